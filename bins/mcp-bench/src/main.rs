@@ -1,0 +1,2 @@
+//! A load generator for MCP endpoints.
+fn main() {}

@@ -1,0 +1,2 @@
+//! One governed endpoint in front of many MCP servers.
+fn main() {}

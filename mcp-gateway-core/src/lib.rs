@@ -1,0 +1,1 @@
+//! The data plane of an embeddable MCP gateway.
