@@ -1,0 +1,21 @@
+//! JSON-RPC messages, kept as the bytes that arrived.
+//!
+//! The gateway changes little in what passes through it: a name, an identifier, a few keys of
+//! `_meta`. So a message is not decoded into types and encoded again, which would lose what the
+//! types do not know; it stays the text that it was, with an index of the few places that matter.
+
+mod edits;
+mod error;
+mod fields;
+mod id;
+mod message;
+mod params;
+mod scan;
+
+pub(crate) use self::edits::Edits;
+pub use self::error::{ErrorObject, code};
+pub(crate) use self::fields::{Fields, string};
+pub use self::id::Id;
+pub use self::message::{Message, MessageError, Notification, Request, Response};
+pub use self::scan::ScanError;
+pub(crate) use self::scan::{Scanner, Seen};

@@ -1,0 +1,161 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn parse(text: &str) -> Result<Message, MessageError> {
+    Message::parse(Bytes::copy_from_slice(text.as_bytes()))
+}
+
+fn request(text: &str) -> Request {
+    match parse(text) {
+        Ok(Message::Request(request)) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_request_keeps_its_text() {
+    let text = r#"{"method":"tools/call","id":"a","jsonrpc":"2.0",
+        "params":{"name":"t\u00e9","arguments":{"n":1E400},"_meta":{"progressToken":7}}}"#;
+    let request = request(text);
+    assert_eq!(request.text(), text);
+    assert_eq!(request.id(), &Id::from("a"));
+    assert_eq!(request.method(), &Method::ToolsCall);
+    assert_eq!(request.name().as_deref(), Some("té"));
+    assert_eq!(request.param("arguments"), Some(r#"{"n":1E400}"#));
+    assert_eq!(request.meta("progressToken"), Some("7"));
+    assert_eq!(&text[request.id_span()], "\"a\"");
+}
+
+#[test]
+fn what_is_not_a_message_says_why() {
+    let deep = format!(
+        "{{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"x\":{}",
+        "[".repeat(200)
+    );
+    let table = [
+        ("{", "the body is not valid JSON: EOF"),
+        ("{\"a\":1}}", "the body is not valid JSON: trailing"),
+        ("[]", "batches"),
+        (" [{}]", "batches"),
+        ("\"a\"", "not a JSON-RPC message: invalid type: string"),
+        (
+            r#"{"id":1,"method":"m"}"#,
+            "not a JSON-RPC message: the member jsonrpc",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1.5,"method":"m"}"#,
+            "not a JSON-RPC message: the id",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":null,"method":"m"}"#,
+            "not a JSON-RPC message: the id",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"m"}"#,
+            "not a JSON-RPC message: duplicate",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
+            "not a JSON-RPC message: the method",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1}"#,
+            "not a JSON-RPC message: it has neither",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"result":1,"error":{}}"#,
+            "not a JSON-RPC message: it has",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","params":[1]}"#,
+            "invalid params: invalid type",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":1,"a":2}}"#,
+            "invalid params: dup",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":3}}"#,
+            "invalid params: inval",
+        ),
+        (&deep, "the body is nested deeper than 128 levels"),
+    ];
+    for (text, expected) in table {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{text}: {error}");
+    }
+    let error = Message::parse(Bytes::from_static(b"{\"a\":\"\xff\"}")).unwrap_err();
+    assert!(matches!(error, MessageError::Syntax { .. }), "{error:?}");
+}
+
+#[test]
+fn errors_carry_the_id_where_it_could_be_read() {
+    let error = parse(r#"{"jsonrpc":"2.0","id":9,"method":"m","params":[1]}"#).unwrap_err();
+    assert!(matches!(error, MessageError::Params { id: Some(id), .. } if id == Id::from(9)));
+}
+
+#[test]
+fn the_other_kinds_are_told_apart() {
+    let Ok(Message::Notification(notification)) =
+        parse(r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}"#)
+    else {
+        panic!("not a notification");
+    };
+    assert_eq!(notification.method(), &Method::Progress);
+    assert_eq!(notification.param("progress"), Some("1"));
+
+    let Ok(Message::Response(response)) = parse(r#"{"jsonrpc":"2.0","id":4,"result":{"a":1}}"#)
+    else {
+        panic!("not a response");
+    };
+    assert_eq!(response.id(), Some(&Id::from(4)));
+    assert_eq!(response.result(), Ok(r#"{"a":1}"#));
+
+    let Ok(Message::Response(response)) = parse(r#"{"jsonrpc":"2.0","error":{"code":1}}"#) else {
+        panic!("not a response");
+    };
+    assert_eq!(response.id(), None);
+    assert_eq!(response.result(), Err(r#"{"code":1}"#));
+}
+
+#[test]
+fn messages_of_the_gateway_read_back() {
+    let request = Request::new(&Id::from(3), &Method::ToolsList, r#"{"cursor":"x"}"#);
+    let again = self::request(request.text());
+    assert_eq!(again.param("cursor"), request.param("cursor"));
+    assert_eq!(again.id_span(), request.id_span());
+
+    let notification = Notification::new(&Method::Initialized, None);
+    assert!(matches!(
+        parse(notification.text()),
+        Ok(Message::Notification(_))
+    ));
+
+    let response = Response::new(&Id::from("x"), "{}");
+    let Ok(Message::Response(again)) = parse(response.text()) else {
+        panic!("not a response");
+    };
+    assert_eq!(again.result(), response.result());
+    assert_eq!(again.id_span(), response.id_span());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_answered(bytes: Vec<u8>) {
+        let _ = Message::parse(bytes.into());
+    }
+
+    #[test]
+    fn any_text_like_json_is_answered(text in r#"[\[\]{}",:a\\ 0-9]{0,64}"#) {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn names_are_read_as_they_were_meant(name: String, argument: String) {
+        let params = serde_json::json!({"name": name, "arguments": {"x": argument}});
+        let request = Request::new(&Id::from(1), &Method::ToolsCall, &params.to_string());
+        let read = request.name();
+        prop_assert_eq!(read.as_deref(), Some(&*name));
+    }
+}

@@ -1,0 +1,10 @@
+//! What the revisions of the protocol have in common, and how they differ.
+
+mod capabilities;
+pub mod meta;
+mod method;
+mod version;
+
+pub use self::capabilities::Capabilities;
+pub use self::method::Method;
+pub use self::version::{Era, Version};

@@ -1,0 +1,143 @@
+use std::fmt;
+
+macro_rules! methods {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// The method of a request or notification.
+        ///
+        /// The methods of all revisions are known by name; any other one is [`Other`](Self::Other)
+        /// and passes through.
+        #[derive(Clone, Debug, Eq, Hash, PartialEq)]
+        #[non_exhaustive]
+        pub enum Method {
+            $(
+                #[doc = concat!("`", $name, "`")]
+                $variant,
+            )*
+            /// A method that no revision of the protocol defines.
+            Other(Box<str>),
+        }
+
+        impl Method {
+            /// The name on the wire.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $name,)*
+                    Self::Other(name) => name,
+                }
+            }
+        }
+
+        impl From<&str> for Method {
+            fn from(name: &str) -> Self {
+                match name {
+                    $($name => Self::$variant,)*
+                    _ => Self::Other(name.into()),
+                }
+            }
+        }
+
+        #[cfg(test)]
+        const KNOWN: &[&str] = &[$($name,)*];
+    };
+}
+
+methods! {
+    Cancelled = "notifications/cancelled",
+    CompletionComplete = "completion/complete",
+    ElicitationComplete = "notifications/elicitation/complete",
+    ElicitationCreate = "elicitation/create",
+    Initialize = "initialize",
+    Initialized = "notifications/initialized",
+    LogMessage = "notifications/message",
+    LoggingSetLevel = "logging/setLevel",
+    Ping = "ping",
+    Progress = "notifications/progress",
+    PromptsGet = "prompts/get",
+    PromptsList = "prompts/list",
+    PromptsListChanged = "notifications/prompts/list_changed",
+    ResourcesList = "resources/list",
+    ResourcesListChanged = "notifications/resources/list_changed",
+    ResourcesRead = "resources/read",
+    ResourcesSubscribe = "resources/subscribe",
+    ResourcesTemplatesList = "resources/templates/list",
+    ResourcesUnsubscribe = "resources/unsubscribe",
+    ResourcesUpdated = "notifications/resources/updated",
+    RootsList = "roots/list",
+    RootsListChanged = "notifications/roots/list_changed",
+    SamplingCreateMessage = "sampling/createMessage",
+    ServerDiscover = "server/discover",
+    SubscriptionsAcknowledged = "notifications/subscriptions/acknowledged",
+    SubscriptionsListen = "subscriptions/listen",
+    TaskStatus = "notifications/tasks/status",
+    TasksCancel = "tasks/cancel",
+    TasksGet = "tasks/get",
+    TasksList = "tasks/list",
+    TasksNotification = "notifications/tasks",
+    TasksResult = "tasks/result",
+    TasksUpdate = "tasks/update",
+    ToolsCall = "tools/call",
+    ToolsList = "tools/list",
+    ToolsListChanged = "notifications/tools/list_changed",
+}
+
+impl Method {
+    /// The parameter that names the target of the request, and that the header `Mcp-Name` mirrors.
+    ///
+    /// See [standard request headers][headers] and, for tasks, [their extension][tasks].
+    ///
+    /// [headers]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#standard-request-headers
+    /// [tasks]: https://modelcontextprotocol.io/seps/2663-tasks-extension#streamable-http-routing-headers
+    #[must_use]
+    pub fn name_param(&self) -> Option<&'static str> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "few methods have a target")]
+        match self {
+            Self::PromptsGet | Self::ToolsCall => Some("name"),
+            Self::ResourcesRead | Self::ResourcesSubscribe | Self::ResourcesUnsubscribe => {
+                Some("uri")
+            }
+            Self::TasksCancel | Self::TasksGet | Self::TasksResult | Self::TasksUpdate => {
+                Some("taskId")
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether revision 2026-07-28 took the method out of the protocol.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        matches!(
+            self,
+            Self::Initialize
+                | Self::Initialized
+                | Self::LoggingSetLevel
+                | Self::Ping
+                | Self::ResourcesSubscribe
+                | Self::ResourcesUnsubscribe
+                | Self::RootsListChanged
+                | Self::TasksList
+                | Self::TasksResult
+        )
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_wire() {
+        for name in KNOWN {
+            let method = Method::from(*name);
+            assert!(!matches!(method, Method::Other(_)), "{name}");
+            assert_eq!(method.as_str(), *name);
+        }
+        assert_eq!(Method::from("vendor/x"), Method::Other("vendor/x".into()));
+    }
+}

@@ -1,0 +1,250 @@
+use std::mem;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+/// Reads a stream of server-sent events, however it is cut into pieces.
+///
+/// Lines may end in LF, CR or CRLF. Comments and unknown fields are passed over. What an event of
+/// a stream holds in memory is bounded by the limit given to [`new`](Self::new).
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::sse::Reader;
+///
+/// let mut reader = Reader::new(1024);
+/// let mut events = Vec::new();
+/// for piece in ["id: 7\r", "\ndata: {\"a\":", "1}\n", "\n: ping\n\n"] {
+///     reader.feed(piece.as_bytes(), &mut events)?;
+/// }
+/// assert_eq!(events.len(), 1);
+/// assert_eq!(events[0].data, "{\"a\":1}");
+/// assert_eq!(events[0].id.as_deref(), Some("7"));
+/// # Ok::<_, mcp_gateway_core::sse::EventTooLarge>(())
+/// ```
+#[derive(Debug)]
+pub struct Reader {
+    limit: usize,
+    /// The beginning of a line whose end has not arrived.
+    line: Vec<u8>,
+    event: Pending,
+    /// The last piece ended in CR, so that an LF that follows belongs to it.
+    after_cr: bool,
+    at_start: bool,
+}
+
+/// One event.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct SseEvent {
+    /// The lines of `data`, joined by LF. Empty in an event that only primes the client.
+    pub data: Bytes,
+    /// The name, where it is not `message`.
+    pub name: Option<String>,
+    /// From where the stream can be resumed after this event.
+    pub id: Option<String>,
+    /// How long to wait before resuming.
+    pub retry: Option<Duration>,
+}
+
+/// An event, or a line of one, is larger than the limit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("an event is larger than {limit} bytes")]
+#[non_exhaustive]
+pub struct EventTooLarge {
+    /// The limit, in bytes.
+    pub limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    data: Vec<u8>,
+    /// Whether there is anything worth an event.
+    any: bool,
+    name: Option<String>,
+    id: Option<String>,
+    retry: Option<Duration>,
+}
+
+impl Reader {
+    /// A reader at the start of a stream, for events of up to `limit` bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            line: Vec::new(),
+            event: Pending::default(),
+            after_cr: false,
+            at_start: true,
+        }
+    }
+
+    /// Takes the next piece of the stream, and adds the events that it completes to `events`.
+    ///
+    /// # Errors
+    ///
+    /// [`EventTooLarge`] when an event exceeds the limit; the stream cannot be read on then.
+    pub fn feed(&mut self, piece: &[u8], events: &mut Vec<SseEvent>) -> Result<(), EventTooLarge> {
+        let mut rest = piece;
+        if self.after_cr && !rest.is_empty() {
+            self.after_cr = false;
+            rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+        }
+        while let Some(end) = memchr::memchr2(b'\n', b'\r', rest) {
+            self.check_size(end)?;
+            if self.line.is_empty() {
+                self.take_line(&rest[..end], events);
+            } else {
+                let mut line = mem::take(&mut self.line);
+                line.extend_from_slice(&rest[..end]);
+                self.take_line(&line, events);
+            }
+            let ended_in_cr = rest[end] == b'\r';
+            rest = &rest[end + 1..];
+            if ended_in_cr {
+                self.after_cr = rest.is_empty();
+                rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+            }
+        }
+        self.check_size(rest.len())?;
+        self.line.extend_from_slice(rest);
+        Ok(())
+    }
+
+    fn check_size(&self, more: usize) -> Result<(), EventTooLarge> {
+        // A field name, and the LF between two lines, are not data.
+        if self.line.len() + self.event.data.len() + more > self.limit.saturating_add(64) {
+            return Err(EventTooLarge { limit: self.limit });
+        }
+        Ok(())
+    }
+
+    fn take_line(&mut self, line: &[u8], events: &mut Vec<SseEvent>) {
+        let line = match mem::take(&mut self.at_start) {
+            true => line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line),
+            false => line,
+        };
+        if line.is_empty() {
+            events.extend(self.event.take());
+            return;
+        }
+        let (field, value) = match memchr::memchr(b':', line) {
+            Some(colon) => (&line[..colon], &line[colon + 1..]),
+            None => (line, &line[line.len()..]),
+        };
+        self.event
+            .set(field, value.strip_prefix(b" ").unwrap_or(value));
+    }
+}
+
+impl Pending {
+    fn set(&mut self, field: &[u8], value: &[u8]) {
+        let text = || std::str::from_utf8(value).ok();
+        match field {
+            b"data" => {
+                if self.any && !self.data.is_empty() {
+                    self.data.push(b'\n');
+                }
+                self.data.extend_from_slice(value);
+                self.any = true;
+            }
+            b"event" => self.name = text().filter(|name| !name.is_empty()).map(str::to_owned),
+            b"id" if !value.contains(&0) => {
+                self.id = text().map(str::to_owned);
+                self.any = true;
+            }
+            b"retry" => {
+                self.retry = text()
+                    .and_then(|ms| ms.parse().ok())
+                    .map(Duration::from_millis);
+                self.any |= self.retry.is_some();
+            }
+            _ => {}
+        }
+    }
+
+    fn take(&mut self) -> Option<SseEvent> {
+        let Self {
+            data,
+            any,
+            name,
+            id,
+            retry,
+        } = mem::take(self);
+        any.then(|| SseEvent {
+            data: data.into(),
+            name: name.filter(|name| name != "message"),
+            id,
+            retry,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(pieces: &[&[u8]]) -> Vec<SseEvent> {
+        let mut reader = Reader::new(1 << 20);
+        let mut events = Vec::new();
+        for piece in pieces {
+            reader.feed(piece, &mut events).unwrap();
+        }
+        events
+    }
+
+    #[test]
+    fn fields_are_read_as_the_standard_says() {
+        let text = "\u{feff}event: endpoint\ndata:/m\n\ndata: a\ndata:  b\nid\nfoo: x\n\n\
+                    :comment\n\nid: 3\ndata:\n\nretry: 50\n\nretry: x\n\ndata: lost";
+        let events = read(&[text.as_bytes()]);
+        assert_eq!(events.len(), 4);
+        assert_eq!(events[0].name.as_deref(), Some("endpoint"));
+        assert_eq!(events[0].data, "/m");
+        assert_eq!(events[1].data, "a\n b");
+        assert_eq!(events[1].id.as_deref(), Some(""));
+        assert_eq!(
+            (events[2].id.as_deref(), events[2].data.is_empty()),
+            (Some("3"), true)
+        );
+        assert_eq!(events[3].retry, Some(Duration::from_millis(50)));
+    }
+
+    #[test]
+    fn a_name_alone_is_no_event() {
+        assert!(read(&[b"event: ping\n\n"]).is_empty());
+        assert_eq!(read(&[b"event: message\ndata: x\n\n"])[0].name, None);
+    }
+
+    #[test]
+    fn an_event_that_does_not_end_is_refused() {
+        for line in ["x", "data: x", "data: x\n"] {
+            let mut reader = Reader::new(1000);
+            let mut events = Vec::new();
+            let result = (0..10_000).try_for_each(|_| reader.feed(line.as_bytes(), &mut events));
+            assert_eq!(result, Err(EventTooLarge { limit: 1000 }), "{line:?}");
+            assert!(events.is_empty());
+        }
+    }
+
+    proptest! {
+        /// However a stream is cut, and whichever line ends it uses, its events are the same.
+        #[test]
+        fn cuts_do_not_matter(
+            text in "(data: [a-c]{0,3}\n|id: [0-9]{0,2}\n|:\n|\n){0,20}",
+            end in prop::sample::select(vec!["\n", "\r", "\r\n"]),
+            cuts in prop::collection::vec(0..1000_usize, 0..10),
+        ) {
+            let whole = read(&[text.as_bytes()]);
+            let text = text.replace('\n', end);
+            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (text.len() + 1)).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<_> = cuts.windows(2).map(|cut| &text.as_bytes()[cut[0]..cut[1]]).collect();
+            prop_assert_eq!(read(&pieces), whole);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+/// A comment, which keeps what is between server and client from closing a quiet connection.
+pub(crate) const KEEP_ALIVE: &[u8] = b":\n\n";
+
+/// Appends an event that carries `data` to `out`.
+pub(crate) fn write_event(out: &mut Vec<u8>, id: Option<&str>, data: &[u8]) {
+    write(out, "message", id, data);
+}
+
+/// Appends an event of another name than `message`.
+pub(crate) fn write_named_event(out: &mut Vec<u8>, name: &str, data: &[u8]) {
+    write(out, name, None, data);
+}
+
+fn write(out: &mut Vec<u8>, name: &str, id: Option<&str>, data: &[u8]) {
+    out.reserve(data.len() + name.len() + id.map_or(0, str::len) + 32);
+    if let Some(id) = id {
+        out.extend_from_slice(b"id: ");
+        out.extend_from_slice(id.as_bytes());
+        out.push(b'\n');
+    }
+    if name != "message" {
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'\n');
+    }
+    let mut lines = data.split(|byte| matches!(byte, b'\n' | b'\r'));
+    // An empty `data` field is an event too: the one that primes a client for resumption.
+    let first = lines.next().unwrap_or_default();
+    for line in std::iter::once(first).chain(lines.filter(|line| !line.is_empty())) {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(line);
+        out.push(b'\n');
+    }
+    out.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Reader;
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for (id, data) in [
+            (None, "{\"a\":1}"),
+            (Some("7"), ""),
+            (Some("8"), "{\r\n\"a\":\r\n1}"),
+        ] {
+            let mut out = Vec::new();
+            write_event(&mut out, id, data.as_bytes());
+            let mut events = Vec::new();
+            Reader::new(100).feed(&out, &mut events).unwrap();
+            assert_eq!(events.len(), 1);
+            assert_eq!(events[0].id.as_deref(), id);
+            assert_eq!(events[0].data, data.replace("\r\n", "\n"));
+        }
+        let mut out = Vec::new();
+        write_named_event(&mut out, "endpoint", b"/messages");
+        assert_eq!(out, b"event: endpoint\ndata: /messages\n\n");
+    }
+}
