@@ -1,1 +1,3 @@
 //! End-to-end tests of the gateway, and what they need.
+
+pub mod fixture;
