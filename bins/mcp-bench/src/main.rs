@@ -1,2 +1,106 @@
 //! A load generator for MCP endpoints.
-fn main() {}
+//!
+//! See the README for what it measures, and how.
+
+mod answer;
+mod backend;
+mod caller;
+mod cli;
+mod compare;
+mod endpoint;
+mod era;
+mod failure;
+mod hold;
+mod http1;
+mod interrupt;
+mod load;
+mod process;
+mod proxy;
+mod report;
+mod run;
+mod sample;
+mod serve;
+mod session;
+mod stats;
+mod table;
+mod units;
+mod wire;
+
+use std::io::Write as _;
+use std::num::NonZero;
+use std::process::ExitCode;
+use std::thread::available_parallelism;
+
+use clap::Parser as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::cli::{Arguments, Command};
+
+/// The exit code when there is nothing to report.
+const NO_REPORT: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match execute(&arguments.command) {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "mcp-bench: {error:#}");
+            ExitCode::from(NO_REPORT)
+        }
+    }
+}
+
+fn execute(command: &Command) -> anyhow::Result<ExitCode> {
+    raise_descriptor_limit();
+    let runtime = runtime(threads(command))?;
+    let result = runtime.block_on(async {
+        match command {
+            Command::Backend(arguments) => {
+                backend::run(arguments).await.map(|()| ExitCode::SUCCESS)
+            }
+            Command::Compare(arguments) => compare::run(arguments).await,
+            Command::Proxy(arguments) => proxy::run(arguments).await.map(|()| ExitCode::SUCCESS),
+            Command::Run(arguments) => run::run(arguments).await,
+        }
+    });
+    // A thread that waits for standard input cannot be ended otherwise.
+    runtime.shutdown_background();
+    result
+}
+
+/// How many threads `command` is to run on.
+fn threads(command: &Command) -> usize {
+    let cores = || available_parallelism().map_or(1, NonZero::get);
+    match command {
+        Command::Backend(arguments) => arguments.server.threads.map_or(1, usize::from),
+        Command::Compare(arguments) => usize::from(arguments.load.threads),
+        Command::Proxy(arguments) => arguments.server.threads.map_or_else(cores, usize::from),
+        Command::Run(arguments) => usize::from(arguments.load.threads),
+    }
+}
+
+fn runtime(threads: usize) -> std::io::Result<Runtime> {
+    // One thread for itself has no need to wake others, which costs a third of a call.
+    if threads == 1 {
+        Builder::new_current_thread().enable_all().build()
+    } else {
+        Builder::new_multi_thread()
+            .worker_threads(threads)
+            .enable_all()
+            .build()
+    }
+}
+
+/// Permits as many connections as the system allows; the usual 1024 are too few for held streams.
+fn raise_descriptor_limit() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    // Where this is forbidden, opening a connection fails later, with a message that says why.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    );
+}

@@ -1,0 +1,60 @@
+//! The sessions of the legacy era.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use tokio_util::sync::CancellationToken;
+
+/// The sessions that are open, each with what ends its streams.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    open: RwLock<HashMap<Box<str>, CancellationToken>>,
+    count: AtomicU64,
+    /// The keys are random, and so are the hashes of consecutive numbers: good enough for ids that
+    /// protect nothing.
+    random: [RandomState; 2],
+}
+
+impl Sessions {
+    /// Opens a session, and returns its id.
+    pub(super) fn open(&self) -> Box<str> {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let [first, second] = self.random.each_ref().map(|state| state.hash_one(number));
+        let id: Box<str> = format!("{first:016x}{second:016x}").into();
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        open.insert(id.clone(), CancellationToken::new());
+        id
+    }
+
+    /// Whether the session `id` is open.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.open
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(id)
+    }
+
+    /// What ends the streams of the session `id`, if it is open.
+    pub(super) fn end_of(&self, id: &str) -> Option<CancellationToken> {
+        self.open
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
+    }
+
+    /// Ends the session `id`; returns whether it was open.
+    pub(super) fn end(&self, id: &str) -> bool {
+        let ended = self
+            .open
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
+        if let Some(end) = &ended {
+            end.cancel();
+        }
+        ended.is_some()
+    }
+}

@@ -1,0 +1,210 @@
+//! Processes that are started for a comparison, and that none of outlives it.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, set_child_subreaper};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+use crate::process::{Probe, Scope, Stat, descendants, members};
+
+/// How long one of our own servers may take to say its URL.
+const URL_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a process may take to end when it is asked to.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often to look whether a process has ended.
+const END_PAUSE: Duration = Duration::from_millis(10);
+
+/// How much of its log is shown when a process fails.
+const LOG_LIMIT: usize = 2000;
+
+/// Processes, each the leader of a process group.
+#[derive(Debug)]
+pub(super) struct Children {
+    running: Vec<Running>,
+}
+
+/// One process.
+#[derive(Debug)]
+struct Running {
+    pid: u32,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Children {
+    /// None yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the system does not allow to look after the children of children.
+    pub(super) fn new() -> anyhow::Result<Self> {
+        // Descendants whose parents end become ours, so that they can be found to the last.
+        set_child_subreaper(Some(rustix::process::getpid()))?;
+        Ok(Self {
+            running: Vec::new(),
+        })
+    }
+
+    /// Starts the server `command` of this program, and returns its URL.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the server does not start.
+    pub(super) async fn server(
+        &mut self,
+        command: &str,
+        flags: &[String],
+    ) -> anyhow::Result<(String, Probe)> {
+        let mut program = Command::new(std::env::current_exe()?);
+        // Its standard input ends with this process, however that ends.
+        program
+            .arg(command)
+            .args(flags)
+            .arg("--until-input-ends")
+            .stdin(Stdio::piped());
+        let (probe, output) = self.start(command, program.stdout(Stdio::piped()))?;
+        let output = output.context("the output is not a pipe")?;
+        let mut lines = BufReader::new(output).lines();
+        let line = timeout(URL_LIMIT, lines.next_line()).await;
+        let url = line.ok().and_then(Result::ok).flatten();
+        let url =
+            url.with_context(|| format!("{command} does not start{}", self.log(probe.pid)))?;
+        Ok((url, probe))
+    }
+
+    /// Starts the shell command `command`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no shell.
+    pub(super) fn shell(&mut self, name: &str, command: &str) -> anyhow::Result<Probe> {
+        let mut program = Command::new("sh");
+        program.arg("-c").arg(command).stdin(Stdio::null());
+        let output = File::create(log_path(name))?;
+        let (probe, _) = self.start(name, program.stdout(output))?;
+        Ok(probe)
+    }
+
+    /// Starts `program`, with its log next to its output.
+    fn start(
+        &mut self,
+        name: &str,
+        program: &mut Command,
+    ) -> anyhow::Result<(Probe, Option<tokio::process::ChildStdout>)> {
+        let log = log_path(name);
+        let errors = File::options().create(true).append(true).open(&log)?;
+        let child = program.stderr(errors).process_group(0).spawn();
+        let mut child = child.with_context(|| format!("cannot start {name}"))?;
+        let pid = child.id().with_context(|| format!("{name} has ended"))?;
+        let output = child.stdout.take();
+        self.running.push(Running { pid, child, log });
+        Ok((
+            Probe {
+                name: name.to_owned(),
+                pid,
+                scope: Scope::Group,
+            },
+            output,
+        ))
+    }
+
+    /// How the process `pid` has ended, if it has.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the system does not say.
+    pub(super) fn ended(&mut self, pid: u32) -> anyhow::Result<Option<String>> {
+        let running = self.running.iter_mut().find(|running| running.pid == pid);
+        let Some(running) = running else {
+            return Ok(None);
+        };
+        let status = running.child.try_wait()?;
+        Ok(status.map(|status| format!("{status}{}", self.log(pid))))
+    }
+
+    /// The end of the log of the process `pid`, on lines of its own.
+    pub(super) fn log(&self, pid: u32) -> String {
+        let running = self.running.iter().find(|running| running.pid == pid);
+        let log = running
+            .and_then(|running| fs::read(&running.log).ok())
+            .unwrap_or_default();
+        let end = String::from_utf8_lossy(&log[log.len().saturating_sub(LOG_LIMIT)..]);
+        if end.trim().is_empty() {
+            String::new()
+        } else {
+            format!("\n{}", end.trim_end())
+        }
+    }
+
+    /// Ends all processes, and waits until they are gone; the last one started ends first.
+    pub(super) async fn stop(mut self) {
+        while let Some(mut running) = self.running.pop() {
+            running.signal(Signal::TERM);
+            let deadline = Instant::now() + END_LIMIT;
+            while running.is_alive() && Instant::now() < deadline {
+                sleep(END_PAUSE).await;
+            }
+        }
+    }
+}
+
+impl Drop for Children {
+    /// Leaves nothing behind, also if the comparison fails.
+    fn drop(&mut self) {
+        self.running.clear();
+        kill_descendants();
+    }
+}
+
+impl Running {
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = raw_pid(self.pid) {
+            // A group that has ended already needs no signal.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+
+    /// Whether the process, or another one of its group, is alive.
+    fn is_alive(&mut self) -> bool {
+        let leader = self.child.try_wait().is_ok_and(|status| status.is_none());
+        let others = members(self.pid, Scope::Group).unwrap_or_default();
+        leader
+            || others
+                .into_iter()
+                .any(|pid| Stat::read(pid).is_ok_and(|stat| stat.is_alive))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+        let _ = fs::remove_file(&self.log);
+    }
+}
+
+/// Kills the processes that left their group.
+fn kill_descendants() {
+    for pid in descendants(std::process::id()).unwrap_or_default() {
+        if let Some(pid) = raw_pid(pid) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+fn raw_pid(pid: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(pid).ok()?)
+}
+
+/// Where the output of a process goes.
+fn log_path(name: &str) -> PathBuf {
+    let name = name.replace(['/', '.'], "_");
+    std::env::temp_dir().join(format!("mcp-bench-{}-{name}.log", std::process::id()))
+}

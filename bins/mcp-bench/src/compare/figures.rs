@@ -1,0 +1,198 @@
+//! What the rounds of a comparison came to.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::load::Outcome;
+use crate::stats::Spread;
+use crate::units::per_second;
+
+/// The position of the bare proxy among the routes.
+pub(super) const PROXY: usize = 1;
+
+/// What one measurement came to.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Measurement {
+    /// Successful calls per second.
+    pub(super) calls_per_second: f64,
+    /// The median latency.
+    pub(super) p50_millis: f64,
+    /// The latency that one call in a hundred exceeded.
+    pub(super) p99_millis: f64,
+    /// The CPU time per call of the process under test, if it is known.
+    pub(super) cpu_micros_per_call: Option<f64>,
+    /// The peak of its memory.
+    pub(super) peak_rss_kib: Option<u64>,
+    /// The CPU time per call of the load generator.
+    pub(super) generator_cpu_micros_per_call: f64,
+    /// Successful calls.
+    pub(super) calls: u64,
+    /// Failed calls.
+    pub(super) errors: u64,
+    /// Why they failed.
+    pub(super) failures: BTreeMap<String, u64>,
+}
+
+/// All measurements of a comparison.
+#[derive(Debug)]
+pub(super) struct Figures {
+    routes: Vec<String>,
+    /// By connections and route, in the order of the rounds.
+    measurements: BTreeMap<(u32, usize), Vec<Measurement>>,
+}
+
+/// What the rounds of one route at one number of connections came to.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Summary {
+    /// The number of connections.
+    pub(super) connections: u32,
+    /// The name of the route.
+    pub(super) path: String,
+    /// Successful calls per second.
+    pub(super) calls_per_second: Option<Spread>,
+    /// The median latency.
+    pub(super) p50_millis: Option<Spread>,
+    /// The latency that one call in a hundred exceeded.
+    pub(super) p99_millis: Option<Spread>,
+    /// The CPU time per call of the process under test.
+    pub(super) cpu_micros_per_call: Option<Spread>,
+    /// The peak of its memory.
+    pub(super) peak_rss_kib: Option<Spread>,
+    /// How many times the CPU time of the bare proxy a call took.
+    pub(super) cpu_over_proxy: Option<Spread>,
+    /// How many times the calls of the bare proxy were made.
+    pub(super) throughput_over_proxy: Option<Spread>,
+    /// Failed calls.
+    pub(super) errors: u64,
+    /// The measurements.
+    pub(super) rounds: Vec<Measurement>,
+}
+
+impl Measurement {
+    /// The figures of a load during which at most one process was observed, the one under test.
+    pub(super) fn new(outcome: &Outcome) -> Self {
+        let tally = &outcome.tally;
+        let calls = tally.succeeded();
+        let usage = outcome.usage.first();
+        let millis = |quantile| tally.latency(quantile).as_secs_f64() * 1e3;
+        Self {
+            calls_per_second: per_second(calls, outcome.elapsed),
+            p50_millis: millis(0.5),
+            p99_millis: millis(0.99),
+            cpu_micros_per_call: usage.map(|usage| usage.cpu_micros_per(calls)),
+            peak_rss_kib: usage.map(|usage| usage.peak_rss_kib),
+            generator_cpu_micros_per_call: outcome.generator.cpu_micros_per(calls),
+            calls,
+            errors: tally.failed(),
+            failures: tally.failures().clone(),
+        }
+    }
+}
+
+impl Figures {
+    /// No figures yet, for the named routes.
+    pub(super) fn new(routes: Vec<String>) -> Self {
+        Self {
+            routes,
+            measurements: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the next round of a route.
+    pub(super) fn push(&mut self, connections: u32, route: usize, measurement: Measurement) {
+        self.measurements
+            .entry((connections, route))
+            .or_default()
+            .push(measurement);
+    }
+
+    /// The summaries, by connections and route.
+    pub(super) fn summaries(&self) -> Vec<Summary> {
+        let groups = self.measurements.iter();
+        groups
+            .map(|(&(connections, route), rounds)| {
+                let proxy = self
+                    .measurements
+                    .get(&(connections, PROXY))
+                    .filter(|_| route != 0);
+                self.summary(connections, route, rounds, proxy.map_or(&[], Vec::as_slice))
+            })
+            .collect()
+    }
+
+    /// Sums up `rounds`, with those of the bare proxy to compare them with.
+    fn summary(
+        &self,
+        connections: u32,
+        route: usize,
+        rounds: &[Measurement],
+        proxy: &[Measurement],
+    ) -> Summary {
+        let spread =
+            |figure: fn(&Measurement) -> Option<f64>| Spread::of(rounds.iter().filter_map(figure));
+        let ratio = |figure: fn(&Measurement) -> Option<f64>| {
+            let pairs = rounds.iter().zip(proxy);
+            Spread::of(pairs.filter_map(|(this, proxy)| Some(figure(this)? / figure(proxy)?)))
+        };
+        Summary {
+            connections,
+            path: self.routes[route].clone(),
+            calls_per_second: spread(|round| Some(round.calls_per_second)),
+            p50_millis: spread(|round| Some(round.p50_millis)),
+            p99_millis: spread(|round| Some(round.p99_millis)),
+            cpu_micros_per_call: spread(|round| round.cpu_micros_per_call),
+            peak_rss_kib: spread(|round| round.peak_rss_kib.map(|kib| kib as f64)),
+            cpu_over_proxy: ratio(|round| round.cpu_micros_per_call),
+            throughput_over_proxy: ratio(|round| Some(round.calls_per_second)),
+            errors: rounds.iter().map(|round| round.errors).sum(),
+            rounds: rounds.to_vec(),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A measurement with some figures.
+    pub(in crate::compare) fn measurement(rate: f64, cpu: Option<f64>) -> Measurement {
+        Measurement {
+            calls_per_second: rate,
+            p50_millis: 0.5,
+            p99_millis: 2.0,
+            cpu_micros_per_call: cpu,
+            peak_rss_kib: Some(4096),
+            generator_cpu_micros_per_call: 7.0,
+            calls: 1000,
+            errors: 0,
+            failures: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn ratios_are_taken_within_a_round() {
+        let routes = ["direct", "bare proxy", "gateway"]
+            .map(str::to_owned)
+            .to_vec();
+        let mut figures = Figures::new(routes);
+        for (proxy, gateway) in [
+            ((1000.0, 10.0), (500.0, 20.0)),
+            ((100.0, 40.0), (90.0, 60.0)),
+        ] {
+            figures.push(16, 0, measurement(2000.0, None));
+            figures.push(16, 1, measurement(proxy.0, Some(proxy.1)));
+            figures.push(16, 2, measurement(gateway.0, Some(gateway.1)));
+        }
+        let summaries = figures.summaries();
+        assert_eq!(summaries[0].cpu_over_proxy, None);
+        assert_eq!(summaries[0].throughput_over_proxy, None);
+        assert_eq!(summaries[1].cpu_over_proxy.unwrap().max, 1.0);
+        let cpu = summaries[2].cpu_over_proxy.unwrap();
+        assert_eq!((cpu.min, cpu.median, cpu.max), (1.5, 1.75, 2.0));
+        let throughput = summaries[2].throughput_over_proxy.unwrap();
+        assert_eq!((throughput.min, throughput.max), (0.5, 0.9));
+    }
+}

@@ -1,0 +1,103 @@
+//! Where calls go to.
+
+use anyhow::Context as _;
+use http::{HeaderName, HeaderValue, Uri};
+
+use crate::failure::Failure;
+use crate::http1::{Connection, Connector};
+
+/// An MCP endpoint, with the header fields that each request to it carries.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    url: String,
+    authority: String,
+    path: String,
+    fields: String,
+    connector: Connector,
+}
+
+impl Endpoint {
+    /// The endpoint at `url`; `headers` are lines such as `Name: value`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the URL or a header is not valid.
+    pub(crate) fn new(url: &str, headers: &[String]) -> anyhow::Result<Self> {
+        let uri: Uri = url
+            .parse()
+            .with_context(|| format!("invalid URL {url:?}"))?;
+        let authority = uri.authority().context("the URL has no host")?;
+        let mut fields = String::new();
+        for header in headers {
+            let line = header_line(header).with_context(|| format!("invalid header {header:?}"))?;
+            fields.push_str(&line);
+        }
+        Ok(Self {
+            url: url.to_owned(),
+            authority: authority.as_str().to_owned(),
+            path: uri
+                .path_and_query()
+                .map_or("/", |path| path.as_str())
+                .to_owned(),
+            fields,
+            connector: Connector::new(uri)?,
+        })
+    }
+
+    /// The address, as it was given.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Makes a connection.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the server does not accept it.
+    pub(crate) async fn connect(&self) -> Result<Connection, Failure> {
+        self.connector.connect().await
+    }
+
+    /// The head of a request, up to where further header lines may follow.
+    pub(crate) fn head(&self, method: &str) -> String {
+        let Self {
+            authority,
+            path,
+            fields,
+            ..
+        } = self;
+        format!("{method} {path} HTTP/1.1\r\nHost: {authority}\r\n{fields}")
+    }
+}
+
+/// A checked header line, with its line end.
+fn header_line(header: &str) -> anyhow::Result<String> {
+    let (name, value) = header
+        .split_once(':')
+        .context("there must be a colon after the name")?;
+    let name = HeaderName::from_bytes(name.trim().as_bytes())?;
+    let value = HeaderValue::from_str(value.trim())?;
+    Ok(format!("{name}: {}\r\n", value.to_str()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_has_the_given_fields() {
+        let headers = ["Authorization: Bearer x:y".to_owned()];
+        let endpoint = Endpoint::new("http://localhost:1234/mcp?a=b", &headers).unwrap();
+        let expected = "POST /mcp?a=b HTTP/1.1\r\nHost: localhost:1234\r\n\
+                        authorization: Bearer x:y\r\n";
+        assert_eq!(endpoint.head("POST"), expected);
+    }
+
+    #[test]
+    fn mistakes_are_reported() {
+        assert!(Endpoint::new("localhost", &[]).is_err());
+        assert!(Endpoint::new("ftp://localhost", &[]).is_err());
+        assert!(Endpoint::new("http://localhost", &["no colon".to_owned()]).is_err());
+        assert!(Endpoint::new("http://localhost", &["a b: c".to_owned()]).is_err());
+    }
+}

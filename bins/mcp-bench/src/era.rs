@@ -1,0 +1,59 @@
+//! Which of the two eras of the protocol a server speaks.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::answer;
+use crate::endpoint::Endpoint;
+use crate::failure::Failure;
+use crate::wire::{Call, first_id, modern};
+
+/// An era of the protocol.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Era {
+    /// Sessions that a handshake opens, up to 2025-11-25.
+    Legacy,
+    /// Requests that stand for themselves, from 2026-07-28 on.
+    Modern,
+}
+
+impl Era {
+    /// The name, as it is written on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Modern => "modern",
+        }
+    }
+
+    /// Asks `endpoint` which era it speaks; the modern one is preferred.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no answer, or one that only a modern server would give to a mistake.
+    pub(crate) async fn detect(endpoint: &Endpoint) -> Result<Self, Failure> {
+        let mut body = Vec::new();
+        let mut request = modern::call(endpoint, &Call::bare(modern::DISCOVER));
+        let mut connection = endpoint.connect().await?;
+        let head = connection
+            .exchange(request.with_id(first_id(0)), &mut body)
+            .await?;
+        match answer::check(&head, &body, request.id()) {
+            Ok(()) => Ok(Self::Modern),
+            Err(
+                failure @ Failure::Status {
+                    status: 401 | 403, ..
+                },
+            ) => Err(failure),
+            Err(failure) => match failure {
+                // Modern error codes that say the request was wrong, not that it came too early.
+                Failure::Rpc {
+                    code: -32021 | -32020,
+                    ..
+                } => Err(failure),
+                _ => Ok(Self::Legacy),
+            },
+        }
+    }
+}

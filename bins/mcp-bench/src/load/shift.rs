@@ -1,0 +1,117 @@
+//! A stretch of time in which clients work.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::{Control, Limit, Plan, Tally};
+use crate::caller::{Caller, Traffic};
+use crate::failure::Failure;
+
+/// How long a client waits after it lost its connection.
+///
+/// Without a pause, clients of a server that has ended would do nothing but fail.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
+
+/// A stretch of time in which clients work, with what they did in it.
+#[derive(Debug)]
+pub(super) struct Shift {
+    begin: Instant,
+    end: Option<Instant>,
+    left: AtomicU64,
+    timeout: Duration,
+    control: Control,
+    tally: Mutex<Tally>,
+}
+
+impl Shift {
+    /// A shift that begins now, and lasts for `limit`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no memory for the figures.
+    pub(super) fn new(plan: &Plan, limit: Limit, control: &Control) -> anyhow::Result<Self> {
+        let begin = Instant::now();
+        let (end, left) = match limit {
+            Limit::Duration(duration) => (Some(begin + duration), u64::MAX),
+            Limit::Requests(count) => (None, count),
+        };
+        Ok(Self {
+            begin,
+            end,
+            left: AtomicU64::new(left),
+            timeout: plan.timeout,
+            control: control.clone(),
+            tally: Mutex::new(Tally::new()?),
+        })
+    }
+
+    /// Lets `callers` work; returns them, the time that passed, and what became of the calls.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a client panics.
+    pub(super) async fn work(
+        self,
+        callers: Vec<Caller>,
+    ) -> anyhow::Result<(Vec<Caller>, Duration, Tally)> {
+        let shift = Arc::new(self);
+        let mut working = JoinSet::new();
+        let mut idle = Vec::with_capacity(callers.len());
+        for caller in callers {
+            working.spawn(Arc::clone(&shift).serve(caller));
+        }
+        while let Some(caller) = working.join_next().await {
+            idle.push(caller?);
+        }
+        let tally = shift
+            .tally
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        Ok((idle, shift.begin.elapsed(), tally))
+    }
+
+    /// The work of one client.
+    async fn serve(self: Arc<Self>, mut caller: Caller) -> Caller {
+        let mut now = Instant::now();
+        while self.claim(now) {
+            let outcome = timeout(self.timeout, caller.call()).await;
+            let outcome = outcome.unwrap_or(Err(Failure::Timeout));
+            let begin = std::mem::replace(&mut now, Instant::now());
+            self.record(now - begin, &outcome);
+            if outcome.is_err() && !caller.is_connected() {
+                sleep(RECONNECT_PAUSE).await;
+                now = Instant::now();
+            }
+        }
+        caller
+    }
+
+    /// Whether there is another call to make at the time `now`.
+    fn claim(&self, now: Instant) -> bool {
+        if self.control.stop.load(Ordering::Relaxed) {
+            return false;
+        }
+        match self.end {
+            Some(end) => now < end,
+            None => {
+                let claim = |left: u64| left.checked_sub(1);
+                self.left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, claim)
+                    .is_ok()
+            }
+        }
+    }
+
+    fn record(&self, latency: Duration, outcome: &Result<Traffic, Failure>) {
+        self.control.calls.fetch_add(1, Ordering::Relaxed);
+        self.tally
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .record(latency, outcome);
+    }
+}

@@ -1,0 +1,133 @@
+//! Counting calls.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::caller::Traffic;
+use crate::failure::Failure;
+
+/// How many different failures are told apart.
+const DISTINCT_FAILURES: usize = 8;
+
+/// Significant digits of the recorded latencies.
+const DIGITS: u8 = 3;
+
+/// Longer latencies are recorded as this long.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// What became of a number of calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Tally {
+    latencies: Histogram<u64>,
+    failures: BTreeMap<String, u64>,
+    failed: u64,
+    traffic: Traffic,
+}
+
+impl Tally {
+    /// Nothing counted so far.
+    ///
+    /// # Errors
+    ///
+    /// Never fails: the bounds are valid.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let longest = u64::try_from(LONGEST.as_nanos())?;
+        Ok(Self {
+            latencies: Histogram::new_with_bounds(100, longest, DIGITS)?,
+            failures: BTreeMap::new(),
+            failed: 0,
+            traffic: Traffic::default(),
+        })
+    }
+
+    /// Counts a call that took `latency`.
+    pub(crate) fn record(&mut self, latency: Duration, outcome: &Result<Traffic, Failure>) {
+        match outcome {
+            Ok(traffic) => {
+                let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+                self.latencies.saturating_record(nanos);
+                self.traffic.sent += traffic.sent;
+                self.traffic.received += traffic.received;
+            }
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        self.failed += 1;
+        let message = failure.chain();
+        let known = self.failures.len() < DISTINCT_FAILURES || self.failures.contains_key(&message);
+        let message = if known {
+            message
+        } else {
+            "other failures".to_owned()
+        };
+        *self.failures.entry(message).or_default() += 1;
+    }
+
+    /// The number of calls that succeeded.
+    pub(crate) fn succeeded(&self) -> u64 {
+        self.latencies.len()
+    }
+
+    /// The number of calls that failed.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// The messages of the failures, with how often each occurred.
+    pub(crate) fn failures(&self) -> &BTreeMap<String, u64> {
+        &self.failures
+    }
+
+    /// The bytes of the calls that succeeded.
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// The latency that the fraction `quantile` of the successful calls did not exceed.
+    pub(crate) fn latency(&self, quantile: f64) -> Duration {
+        Duration::from_nanos(self.latencies.value_at_quantile(quantile))
+    }
+
+    /// The longest latency.
+    pub(crate) fn longest(&self) -> Duration {
+        Duration::from_nanos(self.latencies.max())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn successes_and_failures_are_counted_apart() {
+        let mut tally = Tally::new().unwrap();
+        for millis in 1..=1000 {
+            let traffic = Traffic {
+                sent: 10,
+                received: 20,
+            };
+            tally.record(Duration::from_millis(millis), &Ok(traffic));
+        }
+        for status in 500..520 {
+            tally.record(Duration::ZERO, &Err(Failure::status(status, b"")));
+            tally.record(Duration::ZERO, &Err(Failure::Timeout));
+        }
+        assert_eq!((tally.succeeded(), tally.failed()), (1000, 40));
+        assert_eq!(tally.latency(0.5).as_millis(), 500);
+        assert_eq!(tally.latency(0.99).as_millis(), 990);
+        assert_eq!(tally.longest().as_millis(), 1000);
+        assert_eq!(
+            (tally.traffic().sent, tally.traffic().received),
+            (10_000, 20_000)
+        );
+        assert_eq!(tally.failures().len(), DISTINCT_FAILURES + 1);
+        assert_eq!(
+            tally.failures()["other failures"],
+            20 - (DISTINCT_FAILURES as u64 - 1)
+        );
+    }
+}
