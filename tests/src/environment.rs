@@ -1,0 +1,72 @@
+//! The programs that tests run against, as `tests/env/install.sh` installs them.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use tokio::process::Command;
+
+/// Why there is no environment.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnvironmentError {
+    /// The script that knows the environment could not be run.
+    #[error("tests/env/install.sh: {0}")]
+    Check(#[source] io::Error),
+    /// Something is not installed, or not in the pinned version.
+    #[error("the environment of the tests is not installed: run tests/env/install.sh ({0})")]
+    Missing(String),
+    /// The script did not answer as it does.
+    #[error("tests/env/install.sh --check: {0}")]
+    Report(#[source] serde_json::Error),
+}
+
+/// Where the programs are.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Environment {
+    /// The program `node`.
+    pub node: PathBuf,
+    /// The folder with the npm packages.
+    pub node_modules: PathBuf,
+    /// The virtual environment with the Python SDK before 2026-07-28.
+    pub py1: PathBuf,
+    /// The virtual environment with the Python SDK of 2026-07-28.
+    pub py2: PathBuf,
+    /// The virtual environment with the servers written in Python.
+    pub servers: PathBuf,
+}
+
+impl Environment {
+    /// The environment with the versions that this checkout pins.
+    ///
+    /// # Errors
+    ///
+    /// Fails if any part of it is not installed, in this version.
+    pub async fn installed() -> Result<Self, EnvironmentError> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("env/install.sh");
+        let output = Command::new(script).arg("--check").output().await;
+        let output = output.map_err(EnvironmentError::Check)?;
+        if !output.status.success() {
+            let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Err(EnvironmentError::Missing(reason));
+        }
+        serde_json::from_slice(&output.stdout).map_err(EnvironmentError::Report)
+    }
+
+    /// The command that runs `script`, a path below the folder of npm packages.
+    #[must_use]
+    pub fn node(&self, script: &str) -> Command {
+        let mut command = Command::new(&self.node);
+        command.arg(self.node_modules.join(script));
+        command
+    }
+
+    /// The command that runs the program `name` of the virtual environment at `venv`.
+    #[must_use]
+    pub fn python(&self, venv: &Path, name: &str) -> Command {
+        Command::new(venv.join("bin").join(name))
+    }
+}
