@@ -3,3 +3,4 @@
 pub mod environment;
 pub mod fixture;
 pub mod process;
+pub mod wire;
