@@ -1,5 +1,14 @@
 //! End-to-end tests of the gateway, and what they need.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`conformance`] | the official suite, run against a server |
+//! | [`environment`] | where the programs are that tests run against |
+//! | [`fixture`] | a server to put behind the gateway, for both eras |
+//! | [`process`] | programs that run beside a test |
+//! | [`wire`] | messages over HTTP, byte for byte |
 
+pub mod conformance;
 pub mod environment;
 pub mod fixture;
 pub mod process;
