@@ -21,6 +21,7 @@ use self::route::Route;
 use crate::cli::compare::CompareArguments;
 use crate::interrupt::interrupted;
 use crate::load::{self, Control, Limit, Plan};
+use crate::process::Probe;
 use crate::run::{exit_code, write_report};
 
 /// Compares the gateways; the exit code tells whether all calls succeeded.
@@ -56,7 +57,7 @@ async fn compare(arguments: &CompareArguments, children: &mut Children) -> anyho
                 // Each round begins with another one, so that none always follows the same.
                 let index = (turn + round as usize) % routes.len();
                 let plan = plan(arguments, &routes[index], connections);
-                let measurement = measure(&plan, &routes[index]).await?;
+                let measurement = measure(&plan, &routes, index).await?;
                 note(connections, round, &routes[index].name, &measurement);
                 figures.push(connections, index, measurement);
             }
@@ -78,13 +79,19 @@ fn plan(arguments: &CompareArguments, route: &Route, connections: u32) -> Plan {
     }
 }
 
-async fn measure(plan: &Plan, route: &Route) -> anyhow::Result<Measurement> {
+/// Loads the route `index`, and observes the processes of all.
+async fn measure(plan: &Plan, routes: &[Route], index: usize) -> anyhow::Result<Measurement> {
+    let route = &routes[index];
     if let (Some(probe), true) = (&route.probe, route.is_ours) {
         probe.reset_peak();
     }
-    let probes = Vec::from_iter(route.probe.clone());
+    let probes: Vec<Probe> = routes
+        .iter()
+        .filter_map(|route| route.probe.clone())
+        .collect();
     let outcome = load::run(plan, &probes, &Control::default()).await?;
-    Ok(Measurement::new(&outcome))
+    let tested = route.probe.as_ref().map(|probe| probe.pid);
+    Ok(Measurement::new(&outcome, tested))
 }
 
 /// Tells on standard error how far the comparison is.

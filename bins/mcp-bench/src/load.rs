@@ -16,7 +16,7 @@ use crate::caller::Caller;
 use crate::endpoint::Endpoint;
 use crate::era::Era;
 use crate::failure::Failure;
-use crate::process::{Probe, Usage};
+use crate::process::{Probe, Usage, busy_time};
 use crate::session::Session;
 use crate::wire::Call;
 
@@ -68,6 +68,8 @@ pub(crate) struct Outcome {
     pub(crate) tally: Tally,
     /// What the observed processes used meanwhile.
     pub(crate) usage: Vec<Usage>,
+    /// The CPU time of all processes of the machine together.
+    pub(crate) machine: Duration,
     /// What the load generator itself used.
     pub(crate) generator: Usage,
 }
@@ -87,13 +89,15 @@ pub(crate) async fn run(
     let warmup = Shift::new(plan, Limit::Duration(plan.warmup), control)?;
     let (callers, _, _) = warmup.work(callers).await?;
     let probes = [probes, &[Probe::own()]].concat();
-    let before = Probe::read_all(&probes)?;
+    let before = (Probe::read_all(&probes)?, busy_time()?);
     let measured = Shift::new(plan, plan.limit, control)?;
     let (callers, elapsed, tally) = measured.work(callers).await?;
-    let mut usage = Usage::between(&probes, before, Probe::read_all(&probes)?);
+    let mut usage = Usage::between(&probes, before.0, Probe::read_all(&probes)?);
+    let machine = busy_time()?.saturating_sub(before.1);
     close(plan, callers, shared).await;
     let generator = usage.pop().context("the load generator was not observed")?;
     Ok(Outcome {
+        machine,
         elapsed,
         tally,
         usage,

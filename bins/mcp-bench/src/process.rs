@@ -1,5 +1,6 @@
 //! What processes use, as the kernel accounts for it.
 
+mod machine;
 mod stat;
 mod tree;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::Serialize;
 
+pub(crate) use self::machine::busy_time;
 use self::stat::Memory;
 pub(crate) use self::stat::Stat;
 pub(crate) use self::tree::{descendants, members};
@@ -159,14 +161,14 @@ impl Usage {
         usage.collect()
     }
 
-    /// The CPU time per each of `calls`, in microseconds.
+    /// The CPU time per each of `calls`, in microseconds; not a number if there were none.
     pub(crate) fn cpu_micros_per(&self, calls: u64) -> f64 {
-        self.cpu.as_secs_f64() * 1e6 / calls.max(1) as f64
+        self.cpu.as_secs_f64() * 1e6 / calls as f64
     }
 
     /// By how much memory grew for each of `things`, in KiB.
     pub(crate) fn growth_kib_per(&self, things: u64) -> f64 {
-        (self.rss_kib as f64 - self.rss_before_kib as f64) / things.max(1) as f64
+        (self.rss_kib as f64 - self.rss_before_kib as f64) / things as f64
     }
 }
 

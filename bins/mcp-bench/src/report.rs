@@ -52,6 +52,7 @@ impl LoadReport {
             tally,
             usage,
             generator,
+            ..
         } = &self.outcome;
         let calls = tally.succeeded();
         let latency = |quantile| tally.latency(quantile).as_secs_f64() * 1e3;
@@ -89,6 +90,7 @@ impl fmt::Display for LoadReport {
             tally,
             usage,
             generator,
+            ..
         } = &self.outcome;
         let calls = tally.succeeded();
         writeln!(f, "{}, {:.1} s\n", self.subject, elapsed.as_secs_f64())?;

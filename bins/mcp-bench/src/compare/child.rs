@@ -1,8 +1,10 @@
 //! Processes that are started for a comparison, and that none of outlives it.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -36,7 +38,7 @@ pub(super) struct Children {
 struct Running {
     pid: u32,
     child: Child,
-    log: PathBuf,
+    log: File,
 }
 
 impl Children {
@@ -70,7 +72,7 @@ impl Children {
             .args(flags)
             .arg("--until-input-ends")
             .stdin(Stdio::piped());
-        let (probe, output) = self.start(command, program.stdout(Stdio::piped()))?;
+        let (probe, output) = self.start(command, program.stdout(Stdio::piped()), log()?)?;
         let output = output.context("the output is not a pipe")?;
         let mut lines = BufReader::new(output).lines();
         let line = timeout(URL_LIMIT, lines.next_line()).await;
@@ -88,20 +90,19 @@ impl Children {
     pub(super) fn shell(&mut self, name: &str, command: &str) -> anyhow::Result<Probe> {
         let mut program = Command::new("sh");
         program.arg("-c").arg(command).stdin(Stdio::null());
-        let output = File::create(log_path(name))?;
-        let (probe, _) = self.start(name, program.stdout(output))?;
+        let log = log()?;
+        let (probe, _) = self.start(name, program.stdout(log.try_clone()?), log)?;
         Ok(probe)
     }
 
-    /// Starts `program`, with its log next to its output.
+    /// Starts `program`, which logs to `log`.
     fn start(
         &mut self,
         name: &str,
         program: &mut Command,
+        log: File,
     ) -> anyhow::Result<(Probe, Option<tokio::process::ChildStdout>)> {
-        let log = log_path(name);
-        let errors = File::options().create(true).append(true).open(&log)?;
-        let child = program.stderr(errors).process_group(0).spawn();
+        let child = program.stderr(log.try_clone()?).process_group(0).spawn();
         let mut child = child.with_context(|| format!("cannot start {name}"))?;
         let pid = child.id().with_context(|| format!("{name} has ended"))?;
         let output = child.stdout.take();
@@ -133,10 +134,9 @@ impl Children {
     /// The end of the log of the process `pid`, on lines of its own.
     pub(super) fn log(&self, pid: u32) -> String {
         let running = self.running.iter().find(|running| running.pid == pid);
-        let log = running
-            .and_then(|running| fs::read(&running.log).ok())
+        let end = running
+            .and_then(|running| end_of(&running.log).ok())
             .unwrap_or_default();
-        let end = String::from_utf8_lossy(&log[log.len().saturating_sub(LOG_LIMIT)..]);
         if end.trim().is_empty() {
             String::new()
         } else {
@@ -186,7 +186,6 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
-        let _ = fs::remove_file(&self.log);
     }
 }
 
@@ -203,8 +202,25 @@ fn raw_pid(pid: u32) -> Option<Pid> {
     Pid::from_raw(i32::try_from(pid).ok()?)
 }
 
-/// Where the output of a process goes.
-fn log_path(name: &str) -> PathBuf {
-    let name = name.replace(['/', '.'], "_");
-    std::env::temp_dir().join(format!("mcp-bench-{}-{name}.log", std::process::id()))
+/// A file for the output of a process, which has no name, so that it ends with its users.
+fn log() -> io::Result<File> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("mcp-bench-{}-{number}.log", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let file = File::options()
+        .read(true)
+        .append(true)
+        .create_new(true)
+        .open(&path)?;
+    fs::remove_file(path)?;
+    Ok(file)
+}
+
+/// The last lines of `log`.
+fn end_of(log: &File) -> io::Result<String> {
+    let mut end = vec![0; LOG_LIMIT];
+    let start = log.metadata()?.len().saturating_sub(LOG_LIMIT as u64);
+    let length = log.read_at(&mut end, start)?;
+    Ok(String::from_utf8_lossy(&end[..length]).into_owned())
 }

@@ -1,6 +1,8 @@
 //! What the rounds of a comparison came to.
 
 use std::collections::BTreeMap;
+use std::thread::available_parallelism;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -27,6 +29,8 @@ pub(super) struct Measurement {
     pub(super) peak_rss_kib: Option<u64>,
     /// The CPU time per call of the load generator.
     pub(super) generator_cpu_micros_per_call: f64,
+    /// The share of the machine's CPU time that processes outside of the comparison took.
+    pub(super) other_load: f64,
     /// Successful calls.
     pub(super) calls: u64,
     /// Failed calls.
@@ -72,11 +76,11 @@ pub(super) struct Summary {
 }
 
 impl Measurement {
-    /// The figures of a load during which at most one process was observed, the one under test.
-    pub(super) fn new(outcome: &Outcome) -> Self {
+    /// The figures of a load, of which the process `tested` was under test.
+    pub(super) fn new(outcome: &Outcome, tested: Option<u32>) -> Self {
         let tally = &outcome.tally;
         let calls = tally.succeeded();
-        let usage = outcome.usage.first();
+        let usage = outcome.usage.iter().find(|usage| Some(usage.pid) == tested);
         let millis = |quantile| tally.latency(quantile).as_secs_f64() * 1e3;
         Self {
             calls_per_second: per_second(calls, outcome.elapsed),
@@ -85,6 +89,7 @@ impl Measurement {
             cpu_micros_per_call: usage.map(|usage| usage.cpu_micros_per(calls)),
             peak_rss_kib: usage.map(|usage| usage.peak_rss_kib),
             generator_cpu_micros_per_call: outcome.generator.cpu_micros_per(calls),
+            other_load: other_load(outcome),
             calls,
             errors: tally.failed(),
             failures: tally.failures().clone(),
@@ -153,6 +158,20 @@ impl Figures {
     }
 }
 
+/// The share of the machine's CPU time that no observed process took.
+fn other_load(outcome: &Outcome) -> f64 {
+    let observed = outcome
+        .usage
+        .iter()
+        .map(|usage| usage.cpu)
+        .sum::<Duration>();
+    let others = outcome
+        .machine
+        .saturating_sub(observed + outcome.generator.cpu);
+    let cores = available_parallelism().map_or(1, usize::from);
+    others.as_secs_f64() / (outcome.elapsed.as_secs_f64() * cores as f64)
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -166,6 +185,7 @@ pub(super) mod tests {
             cpu_micros_per_call: cpu,
             peak_rss_kib: Some(4096),
             generator_cpu_micros_per_call: 7.0,
+            other_load: 0.01,
             calls: 1000,
             errors: 0,
             failures: BTreeMap::new(),

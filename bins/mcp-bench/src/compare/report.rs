@@ -89,6 +89,14 @@ impl fmt::Display for Report {
              are those of the\nprocess under test: the server itself if called directly, else the \
              proxy or gateway with its children."
         )?;
+        let rounds = self.summaries.iter().flat_map(|summary| &summary.rounds);
+        if let Some(load) = Spread::of(rounds.map(|round| round.other_load * 100.0)) {
+            let Spread { median, max, .. } = load;
+            writeln!(
+                f,
+                "Other processes took {median:.0} % of the machine's CPU time, at most {max:.0} %."
+            )?;
+        }
         for summary in &self.summaries {
             for (message, count) in summary.rounds.iter().flat_map(|round| &round.failures) {
                 let Summary {
