@@ -21,7 +21,7 @@ use self::route::Route;
 use crate::cli::compare::CompareArguments;
 use crate::interrupt::interrupted;
 use crate::load::{self, Control, Limit, Plan};
-use crate::process::Probe;
+use crate::process::{Probe, core_count};
 use crate::run::{exit_code, write_report};
 
 /// Compares the gateways; the exit code tells whether all calls succeeded.
@@ -91,7 +91,7 @@ async fn measure(plan: &Plan, routes: &[Route], index: usize) -> anyhow::Result<
         .collect();
     let outcome = load::run(plan, &probes, &Control::default()).await?;
     let tested = route.probe.as_ref().map(|probe| probe.pid);
-    Ok(Measurement::new(&outcome, tested))
+    Ok(Measurement::new(&outcome, tested, core_count()?))
 }
 
 /// Tells on standard error how far the comparison is.

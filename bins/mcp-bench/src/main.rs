@@ -27,15 +27,14 @@ mod units;
 mod wire;
 
 use std::io::Write as _;
-use std::num::NonZero;
 use std::process::ExitCode;
-use std::thread::available_parallelism;
 
 use clap::Parser as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Arguments, Command};
+use crate::process::use_cores;
 
 /// The exit code when there is nothing to report.
 const NO_REPORT: u8 = 2;
@@ -53,6 +52,12 @@ fn main() -> ExitCode {
 
 fn execute(command: &Command) -> anyhow::Result<ExitCode> {
     raise_descriptor_limit();
+    if let Command::Compare(arguments) = command
+        && let Some(cores) = arguments.cores
+    {
+        // Before there is any other thread or process, so that all of them follow.
+        use_cores(usize::from(cores))?;
+    }
     let runtime = runtime(threads(command))?;
     let result = runtime.block_on(async {
         match command {
@@ -69,26 +74,29 @@ fn execute(command: &Command) -> anyhow::Result<ExitCode> {
     result
 }
 
-/// How many threads `command` is to run on.
-fn threads(command: &Command) -> usize {
-    let cores = || available_parallelism().map_or(1, NonZero::get);
+/// How many threads `command` is to run on, if not on one per core.
+fn threads(command: &Command) -> Option<u16> {
     match command {
-        Command::Backend(arguments) => arguments.server.threads.map_or(1, usize::from),
-        Command::Compare(arguments) => usize::from(arguments.load.threads),
-        Command::Proxy(arguments) => arguments.server.threads.map_or_else(cores, usize::from),
-        Command::Run(arguments) => usize::from(arguments.load.threads),
+        Command::Backend(arguments) => Some(arguments.server.threads.unwrap_or(1)),
+        Command::Compare(arguments) => Some(arguments.load.threads),
+        Command::Proxy(arguments) => arguments.server.threads,
+        Command::Run(arguments) => Some(arguments.load.threads),
     }
 }
 
-fn runtime(threads: usize) -> std::io::Result<Runtime> {
-    // One thread for itself has no need to wake others, which costs a third of a call.
-    if threads == 1 {
-        Builder::new_current_thread().enable_all().build()
-    } else {
-        Builder::new_multi_thread()
-            .worker_threads(threads)
-            .enable_all()
-            .build()
+fn runtime(threads: Option<u16>) -> std::io::Result<Runtime> {
+    match threads {
+        // One thread for itself never has to wake another one, which makes calls cheaper.
+        Some(1) => Builder::new_current_thread().enable_all().build(),
+        Some(threads) => {
+            let mut builder = Builder::new_multi_thread();
+            builder
+                .worker_threads(usize::from(threads))
+                .enable_all()
+                .build()
+        }
+        // As gateways on tokio run, also where there is only one core.
+        None => Builder::new_multi_thread().enable_all().build(),
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::Serialize;
 
-pub(crate) use self::machine::busy_time;
+pub(crate) use self::machine::{busy_time, core_count, use_cores};
 use self::stat::Memory;
 pub(crate) use self::stat::Stat;
 pub(crate) use self::tree::{descendants, members};

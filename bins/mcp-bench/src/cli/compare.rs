@@ -34,6 +34,11 @@ pub(crate) struct CompareArguments {
     #[arg(long, short, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,
 
+    /// Use only so many cores for everything; with 1, no core has to wake another one, and CPU times
+    /// are lower, and vary less
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) cores: Option<u16>,
+
     /// A gateway to start: its name, the path of its endpoint (default /mcp), and a shell command
     /// in which {upstream} stands for the URL of the MCP server and {port} for the port to serve
     /// on; may be repeated

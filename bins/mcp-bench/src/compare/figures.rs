@@ -1,7 +1,6 @@
 //! What the rounds of a comparison came to.
 
 use std::collections::BTreeMap;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -76,8 +75,9 @@ pub(super) struct Summary {
 }
 
 impl Measurement {
-    /// The figures of a load, of which the process `tested` was under test.
-    pub(super) fn new(outcome: &Outcome, tested: Option<u32>) -> Self {
+    /// The figures of a load, of which the process `tested` was under test, on a machine of so many
+    /// `cores`.
+    pub(super) fn new(outcome: &Outcome, tested: Option<u32>, cores: usize) -> Self {
         let tally = &outcome.tally;
         let calls = tally.succeeded();
         let usage = outcome.usage.iter().find(|usage| Some(usage.pid) == tested);
@@ -89,7 +89,7 @@ impl Measurement {
             cpu_micros_per_call: usage.map(|usage| usage.cpu_micros_per(calls)),
             peak_rss_kib: usage.map(|usage| usage.peak_rss_kib),
             generator_cpu_micros_per_call: outcome.generator.cpu_micros_per(calls),
-            other_load: other_load(outcome),
+            other_load: other_load(outcome, cores),
             calls,
             errors: tally.failed(),
             failures: tally.failures().clone(),
@@ -159,7 +159,7 @@ impl Figures {
 }
 
 /// The share of the machine's CPU time that no observed process took.
-fn other_load(outcome: &Outcome) -> f64 {
+fn other_load(outcome: &Outcome, cores: usize) -> f64 {
     let observed = outcome
         .usage
         .iter()
@@ -168,7 +168,6 @@ fn other_load(outcome: &Outcome) -> f64 {
     let others = outcome
         .machine
         .saturating_sub(observed + outcome.generator.cpu);
-    let cores = available_parallelism().map_or(1, usize::from);
     others.as_secs_f64() / (outcome.elapsed.as_secs_f64() * cores as f64)
 }
 

@@ -3,7 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// The fields of the first line of `/proc/stat` in which cores work for processes, or are withheld
 /// from this machine: user, nice, system, and steal.
@@ -22,6 +23,44 @@ pub(crate) fn busy_time() -> anyhow::Result<Duration> {
     ))
 }
 
+/// The number of cores of the machine, which may be more than this process may use.
+///
+/// # Errors
+///
+/// Fails when the system does not say.
+pub(crate) fn core_count() -> anyhow::Result<usize> {
+    Ok(count_cores(&fs::read_to_string("/proc/stat")?))
+}
+
+/// Lets this thread, and all threads and processes that it starts, use only `count` cores.
+///
+/// # Errors
+///
+/// Fails when there are not so many.
+pub(crate) fn use_cores(count: usize) -> anyhow::Result<()> {
+    let allowed = sched_getaffinity(None)?;
+    let mut chosen = CpuSet::new();
+    for core in (0..CpuSet::MAX_CPU)
+        .filter(|core| allowed.is_set(*core))
+        .take(count)
+    {
+        chosen.set(core);
+    }
+    let found = chosen.count();
+    ensure!(
+        found as usize == count,
+        "there are only {found} cores to use"
+    );
+    Ok(sched_setaffinity(None, &chosen)?)
+}
+
+fn count_cores(text: &str) -> usize {
+    let names = text.lines().filter_map(|line| line.strip_prefix("cpu"));
+    names
+        .filter(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+        .count()
+}
+
 fn busy_ticks(text: &str) -> Option<u64> {
     let line = text.lines().next()?.strip_prefix("cpu ")?;
     let fields: Vec<u64> = line
@@ -37,6 +76,13 @@ fn busy_ticks(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cores_are_counted_once() {
+        assert_eq!(count_cores("cpu  1 2\ncpu0 1 2\ncpu1 1 2\nctxt 1"), 2);
+        assert!(core_count().unwrap() > 0);
+        assert!(use_cores(100_000).is_err());
+    }
 
     #[test]
     fn idle_time_is_left_out() {
