@@ -1,5 +1,7 @@
 //! Answering in the legacy era.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::json;
 
@@ -13,7 +15,11 @@ use crate::wire;
 const VERSIONS: [&str; 3] = [wire::legacy::VERSION, "2025-06-18", "2025-03-26"];
 
 /// The answer to a message.
-pub(super) fn reply(backend: &Backend, headers: &HeaderMap, message: &Message<'_>) -> Reply {
+pub(super) fn reply<'a>(
+    backend: &'a Backend,
+    headers: &HeaderMap,
+    message: &Message<'_>,
+) -> Reply<'a> {
     if let Some(version) = headers.get(VERSION_HEADER)
         && !VERSIONS.iter().any(|known| version == known)
     {
@@ -33,12 +39,12 @@ pub(super) fn reply(backend: &Backend, headers: &HeaderMap, message: &Message<'_
         return Reply::Accepted;
     };
     match method {
-        "ping" => Reply::Result("{}".to_owned()),
-        "tools/list" => Reply::Result([r#"{"tools":"#, backend.tools.list(), "}"].concat()),
+        "ping" => Reply::result("{}".to_owned()),
+        "tools/list" => Reply::Result(r#"{"tools":"#, Cow::Borrowed(backend.tools.list()), "}"),
         "tools/call" => {
             let params = message.params();
             if params.name().is_some_and(|name| backend.tools.has(name)) {
-                Reply::Result(["{", &backend.tools.call(params.arguments), "}"].concat())
+                Reply::Result("{", backend.tools.call(params.arguments), "}")
             } else {
                 Reply::error(StatusCode::OK, -32602, "Unknown tool")
             }
@@ -81,7 +87,7 @@ fn session<'a>(backend: &Backend, headers: &'a HeaderMap) -> Result<&'a str, Sta
     }
 }
 
-fn initialize(backend: &Backend, message: &Message<'_>) -> Reply {
+fn initialize(backend: &Backend, message: &Message<'_>) -> Reply<'static> {
     let wanted = message.params().protocol_version();
     let version = VERSIONS.iter().find(|version| Some(**version) == wanted);
     let result = json!({

@@ -12,14 +12,18 @@ use super::reply::Reply;
 use super::{Backend, VERSION_HEADER};
 use crate::wire::modern::{DISCOVER, VERSION};
 
-/// What every complete result has.
-const COMPLETE: &str = r#""resultType":"complete""#;
+/// How results end.
+const COMPLETE: &str = r#","resultType":"complete"}"#;
 
-/// What results have that may be cached.
-const CACHEABLE: &str = r#""ttlMs":60000,"cacheScope":"public""#;
+/// How results end that may be cached.
+const CACHEABLE: &str = r#","ttlMs":60000,"cacheScope":"public","resultType":"complete"}"#;
 
 /// The answer to a message.
-pub(super) fn reply(backend: &Backend, headers: &HeaderMap, message: &Message<'_>) -> Reply {
+pub(super) fn reply<'a>(
+    backend: &'a Backend,
+    headers: &HeaderMap,
+    message: &Message<'_>,
+) -> Reply<'a> {
     let Some((method, id)) = message.request() else {
         return Reply::Accepted;
     };
@@ -27,17 +31,16 @@ pub(super) fn reply(backend: &Backend, headers: &HeaderMap, message: &Message<'_
         return refusal;
     }
     match method {
-        DISCOVER => Reply::Result(discovery()),
-        "tools/list" => {
-            let tools = backend.tools.list();
-            let parts = [r#"{"tools":"#, tools, ",", CACHEABLE, ",", COMPLETE, "}"];
-            Reply::Result(parts.concat())
-        }
+        DISCOVER => Reply::result(discovery()),
+        "tools/list" => Reply::Result(
+            r#"{"tools":"#,
+            Cow::Borrowed(backend.tools.list()),
+            CACHEABLE,
+        ),
         "tools/call" => {
             let params = message.params();
             if params.name().is_some_and(|name| backend.tools.has(name)) {
-                let result = backend.tools.call(params.arguments);
-                Reply::Result(["{", &result, ",", COMPLETE, "}"].concat())
+                Reply::Result("{", backend.tools.call(params.arguments), COMPLETE)
             } else {
                 Reply::error(StatusCode::OK, -32602, "Unknown tool")
             }
@@ -48,7 +51,7 @@ pub(super) fn reply(backend: &Backend, headers: &HeaderMap, message: &Message<'_
 }
 
 /// Checks what a request says about itself, in its header and in its body.
-fn check(headers: &HeaderMap, message: &Message<'_>, method: &str) -> Result<(), Reply> {
+fn check(headers: &HeaderMap, message: &Message<'_>, method: &str) -> Result<(), Reply<'static>> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let version = header(VERSION_HEADER).ok_or_else(|| mismatch("MCP-Protocol-Version"))?;
     let meta = message.version().filter(|_| message.has_capabilities());
@@ -88,7 +91,7 @@ fn decoded(value: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-fn mismatch(header: &str) -> Reply {
+fn mismatch(header: &str) -> Reply<'static> {
     // Legacy clients get here too: the supported versions tell their users what is wrong.
     let error = json!({
         "code": -32020,
@@ -98,7 +101,7 @@ fn mismatch(header: &str) -> Reply {
     Reply::Error(StatusCode::BAD_REQUEST, error)
 }
 
-fn unsupported(version: &str) -> Reply {
+fn unsupported(version: &str) -> Reply<'static> {
     let error = json!({
         "code": -32022,
         "message": "Unsupported protocol version",

@@ -1,5 +1,7 @@
 //! Putting answers together.
 
+use std::borrow::Cow;
+
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -12,25 +14,36 @@ const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 /// The content type of a message.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// What comes before the message of an event.
+const EVENT: &str = "event: message\ndata: ";
+
+/// What comes after it.
+const EVENT_END: &str = "\n\n";
+
 /// The header that carries the id of a session.
 pub(super) const SESSION_HEADER: &str = "mcp-session-id";
 
 /// What a message is answered with.
 #[derive(Debug)]
-pub(super) enum Reply {
+pub(super) enum Reply<'a> {
     /// Nothing: the message was no request.
     Accepted,
     /// An error, as JSON.
     Error(StatusCode, Value),
-    /// A result, as JSON.
-    Result(String),
+    /// A result, as JSON in three parts, so that large ones are copied once only.
+    Result(&'static str, Cow<'a, str>, &'static str),
     /// The result of opening a session, with the id of it.
     Session(String, Box<str>),
     /// A stream that stays open after its first message.
     Stream(String),
 }
 
-impl Reply {
+impl<'a> Reply<'a> {
+    /// A result that is not large.
+    pub(super) fn result(result: String) -> Self {
+        Self::Result("", Cow::Owned(result), "")
+    }
+
     /// An error without data.
     pub(super) fn error(status: StatusCode, code: i32, message: &str) -> Self {
         Self::Error(status, json!({ "code": code, "message": message }))
@@ -46,20 +59,23 @@ impl Reply {
                 } else {
                     Form::Json
                 };
-                let mut response = message(form, id, "error", &error.to_string());
+                let mut response = message(form, id, "error", ["", &error.to_string(), ""]);
                 *response.status_mut() = status;
                 response
             }
-            Self::Result(result) => message(form, id, "result", &result),
+            Self::Result(start, middle, end) => message(form, id, "result", [start, &middle, end]),
             Self::Session(result, session) => {
-                let mut response = message(form, id, "result", &result);
+                let mut response = message(form, id, "result", ["", &result, ""]);
                 // The backend makes the ids itself, of characters that a header can hold.
                 if let Ok(value) = HeaderValue::from_str(&session) {
                     response.headers_mut().insert(SESSION_HEADER, value);
                 }
                 response
             }
-            Self::Stream(first) => stream(Body::held(event(&first), std::future::pending())),
+            Self::Stream(first) => {
+                let event = [EVENT, &first, EVENT_END].concat();
+                stream(Body::held(event, std::future::pending()))
+            }
         }
     }
 }
@@ -80,22 +96,20 @@ pub(super) fn stream(body: Body) -> Response<Body> {
     response
 }
 
-/// The event that carries `message`.
-fn event(message: &str) -> String {
-    ["event: message\ndata: ", message, "\n\n"].concat()
-}
-
 /// A response message, whose `member` is `value`.
-fn message(form: Form, id: Option<&str>, member: &str, value: &str) -> Response<Body> {
-    let id = id.map_or([""; 2], |id| [r#","id":"#, id]);
+fn message(form: Form, id: Option<&str>, member: &str, value: [&str; 3]) -> Response<Body> {
+    let [name, id] = id.map_or([""; 2], |id| [r#","id":"#, id]);
+    let [start, middle, end] = value;
     let parts = [
         r#"{"jsonrpc":"2.0""#,
-        id[0],
-        id[1],
+        name,
+        id,
         r#",""#,
         member,
         r#"":"#,
-        value,
+        start,
+        middle,
+        end,
         "}",
     ];
     match form {
@@ -104,6 +118,9 @@ fn message(form: Form, id: Option<&str>, member: &str, value: &str) -> Response<
             response.headers_mut().insert(header::CONTENT_TYPE, JSON);
             response
         }
-        Form::Sse => stream(Body::stream(event(&parts.concat()))),
+        Form::Sse => {
+            let event = [&[EVENT], &parts[..], &[EVENT_END]].concat().concat();
+            stream(Body::stream(event))
+        }
     }
 }

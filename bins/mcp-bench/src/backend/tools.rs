@@ -1,5 +1,7 @@
 //! The tools of the backend.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -12,8 +14,8 @@ const ECHO: &str = "echo";
 pub(super) struct Tools {
     /// How many there are.
     count: u32,
-    /// The text that they return instead of what they are told, as JSON.
-    text: Option<String>,
+    /// What they return instead of what they are told, as the members of a result.
+    fixed: Option<String>,
     /// The list of them, as JSON.
     list: String,
 }
@@ -35,7 +37,7 @@ impl Tools {
         let list: Vec<Value> = names.map(|name| describe(&name)).collect();
         Self {
             count,
-            text: result_bytes.map(|length| format!("\"{}\"", "x".repeat(length))),
+            fixed: result_bytes.map(|length| members(&format!("\"{}\"", "x".repeat(length)))),
             list: Value::from(list).to_string(),
         }
     }
@@ -52,22 +54,22 @@ impl Tools {
     }
 
     /// The members of the result of a call, as JSON without the braces.
-    pub(super) fn call(&self, arguments: Option<&RawValue>) -> String {
-        let told;
-        let text = match &self.text {
-            Some(text) => text.as_str(),
-            None => {
-                told = told_text(arguments);
-                &told
-            }
-        };
-        [
-            r#""content":[{"type":"text","text":"#,
-            text,
-            r#"}],"isError":false"#,
-        ]
-        .concat()
+    pub(super) fn call(&self, arguments: Option<&RawValue>) -> Cow<'_, str> {
+        match &self.fixed {
+            Some(fixed) => Cow::Borrowed(fixed),
+            None => Cow::Owned(members(&told_text(arguments))),
+        }
     }
+}
+
+/// The members of the result that has `text`, which is JSON.
+fn members(text: &str) -> String {
+    [
+        r#""content":[{"type":"text","text":"#,
+        text,
+        r#"}],"isError":false"#,
+    ]
+    .concat()
 }
 
 /// The message among `arguments`, else all of them, as a JSON string.
