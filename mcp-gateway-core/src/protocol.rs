@@ -1,6 +1,7 @@
 //! What the revisions of the protocol have in common, and how they differ.
 
 mod capabilities;
+pub mod header;
 pub mod meta;
 mod method;
 mod version;

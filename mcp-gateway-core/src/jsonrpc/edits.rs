@@ -22,6 +22,12 @@ impl<'a> Edits<'a> {
         self.replace(at..at, text);
     }
 
+    /// Takes back the replacements inside `span`, which is about to be replaced as a whole.
+    pub(crate) fn forget_within(&mut self, span: &Range<usize>) {
+        self.0
+            .retain(|(other, _)| other.start < span.start || other.end > span.end);
+    }
+
     /// The text after the replacements; `body` itself where there are none.
     pub(crate) fn apply(mut self, body: &Bytes) -> Bytes {
         if self.0.is_empty() {

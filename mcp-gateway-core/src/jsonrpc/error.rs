@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Id;
@@ -52,6 +52,12 @@ impl ErrorObject {
         }
     }
 
+    /// The code of an error that somebody else wrote; 0 where it has none.
+    #[must_use]
+    pub fn code_of(error: &str) -> i64 {
+        serde_json::from_str(error).map_or(0, |Code { code }| code)
+    }
+
     /// Sets what programs are told.
     #[must_use]
     pub fn with_data(mut self, data: Value) -> Self {
@@ -78,6 +84,12 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a Id>,
     error: &'a ErrorObject,
+}
+
+#[derive(Deserialize)]
+struct Code {
+    #[serde(default)]
+    code: i64,
 }
 
 #[cfg(test)]

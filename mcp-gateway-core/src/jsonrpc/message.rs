@@ -6,8 +6,9 @@ use bytestring::ByteString;
 use serde_json::error::Category;
 
 use super::params::Params;
-use super::{Fields, Id};
+use super::{Edits, ErrorObject, Fields, Id};
 use crate::protocol::Method;
+use crate::upstream::object;
 
 /// A JSON-RPC message: the text that arrived, and where in it the parts are that matter.
 #[derive(Clone, Debug)]
@@ -222,6 +223,14 @@ impl Request {
         self.params.meta().raw(&self.text, key)
     }
 
+    /// The JSON text of parameters that consist of `_meta` alone, as far as there is one.
+    pub(crate) fn meta_params(&self) -> String {
+        match self.param("_meta") {
+            Some(meta) => format!("{{\"_meta\":{meta}}}"),
+            None => "{}".to_owned(),
+        }
+    }
+
     pub(crate) fn id_span(&self) -> Range<usize> {
         self.id_span.clone()
     }
@@ -283,8 +292,45 @@ impl Notification {
         self.params.meta().raw(&self.text, key)
     }
 
-    pub(crate) fn params(&self) -> &Params {
-        &self.params
+    /// The same notification with another value of one member of `_meta`, or without it.
+    pub(crate) fn with_meta(&self, key: &str, value: Option<&str>) -> Self {
+        let text: &str = &self.text;
+        let kept = self
+            .params
+            .meta()
+            .iter(text)
+            .filter(|(other, _)| *other != key);
+        let mut members: Vec<_> = kept.map(|(key, span)| (key, text[span].into())).collect();
+        members.extend(value.map(|value| (key, value.into())));
+        let meta = object(&members);
+        let mut edits = Edits::new();
+        if let Some(span) = self.params.span(text, "_meta") {
+            edits.replace(span, meta);
+        } else if let Some(span) = self.params.object() {
+            let separator = if self.params.iter(text).next().is_some() {
+                ","
+            } else {
+                ""
+            };
+            edits.insert(span.end - 1, format!("{separator}\"_meta\":{meta}"));
+        } else {
+            let end = text.trim_ascii_end().len() - 1;
+            edits.insert(end, format!(",\"params\":{{\"_meta\":{meta}}}"));
+        }
+        match Message::parse(edits.apply(self.text.as_bytes())) {
+            Ok(Message::Notification(notification)) => notification,
+            _ => self.clone(),
+        }
+    }
+
+    /// The same notification with another value of one parameter; `None` where it has none.
+    pub(crate) fn with_param(&self, key: &str, value: &str) -> Option<Self> {
+        let mut edits = Edits::new();
+        edits.replace(self.params.span(&self.text, key)?, value);
+        match Message::parse(edits.apply(self.text.as_bytes())) {
+            Ok(Message::Notification(notification)) => Some(notification),
+            _ => None,
+        }
     }
 }
 
@@ -301,6 +347,20 @@ impl Response {
             id: Some(id.clone()),
             id_span: Some(id_span),
             outcome,
+        }
+    }
+
+    /// An error of the gateway itself.
+    #[must_use]
+    pub fn from_error(id: &Id, error: &ErrorObject) -> Self {
+        let text = ByteString::try_from(error.to_response(Some(id))).unwrap_or_default();
+        let envelope = Fields::read(&text, 0..text.len()).unwrap_or_default();
+        let span = |key| envelope.span(&text, key);
+        Self {
+            id_span: span("id"),
+            outcome: Outcome::Error(span("error").unwrap_or_default()),
+            id: Some(id.clone()),
+            text,
         }
     }
 
@@ -359,6 +419,67 @@ impl Response {
         }
     }
 
+    /// The same response to the request that its caller knows as `id`.
+    pub(crate) fn with_id(&self, id: &Id) -> Self {
+        let token = id.to_token();
+        let span = match &self.id_span {
+            Some(span) if self.text[span.clone()] == token => return self.clone(),
+            Some(span) => span.clone(),
+            None => return self.with_added_id(id),
+        };
+        let mut edits = Edits::new();
+        edits.replace(span.clone(), &*token);
+        let text = ByteString::try_from(edits.apply(self.text.as_bytes())).unwrap_or_default();
+        let shift = |part: &Range<usize>| match part.start > span.start {
+            true => {
+                let end = part.end + token.len() - span.len();
+                end - part.len()..end
+            }
+            false => part.clone(),
+        };
+        Self {
+            outcome: match &self.outcome {
+                Outcome::Error(part) => Outcome::Error(shift(part)),
+                Outcome::Result(part) => Outcome::Result(shift(part)),
+            },
+            id_span: Some(span.start..span.start + token.len()),
+            id: Some(id.clone()),
+            text,
+        }
+    }
+
+    fn with_added_id(&self, id: &Id) -> Self {
+        let token = id.to_token();
+        let end = self.text.trim_ascii_end().len() - 1;
+        let mut edits = Edits::new();
+        edits.insert(end, format!(",\"id\":{token}"));
+        let start = end + ",\"id\":".len();
+        Self {
+            text: ByteString::try_from(edits.apply(self.text.as_bytes())).unwrap_or_default(),
+            id_span: Some(start..start + token.len()),
+            id: Some(id.clone()),
+            outcome: self.outcome.clone(),
+        }
+    }
+
+    /// The same response after replacements in its text.
+    pub(crate) fn edited(&self, edit: impl FnOnce(&mut Edits<'_>)) -> Self {
+        let mut edits = Edits::new();
+        edit(&mut edits);
+        match Message::parse(edits.apply(self.text.as_bytes())) {
+            Ok(Message::Response(response)) => response,
+            _ => self.clone(),
+        }
+    }
+
+    /// Where the error begins in the text.
+    pub(crate) fn error_start(&self) -> Option<usize> {
+        match &self.outcome {
+            Outcome::Error(span) => Some(span.start),
+            Outcome::Result(_) => None,
+        }
+    }
+
     pub(crate) fn result_span(&self) -> Option<Range<usize>> {
         match &self.outcome {
             Outcome::Error(_) => None,
@@ -366,6 +487,7 @@ impl Response {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn id_span(&self) -> Option<Range<usize>> {
         self.id_span.clone()
     }

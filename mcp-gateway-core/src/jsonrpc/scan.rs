@@ -118,11 +118,6 @@ impl Scanner {
         }
     }
 
-    /// Whether the response has been read to its end.
-    pub(crate) fn is_done(&self) -> bool {
-        self.state == State::Done
-    }
-
     /// Takes the next piece, and adds what is to be passed on to `out`.
     pub(crate) fn feed(&mut self, piece: &Bytes, out: &mut Vec<Bytes>) -> Result<(), ScanError> {
         let mut cut = Cut {

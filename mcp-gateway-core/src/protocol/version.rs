@@ -30,6 +30,17 @@ pub enum Era {
     Modern,
 }
 
+impl Era {
+    /// The era that it is not.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Legacy => Self::Modern,
+            Self::Modern => Self::Legacy,
+        }
+    }
+}
+
 impl Version {
     /// The newest revision that has sessions.
     pub const LATEST_LEGACY: Self = Self::V2025_11_25;

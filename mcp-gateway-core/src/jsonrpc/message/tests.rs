@@ -140,6 +140,32 @@ fn messages_of_the_gateway_read_back() {
     assert_eq!(again.id_span(), response.id_span());
 }
 
+#[test]
+fn responses_take_the_id_of_their_caller() {
+    for text in [
+        r#"{"jsonrpc":"2.0","id":4,"result":{"a":1}}"#,
+        r#"{"result":{"a":1},"id":4,"jsonrpc":"2.0"}"#,
+        r#"{"result":{"a":1},"id":"longer than it was","jsonrpc":"2.0"}"#,
+    ] {
+        let Ok(Message::Response(response)) = parse(text) else {
+            panic!("not a response");
+        };
+        let response = response.with_id(&Id::from("caller"));
+        assert_eq!(response.result(), Ok(r#"{"a":1}"#));
+        assert_eq!(&response.text()[response.id_span().unwrap()], "\"caller\"");
+        assert!(parse(response.text()).is_ok());
+    }
+    let Ok(Message::Response(error)) = parse(r#"{"jsonrpc":"2.0","error":{"code":1}} "#) else {
+        panic!("not a response");
+    };
+    let error = error.with_id(&Id::from(9));
+    assert_eq!(
+        error.text(),
+        r#"{"jsonrpc":"2.0","error":{"code":1},"id":9} "#
+    );
+    assert_eq!(&error.text()[error.id_span().unwrap()], "9");
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_answered(bytes: Vec<u8>) {

@@ -1,0 +1,279 @@
+//! Establish who is calling.
+//!
+//! [`AuthenticateLayer`] asks an [`AuthVerifier`] about every request, before its body is read, and
+//! passes on only those that it accepts. What comes out is an [`Authenticated`] request, which is
+//! the only kind that the inner layers take.
+//!
+//! A client that is refused sees `401 Unauthorized` with a challenge in `WWW-Authenticate`, as
+//! [the specification][spec] wants it.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use async_trait::async_trait;
+//! use http::request::Parts;
+//! use http::{HeaderValue, Request};
+//! use mcp_gateway_core::Error;
+//! use mcp_gateway_core::auth::{
+//!     AuthError, AuthVerifier, AuthenticateLayer, Authenticated, Principal,
+//! };
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! /// Believes a header that a proxy in front has set.
+//! #[derive(Debug)]
+//! struct ProxyUser;
+//!
+//! #[async_trait]
+//! impl AuthVerifier for ProxyUser {
+//!     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
+//!         let user = request.headers.get("x-user").ok_or(AuthError::MissingToken)?;
+//!         Ok(Principal::new(user.to_str().map_err(|_| AuthError::InvalidToken)?))
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Error> {
+//! let service = ServiceBuilder::new()
+//!     .layer(AuthenticateLayer::new(Arc::new(ProxyUser)))
+//!     .service(service_fn(async |request: Authenticated<Request<()>>| {
+//!         Ok::<_, Error>(request.principal().subject().to_owned())
+//!     }));
+//!
+//! let mut request = Request::new(());
+//! let error = service.clone().oneshot(request.clone()).await.unwrap_err();
+//! assert!(matches!(error, Error::Auth(AuthError::MissingToken)));
+//!
+//! request.headers_mut().insert("x-user", HeaderValue::from_static("alice"));
+//! assert_eq!(service.oneshot(request).await?, "alice");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization
+
+use std::fmt;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use http::Request;
+use http::request::Parts;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{BoxError, BoxFuture, Error};
+
+/// Decides who is calling.
+///
+/// Called once per request, before its body is read, by [`Authenticate`]. Implementations are
+/// shared by all requests and should answer from memory in the common case: fetch keys in the
+/// background, not here.
+///
+/// # Cancel safety
+///
+/// The future is dropped when the client goes away, at any `.await`. Do not leave shared state
+/// half-written across one.
+#[async_trait]
+pub trait AuthVerifier: fmt::Debug + Send + Sync + 'static {
+    /// Verifies what `request` presents, and says who presented it.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] says why the caller is not believed; it becomes the status and the challenge
+    /// of the response.
+    async fn verify(&self, request: &Parts) -> Result<Principal, AuthError>;
+}
+
+#[async_trait]
+impl<V: AuthVerifier + ?Sized> AuthVerifier for Arc<V> {
+    async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
+        (**self).verify(request).await
+    }
+}
+
+/// Lets everybody in, as the principal `anonymous`.
+///
+/// For gateways that only this machine can reach, or that something in front protects.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct AllowAnonymous;
+
+impl AllowAnonymous {
+    /// Lets everybody in.
+    #[must_use]
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+#[async_trait]
+impl AuthVerifier for AllowAnonymous {
+    async fn verify(&self, _: &Parts) -> Result<Principal, AuthError> {
+        Ok(Principal::new("anonymous"))
+    }
+}
+
+/// Who is calling. Cheap to clone.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Principal {
+    subject: Arc<str>,
+}
+
+impl Principal {
+    /// A principal known by `subject` alone.
+    #[must_use]
+    pub fn new(subject: impl Into<Arc<str>>) -> Self {
+        Self {
+            subject: subject.into(),
+        }
+    }
+
+    /// The identifier of the caller, unique among the principals of the verifier.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+}
+
+/// A request whose caller is known.
+///
+/// Only [`Authenticate`] makes one, and [`vouched_for`](Self::vouched_for).
+#[derive(Debug)]
+pub struct Authenticated<T> {
+    principal: Principal,
+    request: T,
+}
+
+impl<T> Authenticated<T> {
+    /// A request whose sender was established in another way than by [`Authenticate`].
+    ///
+    /// Whoever calls this vouches for `principal`.
+    #[must_use]
+    pub fn vouched_for(principal: Principal, request: T) -> Self {
+        Self { principal, request }
+    }
+
+    /// Who is calling.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn request(&self) -> &T {
+        &self.request
+    }
+
+    pub(crate) fn into_parts(self) -> (Principal, T) {
+        (self.principal, self.request)
+    }
+}
+
+/// Why a caller is not believed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// The token does not grant what the call needs.
+    #[error("the token lacks scope {scope:?}")]
+    InsufficientScope {
+        /// The scope that was missing.
+        scope: Arc<str>,
+    },
+    /// The token is malformed, unknown, expired, or not meant for this gateway.
+    #[error("the token is not valid")]
+    InvalidToken,
+    /// The request carries no token.
+    #[error("the request carries no token")]
+    MissingToken,
+    /// What is needed to verify the token could not be had; not the caller's fault.
+    #[error("tokens cannot be verified at present")]
+    Unavailable(#[source] BoxError),
+}
+
+/// A [`Layer`] that applies [`Authenticate`].
+///
+/// See the [module documentation](self) for an example.
+#[derive(Clone, Debug)]
+pub struct AuthenticateLayer {
+    verifier: Arc<dyn AuthVerifier>,
+}
+
+impl AuthenticateLayer {
+    /// Authenticates every request with `verifier`.
+    #[must_use]
+    pub fn new(verifier: Arc<dyn AuthVerifier>) -> Self {
+        Self { verifier }
+    }
+}
+
+impl<S> Layer<S> for AuthenticateLayer {
+    type Service = Authenticate<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Authenticate {
+            inner,
+            verifier: Arc::clone(&self.verifier),
+        }
+    }
+}
+
+/// Passes on the requests whose caller an [`AuthVerifier`] vouches for.
+///
+/// See the [module documentation](self) for an example.
+#[derive(Clone, Debug)]
+pub struct Authenticate<S> {
+    inner: S,
+    verifier: Arc<dyn AuthVerifier>,
+}
+
+impl<S, B> Service<Request<B>> for Authenticate<S>
+where
+    S: Service<Authenticated<Request<B>>, Error = Error> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = Error;
+    type Future = AuthenticateFuture<S::Response>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // Take the service that was polled ready, and leave its clone behind.
+        let clone = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, clone);
+        let verifier = Arc::clone(&self.verifier);
+        AuthenticateFuture(Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let principal = verifier.verify(&parts).await?;
+            let request = Request::from_parts(parts, body);
+            inner.call(Authenticated { principal, request }).await
+        }))
+    }
+}
+
+/// The response future of [`Authenticate`].
+#[must_use = "futures do nothing unless polled"]
+pub struct AuthenticateFuture<T>(BoxFuture<'static, Result<T, Error>>);
+
+impl<T> Future for AuthenticateFuture<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl<T> fmt::Debug for AuthenticateFuture<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthenticateFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,180 @@
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use serde_json::Value;
+
+use super::ListKind;
+use super::param_header::{ParamHeaders, ParamMismatch};
+use crate::jsonrpc::{Edits, Fields};
+use crate::upstream::quoted;
+
+/// One thing that a server lists, as the server wrote it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    text: ByteString,
+    name: Arc<str>,
+    name_span: Range<usize>,
+    /// Where MCP Apps say which resource shows a tool.
+    app_uri: Option<Range<usize>>,
+    headers: ParamHeaders,
+}
+
+impl Entry {
+    /// Reads the entry of a list.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, where a client could not do anything with it.
+    pub(super) fn read(kind: ListKind, text: ByteString) -> Result<Self, String> {
+        let fields = Fields::read(&text, 0..text.len()).map_err(|error| error.to_string())?;
+        let key = kind.key();
+        let name = fields
+            .string(&text, key)
+            .ok_or_else(|| format!("it has no {key}"))?;
+        if name.is_empty() || name.len() > MAX_NAME || name.contains(char::is_control) {
+            return Err(format!(
+                "its {key} is empty, longer than {MAX_NAME} bytes, or not printable"
+            ));
+        }
+        let name = Arc::from(&*name);
+        let mut headers = ParamHeaders::default();
+        if kind == ListKind::Tools {
+            let schema = fields
+                .raw(&text, "inputSchema")
+                .ok_or("it has no inputSchema")?;
+            let output = fields.raw(&text, "outputSchema");
+            let is_schema = |schema: &str| schema.starts_with('{');
+            if !is_schema(schema)
+                || !output.is_none_or(|output| is_schema(output) || output == "null")
+            {
+                return Err("its schemas are not objects".to_owned());
+            }
+            headers = ParamHeaders::read(schema)?;
+        }
+        let name_span = fields.span(&text, key).unwrap_or_default();
+        let app_uri = app_uri(&text, &fields);
+        Ok(Self {
+            name,
+            name_span,
+            app_uri,
+            headers,
+            text,
+        })
+    }
+
+    /// The name or URI that the server knows.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The JSON text.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.text
+    }
+
+    /// Adds the JSON text to `out`, with the name by which clients know it, and the URIs that it
+    /// refers to as `uri` gives them.
+    pub(crate) fn write(
+        &self,
+        name: &str,
+        uri: impl FnOnce(&str) -> Option<String>,
+        out: &mut Vec<u8>,
+    ) {
+        let mut edits = Edits::new();
+        if *name != *self.name {
+            edits.replace(self.name_span.clone(), quoted(name));
+        }
+        if let Some(span) = self.app_uri.clone()
+            && let Some(app) = crate::jsonrpc::string(&self.text[span.clone()])
+            && let Some(uri) = uri(&app)
+        {
+            edits.replace(span, quoted(&uri));
+        }
+        out.extend_from_slice(&edits.apply(self.text.as_bytes()));
+    }
+
+    /// The headers that mirror arguments of the tool.
+    ///
+    /// # Errors
+    ///
+    /// [`ParamMismatch`] when the headers that the client sent say something else than its
+    /// arguments.
+    pub(crate) fn param_headers(
+        &self,
+        arguments: Option<&str>,
+        sent: Option<&http::HeaderMap>,
+    ) -> Result<crate::upstream::ParamHeaders, ParamMismatch> {
+        self.headers.mirror(arguments, sent)
+    }
+
+    /// The members that say how the entry is to be shown, for people.
+    #[must_use]
+    pub fn describe(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+}
+
+/// Where `_meta.ui.resourceUri` is.
+fn app_uri(text: &str, fields: &Fields) -> Option<Range<usize>> {
+    let meta = Fields::read(text, fields.span(text, "_meta")?).ok()?;
+    let ui = Fields::read(text, meta.span(text, "ui")?).ok()?;
+    ui.span(text, "resourceUri")
+}
+
+/// Four times what the specification recommends for names; URIs may be longer than names.
+const MAX_NAME: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(kind: ListKind, text: &'static str) -> Result<Entry, String> {
+        Entry::read(kind, ByteString::from_static(text))
+    }
+
+    fn written(entry: &Entry, name: &str) -> String {
+        let mut out = Vec::new();
+        entry.write(name, |uri| Some(format!("s+{uri}")), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn only_the_name_changes() {
+        let text = r#"{"x-vendor":{"n":12345678901234567890123},"name":"echo","inputSchema":{"type":"object"}, "annotations":{"b":1,"a":1E400}}"#;
+        let entry = read(ListKind::Tools, text).unwrap();
+        assert_eq!(
+            written(&entry, "s__echo"),
+            text.replace("\"echo\"", "\"s__echo\"")
+        );
+        assert_eq!(written(&entry, "echo"), text);
+    }
+
+    #[test]
+    fn the_resource_of_an_app_is_renamed_with_the_others() {
+        let text = r#"{"name":"a","inputSchema":{},"_meta":{"ui":{"resourceUri":"ui://a/b"}}}"#;
+        let entry = read(ListKind::Tools, text).unwrap();
+        assert_eq!(written(&entry, "a"), text.replace("ui://a/b", "s+ui://a/b"));
+    }
+
+    #[test]
+    fn what_clients_could_not_read_is_left_out() {
+        for text in [
+            "1",
+            "{}",
+            r#"{"name":""}"#,
+            r#"{"name":7,"inputSchema":{}}"#,
+            r#"{"name":"a"}"#,
+            r#"{"name":"a","inputSchema":null}"#,
+            r#"{"name":"a","inputSchema":{},"outputSchema":[]}"#,
+            r#"{"name":"a","name":"b","inputSchema":{}}"#,
+            r#"{"name":"a\u0000","inputSchema":{}}"#,
+        ] {
+            assert!(read(ListKind::Tools, text).is_err(), "{text}");
+        }
+        assert!(read(ListKind::Prompts, r#"{"name":"a"}"#).is_ok());
+        assert!(read(ListKind::Resources, r#"{"name":"a"}"#).is_err());
+    }
+}

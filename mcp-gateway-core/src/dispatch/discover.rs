@@ -1,0 +1,143 @@
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::fan_out::answered;
+use super::{Inner, Shared};
+use crate::jsonrpc::Message;
+use crate::protocol::{Version, meta};
+use crate::reply;
+use crate::upstream::{Facts, UpstreamError};
+use crate::{Call, Error, Reply};
+
+impl Shared {
+    /// What the servers can do, taken together, as the answer to `server/discover`.
+    pub(super) async fn discover<S: Inner>(&self, inner: S, call: &Call) -> Result<Reply, Error> {
+        let mut answers = Vec::new();
+        let params = call.request().meta_params();
+        for (server, answer) in self.ask_all(&inner, call, &params).await {
+            let facts = match answer {
+                Ok(reply) => facts(reply).await.map_err(|source| Error::Upstream {
+                    server: Arc::clone(&server),
+                    source,
+                }),
+                Err(error) => Err(error),
+            };
+            answers.push((server, facts));
+        }
+        // A gateway whose servers are all down is still one, and says what it is.
+        let servers = answered(answers).unwrap_or_default();
+        let result = self.described(&servers);
+        Ok(Reply::result(call.request().id(), &result.to_string()))
+    }
+
+    fn described(&self, servers: &[(Arc<str>, Facts)]) -> Value {
+        let mut capabilities = Map::new();
+        for (_, facts) in servers {
+            if let Value::Object(more) = &facts.capabilities {
+                merge(&mut capabilities, more);
+            }
+        }
+        if self.router.servers().len() > 1
+            && let Some(tasks) = capabilities.get_mut("tasks").and_then(Value::as_object_mut)
+        {
+            // The lists of several servers have no common order to be paged through.
+            tasks.remove("list");
+        }
+        let only = match servers {
+            [(server, facts)] if self.router.is_transparent(server) => Some(facts),
+            _ => None,
+        };
+        let info = only
+            .and_then(|facts| serde_json::from_str(facts.server_info.as_ref()?).ok())
+            .unwrap_or_else(
+                || json!({ "name": &*self.identity.name, "version": &*self.identity.version }),
+            );
+        let versions: Vec<_> = Version::ALL
+            .iter()
+            .map(|version| version.as_str())
+            .collect();
+        let mut result = json!({
+            "resultType": "complete",
+            "supportedVersions": versions,
+            "capabilities": capabilities,
+            "ttlMs": 0,
+            "cacheScope": "private",
+            "_meta": { meta::SERVER_INFO: info },
+        });
+        if let Some(instructions) = self.instructions(servers) {
+            result["instructions"] = instructions.into();
+        }
+        result
+    }
+
+    /// How the gateway wants to be used: as it says itself, or as its servers say.
+    fn instructions(&self, servers: &[(Arc<str>, Facts)]) -> Option<String> {
+        if let Some(instructions) = &self.identity.instructions {
+            return Some(instructions.to_string());
+        }
+        let own = servers
+            .iter()
+            .filter_map(|(server, facts)| Some((server, facts.instructions.as_ref()?)));
+        let own: Vec<_> = own.collect();
+        match &*own {
+            [] => None,
+            [(server, only)] if self.router.is_transparent(server) => Some((*only).clone()),
+            several => {
+                let part = |(server, text): &(&Arc<str>, &String)| format!("## {server}\n\n{text}");
+                Some(several.iter().map(part).collect::<Vec<_>>().join("\n\n"))
+            }
+        }
+    }
+}
+
+async fn facts(reply: Reply) -> Result<Facts, UpstreamError> {
+    let text = reply::text(reply, MAX_FACTS).await?;
+    match Message::parse(text)? {
+        Message::Response(response) => match response.result() {
+            Ok(result) => Facts::from_discover(result),
+            Err(error) => Err(UpstreamError::invalid(error)),
+        },
+        Message::Notification(_) | Message::Request(_) => {
+            Err(UpstreamError::invalid("it answers with something else"))
+        }
+    }
+}
+
+/// Adds the capabilities of another server: what any of them can do, the gateway can.
+fn merge(capabilities: &mut Map<String, Value>, more: &Map<String, Value>) {
+    for (key, value) in more {
+        match (capabilities.get_mut(key), value) {
+            (Some(Value::Object(known)), Value::Object(more)) => merge(known, more),
+            (Some(known), Value::Bool(true)) => *known = Value::Bool(true),
+            (Some(_), _) => {}
+            (None, value) => {
+                capabilities.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+const MAX_FACTS: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_any_server_can_do_the_gateway_can() {
+        let servers = [
+            json!({"tools":{"listChanged":false},"experimental":{"a":{}}}),
+            json!({"tools":{"listChanged":true},"prompts":{}}),
+            json!({"tools":{"listChanged":false},"experimental":{"b":{"x":1}}}),
+        ];
+        let mut capabilities = Map::new();
+        for server in &servers {
+            merge(&mut capabilities, server.as_object().unwrap());
+        }
+        assert_eq!(
+            Value::Object(capabilities),
+            json!({"tools":{"listChanged":true},"prompts":{},"experimental":{"a":{},"b":{"x":1}}})
+        );
+    }
+}

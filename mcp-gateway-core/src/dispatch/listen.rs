@@ -1,0 +1,197 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use futures_util::stream::{SelectAll, select_all};
+use futures_util::{Stream, StreamExt, stream};
+
+use super::fan_out::answered;
+use super::resources::qualified;
+use super::{Inner, Shared};
+use crate::call::Routed;
+use crate::catalog::ListKind;
+use crate::endpoint::RequestError;
+use crate::jsonrpc::{Notification, Request};
+use crate::protocol::Method;
+use crate::reply::{Event, Events};
+use crate::upstream::{Filter, UpstreamError, object, quoted};
+use crate::{Call, Error, Reply};
+
+impl Shared {
+    /// Listens to all servers, each for what it has of what the caller wants to hear of.
+    pub(super) async fn listen<S: Inner>(&self, inner: S, call: &Call) -> Result<Reply, Error> {
+        let filter = call
+            .request()
+            .param("notifications")
+            .and_then(Filter::parse);
+        let filter = filter.ok_or_else(|| RequestError::InvalidParams {
+            detail: "notifications must be a filter".into(),
+        })?;
+        let wanted = self.by_server(&inner, call, &filter).await;
+        let listening = wanted.into_iter().map(|(server, filter)| {
+            let params = object(&[("notifications", filter.to_json().into())]);
+            let request = Request::new(call.request().id(), &Method::SubscriptionsListen, &params);
+            let call = call.derive(request, Routed::to_server(&server));
+            let inner = inner.clone();
+            async move {
+                let (server, reply) = self.ask(inner, call).await;
+                let stream = match reply {
+                    Ok(reply) => self.acknowledged(&server, reply).await,
+                    Err(error) => Err(error),
+                };
+                (server, stream)
+            }
+        });
+        let listening = answered(join_all(listening).await)?;
+        let mut honored = Filter::default();
+        let mut streams = SelectAll::new();
+        for (_, (filter, stream)) in listening {
+            honored.merge(filter);
+            streams.push(stream);
+        }
+        let params = object(&[("notifications", honored.to_json().into())]);
+        let first = Notification::new(&Method::SubscriptionsAcknowledged, Some(&params));
+        let first = stream::iter([Ok(Event::Notification(first))]);
+        // Servers come and go; the stream lasts for as long as the client wants it.
+        let rest = select_all([streams.boxed(), stream::pending().boxed()]);
+        Ok(Reply::Events(Events::new(first.chain(rest))))
+    }
+
+    /// What each server is to be asked for.
+    async fn by_server<S: Inner>(
+        &self,
+        inner: &S,
+        call: &Call,
+        filter: &Filter,
+    ) -> BTreeMap<Arc<str>, Filter> {
+        let lists = Filter {
+            resource_subscriptions: std::collections::BTreeSet::new(),
+            task_ids: std::collections::BTreeSet::new(),
+            ..filter.clone()
+        };
+        let servers = self.router.servers();
+        let mut wanted: BTreeMap<_, _> = servers
+            .iter()
+            .map(|server| (Arc::clone(server), lists.clone()))
+            .collect();
+        for uri in &filter.resource_subscriptions {
+            for (server, uri) in self.owners(inner, call, uri).await {
+                if let Some(filter) = wanted.get_mut(&server) {
+                    filter.resource_subscriptions.insert(uri);
+                }
+            }
+        }
+        for task in &filter.task_ids {
+            if let Some(resolved) = self.router.resolve(task)
+                && let Some(filter) = wanted.get_mut(&resolved.server)
+            {
+                filter.task_ids.insert(resolved.name.to_owned());
+            }
+        }
+        wanted
+    }
+
+    /// The server that has a resource; all that have resources, where none lists it.
+    async fn owners<S: Inner>(&self, inner: &S, call: &Call, uri: &str) -> Vec<(Arc<str>, String)> {
+        if let [server] = &*self.router.servers() {
+            return vec![(Arc::clone(server), uri.to_owned())];
+        }
+        if let Some((server, raw)) = self.qualifier(uri) {
+            return vec![(server, raw.to_owned())];
+        }
+        let resources = self
+            .listings(ListKind::Resources, inner, call)
+            .await
+            .unwrap_or_default();
+        let listed = resources.iter().find(|(_, list)| list.get(uri).is_some());
+        match listed {
+            Some((server, _)) => vec![(Arc::clone(server), uri.to_owned())],
+            None => resources
+                .into_iter()
+                .filter(|(_, list)| list.is_supported())
+                .map(|(server, _)| (server, uri.to_owned()))
+                .collect(),
+        }
+    }
+
+    /// What a server will tell of, and the stream on which it does.
+    async fn acknowledged(
+        &self,
+        server: &Arc<str>,
+        reply: Reply,
+    ) -> Result<
+        (
+            Filter,
+            stream::BoxStream<'static, Result<Event, UpstreamError>>,
+        ),
+        Error,
+    > {
+        let failed = |detail: &str| Error::Upstream {
+            server: Arc::clone(server),
+            source: UpstreamError::invalid(detail),
+        };
+        let Reply::Events(mut events) = reply else {
+            return Err(failed("subscriptions/listen has no stream"));
+        };
+        let Some(Ok(Event::Notification(first))) = events.next().await else {
+            return Err(failed("the subscription is not acknowledged"));
+        };
+        let filter = first
+            .param("notifications")
+            .and_then(Filter::parse)
+            .unwrap_or_default();
+        let honored = Filter {
+            resource_subscriptions: filter
+                .resource_subscriptions
+                .iter()
+                .map(|uri| {
+                    self.resources
+                        .renamed(server, uri)
+                        .unwrap_or_else(|| uri.clone())
+                })
+                .collect(),
+            task_ids: filter
+                .task_ids
+                .iter()
+                .filter_map(|task| self.router.expose(server, task).map(Into::into))
+                .collect(),
+            ..filter
+        };
+        Ok((honored, self.renaming(Arc::clone(server), events).boxed()))
+    }
+
+    /// The events of a server, with the names by which the client knows what they are about.
+    fn renaming(
+        &self,
+        server: Arc<str>,
+        events: Events,
+    ) -> impl Stream<Item = Result<Event, UpstreamError>> + Send + 'static {
+        let router = Arc::clone(&self.router);
+        let renamed: std::collections::HashSet<String> = self.resources.renamed_uris(&server);
+        events.filter_map(move |event| {
+            let event = match event {
+                Ok(Event::Notification(notification)) => {
+                    let uri = notification.param("uri").and_then(crate::jsonrpc::string);
+                    let uri = uri.filter(|uri| renamed.contains(&**uri));
+                    let task = notification
+                        .param("taskId")
+                        .and_then(crate::jsonrpc::string);
+                    let task =
+                        task.and_then(|task| router.expose(&server, &task).map(String::from));
+                    let changed = match (uri, task) {
+                        (Some(uri), _) => {
+                            notification.with_param("uri", &quoted(&qualified(&server, &uri)))
+                        }
+                        (None, Some(task)) => notification.with_param("taskId", &quoted(&task)),
+                        (None, None) => None,
+                    };
+                    Some(Ok(Event::Notification(changed.unwrap_or(notification))))
+                }
+                Ok(event @ Event::Request(_)) => Some(Ok(event)),
+                // The end of one server's stream is not that of the client's.
+                Ok(Event::Response(_)) | Err(_) => None,
+            };
+            std::future::ready(event)
+        })
+    }
+}

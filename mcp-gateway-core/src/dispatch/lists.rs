@@ -1,0 +1,309 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+
+use super::fan_out::{answered, unknown_method};
+use super::{Inner, Shared};
+use crate::catalog::{CacheScope, Entry, ListKind, Listing};
+use crate::endpoint::RequestError;
+use crate::jsonrpc::{Message, Response};
+use crate::policy::Decision;
+use crate::protocol::{Era, meta};
+use crate::reply;
+use crate::route::Target;
+use crate::upstream::{UpstreamError, object, quoted};
+use crate::{Call, Error, Reply};
+
+/// What the servers list, in the order of the gateway.
+pub(super) type Listings = Vec<(Arc<str>, Arc<Listing>)>;
+
+impl Shared {
+    /// One page of what all servers list.
+    pub(super) async fn list<S: Inner>(
+        &self,
+        kind: ListKind,
+        inner: S,
+        call: &Call,
+    ) -> Result<Reply, Error> {
+        let cursor = match call.request().param("cursor") {
+            None | Some("null") => None,
+            Some(cursor) => Some(Cursor::read(cursor).ok_or(RequestError::InvalidParams {
+                detail: "the cursor is not one of this gateway; begin again without one".into(),
+            })?),
+        };
+        let listings = self.listings(kind, &inner, call).await?;
+        if !listings.iter().any(|(_, listing)| listing.is_supported()) {
+            return Err(unknown_method(call));
+        }
+        let page = self.page(&listings, call, cursor.as_ref())?;
+        let text = self.write(kind, &listings, call, &page);
+        Ok(Reply::result(call.request().id(), &text))
+    }
+
+    /// What the servers list, of those that answer.
+    pub(super) async fn listings<S: Inner>(
+        &self,
+        kind: ListKind,
+        inner: &S,
+        call: &Call,
+    ) -> Result<Listings, Error> {
+        let request = call.request().meta_params();
+        let call = call.derive(
+            crate::jsonrpc::Request::new(call.request().id(), &kind.method(), &request),
+            (),
+        );
+        let mut listings = Vec::new();
+        let mut answers = Vec::new();
+        for (server, answer) in self.ask_all(inner, &call, &request).await {
+            let listing = match answer {
+                Ok(reply) => listing(&server, kind, reply).await,
+                Err(error) => Err(error),
+            };
+            answers.push((server, listing));
+        }
+        for (server, listing) in answered(answers)? {
+            listings.push((server, listing));
+        }
+        if matches!(kind, ListKind::Resources | ListKind::Templates) {
+            self.resources.note(kind, &listings);
+        }
+        Ok(listings)
+    }
+
+    fn page<'a>(
+        &self,
+        listings: &'a Listings,
+        call: &Call,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<'a>, Error> {
+        let mut page = Page::default();
+        let mut seen = HashSet::new();
+        let mut before = cursor;
+        for (server, listing) in listings {
+            for entry in listing.entries() {
+                let Some(name) = self.shown(call, server, listing.kind(), entry, &mut seen) else {
+                    continue;
+                };
+                match before {
+                    Some(cursor) if cursor.is_at(server, entry) => before = None,
+                    Some(_) => {}
+                    None if page.entries.len() == self.page_size => {
+                        page.next = page
+                            .entries
+                            .last()
+                            .map(|shown| Cursor::at(shown.server, shown.entry));
+                        return Ok(page);
+                    }
+                    None => page.entries.push(Shown {
+                        server,
+                        entry,
+                        name,
+                    }),
+                }
+            }
+        }
+        match before {
+            None => Ok(page),
+            Some(_) => Err(RequestError::InvalidParams {
+                detail: "the list has changed since the cursor was made; begin again".into(),
+            }
+            .into()),
+        }
+    }
+
+    /// The name by which the caller knows an entry; `None` when it is not to see it.
+    fn shown<'a>(
+        &self,
+        call: &Call,
+        server: &Arc<str>,
+        kind: ListKind,
+        entry: &'a Entry,
+        seen: &mut HashSet<&'a str>,
+    ) -> Option<String> {
+        let target = Target::new(Arc::clone(server), kind.feature(Arc::clone(entry.name())));
+        if self.policy.permits(call.caller(), &target) != Decision::Allow {
+            return None;
+        }
+        match kind {
+            ListKind::Prompts | ListKind::Tools => {
+                self.router.expose(server, entry.name()).map(Into::into)
+            }
+            ListKind::Resources | ListKind::Templates => {
+                // The first server keeps the URI; another one that has it too is told apart.
+                let first = seen.insert(entry.name());
+                Some(match first {
+                    true => entry.name().to_string(),
+                    false => super::resources::qualified(server, entry.name()),
+                })
+            }
+        }
+    }
+
+    /// The JSON text of the result.
+    fn write(&self, kind: ListKind, listings: &Listings, call: &Call, page: &Page<'_>) -> String {
+        let mut list = vec![b'['];
+        for (at, shown) in page.entries.iter().enumerate() {
+            if at > 0 {
+                list.push(b',');
+            }
+            let uri = |uri: &str| self.resources.renamed(shown.server, uri);
+            shown.entry.write(&shown.name, uri, &mut list);
+        }
+        list.push(b']');
+        // Entries are texts, and what is put between them is ASCII.
+        let list = String::from_utf8(list).unwrap_or_else(|_| "[]".to_owned());
+        let mut members = vec![(kind.member(), list.into())];
+        if let Some(next) = &page.next {
+            members.push(("nextCursor", quoted(&next.write()).into()));
+        }
+        if call.client().era() == Era::Modern {
+            members.push(("resultType", "\"complete\"".into()));
+            members.push(("ttlMs", self.ttl(listings).as_millis().to_string().into()));
+            members.push(("cacheScope", self.scope(listings).into()));
+        }
+        for (key, value) in listings.iter().flat_map(|(_, listing)| listing.extras()) {
+            if members.iter().all(|(other, _)| *other != key) {
+                members.push((key, value.into()));
+            }
+        }
+        if call.client().era() == Era::Modern && members.iter().all(|(key, _)| *key != "_meta") {
+            let identity = object(&[(meta::SERVER_INFO, self.identity.to_json().into())]);
+            members.push(("_meta", identity.into()));
+        }
+        object(&members)
+    }
+
+    fn ttl(&self, listings: &Listings) -> Duration {
+        let complete = listings.len() == self.router.servers().len();
+        let ttl = listings
+            .iter()
+            .filter(|(_, listing)| listing.is_supported())
+            .map(|(_, listing)| listing.fresh_for().unwrap_or_default())
+            .min();
+        // A server that is missing may be back at any time.
+        ttl.filter(|_| complete).unwrap_or_default()
+    }
+
+    fn scope(&self, listings: &Listings) -> &'static str {
+        let public = listings
+            .iter()
+            .filter(|(_, listing)| listing.is_supported())
+            .all(|(_, listing)| listing.scope() == CacheScope::Public);
+        match public && self.policy.is_uniform() {
+            true => "\"public\"",
+            false => "\"private\"",
+        }
+    }
+}
+
+/// The list that a reply holds.
+async fn listing(server: &Arc<str>, kind: ListKind, reply: Reply) -> Result<Arc<Listing>, Error> {
+    let failed = |source| Error::Upstream {
+        server: Arc::clone(server),
+        source,
+    };
+    if let Reply::Listing(listing) = reply {
+        return Ok(listing);
+    }
+    let text = reply::text(reply, MAX_LIST).await.map_err(failed)?;
+    match Message::parse(text).map_err(|error| failed(error.into()))? {
+        Message::Response(response) => own_listing(server, kind, &response).map_err(failed),
+        Message::Notification(_) | Message::Request(_) => Err(failed(UpstreamError::invalid(
+            "it answers a list with something else",
+        ))),
+    }
+}
+
+/// What an upstream of somebody else lists.
+fn own_listing(
+    server: &str,
+    kind: ListKind,
+    response: &Response,
+) -> Result<Arc<Listing>, UpstreamError> {
+    match response.result() {
+        Ok(result) => {
+            let result = Bytes::copy_from_slice(result.as_bytes());
+            Ok(Arc::new(Listing::from_result(server, kind, &result)?))
+        }
+        Err(_) => Ok(Arc::new(Listing::unsupported(kind))),
+    }
+}
+
+#[derive(Default)]
+struct Page<'a> {
+    entries: Vec<Shown<'a>>,
+    /// Where the next page begins: behind this entry.
+    next: Option<Cursor>,
+}
+
+struct Shown<'a> {
+    server: &'a Arc<str>,
+    entry: &'a Entry,
+    name: String,
+}
+
+/// A place in a list: behind an entry of a server.
+///
+/// It names the entry instead of counting, so that entries that come or go elsewhere in the list
+/// neither hide nor repeat any.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Cursor {
+    server: String,
+    name: String,
+}
+
+impl Cursor {
+    fn at(server: &Arc<str>, entry: &Entry) -> Self {
+        Self {
+            server: server.to_string(),
+            name: entry.name().to_string(),
+        }
+    }
+
+    fn is_at(&self, server: &Arc<str>, entry: &Entry) -> bool {
+        self.server == **server && self.name == **entry.name()
+    }
+
+    fn write(&self) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{}\n{}", self.server, self.name))
+    }
+
+    /// Reads the JSON text of a cursor.
+    fn read(json: &str) -> Option<Self> {
+        let text: String = serde_json::from_str(json).ok()?;
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let (server, name) = text.split_once('\n')?;
+        Some(Self {
+            server: server.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// The largest list that is taken from an upstream of somebody else, in bytes.
+const MAX_LIST: usize = 64 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn cursors_read_back(server in "[a-z]{1,8}", name in "[^\n]{0,16}") {
+            let cursor = Cursor { server, name };
+            prop_assert_eq!(Cursor::read(&quoted(&cursor.write())), Some(cursor));
+        }
+
+        #[test]
+        fn any_cursor_is_answered(text: String) {
+            let _ = Cursor::read(&text);
+            let _ = Cursor::read(&quoted(&text));
+        }
+    }
+}

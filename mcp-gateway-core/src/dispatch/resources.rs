@@ -1,0 +1,356 @@
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::lists::Listings;
+use super::{Inner, Shared, send};
+use crate::call::Routed;
+use crate::catalog::ListKind;
+use crate::jsonrpc::{Fields, Message, code};
+use crate::protocol::Method;
+use crate::reply::{self, Outcome};
+use crate::route::{Feature, RouteError, Target};
+use crate::upstream::quoted;
+use crate::{Call, Error, Reply};
+
+/// What is known of whose resources are whose.
+///
+/// Resources keep the URIs that their servers gave them, because servers refer to them in results
+/// and clients may know them from elsewhere. Where two servers have the same URI, that of the
+/// later one is told apart by the name of its server: `files+file:///a`.
+#[derive(Debug, Default)]
+pub(super) struct Resources {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Which server a caller's URI belongs to.
+    servers: HashMap<(Arc<str>, Box<str>), Arc<str>>,
+    /// The URIs that an earlier server has too.
+    renamed: HashMap<Arc<str>, HashSet<Box<str>>>,
+}
+
+/// The URI by which clients know a resource whose URI another server has too.
+pub(super) fn qualified(server: &str, uri: &str) -> String {
+    format!("{server}+{uri}")
+}
+
+impl Resources {
+    /// Learns from a list which URIs several servers have.
+    pub(super) fn note(&self, kind: ListKind, listings: &Listings) {
+        if kind != ListKind::Resources || listings.len() < 2 {
+            return;
+        }
+        let mut seen = HashSet::new();
+        let mut renamed: HashMap<Arc<str>, HashSet<Box<str>>> = HashMap::new();
+        for (server, listing) in listings {
+            for entry in listing.entries() {
+                if !seen.insert(&**entry.name()) {
+                    renamed
+                        .entry(Arc::clone(server))
+                        .or_default()
+                        .insert((&**entry.name()).into());
+                }
+            }
+        }
+        self.known().renamed = renamed;
+    }
+
+    /// The URI by which clients know the `uri` of `server`, where that is another one.
+    pub(super) fn renamed(&self, server: &str, uri: &str) -> Option<String> {
+        let known = self.known();
+        let renamed = known
+            .renamed
+            .get(server)
+            .is_some_and(|uris| uris.contains(uri));
+        renamed.then(|| qualified(server, uri))
+    }
+
+    /// The URIs of `server` that clients know by other ones.
+    pub(super) fn renamed_uris(&self, server: &str) -> HashSet<String> {
+        let known = self.known();
+        let uris = known.renamed.get(server).into_iter().flatten();
+        uris.map(|uri| uri.to_string()).collect()
+    }
+
+    fn server(&self, subject: &Arc<str>, uri: &str) -> Option<Arc<str>> {
+        self.known()
+            .servers
+            .get(&(Arc::clone(subject), uri.into()))
+            .cloned()
+    }
+
+    fn learn(&self, subject: &Arc<str>, uri: &str, server: &Arc<str>) {
+        let mut known = self.known();
+        if known.servers.len() >= MAX_KNOWN {
+            known.servers.clear();
+        }
+        known
+            .servers
+            .insert((Arc::clone(subject), uri.into()), Arc::clone(server));
+    }
+
+    fn forget(&self, subject: &Arc<str>, uri: &str) {
+        self.known()
+            .servers
+            .remove(&(Arc::clone(subject), uri.into()));
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Brings a call that names a resource to the server that has it.
+    pub(super) async fn resource<S: Inner>(&self, inner: S, call: Call) -> Result<Reply, Error> {
+        let uri = uri_of(&call);
+        if let [server] = &*self.router.servers() {
+            let feature = Feature::Resource((&*uri).into());
+            return send(inner, call.advance(|()| Routed::to(server, feature))).await;
+        }
+        let subject: Arc<str> = call.principal().subject().into();
+        if let Some(server) = self.resources.server(&subject, &uri) {
+            let reply = self.read_from(&inner, &call, &server, &uri).await?;
+            if found(&reply) {
+                return Ok(reply);
+            }
+            self.resources.forget(&subject, &uri);
+        }
+        if let Some((server, raw)) = self.qualifier(&uri) {
+            let reply = self.read_from(&inner, &call, &server, raw).await?;
+            return requalify(reply, &server).await;
+        }
+        for server in self.candidates(&inner, &call, &uri).await? {
+            let reply = self.read_from(&inner, &call, &server, &uri).await;
+            match reply {
+                Ok(reply) if found(&reply) => {
+                    self.resources.learn(&subject, &uri, &server);
+                    return Ok(reply);
+                }
+                Ok(_) | Err(Error::Route(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let name = uri.into();
+        Err(RouteError::UnknownName {
+            kind: "resource",
+            name,
+        }
+        .into())
+    }
+
+    async fn read_from<S: Inner>(
+        &self,
+        inner: &S,
+        call: &Call,
+        server: &Arc<str>,
+        uri: &str,
+    ) -> Result<Reply, Error> {
+        let stage = Routed::to(server, Feature::Resource(uri.into()));
+        send(inner.clone(), call.derive(call.request().clone(), stage)).await
+    }
+
+    /// The server that `uri` names, and what the server calls it.
+    pub(super) fn qualifier<'a>(&self, uri: &'a str) -> Option<(Arc<str>, &'a str)> {
+        let (name, rest) = uri.split_once('+')?;
+        let servers = self.router.servers();
+        let server = servers.iter().find(|server| &***server == name)?;
+        rest.contains(':').then(|| (Arc::clone(server), rest))
+    }
+
+    /// The servers that may have `uri`, the likeliest first.
+    ///
+    /// One that lists it; else those with a template that fits, the most specific first; else all
+    /// that have resources, because a server may refer to what it does not list.
+    async fn candidates<S: Inner>(
+        &self,
+        inner: &S,
+        call: &Call,
+        uri: &str,
+    ) -> Result<Vec<Arc<str>>, Error> {
+        let resources = self.listings(ListKind::Resources, inner, call).await?;
+        if let Some((server, _)) = resources.iter().find(|(_, list)| list.get(uri).is_some()) {
+            return Ok(vec![Arc::clone(server)]);
+        }
+        let templates = self.listings(ListKind::Templates, inner, call).await?;
+        let mut fitting: Vec<_> = templates
+            .iter()
+            .filter_map(|(server, list)| {
+                let fits = list
+                    .entries()
+                    .iter()
+                    .filter_map(|entry| fit(entry.name(), uri));
+                Some((fits.max()?, server))
+            })
+            .collect();
+        // The sort is stable, so servers of equal rank stay in their order.
+        fitting.sort_by_key(|(fit, _)| std::cmp::Reverse(*fit));
+        let fitting = fitting.into_iter().map(|(_, server)| server);
+        let supported = resources.iter().filter(|(_, list)| list.is_supported());
+        let mut candidates: Vec<Arc<str>> = Vec::new();
+        for server in fitting.chain(supported.map(|(server, _)| server)) {
+            if !candidates.contains(server) {
+                candidates.push(Arc::clone(server));
+            }
+        }
+        Ok(candidates)
+    }
+}
+
+impl Routed {
+    fn to(server: &Arc<str>, feature: Feature) -> Self {
+        let target = Target::new(Arc::clone(server), feature);
+        Self { target }
+    }
+}
+
+/// The resource that a call names.
+fn uri_of(call: &Call) -> String {
+    let request = call.request();
+    if request.method() != &Method::CompletionComplete {
+        return request.name().unwrap_or_default().into_owned();
+    }
+    let reference = request.param("ref").unwrap_or("{}");
+    let fields = Fields::read(reference, 0..reference.len()).unwrap_or_default();
+    fields
+        .string(reference, "uri")
+        .unwrap_or_default()
+        .into_owned()
+}
+
+/// Whether a server has what it was asked for.
+fn found(reply: &Reply) -> bool {
+    let missing = [
+        code::INVALID_PARAMS,
+        code::RESOURCE_NOT_FOUND,
+        code::METHOD_NOT_FOUND,
+    ];
+    match reply {
+        Reply::Json { body, .. } => {
+            !matches!(body.outcome(), Some(Outcome::Error { code }) if missing.contains(&code))
+        }
+        Reply::Events(_) | Reply::Listing(_) => true,
+    }
+}
+
+/// Gives the contents of a resource the URI by which the client asked for it.
+async fn requalify(reply: Reply, server: &Arc<str>) -> Result<Reply, Error> {
+    let failed = |source| Error::Upstream {
+        server: Arc::clone(server),
+        source,
+    };
+    let Reply::Json { status, .. } = &reply else {
+        return Ok(reply);
+    };
+    let status = *status;
+    let text = reply::text(reply, MAX_CONTENT).await.map_err(failed)?;
+    let Message::Response(response) = Message::parse(text).map_err(|e| failed(e.into()))? else {
+        return Err(failed(crate::upstream::UpstreamError::invalid(
+            "it answers with a request",
+        )));
+    };
+    let renamed = response.edited(|edits| {
+        let (Ok(result), Some(span)) = (response.result(), response.result_span()) else {
+            return;
+        };
+        for uri in content_uris(result) {
+            let raw = &result[uri.clone()];
+            if let Some(uri_text) = crate::jsonrpc::string(raw) {
+                let at = span.start + uri.start..span.start + uri.end;
+                edits.replace(at, quoted(&qualified(server, &uri_text)));
+            }
+        }
+    });
+    Ok(reply::single(status, &renamed))
+}
+
+/// Where the URIs of contents are in the result of `resources/read`.
+fn content_uris(result: &str) -> Vec<std::ops::Range<usize>> {
+    let read = || {
+        let fields = Fields::read(result, 0..result.len()).ok()?;
+        let contents = fields.span(result, "contents")?;
+        let items: Vec<&serde_json::value::RawValue> =
+            serde_json::from_str(&result[contents]).ok()?;
+        let span = |item: &serde_json::value::RawValue| {
+            let start = item.get().as_ptr() as usize - result.as_ptr() as usize;
+            let object = start..start + item.get().len();
+            Fields::read(result, object).ok()?.span(result, "uri")
+        };
+        Some(items.into_iter().filter_map(span).collect())
+    };
+    read().unwrap_or_default()
+}
+
+/// How well `uri` fits the [template](https://www.rfc-editor.org/rfc/rfc6570): the number of
+/// characters that are not from variables; `None` when it does not.
+fn fit(template: &str, uri: &str) -> Option<usize> {
+    let mut literals = Vec::new();
+    let mut rest = template;
+    while let Some(open) = rest.find('{') {
+        literals.push(&rest[..open]);
+        let close = rest[open..].find('}')?;
+        rest = &rest[open + close + 1..];
+    }
+    let Some(first) = literals.first() else {
+        return (template == uri).then_some(template.len());
+    };
+    let mut left = uri.strip_prefix(first)?.strip_suffix(rest)?;
+    for literal in &literals[1..] {
+        let at = left.find(literal)?;
+        left = &left[at + literal.len()..];
+    }
+    Some(literals.iter().map(|literal| literal.len()).sum::<usize>() + rest.len())
+}
+
+/// The largest content that is held to be renamed, in bytes.
+const MAX_CONTENT: usize = 64 * 1024 * 1024;
+
+/// How many URIs are remembered before all are forgotten.
+const MAX_KNOWN: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn templates_fit_by_what_is_not_variable() {
+        assert_eq!(fit("file:///{path}", "file:///a/b"), Some(8));
+        assert_eq!(fit("file:///a/{path}", "file:///a/b"), Some(10));
+        assert_eq!(fit("x://{a}/{b}.txt", "x://1/2.txt"), Some(9));
+        assert_eq!(fit("x://{a}/{b}.txt", "x://1-2.txt"), None);
+        assert_eq!(fit("x://a", "x://a"), Some(5));
+        assert_eq!(fit("x://a", "x://b"), None);
+        assert_eq!(fit("x://{a", "x://b"), None);
+        assert_eq!(fit("{+any}", "x://b"), Some(0));
+    }
+
+    #[test]
+    fn contents_are_found() {
+        let result =
+            r#"{"contents":[{"uri":"a:b","text":"uri"},{"text":""},{"uri":"c:d"}],"uri":1}"#;
+        let uris: Vec<_> = content_uris(result)
+            .into_iter()
+            .map(|span| &result[span])
+            .collect();
+        assert_eq!(uris, ["\"a:b\"", "\"c:d\""]);
+        assert!(content_uris("{}").is_empty());
+        assert!(content_uris("[]").is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn any_template_is_answered(template: String, uri: String) {
+            let _ = fit(&template, &uri);
+        }
+
+        #[test]
+        fn what_a_template_gives_fits_it(parts in prop::collection::vec("[a-z/]{1,4}", 1..5)) {
+            let template = parts.join("{x}");
+            let uri = parts.join("0");
+            prop_assert!(fit(&template, &uri).is_some(), "{} {}", template, uri);
+        }
+    }
+}

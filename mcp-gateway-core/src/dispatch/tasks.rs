@@ -1,0 +1,176 @@
+//! Tasks are known by names of their servers, as tools are.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use serde_json::value::RawValue;
+
+use crate::jsonrpc::{Edits, Fields, Message, Notification, Response};
+use crate::protocol::{Era, Method};
+use crate::reply::{self, Event};
+use crate::route::ToolRouter;
+use crate::upstream::{UpstreamError, quoted};
+use crate::{Call, Error, Reply};
+
+/// Whether the reply to `call` may name tasks.
+pub(super) fn may_name_tasks(call: &Call) -> bool {
+    let request = call.request();
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "few methods have to do with tasks"
+    )]
+    match request.method() {
+        Method::TasksCancel
+        | Method::TasksGet
+        | Method::TasksList
+        | Method::TasksResult
+        | Method::TasksUpdate => true,
+        Method::ToolsCall => match call.client().era() {
+            Era::Legacy => request.param("task").is_some(),
+            Era::Modern => call.client().capabilities().as_json().contains(EXTENSION),
+        },
+        _ => false,
+    }
+}
+
+/// Gives the tasks in a reply of `server` the names by which clients know them.
+pub(super) async fn rename(
+    reply: Reply,
+    server: &Arc<str>,
+    router: Arc<dyn ToolRouter>,
+) -> Result<Reply, Error> {
+    let names = Names {
+        server: Arc::clone(server),
+        router,
+    };
+    match reply {
+        Reply::Json { status, body } => {
+            let failed = |source| Error::Upstream {
+                server: Arc::clone(server),
+                source,
+            };
+            let json = Reply::Json { status, body };
+            let text = reply::text(json, MAX_RESULT).await.map_err(failed)?;
+            match Message::parse(text).map_err(|error| failed(error.into()))? {
+                Message::Response(response) => {
+                    Ok(reply::single(status, &names.response(&response)))
+                }
+                Message::Notification(_) | Message::Request(_) => {
+                    Err(failed(UpstreamError::invalid("it answers with a request")))
+                }
+            }
+        }
+        Reply::Events(events) => Ok(Reply::Events(events.map(|events| {
+            events.map(move |event| {
+                event.map(|event| match event {
+                    Event::Notification(notification) => {
+                        Event::Notification(names.notification(notification))
+                    }
+                    Event::Response(response) => Event::Response(names.response(&response)),
+                    request @ Event::Request(_) => request,
+                })
+            })
+        }))),
+        listing @ Reply::Listing(_) => Ok(listing),
+    }
+}
+
+struct Names {
+    server: Arc<str>,
+    router: Arc<dyn ToolRouter>,
+}
+
+impl Names {
+    fn response(&self, response: &Response) -> Response {
+        let (Ok(result), Some(span)) = (response.result(), response.result_span()) else {
+            return response.clone();
+        };
+        response.edited(|edits| self.object(result, 0..result.len(), span.start, edits))
+    }
+
+    fn notification(&self, notification: Notification) -> Notification {
+        let renamed = notification
+            .param("taskId")
+            .and_then(crate::jsonrpc::string)
+            .and_then(|id| notification.with_param("taskId", &quoted(&self.exposed(&id)?)));
+        renamed.unwrap_or(notification)
+    }
+
+    /// Renames the tasks that the object at `span` of `text` names, which begins at `offset`.
+    fn object(
+        &self,
+        text: &str,
+        span: std::ops::Range<usize>,
+        offset: usize,
+        edits: &mut Edits<'_>,
+    ) {
+        let Ok(fields) = Fields::read(text, span) else {
+            return;
+        };
+        if let Some(id) = fields.span(text, "taskId")
+            && let Some(name) = crate::jsonrpc::string(&text[id.clone()])
+            && let Some(exposed) = self.exposed(&name)
+        {
+            edits.replace(offset + id.start..offset + id.end, quoted(&exposed));
+        }
+        for key in ["task", "_meta", RELATED_TASK] {
+            if let Some(inner) = fields.span(text, key) {
+                self.object(text, inner, offset, edits);
+            }
+        }
+        let tasks = fields.raw(text, "tasks").unwrap_or("[]");
+        let tasks: Vec<&RawValue> = serde_json::from_str(tasks).unwrap_or_default();
+        for task in tasks {
+            let start = task.get().as_ptr() as usize - text.as_ptr() as usize;
+            self.object(text, start..start + task.get().len(), offset, edits);
+        }
+    }
+
+    fn exposed(&self, id: &str) -> Option<String> {
+        self.router.expose(&self.server, id).map(Into::into)
+    }
+}
+
+const EXTENSION: &str = "io.modelcontextprotocol/tasks";
+const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
+
+/// The largest result that is held to be renamed, in bytes.
+const MAX_RESULT: usize = 64 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jsonrpc::Id;
+    use crate::route::PrefixRouter;
+
+    #[test]
+    fn tasks_are_renamed_wherever_they_are_named() {
+        let router = Arc::new(PrefixRouter::new([("s", "s")]).unwrap());
+        let names = Names {
+            server: "s".into(),
+            router,
+        };
+        let table = [
+            (
+                r#"{"taskId":"1","status":"working"}"#,
+                r#"{"taskId":"s__1","status":"working"}"#,
+            ),
+            (
+                r#"{"task":{"taskId":"1"}}"#,
+                r#"{"task":{"taskId":"s__1"}}"#,
+            ),
+            (
+                r#"{"tasks":[{"taskId":"1"},{"taskId":"2"}]}"#,
+                r#"{"tasks":[{"taskId":"s__1"},{"taskId":"s__2"}]}"#,
+            ),
+            (
+                r#"{"content":[{"taskId":"1"}],"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"1"}}}"#,
+                r#"{"content":[{"taskId":"1"}],"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"s__1"}}}"#,
+            ),
+        ];
+        for (result, expected) in table {
+            let response = names.response(&Response::new(&Id::from(1), result));
+            assert_eq!(response.result(), Ok(expected));
+        }
+    }
+}

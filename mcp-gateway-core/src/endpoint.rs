@@ -1,0 +1,440 @@
+//! The MCP endpoint: HTTP requests become calls, and replies become responses.
+//!
+//! One path serves all revisions, side by side. What a request is, it says itself:
+//!
+//! | request | served as |
+//! |---|---|
+//! | `POST` with the `_meta` of 2026-07-28 | a call without a session ([Streamable HTTP][modern]) |
+//! | `POST` with `initialize` | the beginning of a session ([2025-11-25][legacy] and earlier) |
+//! | `POST`, `GET` or `DELETE` with `Mcp-Session-Id` | part of a session |
+//! | `GET` with neither | the stream of [HTTP+SSE][sse], whose messages come by `POST …/messages?sessionId=` |
+//!
+//! Every request is answered; what is wrong with one is said in a JSON-RPC error, with the
+//! identifier of the request wherever that could be read.
+//!
+//! [legacy]: https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http
+//! [modern]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http
+//! [sse]: https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse
+
+mod answer;
+mod body;
+mod duplex;
+mod legacy;
+mod modern;
+mod pump;
+mod request_error;
+mod sse_channel;
+mod stream;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time;
+use tower::ServiceExt;
+use tower_layer::Layer;
+use tower_service::Service;
+
+pub(crate) use self::answer::error;
+pub use self::body::Body;
+pub use self::duplex::serve_lines;
+use self::legacy::Legacy;
+use self::modern::HeaderVersion;
+use self::request_error::BODY_TIMEOUT;
+pub use self::request_error::RequestError;
+use self::sse_channel::Channels;
+use crate::auth::{Authenticated, Principal};
+use crate::jsonrpc::{Message, Request as Rpc};
+use crate::protocol::header::{MCP_PARAM_PREFIX, MCP_SESSION_ID};
+use crate::protocol::{Era, Method as RpcMethod, meta};
+use crate::session::Sessions;
+use crate::{BoxError, BoxFuture, Call, Caller, Drain, Error, Reply};
+
+/// A [`Layer`] that applies [`Endpoint`].
+///
+/// See the [module documentation](self) for what is served.
+#[derive(Clone, Debug)]
+pub struct EndpointLayer(Arc<Shared>);
+
+#[derive(Clone, Debug)]
+struct Shared {
+    gateway: Arc<str>,
+    sessions: Sessions,
+    channels: Channels,
+    drain: Drain,
+    max_body: usize,
+    headers: Vec<HeaderName>,
+}
+
+impl EndpointLayer {
+    /// The endpoint of the gateway of that name, for which `sessions` keeps sessions.
+    #[must_use]
+    pub fn new(gateway: impl Into<Arc<str>>, sessions: Sessions) -> Self {
+        Self(Arc::new(Shared {
+            gateway: gateway.into(),
+            sessions,
+            channels: Channels::default(),
+            drain: Drain::new(),
+            max_body: DEFAULT_MAX_BODY,
+            headers: Vec::new(),
+        }))
+    }
+
+    /// Takes bodies of up to `bytes`; 16 MiB by default.
+    #[must_use]
+    pub fn with_max_body(self, bytes: usize) -> Self {
+        self.with(|shared| shared.max_body = bytes)
+    }
+
+    /// Passes the headers of these names on to HTTP servers, and no others.
+    ///
+    /// Those that belong to the connection, to the protocol or to the caller's own authentication
+    /// are never passed on.
+    #[must_use]
+    pub fn with_forwarded_headers(self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
+        let allowed = headers
+            .into_iter()
+            .filter(|name| !NEVER_FORWARDED.contains(name))
+            .collect();
+        self.with(|shared| shared.headers = allowed)
+    }
+
+    /// Ends the streams that last when `drain` begins.
+    #[must_use]
+    pub fn with_drain(self, drain: Drain) -> Self {
+        self.with(|shared| shared.drain = drain)
+    }
+
+    fn with(self, change: impl FnOnce(&mut Shared)) -> Self {
+        let mut shared = Arc::unwrap_or_clone(self.0);
+        change(&mut shared);
+        Self(Arc::new(shared))
+    }
+}
+
+impl<S> Layer<S> for EndpointLayer {
+    type Service = Endpoint<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Endpoint {
+            inner,
+            shared: Arc::clone(&self.0),
+        }
+    }
+}
+
+/// Serves the protocol over HTTP, in all its revisions.
+///
+/// See the [module documentation](self) for what is served.
+#[derive(Clone, Debug)]
+pub struct Endpoint<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+/// What the inner service of [`Endpoint`] has to be.
+trait Calls:
+    Service<Call, Response = Reply, Error = Error, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> Calls for S where
+    S: Service<Call, Response = Reply, Error = Error, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S, B> Service<Authenticated<Request<B>>> for Endpoint<S>
+where
+    S: Service<Call, Response = Reply, Error = Error> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = EndpointFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Authenticated<Request<B>>) -> Self::Future {
+        // Take the service that was polled ready, and leave its clone behind.
+        let clone = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, clone);
+        let shared = Arc::clone(&self.shared);
+        EndpointFuture(Box::pin(async move {
+            let (principal, request) = request.into_parts();
+            let (parts, body) = request.into_parts();
+            let exchange = Exchange {
+                inner,
+                shared,
+                principal,
+                parts,
+            };
+            Ok(exchange.answer(body).await)
+        }))
+    }
+}
+
+/// One HTTP request of a known caller.
+struct Exchange<S> {
+    inner: S,
+    shared: Arc<Shared>,
+    principal: Principal,
+    parts: Parts,
+}
+
+impl<S: Calls> Exchange<S> {
+    async fn answer<B>(self, body: B) -> Response<Body>
+    where
+        B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
+    {
+        let has_session = self.parts.headers.contains_key(MCP_SESSION_ID);
+        let era = self.probable_era();
+        let answered = match (&self.parts.method, has_session) {
+            (&Method::POST, _) => match read(body, &self.parts.headers, self.shared.max_body).await
+            {
+                Ok(body) => return self.post(body).await,
+                Err(error) => Err(error.into()),
+            },
+            (&Method::GET, true) => self.legacy().get(&self.parts.headers).await,
+            (&Method::GET, false) => self.open_channel(),
+            (&Method::DELETE, true) => self.legacy().delete(&self.parts.headers),
+            (&Method::DELETE, false) => Err(RequestError::MissingSession.into()),
+            _ => Err(RequestError::HttpMethod.into()),
+        };
+        answered.unwrap_or_else(|error| answer::error(&error, None, era))
+    }
+
+    /// The era in whose words an error is to be told before the request has been read.
+    fn probable_era(&self) -> Era {
+        HeaderVersion::of(&self.parts.headers)
+            .era()
+            .unwrap_or(Era::Legacy)
+    }
+
+    async fn post(self, body: Bytes) -> Response<Body> {
+        let era = self.probable_era();
+        let message = match Message::parse(body) {
+            Ok(message) => message,
+            Err(error) => return answer::error(&error.into(), None, era),
+        };
+        if let Some(channel) = self.shared.channels.named(self.parts.uri.query()) {
+            let taken = channel.take(message, &self.principal).await;
+            return taken.unwrap_or_else(|error| answer::error(&error, None, Era::Legacy));
+        }
+        match message {
+            Message::Request(request) if is_modern(&self.parts, &request) => {
+                self.modern(request).await
+            }
+            Message::Notification(notification) if era == Era::Modern => {
+                let expected =
+                    [RpcMethod::Cancelled, RpcMethod::Initialized].contains(notification.method());
+                match expected {
+                    // "... no notifications/cancelled message is required or expected."
+                    true => answer::status(StatusCode::ACCEPTED),
+                    false => unexpected(format!("the notification {}", notification.method())),
+                }
+            }
+            Message::Response(_) if era == Era::Modern => unexpected("a response"),
+            message => {
+                let id = match &message {
+                    Message::Request(request) => Some(request.id().clone()),
+                    Message::Notification(_) | Message::Response(_) => None,
+                };
+                let answered = self.legacy().post(&self.parts, message).await;
+                answered.unwrap_or_else(|error| answer::error(&error, id.as_ref(), Era::Legacy))
+            }
+        }
+    }
+
+    async fn modern(self, request: Rpc) -> Response<Body> {
+        let id = request.id().clone();
+        let takes_events = takes_events(&self.parts.headers);
+        let listens = request.method() == &RpcMethod::SubscriptionsListen;
+        let reply = match modern::check(&self.parts, &request) {
+            Ok(client) => {
+                let caller = Caller::new(self.principal, Arc::clone(&self.shared.gateway), client)
+                    .with_headers(forwarded(&self.parts.headers, &self.shared.headers));
+                self.inner
+                    .oneshot(Call::vouched_for(request, Arc::new(caller)))
+                    .await
+            }
+            Err(error) => Err(error),
+        };
+        match reply {
+            Ok(Reply::Json { status, body }) => answer::json(status, body),
+            Ok(Reply::Events(events)) if listens => {
+                answer::event_stream(stream::subscription(events, id, self.shared.drain.clone()))
+            }
+            Ok(Reply::Events(events)) if takes_events => {
+                answer::event_stream(stream::modern(events, id))
+            }
+            Ok(Reply::Events(events)) => {
+                answer::document(answer::without_events(events, &id).await)
+            }
+            Ok(listing @ Reply::Listing(_)) => {
+                let written = answer::unwritten(&listing, &id);
+                answer::document(written.map(|response| response.bytes()).unwrap_or_default())
+            }
+            Err(error) => answer::error(&error, Some(&id), Era::Modern),
+        }
+    }
+
+    fn legacy(&self) -> Legacy<S> {
+        let headers = forwarded(&self.parts.headers, &self.shared.headers);
+        Legacy {
+            inner: self.inner.clone(),
+            sessions: self.shared.sessions.clone(),
+            gateway: Arc::clone(&self.shared.gateway),
+            principal: self.principal.clone(),
+            drain: self.shared.drain.clone(),
+            headers: Some(headers),
+        }
+    }
+
+    fn open_channel(&self) -> Result<Response<Body>, Error> {
+        if !accepts(&self.parts.headers, "text/event-stream") {
+            return Err(RequestError::MissingSession.into());
+        }
+        Ok(self.shared.channels.open(&self.parts, self.legacy()))
+    }
+}
+
+fn unexpected(what: impl Into<std::borrow::Cow<'static, str>>) -> Response<Body> {
+    let error = RequestError::UnexpectedMessage { what: what.into() };
+    answer::error(&error.into(), None, Era::Modern)
+}
+
+/// Whether a request is one of the modern era.
+///
+/// "A request carrying modern per-request `_meta` is served statelessly according to this revision.
+/// An `initialize` request selects legacy semantics."
+fn is_modern(parts: &Parts, request: &Rpc) -> bool {
+    if request.meta(meta::PROTOCOL_VERSION).is_some() {
+        return true;
+    }
+    match HeaderVersion::of(&parts.headers) {
+        HeaderVersion::Known(version) => version.era() == Era::Modern,
+        HeaderVersion::Missing => false,
+        // Without a session it may be of a revision that is not known yet.
+        HeaderVersion::Unknown(_) => {
+            !parts.headers.contains_key(MCP_SESSION_ID)
+                && request.method() != &RpcMethod::Initialize
+        }
+    }
+}
+
+/// Reads a body that should be JSON.
+async fn read<B>(body: B, headers: &HeaderMap, limit: usize) -> Result<Bytes, RequestError>
+where
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
+{
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = content_type
+        .and_then(|value| value.split(';').next())
+        .map(str::trim);
+    if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
+        return Err(RequestError::ContentType);
+    }
+    let collected = Limited::new(body, limit).collect();
+    match time::timeout(BODY_TIMEOUT, collected).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(RequestError::TooLarge { limit }),
+        Ok(Err(error)) => Err(RequestError::Body(error)),
+        Err(_) => Err(RequestError::BodyTimeout),
+    }
+}
+
+/// Whether a client takes `media_type`; one that does not say takes anything.
+fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+    let mut values = headers.get_all(header::ACCEPT).iter().peekable();
+    if values.peek().is_none() {
+        return true;
+    }
+    let (kind, _) = media_type.split_once('/').unwrap_or((media_type, ""));
+    let takes = |range: &str| {
+        let essence = range
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        essence == media_type || essence == "*/*" || essence.strip_suffix("/*") == Some(kind)
+    };
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(takes)
+}
+
+fn takes_events(headers: &HeaderMap) -> bool {
+    accepts(headers, "text/event-stream")
+}
+
+/// The headers of a request that may be passed on.
+fn forwarded(headers: &HeaderMap, allowed: &[HeaderName]) -> HeaderMap {
+    let mut forwarded = HeaderMap::new();
+    for (name, value) in headers {
+        if name.as_str().starts_with(MCP_PARAM_PREFIX) || allowed.contains(name) {
+            forwarded.append(name, value.clone());
+        }
+    }
+    forwarded
+}
+
+/// The response future of [`Endpoint`].
+#[must_use = "futures do nothing unless polled"]
+pub struct EndpointFuture(BoxFuture<'static, Result<Response<Body>, Error>>);
+
+impl Future for EndpointFuture {
+    type Output = Result<Response<Body>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for EndpointFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndpointFuture").finish_non_exhaustive()
+    }
+}
+
+/// Arguments with a document or an image in them fit.
+const DEFAULT_MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// Headers that belong to a connection, to the protocol, or to who the caller is here.
+const NEVER_FORWARDED: [HeaderName; 23] = [
+    crate::protocol::header::MCP_NAME,
+    header::ACCEPT,
+    header::ACCEPT_ENCODING,
+    header::AUTHORIZATION,
+    header::CONNECTION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::COOKIE,
+    header::EXPECT,
+    header::HOST,
+    header::ORIGIN,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    crate::protocol::header::LAST_EVENT_ID,
+    crate::protocol::header::MCP_METHOD,
+    crate::protocol::header::MCP_PROTOCOL_VERSION,
+    MCP_SESSION_ID,
+];

@@ -1,0 +1,145 @@
+//! Write what is to be answered as responses of HTTP.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use futures_util::{StreamExt, stream};
+use http::{HeaderValue, Response, StatusCode, header};
+use tokio::time;
+
+use super::Body;
+use crate::jsonrpc::{ErrorObject, Id, Response as Message, code};
+use crate::problem::Problem;
+use crate::protocol::Era;
+use crate::reply::{Event, Events, JsonBody, ServerRequest};
+use crate::sse::KEEP_ALIVE;
+use crate::upstream::UpstreamError;
+use crate::{Error, Reply};
+
+/// The response that tells a client of `error`.
+pub(crate) fn error(error: &Error, id: Option<&Id>, era: Era) -> Response<Body> {
+    let problem = Problem::from(error).in_era(era);
+    let id = id.or(problem.id.as_ref());
+    let mut response = document(problem.error.to_response(id));
+    *response.status_mut() = match (era, id) {
+        // To a client of the legacy era the statuses of a request that it has sent within a
+        // session say something about the session.
+        (Era::Legacy, Some(_)) if problem.status == StatusCode::NOT_FOUND => match error {
+            Error::Session(_) => StatusCode::NOT_FOUND,
+            _ => StatusCode::OK,
+        },
+        _ => problem.status,
+    };
+    let headers = response.headers_mut();
+    if let Some(retry_after) = problem.retry_after {
+        headers.insert(
+            header::RETRY_AFTER,
+            HeaderValue::from(retry_after.as_secs()),
+        );
+    }
+    if let Some(challenge) = problem.challenge {
+        let challenge = format!("Bearer {challenge}");
+        if let Ok(challenge) = HeaderValue::from_str(challenge.trim_end()) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+    }
+    response
+}
+
+/// A JSON document.
+pub(super) fn document(json: Bytes) -> Response<Body> {
+    with_type(Body::full(json), APPLICATION_JSON)
+}
+
+/// A document that passes through.
+pub(super) fn json(status: StatusCode, body: JsonBody) -> Response<Body> {
+    let mut response = with_type(Body::json(body), APPLICATION_JSON);
+    *response.status_mut() = status;
+    response
+}
+
+/// No content.
+pub(super) fn status(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// A stream of events, with something on it every now and then.
+pub(super) fn event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
+    let mut response = with_type(Body::stream(kept_alive(events)), EVENT_STREAM);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+fn with_type(body: Body, content_type: &'static str) -> Response<Body> {
+    let mut response = Response::new(body);
+    let content_type = HeaderValue::from_static(content_type);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+/// Adds a comment whenever nothing has come for a while.
+fn kept_alive(
+    events: impl Stream<Item = Bytes> + Send + 'static,
+) -> impl Stream<Item = Bytes> + Send + 'static {
+    stream::unfold(Box::pin(events), |mut events| async move {
+        let event = match time::timeout(KEEP_ALIVE_AFTER, events.next()).await {
+            Ok(event) => event?,
+            Err(_) => Bytes::from_static(KEEP_ALIVE),
+        };
+        Some((event, events))
+    })
+}
+
+/// The response that says that the server failed in the middle of an answer.
+pub(super) fn failed(error: &UpstreamError, id: &Id) -> Bytes {
+    Problem::from(error).error.to_response(Some(id))
+}
+
+/// Tells a server that the client cannot be asked.
+pub(super) async fn refuse(request: &ServerRequest) {
+    let error = ErrorObject::new(code::METHOD_NOT_FOUND, "the client cannot be asked");
+    // A server that is gone needs no answer.
+    let _ = request.refuse(&error).await;
+}
+
+/// The last response of a reply, for a client that takes no events.
+pub(super) async fn without_events(mut events: Events, id: &Id) -> Bytes {
+    loop {
+        match events.next().await {
+            Some(Ok(Event::Response(response))) => return response.bytes(),
+            Some(Ok(Event::Notification(_))) => {}
+            Some(Ok(Event::Request(request))) => refuse(&request).await,
+            Some(Err(error)) => return failed(&error, id),
+            None => return failed(&UpstreamError::Closed, id),
+        }
+    }
+}
+
+/// The response that a list is, where nobody has written it as one.
+pub(super) fn unwritten(reply: &Reply, id: &Id) -> Option<Message> {
+    match reply {
+        Reply::Listing(listing) => {
+            let entries: Vec<_> = listing.entries().iter().map(|entry| entry.json()).collect();
+            let list = format!(
+                "{{\"{}\":[{}]}}",
+                listing.kind().member(),
+                entries.join(",")
+            );
+            Some(Message::new(id, &list))
+        }
+        Reply::Events(_) | Reply::Json { .. } => None,
+    }
+}
+
+const APPLICATION_JSON: &str = "application/json";
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// Proxies commonly close connections on which nothing has come for thirty seconds or a minute.
+const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(15);

@@ -1,0 +1,354 @@
+//! Clients whose messages all come and go on one channel.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Notify, mpsc};
+use tower::ServiceExt;
+
+use super::legacy::{self, Answered, Legacy};
+use super::pump::{Pump, Sink};
+use super::{Calls, RequestError, answer, modern, stream};
+use crate::auth::Principal;
+use crate::jsonrpc::{Id, Message, Notification, Request};
+use crate::protocol::{Era, Method, meta};
+use crate::reply::{self, Event};
+use crate::session::{Session, Sessions};
+use crate::task::Task;
+use crate::{Call, Caller, Cancellation, Drain, Error, Problem, Reply};
+
+/// A client whose messages all come and go on one channel.
+///
+/// Its first message says of which era it is: one with `initialize` begins the session that the
+/// channel is from then on, any other one has to carry its context.
+#[derive(Debug)]
+pub(super) struct Duplex<S> {
+    legacy: Legacy<S>,
+    out: mpsc::Sender<Bytes>,
+    session: OnceLock<Begun>,
+    /// Requests of the modern era that are not answered.
+    calls: Mutex<HashMap<Id, Cancellation>>,
+}
+
+/// A session that has begun on the channel.
+#[derive(Debug)]
+struct Begun {
+    id: String,
+    session: Arc<Session>,
+    /// Brings what belongs to no request.
+    _standalone: Task,
+}
+
+impl<S: Calls> Duplex<S> {
+    pub(super) fn new(legacy: Legacy<S>, out: mpsc::Sender<Bytes>) -> Arc<Self> {
+        Arc::new(Self {
+            legacy,
+            out,
+            session: OnceLock::new(),
+            calls: Mutex::default(),
+        })
+    }
+
+    pub(super) fn principal(&self) -> &Principal {
+        &self.legacy.principal
+    }
+
+    /// Takes a message of the client. What answers it goes out on the channel.
+    pub(super) async fn take(self: Arc<Self>, message: Message) {
+        match message {
+            Message::Notification(notification) => self.notified(&notification).await,
+            Message::Request(request) => {
+                let id = request.id().clone();
+                let session = self.session.get().map(|begun| Arc::clone(&begun.session));
+                let modern = request.meta(meta::PROTOCOL_VERSION).is_some();
+                let era = if modern { Era::Modern } else { Era::Legacy };
+                let result = match (modern, session) {
+                    (true, _) => self.modern(request).await,
+                    (false, Some(session)) => self.in_session(&session, request).await,
+                    (false, None) => self.begin(&request).await,
+                };
+                if let Err(error) = result {
+                    let problem = Problem::from(&error).in_era(era);
+                    self.put(problem.error.to_response(Some(&id))).await;
+                }
+            }
+            Message::Response(response) => {
+                if let Some(begun) = self.session.get() {
+                    legacy::answered(&begun.session, &response).await;
+                }
+            }
+        }
+    }
+
+    async fn put(&self, text: Bytes) -> bool {
+        self.out.send(text).await.is_ok()
+    }
+
+    async fn notified(&self, notification: &Notification) {
+        if let Some(begun) = self.session.get() {
+            legacy::notified(&begun.session, notification).await;
+        } else if notification.method() == &Method::Cancelled
+            && let Some(id) = notification.param("requestId").and_then(Id::from_token)
+            && let Some(cancellation) = self.calls().remove(&id)
+        {
+            cancellation.cancel();
+        }
+    }
+
+    async fn begin(&self, request: &Request) -> Result<(), Error> {
+        if request.method() != &Method::Initialize {
+            return Err(RequestError::MissingSession.into());
+        }
+        let (id, response) = self.legacy.initialize(request).await?;
+        let (principal, gateway) = (&self.legacy.principal, &self.legacy.gateway);
+        let session = self.legacy.sessions.find(&id, principal, gateway)?;
+        let mut reader = session.state().standalone().read_on();
+        let out = self.out.clone();
+        let standalone = Task::spawn(async move {
+            while let Some((_, text)) = reader.next().await {
+                if !text.is_empty() && out.send(text).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let begun = Begun {
+            id,
+            session: Arc::clone(&session),
+            _standalone: standalone,
+        };
+        // A second `initialize` that came at the same time has lost.
+        self.session
+            .set(begun)
+            .map_err(|_| RequestError::DuplicateId)?;
+        self.put(response).await;
+        self.legacy.attend(&session).await;
+        Ok(())
+    }
+
+    async fn in_session(&self, session: &Arc<Session>, request: Request) -> Result<(), Error> {
+        let id = request.id().clone();
+        match self.legacy.request(session, request).await? {
+            Answered::Text(text) => self.put(text).await,
+            Answered::Json(body) => {
+                let text = body.into_text(MAX_MESSAGE).await;
+                self.put(text.map_err(Error::Other)?).await
+            }
+            Answered::Events(events, in_flight) => {
+                let sink = Sink::Channel(self.out.clone());
+                Pump::new(Arc::clone(session), id, sink)
+                    .run(events, in_flight)
+                    .await;
+                true
+            }
+        };
+        Ok(())
+    }
+
+    async fn modern(&self, request: Request) -> Result<(), Error> {
+        let id = request.id().clone();
+        let listens = request.method() == &Method::SubscriptionsListen;
+        let client = modern::check_body(&request)?;
+        let gateway = Arc::clone(&self.legacy.gateway);
+        let caller = Caller::new(self.legacy.principal.clone(), gateway, client);
+        let cancellation = Cancellation::new();
+        self.calls().insert(id.clone(), cancellation.clone());
+        let call = Call::vouched_for(request, Arc::new(caller));
+        let answered = tokio::select! {
+            answered = self.answer(call, listens) => answered,
+            () = cancellation.cancelled() => Ok(()),
+        };
+        self.calls().remove(&id);
+        answered
+    }
+
+    async fn answer(&self, call: Call, listens: bool) -> Result<(), Error> {
+        let id = call.request().id().clone();
+        let mut events = match self.legacy.inner.clone().oneshot(call).await? {
+            Reply::Events(events) => events,
+            listing @ Reply::Listing(_) => {
+                let written = answer::unwritten(&listing, &id);
+                self.put(written.map(|response| response.bytes()).unwrap_or_default())
+                    .await;
+                return Ok(());
+            }
+            json @ Reply::Json { .. } => {
+                let text = reply::text(json, MAX_MESSAGE).await;
+                self.put(text.map_err(|error| Error::Other(error.into()))?)
+                    .await;
+                return Ok(());
+            }
+        };
+        while let Some(event) = events.next().await {
+            let (text, last) = match event {
+                Ok(Event::Notification(notification)) if listens => {
+                    (stream::tagged(&notification, &id), false)
+                }
+                Ok(Event::Notification(notification)) => (notification.bytes(), false),
+                Ok(Event::Response(response)) => (response.bytes(), true),
+                Ok(Event::Request(request)) => {
+                    answer::refuse(&request).await;
+                    continue;
+                }
+                Err(error) => (answer::failed(&error, &id), true),
+            };
+            if !self.put(text).await || last {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn calls(&self) -> MutexGuard<'_, HashMap<Id, Cancellation>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the session, because the channel has ended.
+    pub(super) fn end(&self) {
+        if let Some(begun) = self.session.get() {
+            self.legacy.sessions.end(&begun.id, &begun.session);
+        }
+        for (_, cancellation) in self.calls().drain() {
+            cancellation.cancel();
+        }
+    }
+}
+
+/// Serves one client that writes its messages as lines to `reader`, and reads those for it from
+/// `writer`, as [stdio] wants it.
+///
+/// Returns when the client closes its side and all that it asked has been answered, or when the
+/// other side cannot be written to.
+///
+/// # Errors
+///
+/// The error of reading or writing.
+///
+/// # Cancel safety
+///
+/// Dropping the future ends the session and what it asked.
+///
+/// [stdio]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio
+pub async fn serve_lines<S>(
+    calls: S,
+    principal: Principal,
+    sessions: Sessions,
+    reader: impl AsyncRead + Send + Unpin,
+    writer: impl AsyncWrite + Send + Unpin,
+) -> std::io::Result<()>
+where
+    S: tower_service::Service<Call, Response = Reply, Error = Error>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send,
+{
+    let legacy = Legacy {
+        inner: calls,
+        sessions,
+        gateway: "stdio".into(),
+        principal,
+        drain: Drain::new(),
+        headers: None,
+    };
+    let (out, messages) = mpsc::channel(QUEUE);
+    let duplex = Duplex::new(legacy, out);
+    let ending = EndsWith(Arc::clone(&duplex));
+    tokio::select! {
+        read = read_lines(reader, duplex) => {
+            drop(ending);
+            read
+        }
+        written = write_lines(writer, messages) => written,
+    }
+}
+
+/// Ends the session of a channel when it is dropped.
+struct EndsWith<S: Calls>(Arc<Duplex<S>>);
+
+impl<S: Calls> Drop for EndsWith<S> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+async fn read_lines<S: Calls>(
+    mut reader: impl AsyncRead + Send + Unpin,
+    duplex: Arc<Duplex<S>>,
+) -> std::io::Result<()> {
+    let open = Arc::new(Notify::new());
+    let mut buffer = BytesMut::new();
+    let working = Arc::new(());
+    loop {
+        while let Some(end) = memchr::memchr(b'\n', &buffer) {
+            let line = buffer.split_to(end + 1).freeze();
+            let line = line.slice_ref(line.trim_ascii());
+            if line.is_empty() {
+                continue;
+            }
+            match Message::parse(line) {
+                Ok(message) => {
+                    let (duplex, guard) = (Arc::clone(&duplex), Arc::clone(&working));
+                    let open = Arc::clone(&open);
+                    let work = async move {
+                        duplex.take(message).await;
+                        drop(guard);
+                        open.notify_one();
+                    };
+                    Task::detach(work);
+                }
+                Err(error) => {
+                    let problem = Problem::from(&Error::from(error));
+                    duplex
+                        .put(problem.error.to_response(problem.id.as_ref()))
+                        .await;
+                }
+            }
+        }
+        if buffer.len() > MAX_MESSAGE {
+            let limit = MAX_MESSAGE;
+            let problem = Problem::from(&Error::from(RequestError::TooLarge { limit }));
+            duplex.put(problem.error.to_response(None)).await;
+            return Ok(());
+        }
+        if reader.read_buf(&mut buffer).await? == 0 {
+            break;
+        }
+    }
+    while Arc::strong_count(&working) > 1 {
+        open.notified().await;
+    }
+    Ok(())
+}
+
+async fn write_lines(
+    mut writer: impl AsyncWrite + Send + Unpin,
+    mut messages: mpsc::Receiver<Bytes>,
+) -> std::io::Result<()> {
+    while let Some(message) = messages.recv().await {
+        let line: Vec<u8> = message
+            .iter()
+            // Between the tokens of a JSON text a newline is as good as a space.
+            .map(|byte| {
+                if matches!(byte, b'\n' | b'\r') {
+                    b' '
+                } else {
+                    *byte
+                }
+            })
+            .chain([b'\n'])
+            .collect();
+        writer.write_all(&line).await?;
+        writer.flush().await?;
+    }
+    Ok(())
+}
+
+/// The largest message that is held for a client.
+const MAX_MESSAGE: usize = 64 * 1024 * 1024;
+
+/// How many messages wait for a client that is slow to read them.
+const QUEUE: usize = 64;

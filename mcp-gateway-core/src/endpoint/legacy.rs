@@ -1,0 +1,425 @@
+//! Requests of the legacy era: they belong to a session.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::modern::{HeaderVersion, check_level};
+use super::pump::{Pump, Sink};
+use super::{Body, Calls, RequestError, accepts, answer, stream, takes_events};
+use crate::auth::Principal;
+use crate::jsonrpc::{ErrorObject, Id, Message, Notification, Request, Response as Rpc};
+use crate::protocol::header::{LAST_EVENT_ID, MCP_SESSION_ID};
+use crate::protocol::{Capabilities, Era, Method, Version, meta};
+use crate::reply::{Events, JsonBody};
+use crate::route::RouteError;
+use crate::session::{Claims, Session, Sessions};
+use crate::task::Task;
+use crate::upstream::{Filter, object, quoted};
+use crate::{Call, Caller, Cancellation, Client, Drain, Error, Reply, reply};
+
+/// What serves the sessions of a principal.
+#[derive(Clone, Debug)]
+pub(super) struct Legacy<S> {
+    pub(super) inner: S,
+    pub(super) sessions: Sessions,
+    pub(super) gateway: Arc<str>,
+    pub(super) principal: Principal,
+    pub(super) drain: Drain,
+    /// The headers that may be passed on; `None` where requests have no headers.
+    pub(super) headers: Option<HeaderMap>,
+}
+
+/// The answer to a request within a session.
+pub(super) enum Answered {
+    Events(Events, InFlight),
+    Json(JsonBody),
+    Text(Bytes),
+}
+
+impl<S: Calls> Legacy<S> {
+    pub(super) async fn post(
+        &self,
+        parts: &Parts,
+        message: Message,
+    ) -> Result<Response<Body>, Error> {
+        if let Message::Request(request) = &message
+            && request.method() == &Method::Initialize
+        {
+            let (id, result) = self.initialize(request).await?;
+            let mut response = answer::document(result);
+            if let Ok(id) = HeaderValue::from_str(&id) {
+                response.headers_mut().insert(MCP_SESSION_ID, id);
+            }
+            return Ok(response);
+        }
+        let (_, session) = self.session(&parts.headers)?;
+        match message {
+            Message::Notification(notification) => {
+                notified(&session, &notification).await;
+                Ok(answer::status(StatusCode::ACCEPTED))
+            }
+            Message::Request(request) => {
+                let id = request.id().clone();
+                let answered = self.request(&session, request).await?;
+                Ok(self
+                    .written(&session, answered, takes_events(&parts.headers), &id)
+                    .await)
+            }
+            Message::Response(response) => {
+                answered(&session, &response).await;
+                Ok(answer::status(StatusCode::ACCEPTED))
+            }
+        }
+    }
+
+    /// The session that a request names.
+    fn session(&self, headers: &HeaderMap) -> Result<(String, Arc<Session>), Error> {
+        match HeaderVersion::of(headers) {
+            HeaderVersion::Unknown(requested) => {
+                return Err(RequestError::UnsupportedVersion { requested }.into());
+            }
+            HeaderVersion::Known(version) if version.era() == Era::Modern => {
+                let detail = "MCP-Protocol-Version is of a revision without sessions".into();
+                return Err(RequestError::HeaderMismatch { detail }.into());
+            }
+            HeaderVersion::Known(_) | HeaderVersion::Missing => {}
+        }
+        let id = headers
+            .get(MCP_SESSION_ID)
+            .ok_or(RequestError::MissingSession)?;
+        // What is not text cannot be a session of this gateway.
+        let id = id.to_str().unwrap_or_default();
+        Ok((
+            id.to_owned(),
+            self.sessions.find(id, &self.principal, &self.gateway)?,
+        ))
+    }
+
+    async fn written(
+        &self,
+        session: &Arc<Session>,
+        answered: Answered,
+        takes_events: bool,
+        id: &Id,
+    ) -> Response<Body> {
+        match answered {
+            Answered::Text(text) => answer::document(text),
+            Answered::Json(body) => answer::json(StatusCode::OK, body),
+            Answered::Events(events, _) if !takes_events => {
+                answer::document(answer::without_events(events, id).await)
+            }
+            Answered::Events(events, in_flight) => {
+                let (stream_id, log) = session.state().open_stream();
+                if session.version() >= Version::V2025_11_25 {
+                    // Primes the client to resume the stream, even if nothing else has come.
+                    log.push(Bytes::new());
+                }
+                let reader = log.read(0);
+                let pump = Pump::new(Arc::clone(session), id.clone(), Sink::Log(log));
+                let session = Arc::clone(session);
+                // The stream goes on without the client, who may come back for it.
+                Task::detach(async move {
+                    pump.run(events, in_flight).await;
+                    session.state().end_stream(stream_id);
+                });
+                answer::event_stream(stream::of_session(reader, stream_id, self.drain.clone()))
+            }
+        }
+    }
+
+    /// Opens the stream of what belongs to no request, or resumes one that broke.
+    pub(super) async fn get(&self, headers: &HeaderMap) -> Result<Response<Body>, Error> {
+        let (_, session) = self.session(headers)?;
+        if !accepts(headers, "text/event-stream") {
+            return Err(RequestError::Accept.into());
+        }
+        let (id, reader) = match headers.get(LAST_EVENT_ID) {
+            Some(last) => {
+                let (id, number) = last
+                    .to_str()
+                    .ok()
+                    .and_then(stream::event_id)
+                    .ok_or(RequestError::UnknownStream)?;
+                let log = session
+                    .state()
+                    .stream(id)
+                    .ok_or(RequestError::UnknownStream)?;
+                (id, log.read(number.saturating_add(1)))
+            }
+            None => {
+                let log = session.state().standalone();
+                (stream::STANDALONE, log.read_on())
+            }
+        };
+        if id == stream::STANDALONE && !session.state().is_listening() {
+            self.attend(&session).await;
+        }
+        Ok(answer::event_stream(stream::of_session(
+            reader,
+            id,
+            self.drain.clone(),
+        )))
+    }
+
+    /// Ends a session.
+    pub(super) fn delete(&self, headers: &HeaderMap) -> Result<Response<Body>, Error> {
+        let (id, session) = self.session(headers)?;
+        self.sessions.end(&id, &session);
+        Ok(answer::status(StatusCode::NO_CONTENT))
+    }
+
+    /// Begins a session; returns its identifier and the response.
+    pub(super) async fn initialize(&self, request: &Request) -> Result<(String, Bytes), Error> {
+        let (id, session) = self.sessions.begin(self.claims(request)?)?;
+        let text = self.discovered(&session).await?;
+        let version = quoted(session.version().as_str());
+        let discovered: Value = serde_json::from_str(&text).unwrap_or_default();
+        let mut members = vec![
+            ("protocolVersion", version.into()),
+            (
+                "capabilities",
+                discovered["capabilities"].to_string().into(),
+            ),
+            (
+                "serverInfo",
+                discovered["_meta"][meta::SERVER_INFO].to_string().into(),
+            ),
+        ];
+        if let Some(instructions) = discovered.get("instructions") {
+            members.push(("instructions", instructions.to_string().into()));
+        }
+        Ok((id, Rpc::new(request.id(), &object(&members)).bytes()))
+    }
+
+    fn claims(&self, request: &Request) -> Result<Claims, RequestError> {
+        let invalid = |detail: &'static str| RequestError::InvalidParams {
+            detail: detail.into(),
+        };
+        let requested = request
+            .param("protocolVersion")
+            .and_then(crate::jsonrpc::string);
+        let requested = requested.ok_or_else(|| invalid("protocolVersion must be a string"))?;
+        let capabilities = Capabilities::parse(request.param("capabilities").unwrap_or("{}"));
+        let info = request
+            .param("clientInfo")
+            .filter(|info| info.len() <= MAX_CLIENT_INFO);
+        Ok(Claims {
+            principal: self.principal.clone(),
+            gateway: Arc::clone(&self.gateway),
+            version: Version::negotiate(&requested),
+            capabilities: capabilities
+                .ok_or_else(|| invalid("capabilities must be an object of up to 4096 bytes"))?,
+            client_info: info.map(Into::into),
+        })
+    }
+
+    /// What the gateway says about itself, as the result of `server/discover`.
+    async fn discovered(&self, session: &Arc<Session>) -> Result<String, Error> {
+        let request = Request::new(&Id::from("discover"), &Method::ServerDiscover, "{}");
+        let reply = self
+            .inner
+            .clone()
+            .oneshot(self.call(session, request))
+            .await?;
+        let text = reply::text(reply, MAX_DISCOVERED)
+            .await
+            .map_err(|error| Error::Other(error.into()))?;
+        match Message::parse(text)? {
+            Message::Response(response) => Ok(response.result().unwrap_or("{}").to_owned()),
+            Message::Notification(_) | Message::Request(_) => Ok("{}".to_owned()),
+        }
+    }
+
+    fn call(&self, session: &Arc<Session>, request: Request) -> Call {
+        let client = Client::in_session(Arc::clone(session));
+        let caller = Caller::new(self.principal.clone(), Arc::clone(&self.gateway), client);
+        let caller = match &self.headers {
+            Some(headers) => caller.with_headers(headers.clone()),
+            None => caller,
+        };
+        Call::vouched_for(request, Arc::new(caller))
+    }
+
+    /// Answers a request within a session.
+    pub(super) async fn request(
+        &self,
+        session: &Arc<Session>,
+        request: Request,
+    ) -> Result<Answered, Error> {
+        let id = request.id().clone();
+        let empty = || Answered::Text(Rpc::new(&id, "{}").bytes());
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the others go to servers")]
+        match request.method() {
+            Method::Ping => Ok(empty()),
+            Method::Initialize => {
+                let what = "initialize within a session".into();
+                Err(RequestError::UnexpectedMessage { what }.into())
+            }
+            Method::LoggingSetLevel => {
+                check_level(request.param("level").unwrap_or("null"))?;
+                // A level is one of the session as a whole, so it can be shared with nobody.
+                session.separate();
+                self.inner
+                    .clone()
+                    .oneshot(self.call(session, request))
+                    .await?;
+                Ok(empty())
+            }
+            Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
+                let uri = request.name().map(String::from);
+                let uri = uri.ok_or(RequestError::InvalidParams {
+                    detail: "uri is missing".into(),
+                })?;
+                let wanted = request.method() == &Method::ResourcesSubscribe;
+                session.state().subscribe(uri, wanted);
+                self.attend(session).await;
+                Ok(empty())
+            }
+            Method::ServerDiscover | Method::SubscriptionsListen => {
+                let method = request.method().as_str().into();
+                Err(RouteError::UnknownMethod { method }.into())
+            }
+            _ => self.forward(session, request).await,
+        }
+    }
+
+    async fn forward(&self, session: &Arc<Session>, request: Request) -> Result<Answered, Error> {
+        let id = request.id().clone();
+        let in_flight = InFlight::begin(session, &id)?;
+        let cancellation = in_flight.cancellation.clone();
+        let call = self
+            .call(session, request)
+            .with_cancellation(cancellation.clone());
+        let reply = tokio::select! {
+            reply = self.inner.clone().oneshot(call) => reply?,
+            () = cancellation.cancelled() => return Ok(Answered::Text(cancelled(&id))),
+        };
+        Ok(match reply {
+            Reply::Events(events) => Answered::Events(events, in_flight),
+            Reply::Json { body, .. } => Answered::Json(body),
+            listing @ Reply::Listing(_) => {
+                let written = answer::unwritten(&listing, &id);
+                Answered::Text(written.map(|response| response.bytes()).unwrap_or_default())
+            }
+        })
+    }
+
+    /// Listens to the servers on behalf of the client, for what it wants to hear of now.
+    ///
+    /// Returns when the servers have been told.
+    pub(super) async fn attend(&self, session: &Arc<Session>) {
+        let mut filter = Filter::lists();
+        filter.resource_subscriptions = session.state().subscriptions.clone();
+        let params = object(&[("notifications", filter.to_json().into())]);
+        let request = Request::new(&Id::from("listen"), &Method::SubscriptionsListen, &params);
+        let reply = self
+            .inner
+            .clone()
+            .oneshot(self.call(session, request))
+            .await;
+        let Ok(Reply::Events(mut events)) = reply else {
+            tracing::warn!("no server can be listened to");
+            return;
+        };
+        // The first message says what the servers will tell of, which a session cannot pass on.
+        if events.next().await.is_none() {
+            return;
+        }
+        let weak = Arc::downgrade(session);
+        let listening = Task::spawn(async move {
+            while let Some(Ok(event)) = events.next().await {
+                let Some(session) = weak.upgrade() else {
+                    return;
+                };
+                let log = session.state().standalone();
+                let pump = Pump::new(session, Id::from("listen"), Sink::Log(log));
+                pump.pass(event).await;
+            }
+        });
+        session.state().listening = Some(listening);
+    }
+}
+
+/// Takes a notification of the client.
+pub(super) async fn notified(session: &Session, notification: &Notification) {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others go to servers")]
+    match notification.method() {
+        Method::Cancelled => {
+            if let Some(id) = notification.param("requestId").and_then(Id::from_token) {
+                session.state().cancel_call(&id);
+            }
+        }
+        Method::Initialized => {}
+        Method::Progress => {
+            let token = notification.param("progressToken").unwrap_or_default();
+            let asked = session.state().asked_progress(token);
+            if let Some(asked) = asked {
+                // A server that is gone needs no progress.
+                let _ = asked.server.notify(notification.clone()).await;
+            }
+        }
+        _ => {
+            for attached in session.attached() {
+                attached.notify(notification).await;
+            }
+        }
+    }
+}
+
+/// Takes an answer of the client to what a server asked.
+pub(super) async fn answered(session: &Session, response: &Rpc) {
+    let asked = response.id().and_then(|id| session.state().answered(id));
+    match asked {
+        Some(asked) => {
+            // A server that is gone needs no answer.
+            let _ = asked.server.respond(response.with_id(&asked.id)).await;
+        }
+        None => tracing::debug!(id = ?response.id(), "the client answers what nobody asked"),
+    }
+}
+
+fn cancelled(id: &Id) -> Bytes {
+    ErrorObject::new(CANCELLED, "the client cancelled the request").to_response(Some(id))
+}
+
+/// A request that is being answered, and can be cancelled until then.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    session: Arc<Session>,
+    id: Id,
+    pub(super) cancellation: Cancellation,
+}
+
+impl InFlight {
+    fn begin(session: &Arc<Session>, id: &Id) -> Result<Self, RequestError> {
+        let cancellation = session
+            .state()
+            .begin_call(id)
+            .ok_or(RequestError::DuplicateId)?;
+        Ok(Self {
+            session: Arc::clone(session),
+            id: id.clone(),
+            cancellation,
+        })
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.session.state().end_call(&self.id);
+    }
+}
+
+/// The code that the language server protocol has for it; MCP has none.
+const CANCELLED: i64 = -32800;
+
+/// The largest name and version of a client that is remembered, in bytes.
+const MAX_CLIENT_INFO: usize = 1024;
+
+const MAX_DISCOVERED: usize = 16 * 1024 * 1024;

@@ -1,0 +1,167 @@
+//! Requests of the modern era: each carries its context, in headers and in `_meta`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use http::HeaderMap;
+use http::request::Parts;
+
+use super::RequestError;
+use crate::jsonrpc::Request;
+use crate::protocol::header::{self, MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION};
+use crate::protocol::{Capabilities, Era, Method, Version, meta};
+use crate::route::RouteError;
+use crate::{Client, Error};
+
+/// What the header says about the revision of a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum HeaderVersion {
+    Known(Version),
+    Missing,
+    Unknown(String),
+}
+
+impl HeaderVersion {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        match headers.get(MCP_PROTOCOL_VERSION) {
+            None => Self::Missing,
+            Some(value) => {
+                let text = String::from_utf8_lossy(value.as_bytes()).trim().to_owned();
+                Version::parse(&text).map_or(Self::Unknown(text), Self::Known)
+            }
+        }
+    }
+
+    pub(super) fn era(&self) -> Option<Era> {
+        match self {
+            Self::Known(version) => Some(version.era()),
+            Self::Missing | Self::Unknown(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for HeaderVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(version) => write!(f, "{:?}", version.as_str()),
+            Self::Missing => f.write_str("missing"),
+            Self::Unknown(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
+/// Checks a request over HTTP as the specification wants it, and returns who the client says that
+/// it is.
+pub(super) fn check(parts: &Parts, request: &Request) -> Result<Client, Error> {
+    let requested = version_in_body(request)?;
+    version_in_header(parts, &requested)?;
+    let client = check_body(request);
+    // A method that does not exist is told from headers that do not match.
+    if matches!(client, Ok(_) | Err(Error::Route(_))) {
+        mirrored(&parts.headers, request)?;
+    }
+    client
+}
+
+/// Checks the body of a request, and returns who the client says that it is.
+pub(super) fn check_body(request: &Request) -> Result<Client, Error> {
+    let requested = version_in_body(request)?;
+    let version = Version::parse(&requested)
+        .filter(|version| version.era() == Era::Modern)
+        .ok_or_else(|| RequestError::UnsupportedVersion {
+            requested: requested.into_owned(),
+        })?;
+    let capabilities = request
+        .meta(meta::CLIENT_CAPABILITIES)
+        .ok_or(missing(meta::CLIENT_CAPABILITIES))?;
+    let capabilities = Capabilities::parse(capabilities).ok_or(RequestError::InvalidMeta {
+        key: meta::CLIENT_CAPABILITIES,
+        detail: "must be an object of up to 4096 bytes",
+    })?;
+    if let Some(level) = request.meta(meta::LOG_LEVEL) {
+        check_level(level)?;
+    }
+    if request.method().is_removed() {
+        let method = request.method().as_str().into();
+        return Err(RouteError::UnknownMethod { method }.into());
+    }
+    let info = request.meta(meta::CLIENT_INFO).map(Into::into);
+    Ok(Client::new(version, capabilities).with_info(info))
+}
+
+fn missing(key: &'static str) -> RequestError {
+    RequestError::InvalidMeta {
+        key,
+        detail: "is missing",
+    }
+}
+
+fn version_in_body(request: &Request) -> Result<Cow<'_, str>, RequestError> {
+    let version = request
+        .meta(meta::PROTOCOL_VERSION)
+        .and_then(crate::jsonrpc::string);
+    version.ok_or(missing(meta::PROTOCOL_VERSION))
+}
+
+fn version_in_header(parts: &Parts, in_body: &str) -> Result<(), RequestError> {
+    let detail = match HeaderVersion::of(&parts.headers) {
+        HeaderVersion::Known(version) if version.as_str() == in_body => return Ok(()),
+        HeaderVersion::Unknown(text) if text == in_body => return Ok(()),
+        HeaderVersion::Missing => "MCP-Protocol-Version is missing".into(),
+        other => format!("MCP-Protocol-Version is {other}, but the body says {in_body:?}").into(),
+    };
+    Err(RequestError::HeaderMismatch { detail })
+}
+
+pub(super) fn check_level(level: &str) -> Result<(), RequestError> {
+    let known = crate::jsonrpc::string(level).is_some_and(|level| LEVELS.contains(&&*level));
+    match known {
+        true => Ok(()),
+        false => Err(RequestError::InvalidParams {
+            detail: format!("{level} is no log level").into(),
+        }),
+    }
+}
+
+/// Checks the headers that mirror parts of the body.
+fn mirrored(headers: &HeaderMap, request: &Request) -> Result<(), RequestError> {
+    let method = request.method();
+    let agree = |name: &http::HeaderName, body: &str, required: bool| {
+        let mut values = headers.get_all(name).iter();
+        let header = match (values.next(), values.next()) {
+            (None, _) if required => return Err(format!("{name} is missing")),
+            (None, _) => return Ok(()),
+            (Some(value), None) => value,
+            (Some(_), Some(_)) => return Err(format!("{name} is there twice")),
+        };
+        match header::decode(header) {
+            Some(text) if text == body => Ok(()),
+            Some(text) => Err(format!("{name} is {text:?}, but the body says {body:?}")),
+            None => Err(format!("{name} cannot be decoded")),
+        }
+    };
+    let checked = agree(&MCP_METHOD, method.as_str(), true).and_then(|()| {
+        let Some(name) = request.name() else {
+            return Ok(());
+        };
+        let required = matches!(
+            method,
+            Method::PromptsGet | Method::ResourcesRead | Method::ToolsCall
+        );
+        agree(&MCP_NAME, &name, required)
+    });
+    checked.map_err(|detail| RequestError::HeaderMismatch {
+        detail: detail.into(),
+    })
+}
+
+const LEVELS: [&str; 8] = [
+    "alert",
+    "critical",
+    "debug",
+    "emergency",
+    "error",
+    "info",
+    "notice",
+    "warning",
+];

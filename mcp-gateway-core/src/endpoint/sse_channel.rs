@@ -1,0 +1,142 @@
+//! The HTTP+SSE transport of revision 2024-11-05.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use tokio::sync::mpsc;
+
+use super::duplex::Duplex;
+use super::legacy::Legacy;
+use super::{Body, Calls, answer};
+use crate::Error;
+use crate::auth::Principal;
+use crate::jsonrpc::Message;
+use crate::session::SessionError;
+use crate::sse;
+use crate::task::Task;
+
+/// The streams that are open, by their names.
+#[derive(Clone, Default)]
+pub(super) struct Channels(Arc<Mutex<HashMap<String, Arc<dyn Channel>>>>);
+
+/// A stream that is open, and to whose client messages are posted.
+#[async_trait]
+pub(super) trait Channel: Send + Sync {
+    /// Takes a message that the client posts.
+    async fn take(&self, message: Message, principal: &Principal) -> Result<Response<Body>, Error>;
+
+    /// The client has gone.
+    fn end(&self);
+}
+
+#[async_trait]
+impl<S: Calls> Channel for Arc<Duplex<S>> {
+    async fn take(&self, message: Message, principal: &Principal) -> Result<Response<Body>, Error> {
+        if self.principal() != principal {
+            return Err(SessionError::Unknown.into());
+        }
+        let duplex = Self::clone(self);
+        Task::detach(duplex.take(message));
+        Ok(answer::status(StatusCode::ACCEPTED))
+    }
+
+    fn end(&self) {
+        Duplex::end(self);
+    }
+}
+
+impl Channels {
+    /// The stream that the query of an address names; a name of none is refused when used.
+    pub(super) fn named(&self, query: Option<&str>) -> Option<Arc<dyn Channel>> {
+        let name = query?
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("sessionId="))?;
+        let known = self.channels().get(name).cloned();
+        Some(known.unwrap_or_else(|| Arc::new(Unknown)))
+    }
+
+    /// Opens a stream, whose first event says where to post.
+    pub(super) fn open<S: Calls>(&self, parts: &Parts, legacy: Legacy<S>) -> Response<Body> {
+        let mut random = [0; 32];
+        if aws_lc_rs::rand::fill(&mut random).is_err() {
+            return answer::status(StatusCode::INTERNAL_SERVER_ERROR);
+        }
+        let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = parts.uri.path().trim_end_matches('/');
+        let path = path.strip_suffix("/sse").unwrap_or(path);
+        let mut first = Vec::new();
+        let endpoint = format!("{path}/messages?sessionId={name}");
+        sse::write_named_event(&mut first, "endpoint", endpoint.as_bytes());
+
+        let drain = legacy.drain.clone();
+        let (out, messages) = mpsc::channel(QUEUE);
+        let channel: Arc<dyn Channel> = Arc::new(Duplex::new(legacy, out));
+        self.channels().insert(name.clone(), Arc::clone(&channel));
+        let closing = Closing {
+            channels: self.clone(),
+            name,
+            channel,
+        };
+        let first = stream::iter([Bytes::from(first)]);
+        let rest = stream::unfold(
+            (messages, closing, drain),
+            |(mut messages, closing, drain)| async move {
+                let message = tokio::select! {
+                    message = messages.recv() => message?,
+                    () = drain.begun() => return None,
+                };
+                let mut event = Vec::new();
+                sse::write_event(&mut event, None, &message);
+                Some((Bytes::from(event), (messages, closing, drain)))
+            },
+        );
+        answer::event_stream(first.chain(rest))
+    }
+
+    fn channels(&self) -> MutexGuard<'_, HashMap<String, Arc<dyn Channel>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Channels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channels")
+            .field("open", &self.channels().len())
+            .finish()
+    }
+}
+
+/// A stream that is not open, or not any more.
+struct Unknown;
+
+#[async_trait]
+impl Channel for Unknown {
+    async fn take(&self, _: Message, _: &Principal) -> Result<Response<Body>, Error> {
+        Err(SessionError::Unknown.into())
+    }
+
+    fn end(&self) {}
+}
+
+/// Ends what belongs to a stream when its client goes away.
+struct Closing {
+    channels: Channels,
+    name: String,
+    channel: Arc<dyn Channel>,
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.channels.channels().remove(&self.name);
+        self.channel.end();
+    }
+}
+
+/// How many messages wait for a client that is slow to read them.
+const QUEUE: usize = 256;

@@ -1,0 +1,136 @@
+//! The event streams that clients read.
+
+use bytes::Bytes;
+use futures_core::Stream;
+use futures_util::{StreamExt, stream};
+
+use super::answer;
+use crate::Drain;
+use crate::jsonrpc::{Id, Notification, Response};
+use crate::protocol::meta;
+use crate::reply::{Event, Events};
+use crate::session::{LogReader, StreamId};
+use crate::sse;
+use crate::upstream::{UpstreamError, object};
+
+/// The events of a reply to a client of the modern era, which ends in a response in any case.
+pub(super) fn modern(events: Events, id: Id) -> impl Stream<Item = Bytes> + Send + 'static {
+    stream::unfold(Some((events, id)), |state| async move {
+        let (mut events, id) = state?;
+        loop {
+            let (text, goes_on) = match events.next().await {
+                Some(Ok(Event::Notification(notification))) => (notification.bytes(), true),
+                Some(Ok(Event::Response(response))) => (response.bytes(), false),
+                Some(Ok(Event::Request(request))) => {
+                    answer::refuse(&request).await;
+                    continue;
+                }
+                Some(Err(error)) => (answer::failed(&error, &id), false),
+                None => (answer::failed(&UpstreamError::Closed, &id), false),
+            };
+            return Some((written(None, &text), goes_on.then_some((events, id))));
+        }
+    })
+}
+
+/// The events of a subscription, each of which says that it belongs to it.
+pub(super) fn subscription(
+    events: Events,
+    id: Id,
+    drain: Drain,
+) -> impl Stream<Item = Bytes> + Send + 'static {
+    stream::unfold(Some((events, id, drain)), |state| async move {
+        let (mut events, id, drain) = state?;
+        loop {
+            let event = tokio::select! {
+                event = events.next() => event,
+                () = drain.begun() => None,
+            };
+            match event {
+                Some(Ok(Event::Notification(notification))) => {
+                    let tagged = tagged(&notification, &id);
+                    return Some((written(None, &tagged), Some((events, id, drain))));
+                }
+                Some(Ok(Event::Request(request))) => answer::refuse(&request).await,
+                // "... it SHOULD respond with a completion result before closing the stream."
+                Some(Ok(Event::Response(_)) | Err(_)) | None => {
+                    let tag = object(&[(meta::SUBSCRIPTION_ID, id.to_token().into())]);
+                    let result =
+                        object(&[("resultType", "\"complete\"".into()), ("_meta", tag.into())]);
+                    return Some((written(None, &Response::new(&id, &result).bytes()), None));
+                }
+            }
+        }
+    })
+}
+
+/// A notification that says to which subscription it belongs.
+pub(super) fn tagged(notification: &Notification, id: &Id) -> Bytes {
+    notification
+        .with_meta(meta::SUBSCRIPTION_ID, Some(&id.to_token()))
+        .bytes()
+}
+
+/// The events of one stream of a session, each with an identifier from which it can be resumed.
+pub(super) fn of_session(
+    reader: LogReader,
+    id: StreamId,
+    drain: Drain,
+) -> impl Stream<Item = Bytes> + Send + 'static {
+    stream::unfold((reader, drain), move |(mut reader, drain)| async move {
+        let event = tokio::select! {
+            event = reader.next() => event,
+            // A stream that answers a request ends by itself; the other one does not.
+            () = drain.begun(), if id == STANDALONE => None,
+        };
+        let (number, text) = event?;
+        Some((
+            written(Some(&format!("{id}-{number}")), &text),
+            (reader, drain),
+        ))
+    })
+}
+
+/// Reads the identifier of an event of a session: its stream and its number.
+pub(super) fn event_id(text: &str) -> Option<(StreamId, u64)> {
+    let (stream, number) = text.split_once('-')?;
+    Some((stream.parse().ok()?, number.parse().ok()?))
+}
+
+fn written(id: Option<&str>, text: &[u8]) -> Bytes {
+    let mut event = Vec::with_capacity(text.len() + 32);
+    sse::write_event(&mut event, id, text);
+    event.into()
+}
+
+/// The stream of what belongs to no request.
+pub(super) const STANDALONE: StreamId = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Method;
+
+    #[test]
+    fn notifications_say_to_which_subscription_they_belong() {
+        let tag = |params: Option<&str>| {
+            let notification = Notification::new(&Method::ToolsListChanged, params);
+            String::from_utf8(tagged(&notification, &Id::from("s")).to_vec()).unwrap()
+        };
+        let expected = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"s"}}}"#;
+        assert_eq!(tag(None), expected);
+        let other = r#"{"_meta":{"io.modelcontextprotocol/subscriptionId":7}}"#;
+        assert_eq!(tag(Some(other)), expected);
+        assert!(tag(Some(r#"{"uri":"a:b","_meta":{"x":1}}"#)).ends_with(
+            r#""params":{"uri":"a:b","_meta":{"x":1,"io.modelcontextprotocol/subscriptionId":"s"}}}"#
+        ));
+    }
+
+    #[test]
+    fn event_ids_read_back() {
+        assert_eq!(event_id("3-14"), Some((3, 14)));
+        for text in ["", "3", "3-", "-1", "a-b", "3-1-4"] {
+            assert_eq!(event_id(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The future of the layers that decide without waiting.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use crate::Error;
+
+pin_project! {
+    /// The response future of a layer that either passes a call on or rejects it at once.
+    ///
+    /// It costs no allocation.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Gate<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F> {
+        Forward {
+            #[pin]
+            future: F,
+        },
+        Reject {
+            error: Option<Error>,
+        },
+    }
+}
+
+impl<F> Gate<F> {
+    /// Passes the call on.
+    pub fn forward(future: F) -> Self {
+        Self {
+            state: State::Forward { future },
+        }
+    }
+
+    /// Rejects the call.
+    pub fn reject(error: impl Into<Error>) -> Self {
+        Self {
+            state: State::Reject {
+                error: Some(error.into()),
+            },
+        }
+    }
+}
+
+impl<F, T> Future for Gate<F>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProj::Forward { future } => future.poll(cx),
+            // Polling a finished future is a mistake of the caller, and does no harm here.
+            StateProj::Reject { error } => error
+                .take()
+                .map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
+        }
+    }
+}
+
+impl<F> fmt::Debug for Gate<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}

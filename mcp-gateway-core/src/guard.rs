@@ -1,0 +1,209 @@
+//! Refuse requests of web pages that have no business here.
+//!
+//! A page anywhere can make a browser send requests to addresses that only the browser reaches, and
+//! by [DNS rebinding][attack] even read the answers. So a request must name a host that this
+//! gateway is, and must not come from a page of somewhere else. What is refused gets
+//! `403 Forbidden`.
+//!
+//! Without being told, the gateway is `localhost` and any IP address: a page can neither be of the
+//! origin of an address that it was not loaded from, nor rebind one. Pages of this machine may call
+//! a gateway on this machine.
+//!
+//! # Example
+//!
+//! ```
+//! use http::Request;
+//! use mcp_gateway_core::guard::Guard;
+//!
+//! let guard = Guard::new().with_host("mcp.example.com").with_origin("https://app.example.com");
+//! let check = |host: &str, origin: Option<&str>| {
+//!     let mut request = Request::builder().header("host", host);
+//!     if let Some(origin) = origin {
+//!         request = request.header("origin", origin);
+//!     }
+//!     let (parts, ()) = request.body(()).unwrap().into_parts();
+//!     guard.check(&parts).is_ok()
+//! };
+//! assert!(check("mcp.example.com", None));
+//! assert!(check("mcp.example.com", Some("https://app.example.com")));
+//! assert!(check("127.0.0.1:8080", Some("http://localhost:6274")));
+//! assert!(!check("rebound.example.net", None));
+//! assert!(!check("mcp.example.com", Some("https://elsewhere.example")));
+//! ```
+//!
+//! [attack]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#security--endpoint
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use http::header;
+use http::request::Parts;
+use http::uri::Authority;
+
+use crate::endpoint::RequestError;
+
+/// Which hosts a gateway is, and pages of which origins may call it.
+#[derive(Clone, Debug, Default)]
+pub struct Guard {
+    hosts: HashSet<String>,
+    origins: HashSet<String>,
+}
+
+impl Guard {
+    /// A gateway that is `localhost` and any IP address.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the name of a host that the gateway is.
+    #[must_use]
+    pub fn with_host(mut self, host: &str) -> Self {
+        self.hosts.insert(host.to_ascii_lowercase());
+        self
+    }
+
+    /// Adds an origin, such as `https://app.example.com`, whose pages may call the gateway.
+    #[must_use]
+    pub fn with_origin(mut self, origin: &str) -> Self {
+        self.origins
+            .insert(origin.trim_end_matches('/').to_ascii_lowercase());
+        self
+    }
+
+    /// Checks for whom a request is, and where it comes from.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Host`] or [`RequestError::Origin`].
+    pub fn check(&self, parts: &Parts) -> Result<(), RequestError> {
+        let authority = authority(parts);
+        if let Some(host) = &authority
+            && !self.is_own(host)
+        {
+            return Err(RequestError::Host { host: host.clone() });
+        }
+        let mut origins = parts.headers.get_all(header::ORIGIN).iter();
+        match (origins.next(), origins.next()) {
+            (None, _) => Ok(()),
+            (Some(origin), None) if self.may_call(origin.as_bytes(), authority.as_deref()) => {
+                Ok(())
+            }
+            (Some(origin), _) => Err(RequestError::Origin {
+                origin: String::from_utf8_lossy(origin.as_bytes()).into_owned(),
+            }),
+        }
+    }
+
+    fn is_own(&self, authority: &str) -> bool {
+        let host = host(authority);
+        is_local(&host) || host.parse::<IpAddr>().is_ok() || self.hosts.contains(&host)
+    }
+
+    /// Whether pages of `origin` may call the gateway at `authority`.
+    pub(crate) fn may_call(&self, origin: &[u8], authority: Option<&str>) -> bool {
+        let Ok(origin) = std::str::from_utf8(origin) else {
+            return false;
+        };
+        let origin = origin.to_ascii_lowercase();
+        if self.origins.contains(&origin) {
+            return true;
+        }
+        let page = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
+        let (Some(page), Some(authority)) = (page, authority) else {
+            return false;
+        };
+        let both_local = is_loopback(&host(page)) && is_loopback(&host(authority));
+        page == authority.to_ascii_lowercase() || both_local
+    }
+}
+
+/// Whom a request is for.
+pub(crate) fn authority(parts: &Parts) -> Option<String> {
+    let header = parts.headers.get(header::HOST);
+    let header = header.map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
+    header.or_else(|| parts.uri.authority().map(ToString::to_string))
+}
+
+/// The host of an authority, without brackets and port.
+fn host(authority: &str) -> String {
+    let host = authority
+        .parse::<Authority>()
+        .map(|authority| authority.host().to_owned());
+    let host = host.unwrap_or_else(|_| authority.to_owned());
+    host.trim_matches(['[', ']']).to_ascii_lowercase()
+}
+
+fn is_local(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+fn is_loopback(host: &str) -> bool {
+    is_local(host) || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn check(guard: &Guard, host: &str, origin: Option<&str>) -> bool {
+        let mut request = Request::builder().header("host", host);
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        guard
+            .check(&request.body(()).unwrap().into_parts().0)
+            .is_ok()
+    }
+
+    #[test]
+    fn a_page_can_neither_rebind_nor_call_from_elsewhere() {
+        let guard = Guard::new();
+        let table = [
+            ("localhost:8080", None, true),
+            ("[::1]:8080", Some("http://localhost:6274"), true),
+            ("127.0.0.1", Some("http://127.0.0.1"), true),
+            ("a.localhost", None, true),
+            ("192.168.1.5:8080", None, true),
+            ("192.168.1.5:8080", Some("http://192.168.1.5:8080"), true),
+            ("192.168.1.5:8080", Some("http://192.168.1.6:8080"), false),
+            ("192.168.1.5:8080", Some("http://localhost"), false),
+            ("evil.example", None, false),
+            ("evil.example", Some("http://evil.example"), false),
+            ("localhost.evil.example", None, false),
+            ("localhost@evil.example", None, false),
+            ("localhost:8080", Some("http://evil.example"), false),
+            ("localhost:8080", Some("null"), false),
+            (
+                "localhost:8080",
+                Some("http://localhost.evil.example"),
+                false,
+            ),
+            (
+                "localhost:8080",
+                Some("http://localhost@evil.example"),
+                false,
+            ),
+        ];
+        for (host, origin, expected) in table {
+            assert_eq!(check(&guard, host, origin), expected, "{host} {origin:?}");
+        }
+    }
+
+    #[test]
+    fn two_origins_are_none() {
+        let request = Request::builder()
+            .header("host", "localhost")
+            .header("origin", "http://localhost")
+            .header("origin", "http://evil.example");
+        assert!(
+            Guard::new()
+                .check(&request.body(()).unwrap().into_parts().0)
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,339 @@
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::Error;
+use crate::auth::AuthError;
+use crate::credential::CredentialError;
+use crate::endpoint::RequestError;
+use crate::jsonrpc::{ErrorObject, Id, MessageError, Response, code};
+use crate::protocol::{Era, Version};
+use crate::route::RouteError;
+use crate::session::SessionError;
+use crate::upstream::UpstreamError;
+
+/// What a client is told of an [`Error`], and how telemetry counts it.
+///
+/// This is the only mapping from errors to HTTP status, JSON-RPC code and reason. What went wrong
+/// with a server is an answer to the client's request, so it has the status 200 and an error as
+/// its body; other statuses say that something is wrong between client and gateway.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The status of the HTTP response.
+    pub status: StatusCode,
+    /// The error of the JSON-RPC response. It names nothing that the client did not name.
+    pub error: ErrorObject,
+    /// Why, in one word of ours: `mcp_gateway.reason` in telemetry, `error.data.reason` on the wire.
+    pub reason: &'static str,
+    /// The identifier of the request, where only the error knows it.
+    pub id: Option<Id>,
+    /// When to try again.
+    pub retry_after: Option<Duration>,
+    /// What the client needs to do to be let in, as the parameters of a `Bearer` challenge.
+    pub challenge: Option<String>,
+}
+
+impl Problem {
+    fn new(
+        status: StatusCode,
+        code: i64,
+        reason: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            status,
+            error: ErrorObject::new(code, message).with_data(json!({ "reason": reason })),
+            reason,
+            id: None,
+            retry_after: None,
+            challenge: None,
+        }
+    }
+
+    /// The same, in the words of the era.
+    #[must_use]
+    pub fn in_era(mut self, era: Era) -> Self {
+        if era == Era::Legacy && self.reason == UNKNOWN_RESOURCE {
+            self.error.code = code::RESOURCE_NOT_FOUND;
+        }
+        self
+    }
+
+    fn with_id(mut self, id: Option<&Id>) -> Self {
+        self.id = id.cloned();
+        self
+    }
+
+    fn with_retry_after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = Some(retry_after.max(Duration::from_secs(1)));
+        self
+    }
+
+    fn with_challenge(mut self, challenge: impl Into<String>) -> Self {
+        self.challenge = Some(challenge.into());
+        self
+    }
+
+    fn with_data(mut self, key: &str, value: impl Into<Value>) -> Self {
+        if let Some(data) = &mut self.error.data {
+            data[key] = value.into();
+        }
+        self
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Auth(error) => Self::from(error),
+            Error::Credential { server, source } => {
+                Self::from(source).with_data("server", &**server)
+            }
+            Error::Message(error) => Self::from(error),
+            Error::Other(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                code::INTERNAL_ERROR,
+                "internal",
+                "Something went wrong inside the gateway; its log says what",
+            ),
+            Error::Request(error) => Self::from(error),
+            Error::Route(error) => Self::from(error),
+            Error::Session(error) => Self::from(error),
+            Error::Upstream { server, source } => {
+                let mut problem = Self::from(source).with_data("server", &**server);
+                let message = &problem.error.message;
+                problem.error.message = format!("Server {server:?}: {message}").into();
+                problem
+            }
+        }
+    }
+}
+
+impl From<&AuthError> for Problem {
+    fn from(error: &AuthError) -> Self {
+        let problem = |status, reason, message: &'static str| {
+            Self::new(status, code::INVALID_REQUEST, reason, message)
+        };
+        match error {
+            AuthError::InsufficientScope { scope } => {
+                let message = "The token does not grant what the request needs";
+                problem(StatusCode::FORBIDDEN, "insufficient_scope", message).with_challenge(
+                    format!("error=\"insufficient_scope\", scope={:?}", &**scope),
+                )
+            }
+            AuthError::InvalidToken => {
+                let message = "The token is not valid here, or not any more";
+                problem(StatusCode::UNAUTHORIZED, "invalid_token", message)
+                    .with_challenge("error=\"invalid_token\"")
+            }
+            AuthError::MissingToken => {
+                let message = "Send a token in the Authorization header: Bearer <token>";
+                problem(StatusCode::UNAUTHORIZED, "missing_token", message).with_challenge("")
+            }
+            AuthError::Unavailable(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                code::INTERNAL_ERROR,
+                "auth_unavailable",
+                "Tokens cannot be verified at present; try again",
+            )
+            .with_retry_after(Duration::from_secs(5)),
+        }
+    }
+}
+
+impl From<&CredentialError> for Problem {
+    fn from(error: &CredentialError) -> Self {
+        let (reason, message) = match error {
+            CredentialError::NotConnected => (
+                "not_connected",
+                "You have not connected an account of this server",
+            ),
+            CredentialError::Unavailable(_) => (
+                "credential_store",
+                "Credentials cannot be had at present; try again",
+            ),
+        };
+        Self::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)
+    }
+}
+
+impl From<&MessageError> for Problem {
+    fn from(error: &MessageError) -> Self {
+        let bad = |code, reason, id: Option<&Id>| {
+            Self::new(StatusCode::BAD_REQUEST, code, reason, error.to_string()).with_id(id)
+        };
+        match error {
+            MessageError::Batch => bad(code::INVALID_REQUEST, "batch", None),
+            MessageError::Invalid { id, .. } => {
+                bad(code::INVALID_REQUEST, "invalid_request", id.as_ref())
+            }
+            MessageError::Params { id, .. } => {
+                bad(code::INVALID_PARAMS, "invalid_params", id.as_ref())
+            }
+            MessageError::Syntax { .. } => bad(code::PARSE_ERROR, "parse_error", None),
+            MessageError::TooDeep => bad(code::INVALID_REQUEST, "too_deep", None),
+        }
+    }
+}
+
+impl From<&RequestError> for Problem {
+    fn from(error: &RequestError) -> Self {
+        use StatusCode as S;
+        let (status, code, reason) = match error {
+            RequestError::Accept => (S::NOT_ACCEPTABLE, code::INVALID_REQUEST, "accept"),
+            RequestError::Body(_) => (S::BAD_REQUEST, code::PARSE_ERROR, "body"),
+            RequestError::BodyTimeout => {
+                (S::REQUEST_TIMEOUT, code::INVALID_REQUEST, "body_timeout")
+            }
+            RequestError::ContentType => (
+                S::UNSUPPORTED_MEDIA_TYPE,
+                code::INVALID_REQUEST,
+                "content_type",
+            ),
+            RequestError::DuplicateId => (S::BAD_REQUEST, code::INVALID_REQUEST, "duplicate_id"),
+            RequestError::HeaderMismatch { .. } => {
+                (S::BAD_REQUEST, code::HEADER_MISMATCH, "header_mismatch")
+            }
+            RequestError::Host { .. } => (S::FORBIDDEN, code::INVALID_REQUEST, "host"),
+            RequestError::HttpMethod => {
+                (S::METHOD_NOT_ALLOWED, code::INVALID_REQUEST, "http_method")
+            }
+            RequestError::InvalidMeta { .. } => {
+                (S::BAD_REQUEST, code::INVALID_PARAMS, "invalid_meta")
+            }
+            RequestError::InvalidParams { .. } => (S::OK, code::INVALID_PARAMS, "invalid_params"),
+            RequestError::MissingSession => {
+                (S::BAD_REQUEST, code::INVALID_REQUEST, "missing_session")
+            }
+            RequestError::Origin { .. } => (S::FORBIDDEN, code::INVALID_REQUEST, "origin"),
+            RequestError::TooLarge { .. } => {
+                (S::PAYLOAD_TOO_LARGE, code::INVALID_REQUEST, "too_large")
+            }
+            RequestError::UnexpectedMessage { .. } => {
+                (S::BAD_REQUEST, code::INVALID_REQUEST, "unexpected_message")
+            }
+            RequestError::UnknownStream => {
+                (S::BAD_REQUEST, code::INVALID_REQUEST, "unknown_stream")
+            }
+            RequestError::UnsupportedVersion { requested } => {
+                let supported: Vec<_> = Version::ALL
+                    .iter()
+                    .map(|version| version.as_str())
+                    .collect();
+                let data = json!({ "supported": supported, "requested": requested });
+                let mut problem = Self::new(
+                    S::BAD_REQUEST,
+                    code::UNSUPPORTED_VERSION,
+                    "unsupported_protocol_version",
+                    error.to_string(),
+                );
+                problem.error.data = Some(data);
+                return problem;
+            }
+        };
+        Self::new(status, code, reason, error.to_string())
+    }
+}
+
+impl From<&RouteError> for Problem {
+    fn from(error: &RouteError) -> Self {
+        match error {
+            RouteError::UnknownMethod { method } => Self::new(
+                StatusCode::NOT_FOUND,
+                code::METHOD_NOT_FOUND,
+                "method_not_found",
+                format!("Method not found: {method}"),
+            ),
+            RouteError::UnknownName { kind, name } => {
+                let (reason, message) = match *kind {
+                    "prompt" => ("unknown_prompt", format!("Unknown prompt: {name}")),
+                    "resource" => (UNKNOWN_RESOURCE, "Resource not found".to_owned()),
+                    "task" => ("unknown_task", format!("Unknown task: {name}")),
+                    _ => ("unknown_tool", format!("Unknown tool: {name}")),
+                };
+                let problem = Self::new(StatusCode::OK, code::INVALID_PARAMS, reason, message);
+                match reason {
+                    UNKNOWN_RESOURCE => problem.with_data("uri", &**name),
+                    _ => problem,
+                }
+            }
+        }
+    }
+}
+
+impl From<&SessionError> for Problem {
+    fn from(error: &SessionError) -> Self {
+        match error {
+            SessionError::Seal(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                code::INTERNAL_ERROR,
+                "internal",
+                "The session cannot be begun",
+            ),
+            SessionError::TooMany => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                code::INTERNAL_ERROR,
+                "too_many_sessions",
+                "There are too many sessions; end some, or try again later",
+            )
+            .with_retry_after(Duration::from_secs(30)),
+            SessionError::Unknown => Self::new(
+                StatusCode::NOT_FOUND,
+                code::INVALID_REQUEST,
+                "unknown_session",
+                "There is no such session; begin one with initialize",
+            ),
+        }
+    }
+}
+
+impl From<&UpstreamError> for Problem {
+    fn from(error: &UpstreamError) -> Self {
+        let (status, reason) = match error {
+            UpstreamError::Closed => (StatusCode::OK, "upstream_closed"),
+            UpstreamError::Connect(_) => (StatusCode::OK, "upstream_connect"),
+            UpstreamError::Era { .. } => (StatusCode::OK, "era"),
+            UpstreamError::Invalid { .. } => (StatusCode::OK, "upstream_invalid"),
+            UpstreamError::NotFound => (StatusCode::OK, "upstream_not_found"),
+            UpstreamError::Overloaded { .. } => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+            UpstreamError::ParamMismatch { .. } => (StatusCode::BAD_REQUEST, "header_mismatch"),
+            UpstreamError::Redirect => (StatusCode::OK, "upstream_redirect"),
+            UpstreamError::Status(_) => (StatusCode::OK, "upstream_status"),
+            UpstreamError::Timeout => (StatusCode::OK, "timeout"),
+            UpstreamError::TooLarge { .. } => (StatusCode::OK, "upstream_too_large"),
+            UpstreamError::Unauthorized => (StatusCode::OK, "upstream_unauthorized"),
+            UpstreamError::Unavailable { .. } => (StatusCode::OK, "unavailable"),
+        };
+        let code = match error {
+            UpstreamError::ParamMismatch { .. } => code::HEADER_MISMATCH,
+            _ => code::INTERNAL_ERROR,
+        };
+        let problem = Self::new(status, code, reason, error.to_string());
+        match error {
+            UpstreamError::Overloaded { retry_after }
+            | UpstreamError::Unavailable { retry_after } => problem
+                .with_data(
+                    "retryAfterMs",
+                    u64::try_from(retry_after.as_millis()).unwrap_or(0),
+                )
+                .with_retry_after(*retry_after),
+            _ => problem,
+        }
+    }
+}
+
+/// The status that a response has over HTTP in the modern era.
+pub(crate) fn status_of(response: &Response) -> StatusCode {
+    match response.result().err().map(ErrorObject::code_of) {
+        Some(code::METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
+        Some(code::HEADER_MISMATCH | code::MISSING_CAPABILITY | code::UNSUPPORTED_VERSION) => {
+            StatusCode::BAD_REQUEST
+        }
+        _ => StatusCode::OK,
+    }
+}
+
+const UNKNOWN_RESOURCE: &str = "unknown_resource";

@@ -1,0 +1,337 @@
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use tokio::time::{self, Instant, Sleep};
+
+use super::ending::{Ending, Outcome, Watchers};
+use crate::BoxError;
+use crate::jsonrpc::{ScanError, Scanner, Seen};
+use crate::upstream::{HttpBody, UpstreamError};
+
+/// The text of one JSON-RPC response, as it arrives.
+///
+/// It is checked while it passes: the body fails when the server sends anything else than the
+/// response to the request.
+pub struct JsonBody {
+    ready: VecDeque<Bytes>,
+    rest: Option<Rest>,
+    deadlines: Option<Deadlines>,
+    watchers: Watchers,
+}
+
+/// When the server must have sent more, and when everything.
+struct Deadlines {
+    silence: Duration,
+    end: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+struct Rest {
+    body: HttpBody,
+    scanner: Scanner,
+    scanned: Vec<Bytes>,
+}
+
+impl JsonBody {
+    /// A response that is known as a whole.
+    #[must_use]
+    pub fn full(text: Bytes, outcome: Outcome) -> Self {
+        Self {
+            watchers: Watchers::ended(outcome, text.len() as u64),
+            ready: VecDeque::from([text]),
+            rest: None,
+            deadlines: None,
+        }
+    }
+
+    /// Reads a response until it ends, or until it is clear that it is large.
+    ///
+    /// Small responses, which is nearly all, are then known to be right before the client sees any
+    /// of them.
+    pub(crate) async fn read(body: HttpBody, scanner: Scanner) -> Result<Self, BoxError> {
+        let mut rest = Rest {
+            body,
+            scanner,
+            scanned: Vec::new(),
+        };
+        let mut bytes = 0;
+        while let Some(frame) = rest.body.frame().await {
+            let Ok(data) = frame?.into_data() else {
+                continue;
+            };
+            bytes += data.len();
+            rest.scanner.feed(&data, &mut rest.scanned)?;
+            if bytes > LOOK_AHEAD {
+                return Ok(Self::streaming(rest, bytes));
+            }
+        }
+        let outcome = Outcome::of(rest.scanner.finish()?);
+        let text = match <[Bytes; 1]>::try_from(rest.scanned) {
+            Ok([text]) => text,
+            Err(pieces) => pieces.concat().into(),
+        };
+        Ok(Self::full(text, outcome))
+    }
+
+    fn streaming(mut rest: Rest, bytes: usize) -> Self {
+        let mut watchers = Watchers::default();
+        watchers.count(bytes);
+        Self {
+            ready: rest.scanned.drain(..).collect(),
+            rest: Some(rest),
+            deadlines: None,
+            watchers,
+        }
+    }
+
+    /// The whole text; fails beyond `limit` bytes.
+    pub(crate) async fn into_text(mut self, limit: usize) -> Result<Bytes, BoxError> {
+        if self.rest.is_none() && self.ready.len() == 1 {
+            return Ok(self.ready.pop_front().unwrap_or_default());
+        }
+        let mut text = BytesMut::new();
+        while let Some(frame) = self.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                if text.len() + data.len() > limit {
+                    return Err(UpstreamError::TooLarge { limit }.into());
+                }
+                text.extend_from_slice(&data);
+            }
+        }
+        Ok(text.freeze())
+    }
+
+    /// What came out, where that is known already.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        self.watchers.outcome()
+    }
+
+    pub(super) fn with_deadlines(mut self, silence: Duration, end: Instant) -> Self {
+        // What is there as a whole needs no timer.
+        if self.rest.is_some() {
+            let timer = Box::pin(time::sleep_until(end.min(Instant::now() + silence)));
+            self.deadlines = Some(Deadlines {
+                silence,
+                end,
+                timer,
+            });
+        }
+        self
+    }
+
+    /// What the server sends next; `None` at the end.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<usize, BoxError>>> {
+        let Some(rest) = &mut self.rest else {
+            return Poll::Ready(None);
+        };
+        match (rest.poll_more(cx), &mut self.deadlines) {
+            (Poll::Pending, Some(deadlines)) => {
+                ready!(deadlines.timer.as_mut().poll(cx));
+                Poll::Ready(Some(Err(Box::new(UpstreamError::Timeout))))
+            }
+            (Poll::Pending, None) => Poll::Pending,
+            (Poll::Ready(more), deadlines) => {
+                if let Some(deadlines) = deadlines {
+                    let until = deadlines.end.min(Instant::now() + deadlines.silence);
+                    deadlines.timer.as_mut().reset(until);
+                }
+                Poll::Ready(more)
+            }
+        }
+    }
+
+    pub(super) fn on_end(&mut self, hook: impl FnOnce(&Ending) + Send + 'static) {
+        self.watchers.add(hook);
+    }
+}
+
+impl Outcome {
+    pub(crate) fn of(seen: Seen) -> Self {
+        match seen {
+            Seen {
+                error: true, code, ..
+            } => Self::Error {
+                code: code.unwrap_or(0),
+            },
+            Seen {
+                tool_error: true, ..
+            } => Self::ToolError,
+            Seen { .. } => Self::Success,
+        }
+    }
+}
+
+impl Rest {
+    /// Adds what arrives next to `scanned`; `None` at the end.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<usize, BoxError>>> {
+        let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            None => return Poll::Ready(None),
+        };
+        let data = frame.into_data().unwrap_or_default();
+        let fed = self.scanner.feed(&data, &mut self.scanned);
+        Poll::Ready(Some(fed.map(|()| data.len()).map_err(Into::into)))
+    }
+}
+
+impl Body for JsonBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        loop {
+            if let Some(bytes) = this.ready.pop_front() {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            let more = ready!(this.poll_more(cx));
+            let Some(rest) = &mut this.rest else {
+                return Poll::Ready(None);
+            };
+            let end: Result<Seen, BoxError> = match more {
+                Some(Ok(bytes)) => {
+                    this.watchers.count(bytes);
+                    this.ready.extend(rest.scanned.drain(..));
+                    continue;
+                }
+                Some(Err(error)) => Err(error),
+                None => rest.scanner.finish().map_err(ScanError::into),
+            };
+            this.rest = None;
+            match end {
+                Ok(seen) => this.watchers.end(Outcome::of(seen)),
+                Err(error) => {
+                    this.watchers.end(Outcome::Failed);
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ready.is_empty() && self.rest.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let ready = self.ready.iter().map(|bytes| bytes.len() as u64).sum();
+        match self.rest {
+            Some(_) => SizeHint::default(),
+            None => SizeHint::with_exact(ready),
+        }
+    }
+}
+
+impl fmt::Debug for JsonBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonBody")
+            .field("complete", &self.rest.is_none())
+            .field("watchers", &self.watchers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Responses up to this size are read as a whole before any of them is passed on.
+const LOOK_AHEAD: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use http_body_util::{Full, StreamBody};
+
+    use super::*;
+    use crate::jsonrpc::Id;
+
+    fn scanner() -> Scanner {
+        Scanner::new(Id::from(1), &Id::from("a"))
+    }
+
+    fn pieces(pieces: Vec<Result<&'static str, &'static str>>) -> HttpBody {
+        let frame = |piece: Result<&'static str, &'static str>| {
+            piece
+                .map(|piece| Frame::data(Bytes::from(piece)))
+                .map_err(Into::into)
+        };
+        StreamBody::new(futures_util::stream::iter(pieces.into_iter().map(frame))).boxed_unsync()
+    }
+
+    fn full(text: &'static str) -> HttpBody {
+        Full::from(text)
+            .map_err(|never| match never {})
+            .boxed_unsync()
+    }
+
+    fn watch(body: &mut JsonBody) -> Arc<Mutex<Option<Ending>>> {
+        let ending = Arc::new(Mutex::new(None));
+        let seen = Arc::clone(&ending);
+        body.on_end(move |ending| *seen.lock().unwrap() = Some(*ending));
+        ending
+    }
+
+    #[tokio::test]
+    async fn a_small_response_is_checked_before_it_is_passed_on() {
+        let text = full(r#"{"id":1,"result":{"isError":true}}"#);
+        let mut body = JsonBody::read(text, scanner()).await.unwrap();
+        assert_eq!(
+            watch(&mut body).lock().unwrap().unwrap().outcome,
+            Outcome::ToolError
+        );
+        assert_eq!(body.size_hint().exact(), Some(36));
+        assert_eq!(
+            body.into_text(100).await.unwrap(),
+            r#"{"id":"a","result":{"isError":true}}"#
+        );
+
+        let wrong = full(r#"{"id":2,"result":{}}"#);
+        assert!(JsonBody::read(wrong, scanner()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_large_response_is_streamed() {
+        let large: &'static str = "x".repeat(LOOK_AHEAD).leak();
+        let text = vec![Ok("{\"result\":\""), Ok(large), Ok("\",\"id\":"), Ok("1}")];
+        let mut body = JsonBody::read(pieces(text), scanner()).await.unwrap();
+        let ending = watch(&mut body);
+        assert!(ending.lock().unwrap().is_none());
+        let text = body.collect().await.unwrap().to_bytes();
+        assert_eq!(text, format!("{{\"result\":\"{large}\",\"id\":\"a\"}}"));
+        let ending = ending.lock().unwrap().unwrap();
+        assert_eq!(
+            (ending.outcome, ending.bytes),
+            (Outcome::Success, LOOK_AHEAD as u64 + 20)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_large_response_that_turns_out_wrong_fails_where_it_does() {
+        let large: &'static str = "x".repeat(LOOK_AHEAD).leak();
+        for tail in [vec![Ok("\",\"id\":2}")], vec![], vec![Err("reset")]] {
+            let text = [vec![Ok("{\"result\":\""), Ok(large)], tail].concat();
+            let mut body = JsonBody::read(pieces(text), scanner()).await.unwrap();
+            let ending = watch(&mut body);
+            assert!(body.collect().await.is_err());
+            assert_eq!(ending.lock().unwrap().unwrap().outcome, Outcome::Failed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_nobody_reads_was_cancelled() {
+        let large: &'static str = "x".repeat(LOOK_AHEAD).leak();
+        let text = vec![Ok("{\"result\":\""), Ok(large)];
+        let mut body = JsonBody::read(pieces(text), scanner()).await.unwrap();
+        let ending = watch(&mut body);
+        drop(body);
+        assert_eq!(ending.lock().unwrap().unwrap().outcome, Outcome::Cancelled);
+    }
+}

@@ -1,0 +1,19 @@
+//! Where servers run.
+//!
+//! | backend | runs | feature |
+//! |---|---|---|
+//! | [`Remote`] | nothing: the server runs already, and is reached over HTTP | `client` |
+//! | [`Process`] | a program, and talks to it by standard input and output | `process` |
+//! | [`InProcess`] | a server inside this process | |
+
+mod in_process;
+#[cfg(feature = "process")]
+mod process;
+#[cfg(feature = "client")]
+mod remote;
+
+pub use self::in_process::InProcess;
+#[cfg(feature = "process")]
+pub use self::process::Process;
+#[cfg(feature = "client")]
+pub use self::remote::{Remote, WebClient};

@@ -1,0 +1,109 @@
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::io::DuplexStream;
+use tokio::task::JoinHandle;
+use tokio::time;
+
+use crate::BoxFuture;
+use crate::upstream::{Instance, Link, Pipe, Running, RuntimeBackend, UpstreamError};
+
+/// Runs a server inside this process.
+///
+/// The server is a function that serves one byte stream, which carries messages as lines; with the
+/// crate `rmcp`, that is a handler's `serve`:
+///
+/// ```text
+/// InProcess::new(|stream| async move {
+///     let server = MyHandler::new().serve(stream).await?;
+///     server.waiting().await?;
+///     Ok(())
+/// })
+/// ```
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::runtime::InProcess;
+/// use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, split};
+///
+/// // A server that answers everything with the same error.
+/// let backend = InProcess::new(|stream| async move {
+///     let (reader, mut writer) = split(stream);
+///     let mut lines = BufReader::new(reader).lines();
+///     while lines.next_line().await?.is_some() {
+///         writer.write_all(b"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32601,\"message\":\"no\"}}\n").await?;
+///     }
+///     Ok(())
+/// });
+/// # let _ = backend;
+/// ```
+#[derive(Clone)]
+pub struct InProcess {
+    serve:
+        Arc<dyn Fn(DuplexStream) -> BoxFuture<'static, Result<(), crate::BoxError>> + Send + Sync>,
+}
+
+impl InProcess {
+    /// Runs `serve` for each instance of the server; it ends when the stream does.
+    #[must_use]
+    pub fn new<F>(serve: impl Fn(DuplexStream) -> F + Send + Sync + 'static) -> Arc<Self>
+    where
+        F: Future<Output = Result<(), crate::BoxError>> + Send + 'static,
+    {
+        Arc::new(Self {
+            serve: Arc::new(move |stream| Box::pin(serve(stream))),
+        })
+    }
+}
+
+#[async_trait]
+impl RuntimeBackend for InProcess {
+    async fn connect(&self, _: &Instance) -> Result<Link, UpstreamError> {
+        let (ours, theirs) = tokio::io::duplex(BUFFER);
+        let serving = (self.serve)(theirs);
+        #[expect(clippy::disallowed_methods, reason = "the server is owned by the pipe")]
+        let task = tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::warn!(
+                    error = &*error,
+                    "a server in this process ended with an error"
+                );
+            }
+        });
+        let (reader, writer) = tokio::io::split(ours);
+        Ok(Link::Pipe(Pipe::new(reader, writer, Serving(task))))
+    }
+}
+
+impl fmt::Debug for InProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InProcess").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Serving(JoinHandle<()>);
+
+#[async_trait]
+impl Running for Serving {
+    async fn stop(mut self: Box<Self>) {
+        // A server that does not end by itself ends when this is dropped.
+        let _ = time::timeout(GRACE, &mut self.0).await;
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// How much one side may be ahead of the other.
+const BUFFER: usize = 64 * 1024;
+
+/// How long a server may take to end after its input has been closed.
+const GRACE: Duration = Duration::from_secs(5);

@@ -1,0 +1,275 @@
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time;
+
+use crate::task::Task;
+use crate::upstream::{Instance, Link, Pipe, Running, RuntimeBackend, UpstreamError};
+
+/// Runs a program, and talks to it by its standard input and output.
+///
+/// The program leads a process group of its own. It is stopped as the [specification][spec] wants
+/// it: its input is closed, then it gets SIGTERM, then SIGKILL, with some time between; whatever it
+/// has started in its group ends with it. What it writes to its standard error goes to the log, as
+/// events of the target `mcp_gateway::stderr`.
+///
+/// # Example
+///
+/// ```no_run
+/// use mcp_gateway_core::runtime::Process;
+///
+/// let backend = Process::new("files", "npx")
+///     .with_args(["-y", "@modelcontextprotocol/server-filesystem", "/srv/files"])
+///     .with_env("NODE_OPTIONS", "--max-old-space-size=256")
+///     .build();
+/// # let _ = backend;
+/// ```
+///
+/// [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio#shutdown
+#[derive(Clone)]
+pub struct Process {
+    name: Arc<str>,
+    program: OsString,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    clear_env: bool,
+    directory: Option<PathBuf>,
+    grace: Duration,
+}
+
+impl Process {
+    /// Runs `program` for the server of that name.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, program: impl Into<OsString>) -> Self {
+        Self {
+            name: name.into(),
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            clear_env: false,
+            directory: None,
+            grace: DEFAULT_GRACE,
+        }
+    }
+
+    /// Gives the program arguments.
+    #[must_use]
+    pub fn with_args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable of the program's environment, which is otherwise that of this process.
+    #[must_use]
+    pub fn with_env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Gives the program no variables but those that are set here, and `PATH` and `HOME`.
+    #[must_use]
+    pub fn with_clear_env(mut self) -> Self {
+        self.clear_env = true;
+        self
+    }
+
+    /// Runs the program in `directory`.
+    #[must_use]
+    pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Gives the program `grace` to end after its input has been closed, and again after SIGTERM;
+    /// three seconds by default.
+    #[must_use]
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// The backend.
+    #[must_use]
+    pub fn build(self) -> Arc<Self> {
+        Arc::new(self)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args);
+        if self.clear_env {
+            command.env_clear();
+            for name in KEPT {
+                command.envs(std::env::var_os(name).map(|value| (name, value)));
+            }
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        // A group of its own, so that whatever it starts can be ended with it, and so that an
+        // interrupt at the terminal is for the gateway alone.
+        command.process_group(0);
+        command
+    }
+
+    fn start(&self) -> Result<Pipe, UpstreamError> {
+        let program = self.program.to_string_lossy();
+        let failed = |error| {
+            UpstreamError::connect(StartError {
+                program: program.clone().into_owned(),
+                source: error,
+            })
+        };
+        let mut child = self.command().spawn().map_err(failed)?;
+        let missing = || failed(std::io::Error::other("the program has no standard streams"));
+        let stdin = child.stdin.take().ok_or_else(missing)?;
+        let stdout = child.stdout.take().ok_or_else(missing)?;
+        let stderr = child.stderr.take().ok_or_else(missing)?;
+        tracing::info!(server = %self.name, %program, pid = child.id(), "server started");
+        Task::detach(log_lines(Arc::clone(&self.name), stderr));
+        Ok(Pipe::new(
+            stdout,
+            stdin,
+            ProcessGroup::watch(Arc::clone(&self.name), child, self.grace),
+        ))
+    }
+}
+
+#[async_trait]
+impl RuntimeBackend for Process {
+    async fn connect(&self, _: &Instance) -> Result<Link, UpstreamError> {
+        self.start().map(Link::Pipe)
+    }
+}
+
+impl fmt::Debug for Process {
+    /// Leaves out arguments and variables, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process")
+            .field("program", &self.program)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{program:?} cannot be started")]
+struct StartError {
+    program: String,
+    source: std::io::Error,
+}
+
+/// A program that runs, and what it has started.
+#[derive(Debug)]
+struct ProcessGroup {
+    group: Option<Pid>,
+    exited: watch::Receiver<bool>,
+    grace: Duration,
+}
+
+impl ProcessGroup {
+    /// Waits for the end of `child` in the background, so that it is reaped whenever it ends.
+    fn watch(name: Arc<str>, mut child: Child, grace: Duration) -> Self {
+        let group = child
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let (exit, exited) = watch::channel(false);
+        Task::detach(async move {
+            match child.wait().await {
+                Ok(status) => tracing::info!(server = %name, %status, "server ended"),
+                Err(error) => tracing::warn!(server = %name, %error, "server cannot be waited for"),
+            }
+            // What it has started and left behind ends with it.
+            signal(group, Signal::KILL);
+            exit.send_replace(true);
+        });
+        Self {
+            group,
+            exited,
+            grace,
+        }
+    }
+
+    async fn exits_in_time(&mut self) -> bool {
+        let exited = self.exited.wait_for(|exited| *exited);
+        time::timeout(self.grace, exited).await.is_ok()
+    }
+}
+
+#[async_trait]
+impl Running for ProcessGroup {
+    async fn stop(mut self: Box<Self>) {
+        if self.exits_in_time().await {
+            return;
+        }
+        signal(self.group, Signal::TERM);
+        if self.exits_in_time().await {
+            return;
+        }
+        signal(self.group, Signal::KILL);
+        self.exits_in_time().await;
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        if !*self.exited.borrow() {
+            signal(self.group, Signal::KILL);
+        }
+    }
+}
+
+/// Sends `signal` to all processes of the group; there may be none any more.
+fn signal(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+/// Puts what a server writes to its standard error into the log, line by line.
+async fn log_lines(server: Arc<str>, mut stderr: impl AsyncRead + Unpin) {
+    let mut buffer = Vec::with_capacity(MAX_LINE);
+    loop {
+        match stderr.read_buf(&mut buffer).await {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => break,
+        }
+        while let Some(end) = memchr::memchr(b'\n', &buffer) {
+            log_line(&server, &buffer[..end]);
+            buffer.drain(..=end);
+        }
+        if buffer.len() >= MAX_LINE {
+            log_line(&server, &buffer);
+            buffer.clear();
+        }
+    }
+    log_line(&server, &buffer);
+}
+
+fn log_line(server: &str, line: &[u8]) {
+    let line = String::from_utf8_lossy(line.trim_ascii_end());
+    if !line.is_empty() {
+        tracing::info!(target: "mcp_gateway::stderr", server, "{line}");
+    }
+}
+
+/// The variables without which few programs start.
+const KEPT: [&str; 2] = ["HOME", "PATH"];
+
+const DEFAULT_GRACE: Duration = Duration::from_secs(3);
+
+/// Longer lines are cut into pieces.
+const MAX_LINE: usize = 8 * 1024;

@@ -1,0 +1,162 @@
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::error::Unspecified;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Seals what clients carry for the gateway, so that they can neither read nor change it.
+///
+/// The seal is AES-256-GCM. What has been sealed with an earlier key can be opened for as long as
+/// that key is given.
+#[derive(Debug)]
+pub struct Sealer {
+    current: SealKey,
+    previous: Vec<SealKey>,
+}
+
+/// A key of a [`Sealer`].
+struct SealKey {
+    id: [u8; KEY_ID_LEN],
+    key: RandomizedNonceKey,
+}
+
+impl Sealer {
+    /// Seals with a key that only this process knows, and that ends with it.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`] when the system has no random numbers.
+    pub fn random() -> Result<Self, SealError> {
+        let mut key = [0; 32];
+        aws_lc_rs::rand::fill(&mut key)?;
+        Self::new(&key)
+    }
+
+    /// Seals with `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`] when the key cannot be used.
+    pub fn new(key: &[u8; 32]) -> Result<Self, SealError> {
+        Ok(Self {
+            current: SealKey::new(key)?,
+            previous: Vec::new(),
+        })
+    }
+
+    /// Opens what was sealed with `key` too.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`] when the key cannot be used.
+    pub fn with_previous(mut self, key: &[u8; 32]) -> Result<Self, SealError> {
+        self.previous.push(SealKey::new(key)?);
+        Ok(self)
+    }
+
+    /// Seals `plain` for `purpose`, as text that can stand in headers and URLs.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`] when the system has no random numbers.
+    pub fn seal(&self, purpose: &str, plain: &[u8]) -> Result<String, SealError> {
+        let SealKey { id, key } = &self.current;
+        let mut sealed = plain.to_vec();
+        let nonce = key.seal_in_place_append_tag(Aad::from(purpose.as_bytes()), &mut sealed)?;
+        Ok(URL_SAFE_NO_PAD.encode([&id[..], nonce.as_ref(), &sealed].concat()))
+    }
+
+    /// Opens what was sealed for `purpose`; `None` when it was not.
+    #[must_use]
+    pub fn open(&self, purpose: &str, text: &str) -> Option<Vec<u8>> {
+        let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (id, rest) = sealed.split_first_chunk::<KEY_ID_LEN>()?;
+        let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
+        let keys = std::iter::once(&self.current).chain(&self.previous);
+        let SealKey { key, .. } = keys.into_iter().find(|key| key.id == *id)?;
+        let mut plain = rest.to_vec();
+        let aad = Aad::from(purpose.as_bytes());
+        let opened = key.open_in_place(Nonce::assume_unique_for_key(*nonce), aad, &mut plain);
+        let len = opened.ok()?.len();
+        plain.truncate(len);
+        Some(plain)
+    }
+}
+
+impl SealKey {
+    fn new(key: &[u8; 32]) -> Result<Self, SealError> {
+        let mut id = [0; KEY_ID_LEN];
+        id.copy_from_slice(&digest(&SHA256, key).as_ref()[..KEY_ID_LEN]);
+        let key = RandomizedNonceKey::new(&AES_256_GCM, key)?;
+        Ok(Self { id, key })
+    }
+}
+
+impl fmt::Debug for SealKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealKey").finish_non_exhaustive()
+    }
+}
+
+/// The system has no random numbers, or a key cannot be used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the seal cannot be made")]
+#[non_exhaustive]
+pub struct SealError;
+
+impl From<Unspecified> for SealError {
+    fn from(_: Unspecified) -> Self {
+        Self
+    }
+}
+
+/// Enough to tell the few keys of a gateway apart.
+const KEY_ID_LEN: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_what_was_sealed_opens_and_only_for_its_purpose() {
+        let sealer = Sealer::random().unwrap();
+        let sealed = sealer.seal("session", b"alice").unwrap();
+        assert_eq!(
+            sealer.open("session", &sealed).as_deref(),
+            Some(&b"alice"[..])
+        );
+        assert_eq!(sealer.open("cursor", &sealed), None);
+        assert_eq!(Sealer::random().unwrap().open("session", &sealed), None);
+        assert_ne!(sealer.seal("session", b"alice").unwrap(), sealed);
+        for at in 0..sealed.len() {
+            let mut forged = sealed.clone().into_bytes();
+            forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
+            let forged = String::from_utf8(forged).unwrap();
+            assert_eq!(sealer.open("session", &forged), None, "{at}");
+        }
+    }
+
+    #[test]
+    fn keys_can_be_changed() {
+        let old = Sealer::new(&[1; 32]).unwrap();
+        let new = Sealer::new(&[2; 32])
+            .unwrap()
+            .with_previous(&[1; 32])
+            .unwrap();
+        let sealed = old.seal("x", b"y").unwrap();
+        assert_eq!(new.open("x", &sealed).as_deref(), Some(&b"y"[..]));
+        assert_eq!(old.open("x", &new.seal("x", b"y").unwrap()), None);
+        assert!(!format!("{new:?}").contains("[2"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_answered(text: String) {
+            prop_assert_eq!(Sealer::random().unwrap().open("x", &text), None);
+        }
+    }
+}

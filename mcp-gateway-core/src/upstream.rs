@@ -1,0 +1,38 @@
+//! Reach the servers, whichever transport and revision they speak.
+//!
+//! A [`Server`] has conversations with an MCP server that a [`RuntimeBackend`] runs. It finds out
+//! by itself whether the server speaks the modern or the legacy era, begins sessions where those
+//! exist, shares them between callers as its [`SessionPolicy`] says, keeps what the server lists,
+//! and takes up again what broke.
+//!
+//! The [`ServerPool`] holds the servers of a process by their names.
+
+mod backend;
+mod cancel;
+mod conversation;
+mod dialer;
+mod error;
+mod exchange;
+mod facts;
+mod filter;
+mod http;
+mod legacy_http;
+mod legacy_sse;
+mod link;
+mod modern_http;
+mod outgoing;
+mod pool;
+mod probe;
+mod server;
+mod view;
+
+pub use self::backend::{Instance, RuntimeBackend};
+pub use self::error::UpstreamError;
+pub use self::facts::Facts;
+pub(crate) use self::filter::Filter;
+pub use self::link::{HttpBody, HttpClient, HttpLink, Link, Pipe, Running};
+pub(crate) use self::modern_http::ParamHeaders;
+pub(crate) use self::outgoing::{object, quoted};
+pub use self::pool::{Forward, PooledServer, ServerPool};
+pub use self::probe::Protocol;
+pub use self::server::{Server, ServerBuilder, SessionPolicy, Upstream};

@@ -1,0 +1,47 @@
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Link, UpstreamError};
+
+/// Where one server runs: it makes the server reachable, starting it if need be.
+///
+/// It knows nothing of MCP. Whether a server speaks HTTP or lines, and which revision, is found
+/// out from the [`Link`] that it hands out.
+///
+/// [`connect`](Self::connect) is called when the first caller needs the server, and again after the
+/// link broke or was given up because nobody used it.
+///
+/// # Cancel safety
+///
+/// The future is dropped when the time for connecting is over. It must not leave a started server
+/// behind that nobody ends.
+#[async_trait]
+pub trait RuntimeBackend: fmt::Debug + Send + Sync + 'static {
+    /// Makes `instance` of the server reachable.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Connect`] when it does not start or cannot be reached.
+    async fn connect(&self, instance: &Instance) -> Result<Link, UpstreamError>;
+}
+
+#[async_trait]
+impl<B: RuntimeBackend + ?Sized> RuntimeBackend for Arc<B> {
+    async fn connect(&self, instance: &Instance) -> Result<Link, UpstreamError> {
+        (**self).connect(instance).await
+    }
+}
+
+/// Who shares a running copy of a server.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Instance {
+    /// One principal, in all their sessions.
+    Principal(Arc<str>),
+    /// One session of a client.
+    Session(Arc<str>),
+    /// Everybody.
+    Shared,
+}

@@ -1,0 +1,168 @@
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::Facts;
+use crate::jsonrpc::Notification;
+use crate::protocol::Method;
+
+/// What somebody wants to be told of.
+///
+/// See [the notification filter](https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/subscriptions#notification-filter).
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Filter {
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) tools_list_changed: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) prompts_list_changed: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) resources_list_changed: bool,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) resource_subscriptions: BTreeSet<String>,
+    /// The tasks whose status is of interest; from the extension for tasks.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) task_ids: BTreeSet<String>,
+}
+
+impl Filter {
+    /// Everything that can change about lists.
+    pub(crate) fn lists() -> Self {
+        Self {
+            tools_list_changed: true,
+            prompts_list_changed: true,
+            resources_list_changed: true,
+            ..Self::default()
+        }
+    }
+
+    /// Reads the JSON text of a filter.
+    pub(crate) fn parse(json: &str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
+
+    pub(crate) fn to_json(&self) -> String {
+        // Flags and sets of strings can always be written.
+        serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
+    }
+
+    /// What of it a server that says `facts` about itself can tell.
+    pub(crate) fn honored_by(&self, facts: &Facts) -> Self {
+        let subscribe = facts.has("resources", "subscribe");
+        let subscriptions = self.resource_subscriptions.iter().filter(|_| subscribe);
+        let tasks = facts.capabilities["extensions"]["io.modelcontextprotocol/tasks"].is_object();
+        Self {
+            tools_list_changed: self.tools_list_changed && facts.has("tools", "listChanged"),
+            prompts_list_changed: self.prompts_list_changed && facts.has("prompts", "listChanged"),
+            resources_list_changed: self.resources_list_changed
+                && facts.has("resources", "listChanged"),
+            resource_subscriptions: subscriptions.cloned().collect(),
+            task_ids: self.task_ids.iter().filter(|_| tasks).cloned().collect(),
+        }
+    }
+
+    /// Adds what `other` wants.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.tools_list_changed |= other.tools_list_changed;
+        self.prompts_list_changed |= other.prompts_list_changed;
+        self.resources_list_changed |= other.resources_list_changed;
+        self.resource_subscriptions
+            .extend(other.resource_subscriptions);
+        self.task_ids.extend(other.task_ids);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether `notification` is what somebody wants to be told of.
+    pub(crate) fn wants(&self, notification: &Notification) -> bool {
+        let names = |key: &str, names: &BTreeSet<String>| {
+            notification
+                .param(key)
+                .and_then(crate::jsonrpc::string)
+                .is_some_and(|name| names.contains(&*name))
+        };
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "nothing else can be asked for"
+        )]
+        match notification.method() {
+            Method::PromptsListChanged => self.prompts_list_changed,
+            Method::ResourcesListChanged => self.resources_list_changed,
+            Method::ResourcesUpdated => names("uri", &self.resource_subscriptions),
+            Method::TaskStatus | Method::TasksNotification => names("taskId", &self.task_ids),
+            Method::ToolsListChanged => self.tools_list_changed,
+            _ => false,
+        }
+    }
+
+    /// The notifications to send when it is not known what has been missed.
+    pub(crate) fn everything_changed(&self) -> impl Iterator<Item = Notification> {
+        let lists = [
+            (self.tools_list_changed, Method::ToolsListChanged),
+            (self.prompts_list_changed, Method::PromptsListChanged),
+            (self.resources_list_changed, Method::ResourcesListChanged),
+        ];
+        let lists = lists.into_iter().filter(|(wanted, _)| *wanted);
+        let lists = lists.map(|(_, method)| Notification::new(&method, None));
+        let updated = self.resource_subscriptions.iter().map(|uri| {
+            let params = super::object(&[("uri", super::quoted(uri).into())]);
+            Notification::new(&Method::ResourcesUpdated, Some(&params))
+        });
+        lists.chain(updated).collect::<Vec<_>>().into_iter()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(capabilities: &str) -> Facts {
+        let result = format!(r#"{{"protocolVersion":"2025-11-25","capabilities":{capabilities}}}"#);
+        Facts::from_initialize(&result).unwrap()
+    }
+
+    #[test]
+    fn a_filter_reads_back() {
+        let json = r#"{"toolsListChanged":true,"resourceSubscriptions":["a:b"]}"#;
+        let filter = Filter::parse(json).unwrap();
+        assert_eq!(filter.to_json(), json);
+        assert_eq!(Filter::parse(r#"{"vendor":1}"#), Some(Filter::default()));
+        assert_eq!(Filter::parse(r#"{"toolsListChanged":1}"#), None);
+        assert!(Filter::default().is_empty());
+    }
+
+    #[test]
+    fn only_what_the_server_declares_is_honored() {
+        let mut filter = Filter::lists();
+        filter.resource_subscriptions.insert("a:b".to_owned());
+        let honored = filter.honored_by(&facts(r#"{"tools":{"listChanged":true},"resources":{}}"#));
+        assert_eq!(honored.to_json(), r#"{"toolsListChanged":true}"#);
+        let honored = filter.honored_by(&facts(r#"{"resources":{"subscribe":true}}"#));
+        assert_eq!(honored.to_json(), r#"{"resourceSubscriptions":["a:b"]}"#);
+    }
+
+    #[test]
+    fn only_what_was_asked_for_is_wanted() {
+        let filter = Filter::parse(r#"{"toolsListChanged":true,"resourceSubscriptions":["a:b"]}"#);
+        let filter = filter.unwrap();
+        let updated = |params: &str| Notification::new(&Method::ResourcesUpdated, Some(params));
+        assert!(filter.wants(&Notification::new(&Method::ToolsListChanged, None)));
+        assert!(!filter.wants(&Notification::new(&Method::PromptsListChanged, None)));
+        assert!(filter.wants(&updated(r#"{"uri":"a:b"}"#)));
+        assert!(!filter.wants(&updated(r#"{"uri":"a:c"}"#)));
+        assert!(!filter.wants(&Notification::new(&Method::LogMessage, None)));
+        assert!(
+            filter
+                .everything_changed()
+                .all(|notification| filter.wants(&notification))
+        );
+        assert_eq!(filter.everything_changed().count(), 2);
+    }
+}

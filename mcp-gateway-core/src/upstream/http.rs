@@ -1,0 +1,285 @@
+//! What the revisions of Streamable HTTP have in common, seen from a client.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full};
+
+use super::{HttpBody, HttpLink, UpstreamError};
+use crate::Reply;
+use crate::jsonrpc::{Id, Scanner};
+use crate::protocol::header::{LAST_EVENT_ID, MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
+use crate::protocol::{Version, header as mcp_header};
+use crate::reply::JsonBody;
+use crate::sse::{Reader, SseEvent};
+
+/// A server over HTTP, and what every request to it carries.
+#[derive(Clone, Debug)]
+pub(super) struct HttpServer {
+    link: HttpLink,
+    /// Every header but those of the single request.
+    headers: HeaderMap,
+    /// The largest message that is taken, in bytes.
+    limit: usize,
+}
+
+impl HttpServer {
+    pub(super) fn new(link: HttpLink, limit: usize) -> Self {
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+        headers.insert(
+            header::ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
+        let agent = concat!("mcp-gateway/", env!("CARGO_PKG_VERSION"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+        Self {
+            link,
+            headers,
+            limit,
+        }
+    }
+
+    /// Adds what names the revision to every request.
+    pub(super) fn with_version(mut self, version: Version) -> Self {
+        self.headers.insert(
+            MCP_PROTOCOL_VERSION,
+            HeaderValue::from_static(version.as_str()),
+        );
+        self
+    }
+
+    /// Adds the session, if there is one, to every request.
+    pub(super) fn with_session(mut self, session: Option<HeaderValue>) -> Self {
+        if let Some(session) = session {
+            self.headers.insert(MCP_SESSION_ID, session);
+        }
+        self
+    }
+
+    /// Adds headers, which win over those that are there, to every request.
+    pub(super) fn with_headers(mut self, headers: &[(http::HeaderName, HeaderValue)]) -> Self {
+        for (name, value) in headers {
+            self.headers.insert(name, value.clone());
+        }
+        self
+    }
+
+    /// Sends requests to another address of the server.
+    pub(super) fn with_uri(mut self, uri: Uri) -> Self {
+        self.link = HttpLink::new(uri, Arc::clone(self.link.client()));
+        self
+    }
+
+    pub(super) fn has_session(&self) -> bool {
+        self.headers.contains_key(MCP_SESSION_ID)
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// The headers of a request; those of the single request are still to be added.
+    pub(super) fn headers(&self) -> HeaderMap {
+        self.headers.clone()
+    }
+
+    pub(super) async fn post(
+        &self,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<HttpBody>, UpstreamError> {
+        self.request(Method::POST, headers, body).await
+    }
+
+    /// Opens a stream, or resumes the one on which `after` was the last event.
+    pub(super) async fn get(
+        &self,
+        after: Option<&str>,
+    ) -> Result<Response<HttpBody>, UpstreamError> {
+        let mut headers = self.headers();
+        headers.remove(header::CONTENT_TYPE);
+        headers.insert(header::ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+        if let Some(after) = after.and_then(|after| HeaderValue::from_str(after).ok()) {
+            headers.insert(LAST_EVENT_ID, after);
+        }
+        self.request(Method::GET, headers, Bytes::new()).await
+    }
+
+    pub(super) async fn delete(&self) -> Result<Response<HttpBody>, UpstreamError> {
+        let mut headers = self.headers();
+        headers.remove(header::CONTENT_TYPE);
+        self.request(Method::DELETE, headers, Bytes::new()).await
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<HttpBody>, UpstreamError> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.link.uri().clone();
+        *request.headers_mut() = headers;
+        self.link.client().request(request).await
+    }
+}
+
+/// What a response to a request of JSON-RPC is.
+pub(super) enum Answer {
+    /// A stream of events.
+    Events(HttpBody),
+    /// One document.
+    Json(Response<HttpBody>),
+    /// Neither, or an error without a document.
+    Other(StatusCode),
+}
+
+impl Answer {
+    /// Looks at the head of a response.
+    pub(super) fn of(response: Response<HttpBody>) -> Result<Self, UpstreamError> {
+        let status = response.status();
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                return Err(UpstreamError::Unauthorized);
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                let retry_after = retry_after(response.headers());
+                return Err(UpstreamError::Overloaded { retry_after });
+            }
+            status if status.is_redirection() => return Err(UpstreamError::Redirect),
+            _ => {}
+        }
+        Ok(match content_type(response.headers()) {
+            Some(JSON) => Self::Json(response),
+            Some(EVENT_STREAM) if status.is_success() => Self::Events(response.into_body()),
+            _ => Self::Other(status),
+        })
+    }
+}
+
+/// The error of an answer that is neither a document nor a stream.
+pub(super) fn no_message(status: StatusCode) -> UpstreamError {
+    match status.is_success() {
+        true => UpstreamError::invalid(format_args!("status {status} without a JSON-RPC message")),
+        false => UpstreamError::Status(status),
+    }
+}
+
+/// Whether an error says that the server knows no session of that name, or wants one.
+///
+/// Servers answer with the status that the specification wants, or with another one and a code that
+/// the reference implementation uses for it.
+pub(super) fn wants_session(status: StatusCode, code: Option<i64>) -> bool {
+    let without_code = code.is_none() || code == Some(0);
+    matches!(code, Some(NO_SESSION | SESSION_NOT_FOUND))
+        || (status == StatusCode::NOT_FOUND && without_code)
+}
+
+/// The response to the request that the server saw as `seen`, for the caller who gave it `id`.
+pub(super) async fn json(
+    response: Response<HttpBody>,
+    seen: Id,
+    id: &Id,
+) -> Result<Reply, UpstreamError> {
+    let status = response.status();
+    match JsonBody::read(response.into_body(), Scanner::new(seen, id)).await {
+        Ok(body) => Ok(Reply::Json { status, body }),
+        // Proxies in front of a server answer with documents of their own.
+        Err(_) if !status.is_success() => Err(UpstreamError::Status(status)),
+        Err(error) => Err(UpstreamError::invalid(error)),
+    }
+}
+
+/// The text of a small document.
+pub(super) async fn text(mut body: HttpBody, limit: usize) -> Result<Bytes, UpstreamError> {
+    let mut text = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| UpstreamError::Closed)?;
+        if let Ok(data) = frame.into_data() {
+            if text.len() + data.len() > limit {
+                return Err(UpstreamError::TooLarge { limit });
+            }
+            text.extend_from_slice(&data);
+        }
+    }
+    Ok(text.freeze())
+}
+
+/// The events of a response.
+pub(super) struct EventStream {
+    body: HttpBody,
+    reader: Reader,
+    ready: VecDeque<SseEvent>,
+}
+
+impl EventStream {
+    pub(super) fn new(body: HttpBody, limit: usize) -> Self {
+        Self {
+            body,
+            reader: Reader::new(limit),
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// The next event; `None` when the stream has ended or broken.
+    pub(super) async fn next(&mut self) -> Option<Result<SseEvent, UpstreamError>> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(Ok(event));
+            }
+            let frame = self.body.frame().await?.ok()?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            let mut events = Vec::new();
+            if let Err(error) = self.reader.feed(&data, &mut events) {
+                return Some(Err(UpstreamError::TooLarge { limit: error.limit }));
+            }
+            self.ready.extend(events);
+        }
+    }
+}
+
+/// Adds the headers that mirror `method` and `name`.
+pub(super) fn mirror(
+    headers: &mut HeaderMap,
+    method: &str,
+    name: Option<&str>,
+) -> Result<(), UpstreamError> {
+    let method = HeaderValue::from_str(method)
+        .map_err(|_| UpstreamError::invalid("the name of the method cannot be a header"))?;
+    headers.insert(mcp_header::MCP_METHOD, method);
+    if let Some(name) = name {
+        headers.insert(mcp_header::MCP_NAME, mcp_header::encode(name));
+    }
+    Ok(())
+}
+
+fn content_type(headers: &HeaderMap) -> Option<&'static str> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let essence = value.split(';').next()?.trim();
+    [JSON, EVENT_STREAM]
+        .into_iter()
+        .find(|known| essence.eq_ignore_ascii_case(known))
+}
+
+/// When a server wants to be asked again; a second where it does not say.
+fn retry_after(headers: &HeaderMap) -> Duration {
+    let seconds = headers
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+        .unwrap_or(1);
+    Duration::from_secs(seconds)
+}
+
+const EVENT_STREAM: &str = "text/event-stream";
+const JSON: &str = "application/json";
+
+/// The codes of the reference implementation for a request without a valid session.
+const NO_SESSION: i64 = -32000;
+const SESSION_NOT_FOUND: i64 = -32001;

@@ -1,0 +1,181 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::stream;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use tokio::sync::broadcast;
+
+use super::conversation::{Conversation, SendError};
+use super::http::{self as over_http, Answer, EventStream, HttpServer};
+use super::{Facts, HttpBody, UpstreamError, outgoing};
+use crate::call::Prepared;
+use crate::jsonrpc::{ErrorObject, Id, Message, Notification};
+use crate::protocol::Version;
+use crate::protocol::header::MCP_PARAM_PREFIX;
+use crate::reply::{self, Event, Events};
+use crate::signal::Signal;
+use crate::{Call, Reply};
+
+/// A conversation in the modern era over HTTP, where every request stands for itself.
+///
+/// This is the fast lane: the identifier of the caller is kept, and a response passes through as it
+/// arrives.
+#[derive(Debug)]
+pub(super) struct ModernHttp {
+    server: HttpServer,
+    facts: Arc<Facts>,
+    events: broadcast::Sender<Event>,
+    /// Set when the server seems not to be of this era any more.
+    changed: Signal,
+}
+
+impl ModernHttp {
+    pub(super) fn new(server: HttpServer, facts: Facts) -> Self {
+        Self {
+            server: server.with_version(Version::LATEST),
+            facts: Arc::new(facts),
+            // Nothing comes outside of a call; there is nothing to be kept.
+            events: broadcast::channel(1).0,
+            changed: Signal::new(),
+        }
+    }
+
+    fn headers(&self, call: &Call<Prepared>) -> Result<HeaderMap, UpstreamError> {
+        let mut headers = self.server.headers();
+        add(&mut headers, call.caller().headers());
+        let method = call.request().method();
+        let name = method
+            .name_param()
+            .and_then(|_| call.target().feature.name());
+        over_http::mirror(&mut headers, method.as_str(), name)?;
+        for (name, value) in call.param_headers() {
+            headers.insert(name, value.clone());
+        }
+        for (name, value) in call.credential().headers() {
+            headers.insert(name, value.clone());
+        }
+        Ok(headers)
+    }
+
+    /// Reads the document of an answer whose status is that of an error.
+    async fn refused(
+        &self,
+        response: http::Response<HttpBody>,
+        id: &Id,
+    ) -> Result<Reply, SendError> {
+        let status = response.status();
+        let text = over_http::text(response.into_body(), self.server.limit()).await?;
+        let Ok(Message::Response(error)) = Message::parse(text) else {
+            return Err(UpstreamError::Status(status).into());
+        };
+        if error.id().is_some_and(|other| other != id) {
+            return Err(wrong_id().into());
+        }
+        let code = error.result().err().map(ErrorObject::code_of);
+        if over_http::wants_session(status, code) {
+            return Err(self.changed());
+        }
+        Ok(reply::single(status, &error.with_id(id)))
+    }
+
+    /// The server has become one of the legacy era, and has not done what it was asked.
+    fn changed(&self) -> SendError {
+        self.changed.set();
+        SendError::Ended
+    }
+}
+
+/// Adds what the client sent and the gateway lets through; what the gateway itself says wins.
+pub(super) fn add(headers: &mut HeaderMap, forwarded: &HeaderMap) {
+    for name in forwarded.keys() {
+        if !name.as_str().starts_with(MCP_PARAM_PREFIX) && !headers.contains_key(name) {
+            for value in forwarded.get_all(name) {
+                headers.append(name, value.clone());
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Conversation for ModernHttp {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    async fn send(&self, call: &Call<Prepared>) -> Result<Reply, SendError> {
+        let headers = self.headers(call)?;
+        let body = outgoing::encode(call, Version::LATEST, None);
+        let response = self.server.post(headers, body).await?;
+        let id = call.request().id();
+        match Answer::of(response)? {
+            Answer::Json(response) if response.status().is_success() => {
+                Ok(over_http::json(response, id.clone(), id).await?)
+            }
+            Answer::Json(response) => self.refused(response, id).await,
+            Answer::Events(body) => {
+                let events = EventStream::new(body, self.server.limit());
+                Ok(Reply::Events(messages(events, id.clone())))
+            }
+            Answer::Other(
+                StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED,
+            ) => Err(self.changed()),
+            Answer::Other(status) => Err(over_http::no_message(status).into()),
+        }
+    }
+
+    async fn notify(&self, _: &Notification) -> Result<(), UpstreamError> {
+        // The revision defines no notification that a client would send over HTTP.
+        Ok(())
+    }
+
+    fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    fn is_open(&self) -> bool {
+        !self.changed.is_set()
+    }
+
+    async fn ended(&self) {
+        self.changed.wait().await;
+    }
+
+    async fn close(&self) {}
+}
+
+/// The messages of a stream that answers the request `id`.
+fn messages(events: EventStream, id: Id) -> Events {
+    Events::new(stream::unfold(Some((events, id)), |state| async move {
+        let (mut events, id) = state?;
+        let item = next(&mut events, &id).await;
+        let goes_on = matches!(item, Ok(Event::Notification(_)));
+        Some((item, goes_on.then_some((events, id))))
+    }))
+}
+
+async fn next(events: &mut EventStream, id: &Id) -> Result<Event, UpstreamError> {
+    loop {
+        let event = events.next().await.unwrap_or(Err(UpstreamError::Closed))?;
+        if event.data.is_empty() {
+            continue;
+        }
+        return match Message::parse(event.data)? {
+            Message::Notification(notification) => Ok(Event::Notification(notification)),
+            Message::Response(response) if response.id().is_none_or(|other| other == id) => {
+                Ok(Event::Response(response.with_id(id)))
+            }
+            Message::Response(_) => Err(wrong_id()),
+            Message::Request(request) => Err(UpstreamError::invalid(format_args!(
+                "a server of this revision must not send requests, such as {}",
+                request.method()
+            ))),
+        };
+    }
+}
+
+pub(super) fn wrong_id() -> UpstreamError {
+    UpstreamError::invalid("the response has the id of another request")
+}
+
+/// The headers that mirror the arguments of a tool call.
+pub(crate) type ParamHeaders = Vec<(HeaderName, HeaderValue)>;

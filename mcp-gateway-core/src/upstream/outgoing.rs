@@ -1,0 +1,246 @@
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+
+use crate::Call;
+use crate::call::Prepared;
+use crate::jsonrpc::{Edits, Fields, Request};
+use crate::protocol::{Era, Method, Version, meta};
+
+/// The text of `call` as a server of revision `version` wants to see it.
+///
+/// Only what has to be different is: the name that the server knows instead of the one that the
+/// client used; with `number`, an identifier that is unique within a shared conversation; and the
+/// keys of `_meta` that one era needs and the other does not know.
+pub(super) fn encode(call: &Call<Prepared>, version: Version, number: Option<i64>) -> Bytes {
+    let request = call.request();
+    let mut edits = Edits::new();
+    if let Some(number) = number {
+        edits.replace(request.id_span(), number.to_string());
+        if let Some(token) = request.params().progress_token(request.text()) {
+            edits.replace(token, number.to_string());
+        }
+    }
+    name(call, &mut edits);
+    if call.client().era() != version.era() {
+        context(call, version, number, &mut edits);
+    }
+    edits.apply(&request.bytes())
+}
+
+/// Puts the name that the server knows in the place of the one that the client used.
+fn name<'a>(call: &'a Call<Prepared>, edits: &mut Edits<'a>) {
+    let request = call.request();
+    let Some(name) = call.target().feature.name() else {
+        return;
+    };
+    let text = request.text();
+    let span = match request.method() {
+        Method::CompletionComplete => reference(request),
+        method => method
+            .name_param()
+            .and_then(|key| request.params().span(text, key)),
+    };
+    let Some(span) = span else { return };
+    let same = crate::jsonrpc::string(&text[span.clone()]).is_some_and(|known| known == name);
+    if !same {
+        edits.replace(span, quoted(name));
+    }
+}
+
+/// Where the prompt or the template is named whose argument is to be completed.
+fn reference(request: &Request) -> Option<std::ops::Range<usize>> {
+    let text = request.text();
+    let reference = request.params().span(text, "ref")?;
+    let fields = Fields::read(text, reference).ok()?;
+    fields
+        .span(text, "name")
+        .or_else(|| fields.span(text, "uri"))
+}
+
+/// Adds to `_meta` what a server of the other era needs, and takes out what it does not know.
+fn context<'a>(
+    call: &'a Call<Prepared>,
+    version: Version,
+    number: Option<i64>,
+    edits: &mut Edits<'a>,
+) {
+    let request = call.request();
+    let text = request.text();
+    let mut members: Vec<(&str, Cow<'_, str>)> = Vec::new();
+    for (key, span) in request.params().meta().iter(text) {
+        let value = match number {
+            // The member is written anew as a whole, so the token has to be replaced here.
+            Some(number) if key == meta::PROGRESS_TOKEN => Cow::Owned(number.to_string()),
+            _ => Cow::Borrowed(&text[span]),
+        };
+        if !meta::REQUEST_CONTEXT.contains(&key) {
+            members.push((key, value));
+        }
+    }
+    if version.era() == Era::Modern {
+        let client = call.client();
+        members.push((meta::PROTOCOL_VERSION, quoted(version.as_str()).into()));
+        members.push((meta::CLIENT_INFO, client.info().into()));
+        members.push((
+            meta::CLIENT_CAPABILITIES,
+            client.capabilities().as_json().into(),
+        ));
+    }
+    put_meta(request, &object(&members), edits);
+}
+
+fn put_meta(request: &Request, members: &str, edits: &mut Edits<'_>) {
+    let text = request.text();
+    let params = request.params();
+    if let Some(span) = params.span(text, "_meta") {
+        // Edits must not overlap: the token is part of what is written anew.
+        edits.forget_within(&span);
+        edits.replace(span, members.to_owned());
+    } else if members == "{}" {
+        // Nothing was there, and nothing is needed.
+    } else if let Some(span) = params.object() {
+        let separator = if params.iter(text).next().is_some() {
+            ","
+        } else {
+            ""
+        };
+        edits.insert(span.start + 1, format!("\"_meta\":{members}{separator}"));
+    } else {
+        let end = text.trim_ascii_end().len() - 1;
+        edits.insert(end, format!(",\"params\":{{\"_meta\":{members}}}"));
+    }
+}
+
+/// The JSON text of an object.
+pub(crate) fn object(members: &[(&str, Cow<'_, str>)]) -> String {
+    let mut json = String::from("{");
+    for (at, (key, value)) in members.iter().enumerate() {
+        let separator = if at == 0 { "" } else { "," };
+        // Writing to a string does not fail.
+        let _ = write!(json, "{separator}{}:{value}", quoted(key));
+    }
+    json.push('}');
+    json
+}
+
+/// The JSON text of a string.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::auth::Principal;
+    use crate::jsonrpc::Message;
+    use crate::protocol::Capabilities;
+    use crate::route::{Feature, Target};
+    use crate::{Caller, Client, Credential};
+
+    fn call(version: Version, feature: Feature, text: &str) -> Call<Prepared> {
+        let Ok(Message::Request(request)) = Message::parse(Bytes::copy_from_slice(text.as_bytes()))
+        else {
+            panic!("{text}");
+        };
+        let capabilities = Capabilities::parse(r#"{"sampling":{}}"#).unwrap();
+        let caller = Caller::new(Principal::new("a"), "g", Client::new(version, capabilities));
+        Call::vouched_for(request, Arc::new(caller)).prepared(Prepared::vouched_for(
+            Target::new("s", feature),
+            Credential::none(),
+        ))
+    }
+
+    fn tool(version: Version, text: &str) -> Call<Prepared> {
+        call(version, Feature::Tool("echo".into()), text)
+    }
+
+    #[test]
+    fn within_an_era_only_names_change() {
+        let text = r#"{"params":{"name":"s__echo","arguments":{"n":1E400},"_meta":{"x":1}},"method":"tools/call","id":"c","jsonrpc":"2.0"}"#;
+        let encoded = encode(
+            &tool(Version::V2026_07_28, text),
+            Version::V2026_07_28,
+            None,
+        );
+        assert_eq!(encoded, text.replace("s__echo", "echo"));
+        let same = text.replace("s__echo", "echo");
+        let call = tool(Version::V2026_07_28, &same);
+        assert_eq!(
+            encode(&call, Version::V2026_07_28, None).as_ptr(),
+            call.request().bytes().as_ptr()
+        );
+    }
+
+    #[test]
+    fn a_shared_conversation_gets_numbers() {
+        let text = r#"{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{"name":"echo","_meta":{"progressToken":"p","x":1}}}"#;
+        let encoded = encode(
+            &tool(Version::V2025_11_25, text),
+            Version::V2025_06_18,
+            Some(7),
+        );
+        assert_eq!(encoded, text.replace("\"c\"", "7").replace("\"p\"", "7"));
+    }
+
+    #[test]
+    fn a_modern_server_gets_the_context_of_a_legacy_client() {
+        let meta = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"mcp-gateway","version":"0.1.0"},"io.modelcontextprotocol/clientCapabilities":{"sampling":{}}"#;
+        let table = [
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"x/y"}"#,
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":1,"method":"x/y","params":{{"_meta":{{{meta}}}}}}}"#
+                ),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"x/y","params":{}}"#,
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":1,"method":"x/y","params":{{"_meta":{{{meta}}}}}}}"#
+                ),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"x/y","params":{"a":1}}"#,
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":1,"method":"x/y","params":{{"_meta":{{{meta}}},"a":1}}}}"#
+                ),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"x/y","params":{"_meta":{"progressToken":3,"io.modelcontextprotocol/clientCapabilities":{"forged":{}}}}}"#,
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":9,"method":"x/y","params":{{"_meta":{{"progressToken":9,{meta}}}}}}}"#
+                ),
+            ),
+        ];
+        for (text, expected) in table {
+            let number = text.contains("progressToken").then_some(9);
+            let call = call(Version::V2025_06_18, Feature::Server, text);
+            assert_eq!(encode(&call, Version::V2026_07_28, number), expected);
+        }
+    }
+
+    #[test]
+    fn a_legacy_server_does_not_get_the_context_of_a_modern_client() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","traceparent":"00","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+        let encoded = encode(
+            &tool(Version::V2026_07_28, text),
+            Version::V2025_11_25,
+            Some(2),
+        );
+        assert_eq!(
+            encoded,
+            r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","_meta":{"traceparent":"00"}}}"#
+        );
+    }
+
+    #[test]
+    fn the_prompt_of_a_completion_is_renamed_too() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"s__p"},"argument":{"name":"s__p","value":""}}}"#;
+        let call = call(Version::V2025_11_25, Feature::Prompt("p".into()), text);
+        let encoded = encode(&call, Version::V2025_11_25, None);
+        assert_eq!(encoded, text.replacen("s__p", "p", 1));
+    }
+}

@@ -1,0 +1,214 @@
+//! A server as one class of callers sees it.
+
+mod feed;
+mod lists;
+
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::Mutex;
+
+use self::feed::Feed;
+use self::lists::Lists;
+use super::conversation::{Conversation, SendError};
+use super::dialer::Dialer;
+use super::{Facts, Instance, UpstreamError};
+use crate::call::Prepared;
+use crate::catalog::ListKind;
+use crate::jsonrpc::Notification;
+use crate::protocol::{Capabilities, Method, Version};
+use crate::{Call, Reply, bridge};
+
+/// What callers have in common that see the same of a server.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct ViewKey {
+    pub(super) instance: Instance,
+    /// Whose credential is presented.
+    pub(super) account: Arc<str>,
+    pub(super) capabilities: Capabilities,
+    pub(super) version: Version,
+}
+
+/// A server as one class of callers sees it: a conversation with it, and what it lists to them.
+///
+/// The conversation is begun when it is needed, and again when it broke.
+#[derive(Debug)]
+pub(super) struct View {
+    key: ViewKey,
+    dialer: Arc<Dialer>,
+    conversation: ArcSwapOption<Conversing>,
+    /// Held while a conversation is begun, so that only one is.
+    connecting: Mutex<()>,
+    lists: Arc<Lists>,
+    feed: Feed,
+    started: Instant,
+    /// When it was last used, in milliseconds after it was made.
+    last_used: AtomicU64,
+    in_use: AtomicUsize,
+}
+
+/// A conversation that has begun.
+#[derive(Clone, Debug)]
+pub(super) struct Conversing(Arc<dyn Conversation>);
+
+impl View {
+    pub(super) fn new(key: ViewKey, dialer: Arc<Dialer>) -> Arc<Self> {
+        Arc::new(Self {
+            key,
+            dialer,
+            conversation: ArcSwapOption::empty(),
+            connecting: Mutex::new(()),
+            lists: Arc::default(),
+            feed: Feed::default(),
+            started: Instant::now(),
+            last_used: AtomicU64::new(0),
+            in_use: AtomicUsize::new(0),
+        })
+    }
+
+    /// Sends a call, and returns the reply when its beginning is known.
+    pub(super) async fn send(
+        self: &Arc<Self>,
+        call: Call<Prepared>,
+    ) -> Result<Reply, UpstreamError> {
+        let using = Using::of(self);
+        let mut reply = match call.request().method() {
+            Method::ServerDiscover => {
+                let facts = self.facts(&call).await?;
+                Reply::result(call.request().id(), &facts.to_discover())
+            }
+            Method::SubscriptionsListen => self.listen(&call).await?,
+            method => match ListKind::of(method) {
+                Some(kind) => Reply::Listing(self.listing(kind, &call).await?),
+                None => self.forward(call).await?,
+            },
+        };
+        reply.on_end(move |_| drop(using));
+        Ok(reply)
+    }
+
+    async fn forward(self: &Arc<Self>, mut call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+        let mirrored = self.mirror_arguments(&call).await?;
+        call.set_param_headers(mirrored);
+        let (conversation, reply) = self.converse(&call).await?;
+        if call.request().method() == &Method::ToolsCall {
+            self.lists.suspect();
+        }
+        bridge::reply(reply, &call, conversation.facts().version).await
+    }
+
+    /// Sends a call in the present conversation, or in a new one if that had ended.
+    async fn converse(
+        self: &Arc<Self>,
+        call: &Call<Prepared>,
+    ) -> Result<(Arc<dyn Conversation>, Reply), UpstreamError> {
+        for _ in 0..2 {
+            let conversation = self.conversation(call).await?;
+            match conversation.send(call).await {
+                Ok(reply) => return Ok((conversation, reply)),
+                Err(SendError::Ended) => {}
+                Err(SendError::Failed(error)) => return Err(error),
+            }
+        }
+        Err(UpstreamError::Closed)
+    }
+
+    /// Passes on what the client notifies, if there is a conversation.
+    pub(super) async fn notify(&self, notification: &Notification) {
+        if let Some(conversation) = self.present()
+            && let Err(error) = conversation.notify(notification).await
+        {
+            tracing::debug!(%error, "the server does not take a notification");
+        }
+    }
+
+    pub(super) async fn facts(&self, call: &Call<Prepared>) -> Result<Facts, UpstreamError> {
+        Ok(self.conversation(call).await?.facts().clone())
+    }
+
+    async fn conversation(
+        &self,
+        call: &Call<Prepared>,
+    ) -> Result<Arc<dyn Conversation>, UpstreamError> {
+        if let Some(conversing) = self.present() {
+            return Ok(conversing);
+        }
+        let _connecting = self.connecting.lock().await;
+        if let Some(conversing) = self.present() {
+            return Ok(conversing);
+        }
+        if let Some(ended) = self.conversation.swap(None) {
+            ended.0.close().await;
+        }
+        let conversation = self.dialer.open(&self.key, call.credential()).await?;
+        self.conversation
+            .store(Some(Arc::new(Conversing(Arc::clone(&conversation)))));
+        Ok(conversation)
+    }
+
+    fn present(&self) -> Option<Arc<dyn Conversation>> {
+        let conversing = self.conversation.load();
+        conversing
+            .as_ref()
+            .filter(|conversing| conversing.0.is_open())
+            .map(|c| Arc::clone(&c.0))
+    }
+
+    /// Ends the conversation, if there is one.
+    pub(super) async fn close(&self) {
+        self.feed.stop();
+        let _connecting = self.connecting.lock().await;
+        if let Some(conversing) = self.conversation.swap(None) {
+            conversing.0.close().await;
+        }
+    }
+
+    /// For how long nobody has used it; `None` while somebody does.
+    pub(super) fn idle(&self) -> Option<Duration> {
+        if self.in_use.load(Ordering::Acquire) > 0 || self.feed.has_listeners() {
+            return None;
+        }
+        let last_used = Duration::from_millis(self.last_used.load(Ordering::Relaxed));
+        Some(self.started.elapsed().saturating_sub(last_used))
+    }
+
+    /// Whether a conversation goes on.
+    pub(super) fn is_connected(&self) -> bool {
+        self.present().is_some()
+    }
+
+    pub(super) fn key(&self) -> &ViewKey {
+        &self.key
+    }
+
+    fn touch(&self) {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_used.store(now, Ordering::Relaxed);
+    }
+}
+
+/// Somebody uses a view.
+#[derive(Debug)]
+struct Using(Arc<View>);
+
+impl Using {
+    fn of(view: &Arc<View>) -> Self {
+        view.in_use.fetch_add(1, Ordering::AcqRel);
+        view.touch();
+        Self(Arc::clone(view))
+    }
+}
+
+impl Drop for Using {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.in_use.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,442 @@
+//! What a server says without being asked.
+//!
+//! All who listen to a view share one stream of the server, which asks for what any of them wants.
+//! In the modern era that is `subscriptions/listen`, in the legacy era the stream of a session and
+//! `resources/subscribe`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt, stream};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast, watch};
+use tokio::time;
+
+use super::lists::Lists;
+use super::{View, lock};
+use crate::call::Prepared;
+use crate::jsonrpc::{Id, Notification, Request};
+use crate::protocol::{Era, Method};
+use crate::reply::{Event, Events};
+use crate::task::Task;
+use crate::upstream::conversation::Conversation;
+use crate::upstream::filter::Filter;
+use crate::upstream::{Instance, UpstreamError, object, quoted};
+use crate::{Call, Reply};
+
+/// What a server says without being asked, and who listens.
+#[derive(Debug)]
+pub(super) struct Feed {
+    shared: Arc<Shared>,
+    task: Mutex<Option<Task>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    events: broadcast::Sender<Event>,
+    wishes: Mutex<Wishes>,
+    /// Told when what is wished for has changed.
+    changed: Notify,
+    /// The state of the wishes that the server has been told of.
+    told: watch::Sender<u64>,
+    /// On whose behalf the server is asked.
+    call: Mutex<Option<Arc<Call<Prepared>>>>,
+}
+
+/// What those who listen want to be told of, taken together.
+#[derive(Debug, Default)]
+struct Wishes {
+    listeners: usize,
+    uris: HashMap<String, usize>,
+    tasks: HashMap<String, usize>,
+    state: u64,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        let shared = Shared {
+            events: broadcast::channel(EVENTS).0,
+            wishes: Mutex::default(),
+            changed: Notify::new(),
+            told: watch::channel(0).0,
+            call: Mutex::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+            task: Mutex::default(),
+        }
+    }
+}
+
+impl Feed {
+    pub(super) fn has_listeners(&self) -> bool {
+        lock(&self.shared.wishes).listeners > 0
+    }
+
+    /// Stops listening to the server. Those who listen here hear nothing until it is taken up.
+    pub(super) fn stop(&self) {
+        lock(&self.task).take();
+    }
+}
+
+impl Wishes {
+    fn add(&mut self, filter: &Filter) -> u64 {
+        self.listeners += 1;
+        let mut new = false;
+        let wanted = filter.resource_subscriptions.iter().map(|uri| (uri, true));
+        let wanted = wanted.chain(filter.task_ids.iter().map(|task| (task, false)));
+        for (name, is_uri) in wanted {
+            let counts = if is_uri {
+                &mut self.uris
+            } else {
+                &mut self.tasks
+            };
+            let count = counts.entry(name.clone()).or_default();
+            *count += 1;
+            new |= *count == 1;
+        }
+        self.state += u64::from(new);
+        self.state
+    }
+
+    fn remove(&mut self, filter: &Filter) {
+        self.listeners = self.listeners.saturating_sub(1);
+        let mut gone = false;
+        for uri in &filter.resource_subscriptions {
+            gone |= release(&mut self.uris, uri);
+        }
+        for task in &filter.task_ids {
+            gone |= release(&mut self.tasks, task);
+        }
+        self.state += u64::from(gone);
+    }
+
+    fn filter(&self) -> (u64, Filter) {
+        let filter = Filter {
+            resource_subscriptions: self.uris.keys().cloned().collect(),
+            task_ids: self.tasks.keys().cloned().collect(),
+            ..Filter::lists()
+        };
+        (self.state, filter)
+    }
+}
+
+/// Whether nobody wants `name` any more.
+fn release(counts: &mut HashMap<String, usize>, name: &str) -> bool {
+    let Some(count) = counts.get_mut(name) else {
+        return false;
+    };
+    *count -= 1;
+    let gone = *count == 0;
+    if gone {
+        counts.remove(name);
+    }
+    gone
+}
+
+impl View {
+    /// Answers `subscriptions/listen`: first with what of it the server can tell, then with that.
+    pub(super) async fn listen(
+        self: &Arc<Self>,
+        call: &Call<Prepared>,
+    ) -> Result<Reply, UpstreamError> {
+        let filter = call
+            .request()
+            .param("notifications")
+            .and_then(Filter::parse);
+        let honored = filter
+            .unwrap_or_default()
+            .honored_by(&self.facts(call).await?);
+        let listener = Listener::new(self, honored.clone());
+        self.attend(call);
+        listener.wait_until_told().await;
+        let params = object(&[("notifications", honored.to_json().into())]);
+        let first = Notification::new(&Method::SubscriptionsAcknowledged, Some(&params));
+        let first = stream::iter([Ok(Event::Notification(first))]);
+        Ok(Reply::Events(Events::new(
+            first.chain(listener.into_stream()),
+        )))
+    }
+
+    /// Begins to listen to the server, on behalf of the caller of `call`, unless that goes on.
+    pub(super) fn attend(self: &Arc<Self>, call: &Call<Prepared>) {
+        let request = Request::new(&Id::from("listen"), &Method::SubscriptionsListen, "{}");
+        let call = call.derive_for_server(request);
+        *lock(&self.feed.shared.call) = Some(Arc::new(call));
+        lock(&self.feed.task).get_or_insert_with(|| {
+            let view = Arc::downgrade(self);
+            let shared = Arc::clone(&self.feed.shared);
+            Task::spawn(attend(view, shared))
+        });
+    }
+}
+
+/// Listens to the server for as long as the view exists.
+async fn attend(view: Weak<View>, shared: Arc<Shared>) {
+    let mut pause = MIN_PAUSE;
+    loop {
+        let Some(call) = lock(&shared.call).clone() else {
+            return;
+        };
+        let connected = match view.upgrade() {
+            Some(view) => {
+                let conversation = view.conversation(&call).await;
+                conversation.map(|conversation| (conversation, Arc::clone(&view.lists)))
+            }
+            None => return,
+        };
+        if let Ok((conversation, lists)) = connected {
+            let dedicated = matches!(
+                view.upgrade().map(|view| view.key.instance.clone()),
+                Some(Instance::Session(_))
+            );
+            let attending = Attending {
+                shared: &shared,
+                lists: &lists,
+                call: &call,
+                dedicated,
+            };
+            let told = attending.run(&*conversation).await;
+            if told.is_ok() {
+                pause = MIN_PAUSE;
+            }
+            // What has been missed meanwhile is not known.
+            lists.forget();
+            shared.missed();
+        }
+        time::sleep(pause).await;
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+struct Attending<'a> {
+    shared: &'a Shared,
+    lists: &'a Lists,
+    call: &'a Call<Prepared>,
+    dedicated: bool,
+}
+
+impl Attending<'_> {
+    /// Listens until the conversation ends.
+    async fn run(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
+        match conversation.facts().version.era() {
+            Era::Legacy => self.run_legacy(conversation).await,
+            Era::Modern => self.run_modern(conversation).await,
+        }
+    }
+
+    async fn run_legacy(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
+        let mut events = conversation.events();
+        let mut subscribed = BTreeSet::new();
+        loop {
+            let (state, wanted) = lock(&self.shared.wishes).filter();
+            let wanted = wanted
+                .honored_by(conversation.facts())
+                .resource_subscriptions;
+            for uri in wanted.difference(&subscribed) {
+                self.subscribe(conversation, &Method::ResourcesSubscribe, uri)
+                    .await;
+            }
+            for uri in subscribed.difference(&wanted) {
+                self.subscribe(conversation, &Method::ResourcesUnsubscribe, uri)
+                    .await;
+            }
+            subscribed = wanted;
+            self.shared.told.send_replace(state);
+            loop {
+                tokio::select! {
+                    event = events.recv() => match event {
+                        Ok(event) => self.take(event),
+                        Err(RecvError::Lagged(_)) => self.lagged(),
+                        Err(RecvError::Closed) => return Ok(()),
+                    },
+                    () = self.shared.changed.notified() => break,
+                    () = conversation.ended() => return Ok(()),
+                }
+            }
+        }
+    }
+
+    async fn subscribe(&self, conversation: &dyn Conversation, method: &Method, uri: &str) {
+        let params = object(&[("uri", quoted(uri).into())]);
+        let request = Request::new(&Id::from("subscribe"), method, &params);
+        let call = self.call.derive_for_server(request);
+        if conversation.send(&call).await.is_err() {
+            tracing::debug!(%method, "the server does not take the subscription");
+        }
+    }
+
+    async fn run_modern(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
+        let mut events;
+        loop {
+            let (state, wanted) = lock(&self.shared.wishes).filter();
+            let wanted = wanted.honored_by(conversation.facts());
+            // The old stream is held until the new one has begun, so that nothing is missed.
+            events = match wanted.is_empty() {
+                true => None,
+                false => Some(self.open(conversation, &wanted).await?),
+            };
+            self.shared.told.send_replace(state);
+            loop {
+                tokio::select! {
+                    event = next(&mut events) => match event {
+                        Some(Ok(event @ Event::Notification(_))) => self.take(event),
+                        Some(Ok(_)) | None => return Ok(()),
+                        Some(Err(error)) => return Err(error),
+                    },
+                    () = self.shared.changed.notified() => break,
+                    () = conversation.ended() => return Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Opens a stream for `wanted`, and waits until the server has acknowledged it.
+    async fn open(
+        &self,
+        conversation: &dyn Conversation,
+        wanted: &Filter,
+    ) -> Result<Events, UpstreamError> {
+        let context = self.call.client().request_context();
+        let params = object(&[
+            ("_meta", context.into()),
+            ("notifications", wanted.to_json().into()),
+        ]);
+        let request = Request::new(&Id::from("listen"), &Method::SubscriptionsListen, &params);
+        let call = self.call.derive_for_server(request);
+        let mut events = match conversation.send(&call).await {
+            Ok(Reply::Events(events)) => events,
+            Ok(_) => return Err(UpstreamError::invalid("subscriptions/listen has no stream")),
+            Err(_) => return Err(UpstreamError::Closed),
+        };
+        match events.next().await {
+            Some(Ok(Event::Notification(first)))
+                if first.method() == &Method::SubscriptionsAcknowledged =>
+            {
+                Ok(events)
+            }
+            Some(Err(error)) => Err(error),
+            _ => Err(UpstreamError::invalid(
+                "the subscription is not acknowledged",
+            )),
+        }
+    }
+
+    fn take(&self, event: Event) {
+        match &event {
+            Event::Notification(notification) => self.lists.changed(notification.method()),
+            Event::Request(_) | Event::Response(_) if self.dedicated => {}
+            Event::Request(_) | Event::Response(_) => return,
+        }
+        // Fails only when nobody listens.
+        let _ = self.shared.events.send(event);
+    }
+
+    fn lagged(&self) {
+        self.lists.forget();
+        self.shared.missed();
+    }
+}
+
+/// The next event; waits for ever where there is no stream.
+async fn next(events: &mut Option<Events>) -> Option<Result<Event, UpstreamError>> {
+    match events {
+        Some(events) => events.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Shared {
+    /// Tells those who listen that anything may have changed.
+    fn missed(&self) {
+        let (_, filter) = lock(&self.wishes).filter();
+        for notification in filter.everything_changed() {
+            let _ = self.events.send(Event::Notification(notification));
+        }
+    }
+}
+
+/// Somebody who listens.
+struct Listener {
+    view: Arc<View>,
+    filter: Filter,
+    /// Whether it hears everything, not only what can be asked for.
+    everything: bool,
+    state: u64,
+    events: broadcast::Receiver<Event>,
+}
+
+impl Listener {
+    fn new(view: &Arc<View>, filter: Filter) -> Self {
+        let shared = &view.feed.shared;
+        let events = shared.events.subscribe();
+        let state = lock(&shared.wishes).add(&filter);
+        shared.changed.notify_one();
+        Self {
+            view: Arc::clone(view),
+            everything: matches!(view.key.instance, Instance::Session(_)),
+            filter,
+            state,
+            events,
+        }
+    }
+
+    /// Waits until the server has been told what is wanted, or takes too long for it.
+    async fn wait_until_told(&self) {
+        let mut told = self.view.feed.shared.told.subscribe();
+        let told = told.wait_for(|told| *told >= self.state);
+        let _ = time::timeout(TELL_TIMEOUT, told).await;
+    }
+
+    fn into_stream(self) -> impl Stream<Item = Result<Event, UpstreamError>> + Send {
+        stream::unfold(
+            (self, Vec::new()),
+            |(mut listener, mut missed)| async move {
+                let event = match missed.pop() {
+                    Some(event) => event,
+                    None => listener.next(&mut missed).await?,
+                };
+                Some((Ok(event), (listener, missed)))
+            },
+        )
+    }
+
+    async fn next(&mut self, missed: &mut Vec<Event>) -> Option<Event> {
+        loop {
+            match self.events.recv().await {
+                Ok(event) if self.everything => return Some(event),
+                Ok(Event::Notification(notification)) if self.filter.wants(&notification) => {
+                    return Some(Event::Notification(notification));
+                }
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => {
+                    missed.extend(self.filter.everything_changed().map(Event::Notification));
+                    if let Some(event) = missed.pop() {
+                        return Some(event);
+                    }
+                }
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        lock(&self.view.feed.shared.wishes).remove(&self.filter);
+        self.view.feed.shared.changed.notify_one();
+    }
+}
+
+/// How many events may wait for a listener that is slow.
+const EVENTS: usize = 256;
+
+/// The longest pause before a server that broke off is listened to again.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
+
+/// The first pause.
+const MIN_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a listener waits for the server to be told what it wants.
+const TELL_TIMEOUT: Duration = Duration::from_secs(5);

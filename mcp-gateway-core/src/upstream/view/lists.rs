@@ -1,0 +1,242 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::Mutex;
+
+use super::View;
+use crate::call::Prepared;
+use crate::catalog::{ListKind, Listing, Page, ParamMismatch};
+use crate::jsonrpc::{Id, Message, Request};
+use crate::protocol::{Era, Method, header};
+use crate::route::Feature;
+use crate::upstream::conversation::{Conversation, SendError};
+use crate::upstream::{Facts, ParamHeaders, UpstreamError, object, quoted};
+use crate::{Call, reply};
+
+/// What a server lists, as far as it has been asked.
+#[derive(Debug, Default)]
+pub(super) struct Lists([List; 4]);
+
+#[derive(Debug, Default)]
+struct List {
+    listing: ArcSwapOption<Listing>,
+    /// Held while the list is read, so that only one does.
+    reading: Mutex<()>,
+    /// Whether it may have changed since it was read.
+    suspect: AtomicBool,
+}
+
+impl Lists {
+    /// Notes that a call may have changed what the server lists.
+    ///
+    /// A server says so by a notification, but over HTTP that may come after the answer to the
+    /// call, and the caller would read a list that it knows to be old.
+    pub(super) fn suspect(&self) {
+        for list in &self.0 {
+            list.suspect.store(true, Ordering::Release);
+        }
+    }
+
+    /// Notes that the server said that a list has changed.
+    pub(super) fn changed(&self, method: &Method) {
+        for kind in ListKind::ALL {
+            if kind.changed() == *method {
+                self.0[kind.index()].listing.store(None);
+            }
+        }
+    }
+
+    /// Forgets everything.
+    pub(super) fn forget(&self) {
+        for list in &self.0 {
+            list.listing.store(None);
+        }
+    }
+
+    fn known(&self, kind: ListKind) -> Option<Arc<Listing>> {
+        self.0[kind.index()].listing.load_full()
+    }
+}
+
+impl List {
+    fn fresh(&self, facts: &Facts) -> Option<Arc<Listing>> {
+        let listing = self.listing.load_full()?;
+        let fresh = match listing.fresh_for() {
+            Some(rest) => !rest.is_zero(),
+            // A server that announces changes would have announced one.
+            None => {
+                facts.has(listing.kind().capability(), "listChanged")
+                    && !self.suspect.load(Ordering::Acquire)
+                    && listing.age() < MAX_AGE
+            }
+        };
+        fresh.then_some(listing)
+    }
+}
+
+impl View {
+    /// What the server lists.
+    pub(super) async fn listing(
+        self: &Arc<Self>,
+        kind: ListKind,
+        call: &Call<Prepared>,
+    ) -> Result<Arc<Listing>, UpstreamError> {
+        let conversation = self.conversation(call).await?;
+        let facts = conversation.facts();
+        if !facts.supports(&kind.method()) {
+            return Ok(Arc::new(Listing::unsupported(kind)));
+        }
+        let list = &self.lists.0[kind.index()];
+        if let Some(listing) = list.fresh(facts) {
+            return Ok(listing);
+        }
+        let _reading = list.reading.lock().await;
+        if let Some(listing) = list.fresh(facts) {
+            return Ok(listing);
+        }
+        if facts.has(kind.capability(), "listChanged") {
+            self.attend(call);
+        }
+        // Cleared before the server is asked, so that a change meanwhile is not missed.
+        list.suspect.store(false, Ordering::Release);
+        let listing = Arc::new(read(kind, call, &*conversation).await?);
+        list.listing.store(Some(Arc::clone(&listing)));
+        Ok(listing)
+    }
+
+    /// Whether the server is known to list `feature`.
+    pub(in crate::upstream) fn lists(&self, feature: &Feature) -> bool {
+        let known = |kind, name: &str| {
+            self.lists
+                .known(kind)
+                .is_some_and(|listing| listing.get(name).is_some())
+        };
+        match feature {
+            Feature::Prompt(name) => known(ListKind::Prompts, name),
+            Feature::Resource(uri) => known(ListKind::Resources, uri),
+            Feature::Tool(name) => known(ListKind::Tools, name),
+            Feature::Server | Feature::Task(_) => false,
+        }
+    }
+
+    /// The headers that mirror the arguments of a tool call.
+    pub(super) async fn mirror_arguments(
+        self: &Arc<Self>,
+        call: &Call<Prepared>,
+    ) -> Result<ParamHeaders, UpstreamError> {
+        let Feature::Tool(name) = &call.target().feature else {
+            return Ok(ParamHeaders::new());
+        };
+        if call.request().method() != &Method::ToolsCall {
+            return Ok(ParamHeaders::new());
+        }
+        let listing = match self.lists.known(ListKind::Tools) {
+            Some(listing) => Some(listing),
+            None => self.tools_of_modern(call).await?,
+        };
+        let sent = call.caller().headers();
+        let Some(tool) = listing.as_ref().and_then(|listing| listing.get(name)) else {
+            return Ok(sent_params(sent));
+        };
+        // A client of the modern era must have sent them.
+        let check = (call.client().era() == Era::Modern && call.caller().is_http()).then_some(sent);
+        tool.param_headers(call.request().param("arguments"), check)
+            .map_err(|ParamMismatch { header }| UpstreamError::ParamMismatch { header })
+    }
+
+    /// The tools of a server that may want arguments as headers.
+    async fn tools_of_modern(
+        self: &Arc<Self>,
+        call: &Call<Prepared>,
+    ) -> Result<Option<Arc<Listing>>, UpstreamError> {
+        if self.facts(call).await?.version.era() == Era::Legacy {
+            return Ok(None);
+        }
+        // A client must know the schema of a tool before it calls it.
+        let tools = self.listing(ListKind::Tools, call).await;
+        if let Err(error) = &tools {
+            tracing::warn!(server = %call.target().server, %error, "a tool is called unseen");
+        }
+        Ok(tools.ok())
+    }
+}
+
+/// The headers by which a client mirrors the arguments of a tool that the gateway does not know.
+fn sent_params(sent: &http::HeaderMap) -> ParamHeaders {
+    sent.iter()
+        .filter(|(name, _)| name.as_str().starts_with(header::MCP_PARAM_PREFIX))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Reads all pages of a list.
+async fn read(
+    kind: ListKind,
+    call: &Call<Prepared>,
+    conversation: &dyn Conversation,
+) -> Result<Listing, UpstreamError> {
+    let server = &call.target().server;
+    let mut pages = Vec::new();
+    let mut bytes = 0;
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = read_page(kind, call, conversation, cursor.as_deref()).await?;
+        bytes += page.bytes();
+        let next = page.next_cursor.clone();
+        pages.push(page);
+        if next.is_none() {
+            break;
+        }
+        if pages.len() == MAX_PAGES || bytes > MAX_BYTES || next == cursor {
+            tracing::warn!(%server, list = kind.member(), pages = pages.len(), "list cut off");
+            break;
+        }
+        cursor = next;
+    }
+    Ok(Listing::new(server, kind, pages))
+}
+
+async fn read_page(
+    kind: ListKind,
+    call: &Call<Prepared>,
+    conversation: &dyn Conversation,
+    cursor: Option<&str>,
+) -> Result<Page, UpstreamError> {
+    let mut members = Vec::new();
+    if let Some(cursor) = cursor {
+        members.push(("cursor", quoted(cursor).into()));
+    }
+    if call.client().era() == Era::Modern {
+        members.push(("_meta", call.client().request_context().into()));
+    }
+    let request = Request::new(&Id::from(kind.member()), &kind.method(), &object(&members));
+    let request = call.derive_for_server(request);
+    let reply = match conversation.send(&request).await {
+        Ok(reply) => reply,
+        Err(SendError::Ended) => return Err(UpstreamError::Closed),
+        Err(SendError::Failed(error)) => return Err(error),
+    };
+    let text = reply::text(reply, MAX_BYTES).await?;
+    match Message::parse(text)? {
+        Message::Response(response) => match response.result() {
+            Ok(result) => Page::read(kind, result),
+            Err(error) => Err(UpstreamError::invalid(format_args!(
+                "it has no list: {error}"
+            ))),
+        },
+        Message::Notification(_) | Message::Request(_) => Err(UpstreamError::invalid(
+            "it answers a list with something else",
+        )),
+    }
+}
+
+/// Used where it is not otherwise known whether a list is still true.
+const MAX_AGE: Duration = Duration::from_secs(300);
+
+/// The largest list that is read, in bytes.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// The longest list that is read, in pages.
+const MAX_PAGES: usize = 1000;
