@@ -5,11 +5,13 @@
 //! | [`conformance`] | the official suite, run against a server |
 //! | [`environment`] | where the programs are that tests run against |
 //! | [`fixture`] | a server to put behind the gateway, for both eras |
+//! | [`gateway`] | a gateway inside the test process |
 //! | [`process`] | programs that run beside a test |
 //! | [`wire`] | messages over HTTP, byte for byte |
 
 pub mod conformance;
 pub mod environment;
 pub mod fixture;
+pub mod gateway;
 pub mod process;
 pub mod wire;

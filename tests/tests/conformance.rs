@@ -81,6 +81,30 @@ mod fixture_passes_directly {
     }
 }
 
+mod through_the_gateway {
+    use mcp_gateway_tests::gateway::Backends;
+
+    use super::*;
+
+    async fn passes(server: Era, revision: Revision) {
+        let (_fixture, url) = start_fixture(server, &[]).await;
+        let gateway = Backends::only(&url).start().await;
+        let suite = suite().await.with_header("Authorization", "Bearer alice");
+        run(&suite, &gateway.url, revision, server).await;
+        gateway.stop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn modern_on_modern() {
+        passes(Era::Modern, Revision::V2026_07_28).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn legacy_on_legacy() {
+        passes(Era::Legacy, Revision::V2025_11_25).await;
+    }
+}
+
 mod the_suite {
     use mcp_gateway_tests::conformance::Verdict;
 

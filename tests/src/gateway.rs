@@ -1,0 +1,179 @@
+//! A gateway inside the test process.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::Uri;
+use http::request::Parts;
+use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
+use mcp_gateway_core::credential::NoCredentials;
+use mcp_gateway_core::limit::Limits;
+use mcp_gateway_core::observe::Observer;
+use mcp_gateway_core::route::PrefixRouter;
+use mcp_gateway_core::runtime::{Remote, WebClient};
+use mcp_gateway_core::session::Sessions;
+use mcp_gateway_core::upstream::{
+    PooledServer, Server, ServerBuilder, ServerPool, SessionPolicy, Upstream,
+};
+use mcp_gateway_core::{Drain, Gateway, GatewayBuilder, Sealer, Serve};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// A gateway that listens on a port of its own, until it is dropped.
+///
+/// Its callers are whoever their bearer token says: `Bearer alice` is alice.
+#[derive(Debug)]
+pub struct TestGateway {
+    /// The address of its endpoint.
+    pub url: String,
+    /// Its servers.
+    pub pool: ServerPool,
+    /// Its sessions.
+    pub sessions: Sessions,
+    /// Says that it ends.
+    pub drain: Drain,
+    task: JoinHandle<()>,
+}
+
+/// What a gateway is put in front of.
+#[derive(Debug, Default)]
+pub struct Backends {
+    servers: Vec<(String, String, Arc<dyn Upstream>, Limits)>,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+impl Backends {
+    /// No servers.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The server at `url`, and nothing else, by the names that it has itself.
+    #[must_use]
+    pub fn only(url: &str) -> Self {
+        Self::new().with("only", "", remote("only", url).build())
+    }
+
+    /// Adds a server whose names get a prefix.
+    #[must_use]
+    pub fn with(self, name: &str, prefix: &str, server: Arc<dyn Upstream>) -> Self {
+        self.with_limits(name, prefix, server, Limits::default())
+    }
+
+    /// Adds a server with limits of its own.
+    #[must_use]
+    pub fn with_limits(
+        mut self,
+        name: &str,
+        prefix: &str,
+        server: Arc<dyn Upstream>,
+        limits: Limits,
+    ) -> Self {
+        self.servers
+            .push((name.to_owned(), prefix.to_owned(), server, limits));
+        self
+    }
+
+    /// Reports what became of calls.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Starts the gateway.
+    pub async fn start(self) -> TestGateway {
+        self.start_with(|builder| builder).await
+    }
+
+    /// Starts the gateway after some more settings.
+    ///
+    /// # Panics
+    ///
+    /// When the port or the random numbers of the system cannot be had.
+    #[expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+    pub async fn start_with(
+        self,
+        settings: impl FnOnce(GatewayBuilder) -> GatewayBuilder,
+    ) -> TestGateway {
+        let pairs = self
+            .servers
+            .iter()
+            .map(|(name, prefix, ..)| (name.as_str(), prefix.as_str()));
+        let router = Arc::new(PrefixRouter::new(pairs).unwrap());
+        let pool = ServerPool::new();
+        let servers: HashMap<Arc<str>, _> = self
+            .servers
+            .into_iter()
+            .map(|(name, _, server, limits)| (name.into(), PooledServer::new(server, limits)))
+            .collect();
+        pool.replace(servers);
+        let sessions = Sessions::new(Arc::new(Sealer::random().unwrap()));
+        let (verifier, resolver) = (Arc::new(NamedByToken), Arc::new(NoCredentials::new()));
+        let drain = Drain::new();
+        let mut builder =
+            Gateway::builder(verifier, router, resolver, pool.clone(), sessions.clone())
+                .with_drain(drain.clone());
+        if let Some(observer) = self.observer {
+            builder = builder.with_observer(observer);
+        }
+        let gateway = settings(builder).build();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+        let ending = drain.clone();
+        let shutdown = async move { ending.begun().await };
+        let task = tokio::spawn(Serve::new(listener).run(gateway, shutdown));
+        TestGateway {
+            url,
+            pool,
+            sessions,
+            drain,
+            task,
+        }
+    }
+}
+
+impl TestGateway {
+    /// Ends the gateway, and waits until its servers have ended.
+    pub async fn stop(self) {
+        self.drain.begin();
+        self.pool.close().await;
+    }
+}
+
+impl Drop for TestGateway {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A server at `url`, still to be built.
+///
+/// # Panics
+///
+/// When `url` is none.
+#[expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+pub fn remote(name: &str, url: &str) -> ServerBuilder {
+    let uri: Uri = url.parse().unwrap();
+    let client = WebClient::new().unwrap();
+    Server::builder(name, Remote::new(uri, client)).with_sessions(SessionPolicy::Shared)
+}
+
+/// Believes every token to be the name of its bearer.
+#[derive(Debug)]
+struct NamedByToken;
+
+#[async_trait]
+impl AuthVerifier for NamedByToken {
+    async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
+        let header = request.headers.get(http::header::AUTHORIZATION);
+        let header = header.ok_or(AuthError::MissingToken)?;
+        let token = header
+            .to_str()
+            .ok()
+            .and_then(|header| header.strip_prefix("Bearer "));
+        token.map(Principal::new).ok_or(AuthError::InvalidToken)
+    }
+}
