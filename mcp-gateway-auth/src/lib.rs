@@ -1,1 +1,55 @@
-//! Who may call an MCP gateway.
+//! Who may call an MCP gateway, and with which credential the gateway calls its servers.
+//!
+//! The data plane, `mcp-gateway-core`, asks two questions and leaves the answers to others: its
+//! [`AuthVerifier`] says who sent a request, its [`CredentialResolver`] what to present to a server
+//! on the sender's behalf. This crate is where the answers live that are not one line long. It
+//! knows nothing of configuration files, of Kubernetes, or of how requests are routed.
+//!
+//! | type | answers | by |
+//! |---|---|---|
+//! | [`StaticTokens`] | who is calling | bearer tokens that an operator has handed out |
+//!
+//! Its further answers come with later releases: an OAuth 2.1 authorization server and the tokens
+//! that it issues, tokens of other identity providers, and the credentials that callers have
+//! connected, exchanged or been granted.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use mcp_gateway_auth::StaticTokens;
+//! use mcp_gateway_core::Gateway;
+//! use mcp_gateway_core::auth::Principal;
+//! use mcp_gateway_core::credential::NoCredentials;
+//! use mcp_gateway_core::route::PrefixRouter;
+//! use mcp_gateway_core::session::Sessions;
+//! use mcp_gateway_core::upstream::ServerPool;
+//! use mcp_gateway_core::Sealer;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let token = "a token of a person, from where secrets are kept";
+//! let tokens = StaticTokens::new().with_token(token, Principal::new("alice"));
+//! let gateway = Gateway::builder(
+//!     Arc::new(tokens),
+//!     Arc::new(PrefixRouter::new([("github", "github")])?),
+//!     Arc::new(NoCredentials::new()),
+//!     ServerPool::new(),
+//!     Sessions::new(Arc::new(Sealer::random()?)),
+//! )
+//! .build();
+//! # let _ = gateway;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Cancel safety
+//!
+//! Every future of this crate may be dropped at any `.await`; nothing is left half-written.
+//!
+//! [`AuthVerifier`]: mcp_gateway_core::auth::AuthVerifier
+//! [`CredentialResolver`]: mcp_gateway_core::credential::CredentialResolver
+
+mod static_tokens;
+
+pub use self::static_tokens::StaticTokens;

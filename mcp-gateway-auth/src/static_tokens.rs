@@ -1,0 +1,241 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use async_trait::async_trait;
+use aws_lc_rs::constant_time;
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
+
+/// Believes the holders of bearer tokens that an operator has handed out.
+///
+/// Tokens are kept as their SHA-256 alone. They should be random and long, 128 bits or more: a
+/// digest that leaks tells a guessable token to whoever tries all guesses.
+///
+/// A request that presents no bearer token is [`MissingToken`], one whose token is unknown or is
+/// not a token at all is [`InvalidToken`].
+///
+/// # Example
+///
+/// ```
+/// use http::Request;
+/// use http::header::AUTHORIZATION;
+/// use mcp_gateway_auth::StaticTokens;
+/// use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let tokens = StaticTokens::new().with_token("wU3mtk8x", Principal::new("alice"));
+/// let verify = async |authorization: &str| {
+///     let request = Request::builder().header(AUTHORIZATION, authorization);
+///     tokens.verify(&request.body(()).unwrap().into_parts().0).await
+/// };
+///
+/// assert_eq!(verify("Bearer wU3mtk8x").await.unwrap().subject(), "alice");
+/// assert!(matches!(verify("Bearer wU3mtk8y").await, Err(AuthError::InvalidToken)));
+/// assert!(matches!(verify("Basic YWxpY2U6").await, Err(AuthError::MissingToken)));
+/// # }
+/// ```
+///
+/// [`InvalidToken`]: AuthError::InvalidToken
+/// [`MissingToken`]: AuthError::MissingToken
+#[derive(Clone, Default)]
+pub struct StaticTokens {
+    principals: HashMap<TokenDigest, Principal>,
+}
+
+impl StaticTokens {
+    /// Believes nobody.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Believes that whoever presents `token` is `principal`.
+    ///
+    /// A principal may have several tokens, so that one can be replaced while the other is still
+    /// in use. A token that was given before is `principal`'s from now on.
+    #[must_use]
+    pub fn with_token(mut self, token: &str, principal: Principal) -> Self {
+        self.principals.insert(TokenDigest::of(token), principal);
+        self
+    }
+
+    /// How many tokens are believed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.principals.len()
+    }
+
+    /// Whether nobody is believed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.principals.is_empty()
+    }
+}
+
+#[async_trait]
+impl AuthVerifier for StaticTokens {
+    async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
+        let token = bearer(request)?;
+        let principal = self.principals.get(&TokenDigest::of(token));
+        principal.cloned().ok_or(AuthError::InvalidToken)
+    }
+}
+
+impl fmt::Debug for StaticTokens {
+    /// Shows neither tokens nor their digests.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StaticTokens")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The token that a request presents.
+///
+/// See [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750#section-2.1); the name of the scheme is
+/// case-insensitive in HTTP.
+fn bearer(request: &Parts) -> Result<&str, AuthError> {
+    let mut values = request.headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(AuthError::MissingToken)?;
+    if values.next().is_some() {
+        // Which of them another program on the way has looked at cannot be known.
+        return Err(AuthError::InvalidToken);
+    }
+    let value = value.to_str().map_err(|_| AuthError::InvalidToken)?.trim();
+    let (scheme, token) = value.split_once([' ', '\t']).unwrap_or((value, ""));
+    let token = token.trim_start();
+    if !scheme.eq_ignore_ascii_case("Bearer") || token.is_empty() {
+        return Err(AuthError::MissingToken);
+    }
+    match token.len() <= MAX_TOKEN {
+        true => Ok(token),
+        false => Err(AuthError::InvalidToken),
+    }
+}
+
+/// The SHA-256 of a token.
+///
+/// How long a look-up takes says nothing about the tokens that there are: digests are compared in
+/// constant time, and the map that they are keys of hashes them with a key of its own.
+#[derive(Clone, Copy)]
+struct TokenDigest([u8; SHA256_OUTPUT_LEN]);
+
+impl TokenDigest {
+    fn of(token: &str) -> Self {
+        let mut bytes = [0; SHA256_OUTPUT_LEN];
+        bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        Self(bytes)
+    }
+}
+
+impl Eq for TokenDigest {}
+
+impl PartialEq for TokenDigest {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
+
+impl Hash for TokenDigest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+/// Longer ones are not hashed: no token that an operator hands out is.
+const MAX_TOKEN: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderValue, Request};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tokens() -> StaticTokens {
+        StaticTokens::new()
+            .with_token("first", Principal::new("alice"))
+            .with_token("second", Principal::new("alice"))
+            .with_token("third", Principal::new("bob"))
+    }
+
+    fn request(authorizations: &[&[u8]]) -> Parts {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        for value in authorizations {
+            let value = HeaderValue::from_bytes(value).unwrap();
+            parts.headers.append(AUTHORIZATION, value);
+        }
+        parts
+    }
+
+    async fn verify(authorizations: &[&[u8]]) -> Result<String, &'static str> {
+        match tokens().verify(&request(authorizations)).await {
+            Ok(principal) => Ok(principal.subject().to_owned()),
+            Err(AuthError::InvalidToken) => Err("invalid"),
+            Err(AuthError::MissingToken) => Err("missing"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_holder_of_a_token_is_believed() {
+        let table: [(&[&[u8]], Result<&str, &str>); 18] = [
+            (&[b"Bearer first"], Ok("alice")),
+            (&[b"Bearer second"], Ok("alice")),
+            (&[b"Bearer third"], Ok("bob")),
+            (&[b"bearer first"], Ok("alice")),
+            (&[b"BEARER \t first \t"], Ok("alice")),
+            (&[b"Bearer\tfirst"], Ok("alice")),
+            (&[], Err("missing")),
+            (&[b""], Err("missing")),
+            (&[b"Bearer"], Err("missing")),
+            (&[b"Bearer  "], Err("missing")),
+            (&[b"Basic first"], Err("missing")),
+            (&[b"first"], Err("missing")),
+            (&[b"Bearerfirst"], Err("missing")),
+            (&[b"Bearer FIRST"], Err("invalid")),
+            (&[b"Bearer first third"], Err("invalid")),
+            (&[b"Bearer f\xc3\xbcrst"], Err("invalid")),
+            (&[b"Bearer firs"], Err("invalid")),
+            (&[b"Bearer first", b"Bearer third"], Err("invalid")),
+        ];
+        for (authorizations, expected) in table {
+            let actual = verify(authorizations).await;
+            assert_eq!(
+                actual.as_deref(),
+                expected.as_ref().copied(),
+                "{authorizations:?}"
+            );
+        }
+        let long = format!("Bearer {}", "x".repeat(MAX_TOKEN + 1));
+        assert_eq!(verify(&[long.as_bytes()]).await, Err("invalid"));
+    }
+
+    #[tokio::test]
+    async fn the_last_principal_of_a_token_has_it() {
+        let tokens = tokens().with_token("first", Principal::new("carol"));
+        let principal = tokens.verify(&request(&[b"Bearer first"])).await.unwrap();
+        assert_eq!((principal.subject(), tokens.len()), ("carol", 3));
+        assert!(StaticTokens::new().is_empty() && !tokens.is_empty());
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        assert_eq!(format!("{:?}", tokens()), "StaticTokens { len: 3, .. }");
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_answered(value in prop::collection::vec(any::<u8>(), 0..64)) {
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                let (mut parts, ()) = Request::new(()).into_parts();
+                parts.headers.insert(AUTHORIZATION, value);
+                let _ = bearer(&parts);
+            }
+        }
+    }
+}
