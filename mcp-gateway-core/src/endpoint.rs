@@ -98,10 +98,7 @@ impl EndpointLayer {
     /// are never passed on.
     #[must_use]
     pub fn with_forwarded_headers(self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
-        let allowed = headers
-            .into_iter()
-            .filter(|name| !NEVER_FORWARDED.contains(name))
-            .collect();
+        let allowed = headers.into_iter().filter(is_forwardable).collect();
         self.with(|shared| shared.headers = allowed)
     }
 
@@ -378,6 +375,14 @@ fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
 
 fn takes_events(headers: &HeaderMap) -> bool {
     accepts(headers, "text/event-stream")
+}
+
+/// Whether a header of the name can be passed on to servers, where a gateway is told to.
+///
+/// Those cannot that belong to a connection, to the protocol, or to who the caller is here.
+#[must_use]
+pub fn is_forwardable(name: &HeaderName) -> bool {
+    !NEVER_FORWARDED.contains(name)
 }
 
 /// The headers of a request that may be passed on.

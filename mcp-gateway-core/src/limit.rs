@@ -21,7 +21,7 @@ pub(crate) use self::concurrency::Concurrency;
 /// let limits = Limits::default().with_timeout(Duration::from_secs(10)).with_concurrency(8, 100);
 /// assert_eq!(limits.timeout(), Duration::from_secs(10));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Limits {
     timeout: Duration,
     max_duration: Duration,
@@ -89,6 +89,30 @@ impl Limits {
     #[must_use]
     pub fn max_duration(&self) -> Duration {
         self.max_duration
+    }
+
+    /// How many calls the server gets at once.
+    #[must_use]
+    pub fn concurrent(&self) -> usize {
+        self.concurrent
+    }
+
+    /// How many calls wait for their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// After how many failures in a row the server is left alone.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// For how long it is left alone at first.
+    #[must_use]
+    pub fn pause(&self) -> Duration {
+        self.pause
     }
 
     pub(crate) fn concurrency(&self) -> Arc<Concurrency> {

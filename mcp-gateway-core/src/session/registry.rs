@@ -48,12 +48,26 @@ pub enum SessionError {
 }
 
 impl Sessions {
+    /// How long a session lasts by default: clients keep them for as long as a person works.
+    pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+    /// How long a session lasts by default without being used.
+    pub const DEFAULT_IDLE: Duration = Duration::from_secs(1800);
+
+    /// How many sessions there can be at a time by default.
+    pub const DEFAULT_MAX: usize = 50_000;
+
     /// Sessions whose identifiers `sealer` seals.
     ///
     /// They last a day, or half an hour without being used, and there are up to 50,000 at a time.
     #[must_use]
     pub fn new(sealer: Arc<Sealer>) -> Self {
-        Self::with_limits(sealer, DEFAULT_LIFETIME, DEFAULT_IDLE, DEFAULT_MAX)
+        Self::with_limits(
+            sealer,
+            Self::DEFAULT_LIFETIME,
+            Self::DEFAULT_IDLE,
+            Self::DEFAULT_MAX,
+        )
     }
 
     /// Sessions that last for `lifetime`, or for `idle` without being used, and of which there are
@@ -235,11 +249,6 @@ async fn sweep(sessions: Weak<Inner>) {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
-
-/// Clients keep sessions for as long as a person works.
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
-const DEFAULT_IDLE: Duration = Duration::from_secs(1800);
-const DEFAULT_MAX: usize = 50_000;
 
 /// How many ended sessions are remembered: at 120 bytes each, twelve megabytes.
 const MAX_ENDED: usize = 100_000;

@@ -70,6 +70,12 @@ impl Dialer {
         })
     }
 
+    /// Why no conversation could be begun lately, if none could.
+    pub(super) fn failure(&self) -> Option<UpstreamError> {
+        let memory = self.memory();
+        memory.failure.as_ref().map(|(_, error)| error.clone())
+    }
+
     /// Begins a conversation for those whom `key` describes.
     pub(super) async fn open(
         &self,

@@ -182,6 +182,12 @@ impl Server {
         views.values().filter(|view| view.is_connected()).count()
     }
 
+    /// Why the last attempt to begin a conversation failed, if it did.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<UpstreamError> {
+        self.dialer.failure()
+    }
+
     fn key(&self, call: &Call<Prepared>) -> ViewKey {
         let client = call.client();
         let modern = self.dialer.found() == Some(Era::Modern);
