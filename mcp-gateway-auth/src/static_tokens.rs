@@ -172,6 +172,9 @@ mod tests {
         parts
     }
 
+    /// The headers of a request, and the principal or what is wrong.
+    type Case<'a> = (&'a [&'a [u8]], Result<&'a str, &'a str>);
+
     async fn verify(authorizations: &[&[u8]]) -> Result<String, &'static str> {
         match tokens().verify(&request(authorizations)).await {
             Ok(principal) => Ok(principal.subject().to_owned()),
@@ -183,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_holder_of_a_token_is_believed() {
-        let table: [(&[&[u8]], Result<&str, &str>); 18] = [
+        let table: [Case<'_>; 18] = [
             (&[b"Bearer first"], Ok("alice")),
             (&[b"Bearer second"], Ok("alice")),
             (&[b"Bearer third"], Ok("bob")),
