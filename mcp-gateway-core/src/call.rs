@@ -87,11 +87,18 @@ use crate::{Cancellation, Credential};
 /// One MCP request of a known caller, and what else is known about it.
 #[derive(Debug)]
 pub struct Call<S = ()> {
+    // Boxed, because a call is handed on many times.
+    context: Box<Context>,
+    stage: S,
+}
+
+/// What is known of a call at every stage.
+#[derive(Debug)]
+struct Context {
     request: Request,
     caller: Arc<Caller>,
     cancellation: Option<Cancellation>,
     extensions: Extensions,
-    stage: S,
 }
 
 impl Call {
@@ -101,11 +108,14 @@ impl Call {
     /// need it, and tests.
     #[must_use]
     pub fn vouched_for(request: Request, caller: Arc<Caller>) -> Self {
-        Self {
+        let context = Context {
             request,
             caller,
             cancellation: None,
             extensions: Extensions::new(),
+        };
+        Self {
+            context: Box::new(context),
             stage: (),
         }
     }
@@ -113,7 +123,7 @@ impl Call {
     /// Sets how the client says that it does not want the answer any more.
     #[must_use]
     pub fn with_cancellation(mut self, cancellation: Cancellation) -> Self {
-        self.cancellation = Some(cancellation);
+        self.context.cancellation = Some(cancellation);
         self
     }
 }
@@ -122,62 +132,62 @@ impl<S> Call<S> {
     /// What the caller asks for.
     #[must_use]
     pub fn request(&self) -> &Request {
-        &self.request
+        &self.context.request
     }
 
     /// Who asks, by which client and through which gateway.
     #[must_use]
     pub fn caller(&self) -> &Arc<Caller> {
-        &self.caller
+        &self.context.caller
     }
 
     /// Who is calling.
     #[must_use]
     pub fn principal(&self) -> &Principal {
-        self.caller.principal()
+        self.context.caller.principal()
     }
 
     /// The program that calls on behalf of the principal.
     #[must_use]
     pub fn client(&self) -> &Client {
-        self.caller.client()
+        self.context.caller.client()
     }
 
     /// How the client says that it does not want the answer any more, where it has to say so.
     #[must_use]
     pub fn cancellation(&self) -> Option<&Cancellation> {
-        self.cancellation.as_ref()
+        self.context.cancellation.as_ref()
     }
 
     /// What layers of other crates have attached.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
-        &self.extensions
+        &self.context.extensions
     }
 
     /// What layers of other crates may attach to.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.extensions
+        &mut self.context.extensions
     }
 
     /// Moves the call to its next stage.
     pub(crate) fn advance<T>(self, next: impl FnOnce(S) -> T) -> Call<T> {
         Call {
-            request: self.request,
-            caller: self.caller,
-            cancellation: self.cancellation,
-            extensions: self.extensions,
+            context: self.context,
             stage: next(self.stage),
         }
     }
 
     /// A call for the same caller that asks for something else.
     pub(crate) fn derive<T>(&self, request: Request, stage: T) -> Call<T> {
-        Call {
+        let context = Context {
             request,
-            caller: Arc::clone(&self.caller),
-            cancellation: self.cancellation.clone(),
-            extensions: self.extensions.clone(),
+            caller: Arc::clone(&self.context.caller),
+            cancellation: self.context.cancellation.clone(),
+            extensions: self.context.extensions.clone(),
+        };
+        Call {
+            context: Box::new(context),
             stage,
         }
     }

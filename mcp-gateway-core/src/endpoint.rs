@@ -172,7 +172,7 @@ where
                 inner,
                 shared,
                 principal,
-                parts,
+                parts: Box::new(parts),
             };
             Ok(exchange.answer(body).await)
         }))
@@ -184,7 +184,7 @@ struct Exchange<S> {
     inner: S,
     shared: Arc<Shared>,
     principal: Principal,
-    parts: Parts,
+    parts: Box<Parts>,
 }
 
 impl<S: Calls> Exchange<S> {
@@ -200,7 +200,7 @@ impl<S: Calls> Exchange<S> {
                 Ok(body) => return self.post(body).await,
                 Err(error) => Err(error.into()),
             },
-            (&Method::GET, true) => self.legacy().get(&self.parts.headers).await,
+            (&Method::GET, true) => Box::pin(self.legacy().get(&self.parts.headers)).await,
             (&Method::GET, false) => self.open_channel(),
             (&Method::DELETE, true) => self.legacy().delete(&self.parts.headers),
             (&Method::DELETE, false) => Err(RequestError::MissingSession.into()),
@@ -245,7 +245,7 @@ impl<S: Calls> Exchange<S> {
                     Message::Request(request) => Some(request.id().clone()),
                     Message::Notification(_) | Message::Response(_) => None,
                 };
-                let answered = self.legacy().post(&self.parts, message).await;
+                let answered = Box::pin(self.legacy().post(&self.parts, message)).await;
                 answered.unwrap_or_else(|error| answer::error(&error, id.as_ref(), Era::Legacy))
             }
         }
@@ -274,7 +274,7 @@ impl<S: Calls> Exchange<S> {
                 answer::event_stream(stream::modern(events, id))
             }
             Ok(Reply::Events(events)) => {
-                answer::document(answer::without_events(events, &id).await)
+                answer::document(Box::pin(answer::without_events(events, &id)).await)
             }
             Ok(listing @ Reply::Listing(_)) => {
                 let written = answer::unwritten(&listing, &id);

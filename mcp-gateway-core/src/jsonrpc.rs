@@ -5,17 +5,26 @@
 //! types do not know; it stays the text that it was, with an index of the few places that matter.
 
 mod edits;
+mod envelope;
 mod error;
 mod fields;
 mod id;
 mod message;
+mod notification;
 mod params;
+mod request;
+mod response;
 mod scan;
+mod walker;
 
 pub(crate) use self::edits::Edits;
 pub use self::error::{ErrorObject, code};
 pub(crate) use self::fields::{Fields, string};
 pub use self::id::Id;
-pub use self::message::{Message, MessageError, Notification, Request, Response};
+pub use self::message::{Message, MessageError};
+pub use self::notification::Notification;
+pub(crate) use self::params::Params;
+pub use self::request::Request;
+pub use self::response::Response;
 pub use self::scan::ScanError;
 pub(crate) use self::scan::{Scanner, Seen};

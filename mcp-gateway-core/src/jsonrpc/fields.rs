@@ -1,9 +1,7 @@
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use super::walker::{Member, WalkError, Walker};
 
 /// Where the members of a JSON object are in the text that it was read from.
 ///
@@ -11,38 +9,67 @@ use serde_json::value::RawValue;
 /// escapes are resolved; an object that has a key twice is refused, because two readers of it could
 /// come to different conclusions.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fields(Vec<(Key, Range<usize>)>);
+pub(crate) struct Fields(Vec<Field>);
+
+#[derive(Clone, Debug)]
+struct Field {
+    key: Key,
+    value: Range<usize>,
+}
 
 #[derive(Clone, Debug)]
 enum Key {
     At(Range<usize>),
     /// A key that was written with escapes.
-    Owned(Box<str>),
+    Decoded(Box<str>),
+}
+
+/// Why an object cannot be read.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum FieldsError {
+    #[error("duplicate key {0:?}")]
+    Duplicate(String),
+    #[error("more than {MAX_MEMBERS} members")]
+    TooMany,
+    #[error(transparent)]
+    Walk(#[from] WalkError),
 }
 
 impl Fields {
     /// Reads the object at `span` of `text`.
-    pub(crate) fn read(text: &str, span: Range<usize>) -> Result<Self, serde_json::Error> {
-        let object: Object<'_> = serde_json::from_str(&text[span])?;
-        let at = |part: &str| {
-            let start = part.as_ptr() as usize - text.as_ptr() as usize;
-            start..start + part.len()
+    pub(crate) fn read(text: &str, span: Range<usize>) -> Result<Self, FieldsError> {
+        let mut walker = Walker::part(text, span);
+        let mut fields = Self(Vec::with_capacity(6));
+        walker.object(|member| fields.add(text, member))?;
+        walker.end()?;
+        Ok(fields)
+    }
+
+    fn add(&mut self, text: &str, member: Member) -> Result<(), FieldsError> {
+        let Member {
+            key,
+            escaped,
+            value,
+        } = member;
+        let key = match escaped {
+            false => Key::At(key),
+            true => Key::Decoded(decoded(text, key)),
         };
-        let entry = |(key, value): (Cow<'_, str>, &RawValue)| {
-            let key = match key {
-                Cow::Borrowed(key) => Key::At(at(key)),
-                Cow::Owned(key) => Key::Owned(key.into()),
-            };
-            (key, at(value.get()))
-        };
-        Ok(Self(object.0.into_iter().map(entry).collect()))
+        let name = key.text(text);
+        if self.0.iter().any(|field| field.key.text(text) == name) {
+            return Err(FieldsError::Duplicate(name.to_owned()));
+        }
+        if self.0.len() == MAX_MEMBERS {
+            return Err(FieldsError::TooMany);
+        }
+        self.0.push(Field { key, value });
+        Ok(())
     }
 
     /// The span of the value of `key`.
     pub(crate) fn span(&self, text: &str, key: &str) -> Option<Range<usize>> {
-        self.iter(text)
-            .find(|(name, _)| *name == key)
-            .map(|(_, span)| span)
+        let field = self.0.iter().find(|field| field.key.text(text) == key)?;
+        Some(field.value.clone())
     }
 
     /// The JSON text of the value of `key`.
@@ -60,11 +87,26 @@ impl Fields {
         &'a self,
         text: &'a str,
     ) -> impl Iterator<Item = (&'a str, Range<usize>)> + 'a {
-        self.0.iter().map(|(key, span)| match key {
-            Key::At(at) => (&text[at.clone()], span.clone()),
-            Key::Owned(key) => (&**key, span.clone()),
-        })
+        self.0
+            .iter()
+            .map(|field| (field.key.text(text), field.value.clone()))
     }
+}
+
+impl Key {
+    fn text<'a>(&'a self, text: &'a str) -> &'a str {
+        match self {
+            Self::At(span) => &text[span.clone()],
+            Self::Decoded(key) => key,
+        }
+    }
+}
+
+/// What is written with escapes at `span`, which is between quotes.
+pub(super) fn decoded(text: &str, span: Range<usize>) -> Box<str> {
+    let quoted = &text[span.start - 1..span.end + 1];
+    // What cannot be decoded, such as half a surrogate pair, is compared as it is written.
+    serde_json::from_str(quoted).unwrap_or_else(|_| text[span].into())
 }
 
 /// The string that the JSON `token` holds, if it holds one.
@@ -76,75 +118,15 @@ pub(crate) fn string(token: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(inner))
 }
 
-struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Object<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor)
-    }
-}
-
-struct ObjectVisitor;
-
-impl<'de> Visitor<'de> for ObjectVisitor {
-    type Value = Object<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut entries: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::with_capacity(8);
-        while let Some((KeyText(key), value)) = map.next_entry::<KeyText<'de>, &RawValue>()? {
-            if entries.len() >= MAX_MEMBERS {
-                return Err(A::Error::custom(format_args!(
-                    "more than {MAX_MEMBERS} members"
-                )));
-            }
-            if entries.iter().any(|(other, _)| *other == key) {
-                return Err(A::Error::custom(format_args!("duplicate key {key:?}")));
-            }
-            entries.push((key, value));
-        }
-        Ok(Object(entries))
-    }
-}
-
-struct KeyText<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for KeyText<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(KeyVisitor).map(Self)
-    }
-}
-
-struct KeyVisitor;
-
-impl<'de> Visitor<'de> for KeyVisitor {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(key))
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(key.to_owned()))
-    }
-}
-
-/// The objects that are read here are envelopes, parameters and `_meta`, none of which has more
-/// than a dozen members. The bound keeps the search for duplicates cheap.
+/// The objects that are read here are parameters, `_meta` and results, none of which has more than
+/// a dozen members. The bound keeps the search for duplicates cheap.
 const MAX_MEMBERS: usize = 256;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Fields, serde_json::Error> {
+    fn read(text: &str) -> Result<Fields, FieldsError> {
         Fields::read(text, 0..text.len())
     }
 
@@ -163,20 +145,26 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_read_with_the_offsets_of_the_whole() {
+        let text = r#"[{"a":{"b":1}},2]"#;
+        let fields = Fields::read(text, 1..14).unwrap();
+        assert_eq!(fields.span(text, "a"), Some(6..13));
+        assert!(Fields::read(text, 1..15).is_err());
+    }
+
+    #[test]
     fn what_two_readers_could_read_differently_is_refused() {
         let error = read(r#"{"name":"a","n\u0061me":"b"}"#).unwrap_err();
-        assert!(
-            error.to_string().starts_with("duplicate key \"name\""),
-            "{error}"
-        );
+        assert_eq!(error, FieldsError::Duplicate("name".to_owned()));
         for text in ["[]", "1", "{", "{} {}", r#"{"a":}"#, r#"{"a":1,}"#] {
-            assert!(read(text).is_err(), "{text}");
+            assert!(matches!(read(text), Err(FieldsError::Walk(_))), "{text}");
         }
     }
 
     #[test]
     fn many_members_are_refused_before_they_cost_time() {
         let members: Vec<_> = (0..100_000).map(|n| format!("\"{n}\":0")).collect();
-        assert!(read(&format!("{{{}}}", members.join(","))).is_err());
+        let error = read(&format!("{{{}}}", members.join(","))).unwrap_err();
+        assert_eq!(error, FieldsError::TooMany);
     }
 }

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::fields::Fields;
+use super::fields::{Fields, FieldsError};
 use crate::protocol::meta;
 
 /// Where the parameters of a message are in its text, one level deep, and those of `_meta`.
@@ -13,7 +13,7 @@ pub(crate) struct Params {
 }
 
 impl Params {
-    pub(super) fn read(text: &str, span: Option<Range<usize>>) -> Result<Self, serde_json::Error> {
+    pub(super) fn read(text: &str, span: Option<Range<usize>>) -> Result<Self, FieldsError> {
         let Some(span) = span else {
             return Ok(Self::default());
         };

@@ -80,9 +80,10 @@ impl View {
                 let facts = self.facts(&call).await?;
                 Reply::result(call.request().id(), &facts.to_discover())
             }
-            Method::SubscriptionsListen => self.listen(&call).await?,
+            // What is rare is boxed, so that what is frequent has less to carry.
+            Method::SubscriptionsListen => Box::pin(self.listen(&call)).await?,
             method => match ListKind::of(method) {
-                Some(kind) => Reply::Listing(self.listing(kind, &call).await?),
+                Some(kind) => Reply::Listing(Box::pin(self.listing(kind, &call)).await?),
                 None => self.forward(call).await?,
             },
         };
@@ -133,12 +134,17 @@ impl View {
         &self,
         call: &Call<Prepared>,
     ) -> Result<Arc<dyn Conversation>, UpstreamError> {
-        if let Some(conversing) = self.present() {
-            return Ok(conversing);
+        match self.present() {
+            Some(conversation) => Ok(conversation),
+            None => Box::pin(self.begin(call)).await,
         }
+    }
+
+    /// Begins a conversation, unless somebody else just has.
+    async fn begin(&self, call: &Call<Prepared>) -> Result<Arc<dyn Conversation>, UpstreamError> {
         let _connecting = self.connecting.lock().await;
-        if let Some(conversing) = self.present() {
-            return Ok(conversing);
+        if let Some(conversation) = self.present() {
+            return Ok(conversation);
         }
         if let Some(ended) = self.conversation.swap(None) {
             ended.0.close().await;

@@ -34,11 +34,18 @@ fn what_is_not_a_message_says_why() {
         "[".repeat(200)
     );
     let table = [
-        ("{", "the body is not valid JSON: EOF"),
-        ("{\"a\":1}}", "the body is not valid JSON: trailing"),
+        (
+            "{",
+            "the body is not valid JSON: a string is expected at offset 1",
+        ),
+        (
+            "{\"a\":1}}",
+            "the body is not valid JSON: something follows the value at offset 7",
+        ),
         ("[]", "batches"),
+        ("[", "the body is not valid JSON"),
         (" [{}]", "batches"),
-        ("\"a\"", "not a JSON-RPC message: invalid type: string"),
+        ("\"a\"", "not a JSON-RPC message: it is not an object"),
         (
             r#"{"id":1,"method":"m"}"#,
             "not a JSON-RPC message: the member jsonrpc",
@@ -69,7 +76,7 @@ fn what_is_not_a_message_says_why() {
         ),
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"m","params":[1]}"#,
-            "invalid params: invalid type",
+            "invalid params: an object is expected",
         ),
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":1,"a":2}}"#,
@@ -77,9 +84,9 @@ fn what_is_not_a_message_says_why() {
         ),
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":3}}"#,
-            "invalid params: inval",
+            "invalid params: an obj",
         ),
-        (&deep, "the body is nested deeper than 128 levels"),
+        (&deep, "the body is nested deeper than 127 levels"),
     ];
     for (text, expected) in table {
         let error = parse(text).unwrap_err().to_string();

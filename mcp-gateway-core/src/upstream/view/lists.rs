@@ -134,7 +134,7 @@ impl View {
         }
         let listing = match self.lists.known(ListKind::Tools) {
             Some(listing) => Some(listing),
-            None => self.tools_of_modern(call).await?,
+            None => Box::pin(self.tools_of_modern(call)).await?,
         };
         let sent = call.caller().headers();
         let Some(tool) = listing.as_ref().and_then(|listing| listing.get(name)) else {
