@@ -1,0 +1,141 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{Network, Secret};
+use crate::document::{Field, Read};
+
+/// Who may call.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Auth {
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) anonymous: Anonymous,
+}
+
+/// Whether those may call who present nothing.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Anonymous {
+    /// From wherever the gateway can be reached.
+    Everywhere,
+    /// As long as only this machine can reach the gateway.
+    Local,
+    #[default]
+    Never,
+}
+
+/// A token that somebody was given.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Token {
+    /// Who it was given to.
+    pub(crate) name: Arc<str>,
+    pub(crate) secret: Secret,
+}
+
+impl Auth {
+    /// Whether nothing is said about who may call.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tokens.is_empty() && self.anonymous == Anonymous::Never
+    }
+
+    /// Notes a gateway that everybody could call by accident.
+    pub(super) fn check(&self, network: &Network, whole: &Field<'_>) {
+        if let Some(address) = self.opens(network) {
+            whole.problem(open_to_all(address));
+        }
+    }
+
+    /// The address at which everybody could call by accident.
+    pub(crate) fn opens(&self, network: &Network) -> Option<std::net::SocketAddr> {
+        let local = self.anonymous == Anonymous::Local;
+        (local && !network.listen.ip().is_loopback()).then_some(network.listen)
+    }
+}
+
+/// What is wrong with a gateway that everybody could call by accident.
+pub(crate) fn open_to_all(address: std::net::SocketAddr) -> String {
+    format!(
+        "auth.anonymous is for gateways that only this machine can reach, and {address} can be \
+         reached from elsewhere; add tokens, or say auth.insecureAnonymous"
+    )
+}
+
+impl Read for Auth {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let list = table.field("tokens");
+        let tokens: Vec<Token> = list.as_ref().and_then(Field::read).unwrap_or_default();
+        if let Some(list) = list {
+            check_distinct(&tokens, &list);
+        }
+        let local = table.get("anonymous").unwrap_or(false);
+        let everywhere = table.get("insecureAnonymous").unwrap_or(false);
+        table.finish();
+        Some(Self {
+            tokens,
+            anonymous: match (everywhere, local) {
+                (true, _) => Anonymous::Everywhere,
+                (false, true) => Anonymous::Local,
+                (false, false) => Anonymous::Never,
+            },
+        })
+    }
+}
+
+/// Notes tokens that two people were given, who could not be told apart then.
+fn check_distinct(tokens: &[Token], list: &Field<'_>) {
+    let mut known = HashSet::new();
+    for token in tokens {
+        let secret = token.secret.expose();
+        if !secret.is_empty() && !known.insert(secret) {
+            list.problem(format!(
+                "the token of {:?} is somebody else's too",
+                token.name
+            ));
+        }
+    }
+}
+
+impl Read for Token {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let name = table.required("name", principal);
+        let secret = table.required("token", token);
+        table.finish();
+        Some(Self {
+            name: name?,
+            secret: secret?,
+        })
+    }
+}
+
+fn principal(field: &Field<'_>) -> Option<Arc<str>> {
+    field.parse("a name", |text| {
+        let printable = !text.trim().is_empty() && !text.contains(char::is_control);
+        match printable && text.len() <= MAX_NAME {
+            true => Ok(text.into()),
+            false => Err(format!(
+                "it must be printable, and up to {MAX_NAME} bytes long"
+            )),
+        }
+    })
+}
+
+fn token(field: &Field<'_>) -> Option<Secret> {
+    let secret: Secret = field.read()?;
+    let text = secret.expose();
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        field.problem("a token has no spaces, and only characters of ASCII");
+        return None;
+    }
+    if !text.is_empty() && text.len() < SAFE_LENGTH {
+        field.warning(
+            "the token is short enough to be guessed; take one from: openssl rand -hex 32",
+        );
+    }
+    Some(secret)
+}
+
+/// Names are part of session identifiers, which are headers.
+const MAX_NAME: usize = 256;
+
+/// 128 random bits have at least this length in any form that is in use.
+const SAFE_LENGTH: usize = 20;

@@ -1,0 +1,108 @@
+use std::net::{Ipv4Addr, SocketAddr};
+
+use http::uri::Authority;
+use url::{Origin, Url};
+
+use crate::document::{Field, Read, Table};
+
+/// Where the gateway listens, and by which names it is known.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Network {
+    pub(crate) listen: SocketAddr,
+    /// Where clients reach the gateway, if that is not where it listens.
+    pub(crate) public_url: Option<Url>,
+    /// The host names under which the gateway is called.
+    pub(crate) hosts: Vec<String>,
+    /// The origins whose web pages may call the gateway.
+    pub(crate) origins: Vec<String>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            listen: DEFAULT_LISTEN,
+            public_url: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+        }
+    }
+}
+
+impl Network {
+    /// Reads the keys of a file that are about the network.
+    pub(super) fn read_keys(table: &mut Table<'_>) -> Self {
+        let listen = table.get_with("listen", |field| field.parse("an address", listen_address));
+        let public_url = table.get_with("publicUrl", |field| field.parse("a URL", web_url));
+        let hosts: Vec<Host> = table.get("hosts").unwrap_or_default();
+        let origins: Vec<WebOrigin> = table.get("origins").unwrap_or_default();
+        Self {
+            listen: listen.unwrap_or(DEFAULT_LISTEN),
+            public_url,
+            hosts: hosts.into_iter().map(|Host(host)| host).collect(),
+            origins: origins
+                .into_iter()
+                .map(|WebOrigin(origin)| origin)
+                .collect(),
+        }
+    }
+}
+
+struct Host(String);
+
+impl Read for Host {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.parse("the name of a host", |text| {
+            let authority = text.parse::<Authority>();
+            let bare = authority.is_ok_and(|authority| authority.host() == text);
+            match bare {
+                true => Ok(Self(text.to_ascii_lowercase())),
+                false => Err("write the name alone, such as mcp.example.com".to_owned()),
+            }
+        })
+    }
+}
+
+struct WebOrigin(String);
+
+impl Read for WebOrigin {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.parse("the origin of a web page", |text| {
+            let url = web_url(text)?;
+            match url.origin() {
+                origin @ Origin::Tuple(..) if url.path() == "/" => {
+                    Ok(Self(origin.ascii_serialization()))
+                }
+                Origin::Tuple(..) | Origin::Opaque(_) => {
+                    Err("write it without a path, such as https://app.example.com".to_owned())
+                }
+            }
+        })
+    }
+}
+
+/// Reads an address to listen at.
+pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let address = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    address.parse().map_err(|_| {
+        "write an IP address and a port, such as 127.0.0.1:8080, or 0.0.0.0:8080 for all networks"
+            .to_owned()
+    })
+}
+
+/// Reads the URL of something that is reached over HTTP.
+pub(crate) fn web_url(text: &str) -> Result<Url, String> {
+    let hint = "write it as https://mcp.example.com/mcp";
+    let url = Url::parse(text).map_err(|error| format!("{error}; {hint}"))?;
+    match url.scheme() {
+        "http" | "https" if url.username().is_empty() && url.password().is_none() => Ok(url),
+        "http" | "https" => Err("leave out the user and the password".to_owned()),
+        _ => Err(format!("it must begin with http:// or https://; {hint}")),
+    }
+}
+
+/// Only this machine can reach it, so that nobody runs an open gateway by accident.
+pub(crate) const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);

@@ -1,0 +1,248 @@
+use std::io;
+use std::path::Path;
+
+use mcp_gateway_core::upstream::SessionPolicy;
+use proptest::prelude::*;
+use secrecy::SecretString;
+
+use super::*;
+use crate::document::Lookup;
+
+/// A system whose variables and files are named after what is in them.
+#[derive(Debug)]
+struct Stage;
+
+impl Outside for Stage {
+    fn variable(&self, name: &str) -> Lookup {
+        match name {
+            "MISSING" => Lookup::Missing,
+            name => Lookup::Found(SecretString::from(format!("value-of-the-variable-{name}"))),
+        }
+    }
+
+    fn file(&self, path: &Path) -> Result<Lookup, io::Error> {
+        match path.to_str() {
+            Some("/missing") => Err(io::ErrorKind::NotFound.into()),
+            Some("/empty") => Ok(Lookup::Found(SecretString::from(""))),
+            _ => Ok(Lookup::Found(SecretString::from("0f".repeat(32)))),
+        }
+    }
+}
+
+fn read(text: &str) -> Config {
+    match Config::read_from(text, &Stage) {
+        Ok((config, warnings)) => {
+            assert!(warnings.is_empty(), "{warnings}");
+            config
+        }
+        Err(problems) => panic!("{text}\n{problems}"),
+    }
+}
+
+/// The lines about what is wrong, without the name of the file.
+fn problems(text: &str) -> Vec<String> {
+    let problems = match Config::read_from(text, &Stage) {
+        Ok((_, warnings)) => warnings,
+        Err(problems) => problems,
+    };
+    let lines = problems.lines("");
+    lines
+        .map(|line| line.trim_start_matches(':').to_owned())
+        .collect()
+}
+
+#[test]
+fn what_is_left_out_has_defaults() {
+    let config = read("servers: [{ name: demo, builtin: demo }]");
+    assert_eq!(config.network, Network::default());
+    assert!(config.auth.is_empty() && config.session_key.is_none());
+    assert_eq!(config.shutdown_timeout, Duration::from_secs(30));
+    assert_eq!(config.limits, EndpointLimits::default());
+    let [gateway] = &*config.gateways else {
+        panic!("{:?}", config.gateways);
+    };
+    assert_eq!(
+        (&*gateway.name, &*gateway.servers),
+        ("default", &["demo".into()][..])
+    );
+    let server = &config.servers[0];
+    assert_eq!(
+        (&*server.prefix, server.sessions),
+        ("demo", SessionPolicy::Shared)
+    );
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = read(include_str!("tests/full.yaml"));
+    insta::assert_debug_snapshot!(config);
+    let Transport::Remote(remote) = &config.servers[0].transport else {
+        panic!("{config:?}");
+    };
+    let headers: Vec<_> = remote
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+        .collect();
+    assert_eq!(
+        headers,
+        [
+            ("x-tenant", "acme"),
+            ("x-api-key", "value-of-the-variable-KEY"),
+            ("authorization", "Bearer value-of-the-variable-GITHUB"),
+        ]
+    );
+    let Transport::Process(process) = &config.servers[1].transport else {
+        panic!("{config:?}");
+    };
+    assert_eq!(process.args, ["-y", "server-files", "8080"]);
+    assert_eq!(process.env[1], ("LEVEL".to_owned(), Secret::new("3")));
+}
+
+#[test]
+fn all_mistakes_are_found_at_once() {
+    let lines = problems(include_str!("tests/mistakes.yaml"));
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn programs_are_not_shared_by_accident() {
+    let config = read("servers: [{ name: a, process: { command: a } }]");
+    assert_eq!(config.servers[0].sessions, SessionPolicy::PerPrincipal);
+}
+
+#[test]
+fn one_mistake_has_one_message() {
+    for (text, expected) in MISTAKES {
+        let lines = problems(text);
+        assert!(
+            lines.iter().any(|line| line == expected),
+            "{text}\n{lines:#?}"
+        );
+    }
+}
+
+/// Texts, and what is said of them.
+const MISTAKES: &[(&str, &str)] = &[
+    ("", "1:1: there is nothing in it"),
+    ("[]", "1:1: expected a map, not a list"),
+    (
+        "x: 1",
+        "1:1: \"x\" is not a key here; there are: listen, publicUrl, hosts, origins, servers, gateways, defaultGateway, auth, limits, sessionKey, metrics, log, shutdownTimeout",
+    ),
+    (
+        "listen: 127.0.0.1:80\nlisten: 127.0.0.1:80",
+        "2:1: \"listen\" is there twice; first in line 1",
+    ),
+    (
+        "gateways: []",
+        "1:11: gateways: there must be a gateway; leave the key out for one over all servers",
+    ),
+    (
+        "gateways: [{ name: sse }]",
+        "1:20: gateways[0].name: \"sse\" is not the name of a gateway: the default gateway has that path",
+    ),
+    (
+        "defaultGateway: x",
+        "1:17: defaultGateway: there is no gateway \"x\"; there are: default",
+    ),
+    (
+        "servers: [{ name: a__b, builtin: demo }]",
+        "1:19: servers[0].name: add a prefix, because by default it is the name: \"a__b\" cannot be a prefix: use letters, digits, '-', '.' and single '_', neither beginning nor ending with '_', up to 32 characters",
+    ),
+    (
+        "servers: [{ name: a, builtin: demo, prefix: '' }, { name: b, builtin: demo, prefix: '' }]",
+        "1:10: servers: \"b\" cannot have the prefix \"\", which \"a\" has",
+    ),
+    (
+        "servers: [{ name: a }]",
+        "1:11: servers[0]: one of these is missing: builtin, process, remote",
+    ),
+    (
+        "servers: [{ name: a, builtin: demo, remote: { url: http://a } }]",
+        "1:11: servers[0]: only one of these can be there: builtin, process, remote",
+    ),
+    (
+        "servers: [{ name: a, process: { command: npx -y x } }]",
+        "1:42: warning: servers[0].process.command: this is one name with spaces in it; arguments stand in args",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: http://a, headers: { host: { value: x } } } }]",
+        "1:64: servers[0].remote.headers.host: this header belongs to the connection or the protocol",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: http://a, headers: { Authorization: { value: x } } } }]",
+        "1:75: servers[0].remote.headers.Authorization: \"value\" is not a key here; there are: env, file",
+    ),
+    (
+        "auth: { anonymous: 'true' }",
+        "1:20: auth.anonymous: expected true or false without quotes",
+    ),
+    (
+        "auth: { tokens: [{ name: a, token: hunter2 }] }",
+        "1:36: auth.tokens[0].token: secrets do not stand in this file; refer to one: { env: NAME } or { file: PATH }",
+    ),
+    (
+        "auth: { tokens: [{ name: a, token: { env: A } }, { name: b, token: { env: A } }] }",
+        "1:17: auth.tokens: the token of \"b\" is somebody else's too",
+    ),
+    (
+        "sessionKey: { env: A }",
+        "1:13: sessionKey: the key must have 32 bytes, as from: openssl rand -base64 32",
+    ),
+    (
+        "log: { level: loud }",
+        "1:15: log.level: \"loud\" is not a level: there are: trace, debug, info, warn, error, off",
+    ),
+    (
+        "limits: { sessions: { idle: 2d } }",
+        "1:21: limits.sessions: idle is longer than lifetime, which would end a session first",
+    ),
+];
+
+#[test]
+fn an_open_gateway_has_to_be_asked_for() {
+    let open = "listen: 0.0.0.0:80\nauth: { anonymous: true }";
+    assert!(
+        problems(open)[0].contains("insecureAnonymous"),
+        "{:?}",
+        problems(open)
+    );
+    let config = read("listen: 0.0.0.0:80\nauth: { insecureAnonymous: true }");
+    assert_eq!(config.auth.anonymous, Anonymous::Everywhere);
+    let config = read("auth: { anonymous: true }");
+    assert_eq!(config.auth.anonymous, Anonymous::Local);
+}
+
+#[test]
+fn a_file_can_be_read_by_itself() {
+    let config = parse(include_str!("tests/full.yaml")).unwrap();
+    assert_eq!(config.auth.tokens[0].secret.expose(), "");
+}
+
+#[test]
+fn servers_are_compared_by_what_is_said_of_them() {
+    let server = |text: &str| read(&format!("servers:\n{text}")).servers.remove(0);
+    let one = server("- { name: a, process: { command: a, env: { X: { env: A } } } }");
+    let moved = server("- process:\n    env: { X: { env: A } }\n    command: a\n  name: a");
+    let other = server("- { name: a, process: { command: a, env: { X: { env: B } } } }");
+    assert!(one == moved && one != other);
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_answered(text in "[a-z:\\[\\]{}, \\n-]{0,80}") {
+        let _ = parse(&text);
+    }
+
+    /// Whatever stands in the place of a value, the rest is read and nothing panics.
+    #[test]
+    fn any_value_is_answered(at in 0..60_usize, value in "[-0-9a-z{}\\[\\]: '&*]{0,12}") {
+        let lines = include_str!("tests/full.yaml").lines().enumerate();
+        let line = |(number, line): (usize, &str)| match line.split_once(": ") {
+            Some((key, _)) if number == at => format!("{key}: {value}"),
+            _ => line.to_owned(),
+        };
+        let _ = parse(&lines.map(line).collect::<Vec<_>>().join("\n"));
+    }
+}

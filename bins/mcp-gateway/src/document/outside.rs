@@ -1,0 +1,110 @@
+use std::fmt;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use secrecy::SecretString;
+
+/// What a file refers to that is not in it: variables of the environment, and other files.
+pub(crate) trait Outside: fmt::Debug {
+    /// The value of a variable.
+    fn variable(&self, name: &str) -> Lookup;
+
+    /// The content of a file, without the end of its last line.
+    fn file(&self, path: &Path) -> Result<Lookup, io::Error>;
+}
+
+/// What has been found outside a file.
+#[derive(Debug)]
+pub(crate) enum Lookup {
+    Found(SecretString),
+    Missing,
+    /// Nothing has been looked at, so that nothing can be said.
+    Unread,
+}
+
+/// The system that the program runs on.
+#[derive(Debug, Default)]
+pub(crate) struct System {
+    files: Mutex<Vec<PathBuf>>,
+}
+
+impl System {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// The files that have been read so far.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        self.files
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Outside for System {
+    fn variable(&self, name: &str) -> Lookup {
+        match std::env::var(name) {
+            Ok(value) => Lookup::Found(value.into()),
+            Err(_) => Lookup::Missing,
+        }
+    }
+
+    fn file(&self, path: &Path) -> Result<Lookup, io::Error> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.push(path.to_owned());
+        drop(files);
+        let mut text = String::new();
+        let file = std::fs::File::open(path)?;
+        let read = file.take(MAX_FILE + 1).read_to_string(&mut text)?;
+        if read as u64 > MAX_FILE {
+            let too_large = format!("it is larger than {MAX_FILE} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, too_large));
+        }
+        let end = text.trim_end_matches(['\r', '\n']).len();
+        text.truncate(end);
+        Ok(Lookup::Found(text.into()))
+    }
+}
+
+/// Nothing at all: for a file that is to be read by itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nothing;
+
+impl Outside for Nothing {
+    fn variable(&self, _: &str) -> Lookup {
+        Lookup::Unread
+    }
+
+    fn file(&self, _: &Path) -> Result<Lookup, io::Error> {
+        Ok(Lookup::Unread)
+    }
+}
+
+/// No secret is larger, but a device without an end would be.
+const MAX_FILE: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn files_are_read_without_their_last_line_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let system = System::new();
+        for (content, expected) in [("a\n", "a"), ("a\r\n", "a"), (" a b ", " a b "), ("", "")] {
+            std::fs::write(&path, content).unwrap();
+            let Lookup::Found(text) = system.file(&path).unwrap() else {
+                panic!("{content:?}");
+            };
+            assert_eq!(text.expose_secret(), expected);
+        }
+        assert!(system.file(&folder.path().join("none")).is_err());
+        assert!(system.file(Path::new("/dev/zero")).is_err());
+        assert_eq!(system.files()[0], path);
+    }
+}
