@@ -1,6 +1,36 @@
-//! One governed endpoint in front of many MCP servers.
-#![expect(dead_code, reason = "the commands that use it come next")]
+//! One governed endpoint in front of many MCP servers: the program `mcp-gateway`.
+//!
+//! Everything that a gateway does is in the crate `mcp-gateway-core`, and can be embedded from
+//! there. This crate knows files, the environment, signals and the command line, and puts the parts
+//! together:
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`cli`] | the commands |
+//! | [`config`] | the configuration file, and what is wrong with it |
+//!
+//! The library is for the program and for what tests it; other programs should not depend on it.
 
+mod access;
+mod banner;
+pub mod cli;
+mod client;
 pub mod config;
+mod connect;
+mod credentials;
+#[cfg(feature = "demo")]
+mod demo;
 mod document;
+mod files;
+mod fleet;
+mod front;
 mod import;
+mod logging;
+mod metrics;
+mod output;
+mod platform;
+mod routing;
+mod serve;
+mod signals;
+mod source;
+mod watch;

@@ -1,2 +1,7 @@
 //! One governed endpoint in front of many MCP servers.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mcp_gateway::cli::main()
+}

@@ -1,0 +1,98 @@
+//! What a gateway says when it is ready.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::config::{Config, Network};
+use crate::connect::Endpoint;
+use crate::output::say;
+use crate::source::{Ready, Source, TOKEN_VARIABLE};
+
+/// Says where the gateway is, and how clients connect to it.
+///
+/// # Errors
+///
+/// When nobody reads it.
+pub(crate) fn show(ready: &Ready, address: SocketAddr, source: &Source) -> io::Result<()> {
+    let config = &ready.config;
+    let base = base(&config.network, address);
+    let mut lines = vec![
+        format!("mcp-gateway {} is ready", env!("CARGO_PKG_VERSION")),
+        String::new(),
+        format!("  endpoint  {base}/mcp"),
+    ];
+    if config.gateways.len() > 1 {
+        let gateways = config.gateways.iter();
+        lines.extend(gateways.map(|gateway| format!("            {base}/v1/mcp/{}", gateway.name)));
+    }
+    lines.push(format!("  servers   {}", servers(config)));
+    if ready.own_token {
+        lines.extend(own_token(source, &base));
+    }
+    say(lines.join("\n"))
+}
+
+fn servers(config: &Config) -> String {
+    let names: Vec<_> = config.servers.iter().map(|server| &*server.name).collect();
+    match names.len() {
+        0 => "none".to_owned(),
+        1..=MAX_NAMES => names.join(", "),
+        more => format!(
+            "{} and {} more",
+            names[..MAX_NAMES].join(", "),
+            more - MAX_NAMES
+        ),
+    }
+}
+
+/// What the owner of a gateway needs to know that has a token of its own.
+fn own_token(source: &Source, base: &str) -> Vec<String> {
+    if !source.token_is_new {
+        return vec![format!("  token     the value of {TOKEN_VARIABLE}")];
+    }
+    let secret = source.token.secret.expose();
+    let mut lines = vec![
+        format!("  token     {secret}"),
+        format!("            (for this run alone; set {TOKEN_VARIABLE} to choose one)"),
+        String::new(),
+        "Paste this to connect:".to_owned(),
+        String::new(),
+        format!("  export {TOKEN_VARIABLE}={secret}"),
+    ];
+    if let Ok(endpoint) = Endpoint::new(base, None, Some(TOKEN_VARIABLE.to_owned())) {
+        let commands = [
+            ("Claude Code", endpoint.claude_code()),
+            ("Codex", endpoint.codex()),
+        ];
+        let command = |(client, command)| format!("  {command}  # {client}");
+        lines.extend(commands.map(command));
+        lines.push(format!(
+            "  mcp-gateway tools --url {}  # the tools that there are",
+            endpoint.url
+        ));
+    }
+    let others = "Claude Desktop, Cursor, VS Code, Copilot CLI, Open WebUI, n8n, curl";
+    lines.extend([
+        String::new(),
+        format!("{others}:"),
+        String::new(),
+        format!("  mcp-gateway connect --url {base}"),
+    ]);
+    lines
+}
+
+/// Where clients reach the gateway that listens at `address`.
+fn base(network: &Network, address: SocketAddr) -> String {
+    if let Some(url) = &network.public_url {
+        return url.as_str().trim_end_matches('/').to_owned();
+    }
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
+}
+
+/// How many servers are named.
+const MAX_NAMES: usize = 8;

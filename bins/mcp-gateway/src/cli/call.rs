@@ -1,0 +1,182 @@
+use std::io::{self, Read as _};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use mcp_gateway_core::jsonrpc::Notification;
+use mcp_gateway_core::protocol::Method;
+use serde_json::{Map, Value};
+
+use super::target::TargetArgs;
+use crate::client::Servers;
+use crate::output::{complain, say};
+
+#[derive(Debug, Args)]
+pub(super) struct CallArgs {
+    /// The tool, by the name that `tools` shows
+    tool: String,
+    /// Its arguments, as a JSON object; `-` reads it from the standard input
+    #[arg(value_name = "JSON")]
+    arguments: Option<String>,
+    /// One argument; may be repeated
+    #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = named)]
+    named: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+    /// Write the result as the server sent it
+    #[arg(long)]
+    json: bool,
+}
+
+/// Calls a tool of `servers`.
+///
+/// # Errors
+///
+/// When it cannot be called.
+pub(super) async fn run(args: &CallArgs, servers: &Servers) -> anyhow::Result<ExitCode> {
+    let tool = servers.tool(&args.tool).await?;
+    let arguments = args.arguments(&tool)?;
+    let result = servers.call(&args.tool, &arguments, show_progress).await?;
+    let parsed: Value = serde_json::from_str(&result).context("the result is not JSON")?;
+    if args.json {
+        say(&result)?;
+    } else if let Some(kind) = parsed["resultType"]
+        .as_str()
+        .filter(|kind| *kind != "complete")
+    {
+        bail!("the tool wants to ask something ({kind}), which the command line cannot answer");
+    } else {
+        for line in lines(&parsed) {
+            say(line)?;
+        }
+    }
+    Ok(match parsed["isError"].as_bool() {
+        Some(true) => ExitCode::FAILURE,
+        Some(false) | None => ExitCode::SUCCESS,
+    })
+}
+
+impl CallArgs {
+    /// The arguments for `tool`.
+    fn arguments(&self, tool: &Value) -> anyhow::Result<Map<String, Value>> {
+        let text = match self.arguments.as_deref() {
+            None => "{}".to_owned(),
+            Some("-") => {
+                let mut text = String::new();
+                io::stdin().read_to_string(&mut text)?;
+                text
+            }
+            Some(text) => text.to_owned(),
+        };
+        let mut arguments: Map<String, Value> =
+            serde_json::from_str(&text).context("the arguments are not a JSON object")?;
+        let properties = &tool["inputSchema"]["properties"];
+        for (name, value) in &self.named {
+            arguments.insert(name.clone(), typed(value, &properties[name]));
+        }
+        Ok(arguments)
+    }
+}
+
+/// What `text` is as a value of the schema: JSON, unless it is to be a text.
+fn typed(text: &str, schema: &Value) -> Value {
+    if schema["type"] == "string" {
+        return text.into();
+    }
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
+fn named(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some(_) | None => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+fn show_progress(notification: &Notification) {
+    if notification.method() != &Method::Progress {
+        return;
+    }
+    let number = |key| notification.param(key).unwrap_or_default();
+    let message: Option<String> = serde_json::from_str(number("message")).ok();
+    complain(match (message, number("total")) {
+        (Some(message), _) => message,
+        (None, "") => number("progress").to_owned(),
+        (None, total) => format!("{} of {total}", number("progress")),
+    });
+}
+
+/// What a result says, for people.
+fn lines(result: &Value) -> Vec<String> {
+    let blocks = result["content"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    match (blocks, &result["structuredContent"]) {
+        ([], Value::Null) => Vec::new(),
+        ([], structured) => vec![format!("{structured:#}")],
+        (blocks, _) => blocks.iter().map(block).collect(),
+    }
+}
+
+fn block(block: &Value) -> String {
+    let text = |key: &str| block[key].as_str().unwrap_or_default();
+    let resource = &block["resource"];
+    match text("type") {
+        "text" => text("text").to_owned(),
+        "resource_link" => format!("[resource {}]", text("uri")),
+        "resource" => match resource["text"].as_str() {
+            Some(text) => text.to_owned(),
+            None => format!(
+                "[resource {}]",
+                resource["uri"].as_str().unwrap_or_default()
+            ),
+        },
+        // Four characters of base64 are three bytes.
+        kind => format!(
+            "[{kind}, {}, {} bytes]",
+            text("mimeType"),
+            text("data").len() / 4 * 3
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn arguments_have_the_type_that_the_tool_wants() {
+        let text = json!({ "type": "string" });
+        assert_eq!(typed("12", &text), json!("12"));
+        assert_eq!(typed("12", &json!({ "type": "integer" })), json!(12));
+        assert_eq!(typed("[1]", &Value::Null), json!([1]));
+        assert_eq!(typed("a b", &Value::Null), json!("a b"));
+        assert_eq!(named("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert!(named("a").is_err() && named("=b").is_err());
+    }
+
+    #[test]
+    fn results_are_written_for_people() {
+        let result = json!({ "content": [
+            { "type": "text", "text": "hello" },
+            { "type": "image", "mimeType": "image/png", "data": "AAAABBBB" },
+            { "type": "resource_link", "uri": "a:b" },
+            { "type": "resource", "resource": { "uri": "a:c", "text": "content" } },
+        ], "structuredContent": { "a": 1 } });
+        let expected = [
+            "hello",
+            "[image, image/png, 6 bytes]",
+            "[resource a:b]",
+            "content",
+        ];
+        assert_eq!(lines(&result), expected);
+        assert_eq!(
+            lines(&json!({ "structuredContent": { "a": 1 } })),
+            ["{\n  \"a\": 1\n}"]
+        );
+        assert!(lines(&json!({})).is_empty());
+    }
+}

@@ -1,0 +1,61 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::config::Config;
+use crate::document::{Nothing, Outside, System};
+use crate::files::Files;
+use crate::output::say;
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// The files; JSON is that of a client, such as .mcp.json
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Do not look up variables of the environment, and other files
+    #[arg(long)]
+    without_secrets: bool,
+}
+
+/// Says everything that is wrong with files.
+///
+/// # Errors
+///
+/// When nobody reads it.
+pub(super) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
+    let files = Files::sorted(args.files).map_err(anyhow::Error::msg)?;
+    let system = System::new();
+    let outside: &dyn Outside = match args.without_secrets {
+        true => &Nothing,
+        false => &system,
+    };
+    let (findings, config) = match files.load(outside) {
+        Ok(loaded) => (loaded.warnings, Some(loaded.config)),
+        Err(findings) => (findings, None),
+    };
+    for line in findings.lines() {
+        say(line)?;
+    }
+    match config {
+        Some(config) => {
+            say(describe(&config))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        None => {
+            say(counted(findings.len(), "problem"))?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn describe(config: &Config) -> String {
+    let servers = counted(config.servers.len(), "server");
+    let gateways = counted(config.gateways.len(), "gateway");
+    format!("ok: {servers}, {gateways}")
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}

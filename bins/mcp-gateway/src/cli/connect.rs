@@ -1,0 +1,51 @@
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum as _};
+
+use crate::connect::{Client, Endpoint};
+use crate::output::say;
+use crate::source::TOKEN_VARIABLE;
+
+#[derive(Debug, Args)]
+pub(super) struct ConnectArgs {
+    /// The client; without one, all of them are listed
+    client: Option<Client>,
+    /// Where the gateway is
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// The variable of the environment that holds the token
+    #[arg(long, value_name = "NAME", default_value = TOKEN_VARIABLE)]
+    token_env: String,
+    /// Present no token
+    #[arg(long, conflicts_with = "token_env")]
+    anonymous: bool,
+    /// Connect to this gateway instead of the default one
+    #[arg(long, value_name = "NAME")]
+    gateway: Option<String>,
+}
+
+/// Says how clients connect.
+///
+/// # Errors
+///
+/// When nobody reads it, or the URL is none.
+pub(super) fn run(args: &ConnectArgs) -> anyhow::Result<ExitCode> {
+    let Some(client) = args.client else {
+        for client in Client::value_variants() {
+            let Some(value) = client.to_possible_value() else {
+                continue;
+            };
+            let help = value
+                .get_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            say(format_args!("{:16}{help}", value.get_name()))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let token = (!args.anonymous).then(|| args.token_env.clone());
+    let endpoint = Endpoint::new(&args.url, args.gateway.as_deref(), token)
+        .map_err(|error| anyhow::anyhow!("{:?}: {error}", args.url))?;
+    say(endpoint.instructions(client).trim_end())?;
+    Ok(ExitCode::SUCCESS)
+}

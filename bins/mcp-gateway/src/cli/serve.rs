@@ -1,0 +1,83 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::{LogFormat, directives, listen_address};
+use crate::files::Files;
+use crate::output::complain;
+use crate::source::{LogOptions, Source, TOKEN_VARIABLE, owner_token, random_token};
+use crate::{logging, serve};
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Serve what this configuration file describes
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Serve the servers in this file of a client, such as .mcp.json; may be repeated
+    #[arg(long, value_name = "FILE")]
+    mcp_config: Vec<PathBuf>,
+    /// Listen at this address; port 0 is any that is free
+    #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
+    listen: Option<SocketAddr>,
+    /// What log lines look like
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    /// What is logged, such as debug or info,mcp_gateway_core=debug
+    #[arg(long, value_name = "LEVEL", env = "MCP_GATEWAY_LOG", value_parser = directives)]
+    log_level: Option<String>,
+}
+
+/// Serves until the process is asked to end.
+///
+/// # Errors
+///
+/// When it cannot begin.
+pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let given = std::env::var(TOKEN_VARIABLE)
+        .ok()
+        .filter(|token| !token.is_empty());
+    let source = Source {
+        files: Files {
+            config: args.config,
+            clients: args.mcp_config,
+        },
+        listen: args.listen,
+        log: LogOptions {
+            format: args.log_format,
+            level: args.log_level,
+        },
+        token_is_new: given.is_none(),
+        token: match given {
+            Some(token) => owner_token(token),
+            None => random_token()?,
+        },
+    };
+    let ready = match source.load() {
+        Ok(ready) => ready,
+        Err(findings) => {
+            findings.lines().for_each(complain);
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    logging::init(&ready.config.log);
+    ready.warnings.lines().for_each(complain);
+    raise_descriptor_limit();
+    let runtime = super::runtime()?;
+    runtime.block_on(serve::run(source, ready))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Permits as many connections as the system allows; the usual 1024 are soon in use.
+fn raise_descriptor_limit() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
+}

@@ -1,0 +1,162 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::target::TargetArgs;
+use crate::client::{Servers, Tools};
+use crate::output::{chain, complain, say};
+
+#[derive(Debug, Args)]
+pub(super) struct ToolsArgs {
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+    /// Write JSON, with everything that is known of each tool
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists the tools of `servers`.
+///
+/// # Errors
+///
+/// When nobody reads the list.
+pub(super) async fn run(args: &ToolsArgs, servers: &Servers) -> anyhow::Result<ExitCode> {
+    let tools = servers.tools().await;
+    if args.json {
+        say(format_args!("{:#}", Value::Array(documents(&tools))))?;
+    } else {
+        for line in lines(&tools) {
+            say(line)?;
+        }
+    }
+    let failures = tools.iter().filter_map(|tools| {
+        let error = tools.listed.as_ref().err()?;
+        Some(format!("{}: {}", tools.server, chain(error)))
+    });
+    let failures: Vec<_> = failures.collect();
+    failures.iter().for_each(complain);
+    Ok(match failures.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+fn documents(tools: &[Tools]) -> Vec<Value> {
+    let with_server = |tools: &Tools| -> Vec<Value> {
+        let listed = tools.listed.iter().flatten().cloned();
+        let add = |mut tool: Value| {
+            tool["server"] = json!(&*tools.server);
+            tool
+        };
+        listed.map(add).collect()
+    };
+    tools.iter().flat_map(with_server).collect()
+}
+
+/// A line for each tool: how it is called, and what it does.
+fn lines(tools: &[Tools]) -> Vec<String> {
+    let listed = tools
+        .iter()
+        .filter_map(|tools| tools.listed.as_ref().ok())
+        .flatten();
+    let signatures: Vec<_> = listed
+        .map(|tool| (signature(tool), summary(tool)))
+        .collect();
+    let widths = signatures
+        .iter()
+        .map(|(signature, _)| signature.chars().count());
+    let width = widths
+        .filter(|width| *width <= MAX_WIDTH)
+        .max()
+        .unwrap_or_default();
+    let line = |(signature, summary): &(String, String)| {
+        format!("{signature:width$}  {summary}")
+            .trim_end()
+            .to_owned()
+    };
+    signatures.iter().map(line).collect()
+}
+
+/// The name of a tool and of its arguments; those that can be left out are in brackets.
+fn signature(tool: &Value) -> String {
+    let schema = &tool["inputSchema"];
+    let required = schema["required"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let argument = |(name, _): (&String, &Value)| match required.iter().any(|one| one == name) {
+        true => name.clone(),
+        false => format!("[{name}]"),
+    };
+    let mut arguments: Vec<_> = properties.map(argument).collect();
+    arguments.sort_by_key(|argument| argument.starts_with('['));
+    let name = tool["name"].as_str().unwrap_or_default();
+    format!("{name}({})", arguments.join(", "))
+}
+
+/// What a tool does, in one line.
+fn summary(tool: &Value) -> String {
+    let description = tool["description"]
+        .as_str()
+        .or_else(|| tool["title"].as_str());
+    let line = description
+        .unwrap_or_default()
+        .trim()
+        .lines()
+        .next()
+        .unwrap_or_default();
+    match line.char_indices().nth(MAX_SUMMARY) {
+        Some((end, _)) => format!("{}...", line[..end].trim_end()),
+        None => line.to_owned(),
+    }
+}
+
+/// Longer ones would push all descriptions to the right.
+const MAX_WIDTH: usize = 48;
+const MAX_SUMMARY: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use mcp_gateway_core::upstream::UpstreamError;
+
+    use super::*;
+
+    fn tools() -> Vec<Tools> {
+        let schema = |properties: &[&str], required: &[&str]| {
+            let properties: serde_json::Map<_, _> = properties
+                .iter()
+                .map(|name| ((*name).to_owned(), json!({})))
+                .collect();
+            json!({ "type": "object", "properties": properties, "required": required })
+        };
+        vec![
+            Tools {
+                server: "a".into(),
+                listed: Ok(vec![
+                    json!({ "name": "a__x", "inputSchema": schema(&["p", "q"], &["q"]), "description": "Does x.\nMore." }),
+                    json!({ "name": "a__long", "inputSchema": {}, "title": "Long" }),
+                ]),
+            },
+            Tools {
+                server: "b".into(),
+                listed: Err(UpstreamError::Timeout),
+            },
+        ]
+    }
+
+    #[test]
+    fn each_tool_has_a_line() {
+        assert_eq!(
+            lines(&tools()),
+            ["a__x(q, [p])  Does x.", "a__long()     Long"]
+        );
+    }
+
+    #[test]
+    fn each_tool_has_its_server() {
+        let documents = documents(&tools());
+        assert_eq!((documents.len(), &documents[1]["server"]), (2, &json!("a")));
+    }
+}

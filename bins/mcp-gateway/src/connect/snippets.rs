@@ -1,0 +1,277 @@
+//! The words of each client.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::Endpoint;
+
+/// `https://code.claude.com/docs/en/mcp`: a file of a project refers to the environment, a command
+/// stores what it is given.
+pub(super) fn claude_code(endpoint: &Endpoint) -> String {
+    let server = Remote {
+        kind: Some("http"),
+        ..Remote::new(endpoint, |variable| format!("Bearer ${{{variable}}}"))
+    };
+    format!(
+        "For you alone:\n\n\
+         {}\n\n\
+         For everybody who works on a project, in its file .mcp.json:\n\n{}\n",
+        claude_code_command(endpoint),
+        pretty(&McpServers::of(&endpoint.name, server)),
+    )
+}
+
+pub(super) fn claude_code_command(endpoint: &Endpoint) -> String {
+    let Endpoint { name, url, token } = endpoint;
+    let token = token.as_ref();
+    let header = token.map(|variable| format!(" --header \"Authorization: Bearer ${variable}\""));
+    let header = header.unwrap_or_default();
+    format!("claude mcp add --transport http {name} {url}{header}")
+}
+
+/// `https://modelcontextprotocol.io/docs/develop/connect-local-servers`: the file knows programs
+/// alone, and the bridge is one.
+pub(super) fn claude_desktop(endpoint: &Endpoint) -> String {
+    let Endpoint { name, url, token } = endpoint;
+    let mut program = Program {
+        command: "mcp-bridge",
+        args: vec!["http", url],
+        env: None,
+    };
+    if let Some(variable) = token {
+        program.args.extend(["--token-env", variable]);
+        program.env = Some(BTreeMap::from([(&**variable, PLACEHOLDER)]));
+    }
+    format!(
+        "In Settings > Developer > Edit Config, with the program mcp-bridge installed{}:\n\n{}\n",
+        paste_token(token.as_deref()),
+        pretty(&McpServers::of(name, program)),
+    )
+}
+
+/// `https://developers.openai.com/codex/mcp`
+pub(super) fn codex(endpoint: &Endpoint) -> String {
+    let Endpoint { name, url, token } = endpoint;
+    let token = token.as_ref();
+    let line = token.map(|variable| format!("bearer_token_env_var = {variable:?}\n"));
+    format!(
+        "{}\n\nOr in ~/.codex/config.toml:\n\n[mcp_servers.{name}]\nurl = {url:?}\n{}",
+        codex_command(endpoint),
+        line.unwrap_or_default(),
+    )
+}
+
+pub(super) fn codex_command(endpoint: &Endpoint) -> String {
+    let Endpoint { name, url, token } = endpoint;
+    let token = token.as_ref();
+    let option = token.map(|variable| format!(" --bearer-token-env-var {variable}"));
+    let option = option.unwrap_or_default();
+    format!("codex mcp add {name} --url {url}{option}")
+}
+
+/// `https://docs.github.com/copilot/how-tos/copilot-cli/customize-copilot/add-mcp-servers`
+pub(super) fn copilot_cli(endpoint: &Endpoint) -> String {
+    let server = Remote {
+        kind: Some("http"),
+        tools: Some(["*"]),
+        ..Remote::new(endpoint, |_| format!("Bearer {PLACEHOLDER}"))
+    };
+    format!(
+        "In ~/.copilot/mcp-config.json{}:\n\n{}\n",
+        paste_token(endpoint.token.as_deref()),
+        pretty(&McpServers::of(&endpoint.name, server)),
+    )
+}
+
+/// `https://cursor.com/docs/mcp`
+pub(super) fn cursor(endpoint: &Endpoint) -> String {
+    let server = Remote::new(endpoint, |variable| format!("Bearer ${{env:{variable}}}"));
+    format!(
+        "In ~/.cursor/mcp.json, or in .cursor/mcp.json of a project:\n\n{}\n",
+        pretty(&McpServers::of(&endpoint.name, server)),
+    )
+}
+
+/// `https://code.visualstudio.com/docs/copilot/reference/mcp-configuration`: the editor asks for
+/// the token once, and keeps it safe.
+pub(super) fn vscode(endpoint: &Endpoint) -> String {
+    let id = format!("{}-token", endpoint.name);
+    let server = Remote {
+        kind: Some("http"),
+        ..Remote::new(endpoint, |_| format!("Bearer ${{input:{id}}}"))
+    };
+    let input = endpoint.token.is_some().then_some(Input {
+        kind: "promptString",
+        id,
+        description: "The token of the gateway",
+        password: true,
+    });
+    let ask = match &input {
+        Some(_) => "; the editor asks for the token",
+        None => "",
+    };
+    let file = Editor {
+        inputs: input.map(|input| [input]),
+        servers: BTreeMap::from([(&*endpoint.name, server)]),
+    };
+    format!(
+        "In .vscode/mcp.json of a project, or by the command \"MCP: Open User \
+         Configuration\"{ask}:\n\n{}\n",
+        pretty(&file),
+    )
+}
+
+/// `https://docs.openwebui.com/features/mcp`
+pub(super) fn open_webui(endpoint: &Endpoint) -> String {
+    steps(&[
+        "Open Admin Settings > External Tools, and add a server".to_owned(),
+        "Type: MCP (Streamable HTTP)".to_owned(),
+        format!("URL: {}", endpoint.url),
+        match &endpoint.token {
+            Some(variable) => format!("Auth: Bearer, with the token (the value of {variable})"),
+            None => "Auth: None".to_owned(),
+        },
+        format!("ID and name: {}", endpoint.name),
+    ])
+}
+
+/// `https://docs.n8n.io/integrations/builtin/cluster-nodes/sub-nodes/n8n-nodes-langchain.toolmcp`
+pub(super) fn n8n(endpoint: &Endpoint) -> String {
+    steps(&[
+        "Add the node MCP Client Tool to an agent".to_owned(),
+        format!("Endpoint: {}", endpoint.url),
+        "Server Transport: HTTP Streamable".to_owned(),
+        match &endpoint.token {
+            Some(variable) => format!(
+                "Authentication: Bearer Auth, with a credential that holds the token (the value \
+                 of {variable})"
+            ),
+            None => "Authentication: None".to_owned(),
+        },
+        "Tools to Include: All".to_owned(),
+    ])
+}
+
+/// One request of revision 2026-07-28, which needs no session.
+pub(super) fn http(endpoint: &Endpoint) -> String {
+    let authorization = endpoint
+        .token
+        .as_ref()
+        .map(|variable| format!("\n  -H \"Authorization: Bearer ${variable}\" \\"));
+    let context = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "curl", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let request = json!({
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/list",
+        "params": { "_meta": context },
+    });
+    format!(
+        "curl -sS {} \\{}\n  \
+         -H 'Content-Type: application/json' \\\n  \
+         -H 'Accept: application/json, text/event-stream' \\\n  \
+         -H 'MCP-Protocol-Version: 2026-07-28' \\\n  \
+         -H 'Mcp-Method: tools/list' \\\n  \
+         -d '{request}'\n",
+        endpoint.url,
+        authorization.unwrap_or_default(),
+    )
+}
+
+/// The file of most clients.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct McpServers<'a, S> {
+    mcp_servers: BTreeMap<&'a str, S>,
+}
+
+impl<'a, S> McpServers<'a, S> {
+    fn of(name: &'a str, server: S) -> Self {
+        Self {
+            mcp_servers: BTreeMap::from([(name, server)]),
+        }
+    }
+}
+
+/// The file of VS Code.
+#[derive(Serialize)]
+struct Editor<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<[Input; 1]>,
+    servers: BTreeMap<&'a str, Remote<'a>>,
+}
+
+/// Something that VS Code asks for.
+#[derive(Serialize)]
+struct Input {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: String,
+    description: &'static str,
+    password: bool,
+}
+
+/// A server that is reached over HTTP.
+#[derive(Serialize)]
+struct Remote<'a> {
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<BTreeMap<&'static str, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<[&'static str; 1]>,
+}
+
+impl<'a> Remote<'a> {
+    /// A server that is presented what `authorization` makes of the name of the variable.
+    fn new(endpoint: &'a Endpoint, authorization: impl Fn(&str) -> String) -> Self {
+        let token = endpoint.token.as_deref();
+        let headers = token.map(|variable| [("Authorization", authorization(variable))]);
+        Self {
+            kind: None,
+            url: &endpoint.url,
+            headers: headers.map(BTreeMap::from),
+            tools: None,
+        }
+    }
+}
+
+/// A server that is a program.
+#[derive(Serialize)]
+struct Program<'a> {
+    command: &'static str,
+    args: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    env: Option<BTreeMap<&'a str, &'static str>>,
+}
+
+fn pretty(value: &impl Serialize) -> String {
+    // Maps with texts for keys can always be written.
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+fn steps(steps: &[String]) -> String {
+    let steps = steps.iter().enumerate();
+    let lines: Vec<_> = steps
+        .map(|(at, step)| format!("{}. {step}\n", at + 1))
+        .collect();
+    lines.concat()
+}
+
+fn paste_token(variable: Option<&str>) -> String {
+    match variable {
+        Some(variable) => {
+            format!(", the token (the value of {variable}) in the place of {PLACEHOLDER}")
+        }
+        None => String::new(),
+    }
+}
+
+/// Stands for the token where a client has no reference to it.
+const PLACEHOLDER: &str = "YOUR-TOKEN";

@@ -1,0 +1,257 @@
+//! The files that a configuration is read from.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::config::{Builtin, Config, Place, Problem, Problems, Server, Severity, Transport};
+use crate::document::Outside;
+use crate::import;
+
+/// Which files a configuration is read from. Without any, it is that of the demo.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Files {
+    pub(crate) config: Option<PathBuf>,
+    /// Files of clients, whose servers are taken over.
+    pub(crate) clients: Vec<PathBuf>,
+}
+
+/// What has been read from files.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    /// What is strange in them, though it can be used.
+    pub(crate) warnings: Findings,
+}
+
+/// What is wrong with files, each known by its name.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Findings(Vec<(String, Problems)>);
+
+impl Files {
+    /// The files of those names; JSON belongs to clients.
+    pub(crate) fn sorted(paths: Vec<PathBuf>) -> Result<Self, String> {
+        let is_json = |path: &PathBuf| {
+            let extension = path.extension().unwrap_or_default();
+            extension == "json" || extension == "jsonc"
+        };
+        let (clients, configs): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_json);
+        let mut configs = configs.into_iter();
+        let config = configs.next();
+        match configs.next() {
+            Some(second) => Err(format!(
+                "there can be only one configuration file, and {} is a second one",
+                second.display()
+            )),
+            None => Ok(Self { config, clients }),
+        }
+    }
+
+    /// All paths.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.config.iter().chain(&self.clients)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.paths().next().is_none()
+    }
+
+    /// Reads all files, and looks up what they refer to `outside`.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with any of them, if they cannot be used.
+    pub(crate) fn load(&self, outside: &dyn Outside) -> Result<Loaded, Findings> {
+        if self.is_empty() {
+            return Ok(Loaded::demo());
+        }
+        let mut findings = Findings::default();
+        let read = |path: &Path| Config::read_from(&text_of(path)?, outside);
+        let config = self.config.as_deref();
+        let config = config.and_then(|path| findings.keep(path, read(path)));
+        let mut servers = Vec::new();
+        for path in &self.clients {
+            let folder = folder_of(path);
+            let read = text_of(path).and_then(|text| import::read(&text, &folder, outside));
+            for server in findings.keep(path, read).unwrap_or_default() {
+                let taken = |other: &Server| other.name == server.name;
+                let configured = config
+                    .as_ref()
+                    .is_some_and(|config| config.server(&server.name).is_some());
+                if configured || servers.iter().any(taken) {
+                    findings.add(path, another(&server.name));
+                } else {
+                    servers.push(server);
+                }
+            }
+        }
+        let loaded = match config {
+            Some(mut config) => {
+                config.add_servers(servers);
+                config
+            }
+            None => Config::over(servers),
+        };
+        match findings.has_errors() {
+            true => Err(findings),
+            false => Ok(Loaded {
+                config: loaded,
+                warnings: findings,
+            }),
+        }
+    }
+}
+
+impl Loaded {
+    /// What there is when nothing is configured.
+    fn demo() -> Self {
+        let demo = Server::new("demo", Transport::Builtin(Builtin::Demo));
+        let servers = if cfg!(feature = "demo") {
+            vec![demo]
+        } else {
+            Vec::new()
+        };
+        Self {
+            config: Config::over(servers),
+            warnings: Findings::default(),
+        }
+    }
+}
+
+impl Findings {
+    /// What is wrong with what the command line says.
+    pub(crate) fn of_options(message: String) -> Self {
+        Self(vec![("command line".to_owned(), whole(message))])
+    }
+
+    /// Takes what was read from the file at `path` apart from what is wrong with it.
+    fn keep<T>(&mut self, path: &Path, read: Result<(T, Problems), Problems>) -> Option<T> {
+        let (value, problems) = match read {
+            Ok((value, warnings)) => (Some(value), warnings),
+            Err(problems) => (None, problems),
+        };
+        self.add(path, problems);
+        value
+    }
+
+    fn add(&mut self, path: &Path, problems: Problems) {
+        if !problems.is_empty() {
+            self.0.push((path.display().to_string(), problems));
+        }
+    }
+
+    fn has_errors(&self) -> bool {
+        self.0.iter().any(|(_, problems)| problems.has_errors())
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(|(_, problems)| problems.len()).sum()
+    }
+
+    /// Lines for people.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        self.0
+            .iter()
+            .flat_map(|(name, problems)| problems.lines(name))
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.lines().collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Findings {}
+
+fn text_of(path: &Path) -> Result<String, Problems> {
+    std::fs::read_to_string(path).map_err(|error| whole(format!("it cannot be read: {error}")))
+}
+
+/// A problem of a file as a whole.
+fn whole(message: String) -> Problems {
+    Problems::new(vec![Problem {
+        severity: Severity::Error,
+        place: None::<Place>,
+        path: String::new(),
+        message,
+    }])
+}
+
+fn another(name: &str) -> Problems {
+    whole(format!(
+        "another file has a server {name:?} too; change one of the names"
+    ))
+}
+
+/// The folder in which the file at `path` is.
+fn folder_of(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::System;
+
+    fn load(files: &[(&str, &str)]) -> Result<Loaded, Findings> {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = files.iter().map(|(name, text)| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        });
+        Files::sorted(paths.collect()).unwrap().load(&System::new())
+    }
+
+    const YAML: &str = "servers: [{ name: a, builtin: demo }]\ngateways: [{ name: all }, { name: some, servers: [a] }]";
+
+    #[test]
+    fn nothing_is_the_demo() {
+        let loaded = Files::default().load(&System::new()).unwrap();
+        assert_eq!(&*loaded.config.servers[0].name, "demo");
+    }
+
+    #[test]
+    fn the_servers_of_clients_join_the_others() {
+        let json = r#"{ "mcpServers": { "b": { "command": "b" } } }"#;
+        let config = load(&[("a.yaml", YAML), ("b.json", json)]).unwrap().config;
+        let servers = |at: usize| config.gateways[at].servers.join(" ");
+        assert_eq!((servers(0), servers(1)), ("a b".to_owned(), "a".to_owned()));
+        assert_eq!(config.servers.len(), 2);
+    }
+
+    #[test]
+    fn the_mistakes_of_all_files_are_found() {
+        let json = r#"{ "mcpServers": { "b": {} } }"#;
+        let findings = load(&[("a.yaml", "servers: 1"), ("b.json", json)]).unwrap_err();
+        let lines: Vec<_> = findings.lines().collect();
+        assert!(lines[0].contains("a.yaml:1:10: servers"), "{lines:?}");
+        assert!(lines[1].contains("b.json:1:24: mcpServers.b"), "{lines:?}");
+        assert_eq!(findings.len(), 2);
+    }
+
+    #[test]
+    fn a_name_belongs_to_one_server() {
+        let json = r#"{ "mcpServers": { "a": { "command": "b" } } }"#;
+        let findings = load(&[("a.yaml", YAML), ("b.json", json)]).unwrap_err();
+        assert!(
+            findings.to_string().contains("a server \"a\" too"),
+            "{findings}"
+        );
+    }
+
+    #[test]
+    fn a_missing_file_is_a_problem() {
+        let files = Files::sorted(vec!["/nowhere/gateway.yaml".into()]).unwrap();
+        let findings = files.load(&System::new()).unwrap_err();
+        assert!(
+            findings
+                .to_string()
+                .starts_with("/nowhere/gateway.yaml: it cannot be read")
+        );
+        assert!(Files::sorted(vec!["a.yaml".into(), "b.yaml".into()]).is_err());
+    }
+}

@@ -1,0 +1,327 @@
+use std::sync::Arc;
+
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode};
+use mcp_gateway_core::auth::AuthVerifier;
+use mcp_gateway_core::endpoint::Body;
+use mcp_gateway_core::session::Sessions;
+use mcp_gateway_core::{Drain, Error, Problem};
+use serde_json::{Value, json};
+
+use super::Site;
+use super::path::{Health, Operation};
+use crate::access::Access;
+use crate::fleet::Member;
+use crate::metrics::{MEDIA_TYPE, Metrics};
+
+/// Answers what is asked about the gateway itself.
+#[derive(Debug)]
+pub(crate) struct Operations {
+    pub(crate) access: Arc<Access>,
+    pub(crate) drain: Drain,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) sessions: Sessions,
+}
+
+impl Operations {
+    pub(super) async fn answer(
+        &self,
+        request: &Parts,
+        operation: Operation,
+        site: &Site,
+    ) -> Response<Body> {
+        let is_read = request.method == Method::GET || request.method == Method::HEAD;
+        if operation != Operation::Nothing && !is_read {
+            return method_not_allowed();
+        }
+        let answered = match operation {
+            Operation::Health(health) => Ok(self.health(health)),
+            Operation::Metrics => self.metrics(request, site).await,
+            Operation::Nothing => self.nothing(request, site).await,
+            Operation::Servers => self.servers(request, site).await,
+        };
+        answered.unwrap_or_else(|error| refusal(&error))
+    }
+
+    fn health(&self, health: Health) -> Response<Body> {
+        match health {
+            Health::Ready if self.drain.has_begun() => {
+                text(StatusCode::SERVICE_UNAVAILABLE, "shutting down\n")
+            }
+            Health::Live | Health::Ready => text(StatusCode::OK, "ok\n"),
+        }
+    }
+
+    async fn metrics(&self, request: &Parts, site: &Site) -> Result<Response<Body>, Error> {
+        let Some(tokens) = &site.metrics_tokens else {
+            return Ok(not_found(request));
+        };
+        if tokens.verify(request).await.is_err() {
+            self.check_caller(request, site).await?;
+        }
+        Ok(self.rendered(site))
+    }
+
+    /// The metrics, for whoever has got here.
+    pub(super) fn rendered(&self, site: &Site) -> Response<Body> {
+        let text = self.metrics.render(&site.members, self.sessions.count());
+        respond(StatusCode::OK, MEDIA_TYPE, text)
+    }
+
+    async fn nothing(&self, request: &Parts, site: &Site) -> Result<Response<Body>, Error> {
+        if request.uri.path().starts_with("/v1/mcp/") {
+            // Which gateways there are is the business of callers alone.
+            self.check_caller(request, site).await?;
+        }
+        Ok(not_found(request))
+    }
+
+    async fn servers(&self, request: &Parts, site: &Site) -> Result<Response<Body>, Error> {
+        self.check_caller(request, site).await?;
+        let servers: Vec<_> = site.members.iter().map(|member| describe(member)).collect();
+        let mut response = document(StatusCode::OK, &json!({ "servers": servers }));
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(response)
+    }
+
+    async fn check_caller(&self, request: &Parts, site: &Site) -> Result<(), Error> {
+        site.guard.check(request)?;
+        self.access.verify(request).await?;
+        Ok(())
+    }
+}
+
+fn describe(member: &Member) -> Value {
+    let conversations = member.server().conversations();
+    let failure = member.failure();
+    let status = match (&failure, conversations) {
+        (Some(_), _) => "failing",
+        // Servers are started and reached when somebody needs them.
+        (None, 0) => "idle",
+        (None, _) => "up",
+    };
+    let mut description = json!({
+        "name": &**member.name(),
+        "status": status,
+        "conversations": conversations,
+    });
+    if let Some(failure) = failure {
+        description["error"] = failure.into();
+    }
+    description
+}
+
+/// What is answered where there is nothing.
+pub(super) fn not_found(request: &Parts) -> Response<Body> {
+    let path = request.uri.path();
+    let message = format!(
+        "There is nothing at {path}. The default gateway is at /mcp, others are at \
+         /v1/mcp/{{name}}; /livez, /readyz, /health/servers and /metrics say how the gateway is."
+    );
+    let error = json!({ "error": { "reason": "not_found", "message": message } });
+    document(StatusCode::NOT_FOUND, &error)
+}
+
+fn method_not_allowed() -> Response<Body> {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "use GET\n");
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
+/// What is answered to somebody who may not see what is there.
+fn refusal(error: &Error) -> Response<Body> {
+    let problem = Problem::from(error);
+    let body = json!({
+        "error": { "reason": problem.reason, "message": &*problem.error.message },
+    });
+    let mut response = document(problem.status, &body);
+    let headers = response.headers_mut();
+    if let Some(parameters) = problem.challenge {
+        let challenge = format!("Bearer {parameters}");
+        if let Ok(challenge) = HeaderValue::from_str(challenge.trim_end()) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+    }
+    if let Some(retry_after) = problem.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs()));
+    }
+    response
+}
+
+fn document(status: StatusCode, value: &Value) -> Response<Body> {
+    respond(status, "application/json", format!("{value}\n"))
+}
+
+fn text(status: StatusCode, text: &'static str) -> Response<Body> {
+    respond(status, "text/plain; charset=utf-8", text)
+}
+
+fn respond(
+    status: StatusCode,
+    media_type: &'static str,
+    body: impl Into<bytes::Bytes>,
+) -> Response<Body> {
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use arc_swap::ArcSwap;
+    use http::Request;
+    use http::header::{AUTHORIZATION, HOST};
+    use http_body_util::BodyExt;
+    use mcp_gateway_auth::StaticTokens;
+    use mcp_gateway_core::Sealer;
+    use mcp_gateway_core::auth::Principal;
+    use tower_service::Service as _;
+
+    use super::*;
+    use crate::config::{Anonymous, Auth, Secret, Token};
+    use crate::front::{Front, MetricsFront};
+
+    const CALLER: &str = "Bearer token-of-alice";
+    const SCRAPER: &str = "Bearer token-of-prometheus";
+
+    struct Stage {
+        front: Front,
+        metrics: MetricsFront,
+        drain: Drain,
+    }
+
+    fn stage(metrics_tokens: Option<StaticTokens>) -> Stage {
+        let auth = Auth {
+            tokens: vec![Token {
+                name: "alice".into(),
+                secret: Secret::new("token-of-alice"),
+            }],
+            anonymous: Anonymous::Never,
+        };
+        let drain = Drain::new();
+        let operations = Arc::new(Operations {
+            access: Access::new(&auth),
+            drain: drain.clone(),
+            metrics: Metrics::new(),
+            sessions: Sessions::new(Arc::new(Sealer::random().unwrap())),
+        });
+        let site = Arc::new(ArcSwap::from_pointee(Site {
+            metrics_tokens,
+            ..Site::default()
+        }));
+        Stage {
+            front: Front::new(Arc::clone(&site), Arc::clone(&operations)),
+            metrics: MetricsFront::new(site, operations),
+            drain,
+        }
+    }
+
+    fn with_scraper() -> Stage {
+        let tokens = StaticTokens::new();
+        stage(Some(
+            tokens.with_token("token-of-prometheus", Principal::new("metrics")),
+        ))
+    }
+
+    fn request(method: &str, path: &str, authorization: &str) -> Request<Body> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, "localhost");
+        if !authorization.is_empty() {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        request.body(Body::empty()).unwrap()
+    }
+
+    async fn get(stage: &mut Stage, path: &str, authorization: &str) -> (u16, String) {
+        let response = stage
+            .front
+            .call(request("GET", path, authorization))
+            .await
+            .unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.into()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn everybody_may_know_that_the_process_lives() {
+        let mut stage = with_scraper();
+        for path in ["/livez", "/readyz", "/healthz"] {
+            assert_eq!(
+                get(&mut stage, path, "").await,
+                (200, "ok\n".to_owned()),
+                "{path}"
+            );
+        }
+        stage.drain.begin();
+        assert_eq!(get(&mut stage, "/readyz", "").await.0, 503);
+        assert_eq!(get(&mut stage, "/livez", "").await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn the_rest_is_for_callers() {
+        let mut stage = with_scraper();
+        for (path, authorization, expected) in [
+            ("/health/servers", "", 401),
+            ("/health/servers", SCRAPER, 401),
+            ("/health/servers", CALLER, 200),
+            ("/metrics", "", 401),
+            ("/metrics", "Bearer wrong", 401),
+            ("/metrics", SCRAPER, 200),
+            ("/metrics", CALLER, 200),
+            ("/v1/mcp/unknown", "", 401),
+            ("/v1/mcp/unknown", CALLER, 404),
+            ("/unknown", "", 404),
+        ] {
+            let (status, body) = get(&mut stage, path, authorization).await;
+            assert_eq!(status, expected, "{path} {authorization} {body}");
+        }
+        let refused = stage
+            .front
+            .call(request("GET", "/metrics", ""))
+            .await
+            .unwrap();
+        assert_eq!(refused.headers()[WWW_AUTHENTICATE], "Bearer");
+        let refused = stage
+            .front
+            .call(request("POST", "/metrics", CALLER))
+            .await
+            .unwrap();
+        assert_eq!(refused.status(), 405);
+    }
+
+    #[tokio::test]
+    async fn a_page_that_rebinds_a_name_learns_nothing() {
+        let mut stage = with_scraper();
+        let mut request = request("GET", "/health/servers", CALLER);
+        request
+            .headers_mut()
+            .insert(HOST, HeaderValue::from_static("evil.example"));
+        assert_eq!(stage.front.call(request).await.unwrap().status(), 403);
+    }
+
+    #[tokio::test]
+    async fn metrics_can_have_an_address_of_their_own() {
+        let mut stage = stage(None);
+        assert_eq!(get(&mut stage, "/metrics", CALLER).await.0, 404);
+        let response = stage
+            .metrics
+            .call(request("GET", "/metrics", ""))
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 200);
+        let response = stage
+            .metrics
+            .call(request("GET", "/mcp", ""))
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 404);
+    }
+}

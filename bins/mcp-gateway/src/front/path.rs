@@ -1,0 +1,113 @@
+/// What a path means.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Path<'a> {
+    /// The default gateway.
+    Default,
+    /// The gateway of that name.
+    Named(&'a str),
+    /// Something about the gateway itself.
+    Operation(Operation),
+}
+
+/// What may be asked about the gateway itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Operation {
+    /// Whether the process lives, or takes calls.
+    Health(Health),
+    /// What Prometheus may know.
+    Metrics,
+    /// Nothing that means anything.
+    Nothing,
+    /// How each server is.
+    Servers,
+}
+
+/// What may be asked about the process.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Health {
+    Live,
+    Ready,
+}
+
+impl<'a> Path<'a> {
+    pub(super) fn of(path: &'a str) -> Self {
+        let versioned = path.strip_prefix("/v1/mcp");
+        match versioned.or_else(|| path.strip_prefix("/mcp")) {
+            Some(below) if is_endpoint(below) => Self::Default,
+            _ => match versioned.and_then(named) {
+                Some(name) => Self::Named(name),
+                None => Self::Operation(Operation::of(path)),
+            },
+        }
+    }
+
+    /// What is answered if no gateway is there.
+    pub(super) fn to_operation(self) -> Operation {
+        match self {
+            Self::Default | Self::Named(_) => Operation::Nothing,
+            Self::Operation(operation) => operation,
+        }
+    }
+}
+
+impl Operation {
+    fn of(path: &str) -> Self {
+        match path {
+            "/healthz" | "/livez" => Self::Health(Health::Live),
+            "/readyz" => Self::Health(Health::Ready),
+            "/health/servers" => Self::Servers,
+            "/metrics" => Self::Metrics,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// The name in `below`, which comes after the path of all gateways.
+fn named(below: &str) -> Option<&str> {
+    let below = below.strip_prefix('/')?;
+    let (name, below) = below.split_at(below.find('/').unwrap_or(below.len()));
+    (!name.is_empty() && is_endpoint(below)).then_some(name)
+}
+
+/// Whether `below` is what may come after the path of a gateway.
+fn is_endpoint(below: &str) -> bool {
+    matches!(below, "" | "/" | "/messages" | "/sse")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_means_something() {
+        let nothing = Path::Operation(Operation::Nothing);
+        let table = [
+            ("/mcp", Path::Default),
+            ("/mcp/", Path::Default),
+            ("/mcp/sse", Path::Default),
+            ("/mcp/messages", Path::Default),
+            ("/v1/mcp", Path::Default),
+            ("/v1/mcp/", Path::Default),
+            ("/v1/mcp/sse", Path::Default),
+            ("/v1/mcp/dev", Path::Named("dev")),
+            ("/v1/mcp/dev/", Path::Named("dev")),
+            ("/v1/mcp/dev/sse", Path::Named("dev")),
+            ("/v1/mcp/dev/messages", Path::Named("dev")),
+            ("/v1/mcp/dev/other", nothing),
+            ("/v1/mcp//sse", nothing),
+            ("/v1/mcpx", nothing),
+            ("/mcp/dev", nothing),
+            ("/mcpx", nothing),
+            ("/", nothing),
+            ("", nothing),
+            ("/livez", Path::Operation(Operation::Health(Health::Live))),
+            ("/healthz", Path::Operation(Operation::Health(Health::Live))),
+            ("/readyz", Path::Operation(Operation::Health(Health::Ready))),
+            ("/health/servers", Path::Operation(Operation::Servers)),
+            ("/metrics", Path::Operation(Operation::Metrics)),
+        ];
+        for (path, expected) in table {
+            assert_eq!(Path::of(path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! What Prometheus may know.
+//!
+//! Labels have values that the gateway knows itself: the names in its configuration, and those of
+//! tools that servers list. What a client made up does not become one.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use hashbrown::{Equivalent, HashMap};
+use mcp_gateway_core::observe::{CallReport, Observer};
+use mcp_gateway_core::protocol::Method;
+use mcp_gateway_core::reply::Outcome;
+use mcp_gateway_core::route::Feature;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::fleet::Member;
+
+/// The media type of the text that [`Metrics::render`] writes.
+pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Counts calls, and writes what has been counted.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    calls: Calls,
+    state: State,
+    /// The series of each tool, so that a call needs to find only one thing.
+    known: RwLock<HashMap<Tool, Arc<Series>>>,
+    /// Held while the state is written, which is set for that alone.
+    rendering: Mutex<()>,
+}
+
+/// What is counted of calls.
+#[derive(Clone, Debug)]
+struct Calls {
+    total: Family<CallLabels, Counter>,
+    duration: Family<ToolLabels, Histogram, Buckets>,
+    request: Family<ToolLabels, Histogram, Buckets>,
+    response: Family<ToolLabels, Histogram, Buckets>,
+}
+
+/// What is so at the moment.
+#[derive(Clone, Debug, Default)]
+struct State {
+    sessions: Gauge,
+    up: Family<ServerLabels, Gauge>,
+    conversations: Family<ServerLabels, Gauge>,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct CallLabels {
+    gateway: String,
+    mcp_server_name: String,
+    tool_name: String,
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ToolLabels {
+    gateway: String,
+    mcp_server_name: String,
+    tool_name: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ServerLabels {
+    mcp_server_name: String,
+}
+
+type Buckets = fn() -> Histogram;
+
+/// A tool, as a key.
+#[derive(Debug, Eq, Hash, PartialEq)]
+struct Tool {
+    gateway: Box<str>,
+    server: Box<str>,
+    name: Box<str>,
+}
+
+/// A tool that is looked for. It has the hash that the [`Tool`] has.
+#[derive(Clone, Copy, Debug, Hash)]
+struct ToolRef<'a> {
+    gateway: &'a str,
+    server: &'a str,
+    name: &'a str,
+}
+
+/// What is counted of the calls of one tool.
+#[derive(Debug)]
+struct Series {
+    success: Counter,
+    error: Counter,
+    duration: Histogram,
+    request: Histogram,
+    response: Histogram,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Arc<Self> {
+        let mut registry = Registry::default();
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("mcp_gateway", "The gateway", version);
+        let calls = Calls::new(&mut registry);
+        let state = State::new(&mut registry);
+        Arc::new(Self {
+            registry,
+            calls,
+            state,
+            known: RwLock::default(),
+            rendering: Mutex::default(),
+        })
+    }
+
+    /// What has been counted, and how `members` and `sessions` are, as text for Prometheus.
+    pub(crate) fn render(&self, members: &[Arc<Member>], sessions: usize) -> String {
+        let _rendering = self
+            .rendering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.state.set(members, sessions);
+        let mut text = String::new();
+        match text::encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            // Writing to a string does not fail.
+            Err(fmt::Error) => String::new(),
+        }
+    }
+
+    fn series(&self, tool: ToolRef<'_>) -> Arc<Series> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(series) = known.get(&tool) {
+            return Arc::clone(series);
+        }
+        let full = known.len() >= MAX_TOOLS;
+        drop(known);
+        let tool = match full {
+            true => ToolRef {
+                name: OTHER,
+                ..tool
+            },
+            false => tool,
+        };
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let series = known.entry(tool.to_owned());
+        Arc::clone(series.or_insert_with(|| Arc::new(self.calls.series(tool))))
+    }
+}
+
+impl Observer for Metrics {
+    fn ended(&self, call: &CallReport<'_>) {
+        if call.method != &Method::ToolsCall {
+            return;
+        }
+        let name = match call.feature {
+            Some(Feature::Tool(name)) => name,
+            Some(_) | None => UNLISTED,
+        };
+        let series = self.series(ToolRef {
+            gateway: call.gateway,
+            server: call.server,
+            name,
+        });
+        match call.outcome {
+            Outcome::Success => series.success.inc(),
+            _ => series.error.inc(),
+        };
+        series.duration.observe(call.duration.as_secs_f64());
+        series.request.observe(to_f64(call.request_bytes));
+        series.response.observe(to_f64(call.response_bytes));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no message has 2^53 bytes")]
+fn to_f64(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+impl Calls {
+    fn new(registry: &mut Registry) -> Self {
+        let durations: Buckets = || Histogram::new(SECONDS);
+        let sizes: Buckets = || Histogram::new(BYTES);
+        let calls = Self {
+            total: Family::default(),
+            duration: Family::new_with_constructor(durations),
+            request: Family::new_with_constructor(sizes),
+            response: Family::new_with_constructor(sizes),
+        };
+        registry.register("mcp_tool_calls", "Calls of tools", calls.total.clone());
+        registry.register_with_unit(
+            "mcp_tool_call_duration",
+            "From the arrival of a call to the end of its answer",
+            Unit::Seconds,
+            calls.duration.clone(),
+        );
+        registry.register_with_unit(
+            "mcp_request_size",
+            "What clients sent with calls of tools",
+            Unit::Bytes,
+            calls.request.clone(),
+        );
+        registry.register_with_unit(
+            "mcp_response_size",
+            "What servers answered to calls of tools",
+            Unit::Bytes,
+            calls.response.clone(),
+        );
+        calls
+    }
+
+    fn series(&self, tool: ToolRef<'_>) -> Series {
+        let labels = ToolLabels {
+            gateway: tool.gateway.to_owned(),
+            mcp_server_name: tool.server.to_owned(),
+            tool_name: tool.name.to_owned(),
+        };
+        let total = |status| {
+            let ToolLabels {
+                gateway,
+                mcp_server_name,
+                tool_name,
+            } = labels.clone();
+            self.total.get_or_create_owned(&CallLabels {
+                gateway,
+                mcp_server_name,
+                tool_name,
+                status,
+            })
+        };
+        Series {
+            success: total("success"),
+            error: total("error"),
+            duration: self.duration.get_or_create_owned(&labels),
+            request: self.request.get_or_create_owned(&labels),
+            response: self.response.get_or_create_owned(&labels),
+        }
+    }
+}
+
+impl State {
+    fn new(registry: &mut Registry) -> Self {
+        let state = Self::default();
+        let Self {
+            sessions,
+            up,
+            conversations,
+        } = state.clone();
+        registry.register(
+            "mcp_sessions",
+            "Sessions of clients that are in use",
+            sessions,
+        );
+        registry.register(
+            "mcp_server_up",
+            "Whether a server is well, as far as it was called lately",
+            up,
+        );
+        registry.register(
+            "mcp_server_conversations",
+            "Sessions with a server, or programs that run for it",
+            conversations,
+        );
+        state
+    }
+
+    fn set(&self, members: &[Arc<Member>], sessions: usize) {
+        self.sessions.set(to_i64(sessions));
+        // Servers that are gone are not known any more.
+        self.up.clear();
+        self.conversations.clear();
+        for member in members {
+            let labels = ServerLabels {
+                mcp_server_name: String::from(&**member.name()),
+            };
+            let conversations = member.server().conversations();
+            self.up
+                .get_or_create(&labels)
+                .set(i64::from(member.failure().is_none()));
+            self.conversations
+                .get_or_create(&labels)
+                .set(to_i64(conversations));
+        }
+    }
+}
+
+fn to_i64(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+impl Equivalent<Tool> for ToolRef<'_> {
+    fn equivalent(&self, tool: &Tool) -> bool {
+        *self.name == *tool.name && *self.server == *tool.server && *self.gateway == *tool.gateway
+    }
+}
+
+impl ToolRef<'_> {
+    fn to_owned(self) -> Tool {
+        Tool {
+            gateway: self.gateway.into(),
+            server: self.server.into(),
+            name: self.name.into(),
+        }
+    }
+}
+
+/// Stands for tools that their servers do not list.
+const UNLISTED: &str = "_unlisted";
+
+/// Stands for tools beyond [`MAX_TOOLS`].
+const OTHER: &str = "_other";
+
+/// How many tools have series of their own: each costs a few kilobytes here, and in Prometheus.
+const MAX_TOOLS: usize = 10_000;
+
+const SECONDS: [f64; 11] = [0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
+
+/// From a short answer to the largest that is common, times eight at a time.
+const BYTES: [f64; 7] = [
+    128.0,
+    1024.0,
+    8192.0,
+    65_536.0,
+    524_288.0,
+    4_194_304.0,
+    33_554_432.0,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_counted_by_names_that_are_known() {
+        let metrics = Metrics::new();
+        let series = |name| {
+            metrics.series(ToolRef {
+                gateway: "g",
+                server: "s",
+                name,
+            })
+        };
+        series("echo").success.inc();
+        series("echo").duration.observe(0.02);
+        series(UNLISTED).error.inc_by(2);
+        let text = metrics.render(&[], 3);
+        for line in [
+            "# TYPE mcp_tool_calls counter",
+            "mcp_tool_calls_total{gateway=\"g\",mcp_server_name=\"s\",tool_name=\"echo\",status=\"success\"} 1",
+            "mcp_tool_calls_total{gateway=\"g\",mcp_server_name=\"s\",tool_name=\"_unlisted\",status=\"error\"} 2",
+            "mcp_tool_call_duration_seconds_bucket{le=\"0.05\",gateway=\"g\",mcp_server_name=\"s\",tool_name=\"echo\"} 1",
+            "mcp_sessions 3",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn there_is_an_end_to_series() {
+        let metrics = Metrics::new();
+        for number in 0..MAX_TOOLS + 10 {
+            let name = number.to_string();
+            metrics.series(ToolRef {
+                gateway: "g",
+                server: "s",
+                name: &name,
+            });
+        }
+        assert_eq!(metrics.known.read().unwrap().len(), MAX_TOOLS + 1);
+    }
+}

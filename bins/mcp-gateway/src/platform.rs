@@ -1,0 +1,293 @@
+//! Everything that runs, made of a configuration, and made anew when that changes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use http::HeaderName;
+use mcp_gateway_auth::StaticTokens;
+use mcp_gateway_core::auth::Principal;
+use mcp_gateway_core::dispatch::Identity;
+use mcp_gateway_core::guard::Guard;
+use mcp_gateway_core::session::Sessions;
+use mcp_gateway_core::upstream::ServerPool;
+use mcp_gateway_core::{Drain, Gateway, Sealer};
+
+use crate::access::Access;
+use crate::config::{self, Config, Metrics as Published, Network, SessionLimits};
+use crate::credentials::Credentials;
+use crate::fleet::Fleet;
+use crate::front::{Front, MetricsFront, Operations, Site};
+use crate::metrics::Metrics;
+use crate::routing::Routing;
+
+/// Everything that runs.
+#[derive(Debug)]
+pub(crate) struct Platform {
+    access: Arc<Access>,
+    credentials: Arc<Credentials>,
+    fleet: Fleet,
+    gateways: Vec<Running>,
+    operations: Arc<Operations>,
+    site: Arc<ArcSwap<Site>>,
+}
+
+/// A gateway that runs.
+#[derive(Debug)]
+struct Running {
+    traits: Traits,
+    routing: Arc<Routing>,
+    gateway: Gateway,
+}
+
+/// What a gateway is besides its servers. When this changes, another takes its place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Traits {
+    name: Arc<str>,
+    forward_headers: Vec<HeaderName>,
+    page_size: Option<usize>,
+    instructions: Option<Arc<str>>,
+    max_body: Option<usize>,
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+impl Platform {
+    /// What `config` describes.
+    ///
+    /// # Errors
+    ///
+    /// When the system lacks something that is needed.
+    pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
+        let sealer = match &config.session_key {
+            Some(key) => Sealer::new(key.bytes()),
+            None => Sealer::random(),
+        };
+        let sealer = sealer.context("sessions cannot be sealed")?;
+        let SessionLimits {
+            max,
+            idle,
+            lifetime,
+        } = config.limits.sessions;
+        let access = Access::new(&config.auth);
+        let mut platform = Self {
+            operations: Arc::new(Operations {
+                access: Arc::clone(&access),
+                drain: Drain::new(),
+                metrics: Metrics::new(),
+                sessions: Sessions::with_limits(Arc::new(sealer), lifetime, idle, max),
+            }),
+            access,
+            credentials: Arc::default(),
+            fleet: Fleet::default(),
+            gateways: Vec::new(),
+            site: Arc::default(),
+        };
+        platform.apply(config)?;
+        Ok(platform)
+    }
+
+    /// Becomes what `config` describes, without disturbing what stays the same; returns what has
+    /// changed about the servers.
+    ///
+    /// # Errors
+    ///
+    /// When the system lacks something that is needed; then nothing has changed.
+    pub(crate) fn apply(&mut self, config: &Config) -> anyhow::Result<Option<String>> {
+        let change = self
+            .fleet
+            .prepare(&config.servers)
+            .context("servers cannot be reached")?;
+        let mut routers = Vec::new();
+        for gateway in &config.gateways {
+            routers.push((gateway, config.router(gateway)?));
+        }
+        let description = change.describe(&self.fleet);
+        // Nobody is sent to a server that is not there: new ones come before the routers that
+        // know them, and old ones go after those that knew them.
+        self.credentials.replace(&config.servers);
+        self.fleet.begin(&change);
+        let mut gateways = Vec::new();
+        for (definition, router) in routers {
+            let traits = Traits::of(definition, config);
+            let same = self
+                .gateways
+                .iter()
+                .position(|running| running.traits == traits);
+            gateways.push(match same {
+                Some(at) => {
+                    let running = self.gateways.swap_remove(at);
+                    running.routing.replace(router);
+                    running
+                }
+                None => self.start(traits, Routing::new(router)),
+            });
+        }
+        self.gateways = gateways;
+        self.access.replace(&config.auth);
+        self.site.store(Arc::new(self.site(config)));
+        self.fleet.finish(change);
+        Ok(description)
+    }
+
+    fn start(&self, traits: Traits, routing: Arc<Routing>) -> Running {
+        let Operations {
+            drain,
+            metrics,
+            sessions,
+            ..
+        } = &*self.operations;
+        let mut identity = Identity::default();
+        if let Some(instructions) = &traits.instructions {
+            identity = identity.with_instructions(Arc::clone(instructions));
+        }
+        let mut builder = Gateway::builder(
+            Arc::clone(&self.access) as _,
+            Arc::clone(&routing) as _,
+            Arc::clone(&self.credentials) as _,
+            self.fleet.pool().clone(),
+            sessions.clone(),
+        )
+        .with_name(Arc::clone(&traits.name))
+        .with_identity(identity)
+        .with_observer(Arc::clone(metrics) as _)
+        .with_guard(traits.guard())
+        .with_drain(drain.clone())
+        .with_forwarded_headers(traits.forward_headers.iter().cloned());
+        if let Some(bytes) = traits.max_body {
+            builder = builder.with_max_body(bytes);
+        }
+        if let Some(entries) = traits.page_size {
+            builder = builder.with_page_size(entries);
+        }
+        Running {
+            gateway: builder.build(),
+            traits,
+            routing,
+        }
+    }
+
+    fn site(&self, config: &Config) -> Site {
+        let gateway =
+            |running: &Running| (Arc::clone(&running.traits.name), running.gateway.clone());
+        let gateways: HashMap<_, _> = self.gateways.iter().map(gateway).collect();
+        let default = config.gateways.get(config.default_gateway);
+        Site {
+            gateways,
+            default: default
+                .map(|gateway| Arc::clone(&gateway.name))
+                .unwrap_or_default(),
+            members: self.fleet.members().to_vec(),
+            guard: guard(&hosts(&config.network), &config.network.origins),
+            metrics_tokens: metrics_tokens(&config.metrics),
+        }
+    }
+
+    pub(crate) fn front(&self) -> Front {
+        Front::new(Arc::clone(&self.site), Arc::clone(&self.operations))
+    }
+
+    pub(crate) fn metrics_front(&self) -> MetricsFront {
+        MetricsFront::new(Arc::clone(&self.site), Arc::clone(&self.operations))
+    }
+
+    /// Says when the gateway shuts down.
+    pub(crate) fn drain(&self) -> &Drain {
+        &self.operations.drain
+    }
+
+    pub(crate) fn pool(&self) -> &ServerPool {
+        self.fleet.pool()
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.operations.sessions
+    }
+}
+
+impl Traits {
+    fn of(definition: &config::Gateway, config: &Config) -> Self {
+        Self {
+            name: Arc::clone(&definition.name),
+            forward_headers: definition.forward_headers.clone(),
+            page_size: definition.page_size,
+            instructions: definition.instructions.clone(),
+            max_body: config.limits.max_body,
+            hosts: hosts(&config.network),
+            origins: config.network.origins.clone(),
+        }
+    }
+
+    fn guard(&self) -> Guard {
+        guard(&self.hosts, &self.origins)
+    }
+}
+
+/// The names of the hosts that the gateway is.
+fn hosts(network: &Network) -> Vec<String> {
+    let public = network.public_url.as_ref().and_then(|url| url.host_str());
+    let hosts = network.hosts.iter().map(String::as_str).chain(public);
+    hosts.map(str::to_owned).collect()
+}
+
+fn guard(hosts: &[String], origins: &[String]) -> Guard {
+    let guard = hosts
+        .iter()
+        .fold(Guard::new(), |guard, host| guard.with_host(host));
+    origins
+        .iter()
+        .fold(guard, |guard, origin| guard.with_origin(origin))
+}
+
+fn metrics_tokens(published: &Published) -> Option<StaticTokens> {
+    match published {
+        Published::Listen(_) => None,
+        Published::Shared => Some(StaticTokens::new()),
+        Published::Token(token) => {
+            let scraper = Principal::new("metrics");
+            Some(StaticTokens::new().with_token(token.expose(), scraper))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        config::parse(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_gateway_stays_when_only_its_servers_change() {
+        let before = config("servers: [{ name: a, builtin: demo }]");
+        let mut platform = Platform::new(&before).unwrap();
+        let routing = Arc::clone(&platform.gateways[0].routing);
+        assert_eq!(&*platform.site.load().default, "default");
+
+        let after =
+            config("servers: [{ name: a, builtin: demo, prefix: x }, { name: b, builtin: demo }]");
+        let change = platform.apply(&after).unwrap();
+        assert_eq!(change.as_deref(), Some("added: b; changed: a"));
+        assert!(Arc::ptr_eq(&routing, &platform.gateways[0].routing));
+        assert_eq!(platform.pool().names().len(), 2);
+
+        let other = config(
+            "servers: [{ name: a, builtin: demo, prefix: x }, { name: b, builtin: demo }]\nhosts: [mcp.example.com]",
+        );
+        assert_eq!(platform.apply(&other).unwrap(), None);
+        assert!(!Arc::ptr_eq(&routing, &platform.gateways[0].routing));
+    }
+
+    #[tokio::test]
+    async fn gateways_come_and_go() {
+        let mut platform = Platform::new(&config("gateways: [{ name: a }, { name: b }]")).unwrap();
+        let next = config("gateways: [{ name: c }, { name: b }]\ndefaultGateway: b");
+        platform.apply(&next).unwrap();
+        let site = platform.site.load();
+        let mut names: Vec<_> = site.gateways.keys().map(|name| &**name).collect();
+        names.sort_unstable();
+        assert_eq!((names, &*site.default), (vec!["b", "c"], "b"));
+    }
+}

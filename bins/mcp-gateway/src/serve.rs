@@ -1,0 +1,192 @@
+//! The life of a gateway: it begins, follows its configuration, and ends in an orderly way.
+
+use std::future::{Future, pending};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+
+use anyhow::{Context as _, anyhow};
+use mcp_gateway_core::Serve;
+use tokio::net::TcpListener;
+
+use crate::banner;
+use crate::config::{Config, Metrics};
+use crate::output::complain;
+use crate::platform::Platform;
+use crate::signals::{Request, Signals};
+use crate::source::{Ready, Source};
+use crate::watch::Watch;
+
+/// Serves what `ready` describes, which has come from `source`, until the process is asked to end.
+///
+/// # Errors
+///
+/// When it cannot begin.
+pub(crate) async fn run(source: Source, ready: Ready) -> anyhow::Result<()> {
+    let mut signals = Signals::listen().context("signals cannot be listened to")?;
+    let platform = Platform::new(&ready.config)?;
+    let listener = bind(ready.config.network.listen, "--listen").await?;
+    let metrics = match ready.config.metrics {
+        Metrics::Listen(address) => Some(bind(address, "metrics.listen").await?),
+        Metrics::Shared | Metrics::Token(_) => None,
+    };
+    let address = listener.local_addr()?;
+    banner::show(&ready, address, &source)?;
+
+    let drain = platform.drain().clone();
+    let mut serve = Serve::new(listener).with_drain_timeout(ready.config.shutdown_timeout);
+    if let Some(connections) = ready.config.limits.connections {
+        serve = serve.with_max_connections(connections);
+    }
+    let serving = serve.run(platform.front(), async { drain.begun().await });
+    let publishing = publish(metrics, &platform);
+    let following = Following {
+        watch: Watch::new(ready.files),
+        config: ready.config,
+        platform,
+        source,
+    };
+    let (platform, ending) = following.until_end(&mut signals, serving, publishing).await;
+    platform.sessions().close();
+    match ending {
+        // Programs that run as servers are killed when the runtime is dropped.
+        Ending::AtOnce => tracing::warn!("told to end at once"),
+        Ending::Finished => tokio::select! {
+            () = platform.pool().close() => tracing::info!("ended"),
+            () = signals.stop() => tracing::warn!("told to end at once"),
+        },
+    }
+    Ok(())
+}
+
+/// How the life of a gateway ended.
+enum Ending {
+    /// Nobody wanted to wait for what was going on.
+    AtOnce,
+    /// Calls have finished, or their time was over.
+    Finished,
+}
+
+/// Serves metrics at an address of their own, if there is one.
+fn publish(listener: Option<TcpListener>, platform: &Platform) -> impl Future<Output = ()> + use<> {
+    let front = platform.metrics_front();
+    async move {
+        match listener {
+            Some(listener) => Serve::new(listener).run(front, pending()).await,
+            None => pending().await,
+        }
+    }
+}
+
+/// A gateway that follows its configuration.
+struct Following {
+    config: Config,
+    platform: Platform,
+    source: Source,
+    watch: Watch,
+}
+
+impl Following {
+    /// Returns what is left to be ended.
+    async fn until_end(
+        mut self,
+        signals: &mut Signals,
+        serving: impl Future<Output = ()>,
+        publishing: impl Future<Output = ()>,
+    ) -> (Platform, Ending) {
+        let (mut serving, mut publishing) = (pin!(serving), pin!(publishing));
+        loop {
+            let reload = tokio::select! {
+                () = &mut serving => return (self.platform, Ending::Finished),
+                () = &mut publishing => false,
+                () = self.watch.changed() => true,
+                request = signals.next() => match request {
+                    Request::Reload => true,
+                    Request::Stop if self.platform.drain().has_begun() => {
+                        return (self.platform, Ending::AtOnce);
+                    }
+                    Request::Stop => {
+                        tracing::info!("shutting down");
+                        self.platform.drain().begin();
+                        false
+                    }
+                },
+            };
+            if reload && !self.platform.drain().has_begun() {
+                self.reload().await;
+            }
+        }
+    }
+
+    /// Reads the configuration again, and becomes what it describes. A wrong one changes nothing.
+    async fn reload(&mut self) {
+        let source = self.source.clone();
+        // Files may be slow, and must not hold up calls.
+        let Ok(loaded) = tokio::task::spawn_blocking(move || source.load()).await else {
+            return;
+        };
+        let ready = match loaded {
+            Ok(ready) => ready,
+            Err(findings) => {
+                let problems = findings.len();
+                tracing::error!(
+                    problems,
+                    "the new configuration is wrong; the old one stays"
+                );
+                findings.lines().for_each(complain);
+                return;
+            }
+        };
+        ready.warnings.lines().for_each(complain);
+        match self.platform.apply(&ready.config) {
+            Ok(servers) => {
+                let servers = servers.as_deref().unwrap_or("unchanged");
+                tracing::info!(servers, "configuration loaded");
+            }
+            Err(error) => {
+                tracing::error!("the new configuration cannot be used: {error:#}");
+                return;
+            }
+        }
+        for key in fixed(&self.config, &ready.config) {
+            tracing::warn!(key, "this takes effect only after a restart");
+        }
+        self.watch.replace(ready.files);
+        self.config = ready.config;
+    }
+}
+
+/// The keys of what has changed from `before` to `after` and cannot change in a process.
+fn fixed(before: &Config, after: &Config) -> Vec<&'static str> {
+    let address = |config: &Config| match config.metrics {
+        Metrics::Listen(address) => Some(address),
+        Metrics::Shared | Metrics::Token(_) => None,
+    };
+    let (old, new) = (&before.limits, &after.limits);
+    let changes = [
+        ("listen", before.network.listen != after.network.listen),
+        ("limits.connections", old.connections != new.connections),
+        ("limits.sessions", old.sessions != new.sessions),
+        ("log", before.log != after.log),
+        ("metrics.listen", address(before) != address(after)),
+        ("sessionKey", before.session_key != after.session_key),
+        (
+            "shutdownTimeout",
+            before.shutdown_timeout != after.shutdown_timeout,
+        ),
+    ];
+    let changes = changes.into_iter().filter(|(_, changed)| *changed);
+    changes.map(|(key, _)| key).collect()
+}
+
+async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => anyhow!(
+                "{address} is in use already: choose another address with {option}; port 0 is any \
+             that is free"
+            ),
+            _ => anyhow!(error).context(format!("{address} cannot be listened at")),
+        })
+}

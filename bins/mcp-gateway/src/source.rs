@@ -1,0 +1,171 @@
+//! The configuration of a gateway that runs, and where it comes from again.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::config::{Config, Log, Secret, Token, open_to_all};
+use crate::document::System;
+use crate::files::{Files, Findings};
+
+/// Where a configuration comes from: files, and what the command line says besides.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) files: Files,
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) log: LogOptions,
+    /// What callers have to present if the files do not say.
+    pub(crate) token: Token,
+    /// Whether nobody has chosen that token.
+    pub(crate) token_is_new: bool,
+}
+
+/// What the command line says about the log.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LogOptions {
+    pub(crate) format: Option<crate::config::LogFormat>,
+    pub(crate) level: Option<String>,
+}
+
+/// A configuration, ready to be used.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) config: Config,
+    pub(crate) warnings: Findings,
+    /// Everything that was read for it.
+    pub(crate) files: Vec<PathBuf>,
+    /// Whether the files do not say who may call.
+    pub(crate) own_token: bool,
+}
+
+impl Source {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub(crate) fn load(&self) -> Result<Ready, Findings> {
+        let system = System::new();
+        let loaded = self.files.load(&system)?;
+        let mut config = loaded.config;
+        if let Some(listen) = self.listen {
+            config.network.listen = listen;
+        }
+        if let Some(address) = config.auth.opens(&config.network) {
+            return Err(Findings::of_options(open_to_all(address)));
+        }
+        let own_token = config.auth.is_empty();
+        if own_token {
+            config.auth.tokens.push(self.token.clone());
+        }
+        config.log = self.log.over(config.log);
+        let mut files: Vec<_> = self.files.paths().cloned().collect();
+        files.extend(system.files());
+        Ok(Ready {
+            config,
+            warnings: loaded.warnings,
+            files,
+            own_token,
+        })
+    }
+}
+
+impl LogOptions {
+    /// The log, as the command line and then `log` say it.
+    pub(crate) fn over(&self, log: Log) -> Log {
+        Log {
+            format: self.format.unwrap_or(log.format),
+            level: self.level.clone().unwrap_or(log.level),
+        }
+    }
+}
+
+/// The variable of the environment that holds the token of a gateway.
+pub(crate) const TOKEN_VARIABLE: &str = "MCP_GATEWAY_TOKEN";
+
+/// The token of the owner of a gateway.
+pub(crate) fn owner_token(text: impl Into<String>) -> Token {
+    Token {
+        name: Arc::from("owner"),
+        secret: Secret::new(text),
+    }
+}
+
+/// A token that nobody can guess.
+///
+/// # Errors
+///
+/// When the system has no random numbers.
+pub(crate) fn random_token() -> anyhow::Result<Token> {
+    let mut random = [0; 32];
+    rand::fill(&mut random).map_err(|_| anyhow::anyhow!("the system has no random numbers"))?;
+    Ok(owner_token(format!(
+        "mcpg_{}",
+        URL_SAFE_NO_PAD.encode(random)
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str, listen: Option<&str>) -> (Source, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.yaml");
+        std::fs::write(&path, text).unwrap();
+        let source = Source {
+            files: Files::sorted(vec![path]).unwrap(),
+            listen: listen.map(|listen| listen.parse().unwrap()),
+            log: LogOptions::default(),
+            token: random_token().unwrap(),
+            token_is_new: true,
+        };
+        (source, folder)
+    }
+
+    #[test]
+    fn a_gateway_without_tokens_has_one_of_its_own() {
+        let (source, _folder) = source("servers: []", None);
+        let ready = source.load().unwrap();
+        assert!(ready.own_token);
+        assert_eq!(
+            ready.config.auth.tokens,
+            std::slice::from_ref(&source.token)
+        );
+        assert_eq!(source.load().unwrap().config.auth, ready.config.auth);
+        assert_ne!(random_token().unwrap(), random_token().unwrap());
+    }
+
+    #[test]
+    fn the_command_line_cannot_open_a_gateway_by_accident() {
+        let text = "auth: { anonymous: true }";
+        let (local, _folder) = source(text, Some("127.0.0.1:0"));
+        assert!(local.load().is_ok());
+        let (open, _folder) = source(text, Some("0.0.0.0:80"));
+        assert!(
+            open.load()
+                .unwrap_err()
+                .to_string()
+                .contains("insecureAnonymous")
+        );
+    }
+
+    #[test]
+    fn secrets_are_watched_too() {
+        let (mut source, folder) = source("", None);
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, "0123456789abcdef0123456789").unwrap();
+        let config = folder.path().join("with-secret.yaml");
+        let text = format!(
+            "auth: {{ tokens: [{{ name: a, token: {{ file: {} }} }}] }}",
+            secret.display()
+        );
+        std::fs::write(&config, text).unwrap();
+        source.files = Files::sorted(vec![config.clone()]).unwrap();
+        assert_eq!(source.load().unwrap().files, [config, secret]);
+    }
+}

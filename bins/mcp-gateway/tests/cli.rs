@@ -1,0 +1,399 @@
+//! The program as people run it.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+#[path = "cli/stage.rs"]
+mod stage;
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use self::stage::{Folder, Gateway, PROGRAM, SOON, eventually, run};
+
+#[tokio::test]
+async fn it_starts_without_any_file() {
+    let gateway = Gateway::start(&["--listen", "127.0.0.1:0"]).await;
+    let answer = gateway.call("demo__add", json!({ "a": 1, "b": 2 })).await;
+    assert_eq!(answer["result"]["structuredContent"]["sum"], 3.0);
+
+    for (token, expected) in [
+        (None, 401),
+        (Some("wrong"), 401),
+        (Some(&*gateway.token), 200),
+    ] {
+        let reply = gateway
+            .wire_with(token)
+            .request("tools/list", json!({}))
+            .await
+            .unwrap();
+        assert_eq!(reply.status.as_u16(), expected, "{token:?}");
+        let challenged = reply.headers.contains_key("www-authenticate");
+        assert_eq!(challenged, expected == 401);
+    }
+}
+
+#[tokio::test]
+async fn a_token_can_be_chosen() {
+    let token = "a-token-of-my-own-choice";
+    let gateway = Gateway::start_with(&["--listen", "127.0.0.1:0"], Some(token)).await;
+    assert!(!gateway.banner.contains(token), "{}", gateway.banner);
+    let answer = gateway.call("demo__echo", json!({ "text": "hello" })).await;
+    assert_eq!(answer["result"]["content"][0]["text"], "hello");
+}
+
+#[tokio::test]
+async fn every_path_has_its_place() {
+    let folder = Folder::new();
+    let config = folder.write(
+        "gateway.yaml",
+        "servers: [{ name: demo, builtin: demo }]\n\
+         gateways: [{ name: one }, { name: two, servers: [demo] }]",
+    );
+    let gateway = Gateway::serve(&config).await;
+    for (path, expected) in [
+        ("/livez", 200),
+        ("/readyz", 200),
+        ("/healthz", 200),
+        ("/health/servers", 200),
+        ("/metrics", 200),
+        ("/nowhere", 404),
+        ("/v1/mcp/three", 404),
+    ] {
+        assert_eq!(gateway.get(path).await.0, expected, "{path}");
+    }
+    let listed = |path: &'static str| {
+        let wire = gateway.wire_at(path);
+        async move {
+            let reply = wire.request("tools/list", json!({})).await.unwrap();
+            assert_eq!(reply.status, StatusCode::OK, "{path}");
+            reply.answer()["result"]["tools"].as_array().unwrap().len()
+        }
+    };
+    for path in ["/mcp", "/v1/mcp", "/v1/mcp/one", "/v1/mcp/two", "/mcp/"] {
+        assert_eq!(listed(path).await, 5, "{path}");
+    }
+    for path in ["/mcp", "/mcp/sse", "/v1/mcp/one/sse"] {
+        let base = path.trim_end_matches("/sse");
+        let first = gateway.first_event(path).await;
+        let expected = format!("event: endpoint\ndata: {base}/messages?sessionId=");
+        assert!(first.starts_with(&expected), "{path}: {first}");
+    }
+}
+
+#[tokio::test]
+async fn calls_are_counted_by_names_that_are_known() {
+    let gateway = Gateway::start(&["--listen", "127.0.0.1:0"]).await;
+    gateway.call("demo__echo", json!({ "text": "x" })).await;
+    gateway.call("demo__invented", json!({})).await;
+    let (_, metrics) = gateway.get("/metrics").await;
+    let labels = "gateway=\"default\",mcp_server_name=\"demo\"";
+    for line in [
+        format!("mcp_tool_calls_total{{{labels},tool_name=\"echo\",status=\"success\"}} 1"),
+        format!("mcp_tool_calls_total{{{labels},tool_name=\"_unlisted\",status=\"error\"}} 1"),
+        format!("mcp_tool_call_duration_seconds_count{{{labels},tool_name=\"echo\"}} 1"),
+        "mcp_server_up{mcp_server_name=\"demo\"} 1".to_owned(),
+    ] {
+        assert!(
+            metrics.lines().any(|other| other == line),
+            "{line}\n{metrics}"
+        );
+    }
+    assert!(!metrics.contains("invented"));
+    let (_, health) = gateway.get("/health/servers").await;
+    let health: Value = serde_json::from_str(&health).unwrap();
+    assert_eq!(health["servers"][0]["status"], "up");
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_said_to_be() {
+    let folder = Folder::new();
+    let config = folder.write(
+        "gateway.yaml",
+        "servers:\n- { name: demo, builtin: demo }\n- { name: down, process: { command: no-such-program } }",
+    );
+    let gateway = Gateway::serve(&config).await;
+    let listed = gateway
+        .wire()
+        .request("tools/list", json!({}))
+        .await
+        .unwrap();
+    let tools = listed.answer()["result"]["tools"].as_array().unwrap().len();
+    assert_eq!(tools, 5, "it costs its own tools, not the list");
+    let answer = gateway.call("down__x", json!({})).await;
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains("down"), "{message}");
+    let (_, health) = gateway.get("/health/servers").await;
+    let health: Value = serde_json::from_str(&health).unwrap();
+    assert_eq!(health["servers"][1]["status"], "failing", "{health}");
+    assert!(
+        health["servers"][1]["error"]
+            .as_str()
+            .unwrap()
+            .contains("no-such-program")
+    );
+}
+
+#[tokio::test]
+async fn an_address_that_is_in_use_is_an_error_that_says_what_to_do() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let done = run(&["--listen", &address]).await;
+    assert_eq!(done.code, Some(1));
+    assert!(done.stderr.contains("--listen"), "{}", done.stderr);
+}
+
+#[tokio::test]
+async fn tools_are_listed_and_called() {
+    let gateway = Gateway::start(&["--listen", "127.0.0.1:0"]).await;
+    let url = ["--url", &gateway.url, "--token", &gateway.token];
+    let command = |args: &[&str]| {
+        let args: Vec<String> = args
+            .iter()
+            .chain(&url)
+            .map(|arg| (*arg).to_owned())
+            .collect();
+        async move { run(&args).await }
+    };
+    let done = command(&["tools"]).await;
+    assert!(
+        done.stdout
+            .contains("demo__add(a, b)               Adds two numbers\n"),
+        "{done:?}"
+    );
+    let done = command(&["tools", "--json"]).await;
+    let tools: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(tools[0]["name"], "demo__add");
+
+    let done = command(&["call", "demo__echo", "--arg", "text=12"]).await;
+    assert_eq!((done.code, &*done.stdout), (Some(0), "12\n"));
+    let done = command(&["call", "demo__wait", r#"{"seconds":0.1}"#]).await;
+    assert!(done.stderr.contains("10 of 10"), "{done:?}");
+    let done = command(&["call", "demo__add", "--json", "--arg", "a=1"]).await;
+    let result: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!((done.code, &result["isError"]), (Some(1), &json!(true)));
+    let done = command(&["call", "demo__ech"]).await;
+    assert_eq!(done.code, Some(1));
+    assert!(
+        done.stderr.contains("did you mean \"demo__echo\"?"),
+        "{done:?}"
+    );
+    let done = run(&["tools", "--url", "http://127.0.0.1:1"]).await;
+    assert_eq!(done.code, Some(1));
+    assert!(
+        done.stderr
+            .contains("127.0.0.1:1: the server cannot be reached"),
+        "{done:?}"
+    );
+}
+
+#[tokio::test]
+async fn files_are_checked() {
+    let folder = Folder::new();
+    let good = folder.write("good.yaml", "servers: [{ name: demo, builtin: demo }]");
+    let done = run(&["check", &good]).await;
+    assert_eq!(
+        (done.code, &*done.stdout),
+        (Some(0), "ok: 1 server, 1 gateway\n")
+    );
+
+    let bad = folder.write(
+        "bad.yaml",
+        "listen: 8080\nservers:\n- { name: a, remote: { url: ftp://a }, idel: 1m }\nsessionKey: { env: NO_SUCH_VARIABLE }\n",
+    );
+    let done = run(&["check", &bad]).await;
+    assert_eq!(done.code, Some(1));
+    let lines: Vec<_> = done.stdout.lines().collect();
+    assert_eq!(lines.len(), 5, "{done:?}");
+    assert!(lines[0].starts_with(&format!("{bad}:1:9: listen: ")));
+    assert!(lines[1].starts_with(&format!("{bad}:3:29: servers[0].remote.url: ")));
+    assert!(lines[2].contains("did you mean \"idle\"?"));
+    assert!(lines[3].contains("NO_SUCH_VARIABLE"));
+    assert_eq!(lines[4], "4 problems");
+    let done = run(&["check", "--without-secrets", &bad]).await;
+    assert!(done.stdout.ends_with("3 problems\n"), "{done:?}");
+
+    let done = run(&["serve", "--config", &bad]).await;
+    assert_eq!(
+        (done.code, done.stderr.lines().count()),
+        (Some(1), 4),
+        "{done:?}"
+    );
+    assert_eq!(run(&["check"]).await.code, Some(2));
+}
+
+#[tokio::test]
+async fn the_file_of_a_client_is_taken_as_it_is() {
+    let folder = Folder::new();
+    let servers = json!({ "mcpServers": {
+        "My Tools": { "command": PROGRAM, "args": ["demo"], "env": { "A": "${HOME}" } },
+        "off": { "command": "no-such-program", "disabled": true },
+    }});
+    let file = folder.write("mcp.json", &servers.to_string());
+    let gateway =
+        Gateway::start(&["serve", "--listen", "127.0.0.1:0", "--mcp-config", &file]).await;
+    let answer = gateway
+        .call("My-Tools__add", json!({ "a": 1, "b": 2 }))
+        .await;
+    assert_eq!(
+        answer["result"]["structuredContent"]["sum"], 3.0,
+        "{answer}"
+    );
+
+    let done = run(&["tools", "--mcp-config", &file]).await;
+    assert!(done.stdout.contains("My-Tools__add(a, b)"), "{done:?}");
+    assert!(done.stderr.contains("warning: "), "{done:?}");
+}
+
+#[tokio::test]
+async fn instructions_and_completions_are_written() {
+    let done = run(&["connect"]).await;
+    assert!(done.stdout.contains("claude-code"), "{done:?}");
+    let done = run(&[
+        "connect",
+        "cursor",
+        "--url",
+        "https://a.example.com",
+        "--gateway",
+        "dev",
+    ])
+    .await;
+    assert!(
+        done.stdout.contains("https://a.example.com/v1/mcp/dev"),
+        "{done:?}"
+    );
+    let done = run(&["completions", "bash"]).await;
+    assert!(done.stdout.contains("mcp-gateway"), "{done:?}");
+}
+
+/// A configuration with the servers of those names, each of which is a program.
+fn programs(names: &[&str]) -> String {
+    let server = |name: &&str| {
+        format!("- {{ name: {name}, process: {{ command: {PROGRAM}, args: [demo] }} }}\n")
+    };
+    let servers: String = names.iter().map(server).collect();
+    format!("servers:\n{servers}")
+}
+
+#[tokio::test]
+async fn a_changed_file_is_followed_without_dropping_a_call() {
+    let folder = Folder::new();
+    let config = folder.write("gateway.yaml", &programs(&["a", "b"]));
+    let gateway = Gateway::serve(&config).await;
+    gateway.call("a__echo", json!({ "text": "x" })).await;
+    gateway.call("b__echo", json!({ "text": "x" })).await;
+    let before = gateway.children();
+    assert_eq!(before.len(), 2);
+
+    let going = tokio::join!(gateway.call("b__wait", json!({ "seconds": 5 })), async {
+        sleep(Duration::from_millis(200)).await;
+        folder.write("gateway.yaml", &programs(&["c", "a"]));
+        eventually(async || gateway.tools().await.contains(&"c__echo".to_owned())).await;
+        assert!(!gateway.tools().await.contains(&"b__echo".to_owned()));
+    });
+    assert_eq!(
+        going.0["result"]["content"][0]["text"],
+        "Waited for 5 seconds"
+    );
+    let a = gateway.children();
+    assert!(
+        before.iter().any(|child| a.contains(child)),
+        "a goes on in the same process"
+    );
+    eventually(async || {
+        let now = gateway.children();
+        before.iter().filter(|child| now.contains(child)).count() == 1
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_survives_a_new_configuration() {
+    let folder = Folder::new();
+    let config = folder.write("gateway.yaml", "servers: [{ name: a, builtin: demo }]");
+    let gateway = Gateway::serve(&config).await;
+    let session = gateway.initialize().await;
+    assert!(
+        gateway
+            .tools_in(&session)
+            .await
+            .contains(&"a__echo".to_owned())
+    );
+    folder.write(
+        "gateway.yaml",
+        "servers: [{ name: a, builtin: demo }, { name: b, builtin: demo }]",
+    );
+    gateway.signal(Signal::HUP);
+    eventually(async || {
+        gateway
+            .tools_in(&session)
+            .await
+            .contains(&"b__echo".to_owned())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wrong_file_changes_nothing() {
+    let folder = Folder::new();
+    let config = folder.write("gateway.yaml", "servers: [{ name: a, builtin: demo }]");
+    let gateway = Gateway::serve(&config).await;
+    folder.write(
+        "gateway.yaml",
+        "servers: [{ name: a, builtin: demon }, { nam: b }]",
+    );
+    gateway.signal(Signal::HUP);
+    eventually(async || gateway.stderr().contains("the old one stays")).await;
+    let stderr = gateway.stderr();
+    assert!(
+        stderr.contains("servers[0].builtin") && stderr.contains("servers[1]"),
+        "{stderr}"
+    );
+    assert!(gateway.tools().await.contains(&"a__echo".to_owned()));
+}
+
+#[tokio::test]
+async fn it_ends_when_calls_have_ended_and_leaves_no_program() {
+    let folder = Folder::new();
+    let config = folder.write("gateway.yaml", &programs(&["a"]));
+    let mut gateway = Gateway::serve(&config).await;
+    gateway.call("a__echo", json!({ "text": "x" })).await;
+    let children = gateway.children();
+    assert_eq!(children.len(), 1);
+
+    let (answer, ()) = tokio::join!(gateway.call("a__wait", json!({ "seconds": 2 })), async {
+        sleep(Duration::from_millis(300)).await;
+        gateway.signal(Signal::TERM);
+    });
+    assert_eq!(
+        answer["result"]["content"][0]["text"],
+        "Waited for 2 seconds"
+    );
+    assert!(gateway.finish().await.success());
+    assert!(children.iter().all(|child| !child.lives()));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let folder = Folder::new();
+    let config = folder.write("gateway.yaml", &programs(&["a"]));
+    let mut gateway = Gateway::serve(&config).await;
+    gateway.call("a__echo", json!({ "text": "x" })).await;
+    let children = gateway.children();
+    let wire = gateway.wire();
+    let ending = async {
+        sleep(Duration::from_millis(300)).await;
+        gateway.signal(Signal::INT);
+        sleep(Duration::from_millis(300)).await;
+        gateway.signal(Signal::INT);
+        let signalled = Instant::now();
+        gateway.finish().await;
+        signalled.elapsed()
+    };
+    let (call, took) = tokio::join!(wire.call("a__wait", json!({ "seconds": 60 })), ending);
+    assert!(call.is_err() && took < SOON, "{took:?}");
+    eventually(async || children.iter().all(|child| !child.lives())).await;
+}

@@ -1,0 +1,291 @@
+//! The program, started for a test.
+
+use std::fs;
+use std::process::{ExitStatus, Output};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION};
+use http::{HeaderValue, Request};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use mcp_gateway_tests::process::Process;
+use mcp_gateway_tests::wire::Wire;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::{sleep, timeout};
+
+/// Where the program is.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
+
+/// How long a busy machine may take for what takes no time.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// A gateway that runs.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    process: Process,
+    /// Where it is, without a path.
+    pub(crate) url: String,
+    pub(crate) token: String,
+    /// What it said when it was ready, as far as the token.
+    pub(crate) banner: String,
+}
+
+impl Gateway {
+    /// Starts the program with `args`.
+    pub(crate) async fn start(args: &[&str]) -> Self {
+        Self::start_with(args, None).await
+    }
+
+    /// Serves what the file says.
+    pub(crate) async fn serve(config: &str) -> Self {
+        Self::start(&["serve", "--listen", "127.0.0.1:0", "--config", config]).await
+    }
+
+    /// Starts the program with `args` and the token of its owner.
+    pub(crate) async fn start_with(args: &[&str], token: Option<&str>) -> Self {
+        let mut command = command(args);
+        if let Some(token) = token {
+            command.env("MCP_GATEWAY_TOKEN", token);
+        }
+        let mut process = Process::start(command).unwrap();
+        let mut lines = Vec::new();
+        while !lines
+            .last()
+            .is_some_and(|line: &String| line.contains("token "))
+        {
+            lines.push(process.line(SOON).await.unwrap());
+        }
+        let after = |word: &str| {
+            let line = lines.iter().find_map(|line| line.trim().strip_prefix(word));
+            line.unwrap_or_default().trim().to_owned()
+        };
+        let endpoint = after("endpoint");
+        Self {
+            url: endpoint.trim_end_matches("/mcp").to_owned(),
+            token: token.map_or_else(|| after("token"), str::to_owned),
+            banner: lines.join("\n"),
+            process,
+        }
+    }
+
+    /// Messages to the default gateway.
+    pub(crate) fn wire(&self) -> Wire {
+        self.wire_at("/mcp")
+    }
+
+    /// Messages to what is at `path`.
+    pub(crate) fn wire_at(&self, path: &str) -> Wire {
+        let token = HeaderValue::from_str(&format!("Bearer {}", self.token)).unwrap();
+        Wire::new(format!("{}{path}", self.url)).with_header(AUTHORIZATION, token)
+    }
+
+    /// Messages to the default gateway with another token.
+    pub(crate) fn wire_with(&self, token: Option<&str>) -> Wire {
+        let wire = Wire::new(format!("{}/mcp", self.url));
+        match token {
+            Some(token) => {
+                let token = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+                wire.with_header(AUTHORIZATION, token)
+            }
+            None => wire,
+        }
+    }
+
+    /// The answer to a call of a tool.
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Value {
+        self.wire().call(tool, arguments).await.unwrap().answer()
+    }
+
+    /// The names of the tools.
+    pub(crate) async fn tools(&self) -> Vec<String> {
+        names(
+            &self
+                .wire()
+                .request("tools/list", json!({}))
+                .await
+                .unwrap()
+                .answer(),
+        )
+    }
+
+    /// Begins a session of the legacy era; returns its identifier.
+    pub(crate) async fn initialize(&self) -> String {
+        let request = json!({
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "initialize",
+            "params": {
+                "protocolVersion": "2025-11-25",
+                "capabilities": {},
+                "clientInfo": { "name": "test", "version": "1" },
+            },
+        });
+        let reply = self.wire().post(request.to_string(), &[]).await.unwrap();
+        reply.headers["mcp-session-id"].to_str().unwrap().to_owned()
+    }
+
+    /// The names of the tools, as they are in a session.
+    pub(crate) async fn tools_in(&self, session: &str) -> Vec<String> {
+        let request = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" });
+        let headers = [
+            ("mcp-session-id", session),
+            ("mcp-protocol-version", "2025-11-25"),
+        ];
+        names(
+            &self
+                .wire()
+                .post(request.to_string(), &headers)
+                .await
+                .unwrap()
+                .answer(),
+        )
+    }
+
+    /// The status and the text of what is at `path`.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let response = self.open(path, "*/*").await;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// The first event of the stream that is at `path`.
+    pub(crate) async fn first_event(&self, path: &str) -> String {
+        let mut body = self.open(path, "text/event-stream").await.into_body();
+        let frame = timeout(SOON, body.frame()).await.unwrap().unwrap().unwrap();
+        String::from_utf8_lossy(&frame.into_data().unwrap()).into_owned()
+    }
+
+    async fn open(&self, path: &str, accept: &str) -> http::Response<hyper::body::Incoming> {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let request = Request::get(format!("{}{path}", self.url))
+            .header(AUTHORIZATION, format!("Bearer {}", self.token))
+            .header(ACCEPT, accept)
+            .body(Empty::<Bytes>::new())
+            .unwrap();
+        timeout(SOON, client.request(request))
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    /// The programs that it has started.
+    pub(crate) fn children(&self) -> Vec<Child> {
+        children(self.process.id().unwrap())
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = self
+            .process
+            .id()
+            .and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        kill_process(id.unwrap(), signal).unwrap();
+    }
+
+    /// Waits for the end of the program.
+    pub(crate) async fn finish(&mut self) -> ExitStatus {
+        self.process.finish(SOON).await.unwrap()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        self.process.stderr()
+    }
+}
+
+fn names(answer: &Value) -> Vec<String> {
+    let tools = answer["result"]["tools"].as_array().unwrap();
+    let name = |tool: &Value| tool["name"].as_str().unwrap().to_owned();
+    tools.iter().map(name).collect()
+}
+
+/// What came of a command that ends by itself.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs the program with `args` to its end.
+pub(crate) async fn run<S: AsRef<str>>(args: &[S]) -> Done {
+    let args: Vec<_> = args.iter().map(AsRef::as_ref).collect();
+    let output = timeout(SOON, command(&args).kill_on_drop(true).output()).await;
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = output.unwrap().unwrap();
+    Done {
+        code: status.code(),
+        stdout: String::from_utf8_lossy(&stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+    }
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(args)
+        .env_remove("MCP_GATEWAY_TOKEN")
+        .env_remove("MCP_GATEWAY_LOG");
+    command
+}
+
+/// A process that another one has started.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Child(Pid);
+
+impl Child {
+    /// Whether it runs.
+    pub(crate) fn lives(&self) -> bool {
+        test_kill_process(self.0).is_ok()
+    }
+}
+
+/// The processes that the process of the number has started.
+pub(crate) fn children(parent: u32) -> Vec<Child> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let child = |entry: fs::DirEntry| {
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        // The name of the program may hold anything, so what counts is what comes after it.
+        let (_, rest) = stat.rsplit_once(") ")?;
+        let mut fields = rest.split(' ');
+        let (state, its_parent) = (fields.next()?, fields.next()?);
+        let runs = state != "Z" && its_parent.parse() == Ok(parent);
+        Some(Child(Pid::from_raw(id).filter(|_| runs)?))
+    };
+    processes.filter_map(child).collect()
+}
+
+/// Waits until something is so.
+pub(crate) async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(SOON, waiting).await.unwrap();
+}
+
+/// A folder that is gone after the test.
+#[derive(Debug)]
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// Writes a file; returns its path.
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
+        let path = self.0.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
