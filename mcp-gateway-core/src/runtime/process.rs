@@ -41,6 +41,7 @@ pub struct Process {
     program: OsString,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    hidden_env: Vec<OsString>,
     clear_env: bool,
     directory: Option<PathBuf>,
     grace: Duration,
@@ -55,6 +56,7 @@ impl Process {
             program: program.into(),
             args: Vec::new(),
             env: Vec::new(),
+            hidden_env: Vec::new(),
             clear_env: false,
             directory: None,
             grace: DEFAULT_GRACE,
@@ -72,6 +74,14 @@ impl Process {
     #[must_use]
     pub fn with_env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Keeps a variable of this process from the program, unless it is set with
+    /// [`with_env`](Self::with_env).
+    #[must_use]
+    pub fn without_env(mut self, name: impl Into<OsString>) -> Self {
+        self.hidden_env.push(name.into());
         self
     }
 
@@ -111,6 +121,9 @@ impl Process {
             for name in KEPT {
                 command.envs(std::env::var_os(name).map(|value| (name, value)));
             }
+        }
+        for name in &self.hidden_env {
+            command.env_remove(name);
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         if let Some(directory) = &self.directory {
