@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 use crate::config::{self, Config, Remote, Transport, header_value, remote};
 use crate::credentials;
 use crate::document::instead;
-use crate::fleet::{self, Web};
+use crate::fleet::{self, Host, Web};
 
 /// Servers that are called from the command line.
 #[derive(Debug)]
@@ -46,12 +46,17 @@ pub(crate) struct Tools {
 }
 
 impl Servers {
-    /// The servers of the gateway `name` of `config`, or of its default one.
+    /// The servers of the gateway `name` of `config`, or of its default one. Programs do not get
+    /// to know the variables `secrets`.
     ///
     /// # Errors
     ///
     /// When there is no such gateway, or the system lacks something that is needed.
-    pub(crate) fn of_config(config: &Config, name: Option<&str>) -> anyhow::Result<Self> {
+    pub(crate) fn of_config(
+        config: &Config,
+        secrets: &[String],
+        name: Option<&str>,
+    ) -> anyhow::Result<Self> {
         let gateway = match name {
             Some(name) => config
                 .gateways
@@ -68,12 +73,15 @@ impl Servers {
             let name = name.unwrap_or_default();
             anyhow!("there is no gateway {name:?}; {}", instead(name, &known))
         })?;
-        let web = Web::default();
+        let host = Host {
+            secrets,
+            web: &Web::default(),
+        };
         let servers = gateway
             .servers
             .iter()
             .filter_map(|name| config.server(name));
-        let entries: Result<Vec<_>, _> = servers.map(|server| Entry::of(server, &web)).collect();
+        let entries: Result<Vec<_>, _> = servers.map(|server| Entry::of(server, host)).collect();
         Ok(Self::new(entries?, config.router(gateway)?))
     }
 
@@ -97,7 +105,11 @@ impl Servers {
             .map_or("server", Authority::as_str)
             .into();
         let definition = config::Server::new(Arc::clone(&name), Transport::Remote(remote));
-        let entry = Entry::of(&definition, &Web::default())?;
+        let host = Host {
+            secrets: &[],
+            web: &Web::default(),
+        };
+        let entry = Entry::of(&definition, host)?;
         Ok(Self::new(vec![entry], PrefixRouter::new([(name, "")])?))
     }
 
@@ -229,9 +241,9 @@ impl Servers {
 }
 
 impl Entry {
-    fn of(definition: &config::Server, web: &Web) -> std::io::Result<Self> {
+    fn of(definition: &config::Server, host: Host<'_>) -> std::io::Result<Self> {
         Ok(Self {
-            server: fleet::server(definition, web)?,
+            server: fleet::server(definition, host)?,
             credential: credentials::of(&definition.transport).unwrap_or_else(Credential::none),
         })
     }

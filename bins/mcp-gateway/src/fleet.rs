@@ -30,6 +30,14 @@ pub(crate) struct Member {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Web(Arc<OnceLock<Arc<WebClient>>>);
 
+/// What servers share that are made in this process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Host<'a> {
+    /// The variables of the environment that programs do not get to know.
+    pub(crate) secrets: &'a [String],
+    pub(crate) web: &'a Web,
+}
+
 /// Servers that are ready, but not yet in the place of those that run.
 #[derive(Debug)]
 #[must_use = "nothing changes before it is put in place"]
@@ -49,12 +57,20 @@ impl Fleet {
     }
 
     /// Makes the servers that `definitions` say. One of which nothing has changed is kept as it
-    /// is.
+    /// is. Programs do not get to know the variables `secrets`.
     ///
     /// # Errors
     ///
     /// When the system lacks something that is needed to reach servers.
-    pub(crate) fn prepare(&self, definitions: &[config::Server]) -> io::Result<Change> {
+    pub(crate) fn prepare(
+        &self,
+        definitions: &[config::Server],
+        secrets: &[String],
+    ) -> io::Result<Change> {
+        let host = Host {
+            secrets,
+            web: &self.web,
+        };
         let mut members = Vec::new();
         for definition in definitions {
             let same = self
@@ -63,7 +79,7 @@ impl Fleet {
                 .find(|member| member.definition == *definition);
             members.push(match same {
                 Some(member) => Arc::clone(member),
-                None => Arc::new(Member::new(definition, &self.web)?),
+                None => Arc::new(Member::new(definition, host)?),
             });
         }
         let retired = self.members.iter().filter(|member| {
@@ -129,8 +145,8 @@ impl Change {
 }
 
 impl Member {
-    fn new(definition: &config::Server, web: &Web) -> io::Result<Self> {
-        let server = server(definition, web)?;
+    fn new(definition: &config::Server, host: Host<'_>) -> io::Result<Self> {
+        let server = server(definition, host)?;
         let pooled = PooledServer::new(Arc::clone(&server) as _, definition.limits.calls.clone());
         Ok(Self {
             definition: definition.clone(),
@@ -172,9 +188,9 @@ impl Web {
 /// # Errors
 ///
 /// When the system lacks something that is needed to reach it.
-pub(crate) fn server(definition: &config::Server, web: &Web) -> io::Result<Arc<Server>> {
+pub(crate) fn server(definition: &config::Server, host: Host<'_>) -> io::Result<Arc<Server>> {
     let name = &definition.name;
-    let mut builder = Server::builder(Arc::clone(name), backend(definition, web)?)
+    let mut builder = Server::builder(Arc::clone(name), backend(definition, host)?)
         .with_sessions(definition.sessions);
     if let config::Transport::Remote(remote) = &definition.transport
         && let Some(protocol) = remote.protocol
@@ -193,17 +209,24 @@ pub(crate) fn server(definition: &config::Server, web: &Web) -> io::Result<Arc<S
     Ok(builder.build())
 }
 
-fn backend(definition: &config::Server, web: &Web) -> io::Result<Arc<dyn RuntimeBackend>> {
+fn backend(definition: &config::Server, host: Host<'_>) -> io::Result<Arc<dyn RuntimeBackend>> {
     Ok(match &definition.transport {
         config::Transport::Builtin(config::Builtin::Demo) => demo()?,
-        config::Transport::Process(process) => program(&definition.name, process),
-        config::Transport::Remote(remote) => Remote::new(remote.url.clone(), web.client()?),
+        config::Transport::Process(process) => program(&definition.name, process, host.secrets),
+        config::Transport::Remote(remote) => Remote::new(remote.url.clone(), host.web.client()?),
     })
 }
 
-fn program(name: &Arc<str>, definition: &config::Process) -> Arc<dyn RuntimeBackend> {
+fn program(
+    name: &Arc<str>,
+    definition: &config::Process,
+    secrets: &[String],
+) -> Arc<dyn RuntimeBackend> {
     let mut process =
         Process::new(Arc::clone(name), &definition.command).with_args(&definition.args);
+    for name in secrets {
+        process = process.without_env(name);
+    }
     for (name, value) in &definition.env {
         process = process.with_env(name, value.expose());
     }
@@ -243,7 +266,7 @@ mod tests {
     }
 
     fn apply(fleet: &mut Fleet, text: &str) -> Option<String> {
-        let change = fleet.prepare(&servers(text)).unwrap();
+        let change = fleet.prepare(&servers(text), &[]).unwrap();
         let description = change.describe(fleet);
         fleet.begin(&change);
         fleet.finish(change);
@@ -282,7 +305,9 @@ mod tests {
             &mut fleet,
             "servers: [{ name: a, process: { command: a } }]",
         );
-        let change = fleet.prepare(&Config::over(Vec::new()).servers).unwrap();
+        let change = fleet
+            .prepare(&Config::over(Vec::new()).servers, &[])
+            .unwrap();
         fleet.begin(&change);
         assert!(fleet.pool().get("a").is_some());
         fleet.finish(change);

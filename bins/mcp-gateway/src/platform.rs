@@ -54,12 +54,12 @@ struct Traits {
 }
 
 impl Platform {
-    /// What `config` describes.
+    /// What `config` describes. Programs do not get to know the variables `secrets`.
     ///
     /// # Errors
     ///
     /// When the system lacks something that is needed.
-    pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn new(config: &Config, secrets: &[String]) -> anyhow::Result<Self> {
         let sealer = match &config.session_key {
             Some(key) => Sealer::new(key.bytes()),
             None => Sealer::random(),
@@ -84,7 +84,7 @@ impl Platform {
             gateways: Vec::new(),
             site: Arc::default(),
         };
-        platform.apply(config)?;
+        platform.apply(config, secrets)?;
         Ok(platform)
     }
 
@@ -94,10 +94,14 @@ impl Platform {
     /// # Errors
     ///
     /// When the system lacks something that is needed; then nothing has changed.
-    pub(crate) fn apply(&mut self, config: &Config) -> anyhow::Result<Option<String>> {
+    pub(crate) fn apply(
+        &mut self,
+        config: &Config,
+        secrets: &[String],
+    ) -> anyhow::Result<Option<String>> {
         let change = self
             .fleet
-            .prepare(&config.servers)
+            .prepare(&config.servers, secrets)
             .context("servers cannot be reached")?;
         let mut routers = Vec::new();
         for gateway in &config.gateways {
@@ -262,13 +266,13 @@ mod tests {
     #[tokio::test]
     async fn a_gateway_stays_when_only_its_servers_change() {
         let before = config("servers: [{ name: a, builtin: demo }]");
-        let mut platform = Platform::new(&before).unwrap();
+        let mut platform = Platform::new(&before, &[]).unwrap();
         let routing = Arc::clone(&platform.gateways[0].routing);
         assert_eq!(&*platform.site.load().default, "default");
 
         let after =
             config("servers: [{ name: a, builtin: demo, prefix: x }, { name: b, builtin: demo }]");
-        let change = platform.apply(&after).unwrap();
+        let change = platform.apply(&after, &[]).unwrap();
         assert_eq!(change.as_deref(), Some("added: b; changed: a"));
         assert!(Arc::ptr_eq(&routing, &platform.gateways[0].routing));
         assert_eq!(platform.pool().names().len(), 2);
@@ -276,15 +280,16 @@ mod tests {
         let other = config(
             "servers: [{ name: a, builtin: demo, prefix: x }, { name: b, builtin: demo }]\nhosts: [mcp.example.com]",
         );
-        assert_eq!(platform.apply(&other).unwrap(), None);
+        assert_eq!(platform.apply(&other, &[]).unwrap(), None);
         assert!(!Arc::ptr_eq(&routing, &platform.gateways[0].routing));
     }
 
     #[tokio::test]
     async fn gateways_come_and_go() {
-        let mut platform = Platform::new(&config("gateways: [{ name: a }, { name: b }]")).unwrap();
+        let mut platform =
+            Platform::new(&config("gateways: [{ name: a }, { name: b }]"), &[]).unwrap();
         let next = config("gateways: [{ name: c }, { name: b }]\ndefaultGateway: b");
-        platform.apply(&next).unwrap();
+        platform.apply(&next, &[]).unwrap();
         let site = platform.site.load();
         let mut names: Vec<_> = site.gateways.keys().map(|name| &**name).collect();
         names.sort_unstable();

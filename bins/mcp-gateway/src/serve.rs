@@ -24,7 +24,7 @@ use crate::watch::Watch;
 /// When it cannot begin.
 pub(crate) async fn run(source: Source, ready: Ready) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
-    let platform = Platform::new(&ready.config)?;
+    let platform = Platform::new(&ready.config, &ready.secrets)?;
     let listener = bind(ready.config.network.listen, "--listen").await?;
     let metrics = match ready.config.metrics {
         Metrics::Listen(address) => Some(bind(address, "metrics.listen").await?),
@@ -138,7 +138,7 @@ impl Following {
             }
         };
         ready.warnings.lines().for_each(complain);
-        match self.platform.apply(&ready.config) {
+        match self.platform.apply(&ready.config, &ready.secrets) {
             Ok(servers) => {
                 let servers = servers.as_deref().unwrap_or("unchanged");
                 tracing::info!(servers, "configuration loaded");

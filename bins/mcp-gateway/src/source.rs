@@ -38,6 +38,8 @@ pub(crate) struct Ready {
     pub(crate) warnings: Findings,
     /// Everything that was read for it.
     pub(crate) files: Vec<PathBuf>,
+    /// The variables of the environment that programs do not get to know.
+    pub(crate) secrets: Vec<String>,
     /// Whether the files do not say who may call.
     pub(crate) own_token: bool,
 }
@@ -65,10 +67,13 @@ impl Source {
         config.log = self.log.over(config.log);
         let mut files: Vec<_> = self.files.paths().cloned().collect();
         files.extend(system.files());
+        let mut secrets = system.secrets();
+        secrets.push(TOKEN_VARIABLE.to_owned());
         Ok(Ready {
             config,
             warnings: loaded.warnings,
             files,
+            secrets,
             own_token,
         })
     }

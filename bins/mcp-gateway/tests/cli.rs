@@ -39,7 +39,11 @@ async fn it_starts_without_any_file() {
 #[tokio::test]
 async fn a_token_can_be_chosen() {
     let token = "a-token-of-my-own-choice";
-    let gateway = Gateway::start_with(&["--listen", "127.0.0.1:0"], Some(token)).await;
+    let gateway = Gateway::start_with(
+        &["--listen", "127.0.0.1:0"],
+        &[("MCP_GATEWAY_TOKEN", token)],
+    )
+    .await;
     assert!(!gateway.banner.contains(token), "{}", gateway.banner);
     let answer = gateway.call("demo__echo", json!({ "text": "hello" })).await;
     assert_eq!(answer["result"]["content"][0]["text"], "hello");
@@ -267,6 +271,31 @@ async fn instructions_and_completions_are_written() {
     );
     let done = run(&["completions", "bash"]).await;
     assert!(done.stdout.contains("mcp-gateway"), "{done:?}");
+}
+
+#[tokio::test]
+async fn programs_do_not_get_to_know_what_is_not_for_them() {
+    let folder = Folder::new();
+    let script =
+        format!("echo token=$MCP_GATEWAY_TOKEN key=$KEY mine=$MINE >&2; exec {PROGRAM} demo");
+    let config = json!({
+        "sessionKey": { "env": "KEY" },
+        "auth": { "tokens": [{ "name": "a", "token": { "env": "MCP_GATEWAY_TOKEN" } }] },
+        "servers": [{
+            "name": "a",
+            "process": { "command": "sh", "args": ["-c", script], "env": { "MINE": { "env": "KEY" } } },
+        }],
+    });
+    let config = folder.write("gateway.yaml", &config.to_string());
+    let key = "0123456789abcdef".repeat(4);
+    let env = [
+        ("MCP_GATEWAY_TOKEN", "token-of-somebody-1234"),
+        ("KEY", &*key),
+    ];
+    let gateway = Gateway::serve_with(&config, &env).await;
+    gateway.call("a__echo", json!({ "text": "x" })).await;
+    let expected = format!("token= key= mine={key}");
+    eventually(async || gateway.stderr().contains(&expected)).await;
 }
 
 /// A configuration with the servers of those names, each of which is a program.

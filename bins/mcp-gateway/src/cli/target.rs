@@ -46,9 +46,12 @@ impl TargetArgs {
             let endpoint = endpoint.map_err(|error| anyhow::anyhow!("{:?}: {error}", self.url))?;
             return Servers::of_url(&endpoint.url, token);
         }
-        let loaded = files.load(&System::new())?;
+        let system = System::new();
+        let loaded = files.load(&system)?;
         loaded.warnings.lines().for_each(complain);
-        Servers::of_config(&loaded.config, gateway)
+        let mut secrets = system.secrets();
+        secrets.push(TOKEN_VARIABLE.to_owned());
+        Servers::of_config(&loaded.config, &secrets, gateway)
     }
 }
 

@@ -87,7 +87,7 @@ impl Read for Setting {
 fn look_up(key: &str, field: &Field<'_>) -> Option<Secret> {
     let name = field.text()?;
     let found = match key {
-        "env" => match field.variable(name) {
+        "env" => match field.outside().secret(name) {
             Lookup::Missing => Err(format!("the environment has no variable {name}")),
             found => Ok(found),
         },

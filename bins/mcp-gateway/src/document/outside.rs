@@ -1,7 +1,7 @@
 use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use secrecy::SecretString;
 
@@ -9,6 +9,11 @@ use secrecy::SecretString;
 pub(crate) trait Outside: fmt::Debug {
     /// The value of a variable.
     fn variable(&self, name: &str) -> Lookup;
+
+    /// The value of a variable that nobody else is to know.
+    fn secret(&self, name: &str) -> Lookup {
+        self.variable(name)
+    }
 
     /// The content of a file, without the end of its last line.
     fn file(&self, path: &Path) -> Result<Lookup, io::Error>;
@@ -27,6 +32,7 @@ pub(crate) enum Lookup {
 #[derive(Debug, Default)]
 pub(crate) struct System {
     files: Mutex<Vec<PathBuf>>,
+    secrets: Mutex<Vec<String>>,
 }
 
 impl System {
@@ -36,10 +42,12 @@ impl System {
 
     /// The files that have been read so far.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        self.files
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.files).clone()
+    }
+
+    /// The variables of which so far it was said that nobody else is to know them.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        lock(&self.secrets).clone()
     }
 }
 
@@ -51,10 +59,13 @@ impl Outside for System {
         }
     }
 
+    fn secret(&self, name: &str) -> Lookup {
+        lock(&self.secrets).push(name.to_owned());
+        self.variable(name)
+    }
+
     fn file(&self, path: &Path) -> Result<Lookup, io::Error> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.push(path.to_owned());
-        drop(files);
+        lock(&self.files).push(path.to_owned());
         let mut text = String::new();
         let file = std::fs::File::open(path)?;
         let read = file.take(MAX_FILE + 1).read_to_string(&mut text)?;
@@ -80,6 +91,10 @@ impl Outside for Nothing {
     fn file(&self, _: &Path) -> Result<Lookup, io::Error> {
         Ok(Lookup::Unread)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// No secret is larger, but a device without an end would be.

@@ -31,32 +31,43 @@ pub(crate) struct Gateway {
     /// Where it is, without a path.
     pub(crate) url: String,
     pub(crate) token: String,
-    /// What it said when it was ready, as far as the token.
+    /// The first lines of what it said when it was ready.
     pub(crate) banner: String,
 }
 
 impl Gateway {
     /// Starts the program with `args`.
     pub(crate) async fn start(args: &[&str]) -> Self {
-        Self::start_with(args, None).await
+        Self::start_with(args, &[]).await
     }
 
     /// Serves what the file says.
     pub(crate) async fn serve(config: &str) -> Self {
-        Self::start(&["serve", "--listen", "127.0.0.1:0", "--config", config]).await
+        Self::serve_with(config, &[]).await
     }
 
-    /// Starts the program with `args` and the token of its owner.
-    pub(crate) async fn start_with(args: &[&str], token: Option<&str>) -> Self {
+    /// Serves what the file says, with variables of the environment.
+    pub(crate) async fn serve_with(config: &str, env: &[(&str, &str)]) -> Self {
+        let args = ["serve", "--listen", "127.0.0.1:0", "--config", config];
+        Self::start_with(&args, env).await
+    }
+
+    /// Starts the program with `args` and variables of the environment.
+    pub(crate) async fn start_with(args: &[&str], env: &[(&str, &str)]) -> Self {
         let mut command = command(args);
-        if let Some(token) = token {
-            command.env("MCP_GATEWAY_TOKEN", token);
-        }
+        command.envs(env.iter().copied());
+        let token = env.iter().find(|(name, _)| *name == "MCP_GATEWAY_TOKEN");
+        let token = token.map(|(_, token)| *token);
         let mut process = Process::start(command).unwrap();
         let mut lines = Vec::new();
+        let last = if token.is_some() {
+            "servers "
+        } else {
+            "token "
+        };
         while !lines
             .last()
-            .is_some_and(|line: &String| line.contains("token "))
+            .is_some_and(|line: &String| line.contains(last))
         {
             lines.push(process.line(SOON).await.unwrap());
         }
