@@ -1,0 +1,166 @@
+//! A server that speaks HTTP, for a client that starts programs.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue, Uri};
+use mcp_gateway_core::Credential;
+use mcp_gateway_core::auth::{AllowAnonymous, Principal};
+use mcp_gateway_core::guard::Guard;
+use mcp_gateway_core::runtime::{Remote, WebClient};
+use mcp_gateway_core::upstream::Server;
+
+use crate::bridge::{Bridge, Parts, SERVER};
+use crate::stop::Stop;
+
+#[derive(Debug, Args)]
+pub(crate) struct HttpArgs {
+    /// Where the server is
+    #[arg(value_parser = url)]
+    url: Uri,
+    /// Present this header to it, such as 'X-Api-Key: ${API_KEY}'; may be repeated. Variables of
+    /// the environment are replaced
+    #[arg(long, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+    /// Present the bearer token in this variable of the environment
+    #[arg(long, value_name = "NAME")]
+    token_env: Option<String>,
+}
+
+/// Serves the client on standard input and output, until it leaves.
+///
+/// # Errors
+///
+/// When it cannot begin, or the client cannot be written to.
+pub(crate) async fn run(args: HttpArgs) -> anyhow::Result<()> {
+    let mut stop = Stop::listen().context("signals cannot be listened to")?;
+    let credential = credential(&args, |name| std::env::var(name).ok())?;
+    let client = WebClient::new().context("the certificates of the system cannot be read")?;
+    let server = Server::builder(SERVER, Remote::new(args.url, client)).build();
+    let bridge = Bridge::new(
+        server,
+        Parts {
+            // Whoever has started the program is the only one who can call.
+            verifier: Arc::new(AllowAnonymous::new()),
+            credential,
+            guard: Guard::new(),
+        },
+    )?;
+    let principal = Principal::new("stdio");
+    let serving = bridge
+        .gateway
+        .serve_lines(principal, tokio::io::stdin(), tokio::io::stdout());
+    let served = tokio::select! {
+        served = serving => served.context("the client cannot be served"),
+        () = stop.requested() => Ok(()),
+    };
+    tokio::select! {
+        () = bridge.close() => {}
+        () = stop.requested() => {}
+    }
+    served
+}
+
+/// What is presented to the server.
+fn credential(
+    args: &HttpArgs,
+    variable: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<Credential> {
+    let mut credential = Credential::new("command line");
+    if let Some(name) = &args.token_env {
+        let token = variable(name).ok_or_else(|| missing(name))?;
+        let value = HeaderValue::try_from(format!("Bearer {token}"));
+        let value = value.with_context(|| format!("the value of {name} is no token"))?;
+        credential = credential.with_header(AUTHORIZATION, value);
+    }
+    for header in &args.header {
+        let (name, value) = header
+            .split_once(':')
+            .ok_or_else(|| anyhow!("write headers as NAME: VALUE"))?;
+        let name: HeaderName = name
+            .trim()
+            .parse()
+            .with_context(|| format!("{name:?} is no name of a header"))?;
+        let value = HeaderValue::try_from(expand(value.trim(), &variable)?);
+        let value = value.with_context(|| format!("the value of {name} cannot be sent"))?;
+        credential = credential.with_header(name, value);
+    }
+    Ok(credential)
+}
+
+/// Puts the values of variables in the place of their names: `${NAME}`.
+fn expand(text: &str, variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<String> {
+    let mut expanded = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (name, after) = after.split_once('}').context("\"${\" has no \"}\"")?;
+        expanded.push_str(before);
+        expanded.push_str(&variable(name).ok_or_else(|| missing(name))?);
+        rest = after;
+    }
+    expanded.push_str(rest);
+    Ok(expanded)
+}
+
+fn missing(name: &str) -> anyhow::Error {
+    anyhow!("the environment has no variable {name}")
+}
+
+fn url(text: &str) -> Result<Uri, String> {
+    let url: Uri = text.parse().map_err(|error| format!("{error}"))?;
+    match (url.scheme_str(), url.host()) {
+        (Some("http" | "https"), Some(_)) => Ok(url),
+        _ => Err("write it as https://mcp.example.com/mcp".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(header: &[&str], token_env: Option<&str>) -> HttpArgs {
+        HttpArgs {
+            url: Uri::from_static("http://localhost"),
+            header: header.iter().map(|header| (*header).to_owned()).collect(),
+            token_env: token_env.map(str::to_owned),
+        }
+    }
+
+    fn presented(args: &HttpArgs) -> Result<Vec<String>, String> {
+        let variable = |name: &str| (name == "KEY").then(|| "k3y".to_owned());
+        let credential = credential(args, variable).map_err(|error| error.to_string())?;
+        let headers = credential.headers().iter();
+        Ok(headers
+            .map(|(name, value)| format!("{name}={}", value.to_str().unwrap()))
+            .collect())
+    }
+
+    #[test]
+    fn headers_may_refer_to_variables() {
+        let headers = args(&["X-Key: a ${KEY} b${KEY}", "x-plain:$1"], Some("KEY"));
+        let expected = ["authorization=Bearer k3y", "x-key=a k3y bk3y", "x-plain=$1"];
+        assert_eq!(presented(&headers).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_presented_is_refused() {
+        for header in ["no colon", "b@d name: x", "x: ${MISSING}", "x: ${KEY"] {
+            assert!(presented(&args(&[header], None)).is_err(), "{header}");
+        }
+        assert!(
+            presented(&args(&[], Some("MISSING")))
+                .unwrap_err()
+                .contains("MISSING")
+        );
+    }
+
+    #[test]
+    fn urls_are_those_of_servers() {
+        assert!(url("https://mcp.example.com/mcp").is_ok());
+        for text in ["", "/mcp", "localhost:8080", "ftp://a", "http://"] {
+            assert!(url(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! A program that speaks on standard input and output, for clients that speak HTTP.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::{Args, ValueEnum};
+use mcp_gateway_auth::StaticTokens;
+use mcp_gateway_core::auth::{AllowAnonymous, AuthVerifier, Principal};
+use mcp_gateway_core::guard::Guard;
+use mcp_gateway_core::runtime::Process;
+use mcp_gateway_core::upstream::{Server, SessionPolicy};
+use mcp_gateway_core::{Credential, Serve};
+use tokio::net::TcpListener;
+
+use crate::bridge::{Bridge, Parts, SERVER};
+use crate::front::Front;
+use crate::stop::Stop;
+
+#[derive(Debug, Args)]
+pub(crate) struct StdioArgs {
+    /// Listen at this address; port 0 is any that is free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    listen: SocketAddr,
+    /// Be called by this name of a host too; may be repeated
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
+    /// Let those call who present the bearer token in this variable of the environment; without
+    /// it, a token is made up
+    #[arg(long, value_name = "NAME", default_value = "MCP_BRIDGE_TOKEN")]
+    token_env: String,
+    /// Let everybody call on this machine
+    #[arg(long, conflicts_with = "token_env")]
+    anonymous: bool,
+    /// Let everybody call who reaches the address
+    #[arg(long, conflicts_with = "token_env")]
+    insecure_anonymous: bool,
+    /// Who shares a running program
+    #[arg(long, value_enum, default_value_t = Sharing::Principal)]
+    sessions: Sharing,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Who shares a running program.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Sharing {
+    /// All sessions of a caller
+    Principal,
+    /// Nobody: each session has a program of its own
+    Session,
+    /// Everybody
+    Shared,
+}
+
+/// Serves clients until the process is told to end.
+///
+/// # Errors
+///
+/// When it cannot begin.
+pub(crate) async fn run(args: StdioArgs) -> anyhow::Result<()> {
+    let mut stop = Stop::listen().context("signals cannot be listened to")?;
+    let (verifier, token) = args.access()?;
+    let guard = args
+        .host
+        .iter()
+        .fold(Guard::new(), |guard, host| guard.with_host(host));
+    let bridge = Bridge::new(
+        args.server()?,
+        Parts {
+            verifier,
+            credential: Credential::none(),
+            guard,
+        },
+    )?;
+    let listener = TcpListener::bind(args.listen).await;
+    let listener = listener.with_context(|| format!("{} cannot be listened at", args.listen))?;
+    announce(listener.local_addr()?, token.as_deref())?;
+
+    let drain = bridge.drain.clone();
+    let front = Front::new(bridge.gateway.clone());
+    let serving = Serve::new(listener).run(front, async { drain.begun().await });
+    let ending = async {
+        stop.requested().await;
+        bridge.drain.begin();
+        stop.requested().await;
+    };
+    tokio::select! {
+        () = serving => {}
+        () = ending => return Ok(()),
+    }
+    tokio::select! {
+        () = bridge.close() => {}
+        () = stop.requested() => {}
+    }
+    Ok(())
+}
+
+impl StdioArgs {
+    fn server(&self) -> anyhow::Result<Arc<Server>> {
+        let Some((program, args)) = self.command.split_first() else {
+            bail!("the command is missing");
+        };
+        let process = Process::new(SERVER, program)
+            .with_args(args)
+            // What callers present is nothing that the program has to know.
+            .without_env(&self.token_env);
+        let sessions = match self.sessions {
+            Sharing::Principal => SessionPolicy::PerPrincipal,
+            Sharing::Session => SessionPolicy::PerSession,
+            Sharing::Shared => SessionPolicy::Shared,
+        };
+        Ok(Server::builder(SERVER, process.build())
+            .with_sessions(sessions)
+            .build())
+    }
+
+    /// Who may call, and the token that they have to be told of.
+    fn access(&self) -> anyhow::Result<(Arc<dyn AuthVerifier>, Option<String>)> {
+        if self.insecure_anonymous || (self.anonymous && self.listen.ip().is_loopback()) {
+            return Ok((Arc::new(AllowAnonymous::new()), None));
+        }
+        if self.anonymous {
+            bail!(
+                "--anonymous is for addresses that only this machine can reach; with {} say \
+                 --insecure-anonymous, or set {}",
+                self.listen,
+                self.token_env,
+            );
+        }
+        let owner = Principal::new("owner");
+        match std::env::var(&self.token_env) {
+            Ok(token) if !token.is_empty() => Ok((
+                Arc::new(StaticTokens::new().with_token(&token, owner)),
+                None,
+            )),
+            Ok(_) | Err(_) => {
+                let token = random_token()?;
+                let tokens = StaticTokens::new().with_token(&token, owner);
+                Ok((Arc::new(tokens), Some(token)))
+            }
+        }
+    }
+}
+
+fn random_token() -> anyhow::Result<String> {
+    let mut random = [0; 32];
+    rand::fill(&mut random).map_err(|_| anyhow!("the system has no random numbers"))?;
+    Ok(format!("mcpb_{}", URL_SAFE_NO_PAD.encode(random)))
+}
+
+/// Says where the server is, and what its callers have to present.
+fn announce(address: SocketAddr, token: Option<&str>) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    writeln!(output, "endpoint  http://{address}/mcp")?;
+    if let Some(token) = token {
+        writeln!(output, "token     {token}")?;
+    }
+    output.flush()
+}
