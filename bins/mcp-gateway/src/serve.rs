@@ -138,6 +138,9 @@ impl Following {
             }
         };
         ready.warnings.lines().for_each(complain);
+        if ready.own_token && self.config.auth != ready.config.auth {
+            tracing::warn!("nothing is said any more about who may call: it is the owner alone");
+        }
         match self.platform.apply(&ready.config, &ready.secrets) {
             Ok(servers) => {
                 let servers = servers.as_deref().unwrap_or("unchanged");

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+#[path = "cli/life.rs"]
+mod life;
+#[path = "cli/servers.rs"]
+mod servers;
 #[path = "cli/stage.rs"]
 mod stage;
 
@@ -113,35 +117,6 @@ async fn calls_are_counted_by_names_that_are_known() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_said_to_be() {
-    let folder = Folder::new();
-    let config = folder.write(
-        "gateway.yaml",
-        "servers:\n- { name: demo, builtin: demo }\n- { name: down, process: { command: no-such-program } }",
-    );
-    let gateway = Gateway::serve(&config).await;
-    let listed = gateway
-        .wire()
-        .request("tools/list", json!({}))
-        .await
-        .unwrap();
-    let tools = listed.answer()["result"]["tools"].as_array().unwrap().len();
-    assert_eq!(tools, 5, "it costs its own tools, not the list");
-    let answer = gateway.call("down__x", json!({})).await;
-    let message = answer["error"]["message"].as_str().unwrap();
-    assert!(message.contains("down"), "{message}");
-    let (_, health) = gateway.get("/health/servers").await;
-    let health: Value = serde_json::from_str(&health).unwrap();
-    assert_eq!(health["servers"][1]["status"], "failing", "{health}");
-    assert!(
-        health["servers"][1]["error"]
-            .as_str()
-            .unwrap()
-            .contains("no-such-program")
-    );
-}
-
-#[tokio::test]
 async fn an_address_that_is_in_use_is_an_error_that_says_what_to_do() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -230,29 +205,6 @@ async fn files_are_checked() {
 }
 
 #[tokio::test]
-async fn the_file_of_a_client_is_taken_as_it_is() {
-    let folder = Folder::new();
-    let servers = json!({ "mcpServers": {
-        "My Tools": { "command": PROGRAM, "args": ["demo"], "env": { "A": "${HOME}" } },
-        "off": { "command": "no-such-program", "disabled": true },
-    }});
-    let file = folder.write("mcp.json", &servers.to_string());
-    let gateway =
-        Gateway::start(&["serve", "--listen", "127.0.0.1:0", "--mcp-config", &file]).await;
-    let answer = gateway
-        .call("My-Tools__add", json!({ "a": 1, "b": 2 }))
-        .await;
-    assert_eq!(
-        answer["result"]["structuredContent"]["sum"], 3.0,
-        "{answer}"
-    );
-
-    let done = run(&["tools", "--mcp-config", &file]).await;
-    assert!(done.stdout.contains("My-Tools__add(a, b)"), "{done:?}");
-    assert!(done.stderr.contains("warning: "), "{done:?}");
-}
-
-#[tokio::test]
 async fn instructions_and_completions_are_written() {
     let done = run(&["connect"]).await;
     assert!(done.stdout.contains("claude-code"), "{done:?}");
@@ -271,158 +223,4 @@ async fn instructions_and_completions_are_written() {
     );
     let done = run(&["completions", "bash"]).await;
     assert!(done.stdout.contains("mcp-gateway"), "{done:?}");
-}
-
-#[tokio::test]
-async fn programs_do_not_get_to_know_what_is_not_for_them() {
-    let folder = Folder::new();
-    let script =
-        format!("echo token=$MCP_GATEWAY_TOKEN key=$KEY mine=$MINE >&2; exec {PROGRAM} demo");
-    let config = json!({
-        "sessionKey": { "env": "KEY" },
-        "auth": { "tokens": [{ "name": "a", "token": { "env": "MCP_GATEWAY_TOKEN" } }] },
-        "servers": [{
-            "name": "a",
-            "process": { "command": "sh", "args": ["-c", script], "env": { "MINE": { "env": "KEY" } } },
-        }],
-    });
-    let config = folder.write("gateway.yaml", &config.to_string());
-    let key = "0123456789abcdef".repeat(4);
-    let env = [
-        ("MCP_GATEWAY_TOKEN", "token-of-somebody-1234"),
-        ("KEY", &*key),
-    ];
-    let gateway = Gateway::serve_with(&config, &env).await;
-    gateway.call("a__echo", json!({ "text": "x" })).await;
-    let expected = format!("token= key= mine={key}");
-    eventually(async || gateway.stderr().contains(&expected)).await;
-}
-
-/// A configuration with the servers of those names, each of which is a program.
-fn programs(names: &[&str]) -> String {
-    let server = |name: &&str| {
-        format!("- {{ name: {name}, process: {{ command: {PROGRAM}, args: [demo] }} }}\n")
-    };
-    let servers: String = names.iter().map(server).collect();
-    format!("servers:\n{servers}")
-}
-
-#[tokio::test]
-async fn a_changed_file_is_followed_without_dropping_a_call() {
-    let folder = Folder::new();
-    let config = folder.write("gateway.yaml", &programs(&["a", "b"]));
-    let gateway = Gateway::serve(&config).await;
-    gateway.call("a__echo", json!({ "text": "x" })).await;
-    gateway.call("b__echo", json!({ "text": "x" })).await;
-    let before = gateway.children();
-    assert_eq!(before.len(), 2);
-
-    let going = tokio::join!(gateway.call("b__wait", json!({ "seconds": 5 })), async {
-        sleep(Duration::from_millis(200)).await;
-        folder.write("gateway.yaml", &programs(&["c", "a"]));
-        eventually(async || gateway.tools().await.contains(&"c__echo".to_owned())).await;
-        assert!(!gateway.tools().await.contains(&"b__echo".to_owned()));
-    });
-    assert_eq!(
-        going.0["result"]["content"][0]["text"],
-        "Waited for 5 seconds"
-    );
-    let a = gateway.children();
-    assert!(
-        before.iter().any(|child| a.contains(child)),
-        "a goes on in the same process"
-    );
-    eventually(async || {
-        let now = gateway.children();
-        before.iter().filter(|child| now.contains(child)).count() == 1
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_session_survives_a_new_configuration() {
-    let folder = Folder::new();
-    let config = folder.write("gateway.yaml", "servers: [{ name: a, builtin: demo }]");
-    let gateway = Gateway::serve(&config).await;
-    let session = gateway.initialize().await;
-    assert!(
-        gateway
-            .tools_in(&session)
-            .await
-            .contains(&"a__echo".to_owned())
-    );
-    folder.write(
-        "gateway.yaml",
-        "servers: [{ name: a, builtin: demo }, { name: b, builtin: demo }]",
-    );
-    gateway.signal(Signal::HUP);
-    eventually(async || {
-        gateway
-            .tools_in(&session)
-            .await
-            .contains(&"b__echo".to_owned())
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_wrong_file_changes_nothing() {
-    let folder = Folder::new();
-    let config = folder.write("gateway.yaml", "servers: [{ name: a, builtin: demo }]");
-    let gateway = Gateway::serve(&config).await;
-    folder.write(
-        "gateway.yaml",
-        "servers: [{ name: a, builtin: demon }, { nam: b }]",
-    );
-    gateway.signal(Signal::HUP);
-    eventually(async || gateway.stderr().contains("the old one stays")).await;
-    let stderr = gateway.stderr();
-    assert!(
-        stderr.contains("servers[0].builtin") && stderr.contains("servers[1]"),
-        "{stderr}"
-    );
-    assert!(gateway.tools().await.contains(&"a__echo".to_owned()));
-}
-
-#[tokio::test]
-async fn it_ends_when_calls_have_ended_and_leaves_no_program() {
-    let folder = Folder::new();
-    let config = folder.write("gateway.yaml", &programs(&["a"]));
-    let mut gateway = Gateway::serve(&config).await;
-    gateway.call("a__echo", json!({ "text": "x" })).await;
-    let children = gateway.children();
-    assert_eq!(children.len(), 1);
-
-    let (answer, ()) = tokio::join!(gateway.call("a__wait", json!({ "seconds": 2 })), async {
-        sleep(Duration::from_millis(300)).await;
-        gateway.signal(Signal::TERM);
-    });
-    assert_eq!(
-        answer["result"]["content"][0]["text"],
-        "Waited for 2 seconds"
-    );
-    assert!(gateway.finish().await.success());
-    assert!(children.iter().all(|child| !child.lives()));
-}
-
-#[tokio::test]
-async fn a_second_signal_ends_it_at_once() {
-    let folder = Folder::new();
-    let config = folder.write("gateway.yaml", &programs(&["a"]));
-    let mut gateway = Gateway::serve(&config).await;
-    gateway.call("a__echo", json!({ "text": "x" })).await;
-    let children = gateway.children();
-    let wire = gateway.wire();
-    let ending = async {
-        sleep(Duration::from_millis(300)).await;
-        gateway.signal(Signal::INT);
-        sleep(Duration::from_millis(300)).await;
-        gateway.signal(Signal::INT);
-        let signalled = Instant::now();
-        gateway.finish().await;
-        signalled.elapsed()
-    };
-    let (call, took) = tokio::join!(wire.call("a__wait", json!({ "seconds": 60 })), ending);
-    assert!(call.is_err() && took < SOON, "{took:?}");
-    eventually(async || children.iter().all(|child| !child.lives())).await;
 }

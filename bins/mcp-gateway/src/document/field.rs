@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::suggest::instead;
-use super::{Key, Lookup, Node, Outside, Place, Problem, Problems, Scalar, Severity, Table, Value};
+use super::{Key, Node, Outside, Place, Problem, Problems, Scalar, Severity, Table, Value};
 
 /// What has been found wrong so far, and where to look for what is not in the file.
 #[derive(Debug)]
@@ -114,11 +114,6 @@ impl<'a> Field<'a> {
 
     pub(crate) fn outside(&self) -> &'a dyn Outside {
         self.report.outside
-    }
-
-    /// The value of a variable of the environment.
-    pub(crate) fn variable(&self, name: &str) -> Lookup {
-        self.report.outside.variable(name)
     }
 
     /// The value as a scalar that is `what`.

@@ -146,7 +146,7 @@ fn header(
     field: &Field<'_>,
     variables: &Variables,
 ) -> Option<(HeaderName, HeaderValue)> {
-    let value = variables.text(field)?;
+    let value = variables.secret(field)?;
     match remote::header_name(name) {
         Ok(name) => Some((name, remote::read_value(&value, field)?)),
         Err(message) => {

@@ -49,6 +49,15 @@ impl Variables {
 
     /// The text of `field`, with what its references stand for in their place.
     pub(super) fn text(&self, field: &Field<'_>) -> Option<String> {
+        self.expand(field, |name| field.outside().variable(name))
+    }
+
+    /// The same for a text that nobody else is to know.
+    pub(super) fn secret(&self, field: &Field<'_>) -> Option<String> {
+        self.expand(field, |name| field.outside().secret(name))
+    }
+
+    fn expand(&self, field: &Field<'_>, look_up: impl Fn(&str) -> Lookup) -> Option<String> {
         let mut rest = field.text()?;
         let mut expanded = String::new();
         let mut complete = true;
@@ -58,7 +67,7 @@ impl Variables {
                 field.problem("\"${\" has no \"}\"");
                 return None;
             };
-            match self.value(reference, field) {
+            match self.value(reference, &look_up) {
                 Ok(value) => expanded.push_str(&value),
                 Err(message) => {
                     field.problem(message);
@@ -71,7 +80,7 @@ impl Variables {
         complete.then_some(expanded)
     }
 
-    fn value(&self, reference: &str, field: &Field<'_>) -> Result<String, String> {
+    fn value(&self, reference: &str, look_up: impl Fn(&str) -> Lookup) -> Result<String, String> {
         match reference {
             "workspaceFolder" => return Ok(self.workspace.display().to_string()),
             "workspaceFolderBasename" => {
@@ -79,11 +88,11 @@ impl Variables {
                 return Ok(name.display().to_string());
             }
             "pathSeparator" | "/" => return Ok("/".to_owned()),
-            "userHome" => return variable("HOME", None, field),
+            "userHome" => return found("HOME", look_up("HOME"), None),
             _ => {}
         }
         if let Some(id) = reference.strip_prefix("input:") {
-            return self.input(id, field);
+            return self.input(id, look_up);
         }
         let reference = reference.strip_prefix("env:").unwrap_or(reference);
         let (name, default) = match reference.split_once(":-") {
@@ -92,26 +101,27 @@ impl Variables {
         };
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         match !name.is_empty() && name.chars().all(is_name) {
-            true => variable(name, default, field),
+            true => found(name, look_up(name), default),
             false => Err(format!("${{{reference}}} has no meaning here")),
         }
     }
 
     /// What the editor would ask a person for.
-    fn input(&self, id: &str, field: &Field<'_>) -> Result<String, String> {
+    fn input(&self, id: &str, look_up: impl Fn(&str) -> Lookup) -> Result<String, String> {
         let default = self.inputs.get(id).and_then(Option::as_deref);
         let upper = |c: char| match c.is_ascii_alphanumeric() {
             true => c.to_ascii_uppercase(),
             false => '_',
         };
         let name: String = id.chars().map(upper).collect();
-        variable(&name, default, field)
+        found(&name, look_up(&name), default)
             .map_err(|_| format!("an editor would ask for {id:?}; set the variable {name} instead"))
     }
 }
 
-fn variable(name: &str, default: Option<&str>, field: &Field<'_>) -> Result<String, String> {
-    match (field.variable(name), default) {
+/// The value of a variable, or what there is instead.
+fn found(name: &str, found: Lookup, default: Option<&str>) -> Result<String, String> {
+    match (found, default) {
         (Lookup::Found(value), None) => Ok(value.expose_secret().to_owned()),
         // As in a shell, an empty one is none.
         (Lookup::Found(value), Some(_)) if !value.expose_secret().is_empty() => {

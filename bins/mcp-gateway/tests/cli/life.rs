@@ -1,0 +1,138 @@
+//! The program changes with its files, and ends.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::stage::{Folder, Gateway, PROGRAM, SOON, eventually};
+
+/// A configuration with the servers of those names, each of which is a program.
+fn programs(names: &[&str]) -> String {
+    let server = |name: &&str| {
+        format!("- {{ name: {name}, process: {{ command: {PROGRAM}, args: [demo] }} }}\n")
+    };
+    let servers: String = names.iter().map(server).collect();
+    format!("servers:\n{servers}")
+}
+
+#[tokio::test]
+async fn a_changed_file_is_followed_without_dropping_a_call() {
+    let folder = Folder::new();
+    let config = folder.write("gateway.yaml", &programs(&["a", "b"]));
+    let gateway = Gateway::serve(&config).await;
+    gateway.call("a__echo", json!({ "text": "x" })).await;
+    gateway.call("b__echo", json!({ "text": "x" })).await;
+    let before = gateway.children();
+    assert_eq!(before.len(), 2);
+
+    let going = tokio::join!(gateway.call("b__wait", json!({ "seconds": 5 })), async {
+        sleep(Duration::from_millis(200)).await;
+        folder.write("gateway.yaml", &programs(&["c", "a"]));
+        eventually(async || gateway.tools().await.contains(&"c__echo".to_owned())).await;
+        assert!(!gateway.tools().await.contains(&"b__echo".to_owned()));
+    });
+    assert_eq!(
+        going.0["result"]["content"][0]["text"],
+        "Waited for 5 seconds"
+    );
+    let a = gateway.children();
+    assert!(
+        before.iter().any(|child| a.contains(child)),
+        "a goes on in the same process"
+    );
+    eventually(async || {
+        let now = gateway.children();
+        before.iter().filter(|child| now.contains(child)).count() == 1
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_survives_a_new_configuration() {
+    let folder = Folder::new();
+    let config = folder.write("gateway.yaml", "servers: [{ name: a, builtin: demo }]");
+    let gateway = Gateway::serve(&config).await;
+    let session = gateway.initialize().await;
+    assert!(
+        gateway
+            .tools_in(&session)
+            .await
+            .contains(&"a__echo".to_owned())
+    );
+    folder.write(
+        "gateway.yaml",
+        "servers: [{ name: a, builtin: demo }, { name: b, builtin: demo }]",
+    );
+    gateway.signal(Signal::HUP);
+    eventually(async || {
+        gateway
+            .tools_in(&session)
+            .await
+            .contains(&"b__echo".to_owned())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wrong_file_changes_nothing() {
+    let folder = Folder::new();
+    let config = folder.write("gateway.yaml", "servers: [{ name: a, builtin: demo }]");
+    let gateway = Gateway::serve(&config).await;
+    folder.write(
+        "gateway.yaml",
+        "servers: [{ name: a, builtin: demon }, { nam: b }]",
+    );
+    gateway.signal(Signal::HUP);
+    eventually(async || gateway.stderr().contains("the old one stays")).await;
+    let stderr = gateway.stderr();
+    assert!(
+        stderr.contains("servers[0].builtin") && stderr.contains("servers[1]"),
+        "{stderr}"
+    );
+    assert!(gateway.tools().await.contains(&"a__echo".to_owned()));
+}
+
+#[tokio::test]
+async fn it_ends_when_calls_have_ended_and_leaves_no_program() {
+    let folder = Folder::new();
+    let config = folder.write("gateway.yaml", &programs(&["a"]));
+    let mut gateway = Gateway::serve(&config).await;
+    gateway.call("a__echo", json!({ "text": "x" })).await;
+    let children = gateway.children();
+    assert_eq!(children.len(), 1);
+
+    let (answer, ()) = tokio::join!(gateway.call("a__wait", json!({ "seconds": 2 })), async {
+        sleep(Duration::from_millis(300)).await;
+        gateway.signal(Signal::TERM);
+    });
+    assert_eq!(
+        answer["result"]["content"][0]["text"],
+        "Waited for 2 seconds"
+    );
+    assert!(gateway.finish().await.success());
+    assert!(children.iter().all(|child| !child.lives()));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let folder = Folder::new();
+    let config = folder.write("gateway.yaml", &programs(&["a"]));
+    let mut gateway = Gateway::serve(&config).await;
+    gateway.call("a__echo", json!({ "text": "x" })).await;
+    let children = gateway.children();
+    let wire = gateway.wire();
+    let ending = async {
+        sleep(Duration::from_millis(300)).await;
+        gateway.signal(Signal::INT);
+        sleep(Duration::from_millis(300)).await;
+        gateway.signal(Signal::INT);
+        let signalled = Instant::now();
+        gateway.finish().await;
+        signalled.elapsed()
+    };
+    let (call, took) = tokio::join!(wire.call("a__wait", json!({ "seconds": 60 })), ending);
+    assert!(call.is_err() && took < SOON, "{took:?}");
+    eventually(async || children.iter().all(|child| !child.lives())).await;
+}

@@ -1,0 +1,130 @@
+//! Servers of all kinds behind the program.
+
+use mcp_gateway_tests::fixture::{Options, PATH, serve_http};
+use mcp_gateway_tests::wire::modern_request;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::stage::{Folder, Gateway, PROGRAM, eventually, run};
+
+#[tokio::test]
+async fn a_remote_server_gets_its_own_credential_and_the_headers_of_the_list() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}{PATH}", listener.local_addr().unwrap());
+    let mut options = Options::default();
+    options.bearer = Some("credential-of-the-server".to_owned());
+    let mut serving = JoinSet::new();
+    serving.spawn(serve_http(listener, options));
+
+    let folder = Folder::new();
+    let bearer = folder.write("bearer", "credential-of-the-server\n");
+    let config = json!({
+        "servers": [{ "name": "far", "remote": { "url": url, "bearer": { "file": bearer } } }],
+        "gateways": [{ "name": "one", "forwardHeaders": ["X-Request-Id"] }],
+    });
+    let config = folder.write("gateway.yaml", &config.to_string());
+    let gateway = Gateway::serve(&config).await;
+    let call = json!({ "name": "far__whoami", "arguments": {} });
+    let headers = [
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", "far__whoami"),
+        ("x-request-id", "seven"),
+        ("x-other", "dropped"),
+        ("cookie", "a=dropped"),
+    ];
+    let request = modern_request("tools/call", call);
+    let answer = gateway
+        .wire()
+        .post(request, &headers)
+        .await
+        .unwrap()
+        .answer();
+    let seen = answer["result"].to_string();
+    assert!(
+        seen.contains("seven") && seen.contains("credential-of-the-server"),
+        "{answer}"
+    );
+    assert!(
+        !seen.contains("dropped") && !seen.contains(&gateway.token),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_said_to_be() {
+    let folder = Folder::new();
+    let config = folder.write(
+        "gateway.yaml",
+        "servers:\n- { name: demo, builtin: demo }\n- { name: down, process: { command: no-such-program } }",
+    );
+    let gateway = Gateway::serve(&config).await;
+    let listed = gateway
+        .wire()
+        .request("tools/list", json!({}))
+        .await
+        .unwrap();
+    let tools = listed.answer()["result"]["tools"].as_array().unwrap().len();
+    assert_eq!(tools, 5, "it costs its own tools, not the list");
+    let answer = gateway.call("down__x", json!({})).await;
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains("down"), "{message}");
+    let (_, health) = gateway.get("/health/servers").await;
+    let health: Value = serde_json::from_str(&health).unwrap();
+    assert_eq!(health["servers"][1]["status"], "failing", "{health}");
+    assert!(
+        health["servers"][1]["error"]
+            .as_str()
+            .unwrap()
+            .contains("no-such-program")
+    );
+}
+
+#[tokio::test]
+async fn the_file_of_a_client_is_taken_as_it_is() {
+    let folder = Folder::new();
+    let servers = json!({ "mcpServers": {
+        "My Tools": { "command": PROGRAM, "args": ["demo"], "env": { "A": "${HOME}" } },
+        "off": { "command": "no-such-program", "disabled": true },
+    }});
+    let file = folder.write("mcp.json", &servers.to_string());
+    let gateway =
+        Gateway::start(&["serve", "--listen", "127.0.0.1:0", "--mcp-config", &file]).await;
+    let answer = gateway
+        .call("My-Tools__add", json!({ "a": 1, "b": 2 }))
+        .await;
+    assert_eq!(
+        answer["result"]["structuredContent"]["sum"], 3.0,
+        "{answer}"
+    );
+
+    let done = run(&["tools", "--mcp-config", &file]).await;
+    assert!(done.stdout.contains("My-Tools__add(a, b)"), "{done:?}");
+    assert!(done.stderr.contains("warning: "), "{done:?}");
+}
+
+#[tokio::test]
+async fn programs_do_not_get_to_know_what_is_not_for_them() {
+    let folder = Folder::new();
+    let script =
+        format!("echo token=$MCP_GATEWAY_TOKEN key=$KEY mine=$MINE >&2; exec {PROGRAM} demo");
+    let config = json!({
+        "sessionKey": { "env": "KEY" },
+        "auth": { "tokens": [{ "name": "a", "token": { "env": "MCP_GATEWAY_TOKEN" } }] },
+        "servers": [{
+            "name": "a",
+            "process": { "command": "sh", "args": ["-c", script], "env": { "MINE": { "env": "KEY" } } },
+        }],
+    });
+    let config = folder.write("gateway.yaml", &config.to_string());
+    let key = "0123456789abcdef".repeat(4);
+    let env = [
+        ("MCP_GATEWAY_TOKEN", "token-of-somebody-1234"),
+        ("KEY", &*key),
+    ];
+    let gateway = Gateway::serve_with(&config, &env).await;
+    gateway.call("a__echo", json!({ "text": "x" })).await;
+    let expected = format!("token= key= mine={key}");
+    eventually(async || gateway.stderr().contains(&expected)).await;
+}
