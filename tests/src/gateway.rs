@@ -124,6 +124,7 @@ impl Backends {
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
         let ending = drain.clone();
         let shutdown = async move { ending.begun().await };
+        #[expect(clippy::disallowed_methods, reason = "the test gateway owns the task")]
         let task = tokio::spawn(Serve::new(listener).run(gateway, shutdown));
         TestGateway {
             url,

@@ -9,14 +9,10 @@ mod servers;
 #[path = "cli/stage.rs"]
 mod stage;
 
-use std::time::{Duration, Instant};
-
 use http::StatusCode;
-use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
-use self::stage::{Folder, Gateway, PROGRAM, SOON, eventually, run};
+use self::stage::{Folder, Gateway, run};
 
 #[tokio::test]
 async fn it_starts_without_any_file() {
