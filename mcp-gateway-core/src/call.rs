@@ -47,19 +47,40 @@
 //!
 //! Nor does a call reach a server without a permission:
 //!
-//! ```compile_fail,E0271
-//! # use std::sync::Arc;
-//! # use mcp_gateway_core::credential::{AttachCredentialsLayer, CredentialResolver};
-//! # use mcp_gateway_core::call::Routed;
+//! ```compile_fail,E0277
+//! # use mcp_gateway_core::credential::AttachCredentialsLayer;
+//! # use mcp_gateway_core::call::{Prepared, Routed};
 //! # use mcp_gateway_core::{Call, Error, Reply};
 //! # use tower::{Layer, Service};
 //! fn unpermitted<S>(credentials: AttachCredentialsLayer, inner: S) -> impl Service<Call<Routed>>
 //! where
-//!     S: Service<Call<mcp_gateway_core::call::Prepared>, Response = Reply, Error = Error>,
+//!     S: Service<Call<Prepared>, Response = Reply, Error = Error>,
 //!     S: Clone + Send + Sync + 'static,
 //!     S::Future: Send,
 //! {
 //!     credentials.layer(inner)
+//! }
+//! ```
+//!
+//! With one it does:
+//!
+//! ```
+//! # use mcp_gateway_core::credential::AttachCredentialsLayer;
+//! # use mcp_gateway_core::policy::AuthorizeLayer;
+//! # use mcp_gateway_core::call::{Prepared, Routed};
+//! # use mcp_gateway_core::{Call, Error, Reply};
+//! # use tower::{Layer, Service};
+//! fn permitted<S>(
+//!     authorize: AuthorizeLayer,
+//!     credentials: AttachCredentialsLayer,
+//!     inner: S,
+//! ) -> impl Service<Call<Routed>>
+//! where
+//!     S: Service<Call<Prepared>, Response = Reply, Error = Error>,
+//!     S: Clone + Send + Sync + 'static,
+//!     S::Future: Send,
+//! {
+//!     authorize.layer(credentials.layer(inner))
 //! }
 //! ```
 //!

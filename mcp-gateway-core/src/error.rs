@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::auth::AuthError;
 use crate::credential::CredentialError;
@@ -35,6 +36,12 @@ pub enum Error {
     /// A layer of somebody else failed.
     #[error("the request could not be handled")]
     Other(#[source] BoxError),
+    /// The caller has made more requests than a layer allows.
+    #[error("the caller makes too many requests")]
+    RateLimited {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The HTTP request is not as the protocol wants it.
     #[error("the request is not as the protocol wants it")]
     Request(#[from] RequestError),

@@ -275,6 +275,39 @@ impl<C, R> GatewayBuilder<C, R> {
     /// Adds a layer that sees every call whose server is known, before it is permitted.
     ///
     /// The layer added first sees the call first.
+    ///
+    /// # Example
+    ///
+    /// A layer is for the calls that it takes. This one wants to know their target:
+    ///
+    /// ```
+    /// use mcp_gateway_core::call::{Call, Routed};
+    /// use mcp_gateway_core::{Gateway, GatewayBuilder};
+    /// use tower::util::MapRequestLayer;
+    ///
+    /// fn logged(builder: GatewayBuilder) -> Gateway {
+    ///     let log = MapRequestLayer::new(|call: Call<Routed>| {
+    ///         println!("{} calls {}", call.principal().subject(), call.target().server);
+    ///         call
+    ///     });
+    ///     builder.on_routed(log).build()
+    /// }
+    /// ```
+    ///
+    /// Where the target is not known yet, it does not compile:
+    ///
+    /// ```compile_fail,E0631
+    /// # use mcp_gateway_core::call::{Call, Routed};
+    /// # use mcp_gateway_core::{Gateway, GatewayBuilder};
+    /// # use tower::util::MapRequestLayer;
+    /// fn logged(builder: GatewayBuilder) -> Gateway {
+    ///     let log = MapRequestLayer::new(|call: Call<Routed>| {
+    ///         println!("{} calls {}", call.principal().subject(), call.target().server);
+    ///         call
+    ///     });
+    ///     builder.on_call(log).build()
+    /// }
+    /// ```
     pub fn on_routed<L>(self, layer: L) -> GatewayBuilder<C, Stack<L, R>> {
         let Self {
             settings,

@@ -68,7 +68,9 @@ impl Problem {
     }
 
     fn with_retry_after(mut self, retry_after: Duration) -> Self {
-        self.retry_after = Some(retry_after.max(Duration::from_secs(1)));
+        // The header counts whole seconds, and a client that comes too early has come in vain.
+        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+        self.retry_after = Some(Duration::from_secs(seconds.max(1)));
         self
     }
 
@@ -99,6 +101,17 @@ impl From<&Error> for Problem {
                 "internal",
                 "Something went wrong inside the gateway; its log says what",
             ),
+            Error::RateLimited { retry_after } => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                code::INTERNAL_ERROR,
+                "rate_limited",
+                "Too many requests; try again later",
+            )
+            .with_data(
+                "retryAfterMs",
+                u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX),
+            )
+            .with_retry_after(*retry_after),
             Error::Request(error) => Self::from(error),
             Error::Route(error) => Self::from(error),
             Error::Session(error) => Self::from(error),

@@ -187,6 +187,21 @@ impl PrefixRouter {
         Ok(router)
     }
 
+    /// A router that gives each of `servers` its own name as prefix, in the order of their lists.
+    ///
+    /// # Errors
+    ///
+    /// [`PrefixError`] when a name cannot be a prefix, or is there twice.
+    pub fn by_name<N>(servers: impl IntoIterator<Item = N>) -> Result<Self, PrefixError>
+    where
+        N: Into<Arc<str>>,
+    {
+        Self::new(servers.into_iter().map(|name| {
+            let name = name.into();
+            (Arc::clone(&name), name)
+        }))
+    }
+
     fn add(&mut self, server: &Arc<str>, prefix: Arc<str>) -> Result<(), PrefixError> {
         if !is_prefix(&prefix) {
             return Err(PrefixError::Invalid { prefix });

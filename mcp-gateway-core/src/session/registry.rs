@@ -57,6 +57,15 @@ impl Sessions {
     /// How many sessions there can be at a time by default.
     pub const DEFAULT_MAX: usize = 50_000;
 
+    /// Sessions that end with this process, because only it knows the key of their identifiers.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`] when the system has no random numbers.
+    pub fn ephemeral() -> Result<Self, SealError> {
+        Ok(Self::new(Arc::new(Sealer::random()?)))
+    }
+
     /// Sessions whose identifiers `sealer` seals.
     ///
     /// They last a day, or half an hour without being used, and there are up to 50,000 at a time.

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::time;
 use tower_service::Service;
 
-use super::{Upstream, UpstreamError};
+use super::{Server, Upstream, UpstreamError};
 use crate::call::Prepared;
 use crate::limit::{Breaker, Concurrency, Limits};
 use crate::protocol::Method;
@@ -44,6 +44,14 @@ impl ServerPool {
     pub fn with(self, name: impl Into<Arc<str>>, upstream: Arc<dyn Upstream>) -> Self {
         self.insert(name, PooledServer::new(upstream, Limits::default()));
         self
+    }
+
+    /// Puts in a server by its own name, with the default [`Limits`], in the place of one of that
+    /// name.
+    #[must_use]
+    pub fn with_server(self, server: Arc<Server>) -> Self {
+        let name = Arc::clone(server.name());
+        self.with(name, server)
     }
 
     /// Puts in a server, in the place of one of the same name.
