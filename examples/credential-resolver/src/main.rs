@@ -1,0 +1,80 @@
+//! A gateway that calls its server with the account that each caller has there.
+//!
+//! Callers present their own tokens to the gateway; the server sees only what the vault has for
+//! them. Who has no account there is told so, and the server is not called.
+
+use std::collections::HashMap;
+use std::env;
+use std::io::{Write as _, stdout};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use mcp_gateway_auth::StaticTokens;
+use mcp_gateway_core::auth::Principal;
+use mcp_gateway_core::credential::{CredentialError, CredentialResolver};
+use mcp_gateway_core::route::{PrefixRouter, Target};
+use mcp_gateway_core::runtime::{Remote, WebClient};
+use mcp_gateway_core::session::Sessions;
+use mcp_gateway_core::upstream::{Server, ServerPool};
+use mcp_gateway_core::{Caller, Credential, Gateway, Serve};
+use tokio::net::TcpListener;
+
+/// Which token each person has for each server.
+///
+/// A real one asks a database, and keeps what it has learned: it is asked for every call.
+#[derive(Debug)]
+struct Vault {
+    /// By the subject of the person, and the name of the server.
+    tokens: HashMap<(&'static str, &'static str), HeaderValue>,
+}
+
+#[async_trait]
+impl CredentialResolver for Vault {
+    async fn resolve(
+        &self,
+        caller: &Caller,
+        target: &Target,
+    ) -> Result<Credential, CredentialError> {
+        let person = caller.principal().subject();
+        let token = self.tokens.get(&(person, &*target.server));
+        let token = token.ok_or(CredentialError::NotConnected)?;
+        // Sessions with the server are shared within an account, and never between accounts.
+        Ok(Credential::new(person).with_header(AUTHORIZATION, token.clone()))
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let callers = StaticTokens::new()
+        .with_token("token-of-alice", Principal::new("alice"))
+        .with_token("token-of-bob", Principal::new("bob"))
+        .with_token("token-of-carol", Principal::new("carol"));
+    let vault = Vault {
+        tokens: HashMap::from([
+            (("alice", "crm"), HeaderValue::from_static("Bearer crm-a")),
+            (("bob", "crm"), HeaderValue::from_static("Bearer crm-b")),
+        ]),
+    };
+    let crm = Remote::new(env::var("CRM_URL")?.parse()?, WebClient::new()?);
+    let servers = ServerPool::new().with_server(Server::builder("crm", crm).build());
+    let gateway = Gateway::builder(
+        Arc::new(callers),
+        Arc::new(PrefixRouter::by_name(servers.names())?),
+        Arc::new(vault),
+        servers.clone(),
+        Sessions::ephemeral()?,
+    )
+    .build();
+
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
+    let listener = TcpListener::bind(address).await?;
+    writeln!(stdout(), "http://{}/mcp", listener.local_addr()?)?;
+    let shutdown = async {
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    Serve::new(listener).run(gateway, shutdown).await;
+    servers.close().await;
+    Ok(())
+}

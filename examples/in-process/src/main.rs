@@ -1,0 +1,69 @@
+//! A gateway over a server in the same process, which is an `rmcp` handler like any other.
+//!
+//! Nothing is started and no port is opened between the two, and yet the server is behind the same
+//! authentication, policy, limits and metrics as those that run elsewhere.
+
+use std::env;
+use std::io::{Write as _, stdout};
+use std::sync::Arc;
+
+use mcp_gateway_core::auth::AllowAnonymous;
+use mcp_gateway_core::credential::NoCredentials;
+use mcp_gateway_core::route::PrefixRouter;
+use mcp_gateway_core::runtime::InProcess;
+use mcp_gateway_core::session::Sessions;
+use mcp_gateway_core::upstream::{Server, ServerPool};
+use mcp_gateway_core::{Gateway, Serve};
+use rmcp::handler::server::wrapper::Parameters;
+use rmcp::{ServerHandler, ServiceExt, tool, tool_handler, tool_router};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+
+/// A server that knows how far it is to the moon.
+#[derive(Clone, Debug)]
+struct Moon;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Speed {
+    /// Kilometres per hour
+    kmh: f64,
+}
+
+#[tool_router]
+impl Moon {
+    #[tool(description = "Says how many days a journey to the moon takes")]
+    fn journey(&self, Parameters(Speed { kmh }): Parameters<Speed>) -> String {
+        format!("{:.0} days", 384_400.0 / kmh / 24.0)
+    }
+}
+
+#[tool_handler]
+impl ServerHandler for Moon {}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let moon = InProcess::new(async |stream| {
+        Moon.serve(stream).await?.waiting().await?;
+        Ok(())
+    });
+    let servers = ServerPool::new().with_server(Server::builder("moon", moon).build());
+    let gateway = Gateway::builder(
+        Arc::new(AllowAnonymous::new()),
+        Arc::new(PrefixRouter::by_name(servers.names())?),
+        Arc::new(NoCredentials::new()),
+        servers.clone(),
+        Sessions::ephemeral()?,
+    )
+    .build();
+
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
+    let listener = TcpListener::bind(address).await?;
+    writeln!(stdout(), "http://{}/mcp", listener.local_addr()?)?;
+    let shutdown = async {
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    Serve::new(listener).run(gateway, shutdown).await;
+    servers.close().await;
+    Ok(())
+}
