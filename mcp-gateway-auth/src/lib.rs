@@ -25,17 +25,16 @@
 //! use mcp_gateway_core::route::PrefixRouter;
 //! use mcp_gateway_core::session::Sessions;
 //! use mcp_gateway_core::upstream::ServerPool;
-//! use mcp_gateway_core::Sealer;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let token = "a token of a person, from where secrets are kept";
 //! let tokens = StaticTokens::new().with_token(token, Principal::new("alice"));
 //! let gateway = Gateway::builder(
 //!     Arc::new(tokens),
-//!     Arc::new(PrefixRouter::new([("github", "github")])?),
+//!     Arc::new(PrefixRouter::by_name(["github"])?),
 //!     Arc::new(NoCredentials::new()),
 //!     ServerPool::new(),
-//!     Sessions::new(Arc::new(Sealer::random()?)),
+//!     Sessions::ephemeral()?,
 //! )
 //! .build();
 //! # let _ = gateway;
@@ -49,6 +48,8 @@
 //!
 //! [`AuthVerifier`]: mcp_gateway_core::auth::AuthVerifier
 //! [`CredentialResolver`]: mcp_gateway_core::credential::CredentialResolver
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod static_tokens;
 

@@ -6,4 +6,7 @@
 //! by attaching to their container, and keep them apart with network policies. It knows the
 //! Kubernetes API, and nothing of MCP beyond that trait, or of who calls.
 //!
-//! There is nothing in it yet.
+//! There is nothing in it yet: the program `mcp-gateway` runs in a cluster like any other, and
+//! reaches servers there over HTTP.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
