@@ -210,6 +210,17 @@ impl AuthenticateLayer {
     pub fn new(verifier: Arc<dyn AuthVerifier>) -> Self {
         Self { verifier }
     }
+
+    /// Passes `request` on if its caller is believed.
+    pub(crate) async fn admit<B>(
+        &self,
+        request: Request<B>,
+    ) -> Result<Authenticated<Request<B>>, Error> {
+        let (parts, body) = request.into_parts();
+        let principal = self.verifier.verify(&parts).await?;
+        let request = Request::from_parts(parts, body);
+        Ok(Authenticated { principal, request })
+    }
 }
 
 impl<S> Layer<S> for AuthenticateLayer {
@@ -218,7 +229,7 @@ impl<S> Layer<S> for AuthenticateLayer {
     fn layer(&self, inner: S) -> Self::Service {
         Authenticate {
             inner,
-            verifier: Arc::clone(&self.verifier),
+            layer: self.clone(),
         }
     }
 }
@@ -229,7 +240,7 @@ impl<S> Layer<S> for AuthenticateLayer {
 #[derive(Clone, Debug)]
 pub struct Authenticate<S> {
     inner: S,
-    verifier: Arc<dyn AuthVerifier>,
+    layer: AuthenticateLayer,
 }
 
 impl<S, B> Service<Request<B>> for Authenticate<S>
@@ -250,12 +261,10 @@ where
         // Take the service that was polled ready, and leave its clone behind.
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
-        let verifier = Arc::clone(&self.verifier);
+        let layer = self.layer.clone();
         AuthenticateFuture(Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            let principal = verifier.verify(&parts).await?;
-            let request = Request::from_parts(parts, body);
-            inner.call(Authenticated { principal, request }).await
+            let request = layer.admit(request).await?;
+            inner.call(request).await
         }))
     }
 }

@@ -108,6 +108,27 @@ impl EndpointLayer {
         self.with(|shared| shared.drain = drain)
     }
 
+    /// Answers `request`; what it asks for goes to `inner`.
+    pub(crate) async fn answer<S, B>(
+        &self,
+        inner: &S,
+        request: Authenticated<Request<B>>,
+    ) -> Response<Body>
+    where
+        S: Calls,
+        B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
+    {
+        let (principal, request) = request.into_parts();
+        let (parts, body) = request.into_parts();
+        let exchange = Exchange {
+            inner,
+            shared: &self.0,
+            principal,
+            parts: Box::new(parts),
+        };
+        exchange.answer(body).await
+    }
+
     fn with(self, change: impl FnOnce(&mut Shared)) -> Self {
         let mut shared = Arc::unwrap_or_clone(self.0);
         change(&mut shared);
@@ -121,7 +142,7 @@ impl<S> Layer<S> for EndpointLayer {
     fn layer(&self, inner: S) -> Self::Service {
         Endpoint {
             inner,
-            shared: Arc::clone(&self.0),
+            layer: self.clone(),
         }
     }
 }
@@ -132,11 +153,11 @@ impl<S> Layer<S> for EndpointLayer {
 #[derive(Clone, Debug)]
 pub struct Endpoint<S> {
     inner: S,
-    shared: Arc<Shared>,
+    layer: EndpointLayer,
 }
 
 /// What the inner service of [`Endpoint`] has to be.
-trait Calls:
+pub(crate) trait Calls:
     Service<Call, Response = Reply, Error = Error, Future: Send> + Clone + Send + Sync + 'static
 {
 }
@@ -164,30 +185,22 @@ where
         // Take the service that was polled ready, and leave its clone behind.
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone);
-        let shared = Arc::clone(&self.shared);
-        EndpointFuture(Box::pin(async move {
-            let (principal, request) = request.into_parts();
-            let (parts, body) = request.into_parts();
-            let exchange = Exchange {
-                inner,
-                shared,
-                principal,
-                parts: Box::new(parts),
-            };
-            Ok(exchange.answer(body).await)
-        }))
+        let layer = self.layer.clone();
+        EndpointFuture(Box::pin(
+            async move { Ok(layer.answer(&inner, request).await) },
+        ))
     }
 }
 
 /// One HTTP request of a known caller.
-struct Exchange<S> {
-    inner: S,
-    shared: Arc<Shared>,
+struct Exchange<'a, S> {
+    inner: &'a S,
+    shared: &'a Shared,
     principal: Principal,
     parts: Box<Parts>,
 }
 
-impl<S: Calls> Exchange<S> {
+impl<S: Calls> Exchange<'_, S> {
     async fn answer<B>(self, body: B) -> Response<Body>
     where
         B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
@@ -260,6 +273,7 @@ impl<S: Calls> Exchange<S> {
                 let caller = Caller::new(self.principal, Arc::clone(&self.shared.gateway), client)
                     .with_headers(forwarded(&self.parts.headers, &self.shared.headers));
                 self.inner
+                    .clone()
                     .oneshot(Call::vouched_for(request, Arc::new(caller)))
                     .await
             }
@@ -359,13 +373,10 @@ fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     }
     let (kind, _) = media_type.split_once('/').unwrap_or((media_type, ""));
     let takes = |range: &str| {
-        let essence = range
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
-        essence == media_type || essence == "*/*" || essence.strip_suffix("/*") == Some(kind)
+        let essence = range.split(';').next().unwrap_or_default().trim();
+        let all_of = essence.strip_suffix("/*");
+        essence.eq_ignore_ascii_case(media_type)
+            || all_of.is_some_and(|all| all == "*" || all.eq_ignore_ascii_case(kind))
     };
     values
         .filter_map(|value| value.to_str().ok())

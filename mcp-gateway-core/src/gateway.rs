@@ -32,7 +32,9 @@ use crate::{BoxError, BoxFuture, Call, Drain, Error, Reply, endpoint};
 /// This is the paved path: the layers of this crate in their order. Each of them is public, and
 /// can be put together in another way with a [`ServiceBuilder`].
 #[derive(Clone)]
-pub struct Gateway {
+pub struct Gateway(Arc<Inner>);
+
+struct Inner {
     calls: Calls,
     authenticate: AuthenticateLayer,
     endpoint: EndpointLayer,
@@ -97,8 +99,10 @@ impl Gateway {
         reader: impl tokio::io::AsyncRead + Send + Unpin,
         writer: impl tokio::io::AsyncWrite + Send + Unpin,
     ) -> std::io::Result<()> {
-        let sessions = self.sessions.clone();
-        serve_lines(self.calls.clone(), principal, sessions, reader, writer).await
+        let Inner {
+            calls, sessions, ..
+        } = &*self.0;
+        serve_lines(calls.clone(), principal, sessions.clone(), reader, writer).await
     }
 }
 
@@ -120,7 +124,7 @@ where
         match request.headers().contains_key(header::ORIGIN) {
             false => Box::pin(async move { Ok(gateway.answer(request).await) }),
             true => {
-                let cors = self.cors.clone();
+                let cors = self.0.cors.clone();
                 let answer = move |request| {
                     let gateway = gateway.clone();
                     async move { Ok::<_, Infallible>(gateway.answer(request).await) }
@@ -137,15 +141,16 @@ impl Gateway {
         B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
         let (parts, body) = request.into_parts();
-        if let Err(error) = self.guard.check(&parts) {
+        let gateway = &*self.0;
+        if let Err(error) = gateway.guard.check(&parts) {
             return endpoint::error(&error.into(), None, Era::Modern);
         }
         let request = Request::from_parts(parts, body);
-        let stack = self.authenticate.layer(self.endpoint.layer(self.calls));
-        match stack.oneshot(request).await {
-            Ok(response) => response,
-            Err(error) => endpoint::error(&error, None, Era::Modern),
-        }
+        let answered = match gateway.authenticate.admit(request).await {
+            Ok(request) => Ok(gateway.endpoint.answer(&gateway.calls, request).await),
+            Err(error) => Err(error),
+        };
+        answered.unwrap_or_else(|error| endpoint::error(&error, None, Era::Modern))
     }
 }
 
@@ -166,7 +171,7 @@ impl Service<Call> for Calls {
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gateway")
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &self.0.endpoint)
             .finish_non_exhaustive()
     }
 }
@@ -349,14 +354,14 @@ impl<C, R> GatewayBuilder<C, R> {
         let calls = self.calls.service(settings.dispatch().layer(routed));
         let endpoint = settings.endpoint();
         let guard = Arc::new(settings.guard);
-        Gateway {
+        Gateway(Arc::new(Inner {
             calls: Calls(Arc::new(move |call| Box::pin(calls.clone().oneshot(call)))),
             authenticate: AuthenticateLayer::new(settings.verifier),
             endpoint,
             sessions: settings.sessions,
             cors: cors(Arc::clone(&guard)),
             guard,
-        }
+        }))
     }
 }
 

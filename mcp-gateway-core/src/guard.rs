@@ -33,12 +33,12 @@
 //!
 //! [attack]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#security--endpoint
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::net::IpAddr;
 
 use http::header;
 use http::request::Parts;
-use http::uri::Authority;
 
 use crate::endpoint::RequestError;
 
@@ -81,7 +81,8 @@ impl Guard {
         if let Some(host) = &authority
             && !self.is_own(host)
         {
-            return Err(RequestError::Host { host: host.clone() });
+            let host = host.clone().into_owned();
+            return Err(RequestError::Host { host });
         }
         let mut origins = parts.headers.get_all(header::ORIGIN).iter();
         match (origins.next(), origins.next()) {
@@ -97,7 +98,9 @@ impl Guard {
 
     fn is_own(&self, authority: &str) -> bool {
         let host = host(authority);
-        is_local(&host) || host.parse::<IpAddr>().is_ok() || self.hosts.contains(&host)
+        is_local(host)
+            || host.parse::<IpAddr>().is_ok()
+            || self.hosts.contains(&host.to_ascii_lowercase())
     }
 
     /// Whether pages of `origin` may call the gateway at `authority`.
@@ -115,29 +118,44 @@ impl Guard {
         let (Some(page), Some(authority)) = (page, authority) else {
             return false;
         };
-        let both_local = is_loopback(&host(page)) && is_loopback(&host(authority));
+        let both_local = is_loopback(host(page)) && is_loopback(host(authority));
         page == authority.to_ascii_lowercase() || both_local
     }
 }
 
 /// Whom a request is for.
-pub(crate) fn authority(parts: &Parts) -> Option<String> {
-    let header = parts.headers.get(header::HOST);
-    let header = header.map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
-    header.or_else(|| parts.uri.authority().map(ToString::to_string))
+pub(crate) fn authority(parts: &Parts) -> Option<Cow<'_, str>> {
+    match parts.headers.get(header::HOST) {
+        Some(host) => Some(String::from_utf8_lossy(host.as_bytes())),
+        None => parts.uri.authority().map(|uri| uri.as_str().into()),
+    }
 }
 
 /// The host of an authority, without brackets and port.
-fn host(authority: &str) -> String {
-    let host = authority
-        .parse::<Authority>()
-        .map(|authority| authority.host().to_owned());
-    let host = host.unwrap_or_else(|_| authority.to_owned());
-    host.trim_matches(['[', ']']).to_ascii_lowercase()
+///
+/// What is not just a host and a port stays as it is, and then is the name of no host.
+fn host(authority: &str) -> &str {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once(']').unwrap_or((authority, "")),
+        None => match authority.find(':') {
+            Some(colon) => authority.split_at(colon),
+            None => (authority, ""),
+        },
+    };
+    let digits = port.strip_prefix(':').unwrap_or(port);
+    match digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => host,
+        false => authority,
+    }
 }
 
 fn is_local(host: &str) -> bool {
-    host == "localhost" || host.ends_with(".localhost")
+    const SUFFIX: &str = ".localhost";
+    let parent = host.len().checked_sub(SUFFIX.len());
+    host.eq_ignore_ascii_case("localhost")
+        || parent
+            .and_then(|at| host.get(at..))
+            .is_some_and(|suffix| suffix.eq_ignore_ascii_case(SUFFIX))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -176,6 +194,10 @@ mod tests {
             ("evil.example", Some("http://evil.example"), false),
             ("localhost.evil.example", None, false),
             ("localhost@evil.example", None, false),
+            ("localhost:x@evil.example", None, false),
+            ("[::1]evil.example", None, false),
+            ("LOCALHOST:8080", None, true),
+            ("é.example", None, false),
             ("localhost:8080", Some("http://evil.example"), false),
             ("localhost:8080", Some("null"), false),
             (

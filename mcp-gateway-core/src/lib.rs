@@ -180,6 +180,8 @@ mod signal;
 pub mod sse;
 mod task;
 pub mod upstream;
+#[cfg(any(feature = "client", feature = "serve"))]
+mod worker;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -195,7 +197,7 @@ pub use self::problem::Problem;
 pub use self::reply::Reply;
 pub use self::seal::{SealError, Sealer};
 #[cfg(feature = "serve")]
-pub use self::serve::Serve;
+pub use self::serve::{Serve, Workers};
 
 /// A boxed future, as the services of this crate return where they wait for something.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

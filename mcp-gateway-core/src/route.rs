@@ -215,7 +215,7 @@ impl PrefixRouter {
         let twice = self
             .by_server
             .insert(Arc::clone(server), Arc::clone(&prefix));
-        match taken.or(twice.map(|_| Arc::clone(server))) {
+        match taken.or_else(|| twice.map(|_| Arc::clone(server))) {
             Some(first) => Err(PrefixError::Duplicate {
                 prefix,
                 first,

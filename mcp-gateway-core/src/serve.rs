@@ -1,4 +1,7 @@
+mod workers;
+
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +12,13 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time;
 use tower_service::Service;
 
+use self::workers::Busy;
+pub use self::workers::Workers;
 use crate::BoxError;
 use crate::task::Task;
 
@@ -38,6 +44,7 @@ pub struct Serve {
     listener: TcpListener,
     max_connections: usize,
     drain_timeout: Duration,
+    workers: Option<Workers>,
 }
 
 impl Serve {
@@ -48,7 +55,14 @@ impl Serve {
             listener,
             max_connections: DEFAULT_MAX_CONNECTIONS,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+            workers: None,
         }
+    }
+
+    /// Serves connections on the threads of `workers`, and not on the current runtime.
+    pub fn with_workers(mut self, workers: Workers) -> Self {
+        self.workers = Some(workers);
+        self
     }
 
     /// Serves up to `connections` at a time; further ones wait until one ends.
@@ -89,16 +103,24 @@ impl Serve {
             // The answers are small, and somebody waits for each of them.
             let _ = stream.set_nodelay(true);
             let service = TowerToHyperService::new(service.clone());
-            let connection = builder()
-                .serve_connection(TokioIo::new(stream), service)
-                .into_owned();
-            let connection = graceful.watch(connection);
-            Task::detach(async move {
-                if let Err(error) = connection.await {
+            let watcher = graceful.watcher();
+            let serve = async move |stream| {
+                let connection = builder()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .into_owned();
+                if let Err(error) = watcher.watch(connection).await {
                     tracing::debug!(error = &*error, "a connection ended early");
                 }
                 drop(permit);
-            });
+            };
+            match self.workers.as_ref().and_then(Workers::take) {
+                None => Task::detach(serve(stream)),
+                Some((runtime, busy)) => {
+                    if let Err(error) = hand_over(stream, runtime, busy, serve) {
+                        tracing::debug!(%error, "a connection ended before it was served");
+                    }
+                }
+            }
         }
         drop(self.listener);
         if time::timeout(self.drain_timeout, graceful.shutdown())
@@ -108,6 +130,27 @@ impl Serve {
             tracing::warn!("some requests have not finished in time");
         }
     }
+}
+
+/// Lets a worker serve a connection.
+fn hand_over<F>(
+    stream: TcpStream,
+    runtime: &Handle,
+    busy: Busy,
+    serve: impl FnOnce(TcpStream) -> F + Send + 'static,
+) -> io::Result<()>
+where
+    F: Future<Output = ()> + Send,
+{
+    let stream = stream.into_std()?;
+    runtime.spawn(async move {
+        match TcpStream::from_std(stream) {
+            Ok(stream) => serve(stream).await,
+            Err(error) => tracing::warn!(%error, "a connection cannot be served"),
+        }
+        drop(busy);
+    });
+    Ok(())
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {

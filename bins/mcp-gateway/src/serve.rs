@@ -3,10 +3,12 @@
 use std::future::{Future, pending};
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::pin::pin;
+use std::thread;
 
 use anyhow::{Context as _, anyhow};
-use mcp_gateway_core::Serve;
+use mcp_gateway_core::{Serve, Workers};
 use tokio::net::TcpListener;
 
 use crate::banner;
@@ -34,7 +36,10 @@ pub(crate) async fn run(source: Source, ready: Ready) -> anyhow::Result<()> {
     banner::show(&ready, address, &source)?;
 
     let drain = platform.drain().clone();
-    let mut serve = Serve::new(listener).with_drain_timeout(ready.config.shutdown_timeout);
+    let workers = workers(&ready.config)?;
+    let mut serve = Serve::new(listener)
+        .with_drain_timeout(ready.config.shutdown_timeout)
+        .with_workers(workers.clone());
     if let Some(connections) = ready.config.limits.connections {
         serve = serve.with_max_connections(connections);
     }
@@ -56,7 +61,16 @@ pub(crate) async fn run(source: Source, ready: Ready) -> anyhow::Result<()> {
             () = signals.stop() => tracing::warn!("told to end at once"),
         },
     }
+    // What was begun on their threads lives as long as they do.
+    drop(workers);
     Ok(())
+}
+
+/// The threads that serve connections.
+fn workers(config: &Config) -> anyhow::Result<Workers> {
+    let processors = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let count = config.limits.workers.unwrap_or_else(processors);
+    Workers::start(count).context("the threads that serve connections cannot be started")
 }
 
 /// How the life of a gateway ended.
@@ -170,6 +184,7 @@ fn fixed(before: &Config, after: &Config) -> Vec<&'static str> {
         ("listen", before.network.listen != after.network.listen),
         ("limits.connections", old.connections != new.connections),
         ("limits.sessions", old.sessions != new.sessions),
+        ("limits.workers", old.workers != new.workers),
         ("log", before.log != after.log),
         ("metrics.listen", address(before) != address(after)),
         ("sessionKey", before.session_key != after.session_key),

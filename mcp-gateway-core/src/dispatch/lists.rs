@@ -81,11 +81,14 @@ impl Shared {
         cursor: Option<&Cursor>,
     ) -> Result<Page<'a>, Error> {
         let mut page = Page::default();
-        let mut seen = HashSet::new();
+        let mut names = Names {
+            call,
+            seen: HashSet::new(),
+        };
         let mut before = cursor;
         for (server, listing) in listings {
             for entry in listing.entries() {
-                let Some(name) = self.shown(call, server, listing.kind(), entry, &mut seen) else {
+                let Some(name) = names.shown(self, server, listing.kind(), entry) else {
                     continue;
                 };
                 match before {
@@ -112,34 +115,6 @@ impl Shared {
                 detail: "the list has changed since the cursor was made; begin again".into(),
             }
             .into()),
-        }
-    }
-
-    /// The name by which the caller knows an entry; `None` when it is not to see it.
-    fn shown<'a>(
-        &self,
-        call: &Call,
-        server: &Arc<str>,
-        kind: ListKind,
-        entry: &'a Entry,
-        seen: &mut HashSet<&'a str>,
-    ) -> Option<String> {
-        let target = Target::new(Arc::clone(server), kind.feature(Arc::clone(entry.name())));
-        if self.policy.permits(call.caller(), &target) != Decision::Allow {
-            return None;
-        }
-        match kind {
-            ListKind::Prompts | ListKind::Tools => {
-                self.router.expose(server, entry.name()).map(Into::into)
-            }
-            ListKind::Resources | ListKind::Templates => {
-                // The first server keeps the URI; another one that has it too is told apart.
-                let first = seen.insert(entry.name());
-                Some(match first {
-                    true => entry.name().to_string(),
-                    false => super::resources::qualified(server, entry.name()),
-                })
-            }
         }
     }
 
@@ -230,6 +205,42 @@ fn own_listing(
             Ok(Arc::new(Listing::from_result(server, kind, &result)?))
         }
         Err(_) => Ok(Arc::new(Listing::unsupported(kind))),
+    }
+}
+
+/// The names by which a caller knows entries.
+struct Names<'a, 'c> {
+    call: &'c Call,
+    /// The URIs that are taken.
+    seen: HashSet<&'a str>,
+}
+
+impl<'a> Names<'a, '_> {
+    /// The name of an entry; `None` when the caller is not to see it.
+    fn shown(
+        &mut self,
+        shared: &Shared,
+        server: &Arc<str>,
+        kind: ListKind,
+        entry: &'a Entry,
+    ) -> Option<String> {
+        let target = Target::new(Arc::clone(server), kind.feature(Arc::clone(entry.name())));
+        if shared.policy.permits(self.call.caller(), &target) != Decision::Allow {
+            return None;
+        }
+        match kind {
+            ListKind::Prompts | ListKind::Tools => {
+                shared.router.expose(server, entry.name()).map(Into::into)
+            }
+            ListKind::Resources | ListKind::Templates => {
+                // The first server keeps the URI; another one that has it too is told apart.
+                let first = self.seen.insert(entry.name());
+                Some(match first {
+                    true => entry.name().to_string(),
+                    false => super::resources::qualified(server, entry.name()),
+                })
+            }
+        }
     }
 }
 

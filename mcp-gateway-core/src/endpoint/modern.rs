@@ -26,8 +26,9 @@ impl HeaderVersion {
         match headers.get(MCP_PROTOCOL_VERSION) {
             None => Self::Missing,
             Some(value) => {
-                let text = String::from_utf8_lossy(value.as_bytes()).trim().to_owned();
-                Version::parse(&text).map_or(Self::Unknown(text), Self::Known)
+                let text = String::from_utf8_lossy(value.as_bytes());
+                let text = text.trim();
+                Version::parse(text).map_or_else(|| Self::Unknown(text.to_owned()), Self::Known)
             }
         }
     }
@@ -73,7 +74,7 @@ pub(super) fn check_body(request: &Request) -> Result<Client, Error> {
         })?;
     let capabilities = request
         .meta(meta::CLIENT_CAPABILITIES)
-        .ok_or(missing(meta::CLIENT_CAPABILITIES))?;
+        .ok_or(const { missing(meta::CLIENT_CAPABILITIES) })?;
     let capabilities = Capabilities::parse(capabilities).ok_or(RequestError::InvalidMeta {
         key: meta::CLIENT_CAPABILITIES,
         detail: "must be an object of up to 4096 bytes",
@@ -89,7 +90,7 @@ pub(super) fn check_body(request: &Request) -> Result<Client, Error> {
     Ok(Client::new(version, capabilities).with_info(info))
 }
 
-fn missing(key: &'static str) -> RequestError {
+const fn missing(key: &'static str) -> RequestError {
     RequestError::InvalidMeta {
         key,
         detail: "is missing",
@@ -100,7 +101,7 @@ fn version_in_body(request: &Request) -> Result<Cow<'_, str>, RequestError> {
     let version = request
         .meta(meta::PROTOCOL_VERSION)
         .and_then(crate::jsonrpc::string);
-    version.ok_or(missing(meta::PROTOCOL_VERSION))
+    version.ok_or(const { missing(meta::PROTOCOL_VERSION) })
 }
 
 fn version_in_header(parts: &Parts, in_body: &str) -> Result<(), RequestError> {

@@ -336,10 +336,8 @@ impl Key {
     fn read(raw: &[u8]) -> Self {
         let escaped = raw.contains(&b'\\');
         let decoded: Option<String> = escaped.then(|| serde_json::from_slice(raw).ok()).flatten();
-        match decoded
-            .as_ref()
-            .map_or(raw.trim_ascii(), |key| key.as_bytes())
-        {
+        let written = raw.trim_ascii();
+        match decoded.as_ref().map_or(written, |key| key.as_bytes()) {
             b"\"code\"" | b"code" => Self::Code,
             b"\"error\"" | b"error" => Self::Error,
             b"\"id\"" | b"id" => Self::Id,

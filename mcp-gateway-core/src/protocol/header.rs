@@ -42,10 +42,10 @@ pub const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id")
 /// The value of a header that mirrors `text`.
 #[must_use]
 pub fn encode(text: &str) -> HeaderValue {
-    if is_plain(text) {
-        if let Ok(value) = HeaderValue::from_str(text) {
-            return value;
-        }
+    if is_plain(text)
+        && let Ok(value) = HeaderValue::from_str(text)
+    {
+        return value;
     }
     let encoded = format!("{PREFIX}{}{SUFFIX}", STANDARD.encode(text));
     // Base64 and the markers around it are visible ASCII.

@@ -21,8 +21,9 @@ use crate::upstream::{HttpBody, UpstreamError};
 /// response to the request.
 pub struct JsonBody {
     ready: VecDeque<Bytes>,
-    rest: Option<Rest>,
-    deadlines: Option<Deadlines>,
+    // Boxed, because nearly all responses are known as a whole, and are handed on many times.
+    rest: Option<Box<Rest>>,
+    deadlines: Option<Box<Deadlines>>,
     watchers: Watchers,
 }
 
@@ -85,7 +86,7 @@ impl JsonBody {
         watchers.count(bytes);
         Self {
             ready: rest.scanned.drain(..).collect(),
-            rest: Some(rest),
+            rest: Some(Box::new(rest)),
             deadlines: None,
             watchers,
         }
@@ -117,11 +118,11 @@ impl JsonBody {
         // What is there as a whole needs no timer.
         if self.rest.is_some() {
             let timer = Box::pin(time::sleep_until(end.min(Instant::now() + silence)));
-            self.deadlines = Some(Deadlines {
+            self.deadlines = Some(Box::new(Deadlines {
                 silence,
                 end,
                 timer,
-            });
+            }));
         }
         self
     }

@@ -255,11 +255,7 @@ fn signal(group: Option<Pid>, signal: Signal) {
 /// Puts what a server writes to its standard error into the log, line by line.
 async fn log_lines(server: Arc<str>, mut stderr: impl AsyncRead + Unpin) {
     let mut buffer = Vec::with_capacity(MAX_LINE);
-    loop {
-        match stderr.read_buf(&mut buffer).await {
-            Ok(1..) => {}
-            Ok(0) | Err(_) => break,
-        }
+    while let Ok(1..) = stderr.read_buf(&mut buffer).await {
         while let Some(end) = memchr::memchr(b'\n', &buffer) {
             log_line(&server, &buffer[..end]);
             buffer.drain(..=end);

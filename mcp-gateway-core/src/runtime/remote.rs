@@ -1,5 +1,6 @@
 use std::error::Error as _;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use crate::upstream::{
     HttpBody, HttpClient, HttpLink, Instance, Link, RuntimeBackend, UpstreamError,
 };
+use crate::worker;
 
 /// Reaches a server that runs elsewhere, over HTTP.
 ///
@@ -55,8 +57,12 @@ impl RuntimeBackend for Remote {
 /// configured. It does not follow redirects, and sends no cookies.
 #[derive(Clone)]
 pub struct WebClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// One for each worker, so that a connection stays with the thread that opened it; the first
+    /// is for all other threads.
+    clients: Box<[Pooled]>,
 }
+
+type Pooled = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 impl WebClient {
     /// A client that trusts the certificate authorities that the system trusts.
@@ -76,12 +82,20 @@ impl WebClient {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE)
-            .build(connector);
-        Ok(Arc::new(Self { client }))
+        let client = || {
+            Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .timer(TokioTimer::new())
+                .pool_idle_timeout(POOL_IDLE)
+                .build(connector.clone())
+        };
+        let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let clients = (0..=workers).map(|_| client()).collect();
+        Ok(Arc::new(Self { clients }))
+    }
+
+    fn client(&self) -> &Pooled {
+        &self.clients[worker::current() % self.clients.len()]
     }
 }
 
@@ -91,7 +105,7 @@ impl HttpClient for WebClient {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<HttpBody>, UpstreamError> {
-        match self.client.request(request).await {
+        match self.client().request(request).await {
             Ok(response) => Ok(response.map(|body| body.map_err(Into::into).boxed_unsync())),
             Err(error) if error.is_connect() => Err(UpstreamError::connect(error)),
             Err(error) => {

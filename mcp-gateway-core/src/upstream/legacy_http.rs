@@ -324,7 +324,7 @@ impl Stream {
             };
             let event = event?;
             self.retry = event.retry.unwrap_or(self.retry).min(MAX_RETRY);
-            self.last = event.id.or(self.last.take());
+            self.last = event.id.or_else(|| self.last.take());
             if event.data.is_empty() {
                 continue;
             }

@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use mcp_gateway_core::limit::Limits;
@@ -13,6 +14,8 @@ pub(crate) struct EndpointLimits {
     /// How many connections there may be.
     pub(crate) connections: Option<usize>,
     pub(crate) sessions: SessionLimits,
+    /// How many threads serve connections, if not as many as there are processors.
+    pub(crate) workers: Option<NonZeroUsize>,
 }
 
 /// Bounds on sessions of clients.
@@ -40,6 +43,9 @@ impl Read for EndpointLimits {
             max_body: table.get("maxBody").map(|Bytes(bytes)| bytes),
             connections: table.get("connections").map(|Count(count)| count),
             sessions: table.get("sessions").unwrap_or_default(),
+            workers: table
+                .get("workers")
+                .and_then(|Count(count)| NonZeroUsize::new(count)),
         };
         table.finish();
         Some(limits)
