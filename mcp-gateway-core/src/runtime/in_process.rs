@@ -1,10 +1,12 @@
-use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use std::{fmt, io};
 
 use async_trait::async_trait;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncWrite, DuplexStream, WriteHalf};
 use tokio::task::JoinHandle;
 use tokio::time;
 
@@ -75,7 +77,36 @@ impl RuntimeBackend for InProcess {
             }
         });
         let (reader, writer) = tokio::io::split(ours);
-        Ok(Link::Pipe(Pipe::new(reader, writer, Serving(task))))
+        Ok(Link::Pipe(Pipe::new(reader, Input(writer), Serving(task))))
+    }
+}
+
+/// What the server reads. It ends when this is dropped, though the other half of the stream is not.
+#[derive(Debug)]
+struct Input(WriteHalf<DuplexStream>);
+
+impl AsyncWrite for Input {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        // Closing a stream in memory waits for nothing.
+        let _ = Pin::new(&mut self.0).poll_shutdown(&mut Context::from_waker(Waker::noop()));
     }
 }
 
@@ -107,3 +138,26 @@ const BUFFER: usize = 64 * 1024;
 
 /// How long a server may take to end after its input has been closed.
 const GRACE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_ends_when_its_input_does() {
+        let backend = InProcess::new(|mut stream| async move {
+            stream.read_to_end(&mut Vec::new()).await?;
+            Ok(())
+        });
+        let Link::Pipe(pipe) = backend.connect(&Instance::Shared).await.unwrap() else {
+            panic!("it is not reached over HTTP");
+        };
+        let began = time::Instant::now();
+        // The other half is still read, as it is in a conversation.
+        drop(pipe.writer);
+        pipe.server.stop().await;
+        assert!(began.elapsed() < GRACE);
+    }
+}
