@@ -17,14 +17,15 @@ use crate::output::complain;
 use crate::platform::Platform;
 use crate::signals::{Request, Signals};
 use crate::source::{Ready, Source};
-use crate::watch::Watch;
+use crate::watch::{Seen, Watch};
 
-/// Serves what `ready` describes, which has come from `source`, until the process is asked to end.
+/// Serves what `ready` describes, which has come from `source` and its `files`, until the process is
+/// asked to end.
 ///
 /// # Errors
 ///
 /// When it cannot begin.
-pub(crate) async fn run(source: Source, ready: Ready) -> anyhow::Result<()> {
+pub(crate) async fn run(source: Source, ready: Ready, files: Vec<Seen>) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
     let platform = Platform::new(&ready.config, &ready.secrets)?;
     let listener = bind(ready.config.network.listen, "--listen").await?;
@@ -46,7 +47,7 @@ pub(crate) async fn run(source: Source, ready: Ready) -> anyhow::Result<()> {
     let serving = serve.run(platform.front(), async { drain.begun().await });
     let publishing = publish(metrics, &platform);
     let following = Following {
-        watch: Watch::new(ready.files),
+        watch: Watch::new(files),
         config: ready.config,
         platform,
         source,
@@ -136,10 +137,12 @@ impl Following {
     async fn reload(&mut self) {
         let source = self.source.clone();
         // Files may be slow, and must not hold up calls.
-        let Ok(loaded) = tokio::task::spawn_blocking(move || source.load()).await else {
+        let Ok(attempt) = tokio::task::spawn_blocking(move || source.load()).await else {
             return;
         };
-        let ready = match loaded {
+        // A wrong configuration may become right by a file that is not there yet.
+        self.watch.replace(attempt.files);
+        let ready = match attempt.result {
             Ok(ready) => ready,
             Err(findings) => {
                 let problems = findings.len();
@@ -168,7 +171,6 @@ impl Following {
         for key in fixed(&self.config, &ready.config) {
             tracing::warn!(key, "this takes effect only after a restart");
         }
-        self.watch.replace(ready.files);
         self.config = ready.config;
     }
 }

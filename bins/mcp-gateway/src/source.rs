@@ -1,7 +1,6 @@
 //! The configuration of a gateway that runs, and where it comes from again.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_lc_rs::rand;
@@ -11,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::config::{Config, Log, Secret, Token, open_to_all};
 use crate::document::System;
 use crate::files::{Files, Findings};
+use crate::watch::Seen;
 
 /// Where a configuration comes from: files, and what the command line says besides.
 #[derive(Clone, Debug)]
@@ -31,13 +31,20 @@ pub(crate) struct LogOptions {
     pub(crate) level: Option<String>,
 }
 
+/// What came of reading a configuration.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    /// Every file that it depends on, whether or not it could be read.
+    pub(crate) files: Vec<Seen>,
+    /// The configuration, or everything that is wrong with it.
+    pub(crate) result: Result<Ready, Findings>,
+}
+
 /// A configuration, ready to be used.
 #[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) config: Config,
     pub(crate) warnings: Findings,
-    /// Everything that was read for it.
-    pub(crate) files: Vec<PathBuf>,
     /// The variables of the environment that programs do not get to know.
     pub(crate) secrets: Vec<String>,
     /// Whether the files do not say who may call.
@@ -46,13 +53,16 @@ pub(crate) struct Ready {
 
 impl Source {
     /// Reads the configuration.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong with it.
-    pub(crate) fn load(&self) -> Result<Ready, Findings> {
+    pub(crate) fn load(&self) -> Attempt {
         let system = System::new();
-        let loaded = self.files.load(&system)?;
+        let mut files: Vec<_> = self.files.paths().map(|path| Seen::now(path)).collect();
+        let result = self.read(&system);
+        files.extend(system.files());
+        Attempt { files, result }
+    }
+
+    fn read(&self, system: &System) -> Result<Ready, Findings> {
+        let loaded = self.files.load(system)?;
         let mut config = loaded.config;
         if let Some(listen) = self.listen {
             config.network.listen = listen;
@@ -65,14 +75,11 @@ impl Source {
             config.auth.tokens.push(self.token.clone());
         }
         config.log = self.log.over(config.log);
-        let mut files: Vec<_> = self.files.paths().cloned().collect();
-        files.extend(system.files());
         let mut secrets = system.secrets();
         secrets.push(TOKEN_VARIABLE.to_owned());
         Ok(Ready {
             config,
             warnings: loaded.warnings,
-            files,
             secrets,
             own_token,
         })
@@ -135,13 +142,13 @@ mod tests {
     #[test]
     fn a_gateway_without_tokens_has_one_of_its_own() {
         let (source, _folder) = source("servers: []", None);
-        let ready = source.load().unwrap();
+        let ready = source.load().result.unwrap();
         assert!(ready.own_token);
         assert_eq!(
             ready.config.auth.tokens,
             std::slice::from_ref(&source.token)
         );
-        assert_eq!(source.load().unwrap().config.auth, ready.config.auth);
+        assert_eq!(source.load().result.unwrap().config.auth, ready.config.auth);
         assert_ne!(random_token().unwrap(), random_token().unwrap());
     }
 
@@ -149,10 +156,11 @@ mod tests {
     fn the_command_line_cannot_open_a_gateway_by_accident() {
         let text = "auth: { anonymous: true }";
         let (local, _folder) = source(text, Some("127.0.0.1:0"));
-        assert!(local.load().is_ok());
+        assert!(local.load().result.is_ok());
         let (open, _folder) = source(text, Some("0.0.0.0:80"));
         assert!(
             open.load()
+                .result
                 .unwrap_err()
                 .to_string()
                 .contains("insecureAnonymous")
@@ -163,7 +171,6 @@ mod tests {
     fn secrets_are_watched_too() {
         let (mut source, folder) = source("", None);
         let secret = folder.path().join("secret");
-        std::fs::write(&secret, "0123456789abcdef0123456789").unwrap();
         let config = folder.path().join("with-secret.yaml");
         let text = format!(
             "auth: {{ tokens: [{{ name: a, token: {{ file: {} }} }}] }}",
@@ -171,6 +178,13 @@ mod tests {
         );
         std::fs::write(&config, text).unwrap();
         source.files = Files::sorted(vec![config.clone()]).unwrap();
-        assert_eq!(source.load().unwrap().files, [config, secret]);
+        let attempt = source.load();
+        assert!(attempt.result.is_err(), "it may come later");
+        assert_eq!(attempt.files, [Seen::now(&config), Seen::now(&secret)]);
+
+        std::fs::write(&secret, "0123456789abcdef0123456789").unwrap();
+        let attempt = source.load();
+        assert!(attempt.result.is_ok());
+        assert_eq!(attempt.files, [Seen::now(&config), Seen::now(&secret)]);
     }
 }

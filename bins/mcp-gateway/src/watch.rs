@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{self, Interval, MissedTickBehavior};
@@ -15,34 +15,52 @@ use tokio::time::{self, Interval, MissedTickBehavior};
 /// Watches files.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    files: Vec<PathBuf>,
     interval: Interval,
-    /// What the files were like when they were read.
-    read: Vec<Stamp>,
+    /// The files as they were before they were read.
+    read: Vec<Seen>,
     /// What they were like the last time, if that is something else.
-    changing: Option<Vec<Stamp>>,
+    changing: Option<Vec<Seen>>,
 }
 
-/// What changes when the content of a file does; `None` when there is no file.
-type Stamp = Option<(u64, u64, u64, SystemTime)>;
+/// A file as it was at some moment.
+///
+/// It is looked at before the file is read, so that no change is missed that comes in between.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Seen {
+    path: PathBuf,
+    /// What changes when the content of a file does; `None` when there is no file.
+    stamp: Option<(u64, u64, u64, SystemTime)>,
+}
+
+impl Seen {
+    /// The file as it is now.
+    pub(crate) fn now(path: &Path) -> Self {
+        let stamp = fs::metadata(path).ok().map(|metadata| {
+            let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            (metadata.dev(), metadata.ino(), metadata.len(), modified)
+        });
+        Self {
+            path: path.to_owned(),
+            stamp,
+        }
+    }
+}
 
 impl Watch {
-    /// Watches `files`, which have just been read.
-    pub(crate) fn new(files: Vec<PathBuf>) -> Self {
+    /// Watches the files that were read when they were as `read` says.
+    pub(crate) fn new(read: Vec<Seen>) -> Self {
         let mut interval = time::interval(PAUSE);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            read: stamps(&files),
-            files,
             interval,
+            read,
             changing: None,
         }
     }
 
-    /// Watches `files` from now on, which have just been read.
-    pub(crate) fn replace(&mut self, files: Vec<PathBuf>) {
-        self.read = stamps(&files);
-        self.files = files;
+    /// Watches other files from now on.
+    pub(crate) fn replace(&mut self, read: Vec<Seen>) {
+        self.read = read;
         self.changing = None;
     }
 
@@ -55,9 +73,10 @@ impl Watch {
     pub(crate) async fn changed(&mut self) {
         loop {
             self.interval.tick().await;
-            let files = self.files.clone();
+            let read = self.read.clone();
+            let look = move || read.iter().map(|seen| Seen::now(&seen.path)).collect();
             // A network drive may take its time.
-            let Ok(now) = tokio::task::spawn_blocking(move || stamps(&files)).await else {
+            let Ok(now) = tokio::task::spawn_blocking::<_, Vec<_>>(look).await else {
                 continue;
             };
             if now == self.read {
@@ -71,15 +90,6 @@ impl Watch {
             }
         }
     }
-}
-
-fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
-    let stamp = |file: &PathBuf| {
-        let metadata = fs::metadata(file).ok()?;
-        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        Some((metadata.dev(), metadata.ino(), metadata.len(), modified))
-    };
-    files.iter().map(stamp).collect()
 }
 
 const PAUSE: Duration = Duration::from_millis(500);
@@ -105,7 +115,8 @@ mod tests {
         fs::write(path("one/file"), "a").unwrap();
         fs::write(path("two/file"), "a").unwrap();
         symlink(path("one"), path("data")).unwrap();
-        let mut watch = Watch::new(vec![path("data/file")]);
+        let seen = Seen::now(&path("data/file"));
+        let mut watch = Watch::new(vec![seen]);
         assert!(!changes(&mut watch).await, "nothing has happened");
 
         fs::write(path("one/file"), "ab").unwrap();
@@ -122,5 +133,15 @@ mod tests {
         fs::remove_file(path("two/file")).unwrap();
         assert!(changes(&mut watch).await, "gone");
         assert!(!changes(&mut watch).await, "and still gone");
+    }
+
+    #[tokio::test]
+    async fn a_change_while_a_file_is_read_is_not_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "a").unwrap();
+        let before = Seen::now(&path);
+        fs::write(&path, "ab").unwrap();
+        assert!(changes(&mut Watch::new(vec![before])).await);
     }
 }

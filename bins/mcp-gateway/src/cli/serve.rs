@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::config::{LogFormat, directives, listen_address};
 use crate::files::Files;
 use crate::output::complain;
-use crate::source::{LogOptions, Source, TOKEN_VARIABLE, owner_token, random_token};
+use crate::source::{Attempt, LogOptions, Source, TOKEN_VARIABLE, owner_token, random_token};
 use crate::{logging, serve};
 
 #[derive(Debug, Args)]
@@ -55,7 +55,8 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
             None => random_token()?,
         },
     };
-    let ready = match source.load() {
+    let Attempt { files, result } = source.load();
+    let ready = match result {
         Ok(ready) => ready,
         Err(findings) => {
             findings.lines().for_each(complain);
@@ -66,7 +67,7 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     ready.warnings.lines().for_each(complain);
     raise_descriptor_limit();
     let runtime = super::runtime()?;
-    runtime.block_on(serve::run(source, ready))?;
+    runtime.block_on(serve::run(source, ready, files))?;
     Ok(ExitCode::SUCCESS)
 }
 

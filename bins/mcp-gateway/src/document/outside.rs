@@ -1,9 +1,11 @@
 use std::fmt;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use secrecy::SecretString;
+
+use crate::watch::Seen;
 
 /// What a file refers to that is not in it: variables of the environment, and other files.
 pub(crate) trait Outside: fmt::Debug {
@@ -31,7 +33,7 @@ pub(crate) enum Lookup {
 /// The system that the program runs on.
 #[derive(Debug, Default)]
 pub(crate) struct System {
-    files: Mutex<Vec<PathBuf>>,
+    files: Mutex<Vec<Seen>>,
     secrets: Mutex<Vec<String>>,
 }
 
@@ -40,8 +42,8 @@ impl System {
         Self::default()
     }
 
-    /// The files that have been read so far.
-    pub(crate) fn files(&self) -> Vec<PathBuf> {
+    /// The files that have been looked for so far, whether or not they could be read.
+    pub(crate) fn files(&self) -> Vec<Seen> {
         lock(&self.files).clone()
     }
 
@@ -65,7 +67,7 @@ impl Outside for System {
     }
 
     fn file(&self, path: &Path) -> Result<Lookup, io::Error> {
-        lock(&self.files).push(path.to_owned());
+        lock(&self.files).push(Seen::now(path));
         let mut text = String::new();
         let file = std::fs::File::open(path)?;
         let read = file.take(MAX_FILE + 1).read_to_string(&mut text)?;
@@ -120,6 +122,9 @@ mod tests {
         }
         assert!(system.file(&folder.path().join("none")).is_err());
         assert!(system.file(Path::new("/dev/zero")).is_err());
-        assert_eq!(system.files()[0], path);
+        assert_eq!(
+            system.files().last(),
+            Some(&Seen::now(Path::new("/dev/zero")))
+        );
     }
 }

@@ -95,6 +95,25 @@ async fn a_wrong_file_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_secret_may_come_later_than_what_refers_to_it() {
+    let folder = Folder::new();
+    let config = folder.write("gateway.yaml", "servers: [{ name: a, builtin: demo }]");
+    let gateway = Gateway::serve(&config).await;
+    let secret = config.replace("gateway.yaml", "secret");
+    folder.write(
+        "gateway.yaml",
+        &format!(
+            "servers: [{{ name: b, builtin: demo }}]\n\
+             metrics: {{ token: {{ file: {secret} }} }}"
+        ),
+    );
+    gateway.signal(Signal::HUP);
+    eventually(async || gateway.stderr().contains("the old one stays")).await;
+    folder.write("secret", "a token of Prometheus, long enough");
+    eventually(async || gateway.tools().await.contains(&"b__echo".to_owned())).await;
+}
+
+#[tokio::test]
 async fn it_ends_when_calls_have_ended_and_leaves_no_program() {
     let folder = Folder::new();
     let config = folder.write("gateway.yaml", &programs(&["a"]));
