@@ -26,8 +26,10 @@ pub(crate) fn show(ready: &Ready, address: SocketAddr, source: &Source) -> io::R
         lines.extend(gateways.map(|gateway| format!("            {base}/v1/mcp/{}", gateway.name)));
     }
     lines.push(format!("  servers   {}", servers(config)));
-    if ready.own_token {
-        lines.extend(own_token(source, &base));
+    match (ready.own_token, source.token_is_new) {
+        (true, true) => lines.extend(new_token(source, &base)),
+        (true, false) => lines.push(format!("  token     the value of {TOKEN_VARIABLE}")),
+        (false, _) => {}
     }
     say(lines.join("\n"))
 }
@@ -45,11 +47,9 @@ fn servers(config: &Config) -> String {
     }
 }
 
-/// What the owner of a gateway needs to know that has a token of its own.
-fn own_token(source: &Source, base: &str) -> Vec<String> {
-    if !source.token_is_new {
-        return vec![format!("  token     the value of {TOKEN_VARIABLE}")];
-    }
+/// What the owner of a gateway needs to know that has made up a token.
+fn new_token(source: &Source, base: &str) -> Vec<String> {
+    let program = program();
     let secret = source.token.secret.expose();
     let mut lines = vec![
         format!("  token     {secret}"),
@@ -67,7 +67,7 @@ fn own_token(source: &Source, base: &str) -> Vec<String> {
         let command = |(client, command)| format!("  {command}  # {client}");
         lines.extend(commands.map(command));
         lines.push(format!(
-            "  mcp-gateway tools --url {}  # the tools that there are",
+            "  {program} tools --url {}  # the tools that there are",
             endpoint.url
         ));
     }
@@ -76,9 +76,20 @@ fn own_token(source: &Source, base: &str) -> Vec<String> {
         String::new(),
         format!("{others}:"),
         String::new(),
-        format!("  mcp-gateway connect --url {base}"),
+        format!("  {program} connect --url {base}"),
     ]);
     lines
+}
+
+/// How this program was called, because it need not be on the path.
+fn program() -> String {
+    let called = std::env::args_os().next();
+    let called = called.and_then(|called| called.into_string().ok());
+    let plain =
+        |called: &String| !called.contains(|c: char| c.is_whitespace() || "'\"$".contains(c));
+    called
+        .filter(plain)
+        .unwrap_or_else(|| "mcp-gateway".to_owned())
 }
 
 /// Where clients reach the gateway that listens at `address`.

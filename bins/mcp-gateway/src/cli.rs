@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
+use mcp_gateway_core::upstream::UpstreamError;
 use tokio::runtime::{Builder, Runtime};
 
 use self::call::CallArgs;
@@ -130,8 +131,18 @@ fn with_servers(
             () = servers.close() => {}
             () = signals.stop() => {}
         }
-        done
+        done.map_err(
+            |error| match upstream(&error).and_then(|error| target.hint(error)) {
+                Some(hint) => anyhow::anyhow!("{error:#}\n{hint}"),
+                None => error,
+            },
+        )
     })
+}
+
+/// The error of a server that caused `error`.
+fn upstream(error: &anyhow::Error) -> Option<&UpstreamError> {
+    error.chain().find_map(|cause| cause.downcast_ref())
 }
 
 fn runtime() -> io::Result<Runtime> {

@@ -166,6 +166,26 @@ async fn tools_are_listed_and_called() {
 }
 
 #[tokio::test]
+async fn whoever_cannot_get_in_is_told_what_to_do() {
+    let gateway = Gateway::start(&["--listen", "127.0.0.1:0"]).await;
+    let closed = "http://127.0.0.1:1";
+    for (args, expected) in [
+        (&["--url", &gateway.url][..], "Set MCP_GATEWAY_TOKEN"),
+        (
+            &["--url", &gateway.url, "--token", "wrong"],
+            "This token, of --token",
+        ),
+        (&["--url", closed], "Does a gateway run there?"),
+    ] {
+        for command in [&["tools"][..], &["call", "demo__echo"]] {
+            let done = run(&[command, args].concat()).await;
+            assert_eq!(done.code, Some(1));
+            assert!(done.stderr.contains(expected), "{done:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn files_are_checked() {
     let folder = Folder::new();
     let good = folder.write("good.yaml", "servers: [{ name: demo, builtin: demo }]");

@@ -41,6 +41,7 @@ pub(super) fn run(args: &ConnectArgs) -> anyhow::Result<ExitCode> {
                 .unwrap_or_default();
             say(format_args!("{:16}{help}", value.get_name()))?;
         }
+        say("\nName one of them to see what it needs: mcp-gateway connect claude-code")?;
         return Ok(ExitCode::SUCCESS);
     };
     let token = (!args.anonymous).then(|| args.token_env.clone());

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use mcp_gateway_core::upstream::UpstreamError;
 
 use crate::client::Servers;
 use crate::document::System;
@@ -52,6 +53,26 @@ impl TargetArgs {
         let mut secrets = system.secrets();
         secrets.push(TOKEN_VARIABLE.to_owned());
         Servers::of_config(&loaded.config, &secrets, gateway)
+    }
+
+    /// What may help somebody whose gateway answers with `error`.
+    pub(super) fn hint(&self, error: &UpstreamError) -> Option<String> {
+        if self.config.is_some() || !self.mcp_config.is_empty() {
+            return None;
+        }
+        if matches!(error, UpstreamError::Unauthorized) {
+            return Some(match &self.token {
+                None => format!("Set {TOKEN_VARIABLE} to a token of the gateway, or say --token."),
+                Some(_) => format!(
+                    "This token, of --token or {TOKEN_VARIABLE}, is none of the gateway, or not any more."
+                ),
+            });
+        }
+        matches!(error, UpstreamError::Connect(_)).then(|| {
+            "Does a gateway run there? --url says where it is; --config or --mcp-config do \
+             without one."
+                .to_owned()
+        })
     }
 }
 

@@ -36,6 +36,9 @@ pub(super) async fn run(args: &ToolsArgs, servers: &Servers) -> anyhow::Result<E
     });
     let failures: Vec<_> = failures.collect();
     failures.iter().for_each(complain);
+    let errors = tools.iter().filter_map(|tools| tools.listed.as_ref().err());
+    let hint = errors.filter_map(|error| args.target.hint(error)).next();
+    hint.into_iter().for_each(complain);
     Ok(match failures.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
