@@ -6,6 +6,7 @@
 //! | [`environment`] | where the programs are that tests run against |
 //! | [`fixture`] | a server to put behind the gateway, for both eras |
 //! | [`gateway`] | a gateway inside the test process |
+//! | [`guide`] | examples in the documentation, and a place to try them in |
 //! | [`process`] | programs that run beside a test |
 //! | [`wire`] | messages over HTTP, byte for byte |
 
@@ -13,5 +14,6 @@ pub mod conformance;
 pub mod environment;
 pub mod fixture;
 pub mod gateway;
+pub mod guide;
 pub mod process;
 pub mod wire;

@@ -11,7 +11,7 @@ use mcp_gateway_core::limit::Limits;
 use mcp_gateway_core::route::{PrefixRouter, Target};
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::{PooledServer, Server, ServerPool};
-use mcp_gateway_core::{Caller, Credential, Drain, Gateway, Sealer};
+use mcp_gateway_core::{Caller, Credential, Drain, Gateway};
 
 /// What the only server is called inside; no client sees it.
 pub(crate) const SERVER: &str = "server";
@@ -47,7 +47,7 @@ impl Bridge {
             .with_max_duration(PATIENCE);
         let pool = ServerPool::new();
         pool.insert(SERVER, PooledServer::new(server, limits));
-        let sessions = Sessions::new(Arc::new(Sealer::random()?));
+        let sessions = Sessions::ephemeral()?;
         let drain = Drain::new();
         let gateway = Gateway::builder(
             parts.verifier,

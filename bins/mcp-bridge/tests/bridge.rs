@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
+use mcp_gateway_tests::environment::Environment;
 use mcp_gateway_tests::fixture::{Era, Options, PATH, serve_http};
+use mcp_gateway_tests::guide::{Desk, Example, examples};
 use mcp_gateway_tests::process::Process;
 use mcp_gateway_tests::wire::{Wire, modern_request};
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -265,4 +267,41 @@ async fn a_server_that_is_down_is_an_error_and_not_the_end() {
     assert!(answer["error"]["message"].is_string(), "{answer}");
     bridge.hang_up();
     assert!(bridge.finish(SOON).await.unwrap().success());
+}
+
+#[tokio::test]
+async fn the_commands_of_the_documentation_work() {
+    let mut desk = Desk::new(&Environment::installed().await.unwrap()).unwrap();
+    let bridge = format!(
+        "case $1 in\n\
+         stdio) shift; exec '{PROGRAM}' stdio --listen 127.0.0.1:0 \"$@\" ;;\n\
+         *) exec '{PROGRAM}' \"$@\" ;;\n\
+         esac\n"
+    );
+    desk.install("mcp-bridge", &bridge).unwrap();
+    desk.export("export MCP_TOKEN=a-token MCP_BRIDGE_TOKEN=a-secret");
+    let examples = examples("bins/mcp-bridge/README.md").unwrap();
+    let commands: Vec<_> = examples.iter().flat_map(Example::commands).collect();
+    assert_eq!(commands.len(), 2);
+    for command in commands {
+        let mut process = Process::start(desk.shell(&command)).unwrap();
+        if command.starts_with("mcp-bridge stdio") {
+            let url = process.url(SOON).await.unwrap();
+            let list = wire(&url, "a-secret")
+                .request("tools/list", json!({}))
+                .await;
+            let list = list.unwrap().answer();
+            assert_eq!(
+                list["result"]["tools"][0]["name"], "create_entities",
+                "{list}"
+            );
+            let id = process
+                .id()
+                .and_then(|id| Pid::from_raw(id.try_into().ok()?));
+            kill_process(id.unwrap(), Signal::INT).unwrap();
+        }
+        process.hang_up();
+        let status = process.finish(SOON).await.unwrap();
+        assert!(status.success(), "{command}\n{}", process.stderr());
+    }
 }

@@ -1,97 +1,63 @@
 //! What the documentation shows works.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that fails may panic"
+)]
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::time::Duration;
 
-/// A block of code in the documentation.
-struct Example {
-    file: PathBuf,
-    /// The line in which it begins.
-    line: usize,
-    language: String,
-    text: String,
-}
+use mcp_gateway_tests::environment::Environment;
+use mcp_gateway_tests::guide::{Desk, Example, examples, root};
+use mcp_gateway_tests::process::Process;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::timeout;
 
-impl Example {
-    /// The name for a file with it, if it is the configuration of a gateway.
-    fn configuration(&self) -> Option<&'static str> {
-        let of_gateway = self.file.ends_with("docs/configuration.md")
-            || self.text.lines().any(|line| line.starts_with("servers:"));
-        match &*self.language {
-            "yaml" if of_gateway => Some("gateway.yaml"),
-            "json" if self.text.contains("\"mcpServers\"") => Some("mcp.json"),
-            _ => None,
-        }
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
+
+/// How long a busy machine may take for what takes no time.
+const SOON: Duration = Duration::from_secs(60);
+
+const DOCUMENTS: [&str; 2] = ["README.md", "docs/configuration.md"];
+
+/// The name for a file with the example, if it is the configuration of a gateway.
+fn configuration(example: &Example) -> Option<&'static str> {
+    match &*example.language {
+        "yaml" => Some("gateway.yaml"),
+        "json" => Some("mcp.json"),
+        _ => None,
     }
 }
 
-/// The examples in all files of the folder that end in `.md`, and in folders within.
-fn examples(folder: &Path) -> Vec<Example> {
-    let mut examples = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().flatten() {
+/// Every document below `docs`, so that none is forgotten.
+fn assert_complete() {
+    for entry in fs::read_dir(root().join("docs")).unwrap().flatten() {
         let path = entry.path();
-        if path.is_dir() {
-            examples.extend(self::examples(&path));
-        } else if path.extension().is_some_and(|extension| extension == "md") {
-            examples.extend(examples_in(&path));
-        }
+        let text = fs::read_to_string(&path).unwrap();
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap();
+        let has_examples = ["```yaml", "```json", "```sh", "```rust"]
+            .iter()
+            .any(|fence| text.contains(fence));
+        assert!(!has_examples || DOCUMENTS.contains(&name), "{name}");
     }
-    examples
 }
 
-fn examples_in(path: &Path) -> Vec<Example> {
-    let text = fs::read_to_string(path).unwrap();
-    let mut examples = Vec::new();
-    let mut open: Option<Example> = None;
-    for (at, line) in text.lines().enumerate() {
-        match (line.trim_start().strip_prefix("```"), &mut open) {
-            (Some(language), None) => {
-                open = Some(Example {
-                    file: path.to_owned(),
-                    line: at + 2,
-                    language: language.to_owned(),
-                    text: String::new(),
-                });
-            }
-            (Some(_), Some(_)) => examples.extend(open.take()),
-            (None, Some(example)) => {
-                example.text.push_str(line);
-                example.text.push('\n');
-            }
-            (None, None) => {}
-        }
-    }
-    examples
-}
-
-#[test]
-fn every_configuration_in_the_documentation_is_right() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut examples = examples(&root.join("docs"));
-    let readme = root.join("README.md");
-    if readme.exists() {
-        examples.extend(examples_in(&readme));
-    }
-    let folder = tempfile::tempdir().unwrap();
+#[tokio::test]
+async fn every_configuration_is_right() {
+    assert_complete();
+    let desk = Desk::new(&Environment::installed().await.unwrap()).unwrap();
     let mut checked = 0;
-    for example in examples {
-        let Some(name) = example.configuration() else {
+    for example in DOCUMENTS.iter().flat_map(|path| examples(path).unwrap()) {
+        let Some(name) = configuration(&example) else {
             continue;
         };
-        let path = folder.path().join(name);
-        fs::write(&path, &example.text).unwrap();
-        let program = env!("CARGO_BIN_EXE_mcp-gateway");
-        let output = Command::new(program)
-            .arg("check")
-            .arg("--without-secrets")
-            .arg(&path)
-            .output();
-        let output = output.unwrap();
+        desk.write(name, &example.text).unwrap();
+        let check = format!("{PROGRAM} check --without-secrets {name}");
+        let output = desk.shell(&check).output().await.unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
-        let place = format!("{}:{}", example.file.display(), example.line);
+        let place = example.place();
         assert!(
             output.status.success() && said.starts_with("ok"),
             "{place}\n{said}"
@@ -99,4 +65,140 @@ fn every_configuration_in_the_documentation_is_right() {
         checked += 1;
     }
     assert!(checked > 5, "the documentation has examples");
+}
+
+#[test]
+fn every_program_is_one_of_the_examples() {
+    let programs = DOCUMENTS.iter().flat_map(|path| examples(path).unwrap());
+    let programs = programs.filter(|example| example.language == "rust");
+    let mut known = fs::read_dir(root().join("examples")).unwrap().flatten();
+    let known: Vec<_> = known
+        .by_ref()
+        .map(|entry| fs::read_to_string(entry.path().join("src/main.rs")).unwrap())
+        .collect();
+    let mut compared = 0;
+    for program in programs {
+        assert!(known.contains(&program.text), "{}", program.place());
+        let lines = program.text.lines().count();
+        assert!(lines <= 40, "a gateway is embedded in {lines} lines");
+        compared += 1;
+    }
+    assert!(compared > 0, "the documentation has programs");
+}
+
+/// What a reader has at hand who follows a document.
+struct Reader {
+    desk: Desk,
+    /// The gateway that was started last.
+    running: Option<(Process, String)>,
+}
+
+impl Reader {
+    async fn new() -> Self {
+        let mut desk = Desk::new(&Environment::installed().await.unwrap()).unwrap();
+        let root = root().display();
+        let gateway = format!("exec '{PROGRAM}' \"$@\" ${{MORE-}}\n");
+        desk.install("mcp-gateway", &gateway).unwrap();
+        // The tests of each example run it; what is installed or documented is only looked for.
+        let cargo = format!(
+            "case \"$*\" in\n\
+             'run --release') exec mcp-gateway ;;\n\
+             'run --release -- '*) shift 3; exec mcp-gateway \"$@\" ;;\n\
+             'run -p '*) test -f '{root}'/examples/\"$3\"/src/main.rs ;;\n\
+             'install --locked --path '*) test -f '{root}'/\"$4\"/src/main.rs ;;\n\
+             'doc --open') ;;\n\
+             *) exit 1 ;;\n\
+             esac\n"
+        );
+        desk.install("cargo", &cargo).unwrap();
+        desk.export("export MCP_GATEWAY_TOKEN=a-token-that-was-printed");
+        // What the examples say is in the environment.
+        for name in ["ALICE_TOKEN", "GITHUB_TOKEN"] {
+            desk.export(format!("export {name}=a-secret-of-the-reader"));
+        }
+        Self {
+            desk,
+            running: None,
+        }
+    }
+
+    /// Does what an example says.
+    async fn follow(&mut self, example: &Example) {
+        if let Some(name) = configuration(example) {
+            self.desk.write(name, &example.text).unwrap();
+        } else if example.language == "sh" {
+            for command in example.commands() {
+                self.run(&command, &example.place()).await;
+            }
+        }
+    }
+
+    async fn run(&mut self, command: &str, place: &str) {
+        let program = command.trim_start_matches("cargo run --release");
+        if command.starts_with("export ") {
+            self.desk.export(command);
+        } else if command == "tests/run" {
+            assert!(root().join(command).exists(), "{place}");
+        } else if program.is_empty() || program.starts_with("mcp-gateway serve") {
+            self.start(command, place).await;
+        } else {
+            self.finish(command, place).await;
+        }
+    }
+
+    /// Starts a gateway, and ends the one that has run until now.
+    async fn start(&mut self, command: &str, place: &str) {
+        self.stop().await;
+        let mut shell = self.desk.shell(command);
+        shell.env("MORE", "--listen 127.0.0.1:0");
+        let mut process = Process::start(shell).unwrap();
+        let url = process.url(SOON).await;
+        let url = url.unwrap_or_else(|error| panic!("{place}: {error}"));
+        self.running = Some((process, url));
+    }
+
+    /// Runs a command to its end, with the gateway that runs in the place of the default one.
+    async fn finish(&self, command: &str, place: &str) {
+        let mut shell = self.desk.shell(command);
+        let words: Vec<_> = command.split(' ').collect();
+        let has = |word: &&str| words.contains(word);
+        let reaches = ["tools", "call"].iter().any(has);
+        if reaches && !["--config", "--mcp-config"].iter().any(has) {
+            let (_, url) = self.running.as_ref().unwrap();
+            shell.env("MORE", format!("--url {url}"));
+        }
+        let output = timeout(SOON, shell.kill_on_drop(true).output()).await;
+        let output = output.unwrap().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(output.status.success(), "{place}: {command}\n{said}");
+    }
+
+    /// Ends the gateway that runs.
+    async fn stop(&mut self) {
+        if let Some((mut process, _)) = self.running.take() {
+            let id = process
+                .id()
+                .and_then(|id| Pid::from_raw(id.try_into().ok()?));
+            kill_process(id.unwrap(), Signal::INT).unwrap();
+            let status = process.finish(SOON).await.unwrap();
+            assert!(status.success(), "{}", process.stderr());
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_command_does_what_it_says() {
+    for path in DOCUMENTS {
+        let mut reader = Reader::new().await;
+        let examples = examples(path).unwrap();
+        assert!(
+            examples.iter().any(|example| example.language == "sh"),
+            "{path}"
+        );
+        for example in examples {
+            reader.follow(&example).await;
+        }
+        reader.stop().await;
+    }
 }
