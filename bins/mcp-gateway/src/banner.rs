@@ -1,9 +1,10 @@
 //! What a gateway says when it is ready.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::config::{Config, Network};
+use crate::config::{Anonymous, Auth, Config, Network};
 use crate::connect::Endpoint;
 use crate::output::say;
 use crate::source::{Ready, Source, TOKEN_VARIABLE};
@@ -29,13 +30,30 @@ pub(crate) fn show(ready: &Ready, address: SocketAddr, source: &Source) -> io::R
     match (ready.own_token, source.token_is_new) {
         (true, true) => lines.extend(new_token(source, &base)),
         (true, false) => lines.push(format!("  token     the value of {TOKEN_VARIABLE}")),
-        (false, _) => {}
+        (false, _) => lines.push(format!("  callers   {}", callers(&config.auth))),
     }
     say(lines.join("\n"))
 }
 
 fn servers(config: &Config) -> String {
-    let names: Vec<_> = config.servers.iter().map(|server| &*server.name).collect();
+    some(config.servers.iter().map(|server| &*server.name))
+}
+
+fn callers(auth: &Auth) -> String {
+    match auth.anonymous {
+        Anonymous::Everywhere => "everybody, without a token".to_owned(),
+        Anonymous::Local => "everybody on this machine, without a token".to_owned(),
+        Anonymous::Never => {
+            // One may have several tokens.
+            let names: BTreeSet<_> = auth.tokens.iter().map(|token| &*token.name).collect();
+            some(names)
+        }
+    }
+}
+
+/// As many of the names as can be taken in at a glance.
+fn some<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.into_iter().collect();
     match names.len() {
         0 => "none".to_owned(),
         1..=MAX_NAMES => names.join(", "),

@@ -68,7 +68,7 @@ impl Source {
             config.network.listen = listen;
         }
         if let Some(address) = config.auth.opens(&config.network) {
-            return Err(Findings::of_options(open_to_all(address)));
+            return Err(Findings::of_options(open_to_all(&address)));
         }
         let own_token = config.auth.is_empty();
         if own_token {

@@ -10,9 +10,11 @@ mod servers;
 mod stage;
 
 use http::StatusCode;
+use mcp_gateway_tests::process::Process;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
-use self::stage::{Folder, Gateway, run};
+use self::stage::{Folder, Gateway, PROGRAM, SOON, run};
 
 #[tokio::test]
 async fn it_starts_without_any_file() {
@@ -47,6 +49,21 @@ async fn a_token_can_be_chosen() {
     assert!(!gateway.banner.contains(token), "{}", gateway.banner);
     let answer = gateway.call("demo__echo", json!({ "text": "hello" })).await;
     assert_eq!(answer["result"]["content"][0]["text"], "hello");
+}
+
+#[tokio::test]
+async fn it_says_who_may_call() {
+    let folder = Folder::new();
+    let open = folder.write("gateway.yaml", "auth: { anonymous: true }");
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config", &open]);
+    let mut process = Process::start(command).unwrap();
+    while !process
+        .line(SOON)
+        .await
+        .unwrap()
+        .contains("callers   everybody on this machine")
+    {}
 }
 
 #[tokio::test]

@@ -39,19 +39,20 @@ impl Auth {
     /// Notes a gateway that everybody could call by accident.
     pub(super) fn check(&self, network: &Network, whole: &Field<'_>) {
         if let Some(address) = self.opens(network) {
-            whole.problem(open_to_all(address));
+            whole.problem(open_to_all(&address));
         }
     }
 
     /// The address at which everybody could call by accident.
-    pub(crate) fn opens(&self, network: &Network) -> Option<std::net::SocketAddr> {
-        let local = self.anonymous == Anonymous::Local;
-        (local && !network.listen.ip().is_loopback()).then_some(network.listen)
+    pub(crate) fn opens(&self, network: &Network) -> Option<String> {
+        (self.anonymous == Anonymous::Local)
+            .then(|| network.beyond_this_machine())
+            .flatten()
     }
 }
 
 /// What is wrong with a gateway that everybody could call by accident.
-pub(crate) fn open_to_all(address: std::net::SocketAddr) -> String {
+pub(crate) fn open_to_all(address: &str) -> String {
     format!(
         "auth.anonymous is for gateways that only this machine can reach, and {address} can be \
          reached from elsewhere; add tokens, or say auth.insecureAnonymous"

@@ -29,6 +29,21 @@ impl Default for Network {
 }
 
 impl Network {
+    /// The address at which others than this machine reach the gateway, if there is one.
+    pub(super) fn beyond_this_machine(&self) -> Option<String> {
+        if !self.listen.ip().is_loopback() {
+            return Some(self.listen.to_string());
+        }
+        // Something listens there and passes on to here.
+        let url = self.public_url.as_ref()?;
+        let local = match url.host()? {
+            url::Host::Domain(name) => name == "localhost",
+            url::Host::Ipv4(ip) => ip.is_loopback(),
+            url::Host::Ipv6(ip) => ip.is_loopback(),
+        };
+        (!local).then(|| url.to_string())
+    }
+
     /// Reads the keys of a file that are about the network.
     pub(super) fn read_keys(table: &mut Table<'_>) -> Self {
         let listen = table.get_with("listen", |field| field.parse("an address", listen_address));

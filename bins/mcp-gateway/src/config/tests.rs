@@ -202,12 +202,11 @@ const MISTAKES: &[(&str, &str)] = &[
 
 #[test]
 fn an_open_gateway_has_to_be_asked_for() {
-    let open = "listen: 0.0.0.0:80\nauth: { anonymous: true }";
-    assert!(
-        problems(open)[0].contains("insecureAnonymous"),
-        "{:?}",
-        problems(open)
-    );
+    for open in ["listen: 0.0.0.0:80", "publicUrl: https://mcp.example.com"] {
+        let problems = problems(&format!("{open}\nauth: {{ anonymous: true }}"));
+        assert!(problems[0].contains("insecureAnonymous"), "{problems:?}");
+    }
+    read("publicUrl: http://localhost:9000\nauth: { anonymous: true }");
     let config = read("listen: 0.0.0.0:80\nauth: { insecureAnonymous: true }");
     assert_eq!(config.auth.anonymous, Anonymous::Everywhere);
     let config = read("auth: { anonymous: true }");
