@@ -29,6 +29,7 @@ use tower::ServiceExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use self::fan_out::nameless;
 use self::resources::Resources;
 use crate::call::Routed;
 use crate::catalog::ListKind;
@@ -209,9 +210,7 @@ where
                     tasks::rename(reply.await?, &server, router).await
                 })
             }
-            Destination::Unknown(error) => {
-                DispatchFuture::waiting(std::future::ready(Err(error.into())))
-            }
+            Destination::Refused(error) => DispatchFuture::waiting(std::future::ready(Err(*error))),
             Destination::Servers => {
                 let (shared, inner) = (Arc::clone(&self.shared), self.inner.clone());
                 DispatchFuture::waiting(async move { shared.to_many(inner, call).await })
@@ -226,21 +225,30 @@ enum Destination {
     Server(Target),
     /// To several servers, or to one that has to be found by asking them.
     Servers,
-    Unknown(RouteError),
+    Refused(Box<Error>),
+}
+
+impl Destination {
+    fn refused(error: impl Into<Error>) -> Self {
+        Self::Refused(Box::new(error.into()))
+    }
 }
 
 impl Shared {
     fn destination(&self, call: &Call) -> Destination {
         let request = call.request();
         let named = |kind, feature: fn(Arc<str>) -> Feature| {
-            let name = request.name().unwrap_or_default();
+            // A server must not be asked for what the gateway could not read.
+            let Some(name) = request.name() else {
+                return Destination::refused(nameless(request));
+            };
             match self.router.resolve(&name) {
                 Some(Resolved { server, name }) => {
                     Destination::Server(Target::new(server, feature(name.into())))
                 }
                 None => {
                     let name = name.into();
-                    Destination::Unknown(RouteError::UnknownName { kind, name })
+                    Destination::refused(RouteError::UnknownName { kind, name })
                 }
             }
         };
@@ -267,7 +275,7 @@ impl Shared {
                 [server] => Destination::Server(Target::new(Arc::clone(server), Feature::Server)),
                 _ => {
                     let method = method.as_str().into();
-                    Destination::Unknown(RouteError::UnknownMethod { method })
+                    Destination::refused(RouteError::UnknownMethod { method })
                 }
             },
         }
@@ -286,7 +294,7 @@ impl Shared {
             }
             None => {
                 let name = name.into();
-                Destination::Unknown(RouteError::UnknownName {
+                Destination::refused(RouteError::UnknownName {
                     kind: "prompt",
                     name,
                 })
@@ -300,6 +308,9 @@ impl Shared {
             reason = "only these methods come here"
         )]
         match call.request().method() {
+            Method::ResourcesRead if call.request().name().is_none() => {
+                Err(nameless(call.request()).into())
+            }
             Method::CompletionComplete | Method::ResourcesRead => self.resource(inner, call).await,
             Method::LoggingSetLevel => self.set_level(inner, &call).await,
             Method::ServerDiscover => self.discover(inner, &call).await,

@@ -5,6 +5,7 @@ use tokio::time;
 
 use super::{Inner, Shared, send};
 use crate::call::Routed;
+use crate::endpoint::RequestError;
 use crate::jsonrpc::Request;
 use crate::route::{Feature, RouteError, Target};
 use crate::upstream::UpstreamError;
@@ -88,4 +89,12 @@ pub(super) fn answered<T>(answers: Answers<T>) -> Result<Vec<(Arc<str>, T)>, Err
 pub(super) fn unknown_method(call: &Call) -> Error {
     let method = call.request().method().as_str().into();
     RouteError::UnknownMethod { method }.into()
+}
+
+/// Why a request that has to name something cannot be answered.
+pub(super) fn nameless(request: &Request) -> RequestError {
+    let param = request.method().name_param().unwrap_or("name");
+    RequestError::InvalidParams {
+        detail: format!("params.{param} must be a string").into(),
+    }
 }

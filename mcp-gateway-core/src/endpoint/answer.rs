@@ -32,6 +32,10 @@ pub(crate) fn error(error: &Error, id: Option<&Id>, era: Era) -> Response<Body> 
         _ => problem.status,
     };
     let headers = response.headers_mut();
+    if problem.status == StatusCode::METHOD_NOT_ALLOWED {
+        let methods = HeaderValue::from_static("GET, POST, DELETE");
+        headers.insert(header::ALLOW, methods);
+    }
     if let Some(retry_after) = problem.retry_after {
         headers.insert(
             header::RETRY_AFTER,

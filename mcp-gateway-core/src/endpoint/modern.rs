@@ -23,9 +23,11 @@ pub(super) enum HeaderVersion {
 
 impl HeaderVersion {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        match headers.get(MCP_PROTOCOL_VERSION) {
-            None => Self::Missing,
-            Some(value) => {
+        let mut values = headers.get_all(MCP_PROTOCOL_VERSION).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Self::Missing,
+            (Some(_), Some(_)) => Self::Unknown("several".to_owned()),
+            (Some(value), None) => {
                 let text = String::from_utf8_lossy(value.as_bytes());
                 let text = text.trim();
                 Version::parse(text).map_or_else(|| Self::Unknown(text.to_owned()), Self::Known)
