@@ -8,6 +8,7 @@
 //! | [`gateway`] | a gateway inside the test process |
 //! | [`guide`] | examples in the documentation, and a place to try them in |
 //! | [`process`] | programs that run beside a test |
+//! | [`raw`] | connections on which a test writes what no client would |
 //! | [`wire`] | messages over HTTP, byte for byte |
 
 pub mod conformance;
@@ -16,4 +17,5 @@ pub mod fixture;
 pub mod gateway;
 pub mod guide;
 pub mod process;
+pub mod raw;
 pub mod wire;
