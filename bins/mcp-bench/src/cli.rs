@@ -33,3 +33,36 @@ pub(crate) enum Command {
     /// Load one MCP endpoint, and report rate, latency, CPU time and memory
     Run(Box<RunArguments>),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// The words of each command in `script`, as a shell takes them apart.
+    fn words(script: &str) -> Vec<Vec<String>> {
+        let script = format!("mcp-bench() {{ printf '%s\\0' mcp-bench \"$@\"; echo; }}\n{script}");
+        let output = Command::new("bash").args(["-e", "-c", &script]).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let commands = String::from_utf8(output.stdout).unwrap();
+        let words = |command: &str| {
+            let words = command.trim_end_matches('\0').split('\0');
+            words.map(str::to_owned).collect()
+        };
+        commands.lines().map(words).collect()
+    }
+
+    #[test]
+    fn the_commands_of_the_documentation_are_understood() {
+        let blocks = include_str!("../README.md").split("```sh\n").skip(1);
+        let blocks = blocks.filter_map(|block| block.split("```").next());
+        let commands: Vec<_> = blocks.flat_map(words).collect();
+        assert!(commands.len() > 5, "{commands:?}");
+        for command in commands {
+            let parsed = Arguments::try_parse_from(&command);
+            assert!(parsed.is_ok(), "{command:?}\n{}", parsed.unwrap_err());
+        }
+    }
+}
