@@ -7,6 +7,7 @@
 )]
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mcp_gateway_tests::environment::Environment;
@@ -200,5 +201,36 @@ async fn every_command_does_what_it_says() {
             reader.follow(&example).await;
         }
         reader.stop().await;
+    }
+}
+
+/// The documents in `folder`, and below it.
+fn documents(folder: &Path) -> Vec<PathBuf> {
+    let mut documents = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        let name = entry.file_name();
+        let hidden = name.to_str().is_none_or(|name| name.starts_with('.'));
+        if path.is_dir() && !hidden && name != "target" && name != "node_modules" {
+            documents.extend(self::documents(&path));
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            documents.push(path);
+        }
+    }
+    documents
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let documents = documents(root());
+    assert!(documents.len() > 6, "{documents:?}");
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        let links = text.split("](").skip(1);
+        let links = links.filter_map(|rest| rest.split([')', '#']).next());
+        for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
+            let folder = document.parent().unwrap();
+            assert!(folder.join(link).exists(), "{}: {link}", document.display());
+        }
     }
 }
