@@ -3,6 +3,7 @@
 //! Nothing of a reply has been read when it is handed out; it is read as the client takes it.
 //! Dropping a reply tells the server that nobody waits for it any more, where its transport can.
 
+mod deadlines;
 mod ending;
 mod events;
 mod json;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_core::Stream;
-use futures_util::{StreamExt, stream};
-use tokio::time::{self, Instant};
+use tokio::time::Instant;
 
+use super::deadlines::with_deadlines;
 use super::ending::{Ending, Outcome, Watchers};
 use crate::jsonrpc::{ErrorObject, Id, Notification, Request, Response};
 use crate::upstream::UpstreamError;
@@ -113,16 +113,7 @@ impl Events {
     }
 
     pub(super) fn with_deadlines(self, silence: Duration, end: Instant) -> Self {
-        self.map(|messages| {
-            stream::unfold(Some(messages), move |messages| async move {
-                let mut messages = messages?;
-                let until = end.min(Instant::now() + silence);
-                match time::timeout_at(until, messages.next()).await {
-                    Ok(item) => Some((item?, Some(messages))),
-                    Err(_) => Some((Err(UpstreamError::Timeout), None)),
-                }
-            })
-        })
+        self.map(|messages| with_deadlines(messages, silence, end))
     }
 
     pub(super) fn on_end(&mut self, hook: impl FnOnce(&Ending) + Send + 'static) {

@@ -24,6 +24,10 @@ pub(super) trait Conversation: fmt::Debug + Send + Sync + 'static {
     /// What the server sends that belongs to no call.
     fn events(&self) -> broadcast::Receiver<Event>;
 
+    /// Waits until what belongs to no call would be heard by those who asked for
+    /// [`events`](Self::events).
+    async fn attended(&self) {}
+
     /// Whether requests can be sent. What is not open any more does not become so again.
     fn is_open(&self) -> bool;
 

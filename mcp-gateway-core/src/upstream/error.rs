@@ -51,6 +51,10 @@ pub enum UpstreamError {
     /// The server wants to be found somewhere else, which the gateway does not follow.
     #[error("the server redirects to another address; configure that address instead")]
     Redirect,
+    /// The state that a client brings along is not one of a call that waits for this request: it was
+    /// used before, has expired, or belongs to something else.
+    #[error("no call waits for this request state")]
+    RequestState,
     /// The server answered with a status that says nothing more.
     #[error("the server answered with status {0}")]
     Status(StatusCode),
@@ -66,6 +70,12 @@ pub enum UpstreamError {
     /// The server does not accept the credential that the gateway presents.
     #[error("the server does not accept the credential of the gateway")]
     Unauthorized,
+    /// The client has not answered what the server asked.
+    #[error("the client has not answered what the server asked: {detail}")]
+    Unanswered {
+        /// What was asked, and why there is no answer.
+        detail: Arc<str>,
+    },
     /// The server failed often lately, and is left alone for a while.
     #[error("the server failed often lately, and is left alone for a while")]
     Unavailable {
@@ -98,7 +108,9 @@ impl UpstreamError {
             | Self::Overloaded { .. }
             | Self::ParamMismatch { .. }
             | Self::Redirect
+            | Self::RequestState
             | Self::TooLarge { .. }
+            | Self::Unanswered { .. }
             | Self::Unauthorized
             | Self::Unavailable { .. } => false,
         }

@@ -39,7 +39,9 @@ struct HttpSession {
     server: HttpServer,
     events: broadcast::Sender<Event>,
     ended: Signal,
-    /// Whether one session of a client has it for itself, and can be asked by the server.
+    /// Set when the server has answered whether it has a stream of what belongs to no call.
+    attended: Signal,
+    /// Whether somebody has the session for themselves, and can be asked by the server.
     dedicated: bool,
 }
 
@@ -50,6 +52,7 @@ impl LegacyHttp {
             server,
             events: broadcast::channel(EVENTS).0,
             ended: Signal::new(),
+            attended: Signal::new(),
             dedicated,
         };
         Self {
@@ -101,6 +104,12 @@ impl Conversation for LegacyHttp {
         self.listening
             .get_or_init(|| Task::spawn(Arc::clone(&self.session).listen()));
         receiver
+    }
+
+    async fn attended(&self) {
+        let attended = self.session.attended.wait();
+        // A server that does not say is called anyway.
+        let _ = time::timeout(ATTEND_TIMEOUT, attended).await;
     }
 
     fn is_open(&self) -> bool {
@@ -165,7 +174,9 @@ impl HttpSession {
         let mut last = None;
         let mut pause = RETRY;
         while !self.ended.is_set() {
-            let answer = match self.server.get(last.as_deref()).await {
+            let answer = self.server.get(last.as_deref()).await;
+            self.attended.set();
+            let answer = match answer {
                 // "The server MUST either return text/event-stream, or else 405."
                 Ok(response) if response.status().is_client_error() => return,
                 Ok(response) => Answer::of(response),
@@ -195,9 +206,11 @@ impl HttpSession {
             }
             Ok(Message::Request(request)) => {
                 let id = request.id().clone();
-                if let Some(request) = self.asked(request).await
-                    && self.events.send(Event::Request(request)).is_err()
-                {
+                let Some(request) = self.asked(request).await else {
+                    return;
+                };
+                // What belongs to no call could be meant for anybody who shares the session.
+                if !self.dedicated || self.events.send(Event::Request(request)).is_err() {
                     self.refuse(&id).await;
                 }
             }
@@ -212,10 +225,6 @@ impl HttpSession {
     async fn asked(self: &Arc<Self>, request: Request) -> Option<ServerRequest> {
         if request.method() == &Method::Ping {
             let _ = self.post(Response::new(request.id(), "{}").bytes()).await;
-            return None;
-        }
-        if !self.dedicated {
-            self.refuse(request.id()).await;
             return None;
         }
         let server = Arc::clone(self);
@@ -382,6 +391,9 @@ impl fmt::Debug for HttpSession {
             .finish_non_exhaustive()
     }
 }
+
+/// How long a server may take to open the stream of what belongs to no call.
+const ATTEND_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long telling the server may take that nobody waits any more.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
