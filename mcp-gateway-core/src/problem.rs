@@ -353,3 +353,6 @@ pub(crate) fn status_of(response: &Response) -> StatusCode {
 }
 
 const UNKNOWN_RESOURCE: &str = "unknown_resource";
+
+#[cfg(test)]
+mod tests;
