@@ -131,61 +131,58 @@ fn of_targets() -> Vec<Row> {
 }
 
 fn of_servers() -> Vec<Row> {
-    let retry_after = soon();
     let (what, server) = ("a task", Era::Modern);
-    let header = http::header::ACCEPT;
-    let rows = [
-        (UpstreamError::Closed, 200, -32603, "upstream_closed"),
-        (
+    let (header, detail) = (http::header::ACCEPT, "x".into());
+    let row = |error, status, code, reason| row(of_server(error), status, code, reason);
+    let status = UpstreamError::Status(StatusCode::FORBIDDEN);
+    vec![
+        row(UpstreamError::Closed, 200, -32603, "upstream_closed"),
+        row(
             UpstreamError::connect(other()),
             200,
             -32603,
             "upstream_connect",
         ),
-        (UpstreamError::Era { what, server }, 200, -32603, "era"),
-        (UpstreamError::invalid("x"), 200, -32603, "upstream_invalid"),
-        (UpstreamError::NotFound, 200, -32603, "upstream_not_found"),
-        (
-            UpstreamError::Overloaded { retry_after },
-            429,
-            -32603,
-            "overloaded",
-        ),
-        (
+        row(UpstreamError::Era { what, server }, 200, -32603, "era"),
+        row(UpstreamError::invalid("x"), 200, -32603, "upstream_invalid"),
+        row(UpstreamError::NotFound, 200, -32603, "upstream_not_found"),
+        row(
             UpstreamError::ParamMismatch { header },
             400,
             -32020,
             "header_mismatch",
         ),
-        (UpstreamError::Redirect, 200, -32603, "upstream_redirect"),
-        (
-            UpstreamError::Status(StatusCode::FORBIDDEN),
+        row(UpstreamError::Redirect, 200, -32603, "upstream_redirect"),
+        row(UpstreamError::RequestState, 200, -32602, "request_state"),
+        row(status, 200, -32603, "upstream_status"),
+        row(
+            UpstreamError::Unanswered { detail },
             200,
             -32603,
-            "upstream_status",
+            "unanswered",
         ),
-        (UpstreamError::Timeout, 200, -32603, "timeout"),
-        (
-            UpstreamError::TooLarge { limit: 1 },
-            200,
-            -32603,
-            "upstream_too_large",
-        ),
-        (
+        row(
             UpstreamError::Unauthorized,
             200,
             -32603,
             "upstream_unauthorized",
         ),
-        (
+    ]
+}
+
+fn of_limits() -> Vec<Row> {
+    let (limit, retry_after) = (1, soon());
+    let row = |error, status, reason| row(of_server(error), status, -32603, reason);
+    vec![
+        row(UpstreamError::Overloaded { retry_after }, 429, "overloaded"),
+        row(UpstreamError::Timeout, 200, "timeout"),
+        row(UpstreamError::TooLarge { limit }, 200, "upstream_too_large"),
+        row(
             UpstreamError::Unavailable { retry_after },
             200,
-            -32603,
             "unavailable",
         ),
-    ];
-    let row = |(error, status, code, reason)| row(of_server(error), status, code, reason);
-    rows.into_iter().map(row).collect()
+    ]
 }
 
 fn rows() -> impl Iterator<Item = Row> {
@@ -195,6 +192,7 @@ fn rows() -> impl Iterator<Item = Row> {
         of_requests(),
         of_targets(),
         of_servers(),
+        of_limits(),
     ];
     concerns.into_iter().flatten()
 }
