@@ -150,7 +150,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod auth;
-pub mod bridge;
+mod bridge;
 pub mod call;
 mod caller;
 mod cancellation;

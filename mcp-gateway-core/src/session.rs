@@ -86,19 +86,9 @@ impl Session {
         self.claims.capabilities.interactive() || self.state().own
     }
 
-    /// Notes from which level on the client wants to see log messages.
-    ///
-    /// A server of the legacy era keeps that for a session as a whole, which then can be shared
-    /// with nobody.
-    pub(crate) fn set_log_level(&self, level: &str) {
-        let mut state = self.state();
-        state.own = true;
-        state.log_level = Some(level.into());
-    }
-
-    /// The JSON text of the level from which on the client wants to see log messages.
-    pub(crate) fn log_level(&self) -> Option<Arc<str>> {
-        self.state().log_level.clone()
+    /// Notes that the client has changed something that a server keeps for a session as a whole.
+    pub(crate) fn separate(&self) {
+        self.state().own = true;
     }
 
     pub(crate) fn claims(&self) -> &Claims {

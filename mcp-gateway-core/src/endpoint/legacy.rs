@@ -262,9 +262,9 @@ impl<S: Calls> Legacy<S> {
                 Err(RequestError::UnexpectedMessage { what }.into())
             }
             Method::LoggingSetLevel => {
-                let level = request.param("level").unwrap_or("null");
-                check_level(level)?;
-                session.set_log_level(level);
+                check_level(request.param("level").unwrap_or("null"))?;
+                // A level is one of the session as a whole, so it can be shared with nobody.
+                session.separate();
                 self.inner
                     .clone()
                     .oneshot(self.call(session, request))

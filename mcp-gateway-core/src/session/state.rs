@@ -15,8 +15,6 @@ pub(crate) struct State {
     pub(super) ended: bool,
     /// Whether it shares no session with a server of the legacy era.
     pub(super) own: bool,
-    /// The JSON text of the level from which on the client wants to see log messages.
-    pub(super) log_level: Option<Arc<str>>,
     pub(super) attached: Vec<Arc<dyn Attached>>,
     /// The requests that are not answered, so that they can be cancelled.
     calls: HashMap<Id, Cancellation>,
@@ -60,7 +58,6 @@ impl Default for State {
             last_used: Instant::now(),
             ended: false,
             own: false,
-            log_level: None,
             attached: Vec::new(),
             calls: HashMap::new(),
             asked: HashMap::new(),

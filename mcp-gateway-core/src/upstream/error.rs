@@ -51,10 +51,6 @@ pub enum UpstreamError {
     /// The server wants to be found somewhere else, which the gateway does not follow.
     #[error("the server redirects to another address; configure that address instead")]
     Redirect,
-    /// The state that a client brings along is not one of a call that waits for this request: it was
-    /// used before, has expired, or belongs to something else.
-    #[error("no call waits for this request state")]
-    RequestState,
     /// The server answered with a status that says nothing more.
     #[error("the server answered with status {0}")]
     Status(StatusCode),
@@ -70,12 +66,6 @@ pub enum UpstreamError {
     /// The server does not accept the credential that the gateway presents.
     #[error("the server does not accept the credential of the gateway")]
     Unauthorized,
-    /// The client has not answered what the server asked.
-    #[error("the client has not answered what the server asked: {detail}")]
-    Unanswered {
-        /// What was asked, and why there is no answer.
-        detail: Arc<str>,
-    },
     /// The server failed often lately, and is left alone for a while.
     #[error("the server failed often lately, and is left alone for a while")]
     Unavailable {
@@ -97,6 +87,14 @@ impl UpstreamError {
         }
     }
 
+    /// What broke off while a document was read.
+    pub(crate) fn of_body(error: BoxError) -> Self {
+        match error.downcast::<Self>() {
+            Ok(error) => *error,
+            Err(error) => Self::invalid(error),
+        }
+    }
+
     /// Whether the server is at fault, so that it may be left alone for a while.
     #[must_use]
     pub fn is_failure(&self) -> bool {
@@ -108,9 +106,7 @@ impl UpstreamError {
             | Self::Overloaded { .. }
             | Self::ParamMismatch { .. }
             | Self::Redirect
-            | Self::RequestState
             | Self::TooLarge { .. }
-            | Self::Unanswered { .. }
             | Self::Unauthorized
             | Self::Unavailable { .. } => false,
         }

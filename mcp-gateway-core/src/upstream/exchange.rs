@@ -41,10 +41,8 @@ struct Shared {
     pending: Mutex<Pending>,
     next: AtomicI64,
     events: broadcast::Sender<Event>,
-    /// What the server sends before anybody listens, where somebody will.
-    early: Mutex<Option<broadcast::Receiver<Event>>>,
     ended: Signal,
-    /// Whether somebody has it for themselves, and can be asked by the server.
+    /// Whether one session of a client has it for itself, and can be asked by the server.
     dedicated: bool,
 }
 
@@ -63,13 +61,11 @@ impl Opening {
     ) -> Self {
         let (incoming, messages) = Incoming::new();
         let (channel, outgoing) = connect(incoming);
-        let (events, early) = broadcast::channel(EVENTS);
         let shared = Arc::new(Shared {
             outgoing,
             pending: Mutex::default(),
             next: AtomicI64::new(1),
-            events,
-            early: Mutex::new(dedicated.then_some(early)),
+            events: broadcast::channel(EVENTS).0,
             ended: Signal::new(),
             dedicated,
         });
@@ -139,9 +135,7 @@ impl Conversation for Exchange {
     }
 
     fn events(&self) -> broadcast::Receiver<Event> {
-        let early = self.shared.early.lock();
-        let early = early.unwrap_or_else(PoisonError::into_inner).take();
-        early.unwrap_or_else(|| self.shared.events.subscribe())
+        self.shared.events.subscribe()
     }
 
     fn is_open(&self) -> bool {
@@ -182,7 +176,7 @@ impl Shared {
         };
         // Checked after registering: whoever shuts fails those that it finds.
         if self.ended.is_set() || self.post(encode(number)).await.is_err() {
-            return Err(SendError::Ended);
+            return Err(SendError::Ended(UpstreamError::Closed));
         }
         Ok(replies)
     }
@@ -321,8 +315,7 @@ impl Drop for Replies {
 
 fn ended(error: SendError) -> UpstreamError {
     match error {
-        SendError::Ended => UpstreamError::Closed,
-        SendError::Failed(error) => error,
+        SendError::Ended(error) | SendError::Failed(error) => error,
     }
 }
 
