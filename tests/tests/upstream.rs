@@ -7,9 +7,11 @@
 
 mod upstream {
     mod answers;
+    mod children;
     mod events;
     mod limits;
     mod lists;
     mod size;
+    mod sse;
     mod stage;
 }
