@@ -238,6 +238,11 @@ impl Call<Prepared> {
         self.stage.param_headers = headers;
     }
 
+    /// The same call with another request.
+    pub(crate) fn repeat(&self, request: Request) -> Self {
+        self.derive(request, self.stage.clone())
+    }
+
     /// A request of the gateway itself to the same server, with the same credential.
     pub(crate) fn derive_for_server(&self, request: Request) -> Self {
         let target = Target::new(Arc::clone(&self.target().server), Feature::Server);

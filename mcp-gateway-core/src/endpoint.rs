@@ -41,7 +41,7 @@ use tower::ServiceExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub(crate) use self::answer::error;
+pub(crate) use self::answer::{error, event_stream};
 pub use self::body::Body;
 pub use self::duplex::serve_lines;
 use self::legacy::Legacy;
@@ -49,6 +49,7 @@ use self::modern::HeaderVersion;
 use self::request_error::BODY_TIMEOUT;
 pub use self::request_error::RequestError;
 use self::sse_channel::Channels;
+pub(crate) use self::stream::modern as reply_events;
 use crate::auth::{Authenticated, Principal};
 use crate::jsonrpc::{Message, Request as Rpc};
 use crate::protocol::header::{MCP_PARAM_PREFIX, MCP_SESSION_ID};
@@ -282,11 +283,9 @@ impl<S: Calls> Exchange<'_, S> {
         match reply {
             Ok(Reply::Json { status, body }) => answer::json(status, body),
             Ok(Reply::Events(events)) if listens => {
-                answer::event_stream(stream::subscription(events, id, self.shared.drain.clone()))
+                event_stream(stream::subscription(events, id, self.shared.drain.clone()))
             }
-            Ok(Reply::Events(events)) if takes_events => {
-                answer::event_stream(stream::modern(events, id))
-            }
+            Ok(Reply::Events(events)) if takes_events => event_stream(stream::modern(events, id)),
             Ok(Reply::Events(events)) => {
                 answer::document(Box::pin(answer::without_events(events, &id)).await)
             }

@@ -30,7 +30,41 @@ use crate::{BoxError, BoxFuture, Call, Drain, Error, Reply, endpoint};
 /// and at what is below, because clients of revision 2024-11-05 post to `…/messages`.
 ///
 /// This is the paved path: the layers of this crate in their order. Each of them is public, and
-/// can be put together in another way with a [`ServiceBuilder`].
+/// can be put together in another way. By hand, a gateway is this, from the outside in:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use mcp_gateway_core::auth::{AllowAnonymous, AuthenticateLayer};
+/// use mcp_gateway_core::credential::{AttachCredentialsLayer, NoCredentials};
+/// use mcp_gateway_core::dispatch::DispatchLayer;
+/// use mcp_gateway_core::endpoint::EndpointLayer;
+/// use mcp_gateway_core::policy::{AllowAll, AuthorizeLayer};
+/// use mcp_gateway_core::route::PrefixRouter;
+/// use mcp_gateway_core::session::Sessions;
+/// use mcp_gateway_core::upstream::{Forward, ServerPool};
+/// use tower::{ServiceBuilder, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let servers = ServerPool::new();
+/// let router = Arc::new(PrefixRouter::by_name(servers.names())?);
+/// let policy = Arc::new(AllowAll::new());
+/// let gateway = ServiceBuilder::new()
+///     .layer(AuthenticateLayer::new(Arc::new(AllowAnonymous::new())))
+///     .layer(EndpointLayer::new("default", Sessions::ephemeral()?))
+///     .layer(DispatchLayer::new(router, policy.clone()))
+///     .layer(AuthorizeLayer::new(policy))
+///     .layer(AttachCredentialsLayer::new(Arc::new(NoCredentials::new())))
+///     .service(Forward::new(servers));
+/// # let request = http::Request::post("/mcp").body(String::new())?;
+/// # let _ = gateway.oneshot(request).await;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It also checks `Host` and `Origin` with a [`Guard`], and answers with an error what these layers
+/// fail with.
 #[derive(Clone)]
 pub struct Gateway(Arc<Inner>);
 

@@ -150,7 +150,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod auth;
-mod bridge;
+pub mod bridge;
 pub mod call;
 mod caller;
 mod cancellation;

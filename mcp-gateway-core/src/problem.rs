@@ -314,14 +314,18 @@ impl From<&UpstreamError> for Problem {
             UpstreamError::Overloaded { .. } => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
             UpstreamError::ParamMismatch { .. } => (StatusCode::BAD_REQUEST, "header_mismatch"),
             UpstreamError::Redirect => (StatusCode::OK, "upstream_redirect"),
+            UpstreamError::ReplicaGone => (StatusCode::OK, "replica_gone"),
+            UpstreamError::RequestState => (StatusCode::OK, "request_state"),
             UpstreamError::Status(_) => (StatusCode::OK, "upstream_status"),
             UpstreamError::Timeout => (StatusCode::OK, "timeout"),
             UpstreamError::TooLarge { .. } => (StatusCode::OK, "upstream_too_large"),
+            UpstreamError::Unanswered { .. } => (StatusCode::OK, "unanswered"),
             UpstreamError::Unauthorized => (StatusCode::OK, "upstream_unauthorized"),
             UpstreamError::Unavailable { .. } => (StatusCode::OK, "unavailable"),
         };
         let code = match error {
             UpstreamError::ParamMismatch { .. } => code::HEADER_MISMATCH,
+            UpstreamError::RequestState => code::INVALID_PARAMS,
             _ => code::INTERNAL_ERROR,
         };
         let problem = Self::new(status, code, reason, error.to_string());
@@ -350,3 +354,6 @@ pub(crate) fn status_of(response: &Response) -> StatusCode {
 }
 
 const UNKNOWN_RESOURCE: &str = "unknown_resource";
+
+#[cfg(test)]
+mod tests;

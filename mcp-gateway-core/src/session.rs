@@ -23,16 +23,33 @@ use async_trait::async_trait;
 pub(crate) use self::claims::Claims;
 pub(crate) use self::log::{EventLog, LogReader};
 pub use self::registry::{SessionError, Sessions};
+pub(crate) use self::state::Asked;
 use self::state::State;
 pub(crate) use self::state::StreamId;
-use crate::jsonrpc::Notification;
+use crate::bridge::Replica;
+use crate::jsonrpc::{Id, Notification, Request};
 use crate::protocol::{Capabilities, Version};
+use crate::reply::ServerRequest;
+use crate::upstream::quoted;
 
 /// A session of a client of the legacy era.
 pub struct Session {
     key: Arc<str>,
     claims: Claims,
+    replica: Option<Replica>,
     state: Mutex<State>,
+}
+
+/// Who waits for an answer of the client.
+pub(crate) enum Waiting {
+    /// A server that has asked here.
+    Here(Asked),
+    /// A server that has asked at another replica, where the question has the number.
+    There {
+        replica: Replica,
+        at: String,
+        number: i64,
+    },
 }
 
 /// Something that belongs to a session: it hears what the client notifies, and ends with it.
@@ -46,10 +63,11 @@ pub(crate) trait Attached: Send + Sync + 'static {
 }
 
 impl Session {
-    pub(crate) fn new(key: Arc<str>, claims: Claims) -> Arc<Self> {
+    pub(crate) fn new(key: Arc<str>, claims: Claims, replica: Option<Replica>) -> Arc<Self> {
         Arc::new(Self {
             key,
             claims,
+            replica,
             state: Mutex::default(),
         })
     }
@@ -86,9 +104,19 @@ impl Session {
         self.claims.capabilities.interactive() || self.state().own
     }
 
-    /// Notes that the client has changed something that a server keeps for a session as a whole.
-    pub(crate) fn separate(&self) {
-        self.state().own = true;
+    /// Notes from which level on the client wants to see log messages.
+    ///
+    /// A server of the legacy era keeps that for a session as a whole, which then can be shared
+    /// with nobody.
+    pub(crate) fn set_log_level(&self, level: &str) {
+        let mut state = self.state();
+        state.own = true;
+        state.log_level = Some(level.into());
+    }
+
+    /// The JSON text of the level from which on the client wants to see log messages.
+    pub(crate) fn log_level(&self) -> Option<Arc<str>> {
+        self.state().log_level.clone()
     }
 
     pub(crate) fn claims(&self) -> &Claims {
@@ -132,6 +160,34 @@ impl Session {
         let mut state = self.state();
         state.forget_old_streams(Instant::now());
         (!state.is_waited_for()).then(|| state.last_used.elapsed())
+    }
+
+    /// Notes a request of a server; returns it as the client is to see it.
+    pub(crate) fn ask(&self, asked: ServerRequest) -> Option<Request> {
+        let sealed = |number| self.replica.as_ref()?.question_id(&self.key, number);
+        let name = |number| match sealed(number) {
+            Some(id) => quoted(&id),
+            None => i64::to_string(&number),
+        };
+        self.state().ask(asked, name)
+    }
+
+    /// Who waits for the answer to the question that the client knows as `id`.
+    pub(crate) fn waiting(&self, id: &Id) -> Option<Waiting> {
+        if let Some(number) = id.as_i64() {
+            return self.state().answered(number).map(Waiting::Here);
+        }
+        let replica = self.replica.as_ref()?;
+        let (at, number) = replica.asked_by(&self.key, id.as_str()?)?;
+        if at == replica.url() {
+            return self.state().answered(number).map(Waiting::Here);
+        }
+        let replica = replica.clone();
+        Some(Waiting::There {
+            replica,
+            at,
+            number,
+        })
     }
 
     /// Whether nothing would be lost if only the client remembered the session.

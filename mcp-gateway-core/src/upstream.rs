@@ -30,6 +30,7 @@ pub use self::backend::{Instance, RuntimeBackend};
 pub use self::error::UpstreamError;
 pub use self::facts::Facts;
 pub(crate) use self::filter::Filter;
+pub(crate) use self::http::EventStream;
 pub use self::link::{HttpBody, HttpClient, HttpLink, Link, Pipe, Running};
 pub(crate) use self::modern_http::ParamHeaders;
 pub(crate) use self::outgoing::{object, quoted};

@@ -7,6 +7,7 @@ thread_local! {
 }
 
 /// The number of the worker whose thread this is, from 1 on; 0 on other threads.
+#[cfg(any(feature = "client", test))]
 pub(crate) fn current() -> usize {
     NUMBER.get()
 }

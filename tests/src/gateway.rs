@@ -1,13 +1,19 @@
 //! A gateway inside the test process.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
-use http::Uri;
+use futures_util::future::BoxFuture;
 use http::request::Parts;
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
 use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
+use mcp_gateway_core::bridge::{Errands, Parking, Replica};
 use mcp_gateway_core::credential::NoCredentials;
+use mcp_gateway_core::endpoint::Body;
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_core::observe::Observer;
 use mcp_gateway_core::route::PrefixRouter;
@@ -19,6 +25,7 @@ use mcp_gateway_core::upstream::{
 use mcp_gateway_core::{Drain, Gateway, GatewayBuilder, Sealer, Serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tower_service::Service;
 
 /// A gateway that listens on a port of its own, until it is dropped.
 ///
@@ -147,6 +154,79 @@ impl TestGateway {
 impl Drop for TestGateway {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// Several gateways that stand for the same one, in front of the server at `url`.
+///
+/// # Panics
+///
+/// When a port or the random numbers of the system cannot be had.
+#[expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+pub async fn replicas(url: &str, count: usize) -> Vec<TestGateway> {
+    let sealer = Arc::new(Sealer::random().unwrap());
+    let mut gateways = Vec::new();
+    for _ in 0..count {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base: Uri = format!("http://{}", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        let replica = Replica::new(&base, WebClient::new().unwrap(), Arc::clone(&sealer));
+        let parking = Parking::new(Arc::clone(&sealer)).with_replica(replica.clone());
+        let sessions = Sessions::new(Arc::clone(&sealer)).with_replica(replica.clone());
+        let pool = ServerPool::new();
+        let server = remote("only", url).with_parking(parking.clone()).build();
+        pool.insert("only", PooledServer::new(server, Limits::default()));
+        let drain = Drain::new();
+        let gateway = Gateway::builder(
+            Arc::new(NamedByToken),
+            Arc::new(PrefixRouter::new([("only", "")]).unwrap()),
+            Arc::new(NoCredentials::new()),
+            pool.clone(),
+            sessions.clone(),
+        )
+        .with_drain(drain.clone())
+        .build();
+        let front = ReplicaFront {
+            gateway,
+            errands: Errands::new(replica, parking, sessions.clone()),
+        };
+        let ending = drain.clone();
+        let shutdown = async move { ending.begun().await };
+        #[expect(clippy::disallowed_methods, reason = "the test gateway owns the task")]
+        let task = tokio::spawn(Serve::new(listener).run(front, shutdown));
+        gateways.push(TestGateway {
+            url: format!("{base}mcp"),
+            pool,
+            sessions,
+            drain,
+            task,
+        });
+    }
+    gateways
+}
+
+/// A gateway, and what it does for other replicas.
+#[derive(Clone, Debug)]
+struct ReplicaFront {
+    gateway: Gateway,
+    errands: Errands,
+}
+
+impl Service<Request<Incoming>> for ReplicaFront {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        match request.uri().path() {
+            Replica::PATH => self.errands.call(request),
+            _ => self.gateway.call(request),
+        }
     }
 }
 

@@ -76,6 +76,7 @@ impl Servers {
         let host = Host {
             secrets,
             web: &Web::default(),
+            parking: None,
         };
         let servers = gateway
             .servers
@@ -108,6 +109,7 @@ impl Servers {
         let host = Host {
             secrets: &[],
             web: &Web::default(),
+            parking: None,
         };
         let entry = Entry::of(&definition, host)?;
         Ok(Self::new(vec![entry], PrefixRouter::new([(name, "")])?))

@@ -23,7 +23,7 @@ use mcp_gateway_core::route::PrefixRouter;
 
 pub(crate) use self::auth::{Anonymous, Auth, Token, open_to_all};
 pub(crate) use self::gateway::Gateway;
-pub(crate) use self::limits::{EndpointLimits, SessionLimits};
+pub(crate) use self::limits::{EndpointLimits, ParkedLimits, SessionLimits};
 pub(crate) use self::log::{Log, LogFormat, directives};
 pub(crate) use self::metrics::Metrics;
 pub(crate) use self::network::{Network, listen_address, web_url};
@@ -145,20 +145,25 @@ impl Read for Config {
         let auth: Auth = table.get("auth").unwrap_or_default();
         auth.check(&network, table.whole());
         let names = servers.as_ref().map(names).unwrap_or_default();
+        let limits = table.get("limits").unwrap_or_default();
+        let session_key = table.field("sessionKey");
         let mut config = Self {
             servers: servers.as_ref().and_then(Field::read).unwrap_or_default(),
             gateways: Vec::new(),
             default_gateway: 0,
             network,
             auth,
-            limits: table.get("limits").unwrap_or_default(),
-            session_key: table.get("sessionKey"),
+            limits,
+            session_key: session_key.as_ref().and_then(Field::read),
             metrics: table.get("metrics").unwrap_or_default(),
             log: table.get("log").unwrap_or_default(),
             shutdown_timeout: table
                 .get("shutdownTimeout")
                 .unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT),
         };
+        if config.network.replica_url.is_some() && session_key.is_none() {
+            field.problem("replicaUrl needs a sessionKey, which all replicas have in common");
+        }
         config.read_gateways(gateways.as_ref(), &names);
         config.check_prefixes(gateways.as_ref(), servers.as_ref().unwrap_or(field));
         if let Some(field) = default_gateway {

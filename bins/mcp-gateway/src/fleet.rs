@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
+use mcp_gateway_core::bridge::Parking;
 use mcp_gateway_core::runtime::{Process, Remote, WebClient};
 use mcp_gateway_core::upstream::{PooledServer, RuntimeBackend, Server, ServerPool};
 
@@ -16,6 +17,9 @@ pub(crate) struct Fleet {
     pool: ServerPool,
     members: Vec<Arc<Member>>,
     web: Web,
+    /// Where calls wait whose clients are asked something; by default each server has a place of
+    /// its own.
+    parking: Option<Parking>,
 }
 
 /// A server that runs.
@@ -36,6 +40,7 @@ pub(crate) struct Host<'a> {
     /// The variables of the environment that programs do not get to know.
     pub(crate) secrets: &'a [String],
     pub(crate) web: &'a Web,
+    pub(crate) parking: Option<&'a Parking>,
 }
 
 /// Servers that are ready, but not yet in the place of those that run.
@@ -48,6 +53,15 @@ pub(crate) struct Change {
 }
 
 impl Fleet {
+    /// Servers whose calls wait in `parking` while their clients are asked something.
+    pub(crate) fn new(web: Web, parking: Parking) -> Self {
+        Self {
+            web,
+            parking: Some(parking),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn pool(&self) -> &ServerPool {
         &self.pool
     }
@@ -70,6 +84,7 @@ impl Fleet {
         let host = Host {
             secrets,
             web: &self.web,
+            parking: self.parking.as_ref(),
         };
         let mut members = Vec::new();
         for definition in definitions {
@@ -174,7 +189,7 @@ impl Member {
 }
 
 impl Web {
-    fn client(&self) -> io::Result<Arc<WebClient>> {
+    pub(crate) fn client(&self) -> io::Result<Arc<WebClient>> {
         if let Some(client) = self.0.get() {
             return Ok(Arc::clone(client));
         }
@@ -196,6 +211,9 @@ pub(crate) fn server(definition: &config::Server, host: Host<'_>) -> io::Result<
         && let Some(protocol) = remote.protocol
     {
         builder = builder.with_protocol(protocol);
+    }
+    if let Some(parking) = host.parking {
+        builder = builder.with_parking(parking.clone());
     }
     if let Some(idle) = definition.idle {
         builder = builder.with_idle(idle);

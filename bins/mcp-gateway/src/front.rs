@@ -6,6 +6,7 @@
 //! | `/v1/mcp/{name}` | the gateway of that name | its callers |
 //! | `/livez`, `/readyz`, `/healthz` | whether the process lives, and takes calls | everybody |
 //! | `/health/servers` | how each server is | callers |
+//! | `/internal/replica` | what is passed on between replicas | other replicas |
 //! | `/metrics` | what Prometheus may know | callers, and who has the token for it |
 //!
 //! Below each gateway are `/sse` and `/messages`, for clients of revision 2024-11-05.
@@ -23,6 +24,7 @@ use std::task::{Context, Poll};
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use mcp_gateway_auth::StaticTokens;
+use mcp_gateway_core::bridge::{Errands, Replica};
 use mcp_gateway_core::endpoint::Body;
 use mcp_gateway_core::guard::Guard;
 use mcp_gateway_core::{BoxError, Gateway};
@@ -49,11 +51,22 @@ pub(crate) struct Site {
 pub(crate) struct Front {
     site: Arc<ArcSwap<Site>>,
     operations: Arc<Operations>,
+    /// What is done for other replicas, if there are any.
+    errands: Option<Errands>,
 }
 
 impl Front {
     pub(crate) fn new(site: Arc<ArcSwap<Site>>, operations: Arc<Operations>) -> Self {
-        Self { site, operations }
+        Self {
+            site,
+            operations,
+            errands: None,
+        }
+    }
+
+    /// Does what other replicas ask for.
+    pub(crate) fn with_errands(self, errands: Option<Errands>) -> Self {
+        Self { errands, ..self }
     }
 }
 
@@ -82,6 +95,11 @@ where
         if let Some(gateway) = gateway {
             return gateway.clone().call(request);
         }
+        if request.uri().path() == Replica::PATH
+            && let Some(errands) = &self.errands
+        {
+            return errands.clone().call(request);
+        }
         let operation = path.to_operation();
         let (operations, site) = (Arc::clone(&self.operations), Arc::clone(&site));
         let (parts, _) = request.into_parts();
@@ -109,7 +127,9 @@ impl<B> Service<Request<B>> for MetricsFront {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Self(Front { site, operations }) = self;
+        let Self(Front {
+            site, operations, ..
+        }) = self;
         ready(Ok(match request.uri().path() {
             "/metrics" => operations.rendered(&site.load()),
             _ => operations::not_found(&request.into_parts().0),

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use http::HeaderName;
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_core::auth::Principal;
+use mcp_gateway_core::bridge::{Errands, Parking, Replica};
 use mcp_gateway_core::dispatch::Identity;
 use mcp_gateway_core::guard::Guard;
 use mcp_gateway_core::session::Sessions;
@@ -15,9 +16,9 @@ use mcp_gateway_core::upstream::ServerPool;
 use mcp_gateway_core::{Drain, Gateway, Sealer};
 
 use crate::access::Access;
-use crate::config::{self, Config, Metrics as Published, Network, SessionLimits};
+use crate::config::{self, Config, Metrics as Published, Network, ParkedLimits, SessionLimits};
 use crate::credentials::Credentials;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Web};
 use crate::front::{Front, MetricsFront, Operations, Site};
 use crate::metrics::Metrics;
 use crate::routing::Routing;
@@ -30,6 +31,7 @@ pub(crate) struct Platform {
     fleet: Fleet,
     gateways: Vec<Running>,
     operations: Arc<Operations>,
+    errands: Option<Errands>,
     site: Arc<ArcSwap<Site>>,
 }
 
@@ -64,23 +66,30 @@ impl Platform {
             Some(key) => Sealer::new(key.bytes()),
             None => Sealer::random(),
         };
-        let sealer = sealer.context("sessions cannot be sealed")?;
-        let SessionLimits {
-            max,
-            idle,
-            lifetime,
-        } = config.limits.sessions;
+        let sealer = Arc::new(sealer.context("sessions cannot be sealed")?);
+        let web = Web::default();
+        let mut sessions = sessions(&config.limits.sessions, &sealer);
+        let mut parking = parking(&config.limits.parked, &sealer);
+        let mut errands = None;
+        if let Some(url) = &config.network.replica_url {
+            let client = web.client().context("replicas cannot be reached")?;
+            let replica = Replica::new(&url.as_str().parse()?, client, sealer);
+            sessions = sessions.with_replica(replica.clone());
+            parking = parking.with_replica(replica.clone());
+            errands = Some(Errands::new(replica, parking.clone(), sessions.clone()));
+        }
         let access = Access::new(&config.auth);
         let mut platform = Self {
             operations: Arc::new(Operations {
                 access: Arc::clone(&access),
                 drain: Drain::new(),
                 metrics: Metrics::new(),
-                sessions: Sessions::with_limits(Arc::new(sealer), lifetime, idle, max),
+                sessions,
             }),
+            errands,
             access,
             credentials: Arc::default(),
-            fleet: Fleet::default(),
+            fleet: Fleet::new(web, parking),
             gateways: Vec::new(),
             site: Arc::default(),
         };
@@ -190,6 +199,7 @@ impl Platform {
 
     pub(crate) fn front(&self) -> Front {
         Front::new(Arc::clone(&self.site), Arc::clone(&self.operations))
+            .with_errands(self.errands.clone())
     }
 
     pub(crate) fn metrics_front(&self) -> MetricsFront {
@@ -208,6 +218,24 @@ impl Platform {
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.operations.sessions
     }
+}
+
+fn sessions(limits: &SessionLimits, sealer: &Arc<Sealer>) -> Sessions {
+    let SessionLimits {
+        max,
+        idle,
+        lifetime,
+    } = *limits;
+    Sessions::with_limits(Arc::clone(sealer), lifetime, idle, max)
+}
+
+fn parking(limits: &ParkedLimits, sealer: &Arc<Sealer>) -> Parking {
+    let ParkedLimits {
+        max,
+        max_of_one,
+        lifetime,
+    } = *limits;
+    Parking::with_limits(Arc::clone(sealer), lifetime, max, max_of_one)
 }
 
 impl Traits {

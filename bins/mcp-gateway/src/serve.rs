@@ -185,10 +185,15 @@ fn fixed(before: &Config, after: &Config) -> Vec<&'static str> {
     let changes = [
         ("listen", before.network.listen != after.network.listen),
         ("limits.connections", old.connections != new.connections),
+        ("limits.parked", old.parked != new.parked),
         ("limits.sessions", old.sessions != new.sessions),
         ("limits.workers", old.workers != new.workers),
         ("log", before.log != after.log),
         ("metrics.listen", address(before) != address(after)),
+        (
+            "replicaUrl",
+            before.network.replica_url != after.network.replica_url,
+        ),
         ("sessionKey", before.session_key != after.session_key),
         (
             "shutdownTimeout",

@@ -2,6 +2,10 @@
 //!
 //! Callers present their own tokens to the gateway; the server sees only what the vault has for
 //! them. Who has no account there is told so, and the server is not called.
+//!
+//! ```sh
+//! CRM_URL=http://127.0.0.1:9000/mcp cargo run -p credential-resolver
+//! ```
 
 use std::collections::HashMap;
 use std::env;

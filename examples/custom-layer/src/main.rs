@@ -2,6 +2,10 @@
 //!
 //! The layer stands where the target of a call is known, and its type says so: given to
 //! `on_call` instead of `on_routed`, it would not compile.
+//!
+//! ```sh
+//! TICKETS_URL=http://127.0.0.1:9000/mcp cargo run -p custom-layer
+//! ```
 
 mod rate_limit;
 

@@ -2,6 +2,10 @@
 //!
 //! Nothing is started and no port is opened between the two, and yet the server is behind the same
 //! authentication, policy, limits and metrics as those that run elsewhere.
+//!
+//! ```sh
+//! cargo run -p in-process
+//! ```
 
 use std::env;
 use std::io::{Write as _, stdout};

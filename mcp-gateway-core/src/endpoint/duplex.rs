@@ -77,7 +77,7 @@ impl<S: Calls> Duplex<S> {
             }
             Message::Response(response) => {
                 if let Some(begun) = self.session.get() {
-                    legacy::answered(&begun.session, &response).await;
+                    legacy::answered(&begun.session, &begun.id, &response).await;
                 }
             }
         }
@@ -192,7 +192,7 @@ impl<S: Calls> Duplex<S> {
                     answer::refuse(&request).await;
                     continue;
                 }
-                Err(error) => (answer::failed(&events, error, &id), true),
+                Err(error) => (answer::failed(&error, &id), true),
             };
             if !self.put(text).await || last {
                 break;

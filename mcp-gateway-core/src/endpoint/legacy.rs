@@ -13,12 +13,13 @@ use super::modern::{HeaderVersion, check_level};
 use super::pump::{Pump, Sink};
 use super::{Body, Calls, RequestError, accepts, answer, stream, takes_events};
 use crate::auth::Principal;
+use crate::bridge::HandedAnswer;
 use crate::jsonrpc::{ErrorObject, Id, Message, Notification, Request, Response as Rpc};
 use crate::protocol::header::{LAST_EVENT_ID, MCP_SESSION_ID};
 use crate::protocol::{Capabilities, Era, Method, Version, meta};
 use crate::reply::{Events, JsonBody};
 use crate::route::RouteError;
-use crate::session::{Claims, Session, Sessions};
+use crate::session::{Claims, Session, Sessions, Waiting};
 use crate::task::Task;
 use crate::upstream::{Filter, object, quoted};
 use crate::{Call, Caller, Cancellation, Client, Drain, Error, Reply, reply};
@@ -58,7 +59,7 @@ impl<S: Calls> Legacy<S> {
             }
             return Ok(response);
         }
-        let (_, session) = self.session(&parts.headers)?;
+        let (session_id, session) = self.session(&parts.headers)?;
         match message {
             Message::Notification(notification) => {
                 notified(&session, &notification).await;
@@ -72,7 +73,7 @@ impl<S: Calls> Legacy<S> {
                     .await)
             }
             Message::Response(response) => {
-                answered(&session, &response).await;
+                answered(&session, &session_id, &response).await;
                 Ok(answer::status(StatusCode::ACCEPTED))
             }
         }
@@ -262,9 +263,9 @@ impl<S: Calls> Legacy<S> {
                 Err(RequestError::UnexpectedMessage { what }.into())
             }
             Method::LoggingSetLevel => {
-                check_level(request.param("level").unwrap_or("null"))?;
-                // A level is one of the session as a whole, so it can be shared with nobody.
-                session.separate();
+                let level = request.param("level").unwrap_or("null");
+                check_level(level)?;
+                session.set_log_level(level);
                 self.inner
                     .clone()
                     .oneshot(self.call(session, request))
@@ -372,13 +373,29 @@ pub(super) async fn notified(session: &Session, notification: &Notification) {
     }
 }
 
-/// Takes an answer of the client to what a server asked.
-pub(super) async fn answered(session: &Session, response: &Rpc) {
-    let asked = response.id().and_then(|id| session.state().answered(id));
-    match asked {
-        Some(asked) => {
+/// Takes an answer of the client, in the session that it knows as `session_id`, to what a server
+/// asked.
+pub(super) async fn answered(session: &Session, session_id: &str, response: &Rpc) {
+    match response.id().and_then(|id| session.waiting(id)) {
+        Some(Waiting::Here(asked)) => {
             // A server that is gone needs no answer.
             let _ = asked.server.respond(response.with_id(&asked.id)).await;
+        }
+        Some(Waiting::There {
+            replica,
+            at,
+            number,
+        }) => {
+            let claims = session.claims();
+            let answer = HandedAnswer {
+                session: session_id,
+                principal: claims.principal.subject(),
+                gateway: &claims.gateway,
+                response: response.text(),
+            };
+            if let Err(error) = replica.hand_answer(&at, number, &answer).await {
+                tracing::warn!(%error, "the answer of a client is lost");
+            }
         }
         None => tracing::debug!(id = ?response.id(), "the client answers what nobody asked"),
     }

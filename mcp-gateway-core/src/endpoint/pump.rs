@@ -62,8 +62,7 @@ impl Pump {
                     }
                 }
                 Err(error) => {
-                    let failed = answer::failed(&events, error, &self.id);
-                    self.sink.put(failed).await;
+                    self.sink.put(answer::failed(&error, &self.id)).await;
                     break;
                 }
             }
@@ -85,7 +84,7 @@ impl Pump {
                 _ => notification.bytes(),
             },
             Event::Request(request) => {
-                let asked = self.session.state().ask(request.clone());
+                let asked = self.session.ask(request.clone());
                 match asked {
                     Some(request) => request.bytes(),
                     None => {

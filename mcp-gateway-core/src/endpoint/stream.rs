@@ -14,7 +14,7 @@ use crate::sse;
 use crate::upstream::{UpstreamError, object};
 
 /// The events of a reply to a client of the modern era, which ends in a response in any case.
-pub(super) fn modern(events: Events, id: Id) -> impl Stream<Item = Bytes> + Send + 'static {
+pub(crate) fn modern(events: Events, id: Id) -> impl Stream<Item = Bytes> + Send + 'static {
     stream::unfold(Some((events, id)), |state| async move {
         let (mut events, id) = state?;
         loop {
@@ -25,8 +25,8 @@ pub(super) fn modern(events: Events, id: Id) -> impl Stream<Item = Bytes> + Send
                     answer::refuse(&request).await;
                     continue;
                 }
-                Some(Err(error)) => (answer::failed(&events, error, &id), false),
-                None => (answer::failed(&events, UpstreamError::Closed, &id), false),
+                Some(Err(error)) => (answer::failed(&error, &id), false),
+                None => (answer::failed(&UpstreamError::Closed, &id), false),
             };
             return Some((written(None, &text), goes_on.then_some((events, id))));
         }

@@ -21,6 +21,8 @@ pub mod code {
     pub const METHOD_NOT_FOUND: i64 = -32601;
     /// The request needs a capability that the client did not declare.
     pub const MISSING_CAPABILITY: i64 = -32021;
+    /// A person has to visit an address first; only in revision 2025-11-25.
+    pub const URL_ELICITATION_REQUIRED: i64 = -32042;
     /// The body is not JSON.
     pub const PARSE_ERROR: i64 = -32700;
     /// There is no such resource; only up to revision 2025-11-25.
@@ -58,6 +60,12 @@ impl ErrorObject {
         serde_json::from_str(error).map_or(0, |Code { code }| code)
     }
 
+    /// The message of an error that somebody else wrote; empty where it has none.
+    #[must_use]
+    pub fn message_of(error: &str) -> String {
+        serde_json::from_str(error).map_or_else(|_| String::new(), |Said { message }| message)
+    }
+
     /// Sets what programs are told.
     #[must_use]
     pub fn with_data(mut self, data: Value) -> Self {
@@ -84,6 +92,12 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a Id>,
     error: &'a ErrorObject,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    #[serde(default)]
+    message: String,
 }
 
 #[derive(Deserialize)]

@@ -101,6 +101,20 @@ impl Request {
         }
     }
 
+    /// The same request under another identifier, with `members` in its parameters; those that are
+    /// `None` are left out.
+    pub(crate) fn with_params(&self, id: &Id, members: &[(&str, Option<&str>)]) -> Self {
+        let changed = |key: &str| members.iter().any(|(other, _)| *other == key);
+        let kept = self.params.iter(&self.text);
+        let kept = kept.filter(|(key, _)| !changed(key));
+        let mut params: Vec<_> = kept
+            .map(|(key, span)| (key, Cow::Borrowed(&self.text[span])))
+            .collect();
+        let set = members.iter();
+        params.extend(set.filter_map(|(key, value)| Some((*key, Cow::Borrowed((*value)?)))));
+        Self::new(id, &self.method, &crate::upstream::object(&params))
+    }
+
     pub(crate) fn id_span(&self) -> Range<usize> {
         self.id_span.clone()
     }

@@ -3,6 +3,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::jsonrpc::canonical;
+
 /// What a client says that it can do, as it said it.
 ///
 /// Two clients with equal capabilities are shown the same tools by a server, so they can share what
@@ -38,10 +40,8 @@ impl Capabilities {
         }
         let value: Value = serde_json::from_str(json).ok()?;
         let features = Features::of(value.as_object()?);
-        let mut json = String::with_capacity(json.len());
-        write_sorted(&value, &mut json);
         Some(Self {
-            json: json.into(),
+            json: canonical(&value).into(),
             features,
         })
     }
@@ -100,38 +100,6 @@ impl Features {
             roots: capabilities.contains_key("roots"),
             sampling: capabilities.contains_key("sampling"),
             tasks: capabilities.contains_key("tasks"),
-        }
-    }
-}
-
-/// Writes `value` with the keys of its objects in order.
-///
-/// A [`Map`](serde_json::Map) sorts them by itself unless some crate of the build asks for
-/// `serde_json/preserve_order`.
-fn write_sorted(value: &Value, json: &mut String) {
-    match value {
-        Value::Array(items) => {
-            let separators = std::iter::once("[").chain(std::iter::repeat(","));
-            for (separator, item) in separators.zip(items) {
-                json.push_str(separator);
-                write_sorted(item, json);
-            }
-            json.push_str(if items.is_empty() { "[]" } else { "]" });
-        }
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_by_key(|(key, _)| *key);
-            let separators = std::iter::once("{").chain(std::iter::repeat(","));
-            for (separator, (key, value)) in separators.zip(&members) {
-                json.push_str(separator);
-                json.push_str(&Value::from(key.as_str()).to_string());
-                json.push(':');
-                write_sorted(value, json);
-            }
-            json.push_str(if members.is_empty() { "{}" } else { "}" });
-        }
-        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {
-            json.push_str(&value.to_string());
         }
     }
 }

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_core::Stream;
-use futures_util::{StreamExt, stream};
-use tokio::time::{self, Instant};
+use tokio::time::Instant;
 
+use super::deadlines::with_deadlines;
 use super::ending::{Ending, Outcome, Watchers};
 use crate::jsonrpc::{ErrorObject, Id, Notification, Request, Response};
 use crate::upstream::UpstreamError;
-use crate::{Error, Problem};
 
 /// One message of a reply.
 #[derive(Clone, Debug)]
@@ -99,8 +98,6 @@ type Messages = Pin<Box<dyn Stream<Item = Result<Event, UpstreamError>> + Send>>
 /// The messages of a reply, of which the last is the response.
 pub struct Events {
     messages: Messages,
-    /// The server that they come from, where that is one.
-    server: Option<Arc<str>>,
     watchers: Watchers,
 }
 
@@ -111,39 +108,12 @@ impl Events {
     ) -> Self {
         Self {
             messages: Box::pin(messages),
-            server: None,
             watchers: Watchers::default(),
         }
     }
 
     pub(super) fn with_deadlines(self, silence: Duration, end: Instant) -> Self {
-        self.map(|messages| {
-            stream::unfold(Some(messages), move |messages| async move {
-                let mut messages = messages?;
-                let until = end.min(Instant::now() + silence);
-                match time::timeout_at(until, messages.next()).await {
-                    Ok(item) => Some((item?, Some(messages))),
-                    Err(_) => Some((Err(UpstreamError::Timeout), None)),
-                }
-            })
-        })
-    }
-
-    /// Says which server the messages come from.
-    pub(crate) fn of_server(mut self, server: Arc<str>) -> Self {
-        self.server = Some(server);
-        self
-    }
-
-    /// What a client is told when the messages end in `error`.
-    pub(crate) fn failure(&self, error: UpstreamError) -> Problem {
-        match &self.server {
-            Some(server) => Problem::from(&Error::Upstream {
-                server: Arc::clone(server),
-                source: error,
-            }),
-            None => Problem::from(&error),
-        }
+        self.map(|messages| with_deadlines(messages, silence, end))
     }
 
     pub(super) fn on_end(&mut self, hook: impl FnOnce(&Ending) + Send + 'static) {
@@ -157,7 +127,6 @@ impl Events {
     {
         Self {
             messages: Box::pin(change(self.messages)),
-            server: self.server,
             watchers: self.watchers,
         }
     }

@@ -6,6 +6,7 @@ use tokio::time;
 
 use super::{Claims, Session};
 use crate::auth::Principal;
+use crate::bridge::Replica;
 use crate::seal::{SealError, Sealer};
 use crate::task::Task;
 
@@ -16,6 +17,7 @@ pub struct Sessions(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     sealer: Arc<Sealer>,
+    replica: OnceLock<Replica>,
     lifetime: Duration,
     idle: Duration,
     max: usize,
@@ -90,6 +92,7 @@ impl Sessions {
     ) -> Self {
         Self(Arc::new(Inner {
             sealer,
+            replica: OnceLock::new(),
             lifetime,
             idle,
             max,
@@ -97,6 +100,15 @@ impl Sessions {
             ended: Mutex::default(),
             sweeper: OnceLock::new(),
         }))
+    }
+
+    /// Lets the answers of clients find their way to `replica`, which has asked, when they reach
+    /// another one. Has an effect only once.
+    #[must_use]
+    pub fn with_replica(self, replica: Replica) -> Self {
+        // A second one has lost.
+        let _ = self.0.replica.set(replica);
+        self
     }
 
     /// How many sessions are used at present.
@@ -116,7 +128,7 @@ impl Sessions {
         let key: Arc<str> = hex(&key).into();
         let text = claims.to_text(&key, self.0.lifetime);
         let id = self.0.sealer.seal(PURPOSE, text.as_bytes())?;
-        let session = self.insert(&id, Session::new(key, claims))?;
+        let session = self.insert(&id, self.session(key, claims))?;
         Ok((id, session))
     }
 
@@ -173,7 +185,11 @@ impl Sessions {
         if self.0.ended().keys.contains(&key) {
             return Err(SessionError::Unknown);
         }
-        self.insert(id, Session::new(key, claims))
+        self.insert(id, self.session(key, claims))
+    }
+
+    fn session(&self, key: Arc<str>, claims: Claims) -> Arc<Session> {
+        Session::new(key, claims, self.0.replica.get().cloned())
     }
 
     fn insert(&self, id: &str, session: Arc<Session>) -> Result<Arc<Session>, SessionError> {

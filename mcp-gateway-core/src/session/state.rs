@@ -15,6 +15,8 @@ pub(crate) struct State {
     pub(super) ended: bool,
     /// Whether it shares no session with a server of the legacy era.
     pub(super) own: bool,
+    /// The JSON text of the level from which on the client wants to see log messages.
+    pub(super) log_level: Option<Arc<str>>,
     pub(super) attached: Vec<Arc<dyn Attached>>,
     /// The requests that are not answered, so that they can be cancelled.
     calls: HashMap<Id, Cancellation>,
@@ -38,6 +40,8 @@ pub(crate) struct Asked {
     pub(crate) server: Arc<dyn Respond>,
     /// The identifier that the server gave.
     pub(crate) id: Id,
+    /// The JSON text of the identifier by which the client knows it.
+    name: Box<str>,
     /// The JSON text of the token with which the server asked for progress.
     pub(crate) progress_token: Option<Box<str>>,
 }
@@ -58,6 +62,7 @@ impl Default for State {
             last_used: Instant::now(),
             ended: false,
             own: false,
+            log_level: None,
             attached: Vec::new(),
             calls: HashMap::new(),
             asked: HashMap::new(),
@@ -94,8 +99,13 @@ impl State {
         }
     }
 
-    /// Notes a request of a server, and gives it an identifier that is unique in the session.
-    pub(crate) fn ask(&mut self, asked: ServerRequest) -> Option<Request> {
+    /// Notes a request of a server, and gives it an identifier that is unique in the session, as
+    /// `name` makes it of a number.
+    pub(super) fn ask(
+        &mut self,
+        asked: ServerRequest,
+        name: impl FnOnce(i64) -> String,
+    ) -> Option<Request> {
         if self.asked.len() >= MAX_ASKED {
             return None;
         }
@@ -103,7 +113,8 @@ impl State {
         let number = self.next_asked;
         self.next_asked += 1;
         let mut edits = Edits::new();
-        edits.replace(request.id_span(), number.to_string());
+        let name = name(number);
+        edits.replace(request.id_span(), name.as_str());
         let Ok(Message::Request(renumbered)) = Message::parse(edits.apply(&request.bytes())) else {
             return None;
         };
@@ -113,15 +124,16 @@ impl State {
             Asked {
                 server,
                 id,
+                name: name.into(),
                 progress_token,
             },
         );
         Some(renumbered)
     }
 
-    /// The request of a server that `id` answers.
-    pub(crate) fn answered(&mut self, id: &Id) -> Option<Asked> {
-        self.asked.remove(&id.as_i64()?)
+    /// The request of a server that has got the number.
+    pub(crate) fn answered(&mut self, number: i64) -> Option<Asked> {
+        self.asked.remove(&number)
     }
 
     /// The request of a server that asked for progress with `token`.
@@ -137,8 +149,8 @@ impl State {
         let id = notification.param("requestId").and_then(Id::from_token)?;
         let (number, _) = self.asked.iter().find(|(_, asked)| asked.id == id)?;
         let number = *number;
-        self.asked.remove(&number);
-        notification.with_param("requestId", &number.to_string())
+        let asked = self.asked.remove(&number)?;
+        notification.with_param("requestId", &asked.name)
     }
 
     /// A new stream.

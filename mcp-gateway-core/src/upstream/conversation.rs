@@ -24,6 +24,10 @@ pub(super) trait Conversation: fmt::Debug + Send + Sync + 'static {
     /// What the server sends that belongs to no call.
     fn events(&self) -> broadcast::Receiver<Event>;
 
+    /// Waits until what belongs to no call would be heard by those who asked for
+    /// [`events`](Self::events).
+    async fn attended(&self) {}
+
     /// Whether requests can be sent. What is not open any more does not become so again.
     fn is_open(&self) -> bool;
 
@@ -38,8 +42,8 @@ pub(super) trait Conversation: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug)]
 pub(super) enum SendError {
     /// The conversation had ended before the server saw the request: another one can be begun, and
-    /// the request sent again. What the caller is told if that ends too is in here.
-    Ended(UpstreamError),
+    /// the request sent again.
+    Ended,
     /// Anything else.
     Failed(UpstreamError),
 }

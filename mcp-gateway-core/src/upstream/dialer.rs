@@ -94,17 +94,36 @@ impl Dialer {
         if let Some(known) = self.memory().recall(&key.instance, asked) {
             return known;
         }
-        match time::timeout(self.timeout, self.dial(key, credential)).await {
+        let dedicated = matches!(key.instance, Instance::Session(_));
+        match time::timeout(self.timeout, self.dial(key, credential, dedicated)).await {
             Ok(Ok(conversation)) => Ok(conversation),
             Ok(Err(error)) => Err(self.memory().failed(error)),
             Err(_) => Err(self.memory().failed(UpstreamError::Timeout)),
         }
     }
 
+    /// Begins a conversation with a server of the legacy era that one call has for itself.
+    pub(super) async fn open_own(
+        &self,
+        key: &ViewKey,
+        credential: &Credential,
+    ) -> Result<Arc<dyn Conversation>, UpstreamError> {
+        match time::timeout(self.timeout, self.dial(key, credential, true)).await {
+            Ok(dialed) => dialed,
+            Err(_) => Err(UpstreamError::Timeout),
+        }
+    }
+
+    /// Whether the server is reached through a pair of byte streams, as far as that is known.
+    pub(super) fn is_pipe(&self) -> bool {
+        self.memory().found.is_some_and(|found| found.pipe)
+    }
+
     async fn dial(
         &self,
         key: &ViewKey,
         credential: &Credential,
+        dedicated: bool,
     ) -> Result<Arc<dyn Conversation>, UpstreamError> {
         let known = self
             .fixed
@@ -114,7 +133,7 @@ impl Dialer {
             version: key.version,
             capabilities: key.capabilities.clone(),
             credential: credential.clone(),
-            dedicated: matches!(key.instance, Instance::Session(_)),
+            dedicated,
             limit: self.limit,
         };
         let link = self.backend.connect(&key.instance).await?;

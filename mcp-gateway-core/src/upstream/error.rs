@@ -51,6 +51,14 @@ pub enum UpstreamError {
     /// The server wants to be found somewhere else, which the gateway does not follow.
     #[error("the server redirects to another address; configure that address instead")]
     Redirect,
+    /// What the client answers was waited for by another replica of the gateway, which cannot be
+    /// reached any more.
+    #[error("the replica of the gateway that had the call is gone; make the call again")]
+    ReplicaGone,
+    /// The state that a client brings along is not one of a call that waits for this request: it was
+    /// used before, has expired, or belongs to something else.
+    #[error("no call waits for this request state")]
+    RequestState,
     /// The server answered with a status that says nothing more.
     #[error("the server answered with status {0}")]
     Status(StatusCode),
@@ -66,6 +74,12 @@ pub enum UpstreamError {
     /// The server does not accept the credential that the gateway presents.
     #[error("the server does not accept the credential of the gateway")]
     Unauthorized,
+    /// The client has not answered what the server asked.
+    #[error("the client has not answered what the server asked: {detail}")]
+    Unanswered {
+        /// What was asked, and why there is no answer.
+        detail: Arc<str>,
+    },
     /// The server failed often lately, and is left alone for a while.
     #[error("the server failed often lately, and is left alone for a while")]
     Unavailable {
@@ -87,14 +101,6 @@ impl UpstreamError {
         }
     }
 
-    /// What broke off while a document was read.
-    pub(crate) fn of_body(error: BoxError) -> Self {
-        match error.downcast::<Self>() {
-            Ok(error) => *error,
-            Err(error) => Self::invalid(error),
-        }
-    }
-
     /// Whether the server is at fault, so that it may be left alone for a while.
     #[must_use]
     pub fn is_failure(&self) -> bool {
@@ -106,7 +112,10 @@ impl UpstreamError {
             | Self::Overloaded { .. }
             | Self::ParamMismatch { .. }
             | Self::Redirect
+            | Self::ReplicaGone
+            | Self::RequestState
             | Self::TooLarge { .. }
+            | Self::Unanswered { .. }
             | Self::Unauthorized
             | Self::Unavailable { .. } => false,
         }

@@ -41,8 +41,10 @@ struct Shared {
     pending: Mutex<Pending>,
     next: AtomicI64,
     events: broadcast::Sender<Event>,
+    /// What the server sends before anybody listens, where somebody will.
+    early: Mutex<Option<broadcast::Receiver<Event>>>,
     ended: Signal,
-    /// Whether one session of a client has it for itself, and can be asked by the server.
+    /// Whether somebody has it for themselves, and can be asked by the server.
     dedicated: bool,
 }
 
@@ -61,11 +63,13 @@ impl Opening {
     ) -> Self {
         let (incoming, messages) = Incoming::new();
         let (channel, outgoing) = connect(incoming);
+        let (events, early) = broadcast::channel(EVENTS);
         let shared = Arc::new(Shared {
             outgoing,
             pending: Mutex::default(),
             next: AtomicI64::new(1),
-            events: broadcast::channel(EVENTS).0,
+            events,
+            early: Mutex::new(dedicated.then_some(early)),
             ended: Signal::new(),
             dedicated,
         });
@@ -135,7 +139,9 @@ impl Conversation for Exchange {
     }
 
     fn events(&self) -> broadcast::Receiver<Event> {
-        self.shared.events.subscribe()
+        let early = self.shared.early.lock();
+        let early = early.unwrap_or_else(PoisonError::into_inner).take();
+        early.unwrap_or_else(|| self.shared.events.subscribe())
     }
 
     fn is_open(&self) -> bool {
@@ -176,7 +182,7 @@ impl Shared {
         };
         // Checked after registering: whoever shuts fails those that it finds.
         if self.ended.is_set() || self.post(encode(number)).await.is_err() {
-            return Err(SendError::Ended(UpstreamError::Closed));
+            return Err(SendError::Ended);
         }
         Ok(replies)
     }
@@ -315,7 +321,8 @@ impl Drop for Replies {
 
 fn ended(error: SendError) -> UpstreamError {
     match error {
-        SendError::Ended(error) | SendError::Failed(error) => error,
+        SendError::Ended => UpstreamError::Closed,
+        SendError::Failed(error) => error,
     }
 }
 

@@ -211,37 +211,29 @@ pub(super) async fn text(mut body: HttpBody, limit: usize) -> Result<Bytes, Upst
 }
 
 /// The events of a response.
-pub(super) struct EventStream {
+pub(crate) struct EventStream {
     body: HttpBody,
     reader: Reader,
     ready: VecDeque<SseEvent>,
-    broken: bool,
 }
 
 impl EventStream {
-    pub(super) fn new(body: HttpBody, limit: usize) -> Self {
+    pub(crate) fn new(body: HttpBody, limit: usize) -> Self {
         Self {
             body,
             reader: Reader::new(limit),
             ready: VecDeque::new(),
-            broken: false,
         }
     }
 
-    /// Whether it did not end, but was cut off.
-    pub(super) fn is_broken(&self) -> bool {
-        self.broken
-    }
-
     /// The next event; `None` when the stream has ended or broken.
-    pub(super) async fn next(&mut self) -> Option<Result<SseEvent, UpstreamError>> {
+    pub(crate) async fn next(&mut self) -> Option<Result<SseEvent, UpstreamError>> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Some(Ok(event));
             }
-            let frame = self.body.frame().await?;
-            self.broken = frame.is_err();
-            let Ok(data) = frame.ok()?.into_data() else {
+            let frame = self.body.frame().await?.ok()?;
+            let Ok(data) = frame.into_data() else {
                 continue;
             };
             let mut events = Vec::new();

@@ -39,7 +39,9 @@ struct HttpSession {
     server: HttpServer,
     events: broadcast::Sender<Event>,
     ended: Signal,
-    /// Whether one session of a client has it for itself, and can be asked by the server.
+    /// Set when the server has answered whether it has a stream of what belongs to no call.
+    attended: Signal,
+    /// Whether somebody has the session for themselves, and can be asked by the server.
     dedicated: bool,
 }
 
@@ -50,6 +52,7 @@ impl LegacyHttp {
             server,
             events: broadcast::channel(EVENTS).0,
             ended: Signal::new(),
+            attended: Signal::new(),
             dedicated,
         };
         Self {
@@ -85,8 +88,8 @@ impl Conversation for LegacyHttp {
             }
             Answer::Json(response) => self.refused(response, asked).await,
             Answer::Events(body) => Ok(Reply::Events(messages(asked, body))),
-            Answer::Other(status @ StatusCode::NOT_FOUND) if self.session.server.has_session() => {
-                Err(self.lost(asked, status))
+            Answer::Other(StatusCode::NOT_FOUND) if self.session.server.has_session() => {
+                Err(self.lost(asked))
             }
             Answer::Other(status) => Err(over_http::no_message(status).into()),
         }
@@ -101,6 +104,12 @@ impl Conversation for LegacyHttp {
         self.listening
             .get_or_init(|| Task::spawn(Arc::clone(&self.session).listen()));
         receiver
+    }
+
+    async fn attended(&self) {
+        let attended = self.session.attended.wait();
+        // A server that does not say is called anyway.
+        let _ = time::timeout(ATTEND_TIMEOUT, attended).await;
     }
 
     fn is_open(&self) -> bool {
@@ -126,17 +135,17 @@ impl LegacyHttp {
         response: http::Response<HttpBody>,
         asked: Asked,
     ) -> Result<Reply, SendError> {
-        let (status, has_session) = (response.status(), self.session.server.has_session());
+        let status = response.status();
         let text = over_http::text(response.into_body(), self.session.server.limit()).await?;
         let Ok(Message::Response(error)) = Message::parse(text) else {
             return match status {
-                StatusCode::NOT_FOUND if has_session => Err(self.lost(asked, status)),
+                StatusCode::NOT_FOUND if self.session.server.has_session() => Err(self.lost(asked)),
                 _ => Err(UpstreamError::Status(status).into()),
             };
         };
         let code = error.result().err().map(ErrorObject::code_of);
-        if has_session && over_http::wants_session(status, code) {
-            return Err(self.lost(asked, status));
+        if self.session.server.has_session() && over_http::wants_session(status, code) {
+            return Err(self.lost(asked));
         }
         let reply = reply::single(status, &error.with_id(&asked.id));
         asked.answered();
@@ -144,10 +153,10 @@ impl LegacyHttp {
     }
 
     /// The server does not know the session any more, so it has not done what it was asked.
-    fn lost(&self, asked: Asked, status: StatusCode) -> SendError {
+    fn lost(&self, asked: Asked) -> SendError {
         asked.answered();
         self.session.ended.set();
-        SendError::Ended(UpstreamError::Status(status))
+        SendError::Ended
     }
 }
 
@@ -165,7 +174,9 @@ impl HttpSession {
         let mut last = None;
         let mut pause = RETRY;
         while !self.ended.is_set() {
-            let answer = match self.server.get(last.as_deref()).await {
+            let answer = self.server.get(last.as_deref()).await;
+            self.attended.set();
+            let answer = match answer {
                 // "The server MUST either return text/event-stream, or else 405."
                 Ok(response) if response.status().is_client_error() => return,
                 Ok(response) => Answer::of(response),
@@ -195,9 +206,11 @@ impl HttpSession {
             }
             Ok(Message::Request(request)) => {
                 let id = request.id().clone();
-                if let Some(request) = self.asked(request).await
-                    && self.events.send(Event::Request(request)).is_err()
-                {
+                let Some(request) = self.asked(request).await else {
+                    return;
+                };
+                // What belongs to no call could be meant for anybody who shares the session.
+                if !self.dedicated || self.events.send(Event::Request(request)).is_err() {
                     self.refuse(&id).await;
                 }
             }
@@ -212,10 +225,6 @@ impl HttpSession {
     async fn asked(self: &Arc<Self>, request: Request) -> Option<ServerRequest> {
         if request.method() == &Method::Ping {
             let _ = self.post(Response::new(request.id(), "{}").bytes()).await;
-            return None;
-        }
-        if !self.dedicated {
-            self.refuse(request.id()).await;
             return None;
         }
         let server = Arc::clone(self);
@@ -346,13 +355,7 @@ impl Stream {
             return Err(UpstreamError::Closed);
         }
         self.resumptions += 1;
-        // The pause that a server asks for is for streams that it ends itself. When it has died,
-        // its callers should hear of it soon.
-        let pause = match self.events.is_broken() {
-            true => self.retry.min(BROKEN_RETRY),
-            false => self.retry,
-        };
-        time::sleep(pause).await;
+        time::sleep(self.retry).await;
         let server = &self.asked.session.server;
         match Answer::of(server.get(Some(last)).await?)? {
             Answer::Events(body) => {
@@ -389,14 +392,14 @@ impl fmt::Debug for HttpSession {
     }
 }
 
+/// How long a server may take to open the stream of what belongs to no call.
+const ATTEND_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How long telling the server may take that nobody waits any more.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many events may wait for a listener that is slow.
 const EVENTS: usize = 256;
-
-/// The longest pause before a stream is opened again that was cut off.
-const BROKEN_RETRY: Duration = Duration::from_millis(250);
 
 /// How often in a row a stream is resumed on which nothing new comes.
 const MAX_RESUMPTIONS: u32 = 20;

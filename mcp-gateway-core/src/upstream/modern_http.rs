@@ -73,15 +73,15 @@ impl ModernHttp {
         }
         let code = error.result().err().map(ErrorObject::code_of);
         if over_http::wants_session(status, code) {
-            return Err(self.changed(status));
+            return Err(self.changed());
         }
         Ok(reply::single(status, &error.with_id(id)))
     }
 
     /// The server has become one of the legacy era, and has not done what it was asked.
-    fn changed(&self, status: StatusCode) -> SendError {
+    fn changed(&self) -> SendError {
         self.changed.set();
-        SendError::Ended(UpstreamError::Status(status))
+        SendError::Ended
     }
 }
 
@@ -117,10 +117,8 @@ impl Conversation for ModernHttp {
                 Ok(Reply::Events(messages(events, id.clone())))
             }
             Answer::Other(
-                status @ (StatusCode::BAD_REQUEST
-                | StatusCode::NOT_FOUND
-                | StatusCode::METHOD_NOT_ALLOWED),
-            ) => Err(self.changed(status)),
+                StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED,
+            ) => Err(self.changed()),
             Answer::Other(status) => Err(over_http::no_message(status).into()),
         }
     }

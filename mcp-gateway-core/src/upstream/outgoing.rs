@@ -87,6 +87,9 @@ fn context<'a>(
             meta::CLIENT_CAPABILITIES,
             client.capabilities().as_json().into(),
         ));
+        if let Some(level) = client.session().and_then(|session| session.log_level()) {
+            members.push((meta::LOG_LEVEL, level.to_string().into()));
+        }
     }
     put_meta(request, &object(&members), edits);
 }

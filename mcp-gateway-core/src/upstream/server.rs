@@ -9,10 +9,12 @@ use super::dialer::Dialer;
 use super::probe::Protocol;
 use super::view::{View, ViewKey};
 use super::{Instance, RuntimeBackend, UpstreamError};
+use crate::bridge::Parking;
 use crate::call::Prepared;
 use crate::jsonrpc::Notification;
 use crate::protocol::{Era, Version};
 use crate::route::Feature;
+use crate::seal::SealError;
 use crate::session::Attached;
 use crate::task::Task;
 use crate::{Call, Reply};
@@ -81,6 +83,8 @@ pub struct Server {
     dialer: Arc<Dialer>,
     sessions: SessionPolicy,
     idle: Duration,
+    /// Where calls wait whose clients are asked something; `None` where there are no random numbers.
+    parking: Option<Parking>,
     views: RwLock<HashMap<ViewKey, Arc<View>>>,
     sweeper: OnceLock<Task>,
     this: Weak<Self>,
@@ -97,6 +101,7 @@ pub struct ServerBuilder {
     idle: Duration,
     connect_timeout: Option<Duration>,
     max_message: Option<usize>,
+    parking: Option<Parking>,
 }
 
 impl ServerBuilder {
@@ -133,6 +138,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Lets calls wait in `parking` whose clients are asked something. By default a server has one
+    /// of its own.
+    pub fn with_parking(mut self, parking: Parking) -> Self {
+        self.parking = Some(parking);
+        self
+    }
+
     /// The server.
     #[must_use]
     pub fn build(self) -> Arc<Server> {
@@ -148,6 +160,7 @@ impl ServerBuilder {
             dialer: Arc::new(dialer),
             sessions: self.sessions,
             idle: self.idle,
+            parking: self.parking.or_else(|| Parking::ephemeral().ok()),
             views: RwLock::default(),
             sweeper: OnceLock::new(),
             this: this.clone(),
@@ -166,6 +179,7 @@ impl Server {
             idle: DEFAULT_IDLE,
             connect_timeout: None,
             max_message: None,
+            parking: None,
         }
     }
 
@@ -229,7 +243,16 @@ impl Server {
                 retry_after: Duration::from_secs(10),
             });
         }
-        let new = || View::new(key.clone(), Arc::clone(&self.dialer));
+        let parking = self
+            .parking
+            .clone()
+            .ok_or_else(|| UpstreamError::connect(SealError))?;
+        let leases = match self.sessions {
+            // What one call has done the next one must see, so there is one session.
+            SessionPolicy::PerSession => 1,
+            SessionPolicy::PerPrincipal | SessionPolicy::Shared => MAX_LEASES,
+        };
+        let new = || View::new(key.clone(), Arc::clone(&self.dialer), parking, leases);
         let view = Arc::clone(views.entry(key.clone()).or_insert_with(new));
         drop(views);
         if let (Instance::Session(_), Some(session)) = (&key.instance, call.client().session()) {
@@ -343,6 +366,9 @@ const DEFAULT_IDLE: Duration = Duration::from_secs(600);
 /// How often is looked for what is idle.
 const MAX_SWEEP: Duration = Duration::from_secs(30);
 const MIN_SWEEP: Duration = Duration::from_millis(100);
+
+/// How many calls of a class of callers can have a session of a server for themselves.
+const MAX_LEASES: usize = 1024;
 
 /// How many classes of callers a server is shown to at the same time.
 ///

@@ -1,6 +1,7 @@
 //! A server as one class of callers sees it.
 
 mod feed;
+mod lease;
 mod lists;
 
 use std::hash::Hash;
@@ -9,18 +10,21 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use self::feed::Feed;
+use self::lease::{Leases, needs_lease};
 use self::lists::Lists;
 use super::conversation::{Conversation, SendError};
 use super::dialer::Dialer;
 use super::{Facts, Instance, UpstreamError};
+use crate::bridge::{self, Asking, Parking, Passage, Resend, TakenUp};
 use crate::call::Prepared;
 use crate::catalog::ListKind;
 use crate::jsonrpc::Notification;
-use crate::protocol::{Capabilities, Method, Version};
-use crate::{Call, Reply, bridge};
+use crate::protocol::{Capabilities, Era, Method, Version};
+use crate::{Call, Reply};
 
 /// What callers have in common that see the same of a server.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -44,6 +48,9 @@ pub(super) struct View {
     connecting: Mutex<()>,
     lists: Arc<Lists>,
     feed: Feed,
+    leases: Leases,
+    /// Where calls wait whose clients are asked something.
+    parking: Parking,
     started: Instant,
     /// When it was last used, in milliseconds after it was made.
     last_used: AtomicU64,
@@ -55,7 +62,13 @@ pub(super) struct View {
 pub(super) struct Conversing(Arc<dyn Conversation>);
 
 impl View {
-    pub(super) fn new(key: ViewKey, dialer: Arc<Dialer>) -> Arc<Self> {
+    /// A view in which up to `leases` calls can have a conversation for themselves.
+    pub(super) fn new(
+        key: ViewKey,
+        dialer: Arc<Dialer>,
+        parking: Parking,
+        leases: usize,
+    ) -> Arc<Self> {
         Arc::new(Self {
             key,
             dialer,
@@ -63,6 +76,8 @@ impl View {
             connecting: Mutex::new(()),
             lists: Arc::default(),
             feed: Feed::default(),
+            leases: Leases::new(leases),
+            parking,
             started: Instant::now(),
             last_used: AtomicU64::new(0),
             in_use: AtomicUsize::new(0),
@@ -76,6 +91,10 @@ impl View {
     ) -> Result<Reply, UpstreamError> {
         let using = Using::of(self);
         let mut reply = match call.request().method() {
+            Method::LoggingSetLevel if self.is_modern(&call).await? => {
+                // There a request says itself what it wants to see.
+                Reply::result(call.request().id(), "{}")
+            }
             Method::ServerDiscover => {
                 let facts = self.facts(&call).await?;
                 Reply::result(call.request().id(), &facts.to_discover())
@@ -94,28 +113,66 @@ impl View {
     async fn forward(self: &Arc<Self>, mut call: Call<Prepared>) -> Result<Reply, UpstreamError> {
         let mirrored = self.mirror_arguments(&call).await?;
         call.set_param_headers(mirrored);
-        let (conversation, reply) = self.converse(&call).await?;
-        if call.request().method() == &Method::ToolsCall {
+        let suspect = call.request().method() == &Method::ToolsCall;
+        let reply = match (call.client().era(), self.era(&call).await?) {
+            (Era::Legacy, Era::Modern) => Box::pin(self.to_modern(call)).await,
+            (Era::Modern, Era::Legacy) => Box::pin(self.to_legacy(call)).await,
+            (Era::Legacy, Era::Legacy) | (Era::Modern, Era::Modern) => self.converse(&call).await,
+        };
+        if suspect {
             self.lists.suspect();
         }
-        bridge::reply(reply, &call, conversation.facts().version).await
+        reply
+    }
+
+    /// Sends a call of a client of the legacy era to a server of the modern era.
+    async fn to_modern(self: &Arc<Self>, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+        let call = Arc::new(call);
+        let reply = self.converse(&call).await?;
+        Asking::new(Arc::new(Arc::clone(self)), call)
+            .carry(reply)
+            .await
+    }
+
+    /// Sends a call of a client of the modern era to a server of the legacy era.
+    async fn to_legacy(self: &Arc<Self>, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+        let mut call = Arc::new(call);
+        if bridge::carries_state(&call) {
+            let passage = Passage::new(call, self.parking.clone());
+            match passage.take_up().await? {
+                TakenUp::GoesOn(reply) => return Ok(reply),
+                TakenUp::Again(again) => call = Arc::new(again),
+            }
+        }
+        let passage = Passage::new(Arc::clone(&call), self.parking.clone());
+        let reply = match needs_lease(&call) {
+            true => Reply::Events(self.lease(call).await?),
+            false => self.converse(&call).await?,
+        };
+        passage.carry(reply).await
+    }
+
+    async fn is_modern(&self, call: &Call<Prepared>) -> Result<bool, UpstreamError> {
+        Ok(self.era(call).await? == Era::Modern)
+    }
+
+    /// The era of the server.
+    async fn era(&self, call: &Call<Prepared>) -> Result<Era, UpstreamError> {
+        let conversation = self.conversation(call).await?;
+        Ok(conversation.facts().version.era())
     }
 
     /// Sends a call in the present conversation, or in a new one if that had ended.
-    async fn converse(
-        self: &Arc<Self>,
-        call: &Call<Prepared>,
-    ) -> Result<(Arc<dyn Conversation>, Reply), UpstreamError> {
-        let mut ended = UpstreamError::Closed;
+    async fn converse(self: &Arc<Self>, call: &Call<Prepared>) -> Result<Reply, UpstreamError> {
         for _ in 0..2 {
             let conversation = self.conversation(call).await?;
             match conversation.send(call).await {
-                Ok(reply) => return Ok((conversation, reply)),
-                Err(SendError::Ended(error)) => ended = error,
+                Ok(reply) => return Ok(reply),
+                Err(SendError::Ended) => {}
                 Err(SendError::Failed(error)) => return Err(error),
             }
         }
-        Err(ended)
+        Err(UpstreamError::Closed)
     }
 
     /// Passes on what the client notifies, if there is a conversation.
@@ -167,6 +224,7 @@ impl View {
     /// Ends the conversation, if there is one.
     pub(super) async fn close(&self) {
         self.feed.stop();
+        self.leases.close().await;
         let _connecting = self.connecting.lock().await;
         if let Some(conversing) = self.conversation.swap(None) {
             conversing.0.close().await;
@@ -194,6 +252,13 @@ impl View {
     fn touch(&self) {
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_used.store(now, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Resend for Arc<View> {
+    async fn resend(&self, call: &Call<Prepared>) -> Result<Reply, UpstreamError> {
+        self.converse(call).await
     }
 }
 

@@ -1,6 +1,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use mcp_gateway_core::bridge::Parking;
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_core::session::Sessions;
 
@@ -14,6 +15,7 @@ pub(crate) struct EndpointLimits {
     /// How many connections there may be.
     pub(crate) connections: Option<usize>,
     pub(crate) sessions: SessionLimits,
+    pub(crate) parked: ParkedLimits,
     /// How many threads serve connections, if not as many as there are processors.
     pub(crate) workers: Option<NonZeroUsize>,
 }
@@ -24,6 +26,45 @@ pub(crate) struct SessionLimits {
     pub(crate) max: usize,
     pub(crate) idle: Duration,
     pub(crate) lifetime: Duration,
+}
+
+/// Bounds on calls that wait for an answer of their clients.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ParkedLimits {
+    pub(crate) max: usize,
+    /// How many calls of one caller may wait.
+    pub(crate) max_of_one: usize,
+    pub(crate) lifetime: Duration,
+}
+
+impl Default for ParkedLimits {
+    fn default() -> Self {
+        Self {
+            max: Parking::DEFAULT_MAX,
+            max_of_one: Parking::DEFAULT_MAX_OF_ONE,
+            lifetime: Parking::DEFAULT_LIFETIME,
+        }
+    }
+}
+
+impl Read for ParkedLimits {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let Self {
+            max,
+            max_of_one,
+            lifetime,
+        } = Self::default();
+        let limits = Self {
+            max: table.get("max").map_or(max, |Count(count)| count),
+            max_of_one: table
+                .get("maxPerCaller")
+                .map_or(max_of_one, |Count(count)| count),
+            lifetime: table.get("lifetime").unwrap_or(lifetime),
+        };
+        table.finish();
+        Some(limits)
+    }
 }
 
 impl Default for SessionLimits {
@@ -43,6 +84,7 @@ impl Read for EndpointLimits {
             max_body: table.get("maxBody").map(|Bytes(bytes)| bytes),
             connections: table.get("connections").map(|Count(count)| count),
             sessions: table.get("sessions").unwrap_or_default(),
+            parked: table.get("parked").unwrap_or_default(),
             workers: table
                 .get("workers")
                 .and_then(|Count(count)| NonZeroUsize::new(count)),

@@ -15,6 +15,8 @@ pub(crate) struct Network {
     pub(crate) hosts: Vec<String>,
     /// The origins whose web pages may call the gateway.
     pub(crate) origins: Vec<String>,
+    /// Where other replicas of the gateway reach this one, if there are any.
+    pub(crate) replica_url: Option<Url>,
 }
 
 impl Default for Network {
@@ -24,6 +26,7 @@ impl Default for Network {
             public_url: None,
             hosts: Vec::new(),
             origins: Vec::new(),
+            replica_url: None,
         }
     }
 }
@@ -58,6 +61,7 @@ impl Network {
                 .into_iter()
                 .map(|WebOrigin(origin)| origin)
                 .collect(),
+            replica_url: table.get("replicaUrl").map(|ReplicaUrl(url)| url),
         }
     }
 }
@@ -72,6 +76,20 @@ impl Read for Host {
             match bare {
                 true => Ok(Self(text.to_ascii_lowercase())),
                 false => Err("write the name alone, such as mcp.example.com".to_owned()),
+            }
+        })
+    }
+}
+
+struct ReplicaUrl(Url);
+
+impl Read for ReplicaUrl {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.parse("the URL of a replica", |text| {
+            let url = web_url(text)?;
+            match url.path() == "/" && url.query().is_none() {
+                true => Ok(Self(url)),
+                false => Err("write it without a path, such as http://10.0.0.7:8080".to_owned()),
             }
         })
     }

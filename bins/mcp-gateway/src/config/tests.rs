@@ -128,7 +128,15 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[]", "1:1: expected a map, not a list"),
     (
         "x: 1",
-        "1:1: \"x\" is not a key here; there are: listen, publicUrl, hosts, origins, servers, gateways, defaultGateway, auth, limits, sessionKey, metrics, log, shutdownTimeout",
+        "1:1: \"x\" is not a key here; there are: listen, publicUrl, hosts, origins, replicaUrl, servers, gateways, defaultGateway, auth, limits, sessionKey, metrics, log, shutdownTimeout",
+    ),
+    (
+        "replicaUrl: http://10.0.0.7:8080",
+        "1:1: replicaUrl needs a sessionKey, which all replicas have in common",
+    ),
+    (
+        "replicaUrl: http://10.0.0.7:8080/x",
+        "1:13: replicaUrl: \"http://10.0.0.7:8080/x\" is not the URL of a replica: write it without a path, such as http://10.0.0.7:8080",
     ),
     (
         "listen: 127.0.0.1:80\nlisten: 127.0.0.1:80",

@@ -1,0 +1,139 @@
+use std::borrow::Cow;
+
+use http::StatusCode;
+
+use crate::call::Prepared;
+use crate::jsonrpc::{Edits, ErrorObject, Fields, Notification, Response, code};
+use crate::protocol::{Era, Method, meta};
+use crate::upstream::UpstreamError;
+use crate::{Call, problem};
+
+/// What has to be known of a call to carry its reply across the eras.
+#[derive(Clone, Debug)]
+pub(super) struct Crossing {
+    client: Era,
+    method: Method,
+    /// Whether the client asked for log messages in a way of the modern era.
+    logs: bool,
+    /// The JSON text of the token by which the client asked for progress.
+    progress_token: Option<Box<str>>,
+}
+
+impl Crossing {
+    pub(super) fn of(call: &Call<Prepared>) -> Self {
+        let request = call.request();
+        Self {
+            client: call.client().era(),
+            method: request.method().clone(),
+            logs: request.meta(meta::LOG_LEVEL).is_some(),
+            progress_token: request.meta(meta::PROGRESS_TOKEN).map(Into::into),
+        }
+    }
+
+    /// The notification as the client is to see it; `None` when it is not meant for it.
+    pub(super) fn notification(&self, notification: Notification) -> Option<Notification> {
+        match (self.client, notification.method()) {
+            (Era::Modern, Method::LogMessage) if !self.logs => None,
+            // A client of the modern era learns of it when it repeats the request.
+            (Era::Modern, Method::ElicitationComplete) => None,
+            // The token is that of the request which is answered now, not of the one before it.
+            (Era::Modern, Method::Progress) => {
+                notification.with_param("progressToken", self.progress_token.as_deref()?)
+            }
+            _ => Some(notification),
+        }
+    }
+
+    /// The response as the client is to see it.
+    pub(super) fn response(&self, response: &Response) -> Result<Response, UpstreamError> {
+        match (self.client, response.result()) {
+            (Era::Modern, Ok(result)) => Ok(self.modern_result(response, result)),
+            (Era::Legacy, Ok(result)) => self.legacy_result(response, result),
+            (_, Err(error)) => Ok(self.error(response, error)),
+        }
+    }
+
+    /// Adds what every result has in the modern era.
+    fn modern_result(&self, response: &Response, result: &str) -> Response {
+        let Ok(fields) = Fields::read(result, 0..result.len()) else {
+            return response.clone();
+        };
+        let mut added = String::new();
+        let mut add = |key: &str, value: &str| {
+            if fields.raw(result, key).is_none() {
+                added.push_str(&format!("\"{key}\":{value},"));
+            }
+        };
+        add("resultType", "\"complete\"");
+        if self.method == Method::ResourcesRead {
+            // The server does not say for how long, or for whom, the content is true.
+            add("ttlMs", "0");
+            add("cacheScope", "\"private\"");
+        }
+        if fields.iter(result).next().is_none() {
+            added.pop();
+        }
+        let start = response.result_span().map_or(0, |span| span.start);
+        response.edited(|edits: &mut Edits<'_>| edits.insert(start + 1, added))
+    }
+
+    /// Refuses results that a client of the legacy era cannot understand.
+    fn legacy_result(&self, response: &Response, result: &str) -> Result<Response, UpstreamError> {
+        let kind = Fields::read(result, 0..result.len())
+            .ok()
+            .and_then(|fields| fields.string(result, "resultType").map(Cow::into_owned));
+        match kind.as_deref() {
+            None | Some("complete") => Ok(response.clone()),
+            Some("task") => Err(UpstreamError::Era {
+                what: "a task",
+                server: Era::Modern,
+            }),
+            Some(other) => Err(UpstreamError::invalid(format_args!(
+                "result of type {other:?}"
+            ))),
+        }
+    }
+
+    /// Gives an error the code that it has in the client's revision.
+    fn error(&self, response: &Response, error: &str) -> Response {
+        let code = match (self.client, ErrorObject::code_of(error)) {
+            (Era::Modern, code::RESOURCE_NOT_FOUND) => code::INVALID_PARAMS,
+            (Era::Legacy, code::INVALID_PARAMS) if self.method == Method::ResourcesRead => {
+                code::RESOURCE_NOT_FOUND
+            }
+            // A request of the gateway's client, which is the one that has to know.
+            (Era::Modern, code::MISSING_CAPABILITY) if names_capabilities(error) => {
+                return response.clone();
+            }
+            // These would tell a client of the legacy era nothing, and one of the modern era that
+            // the server is of its own era.
+            (_, code::HEADER_MISMATCH | code::MISSING_CAPABILITY | code::UNSUPPORTED_VERSION) => {
+                code::INTERNAL_ERROR
+            }
+            _ => return response.clone(),
+        };
+        let Ok(fields) = Fields::read(error, 0..error.len()) else {
+            return response.clone();
+        };
+        let (Some(span), Some(start)) = (fields.span(error, "code"), response.error_start()) else {
+            return response.clone();
+        };
+        response.edited(|edits: &mut Edits<'_>| {
+            edits.replace(start + span.start..start + span.end, code.to_string());
+        })
+    }
+
+    /// The status that the response has over HTTP.
+    pub(super) fn status(&self, response: &Response) -> StatusCode {
+        match self.client {
+            Era::Legacy => StatusCode::OK,
+            Era::Modern => problem::status_of(response),
+        }
+    }
+}
+
+/// Whether an error says which capabilities the client would need.
+fn names_capabilities(error: &str) -> bool {
+    let error: serde_json::Value = serde_json::from_str(error).unwrap_or_default();
+    error["data"]["requiredCapabilities"].is_object()
+}

@@ -1,0 +1,142 @@
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use tower_service::Service;
+
+use super::replica::Errand;
+use super::{Parking, Passage, Replica};
+use crate::auth::Principal;
+use crate::endpoint::{self, Body};
+use crate::jsonrpc::{Message, Request as Rpc};
+use crate::reply::{Event, Events};
+use crate::session::{Session, Sessions};
+use crate::upstream::UpstreamError;
+use crate::{BoxError, BoxFuture, Reply};
+
+/// Does what other replicas ask for; to be mounted at [`Replica::PATH`].
+///
+/// What is not sealed by a replica gets `403 Forbidden`. Nothing is ever passed on from here, so
+/// that nothing can go round in circles.
+#[derive(Clone, Debug)]
+pub struct Errands {
+    replica: Replica,
+    parking: Parking,
+    sessions: Sessions,
+}
+
+impl Errands {
+    /// Does what is asked of `replica`, whose calls wait in `parking` and `sessions`.
+    #[must_use]
+    pub fn new(replica: Replica, parking: Parking, sessions: Sessions) -> Self {
+        Self {
+            replica,
+            parking,
+            sessions,
+        }
+    }
+
+    async fn run(self, text: &str) -> Response<Body> {
+        match self.replica.open(text) {
+            Some(Errand::Call { key, request }) => self.take_up(&key, &request).await,
+            Some(Errand::Answer {
+                session,
+                principal,
+                gateway,
+                number,
+                response,
+            }) => {
+                let found = self
+                    .sessions
+                    .find(&session, &Principal::new(principal), &gateway);
+                let status = match found {
+                    Ok(found) => answered(&found, number, &response).await,
+                    Err(_) => StatusCode::NOT_FOUND,
+                };
+                status_only(status)
+            }
+            None => status_only(StatusCode::FORBIDDEN),
+        }
+    }
+
+    async fn take_up(&self, key: &str, request: &str) -> Response<Body> {
+        let Ok(Message::Request(request)) =
+            Message::parse(Bytes::copy_from_slice(request.as_bytes()))
+        else {
+            return status_only(StatusCode::BAD_REQUEST);
+        };
+        let id = request.id().clone();
+        let events = match self.go_on(key, request).await {
+            Ok(Reply::Events(events)) => events,
+            Ok(reply) => {
+                let response = super::response(reply).await.map(Event::Response);
+                Events::new(stream::iter([response]))
+            }
+            Err(error) => Events::new(stream::iter([Err(error)])),
+        };
+        endpoint::event_stream(endpoint::reply_events(events, id))
+    }
+
+    async fn go_on(&self, key: &str, request: Rpc) -> Result<Reply, UpstreamError> {
+        let (call, waiting) = self.parking.take(key)?;
+        let call = Arc::new(call.repeat(request));
+        let passage = Passage::new(call, self.parking.clone());
+        passage.go_on(waiting).await
+    }
+}
+
+async fn answered(session: &Session, number: i64, response: &str) -> StatusCode {
+    let asked = session.state().answered(number);
+    let response = Message::parse(Bytes::copy_from_slice(response.as_bytes()));
+    match (asked, response) {
+        (Some(asked), Ok(Message::Response(response))) => {
+            // A server that is gone needs no answer.
+            let _ = asked.server.respond(response.with_id(&asked.id)).await;
+            StatusCode::OK
+        }
+        _ => StatusCode::NOT_FOUND,
+    }
+}
+
+fn status_only(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+impl<B> Service<Request<B>> for Errands
+where
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let errands = self.clone();
+        Box::pin(async move {
+            if request.method() != Method::POST {
+                return Ok(status_only(StatusCode::METHOD_NOT_ALLOWED));
+            }
+            let body = Limited::new(request.into_body(), MAX_BODY).collect().await;
+            let Ok(body) = body.map(|body| body.to_bytes()) else {
+                return Ok(status_only(StatusCode::BAD_REQUEST));
+            };
+            Ok(match std::str::from_utf8(&body) {
+                Ok(text) => errands.run(text).await,
+                Err(_) => status_only(StatusCode::FORBIDDEN),
+            })
+        })
+    }
+}
+
+/// A body of a client, which is up to 16 MiB by default, sealed.
+const MAX_BODY: usize = 64 * 1024 * 1024;

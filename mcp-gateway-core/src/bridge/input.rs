@@ -1,0 +1,231 @@
+use crate::jsonrpc::{self, Edits, Fields, Id, Message, Request, Response};
+use crate::protocol::{Capabilities, Method};
+use crate::upstream::{UpstreamError, object, quoted};
+
+/// What a server wants to know before it goes on.
+///
+/// See [`InputRequiredResult`][spec].
+///
+/// [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr#inputrequiredresult
+#[derive(Debug)]
+pub(super) struct InputRequired {
+    /// What it asks; the identifier of each request is its key.
+    pub(super) requests: Vec<Request>,
+    /// The JSON text of what the retry has to bring along.
+    pub(super) state: Option<String>,
+}
+
+impl InputRequired {
+    /// Reads a result; `None` when it is another one.
+    pub(super) fn read(result: &str) -> Result<Option<Self>, UpstreamError> {
+        // Most results are others, and few texts contain the word.
+        if memchr::memmem::find(result.as_bytes(), b"input_required").is_none() {
+            return Ok(None);
+        }
+        let Ok(fields) = Fields::read(result, 0..result.len()) else {
+            return Ok(None);
+        };
+        if fields.string(result, "resultType").as_deref() != Some("input_required") {
+            return Ok(None);
+        }
+        let requests = match fields.span(result, "inputRequests") {
+            Some(span) => read_requests(&result[span])?,
+            None => Vec::new(),
+        };
+        let state = fields.raw(result, "requestState").map(str::to_owned);
+        if requests.is_empty() && state.is_none() {
+            return Err(UpstreamError::invalid(
+                "it wants input, but neither asks for any nor gives a state",
+            ));
+        }
+        Ok(Some(Self { requests, state }))
+    }
+
+    /// The JSON text of the result that asks `requests`.
+    pub(super) fn write<'a>(requests: impl Iterator<Item = &'a Request>, state: &str) -> String {
+        let asked: Vec<_> = requests
+            .map(|request| {
+                let method = quoted(request.method().as_str());
+                let params = request.params().object();
+                let params = params.map_or("{}", |span| &request.text()[span]);
+                let body = object(&[("method", method.into()), ("params", params.into())]);
+                (key(request), body)
+            })
+            .collect();
+        let asked: Vec<_> = asked
+            .iter()
+            .map(|(key, body)| (&**key, body.into()))
+            .collect();
+        object(&[
+            ("resultType", "\"input_required\"".into()),
+            ("inputRequests", object(&asked).into()),
+            ("requestState", quoted(state).into()),
+        ])
+    }
+}
+
+fn read_requests(text: &str) -> Result<Vec<Request>, UpstreamError> {
+    let invalid = |error| UpstreamError::invalid(format_args!("inputRequests: {error}"));
+    let keyed = Fields::read(text, 0..text.len()).map_err(invalid)?;
+    let read = |(key, span): (&str, std::ops::Range<usize>)| {
+        let body = &text[span];
+        let fields = Fields::read(body, 0..body.len()).map_err(invalid)?;
+        let method = fields.string(body, "method");
+        let method = method.ok_or_else(|| UpstreamError::invalid("inputRequests: no method"))?;
+        let params = fields.raw(body, "params").unwrap_or("{}");
+        Ok(Request::new(
+            &Id::from(key),
+            &Method::from(&*method),
+            params,
+        ))
+    };
+    keyed.iter(text).map(read).collect()
+}
+
+/// The key by which `request` is known among those that are asked together.
+pub(super) fn key(request: &Request) -> String {
+    let id = request.id();
+    id.as_str().map_or_else(|| id.to_token(), str::to_owned)
+}
+
+/// Whether a client of those capabilities can be asked `request`.
+pub(super) fn is_permitted(request: &Request, capabilities: &Capabilities) -> bool {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else can be asked")]
+    match request.method() {
+        Method::ElicitationCreate if is_url(request) => capabilities.elicitation_url(),
+        Method::ElicitationCreate => capabilities.elicitation_form(),
+        Method::RootsList => capabilities.roots(),
+        Method::SamplingCreateMessage => capabilities.sampling(),
+        _ => false,
+    }
+}
+
+/// The JSON text of the capabilities that a client needs to be asked `request`.
+pub(super) fn capability(request: &Request) -> Option<&'static str> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else can be asked")]
+    match request.method() {
+        Method::ElicitationCreate if is_url(request) => Some(r#"{"elicitation":{"url":{}}}"#),
+        Method::ElicitationCreate => Some(r#"{"elicitation":{"form":{}}}"#),
+        Method::RootsList => Some(r#"{"roots":{}}"#),
+        Method::SamplingCreateMessage => Some(r#"{"sampling":{}}"#),
+        _ => None,
+    }
+}
+
+fn is_url(request: &Request) -> bool {
+    request.param("mode") == Some("\"url\"")
+}
+
+/// The request as a client of the legacy era has to see it.
+///
+/// An address that a person is to visit has an identifier there, by which the server could say that
+/// it was visited; servers of the modern era do not.
+pub(super) fn for_legacy(request: Request) -> Request {
+    let Some(span) = request.params().object() else {
+        return request;
+    };
+    if request.method() != &Method::ElicitationCreate
+        || !is_url(&request)
+        || request.param("elicitationId").is_some()
+    {
+        return request;
+    }
+    let mut edits = Edits::new();
+    let id = format!("\"elicitationId\":{},", quoted(&key(&request)));
+    edits.insert(span.start + 1, id);
+    match Message::parse(edits.apply(&request.bytes())) {
+        Ok(Message::Request(request)) => request,
+        _ => request,
+    }
+}
+
+/// The JSON text of the answer to `request` in a retry.
+pub(super) fn answer<'a>(
+    request: &Request,
+    response: &'a Response,
+) -> Result<&'a str, UpstreamError> {
+    match (response.result(), request.method()) {
+        (Ok(result), _) => Ok(result),
+        // The modern era has no errors here; a person who could not be asked has not decided.
+        (Err(_), Method::ElicitationCreate) => Ok("{\"action\":\"cancel\"}"),
+        (Err(error), method) => Err(UpstreamError::Unanswered {
+            detail: format!("{method}: {}", jsonrpc::ErrorObject::message_of(error)).into(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wanted_reads_back() {
+        let result = r#"{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"},"b":{"method":"elicitation/create","params":{"message":"?"}}},"requestState":"s\"1"}"#;
+        let wanted = InputRequired::read(result).unwrap().unwrap();
+        let keys: Vec<_> = wanted.requests.iter().map(key).collect();
+        assert_eq!(keys, ["a", "b"]);
+        assert_eq!(wanted.state.as_deref(), Some(r#""s\"1""#));
+        let written = InputRequired::write(wanted.requests.iter(), "s\"1");
+        let again = InputRequired::read(&written).unwrap().unwrap();
+        assert_eq!(again.requests[1].param("message"), Some("\"?\""));
+        assert_eq!(again.state, wanted.state);
+    }
+
+    #[test]
+    fn other_results_are_left_alone() {
+        for result in [
+            "{}",
+            r#"{"content":[{"text":"input_required"}]}"#,
+            r#"{"resultType":"complete","x":"input_required"}"#,
+        ] {
+            assert!(InputRequired::read(result).unwrap().is_none(), "{result}");
+        }
+        for result in [
+            r#"{"resultType":"input_required"}"#,
+            r#"{"resultType":"input_required","inputRequests":[]}"#,
+            r#"{"resultType":"input_required","inputRequests":{"a":{}}}"#,
+            r#"{"resultType":"input_required","inputRequests":{"a":1}}"#,
+        ] {
+            assert!(InputRequired::read(result).is_err(), "{result}");
+        }
+    }
+
+    #[test]
+    fn clients_are_asked_what_they_can_answer() {
+        let ask = |method: &str, params: &str, capabilities: &str| {
+            let request = Request::new(&Id::from("k"), &Method::from(method), params);
+            is_permitted(&request, &Capabilities::parse(capabilities).unwrap())
+        };
+        let url = r#"{"mode":"url","url":"https://a.example"}"#;
+        let table = [
+            ("elicitation/create", "{}", r#"{"elicitation":{}}"#, true),
+            ("elicitation/create", url, r#"{"elicitation":{}}"#, false),
+            (
+                "elicitation/create",
+                url,
+                r#"{"elicitation":{"url":{}}}"#,
+                true,
+            ),
+            (
+                "elicitation/create",
+                "{}",
+                r#"{"elicitation":{"url":{}}}"#,
+                false,
+            ),
+            ("roots/list", "{}", r#"{"sampling":{}}"#, false),
+            ("sampling/createMessage", "{}", r#"{"sampling":{}}"#, true),
+            ("tools/call", "{}", r#"{"sampling":{}}"#, false),
+        ];
+        for (method, params, capabilities, expected) in table {
+            let permitted = ask(method, params, capabilities);
+            assert_eq!(permitted, expected, "{method} {params} {capabilities}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_an_identifier_in_the_legacy_era() {
+        let params = r#"{"mode":"url","url":"https://a.example","message":"m"}"#;
+        let request = Request::new(&Id::from("k"), &Method::ElicitationCreate, params);
+        assert_eq!(for_legacy(request).param("elicitationId"), Some("\"k\""));
+    }
+}

@@ -1,0 +1,294 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use http::StatusCode;
+use serde_json::json;
+use tokio::time;
+
+use super::Parking;
+use super::crossing::Crossing;
+use super::input::{self, InputRequired};
+use super::parking::{Found, Waiting};
+use super::ticket::{self, INPUT_RESPONSES, REQUEST_STATE};
+use crate::call::Prepared;
+use crate::jsonrpc::{ErrorObject, Fields, Id, Notification, Request, Response, code};
+use crate::protocol::Method;
+use crate::reply::{self, Event, Events, ServerRequest};
+use crate::upstream::UpstreamError;
+use crate::{Call, Reply};
+
+/// Carries the reply of a server of the legacy era to a client of the modern era.
+///
+/// Where the server asks something, the call is parked and its client is told so.
+pub(crate) struct Passage {
+    call: Arc<Call<Prepared>>,
+    crossing: Crossing,
+    parking: Parking,
+    /// What the client would have had to declare to be asked what the server wanted to know.
+    missing: Option<&'static str>,
+}
+
+/// What a client has brought along for a parked call.
+pub(crate) enum TakenUp {
+    /// The call goes on.
+    GoesOn(Reply),
+    /// The server is to be called again.
+    Again(Call<Prepared>),
+}
+
+impl Passage {
+    pub(crate) fn new(call: Arc<Call<Prepared>>, parking: Parking) -> Self {
+        Self {
+            crossing: Crossing::of(&call),
+            call,
+            parking,
+            missing: None,
+        }
+    }
+
+    /// The reply as the client is to see it.
+    pub(crate) async fn carry(self, reply: Reply) -> Result<Reply, UpstreamError> {
+        match reply {
+            Reply::Events(events) => self.settle(events).await,
+            listing @ Reply::Listing(_) => Ok(listing),
+            json @ Reply::Json { .. } => {
+                let response = super::response(json).await?;
+                Ok(self.single(&self.end(&response).await?))
+            }
+        }
+    }
+
+    /// Takes up the call that its client repeats.
+    pub(crate) async fn take_up(self) -> Result<TakenUp, UpstreamError> {
+        match self.parking.find(&self.call)? {
+            Found::Here(waiting) => self.go_on(waiting).await.map(TakenUp::GoesOn),
+            Found::There { replica, at, key } => {
+                let request = self.call.request().text();
+                let events = replica.take_up(&at, key, request).await?;
+                Ok(TakenUp::GoesOn(Reply::Events(events)))
+            }
+            Found::Nothing => self.again().map(TakenUp::Again),
+        }
+    }
+
+    /// Lets a call go on with what its client has answered.
+    pub(super) async fn go_on(self, mut waiting: Waiting) -> Result<Reply, UpstreamError> {
+        let text = self.call.request().param(INPUT_RESPONSES).unwrap_or("{}");
+        let Ok(answers) = Fields::read(text, 0..text.len()) else {
+            waiting.give_up().await;
+            return Err(UpstreamError::RequestState);
+        };
+        let mut missing = Vec::new();
+        for question in waiting.questions {
+            match answers.raw(text, &input::key(question.request())) {
+                // A server that is gone says so by the end of its events.
+                Some(answer) => drop(question.answer(answer).await),
+                None => missing.push(question),
+            }
+        }
+        waiting.questions = missing;
+        if !waiting.questions.is_empty() {
+            // "... the server SHOULD respond with a new InputRequiredResult."
+            let response = self.park(waiting).await?;
+            return Ok(self.single(&response));
+        }
+        self.settle(waiting.events).await
+    }
+
+    /// The call without what its client brought along, for a server that wanted to be called again
+    /// after a person has visited an address.
+    fn again(&self) -> Result<Call<Prepared>, UpstreamError> {
+        let text = self.call.request().param(INPUT_RESPONSES).unwrap_or("{}");
+        let answers = Fields::read(text, 0..text.len()).unwrap_or_default();
+        for (_, span) in answers.iter(text) {
+            let answer = &text[span];
+            let fields = Fields::read(answer, 0..answer.len()).unwrap_or_default();
+            if fields.string(answer, "action").as_deref() != Some("accept") {
+                let detail = "nobody has visited the address".into();
+                return Err(UpstreamError::Unanswered { detail });
+            }
+        }
+        let request = self.call.request();
+        let members = [(INPUT_RESPONSES, None), (REQUEST_STATE, None)];
+        Ok(self
+            .call
+            .repeat(request.with_params(request.id(), &members)))
+    }
+
+    /// The reply to which `events` belong: one response, if that comes soon.
+    async fn settle(self, events: Events) -> Result<Reply, UpstreamError> {
+        let carried = Carried {
+            passage: self,
+            events: Some(events),
+            ready: VecDeque::new(),
+        };
+        let mut events = carried.into_events();
+        let status = |response: &Response| crate::problem::status_of(response);
+        match time::timeout(PATIENCE, events.next()).await {
+            Ok(Some(Ok(Event::Response(response)))) => {
+                Ok(reply::single(status(&response), &response))
+            }
+            Ok(Some(Ok(first))) => Ok(Reply::Events(Events::new(
+                stream::iter([Ok(first)]).chain(events),
+            ))),
+            Ok(Some(Err(error))) => Err(error),
+            Ok(None) => Err(UpstreamError::Closed),
+            Err(_) => Ok(Reply::Events(events)),
+        }
+    }
+
+    fn single(&self, response: &Response) -> Reply {
+        let status = match response.result() {
+            Ok(_) => StatusCode::OK,
+            Err(_) => self.crossing.status(response),
+        };
+        reply::single(status, response)
+    }
+
+    /// What `question` becomes; `None` when it has been refused.
+    async fn permitted(&mut self, question: ServerRequest) -> Option<ServerRequest> {
+        let request = question.request();
+        let permitted = ticket::may_ask(self.call.request().method())
+            && input::is_permitted(request, self.call.client().capabilities());
+        if permitted {
+            return Some(question);
+        }
+        self.missing = self.missing.or_else(|| input::capability(request));
+        let message = "the client cannot be asked this";
+        let error = ErrorObject::new(code::METHOD_NOT_FOUND, message);
+        // A server that is gone needs no answer.
+        let _ = question.refuse(&error).await;
+        None
+    }
+
+    /// Parks the call; returns the response that says so.
+    async fn park(&self, waiting: Waiting) -> Result<Response, UpstreamError> {
+        let asked: Vec<_> = waiting
+            .questions
+            .iter()
+            .map(|question| question.request().clone())
+            .collect();
+        let state = self.parking.park(&self.call, waiting).await?;
+        let result = InputRequired::write(asked.iter(), &state);
+        Ok(Response::new(self.call.request().id(), &result))
+    }
+
+    /// The response as the client is to see it.
+    async fn end(&self, response: &Response) -> Result<Response, UpstreamError> {
+        let id = self.call.request().id();
+        if let Some(addresses) = self.addresses(response) {
+            let state = self.parking.again(&self.call)?;
+            let result = InputRequired::write(addresses.iter(), &state);
+            return Ok(Response::new(id, &result));
+        }
+        if let (Some(missing), Err(_)) = (self.missing, response.result()) {
+            let missing: serde_json::Value = serde_json::from_str(missing).unwrap_or_default();
+            let message = "The call needs capabilities that the client has not declared";
+            let error = ErrorObject::new(code::MISSING_CAPABILITY, message)
+                .with_data(json!({ "requiredCapabilities": missing }));
+            return Ok(Response::from_error(id, &error));
+        }
+        Ok(self.crossing.response(response)?.with_id(id))
+    }
+
+    /// The addresses that a person has to visit before the server can be called.
+    fn addresses(&self, response: &Response) -> Option<Vec<Request>> {
+        let error = response.result().err()?;
+        if ErrorObject::code_of(error) != code::URL_ELICITATION_REQUIRED
+            || !ticket::may_ask(self.call.request().method())
+            || !self.call.client().capabilities().elicitation_url()
+        {
+            return None;
+        }
+        let error: serde_json::Value = serde_json::from_str(error).ok()?;
+        let elicitations = error["data"]["elicitations"].as_array()?;
+        let question = |(at, params): (usize, &serde_json::Value)| {
+            let id = Id::from(&*format!("address-{at}"));
+            Request::new(&id, &Method::ElicitationCreate, &params.to_string())
+        };
+        let questions: Vec<_> = elicitations.iter().enumerate().map(question).collect();
+        (!questions.is_empty()).then_some(questions)
+    }
+}
+
+/// The events of a reply on their way.
+struct Carried {
+    passage: Passage,
+    /// What the server sends; `None` when nothing follows.
+    events: Option<Events>,
+    ready: VecDeque<Event>,
+}
+
+impl Carried {
+    fn into_events(self) -> Events {
+        Events::new(stream::unfold(self, |mut carried| async move {
+            let item = carried.next().await.transpose()?;
+            Some((item, carried))
+        }))
+    }
+
+    async fn next(&mut self) -> Result<Option<Event>, UpstreamError> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(Some(event));
+            }
+            let Some(mut events) = self.events.take() else {
+                return Ok(None);
+            };
+            match events.next().await.unwrap_or(Err(UpstreamError::Closed))? {
+                Event::Notification(notification) => {
+                    self.notified(notification);
+                    self.events = Some(events);
+                }
+                Event::Request(question) => match self.passage.permitted(question).await {
+                    Some(question) => self.asked(question, events).await?,
+                    None => self.events = Some(events),
+                },
+                Event::Response(response) => {
+                    let response = self.passage.end(&response).await?;
+                    return Ok(Some(Event::Response(response)));
+                }
+            }
+        }
+    }
+
+    fn notified(&mut self, notification: Notification) {
+        let notification = self.passage.crossing.notification(notification);
+        self.ready.extend(notification.map(Event::Notification));
+    }
+
+    /// Parks the call, with everything that the server has asked by now.
+    async fn asked(
+        &mut self,
+        question: ServerRequest,
+        mut events: Events,
+    ) -> Result<(), UpstreamError> {
+        let mut questions = vec![question];
+        // A server that asks several things at once sends them one after the other.
+        while let Ok(event) = time::timeout(TOGETHER, events.next()).await {
+            match event.unwrap_or(Err(UpstreamError::Closed))? {
+                Event::Notification(notification) => self.notified(notification),
+                Event::Request(question) => {
+                    questions.extend(self.passage.permitted(question).await);
+                }
+                // The server has not waited for the answers.
+                Event::Response(response) => {
+                    let response = self.passage.end(&response).await?;
+                    self.ready.push_back(Event::Response(response));
+                    return Ok(());
+                }
+            }
+        }
+        let response = self.passage.park(Waiting { questions, events }).await?;
+        self.ready.push_back(Event::Response(response));
+        Ok(())
+    }
+}
+
+/// How long after a question another one may come to be asked together with it.
+const TOGETHER: Duration = Duration::from_millis(20);
+
+/// How long is waited for a response before the reply becomes a stream, which can be kept alive.
+const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,55 @@
+use serde_json::Value;
+
+/// The JSON text of `value` in a form that is the same however it was written: without spaces, and
+/// with the keys of objects in order.
+pub(crate) fn canonical(value: &Value) -> String {
+    let mut json = String::new();
+    write_sorted(value, &mut json);
+    json
+}
+
+/// Writes `value` with the keys of its objects in order.
+///
+/// A [`Map`](serde_json::Map) sorts them by itself unless some crate of the build asks for
+/// `serde_json/preserve_order`.
+fn write_sorted(value: &Value, json: &mut String) {
+    match value {
+        Value::Array(items) => {
+            let separators = std::iter::once("[").chain(std::iter::repeat(","));
+            for (separator, item) in separators.zip(items) {
+                json.push_str(separator);
+                write_sorted(item, json);
+            }
+            json.push_str(if items.is_empty() { "[]" } else { "]" });
+        }
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by_key(|(key, _)| *key);
+            let separators = std::iter::once("{").chain(std::iter::repeat(","));
+            for (separator, (key, value)) in separators.zip(&members) {
+                json.push_str(separator);
+                json.push_str(&Value::from(key.as_str()).to_string());
+                json.push(':');
+                write_sorted(value, json);
+            }
+            json.push_str(if members.is_empty() { "{}" } else { "}" });
+        }
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {
+            json.push_str(&value.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_does_not_matter_how_a_value_was_written() {
+        let value = serde_json::from_str(r#" {"b":[1, "x", {}], "a":{"d":null,"c":[]}} "#).unwrap();
+        assert_eq!(
+            canonical(&value),
+            r#"{"a":{"c":[],"d":null},"b":[1,"x",{}]}"#
+        );
+    }
+}

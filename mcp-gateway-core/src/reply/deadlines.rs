@@ -1,0 +1,147 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::{Stream, StreamExt, stream};
+use tokio::sync::Notify;
+use tokio::time::{self, Instant};
+
+use super::{Event, Respond, ServerRequest};
+use crate::jsonrpc::{Notification, Response};
+use crate::upstream::UpstreamError;
+
+/// Lets `messages` fail when the server says nothing for `silence`, or has not ended at `end`.
+///
+/// While a client is asked something, the server has nothing to say.
+pub(super) fn with_deadlines(
+    messages: impl Stream<Item = Result<Event, UpstreamError>> + Send + Unpin + 'static,
+    silence: Duration,
+    end: Instant,
+) -> impl Stream<Item = Result<Event, UpstreamError>> + Send + 'static {
+    let questions = Arc::new(Questions::default());
+    stream::unfold(Some((messages, questions)), move |state| async move {
+        let (mut messages, questions) = state?;
+        loop {
+            let until = match questions.open.load(Ordering::Acquire) {
+                0 => end.min(Instant::now() + silence),
+                _ => end,
+            };
+            let item = tokio::select! {
+                biased;
+                item = messages.next() => item?,
+                () = questions.answered.notified() => continue,
+                () = time::sleep_until(until) => return Some((Err(UpstreamError::Timeout), None)),
+            };
+            let item = item.map(|event| Questions::watch(&questions, event));
+            return Some((item, Some((messages, questions))));
+        }
+    })
+}
+
+/// What a server has asked, and nobody has answered.
+#[derive(Debug, Default)]
+struct Questions {
+    open: AtomicUsize,
+    answered: Notify,
+}
+
+impl Questions {
+    fn watch(this: &Arc<Self>, event: Event) -> Event {
+        let Event::Request(request) = event else {
+            return event;
+        };
+        this.open.fetch_add(1, Ordering::AcqRel);
+        let (request, _, server) = request.into_parts();
+        let open = Open(Arc::clone(this));
+        Event::Request(ServerRequest::new(
+            request,
+            Arc::new(Watched { server, open }),
+        ))
+    }
+}
+
+/// A question, for as long as somebody could answer it.
+#[derive(Debug)]
+struct Open(Arc<Questions>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
+        self.0.answered.notify_one();
+    }
+}
+
+#[derive(Debug)]
+struct Watched {
+    server: Arc<dyn Respond>,
+    #[expect(dead_code, reason = "it tells when it is dropped")]
+    open: Open,
+}
+
+#[async_trait]
+impl Respond for Watched {
+    async fn respond(&self, response: Response) -> Result<(), UpstreamError> {
+        self.server.respond(response).await
+    }
+
+    async fn notify(&self, notification: Notification) -> Result<(), UpstreamError> {
+        self.server.notify(notification).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jsonrpc::{Id, Request};
+    use crate::protocol::Method;
+
+    #[derive(Debug)]
+    struct Server;
+
+    #[async_trait]
+    impl Respond for Server {
+        async fn respond(&self, _: Response) -> Result<(), UpstreamError> {
+            Ok(())
+        }
+    }
+
+    fn question() -> Event {
+        let request = Request::new(&Id::from(1), &Method::RootsList, "{}");
+        Event::Request(ServerRequest::new(request, Arc::new(Server)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_waits_for_an_answer_is_not_silent() {
+        let started = Instant::now();
+        let messages = stream::iter([Ok(question())]).chain(stream::pending());
+        let (silence, end) = (Duration::from_secs(10), started + Duration::from_secs(1000));
+        let mut messages = Box::pin(with_deadlines(messages, silence, end));
+        let Some(Ok(Event::Request(asked))) = messages.next().await else {
+            panic!("the question is lost");
+        };
+        let answer = async {
+            time::sleep(Duration::from_secs(100)).await;
+            drop(asked);
+        };
+        let (next, ()) = tokio::join!(messages.next(), answer);
+        assert!(matches!(next, Some(Err(UpstreamError::Timeout))));
+        assert_eq!(started.elapsed(), Duration::from_secs(110));
+        assert!(messages.next().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_answers_for_ever() {
+        let started = Instant::now();
+        let messages = stream::iter([Ok(question())]).chain(stream::pending());
+        let (silence, end) = (Duration::from_secs(10), started + Duration::from_secs(50));
+        let mut messages = Box::pin(with_deadlines(messages, silence, end));
+        let asked = messages.next().await;
+        assert!(matches!(
+            messages.next().await,
+            Some(Err(UpstreamError::Timeout))
+        ));
+        assert_eq!(started.elapsed(), Duration::from_secs(50));
+        drop(asked);
+    }
+}
