@@ -6,8 +6,8 @@
 //!
 //! | server | client | |
 //! |---|---|---|
-//! | modern | legacy | `input_required` becomes requests to the client; their answers become a retry ([`asking`]) |
-//! | legacy | modern | a request parks the call, and becomes `input_required` with a sealed state; a retry with that state takes the call up again ([`parking`], [`passage`]) |
+//! | modern | legacy | `input_required` becomes requests to the client; their answers become a retry |
+//! | legacy | modern | a request parks the call, and becomes `input_required` with a sealed state; a retry with that state takes the call up again, see [`Parking`] and [`Replica`] |
 //!
 //! See [multi round-trip requests][mrtr].
 //!

@@ -32,7 +32,7 @@ use tower_service::Service;
 use self::fan_out::nameless;
 use self::resources::Resources;
 use crate::call::Routed;
-use crate::catalog::ListKind;
+use crate::catalog::{ListKind, Listing};
 use crate::jsonrpc::Fields;
 use crate::policy::Policy;
 use crate::protocol::Method;
@@ -166,6 +166,9 @@ pub struct Dispatch<S> {
     inner: S,
     shared: Arc<Shared>,
 }
+
+/// What the servers list, in the order of the gateway.
+type Listings = Vec<(Arc<str>, Arc<Listing>)>;
 
 /// What the inner service of [`Dispatch`] has to be.
 pub(crate) trait Inner:

@@ -19,6 +19,9 @@
 mod answer;
 mod body;
 mod duplex;
+mod headers;
+mod in_flight;
+mod incoming;
 mod legacy;
 mod modern;
 mod pump;
@@ -44,6 +47,8 @@ use tower_service::Service;
 pub(crate) use self::answer::{error, event_stream};
 pub use self::body::Body;
 pub use self::duplex::serve_lines;
+pub use self::headers::is_forwardable;
+use self::headers::{accepts, forwarded, takes_events};
 use self::legacy::Legacy;
 use self::modern::HeaderVersion;
 use self::request_error::BODY_TIMEOUT;
@@ -52,7 +57,7 @@ use self::sse_channel::Channels;
 pub(crate) use self::stream::modern as reply_events;
 use crate::auth::{Authenticated, Principal};
 use crate::jsonrpc::{Message, Request as Rpc};
-use crate::protocol::header::{MCP_PARAM_PREFIX, MCP_SESSION_ID};
+use crate::protocol::header::MCP_SESSION_ID;
 use crate::protocol::{Era, Method as RpcMethod, meta};
 use crate::session::Sessions;
 use crate::{BoxError, BoxFuture, Call, Caller, Drain, Error, Reply};
@@ -364,48 +369,6 @@ where
     }
 }
 
-/// Whether a client takes `media_type`; one that does not say takes anything.
-fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
-    let mut values = headers.get_all(header::ACCEPT).iter().peekable();
-    if values.peek().is_none() {
-        return true;
-    }
-    let (kind, _) = media_type.split_once('/').unwrap_or((media_type, ""));
-    let takes = |range: &str| {
-        let essence = range.split(';').next().unwrap_or_default().trim();
-        let all_of = essence.strip_suffix("/*");
-        essence.eq_ignore_ascii_case(media_type)
-            || all_of.is_some_and(|all| all == "*" || all.eq_ignore_ascii_case(kind))
-    };
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(takes)
-}
-
-fn takes_events(headers: &HeaderMap) -> bool {
-    accepts(headers, "text/event-stream")
-}
-
-/// Whether a header of the name can be passed on to servers, where a gateway is told to.
-///
-/// Those cannot that belong to a connection, to the protocol, or to who the caller is here.
-#[must_use]
-pub fn is_forwardable(name: &HeaderName) -> bool {
-    !NEVER_FORWARDED.contains(name)
-}
-
-/// The headers of a request that may be passed on.
-fn forwarded(headers: &HeaderMap, allowed: &[HeaderName]) -> HeaderMap {
-    let mut forwarded = HeaderMap::new();
-    for (name, value) in headers {
-        if name.as_str().starts_with(MCP_PARAM_PREFIX) || allowed.contains(name) {
-            forwarded.append(name, value.clone());
-        }
-    }
-    forwarded
-}
-
 /// The response future of [`Endpoint`].
 #[must_use = "futures do nothing unless polled"]
 pub struct EndpointFuture(BoxFuture<'static, Result<Response<Body>, Error>>);
@@ -426,30 +389,3 @@ impl fmt::Debug for EndpointFuture {
 
 /// Arguments with a document or an image in them fit.
 const DEFAULT_MAX_BODY: usize = 16 * 1024 * 1024;
-
-/// Headers that belong to a connection, to the protocol, or to who the caller is here.
-const NEVER_FORWARDED: [HeaderName; 23] = [
-    crate::protocol::header::MCP_NAME,
-    header::ACCEPT,
-    header::ACCEPT_ENCODING,
-    header::AUTHORIZATION,
-    header::CONNECTION,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LENGTH,
-    header::CONTENT_TYPE,
-    header::COOKIE,
-    header::EXPECT,
-    header::HOST,
-    header::ORIGIN,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    crate::protocol::header::LAST_EVENT_ID,
-    crate::protocol::header::MCP_METHOD,
-    crate::protocol::header::MCP_PROTOCOL_VERSION,
-    MCP_SESSION_ID,
-];

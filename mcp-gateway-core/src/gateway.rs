@@ -1,23 +1,28 @@
+mod cors;
+mod settings;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderName, Method, Request, Response, header};
+use http::{HeaderName, Request, Response, header};
 use tower::{ServiceBuilder, ServiceExt};
-use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+use tower_http::cors::CorsLayer;
 use tower_layer::{Identity as NoLayer, Layer, Stack};
 use tower_service::Service;
 
+use self::cors::cors;
+use self::settings::Settings;
 use crate::auth::{AuthVerifier, AuthenticateLayer};
 use crate::call::Routed;
 use crate::credential::{AttachCredentials, AttachCredentialsLayer, CredentialResolver};
-use crate::dispatch::{Dispatch, DispatchLayer, Identity};
+use crate::dispatch::{Dispatch, Identity};
 use crate::endpoint::{Body, EndpointLayer, serve_lines};
-use crate::guard::{self, Guard};
+use crate::guard::Guard;
 use crate::observe::{Observe, ObserveLayer, Observer};
 use crate::policy::{AllowAll, Authorize, AuthorizeLayer, Policy};
-use crate::protocol::{Era, header as mcp};
+use crate::protocol::Era;
 use crate::route::ToolRouter;
 use crate::session::Sessions;
 use crate::upstream::{Forward, ServerPool};
@@ -222,24 +227,6 @@ pub struct GatewayBuilder<C = NoLayer, R = NoLayer> {
     routed: ServiceBuilder<R>,
 }
 
-#[derive(Debug)]
-struct Settings {
-    verifier: Arc<dyn AuthVerifier>,
-    router: Arc<dyn ToolRouter>,
-    resolver: Arc<dyn CredentialResolver>,
-    pool: ServerPool,
-    sessions: Sessions,
-    policy: Arc<dyn Policy>,
-    observer: Option<Arc<dyn Observer>>,
-    name: Arc<str>,
-    identity: Identity,
-    guard: Guard,
-    drain: Drain,
-    max_body: Option<usize>,
-    headers: Vec<HeaderName>,
-    page_size: Option<usize>,
-}
-
 impl<C, R> GatewayBuilder<C, R> {
     /// Names the gateway; sessions of one gateway are of no use at another. `default` by default.
     pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
@@ -399,44 +386,5 @@ impl<C, R> GatewayBuilder<C, R> {
     }
 }
 
-impl Settings {
-    fn dispatch(&self) -> DispatchLayer {
-        let dispatch = DispatchLayer::new(Arc::clone(&self.router), Arc::clone(&self.policy))
-            .with_identity(self.identity.clone());
-        match self.page_size {
-            Some(entries) => dispatch.with_page_size(entries),
-            None => dispatch,
-        }
-    }
-
-    fn endpoint(&self) -> EndpointLayer {
-        let endpoint = EndpointLayer::new(Arc::clone(&self.name), self.sessions.clone())
-            .with_drain(self.drain.clone())
-            .with_forwarded_headers(self.headers.iter().cloned());
-        match self.max_body {
-            Some(bytes) => endpoint.with_max_body(bytes),
-            None => endpoint,
-        }
-    }
-}
-
 /// A service that may be observed.
 pub type MaybeObserve<S> = tower::util::Either<Observe<S>, S>;
-
-/// What web pages may do that may call the gateway.
-fn cors(guard: Arc<Guard>) -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::predicate(move |origin, parts| {
-            guard.may_call(origin.as_bytes(), guard::authority(parts).as_deref())
-        }))
-        .allow_methods([Method::DELETE, Method::GET, Method::POST])
-        // The headers that mirror arguments have names of the servers' own.
-        .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([
-            header::RETRY_AFTER,
-            header::WWW_AUTHENTICATE,
-            mcp::MCP_PROTOCOL_VERSION,
-            mcp::MCP_SESSION_ID,
-        ])
-        .max_age(std::time::Duration::from_secs(600))
-}

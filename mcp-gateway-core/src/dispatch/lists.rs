@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 
 use super::fan_out::{answered, unknown_method};
-use super::{Inner, Shared};
+use super::{Inner, Listings, Shared};
 use crate::catalog::{CacheScope, Entry, ListKind, Listing};
 use crate::endpoint::RequestError;
 use crate::jsonrpc::{Message, Response};
@@ -17,9 +17,6 @@ use crate::reply;
 use crate::route::Target;
 use crate::upstream::{UpstreamError, object, quoted};
 use crate::{Call, Error, Reply};
-
-/// What the servers list, in the order of the gateway.
-pub(super) type Listings = Vec<(Arc<str>, Arc<Listing>)>;
 
 impl Shared {
     /// One page of what all servers list.

@@ -1,8 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::lists::Listings;
-use super::{Inner, Shared, send};
+use super::{Inner, Listings, Shared, send};
 use crate::call::Routed;
 use crate::catalog::ListKind;
 use crate::jsonrpc::{Fields, Message, code};

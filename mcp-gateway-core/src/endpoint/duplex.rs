@@ -9,9 +9,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
 use tower::ServiceExt;
 
-use super::legacy::{self, Answered, Legacy};
+use super::legacy::{Answered, Legacy};
 use super::pump::{Pump, Sink};
-use super::{Calls, RequestError, answer, modern, stream};
+use super::{Calls, RequestError, answer, incoming, modern, stream};
 use crate::auth::Principal;
 use crate::jsonrpc::{Id, Message, Notification, Request};
 use crate::protocol::{Era, Method, meta};
@@ -77,7 +77,7 @@ impl<S: Calls> Duplex<S> {
             }
             Message::Response(response) => {
                 if let Some(begun) = self.session.get() {
-                    legacy::answered(&begun.session, &begun.id, &response).await;
+                    incoming::answered(&begun.session, &begun.id, &response).await;
                 }
             }
         }
@@ -89,7 +89,7 @@ impl<S: Calls> Duplex<S> {
 
     async fn notified(&self, notification: &Notification) {
         if let Some(begun) = self.session.get() {
-            legacy::notified(&begun.session, notification).await;
+            incoming::notified(&begun.session, notification).await;
         } else if notification.method() == &Method::Cancelled
             && let Some(id) = notification.param("requestId").and_then(Id::from_token)
             && let Some(cancellation) = self.calls().remove(&id)

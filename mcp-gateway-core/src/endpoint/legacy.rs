@@ -9,20 +9,22 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt;
 
+use super::headers::{accepts, takes_events};
+use super::in_flight::InFlight;
+use super::incoming::{answered, notified};
 use super::modern::{HeaderVersion, check_level};
 use super::pump::{Pump, Sink};
-use super::{Body, Calls, RequestError, accepts, answer, stream, takes_events};
+use super::{Body, Calls, RequestError, answer, stream};
 use crate::auth::Principal;
-use crate::bridge::HandedAnswer;
-use crate::jsonrpc::{ErrorObject, Id, Message, Notification, Request, Response as Rpc};
+use crate::jsonrpc::{ErrorObject, Id, Message, Request, Response as Rpc};
 use crate::protocol::header::{LAST_EVENT_ID, MCP_SESSION_ID};
 use crate::protocol::{Capabilities, Era, Method, Version, meta};
 use crate::reply::{Events, JsonBody};
 use crate::route::RouteError;
-use crate::session::{Claims, Session, Sessions, Waiting};
+use crate::session::{Claims, Session, Sessions};
 use crate::task::Task;
 use crate::upstream::{Filter, object, quoted};
-use crate::{Call, Caller, Cancellation, Client, Drain, Error, Reply, reply};
+use crate::{Call, Caller, Client, Drain, Error, Reply, reply};
 
 /// What serves the sessions of a principal.
 #[derive(Clone, Debug)]
@@ -347,90 +349,8 @@ impl<S: Calls> Legacy<S> {
     }
 }
 
-/// Takes a notification of the client.
-pub(super) async fn notified(session: &Session, notification: &Notification) {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the others go to servers")]
-    match notification.method() {
-        Method::Cancelled => {
-            if let Some(id) = notification.param("requestId").and_then(Id::from_token) {
-                session.state().cancel_call(&id);
-            }
-        }
-        Method::Initialized => {}
-        Method::Progress => {
-            let token = notification.param("progressToken").unwrap_or_default();
-            let asked = session.state().asked_progress(token);
-            if let Some(asked) = asked {
-                // A server that is gone needs no progress.
-                let _ = asked.server.notify(notification.clone()).await;
-            }
-        }
-        _ => {
-            for attached in session.attached() {
-                attached.notify(notification).await;
-            }
-        }
-    }
-}
-
-/// Takes an answer of the client, in the session that it knows as `session_id`, to what a server
-/// asked.
-pub(super) async fn answered(session: &Session, session_id: &str, response: &Rpc) {
-    match response.id().and_then(|id| session.waiting(id)) {
-        Some(Waiting::Here(asked)) => {
-            // A server that is gone needs no answer.
-            let _ = asked.server.respond(response.with_id(&asked.id)).await;
-        }
-        Some(Waiting::There {
-            replica,
-            at,
-            number,
-        }) => {
-            let claims = session.claims();
-            let answer = HandedAnswer {
-                session: session_id,
-                principal: claims.principal.subject(),
-                gateway: &claims.gateway,
-                response: response.text(),
-            };
-            if let Err(error) = replica.hand_answer(&at, number, &answer).await {
-                tracing::warn!(%error, "the answer of a client is lost");
-            }
-        }
-        None => tracing::debug!(id = ?response.id(), "the client answers what nobody asked"),
-    }
-}
-
 fn cancelled(id: &Id) -> Bytes {
     ErrorObject::new(CANCELLED, "the client cancelled the request").to_response(Some(id))
-}
-
-/// A request that is being answered, and can be cancelled until then.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    session: Arc<Session>,
-    id: Id,
-    pub(super) cancellation: Cancellation,
-}
-
-impl InFlight {
-    fn begin(session: &Arc<Session>, id: &Id) -> Result<Self, RequestError> {
-        let cancellation = session
-            .state()
-            .begin_call(id)
-            .ok_or(RequestError::DuplicateId)?;
-        Ok(Self {
-            session: Arc::clone(session),
-            id: id.clone(),
-            cancellation,
-        })
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.session.state().end_call(&self.id);
-    }
 }
 
 /// The code that the language server protocol has for it; MCP has none.

@@ -5,7 +5,7 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
 use super::answer;
-use super::legacy::InFlight;
+use super::in_flight::InFlight;
 use crate::jsonrpc::Id;
 use crate::protocol::Method;
 use crate::reply::{Event, Events};

@@ -1,3 +1,5 @@
+mod stream;
+
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -5,11 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream;
 use http::StatusCode;
 use tokio::sync::broadcast;
 use tokio::time;
 
+use self::stream::messages;
 use super::cancel::Cancel;
 use super::conversation::{Conversation, SendError};
 use super::http::{self as over_http, Answer, EventStream, HttpServer};
@@ -18,7 +20,7 @@ use super::{Facts, HttpBody, UpstreamError, outgoing};
 use crate::call::Prepared;
 use crate::jsonrpc::{ErrorObject, Id, Message, Notification, Request, Response, code};
 use crate::protocol::{Method, meta};
-use crate::reply::{self, Event, Events, Respond, ServerRequest};
+use crate::reply::{self, Event, Respond, ServerRequest};
 use crate::signal::Signal;
 use crate::task::Task;
 use crate::{Call, Reply};
@@ -315,75 +317,6 @@ impl Drop for Asked {
     }
 }
 
-/// The stream that answers one request, resumed where the server lets it.
-struct Stream {
-    asked: Asked,
-    events: EventStream,
-    last: Option<String>,
-    retry: Duration,
-    resumptions: u32,
-}
-
-impl Stream {
-    async fn next(&mut self) -> Result<Event, UpstreamError> {
-        loop {
-            let Some(event) = self.events.next().await else {
-                self.resume().await?;
-                continue;
-            };
-            let event = event?;
-            self.retry = event.retry.unwrap_or(self.retry).min(MAX_RETRY);
-            self.last = event.id.or_else(|| self.last.take());
-            if event.data.is_empty() {
-                continue;
-            }
-            self.resumptions = 0;
-            if let Some(event) = self.asked.take(event.data).await? {
-                return Ok(event);
-            }
-        }
-    }
-
-    /// Takes up the stream where the connection broke.
-    ///
-    /// See [resumability](https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery).
-    async fn resume(&mut self) -> Result<(), UpstreamError> {
-        let Some(last) = &self.last else {
-            return Err(UpstreamError::Closed);
-        };
-        if self.resumptions == MAX_RESUMPTIONS {
-            return Err(UpstreamError::Closed);
-        }
-        self.resumptions += 1;
-        time::sleep(self.retry).await;
-        let server = &self.asked.session.server;
-        match Answer::of(server.get(Some(last)).await?)? {
-            Answer::Events(body) => {
-                self.events = EventStream::new(body, server.limit());
-                Ok(())
-            }
-            Answer::Json(_) | Answer::Other(_) => Err(UpstreamError::Closed),
-        }
-    }
-}
-
-fn messages(asked: Asked, body: HttpBody) -> Events {
-    let events = EventStream::new(body, asked.session.server.limit());
-    let stream = Stream {
-        asked,
-        events,
-        last: None,
-        retry: RETRY,
-        resumptions: 0,
-    };
-    Events::new(stream::unfold(Some(stream), |stream| async move {
-        let mut stream = stream?;
-        let item = stream.next().await;
-        let ends = matches!(item, Err(_) | Ok(Event::Response(_)));
-        Some((item, (!ends).then_some(stream)))
-    }))
-}
-
 impl fmt::Debug for HttpSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpSession")
@@ -400,9 +333,6 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many events may wait for a listener that is slow.
 const EVENTS: usize = 256;
-
-/// How often in a row a stream is resumed on which nothing new comes.
-const MAX_RESUMPTIONS: u32 = 20;
 
 /// The longest pause before a stream is opened again.
 const MAX_RETRY: Duration = Duration::from_secs(60);

@@ -3,6 +3,7 @@
 mod feed;
 mod lease;
 mod lists;
+mod wishes;
 
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

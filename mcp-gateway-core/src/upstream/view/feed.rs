@@ -4,7 +4,7 @@
 //! In the modern era that is `subscriptions/listen`, in the legacy era the stream of a session and
 //! `resources/subscribe`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio::time;
 
 use super::lists::Lists;
+use super::wishes::Wishes;
 use super::{View, lock};
 use crate::call::Prepared;
 use crate::jsonrpc::{Id, Notification, Request};
@@ -44,15 +45,6 @@ struct Shared {
     call: Mutex<Option<Arc<Call<Prepared>>>>,
 }
 
-/// What those who listen want to be told of, taken together.
-#[derive(Debug, Default)]
-struct Wishes {
-    listeners: usize,
-    uris: HashMap<String, usize>,
-    tasks: HashMap<String, usize>,
-    state: u64,
-}
-
 impl Default for Feed {
     fn default() -> Self {
         let shared = Shared {
@@ -78,61 +70,6 @@ impl Feed {
     pub(super) fn stop(&self) {
         lock(&self.task).take();
     }
-}
-
-impl Wishes {
-    fn add(&mut self, filter: &Filter) -> u64 {
-        self.listeners += 1;
-        let mut new = false;
-        let wanted = filter.resource_subscriptions.iter().map(|uri| (uri, true));
-        let wanted = wanted.chain(filter.task_ids.iter().map(|task| (task, false)));
-        for (name, is_uri) in wanted {
-            let counts = if is_uri {
-                &mut self.uris
-            } else {
-                &mut self.tasks
-            };
-            let count = counts.entry(name.clone()).or_default();
-            *count += 1;
-            new |= *count == 1;
-        }
-        self.state += u64::from(new);
-        self.state
-    }
-
-    fn remove(&mut self, filter: &Filter) {
-        self.listeners = self.listeners.saturating_sub(1);
-        let mut gone = false;
-        for uri in &filter.resource_subscriptions {
-            gone |= release(&mut self.uris, uri);
-        }
-        for task in &filter.task_ids {
-            gone |= release(&mut self.tasks, task);
-        }
-        self.state += u64::from(gone);
-    }
-
-    fn filter(&self) -> (u64, Filter) {
-        let filter = Filter {
-            resource_subscriptions: self.uris.keys().cloned().collect(),
-            task_ids: self.tasks.keys().cloned().collect(),
-            ..Filter::lists()
-        };
-        (self.state, filter)
-    }
-}
-
-/// Whether nobody wants `name` any more.
-fn release(counts: &mut HashMap<String, usize>, name: &str) -> bool {
-    let Some(count) = counts.get_mut(name) else {
-        return false;
-    };
-    *count -= 1;
-    let gone = *count == 0;
-    if gone {
-        counts.remove(name);
-    }
-    gone
 }
 
 impl View {

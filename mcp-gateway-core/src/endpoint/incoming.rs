@@ -1,0 +1,60 @@
+//! What the client of a session sends that wants no answer.
+
+use crate::bridge::HandedAnswer;
+use crate::jsonrpc::{Id, Notification, Response};
+use crate::protocol::Method;
+use crate::session::{Session, Waiting};
+
+/// Takes a notification of the client.
+pub(super) async fn notified(session: &Session, notification: &Notification) {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others go to servers")]
+    match notification.method() {
+        Method::Cancelled => {
+            if let Some(id) = notification.param("requestId").and_then(Id::from_token) {
+                session.state().cancel_call(&id);
+            }
+        }
+        Method::Initialized => {}
+        Method::Progress => {
+            let token = notification.param("progressToken").unwrap_or_default();
+            let asked = session.state().asked_progress(token);
+            if let Some(asked) = asked {
+                // A server that is gone needs no progress.
+                let _ = asked.server.notify(notification.clone()).await;
+            }
+        }
+        _ => {
+            for attached in session.attached() {
+                attached.notify(notification).await;
+            }
+        }
+    }
+}
+
+/// Takes an answer of the client, in the session that it knows as `session_id`, to what a server
+/// asked.
+pub(super) async fn answered(session: &Session, session_id: &str, response: &Response) {
+    match response.id().and_then(|id| session.waiting(id)) {
+        Some(Waiting::Here(asked)) => {
+            // A server that is gone needs no answer.
+            let _ = asked.server.respond(response.with_id(&asked.id)).await;
+        }
+        Some(Waiting::There {
+            replica,
+            at,
+            number,
+        }) => {
+            let claims = session.claims();
+            let answer = HandedAnswer {
+                session: session_id,
+                principal: claims.principal.subject(),
+                gateway: &claims.gateway,
+                response: response.text(),
+            };
+            if let Err(error) = replica.hand_answer(&at, number, &answer).await {
+                tracing::warn!(%error, "the answer of a client is lost");
+            }
+        }
+        None => tracing::debug!(id = ?response.id(), "the client answers what nobody asked"),
+    }
+}

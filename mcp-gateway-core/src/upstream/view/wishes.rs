@@ -1,0 +1,67 @@
+use std::collections::HashMap;
+
+use crate::upstream::filter::Filter;
+
+/// What those who listen want to be told of, taken together.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    pub(super) listeners: usize,
+    uris: HashMap<String, usize>,
+    tasks: HashMap<String, usize>,
+    state: u64,
+}
+
+impl Wishes {
+    pub(super) fn add(&mut self, filter: &Filter) -> u64 {
+        self.listeners += 1;
+        let mut new = false;
+        let wanted = filter.resource_subscriptions.iter().map(|uri| (uri, true));
+        let wanted = wanted.chain(filter.task_ids.iter().map(|task| (task, false)));
+        for (name, is_uri) in wanted {
+            let counts = if is_uri {
+                &mut self.uris
+            } else {
+                &mut self.tasks
+            };
+            let count = counts.entry(name.clone()).or_default();
+            *count += 1;
+            new |= *count == 1;
+        }
+        self.state += u64::from(new);
+        self.state
+    }
+
+    pub(super) fn remove(&mut self, filter: &Filter) {
+        self.listeners = self.listeners.saturating_sub(1);
+        let mut gone = false;
+        for uri in &filter.resource_subscriptions {
+            gone |= release(&mut self.uris, uri);
+        }
+        for task in &filter.task_ids {
+            gone |= release(&mut self.tasks, task);
+        }
+        self.state += u64::from(gone);
+    }
+
+    pub(super) fn filter(&self) -> (u64, Filter) {
+        let filter = Filter {
+            resource_subscriptions: self.uris.keys().cloned().collect(),
+            task_ids: self.tasks.keys().cloned().collect(),
+            ..Filter::lists()
+        };
+        (self.state, filter)
+    }
+}
+
+/// Whether nobody wants `name` any more.
+fn release(counts: &mut HashMap<String, usize>, name: &str) -> bool {
+    let Some(count) = counts.get_mut(name) else {
+        return false;
+    };
+    *count -= 1;
+    let gone = *count == 0;
+    if gone {
+        counts.remove(name);
+    }
+    gone
+}
