@@ -98,7 +98,7 @@ pub(crate) fn single(status: StatusCode, response: &Response) -> Reply {
 /// The text of the response in which `reply` ends; what comes before it is passed over.
 pub(crate) async fn text(reply: Reply, limit: usize) -> Result<Bytes, UpstreamError> {
     match reply {
-        Reply::Json { body, .. } => body.into_text(limit).await.map_err(UpstreamError::invalid),
+        Reply::Json { body, .. } => body.into_text(limit).await.map_err(UpstreamError::of_body),
         Reply::Events(mut events) => loop {
             match events.next().await {
                 Some(Ok(Event::Response(response))) => return Ok(response.bytes()),

@@ -106,6 +106,26 @@ ensure_all() {
   for name in "${venvs[@]}"; do
     whole "$(venv_folder "$name")" install_venv "$name"
   done
+  prune
+}
+
+# Removes what no checkout has asked for in two weeks.
+prune() {
+  local name used
+  local -a old=() parts=(npm node-bootstrap "${venvs[@]}")
+  used=("$(npm_folder)" "$(venv_folder node-bootstrap)")
+  for name in "${venvs[@]}"; do
+    used+=("$(venv_folder "$name")")
+  done
+  touch --no-create "${used[@]}"
+  for name in "${parts[@]}"; do
+    mapfile -td '' -O "${#old[@]}" old < <(
+      find "$cache" -maxdepth 1 -type d -name "$name-????????????????" -mtime +14 -print0)
+  done
+  if ((${#old[@]})); then
+    log "removing ${old[*]##*/}"
+    rm -rf "${old[@]}"
+  fi
 }
 
 components() {

@@ -9,6 +9,7 @@
 //! | [`guide`] | examples in the documentation, and a place to try them in |
 //! | [`process`] | programs that run beside a test |
 //! | [`raw`] | connections on which a test writes what no client would |
+//! | [`script`] | servers that answer as a test says, byte for byte |
 //! | [`wire`] | messages over HTTP, byte for byte |
 
 pub mod conformance;
@@ -18,4 +19,5 @@ pub mod gateway;
 pub mod guide;
 pub mod process;
 pub mod raw;
+pub mod script;
 pub mod wire;

@@ -80,7 +80,12 @@ pub(crate) async fn run(args: StdioArgs) -> anyhow::Result<()> {
         },
     )?;
     let listener = TcpListener::bind(args.listen).await;
-    let listener = listener.with_context(|| format!("{} cannot be listened at", args.listen))?;
+    let listener = listener.with_context(|| {
+        format!(
+            "{} cannot be listened at; --listen chooses another address",
+            args.listen
+        )
+    })?;
     announce(listener.local_addr()?, token.as_deref())?;
 
     let drain = bridge.drain.clone();

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::fan_out::answered;
+use super::fan_out::{answered, failed};
 use super::{Inner, Shared};
 use crate::jsonrpc::Message;
 use crate::protocol::{Version, meta};
@@ -25,19 +25,23 @@ impl Shared {
             };
             answers.push((server, facts));
         }
+        let unknown = answers.iter().any(|(_, facts)| failed(facts));
         // A gateway whose servers are all down is still one, and says what it is.
         let servers = answered(answers).unwrap_or_default();
-        let result = self.described(&servers);
+        let mut capabilities = capabilities(&servers);
+        if unknown {
+            // Clients ask for tools only if there may be some, and a session outlasts a failure.
+            merge(&mut capabilities, &tools());
+        }
+        let result = self.described(&servers, capabilities);
         Ok(Reply::result(call.request().id(), &result.to_string()))
     }
 
-    fn described(&self, servers: &[(Arc<str>, Facts)]) -> Value {
-        let mut capabilities = Map::new();
-        for (_, facts) in servers {
-            if let Value::Object(more) = &facts.capabilities {
-                merge(&mut capabilities, more);
-            }
-        }
+    fn described(
+        &self,
+        servers: &[(Arc<str>, Facts)],
+        mut capabilities: Map<String, Value>,
+    ) -> Value {
         if self.router.servers().len() > 1
             && let Some(tasks) = capabilities.get_mut("tasks").and_then(Value::as_object_mut)
         {
@@ -102,6 +106,22 @@ async fn facts(reply: Reply) -> Result<Facts, UpstreamError> {
             Err(UpstreamError::invalid("it answers with something else"))
         }
     }
+}
+
+/// What the servers can do, taken together.
+fn capabilities(servers: &[(Arc<str>, Facts)]) -> Map<String, Value> {
+    let mut capabilities = Map::new();
+    for (_, facts) in servers {
+        if let Value::Object(more) = &facts.capabilities {
+            merge(&mut capabilities, more);
+        }
+    }
+    capabilities
+}
+
+/// The capabilities of a server that has tools.
+fn tools() -> Map<String, Value> {
+    Map::from_iter([("tools".to_owned(), json!({ "listChanged": true }))])
 }
 
 /// Adds the capabilities of another server: what any of them can do, the gateway can.

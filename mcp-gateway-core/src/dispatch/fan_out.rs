@@ -68,6 +68,11 @@ fn is_refusal(error: &Error) -> bool {
     matches!(error, Error::Route(_))
 }
 
+/// Whether a server did not answer that should have.
+pub(super) fn failed<T>(answer: &Result<T, Error>) -> bool {
+    answer.as_ref().is_err_and(|error| !is_refusal(error))
+}
+
 /// What the servers answered of those that did; the first failure where all of them failed.
 pub(super) fn answered<T>(answers: Answers<T>) -> Result<Vec<(Arc<str>, T)>, Error> {
     let mut failure = None;

@@ -102,8 +102,8 @@ fn kept_alive(
 }
 
 /// The response that says that the server failed in the middle of an answer.
-pub(super) fn failed(error: &UpstreamError, id: &Id) -> Bytes {
-    Problem::from(error).error.to_response(Some(id))
+pub(super) fn failed(events: &Events, error: UpstreamError, id: &Id) -> Bytes {
+    events.failure(error).error.to_response(Some(id))
 }
 
 /// Tells a server that the client cannot be asked.
@@ -120,8 +120,8 @@ pub(super) async fn without_events(mut events: Events, id: &Id) -> Bytes {
             Some(Ok(Event::Response(response))) => return response.bytes(),
             Some(Ok(Event::Notification(_))) => {}
             Some(Ok(Event::Request(request))) => refuse(&request).await,
-            Some(Err(error)) => return failed(&error, id),
-            None => return failed(&UpstreamError::Closed, id),
+            Some(Err(error)) => return failed(&events, error, id),
+            None => return failed(&events, UpstreamError::Closed, id),
         }
     }
 }

@@ -192,7 +192,7 @@ impl<S: Calls> Duplex<S> {
                     answer::refuse(&request).await;
                     continue;
                 }
-                Err(error) => (answer::failed(&error, &id), true),
+                Err(error) => (answer::failed(&events, error, &id), true),
             };
             if !self.put(text).await || last {
                 break;

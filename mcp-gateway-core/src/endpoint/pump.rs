@@ -62,7 +62,8 @@ impl Pump {
                     }
                 }
                 Err(error) => {
-                    self.sink.put(answer::failed(&error, &self.id)).await;
+                    let failed = answer::failed(&events, error, &self.id);
+                    self.sink.put(failed).await;
                     break;
                 }
             }

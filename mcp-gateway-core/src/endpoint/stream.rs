@@ -25,8 +25,8 @@ pub(crate) fn modern(events: Events, id: Id) -> impl Stream<Item = Bytes> + Send
                     answer::refuse(&request).await;
                     continue;
                 }
-                Some(Err(error)) => (answer::failed(&error, &id), false),
-                None => (answer::failed(&UpstreamError::Closed, &id), false),
+                Some(Err(error)) => (answer::failed(&events, error, &id), false),
+                None => (answer::failed(&events, UpstreamError::Closed, &id), false),
             };
             return Some((written(None, &text), goes_on.then_some((events, id))));
         }

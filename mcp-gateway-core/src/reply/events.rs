@@ -12,6 +12,7 @@ use super::deadlines::with_deadlines;
 use super::ending::{Ending, Outcome, Watchers};
 use crate::jsonrpc::{ErrorObject, Id, Notification, Request, Response};
 use crate::upstream::UpstreamError;
+use crate::{Error, Problem};
 
 /// One message of a reply.
 #[derive(Clone, Debug)]
@@ -98,6 +99,8 @@ type Messages = Pin<Box<dyn Stream<Item = Result<Event, UpstreamError>> + Send>>
 /// The messages of a reply, of which the last is the response.
 pub struct Events {
     messages: Messages,
+    /// The server that they come from, where that is one.
+    server: Option<Arc<str>>,
     watchers: Watchers,
 }
 
@@ -108,12 +111,30 @@ impl Events {
     ) -> Self {
         Self {
             messages: Box::pin(messages),
+            server: None,
             watchers: Watchers::default(),
         }
     }
 
     pub(super) fn with_deadlines(self, silence: Duration, end: Instant) -> Self {
         self.map(|messages| with_deadlines(messages, silence, end))
+    }
+
+    /// Says which server the messages come from.
+    pub(crate) fn of_server(mut self, server: Arc<str>) -> Self {
+        self.server = Some(server);
+        self
+    }
+
+    /// What a client is told when the messages end in `error`.
+    pub(crate) fn failure(&self, error: UpstreamError) -> Problem {
+        match &self.server {
+            Some(server) => Problem::from(&Error::Upstream {
+                server: Arc::clone(server),
+                source: error,
+            }),
+            None => Problem::from(&error),
+        }
     }
 
     pub(super) fn on_end(&mut self, hook: impl FnOnce(&Ending) + Send + 'static) {
@@ -127,6 +148,7 @@ impl Events {
     {
         Self {
             messages: Box::pin(change(self.messages)),
+            server: self.server,
             watchers: self.watchers,
         }
     }

@@ -42,8 +42,8 @@ pub(super) trait Conversation: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug)]
 pub(super) enum SendError {
     /// The conversation had ended before the server saw the request: another one can be begun, and
-    /// the request sent again.
-    Ended,
+    /// the request sent again. What the caller is told if that ends too is in here.
+    Ended(UpstreamError),
     /// Anything else.
     Failed(UpstreamError),
 }

@@ -101,6 +101,14 @@ impl UpstreamError {
         }
     }
 
+    /// What broke off while a document was read.
+    pub(crate) fn of_body(error: BoxError) -> Self {
+        match error.downcast::<Self>() {
+            Ok(error) => *error,
+            Err(error) => Self::invalid(error),
+        }
+    }
+
     /// Whether the server is at fault, so that it may be left alone for a while.
     #[must_use]
     pub fn is_failure(&self) -> bool {

@@ -182,7 +182,7 @@ impl Shared {
         };
         // Checked after registering: whoever shuts fails those that it finds.
         if self.ended.is_set() || self.post(encode(number)).await.is_err() {
-            return Err(SendError::Ended);
+            return Err(SendError::Ended(UpstreamError::Closed));
         }
         Ok(replies)
     }
@@ -321,8 +321,7 @@ impl Drop for Replies {
 
 fn ended(error: SendError) -> UpstreamError {
     match error {
-        SendError::Ended => UpstreamError::Closed,
-        SendError::Failed(error) => error,
+        SendError::Ended(error) | SendError::Failed(error) => error,
     }
 }
 

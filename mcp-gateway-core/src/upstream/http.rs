@@ -215,6 +215,7 @@ pub(crate) struct EventStream {
     body: HttpBody,
     reader: Reader,
     ready: VecDeque<SseEvent>,
+    broken: bool,
 }
 
 impl EventStream {
@@ -223,7 +224,13 @@ impl EventStream {
             body,
             reader: Reader::new(limit),
             ready: VecDeque::new(),
+            broken: false,
         }
+    }
+
+    /// Whether it did not end, but was cut off.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// The next event; `None` when the stream has ended or broken.
@@ -232,8 +239,9 @@ impl EventStream {
             if let Some(event) = self.ready.pop_front() {
                 return Some(Ok(event));
             }
-            let frame = self.body.frame().await?.ok()?;
-            let Ok(data) = frame.into_data() else {
+            let frame = self.body.frame().await?;
+            self.broken = frame.is_err();
+            let Ok(data) = frame.ok()?.into_data() else {
                 continue;
             };
             let mut events = Vec::new();

@@ -90,8 +90,8 @@ impl Conversation for LegacyHttp {
             }
             Answer::Json(response) => self.refused(response, asked).await,
             Answer::Events(body) => Ok(Reply::Events(messages(asked, body))),
-            Answer::Other(StatusCode::NOT_FOUND) if self.session.server.has_session() => {
-                Err(self.lost(asked))
+            Answer::Other(status @ StatusCode::NOT_FOUND) if self.session.server.has_session() => {
+                Err(self.lost(asked, status))
             }
             Answer::Other(status) => Err(over_http::no_message(status).into()),
         }
@@ -137,17 +137,17 @@ impl LegacyHttp {
         response: http::Response<HttpBody>,
         asked: Asked,
     ) -> Result<Reply, SendError> {
-        let status = response.status();
+        let (status, has_session) = (response.status(), self.session.server.has_session());
         let text = over_http::text(response.into_body(), self.session.server.limit()).await?;
         let Ok(Message::Response(error)) = Message::parse(text) else {
             return match status {
-                StatusCode::NOT_FOUND if self.session.server.has_session() => Err(self.lost(asked)),
+                StatusCode::NOT_FOUND if has_session => Err(self.lost(asked, status)),
                 _ => Err(UpstreamError::Status(status).into()),
             };
         };
         let code = error.result().err().map(ErrorObject::code_of);
-        if self.session.server.has_session() && over_http::wants_session(status, code) {
-            return Err(self.lost(asked));
+        if has_session && over_http::wants_session(status, code) {
+            return Err(self.lost(asked, status));
         }
         let reply = reply::single(status, &error.with_id(&asked.id));
         asked.answered();
@@ -155,10 +155,10 @@ impl LegacyHttp {
     }
 
     /// The server does not know the session any more, so it has not done what it was asked.
-    fn lost(&self, asked: Asked) -> SendError {
+    fn lost(&self, asked: Asked, status: StatusCode) -> SendError {
         asked.answered();
         self.session.ended.set();
-        SendError::Ended
+        SendError::Ended(UpstreamError::Status(status))
     }
 }
 

@@ -55,9 +55,11 @@ impl SseStream {
                     Err(error) => incoming.put(Err(error)).await,
                 };
                 if !wanted {
-                    break;
+                    return;
                 }
             }
+            // A stream that has ended is not noticed by posting before somebody posts.
+            incoming.put(Err(UpstreamError::Closed)).await;
         });
         let (outgoing, messages) = mpsc::channel(QUEUE);
         let output = Task::spawn(async move {

@@ -73,15 +73,15 @@ impl ModernHttp {
         }
         let code = error.result().err().map(ErrorObject::code_of);
         if over_http::wants_session(status, code) {
-            return Err(self.changed());
+            return Err(self.changed(status));
         }
         Ok(reply::single(status, &error.with_id(id)))
     }
 
     /// The server has become one of the legacy era, and has not done what it was asked.
-    fn changed(&self) -> SendError {
+    fn changed(&self, status: StatusCode) -> SendError {
         self.changed.set();
-        SendError::Ended
+        SendError::Ended(UpstreamError::Status(status))
     }
 }
 
@@ -117,8 +117,10 @@ impl Conversation for ModernHttp {
                 Ok(Reply::Events(messages(events, id.clone())))
             }
             Answer::Other(
-                StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED,
-            ) => Err(self.changed()),
+                status @ (StatusCode::BAD_REQUEST
+                | StatusCode::NOT_FOUND
+                | StatusCode::METHOD_NOT_ALLOWED),
+            ) => Err(self.changed(status)),
             Answer::Other(status) => Err(over_http::no_message(status).into()),
         }
     }

@@ -225,7 +225,11 @@ impl Service<Call<Prepared>> for Forward {
                 Some(found) => found.send(call).await,
                 None => Err(UpstreamError::NotFound),
             };
-            sent.map_err(|source| Error::Upstream { server, source })
+            match sent {
+                Ok(Reply::Events(events)) => Ok(Reply::Events(events.of_server(server))),
+                Ok(reply) => Ok(reply),
+                Err(source) => Err(Error::Upstream { server, source }),
+            }
         })
     }
 }

@@ -165,15 +165,16 @@ impl View {
 
     /// Sends a call in the present conversation, or in a new one if that had ended.
     async fn converse(self: &Arc<Self>, call: &Call<Prepared>) -> Result<Reply, UpstreamError> {
+        let mut ended = UpstreamError::Closed;
         for _ in 0..2 {
             let conversation = self.conversation(call).await?;
             match conversation.send(call).await {
                 Ok(reply) => return Ok(reply),
-                Err(SendError::Ended) => {}
+                Err(SendError::Ended(error)) => ended = error,
                 Err(SendError::Failed(error)) => return Err(error),
             }
         }
-        Err(UpstreamError::Closed)
+        Err(ended)
     }
 
     /// Passes on what the client notifies, if there is a conversation.

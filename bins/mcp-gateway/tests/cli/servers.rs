@@ -1,5 +1,8 @@
 //! Servers of all kinds behind the program.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
 use mcp_gateway_tests::fixture::{Options, PATH, serve_http};
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::{Value, json};
@@ -79,6 +82,26 @@ async fn a_server_that_is_down_is_said_to_be() {
             .unwrap()
             .contains("no-such-program")
     );
+}
+
+#[tokio::test]
+async fn a_session_outlasts_the_failure_of_a_server() {
+    let folder = Folder::new();
+    let program = folder.write("program", "");
+    let config = folder.write(
+        "gateway.yaml",
+        &format!("servers: [{{ name: late, process: {{ command: {program} }} }}]"),
+    );
+    let gateway = Gateway::serve(&config).await;
+    let described = gateway.wire().request("server/discover", json!({})).await;
+    let capabilities = described.unwrap().answer()["result"]["capabilities"].take();
+    assert_eq!(capabilities, json!({ "tools": { "listChanged": true } }));
+    let session = gateway.initialize().await;
+
+    folder.write("program", &format!("#!/bin/sh\nexec '{PROGRAM}' demo\n"));
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let tools = gateway.tools_in(&session).await;
+    assert!(tools.contains(&"late__echo".to_owned()), "{tools:?}");
 }
 
 #[tokio::test]

@@ -58,9 +58,11 @@ impl Channel {
         let input = Task::spawn(async move {
             while let Some(line) = lines.next().await {
                 if !incoming.put(line).await {
-                    break;
+                    return;
                 }
             }
+            // A server that has died is not noticed by writing before somebody writes.
+            incoming.put(Err(UpstreamError::Closed)).await;
         });
         let (outgoing, messages) = mpsc::channel(QUEUE);
         let output = Task::spawn(async move {

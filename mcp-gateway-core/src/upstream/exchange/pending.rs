@@ -43,7 +43,8 @@ impl Pending {
         let number = match response.id() {
             Some(id) => id.as_i64(),
             // A server that could not read a request does not know its identifier.
-            None => self.only(),
+            None if response.result().is_err() => self.only(),
+            None => None,
         };
         let Some(waiting) = number.and_then(|number| self.0.remove(&number)) else {
             return false;

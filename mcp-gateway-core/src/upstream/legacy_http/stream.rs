@@ -48,7 +48,13 @@ impl Stream {
             return Err(UpstreamError::Closed);
         }
         self.resumptions += 1;
-        time::sleep(self.retry).await;
+        // The pause that a server asks for is for streams that it ends itself. When it has died,
+        // its callers should hear of it soon.
+        let pause = match self.events.is_broken() {
+            true => self.retry.min(BROKEN_RETRY),
+            false => self.retry,
+        };
+        time::sleep(pause).await;
         let server = &self.asked.session.server;
         match Answer::of(server.get(Some(last)).await?)? {
             Answer::Events(body) => {
@@ -77,6 +83,9 @@ pub(super) fn messages(asked: Asked, body: HttpBody) -> Events {
         Some((item, (!ends).then_some(stream)))
     }))
 }
+
+/// The longest pause before a stream is opened again that was cut off.
+const BROKEN_RETRY: Duration = Duration::from_millis(250);
 
 /// How often in a row a stream is resumed on which nothing new comes.
 const MAX_RESUMPTIONS: u32 = 20;

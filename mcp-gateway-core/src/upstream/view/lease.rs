@@ -180,10 +180,7 @@ impl Lease {
                         let response = bridge::response(reply).await.map(Event::Response);
                         return Some((self.end(response), Stage::Ended));
                     }
-                    Err(SendError::Ended) => {
-                        return Some((self.end(Err(UpstreamError::Closed)), Stage::Ended));
-                    }
-                    Err(SendError::Failed(error)) => {
+                    Err(SendError::Ended(error) | SendError::Failed(error)) => {
                         return Some((self.end(Err(error)), Stage::Ended));
                     }
                 },

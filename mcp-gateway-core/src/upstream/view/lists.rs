@@ -215,8 +215,7 @@ async fn read_page(
     let request = call.derive_for_server(request);
     let reply = match conversation.send(&request).await {
         Ok(reply) => reply,
-        Err(SendError::Ended) => return Err(UpstreamError::Closed),
-        Err(SendError::Failed(error)) => return Err(error),
+        Err(SendError::Ended(error) | SendError::Failed(error)) => return Err(error),
     };
     let text = reply::text(reply, MAX_BYTES).await?;
     match Message::parse(text)? {

@@ -1,0 +1,351 @@
+//! Servers that answer as a test says, byte for byte.
+//!
+//! An honest server is made of an SDK; one that lies, breaks off or is silent is written here: a
+//! function from what is asked to the [`Step`]s that answer it.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// A server that follows a script, until it is dropped.
+#[derive(Debug)]
+pub struct Scripted {
+    /// The address of its endpoint.
+    pub url: String,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    _connections: JoinSet<()>,
+}
+
+/// A request that a server got.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Asked {
+    /// The method of HTTP.
+    pub verb: String,
+    /// The path with its query.
+    pub path: String,
+    /// The lines of the head after the first one.
+    pub head: String,
+    /// The message; null if there is none.
+    pub message: Value,
+}
+
+/// A part of what a server does.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Step {
+    /// Closes the connection.
+    Close,
+    /// Does nothing more until the client closes the connection.
+    Hang,
+    /// Waits.
+    Pause(Duration),
+    /// Closes the connection in the way of a program that was killed.
+    Reset,
+    /// Writes the bytes again and again, until the client closes the connection.
+    Repeat(Bytes),
+    /// Writes the bytes.
+    Send(Bytes),
+    /// Writes each byte by itself.
+    Trickle(Bytes),
+    /// Waits until there is a permit, and takes it.
+    Wait(Arc<Semaphore>),
+}
+
+/// What answers a request.
+pub type Steps = Vec<Step>;
+
+impl Asked {
+    /// The method of JSON-RPC; empty if there is none.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.message["method"].as_str().unwrap_or_default()
+    }
+
+    /// The name of the tool that is called.
+    #[must_use]
+    pub fn tool(&self) -> &str {
+        self.message["params"]["name"].as_str().unwrap_or_default()
+    }
+
+    /// The response of JSON-RPC with a result.
+    #[must_use]
+    pub fn result(&self, result: &Value) -> Value {
+        json!({ "jsonrpc": "2.0", "id": self.message["id"], "result": result })
+    }
+
+    /// The response of a tool that answers with text.
+    #[must_use]
+    pub fn says(&self, text: &str) -> Value {
+        self.result(&json!({
+            "resultType": "complete",
+            "content": [{ "type": "text", "text": text }],
+        }))
+    }
+}
+
+impl Scripted {
+    /// Answers each request with what `script` says.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no free port.
+    pub async fn start(
+        script: impl Fn(&Asked) -> Steps + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::start_at("127.0.0.1:0", script).await
+    }
+
+    /// The same, at an address that another one had before.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the port is in use.
+    pub async fn start_at(
+        address: &str,
+        script: impl Fn(&Asked) -> Steps + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let url = format!("http://{}/mcp", listener.local_addr()?);
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (script, log) = (Arc::new(script), Arc::clone(&asked));
+        let mut connections = JoinSet::new();
+        connections.spawn(async move {
+            let mut served = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                while served.try_join_next().is_some() {}
+                let (script, log) = (Arc::clone(&script), Arc::clone(&log));
+                served.spawn(async move {
+                    // The client may close the connection at any time.
+                    let _ = serve(stream, &*script, &log).await;
+                });
+            }
+        });
+        Ok(Self {
+            url,
+            asked,
+            _connections: connections,
+        })
+    }
+
+    /// A server of the modern era whose tool `truth` is honest, and the others do as `script` says.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no free port.
+    pub async fn modern(
+        script: impl Fn(&Asked) -> Steps + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::start(move |asked| modern(asked).unwrap_or_else(|| script(asked))).await
+    }
+
+    /// The same for the legacy era.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no free port.
+    pub async fn legacy(
+        script: impl Fn(&Asked) -> Steps + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::start(move |asked| legacy(asked).unwrap_or_else(|| script(asked))).await
+    }
+
+    /// The requests that came.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Asked> {
+        self.log().clone()
+    }
+
+    /// How many requests of a method came.
+    #[must_use]
+    pub fn count(&self, method: &str) -> usize {
+        let is_it = |asked: &&Asked| asked.method() == method;
+        self.log().iter().filter(is_it).count()
+    }
+
+    fn log(&self) -> std::sync::MutexGuard<'_, Vec<Asked>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an honest server of the modern era answers; none for a tool other than `truth`.
+#[must_use]
+pub fn modern(asked: &Asked) -> Option<Steps> {
+    let discovered = json!({
+        "resultType": "complete",
+        "supportedVersions": ["2026-07-28"],
+        "capabilities": { "tools": {} },
+        "ttlMs": 0,
+        "cacheScope": "private",
+    });
+    match asked.method() {
+        "server/discover" => Some(document(&asked.result(&discovered))),
+        _ => common(asked),
+    }
+}
+
+/// What an honest server of the legacy era answers; none for a tool other than `truth`.
+#[must_use]
+pub fn legacy(asked: &Asked) -> Option<Steps> {
+    let initialized = json!({
+        "protocolVersion": "2025-11-25",
+        "capabilities": { "tools": {} },
+        "serverInfo": { "name": "scripted", "version": "1" },
+    });
+    match (&*asked.verb, asked.method()) {
+        ("GET", _) => Some(status("405 Method Not Allowed")),
+        ("DELETE", _) => Some(status("204 No Content")),
+        (_, "initialize") => {
+            let body = asked.result(&initialized).to_string();
+            Some(response(
+                "200 OK",
+                "Content-Type: application/json\r\nMcp-Session-Id: scripted\r\n",
+                &body,
+            ))
+        }
+        (_, method) if method.starts_with("notifications/") => Some(status("202 Accepted")),
+        (_, "server/discover") => Some(status("400 Bad Request")),
+        _ => common(asked),
+    }
+}
+
+fn common(asked: &Asked) -> Option<Steps> {
+    match (asked.method(), asked.tool()) {
+        ("tools/list", _) => {
+            let tool = |name: &str| json!({ "name": name, "inputSchema": { "type": "object" } });
+            let tools = json!({ "resultType": "complete", "tools": [tool("truth"), tool("lie")] });
+            Some(document(&asked.result(&tools)))
+        }
+        ("tools/call", "truth") => Some(document(&asked.says("true"))),
+        _ => None,
+    }
+}
+
+/// A whole response.
+#[must_use]
+pub fn response(status: &str, headers: &str, body: &str) -> Steps {
+    let length = body.len();
+    let text = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+    vec![Step::Send(text.into())]
+}
+
+/// A response without a body.
+#[must_use]
+pub fn status(status: &str) -> Steps {
+    response(status, "", "")
+}
+
+/// A response that is a JSON document.
+#[must_use]
+pub fn document(body: &Value) -> Steps {
+    response(
+        "200 OK",
+        "Content-Type: application/json\r\n",
+        &body.to_string(),
+    )
+}
+
+/// A response that is a stream of events, which ends with the connection.
+#[must_use]
+pub fn events(text: impl AsRef<[u8]>) -> Steps {
+    vec![
+        Step::Send(EVENTS.into()),
+        Step::Send(Bytes::copy_from_slice(text.as_ref())),
+        Step::Close,
+    ]
+}
+
+/// The head of a stream of events that ends with the connection.
+pub const EVENTS: &str =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+
+async fn serve(
+    stream: TcpStream,
+    script: &(impl Fn(&Asked) -> Steps + Sync),
+    log: &Mutex<Vec<Asked>>,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut stream = BufReader::new(stream);
+    while let Some(asked) = read(&mut stream).await? {
+        let steps = script(&asked);
+        log.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(asked);
+        for step in steps {
+            if !take(step, &mut stream).await? {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes a step; whether the connection goes on.
+async fn take(step: Step, stream: &mut BufReader<TcpStream>) -> io::Result<bool> {
+    match step {
+        Step::Close => return Ok(false),
+        Step::Hang => {
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await?;
+            return Ok(false);
+        }
+        Step::Pause(time) => sleep(time).await,
+        Step::Reset => {
+            stream.get_ref().set_zero_linger()?;
+            return Ok(false);
+        }
+        Step::Repeat(bytes) => loop {
+            stream.get_mut().write_all(&bytes).await?;
+        },
+        Step::Send(bytes) => stream.get_mut().write_all(&bytes).await?,
+        Step::Trickle(bytes) => {
+            for byte in bytes {
+                stream.get_mut().write_all(&[byte]).await?;
+                stream.get_mut().flush().await?;
+                tokio::task::yield_now().await;
+            }
+        }
+        Step::Wait(semaphore) => {
+            if let Ok(permit) = semaphore.acquire().await {
+                permit.forget();
+            }
+        }
+    }
+    Ok(true)
+}
+
+async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Asked>> {
+    let mut first = String::new();
+    if stream.read_line(&mut first).await? == 0 {
+        return Ok(None);
+    }
+    let mut head = String::new();
+    loop {
+        let start = head.len();
+        if stream.read_line(&mut head).await? == 0 || head[start..] == *"\r\n" {
+            break;
+        }
+    }
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let is_it = name.eq_ignore_ascii_case("content-length");
+        is_it.then(|| value.trim().parse().ok()).flatten()
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    stream.read_exact(&mut body).await?;
+    let mut words = first.split_whitespace().map(str::to_owned);
+    Ok(Some(Asked {
+        verb: words.next().unwrap_or_default(),
+        path: words.next().unwrap_or_default(),
+        message: serde_json::from_slice(&body).unwrap_or_default(),
+        head,
+    }))
+}

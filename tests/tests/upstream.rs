@@ -1,0 +1,17 @@
+//! What the gateway does with servers that lie, break off, are silent, huge or dead.
+//!
+//! Each of them costs itself: its callers get a clear error within its deadline, the next call
+//! works, and other servers do not notice.
+
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+mod upstream {
+    mod answers;
+    mod children;
+    mod events;
+    mod limits;
+    mod lists;
+    mod size;
+    mod sse;
+    mod stage;
+}

@@ -1,0 +1,243 @@
+//! Lists that lie.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use mcp_gateway_tests::script::{self, Asked, Scripted, Step, Steps, document, response};
+use serde_json::{Value, json};
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::stage::{SILENCE, Stage, impatient, patient};
+
+/// A server of both eras whose list of tools is what `list` says.
+async fn listing(modern: bool, list: impl Fn(&Asked) -> Steps + Send + Sync + 'static) -> Scripted {
+    let script = move |asked: &Asked| match (asked.method(), modern) {
+        ("tools/list", _) => list(asked),
+        (_, true) => script::modern(asked).unwrap_or_default(),
+        (_, false) => script::legacy(asked).unwrap_or_default(),
+    };
+    Scripted::start(script).await.unwrap()
+}
+
+fn tools(asked: &Asked, tools: &Value) -> Steps {
+    document(&asked.result(&json!({ "resultType": "complete", "tools": tools })))
+}
+
+/// Keeps what is logged.
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// What is wrong with a tool: its definition, and why it is left out.
+fn bad_tools() -> Vec<Value> {
+    let schema = json!({ "type": "object" });
+    let with = |name: Value| json!({ "name": name, "inputSchema": schema });
+    vec![
+        json!(null),
+        json!(7),
+        json!("tool"),
+        json!([]),
+        json!({}),
+        with(json!(null)),
+        with(json!(7)),
+        with(json!("")),
+        with(json!("a\nb")),
+        with(json!("a\u{0}b")),
+        with(json!("n".repeat(100_000))),
+        json!({ "name": "no_schema" }),
+        json!({ "name": "null_schema", "inputSchema": null }),
+        json!({ "name": "text_schema", "inputSchema": "object" }),
+        json!({ "name": "list_schema", "inputSchema": [] }),
+        json!({ "name": "bad_output", "inputSchema": schema, "outputSchema": 7 }),
+        json!({ "name": "bad_header", "inputSchema": {
+            "type": "object",
+            "properties": { "a": { "type": "string", "x-mcp-header": "a b" } },
+        } }),
+        json!({ "name": "two_headers", "inputSchema": {
+            "type": "object",
+            "properties": {
+                "a": { "type": "string", "x-mcp-header": "X" },
+                "b": { "type": "string", "x-mcp-header": "x" },
+            },
+        } }),
+    ]
+}
+
+#[tokio::test]
+async fn tools_that_no_client_could_use_are_left_out_with_a_warning() {
+    for modern in [true, false] {
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let liar = listing(modern, |asked| {
+            let good = |name: &str| json!({ "name": name, "inputSchema": { "type": "object" } });
+            let mut all = vec![good("truth")];
+            all.extend(bad_tools());
+            // The first of a name is the one.
+            all.extend([good("truth"), good("last")]);
+            tools(asked, &all.into())
+        })
+        .await;
+        let stage = Stage::over(liar, patient()).await;
+        let names = stage.tools().await;
+        assert_eq!(
+            names,
+            ["liar__truth", "liar__last", "honest__truth", "honest__lie"]
+        );
+        stage.goes_on("a list with bad tools").await;
+        let warnings = log.text().matches("left out").count();
+        assert!(warnings > bad_tools().len(), "{}", log.text());
+        assert!(log.text().contains("there is one of its name"));
+        assert!(
+            log.text().len() < 100_000,
+            "the log repeats what it was told"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_none_costs_the_tools_of_its_server() {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let bodies: Vec<String> = vec![
+        "<html></html>".to_owned(),
+        "{}".to_owned(),
+        r#"{"jsonrpc":"2.0","id":ID,"result":[]}"#.to_owned(),
+        r#"{"jsonrpc":"2.0","id":ID,"result":{"tools":{}}}"#.to_owned(),
+        r#"{"jsonrpc":"2.0","id":ID,"result":{"tools":"x"}}"#.to_owned(),
+        r#"{"jsonrpc":"2.0","id":ID,"result":{"tools":[],"tools":[]}}"#.to_owned(),
+        r#"{"jsonrpc":"2.0","id":ID,"error":{"code":-32603,"message":"no"}}"#.to_owned(),
+        r#"{"jsonrpc":"2.0","id":ID,"error":null}"#.to_owned(),
+        r#"{"jsonrpc":"2.0","id":"other","result":{"tools":[]}}"#.to_owned(),
+        format!(r#"{{"jsonrpc":"2.0","id":ID,"result":{{"tools":[{deep}]}}}}"#),
+    ];
+    for modern in [true, false] {
+        for body in &bodies {
+            let text = body.clone();
+            let liar = listing(modern, move |asked| {
+                let text = text.replace("ID", &asked.message["id"].to_string());
+                response("200 OK", "Content-Type: application/json\r\n", &text)
+            })
+            .await;
+            let stage = Stage::over(liar, patient()).await;
+            assert_eq!(
+                stage.tools().await,
+                ["honest__truth", "honest__lie"],
+                "{body}"
+            );
+            stage.goes_on(body).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_without_end_ends() {
+    let endless: [fn(&Asked) -> String; 3] = [
+        |_| "same".to_owned(),
+        |asked| match asked.message["params"]["cursor"].as_str() {
+            Some("a") => "b".to_owned(),
+            _ => "a".to_owned(),
+        },
+        |asked| {
+            let cursor = asked.message["params"]["cursor"]
+                .as_str()
+                .unwrap_or_default();
+            format!("{}", cursor.parse::<u64>().unwrap_or(0) + 1)
+        },
+    ];
+    for modern in [true, false] {
+        for next in endless {
+            let liar = listing(modern, move |asked| {
+                let cursor = next(asked);
+                let name = format!("t{cursor}");
+                let tools = json!([{ "name": name, "inputSchema": { "type": "object" } }]);
+                let page =
+                    json!({ "resultType": "complete", "tools": tools, "nextCursor": cursor });
+                document(&asked.result(&page))
+            })
+            .await;
+            let stage = Stage::over(liar, patient()).await;
+            let start = Instant::now();
+            let names = stage.tools().await;
+            assert!(
+                names.iter().any(|name| name.starts_with("liar__t")),
+                "{names:?}"
+            );
+            assert!(
+                start.elapsed() < Duration::from_secs(20),
+                "{:?}",
+                start.elapsed()
+            );
+            let pages = stage.liar.count("tools/list");
+            assert!(pages <= 1000, "{pages} pages were read");
+            let answer = stage.call("honest__truth").await.answer();
+            assert!(answer["result"].is_object(), "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_hangs_does_not_hold_up_the_others() {
+    for modern in [true, false] {
+        let liar = listing(modern, |_| vec![Step::Hang]).await;
+        let stage = Stage::over(liar, impatient()).await;
+        let start = Instant::now();
+        assert_eq!(stage.tools().await, ["honest__truth", "honest__lie"]);
+        assert!(start.elapsed() < SILENCE * 10, "{:?}", start.elapsed());
+        let answer = stage.call("honest__truth").await.answer();
+        assert!(answer["result"].is_object(), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn hints_that_are_none_are_not_believed() {
+    for hint in [
+        json!(-1),
+        json!("soon"),
+        json!(1.5),
+        json!(null),
+        json!(u64::MAX),
+        json!([]),
+        json!(1e300),
+    ] {
+        let value = hint.clone();
+        let liar = listing(true, move |asked| {
+            let tool = json!({ "name": "truth", "inputSchema": { "type": "object" } });
+            let page = json!({
+                "resultType": "complete", "tools": [tool], "ttlMs": value, "cacheScope": value,
+            });
+            document(&asked.result(&page))
+        })
+        .await;
+        let stage = Stage::over(liar, patient()).await;
+        let reply = stage.wire().request("tools/list", json!({})).await.unwrap();
+        let result = &reply.answer()["result"];
+        assert!(result["ttlMs"].is_u64(), "{hint}: {result}");
+        assert_eq!(result["cacheScope"], "private", "{hint}");
+        stage.goes_on("strange hints").await;
+    }
+}
