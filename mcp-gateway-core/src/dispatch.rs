@@ -317,7 +317,7 @@ impl Shared {
             Method::CompletionComplete | Method::ResourcesRead => self.resource(inner, call).await,
             Method::LoggingSetLevel => self.set_level(inner, &call).await,
             Method::ServerDiscover => self.discover(inner, &call).await,
-            Method::SubscriptionsListen => self.listen(inner, &call).await,
+            Method::SubscriptionsListen => self.listen(inner, call).await,
             method => match ListKind::of(method) {
                 Some(kind) => self.list(kind, inner, &call).await,
                 None => {

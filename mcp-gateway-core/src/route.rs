@@ -21,6 +21,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::stream::BoxStream;
+
 /// Where a call goes.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -111,12 +113,18 @@ pub trait ToolRouter: fmt::Debug + Send + Sync + 'static {
         let _ = server;
         false
     }
+
+    /// Says from now on whenever the servers or their names have changed, so that clients are told
+    /// that lists have; `None` where they do not change.
+    fn changes(&self) -> Option<BoxStream<'static, ()>> {
+        None
+    }
 }
 
 /// Gives each server a prefix.
 ///
 /// See the [module documentation](self) for an example.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PrefixRouter {
     servers: Arc<[Arc<str>]>,
     by_prefix: HashMap<Arc<str>, Arc<str>>,

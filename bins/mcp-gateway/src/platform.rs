@@ -131,7 +131,7 @@ impl Platform {
             gateways.push(match same {
                 Some(at) => {
                     let running = self.gateways.swap_remove(at);
-                    running.routing.replace(router);
+                    running.routing.replace(router, description.is_some());
                     running
                 }
                 None => self.start(traits, Routing::new(router)),

@@ -4,54 +4,91 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use futures_util::stream::{self, BoxStream, StreamExt};
 use mcp_gateway_core::route::{PrefixRouter, Resolved, ToolRouter};
+use tokio::sync::watch;
 
 /// A router that can be exchanged while calls are made.
 ///
 /// A gateway keeps its sessions and streams when only its servers change.
 #[derive(Debug)]
-pub(crate) struct Routing(ArcSwap<PrefixRouter>);
+pub(crate) struct Routing {
+    router: ArcSwap<PrefixRouter>,
+    /// Says when the router has been exchanged.
+    changed: watch::Sender<()>,
+}
 
 impl Routing {
     pub(crate) fn new(router: PrefixRouter) -> Arc<Self> {
-        Arc::new(Self(ArcSwap::from_pointee(router)))
+        Arc::new(Self {
+            router: ArcSwap::from_pointee(router),
+            changed: watch::Sender::new(()),
+        })
     }
 
-    /// Exchanges the router.
-    pub(crate) fn replace(&self, router: PrefixRouter) {
-        self.0.store(Arc::new(router));
+    /// Exchanges the router; `others` says that there are other servers of the same names.
+    pub(crate) fn replace(&self, router: PrefixRouter, others: bool) {
+        let before = self.router.swap(Arc::new(router));
+        if others || *before != **self.router.load() {
+            self.changed.send_replace(());
+        }
     }
 }
 
 impl ToolRouter for Routing {
     fn servers(&self) -> Arc<[Arc<str>]> {
-        self.0.load().servers()
+        self.router.load().servers()
     }
 
     fn resolve<'a>(&self, name: &'a str) -> Option<Resolved<'a>> {
-        self.0.load().resolve(name)
+        self.router.load().resolve(name)
     }
 
     fn expose<'a>(&self, server: &str, name: &'a str) -> Option<Cow<'a, str>> {
-        self.0.load().expose(server, name)
+        self.router.load().expose(server, name)
     }
 
     fn is_transparent(&self, server: &str) -> bool {
-        self.0.load().is_transparent(server)
+        self.router.load().is_transparent(server)
+    }
+
+    fn changes(&self) -> Option<BoxStream<'static, ()>> {
+        let changed = self.changed.subscribe();
+        let changes = stream::unfold(changed, |mut changed| async move {
+            changed.changed().await.ok()?;
+            Some(((), changed))
+        });
+        Some(changes.boxed())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     #[test]
     fn names_change_while_the_router_stays() {
         let routing = Routing::new(PrefixRouter::new([("a", "x")]).unwrap());
         assert_eq!(routing.expose("a", "t").as_deref(), Some("x__t"));
-        routing.replace(PrefixRouter::new([("a", ""), ("b", "b")]).unwrap());
+        routing.replace(PrefixRouter::new([("a", ""), ("b", "b")]).unwrap(), false);
         assert_eq!(routing.expose("a", "t").as_deref(), Some("t"));
         assert!(routing.is_transparent("a") && routing.resolve("b__t").is_some());
         assert_eq!(routing.servers().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn those_who_listen_hear_of_changes() {
+        let router = |prefix| PrefixRouter::new([("a", prefix)]).unwrap();
+        let routing = Routing::new(router("x"));
+        let mut changes = routing.changes().unwrap();
+        let mut heard = async || changes.next().now_or_never().is_some();
+        routing.replace(router("x"), false);
+        assert!(!heard().await, "nothing has changed");
+        routing.replace(router("y"), false);
+        assert!(heard().await);
+        routing.replace(router("y"), true);
+        assert!(heard().await && !heard().await);
     }
 }

@@ -14,6 +14,7 @@ use mcp_gateway_tests::environment::Environment;
 use mcp_gateway_tests::guide::{Desk, Example, examples, root};
 use mcp_gateway_tests::process::Process;
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::Command;
 use tokio::time::timeout;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
@@ -21,7 +22,10 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
 /// How long a busy machine may take for what takes no time.
 const SOON: Duration = Duration::from_secs(60);
 
-const DOCUMENTS: [&str; 2] = ["README.md", "docs/configuration.md"];
+const DOCUMENTS: [&str; 3] = ["README.md", "docs/configuration.md", "docs/performance.md"];
+
+/// Commands that take too long to be run along the way; the first is what runs this.
+const LONG: [&str; 2] = ["tests/run", "bins/mcp-bench/measure"];
 
 /// The name for a file with the example, if it is the configuration of a gateway.
 fn configuration(example: &Example) -> Option<&'static str> {
@@ -138,8 +142,10 @@ impl Reader {
         let program = command.trim_start_matches("cargo run --release");
         if command.starts_with("export ") {
             self.desk.export(command);
-        } else if command == "tests/run" {
-            assert!(root().join(command).exists(), "{place}");
+        } else if LONG.contains(&command) {
+            let script = root().join(command);
+            let read = Command::new("bash").arg("-n").arg(script).status();
+            assert!(read.await.unwrap().success(), "{place}");
         } else if program.is_empty() || program.starts_with("mcp-gateway serve") {
             self.start(command, place).await;
         } else {

@@ -33,6 +33,10 @@ impl Shared {
             // Clients ask for tools only if there may be some, and a session outlasts a failure.
             merge(&mut capabilities, &tools());
         }
+        if self.router.changes().is_some() {
+            // The gateway tells of what comes and goes, whatever its servers do.
+            tell_of_changes(&mut capabilities);
+        }
         let result = self.described(&servers, capabilities);
         Ok(Reply::result(call.request().id(), &result.to_string()))
     }
@@ -122,6 +126,16 @@ fn capabilities(servers: &[(Arc<str>, Facts)]) -> Map<String, Value> {
 /// The capabilities of a server that has tools.
 fn tools() -> Map<String, Value> {
     Map::from_iter([("tools".to_owned(), json!({ "listChanged": true }))])
+}
+
+/// Declares that lists change and that clients are told so.
+fn tell_of_changes(capabilities: &mut Map<String, Value>) {
+    merge(capabilities, &tools());
+    for kind in ["prompts", "resources"] {
+        if let Some(Value::Object(features)) = capabilities.get_mut(kind) {
+            features.insert("listChanged".to_owned(), Value::Bool(true));
+        }
+    }
 }
 
 /// Adds the capabilities of another server: what any of them can do, the gateway can.

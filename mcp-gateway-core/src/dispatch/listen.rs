@@ -1,8 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use futures_util::stream::{SelectAll, select_all};
+use futures_util::stream::{BoxStream, SelectAll};
 use futures_util::{Stream, StreamExt, stream};
 
 use super::fan_out::answered;
@@ -17,9 +17,16 @@ use crate::reply::{Event, Events};
 use crate::upstream::{Filter, UpstreamError, object, quoted};
 use crate::{Call, Error, Reply};
 
+/// What all servers say of what a caller wants to hear of.
+type Said = SelectAll<BoxStream<'static, Result<Event, UpstreamError>>>;
+
 impl Shared {
     /// Listens to all servers, each for what it has of what the caller wants to hear of.
-    pub(super) async fn listen<S: Inner>(&self, inner: S, call: &Call) -> Result<Reply, Error> {
+    pub(super) async fn listen<S: Inner>(
+        self: Arc<Self>,
+        inner: S,
+        call: Call,
+    ) -> Result<Reply, Error> {
         let filter = call
             .request()
             .param("notifications")
@@ -27,7 +34,33 @@ impl Shared {
         let filter = filter.ok_or_else(|| RequestError::InvalidParams {
             detail: "notifications must be a filter".into(),
         })?;
-        let wanted = self.by_server(&inner, call, &filter).await;
+        let changes = self.router.changes();
+        let (mut honored, said) = self.listen_once(&inner, &call, &filter).await?;
+        if changes.is_some() {
+            honored.merge(filter.lists_only());
+        }
+        let params = object(&[("notifications", honored.to_json().into())]);
+        let first = Notification::new(&Method::SubscriptionsAcknowledged, Some(&params));
+        let listening = Listening {
+            shared: self,
+            inner,
+            call,
+            filter,
+            said,
+            changes: changes.unwrap_or_else(|| stream::pending().boxed()),
+            ready: VecDeque::from([first]),
+        };
+        Ok(Reply::Events(Events::new(listening.into_stream())))
+    }
+
+    /// Listens to the servers that there are; returns what they will tell of, and the stream of it.
+    async fn listen_once<S: Inner>(
+        &self,
+        inner: &S,
+        call: &Call,
+        filter: &Filter,
+    ) -> Result<(Filter, Said), Error> {
+        let wanted = self.by_server(inner, call, filter).await;
         let listening = wanted.into_iter().map(|(server, filter)| {
             let params = object(&[("notifications", filter.to_json().into())]);
             let request = Request::new(call.request().id(), &Method::SubscriptionsListen, &params);
@@ -44,17 +77,14 @@ impl Shared {
         });
         let listening = answered(join_all(listening).await)?;
         let mut honored = Filter::default();
-        let mut streams = SelectAll::new();
+        let mut said = Said::new();
         for (_, (filter, stream)) in listening {
             honored.merge(filter);
-            streams.push(stream);
+            said.push(stream);
         }
-        let params = object(&[("notifications", honored.to_json().into())]);
-        let first = Notification::new(&Method::SubscriptionsAcknowledged, Some(&params));
-        let first = stream::iter([Ok(Event::Notification(first))]);
         // Servers come and go; the stream lasts for as long as the client wants it.
-        let rest = select_all([streams.boxed(), stream::pending().boxed()]);
-        Ok(Reply::Events(Events::new(first.chain(rest))))
+        said.push(stream::pending().boxed());
+        Ok((honored, said))
     }
 
     /// What each server is to be asked for.
@@ -64,11 +94,7 @@ impl Shared {
         call: &Call,
         filter: &Filter,
     ) -> BTreeMap<Arc<str>, Filter> {
-        let lists = Filter {
-            resource_subscriptions: std::collections::BTreeSet::new(),
-            task_ids: std::collections::BTreeSet::new(),
-            ..filter.clone()
-        };
+        let lists = filter.lists_only();
         let servers = self.router.servers();
         let mut wanted: BTreeMap<_, _> = servers
             .iter()
@@ -119,13 +145,7 @@ impl Shared {
         &self,
         server: &Arc<str>,
         reply: Reply,
-    ) -> Result<
-        (
-            Filter,
-            stream::BoxStream<'static, Result<Event, UpstreamError>>,
-        ),
-        Error,
-    > {
+    ) -> Result<(Filter, BoxStream<'static, Result<Event, UpstreamError>>), Error> {
         let failed = |detail: &str| Error::Upstream {
             server: Arc::clone(server),
             source: UpstreamError::invalid(detail),
@@ -193,5 +213,51 @@ impl Shared {
             };
             std::future::ready(event)
         })
+    }
+}
+
+/// A caller who listens to all servers of a gateway, also to those that come later.
+struct Listening<S> {
+    shared: Arc<Shared>,
+    inner: S,
+    call: Call,
+    filter: Filter,
+    said: Said,
+    /// Says when there are other servers.
+    changes: BoxStream<'static, ()>,
+    ready: VecDeque<Notification>,
+}
+
+impl<S: Inner> Listening<S> {
+    fn into_stream(self) -> impl Stream<Item = Result<Event, UpstreamError>> + Send + 'static {
+        stream::unfold(self, |mut listening| async move {
+            let event = listening.next().await?;
+            Some((event, listening))
+        })
+    }
+
+    async fn next(&mut self) -> Option<Result<Event, UpstreamError>> {
+        loop {
+            if let Some(notification) = self.ready.pop_front() {
+                return Some(Ok(Event::Notification(notification)));
+            }
+            tokio::select! {
+                event = self.said.next() => return event,
+                Some(()) = self.changes.next() => self.listen_anew().await,
+            }
+        }
+    }
+
+    /// Listens to the servers that there are now, and says that there may be something else.
+    async fn listen_anew(&mut self) {
+        let listening = self
+            .shared
+            .listen_once(&self.inner, &self.call, &self.filter);
+        match listening.await {
+            Ok((_, said)) => self.said = said,
+            Err(error) => tracing::debug!(%error, "no server can be listened to at present"),
+        }
+        self.ready
+            .extend(self.filter.lists_only().everything_changed());
     }
 }

@@ -61,6 +61,15 @@ impl Filter {
         }
     }
 
+    /// The same without single resources and tasks.
+    pub(crate) fn lists_only(&self) -> Self {
+        Self {
+            resource_subscriptions: BTreeSet::new(),
+            task_ids: BTreeSet::new(),
+            ..self.clone()
+        }
+    }
+
     /// Adds what `other` wants.
     pub(crate) fn merge(&mut self, other: Self) {
         self.tools_list_changed |= other.tools_list_changed;

@@ -76,6 +76,28 @@ async fn a_session_survives_a_new_configuration() {
 }
 
 #[tokio::test]
+async fn clients_are_told_that_there_are_other_tools() {
+    let folder = Folder::new();
+    let config = folder.write("gateway.yaml", "servers: [{ name: a, builtin: demo }]");
+    let gateway = Gateway::serve(&config).await;
+    let session = gateway.initialize().await;
+    let changed = "notifications/tools/list_changed";
+    for next in ["a, builtin: demo, prefix: x", "b, builtin: demo"] {
+        let change = async {
+            folder.write("gateway.yaml", &format!("servers: [{{ name: {next} }}]"));
+            gateway.signal(Signal::HUP);
+        };
+        gateway.hears(&session, changed, change).await;
+    }
+    assert!(
+        gateway
+            .tools_in(&session)
+            .await
+            .contains(&"b__echo".to_owned())
+    );
+}
+
+#[tokio::test]
 async fn a_wrong_file_changes_nothing() {
     let folder = Folder::new();
     let config = folder.write("gateway.yaml", "servers: [{ name: a, builtin: demo }]");

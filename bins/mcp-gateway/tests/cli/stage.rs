@@ -172,13 +172,32 @@ impl Gateway {
         String::from_utf8_lossy(&frame.into_data().unwrap()).into_owned()
     }
 
+    /// Waits until the stream of `session` has brought `text`.
+    pub(crate) async fn hears(&self, session: &str, text: &str, then: impl Future<Output = ()>) {
+        let request = self.request("/mcp", "text/event-stream");
+        let request = request.header("mcp-session-id", session);
+        let mut body = self.send(request).await.into_body();
+        then.await;
+        let mut seen = String::new();
+        while !seen.contains(text) {
+            let frame = timeout(SOON, body.frame()).await.unwrap().unwrap().unwrap();
+            seen.push_str(&String::from_utf8_lossy(&frame.into_data().unwrap()));
+        }
+    }
+
     async fn open(&self, path: &str, accept: &str) -> http::Response<hyper::body::Incoming> {
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let request = Request::get(format!("{}{path}", self.url))
+        self.send(self.request(path, accept)).await
+    }
+
+    fn request(&self, path: &str, accept: &str) -> http::request::Builder {
+        Request::get(format!("{}{path}", self.url))
             .header(AUTHORIZATION, format!("Bearer {}", self.token))
             .header(ACCEPT, accept)
-            .body(Empty::<Bytes>::new())
-            .unwrap();
+    }
+
+    async fn send(&self, request: http::request::Builder) -> http::Response<hyper::body::Incoming> {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let request = request.body(Empty::<Bytes>::new()).unwrap();
         timeout(SOON, client.request(request))
             .await
             .unwrap()
