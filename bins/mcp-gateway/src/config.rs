@@ -16,6 +16,7 @@ mod secret;
 mod server;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +70,24 @@ pub struct Config {
 /// ```
 pub fn parse(text: &str) -> Result<Config, Problems> {
     Config::read_from(text, &Nothing).map(|(config, _)| config)
+}
+
+/// Reads the file of another client by itself, and returns how many servers it has.
+///
+/// # Errors
+///
+/// Everything that is wrong with `text`, if it cannot be used.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway::config::parse_client;
+///
+/// assert_eq!(parse_client(r#"{ "mcpServers": { "a": { "command": "a" }, } }"#).unwrap(), 1);
+/// assert!(parse_client("{}").is_err());
+/// ```
+pub fn parse_client(text: &str) -> Result<usize, Problems> {
+    crate::import::read(text, Path::new("."), &Nothing).map(|(servers, _)| servers.len())
 }
 
 impl Config {
