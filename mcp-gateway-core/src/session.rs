@@ -155,6 +155,14 @@ impl Session {
         }
     }
 
+    /// Stops listening to servers, to which it would otherwise seem to be used.
+    ///
+    /// What they are asked on behalf of a session holds the session.
+    pub(crate) fn rest(&self) {
+        let listening = self.state().listening.take();
+        drop(listening);
+    }
+
     /// For how long the client has not been heard of; `None` while it waits for something.
     pub(crate) fn idle(&self) -> Option<Duration> {
         let mut state = self.state();

@@ -235,9 +235,12 @@ impl Inner {
         drop(live);
         for session in idle {
             // One that the client carries as a whole goes on when it is used again.
-            if !session.is_carried_by_client() {
-                self.bury(&session);
-                session.end();
+            match session.is_carried_by_client() {
+                true => session.rest(),
+                false => {
+                    self.bury(&session);
+                    session.end();
+                }
             }
         }
         let mut ended = self.ended();
