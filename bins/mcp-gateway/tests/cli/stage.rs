@@ -206,7 +206,12 @@ impl Gateway {
 
     /// The programs that it has started.
     pub(crate) fn children(&self) -> Vec<Child> {
-        children(self.process.id().unwrap())
+        children(self.id())
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id().unwrap()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -268,7 +273,7 @@ fn command(args: &[&str]) -> Command {
 
 /// A process that another one has started.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Child(Pid);
+pub(crate) struct Child(pub(crate) Pid);
 
 impl Child {
     /// Whether it runs.
