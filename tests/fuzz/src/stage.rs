@@ -69,20 +69,22 @@ pub(crate) struct Got {
 }
 
 impl Got {
-    /// The last message in the body.
-    pub(crate) fn message(&self) -> Option<Value> {
+    /// The text of the last message in the body.
+    pub(crate) fn last(&self) -> Option<Bytes> {
         let body = self.body.as_ref()?;
         if !self.events {
-            return serde_json::from_slice(body).ok();
+            return Some(body.clone());
         }
         let mut events = Vec::new();
         let mut reader = mcp_gateway_core::sse::Reader::new(usize::MAX / 2);
         reader.feed(body, &mut events).ok()?;
-        let last = events
-            .into_iter()
-            .rev()
-            .find(|event| !event.data.is_empty())?;
-        serde_json::from_slice(&last.data).ok()
+        let messages = events.into_iter().map(|event| event.data);
+        messages.filter(|data| !data.is_empty()).last()
+    }
+
+    /// The last message in the body; none if it is none, or holds what a [`Value`] cannot.
+    pub(crate) fn message(&self) -> Option<Value> {
+        serde_json::from_slice(&self.last()?).ok()
     }
 }
 

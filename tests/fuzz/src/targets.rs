@@ -84,23 +84,6 @@ fn call(script: &Script, legacy: bool) -> Got {
     got
 }
 
-/// Whether a text is JSON that [`Value`] does not hold.
-fn holds_what_values_cannot(body: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(body);
-    let data: String = match text.starts_with('{') || text.trim_start().starts_with('{') {
-        true => text.into_owned(),
-        false => {
-            let lines = text.lines().filter_map(|line| line.strip_prefix("data:"));
-            lines
-                .filter(|line| !line.trim().is_empty())
-                .last()
-                .unwrap_or_default()
-                .to_owned()
-        }
-    };
-    serde_json::from_str::<IgnoredAny>(&data).is_ok()
-}
-
 /// A configuration, and the file of a client.
 pub fn config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
