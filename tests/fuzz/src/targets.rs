@@ -75,7 +75,8 @@ fn call(script: &Script, legacy: bool) -> Got {
     if let Some(body) = &got.body {
         // A document passes without being read: brackets are matched, and the envelope is checked.
         let passes = !got.events && serde_json::from_slice::<IgnoredAny>(&script.body).is_err();
-        let readable = got.message().is_some() || holds_what_values_cannot(body);
+        let last = got.last().unwrap_or_default();
+        let readable = serde_json::from_slice::<IgnoredAny>(&last).is_ok();
         assert!(
             readable || passes,
             "JSON has become something else: {body:?}"
