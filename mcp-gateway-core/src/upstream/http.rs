@@ -180,17 +180,19 @@ pub(super) fn wants_session(status: StatusCode, code: Option<i64>) -> bool {
         || (status == StatusCode::NOT_FOUND && without_code)
 }
 
-/// The response to the request that the server saw as `seen`, for the caller who gave it `id`.
+/// The response, of a status of success, to the request that the server saw as `seen`, for the
+/// caller who gave it `id`.
 pub(super) async fn json(
     response: Response<HttpBody>,
     seen: Id,
     id: &Id,
 ) -> Result<Reply, UpstreamError> {
-    let status = response.status();
     match JsonBody::read(response.into_body(), Scanner::new(seen, id)).await {
-        Ok(body) => Ok(Reply::Json { status, body }),
-        // Proxies in front of a server answer with documents of their own.
-        Err(_) if !status.is_success() => Err(UpstreamError::Status(status)),
+        // To a client, `202 Accepted` for a request would mean that nothing comes.
+        Ok(body) => Ok(Reply::Json {
+            status: StatusCode::OK,
+            body,
+        }),
         Err(error) => Err(UpstreamError::invalid(error)),
     }
 }
