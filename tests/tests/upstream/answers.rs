@@ -353,6 +353,28 @@ async fn two_answers_are_one() {
     }
 }
 
+/// A client that gets `202 Accepted` for a request waits for what never comes.
+#[tokio::test]
+async fn an_answer_is_ok_whatever_success_the_server_calls_it() {
+    for modern in ERAS {
+        for line in [
+            "201 Created",
+            "202 Accepted",
+            "206 Partial Content",
+            "299 Fine",
+        ] {
+            let stage = Stage::new(modern, move |asked| {
+                response(line, JSON, &asked.says("here").to_string())
+            })
+            .await;
+            let reply = stage.call("liar__lie").await;
+            assert_eq!(reply.status.as_u16(), 200, "{line}, modern: {modern}");
+            let answer = reply.answer();
+            assert_eq!(answer["result"]["content"][0]["text"], "here", "{answer}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_slow_answer_is_an_answer() {
     for modern in ERAS {
