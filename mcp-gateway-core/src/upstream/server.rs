@@ -273,23 +273,36 @@ impl Server {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(key);
         if let Some(view) = view {
-            view.close().await;
+            self.end(&view).await;
         }
     }
 
     async fn close_idle(&self) {
         let idle: Vec<_> = {
-            let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+            let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
             let is_idle = |view: &&Arc<View>| view.idle().is_some_and(|idle| idle >= self.idle);
-            views
-                .values()
-                .filter(is_idle)
-                .map(|view| view.key().clone())
-                .collect()
+            let idle = views.values().filter(is_idle).map(Arc::clone);
+            let idle: Vec<_> = idle.collect();
+            for view in &idle {
+                views.remove(view.key());
+            }
+            idle
         };
-        for key in idle {
-            tracing::debug!(server = %self.name, instance = ?key.instance, "idle, closed");
-            self.close_view(&key).await;
+        for view in idle {
+            tracing::debug!(server = %self.name, instance = ?view.key().instance, "idle, closed");
+            self.end(&view).await;
+        }
+    }
+
+    /// Ends a view that has been taken out. Others may go on with its conversation.
+    async fn end(&self, view: &View) {
+        let shared = {
+            let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+            views.values().any(|other| other.shares(view))
+        };
+        match shared {
+            true => view.leave().await,
+            false => view.close().await,
         }
     }
 }
@@ -346,7 +359,13 @@ fn evict(views: &mut HashMap<ViewKey, Arc<View>>) -> bool {
         return false;
     };
     if let Some(view) = views.remove(&key) {
-        Task::detach(async move { view.close().await });
+        let shared = views.values().any(|other| other.shares(&view));
+        Task::detach(async move {
+            match shared {
+                true => view.leave().await,
+                false => view.close().await,
+            }
+        });
     }
     true
 }

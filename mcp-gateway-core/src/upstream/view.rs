@@ -233,6 +233,22 @@ impl View {
         }
     }
 
+    /// Lets go of the conversation, with which others go on.
+    pub(super) async fn leave(&self) {
+        self.feed.stop();
+        self.leases.close().await;
+        self.conversation.store(None);
+    }
+
+    /// Whether both have the same conversation: callers of several classes share a program that
+    /// tells them apart by itself.
+    pub(super) fn shares(&self, other: &Self) -> bool {
+        match (self.present(), other.present()) {
+            (Some(one), Some(two)) => std::ptr::addr_eq(Arc::as_ptr(&one), Arc::as_ptr(&two)),
+            _ => false,
+        }
+    }
+
     /// For how long nobody has used it; `None` while somebody does.
     pub(super) fn idle(&self) -> Option<Duration> {
         if self.in_use.load(Ordering::Acquire) > 0 || self.feed.has_listeners() {
