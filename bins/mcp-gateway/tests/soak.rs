@@ -257,7 +257,7 @@ async fn load(
     let (folder, remote) = (Arc::clone(folder), remote.to_owned());
     clients.spawn(reloading(folder, remote, Arc::clone(&counts), until));
     while let Some(ended) = clients.join_next().await {
-        ended.unwrap();
+        assert!(ended.is_ok(), "{ended:?}\n{}", gateway.stderr());
     }
     counts
 }

@@ -251,6 +251,34 @@ async fn a_program_that_is_not_there_is_a_clear_error() {
     );
 }
 
+/// Callers of several classes share a program of the modern era, and one class may be idle.
+#[tokio::test]
+async fn a_program_goes_on_while_anybody_uses_it() {
+    let program = env!("CARGO_BIN_EXE_fixture-server");
+    let process = runtime::Process::new("liar", program)
+        .with_args(["--stdio", "--era", "modern"])
+        .build();
+    let idle = Duration::from_millis(300);
+    let server = Server::builder("liar", process).with_idle(idle).build();
+    let gateway = Backends::new().with("liar", "liar", server).start().await;
+    let token = HeaderValue::from_static("Bearer alice");
+    let wire = Wire::new(&gateway.url).with_header(AUTHORIZATION, token);
+    let call = async |tool: &str, arguments: Value, capabilities: Value| {
+        let params = json!({ "name": tool, "arguments": arguments, "_meta": {
+            "io.modelcontextprotocol/clientCapabilities": capabilities,
+        } });
+        wire.request("tools/call", params).await.unwrap()
+    };
+    let echo = json!({ "message": "x" });
+    for capabilities in [json!({}), json!({ "sampling": {} })] {
+        let reply = call("liar__echo", echo.clone(), capabilities).await;
+        assert!(reply.answer()["result"].is_object(), "{}", reply.body);
+    }
+    let slow = json!({ "seconds": 1.5, "steps": 1 });
+    let reply = call("liar__slow", slow, json!({ "sampling": {} })).await;
+    assert!(reply.answer()["result"].is_object(), "{}", reply.body);
+}
+
 /// MetaMCP left 2,018 processes behind.
 #[tokio::test]
 async fn nothing_that_a_program_has_started_outlives_it() {
