@@ -51,7 +51,7 @@ impl Passage {
     /// The reply as the client is to see it.
     pub(crate) async fn carry(self, reply: Reply) -> Result<Reply, UpstreamError> {
         match reply {
-            Reply::Events(events) => self.settle(events).await,
+            Reply::Events(events) => self.streamed(events).await,
             listing @ Reply::Listing(_) => Ok(listing),
             json @ Reply::Json { .. } => {
                 let response = super::response(json).await?;
@@ -118,25 +118,46 @@ impl Passage {
     }
 
     /// The reply to which `events` belong: one response, if that comes soon.
-    async fn settle(self, events: Events) -> Result<Reply, UpstreamError> {
+    pub(crate) async fn settle(self, events: Events) -> Result<Reply, UpstreamError> {
+        self.begun(events, |_| true).await
+    }
+
+    /// The same where the server has chosen a stream. An error has a status of its own, which the
+    /// server had no need to give it.
+    async fn streamed(self, events: Events) -> Result<Reply, UpstreamError> {
+        self.begun(events, |response| response.result().is_err())
+            .await
+    }
+
+    async fn begun(
+        self,
+        events: Events,
+        is_document: impl Fn(&Response) -> bool,
+    ) -> Result<Reply, UpstreamError> {
+        let mut events = self.events(events);
+        let first = match time::timeout(PATIENCE, events.next()).await {
+            Ok(first) => first.unwrap_or(Err(UpstreamError::Closed))?,
+            Err(_) => return Ok(Reply::Events(events)),
+        };
+        match first {
+            Event::Response(response) if is_document(&response) => {
+                let status = crate::problem::status_of(&response);
+                Ok(reply::single(status, &response))
+            }
+            first => {
+                let first = stream::iter([Ok(first)]);
+                Ok(Reply::Events(Events::new(first.chain(events))))
+            }
+        }
+    }
+
+    fn events(self, events: Events) -> Events {
         let carried = Carried {
             passage: self,
             events: Some(events),
             ready: VecDeque::new(),
         };
-        let mut events = carried.into_events();
-        let status = |response: &Response| crate::problem::status_of(response);
-        match time::timeout(PATIENCE, events.next()).await {
-            Ok(Some(Ok(Event::Response(response)))) => {
-                Ok(reply::single(status(&response), &response))
-            }
-            Ok(Some(Ok(first))) => Ok(Reply::Events(Events::new(
-                stream::iter([Ok(first)]).chain(events),
-            ))),
-            Ok(Some(Err(error))) => Err(error),
-            Ok(None) => Err(UpstreamError::Closed),
-            Err(_) => Ok(Reply::Events(events)),
-        }
+        carried.into_events()
     }
 
     fn single(&self, response: &Response) -> Reply {

@@ -146,11 +146,10 @@ impl View {
             }
         }
         let passage = Passage::new(Arc::clone(&call), self.parking.clone());
-        let reply = match needs_lease(&call) {
-            true => Reply::Events(self.lease(call).await?),
-            false => self.converse(&call).await?,
-        };
-        passage.carry(reply).await
+        match needs_lease(&call) {
+            true => passage.settle(self.lease(call).await?).await,
+            false => passage.carry(self.converse(&call).await?).await,
+        }
     }
 
     async fn is_modern(&self, call: &Call<Prepared>) -> Result<bool, UpstreamError> {

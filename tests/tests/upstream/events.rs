@@ -102,11 +102,7 @@ async fn data_on_several_lines_is_one_message() {
         let mut events = Vec::new();
         let mut reader = Reader::new(1 << 20);
         reader.feed(reply.body.as_bytes(), &mut events).unwrap();
-        // Across the eras a response that comes alone is a document.
-        let data = match events.last() {
-            Some(event) => &event.data,
-            None => reply.body.as_bytes(),
-        };
+        let data = &events.last().unwrap().data;
         let answer: serde_json::Value = serde_json::from_slice(data).unwrap();
         assert_eq!(answer["result"]["content"][0]["text"], "lines", "{answer}");
     }

@@ -1,7 +1,7 @@
 //! Lists that lie.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use mcp_gateway_tests::script::{self, Asked, Scripted, Step, Steps, document, response};
@@ -29,6 +29,21 @@ fn tools(asked: &Asked, tools: &Value) -> Steps {
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
+    /// What is logged in this process from now on.
+    ///
+    /// There is one subscriber for all threads: whether anybody listens is remembered for each
+    /// place that logs, by whichever thread comes there first.
+    fn begin() -> Self {
+        static ALL: OnceLock<Log> = OnceLock::new();
+        let all = ALL.get_or_init(|| {
+            let log = Self::default();
+            let subscriber = tracing_subscriber::fmt().with_writer(log.clone());
+            subscriber.with_ansi(false).init();
+            log
+        });
+        all.clone()
+    }
+
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }
@@ -91,9 +106,8 @@ fn bad_tools() -> Vec<Value> {
 #[tokio::test]
 async fn tools_that_no_client_could_use_are_left_out_with_a_warning() {
     for modern in [true, false] {
-        let log = Log::default();
-        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
-        let _guard = tracing::subscriber::set_default(subscriber);
+        let log = Log::begin();
+        let before = log.text().len();
         let liar = listing(modern, |asked| {
             let good = |name: &str| json!({ "name": name, "inputSchema": { "type": "object" } });
             let mut all = vec![good("truth")];
@@ -110,13 +124,12 @@ async fn tools_that_no_client_could_use_are_left_out_with_a_warning() {
             ["liar__truth", "liar__last", "honest__truth", "honest__lie"]
         );
         stage.goes_on("a list with bad tools").await;
-        let warnings = log.text().matches("left out").count();
-        assert!(warnings > bad_tools().len(), "{}", log.text());
-        assert!(log.text().contains("there is one of its name"));
-        assert!(
-            log.text().len() < 100_000,
-            "the log repeats what it was told"
-        );
+        let text = log.text().split_off(before);
+        let warnings = text.matches("left out").count();
+        assert!(warnings > bad_tools().len(), "{text}");
+        assert!(text.contains("there is one of its name"));
+        let longest = text.lines().map(str::len).max().unwrap();
+        assert!(longest < 2_000, "the log repeats what it was told");
     }
 }
 

@@ -98,6 +98,20 @@ async fn clients_are_told_that_there_are_other_tools() {
 }
 
 #[tokio::test]
+async fn clients_are_told_that_a_server_is_there_again() {
+    let folder = Folder::new();
+    let program = folder.path("program");
+    let config =
+        format!("servers: [{{ name: a, process: {{ command: {program}, args: [demo] }} }}]");
+    let gateway = Gateway::serve(&folder.write("gateway.yaml", &config)).await;
+    let session = gateway.initialize().await;
+    assert!(gateway.call("a__echo", json!({ "text": "x" })).await["error"].is_object());
+    let appear = async { std::os::unix::fs::symlink(PROGRAM, &program).unwrap() };
+    let changed = "notifications/tools/list_changed";
+    gateway.hears(&session, changed, appear).await;
+}
+
+#[tokio::test]
 async fn a_wrong_file_changes_nothing() {
     let folder = Folder::new();
     let config = folder.write("gateway.yaml", "servers: [{ name: a, builtin: demo }]");

@@ -179,10 +179,18 @@ impl Gateway {
         let mut body = self.send(request).await.into_body();
         then.await;
         let mut seen = String::new();
-        while !seen.contains(text) {
-            let frame = timeout(SOON, body.frame()).await.unwrap().unwrap().unwrap();
-            seen.push_str(&String::from_utf8_lossy(&frame.into_data().unwrap()));
-        }
+        let hearing = async {
+            while !seen.contains(text) {
+                let frame = body.frame().await.unwrap().unwrap();
+                seen.push_str(&String::from_utf8_lossy(&frame.into_data().unwrap()));
+            }
+        };
+        let heard = timeout(SOON, hearing).await;
+        assert!(
+            heard.is_ok(),
+            "{text} is not in {seen:?}\n{}",
+            self.stderr()
+        );
     }
 
     async fn open(&self, path: &str, accept: &str) -> http::Response<hyper::body::Incoming> {
@@ -317,10 +325,15 @@ impl Folder {
         Self(tempfile::tempdir().unwrap())
     }
 
+    /// Where a file of the name is, or will be.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().unwrap().to_owned()
+    }
+
     /// Writes a file; returns its path.
     pub(crate) fn write(&self, name: &str, text: &str) -> String {
-        let path = self.0.path().join(name);
+        let path = self.path(name);
         fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
+        path
     }
 }

@@ -5,6 +5,7 @@
 //! `resources/subscribe`.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ struct Shared {
     changed: Notify,
     /// The state of the wishes that the server has been told of.
     told: watch::Sender<u64>,
+    /// Whether the server was not there when somebody wanted to listen.
+    down: AtomicBool,
     /// On whose behalf the server is asked.
     call: Mutex<Option<Arc<Call<Prepared>>>>,
 }
@@ -52,6 +55,7 @@ impl Default for Feed {
             wishes: Mutex::default(),
             changed: Notify::new(),
             told: watch::channel(0).0,
+            down: AtomicBool::new(false),
             call: Mutex::default(),
         };
         Self {
@@ -82,12 +86,22 @@ impl View {
             .request()
             .param("notifications")
             .and_then(Filter::parse);
-        let honored = filter
-            .unwrap_or_default()
-            .honored_by(&self.facts(call).await?);
+        let filter = filter.unwrap_or_default();
+        let facts = time::timeout(TELL_TIMEOUT, self.facts(call)).await;
+        let honored = match &facts {
+            Ok(Ok(facts)) => filter.honored_by(facts),
+            // Once the server is there, it lists what it did not list before.
+            Ok(Err(_)) | Err(_) => filter.lists_only(),
+        };
         let listener = Listener::new(self, honored.clone());
+        let is_there = matches!(facts, Ok(Ok(_)));
+        if !is_there {
+            self.feed.shared.down.store(true, Ordering::Release);
+        }
         self.attend(call);
-        listener.wait_until_told().await;
+        if is_there {
+            listener.wait_until_told().await;
+        }
         let params = object(&[("notifications", honored.to_json().into())]);
         let first = Notification::new(&Method::SubscriptionsAcknowledged, Some(&params));
         let first = stream::iter([Ok(Event::Notification(first))]);
@@ -123,6 +137,11 @@ async fn attend(view: Weak<View>, shared: Arc<Shared>) {
             }
             None => return,
         };
+        match connected {
+            Ok(_) if shared.down.swap(false, Ordering::AcqRel) => shared.missed(),
+            Ok(_) => {}
+            Err(_) => shared.down.store(true, Ordering::Release),
+        }
         if let Ok((conversation, lists)) = connected {
             let dedicated = matches!(
                 view.upgrade().map(|view| view.key.instance.clone()),
