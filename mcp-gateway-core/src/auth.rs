@@ -55,6 +55,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::hash::{Hash, Hasher};
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -119,24 +120,124 @@ impl AuthVerifier for AllowAnonymous {
 }
 
 /// Who is calling. Cheap to clone.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Principal {
+///
+/// Two principals are equal when their subjects are: what else is known of a caller may change
+/// from one token to the next.
+#[derive(Clone, Debug)]
+pub struct Principal(Arc<Traits>);
+
+/// What is known of a caller.
+#[derive(Clone, Debug)]
+struct Traits {
     subject: Arc<str>,
+    name: Option<Arc<str>>,
+    client: Option<Arc<str>>,
+    roles: Vec<Arc<str>>,
+    scopes: Vec<Arc<str>>,
+    teams: Vec<Arc<str>>,
 }
 
 impl Principal {
     /// A principal known by `subject` alone.
     #[must_use]
     pub fn new(subject: impl Into<Arc<str>>) -> Self {
-        Self {
+        Self(Arc::new(Traits {
             subject: subject.into(),
-        }
+            name: None,
+            client: None,
+            roles: Vec::new(),
+            scopes: Vec::new(),
+            teams: Vec::new(),
+        }))
+    }
+
+    /// People know the caller by `name`.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.traits().name = Some(name.into());
+        self
+    }
+
+    /// The caller uses the OAuth client `client`.
+    #[must_use]
+    pub fn with_client(mut self, client: impl Into<Arc<str>>) -> Self {
+        self.traits().client = Some(client.into());
+        self
+    }
+
+    /// The caller has `role`.
+    #[must_use]
+    pub fn with_role(mut self, role: impl Into<Arc<str>>) -> Self {
+        self.traits().roles.push(role.into());
+        self
+    }
+
+    /// The caller was granted `scope`.
+    #[must_use]
+    pub fn with_scope(mut self, scope: impl Into<Arc<str>>) -> Self {
+        self.traits().scopes.push(scope.into());
+        self
+    }
+
+    /// The caller belongs to `team`.
+    #[must_use]
+    pub fn with_team(mut self, team: impl Into<Arc<str>>) -> Self {
+        self.traits().teams.push(team.into());
+        self
     }
 
     /// The identifier of the caller, unique among the principals of the verifier.
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.subject
+        &self.0.subject
+    }
+
+    /// The name that people know the caller by; others may have the same.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    /// The identifier of the OAuth client that the caller uses.
+    #[must_use]
+    pub fn client(&self) -> Option<&str> {
+        self.0.client.as_deref()
+    }
+
+    /// What the caller is in the organization.
+    #[must_use]
+    pub fn roles(&self) -> &[Arc<str>] {
+        &self.0.roles
+    }
+
+    /// What the token of the caller grants; empty for those who do not use OAuth.
+    #[must_use]
+    pub fn scopes(&self) -> &[Arc<str>] {
+        &self.0.scopes
+    }
+
+    /// The teams that the caller belongs to.
+    #[must_use]
+    pub fn teams(&self) -> &[Arc<str>] {
+        &self.0.teams
+    }
+
+    fn traits(&mut self) -> &mut Traits {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl Eq for Principal {}
+
+impl PartialEq for Principal {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.subject == other.0.subject
+    }
+}
+
+impl Hash for Principal {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.subject.hash(state);
     }
 }
 

@@ -178,6 +178,7 @@ mod serve;
 pub mod session;
 mod signal;
 pub mod sse;
+pub mod store;
 mod task;
 pub mod upstream;
 #[cfg(any(feature = "client", feature = "serve"))]

@@ -1,0 +1,180 @@
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use super::{Batch, Condition, Document, Entry, Event, Outcome, Store, StoreError, Version, Write};
+
+/// Holds documents for as long as the process lives. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct MemoryStore(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    events: broadcast::Sender<Event>,
+}
+
+#[derive(Debug)]
+struct State {
+    documents: BTreeMap<Arc<str>, Document>,
+    writes: u64,
+    /// When what is over was removed last.
+    purged: SystemTime,
+}
+
+impl MemoryStore {
+    /// Holds nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::new(State {
+                documents: BTreeMap::new(),
+                writes: 0,
+                purged: SystemTime::now(),
+            }),
+            events: broadcast::Sender::new(MAX_BEHIND),
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
+        Ok(self.state().get(key, SystemTime::now()).cloned())
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let now = SystemTime::now();
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let state = self.state();
+        let documents = state.documents.range::<str, _>((from, Bound::Unbounded));
+        let documents = documents.take_while(|(key, _)| key.starts_with(prefix));
+        let documents = documents.filter(|(_, document)| !is_over(document, now));
+        let entry = |(key, document): (&Arc<str>, &Document)| Entry {
+            key: Arc::clone(key),
+            document: document.clone(),
+        };
+        Ok(documents.take(limit).map(entry).collect())
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Outcome, StoreError> {
+        let now = SystemTime::now();
+        let mut state = self.state();
+        if !batch
+            .conditions()
+            .iter()
+            .all(|condition| state.holds(condition, now))
+        {
+            return Ok(Outcome::Conflict);
+        }
+        for write in batch.writes() {
+            // Told of while nobody else writes, so that everybody hears of writes in their order.
+            drop(self.0.events.send(state.write(write)));
+        }
+        state.purge(now);
+        Ok(Outcome::Committed)
+    }
+
+    fn watch(&self, prefix: &str) -> BoxStream<'static, Event> {
+        let prefix: Arc<str> = prefix.into();
+        let events = self.0.events.subscribe();
+        let later = stream::unfold(events, |mut events| async move {
+            let event = match events.recv().await {
+                Ok(event) => event,
+                Err(RecvError::Lagged(_)) => Event::Reset,
+                Err(RecvError::Closed) => return None,
+            };
+            Some((event, events))
+        });
+        let is_meant = move |event: &Event| match event {
+            Event::Deleted(key) => key.starts_with(&*prefix),
+            Event::Put(entry) => entry.key.starts_with(&*prefix),
+            Event::Reset => true,
+        };
+        let later = later.filter(move |event| std::future::ready(is_meant(event)));
+        stream::once(async { Event::Reset }).chain(later).boxed()
+    }
+}
+
+impl State {
+    fn get(&self, key: &str, now: SystemTime) -> Option<&Document> {
+        self.documents
+            .get(key)
+            .filter(|document| !is_over(document, now))
+    }
+
+    fn holds(&self, condition: &Condition, now: SystemTime) -> bool {
+        let found = self
+            .get(condition.key(), now)
+            .map(|document| document.version);
+        match condition {
+            Condition::Absent(_) => found.is_none(),
+            Condition::Version(_, version) => found == Some(*version),
+        }
+    }
+
+    fn write(&mut self, write: &Write) -> Event {
+        self.writes += 1;
+        match write {
+            Write::Delete(key) => {
+                self.documents.remove(key);
+                Event::Deleted(Arc::clone(key))
+            }
+            Write::Put {
+                key,
+                value,
+                expires,
+            } => {
+                let document = Document {
+                    value: value.clone(),
+                    version: Version(self.writes),
+                    expires: *expires,
+                };
+                self.documents.insert(Arc::clone(key), document.clone());
+                let key = Arc::clone(key);
+                Event::Put(Entry { key, document })
+            }
+        }
+    }
+
+    /// Removes what is over, every now and then.
+    fn purge(&mut self, now: SystemTime) {
+        let due = self.purged.checked_add(PURGE_INTERVAL);
+        if due.is_none_or(|due| now >= due) {
+            self.purged = now;
+            self.documents.retain(|_, document| !is_over(document, now));
+        }
+    }
+}
+
+fn is_over(document: &Document, now: SystemTime) -> bool {
+    document.expires.is_some_and(|expires| expires <= now)
+}
+
+/// Whoever is further behind has to list what there is.
+const MAX_BEHIND: usize = 1024;
+
+const PURGE_INTERVAL: Duration = Duration::from_secs(60);
