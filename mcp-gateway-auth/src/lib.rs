@@ -51,6 +51,17 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod clock;
+mod documents;
+mod error;
+mod keyring;
+mod person;
+mod secret;
 mod static_tokens;
 
+pub use self::clock::Clock;
+pub use self::error::AuthorityError;
+pub use self::keyring::{Handle, Keyring};
+pub use self::person::{Authenticator, Person, UserSession};
+pub use self::secret::{Secret, SecretHash};
 pub use self::static_tokens::StaticTokens;
