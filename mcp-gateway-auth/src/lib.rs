@@ -53,7 +53,10 @@
 
 mod clock;
 mod documents;
+pub mod egress;
 mod error;
+pub mod jwks;
+pub mod jwt;
 mod keyring;
 mod person;
 mod secret;

@@ -1,0 +1,237 @@
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use super::address::{is_metadata, special_use};
+
+/// Which addresses may be reached.
+///
+/// By default hosts on the public internet, with `https` on port 443.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::egress::EgressPolicy;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // The identity provider is in the company's own network.
+/// let policy = EgressPolicy::new().with_allowed_networks(["10.20.0.0/16".parse()?]);
+/// # let _ = policy;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct EgressPolicy {
+    loopback: bool,
+    networks: Vec<IpNet>,
+    ports: Vec<u16>,
+}
+
+impl EgressPolicy {
+    /// The public internet alone.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Allows this machine too, there without TLS as well, under the names `localhost`,
+    /// `127.0.0.1` and `[::1]`, on any port.
+    ///
+    /// For development: whoever may name an address can then reach what listens here.
+    #[must_use]
+    pub fn with_insecure_loopback(mut self) -> Self {
+        self.loopback = true;
+        self
+    }
+
+    /// Allows networks that are not public, on any port, still with `https` only.
+    ///
+    /// The metadata services of clouds stay out of reach, whatever the networks are.
+    #[must_use]
+    pub fn with_allowed_networks(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
+        self.networks.extend(networks);
+        self
+    }
+
+    /// Allows another port on the public internet.
+    #[must_use]
+    pub fn with_port(mut self, port: u16) -> Self {
+        self.ports.push(port);
+        self
+    }
+
+    /// Looks at an address before its host is resolved.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, for the log.
+    pub(super) fn check_url(&self, url: &Url) -> Result<(), Refusal> {
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Refusal("credentials in the address"));
+        }
+        let host = url.host().ok_or(Refusal("no host"))?;
+        let local = self.loopback && is_local(&host);
+        match url.scheme() {
+            "https" => {}
+            "http" if local => {}
+            _ => return Err(Refusal("scheme")),
+        }
+        let port = url.port_or_known_default().unwrap_or(0);
+        match host {
+            Host::Ipv4(ip) => self.check_ip(ip.into(), local, port),
+            Host::Ipv6(ip) => self.check_ip(ip.into(), local, port),
+            // It may be one of a network that is allowed, with any port.
+            Host::Domain(_) if local || !self.networks.is_empty() => Ok(()),
+            Host::Domain(_) if self.is_public_port(port) => Ok(()),
+            Host::Domain(_) => Err(Refusal("port")),
+        }
+    }
+
+    /// Looks at an address that `host` was resolved to, or that it is.
+    pub(super) fn check_resolved(&self, host: &str, ip: IpAddr, port: u16) -> Result<(), Refusal> {
+        let local = host == LOCALHOST || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        self.check_ip(ip, self.loopback && local, port)
+    }
+
+    fn check_ip(&self, ip: IpAddr, local: bool, port: u16) -> Result<(), Refusal> {
+        if is_metadata(ip) {
+            return Err(Refusal("metadata service"));
+        }
+        if local {
+            return match ip.is_loopback() {
+                true => Ok(()),
+                false => Err(Refusal("not loopback")),
+            };
+        }
+        if self.networks.iter().any(|network| network.contains(&ip)) {
+            return Ok(());
+        }
+        match special_use(ip) {
+            Some(kind) => Err(Refusal(kind)),
+            None if self.is_public_port(port) => Ok(()),
+            None => Err(Refusal("port")),
+        }
+    }
+
+    fn is_public_port(&self, port: u16) -> bool {
+        port == HTTPS || self.ports.contains(&port)
+    }
+}
+
+/// Why an address is not reached. Never shown to whoever named it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("refused: {0}")]
+pub(super) struct Refusal(pub(super) &'static str);
+
+fn is_local(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == LOCALHOST,
+        Host::Ipv4(ip) => ip.is_loopback(),
+        Host::Ipv6(ip) => ip.is_loopback(),
+    }
+}
+
+const HTTPS: u16 = 443;
+const LOCALHOST: &str = "localhost";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(policy: &EgressPolicy, url: &str) -> Result<(), &'static str> {
+        let url = Url::parse(url).map_err(|_| "unreadable")?;
+        policy.check_url(&url).map_err(|refusal| refusal.0)
+    }
+
+    #[test]
+    fn o25_only_https_to_public_hosts_passes() {
+        let table = [
+            ("https://example.com/jwks", Ok(())),
+            ("https://93.184.216.34/", Ok(())),
+            ("https://example.com:443/", Ok(())),
+            ("http://example.com/", Err("scheme")),
+            ("ftp://example.com/", Err("scheme")),
+            ("file:///etc/passwd", Err("no host")),
+            ("data:application/json,{}", Err("no host")),
+            ("gopher://example.com/", Err("scheme")),
+            ("https://example.com:22/", Err("port")),
+            ("https://93.184.216.34:6379/", Err("port")),
+            ("https://a@example.com/", Err("credentials in the address")),
+            ("https://:b@example.com/", Err("credentials in the address")),
+            ("https://127.0.0.1/", Err("loopback")),
+            ("https://2130706433/", Err("loopback")),
+            ("https://0177.0.0.1/", Err("loopback")),
+            ("https://0x7f.1/", Err("loopback")),
+            ("https://0x7f000001/", Err("loopback")),
+            ("https://127.1/", Err("loopback")),
+            ("https://１２７.0.0.1/", Err("loopback")),
+            ("https://127。0。0。1/", Err("loopback")),
+            ("https://0/", Err("this network")),
+            ("https://[::1]/", Err("loopback")),
+            ("https://[::ffff:7f00:1]/", Err("IPv4-mapped")),
+            ("https://[::ffff:10.0.0.1]/", Err("IPv4-mapped")),
+            ("https://[64:ff9b::7f00:1]/", Err("NAT64")),
+            ("https://169.254.169.254/", Err("metadata service")),
+            ("https://[fd00:ec2::254]/", Err("metadata service")),
+            ("https://10.0.0.1/", Err("private")),
+            ("https://127.0.0.1.:443/", Err("loopback")),
+            ("https://[::1%25eth0]/", Err("unreadable")),
+        ];
+        for (url, expected) in table {
+            assert_eq!(check(&EgressPolicy::new(), url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn o25_loopback_in_development_is_not_more_than_that() {
+        let policy = EgressPolicy::new().with_insecure_loopback();
+        let table = [
+            ("http://localhost:8080/", Ok(())),
+            ("http://127.0.0.1:8080/", Ok(())),
+            ("http://[::1]:8080/", Ok(())),
+            ("https://localhost/", Ok(())),
+            ("http://localhost.example.com/", Err("scheme")),
+            ("http://10.0.0.1/", Err("scheme")),
+            ("https://10.0.0.1/", Err("private")),
+            ("http://0.0.0.0/", Err("scheme")),
+            ("http://[::ffff:127.0.0.1]/", Err("scheme")),
+            ("http://example.com/", Err("scheme")),
+        ];
+        for (url, expected) in table {
+            assert_eq!(check(&policy, url), expected, "{url}");
+        }
+        let loopback = "127.0.0.1".parse().unwrap();
+        assert!(policy.check_resolved("localhost", loopback, 80).is_ok());
+        assert!(
+            policy
+                .check_resolved("evil.example", loopback, 443)
+                .is_err()
+        );
+        let public = "93.184.216.34".parse().unwrap();
+        assert!(policy.check_resolved("localhost", public, 80).is_err());
+    }
+
+    #[test]
+    fn o25_networks_that_are_allowed_do_not_open_others() {
+        let networks = ["10.0.0.0/8", "169.254.0.0/16", "fd00::/8"];
+        let policy = EgressPolicy::new()
+            .with_allowed_networks(networks.map(|network| network.parse().unwrap()));
+        let table = [
+            ("https://10.1.2.3:8443/", Ok(())),
+            ("https://[fd00::1]/", Ok(())),
+            ("http://10.1.2.3/", Err("scheme")),
+            ("https://192.168.0.1/", Err("private")),
+            ("https://127.0.0.1/", Err("loopback")),
+            ("https://169.254.169.254/", Err("metadata service")),
+            ("https://[fd00:ec2::254]/", Err("metadata service")),
+            ("https://[::ffff:10.1.2.3]/", Err("IPv4-mapped")),
+        ];
+        for (url, expected) in table {
+            assert_eq!(check(&policy, url), expected, "{url}");
+        }
+        let public = "93.184.216.34".parse().unwrap();
+        assert!(policy.check_resolved("a.example", public, 22).is_err());
+        assert!(policy.check_resolved("a.example", public, 443).is_ok());
+    }
+}

@@ -1,0 +1,207 @@
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use super::algorithm::Algorithm;
+use super::error::JwtError;
+use crate::jwks::Jwk;
+
+/// A key that JWTs are signed with. Cheap to clone.
+///
+/// Its identifier is its [thumbprint][rfc], so that the same key has the same one everywhere.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::jwt::{Algorithm, Claims, JwtError, SigningKey};
+///
+/// # fn main() -> Result<(), JwtError> {
+/// let key = SigningKey::generate(Algorithm::Es256)?;
+/// let same = SigningKey::from_pkcs8(Algorithm::Es256, &key.to_pkcs8()?)?;
+/// assert_eq!(key.kid(), same.kid());
+///
+/// let mut claims = Claims::default();
+/// claims.sub = Some("alice".to_owned());
+/// let token = key.sign("at+jwt", &claims)?;
+/// assert_eq!(token.split('.').count(), 3);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [rfc]: https://www.rfc-editor.org/rfc/rfc7638
+#[derive(Clone)]
+pub struct SigningKey(Arc<Inner>);
+
+struct Inner {
+    pair: Pair,
+    public: Jwk,
+    kid: String,
+}
+
+enum Pair {
+    Es256(EcdsaKeyPair),
+    Rs256(RsaKeyPair),
+}
+
+impl SigningKey {
+    /// A new key for `algorithm`: ES256, or RS256 with 2048 bits for clients that know nothing
+    /// else.
+    ///
+    /// # Errors
+    ///
+    /// [`JwtError::Algorithm`] for all others.
+    pub fn generate(algorithm: Algorithm) -> Result<Self, JwtError> {
+        let pair = match algorithm {
+            Algorithm::Es256 => {
+                EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map(Pair::Es256)
+            }
+            Algorithm::Rs256 => RsaKeyPair::generate(KeySize::Rsa2048).map(Pair::Rs256),
+            _ => return Err(JwtError::Algorithm),
+        };
+        pair.map_err(|_| JwtError::Key).map(Self::of)
+    }
+
+    /// The key whose PKCS#8 document is `der`.
+    ///
+    /// # Errors
+    ///
+    /// When `der` is not a key for `algorithm`.
+    pub fn from_pkcs8(algorithm: Algorithm, der: &[u8]) -> Result<Self, JwtError> {
+        let pair = match algorithm {
+            Algorithm::Es256 => {
+                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).map(Pair::Es256)
+            }
+            Algorithm::Rs256 => RsaKeyPair::from_pkcs8(der).map(Pair::Rs256),
+            _ => return Err(JwtError::Algorithm),
+        };
+        pair.map_err(|_| JwtError::Key).map(Self::of)
+    }
+
+    /// The private key as a PKCS#8 document. Encrypt it before it is stored.
+    ///
+    /// # Errors
+    ///
+    /// When the cryptographic library cannot write it.
+    pub fn to_pkcs8(&self) -> Result<Vec<u8>, JwtError> {
+        let bytes = match &self.0.pair {
+            Pair::Es256(pair) => pair.to_pkcs8v1().map(|document| document.as_ref().to_vec()),
+            Pair::Rs256(pair) => {
+                let document: Result<Pkcs8V1Der<'_>, _> = pair.as_der();
+                document.map(|document| document.as_ref().to_vec())
+            }
+        };
+        bytes.map_err(|_| JwtError::Key)
+    }
+
+    /// Its algorithm.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        match self.0.pair {
+            Pair::Es256(_) => Algorithm::Es256,
+            Pair::Rs256(_) => Algorithm::Rs256,
+        }
+    }
+
+    /// Its identifier.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.0.kid
+    }
+
+    /// What others need to verify what it signs, and no more.
+    #[must_use]
+    pub fn public(&self) -> &Jwk {
+        &self.0.public
+    }
+
+    /// A JWT of type `typ` that says `claims`.
+    ///
+    /// # Errors
+    ///
+    /// When `claims` are not JSON.
+    pub fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<String, JwtError> {
+        let header = Head {
+            alg: self.algorithm().name(),
+            typ,
+            kid: &self.0.kid,
+        };
+        let mut token = encode(&header)?;
+        token.push('.');
+        token.push_str(&encode(claims)?);
+        let signature = self.signature(token.as_bytes())?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(token)
+    }
+
+    fn signature(&self, message: &[u8]) -> Result<Vec<u8>, JwtError> {
+        let random = SystemRandom::new();
+        let signature = match &self.0.pair {
+            Pair::Es256(pair) => pair
+                .sign(&random, message)
+                .map(|signature| signature.as_ref().to_vec()),
+            Pair::Rs256(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+                    .map(|()| signature)
+            }
+        };
+        signature.map_err(|_| JwtError::Sign)
+    }
+
+    fn of(pair: Pair) -> Self {
+        let mut public = match &pair {
+            Pair::Es256(pair) => {
+                // 0x04, x and y, which have the same length.
+                let point = pair.public_key().as_ref();
+                let (x, y) = point.get(1..).unwrap_or_default().split_at(point.len() / 2);
+                Jwk::ec(Algorithm::Es256, "P-256", text(x), text(y))
+            }
+            Pair::Rs256(pair) => {
+                let key = pair.public_key();
+                let n = key.modulus().big_endian_without_leading_zero();
+                let e = key.exponent().big_endian_without_leading_zero();
+                Jwk::rsa(Algorithm::Rs256, text(n), text(e))
+            }
+        };
+        let kid = text(digest(&SHA256, public.canonical().as_bytes()).as_ref());
+        public.kid = Some(kid.clone());
+        Self(Arc::new(Inner { pair, public, kid }))
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    /// Does not show the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("algorithm", &self.algorithm())
+            .field("kid", &self.kid())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Serialize)]
+struct Head<'a> {
+    alg: &'a str,
+    typ: &'a str,
+    kid: &'a str,
+}
+
+fn encode(part: &impl Serialize) -> Result<String, JwtError> {
+    let json = serde_json::to_vec(part).map_err(|_| JwtError::Sign)?;
+    Ok(URL_SAFE_NO_PAD.encode(json))
+}
+
+fn text(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
