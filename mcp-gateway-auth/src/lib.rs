@@ -58,6 +58,7 @@ mod error;
 pub mod jwks;
 pub mod jwt;
 mod keyring;
+mod pages;
 mod person;
 mod secret;
 mod static_tokens;

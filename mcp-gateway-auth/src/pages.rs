@@ -1,0 +1,84 @@
+//! What people see: a few pages, rendered here, without any script.
+
+mod clean;
+mod views;
+
+use askama::Template;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{HeaderMap, StatusCode};
+use std::sync::LazyLock;
+
+pub(crate) use self::clean::clean;
+pub(crate) use self::views::{
+    AccountPage, ConsentPage, ErrorPage, LoginPage, MessagePage, ProviderLink, RelyingClient,
+};
+
+/// The answer that shows `template`, which nobody may frame, keep or learn of by a referrer.
+///
+/// A form on the page is sent to this host. When what it is answered with may send the browser on
+/// to another place, the origin of that place is `form_action`: some browsers apply the policy to
+/// redirects as well.
+pub(crate) fn page(
+    status: StatusCode,
+    template: &impl Template,
+    form_action: Option<&str>,
+) -> Response {
+    let Ok(html) = template.render() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut headers = HeaderMap::with_capacity(6);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_SECURITY_POLICY, policy(form_action));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    (status, headers, html).into_response()
+}
+
+fn policy(form_action: Option<&str>) -> HeaderValue {
+    static STYLE_HASH: LazyLock<String> = LazyLock::new(|| {
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, STYLE.as_bytes());
+        STANDARD.encode(hash)
+    });
+    let form_action = form_action.and_then(source).unwrap_or_default();
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{}'; img-src 'self'; form-action 'self'{form_action}; \
+         frame-ancestors 'none'; base-uri 'none'",
+        *STYLE_HASH
+    );
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+}
+
+/// What stands for `origin` in a policy; `None` if it could say something else there.
+fn source(origin: &str) -> Option<String> {
+    let (scheme, rest) = origin.split_once(':')?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "+-.:/".contains(c);
+    // Policies know no IPv6 addresses.
+    if rest.starts_with("//[") && scheme.chars().all(plain) {
+        return Some(format!(" {scheme}:"));
+    }
+    let named = !scheme.is_empty() && origin.chars().all(plain);
+    named.then(|| format!(" {origin}"))
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// The style of all pages, in each of them: a page shows as it should wherever it is mounted.
+pub(crate) const STYLE: &str = include_str!("../templates/style.css");
+
+/// Where the forms and links of the pages lead.
+pub(crate) const LOGIN: &str = "/api/auth/login";
+pub(crate) const LOGOUT: &str = "/api/auth/logout";
+pub(crate) const ACCOUNT: &str = "/api/auth/account";
+pub(crate) const REVOKE: &str = "/api/auth/account/revoke";
+pub(crate) const CONSENT: &str = "/api/auth/oauth2/consent";
+
+#[cfg(test)]
+mod tests;
