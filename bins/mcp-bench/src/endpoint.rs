@@ -2,17 +2,19 @@
 
 use anyhow::Context as _;
 use http::{HeaderName, HeaderValue, Uri};
+use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
 use crate::http1::{Connection, Connector};
 
-/// An MCP endpoint, with the header fields that each request to it carries.
+/// An MCP endpoint, with what clients say to it about themselves.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     url: String,
     authority: String,
     path: String,
     fields: String,
+    capabilities: Map<String, Value>,
     connector: Connector,
 }
 
@@ -40,8 +42,21 @@ impl Endpoint {
                 .map_or("/", |path| path.as_str())
                 .to_owned(),
             fields,
+            capabilities: Map::new(),
             connector: Connector::new(uri)?,
         })
+    }
+
+    /// Has its clients declare the capabilities `names`.
+    pub(crate) fn declaring(mut self, names: &[String]) -> Self {
+        let capabilities = names.iter().map(|name| (name.clone(), json!({})));
+        self.capabilities = capabilities.collect();
+        self
+    }
+
+    /// What clients declare.
+    pub(crate) fn capabilities(&self) -> Value {
+        Value::Object(self.capabilities.clone())
     }
 
     /// The address, as it was given.

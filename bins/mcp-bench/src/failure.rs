@@ -36,6 +36,9 @@ pub(crate) enum Failure {
     /// The answer is not HTTP/1.1.
     #[error("the answer is not HTTP/1.1: {0}")]
     Malformed(&'static str),
+    /// The call ended at once.
+    #[error("the server required no input")]
+    NoQuestion,
     /// The answer was well-formed, and held no response to the request.
     #[error("the answer holds no response to the request")]
     NoResponse,

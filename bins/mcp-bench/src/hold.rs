@@ -1,5 +1,6 @@
 //! Opening many things at an endpoint, and holding them.
 
+mod calls;
 mod sessions;
 mod streams;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub(crate) use self::calls::calls;
 pub(crate) use self::sessions::sessions;
 pub(crate) use self::streams::streams;
 use crate::failure::Failure;

@@ -11,9 +11,8 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use crate::cli::run::{EraChoice, RunArguments, Sessions};
-use crate::endpoint::Endpoint;
 use crate::era::Era;
-use crate::hold;
+use crate::hold::{self, Held};
 use crate::interrupt::interrupted;
 use crate::load::{self, Control, Outcome, Plan};
 use crate::process::Probe;
@@ -28,23 +27,18 @@ use crate::sample::sample;
 pub(crate) async fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
     let plan = plan(arguments).await?;
     let probes = arguments.probes();
+    let duration = arguments.duration;
     if let Some(count) = arguments.open_streams {
-        let held = hold::streams(&plan, count, arguments.duration, &probes);
-        let held = until_interrupted(held).await?;
-        let failed = held.stayed < count;
-        let subject = subject(&plan, format!("{count} streams"));
-        let report = HoldReport { subject, held };
-        write_report(arguments.json, &report, || report.json())?;
-        return Ok(exit_code(failed));
+        let held = hold::streams(&plan, count, duration, &probes);
+        return report_held(arguments, &plan, (count, "streams"), held).await;
     }
     if let Some(count) = arguments.idle_sessions {
-        let held = hold::sessions(&plan, count, arguments.duration, &probes);
-        let held = until_interrupted(held).await?;
-        let failed = held.stayed < count;
-        let subject = subject(&plan, format!("{count} idle sessions"));
-        let report = HoldReport { subject, held };
-        write_report(arguments.json, &report, || report.json())?;
-        return Ok(exit_code(failed));
+        let held = hold::sessions(&plan, count, duration, &probes);
+        return report_held(arguments, &plan, (count, "idle sessions"), held).await;
+    }
+    if let Some(count) = arguments.open_calls {
+        let held = hold::calls(&plan, count, duration, &probes);
+        return report_held(arguments, &plan, (count, "open calls"), held).await;
     }
     let outcome = observed_load(arguments, &plan, &probes).await?;
     let failed = outcome.tally.failed() > 0 || outcome.tally.succeeded() == 0;
@@ -56,17 +50,32 @@ pub(crate) async fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
     Ok(exit_code(failed))
 }
 
+/// Reports what became of things that were `held`.
+async fn report_held(
+    arguments: &RunArguments,
+    plan: &Plan,
+    (count, what): (u64, &str),
+    held: impl Future<Output = anyhow::Result<Held>>,
+) -> anyhow::Result<ExitCode> {
+    let held = until_interrupted(held).await?;
+    let failed = held.stayed < count;
+    let subject = subject(plan, format!("{count} {what}"));
+    let report = HoldReport { subject, held };
+    write_report(arguments.json, &report, || report.json())?;
+    Ok(exit_code(failed))
+}
+
 async fn plan(arguments: &RunArguments) -> anyhow::Result<Plan> {
-    let endpoint = Arc::new(Endpoint::new(
-        &arguments.url,
-        &arguments.load.header_lines(),
-    )?);
+    let endpoint = Arc::new(arguments.load.endpoint(&arguments.url)?);
     let era = match arguments.era {
         // Idle sessions exist in one era only.
         EraChoice::Auto if arguments.idle_sessions.is_some() => Era::Legacy,
         EraChoice::Auto => Era::detect(&endpoint)
             .await
             .context("cannot tell the era of the server")?,
+        EraChoice::Legacy if arguments.open_calls.is_some() => {
+            bail!("in the legacy era a server asks while the call goes on");
+        }
         EraChoice::Legacy => Era::Legacy,
         EraChoice::Modern if arguments.idle_sessions.is_some() => {
             bail!("there are no sessions in the modern era");

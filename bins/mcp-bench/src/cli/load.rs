@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::value;
+use crate::endpoint::Endpoint;
 use crate::wire::Call;
 
 /// What is called, and how.
@@ -35,6 +36,10 @@ pub(crate) struct LoadArguments {
     /// A header to send with each request, such as 'Name: value'; may be repeated
     #[arg(long = "header", value_name = "HEADER")]
     pub(crate) headers: Vec<String>,
+
+    /// A capability that clients declare, such as elicitation; may be repeated
+    #[arg(long = "declare", value_name = "NAME")]
+    pub(crate) capabilities: Vec<String>,
 
     /// How long one call may take
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = value::duration)]
@@ -91,8 +96,18 @@ impl LoadArguments {
         }
     }
 
+    /// The endpoint at `url`, with what clients say to it about themselves.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the URL or a header is not valid.
+    pub(crate) fn endpoint(&self, url: &str) -> anyhow::Result<Endpoint> {
+        let endpoint = Endpoint::new(url, &self.header_lines())?;
+        Ok(endpoint.declaring(&self.capabilities))
+    }
+
     /// The header lines of all requests.
-    pub(crate) fn header_lines(&self) -> Vec<String> {
+    fn header_lines(&self) -> Vec<String> {
         let token = self
             .token
             .iter()

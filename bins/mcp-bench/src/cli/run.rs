@@ -44,7 +44,7 @@ pub(crate) struct RunArguments {
     #[arg(long, short, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections: u32,
 
-    /// How long to measure, or to hold what --open-streams or --idle-sessions opened
+    /// How long to measure, or to hold what --open-streams, --idle-sessions or --open-calls opened
     #[arg(long, short, default_value = "10s", value_name = "TIME", value_parser = value::duration)]
     pub(crate) duration: Duration,
 
@@ -87,6 +87,10 @@ pub(crate) struct RunArguments {
     /// Open and hold this many legacy sessions instead of calling
     #[arg(long, value_name = "COUNT", conflicts_with = "requests")]
     pub(crate) idle_sessions: Option<u64>,
+
+    /// Make this many calls that the client has to be asked about, and answer them at the end only
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["requests", "open_streams", "idle_sessions"])]
+    pub(crate) open_calls: Option<u64>,
 
     /// Report as JSON
     #[arg(long)]

@@ -91,7 +91,7 @@ fn route(
     call: &Call,
     probe: Option<Probe>,
 ) -> anyhow::Result<Route> {
-    let endpoint = Arc::new(Endpoint::new(url, &arguments.load.header_lines())?);
+    let endpoint = Arc::new(arguments.load.endpoint(url)?);
     Ok(Route {
         name: name.to_owned(),
         endpoint,

@@ -13,7 +13,7 @@ pub(crate) const VERSION: &str = "2025-11-25";
 pub(crate) fn initialize(endpoint: &Endpoint) -> Prepared {
     let mut params = Map::new();
     params.insert("protocolVersion".to_owned(), Value::from(VERSION));
-    params.insert("capabilities".to_owned(), Value::Object(Map::new()));
+    params.insert("capabilities".to_owned(), endpoint.capabilities());
     params.insert("clientInfo".to_owned(), client_info());
     Prepared::request(endpoint, "", message("initialize", params))
 }

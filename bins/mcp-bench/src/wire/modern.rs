@@ -35,7 +35,7 @@ pub(crate) fn call(endpoint: &Endpoint, call: &Call) -> Prepared {
         );
         meta.insert(
             "io.modelcontextprotocol/clientCapabilities".to_owned(),
-            json!({}),
+            endpoint.capabilities(),
         );
     }
     Prepared::request(endpoint, &fields, message(&call.method, params))
@@ -81,6 +81,7 @@ mod tests {
     #[test]
     fn a_call_describes_itself_twice() {
         let endpoint = Endpoint::new("http://localhost/mcp", &[]).unwrap();
+        let endpoint = endpoint.declaring(&["elicitation".to_owned()]);
         let mut prepared = call(&endpoint, &Call::tool("echo", json!({ "message": "x" })));
         let (head, body) = split(prepared.with_id(super::super::first_id(0)));
         for field in [
@@ -94,7 +95,7 @@ mod tests {
         assert_eq!(body["params"]["_meta"][VERSION_FIELD], VERSION);
         assert_eq!(
             body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"],
-            json!({})
+            json!({ "elicitation": {} })
         );
     }
 
