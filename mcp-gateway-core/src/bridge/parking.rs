@@ -129,6 +129,11 @@ impl Parking {
         self.0.calls().parked.len()
     }
 
+    /// How many calls can be parked.
+    pub(crate) fn max(&self) -> usize {
+        self.0.max
+    }
+
     /// Parks `call`; returns the state that its client is to bring along.
     ///
     /// Where that is not possible, the server is told that nobody will answer.
@@ -213,7 +218,7 @@ impl Inner {
         }
         *calls.of.entry(principal.clone()).or_default() += 1;
         let parked = Parked {
-            call: Arc::clone(call),
+            call: Arc::new(call.repeat(call.request().detached())),
             expires: Instant::now() + self.lifetime,
             waiting,
         };

@@ -51,6 +51,15 @@ impl Request {
         }
     }
 
+    /// The same request in memory of its own: the text that arrived is a part of what was read with
+    /// it, all of which is held for as long as the part is.
+    pub(crate) fn detached(&self) -> Self {
+        Self {
+            text: ByteString::from(self.text.to_string()),
+            ..self.clone()
+        }
+    }
+
     /// The text that arrived.
     #[must_use]
     pub fn text(&self) -> &str {

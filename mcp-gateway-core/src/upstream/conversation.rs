@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::broadcast;
@@ -22,7 +23,7 @@ pub(super) trait Conversation: fmt::Debug + Send + Sync + 'static {
     async fn notify(&self, notification: &Notification) -> Result<(), UpstreamError>;
 
     /// What the server sends that belongs to no call.
-    fn events(&self) -> broadcast::Receiver<Event>;
+    fn events(&self) -> broadcast::Receiver<Arc<Event>>;
 
     /// Waits until what belongs to no call would be heard by those who asked for
     /// [`events`](Self::events).

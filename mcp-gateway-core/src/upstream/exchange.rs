@@ -40,9 +40,9 @@ struct Shared {
     outgoing: mpsc::Sender<Bytes>,
     pending: Mutex<Pending>,
     next: AtomicI64,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<Arc<Event>>,
     /// What the server sends before anybody listens, where somebody will.
-    early: Mutex<Option<broadcast::Receiver<Event>>>,
+    early: Mutex<Option<broadcast::Receiver<Arc<Event>>>>,
     ended: Signal,
     /// Whether somebody has it for themselves, and can be asked by the server.
     dedicated: bool,
@@ -138,7 +138,7 @@ impl Conversation for Exchange {
         self.shared.post(notification.bytes()).await
     }
 
-    fn events(&self) -> broadcast::Receiver<Event> {
+    fn events(&self) -> broadcast::Receiver<Arc<Event>> {
         let early = self.shared.early.lock();
         let early = early.unwrap_or_else(PoisonError::into_inner).take();
         early.unwrap_or_else(|| self.shared.events.subscribe())
@@ -242,7 +242,7 @@ impl Shared {
         };
         if let Some(event) = event {
             // Fails only when nobody listens.
-            let _ = self.events.send(event);
+            let _ = self.events.send(Arc::new(event));
         }
     }
 
@@ -257,7 +257,7 @@ impl Shared {
         let Some(asked) = self.pending().attribute(asked) else {
             return;
         };
-        if !self.dedicated || self.events.send(asked).is_err() {
+        if !self.dedicated || self.events.send(Arc::new(asked)).is_err() {
             let error = ErrorObject::new(code::METHOD_NOT_FOUND, "no client can be asked");
             let _ = self.post(error.to_response(Some(&id))).await;
         }

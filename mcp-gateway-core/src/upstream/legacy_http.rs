@@ -39,7 +39,7 @@ pub(super) struct LegacyHttp {
 
 struct HttpSession {
     server: HttpServer,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<Arc<Event>>,
     ended: Signal,
     /// Set when the server has answered whether it has a stream of what belongs to no call.
     attended: Signal,
@@ -101,7 +101,7 @@ impl Conversation for LegacyHttp {
         self.session.post(notification.bytes()).await
     }
 
-    fn events(&self) -> broadcast::Receiver<Event> {
+    fn events(&self) -> broadcast::Receiver<Arc<Event>> {
         let receiver = self.session.events.subscribe();
         self.listening
             .get_or_init(|| Task::spawn(Arc::clone(&self.session).listen()));
@@ -204,15 +204,18 @@ impl HttpSession {
         match Message::parse(text) {
             Ok(Message::Notification(notification)) => {
                 // Fails only when nobody listens.
-                let _ = self.events.send(Event::Notification(notification));
+                let _ = self
+                    .events
+                    .send(Arc::new(Event::Notification(notification)));
             }
             Ok(Message::Request(request)) => {
                 let id = request.id().clone();
                 let Some(request) = self.asked(request).await else {
                     return;
                 };
+                let event = Arc::new(Event::Request(request));
                 // What belongs to no call could be meant for anybody who shares the session.
-                if !self.dedicated || self.events.send(Event::Request(request)).is_err() {
+                if !self.dedicated || self.events.send(event).is_err() {
                     self.refuse(&id).await;
                 }
             }
@@ -331,8 +334,9 @@ const ATTEND_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long telling the server may take that nobody waits any more.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many events may wait for a listener that is slow.
-const EVENTS: usize = 256;
+/// How many events may wait for a listener that is slow. There is room for all of them from the
+/// beginning, so what waits is small.
+const EVENTS: usize = 128;
 
 /// The longest pause before a stream is opened again.
 const MAX_RETRY: Duration = Duration::from_secs(60);

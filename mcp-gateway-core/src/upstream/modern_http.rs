@@ -24,7 +24,7 @@ use crate::{Call, Reply};
 pub(super) struct ModernHttp {
     server: HttpServer,
     facts: Arc<Facts>,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<Arc<Event>>,
     /// Set when the server seems not to be of this era any more.
     changed: Signal,
 }
@@ -130,7 +130,7 @@ impl Conversation for ModernHttp {
         Ok(())
     }
 
-    fn events(&self) -> broadcast::Receiver<Event> {
+    fn events(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()
     }
 

@@ -109,7 +109,9 @@ impl Opener {
         let id = Id::from(0);
         let request = Request::new(&id, &Method::Initialize, &self.initialize_params());
         let http = server.post(server.headers(), request.bytes()).await?;
-        let session: Option<HeaderValue> = http.headers().get(MCP_SESSION_ID).cloned();
+        // A copy, because a part of the head would hold all of it for as long as the session lasts.
+        let copied = |session: &HeaderValue| HeaderValue::from_bytes(session.as_bytes()).ok();
+        let session = http.headers().get(MCP_SESSION_ID).and_then(copied);
         let facts = match response(Answer::of(http)?, &id, self.limit).await {
             Ok(response) => initialized(&response)?,
             Err(UpstreamError::Status(

@@ -250,7 +250,9 @@ impl Server {
         let leases = match self.sessions {
             // What one call has done the next one must see, so there is one session.
             SessionPolicy::PerSession => 1,
-            SessionPolicy::PerPrincipal | SessionPolicy::Shared => MAX_LEASES,
+            SessionPolicy::PerPrincipal | SessionPolicy::Shared => {
+                MAX_LEASES.saturating_add(parking.max())
+            }
         };
         let new = || View::new(key.clone(), Arc::clone(&self.dialer), parking, leases);
         let view = Arc::clone(views.entry(key.clone()).or_insert_with(new));
@@ -386,7 +388,8 @@ const DEFAULT_IDLE: Duration = Duration::from_secs(600);
 const MAX_SWEEP: Duration = Duration::from_secs(30);
 const MIN_SWEEP: Duration = Duration::from_millis(100);
 
-/// How many calls of a class of callers can have a session of a server for themselves.
+/// How many calls of a class of callers can have a session of a server for themselves, besides
+/// those that are parked.
 const MAX_LEASES: usize = 1024;
 
 /// How many classes of callers a server is shown to at the same time.

@@ -36,7 +36,7 @@ pub(super) struct Feed {
 
 #[derive(Debug)]
 struct Shared {
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<Arc<Event>>,
     wishes: Mutex<Wishes>,
     /// Told when what is wished for has changed.
     changed: Notify,
@@ -143,10 +143,8 @@ async fn attend(view: Weak<View>, shared: Arc<Shared>) {
             Err(_) => shared.down.store(true, Ordering::Release),
         }
         if let Ok((conversation, lists)) = connected {
-            let dedicated = matches!(
-                view.upgrade().map(|view| view.key.instance.clone()),
-                Some(Instance::Session(_))
-            );
+            let instance = view.upgrade().map(|view| view.key.instance.clone());
+            let dedicated = matches!(instance, Some(Instance::Session(_)));
             let attending = Attending {
                 shared: &shared,
                 lists: &lists,
@@ -237,7 +235,7 @@ impl Attending<'_> {
             loop {
                 tokio::select! {
                     event = next(&mut events) => match event {
-                        Some(Ok(event @ Event::Notification(_))) => self.take(event),
+                        Some(Ok(event @ Event::Notification(_))) => self.take(Arc::new(event)),
                         Some(Ok(_)) | None => return Ok(()),
                         Some(Err(error)) => return Err(error),
                     },
@@ -279,8 +277,8 @@ impl Attending<'_> {
         }
     }
 
-    fn take(&self, event: Event) {
-        match &event {
+    fn take(&self, event: Arc<Event>) {
+        match &*event {
             Event::Notification(notification) => self.lists.changed(notification.method()),
             Event::Request(_) | Event::Response(_) if self.dedicated => {}
             Event::Request(_) | Event::Response(_) => return,
@@ -308,7 +306,9 @@ impl Shared {
     fn missed(&self) {
         let (_, filter) = lock(&self.wishes).filter();
         for notification in filter.everything_changed() {
-            let _ = self.events.send(Event::Notification(notification));
+            let _ = self
+                .events
+                .send(Arc::new(Event::Notification(notification)));
         }
     }
 }
@@ -320,7 +320,7 @@ struct Listener {
     /// Whether it hears everything, not only what can be asked for.
     everything: bool,
     state: u64,
-    events: broadcast::Receiver<Event>,
+    events: broadcast::Receiver<Arc<Event>>,
 }
 
 impl Listener {
@@ -358,13 +358,14 @@ impl Listener {
         )
     }
 
+    fn wants(&self, event: &Event) -> bool {
+        self.everything || matches!(event, Event::Notification(told) if self.filter.wants(told))
+    }
+
     async fn next(&mut self, missed: &mut Vec<Event>) -> Option<Event> {
         loop {
             match self.events.recv().await {
-                Ok(event) if self.everything => return Some(event),
-                Ok(Event::Notification(notification)) if self.filter.wants(&notification) => {
-                    return Some(Event::Notification(notification));
-                }
+                Ok(event) if self.wants(&event) => return Some(Arc::unwrap_or_clone(event)),
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => {
                     missed.extend(self.filter.everything_changed().map(Event::Notification));

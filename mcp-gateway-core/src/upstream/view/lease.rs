@@ -42,7 +42,7 @@ struct Spare {
 /// A conversation that a call has for itself.
 struct Lease {
     spare: Option<Spare>,
-    events: broadcast::Receiver<Event>,
+    events: broadcast::Receiver<Arc<Event>>,
     using: Using,
     _room: OwnedSemaphorePermit,
 }
@@ -50,6 +50,7 @@ struct Lease {
 impl Leases {
     /// Up to `max` conversations at a time.
     pub(super) fn new(max: usize) -> Self {
+        let max = max.min(Semaphore::MAX_PERMITS);
         Self {
             max,
             room: Arc::new(Semaphore::new(max)),
@@ -166,7 +167,7 @@ impl Lease {
         loop {
             let step = tokio::select! {
                 biased;
-                aside = self.events.recv() => Step::Aside(aside.ok()),
+                aside = self.events.recv() => Step::Aside(aside.ok().map(Arc::unwrap_or_clone)),
                 step = stage.step() => step?,
             };
             match step {
