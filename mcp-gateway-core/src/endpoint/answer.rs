@@ -147,3 +147,11 @@ const EVENT_STREAM: &str = "text/event-stream";
 
 /// Proxies commonly close connections on which nothing has come for thirty seconds or a minute.
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(15);
+
+/// The answer to a request that its client has cancelled.
+pub(super) fn cancelled(id: &Id) -> Bytes {
+    ErrorObject::new(CANCELLED, "the client cancelled the request").to_response(Some(id))
+}
+
+/// The code that the language server protocol has for it; MCP has none.
+const CANCELLED: i64 = -32800;

@@ -16,7 +16,7 @@ use super::modern::{HeaderVersion, check_level};
 use super::pump::{Pump, Sink};
 use super::{Body, Calls, RequestError, answer, stream};
 use crate::auth::Principal;
-use crate::jsonrpc::{ErrorObject, Id, Message, Request, Response as Rpc};
+use crate::jsonrpc::{Id, Message, Request, Response as Rpc};
 use crate::protocol::header::{LAST_EVENT_ID, MCP_SESSION_ID};
 use crate::protocol::{Capabilities, Era, Method, Version, meta};
 use crate::reply::{Events, JsonBody};
@@ -301,7 +301,7 @@ impl<S: Calls> Legacy<S> {
             .with_cancellation(cancellation.clone());
         let reply = tokio::select! {
             reply = self.inner.clone().oneshot(call) => reply?,
-            () = cancellation.cancelled() => return Ok(Answered::Text(cancelled(&id))),
+            () = cancellation.cancelled() => return Ok(Answered::Text(answer::cancelled(&id))),
         };
         Ok(match reply {
             Reply::Events(events) => Answered::Events(events, in_flight),
@@ -348,13 +348,6 @@ impl<S: Calls> Legacy<S> {
         session.state().listening = Some(listening);
     }
 }
-
-fn cancelled(id: &Id) -> Bytes {
-    ErrorObject::new(CANCELLED, "the client cancelled the request").to_response(Some(id))
-}
-
-/// The code that the language server protocol has for it; MCP has none.
-const CANCELLED: i64 = -32800;
 
 /// The largest name and version of a client that is remembered, in bytes.
 const MAX_CLIENT_INFO: usize = 1024;

@@ -52,7 +52,13 @@ impl Pump {
         loop {
             let event = tokio::select! {
                 event = events.next() => event.unwrap_or(Err(UpstreamError::Closed)),
-                () = in_flight.cancellation.cancelled() => break,
+                () = in_flight.cancellation.cancelled() => {
+                    // A client that resumes streams would come back for the answer again and again.
+                    if let Sink::Log(log) = &self.sink {
+                        log.push(answer::cancelled(&self.id));
+                    }
+                    break;
+                }
             };
             match event {
                 Ok(event) => {

@@ -1,0 +1,12 @@
+//! Clients and servers of different eras.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test panics when it fails"
+)]
+
+#[path = "bridge/asking.rs"]
+mod asking;
+#[path = "bridge/client.rs"]
+mod client;
