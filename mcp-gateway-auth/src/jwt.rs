@@ -64,6 +64,7 @@ mod verifier;
 
 pub use self::algorithm::Algorithm;
 pub use self::claims::Claims;
+pub(crate) use self::claims::is_plain;
 pub use self::error::JwtError;
 pub use self::expectation::Expectation;
 pub use self::header::Header;

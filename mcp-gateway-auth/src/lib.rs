@@ -51,6 +51,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod bearer;
 mod clock;
 mod documents;
 pub mod egress;
@@ -62,6 +63,7 @@ mod pages;
 mod person;
 mod secret;
 mod static_tokens;
+pub mod token;
 
 pub use self::clock::Clock;
 pub use self::error::AuthorityError;

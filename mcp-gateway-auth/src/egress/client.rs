@@ -114,14 +114,7 @@ impl Egress {
         auth: &ClientAuth,
         limit: usize,
     ) -> Result<Fetched, EgressError> {
-        let mut body = form_urlencoded::Serializer::new(String::new());
-        body.extend_pairs(form);
-        let mut request = Request::new(Bytes::new());
-        *request.method_mut() = Method::POST;
-        auth.apply(&mut body, request.headers_mut())?;
-        *request.body_mut() = body.finish().into();
-        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers_mut().insert(header::CONTENT_TYPE, kind);
+        let request = auth.request(form)?;
         let fetched = self.fetch(url, request, limit).await?;
         match fetched.status {
             status if status.is_redirection() => Err(EgressError::Status(status)),
@@ -193,6 +186,19 @@ impl fmt::Debug for Egress {
 }
 
 impl ClientAuth {
+    /// A request that sends `form`.
+    fn request(&self, form: &[(&str, &str)]) -> Result<Request<Bytes>, EgressError> {
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(form);
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = Method::POST;
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(header::CONTENT_TYPE, kind);
+        self.apply(&mut body, request.headers_mut())?;
+        *request.body_mut() = body.finish().into();
+        Ok(request)
+    }
+
     fn apply(
         &self,
         body: &mut form_urlencoded::Serializer<'_, String>,

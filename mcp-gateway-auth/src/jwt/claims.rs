@@ -47,7 +47,7 @@ pub struct Claims {
 
 impl Claims {
     /// Reads the JSON of claims.
-    pub(super) fn parse(json: &[u8]) -> Result<Self, JwtError> {
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, JwtError> {
         let Ok(Unambiguous(Value::Object(mut fields))) = serde_json::from_slice(json) else {
             return Err(JwtError::Malformed);
         };

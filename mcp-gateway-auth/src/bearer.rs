@@ -1,0 +1,80 @@
+use std::hash::{Hash, Hasher};
+
+use aws_lc_rs::constant_time;
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use mcp_gateway_core::auth::AuthError;
+
+/// The token that a request presents, if it is not longer than `limit`.
+///
+/// See [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750#section-2.1); the name of the scheme is
+/// case-insensitive in HTTP.
+pub(crate) fn bearer(request: &Parts, limit: usize) -> Result<&str, AuthError> {
+    let mut values = request.headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(AuthError::MissingToken)?;
+    if values.next().is_some() {
+        // Which of them another program on the way has looked at cannot be known.
+        return Err(AuthError::InvalidToken);
+    }
+    let value = value.to_str().map_err(|_| AuthError::InvalidToken)?.trim();
+    let (scheme, token) = value.split_once([' ', '\t']).unwrap_or((value, ""));
+    let token = token.trim_start();
+    if !scheme.eq_ignore_ascii_case("Bearer") || token.is_empty() {
+        return Err(AuthError::MissingToken);
+    }
+    match token.len() <= limit {
+        true => Ok(token),
+        false => Err(AuthError::InvalidToken),
+    }
+}
+
+/// The SHA-256 of a token.
+///
+/// How long a look-up takes says nothing about the tokens that there are: digests are compared in
+/// constant time, and the map that they are keys of hashes them with a key of its own.
+#[derive(Clone, Copy)]
+pub(crate) struct TokenDigest([u8; SHA256_OUTPUT_LEN]);
+
+impl TokenDigest {
+    pub(crate) fn of(token: &str) -> Self {
+        let mut bytes = [0; SHA256_OUTPUT_LEN];
+        bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        Self(bytes)
+    }
+}
+
+impl Eq for TokenDigest {}
+
+impl PartialEq for TokenDigest {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
+
+impl Hash for TokenDigest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderValue, Request};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_header_is_answered(value in prop::collection::vec(any::<u8>(), 0..64)) {
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                let (mut parts, ()) = Request::new(()).into_parts();
+                parts.headers.insert(AUTHORIZATION, value);
+                if let Ok(token) = bearer(&parts, 16) {
+                    prop_assert!(!token.is_empty() && token.len() <= 16);
+                }
+            }
+        }
+    }
+}

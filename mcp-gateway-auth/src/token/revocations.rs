@@ -1,0 +1,175 @@
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::VerifiedToken;
+use crate::clock::Clock;
+
+/// Tokens that are not good any more although they have not expired. Cheap to clone; all clones are
+/// the same list.
+///
+/// It is in memory alone. Whoever revokes something tells all replicas, and puts it here in each of
+/// them.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::Clock;
+/// use mcp_gateway_auth::token::{Revocations, Revoked, VerifiedToken};
+/// use mcp_gateway_core::auth::Principal;
+///
+/// let clock = Clock::fixed(1_800_000_000);
+/// let token = VerifiedToken::new(Principal::new("alice"), clock.now() + 60).with_grant("g-1");
+///
+/// let revocations = Revocations::new(clock);
+/// assert!(!revocations.contain(&token));
+/// revocations.revoke(Revoked::Grant, "g-1", token.expires_at());
+/// assert!(revocations.contain(&token));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Revocations(Arc<Inner>);
+
+/// What is revoked.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Revoked {
+    /// All tokens of a client, by its identifier.
+    Client,
+    /// All tokens of a grant, by its identifier.
+    Grant,
+    /// All tokens of a principal, by its subject.
+    Subject,
+    /// One token, by its `jti`.
+    Token,
+}
+
+#[derive(Debug)]
+struct Inner {
+    clock: Clock,
+    /// Whether something was ever revoked, so that most requests take no lock.
+    any: AtomicBool,
+    lists: RwLock<Lists>,
+}
+
+/// By identifier, until when.
+#[derive(Debug, Default)]
+struct Lists {
+    clients: HashMap<Arc<str>, u64>,
+    grants: HashMap<Arc<str>, u64>,
+    subjects: HashMap<Arc<str>, u64>,
+    tokens: HashMap<Arc<str>, u64>,
+    /// How many entries of a list make for a look at which of them are over.
+    purge_at: usize,
+}
+
+impl Revocations {
+    /// An empty list that goes by `clock`.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self(Arc::new(Inner {
+            clock,
+            any: AtomicBool::new(false),
+            lists: RwLock::default(),
+        }))
+    }
+
+    /// Revokes what `id` names until the moment `until`, in seconds since 1970, when the last of
+    /// its tokens will have expired.
+    pub fn revoke(&self, what: Revoked, id: impl Into<Arc<str>>, until: u64) {
+        let now = self.0.clock.now();
+        let mut lists = self.0.lists.write().unwrap_or_else(PoisonError::into_inner);
+        let purge_at = lists.purge_at.max(MIN_PURGE);
+        let list = lists.list(what);
+        if list.len() >= purge_at {
+            list.retain(|_, until| *until > now);
+            let purge_at = list.len() * 2;
+            lists.purge_at = purge_at;
+        }
+        let entry = lists.list(what).entry(id.into()).or_default();
+        *entry = until.max(*entry);
+        // After the entry, within the lock: whoever sees this finds it.
+        self.0.any.store(true, Ordering::Release);
+    }
+
+    /// Takes back that `id` is revoked.
+    pub fn lift(&self, what: Revoked, id: &str) {
+        let mut lists = self.0.lists.write().unwrap_or_else(PoisonError::into_inner);
+        lists.list(what).remove(id);
+    }
+
+    /// Whether `token` is revoked.
+    #[must_use]
+    pub fn contain(&self, token: &VerifiedToken) -> bool {
+        if !self.0.any.load(Ordering::Acquire) {
+            return false;
+        }
+        let now = self.0.clock.now();
+        let lists = self.0.lists.read().unwrap_or_else(PoisonError::into_inner);
+        let has = |list: &HashMap<Arc<str>, u64>, id: Option<&str>| {
+            let until = id.and_then(|id| list.get(id));
+            until.is_some_and(|until| *until > now)
+        };
+        has(&lists.tokens, token.token_id())
+            || has(&lists.grants, token.grant())
+            || has(&lists.clients, token.client_id())
+            || has(&lists.subjects, Some(token.principal().subject()))
+    }
+}
+
+impl Lists {
+    fn list(&mut self, what: Revoked) -> &mut HashMap<Arc<str>, u64> {
+        match what {
+            Revoked::Client => &mut self.clients,
+            Revoked::Grant => &mut self.grants,
+            Revoked::Subject => &mut self.subjects,
+            Revoked::Token => &mut self.tokens,
+        }
+    }
+}
+
+const MIN_PURGE: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mcp_gateway_core::auth::Principal;
+
+    use super::*;
+
+    #[test]
+    fn j31_everything_that_a_token_hangs_on_can_be_revoked() {
+        let clock = Clock::fixed(1000);
+        let principal = Principal::new("alice").with_client("editor");
+        let token = VerifiedToken::new(principal, 2000)
+            .with_grant("g")
+            .with_token_id("t");
+        for (what, id) in [
+            (Revoked::Client, "editor"),
+            (Revoked::Grant, "g"),
+            (Revoked::Subject, "alice"),
+            (Revoked::Token, "t"),
+        ] {
+            let revocations = Revocations::new(clock.clone());
+            revocations.revoke(what, "another", 2000);
+            assert!(!revocations.contain(&token), "{what:?}");
+            revocations.revoke(what, id, 2000);
+            revocations.revoke(what, id, 1500);
+            assert!(revocations.contain(&token), "{what:?}");
+            revocations.lift(what, id);
+            assert!(!revocations.contain(&token), "{what:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_over_does_not_stay() {
+        let clock = Clock::fixed(1000);
+        let revocations = Revocations::new(clock.clone());
+        for id in 0..10 * MIN_PURGE {
+            revocations.revoke(Revoked::Token, id.to_string(), clock.now() + 10);
+            clock.advance(Duration::from_secs(1));
+        }
+        let lists = revocations.0.lists.read().unwrap();
+        assert!(lists.tokens.len() <= MIN_PURGE, "{}", lists.tokens.len());
+    }
+}

@@ -1,0 +1,30 @@
+//! Attacks on the verification of tokens, J1 to J35, and on the fetching of what it needs.
+//!
+//! Keys are made when the tests run, and issuers are HTTP servers on this machine that count what
+//! they are asked.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of tests are not in functions that are tests"
+)]
+
+#[path = "jwt/claims.rs"]
+mod claims;
+#[path = "jwt/egress.rs"]
+mod egress;
+#[path = "jwt/form.rs"]
+mod form;
+#[path = "jwt/introspection.rs"]
+mod introspection;
+#[path = "jwt/issuers.rs"]
+mod issuers;
+#[path = "jwt/keys.rs"]
+mod keys;
+#[path = "jwt/remote.rs"]
+mod remote;
+#[path = "jwt/server.rs"]
+mod server;
+#[path = "jwt/signature.rs"]
+mod signature;
+#[path = "jwt/support.rs"]
+mod support;

@@ -1,0 +1,182 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+use http_body_util::Full;
+use mcp_gateway_auth::egress::{ClientAuth, Egress, EgressError, EgressPolicy};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use crate::server::{Answer, Server, reply};
+use crate::support::egress;
+
+#[tokio::test]
+async fn a_document_is_fetched_as_it_is() {
+    let server = Server::start().await;
+    server.json("/doc", &json!({"a": 1}));
+    let fetched = egress()
+        .get_json(&server.url("/doc?x=1#y"), 7)
+        .await
+        .unwrap();
+    assert_eq!(&fetched.body[..], br#"{"a":1}"#);
+    let hit = server.last();
+    assert_eq!(hit.head.uri, "/doc?x=1");
+    for name in ["accept-encoding", "cookie", "authorization", "referer"] {
+        assert!(!hit.head.headers.contains_key(name), "{name}");
+    }
+    // By name as well, which is resolved.
+    let port = server.url("").rsplit_once(':').unwrap().1.to_owned();
+    let by_name = format!("http://localhost:{port}/doc");
+    assert!(egress().get_json(&by_name, 7).await.is_ok());
+    let error = egress().get_json(&server.url("/doc"), 6).await.unwrap_err();
+    assert!(matches!(error, EgressError::TooLarge { limit: 6 }));
+}
+
+#[tokio::test]
+async fn o25_what_is_refused_looks_like_what_is_not_there() {
+    let server = Server::start().await;
+    server.json("/doc", &json!({}));
+    let strict = Egress::new(EgressPolicy::new()).unwrap();
+    let port = server.url("").rsplit_once(':').unwrap().1.to_owned();
+    let closed = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    for url in [
+        server.url("/doc"),
+        server.url("/doc").replace("http", "https"),
+        format!("https://localhost:{port}/doc"),
+        "https://localhost/doc".to_owned(),
+        "https://[::1]/doc".to_owned(),
+        "https://2130706433/doc".to_owned(),
+        "https://does-not-exist.invalid/".to_owned(),
+        "not an address".to_owned(),
+        String::new(),
+    ] {
+        let error = strict.get_json(&url, 100).await.unwrap_err();
+        assert!(matches!(error, EgressError::Unavailable), "{url}: {error}");
+        assert_eq!(error.to_string(), "the address cannot be reached");
+        let posted = strict.post_form(&url, &[], &ClientAuth::None, 100).await;
+        assert!(matches!(posted, Err(EgressError::Unavailable)), "{url}");
+    }
+    let closed = format!("http://127.0.0.1:{closed}/");
+    let error = egress().get_json(&closed, 100).await.unwrap_err();
+    assert!(matches!(error, EgressError::Unavailable));
+    assert_eq!(server.hits("/doc"), 0);
+}
+
+#[tokio::test]
+async fn o25_a_name_with_a_private_address_is_refused_when_it_is_resolved() {
+    let server = Server::start().await;
+    server.json("/doc", &json!({}));
+    let port = server.url("").rsplit_once(':').unwrap().1.parse().unwrap();
+    // The port is allowed and the name is nothing special: what it resolves to is.
+    let policy = EgressPolicy::new().with_port(port);
+    let strict = Egress::new(policy).unwrap();
+    let url = format!("https://localhost:{port}/doc");
+    let error = strict.get_json(&url, 100).await.unwrap_err();
+    assert!(matches!(error, EgressError::Unavailable));
+    assert_eq!(server.hits("/doc"), 0);
+}
+
+#[tokio::test]
+async fn o26_answers_that_are_no_documents_are_refused() {
+    let server = Server::start().await;
+    let mut zipped = Response::new(Full::new(Bytes::from_static(b"\x1f\x8b")));
+    let headers = zipped.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    for (answer, expected) in [
+        (reply(200, "text/html", "{}"), "the response is not JSON"),
+        (Answer::Reply(zipped), "the response is not JSON"),
+        (
+            reply(204, "application/json", ""),
+            "the response has status 204 No Content",
+        ),
+        (
+            reply(301, "application/json", "{}"),
+            "the response has status 301 Moved Permanently",
+        ),
+        (
+            reply(404, "application/json", "{}"),
+            "the response has status 404 Not Found",
+        ),
+        (
+            reply(200, "application/json", vec![b' '; 5121]),
+            "the response is larger than 5120 bytes",
+        ),
+    ] {
+        server.answer("/doc", answer);
+        let error = egress()
+            .get_json(&server.url("/doc"), 5120)
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+/// Answers one connection with a body of a byte a second, after it has said that it begins.
+async fn drip(listener: TcpListener, begun: oneshot::Sender<()>) {
+    let mut stream = accept(&listener).await;
+    stream.write_all(CHUNKED.as_bytes()).await.unwrap();
+    begun.send(()).unwrap();
+    while stream.write_all(b"1\r\n \r\n").await.is_ok() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// A connection whose request was read.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut buffer = [0; 4096];
+    assert_ne!(stream.read(&mut buffer).await.unwrap(), 0);
+    stream
+}
+
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
+                       transfer-encoding: chunked\r\n\r\n";
+
+#[tokio::test]
+async fn o26_a_slow_drip_is_cut_off() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (begun, has_begun) = oneshot::channel();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(drip(listener, begun));
+    let mut fetch = JoinSet::new();
+    fetch.spawn(async move { egress().get_json(&url, 5120).await });
+    has_begun.await.unwrap();
+    // From here on, time passes as fast as there is nothing else to do.
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let error = fetch.join_next().await.unwrap().unwrap().unwrap_err();
+    assert!(matches!(error, EgressError::Unavailable));
+    assert!(begun.elapsed() < Duration::from_secs(11));
+}
+
+#[tokio::test]
+async fn o26_a_body_without_an_end_is_cut_off_at_the_limit() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut stream = accept(&listener).await;
+        stream.write_all(CHUNKED.as_bytes()).await.unwrap();
+        let chunk = format!("400\r\n{}\r\n", " ".repeat(1024));
+        let mut sent = 0_usize;
+        while stream.write_all(chunk.as_bytes()).await.is_ok() {
+            sent += 1024;
+        }
+        sent
+    });
+    let error = egress().get_json(&url, 5120).await.unwrap_err();
+    assert!(matches!(error, EgressError::TooLarge { limit: 5120 }));
+    let sent = tasks.join_next().await.unwrap().unwrap();
+    assert!(sent < 64 * 1024 * 1024, "{sent}");
+}
