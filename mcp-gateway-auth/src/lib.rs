@@ -60,14 +60,17 @@ pub mod jwks;
 pub mod jwt;
 mod keyring;
 mod pages;
+mod peer;
 mod person;
 mod secret;
+pub mod server;
 mod static_tokens;
 pub mod token;
 
 pub use self::clock::Clock;
 pub use self::error::AuthorityError;
 pub use self::keyring::{Handle, Keyring};
+pub use self::peer::TrustedProxies;
 pub use self::person::{Authenticator, Person, UserSession};
 pub use self::secret::{Secret, SecretHash};
 pub use self::static_tokens::StaticTokens;

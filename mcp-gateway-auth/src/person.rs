@@ -32,6 +32,21 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     /// When it cannot be found out; the client is told to try again.
     async fn person(&self, id: &str) -> Result<Option<Person>, AuthorityError>;
 
+    /// The person whom the identity provider `issuer` knows as `subject`, if they have logged in
+    /// here before and still may.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be found out; the client is told to try again.
+    async fn identified(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Option<Person>, AuthorityError> {
+        let _ = (issuer, subject);
+        Ok(None)
+    }
+
     /// Where a browser is sent to log in. Afterwards it is sent to `return_to`, a path with a query
     /// on the same host.
     fn login_url(&self, return_to: &str) -> String;

@@ -198,7 +198,7 @@ pub use self::problem::Problem;
 pub use self::reply::Reply;
 pub use self::seal::{SealError, Sealer};
 #[cfg(feature = "serve")]
-pub use self::serve::{Serve, Workers};
+pub use self::serve::{PeerAddr, Serve, Workers};
 
 /// A boxed future, as the services of this crate return where they wait for something.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,7 +1,9 @@
+mod peer;
 mod workers;
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +19,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time;
 use tower_service::Service;
 
+pub use self::peer::PeerAddr;
+use self::peer::WithPeer;
 use self::workers::Busy;
 pub use self::workers::Workers;
 use crate::BoxError;
@@ -96,13 +100,13 @@ impl Serve {
         ));
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
-            let (stream, permit) = tokio::select! {
+            let (stream, peer, permit) = tokio::select! {
                 accepted = accept(&self.listener, &room) => accepted,
                 () = &mut shutdown => break,
             };
             // The answers are small, and somebody waits for each of them.
             let _ = stream.set_nodelay(true);
-            let service = TowerToHyperService::new(service.clone());
+            let service = TowerToHyperService::new(WithPeer::new(service.clone(), peer));
             let watcher = graceful.watcher();
             let serve = async move |stream| {
                 let connection = builder()
@@ -173,11 +177,11 @@ fn builder() -> auto::Builder<TokioExecutor> {
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     let permit = Arc::clone(room).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, peer)) => return (stream, peer, permit),
             // Usually the process has too many files open, which passes.
             Err(error) => {
                 tracing::warn!(%error, "a connection cannot be accepted");

@@ -1,0 +1,74 @@
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::ConnectInfo;
+use http::request::Parts;
+use ipnet::IpNet;
+use mcp_gateway_core::PeerAddr;
+
+/// The proxies that are believed when they say where a request has come from. Cheap to clone.
+///
+/// Nobody is by default: anybody can send `X-Forwarded-For`.
+///
+/// # Example
+///
+/// ```
+/// use std::net::SocketAddr;
+///
+/// use http::Request;
+/// use mcp_gateway_auth::TrustedProxies;
+/// use mcp_gateway_core::PeerAddr;
+///
+/// let proxies = TrustedProxies::new(["10.0.0.0/8".parse().unwrap()]);
+/// let client = |peer: &str| {
+///     let mut request = Request::new(());
+///     request.headers_mut().insert("x-forwarded-for", "1.1.1.1, 2.2.2.2".parse().unwrap());
+///     request.extensions_mut().insert(PeerAddr(peer.parse::<SocketAddr>().unwrap()));
+///     proxies.client_address(&request.into_parts().0).unwrap().to_string()
+/// };
+/// assert_eq!(client("10.0.0.1:5000"), "2.2.2.2");
+/// assert_eq!(client("9.9.9.9:5000"), "9.9.9.9");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Arc<[IpNet]>);
+
+impl TrustedProxies {
+    /// Believes whoever sends from one of `networks`.
+    #[must_use]
+    pub fn new(networks: impl IntoIterator<Item = IpNet>) -> Self {
+        Self(networks.into_iter().collect())
+    }
+
+    /// The address that `request` has come from, if it is known.
+    #[must_use]
+    pub fn client_address(&self, request: &Parts) -> Option<IpAddr> {
+        let extensions = &request.extensions;
+        let peer = extensions.get::<PeerAddr>().map(|peer| peer.0);
+        let peer = peer.or_else(|| {
+            let info = extensions.get::<ConnectInfo<SocketAddr>>();
+            info.map(|info| info.0)
+        });
+        let mut address = peer?.ip().to_canonical();
+        // The last entry is what the nearest proxy has seen, and so on.
+        let values = request.headers.get_all("x-forwarded-for");
+        let values: Vec<_> = values
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .collect();
+        let entries = values.iter().rev().flat_map(|value| value.rsplit(','));
+        for entry in entries {
+            if !self.trusts(address) {
+                break;
+            }
+            let Ok(next) = entry.trim().parse::<IpAddr>() else {
+                break;
+            };
+            address = next.to_canonical();
+        }
+        Some(address)
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}

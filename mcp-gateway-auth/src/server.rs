@@ -1,0 +1,343 @@
+//! An OAuth 2.1 authorization server, for people who let MCP clients act for them.
+//!
+//! [`AuthorizationServer::router`] is to be mounted at the root of the host that clients know, next
+//! to the gateway. It has:
+//!
+//! | path | what |
+//! |---|---|
+//! | `/.well-known/oauth-authorization-server`, `/.well-known/openid-configuration` | metadata, [RFC 8414] |
+//! | `/.well-known/oauth-protected-resource/{path}` | metadata of each resource, [RFC 9728] |
+//! | `/api/auth/oauth2/authorize`, `/authorize` | codes, with PKCE, [OAuth 2.1] |
+//! | `/api/auth/oauth2/token`, `/token` | tokens |
+//! | `/api/auth/oauth2/register`, `/register` | dynamic registration, [RFC 7591] and [RFC 7592] |
+//! | `/api/auth/oauth2/introspect` | [RFC 7662] |
+//! | `/api/auth/oauth2/revoke` | [RFC 7009] |
+//! | `/api/auth/oauth2/jwks` | the public keys |
+//!
+//! Its state is in a [`Store`], so that any replica can answer any request. Nothing in it is of use
+//! to somebody who has the store alone.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use async_trait::async_trait;
+//! use http::request::Parts;
+//! use mcp_gateway_auth::server::{AuthorizationServer, Registration, Resource};
+//! use mcp_gateway_auth::{Authenticator, AuthorityError, Keyring, Person, UserSession};
+//! use mcp_gateway_core::store::MemoryStore;
+//!
+//! /// Everybody is Alice.
+//! #[derive(Debug)]
+//! struct OnlyAlice;
+//!
+//! #[async_trait]
+//! impl Authenticator for OnlyAlice {
+//!     async fn session(&self, _: &Parts) -> Result<Option<UserSession>, AuthorityError> {
+//!         Ok(Some(UserSession::new("s", Person::new("alice", "Alice"), 0)))
+//!     }
+//!
+//!     async fn person(&self, id: &str) -> Result<Option<Person>, AuthorityError> {
+//!         Ok((id == "alice").then(|| Person::new("alice", "Alice")))
+//!     }
+//!
+//!     fn login_url(&self, _: &str) -> String {
+//!         "/".to_owned()
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = AuthorizationServer::builder(
+//!     "https://gw.example.com".parse()?,
+//!     Arc::new(MemoryStore::new()),
+//!     Keyring::new(&[7; 32])?,
+//!     Arc::new(OnlyAlice),
+//! )
+//! .with_registration(Registration::Open)
+//! .build();
+//! server.set_resources([Resource::new("https://gw.example.com/mcp".parse()?, "main")]);
+//! let router: axum::Router = server.router();
+//! # let _ = router;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [OAuth 2.1]: https://datatracker.ietf.org/doc/draft-ietf-oauth-v2-1/
+//! [RFC 7009]: https://www.rfc-editor.org/rfc/rfc7009
+//! [RFC 7591]: https://www.rfc-editor.org/rfc/rfc7591
+//! [RFC 7592]: https://www.rfc-editor.org/rfc/rfc7592
+//! [RFC 7662]: https://www.rfc-editor.org/rfc/rfc7662
+//! [RFC 8414]: https://www.rfc-editor.org/rfc/rfc8414
+//! [RFC 9728]: https://www.rfc-editor.org/rfc/rfc9728
+//! [`Store`]: mcp_gateway_core::store::Store
+
+mod access_token;
+mod administration;
+mod assertions;
+mod authorize;
+mod builder;
+mod client;
+mod client_auth;
+mod clients;
+mod consent;
+mod consents;
+mod error;
+mod form;
+mod grant;
+mod grants;
+mod introspection;
+mod keys;
+mod limits;
+mod metadata;
+mod metadata_document;
+mod own_tokens;
+mod pkce;
+mod redirect_uri;
+mod registration;
+mod registration_request;
+mod resource;
+mod revocations;
+mod router;
+mod scope;
+mod settings;
+mod token;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use mcp_gateway_core::store::Store;
+use tokio::time;
+use url::Url;
+
+use self::access_token::AccessTokens;
+pub use self::assertions::AssertionIssuer;
+use self::assertions::ClientKeySets;
+pub use self::builder::AuthorizationServerBuilder;
+pub use self::client::{Client, ClientAuthentication, ClientKeys, ClientOrigin, GrantType};
+use self::clients::Clients;
+pub use self::consents::Consent;
+use self::consents::Consents;
+pub use self::error::OAuthError;
+use self::grants::Grants;
+use self::keys::Keys;
+use self::limits::Limits;
+pub use self::limits::RateLimits;
+pub use self::own_tokens::OwnTokens;
+pub use self::redirect_uri::{RedirectUri, RedirectUriError};
+pub use self::resource::Resource;
+use self::resource::Resources;
+use self::revocations::RevocationLog;
+pub use self::scope::{ScopeError, Scopes};
+pub use self::settings::{Lifetimes, Registration};
+use crate::token::Revocations;
+use crate::{Authenticator, AuthorityError, Clock, Keyring};
+
+/// An OAuth 2.1 authorization server. Cheap to clone; all clones are the same server.
+///
+/// See the [module documentation](self) for an example.
+#[derive(Clone)]
+pub struct AuthorizationServer(Arc<Inner>);
+
+struct Inner {
+    issuer: Arc<str>,
+    base: Url,
+    people: Arc<dyn Authenticator>,
+    store: Arc<dyn Store>,
+    keyring: Keyring,
+    clock: Clock,
+    resources: ArcSwap<Resources>,
+    clients: Clients,
+    grants: Grants,
+    consents: Consents,
+    keys: Keys,
+    access_tokens: AccessTokens,
+    revocations: RevocationLog,
+    limits: Limits,
+    registration: ArcSwap<Registration>,
+    lifetimes: Lifetimes,
+    assertion_issuers: Vec<AssertionIssuer>,
+    client_keys: ClientKeySets,
+}
+
+impl AuthorizationServer {
+    /// A server that clients know as `base`, the URL of a host, and whose people `people` knows.
+    pub fn builder(
+        base: Url,
+        store: Arc<dyn Store>,
+        keyring: Keyring,
+        people: Arc<dyn Authenticator>,
+    ) -> AuthorizationServerBuilder {
+        AuthorizationServerBuilder::new(base, store, keyring, people)
+    }
+
+    /// Its identifier: the URL of the host, without a slash at the end.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// Tokens are for `resources` from now on, and for the first of them if a client does not say.
+    pub fn set_resources(&self, resources: impl IntoIterator<Item = Resource>) {
+        let resources = Resources(resources.into_iter().collect());
+        self.0.resources.store(Arc::new(resources));
+    }
+
+    /// The clients that the operator has set up are `clients` from now on.
+    pub fn set_clients(&self, clients: impl IntoIterator<Item = Client>) {
+        self.0.clients.fix(clients);
+    }
+
+    /// Clients may register themselves, or not, from now on.
+    pub fn set_registration(&self, registration: Registration) {
+        self.0.registration.store(Arc::new(registration));
+    }
+
+    /// Knows the tokens that are for `resource`; of all resources if `None`.
+    #[must_use]
+    pub fn verifier(&self, resource: Option<&Resource>) -> OwnTokens {
+        let resources = self.resources();
+        let all = || {
+            resources
+                .0
+                .iter()
+                .map(|resource| resource.uri.to_string())
+                .collect()
+        };
+        OwnTokens {
+            issuer: Arc::clone(&self.0.issuer),
+            keys: self.0.keys.clone(),
+            clock: self.0.clock.clone(),
+            revocations: self.0.revocations.known().clone(),
+            resource: resource.cloned(),
+            audiences: resource.map_or_else(all, |resource| vec![resource.uri.to_string()]),
+        }
+    }
+
+    /// What has been revoked, for a [`BearerVerifier`](crate::token::BearerVerifier).
+    #[must_use]
+    pub fn revocations_known(&self) -> Revocations {
+        self.0.revocations.known().clone()
+    }
+
+    /// Rotates keys, and hears of what other replicas do, for as long as it is polled.
+    ///
+    /// Whoever embeds the server runs this beside it.
+    pub async fn maintain(&self) {
+        loop {
+            let error = tokio::select! {
+                error = self.0.keys.follow() => error,
+                error = self.0.revocations.follow() => error,
+                error = self.rotate() => error,
+            };
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(
+                error,
+                "the authorization server does not hear of other replicas"
+            );
+            time::sleep(RETRY).await;
+        }
+    }
+
+    async fn rotate(&self) -> AuthorityError {
+        loop {
+            time::sleep(HOUSEKEEPING).await;
+            self.0.limits.forget();
+            if let Err(error) = self.0.keys.refresh().await {
+                return error;
+            }
+        }
+    }
+
+    /// The URL of `path`.
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.0.issuer)
+    }
+
+    fn access_tokens(&self) -> &AccessTokens {
+        &self.0.access_tokens
+    }
+
+    fn assertion_issuers(&self) -> &[AssertionIssuer] {
+        &self.0.assertion_issuers
+    }
+
+    fn base(&self) -> &Url {
+        &self.0.base
+    }
+
+    fn client_keys(&self) -> &ClientKeySets {
+        &self.0.client_keys
+    }
+
+    fn clients(&self) -> &Clients {
+        &self.0.clients
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    fn consents(&self) -> &Consents {
+        &self.0.consents
+    }
+
+    fn grants(&self) -> &Grants {
+        &self.0.grants
+    }
+
+    fn keyring(&self) -> &Keyring {
+        &self.0.keyring
+    }
+
+    fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    fn lifetimes(&self) -> &Lifetimes {
+        &self.0.lifetimes
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    fn people(&self) -> &dyn Authenticator {
+        &*self.0.people
+    }
+
+    fn registration(&self) -> Registration {
+        Registration::clone(&self.0.registration.load())
+    }
+
+    fn resources(&self) -> Arc<Resources> {
+        self.0.resources.load_full()
+    }
+
+    fn revocations(&self) -> &RevocationLog {
+        &self.0.revocations
+    }
+
+    fn store(&self) -> &dyn Store {
+        &*self.0.store
+    }
+
+    /// Knows the tokens of all resources.
+    fn tokens(&self) -> OwnTokens {
+        self.verifier(None)
+    }
+}
+
+impl fmt::Debug for AuthorizationServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationServer")
+            .field("issuer", &self.0.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+const RETRY: Duration = Duration::from_secs(1);

@@ -1,0 +1,182 @@
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use mcp_gateway_core::store::Store;
+use url::Url;
+
+use super::access_token::AccessTokens;
+use super::assertions::{AssertionIssuer, ClientKeySets};
+use super::clients::Clients;
+use super::consents::Consents;
+use super::grants::Grants;
+use super::keys::{KeyPolicy, Keys};
+use super::limits::Limits;
+use super::metadata_document::MetadataDocuments;
+use super::revocations::RevocationLog;
+use super::{AuthorizationServer, Inner, Lifetimes, RateLimits, Registration};
+use crate::egress::Egress;
+use crate::jwt::Algorithm;
+use crate::peer::TrustedProxies;
+use crate::{Authenticator, Clock, Keyring};
+
+/// Makes an [`AuthorizationServer`].
+#[derive(Debug)]
+#[must_use]
+pub struct AuthorizationServerBuilder {
+    base: Url,
+    store: Arc<dyn Store>,
+    keyring: Keyring,
+    people: Arc<dyn Authenticator>,
+    clock: Clock,
+    egress: Option<Egress>,
+    has_documents: bool,
+    algorithm: Algorithm,
+    lifetimes: Lifetimes,
+    registration: Registration,
+    limits: RateLimits,
+    proxies: TrustedProxies,
+    assertion_issuers: Vec<AssertionIssuer>,
+}
+
+impl AuthorizationServerBuilder {
+    pub(super) fn new(
+        base: Url,
+        store: Arc<dyn Store>,
+        keyring: Keyring,
+        people: Arc<dyn Authenticator>,
+    ) -> Self {
+        Self {
+            base,
+            store,
+            keyring,
+            people,
+            clock: Clock::system(),
+            egress: None,
+            has_documents: false,
+            algorithm: Algorithm::Es256,
+            lifetimes: Lifetimes::default(),
+            registration: Registration::Off,
+            limits: RateLimits::default(),
+            proxies: TrustedProxies::default(),
+            assertion_issuers: Vec::new(),
+        }
+    }
+
+    /// Trusts what `issuer` says about people, in exchange for tokens (ID-JAG).
+    pub fn with_assertion_issuer(mut self, issuer: AssertionIssuer) -> Self {
+        self.assertion_issuers.push(issuer);
+        self
+    }
+
+    /// Goes by `clock`.
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Fetches the keys that clients have at a URL with `egress`.
+    pub fn with_egress(mut self, egress: Egress) -> Self {
+        self.egress = Some(egress);
+        self
+    }
+
+    /// Fetches the documents that clients describe themselves with, and their keys, with `egress`.
+    pub fn with_metadata_documents(mut self, egress: Egress) -> Self {
+        self.egress = Some(egress);
+        self.has_documents = true;
+        self
+    }
+
+    /// What it issues is good for as long as `lifetimes` say.
+    pub fn with_lifetimes(mut self, lifetimes: Lifetimes) -> Self {
+        self.lifetimes = lifetimes;
+        self
+    }
+
+    /// Answers no more requests than `limits` say.
+    pub fn with_rate_limits(mut self, limits: RateLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Clients may register themselves, or not.
+    pub fn with_registration(mut self, registration: Registration) -> Self {
+        self.registration = registration;
+        self
+    }
+
+    /// Signs with `algorithm`: ES256, unless somebody knows RS256 alone.
+    pub fn with_signing_algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    /// Believes `proxies` when they say where requests have come from.
+    pub fn with_trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
+    /// The server.
+    #[must_use]
+    pub fn build(self) -> AuthorizationServer {
+        let Self {
+            store,
+            keyring,
+            clock,
+            lifetimes,
+            ..
+        } = self;
+        let issuer: Arc<str> = self.base.origin().ascii_serialization().into();
+        let lifetime = lifetimes.access_token.as_secs();
+        let revocations = RevocationLog::new(Arc::clone(&store), clock.clone(), lifetime);
+        let unused = lifetimes.unused_client.as_secs();
+        let clients = Clients::new(
+            Arc::clone(&store),
+            revocations.clone(),
+            clock.clone(),
+            unused,
+        );
+        let documents = self.egress.clone().filter(|_| self.has_documents);
+        let policy = KeyPolicy {
+            algorithm: self.algorithm,
+            lifetime: lifetimes.signing_key.as_secs(),
+            tokens: lifetime,
+        };
+        let keys = Keys::new(Arc::clone(&store), keyring.clone(), clock.clone(), policy);
+        AuthorizationServer(Arc::new(Inner {
+            people: self.people,
+            resources: ArcSwap::default(),
+            clients: match documents {
+                Some(egress) => clients.with_documents(MetadataDocuments::new(egress)),
+                None => clients,
+            },
+            grants: Grants::new(
+                Arc::clone(&store),
+                revocations.clone(),
+                keyring.clone(),
+                clock.clone(),
+                lifetimes,
+            ),
+            consents: Consents::new(Arc::clone(&store)),
+            access_tokens: AccessTokens {
+                issuer: issuer.to_string(),
+                keys: keys.clone(),
+                clock: clock.clone(),
+                lifetime,
+            },
+            keys,
+            revocations,
+            limits: Limits::new(self.limits, self.proxies),
+            registration: ArcSwap::from_pointee(self.registration),
+            assertion_issuers: self.assertion_issuers,
+            client_keys: ClientKeySets::new(self.egress),
+            base: self.base,
+            issuer,
+            store,
+            keyring,
+            clock,
+            lifetimes,
+        }))
+    }
+}

@@ -1,0 +1,200 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use super::AuthorizationServer;
+use super::client::{Client, ClientAuthentication};
+use super::error::OAuthError;
+use super::form::Form;
+use crate::SecretHash;
+
+/// What a request says about the client that sends it.
+///
+/// See [RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-2.3) and
+/// [RFC 7523](https://www.rfc-editor.org/rfc/rfc7523#section-2.2).
+enum Claim {
+    Assertion(String),
+    Public(String),
+    Secret { id: String, secret: String },
+}
+
+impl AuthorizationServer {
+    /// The client that has sent the request of `headers` and `form`, if it is who it says.
+    pub(super) async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        form: &mut Form,
+    ) -> Result<Client, OAuthError> {
+        let claim = claim(headers, form)?;
+        let sent = form.get("client_id");
+        let client = match claim {
+            Claim::Assertion(assertion) => self.by_assertion(&assertion, sent).await?,
+            Claim::Public(id) => self.by_name(&id).await?,
+            Claim::Secret { id, secret } => self.by_secret(&id, &secret).await?,
+        };
+        match sent {
+            Some(sent) if sent != client.id => Err(OAuthError::request(
+                "client_id is not the client that has authenticated",
+            )),
+            _ => Ok(client),
+        }
+    }
+
+    async fn by_name(&self, id: &str) -> Result<Client, OAuthError> {
+        let client = self.clients().find(id).await?;
+        match client {
+            Some(client) if matches!(client.authentication, ClientAuthentication::None) => {
+                Ok(client)
+            }
+            Some(_) => Err(OAuthError::client("the client has to authenticate")),
+            None => Err(OAuthError::client(UNKNOWN)),
+        }
+    }
+
+    async fn by_secret(&self, id: &str, secret: &str) -> Result<Client, OAuthError> {
+        let client = self.clients().find(id).await?;
+        let hash = client
+            .as_ref()
+            .and_then(|client| match &client.authentication {
+                ClientAuthentication::Secret { hash, .. } => Some(hash.clone()),
+                ClientAuthentication::None | ClientAuthentication::PrivateKey(_) => None,
+            });
+        // The same work is done for a client that there is not.
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| SecretHash::of("nobody's"));
+        match client {
+            Some(client) if hash.matches(secret) && known => Ok(client),
+            _ => Err(OAuthError::client(UNKNOWN)),
+        }
+    }
+}
+
+/// What the request says, in exactly one way.
+fn claim(headers: &HeaderMap, form: &mut Form) -> Result<Claim, OAuthError> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let header = values.next();
+    if values.next().is_some() {
+        return Err(OAuthError::request(
+            "there is more than one Authorization header",
+        ));
+    }
+    let basic = header.map(|value| basic(value.as_bytes())).transpose()?;
+    let secret = form.take("client_secret");
+    let assertion = form.take("client_assertion");
+    let kind = form.take("client_assertion_type");
+    let ways = [basic.is_some(), secret.is_some(), assertion.is_some()];
+    if ways.into_iter().filter(|used| *used).count() > 1 {
+        return Err(OAuthError::request(
+            "the client authenticates in more than one way",
+        ));
+    }
+    if let Some(claim) = basic {
+        return Ok(claim);
+    }
+    match (assertion, kind.as_deref(), secret, form.get("client_id")) {
+        (Some(assertion), Some(ASSERTION_TYPE), _, _) => Ok(Claim::Assertion(assertion)),
+        (Some(_), _, _, _) => Err(OAuthError::request(
+            "client_assertion_type has to be urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        )),
+        (None, _, Some(secret), Some(id)) => Ok(Claim::Secret {
+            id: id.to_owned(),
+            secret,
+        }),
+        (None, _, None, Some(id)) => Ok(Claim::Public(id.to_owned())),
+        (None, _, _, None) => Err(OAuthError::client(
+            "the request does not say which client it is of",
+        )),
+    }
+}
+
+/// What an Authorization header says.
+fn basic(value: &[u8]) -> Result<Claim, OAuthError> {
+    let wrong = || OAuthError::client("the Authorization header is not one of the Basic scheme");
+    let text = std::str::from_utf8(value).map_err(|_| wrong())?;
+    let (scheme, credentials) = text.split_once(' ').ok_or_else(wrong)?;
+    if !scheme.eq_ignore_ascii_case("Basic") {
+        return Err(wrong());
+    }
+    let decoded = STANDARD.decode(credentials.trim()).map_err(|_| wrong())?;
+    let decoded = String::from_utf8(decoded).map_err(|_| wrong())?;
+    let (id, secret) = decoded.split_once(':').ok_or_else(wrong)?;
+    Ok(Claim::Secret {
+        id: form_decoded(id).ok_or_else(wrong)?,
+        secret: form_decoded(secret).ok_or_else(wrong)?,
+    })
+}
+
+/// Both parts are encoded as forms are before they are put together.
+fn form_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                let digits = std::str::from_utf8(&digits).ok()?;
+                let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+                is_hex
+                    .then(|| u8::from_str_radix(digits, 16).ok())
+                    .flatten()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// Whether the client or its secret is wrong is not said.
+const UNKNOWN: &str = "the client is not known, or its credentials are wrong";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn basic_of(text: &str) -> Result<(String, String), String> {
+        let value = format!("Basic {}", STANDARD.encode(text));
+        match basic(value.as_bytes()) {
+            Ok(Claim::Secret { id, secret }) => Ok((id, secret)),
+            Ok(_) => unreachable!(),
+            Err(error) => Err(error.code().to_owned()),
+        }
+    }
+
+    #[test]
+    fn o32_basic_credentials_are_decoded_as_forms_are() {
+        assert_eq!(basic_of("a%3Ab:c+d%2B"), Ok(("a:b".into(), "c d+".into())));
+        for text in ["no colon", "a:%", "a:%2", "a:%zz", "a:%ff", "a:%+1"] {
+            assert_eq!(basic_of(text), Err("invalid_client".into()), "{text}");
+        }
+        for value in [
+            "Bearer abc",
+            "Basic",
+            "Basic !!",
+            "Basic /w==",
+            "Basic \u{e4}",
+        ] {
+            assert!(basic(value.as_bytes()).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn o32_a_client_authenticates_in_one_way() {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, "Basic YTpi".parse().unwrap());
+        let mut form = Form::parse(b"client_id=a&client_secret=b").unwrap();
+        assert_eq!(
+            claim(&headers, &mut form).err().unwrap().code(),
+            "invalid_request"
+        );
+        headers.append(AUTHORIZATION, "Basic YTpi".parse().unwrap());
+        let mut form = Form::parse(b"").unwrap();
+        assert_eq!(
+            claim(&headers, &mut form).err().unwrap().code(),
+            "invalid_request"
+        );
+    }
+}

@@ -1,0 +1,233 @@
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
+use mcp_gateway_core::store::{Batch, Outcome};
+use serde::{Deserialize, Serialize};
+
+use super::AuthorizationServer;
+use super::authorize::{Asked, Refusal, see_other};
+use super::client::Client;
+use super::consents::Consent;
+use super::error::OAuthError;
+use super::grant::{Grant, Offer, State as GrantState};
+use super::token::form;
+use crate::clock::moment;
+use crate::pages::{ConsentPage, ErrorPage, page};
+use crate::secret::identifier;
+use crate::{AuthorityError, UserSession};
+
+/// What a person is asked, sealed into the page that asks them: nobody else can put the question,
+/// or answer it.
+#[derive(Debug, Deserialize, Serialize)]
+struct Question {
+    asked: Asked,
+    /// The session that it is put to.
+    session: String,
+    expires: u64,
+    /// So that it is answered once.
+    id: String,
+}
+
+/// `POST /consent`
+pub(super) async fn decide(
+    State(server): State<AuthorizationServer>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, MAX_FORM).await else {
+        return forbidden();
+    };
+    match server.decide(&parts, &body).await {
+        Ok(response) => response,
+        Err(refusal) => server.refuse(refusal),
+    }
+}
+
+impl AuthorizationServer {
+    /// Asks the person of `session`.
+    pub(super) fn ask(&self, client: &Client, asked: &Asked, session: &UserSession) -> Response {
+        let Ok(sealed) = self.question(asked, session) else {
+            return super::authorize::error_page(&AuthorityError::Random.into());
+        };
+        let resources = self.resources();
+        let scopes: Vec<_> = asked
+            .scopes
+            .iter()
+            .map(|scope| (scope.to_owned(), resources.describe(scope)))
+            .collect();
+        let scopes: Vec<_> = scopes
+            .iter()
+            .map(|(name, text)| (&**name, &**text))
+            .collect();
+        let names = asked.resources.iter().filter_map(|uri| resources.find(uri));
+        let gateway: Vec<_> = names.map(|resource| &*resource.name).collect();
+        let documented = url::Url::parse(&client.id).ok();
+        let shown = ConsentPage {
+            client_name: &client.name,
+            client_host: documented.as_ref().and_then(url::Url::host_str),
+            redirect_host: &asked.redirect_uri.host(),
+            is_loopback_only: client.is_local_only(),
+            scopes: &scopes,
+            gateway: &gateway.join(", "),
+            person: &session.person.name,
+            request: &sealed,
+            csrf: "",
+        };
+        page(StatusCode::OK, &shown, Some(&asked.redirect_uri.source()))
+    }
+
+    fn question(&self, asked: &Asked, session: &UserSession) -> Result<String, AuthorityError> {
+        let question = Question {
+            asked: asked.clone(),
+            session: session.id.to_string(),
+            expires: self.clock().now() + self.lifetimes().consent_request.as_secs(),
+            id: identifier("q_")?,
+        };
+        let plain = serde_json::to_vec(&question).map_err(AuthorityError::document)?;
+        let sealed = self.keyring().sealer().seal(PURPOSE, &plain);
+        sealed.map_err(|_| AuthorityError::Random)
+    }
+
+    async fn decide(&self, request: &Parts, body: &Bytes) -> Result<Response, Refusal> {
+        if !self.is_own_page(&request.headers) {
+            return Ok(forbidden());
+        }
+        let form = form(&request.headers, body).map_err(Refusal::Page)?;
+        let session = self.people().session(request).await;
+        let session = session.map_err(|error| Refusal::Page(error.into()))?;
+        let question = form.get("request").and_then(|sealed| self.opened(sealed));
+        let (Some(session), Some(question)) = (session, question) else {
+            return Ok(forbidden());
+        };
+        if *question.session != *session.id || self.clock().now() >= question.expires {
+            return Ok(forbidden());
+        }
+        let asked = question.asked.clone();
+        match form.get("decision") {
+            Some("allow") => {}
+            Some("deny") => {
+                let answered = self.answered(Batch::new(), &question);
+                return match self.store().commit(answered).await {
+                    Ok(Outcome::Committed) => Err(asked.refused(OAuthError::AccessDenied)),
+                    Ok(Outcome::Conflict) => Ok(forbidden()),
+                    Err(error) => Err(Refusal::Page(AuthorityError::from(error).into())),
+                };
+            }
+            _ => return Ok(forbidden()),
+        }
+        let client = self
+            .clients()
+            .find(&asked.client)
+            .await
+            .map_err(Refusal::Page)?;
+        let same = |client: &Client| {
+            client.fingerprint().as_str() == asked.fingerprint.as_str()
+                && client
+                    .redirect_uri(Some(asked.redirect_uri.as_str()))
+                    .is_some()
+        };
+        // The person has agreed to what they have seen.
+        let Some(client) = client.filter(same) else {
+            return Ok(forbidden());
+        };
+        let consent = self.consent_to(&asked, &client);
+        self.grant(asked, consent, &session, Some(&question.id))
+            .await
+    }
+
+    /// Sends the browser back with a code, if the question `id` has not been answered before.
+    pub(super) async fn grant(
+        &self,
+        asked: Asked,
+        consent: Consent,
+        session: &UserSession,
+        id: Option<&str>,
+    ) -> Result<Response, Refusal> {
+        let failed = |error: AuthorityError| Refusal::Page(error.into());
+        let (person, now) = (&session.person.id, self.clock().now());
+        let grant = Grant {
+            client: asked.client.clone(),
+            person: person.to_string(),
+            scopes: asked.scopes.clone(),
+            resources: asked.resources.clone(),
+            authenticated_at: session.authenticated_at,
+            created: now,
+            offer: Offer {
+                challenge: asked.challenge.clone(),
+                redirect_uri: asked.redirect_uri.to_string(),
+                redirect_was_sent: asked.redirect_was_sent,
+                expires: now + self.lifetimes().code.as_secs(),
+            },
+            state: GrantState::Offered,
+        };
+        let mut batch = Batch::new();
+        if let Some(id) = id {
+            batch = self
+                .consents()
+                .add(batch, person, &consent)
+                .map_err(failed)?;
+            let expires = moment(now + self.lifetimes().consent_request.as_secs());
+            let key = answered_key(id);
+            batch = batch.if_absent(key.clone()).put_until(key, "", expires);
+        }
+        let (batch, code) = self.grants().offer(&grant, batch).map_err(failed)?;
+        let outcome = self.store().commit(batch).await;
+        match outcome.map_err(|error| failed(error.into()))? {
+            Outcome::Committed => {}
+            Outcome::Conflict => return Ok(forbidden()),
+        }
+        tracing::info!(
+            client = asked.client,
+            person = &**person,
+            "a person has let a client in"
+        );
+        let mut parameters = vec![("code", &*code), ("iss", self.issuer())];
+        parameters.extend(asked.state.as_deref().map(|state| ("state", state)));
+        Ok(see_other(&asked.redirect_uri.with_parameters(&parameters)))
+    }
+
+    fn answered(&self, batch: Batch, question: &Question) -> Batch {
+        let key = answered_key(&question.id);
+        batch
+            .if_absent(key.clone())
+            .put_until(key, "", moment(question.expires))
+    }
+
+    fn opened(&self, sealed: &str) -> Option<Question> {
+        let plain = self.keyring().sealer().open(PURPOSE, sealed)?;
+        serde_json::from_slice(&plain).ok()
+    }
+
+    /// Whether a browser sends a form from one of our pages, as far as it says.
+    fn is_own_page(&self, headers: &HeaderMap) -> bool {
+        let says = |name: &str, allowed: &[&str]| {
+            let value = headers.get(name).map(http::HeaderValue::as_bytes);
+            value.is_none_or(|value| allowed.iter().any(|allowed| allowed.as_bytes() == value))
+        };
+        let origin = self.base().origin().ascii_serialization();
+        // A page without a referrer says "null".
+        says(header::ORIGIN.as_str(), &[&origin, "null"])
+            && says("sec-fetch-site", &["same-origin"])
+    }
+}
+
+fn answered_key(id: &str) -> String {
+    format!("auth/answered/{id}")
+}
+
+/// What those see whose answer is not one to a question of ours.
+fn forbidden() -> Response {
+    let shown = ErrorPage {
+        title: "This page is out of date",
+        message: "It was shown too long ago, was answered already, or was meant for somebody else. \
+                  Go back to the application, and connect it again.",
+        detail: None,
+    };
+    page(StatusCode::FORBIDDEN, &shown, None)
+}
+
+const PURPOSE: &str = "consent";
+
+const MAX_FORM: usize = 64 * 1024;

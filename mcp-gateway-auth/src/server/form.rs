@@ -1,0 +1,94 @@
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use url::form_urlencoded;
+
+/// The parameters of a request, each of which was given once.
+///
+/// An empty parameter is one that was not given, one that is not known is ignored, and one that is
+/// given twice is refused ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-3.1)); only
+/// `resource` may be repeated ([RFC 8707](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
+#[derive(Clone, Default)]
+pub(super) struct Form {
+    values: HashMap<String, String>,
+    resources: Vec<String>,
+    /// The first parameter that was given twice.
+    repeated: Option<String>,
+}
+
+impl Form {
+    /// The parameters that are encoded in `text`; `None` when there are far too many.
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        let mut form = Self::default();
+        for (index, (name, value)) in form_urlencoded::parse(text).enumerate() {
+            if index >= MAX_PARAMETERS {
+                return None;
+            }
+            if value.is_empty() {
+                continue;
+            }
+            let (name, value) = (name.into_owned(), value.into_owned());
+            if name == "resource" {
+                form.resources.push(value);
+            } else {
+                match form.values.entry(name) {
+                    Entry::Occupied(entry) => {
+                        form.repeated.get_or_insert_with(|| entry.key().clone());
+                    }
+                    Entry::Vacant(entry) => {
+                        entry.insert(value);
+                    }
+                }
+            }
+        }
+        Some(form)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// Takes a parameter out, for one that is secret.
+    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+        self.values.remove(name)
+    }
+
+    /// The resources that are meant, in the order in which they were given.
+    pub(super) fn resources(&self) -> &[String] {
+        &self.resources
+    }
+
+    /// The name of a parameter that was given more than once.
+    pub(super) fn repeated(&self) -> Option<&str> {
+        self.repeated.as_deref()
+    }
+}
+
+impl std::fmt::Debug for Form {
+    /// Does not show values, which may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+/// No request that means anything has more.
+const MAX_PARAMETERS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_parameter_is_given_once() {
+        let form = Form::parse(b"a=1&b=&resource=x&resource=y&c=%20+").unwrap();
+        assert_eq!(
+            (form.get("a"), form.get("b"), form.get("c")),
+            (Some("1"), None, Some("  "))
+        );
+        assert_eq!(form.resources(), ["x", "y"]);
+        assert_eq!(form.repeated(), None);
+        let form = Form::parse(b"a=1&a=1").unwrap();
+        assert_eq!((form.get("a"), form.repeated()), (Some("1"), Some("a")));
+        assert!(Form::parse("a=1&".repeat(100).as_bytes()).is_none());
+    }
+}

@@ -1,0 +1,246 @@
+use std::sync::Arc;
+
+use mcp_gateway_core::store::{Batch, Outcome, Store};
+
+use super::error::OAuthError;
+use super::grant::{Grant, Redemption, State, Step};
+use super::revocations::RevocationLog;
+use super::settings::Lifetimes;
+use crate::documents::{Documents, Stored};
+use crate::secret::identifier;
+use crate::token::Revoked;
+use crate::{AuthorityError, Clock, Handle, Keyring, SecretHash};
+
+/// All grants. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Grants {
+    documents: Documents<Grant>,
+    /// The grants of a person and a client.
+    index: Documents<()>,
+    revocations: RevocationLog,
+    keyring: Keyring,
+    clock: Clock,
+    lifetimes: Lifetimes,
+}
+
+/// A grant that tokens are to be issued for.
+#[derive(Debug)]
+pub(super) struct Redeemed {
+    pub(super) id: String,
+    pub(super) grant: Grant,
+    /// The refresh token that the client uses next.
+    pub(super) refresh_token: String,
+}
+
+/// What was presented, besides the handle itself.
+enum Presented<'a> {
+    Code(&'a Redemption<'a>),
+    RefreshToken { client: &'a str, generation: u32 },
+}
+
+impl Grants {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        revocations: RevocationLog,
+        keyring: Keyring,
+        clock: Clock,
+        lifetimes: Lifetimes,
+    ) -> Self {
+        Self {
+            documents: Documents::new(Arc::clone(&store), "auth/grant/"),
+            index: Documents::new(store, "auth/grants/"),
+            revocations,
+            keyring,
+            clock,
+            lifetimes,
+        }
+    }
+
+    /// Adds `grant` to `batch`; the code for it is good once that was committed.
+    pub(super) fn offer(
+        &self,
+        grant: &Grant,
+        batch: Batch,
+    ) -> Result<(Batch, String), AuthorityError> {
+        let id = identifier("g_")?;
+        let batch = batch.if_absent(self.documents.key(&id));
+        let expires = grant.expires(self.lifetimes.refresh());
+        let batch = self.documents.put(batch, &id, grant, Some(expires))?;
+        let last = grant.created + self.lifetimes.refresh_absolute.as_secs();
+        let entry = format!("{}{id}", below(&grant.person, &grant.client));
+        let batch = self.index.put(batch, &entry, &(), Some(last))?;
+        Ok((batch, self.keyring.issue(CODE, Handle::new(id, 0))))
+    }
+
+    /// Exchanges `code`, once.
+    pub(super) async fn redeem(
+        &self,
+        code: &str,
+        redemption: &Redemption<'_>,
+    ) -> Result<Redeemed, OAuthError> {
+        let handle = self.keyring.read(CODE, code);
+        let refused =
+            || OAuthError::grant("the code is not valid, was used, or is for somebody else");
+        let Handle { id, .. } = handle.ok_or_else(refused)?;
+        let redeemed = self.step(&id, &Presented::Code(redemption)).await?;
+        redeemed.ok_or_else(refused)
+    }
+
+    /// Exchanges the refresh token `token` of `client` for the next one.
+    pub(super) async fn refresh(&self, token: &str, client: &str) -> Result<Redeemed, OAuthError> {
+        let refused = || OAuthError::grant("the refresh token is not valid, or has been revoked");
+        let Handle { id, generation } = self.read(token).ok_or_else(refused)?;
+        let presented = Presented::RefreshToken { client, generation };
+        let redeemed = self.step(&id, &presented).await?;
+        redeemed.ok_or_else(refused)
+    }
+
+    /// What the refresh token `token` stands for.
+    pub(super) fn read(&self, token: &str) -> Option<Handle> {
+        self.keyring.read(REFRESH_TOKEN, token)
+    }
+
+    pub(super) async fn get(&self, id: &str) -> Result<Option<Grant>, AuthorityError> {
+        let found = self.documents.get(id).await?;
+        Ok(found.map(|stored| stored.value))
+    }
+
+    /// Whether the refresh token `generation` of `grant` can be used.
+    pub(super) fn is_current(&self, grant: &Grant, generation: u32) -> bool {
+        let limits = self.lifetimes.refresh();
+        let now = self.clock.now();
+        matches!(
+            grant.refresh(&grant.client, generation, limits, now),
+            Step::Advance(_) | Step::Repeat { .. }
+        )
+    }
+
+    /// When the refresh tokens of `grant` end, if they are not used.
+    pub(super) fn expires(&self, grant: &Grant) -> u64 {
+        grant.expires(self.lifetimes.refresh())
+    }
+
+    /// Makes everything that was issued for the grant `id` worthless.
+    pub(super) async fn revoke(&self, id: &str) -> Result<(), AuthorityError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let Some(stored) = self.documents.get(id).await? else {
+                return Ok(());
+            };
+            let is_revoked = stored.value.state == State::Revoked;
+            if is_revoked || self.write(id, &stored, State::Revoked).await?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(AuthorityError::Busy)
+    }
+
+    /// Revokes all that `person` has granted to `client`.
+    pub(super) async fn revoke_all(
+        &self,
+        person: &str,
+        client: &str,
+    ) -> Result<(), AuthorityError> {
+        let below = below(person, client);
+        let found = self.index.list(&below, None, MAX_GRANTS).await?;
+        for (entry, _) in found {
+            self.revoke(entry.strip_prefix(&below).unwrap_or_default())
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn step(
+        &self,
+        id: &str,
+        presented: &Presented<'_>,
+    ) -> Result<Option<Redeemed>, AuthorityError> {
+        // Whoever loses a race sees what the winner has made of the grant.
+        for _ in 0..MAX_ATTEMPTS {
+            let Some(stored) = self.documents.get(id).await? else {
+                return Ok(None);
+            };
+            let now = self.clock.now();
+            let step = match presented {
+                Presented::Code(redemption) => stored.value.redeem(redemption, now),
+                Presented::RefreshToken { client, generation } => {
+                    let limits = self.lifetimes.refresh();
+                    stored.value.refresh(client, *generation, limits, now)
+                }
+            };
+            let state = match step {
+                Step::Advance(state) => state,
+                Step::Refuse => return Ok(None),
+                Step::Repeat { generation } => {
+                    return Ok(Some(self.redeemed(id, stored.value, generation)));
+                }
+                Step::Revoke => {
+                    tracing::warn!(
+                        client = stored.value.client,
+                        person = stored.value.person,
+                        "a code or refresh token was used again; its grant is revoked"
+                    );
+                    self.revoke(id).await?;
+                    return Ok(None);
+                }
+            };
+            let written = self.write(id, &stored, state).await?;
+            if let (Some(grant), State::Active { generation, .. }) = (written, state) {
+                return Ok(Some(self.redeemed(id, grant, generation)));
+            }
+        }
+        Err(AuthorityError::Busy)
+    }
+
+    /// Writes the grant in `state`, unless somebody else has written it since it was read.
+    async fn write(
+        &self,
+        id: &str,
+        stored: &Stored<Grant>,
+        state: State,
+    ) -> Result<Option<Grant>, AuthorityError> {
+        let grant = Grant {
+            state,
+            ..stored.value.clone()
+        };
+        let batch = Batch::new().if_version(self.documents.key(id), stored.version);
+        let expires = grant.expires(self.lifetimes.refresh());
+        let mut batch = self.documents.put(batch, id, &grant, Some(expires))?;
+        if state == State::Revoked {
+            batch = self.revocations.add(batch, Revoked::Grant, id)?;
+        }
+        match self.documents.store().commit(batch).await? {
+            Outcome::Committed => {
+                if state == State::Revoked {
+                    self.revocations.note(Revoked::Grant, id);
+                }
+                Ok(Some(grant))
+            }
+            Outcome::Conflict => Ok(None),
+        }
+    }
+
+    fn redeemed(&self, id: &str, grant: Grant, generation: u32) -> Redeemed {
+        Redeemed {
+            refresh_token: self
+                .keyring
+                .issue(REFRESH_TOKEN, Handle::new(id, generation)),
+            id: id.to_owned(),
+            grant,
+        }
+    }
+}
+
+/// Where the grants of `person` for `client` are listed.
+fn below(person: &str, client: &str) -> String {
+    format!("{person}/{}/", SecretHash::of(client).as_str())
+}
+
+const CODE: &str = "authorization code";
+
+const REFRESH_TOKEN: &str = "refresh token";
+
+/// Of those that try at the same time one succeeds each time, and the rest then agree.
+const MAX_ATTEMPTS: usize = 16;
+
+/// Nobody connects a client more often in the time that grants last.
+const MAX_GRANTS: usize = 10_000;

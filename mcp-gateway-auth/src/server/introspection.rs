@@ -1,0 +1,139 @@
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, header};
+use serde_json::{Map, Value, json};
+
+use super::AuthorizationServer;
+use super::access_token::GRANT;
+use super::client::Client;
+use super::error::OAuthError;
+use super::token::form;
+use crate::AuthorityError;
+use crate::jwt::Claims;
+use crate::token::Revoked;
+
+/// `POST /introspect`
+///
+/// See [RFC 7662](https://www.rfc-editor.org/rfc/rfc7662#section-2).
+pub(super) async fn introspect(
+    State(server): State<AuthorizationServer>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    match server.introspect(&headers, &body).await {
+        Ok(answer) => ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// `POST /revoke`
+///
+/// See [RFC 7009](https://www.rfc-editor.org/rfc/rfc7009#section-2).
+pub(super) async fn revoke(
+    State(server): State<AuthorizationServer>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    match server.revoke(&headers, &body).await {
+        Ok(()) => [(header::CACHE_CONTROL, "no-store")].into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+impl AuthorizationServer {
+    async fn introspect(&self, headers: &HeaderMap, body: &[u8]) -> Result<Value, OAuthError> {
+        let mut form = form(headers, body)?;
+        let client = self.authenticate(headers, &mut form).await?;
+        // Anybody can say that they are a public client.
+        if client.is_public() {
+            return Err(OAuthError::client(
+                "introspection is for clients that authenticate",
+            ));
+        }
+        self.limits().check_client(&client.id)?;
+        let token = form.get("token");
+        let token = token.ok_or_else(|| OAuthError::request("token is missing"))?;
+        let found = match self.described_refresh_token(token, &client).await? {
+            Some(described) => Some(described),
+            None => self.described_access_token(token, &client).await?,
+        };
+        Ok(found.map_or_else(|| json!({ "active": false }), Value::Object))
+    }
+
+    async fn described_access_token(
+        &self,
+        token: &str,
+        client: &Client,
+    ) -> Result<Option<Map<String, Value>>, AuthorityError> {
+        let Some(claims) = self.tokens().active(token).await? else {
+            return Ok(None);
+        };
+        if claims.client_id.as_deref() != Some(&client.id) && !client.is_resource_server {
+            return Ok(None);
+        }
+        let Ok(Value::Object(mut described)) = serde_json::to_value(&claims) else {
+            return Ok(None);
+        };
+        described.remove(GRANT);
+        if let Some(name) = described.remove("name") {
+            described.insert("username".to_owned(), name);
+        }
+        described.insert("active".to_owned(), true.into());
+        described.insert("token_type".to_owned(), "Bearer".into());
+        Ok(Some(described))
+    }
+
+    async fn described_refresh_token(
+        &self,
+        token: &str,
+        client: &Client,
+    ) -> Result<Option<Map<String, Value>>, AuthorityError> {
+        let Some(handle) = self.grants().read(token) else {
+            return Ok(None);
+        };
+        let grant = self.grants().get(&handle.id).await?;
+        let grant = grant.filter(|grant| {
+            let may_see = grant.client == client.id || client.is_resource_server;
+            may_see && self.grants().is_current(grant, handle.generation)
+        });
+        Ok(grant.and_then(|grant| {
+            let described = json!({
+                "active": true,
+                "client_id": grant.client,
+                "sub": grant.person,
+                "scope": grant.scopes,
+                "aud": grant.resources,
+                "iss": self.issuer(),
+                "iat": grant.created,
+                "exp": self.grants().expires(&grant),
+            });
+            described.as_object().cloned()
+        }))
+    }
+
+    async fn revoke(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), OAuthError> {
+        let mut form = form(headers, body)?;
+        let client = self.authenticate(headers, &mut form).await?;
+        self.limits().check_client(&client.id)?;
+        let token = form.get("token");
+        let token = token.ok_or_else(|| OAuthError::request("token is missing"))?;
+        // Of a token of somebody else it is not even told that there is one.
+        if let Some(handle) = self.grants().read(token) {
+            let grant = self.grants().get(&handle.id).await?;
+            if grant.is_some_and(|grant| grant.client == client.id) {
+                self.grants().revoke(&handle.id).await?;
+            }
+            return Ok(());
+        }
+        let claims = self.tokens().active(token).await?;
+        let claims = claims.filter(|claims| claims.client_id.as_deref() == Some(&client.id));
+        match claims {
+            Some(Claims { jti: Some(jti), .. }) => {
+                Ok(self.revocations().revoke(Revoked::Token, &jti).await?)
+            }
+            _ => Ok(()),
+        }
+    }
+}

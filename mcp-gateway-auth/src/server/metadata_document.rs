@@ -1,0 +1,223 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::Expiry;
+use moka::future::Cache;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::client::{Client, ClientAuthentication, ClientOrigin};
+use super::error::OAuthError;
+use super::registration_request::{Method, RegistrationRequest};
+use crate::egress::Egress;
+
+/// Clients whose identifier is the URL of a document that describes them. Cheap to clone.
+///
+/// See [Client ID Metadata Documents][cimd].
+///
+/// [cimd]: https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/
+#[derive(Clone)]
+pub(super) struct MetadataDocuments {
+    egress: Egress,
+    known: Cache<String, Known>,
+}
+
+/// A client that was found, and for how long that is believed.
+#[derive(Clone)]
+struct Known {
+    client: Arc<Client>,
+    lifetime: Duration,
+}
+
+struct AsLongAsAllowed;
+
+impl Expiry<String, Known> for AsLongAsAllowed {
+    fn expire_after_create(
+        &self,
+        _: &String,
+        known: &Known,
+        _: std::time::Instant,
+    ) -> Option<Duration> {
+        Some(known.lifetime)
+    }
+}
+
+impl MetadataDocuments {
+    /// Fetches documents with `egress`.
+    pub(super) fn new(egress: Egress) -> Self {
+        let known = Cache::builder()
+            .max_capacity(MAX_KNOWN)
+            .expire_after(AsLongAsAllowed);
+        Self {
+            egress,
+            known: known.build(),
+        }
+    }
+
+    /// The client `id`; `None` when it is not described in the way that it has to be.
+    pub(super) async fn get(&self, id: &str) -> Result<Option<Client>, OAuthError> {
+        if !is_identifier(id) {
+            return Ok(None);
+        }
+        // Failures are not kept, and many who ask at once wait for the same answer.
+        let known = self.known.try_get_with_by_ref(id, self.fetch(id)).await;
+        match known {
+            Ok(known) => Ok(Some(Client::clone(&known.client))),
+            Err(error) => {
+                tracing::info!(client = id, error = %error, "a client is not described as it has to be");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn fetch(&self, id: &str) -> Result<Known, String> {
+        let fetched = self.egress.get_json(id, MAX_DOCUMENT).await;
+        let fetched = fetched.map_err(|error| error.to_string())?;
+        let client = described(id, &fetched.body).map_err(|error| error.to_string())?;
+        let age = fetched.max_age().unwrap_or(MIN_LIFETIME);
+        Ok(Known {
+            client: Arc::new(client),
+            lifetime: age.clamp(MIN_LIFETIME, MAX_LIFETIME),
+        })
+    }
+}
+
+impl fmt::Debug for MetadataDocuments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetadataDocuments").finish_non_exhaustive()
+    }
+}
+
+/// Whether `id` is a URL that may be an identifier.
+fn is_identifier(id: &str) -> bool {
+    let Ok(url) = Url::parse(id) else {
+        return false;
+    };
+    let path = id
+        .strip_prefix("https://")
+        .and_then(|rest| rest.split_once('/'));
+    let Some((_, path)) = path else {
+        return false;
+    };
+    let is_dotted = |segment: &str| {
+        matches!(
+            segment.to_ascii_lowercase().replace("%2e", ".").as_str(),
+            "." | ".."
+        )
+    };
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    url.as_str() == id
+        && url.path().len() > 1
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && !path.split('/').any(is_dotted)
+}
+
+/// The client `id`, as `document` describes it.
+fn described(id: &str, document: &[u8]) -> Result<Client, OAuthError> {
+    let object = serde_json::from_slice::<Map<String, Value>>(document);
+    let object = object.map_err(|_| OAuthError::metadata("the document is not a JSON object"))?;
+    if object.get("client_id").and_then(Value::as_str) != Some(id) {
+        return Err(OAuthError::metadata(
+            "client_id is not the URL of the document",
+        ));
+    }
+    for secret in ["client_secret", "client_secret_expires_at"] {
+        if object.contains_key(secret) {
+            return Err(OAuthError::metadata(
+                "a public document cannot hold a secret",
+            ));
+        }
+    }
+    let wanted = RegistrationRequest::of(object)?;
+    let Some(name) = wanted.name else {
+        return Err(OAuthError::metadata("client_name is missing"));
+    };
+    let authentication = match (wanted.method, wanted.keys) {
+        (Method::None, None) => ClientAuthentication::None,
+        (Method::PrivateKey, Some(keys)) => ClientAuthentication::PrivateKey(keys),
+        _ => {
+            return Err(OAuthError::metadata(
+                "a public document cannot hold a secret",
+            ));
+        }
+    };
+    Ok(Client {
+        id: id.to_owned(),
+        name,
+        redirect_uris: wanted.redirect_uris,
+        authentication,
+        grant_types: wanted.grant_types,
+        scopes: wanted.scopes,
+        origin: ClientOrigin::MetadataDocument,
+        uri: wanted.uri,
+        metadata: wanted.metadata,
+        issued_at: 0,
+        is_resource_server: false,
+    })
+}
+
+/// As the draft has it.
+const MAX_DOCUMENT: usize = 5 * 1024;
+
+const MAX_KNOWN: u64 = 1000;
+
+const MIN_LIFETIME: Duration = Duration::from_secs(5 * 60);
+
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn o26_an_identifier_is_a_plain_url() {
+        for id in [
+            "https://a.example/client.json",
+            "https://a.example/a?b=c",
+            "https://a.example:8443/c",
+        ] {
+            assert!(is_identifier(id), "{id}");
+        }
+        for id in [
+            "https://a.example",
+            "https://a.example/",
+            "http://a.example/c",
+            "https://a.example/../c",
+            "https://a.example/a/%2e%2E/c",
+            "https://a.example/./c",
+            "https://u@a.example/c",
+            "https://u:p@a.example/c",
+            "https://a.example/c#f",
+            "https://A.example/c",
+            "https://a.example:443/c",
+            "https://a.example/c\\d",
+            " https://a.example/c",
+        ] {
+            assert!(!is_identifier(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn o26_a_document_describes_its_own_url_without_secrets() {
+        let id = "https://a.example/c";
+        let good = r#"{"client_id":"https://a.example/c","client_name":"A","redirect_uris":["https://a.example/cb"]}"#;
+        assert_eq!(described(id, good.as_bytes()).unwrap().name, "A");
+        for bad in [
+            good.replace("example/c\"", "example/d\""),
+            good.replace("\"client_name\":\"A\",", ""),
+            good.replace("\"A\"", "\"A\",\"client_secret\":\"s\""),
+            good.replace(
+                "\"A\"",
+                "\"A\",\"token_endpoint_auth_method\":\"client_secret_post\"",
+            ),
+            good.replace("[\"https://a.example/cb\"]", "[]"),
+            good.replace("https://a.example/cb", "javascript:1"),
+            "[]".to_owned(),
+        ] {
+            assert!(described(id, bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

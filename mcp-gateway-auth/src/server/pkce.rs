@@ -1,0 +1,58 @@
+use aws_lc_rs::constant_time;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+/// The S256 challenge that whoever redeems a code has to know the verifier of.
+///
+/// See [RFC 7636](https://www.rfc-editor.org/rfc/rfc7636#section-4).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(super) struct Challenge(String);
+
+impl Challenge {
+    /// The challenge that a client has sent; `None` when no verifier has it.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        (bytes.len() == 32).then(|| Self(text.to_owned()))
+    }
+
+    /// Whether `verifier` is what the client has made it of.
+    pub(super) fn is_met_by(&self, verifier: &str) -> bool {
+        let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
+        let same = constant_time::verify_slices_are_equal(hash.as_bytes(), self.0.as_bytes());
+        is_verifier(verifier) && same.is_ok()
+    }
+}
+
+fn is_verifier(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    (43..=128).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vector of RFC 7636, appendix B.
+    const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+    #[test]
+    fn the_vector_of_the_rfc_is_met() {
+        let challenge = Challenge::parse(CHALLENGE).unwrap();
+        assert!(challenge.is_met_by(VERIFIER));
+        assert!(!challenge.is_met_by(&VERIFIER.replace('d', "e")));
+        assert!(!challenge.is_met_by(CHALLENGE), "plain");
+    }
+
+    #[test]
+    fn what_is_no_challenge_is_refused() {
+        let long = format!("{CHALLENGE}A");
+        let padded = format!("{CHALLENGE}=");
+        for text in ["", "short", &long, &padded, &CHALLENGE.replace('-', "+")] {
+            assert_eq!(Challenge::parse(text), None, "{text}");
+        }
+    }
+}

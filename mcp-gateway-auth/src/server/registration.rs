@@ -1,0 +1,275 @@
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Map, Value, json};
+
+use super::AuthorizationServer;
+use super::client::{Client, ClientAuthentication, ClientOrigin};
+use super::clients::Registered;
+use super::error::OAuthError;
+use super::registration_request::{Method, RegistrationRequest};
+use super::settings::Registration;
+use crate::documents::Stored;
+use crate::secret::identifier;
+use crate::{AuthorityError, Secret, SecretHash};
+
+/// `POST /register`
+///
+/// See [RFC 7591](https://www.rfc-editor.org/rfc/rfc7591#section-3).
+pub(super) async fn register(
+    State(server): State<AuthorizationServer>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+        return too_large();
+    };
+    match server.register(&parts, &body).await {
+        Ok(document) => answer(StatusCode::CREATED, document),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// `GET /register/{id}`
+///
+/// See [RFC 7592](https://www.rfc-editor.org/rfc/rfc7592#section-2).
+pub(super) async fn read(
+    State(server): State<AuthorizationServer>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match server.managed(&id, &headers).await {
+        Ok(stored) => answer(StatusCode::OK, server.describe(&stored.value.client)),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// `PUT /register/{id}`
+pub(super) async fn update(
+    State(server): State<AuthorizationServer>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    match server.update(&id, &headers, &body).await {
+        Ok(client) => answer(StatusCode::OK, server.describe(&client)),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// `DELETE /register/{id}`
+pub(super) async fn delete(
+    State(server): State<AuthorizationServer>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let deleted = async {
+        server.managed(&id, &headers).await?;
+        server.clients().remove(&id).await.map_err(OAuthError::from)
+    };
+    match deleted.await {
+        Ok(()) => (StatusCode::NO_CONTENT, NO_STORE).into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+impl AuthorizationServer {
+    async fn register(
+        &self,
+        request: &Parts,
+        body: &[u8],
+    ) -> Result<Map<String, Value>, OAuthError> {
+        self.limits().check_registration(request)?;
+        match self.registration() {
+            Registration::Off => {
+                let message = "clients cannot register themselves here";
+                return Err(OAuthError::UnauthorizedClient(message.into()));
+            }
+            Registration::Open => {}
+            Registration::Token(hash) => {
+                let token = bearer(&request.headers);
+                if !token.is_some_and(|token| hash.matches(token)) {
+                    let message = "registering needs the initial access token";
+                    return Err(OAuthError::InvalidToken(message.into()));
+                }
+            }
+        }
+        let wanted = RegistrationRequest::parse(body)?;
+        let id = identifier("c_")?;
+        let secret = secret(wanted.method)?;
+        let client = self.client(
+            id,
+            wanted,
+            secret.as_ref().map(Secret::hash),
+            self.clock().now(),
+        );
+        let management = Secret::generate("mcpreg_")?;
+        let client = self
+            .clients()
+            .register(client, Some(management.hash()))
+            .await?;
+        tracing::info!(
+            client = client.id,
+            name = client.name,
+            "a client has registered itself"
+        );
+        let mut document = self.describe(&client);
+        if let Some(secret) = secret {
+            document.insert("client_secret".to_owned(), secret.expose().into());
+        }
+        document.insert(
+            "registration_access_token".to_owned(),
+            management.expose().into(),
+        );
+        Ok(document)
+    }
+
+    /// The registration that the bearer of the token in `headers` may manage.
+    async fn managed(
+        &self,
+        id: &str,
+        headers: &HeaderMap,
+    ) -> Result<Stored<Registered>, OAuthError> {
+        let stored = self.clients().registration(id).await?;
+        let hash = stored
+            .as_ref()
+            .and_then(|stored| stored.value.management.clone());
+        // Whether there is such a client is not told, also not by the time that it takes.
+        let is_known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| SecretHash::of("nobody's"));
+        let presented = bearer(headers).unwrap_or_default();
+        let is_right = hash.matches(presented) && is_known;
+        stored.filter(|_| is_right).ok_or_else(|| {
+            OAuthError::InvalidToken("the registration access token is not valid".into())
+        })
+    }
+
+    async fn update(
+        &self,
+        id: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Client, OAuthError> {
+        let stored = self.managed(id, headers).await?;
+        let before = &stored.value.client;
+        let wanted = RegistrationRequest::parse_update(body, before)?;
+        let hash = match (&before.authentication, wanted.method) {
+            (ClientAuthentication::Secret { hash, .. }, Method::Basic | Method::Post) => {
+                Some(hash.clone())
+            }
+            (_, Method::Basic | Method::Post) => {
+                let message = "a client that has no secret gets one only when it registers";
+                return Err(OAuthError::metadata(message));
+            }
+            (_, Method::None | Method::PrivateKey) => None,
+        };
+        let client = self.client(before.id.clone(), wanted, hash, before.issued_at);
+        let after = Registered {
+            client,
+            // A registration lives on by being used, not by being written.
+            ..stored.value.clone()
+        };
+        match self.clients().replace(&stored, &after).await? {
+            true => Ok(after.client),
+            false => Err(AuthorityError::Busy.into()),
+        }
+    }
+
+    fn client(
+        &self,
+        id: String,
+        wanted: RegistrationRequest,
+        hash: Option<SecretHash>,
+        issued_at: u64,
+    ) -> Client {
+        let authentication = match (wanted.method, hash, wanted.keys) {
+            (Method::Basic | Method::Post, Some(hash), _) => ClientAuthentication::Secret {
+                hash,
+                in_body: wanted.method == Method::Post,
+            },
+            (Method::PrivateKey, _, Some(keys)) => ClientAuthentication::PrivateKey(keys),
+            _ => ClientAuthentication::None,
+        };
+        Client {
+            name: wanted.name.unwrap_or_else(|| id.clone()),
+            id,
+            redirect_uris: wanted.redirect_uris,
+            authentication,
+            grant_types: wanted.grant_types,
+            scopes: wanted.scopes,
+            origin: ClientOrigin::Dynamic,
+            uri: wanted.uri,
+            metadata: wanted.metadata,
+            issued_at,
+            is_resource_server: false,
+        }
+    }
+
+    /// What is said of `client`, all but its secrets.
+    fn describe(&self, client: &Client) -> Map<String, Value> {
+        let mut document = client.metadata.clone();
+        let mut add = |name: &str, value: Value| {
+            document.insert(name.to_owned(), value);
+        };
+        add("client_id", client.id.as_str().into());
+        add("client_id_issued_at", client.issued_at.into());
+        add("client_name", client.name.as_str().into());
+        add("redirect_uris", json!(client.redirect_uris));
+        add("grant_types", json!(client.grant_types));
+        add(
+            "token_endpoint_auth_method",
+            client.authentication.method().into(),
+        );
+        if let ClientAuthentication::Secret { .. } = client.authentication {
+            add("client_secret_expires_at", 0.into());
+        }
+        if let ClientAuthentication::PrivateKey(keys) = &client.authentication {
+            let (name, value) = keys.member();
+            add(name, value);
+        }
+        if let Some(scopes) = &client.scopes {
+            add("scope", scopes.to_string().into());
+        }
+        if let Some(uri) = &client.uri {
+            add("client_uri", uri.as_str().into());
+        }
+        let uri = self.url(&format!("{MANAGEMENT}/{}", client.id));
+        add("registration_client_uri", uri.into());
+        document
+    }
+}
+
+fn secret(method: Method) -> Result<Option<Secret>, AuthorityError> {
+    match method {
+        Method::Basic | Method::Post => Secret::generate("mcpsec_").map(Some),
+        Method::None | Method::PrivateKey => Ok(None),
+    }
+}
+
+/// The bearer token in `headers`.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (value, None) = (values.next()?.to_str().ok()?, values.next()) else {
+        return None;
+    };
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
+}
+
+fn answer(status: StatusCode, document: Map<String, Value>) -> Response {
+    (status, NO_STORE, Json(document)).into_response()
+}
+
+fn too_large() -> Response {
+    let body = json!({ "error": "invalid_client_metadata", "error_description": "the body is larger than 64 KiB" });
+    (StatusCode::PAYLOAD_TOO_LARGE, NO_STORE, Json(body)).into_response()
+}
+
+const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+
+const MANAGEMENT: &str = "/api/auth/oauth2/register";
+
+const MAX_BODY: usize = 64 * 1024;

@@ -1,0 +1,77 @@
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use http::{Method, header};
+use tower_http::cors::{Any, CorsLayer};
+
+use super::{
+    AuthorizationServer, authorize, consent, introspection, metadata, registration, token,
+};
+
+impl AuthorizationServer {
+    /// Everything that it answers, to be mounted at the root of its host.
+    ///
+    /// Scripts of other hosts may use all of it but the authorization endpoint, which is for
+    /// browsers to visit.
+    pub fn router(&self) -> Router {
+        let one = get(registration::read)
+            .put(registration::update)
+            .delete(registration::delete);
+        let open = Router::new()
+            .route(
+                "/.well-known/oauth-authorization-server",
+                get(metadata::server),
+            )
+            .route(
+                "/.well-known/oauth-authorization-server/{*path}",
+                get(metadata::server),
+            )
+            .route("/.well-known/openid-configuration", get(metadata::server))
+            .route(
+                "/.well-known/openid-configuration/{*path}",
+                get(metadata::server),
+            )
+            .route(
+                "/.well-known/oauth-protected-resource",
+                get(metadata::default_resource),
+            )
+            .route(
+                "/.well-known/oauth-protected-resource/{*path}",
+                get(metadata::resource),
+            )
+            .route("/api/auth/oauth2/jwks", get(metadata::keys))
+            .route("/api/auth/oauth2/token", post(token::token))
+            .route("/token", post(token::token))
+            .route("/api/auth/oauth2/register", post(registration::register))
+            .route("/register", post(registration::register))
+            .route("/api/auth/oauth2/register/{id}", one)
+            .route(
+                "/api/auth/oauth2/introspect",
+                post(introspection::introspect),
+            )
+            .route("/api/auth/oauth2/revoke", post(introspection::revoke))
+            .layer(cors());
+        let browsers = Router::new()
+            .route("/api/auth/oauth2/authorize", get(authorize::authorize))
+            .route("/authorize", get(authorize::authorize))
+            .route("/api/auth/oauth2/consent", post(consent::decide));
+        open.merge(browsers)
+            .layer(DefaultBodyLimit::max(MAX_BODY))
+            .with_state(self.clone())
+    }
+}
+
+/// No cookie is looked at there, so everybody may.
+fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::HeaderName::from_static("mcp-protocol-version"),
+        ])
+        .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER])
+}
+
+const MAX_BODY: usize = 64 * 1024;

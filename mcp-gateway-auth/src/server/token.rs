@@ -1,0 +1,267 @@
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, header};
+use serde::Serialize;
+
+use super::access_token::Subject;
+use super::client::{Client, GrantType};
+use super::error::OAuthError;
+use super::form::Form;
+use super::grant::Redemption;
+use super::grants::Redeemed;
+use super::resource::OFFLINE_ACCESS;
+use super::{AuthorizationServer, Scopes};
+
+/// What a client gets.
+///
+/// See [RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-5.1).
+#[derive(Serialize)]
+pub(super) struct TokenResponse {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    scope: String,
+}
+
+/// `POST /token`
+pub(super) async fn token(
+    State(server): State<AuthorizationServer>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    match server.token(&headers, &body).await {
+        Ok(answer) => {
+            let no_store = [
+                (header::CACHE_CONTROL, "no-store"),
+                (header::PRAGMA, "no-cache"),
+            ];
+            (no_store, Json(answer)).into_response()
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+impl AuthorizationServer {
+    async fn token(&self, headers: &HeaderMap, body: &[u8]) -> Result<TokenResponse, OAuthError> {
+        let mut form = form(headers, body)?;
+        let name = form.get("grant_type");
+        let name = name.ok_or_else(|| OAuthError::request("grant_type is missing"))?;
+        let Some(grant_type) = GrantType::of(name) else {
+            let message = "the grant types are those of grant_types_supported in the metadata";
+            return Err(OAuthError::UnsupportedGrantType(message.into()));
+        };
+        let client = self.authenticate(headers, &mut form).await?;
+        self.limits().check_client(&client.id)?;
+        if !client.may_use(grant_type) {
+            let message = "the client is not registered for this grant type";
+            return Err(OAuthError::UnauthorizedClient(message.into()));
+        }
+        match grant_type {
+            GrantType::AuthorizationCode => self.by_code(&client, &form).await,
+            GrantType::ClientCredentials => self.by_credentials(&client, &form).await,
+            GrantType::JwtBearer => self.by_identity_assertion(&client, &form).await,
+            GrantType::RefreshToken => self.by_refresh_token(&client, &form).await,
+        }
+    }
+
+    async fn by_code(&self, client: &Client, form: &Form) -> Result<TokenResponse, OAuthError> {
+        let code = form.get("code");
+        let code = code.ok_or_else(|| OAuthError::request("code is missing"))?;
+        let verifier = form.get("code_verifier");
+        let redemption = Redemption {
+            client: &client.id,
+            redirect_uri: form.get("redirect_uri"),
+            // No challenge is met by it.
+            verifier: verifier.unwrap_or_default(),
+        };
+        let redeemed = self.grants().redeem(code, &redemption).await?;
+        self.clients().touch(client).await?;
+        let scopes = redeemed.grant.scopes.clone();
+        self.respond(client, redeemed, scopes, form).await
+    }
+
+    async fn by_refresh_token(
+        &self,
+        client: &Client,
+        form: &Form,
+    ) -> Result<TokenResponse, OAuthError> {
+        let token = form.get("refresh_token");
+        let token = token.ok_or_else(|| OAuthError::request("refresh_token is missing"))?;
+        let wanted = wanted_scopes(form)?;
+        // Before the token is exchanged: a mistake must not cost the client its token.
+        if let Some(handle) = self.grants().read(token)
+            && let Some(grant) = self.grants().get(&handle.id).await?
+        {
+            if wanted
+                .as_ref()
+                .is_some_and(|wanted| !grant.scopes.contains_all(wanted))
+            {
+                return Err(OAuthError::InvalidScope("more than was granted".into()));
+            }
+            self.audiences(&grant.resources, form)?;
+            let consent = self.consents().find(&grant.person, &client.id).await?;
+            if consent.is_none() {
+                return Err(OAuthError::grant("the person has taken back the consent"));
+            }
+        }
+        let redeemed = self.grants().refresh(token, &client.id).await?;
+        self.clients().touch(client).await?;
+        let scopes = wanted.unwrap_or_else(|| redeemed.grant.scopes.clone());
+        self.respond(client, redeemed, scopes, form).await
+    }
+
+    async fn respond(
+        &self,
+        client: &Client,
+        redeemed: Redeemed,
+        scopes: Scopes,
+        form: &Form,
+    ) -> Result<TokenResponse, OAuthError> {
+        let Redeemed {
+            id,
+            grant,
+            refresh_token,
+        } = redeemed;
+        let audiences = self.audiences(&grant.resources, form)?;
+        let Some(person) = self.people().person(&grant.person).await? else {
+            self.grants().revoke(&id).await?;
+            return Err(OAuthError::grant("the person may not log in any more"));
+        };
+        let may_refresh =
+            client.may_use(GrantType::RefreshToken) || grant.scopes.contains(OFFLINE_ACCESS);
+        let subject = Subject {
+            client,
+            person: Some(&person),
+            scopes: &scopes,
+            audiences,
+            grant: Some((&id, grant.authenticated_at)),
+        };
+        self.answer(subject, may_refresh.then_some(refresh_token))
+            .await
+    }
+
+    async fn by_credentials(
+        &self,
+        client: &Client,
+        form: &Form,
+    ) -> Result<TokenResponse, OAuthError> {
+        if client.is_public() {
+            let message = "a client that cannot authenticate cannot act for itself";
+            return Err(OAuthError::UnauthorizedClient(message.into()));
+        }
+        let (resources, scopes) = self.targets(client, form)?;
+        let subject = Subject {
+            client,
+            person: None,
+            scopes: &scopes,
+            audiences: resources,
+            grant: None,
+        };
+        self.answer(subject, None).await
+    }
+
+    /// The response with a token about `subject`.
+    pub(super) async fn answer(
+        &self,
+        subject: Subject<'_>,
+        refresh_token: Option<String>,
+    ) -> Result<TokenResponse, OAuthError> {
+        Ok(TokenResponse {
+            scope: subject.scopes.to_string(),
+            access_token: self.access_tokens().issue(subject).await?,
+            token_type: "Bearer",
+            expires_in: self.access_tokens().lifetime,
+            refresh_token,
+        })
+    }
+
+    /// The audiences among `granted` that the client wants a token for.
+    pub(super) fn audiences(
+        &self,
+        granted: &[String],
+        form: &Form,
+    ) -> Result<Vec<String>, OAuthError> {
+        if form.resources().is_empty() {
+            return Ok(granted.to_vec());
+        }
+        let resources = self.resources();
+        let wanted = form.resources().iter().map(|wanted| {
+            let found = resources
+                .find(wanted)
+                .map(|resource| resource.uri.to_string());
+            let found = found.filter(|uri| granted.contains(uri));
+            found.ok_or_else(|| OAuthError::InvalidTarget("the resource was not granted".into()))
+        });
+        wanted.collect()
+    }
+
+    /// The resources and scopes that a client asks for by itself.
+    pub(super) fn targets(
+        &self,
+        client: &Client,
+        form: &Form,
+    ) -> Result<(Vec<String>, Scopes), OAuthError> {
+        let resources = self.resources();
+        let unknown = || OAuthError::InvalidTarget("there is no such resource here".into());
+        let found = match form.resources() {
+            [] => vec![resources.default_one().ok_or_else(unknown)?],
+            wanted => wanted
+                .iter()
+                .map(|wanted| resources.find(wanted).ok_or_else(unknown))
+                .collect::<Result<_, _>>()?,
+        };
+        let known = found.iter().flat_map(|resource| &resource.scopes);
+        let known = known.map(|(name, _)| &**name).chain([OFFLINE_ACCESS]);
+        let known: Scopes = known.collect();
+        let allowed = client.allowed(known);
+        let scopes = match wanted_scopes(form)? {
+            Some(wanted) if allowed.contains_all(&wanted) => wanted,
+            Some(_) => {
+                let message = format!("the scopes that this client may ask for are: {allowed}");
+                return Err(OAuthError::InvalidScope(message.into()));
+            }
+            None => {
+                let first = found.first().and_then(|resource| resource.scopes.first());
+                let first: Scopes = first.into_iter().map(|(name, _)| &**name).collect();
+                first.intersection(&allowed)
+            }
+        };
+        let uris = found.into_iter().map(|resource| resource.uri.to_string());
+        Ok((uris.collect(), scopes))
+    }
+}
+
+/// The scopes that a request names, if it does.
+fn wanted_scopes(form: &Form) -> Result<Option<Scopes>, OAuthError> {
+    let scopes = form.get("scope").map(str::parse::<Scopes>).transpose();
+    scopes.map_err(|error| OAuthError::InvalidScope(error.to_string().into()))
+}
+
+/// The parameters of a request whose body has to be a form.
+pub(super) fn form(headers: &HeaderMap, body: &[u8]) -> Result<Form, OAuthError> {
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let media_type = media_type
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default();
+    if !media_type
+        .trim()
+        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    {
+        return Err(OAuthError::request(
+            "the body has to be application/x-www-form-urlencoded",
+        ));
+    }
+    let form = Form::parse(body).ok_or_else(|| OAuthError::request("too many parameters"))?;
+    match form.repeated() {
+        Some(name) => Err(OAuthError::request(format!(
+            "{name:?} is given more than once"
+        ))),
+        None => Ok(form),
+    }
+}

@@ -1,0 +1,387 @@
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use axum::body::{Body, to_bytes};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use mcp_gateway_auth::server::{
+    AuthorizationServer, AuthorizationServerBuilder, Client, RateLimits, Registration, Resource,
+};
+use mcp_gateway_auth::token::{BearerVerifier, TokenVerifier};
+use mcp_gateway_auth::{Authenticator, AuthorityError, Clock, Keyring, Person, UserSession};
+use mcp_gateway_core::auth::{AuthError, AuthVerifier as _, Principal};
+use mcp_gateway_core::store::{MemoryStore, Store};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+use url::{Url, form_urlencoded};
+
+pub const ISSUER: &str = "https://gw.example.com";
+pub const RESOURCE: &str = "https://gw.example.com/mcp";
+pub const OTHER_RESOURCE: &str = "https://gw.example.com/v1/mcp/ops";
+pub const CALLBACK: &str = "https://client.example.com/callback";
+
+/// The vector of RFC 7636.
+pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// Whoever sends the cookie `person={name}` has logged in as them, until they are removed.
+#[derive(Debug, Default)]
+pub struct People {
+    pub removed: Mutex<HashSet<String>>,
+}
+
+#[async_trait]
+impl Authenticator for People {
+    async fn session(&self, request: &Parts) -> Result<Option<UserSession>, AuthorityError> {
+        let cookie = request.headers.get(header::COOKIE);
+        let name = cookie.and_then(|cookie| cookie.to_str().ok()?.strip_prefix("person="));
+        let Some(name) = name else { return Ok(None) };
+        let person = self.person(name).await?;
+        Ok(person.map(|person| UserSession::new(format!("session of {name}"), person, 1)))
+    }
+
+    async fn person(&self, id: &str) -> Result<Option<Person>, AuthorityError> {
+        let is_removed = self.removed.lock().unwrap().contains(id);
+        let mut person = Person::new(id, id.to_uppercase());
+        if id == "olga" {
+            person.teams.push("ops".into());
+        }
+        Ok((!is_removed).then_some(person))
+    }
+
+    fn login_url(&self, return_to: &str) -> String {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("return_to", return_to)
+            .finish();
+        format!("/api/auth/login?{query}")
+    }
+}
+
+/// An authorization server with two resources, and everything around it.
+pub struct Rig {
+    pub server: AuthorizationServer,
+    pub clock: Clock,
+    pub people: Arc<People>,
+    pub store: Arc<MemoryStore>,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Rig {
+    pub fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    /// Made in another way.
+    pub fn with(
+        make: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
+    ) -> Self {
+        // The store goes by the clock of the system.
+        let clock = Clock::fixed(Clock::system().now());
+        let people = Arc::new(People::default());
+        let store = Arc::new(MemoryStore::new());
+        let builder = builder(&store, &people).with_clock(clock.clone());
+        let server = make(builder).build();
+        server.set_resources(resources());
+        Self {
+            server,
+            clock,
+            people,
+            store,
+        }
+    }
+
+    /// The same again, as another replica, or after a restart.
+    pub fn replica(&self) -> Self {
+        let server = builder(&self.store, &self.people)
+            .with_clock(self.clock.clone())
+            .build();
+        server.set_resources(resources());
+        Self {
+            server,
+            clock: self.clock.clone(),
+            people: Arc::clone(&self.people),
+            store: Arc::clone(&self.store),
+        }
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Reply {
+        let response = self.server.router().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        Reply {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    pub async fn get(&self, path: &str, person: Option<&str>) -> Reply {
+        let mut request = Request::get(path);
+        if let Some(person) = person {
+            request = request.header(header::COOKIE, format!("person={person}"));
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Reply {
+        self.post_with(path, form, &[]).await
+    }
+
+    pub async fn post_with(
+        &self,
+        path: &str,
+        form: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Reply {
+        let request =
+            Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
+        self.send(request.body(encoded(form).into()).unwrap()).await
+    }
+
+    pub async fn json(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: &Value,
+    ) -> Reply {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        self.send(request.body(body.to_string().into()).unwrap())
+            .await
+    }
+
+    /// Registers a public client that is sent back to [`CALLBACK`].
+    pub async fn client(&self) -> String {
+        let registered = self.register(&json!({ "redirect_uris": [CALLBACK] })).await;
+        registered["client_id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn register(&self, metadata: &Value) -> Value {
+        let reply = self
+            .json(Method::POST, "/api/auth/oauth2/register", None, metadata)
+            .await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text);
+        reply.value()
+    }
+
+    /// The page that asks `person`.
+    pub async fn asked(&self, query: &[(&str, &str)], person: &str) -> Reply {
+        let path = format!("/api/auth/oauth2/authorize?{}", encoded(query));
+        self.get(&path, Some(person)).await
+    }
+
+    /// What becomes of the browser when `person` decides on what the page `asked` asks.
+    pub async fn decide(&self, asked: &Reply, person: &str, decision: &str) -> Reply {
+        let request = asked.field("request");
+        let form = [("request", &*request), ("decision", decision)];
+        let cookie = format!("person={person}");
+        let headers = [("cookie", &*cookie), ("sec-fetch-site", "same-origin")];
+        self.post_with("/api/auth/oauth2/consent", &form, &headers)
+            .await
+    }
+
+    /// A code for `client` that `person` has agreed to.
+    pub async fn code(&self, client: &str, person: &str) -> String {
+        let asked = self.asked(&wanted(client), person).await;
+        assert_eq!(asked.status, StatusCode::OK, "{}", asked.text);
+        let decided = self.decide(&asked, person, "allow").await;
+        decided.parameter("code").unwrap()
+    }
+
+    /// What `client` gets for `code`.
+    pub async fn redeem(&self, client: &str, code: &str) -> Reply {
+        self.post("/api/auth/oauth2/token", &redemption(client, code))
+            .await
+    }
+
+    pub async fn refresh(&self, client: &str, token: &str) -> Reply {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", client),
+            ("refresh_token", token),
+        ];
+        self.post("/token", &form).await
+    }
+
+    /// The tokens of `person` for a new client, and the client.
+    pub async fn tokens(&self, person: &str) -> (String, Value) {
+        let client = self.client().await;
+        let code = self.code(&client, person).await;
+        let tokens = self.redeem(&client, &code).await;
+        assert_eq!(tokens.status, StatusCode::OK, "{}", tokens.text);
+        (client, tokens.value())
+    }
+
+    /// Whom a gateway at `resource` takes the bearer of `token` for.
+    pub async fn bearer(&self, resource: &str, token: &str) -> Result<Principal, AuthError> {
+        let resource = resources()
+            .into_iter()
+            .find(|known| known.uri.as_str() == resource);
+        let verifier: Arc<dyn TokenVerifier> = Arc::new(self.server.verifier(resource.as_ref()));
+        let verifier = BearerVerifier::new(verifier)
+            .with_clock(self.clock.clone())
+            .with_revocations(self.server.revocations_known());
+        let request = Request::get("/mcp").header(header::AUTHORIZATION, format!("Bearer {token}"));
+        verifier
+            .verify(&request.body(()).unwrap().into_parts().0)
+            .await
+    }
+
+    /// Everything that is in the store, as text.
+    pub async fn stored(&self) -> String {
+        let entries = self.store.list("", None, usize::MAX).await.unwrap();
+        let texts = entries.iter().map(|entry| {
+            let value = String::from_utf8_lossy(&entry.document.value).into_owned();
+            format!("{} = {value}\n", entry.key)
+        });
+        texts.collect()
+    }
+}
+
+fn builder(store: &Arc<MemoryStore>, people: &Arc<People>) -> AuthorizationServerBuilder {
+    let limits = {
+        let mut limits = RateLimits::default();
+        limits.register = 1_000_000;
+        limits.authorize = 1_000_000;
+        limits.client = 1_000_000;
+        limits
+    };
+    AuthorizationServer::builder(
+        ISSUER.parse().unwrap(),
+        Arc::clone(store) as _,
+        Keyring::new(&[7; 32]).unwrap(),
+        Arc::clone(people) as _,
+    )
+    .with_registration(Registration::Open)
+    .with_rate_limits(limits)
+}
+
+pub fn resources() -> [Resource; 2] {
+    [
+        Resource::new(RESOURCE.parse().unwrap(), "main").with_scope("mcp:admin", "Change things"),
+        Resource::new(OTHER_RESOURCE.parse().unwrap(), "ops").with_teams(["ops".into()]),
+    ]
+}
+
+/// What a client asks for, in the ordinary case.
+pub fn wanted(client: &str) -> Vec<(&str, &str)> {
+    vec![
+        ("response_type", "code"),
+        ("client_id", client),
+        ("redirect_uri", CALLBACK),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+        ("resource", RESOURCE),
+        ("scope", "mcp"),
+        ("state", "a b&c"),
+    ]
+}
+
+/// How a code is redeemed, in the ordinary case.
+pub fn redemption<'a>(client: &'a str, code: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("grant_type", "authorization_code"),
+        ("client_id", client),
+        ("code", code),
+        ("code_verifier", VERIFIER),
+        ("redirect_uri", CALLBACK),
+    ]
+}
+
+/// `parameters` with `name` as `value`, or without it.
+pub fn but<'a>(
+    parameters: &[(&'a str, &'a str)],
+    name: &'a str,
+    value: Option<&'a str>,
+) -> Vec<(&'a str, &'a str)> {
+    let others = parameters
+        .iter()
+        .copied()
+        .filter(|(other, _)| *other != name);
+    others.chain(value.map(|value| (name, value))).collect()
+}
+
+pub fn encoded(parameters: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(parameters)
+        .finish()
+}
+
+impl Reply {
+    pub fn value(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+
+    /// The code of the error that was answered.
+    pub fn error(&self) -> String {
+        self.value()["error"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Where the browser is sent, if it is.
+    pub fn location(&self) -> Option<Url> {
+        let location = self.headers.get(header::LOCATION)?.to_str().unwrap();
+        assert_eq!(self.status, StatusCode::SEE_OTHER);
+        Some(Url::parse(ISSUER).unwrap().join(location).unwrap())
+    }
+
+    /// A parameter of the place where the browser is sent.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let location = self.location()?;
+        let mut pairs = location.query_pairs();
+        let found = pairs.find(|(other, _)| other == name);
+        found.map(|(_, value)| value.into_owned())
+    }
+
+    /// The value of the hidden field `name`.
+    pub fn field(&self, name: &str) -> String {
+        let marker = format!("name=\"{name}\" value=\"");
+        let (_, rest) = self.text.split_once(&marker).unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    }
+}
+
+/// What `token` says, unverified.
+pub fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+/// A client of an operator, for machines.
+pub fn machine(id: &str, secret: &str) -> Client {
+    use mcp_gateway_auth::SecretHash;
+    use mcp_gateway_auth::server::{ClientAuthentication, GrantType};
+    Client::new(id, id)
+        .with_authentication(ClientAuthentication::Secret {
+            hash: SecretHash::of(secret),
+            in_body: false,
+        })
+        .with_grant_types([GrantType::ClientCredentials])
+}
