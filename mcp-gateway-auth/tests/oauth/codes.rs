@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::StatusCode;
+use serde_json::json;
 
 use super::rig::{RESOURCE, Rig, VERIFIER, but, claims, redemption, wanted};
 
@@ -167,6 +168,34 @@ async fn o21_of_many_who_refresh_all_get_the_same_family() {
         .refresh(&client, successors.into_iter().next().unwrap())
         .await;
     assert_eq!(next.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn o29_what_is_in_the_store_is_of_no_use_alone() {
+    let rig = Rig::new();
+    let client = rig.client().await;
+    let code = rig.code(&client, "alice").await;
+    let mut secrets = vec![code.clone()];
+    let tokens = rig.redeem(&client, &code).await.value();
+    let metadata = json!({
+        "redirect_uris": [super::rig::CALLBACK],
+        "token_endpoint_auth_method": "client_secret_basic",
+    });
+    let confidential = rig.register(&metadata).await;
+    for (document, name) in [
+        (&tokens, "access_token"),
+        (&tokens, "refresh_token"),
+        (&confidential, "client_secret"),
+        (&confidential, "registration_access_token"),
+    ] {
+        secrets.push(document[name].as_str().unwrap().to_owned());
+    }
+    let stored = rig.stored().await;
+    assert!(stored.contains(&client), "{stored}");
+    for secret in &secrets {
+        let random = secret.rsplit(['.', '_']).next().unwrap();
+        assert!(!stored.contains(random), "{secret} in {stored}");
+    }
 }
 
 #[tokio::test]

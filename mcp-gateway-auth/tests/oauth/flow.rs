@@ -5,21 +5,14 @@ use std::collections::HashSet;
 use http::StatusCode;
 use mcp_gateway_core::auth::AuthError;
 
-use super::rig::{CALLBACK, ISSUER, OTHER_RESOURCE, RESOURCE, Rig, but, claims, machine, wanted};
+use super::rig::{
+    CALLBACK, ISSUER, OTHER_RESOURCE, RESOURCE, Rig, but, claims, encoded, machine, wanted,
+};
 
 #[tokio::test]
 async fn a_person_lets_a_client_in() {
     let rig = Rig::new();
     let client = rig.client().await;
-
-    let login = rig.get(&format!("/authorize?client_id={client}&redirect_uri={CALLBACK}&response_type=code&code_challenge_method=S256&code_challenge={}", super::rig::CHALLENGE), None).await;
-    assert_eq!(login.location().unwrap().path(), "/api/auth/login");
-    assert!(
-        login
-            .parameter("return_to")
-            .unwrap()
-            .starts_with("/authorize?client_id=")
-    );
 
     let asked = rig.asked(&wanted(&client), "alice").await;
     for shown in ["ALICE", "client.example.com", "main", "Use its tools"] {
@@ -76,6 +69,24 @@ async fn a_person_lets_a_client_in() {
             .await
             .is_ok()
     );
+}
+
+#[tokio::test]
+async fn a_browser_that_nobody_has_logged_in_with_is_sent_to_log_in() {
+    let rig = Rig::new();
+    let client = rig.client().await;
+    let query = encoded(&but(&wanted(&client), "prompt", Some("login")));
+    for person in [None, Some("alice")] {
+        let login = rig.get(&format!("/authorize?{query}"), person).await;
+        assert_eq!(login.location().unwrap().path(), "/api/auth/login");
+        let back = login.parameter("return_to").unwrap();
+        assert!(
+            back.starts_with("/authorize?") && !back.contains("prompt"),
+            "{back}"
+        );
+        let asked = rig.get(&back, Some("alice")).await;
+        assert_eq!(asked.status, StatusCode::OK);
+    }
 }
 
 #[tokio::test]
@@ -152,7 +163,7 @@ async fn keys_rotate_without_logging_anybody_out() {
         let Some(next) = reply["refresh_token"].as_str() else {
             assert_eq!(
                 (age, kids.len()),
-                (90, 4),
+                (90, 3),
                 "a grant lasts for 90 days, a key for 30"
             );
             return;

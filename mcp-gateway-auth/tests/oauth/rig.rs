@@ -18,19 +18,19 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use url::{Url, form_urlencoded};
 
-pub const ISSUER: &str = "https://gw.example.com";
-pub const RESOURCE: &str = "https://gw.example.com/mcp";
-pub const OTHER_RESOURCE: &str = "https://gw.example.com/v1/mcp/ops";
-pub const CALLBACK: &str = "https://client.example.com/callback";
+pub(super) const ISSUER: &str = "https://gw.example.com";
+pub(super) const RESOURCE: &str = "https://gw.example.com/mcp";
+pub(super) const OTHER_RESOURCE: &str = "https://gw.example.com/v1/mcp/ops";
+pub(super) const CALLBACK: &str = "https://client.example.com/callback";
 
 /// The vector of RFC 7636.
-pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// Whoever sends the cookie `person={name}` has logged in as them, until they are removed.
 #[derive(Debug, Default)]
-pub struct People {
-    pub removed: Mutex<HashSet<String>>,
+pub(super) struct People {
+    pub(super) removed: Mutex<HashSet<String>>,
 }
 
 #[async_trait]
@@ -61,28 +61,28 @@ impl Authenticator for People {
 }
 
 /// An authorization server with two resources, and everything around it.
-pub struct Rig {
-    pub server: AuthorizationServer,
-    pub clock: Clock,
-    pub people: Arc<People>,
-    pub store: Arc<MemoryStore>,
+pub(super) struct Rig {
+    pub(super) server: AuthorizationServer,
+    pub(super) clock: Clock,
+    pub(super) people: Arc<People>,
+    pub(super) store: Arc<MemoryStore>,
 }
 
 /// What was answered.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) text: String,
 }
 
 impl Rig {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(|builder| builder)
     }
 
     /// Made in another way.
-    pub fn with(
+    pub(super) fn with(
         make: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
     ) -> Self {
         // The store goes by the clock of the system.
@@ -101,7 +101,7 @@ impl Rig {
     }
 
     /// The same again, as another replica, or after a restart.
-    pub fn replica(&self) -> Self {
+    pub(super) fn replica(&self) -> Self {
         let server = builder(&self.store, &self.people)
             .with_clock(self.clock.clone())
             .build();
@@ -114,7 +114,7 @@ impl Rig {
         }
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Reply {
+    pub(super) async fn send(&self, request: Request<Body>) -> Reply {
         let response = self.server.router().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
@@ -125,7 +125,7 @@ impl Rig {
         }
     }
 
-    pub async fn get(&self, path: &str, person: Option<&str>) -> Reply {
+    pub(super) async fn get(&self, path: &str, person: Option<&str>) -> Reply {
         let mut request = Request::get(path);
         if let Some(person) = person {
             request = request.header(header::COOKIE, format!("person={person}"));
@@ -133,11 +133,11 @@ impl Rig {
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Reply {
+    pub(super) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Reply {
         self.post_with(path, form, &[]).await
     }
 
-    pub async fn post_with(
+    pub(super) async fn post_with(
         &self,
         path: &str,
         form: &[(&str, &str)],
@@ -151,7 +151,7 @@ impl Rig {
         self.send(request.body(encoded(form).into()).unwrap()).await
     }
 
-    pub async fn json(
+    pub(super) async fn json(
         &self,
         method: Method,
         path: &str,
@@ -170,12 +170,12 @@ impl Rig {
     }
 
     /// Registers a public client that is sent back to [`CALLBACK`].
-    pub async fn client(&self) -> String {
+    pub(super) async fn client(&self) -> String {
         let registered = self.register(&json!({ "redirect_uris": [CALLBACK] })).await;
         registered["client_id"].as_str().unwrap().to_owned()
     }
 
-    pub async fn register(&self, metadata: &Value) -> Value {
+    pub(super) async fn register(&self, metadata: &Value) -> Value {
         let reply = self
             .json(Method::POST, "/api/auth/oauth2/register", None, metadata)
             .await;
@@ -184,13 +184,13 @@ impl Rig {
     }
 
     /// The page that asks `person`.
-    pub async fn asked(&self, query: &[(&str, &str)], person: &str) -> Reply {
+    pub(super) async fn asked(&self, query: &[(&str, &str)], person: &str) -> Reply {
         let path = format!("/api/auth/oauth2/authorize?{}", encoded(query));
         self.get(&path, Some(person)).await
     }
 
     /// What becomes of the browser when `person` decides on what the page `asked` asks.
-    pub async fn decide(&self, asked: &Reply, person: &str, decision: &str) -> Reply {
+    pub(super) async fn decide(&self, asked: &Reply, person: &str, decision: &str) -> Reply {
         let request = asked.field("request");
         let form = [("request", &*request), ("decision", decision)];
         let cookie = format!("person={person}");
@@ -200,7 +200,7 @@ impl Rig {
     }
 
     /// A code for `client` that `person` has agreed to.
-    pub async fn code(&self, client: &str, person: &str) -> String {
+    pub(super) async fn code(&self, client: &str, person: &str) -> String {
         let asked = self.asked(&wanted(client), person).await;
         assert_eq!(asked.status, StatusCode::OK, "{}", asked.text);
         let decided = self.decide(&asked, person, "allow").await;
@@ -208,12 +208,12 @@ impl Rig {
     }
 
     /// What `client` gets for `code`.
-    pub async fn redeem(&self, client: &str, code: &str) -> Reply {
+    pub(super) async fn redeem(&self, client: &str, code: &str) -> Reply {
         self.post("/api/auth/oauth2/token", &redemption(client, code))
             .await
     }
 
-    pub async fn refresh(&self, client: &str, token: &str) -> Reply {
+    pub(super) async fn refresh(&self, client: &str, token: &str) -> Reply {
         let form = [
             ("grant_type", "refresh_token"),
             ("client_id", client),
@@ -223,7 +223,7 @@ impl Rig {
     }
 
     /// The tokens of `person` for a new client, and the client.
-    pub async fn tokens(&self, person: &str) -> (String, Value) {
+    pub(super) async fn tokens(&self, person: &str) -> (String, Value) {
         let client = self.client().await;
         let code = self.code(&client, person).await;
         let tokens = self.redeem(&client, &code).await;
@@ -232,7 +232,7 @@ impl Rig {
     }
 
     /// Whom a gateway at `resource` takes the bearer of `token` for.
-    pub async fn bearer(&self, resource: &str, token: &str) -> Result<Principal, AuthError> {
+    pub(super) async fn bearer(&self, resource: &str, token: &str) -> Result<Principal, AuthError> {
         let resource = resources()
             .into_iter()
             .find(|known| known.uri.as_str() == resource);
@@ -247,7 +247,7 @@ impl Rig {
     }
 
     /// Everything that is in the store, as text.
-    pub async fn stored(&self) -> String {
+    pub(super) async fn stored(&self) -> String {
         let entries = self.store.list("", None, usize::MAX).await.unwrap();
         let texts = entries.iter().map(|entry| {
             let value = String::from_utf8_lossy(&entry.document.value).into_owned();
@@ -275,7 +275,7 @@ fn builder(store: &Arc<MemoryStore>, people: &Arc<People>) -> AuthorizationServe
     .with_rate_limits(limits)
 }
 
-pub fn resources() -> [Resource; 2] {
+pub(super) fn resources() -> [Resource; 2] {
     [
         Resource::new(RESOURCE.parse().unwrap(), "main").with_scope("mcp:admin", "Change things"),
         Resource::new(OTHER_RESOURCE.parse().unwrap(), "ops").with_teams(["ops".into()]),
@@ -283,7 +283,7 @@ pub fn resources() -> [Resource; 2] {
 }
 
 /// What a client asks for, in the ordinary case.
-pub fn wanted(client: &str) -> Vec<(&str, &str)> {
+pub(super) fn wanted(client: &str) -> Vec<(&str, &str)> {
     vec![
         ("response_type", "code"),
         ("client_id", client),
@@ -297,7 +297,7 @@ pub fn wanted(client: &str) -> Vec<(&str, &str)> {
 }
 
 /// How a code is redeemed, in the ordinary case.
-pub fn redemption<'a>(client: &'a str, code: &'a str) -> Vec<(&'a str, &'a str)> {
+pub(super) fn redemption<'a>(client: &'a str, code: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("grant_type", "authorization_code"),
         ("client_id", client),
@@ -308,7 +308,7 @@ pub fn redemption<'a>(client: &'a str, code: &'a str) -> Vec<(&'a str, &'a str)>
 }
 
 /// `parameters` with `name` as `value`, or without it.
-pub fn but<'a>(
+pub(super) fn but<'a>(
     parameters: &[(&'a str, &'a str)],
     name: &'a str,
     value: Option<&'a str>,
@@ -320,40 +320,40 @@ pub fn but<'a>(
     others.chain(value.map(|value| (name, value))).collect()
 }
 
-pub fn encoded(parameters: &[(&str, &str)]) -> String {
+pub(super) fn encoded(parameters: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new())
         .extend_pairs(parameters)
         .finish()
 }
 
 impl Reply {
-    pub fn value(&self) -> Value {
+    pub(super) fn value(&self) -> Value {
         serde_json::from_str(&self.text).unwrap()
     }
 
     /// The code of the error that was answered.
-    pub fn error(&self) -> String {
+    pub(super) fn error(&self) -> String {
         self.value()["error"]
             .as_str()
             .unwrap_or_default()
             .to_owned()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(super) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
     }
 
     /// Where the browser is sent, if it is.
-    pub fn location(&self) -> Option<Url> {
+    pub(super) fn location(&self) -> Option<Url> {
         let location = self.headers.get(header::LOCATION)?.to_str().unwrap();
         assert_eq!(self.status, StatusCode::SEE_OTHER);
         Some(Url::parse(ISSUER).unwrap().join(location).unwrap())
     }
 
     /// A parameter of the place where the browser is sent.
-    pub fn parameter(&self, name: &str) -> Option<String> {
+    pub(super) fn parameter(&self, name: &str) -> Option<String> {
         let location = self.location()?;
         let mut pairs = location.query_pairs();
         let found = pairs.find(|(other, _)| other == name);
@@ -361,7 +361,7 @@ impl Reply {
     }
 
     /// The value of the hidden field `name`.
-    pub fn field(&self, name: &str) -> String {
+    pub(super) fn field(&self, name: &str) -> String {
         let marker = format!("name=\"{name}\" value=\"");
         let (_, rest) = self.text.split_once(&marker).unwrap();
         rest.split('"').next().unwrap().to_owned()
@@ -369,13 +369,13 @@ impl Reply {
 }
 
 /// What `token` says, unverified.
-pub fn claims(token: &str) -> Value {
+pub(super) fn claims(token: &str) -> Value {
     let payload = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
 /// A client of an operator, for machines.
-pub fn machine(id: &str, secret: &str) -> Client {
+pub(super) fn machine(id: &str, secret: &str) -> Client {
     use mcp_gateway_auth::SecretHash;
     use mcp_gateway_auth::server::{ClientAuthentication, GrantType};
     Client::new(id, id)
