@@ -59,6 +59,7 @@ mod error;
 pub mod jwks;
 pub mod jwt;
 mod keyring;
+pub mod login;
 mod pages;
 mod peer;
 mod person;
@@ -66,6 +67,7 @@ mod secret;
 pub mod server;
 mod static_tokens;
 pub mod token;
+pub mod users;
 
 pub use self::clock::Clock;
 pub use self::error::AuthorityError;

@@ -1,0 +1,140 @@
+use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::extract::{Form, Query, State};
+use axum::response::{IntoResponse, Response};
+use http::header::SET_COOKIE;
+use http::{Extensions, HeaderMap, StatusCode};
+use serde::Deserialize;
+use std::fmt;
+
+use super::Login;
+use super::attempts::Key;
+use super::browser::Browser;
+use super::cookie::Cookie;
+use super::refusal::Refusal;
+use super::return_to::{ReturnQuery, ReturnTo};
+use crate::AuthorityError;
+use crate::pages::{LoginPage, page};
+use crate::users::User;
+
+/// A name and a password.
+#[derive(Deserialize)]
+pub(super) struct Credentials {
+    csrf: String,
+    name: String,
+    password: String,
+    #[serde(default)]
+    return_to: ReturnTo,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
+}
+
+/// What a page says about the attempt before.
+struct Failed<'a> {
+    name: &'a str,
+    problem: &'a str,
+    status: StatusCode,
+}
+
+/// Shows the ways to log in.
+pub(super) async fn show(
+    State(login): State<Login>,
+    headers: HeaderMap,
+    query: Result<Query<ReturnQuery>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Query(ReturnQuery { return_to }) = query?;
+    login.login_page(&headers, &return_to, None)
+}
+
+/// Takes a name and a password.
+pub(super) async fn submit(
+    State(login): State<Login>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    form: Result<Form<Credentials>, FormRejection>,
+) -> Result<Response, Refusal> {
+    if !login.0.local {
+        return Err(Refusal::NotFound);
+    }
+    let Form(form) = form?;
+    login.check_form(&headers, &form.csrf)?;
+    let key = Key::name(&form.name);
+    let peer = Key::peer(&extensions);
+    for key in peer.into_iter().chain([key.clone()]) {
+        if let Err(refusal) = login.0.attempts.take(key) {
+            tracing::info!("too many attempts to log in");
+            return Err(refusal);
+        }
+    }
+    let user = login
+        .0
+        .users
+        .authenticate(&form.name, form.password)
+        .await?;
+    let Some(user) = user else {
+        let failed = Failed {
+            name: &form.name,
+            problem: "The name or the password is wrong.",
+            status: StatusCode::UNAUTHORIZED,
+        };
+        return login.login_page(&headers, &form.return_to, Some(&failed));
+    };
+    login.0.attempts.forgive(&key);
+    Ok(login.welcome(&headers, &user, &form.return_to).await?)
+}
+
+impl Login {
+    fn login_page(
+        &self,
+        headers: &HeaderMap,
+        return_to: &ReturnTo,
+        failed: Option<&Failed<'_>>,
+    ) -> Result<Response, Refusal> {
+        let known = self.browser(headers);
+        let is_new = known.is_none();
+        let browser = known.map_or_else(Browser::new, Ok)?;
+        let shown = LoginPage {
+            gateway: &self.0.name,
+            providers: &[],
+            local: self.0.local,
+            problem: failed.map(|failed| failed.problem),
+            name: failed.map_or("", |failed| failed.name),
+            return_to: return_to.as_str(),
+            csrf: &self.csrf(&browser),
+        };
+        let status = failed.map_or(StatusCode::OK, |failed| failed.status);
+        let mut response = page(status, &shown, None);
+        if is_new {
+            let cookie = self.browser_cookie(&browser);
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        Ok(response)
+    }
+
+    /// Begins a session of `user`, and sends the browser on.
+    ///
+    /// What the browser had before is worth nothing afterwards: somebody else may have put it there.
+    pub(super) async fn welcome(
+        &self,
+        headers: &HeaderMap,
+        user: &User,
+        return_to: &ReturnTo,
+    ) -> Result<Response, AuthorityError> {
+        if let Some(before) = self.session_handle(headers) {
+            self.0.sessions.end_of(&before).await?;
+        }
+        let handle = self.0.sessions.begin(user).await?;
+        tracing::info!(person = user.id, "somebody has logged in");
+        let value = self.0.keyring.issue(Cookie::Session.purpose(), handle);
+        let age = Some(self.0.sessions.max_age());
+        let mut response = return_to.redirect().into_response();
+        let headers = response.headers_mut();
+        let session = Cookie::Session.set(&value, age, &self.0.origin);
+        headers.append(SET_COOKIE, session);
+        headers.append(SET_COOKIE, self.browser_cookie(&Browser::new()?));
+        Ok(response)
+    }
+}

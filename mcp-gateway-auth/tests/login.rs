@@ -1,0 +1,15 @@
+//! People log in with a browser, over real connections.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail tests"
+)]
+
+#[path = "login/attacks.rs"]
+mod attacks;
+#[path = "login/browser.rs"]
+mod browser;
+#[path = "login/local.rs"]
+mod local;
+#[path = "login/site.rs"]
+mod site;
