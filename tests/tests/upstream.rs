@@ -10,6 +10,7 @@ mod upstream {
     mod children;
     mod events;
     mod limits;
+    mod listening;
     mod lists;
     mod size;
     mod sse;

@@ -4,7 +4,8 @@
 //! In the modern era that is `subscriptions/listen`, in the legacy era the stream of a session and
 //! `resources/subscribe`.
 
-use std::collections::BTreeSet;
+mod attending;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -14,17 +15,16 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time;
 
-use super::lists::Lists;
+use self::attending::Attending;
 use super::wishes::Wishes;
 use super::{View, lock};
 use crate::call::Prepared;
 use crate::jsonrpc::{Id, Notification, Request};
-use crate::protocol::{Era, Method};
+use crate::protocol::Method;
 use crate::reply::{Event, Events};
 use crate::task::Task;
-use crate::upstream::conversation::Conversation;
 use crate::upstream::filter::Filter;
-use crate::upstream::{Instance, UpstreamError, object, quoted};
+use crate::upstream::{Instance, UpstreamError, object};
 use crate::{Call, Reply};
 
 /// What a server says without being asked, and who listens.
@@ -42,7 +42,7 @@ struct Shared {
     changed: Notify,
     /// The state of the wishes that the server has been told of.
     told: watch::Sender<u64>,
-    /// Whether the server was not there when somebody wanted to listen.
+    /// Whether the server has not been heard since somebody wanted to listen.
     down: AtomicBool,
     /// On whose behalf the server is asked.
     call: Mutex<Option<Arc<Call<Prepared>>>>,
@@ -137,11 +137,6 @@ async fn attend(view: Weak<View>, shared: Arc<Shared>) {
             }
             None => return,
         };
-        match connected {
-            Ok(_) if shared.down.swap(false, Ordering::AcqRel) => shared.missed(),
-            Ok(_) => {}
-            Err(_) => shared.down.store(true, Ordering::Release),
-        }
         if let Ok((conversation, lists)) = connected {
             let instance = view.upgrade().map(|view| view.key.instance.clone());
             let dedicated = matches!(instance, Some(Instance::Session(_)));
@@ -151,165 +146,15 @@ async fn attend(view: Weak<View>, shared: Arc<Shared>) {
                 call: &call,
                 dedicated,
             };
-            let told = attending.run(&*conversation).await;
-            if told.is_ok() {
+            if attending.run(&*conversation).await.is_ok() {
                 pause = MIN_PAUSE;
             }
-            // What has been missed meanwhile is not known.
             lists.forget();
-            shared.missed();
         }
+        shared.down.store(true, Ordering::Release);
+        shared.told.send_replace(NOBODY_TO_TELL);
         time::sleep(pause).await;
         pause = (pause * 2).min(MAX_PAUSE);
-    }
-}
-
-struct Attending<'a> {
-    shared: &'a Shared,
-    lists: &'a Lists,
-    call: &'a Call<Prepared>,
-    dedicated: bool,
-}
-
-impl Attending<'_> {
-    /// Listens until the conversation ends.
-    async fn run(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
-        match conversation.facts().version.era() {
-            Era::Legacy => self.run_legacy(conversation).await,
-            Era::Modern => self.run_modern(conversation).await,
-        }
-    }
-
-    async fn run_legacy(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
-        let mut events = conversation.events();
-        let mut subscribed = BTreeSet::new();
-        loop {
-            let (state, wanted) = lock(&self.shared.wishes).filter();
-            let wanted = wanted
-                .honored_by(conversation.facts())
-                .resource_subscriptions;
-            for uri in wanted.difference(&subscribed) {
-                self.subscribe(conversation, &Method::ResourcesSubscribe, uri)
-                    .await;
-            }
-            for uri in subscribed.difference(&wanted) {
-                self.subscribe(conversation, &Method::ResourcesUnsubscribe, uri)
-                    .await;
-            }
-            subscribed = wanted;
-            self.shared.told.send_replace(state);
-            loop {
-                tokio::select! {
-                    event = events.recv() => match event {
-                        Ok(event) => self.take(event),
-                        Err(RecvError::Lagged(_)) => self.lagged(),
-                        Err(RecvError::Closed) => return Ok(()),
-                    },
-                    () = self.shared.changed.notified() => break,
-                    () = conversation.ended() => return Ok(()),
-                }
-            }
-        }
-    }
-
-    async fn subscribe(&self, conversation: &dyn Conversation, method: &Method, uri: &str) {
-        let params = object(&[("uri", quoted(uri).into())]);
-        let request = Request::new(&Id::from("subscribe"), method, &params);
-        let call = self.call.derive_for_server(request);
-        if conversation.send(&call).await.is_err() {
-            tracing::debug!(%method, "the server does not take the subscription");
-        }
-    }
-
-    async fn run_modern(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
-        let mut events;
-        loop {
-            let (state, wanted) = lock(&self.shared.wishes).filter();
-            let wanted = wanted.honored_by(conversation.facts());
-            // The old stream is held until the new one has begun, so that nothing is missed.
-            events = match wanted.is_empty() {
-                true => None,
-                false => Some(self.open(conversation, &wanted).await?),
-            };
-            self.shared.told.send_replace(state);
-            loop {
-                tokio::select! {
-                    event = next(&mut events) => match event {
-                        Some(Ok(event @ Event::Notification(_))) => self.take(Arc::new(event)),
-                        Some(Ok(_)) | None => return Ok(()),
-                        Some(Err(error)) => return Err(error),
-                    },
-                    () = self.shared.changed.notified() => break,
-                    () = conversation.ended() => return Ok(()),
-                }
-            }
-        }
-    }
-
-    /// Opens a stream for `wanted`, and waits until the server has acknowledged it.
-    async fn open(
-        &self,
-        conversation: &dyn Conversation,
-        wanted: &Filter,
-    ) -> Result<Events, UpstreamError> {
-        let context = self.call.client().request_context();
-        let params = object(&[
-            ("_meta", context.into()),
-            ("notifications", wanted.to_json().into()),
-        ]);
-        let request = Request::new(&Id::from("listen"), &Method::SubscriptionsListen, &params);
-        let call = self.call.derive_for_server(request);
-        let mut events = match conversation.send(&call).await {
-            Ok(Reply::Events(events)) => events,
-            Ok(_) => return Err(UpstreamError::invalid("subscriptions/listen has no stream")),
-            Err(_) => return Err(UpstreamError::Closed),
-        };
-        match events.next().await {
-            Some(Ok(Event::Notification(first)))
-                if first.method() == &Method::SubscriptionsAcknowledged =>
-            {
-                Ok(events)
-            }
-            Some(Err(error)) => Err(error),
-            _ => Err(UpstreamError::invalid(
-                "the subscription is not acknowledged",
-            )),
-        }
-    }
-
-    fn take(&self, event: Arc<Event>) {
-        match &*event {
-            Event::Notification(notification) => self.lists.changed(notification.method()),
-            Event::Request(_) | Event::Response(_) if self.dedicated => {}
-            Event::Request(_) | Event::Response(_) => return,
-        }
-        // Fails only when nobody listens.
-        let _ = self.shared.events.send(event);
-    }
-
-    fn lagged(&self) {
-        self.lists.forget();
-        self.shared.missed();
-    }
-}
-
-/// The next event; waits for ever where there is no stream.
-async fn next(events: &mut Option<Events>) -> Option<Result<Event, UpstreamError>> {
-    match events {
-        Some(events) => events.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-impl Shared {
-    /// Tells those who listen that anything may have changed.
-    fn missed(&self) {
-        let (_, filter) = lock(&self.wishes).filter();
-        for notification in filter.everything_changed() {
-            let _ = self
-                .events
-                .send(Arc::new(Event::Notification(notification)));
-        }
     }
 }
 
@@ -394,6 +239,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// The first pause.
 const MIN_PAUSE: Duration = Duration::from_millis(500);
+
+/// More than any state: nothing comes of waiting for a server that is down.
+const NOBODY_TO_TELL: u64 = u64::MAX;
 
 /// How long a listener waits for the server to be told what it wants.
 const TELL_TIMEOUT: Duration = Duration::from_secs(5);

@@ -3,12 +3,24 @@ use std::collections::HashMap;
 use crate::upstream::filter::Filter;
 
 /// What those who listen want to be told of, taken together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Wishes {
     pub(super) listeners: usize,
     uris: HashMap<String, usize>,
     tasks: HashMap<String, usize>,
     state: u64,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self {
+            listeners: 0,
+            uris: HashMap::new(),
+            tasks: HashMap::new(),
+            // Not 0, which the server has been told of from the start: the lists are a wish too.
+            state: 1,
+        }
+    }
 }
 
 impl Wishes {
@@ -41,6 +53,10 @@ impl Wishes {
             gone |= release(&mut self.tasks, task);
         }
         self.state += u64::from(gone);
+    }
+
+    pub(super) fn state(&self) -> u64 {
+        self.state
     }
 
     pub(super) fn filter(&self) -> (u64, Filter) {

@@ -1,0 +1,198 @@
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::super::lists::Lists;
+use super::super::lock;
+use super::Shared;
+use crate::call::Prepared;
+use crate::jsonrpc::{Id, Request};
+use crate::protocol::{Era, Method};
+use crate::reply::{Event, Events};
+use crate::upstream::conversation::Conversation;
+use crate::upstream::filter::Filter;
+use crate::upstream::{UpstreamError, object, quoted};
+use crate::{Call, Reply};
+
+/// Somebody who listens to the server on behalf of all.
+pub(super) struct Attending<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) lists: &'a Lists,
+    pub(super) call: &'a Call<Prepared>,
+    pub(super) dedicated: bool,
+}
+
+impl Attending<'_> {
+    /// Listens until the conversation ends.
+    pub(super) async fn run(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
+        match conversation.facts().version.era() {
+            Era::Legacy => self.run_legacy(conversation).await,
+            Era::Modern => self.run_modern(conversation).await,
+        }
+    }
+
+    async fn run_legacy(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
+        let mut events = conversation.events();
+        let mut subscribed = BTreeSet::new();
+        loop {
+            let (state, wanted) = lock(&self.shared.wishes).filter();
+            let wanted = wanted
+                .honored_by(conversation.facts())
+                .resource_subscriptions;
+            for uri in wanted.difference(&subscribed) {
+                self.subscribe(conversation, &Method::ResourcesSubscribe, uri)
+                    .await;
+            }
+            for uri in subscribed.difference(&wanted) {
+                self.subscribe(conversation, &Method::ResourcesUnsubscribe, uri)
+                    .await;
+            }
+            subscribed = wanted;
+            self.told(state);
+            loop {
+                tokio::select! {
+                    event = events.recv() => match event {
+                        Ok(event) => self.take(event),
+                        Err(RecvError::Lagged(_)) => self.missed(),
+                        Err(RecvError::Closed) => return Ok(()),
+                    },
+                    () = self.wish_for_more_than(state) => break,
+                    () = conversation.ended() => return Ok(()),
+                }
+            }
+        }
+    }
+
+    async fn subscribe(&self, conversation: &dyn Conversation, method: &Method, uri: &str) {
+        let params = object(&[("uri", quoted(uri).into())]);
+        let request = Request::new(&Id::from("subscribe"), method, &params);
+        let call = self.call.derive_for_server(request);
+        if conversation.send(&call).await.is_err() {
+            tracing::debug!(%method, "the server does not take the subscription");
+        }
+    }
+
+    async fn run_modern(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
+        let mut events = None;
+        loop {
+            let (state, wanted) = lock(&self.shared.wishes).filter();
+            let wanted = wanted.honored_by(conversation.facts());
+            events = match wanted.is_empty() {
+                true => None,
+                false => Some(self.reopen(conversation, &wanted, events).await?),
+            };
+            self.told(state);
+            loop {
+                tokio::select! {
+                    event = next(&mut events) => match event {
+                        Some(Ok(event @ Event::Notification(_))) => self.take(Arc::new(event)),
+                        Some(Ok(_)) | None => return Ok(()),
+                        Some(Err(error)) => return Err(error),
+                    },
+                    () = self.wish_for_more_than(state) => break,
+                    () = conversation.ended() => return Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Waits until what is wished for is not what it was in `state` any more.
+    async fn wish_for_more_than(&self, state: u64) {
+        while lock(&self.shared.wishes).state() == state {
+            self.shared.changed.notified().await;
+        }
+    }
+
+    /// Opens a stream for `wanted` in the place of `old`, of which nothing is missed.
+    async fn reopen(
+        &self,
+        conversation: &dyn Conversation,
+        wanted: &Filter,
+        mut old: Option<Events>,
+    ) -> Result<Events, UpstreamError> {
+        let mut opening = pin!(self.open(conversation, wanted));
+        let opened = loop {
+            tokio::select! {
+                biased;
+                Some(Ok(event)) = next(&mut old) => self.take(Arc::new(event)),
+                opened = &mut opening => break opened?,
+            }
+        };
+        while let Some(Some(Ok(event))) = next(&mut old).now_or_never() {
+            self.take(Arc::new(event));
+        }
+        Ok(opened)
+    }
+
+    /// Opens a stream for `wanted`, and waits until the server has acknowledged it.
+    async fn open(
+        &self,
+        conversation: &dyn Conversation,
+        wanted: &Filter,
+    ) -> Result<Events, UpstreamError> {
+        let context = self.call.client().request_context();
+        let params = object(&[
+            ("_meta", context.into()),
+            ("notifications", wanted.to_json().into()),
+        ]);
+        let request = Request::new(&Id::from("listen"), &Method::SubscriptionsListen, &params);
+        let call = self.call.derive_for_server(request);
+        let mut events = match conversation.send(&call).await {
+            Ok(Reply::Events(events)) => events,
+            Ok(_) => return Err(UpstreamError::invalid("subscriptions/listen has no stream")),
+            Err(_) => return Err(UpstreamError::Closed),
+        };
+        match events.next().await {
+            Some(Ok(Event::Notification(first)))
+                if first.method() == &Method::SubscriptionsAcknowledged =>
+            {
+                Ok(events)
+            }
+            Some(Err(error)) => Err(error),
+            _ => Err(UpstreamError::invalid(
+                "the subscription is not acknowledged",
+            )),
+        }
+    }
+
+    /// Notes that the server has been told of the wishes in `state`.
+    fn told(&self, state: u64) {
+        self.shared.told.send_replace(state);
+        // What has been missed meanwhile is not known.
+        if self.shared.down.swap(false, Ordering::AcqRel) {
+            self.missed();
+        }
+    }
+
+    fn take(&self, event: Arc<Event>) {
+        match &*event {
+            Event::Notification(notification) => self.lists.changed(notification.method()),
+            Event::Request(_) | Event::Response(_) if self.dedicated => {}
+            Event::Request(_) | Event::Response(_) => return,
+        }
+        // Fails only when nobody listens.
+        let _ = self.shared.events.send(event);
+    }
+
+    /// Tells those who listen that anything may have changed.
+    fn missed(&self) {
+        self.lists.forget();
+        let (_, filter) = lock(&self.shared.wishes).filter();
+        for notification in filter.everything_changed() {
+            let event = Arc::new(Event::Notification(notification));
+            let _ = self.shared.events.send(event);
+        }
+    }
+}
+
+/// The next event; waits for ever where there is no stream.
+async fn next(events: &mut Option<Events>) -> Option<Result<Event, UpstreamError>> {
+    match events {
+        Some(events) => events.next().await,
+        None => std::future::pending().await,
+    }
+}
