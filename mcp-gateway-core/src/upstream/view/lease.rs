@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::time;
 
 use super::{Using, View, lock};
 use crate::call::Prepared;
@@ -43,6 +44,8 @@ struct Spare {
 struct Lease {
     spare: Option<Spare>,
     events: broadcast::Receiver<Arc<Event>>,
+    /// Asked after the answer, where log messages may still be under way then.
+    ping: Option<Arc<Call<Prepared>>>,
     using: Using,
     _room: OwnedSemaphorePermit,
 }
@@ -110,6 +113,7 @@ impl View {
         Ok(Lease {
             spare: Some(spare),
             events,
+            ping: None,
             using: Using::of(self),
             _room: room,
         })
@@ -136,7 +140,12 @@ impl Lease {
             .conversation
             .facts()
             .supports(&Method::LoggingSetLevel);
-        if !supported || spare.level.as_deref() == Some(level) {
+        if !supported {
+            return;
+        }
+        let ping = Request::new(&Id::from("ping"), &Method::Ping, "{}");
+        self.ping = Some(Arc::new(call.derive_for_server(ping)));
+        if spare.level.as_deref() == Some(level) {
             return;
         }
         let params = object(&[("level", level.into())]);
@@ -179,7 +188,7 @@ impl Lease {
                     Ok(Reply::Events(events)) => stage = Stage::Receiving(events),
                     Ok(reply) => {
                         let response = bridge::response(reply).await.map(Event::Response);
-                        return Some((self.end(response), Stage::Ended));
+                        stage = self.settle(response);
                     }
                     Err(SendError::Ended(error) | SendError::Failed(error)) => {
                         return Some((self.end(Err(error)), Stage::Ended));
@@ -189,10 +198,31 @@ impl Lease {
                     Ok(event @ (Event::Notification(_) | Event::Request(_))) => {
                         return Some((Ok(event), stage));
                     }
-                    item => return Some((self.end(item), Stage::Ended)),
+                    item => stage = self.settle(item),
                 },
+                Step::Settled(item) => return Some((self.end(item), Stage::Ended)),
             }
         }
+    }
+
+    /// Lets what the server sent aside before its answer come before it too.
+    ///
+    /// There is no order between two streams, but what was written earlier comes before the answer
+    /// to something that is asked later, unless it is held up.
+    fn settle(&mut self, answer: Result<Event, UpstreamError>) -> Stage {
+        let ping = match (&answer, &self.spare, self.ping.take()) {
+            (Ok(_), Some(spare), Some(call)) => Some((Arc::clone(&spare.conversation), call)),
+            _ => None,
+        };
+        Stage::Settling(
+            async move {
+                if let Some((conversation, call)) = ping {
+                    let _ = time::timeout(SETTLE_TIMEOUT, conversation.send(&call)).await;
+                }
+                answer
+            }
+            .boxed(),
+        )
     }
 
     /// Hands the conversation on, if the call has ended well in it.
@@ -219,6 +249,8 @@ impl Drop for Lease {
 enum Stage {
     Sending(BoxFuture<'static, Result<Reply, SendError>>),
     Receiving(Events),
+    /// The answer is there.
+    Settling(BoxFuture<'static, Result<Event, UpstreamError>>),
     Ended,
 }
 
@@ -227,6 +259,7 @@ enum Step {
     Aside(Option<Event>),
     Replied(Result<Reply, SendError>),
     Received(Result<Event, UpstreamError>),
+    Settled(Result<Event, UpstreamError>),
 }
 
 impl Stage {
@@ -241,6 +274,7 @@ impl Stage {
                 let item = events.next().await.unwrap_or(Err(UpstreamError::Closed));
                 Some(Step::Received(item))
             }
+            Self::Settling(answer) => Some(Step::Settled(answer.await)),
             Self::Ended => None,
         }
     }
@@ -257,6 +291,9 @@ fn belongs_to_call(event: &Event) -> bool {
 
 /// How many processes of a server a class of callers can have at a time.
 const MAX_PROCESSES: usize = 32;
+
+/// The longest that an answer waits for what was sent before it.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// When to try again if there are so many.
 const PROCESS_RETRY: Duration = Duration::from_secs(1);
