@@ -36,6 +36,8 @@ pub struct Asked {
     pub head: String,
     /// The message; null if there is none.
     pub message: Value,
+    /// The text of the message.
+    pub text: String,
 }
 
 /// A part of what a server does.
@@ -346,6 +348,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Asked>> {
         verb: words.next().unwrap_or_default(),
         path: words.next().unwrap_or_default(),
         message: serde_json::from_slice(&body).unwrap_or_default(),
+        text: String::from_utf8_lossy(&body).into_owned(),
         head,
     }))
 }

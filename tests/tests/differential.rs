@@ -1,0 +1,24 @@
+//! What clients see of a server through the gateway, beside what they see of it directly.
+//!
+//! Each client plays the same scripts against a server of its own era, and through the gateway
+//! against servers of both eras. What differs must be known, with a reason; the outcome is a table
+//! of the documentation, which `UPDATE_DOCS=1` writes anew. What SDKs do not show, clients without
+//! one look at byte by byte.
+
+#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+
+mod differential {
+    mod bytes;
+    mod cells;
+    mod client;
+    mod difference;
+    mod known;
+    mod server;
+    mod table;
+
+    /// A program of these tests.
+    fn program(name: &str) -> std::path::PathBuf {
+        let programs = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
+        std::path::Path::new(programs).join(name)
+    }
+}

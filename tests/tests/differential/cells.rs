@@ -1,0 +1,141 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt, stream};
+use mcp_gateway_tests::environment::Environment;
+use serde_json::Value;
+
+use super::client::{Client, Era};
+use super::difference::differences;
+use super::known::Known;
+use super::server::{Server, Way};
+use super::table::{self, Outcome};
+
+/// So many clients at a time, because each of them is impatient.
+const AT_ONCE: usize = 4;
+
+/// All tools that `server-everything` has for clients that can be asked everything.
+const TOOLS_OF_EVERYTHING: usize = 17;
+
+/// What one client sees of one server, directly and through the gateway.
+#[derive(Clone, Copy, Debug)]
+struct Column {
+    client: Client,
+    era: Era,
+    /// The server to compare with.
+    direct: Server,
+    through: &'static [(Server, Way)],
+}
+
+const FIXTURES: &[(Server, Way)] = &[
+    (Server::Fixture(Era::Legacy), Way::Http),
+    (Server::Fixture(Era::Modern), Way::Http),
+];
+
+/// Both ways to each real server.
+const WAYS: [&[(Server, Way)]; 3] = [
+    &[
+        (Server::Everything, Way::Http),
+        (Server::Everything, Way::Stdio),
+    ],
+    &[(Server::Python1, Way::Http), (Server::Python1, Way::Stdio)],
+    &[(Server::Python2, Way::Http), (Server::Python2, Way::Stdio)],
+];
+
+/// What differs through the gateway: the server, the script and the paths.
+type Found = Vec<(Server, String, BTreeSet<String>)>;
+
+impl Column {
+    fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for client in Client::ALL {
+            for era in client.eras().iter().copied() {
+                let column = |direct, through| Self {
+                    client,
+                    era,
+                    direct,
+                    through,
+                };
+                all.push(column(Server::Fixture(era), FIXTURES));
+                all.extend(WAYS.map(|ways| column(ways[0].0, ways)));
+            }
+        }
+        all
+    }
+
+    async fn play(self, environment: &Environment) -> (Self, Found) {
+        let Self {
+            client,
+            era,
+            direct,
+            through,
+        } = self;
+        let scripts: Value = serde_json::from_str(direct.scripts()).unwrap();
+        let own_era = if direct.speaks(era) { era } else { Era::Legacy };
+        let server = direct.start(environment).await;
+        let expected = client
+            .play(environment, own_era, &server.url, &scripts)
+            .await;
+        drop(server);
+        let mut found = Vec::new();
+        for (server, way) in through.iter().copied() {
+            let (gateway, _running) = server.behind_gateway(environment, way).await;
+            let seen = client.play(environment, era, &gateway.url, &scripts).await;
+            gateway.stop().await;
+            for script in scripts.as_object().unwrap().keys() {
+                let differences = differences(&expected[script], &seen[script]);
+                if std::env::var_os("SHOW_DIFFERENCES").is_some() && !differences.is_empty() {
+                    let title = format!("{client:?} {era:?} {server:?}/{way:?} {script}");
+                    show(&title, &expected[script], &seen[script]);
+                }
+                found.push((server, script.clone(), differences));
+            }
+            if direct == Server::Everything {
+                let tools = seen["list of tools"][0]["result"]["tools"]
+                    .as_array()
+                    .unwrap();
+                assert_eq!(
+                    tools.len(),
+                    TOOLS_OF_EVERYTHING,
+                    "{client:?} {era:?}: {tools:?}"
+                );
+            }
+        }
+        (self, found)
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "somebody wants to see it")]
+fn show(title: &str, expected: &Value, seen: &Value) {
+    eprintln!("{title}\n  direct {expected}\n  seen {seen}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_see_the_same_through_the_gateway() {
+    let environment = Environment::installed().await.unwrap();
+    let columns = stream::iter(Column::all()).map(|column| column.play(&environment));
+    let mut columns = columns.buffer_unordered(AT_ONCE);
+
+    let mut unknown = BTreeSet::new();
+    let mut outcome: Outcome = BTreeMap::new();
+    while let Some((Column { client, era, .. }, found)) = columns.next().await {
+        for (server, script, paths) in found {
+            let row = outcome.entry((server.name(), script.clone())).or_default();
+            let notes = row.entry((era, server.era())).or_default();
+            for path in paths {
+                match Known::of((era, server.era()), (server.name(), &script), &path) {
+                    Some(note) => drop(notes.insert(note)),
+                    None => drop(unknown.insert(format!(
+                        "{} as {} client, {} {} server, {script}: {path}",
+                        client.name(),
+                        era.name(),
+                        server.name(),
+                        server.era().name()
+                    ))),
+                }
+            }
+        }
+    }
+    let unknown: Vec<_> = unknown.into_iter().collect();
+    assert!(unknown.is_empty(), "{}", unknown.join("\n"));
+    table::check(&outcome);
+}

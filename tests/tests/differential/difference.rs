@@ -1,0 +1,33 @@
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// Where two transcripts of a script differ: the step, and the path in what was seen of it.
+pub(super) fn differences(expected: &Value, seen: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    compare(expected, seen, "", &mut found);
+    found
+}
+
+fn compare(expected: &Value, seen: &Value, path: &str, found: &mut BTreeSet<String>) {
+    match (expected, seen) {
+        (Value::Object(expected), Value::Object(seen)) => {
+            let names: BTreeSet<_> = expected.keys().chain(seen.keys()).collect();
+            for name in names {
+                let path = format!("{path}/{name}");
+                match (expected.get(name), seen.get(name)) {
+                    (Some(expected), Some(seen)) => compare(expected, seen, &path, found),
+                    (Some(_), None) => drop(found.insert(format!("-{path}"))),
+                    _ => drop(found.insert(format!("+{path}"))),
+                }
+            }
+        }
+        (Value::Array(expected), Value::Array(seen)) if expected.len() == seen.len() => {
+            for (index, (expected, seen)) in expected.iter().zip(seen).enumerate() {
+                compare(expected, seen, &format!("{path}/{index}"), found);
+            }
+        }
+        _ if expected == seen => {}
+        _ => drop(found.insert(format!("!{path}"))),
+    }
+}
