@@ -53,6 +53,8 @@
 //!
 //! [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization
 
+mod protected_resource;
+
 use std::fmt;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
@@ -67,6 +69,7 @@ use http::request::Parts;
 use tower_layer::Layer;
 use tower_service::Service;
 
+pub use self::protected_resource::ProtectedResource;
 use crate::{BoxError, BoxFuture, Error};
 
 /// Decides who is calling.

@@ -1,3 +1,4 @@
+mod builder;
 mod cors;
 mod settings;
 
@@ -6,26 +7,24 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderName, Request, Response, header};
+use http::{Request, Response, header};
 use tower::{ServiceBuilder, ServiceExt};
 use tower_http::cors::CorsLayer;
-use tower_layer::{Identity as NoLayer, Layer, Stack};
+use tower_layer::Layer;
 use tower_service::Service;
 
-use self::cors::cors;
+pub use self::builder::{GatewayBuilder, MaybeObserve};
 use self::settings::Settings;
-use crate::auth::{AuthVerifier, AuthenticateLayer};
-use crate::call::Routed;
-use crate::credential::{AttachCredentials, AttachCredentialsLayer, CredentialResolver};
-use crate::dispatch::{Dispatch, Identity};
+use crate::auth::{AuthVerifier, AuthenticateLayer, ProtectedResource};
+use crate::credential::CredentialResolver;
+use crate::dispatch::Identity;
 use crate::endpoint::{Body, EndpointLayer, serve_lines};
 use crate::guard::Guard;
-use crate::observe::{Observe, ObserveLayer, Observer};
-use crate::policy::{AllowAll, Authorize, AuthorizeLayer, Policy};
+use crate::policy::{AllowAll, Policy};
 use crate::protocol::Era;
 use crate::route::ToolRouter;
 use crate::session::Sessions;
-use crate::upstream::{Forward, ServerPool};
+use crate::upstream::ServerPool;
 use crate::{BoxError, BoxFuture, Call, Drain, Error, Reply, endpoint};
 
 /// One MCP endpoint over many servers. Cheap to clone.
@@ -80,6 +79,7 @@ struct Inner {
     sessions: Sessions,
     guard: Arc<Guard>,
     cors: CorsLayer,
+    protected: Option<ProtectedResource>,
 }
 
 /// The stack that calls go through, after its type has been erased.
@@ -112,6 +112,7 @@ impl Gateway {
             max_body: None,
             headers: Vec::new(),
             page_size: None,
+            protected: None,
         };
         GatewayBuilder {
             settings: Box::new(settings),
@@ -189,7 +190,13 @@ impl Gateway {
             Ok(request) => Ok(gateway.endpoint.answer(&gateway.calls, request).await),
             Err(error) => Err(error),
         };
-        answered.unwrap_or_else(|error| endpoint::error(&error, None, Era::Modern))
+        answered.unwrap_or_else(|error| {
+            let mut response = endpoint::error(&error, None, Era::Modern);
+            if let Some(protected) = &gateway.protected {
+                protected.complete(response.headers_mut());
+            }
+            response
+        })
     }
 }
 
@@ -214,177 +221,3 @@ impl fmt::Debug for Gateway {
             .finish_non_exhaustive()
     }
 }
-
-/// Builds a [`Gateway`].
-///
-/// What a gateway cannot do without is an argument of [`Gateway::builder`]; what it can do without
-/// is a method here.
-#[derive(Debug)]
-#[must_use]
-pub struct GatewayBuilder<C = NoLayer, R = NoLayer> {
-    settings: Box<Settings>,
-    calls: ServiceBuilder<C>,
-    routed: ServiceBuilder<R>,
-}
-
-impl<C, R> GatewayBuilder<C, R> {
-    /// Names the gateway; sessions of one gateway are of no use at another. `default` by default.
-    pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.settings.name = name.into();
-        self
-    }
-
-    /// Introduces the gateway to clients as `identity`.
-    pub fn with_identity(mut self, identity: Identity) -> Self {
-        self.settings.identity = identity;
-        self
-    }
-
-    /// Decides with `policy` what callers may see and do. By default they may do everything.
-    pub fn with_policy(mut self, policy: Arc<dyn Policy>) -> Self {
-        self.settings.policy = policy;
-        self
-    }
-
-    /// Tells `observer` what became of each call.
-    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.settings.observer = Some(observer);
-        self
-    }
-
-    /// Says which hosts the gateway is, and which web pages may call it.
-    pub fn with_guard(mut self, guard: Guard) -> Self {
-        self.settings.guard = guard;
-        self
-    }
-
-    /// Ends the streams that last when `drain` begins.
-    pub fn with_drain(mut self, drain: Drain) -> Self {
-        self.settings.drain = drain;
-        self
-    }
-
-    /// Takes bodies of up to `bytes`; 16 MiB by default.
-    pub fn with_max_body(mut self, bytes: usize) -> Self {
-        self.settings.max_body = Some(bytes);
-        self
-    }
-
-    /// Passes the headers of these names on to HTTP servers, and no others.
-    pub fn with_forwarded_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
-        self.settings.headers = headers.into_iter().collect();
-        self
-    }
-
-    /// Lists up to `entries` at a time; 1,000 by default.
-    pub fn with_page_size(mut self, entries: usize) -> Self {
-        self.settings.page_size = Some(entries);
-        self
-    }
-
-    /// Adds a layer that sees every call of a known caller, before it is brought to servers.
-    ///
-    /// The layer added first sees the call first.
-    pub fn on_call<L>(self, layer: L) -> GatewayBuilder<Stack<L, C>, R> {
-        let Self {
-            settings,
-            calls,
-            routed,
-        } = self;
-        GatewayBuilder {
-            settings,
-            calls: calls.layer(layer),
-            routed,
-        }
-    }
-
-    /// Adds a layer that sees every call whose server is known, before it is permitted.
-    ///
-    /// The layer added first sees the call first.
-    ///
-    /// # Example
-    ///
-    /// A layer is for the calls that it takes. This one wants to know their target:
-    ///
-    /// ```
-    /// use mcp_gateway_core::call::{Call, Routed};
-    /// use mcp_gateway_core::{Gateway, GatewayBuilder};
-    /// use tower::util::MapRequestLayer;
-    ///
-    /// fn logged(builder: GatewayBuilder) -> Gateway {
-    ///     let log = MapRequestLayer::new(|call: Call<Routed>| {
-    ///         println!("{} calls {}", call.principal().subject(), call.target().server);
-    ///         call
-    ///     });
-    ///     builder.on_routed(log).build()
-    /// }
-    /// ```
-    ///
-    /// Where the target is not known yet, it does not compile:
-    ///
-    /// ```compile_fail,E0631
-    /// # use mcp_gateway_core::call::{Call, Routed};
-    /// # use mcp_gateway_core::{Gateway, GatewayBuilder};
-    /// # use tower::util::MapRequestLayer;
-    /// fn logged(builder: GatewayBuilder) -> Gateway {
-    ///     let log = MapRequestLayer::new(|call: Call<Routed>| {
-    ///         println!("{} calls {}", call.principal().subject(), call.target().server);
-    ///         call
-    ///     });
-    ///     builder.on_call(log).build()
-    /// }
-    /// ```
-    pub fn on_routed<L>(self, layer: L) -> GatewayBuilder<C, Stack<L, R>> {
-        let Self {
-            settings,
-            calls,
-            routed,
-        } = self;
-        GatewayBuilder {
-            settings,
-            calls,
-            routed: routed.layer(layer),
-        }
-    }
-
-    /// The gateway.
-    #[must_use]
-    pub fn build<SC, SR>(self) -> Gateway
-    where
-        R: Layer<Authorize<AttachCredentials<Forward>>, Service = SR>,
-        SR: Service<Call<Routed>, Response = Reply, Error = Error>,
-        SR: Clone + Send + Sync + 'static,
-        SR::Future: Send,
-        C: Layer<Dispatch<MaybeObserve<SR>>, Service = SC>,
-        SC: Service<Call, Response = Reply, Error = Error>,
-        SC: Clone + Send + Sync + 'static,
-        SC::Future: Send,
-    {
-        let settings = *self.settings;
-        let attach = AttachCredentialsLayer::new(Arc::clone(&settings.resolver));
-        let permitted = attach.layer(Forward::new(settings.pool.clone()));
-        let authorize = AuthorizeLayer::new(Arc::clone(&settings.policy));
-        let routed = self.routed.service(authorize.layer(permitted));
-        let routed = match &settings.observer {
-            Some(observer) => {
-                let observe = ObserveLayer::new(Arc::clone(observer), settings.pool.clone());
-                MaybeObserve::Left(observe.layer(routed))
-            }
-            None => MaybeObserve::Right(routed),
-        };
-        let calls = self.calls.service(settings.dispatch().layer(routed));
-        let endpoint = settings.endpoint();
-        let guard = Arc::new(settings.guard);
-        Gateway(Arc::new(Inner {
-            calls: Calls(Arc::new(move |call| Box::pin(calls.clone().oneshot(call)))),
-            authenticate: AuthenticateLayer::new(settings.verifier),
-            endpoint,
-            sessions: settings.sessions,
-            cors: cors(Arc::clone(&guard)),
-            guard,
-        }))
-    }
-}
-
-/// A service that may be observed.
-pub type MaybeObserve<S> = tower::util::Either<Observe<S>, S>;

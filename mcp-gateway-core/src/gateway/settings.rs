@@ -3,7 +3,7 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use crate::Drain;
-use crate::auth::AuthVerifier;
+use crate::auth::{AuthVerifier, ProtectedResource};
 use crate::credential::CredentialResolver;
 use crate::dispatch::{DispatchLayer, Identity};
 use crate::endpoint::EndpointLayer;
@@ -31,6 +31,7 @@ pub(super) struct Settings {
     pub(super) max_body: Option<usize>,
     pub(super) headers: Vec<HeaderName>,
     pub(super) page_size: Option<usize>,
+    pub(super) protected: Option<ProtectedResource>,
 }
 
 impl Settings {
