@@ -22,8 +22,8 @@
 //! # Deployment
 //!
 //! The public URL has to be `https`, except on `localhost`. Attempts are limited for each client
-//! address if the requests have it as an extension: a [`SocketAddr`], or axum's `ConnectInfo` of
-//! one.
+//! address, which requests have as an extension: [`PeerAddr`], or axum's `ConnectInfo`. Behind proxies,
+//! [`Login::with_trusted_proxies`] says which of them are believed.
 //!
 //! # Example
 //!
@@ -47,7 +47,7 @@
 //! # }
 //! ```
 //!
-//! [`SocketAddr`]: std::net::SocketAddr
+//! [`PeerAddr`]: mcp_gateway_core::PeerAddr
 
 mod account;
 mod attempts;
@@ -76,7 +76,7 @@ pub(crate) use self::origin::PublicOrigin;
 pub use self::origin::PublicUrlError;
 use self::session::Sessions;
 use crate::users::{User, Users};
-use crate::{Authenticator, AuthorityError, Keyring, Person, UserSession, pages};
+use crate::{Authenticator, AuthorityError, Keyring, Person, TrustedProxies, UserSession, pages};
 
 /// Lets people log in, and knows them again. Cheap to clone.
 ///
@@ -92,6 +92,7 @@ struct Inner {
     local: bool,
     name: String,
     origin: PublicOrigin,
+    proxies: TrustedProxies,
     sessions: Sessions,
     users: Users,
 }
@@ -111,6 +112,7 @@ impl Login {
             local: false,
             name: origin.host().to_owned(),
             origin,
+            proxies: TrustedProxies::default(),
             sessions: Sessions::new(&users),
             users,
         })))
@@ -139,6 +141,12 @@ impl Login {
     #[must_use]
     pub fn with_session_limits(self, idle: Duration, absolute: Duration) -> Self {
         self.with(|inner| inner.sessions.limit(idle, absolute))
+    }
+
+    /// Believes `proxies` when they say where a request has come from.
+    #[must_use]
+    pub fn with_trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        self.with(|inner| inner.proxies = proxies)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {

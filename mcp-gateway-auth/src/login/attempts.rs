@@ -1,9 +1,7 @@
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::ConnectInfo;
-use http::Extensions;
 use moka::sync::Cache;
 
 use super::refusal::Refusal;
@@ -99,12 +97,8 @@ impl Key {
         Self::Name(name.to_lowercase())
     }
 
-    /// Where a request comes from, if the embedder has said so.
-    pub(super) fn peer(extensions: &Extensions) -> Option<Self> {
-        let connected = extensions.get::<ConnectInfo<SocketAddr>>();
-        let address = connected.map(|ConnectInfo(address)| address);
-        let address = address.or_else(|| extensions.get::<SocketAddr>())?;
-        Some(Self::Peer(network(address.ip())))
+    pub(super) fn peer(address: IpAddr) -> Self {
+        Self::Peer(network(address))
     }
 
     fn rate(&self) -> Rate {
@@ -165,15 +159,10 @@ mod tests {
 
     #[test]
     fn a_network_is_one_peer() {
-        let peer = |text: &str| {
-            let mut extensions = Extensions::new();
-            extensions.insert(text.parse::<SocketAddr>().unwrap());
-            Key::peer(&extensions).unwrap()
-        };
-        assert_eq!(peer("[2001:db8::1]:1"), peer("[2001:db8::ffff:1]:2"));
-        assert_ne!(peer("[2001:db8::1]:1"), peer("[2001:db8:0:1::1]:1"));
-        assert_eq!(peer("[::ffff:192.0.2.1]:1"), peer("192.0.2.1:9"));
-        assert_ne!(peer("192.0.2.1:1"), peer("192.0.2.2:1"));
-        assert_eq!(Key::peer(&Extensions::new()), None);
+        let peer = |text: &str| Key::peer(text.parse().unwrap());
+        assert_eq!(peer("2001:db8::1"), peer("2001:db8::ffff:1"));
+        assert_ne!(peer("2001:db8::1"), peer("2001:db8:0:1::1"));
+        assert_eq!(peer("::ffff:192.0.2.1"), peer("192.0.2.1"));
+        assert_ne!(peer("192.0.2.1"), peer("192.0.2.2"));
     }
 }

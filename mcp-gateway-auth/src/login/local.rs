@@ -2,7 +2,8 @@ use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Form, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::header::SET_COOKIE;
-use http::{Extensions, HeaderMap, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use std::fmt;
 
@@ -52,23 +53,18 @@ pub(super) async fn show(
 /// Takes a name and a password.
 pub(super) async fn submit(
     State(login): State<Login>,
-    headers: HeaderMap,
-    extensions: Extensions,
+    parts: Parts,
     form: Result<Form<Credentials>, FormRejection>,
 ) -> Result<Response, Refusal> {
     if !login.0.local {
         return Err(Refusal::NotFound);
     }
     let Form(form) = form?;
-    login.check_form(&headers, &form.csrf)?;
+    let headers = &parts.headers;
+    login.check_form(headers, &form.csrf)?;
     let key = Key::name(&form.name);
-    let peer = Key::peer(&extensions);
-    for key in peer.into_iter().chain([key.clone()]) {
-        if let Err(refusal) = login.0.attempts.take(key) {
-            tracing::info!("too many attempts to log in");
-            return Err(refusal);
-        }
-    }
+    login.count(&parts)?;
+    login.0.attempts.take(key.clone())?;
     let user = login
         .0
         .users
@@ -80,10 +76,10 @@ pub(super) async fn submit(
             problem: "The name or the password is wrong.",
             status: StatusCode::UNAUTHORIZED,
         };
-        return login.login_page(&headers, &form.return_to, Some(&failed));
+        return login.login_page(headers, &form.return_to, Some(&failed));
     };
     login.0.attempts.forgive(&key);
-    Ok(login.welcome(&headers, &user, &form.return_to).await?)
+    Ok(login.welcome(headers, &user, &form.return_to).await?)
 }
 
 impl Login {
@@ -112,6 +108,14 @@ impl Login {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
         Ok(response)
+    }
+
+    /// Counts an attempt from where `request` has come.
+    pub(super) fn count(&self, request: &Parts) -> Result<(), Refusal> {
+        match self.0.proxies.client_address(request) {
+            Some(address) => self.0.attempts.take(Key::peer(address)),
+            None => Ok(()),
+        }
     }
 
     /// Begins a session of `user`, and sends the browser on.

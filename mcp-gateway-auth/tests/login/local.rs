@@ -53,7 +53,7 @@ async fn a_session_that_was_ended_is_ended_for_whoever_kept_the_cookie() {
 async fn wrong_names_and_passwords_look_the_same() {
     let site = Site::start().await;
     for (name, password) in [
-        ("ada", "wrong"),
+        ("ada", "staple99"),
         ("bob", PASSWORD),
         ("", ""),
         ("a/b", PASSWORD),
