@@ -11,6 +11,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use mcp_gateway_core::BoxError;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use url::{Url, form_urlencoded};
@@ -61,12 +62,11 @@ impl Egress {
     ///
     /// # Errors
     ///
-    /// When those cannot be read.
+    /// When there are none.
     pub fn new(policy: EgressPolicy) -> std::io::Result<Self> {
         let policy = Arc::new(policy);
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(provider)?
+            .with_tls_config(tls(&policy)?)
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(GuardedConnector::new(Arc::clone(&policy)));
@@ -236,6 +236,24 @@ impl fmt::Debug for ClientAuth {
             .field("client_id", client_id)
             .finish_non_exhaustive()
     }
+}
+
+fn tls(policy: &EgressPolicy) -> std::io::Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    let native = rustls_native_certs::load_native_certs();
+    for error in &native.errors {
+        tracing::debug!(%error, "a certificate authority of the system was not read");
+    }
+    roots.add_parsable_certificates(native.certs);
+    roots.add_parsable_certificates(policy.roots().iter().cloned());
+    if roots.is_empty() {
+        return Err(std::io::Error::other("no certificate authority is trusted"));
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(std::io::Error::other)?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn sensitive(mut value: HeaderValue) -> HeaderValue {

@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use rustls::pki_types::CertificateDer;
 use url::{Host, Url};
 
 use super::address::{is_metadata, special_use};
@@ -26,6 +27,7 @@ pub struct EgressPolicy {
     loopback: bool,
     networks: Vec<IpNet>,
     ports: Vec<u16>,
+    roots: Vec<CertificateDer<'static>>,
 }
 
 impl EgressPolicy {
@@ -59,6 +61,18 @@ impl EgressPolicy {
     pub fn with_port(mut self, port: u16) -> Self {
         self.ports.push(port);
         self
+    }
+
+    /// Trusts the certificate authority whose certificate `der` is, besides those that the system
+    /// trusts.
+    #[must_use]
+    pub fn with_root_certificate(mut self, der: impl Into<Vec<u8>>) -> Self {
+        self.roots.push(CertificateDer::from(der.into()));
+        self
+    }
+
+    pub(super) fn roots(&self) -> &[CertificateDer<'static>] {
+        &self.roots
     }
 
     /// Looks at an address before its host is resolved.

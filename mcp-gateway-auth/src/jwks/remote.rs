@@ -182,7 +182,8 @@ impl RemoteKeys {
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
             let shared = &fetch.0;
-            let result = shared.source.fetch(&shared.egress).await;
+            let result = timeout(DEADLINE, shared.source.fetch(&shared.egress)).await;
+            let result = result.unwrap_or(Err(KeysError::Unavailable));
             shared.state().take(result, shared.clock.now());
         });
     }
@@ -249,6 +250,9 @@ impl fmt::Debug for RemoteKeys {
             .finish_non_exhaustive()
     }
 }
+
+/// For the discovery document and the keys together.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// For how long keys are kept where the response does not say, and between which bounds it may say.
 const DEFAULT_AGE: u64 = 300;

@@ -1,14 +1,19 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use http_body_util::Full;
 use mcp_gateway_auth::egress::{ClientAuth, Egress, EgressError, EgressPolicy};
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use crate::server::{Answer, Server, reply};
 use crate::support::egress;
@@ -179,4 +184,56 @@ async fn o26_a_body_without_an_end_is_cut_off_at_the_limit() {
     assert!(matches!(error, EgressError::TooLarge { limit: 5120 }));
     let sent = tasks.join_next().await.unwrap().unwrap();
     assert!(sent < 64 * 1024 * 1024, "{sent}");
+}
+
+/// Serves an empty document over TLS, with a certificate for `localhost`, which is returned.
+async fn tls_server(tasks: &mut JoinSet<()>) -> (u16, Vec<u8>) {
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let root = own.cert.der().to_vec();
+    let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key.into())
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tasks.spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            // A client that does not trust the certificate goes away.
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            let mut buffer = [0; 4096];
+            if stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                stream.write_all(EMPTY.as_bytes()).await.unwrap();
+                stream.shutdown().await.unwrap();
+            }
+        }
+    });
+    (port, root)
+}
+
+const EMPTY: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
+                     connection: close\r\ncontent-length: 2\r\n\r\n{}";
+
+#[tokio::test]
+async fn only_a_host_with_a_certificate_that_is_trusted_is_asked() {
+    let mut tasks = JoinSet::new();
+    let (port, root) = tls_server(&mut tasks).await;
+    let policy = EgressPolicy::new().with_insecure_loopback();
+    let untrusting = Egress::new(policy.clone()).unwrap();
+    let trusting = Egress::new(policy.with_root_certificate(root)).unwrap();
+    let by_name = format!("https://localhost:{port}/");
+    let by_number = format!("https://127.0.0.1:{port}/");
+    let error = untrusting.get_json(&by_name, 2).await.unwrap_err();
+    assert!(matches!(error, EgressError::Unavailable));
+    // The certificate is for another name.
+    let error = trusting.get_json(&by_number, 2).await.unwrap_err();
+    assert!(matches!(error, EgressError::Unavailable));
+    let fetched = trusting.get_json(&by_name, 2).await.unwrap();
+    assert_eq!(&fetched.body[..], b"{}");
 }
