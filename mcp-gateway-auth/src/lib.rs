@@ -8,10 +8,10 @@
 //! | type | answers | by |
 //! |---|---|---|
 //! | [`StaticTokens`] | who is calling | bearer tokens that an operator has handed out |
-| [`token::BearerVerifier`] | who is calling | bearer tokens that a [`token::TokenVerifier`] knows: JWTs of identity providers, tokens that an authorization server is asked about, or several of these |
-| [`jwt::JwtVerifier`] | what a JWT says | strict checks that cannot be switched off |
-| [`jwks::RemoteKeys`] | with which key it was signed | the key set of an issuer, fetched when it is needed |
-| [`egress::Egress`] | what is at an address that a stranger has named | requests that stay out of the gateway's own network |
+//! | [`token::BearerVerifier`] | who is calling | bearer tokens that a [`token::TokenVerifier`] knows: JWTs of identity providers, tokens that an authorization server is asked about, or several of these |
+//! | [`jwt::JwtVerifier`] | what a JWT says | strict checks that cannot be switched off |
+//! | [`jwks::RemoteKeys`] | with which key it was signed | the key set of an issuer, fetched when it is needed |
+//! | [`egress::Egress`] | what is at an address that a stranger has named | requests that stay out of the gateway's own network |
 //!
 //! Its further answers come with later releases: an OAuth 2.1 authorization server and the tokens
 //! that it issues, tokens of other identity providers, and the credentials that callers have
