@@ -1,6 +1,8 @@
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::jsonrpc::{Id, Notification, Response};
 use crate::reply::Event;
@@ -8,7 +10,11 @@ use crate::upstream::UpstreamError;
 
 /// The calls that a server has not answered.
 #[derive(Debug, Default)]
-pub(super) struct Pending(HashMap<i64, Waiting>);
+pub(super) struct Pending {
+    waiting: HashMap<i64, Waiting>,
+    /// Those for which nobody waits any more, and since when.
+    given_up: HashMap<i64, Instant>,
+}
 
 /// Somebody who waits for an answer.
 #[derive(Debug)]
@@ -22,17 +28,27 @@ pub(super) struct Waiting {
 
 impl Pending {
     pub(super) fn insert(&mut self, number: i64, waiting: Waiting) {
-        self.0.insert(number, waiting);
+        self.waiting.insert(number, waiting);
     }
 
-    /// Whether the call was still waiting.
+    /// Gives up a call; whether it was still waiting.
     pub(super) fn remove(&mut self, number: i64) -> bool {
-        self.0.remove(&number).is_some()
+        let waited = self.waiting.remove(&number).is_some();
+        if waited {
+            self.forget();
+            self.given_up.insert(number, Instant::now());
+        }
+        waited
+    }
+
+    /// Forgets the calls that were given up so long ago that the server has ended them.
+    fn forget(&mut self) {
+        self.given_up.retain(|_, since| since.elapsed() < STRAGGLE);
     }
 
     /// Tells everybody that no answer comes.
     pub(super) fn fail(&mut self, error: &UpstreamError) {
-        for (_, waiting) in self.0.drain() {
+        for (_, waiting) in self.waiting.drain() {
             // Where the channel is full, the caller sees it end after what it holds.
             let _ = waiting.messages.try_send(Err(error.clone()));
         }
@@ -41,12 +57,14 @@ impl Pending {
     /// Hands a response to who waits for it; `false` when nobody does.
     pub(super) fn answer(&mut self, response: &Response) -> bool {
         let number = match response.id() {
-            Some(id) => id.as_i64(),
+            Some(id) => id.as_i64().inspect(|number| {
+                self.given_up.remove(number);
+            }),
             // A server that could not read a request does not know its identifier.
             None if response.result().is_err() => self.only(),
             None => None,
         };
-        let Some(waiting) = number.and_then(|number| self.0.remove(&number)) else {
+        let Some(waiting) = number.and_then(|number| self.waiting.remove(&number)) else {
             return false;
         };
         let response = response.with_id(&waiting.id);
@@ -60,7 +78,12 @@ impl Pending {
             .param("progressToken")
             .and_then(Id::from_token)
             .and_then(|token| token.as_i64())
-            .and_then(|number| Some((number, self.0.get(&number)?.progress_token.as_deref()?)))
+            .and_then(|number| {
+                Some((
+                    number,
+                    self.waiting.get(&number)?.progress_token.as_deref()?,
+                ))
+            })
             .and_then(|(number, token)| {
                 Some((number, notification.with_param("progressToken", token)?))
             });
@@ -82,19 +105,74 @@ impl Pending {
         }
     }
 
-    fn only(&self) -> Option<i64> {
-        let mut numbers = self.0.keys();
+    /// The only call that the server can be working on.
+    fn only(&mut self) -> Option<i64> {
+        self.forget();
+        let mut numbers = self.waiting.keys().filter(|_| self.given_up.is_empty());
         numbers.next().copied().filter(|_| numbers.next().is_none())
     }
 
     fn deliver(&mut self, number: i64, event: Event) {
-        let Some(waiting) = self.0.get(&number) else {
+        let Some(waiting) = self.waiting.get(&number) else {
             return;
         };
         // One caller that does not read must not hold up the others.
         if let Err(mpsc::error::TrySendError::Full(_)) = waiting.messages.try_send(Ok(event)) {
             tracing::warn!("a caller does not read its messages; its call is given up");
-            self.0.remove(&number);
+            self.waiting.remove(&number);
         }
+    }
+}
+
+/// How long a server may say things about a call that was given up, and that it does not answer.
+const STRAGGLE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Method;
+
+    fn wait(pending: &mut Pending, number: i64) -> mpsc::Receiver<Result<Event, UpstreamError>> {
+        let (messages, receiver) = mpsc::channel(4);
+        let waiting = Waiting {
+            messages,
+            id: Id::from(number),
+            progress_token: None,
+        };
+        pending.insert(number, waiting);
+        receiver
+    }
+
+    fn log() -> Event {
+        Event::Notification(Notification::new(&Method::LogMessage, Some("{}")))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_about_a_call_that_was_given_up_reaches_nobody_else() {
+        let mut pending = Pending::default();
+        let _gone = wait(&mut pending, 1);
+        let mut other = wait(&mut pending, 2);
+        assert!(pending.remove(1));
+        assert!(
+            pending.attribute(log()).is_some(),
+            "it may be about the first"
+        );
+        assert!(other.try_recv().is_err());
+
+        // The server answers all the same, so it is done with it.
+        assert!(!pending.answer(&Response::new(&Id::from(1), "{}")));
+        assert!(pending.attribute(log()).is_none());
+        assert!(other.try_recv().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_was_given_up_is_forgotten() {
+        let mut pending = Pending::default();
+        let _gone = wait(&mut pending, 1);
+        let mut other = wait(&mut pending, 2);
+        pending.remove(1);
+        tokio::time::advance(STRAGGLE).await;
+        assert!(pending.attribute(log()).is_none());
+        assert!(other.try_recv().is_ok());
     }
 }
