@@ -50,14 +50,14 @@ impl Limits {
     /// How long the server may say nothing to a call.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = timeout.min(FOREVER);
         self
     }
 
     /// How long a call may take in all, even if the server reports progress.
     #[must_use]
     pub fn with_max_duration(mut self, duration: Duration) -> Self {
-        self.max_duration = duration;
+        self.max_duration = duration.min(FOREVER);
         self
     }
 
@@ -127,3 +127,6 @@ impl Limits {
         Arc::new(Breaker::new(self.failures, self.pause))
     }
 }
+
+/// The longest time that is told from no limit: a century, which can be added to any instant.
+pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

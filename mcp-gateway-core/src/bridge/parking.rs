@@ -11,6 +11,7 @@ use crate::Call;
 use crate::auth::Principal;
 use crate::call::Prepared;
 use crate::jsonrpc::{ErrorObject, code};
+use crate::limit::FOREVER;
 use crate::reply::{Events, ServerRequest};
 use crate::seal::{SealError, Sealer};
 use crate::task::Task;
@@ -96,7 +97,7 @@ impl Parking {
         Self(Arc::new(Inner {
             sealer,
             replica: OnceLock::new(),
-            lifetime,
+            lifetime: lifetime.min(FOREVER),
             max,
             max_of_one,
             calls: Mutex::default(),

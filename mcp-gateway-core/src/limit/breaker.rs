@@ -65,7 +65,7 @@ impl Breaker {
                 state.failures = state.failures.saturating_add(1);
                 state.trying = false;
                 if let Some(more) = state.failures.checked_sub(self.max_failures) {
-                    let pause = self.pause * 2_u32.pow(more.min(10));
+                    let pause = self.pause.saturating_mul(2_u32.pow(more.min(10)));
                     state.closed_until = Some(Instant::now() + pause.min(MAX_PAUSE));
                 }
             }
@@ -87,6 +87,17 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_without_end_has_one() {
+        let breaker = Breaker::new(1, Duration::MAX);
+        for _ in 0..3 {
+            breaker.ended(Some(false));
+            assert!(breaker.admit().is_err());
+            tokio::time::advance(MAX_PAUSE).await;
+            assert!(breaker.admit().is_ok());
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_fails_is_left_alone_for_a_while() {
