@@ -10,3 +10,7 @@
 mod asking;
 #[path = "bridge/client.rs"]
 mod client;
+#[path = "bridge/isolation.rs"]
+mod isolation;
+#[path = "bridge/programs.rs"]
+mod programs;

@@ -6,6 +6,7 @@
 //! lasts. Afterwards the next call gets it; as a rule calls follow each other, and then see the
 //! same session.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(super) struct Leases {
     max: usize,
     room: Arc<Semaphore>,
     spare: Mutex<Vec<Spare>>,
+    /// Those that calls have, by their addresses.
+    lent: Mutex<HashMap<usize, Arc<dyn Conversation>>>,
 }
 
 /// A conversation that no call has.
@@ -58,6 +61,7 @@ impl Leases {
             max,
             room: Arc::new(Semaphore::new(max)),
             spare: Mutex::default(),
+            lent: Mutex::default(),
         }
     }
 
@@ -65,12 +69,27 @@ impl Leases {
         self.max - self.room.available_permits()
     }
 
-    /// Ends the conversations that no call has.
+    /// Ends the conversations, also those of calls that wait for their clients.
     pub(super) async fn close(&self) {
         let spare = std::mem::take(&mut *lock(&self.spare));
-        let closing = spare.iter().map(|spare| spare.conversation.close());
+        let lent = std::mem::take(&mut *lock(&self.lent));
+        let spare = spare.into_iter().map(|spare| spare.conversation);
+        let ending: Vec<_> = spare.chain(lent.into_values()).collect();
+        let closing = ending.iter().map(|conversation| conversation.close());
         futures_util::future::join_all(closing).await;
     }
+
+    fn lend(&self, conversation: &Arc<dyn Conversation>) {
+        lock(&self.lent).insert(address(conversation), Arc::clone(conversation));
+    }
+
+    fn take_back(&self, conversation: &Arc<dyn Conversation>) {
+        lock(&self.lent).remove(&address(conversation));
+    }
+}
+
+fn address(conversation: &Arc<dyn Conversation>) -> usize {
+    Arc::as_ptr(conversation).addr()
 }
 
 /// Whether a server of the legacy era has to have a session for `call` alone.
@@ -108,15 +127,17 @@ impl View {
             }
             None => self.dial_spare(call).await?,
         };
-        let events = spare.conversation.events();
-        spare.conversation.attended().await;
-        Ok(Lease {
+        self.leases.lend(&spare.conversation);
+        let (events, conversation) = (spare.conversation.events(), Arc::clone(&spare.conversation));
+        let lease = Lease {
             spare: Some(spare),
             events,
             ping: None,
             using: Using::of(self),
             _room: room,
-        })
+        };
+        conversation.attended().await;
+        Ok(lease)
     }
 
     async fn dial_spare(&self, call: &Call<Prepared>) -> Result<Spare, UpstreamError> {
@@ -230,7 +251,9 @@ impl Lease {
         if item.is_ok()
             && let Some(spare) = self.spare.take()
         {
-            lock(&self.using.0.leases.spare).push(spare);
+            let leases = &self.using.0.leases;
+            leases.take_back(&spare.conversation);
+            lock(&leases.spare).push(spare);
         }
         item
     }
@@ -240,6 +263,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         // A call that was given up may still be going on there.
         if let Some(spare) = self.spare.take() {
+            self.using.0.leases.take_back(&spare.conversation);
             Task::detach(async move { spare.conversation.close().await });
         }
     }
