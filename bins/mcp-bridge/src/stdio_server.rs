@@ -1,11 +1,13 @@
 //! A program that speaks on standard input and output, for clients that speak HTTP.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -112,6 +114,11 @@ impl StdioArgs {
         let Some((program, args)) = self.command.split_first() else {
             bail!("the command is missing");
         };
+        ensure!(
+            is_program(program),
+            "there is no program {}",
+            program.display()
+        );
         let process = Process::new(SERVER, program)
             .with_args(args)
             // What callers present is nothing that the program has to know.
@@ -152,6 +159,19 @@ impl StdioArgs {
             }
         }
     }
+}
+
+/// Whether the system finds a program of that name.
+fn is_program(name: &OsStr) -> bool {
+    let executable = |path: &Path| {
+        let metadata = path.metadata();
+        metadata.is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    };
+    if Path::new(name).components().count() > 1 {
+        return executable(Path::new(name));
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| executable(&folder.join(name)))
 }
 
 fn random_token() -> anyhow::Result<String> {

@@ -305,3 +305,18 @@ async fn the_commands_of_the_documentation_work() {
         assert!(status.success(), "{command}\n{}", process.stderr());
     }
 }
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_missed_at_once() {
+    for program in ["no-such-program", "./no-such-program", "/etc"] {
+        let args = ["stdio", "--listen", "127.0.0.1:0", "--", program];
+        let ended = Command::new(PROGRAM).args(args).output();
+        let ended = timeout(SOON, ended).await.unwrap().unwrap();
+        let errors = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{errors}");
+        assert!(
+            errors.contains(&format!("there is no program {program}")),
+            "{errors}"
+        );
+    }
+}
