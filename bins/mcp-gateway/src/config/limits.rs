@@ -85,14 +85,28 @@ impl Read for EndpointLimits {
             connections: table.get("connections").map(|Count(count)| count),
             sessions: table.get("sessions").unwrap_or_default(),
             parked: table.get("parked").unwrap_or_default(),
-            workers: table
-                .get("workers")
-                .and_then(|Count(count)| NonZeroUsize::new(count)),
+            workers: table.get("workers").map(|Workers(count)| count),
         };
         table.finish();
         Some(limits)
     }
 }
+
+/// How many threads serve connections.
+struct Workers(NonZeroUsize);
+
+impl Read for Workers {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let Count(count) = Count::read(field)?;
+        if count > MAX_WORKERS {
+            field.problem(format!("it can be {MAX_WORKERS} at most"));
+        }
+        NonZeroUsize::new(count).map(Self)
+    }
+}
+
+/// More threads than any machine has processors for.
+const MAX_WORKERS: usize = 1024;
 
 impl Read for SessionLimits {
     fn read(field: &Field<'_>) -> Option<Self> {

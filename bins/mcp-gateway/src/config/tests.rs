@@ -151,6 +151,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "1:20: gateways[0].name: \"sse\" is not the name of a gateway: the default gateway has that path",
     ),
     (
+        "limits: { workers: 1000000000 }",
+        "1:20: limits.workers: it can be 1024 at most",
+    ),
+    (
         "defaultGateway: x",
         "1:17: defaultGateway: there is no gateway \"x\"; there are: default",
     ),
