@@ -7,9 +7,11 @@
 //! | [`envelope`](targets::envelope) | a message | a message is JSON, and its parts are where they are said to be |
 //! | [`events`](targets::events) | a stream of events | however it is cut, its events are the same |
 //! | [`header`](targets::header) | a header that mirrors text | what is written reads back |
+//! | [`keys`](targets::keys) | the key set of an issuer | no key is secret, and none verifies what it has not signed |
 //! | [`listing`](targets::listing) | a list of tools | what is listed can be called |
 //! | [`request`](targets::request) | the body of a request | it gets an answer, and never `202` |
 //! | [`sealed`](targets::sealed) | an identifier of a session, a cursor | what was not made here is refused |
+//! | [`token`](targets::token) | a JWT | it is read in one way only, and not believed |
 //!
 //! `cargo test` in this folder changes a few inputs at random, always the same ones;
 //! `FUZZ_ROUNDS` says how many, `FUZZ_SEED` which. With a nightly compiler and [cargo-fuzz],

@@ -1,7 +1,12 @@
 //! The targets. Each takes any bytes, and panics where a promise is broken.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
+use mcp_gateway_auth::Clock;
+use mcp_gateway_auth::jwks::KeySet;
+use mcp_gateway_auth::jwt::{Expectation, JwtError, JwtVerifier, Unverified};
 use mcp_gateway_core::jsonrpc::Message;
 use mcp_gateway_core::protocol::header as mirror;
 use mcp_gateway_core::sse::{Reader, SseEvent};
@@ -15,15 +20,17 @@ use crate::stage::{self, Got, Script};
 pub type Target = (&'static str, fn(&[u8]), &'static [&'static [u8]]);
 
 /// All targets.
-pub const ALL: [Target; 8] = [
+pub const ALL: [Target; 10] = [
     ("answer", answer, ANSWERS),
     ("config", config, CONFIGS),
     ("envelope", envelope, MESSAGES),
     ("events", events, EVENTS),
     ("header", header, HEADERS),
+    ("keys", keys, KEYS),
     ("listing", listing, LISTS),
     ("request", request, MESSAGES),
     ("sealed", sealed, SEALED),
+    ("token", token, TOKENS),
 ];
 
 /// What a server answers to `tools/call`. The first two bytes say how it is sent.
@@ -197,6 +204,78 @@ pub fn header(data: &[u8]) {
     assert!(value.to_str().is_ok(), "it is no text: {value:?}");
 }
 
+/// The key set of an issuer.
+pub fn keys(data: &[u8]) {
+    let Ok(keys) = KeySet::parse(data) else {
+        return;
+    };
+    let document: Value = serde_json::from_slice(data).expect("what is no JSON is a key set");
+    let listed = document["keys"].as_array().expect("a set without a list");
+    let is_usable = |key: &&Value| {
+        let is_public = ["d", "p", "k"].iter().all(|name| key.get(name).is_none());
+        is_public && key["kty"] != "oct" && key["use"] != "enc"
+    };
+    let usable: Vec<_> = listed.iter().filter(is_usable).collect();
+    assert!(keys.len() <= usable.len(), "a key that is none is kept");
+    if let Some(kid) = usable.iter().find_map(|key| key["kid"].as_str()) {
+        let header = json!({ "alg": "ES256", "typ": "at+jwt", "kid": kid });
+        refused(
+            &encode(&[header.to_string().as_bytes(), CLAIMS, &[7; 64]]),
+            &keys,
+        );
+    }
+}
+
+/// A JWT: as it is, and with a header and claims that are divided by a line break.
+pub fn token(data: &[u8]) {
+    let keys = KeySet::parse(KEYS[0]).expect("a key set");
+    refused(&String::from_utf8_lossy(data), &keys);
+    let Some(at) = data.iter().position(|byte| *byte == b'\n') else {
+        return;
+    };
+    let (header, claims) = (&data[..at], &data[at + 1..]);
+    let token = encode(&[header, claims, &[7; 64]]);
+    refused(&token, &keys);
+    let Ok(unverified) = Unverified::parse(&token) else {
+        return;
+    };
+    let header: Value = serde_json::from_slice(header).expect("a header that is no JSON");
+    let claims: Value = serde_json::from_slice(claims).expect("claims that are no JSON");
+    let read = unverified.header();
+    assert_eq!(header["alg"].as_str(), Some(read.algorithm.name()));
+    assert_eq!(header["kid"].as_str(), read.kid.as_deref());
+    assert!(header.get("crit").is_none(), "an extension is ignored");
+    assert_eq!(claims["iss"].as_str(), unverified.issuer());
+    assert_eq!(claims["sub"].as_str(), unverified.subject());
+    let subject = unverified.subject().unwrap_or_default();
+    assert!(
+        !subject.chars().any(char::is_control),
+        "a subject that breaks lines"
+    );
+}
+
+fn encode(parts: &[&[u8]]) -> String {
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|part| URL_SAFE_NO_PAD.encode(part))
+        .collect();
+    parts.join(".")
+}
+
+/// A token that nobody has signed.
+fn refused(token: &str, keys: &KeySet) {
+    let verifier = JwtVerifier::new(Clock::fixed(1_800_000_000));
+    let expectation = Expectation::new("https://idp.example.com", "https://gw.example.com/mcp");
+    let result = verifier.verify(token, keys, &expectation);
+    assert!(
+        result.is_err(),
+        "a token that nobody has signed is believed"
+    );
+    if let (Err(JwtError::Signature), Err(error)) = (&result, Unverified::parse(token)) {
+        panic!("its signature was looked at before it was read: {error}");
+    }
+}
+
 /// The result of `tools/list`.
 pub fn listing(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
@@ -360,3 +439,17 @@ const LISTS: &[&[u8]] = &[
 ];
 
 const SEALED: &[&[u8]] = &[b"x", b"AQIDBAUGBwgJCgsMDQ4P", b"cwp0", b"\x80\x01", b""];
+
+const CLAIMS: &[u8] = b"{\"iss\":\"https://idp.example.com\",\"aud\":\"https://gw.example.com/mcp\",\"sub\":\"alice\",\"exp\":1800000300}";
+
+const KEYS: &[&[u8]] = &[
+    b"{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"k1\",\"use\":\"sig\",\"alg\":\"ES256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\",\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}]}",
+    b"{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAA\",\"kid\":\"k1\"},{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"k2\",\"key_ops\":[\"verify\"],\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"},{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\",\"d\":\"AA\",\"use\":\"enc\"},null]}",
+];
+
+const TOKENS: &[&[u8]] = &[
+    b"{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"k1\"}\n{\"iss\":\"https://idp.example.com\",\"aud\":[\"https://gw.example.com/mcp\"],\"sub\":\"alice\",\"exp\":1800000300.5,\"iat\":1,\"nbf\":0,\"jti\":\"1\",\"scope\":\"a b\",\"x\":{\"y\":[1e3,null]}}",
+    b"{\"alg\":\"none\",\"typ\":\"application/at+jwt\",\"crit\":[\"b64\"],\"b64\":false,\"zip\":\"DEF\",\"cty\":\"JWT\",\"jwk\":{}}\n{\"sub\":\"\\u000a\",\"sub\":\"b\"}",
+    b"eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.AAAA",
+    b"..",
+];
