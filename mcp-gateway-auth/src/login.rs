@@ -52,12 +52,18 @@
 mod account;
 mod attempts;
 mod browser;
+mod callback;
 mod cookie;
+mod discovery;
+mod github;
 mod local;
+mod oidc;
 mod origin;
+mod provider;
 mod refusal;
 mod return_to;
 mod session;
+mod trips;
 
 use std::fmt;
 use std::sync::Arc;
@@ -72,10 +78,14 @@ use url::form_urlencoded::byte_serialize;
 
 pub use self::account::{AllowedClient, AllowedClients};
 use self::attempts::Attempts;
+pub use self::github::GithubProvider;
+pub use self::oidc::OidcProvider;
 pub(crate) use self::origin::PublicOrigin;
 pub use self::origin::PublicUrlError;
+use self::provider::IdentityProvider;
 use self::session::Sessions;
-use crate::users::{User, Users};
+use self::trips::Trips;
+use crate::users::{Identity, User, Users};
 use crate::{Authenticator, AuthorityError, Keyring, Person, TrustedProxies, UserSession, pages};
 
 /// Lets people log in, and knows them again. Cheap to clone.
@@ -90,10 +100,13 @@ struct Inner {
     clients: Option<Arc<dyn AllowedClients>>,
     keyring: Keyring,
     local: bool,
+    max_login_age: u64,
     name: String,
     origin: PublicOrigin,
+    providers: Vec<Arc<dyn IdentityProvider>>,
     proxies: TrustedProxies,
     sessions: Sessions,
+    trips: Trips,
     users: Users,
 }
 
@@ -108,10 +121,13 @@ impl Login {
         Ok(Self(Arc::new(Inner {
             attempts: Attempts::new(users.clock().clone()),
             clients: None,
+            trips: Trips::new(&users, keyring.clone(), origin.as_str().to_owned()),
             keyring,
             local: false,
+            max_login_age: MAX_LOGIN_AGE.as_secs(),
             name: origin.host().to_owned(),
             origin,
+            providers: Vec::new(),
             proxies: TrustedProxies::default(),
             sessions: Sessions::new(&users),
             users,
@@ -122,6 +138,26 @@ impl Login {
     #[must_use]
     pub fn with_local_accounts(self) -> Self {
         self.with(|inner| inner.local = true)
+    }
+
+    /// Lets people log in at GitHub.
+    #[must_use]
+    pub fn with_github(self, github: GithubProvider) -> Self {
+        self.with(|inner| inner.providers.push(Arc::new(github)))
+    }
+
+    /// Lets people log in at a provider of OpenID Connect.
+    #[must_use]
+    pub fn with_oidc(self, provider: OidcProvider) -> Self {
+        self.with(|inner| inner.providers.push(Arc::new(provider)))
+    }
+
+    /// Takes people for those whom a provider knows for `age` after they have logged in there;
+    /// 30 days if it is not said. Then they have to do it again before their clients get new tokens,
+    /// so that whom the provider has removed is gone here too.
+    #[must_use]
+    pub fn with_max_login_age(self, age: Duration) -> Self {
+        self.with(|inner| inner.max_login_age = age.as_secs())
     }
 
     /// What the gateway is called on the pages; by default the host of its public URL.
@@ -158,6 +194,11 @@ impl Login {
     pub fn router(&self) -> Router {
         Router::new()
             .route(pages::LOGIN, get(local::show).post(local::submit))
+            .route(
+                &format!("{}/{{provider}}", pages::LOGIN),
+                get(callback::start),
+            )
+            .route(CALLBACK, get(callback::finish))
             .route(pages::LOGOUT, post(account::log_out))
             .route(pages::ACCOUNT, get(account::show))
             .route(pages::REVOKE, post(account::revoke))
@@ -175,7 +216,17 @@ impl Login {
     /// Whether `user` may use the gateway, as it is configured now.
     fn is_allowed(&self, user: &User) -> bool {
         let is_local = self.0.local && user.has_password();
-        !user.disabled && is_local
+        let is_known = || user.identities.iter().any(|identity| self.knows(identity));
+        !user.disabled && (is_local || is_known())
+    }
+
+    fn knows(&self, identity: &Identity) -> bool {
+        let until = identity.seen.saturating_add(self.0.max_login_age);
+        let mut providers = self.0.providers.iter();
+        let allows = |provider: &Arc<dyn IdentityProvider>| {
+            provider.issuer() == identity.issuer && provider.allows(identity)
+        };
+        self.0.users.clock().now() < until && providers.any(allows)
     }
 }
 
@@ -213,11 +264,16 @@ impl fmt::Debug for Login {
         f.debug_struct("Login")
             .field("origin", &self.0.origin)
             .field("local", &self.0.local)
+            .field("providers", &self.0.providers)
             .finish_non_exhaustive()
     }
 }
 
+const CALLBACK: &str = "/api/auth/callback/{provider}";
 const CONTINUE: &str = "/api/auth/continue";
+
+/// As long as refresh tokens are good that nobody uses.
+const MAX_LOGIN_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Far more than any form of ours has.
 const MAX_BODY: usize = 64 * 1024;

@@ -9,7 +9,15 @@
 mod attacks;
 #[path = "login/browser.rs"]
 mod browser;
+#[path = "login/github.rs"]
+mod github;
+#[path = "login/idp.rs"]
+mod idp;
 #[path = "login/local.rs"]
 mod local;
+#[path = "login/octo.rs"]
+mod octo;
+#[path = "login/oidc.rs"]
+mod oidc;
 #[path = "login/site.rs"]
 mod site;

@@ -91,7 +91,35 @@ impl Egress {
     /// When the address is not allowed or cannot be reached, or when the response is too large, is
     /// not JSON, or has any status but 200.
     pub async fn get_json(&self, url: &str, limit: usize) -> Result<Fetched, EgressError> {
-        let fetched = self.fetch(url, Request::new(Bytes::new()), limit).await?;
+        self.get(url, Request::new(Bytes::new()), limit).await
+    }
+
+    /// As [`get_json`](Self::get_json), as whoever has the access token `token`.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn get_json_as(
+        &self,
+        url: &str,
+        token: &str,
+        limit: usize,
+    ) -> Result<Fetched, EgressError> {
+        let mut request = Request::new(Bytes::new());
+        let value = HeaderValue::try_from(format!("Bearer {token}"));
+        let value = value.map_err(|_| EgressError::Unavailable)?;
+        let headers = request.headers_mut();
+        headers.insert(header::AUTHORIZATION, sensitive(value));
+        self.get(url, request, limit).await
+    }
+
+    async fn get(
+        &self,
+        url: &str,
+        request: Request<Bytes>,
+        limit: usize,
+    ) -> Result<Fetched, EgressError> {
+        let fetched = self.fetch(url, request, limit).await?;
         match fetched.status {
             StatusCode::OK if fetched.is_json() => Ok(fetched),
             StatusCode::OK => Err(EgressError::ContentType),

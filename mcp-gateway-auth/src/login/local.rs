@@ -1,3 +1,6 @@
+use std::fmt;
+use std::sync::Arc;
+
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Form, Query, State};
 use axum::response::{IntoResponse, Response};
@@ -5,16 +8,17 @@ use http::header::SET_COOKIE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use std::fmt;
+use url::form_urlencoded::byte_serialize;
 
 use super::Login;
 use super::attempts::Key;
 use super::browser::Browser;
 use super::cookie::Cookie;
+use super::provider::IdentityProvider;
 use super::refusal::Refusal;
 use super::return_to::{ReturnQuery, ReturnTo};
 use crate::AuthorityError;
-use crate::pages::{LoginPage, page};
+use crate::pages::{LOGIN, LoginPage, ProviderLink, page};
 use crate::users::User;
 
 /// A name and a password.
@@ -94,7 +98,7 @@ impl Login {
         let browser = known.map_or_else(Browser::new, Ok)?;
         let shown = LoginPage {
             gateway: &self.0.name,
-            providers: &[],
+            providers: &self.links(return_to),
             local: self.0.local,
             problem: failed.map(|failed| failed.problem),
             name: failed.map_or("", |failed| failed.name),
@@ -108,6 +112,17 @@ impl Login {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
         Ok(response)
+    }
+
+    fn links(&self, return_to: &ReturnTo) -> Vec<ProviderLink> {
+        let encode = |text: &str| -> String { byte_serialize(text.as_bytes()).collect() };
+        let return_to = encode(return_to.as_str());
+        let link = |provider: &Arc<dyn IdentityProvider>| ProviderLink {
+            name: provider.label().to_owned(),
+            href: format!("{LOGIN}/{}?return_to={return_to}", encode(provider.id())),
+            github: provider.id() == "github",
+        };
+        self.0.providers.iter().map(link).collect()
     }
 
     /// Counts an attempt from where `request` has come.

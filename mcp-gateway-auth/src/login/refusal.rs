@@ -1,3 +1,4 @@
+use std::error::Error as _;
 use std::fmt;
 
 use axum::extract::rejection::{FormRejection, QueryRejection};
@@ -13,8 +14,12 @@ use crate::pages::{ErrorPage, page};
 pub(super) enum Refusal {
     /// A parameter is missing, twice there, or not what it can be.
     BadRequest,
+    /// A provider has let nobody in; its name.
+    Declined(String),
     /// A form or a callback does not come from a page of ours, in this browser, for the first time.
     Forged,
+    /// They are known, by this name, and may not use the gateway.
+    NotAllowed(String),
     /// There is nothing of that name.
     NotFound,
     /// Too many attempts; when to come back, in seconds.
@@ -23,9 +28,10 @@ pub(super) enum Refusal {
     Unavailable(AuthorityError),
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let (status, title, message) = match &self {
+impl Refusal {
+    /// What the browser is shown: a status, a title and what to do.
+    fn shown(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
             Self::BadRequest => (
                 StatusCode::BAD_REQUEST,
                 "This link does not work",
@@ -37,6 +43,16 @@ impl IntoResponse for Refusal {
                 "It was opened in another browser, was used before, or is too old. \
                  Go back to where you came from, and begin again.",
             ),
+            Self::Declined(_) => (
+                StatusCode::FORBIDDEN,
+                "You are not logged in",
+                "You have stopped there, or were not let in.",
+            ),
+            Self::NotAllowed(_) => (
+                StatusCode::FORBIDDEN,
+                "You may not use this gateway",
+                "You are not among the people who may. Ask whoever runs it.",
+            ),
             Self::NotFound => (
                 StatusCode::NOT_FOUND,
                 "There is nothing here",
@@ -47,25 +63,37 @@ impl IntoResponse for Refusal {
                 "Too many attempts",
                 "Wait a moment before you try again.",
             ),
-            Self::Unavailable(error) => {
-                tracing::error!(%error, "a login failed");
-                (
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "That did not work",
-                    "Something that is needed does not answer. Try again in a moment.",
-                )
-            }
+            Self::Unavailable(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "That did not work",
+                "Something that is needed does not answer. Try again in a moment.",
+            ),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        if let Self::Unavailable(error) = &self {
+            let cause = error.source().map(ToString::to_string);
+            tracing::error!(%error, cause, "a login failed");
+        }
+        let (status, title, message) = self.shown();
+        let detail = match &self {
+            Self::Declined(provider) => Some(format!("No login from {provider}.")),
+            Self::NotAllowed(name) => Some(format!("You have logged in as {name}.")),
+            _ => None,
         };
         let error = ErrorPage {
             title,
             message,
-            detail: None,
+            detail: detail.as_deref(),
         };
         let mut response = page(status, &error, None);
         let wait = match self {
             Self::TooMany(seconds) => Some(seconds),
             Self::Unavailable(_) => Some(BACK_SOON),
-            Self::BadRequest | Self::Forged | Self::NotFound => None,
+            _ => None,
         };
         if let Some(seconds) = wait {
             let seconds = HeaderValue::from(seconds);

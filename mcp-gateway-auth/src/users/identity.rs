@@ -20,6 +20,21 @@ pub(crate) struct Claimant {
     pub(crate) pinned: Option<String>,
 }
 
+impl Claimant {
+    /// What is noted of them, who were `seen` then.
+    pub(crate) fn identity(&self, seen: u64) -> Identity {
+        Identity {
+            issuer: self.issuer.clone(),
+            subject: self.subject.clone(),
+            login: self.login.clone(),
+            email: self.email.clone(),
+            groups: self.groups.clone(),
+            seen,
+            pinned: self.pinned.as_ref().map(|name| name.to_lowercase()),
+        }
+    }
+}
+
 /// What came of a claim.
 #[derive(Clone, Debug)]
 pub(crate) enum Arrival {
@@ -32,15 +47,7 @@ pub(crate) enum Arrival {
 impl Users {
     /// Finds who `claimant` is, or gets to know them, and notes what the provider says of them.
     pub(crate) async fn arrive(&self, claimant: &Claimant) -> Result<Arrival, AuthorityError> {
-        let identity = Identity {
-            issuer: claimant.issuer.clone(),
-            subject: claimant.subject.clone(),
-            login: claimant.login.clone(),
-            email: claimant.email.clone(),
-            groups: claimant.groups.clone(),
-            seen: self.clock.now(),
-            pinned: claimant.pinned.as_ref().map(|name| name.to_lowercase()),
-        };
+        let identity = claimant.identity(self.clock.now());
         for _ in 0..ATTEMPTS {
             let mut batch = Batch::new();
             if let (Some(pin), key) = (identity.pin_key(), identity.key()) {

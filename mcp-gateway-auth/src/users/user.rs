@@ -146,6 +146,11 @@ impl Identity {
         key(&self.issuer, &self.subject)
     }
 
+    /// The name that they are allowed by.
+    pub(crate) fn pinned(&self) -> Option<&str> {
+        self.pinned.as_deref()
+    }
+
     pub(super) fn pin_key(&self) -> Option<String> {
         self.pinned.as_ref().map(|login| key(&self.issuer, login))
     }

@@ -1,0 +1,94 @@
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use http::header::SET_COOKIE;
+use http::request::Parts;
+use serde::Deserialize;
+
+use super::Login;
+use super::attempts::Key;
+use super::browser::Browser;
+use super::provider::{Answer, IdentityProvider};
+use super::refusal::Refusal;
+use super::return_to::{ReturnQuery, see_other};
+use crate::users::Arrival;
+
+/// What a provider sends the browser back with.
+#[derive(Deserialize)]
+pub(super) struct CallbackQuery {
+    code: Option<String>,
+    error: Option<String>,
+    iss: Option<String>,
+    state: Option<String>,
+}
+
+/// Sends the browser to a provider.
+pub(super) async fn start(
+    State(login): State<Login>,
+    Path(provider): Path<String>,
+    query: Result<Query<ReturnQuery>, QueryRejection>,
+    parts: Parts,
+) -> Result<Response, Refusal> {
+    let Query(ReturnQuery { return_to }) = query?;
+    let provider = login.provider(&provider)?;
+    login.count(&parts)?;
+    login.0.attempts.take(Key::Providers)?;
+    let known = login.browser(&parts.headers);
+    let is_new = known.is_none();
+    let browser = known.map_or_else(Browser::new, Ok)?;
+    let trips = &login.0.trips;
+    let trip = trips.begin(provider.id(), &browser, return_to).await?;
+    let mut response = see_other(&provider.address(&trip).await?);
+    if is_new {
+        let cookie = login.browser_cookie(&browser);
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Takes the browser back from a provider.
+pub(super) async fn finish(
+    State(login): State<Login>,
+    Path(provider): Path<String>,
+    query: Result<Query<CallbackQuery>, QueryRejection>,
+    parts: Parts,
+) -> Result<Response, Refusal> {
+    let Query(query) = query?;
+    let provider = login.provider(&provider)?;
+    login.count(&parts)?;
+    let state = query.state.ok_or(Refusal::BadRequest)?;
+    // Somebody else's login, sent here by a link, is not this browser's.
+    let browser = login.browser(&parts.headers).ok_or(Refusal::Forged)?;
+    let ended = login.0.trips.end(provider.id(), &state, &browser).await;
+    let (trip, return_to) = ended?;
+    if let Some(error) = query.error {
+        tracing::info!(
+            provider = provider.id(),
+            ?error,
+            "a provider has let nobody in"
+        );
+        return Err(Refusal::Declined(provider.label().to_owned()));
+    }
+    let answer = Answer {
+        code: query.code.ok_or(Refusal::BadRequest)?,
+        iss: query.iss,
+    };
+    let claimant = provider.identify(&trip, &answer).await?;
+    match login.0.users.arrive(&claimant).await? {
+        Arrival::Welcome(user) => Ok(login.welcome(&parts.headers, &user, &return_to).await?),
+        Arrival::Disabled | Arrival::NameReused => {
+            tracing::info!(provider = provider.id(), "somebody may not log in any more");
+            Err(Refusal::NotAllowed(claimant.name))
+        }
+    }
+}
+
+impl Login {
+    fn provider(&self, id: &str) -> Result<Arc<dyn IdentityProvider>, Refusal> {
+        let mut providers = self.0.providers.iter();
+        let found = providers.find(|provider| provider.id() == id);
+        found.cloned().ok_or(Refusal::NotFound)
+    }
+}

@@ -1,0 +1,127 @@
+use std::sync::Arc;
+
+use mcp_gateway_core::store::{Batch, Outcome};
+use serde::{Deserialize, Serialize};
+
+use super::browser::Browser;
+use super::provider::Trip;
+use super::refusal::Refusal;
+use super::return_to::ReturnTo;
+use crate::clock::Clock;
+use crate::documents::Documents;
+use crate::keyring::Handle;
+use crate::secret::identifier;
+use crate::users::Users;
+use crate::{AuthorityError, Keyring, Secret};
+
+/// The trips to providers that are under way. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Trips {
+    clock: Clock,
+    documents: Documents<Pending>,
+    keyring: Keyring,
+    /// Where our callbacks are.
+    origin: String,
+}
+
+/// A trip as it is kept.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Pending {
+    provider: String,
+    /// The browser that it was begun with.
+    browser: String,
+    return_to: ReturnTo,
+    expires: u64,
+    /// The [`Secrets`].
+    sealed: String,
+}
+
+/// What nobody else may know.
+#[derive(Deserialize, Serialize)]
+struct Secrets {
+    nonce: String,
+    verifier: String,
+}
+
+impl Trips {
+    pub(super) fn new(users: &Users, keyring: Keyring, origin: String) -> Self {
+        Self {
+            clock: users.clock().clone(),
+            documents: Documents::new(Arc::clone(users.store()), "auth/login/"),
+            keyring,
+            origin,
+        }
+    }
+
+    /// Begins one with `browser`.
+    pub(super) async fn begin(
+        &self,
+        provider: &str,
+        browser: &Browser,
+        return_to: ReturnTo,
+    ) -> Result<Trip, AuthorityError> {
+        let id = identifier("")?;
+        let secrets = Secrets {
+            nonce: Secret::generate("")?.expose().to_owned(),
+            verifier: Secret::generate("")?.expose().to_owned(),
+        };
+        let plain = serde_json::to_vec(&secrets).map_err(AuthorityError::document)?;
+        let sealed = self.keyring.sealer().seal(PURPOSE, &plain);
+        let expires = self.clock.now().saturating_add(LIFETIME);
+        let pending = Pending {
+            provider: provider.to_owned(),
+            browser: browser.id().to_owned(),
+            return_to,
+            expires,
+            sealed: sealed.map_err(|_| AuthorityError::Random)?,
+        };
+        let batch = Batch::new().if_absent(self.documents.key(&id));
+        let batch = self.documents.put(batch, &id, &pending, Some(expires))?;
+        let _ = self.documents.store().commit(batch).await?;
+        Ok(self.trip(provider, id, secrets))
+    }
+
+    /// Ends the one of `state`, if it was begun with `browser` and has not ended before.
+    pub(super) async fn end(
+        &self,
+        provider: &str,
+        state: &str,
+        browser: &Browser,
+    ) -> Result<(Trip, ReturnTo), Refusal> {
+        let handle = self.keyring.read(PURPOSE, state).ok_or(Refusal::Forged)?;
+        let id = handle.id;
+        let stored = self.documents.get(&id).await?.ok_or(Refusal::Forged)?;
+        let pending = stored.value;
+        let is_ours = pending.browser == browser.id() && pending.provider == provider;
+        if !is_ours || self.clock.now() >= pending.expires {
+            return Err(Refusal::Forged);
+        }
+        let key = self.documents.key(&id);
+        let batch = Batch::new()
+            .if_version(key.clone(), stored.version)
+            .delete(key);
+        let outcome = self.documents.store().commit(batch).await;
+        if outcome.map_err(AuthorityError::from)? == Outcome::Conflict {
+            return Err(Refusal::Forged);
+        }
+        let plain = self.keyring.sealer().open(PURPOSE, &pending.sealed);
+        let secrets = plain.and_then(|plain| serde_json::from_slice(&plain).ok());
+        let secrets = secrets.ok_or(Refusal::Forged)?;
+        Ok((self.trip(provider, id, secrets), pending.return_to))
+    }
+
+    fn trip(&self, provider: &str, id: String, secrets: Secrets) -> Trip {
+        Trip {
+            clock: self.clock.clone(),
+            redirect_uri: format!("{}/api/auth/callback/{provider}", self.origin),
+            state: self.keyring.issue(PURPOSE, Handle::new(id, 0)),
+            nonce: secrets.nonce,
+            verifier: secrets.verifier,
+        }
+    }
+}
+
+const PURPOSE: &str = "login";
+
+/// For how long somebody may stay at a provider, in seconds.
+const LIFETIME: u64 = 10 * 60;
