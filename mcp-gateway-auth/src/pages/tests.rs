@@ -67,71 +67,71 @@ fn an_origin_says_nothing_else_in_a_policy() {
 
 #[test]
 fn o17_text_from_outside_is_shown_and_never_markup() {
-    let long = "n".repeat(10_000);
-    let pages = [
-        consent(EVIL, &[(EVIL, EVIL)]).render().unwrap(),
-        ConsentPage {
-            client_host: Some(EVIL),
-            redirect_host: EVIL,
-            person: EVIL,
-            gateway: EVIL,
-            request: EVIL,
-            csrf: EVIL,
-            ..consent(&long, &[])
-        }
-        .render()
-        .unwrap(),
-        ErrorPage {
-            title: EVIL,
-            message: EVIL,
-            detail: Some(EVIL),
-        }
-        .render()
-        .unwrap(),
-        MessagePage {
-            title: EVIL,
-            message: EVIL,
-            refresh: Some(EVIL),
-            href: EVIL,
-            label: EVIL,
-        }
-        .render()
-        .unwrap(),
-        LoginPage {
-            gateway: EVIL,
-            providers: &[ProviderLink {
-                name: EVIL.to_owned(),
-                href: EVIL.to_owned(),
-                github: true,
-            }],
-            local: true,
-            problem: Some(EVIL),
-            name: EVIL,
-            return_to: EVIL,
-            csrf: EVIL,
-        }
-        .render()
-        .unwrap(),
-        AccountPage {
-            gateway: EVIL,
-            name: EVIL,
-            email: Some(EVIL),
-            roles: EVIL,
-            teams: EVIL,
-            clients: &[RelyingClient {
-                id: EVIL.to_owned(),
-                name: EVIL.to_owned(),
-                detail: EVIL.to_owned(),
-            }],
-            csrf: EVIL,
-        }
-        .render()
-        .unwrap(),
-    ];
-    for page in pages {
+    let consent = ConsentPage {
+        client_host: Some(EVIL),
+        redirect_host: EVIL,
+        person: EVIL,
+        gateway: EVIL,
+        request: EVIL,
+        csrf: EVIL,
+        ..consent(EVIL, &[(EVIL, EVIL)])
+    };
+    let message = MessagePage {
+        title: EVIL,
+        message: EVIL,
+        refresh: Some(EVIL),
+        href: EVIL,
+        label: EVIL,
+    };
+    let error = ErrorPage {
+        title: EVIL,
+        message: EVIL,
+        detail: Some(EVIL),
+    };
+    let pages = [consent.render(), message.render(), error.render()];
+    for page in pages.into_iter().chain(evil_login_and_account()) {
+        let page = page.unwrap();
         assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("\"'>"));
-        assert!(page.len() < 20_000);
     }
+}
+
+#[test]
+fn o17_a_long_name_is_cut() {
+    let name = "n".repeat(10_000);
+    let page = consent(&name, &[(&name, &name)]).render().unwrap();
+    assert!(page.len() < 20_000, "{}", page.len());
+}
+
+fn evil_login_and_account() -> [askama::Result<String>; 2] {
+    let link = ProviderLink {
+        name: EVIL.to_owned(),
+        href: EVIL.to_owned(),
+        github: true,
+    };
+    let client = RelyingClient {
+        id: EVIL.to_owned(),
+        name: EVIL.to_owned(),
+        detail: EVIL.to_owned(),
+    };
+    let login = LoginPage {
+        gateway: EVIL,
+        providers: &[link],
+        local: true,
+        problem: Some(EVIL),
+        name: EVIL,
+        return_to: EVIL,
+        csrf: EVIL,
+    };
+    let account = AccountPage {
+        gateway: EVIL,
+        name: EVIL,
+        email: Some(EVIL),
+        roles: EVIL,
+        teams: EVIL,
+        clients: &[client],
+        csrf: EVIL,
+    };
+    [login.render(), account.render()]
 }
 
 #[test]

@@ -121,11 +121,11 @@ async fn token(State(state): State<Arc<Mutex<Now>>>, Form(form): Form<Parameters
 
 async fn user(State(state): State<Arc<Mutex<Now>>>, headers: HeaderMap) -> Response {
     let now = state.lock().unwrap();
-    let scope = scope(&now, &headers);
     let user = json!({"id": now.id, "login": now.login, "name": "Somebody", "type": "User"});
-    scope.map_or(StatusCode::UNAUTHORIZED.into_response(), |_| {
-        Json(user).into_response()
-    })
+    match scope(&now, &headers) {
+        Some(_) => Json(user).into_response(),
+        None => StatusCode::UNAUTHORIZED.into_response(),
+    }
 }
 
 async fn organizations(

@@ -20,7 +20,7 @@ async fn log_in(site: &Site) -> Page {
     Browser::new().visit(&start).await
 }
 
-fn set(now: &mut Now, claims: Value) {
+fn set(now: &mut Now, claims: &Value) {
     for (name, value) in claims.as_object().unwrap() {
         now.claims[name] = value.clone();
     }
@@ -45,7 +45,7 @@ async fn who_is_known_elsewhere_logs_in() {
 
     set(
         &mut idp.now(),
-        json!({"groups": ["ops"], "email_verified": false, "name": "Ada L."}),
+        &json!({"groups": ["ops"], "email_verified": false, "name": "Ada L."}),
     );
     assert_eq!(log_in(&site).await.body, "Ada L.");
     let users = site.users.list(None, 10).await.unwrap();
@@ -71,7 +71,7 @@ async fn what_the_token_does_not_say_is_asked_for() {
     .await;
     set(
         &mut idp.now(),
-        json!({"email": null, "email_verified": null, "groups": null, "name": null}),
+        &json!({"email": null, "email_verified": null, "groups": null, "name": null}),
     );
     idp.now().userinfo = json!({
         "sub": "s-1", "name": "Ada", "email": "ada@EXAMPLE.com", "email_verified": true, "groups": "eng",
@@ -100,7 +100,7 @@ async fn o41_who_is_in_no_allowed_group_or_domain_is_refused() {
     let right = idp.now().claims.clone();
     for claims in wrong {
         idp.now().claims = right.clone();
-        set(&mut idp.now(), claims.clone());
+        set(&mut idp.now(), &claims);
         let page = log_in(&site).await;
         assert_eq!(
             (page.status.as_u16(), page.title()),
@@ -120,10 +120,10 @@ async fn o42_an_address_that_was_not_verified_is_none() {
         json!(1),
         json!("yes"),
     ] {
-        set(&mut idp.now(), json!({"email_verified": verified}));
+        set(&mut idp.now(), &json!({"email_verified": verified}));
         assert_eq!(log_in(&site).await.status, 403, "{verified}");
     }
-    set(&mut idp.now(), json!({"email_verified": "true"}));
+    set(&mut idp.now(), &json!({"email_verified": "true"}));
     assert_eq!(log_in(&site).await.body, "Ada");
 }
 
@@ -148,7 +148,7 @@ async fn o42_an_id_token_is_for_this_login_alone() {
     ];
     for claims in wrong {
         idp.now().claims = right.clone();
-        set(&mut idp.now(), claims.clone());
+        set(&mut idp.now(), &claims);
         assert_eq!(log_in(&site).await.status, 403, "{claims}");
     }
     idp.now().claims = right;
@@ -159,7 +159,7 @@ async fn o42_an_id_token_is_for_this_login_alone() {
     "JWT".clone_into(&mut idp.now().typ);
     set(
         &mut idp.now(),
-        json!({"aud": ["gateway", "another"], "azp": "gateway"}),
+        &json!({"aud": ["gateway", "another"], "azp": "gateway"}),
     );
     assert_eq!(log_in(&site).await.body, "Ada");
     assert_eq!(site.users.list(None, 10).await.unwrap().len(), 1);
