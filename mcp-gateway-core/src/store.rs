@@ -5,7 +5,8 @@
 //! whole, or not at all. Replicas that share a store learn of each other's writes from
 //! [`watch`](Store::watch), and so can answer from memory.
 //!
-//! Keys are paths such as `auth/client/c-42`; they are ordered by their bytes. What is in a document
+//! Keys are paths such as `auth/client/c-42`; they are ordered by their bytes. Every store takes keys
+//! of up to 2,048 bytes and values of up to 16 MiB, and may refuse larger ones. What is in a document
 //! is the business of whoever writes it.
 //!
 //! # Example
@@ -28,6 +29,7 @@
 
 mod batch;
 mod memory;
+mod watchers;
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,6 +41,7 @@ use futures_util::stream::BoxStream;
 
 pub use self::batch::{Batch, Condition, Write};
 pub use self::memory::MemoryStore;
+pub use self::watchers::Watchers;
 use crate::BoxError;
 
 /// Holds documents under keys.
@@ -61,7 +64,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn get(&self, key: &str) -> Result<Option<Document>, StoreError>;
 
     /// The documents whose keys begin with `prefix` and come after `after`, in the order of their
-    /// keys, up to `limit` of them.
+    /// keys, up to `limit` of them. The next page comes after the last key of this one, whether or
+    /// not that is still there.
     ///
     /// # Errors
     ///
@@ -85,7 +89,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// The first event is [`Event::Reset`]: writes that are made after it are told of, those before
     /// it are to be [listed](Store::list). It comes again whenever writes may have been missed.
-    /// What is over by itself is not told of.
+    ///
+    /// Writes to one key are told of in their order; one that another has followed may be left out,
+    /// and some that were made before the first event may be told of. What is over by itself is not
+    /// told of. The stream ends with the store.
     fn watch(&self, prefix: &str) -> BoxStream<'static, Event>;
 }
 

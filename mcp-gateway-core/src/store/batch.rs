@@ -8,7 +8,7 @@ use super::Version;
 
 /// Writes that are made together, if all their conditions hold.
 ///
-/// A key is written at most once in a batch.
+/// A key is written at most once in a batch: the last write counts.
 #[derive(Clone, Debug, Default)]
 #[must_use = "a batch is nothing until it is committed"]
 pub struct Batch {
@@ -97,6 +97,7 @@ impl Batch {
     }
 
     fn write(mut self, write: Write) -> Self {
+        self.writes.retain(|earlier| earlier.key() != write.key());
         self.writes.push(write);
         self
     }

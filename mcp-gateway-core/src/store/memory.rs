@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use futures_util::stream::{self, BoxStream, StreamExt};
-use tokio::sync::broadcast::{self, error::RecvError};
+use futures_util::stream::BoxStream;
 
-use super::{Batch, Condition, Document, Entry, Event, Outcome, Store, StoreError, Version, Write};
+use super::{
+    Batch, Condition, Document, Entry, Event, Outcome, Store, StoreError, Version, Watchers, Write,
+};
 
 /// Holds documents for as long as the process lives. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -16,7 +17,7 @@ pub struct MemoryStore(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    events: broadcast::Sender<Event>,
+    watchers: Watchers,
 }
 
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl MemoryStore {
                 writes: 0,
                 purged: SystemTime::now(),
             }),
-            events: broadcast::Sender::new(MAX_BEHIND),
+            watchers: Watchers::new(),
         }))
     }
 
@@ -92,30 +93,14 @@ impl Store for MemoryStore {
         }
         for write in batch.writes() {
             // Told of while nobody else writes, so that everybody hears of writes in their order.
-            drop(self.0.events.send(state.write(write)));
+            self.0.watchers.tell(state.write(write));
         }
         state.purge(now);
         Ok(Outcome::Committed)
     }
 
     fn watch(&self, prefix: &str) -> BoxStream<'static, Event> {
-        let prefix: Arc<str> = prefix.into();
-        let events = self.0.events.subscribe();
-        let later = stream::unfold(events, |mut events| async move {
-            let event = match events.recv().await {
-                Ok(event) => event,
-                Err(RecvError::Lagged(_)) => Event::Reset,
-                Err(RecvError::Closed) => return None,
-            };
-            Some((event, events))
-        });
-        let is_meant = move |event: &Event| match event {
-            Event::Deleted(key) => key.starts_with(&*prefix),
-            Event::Put(entry) => entry.key.starts_with(&*prefix),
-            Event::Reset => true,
-        };
-        let later = later.filter(move |event| std::future::ready(is_meant(event)));
-        stream::once(async { Event::Reset }).chain(later).boxed()
+        self.0.watchers.watch(prefix)
     }
 }
 
@@ -173,8 +158,5 @@ impl State {
 fn is_over(document: &Document, now: SystemTime) -> bool {
     document.expires.is_some_and(|expires| expires <= now)
 }
-
-/// Whoever is further behind has to list what there is.
-const MAX_BEHIND: usize = 1024;
 
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
