@@ -1,0 +1,162 @@
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use mcp_gateway_core::store::{Batch, Condition, Outcome, Write};
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Connection, PgPool, Postgres};
+
+use super::{ATTEMPTS, acquire, is_passing};
+use crate::convert::{to_nanos, wanted};
+
+/// Writes `batch`, and tries again as long as it is certain that nothing was written.
+pub(super) async fn commit(pool: &PgPool, batch: &Batch) -> Result<Outcome, sqlx::Error> {
+    let begin = begin(batch);
+    for number in 1..ATTEMPTS {
+        let connection = acquire(pool, number).await?;
+        match attempt(connection, batch, &begin).await {
+            Err(Failed::Before(error)) if is_passing(&error) => {}
+            result => return result.map_err(Failed::into_inner),
+        }
+    }
+    let connection = acquire(pool, ATTEMPTS).await?;
+    let result = attempt(connection, batch, &begin).await;
+    result.map_err(Failed::into_inner)
+}
+
+/// When an attempt has failed.
+enum Failed {
+    /// Nothing was written.
+    Before(sqlx::Error),
+    /// It may have been written.
+    Committing(sqlx::Error),
+}
+
+impl Failed {
+    fn into_inner(self) -> sqlx::Error {
+        match self {
+            Self::Before(error) | Self::Committing(error) => error,
+        }
+    }
+}
+
+async fn attempt(
+    mut connection: PoolConnection<Postgres>,
+    batch: &Batch,
+    begin: &str,
+) -> Result<Outcome, Failed> {
+    let mut transaction = connection
+        // It consists of numbers of ours.
+        .begin_with(AssertSqlSafe(begin))
+        .await
+        .map_err(Failed::Before)?;
+    let parameters = Parameters::of(batch);
+    let holds: bool = sqlx::query_scalar(WRITE)
+        .bind(parameters.conditions.0)
+        .bind(parameters.conditions.1)
+        .bind(parameters.deletes)
+        .bind(parameters.keys)
+        .bind(parameters.values)
+        .bind(parameters.expiries)
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(Failed::Before)?;
+    if !holds {
+        transaction.rollback().await.map_err(Failed::Before)?;
+        return Ok(Outcome::Conflict);
+    }
+    transaction.commit().await.map_err(Failed::Committing)?;
+    Ok(Outcome::Committed)
+}
+
+/// Begins a transaction that has all keys of `batch` to itself.
+///
+/// What comes next sees all that was written by those who had them before. A lock of a row would
+/// not do: there is none where nothing is. They are taken in one order by everybody, so that nobody
+/// waits for each other. All of it is one message.
+fn begin(batch: &Batch) -> String {
+    let conditions = batch.conditions().iter().map(Condition::key);
+    let writes = batch.writes().iter().map(|write| &**write.key());
+    let locks: BTreeSet<i64> = conditions.chain(writes).map(lock_of).collect();
+    let mut statements = String::from("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+    for lock in locks {
+        // Writing to a string does not fail.
+        let _ = write!(statements, "; SELECT pg_advisory_xact_lock({lock})");
+    }
+    statements
+}
+
+/// The same for every replica, whatever its version: FNV-1a. Keys that share one wait for each other.
+fn lock_of(key: &str) -> i64 {
+    let of_key = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = key.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, of_key);
+    hash.cast_signed()
+}
+
+/// A batch as arrays.
+#[derive(Default)]
+struct Parameters<'a> {
+    conditions: (Vec<&'a [u8]>, Vec<Option<i64>>),
+    deletes: Vec<&'a [u8]>,
+    keys: Vec<&'a [u8]>,
+    values: Vec<&'a [u8]>,
+    expiries: Vec<Option<i64>>,
+}
+
+impl<'a> Parameters<'a> {
+    fn of(batch: &'a Batch) -> Self {
+        let mut parameters = Self::default();
+        for condition in batch.conditions() {
+            parameters.conditions.0.push(condition.key().as_bytes());
+            parameters.conditions.1.push(wanted(condition));
+        }
+        for write in batch.writes() {
+            match write {
+                Write::Delete(key) => parameters.deletes.push(key.as_bytes()),
+                Write::Put {
+                    key,
+                    value,
+                    expires,
+                } => {
+                    parameters.keys.push(key.as_bytes());
+                    parameters.values.push(value);
+                    parameters.expiries.push(expires.map(to_nanos));
+                }
+            }
+        }
+        parameters
+    }
+}
+
+/// Checks the conditions ($1, $2) and deletes ($3) and puts ($4, $5, $6) if they hold.
+///
+/// Versions are taken while the keys are locked, so that those of a key are in the order of its
+/// writes.
+const WRITE: &str = "
+    WITH checked AS MATERIALIZED (
+        SELECT NOT EXISTS (
+            SELECT FROM unnest($1::bytea[], $2::bigint[]) AS wanted (key, version)
+            LEFT JOIN mcp_gateway_documents AS found
+                ON found.key = wanted.key AND (found.expires IS NULL OR found.expires
+                    > (extract(epoch FROM statement_timestamp()) * 1000000000)::bigint)
+            WHERE found.version IS DISTINCT FROM wanted.version
+        ) AS holds
+    ), deleted AS (
+        DELETE FROM mcp_gateway_documents
+        WHERE key = ANY ($3::bytea[]) AND (SELECT holds FROM checked)
+    ), put AS (
+        INSERT INTO mcp_gateway_documents (key, value, version, expires)
+        SELECT key, value, nextval('mcp_gateway_versions'), expires
+        FROM unnest($4::bytea[], $5::bytea[], $6::bigint[]) AS given (key, value, expires)
+        WHERE (SELECT holds FROM checked)
+        ON CONFLICT (key) DO UPDATE SET
+            value = excluded.value, version = excluded.version, expires = excluded.expires
+        RETURNING key, version
+    ), told AS (
+        INSERT INTO mcp_gateway_changes (key, version, deleted)
+        SELECT key, version, false FROM put
+        UNION ALL
+        SELECT key, nextval('mcp_gateway_versions'), true
+        FROM unnest($3::bytea[]) AS given (key)
+        WHERE (SELECT holds FROM checked)
+    )
+    SELECT holds FROM checked";

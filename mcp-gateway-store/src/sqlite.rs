@@ -1,0 +1,169 @@
+mod schema;
+mod writer;
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use std::{fmt, iter};
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use mcp_gateway_core::store::{
+    Batch, Document, Entry, Event, Outcome, Store, StoreError, Watchers,
+};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use self::writer::{Request, Writer};
+use crate::convert::{self, Row, failed, to_nanos};
+
+/// Keeps documents in a file. Cheap to clone.
+///
+/// What was acknowledged outlives the process and the power. One connection writes, and what waits
+/// for it is written together, so that many who write at once share the cost of reaching the disk;
+/// other connections read.
+///
+/// One process is meant to use the file. Another one may (a command line beside a running server):
+/// nothing is lost or written twice, and watchers are told [`Event::Reset`] within a second of what
+/// it has written.
+///
+/// The clock is that of the process.
+#[derive(Clone)]
+pub struct SqliteStore(Arc<Shared>);
+
+struct Shared {
+    path: PathBuf,
+    readers: SqlitePool,
+    requests: mpsc::Sender<Request>,
+    watchers: Arc<Watchers>,
+    /// Ends with the store.
+    _writer: JoinSet<()>,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`, and creates it if there is none, for the eyes of its owner only.
+    ///
+    /// The file must be on a disk of this machine. SQLite keeps two more beside it while it is open
+    /// (`-wal` and `-shm`); what was acknowledged may be in these.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be created, is no database, or is one of a newer version.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let named =
+            |error: &dyn fmt::Display| StoreError::new(format!("{}: {error}", path.display()));
+        create(path).map_err(|error| named(&error))?;
+        let watchers = Arc::new(Watchers::new());
+        let options = options(path);
+        let (writer, requests) = Writer::open(&options, Arc::clone(&watchers))
+            .await
+            .map_err(|error| named(&error))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(MAX_READERS)
+            .acquire_timeout(PATIENCE)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(options.read_only(true));
+        Ok(Self(Arc::new(Shared {
+            path: path.into(),
+            readers,
+            requests,
+            watchers,
+            _writer: iter::once(writer.run()).collect(),
+        })))
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("path", &self.0.path)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
+        let found: Option<(Vec<u8>, i64, Option<i64>)> = sqlx::query_as(
+            "SELECT value, version, expires FROM documents
+            WHERE key = ?1 AND (expires IS NULL OR expires > ?2)",
+        )
+        .bind(key.as_bytes())
+        .bind(to_nanos(SystemTime::now()))
+        .fetch_optional(&self.0.readers)
+        .await
+        .map_err(failed)?;
+        Ok(found.map(|(value, version, expires)| convert::document(value, version, expires)))
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let (start, end) = convert::range(prefix, after);
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT key, value, version, expires FROM documents
+            WHERE key >= ?1 AND key < ?2 AND (expires IS NULL OR expires > ?3)
+            ORDER BY key LIMIT ?4",
+        )
+        .bind(start)
+        .bind(end)
+        .bind(to_nanos(SystemTime::now()))
+        .bind(convert::limit(limit))
+        .fetch_all(&self.0.readers)
+        .await
+        .map_err(failed)?;
+        rows.into_iter().map(convert::entry).collect()
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Outcome, StoreError> {
+        convert::check(&batch)?;
+        let (reply, outcome) = oneshot::channel();
+        let request = Request { batch, reply };
+        let sent = self.0.requests.send(request).await;
+        sent.map_err(|_| StoreError::new(WRITER_ENDED))?;
+        outcome.await.map_err(|_| StoreError::new(WRITER_ENDED))?
+    }
+
+    fn watch(&self, prefix: &str) -> BoxStream<'static, Event> {
+        self.0.watchers.watch(prefix)
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        // Where this is not on, a synchronized write may still be in the cache of the disk (macOS).
+        .pragma("fullfsync", "ON")
+        .busy_timeout(PATIENCE)
+        .disable_statement_logging()
+}
+
+/// Creates the file, because SQLite would let everybody read it.
+fn create(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+/// How long is waited for another process that writes, or for a connection to read with.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const MAX_READERS: u32 = 4;
+
+const WRITER_ENDED: &str = "the task that writes has ended";

@@ -1,0 +1,266 @@
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use mcp_gateway_core::store::{
+    Batch, Document, Entry, Event, Outcome, StoreError, Version, Watchers, Write,
+};
+use sqlx::error::DatabaseError;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+
+use super::{PATIENCE, schema};
+use crate::convert::{to_nanos, wanted};
+
+/// A batch, and who waits for what comes of it.
+pub(super) struct Request {
+    pub(super) batch: Batch,
+    pub(super) reply: oneshot::Sender<Result<Outcome, StoreError>>,
+}
+
+/// The one that writes.
+pub(super) struct Writer {
+    connection: SqliteConnection,
+    requests: mpsc::Receiver<Request>,
+    watchers: Arc<Watchers>,
+    /// Changes when another process has written.
+    data_version: i64,
+}
+
+/// What came of a batch, and what its watchers hear.
+type Written = (Outcome, Vec<Event>);
+
+impl Writer {
+    pub(super) async fn open(
+        options: &SqliteConnectOptions,
+        watchers: Arc<Watchers>,
+    ) -> Result<(Self, mpsc::Sender<Request>), sqlx::Error> {
+        let mut connection = connect(options).await?;
+        schema::migrate(&mut connection).await?;
+        let data_version = data_version(&mut connection).await?;
+        let (sender, requests) = mpsc::channel(MAX_WAITING);
+        let writer = Self {
+            connection,
+            requests,
+            watchers,
+            data_version,
+        };
+        Ok((writer, sender))
+    }
+
+    /// Writes what is asked for, until nobody can ask any more.
+    pub(super) async fn run(mut self) {
+        let mut look_around = interval(LOOK_INTERVAL);
+        look_around.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut purge_at = Instant::now();
+        let mut group = Vec::new();
+        loop {
+            tokio::select! {
+                received = self.requests.recv_many(&mut group, MAX_GROUP) => {
+                    if received == 0 {
+                        return;
+                    }
+                    self.answer(&mut group).await;
+                }
+                _ = look_around.tick() => self.look_around().await,
+                () = sleep_until(purge_at) => purge_at = Instant::now() + self.purge().await,
+            }
+        }
+    }
+
+    /// Writes all batches that have waited, at the cost of one.
+    async fn answer(&mut self, group: &mut Vec<Request>) {
+        let written = self.write(group).await;
+        // The batches have been checked, so that it is not one of them that fails the others.
+        let failure = written.as_ref().err().map(ToString::to_string);
+        let mut written = written.unwrap_or_default().into_iter();
+        for request in group.drain(..) {
+            let result = match (written.next(), &failure) {
+                (Some((outcome, events)), _) => {
+                    events
+                        .into_iter()
+                        .for_each(|event| self.watchers.tell(event));
+                    Ok(outcome)
+                }
+                (None, failure) => Err(StoreError::new(failure.clone().unwrap_or_default())),
+            };
+            // Whoever asked may have gone.
+            drop(request.reply.send(result));
+        }
+    }
+
+    async fn write(&mut self, group: &[Request]) -> Result<Vec<Written>, sqlx::Error> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let now = to_nanos(SystemTime::now());
+        let writes: usize = group
+            .iter()
+            .map(|request| request.batch.writes().len())
+            .sum();
+        let mut version = reserve(&mut transaction, writes).await?;
+        let mut written = Vec::with_capacity(group.len());
+        for Request { batch, .. } in group {
+            let mut events = Vec::new();
+            let outcome = if holds(&mut transaction, batch, now).await? {
+                for write in batch.writes() {
+                    version += 1;
+                    events.push(apply(&mut transaction, write, version).await?);
+                }
+                Outcome::Committed
+            } else {
+                Outcome::Conflict
+            };
+            written.push((outcome, events));
+        }
+        if written.iter().all(|(_, events)| events.is_empty()) {
+            transaction.rollback().await?;
+        } else {
+            transaction.commit().await?;
+        }
+        Ok(written)
+    }
+
+    /// Tells watchers if another process has written: what, is not known.
+    async fn look_around(&mut self) {
+        match data_version(&mut self.connection).await {
+            Ok(found) if found == self.data_version => {}
+            Ok(found) => {
+                self.data_version = found;
+                self.watchers.tell(Event::Reset);
+            }
+            Err(error) => tracing::warn!(%error, "the store cannot be read"),
+        }
+    }
+
+    /// Removes some of what is over, and says when to go on.
+    async fn purge(&mut self) -> Duration {
+        let removed = sqlx::query(
+            "DELETE FROM documents WHERE id IN (
+                SELECT id FROM documents WHERE expires <= ?1 LIMIT ?2
+            )",
+        )
+        .bind(to_nanos(SystemTime::now()))
+        .bind(PURGE_PORTION)
+        .execute(&mut self.connection)
+        .await;
+        match removed {
+            Ok(done) if done.rows_affected() >= u64::from(PURGE_PORTION) => PURGE_PAUSE,
+            Ok(_) => PURGE_INTERVAL,
+            Err(error) => {
+                tracing::warn!(%error, "expired documents cannot be removed");
+                PURGE_INTERVAL
+            }
+        }
+    }
+}
+
+/// SQLite itself does not wait where several open a new file and one of them sets it up.
+async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match options.connect().await {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => sleep(OPEN_PAUSE).await,
+            result => return result,
+        }
+    }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    let code: Option<u32> = code.and_then(|code| code.parse().ok());
+    // SQLITE_BUSY; what is above it tells the kinds of it apart.
+    code.is_some_and(|code| code & 0xff == 5)
+}
+
+async fn data_version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("PRAGMA data_version")
+        .fetch_one(connection)
+        .await
+}
+
+/// Takes `count` versions, and returns the one before them.
+async fn reserve(connection: &mut SqliteConnection, count: usize) -> Result<i64, sqlx::Error> {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    sqlx::query_scalar("UPDATE sequence SET version = version + ?1 RETURNING version - ?1")
+        .bind(count)
+        .fetch_one(connection)
+        .await
+}
+
+async fn holds(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+    now: i64,
+) -> Result<bool, sqlx::Error> {
+    for condition in batch.conditions() {
+        let found: Option<i64> = sqlx::query_scalar(
+            "SELECT version FROM documents
+            WHERE key = ?1 AND (expires IS NULL OR expires > ?2)",
+        )
+        .bind(condition.key().as_bytes())
+        .bind(now)
+        .fetch_optional(&mut *connection)
+        .await?;
+        if found != wanted(condition) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn apply(
+    connection: &mut SqliteConnection,
+    write: &Write,
+    version: i64,
+) -> Result<Event, sqlx::Error> {
+    match write {
+        Write::Delete(key) => {
+            sqlx::query("DELETE FROM documents WHERE key = ?1")
+                .bind(key.as_bytes())
+                .execute(connection)
+                .await?;
+            Ok(Event::Deleted(Arc::clone(key)))
+        }
+        Write::Put {
+            key,
+            value,
+            expires,
+        } => {
+            sqlx::query(
+                "INSERT INTO documents (key, value, version, expires) VALUES (?1, ?2, ?3, ?4)
+                ON CONFLICT (key) DO UPDATE SET
+                    value = excluded.value, version = excluded.version, expires = excluded.expires",
+            )
+            .bind(key.as_bytes())
+            .bind(&value[..])
+            .bind(version)
+            .bind(expires.map(to_nanos))
+            .execute(connection)
+            .await?;
+            let document = Document {
+                value: value.clone(),
+                version: Version(version.unsigned_abs()),
+                expires: *expires,
+            };
+            let key = Arc::clone(key);
+            Ok(Event::Put(Entry { key, document }))
+        }
+    }
+}
+
+/// How many batches are written together at most, so that the first need not wait for long.
+const MAX_GROUP: usize = 256;
+
+const MAX_WAITING: usize = 1024;
+
+const OPEN_PAUSE: Duration = Duration::from_millis(10);
+
+/// What another process has written is to be known within a second.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Little enough for whoever wants to write meanwhile.
+const PURGE_PORTION: u32 = 500;
+
+const PURGE_PAUSE: Duration = Duration::from_millis(50);
+
+const PURGE_INTERVAL: Duration = Duration::from_secs(5);
