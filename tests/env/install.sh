@@ -6,7 +6,7 @@
 #
 # Everything goes below ${MCP_GATEWAY_TEST_CACHE:-$HOME/.cache/mcp-gateway-tests}, one folder per
 # component and pin. Needs python3, flock and either npm or network access for pip to bring one;
-# apt is only asked for python3-venv, and only where that is missing.
+# apt is only asked for python3-venv and postgresql, and only where they are missing.
 set -euo pipefail
 
 definitions=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -91,6 +91,23 @@ ensure_venv_module() {
   apt-get install --quiet --yes --no-install-recommends python3-venv >&2
 }
 
+# The folder with initdb: Debian has it outside of the path.
+postgres_folder() {
+  local found
+  found=$(command -v initdb || printf '%s\n' /usr/lib/postgresql/*/bin/initdb | sort --version-sort | tail -n 1)
+  found=$(readlink --canonicalize "$found")
+  printf '%s' "${found%/*}"
+}
+
+ensure_postgres() {
+  if [[ -x $(postgres_folder)/initdb ]]; then
+    return
+  fi
+  log "installing postgresql"
+  apt-get update --quiet >&2
+  apt-get install --quiet --yes --no-install-recommends postgresql >&2
+}
+
 ensure_all() {
   local name
   mkdir -p "$cache"
@@ -102,6 +119,7 @@ ensure_all() {
   # Left over from runs that were killed; the lock says that nobody is using them.
   rm -rf "$cache"/partial.*
   ensure_venv_module
+  ensure_postgres
   whole "$(npm_folder)" install_npm
   for name in "${venvs[@]}"; do
     whole "$(venv_folder "$name")" install_venv "$name"
@@ -133,6 +151,7 @@ components() {
   npm=$(npm_folder)
   printf 'node=%s\n' "$(node_of "$npm")"
   printf 'node_modules=%s\n' "$npm/node_modules"
+  printf 'postgres=%s\n' "$(postgres_folder)"
   for name in "${venvs[@]}"; do
     printf '%s=%s\n' "$name" "$(venv_folder "$name")"
   done

@@ -31,6 +31,8 @@ pub struct Environment {
     pub node: PathBuf,
     /// The folder with the npm packages.
     pub node_modules: PathBuf,
+    /// The folder with the programs of PostgreSQL.
+    pub postgres: PathBuf,
     /// The virtual environment with the Python SDK before 2026-07-28.
     pub py1: PathBuf,
     /// The virtual environment with the Python SDK of 2026-07-28.

@@ -7,6 +7,8 @@
 //! | [`fixture`] | a server to put behind the gateway, for both eras |
 //! | [`gateway`] | a gateway inside the test process |
 //! | [`guide`] | examples in the documentation, and a place to try them in |
+//! | [`kit`] | checks that every implementation of a plug-in passes |
+//! | [`postgres`] | a PostgreSQL server |
 //! | [`process`] | programs that run beside a test |
 //! | [`raw`] | connections on which a test writes what no client would |
 //! | [`script`] | servers that answer as a test says, byte for byte |
@@ -17,6 +19,8 @@ pub mod environment;
 pub mod fixture;
 pub mod gateway;
 pub mod guide;
+pub mod kit;
+pub mod postgres;
 pub mod process;
 pub mod raw;
 pub mod script;

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Runs a PostgreSQL server for tests until standard input ends, and leaves nothing behind.
+#
+# usage: postgres.sh BIN FOLDER PORT    BIN has its programs; FOLDER is new, and removed at the end
+#
+# Writes a line when the server accepts connections. It does not wait for the disk: what tests kill
+# is its clients.
+set -euo pipefail
+
+bin=$1 folder=$2 port=$3
+as=()
+# PostgreSQL does not run as root.
+if ((EUID == 0)); then
+  as=(setpriv --reuid=postgres --regid=postgres --init-groups)
+  chown postgres "$folder"
+fi
+cd "$folder"
+
+stop() {
+  "${as[@]}" "$bin/pg_ctl" --pgdata=data --mode=immediate --silent stop || true
+  rm -rf "$folder"
+}
+trap stop EXIT
+
+"${as[@]}" "$bin/initdb" --pgdata=data --username=postgres --auth=trust --no-sync \
+  --encoding=UTF8 --locale=C.UTF-8 >&2
+# A folder of a test run may have a longer name than a socket can have.
+"${as[@]}" "$bin/pg_ctl" --pgdata=data --log=log --wait --silent start --options "-p $port \
+  -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=300" ||
+  { cat log >&2; exit 1; }
+echo ready
+# The end of the test process is the end of its pipe, however it ended.
+cat >/dev/null
