@@ -75,16 +75,43 @@ async fn o25_what_is_refused_looks_like_what_is_not_there() {
 
 #[tokio::test]
 async fn o25_a_name_with_a_private_address_is_refused_when_it_is_resolved() {
-    let server = Server::start().await;
-    server.json("/doc", &json!({}));
-    let port = server.url("").rsplit_once(':').unwrap().1.parse().unwrap();
-    // The port is allowed and the name is nothing special: what it resolves to is.
-    let policy = EgressPolicy::new().with_port(port);
-    let strict = Egress::new(policy).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
     let url = format!("https://localhost:{port}/doc");
+    // The port is allowed and the name is nothing special: what it resolves to is.
+    let strict = Egress::new(EgressPolicy::new().with_port(port)).unwrap();
     let error = strict.get_json(&url, 100).await.unwrap_err();
     assert!(matches!(error, EgressError::Unavailable));
+    // Not even a connection was opened, which would tell whether somebody listens.
+    let error = listener.accept().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+
+    let loopback = ["127.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap());
+    let policy = EgressPolicy::new().with_allowed_networks(loopback);
+    let allowed = Egress::new(policy).unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { allowed.get_json(&url, 100).await.map(|_| ()) });
+    let listener = TcpListener::from_std(listener).unwrap();
+    listener.accept().await.unwrap();
+    let result = tasks.join_next().await.unwrap().unwrap();
+    assert!(matches!(result, Err(EgressError::Unavailable)));
+}
+
+#[tokio::test]
+async fn o25_what_the_address_says_is_looked_at_before_a_connection_is_opened() {
+    let server = Server::start().await;
+    server.json("/doc", &json!({}));
+    let loopback = "127.0.0.0/8".parse().unwrap();
+    let allowed = Egress::new(EgressPolicy::new().with_allowed_networks([loopback])).unwrap();
+    // A network that is allowed is not one without TLS.
+    let plain = allowed.get_json(&server.url("/doc"), 100).await;
+    assert!(matches!(plain, Err(EgressError::Unavailable)));
+    let credentials = server.url("/doc").replace("//", "//user:password@");
+    let named = egress().get_json(&credentials, 100).await;
+    assert!(matches!(named, Err(EgressError::Unavailable)));
     assert_eq!(server.hits("/doc"), 0);
+    assert!(egress().get_json(&server.url("/doc"), 100).await.is_ok());
 }
 
 #[tokio::test]
