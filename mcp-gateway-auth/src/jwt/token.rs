@@ -22,7 +22,7 @@ impl<'a> Unverified<'a> {
     ///
     /// # Errors
     ///
-    /// When it is longer than [`MAX_TOKEN`](super::MAX_TOKEN), or not a signed JWT.
+    /// When it is longer than [`MAX_TOKEN`], or not a signed JWT.
     pub fn parse(token: &'a str) -> Result<Self, JwtError> {
         if token.len() > MAX_TOKEN {
             return Err(JwtError::TooLong);
