@@ -166,7 +166,9 @@ impl Login {
         self.with(|inner| inner.name = name.into())
     }
 
-    /// Shows people the clients that they have allowed, so that they can take it back.
+    /// Shows people the clients that they have allowed, so that they can take it back: those of an
+    /// [`AuthorizationServer`](crate::server::AuthorizationServer), which was made with a clone of
+    /// this before.
     #[must_use]
     pub fn with_clients(self, clients: Arc<dyn AllowedClients>) -> Self {
         self.with(|inner| inner.clients = Some(clients))

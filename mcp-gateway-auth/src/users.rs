@@ -234,7 +234,9 @@ impl Users {
         &self.clock
     }
 
-    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+    /// The store that they are in.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
         self.documents.store()
     }
 

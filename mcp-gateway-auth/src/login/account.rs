@@ -15,6 +15,7 @@ use super::cookie::Cookie;
 use super::refusal::Refusal;
 use super::return_to::see_other;
 use crate::pages::{ACCOUNT, AccountPage, LOGIN, MessagePage, RelyingClient, page};
+use crate::server::AuthorizationServer;
 use crate::{Authenticator, AuthorityError};
 
 /// Knows which clients people have allowed to act for them.
@@ -33,6 +34,22 @@ pub trait AllowedClients: fmt::Debug + Send + Sync + 'static {
     ///
     /// When it cannot be done.
     async fn revoke(&self, id: &str, client: &str) -> Result<(), AuthorityError>;
+}
+
+#[async_trait]
+impl AllowedClients for AuthorizationServer {
+    async fn list(&self, id: &str) -> Result<Vec<AllowedClient>, AuthorityError> {
+        let consents = self.consents_of(id).await?.into_iter();
+        let clients = consents.map(|consent| {
+            let detail = format!("{} may use {}", consent.redirect_uri, consent.scopes);
+            AllowedClient::new(consent.client, consent.name, detail)
+        });
+        Ok(clients.collect())
+    }
+
+    async fn revoke(&self, id: &str, client: &str) -> Result<(), AuthorityError> {
+        self.revoke_consent(id, client).await
+    }
 }
 
 /// A client that somebody has allowed to act for them.

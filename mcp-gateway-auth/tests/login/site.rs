@@ -34,18 +34,30 @@ impl Site {
     }
 
     pub(crate) async fn with(configure: impl FnOnce(Login) -> Login) -> Self {
+        Self::serve(Clock::fixed(4_000_000_000), |login, _| {
+            let login = configure(login);
+            (login.clone(), login.router())
+        })
+        .await
+    }
+
+    /// Serves what `make` has made of the login and the origin.
+    pub(crate) async fn serve(
+        clock: Clock,
+        make: impl FnOnce(Login, &str) -> (Login, Router),
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let clock = Clock::fixed(4_000_000_000);
         let store = MemoryStore::new();
         let users = Users::new(Arc::new(store.clone()), clock.clone());
         let keyring = Keyring::new(&[7; 32]).unwrap();
-        let login = Login::new(users.clone(), keyring, &format!("http://{address}")).unwrap();
-        let login = configure(login);
+        let origin = format!("http://{address}");
+        let login = Login::new(users.clone(), keyring, &origin).unwrap();
+        let (login, router) = make(login, &origin);
         let service = Router::new()
             .route("/who", get(who))
             .with_state(login.clone())
-            .merge(login.router())
+            .merge(router)
             .into_make_service_with_connect_info::<SocketAddr>();
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, service).await.unwrap() });
