@@ -60,6 +60,7 @@ mod clock;
 mod documents;
 pub mod egress;
 mod error;
+pub mod forward;
 pub mod jwks;
 pub mod jwt;
 mod keyring;
@@ -72,8 +73,6 @@ pub mod server;
 mod static_tokens;
 pub mod token;
 pub mod users;
-#[cfg(test)]
-mod yielding;
 
 pub use self::clock::Clock;
 pub use self::error::AuthorityError;

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::request::Parts;
+use mcp_gateway_core::auth::Principal;
 
 use crate::AuthorityError;
 
@@ -79,6 +80,16 @@ impl Person {
             roles: Vec::new(),
             teams: Vec::new(),
         }
+    }
+
+    /// The person as a caller.
+    #[must_use]
+    pub fn principal(&self) -> Principal {
+        let principal = Principal::new(Arc::clone(&self.id)).with_name(Arc::clone(&self.name));
+        let roles = self.roles.iter().map(Arc::clone);
+        let teams = self.teams.iter().map(Arc::clone);
+        let principal = roles.fold(principal, Principal::with_role);
+        teams.fold(principal, Principal::with_team)
     }
 }
 

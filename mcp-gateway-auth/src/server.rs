@@ -74,6 +74,7 @@
 
 mod access_token;
 mod administration;
+mod api_tokens;
 mod assertions;
 mod authorize;
 mod builder;
@@ -92,7 +93,6 @@ mod limits;
 mod metadata;
 mod metadata_document;
 mod own_tokens;
-mod payload;
 mod pkce;
 mod redirect_uri;
 mod registration;
@@ -114,6 +114,7 @@ use tokio::time;
 use url::Url;
 
 use self::access_token::AccessTokens;
+pub use self::api_tokens::{ApiToken, ApiTokens, TokenOwner};
 pub use self::assertions::AssertionIssuer;
 use self::assertions::ClientKeySets;
 pub use self::builder::AuthorizationServerBuilder;
@@ -155,6 +156,7 @@ struct Inner {
     consents: Consents,
     keys: Keys,
     access_tokens: AccessTokens,
+    api_tokens: ApiTokens,
     revocations: RevocationLog,
     limits: Limits,
     registration: ArcSwap<Registration>,
@@ -217,6 +219,12 @@ impl AuthorizationServer {
         }
     }
 
+    /// The tokens that are handed out without a client.
+    #[must_use]
+    pub fn api_tokens(&self) -> &ApiTokens {
+        &self.0.api_tokens
+    }
+
     /// What has been revoked, for a [`BearerVerifier`](crate::token::BearerVerifier).
     #[must_use]
     pub fn revocations_known(&self) -> Revocations {
@@ -233,11 +241,7 @@ impl AuthorizationServer {
                 error = self.0.revocations.follow() => error,
                 error = self.rotate() => error,
             };
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(
-                error,
-                "the authorization server does not hear of other replicas"
-            );
+            warn(&error);
             time::sleep(RETRY).await;
         }
     }
@@ -337,6 +341,14 @@ impl fmt::Debug for AuthorizationServer {
             .field("issuer", &self.0.issuer)
             .finish_non_exhaustive()
     }
+}
+
+fn warn(error: &AuthorityError) {
+    let error = error as &dyn std::error::Error;
+    tracing::warn!(
+        error,
+        "the authorization server does not hear of other replicas"
+    );
 }
 
 const HOUSEKEEPING: Duration = Duration::from_secs(60);

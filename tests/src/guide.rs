@@ -150,6 +150,7 @@ impl Desk {
         shell
             .args(["-e", "-u", "-o", "pipefail", "-c", &script])
             .env("PATH", path)
+            .env("MCP_GATEWAY_DATA", self.path("state"))
             .env_remove("MCP_GATEWAY_TOKEN")
             .current_dir(self.folder.path());
         shell

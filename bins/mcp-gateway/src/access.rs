@@ -1,64 +1,200 @@
 //! Who may call, as the configuration says it at present.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::request::Parts;
 use mcp_gateway_auth::StaticTokens;
+use mcp_gateway_auth::egress::{ClientAuth, Egress};
+use mcp_gateway_auth::jwks::RemoteKeys;
+use mcp_gateway_auth::jwt::Expectation;
+use mcp_gateway_auth::server::Resource;
+use mcp_gateway_auth::token::{
+    BearerVerifier, ChainVerifier, ExternalIssuers, Introspection, Issuer,
+};
 use mcp_gateway_core::auth::{AllowAnonymous, AuthError, AuthVerifier, Principal};
 
-use crate::config::{Anonymous, Auth};
+use crate::authority::{Authority, remote_keys};
+use crate::config::{self, Anonymous, Auth};
 
 /// Verifies callers by rules that can be exchanged while calls are made.
 #[derive(Debug)]
 pub(crate) struct Access(ArcSwap<Rules>);
 
+/// Who may call a gateway.
 #[derive(Debug)]
-struct Rules {
-    tokens: StaticTokens,
+pub(crate) struct Rules {
+    tokens: BearerVerifier,
     anonymous: bool,
+    /// The gateway, if they are about one.
+    resource: Option<Resource>,
+}
+
+/// What rules are made of, besides the configuration.
+#[derive(Debug)]
+pub(crate) struct Issuers {
+    authority: Option<Arc<Authority>>,
+    egress: Option<Egress>,
+    /// The keys that have been fetched, by issuer and URL, so that they stay when rules change.
+    keys: HashMap<(String, Option<String>), RemoteKeys>,
 }
 
 impl Access {
-    pub(crate) fn new(auth: &Auth) -> Arc<Self> {
-        Arc::new(Self(ArcSwap::from_pointee(Rules::of(auth))))
+    pub(crate) fn new(rules: Rules) -> Arc<Self> {
+        Arc::new(Self(ArcSwap::from_pointee(rules)))
     }
 
     /// Exchanges the rules.
-    pub(crate) fn replace(&self, auth: &Auth) {
-        self.0.store(Arc::new(Rules::of(auth)));
+    pub(crate) fn replace(&self, rules: Rules) {
+        self.0.store(Arc::new(rules));
+    }
+
+    /// Whether `principal` may know of the gateway.
+    pub(crate) fn admits(&self, principal: &Principal) -> bool {
+        self.0.load().admits(principal)
     }
 }
 
 impl Rules {
-    fn of(auth: &Auth) -> Self {
-        let token = |tokens: StaticTokens, token: &crate::config::Token| {
-            tokens.with_token(
-                token.secret.expose(),
-                Principal::new(Arc::clone(&token.name)),
-            )
-        };
+    fn admits(&self, principal: &Principal) -> bool {
+        let may = |resource: &Resource| resource.admits(principal.roles(), principal.teams());
+        self.resource.as_ref().is_none_or(may)
+    }
+}
+
+impl Issuers {
+    pub(crate) fn new(authority: Option<Arc<Authority>>, egress: Option<Egress>) -> Self {
         Self {
-            tokens: auth.tokens.iter().fold(StaticTokens::new(), token),
-            anonymous: auth.anonymous != Anonymous::Never,
+            authority,
+            egress,
+            keys: HashMap::new(),
         }
     }
+
+    /// The rules of `auth` for `resource`, or for what is not a gateway.
+    pub(crate) fn rules(
+        &mut self,
+        auth: &Auth,
+        resource: Option<&Resource>,
+        all: &[Resource],
+    ) -> Rules {
+        let mut chain = ChainVerifier::new().with(Arc::new(static_tokens(auth)));
+        let mut revocations = None;
+        if let Some(authority) = &self.authority {
+            chain = chain
+                .with(Arc::new(authority.server.verifier(resource)))
+                .with(Arc::new(authority.server.api_tokens().clone()));
+            revocations = Some(authority.server.revocations_known());
+        }
+        let meant: Vec<_> = match resource {
+            Some(resource) => vec![resource],
+            None => all.iter().collect(),
+        };
+        let audiences: Vec<_> = meant
+            .iter()
+            .flat_map(|resource| std::iter::once(&resource.uri).chain(&resource.aliases))
+            .map(ToString::to_string)
+            .collect();
+        if let Some(egress) = self.egress.clone() {
+            let issuers = auth.issuers.iter().filter_map(|issuer| {
+                let keys = self
+                    .keys
+                    .entry((issuer.issuer.clone(), issuer.jwks.clone()));
+                let keys = keys.or_insert_with(|| {
+                    remote_keys(&issuer.issuer, issuer.jwks.as_deref(), &egress)
+                });
+                external(issuer, keys.clone(), &audiences)
+            });
+            chain = chain.with(Arc::new(ExternalIssuers::new(issuers)));
+            if let Some(asked) = &auth.introspection
+                && let Some(introspection) = introspection(asked, egress, &audiences)
+            {
+                chain = chain.with(Arc::new(introspection));
+            }
+        }
+        let mut tokens = BearerVerifier::new(Arc::new(chain)).with_recheck(RECHECK);
+        if let Some(revocations) = revocations {
+            tokens = tokens.with_revocations(revocations);
+        }
+        Rules {
+            tokens,
+            anonymous: auth.anonymous != Anonymous::Never,
+            resource: resource.cloned(),
+        }
+    }
+}
+
+fn static_tokens(auth: &Auth) -> StaticTokens {
+    let token = |tokens: StaticTokens, token: &config::Token| {
+        let principal = Principal::new(Arc::clone(&token.name));
+        let teams = token.teams.iter().map(Arc::clone);
+        tokens.with_token(
+            token.secret.expose(),
+            teams.fold(principal, Principal::with_team),
+        )
+    };
+    auth.tokens.iter().fold(StaticTokens::new(), token)
+}
+
+/// The authority provider `issuer`, whose tokens are for one of `audiences` or what it says.
+fn external(issuer: &config::Issuer, keys: RemoteKeys, audiences: &[String]) -> Option<Issuer> {
+    let own = issuer.audience.as_ref().map(std::slice::from_ref);
+    let (first, others) = own.unwrap_or(audiences).split_first()?;
+    let mut expectation = Expectation::new(&issuer.issuer, first).with_required(["sub"]);
+    for audience in others {
+        expectation = expectation.with_audience(audience);
+    }
+    if !issuer.types.is_empty() {
+        expectation = expectation.with_types(&issuer.types);
+    }
+    if !issuer.algorithms.is_empty() {
+        expectation = expectation.with_algorithms(issuer.algorithms.iter().copied());
+    }
+    let mapped = Issuer::new(expectation, keys).with_mapping(issuer.claims.mapping());
+    let scopes = issuer.scopes.iter().map(String::as_str);
+    Some(scopes.fold(mapped, Issuer::with_required_scope))
+}
+
+fn introspection(
+    asked: &config::Introspection,
+    egress: Egress,
+    audiences: &[String],
+) -> Option<Introspection> {
+    let audience = asked.audience.as_ref().or_else(|| audiences.first())?;
+    let auth = ClientAuth::Basic {
+        client_id: asked.client_id.clone(),
+        secret: asked.client_secret.expose().to_owned(),
+    };
+    let introspection = Introspection::new(&asked.issuer, audience, &asked.url, egress)
+        .with_auth(auth)
+        .with_mapping(asked.claims.mapping());
+    let scopes = asked.scopes.iter().map(String::as_str);
+    Some(scopes.fold(introspection, Introspection::with_required_scope))
 }
 
 #[async_trait]
 impl AuthVerifier for Access {
     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
         let rules = self.0.load_full();
-        match rules.tokens.verify(request).await {
+        let verified = match rules.tokens.verify(request).await {
             // Whoever presents a token wants to be somebody, so a wrong one is an error still.
             Err(AuthError::MissingToken) if rules.anonymous => {
                 AllowAnonymous::new().verify(request).await
             }
             verified => verified,
-        }
+        };
+        verified.and_then(|principal| match rules.admits(&principal) {
+            true => Ok(principal),
+            false => Err(AuthError::InvalidToken),
+        })
     }
 }
+
+/// How long a token is believed whose keys may have been withdrawn.
+const RECHECK: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -68,14 +204,17 @@ mod tests {
     use super::*;
     use crate::config::{Secret, Token};
 
-    fn auth(token: &str, anonymous: Anonymous) -> Auth {
-        Auth {
+    fn rules(token: &str, anonymous: Anonymous) -> Rules {
+        let auth = Auth {
             tokens: vec![Token {
                 name: "alice".into(),
                 secret: Secret::new(token),
+                teams: Vec::new(),
             }],
             anonymous,
-        }
+            ..Auth::default()
+        };
+        Issuers::new(None, None).rules(&auth, None, &[])
     }
 
     async fn verify(access: &Access, token: Option<&str>) -> Result<String, String> {
@@ -92,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_token_does_not_make_anonymous() {
-        let access = Access::new(&auth("one", Anonymous::Local));
+        let access = Access::new(rules("one", Anonymous::Local));
         assert_eq!(verify(&access, Some("one")).await.as_deref(), Ok("alice"));
         assert_eq!(verify(&access, None).await.as_deref(), Ok("anonymous"));
         assert!(verify(&access, Some("two")).await.is_err());
@@ -100,8 +239,8 @@ mod tests {
 
     #[tokio::test]
     async fn rules_are_exchanged_as_a_whole() {
-        let access = Access::new(&auth("one", Anonymous::Local));
-        access.replace(&auth("two", Anonymous::Never));
+        let access = Access::new(rules("one", Anonymous::Local));
+        access.replace(rules("two", Anonymous::Never));
         assert_eq!(verify(&access, Some("two")).await.as_deref(), Ok("alice"));
         assert!(verify(&access, Some("one")).await.is_err());
         assert!(verify(&access, None).await.is_err());

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::authority::{FirstAccount, Foundation};
 use crate::config::{Anonymous, Auth, Config, Network};
 use crate::connect::Endpoint;
 use crate::output::say;
@@ -14,9 +15,13 @@ use crate::source::{Ready, Source, TOKEN_VARIABLE};
 /// # Errors
 ///
 /// When nobody reads it.
-pub(crate) fn show(ready: &Ready, address: SocketAddr, source: &Source) -> io::Result<()> {
+pub(crate) fn show(
+    ready: &Ready,
+    base: &str,
+    source: &Source,
+    foundation: &Foundation,
+) -> io::Result<()> {
     let config = &ready.config;
-    let base = base(&config.network, address);
     let mut lines = vec![
         format!("mcp-gateway {} is ready", env!("CARGO_PKG_VERSION")),
         String::new(),
@@ -27,8 +32,19 @@ pub(crate) fn show(ready: &Ready, address: SocketAddr, source: &Source) -> io::R
         lines.extend(gateways.map(|gateway| format!("            {base}/v1/mcp/{}", gateway.name)));
     }
     lines.push(format!("  servers   {}", servers(config)));
+    if let Some(place) = &foundation.place {
+        lines.push(format!("  state     {place}"));
+        lines.push(format!("  login     {base}/api/auth/account"));
+    }
+    if let Some(FirstAccount { name, password }) = &foundation.first_account {
+        let password = password.expose();
+        lines.push(format!(
+            "            as {name}, with the password {password}"
+        ));
+        lines.push("            (which is not shown again)".to_owned());
+    }
     match (ready.own_token, source.token_is_new) {
-        (true, true) => lines.extend(new_token(source, &base)),
+        (true, true) => lines.extend(new_token(source, base)),
         (true, false) => lines.push(format!("  token     the value of {TOKEN_VARIABLE}")),
         (false, _) => lines.push(format!("  callers   {}", callers(&config.auth))),
     }
@@ -111,7 +127,7 @@ fn program() -> String {
 }
 
 /// Where clients reach the gateway that listens at `address`.
-fn base(network: &Network, address: SocketAddr) -> String {
+pub(crate) fn base(network: &Network, address: SocketAddr) -> String {
     if let Some(url) = &network.public_url {
         return url.as_str().trim_end_matches('/').to_owned();
     }

@@ -6,14 +6,18 @@
 
 mod auth;
 mod gateway;
+mod issuer;
 mod limits;
 mod log;
+mod login;
 mod metrics;
 mod network;
+mod oauth;
 mod process;
 pub(crate) mod remote;
 mod secret;
 mod server;
+mod storage;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -24,14 +28,18 @@ use mcp_gateway_core::route::PrefixRouter;
 
 pub(crate) use self::auth::{Anonymous, Auth, Token, open_to_all};
 pub(crate) use self::gateway::Gateway;
+pub(crate) use self::issuer::{Introspection, Issuer};
 pub(crate) use self::limits::{EndpointLimits, ParkedLimits, SessionLimits};
 pub(crate) use self::log::{Log, LogFormat, directives};
+pub(crate) use self::login::{GitHub, Login, Provider};
 pub(crate) use self::metrics::Metrics;
 pub(crate) use self::network::{Network, listen_address, web_url};
+pub(crate) use self::oauth::OAuth;
 pub(crate) use self::process::Process;
 pub(crate) use self::remote::{Remote, header_value};
 pub(crate) use self::secret::{Secret, SessionKey};
 pub(crate) use self::server::{Builtin, Server, Transport, is_name_char};
+pub(crate) use self::storage::Storage;
 use crate::document::{Field, Nothing, Outside, Read, Report, instead, yaml};
 pub use crate::document::{Place, Problem, Problems, Severity};
 
@@ -46,6 +54,7 @@ pub struct Config {
     pub(crate) default_gateway: usize,
     pub(crate) limits: EndpointLimits,
     pub(crate) session_key: Option<SessionKey>,
+    pub(crate) store: Storage,
     pub(crate) metrics: Metrics,
     pub(crate) log: Log,
     pub(crate) shutdown_timeout: Duration,
@@ -118,6 +127,7 @@ impl Config {
             default_gateway: 0,
             limits: EndpointLimits::default(),
             session_key: None,
+            store: Storage::default(),
             metrics: Metrics::default(),
             log: Log::default(),
             shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
@@ -174,6 +184,7 @@ impl Read for Config {
             auth,
             limits,
             session_key: session_key.as_ref().and_then(Field::read),
+            store: table.get("store").unwrap_or_default(),
             metrics: table.get("metrics").unwrap_or_default(),
             log: table.get("log").unwrap_or_default(),
             shutdown_timeout: table
@@ -182,6 +193,11 @@ impl Read for Config {
         };
         if config.network.replica_url.is_some() && session_key.is_none() {
             field.problem("replicaUrl needs a sessionKey, which all replicas have in common");
+        }
+        if let Storage::Postgres(_) = config.store
+            && session_key.is_none()
+        {
+            field.problem("store.postgres needs a sessionKey, which all replicas have in common");
         }
         config.read_gateways(gateways.as_ref(), &names);
         config.check_prefixes(gateways.as_ref(), servers.as_ref().unwrap_or(field));

@@ -7,6 +7,7 @@
 //! | `/livez`, `/readyz`, `/healthz` | whether the process lives, and takes calls | everybody |
 //! | `/health/servers` | how each server is | callers |
 //! | `/internal/replica` | what is passed on between replicas | other replicas |
+//! | `/api/auth/…`, `/.well-known/…`, `/authorize`, `/token`, `/register` | what people and clients log in with | everybody |
 //! | `/metrics` | what Prometheus may know | callers, and who has the token for it |
 //!
 //! Below each gateway are `/sse` and `/messages`, for clients of revision 2024-11-05.
@@ -22,16 +23,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
+use axum::Router;
+use bytes::Bytes;
 use http::{Request, Response};
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_core::bridge::{Errands, Replica};
-use mcp_gateway_core::endpoint::Body;
+use mcp_gateway_core::endpoint::{Body, RequestError};
 use mcp_gateway_core::guard::Guard;
 use mcp_gateway_core::{BoxError, Gateway};
+use tower::ServiceExt as _;
 use tower_service::Service;
 
 pub(crate) use self::operations::Operations;
 use self::path::Path;
+use crate::access::Access;
 use crate::fleet::Member;
 
 /// What is served at the moment.
@@ -44,6 +49,10 @@ pub(crate) struct Site {
     pub(crate) guard: Guard,
     /// Who may see the metrics besides callers; `None` where they have an address of their own.
     pub(crate) metrics_tokens: Option<StaticTokens>,
+    /// Who may know of a gateway, where not everybody may.
+    pub(crate) restricted: HashMap<Arc<str>, Arc<Access>>,
+    /// What people and clients log in with.
+    pub(crate) router: Option<Router>,
 }
 
 /// Answers every request. Cheap to clone.
@@ -74,7 +83,7 @@ type Answer = Result<Response<Body>, Infallible>;
 
 impl<B> Service<Request<B>> for Front
 where
-    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -90,10 +99,25 @@ where
         let gateway = match path {
             Path::Default => site.gateways.get(&site.default),
             Path::Named(name) => site.gateways.get(name),
-            Path::Operation(_) => None,
+            Path::Authority | Path::Operation(_) => None,
         };
         if let Some(gateway) = gateway {
-            return gateway.clone().call(request);
+            return match site.restricted.get(path.gateway().unwrap_or(&site.default)) {
+                None => gateway.clone().call(request),
+                Some(access) => {
+                    let stage = Restricted {
+                        access: Arc::clone(access),
+                        operations: Arc::clone(&self.operations),
+                        site: Arc::clone(&site),
+                    };
+                    Box::pin(stage.call(gateway.clone(), request))
+                }
+            };
+        }
+        if let Some(router) = &site.router
+            && path == Path::Authority
+        {
+            return Box::pin(identify(router.clone(), site.guard.clone(), request));
         }
         if request.uri().path() == Replica::PATH
             && let Some(errands) = &self.errands
@@ -105,6 +129,49 @@ where
         let (parts, _) = request.into_parts();
         Box::pin(async move { Ok(operations.answer(&parts, operation, &site).await) })
     }
+}
+
+/// A gateway that not everybody may know of.
+struct Restricted {
+    access: Arc<Access>,
+    operations: Arc<Operations>,
+    site: Arc<Site>,
+}
+
+impl Restricted {
+    /// Lets `gateway` answer those who may know of it; to others there is nothing.
+    async fn call<B>(self, mut gateway: Gateway, request: Request<B>) -> Answer
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let (parts, body) = request.into_parts();
+        let caller = self.operations.caller(&parts, &self.site).await;
+        match caller {
+            Ok(principal) if !self.access.admits(&principal) => {
+                let nothing = Path::Default.to_operation();
+                Ok(self.operations.answer(&parts, nothing, &self.site).await)
+            }
+            _ => gateway.call(Request::from_parts(parts, body)).await,
+        }
+    }
+}
+
+/// Answers what people and clients log in with.
+async fn identify<B>(router: Router, guard: Guard, request: Request<B>) -> Answer
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let (parts, body) = request.into_parts();
+    // Pages of others may use some of it, and the router says which.
+    if let Err(error @ RequestError::Host { .. }) = guard.check(&parts) {
+        return Ok(operations::refusal(&error.into()));
+    }
+    let request = Request::from_parts(parts, axum::body::Body::new(body));
+    let Ok(response) = router.oneshot(request).await;
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await;
+    let body = bytes.map_or_else(|_| Body::empty(), Body::full);
+    Ok(Response::from_parts(parts, body))
 }
 
 /// Answers every request at an address that is for metrics alone. Cheap to clone.

@@ -12,6 +12,7 @@
 //! The library is for the program and for what tests it; other programs should not depend on it.
 
 mod access;
+mod authority;
 mod banner;
 pub mod cli;
 mod client;
@@ -26,6 +27,7 @@ mod fleet;
 mod front;
 mod import;
 mod logging;
+mod login;
 mod metrics;
 mod output;
 mod platform;
@@ -33,4 +35,5 @@ mod routing;
 mod serve;
 mod signals;
 mod source;
+mod vault;
 mod watch;

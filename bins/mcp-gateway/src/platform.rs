@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use http::HeaderName;
 use mcp_gateway_auth::StaticTokens;
-use mcp_gateway_core::auth::Principal;
+use mcp_gateway_auth::server::Resource;
+use mcp_gateway_core::auth::{Principal, ProtectedResource};
 use mcp_gateway_core::bridge::{Errands, Parking, Replica};
 use mcp_gateway_core::dispatch::Identity;
 use mcp_gateway_core::guard::Guard;
@@ -15,7 +16,8 @@ use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::ServerPool;
 use mcp_gateway_core::{Drain, Gateway, Sealer};
 
-use crate::access::Access;
+use crate::access::{Access, Issuers};
+use crate::authority::{Authority, Foundation, resources};
 use crate::config::{self, Config, Metrics as Published, Network, ParkedLimits, SessionLimits};
 use crate::credentials::Credentials;
 use crate::fleet::{Fleet, Web};
@@ -26,7 +28,10 @@ use crate::routing::Routing;
 /// Everything that runs.
 #[derive(Debug)]
 pub(crate) struct Platform {
+    /// Who may ask about the gateway itself.
     access: Arc<Access>,
+    issuers: Issuers,
+    authority: Option<Arc<Authority>>,
     credentials: Arc<Credentials>,
     fleet: Fleet,
     gateways: Vec<Running>,
@@ -39,6 +44,7 @@ pub(crate) struct Platform {
 #[derive(Debug)]
 struct Running {
     traits: Traits,
+    access: Arc<Access>,
     routing: Arc<Routing>,
     gateway: Gateway,
 }
@@ -53,6 +59,7 @@ struct Traits {
     max_body: Option<usize>,
     hosts: Vec<String>,
     origins: Vec<String>,
+    protected: Option<ProtectedResource>,
 }
 
 impl Platform {
@@ -61,10 +68,15 @@ impl Platform {
     /// # Errors
     ///
     /// When the system lacks something that is needed.
-    pub(crate) fn new(config: &Config, secrets: &[String]) -> anyhow::Result<Self> {
-        let sealer = match &config.session_key {
-            Some(key) => Sealer::new(key.bytes()),
-            None => Sealer::random(),
+    pub(crate) fn new(
+        config: &Config,
+        secrets: &[String],
+        foundation: &Foundation,
+    ) -> anyhow::Result<Self> {
+        let sealer = match (&config.session_key, &foundation.key) {
+            (Some(key), _) => Sealer::new(key.bytes()),
+            (None, Some(key)) => Sealer::new(key),
+            (None, None) => Sealer::random(),
         };
         let sealer = Arc::new(sealer.context("sessions cannot be sealed")?);
         let web = Web::default();
@@ -78,7 +90,9 @@ impl Platform {
             parking = parking.with_replica(replica.clone());
             errands = Some(Errands::new(replica, parking.clone(), sessions.clone()));
         }
-        let access = Access::new(&config.auth);
+        let authority = foundation.authority.clone();
+        let mut issuers = Issuers::new(authority.clone(), foundation.egress.clone());
+        let access = Access::new(issuers.rules(&config.auth, None, &[]));
         let mut platform = Self {
             operations: Arc::new(Operations {
                 access: Arc::clone(&access),
@@ -88,6 +102,8 @@ impl Platform {
             }),
             errands,
             access,
+            issuers,
+            authority,
             credentials: Arc::default(),
             fleet: Fleet::new(web, parking),
             gateways: Vec::new(),
@@ -121,9 +137,13 @@ impl Platform {
         // know them, and old ones go after those that knew them.
         self.credentials.replace(&config.servers);
         self.fleet.begin(&change);
+        let resources = self.apply_authority(config);
         let mut gateways = Vec::new();
         for (definition, router) in routers {
-            let traits = Traits::of(definition, config);
+            let resource = resources.iter().find(|known| known.name == definition.name);
+            let traits =
+                Traits::of(definition, config).protected(self.authority.as_deref(), resource);
+            let rules = self.issuers.rules(&config.auth, resource, &resources);
             let same = self
                 .gateways
                 .iter()
@@ -132,19 +152,34 @@ impl Platform {
                 Some(at) => {
                     let running = self.gateways.swap_remove(at);
                     running.routing.replace(router, description.is_some());
+                    running.access.replace(rules);
                     running
                 }
-                None => self.start(traits, Routing::new(router)),
+                None => self.start(traits, Access::new(rules), Routing::new(router)),
             });
         }
         self.gateways = gateways;
-        self.access.replace(&config.auth);
+        self.access
+            .replace(self.issuers.rules(&config.auth, None, &resources));
         self.site.store(Arc::new(self.site(config)));
         self.fleet.finish(change);
         Ok(description)
     }
 
-    fn start(&self, traits: Traits, routing: Arc<Routing>) -> Running {
+    /// Tells the authorization server what there is, and returns what tokens may be for.
+    fn apply_authority(&self, config: &Config) -> Vec<Resource> {
+        let base = match &self.authority {
+            Some(authority) => Some(authority.base().clone()),
+            None => config.network.public_url.clone(),
+        };
+        if let (Some(authority), Some(oauth)) = (&self.authority, &config.auth.oauth) {
+            authority.apply(config, oauth);
+        }
+        base.map(|base| resources(config, &base))
+            .unwrap_or_default()
+    }
+
+    fn start(&self, traits: Traits, access: Arc<Access>, routing: Arc<Routing>) -> Running {
         let Operations {
             drain,
             metrics,
@@ -156,7 +191,7 @@ impl Platform {
             identity = identity.with_instructions(Arc::clone(instructions));
         }
         let mut builder = Gateway::builder(
-            Arc::clone(&self.access) as _,
+            Arc::clone(&access) as _,
             Arc::clone(&routing) as _,
             Arc::clone(&self.credentials) as _,
             self.fleet.pool().clone(),
@@ -174,9 +209,13 @@ impl Platform {
         if let Some(entries) = traits.page_size {
             builder = builder.with_page_size(entries);
         }
+        if let Some(protected) = &traits.protected {
+            builder = builder.with_protected_resource(protected.clone());
+        }
         Running {
             gateway: builder.build(),
             traits,
+            access,
             routing,
         }
     }
@@ -194,7 +233,26 @@ impl Platform {
             members: self.fleet.members().to_vec(),
             guard: guard(&hosts(&config.network), &config.network.origins),
             metrics_tokens: metrics_tokens(&config.metrics),
+            restricted: self.restricted(config),
+            router: self
+                .authority
+                .as_ref()
+                .map(|authority| authority.router.clone()),
         }
+    }
+
+    /// Who may know of the gateways that not everybody may know of.
+    fn restricted(&self, config: &Config) -> HashMap<Arc<str>, Arc<Access>> {
+        let gateways = config
+            .gateways
+            .iter()
+            .filter(|gateway| gateway.teams.is_some());
+        let running = gateways.filter_map(|gateway| {
+            let mut running = self.gateways.iter();
+            let found = running.find(|running| running.traits.name == gateway.name)?;
+            Some((Arc::clone(&gateway.name), Arc::clone(&found.access)))
+        });
+        running.collect()
     }
 
     pub(crate) fn front(&self) -> Front {
@@ -248,7 +306,15 @@ impl Traits {
             max_body: config.limits.max_body,
             hosts: hosts(&config.network),
             origins: config.network.origins.clone(),
+            protected: None,
         }
+    }
+
+    /// What clients of `resource` are told that have no token.
+    fn protected(mut self, authority: Option<&Authority>, resource: Option<&Resource>) -> Self {
+        let both = authority.zip(resource);
+        self.protected = both.map(|(authority, resource)| authority.protected(resource));
+        self
     }
 
     fn guard(&self) -> Guard {
@@ -294,7 +360,7 @@ mod tests {
     #[tokio::test]
     async fn a_gateway_stays_when_only_its_servers_change() {
         let before = config("servers: [{ name: a, builtin: demo }]");
-        let mut platform = Platform::new(&before, &[]).unwrap();
+        let mut platform = Platform::new(&before, &[], &Foundation::default()).unwrap();
         let routing = Arc::clone(&platform.gateways[0].routing);
         assert_eq!(&*platform.site.load().default, "default");
 
@@ -314,8 +380,12 @@ mod tests {
 
     #[tokio::test]
     async fn gateways_come_and_go() {
-        let mut platform =
-            Platform::new(&config("gateways: [{ name: a }, { name: b }]"), &[]).unwrap();
+        let mut platform = Platform::new(
+            &config("gateways: [{ name: a }, { name: b }]"),
+            &[],
+            &Foundation::default(),
+        )
+        .unwrap();
         let next = config("gateways: [{ name: c }, { name: b }]\ndefaultGateway: b");
         platform.apply(&next, &[]).unwrap();
         let site = platform.site.load();

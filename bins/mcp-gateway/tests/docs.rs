@@ -25,7 +25,11 @@ const SOON: Duration = Duration::from_secs(60);
 const DOCUMENTS: [&str; 3] = ["README.md", "docs/configuration.md", "docs/performance.md"];
 
 /// Commands that take too long to be run along the way; the first is what runs this.
-const LONG: [&str; 2] = ["tests/run", "bins/mcp-bench/measure"];
+const LONG: [&str; 3] = [
+    "tests/run",
+    "bins/mcp-bench/measure",
+    "bins/mcp-bench/measure-parked",
+];
 
 /// The name for a file with the example, if it is the configuration of a gateway.
 fn configuration(example: &Example) -> Option<&'static str> {

@@ -10,7 +10,7 @@ use super::access_token::Subject;
 use super::client::{Client, ClientAuthentication, ClientKeys};
 use super::error::OAuthError;
 use super::form::Form;
-use super::token::{TokenResponse, wanted_scopes};
+use super::token::TokenResponse;
 use crate::clock::moment;
 use crate::egress::Egress;
 use crate::jwks::{KeySet, RemoteKeys};
@@ -273,13 +273,10 @@ impl AuthorizationServer {
             .transpose();
         let asserted =
             asserted.map_err(|error| OAuthError::InvalidScope(error.to_string().into()))?;
-        let mut scopes = match asserted {
+        let scopes = match asserted {
             Some(asserted) => allowed.intersection(&asserted),
             None => allowed,
         };
-        if let Some(wanted) = wanted_scopes(form)? {
-            scopes = scopes.intersection(&wanted);
-        }
         match scopes.is_empty() {
             true => Err(OAuthError::InvalidScope(
                 "none of the scopes can be granted".into(),

@@ -5,6 +5,7 @@ use mcp_gateway_core::store::Store;
 use url::Url;
 
 use super::access_token::AccessTokens;
+use super::api_tokens::ApiTokens;
 use super::assertions::{AssertionIssuer, ClientKeySets};
 use super::clients::Clients;
 use super::consents::Consents;
@@ -120,49 +121,32 @@ impl AuthorizationServerBuilder {
     /// The server.
     #[must_use]
     pub fn build(self) -> AuthorizationServer {
-        let Self {
-            store,
-            keyring,
-            clock,
-            lifetimes,
-            ..
-        } = self;
+        let lifetime = self.lifetimes.access_token.as_secs();
         let issuer: Arc<str> = self.base.origin().ascii_serialization().into();
-        let lifetime = lifetimes.access_token.as_secs();
-        let revocations = RevocationLog::new(Arc::clone(&store), clock.clone(), lifetime);
-        let unused = lifetimes.unused_client.as_secs();
-        let clients = Clients::new(
-            Arc::clone(&store),
-            revocations.clone(),
-            clock.clone(),
-            unused,
-        );
-        let documents = self.egress.clone().filter(|_| self.has_documents);
-        let policy = KeyPolicy {
-            algorithm: self.algorithm,
-            lifetime: lifetimes.signing_key.as_secs(),
-            tokens: lifetime,
-        };
-        let keys = Keys::new(Arc::clone(&store), keyring.clone(), clock.clone(), policy);
+        let store = || Arc::clone(&self.store);
+        let revocations = RevocationLog::new(store(), self.clock.clone(), lifetime);
+        let keys = self.keys();
         AuthorizationServer(Arc::new(Inner {
-            people: self.people,
             resources: ArcSwap::default(),
-            clients: match documents {
-                Some(egress) => clients.with_documents(MetadataDocuments::new(egress)),
-                None => clients,
-            },
+            clients: self.clients(&revocations),
             grants: Grants::new(
-                Arc::clone(&store),
+                store(),
                 revocations.clone(),
-                keyring.clone(),
-                clock.clone(),
-                lifetimes,
+                self.keyring.clone(),
+                self.clock.clone(),
+                self.lifetimes,
             ),
-            consents: Consents::new(Arc::clone(&store)),
+            consents: Consents::new(store()),
+            api_tokens: ApiTokens::new(
+                store(),
+                revocations.clone(),
+                Arc::clone(&self.people),
+                self.clock.clone(),
+            ),
             access_tokens: AccessTokens {
                 issuer: issuer.to_string(),
                 keys: keys.clone(),
-                clock: clock.clone(),
+                clock: self.clock.clone(),
                 lifetime,
             },
             keys,
@@ -173,10 +157,31 @@ impl AuthorizationServerBuilder {
             client_keys: ClientKeySets::new(self.egress),
             base: self.base,
             issuer,
-            store,
-            keyring,
-            clock,
-            lifetimes,
+            people: self.people,
+            store: self.store,
+            keyring: self.keyring,
+            clock: self.clock,
+            lifetimes: self.lifetimes,
         }))
+    }
+
+    fn keys(&self) -> Keys {
+        let policy = KeyPolicy {
+            algorithm: self.algorithm,
+            lifetime: self.lifetimes.signing_key.as_secs(),
+            tokens: self.lifetimes.access_token.as_secs(),
+        };
+        let store = Arc::clone(&self.store);
+        Keys::new(store, self.keyring.clone(), self.clock.clone(), policy)
+    }
+
+    fn clients(&self, revocations: &RevocationLog) -> Clients {
+        let store = Arc::clone(&self.store);
+        let unused = self.lifetimes.unused_client.as_secs();
+        let clients = Clients::new(store, revocations.clone(), self.clock.clone(), unused);
+        match self.egress.clone().filter(|_| self.has_documents) {
+            Some(egress) => clients.with_documents(MetadataDocuments::new(egress)),
+            None => clients,
+        }
     }
 }

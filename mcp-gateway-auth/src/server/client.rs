@@ -199,8 +199,9 @@ impl Client {
 
     /// A digest of what a person agrees to, and has to be asked about again when it changes.
     pub(super) fn fingerprint(&self) -> SecretHash {
-        let uris: Vec<_> = self.redirect_uris.iter().map(RedirectUri::as_str).collect();
-        SecretHash::of(&serde_json::json!([self.id, self.name, uris]).to_string())
+        let uris = self.redirect_uris.iter().map(RedirectUri::as_str);
+        let parts: Vec<_> = [&*self.id, &*self.name].into_iter().chain(uris).collect();
+        SecretHash::of(&parts.join("\n"))
     }
 }
 
@@ -224,6 +225,15 @@ impl fmt::Debug for ClientAuthentication {
 }
 
 impl ClientAuthentication {
+    /// By `secret`, 128 random bits or more.
+    #[must_use]
+    pub fn secret(secret: &str) -> Self {
+        Self::Secret {
+            hash: SecretHash::of(secret),
+            in_body: false,
+        }
+    }
+
     /// Its name on the wire.
     pub(super) fn method(&self) -> &'static str {
         match self {

@@ -1,14 +1,13 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::AuthorizationServer;
 use super::client::GrantType;
 use super::resource::{OFFLINE_ACCESS, Resource};
 use super::settings::Registration;
-use crate::jwt::Algorithm;
 
 /// `GET /.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`
 ///
@@ -32,14 +31,14 @@ pub(super) async fn default_resource(State(server): State<AuthorizationServer>) 
 pub(super) async fn resource(
     State(server): State<AuthorizationServer>,
     Path(path): Path<String>,
+    headers: HeaderMap,
 ) -> Response {
-    // What the client used is what it has to find in the document.
-    let uri = server.url(&format!("/{path}"));
     let resources = server.resources();
-    match resources.find(&uri) {
-        Some(resource) => document(server.resource_metadata(resource, &uri)),
-        None => nothing(),
-    }
+    let found = server.called(&path, &headers).into_iter().find_map(|uri| {
+        let resource = resources.known_as(&uri)?;
+        Some(server.resource_metadata(resource, &uri))
+    });
+    found.map_or_else(nothing, document)
 }
 
 /// `GET /jwks`
@@ -80,8 +79,6 @@ impl AuthorizationServer {
             "client_secret_post",
             "private_key_jwt",
         ];
-        // Those of all expectations of assertions.
-        let algorithms = Algorithm::ALL.map(Algorithm::name);
         let mut metadata = json!({
             "issuer": self.issuer(),
             "authorization_endpoint": self.url("/api/auth/oauth2/authorize"),
@@ -95,11 +92,11 @@ impl AuthorizationServer {
             "scopes_supported": scopes,
             "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": all,
-            "token_endpoint_auth_signing_alg_values_supported": algorithms,
+            "token_endpoint_auth_signing_alg_values_supported": SIGNING_ALGORITHMS,
             "introspection_endpoint_auth_methods_supported": with_secret,
-            "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+            "introspection_endpoint_auth_signing_alg_values_supported": SIGNING_ALGORITHMS,
             "revocation_endpoint_auth_methods_supported": all,
-            "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+            "revocation_endpoint_auth_signing_alg_values_supported": SIGNING_ALGORITHMS,
             "authorization_response_iss_parameter_supported": true,
             "client_id_metadata_document_supported": self.clients().has_documents(),
         });
@@ -110,6 +107,22 @@ impl AuthorizationServer {
             metadata["authorization_grant_profiles_supported"] = json!([ID_JAG]);
         }
         metadata
+    }
+
+    /// The URLs that a client may have used for the resource at `path`: what it has used is what it
+    /// has to find in the document.
+    ///
+    /// The header says by which of our names it knows us; a name that is not ours finds nothing.
+    fn called(&self, path: &str, headers: &HeaderMap) -> Vec<String> {
+        let host = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let scheme = self.base().scheme();
+        let called = host.map(|host| format!("{scheme}://{host}/{path}"));
+        called
+            .into_iter()
+            .chain([self.url(&format!("/{path}"))])
+            .collect()
     }
 
     /// What clients may know about `resource`, which they know as `uri`.
@@ -138,5 +151,7 @@ fn nothing() -> Response {
     let body = json!({ "error": "not_found", "error_description": "there is no such resource" });
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }
+
+const SIGNING_ALGORITHMS: [&str; 4] = ["ES256", "RS256", "EdDSA", "PS256"];
 
 const ID_JAG: &str = "urn:ietf:params:oauth:grant-profile:id-jag";

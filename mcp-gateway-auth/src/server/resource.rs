@@ -101,6 +101,13 @@ impl Resources {
         found.or(default)
     }
 
+    /// The resource that is known as exactly `uri`, with or without a slash at the end.
+    pub(super) fn known_as(&self, uri: &str) -> Option<&Resource> {
+        let wanted = uri.trim_end_matches('/');
+        let mut known = self.0.iter();
+        known.find(|resource| resource.uris().any(|uri| without_slash(uri) == wanted))
+    }
+
     /// The one that is meant when a client does not say.
     pub(super) fn default_one(&self) -> Option<&Resource> {
         self.0.first()

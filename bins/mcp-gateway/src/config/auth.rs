@@ -1,14 +1,26 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Network, Secret};
+use ipnet::IpNet;
+
+use super::oauth::networks;
+use super::{Introspection, Issuer, Login, Network, OAuth, Secret};
 use crate::document::{Field, Read};
 
 /// Who may call.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Auth {
     pub(crate) tokens: Vec<Token>,
     pub(crate) anonymous: Anonymous,
+    /// The authorization server, if there is one.
+    pub(crate) oauth: Option<OAuth>,
+    pub(crate) login: Login,
+    pub(crate) issuers: Vec<Issuer>,
+    pub(crate) introspection: Option<Introspection>,
+    /// Addresses that are not public, and that may be reached all the same.
+    pub(crate) allowed_networks: Vec<IpNet>,
+    /// The proxies that are believed when they say where a request has come from.
+    pub(crate) trusted_proxies: Vec<IpNet>,
 }
 
 /// Whether those may call who present nothing.
@@ -28,12 +40,18 @@ pub(crate) struct Token {
     /// Who it was given to.
     pub(crate) name: Arc<str>,
     pub(crate) secret: Secret,
+    /// The teams whose gateways may be called with it.
+    pub(crate) teams: Vec<Arc<str>>,
 }
 
 impl Auth {
     /// Whether nothing is said about who may call.
     pub(crate) fn is_empty(&self) -> bool {
-        self.tokens.is_empty() && self.anonymous == Anonymous::Never
+        self.tokens.is_empty()
+            && self.anonymous == Anonymous::Never
+            && self.oauth.is_none()
+            && self.issuers.is_empty()
+            && self.introspection.is_none()
     }
 
     /// Notes a gateway that everybody could call by accident.
@@ -69,15 +87,25 @@ impl Read for Auth {
         }
         let local = table.get("anonymous").unwrap_or(false);
         let everywhere = table.get("insecureAnonymous").unwrap_or(false);
-        table.finish();
-        Some(Self {
+        let login = table.field("login");
+        let oauth: Option<OAuth> = table.get("oauth");
+        let auth = Self {
             tokens,
+            // People log in to let clients in.
+            oauth: oauth.or_else(|| login.as_ref().map(|_| OAuth::default())),
+            login: login.as_ref().and_then(Field::read).unwrap_or_default(),
+            issuers: table.get("issuers").unwrap_or_default(),
+            introspection: table.get("introspection"),
+            allowed_networks: networks(table.get("allowedNetworks")),
+            trusted_proxies: networks(table.get("trustedProxies")),
             anonymous: match (everywhere, local) {
                 (true, _) => Anonymous::Everywhere,
                 (false, true) => Anonymous::Local,
                 (false, false) => Anonymous::Never,
             },
-        })
+        };
+        table.finish();
+        Some(auth)
     }
 }
 
@@ -100,10 +128,12 @@ impl Read for Token {
         let mut table = field.table()?;
         let name = table.required("name", principal);
         let secret = table.required("token", token);
+        let teams = table.get("teams").unwrap_or_default();
         table.finish();
         Some(Self {
             name: name?,
             secret: secret?,
+            teams,
         })
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Gateway {
     pub(crate) forward_headers: Vec<HeaderName>,
     pub(crate) page_size: Option<usize>,
     pub(crate) instructions: Option<Arc<str>>,
+    /// The teams that may know of it; everybody may if `None`.
+    pub(crate) teams: Option<Vec<Arc<str>>>,
 }
 
 impl Gateway {
@@ -33,6 +35,7 @@ impl Gateway {
             forward_headers: Vec::new(),
             page_size: None,
             instructions: None,
+            teams: None,
         }
     }
 
@@ -53,6 +56,7 @@ impl Gateway {
                 .unwrap_or_default(),
             page_size: table.get("pageSize").map(|Count(count)| count),
             instructions: table.get("instructions"),
+            teams: table.get("teams"),
         };
         table.finish();
         Some(gateway)

@@ -128,7 +128,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[]", "1:1: expected a map, not a list"),
     (
         "x: 1",
-        "1:1: \"x\" is not a key here; there are: listen, publicUrl, hosts, origins, replicaUrl, servers, gateways, defaultGateway, auth, limits, sessionKey, metrics, log, shutdownTimeout",
+        "1:1: \"x\" is not a key here; there are: listen, publicUrl, hosts, origins, replicaUrl, servers, gateways, defaultGateway, auth, limits, sessionKey, store, metrics, log, shutdownTimeout",
     ),
     (
         "replicaUrl: http://10.0.0.7:8080",

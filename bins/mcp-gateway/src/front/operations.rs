@@ -3,7 +3,7 @@ use std::sync::Arc;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
-use mcp_gateway_core::auth::AuthVerifier;
+use mcp_gateway_core::auth::{AuthVerifier, Principal};
 use mcp_gateway_core::endpoint::Body;
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::{Drain, Error, Problem};
@@ -87,9 +87,14 @@ impl Operations {
     }
 
     async fn check_caller(&self, request: &Parts, site: &Site) -> Result<(), Error> {
-        site.guard.check(request)?;
-        self.access.verify(request).await?;
+        self.caller(request, site).await?;
         Ok(())
+    }
+
+    /// Who has sent `request`.
+    pub(super) async fn caller(&self, request: &Parts, site: &Site) -> Result<Principal, Error> {
+        site.guard.check(request)?;
+        Ok(self.access.verify(request).await?)
     }
 }
 
@@ -132,7 +137,7 @@ fn method_not_allowed() -> Response<Body> {
 }
 
 /// What is answered to somebody who may not see what is there.
-fn refusal(error: &Error) -> Response<Body> {
+pub(super) fn refusal(error: &Error) -> Response<Body> {
     let problem = Problem::from(error);
     let body = json!({
         "error": { "reason": problem.reason, "message": &*problem.error.message },
@@ -183,7 +188,8 @@ mod tests {
     use tower_service::Service as _;
 
     use super::*;
-    use crate::config::{Anonymous, Auth, Secret, Token};
+    use crate::access::Issuers;
+    use crate::config::{Auth, Secret, Token};
     use crate::front::{Front, MetricsFront};
 
     const CALLER: &str = "Bearer token-of-alice";
@@ -200,12 +206,13 @@ mod tests {
             tokens: vec![Token {
                 name: "alice".into(),
                 secret: Secret::new("token-of-alice"),
+                teams: Vec::new(),
             }],
-            anonymous: Anonymous::Never,
+            ..Auth::default()
         };
         let drain = Drain::new();
         let operations = Arc::new(Operations {
-            access: Access::new(&auth),
+            access: Access::new(Issuers::new(None, None).rules(&auth, None, &[])),
             drain: drain.clone(),
             metrics: Metrics::new(),
             sessions: Sessions::new(Arc::new(Sealer::random().unwrap())),

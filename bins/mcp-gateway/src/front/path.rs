@@ -3,6 +3,8 @@
 pub(super) enum Path<'a> {
     /// The default gateway.
     Default,
+    /// What people and clients log in with.
+    Authority,
     /// The gateway of that name.
     Named(&'a str),
     /// Something about the gateway itself.
@@ -36,15 +38,24 @@ impl<'a> Path<'a> {
             Some(below) if is_endpoint(below) => Self::Default,
             _ => match versioned.and_then(named) {
                 Some(name) => Self::Named(name),
+                None if is_authority(path) => Self::Authority,
                 None => Self::Operation(Operation::of(path)),
             },
+        }
+    }
+
+    /// The name of the gateway, if the path has one.
+    pub(super) fn gateway(self) -> Option<&'a str> {
+        match self {
+            Self::Named(name) => Some(name),
+            Self::Default | Self::Authority | Self::Operation(_) => None,
         }
     }
 
     /// What is answered if no gateway is there.
     pub(super) fn to_operation(self) -> Operation {
         match self {
-            Self::Default | Self::Named(_) => Operation::Nothing,
+            Self::Default | Self::Authority | Self::Named(_) => Operation::Nothing,
             Self::Operation(operation) => operation,
         }
     }
@@ -60,6 +71,14 @@ impl Operation {
             _ => Self::Nothing,
         }
     }
+}
+
+/// Whether `path` is one that people and clients log in with.
+fn is_authority(path: &str) -> bool {
+    matches!(path, "/authorize" | "/register" | "/token")
+        || path.starts_with("/api/auth/")
+        || path.starts_with("/.well-known/oauth-")
+        || path.starts_with("/.well-known/openid-configuration")
 }
 
 /// The name in `below`, which comes after the path of all gateways.
@@ -100,6 +119,10 @@ mod tests {
             ("/mcpx", nothing),
             ("/", nothing),
             ("", nothing),
+            ("/authorize", Path::Authority),
+            ("/api/auth/login", Path::Authority),
+            ("/.well-known/oauth-protected-resource/mcp", Path::Authority),
+            ("/authorize/x", nothing),
             ("/livez", Path::Operation(Operation::Health(Health::Live))),
             ("/healthz", Path::Operation(Operation::Health(Health::Live))),
             ("/readyz", Path::Operation(Operation::Health(Health::Ready))),

@@ -19,6 +19,9 @@ use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 /// Where the program is.
+/// Where gateways keep their state that are not told where.
+const DATA: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
+
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
 
 /// How long a busy machine may take for what takes no time.
@@ -274,6 +277,7 @@ fn command(args: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command
         .args(args)
+        .env("MCP_GATEWAY_DATA", DATA)
         .env_remove("MCP_GATEWAY_TOKEN")
         .env_remove("MCP_GATEWAY_LOG");
     command

@@ -1,0 +1,266 @@
+//! Who people are, and which clients they let in: the authorization server of the gateway.
+
+use std::future::{Future, pending};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use ipnet::IpNet;
+use mcp_gateway_auth::egress::{Egress, EgressPolicy};
+use mcp_gateway_auth::jwks::RemoteKeys;
+use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, Lifetimes, Resource};
+use mcp_gateway_auth::users::Users;
+use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
+use mcp_gateway_core::auth::ProtectedResource;
+use secrecy::zeroize::Zeroizing;
+use url::Url;
+
+use crate::config::{self, Config, OAuth};
+use crate::vault::Vault;
+
+/// What a gateway stands on before it knows its servers.
+#[derive(Debug, Default)]
+pub(crate) struct Foundation {
+    pub(crate) authority: Option<Arc<Authority>>,
+    pub(crate) egress: Option<Egress>,
+    /// What sessions are sealed with, if there is a place for it.
+    pub(crate) key: Option<Zeroizing<[u8; 32]>>,
+    pub(crate) first_account: Option<FirstAccount>,
+    /// Where state is kept, for people to read.
+    pub(crate) place: Option<String>,
+}
+
+impl Foundation {
+    /// What `config` needs, for clients that reach the gateway at `base`.
+    ///
+    /// # Errors
+    ///
+    /// When state cannot be opened, or the system lacks something that is needed.
+    pub(crate) async fn lay(config: &Config, base: &str) -> anyhow::Result<Self> {
+        let auth = &config.auth;
+        let mut foundation = Self::default();
+        if auth.oauth.is_some() || !auth.issuers.is_empty() || auth.introspection.is_some() {
+            foundation.egress = Some(egress(&auth.allowed_networks)?);
+        }
+        let (Some(oauth), Some(egress)) = (&auth.oauth, &foundation.egress) else {
+            return Ok(foundation);
+        };
+        let base = Url::parse(base).context("the URL of the gateway cannot be used")?;
+        let vault = Vault::open(&config.store, config.session_key.as_ref()).await?;
+        let (authority, first) = Authority::open(config, oauth, &base, &vault, egress).await?;
+        foundation.authority = Some(Arc::new(authority));
+        foundation.first_account = first;
+        foundation.key = Some(vault.key);
+        foundation.place = Some(vault.place);
+        Ok(foundation)
+    }
+}
+
+impl Foundation {
+    /// Does what has to be done every now and then, for as long as it is polled.
+    pub(crate) fn maintain(&self) -> impl Future<Output = ()> + use<> {
+        let authority = self.authority.clone();
+        async move {
+            match authority {
+                Some(authority) => authority.server.maintain().await,
+                None => pending().await,
+            }
+        }
+    }
+}
+
+/// The authorization server, and all that belongs to it.
+#[derive(Debug)]
+pub(crate) struct Authority {
+    pub(crate) server: AuthorizationServer,
+    pub(crate) router: Router,
+    base: Url,
+}
+
+/// An account that was made because there was none.
+#[derive(Debug)]
+pub(crate) struct FirstAccount {
+    pub(crate) name: &'static str,
+    pub(crate) password: Secret,
+}
+
+impl Authority {
+    /// What `config` describes, which clients reach at `base`.
+    ///
+    /// # Errors
+    ///
+    /// When the state cannot be read, or the system lacks something that is needed.
+    async fn open(
+        config: &Config,
+        oauth: &OAuth,
+        base: &Url,
+        vault: &Vault,
+        egress: &Egress,
+    ) -> anyhow::Result<(Self, Option<FirstAccount>)> {
+        let keyring = Keyring::new(&vault.key).context("the key cannot be used")?;
+        let users = Users::new(Arc::clone(&vault.store), Clock::system());
+        let first = match config.auth.login.has_accounts() {
+            true => first_account(&users).await?,
+            false => None,
+        };
+        let login = crate::login::login(&config.auth.login, users, keyring.clone(), base, egress)?;
+        let mut builder = AuthorizationServer::builder(
+            base.clone(),
+            Arc::clone(&vault.store),
+            keyring,
+            Arc::new(login.clone()),
+        )
+        .with_egress(egress.clone())
+        .with_lifetimes(lifetimes(oauth))
+        .with_trusted_proxies(TrustedProxies::new(
+            config.auth.trusted_proxies.iter().copied(),
+        ));
+        if oauth.documents {
+            builder = builder.with_metadata_documents(egress.clone());
+        }
+        for known in &oauth.assertion_issuers {
+            let keys = remote_keys(&known.issuer, known.jwks.as_deref(), egress);
+            builder = builder.with_assertion_issuer(AssertionIssuer::new(&known.issuer, keys));
+        }
+        let server = builder.build();
+        let proxies = TrustedProxies::new(config.auth.trusted_proxies.iter().copied());
+        let login = login
+            .with_trusted_proxies(proxies)
+            .with_clients(Arc::new(server.clone()));
+        let router = server.router().merge(login.router());
+        let authority = Self {
+            server,
+            router,
+            base: base.clone(),
+        };
+        authority.apply(config, oauth);
+        Ok((authority, first))
+    }
+
+    /// Becomes what `config` describes, in so far as that can be while it runs.
+    pub(crate) fn apply(&self, config: &Config, oauth: &OAuth) {
+        self.server.set_resources(resources(config, &self.base));
+        self.server.set_clients(oauth.clients.iter().cloned());
+        self.server.set_registration(oauth.registration.allowed());
+    }
+
+    /// Where clients reach it.
+    pub(crate) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// What clients of `resource` are told that have no token.
+    pub(crate) fn protected(&self, resource: &Resource) -> ProtectedResource {
+        let path = resource.uri.path();
+        let host = self.base.origin().ascii_serialization();
+        let url = format!("{host}/.well-known/oauth-protected-resource{path}");
+        let scope = resource.scopes.first().map(|(name, _)| Arc::clone(name));
+        let protected = ProtectedResource::new(url);
+        match scope {
+            Some(scope) => protected.with_scope(scope),
+            None => protected,
+        }
+    }
+}
+
+/// What tokens can be for, the default gateway first.
+pub(crate) fn resources(config: &Config, base: &Url) -> Vec<Resource> {
+    let mut resources: Vec<_> = config
+        .gateways
+        .iter()
+        .enumerate()
+        .filter_map(|(at, gateway)| resource(gateway, at == config.default_gateway, base))
+        .collect();
+    if config.default_gateway < resources.len() {
+        resources[..=config.default_gateway].rotate_right(1);
+    }
+    resources
+}
+
+/// What tokens for `gateway` are for.
+pub(crate) fn resource(
+    gateway: &config::Gateway,
+    is_default: bool,
+    base: &Url,
+) -> Option<Resource> {
+    let named = format!("/v1/mcp/{}", gateway.name);
+    let paths: Vec<&str> = match is_default {
+        true => vec!["/mcp", "/v1/mcp", &named],
+        false => vec![&named],
+    };
+    let mut urls = hosts(base)
+        .into_iter()
+        .flat_map(|host| paths.iter().filter_map(move |path| host.join(path).ok()));
+    let mut resource = Resource::new(urls.next()?, Arc::clone(&gateway.name));
+    for alias in urls {
+        resource = resource.with_alias(alias);
+    }
+    match &gateway.teams {
+        Some(teams) => Some(resource.with_teams(teams.clone())),
+        None => Some(resource),
+    }
+}
+
+/// `base`, and by which other names people call their own machine.
+fn hosts(base: &Url) -> Vec<Url> {
+    const OWN: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
+    let mut hosts = vec![base.clone()];
+    if base.scheme() == "http" && base.host_str().is_some_and(|host| OWN.contains(&host)) {
+        for name in OWN {
+            let mut other = base.clone();
+            if other.set_host(Some(name)).is_ok() && other != *base {
+                hosts.push(other);
+            }
+        }
+    }
+    hosts
+}
+
+/// The keys that `issuer` publishes, at `jwks` if that is known.
+pub(crate) fn remote_keys(issuer: &str, jwks: Option<&str>, egress: &Egress) -> RemoteKeys {
+    match jwks {
+        Some(url) => RemoteKeys::jwks(url, egress.clone()),
+        None => RemoteKeys::discover(issuer, egress.clone()),
+    }
+}
+
+/// Reaches what is on other machines, and on this one only what the operator allows.
+///
+/// # Errors
+///
+/// When the system lacks what is needed.
+fn egress(networks: &[IpNet]) -> anyhow::Result<Egress> {
+    let mut policy = EgressPolicy::new().with_allowed_networks(networks.iter().copied());
+    if networks.iter().any(|network| network.addr().is_loopback()) {
+        policy = policy.with_insecure_loopback();
+    }
+    Egress::new(policy).context("authority providers cannot be reached")
+}
+
+fn lifetimes(oauth: &OAuth) -> Lifetimes {
+    let mut lifetimes = Lifetimes::default();
+    lifetimes.access_token = oauth.access_token.unwrap_or(lifetimes.access_token);
+    lifetimes.refresh_idle = oauth.refresh_idle.unwrap_or(lifetimes.refresh_idle);
+    lifetimes.refresh_absolute = oauth.refresh_absolute.unwrap_or(lifetimes.refresh_absolute);
+    lifetimes
+}
+
+/// Makes an account for the owner if there is none at all.
+async fn first_account(users: &Users) -> anyhow::Result<Option<FirstAccount>> {
+    let found = users
+        .list(None, 1)
+        .await
+        .context("the accounts cannot be read")?;
+    if !found.is_empty() {
+        return Ok(None);
+    }
+    let password = Secret::generate("").context("no password can be made up")?;
+    let created = users.create(FIRST, password.expose()).await;
+    created.context("the first account cannot be made")?;
+    Ok(Some(FirstAccount {
+        name: FIRST,
+        password,
+    }))
+}
+
+const FIRST: &str = "admin";

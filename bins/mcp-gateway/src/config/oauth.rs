@@ -1,0 +1,204 @@
+use std::str::FromStr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use mcp_gateway_auth::SecretHash;
+use mcp_gateway_auth::server::{
+    Client, ClientAuthentication, GrantType, RedirectUri, Registration as Allowed, Scopes,
+};
+
+use super::{Secret, web_url};
+use crate::document::{Field, Read};
+
+/// The authorization server.
+#[derive(Clone, Debug)]
+pub(crate) struct OAuth {
+    pub(crate) registration: Registration,
+    /// Whether clients may describe themselves in documents of their own.
+    pub(crate) documents: bool,
+    pub(crate) clients: Vec<Client>,
+    /// The identity providers of enterprises.
+    pub(crate) assertion_issuers: Vec<AssertionIssuer>,
+    pub(crate) access_token: Option<Duration>,
+    pub(crate) refresh_idle: Option<Duration>,
+    pub(crate) refresh_absolute: Option<Duration>,
+}
+
+/// Whether clients may register themselves.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Registration {
+    Off,
+    #[default]
+    Open,
+    Token(Secret),
+}
+
+/// An identity provider whose assertions are exchanged for tokens.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct AssertionIssuer {
+    pub(crate) issuer: String,
+    pub(crate) jwks: Option<String>,
+}
+
+impl Registration {
+    pub(crate) fn allowed(&self) -> Allowed {
+        match self {
+            Self::Off => Allowed::Off,
+            Self::Open => Allowed::Open,
+            Self::Token(secret) => Allowed::Token(SecretHash::of(secret.expose())),
+        }
+    }
+}
+
+impl Default for OAuth {
+    fn default() -> Self {
+        Self {
+            registration: Registration::default(),
+            documents: true,
+            clients: Vec::new(),
+            assertion_issuers: Vec::new(),
+            access_token: None,
+            refresh_idle: None,
+            refresh_absolute: None,
+        }
+    }
+}
+
+impl Read for OAuth {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let clients: Vec<ClientEntry> = table.get("clients").unwrap_or_default();
+        let oauth = Self {
+            registration: table.get("registration").unwrap_or_default(),
+            documents: table.get("clientMetadataDocuments").unwrap_or(true),
+            clients: clients
+                .into_iter()
+                .map(|ClientEntry(client)| client)
+                .collect(),
+            assertion_issuers: table.get("assertionIssuers").unwrap_or_default(),
+            access_token: table.get("accessTokenLifetime"),
+            refresh_idle: table.get("refreshTokenIdle"),
+            refresh_absolute: table.get("refreshTokenLifetime"),
+        };
+        table.finish();
+        Some(oauth)
+    }
+}
+
+impl Read for Registration {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        if field.is_scalar() {
+            return field.choice(&[("off", Self::Off), ("open", Self::Open)]);
+        }
+        let mut table = field.table()?;
+        let token = table.required("token", Field::read);
+        table.finish();
+        token.map(Self::Token)
+    }
+}
+
+impl Read for AssertionIssuer {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let issuer = table.required("issuer", |field| url(field));
+        let jwks = table.get_with("jwksUrl", |field| url(field));
+        table.finish();
+        Some(Self {
+            issuer: issuer?,
+            jwks,
+        })
+    }
+}
+
+/// A client that is described in the file.
+struct ClientEntry(Client);
+
+impl Read for ClientEntry {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let id: Option<String> = table.required("id", Field::read);
+        let name: Option<String> = table.get("name");
+        let secret: Option<Secret> = table.get("secret");
+        let uris: Vec<Parsed<RedirectUri>> = table.get("redirectUris").unwrap_or_default();
+        let grant_types: Option<Vec<Grant>> = table.get("grantTypes");
+        let scopes: Option<Vec<String>> = table.get("scopes");
+        let introspection = table.get("introspection").unwrap_or(false);
+        let whole = table.whole().clone();
+        table.finish();
+        let id = id?;
+        let mut client = Client::new(id.clone(), name.unwrap_or(id));
+        for Parsed(uri) in uris {
+            client = client.with_redirect_uri(uri);
+        }
+        if let Some(secret) = &secret {
+            client = client.with_authentication(ClientAuthentication::secret(secret.expose()));
+        }
+        if let Some(scopes) = scopes {
+            client = client.with_scopes(scopes.into_iter().collect::<Scopes>());
+        }
+        if introspection {
+            client = client.with_introspection();
+        }
+        let chosen = grant_types.map(|kinds| kinds.into_iter().map(|Grant(kind)| kind).collect());
+        let chosen = chosen.unwrap_or_else(|| default_grants(&client));
+        client = client.with_grant_types(chosen);
+        let needs_redirect = client.may_use(GrantType::AuthorizationCode);
+        if needs_redirect && client.redirect_uris.is_empty() {
+            whole.problem("a client for people needs redirectUris");
+        }
+        if client.may_use(GrantType::ClientCredentials) && secret.is_none() {
+            whole.problem("a client that acts for itself needs a secret");
+        }
+        Some(Self(client))
+    }
+}
+
+/// What a client is for that does not say so.
+fn default_grants(client: &Client) -> Vec<GrantType> {
+    match client.redirect_uris.is_empty() {
+        true => vec![GrantType::ClientCredentials],
+        false => vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+    }
+}
+
+struct Grant(GrantType);
+
+impl Read for Grant {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.parse("a grant type", |text| {
+            let kind = match text {
+                "jwt-bearer" => Some(GrantType::JwtBearer),
+                other => GrantType::of(other),
+            };
+            kind.map(Self).ok_or_else(|| {
+                "it is authorization_code, refresh_token, client_credentials or jwt-bearer"
+                    .to_owned()
+            })
+        })
+    }
+}
+
+/// What is parsed from a text.
+pub(super) struct Parsed<T>(pub(super) T);
+
+impl<T: FromStr<Err: std::fmt::Display>> Read for Parsed<T> {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.parse("a value", |text| {
+            text.parse()
+                .map(Self)
+                .map_err(|error: T::Err| error.to_string())
+        })
+    }
+}
+
+pub(super) fn networks(read: Option<Vec<Parsed<IpNet>>>) -> Vec<IpNet> {
+    read.unwrap_or_default()
+        .into_iter()
+        .map(|Parsed(network)| network)
+        .collect()
+}
+
+/// A URL, as it is written: issuers are compared byte by byte.
+pub(super) fn url(field: &Field<'_>) -> Option<String> {
+    field.parse("a URL", |text| web_url(text).map(|_| text.to_owned()))
+}

@@ -1,0 +1,91 @@
+//! How people log in, as the configuration says it.
+
+use anyhow::Context as _;
+use mcp_gateway_auth::Keyring;
+use mcp_gateway_auth::egress::Egress;
+use mcp_gateway_auth::login::{GithubProvider, Login, OidcProvider};
+use mcp_gateway_auth::users::Users;
+use url::Url;
+
+use crate::config;
+
+/// Lets people log in as `config` says, at `base`.
+///
+/// # Errors
+///
+/// When browsers would not keep them logged in.
+pub(crate) fn login(
+    config: &config::Login,
+    users: Users,
+    keyring: Keyring,
+    base: &Url,
+    egress: &Egress,
+) -> anyhow::Result<Login> {
+    let host = base.origin().ascii_serialization();
+    let login = Login::new(users, keyring, &host);
+    let mut login = login.with_context(|| format!("nobody can log in at {host}"))?;
+    if config.has_accounts() {
+        login = login.with_local_accounts();
+    }
+    if let Some(github) = &config.github {
+        login = login.with_github(at_github(github, egress));
+    }
+    for provider in &config.providers {
+        login = login.with_oidc(at_provider(provider, egress));
+    }
+    Ok(login)
+}
+
+fn at_github(config: &config::GitHub, egress: &Egress) -> GithubProvider {
+    let config::GitHub {
+        client_id,
+        client_secret,
+        users,
+        organizations,
+        url,
+        api,
+    } = config;
+    let mut github = GithubProvider::new(client_id, client_secret.expose(), egress.clone());
+    if let (Some(url), Some(api)) = (url, api) {
+        github = github.with_urls(url, api);
+    }
+    for user in users {
+        github = github.with_allowed_user(user);
+    }
+    for organization in organizations {
+        github = github.with_allowed_organization(organization);
+    }
+    github
+}
+
+fn at_provider(config: &config::Provider, egress: &Egress) -> OidcProvider {
+    let config::Provider {
+        name,
+        issuer,
+        client_id,
+        ..
+    } = config;
+    let mut provider = OidcProvider::new(name, issuer, client_id, egress.clone());
+    if let Some(secret) = &config.client_secret {
+        provider = provider.with_secret(secret.expose());
+    }
+    if let Some(label) = &config.label {
+        provider = provider.with_label(label);
+    }
+    if let Some(claim) = &config.groups {
+        provider = provider.with_groups_claim(claim);
+    }
+    for scope in &config.scopes {
+        provider = provider.with_scope(scope);
+    }
+    for group in &config.allowed_groups {
+        provider = provider.with_allowed_group(group);
+    }
+    for domain in &config.allowed_domains {
+        provider = provider.with_allowed_domain(domain);
+    }
+    for (group, team) in &config.teams {
+        provider = provider.with_team(group, team);
+    }
+    provider
+}

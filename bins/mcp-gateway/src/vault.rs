@@ -1,0 +1,134 @@
+//! Where state is kept, and the key that it is of no use without.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use aws_lc_rs::rand;
+use mcp_gateway_core::store::{MemoryStore, Store};
+use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore};
+use secrecy::zeroize::Zeroizing;
+
+use crate::config::{SessionKey, Storage};
+
+/// A store, and a key that is not in it.
+#[derive(Clone)]
+pub(crate) struct Vault {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) key: Zeroizing<[u8; 32]>,
+    /// Where it is, for people to read.
+    pub(crate) place: String,
+}
+
+impl Vault {
+    /// Opens `storage`; `key` is that of the configuration, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened.
+    pub(crate) async fn open(storage: &Storage, key: Option<&SessionKey>) -> anyhow::Result<Self> {
+        let given = key.map(|key| Zeroizing::new(*key.bytes()));
+        match storage {
+            Storage::Default => Self::sqlite(&data_folder()?.join(DATABASE), given).await,
+            Storage::Memory => Ok(Self {
+                store: Arc::new(MemoryStore::new()),
+                key: given.map_or_else(random_key, Ok)?,
+                place: "memory, for this run alone".to_owned(),
+            }),
+            Storage::Postgres(url) => {
+                let store = PostgresStore::connect(url.expose(), PostgresOptions::new()).await;
+                Ok(Self {
+                    store: Arc::new(store.context("the database cannot be opened")?),
+                    key: given.context("store.postgres needs a sessionKey")?,
+                    place: "PostgreSQL".to_owned(),
+                })
+            }
+            Storage::Sqlite(path) => Self::sqlite(path, given).await,
+        }
+    }
+
+    /// The database at `path`, whose key is next to it if none is given.
+    async fn sqlite(path: &Path, key: Option<Zeroizing<[u8; 32]>>) -> anyhow::Result<Self> {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            let mut builder = fs::DirBuilder::new();
+            let created = builder.recursive(true).mode(0o700).create(folder);
+            created.with_context(|| format!("{} cannot be created", folder.display()))?;
+        }
+        let store = SqliteStore::open(path).await;
+        let store = store.with_context(|| format!("{} cannot be opened", path.display()))?;
+        let key_path = path.with_extension("key");
+        Ok(Self {
+            store: Arc::new(store),
+            key: key.map_or_else(|| kept_key(&key_path), Ok)?,
+            place: path.display().to_string(),
+        })
+    }
+}
+
+/// The key in the file at `path`, which is made if it is not there.
+fn kept_key(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
+    let key = match read_key(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(path),
+        read => read,
+    };
+    key.with_context(|| format!("the key in {} cannot be used", path.display()))
+}
+
+fn read_key(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
+    let bytes = Zeroizing::new(fs::read(path)?);
+    let key = <[u8; 32]>::try_from(&**bytes).map(Zeroizing::new);
+    key.map_err(|_| io::Error::other("it does not have 32 bytes"))
+}
+
+/// Makes a key at `path`, or reads that which another process has made there in the meantime.
+fn make_key(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
+    let key = random_key().map_err(io::Error::other)?;
+    // The file is there as a whole or not at all.
+    let new = path.with_extension(format!("key.{}", std::process::id()));
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(&*key)?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&new, path);
+    fs::remove_file(&new)?;
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_key(path),
+        linked => linked.map(|()| key),
+    }
+}
+
+fn random_key() -> anyhow::Result<Zeroizing<[u8; 32]>> {
+    let mut key = Zeroizing::new([0; 32]);
+    rand::fill(&mut *key).map_err(|_| anyhow!("the system has no random numbers"))?;
+    Ok(key)
+}
+
+/// The folder for what the gateway keeps.
+fn data_folder() -> anyhow::Result<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(folder) = variable(DATA_VARIABLE) {
+        return Ok(folder.into());
+    }
+    let data = variable("XDG_DATA_HOME").map(PathBuf::from);
+    let data = data.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".local/share")));
+    let data = data.with_context(|| {
+        format!("nowhere to keep state: set {DATA_VARIABLE}, or `store` in the configuration")
+    })?;
+    Ok(data.join("mcp-gateway"))
+}
+
+/// The variable of the environment that names the folder.
+const DATA_VARIABLE: &str = "MCP_GATEWAY_DATA";
+
+const DATABASE: &str = "gateway.db";
