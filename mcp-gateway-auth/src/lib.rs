@@ -73,6 +73,8 @@ pub mod server;
 mod static_tokens;
 pub mod token;
 pub mod users;
+#[cfg(test)]
+mod yielding;
 
 pub use self::clock::Clock;
 pub use self::error::AuthorityError;

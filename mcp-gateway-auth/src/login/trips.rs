@@ -125,3 +125,35 @@ const PURPOSE: &str = "login";
 
 /// For how long somebody may stay at a provider, in seconds.
 const LIFETIME: u64 = 10 * 60;
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::yielding::YieldingStore;
+
+    #[tokio::test]
+    async fn o49_of_all_that_end_a_trip_at_once_one_does() {
+        let users = Users::new(Arc::new(YieldingStore::new()), Clock::system());
+        let keyring = Keyring::new(&[7; 32]).unwrap();
+        let trips = Trips::new(&users, keyring, "https://gw.example".to_owned());
+        let browser = Browser::new().unwrap();
+        let return_to = ReturnTo::default();
+        let trip = trips.begin("github", &browser, return_to).await.unwrap();
+        assert_eq!(
+            trip.redirect_uri,
+            "https://gw.example/api/auth/callback/github"
+        );
+        let mut tasks = JoinSet::new();
+        for _ in 0..8 {
+            let (trips, browser, state) = (trips.clone(), browser.clone(), trip.state.clone());
+            tasks.spawn(async move { trips.end("github", &state, &browser).await });
+        }
+        let ended = tasks.join_all().await;
+        let mut ended = ended.into_iter().filter_map(Result::ok);
+        let (same, _) = ended.next().unwrap();
+        assert_eq!((same.nonce, same.verifier), (trip.nonce, trip.verifier));
+        assert!(ended.next().is_none());
+    }
+}

@@ -1,12 +1,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use mcp_gateway_core::store::MemoryStore;
-
 use super::*;
+use crate::yielding::YieldingStore;
 
 fn users() -> Users {
-    Users::new(Arc::new(MemoryStore::new()), Clock::fixed(1_800_000_000))
+    Users::new(Arc::new(YieldingStore::new()), Clock::fixed(1_800_000_000))
 }
 
 fn claimant(issuer: &str, subject: &str) -> Claimant {

@@ -1,0 +1,42 @@
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use mcp_gateway_core::store::{
+    Batch, Document, Entry, Event, MemoryStore, Outcome, Store, StoreError,
+};
+use tokio::task::yield_now;
+
+/// A store whose readers act only when all others have read, too: races are lost every time.
+#[derive(Debug)]
+pub(crate) struct YieldingStore(MemoryStore);
+
+impl YieldingStore {
+    pub(crate) fn new() -> Self {
+        Self(MemoryStore::new())
+    }
+}
+
+#[async_trait]
+impl Store for YieldingStore {
+    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
+        let document = self.0.get(key).await;
+        yield_now().await;
+        document
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.0.list(prefix, after, limit).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Outcome, StoreError> {
+        self.0.commit(batch).await
+    }
+
+    fn watch(&self, prefix: &str) -> BoxStream<'static, Event> {
+        self.0.watch(prefix)
+    }
+}
