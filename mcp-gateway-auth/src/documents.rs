@@ -43,7 +43,7 @@ impl<T: Serialize + DeserializeOwned> Documents<T> {
 
     pub(crate) async fn get(&self, id: &str) -> Result<Option<Stored<T>>, AuthorityError> {
         // Longer ones come from outside: nothing of ours has such an identifier.
-        if id.is_empty() || id.len() > MAX_ID {
+        if id.is_empty() || id.len() > MAX_ID || id.contains(char::is_control) {
             return Ok(None);
         }
         let document = self.store.get(&self.key(id)).await?;

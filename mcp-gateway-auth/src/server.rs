@@ -93,6 +93,7 @@ mod limits;
 mod metadata;
 mod metadata_document;
 mod own_tokens;
+mod payload;
 mod pkce;
 mod redirect_uri;
 mod registration;

@@ -10,7 +10,7 @@ use super::access_token::Subject;
 use super::client::{Client, ClientAuthentication, ClientKeys};
 use super::error::OAuthError;
 use super::form::Form;
-use super::token::TokenResponse;
+use super::token::{TokenResponse, wanted_scopes};
 use crate::clock::moment;
 use crate::egress::Egress;
 use crate::jwks::{KeySet, RemoteKeys};
@@ -273,10 +273,13 @@ impl AuthorizationServer {
             .transpose();
         let asserted =
             asserted.map_err(|error| OAuthError::InvalidScope(error.to_string().into()))?;
-        let scopes = match asserted {
+        let mut scopes = match asserted {
             Some(asserted) => allowed.intersection(&asserted),
             None => allowed,
         };
+        if let Some(wanted) = wanted_scopes(form)? {
+            scopes = scopes.intersection(&wanted);
+        }
         match scopes.is_empty() {
             true => Err(OAuthError::InvalidScope(
                 "none of the scopes can be granted".into(),

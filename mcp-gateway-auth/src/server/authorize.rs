@@ -3,6 +3,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
+use url::form_urlencoded;
 
 use super::client::{Client, GrantType};
 use super::consents::Consent;
@@ -63,23 +64,25 @@ impl AuthorizationServer {
         }
         let form = Form::parse(query.as_bytes()).ok_or_else(long)?;
         let (client, redirect_uri) = self.party(&form).await.map_err(Refusal::Page)?;
+        let session = self.people().session(request).await;
+        let session = session.map_err(|error| Refusal::Page(error.into()))?;
+        // Before the browser is sent anywhere, also with an error: a link to this host must not lead
+        // strangers to wherever somebody has registered.
+        let Some(session) = session.filter(|_| !prompts(&form, "login")) else {
+            let query = without_login_prompt(query);
+            let path = request.uri.path();
+            let login = self.people().login_url(&format!("{path}?{query}"));
+            return Ok(see_other(&login));
+        };
         let asked = self.asked(&form, &client, redirect_uri.clone());
         let asked = asked.map_err(|error| Refusal::Redirect {
             to: redirect_uri,
             state: form.get("state").map(str::to_owned),
             error,
         })?;
-        let session = self.people().session(request).await;
-        let session = session.map_err(|error| Refusal::Page(error.into()))?;
-        let Some(session) = session.filter(|_| form.get("prompt") != Some("login")) else {
-            let query = without_login_prompt(query);
-            let path = request.uri.path();
-            let login = self.people().login_url(&format!("{path}?{query}"));
-            return Ok(see_other(&login));
-        };
         self.check_visible(&asked, &session)?;
-        let ask_again = form.get("prompt") == Some("consent");
-        self.proceed(&client, asked, &session, ask_again).await
+        self.proceed(&client, asked, &session, prompts(&form, "consent"))
+            .await
     }
 
     /// The client that `form` is of, and where the browser is sent back to. Until both are known,
@@ -212,7 +215,7 @@ impl AuthorizationServer {
             Refusal::Page(error) => error_page(&error),
             Refusal::Redirect { to, state, error } => {
                 error.log();
-                let description = error.to_string();
+                let description = error.description();
                 let mut parameters = vec![
                     ("error", error.code()),
                     ("error_description", &*description),
@@ -263,10 +266,27 @@ pub(super) fn see_other(url: &str) -> Response {
     response
 }
 
+/// Whether the client wants the person to be asked for `what`, whatever they have done before.
+fn prompts(form: &Form, what: &str) -> bool {
+    let wanted = form.get("prompt").unwrap_or_default();
+    wanted.split(' ').any(|wanted| wanted == what)
+}
+
 /// `query`, so that whoever has logged in is not asked to log in again.
 fn without_login_prompt(query: &str) -> String {
-    let parts = query.split('&').filter(|part| *part != "prompt=login");
-    parts.collect::<Vec<_>>().join("&")
+    let mut kept = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if name != "prompt" {
+            kept.append_pair(&name, &value);
+            continue;
+        }
+        let others = value.split(' ').filter(|wanted| *wanted != "login");
+        let others = others.collect::<Vec<_>>().join(" ");
+        if !others.is_empty() {
+            kept.append_pair(&name, &others);
+        }
+    }
+    kept.finish()
 }
 
 /// Far more than any client sends; it comes back as part of another query.

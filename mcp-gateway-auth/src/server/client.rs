@@ -199,9 +199,8 @@ impl Client {
 
     /// A digest of what a person agrees to, and has to be asked about again when it changes.
     pub(super) fn fingerprint(&self) -> SecretHash {
-        let uris = self.redirect_uris.iter().map(RedirectUri::as_str);
-        let parts: Vec<_> = [&*self.id, &*self.name].into_iter().chain(uris).collect();
-        SecretHash::of(&parts.join("\n"))
+        let uris: Vec<_> = self.redirect_uris.iter().map(RedirectUri::as_str).collect();
+        SecretHash::of(&serde_json::json!([self.id, self.name, uris]).to_string())
     }
 }
 

@@ -86,8 +86,14 @@ impl Clients {
                 None => Ok(None),
             };
         }
-        let found = self.registered.get(id).await?;
+        let found = self.registration(id).await?;
         Ok(found.map(|stored| stored.value.client))
+    }
+
+    /// Whether the client `id` has not been removed; one with a document of its own never is.
+    pub(super) async fn is_there(&self, id: &str) -> Result<bool, AuthorityError> {
+        let is_elsewhere = id.starts_with("https://") || self.fixed.load().contains_key(id);
+        Ok(is_elsewhere || self.registration(id).await?.is_some())
     }
 
     /// The registration of the client `id`, if it can be managed.
@@ -95,7 +101,13 @@ impl Clients {
         &self,
         id: &str,
     ) -> Result<Option<Stored<Registered>>, AuthorityError> {
-        self.registered.get(id).await
+        let found = self.registered.get(id).await?;
+        let now = self.clock.now();
+        let is_good = |stored: &Stored<Registered>| {
+            let expires = stored.value.expires;
+            expires.is_none_or(|expires| now < expires)
+        };
+        Ok(found.filter(is_good))
     }
 
     /// Registers `client`.

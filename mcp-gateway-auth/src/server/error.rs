@@ -49,6 +49,9 @@ pub enum OAuthError {
     /// The access token that allows a request is missing or wrong.
     #[error("{0}")]
     InvalidToken(Cow<'static, str>),
+    /// The body is larger than any that means something.
+    #[error("the body is larger than 64 KiB")]
+    TooLarge,
     /// The client has to wait.
     #[error("too many requests; try again in {} s", .0.as_secs())]
     RateLimited(Duration),
@@ -95,7 +98,7 @@ impl OAuthError {
             Self::InvalidClientMetadata(_) => "invalid_client_metadata",
             Self::InvalidGrant(_) => "invalid_grant",
             Self::InvalidRedirectUri(_) => "invalid_redirect_uri",
-            Self::InvalidRequest(_) => "invalid_request",
+            Self::InvalidRequest(_) | Self::TooLarge => "invalid_request",
             Self::InvalidScope(_) => "invalid_scope",
             Self::InvalidTarget(_) => "invalid_target",
             Self::InvalidToken(_) => "invalid_token",
@@ -105,6 +108,19 @@ impl OAuthError {
         }
     }
 
+    /// What is wrong, in the characters that
+    /// [RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-5.2) allows: some of it may repeat
+    /// what a stranger has sent.
+    pub(super) fn description(&self) -> String {
+        let allowed = |c: char| match c {
+            '"' => '\'',
+            ' '..='~' if c != '\\' => c,
+            _ => '?',
+        };
+        let text = self.to_string();
+        text.chars().take(MAX_DESCRIPTION).map(allowed).collect()
+    }
+
     /// The status of a response that is not a redirect.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -112,6 +128,7 @@ impl OAuthError {
             Self::Authority(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::InvalidClient { .. } | Self::InvalidToken(_) => StatusCode::UNAUTHORIZED,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::AccessDenied
             | Self::InvalidClientMetadata(_)
             | Self::InvalidGrant(_)
@@ -146,7 +163,7 @@ impl OAuthError {
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
         self.log();
-        let body = json!({ "error": self.code(), "error_description": self.to_string() });
+        let body = json!({ "error": self.code(), "error_description": self.description() });
         let mut response = (self.status(), Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -167,3 +184,5 @@ impl IntoResponse for OAuthError {
         response
     }
 }
+
+const MAX_DESCRIPTION: usize = 1000;

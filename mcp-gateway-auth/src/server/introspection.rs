@@ -1,5 +1,4 @@
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
@@ -9,6 +8,7 @@ use super::AuthorizationServer;
 use super::access_token::GRANT;
 use super::client::Client;
 use super::error::OAuthError;
+use super::payload::Payload;
 use super::token::form;
 use crate::AuthorityError;
 use crate::jwt::Claims;
@@ -20,7 +20,7 @@ use crate::token::Revoked;
 pub(super) async fn introspect(
     State(server): State<AuthorizationServer>,
     headers: HeaderMap,
-    body: Bytes,
+    Payload(body): Payload,
 ) -> Response {
     match server.introspect(&headers, &body).await {
         Ok(answer) => ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
@@ -34,7 +34,7 @@ pub(super) async fn introspect(
 pub(super) async fn revoke(
     State(server): State<AuthorizationServer>,
     headers: HeaderMap,
-    body: Bytes,
+    Payload(body): Payload,
 ) -> Response {
     match server.revoke(&headers, &body).await {
         Ok(()) => [(header::CACHE_CONTROL, "no-store")].into_response(),
@@ -94,10 +94,15 @@ impl AuthorizationServer {
             return Ok(None);
         };
         let grant = self.grants().get(&handle.id).await?;
-        let grant = grant.filter(|grant| {
+        let mut grant = grant.filter(|grant| {
             let may_see = grant.client == client.id || client.is_resource_server;
             may_see && self.grants().is_current(grant, handle.generation)
         });
+        if let Some(found) = &grant
+            && !self.clients().is_there(&found.client).await?
+        {
+            grant = None;
+        }
         Ok(grant.and_then(|grant| {
             let described = json!({
                 "active": true,

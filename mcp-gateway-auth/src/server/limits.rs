@@ -1,5 +1,5 @@
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -53,12 +53,21 @@ impl Limits {
 
     /// Counts a request to the authorization endpoint.
     pub(super) fn check_peer(&self, request: &Parts) -> Result<(), OAuthError> {
-        check(&self.authorize, self.proxies.client_address(request))
+        check(&self.authorize, self.sender(request))
     }
 
     /// Counts a registration.
     pub(super) fn check_registration(&self, request: &Parts) -> Result<(), OAuthError> {
-        check(&self.register, self.proxies.client_address(request))
+        check(&self.register, self.sender(request))
+    }
+
+    /// Who has sent `request`: with IPv6, the network that everybody has for themselves.
+    fn sender(&self, request: &Parts) -> Option<IpAddr> {
+        let address = self.proxies.client_address(request)?;
+        Some(match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
+        })
     }
 
     /// Counts a request of the client `id`, which is known.
@@ -90,3 +99,6 @@ fn check<K: Clone + Eq + Hash>(
         OAuthError::RateLimited(Duration::from_secs(wait.as_secs() + 1))
     })
 }
+
+/// The first 64 bits.
+const NETWORK: u128 = !(u64::MAX as u128);

@@ -8,6 +8,7 @@ use super::AuthorizationServer;
 use super::client::GrantType;
 use super::resource::{OFFLINE_ACCESS, Resource};
 use super::settings::Registration;
+use crate::jwt::Algorithm;
 
 /// `GET /.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`
 ///
@@ -79,6 +80,8 @@ impl AuthorizationServer {
             "client_secret_post",
             "private_key_jwt",
         ];
+        // Those of all expectations of assertions.
+        let algorithms = Algorithm::ALL.map(Algorithm::name);
         let mut metadata = json!({
             "issuer": self.issuer(),
             "authorization_endpoint": self.url("/api/auth/oauth2/authorize"),
@@ -92,11 +95,11 @@ impl AuthorizationServer {
             "scopes_supported": scopes,
             "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": all,
-            "token_endpoint_auth_signing_alg_values_supported": SIGNING_ALGORITHMS,
+            "token_endpoint_auth_signing_alg_values_supported": algorithms,
             "introspection_endpoint_auth_methods_supported": with_secret,
-            "introspection_endpoint_auth_signing_alg_values_supported": SIGNING_ALGORITHMS,
+            "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
             "revocation_endpoint_auth_methods_supported": all,
-            "revocation_endpoint_auth_signing_alg_values_supported": SIGNING_ALGORITHMS,
+            "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
             "authorization_response_iss_parameter_supported": true,
             "client_id_metadata_document_supported": self.clients().has_documents(),
         });
@@ -151,7 +154,5 @@ fn nothing() -> Response {
     let body = json!({ "error": "not_found", "error_description": "there is no such resource" });
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }
-
-const SIGNING_ALGORITHMS: [&str; 4] = ["ES256", "RS256", "EdDSA", "PS256"];
 
 const ID_JAG: &str = "urn:ietf:params:oauth:grant-profile:id-jag";

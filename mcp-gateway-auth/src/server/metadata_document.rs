@@ -1,7 +1,9 @@
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use moka::Expiry;
 use moka::future::Cache;
 use serde_json::{Map, Value};
@@ -21,6 +23,18 @@ use crate::egress::Egress;
 pub(super) struct MetadataDocuments {
     egress: Egress,
     known: Cache<String, Known>,
+    /// Counts fetches from each host.
+    fetches: Arc<DefaultKeyedRateLimiter<String>>,
+}
+
+/// Why a client is not known.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// Strangers can make us ask a host; it is not asked more often than it can bear.
+    #[error("its host has been asked too often")]
+    Often,
+    #[error("{0}")]
+    Wrong(String),
 }
 
 /// A client that was found, and for how long that is believed.
@@ -52,6 +66,7 @@ impl MetadataDocuments {
         Self {
             egress,
             known: known.build(),
+            fetches: Arc::new(RateLimiter::keyed(Quota::per_minute(MAX_FETCHES))),
         }
     }
 
@@ -65,21 +80,38 @@ impl MetadataDocuments {
         match known {
             Ok(known) => Ok(Some(Client::clone(&known.client))),
             Err(error) => {
-                tracing::info!(client = id, error = %error, "a client is not described as it has to be");
-                Ok(None)
+                tracing::info!(client = id, %error, "a client is not described as it has to be");
+                match *error {
+                    Failure::Often => Err(OAuthError::RateLimited(Duration::from_secs(60))),
+                    Failure::Wrong(_) => Ok(None),
+                }
             }
         }
     }
 
-    async fn fetch(&self, id: &str) -> Result<Known, String> {
+    async fn fetch(&self, id: &str) -> Result<Known, Failure> {
+        self.count(id)?;
         let fetched = self.egress.get_json(id, MAX_DOCUMENT).await;
-        let fetched = fetched.map_err(|error| error.to_string())?;
-        let client = described(id, &fetched.body).map_err(|error| error.to_string())?;
+        let fetched = fetched.map_err(|error| Failure::Wrong(error.to_string()))?;
+        let client = described(id, &fetched.body);
+        let client = client.map_err(|error| Failure::Wrong(error.to_string()))?;
         let age = fetched.max_age().unwrap_or(MIN_LIFETIME);
         Ok(Known {
             client: Arc::new(client),
             lifetime: age.clamp(MIN_LIFETIME, MAX_LIFETIME),
         })
+    }
+}
+
+impl MetadataDocuments {
+    /// Counts a fetch of `id`.
+    fn count(&self, id: &str) -> Result<(), Failure> {
+        if self.fetches.len() > MAX_HOSTS {
+            self.fetches.retain_recent();
+        }
+        let url = Url::parse(id).map_err(|error| Failure::Wrong(error.to_string()))?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        self.fetches.check_key(&host).map_err(|_| Failure::Often)
     }
 }
 
@@ -131,7 +163,7 @@ fn described(id: &str, document: &[u8]) -> Result<Client, OAuthError> {
             ));
         }
     }
-    let wanted = RegistrationRequest::of(object)?;
+    let wanted = RegistrationRequest::of(&object)?;
     let Some(name) = wanted.name else {
         return Err(OAuthError::metadata("client_name is missing"));
     };
@@ -163,6 +195,12 @@ fn described(id: &str, document: &[u8]) -> Result<Client, OAuthError> {
 const MAX_DOCUMENT: usize = 5 * 1024;
 
 const MAX_KNOWN: u64 = 1000;
+
+/// How many documents of one host are fetched in a minute.
+const MAX_FETCHES: NonZeroU32 = NonZeroU32::new(60).unwrap();
+
+/// How many hosts are counted before those are forgotten that were not asked of late.
+const MAX_HOSTS: usize = 1000;
 
 const MIN_LIFETIME: Duration = Duration::from_secs(5 * 60);
 

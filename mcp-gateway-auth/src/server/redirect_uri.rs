@@ -173,7 +173,8 @@ fn is_canonical(authority: &str, url: &Url) -> bool {
     })
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether `url` leads to this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(host)) => host == "localhost",
         Some(Host::Ipv4(address)) => address == Ipv4Addr::LOCALHOST,

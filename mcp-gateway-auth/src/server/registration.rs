@@ -1,6 +1,5 @@
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
@@ -10,6 +9,7 @@ use super::AuthorizationServer;
 use super::client::{Client, ClientAuthentication, ClientOrigin};
 use super::clients::Registered;
 use super::error::OAuthError;
+use super::payload::Payload;
 use super::registration_request::{Method, RegistrationRequest};
 use super::settings::Registration;
 use crate::documents::Stored;
@@ -24,10 +24,11 @@ pub(super) async fn register(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
-        return too_large();
+    let registered = async {
+        let Payload(body) = Payload::from_request(Request::new(body), &()).await?;
+        server.register(&parts, &body).await
     };
-    match server.register(&parts, &body).await {
+    match registered.await {
         Ok(document) => answer(StatusCode::CREATED, document),
         Err(error) => error.into_response(),
     }
@@ -42,7 +43,10 @@ pub(super) async fn read(
     headers: HeaderMap,
 ) -> Response {
     match server.managed(&id, &headers).await {
-        Ok(stored) => answer(StatusCode::OK, server.describe(&stored.value.client)),
+        Ok(stored) => answer(
+            StatusCode::OK,
+            server.describe_to_itself(&stored.value.client, &headers),
+        ),
         Err(error) => error.into_response(),
     }
 }
@@ -52,10 +56,10 @@ pub(super) async fn update(
     State(server): State<AuthorizationServer>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    Payload(body): Payload,
 ) -> Response {
     match server.update(&id, &headers, &body).await {
-        Ok(client) => answer(StatusCode::OK, server.describe(&client)),
+        Ok(client) => answer(StatusCode::OK, server.describe_to_itself(&client, &headers)),
         Err(error) => error.into_response(),
     }
 }
@@ -153,8 +157,20 @@ impl AuthorizationServer {
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<Client, OAuthError> {
-        let stored = self.managed(id, headers).await?;
-        let before = &stored.value.client;
+        // Whoever loses a race against another update writes after it.
+        for _ in 0..MAX_ATTEMPTS {
+            let stored = self.managed(id, headers).await?;
+            let after = self.updated(&stored.value, body)?;
+            if self.clients().replace(&stored, &after).await? {
+                return Ok(after.client);
+            }
+        }
+        Err(AuthorityError::Busy.into())
+    }
+
+    /// What becomes of `registered` when its client sends `body`.
+    fn updated(&self, registered: &Registered, body: &[u8]) -> Result<Registered, OAuthError> {
+        let before = &registered.client;
         let wanted = RegistrationRequest::parse_update(body, before)?;
         let hash = match (&before.authentication, wanted.method) {
             (ClientAuthentication::Secret { hash, .. }, Method::Basic | Method::Post) => {
@@ -167,15 +183,11 @@ impl AuthorizationServer {
             (_, Method::None | Method::PrivateKey) => None,
         };
         let client = self.client(before.id.clone(), wanted, hash, before.issued_at);
-        let after = Registered {
+        Ok(Registered {
             client,
             // A registration lives on by being used, not by being written.
-            ..stored.value.clone()
-        };
-        match self.clients().replace(&stored, &after).await? {
-            true => Ok(after.client),
-            false => Err(AuthorityError::Busy.into()),
-        }
+            ..registered.clone()
+        })
     }
 
     fn client(
@@ -206,6 +218,15 @@ impl AuthorizationServer {
             issued_at,
             is_resource_server: false,
         }
+    }
+
+    /// What is said to `client`, which has proved itself by the token in `headers`.
+    fn describe_to_itself(&self, client: &Client, headers: &HeaderMap) -> Map<String, Value> {
+        let mut document = self.describe(client);
+        if let Some(token) = bearer(headers) {
+            document.insert("registration_access_token".to_owned(), token.into());
+        }
+        document
     }
 
     /// What is said of `client`, all but its secrets.
@@ -263,13 +284,9 @@ fn answer(status: StatusCode, document: Map<String, Value>) -> Response {
     (status, NO_STORE, Json(document)).into_response()
 }
 
-fn too_large() -> Response {
-    let body = json!({ "error": "invalid_client_metadata", "error_description": "the body is larger than 64 KiB" });
-    (StatusCode::PAYLOAD_TOO_LARGE, NO_STORE, Json(body)).into_response()
-}
-
 const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 const MANAGEMENT: &str = "/api/auth/oauth2/register";
 
-const MAX_BODY: usize = 64 * 1024;
+/// Of those that try at the same time one succeeds each time.
+const MAX_ATTEMPTS: usize = 16;

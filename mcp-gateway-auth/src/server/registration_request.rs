@@ -3,7 +3,9 @@ use url::Url;
 
 use super::client::{Client, ClientKeys, GrantType};
 use super::error::OAuthError;
+use super::redirect_uri::is_loopback;
 use super::{RedirectUri, Scopes};
+use crate::pages::clean;
 
 /// What a client says about itself.
 ///
@@ -33,7 +35,7 @@ pub(super) enum Method {
 impl RegistrationRequest {
     /// What `body` says.
     pub(super) fn parse(body: &[u8]) -> Result<Self, OAuthError> {
-        Self::of(object(body)?)
+        Self::of(&object(body)?)
     }
 
     /// What `body` says of `client`, which is all that is true of it from now on
@@ -61,40 +63,36 @@ impl RegistrationRequest {
                 ));
             }
         }
-        Self::of(object)
+        Self::of(&object)
     }
 
     /// What `object` says.
-    pub(super) fn of(mut object: Map<String, Value>) -> Result<Self, OAuthError> {
-        if object.contains_key("software_statement") {
-            // It is signed by somebody whom nobody here knows.
-            object.remove("software_statement");
-        }
-        let method = method(text(&object, "token_endpoint_auth_method")?)?;
-        let keys = keys(&object)?;
+    pub(super) fn of(object: &Map<String, Value>) -> Result<Self, OAuthError> {
+        let method = method(text(object, "token_endpoint_auth_method")?)?;
+        let keys = keys(object)?;
         if (method == Method::PrivateKey) != keys.is_some() {
             let message = "private_key_jwt and jwks or jwks_uri belong together";
             return Err(OAuthError::metadata(message));
         }
-        let grant_types = grant_types(&object)?;
-        check_response_types(&object, &grant_types)?;
-        let redirect_uris = redirect_uris(&object)?;
+        let grant_types = grant_types(object)?;
+        check_response_types(object, &grant_types)?;
+        let redirect_uris = redirect_uris(object)?;
         let needs_redirect = grant_types.contains(&GrantType::AuthorizationCode);
         if needs_redirect && redirect_uris.is_empty() {
             return Err(OAuthError::InvalidRedirectUri(
                 "redirect_uris is missing".into(),
             ));
         }
-        let scopes = text(&object, "scope")?.map(str::parse).transpose();
+        let scopes = text(object, "scope")?.map(str::parse).transpose();
         let request = Self {
             redirect_uris,
             method,
             keys,
             grant_types,
-            name: text(&object, "client_name")?.map(|name| name.chars().take(MAX_NAME).collect()),
+            name: name(object)?,
             scopes: scopes.map_err(|_| OAuthError::metadata("scope is not a list of scopes"))?,
-            uri: https(&object, "client_uri")?,
-            metadata: repeated(&object)?,
+            uri: https(object, "client_uri")?,
+            metadata: repeated(object)?,
         };
         Ok(request)
     }
@@ -114,6 +112,12 @@ fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str
             "{name} has to be a short text"
         ))),
     }
+}
+
+/// What people are to know the client by; something that they can see.
+fn name(object: &Map<String, Value>) -> Result<Option<String>, OAuthError> {
+    let name = text(object, "client_name")?.filter(|name| !clean(name).is_empty());
+    Ok(name.map(|name| name.chars().take(MAX_NAME).collect()))
 }
 
 /// The list of texts under `name`, if there is one.
@@ -148,7 +152,14 @@ fn method(name: Option<&str>) -> Result<Method, OAuthError> {
 }
 
 fn keys(object: &Map<String, Value>) -> Result<Option<ClientKeys>, OAuthError> {
+    // Keys that somebody could replace on the way prove nothing; on this machine nobody can.
     let remote = https(object, "jwks_uri")?;
+    let is_safe = |uri: &String| {
+        Url::parse(uri).is_ok_and(|url| url.scheme() == "https" || is_loopback(&url))
+    };
+    if !remote.iter().all(is_safe) {
+        return Err(OAuthError::metadata("jwks_uri has to be a URL of https"));
+    }
     match (object.get("jwks"), remote) {
         (Some(_), Some(_)) => Err(OAuthError::metadata("jwks and jwks_uri exclude each other")),
         (Some(jwks), None) => match crate::jwks::KeySet::from_value(jwks) {

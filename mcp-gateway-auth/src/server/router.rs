@@ -1,5 +1,4 @@
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use http::{Method, header};
 use tower_http::cors::{Any, CorsLayer};
@@ -55,9 +54,7 @@ impl AuthorizationServer {
             .route("/api/auth/oauth2/authorize", get(authorize::authorize))
             .route("/authorize", get(authorize::authorize))
             .route("/api/auth/oauth2/consent", post(consent::decide));
-        open.merge(browsers)
-            .layer(DefaultBodyLimit::max(MAX_BODY))
-            .with_state(self.clone())
+        open.merge(browsers).with_state(self.clone())
     }
 }
 
@@ -73,5 +70,3 @@ fn cors() -> CorsLayer {
         ])
         .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER])
 }
-
-const MAX_BODY: usize = 64 * 1024;

@@ -1,5 +1,4 @@
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
@@ -11,6 +10,7 @@ use super::error::OAuthError;
 use super::form::Form;
 use super::grant::Redemption;
 use super::grants::Redeemed;
+use super::payload::Payload;
 use super::resource::OFFLINE_ACCESS;
 use super::{AuthorizationServer, Scopes};
 
@@ -31,7 +31,7 @@ pub(super) struct TokenResponse {
 pub(super) async fn token(
     State(server): State<AuthorizationServer>,
     headers: HeaderMap,
-    body: Bytes,
+    Payload(body): Payload,
 ) -> Response {
     match server.token(&headers, &body).await {
         Ok(answer) => {
@@ -95,6 +95,7 @@ impl AuthorizationServer {
         // Before the token is exchanged: a mistake must not cost the client its token.
         if let Some(handle) = self.grants().read(token)
             && let Some(grant) = self.grants().get(&handle.id).await?
+            && grant.client == client.id
         {
             if wanted
                 .as_ref()
@@ -131,8 +132,16 @@ impl AuthorizationServer {
             self.grants().revoke(&id).await?;
             return Err(OAuthError::grant("the person may not log in any more"));
         };
-        let may_refresh =
-            client.may_use(GrantType::RefreshToken) || grant.scopes.contains(OFFLINE_ACCESS);
+        // What the person may not use any more is left out.
+        let audiences = audiences.into_iter();
+        let audiences: Vec<_> = audiences
+            .filter(|audience| self.admits(std::slice::from_ref(audience), &person))
+            .collect();
+        if audiences.is_empty() {
+            let message = "there is no such resource for this person any more";
+            return Err(OAuthError::InvalidTarget(message.into()));
+        }
+        let may_refresh = client.may_use(GrantType::RefreshToken);
         let subject = Subject {
             client,
             person: Some(&person),
@@ -236,7 +245,7 @@ impl AuthorizationServer {
 }
 
 /// The scopes that a request names, if it does.
-fn wanted_scopes(form: &Form) -> Result<Option<Scopes>, OAuthError> {
+pub(super) fn wanted_scopes(form: &Form) -> Result<Option<Scopes>, OAuthError> {
     let scopes = form.get("scope").map(str::parse::<Scopes>).transpose();
     scopes.map_err(|error| OAuthError::InvalidScope(error.to_string().into()))
 }

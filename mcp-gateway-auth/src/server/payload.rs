@@ -1,0 +1,20 @@
+use axum::body::{Body, Bytes};
+use axum::extract::FromRequest;
+use http::Request;
+
+use super::error::OAuthError;
+
+/// The body of a request, unless it is larger than any that means something.
+#[derive(Debug)]
+pub(super) struct Payload(pub(super) Bytes);
+
+impl<S: Sync> FromRequest<S> for Payload {
+    type Rejection = OAuthError;
+
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Self, OAuthError> {
+        let body = axum::body::to_bytes(request.into_body(), MAX_BODY).await;
+        body.map(Self).map_err(|_| OAuthError::TooLarge)
+    }
+}
+
+const MAX_BODY: usize = 64 * 1024;
