@@ -193,7 +193,7 @@ async fn o29_what_is_in_the_store_is_of_no_use_alone() {
     let stored = rig.stored().await;
     assert!(stored.contains(&client), "{stored}");
     for secret in &secrets {
-        let random = secret.rsplit(['.', '_']).next().unwrap();
+        let random = &secret[secret.len() - 43..];
         assert!(!stored.contains(random), "{secret} in {stored}");
     }
 }

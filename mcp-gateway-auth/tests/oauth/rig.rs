@@ -339,6 +339,14 @@ impl Reply {
             .to_owned()
     }
 
+    /// Whether it is the error `code` as clients read it, and nothing keeps it.
+    pub(super) fn is_error(&self, status: u16, code: &str) -> bool {
+        self.status == status
+            && self.error() == code
+            && self.header("cache-control") == "no-store"
+            && self.header("content-type") == "application/json"
+    }
+
     pub(super) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)

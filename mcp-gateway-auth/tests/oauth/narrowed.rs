@@ -1,0 +1,109 @@
+//! Tokens for less than was granted, and never for more.
+
+use serde_json::json;
+
+use super::rig::{CALLBACK, OTHER_RESOURCE, RESOURCE, Rig, but, claims, redemption, wanted};
+
+const TOKEN: &str = "/api/auth/oauth2/token";
+
+#[tokio::test]
+async fn rfc_8707_a_token_is_for_what_was_asked_for() {
+    let rig = Rig::new();
+    let client = rig.client().await;
+    let both = [&wanted(&client)[..], &[("resource", OTHER_RESOURCE)]].concat();
+    let asked = rig.asked(&both, "olga").await;
+    let decided = rig.decide(&asked, "olga", "allow").await;
+    let code = decided.parameter("code").unwrap();
+    let narrow = [
+        &redemption(&client, &code)[..],
+        &[("resource", OTHER_RESOURCE)],
+    ]
+    .concat();
+    let tokens = rig.post(TOKEN, &narrow).await.value();
+    let token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(claims(token)["aud"], OTHER_RESOURCE);
+    assert!(rig.bearer(OTHER_RESOURCE, token).await.is_ok());
+    assert!(rig.bearer(RESOURCE, token).await.is_err());
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("client_id", &*client),
+        ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
+    ];
+    let next = rig.post(TOKEN, &refresh).await.value();
+    let said = claims(next["access_token"].as_str().unwrap());
+    assert_eq!(said["aud"], json!([RESOURCE, OTHER_RESOURCE]));
+    let slash = but(
+        &wanted(&client),
+        "resource",
+        Some("https://gw.example.com/mcp/"),
+    );
+    let code = rig.asked(&slash, "olga").await.parameter("code");
+    let code = code.unwrap();
+    let tokens = rig.redeem(&client, &code).await.value();
+    let said = claims(tokens["access_token"].as_str().unwrap());
+    assert_eq!(said["aud"], RESOURCE, "in the one form that it has");
+}
+
+#[tokio::test]
+async fn rfc_6749_a_refresh_token_may_be_narrowed_and_stays_what_it_was() {
+    let rig = Rig::new();
+    let client = rig.client().await;
+    let query = but(&wanted(&client), "scope", Some("mcp mcp:admin"));
+    let asked = rig.asked(&query, "alice").await;
+    let code = rig.decide(&asked, "alice", "allow").await;
+    let code = code.parameter("code").unwrap();
+    let first = rig.redeem(&client, &code).await.value();
+    let narrow = [
+        ("grant_type", "refresh_token"),
+        ("client_id", &*client),
+        ("refresh_token", first["refresh_token"].as_str().unwrap()),
+        ("scope", "mcp"),
+    ];
+    let second = rig.post(TOKEN, &narrow).await.value();
+    assert_eq!(second["scope"], "mcp");
+    assert_eq!(
+        claims(second["access_token"].as_str().unwrap())["scope"],
+        "mcp"
+    );
+    let third = rig
+        .refresh(&client, second["refresh_token"].as_str().unwrap())
+        .await;
+    assert_eq!(third.value()["scope"], "mcp mcp:admin");
+}
+
+#[tokio::test]
+async fn o5_a_token_of_another_client_tells_it_nothing() {
+    let rig = Rig::new();
+    let (_, tokens) = rig.tokens("alice").await;
+    let other = rig.client().await;
+    let token = tokens["refresh_token"].as_str().unwrap();
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("client_id", &*other),
+        ("refresh_token", token),
+    ];
+    for more in [
+        ("scope", "mcp mcp:admin"),
+        ("resource", OTHER_RESOURCE),
+        ("x", "y"),
+    ] {
+        let reply = rig.post(TOKEN, &[&form[..], &[more]].concat()).await;
+        assert_eq!(reply.error(), "invalid_grant", "{more:?}");
+    }
+}
+
+#[tokio::test]
+async fn rfc_6749_a_refresh_token_is_for_clients_that_may_use_it() {
+    let rig = Rig::new();
+    let metadata = json!({ "redirect_uris": [CALLBACK], "grant_types": ["authorization_code"] });
+    let registered = rig.register(&metadata).await;
+    let client = registered["client_id"].as_str().unwrap();
+    let query = but(&wanted(client), "scope", Some("mcp offline_access"));
+    let asked = rig.asked(&query, "alice").await;
+    let code = rig.decide(&asked, "alice", "allow").await;
+    let tokens = rig
+        .redeem(client, &code.parameter("code").unwrap())
+        .await
+        .value();
+    assert!(tokens.get("refresh_token").is_none(), "{tokens}");
+}
