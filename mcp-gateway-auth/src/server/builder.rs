@@ -106,7 +106,8 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Signs with `algorithm`: ES256, unless somebody knows RS256 alone.
+    /// Signs with `algorithm`: ES256, unless somebody knows RS256 alone. There are no keys for
+    /// others, with which nothing can be issued.
     pub fn with_signing_algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self

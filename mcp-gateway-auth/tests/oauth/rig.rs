@@ -3,12 +3,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use axum::body::{Body, to_bytes};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use mcp_gateway_auth::server::{
-    AuthorizationServer, AuthorizationServerBuilder, Client, RateLimits, Registration, Resource,
+    AuthorizationServer, AuthorizationServerBuilder, RateLimits, Registration, Resource,
 };
 use mcp_gateway_auth::token::{BearerVerifier, TokenVerifier};
 use mcp_gateway_auth::{Authenticator, AuthorityError, Clock, Keyring, Person, UserSession};
@@ -18,7 +16,11 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use url::{Url, form_urlencoded};
 
+pub(super) use super::host::{claims, machine};
+
 pub(super) const ISSUER: &str = "https://gw.example.com";
+/// The identity provider of an enterprise.
+pub(super) const IDP: &str = "https://idp.example.com";
 pub(super) const RESOURCE: &str = "https://gw.example.com/mcp";
 pub(super) const OTHER_RESOURCE: &str = "https://gw.example.com/v1/mcp/ops";
 pub(super) const CALLBACK: &str = "https://client.example.com/callback";
@@ -50,6 +52,17 @@ impl Authenticator for People {
             person.teams.push("ops".into());
         }
         Ok((!is_removed).then_some(person))
+    }
+
+    async fn identified(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Option<Person>, AuthorityError> {
+        match issuer == IDP && subject != "unknown" {
+            true => self.person(subject).await,
+            false => Ok(None),
+        }
     }
 
     fn login_url(&self, return_to: &str) -> String {
@@ -102,9 +115,15 @@ impl Rig {
 
     /// The same again, as another replica, or after a restart.
     pub(super) fn replica(&self) -> Self {
-        let server = builder(&self.store, &self.people)
-            .with_clock(self.clock.clone())
-            .build();
+        self.replica_with(|builder| builder)
+    }
+
+    pub(super) fn replica_with(
+        &self,
+        make: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
+    ) -> Self {
+        let builder = builder(&self.store, &self.people).with_clock(self.clock.clone());
+        let server = make(builder).build();
         server.set_resources(resources());
         Self {
             server,
@@ -202,6 +221,10 @@ impl Rig {
     /// A code for `client` that `person` has agreed to.
     pub(super) async fn code(&self, client: &str, person: &str) -> String {
         let asked = self.asked(&wanted(client), person).await;
+        // Who has agreed before is not asked.
+        if let Some(code) = asked.parameter("code") {
+            return code;
+        }
         assert_eq!(asked.status, StatusCode::OK, "{}", asked.text);
         let decided = self.decide(&asked, person, "allow").await;
         decided.parameter("code").unwrap()
@@ -374,22 +397,4 @@ impl Reply {
         let (_, rest) = self.text.split_once(&marker).unwrap();
         rest.split('"').next().unwrap().to_owned()
     }
-}
-
-/// What `token` says, unverified.
-pub(super) fn claims(token: &str) -> Value {
-    let payload = token.split('.').nth(1).unwrap();
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
-}
-
-/// A client of an operator, for machines.
-pub(super) fn machine(id: &str, secret: &str) -> Client {
-    use mcp_gateway_auth::SecretHash;
-    use mcp_gateway_auth::server::{ClientAuthentication, GrantType};
-    Client::new(id, id)
-        .with_authentication(ClientAuthentication::Secret {
-            hash: SecretHash::of(secret),
-            in_body: false,
-        })
-        .with_grant_types([GrantType::ClientCredentials])
 }

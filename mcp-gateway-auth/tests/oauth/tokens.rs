@@ -1,0 +1,244 @@
+//! Asking about tokens, and taking them back.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use mcp_gateway_auth::server::Resource;
+use mcp_gateway_core::auth::AuthError;
+use serde_json::json;
+
+use super::rig::{
+    ISSUER, OTHER_RESOURCE, RESOURCE, Reply, Rig, but, claims, machine, resources, wanted,
+};
+
+const INTROSPECT: &str = "/api/auth/oauth2/introspect";
+const REVOKE: &str = "/api/auth/oauth2/revoke";
+
+/// The resource server `rs`, and another client of the operator.
+const RS: (&str, &str) = ("authorization", "Basic cnM6czNjcmV0");
+const BUILD: (&str, &str) = ("authorization", "Basic YnVpbGQ6czNjcmV0");
+
+fn rig() -> Rig {
+    let rig = Rig::new();
+    rig.server.set_clients([
+        machine("rs", "s3cret").with_introspection(),
+        machine("build", "s3cret"),
+    ]);
+    rig
+}
+
+async fn introspect(rig: &Rig, token: &str, caller: (&str, &str)) -> Reply {
+    rig.post_with(INTROSPECT, &[("token", token)], &[caller])
+        .await
+}
+
+async fn is_active(rig: &Rig, token: &str) -> bool {
+    let reply = introspect(rig, token, RS).await.value();
+    match reply["active"].as_bool() {
+        Some(true) => true,
+        _ => {
+            assert_eq!(reply, json!({ "active": false }), "and nothing else");
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn rfc_7662_a_resource_server_is_told_about_tokens() {
+    let rig = rig();
+    let (client, tokens) = rig.tokens("alice").await;
+    let access = tokens["access_token"].as_str().unwrap();
+    let reply = introspect(&rig, access, RS).await;
+    assert_eq!(
+        (reply.header("cache-control"), reply.header("content-type")),
+        ("no-store", "application/json")
+    );
+    let said = reply.value();
+    for (name, value) in [
+        ("active", json!(true)),
+        ("scope", json!("mcp")),
+        ("client_id", json!(client)),
+        ("username", json!("ALICE")),
+        ("token_type", json!("Bearer")),
+        ("sub", json!("alice")),
+        ("aud", json!(RESOURCE)),
+        ("iss", json!(ISSUER)),
+        ("jti", claims(access)["jti"].clone()),
+        ("iat", json!(rig.clock.now())),
+        ("exp", json!(rig.clock.now() + 3600)),
+    ] {
+        assert_eq!(said[name], value, "{name}");
+    }
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    let said = introspect(&rig, refresh, RS).await.value();
+    assert_eq!(
+        (&said["active"], &said["sub"]),
+        (&json!(true), &json!("alice"))
+    );
+    rig.clock.advance(Duration::from_secs(3700));
+    assert!(!is_active(&rig, access).await, "expired");
+}
+
+#[tokio::test]
+async fn rfc_7662_others_are_told_nothing() {
+    let rig = rig();
+    let (client, tokens) = rig.tokens("alice").await;
+    for name in ["access_token", "refresh_token"] {
+        let token = tokens[name].as_str().unwrap();
+        let reply = introspect(&rig, token, BUILD).await;
+        assert_eq!(reply.value(), json!({ "active": false }), "{name}");
+        let form = [("token", token)];
+        let reply = rig.post(INTROSPECT, &form).await;
+        assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
+        let reply = rig
+            .post(INTROSPECT, &[("token", token), ("client_id", &client)])
+            .await;
+        assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
+        let wrong = ("authorization", "Basic cnM6eA==");
+        let reply = introspect(&rig, token, wrong).await;
+        assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
+        assert!(!reply.text.contains("active"));
+    }
+    let code = rig.code(&client, "bob").await;
+    let changed = tokens["access_token"].as_str().unwrap().replace("ey", "eY");
+    for token in ["x", "a.b.c", "\u{0}", &changed, &code] {
+        assert!(!is_active(&rig, token).await, "{token}");
+    }
+    let reply = rig.post_with(INTROSPECT, &[], &[RS]).await;
+    assert!(reply.is_error(400, "invalid_request"), "{reply:?}");
+    let form = [("grant_type", "client_credentials")];
+    let own = rig.post_with("/token", &form, &[BUILD]).await.value();
+    let own = own["access_token"].as_str().unwrap();
+    let said = introspect(&rig, own, BUILD).await.value();
+    assert_eq!(said["active"], true, "its own");
+}
+
+#[tokio::test]
+async fn rfc_7009_what_is_revoked_is_never_active_again() {
+    let rig = rig();
+    for (revoked, hint, both) in [
+        ("access_token", None, false),
+        ("access_token", Some("refresh_token"), false),
+        ("refresh_token", None, true),
+        ("refresh_token", Some("access_token"), true),
+        ("refresh_token", Some("saml"), true),
+    ] {
+        let (client, tokens) = rig.tokens("alice").await;
+        let access = tokens["access_token"].as_str().unwrap();
+        let refresh = tokens["refresh_token"].as_str().unwrap();
+        let mut form = vec![
+            ("token", tokens[revoked].as_str().unwrap()),
+            ("client_id", &client),
+        ];
+        form.extend(hint.map(|hint| ("token_type_hint", hint)));
+        for _ in 0..2 {
+            let reply = rig.post(REVOKE, &form).await;
+            assert_eq!((reply.status, &*reply.text), (StatusCode::OK, ""));
+            assert_eq!(reply.header("cache-control"), "no-store");
+        }
+        assert!(!is_active(&rig, access).await);
+        assert!(rig.bearer(RESOURCE, access).await.is_err());
+        assert_eq!(is_active(&rig, refresh).await, !both);
+        assert_eq!(rig.refresh(&client, refresh).await.status == 200, !both);
+    }
+}
+
+#[tokio::test]
+async fn rfc_7009_a_token_of_another_client_stays_active() {
+    let rig = rig();
+    let (client, tokens) = rig.tokens("alice").await;
+    let other = rig.client().await;
+    for name in ["access_token", "refresh_token"] {
+        let token = tokens[name].as_str().unwrap();
+        let reply = rig
+            .post(REVOKE, &[("token", token), ("client_id", &other)])
+            .await;
+        assert_eq!(reply.status, StatusCode::OK);
+        let reply = rig.post_with(REVOKE, &[("token", token)], &[BUILD]).await;
+        assert_eq!(reply.status, StatusCode::OK);
+        assert!(is_active(&rig, token).await, "{name}");
+        let reply = rig.post(REVOKE, &[("token", token)]).await;
+        assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
+        let reply = rig
+            .post(REVOKE, &[("token", token), ("client_id", "build")])
+            .await;
+        assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
+        assert!(is_active(&rig, token).await, "{name}");
+    }
+    let reply = rig.post(REVOKE, &[("client_id", &*client)]).await;
+    assert!(reply.is_error(400, "invalid_request"), "{reply:?}");
+    for garbage in ["x", "a.b.c", "\u{0}"] {
+        let reply = rig
+            .post(REVOKE, &[("token", garbage), ("client_id", &client)])
+            .await;
+        assert_eq!(reply.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn o48_a_token_for_one_resource_is_no_good_at_another() {
+    let rig = rig();
+    let client = rig.client().await;
+    for (own, foreign) in [(RESOURCE, OTHER_RESOURCE), (OTHER_RESOURCE, RESOURCE)] {
+        let query = but(&wanted(&client), "resource", Some(own));
+        let asked = rig.asked(&query, "olga").await;
+        let decided = rig.decide(&asked, "olga", "allow").await;
+        let code = decided.parameter("code").unwrap();
+        let tokens = rig.redeem(&client, &code).await.value();
+        let access = tokens["access_token"].as_str().unwrap();
+        assert!(rig.bearer(own, access).await.is_ok());
+        let refused = rig.bearer(foreign, access).await;
+        assert!(
+            matches!(refused, Err(AuthError::InvalidToken)),
+            "{refused:?}"
+        );
+        for other in [tokens["refresh_token"].as_str().unwrap(), &code] {
+            assert!(rig.bearer(own, other).await.is_err());
+        }
+    }
+}
+
+#[tokio::test]
+async fn o44_who_leaves_a_team_loses_what_it_has() {
+    let rig = rig();
+    let client = rig.client().await;
+    let both = [&wanted(&client)[..], &[("resource", OTHER_RESOURCE)]].concat();
+    let asked = rig.asked(&both, "olga").await;
+    let code = rig.decide(&asked, "olga", "allow").await.parameter("code");
+    let tokens = rig.redeem(&client, &code.unwrap()).await.value();
+    // From now on it is of a team that olga does not belong to.
+    let [main, ops] = resources();
+    let moved = ops.with_teams(["sec".into()]);
+    rig.server.set_resources([main, moved.clone()]);
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    let next = rig.refresh(&client, refresh).await.value();
+    let access = next["access_token"].as_str().unwrap();
+    assert_eq!(claims(access)["aud"], RESOURCE);
+    rig.server.set_resources([moved]);
+    let refresh = next["refresh_token"].as_str().unwrap();
+    let reply = rig.refresh(&client, refresh).await;
+    assert!(reply.is_error(400, "invalid_target"), "{reply:?}");
+    assert!(!is_active(&rig, access).await, "the resource is gone");
+}
+
+#[tokio::test]
+async fn o44_a_server_of_another_tenant_knows_none_of_it() {
+    let (rig, other) = (rig(), rig_of_another_tenant());
+    let (client, tokens) = rig.tokens("alice").await;
+    let access = tokens["access_token"].as_str().unwrap();
+    assert!(other.bearer(RESOURCE, access).await.is_err());
+    assert!(!is_active(&other, access).await);
+    assert!(!is_active(&other, tokens["refresh_token"].as_str().unwrap()).await);
+    let reply = other.asked(&wanted(&client), "alice").await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+    let code = rig.code(&client, "alice").await;
+    let foreign = other.client().await;
+    assert_eq!(other.redeem(&foreign, &code).await.error(), "invalid_grant");
+}
+
+fn rig_of_another_tenant() -> Rig {
+    let rig = rig();
+    let resource = Resource::new(RESOURCE.parse().unwrap(), "theirs");
+    rig.server.set_resources([resource]);
+    rig
+}
