@@ -10,10 +10,12 @@ mod oauth {
     mod discovery;
     mod documents;
     mod endpoints;
+    mod flaws;
     mod flow;
     mod host;
     mod identity_assertions;
     mod management;
+    mod model;
     mod narrowed;
     mod redirects;
     mod registration;

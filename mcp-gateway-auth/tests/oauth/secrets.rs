@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use http::{Method, Request, StatusCode};
 use mcp_gateway_auth::token::{BearerVerifier, TokenVerifier};
 use mcp_gateway_core::auth::AuthVerifier as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::instrument::WithSubscriber as _;
 
 use super::rig::{CALLBACK, ISSUER, RESOURCE, Rig, VERIFIER, but, machine, redemption, wanted};
@@ -66,8 +66,18 @@ async fn everything(rig: &Rig) -> Vec<String> {
         let _ = rig.bearer(RESOURCE, &format!("{token}x")).await;
         secrets.push(token);
     }
+    misuse(rig, &id, &secret, &code, &tokens).await;
+    let path = format!("/api/auth/oauth2/register/{id}");
+    rig.json(Method::DELETE, &path, Some(&secrets[0]), &json!(null))
+        .await;
+    secrets.extend([secret, code]);
+    secrets
+}
+
+/// Presents what is wrong, and what is not good any more.
+async fn misuse(rig: &Rig, id: &str, secret: &str, code: &str, tokens: &Value) {
     let wrong = [("client_secret", "wrong-secret-of-somebody")];
-    rig.post("/token", &[&redemption(&id, &code)[..], &wrong].concat())
+    rig.post("/token", &[&redemption(id, code)[..], &wrong].concat())
         .await;
     let assertion = [
         ("grant_type", "refresh_token"),
@@ -78,19 +88,15 @@ async fn everything(rig: &Rig) -> Vec<String> {
         ("client_assertion", tokens["access_token"].as_str().unwrap()),
     ];
     rig.post("/token", &assertion).await;
+    let form = [&redemption(id, code)[..], &[("client_secret", secret)]].concat();
     rig.post("/token", &form).await;
     let refresh = tokens["refresh_token"].as_str().unwrap();
     let form = [
         ("token", refresh),
-        ("client_id", &*id),
-        ("client_secret", &*secret),
+        ("client_id", id),
+        ("client_secret", secret),
     ];
     rig.post("/api/auth/oauth2/revoke", &form).await;
-    let path = format!("/api/auth/oauth2/register/{id}");
-    rig.json(Method::DELETE, &path, Some(&secrets[0]), &json!(null))
-        .await;
-    secrets.extend([secret, code]);
-    secrets
 }
 
 #[tokio::test]
