@@ -255,6 +255,17 @@ impl Authenticator for Login {
             .map(|user| user.person()))
     }
 
+    async fn identified(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Option<Person>, AuthorityError> {
+        let user = self.0.users.find_by_identity(issuer, subject).await?;
+        Ok(user
+            .filter(|user| self.is_allowed(user))
+            .map(|user| user.person()))
+    }
+
     fn login_url(&self, return_to: &str) -> String {
         let return_to: String = byte_serialize(return_to.as_bytes()).collect();
         format!("{}?return_to={return_to}", pages::LOGIN)

@@ -8,6 +8,8 @@ mod life;
 mod servers;
 #[path = "cli/stage.rs"]
 mod stage;
+#[path = "cli/teams.rs"]
+mod teams;
 
 use http::StatusCode;
 use mcp_gateway_tests::process::Process;

@@ -36,6 +36,16 @@ impl AuthorizationServer {
         self.revocations().revoke(Revoked::Subject, person).await
     }
 
+    /// Lets tokens of `person` be good again that they get from now on, after
+    /// [`revoke_person`](Self::revoke_person).
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be asked.
+    pub async fn restore_person(&self, person: &str) -> Result<(), AuthorityError> {
+        self.revocations().lift(Revoked::Subject, person).await
+    }
+
     /// Up to `limit` of the clients in the store, after the one `after`.
     ///
     /// # Errors

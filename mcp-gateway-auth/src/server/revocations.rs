@@ -66,6 +66,18 @@ impl RevocationLog {
         Ok(())
     }
 
+    /// Takes back that everything of `id` is revoked.
+    pub(super) async fn lift(&self, what: Revoked, id: &str) -> Result<(), AuthorityError> {
+        let key = self.documents.key(&format!("{}/{id}", name(what)));
+        let _ = self
+            .documents
+            .store()
+            .commit(Batch::new().delete(key))
+            .await?;
+        self.known.lift(what, id);
+        Ok(())
+    }
+
     /// When nothing is in use any more that was issued until now; clocks differ a little.
     fn until(&self) -> u64 {
         let now = self.clock.now();
@@ -77,7 +89,12 @@ impl RevocationLog {
         let mut events = self.documents.store().watch(PREFIX);
         while let Some(event) = events.next().await {
             match event {
-                Event::Deleted(_) => {}
+                // Not those whose time is over, which nobody tells of.
+                Event::Deleted(key) => {
+                    if let Some((what, id)) = key.strip_prefix(PREFIX).and_then(parsed) {
+                        self.known.lift(what, id);
+                    }
+                }
                 Event::Put(entry) => {
                     let id = entry.key.strip_prefix(PREFIX).unwrap_or(&entry.key);
                     if let Ok(entry) = serde_json::from_slice(&entry.document.value) {
@@ -110,13 +127,17 @@ impl RevocationLog {
     }
 
     fn learn(&self, key: &str, Entry { until }: Entry) {
-        let Some((kind, id)) = key.split_once('/') else {
-            return;
-        };
-        if let Some(what) = KINDS.into_iter().find(|what| name(*what) == kind) {
+        if let Some((what, id)) = parsed(key) {
             self.known.revoke(what, id, until);
         }
     }
+}
+
+/// What is revoked by the document of that identifier.
+fn parsed(key: &str) -> Option<(Revoked, &str)> {
+    let (kind, id) = key.split_once('/')?;
+    let what = KINDS.into_iter().find(|what| name(*what) == kind)?;
+    Some((what, id))
 }
 
 fn name(what: Revoked) -> &'static str {

@@ -1,5 +1,6 @@
 use mcp_gateway_core::store::{Batch, Outcome};
 
+use super::user::key as identity_key;
 use super::{ATTEMPTS, Users};
 use crate::AuthorityError;
 use crate::documents::Stored;
@@ -45,6 +46,23 @@ pub(crate) enum Arrival {
 }
 
 impl Users {
+    /// The person whom the identity provider `issuer` knows as `subject`, if they have logged in
+    /// here before.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be asked.
+    pub async fn find_by_identity(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Option<User>, AuthorityError> {
+        match self.identities.get(&identity_key(issuer, subject)).await? {
+            Some(id) => self.find(&id.value).await,
+            None => Ok(None),
+        }
+    }
+
     /// Finds who `claimant` is, or gets to know them, and notes what the provider says of them.
     pub(crate) async fn arrive(&self, claimant: &Claimant) -> Result<Arrival, AuthorityError> {
         let identity = claimant.identity(self.clock.now());

@@ -156,8 +156,10 @@ impl Identity {
     }
 }
 
+/// The key of the person whom `issuer` knows as `name`.
+///
 /// The length of the first part keeps the parts apart.
-fn key(issuer: &str, name: &str) -> String {
+pub(super) fn key(issuer: &str, name: &str) -> String {
     let text = format!("{}\n{issuer}\n{name}", issuer.len());
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }

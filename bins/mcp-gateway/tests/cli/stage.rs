@@ -100,7 +100,12 @@ impl Gateway {
 
     /// Messages to the default gateway with another token.
     pub(crate) fn wire_with(&self, token: Option<&str>) -> Wire {
-        let wire = Wire::new(format!("{}/mcp", self.url));
+        self.wire_of("/mcp", token)
+    }
+
+    /// Messages to what is at `path` with another token.
+    pub(crate) fn wire_of(&self, path: &str, token: Option<&str>) -> Wire {
+        let wire = Wire::new(format!("{}{path}", self.url));
         match token {
             Some(token) => {
                 let token = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();

@@ -1,0 +1,42 @@
+//! A gateway that is for a team is not there for anybody else.
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::stage::{Folder, Gateway};
+
+const CONFIG: &str = "
+servers: [{ name: demo, builtin: demo }]
+gateways: [{ name: main }, { name: ops, teams: [ops] }]
+auth:
+  tokens:
+    - { name: olga, token: { env: OLGA }, teams: [ops] }
+    - { name: bob, token: { env: BOB } }
+";
+
+#[tokio::test]
+async fn a_gateway_of_a_team_looks_to_others_as_if_it_were_not_there() {
+    let folder = Folder::new();
+    let config = folder.write("gateway.yaml", CONFIG);
+    let (olga, bob) = ("the-token-of-olga-is-this", "the-token-of-bob-is-this");
+    let gateway = Gateway::serve_with(&config, &[("OLGA", olga), ("BOB", bob)]).await;
+    let ask = async |path: &str, token: Option<&str>| {
+        let wire = gateway.wire_of(path, token);
+        let reply = wire.request("tools/list", json!({})).await.unwrap();
+        let text = reply.body.replace(path, "PATH");
+        (reply.status, text)
+    };
+    assert_eq!(ask("/v1/mcp/ops", Some(olga)).await.0, StatusCode::OK);
+    assert_eq!(ask("/v1/mcp/main", Some(bob)).await.0, StatusCode::OK);
+    for token in [Some(bob), Some("wrong"), None] {
+        let (hidden, absent) = (
+            ask("/v1/mcp/ops", token).await,
+            ask("/v1/mcp/none", token).await,
+        );
+        assert_eq!(hidden.0, absent.0, "{token:?}");
+        if token == Some(bob) {
+            assert_eq!(hidden.0, StatusCode::NOT_FOUND);
+            assert_eq!(hidden.1, absent.1);
+        }
+    }
+}
