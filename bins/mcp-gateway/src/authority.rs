@@ -19,8 +19,10 @@ use crate::config::{self, Config, OAuth};
 use crate::vault::Vault;
 
 /// What a gateway stands on before it knows its servers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Foundation {
+    /// Where clients reach the gateway.
+    pub(crate) base: Url,
     pub(crate) authority: Option<Arc<Authority>>,
     pub(crate) egress: Option<Egress>,
     /// What sessions are sealed with, if there is a place for it.
@@ -31,6 +33,18 @@ pub(crate) struct Foundation {
 }
 
 impl Foundation {
+    /// Nothing but where clients reach the gateway.
+    pub(crate) fn at(base: Url) -> Self {
+        Self {
+            base,
+            authority: None,
+            egress: None,
+            key: None,
+            first_account: None,
+            place: None,
+        }
+    }
+
     /// What `config` needs, for clients that reach the gateway at `base`.
     ///
     /// # Errors
@@ -38,14 +52,14 @@ impl Foundation {
     /// When state cannot be opened, or the system lacks something that is needed.
     pub(crate) async fn lay(config: &Config, base: &str) -> anyhow::Result<Self> {
         let auth = &config.auth;
-        let mut foundation = Self::default();
+        let base = Url::parse(base).context("the URL of the gateway cannot be used")?;
+        let mut foundation = Self::at(base.clone());
         if auth.oauth.is_some() || !auth.issuers.is_empty() || auth.introspection.is_some() {
             foundation.egress = Some(egress(&auth.allowed_networks)?);
         }
         let (Some(oauth), Some(egress)) = (&auth.oauth, &foundation.egress) else {
             return Ok(foundation);
         };
-        let base = Url::parse(base).context("the URL of the gateway cannot be used")?;
         let vault = Vault::open(&config.store, config.session_key.as_ref()).await?;
         let (authority, first) = Authority::open(config, oauth, &base, &vault, egress).await?;
         foundation.authority = Some(Arc::new(authority));
@@ -133,20 +147,15 @@ impl Authority {
             router,
             base: base.clone(),
         };
-        authority.apply(config, oauth);
+        authority.apply(oauth, resources(config, base)?);
         Ok((authority, first))
     }
 
     /// Becomes what `config` describes, in so far as that can be while it runs.
-    pub(crate) fn apply(&self, config: &Config, oauth: &OAuth) {
-        self.server.set_resources(resources(config, &self.base));
+    pub(crate) fn apply(&self, oauth: &OAuth, resources: Vec<Resource>) {
+        self.server.set_resources(resources);
         self.server.set_clients(oauth.clients.iter().cloned());
         self.server.set_registration(oauth.registration.allowed());
-    }
-
-    /// Where clients reach it.
-    pub(crate) fn base(&self) -> &Url {
-        &self.base
     }
 
     /// What clients of `resource` are told that have no token.
@@ -164,41 +173,41 @@ impl Authority {
 }
 
 /// What tokens can be for, the default gateway first.
-pub(crate) fn resources(config: &Config, base: &Url) -> Vec<Resource> {
-    let mut resources: Vec<_> = config
-        .gateways
-        .iter()
-        .enumerate()
-        .filter_map(|(at, gateway)| resource(gateway, at == config.default_gateway, base))
-        .collect();
+///
+/// # Errors
+///
+/// When a gateway has no URL.
+pub(crate) fn resources(config: &Config, base: &Url) -> anyhow::Result<Vec<Resource>> {
+    let gateways = config.gateways.iter().enumerate();
+    let resources = gateways
+        .map(|(at, gateway)| resource(gateway, at == config.default_gateway, base))
+        .collect::<Option<Vec<_>>>();
+    let mut resources = resources.with_context(|| format!("{base} has no paths below it"))?;
     if config.default_gateway < resources.len() {
         resources[..=config.default_gateway].rotate_right(1);
     }
-    resources
+    Ok(resources)
 }
 
 /// What tokens for `gateway` are for.
-pub(crate) fn resource(
-    gateway: &config::Gateway,
-    is_default: bool,
-    base: &Url,
-) -> Option<Resource> {
+fn resource(gateway: &config::Gateway, is_default: bool, base: &Url) -> Option<Resource> {
     let named = format!("/v1/mcp/{}", gateway.name);
     let paths: Vec<&str> = match is_default {
         true => vec!["/mcp", "/v1/mcp", &named],
         false => vec![&named],
     };
-    let mut urls = hosts(base)
-        .into_iter()
-        .flat_map(|host| paths.iter().filter_map(move |path| host.join(path).ok()));
-    let mut resource = Resource::new(urls.next()?, Arc::clone(&gateway.name));
-    for alias in urls {
-        resource = resource.with_alias(alias);
-    }
-    match &gateway.teams {
-        Some(teams) => Some(resource.with_teams(teams.clone())),
-        None => Some(resource),
-    }
+    let hosts = hosts(base);
+    let urls = hosts
+        .iter()
+        .flat_map(|host| paths.iter().map(|path| host.join(path).ok()));
+    let urls: Vec<_> = urls.collect::<Option<_>>()?;
+    let (first, aliases) = urls.split_first()?;
+    let resource = Resource::new(first.clone(), Arc::clone(&gateway.name));
+    let resource = aliases.iter().cloned().fold(resource, Resource::with_alias);
+    Some(match &gateway.teams {
+        Some(teams) => resource.with_teams(teams.clone()),
+        None => resource,
+    })
 }
 
 /// `base`, and by which other names people call their own machine.

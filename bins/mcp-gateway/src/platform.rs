@@ -15,6 +15,7 @@ use mcp_gateway_core::guard::Guard;
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::ServerPool;
 use mcp_gateway_core::{Drain, Gateway, Sealer};
+use url::Url;
 
 use crate::access::{Access, Issuers};
 use crate::authority::{Authority, Foundation, resources};
@@ -31,6 +32,8 @@ pub(crate) struct Platform {
     /// Who may ask about the gateway itself.
     access: Arc<Access>,
     issuers: Issuers,
+    /// Where clients reach the gateway.
+    base: Url,
     authority: Option<Arc<Authority>>,
     credentials: Arc<Credentials>,
     fleet: Fleet,
@@ -103,6 +106,7 @@ impl Platform {
             errands,
             access,
             issuers,
+            base: foundation.base.clone(),
             authority,
             credentials: Arc::default(),
             fleet: Fleet::new(web, parking),
@@ -128,22 +132,26 @@ impl Platform {
             .fleet
             .prepare(&config.servers, secrets)
             .context("servers cannot be reached")?;
+        let resources = resources(config, &self.base)?;
         let mut routers = Vec::new();
         for gateway in &config.gateways {
-            routers.push((gateway, config.router(gateway)?));
+            let resource = resources.iter().find(|known| known.name == gateway.name);
+            let resource = resource.context("a gateway has no URL")?;
+            routers.push((gateway, config.router(gateway)?, resource));
         }
         let description = change.describe(&self.fleet);
         // Nobody is sent to a server that is not there: new ones come before the routers that
         // know them, and old ones go after those that knew them.
         self.credentials.replace(&config.servers);
         self.fleet.begin(&change);
-        let resources = self.apply_authority(config);
+        if let (Some(authority), Some(oauth)) = (&self.authority, &config.auth.oauth) {
+            authority.apply(oauth, resources.clone());
+        }
         let mut gateways = Vec::new();
-        for (definition, router) in routers {
-            let resource = resources.iter().find(|known| known.name == definition.name);
+        for (definition, router, resource) in routers {
             let traits =
                 Traits::of(definition, config).protected(self.authority.as_deref(), resource);
-            let rules = self.issuers.rules(&config.auth, resource, &resources);
+            let rules = self.issuers.rules(&config.auth, Some(resource), &resources);
             let same = self
                 .gateways
                 .iter()
@@ -164,19 +172,6 @@ impl Platform {
         self.site.store(Arc::new(self.site(config)));
         self.fleet.finish(change);
         Ok(description)
-    }
-
-    /// Tells the authorization server what there is, and returns what tokens may be for.
-    fn apply_authority(&self, config: &Config) -> Vec<Resource> {
-        let base = match &self.authority {
-            Some(authority) => Some(authority.base().clone()),
-            None => config.network.public_url.clone(),
-        };
-        if let (Some(authority), Some(oauth)) = (&self.authority, &config.auth.oauth) {
-            authority.apply(config, oauth);
-        }
-        base.map(|base| resources(config, &base))
-            .unwrap_or_default()
     }
 
     fn start(&self, traits: Traits, access: Arc<Access>, routing: Arc<Routing>) -> Running {
@@ -311,9 +306,8 @@ impl Traits {
     }
 
     /// What clients of `resource` are told that have no token.
-    fn protected(mut self, authority: Option<&Authority>, resource: Option<&Resource>) -> Self {
-        let both = authority.zip(resource);
-        self.protected = both.map(|(authority, resource)| authority.protected(resource));
+    fn protected(mut self, authority: Option<&Authority>, resource: &Resource) -> Self {
+        self.protected = authority.map(|authority| authority.protected(resource));
         self
     }
 
@@ -360,7 +354,12 @@ mod tests {
     #[tokio::test]
     async fn a_gateway_stays_when_only_its_servers_change() {
         let before = config("servers: [{ name: a, builtin: demo }]");
-        let mut platform = Platform::new(&before, &[], &Foundation::default()).unwrap();
+        let mut platform = Platform::new(
+            &before,
+            &[],
+            &Foundation::at("http://localhost".parse().unwrap()),
+        )
+        .unwrap();
         let routing = Arc::clone(&platform.gateways[0].routing);
         assert_eq!(&*platform.site.load().default, "default");
 
@@ -383,7 +382,7 @@ mod tests {
         let mut platform = Platform::new(
             &config("gateways: [{ name: a }, { name: b }]"),
             &[],
-            &Foundation::default(),
+            &Foundation::at("http://localhost".parse().unwrap()),
         )
         .unwrap();
         let next = config("gateways: [{ name: c }, { name: b }]\ndefaultGateway: b");

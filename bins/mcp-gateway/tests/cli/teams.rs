@@ -10,7 +10,7 @@ servers: [{ name: demo, builtin: demo }]
 gateways: [{ name: main }, { name: ops, teams: [ops] }]
 auth:
   tokens:
-    - { name: olga, token: { env: OLGA }, teams: [ops] }
+    - { name: olga, token: { env: MCP_GATEWAY_TOKEN }, teams: [ops] }
     - { name: bob, token: { env: BOB } }
 ";
 
@@ -19,7 +19,7 @@ async fn a_gateway_of_a_team_looks_to_others_as_if_it_were_not_there() {
     let folder = Folder::new();
     let config = folder.write("gateway.yaml", CONFIG);
     let (olga, bob) = ("the-token-of-olga-is-this", "the-token-of-bob-is-this");
-    let gateway = Gateway::serve_with(&config, &[("OLGA", olga), ("BOB", bob)]).await;
+    let gateway = Gateway::serve_with(&config, &[("MCP_GATEWAY_TOKEN", olga), ("BOB", bob)]).await;
     let ask = async |path: &str, token: Option<&str>| {
         let wire = gateway.wire_of(path, token);
         let reply = wire.request("tools/list", json!({})).await.unwrap();
