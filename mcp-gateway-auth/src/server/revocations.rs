@@ -68,12 +68,14 @@ impl RevocationLog {
 
     /// Takes back that everything of `id` is revoked.
     pub(super) async fn lift(&self, what: Revoked, id: &str) -> Result<(), AuthorityError> {
-        let key = self.documents.key(&format!("{}/{id}", name(what)));
-        let _ = self
+        // Replicas may only learn of what is in the store, and not of what is there no more.
+        let entry = Entry { until: LIFTED };
+        let id_of_entry = format!("{}/{id}", name(what));
+        let until = Some(self.until());
+        let batch = self
             .documents
-            .store()
-            .commit(Batch::new().delete(key))
-            .await?;
+            .put(Batch::new(), &id_of_entry, &entry, until)?;
+        let _ = self.documents.store().commit(batch).await?;
         self.known.lift(what, id);
         Ok(())
     }
@@ -89,12 +91,7 @@ impl RevocationLog {
         let mut events = self.documents.store().watch(PREFIX);
         while let Some(event) = events.next().await {
             match event {
-                // Not those whose time is over, which nobody tells of.
-                Event::Deleted(key) => {
-                    if let Some((what, id)) = key.strip_prefix(PREFIX).and_then(parsed) {
-                        self.known.lift(what, id);
-                    }
-                }
+                Event::Deleted(_) => {}
                 Event::Put(entry) => {
                     let id = entry.key.strip_prefix(PREFIX).unwrap_or(&entry.key);
                     if let Ok(entry) = serde_json::from_slice(&entry.document.value) {
@@ -127,8 +124,10 @@ impl RevocationLog {
     }
 
     fn learn(&self, key: &str, Entry { until }: Entry) {
-        if let Some((what, id)) = parsed(key) {
-            self.known.revoke(what, id, until);
+        match parsed(key) {
+            Some((what, id)) if until == LIFTED => self.known.lift(what, id),
+            Some((what, id)) => self.known.revoke(what, id, until),
+            None => {}
         }
     }
 }
@@ -157,6 +156,9 @@ const KINDS: [Revoked; 4] = [
 ];
 
 const PREFIX: &str = "auth/revoked/";
+
+/// Until when something is revoked that is not any more.
+const LIFTED: u64 = 0;
 
 const CLOCK_SKEW: u64 = 60;
 
