@@ -246,7 +246,8 @@ fn egress(networks: &[IpNet]) -> anyhow::Result<Egress> {
     Egress::new(policy).context("authority providers cannot be reached")
 }
 
-fn lifetimes(oauth: &OAuth) -> Lifetimes {
+/// For how long what the authorization server issues is good.
+pub(crate) fn lifetimes(oauth: &OAuth) -> Lifetimes {
     let mut lifetimes = Lifetimes::default();
     lifetimes.access_token = oauth.access_token.unwrap_or(lifetimes.access_token);
     lifetimes.refresh_idle = oauth.refresh_idle.unwrap_or(lifetimes.refresh_idle);

@@ -2,10 +2,16 @@
 
 mod call;
 mod check;
+mod client;
 mod connect;
+mod login;
 mod serve;
+mod state;
+mod table;
 mod target;
+mod token;
 mod tools;
+mod user;
 
 use std::io;
 use std::process::ExitCode;
@@ -17,10 +23,14 @@ use tokio::runtime::{Builder, Runtime};
 
 use self::call::CallArgs;
 use self::check::CheckArgs;
+use self::client::ClientArgs;
 use self::connect::ConnectArgs;
+use self::login::LoginArgs;
 use self::serve::ServeArgs;
 use self::target::TargetArgs;
+use self::token::TokenArgs;
 use self::tools::ToolsArgs;
+use self::user::UserArgs;
 use crate::client::Servers;
 use crate::config::Log;
 use crate::logging;
@@ -45,6 +55,8 @@ enum Command {
     Call(CallArgs),
     /// Say everything that is wrong with configuration files
     Check(CheckArgs),
+    /// Make, list and revoke OAuth clients
+    Client(ClientArgs),
     /// Write the script by which a shell completes commands
     Completions {
         /// The shell
@@ -55,10 +67,16 @@ enum Command {
     /// Be the built-in server, on standard input and output
     #[cfg(feature = "demo")]
     Demo,
+    /// Log in to a gateway as an MCP client does, and say how that went
+    Login(LoginArgs),
     /// Serve
     Serve(ServeArgs),
+    /// Make, list, rotate and revoke API tokens
+    Token(TokenArgs),
     /// List tools
     Tools(ToolsArgs),
+    /// Make, list and change accounts
+    User(UserArgs),
 }
 
 /// Does what the command line says.
@@ -90,6 +108,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             call::run(&args, servers).await
         }),
         Command::Check(args) => check::run(args),
+        Command::Client(args) => client::run(args),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "mcp-gateway", &mut io::stdout());
@@ -104,10 +123,13 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             runtime.shutdown_background();
             Ok(ExitCode::SUCCESS)
         }
+        Command::Login(args) => login::run(&args),
         Command::Serve(args) => serve::run(args),
+        Command::Token(args) => token::run(args),
         Command::Tools(args) => with_servers(&args.target, async |servers| {
             tools::run(&args, servers).await
         }),
+        Command::User(args) => user::run(args),
     }
 }
 

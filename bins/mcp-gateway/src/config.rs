@@ -34,7 +34,7 @@ pub(crate) use self::log::{Log, LogFormat, directives};
 pub(crate) use self::login::{GitHub, Login, Provider};
 pub(crate) use self::metrics::Metrics;
 pub(crate) use self::network::{Network, listen_address, web_url};
-pub(crate) use self::oauth::OAuth;
+pub(crate) use self::oauth::{OAuth, default_grants, grant_type};
 pub(crate) use self::process::Process;
 pub(crate) use self::remote::{Remote, header_value};
 pub(crate) use self::secret::{Secret, SessionKey};

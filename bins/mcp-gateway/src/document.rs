@@ -37,6 +37,6 @@ pub use self::node::Place;
 pub(crate) use self::node::{Key, Node, Scalar, Value};
 pub(crate) use self::outside::{Lookup, Nothing, Outside, System};
 pub use self::problem::{Problem, Problems, Severity};
-pub(crate) use self::quantity::{Bytes, Count};
+pub(crate) use self::quantity::{Bytes, Count, duration};
 pub(crate) use self::suggest::instead;
 pub(crate) use self::table::Table;

@@ -12,6 +12,7 @@
 //! The library is for the program and for what tests it; other programs should not depend on it.
 
 mod access;
+mod administration;
 mod authority;
 mod banner;
 pub mod cli;
@@ -33,6 +34,7 @@ mod output;
 mod platform;
 mod routing;
 mod serve;
+mod sign_in;
 mod signals;
 mod source;
 mod vault;

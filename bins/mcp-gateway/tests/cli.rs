@@ -1,9 +1,20 @@
 //! The program as people run it.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that fails may panic"
+)]
 
+#[path = "cli/accounts.rs"]
+mod accounts;
+#[path = "../../../mcp-gateway-auth/tests/login/browser.rs"]
+#[expect(dead_code, reason = "its other tests need more of it")]
+mod browser;
 #[path = "cli/life.rs"]
 mod life;
+#[path = "cli/login.rs"]
+mod login;
 #[path = "cli/servers.rs"]
 mod servers;
 #[path = "cli/stage.rs"]

@@ -154,7 +154,7 @@ impl Read for ClientEntry {
 }
 
 /// What a client is for that does not say so.
-fn default_grants(client: &Client) -> Vec<GrantType> {
+pub(crate) fn default_grants(client: &Client) -> Vec<GrantType> {
     match client.redirect_uris.is_empty() {
         true => vec![GrantType::ClientCredentials],
         false => vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
@@ -165,17 +165,19 @@ struct Grant(GrantType);
 
 impl Read for Grant {
     fn read(field: &Field<'_>) -> Option<Self> {
-        field.parse("a grant type", |text| {
-            let kind = match text {
-                "jwt-bearer" => Some(GrantType::JwtBearer),
-                other => GrantType::of(other),
-            };
-            kind.map(Self).ok_or_else(|| {
-                "it is authorization_code, refresh_token, client_credentials or jwt-bearer"
-                    .to_owned()
-            })
-        })
+        field.parse("a grant type", |text| grant_type(text).map(Self))
     }
+}
+
+/// Reads the name of a grant type, which may be short where that of the RFC is a URN.
+pub(crate) fn grant_type(text: &str) -> Result<GrantType, String> {
+    let kind = match text {
+        "jwt-bearer" => Some(GrantType::JwtBearer),
+        other => GrantType::of(other),
+    };
+    kind.ok_or_else(|| {
+        "it is authorization_code, refresh_token, client_credentials or jwt-bearer".to_owned()
+    })
 }
 
 /// What is parsed from a text.

@@ -1,7 +1,7 @@
 //! The program, started for a test.
 
 use std::fs;
-use std::process::{ExitStatus, Output};
+use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,13 +15,14 @@ use mcp_gateway_tests::wire::Wire;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-/// Where the program is.
 /// Where gateways keep their state that are not told where.
 const DATA: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
 
+/// Where the program is.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
 
 /// How long a busy machine may take for what takes no time.
@@ -264,8 +265,24 @@ pub(crate) struct Done {
 
 /// Runs the program with `args` to its end.
 pub(crate) async fn run<S: AsRef<str>>(args: &[S]) -> Done {
+    run_with_input(args, "").await
+}
+
+/// Runs the program with `args` to its end, and writes `input` to it.
+pub(crate) async fn run_with_input<S: AsRef<str>>(args: &[S], input: &str) -> Done {
     let args: Vec<_> = args.iter().map(AsRef::as_ref).collect();
-    let output = timeout(SOON, command(&args).kill_on_drop(true).output()).await;
+    let mut command = command(&args);
+    command
+        .kill_on_drop(true)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Most commands read nothing, and have ended by now.
+    let mut stdin = child.stdin.take().unwrap();
+    let _ = stdin.write_all(input.as_bytes()).await;
+    drop(stdin);
+    let output = timeout(SOON, child.wait_with_output()).await;
     let Output {
         status,
         stdout,

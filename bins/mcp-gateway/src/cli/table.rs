@@ -1,0 +1,79 @@
+//! Lists for people.
+
+use std::io;
+
+use crate::output::say;
+
+/// Writes rows of cells below each other; the first row is the heading.
+///
+/// # Errors
+///
+/// When nobody reads it.
+pub(super) fn show<const N: usize>(rows: &[[String; N]]) -> io::Result<()> {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or_default()
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    for row in rows {
+        let cells = row.iter().zip(widths);
+        let cells: Vec<_> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        say(cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+/// What strangers have called something, without what could play tricks on a terminal.
+pub(super) fn plain(text: &str) -> String {
+    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(visible).collect()
+}
+
+/// How long before or after `now` the moment `then` is, both in seconds since 1970.
+pub(super) fn relative(then: u64, now: u64) -> String {
+    let distance = then.abs_diff(now);
+    let (_, length, unit) = UNITS
+        .into_iter()
+        .find(|(least, _, _)| distance >= *least)
+        .unwrap_or((0, 1, "second"));
+    let count = distance / length;
+    let plural = if count == 1 { "" } else { "s" };
+    match then > now {
+        true => format!("in {count} {unit}{plural}"),
+        false => format!("{count} {unit}{plural} ago"),
+    }
+}
+
+/// From how many seconds on a unit is used, how many it has, and its name.
+const UNITS: [(u64, u64, &str); 3] = [
+    (2 * 86_400, 86_400, "day"),
+    (2 * 3600, 3600, "hour"),
+    (2 * 60, 60, "minute"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_said_as_people_do() {
+        let now = 1_800_000_000;
+        for (then, expected) in [
+            (now, "0 seconds ago"),
+            (now - 1, "1 second ago"),
+            (now + 90, "in 90 seconds"),
+            (now - 3600, "60 minutes ago"),
+            (now + 86_400, "in 24 hours"),
+            (now + 30 * 86_400, "in 30 days"),
+        ] {
+            assert_eq!(relative(then, now), expected);
+        }
+    }
+
+    #[test]
+    fn names_move_no_cursor() {
+        assert_eq!(plain("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
+    }
+}

@@ -1,0 +1,167 @@
+//! Logging in from a terminal, with a browser that does the clicks.
+
+use mcp_gateway_tests::process::Process;
+use tokio::process::Command;
+use url::Url;
+
+use crate::accounts::Company;
+use crate::browser::{Browser, Page};
+use crate::stage::{PROGRAM, SOON, run};
+
+/// Somebody who logs in from a terminal.
+struct Terminal {
+    process: Process,
+    /// Where the browser is to go.
+    address: Url,
+}
+
+impl Terminal {
+    async fn open(company: &Company, args: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        // What people read is on the standard error.
+        let script = format!("exec '{PROGRAM}' login \"$@\" --no-browser 2>&1");
+        command.args(["-c", &script, "login", &company.gateway.url]);
+        command.args(args);
+        let mut process = Process::start(command).unwrap();
+        let address = loop {
+            let line = process.line(SOON).await.unwrap();
+            if let Ok(address) = Url::parse(line.trim())
+                && line.starts_with("  ")
+            {
+                break address;
+            }
+        };
+        Self { process, address }
+    }
+
+    /// What is said after the browser was sent away.
+    async fn end(mut self) -> (bool, String) {
+        let success = self.process.finish(SOON).await.unwrap().success();
+        (success, self.process.rest().join("\n"))
+    }
+
+    fn parameter(&self, name: &str) -> String {
+        let mut pairs = self.address.query_pairs();
+        pairs.find(|(key, _)| key == name).unwrap().1.into_owned()
+    }
+}
+
+/// Logs in, and decides; returns where the browser is sent then.
+async fn decide(terminal: &Terminal, password: &str, decision: &str) -> String {
+    let mut browser = Browser::new();
+    let page = browser.visit(terminal.address.as_str()).await;
+    let form = [
+        ("csrf", &*page.field("csrf")),
+        ("return_to", &page.field("return_to")),
+        ("name", "admin"),
+        ("password", password),
+    ];
+    let page = browser.post(page.url.as_str(), &form).await;
+    let page: Page = browser.visit(&page.next().unwrap()).await;
+    assert!(page.body.contains("mcp-gateway login"), "{}", page.body);
+    let form = [
+        ("csrf", &*page.field("csrf")),
+        ("request", &page.field("request")),
+        ("decision", decision),
+    ];
+    let consent = page.url.join("/api/auth/oauth2/consent").unwrap();
+    let page = browser.post(consent.as_str(), &form).await;
+    page.next().unwrap()
+}
+
+#[tokio::test]
+async fn whoever_logs_in_is_told_who_they_are_and_gets_a_token() {
+    let company = Company::start().await;
+    let password = company.get("user password admin").await;
+    let terminal = Terminal::open(&company, &[]).await;
+    let back = decide(&terminal, &password, "allow").await;
+    // Somebody else's page tries first.
+    let uri = terminal.parameter("redirect_uri");
+    let stranger = Browser::new()
+        .get(&format!("{uri}?code=evil&state=evil"))
+        .await;
+    assert_eq!(stranger.status, 400);
+    let page = Browser::new().get(&back).await;
+    assert!(
+        page.body.contains("You can close this window"),
+        "{}",
+        page.body
+    );
+    let (success, said) = terminal.end().await;
+    assert!(success, "{said}");
+    for expected in [
+        "you are     admin (usr_",
+        "roles       admin",
+        "scope       mcp",
+        "is good for 60 minutes, and can be refreshed",
+        "tools       5",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+
+    let terminal = Terminal::open(&company, &["--print-token"]).await;
+    let back = decide(&terminal, &password, "allow").await;
+    Browser::new().get(&back).await;
+    let (success, said) = terminal.end().await;
+    assert!(success, "{said}");
+    let token = said.lines().last().unwrap();
+    assert_eq!(company.status(token).await, 200);
+}
+
+#[tokio::test]
+async fn a_refusal_and_a_stranger_are_told_apart() {
+    let company = Company::start().await;
+    let password = company.get("user password admin").await;
+    let terminal = Terminal::open(&company, &[]).await;
+    let back = decide(&terminal, &password, "deny").await;
+    Browser::new().get(&back).await;
+    let (success, said) = terminal.end().await;
+    assert!(
+        !success && said.contains("the authorization was refused: access_denied"),
+        "{said}"
+    );
+
+    for (iss, expected) in [
+        (
+            "&iss=https://evil.example",
+            "mixes up two authorization servers",
+        ),
+        ("", "names itself in `iss`, and does not"),
+    ] {
+        let terminal = Terminal::open(&company, &[]).await;
+        let (uri, state) = (
+            terminal.parameter("redirect_uri"),
+            terminal.parameter("state"),
+        );
+        Browser::new()
+            .get(&format!("{uri}?code=evil&state={state}{iss}"))
+            .await;
+        let (success, said) = terminal.end().await;
+        assert!(!success && said.contains(expected), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_cannot_work_says_what_to_do() {
+    let closed = Company::with("auth: { oauth: { registration: off } }\n").await;
+    let tokens =
+        Company::with("auth: { tokens: [{ name: a, token: { env: MCP_GATEWAY_TOKEN } }] }\n").await;
+    let open = Company::with("auth: { anonymous: true }\n").await;
+    for (url, code, expected) in [
+        (&*closed.gateway.url, 1, "--client-id"),
+        (&tokens.gateway.url, 1, "does not say from where"),
+        (&open.gateway.url, 0, "wants no token"),
+        ("http://127.0.0.1:1", 1, "cannot be reached"),
+        ("http://mcp.example.com", 1, "is not https"),
+        (
+            "ftp://mcp.example.com",
+            1,
+            "must begin with http:// or https://",
+        ),
+    ] {
+        let done = run(&["login", url, "--no-browser"]).await;
+        assert_eq!(done.code, Some(code), "{url}: {done:?}");
+        let said = format!("{}{}", done.stdout, done.stderr);
+        assert!(said.contains(expected), "{url}: {said}");
+    }
+}
