@@ -10,7 +10,6 @@ fn consent<'a>(client_name: &'a str, scopes: &'a [(&'a str, &'a str)]) -> Consen
         gateway: "gateway.example.com",
         person: "Ada",
         request: "r-1",
-        csrf: "c-1",
     }
 }
 
@@ -73,7 +72,6 @@ fn o17_text_from_outside_is_shown_and_never_markup() {
         person: EVIL,
         gateway: EVIL,
         request: EVIL,
-        csrf: EVIL,
         ..consent(EVIL, &[(EVIL, EVIL)])
     };
     let message = MessagePage {

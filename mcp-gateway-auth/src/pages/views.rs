@@ -22,8 +22,6 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) person: &'a str,
     /// The request that is decided on, as it comes back in the field `request`.
     pub(crate) request: &'a str,
-    /// Comes back in the field `csrf`.
-    pub(crate) csrf: &'a str,
 }
 
 /// Says that something cannot be done, and why.

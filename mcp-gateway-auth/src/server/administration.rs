@@ -37,7 +37,7 @@ impl AuthorizationServer {
     }
 
     /// Lets tokens of `person` be good again that they get from now on, after
-    /// [`revoke_person`](Self::revoke_person).
+    /// [`revoke_person`](Self::revoke_person); those from before stay worthless.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use url::Url;
 use super::access_token::AccessTokens;
 use super::api_tokens::ApiTokens;
 use super::assertions::{AssertionIssuer, ClientKeySets};
-use super::clients::Clients;
+use super::clients::{ClientLifetimes, Clients};
 use super::consents::Consents;
 use super::grants::Grants;
 use super::keys::{KeyPolicy, Keys};
@@ -178,8 +178,11 @@ impl AuthorizationServerBuilder {
 
     fn clients(&self, revocations: &RevocationLog) -> Clients {
         let store = Arc::clone(&self.store);
-        let unused = self.lifetimes.unused_client.as_secs();
-        let clients = Clients::new(store, revocations.clone(), self.clock.clone(), unused);
+        let lifetimes = ClientLifetimes {
+            new: self.lifetimes.new_client.as_secs(),
+            unused: self.lifetimes.unused_client.as_secs(),
+        };
+        let clients = Clients::new(store, revocations.clone(), self.clock.clone(), lifetimes);
         match self.egress.clone().filter(|_| self.has_documents) {
             Some(egress) => clients.with_documents(MetadataDocuments::new(egress)),
             None => clients,

@@ -23,8 +23,16 @@ pub(super) struct Clients {
     registered: Documents<Registered>,
     revocations: RevocationLog,
     clock: Clock,
-    /// How long one that is not used is kept, in seconds.
-    unused: u64,
+    lifetimes: ClientLifetimes,
+}
+
+/// How long clients are kept that have registered themselves, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClientLifetimes {
+    /// One that nobody has let in yet.
+    pub(super) new: u64,
+    /// One that is not used any more.
+    pub(super) unused: u64,
 }
 
 /// A client in the store.
@@ -42,7 +50,7 @@ impl Clients {
         store: Arc<dyn Store>,
         revocations: RevocationLog,
         clock: Clock,
-        unused: u64,
+        lifetimes: ClientLifetimes,
     ) -> Self {
         Self {
             fixed: Arc::default(),
@@ -50,7 +58,7 @@ impl Clients {
             registered: Documents::new(store, "auth/client/"),
             revocations,
             clock,
-            unused,
+            lifetimes,
         }
     }
 
@@ -110,18 +118,26 @@ impl Clients {
         Ok(found.filter(is_good))
     }
 
-    /// Registers `client`.
+    /// Registers `client`. If there was one of its identifier before, what was issued to that stays
+    /// worthless.
     pub(super) async fn register(
         &self,
         client: Client,
         management: Option<SecretHash>,
     ) -> Result<Client, AuthorityError> {
         let expires = match client.origin {
-            ClientOrigin::Dynamic => Some(self.clock.now().saturating_add(self.unused)),
+            ClientOrigin::Dynamic => Some(self.clock.now().saturating_add(self.lifetimes.new)),
             ClientOrigin::MetadataDocument | ClientOrigin::Static => None,
         };
         let key = self.registered.key(&client.id);
         let batch = Batch::new().if_absent(key);
+        let batch = match client.origin {
+            ClientOrigin::Dynamic => batch,
+            // It may have been deleted and be back.
+            _ => self
+                .revocations
+                .add_lift(batch, Revoked::Client, &client.id)?,
+        };
         let (id, registered) = (
             client.id.clone(),
             Registered {
@@ -132,7 +148,10 @@ impl Clients {
         );
         let batch = self.registered.put(batch, &id, &registered, expires)?;
         match self.registered.store().commit(batch).await? {
-            Outcome::Committed => Ok(registered.client),
+            Outcome::Committed => {
+                self.revocations.note_lift(Revoked::Client, &id);
+                Ok(registered.client)
+            }
             Outcome::Conflict => Err(AuthorityError::Busy),
         }
     }
@@ -167,12 +186,13 @@ impl Clients {
         let Some(stored) = self.registered.get(&client.id).await? else {
             return Ok(());
         };
-        let fresh = self.clock.now().saturating_add(self.unused);
+        let unused = self.lifetimes.unused;
+        let fresh = self.clock.now().saturating_add(unused);
         // Not more often than is needed for it not to be forgotten.
         let is_due = stored
             .value
             .expires
-            .is_some_and(|old| old + self.unused / 10 < fresh);
+            .is_some_and(|old| old + unused / 10 < fresh);
         if is_due {
             let after = Registered {
                 expires: Some(fresh),

@@ -73,7 +73,6 @@ impl AuthorizationServer {
             gateway: &gateway.join(", "),
             person: &session.person.name,
             request: &sealed,
-            csrf: "",
         };
         page(StatusCode::OK, &shown, Some(&asked.redirect_uri.source()))
     }

@@ -111,14 +111,11 @@ fn verified(claims: &Claims) -> Option<VerifiedToken> {
     principal = texts(claims, "roles").fold(principal, Principal::with_role);
     principal = texts(claims, "groups").fold(principal, Principal::with_team);
     principal = claims.scopes().fold(principal, Principal::with_scope);
-    let mut token = VerifiedToken::new(principal, claims.exp?);
-    if let Some(jti) = &claims.jti {
-        token = token.with_token_id(jti.as_str());
-    }
-    if let Some(grant) = claims.extra.get(GRANT).and_then(Value::as_str) {
-        token = token.with_grant(grant);
-    }
-    Some(token)
+    let token = VerifiedToken::new(principal, claims.exp?).identified_by(claims);
+    Some(match claims.extra.get(GRANT).and_then(Value::as_str) {
+        Some(grant) => token.with_grant(grant),
+        None => token,
+    })
 }
 
 fn texts<'a>(claims: &'a Claims, name: &str) -> impl Iterator<Item = &'a str> {

@@ -23,6 +23,9 @@ pub(super) struct RevocationLog {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 struct Entry {
     until: u64,
+    /// Since when new tokens are good again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lifted: Option<u64>,
 }
 
 impl RevocationLog {
@@ -49,8 +52,15 @@ impl RevocationLog {
     ) -> Result<Batch, AuthorityError> {
         let until = self.until();
         let id = format!("{}/{id}", name(what));
-        self.documents
-            .put(batch, &id, &Entry { until }, Some(until))
+        self.documents.put(
+            batch,
+            &id,
+            &Entry {
+                until,
+                lifted: None,
+            },
+            Some(until),
+        )
     }
 
     /// Applies here at once what was committed; other replicas hear of it from the store.
@@ -66,17 +76,30 @@ impl RevocationLog {
         Ok(())
     }
 
-    /// Takes back that everything of `id` is revoked.
+    /// Adds to `batch` that tokens of `id` are good that are issued from now on; those that were
+    /// revoked stay so.
+    pub(super) fn add_lift(
+        &self,
+        batch: Batch,
+        what: Revoked,
+        id: &str,
+    ) -> Result<Batch, AuthorityError> {
+        let (until, lifted) = (self.until(), Some(self.clock.now()));
+        let id = format!("{}/{id}", name(what));
+        self.documents
+            .put(batch, &id, &Entry { until, lifted }, Some(until))
+    }
+
+    /// Applies here at once what was committed.
+    pub(super) fn note_lift(&self, what: Revoked, id: &str) {
+        self.known.lift(what, id, self.clock.now());
+    }
+
+    /// Lets tokens of `id` be good that are issued from now on.
     pub(super) async fn lift(&self, what: Revoked, id: &str) -> Result<(), AuthorityError> {
-        // Replicas may only learn of what is in the store, and not of what is there no more.
-        let entry = Entry { until: LIFTED };
-        let id_of_entry = format!("{}/{id}", name(what));
-        let until = Some(self.until());
-        let batch = self
-            .documents
-            .put(Batch::new(), &id_of_entry, &entry, until)?;
+        let batch = self.add_lift(Batch::new(), what, id)?;
         let _ = self.documents.store().commit(batch).await?;
-        self.known.lift(what, id);
+        self.note_lift(what, id);
         Ok(())
     }
 
@@ -123,11 +146,13 @@ impl RevocationLog {
         }
     }
 
-    fn learn(&self, key: &str, Entry { until }: Entry) {
-        match parsed(key) {
-            Some((what, id)) if until == LIFTED => self.known.lift(what, id),
-            Some((what, id)) => self.known.revoke(what, id, until),
-            None => {}
+    fn learn(&self, key: &str, entry: Entry) {
+        let Some((what, id)) = parsed(key) else {
+            return;
+        };
+        self.known.revoke(what, id, entry.until);
+        if let Some(moment) = entry.lifted {
+            self.known.lift(what, id, moment);
         }
     }
 }
@@ -156,9 +181,6 @@ const KINDS: [Revoked; 4] = [
 ];
 
 const PREFIX: &str = "auth/revoked/";
-
-/// Until when something is revoked that is not any more.
-const LIFTED: u64 = 0;
 
 const CLOCK_SKEW: u64 = 60;
 

@@ -19,8 +19,10 @@ pub struct Lifetimes {
     /// Refresh tokens that were exchanged for another one already: 30 s, for a client that did not
     /// get the answer.
     pub refresh_grace: Duration,
-    /// Clients that have registered themselves and are not used: 90 days.
+    /// Clients that have registered themselves, from the last time that they were used: 90 days.
     pub unused_client: Duration,
+    /// Clients that have registered themselves and that nobody has let in yet: a day.
+    pub new_client: Duration,
     /// What a person is asked to agree to: 10 minutes.
     pub consent_request: Duration,
     /// Keys that sign: 30 days. Tokens that were signed with one before stay good.
@@ -37,6 +39,7 @@ impl Default for Lifetimes {
             refresh_absolute: Duration::from_secs(90 * DAY),
             refresh_grace: Duration::from_secs(30),
             unused_client: Duration::from_secs(90 * DAY),
+            new_client: Duration::from_secs(DAY),
             consent_request: Duration::from_secs(10 * 60),
             signing_key: Duration::from_secs(30 * DAY),
         }

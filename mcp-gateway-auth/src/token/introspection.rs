@@ -154,10 +154,7 @@ impl Introspection {
         }
         let fresh_until = now.saturating_add(self.max_age);
         let token = VerifiedToken::new(principal, exp).with_fresh_until(fresh_until);
-        Ok(match &claims.jti {
-            Some(id) => token.with_token_id(id.as_str()),
-            None => token,
-        })
+        Ok(token.identified_by(claims))
     }
 }
 

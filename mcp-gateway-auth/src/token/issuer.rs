@@ -114,10 +114,7 @@ impl Issuer {
             }
         }
         let token = VerifiedToken::new(principal, claims.exp.unwrap_or(0));
-        Ok(match &claims.jti {
-            Some(id) => token.with_token_id(id.as_str()),
-            None => token,
-        })
+        Ok(token.identified_by(claims))
     }
 }
 

@@ -51,15 +51,34 @@ struct Inner {
     lists: RwLock<Lists>,
 }
 
-/// By identifier, until when.
+/// By identifier.
 #[derive(Debug, Default)]
 struct Lists {
-    clients: HashMap<Arc<str>, u64>,
-    grants: HashMap<Arc<str>, u64>,
-    subjects: HashMap<Arc<str>, u64>,
-    tokens: HashMap<Arc<str>, u64>,
+    clients: HashMap<Arc<str>, Revocation>,
+    grants: HashMap<Arc<str>, Revocation>,
+    subjects: HashMap<Arc<str>, Revocation>,
+    tokens: HashMap<Arc<str>, Revocation>,
     /// How many entries of a list make for a look at which of them are over.
     purge_at: usize,
+}
+
+/// Which tokens are revoked, in seconds since 1970.
+#[derive(Clone, Copy, Debug, Default)]
+struct Revocation {
+    /// When the last of them will have expired.
+    until: u64,
+    /// Those that were issued before; all of them if `None`.
+    before: Option<u64>,
+}
+
+impl Revocation {
+    fn has(&self, token: &VerifiedToken, now: u64) -> bool {
+        let is_before = match (self.before, token.issued_at()) {
+            (Some(before), Some(issued_at)) => issued_at < before,
+            _ => true,
+        };
+        now < self.until && is_before
+    }
 }
 
 impl Revocations {
@@ -81,20 +100,26 @@ impl Revocations {
         let purge_at = lists.purge_at.max(MIN_PURGE);
         let list = lists.list(what);
         if list.len() >= purge_at {
-            list.retain(|_, until| *until > now);
+            list.retain(|_, revocation| revocation.until > now);
             let purge_at = list.len() * 2;
             lists.purge_at = purge_at;
         }
         let entry = lists.list(what).entry(id.into()).or_default();
-        *entry = until.max(*entry);
+        *entry = Revocation {
+            until: until.max(entry.until),
+            before: None,
+        };
         // After the entry, within the lock: whoever sees this finds it.
         self.0.any.store(true, Ordering::Release);
     }
 
-    /// Takes back that `id` is revoked.
-    pub fn lift(&self, what: Revoked, id: &str) {
+    /// Lets tokens of `id` be good again that are issued at `moment`, in seconds since 1970, or
+    /// after it; those from before stay revoked.
+    pub fn lift(&self, what: Revoked, id: &str, moment: u64) {
         let mut lists = self.0.lists.write().unwrap_or_else(PoisonError::into_inner);
-        lists.list(what).remove(id);
+        if let Some(revocation) = lists.list(what).get_mut(id) {
+            revocation.before = Some(moment);
+        }
     }
 
     /// Whether `token` is revoked.
@@ -105,9 +130,9 @@ impl Revocations {
         }
         let now = self.0.clock.now();
         let lists = self.0.lists.read().unwrap_or_else(PoisonError::into_inner);
-        let has = |list: &HashMap<Arc<str>, u64>, id: Option<&str>| {
-            let until = id.and_then(|id| list.get(id));
-            until.is_some_and(|until| *until > now)
+        let has = |list: &HashMap<Arc<str>, Revocation>, id: Option<&str>| {
+            let revocation = id.and_then(|id| list.get(id));
+            revocation.is_some_and(|revocation| revocation.has(token, now))
         };
         has(&lists.tokens, token.token_id())
             || has(&lists.grants, token.grant())
@@ -117,7 +142,7 @@ impl Revocations {
 }
 
 impl Lists {
-    fn list(&mut self, what: Revoked) -> &mut HashMap<Arc<str>, u64> {
+    fn list(&mut self, what: Revoked) -> &mut HashMap<Arc<str>, Revocation> {
         match what {
             Revoked::Client => &mut self.clients,
             Revoked::Grant => &mut self.grants,
@@ -143,7 +168,9 @@ mod tests {
         let principal = Principal::new("alice").with_client("editor");
         let token = VerifiedToken::new(principal, 2000)
             .with_grant("g")
+            .with_issued_at(900)
             .with_token_id("t");
+        let later = token.clone().with_issued_at(1100);
         for (what, id) in [
             (Revoked::Client, "editor"),
             (Revoked::Grant, "g"),
@@ -156,8 +183,12 @@ mod tests {
             revocations.revoke(what, id, 2000);
             revocations.revoke(what, id, 1500);
             assert!(revocations.contain(&token), "{what:?}");
-            revocations.lift(what, id);
-            assert!(!revocations.contain(&token), "{what:?}");
+            assert!(revocations.contain(&later), "{what:?}");
+            revocations.lift(what, id, 1100);
+            assert!(revocations.contain(&token), "{what:?}");
+            assert!(!revocations.contain(&later), "{what:?}");
+            revocations.revoke(what, id, 1500);
+            assert!(revocations.contain(&later), "{what:?}");
         }
     }
 

@@ -2,12 +2,15 @@ use std::sync::Arc;
 
 use mcp_gateway_core::auth::Principal;
 
+use crate::jwt::Claims;
+
 /// What a token stands for.
 #[derive(Clone, Debug)]
 pub struct VerifiedToken {
     expires_at: u64,
     fresh_until: u64,
     grant: Option<Arc<str>>,
+    issued_at: Option<u64>,
     principal: Principal,
     token_id: Option<Arc<str>>,
 }
@@ -20,6 +23,7 @@ impl VerifiedToken {
             expires_at,
             fresh_until: expires_at,
             grant: None,
+            issued_at: None,
             principal,
             token_id: None,
         }
@@ -39,10 +43,24 @@ impl VerifiedToken {
         self
     }
 
+    /// Was issued at `moment`, in seconds since 1970.
+    #[must_use]
+    pub fn with_issued_at(mut self, moment: u64) -> Self {
+        self.issued_at = Some(moment);
+        self
+    }
+
     /// Has the identifier `id`, a `jti`.
     #[must_use]
     pub fn with_token_id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.token_id = Some(id.into());
+        self
+    }
+
+    /// Has the identifier and the time of issue that are in `claims`, if they are.
+    pub(crate) fn identified_by(mut self, claims: &Claims) -> Self {
+        self.issued_at = claims.iat;
+        self.token_id = claims.jti.as_deref().map(Arc::from);
         self
     }
 
@@ -68,6 +86,12 @@ impl VerifiedToken {
     #[must_use]
     pub fn grant(&self) -> Option<&str> {
         self.grant.as_deref()
+    }
+
+    /// When it was issued, in seconds since 1970, if that is known.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<u64> {
+        self.issued_at
     }
 
     /// Whose it is.

@@ -147,7 +147,7 @@ async fn j31_what_is_revoked_is_refused_at_once() {
         let (fresh, _) = two.bearer();
         let fresh = fresh.with_revocations(revocations.clone());
         assert_eq!(call(&fresh, &token).await, INVALID, "{what:?}");
-        revocations.lift(what, id);
+        revocations.lift(what, id, NOW - 10);
     }
     assert_eq!(asked.1.load(Ordering::SeqCst), 1);
     revocations.revoke(Revoked::Token, "2", NOW + 600);

@@ -288,7 +288,7 @@ async fn flaw_21_an_update_does_not_make_a_registration_live_on() {
     let path = format!("/api/auth/oauth2/register/{}", client.as_str().unwrap());
     let body = json!({ "client_id": client, "redirect_uris": [CALLBACK] });
     rig.clock
-        .advance(Lifetimes::default().unused_client - Duration::from_secs(1));
+        .advance(Lifetimes::default().new_client - Duration::from_secs(1));
     assert_eq!(
         rig.json(Method::PUT, &path, token, &body).await.status,
         StatusCode::OK

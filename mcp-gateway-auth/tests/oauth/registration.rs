@@ -335,3 +335,20 @@ async fn o15_another_name_or_address_is_another_client_to_people() {
         assert_eq!(reply.status, StatusCode::OK, "asked again: {after}");
     }
 }
+
+#[tokio::test]
+async fn clients_that_nobody_lets_in_are_forgotten_after_a_day() {
+    let rig = Rig::new();
+    let (idle, used) = (rig.client().await, rig.client().await);
+    let code = rig.code(&used, "alice").await;
+    assert_eq!(rig.redeem(&used, &code).await.status, StatusCode::OK);
+    rig.clock.advance(DAY);
+    let reply = rig.asked(&wanted(&idle), "alice").await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+    rig.clock.advance(89 * DAY - Duration::from_secs(1));
+    let reply = rig.asked(&wanted(&used), "alice").await;
+    assert!(reply.parameter("code").is_some(), "{reply:?}");
+    rig.clock.advance(Duration::from_secs(1));
+    let reply = rig.asked(&wanted(&used), "alice").await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+}

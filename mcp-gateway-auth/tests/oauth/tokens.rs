@@ -6,6 +6,7 @@ use http::StatusCode;
 use mcp_gateway_auth::server::Resource;
 use mcp_gateway_core::auth::AuthError;
 use serde_json::json;
+use tokio::time::{sleep, timeout};
 
 use super::rig::{
     ISSUER, OTHER_RESOURCE, RESOURCE, Reply, Rig, but, claims, machine, resources, wanted,
@@ -241,4 +242,42 @@ fn rig_of_another_tenant() -> Rig {
     let resource = Resource::new(RESOURCE.parse().unwrap(), "theirs");
     rig.server.set_resources([resource]);
     rig
+}
+
+#[tokio::test]
+async fn who_is_let_in_again_gets_new_tokens_and_no_old_one_back() {
+    let rig = Rig::new();
+    let replica = rig.replica();
+    let token = async |rig: &Rig| {
+        let form = [("grant_type", "client_credentials")];
+        let reply = rig.post_with("/token", &form, &[BUILD]).await;
+        let token = reply.value()["access_token"].as_str().map(str::to_owned);
+        token.unwrap()
+    };
+    rig.server
+        .create_client(machine("build", "s3cret"))
+        .await
+        .unwrap();
+    let old = token(&rig).await;
+    assert!(rig.bearer(RESOURCE, &old).await.is_ok());
+    rig.clock.advance(Duration::from_secs(1));
+    rig.server.delete_client("build").await.unwrap();
+    rig.clock.advance(Duration::from_secs(1));
+    rig.server
+        .create_client(machine("build", "s3cret"))
+        .await
+        .unwrap();
+    let new = token(&rig).await;
+    assert!(rig.bearer(RESOURCE, &old).await.is_err());
+    assert!(rig.bearer(RESOURCE, &new).await.is_ok());
+    let server = replica.server.clone();
+    let following = tokio::spawn(async move { server.maintain().await });
+    let refused = async {
+        while replica.bearer(RESOURCE, &old).await.is_ok() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(5), refused).await.unwrap();
+    assert!(replica.bearer(RESOURCE, &new).await.is_ok());
+    following.abort();
 }
