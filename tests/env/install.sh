@@ -6,7 +6,7 @@
 #
 # Everything goes below ${MCP_GATEWAY_TEST_CACHE:-$HOME/.cache/mcp-gateway-tests}, one folder per
 # component and pin. Needs python3, flock and either npm or network access for pip to bring one;
-# apt is only asked for python3-venv and postgresql, and only where they are missing.
+# apt is only asked for python3-venv, postgresql and chromium, and only where they are missing.
 set -euo pipefail
 
 definitions=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,7 +17,7 @@ readonly interpreter
 readonly cache="${MCP_GATEWAY_TEST_CACHE:-$HOME/.cache/mcp-gateway-tests}"
 # Part of every key: raise it when this script installs the same pins differently.
 readonly layout=1
-readonly venvs=(py1 py2 servers)
+readonly venvs=(py1 py2 fastmcp servers)
 
 log() { printf '%s\n' "$*" >&2; }
 
@@ -108,6 +108,18 @@ ensure_postgres() {
   apt-get install --quiet --yes --no-install-recommends postgresql >&2
 }
 
+# The browser, wherever it is in the path.
+chromium_path() { type -P chromium || printf '/usr/bin/chromium'; }
+
+ensure_chromium() {
+  if [[ -x $(chromium_path) ]]; then
+    return
+  fi
+  log "installing chromium"
+  apt-get update --quiet >&2
+  apt-get install --quiet --yes --no-install-recommends chromium >&2
+}
+
 ensure_all() {
   local name
   mkdir -p "$cache"
@@ -120,6 +132,7 @@ ensure_all() {
   rm -rf "$cache"/partial.*
   ensure_venv_module
   ensure_postgres
+  ensure_chromium
   whole "$(npm_folder)" install_npm
   for name in "${venvs[@]}"; do
     whole "$(venv_folder "$name")" install_venv "$name"
@@ -152,6 +165,7 @@ components() {
   printf 'node=%s\n' "$(node_of "$npm")"
   printf 'node_modules=%s\n' "$npm/node_modules"
   printf 'postgres=%s\n' "$(postgres_folder)"
+  printf 'chromium=%s\n' "$(chromium_path)"
   for name in "${venvs[@]}"; do
     printf '%s=%s\n' "$name" "$(venv_folder "$name")"
   done

@@ -19,11 +19,13 @@
 //! # }
 //! ```
 
+mod authorization;
 mod report;
 mod requirements;
 mod suite;
 
 pub use self::{
+    authorization::Asked,
     report::{Check, Report, Scenario, Status, Verdict},
     requirements::{Reason, Revision, Standing},
     suite::{Suite, SuiteError},

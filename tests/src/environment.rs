@@ -27,6 +27,10 @@ pub enum EnvironmentError {
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct Environment {
+    /// The browser.
+    pub chromium: PathBuf,
+    /// The virtual environment with FastMCP.
+    pub fastmcp: PathBuf,
     /// The program `node`.
     pub node: PathBuf,
     /// The folder with the npm packages.

@@ -8,9 +8,9 @@ use std::{
 use http::Uri;
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::fs;
+use tokio::{fs, process::Command};
 
-use super::{Check, Report, Revision, Scenario, requirements::Requirements};
+use super::{Check, Report, Revision, Scenario, Standing, requirements::Requirements};
 use crate::{
     environment::Environment,
     process::{Process, ProcessError},
@@ -28,7 +28,7 @@ const SCENARIOS_END: &str = "=== SUMMARY ===";
 const TIME_LENGTH: usize = "-2026-07-28T00-00-00-000Z".len();
 
 /// Many times what the suite takes, unless every scenario runs into its own deadline.
-const DEADLINE: Duration = Duration::from_secs(600);
+pub(super) const DEADLINE: Duration = Duration::from_secs(600);
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -91,12 +91,10 @@ impl Suite {
             path: folder,
             source,
         })?;
-        let results = TempDir::new().map_err(|source| SuiteError::Io {
-            path: std::env::temp_dir(),
-            source,
-        })?;
-        let logs = Logs(self.execute(url, revision, results.path()).await?);
-        let mut checks = read_results(results.path()).await?;
+        let results = results_folder()?;
+        let scope = ["--requirements", revision.as_str()];
+        let logs = Logs(self.execute(url, &scope, results.path()).await?);
+        let mut checks = read_results(results.path(), "server-").await?;
         let scenarios = requirements.scenarios().map(|(name, standing)| Scenario {
             checks: checks.remove(&name).unwrap_or_default(),
             log: logs.of(&name),
@@ -113,19 +111,45 @@ impl Suite {
         })
     }
 
-    /// Runs the suite, and returns the lines that it writes.
+    /// Runs the scenario `name` of `revision` against the server at `url`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the suite cannot be run to its end, whatever it finds.
+    pub async fn scenario(
+        &self,
+        url: &str,
+        name: &str,
+        revision: Revision,
+    ) -> Result<Scenario, SuiteError> {
+        let results = results_folder()?;
+        let scope = ["--scenario", name, "--spec-version", revision.as_str()];
+        let logs = self.execute(url, &scope, results.path()).await?;
+        let mut checks = read_results(results.path(), "server-").await?;
+        Ok(Scenario {
+            name: name.to_owned(),
+            standing: Standing::Required,
+            checks: checks.remove(name).unwrap_or_default(),
+            log: logs.join("\n"),
+        })
+    }
+
+    /// The command that runs the suite in one of its modes, and has it write to `results`.
+    pub(super) fn command(&self, mode: &str, results: &Path) -> Command {
+        let mut command = self.environment.node(&format!("{PACKAGE}/dist/index.js"));
+        command.arg(mode).arg("--output-dir").arg(results);
+        command
+    }
+
+    /// Runs what is in `scope`, and returns the lines that the suite writes.
     async fn execute(
         &self,
         url: &str,
-        revision: Revision,
+        scope: &[&str],
         results: &Path,
     ) -> Result<Vec<String>, SuiteError> {
-        let script = format!("{PACKAGE}/dist/index.js");
-        let mut command = self.environment.node(&script);
-        command
-            .args(["server", "--url", url, "--requirements", revision.as_str()])
-            .arg("--output-dir")
-            .arg(results);
+        let mut command = self.command("server", results);
+        command.args(["--url", url]).args(scope);
         if !self.headers.is_empty() {
             let origin = origin(url).ok_or_else(|| SuiteError::Url(url.to_owned()))?;
             let headers = json!({ "origin": origin, "headers": self.headers });
@@ -140,6 +164,14 @@ impl Suite {
         lines.extend(process.stderr().lines().map(str::to_owned));
         Ok(lines)
     }
+}
+
+/// A folder for the suite to write to.
+pub(super) fn results_folder() -> Result<TempDir, SuiteError> {
+    TempDir::new().map_err(|source| SuiteError::Io {
+        path: std::env::temp_dir(),
+        source,
+    })
 }
 
 fn origin(url: &str) -> Option<String> {
@@ -165,8 +197,11 @@ impl Logs {
     }
 }
 
-/// The checks of every scenario that came to its end.
-async fn read_results(folder: &Path) -> Result<BTreeMap<String, Vec<Check>>, SuiteError> {
+/// The checks of every scenario that came to its end, in folders whose names begin with `mode`.
+pub(super) async fn read_results(
+    folder: &Path,
+    mode: &str,
+) -> Result<BTreeMap<String, Vec<Check>>, SuiteError> {
     let failed = |path: &Path, source| SuiteError::Io {
         path: path.to_owned(),
         source,
@@ -183,7 +218,7 @@ async fn read_results(folder: &Path) -> Result<BTreeMap<String, Vec<Check>>, Sui
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = entry.path().join("checks.json");
         // A scenario that failed half-way leaves its folder empty.
-        let (Some(name), Ok(text)) = (scenario_of(&name), fs::read(&path).await) else {
+        let (Some(name), Ok(text)) = (scenario_of(&name, mode), fs::read(&path).await) else {
             continue;
         };
         let checks = serde_json::from_slice(&text);
@@ -193,8 +228,8 @@ async fn read_results(folder: &Path) -> Result<BTreeMap<String, Vec<Check>>, Sui
     Ok(results)
 }
 
-fn scenario_of(folder: &str) -> Option<&str> {
-    let name = folder.strip_prefix("server-")?;
+fn scenario_of<'a>(folder: &'a str, mode: &str) -> Option<&'a str> {
+    let name = folder.strip_prefix(mode)?;
     name.get(..name.len().checked_sub(TIME_LENGTH)?)
 }
 
@@ -205,8 +240,8 @@ mod tests {
     #[test]
     fn folders_are_named_after_scenarios() {
         let folder = "server-server-stateless-2026-11-21T00-31-55-978Z";
-        assert_eq!(scenario_of(folder), Some("server-stateless"));
-        assert_eq!(scenario_of("server-short"), None);
+        assert_eq!(scenario_of(folder, "server-"), Some("server-stateless"));
+        assert_eq!(scenario_of("server-short", "server-"), None);
     }
 
     #[test]

@@ -1,0 +1,48 @@
+// Logs in and lets a client in, as a person does it who clicks through the pages.
+//
+// usage: node person.mjs URL
+//
+// URL is where a client sends its person. The name and the password come from the environment, and
+// so does the folder with the npm packages, and where the browser is. The person ends up where the
+// client listens; that address is printed, and one line is added to the file `PERSON_LOG`.
+
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const { PERSON_NAME, PERSON_PASSWORD, PERSON_LOG, NODE_MODULES, CHROMIUM } = process.env;
+const [start] = process.argv.slice(2);
+const gateway = new URL(start).origin;
+const deadline = 30_000;
+
+/** Clicks in headless Chromium; returns where the browser is sent. */
+async function visit() {
+  const module = pathToFileURL(join(NODE_MODULES, "playwright-core/index.mjs"));
+  const { chromium } = await import(module.href);
+  const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
+  args.push("--disable-background-networking", "--disable-component-update", "--disable-sync");
+  const started = await chromium.launch({ executablePath: CHROMIUM, args });
+  try {
+    const page = await started.newPage();
+    page.setDefaultTimeout(deadline);
+    // The client need not listen yet, or at all: what counts is where the browser is sent.
+    const away = page.waitForRequest((request) => {
+      return request.isNavigationRequest() && new URL(request.url()).origin !== gateway;
+    });
+    await page.goto(start);
+    await page.getByLabel("User name").fill(PERSON_NAME);
+    await page.getByLabel("Password").fill(PERSON_PASSWORD);
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByRole("button", { name: "Allow" }).click();
+    const request = await away;
+    const response = await request.response().catch(() => null);
+    if (response) await page.waitForLoadState().catch(() => {});
+    return request.url();
+  } finally {
+    await started.close();
+  }
+}
+
+const end = await visit();
+appendFileSync(PERSON_LOG, `${end}\n`);
+console.log(end);
