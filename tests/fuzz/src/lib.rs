@@ -3,6 +3,7 @@
 //! | target | what is read | what must be so |
 //! |---|---|---|
 //! | [`answer`](targets::answer) | what a server answers, in pieces | however it is cut, the client gets the same: its own id, valid JSON |
+//! | [`authorization`](targets::authorization) | a request to the authorization server, the login, the forward-auth endpoint | it is answered, without a mistake of ours, and no browser is sent to a stranger |
 //! | [`config`](targets::config) | a configuration, the file of a client | a mistake has a place |
 //! | [`envelope`](targets::envelope) | a message | a message is JSON, and its parts are where they are said to be |
 //! | [`events`](targets::events) | a stream of events | however it is cut, its events are the same |
@@ -20,6 +21,8 @@
 //!
 //! [cargo-fuzz]: https://rust-fuzz.github.io/book/cargo-fuzz.html
 
+mod authority;
+mod authorization;
 mod mutation;
 mod stage;
 pub mod targets;

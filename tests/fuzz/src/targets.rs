@@ -14,14 +14,17 @@ use mcp_gateway_core::{Error, Problem, Sealer};
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use crate::authorization::REQUESTS;
+pub use crate::authorization::authorization;
 use crate::stage::{self, Got, Script};
 
 /// A name of a target, the target, and inputs to begin with.
 pub type Target = (&'static str, fn(&[u8]), &'static [&'static [u8]]);
 
 /// All targets.
-pub const ALL: [Target; 10] = [
+pub const ALL: [Target; 11] = [
     ("answer", answer, ANSWERS),
+    ("authorization", authorization, REQUESTS),
     ("config", config, CONFIGS),
     ("envelope", envelope, MESSAGES),
     ("events", events, EVENTS),
