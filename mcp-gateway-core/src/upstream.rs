@@ -25,6 +25,7 @@ mod pool;
 mod probe;
 mod server;
 mod view;
+mod view_key;
 
 pub use self::backend::{Instance, RuntimeBackend};
 pub use self::error::UpstreamError;

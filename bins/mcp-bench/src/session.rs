@@ -6,16 +6,8 @@ use crate::answer;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::http1::{Connection, Head};
+pub(crate) use crate::wire::legacy::Session;
 use crate::wire::{first_id, legacy};
-
-/// What a handshake agreed on.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Session {
-    /// The id that the server wants to see again, if it gave one.
-    pub(crate) id: Option<String>,
-    /// The protocol version that the server chose.
-    pub(crate) version: String,
-}
 
 /// The parts of the answer to `initialize` that matter here.
 #[derive(Deserialize)]

@@ -32,3 +32,11 @@ pub(crate) fn complain(text: impl std::fmt::Display) {
     // There is nobody else to tell.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
+
+/// What a stranger says, without what could play tricks on a terminal.
+pub(crate) fn plain(text: &str) -> String {
+    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(visible).take(MAX_TEXT).collect()
+}
+
+const MAX_TEXT: usize = 1000;

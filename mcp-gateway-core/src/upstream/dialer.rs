@@ -6,7 +6,7 @@ use tokio::time;
 
 use super::conversation::Conversation;
 use super::probe::{Opener, Protocol};
-use super::view::ViewKey;
+use super::view_key::ViewKey;
 use super::{Instance, Link, RuntimeBackend, UpstreamError};
 use crate::credential::Credential;
 use crate::protocol::Era;

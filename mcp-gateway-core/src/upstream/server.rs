@@ -7,7 +7,8 @@ use tokio::time;
 
 use super::dialer::Dialer;
 use super::probe::Protocol;
-use super::view::{View, ViewKey};
+use super::view::View;
+use super::view_key::ViewKey;
 use super::{Instance, RuntimeBackend, UpstreamError};
 use crate::bridge::Parking;
 use crate::call::Prepared;

@@ -5,7 +5,6 @@ mod lease;
 mod lists;
 mod wishes;
 
-use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,23 +18,14 @@ use self::lease::{Leases, needs_lease};
 use self::lists::Lists;
 use super::conversation::{Conversation, SendError};
 use super::dialer::Dialer;
-use super::{Facts, Instance, UpstreamError};
+use super::view_key::ViewKey;
+use super::{Facts, UpstreamError};
 use crate::bridge::{self, Asking, Parking, Passage, Resend, TakenUp};
 use crate::call::Prepared;
 use crate::catalog::ListKind;
 use crate::jsonrpc::Notification;
-use crate::protocol::{Capabilities, Era, Method, Version};
+use crate::protocol::{Era, Method};
 use crate::{Call, Reply};
-
-/// What callers have in common that see the same of a server.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(super) struct ViewKey {
-    pub(super) instance: Instance,
-    /// Whose credential is presented.
-    pub(super) account: Arc<str>,
-    pub(super) capabilities: Capabilities,
-    pub(super) version: Version,
-}
 
 /// A server as one class of callers sees it: a conversation with it, and what it lists to them.
 ///

@@ -4,10 +4,18 @@ use serde_json::{Map, Value};
 
 use super::{Call, Prepared, client_info, message, notification};
 use crate::endpoint::Endpoint;
-use crate::session::Session;
 
 /// The newest protocol version of the legacy era.
 pub(crate) const VERSION: &str = "2025-11-25";
+
+/// What a handshake agreed on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Session {
+    /// The id that the server wants to see again, if it gave one.
+    pub(crate) id: Option<String>,
+    /// The protocol version that the server chose.
+    pub(crate) version: String,
+}
 
 /// The request that opens a session.
 pub(crate) fn initialize(endpoint: &Endpoint) -> Prepared {

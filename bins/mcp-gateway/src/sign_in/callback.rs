@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::discovery::AuthorizationServer;
-use crate::output::complain;
+use crate::output::{complain, plain};
 
 /// Where a browser is sent back to, on this machine.
 #[derive(Debug)]
@@ -131,12 +131,6 @@ fn code_of(mut parameters: Parameters, server: &AuthorizationServer) -> anyhow::
     code.context("the browser brings neither a code nor an error")
 }
 
-/// What a stranger says, without what could play tricks on a terminal.
-pub(super) fn plain(text: &str) -> String {
-    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().map(visible).take(MAX_TEXT).collect()
-}
-
 /// What is to be registered for a client that listens at any port.
 pub(super) const ANY_PORT: &str = "http://127.0.0.1/callback";
 
@@ -151,5 +145,3 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How long a browser may take to be answered.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-const MAX_TEXT: usize = 1000;

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 use crate::config::header_value;
-use crate::output::chain;
+use crate::output::{chain, plain};
 
 /// Reaches what a server leads to.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl Answer {
             return document.with_context(|| format!("{what} is not answered with JSON"));
         }
         let document = document.unwrap_or_default();
-        let text = |key: &str| document[key].as_str().map(super::callback::plain);
+        let text = |key: &str| document[key].as_str().map(plain);
         let reason: Vec<_> = ["error", "error_description"]
             .into_iter()
             .filter_map(text)
