@@ -4,6 +4,7 @@ pub(crate) mod compare;
 pub(crate) mod load;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod token;
 mod value;
 
 use clap::{Parser, Subcommand};
@@ -11,6 +12,7 @@ use clap::{Parser, Subcommand};
 use self::compare::CompareArguments;
 use self::run::RunArguments;
 use self::serve::{BackendArguments, ProxyArguments};
+use self::token::TokenArguments;
 
 /// Measures what calls through an MCP endpoint cost.
 #[derive(Debug, Parser)]
@@ -32,6 +34,8 @@ pub(crate) enum Command {
     Proxy(ProxyArguments),
     /// Load one MCP endpoint, and report rate, latency, CPU time and memory
     Run(Box<RunArguments>),
+    /// Load the token endpoint of an authorization server
+    Token(Box<TokenArguments>),
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod serve;
 mod session;
 mod stats;
 mod table;
+mod token;
 mod units;
 mod wire;
 
@@ -67,6 +68,7 @@ fn execute(command: &Command) -> anyhow::Result<ExitCode> {
             Command::Compare(arguments) => compare::run(arguments).await,
             Command::Proxy(arguments) => proxy::run(arguments).await.map(|()| ExitCode::SUCCESS),
             Command::Run(arguments) => run::run(arguments).await,
+            Command::Token(arguments) => token::run(arguments).await,
         }
     });
     // A thread that waits for standard input cannot be ended otherwise.
@@ -81,6 +83,7 @@ fn threads(command: &Command) -> Option<u16> {
         Command::Compare(arguments) => Some(arguments.load.threads),
         Command::Proxy(arguments) => arguments.server.threads,
         Command::Run(arguments) => Some(arguments.load.threads),
+        Command::Token(_) => Some(1),
     }
 }
 

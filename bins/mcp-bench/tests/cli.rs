@@ -10,10 +10,21 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use mcp_gateway_auth::login::Login;
+use mcp_gateway_auth::server::{
+    AuthorizationServer, Client, ClientAuthentication, GrantType, RateLimits, Registration,
+    Resource,
+};
+use mcp_gateway_auth::users::Users;
+use mcp_gateway_auth::{Clock, Keyring};
+use mcp_gateway_core::store::MemoryStore;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-bench");
@@ -291,5 +302,99 @@ fn a_gateway_that_does_not_start_is_reported_with_its_last_words() {
     assert!(
         text.contains("gateway has ended: exit status: 3\nno configuration"),
         "{text}"
+    );
+}
+
+/// An authorization server with the account `admin` and the client `machine`, who both have
+/// [`SECRET`].
+struct Authority {
+    url: String,
+    _serving: JoinSet<()>,
+}
+
+const SECRET: &str = "correct horse battery staple";
+
+impl Authority {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (store, keyring) = (
+            Arc::new(MemoryStore::new()),
+            Keyring::new(&[7; 32]).unwrap(),
+        );
+        let users = Users::new(Arc::clone(&store) as _, Clock::system());
+        users.create("admin", SECRET).await.unwrap();
+        let login = Login::new(users, keyring.clone(), &url).unwrap();
+        let login = login.with_local_accounts();
+        let mut limits = RateLimits::default();
+        limits.authorize = 1_000_000;
+        let server = AuthorizationServer::builder(
+            url.parse().unwrap(),
+            store,
+            keyring,
+            Arc::new(login.clone()),
+        )
+        .with_registration(Registration::Open)
+        .with_rate_limits(limits)
+        .build();
+        server.set_resources([Resource::new(format!("{url}/mcp").parse().unwrap(), "main")]);
+        server.set_clients([Client::new("machine", "machine")
+            .with_authentication(ClientAuthentication::secret(SECRET))
+            .with_grant_types([GrantType::ClientCredentials])]);
+        let router = server.router().merge(login.router());
+        let mut serving = JoinSet::new();
+        serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self {
+            url,
+            _serving: serving,
+        }
+    }
+
+    fn load(&self, password: &str, secret: &str) -> (Option<i32>, String) {
+        let load = [
+            "token",
+            &self.url,
+            "--grants",
+            "20",
+            "--clients",
+            "3",
+            "--connections",
+            "4",
+        ];
+        let pid = std::process::id().to_string();
+        let more = ["--password", password, "--secret", secret, "--pid", &pid];
+        let output = execute(&[&load[..], &more].concat());
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_asked_for_in_every_way() {
+    let authority = Authority::start().await;
+    let (code, said) = authority.load(SECRET, SECRET);
+    assert_eq!(code, Some(0), "{said}");
+    for expected in [
+        "200 tokens over 4 connections",
+        " tokens/s, 0 failed",
+        "| authorization_code |     20 |",
+        "| client_credentials |     60 |",
+        "| refresh_token      |    120 |",
+        "server: ",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+
+    let (code, said) = authority.load(SECRET, "another");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("140 tokens") && said.contains("60 x HTTP status 401"),
+        "{said}"
+    );
+    let (code, said) = authority.load("another", SECRET);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("the account admin cannot log in: 401"),
+        "{said}"
     );
 }

@@ -8,7 +8,9 @@ use axum::Router;
 use ipnet::IpNet;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::jwks::RemoteKeys;
-use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, Lifetimes, Resource};
+use mcp_gateway_auth::server::{
+    AssertionIssuer, AuthorizationServer, Lifetimes, RateLimits, Resource,
+};
 use mcp_gateway_auth::users::Users;
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
 use mcp_gateway_core::auth::ProtectedResource;
@@ -126,6 +128,7 @@ impl Authority {
         )
         .with_egress(egress.clone())
         .with_lifetimes(lifetimes(oauth))
+        .with_rate_limits(rate_limits(oauth))
         .with_trusted_proxies(TrustedProxies::new(
             config.auth.trusted_proxies.iter().copied(),
         ));
@@ -253,6 +256,14 @@ pub(crate) fn lifetimes(oauth: &OAuth) -> Lifetimes {
     lifetimes.refresh_idle = oauth.refresh_idle.unwrap_or(lifetimes.refresh_idle);
     lifetimes.refresh_absolute = oauth.refresh_absolute.unwrap_or(lifetimes.refresh_absolute);
     lifetimes
+}
+
+fn rate_limits(oauth: &OAuth) -> RateLimits {
+    let mut limits = RateLimits::default();
+    limits.authorize = oauth.limits.authorize.unwrap_or(limits.authorize);
+    limits.register = oauth.limits.register.unwrap_or(limits.register);
+    limits.client = oauth.limits.client.unwrap_or(limits.client);
+    limits
 }
 
 /// Makes an account for the owner if there is none at all.

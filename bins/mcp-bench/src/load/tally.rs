@@ -67,6 +67,22 @@ impl Tally {
         *self.failures.entry(message).or_default() += 1;
     }
 
+    /// Adds what `other` has counted.
+    ///
+    /// # Errors
+    ///
+    /// Never fails: the bounds are the same.
+    pub(crate) fn add(&mut self, other: &Self) -> anyhow::Result<()> {
+        self.latencies.add(&other.latencies)?;
+        for (message, count) in &other.failures {
+            *self.failures.entry(message.clone()).or_default() += count;
+        }
+        self.failed += other.failed;
+        self.traffic.sent += other.traffic.sent;
+        self.traffic.received += other.traffic.received;
+        Ok(())
+    }
+
     /// The number of calls that succeeded.
     pub(crate) fn succeeded(&self) -> u64 {
         self.latencies.len()

@@ -22,6 +22,15 @@ pub(crate) struct OAuth {
     pub(crate) access_token: Option<Duration>,
     pub(crate) refresh_idle: Option<Duration>,
     pub(crate) refresh_absolute: Option<Duration>,
+    pub(crate) limits: RateLimits,
+}
+
+/// How many requests a minute are answered, where that is not as usual.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RateLimits {
+    pub(crate) authorize: Option<u32>,
+    pub(crate) register: Option<u32>,
+    pub(crate) client: Option<u32>,
 }
 
 /// Whether clients may register themselves.
@@ -60,6 +69,7 @@ impl Default for OAuth {
             access_token: None,
             refresh_idle: None,
             refresh_absolute: None,
+            limits: RateLimits::default(),
         }
     }
 }
@@ -79,9 +89,36 @@ impl Read for OAuth {
             access_token: table.get("accessTokenLifetime"),
             refresh_idle: table.get("refreshTokenIdle"),
             refresh_absolute: table.get("refreshTokenLifetime"),
+            limits: table.get("rateLimits").unwrap_or_default(),
         };
         table.finish();
         Some(oauth)
+    }
+}
+
+impl Read for RateLimits {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let limits = Self {
+            authorize: table.get("authorize").map(|PerMinute(count)| count),
+            register: table.get("register").map(|PerMinute(count)| count),
+            client: table.get("client").map(|PerMinute(count)| count),
+        };
+        table.finish();
+        Some(limits)
+    }
+}
+
+/// How often something may happen in a minute; at least once.
+struct PerMinute(u32);
+
+impl Read for PerMinute {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.parse("a number", |text| match text.parse() {
+            Ok(0) => Err("it must be at least 1".to_owned()),
+            Ok(count) => Ok(Self(count)),
+            Err(_) => Err("write digits alone, such as 60".to_owned()),
+        })
     }
 }
 
