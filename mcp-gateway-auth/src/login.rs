@@ -204,6 +204,7 @@ impl Login {
             .route(pages::LOGOUT, post(account::log_out))
             .route(pages::ACCOUNT, get(account::show))
             .route(pages::REVOKE, post(account::revoke))
+            .route(pages::ICON, get(pages::icon))
             .route(CONTINUE, get(return_to::go_on))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(self.clone())

@@ -68,12 +68,24 @@ fn source(origin: &str) -> Option<String> {
     named.then(|| format!(" {origin}"))
 }
 
+/// The mark of all pages, for browsers that show one beside the title.
+pub(crate) async fn icon() -> impl IntoResponse {
+    let headers = [
+        (CONTENT_TYPE, "image/svg+xml"),
+        (CACHE_CONTROL, "public, max-age=86400"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, include_str!("../templates/icon.svg"))
+}
+
 const HTML: &str = "text/html; charset=utf-8";
 
 /// The style of all pages, in each of them: a page shows as it should wherever it is mounted.
 pub(crate) const STYLE: &str = include_str!("../templates/style.css");
 
 /// Where the forms and links of the pages lead.
+pub(crate) const ICON: &str = "/api/auth/icon.svg";
 pub(crate) const LOGIN: &str = "/api/auth/login";
 pub(crate) const LOGOUT: &str = "/api/auth/logout";
 pub(crate) const ACCOUNT: &str = "/api/auth/account";

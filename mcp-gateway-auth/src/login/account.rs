@@ -15,7 +15,7 @@ use super::cookie::Cookie;
 use super::refusal::Refusal;
 use super::return_to::see_other;
 use crate::pages::{ACCOUNT, AccountPage, LOGIN, MessagePage, RelyingClient, page};
-use crate::server::AuthorizationServer;
+use crate::server::{AuthorizationServer, RedirectUri};
 use crate::{Authenticator, AuthorityError};
 
 /// Knows which clients people have allowed to act for them.
@@ -41,7 +41,9 @@ impl AllowedClients for AuthorizationServer {
     async fn list(&self, id: &str) -> Result<Vec<AllowedClient>, AuthorityError> {
         let consents = self.consents_of(id).await?.into_iter();
         let clients = consents.map(|consent| {
-            let detail = format!("{} may use {}", consent.redirect_uri, consent.scopes);
+            let place = consent.redirect_uri.parse::<RedirectUri>();
+            let place = place.map_or(consent.redirect_uri, |uri| uri.host());
+            let detail = format!("at {place}, may use {}", consent.scopes);
             AllowedClient::new(consent.client, consent.name, detail)
         });
         Ok(clients.collect())

@@ -7,7 +7,8 @@ fn consent<'a>(client_name: &'a str, scopes: &'a [(&'a str, &'a str)]) -> Consen
         redirect_host: "127.0.0.1:1234",
         is_loopback_only: true,
         scopes,
-        gateway: "gateway.example.com",
+        host: "gateway.example.com",
+        gateway: "engineering",
         person: "Ada",
         request: "r-1",
     }
@@ -70,6 +71,7 @@ fn o17_text_from_outside_is_shown_and_never_markup() {
         client_host: Some(EVIL),
         redirect_host: EVIL,
         person: EVIL,
+        host: EVIL,
         gateway: EVIL,
         request: EVIL,
         ..consent(EVIL, &[(EVIL, EVIL)])

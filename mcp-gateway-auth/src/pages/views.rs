@@ -16,6 +16,8 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) is_loopback_only: bool,
     /// The names of the scopes, and what they mean in plain words.
     pub(crate) scopes: &'a [(&'a str, &'a str)],
+    /// Where the gateway is.
+    pub(crate) host: &'a str,
     /// What the client will have access to.
     pub(crate) gateway: &'a str,
     /// Whom the client will act for.

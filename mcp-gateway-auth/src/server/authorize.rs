@@ -246,11 +246,12 @@ pub(super) fn error_page(error: &OAuthError) -> Response {
         OAuthError::InvalidClient { .. } => StatusCode::BAD_REQUEST,
         other => other.status(),
     };
-    let message = error.to_string();
+    let detail = format!("{}: {error}", error.code());
     let shown = ErrorPage {
         title: "This client cannot be connected",
-        message: &message,
-        detail: Some(error.code()),
+        message: "It has not got access to anything. Go back to it and try again. If that does not \
+                  help, whoever makes it may want to know the reason:",
+        detail: Some(&detail),
     };
     page(status, &shown, None)
 }

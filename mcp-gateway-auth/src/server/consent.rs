@@ -70,6 +70,7 @@ impl AuthorizationServer {
             redirect_host: &asked.redirect_uri.host(),
             is_loopback_only: client.is_local_only(),
             scopes: &scopes,
+            host: self.issuer().split_once("://").map_or("", |(_, host)| host),
             gateway: &gateway.join(", "),
             person: &session.person.name,
             request: &sealed,

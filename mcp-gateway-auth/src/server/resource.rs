@@ -33,7 +33,7 @@ impl Resource {
             name: name.into(),
             scopes: vec![(
                 "mcp".into(),
-                "Use its tools and read its data as you".into(),
+                "Use the tools and read the data there as you".into(),
             )],
             teams: None,
         }

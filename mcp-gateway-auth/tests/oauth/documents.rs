@@ -234,7 +234,7 @@ async fn o27_a_client_on_this_machine_is_asked_for_every_time() {
         let asked = rig.asked(&query, "alice").await;
         assert_eq!(asked.status, StatusCode::OK, "never without being asked");
         assert!(
-            asked.text.contains("on your own computer"),
+            asked.text.contains("program on this computer"),
             "{}",
             asked.text
         );

@@ -15,7 +15,7 @@ async fn a_person_lets_a_client_in() {
     let client = rig.client().await;
 
     let asked = rig.asked(&wanted(&client), "alice").await;
-    for shown in ["ALICE", "client.example.com", "main", "Use its tools"] {
+    for shown in ["ALICE", "client.example.com", "main", "Use the tools"] {
         assert!(asked.text.contains(shown), "{shown}: {}", asked.text);
     }
     let decided = rig.decide(&asked, "alice", "allow").await;
