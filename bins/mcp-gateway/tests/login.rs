@@ -9,6 +9,8 @@
 mod client;
 #[path = "login/conformance.rs"]
 mod conformance;
+#[path = "login/pages.rs"]
+mod pages;
 #[path = "login/stage.rs"]
 mod stage;
 

@@ -7,23 +7,18 @@
 // client listens; that address is printed, and one line is added to the file `PERSON_LOG`.
 
 import { appendFileSync } from "node:fs";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { launch } from "./chromium.mjs";
 
-const { PERSON_NAME, PERSON_PASSWORD, PERSON_LOG, NODE_MODULES, CHROMIUM } = process.env;
+const { PERSON_NAME, PERSON_PASSWORD, PERSON_LOG } = process.env;
 const [start] = process.argv.slice(2);
 const gateway = new URL(start).origin;
 const deadline = 30_000;
 
 /** Clicks in headless Chromium; returns where the browser is sent. */
 async function visit() {
-  const module = pathToFileURL(join(NODE_MODULES, "playwright-core/index.mjs"));
-  const { chromium } = await import(module.href);
-  const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
-  args.push("--disable-background-networking", "--disable-component-update", "--disable-sync");
-  const started = await chromium.launch({ executablePath: CHROMIUM, args });
+  const chromium = await launch();
   try {
-    const page = await started.newPage();
+    const page = await chromium.newPage();
     page.setDefaultTimeout(deadline);
     // The client need not listen yet, or at all: what counts is where the browser is sent.
     const away = page.waitForRequest((request) => {
@@ -39,7 +34,7 @@ async function visit() {
     if (response) await page.waitForLoadState().catch(() => {});
     return request.url();
   } finally {
-    await started.close();
+    await chromium.close();
   }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(crate) struct Gateway {
     process: Process,
     /// Where it is, without a path.
     pub(crate) url: String,
+    /// The same, where the program itself is.
+    pub(crate) listener: String,
     /// The password of the account that is made at the first start.
     pub(crate) password: String,
     _folder: TempDir,
@@ -33,10 +36,12 @@ impl Gateway {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.yaml");
         fs::write(&file, config).unwrap();
+        let listener = free_address().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"));
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--config"])
+            .args(["serve", "--listen", &listener.to_string(), "--config"])
             .arg(file)
+            .env("SECRET", "secret")
             .env("MCP_GATEWAY_DATA", folder.path().join("data"))
             .env_remove("MCP_GATEWAY_TOKEN")
             .env_remove("MCP_GATEWAY_LOG");
@@ -54,6 +59,7 @@ impl Gateway {
         };
         Self {
             url: after("endpoint ").unwrap().replace("/mcp", ""),
+            listener: format!("http://{listener}"),
             password: after("with the password ").unwrap_or_default(),
             process,
             _folder: folder,
@@ -145,6 +151,11 @@ impl Visitor {
     fn log(&self) -> PathBuf {
         self.folder().join("visits")
     }
+}
+
+/// An address that nobody else is at.
+fn free_address() -> std::io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
 /// The path of a program that these tests run.

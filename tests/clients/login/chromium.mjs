@@ -1,0 +1,14 @@
+// Starts headless Chromium, where and with the npm packages that the environment says.
+
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const { CHROMIUM, NODE_MODULES } = process.env;
+const quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
+quiet.push("--disable-background-networking", "--disable-component-update", "--disable-sync");
+
+export async function launch(...args) {
+  const module = pathToFileURL(join(NODE_MODULES, "playwright-core/index.mjs"));
+  const { chromium } = await import(module.href);
+  return chromium.launch({ executablePath: CHROMIUM, args: [...quiet, ...args] });
+}
