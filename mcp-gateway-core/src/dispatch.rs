@@ -12,6 +12,7 @@
 
 mod discover;
 mod fan_out;
+mod identity;
 mod listen;
 mod lists;
 mod resources;
@@ -30,6 +31,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use self::fan_out::nameless;
+pub use self::identity::Identity;
 use self::resources::Resources;
 use crate::call::Routed;
 use crate::catalog::{ListKind, Listing};
@@ -53,44 +55,6 @@ struct Shared {
     page_size: usize,
     patience: Duration,
     resources: Resources,
-}
-
-/// How a gateway introduces itself.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    name: Arc<str>,
-    version: Arc<str>,
-    instructions: Option<Arc<str>>,
-}
-
-impl Identity {
-    /// A gateway of the name and version.
-    #[must_use]
-    pub fn new(name: impl Into<Arc<str>>, version: impl Into<Arc<str>>) -> Self {
-        Self {
-            name: name.into(),
-            version: version.into(),
-            instructions: None,
-        }
-    }
-
-    /// Says how the gateway wants to be used, in the place of what its servers say.
-    #[must_use]
-    pub fn with_instructions(mut self, instructions: impl Into<Arc<str>>) -> Self {
-        self.instructions = Some(instructions.into());
-        self
-    }
-
-    /// The JSON text of its name and version.
-    fn to_json(&self) -> String {
-        serde_json::json!({ "name": &*self.name, "version": &*self.version }).to_string()
-    }
-}
-
-impl Default for Identity {
-    fn default() -> Self {
-        Self::new("mcp-gateway", env!("CARGO_PKG_VERSION"))
-    }
 }
 
 impl DispatchLayer {
