@@ -59,11 +59,7 @@ async fn decide(terminal: &Terminal, password: &str, decision: &str) -> String {
     let page = browser.post(page.url.as_str(), &form).await;
     let page: Page = browser.visit(&page.next().unwrap()).await;
     assert!(page.body.contains("mcp-gateway login"), "{}", page.body);
-    let form = [
-        ("csrf", &*page.field("csrf")),
-        ("request", &page.field("request")),
-        ("decision", decision),
-    ];
+    let form = [("request", &*page.field("request")), ("decision", decision)];
     let consent = page.url.join("/api/auth/oauth2/consent").unwrap();
     let page = browser.post(consent.as_str(), &form).await;
     page.next().unwrap()
