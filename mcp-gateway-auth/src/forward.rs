@@ -18,9 +18,16 @@
 //!
 //! # Deployment
 //!
-//! The proxy says what was asked for in `X-Forwarded-Proto`, `X-Forwarded-Host` and
-//! `X-Forwarded-Uri` (or `X-Original-URI`). A token is only good at the resource that it is for, so
-//! whoever can reach the endpoint without the proxy learns nothing but what their own token is
+//! A token is only good at the resource that it is for, so it matters which resource a request is
+//! about:
+//!
+//! - At `/verify/{name}`, and below, it is the resource of that name. The configuration of the proxy
+//!   says so, and nothing that a client sends.
+//! - At `/verify` it is the one that covers the URL which the proxy was asked for, as it says in
+//!   `X-Forwarded-Proto`, `X-Forwarded-Host` and `X-Forwarded-Uri` (or `X-Original-URI`). This is for
+//!   proxies that set all of them whatever the client sends, as Traefik does.
+//!
+//! Whoever can reach the endpoint without the proxy learns nothing but what their own token is
 //! worth.
 //!
 //! # Example
@@ -30,7 +37,7 @@
 //!
 //! use http::Request;
 //! use mcp_gateway_auth::StaticTokens;
-//! use mcp_gateway_auth::forward::ForwardAuth;
+//! use mcp_gateway_auth::forward::{ForwardAuth, Guarded};
 //! use mcp_gateway_auth::server::Resource;
 //! use mcp_gateway_core::auth::Principal;
 //!
@@ -38,20 +45,17 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let tokens = StaticTokens::new().with_token("wU3mtk8x", Principal::new("alice"));
 //! let echo = Resource::new("https://echo.example.com/mcp".parse()?, "echo");
-//! let forward = ForwardAuth::new().with_resource(echo, Arc::new(tokens), None);
+//! let forward = ForwardAuth::new().with_resource(Guarded::new(echo, Arc::new(tokens)));
 //!
-//! let asked = |token: &str| {
-//!     Request::get("/verify")
-//!         .header("x-forwarded-proto", "https")
-//!         .header("x-forwarded-host", "echo.example.com")
-//!         .header("x-forwarded-uri", "/mcp?x=1")
-//!         .header("authorization", format!("Bearer {token}"))
-//!         .body(())
+//! let asked = |path: &str, token: &str| {
+//!     Request::get(path).header("authorization", format!("Bearer {token}")).body(())
 //! };
-//! let answer = forward.verify(&asked("wU3mtk8x")?.into_parts().0).await;
+//! let answer = forward.verify(&asked("/verify/echo", "wU3mtk8x")?.into_parts().0).await;
 //! assert_eq!((answer.status().as_u16(), &answer.headers()["x-user-id"]), (200, &"alice".parse()?));
-//! let answer = forward.verify(&asked("another")?.into_parts().0).await;
+//! let answer = forward.verify(&asked("/verify/echo", "another")?.into_parts().0).await;
 //! assert_eq!(answer.status(), 401);
+//! let answer = forward.verify(&asked("/verify/other", "wU3mtk8x")?.into_parts().0).await;
+//! assert_eq!(answer.status(), 403);
 //! # Ok(())
 //! # }
 //! ```
@@ -77,12 +81,13 @@ use crate::server::Resource;
 #[derive(Clone, Debug, Default)]
 pub struct ForwardAuth(Arc<Vec<Guarded>>);
 
-/// A resource that a proxy is in front of.
+/// A resource that a proxy is in front of, and everything below it.
 #[derive(Clone, Debug)]
-struct Guarded {
+pub struct Guarded {
     resource: Resource,
     verifier: Arc<dyn AuthVerifier>,
     challenge: Option<ProtectedResource>,
+    scopes: Vec<Arc<str>>,
 }
 
 impl ForwardAuth {
@@ -92,21 +97,11 @@ impl ForwardAuth {
         Self::default()
     }
 
-    /// Protects `resource`, and everything below it, with `verifier`; clients that are refused are
-    /// told of `challenge`.
+    /// Protects `guarded`.
     #[must_use]
-    pub fn with_resource(
-        self,
-        resource: Resource,
-        verifier: Arc<dyn AuthVerifier>,
-        challenge: Option<ProtectedResource>,
-    ) -> Self {
+    pub fn with_resource(self, guarded: Guarded) -> Self {
         let mut all = Arc::unwrap_or_clone(self.0);
-        all.push(Guarded {
-            resource,
-            verifier,
-            challenge,
-        });
+        all.push(guarded);
         Self(Arc::new(all))
     }
 
@@ -114,34 +109,34 @@ impl ForwardAuth {
     pub fn router(&self) -> Router {
         Router::new()
             .route("/verify", any(verify))
-            .route("/verify/{*path}", any(verify))
+            .route("/verify/{*below}", any(verify))
             .with_state(self.clone())
     }
 
     /// Whether the request that `request` is about may be made, and by whom it is.
     pub async fn verify(&self, request: &Parts) -> Response {
-        let url = asked(request);
-        let found = url
-            .as_ref()
-            .and_then(|url| self.0.iter().find(|guarded| guarded.covers(url)));
-        let Some(guarded) = found else {
+        let Some(guarded) = self.meant(request) else {
             let message = "No resource is protected here that the proxy says was asked for\n";
-            return (StatusCode::FORBIDDEN, message).into_response();
+            return (StatusCode::FORBIDDEN, NO_STORE, message).into_response();
         };
-        let verified = guarded.verifier.verify(request).await;
-        let admitted = verified.and_then(|principal| {
-            match guarded
-                .resource
-                .admits(principal.roles(), principal.teams())
-            {
-                true => Ok(principal),
-                false => Err(AuthError::InvalidToken),
-            }
-        });
-        match admitted {
-            Ok(principal) => (StatusCode::OK, identity(&principal)).into_response(),
+        match guarded.admit(request).await {
+            Ok(principal) => (StatusCode::OK, NO_STORE, identity(&principal)).into_response(),
             Err(error) => guarded.refusal(&error),
         }
+    }
+
+    /// The resource that `request` is about.
+    fn meant(&self, request: &Parts) -> Option<&Guarded> {
+        let below = request.uri.path().strip_prefix("/verify/");
+        let name = below.and_then(|below| below.split('/').next());
+        if let Some(name) = name.filter(|name| !name.is_empty()) {
+            return self
+                .0
+                .iter()
+                .find(|guarded| *guarded.resource.name == *name);
+        }
+        let url = asked(request)?;
+        self.0.iter().find(|guarded| guarded.covers(&url))
     }
 }
 
@@ -151,6 +146,49 @@ async fn verify(State(forward): State<ForwardAuth>, request: Request) -> Respons
 }
 
 impl Guarded {
+    /// `resource`, for those whom `verifier` vouches for and whom the resource admits.
+    #[must_use]
+    pub fn new(resource: Resource, verifier: Arc<dyn AuthVerifier>) -> Self {
+        Self {
+            resource,
+            verifier,
+            challenge: None,
+            scopes: Vec::new(),
+        }
+    }
+
+    /// Clients that are refused are told of `challenge`.
+    #[must_use]
+    pub fn with_challenge(mut self, challenge: ProtectedResource) -> Self {
+        self.challenge = Some(challenge);
+        self
+    }
+
+    /// A token of an OAuth client needs `scope`. Tokens that were handed out without a client have
+    /// no scopes, and need none.
+    #[must_use]
+    pub fn with_required_scope(mut self, scope: impl Into<Arc<str>>) -> Self {
+        self.scopes.push(scope.into());
+        self
+    }
+
+    /// Who sends `request`, if they may.
+    async fn admit(&self, request: &Parts) -> Result<Principal, AuthError> {
+        let principal = self.verifier.verify(request).await?;
+        if !self.resource.admits(principal.roles(), principal.teams()) {
+            return Err(AuthError::InvalidToken);
+        }
+        let lacks = |scope: &&Arc<str>| !principal.scopes().contains(scope);
+        let needs_scopes = principal.client().is_some() || !principal.scopes().is_empty();
+        match needs_scopes && self.scopes.iter().any(|scope| lacks(&scope)) {
+            // Clients ask for what they are told, and must not lose what they have.
+            true => Err(AuthError::InsufficientScope {
+                scope: self.scopes.join(" ").into(),
+            }),
+            false => Ok(principal),
+        }
+    }
+
     /// Whether `url` is the resource, or below it.
     fn covers(&self, url: &Url) -> bool {
         let own = &self.resource.uri;
@@ -172,13 +210,8 @@ impl Guarded {
         if let Some(challenge) = &self.challenge {
             challenge.complete(&mut headers);
         }
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        (
-            problem.status,
-            headers,
-            format!("{}\n", problem.error.message),
-        )
-            .into_response()
+        let message = format!("{}\n", problem.error.message);
+        (problem.status, NO_STORE, headers, message).into_response()
     }
 }
 
@@ -191,16 +224,9 @@ fn asked(request: &Parts) -> Option<Url> {
             _ => None,
         }
     };
-    let below = request
-        .uri
-        .path()
-        .strip_prefix("/verify")
-        .filter(|path| !path.is_empty());
     let scheme = one("x-forwarded-proto").unwrap_or("https");
     let host = one("x-forwarded-host").or_else(|| one("host"))?;
-    let path = one("x-forwarded-uri")
-        .or_else(|| one("x-original-uri"))
-        .or(below)?;
+    let path = one("x-forwarded-uri").or_else(|| one("x-original-uri"))?;
     if !path.starts_with('/') || host.contains(['/', '@', ',', '\\']) {
         return None;
     }
@@ -234,6 +260,8 @@ fn encoded(value: &str) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }
 
+const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,11 +291,6 @@ mod tests {
             url(&nginx, "/verify").as_deref(),
             Some("https://a.example/mcp")
         );
-        let envoy = [("host", "a.example")];
-        assert_eq!(
-            url(&envoy, "/verify/mcp").as_deref(),
-            Some("https://a.example/mcp")
-        );
         for wrong in [
             vec![
                 ("x-forwarded-host", "a.example"),
@@ -295,11 +318,7 @@ mod tests {
     #[test]
     fn a_resource_covers_what_is_below_it_and_nothing_beside_it() {
         let resource = Resource::new("https://a.example/mcp".parse().unwrap(), "a");
-        let guarded = Guarded {
-            resource,
-            verifier: Arc::new(crate::StaticTokens::new()),
-            challenge: None,
-        };
+        let guarded = Guarded::new(resource, Arc::new(crate::StaticTokens::new()));
         let covers = |text: &str| guarded.covers(&text.parse().unwrap());
         assert!(covers("https://a.example/mcp") && covers("https://a.example:443/mcp/x?y"));
         for text in [
@@ -311,6 +330,74 @@ mod tests {
             "https://a.example/MCP",
         ] {
             assert!(!covers(text), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_configuration_of_the_proxy_names_counts_more_than_what_a_client_says() {
+        let guarded = |name: &str, token: &str| {
+            let url = format!("https://{name}.example/mcp").parse().unwrap();
+            let tokens = crate::StaticTokens::new().with_token(token, Principal::new(name));
+            Guarded::new(Resource::new(url, name), Arc::new(tokens))
+        };
+        let forward = ForwardAuth::new()
+            .with_resource(guarded("a", "token-of-a"))
+            .with_resource(guarded("b", "token-of-b"));
+        for (path, status) in [
+            ("/verify/a", 200),
+            ("/verify/a/", 200),
+            ("/verify/a/mcp/x", 200),
+            ("/verify", 401),
+            ("/verify/", 401),
+            ("/verify/b", 401),
+            ("/verify/A", 403),
+            ("/verify/ab", 403),
+            ("/verify//a", 401),
+        ] {
+            let request = http::Request::get(path)
+                .header("authorization", "Bearer token-of-a")
+                .header("x-forwarded-host", "b.example")
+                .header("x-forwarded-uri", "/mcp");
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            assert_eq!(forward.verify(&parts).await.status(), status, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn clients_are_told_which_scopes_they_need() {
+        let url: Url = "https://a.example/mcp".parse().unwrap();
+        let client = |scopes: &[&str]| {
+            let principal = Principal::new("alice").with_client("desk");
+            let principal = scopes
+                .iter()
+                .fold(principal, |who, one| who.with_scope(*one));
+            crate::StaticTokens::new().with_token("token", principal)
+        };
+        let machine = crate::StaticTokens::new().with_token("token", Principal::new("machine"));
+        for (tokens, status) in [
+            (client(&["read", "write", "more"]), 200),
+            (client(&["read"]), 403),
+            (client(&[]), 403),
+            (machine, 200),
+        ] {
+            let guarded = Guarded::new(Resource::new(url.clone(), "a"), Arc::new(tokens))
+                .with_required_scope("read")
+                .with_required_scope("write")
+                .with_challenge(
+                    ProtectedResource::new("https://gw.example/x").with_scope("read write"),
+                );
+            let request = http::Request::get("/verify/a").header("authorization", "Bearer token");
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            let answer = ForwardAuth::new()
+                .with_resource(guarded)
+                .verify(&parts)
+                .await;
+            assert_eq!(answer.status(), status);
+            let challenge = answer.headers().get(header::WWW_AUTHENTICATE);
+            let challenge = challenge.map(|value| value.to_str().unwrap().to_owned());
+            let expected = "Bearer error=\"insufficient_scope\", scope=\"read write\", \
+                            resource_metadata=\"https://gw.example/x\"";
+            assert_eq!(challenge.as_deref(), (status == 403).then_some(expected));
         }
     }
 

@@ -6,7 +6,7 @@
 //! | path | what |
 //! |---|---|
 //! | `/.well-known/oauth-authorization-server`, `/.well-known/openid-configuration` | metadata, [RFC 8414] |
-//! | `/.well-known/oauth-protected-resource/{path}` | metadata of each resource, [RFC 9728] |
+//! | `/.well-known/oauth-protected-resource/{path}` | metadata of each resource, [RFC 9728]; of those on other hosts at `verify/{name}` too |
 //! | `/api/auth/oauth2/authorize`, `/authorize` | codes, with PKCE, [OAuth 2.1] |
 //! | `/api/auth/oauth2/token`, `/token` | tokens |
 //! | `/api/auth/oauth2/register`, `/register` | dynamic registration, [RFC 7591] and [RFC 7592] |
@@ -110,6 +110,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use mcp_gateway_core::auth::ProtectedResource;
 use mcp_gateway_core::store::Store;
 use tokio::time;
 use url::Url;
@@ -217,6 +218,30 @@ impl AuthorizationServer {
             revocations: self.0.revocations.known().clone(),
             resource: resource.cloned(),
             audiences: resource.map_or_else(all, |resource| vec![resource.uri.to_string()]),
+        }
+    }
+
+    /// Knows the tokens that are for any of `resources`.
+    #[must_use]
+    pub fn verifier_of(&self, resources: &[Resource]) -> OwnTokens {
+        OwnTokens {
+            audiences: resources
+                .iter()
+                .map(|resource| resource.uri.to_string())
+                .collect(),
+            ..self.verifier(None)
+        }
+    }
+
+    /// What clients of `resource` are told that have no token: where they learn how to get one.
+    #[must_use]
+    pub fn challenge(&self, resource: &Resource) -> ProtectedResource {
+        let path = self.metadata_path(resource);
+        let url = self.url(&format!("/.well-known/oauth-protected-resource{path}"));
+        let scope = resource.scopes.first().map(|(name, _)| Arc::clone(name));
+        match scope {
+            Some(scope) => ProtectedResource::new(url).with_scope(scope),
+            None => ProtectedResource::new(url),
         }
     }
 

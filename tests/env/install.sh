@@ -6,7 +6,8 @@
 #
 # Everything goes below ${MCP_GATEWAY_TEST_CACHE:-$HOME/.cache/mcp-gateway-tests}, one folder per
 # component and pin. Needs python3, flock and either npm or network access for pip to bring one;
-# apt is only asked for python3-venv, postgresql and chromium, and only where they are missing.
+# apt is only asked for python3-venv, postgresql, chromium and nginx, and only where they are
+# missing.
 set -euo pipefail
 
 definitions=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -120,6 +121,20 @@ ensure_chromium() {
   apt-get install --quiet --yes --no-install-recommends chromium >&2
 }
 
+# The program: Debian has it where only root looks.
+nginx_program() {
+  PATH="$PATH:/usr/sbin" command -v nginx || printf '%s' /usr/sbin/nginx
+}
+
+ensure_nginx() {
+  if [[ -x $(nginx_program) ]]; then
+    return
+  fi
+  log "installing nginx"
+  apt-get update --quiet >&2
+  apt-get install --quiet --yes --no-install-recommends nginx-light >&2
+}
+
 ensure_all() {
   local name
   mkdir -p "$cache"
@@ -133,6 +148,7 @@ ensure_all() {
   ensure_venv_module
   ensure_postgres
   ensure_chromium
+  ensure_nginx
   whole "$(npm_folder)" install_npm
   for name in "${venvs[@]}"; do
     whole "$(venv_folder "$name")" install_venv "$name"
@@ -164,6 +180,7 @@ components() {
   npm=$(npm_folder)
   printf 'node=%s\n' "$(node_of "$npm")"
   printf 'node_modules=%s\n' "$npm/node_modules"
+  printf 'nginx=%s\n' "$(nginx_program)"
   printf 'postgres=%s\n' "$(postgres_folder)"
   printf 'chromium=%s\n' "$(chromium_path)"
   for name in "${venvs[@]}"; do

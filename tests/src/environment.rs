@@ -33,6 +33,8 @@ pub struct Environment {
     pub fastmcp: PathBuf,
     /// The program `node`.
     pub node: PathBuf,
+    /// The program `nginx`.
+    pub nginx: PathBuf,
     /// The folder with the npm packages.
     pub node_modules: PathBuf,
     /// The folder with the programs of PostgreSQL.

@@ -59,6 +59,14 @@ impl Access {
 }
 
 impl Rules {
+    /// The same, for those alone who present a token.
+    pub(crate) fn without_anonymous(self) -> Self {
+        Self {
+            anonymous: false,
+            ..self
+        }
+    }
+
     fn admits(&self, principal: &Principal) -> bool {
         let may = |resource: &Resource| resource.admits(principal.roles(), principal.teams());
         self.resource.as_ref().is_none_or(may)
@@ -74,7 +82,7 @@ impl Issuers {
         }
     }
 
-    /// The rules of `auth` for `resource`, or for what is not a gateway.
+    /// The rules of `auth` for `resource`, or for what is not a gateway; `all` are the gateways.
     pub(crate) fn rules(
         &mut self,
         auth: &Auth,
@@ -85,7 +93,10 @@ impl Issuers {
         let mut revocations = None;
         if let Some(authority) = &self.authority {
             chain = chain
-                .with(Arc::new(authority.server.verifier(resource)))
+                .with(Arc::new(match resource {
+                    Some(resource) => authority.server.verifier(Some(resource)),
+                    None => authority.server.verifier_of(all),
+                }))
                 .with(Arc::new(authority.server.api_tokens().clone()));
             revocations = Some(authority.server.revocations_known());
         }

@@ -3,7 +3,7 @@
 use std::future::{Future, pending};
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use axum::Router;
 use ipnet::IpNet;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
@@ -13,7 +13,6 @@ use mcp_gateway_auth::server::{
 };
 use mcp_gateway_auth::users::Users;
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
-use mcp_gateway_core::auth::ProtectedResource;
 use secrecy::zeroize::Zeroizing;
 use url::Url;
 
@@ -56,7 +55,7 @@ impl Foundation {
         let auth = &config.auth;
         let base = Url::parse(base).context("the URL of the gateway cannot be used")?;
         let mut foundation = Self::at(base.clone());
-        if auth.oauth.is_some() || !auth.issuers.is_empty() || auth.introspection.is_some() {
+        if auth.asks_others() {
             foundation.egress = Some(egress(&auth.allowed_networks)?);
         }
         let (Some(oauth), Some(egress)) = (&auth.oauth, &foundation.egress) else {
@@ -90,7 +89,6 @@ impl Foundation {
 pub(crate) struct Authority {
     pub(crate) server: AuthorizationServer,
     pub(crate) router: Router,
-    base: Url,
 }
 
 /// An account that was made because there was none.
@@ -145,12 +143,8 @@ impl Authority {
             .with_trusted_proxies(proxies)
             .with_clients(Arc::new(server.clone()));
         let router = server.router().merge(login.router());
-        let authority = Self {
-            server,
-            router,
-            base: base.clone(),
-        };
-        authority.apply(oauth, resources(config, base)?);
+        let authority = Self { server, router };
+        authority.apply(oauth, resources(config, base)?.all());
         Ok((authority, first))
     }
 
@@ -160,27 +154,29 @@ impl Authority {
         self.server.set_clients(oauth.clients.iter().cloned());
         self.server.set_registration(oauth.registration.allowed());
     }
+}
 
-    /// What clients of `resource` are told that have no token.
-    pub(crate) fn protected(&self, resource: &Resource) -> ProtectedResource {
-        let path = resource.uri.path();
-        let host = self.base.origin().ascii_serialization();
-        let url = format!("{host}/.well-known/oauth-protected-resource{path}");
-        let scope = resource.scopes.first().map(|(name, _)| Arc::clone(name));
-        let protected = ProtectedResource::new(url);
-        match scope {
-            Some(scope) => protected.with_scope(scope),
-            None => protected,
-        }
+/// What tokens can be for.
+#[derive(Clone, Debug)]
+pub(crate) struct Resources {
+    /// The default gateway first.
+    pub(crate) gateways: Vec<Resource>,
+    /// What proxies are in front of.
+    pub(crate) forward: Vec<Resource>,
+}
+
+impl Resources {
+    pub(crate) fn all(&self) -> Vec<Resource> {
+        [&*self.gateways, &*self.forward].concat()
     }
 }
 
-/// What tokens can be for, the default gateway first.
+/// What tokens can be for.
 ///
 /// # Errors
 ///
-/// When a gateway has no URL.
-pub(crate) fn resources(config: &Config, base: &Url) -> anyhow::Result<Vec<Resource>> {
+/// When a gateway has no URL, or has that of something else.
+pub(crate) fn resources(config: &Config, base: &Url) -> anyhow::Result<Resources> {
     let gateways = config.gateways.iter().enumerate();
     let resources = gateways
         .map(|(at, gateway)| resource(gateway, at == config.default_gateway, base))
@@ -189,7 +185,38 @@ pub(crate) fn resources(config: &Config, base: &Url) -> anyhow::Result<Vec<Resou
     if config.default_gateway < resources.len() {
         resources[..=config.default_gateway].rotate_right(1);
     }
-    Ok(resources)
+    let mut forward: Vec<Resource> = Vec::new();
+    for definition in &config.auth.forward {
+        let url = &definition.url;
+        let mut known = resources.iter().chain(&forward);
+        if known.any(|known| known.uri == *url || known.aliases.contains(url)) {
+            bail!("auth.forward: {url} is the URL of something else already");
+        }
+        forward.push(behind_a_proxy(definition));
+    }
+    Ok(Resources {
+        gateways: resources,
+        forward,
+    })
+}
+
+fn behind_a_proxy(definition: &config::Forward) -> Resource {
+    let config::Forward {
+        name,
+        url,
+        scopes,
+        teams,
+    } = definition;
+    let mut resource = Resource::new(url.clone(), Arc::clone(name));
+    if !scopes.is_empty() {
+        let scopes = scopes.iter();
+        let scopes = scopes.map(|(name, meaning)| (name.as_str().into(), meaning.as_str().into()));
+        resource.scopes = scopes.collect();
+    }
+    match teams {
+        Some(teams) => resource.with_teams(teams.clone()),
+        None => resource,
+    }
 }
 
 /// What tokens for `gateway` are for.

@@ -5,6 +5,7 @@
 //! describes every key.
 
 mod auth;
+mod forward;
 mod gateway;
 mod issuer;
 mod limits;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use mcp_gateway_core::route::PrefixRouter;
 
 pub(crate) use self::auth::{Anonymous, Auth, Token, open_to_all};
+pub(crate) use self::forward::Forward;
 pub(crate) use self::gateway::Gateway;
 pub(crate) use self::issuer::{Introspection, Issuer};
 pub(crate) use self::limits::{EndpointLimits, ParkedLimits, SessionLimits};
@@ -171,7 +173,11 @@ impl Read for Config {
         let servers = table.field("servers");
         let gateways = table.field("gateways");
         let default_gateway = table.field("defaultGateway");
-        let auth: Auth = table.get("auth").unwrap_or_default();
+        let auth_field = table.field("auth");
+        let auth: Auth = auth_field
+            .as_ref()
+            .and_then(Field::read)
+            .unwrap_or_default();
         auth.check(&network, table.whole());
         let names = servers.as_ref().map(names).unwrap_or_default();
         let limits = table.get("limits").unwrap_or_default();
@@ -200,6 +206,9 @@ impl Read for Config {
             field.problem("store.postgres needs a sessionKey, which all replicas have in common");
         }
         config.read_gateways(gateways.as_ref(), &names);
+        if let Some(field) = auth_field {
+            Forward::check_names(&config.auth.forward, &config.gateways, &field);
+        }
         config.check_prefixes(gateways.as_ref(), servers.as_ref().unwrap_or(field));
         if let Some(field) = default_gateway {
             config.choose_default(&field, gateways.as_ref());

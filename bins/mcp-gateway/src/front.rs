@@ -8,6 +8,7 @@
 //! | `/health/servers` | how each server is | callers |
 //! | `/internal/replica` | what is passed on between replicas | other replicas |
 //! | `/api/auth/…`, `/.well-known/…`, `/authorize`, `/token`, `/register` | what people and clients log in with | everybody |
+//! | `/verify`, `/verify/{name}` | who is calling a server that a proxy is in front of | that proxy |
 //! | `/metrics` | what Prometheus may know | callers, and who has the token for it |
 //!
 //! Below each gateway are `/sse` and `/messages`, for clients of revision 2024-11-05.
@@ -47,12 +48,16 @@ pub(crate) struct Site {
     pub(crate) default: Arc<str>,
     pub(crate) members: Vec<Arc<Member>>,
     pub(crate) guard: Guard,
+    /// The hosts whose resources are described here: this one, and those behind proxies.
+    pub(crate) metadata_guard: Guard,
     /// Who may see the metrics besides callers; `None` where they have an address of their own.
     pub(crate) metrics_tokens: Option<StaticTokens>,
     /// Who may know of a gateway, where not everybody may.
     pub(crate) restricted: HashMap<Arc<str>, Arc<Access>>,
     /// What people and clients log in with.
     pub(crate) router: Option<Router>,
+    /// What proxies ask about callers.
+    pub(crate) forward: Option<Router>,
 }
 
 /// Answers every request. Cheap to clone.
@@ -99,7 +104,7 @@ where
         let gateway = match path {
             Path::Default => site.gateways.get(&site.default),
             Path::Named(name) => site.gateways.get(name),
-            Path::Authority | Path::Operation(_) => None,
+            Path::Authority | Path::Forward | Path::Metadata | Path::Operation(_) => None,
         };
         if let Some(gateway) = gateway {
             return match site.restricted.get(path.gateway().unwrap_or(&site.default)) {
@@ -114,10 +119,16 @@ where
                 }
             };
         }
-        if let Some(router) = &site.router
-            && path == Path::Authority
-        {
-            return Box::pin(identify(router.clone(), site.guard.clone(), request));
+        let (router, guard) = match path {
+            Path::Authority => (&site.router, Some(&site.guard)),
+            Path::Metadata => (&site.router, Some(&site.metadata_guard)),
+            // Some proxies ask in the name of the host that they were asked for. A page that
+            // rebinds a name gets nothing here without a token.
+            Path::Forward => (&site.forward, None),
+            Path::Default | Path::Named(_) | Path::Operation(_) => (&None, None),
+        };
+        if let Some(router) = router {
+            return Box::pin(identify(router.clone(), guard.cloned(), request));
         }
         if request.uri().path() == Replica::PATH
             && let Some(errands) = &self.errands
@@ -156,14 +167,14 @@ impl Restricted {
     }
 }
 
-/// Answers what people and clients log in with.
-async fn identify<B>(router: Router, guard: Guard, request: Request<B>) -> Answer
+/// Answers what people, clients and proxies ask about who is who.
+async fn identify<B>(router: Router, guard: Option<Guard>, request: Request<B>) -> Answer
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let (parts, body) = request.into_parts();
     // Pages of others may use some of it, and the router says which.
-    if let Err(error @ RequestError::Host { .. }) = guard.check(&parts) {
+    if let Some(Err(error @ RequestError::Host { .. })) = guard.map(|guard| guard.check(&parts)) {
         return Ok(operations::refusal(&error.into()));
     }
     let request = Request::from_parts(parts, axum::body::Body::new(body));

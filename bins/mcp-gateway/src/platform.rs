@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
+use axum::Router;
 use http::HeaderName;
 use mcp_gateway_auth::StaticTokens;
+use mcp_gateway_auth::forward::{ForwardAuth, Guarded};
 use mcp_gateway_auth::server::Resource;
 use mcp_gateway_core::auth::{Principal, ProtectedResource};
 use mcp_gateway_core::bridge::{Errands, Parking, Replica};
@@ -135,7 +137,10 @@ impl Platform {
         let resources = resources(config, &self.base)?;
         let mut routers = Vec::new();
         for gateway in &config.gateways {
-            let resource = resources.iter().find(|known| known.name == gateway.name);
+            let resource = resources
+                .gateways
+                .iter()
+                .find(|known| known.name == gateway.name);
             let resource = resource.context("a gateway has no URL")?;
             routers.push((gateway, config.router(gateway)?, resource));
         }
@@ -145,13 +150,13 @@ impl Platform {
         self.credentials.replace(&config.servers);
         self.fleet.begin(&change);
         if let (Some(authority), Some(oauth)) = (&self.authority, &config.auth.oauth) {
-            authority.apply(oauth, resources.clone());
+            authority.apply(oauth, resources.all());
         }
         let mut gateways = Vec::new();
         for (definition, router, resource) in routers {
             let traits =
                 Traits::of(definition, config).protected(self.authority.as_deref(), resource);
-            let rules = self.issuers.rules(&config.auth, Some(resource), &resources);
+            let rules = self.issuers.rules(&config.auth, Some(resource), &[]);
             let same = self
                 .gateways
                 .iter()
@@ -168,8 +173,15 @@ impl Platform {
         }
         self.gateways = gateways;
         self.access
-            .replace(self.issuers.rules(&config.auth, None, &resources));
-        self.site.store(Arc::new(self.site(config)));
+            .replace(self.issuers.rules(&config.auth, None, &resources.gateways));
+        let forward = self.forward(config, &resources.forward);
+        let mut site = self.site(config);
+        for resource in &resources.forward {
+            if let Some(host) = resource.uri.host_str() {
+                site.metadata_guard = site.metadata_guard.with_host(host);
+            }
+        }
+        self.site.store(Arc::new(Site { forward, ..site }));
         self.fleet.finish(change);
         Ok(description)
     }
@@ -226,7 +238,9 @@ impl Platform {
                 .map(|gateway| Arc::clone(&gateway.name))
                 .unwrap_or_default(),
             members: self.fleet.members().to_vec(),
+            metadata_guard: guard(&hosts(&config.network), &config.network.origins),
             guard: guard(&hosts(&config.network), &config.network.origins),
+            forward: None,
             metrics_tokens: metrics_tokens(&config.metrics),
             restricted: self.restricted(config),
             router: self
@@ -234,6 +248,30 @@ impl Platform {
                 .as_ref()
                 .map(|authority| authority.router.clone()),
         }
+    }
+
+    /// Answers proxies that ask about callers of `resources`.
+    fn forward(&mut self, config: &Config, resources: &[Resource]) -> Option<Router> {
+        let mut forward = ForwardAuth::new();
+        for (definition, resource) in config.auth.forward.iter().zip(resources) {
+            let rules = self.issuers.rules(&config.auth, Some(resource), &[]);
+            // Whoever has a server protected wants to know who calls.
+            let access = Access::new(rules.without_anonymous());
+            let mut guarded = Guarded::new(resource.clone(), access);
+            let scopes = definition.scopes.iter().map(|(name, _)| name.as_str());
+            for scope in scopes.clone() {
+                guarded = guarded.with_required_scope(scope);
+            }
+            if let Some(authority) = &self.authority {
+                let challenge = authority.server.challenge(resource);
+                guarded = guarded.with_challenge(match definition.scopes.is_empty() {
+                    true => challenge,
+                    false => challenge.with_scope(scopes.collect::<Vec<_>>().join(" ")),
+                });
+            }
+            forward = forward.with_resource(guarded);
+        }
+        (!resources.is_empty()).then(|| forward.router())
     }
 
     /// Who may know of the gateways that not everybody may know of.
@@ -307,7 +345,7 @@ impl Traits {
 
     /// What clients of `resource` are told that have no token.
     fn protected(mut self, authority: Option<&Authority>, resource: &Resource) -> Self {
-        self.protected = authority.map(|authority| authority.protected(resource));
+        self.protected = authority.map(|authority| authority.server.challenge(resource));
         self
     }
 

@@ -197,6 +197,10 @@ fn fixed(before: &Config, after: &Config) -> Vec<&'static str> {
         ("log", before.log != after.log),
         ("metrics.listen", address(before) != address(after)),
         (
+            "publicUrl",
+            after.auth.asks_others() && before.network.public_url != after.network.public_url,
+        ),
+        (
             "replicaUrl",
             before.network.replica_url != after.network.replica_url,
         ),
@@ -208,7 +212,8 @@ fn fixed(before: &Config, after: &Config) -> Vec<&'static str> {
         ),
     ];
     let changes = changes.into_iter().filter(|(_, changed)| *changed);
-    changes.map(|(key, _)| key).collect()
+    let changes = changes.map(|(key, _)| key);
+    before.auth.fixed(&after.auth).chain(changes).collect()
 }
 
 async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {

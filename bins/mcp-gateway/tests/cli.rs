@@ -11,6 +11,8 @@ mod accounts;
 #[path = "../../../mcp-gateway-auth/tests/login/browser.rs"]
 #[expect(dead_code, reason = "its other tests need more of it")]
 mod browser;
+#[path = "cli/forward.rs"]
+mod forward;
 #[path = "cli/life.rs"]
 mod life;
 #[path = "cli/login.rs"]

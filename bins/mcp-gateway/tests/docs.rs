@@ -22,7 +22,12 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
 /// How long a busy machine may take for what takes no time.
 const SOON: Duration = Duration::from_secs(60);
 
-const DOCUMENTS: [&str; 3] = ["README.md", "docs/configuration.md", "docs/performance.md"];
+const DOCUMENTS: [&str; 4] = [
+    "README.md",
+    "docs/authentication.md",
+    "docs/configuration.md",
+    "docs/performance.md",
+];
 
 /// Commands that take too long to be run along the way; the first is what runs this.
 const LONG: [&str; 3] = [

@@ -39,7 +39,13 @@ pub(super) async fn resource(
         let resource = resources.known_as(&uri)?;
         Some(server.resource_metadata(resource, &uri))
     });
-    found.map_or_else(nothing, document)
+    let elsewhere = || {
+        let mut all = resources.0.iter();
+        let wanted = format!("/{path}");
+        let resource = all.find(|resource| server.metadata_path(resource) == wanted)?;
+        Some(server.resource_metadata(resource, resource.uri.as_str()))
+    };
+    found.or_else(elsewhere).map_or_else(nothing, document)
 }
 
 /// `GET /jwks`
@@ -112,6 +118,16 @@ impl AuthorizationServer {
         metadata
     }
 
+    /// What comes after the well-known path in the URL of the metadata of `resource`.
+    ///
+    /// What is on another host can be described there only if that passes requests on to here.
+    pub(super) fn metadata_path(&self, resource: &Resource) -> String {
+        match resource.uri.origin() == self.base().origin() {
+            true => resource.uri.path().to_owned(),
+            false => format!("/verify/{}", resource.name),
+        }
+    }
+
     /// The URLs that a client may have used for the resource at `path`: what it has used is what it
     /// has to find in the document.
     ///
@@ -120,12 +136,11 @@ impl AuthorizationServer {
         let host = headers
             .get(header::HOST)
             .and_then(|host| host.to_str().ok());
-        let scheme = self.base().scheme();
-        let called = host.map(|host| format!("{scheme}://{host}/{path}"));
-        called
-            .into_iter()
-            .chain([self.url(&format!("/{path}"))])
-            .collect()
+        // What is on another host need not be reached as this server is.
+        let others = ["https", "http"].into_iter();
+        let schemes = [self.base().scheme()].into_iter().chain(others);
+        let called = schemes.filter_map(|scheme| Some(format!("{scheme}://{}/{path}", host?)));
+        called.chain([self.url(&format!("/{path}"))]).collect()
     }
 
     /// What clients may know about `resource`, which they know as `uri`.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
-use mcp_gateway_auth::forward::ForwardAuth;
+use mcp_gateway_auth::forward::{ForwardAuth, Guarded};
 use mcp_gateway_auth::login::{GithubProvider, Login};
 use mcp_gateway_auth::server::{
     AuthorizationServer, Client, ClientAuthentication, GrantType, RateLimits, Registration,
@@ -96,7 +96,7 @@ impl Authority {
             |path| Resource::new(format!("{ISSUER}{path}").parse().expect("a URL"), path);
         server.set_resources([resource("/mcp"), resource("/v1/mcp/ops")]);
         let tokens = StaticTokens::new().with_token("t", Principal::new("alice"));
-        let forward = ForwardAuth::new().with_resource(resource("/mcp"), Arc::new(tokens), None);
+        let forward = ForwardAuth::new().with_resource(Guarded::new(resource("/mcp"), Arc::new(tokens)));
         Self {
             runtime,
             router: server

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::oauth::networks;
-use super::{Introspection, Issuer, Login, Network, OAuth, Secret};
+use super::{Forward, Introspection, Issuer, Login, Network, OAuth, Secret};
 use crate::document::{Field, Read};
 
 /// Who may call.
@@ -17,6 +17,8 @@ pub(crate) struct Auth {
     pub(crate) login: Login,
     pub(crate) issuers: Vec<Issuer>,
     pub(crate) introspection: Option<Introspection>,
+    /// The servers that proxies are in front of, and ask about callers.
+    pub(crate) forward: Vec<Forward>,
     /// Addresses that are not public, and that may be reached all the same.
     pub(crate) allowed_networks: Vec<IpNet>,
     /// The proxies that are believed when they say where a request has come from.
@@ -52,6 +54,62 @@ impl Auth {
             && self.oauth.is_none()
             && self.issuers.is_empty()
             && self.introspection.is_none()
+    }
+
+    /// Whether other machines are asked about people, clients or tokens.
+    pub(crate) fn asks_others(&self) -> bool {
+        self.oauth.is_some() || !self.issuers.is_empty() || self.introspection.is_some()
+    }
+
+    /// The keys of what is otherwise in `after`, and cannot change in a process.
+    pub(crate) fn fixed(&self, after: &Self) -> impl Iterator<Item = &'static str> + use<> {
+        let asks = self.asks_others() || after.asks_others();
+        let both = self.oauth.as_ref().zip(after.oauth.as_ref());
+        let oauth = |differs: fn(&OAuth, &OAuth) -> bool| {
+            both.is_some_and(|(before, after)| differs(before, after))
+        };
+        let changes = [
+            (
+                "auth.allowedNetworks",
+                asks && self.allowed_networks != after.allowed_networks,
+            ),
+            (
+                "auth.introspection",
+                !self.asks_others() && after.introspection.is_some(),
+            ),
+            (
+                "auth.issuers",
+                !self.asks_others() && !after.issuers.is_empty(),
+            ),
+            ("auth.login", self.login != after.login),
+            ("auth.oauth", self.oauth.is_some() != after.oauth.is_some()),
+            (
+                "auth.oauth.accessTokenLifetime",
+                oauth(|a, b| a.access_token != b.access_token),
+            ),
+            (
+                "auth.oauth.assertionIssuers",
+                oauth(|a, b| a.assertion_issuers != b.assertion_issuers),
+            ),
+            (
+                "auth.oauth.clientMetadataDocuments",
+                oauth(|a, b| a.documents != b.documents),
+            ),
+            (
+                "auth.oauth.refreshTokenIdle",
+                oauth(|a, b| a.refresh_idle != b.refresh_idle),
+            ),
+            (
+                "auth.oauth.refreshTokenLifetime",
+                oauth(|a, b| a.refresh_absolute != b.refresh_absolute),
+            ),
+            (
+                "auth.trustedProxies",
+                self.trusted_proxies != after.trusted_proxies,
+            ),
+        ];
+        let changes = changes.into_iter().filter(|(_, changed)| *changed);
+        changes.map(|(key, _)| key)
     }
 
     /// Notes a gateway that everybody could call by accident.
@@ -96,6 +154,7 @@ impl Read for Auth {
             login: login.as_ref().and_then(Field::read).unwrap_or_default(),
             issuers: table.get("issuers").unwrap_or_default(),
             introspection: table.get("introspection"),
+            forward: table.get("forward").unwrap_or_default(),
             allowed_networks: networks(table.get("allowedNetworks")),
             trusted_proxies: networks(table.get("trustedProxies")),
             anonymous: match (everywhere, local) {

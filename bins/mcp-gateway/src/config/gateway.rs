@@ -96,7 +96,7 @@ fn forward_header(field: &Field<'_>) -> Option<HeaderName> {
 }
 
 /// Reads the name of a gateway, which is a part of its path.
-fn slug(text: &str) -> Result<Arc<str>, String> {
+pub(super) fn slug(text: &str) -> Result<Arc<str>, String> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let well_formed = !text.is_empty()
         && text.len() <= MAX_SLUG

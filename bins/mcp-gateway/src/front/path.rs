@@ -5,6 +5,10 @@ pub(super) enum Path<'a> {
     Default,
     /// What people and clients log in with.
     Authority,
+    /// What proxies ask about callers.
+    Forward,
+    /// What clients may know of what tokens are for.
+    Metadata,
     /// The gateway of that name.
     Named(&'a str),
     /// Something about the gateway itself.
@@ -38,6 +42,8 @@ impl<'a> Path<'a> {
             Some(below) if is_endpoint(below) => Self::Default,
             _ => match versioned.and_then(named) {
                 Some(name) => Self::Named(name),
+                None if path == "/verify" || path.starts_with("/verify/") => Self::Forward,
+                None if path.starts_with("/.well-known/oauth-protected-resource") => Self::Metadata,
                 None if is_authority(path) => Self::Authority,
                 None => Self::Operation(Operation::of(path)),
             },
@@ -48,14 +54,20 @@ impl<'a> Path<'a> {
     pub(super) fn gateway(self) -> Option<&'a str> {
         match self {
             Self::Named(name) => Some(name),
-            Self::Default | Self::Authority | Self::Operation(_) => None,
+            Self::Authority
+            | Self::Default
+            | Self::Forward
+            | Self::Metadata
+            | Self::Operation(_) => None,
         }
     }
 
     /// What is answered if no gateway is there.
     pub(super) fn to_operation(self) -> Operation {
         match self {
-            Self::Default | Self::Authority | Self::Named(_) => Operation::Nothing,
+            Self::Authority | Self::Default | Self::Forward | Self::Metadata | Self::Named(_) => {
+                Operation::Nothing
+            }
             Self::Operation(operation) => operation,
         }
     }
@@ -121,7 +133,11 @@ mod tests {
             ("", nothing),
             ("/authorize", Path::Authority),
             ("/api/auth/login", Path::Authority),
-            ("/.well-known/oauth-protected-resource/mcp", Path::Authority),
+            ("/.well-known/oauth-protected-resource/mcp", Path::Metadata),
+            ("/.well-known/oauth-authorization-server", Path::Authority),
+            ("/verify", Path::Forward),
+            ("/verify/notes/mcp", Path::Forward),
+            ("/verifyx", nothing),
             ("/authorize/x", nothing),
             ("/livez", Path::Operation(Operation::Health(Health::Live))),
             ("/healthz", Path::Operation(Operation::Health(Health::Live))),

@@ -20,22 +20,31 @@ impl Company {
     /// A gateway with more keys in its configuration.
     pub(crate) async fn with(more: &str) -> Self {
         let folder = Folder::new();
-        let store = folder.path("state/gateway.db");
-        let config = format!(
-            "store: {{ sqlite: {store} }}\n\
-             servers: [{{ name: demo, builtin: demo }}]\n{}",
-            match more {
-                "" => "auth: { oauth: {} }\n",
-                more => more,
-            }
-        );
-        let config = folder.write("gateway.yaml", &config);
+        let config = folder.write("gateway.yaml", &Self::configuration(&folder, more));
         let gateway = Gateway::serve_with(&config, &[("MCP_GATEWAY_TOKEN", "nobody's")]).await;
         Self {
             folder,
             config,
             gateway,
         }
+    }
+
+    fn configuration(folder: &Folder, more: &str) -> String {
+        let store = folder.path("state/gateway.db");
+        format!(
+            "store: {{ sqlite: {store} }}\n\
+             servers: [{{ name: demo, builtin: demo }}]\n{}",
+            match more {
+                "" => "auth: { oauth: {} }\n",
+                more => more,
+            }
+        )
+    }
+
+    /// Writes another configuration, which the gateway follows.
+    pub(crate) fn change(&self, more: &str) {
+        let config = Self::configuration(&self.folder, more);
+        self.folder.write("gateway.yaml", &config);
     }
 
     /// What came of a command.
