@@ -68,5 +68,5 @@ pub(crate) const REQUESTS: &[&[u8]] = &[
     b"GET /api/auth/login/github?return_to=/authorize\n\n",
     b"GET /api/auth/callback/github?code=x&state=y&iss=z&error=%3Cx-mark%3E&error_description=w\n\n",
     b"GET /api/auth/account\ncookie: __Host-mcp-session=x\n\n",
-    b"GET /verify/mcp\nhost: gw.example.com\nx-forwarded-proto: https\nx-forwarded-host: gw.example.com\nx-forwarded-uri: /mcp/x?y\nauthorization: Bearer t\n\n",
+    b"GET /verify\nhost: gw.example.com\nx-forwarded-proto: https\nx-forwarded-host: gw.example.com\nx-forwarded-uri: /mcp/x?y\nauthorization: Bearer t\n\n",
 ];
