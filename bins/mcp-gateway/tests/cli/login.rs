@@ -9,7 +9,7 @@ use crate::browser::{Browser, Page};
 use crate::stage::{PROGRAM, SOON, run};
 
 /// Somebody who logs in from a terminal.
-struct Terminal {
+pub(crate) struct Terminal {
     process: Process,
     /// Where the browser is to go.
     address: Url,
@@ -17,10 +17,15 @@ struct Terminal {
 
 impl Terminal {
     async fn open(company: &Company, args: &[&str]) -> Self {
+        Self::open_at(&company.gateway.url, args).await
+    }
+
+    /// Logs in to the server at `url`.
+    pub(crate) async fn open_at(url: &str, args: &[&str]) -> Self {
         let mut command = Command::new("sh");
         // What people read is on the standard error.
         let script = format!("exec '{PROGRAM}' login \"$@\" --no-browser 2>&1");
-        command.args(["-c", &script, "login", &company.gateway.url]);
+        command.args(["-c", &script, "login", url]);
         command.args(args);
         let mut process = Process::start(command).unwrap();
         let address = loop {
@@ -35,7 +40,7 @@ impl Terminal {
     }
 
     /// What is said after the browser was sent away.
-    async fn end(mut self) -> (bool, String) {
+    pub(crate) async fn end(mut self) -> (bool, String) {
         let success = self.process.finish(SOON).await.unwrap().success();
         (success, self.process.rest().join("\n"))
     }
@@ -47,13 +52,18 @@ impl Terminal {
 }
 
 /// Logs in, and decides; returns where the browser is sent then.
-async fn decide(terminal: &Terminal, password: &str, decision: &str) -> String {
+pub(crate) async fn decide(
+    terminal: &Terminal,
+    name: &str,
+    password: &str,
+    decision: &str,
+) -> String {
     let mut browser = Browser::new();
     let page = browser.visit(terminal.address.as_str()).await;
     let form = [
         ("csrf", &*page.field("csrf")),
         ("return_to", &page.field("return_to")),
-        ("name", "admin"),
+        ("name", name),
         ("password", password),
     ];
     let page = browser.post(page.url.as_str(), &form).await;
@@ -70,7 +80,7 @@ async fn whoever_logs_in_is_told_who_they_are_and_gets_a_token() {
     let company = Company::start().await;
     let password = company.get("user password admin").await;
     let terminal = Terminal::open(&company, &[]).await;
-    let back = decide(&terminal, &password, "allow").await;
+    let back = decide(&terminal, "admin", &password, "allow").await;
     // Somebody else's page tries first.
     let uri = terminal.parameter("redirect_uri");
     let stranger = Browser::new()
@@ -96,7 +106,7 @@ async fn whoever_logs_in_is_told_who_they_are_and_gets_a_token() {
     }
 
     let terminal = Terminal::open(&company, &["--print-token"]).await;
-    let back = decide(&terminal, &password, "allow").await;
+    let back = decide(&terminal, "admin", &password, "allow").await;
     Browser::new().get(&back).await;
     let (success, said) = terminal.end().await;
     assert!(success, "{said}");
@@ -109,7 +119,7 @@ async fn a_refusal_and_a_stranger_are_told_apart() {
     let company = Company::start().await;
     let password = company.get("user password admin").await;
     let terminal = Terminal::open(&company, &[]).await;
-    let back = decide(&terminal, &password, "deny").await;
+    let back = decide(&terminal, "admin", &password, "deny").await;
     Browser::new().get(&back).await;
     let (success, said) = terminal.end().await;
     assert!(
