@@ -2,15 +2,24 @@
 //!
 //! Everything here is real: the program, the clients, the browser and the identity provider.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that fails may panic"
+)]
 #![expect(clippy::print_stdout, reason = "what the figures come from is printed")]
 
+#[path = "../../../mcp-gateway-auth/tests/login/browser.rs"]
+#[expect(dead_code, reason = "its other tests need more of it")]
+mod browser;
 #[path = "login/client.rs"]
 mod client;
 #[path = "login/conformance.rs"]
 mod conformance;
 #[path = "login/pages.rs"]
 mod pages;
+#[path = "login/provider.rs"]
+mod provider;
 #[path = "login/stage.rs"]
 mod stage;
 

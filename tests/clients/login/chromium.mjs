@@ -12,3 +12,12 @@ export async function launch(...args) {
   const { chromium } = await import(module.href);
   return chromium.launch({ executablePath: CHROMIUM, args: [...quiet, ...args] });
 }
+
+/** Goes through the pages of provider.mjs, as the person whom the environment names. */
+export async function logInAtProvider(page) {
+  const { PERSON_NAME, PERSON_PASSWORD } = process.env;
+  await page.getByPlaceholder("Enter any login").fill(PERSON_NAME);
+  await page.getByPlaceholder("and password").fill(PERSON_PASSWORD);
+  await page.getByRole("button", { name: "Sign-in" }).click();
+  await page.getByRole("button", { name: "Continue" }).click();
+}

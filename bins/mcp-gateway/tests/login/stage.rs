@@ -18,6 +18,9 @@ use tokio::process::Command;
 /// How long a busy machine may take for what takes no time.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
+/// What the programs that belong together know of each other.
+pub(crate) const SECRET: &str = "a secret of more than thirty-two characters";
+
 /// A gateway with a folder of its own.
 pub(crate) struct Gateway {
     process: Process,
@@ -41,7 +44,7 @@ impl Gateway {
         command
             .args(["serve", "--listen", &listener.to_string(), "--config"])
             .arg(file)
-            .env("SECRET", "secret")
+            .env("SECRET", SECRET)
             .env("MCP_GATEWAY_DATA", folder.path().join("data"))
             .env_remove("MCP_GATEWAY_TOKEN")
             .env_remove("MCP_GATEWAY_LOG");
@@ -86,6 +89,7 @@ pub(crate) struct Visitor {
     pub(crate) environment: Environment,
     name: String,
     password: String,
+    provider: Option<&'static str>,
     folder: TempDir,
 }
 
@@ -100,8 +104,17 @@ impl Visitor {
             environment: environment.clone(),
             name: "admin".to_owned(),
             password: gateway.password.clone(),
+            provider: None,
             folder,
         }
+    }
+
+    /// Who is known as `name` at `provider`.
+    pub(crate) fn known_at(mut self, provider: &'static str, name: &str) -> Self {
+        self.provider = Some(provider);
+        name.clone_into(&mut self.name);
+        "anything".clone_into(&mut self.password);
+        self
     }
 
     /// The command that opens the address that is added to it.
@@ -124,7 +137,9 @@ impl Visitor {
             .env("PERSON", program("person.mjs"))
             .env("PERSON_LOG", self.log())
             .env("PERSON_NAME", &self.name)
-            .env("PERSON_PASSWORD", &self.password);
+            .env("PERSON_PASSWORD", &self.password)
+            .env("PERSON_PROVIDER", self.provider.unwrap_or_default())
+            .env("SECRET", SECRET);
     }
 
     /// Opens `url`; returns where the way ended.
