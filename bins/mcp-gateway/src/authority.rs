@@ -11,7 +11,7 @@ use mcp_gateway_auth::jwks::RemoteKeys;
 use mcp_gateway_auth::server::{
     AssertionIssuer, AuthorizationServer, Lifetimes, RateLimits, Resource,
 };
-use mcp_gateway_auth::users::Users;
+use mcp_gateway_auth::users::{UserError, Users};
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
 use secrecy::zeroize::Zeroizing;
 use url::Url;
@@ -303,12 +303,15 @@ async fn first_account(users: &Users) -> anyhow::Result<Option<FirstAccount>> {
         return Ok(None);
     }
     let password = Secret::generate("").context("no password can be made up")?;
-    let created = users.create(FIRST, password.expose()).await;
-    created.context("the first account cannot be made")?;
-    Ok(Some(FirstAccount {
-        name: FIRST,
-        password,
-    }))
+    match users.create(FIRST, password.expose()).await {
+        Ok(_) => Ok(Some(FirstAccount {
+            name: FIRST,
+            password,
+        })),
+        // Another replica has made it just now, and says its password.
+        Err(UserError::NameTaken) => Ok(None),
+        Err(error) => Err(error).context("the first account cannot be made"),
+    }
 }
 
 const FIRST: &str = "admin";
