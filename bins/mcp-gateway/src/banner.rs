@@ -18,6 +18,7 @@ use crate::source::{Ready, Source, TOKEN_VARIABLE};
 pub(crate) fn show(
     ready: &Ready,
     base: &str,
+    address: SocketAddr,
     source: &Source,
     foundation: &Foundation,
 ) -> io::Result<()> {
@@ -30,6 +31,9 @@ pub(crate) fn show(
     if config.gateways.len() > 1 {
         let gateways = config.gateways.iter();
         lines.extend(gateways.map(|gateway| format!("            {base}/v1/mcp/{}", gateway.name)));
+    }
+    if config.network.public_url.is_some() {
+        lines.push(format!("  listens   {address}"));
     }
     lines.push(format!("  servers   {}", servers(config)));
     if let Some(place) = &foundation.place {

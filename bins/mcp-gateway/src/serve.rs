@@ -37,7 +37,7 @@ pub(crate) async fn run(source: Source, ready: Ready, files: Vec<Seen>) -> anyho
         Metrics::Listen(address) => Some(bind(address, "metrics.listen").await?),
         Metrics::Shared | Metrics::Token(_) => None,
     };
-    banner::show(&ready, &base, &source, &foundation)?;
+    banner::show(&ready, &base, address, &source, &foundation)?;
 
     let drain = platform.drain().clone();
     let workers = workers(&ready.config)?;
