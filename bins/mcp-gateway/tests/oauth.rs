@@ -1,0 +1,30 @@
+//! The authorization server of the program: several at once, killed, and robbed.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that fails may panic"
+)]
+#![expect(
+    clippy::print_stdout,
+    reason = "figures, for who runs it with --nocapture"
+)]
+
+#[path = "../../../mcp-gateway-auth/tests/login/browser.rs"]
+#[expect(dead_code, reason = "its other tests need more of it")]
+mod browser;
+#[path = "../../../mcp-gateway-auth/tests/login/idp.rs"]
+#[expect(dead_code, reason = "its other tests need more of it")]
+mod idp;
+#[path = "oauth/killed.rs"]
+mod killed;
+#[path = "oauth/person.rs"]
+mod person;
+#[path = "oauth/races.rs"]
+mod races;
+#[path = "oauth/site.rs"]
+mod site;
+#[path = "oauth/stolen.rs"]
+mod stolen;
+#[path = "oauth/upstream.rs"]
+mod upstream;
