@@ -227,10 +227,19 @@ fn asked(request: &Parts) -> Option<Url> {
     let scheme = one("x-forwarded-proto").unwrap_or("https");
     let host = one("x-forwarded-host").or_else(|| one("host"))?;
     let path = one("x-forwarded-uri").or_else(|| one("x-original-uri"))?;
-    if !path.starts_with('/') || host.contains(['/', '@', ',', '\\']) {
+    if !path.starts_with('/') || is_ambiguous(path) || host.contains(['/', '@', ',', '\\']) {
         return None;
     }
     Url::parse(&format!("{scheme}://{host}{path}")).ok()
+}
+
+/// Whether some servers take `path` for that of another resource than others do.
+fn is_ambiguous(path: &str) -> bool {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let path = path.to_ascii_lowercase();
+    ["%2f", "%5c", "%2e", "\\"]
+        .iter()
+        .any(|part| path.contains(part))
 }
 
 /// Who is calling, in headers each of which is there.
@@ -310,6 +319,9 @@ mod tests {
                 ("x-forwarded-uri", "mcp"),
             ],
             vec![("x-forwarded-uri", "/mcp")],
+            vec![("host", "a.example"), ("x-original-uri", "/mcp/..%2Fother")],
+            vec![("host", "a.example"), ("x-original-uri", "/mcp/%2e./other")],
+            vec![("host", "a.example"), ("x-original-uri", "/mcp\\..\\other")],
         ] {
             assert_eq!(url(&wrong, "/verify"), None, "{wrong:?}");
         }
