@@ -159,7 +159,13 @@ fn external(issuer: &config::Issuer, keys: RemoteKeys, audiences: &[String]) -> 
         expectation = expectation.with_audience(audience);
     }
     if !issuer.types.is_empty() {
-        expectation = expectation.with_types(&issuer.types);
+        // Some providers leave the type out.
+        let (untyped, typed): (Vec<_>, Vec<_>) =
+            issuer.types.iter().partition(|typ| *typ == UNTYPED);
+        expectation = expectation.with_types(typed);
+        if !untyped.is_empty() {
+            expectation = expectation.with_untyped();
+        }
     }
     if !issuer.algorithms.is_empty() {
         expectation = expectation.with_algorithms(issuer.algorithms.iter().copied());
@@ -203,6 +209,9 @@ impl AuthVerifier for Access {
         })
     }
 }
+
+/// What the configuration calls the type of tokens that have none.
+const UNTYPED: &str = "none";
 
 /// How long a token is believed whose keys may have been withdrawn.
 const RECHECK: Duration = Duration::from_secs(60);

@@ -14,6 +14,7 @@ use mcp_gateway_tests::environment::Environment;
 use mcp_gateway_tests::guide::{Desk, Example, examples, root};
 use mcp_gateway_tests::process::Process;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -109,6 +110,8 @@ struct Reader {
     desk: Desk,
     /// The gateway that was started last.
     running: Option<(Process, String)>,
+    /// What the last command wrote.
+    said: String,
 }
 
 impl Reader {
@@ -137,6 +140,7 @@ impl Reader {
         Self {
             desk,
             running: None,
+            said: String::new(),
         }
     }
 
@@ -148,13 +152,50 @@ impl Reader {
             for command in example.commands() {
                 self.run(&command, &example.place()).await;
             }
+        } else if let Some(kind) = example.language.strip_suffix(" answer") {
+            let (said, place) = (self.here(&self.said), example.place());
+            match kind {
+                "json" => {
+                    let value = |text: &str| {
+                        serde_json::from_str::<Value>(text)
+                            .unwrap_or_else(|error| panic!("{place}: {error}: {text}"))
+                    };
+                    let (said, shown) = (value(&said), value(&example.text));
+                    assert!(matches(&shown, &said), "{place}\n{said:#}");
+                }
+                _ => assert!(has_lines(&said, &example.text), "{place}\n{said}"),
+            }
         }
+    }
+
+    /// `text`, with the address that is shown in the place of that at which the gateway is.
+    fn here(&self, text: &str) -> String {
+        match &self.running {
+            Some((_, url)) => {
+                let host = |url: &str| url.split('/').nth(2).unwrap().to_owned();
+                text.replace(&host(url), &host(SHOWN))
+            }
+            None => text.to_owned(),
+        }
+    }
+
+    /// Sets a variable to what it is now, for all later commands.
+    async fn assign(&mut self, command: &str, place: &str) {
+        let (name, _) = command
+            .trim_start_matches("export ")
+            .split_once('=')
+            .unwrap();
+        self.finish(&format!("{command}\nprintf '%s' \"${name}\""), place)
+            .await;
+        assert!(!self.said.is_empty(), "{place}: {command}");
+        let value = self.said.replace('\'', "'\\''");
+        self.desk.export(format!("export {name}='{value}'"));
     }
 
     async fn run(&mut self, command: &str, place: &str) {
         let program = command.trim_start_matches("cargo run --release");
-        if command.starts_with("export ") {
-            self.desk.export(command);
+        if is_assignment(command) {
+            self.assign(command, place).await;
         } else if LONG.contains(&command.split(' ').next().unwrap_or_default()) {
             let script = root().join(command.split(' ').next().unwrap_or_default());
             let read = Command::new("bash").arg("-n").arg(script).status();
@@ -178,7 +219,12 @@ impl Reader {
     }
 
     /// Runs a command to its end, with the gateway that runs in the place of the default one.
-    async fn finish(&self, command: &str, place: &str) {
+    async fn finish(&mut self, command: &str, place: &str) {
+        let there = self
+            .running
+            .as_ref()
+            .map_or(SHOWN, |(_, url)| url.trim_end_matches("/mcp"));
+        let command = &*command.replace(SHOWN, there);
         let mut shell = self.desk.shell(command);
         let words: Vec<_> = command.split(' ').collect();
         let has = |word: &&str| words.contains(word);
@@ -189,9 +235,13 @@ impl Reader {
         }
         let output = timeout(SOON, shell.kill_on_drop(true).output()).await;
         let output = output.unwrap().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
-        assert!(output.status.success(), "{place}: {command}\n{said}");
+        self.said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "{place}: {command}\n{}{said}",
+            self.said
+        );
     }
 
     /// Ends the gateway that runs.
@@ -221,6 +271,65 @@ async fn every_command_does_what_it_says() {
         }
         reader.stop().await;
     }
+}
+
+/// Where the documentation says that the gateway is.
+const SHOWN: &str = "http://127.0.0.1:8080";
+
+/// Whether `command` sets a variable, and does nothing else.
+fn is_assignment(command: &str) -> bool {
+    let is_name = |name: &str| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    };
+    let alone = command.split_once("=$(").filter(|_| command.ends_with(')'));
+    command.starts_with("export ") || alone.is_some_and(|(name, _)| is_name(name))
+}
+
+/// Whether `text` is `shown`, in which `…` stands for anything.
+fn is_like(shown: &str, text: &str) -> bool {
+    let mut parts = shown.split('…');
+    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {
+        return false;
+    };
+    let mut open = false;
+    for part in parts {
+        let Some((_, after)) = rest.split_once(part) else {
+            return false;
+        };
+        (rest, open) = (after, part.is_empty());
+    }
+    open || rest.is_empty()
+}
+
+/// Whether `said` is what is `shown`; moments differ, and a member `…` stands for any others.
+fn matches(shown: &Value, said: &Value) -> bool {
+    match (shown, said) {
+        (Value::String(shown), Value::String(said)) => is_like(shown, said),
+        (Value::Number(shown), Value::Number(said)) => {
+            let is_moment = |number: &serde_json::Number| number.as_u64() > Some(1_000_000_000);
+            shown == said || is_moment(shown) && is_moment(said)
+        }
+        (Value::Array(shown), Value::Array(said)) => {
+            let mut pairs = shown.iter().zip(said);
+            shown.len() == said.len() && pairs.all(|(shown, said)| matches(shown, said))
+        }
+        (Value::Object(shown), Value::Object(said)) => {
+            let mut named = shown.iter().filter(|(name, _)| *name != "…");
+            let is_there = |(name, shown): (&String, &Value)| {
+                said.get(name).is_some_and(|said| matches(shown, said))
+            };
+            named.all(is_there) && (shown.contains_key("…") || shown.len() == said.len())
+        }
+        (shown, said) => shown == said,
+    }
+}
+
+/// Whether the lines that are `shown` are among those of `said`, in that order.
+fn has_lines(said: &str, shown: &str) -> bool {
+    let mut said = said.lines().map(str::trim_end);
+    let mut shown = shown.lines().filter(|line| *line != "…");
+    shown.all(|shown| said.any(|said| is_like(shown, said)))
 }
 
 /// The documents in `folder`, and below it.

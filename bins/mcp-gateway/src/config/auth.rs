@@ -95,6 +95,7 @@ impl Auth {
                 "auth.oauth.clientMetadataDocuments",
                 oauth(|a, b| a.documents != b.documents),
             ),
+            ("auth.oauth.rateLimits", oauth(|a, b| a.limits != b.limits)),
             (
                 "auth.oauth.refreshTokenIdle",
                 oauth(|a, b| a.refresh_idle != b.refresh_idle),

@@ -26,7 +26,7 @@ pub(crate) struct OAuth {
 }
 
 /// How many requests a minute are answered, where that is not as usual.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct RateLimits {
     pub(crate) authorize: Option<u32>,
     pub(crate) register: Option<u32>,
