@@ -247,7 +247,7 @@ impl OidcProvider {
             Some(Value::String(text)) => text == "true",
             verified => verified == Some(&Value::Bool(true)),
         };
-        let email = text("email").filter(|_| is_verified);
+        let email = text("email").filter(|email| is_verified && !email.is_empty());
         let groups: Vec<_> = match claims.get(&self.groups_claim) {
             Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),
             Some(Value::String(group)) => vec![&**group],

@@ -209,3 +209,39 @@ async fn o11_discovery_of_another_issuer_is_refused() {
     idp.now().discovery["issuer"] = json!(issuer);
     assert_eq!(log_in(&site).await.body, "Ada");
 }
+
+/// An address is something to show and to allow domains by; nobody is known by it.
+#[tokio::test]
+async fn flaw_14_somebody_without_a_verified_address_has_none() {
+    let (idp, site) = start(|idp| idp).await;
+    assert_eq!(log_in(&site).await.body, "Ada");
+    let without = [
+        json!({"email": null, "email_verified": null}),
+        json!({"email": "", "email_verified": true}),
+        json!({"email": "ada@example.com", "email_verified": false}),
+        json!({"email": "ada@example.com", "email_verified": null}),
+    ];
+    for (number, claims) in without.iter().enumerate() {
+        let subject = format!("other-{number}");
+        set(&mut idp.now(), &json!({"sub": subject, "name": subject}));
+        idp.now().userinfo = json!({"sub": subject});
+        set(&mut idp.now(), claims);
+        assert_eq!(log_in(&site).await.body, subject, "{claims}");
+    }
+    let users = site.users.list(None, 10).await.unwrap();
+    assert_eq!(users.len(), 1 + without.len(), "nobody is taken for Ada");
+    for user in users {
+        let expected = (user.name == "Ada").then_some("ada@example.com");
+        assert_eq!(user.email.as_deref(), expected, "{}", user.name);
+    }
+
+    // Where addresses decide, those do not get in who have none.
+    let (idp, site) = start(|idp| idp.with_allowed_domain("example.com")).await;
+    for claims in &without {
+        set(&mut idp.now(), claims);
+        let page = log_in(&site).await;
+        assert_eq!(page.status, 403, "{claims}");
+        assert_eq!(page.title(), "You may not use this gateway");
+    }
+    assert!(site.users.list(None, 10).await.unwrap().is_empty());
+}

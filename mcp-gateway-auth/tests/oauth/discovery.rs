@@ -1,12 +1,12 @@
 //! What anybody may know.
 
 use axum::body::Body;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use mcp_gateway_auth::jwt::Algorithm;
 use mcp_gateway_auth::server::Registration;
 use serde_json::{Value, json};
 
-use super::rig::{ISSUER, OTHER_RESOURCE, RESOURCE, Reply, Rig, wanted};
+use super::rig::{CALLBACK, ISSUER, OTHER_RESOURCE, RESOURCE, Reply, Rig, wanted};
 
 const SERVER: &str = "/.well-known/oauth-authorization-server";
 const RESOURCES: &str = "/.well-known/oauth-protected-resource";
@@ -208,5 +208,39 @@ async fn category_cors_scripts_of_other_hosts_may_use_what_needs_no_cookie() {
             .header("access-control-allow-headers")
             .to_ascii_lowercase();
         assert!(allowed.contains("authorization") && allowed.contains("mcp-protocol-version"));
+    }
+}
+
+/// There is no device grant, so that nobody can be talked into typing the code of somebody else.
+#[tokio::test]
+async fn o36_there_are_no_codes_of_devices() {
+    let rig = Rig::with(|builder| builder.with_registration(Registration::Open));
+    let said = rig.get(SERVER, None).await;
+    assert!(!said.text.contains("device"), "{}", said.text);
+    for path in [
+        "/device_authorization",
+        "/api/auth/oauth2/device_authorization",
+        "/device",
+    ] {
+        let form = [("client_id", "x")];
+        let reply = rig.post(path, &form).await;
+        assert_eq!(reply.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let client = rig.client().await;
+    for grant in [
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "device_code",
+    ] {
+        let form = [
+            ("grant_type", grant),
+            ("client_id", &*client),
+            ("device_code", "x"),
+        ];
+        let reply = rig.post("/token", &form).await;
+        assert!(reply.is_error(400, "unsupported_grant_type"), "{reply:?}");
+        let metadata = json!({ "redirect_uris": [CALLBACK], "grant_types": [grant] });
+        let path = "/api/auth/oauth2/register";
+        let reply = rig.json(Method::POST, path, None, &metadata).await;
+        assert!(reply.is_error(400, "invalid_client_metadata"), "{reply:?}");
     }
 }
