@@ -12,7 +12,7 @@ use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
 use mcp_gateway_core::bridge::{Errands, Parking, Replica};
-use mcp_gateway_core::credential::NoCredentials;
+use mcp_gateway_core::credential::{CredentialResolver, NoCredentials};
 use mcp_gateway_core::endpoint::Body;
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_core::observe::Observer;
@@ -48,6 +48,7 @@ pub struct TestGateway {
 pub struct Backends {
     servers: Vec<(String, String, Arc<dyn Upstream>, Limits)>,
     observer: Option<Arc<dyn Observer>>,
+    credentials: Option<Arc<dyn CredentialResolver>>,
 }
 
 impl Backends {
@@ -90,6 +91,13 @@ impl Backends {
         self
     }
 
+    /// Calls the servers with credentials.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Arc<dyn CredentialResolver>) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
     /// Starts the gateway.
     pub async fn start(self) -> TestGateway {
         self.start_with(|builder| builder).await
@@ -118,7 +126,9 @@ impl Backends {
             .collect();
         pool.replace(servers);
         let sessions = Sessions::new(Arc::new(Sealer::random().unwrap()));
-        let (verifier, resolver) = (Arc::new(NamedByToken), Arc::new(NoCredentials::new()));
+        let verifier = Arc::new(NamedByToken);
+        let nobodys = || Arc::new(NoCredentials::new()) as _;
+        let resolver = self.credentials.unwrap_or_else(nobodys);
         let drain = Drain::new();
         let mut builder =
             Gateway::builder(verifier, router, resolver, pool.clone(), sessions.clone())

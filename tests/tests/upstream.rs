@@ -8,6 +8,7 @@
 mod upstream {
     mod answers;
     mod children;
+    mod credentials;
     mod events;
     mod limits;
     mod listening;
