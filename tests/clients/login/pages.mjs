@@ -116,7 +116,7 @@ async function look(name, order) {
     }
   }
   assert.deepEqual(await tabs(), order, name);
-  console.log(`page ${name}: 6 views, ${rules} rules of axe hold, the keyboard reaches ${order.join(", ")}`);
+  console.log(`page ${name}: 6 views, ${rules} rules of axe hold, the keyboard reaches ${order.join(", ") || "nothing"}`);
 }
 
 const button = (name) => page.getByRole("button", { name });
@@ -128,28 +128,37 @@ async function logIn(password) {
   await button("Log in").click();
 }
 
-const metadata = { client_name: "Code Editor", redirect_uris: ["http://127.0.0.1/callback"] };
-const registered = await fetch(`${listener}/register`, {
-  method: "POST",
-  headers: { "content-type": "application/json" },
-  body: JSON.stringify({ ...metadata, token_endpoint_auth_method: "none" }),
-});
-const { client_id } = await registered.json();
-const asked = new URL("/authorize", origin);
-asked.search = new URLSearchParams({
-  response_type: "code",
-  client_id,
-  redirect_uri: callback,
-  code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-  code_challenge_method: "S256",
-});
-const elsewhere = new URL(asked);
-elsewhere.searchParams.set("redirect_uri", "https://example.org/callback");
+/** Where a client sends its person that wants the answer at `redirect_uri`, and has registered `known`. */
+async function asking(redirect_uri, known = redirect_uri) {
+  const metadata = { client_name: "Code Editor", redirect_uris: [known], token_endpoint_auth_method: "none" };
+  const registered = await fetch(`${listener}/register`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(metadata),
+  });
+  const { client_id } = await registered.json();
+  const url = new URL("/authorize", origin);
+  url.search = new URLSearchParams({
+    response_type: "code",
+    client_id,
+    redirect_uri,
+    code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+    code_challenge_method: "S256",
+  });
+  return url.href;
+}
+
+/** Lets the client in that wants the answer at `callback`, and sees it get one. */
+async function allow(callback) {
+  const away = page.waitForRequest((sent) => sent.url().startsWith(callback));
+  await button("Allow").click();
+  assert(new URL((await away).url()).searchParams.has("code"), callback);
+}
 
 try {
-  await page.goto(elsewhere.href);
+  await page.goto(await asking("https://example.org/callback", callback));
   await look("error", []);
-  await page.goto(asked.href);
+  await page.goto(await asking(callback, "http://127.0.0.1/callback"));
   const providers = ["Continue with GitHub", "Continue with Example Accounts"];
   await look("login", [...providers, "User name", "Password", "Log in"]);
   await logIn("wrong");
@@ -158,9 +167,7 @@ try {
   await logIn(PERSON_PASSWORD);
   await heading(/^Allow Code Editor/);
   await look("consent", ["Deny", "Allow", "your account"]);
-  const away = page.waitForRequest((sent) => sent.url().startsWith(callback));
-  await button("Allow").click();
-  assert(new URL((await away).url()).searchParams.has("code"));
+  await allow(callback);
   await page.goto(`${origin}/api/auth/account`);
   await look("account", ["Take back the access of Code Editor", "Log out"]);
   await button("Take back the access of Code Editor").click();
@@ -168,6 +175,14 @@ try {
   await button("Log out").click();
   await heading("You are logged out");
   await look("message", ["Log in again"]);
+  await page.goto(`${origin}/api/auth/account`);
+  await logIn(PERSON_PASSWORD);
+  await heading(/^Your account/);
+  // Browsers apply the policy of the page to where the answer sends them.
+  for (const other of [callback.replace("127.0.0.1", "localhost"), "cursor://anysphere.cursor-mcp/oauth/callback"]) {
+    await page.goto(await asking(other));
+    await allow(other);
+  }
   assert.deepEqual(complaints.filter((complaint) => !isStatus(complaint)), []);
 } finally {
   await chromium.close();
