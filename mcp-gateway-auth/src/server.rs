@@ -92,6 +92,7 @@ mod keys;
 mod limits;
 mod metadata;
 mod metadata_document;
+mod opaque;
 mod own_tokens;
 mod payload;
 mod pkce;
@@ -129,6 +130,7 @@ use self::grants::Grants;
 use self::keys::Keys;
 use self::limits::Limits;
 pub use self::limits::RateLimits;
+use self::opaque::OpaqueTokens;
 pub use self::own_tokens::OwnTokens;
 pub use self::redirect_uri::{RedirectUri, RedirectUriError};
 pub use self::resource::Resource;
@@ -214,6 +216,7 @@ impl AuthorizationServer {
         OwnTokens {
             issuer: Arc::clone(&self.0.issuer),
             keys: self.0.keys.clone(),
+            opaque: OpaqueTokens::new(self.0.keyring.clone()),
             clock: self.0.clock.clone(),
             revocations: self.0.revocations.known().clone(),
             resource: resource.cloned(),

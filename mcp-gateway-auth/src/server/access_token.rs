@@ -3,12 +3,13 @@ use serde_json::{Value, json};
 use super::Scopes;
 use super::client::Client;
 use super::keys::Keys;
+use super::opaque::OpaqueTokens;
 use crate::jwt::Claims;
 use crate::secret::identifier;
 use crate::{AuthorityError, Clock, Person};
 
-/// Issues access tokens, as [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-2) has them.
-/// Cheap to clone.
+/// Issues access tokens, as [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-2) has them,
+/// or opaque ones. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct AccessTokens {
     pub(super) issuer: String,
@@ -16,6 +17,8 @@ pub(super) struct AccessTokens {
     pub(super) clock: Clock,
     /// For how long they are good, in seconds.
     pub(super) lifetime: u64,
+    /// What makes them unreadable, if they are to be.
+    pub(super) opaque: Option<OpaqueTokens>,
 }
 
 /// What an access token is about.
@@ -71,7 +74,11 @@ impl AccessTokens {
             }
         }
         let key = self.keys.signing().await?;
-        key.sign(TYPE, &claims).map_err(|_| AuthorityError::Key)
+        let jwt = key.sign(TYPE, &claims).map_err(|_| AuthorityError::Key)?;
+        match &self.opaque {
+            Some(opaque) => opaque.seal(&jwt),
+            None => Ok(jwt),
+        }
     }
 }
 

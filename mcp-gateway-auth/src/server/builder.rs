@@ -13,6 +13,7 @@ use super::grants::Grants;
 use super::keys::{KeyPolicy, Keys};
 use super::limits::Limits;
 use super::metadata_document::MetadataDocuments;
+use super::opaque::OpaqueTokens;
 use super::revocations::RevocationLog;
 use super::{AuthorizationServer, Inner, Lifetimes, RateLimits, Registration};
 use crate::egress::Egress;
@@ -32,6 +33,7 @@ pub struct AuthorizationServerBuilder {
     egress: Option<Egress>,
     has_documents: bool,
     algorithm: Algorithm,
+    is_opaque: bool,
     lifetimes: Lifetimes,
     registration: Registration,
     limits: RateLimits,
@@ -55,6 +57,7 @@ impl AuthorizationServerBuilder {
             egress: None,
             has_documents: false,
             algorithm: Algorithm::Es256,
+            is_opaque: false,
             lifetimes: Lifetimes::default(),
             registration: Registration::Off,
             limits: RateLimits::default(),
@@ -113,6 +116,14 @@ impl AuthorizationServerBuilder {
         self
     }
 
+    /// Issues access tokens that clients cannot read, and that other servers have to ask about
+    /// ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)), in the place of JWTs. Either kind is
+    /// accepted, so that this can be changed while tokens are in use.
+    pub fn with_opaque_access_tokens(mut self) -> Self {
+        self.is_opaque = true;
+        self
+    }
+
     /// Believes `proxies` when they say where requests have come from.
     pub fn with_trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.proxies = proxies;
@@ -149,6 +160,9 @@ impl AuthorizationServerBuilder {
                 keys: keys.clone(),
                 clock: self.clock.clone(),
                 lifetime,
+                opaque: self
+                    .is_opaque
+                    .then(|| OpaqueTokens::new(self.keyring.clone())),
             },
             keys,
             revocations,

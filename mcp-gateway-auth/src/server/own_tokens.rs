@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::access_token::GRANT;
 use super::keys::Keys;
+use super::opaque::OpaqueTokens;
 use super::resource::Resource;
 use crate::jwt::{Claims, Expectation, JwtError, JwtVerifier, Unverified};
 use crate::token::{Revocations, TokenVerifier, VerifiedToken};
@@ -19,6 +20,7 @@ use crate::{AuthorityError, Clock};
 pub struct OwnTokens {
     pub(super) issuer: Arc<str>,
     pub(super) keys: Keys,
+    pub(super) opaque: OpaqueTokens,
     pub(super) clock: Clock,
     pub(super) revocations: Revocations,
     /// The resource that tokens have to be for; any of those that there are if `None`.
@@ -30,7 +32,10 @@ pub struct OwnTokens {
 impl OwnTokens {
     /// What `token` says, unless it is not good, or not for one of the audiences.
     pub(super) async fn active(&self, token: &str) -> Result<Option<Claims>, AuthorityError> {
-        match self.claims(token).await {
+        let Some(jwt) = self.opaque.open(token) else {
+            return Ok(None);
+        };
+        match self.claims(&jwt).await {
             Ok(claims) => {
                 let is_revoked =
                     verified(&claims).is_none_or(|token| self.revocations.contain(&token));
@@ -77,12 +82,13 @@ impl From<JwtError> for Failure {
 #[async_trait]
 impl TokenVerifier for OwnTokens {
     async fn verify_token(&self, token: &str) -> Result<Option<VerifiedToken>, AuthError> {
+        let jwt = self.opaque.open(token).ok_or(AuthError::InvalidToken)?;
         let is_ours =
-            Unverified::parse(token).is_ok_and(|parsed| parsed.issuer() == Some(&*self.issuer));
+            Unverified::parse(&jwt).is_ok_and(|parsed| parsed.issuer() == Some(&*self.issuer));
         if !is_ours {
             return Ok(None);
         }
-        let claims = self.claims(token).await.map_err(|failure| match failure {
+        let claims = self.claims(&jwt).await.map_err(|failure| match failure {
             Failure::Authority(error) => AuthError::Unavailable(error.into()),
             Failure::Jwt => AuthError::InvalidToken,
         })?;

@@ -1,5 +1,5 @@
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use async_trait::async_trait;
 use axum::body::{Body, to_bytes};
@@ -98,6 +98,7 @@ impl Rig {
     pub(super) fn with(
         make: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
     ) -> Self {
+        listen();
         // The store goes by the clock of the system.
         let clock = Clock::fixed(Clock::system().now());
         let people = Arc::new(People::default());
@@ -278,6 +279,18 @@ impl Rig {
         });
         texts.collect()
     }
+}
+
+/// Has everything logged in all tests, to nowhere: what nobody listens to at first is not logged to
+/// those who listen later while other tests log it.
+fn listen() {
+    static LISTENING: Once = Once::new();
+    LISTENING.call_once(|| {
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(std::io::sink);
+        tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+    });
 }
 
 fn builder(store: &Arc<MemoryStore>, people: &Arc<People>) -> AuthorizationServerBuilder {

@@ -282,3 +282,42 @@ async fn who_is_let_in_again_gets_new_tokens_and_no_old_one_back() {
     }
     assert!(replica.bearer(RESOURCE, &new).await.is_ok());
 }
+
+#[tokio::test]
+async fn rfc_7662_opaque_tokens_say_nothing_but_to_those_who_may_ask() {
+    let rig = Rig::with(|builder| builder.with_opaque_access_tokens());
+    rig.server
+        .set_clients([machine("rs", "s3cret").with_introspection()]);
+    let (client, tokens) = rig.tokens("alice").await;
+    let token = tokens["access_token"].as_str().unwrap();
+    assert!(token.starts_with("mcpa_") && !token.contains('.'));
+    let principal = rig.bearer(RESOURCE, token).await.unwrap();
+    assert_eq!(
+        (principal.subject(), principal.client()),
+        ("alice", Some(&*client))
+    );
+    assert!(rig.bearer(OTHER_RESOURCE, token).await.is_err());
+    let described = rig.post_with(INTROSPECT, &[("token", token)], &[RS]).await;
+    assert_eq!(described.value()["sub"], "alice");
+
+    // What was issued before or after the change is good, and what is changed is not.
+    let plain = rig.replica();
+    assert!(plain.bearer(RESOURCE, token).await.is_ok());
+    let (_, others) = plain.tokens("alice").await;
+    let jwt = others["access_token"].as_str().unwrap();
+    assert!(rig.bearer(RESOURCE, jwt).await.is_ok());
+    for wrong in [
+        "mcpa_",
+        "mcpa_AAAA",
+        &token[..token.len() - 4],
+        &format!("mcpa_{jwt}"),
+    ] {
+        assert!(rig.bearer(RESOURCE, wrong).await.is_err(), "{wrong}");
+    }
+
+    let form = [("client_id", &*client), ("token", token)];
+    assert_eq!(rig.post(REVOKE, &form).await.status, StatusCode::OK);
+    assert!(rig.bearer(RESOURCE, token).await.is_err());
+    let described = rig.post_with(INTROSPECT, &[("token", token)], &[RS]).await;
+    assert_eq!(described.value(), json!({ "active": false }));
+}
