@@ -130,6 +130,9 @@ impl Authority {
         .with_trusted_proxies(TrustedProxies::new(
             config.auth.trusted_proxies.iter().copied(),
         ));
+        if oauth.is_opaque {
+            builder = builder.with_opaque_access_tokens();
+        }
         if oauth.documents {
             builder = builder.with_metadata_documents(egress.clone());
         }

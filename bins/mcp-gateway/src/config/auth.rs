@@ -88,6 +88,10 @@ impl Auth {
                 oauth(|a, b| a.access_token != b.access_token),
             ),
             (
+                "auth.oauth.accessTokens",
+                oauth(|a, b| a.is_opaque != b.is_opaque),
+            ),
+            (
                 "auth.oauth.assertionIssuers",
                 oauth(|a, b| a.assertion_issuers != b.assertion_issuers),
             ),

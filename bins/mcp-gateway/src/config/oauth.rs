@@ -19,6 +19,8 @@ pub(crate) struct OAuth {
     pub(crate) clients: Vec<Client>,
     /// The identity providers of enterprises.
     pub(crate) assertion_issuers: Vec<AssertionIssuer>,
+    /// Whether access tokens can be read by nobody else.
+    pub(crate) is_opaque: bool,
     pub(crate) access_token: Option<Duration>,
     pub(crate) refresh_idle: Option<Duration>,
     pub(crate) refresh_absolute: Option<Duration>,
@@ -66,6 +68,7 @@ impl Default for OAuth {
             documents: true,
             clients: Vec::new(),
             assertion_issuers: Vec::new(),
+            is_opaque: false,
             access_token: None,
             refresh_idle: None,
             refresh_absolute: None,
@@ -86,6 +89,11 @@ impl Read for OAuth {
                 .map(|ClientEntry(client)| client)
                 .collect(),
             assertion_issuers: table.get("assertionIssuers").unwrap_or_default(),
+            is_opaque: table
+                .get_with("accessTokens", |field| {
+                    field.choice(&[("jwt", false), ("opaque", true)])
+                })
+                .unwrap_or_default(),
             access_token: table.get("accessTokenLifetime"),
             refresh_idle: table.get("refreshTokenIdle"),
             refresh_absolute: table.get("refreshTokenLifetime"),
