@@ -9,13 +9,17 @@
 //! |---|---|---|
 //! | [`StaticTokens`] | who is calling | bearer tokens that an operator has handed out |
 //! | [`token::BearerVerifier`] | who is calling | bearer tokens that a [`token::TokenVerifier`] knows: JWTs of identity providers, tokens that an authorization server is asked about, or several of these |
+//! | [`server::AuthorizationServer`] | how clients get tokens | OAuth 2.1: codes with PKCE, consent, refresh, registration, keys that rotate |
+//! | [`login::Login`] | who is at the browser | accounts, GitHub, any provider of OpenID Connect |
+//! | [`users::Users`] | who there is | accounts, and what is known of people from providers |
+//! | [`forward::ForwardAuth`] | who is calling a server that a reverse proxy is in front of | any verifier |
 //! | [`jwt::JwtVerifier`] | what a JWT says | strict checks that cannot be switched off |
 //! | [`jwks::RemoteKeys`] | with which key it was signed | the key set of an issuer, fetched when it is needed |
 //! | [`egress::Egress`] | what is at an address that a stranger has named | requests that stay out of the gateway's own network |
 //!
-//! Its further answers come with later releases: an OAuth 2.1 authorization server and the tokens
-//! that it issues, tokens of other identity providers, and the credentials that callers have
-//! connected, exchanged or been granted.
+//! Each of them can be used without the others and without the gateway: the example
+//! `authorization-server` of the repository is a web service of its own with a login. State is in a
+//! [`Store`](mcp_gateway_core::store::Store).
 //!
 //! # Example
 //!
@@ -42,6 +46,43 @@
 //! )
 //! .build();
 //! # let _ = gateway;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! People log in, and clients get tokens for one resource, which a verifier knows:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use mcp_gateway_auth::login::Login;
+//! use mcp_gateway_auth::server::{AuthorizationServer, Registration, Resource};
+//! use mcp_gateway_auth::token::BearerVerifier;
+//! use mcp_gateway_auth::users::Users;
+//! use mcp_gateway_auth::{Clock, Keyring};
+//! use mcp_gateway_core::auth::{AuthError, AuthVerifier};
+//! use mcp_gateway_core::store::MemoryStore;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
+//! let users = Users::new(store.clone(), Clock::system());
+//! let login = Login::new(users, keyring.clone(), "http://localhost:8080")?.with_local_accounts();
+//! let people = Arc::new(login.clone());
+//! let base = "http://localhost:8080".parse()?;
+//! let server = AuthorizationServer::builder(base, store, keyring, people)
+//!     .with_registration(Registration::Open)
+//!     .build();
+//! let notes = Resource::new("http://localhost:8080/notes".parse()?, "Notes");
+//! server.set_resources([notes.clone()]);
+//! let pages: axum::Router = server.router().merge(login.router());
+//!
+//! let tokens = BearerVerifier::new(Arc::new(server.verifier(Some(&notes))))
+//!     .with_revocations(server.revocations_known());
+//! let request = http::Request::get("/notes").header("authorization", "Bearer made-up").body(())?;
+//! let refused = tokens.verify(&request.into_parts().0).await;
+//! assert!(matches!(refused, Err(AuthError::InvalidToken)));
+//! # let _ = pages;
 //! # Ok(())
 //! # }
 //! ```

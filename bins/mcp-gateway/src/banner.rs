@@ -47,12 +47,34 @@ pub(crate) fn show(
         ));
         lines.push("            (which is not shown again)".to_owned());
     }
+    if !ready.own_token {
+        lines.push(format!("  callers   {}", callers(&config.auth)));
+    }
+    if config.auth.oauth.is_some() {
+        lines.extend(to_log_in(base));
+    }
     match (ready.own_token, source.token_is_new) {
         (true, true) => lines.extend(new_token(source, base)),
         (true, false) => lines.push(format!("  token     the value of {TOKEN_VARIABLE}")),
-        (false, _) => lines.push(format!("  callers   {}", callers(&config.auth))),
+        (false, _) => {}
     }
     say(lines.join("\n"))
+}
+
+/// How clients connect that can log in.
+fn to_log_in(base: &str) -> Vec<String> {
+    let mut lines = vec![
+        String::new(),
+        "Paste the endpoint into your client, which opens a browser to log in:".to_owned(),
+        String::new(),
+    ];
+    if let Ok(endpoint) = Endpoint::new(base, None, None) {
+        lines.push(format!("  {}  # Claude Code", endpoint.claude_code()));
+        lines.push(format!("  {}  # Codex", endpoint.codex()));
+    }
+    lines.push(format!("  {} login {base}  # to try it here", program()));
+    lines.push(String::new());
+    lines
 }
 
 fn servers(config: &Config) -> String {
@@ -66,7 +88,9 @@ fn callers(auth: &Auth) -> String {
         Anonymous::Never => {
             // One may have several tokens.
             let names: BTreeSet<_> = auth.tokens.iter().map(|token| &*token.name).collect();
-            some(names)
+            let people = auth.oauth.as_ref().map(|_| "whoever logs in");
+            let issuers = auth.issuers.iter().map(|issuer| &*issuer.issuer);
+            some(people.into_iter().chain(names).chain(issuers))
         }
     }
 }
@@ -90,32 +114,21 @@ fn new_token(source: &Source, base: &str) -> Vec<String> {
     let program = program();
     let secret = source.token.secret.expose();
     let mut lines = vec![
+        "For clients that cannot log in:".to_owned(),
+        String::new(),
         format!("  token     {secret}"),
         format!("            (for this run alone; set {TOKEN_VARIABLE} to choose one)"),
-        String::new(),
-        "Paste this to connect:".to_owned(),
         String::new(),
         format!("  export {TOKEN_VARIABLE}={secret}"),
     ];
     if let Ok(endpoint) = Endpoint::new(base, None, Some(TOKEN_VARIABLE.to_owned())) {
-        let commands = [
-            ("Claude Code", endpoint.claude_code()),
-            ("Codex", endpoint.codex()),
-        ];
-        let command = |(client, command)| format!("  {command}  # {client}");
-        lines.extend(commands.map(command));
         lines.push(format!(
             "  {program} tools --url {}  # the tools that there are",
             endpoint.url
         ));
     }
     let others = "Claude Desktop, Cursor, VS Code, Copilot CLI, Open WebUI, n8n, curl";
-    lines.extend([
-        String::new(),
-        format!("{others}:"),
-        String::new(),
-        format!("  {program} connect --url {base}"),
-    ]);
+    lines.push(format!("  {program} connect --url {base}  # {others}"));
     lines
 }
 
