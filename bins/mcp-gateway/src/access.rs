@@ -257,6 +257,22 @@ mod tests {
         assert!(verify(&access, Some("two")).await.is_err());
     }
 
+    #[test]
+    fn tokens_without_a_type_are_taken_only_if_that_is_said() {
+        let egress = Egress::new(mcp_gateway_auth::egress::EgressPolicy::new()).unwrap();
+        let wanted = |types: &str| {
+            let text =
+                format!("auth: {{ issuers: [{{ issuer: https://a.example, types: {types} }}] }}");
+            let config = config::parse(&text).unwrap();
+            let keys = remote_keys("https://a.example", None, &egress);
+            let issuer = external(&config.auth.issuers[0], keys, &["x".to_owned()]).unwrap();
+            format!("{issuer:?}")
+        };
+        assert!(wanted("[JWT, none]").contains("types: [\"jwt\"], untyped: true"));
+        assert!(wanted("[JWT]").contains("types: [\"jwt\"], untyped: false"));
+        assert!(wanted("[]").contains("types: [\"at+jwt\"], untyped: false"));
+    }
+
     #[tokio::test]
     async fn rules_are_exchanged_as_a_whole() {
         let access = Access::new(rules("one", Anonymous::Local));

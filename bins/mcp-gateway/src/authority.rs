@@ -318,3 +318,29 @@ async fn first_account(users: &Users) -> anyhow::Result<Option<FirstAccount>> {
 }
 
 const FIRST: &str = "admin";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+
+    #[test]
+    fn nothing_that_tokens_are_for_has_the_url_of_something_else() {
+        let named = |url: &str| {
+            let forward =
+                format!("auth: {{ oauth: {{}}, forward: [{{ name: notes, url: \"{url}\" }}] }}");
+            let base = "http://127.0.0.1:8080".parse().unwrap();
+            resources(&parse(&forward).unwrap(), &base)
+        };
+        let resources = named("http://127.0.0.1:8080/notes").unwrap();
+        assert_eq!((resources.gateways.len(), resources.forward.len()), (1, 1));
+        assert_eq!(resources.all()[0].name, "default".into());
+        for taken in [
+            "http://127.0.0.1:8080/mcp",
+            "http://localhost:8080/v1/mcp/default",
+        ] {
+            let error = named(taken).unwrap_err().to_string();
+            assert!(error.contains(taken), "{error}");
+        }
+    }
+}

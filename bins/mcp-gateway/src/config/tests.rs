@@ -131,6 +131,14 @@ const MISTAKES: &[(&str, &str)] = &[
         "1:1: \"x\" is not a key here; there are: listen, publicUrl, hosts, origins, replicaUrl, servers, gateways, defaultGateway, auth, limits, sessionKey, store, metrics, log, shutdownTimeout",
     ),
     (
+        "auth: { forward: [{ name: default, url: https://a.example }] }",
+        "1:7: auth: \"default\" is the name of something else already",
+    ),
+    (
+        "auth: { forward: [{ name: a, url: https://a.example/?x }] }",
+        "1:35: auth.forward[0].url: \"https://a.example/?x\" is not the URL of a server: leave out what comes after the path",
+    ),
+    (
         "replicaUrl: http://10.0.0.7:8080",
         "1:1: replicaUrl needs a sessionKey, which all replicas have in common",
     ),
