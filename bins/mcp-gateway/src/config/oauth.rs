@@ -3,12 +3,14 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use mcp_gateway_auth::SecretHash;
+use mcp_gateway_auth::jwks::KeySet;
 use mcp_gateway_auth::server::{
-    Client, ClientAuthentication, GrantType, RedirectUri, Registration as Allowed, Scopes,
+    Client, ClientAuthentication, ClientKeys, GrantType, RedirectUri, Registration as Allowed,
+    Scopes,
 };
 
 use super::{Secret, web_url};
-use crate::document::{Field, Read};
+use crate::document::{Field, Read, Table};
 
 /// The authorization server.
 #[derive(Clone, Debug)]
@@ -164,6 +166,7 @@ impl Read for ClientEntry {
         let id: Option<String> = table.required("id", Field::read);
         let name: Option<String> = table.get("name");
         let secret: Option<Secret> = table.get("secret");
+        let keys = client_keys(&mut table);
         let uris: Vec<Parsed<RedirectUri>> = table.get("redirectUris").unwrap_or_default();
         let grant_types: Option<Vec<Grant>> = table.get("grantTypes");
         let scopes: Option<Vec<String>> = table.get("scopes");
@@ -178,6 +181,13 @@ impl Read for ClientEntry {
         if let Some(secret) = &secret {
             client = client.with_authentication(ClientAuthentication::secret(secret.expose()));
         }
+        let has_proof = secret.is_some() || keys.is_some();
+        if secret.is_some() && keys.is_some() {
+            whole.problem("a client has a secret or keys, and not both");
+        }
+        if let Some(keys) = keys {
+            client = client.with_authentication(ClientAuthentication::PrivateKey(keys));
+        }
         if let Some(scopes) = scopes {
             client = client.with_scopes(scopes.into_iter().collect::<Scopes>());
         }
@@ -191,11 +201,37 @@ impl Read for ClientEntry {
         if needs_redirect && client.redirect_uris.is_empty() {
             whole.problem("a client for people needs redirectUris");
         }
-        if client.may_use(GrantType::ClientCredentials) && secret.is_none() {
-            whole.problem("a client that acts for itself needs a secret");
+        if client.may_use(GrantType::ClientCredentials) && !has_proof {
+            whole.problem("a client that acts for itself needs a secret, jwks or jwksUrl");
         }
         Some(Self(client))
     }
+}
+
+/// The public keys of a client that signs instead of sending a secret.
+fn client_keys(table: &mut Table<'_>) -> Option<ClientKeys> {
+    let remote = table.get_with("jwksUrl", url).map(ClientKeys::Remote);
+    let Some(field) = table.field("jwks") else {
+        return remote;
+    };
+    let text: Secret = field.read()?;
+    if text.expose().is_empty() {
+        // Nothing is looked up where a file is read by itself.
+        return Some(ClientKeys::Inline(serde_json::Value::Null));
+    }
+    let set = serde_json::from_str(text.expose()).ok();
+    match set.filter(|set| KeySet::from_value(set).is_ok_and(|keys| !keys.is_empty())) {
+        Some(set) if remote.is_none() => Some(ClientKeys::Inline(set)),
+        Some(_) => {
+            field.problem("a client has jwks or jwksUrl, and not both");
+            None
+        }
+        None => {
+            field.problem("expected a JSON Web Key Set with a public key");
+            None
+        }
+    }
+    .or(remote)
 }
 
 /// What a client is for that does not say so.

@@ -131,6 +131,14 @@ const MISTAKES: &[(&str, &str)] = &[
         "1:1: \"x\" is not a key here; there are: listen, publicUrl, hosts, origins, replicaUrl, servers, gateways, defaultGateway, auth, limits, sessionKey, store, metrics, log, shutdownTimeout",
     ),
     (
+        "auth: { oauth: { clients: [{ id: a, jwks: { env: A } }] } }",
+        "1:43: auth.oauth.clients[0].jwks: expected a JSON Web Key Set with a public key",
+    ),
+    (
+        "auth: { oauth: { clients: [{ id: a }] } }",
+        "1:28: auth.oauth.clients[0]: a client that acts for itself needs a secret, jwks or jwksUrl",
+    ),
+    (
         "auth: { forward: [{ name: default, url: https://a.example }] }",
         "1:7: auth: \"default\" is the name of something else already",
     ),
