@@ -34,6 +34,7 @@ const DOCUMENTS: [&str; 4] = [
 const LONG: [&str; 4] = [
     "tests/run",
     "bins/mcp-bench/measure",
+    "bins/mcp-bench/measure-jwt",
     "bins/mcp-bench/measure-parked",
     "bins/mcp-bench/measure-token",
 ];
