@@ -31,7 +31,7 @@ const DOCUMENTS: [&str; 4] = [
 ];
 
 /// Commands that take too long to be run along the way; the first is what runs this.
-const LONG: [&str; 4] = [
+const LONG: [&str; 5] = [
     "tests/run",
     "bins/mcp-bench/measure",
     "bins/mcp-bench/measure-jwt",
