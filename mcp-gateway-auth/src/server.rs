@@ -96,6 +96,7 @@ mod opaque;
 mod own_tokens;
 mod payload;
 mod pkce;
+mod protected_resources;
 mod redirect_uri;
 mod registration;
 mod registration_request;
@@ -111,7 +112,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use mcp_gateway_core::auth::ProtectedResource;
 use mcp_gateway_core::store::Store;
 use tokio::time;
 use url::Url;
@@ -132,6 +132,7 @@ use self::limits::Limits;
 pub use self::limits::RateLimits;
 use self::opaque::OpaqueTokens;
 pub use self::own_tokens::OwnTokens;
+pub use self::protected_resources::ProtectedResources;
 pub use self::redirect_uri::{RedirectUri, RedirectUriError};
 pub use self::resource::Resource;
 use self::resource::Resources;
@@ -154,7 +155,7 @@ struct Inner {
     store: Arc<dyn Store>,
     keyring: Keyring,
     clock: Clock,
-    resources: ArcSwap<Resources>,
+    resources: ProtectedResources,
     clients: Clients,
     grants: Grants,
     consents: Consents,
@@ -188,8 +189,7 @@ impl AuthorizationServer {
 
     /// Tokens are for `resources` from now on, and for the first of them if a client does not say.
     pub fn set_resources(&self, resources: impl IntoIterator<Item = Resource>) {
-        let resources = Resources(resources.into_iter().collect());
-        self.0.resources.store(Arc::new(resources));
+        self.0.resources.set_resources(resources);
     }
 
     /// The clients that the operator has set up are `clients` from now on.
@@ -236,16 +236,10 @@ impl AuthorizationServer {
         }
     }
 
-    /// What clients of `resource` are told that have no token: where they learn how to get one.
+    /// What tells clients that tokens for its resources are issued here.
     #[must_use]
-    pub fn challenge(&self, resource: &Resource) -> ProtectedResource {
-        let path = self.metadata_path(resource);
-        let url = self.url(&format!("/.well-known/oauth-protected-resource{path}"));
-        let scope = resource.scopes.first().map(|(name, _)| Arc::clone(name));
-        match scope {
-            Some(scope) => ProtectedResource::new(url).with_scope(scope),
-            None => ProtectedResource::new(url),
-        }
+    pub fn protected_resources(&self) -> &ProtectedResources {
+        &self.0.resources
     }
 
     /// The tokens that are handed out without a client.
@@ -347,7 +341,7 @@ impl AuthorizationServer {
     }
 
     fn resources(&self) -> Arc<Resources> {
-        self.0.resources.load_full()
+        self.0.resources.resources()
     }
 
     fn revocations(&self) -> &RevocationLog {

@@ -3,7 +3,7 @@
 use std::future::{Future, pending};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use axum::Router;
 use ipnet::IpNet;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
@@ -16,7 +16,8 @@ use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
 use secrecy::zeroize::Zeroizing;
 use url::Url;
 
-use crate::config::{self, Config, OAuth};
+use crate::config::{Config, OAuth};
+use crate::resources::resources;
 use crate::vault::Vault;
 
 /// What a gateway stands on before it knows its servers.
@@ -157,105 +158,6 @@ impl Authority {
         self.server.set_clients(oauth.clients.iter().cloned());
         self.server.set_registration(oauth.registration.allowed());
     }
-}
-
-/// What tokens can be for.
-#[derive(Clone, Debug)]
-pub(crate) struct Resources {
-    /// The default gateway first.
-    pub(crate) gateways: Vec<Resource>,
-    /// What proxies are in front of.
-    pub(crate) forward: Vec<Resource>,
-}
-
-impl Resources {
-    pub(crate) fn all(&self) -> Vec<Resource> {
-        [&*self.gateways, &*self.forward].concat()
-    }
-}
-
-/// What tokens can be for.
-///
-/// # Errors
-///
-/// When a gateway has no URL, or has that of something else.
-pub(crate) fn resources(config: &Config, base: &Url) -> anyhow::Result<Resources> {
-    let gateways = config.gateways.iter().enumerate();
-    let resources = gateways
-        .map(|(at, gateway)| resource(gateway, at == config.default_gateway, base))
-        .collect::<Option<Vec<_>>>();
-    let mut resources = resources.with_context(|| format!("{base} has no paths below it"))?;
-    if config.default_gateway < resources.len() {
-        resources[..=config.default_gateway].rotate_right(1);
-    }
-    let mut forward: Vec<Resource> = Vec::new();
-    for definition in &config.auth.forward {
-        let url = &definition.url;
-        let mut known = resources.iter().chain(&forward);
-        if known.any(|known| known.uri == *url || known.aliases.contains(url)) {
-            bail!("auth.forward: {url} is the URL of something else already");
-        }
-        forward.push(behind_a_proxy(definition));
-    }
-    Ok(Resources {
-        gateways: resources,
-        forward,
-    })
-}
-
-fn behind_a_proxy(definition: &config::Forward) -> Resource {
-    let config::Forward {
-        name,
-        url,
-        scopes,
-        teams,
-    } = definition;
-    let mut resource = Resource::new(url.clone(), Arc::clone(name));
-    if !scopes.is_empty() {
-        let scopes = scopes.iter();
-        let scopes = scopes.map(|(name, meaning)| (name.as_str().into(), meaning.as_str().into()));
-        resource.scopes = scopes.collect();
-    }
-    match teams {
-        Some(teams) => resource.with_teams(teams.clone()),
-        None => resource,
-    }
-}
-
-/// What tokens for `gateway` are for.
-fn resource(gateway: &config::Gateway, is_default: bool, base: &Url) -> Option<Resource> {
-    let named = format!("/v1/mcp/{}", gateway.name);
-    let paths: Vec<&str> = match is_default {
-        true => vec!["/mcp", "/v1/mcp", &named],
-        false => vec![&named],
-    };
-    let hosts = hosts(base);
-    let urls = hosts
-        .iter()
-        .flat_map(|host| paths.iter().map(|path| host.join(path).ok()));
-    let urls: Vec<_> = urls.collect::<Option<_>>()?;
-    let (first, aliases) = urls.split_first()?;
-    let resource = Resource::new(first.clone(), Arc::clone(&gateway.name));
-    let resource = aliases.iter().cloned().fold(resource, Resource::with_alias);
-    Some(match &gateway.teams {
-        Some(teams) => resource.with_teams(teams.clone()),
-        None => resource,
-    })
-}
-
-/// `base`, and by which other names people call their own machine.
-fn hosts(base: &Url) -> Vec<Url> {
-    const OWN: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
-    let mut hosts = vec![base.clone()];
-    if base.scheme() == "http" && base.host_str().is_some_and(|host| OWN.contains(&host)) {
-        for name in OWN {
-            let mut other = base.clone();
-            if other.set_host(Some(name)).is_ok() && other != *base {
-                hosts.push(other);
-            }
-        }
-    }
-    hosts
 }
 
 /// The keys that `issuer` publishes, at `jwks` if that is known.

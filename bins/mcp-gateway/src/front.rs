@@ -54,6 +54,8 @@ pub(crate) struct Site {
     pub(crate) metrics_tokens: Option<StaticTokens>,
     /// Who may know of a gateway, where not everybody may.
     pub(crate) restricted: HashMap<Arc<str>, Arc<Access>>,
+    /// What tells clients where they get tokens.
+    pub(crate) metadata: Option<Router>,
     /// What people and clients log in with.
     pub(crate) router: Option<Router>,
     /// What proxies ask about callers.
@@ -121,7 +123,7 @@ where
         }
         let (router, guard) = match path {
             Path::Authority => (&site.router, Some(&site.guard)),
-            Path::Metadata => (&site.router, Some(&site.metadata_guard)),
+            Path::Metadata => (&site.metadata, Some(&site.metadata_guard)),
             // Some proxies ask in the name of the host that they were asked for. A page that
             // rebinds a name gets nothing here without a token.
             Path::Forward => (&site.forward, None),

@@ -32,6 +32,7 @@ mod login;
 mod metrics;
 mod output;
 mod platform;
+mod resources;
 mod routing;
 mod serve;
 mod sign_in;

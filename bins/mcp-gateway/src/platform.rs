@@ -9,7 +9,7 @@ use axum::Router;
 use http::HeaderName;
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_auth::forward::{ForwardAuth, Guarded};
-use mcp_gateway_auth::server::Resource;
+use mcp_gateway_auth::server::{ProtectedResources, Resource};
 use mcp_gateway_core::auth::{Principal, ProtectedResource};
 use mcp_gateway_core::bridge::{Errands, Parking, Replica};
 use mcp_gateway_core::dispatch::Identity;
@@ -20,12 +20,15 @@ use mcp_gateway_core::{Drain, Gateway, Sealer};
 use url::Url;
 
 use crate::access::{Access, Issuers};
-use crate::authority::{Authority, Foundation, resources};
-use crate::config::{self, Config, Metrics as Published, Network, ParkedLimits, SessionLimits};
+use crate::authority::{Authority, Foundation};
+use crate::config::{
+    self, Auth, Config, Metrics as Published, Network, ParkedLimits, SessionLimits,
+};
 use crate::credentials::Credentials;
 use crate::fleet::{Fleet, Web};
 use crate::front::{Front, MetricsFront, Operations, Site};
 use crate::metrics::Metrics;
+use crate::resources::resources;
 use crate::routing::Routing;
 
 /// Everything that runs.
@@ -37,6 +40,8 @@ pub(crate) struct Platform {
     /// Where clients reach the gateway.
     base: Url,
     authority: Option<Arc<Authority>>,
+    /// What tells clients where they get tokens.
+    protected: ProtectedResources,
     credentials: Arc<Credentials>,
     fleet: Fleet,
     gateways: Vec<Running>,
@@ -96,6 +101,10 @@ impl Platform {
             errands = Some(Errands::new(replica, parking.clone(), sessions.clone()));
         }
         let authority = foundation.authority.clone();
+        let protected = match &authority {
+            Some(authority) => authority.server.protected_resources().clone(),
+            None => ProtectedResources::new(foundation.base.clone()),
+        };
         let mut issuers = Issuers::new(authority.clone(), foundation.egress.clone());
         let access = Access::new(issuers.rules(&config.auth, None, &[]));
         let mut platform = Self {
@@ -110,6 +119,7 @@ impl Platform {
             issuers,
             base: foundation.base.clone(),
             authority,
+            protected,
             credentials: Arc::default(),
             fleet: Fleet::new(web, parking),
             gateways: Vec::new(),
@@ -151,11 +161,15 @@ impl Platform {
         self.fleet.begin(&change);
         if let (Some(authority), Some(oauth)) = (&self.authority, &config.auth.oauth) {
             authority.apply(oauth, resources.all());
+        } else {
+            self.protected.set_resources(resources.all());
+            let issuers = config.auth.others().map(str::to_owned);
+            self.protected.set_authorization_servers(issuers);
         }
         let mut gateways = Vec::new();
         for (definition, router, resource) in routers {
-            let traits =
-                Traits::of(definition, config).protected(self.authority.as_deref(), resource);
+            let mut traits = Traits::of(definition, config);
+            traits.protected = self.challenge(&config.auth, resource);
             let rules = self.issuers.rules(&config.auth, Some(resource), &[]);
             let same = self
                 .gateways
@@ -243,11 +257,34 @@ impl Platform {
             forward: None,
             metrics_tokens: metrics_tokens(&config.metrics),
             restricted: self.restricted(config),
+            metadata: self
+                .is_described(&config.auth)
+                .then(|| self.protected.router()),
             router: self
                 .authority
                 .as_ref()
                 .map(|authority| authority.router.clone()),
         }
+    }
+
+    /// Whether clients can find out where they get tokens.
+    fn is_described(&self, auth: &Auth) -> bool {
+        self.authority.is_some() || auth.others().next().is_some()
+    }
+
+    /// What clients of `resource` are told that have no token.
+    fn challenge(&self, auth: &Auth, resource: &Resource) -> Option<ProtectedResource> {
+        let challenge = self
+            .is_described(auth)
+            .then(|| self.protected.challenge(resource))?;
+        let is_own = self.authority.is_some();
+        let scopes = resource.scopes.iter().map(|(name, _)| &**name);
+        let scopes: Vec<_> = scopes.collect();
+        // Other servers know nothing of what ours gives to everybody.
+        Some(match is_own || scopes.is_empty() {
+            true => challenge,
+            false => challenge.with_scope(scopes.join(" ")),
+        })
     }
 
     /// Answers proxies that ask about callers of `resources`.
@@ -262,8 +299,7 @@ impl Platform {
             for scope in scopes.clone() {
                 guarded = guarded.with_required_scope(scope);
             }
-            if let Some(authority) = &self.authority {
-                let challenge = authority.server.challenge(resource);
+            if let Some(challenge) = self.challenge(&config.auth, resource) {
                 guarded = guarded.with_challenge(match definition.scopes.is_empty() {
                     true => challenge,
                     false => challenge.with_scope(scopes.collect::<Vec<_>>().join(" ")),
@@ -341,12 +377,6 @@ impl Traits {
             origins: config.network.origins.clone(),
             protected: None,
         }
-    }
-
-    /// What clients of `resource` are told that have no token.
-    fn protected(mut self, authority: Option<&Authority>, resource: &Resource) -> Self {
-        self.protected = authority.map(|authority| authority.server.challenge(resource));
-        self
     }
 
     fn guard(&self) -> Guard {

@@ -13,6 +13,8 @@ mod accounts;
 mod browser;
 #[path = "cli/forward.rs"]
 mod forward;
+#[path = "cli/issuers.rs"]
+mod issuers;
 #[path = "cli/life.rs"]
 mod life;
 #[path = "cli/login.rs"]

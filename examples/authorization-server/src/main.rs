@@ -64,7 +64,7 @@ async fn main() -> anyhow::Result<()> {
 
     let tokens = BearerVerifier::new(Arc::new(server.verifier(Some(&resource))))
         .with_revocations(server.revocations_known());
-    let challenge = server.challenge(&resource);
+    let challenge = server.protected_resources().challenge(&resource);
     let app = Router::new()
         .route(
             "/notes",

@@ -15,7 +15,7 @@ use super::limits::Limits;
 use super::metadata_document::MetadataDocuments;
 use super::opaque::OpaqueTokens;
 use super::revocations::RevocationLog;
-use super::{AuthorizationServer, Inner, Lifetimes, RateLimits, Registration};
+use super::{AuthorizationServer, Inner, Lifetimes, ProtectedResources, RateLimits, Registration};
 use crate::egress::Egress;
 use crate::jwt::Algorithm;
 use crate::peer::TrustedProxies;
@@ -138,8 +138,10 @@ impl AuthorizationServerBuilder {
         let store = || Arc::clone(&self.store);
         let revocations = RevocationLog::new(store(), self.clock.clone(), lifetime);
         let keys = self.keys();
+        let resources = ProtectedResources::new(self.base.clone());
+        resources.set_authorization_servers([issuer.to_string()]);
         AuthorizationServer(Arc::new(Inner {
-            resources: ArcSwap::default(),
+            resources,
             clients: self.clients(&revocations),
             grants: Grants::new(
                 store(),

@@ -30,14 +30,6 @@ impl AuthorizationServer {
                 "/.well-known/openid-configuration/{*path}",
                 get(metadata::server),
             )
-            .route(
-                "/.well-known/oauth-protected-resource",
-                get(metadata::default_resource),
-            )
-            .route(
-                "/.well-known/oauth-protected-resource/{*path}",
-                get(metadata::resource),
-            )
             .route("/api/auth/oauth2/jwks", get(metadata::keys))
             .route("/api/auth/oauth2/token", post(token::token))
             .route("/token", post(token::token))
@@ -54,12 +46,13 @@ impl AuthorizationServer {
             .route("/api/auth/oauth2/authorize", get(authorize::authorize))
             .route("/authorize", get(authorize::authorize))
             .route("/api/auth/oauth2/consent", post(consent::decide));
-        open.merge(browsers).with_state(self.clone())
+        let own = open.merge(browsers).with_state(self.clone());
+        own.merge(self.protected_resources().router())
     }
 }
 
 /// No cookie is looked at there, so everybody may.
-fn cors() -> CorsLayer {
+pub(super) fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])

@@ -61,6 +61,13 @@ impl Auth {
         self.oauth.is_some() || !self.issuers.is_empty() || self.introspection.is_some()
     }
 
+    /// Those who issue tokens besides us.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &str> {
+        let issuers = self.issuers.iter().map(|issuer| &*issuer.issuer);
+        let asked = self.introspection.iter().map(|asked| &*asked.issuer);
+        issuers.chain(asked)
+    }
+
     /// The keys of what is otherwise in `after`, and cannot change in a process.
     pub(crate) fn fixed(&self, after: &Self) -> impl Iterator<Item = &'static str> + use<> {
         let asks = self.asks_others() || after.asks_others();

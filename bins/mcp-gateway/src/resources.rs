@@ -1,0 +1,132 @@
+//! What tokens are for: gateways, and what proxies are in front of.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use mcp_gateway_auth::server::Resource;
+use url::Url;
+
+use crate::config::{self, Auth, Config};
+
+/// The name of a scope, and what it means in plain words.
+type Scope = (Arc<str>, Arc<str>);
+
+/// What tokens can be for.
+#[derive(Clone, Debug)]
+pub(crate) struct Resources {
+    /// The default gateway first.
+    pub(crate) gateways: Vec<Resource>,
+    /// What proxies are in front of.
+    pub(crate) forward: Vec<Resource>,
+}
+
+impl Resources {
+    pub(crate) fn all(&self) -> Vec<Resource> {
+        [&*self.gateways, &*self.forward].concat()
+    }
+}
+
+/// What tokens can be for.
+///
+/// # Errors
+///
+/// When a gateway has no URL, or has that of something else.
+pub(crate) fn resources(config: &Config, base: &Url) -> anyhow::Result<Resources> {
+    let gateways = config.gateways.iter().enumerate();
+    let resources = gateways
+        .map(|(at, gateway)| resource(gateway, at == config.default_gateway, base))
+        .collect::<Option<Vec<_>>>();
+    let mut resources = resources.with_context(|| format!("{base} has no paths below it"))?;
+    let asked = scopes_of_others(&config.auth);
+    if let Some(scopes) = &asked {
+        for resource in &mut resources {
+            resource.scopes.clone_from(scopes);
+        }
+    }
+    if config.default_gateway < resources.len() {
+        resources[..=config.default_gateway].rotate_right(1);
+    }
+    let mut forward: Vec<Resource> = Vec::new();
+    for definition in &config.auth.forward {
+        let url = &definition.url;
+        let mut known = resources.iter().chain(&forward);
+        if known.any(|known| known.uri == *url || known.aliases.contains(url)) {
+            bail!("auth.forward: {url} is the URL of something else already");
+        }
+        forward.push(behind_a_proxy(definition, asked.as_deref()));
+    }
+    Ok(Resources {
+        gateways: resources,
+        forward,
+    })
+}
+
+fn behind_a_proxy(definition: &config::Forward, asked: Option<&[Scope]>) -> Resource {
+    let config::Forward {
+        name,
+        url,
+        scopes,
+        teams,
+    } = definition;
+    let mut resource = Resource::new(url.clone(), Arc::clone(name));
+    if !scopes.is_empty() {
+        let scopes = scopes.iter();
+        let scopes = scopes.map(|(name, meaning)| (name.as_str().into(), meaning.as_str().into()));
+        resource.scopes = scopes.collect();
+    } else if let Some(scopes) = asked {
+        resource.scopes = scopes.to_vec();
+    }
+    match teams {
+        Some(teams) => resource.with_teams(teams.clone()),
+        None => resource,
+    }
+}
+
+/// What the tokens of other issuers have to grant, if clients are to get theirs there.
+fn scopes_of_others(auth: &Auth) -> Option<Vec<Scope>> {
+    if auth.oauth.is_some() {
+        return None;
+    }
+    let asked = auth.introspection.iter().flat_map(|asked| &asked.scopes);
+    let names = auth.issuers.iter().flat_map(|issuer| &issuer.scopes);
+    let names: BTreeSet<_> = names.chain(asked).collect();
+    let scope = |name: &String| (name.as_str().into(), name.as_str().into());
+    Some(names.into_iter().map(scope).collect())
+}
+
+/// What tokens for `gateway` are for.
+fn resource(gateway: &config::Gateway, is_default: bool, base: &Url) -> Option<Resource> {
+    let named = format!("/v1/mcp/{}", gateway.name);
+    let paths: Vec<&str> = match is_default {
+        true => vec!["/mcp", "/v1/mcp", &named],
+        false => vec![&named],
+    };
+    let hosts = hosts(base);
+    let urls = hosts
+        .iter()
+        .flat_map(|host| paths.iter().map(|path| host.join(path).ok()));
+    let urls: Vec<_> = urls.collect::<Option<_>>()?;
+    let (first, aliases) = urls.split_first()?;
+    let resource = Resource::new(first.clone(), Arc::clone(&gateway.name));
+    let resource = aliases.iter().cloned().fold(resource, Resource::with_alias);
+    Some(match &gateway.teams {
+        Some(teams) => resource.with_teams(teams.clone()),
+        None => resource,
+    })
+}
+
+/// `base`, and by which other names people call their own machine.
+fn hosts(base: &Url) -> Vec<Url> {
+    const OWN: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
+    let mut hosts = vec![base.clone()];
+    if base.scheme() == "http" && base.host_str().is_some_and(|host| OWN.contains(&host)) {
+        for name in OWN {
+            let mut other = base.clone();
+            if other.set_host(Some(name)).is_ok() && other != *base {
+                hosts.push(other);
+            }
+        }
+    }
+    hosts
+}
