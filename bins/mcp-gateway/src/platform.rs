@@ -1,29 +1,28 @@
 //! Everything that runs, made of a configuration, and made anew when that changes.
 
+mod traits;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use axum::Router;
-use http::HeaderName;
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_auth::forward::{ForwardAuth, Guarded};
 use mcp_gateway_auth::server::{ProtectedResources, Resource};
 use mcp_gateway_core::auth::{Principal, ProtectedResource};
 use mcp_gateway_core::bridge::{Errands, Parking, Replica};
 use mcp_gateway_core::dispatch::Identity;
-use mcp_gateway_core::guard::Guard;
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::ServerPool;
 use mcp_gateway_core::{Drain, Gateway, Sealer};
 use url::Url;
 
+use self::traits::{Traits, guard};
 use crate::access::{Access, Issuers};
 use crate::authority::{Authority, Foundation};
-use crate::config::{
-    self, Auth, Config, Metrics as Published, Network, ParkedLimits, SessionLimits,
-};
+use crate::config::{Auth, Config, Metrics as Published, ParkedLimits, SessionLimits};
 use crate::credentials::Credentials;
 use crate::fleet::{Fleet, Web};
 use crate::front::{Front, MetricsFront, Operations, Site};
@@ -57,19 +56,6 @@ struct Running {
     access: Arc<Access>,
     routing: Arc<Routing>,
     gateway: Gateway,
-}
-
-/// What a gateway is besides its servers. When this changes, another takes its place.
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct Traits {
-    name: Arc<str>,
-    forward_headers: Vec<HeaderName>,
-    page_size: Option<usize>,
-    instructions: Option<Arc<str>>,
-    max_body: Option<usize>,
-    hosts: Vec<String>,
-    origins: Vec<String>,
-    protected: Option<ProtectedResource>,
 }
 
 impl Platform {
@@ -252,8 +238,8 @@ impl Platform {
                 .map(|gateway| Arc::clone(&gateway.name))
                 .unwrap_or_default(),
             members: self.fleet.members().to_vec(),
-            metadata_guard: guard(&hosts(&config.network), &config.network.origins),
-            guard: guard(&hosts(&config.network), &config.network.origins),
+            metadata_guard: guard(&config.network),
+            guard: guard(&config.network),
             forward: None,
             metrics_tokens: metrics_tokens(&config.metrics),
             restricted: self.restricted(config),
@@ -365,41 +351,6 @@ fn parking(limits: &ParkedLimits, sealer: &Arc<Sealer>) -> Parking {
     Parking::with_limits(Arc::clone(sealer), lifetime, max, max_of_one)
 }
 
-impl Traits {
-    fn of(definition: &config::Gateway, config: &Config) -> Self {
-        Self {
-            name: Arc::clone(&definition.name),
-            forward_headers: definition.forward_headers.clone(),
-            page_size: definition.page_size,
-            instructions: definition.instructions.clone(),
-            max_body: config.limits.max_body,
-            hosts: hosts(&config.network),
-            origins: config.network.origins.clone(),
-            protected: None,
-        }
-    }
-
-    fn guard(&self) -> Guard {
-        guard(&self.hosts, &self.origins)
-    }
-}
-
-/// The names of the hosts that the gateway is.
-fn hosts(network: &Network) -> Vec<String> {
-    let public = network.public_url.as_ref().and_then(|url| url.host_str());
-    let hosts = network.hosts.iter().map(String::as_str).chain(public);
-    hosts.map(str::to_owned).collect()
-}
-
-fn guard(hosts: &[String], origins: &[String]) -> Guard {
-    let guard = hosts
-        .iter()
-        .fold(Guard::new(), |guard, host| guard.with_host(host));
-    origins
-        .iter()
-        .fold(guard, |guard, origin| guard.with_origin(origin))
-}
-
 fn metrics_tokens(published: &Published) -> Option<StaticTokens> {
     match published {
         Published::Listen(_) => None,
@@ -416,7 +367,7 @@ mod tests {
     use super::*;
 
     fn config(text: &str) -> Config {
-        config::parse(text).unwrap()
+        crate::config::parse(text).unwrap()
     }
 
     #[tokio::test]
