@@ -28,6 +28,7 @@ mod pump;
 mod request_error;
 mod sse_channel;
 mod stream;
+mod unread;
 
 use std::fmt;
 use std::future::Future;
@@ -55,6 +56,8 @@ use self::request_error::BODY_TIMEOUT;
 pub use self::request_error::RequestError;
 use self::sse_channel::Channels;
 pub(crate) use self::stream::modern as reply_events;
+pub use self::unread::{DiscardUnread, DiscardUnreadLayer, Lent};
+pub(crate) use self::unread::{Tracked, Unread};
 use crate::auth::{Authenticated, Principal};
 use crate::jsonrpc::{Message, Request as Rpc};
 use crate::protocol::header::MCP_SESSION_ID;

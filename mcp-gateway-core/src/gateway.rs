@@ -4,6 +4,7 @@ mod settings;
 
 use std::convert::Infallible;
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -18,7 +19,7 @@ use self::settings::Settings;
 use crate::auth::{AuthVerifier, AuthenticateLayer, ProtectedResource};
 use crate::credential::CredentialResolver;
 use crate::dispatch::Identity;
-use crate::endpoint::{Body, EndpointLayer, serve_lines};
+use crate::endpoint::{Body, EndpointLayer, Tracked, Unread, serve_lines};
 use crate::guard::Guard;
 use crate::policy::{AllowAll, Policy};
 use crate::protocol::Era;
@@ -179,6 +180,20 @@ impl Gateway {
     async fn answer<B>(self, request: Request<B>) -> Response<Body>
     where
         B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        let unread = Unread::of(&request);
+        let (parts, body) = request.into_parts();
+        let mut body = pin!(Tracked::new(body));
+        let request = Request::from_parts(parts, body.as_mut());
+        let mut response = self.answer_early(request).await;
+        unread.discard(body, &mut response).await;
+        response
+    }
+
+    /// Answers `request`, of which something may be left to read.
+    async fn answer_early<B>(self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
     {
         let (parts, body) = request.into_parts();
         let gateway = &*self.0;

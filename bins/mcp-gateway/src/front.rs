@@ -29,10 +29,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_core::bridge::{Errands, Replica};
-use mcp_gateway_core::endpoint::{Body, RequestError};
+use mcp_gateway_core::endpoint::{Body, DiscardUnreadLayer, RequestError};
 use mcp_gateway_core::guard::Guard;
 use mcp_gateway_core::{BoxError, Gateway};
-use tower::ServiceExt as _;
+use tower::{Layer as _, ServiceExt as _};
 use tower_service::Service;
 
 pub(crate) use self::operations::Operations;
@@ -60,6 +60,19 @@ pub(crate) struct Site {
     pub(crate) router: Option<Router>,
     /// What proxies ask about callers.
     pub(crate) forward: Option<Router>,
+}
+
+impl Site {
+    /// The gateway at `path`, and who may know of it where not everybody may.
+    fn gateway(&self, path: Path<'_>) -> Option<(&Gateway, Option<&Arc<Access>>)> {
+        let name = match path {
+            Path::Default => &*self.default,
+            Path::Named(name) => name,
+            Path::Authority | Path::Forward | Path::Metadata | Path::Operation(_) => return None,
+        };
+        let gateway = self.gateways.get(name)?;
+        Some((gateway, self.restricted.get(name)))
+    }
 }
 
 /// Answers every request. Cheap to clone.
@@ -101,25 +114,34 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        let path = Path::of(request.uri().path());
+        if let Some((gateway, None)) = self.site.load().gateway(path) {
+            return gateway.clone().call(request);
+        }
+        let front = self.clone();
+        let route = tower::service_fn(move |request| front.route(request));
+        Box::pin(DiscardUnreadLayer::new().layer(route).oneshot(request))
+    }
+}
+
+impl Front {
+    /// Answers what is not for a gateway that everybody may know of.
+    fn route<B>(&self, request: Request<B>) -> Pin<Box<dyn Future<Output = Answer> + Send>>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
         let site = self.site.load();
         let path = Path::of(request.uri().path());
-        let gateway = match path {
-            Path::Default => site.gateways.get(&site.default),
-            Path::Named(name) => site.gateways.get(name),
-            Path::Authority | Path::Forward | Path::Metadata | Path::Operation(_) => None,
-        };
-        if let Some(gateway) = gateway {
-            return match site.restricted.get(path.gateway().unwrap_or(&site.default)) {
-                None => gateway.clone().call(request),
-                Some(access) => {
-                    let stage = Restricted {
-                        access: Arc::clone(access),
-                        operations: Arc::clone(&self.operations),
-                        site: Arc::clone(&site),
-                    };
-                    Box::pin(stage.call(gateway.clone(), request))
-                }
+        if let Some((gateway, access)) = site.gateway(path) {
+            let Some(access) = access else {
+                return gateway.clone().call(request);
             };
+            let stage = Restricted {
+                access: Arc::clone(access),
+                operations: Arc::clone(&self.operations),
+                site: Arc::clone(&site),
+            };
+            return Box::pin(stage.call(gateway.clone(), request));
         }
         let (router, guard) = match path {
             Path::Authority => (&site.router, Some(&site.guard)),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::stage::{SOON, Stage};
 
@@ -170,4 +171,62 @@ async fn a_thousand_clients_that_go_away_leave_nothing() {
     }
     stage.is_well().await;
     assert!(stage.gateway.sessions.count() <= 1);
+}
+
+/// Clients that write the head and the body apart, as Python's do, would see their next request fail.
+#[tokio::test]
+async fn a_connection_outlasts_a_refusal_of_which_the_body_comes_later() {
+    let stage = Stage::new().await;
+    let mut raw = stage.raw().await;
+    let host = raw.host().to_owned();
+    let body = list(11);
+    let refused = [
+        (401, "Authorization: Bearer alice\r\n", ""),
+        (
+            403,
+            "Accept:",
+            "Origin: https://elsewhere.example\r\nAccept:",
+        ),
+        (405, "POST /mcp", "PUT /mcp"),
+        (415, "application/json\r\n", "text/plain\r\n"),
+        (403, host.as_str(), "elsewhere.example"),
+    ];
+    for (status, what, instead) in refused {
+        let request = post(&host, &body).replacen(what, instead, 1);
+        let (head, _) = request.split_at(request.len() - body.len());
+        raw.write(head).await.unwrap();
+        sleep(Duration::from_millis(50)).await;
+        raw.write(&body).await.unwrap();
+        let refusal = raw.reply().await.unwrap();
+        assert_eq!(refusal.status, status, "{refusal:?}");
+        assert!(!refusal.headers.contains_key("connection"), "{refusal:?}");
+        raw.write(post(&host, &list(12))).await.unwrap();
+        assert_eq!(raw.reply().await.unwrap().json()["id"], 12, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_says_where_it_ends_the_connection() {
+    let stage = Stage::new().await;
+    let nobody = |host: &str, length: usize, more: &str| {
+        format!("POST /mcp HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n{more}\r\n")
+    };
+    for (length, sent, more) in [
+        // Nobody wants to read so much.
+        (10_000_000, 300_000, ""),
+        // Nobody wants to wait for so long.
+        (100, 99, ""),
+        // Nothing is to be read of what was not asked for.
+        (100, 0, "Expect: 100-continue\r\n"),
+    ] {
+        let mut raw = stage.raw().await;
+        let head = nobody(raw.host(), length, more);
+        raw.write(format!("{head}{}", "x".repeat(sent)))
+            .await
+            .unwrap();
+        let refusal = raw.reply().await.unwrap();
+        assert_eq!(refusal.status, 401, "{refusal:?}");
+        assert_eq!(refusal.headers["connection"], "close", "{refusal:?}");
+        assert_eq!(raw.rest().await.unwrap(), b"");
+    }
 }

@@ -50,18 +50,6 @@ impl<'a> Path<'a> {
         }
     }
 
-    /// The name of the gateway, if the path has one.
-    pub(super) fn gateway(self) -> Option<&'a str> {
-        match self {
-            Self::Named(name) => Some(name),
-            Self::Authority
-            | Self::Default
-            | Self::Forward
-            | Self::Metadata
-            | Self::Operation(_) => None,
-        }
-    }
-
     /// What is answered if no gateway is there.
     pub(super) fn to_operation(self) -> Operation {
         match self {

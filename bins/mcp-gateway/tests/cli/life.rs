@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use mcp_gateway_tests::raw::Raw;
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::time::sleep;
@@ -190,4 +191,39 @@ async fn a_second_signal_ends_it_at_once() {
     let (call, took) = tokio::join!(wire.call("a__wait", json!({ "seconds": 60 })), ending);
     assert!(call.is_err() && took < SOON, "{took:?}");
     eventually(async || children.iter().all(|child| !child.lives())).await;
+}
+
+#[tokio::test]
+async fn a_connection_outlasts_an_answer_before_the_body() {
+    let folder = Folder::new();
+    let config = folder.write(
+        "gateway.yaml",
+        "
+servers: [{ name: a, builtin: demo }]
+gateways: [{ name: main }, { name: ops, teams: [ops] }]
+auth: { oauth: {}, tokens: [{ name: bob, token: { env: MCP_GATEWAY_TOKEN } }] }
+",
+    );
+    let token = ("MCP_GATEWAY_TOKEN", "the-token-of-bob-is-this");
+    let gateway = Gateway::serve_with(&config, &[token]).await;
+    let mut raw = Raw::connect(&gateway.url).await.unwrap();
+    let host = raw.host().to_owned();
+    let bearer = format!("Authorization: Bearer {}\r\n", token.1);
+    for (path, header, status) in [
+        ("/mcp", "", 401),
+        ("/v1/mcp/ops", &*bearer, 404),
+        ("/v1/mcp/missing", &*bearer, 404),
+        ("/livez", "", 405),
+        ("/nothing", "", 404),
+        ("/register", "", 400),
+        ("/authorize", "", 405),
+    ] {
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: {host}\r\n{header}Content-Length: 4\r\n\r\n");
+        raw.write(head).await.unwrap();
+        sleep(Duration::from_millis(50)).await;
+        raw.write("null").await.unwrap();
+        let reply = raw.reply().await.unwrap();
+        assert_eq!(reply.status, status, "{path}: {reply:?}");
+    }
 }
