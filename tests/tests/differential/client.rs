@@ -32,16 +32,18 @@ impl Era {
 pub(super) enum Client {
     Python1,
     Python2,
+    Rmcp,
     TypeScript,
 }
 
 impl Client {
-    pub(super) const ALL: [Self; 3] = [Self::Python1, Self::Python2, Self::TypeScript];
+    pub(super) const ALL: [Self; 4] = [Self::Python1, Self::Python2, Self::Rmcp, Self::TypeScript];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Python1 => "Python `mcp` 1",
             Self::Python2 => "Python `mcp` 2",
+            Self::Rmcp => "rmcp",
             Self::TypeScript => "TypeScript `@modelcontextprotocol/client` 2",
         }
     }
@@ -50,7 +52,7 @@ impl Client {
     pub(super) fn eras(self) -> &'static [Era] {
         match self {
             Self::Python1 => &[Era::Legacy],
-            Self::Python2 | Self::TypeScript => &Era::ALL,
+            Self::Python2 | Self::Rmcp | Self::TypeScript => &Era::ALL,
         }
     }
 
@@ -58,6 +60,7 @@ impl Client {
         let venv = match self {
             Self::Python1 => &environment.py1,
             Self::Python2 => &environment.py2,
+            Self::Rmcp => return Command::new(env!("CARGO_BIN_EXE_rmcp-client")),
             Self::TypeScript => {
                 let mut command = Command::new(&environment.node);
                 command

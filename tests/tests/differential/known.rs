@@ -81,9 +81,13 @@ pub(super) const KNOWN: &[Known] = &[
         client: Some(Era::Modern),
         server: Some(Era::Legacy),
         place: ANYWHERE,
-        paths: &[('+', "/result/ttlMs"), ('+', "/result/cacheScope")],
-        reason: "the gateway says for how long a result is true, which the modern era wants to \
-                 know: a legacy server does not say it, so that is no time at all",
+        paths: &[
+            ('+', "/result/ttlMs"),
+            ('+', "/result/cacheScope"),
+            ('+', "/result/resultType"),
+        ],
+        reason: "the gateway says that a result is complete and for how long it is true, which the \
+                 modern era wants to know: a legacy server says neither, so that is no time at all",
     },
     Known {
         client: Some(Era::Modern),
