@@ -48,17 +48,19 @@ pub struct Serve {
     listener: TcpListener,
     max_connections: usize,
     drain_timeout: Duration,
+    idle_timeout: Duration,
     workers: Option<Workers>,
 }
 
 impl Serve {
-    /// Serves `listener`, with up to 100,000 connections at a time, and thirty seconds to finish
-    /// when it ends.
+    /// Serves `listener`, with up to 100,000 connections at a time, each for up to two minutes
+    /// without a request, and thirty seconds to finish when it ends.
     pub fn new(listener: TcpListener) -> Self {
         Self {
             listener,
             max_connections: DEFAULT_MAX_CONNECTIONS,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+            idle_timeout: DEFAULT_IDLE_TIMEOUT,
             workers: None,
         }
     }
@@ -81,6 +83,16 @@ impl Serve {
         self
     }
 
+    /// Closes a connection of HTTP/1.1 on which the head of the next request is not there after
+    /// `timeout`; two minutes by default.
+    ///
+    /// Make this longer than clients and proxies keep connections that they do not use: a request
+    /// that they send at the moment of the end is lost.
+    pub fn with_idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
     /// Serves until `shutdown` is there, and then until all requests have finished or the time for
     /// that is over.
     ///
@@ -98,6 +110,7 @@ impl Serve {
         let room = Arc::new(Semaphore::new(
             self.max_connections.min(Semaphore::MAX_PERMITS),
         ));
+        let idle_timeout = self.idle_timeout;
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             let (stream, peer, permit) = tokio::select! {
@@ -109,7 +122,7 @@ impl Serve {
             let service = TowerToHyperService::new(WithPeer::new(service.clone(), peer));
             let watcher = graceful.watcher();
             let serve = async move |stream| {
-                let connection = builder()
+                let connection = builder(idle_timeout)
                     .serve_connection(TokioIo::new(stream), service)
                     .into_owned();
                 if let Err(error) = watcher.watch(connection).await {
@@ -157,12 +170,13 @@ where
     Ok(())
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
+fn builder(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        // It begins with the end of the request before.
+        .header_read_timeout(idle_timeout)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD);
     builder
@@ -193,10 +207,10 @@ async fn accept(
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Load balancers keep connections for a minute, and HTTP clients for up to ninety seconds.
+const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 const DEFAULT_MAX_CONNECTIONS: usize = 100_000;
 
-/// How long a client may take to send the head of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const HTTP2_PING: Duration = Duration::from_secs(60);
 const MAX_HEADERS: usize = 128;
 

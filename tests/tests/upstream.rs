@@ -13,6 +13,7 @@ mod upstream {
     mod limits;
     mod listening;
     mod lists;
+    mod pool;
     mod size;
     mod sse;
     mod stage;

@@ -47,6 +47,9 @@ pub(crate) async fn run(source: Source, ready: Ready, files: Vec<Seen>) -> anyho
     if let Some(connections) = ready.config.limits.connections {
         serve = serve.with_max_connections(connections);
     }
+    if let Some(timeout) = ready.config.limits.idle_timeout {
+        serve = serve.with_idle_timeout(timeout);
+    }
     let serving = serve.run(platform.front(), async { drain.begun().await });
     let (publishing, maintaining) = (publish(metrics, &platform), foundation.maintain());
     let background = async {
@@ -191,6 +194,7 @@ fn fixed(before: &Config, after: &Config) -> Vec<&'static str> {
     let changes = [
         ("listen", before.network.listen != after.network.listen),
         ("limits.connections", old.connections != new.connections),
+        ("limits.idleTimeout", old.idle_timeout != new.idle_timeout),
         ("limits.parked", old.parked != new.parked),
         ("limits.sessions", old.sessions != new.sessions),
         ("limits.workers", old.workers != new.workers),

@@ -340,4 +340,6 @@ const MAX_HEADERS: usize = 64;
 /// How many requests are under way at once; others wait, within their deadline.
 const MAX_REQUESTS: usize = 32;
 
-const POOL_IDLE: Duration = Duration::from_secs(30);
+/// Shorter than the keep-alive of common servers, so that none is closed by them at the moment when
+/// it is taken up again.
+const POOL_IDLE: Duration = Duration::from_secs(4);

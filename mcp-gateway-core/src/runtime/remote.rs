@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -57,10 +58,13 @@ impl RuntimeBackend for Remote {
 /// configured. It does not follow redirects, and sends no cookies.
 #[derive(Clone)]
 pub struct WebClient {
-    /// One for each worker, so that a connection stays with the thread that opened it; the first
-    /// is for all other threads.
-    clients: Box<[Pooled]>,
+    plain: Pools,
+    tls: Pools,
 }
+
+/// One for each worker, so that a connection stays with the thread that opened it; the first is for
+/// all other threads.
+type Pools = Box<[Pooled]>;
 
 type Pooled = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
@@ -82,20 +86,27 @@ impl WebClient {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(http);
-        let client = || {
-            Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .timer(TokioTimer::new())
-                .pool_idle_timeout(POOL_IDLE)
-                .build(connector.clone())
-        };
         let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let clients = (0..=workers).map(|_| client()).collect();
-        Ok(Arc::new(Self { clients }))
+        let pools = |idle_timeout| {
+            let client = |_| {
+                Client::builder(TokioExecutor::new())
+                    .pool_timer(TokioTimer::new())
+                    .timer(TokioTimer::new())
+                    .pool_idle_timeout(idle_timeout)
+                    .build(connector.clone())
+            };
+            (0..=workers).map(client).collect()
+        };
+        Ok(Arc::new(Self {
+            plain: pools(IDLE_PLAIN),
+            tls: pools(IDLE_TLS),
+        }))
     }
 
-    fn client(&self) -> &Pooled {
-        &self.clients[worker::current() % self.clients.len()]
+    fn client(&self, uri: &Uri) -> &Pooled {
+        let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
+        let pools = if is_tls { &self.tls } else { &self.plain };
+        &pools[worker::current() % pools.len()]
     }
 }
 
@@ -105,7 +116,7 @@ impl HttpClient for WebClient {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<HttpBody>, UpstreamError> {
-        match self.client().request(request).await {
+        match self.client(request.uri()).request(request).await {
             Ok(response) => Ok(response.map(|body| body.map_err(Into::into).boxed_unsync())),
             Err(error) if error.is_connect() => Err(UpstreamError::connect(error)),
             Err(error) => {
@@ -128,6 +139,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// After how much silence a connection is probed by the system.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
-/// Shorter than the keep-alive of common servers, so that a connection is rarely closed by them at
-/// the moment when it is taken up again.
-const POOL_IDLE: Duration = Duration::from_secs(50);
+/// For how long an unused connection without TLS is kept.
+///
+/// A call on a connection that the server closes at the same moment fails, and nobody knows whether
+/// it was done. At the other end there is mostly the program itself, and those of Node.js and Python
+/// close connections after five seconds.
+const IDLE_PLAIN: Duration = Duration::from_secs(4);
+
+/// For how long an unused connection with TLS is kept.
+///
+/// At the other end there is mostly a proxy, which waits for a minute or longer, and a new connection
+/// costs more.
+const IDLE_TLS: Duration = Duration::from_secs(50);

@@ -14,6 +14,8 @@ pub(crate) struct EndpointLimits {
     pub(crate) max_body: Option<usize>,
     /// How many connections there may be.
     pub(crate) connections: Option<usize>,
+    /// How long a connection lasts without a request.
+    pub(crate) idle_timeout: Option<Duration>,
     pub(crate) sessions: SessionLimits,
     pub(crate) parked: ParkedLimits,
     /// How many threads serve connections, if not as many as there are processors.
@@ -83,6 +85,7 @@ impl Read for EndpointLimits {
         let limits = Self {
             max_body: table.get("maxBody").map(|Bytes(bytes)| bytes),
             connections: table.get("connections").map(|Count(count)| count),
+            idle_timeout: table.get("idleTimeout"),
             sessions: table.get("sessions").unwrap_or_default(),
             parked: table.get("parked").unwrap_or_default(),
             workers: table.get("workers").map(|Workers(count)| count),

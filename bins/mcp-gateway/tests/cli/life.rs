@@ -227,3 +227,21 @@ auth: { oauth: {}, tokens: [{ name: bob, token: { env: MCP_GATEWAY_TOKEN } }] }
         assert_eq!(reply.status, status, "{path}: {reply:?}");
     }
 }
+
+#[tokio::test]
+async fn a_connection_lasts_for_the_configured_time_without_a_request() {
+    let folder = Folder::new();
+    let config = folder.write(
+        "gateway.yaml",
+        "{ limits: { idleTimeout: 2s }, servers: [{ name: a, builtin: demo }] }",
+    );
+    let gateway = Gateway::serve(&config).await;
+    let mut raw = Raw::connect(&gateway.url).await.unwrap();
+    let request = format!("GET /livez HTTP/1.1\r\nHost: {}\r\n\r\n", raw.host());
+    for _ in 0..2 {
+        raw.write(&request).await.unwrap();
+        assert_eq!(raw.reply().await.unwrap().status, 200);
+        sleep(Duration::from_millis(1200)).await;
+    }
+    assert_eq!(raw.rest().await.unwrap(), b"");
+}
