@@ -41,6 +41,8 @@ struct Spare {
     conversation: Arc<dyn Conversation>,
     /// The JSON text of the level from which on the server logs, as far as it has been told.
     level: Option<String>,
+    /// Whether log messages are known to come in their order with the answers.
+    in_order: bool,
 }
 
 /// A conversation that a call has for itself.
@@ -146,6 +148,7 @@ impl View {
         Ok(Spare {
             conversation,
             level: None,
+            in_order: self.dialer.is_pipe(),
         })
     }
 }
@@ -217,6 +220,7 @@ impl Lease {
                 },
                 Step::Received(item) => match item {
                     Ok(event @ (Event::Notification(_) | Event::Request(_))) => {
+                        self.note(&event);
                         return Some((Ok(event), stage));
                     }
                     item => stage = self.settle(item),
@@ -226,19 +230,29 @@ impl Lease {
         }
     }
 
+    /// Notes what the server sends with an answer.
+    fn note(&mut self, event: &Event) {
+        if let (Event::Notification(notification), Some(spare)) = (event, &mut self.spare) {
+            spare.in_order |= notification.method() == &Method::LogMessage;
+        }
+    }
+
     /// Lets what the server sent aside before its answer come before it too.
     ///
     /// There is no order between two streams, but what was written earlier comes before the answer
-    /// to something that is asked later, unless it is held up.
+    /// to something that is asked later, or soon after it.
     fn settle(&mut self, answer: Result<Event, UpstreamError>) -> Stage {
         let ping = match (&answer, &self.spare, self.ping.take()) {
-            (Ok(_), Some(spare), Some(call)) => Some((Arc::clone(&spare.conversation), call)),
+            (Ok(_), Some(spare), Some(call)) if !spare.in_order => {
+                Some((Arc::clone(&spare.conversation), call))
+            }
             _ => None,
         };
         Stage::Settling(
             async move {
                 if let Some((conversation, call)) = ping {
                     let _ = time::timeout(SETTLE_TIMEOUT, conversation.send(&call)).await;
+                    time::sleep(SETTLE_GRACE).await;
                 }
                 answer
             }
@@ -315,6 +329,10 @@ fn belongs_to_call(event: &Event) -> bool {
 
 /// How many processes of a server a class of callers can have at a time.
 const MAX_PROCESSES: usize = 32;
+
+/// How long what was sent before may come after the answer to a later request: as long as a busy
+/// machine lets a task wait.
+const SETTLE_GRACE: Duration = Duration::from_millis(50);
 
 /// The longest that an answer waits for what was sent before it.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
