@@ -1,5 +1,6 @@
 //! Clients that listen to what a server says without being asked.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
@@ -9,6 +10,8 @@ use mcp_gateway_tests::raw::Raw;
 use mcp_gateway_tests::script::{self, Asked, EVENTS, Scripted, Step, Steps};
 use mcp_gateway_tests::wire::{Wire, modern_request};
 use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// Less than what a listener waits for a server that takes its time.
 const NO_WAIT: Duration = Duration::from_secs(4);
@@ -93,4 +96,36 @@ async fn nobody_waits_for_a_server_that_is_down() {
         let _listener = listen(&gateway).await;
         assert!(start.elapsed() < NO_WAIT, "took {:?}", start.elapsed());
     }
+}
+
+/// What a server of the legacy era says while it has no stream for that is lost.
+#[tokio::test]
+async fn what_is_acknowledged_is_heard() {
+    let opening = Arc::new(Semaphore::new(0));
+    let gate = Arc::clone(&opening);
+    let script = move |asked: &Asked| match (&*asked.verb, asked.method()) {
+        ("GET", _) => vec![
+            Step::Wait(Arc::clone(&gate)),
+            Step::Send(EVENTS.into()),
+            Step::Hang,
+        ],
+        (_, "initialize") => {
+            let initialized = json!({
+                "protocolVersion": "2025-11-25",
+                "capabilities": { "tools": { "listChanged": true } },
+                "serverInfo": { "name": "scripted", "version": "1" },
+            });
+            script::document(&asked.result(&initialized))
+        }
+        _ => script::legacy(asked).unwrap_or_default(),
+    };
+    let server = Scripted::start(script).await.unwrap();
+    let gateway = Backends::only(&server.url).start().await;
+    // From now on the gateway knows the era of the server.
+    ask(&gateway, "server/discover").await;
+    let mut listener = std::pin::pin!(listen(&gateway));
+    let early = timeout(Duration::from_millis(500), &mut listener).await;
+    assert!(early.is_err(), "nothing is heard yet");
+    opening.add_permits(1);
+    timeout(NO_WAIT, listener).await.unwrap();
 }

@@ -52,6 +52,8 @@ impl Attending<'_> {
                     .await;
             }
             subscribed = wanted;
+            // What the server says before it has where to say it is lost.
+            conversation.attended().await;
             self.told(state);
             loop {
                 tokio::select! {
