@@ -94,7 +94,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let unread = Unread::of(&request);
-        let (owner, returned) = oneshot::channel();
+        let (owner, mut returned) = oneshot::channel();
         let answer = self.inner.call(request.map(|body| Lent {
             body: Some(Box::pin(Tracked::new(body))),
             owner: Some(owner),
@@ -102,7 +102,6 @@ where
         Box::pin(async move {
             let Ok(mut response) = answer.await;
             // Whoever still has it may go on to read it.
-            let mut returned = returned;
             if let Ok(mut body) = returned.try_recv() {
                 unread.discard(body.as_mut(), &mut response).await;
             }
