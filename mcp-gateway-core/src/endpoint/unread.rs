@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Buf;
 use http::{HeaderValue, Request, Response, Version, header};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use pin_project_lite::pin_project;
 use tokio::sync::oneshot;
@@ -214,8 +214,6 @@ impl Unread {
     where
         B: http_body::Body,
     {
-        use http_body::Body as _;
-
         let is_done = match self {
             Self::Ignore => true,
             Self::Read | Self::Unsent if body.is_end_stream() => true,

@@ -167,8 +167,10 @@ impl Lease {
         if !supported {
             return;
         }
-        let ping = Request::new(&Id::from("ping"), &Method::Ping, "{}");
-        self.ping = Some(Arc::new(call.derive_for_server(ping)));
+        if !spare.in_order {
+            let ping = Request::new(&Id::from("ping"), &Method::Ping, "{}");
+            self.ping = Some(Arc::new(call.derive_for_server(ping)));
+        }
         if spare.level.as_deref() == Some(level) {
             return;
         }
@@ -232,8 +234,11 @@ impl Lease {
 
     /// Notes what the server sends with an answer.
     fn note(&mut self, event: &Event) {
-        if let (Event::Notification(notification), Some(spare)) = (event, &mut self.spare) {
-            spare.in_order |= notification.method() == &Method::LogMessage;
+        if let (Event::Notification(notification), Some(spare)) = (event, &mut self.spare)
+            && notification.method() == &Method::LogMessage
+        {
+            spare.in_order = true;
+            self.ping = None;
         }
     }
 
@@ -243,9 +248,7 @@ impl Lease {
     /// to something that is asked later, or soon after it.
     fn settle(&mut self, answer: Result<Event, UpstreamError>) -> Stage {
         let ping = match (&answer, &self.spare, self.ping.take()) {
-            (Ok(_), Some(spare), Some(call)) if !spare.in_order => {
-                Some((Arc::clone(&spare.conversation), call))
-            }
+            (Ok(_), Some(spare), Some(call)) => Some((Arc::clone(&spare.conversation), call)),
             _ => None,
         };
         Stage::Settling(

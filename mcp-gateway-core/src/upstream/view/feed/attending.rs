@@ -37,6 +37,8 @@ impl Attending<'_> {
 
     async fn run_legacy(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
         let mut events = conversation.events();
+        // What the server says before it has where to say it is lost.
+        conversation.attended().await;
         let mut subscribed = BTreeSet::new();
         loop {
             let (state, wanted) = lock(&self.shared.wishes).filter();
@@ -52,8 +54,6 @@ impl Attending<'_> {
                     .await;
             }
             subscribed = wanted;
-            // What the server says before it has where to say it is lost.
-            conversation.attended().await;
             self.told(state);
             loop {
                 tokio::select! {
