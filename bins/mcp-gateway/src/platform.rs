@@ -155,7 +155,7 @@ impl Platform {
         let mut gateways = Vec::new();
         for (definition, router, resource) in routers {
             let mut traits = Traits::of(definition, config);
-            traits.protected = self.challenge(&config.auth, resource);
+            traits.protected = self.challenge(&config.auth, resource, false);
             let rules = self.issuers.rules(&config.auth, Some(resource), &[]);
             let same = self
                 .gateways
@@ -258,18 +258,23 @@ impl Platform {
         self.authority.is_some() || auth.others().next().is_some()
     }
 
-    /// What clients of `resource` are told that have no token.
-    fn challenge(&self, auth: &Auth, resource: &Resource) -> Option<ProtectedResource> {
+    /// What clients of `resource` are told that have no token; of all its scopes if they are wanted.
+    fn challenge(
+        &self,
+        auth: &Auth,
+        resource: &Resource,
+        are_wanted: bool,
+    ) -> Option<ProtectedResource> {
         let challenge = self
             .is_described(auth)
             .then(|| self.protected.challenge(resource))?;
-        let is_own = self.authority.is_some();
+        // Other servers know nothing of what ours gives to everybody.
+        let are_wanted = are_wanted || self.authority.is_none();
         let scopes = resource.scopes.iter().map(|(name, _)| &**name);
         let scopes: Vec<_> = scopes.collect();
-        // Other servers know nothing of what ours gives to everybody.
-        Some(match is_own || scopes.is_empty() {
-            true => challenge,
-            false => challenge.with_scope(scopes.join(" ")),
+        Some(match are_wanted && !scopes.is_empty() {
+            true => challenge.with_scope(scopes.join(" ")),
+            false => challenge,
         })
     }
 
@@ -282,14 +287,12 @@ impl Platform {
             let access = Access::new(rules.without_anonymous());
             let mut guarded = Guarded::new(resource.clone(), access);
             let scopes = definition.scopes.iter().map(|(name, _)| name.as_str());
-            for scope in scopes.clone() {
+            let are_wanted = !definition.scopes.is_empty();
+            for scope in scopes {
                 guarded = guarded.with_required_scope(scope);
             }
-            if let Some(challenge) = self.challenge(&config.auth, resource) {
-                guarded = guarded.with_challenge(match definition.scopes.is_empty() {
-                    true => challenge,
-                    false => challenge.with_scope(scopes.collect::<Vec<_>>().join(" ")),
-                });
+            if let Some(challenge) = self.challenge(&config.auth, resource, are_wanted) {
+                guarded = guarded.with_challenge(challenge);
             }
             forward = forward.with_resource(guarded);
         }
