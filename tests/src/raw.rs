@@ -7,10 +7,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// No answer takes so long, unless there is none.
 const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Long beside what an early answer takes.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A connection of HTTP/1.1 whose bytes the test writes.
 #[derive(Debug)]
@@ -58,6 +61,17 @@ impl Raw {
     pub async fn write(&mut self, bytes: impl AsRef<[u8]> + Send) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes.as_ref()).await?;
         self.stream.get_mut().flush().await
+    }
+
+    /// Writes `head`, and `body` after a server has had time to answer without it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server has closed the connection.
+    pub async fn write_apart(&mut self, head: &str, body: &str) -> io::Result<()> {
+        self.write(head).await?;
+        sleep(PAUSE).await;
+        self.write(body).await
     }
 
     /// Says that nothing more will be written.

@@ -4,6 +4,7 @@
 //! function from what is asked to the [`Step`]s that answer it.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub struct Scripted {
     /// The address of its endpoint.
     pub url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
+    accepted: Arc<AtomicUsize>,
     _connections: JoinSet<()>,
 }
 
@@ -119,10 +121,13 @@ impl Scripted {
         let url = format!("http://{}/mcp", listener.local_addr()?);
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (script, log) = (Arc::new(script), Arc::clone(&asked));
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&accepted);
         let mut connections = JoinSet::new();
         connections.spawn(async move {
             let mut served = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
                 while served.try_join_next().is_some() {}
                 let (script, log) = (Arc::clone(&script), Arc::clone(&log));
                 served.spawn(async move {
@@ -134,6 +139,7 @@ impl Scripted {
         Ok(Self {
             url,
             asked,
+            accepted,
             _connections: connections,
         })
     }
@@ -171,6 +177,12 @@ impl Scripted {
     pub fn count(&self, method: &str) -> usize {
         let is_it = |asked: &&Asked| asked.method() == method;
         self.log().iter().filter(is_it).count()
+    }
+
+    /// How many connections clients have opened.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     fn log(&self) -> std::sync::MutexGuard<'_, Vec<Asked>> {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::json;
-use tokio::time::sleep;
 
 use super::stage::{SOON, Stage};
 
@@ -193,10 +192,8 @@ async fn a_connection_outlasts_a_refusal_of_which_the_body_comes_later() {
     ];
     for (status, what, instead) in refused {
         let request = post(&host, &body).replacen(what, instead, 1);
-        let (head, _) = request.split_at(request.len() - body.len());
-        raw.write(head).await.unwrap();
-        sleep(Duration::from_millis(50)).await;
-        raw.write(&body).await.unwrap();
+        let (head, body) = request.split_at(request.len() - body.len());
+        raw.write_apart(head, body).await.unwrap();
         let refusal = raw.reply().await.unwrap();
         assert_eq!(refusal.status, status, "{refusal:?}");
         assert!(!refusal.headers.contains_key("connection"), "{refusal:?}");

@@ -220,9 +220,7 @@ auth: { oauth: {}, tokens: [{ name: bob, token: { env: MCP_GATEWAY_TOKEN } }] }
     ] {
         let head =
             format!("POST {path} HTTP/1.1\r\nHost: {host}\r\n{header}Content-Length: 4\r\n\r\n");
-        raw.write(head).await.unwrap();
-        sleep(Duration::from_millis(50)).await;
-        raw.write("null").await.unwrap();
+        raw.write_apart(&head, "null").await.unwrap();
         let reply = raw.reply().await.unwrap();
         assert_eq!(reply.status, status, "{path}: {reply:?}");
     }

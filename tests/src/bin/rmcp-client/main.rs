@@ -15,7 +15,6 @@ use rmcp::RoleClient;
 use rmcp::model::{ClientRequest, ProtocolVersion, Request};
 use rmcp::service::{
     ClientLifecycleMode, ClientServiceExt, PeerRequestOptions, RunningService, ServiceError,
-    Subscription,
 };
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
@@ -215,10 +214,9 @@ impl Player {
                 "toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true,
             }),
         };
-        let stream: Subscription = self.client.listen(typed(filter)?).await?;
+        let mut stream = self.client.listen(typed(filter)?).await?;
         let transcript = self.transcript.clone();
         self.listening.spawn(async move {
-            let mut stream = stream;
             while let Ok(Some(notification)) = stream.next().await {
                 let _ = transcript.heard(&notification);
             }
