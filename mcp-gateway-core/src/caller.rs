@@ -3,9 +3,9 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use crate::auth::Principal;
+use crate::json::{object, quoted};
 use crate::protocol::{Capabilities, Era, Version, meta};
 use crate::session::Session;
-use crate::upstream::{object, quoted};
 
 /// Who makes a call: a principal, by means of a client, through a gateway.
 #[derive(Clone, Debug)]

@@ -35,7 +35,7 @@ pub use self::identity::Identity;
 use self::resources::Resources;
 use crate::call::Routed;
 use crate::catalog::{ListKind, Listing};
-use crate::jsonrpc::Fields;
+use crate::json::Fields;
 use crate::policy::Policy;
 use crate::protocol::Method;
 use crate::route::{Feature, Resolved, RouteError, Target, ToolRouter};
@@ -295,7 +295,7 @@ impl Shared {
     /// Passes on the level from which on servers are to log.
     async fn set_level<S: Inner>(&self, inner: S, call: &Call) -> Result<Reply, Error> {
         let level = call.request().param("level").unwrap_or("null");
-        let params = crate::upstream::object(&[("level", level.into())]);
+        let params = crate::json::object(&[("level", level.into())]);
         // A server without logging refuses, which is nothing to the client.
         let _ = self.ask_all(&inner, call, &params).await;
         Ok(Reply::result(call.request().id(), "{}"))

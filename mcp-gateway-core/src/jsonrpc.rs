@@ -4,11 +4,8 @@
 //! `_meta`. So a message is not decoded into types and encoded again, which would lose what the
 //! types do not know; it stays the text that it was, with an index of the few places that matter.
 
-mod canonical;
-mod edits;
 mod envelope;
 mod error;
-mod fields;
 mod id;
 mod message;
 mod notification;
@@ -16,12 +13,8 @@ mod params;
 mod request;
 mod response;
 mod scan;
-mod walker;
 
-pub(crate) use self::canonical::canonical;
-pub(crate) use self::edits::Edits;
 pub use self::error::{ErrorObject, code};
-pub(crate) use self::fields::{Fields, string};
 pub use self::id::Id;
 pub use self::message::{Message, MessageError};
 pub use self::notification::Notification;

@@ -163,6 +163,7 @@ mod error;
 pub mod gate;
 mod gateway;
 pub mod guard;
+mod json;
 pub mod jsonrpc;
 pub mod limit;
 pub mod observe;

@@ -27,10 +27,10 @@ pub(crate) use self::state::Asked;
 use self::state::State;
 pub(crate) use self::state::StreamId;
 use crate::bridge::Replica;
+use crate::json::quoted;
 use crate::jsonrpc::{Id, Notification, Request};
 use crate::protocol::{Capabilities, Version};
 use crate::reply::ServerRequest;
-use crate::upstream::quoted;
 
 /// A session of a client of the legacy era.
 pub struct Session {

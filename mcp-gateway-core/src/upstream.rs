@@ -34,7 +34,6 @@ pub(crate) use self::filter::Filter;
 pub(crate) use self::http::EventStream;
 pub use self::link::{HttpBody, HttpClient, HttpLink, Link, Pipe, Running};
 pub(crate) use self::modern_http::ParamHeaders;
-pub(crate) use self::outgoing::{object, quoted};
 pub use self::pool::{Forward, PooledServer, ServerPool};
 pub use self::probe::Protocol;
 pub use self::server::{Server, ServerBuilder, SessionPolicy, Upstream};

@@ -3,7 +3,8 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use crate::call::Prepared;
-use crate::jsonrpc::{Edits, ErrorObject, Fields, Notification, Response, code};
+use crate::json::{Edits, Fields};
+use crate::jsonrpc::{ErrorObject, Notification, Response, code};
 use crate::protocol::{Era, Method, meta};
 use crate::upstream::UpstreamError;
 use crate::{Call, problem};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::call::Prepared;
 use crate::protocol::Method;
 use crate::seal::{SealError, Sealer};
-use crate::{Call, jsonrpc};
+use crate::{Call, json};
 
 /// What the state says that the client of a parked call carries.
 ///
@@ -66,7 +66,7 @@ impl Ticket {
     /// Opens the state that `call` carries; `None` when it is not one for it.
     pub(super) fn open(call: &Call<Prepared>, sealer: &Sealer) -> Option<Self> {
         let state = call.request().param(REQUEST_STATE)?;
-        let state = jsonrpc::string(state)?;
+        let state = json::string(state)?;
         let ticket: Self = serde_json::from_slice(&sealer.open(PURPOSE, &state)?).ok()?;
         let expected = Self::new(call, None, 0);
         let same = expected.principal == ticket.principal
@@ -98,7 +98,7 @@ fn request_digest(call: &Call<Prepared>) -> String {
     let name = call.target().feature.name().unwrap_or_default();
     let arguments = request.param("arguments").unwrap_or("{}");
     let arguments: serde_json::Value = serde_json::from_str(arguments).unwrap_or_default();
-    let arguments = jsonrpc::canonical(&arguments);
+    let arguments = json::canonical(&arguments);
     let text = [request.method().as_str(), name, &arguments].join("\n");
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }

@@ -6,8 +6,7 @@ use serde_json::Value;
 
 use super::ListKind;
 use super::param_header::{ParamHeaders, ParamMismatch};
-use crate::jsonrpc::{Edits, Fields};
-use crate::upstream::quoted;
+use crate::json::{Edits, Fields, quoted};
 
 /// One thing that a server lists, as the server wrote it.
 #[derive(Clone, Debug)]
@@ -88,7 +87,7 @@ impl Entry {
             edits.replace(self.name_span.clone(), quoted(name));
         }
         if let Some(span) = self.app_uri.clone()
-            && let Some(app) = crate::jsonrpc::string(&self.text[span.clone()])
+            && let Some(app) = crate::json::string(&self.text[span.clone()])
             && let Some(uri) = uri(&app)
         {
             edits.replace(span, quoted(&uri));

@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use serde_json::value::RawValue;
 
 use super::{Entry, ListKind};
-use crate::jsonrpc::Fields;
+use crate::json::Fields;
 use crate::upstream::UpstreamError;
 
 /// All that a server lists of one kind, to one class of callers.

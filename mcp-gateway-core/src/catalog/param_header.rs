@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-use crate::jsonrpc::Fields;
+use crate::json::Fields;
 use crate::protocol::header::{self, MCP_PARAM_PREFIX};
 
 /// The parameters of a tool that are mirrored into headers.

@@ -11,10 +11,11 @@ use super::{Inner, Shared};
 use crate::call::Routed;
 use crate::catalog::ListKind;
 use crate::endpoint::RequestError;
+use crate::json::{object, quoted};
 use crate::jsonrpc::{Notification, Request};
 use crate::protocol::Method;
 use crate::reply::{Event, Events};
-use crate::upstream::{Filter, UpstreamError, object, quoted};
+use crate::upstream::{Filter, UpstreamError};
 use crate::{Call, Error, Reply};
 
 /// What all servers say of what a caller wants to hear of.
@@ -191,11 +192,9 @@ impl Shared {
         events.filter_map(move |event| {
             let event = match event {
                 Ok(Event::Notification(notification)) => {
-                    let uri = notification.param("uri").and_then(crate::jsonrpc::string);
+                    let uri = notification.param("uri").and_then(crate::json::string);
                     let uri = uri.filter(|uri| renamed.contains(&**uri));
-                    let task = notification
-                        .param("taskId")
-                        .and_then(crate::jsonrpc::string);
+                    let task = notification.param("taskId").and_then(crate::json::string);
                     let task =
                         task.and_then(|task| router.expose(&server, &task).map(String::from));
                     let changed = match (uri, task) {

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{Inner, Listings, Shared, send};
 use crate::call::Routed;
 use crate::catalog::ListKind;
-use crate::jsonrpc::{Fields, Message, code};
+use crate::json::{Fields, quoted};
+use crate::jsonrpc::{Message, code};
 use crate::protocol::Method;
 use crate::reply::{self, Outcome};
 use crate::route::{Feature, RouteError, Target};
-use crate::upstream::quoted;
 use crate::{Call, Error, Reply};
 
 /// What is known of whose resources are whose.
@@ -255,7 +255,7 @@ async fn requalify(reply: Reply, server: &Arc<str>) -> Result<Reply, Error> {
         };
         for uri in content_uris(result) {
             let raw = &result[uri.clone()];
-            if let Some(uri_text) = crate::jsonrpc::string(raw) {
+            if let Some(uri_text) = crate::json::string(raw) {
                 let at = span.start + uri.start..span.start + uri.end;
                 edits.replace(at, quoted(&qualified(server, &uri_text)));
             }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use serde_json::value::RawValue;
 
-use crate::jsonrpc::{Edits, Fields, Message, Notification, Response};
+use crate::json::{Edits, Fields, quoted};
+use crate::jsonrpc::{Message, Notification, Response};
 use crate::protocol::{Era, Method};
 use crate::reply::{self, Event};
 use crate::route::ToolRouter;
-use crate::upstream::{UpstreamError, quoted};
+use crate::upstream::UpstreamError;
 use crate::{Call, Error, Reply};
 
 /// Whether the reply to `call` may name tasks.
@@ -91,7 +92,7 @@ impl Names {
     fn notification(&self, notification: Notification) -> Notification {
         let renamed = notification
             .param("taskId")
-            .and_then(crate::jsonrpc::string)
+            .and_then(crate::json::string)
             .and_then(|id| notification.with_param("taskId", &quoted(&self.exposed(&id)?)));
         renamed.unwrap_or(notification)
     }
@@ -108,7 +109,7 @@ impl Names {
             return;
         };
         if let Some(id) = fields.span(text, "taskId")
-            && let Some(name) = crate::jsonrpc::string(&text[id.clone()])
+            && let Some(name) = crate::json::string(&text[id.clone()])
             && let Some(exposed) = self.exposed(&name)
         {
             edits.replace(offset + id.start..offset + id.end, quoted(&exposed));

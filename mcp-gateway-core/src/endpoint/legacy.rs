@@ -16,14 +16,18 @@ use super::modern::{HeaderVersion, check_level};
 use super::pump::{Pump, Sink};
 use super::{Body, Calls, RequestError, answer, stream};
 use crate::auth::Principal;
+use crate::json::{object, quoted};
 use crate::jsonrpc::{Id, Message, Request, Response as Rpc};
-use crate::protocol::header::{LAST_EVENT_ID, MCP_SESSION_ID};
-use crate::protocol::{Capabilities, Era, Method, Version, meta};
+use crate::protocol::{
+    Capabilities, Era, Method, Version,
+    header::{LAST_EVENT_ID, MCP_SESSION_ID},
+    meta,
+};
 use crate::reply::{Events, JsonBody};
 use crate::route::RouteError;
 use crate::session::{Claims, Session, Sessions};
 use crate::task::Task;
-use crate::upstream::{Filter, object, quoted};
+use crate::upstream::Filter;
 use crate::{Call, Caller, Client, Drain, Error, Reply, reply};
 
 /// What serves the sessions of a principal.
@@ -206,7 +210,7 @@ impl<S: Calls> Legacy<S> {
         };
         let requested = request
             .param("protocolVersion")
-            .and_then(crate::jsonrpc::string);
+            .and_then(crate::json::string);
         let requested = requested.ok_or_else(|| invalid("protocolVersion must be a string"))?;
         let capabilities = Capabilities::parse(request.param("capabilities").unwrap_or("{}"));
         let info = request

@@ -8,8 +8,11 @@ use http::request::Parts;
 
 use super::RequestError;
 use crate::jsonrpc::Request;
-use crate::protocol::header::{self, MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION};
-use crate::protocol::{Capabilities, Era, Method, Version, meta};
+use crate::protocol::{
+    Capabilities, Era, Method, Version,
+    header::{self, MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION},
+    meta,
+};
 use crate::route::RouteError;
 use crate::{Client, Error};
 
@@ -102,7 +105,7 @@ const fn missing(key: &'static str) -> RequestError {
 fn version_in_body(request: &Request) -> Result<Cow<'_, str>, RequestError> {
     let version = request
         .meta(meta::PROTOCOL_VERSION)
-        .and_then(crate::jsonrpc::string);
+        .and_then(crate::json::string);
     version.ok_or(const { missing(meta::PROTOCOL_VERSION) })
 }
 
@@ -117,7 +120,7 @@ fn version_in_header(parts: &Parts, in_body: &str) -> Result<(), RequestError> {
 }
 
 pub(super) fn check_level(level: &str) -> Result<(), RequestError> {
-    let known = crate::jsonrpc::string(level).is_some_and(|level| LEVELS.contains(&&*level));
+    let known = crate::json::string(level).is_some_and(|level| LEVELS.contains(&&*level));
     match known {
         true => Ok(()),
         false => Err(RequestError::InvalidParams {

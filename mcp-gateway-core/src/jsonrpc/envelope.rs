@@ -1,8 +1,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::fields::{self, FieldsError};
-use super::walker::{Member, Walker};
+use crate::json::{FieldsError, Member, Walker, decoded};
 
 /// Where the members of a message are.
 ///
@@ -35,7 +34,7 @@ impl Envelope {
         } = member;
         let key = match escaped {
             false => Cow::Borrowed(&text[key]),
-            true => Cow::Owned(fields::decoded(text, key).into()),
+            true => Cow::Owned(decoded(text, key).into()),
         };
         let place = match &*key {
             "jsonrpc" => &mut self.jsonrpc,

@@ -4,9 +4,8 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::envelope::Envelope;
-use super::fields::FieldsError;
-use super::walker::{MAX_DEPTH, WalkErrorKind, Walker};
 use super::{Id, Notification, Params, Request, Response};
+use crate::json::{FieldsError, MAX_DEPTH, WalkErrorKind, Walker};
 use crate::protocol::Method;
 
 /// A JSON-RPC message: the text that arrived, and where in it the parts are that matter.
@@ -91,7 +90,8 @@ impl Message {
         let Some(method) = envelope.method.clone() else {
             return Response::read(text, envelope, id).map(Self::Response);
         };
-        let Some(method) = super::string(&text[method]).map(|name| Method::from(&*name)) else {
+        let Some(method) = crate::json::string(&text[method]).map(|name| Method::from(&*name))
+        else {
             return Err(invalid(id, "the method must be a string"));
         };
         let params = match Params::read(&text, envelope.params) {

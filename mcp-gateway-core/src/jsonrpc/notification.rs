@@ -1,9 +1,9 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::{Edits, Message, Params};
+use super::{Message, Params};
+use crate::json::{Edits, object};
 use crate::protocol::Method;
-use crate::upstream::object;
 
 /// A message that wants no answer.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::fields::{Fields, FieldsError};
+use crate::json::{Fields, FieldsError};
 use crate::protocol::meta;
 
 /// Where the parameters of a message are in its text, one level deep, and those of `_meta`.

@@ -121,7 +121,7 @@ impl Request {
             .collect();
         let set = members.iter();
         params.extend(set.filter_map(|(key, value)| Some((*key, Cow::Borrowed((*value)?)))));
-        Self::new(id, &self.method, &crate::upstream::object(&params))
+        Self::new(id, &self.method, &crate::json::object(&params))
     }
 
     pub(crate) fn id_span(&self) -> Range<usize> {

@@ -5,7 +5,8 @@ use bytestring::ByteString;
 
 use super::envelope::Envelope;
 use super::message::invalid;
-use super::{Edits, ErrorObject, Id, Message, MessageError};
+use super::{ErrorObject, Id, Message, MessageError};
+use crate::json::Edits;
 
 /// The answer to a request.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::jsonrpc::canonical;
+use crate::json::canonical;
 
 /// What a client says that it can do, as it said it.
 ///

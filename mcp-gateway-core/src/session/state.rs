@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::{Attached, EventLog};
 use crate::Cancellation;
-use crate::jsonrpc::{Edits, Id, Message, Notification, Request};
+use crate::json::Edits;
+use crate::jsonrpc::{Id, Message, Notification, Request};
 use crate::reply::{Respond, ServerRequest};
 use crate::task::Task;
 

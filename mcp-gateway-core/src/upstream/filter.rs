@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::Facts;
+use crate::json::{object, quoted};
 use crate::jsonrpc::Notification;
 use crate::protocol::Method;
 
@@ -89,7 +90,7 @@ impl Filter {
         let names = |key: &str, names: &BTreeSet<String>| {
             notification
                 .param(key)
-                .and_then(crate::jsonrpc::string)
+                .and_then(crate::json::string)
                 .is_some_and(|name| names.contains(&*name))
         };
         #[expect(
@@ -116,7 +117,7 @@ impl Filter {
         let lists = lists.into_iter().filter(|(wanted, _)| *wanted);
         let lists = lists.map(|(_, method)| Notification::new(&method, None));
         let updated = self.resource_subscriptions.iter().map(|uri| {
-            let params = super::object(&[("uri", super::quoted(uri).into())]);
+            let params = object(&[("uri", quoted(uri).into())]);
             Notification::new(&Method::ResourcesUpdated, Some(&params))
         });
         lists.chain(updated).collect::<Vec<_>>().into_iter()

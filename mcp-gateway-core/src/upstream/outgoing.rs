@@ -1,11 +1,11 @@
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use bytes::Bytes;
 
 use crate::Call;
 use crate::call::Prepared;
-use crate::jsonrpc::{Edits, Fields, Request};
+use crate::json::{Edits, Fields, object, quoted};
+use crate::jsonrpc::Request;
 use crate::protocol::{Era, Method, Version, meta};
 
 /// The text of `call` as a server of revision `version` wants to see it.
@@ -43,7 +43,7 @@ fn name<'a>(call: &'a Call<Prepared>, edits: &mut Edits<'a>) {
             .and_then(|key| request.params().span(text, key)),
     };
     let Some(span) = span else { return };
-    let same = crate::jsonrpc::string(&text[span.clone()]).is_some_and(|known| known == name);
+    let same = crate::json::string(&text[span.clone()]).is_some_and(|known| known == name);
     if !same {
         edits.replace(span, quoted(name));
     }
@@ -114,23 +114,6 @@ fn put_meta(request: &Request, members: &str, edits: &mut Edits<'_>) {
         let end = text.trim_ascii_end().len() - 1;
         edits.insert(end, format!(",\"params\":{{\"_meta\":{members}}}"));
     }
-}
-
-/// The JSON text of an object.
-pub(crate) fn object(members: &[(&str, Cow<'_, str>)]) -> String {
-    let mut json = String::from("{");
-    for (at, (key, value)) in members.iter().enumerate() {
-        let separator = if at == 0 { "" } else { "," };
-        // Writing to a string does not fail.
-        let _ = write!(json, "{separator}{}:{value}", quoted(key));
-    }
-    json.push('}');
-    json
-}
-
-/// The JSON text of a string.
-pub(crate) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]

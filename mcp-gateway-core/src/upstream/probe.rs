@@ -20,13 +20,12 @@ use super::http::{self as over_http, Answer, EventStream, HttpServer};
 use super::legacy_http::LegacyHttp;
 use super::legacy_sse::SseStream;
 use super::modern_http::ModernHttp;
-use super::outgoing::{object, quoted};
 use super::{Facts, HttpBody, HttpLink, Link, Pipe, UpstreamError};
 use crate::caller::GATEWAY_INFO;
 use crate::credential::Credential;
+use crate::json::{object, quoted};
 use crate::jsonrpc::{Id, Message, Notification, Request, Response, code};
-use crate::protocol::header::MCP_SESSION_ID;
-use crate::protocol::{Capabilities, Method, Version, meta};
+use crate::protocol::{Capabilities, Method, Version, header::MCP_SESSION_ID, meta};
 
 /// How a server is to be talked to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

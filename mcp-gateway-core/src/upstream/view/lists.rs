@@ -8,11 +8,14 @@ use tokio::sync::Mutex;
 use super::View;
 use crate::call::Prepared;
 use crate::catalog::{ListKind, Listing, Page, ParamMismatch};
+use crate::json::{object, quoted};
 use crate::jsonrpc::{Id, Message, Request};
 use crate::protocol::{Era, Method, header};
 use crate::route::Feature;
-use crate::upstream::conversation::{Conversation, SendError};
-use crate::upstream::{Facts, ParamHeaders, UpstreamError, object, quoted};
+use crate::upstream::{
+    Facts, ParamHeaders, UpstreamError,
+    conversation::{Conversation, SendError},
+};
 use crate::{Call, reply};
 
 /// What a server lists, as far as it has been asked.

@@ -7,7 +7,7 @@ use std::ops::Range;
 ///
 /// [rfc]: https://www.rfc-editor.org/rfc/rfc8259
 #[derive(Clone, Debug)]
-pub(super) struct Walker<'a> {
+pub(crate) struct Walker<'a> {
     bytes: &'a [u8],
     at: usize,
 }
@@ -16,7 +16,7 @@ pub(super) struct Walker<'a> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{kind} at offset {at}")]
 pub(crate) struct WalkError {
-    pub(super) kind: WalkErrorKind,
+    pub(crate) kind: WalkErrorKind,
     at: usize,
 }
 
@@ -31,17 +31,17 @@ pub(crate) enum WalkErrorKind {
 }
 
 /// A member of an object: its key, as it is written between the quotes, and its value.
-pub(super) struct Member {
-    pub(super) key: Range<usize>,
-    pub(super) escaped: bool,
-    pub(super) value: Range<usize>,
+pub(crate) struct Member {
+    pub(crate) key: Range<usize>,
+    pub(crate) escaped: bool,
+    pub(crate) value: Range<usize>,
 }
 
 type Walked<T> = Result<T, WalkError>;
 
 impl<'a> Walker<'a> {
     /// Walks over `text`.
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self {
             bytes: text.as_bytes(),
             at: 0,
@@ -49,7 +49,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Walks over the part of `text` at `span`; offsets are those in `text`.
-    pub(super) fn part(text: &'a str, span: Range<usize>) -> Self {
+    pub(crate) fn part(text: &'a str, span: Range<usize>) -> Self {
         Self {
             bytes: &text.as_bytes()[..span.end],
             at: span.start,
@@ -57,13 +57,13 @@ impl<'a> Walker<'a> {
     }
 
     /// The first byte of the next value.
-    pub(super) fn peek(&mut self) -> Option<u8> {
+    pub(crate) fn peek(&mut self) -> Option<u8> {
         self.space();
         self.bytes.get(self.at).copied()
     }
 
     /// Checks that nothing follows.
-    pub(super) fn end(mut self) -> Walked<()> {
+    pub(crate) fn end(mut self) -> Walked<()> {
         match self.peek() {
             None => Ok(()),
             Some(_) => Err(self.error(WalkErrorKind::Trailing)),
@@ -71,7 +71,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Walks over an object, and calls `member` for each of its members.
-    pub(super) fn object<E: From<WalkError>>(
+    pub(crate) fn object<E: From<WalkError>>(
         &mut self,
         mut member: impl FnMut(Member) -> Result<(), E>,
     ) -> Result<Range<usize>, E> {
@@ -105,7 +105,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Walks over a value of any kind.
-    pub(super) fn value(&mut self) -> Walked<Range<usize>> {
+    pub(crate) fn value(&mut self) -> Walked<Range<usize>> {
         self.space();
         let start = self.at;
         // One bit for each level: whether it is an object.
@@ -287,7 +287,7 @@ impl<'a> Walker<'a> {
 }
 
 /// How deep arrays and objects may be nested in a value.
-pub(super) const MAX_DEPTH: u32 = 126;
+pub(crate) const MAX_DEPTH: u32 = 126;
 
 /// The bytes that end a run of plain characters in a string.
 static SPECIAL: [bool; 256] = {

@@ -103,7 +103,7 @@ impl Key {
 }
 
 /// What is written with escapes at `span`, which is between quotes.
-pub(super) fn decoded(text: &str, span: Range<usize>) -> Box<str> {
+pub(crate) fn decoded(text: &str, span: Range<usize>) -> Box<str> {
     let quoted = &text[span.start - 1..span.end + 1];
     // What cannot be decoded, such as half a surrogate pair, is compared as it is written.
     serde_json::from_str(quoted).unwrap_or_else(|_| text[span].into())

@@ -1,0 +1,13 @@
+//! JSON text, read and edited in place.
+
+mod canonical;
+mod edits;
+mod fields;
+mod walker;
+mod write;
+
+pub(crate) use self::canonical::canonical;
+pub(crate) use self::edits::Edits;
+pub(crate) use self::fields::{Fields, FieldsError, decoded, string};
+pub(crate) use self::walker::{MAX_DEPTH, Member, WalkErrorKind, Walker};
+pub(crate) use self::write::{object, quoted};

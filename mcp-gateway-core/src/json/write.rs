@@ -1,0 +1,19 @@
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// The JSON text of an object.
+pub(crate) fn object(members: &[(&str, Cow<'_, str>)]) -> String {
+    let mut json = String::from("{");
+    for (at, (key, value)) in members.iter().enumerate() {
+        let separator = if at == 0 { "" } else { "," };
+        // Writing to a string does not fail.
+        let _ = write!(json, "{separator}{}:{value}", quoted(key));
+    }
+    json.push('}');
+    json
+}
+
+/// The JSON text of a string.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
