@@ -29,8 +29,8 @@ pub(crate) use self::passage::{Passage, TakenUp};
 pub(crate) use self::replica::HandedAnswer;
 pub use self::replica::Replica;
 pub(crate) use self::ticket::carries_state;
+use crate::error::UpstreamError;
 use crate::jsonrpc::{Message, Response};
-use crate::upstream::UpstreamError;
 use crate::{Reply, reply};
 
 /// The response that `reply` is.

@@ -40,8 +40,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::call::{Permitted, Prepared};
+pub use crate::error::CredentialError;
 use crate::route::Target;
-use crate::{BoxError, BoxFuture, Call, Caller, Error};
+use crate::{BoxFuture, Call, Caller, Error};
 
 /// Finds the credential with which to call a server on behalf of a caller.
 ///
@@ -157,18 +158,6 @@ impl fmt::Debug for Credential {
             .field("headers", &names)
             .finish()
     }
-}
-
-/// Why there is no credential.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CredentialError {
-    /// The caller has not connected an account of the server.
-    #[error("the caller has not connected an account")]
-    NotConnected,
-    /// Where credentials are kept could not be asked.
-    #[error("the credential store is not available")]
-    Unavailable(#[source] BoxError),
 }
 
 /// A [`Layer`] that applies [`AttachCredentials`].

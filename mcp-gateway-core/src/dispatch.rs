@@ -35,10 +35,11 @@ pub use self::identity::Identity;
 use self::resources::Resources;
 use crate::call::Routed;
 use crate::catalog::{ListKind, Listing};
+use crate::error::RouteError;
 use crate::json::Fields;
 use crate::policy::Policy;
 use crate::protocol::Method;
-use crate::route::{Feature, Resolved, RouteError, Target, ToolRouter};
+use crate::route::{Feature, Resolved, Target, ToolRouter};
 use crate::{BoxFuture, Call, Error, Reply};
 
 /// A [`Layer`] that applies [`Dispatch`].

@@ -1,13 +1,23 @@
+//! The errors of the gateway: one enum for each concern, and [`Error`] over all of them.
+
+mod auth;
+mod credential;
+mod request;
+mod route;
+mod session;
+mod upstream;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::AuthError;
-use crate::credential::CredentialError;
-use crate::endpoint::RequestError;
+pub use self::auth::AuthError;
+pub use self::credential::CredentialError;
+pub(crate) use self::request::BODY_TIMEOUT;
+pub use self::request::RequestError;
+pub use self::route::RouteError;
+pub use self::session::SessionError;
+pub use self::upstream::UpstreamError;
 use crate::jsonrpc::MessageError;
-use crate::route::RouteError;
-use crate::session::SessionError;
-use crate::upstream::UpstreamError;
 
 /// An error of a type that this crate does not know.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

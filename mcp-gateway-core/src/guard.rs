@@ -40,7 +40,7 @@ use std::net::IpAddr;
 use http::header;
 use http::request::Parts;
 
-use crate::endpoint::RequestError;
+use crate::error::RequestError;
 
 /// Which hosts a gateway is, and pages of which origins may call it.
 #[derive(Clone, Debug, Default)]

@@ -43,8 +43,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::call::{Permitted, Routed};
+use crate::error::RouteError;
 use crate::gate::Gate;
-use crate::route::{Feature, RouteError, Target};
+use crate::route::{Feature, Target};
 use crate::{Call, Caller, Error};
 
 /// Decides what callers may see and do.

@@ -5,14 +5,11 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::Error;
-use crate::auth::AuthError;
-use crate::credential::CredentialError;
-use crate::endpoint::RequestError;
+use crate::error::{
+    AuthError, CredentialError, RequestError, RouteError, SessionError, UpstreamError,
+};
 use crate::jsonrpc::{ErrorObject, Id, MessageError, Response, code};
 use crate::protocol::{Era, Version};
-use crate::route::RouteError;
-use crate::session::SessionError;
-use crate::upstream::UpstreamError;
 
 /// What a client is told of an [`Error`], and how telemetry counts it.
 ///

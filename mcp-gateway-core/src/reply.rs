@@ -20,8 +20,8 @@ pub use self::ending::{Ending, Outcome};
 pub use self::events::{Event, Events, Respond, ServerRequest};
 pub use self::json::JsonBody;
 use crate::catalog::Listing;
+use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Id, Response};
-use crate::upstream::UpstreamError;
 
 /// What comes back from a server.
 #[derive(Debug)]

@@ -23,6 +23,8 @@ use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
 
+pub use crate::error::RouteError;
+
 /// Where a call goes.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -275,26 +277,6 @@ fn is_prefix(prefix: &str) -> bool {
         && !prefix.contains(PrefixRouter::SEPARATOR)
         && !prefix.starts_with('_')
         && !prefix.ends_with('_')
-}
-
-/// Why a call has no target.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RouteError {
-    /// No server of the gateway has such a method.
-    #[error("unknown method {method:?}")]
-    UnknownMethod {
-        /// The method that the client used.
-        method: Box<str>,
-    },
-    /// No server of the gateway has what the client named, or the client may not know of it.
-    #[error("unknown {kind} {name:?}")]
-    UnknownName {
-        /// `tool`, `prompt`, `resource` or `task`.
-        kind: &'static str,
-        /// The name that the client used.
-        name: Box<str>,
-    },
 }
 
 #[cfg(test)]

@@ -22,11 +22,12 @@ use async_trait::async_trait;
 
 pub(crate) use self::claims::Claims;
 pub(crate) use self::log::{EventLog, LogReader};
-pub use self::registry::{SessionError, Sessions};
+pub use self::registry::Sessions;
 pub(crate) use self::state::Asked;
 use self::state::State;
 pub(crate) use self::state::StreamId;
 use crate::bridge::Replica;
+pub use crate::error::SessionError;
 use crate::json::quoted;
 use crate::jsonrpc::{Id, Notification, Request};
 use crate::protocol::{Capabilities, Version};

@@ -11,10 +11,10 @@ use super::crossing::Crossing;
 use super::input::{self, InputRequired};
 use super::ticket::{INPUT_RESPONSES, REQUEST_STATE};
 use crate::call::Prepared;
+use crate::error::UpstreamError;
 use crate::json::object;
 use crate::jsonrpc::{ErrorObject, Id, Request, Response, code};
 use crate::reply::{self, Event, Events, Respond, ServerRequest};
-use crate::upstream::UpstreamError;
 use crate::{Call, Reply};
 
 /// Carries the reply of a server of the modern era to a client of the legacy era.

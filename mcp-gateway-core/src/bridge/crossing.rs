@@ -3,10 +3,10 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use crate::call::Prepared;
+use crate::error::UpstreamError;
 use crate::json::{Edits, Fields};
 use crate::jsonrpc::{ErrorObject, Notification, Response, code};
 use crate::protocol::{Era, Method, meta};
-use crate::upstream::UpstreamError;
 use crate::{Call, problem};
 
 /// What has to be known of a call to carry its reply across the eras.

@@ -12,10 +12,10 @@ use super::replica::Errand;
 use super::{Parking, Passage, Replica};
 use crate::auth::Principal;
 use crate::endpoint::{self, Body};
+use crate::error::UpstreamError;
 use crate::jsonrpc::{Message, Request as Rpc};
 use crate::reply::{Event, Events};
 use crate::session::{Session, Sessions};
-use crate::upstream::UpstreamError;
 use crate::{BoxError, BoxFuture, Reply};
 
 /// Does what other replicas ask for; to be mounted at [`Replica::PATH`].

@@ -1,7 +1,7 @@
+use crate::error::UpstreamError;
 use crate::json::{Edits, Fields, object, quoted};
 use crate::jsonrpc::{self, Id, Message, Request, Response};
 use crate::protocol::{Capabilities, Method};
-use crate::upstream::UpstreamError;
 
 /// What a server wants to know before it goes on.
 ///

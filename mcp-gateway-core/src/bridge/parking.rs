@@ -10,12 +10,12 @@ use super::ticket::{Place, Ticket};
 use crate::Call;
 use crate::auth::Principal;
 use crate::call::Prepared;
+use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, code};
 use crate::limit::FOREVER;
 use crate::reply::{Events, ServerRequest};
 use crate::seal::{SealError, Sealer};
 use crate::task::Task;
-use crate::upstream::UpstreamError;
 
 /// Calls of which a server of the legacy era wants to know more, and whose clients, which are of
 /// the modern era, have been told so.

@@ -13,11 +13,11 @@ use super::input::{self, InputRequired};
 use super::parking::{Found, Waiting};
 use super::ticket::{self, INPUT_RESPONSES, REQUEST_STATE};
 use crate::call::Prepared;
+use crate::error::UpstreamError;
 use crate::json::Fields;
 use crate::jsonrpc::{ErrorObject, Id, Notification, Request, Response, code};
 use crate::protocol::Method;
 use crate::reply::{self, Event, Events, ServerRequest};
-use crate::upstream::UpstreamError;
 use crate::{Call, Reply};
 
 /// Carries the reply of a server of the legacy era to a client of the modern era.

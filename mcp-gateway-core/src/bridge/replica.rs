@@ -9,10 +9,11 @@ use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use tokio::time;
 
+use crate::error::UpstreamError;
 use crate::jsonrpc::Message;
 use crate::reply::{Event, Events};
 use crate::seal::Sealer;
-use crate::upstream::{EventStream, HttpBody, HttpClient, UpstreamError};
+use crate::upstream::{EventStream, HttpBody, HttpClient};
 
 /// This process as one of several that serve the same gateways.
 ///

@@ -7,8 +7,8 @@ use bytestring::ByteString;
 use serde_json::value::RawValue;
 
 use super::{Entry, ListKind};
+use crate::error::UpstreamError;
 use crate::json::Fields;
-use crate::upstream::UpstreamError;
 
 /// All that a server lists of one kind, to one class of callers.
 #[derive(Clone, Debug)]

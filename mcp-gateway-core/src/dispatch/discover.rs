@@ -4,10 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::fan_out::{answered, failed};
 use super::{Inner, Shared};
+use crate::error::UpstreamError;
 use crate::jsonrpc::Message;
 use crate::protocol::{Version, meta};
 use crate::reply;
-use crate::upstream::{Facts, UpstreamError};
+use crate::upstream::Facts;
 use crate::{Call, Error, Reply};
 
 impl Shared {

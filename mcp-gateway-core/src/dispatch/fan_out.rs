@@ -5,10 +5,9 @@ use tokio::time;
 
 use super::{Inner, Shared, send};
 use crate::call::Routed;
-use crate::endpoint::RequestError;
+use crate::error::{RequestError, RouteError, UpstreamError};
 use crate::jsonrpc::Request;
-use crate::route::{Feature, RouteError, Target};
-use crate::upstream::UpstreamError;
+use crate::route::{Feature, Target};
 use crate::{Call, Error, Reply};
 
 /// What each server said, in the order of the gateway.

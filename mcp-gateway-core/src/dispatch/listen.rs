@@ -10,12 +10,12 @@ use super::resources::qualified;
 use super::{Inner, Shared};
 use crate::call::Routed;
 use crate::catalog::ListKind;
-use crate::endpoint::RequestError;
+use crate::error::{RequestError, UpstreamError};
 use crate::json::{object, quoted};
 use crate::jsonrpc::{Notification, Request};
 use crate::protocol::Method;
 use crate::reply::{Event, Events};
-use crate::upstream::{Filter, UpstreamError};
+use crate::upstream::Filter;
 use crate::{Call, Error, Reply};
 
 /// What all servers say of what a caller wants to hear of.

@@ -9,14 +9,13 @@ use bytes::Bytes;
 use super::fan_out::{answered, unknown_method};
 use super::{Inner, Listings, Shared};
 use crate::catalog::{CacheScope, Entry, ListKind, Listing};
-use crate::endpoint::RequestError;
+use crate::error::{RequestError, UpstreamError};
 use crate::json::{object, quoted};
 use crate::jsonrpc::{Message, Response};
 use crate::policy::Decision;
 use crate::protocol::{Era, meta};
 use crate::reply;
 use crate::route::Target;
-use crate::upstream::UpstreamError;
 use crate::{Call, Error, Reply};
 
 impl Shared {

@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{Inner, Listings, Shared, send};
 use crate::call::Routed;
 use crate::catalog::ListKind;
+use crate::error::RouteError;
 use crate::json::{Fields, quoted};
 use crate::jsonrpc::{Message, code};
 use crate::protocol::Method;
 use crate::reply::{self, Outcome};
-use crate::route::{Feature, RouteError, Target};
+use crate::route::{Feature, Target};
 use crate::{Call, Error, Reply};
 
 /// What is known of whose resources are whose.
@@ -245,7 +246,7 @@ async fn requalify(reply: Reply, server: &Arc<str>) -> Result<Reply, Error> {
     let status = *status;
     let text = reply::text(reply, MAX_CONTENT).await.map_err(failed)?;
     let Message::Response(response) = Message::parse(text).map_err(|e| failed(e.into()))? else {
-        return Err(failed(crate::upstream::UpstreamError::invalid(
+        return Err(failed(crate::error::UpstreamError::invalid(
             "it answers with a request",
         )));
     };

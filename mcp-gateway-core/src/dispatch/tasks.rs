@@ -5,12 +5,12 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use serde_json::value::RawValue;
 
+use crate::error::UpstreamError;
 use crate::json::{Edits, Fields, quoted};
 use crate::jsonrpc::{Message, Notification, Response};
 use crate::protocol::{Era, Method};
 use crate::reply::{self, Event};
 use crate::route::ToolRouter;
-use crate::upstream::UpstreamError;
 use crate::{Call, Error, Reply};
 
 /// Whether the reply to `call` may name tasks.

@@ -9,12 +9,12 @@ use http::{HeaderValue, Response, StatusCode, header};
 use tokio::time;
 
 use super::Body;
+use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Id, Response as Message, code};
 use crate::problem::Problem;
 use crate::protocol::Era;
 use crate::reply::{Event, Events, JsonBody, ServerRequest};
 use crate::sse::KEEP_ALIVE;
-use crate::upstream::UpstreamError;
 use crate::{Error, Reply};
 
 /// The response that tells a client of `error`.

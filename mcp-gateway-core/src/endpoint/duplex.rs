@@ -11,8 +11,9 @@ use tower::ServiceExt;
 
 use super::legacy::{Answered, Legacy};
 use super::pump::{Pump, Sink};
-use super::{Calls, RequestError, answer, incoming, modern, stream};
+use super::{Calls, answer, incoming, modern, stream};
 use crate::auth::Principal;
+use crate::error::RequestError;
 use crate::jsonrpc::{Id, Message, Notification, Request};
 use crate::protocol::{Era, Method, meta};
 use crate::reply::{self, Event};

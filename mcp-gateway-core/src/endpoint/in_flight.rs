@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use super::RequestError;
 use crate::Cancellation;
+use crate::error::RequestError;
 use crate::jsonrpc::Id;
 use crate::session::Session;
 

@@ -14,8 +14,9 @@ use super::in_flight::InFlight;
 use super::incoming::{answered, notified};
 use super::modern::{HeaderVersion, check_level};
 use super::pump::{Pump, Sink};
-use super::{Body, Calls, RequestError, answer, stream};
+use super::{Body, Calls, answer, stream};
 use crate::auth::Principal;
+use crate::error::{RequestError, RouteError};
 use crate::json::{object, quoted};
 use crate::jsonrpc::{Id, Message, Request, Response as Rpc};
 use crate::protocol::{
@@ -24,7 +25,6 @@ use crate::protocol::{
     meta,
 };
 use crate::reply::{Events, JsonBody};
-use crate::route::RouteError;
 use crate::session::{Claims, Session, Sessions};
 use crate::task::Task;
 use crate::upstream::Filter;

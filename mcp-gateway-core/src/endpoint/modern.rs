@@ -6,14 +6,13 @@ use std::fmt;
 use http::HeaderMap;
 use http::request::Parts;
 
-use super::RequestError;
+use crate::error::{RequestError, RouteError};
 use crate::jsonrpc::Request;
 use crate::protocol::{
     Capabilities, Era, Method, Version,
     header::{self, MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION},
     meta,
 };
-use crate::route::RouteError;
 use crate::{Client, Error};
 
 /// What the header says about the revision of a request.

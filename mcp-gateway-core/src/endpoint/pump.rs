@@ -6,11 +6,11 @@ use tokio::sync::mpsc;
 
 use super::answer;
 use super::in_flight::InFlight;
+use crate::error::UpstreamError;
 use crate::jsonrpc::Id;
 use crate::protocol::Method;
 use crate::reply::{Event, Events};
 use crate::session::{EventLog, Session};
-use crate::upstream::UpstreamError;
 
 /// Brings the messages of a reply to the client of a session.
 pub(super) struct Pump {

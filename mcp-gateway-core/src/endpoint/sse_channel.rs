@@ -16,8 +16,8 @@ use super::legacy::Legacy;
 use super::{Body, Calls, answer};
 use crate::Error;
 use crate::auth::Principal;
+use crate::error::SessionError;
 use crate::jsonrpc::Message;
-use crate::session::SessionError;
 use crate::sse;
 use crate::task::Task;
 

@@ -6,13 +6,13 @@ use futures_util::{StreamExt, stream};
 
 use super::answer;
 use crate::Drain;
+use crate::error::UpstreamError;
 use crate::json::object;
 use crate::jsonrpc::{Id, Notification, Response};
 use crate::protocol::meta;
 use crate::reply::{Event, Events};
 use crate::session::{LogReader, StreamId};
 use crate::sse;
-use crate::upstream::UpstreamError;
 
 /// The events of a reply to a client of the modern era, which ends in a response in any case.
 pub(crate) fn modern(events: Events, id: Id) -> impl Stream<Item = Bytes> + Send + 'static {

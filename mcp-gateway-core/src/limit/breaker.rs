@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::upstream::UpstreamError;
+use crate::error::UpstreamError;
 
 /// Leaves a server alone that fails.
 ///

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time;
 
-use crate::upstream::UpstreamError;
+use crate::error::UpstreamError;
 
 /// How many calls a server gets at once.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use tokio::sync::Notify;
 use tokio::time::{self, Instant};
 
 use super::{Event, Respond, ServerRequest};
+use crate::error::UpstreamError;
 use crate::jsonrpc::{Notification, Response};
-use crate::upstream::UpstreamError;
 
 /// Lets `messages` fail when the server says nothing for `silence`, or has not ended at `end`.
 ///

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::deadlines::with_deadlines;
 use super::ending::{Ending, Outcome, Watchers};
+use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Id, Notification, Request, Response};
-use crate::upstream::UpstreamError;
 use crate::{Error, Problem};
 
 /// One message of a reply.

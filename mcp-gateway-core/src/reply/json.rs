@@ -12,8 +12,9 @@ use tokio::time::{self, Instant, Sleep};
 
 use super::ending::{Ending, Outcome, Watchers};
 use crate::BoxError;
+use crate::error::UpstreamError;
 use crate::jsonrpc::{ScanError, Scanner, Seen};
-use crate::upstream::{HttpBody, UpstreamError};
+use crate::upstream::HttpBody;
 
 /// The text of one JSON-RPC response, as it arrives.
 ///

@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 use tokio::time;
 
 use crate::BoxFuture;
-use crate::upstream::{Instance, Link, Pipe, Running, RuntimeBackend, UpstreamError};
+use crate::error::UpstreamError;
+use crate::upstream::{Instance, Link, Pipe, Running, RuntimeBackend};
 
 /// Runs a server inside this process.
 ///

@@ -12,8 +12,9 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time;
 
+use crate::error::UpstreamError;
 use crate::task::Task;
-use crate::upstream::{Instance, Link, Pipe, Running, RuntimeBackend, UpstreamError};
+use crate::upstream::{Instance, Link, Pipe, Running, RuntimeBackend};
 
 /// Runs a program, and talks to it by its standard input and output.
 ///

@@ -14,9 +14,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use crate::upstream::{
-    HttpBody, HttpClient, HttpLink, Instance, Link, RuntimeBackend, UpstreamError,
-};
+use crate::error::UpstreamError;
+use crate::upstream::{HttpBody, HttpClient, HttpLink, Instance, Link, RuntimeBackend};
 use crate::worker;
 
 /// Reaches a server that runs elsewhere, over HTTP.

@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Link, UpstreamError};
+use super::Link;
+use crate::error::UpstreamError;
 
 /// Where one server runs: it makes the server reachable, starting it if need be.
 ///

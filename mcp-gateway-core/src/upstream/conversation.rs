@@ -4,8 +4,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
-use super::{Facts, UpstreamError};
+use super::Facts;
 use crate::call::Prepared;
+use crate::error::UpstreamError;
 use crate::jsonrpc::Notification;
 use crate::reply::Event;
 use crate::{Call, Reply};

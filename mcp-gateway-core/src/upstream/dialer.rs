@@ -7,8 +7,9 @@ use tokio::time;
 use super::conversation::Conversation;
 use super::probe::{Opener, Protocol};
 use super::view_key::ViewKey;
-use super::{Instance, Link, RuntimeBackend, UpstreamError};
+use super::{Instance, Link, RuntimeBackend};
 use crate::credential::Credential;
+use crate::error::UpstreamError;
 use crate::protocol::Era;
 
 /// Begins conversations with a server, and remembers how it is to be talked to.

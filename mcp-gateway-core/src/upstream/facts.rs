@@ -2,7 +2,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::UpstreamError;
+use crate::error::UpstreamError;
 use crate::protocol::{Method, Version};
 
 /// What a server said about itself, in answer to `server/discover` or `initialize`.

@@ -8,11 +8,14 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 
-use super::{HttpBody, HttpLink, UpstreamError};
+use super::{HttpBody, HttpLink};
 use crate::Reply;
+use crate::error::UpstreamError;
 use crate::jsonrpc::{Id, Scanner};
-use crate::protocol::header::{LAST_EVENT_ID, MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
-use crate::protocol::{Version, header as mcp_header};
+use crate::protocol::{
+    Version, header as mcp_header,
+    header::{LAST_EVENT_ID, MCP_PROTOCOL_VERSION, MCP_SESSION_ID},
+};
 use crate::reply::JsonBody;
 use crate::sse::{Reader, SseEvent};
 

@@ -7,9 +7,10 @@ use http::Uri;
 use http::uri::PathAndQuery;
 use tokio::sync::mpsc;
 
+use super::HttpLink;
 use super::exchange::{Channel, Incoming};
 use super::http::{Answer, EventStream, HttpServer, no_message};
-use super::{HttpLink, UpstreamError};
+use crate::error::UpstreamError;
 use crate::task::Task;
 
 /// A stream that has been opened, and where messages are to be posted.

@@ -8,8 +8,8 @@ use http_body_util::Full;
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::UpstreamError;
 use crate::BoxError;
+use crate::error::UpstreamError;
 
 /// A way to a running server.
 #[derive(Debug)]

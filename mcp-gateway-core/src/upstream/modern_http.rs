@@ -7,11 +7,11 @@ use tokio::sync::broadcast;
 
 use super::conversation::{Conversation, SendError};
 use super::http::{self as over_http, Answer, EventStream, HttpServer};
-use super::{Facts, HttpBody, UpstreamError, outgoing};
+use super::{Facts, HttpBody, outgoing};
 use crate::call::Prepared;
+use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Id, Message, Notification};
-use crate::protocol::Version;
-use crate::protocol::header::MCP_PARAM_PREFIX;
+use crate::protocol::{Version, header::MCP_PARAM_PREFIX};
 use crate::reply::{self, Event, Events};
 use crate::signal::Signal;
 use crate::{Call, Reply};

@@ -6,8 +6,9 @@ use arc_swap::ArcSwap;
 use tokio::time;
 use tower_service::Service;
 
-use super::{Server, Upstream, UpstreamError};
+use super::{Server, Upstream};
 use crate::call::Prepared;
+use crate::error::UpstreamError;
 use crate::limit::{Breaker, Concurrency, Limits};
 use crate::protocol::Method;
 use crate::reply::{Ending, Outcome};

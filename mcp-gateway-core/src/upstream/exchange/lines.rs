@@ -1,7 +1,7 @@
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::upstream::UpstreamError;
+use crate::error::UpstreamError;
 
 /// Reads messages that are separated by newlines.
 pub(super) struct Lines {

@@ -4,9 +4,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::error::UpstreamError;
 use crate::jsonrpc::{Id, Notification, Response};
 use crate::reply::Event;
-use crate::upstream::UpstreamError;
 
 /// The calls that a server has not answered.
 #[derive(Debug, Default)]

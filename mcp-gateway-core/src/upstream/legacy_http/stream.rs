@@ -4,9 +4,12 @@ use futures_util::stream;
 use tokio::time;
 
 use super::{Asked, MAX_RETRY, RETRY};
+use crate::error::UpstreamError;
 use crate::reply::{Event, Events};
-use crate::upstream::http::{Answer, EventStream};
-use crate::upstream::{HttpBody, UpstreamError};
+use crate::upstream::{
+    HttpBody,
+    http::{Answer, EventStream},
+};
 
 /// The stream that answers one request, resumed where the server lets it.
 struct Stream {

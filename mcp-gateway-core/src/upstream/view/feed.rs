@@ -19,12 +19,13 @@ use self::attending::Attending;
 use super::wishes::Wishes;
 use super::{View, lock};
 use crate::call::Prepared;
+use crate::error::UpstreamError;
 use crate::json::object;
 use crate::jsonrpc::{Id, Notification, Request};
 use crate::protocol::Method;
 use crate::reply::{Event, Events};
 use crate::task::Task;
-use crate::upstream::{Instance, UpstreamError, filter::Filter};
+use crate::upstream::{Instance, filter::Filter};
 use crate::{Call, Reply};
 
 /// What a server says without being asked, and who listens.

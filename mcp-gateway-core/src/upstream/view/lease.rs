@@ -17,15 +17,13 @@ use tokio::time;
 
 use super::{Using, View, lock};
 use crate::call::Prepared;
+use crate::error::UpstreamError;
 use crate::json::object;
 use crate::jsonrpc::{Id, Request};
 use crate::protocol::{Method, meta};
 use crate::reply::{Event, Events};
 use crate::task::Task;
-use crate::upstream::{
-    UpstreamError,
-    conversation::{Conversation, SendError},
-};
+use crate::upstream::conversation::{Conversation, SendError};
 use crate::{Call, Reply, bridge};
 
 /// The conversations of a view that one call at a time has for itself.

@@ -8,12 +8,13 @@ use tokio::sync::Mutex;
 use super::View;
 use crate::call::Prepared;
 use crate::catalog::{ListKind, Listing, Page, ParamMismatch};
+use crate::error::UpstreamError;
 use crate::json::{object, quoted};
 use crate::jsonrpc::{Id, Message, Request};
 use crate::protocol::{Era, Method, header};
 use crate::route::Feature;
 use crate::upstream::{
-    Facts, ParamHeaders, UpstreamError,
+    Facts, ParamHeaders,
     conversation::{Conversation, SendError},
 };
 use crate::{Call, reply};

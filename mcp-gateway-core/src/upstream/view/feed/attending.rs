@@ -10,11 +10,12 @@ use super::super::lists::Lists;
 use super::super::lock;
 use super::Shared;
 use crate::call::Prepared;
+use crate::error::UpstreamError;
 use crate::json::{object, quoted};
 use crate::jsonrpc::{Id, Request};
 use crate::protocol::{Era, Method};
 use crate::reply::{Event, Events};
-use crate::upstream::{UpstreamError, conversation::Conversation, filter::Filter};
+use crate::upstream::{conversation::Conversation, filter::Filter};
 use crate::{Call, Reply};
 
 /// Somebody who listens to the server on behalf of all.

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::BoxError;
+use super::BoxError;
 
 /// Why an HTTP request is not one that the protocol knows.
 ///
@@ -89,4 +89,4 @@ pub enum RequestError {
 }
 
 /// How long a client may take to send a body.
-pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(60);

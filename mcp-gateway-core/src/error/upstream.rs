@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use crate::BoxError;
+use super::BoxError;
 use crate::jsonrpc::MessageError;
 use crate::protocol::Era;
 
