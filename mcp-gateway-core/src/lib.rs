@@ -104,7 +104,7 @@
 //! | [`session`] | sessions of clients, where their revision has them |
 //! | [`dispatch`], [`route`], [`catalog`] | which server is meant, and what servers list |
 //! | [`policy`], [`credential`], [`gate`] | what callers may do, and with which credential |
-//! | [`upstream`], [`runtime`], [`limit`] | the servers, where they run, and what they may cost |
+//! | [`upstream`], [`transport`], [`runtime`], [`limit`] | the servers, where they run, and what they may cost |
 //! | [`reply`], [`observe`] | what comes back, and who hears of it |
 //!
 //! # Features
@@ -133,7 +133,7 @@
 //! [`AllowAnonymous`]: auth::AllowAnonymous
 //! [`AuthVerifier`]: auth::AuthVerifier
 //! [`CredentialResolver`]: credential::CredentialResolver
-//! [`HttpClient`]: upstream::HttpClient
+//! [`HttpClient`]: transport::HttpClient
 //! [`InProcess`]: runtime::InProcess
 //! [`NoCredentials`]: credential::NoCredentials
 //! [`Observer`]: observe::Observer
@@ -181,6 +181,7 @@ mod signal;
 pub mod sse;
 pub mod store;
 mod task;
+pub mod transport;
 pub mod upstream;
 #[cfg(any(feature = "client", feature = "serve"))]
 mod worker;

@@ -13,7 +13,7 @@ use crate::error::UpstreamError;
 use crate::jsonrpc::Message;
 use crate::reply::{Event, Events};
 use crate::seal::Sealer;
-use crate::upstream::{EventStream, HttpBody, HttpClient};
+use crate::transport::{EventStream, HttpBody, HttpClient};
 
 /// This process as one of several that serve the same gateways.
 ///

@@ -14,7 +14,7 @@ use super::ending::{Ending, Outcome, Watchers};
 use crate::BoxError;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{ScanError, Scanner, Seen};
-use crate::upstream::HttpBody;
+use crate::transport::HttpBody;
 
 /// The text of one JSON-RPC response, as it arrives.
 ///

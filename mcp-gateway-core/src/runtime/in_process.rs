@@ -12,7 +12,8 @@ use tokio::time;
 
 use crate::BoxFuture;
 use crate::error::UpstreamError;
-use crate::upstream::{Instance, Link, Pipe, Running, RuntimeBackend};
+use crate::transport::{Link, Pipe, Running};
+use crate::upstream::{Instance, RuntimeBackend};
 
 /// Runs a server inside this process.
 ///

@@ -14,7 +14,8 @@ use tokio::time;
 
 use crate::error::UpstreamError;
 use crate::task::Task;
-use crate::upstream::{Instance, Link, Pipe, Running, RuntimeBackend};
+use crate::transport::{Link, Pipe, Running};
+use crate::upstream::{Instance, RuntimeBackend};
 
 /// Runs a program, and talks to it by its standard input and output.
 ///

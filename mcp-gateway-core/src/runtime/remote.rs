@@ -15,7 +15,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::error::UpstreamError;
-use crate::upstream::{HttpBody, HttpClient, HttpLink, Instance, Link, RuntimeBackend};
+use crate::transport::{HttpBody, HttpClient, HttpLink, Link};
+use crate::upstream::{Instance, RuntimeBackend};
 use crate::worker;
 
 /// Reaches a server that runs elsewhere, over HTTP.

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::Link;
 use crate::error::UpstreamError;
+use crate::transport::Link;
 
 /// Where one server runs: it makes the server reachable, starting it if need be.
 ///

@@ -7,10 +7,11 @@ use tokio::time;
 use super::conversation::Conversation;
 use super::probe::{Opener, Protocol};
 use super::view_key::ViewKey;
-use super::{Instance, Link, RuntimeBackend};
+use super::{Instance, RuntimeBackend};
 use crate::credential::Credential;
 use crate::error::UpstreamError;
 use crate::protocol::Era;
+use crate::transport::Link;
 
 /// Begins conversations with a server, and remembers how it is to be talked to.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! What the revisions of Streamable HTTP have in common, seen from a client.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,6 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 
-use super::{HttpBody, HttpLink};
 use crate::Reply;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{Id, Scanner};
@@ -17,7 +15,7 @@ use crate::protocol::{
     header::{LAST_EVENT_ID, MCP_PROTOCOL_VERSION, MCP_SESSION_ID},
 };
 use crate::reply::JsonBody;
-use crate::sse::{Reader, SseEvent};
+use crate::transport::{HttpBody, HttpLink};
 
 /// A server over HTTP, and what every request to it carries.
 #[derive(Clone, Debug)]
@@ -213,49 +211,6 @@ pub(super) async fn text(mut body: HttpBody, limit: usize) -> Result<Bytes, Upst
         }
     }
     Ok(text.freeze())
-}
-
-/// The events of a response.
-pub(crate) struct EventStream {
-    body: HttpBody,
-    reader: Reader,
-    ready: VecDeque<SseEvent>,
-    broken: bool,
-}
-
-impl EventStream {
-    pub(crate) fn new(body: HttpBody, limit: usize) -> Self {
-        Self {
-            body,
-            reader: Reader::new(limit),
-            ready: VecDeque::new(),
-            broken: false,
-        }
-    }
-
-    /// Whether it did not end, but was cut off.
-    pub(super) fn is_broken(&self) -> bool {
-        self.broken
-    }
-
-    /// The next event; `None` when the stream has ended or broken.
-    pub(crate) async fn next(&mut self) -> Option<Result<SseEvent, UpstreamError>> {
-        loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Some(Ok(event));
-            }
-            let frame = self.body.frame().await?;
-            self.broken = frame.is_err();
-            let Ok(data) = frame.ok()?.into_data() else {
-                continue;
-            };
-            let mut events = Vec::new();
-            if let Err(error) = self.reader.feed(&data, &mut events) {
-                return Some(Err(UpstreamError::TooLarge { limit: error.limit }));
-            }
-            self.ready.extend(events);
-        }
-    }
 }
 
 /// Adds the headers that mirror `method` and `name`.

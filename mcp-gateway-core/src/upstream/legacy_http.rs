@@ -14,9 +14,9 @@ use tokio::time;
 use self::stream::messages;
 use super::cancel::Cancel;
 use super::conversation::{Conversation, SendError};
-use super::http::{self as over_http, Answer, EventStream, HttpServer};
+use super::http::{self as over_http, Answer, HttpServer};
 use super::modern_http::{add, wrong_id};
-use super::{Facts, HttpBody, outgoing};
+use super::{Facts, outgoing};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Id, Message, Notification, Request, Response, code};
@@ -24,6 +24,7 @@ use crate::protocol::{Method, meta};
 use crate::reply::{self, Event, Respond, ServerRequest};
 use crate::signal::Signal;
 use crate::task::Task;
+use crate::transport::{EventStream, HttpBody};
 use crate::{Call, Reply};
 
 /// A conversation in the legacy era over Streamable HTTP: a session of the server.

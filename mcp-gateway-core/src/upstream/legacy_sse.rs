@@ -7,11 +7,11 @@ use http::Uri;
 use http::uri::PathAndQuery;
 use tokio::sync::mpsc;
 
-use super::HttpLink;
 use super::exchange::{Channel, Incoming};
-use super::http::{Answer, EventStream, HttpServer, no_message};
+use super::http::{Answer, HttpServer, no_message};
 use crate::error::UpstreamError;
 use crate::task::Task;
+use crate::transport::{EventStream, HttpLink};
 
 /// A stream that has been opened, and where messages are to be posted.
 pub(super) struct SseStream {

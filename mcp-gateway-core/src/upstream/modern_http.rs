@@ -6,14 +6,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::sync::broadcast;
 
 use super::conversation::{Conversation, SendError};
-use super::http::{self as over_http, Answer, EventStream, HttpServer};
-use super::{Facts, HttpBody, outgoing};
+use super::http::{self as over_http, Answer, HttpServer};
+use super::{Facts, outgoing};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Id, Message, Notification};
 use crate::protocol::{Version, header::MCP_PARAM_PREFIX};
 use crate::reply::{self, Event, Events};
 use crate::signal::Signal;
+use crate::transport::{EventStream, HttpBody};
 use crate::{Call, Reply};
 
 /// A conversation in the modern era over HTTP, where every request stands for itself.

@@ -14,19 +14,20 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode};
 use tokio::time;
 
+use super::Facts;
 use super::conversation::Conversation;
 use super::exchange::{Channel, Opening};
-use super::http::{self as over_http, Answer, EventStream, HttpServer};
+use super::http::{self as over_http, Answer, HttpServer};
 use super::legacy_http::LegacyHttp;
 use super::legacy_sse::SseStream;
 use super::modern_http::ModernHttp;
-use super::{Facts, HttpBody, HttpLink, Link, Pipe};
 use crate::caller::GATEWAY_INFO;
 use crate::credential::Credential;
 use crate::error::UpstreamError;
 use crate::json::{object, quoted};
 use crate::jsonrpc::{Id, Message, Notification, Request, Response, code};
 use crate::protocol::{Capabilities, Method, Version, header::MCP_SESSION_ID, meta};
+use crate::transport::{EventStream, HttpBody, HttpLink, Link, Pipe};
 
 /// How a server is to be talked to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

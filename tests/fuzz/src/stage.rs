@@ -14,10 +14,8 @@ use mcp_gateway_core::credential::NoCredentials;
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::session::Sessions;
-use mcp_gateway_core::upstream::{
-    HttpBody, HttpClient, HttpLink, Instance, Link, PooledServer, RuntimeBackend, Server,
-    ServerPool, UpstreamError,
-};
+use mcp_gateway_core::upstream::{Instance, PooledServer, RuntimeBackend, Server, ServerPool, UpstreamError};
+use mcp_gateway_core::transport::{HttpBody, HttpClient, HttpLink, Link};
 use mcp_gateway_core::{Gateway, Sealer};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;

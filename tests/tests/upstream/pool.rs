@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use mcp_gateway_core::runtime::WebClient;
-use mcp_gateway_core::upstream::HttpClient;
+use mcp_gateway_core::transport::HttpClient;
 use mcp_gateway_tests::script::{Scripted, status};
 use tokio::time::sleep;
 

@@ -8,7 +8,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use mcp_gateway_core::runtime::WebClient;
-use mcp_gateway_core::upstream::HttpClient as _;
+use mcp_gateway_core::transport::HttpClient as _;
 use serde_json::Value;
 use tokio::time::timeout;
 use url::{Host, Url};

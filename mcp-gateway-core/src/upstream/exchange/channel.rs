@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::lines::Lines;
 use crate::error::UpstreamError;
 use crate::task::Task;
-use crate::upstream::{Pipe, Running};
+use crate::transport::{Pipe, Running};
 
 /// What keeps a conversation going: the tasks that read and write, and the server at the other end.
 pub(in crate::upstream) struct Channel {

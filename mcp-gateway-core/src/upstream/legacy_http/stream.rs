@@ -6,10 +6,8 @@ use tokio::time;
 use super::{Asked, MAX_RETRY, RETRY};
 use crate::error::UpstreamError;
 use crate::reply::{Event, Events};
-use crate::upstream::{
-    HttpBody,
-    http::{Answer, EventStream},
-};
+use crate::transport::{EventStream, HttpBody};
+use crate::upstream::http::Answer;
 
 /// The stream that answers one request, resumed where the server lets it.
 struct Stream {
