@@ -101,8 +101,8 @@ use http::Extensions;
 use crate::auth::Principal;
 use crate::caller::{Caller, Client};
 use crate::jsonrpc::Request;
+use crate::protocol::header::ParamHeaders;
 use crate::route::{Feature, Target};
-use crate::upstream::ParamHeaders;
 use crate::{Cancellation, Credential};
 
 /// One MCP request of a known caller, and what else is known about it.

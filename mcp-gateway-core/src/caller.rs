@@ -130,7 +130,7 @@ impl Client {
     /// The JSON text of its name and version.
     #[must_use]
     pub fn info(&self) -> &str {
-        self.info.as_deref().unwrap_or(GATEWAY_INFO)
+        self.info.as_deref().unwrap_or(meta::GATEWAY_INFO)
     }
 
     /// The JSON text of the context that a request of it carries in the modern era.
@@ -154,10 +154,3 @@ impl Client {
         self.session.as_ref()
     }
 }
-
-/// How the gateway introduces itself to servers on behalf of clients that did not say who they are.
-pub(crate) const GATEWAY_INFO: &str = concat!(
-    "{\"name\":\"mcp-gateway\",\"version\":\"",
-    env!("CARGO_PKG_VERSION"),
-    "\"}"
-);

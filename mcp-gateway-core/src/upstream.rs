@@ -28,7 +28,6 @@ mod view_key;
 pub use self::backend::{Instance, RuntimeBackend};
 pub use self::facts::Facts;
 pub(crate) use self::filter::Filter;
-pub(crate) use self::modern_http::ParamHeaders;
 pub use self::pool::{Forward, PooledServer, ServerPool};
 pub use self::probe::Protocol;
 pub use self::server::{Server, ServerBuilder, SessionPolicy, Upstream};

@@ -105,7 +105,7 @@ impl Entry {
         &self,
         arguments: Option<&str>,
         sent: Option<&http::HeaderMap>,
-    ) -> Result<crate::upstream::ParamHeaders, ParamMismatch> {
+    ) -> Result<crate::protocol::header::ParamHeaders, ParamMismatch> {
         self.headers.mirror(arguments, sent)
     }
 

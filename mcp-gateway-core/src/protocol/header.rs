@@ -21,6 +21,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
 
+/// The headers that mirror the arguments of a tool call.
+pub(crate) type ParamHeaders = Vec<(HeaderName, HeaderValue)>;
+
 /// The event after which a broken stream is to be resumed; legacy era.
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 

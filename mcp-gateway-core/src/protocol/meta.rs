@@ -30,3 +30,10 @@ pub(crate) const REQUEST_CONTEXT: [&str; 4] = [
     LOG_LEVEL,
     PROTOCOL_VERSION,
 ];
+
+/// How the gateway introduces itself to servers on behalf of clients that did not say who they are.
+pub(crate) const GATEWAY_INFO: &str = concat!(
+    "{\"name\":\"mcp-gateway\",\"version\":\"",
+    env!("CARGO_PKG_VERSION"),
+    "\"}"
+);

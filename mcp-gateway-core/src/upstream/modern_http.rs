@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::stream;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 use tokio::sync::broadcast;
 
 use super::conversation::{Conversation, SendError};
@@ -179,6 +179,3 @@ async fn next(events: &mut EventStream, id: &Id) -> Result<Event, UpstreamError>
 pub(super) fn wrong_id() -> UpstreamError {
     UpstreamError::invalid("the response has the id of another request")
 }
-
-/// The headers that mirror the arguments of a tool call.
-pub(crate) type ParamHeaders = Vec<(HeaderName, HeaderValue)>;

@@ -21,12 +21,15 @@ use super::http::{self as over_http, Answer, HttpServer};
 use super::legacy_http::LegacyHttp;
 use super::legacy_sse::SseStream;
 use super::modern_http::ModernHttp;
-use crate::caller::GATEWAY_INFO;
 use crate::credential::Credential;
 use crate::error::UpstreamError;
 use crate::json::{object, quoted};
 use crate::jsonrpc::{Id, Message, Notification, Request, Response, code};
-use crate::protocol::{Capabilities, Method, Version, header::MCP_SESSION_ID, meta};
+use crate::protocol::{
+    Capabilities, Method, Version,
+    header::MCP_SESSION_ID,
+    meta::{self, GATEWAY_INFO},
+};
 use crate::transport::{EventStream, HttpBody, HttpLink, Link, Pipe};
 
 /// How a server is to be talked to.

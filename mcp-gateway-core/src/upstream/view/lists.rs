@@ -11,10 +11,13 @@ use crate::catalog::{ListKind, Listing, Page, ParamMismatch};
 use crate::error::UpstreamError;
 use crate::json::{object, quoted};
 use crate::jsonrpc::{Id, Message, Request};
-use crate::protocol::{Era, Method, header};
+use crate::protocol::{
+    Era, Method,
+    header::{self, ParamHeaders},
+};
 use crate::route::Feature;
 use crate::upstream::{
-    Facts, ParamHeaders,
+    Facts,
     conversation::{Conversation, SendError},
 };
 use crate::{Call, reply};
