@@ -7,7 +7,7 @@
 //! | server | client | |
 //! |---|---|---|
 //! | modern | legacy | `input_required` becomes requests to the client; their answers become a retry |
-//! | legacy | modern | a request parks the call, and becomes `input_required` with a sealed state; a retry with that state takes the call up again, see [`Parking`] and [`Replica`] |
+//! | legacy | modern | a request parks the call, and becomes `input_required` with a sealed state; a retry with that state takes the call up again, see [`Parking`] and [`Replica`](crate::Replica) |
 //!
 //! See [multi round-trip requests][mrtr].
 //!
@@ -15,19 +15,14 @@
 
 mod asking;
 mod crossing;
-mod errands;
 mod input;
 mod parking;
 mod passage;
-mod replica;
 mod ticket;
 
 pub(crate) use self::asking::{Asking, Resend};
-pub use self::errands::Errands;
 pub use self::parking::Parking;
 pub(crate) use self::passage::{Passage, TakenUp};
-pub(crate) use self::replica::HandedAnswer;
-pub use self::replica::Replica;
 pub(crate) use self::ticket::carries_state;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{Message, Response};

@@ -170,6 +170,7 @@ pub mod observe;
 pub mod policy;
 mod problem;
 pub mod protocol;
+mod replica;
 pub mod reply;
 pub mod route;
 pub mod runtime;
@@ -197,6 +198,7 @@ pub use self::drain::Drain;
 pub use self::error::{BoxError, Error};
 pub use self::gateway::{Gateway, GatewayBuilder, MaybeObserve};
 pub use self::problem::Problem;
+pub use self::replica::Replica;
 pub use self::reply::Reply;
 pub use self::seal::{SealError, Sealer};
 #[cfg(feature = "serve")]

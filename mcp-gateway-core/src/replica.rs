@@ -21,7 +21,7 @@ use crate::transport::{EventStream, HttpBody, HttpClient};
 /// what the client sends to another one is passed on to where it is waited for; see [`Errands`] for
 /// the other end. All replicas have the same seal, by which they know each other.
 ///
-/// [`Errands`]: super::Errands
+/// [`Errands`]: crate::endpoint::Errands
 #[derive(Clone)]
 pub struct Replica(Arc<Inner>);
 
@@ -33,7 +33,7 @@ struct Inner {
 
 /// What one replica asks another to do. It is done there, and never passed on again.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) enum Errand {
+pub(crate) enum Errand {
     /// Take up a parked call.
     Call {
         /// Which of the parked calls it is.
@@ -72,7 +72,7 @@ struct QuestionId {
 }
 
 impl Replica {
-    /// Where a replica takes [`Errands`](super::Errands), below its URL.
+    /// Where a replica takes [`Errands`](crate::endpoint::Errands), below its URL.
     pub const PATH: &str = "/internal/replica";
 
     /// The replica that the others reach at `url`, such as `http://10.0.0.7:8080`, through
@@ -129,7 +129,7 @@ impl Replica {
     }
 
     /// Takes up the call that is parked at the replica `at`.
-    pub(super) async fn take_up(
+    pub(crate) async fn take_up(
         &self,
         at: &str,
         key: String,
@@ -169,7 +169,7 @@ impl Replica {
     }
 
     /// Opens what another replica sends.
-    pub(super) fn open(&self, text: &str) -> Option<Errand> {
+    pub(crate) fn open(&self, text: &str) -> Option<Errand> {
         let text = self.0.sealer.open(ERRAND, text)?;
         let sealed: Sealed = serde_json::from_slice(&text).ok()?;
         (sealed.expires > now()).then_some(sealed.errand)

@@ -26,11 +26,11 @@ pub use self::registry::Sessions;
 pub(crate) use self::state::Asked;
 use self::state::State;
 pub(crate) use self::state::StreamId;
-use crate::bridge::Replica;
 pub use crate::error::SessionError;
 use crate::json::quoted;
 use crate::jsonrpc::{Id, Notification, Request};
 use crate::protocol::{Capabilities, Version};
+use crate::replica::Replica;
 use crate::reply::ServerRequest;
 
 /// A session of a client of the legacy era.

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use mcp_gateway_core::bridge::Replica;
+use mcp_gateway_core::Replica;
 use mcp_gateway_tests::fixture::Era;
 use mcp_gateway_tests::gateway::{TestGateway, replicas};
 use mcp_gateway_tests::process::Process;

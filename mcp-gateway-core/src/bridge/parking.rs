@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::time::{self, Instant};
 
-use super::Replica;
 use super::ticket::{Place, Ticket};
 use crate::Call;
 use crate::auth::Principal;
@@ -13,6 +12,7 @@ use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, code};
 use crate::limit::FOREVER;
+use crate::replica::Replica;
 use crate::reply::{Events, ServerRequest};
 use crate::seal::{SealError, Sealer};
 use crate::task::Task;

@@ -74,8 +74,19 @@ impl Passage {
         }
     }
 
+    /// Resumes the call that is parked under `key` with the request by which its client repeats it.
+    pub(crate) async fn resume(
+        parking: Parking,
+        key: &str,
+        request: Request,
+    ) -> Result<Reply, UpstreamError> {
+        let (call, waiting) = parking.take(key)?;
+        let call = Arc::new(call.repeat(request));
+        Self::new(call, parking).go_on(waiting).await
+    }
+
     /// Lets a call go on with what its client has answered.
-    pub(super) async fn go_on(self, mut waiting: Waiting) -> Result<Reply, UpstreamError> {
+    async fn go_on(self, mut waiting: Waiting) -> Result<Reply, UpstreamError> {
         let text = self.call.request().param(INPUT_RESPONSES).unwrap_or("{}");
         let Ok(answers) = Fields::read(text, 0..text.len()) else {
             waiting.give_up().await;

@@ -1,8 +1,8 @@
 //! What the client of a session sends that wants no answer.
 
-use crate::bridge::HandedAnswer;
 use crate::jsonrpc::{Id, Notification, Response};
 use crate::protocol::Method;
+use crate::replica::HandedAnswer;
 use crate::session::{Session, Waiting};
 
 /// Takes a notification of the client.

@@ -1,19 +1,17 @@
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::stream::iter;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use tower_service::Service;
 
-use super::replica::Errand;
-use super::{Parking, Passage, Replica};
+use super::{Body, answer, stream};
 use crate::auth::Principal;
-use crate::endpoint::{self, Body};
-use crate::error::UpstreamError;
-use crate::jsonrpc::{Message, Request as Rpc};
+use crate::bridge::{self, Parking, Passage};
+use crate::jsonrpc::Message;
+use crate::replica::{Errand, Replica};
 use crate::reply::{Event, Events};
 use crate::session::{Session, Sessions};
 use crate::{BoxError, BoxFuture, Reply};
@@ -70,22 +68,15 @@ impl Errands {
             return status_only(StatusCode::BAD_REQUEST);
         };
         let id = request.id().clone();
-        let events = match self.go_on(key, request).await {
+        let events = match Passage::resume(self.parking.clone(), key, request).await {
             Ok(Reply::Events(events)) => events,
             Ok(reply) => {
-                let response = super::response(reply).await.map(Event::Response);
-                Events::new(stream::iter([response]))
+                let response = bridge::response(reply).await.map(Event::Response);
+                Events::new(iter([response]))
             }
-            Err(error) => Events::new(stream::iter([Err(error)])),
+            Err(error) => Events::new(iter([Err(error)])),
         };
-        endpoint::event_stream(endpoint::reply_events(events, id))
-    }
-
-    async fn go_on(&self, key: &str, request: Rpc) -> Result<Reply, UpstreamError> {
-        let (call, waiting) = self.parking.take(key)?;
-        let call = Arc::new(call.repeat(request));
-        let passage = Passage::new(call, self.parking.clone());
-        passage.go_on(waiting).await
+        answer::event_stream(stream::modern(events, id))
     }
 }
 

@@ -6,8 +6,8 @@ use tokio::time;
 
 use super::{Claims, Session};
 use crate::auth::Principal;
-use crate::bridge::Replica;
 use crate::error::SessionError;
+use crate::replica::Replica;
 use crate::seal::{SealError, Sealer};
 use crate::task::Task;
 
