@@ -1,81 +1,25 @@
-//! Establish who is calling.
+//! Who is calling: principals, and what verifies them.
 //!
-//! [`AuthenticateLayer`] asks an [`AuthVerifier`] about every request, before its body is read, and
-//! passes on only those that it accepts. What comes out is an [`Authenticated`] request, which is
-//! the only kind that the inner layers take.
+//! An [`AuthVerifier`] is asked about every request by the layer [`Authenticate`].
 //!
-//! A client that is refused sees `401 Unauthorized` with a challenge in `WWW-Authenticate`, as
-//! [the specification][spec] wants it.
-//!
-//! # Example
-//!
-//! ```
-//! use std::sync::Arc;
-//!
-//! use async_trait::async_trait;
-//! use http::request::Parts;
-//! use http::{HeaderValue, Request};
-//! use mcp_gateway_core::Error;
-//! use mcp_gateway_core::auth::{
-//!     AuthError, AuthVerifier, AuthenticateLayer, Authenticated, Principal,
-//! };
-//! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//!
-//! /// Believes a header that a proxy in front has set.
-//! #[derive(Debug)]
-//! struct ProxyUser;
-//!
-//! #[async_trait]
-//! impl AuthVerifier for ProxyUser {
-//!     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
-//!         let user = request.headers.get("x-user").ok_or(AuthError::MissingToken)?;
-//!         Ok(Principal::new(user.to_str().map_err(|_| AuthError::InvalidToken)?))
-//!     }
-//! }
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Error> {
-//! let service = ServiceBuilder::new()
-//!     .layer(AuthenticateLayer::new(Arc::new(ProxyUser)))
-//!     .service(service_fn(async |request: Authenticated<Request<()>>| {
-//!         Ok::<_, Error>(request.principal().subject().to_owned())
-//!     }));
-//!
-//! let mut request = Request::new(());
-//! let error = service.clone().oneshot(request.clone()).await.unwrap_err();
-//! assert!(matches!(error, Error::Auth(AuthError::MissingToken)));
-//!
-//! request.headers_mut().insert("x-user", HeaderValue::from_static("alice"));
-//! assert_eq!(service.oneshot(request).await?, "alice");
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization
+//! [`Authenticate`]: crate::layer::authenticate::Authenticate
 
 mod protected_resource;
 
 use std::fmt;
-use std::future::Future;
 use std::hash::{Hash, Hasher};
-use std::mem;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use async_trait::async_trait;
-use http::Request;
 use http::request::Parts;
-use tower_layer::Layer;
-use tower_service::Service;
 
 pub use self::protected_resource::ProtectedResource;
 pub use crate::error::AuthError;
-use crate::{BoxFuture, Error};
 
 /// Decides who is calling.
 ///
-/// Called once per request, before its body is read, by [`Authenticate`]. Implementations are
+/// Called once per request, before its body is read, by
+/// [`Authenticate`](crate::layer::authenticate::Authenticate). Implementations are
 /// shared by all requests and should answer from memory in the common case: fetch keys in the
 /// background, not here.
 ///
@@ -247,7 +191,7 @@ impl Hash for Principal {
 
 /// A request whose caller is known.
 ///
-/// Only [`Authenticate`] makes one, and [`vouched_for`](Self::vouched_for).
+/// Only [`Authenticate`](crate::layer::authenticate::Authenticate) makes one, and [`vouched_for`](Self::vouched_for).
 #[derive(Debug)]
 pub struct Authenticated<T> {
     principal: Principal,
@@ -255,7 +199,8 @@ pub struct Authenticated<T> {
 }
 
 impl<T> Authenticated<T> {
-    /// A request whose sender was established in another way than by [`Authenticate`].
+    /// A request whose sender was established in another way than by
+    /// [`Authenticate`](crate::layer::authenticate::Authenticate).
     ///
     /// Whoever calls this vouches for `principal`.
     #[must_use]
@@ -277,96 +222,5 @@ impl<T> Authenticated<T> {
 
     pub(crate) fn into_parts(self) -> (Principal, T) {
         (self.principal, self.request)
-    }
-}
-
-/// A [`Layer`] that applies [`Authenticate`].
-///
-/// See the [module documentation](self) for an example.
-#[derive(Clone, Debug)]
-pub struct AuthenticateLayer {
-    verifier: Arc<dyn AuthVerifier>,
-}
-
-impl AuthenticateLayer {
-    /// Authenticates every request with `verifier`.
-    #[must_use]
-    pub fn new(verifier: Arc<dyn AuthVerifier>) -> Self {
-        Self { verifier }
-    }
-
-    /// Passes `request` on if its caller is believed.
-    pub(crate) async fn admit<B>(
-        &self,
-        request: Request<B>,
-    ) -> Result<Authenticated<Request<B>>, Error> {
-        let (parts, body) = request.into_parts();
-        let principal = self.verifier.verify(&parts).await?;
-        let request = Request::from_parts(parts, body);
-        Ok(Authenticated { principal, request })
-    }
-}
-
-impl<S> Layer<S> for AuthenticateLayer {
-    type Service = Authenticate<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Authenticate {
-            inner,
-            layer: self.clone(),
-        }
-    }
-}
-
-/// Passes on the requests whose caller an [`AuthVerifier`] vouches for.
-///
-/// See the [module documentation](self) for an example.
-#[derive(Clone, Debug)]
-pub struct Authenticate<S> {
-    inner: S,
-    layer: AuthenticateLayer,
-}
-
-impl<S, B> Service<Request<B>> for Authenticate<S>
-where
-    S: Service<Authenticated<Request<B>>, Error = Error> + Clone + Send + 'static,
-    S::Future: Send,
-    B: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = Error;
-    type Future = AuthenticateFuture<S::Response>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        // Take the service that was polled ready, and leave its clone behind.
-        let clone = self.inner.clone();
-        let mut inner = mem::replace(&mut self.inner, clone);
-        let layer = self.layer.clone();
-        AuthenticateFuture(Box::pin(async move {
-            let request = layer.admit(request).await?;
-            inner.call(request).await
-        }))
-    }
-}
-
-/// The response future of [`Authenticate`].
-#[must_use = "futures do nothing unless polled"]
-pub struct AuthenticateFuture<T>(BoxFuture<'static, Result<T, Error>>);
-
-impl<T> Future for AuthenticateFuture<T> {
-    type Output = Result<T, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl<T> fmt::Debug for AuthenticateFuture<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthenticateFuture").finish_non_exhaustive()
     }
 }

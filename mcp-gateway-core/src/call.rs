@@ -29,7 +29,7 @@
 //! This does, so that the above fails for no other reason:
 //!
 //! ```
-//! # use mcp_gateway_core::auth::AuthenticateLayer;
+//! # use mcp_gateway_core::layer::authenticate::AuthenticateLayer;
 //! # use mcp_gateway_core::{Call, Error, Reply, endpoint::EndpointLayer};
 //! # use tower::{Layer, Service};
 //! fn authenticated<S>(
@@ -48,7 +48,7 @@
 //! Nor does a call reach a server without a permission:
 //!
 //! ```compile_fail,E0277
-//! # use mcp_gateway_core::credential::AttachCredentialsLayer;
+//! # use mcp_gateway_core::layer::attach_credentials::AttachCredentialsLayer;
 //! # use mcp_gateway_core::call::{Prepared, Routed};
 //! # use mcp_gateway_core::{Call, Error, Reply};
 //! # use tower::{Layer, Service};
@@ -65,8 +65,8 @@
 //! With one it does:
 //!
 //! ```
-//! # use mcp_gateway_core::credential::AttachCredentialsLayer;
-//! # use mcp_gateway_core::policy::AuthorizeLayer;
+//! # use mcp_gateway_core::layer::attach_credentials::AttachCredentialsLayer;
+//! # use mcp_gateway_core::layer::authorize::AuthorizeLayer;
 //! # use mcp_gateway_core::call::{Prepared, Routed};
 //! # use mcp_gateway_core::{Call, Error, Reply};
 //! # use tower::{Layer, Service};
@@ -85,14 +85,14 @@
 //! ```
 //!
 //! [`Authenticated<http::Request>`]: crate::auth::Authenticated
-//! [`Authenticate`]: crate::auth::Authenticate
+//! [`Authenticate`]: crate::layer::authenticate::Authenticate
 //! [`Endpoint`]: crate::endpoint::Endpoint
 //! [`Call<Routed>`]: Routed
-//! [`Dispatch`]: crate::dispatch::Dispatch
+//! [`Dispatch`]: crate::layer::dispatch::Dispatch
 //! [`Call<Permitted>`]: Permitted
-//! [`Authorize`]: crate::policy::Authorize
+//! [`Authorize`]: crate::layer::authorize::Authorize
 //! [`Call<Prepared>`]: Prepared
-//! [`AttachCredentials`]: crate::credential::AttachCredentials
+//! [`AttachCredentials`]: crate::layer::attach_credentials::AttachCredentials
 
 use std::sync::Arc;
 

@@ -26,27 +26,23 @@
 //!     }
 //! }
 //! ```
+//!
+//! [`AttachCredentialsLayer`]: crate::layer::attach_credentials::AttachCredentialsLayer
 
 use std::fmt;
-use std::future::Future;
-use std::mem;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use http::{HeaderName, HeaderValue};
-use tower_layer::Layer;
-use tower_service::Service;
 
-use crate::call::{Permitted, Prepared};
+use crate::Caller;
 pub use crate::error::CredentialError;
 use crate::route::Target;
-use crate::{BoxFuture, Call, Caller, Error};
 
 /// Finds the credential with which to call a server on behalf of a caller.
 ///
-/// Called once per call, by [`AttachCredentials`]. It should answer from memory in the common case.
+/// Called once per call, by
+/// [`AttachCredentials`](crate::layer::attach_credentials::AttachCredentials). It should answer from memory in the common case.
 ///
 /// # Cancel safety
 ///
@@ -157,93 +153,5 @@ impl fmt::Debug for Credential {
             .field("account", &self.account)
             .field("headers", &names)
             .finish()
-    }
-}
-
-/// A [`Layer`] that applies [`AttachCredentials`].
-///
-/// See the [module documentation](self) for an example.
-#[derive(Clone, Debug)]
-pub struct AttachCredentialsLayer {
-    resolver: Arc<dyn CredentialResolver>,
-}
-
-impl AttachCredentialsLayer {
-    /// Asks `resolver` for the credential of every call.
-    #[must_use]
-    pub fn new(resolver: Arc<dyn CredentialResolver>) -> Self {
-        Self { resolver }
-    }
-}
-
-impl<S> Layer<S> for AttachCredentialsLayer {
-    type Service = AttachCredentials<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        AttachCredentials {
-            inner,
-            resolver: Arc::clone(&self.resolver),
-        }
-    }
-}
-
-/// Passes on calls with the credential that a [`CredentialResolver`] finds.
-///
-/// See the [module documentation](self) for an example.
-#[derive(Clone, Debug)]
-pub struct AttachCredentials<S> {
-    inner: S,
-    resolver: Arc<dyn CredentialResolver>,
-}
-
-impl<S> Service<Call<Permitted>> for AttachCredentials<S>
-where
-    S: Service<Call<Prepared>, Error = Error> + Clone + Send + 'static,
-    S::Future: Send,
-{
-    type Response = S::Response;
-    type Error = Error;
-    type Future = AttachCredentialsFuture<S::Response>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, call: Call<Permitted>) -> Self::Future {
-        // Take the service that was polled ready, and leave its clone behind.
-        let clone = self.inner.clone();
-        let mut inner = mem::replace(&mut self.inner, clone);
-        let resolver = Arc::clone(&self.resolver);
-        AttachCredentialsFuture(Box::pin(async move {
-            let credential = match resolver.resolve(call.caller(), call.target()).await {
-                Ok(credential) => credential,
-                Err(source) => {
-                    let server = Arc::clone(&call.target().server);
-                    return Err(Error::Credential { server, source });
-                }
-            };
-            let call =
-                call.advance(|Permitted { target }| Prepared::vouched_for(target, credential));
-            inner.call(call).await
-        }))
-    }
-}
-
-/// The response future of [`AttachCredentials`].
-#[must_use = "futures do nothing unless polled"]
-pub struct AttachCredentialsFuture<T>(BoxFuture<'static, Result<T, Error>>);
-
-impl<T> Future for AttachCredentialsFuture<T> {
-    type Output = Result<T, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl<T> fmt::Debug for AttachCredentialsFuture<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AttachCredentialsFuture")
-            .finish_non_exhaustive()
     }
 }

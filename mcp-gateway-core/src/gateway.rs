@@ -16,11 +16,11 @@ use tower_service::Service;
 
 pub use self::builder::{GatewayBuilder, MaybeObserve};
 use self::settings::Settings;
-use crate::auth::{AuthVerifier, AuthenticateLayer, ProtectedResource};
+use crate::auth::{AuthVerifier, ProtectedResource};
 use crate::credential::CredentialResolver;
-use crate::dispatch::Identity;
 use crate::endpoint::{Body, EndpointLayer, Tracked, Unread, serve_lines};
 use crate::guard::Guard;
+use crate::layer::{authenticate::AuthenticateLayer, dispatch::Identity};
 use crate::policy::{AllowAll, Policy};
 use crate::protocol::Era;
 use crate::route::ToolRouter;
@@ -40,14 +40,18 @@ use crate::{BoxError, BoxFuture, Call, Drain, Error, Reply, endpoint};
 /// ```
 /// use std::sync::Arc;
 ///
-/// use mcp_gateway_core::auth::{AllowAnonymous, AuthenticateLayer};
-/// use mcp_gateway_core::credential::{AttachCredentialsLayer, NoCredentials};
-/// use mcp_gateway_core::dispatch::DispatchLayer;
+/// use mcp_gateway_core::auth::AllowAnonymous;
+/// use mcp_gateway_core::layer::authenticate::AuthenticateLayer;
+/// use mcp_gateway_core::credential::NoCredentials;
+/// use mcp_gateway_core::layer::attach_credentials::AttachCredentialsLayer;
+/// use mcp_gateway_core::layer::dispatch::DispatchLayer;
 /// use mcp_gateway_core::endpoint::EndpointLayer;
-/// use mcp_gateway_core::policy::{AllowAll, AuthorizeLayer};
+/// use mcp_gateway_core::policy::AllowAll;
+/// use mcp_gateway_core::layer::authorize::AuthorizeLayer;
 /// use mcp_gateway_core::route::PrefixRouter;
 /// use mcp_gateway_core::session::Sessions;
-/// use mcp_gateway_core::upstream::{Forward, ServerPool};
+/// use mcp_gateway_core::upstream::ServerPool;
+/// use mcp_gateway_core::layer::forward::Forward;
 /// use tower::{ServiceBuilder, ServiceExt};
 ///
 /// # #[tokio::main(flavor = "current_thread")]

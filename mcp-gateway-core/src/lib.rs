@@ -102,8 +102,9 @@
 //! | [`auth`], [`guard`] | who may call, and from which web pages |
 //! | [`endpoint`], [`sse`], [`jsonrpc`], [`protocol`] | the protocol, in all its revisions |
 //! | [`session`] | sessions of clients, where their revision has them |
-//! | [`dispatch`], [`route`], [`catalog`] | which server is meant, and what servers list |
-//! | [`policy`], [`credential`], [`gate`] | what callers may do, and with which credential |
+//! | [`layer`] | the layers that a call passes, in their order |
+//! | [`route`], [`catalog`] | which server is meant, and what servers list |
+//! | [`policy`], [`credential`] | what callers may do, and with which credential |
 //! | [`upstream`], [`transport`], [`runtime`], [`limit`] | the servers, where they run, and what they may cost |
 //! | [`reply`], [`observe`] | what comes back, and who hears of it |
 //!
@@ -156,15 +157,14 @@ mod caller;
 mod cancellation;
 pub mod catalog;
 pub mod credential;
-pub mod dispatch;
 mod drain;
 pub mod endpoint;
 mod error;
-pub mod gate;
 mod gateway;
 pub mod guard;
 mod json;
 pub mod jsonrpc;
+pub mod layer;
 pub mod limit;
 pub mod observe;
 pub mod policy;

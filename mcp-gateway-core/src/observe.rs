@@ -17,24 +17,15 @@
 //!     }
 //! }
 //! ```
+//!
+//! [`ObserveLayer`]: crate::layer::observe::ObserveLayer
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use pin_project_lite::pin_project;
-use tower_layer::Layer;
-use tower_service::Service;
-
-use crate::call::Routed;
 use crate::protocol::{Method, Version};
-use crate::reply::{Ending, Outcome};
-use crate::route::{Feature, Target};
-use crate::upstream::ServerPool;
-use crate::{Call, Caller, Error, Problem, Reply};
+use crate::reply::Outcome;
+use crate::route::Feature;
 
 /// Hears what became of each call.
 ///
@@ -70,133 +61,4 @@ pub struct CallReport<'a> {
     pub request_bytes: u64,
     /// The size of what the server sent, in bytes.
     pub response_bytes: u64,
-}
-
-/// A [`Layer`] that applies [`Observe`].
-///
-/// See the [module documentation](self) for an example.
-#[derive(Clone, Debug)]
-pub struct ObserveLayer {
-    observer: Arc<dyn Observer>,
-    pool: ServerPool,
-}
-
-impl ObserveLayer {
-    /// Tells `observer` of the calls of the servers of `pool`.
-    #[must_use]
-    pub fn new(observer: Arc<dyn Observer>, pool: ServerPool) -> Self {
-        Self { observer, pool }
-    }
-}
-
-impl<S> Layer<S> for ObserveLayer {
-    type Service = Observe<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Observe {
-            inner,
-            layer: self.clone(),
-        }
-    }
-}
-
-/// Reports what became of each call.
-///
-/// See the [module documentation](self) for an example.
-#[derive(Clone, Debug)]
-pub struct Observe<S> {
-    inner: S,
-    layer: ObserveLayer,
-}
-
-impl<S> Service<Call<Routed>> for Observe<S>
-where
-    S: Service<Call<Routed>, Response = Reply, Error = Error>,
-{
-    type Response = Reply;
-    type Error = Error;
-    type Future = ObserveFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, call: Call<Routed>) -> Self::Future {
-        let observed = Observed {
-            layer: self.layer.clone(),
-            caller: Arc::clone(call.caller()),
-            target: call.target().clone(),
-            method: call.request().method().clone(),
-            started: Instant::now(),
-            request_bytes: call.request().text().len() as u64,
-        };
-        ObserveFuture {
-            inner: self.inner.call(call),
-            observed: Some(observed),
-        }
-    }
-}
-
-pin_project! {
-    /// The response future of [`Observe`].
-    #[must_use = "futures do nothing unless polled"]
-    pub struct ObserveFuture<F> {
-        #[pin]
-        inner: F,
-        observed: Option<Observed>,
-    }
-}
-
-impl<F: Future<Output = Result<Reply, Error>>> Future for ObserveFuture<F> {
-    type Output = Result<Reply, Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let mut result = ready!(this.inner.poll(cx));
-        if let Some(mut observed) = this.observed.take() {
-            match &mut result {
-                Ok(reply) => reply.on_end(move |ending| observed.end(ending, None)),
-                Err(error) => {
-                    let reason = Problem::from(&*error).reason;
-                    observed.end(&Ending::new(Outcome::Failed, 0), Some(reason));
-                }
-            }
-        }
-        Poll::Ready(result)
-    }
-}
-
-impl<F> fmt::Debug for ObserveFuture<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ObserveFuture").finish_non_exhaustive()
-    }
-}
-
-/// A call whose end is to be reported.
-struct Observed {
-    layer: ObserveLayer,
-    caller: Arc<Caller>,
-    target: Target,
-    method: Method,
-    started: Instant,
-    request_bytes: u64,
-}
-
-impl Observed {
-    fn end(&mut self, ending: &Ending, reason: Option<&'static str>) {
-        let Target { server, feature } = &self.target;
-        let listed = self.layer.pool.lists(server, feature);
-        self.layer.observer.ended(&CallReport {
-            gateway: self.caller.gateway(),
-            server,
-            method: &self.method,
-            feature: listed.then_some(feature),
-            version: self.caller.client().version(),
-            outcome: ending.outcome,
-            reason,
-            duration: self.started.elapsed(),
-            request_bytes: self.request_bytes,
-            response_bytes: ending.bytes,
-        });
-    }
 }

@@ -28,7 +28,7 @@ mod view_key;
 pub use self::backend::{Instance, RuntimeBackend};
 pub use self::facts::Facts;
 pub(crate) use self::filter::Filter;
-pub use self::pool::{Forward, PooledServer, ServerPool};
+pub use self::pool::{PooledServer, ServerPool};
 pub use self::probe::Protocol;
 pub use self::server::{Server, ServerBuilder, SessionPolicy, Upstream};
 pub use crate::error::UpstreamError;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::call::Routed;
-use mcp_gateway_core::gate::Gate;
+use mcp_gateway_core::layer::gate::Gate;
 use mcp_gateway_core::protocol::Method;
 use mcp_gateway_core::{Call, Error, Reply};
 use tower_layer::Layer;

@@ -8,14 +8,19 @@ use tower_service::Service;
 use super::cors::cors;
 use super::settings::Settings;
 use super::{Calls, Gateway, Inner};
-use crate::auth::{AuthenticateLayer, ProtectedResource};
+use crate::auth::ProtectedResource;
 use crate::call::Routed;
-use crate::credential::{AttachCredentials, AttachCredentialsLayer};
-use crate::dispatch::{Dispatch, Identity};
 use crate::guard::Guard;
-use crate::observe::{Observe, ObserveLayer, Observer};
-use crate::policy::{Authorize, AuthorizeLayer, Policy};
-use crate::upstream::Forward;
+use crate::layer::{
+    attach_credentials::{AttachCredentials, AttachCredentialsLayer},
+    authenticate::AuthenticateLayer,
+    authorize::{Authorize, AuthorizeLayer},
+    dispatch::{Dispatch, Identity},
+    forward::Forward,
+    observe::{Observe, ObserveLayer},
+};
+use crate::observe::Observer;
+use crate::policy::Policy;
 use crate::{Call, Drain, Error, Reply};
 
 /// Builds a [`Gateway`].

@@ -1,10 +1,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
 use tokio::time;
-use tower_service::Service;
 
 use super::{Server, Upstream};
 use crate::call::Prepared;
@@ -14,7 +12,7 @@ use crate::protocol::Method;
 use crate::reply::{Ending, Outcome};
 use crate::route::Feature;
 use crate::task::Task;
-use crate::{BoxFuture, Call, Error, Reply};
+use crate::{Call, Reply};
 
 /// The servers of a process, by their names. Cheap to clone.
 ///
@@ -129,7 +127,7 @@ impl PooledServer {
     }
 
     /// Sends `call`, within the bounds of the server.
-    async fn send(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+    pub(crate) async fn send(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
         if call.request().method() == &Method::SubscriptionsListen {
             // A stream that lasts is no call that the server works on.
             return self.upstream.send(call).await;
@@ -192,46 +190,6 @@ impl Drop for Trial {
         if let Some(breaker) = self.0.take() {
             breaker.ended(None);
         }
-    }
-}
-
-/// The innermost service: sends the call to its server.
-#[derive(Clone, Debug)]
-pub struct Forward {
-    pool: ServerPool,
-}
-
-impl Forward {
-    /// Sends calls to the servers of `pool`.
-    #[must_use]
-    pub fn new(pool: ServerPool) -> Self {
-        Self { pool }
-    }
-}
-
-impl Service<Call<Prepared>> for Forward {
-    type Response = Reply;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<Reply, Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, call: Call<Prepared>) -> Self::Future {
-        let server = Arc::clone(&call.target().server);
-        let found = self.pool.get(&server);
-        Box::pin(async move {
-            let sent = match found {
-                Some(found) => found.send(call).await,
-                None => Err(UpstreamError::NotFound),
-            };
-            match sent {
-                Ok(Reply::Events(events)) => Ok(Reply::Events(events.of_server(server))),
-                Ok(reply) => Ok(reply),
-                Err(source) => Err(Error::Upstream { server, source }),
-            }
-        })
     }
 }
 

@@ -1,0 +1,51 @@
+//! Send calls to their servers.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tower_service::Service;
+
+use crate::call::Prepared;
+use crate::error::UpstreamError;
+use crate::upstream::ServerPool;
+use crate::{BoxFuture, Call, Error, Reply};
+
+/// The innermost service: sends the call to its server.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    pool: ServerPool,
+}
+
+impl Forward {
+    /// Sends calls to the servers of `pool`.
+    #[must_use]
+    pub fn new(pool: ServerPool) -> Self {
+        Self { pool }
+    }
+}
+
+impl Service<Call<Prepared>> for Forward {
+    type Response = Reply;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Reply, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, call: Call<Prepared>) -> Self::Future {
+        let server = Arc::clone(&call.target().server);
+        let found = self.pool.get(&server);
+        Box::pin(async move {
+            let sent = match found {
+                Some(found) => found.send(call).await,
+                None => Err(UpstreamError::NotFound),
+            };
+            match sent {
+                Ok(Reply::Events(events)) => Ok(Reply::Events(events.of_server(server))),
+                Ok(reply) => Ok(reply),
+                Err(source) => Err(Error::Upstream { server, source }),
+            }
+        })
+    }
+}
