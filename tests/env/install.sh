@@ -2,6 +2,7 @@
 # Installs what the end-to-end tests run against, at the versions pinned in this folder.
 #
 # usage: install.sh            install what is missing, then list `name=path` of everything
+#        install.sh --tools    install the tools of tests/run alone, and print their folder
 #        install.sh --check    install nothing; print the environment as JSON, or fail
 #
 # Everything goes below ${MCP_GATEWAY_TEST_CACHE:-$HOME/.cache/mcp-gateway-tests}, one folder per
@@ -18,7 +19,7 @@ readonly interpreter
 readonly cache="${MCP_GATEWAY_TEST_CACHE:-$HOME/.cache/mcp-gateway-tests}"
 # Part of every key: raise it when this script installs the same pins differently.
 readonly layout=1
-readonly venvs=(py1 py2 fastmcp servers)
+readonly venvs=(py1 py2 fastmcp servers tools)
 
 log() { printf '%s\n' "$*" >&2; }
 
@@ -135,8 +136,8 @@ ensure_nginx() {
   apt-get install --quiet --yes --no-install-recommends nginx-light >&2
 }
 
-ensure_all() {
-  local name
+# Lets one installation run at a time.
+lock() {
   mkdir -p "$cache"
   exec 9>"$cache/lock"
   if ! flock --nonblock 9; then
@@ -145,6 +146,19 @@ ensure_all() {
   fi
   # Left over from runs that were killed; the lock says that nobody is using them.
   rm -rf "$cache"/partial.*
+}
+
+# Prebuilt programs, as Python wheels: compiling them takes longer than what they check.
+ensure_tools() {
+  lock
+  ensure_venv_module
+  whole "$(venv_folder tools)" install_venv tools
+  touch --no-create "$(venv_folder tools)"
+}
+
+ensure_all() {
+  local name
+  lock
   ensure_venv_module
   ensure_postgres
   ensure_chromium
@@ -202,6 +216,10 @@ check() {
 
 case "${1-}" in
   --check) check ;;
+  --tools)
+    ensure_tools
+    printf '%s/bin\n' "$(venv_folder tools)"
+    ;;
   '')
     ensure_all
     check >/dev/null
