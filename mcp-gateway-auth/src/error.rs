@@ -1,5 +1,5 @@
 use mcp_gateway_core::BoxError;
-use mcp_gateway_core::store::StoreError;
+use mcp_gateway_store::{DocumentError, StoreError};
 
 /// Why the authorization server cannot do its work; never the fault of who asks for it.
 #[derive(Debug, thiserror::Error)]
@@ -28,5 +28,14 @@ pub enum AuthorityError {
 impl AuthorityError {
     pub(crate) fn document(error: impl Into<BoxError>) -> Self {
         Self::Document(error.into())
+    }
+}
+
+impl From<DocumentError> for AuthorityError {
+    fn from(error: DocumentError) -> Self {
+        match error {
+            DocumentError::Store(error) => Self::Store(error),
+            error => Self::document(error),
+        }
     }
 }

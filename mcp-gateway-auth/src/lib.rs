@@ -19,7 +19,7 @@
 //!
 //! Each of them can be used without the others and without the gateway: the example
 //! `authorization-server` of the repository is a web service of its own with a login. State is in a
-//! [`Store`](mcp_gateway_core::store::Store).
+//! [`Store`](mcp_gateway_store::Store).
 //!
 //! # Example
 //!
@@ -61,7 +61,7 @@
 //! use mcp_gateway_auth::users::Users;
 //! use mcp_gateway_auth::{Clock, Keyring};
 //! use mcp_gateway_core::auth::{AuthError, AuthVerifier};
-//! use mcp_gateway_core::store::MemoryStore;
+//! use mcp_gateway_store::MemoryStore;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -98,7 +98,6 @@
 
 mod bearer;
 mod clock;
-mod documents;
 pub mod egress;
 mod error;
 pub mod forward;

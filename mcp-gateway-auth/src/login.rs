@@ -34,7 +34,7 @@
 //! use mcp_gateway_auth::login::Login;
 //! use mcp_gateway_auth::users::Users;
 //! use mcp_gateway_auth::{Authenticator, Clock, Keyring};
-//! use mcp_gateway_core::store::MemoryStore;
+//! use mcp_gateway_store::MemoryStore;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let users = Users::new(Arc::new(MemoryStore::new()), Clock::system());

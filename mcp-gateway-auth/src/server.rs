@@ -26,7 +26,7 @@
 //! use http::request::Parts;
 //! use mcp_gateway_auth::server::{AuthorizationServer, Registration, Resource};
 //! use mcp_gateway_auth::{Authenticator, AuthorityError, Keyring, Person, UserSession};
-//! use mcp_gateway_core::store::MemoryStore;
+//! use mcp_gateway_store::MemoryStore;
 //!
 //! /// Everybody is Alice.
 //! #[derive(Debug)]
@@ -70,7 +70,7 @@
 //! [RFC 7662]: https://www.rfc-editor.org/rfc/rfc7662
 //! [RFC 8414]: https://www.rfc-editor.org/rfc/rfc8414
 //! [RFC 9728]: https://www.rfc-editor.org/rfc/rfc9728
-//! [`Store`]: mcp_gateway_core::store::Store
+//! [`Store`]: mcp_gateway_store::Store
 
 mod access_token;
 mod administration;
@@ -112,7 +112,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use mcp_gateway_core::store::Store;
+use mcp_gateway_store::Store;
 use tokio::time;
 use url::Url;
 

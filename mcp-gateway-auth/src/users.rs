@@ -12,7 +12,7 @@
 //!
 //! use mcp_gateway_auth::Clock;
 //! use mcp_gateway_auth::users::{Role, UserError, Users};
-//! use mcp_gateway_core::store::MemoryStore;
+//! use mcp_gateway_store::MemoryStore;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), UserError> {
@@ -35,13 +35,12 @@ mod user;
 use std::fmt;
 use std::sync::Arc;
 
-use mcp_gateway_core::store::{Batch, Outcome, Store};
+use mcp_gateway_store::{Batch, DocumentError, Documents, Outcome, Store, Stored};
 
 pub(crate) use self::identity::{Arrival, Claimant};
 pub use self::user::{Identity, Role, User};
 use crate::AuthorityError;
 use crate::clock::Clock;
-use crate::documents::{Documents, Stored};
 use crate::secret::identifier;
 use password::Passwords;
 
@@ -299,6 +298,12 @@ pub enum UserError {
     /// There is nobody like that.
     #[error("there is no such account")]
     Unknown,
+}
+
+impl From<DocumentError> for UserError {
+    fn from(error: DocumentError) -> Self {
+        AuthorityError::from(error).into()
+    }
 }
 
 /// The form of a name that no two accounts share; `None` if it cannot be one.

@@ -1,8 +1,5 @@
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
-use mcp_gateway_core::store::{
-    Batch, Document, Entry, Event, MemoryStore, Outcome, Store, StoreError,
-};
+use mcp_gateway_store::{Batch, Document, Entry, Events, MemoryStore, Outcome, Store, StoreError};
 use tokio::task::yield_now;
 
 /// A store whose readers act only when all others have read, too: races are lost every time.
@@ -36,7 +33,7 @@ impl Store for YieldingStore {
         self.0.commit(batch).await
     }
 
-    fn watch(&self, prefix: &str) -> BoxStream<'static, Event> {
+    fn watch(&self, prefix: &str) -> Events {
         self.0.watch(prefix)
     }
 }

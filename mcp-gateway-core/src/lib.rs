@@ -180,7 +180,6 @@ mod serve;
 pub mod session;
 mod signal;
 pub mod sse;
-pub mod store;
 mod task;
 pub mod transport;
 pub mod upstream;

@@ -17,8 +17,8 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use mcp_gateway_core::store::{Batch, Outcome, Store};
 use mcp_gateway_store::SqliteStore;
+use mcp_gateway_store::{Batch, Outcome, Store};
 use tokio::task::JoinSet;
 
 type BoxError = Box<dyn Error + Send + Sync>;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::{Batch, Condition, Document, Entry, StoreError, Version, Write};
 use bytes::Bytes;
-use mcp_gateway_core::store::{Batch, Condition, Document, Entry, StoreError, Version, Write};
 
 /// A document as it is in a row: key, value, version, end.
 pub(crate) type Row = (Vec<u8>, Vec<u8>, i64, Option<i64>);

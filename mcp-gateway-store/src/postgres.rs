@@ -10,10 +10,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::{Batch, Document, Entry, Events, Outcome, Store, StoreError};
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use futures_util::stream::{BoxStream, StreamExt};
-use mcp_gateway_core::store::{Batch, Document, Entry, Event, Outcome, Store, StoreError};
+use futures_util::stream::StreamExt;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, PgPool, Postgres};
 use tokio::task::JoinSet;
@@ -131,19 +131,18 @@ impl Store for PostgresStore {
         Ok(outcome)
     }
 
-    fn watch(&self, prefix: &str) -> BoxStream<'static, Event> {
+    fn watch(&self, prefix: &str) -> Events {
         let events = self.0.listeners.watchers.watch(prefix);
         let interest = self.0.listeners.interests.add(prefix);
-        async move {
+        let events = async move {
             // Before that, what is written may not be told of.
             interest.known().await;
             events.map(move |event| {
                 let _until_dropped = &interest;
                 event
             })
-        }
-        .flatten_stream()
-        .boxed()
+        };
+        Events::new(events.flatten_stream())
     }
 }
 

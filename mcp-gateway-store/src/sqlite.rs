@@ -8,11 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use std::{fmt, iter};
 
+use crate::{Batch, Document, Entry, Events, Outcome, Store, StoreError, Watchers};
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
-use mcp_gateway_core::store::{
-    Batch, Document, Entry, Event, Outcome, Store, StoreError, Watchers,
-};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -136,7 +133,7 @@ impl Store for SqliteStore {
         outcome.await.map_err(|_| StoreError::new(WRITER_ENDED))?
     }
 
-    fn watch(&self, prefix: &str) -> BoxStream<'static, Event> {
+    fn watch(&self, prefix: &str) -> Events {
         self.0.watchers.watch(prefix)
     }
 }

@@ -11,7 +11,7 @@ mod on_sqlite;
 
 use std::sync::Arc;
 
-use mcp_gateway_core::store::MemoryStore;
+use mcp_gateway_store::MemoryStore;
 use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore};
 use mcp_gateway_tests::{kit::store::Opened, postgres::Postgres, store_contract};
 

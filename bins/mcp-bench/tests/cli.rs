@@ -21,7 +21,7 @@ use mcp_gateway_auth::server::{
 };
 use mcp_gateway_auth::users::Users;
 use mcp_gateway_auth::{Clock, Keyring};
-use mcp_gateway_core::store::MemoryStore;
+use mcp_gateway_store::MemoryStore;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;

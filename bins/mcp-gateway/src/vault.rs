@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use aws_lc_rs::rand;
-use mcp_gateway_core::store::{MemoryStore, Store};
+use mcp_gateway_store::{MemoryStore, Store};
 use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore};
 use secrecy::zeroize::Zeroizing;
 

@@ -18,7 +18,7 @@ use mcp_gateway_auth::token::BearerVerifier;
 use mcp_gateway_auth::{Clock, Keyring, login::Login, users::Users};
 use mcp_gateway_core::Problem;
 use mcp_gateway_core::auth::{AuthVerifier as _, ProtectedResource};
-use mcp_gateway_core::store::{MemoryStore, Store};
+use mcp_gateway_store::{MemoryStore, Store};
 use tokio::{net::TcpListener, select, signal::ctrl_c};
 use url::Url;
 

@@ -1,12 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_gateway_core::store::Batch;
+use mcp_gateway_store::{Batch, Documents, Stored};
 use serde::{Deserialize, Serialize};
 
 use crate::AuthorityError;
-use crate::clock::Clock;
-use crate::documents::{Documents, Stored};
+use crate::clock::{Clock, moment};
 use crate::keyring::Handle;
 use crate::secret::identifier;
 use crate::users::{User, Users};
@@ -96,8 +95,8 @@ impl Sessions {
     }
 
     fn put(&self, batch: Batch, id: &str, session: &Session) -> Result<Batch, AuthorityError> {
-        self.documents
-            .put(batch, id, session, Some(self.end(session)))
+        let expires = moment(self.end(session));
+        Ok(self.documents.put(batch, id, session, Some(expires))?)
     }
 
     fn end(&self, session: &Session) -> u64 {

@@ -1,14 +1,13 @@
 use std::sync::Arc;
 
-use mcp_gateway_core::store::{Batch, Outcome};
+use mcp_gateway_store::{Batch, Documents, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::browser::Browser;
 use super::provider::Trip;
 use super::refusal::Refusal;
 use super::return_to::ReturnTo;
-use crate::clock::Clock;
-use crate::documents::Documents;
+use crate::clock::{Clock, moment};
 use crate::keyring::Handle;
 use crate::secret::identifier;
 use crate::users::Users;
@@ -76,7 +75,9 @@ impl Trips {
             sealed: sealed.map_err(|_| AuthorityError::Random)?,
         };
         let batch = Batch::new().if_absent(self.documents.key(&id));
-        let batch = self.documents.put(batch, &id, &pending, Some(expires))?;
+        let batch = self
+            .documents
+            .put(batch, &id, &pending, Some(moment(expires)))?;
         let _ = self.documents.store().commit(batch).await?;
         Ok(self.trip(provider, id, secrets))
     }
@@ -90,7 +91,12 @@ impl Trips {
     ) -> Result<(Trip, ReturnTo), Refusal> {
         let handle = self.keyring.read(PURPOSE, state).ok_or(Refusal::Forged)?;
         let id = handle.id;
-        let stored = self.documents.get(&id).await?.ok_or(Refusal::Forged)?;
+        let stored = self
+            .documents
+            .get(&id)
+            .await
+            .map_err(AuthorityError::from)?;
+        let stored = stored.ok_or(Refusal::Forged)?;
         let pending = stored.value;
         let is_ours = pending.browser == browser.id() && pending.provider == provider;
         if !is_ours || self.clock.now() >= pending.expires {

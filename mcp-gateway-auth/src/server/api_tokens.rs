@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mcp_gateway_core::auth::{AuthError, Principal};
-use mcp_gateway_core::store::{Batch, Outcome, Store};
+use mcp_gateway_store::{Batch, Documents, Outcome, Store, Stored};
 use serde::{Deserialize, Serialize};
 
 use super::revocations::RevocationLog;
-use crate::documents::{Documents, Stored};
+use crate::clock::moment;
 use crate::secret::identifier;
 use crate::token::{Revoked, TokenVerifier, VerifiedToken};
 use crate::{Authenticator, AuthorityError, Clock, Secret, SecretHash};
@@ -94,7 +94,9 @@ impl ApiTokens {
             id,
         };
         let batch = Batch::new().if_absent(self.documents.key(&token.id));
-        let batch = self.documents.put(batch, &token.id, &token, expires)?;
+        let batch = self
+            .documents
+            .put(batch, &token.id, &token, expires.map(moment))?;
         match self.documents.store().commit(batch).await? {
             Outcome::Committed => Ok((token, secret)),
             Outcome::Conflict => Err(AuthorityError::Busy),
@@ -217,7 +219,9 @@ impl ApiTokens {
             ..token.clone()
         };
         let batch = Batch::new().if_version(self.documents.key(&token.id), stored.version);
-        let batch = self.documents.put(batch, &token.id, &used, used.expires)?;
+        let batch = self
+            .documents
+            .put(batch, &token.id, &used, used.expires.map(moment))?;
         // Somebody else has noted it, or revoked it, which the next look finds out.
         let _ = self.documents.store().commit(batch).await?;
         Ok(())

@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mcp_gateway_core::store::{Batch, Outcome};
+use mcp_gateway_store::{Batch, Outcome};
 
 use super::AuthorizationServer;
 use super::access_token::Subject;

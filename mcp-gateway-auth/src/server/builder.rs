@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use mcp_gateway_core::store::Store;
+use mcp_gateway_store::Store;
 use url::Url;
 
 use super::access_token::AccessTokens;

@@ -2,14 +2,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use mcp_gateway_core::store::{Batch, Outcome, Store};
+use mcp_gateway_store::{Batch, Documents, Outcome, Store, Stored};
 use serde::{Deserialize, Serialize};
 
 use super::client::{Client, ClientOrigin};
 use super::error::OAuthError;
 use super::metadata_document::MetadataDocuments;
 use super::revocations::RevocationLog;
-use crate::documents::{Documents, Stored};
+use crate::clock::moment;
 use crate::token::Revoked;
 use crate::{AuthorityError, Clock, SecretHash};
 
@@ -146,7 +146,9 @@ impl Clients {
                 expires,
             },
         );
-        let batch = self.registered.put(batch, &id, &registered, expires)?;
+        let batch = self
+            .registered
+            .put(batch, &id, &registered, expires.map(moment))?;
         match self.registered.store().commit(batch).await? {
             Outcome::Committed => {
                 self.revocations.note_lift(Revoked::Client, &id);
@@ -164,7 +166,9 @@ impl Clients {
     ) -> Result<bool, AuthorityError> {
         let id = &after.client.id;
         let batch = Batch::new().if_version(self.registered.key(id), before.version);
-        let batch = self.registered.put(batch, id, after, after.expires)?;
+        let batch = self
+            .registered
+            .put(batch, id, after, after.expires.map(moment))?;
         let outcome = self.registered.store().commit(batch).await?;
         Ok(outcome == Outcome::Committed)
     }

@@ -3,7 +3,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
-use mcp_gateway_core::store::{Batch, Outcome};
+use mcp_gateway_store::{Batch, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::AuthorizationServer;

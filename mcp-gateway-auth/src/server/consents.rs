@@ -1,10 +1,9 @@
 use std::sync::Arc;
 
-use mcp_gateway_core::store::{Batch, Store};
+use mcp_gateway_store::{Batch, Documents, Store};
 use serde::{Deserialize, Serialize};
 
 use super::Scopes;
-use crate::documents::Documents;
 use crate::{AuthorityError, SecretHash};
 
 /// What people have agreed to. Cheap to clone.
@@ -57,7 +56,7 @@ impl Consents {
         consent: &Consent,
     ) -> Result<Batch, AuthorityError> {
         let id = id(person, &consent.client);
-        self.documents.put(batch, &id, consent, None)
+        Ok(self.documents.put(batch, &id, consent, None)?)
     }
 
     /// What `person` has agreed to.

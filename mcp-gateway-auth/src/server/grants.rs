@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use mcp_gateway_core::store::{Batch, Outcome, Store};
+use mcp_gateway_store::{Batch, Documents, Outcome, Store, Stored};
 
 use super::error::OAuthError;
 use super::grant::{Grant, Redemption, State, Step};
 use super::revocations::RevocationLog;
 use super::settings::Lifetimes;
-use crate::documents::{Documents, Stored};
+use crate::clock::moment;
 use crate::secret::identifier;
 use crate::token::Revoked;
 use crate::{AuthorityError, Clock, Handle, Keyring, SecretHash};
@@ -65,10 +65,12 @@ impl Grants {
         let id = identifier("g_")?;
         let batch = batch.if_absent(self.documents.key(&id));
         let expires = grant.expires(self.lifetimes.refresh());
-        let batch = self.documents.put(batch, &id, grant, Some(expires))?;
+        let batch = self
+            .documents
+            .put(batch, &id, grant, Some(moment(expires)))?;
         let last = grant.created + self.lifetimes.refresh_absolute.as_secs();
         let entry = format!("{}{id}", below(&grant.person, &grant.client));
-        let batch = self.index.put(batch, &entry, &(), Some(last))?;
+        let batch = self.index.put(batch, &entry, &(), Some(moment(last)))?;
         Ok((batch, self.keyring.issue(CODE, Handle::new(id, 0))))
     }
 
@@ -204,7 +206,9 @@ impl Grants {
         };
         let batch = Batch::new().if_version(self.documents.key(id), stored.version);
         let expires = grant.expires(self.lifetimes.refresh());
-        let mut batch = self.documents.put(batch, id, &grant, Some(expires))?;
+        let mut batch = self
+            .documents
+            .put(batch, id, &grant, Some(moment(expires)))?;
         if state == State::Revoked {
             batch = self.revocations.add(batch, Revoked::Grant, id)?;
         }

@@ -3,10 +3,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use futures_util::StreamExt as _;
-use mcp_gateway_core::store::{Batch, Event, Outcome, Store};
+use mcp_gateway_store::{Batch, Documents, Event, Outcome, Store};
 use serde::{Deserialize, Serialize};
 
-use crate::documents::Documents;
+use crate::clock::moment;
 use crate::jwks::{JwkSet, KeySet};
 use crate::jwt::{Algorithm, SigningKey};
 use crate::{AuthorityError, Clock, Keyring};
@@ -147,7 +147,9 @@ impl Keys {
         let batch = Batch::new().if_absent(self.documents.key(&id));
         // By then it has been replaced, and nothing is good any more that it has signed.
         let expires = now + 2 * self.policy.lifetime + self.policy.tokens;
-        let batch = self.documents.put(batch, &id, &key, Some(expires))?;
+        let batch = self
+            .documents
+            .put(batch, &id, &key, Some(moment(expires)))?;
         Ok(self.documents.store().commit(batch).await?)
     }
 
@@ -197,7 +199,7 @@ impl Keys {
     pub(super) async fn follow(&self) -> AuthorityError {
         let mut events = self.documents.store().watch(PREFIX);
         while let Some(event) = events.next().await {
-            if let Event::Put(_) | Event::Reset = event
+            if !matches!(event, Event::Deleted(_))
                 && let Err(error) = self.refresh().await
             {
                 return error;

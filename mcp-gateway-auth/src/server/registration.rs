@@ -3,6 +3,7 @@ use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
+use mcp_gateway_store::Stored;
 use serde_json::{Map, Value, json};
 
 use super::AuthorizationServer;
@@ -12,7 +13,6 @@ use super::error::OAuthError;
 use super::payload::Payload;
 use super::registration_request::{Method, RegistrationRequest};
 use super::settings::Registration;
-use crate::documents::Stored;
 use crate::secret::identifier;
 use crate::{AuthorityError, Secret, SecretHash};
 

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use mcp_gateway_core::store::{Batch, Event, Store};
+use mcp_gateway_store::{Batch, Documents, Event, Store};
 use serde::{Deserialize, Serialize};
 
-use crate::documents::Documents;
+use crate::clock::moment;
 use crate::token::{Revocations, Revoked};
 use crate::{AuthorityError, Clock};
 
@@ -52,15 +52,13 @@ impl RevocationLog {
     ) -> Result<Batch, AuthorityError> {
         let until = self.until();
         let id = format!("{}/{id}", name(what));
-        self.documents.put(
-            batch,
-            &id,
-            &Entry {
-                until,
-                lifted: None,
-            },
-            Some(until),
-        )
+        let entry = Entry {
+            until,
+            lifted: None,
+        };
+        Ok(self
+            .documents
+            .put(batch, &id, &entry, Some(moment(until)))?)
     }
 
     /// Applies here at once what was committed; other replicas hear of it from the store.
@@ -86,8 +84,10 @@ impl RevocationLog {
     ) -> Result<Batch, AuthorityError> {
         let (until, lifted) = (self.until(), Some(self.clock.now()));
         let id = format!("{}/{id}", name(what));
-        self.documents
-            .put(batch, &id, &Entry { until, lifted }, Some(until))
+        let entry = Entry { until, lifted };
+        Ok(self
+            .documents
+            .put(batch, &id, &entry, Some(moment(until)))?)
     }
 
     /// Applies here at once what was committed.
@@ -121,7 +121,8 @@ impl RevocationLog {
                         self.learn(id, entry);
                     }
                 }
-                Event::Reset => {
+                // Reset, or one that may have been a write.
+                _ => {
                     if let Err(error) = self.load().await {
                         return error;
                     }

@@ -1,9 +1,8 @@
-use mcp_gateway_core::store::{Batch, Outcome};
+use mcp_gateway_store::{Batch, Outcome, Stored};
 
 use super::user::key as identity_key;
 use super::{ATTEMPTS, Users};
 use crate::AuthorityError;
-use crate::documents::Stored;
 use crate::secret::identifier;
 use crate::users::{Identity, User};
 

@@ -1,7 +1,7 @@
 use mcp_gateway_auth::login::Login;
 use mcp_gateway_auth::users::Users;
 use mcp_gateway_auth::{Clock, Keyring};
-use mcp_gateway_core::store::{MemoryStore, Store};
+use mcp_gateway_store::{MemoryStore, Store};
 use std::sync::Arc;
 
 use crate::browser::Browser;

@@ -9,7 +9,7 @@ use http::request::Parts;
 use mcp_gateway_auth::login::Login;
 use mcp_gateway_auth::users::Users;
 use mcp_gateway_auth::{Authenticator, Clock, Keyring};
-use mcp_gateway_core::store::MemoryStore;
+use mcp_gateway_store::MemoryStore;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 

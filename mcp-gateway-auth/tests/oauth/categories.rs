@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use mcp_gateway_core::auth::AuthError;
-use mcp_gateway_core::store::Store as _;
+use mcp_gateway_store::Store as _;
 use serde_json::json;
 
 use super::rig::{CALLBACK, RESOURCE, Rig, machine, wanted};

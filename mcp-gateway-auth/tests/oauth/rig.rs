@@ -11,7 +11,7 @@ use mcp_gateway_auth::server::{
 use mcp_gateway_auth::token::{BearerVerifier, TokenVerifier};
 use mcp_gateway_auth::{Authenticator, AuthorityError, Clock, Keyring, Person, UserSession};
 use mcp_gateway_core::auth::{AuthError, AuthVerifier as _, Principal};
-use mcp_gateway_core::store::{MemoryStore, Store};
+use mcp_gateway_store::{MemoryStore, Store};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use url::{Url, form_urlencoded};

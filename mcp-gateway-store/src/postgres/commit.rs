@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use mcp_gateway_core::store::{Batch, Condition, Outcome, Write};
+use crate::{Batch, Condition, Outcome, Write};
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Connection, PgPool, Postgres};
 

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_gateway_core::store::{Entry, Event, Watchers};
+use crate::{Entry, Event, Watchers};
 use sqlx::postgres::{PgListener, PgRow};
 use sqlx::{FromRow, PgPool, Row};
 use tokio::sync::Notify;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use mcp_gateway_core::store::StoreError;
+use crate::StoreError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 

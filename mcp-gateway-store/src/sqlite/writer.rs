@@ -1,9 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mcp_gateway_core::store::{
-    Batch, Document, Entry, Event, Outcome, StoreError, Version, Watchers, Write,
-};
+use crate::{Batch, Document, Entry, Event, Outcome, StoreError, Version, Watchers, Write};
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};

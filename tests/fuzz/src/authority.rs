@@ -21,7 +21,7 @@ use mcp_gateway_auth::{
     Authenticator, AuthorityError, Clock, Keyring, Person, SecretHash, StaticTokens, UserSession,
 };
 use mcp_gateway_core::auth::Principal;
-use mcp_gateway_core::store::MemoryStore;
+use mcp_gateway_store::MemoryStore;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 use url::Url;

@@ -5,7 +5,7 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use mcp_gateway_core::store::MemoryStore;
+//! use mcp_gateway_store::MemoryStore;
 //! use mcp_gateway_tests::kit::store::Opened;
 //!
 //! async fn open() -> Opened {
@@ -33,8 +33,8 @@ mod watches;
 
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
-use futures_util::stream::{BoxStream, StreamExt};
-use mcp_gateway_core::store::{Batch, Document, Event, Outcome, Store};
+use futures_util::stream::StreamExt;
+use mcp_gateway_store::{Batch, Document, Event, Events, Outcome, Store};
 use tokio::time::timeout;
 
 pub use self::{
@@ -166,13 +166,13 @@ async fn keys(store: &dyn Store, prefix: &str) -> Vec<String> {
 }
 
 /// A watch that has begun.
-async fn watch(store: &dyn Store, prefix: &str) -> BoxStream<'static, Event> {
+async fn watch(store: &dyn Store, prefix: &str) -> Events {
     let mut events = store.watch(prefix);
     assert_eq!(next(&mut events).await, Event::Reset);
     events
 }
 
-async fn next(events: &mut BoxStream<'static, Event>) -> Event {
+async fn next(events: &mut Events) -> Event {
     timeout(DEADLINE, events.next()).await.unwrap().unwrap()
 }
 

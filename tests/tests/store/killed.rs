@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use mcp_gateway_core::store::{Batch, Outcome, Store};
+use mcp_gateway_store::{Batch, Outcome, Store};
 use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore};
 use mcp_gateway_tests::{postgres::Postgres, process::Process};
 use tokio::{process::Command, task::JoinSet, time::sleep};

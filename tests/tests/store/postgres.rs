@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use mcp_gateway_core::store::{Batch, Event, Outcome, Store};
+use mcp_gateway_store::{Batch, Event, Outcome, Store};
 use mcp_gateway_store::{PostgresOptions, PostgresStore};
 use mcp_gateway_tests::postgres::Postgres;
 use sqlx::{Connection, PgConnection};

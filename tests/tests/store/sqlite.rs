@@ -6,8 +6,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use mcp_gateway_core::store::{Batch, Outcome, Store};
 use mcp_gateway_store::SqliteStore;
+use mcp_gateway_store::{Batch, Outcome, Store};
 use sqlx::{Connection, SqliteConnection};
 use tokio::{
     task::JoinSet,

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use http::{HeaderValue, Method, StatusCode};
 use mcp_gateway_auth::Keyring;
-use mcp_gateway_core::store::{Entry, Store};
+use mcp_gateway_store::{Entry, Store};
 use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore};
 use mcp_gateway_tests::environment::Environment;
 use memchr::memmem;

@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use mcp_gateway_core::store::{Batch, Outcome, Store, Version};
+use mcp_gateway_store::{Batch, Outcome, Store, Version};
 
 use super::{Opened, get, is_there, keys, put, write};
 

@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use mcp_gateway_core::store::Batch;
+use mcp_gateway_store::Batch;
 use tokio::time::sleep;
 
 use super::{Opened, get, is_there, keys, put, write};

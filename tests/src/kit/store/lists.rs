@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use mcp_gateway_core::store::{Batch, Store};
+use mcp_gateway_store::{Batch, Store};
 
 use super::{Opened, keys, write};
 

@@ -4,7 +4,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use mcp_gateway_core::store::{Batch, Document, Outcome, Store, Version};
+use mcp_gateway_store::{Batch, Document, Outcome, Store, Version};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -191,7 +191,7 @@ fn later() -> SystemTime {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is for `map_err`")]
-fn failed(error: mcp_gateway_core::store::StoreError) -> TestCaseError {
+fn failed(error: mcp_gateway_store::StoreError) -> TestCaseError {
     TestCaseError::fail(error.0.to_string())
 }
 

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use mcp_gateway_core::store::{Batch, Outcome, Store};
+use mcp_gateway_store::{Batch, Outcome, Store};
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{DEADLINE, Opened, get, put, write};

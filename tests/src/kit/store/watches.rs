@@ -4,18 +4,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures_util::stream::{BoxStream, StreamExt};
-use mcp_gateway_core::store::{Batch, Event, Outcome, Store, Version};
+use futures_util::stream::StreamExt;
+use mcp_gateway_store::{Batch, Event, Events, Outcome, Store, Version};
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{DEADLINE, Opened, get, next, put, watch, write};
 
 /// Everything up to the put of `marker`, which is written now.
-async fn until_marker(
-    store: &dyn Store,
-    events: &mut BoxStream<'static, Event>,
-    marker: &str,
-) -> Vec<Event> {
+async fn until_marker(store: &dyn Store, events: &mut Events, marker: &str) -> Vec<Event> {
     let written = put(store, marker, "marker").await;
     let mut seen = Vec::new();
     loop {
@@ -72,6 +68,7 @@ pub async fn a_watch_tells_of_its_prefix_alone(Opened { store, .. }: Opened) {
             Event::Deleted(key) => assert!(key.starts_with("a_%/"), "{key}"),
             Event::Put(entry) => assert!(entry.key.starts_with("a_%/"), "{}", entry.key),
             Event::Reset => panic!("nobody was slow"),
+            event => panic!("{event:?}"),
         }
     }
 }
@@ -149,6 +146,7 @@ pub async fn who_is_slow_is_told_to_list(Opened { store, .. }: Opened) {
                     Event::Put(entry) => drop(told.insert(entry.key.to_string())),
                     Event::Deleted(key) => panic!("{key} was not deleted"),
                     Event::Reset => is_reset = true,
+                    event => panic!("{event:?}"),
                 }
             }
         };

@@ -1,13 +1,15 @@
+//! A store in the memory of the process.
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
 
-use super::{
-    Batch, Condition, Document, Entry, Event, Outcome, Store, StoreError, Version, Watchers, Write,
+use crate::{
+    Batch, Condition, Document, Entry, Event, Events, Outcome, Store, StoreError, Version,
+    Watchers, Write,
 };
 
 /// Holds documents for as long as the process lives. Cheap to clone.
@@ -99,7 +101,7 @@ impl Store for MemoryStore {
         Ok(Outcome::Committed)
     }
 
-    fn watch(&self, prefix: &str) -> BoxStream<'static, Event> {
+    fn watch(&self, prefix: &str) -> Events {
         self.0.watchers.watch(prefix)
     }
 }

@@ -1,17 +1,19 @@
+//! Those who watch a store.
+
 use std::sync::Arc;
 
-use futures_util::stream::{self, BoxStream, StreamExt};
+use futures_util::stream::{self, StreamExt};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::Event;
+use crate::{Event, Events};
 
-/// Those who watch a store: what implementations of [`Store::watch`](super::Store::watch) need.
+/// Those who watch a store: what implementations of [`Store::watch`](crate::Store::watch) need.
 ///
 /// # Example
 ///
 /// ```
 /// use futures_util::StreamExt;
-/// use mcp_gateway_core::store::{Event, Watchers};
+/// use mcp_gateway_store::{Event, Watchers};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
@@ -47,7 +49,7 @@ impl Watchers {
     /// [`Event::Reset`], and what is [told](Self::tell) from now on of keys that begin with
     /// `prefix`; ends with `self`.
     #[must_use]
-    pub fn watch(&self, prefix: &str) -> BoxStream<'static, Event> {
+    pub fn watch(&self, prefix: &str) -> Events {
         let prefix: Arc<str> = prefix.into();
         let later = stream::unfold(self.0.subscribe(), |mut events| async move {
             let event = match events.recv().await {
@@ -63,7 +65,7 @@ impl Watchers {
             Event::Reset => true,
         };
         let later = later.filter(move |event| std::future::ready(is_meant(event)));
-        stream::once(async { Event::Reset }).chain(later).boxed()
+        Events::new(stream::once(async { Event::Reset }).chain(later))
     }
 
     /// Whether anybody watches.

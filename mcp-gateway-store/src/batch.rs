@@ -1,10 +1,12 @@
+//! Conditional writes.
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::Version;
+use crate::Version;
 
 /// Writes that are made together, if all their conditions hold.
 ///
@@ -17,11 +19,10 @@ pub struct Batch {
 }
 
 /// What has to hold for a batch to be written.
+///
+/// A store that does not implement one of them rejects the batch with an error.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "implementations of `Store` check each of them"
-)]
+#[non_exhaustive]
 pub enum Condition {
     /// There is nothing under the key.
     Absent(Arc<str>),
@@ -30,11 +31,10 @@ pub enum Condition {
 }
 
 /// What a batch does.
+///
+/// A store that does not implement one of them rejects the batch with an error.
 #[derive(Clone, Eq, PartialEq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "implementations of `Store` do each of them"
-)]
+#[non_exhaustive]
 pub enum Write {
     /// Deletes what is under the key, if anything is.
     Delete(Arc<str>),

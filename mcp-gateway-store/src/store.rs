@@ -1,35 +1,4 @@
-//! Keep what has to outlive a request, or a process.
-//!
-//! A [`Store`] holds documents under keys. What has to happen at most once (a code is redeemed, a
-//! token is rotated, an identifier is seen) is a [`Batch`] with conditions: it is written as a
-//! whole, or not at all. Replicas that share a store learn of each other's writes from
-//! [`watch`](Store::watch), and so can answer from memory.
-//!
-//! Keys are paths such as `auth/client/c-42`; they are ordered by their bytes. Every store takes keys
-//! of up to 2,048 bytes and values of up to 16 MiB, and may refuse larger ones. What is in a document
-//! is the business of whoever writes it.
-//!
-//! # Example
-//!
-//! ```
-//! use mcp_gateway_core::store::{Batch, MemoryStore, Outcome, Store, StoreError};
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), StoreError> {
-//! let store = MemoryStore::new();
-//! store.commit(Batch::new().put("code/1", "for alice")).await?;
-//!
-//! let code = store.get("code/1").await?.unwrap();
-//! let redeem = || Batch::new().if_version("code/1", code.version).delete("code/1");
-//! assert_eq!(store.commit(redeem()).await?, Outcome::Committed);
-//! assert_eq!(store.commit(redeem()).await?, Outcome::Conflict);
-//! # Ok(())
-//! # }
-//! ```
-
-mod batch;
-mod memory;
-mod watchers;
+//! The trait of all stores, and the documents that they hold.
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,12 +6,8 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
 
-pub use self::batch::{Batch, Condition, Write};
-pub use self::memory::MemoryStore;
-pub use self::watchers::Watchers;
-use crate::BoxError;
+use crate::{Batch, BoxError, Events};
 
 /// Holds documents under keys.
 ///
@@ -93,7 +58,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Writes to one key are told of in their order; one that another has followed may be left out,
     /// and some that were made before the first event may be told of. What is over by itself is not
     /// told of. The stream ends with the store.
-    fn watch(&self, prefix: &str) -> BoxStream<'static, Event>;
+    fn watch(&self, prefix: &str) -> Events;
 }
 
 #[async_trait]
@@ -115,7 +80,7 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).commit(batch).await
     }
 
-    fn watch(&self, prefix: &str) -> BoxStream<'static, Event> {
+    fn watch(&self, prefix: &str) -> Events {
         (**self).watch(prefix)
     }
 }
@@ -180,10 +145,7 @@ pub enum Outcome {
 
 /// What has happened to what is watched.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "implementations of `Store` make them"
-)]
+#[non_exhaustive]
 pub enum Event {
     /// What was under the key has been deleted.
     Deleted(Arc<str>),

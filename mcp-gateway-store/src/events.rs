@@ -1,0 +1,39 @@
+//! The stream of events that a watcher of a store receives.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
+use futures_util::stream::{BoxStream, StreamExt};
+
+use crate::Event;
+
+/// The events that [`Store::watch`](crate::Store::watch) returns.
+#[must_use = "streams do nothing unless polled"]
+pub struct Events(BoxStream<'static, Event>);
+
+impl Events {
+    /// Wraps the events that a store yields.
+    pub fn new(events: impl Stream<Item = Event> + Send + 'static) -> Self {
+        Self(events.boxed())
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll_next_unpin(cx)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
+}
