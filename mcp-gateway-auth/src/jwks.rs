@@ -1,9 +1,9 @@
-//! The keys of issuers.
+//! The public keys of issuers (RFC 7517).
 //!
-//! A [`KeySet`] holds the public keys of a [JWK set](https://www.rfc-editor.org/rfc/rfc7517) that
-//! can verify signatures, and none of the others: symmetric and private keys, those for encryption,
-//! those that are too short or that nobody here understands are left out, and the rest are kept.
-//! [`RemoteKeys`] is the set of an issuer elsewhere, which it fetches when it is needed.
+//! A [`KeySet`] holds those keys of a JWK set that can verify signatures. All others are skipped:
+//! symmetric and private keys, encryption keys, short keys, and keys of an unknown kind. One such
+//! key does not invalidate the rest of the set. [`RemoteKeys`] is the key set of another issuer,
+//! fetched on demand and cached. [`Jwk`] and [`JwkSet`] are the published form.
 //!
 //! # Example
 //!
@@ -13,7 +13,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let key = SigningKey::generate(Algorithm::Es256)?;
-//! // What an authorization server publishes, and what others make of it.
+//! // The document that an authorization server publishes, and its parsed form.
 //! let published = serde_json::to_vec(&JwkSet::new([key.public().clone()]))?;
 //! let keys = KeySet::parse(&published)?;
 //! assert!(keys.contains(key.kid()));
@@ -36,18 +36,18 @@ pub(crate) use self::set::VerificationKey;
 
 use crate::egress::EgressError;
 
-/// Why the keys of an issuer could not be had.
+/// The reason for which the keys of an issuer are unavailable.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeysError {
-    /// The discovery document names another issuer than the one that it was asked for.
-    #[error("the discovery document is of another issuer")]
+    /// The discovery document has another `issuer` than the requested one (RFC 8414, section 3.3).
+    #[error("issuer mismatch in discovery document")]
     Issuer,
     /// The document is not a JWK set, or not a discovery document.
-    #[error("the document is malformed")]
+    #[error("malformed JWK set or discovery document")]
     Malformed,
-    /// The document could not be fetched, now or a short while ago; the log says why.
-    #[error("the document could not be fetched")]
+    /// The document could not be fetched, now or a short time ago. The log has the cause.
+    #[error("document unavailable")]
     Unavailable,
 }
 
@@ -57,5 +57,5 @@ impl From<EgressError> for KeysError {
     }
 }
 
-/// The largest document that is taken, in bytes.
+/// Maximum size of a fetched document, in bytes.
 const MAX_DOCUMENT: usize = 64 * 1024;

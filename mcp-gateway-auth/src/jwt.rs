@@ -1,22 +1,24 @@
-//! Sign and verify JSON Web Tokens, strictly.
+//! Signing and strict verification of JSON Web Tokens (RFC 7515, RFC 7519, RFC 8725).
 //!
-//! A [`JwtVerifier`] takes a token, the keys of its issuer and an [`Expectation`], and looks at all
-//! of this, always:
+//! A [`JwtVerifier`] validates a token against the keys of its issuer and an [`Expectation`]. These
+//! checks are always made, and no option disables one of them:
 //!
-//! 1. The token is not longer than 16 KiB, has three parts in their canonical encoding, and no name
-//!    twice in any object.
-//! 2. The algorithm is asymmetric, and one of those expected; the type is the one expected, so that
-//!    no kind of token passes for another. There is no `crit`, and nothing encrypted, compressed,
-//!    unencoded or nested.
-//! 3. The key is one of the issuer's, made for that algorithm, and not too short. Keys and addresses
-//!    of keys in the token are not looked at.
-//! 4. The issuer is one string and exactly the one expected, and so is one of the audiences.
-//! 5. It has not expired, has begun, was not issued in the future, and is not good for longer than
-//!    is wanted, with at most a minute between the clocks.
-//! 6. The claims that are wanted are there, have the right type, and a subject is short and without
+//! 1. The token is at most 16 KiB long, has three parts in canonical base64url, and no JSON object
+//!    in it contains a name twice.
+//! 2. The algorithm is asymmetric and expected. The type is expected, so that one kind of token is
+//!    never accepted as another kind (RFC 8725, section 3.11). The header has no `crit`, and the
+//!    token is not encrypted, compressed, unencoded or nested.
+//! 3. The key belongs to the issuer, fits the algorithm and is long enough. Keys and key addresses
+//!    inside the token are ignored.
+//! 4. The issuer is a single string and equals the expected one exactly; one of the audiences does
+//!    likewise.
+//! 5. The token has not expired, is already valid, was not issued in the future, and its lifetime
+//!    is within the limit. The clocks may differ by at most one minute.
+//! 6. The required claims are present and have the right type. A subject is short and has no
 //!    control characters.
 //!
-//! Nobody can switch one of them off. A [`SigningKey`] makes tokens.
+//! A [`SigningKey`] issues tokens. The keys of issuers are in [`jwks`](crate::jwks);
+//! [`token`](crate::token) maps verified claims to principals.
 //!
 //! # Example
 //!

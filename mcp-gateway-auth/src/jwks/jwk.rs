@@ -1,41 +1,59 @@
+//! Public keys in their published form (RFC 7517, section 4; RFC 7518, section 6).
+
 use serde::Serialize;
 
 use crate::jwt::Algorithm;
 
-/// A public key that verifies signatures, in the form that it is published in.
+/// A public signature key in its published form.
 ///
-/// There is no field that a private member could be in.
+/// The type has no field for a private parameter, so that a private key cannot be published by
+/// accident.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::jwt::{Algorithm, SigningKey};
+///
+/// let key = SigningKey::generate(Algorithm::Es256)?;
+/// let json = serde_json::to_value(key.public()).unwrap();
+/// assert_eq!(json["kty"], "EC");
+/// assert_eq!(json["use"], "sig");
+/// assert_eq!(json["kid"], key.kid());
+/// assert!(json.get("d").is_none());
+/// # Ok::<(), mcp_gateway_auth::jwt::JwtError>(())
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Jwk {
-    /// The kind of key: `EC` or `RSA`.
+    /// Key type: `EC` or `RSA`.
     pub kty: &'static str,
-    /// What it is for: `sig`.
+    /// Use: always `sig`.
     #[serde(rename = "use")]
     pub usage: &'static str,
-    /// The algorithm that it is for.
+    /// Signature algorithm.
     pub alg: &'static str,
-    /// Its identifier.
+    /// Key ID.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kid: Option<String>,
-    /// The curve.
+    /// Curve of an EC key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crv: Option<&'static str>,
-    /// The first coordinate of the point.
+    /// First coordinate of an EC key, as base64url.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<String>,
-    /// The second coordinate of the point.
+    /// Second coordinate of an EC key, as base64url.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<String>,
-    /// The modulus.
+    /// Modulus of an RSA key, as base64url.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n: Option<String>,
-    /// The exponent.
+    /// Public exponent of an RSA key, as base64url.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub e: Option<String>,
 }
 
 impl Jwk {
+    /// Creates an EC key from base64url coordinates.
     pub(crate) fn ec(algorithm: Algorithm, crv: &'static str, x: String, y: String) -> Self {
         Self {
             crv: Some(crv),
@@ -45,6 +63,7 @@ impl Jwk {
         }
     }
 
+    /// Creates an RSA key from its base64url modulus and exponent.
     pub(crate) fn rsa(algorithm: Algorithm, n: String, e: String) -> Self {
         Self {
             n: Some(n),
@@ -53,7 +72,8 @@ impl Jwk {
         }
     }
 
-    /// What a [thumbprint](https://www.rfc-editor.org/rfc/rfc7638#section-3.2) is the digest of.
+    /// Returns the input of the [thumbprint](https://www.rfc-editor.org/rfc/rfc7638#section-3.2):
+    /// the required members in lexicographic order, without whitespace.
     pub(crate) fn canonical(&self) -> String {
         let part = |value: &Option<String>| value.clone().unwrap_or_default();
         match self.crv {
@@ -72,6 +92,7 @@ impl Jwk {
         }
     }
 
+    /// Creates a key without parameters.
     fn empty(kty: &'static str, algorithm: Algorithm) -> Self {
         Self {
             kty,
@@ -87,16 +108,16 @@ impl Jwk {
     }
 }
 
-/// The keys that an issuer publishes.
+/// A JWK set, as an issuer publishes it at its `jwks_uri`.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct JwkSet {
-    /// The keys.
+    /// The published keys.
     pub keys: Vec<Jwk>,
 }
 
 impl JwkSet {
-    /// A set of `keys`.
+    /// Creates a set of `keys`.
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = Jwk>) -> Self {
         Self {

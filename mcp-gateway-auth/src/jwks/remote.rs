@@ -1,3 +1,9 @@
+//! The cached key set of another issuer.
+//!
+//! Three properties protect the gateway and the issuer from each other. There is at most one fetch
+//! at a time. Unknown key IDs, which anybody can invent, trigger a fetch at most every thirty
+//! seconds. An issuer that is down does not invalidate its tokens at once.
+
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,15 +18,16 @@ use super::source::Source;
 use crate::clock::Clock;
 use crate::egress::Egress;
 
-/// The keys of an issuer elsewhere. Cheap to clone.
+/// The key set of another issuer. Cheap to clone; all clones share the cached keys.
 ///
-/// They are fetched when they are needed first, and again after five minutes, or what
-/// `Cache-Control` says between one minute and one hour. However many ask, there is one fetch at a
-/// time. A key that is not known makes them be fetched at once, but not more than every thirty
-/// seconds, so that a flood of made-up keys is none of fetches.
+/// Keys are fetched on first use. They are fetched again after five minutes, or after the `max-age`
+/// of `Cache-Control`, within one minute and one hour. Concurrent callers share one fetch. An
+/// unknown key ID triggers an immediate fetch, but at most every thirty seconds: a flood of
+/// invented key IDs does not become a flood of requests.
 ///
-/// When they cannot be fetched, those from before are good for another hour, and then no token of
-/// the issuer is. Fetches that fail are tried again after one second, two, four, up to a minute.
+/// If a fetch fails, the previous keys remain valid for another hour; afterwards all tokens of the
+/// issuer are rejected. Failed fetches are retried with a delay of one second, two, four, and so
+/// on, up to one minute.
 ///
 /// # Example
 ///
@@ -32,19 +39,36 @@ use crate::egress::Egress;
 /// let egress = Egress::new(EgressPolicy::new())?;
 /// let keys = RemoteKeys::discover("https://accounts.example.com", egress);
 /// let set = keys.keys(None).await?;
+/// assert!(!set.is_empty());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// An issuer that the policy forbids has no keys, and no request is sent:
+///
+/// ```
+/// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
+/// use mcp_gateway_auth::jwks::{KeysError, RemoteKeys};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let egress = Egress::new(EgressPolicy::new())?;
+/// let keys = RemoteKeys::discover("https://169.254.169.254", egress);
+/// assert_eq!(keys.keys(None).await.err(), Some(KeysError::Unavailable));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
 pub struct RemoteKeys {
     shared: Arc<Shared>,
-    /// Ends with the last clone.
+    /// Running fetches. They are aborted when the last clone is dropped.
     tasks: Arc<Mutex<JoinSet<()>>>,
 }
 
+/// State that all clones and a running fetch share.
 struct Shared {
     clock: Clock,
-    /// Counts the fetches that have ended.
+    /// Number of completed fetches; waiting callers subscribe to it.
     ended: watch::Sender<u64>,
     egress: Egress,
     max_stale: u64,
@@ -52,10 +76,11 @@ struct Shared {
     state: Mutex<State>,
 }
 
+/// The cached keys and the schedule of the fetches. Times are in seconds since the Unix epoch.
 #[derive(Debug, Default)]
 struct State {
     error: Option<KeysError>,
-    /// How many fetches in a row have failed.
+    /// Number of consecutive failed fetches.
     failures: u32,
     fresh_until: u64,
     is_fetching: bool,
@@ -63,21 +88,24 @@ struct State {
     last_fetch: u64,
 }
 
-/// What is to be done about a question.
+/// The next step of a lookup.
 enum Step {
+    /// Return the cached result.
     Answer(Result<Arc<KeySet>, KeysError>),
-    /// Wait for a fetch, if there is one, and no longer than this where there are keys from before.
+    /// Wait for a running fetch. If there are valid keys already, wait for at most this time.
     Wait(Option<Duration>),
 }
 
 impl RemoteKeys {
-    /// The keys at the address `url`.
+    /// Uses the JWK set at `url`.
     #[must_use]
     pub fn jwks(url: impl Into<String>, egress: Egress) -> Self {
         Self::new(Source::Jwks(url.into()), egress)
     }
 
-    /// The keys of `issuer`, whose discovery document has to name it in exactly that form.
+    /// Uses the JWK set that the discovery document of `issuer` refers to.
+    ///
+    /// The `issuer` in that document must be exactly equal.
     #[must_use]
     pub fn discover(issuer: impl Into<String>, egress: Egress) -> Self {
         Self::new(Source::Issuer(issuer.into()), egress)
@@ -97,19 +125,20 @@ impl RemoteKeys {
         }
     }
 
-    /// Goes by `clock`. Begins anew, without keys.
+    /// Replaces the clock. The cache starts empty.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         self.rebuilt(|shared| shared.clock = clock)
     }
 
-    /// For how long keys are good that should have been fetched again; an hour if it is not said.
-    /// Begins anew, without keys.
+    /// Sets how long expired keys remain valid while they cannot be fetched: one hour by default.
+    /// The cache starts empty.
     #[must_use]
     pub fn with_max_stale(self, max_stale: Duration) -> Self {
         self.rebuilt(|shared| shared.max_stale = max_stale.as_secs())
     }
 
+    /// Rebuilds the shared state, because its running fetches use the old one.
     fn rebuilt(self, change: impl FnOnce(&mut Shared)) -> Self {
         let mut shared = Shared {
             clock: self.shared.clock.clone(),
@@ -126,22 +155,24 @@ impl RemoteKeys {
         }
     }
 
-    /// The keys, with the one of the identifier `kid` among them if the issuer has it.
+    /// Returns the keys, and fetches them if they are stale or do not contain the key ID `kid`.
+    ///
+    /// If valid keys exist already, the call waits for newer ones for at most two seconds.
     ///
     /// # Errors
     ///
-    /// When there are none that are still good.
+    /// The error of the last fetch if there are no valid keys.
     ///
     /// # Cancel safety
     ///
-    /// A fetch that has begun goes on for others when this is dropped.
+    /// A running fetch continues for other callers if this future is dropped.
     pub async fn keys(&self, kid: Option<&str>) -> Result<Arc<KeySet>, KeysError> {
         let mut ended = self.shared.ended.subscribe();
         let patience = match self.step(kid) {
             Step::Answer(answer) => return answer,
             Step::Wait(patience) => patience,
         };
-        // The sender is in `self`, so this ends with a fetch and with nothing else.
+        // The sender is owned by `self`, so this completes exactly when a fetch does.
         let fetch = ended.changed();
         match patience {
             Some(patience) => drop(timeout(patience, fetch).await),
@@ -151,6 +182,7 @@ impl RemoteKeys {
         state.usable(self.shared.clock.now(), self.shared.max_stale)
     }
 
+    /// Decides on a lookup, and starts a fetch if one is due.
     fn step(&self, kid: Option<&str>) -> Step {
         let now = self.shared.clock.now();
         let mut state = self.shared.state();
@@ -176,6 +208,7 @@ impl RemoteKeys {
         Step::Wait(has_key.then_some(PATIENCE))
     }
 
+    /// Starts a fetch in the background.
     fn spawn(&self) {
         let fetch = Fetch(Arc::clone(&self.shared));
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -190,13 +223,14 @@ impl RemoteKeys {
 }
 
 impl Shared {
+    /// Locks the state. A panic in another thread cannot leave it inconsistent.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// The keys, if they are still good.
+    /// Returns the keys if they are fresh, or stale within `max_stale`.
     fn usable(&self, now: u64, max_stale: u64) -> Result<Arc<KeySet>, KeysError> {
         match &self.keys {
             Some(keys) if now < self.fresh_until.saturating_add(max_stale) => Ok(Arc::clone(keys)),
@@ -204,7 +238,7 @@ impl State {
         }
     }
 
-    /// How long to wait after a fetch that failed.
+    /// Returns the delay after failed fetches, in seconds: exponential, up to a minute.
     fn back_off(&self) -> u64 {
         match self.failures {
             0 => 0,
@@ -212,6 +246,7 @@ impl State {
         }
     }
 
+    /// Stores the result of a fetch.
     fn take(&mut self, result: Result<(KeySet, Option<Duration>), KeysError>, now: u64) {
         match result {
             Ok((keys, max_age)) => {
@@ -224,17 +259,18 @@ impl State {
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
                 self.error = Some(error);
-                tracing::warn!(%error, "the keys of an issuer were not fetched");
+                tracing::warn!(%error, "key set fetch failed");
             }
         }
     }
 }
 
-/// A fetch that is under way, until it is dropped.
+/// A running fetch. Dropping it wakes the waiting callers.
 struct Fetch(Arc<Shared>);
 
 impl Drop for Fetch {
-    /// Also when its runtime ends before it does.
+    /// Runs also if the runtime shuts down in the middle of a fetch, so that no caller waits
+    /// forever.
     fn drop(&mut self) {
         self.0.state().is_fetching = false;
         self.0
@@ -251,20 +287,22 @@ impl fmt::Debug for RemoteKeys {
     }
 }
 
-/// For the discovery document and the keys together.
+/// Deadline for the discovery document and the key set together.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// For how long keys are kept where the response does not say, and between which bounds it may say.
+/// Lifetime of cached keys without `Cache-Control`, in seconds, and the bounds of `max-age`.
 const DEFAULT_AGE: u64 = 300;
 const MIN_AGE: u64 = 60;
 const MAX_AGE: u64 = 3600;
 
+/// Maximum delay between retries, in seconds.
 const MAX_BACK_OFF: u64 = 60;
 
+/// Default of [`RemoteKeys::with_max_stale`], in seconds.
 const MAX_STALE: u64 = 3600;
 
-/// How long a caller waits for newer keys where there are some that are still good.
+/// Maximum wait for newer keys while valid ones exist.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long after a fetch an unknown key makes for another one.
+/// Minimum interval between fetches that an unknown key ID triggers, in seconds.
 const UNKNOWN_KEY_PAUSE: u64 = 30;

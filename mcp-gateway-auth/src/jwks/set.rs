@@ -1,3 +1,8 @@
+//! Parsed public keys, and the choice of candidates for a token (RFC 7517, section 4).
+//!
+//! Keys come from documents of strangers, such as client metadata. Each key is therefore validated
+//! when it is parsed: its use, its algorithm, its curve and its length.
+
 use std::fmt;
 
 use base64::Engine;
@@ -9,29 +14,51 @@ use super::KeysError;
 use super::jwk::JwkSet;
 use crate::jwt::{Algorithm, Header};
 
-/// Public keys that verify signatures.
+/// The public keys of an issuer or a client that verify signatures.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::jwks::{KeySet, KeysError};
+/// use serde_json::json;
+///
+/// // RFC 8037, appendix A.2.
+/// let ed25519 = json!({
+///     "kty": "OKP",
+///     "crv": "Ed25519",
+///     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+///     "kid": "a",
+/// });
+/// let encryption = json!({"kty": "RSA", "use": "enc", "n": "AQAB", "e": "AQAB", "kid": "b"});
+/// let keys = KeySet::from_value(&json!({"keys": [ed25519, encryption]}))?;
+/// assert_eq!(keys.len(), 1);
+/// assert!(keys.contains("a") && !keys.contains("b"));
+///
+/// assert_eq!(KeySet::parse(b"[]").err(), Some(KeysError::Malformed));
+/// # Ok::<(), KeysError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
     keys: Vec<VerificationKey>,
 }
 
 impl KeySet {
-    /// Reads a JWK set, of which it keeps the keys that can be used.
+    /// Parses a JWK set and keeps its usable keys.
     ///
     /// # Errors
     ///
-    /// When `json` is not a JWK set at all.
+    /// [`KeysError::Malformed`] if `json` is not a JWK set. Unusable keys are no error.
     pub fn parse(json: &[u8]) -> Result<Self, KeysError> {
         let set: Value = serde_json::from_slice(json).map_err(|_| KeysError::Malformed)?;
         Self::from_value(&set)
     }
 
-    /// As [`parse`](Self::parse), of JSON that was read before, such as `jwks` in the metadata of a
-    /// client.
+    /// Parses a JWK set that is JSON already, such as `jwks` in client metadata. See
+    /// [`parse`](Self::parse).
     ///
     /// # Errors
     ///
-    /// When `set` is not a JWK set at all.
+    /// [`KeysError::Malformed`] if `set` is not a JWK set.
     pub fn from_value(set: &Value) -> Result<Self, KeysError> {
         let keys = set.get("keys").and_then(Value::as_array);
         let keys = keys.ok_or(KeysError::Malformed)?.iter().take(MAX_KEYS);
@@ -40,26 +67,26 @@ impl KeySet {
         })
     }
 
-    /// Whether there is a key of that identifier.
+    /// Returns `true` if the set has a key with the ID `kid`.
     #[must_use]
     pub fn contains(&self, kid: &str) -> bool {
         self.keys.iter().any(|key| key.kid.as_deref() == Some(kid))
     }
 
-    /// How many keys there are.
+    /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Whether there is none.
+    /// Returns `true` if the set has no key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// The keys that a JWT with that header may have been signed with: those of its `kid`, or all
-    /// where it has none, as far as they are for its algorithm.
+    /// Returns the keys that may have signed a JWT with this header: the one with its key ID, or
+    /// all keys if it has none, restricted to those for its algorithm.
     pub(crate) fn candidates(&self, header: &Header) -> impl Iterator<Item = &VerificationKey> {
         self.keys.iter().filter(move |key| {
             let is_meant = header.kid.is_none() || key.kid == header.kid;
@@ -84,6 +111,7 @@ pub(crate) struct VerificationKey {
     kind: Kind,
 }
 
+/// The key types, as far as they determine the algorithm.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
     Ed25519,
@@ -93,14 +121,15 @@ enum Kind {
 }
 
 impl VerificationKey {
+    /// Returns the key as the type of the `jsonwebtoken` crate.
     pub(crate) fn decoding(&self) -> &DecodingKey {
         &self.decoding
     }
 
-    /// The key of an entry; nothing if it cannot be used.
+    /// Parses a JWK. Returns `None` if it cannot be used.
     fn from_value(jwk: &Value) -> Option<Self> {
         let jwk = jwk.as_object()?;
-        // Whoever publishes a private key has no secret: anybody may have signed with it.
+        // A published private key is no secret: anybody may have signed with it.
         if PRIVATE.iter().any(|name| jwk.contains_key(*name)) || !is_for_signatures(jwk) {
             return None;
         }
@@ -127,6 +156,7 @@ impl VerificationKey {
         }
     }
 
+    /// Returns `true` if the key fits `algorithm`: the key type must match, and `alg` if present.
     fn is_for(&self, algorithm: Algorithm) -> bool {
         let kind = match algorithm {
             Algorithm::EdDsa => Kind::Ed25519,
@@ -153,6 +183,8 @@ impl fmt::Debug for VerificationKey {
     }
 }
 
+/// Returns `true` if `use` and `key_ops` permit the verification of signatures (RFC 7517, sections
+/// 4.2 and 4.3).
 fn is_for_signatures(jwk: &Map<String, Value>) -> bool {
     let is_used = jwk.get("use").is_none_or(|usage| usage == "sig");
     let verifies = |ops: &Value| {
@@ -162,6 +194,8 @@ fn is_for_signatures(jwk: &Map<String, Value>) -> bool {
     is_used && jwk.get("key_ops").is_none_or(verifies)
 }
 
+/// Parses the public parameters. The lengths of coordinates are fixed, and the RSA exponent is an
+/// odd number of at most 32 bits other than 1.
 fn public_key(jwk: &Map<String, Value>) -> Option<(Kind, DecodingKey)> {
     let text = |name: &str| jwk.get(name)?.as_str();
     let bytes = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?).ok();
@@ -187,7 +221,7 @@ fn public_key(jwk: &Map<String, Value>) -> Option<(Kind, DecodingKey)> {
     }
 }
 
-/// How long a number is without leading zeros.
+/// Returns the length of a big-endian number in bits, without leading zeros.
 fn bits(number: &[u8]) -> usize {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     match number.get(zeros) {
@@ -196,16 +230,18 @@ fn bits(number: &[u8]) -> usize {
     }
 }
 
-/// How many keys of a set are looked at.
+/// Maximum number of keys that are read from a set.
 const MAX_KEYS: usize = 64;
 
+/// Maximum length of a key ID, in bytes.
 const MAX_KID: usize = 256;
 
-/// The members that only secret keys have.
+/// Members that only private and symmetric keys have.
 const PRIVATE: [&str; 9] = ["d", "dp", "dq", "k", "oth", "p", "priv", "q", "qi"];
 
-/// Shorter keys can be broken, and longer ones cost more than tokens are worth.
+/// Accepted lengths of RSA keys. Shorter keys can be factored; longer ones make verification too
+/// expensive.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// What a point begins with that has both of its coordinates.
+/// First byte of an uncompressed point, which contains both coordinates.
 const UNCOMPRESSED: u8 = 4;

@@ -1,3 +1,6 @@
+//! The location of a key set: a fixed `jwks_uri`, or discovery by the issuer (RFC 8414; OpenID
+//! Connect Discovery 1.0).
+
 use std::time::Duration;
 
 use serde_json::Value;
@@ -7,17 +10,17 @@ use super::set::KeySet;
 use super::{KeysError, MAX_DOCUMENT};
 use crate::egress::{Egress, EgressError, Fetched};
 
-/// Where the keys of an issuer are.
+/// The location of a key set.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
-    /// Where the discovery document of this issuer says.
+    /// Discovery: the `jwks_uri` in the metadata of this issuer.
     Issuer(String),
-    /// At this address.
+    /// A fixed address.
     Jwks(String),
 }
 
 impl Source {
-    /// Fetches the keys, with how long they may be kept if the response says so.
+    /// Fetches the keys, with their maximum age if the response has one.
     pub(super) async fn fetch(
         &self,
         egress: &Egress,
@@ -32,7 +35,8 @@ impl Source {
     }
 }
 
-/// The address that the issuer's discovery document has for its keys.
+/// Returns the `jwks_uri` of the issuer. Its metadata must name the same issuer: otherwise an
+/// issuer could hand out keys of another one (RFC 8414, section 6.2).
 async fn jwks_uri(egress: &Egress, issuer: &str) -> Result<String, KeysError> {
     let fetched = discover(egress, issuer).await?;
     let document: Value =
@@ -44,7 +48,8 @@ async fn jwks_uri(egress: &Egress, issuer: &str) -> Result<String, KeysError> {
     address.map(str::to_owned).ok_or(KeysError::Malformed)
 }
 
-/// The discovery document, of OpenID Connect or else of OAuth.
+/// Fetches the metadata of an issuer, from the location of OpenID Connect Discovery, or otherwise
+/// of RFC 8414.
 async fn discover(egress: &Egress, issuer: &str) -> Result<Fetched, KeysError> {
     let openid = format!("{}{OPENID}", issuer.trim_end_matches('/'));
     match egress.get_json(&openid, MAX_DOCUMENT).await {
@@ -57,5 +62,7 @@ async fn discover(egress: &Egress, issuer: &str) -> Result<Fetched, KeysError> {
     Ok(egress.get_json(oauth.as_str(), MAX_DOCUMENT).await?)
 }
 
+/// Well-known path of RFC 8414, inserted before the path of the issuer.
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
+/// Well-known path of OpenID Connect Discovery, appended to the issuer.
 const OPENID: &str = "/.well-known/openid-configuration";

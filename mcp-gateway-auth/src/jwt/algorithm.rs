@@ -1,31 +1,47 @@
+//! The signature algorithms of JWTs (RFC 7518, section 3; RFC 8037).
+//!
+//! The set is closed and asymmetric. A token therefore cannot select `none`, nor HMAC with a public
+//! key as the secret: the two classic attacks of algorithm confusion (RFC 8725, section 2.1).
+
 use std::fmt;
 
-/// A signature algorithm. There are no symmetric ones here, and there is no `none`.
+/// A signature algorithm. There are no symmetric ones, and there is no `none`.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::jwt::Algorithm;
+///
+/// assert_eq!(Algorithm::from_name("ES256"), Some(Algorithm::Es256));
+/// assert_eq!(Algorithm::from_name("none"), None);
+/// assert_eq!(Algorithm::from_name("HS256"), None);
+/// assert_eq!(Algorithm::from_name("es256"), None);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// Ed25519.
+    /// `EdDSA` with Ed25519.
     EdDsa,
-    /// ECDSA on P-256, with SHA-256.
+    /// ECDSA on P-256 with SHA-256.
     Es256,
-    /// ECDSA on P-384, with SHA-384.
+    /// ECDSA on P-384 with SHA-384.
     Es384,
-    /// RSASSA-PSS, with SHA-256.
+    /// RSASSA-PSS with SHA-256.
     Ps256,
-    /// RSASSA-PSS, with SHA-384.
+    /// RSASSA-PSS with SHA-384.
     Ps384,
-    /// RSASSA-PSS, with SHA-512.
+    /// RSASSA-PSS with SHA-512.
     Ps512,
-    /// RSASSA-PKCS1-v1_5, with SHA-256.
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
-    /// RSASSA-PKCS1-v1_5, with SHA-384.
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
     Rs384,
-    /// RSASSA-PKCS1-v1_5, with SHA-512.
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
     Rs512,
 }
 
 impl Algorithm {
-    /// All of them.
+    /// All supported algorithms, in alphabetical order.
     pub const ALL: [Self; 9] = [
         Self::EdDsa,
         Self::Es256,
@@ -38,13 +54,15 @@ impl Algorithm {
         Self::Rs512,
     ];
 
-    /// The algorithm that is called `name` in a header, exactly so.
+    /// Returns the algorithm with the `alg` value `name`.
+    ///
+    /// The comparison is case-sensitive (RFC 7515, section 4.1.1).
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.name() == name)
     }
 
-    /// How it is called in a header.
+    /// Returns the `alg` value of the algorithm.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -60,6 +78,8 @@ impl Algorithm {
         }
     }
 
+    /// Returns the same algorithm as the type of the `jsonwebtoken` crate, which stays out of the
+    /// public API.
     pub(super) fn foreign(self) -> jsonwebtoken::Algorithm {
         use jsonwebtoken::Algorithm as Foreign;
         match self {

@@ -1,52 +1,81 @@
+//! The claims of a JWT: parsing with types and bounds (RFC 7519, section 4).
+//!
+//! Parsing rejects claims of a wrong type or size, so that no later code has to handle them. Values
+//! are compared with what is expected in [`Expectation`](super::Expectation).
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::error::JwtError;
 use super::json::Unambiguous;
 
-/// What a JWT says: the [registered claims][rfc], those of OAuth, and all others.
+/// The claims of a JWT: the [registered claims][rfc], those of OAuth, and all others.
 ///
-/// Those that were read have the right type and a bounded length; whether they are the right ones
-/// is for an [`Expectation`](super::Expectation).
+/// Parsed claims have the right type and a bounded length. An [`Expectation`](super::Expectation)
+/// validates their values.
+///
+/// The serialized form omits absent claims and writes a single audience as a string.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::jwt::Claims;
+///
+/// let mut claims = Claims::default();
+/// claims.sub = Some("alice".to_owned());
+/// claims.aud = vec!["https://gw.example.com/mcp".to_owned()];
+/// claims.scope = Some("read write".to_owned());
+/// assert_eq!(claims.scopes().collect::<Vec<_>>(), ["read", "write"]);
+///
+/// let json = serde_json::to_value(&claims)?;
+/// assert_eq!(json["aud"], "https://gw.example.com/mcp");
+/// assert!(json.get("exp").is_none());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 ///
 /// [rfc]: https://www.iana.org/assignments/jwt
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Claims {
-    /// The issuer.
+    /// Issuer: up to 2048 characters, compared as an exact string.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
-    /// Whom it is about: up to 255 characters, none of them a control character.
+    /// Subject: up to 255 characters without control characters, unique within the issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
-    /// Whom it is for.
+    /// Audiences: up to 32, each of up to 2048 characters. Empty if the claim is absent.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "one_or_many")]
     pub aud: Vec<String>,
-    /// When it expires, in seconds since 1970.
+    /// Expiration time, in seconds since the Unix epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exp: Option<u64>,
-    /// When it becomes good.
+    /// Start of the validity, in seconds since the Unix epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
-    /// When it was issued.
+    /// Time of issue, in seconds since the Unix epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iat: Option<u64>,
-    /// Its own identifier.
+    /// JWT ID: up to 255 characters, unique within the issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
-    /// The OAuth client that it was issued to.
+    /// OAuth client to which the token was issued (RFC 8693, section 4.3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// What it grants, separated by spaces.
+    /// Granted scopes, separated by spaces: up to 4096 printable ASCII characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// All other claims.
+    /// All other claims, of any type.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
 impl Claims {
-    /// Reads the JSON of claims.
+    /// Parses the JSON of a claims set.
+    ///
+    /// # Errors
+    ///
+    /// [`JwtError::Malformed`] if `json` is not an object or contains a name twice, and
+    /// [`JwtError::Claim`] if a known claim has a wrong type or is out of bounds.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, JwtError> {
         let Ok(Unambiguous(Value::Object(mut fields))) = serde_json::from_slice(json) else {
             return Err(JwtError::Malformed);
@@ -70,7 +99,7 @@ impl Claims {
         })
     }
 
-    /// Whether the claim is there.
+    /// Returns `true` if the claim is present. A claim with the value `null` counts as absent.
     pub(super) fn has(&self, name: &str) -> bool {
         match name {
             "iss" => self.iss.is_some(),
@@ -86,7 +115,10 @@ impl Claims {
         }
     }
 
-    /// What it grants: `scope`, or `scp` in either of the forms that identity providers give it.
+    /// Returns the granted scopes.
+    ///
+    /// They are in `scope`, or otherwise in `scp`, which identity providers write as a string or as
+    /// an array.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         let scp = self.extra.get("scp");
         let text = self
@@ -103,10 +135,12 @@ impl Claims {
     }
 }
 
-/// Takes claims out of an object, each with its type.
+/// Typed access to the members of a claims set. Each one is removed when it is read, so that the
+/// remaining ones are the extra claims.
 struct Fields<'a>(&'a mut Map<String, Value>);
 
 impl Fields<'_> {
+    /// Removes a string of up to `limit` characters.
     fn text(&mut self, name: &'static str, limit: usize) -> Result<Option<String>, JwtError> {
         match self.0.remove(name) {
             None => Ok(None),
@@ -115,6 +149,7 @@ impl Fields<'_> {
         }
     }
 
+    /// Removes `aud`, which is a string or an array of strings (RFC 7519, section 4.1.3).
     fn audience(&mut self) -> Result<Vec<String>, JwtError> {
         let values = match self.0.remove("aud") {
             None => return Ok(Vec::new()),
@@ -129,7 +164,7 @@ impl Fields<'_> {
         texts.collect()
     }
 
-    /// A number of seconds, whose fraction is left out.
+    /// Removes a `NumericDate` (RFC 7519, section 2) and truncates its fraction.
     fn date(&mut self, name: &'static str) -> Result<Option<u64>, JwtError> {
         let Some(value) = self.0.remove(name) else {
             return Ok(None);
@@ -141,7 +176,8 @@ impl Fields<'_> {
         }
     }
 
-    /// A list of words; characters that a scope cannot have do not come through.
+    /// Removes `scope` and rejects characters that a scope token must not contain (RFC 6749,
+    /// section 3.3).
     fn scope(&mut self) -> Result<Option<String>, JwtError> {
         match self.0.remove("scope") {
             None => Ok(None),
@@ -153,16 +189,20 @@ impl Fields<'_> {
     }
 }
 
-/// Whether `text` is there, is not too long, and would be harmless in a header or a line of a log.
+/// Returns `true` if `text` is not empty, has at most `limit` characters, and contains no control
+/// characters. Such a text is harmless in a header and in a line of the log.
 pub(crate) fn is_plain(text: &str, limit: usize) -> bool {
     !text.is_empty() && text.chars().count() <= limit && !text.chars().any(char::is_control)
 }
 
+/// Returns `true` if `text` consists of spaces and printable ASCII characters.
 fn is_printable(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
 
+/// Serializes a single audience as a string, which every consumer accepts, and several ones as an
+/// array.
 fn one_or_many<S: serde::Serializer>(values: &Vec<String>, to: S) -> Result<S::Ok, S::Error> {
     match values.as_slice() {
         [one] => one.serialize(to),
@@ -170,11 +210,11 @@ fn one_or_many<S: serde::Serializer>(values: &Vec<String>, to: S) -> Result<S::O
     }
 }
 
-/// The end of the year 9999.
+/// Last second of the year 9999: a bound at which an `f64` is still exact.
 const LAST_SECOND: f64 = 253_402_300_799.0;
 
 const MAX_AUDIENCES: usize = 32;
 const MAX_SCOPE: usize = 4096;
-/// As OpenID Connect has it.
+/// Maximum length of `sub`, as in OpenID Connect Core, section 2.
 const MAX_SUBJECT: usize = 255;
 const MAX_URL: usize = 2048;

@@ -1,57 +1,76 @@
+//! The reasons for which a JWT is rejected.
+//!
+//! The variants are precise for the log of the operator. A client only learns `invalid_token` (RFC
+//! 6750, section 3.1): a precise reason would help to forge tokens.
+
 use crate::jwks::KeysError;
 
-/// Why a JWT is not believed, or could not be made.
+/// A validation error of a JWT, or a failure to sign one.
 ///
-/// The messages name no value of the token.
+/// The messages contain no value of the token, so that they can be logged.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::jwt::{JwtError, Unverified};
+///
+/// let error = Unverified::parse("not a token").unwrap_err();
+/// assert!(matches!(error, JwtError::Malformed));
+/// assert_eq!(error.to_string(), "malformed JWT");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwtError {
-    /// The algorithm is not one of those that are accepted.
-    #[error("the algorithm is not accepted")]
+    /// The signature algorithm is unknown or not among the accepted ones.
+    #[error("algorithm not accepted")]
     Algorithm,
-    /// It is for somebody else.
-    #[error("the audience is another one")]
+    /// The token was issued for another audience.
+    #[error("audience mismatch")]
     Audience,
-    /// A claim has a value that it cannot have.
-    #[error("claim {0:?} is not valid")]
+    /// A claim has a wrong type, an invalid value, or a value that is not the expected one.
+    #[error("invalid claim {0:?}")]
     Claim(&'static str),
-    /// It has expired.
-    #[error("it has expired")]
+    /// The expiration time has passed.
+    #[error("expired")]
     Expired,
-    /// The header has an extension that would have to be understood, or is of something else.
-    #[error("header parameter {0:?} is not supported")]
+    /// A header parameter has a wrong type, or it is an extension that must be understood (RFC
+    /// 7515, section 4.1.11).
+    #[error("unsupported header parameter {0:?}")]
     Header(&'static str),
-    /// It is from somebody else.
-    #[error("the issuer is another one")]
+    /// The token was issued by another issuer.
+    #[error("issuer mismatch")]
     Issuer,
-    /// There is no key that it could have been signed with.
-    #[error("no key fits")]
+    /// The issuer has no key with the key ID and for the algorithm of the token. Also: a private
+    /// key is invalid or cannot be exported.
+    #[error("no matching key")]
     Key,
-    /// The keys of the issuer could not be had; not the fault of whoever presents it.
-    #[error("the keys are not available")]
+    /// The keys of the issuer are unavailable. This is not the fault of the caller who presents the
+    /// token.
+    #[error("keys unavailable")]
     Keys(#[source] KeysError),
-    /// It is good for longer than is accepted.
-    #[error("it is good for too long")]
+    /// The lifetime of the token exceeds the accepted maximum.
+    #[error("lifetime too long")]
     Lifetime,
-    /// It is not a signed JWT.
-    #[error("it is not a signed JWT")]
+    /// The token is not a JWS in compact serialization, its parts are not canonical base64url, or
+    /// its JSON is invalid.
+    #[error("malformed JWT")]
     Malformed,
-    /// A claim that is needed is not there.
-    #[error("claim {0:?} is missing")]
+    /// A required claim is absent.
+    #[error("missing claim {0:?}")]
     Missing(&'static str),
-    /// It is not good yet, or was issued in the future.
-    #[error("it is not good yet")]
+    /// The token is not yet valid, or was issued in the future.
+    #[error("not yet valid (nbf/iat)")]
     NotYet,
-    /// The signature is not that of the issuer.
-    #[error("the signature does not fit")]
+    /// No candidate key of the issuer verifies the signature.
+    #[error("invalid signature")]
     Signature,
-    /// It could not be signed.
-    #[error("it could not be signed")]
+    /// The token could not be signed, or its claims could not be serialized.
+    #[error("signing failed")]
     Sign,
-    /// It is longer than any that is accepted.
-    #[error("it is too long")]
+    /// The token is longer than [`MAX_TOKEN`](super::MAX_TOKEN).
+    #[error("token too long")]
     TooLong,
-    /// It is a JWT for another purpose.
-    #[error("the type is another one")]
+    /// The token has another type: it was issued for another purpose.
+    #[error("type mismatch")]
     Type,
 }

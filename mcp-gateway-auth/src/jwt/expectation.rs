@@ -1,3 +1,8 @@
+//! The expected properties of a JWT (RFC 7519, section 4.1; RFC 8725, section 3).
+//!
+//! Every purpose of a JWT has its own constructor with its own `typ`. An ID token is therefore
+//! rejected where an access token is expected, although one issuer signs both with the same key.
+
 use std::time::Duration;
 
 use super::algorithm::Algorithm;
@@ -5,10 +10,11 @@ use super::claims::Claims;
 use super::error::JwtError;
 use super::header::{Header, normal_typ};
 
-/// What a JWT has to be to be taken for what it is presented as.
+/// The properties that a JWT must have to be accepted.
 ///
-/// There is a constructor for each kind that OAuth knows, and [`new`](Self::new) for others. All of
-/// them want the issuer and one of the audiences to be there and exactly the same, and an expiry.
+/// There is one constructor per kind of token that OAuth defines, and [`new`](Self::new) for all
+/// others. All of them require an expiration time, exactly the expected issuer, and exactly one of
+/// the expected audiences among those of the token.
 ///
 /// # Example
 ///
@@ -23,7 +29,7 @@ use super::header::{Header, normal_typ};
 ///     .with_algorithms([Algorithm::Rs256])
 ///     .with_required(["sub"])
 ///     .with_max_lifetime(Duration::from_secs(24 * 3600));
-/// # let _ = expectation;
+/// assert_eq!(expectation.issuer(), "https://idp.example.com/");
 /// ```
 #[derive(Clone, Debug)]
 pub struct Expectation {
@@ -32,7 +38,7 @@ pub struct Expectation {
     issuer: String,
     leeway: u64,
     max_lifetime: Option<u64>,
-    /// The client that an id_token has to be for, where it names one.
+    /// Required value of `azp`, the authorized party of an ID token, where that claim is present.
     party: Option<String>,
     required: Vec<&'static str>,
     single_audience: bool,
@@ -42,9 +48,10 @@ pub struct Expectation {
 }
 
 impl Expectation {
-    /// A JWT that `issuer` has issued for `audience`, of the type `at+jwt`.
+    /// Expects a JWT of type `at+jwt` that `issuer` has issued for `audience`.
     ///
-    /// Nothing but issuer, audience, expiry and type is wanted of it.
+    /// Nothing but the issuer, the audience, the expiration time and the type is required. All
+    /// algorithms of [`Algorithm::ALL`] are accepted.
     #[must_use]
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         Self {
@@ -62,17 +69,23 @@ impl Expectation {
         }
     }
 
-    /// An access token, as [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-2) has it.
+    /// Expects an access token as of [RFC 9068, section
+    /// 2](https://www.rfc-editor.org/rfc/rfc9068#section-2), with its required claims `sub`,
+    /// `client_id`, `iat` and `jti`.
     #[must_use]
     pub fn access_token(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         Self::new(issuer, audience).with_required(["sub", "client_id", "iat", "jti"])
     }
 
-    /// By which a client says that it is `client_id`, as [RFC 7523][rfc] has it: its own issuer and
-    /// subject, with an identifier, for at most five minutes.
+    /// Expects a client assertion (`private_key_jwt`) of `client_id`, as of [RFC 7523, section
+    /// 3][rfc].
     ///
-    /// The type is `client-authentication+jwt`; what older clients say, `JWT` or nothing, is taken
-    /// too. Whoever verifies one has to see to it that its `jti` is used only once.
+    /// The issuer and the subject are both `client_id`, `jti` is required, and the lifetime is at
+    /// most five minutes. The type is `client-authentication+jwt`; `JWT` and an absent type, which
+    /// older clients send, are accepted too.
+    ///
+    /// The caller must accept each `jti` only once: otherwise an intercepted assertion can be
+    /// replayed until it expires.
     ///
     /// [rfc]: https://www.rfc-editor.org/rfc/rfc7523#section-3
     #[must_use]
@@ -86,8 +99,8 @@ impl Expectation {
             .with_max_lifetime(FIVE_MINUTES)
     }
 
-    /// An assertion of an enterprise's identity provider (ID-JAG), for at most five minutes and for
-    /// one audience alone.
+    /// Expects an identity assertion of an enterprise's identity provider (ID-JAG): with exactly
+    /// one audience, and a lifetime of at most five minutes.
     #[must_use]
     pub fn id_jag(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         Self::new(issuer, audience)
@@ -97,8 +110,10 @@ impl Expectation {
             .with_max_lifetime(FIVE_MINUTES)
     }
 
-    /// An `id_token` for `client_id`, as [OpenID Connect][oidc] has it; the nonce is for the caller
-    /// to compare.
+    /// Expects an ID token for `client_id`, as of [OpenID Connect Core, section 3.1.3.7][oidc].
+    ///
+    /// `azp` must be `client_id` if it is present, and must be present if there are several
+    /// audiences. The caller compares the nonce.
     ///
     /// [oidc]: https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
     #[must_use]
@@ -112,57 +127,60 @@ impl Expectation {
         expectation
     }
 
-    /// Takes these algorithms alone.
+    /// Replaces the accepted algorithms.
     #[must_use]
     pub fn with_algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
         self
     }
 
-    /// Takes it also if it is for `audience`.
+    /// Accepts `audience` as well.
     #[must_use]
     pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
     }
 
-    /// How far the clock of the issuer may be off: a minute, or less.
+    /// Sets the tolerated difference of the clocks: at most one minute, which is the default.
     #[must_use]
     pub fn with_leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway.as_secs().min(MAX_LEEWAY);
         self
     }
 
-    /// Refuses it if more than `lifetime` lies between when it was issued and when it expires, and
-    /// if it will be good for longer than that.
+    /// Rejects tokens with more than `lifetime` between issue and expiration, and those that are
+    /// valid for longer than `lifetime` from now.
+    ///
+    /// The second check also covers tokens without `iat`.
     #[must_use]
     pub fn with_max_lifetime(mut self, lifetime: Duration) -> Self {
         self.max_lifetime = Some(lifetime.as_secs());
         self
     }
 
-    /// Wants these claims too.
+    /// Requires these claims as well.
     #[must_use]
     pub fn with_required(mut self, names: impl IntoIterator<Item = &'static str>) -> Self {
         self.required.extend(names);
         self
     }
 
-    /// Refuses it if it is for others as well.
+    /// Rejects tokens with further audiences.
     #[must_use]
     pub fn with_single_audience(mut self) -> Self {
         self.single_audience = true;
         self
     }
 
-    /// Takes it only if it is about `subject`.
+    /// Requires exactly this subject.
     #[must_use]
     pub fn with_subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
     }
 
-    /// Takes these types alone, in upper or lower case, with or without `application/`.
+    /// Replaces the accepted types. They are compared without regard to case and with or without
+    /// `application/` (RFC 7515, section 4.1.9).
     #[must_use]
     pub fn with_types<T: AsRef<str>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
         self.types = types
@@ -172,20 +190,20 @@ impl Expectation {
         self
     }
 
-    /// Takes it also without a type.
+    /// Accepts tokens without a type as well.
     #[must_use]
     pub fn with_untyped(mut self) -> Self {
         self.untyped = true;
         self
     }
 
-    /// The issuer.
+    /// Returns the expected issuer.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Looks at what can be told before the signature is.
+    /// Validates the header. This needs no key, and thus comes before the signature.
     pub(super) fn check_header(&self, header: &Header) -> Result<(), JwtError> {
         if !self.algorithms.contains(&header.algorithm) {
             return Err(JwtError::Algorithm);
@@ -197,6 +215,7 @@ impl Expectation {
         }
     }
 
+    /// Validates the claims at the time `now`, in seconds since the Unix epoch.
     pub(super) fn check_claims(&self, claims: &Claims, now: u64) -> Result<(), JwtError> {
         let iss = claims.iss.as_ref().ok_or(JwtError::Missing("iss"))?;
         if *iss != self.issuer {
@@ -213,6 +232,7 @@ impl Expectation {
         }
     }
 
+    /// Validates `aud`, and `azp` of an ID token.
     fn check_audience(&self, claims: &Claims) -> Result<(), JwtError> {
         let aud = &claims.aud;
         if aud.is_empty() {
@@ -234,6 +254,7 @@ impl Expectation {
         Ok(())
     }
 
+    /// Validates `exp`, `nbf`, `iat` and the lifetime.
     fn check_time(&self, claims: &Claims, now: u64) -> Result<(), JwtError> {
         let exp = claims.exp.ok_or(JwtError::Missing("exp"))?;
         if exp.saturating_add(self.leeway) <= now {
@@ -256,7 +277,8 @@ impl Expectation {
     }
 }
 
+/// Maximum lifetime of assertions: they are redeemed at once.
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 
-/// What clocks are allowed to be off at most, in seconds.
+/// Maximum difference of the clocks, in seconds.
 const MAX_LEEWAY: u64 = 60;

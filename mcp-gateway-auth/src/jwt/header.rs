@@ -1,25 +1,48 @@
+//! The JOSE header of a JWT (RFC 7515, section 4).
+
 use serde_json::Value;
 
 use super::algorithm::Algorithm;
 use super::error::JwtError;
 use super::json::Unambiguous;
 
-/// The header of a JWT, as far as it means something here.
+/// The supported parameters of a JOSE header.
 ///
-/// Keys and addresses of keys in headers (`jwk`, `jku`, `x5c`, `x5u`) are not read.
+/// Keys and key addresses in headers (`jwk`, `jku`, `x5c`, `x5u`) are ignored: a sender who could
+/// name the key of the signature could sign anything.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::jwt::{Algorithm, SigningKey, Unverified};
+///
+/// let key = SigningKey::generate(Algorithm::Es256)?;
+/// let token = key.sign("application/at+jwt", &serde_json::json!({}))?;
+/// let token = Unverified::parse(&token)?;
+/// assert_eq!(token.header().algorithm, Algorithm::Es256);
+/// assert_eq!(token.header().typ.as_deref(), Some("at+jwt"));
+/// assert_eq!(token.header().kid.as_deref(), Some(key.kid()));
+/// # Ok::<(), mcp_gateway_auth::jwt::JwtError>(())
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Header {
-    /// The algorithm of the signature.
+    /// Signature algorithm (`alg`).
     pub algorithm: Algorithm,
-    /// What the JWT is for, in lower case and without `application/`.
+    /// Type of the token (`typ`), in lower case and without `application/`.
     pub typ: Option<String>,
-    /// The key of the signature.
+    /// Key ID of the signing key (`kid`).
     pub kid: Option<String>,
 }
 
 impl Header {
-    /// Reads the JSON of a header.
+    /// Parses the JSON of a header.
+    ///
+    /// # Errors
+    ///
+    /// [`JwtError::Malformed`] if `json` is not an object or contains a name twice,
+    /// [`JwtError::Algorithm`] if the algorithm is absent or unsupported, and [`JwtError::Header`]
+    /// for an unsupported parameter or one with a wrong type.
     pub(super) fn parse(json: &[u8]) -> Result<Self, JwtError> {
         let Ok(Unambiguous(Value::Object(fields))) = serde_json::from_slice(json) else {
             return Err(JwtError::Malformed);
@@ -41,7 +64,8 @@ impl Header {
     }
 }
 
-/// `typ` without what may be left out, as [RFC 7515, section 4.1.9][rfc] has it.
+/// Normalizes `typ`: lower case, without the optional prefix `application/` ([RFC 7515, section
+/// 4.1.9][rfc]).
 ///
 /// [rfc]: https://www.rfc-editor.org/rfc/rfc7515#section-4.1.9
 pub(super) fn normal_typ(typ: &str) -> String {
@@ -52,12 +76,14 @@ pub(super) fn normal_typ(typ: &str) -> String {
     }
 }
 
-/// The longest `alg`, `kid` and `typ`.
+/// Maximum length of `alg`, `kid` and `typ`, in bytes.
 const MAX_TEXT: usize = 256;
 
-/// Parameters that change what the rest means. [RFC 7515, section 4.1.11][rfc] wants those in
-/// `crit` refused that are not understood, which here are all; the others are of encrypted, nested,
-/// compressed and unencoded ones.
+/// Parameters that change the meaning of the others.
+///
+/// [RFC 7515, section 4.1.11][rfc] requires the rejection of extensions in `crit` that are not
+/// understood, which here are all. The others belong to encrypted, nested, compressed and unencoded
+/// tokens.
 ///
 /// [rfc]: https://www.rfc-editor.org/rfc/rfc7515#section-4.1.11
 const REFUSED: [&str; 5] = ["b64", "crit", "cty", "enc", "zip"];

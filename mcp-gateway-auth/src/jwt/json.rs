@@ -1,11 +1,15 @@
+//! JSON without duplicate names (RFC 7519, section 4).
+//!
+//! JSON parsers disagree about duplicate names: some use the first value, others the last one. A
+//! token with two values of `aud` could pass validation with one of them and be used with the
+//! other. Such documents are therefore rejected as a whole, at every depth.
+
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// JSON in which no object has a name twice.
-///
-/// Whoever checks a document and whoever uses it might take different ones.
+/// A JSON value in which no object contains a name twice.
 pub(super) struct Unambiguous(pub(super) Value);
 
 impl<'de> Deserialize<'de> for Unambiguous {
@@ -14,6 +18,7 @@ impl<'de> Deserialize<'de> for Unambiguous {
     }
 }
 
+/// Visitor that builds a [`Value`] and rejects duplicate names.
 struct Reader;
 
 impl<'de> Visitor<'de> for Reader {

@@ -1,3 +1,5 @@
+//! Private keys that sign JWTs, and their public halves (RFC 7518, section 3; RFC 7638).
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,9 +18,12 @@ use super::algorithm::Algorithm;
 use super::error::JwtError;
 use crate::jwks::Jwk;
 
-/// A key that JWTs are signed with. Cheap to clone.
+/// A private key that signs JWTs. Cheap to clone.
 ///
-/// Its identifier is its [thumbprint][rfc], so that the same key has the same one everywhere.
+/// The key ID is the [thumbprint][rfc] of the public key. Replicas and restarts therefore derive
+/// the same ID from the same key.
+///
+/// `Debug` does not show the private key.
 ///
 /// # Example
 ///
@@ -34,6 +39,9 @@ use crate::jwks::Jwk;
 /// claims.sub = Some("alice".to_owned());
 /// let token = key.sign("at+jwt", &claims)?;
 /// assert_eq!(token.split('.').count(), 3);
+///
+/// // Only ES256 and RS256 can be signed with; all algorithms can be verified.
+/// assert!(matches!(SigningKey::generate(Algorithm::Ps512), Err(JwtError::Algorithm)));
 /// # Ok(())
 /// # }
 /// ```
@@ -54,12 +62,13 @@ enum Pair {
 }
 
 impl SigningKey {
-    /// A new key for `algorithm`: ES256, or RS256 with 2048 bits for clients that know nothing
-    /// else.
+    /// Generates a key for `algorithm`: ES256, or RS256 with 2048 bits for clients that support
+    /// nothing else.
     ///
     /// # Errors
     ///
-    /// [`JwtError::Algorithm`] for all others.
+    /// [`JwtError::Algorithm`] for all other algorithms, and [`JwtError::Key`] if the cryptographic
+    /// library fails.
     pub fn generate(algorithm: Algorithm) -> Result<Self, JwtError> {
         let pair = match algorithm {
             Algorithm::Es256 => {
@@ -71,11 +80,12 @@ impl SigningKey {
         pair.map_err(|_| JwtError::Key).map(Self::of)
     }
 
-    /// The key whose PKCS#8 document is `der`.
+    /// Parses the PKCS#8 document `der`.
     ///
     /// # Errors
     ///
-    /// When `der` is not a key for `algorithm`.
+    /// [`JwtError::Algorithm`] for algorithms other than ES256 and RS256, and [`JwtError::Key`] if
+    /// `der` is not a private key for `algorithm`.
     pub fn from_pkcs8(algorithm: Algorithm, der: &[u8]) -> Result<Self, JwtError> {
         let pair = match algorithm {
             Algorithm::Es256 => {
@@ -87,11 +97,12 @@ impl SigningKey {
         pair.map_err(|_| JwtError::Key).map(Self::of)
     }
 
-    /// The private key as a PKCS#8 document. Encrypt it before it is stored.
+    /// Returns the private key as a PKCS#8 document. Encrypt it before it is stored, for example
+    /// with a [`Keyring`](crate::Keyring).
     ///
     /// # Errors
     ///
-    /// When the cryptographic library cannot write it.
+    /// [`JwtError::Key`] if the cryptographic library cannot serialize the key.
     pub fn to_pkcs8(&self) -> Result<Vec<u8>, JwtError> {
         let bytes = match &self.0.pair {
             Pair::Es256(pair) => pair.to_pkcs8v1().map(|document| document.as_ref().to_vec()),
@@ -103,7 +114,7 @@ impl SigningKey {
         bytes.map_err(|_| JwtError::Key)
     }
 
-    /// Its algorithm.
+    /// Returns the algorithm of the key.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         match self.0.pair {
@@ -112,23 +123,26 @@ impl SigningKey {
         }
     }
 
-    /// Its identifier.
+    /// Returns the key ID: the base64url SHA-256 thumbprint of the public key.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.0.kid
     }
 
-    /// What others need to verify what it signs, and no more.
+    /// Returns the public key, to be published in a JWK set.
     #[must_use]
     pub fn public(&self) -> &Jwk {
         &self.0.public
     }
 
-    /// A JWT of type `typ` that says `claims`.
+    /// Signs a JWT with the header `typ` and the claims `claims`.
+    ///
+    /// The header contains `alg`, `typ` and `kid`.
     ///
     /// # Errors
     ///
-    /// When `claims` are not JSON.
+    /// [`JwtError::Sign`] if `claims` cannot be serialized as JSON, or the cryptographic library
+    /// fails.
     pub fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<String, JwtError> {
         let header = Head {
             alg: self.algorithm().name(),
@@ -144,6 +158,8 @@ impl SigningKey {
         Ok(token)
     }
 
+    /// Returns the signature of `message` in the encoding of RFC 7518: for ES256, `r` and `s` with
+    /// a fixed length instead of DER.
     fn signature(&self, message: &[u8]) -> Result<Vec<u8>, JwtError> {
         let random = SystemRandom::new();
         let signature = match &self.0.pair {
@@ -159,10 +175,11 @@ impl SigningKey {
         signature.map_err(|_| JwtError::Sign)
     }
 
+    /// Derives the public key and the key ID of a pair.
     fn of(pair: Pair) -> Self {
         let mut public = match &pair {
             Pair::Es256(pair) => {
-                // 0x04, x and y, which have the same length.
+                // An uncompressed point: 0x04, then x and y with equal lengths.
                 let point = pair.public_key().as_ref();
                 let (x, y) = point.get(1..).unwrap_or_default().split_at(point.len() / 2);
                 Jwk::ec(Algorithm::Es256, "P-256", text(x), text(y))
@@ -181,7 +198,7 @@ impl SigningKey {
 }
 
 impl fmt::Debug for SigningKey {
-    /// Does not show the key.
+    /// Does not show the private key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningKey")
             .field("algorithm", &self.algorithm())
@@ -190,6 +207,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
+/// The JOSE header of issued tokens.
 #[derive(Serialize)]
 struct Head<'a> {
     alg: &'a str,
@@ -197,11 +215,13 @@ struct Head<'a> {
     kid: &'a str,
 }
 
+/// Encodes a part of a token as base64url JSON.
 fn encode(part: &impl Serialize) -> Result<String, JwtError> {
     let json = serde_json::to_vec(part).map_err(|_| JwtError::Sign)?;
     Ok(URL_SAFE_NO_PAD.encode(json))
 }
 
+/// Encodes bytes as base64url.
 fn text(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }

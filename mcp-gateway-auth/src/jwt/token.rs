@@ -1,3 +1,5 @@
+//! Parsing of a JWT in JWS compact serialization, before its verification (RFC 7515, section 7.1).
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -5,24 +7,43 @@ use super::claims::Claims;
 use super::error::JwtError;
 use super::header::Header;
 
-/// A JWT whose signature nobody has looked at.
+/// A parsed JWT whose signature has not been verified.
 ///
-/// What it says is good for choosing the keys to verify it with, and for nothing else.
+/// Use its contents only to choose the keys for the verification: anybody can write them.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::jwt::{Algorithm, JwtError, MAX_TOKEN, SigningKey, Unverified};
+/// use serde_json::json;
+///
+/// let key = SigningKey::generate(Algorithm::Es256)?;
+/// let token = key.sign("at+jwt", &json!({"iss": "https://idp.example.com", "sub": "alice"}))?;
+/// let unverified = Unverified::parse(&token)?;
+/// assert_eq!(unverified.issuer(), Some("https://idp.example.com"));
+/// assert_eq!(unverified.subject(), Some("alice"));
+///
+/// let long = "a".repeat(MAX_TOKEN + 1);
+/// assert!(matches!(Unverified::parse(&long), Err(JwtError::TooLong)));
+/// # Ok::<(), JwtError>(())
+/// ```
 #[derive(Debug)]
 pub struct Unverified<'a> {
     pub(super) header: Header,
     pub(super) claims: Claims,
-    /// What is signed.
+    /// Signing input: the encoded header and claims with the period between them.
     pub(super) message: &'a str,
     pub(super) signature: Vec<u8>,
 }
 
 impl<'a> Unverified<'a> {
-    /// Takes `token` apart.
+    /// Parses `token`.
     ///
     /// # Errors
     ///
-    /// When it is longer than [`MAX_TOKEN`], or not a signed JWT.
+    /// [`JwtError::TooLong`] if `token` is longer than [`MAX_TOKEN`], [`JwtError::Malformed`] if it
+    /// is not a signed JWT, and [`JwtError::Algorithm`], [`JwtError::Header`] or
+    /// [`JwtError::Claim`] if a header parameter or a claim cannot be accepted.
     pub fn parse(token: &'a str) -> Result<Self, JwtError> {
         if token.len() > MAX_TOKEN {
             return Err(JwtError::TooLong);
@@ -42,30 +63,31 @@ impl<'a> Unverified<'a> {
         })
     }
 
-    /// What the header says.
+    /// Returns the unverified header.
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Who it says has issued it.
+    /// Returns the unverified issuer.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.claims.iss.as_deref()
     }
 
-    /// Whom it says it is about; of a client assertion, the client.
+    /// Returns the unverified subject. In a client assertion, this is the client ID.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.claims.sub.as_deref()
     }
 }
 
-/// Takes nothing but the one canonical form.
+/// Decodes base64url without padding. Only the canonical form is accepted, so that one token has
+/// one spelling.
 fn decode(text: &str) -> Result<Vec<u8>, JwtError> {
     let bytes = URL_SAFE_NO_PAD.decode(text);
     bytes.map_err(|_| JwtError::Malformed)
 }
 
-/// The longest token that is looked at, in bytes.
+/// Maximum length of an accepted token, in bytes.
 pub const MAX_TOKEN: usize = 16 * 1024;

@@ -1,3 +1,9 @@
+//! Verification of JWTs against keys and an [`Expectation`].
+//!
+//! The order of the checks matters. With local keys the signature comes before the claims. With
+//! remote keys the claims come first: an unauthenticated sender must not cause requests to an
+//! issuer with tokens that are rejected anyway.
+
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 
 use super::claims::Claims;
@@ -8,36 +14,36 @@ use super::token::Unverified;
 use crate::clock::Clock;
 use crate::jwks::{KeySet, RemoteKeys, VerificationKey};
 
-/// Verifies JWTs.
+/// Verifies JWTs. Stateless and cheap to clone.
 ///
-/// See the [module documentation](super) for what it looks at, and an example.
+/// See the [module documentation](super) for the checks and an example.
 #[derive(Clone, Debug, Default)]
 pub struct JwtVerifier {
     clock: Clock,
 }
 
-/// A JWT that is what it was presented as.
+/// A JWT with a valid signature and the expected properties.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Verified {
-    /// Its header.
+    /// The verified header.
     pub header: Header,
-    /// What it says.
+    /// The verified claims.
     pub claims: Claims,
 }
 
 impl JwtVerifier {
-    /// Verifies by the time of `clock`.
+    /// Creates a verifier that validates times against `clock`.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self { clock }
     }
 
-    /// Verifies that `token` is what is expected, and signed with one of `keys`.
+    /// Verifies that `token` was signed with one of `keys` and meets `expectation`.
     ///
     /// # Errors
     ///
-    /// [`JwtError`] says why it is not.
+    /// A [`JwtError`] with the first check that failed.
     pub fn verify(
         &self,
         token: &str,
@@ -47,15 +53,18 @@ impl JwtVerifier {
         self.verify_parsed(Unverified::parse(token)?, keys, expectation)
     }
 
-    /// Verifies that `token` is what is expected, and signed with a key of the issuer `keys`.
+    /// Verifies that `token` was signed with a key of the issuer `keys` and meets `expectation`.
+    ///
+    /// Keys are fetched only if the header and the claims of the token are acceptable.
     ///
     /// # Errors
     ///
-    /// [`JwtError`] says why it is not; [`JwtError::Keys`], why that cannot be told.
+    /// A [`JwtError`] with the first check that failed. [`JwtError::Keys`] means that the keys are
+    /// unavailable, and the token could not be verified.
     ///
     /// # Cancel safety
     ///
-    /// A fetch of keys goes on for others when this is dropped.
+    /// A fetch of keys continues for other callers if this future is dropped.
     pub async fn verify_remote(
         &self,
         token: &str,
@@ -63,18 +72,20 @@ impl JwtVerifier {
         expectation: &Expectation,
     ) -> Result<Verified, JwtError> {
         let token = Unverified::parse(token)?;
-        // Before strangers can make keys be fetched with tokens that would be refused anyway.
+        // An unauthenticated sender must not trigger a fetch with a token that is rejected anyway.
         expectation.check_header(&token.header)?;
         expectation.check_claims(&token.claims, self.clock.now())?;
         let keys = keys.keys(token.header.kid.as_deref()).await;
         self.verify_parsed(token, &*keys.map_err(JwtError::Keys)?, expectation)
     }
 
-    /// As [`verify`](Self::verify), of a token that was taken apart before.
+    /// Verifies a parsed token, as [`verify`](Self::verify) does.
+    ///
+    /// Use this if the keys depend on the unverified issuer or subject.
     ///
     /// # Errors
     ///
-    /// [`JwtError`] says why it is not what is expected.
+    /// A [`JwtError`] with the first check that failed.
     pub fn verify_parsed(
         &self,
         token: Unverified<'_>,
@@ -91,6 +102,12 @@ impl JwtVerifier {
     }
 }
 
+/// Verifies the signature with each candidate key.
+///
+/// # Errors
+///
+/// [`JwtError::Key`] if there is no candidate, and [`JwtError::Signature`] if none of them verifies
+/// the token.
 fn check_signature(token: &Unverified<'_>, keys: &KeySet) -> Result<(), JwtError> {
     let mut error = JwtError::Key;
     for key in keys.candidates(&token.header).take(MAX_CANDIDATES) {
@@ -102,14 +119,16 @@ fn check_signature(token: &Unverified<'_>, keys: &KeySet) -> Result<(), JwtError
     Err(error)
 }
 
+/// Returns `true` if `key` verifies the signature of `token`.
 fn is_signed(token: &Unverified<'_>, key: &VerificationKey) -> bool {
-    // Not through the provider of the process: another crate may have installed one that takes
-    // short keys, or none, in which case the library panics.
+    // Not through the process-wide provider: another crate may have installed one that accepts
+    // short keys. Without a provider, the library panics.
     let verifier =
         (DEFAULT_PROVIDER.verifier_factory)(&token.header.algorithm.foreign(), key.decoding());
     let message = token.message.as_bytes();
     verifier.is_ok_and(|verifier| verifier.verify(message, &token.signature).is_ok())
 }
 
-/// How many keys are tried on a token that does not say with which one it was signed.
+/// Maximum number of keys that are tried for a token without a key ID. It bounds the CPU time of an
+/// unauthenticated request.
 const MAX_CANDIDATES: usize = 10;
