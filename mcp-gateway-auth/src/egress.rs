@@ -1,19 +1,19 @@
-//! Fetch documents from addresses that come from outside.
+//! Outbound HTTP requests to addresses that strangers choose.
 //!
-//! Client metadata, key sets, discovery documents and introspection endpoints have addresses that
-//! strangers choose, or that documents of strangers name. [`Egress`] is the one client for all of
-//! them. What it does not do is the point of it:
+//! Client metadata documents, JWK sets, discovery documents and introspection endpoints have
+//! addresses that strangers name, directly or in a document. Without restrictions, a stranger could
+//! make the gateway send requests into its own network (server-side request forgery, SSRF).
+//! [`Egress`] is the only client for such requests:
 //!
-//! 1. It reaches hosts on the public internet alone, over `https` on port 443, unless the
-//!    [`EgressPolicy`] says otherwise. Names are resolved once, all their addresses are looked at,
-//!    and the connection goes to one of those.
-//! 2. It follows no redirect, sends no cookie, and uses no proxy.
-//! 3. It takes bodies up to a limit, which the caller sets, and not compressed.
-//! 4. It gives up after ten seconds in all, and has a bounded number of requests under way.
+//! 1. It connects only to hosts on the public internet, with `https` on port 443, unless the
+//!    [`EgressPolicy`] permits more. A name is resolved once, all its addresses are validated, and
+//!    the connection uses one of these addresses. DNS rebinding has no second lookup to exploit.
+//! 2. It follows no redirects, sends no cookies, and uses no proxy.
+//! 3. It reads bodies up to a limit that the caller sets, and rejects compressed ones.
+//! 4. It gives up after ten seconds in total, and bounds the number of concurrent requests.
 //!
-//! Whoever named an address learns nothing from the error about the network that the gateway is in:
-//! an address that is refused, a name that does not exist and a host that does not answer are the
-//! same [`EgressError::Unavailable`]. The log has the reason.
+//! Errors reveal nothing about the gateway's network: a forbidden address, an unknown name and an
+//! unresponsive host are all [`EgressError::Unavailable`]. The cause is in the log.
 //!
 //! # Example
 //!
@@ -43,22 +43,22 @@ pub use self::address::special_use;
 pub use self::client::{ClientAuth, Egress};
 pub use self::policy::EgressPolicy;
 
-/// A document from outside.
+/// A fetched document.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Fetched {
-    /// The status of the response.
+    /// HTTP status of the response.
     pub status: StatusCode,
-    /// The headers of the response.
+    /// Headers of the response.
     pub headers: HeaderMap,
-    /// The document.
+    /// Content of the response, within the limit of the caller.
     pub body: Bytes,
 }
 
 impl Fetched {
-    /// For how long the document may be kept: `max-age` of `Cache-Control`.
+    /// Returns the `max-age` of `Cache-Control` (RFC 9111, section 5.2.2).
     ///
-    /// Nothing where the response does not say; zero where it forbids it.
+    /// `None` if the response has none, and zero if it has `no-store` or `no-cache`.
     #[must_use]
     pub fn max_age(&self) -> Option<Duration> {
         let mut age = None;
@@ -76,7 +76,7 @@ impl Fetched {
         age.map(Duration::from_secs)
     }
 
-    /// Whether the response says that it is JSON.
+    /// Returns `true` if the `Content-Type` is `application/json` or `application/*+json`.
     #[must_use]
     pub fn is_json(&self) -> bool {
         let value = self.headers.get(header::CONTENT_TYPE);
@@ -88,24 +88,24 @@ impl Fetched {
     }
 }
 
-/// Why a document could not be fetched.
+/// The reason for which a document could not be fetched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EgressError {
-    /// The response is not JSON, or is compressed although nobody asked for it.
-    #[error("the response is not JSON")]
+    /// The response is not JSON, or is compressed although no compression was accepted.
+    #[error("response is not JSON")]
     ContentType,
-    /// The response has a status that is not expected; redirects are not followed.
-    #[error("the response has status {0}")]
+    /// The response has an unexpected status. Redirects are not followed.
+    #[error("unexpected response status {0}")]
     Status(StatusCode),
-    /// The response is larger than the limit.
-    #[error("the response is larger than {limit} bytes")]
+    /// The response exceeds the limit.
+    #[error("response larger than {limit} bytes")]
     TooLarge {
-        /// The limit, in bytes.
+        /// Limit, in bytes.
         limit: usize,
     },
-    /// The address is not allowed, does not exist, does not answer, or not in time.
-    #[error("the address cannot be reached")]
+    /// The address is forbidden, does not exist, or does not respond in time.
+    #[error("address unreachable")]
     Unavailable,
 }
 

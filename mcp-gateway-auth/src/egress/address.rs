@@ -1,12 +1,14 @@
+//! Special-purpose IP addresses (RFC 6890), which are not hosts on the public internet.
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-/// Why `address` is not one of a host on the public internet; `None` for those that are.
+/// Returns the purpose of a special-purpose `address`, or `None` if it may be a public host.
 ///
-/// It follows the [registries of special-purpose addresses][iana] and is stricter where they leave
-/// a choice: addresses that carry another one inside (IPv4-mapped, NAT64, 6to4, Teredo) are refused
-/// whatever they carry.
+/// The table follows the [IANA registries][iana] and is stricter where they permit a choice.
+/// Addresses that embed another one (IPv4-mapped, NAT64, 6to4, Teredo) are special-purpose whatever
+/// they embed: they would otherwise be a way around the IPv4 table.
 ///
 /// # Example
 ///
@@ -40,16 +42,18 @@ pub fn special_use(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// Whether a cloud tells the secrets of its machines at `address`. No policy allows these.
+/// Returns `true` if `address` is the metadata service of a cloud, which hands out the credentials
+/// of the machine. No policy permits these addresses.
 pub(super) fn is_metadata(address: IpAddr) -> bool {
     METADATA.contains(&address.to_canonical())
 }
 
+/// Returns the name of an entry.
 fn second(entry: &(impl Copy, &'static str)) -> &'static str {
     entry.1
 }
 
-/// Where the machines of Amazon, Google, Azure, Alibaba and Oracle find theirs.
+/// Metadata services of Amazon, Google, Azure, Alibaba and Oracle.
 const METADATA: [IpAddr; 5] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
@@ -58,6 +62,7 @@ const METADATA: [IpAddr; 5] = [
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
 ];
 
+/// IPv4 blocks with their purposes. The first match counts.
 const V4: [(Ipv4Net, &str); 16] = [
     (v4(0, 0, 0, 8), "this network"),
     (v4(10, 0, 0, 8), "private"),
@@ -77,6 +82,7 @@ const V4: [(Ipv4Net, &str); 16] = [
     (v4(240, 0, 0, 4), "reserved"),
 ];
 
+/// IPv6 blocks with their purposes. The first match counts.
 const V6: [(Ipv6Net, &str); 15] = [
     (v6(0, 0, 128), "unspecified"),
     (Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128), "loopback"),
@@ -95,7 +101,7 @@ const V6: [(Ipv6Net, &str); 15] = [
     (v6(0xff00, 0, 8), "multicast"),
 ];
 
-/// The only part of IPv6 from which public addresses have been given out.
+/// The only IPv6 block from which public addresses are assigned.
 const GLOBAL_UNICAST: Ipv6Net = v6(0x2000, 0, 3);
 
 const fn v4(a: u8, b: u8, c: u8, prefix: u8) -> Ipv4Net {
@@ -106,6 +112,7 @@ const fn v6(a: u16, b: u16, prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), prefix)
 }
 
+/// Creates a block of addresses whose last 32 bits are an IPv4 address.
 const fn mapped(e: u16, f: u16) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(0, 0, 0, 0, e, f, 0, 0), 96)
 }

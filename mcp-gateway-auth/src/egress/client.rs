@@ -1,3 +1,5 @@
+//! The HTTP client for untrusted addresses.
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +22,13 @@ use super::connector::GuardedConnector;
 use super::policy::EgressPolicy;
 use super::{EgressError, Fetched};
 
-/// Fetches documents from addresses that come from outside. Cheap to clone.
+/// An HTTP client for untrusted addresses. Cheap to clone; all clones share connections and limits.
 ///
-/// See the [module documentation](super) for what it refuses, and an example.
+/// See the [module documentation](super) for the restrictions and an example.
+///
+/// # Cancel safety
+///
+/// Dropping a future closes its connection or returns it to the pool. Nothing is retried.
 #[derive(Clone)]
 pub struct Egress(Arc<Inner>);
 
@@ -32,37 +38,51 @@ struct Inner {
     permits: Semaphore,
 }
 
-/// How the gateway says to an endpoint who it is, as [RFC 6749, section 2.3.1][rfc] has it.
+/// The authentication of the gateway at an endpoint, as of [RFC 6749, section 2.3.1][rfc].
+///
+/// `Debug` does not show the secret.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::egress::ClientAuth;
+///
+/// let auth = ClientAuth::Basic { client_id: "gateway".to_owned(), secret: "s3cret".to_owned() };
+/// let debug = format!("{auth:?}");
+/// assert!(debug.contains("gateway") && !debug.contains("s3cret"));
+/// ```
 ///
 /// [rfc]: https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum ClientAuth {
-    /// In the `Authorization` header.
+    /// `client_secret_basic`: in the `Authorization` header.
     Basic {
-        /// The identifier of the client.
+        /// Client ID.
         client_id: String,
-        /// Its secret.
+        /// Client secret.
         secret: String,
     },
-    /// Not at all, or in another way, by a field of the form.
+    /// No authentication by this type. The form may contain other credentials, such as a client
+    /// assertion.
     #[default]
     None,
-    /// In the fields `client_id` and `client_secret` of the form.
+    /// `client_secret_post`: in the form fields `client_id` and `client_secret`.
     Post {
-        /// The identifier of the client.
+        /// Client ID.
         client_id: String,
-        /// Its secret.
+        /// Client secret.
         secret: String,
     },
 }
 
 impl Egress {
-    /// Reaches what `policy` allows, and trusts the certificate authorities that the system trusts.
+    /// Creates a client that reaches the addresses which `policy` permits and trusts the
+    /// certificate authorities of the operating system.
     ///
     /// # Errors
     ///
-    /// When there are none.
+    /// If no certificate authority is trusted.
     pub fn new(policy: EgressPolicy) -> std::io::Result<Self> {
         let policy = Arc::new(policy);
         let connector = HttpsConnectorBuilder::new()
@@ -88,17 +108,18 @@ impl Egress {
     ///
     /// # Errors
     ///
-    /// When the address is not allowed or cannot be reached, or when the response is too large, is
-    /// not JSON, or has any status but 200.
+    /// [`EgressError::Unavailable`] if the address is forbidden or does not respond in time,
+    /// [`EgressError::TooLarge`], [`EgressError::ContentType`] if the response is not JSON, and
+    /// [`EgressError::Status`] for every status but 200.
     pub async fn get_json(&self, url: &str, limit: usize) -> Result<Fetched, EgressError> {
         self.get(url, Request::new(Bytes::new()), limit).await
     }
 
-    /// As [`get_json`](Self::get_json), as whoever has the access token `token`.
+    /// Fetches a JSON document with the access token `token`, as [`get_json`](Self::get_json) does.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// The same as those of [`get_json`](Self::get_json).
     pub async fn get_json_as(
         &self,
         url: &str,
@@ -113,6 +134,7 @@ impl Egress {
         self.get(url, request, limit).await
     }
 
+    /// Sends a GET request and accepts a JSON document with the status 200.
     async fn get(
         &self,
         url: &str,
@@ -127,14 +149,15 @@ impl Egress {
         }
     }
 
-    /// Sends a form, and fetches a JSON document of at most `limit` bytes.
+    /// Posts a form and fetches a JSON document of at most `limit` bytes.
     ///
-    /// Errors that the endpoint reports as JSON are documents like others; look at the status.
+    /// JSON errors of the endpoint are returned as documents: check the [status](Fetched::status).
     ///
     /// # Errors
     ///
-    /// When the address is not allowed or cannot be reached, or when the response is too large, is
-    /// not JSON, or is a redirect.
+    /// [`EgressError::Unavailable`] if the address is forbidden or does not respond in time,
+    /// [`EgressError::TooLarge`], and [`EgressError::ContentType`] or [`EgressError::Status`] if
+    /// the response is not JSON or is a redirect.
     pub async fn post_form(
         &self,
         url: &str,
@@ -152,6 +175,7 @@ impl Egress {
         }
     }
 
+    /// Validates the address, and sends a request within the deadline.
     async fn fetch(
         &self,
         url: &str,
@@ -165,11 +189,11 @@ impl Egress {
         headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
         match timeout(DEADLINE, self.exchange(request.map(Full::new), limit)).await {
             Ok(result) => result,
-            Err(_) => Err(unavailable(&url, &"the deadline has passed")),
+            Err(_) => Err(unavailable(&url, &"deadline exceeded")),
         }
     }
 
-    /// The address to send to, if the policy allows it.
+    /// Returns `url` as a URI, if the policy permits it.
     fn address(&self, url: &str) -> Result<Uri, EgressError> {
         let parsed = Url::parse(url).map_err(|error| unavailable(&url, &error))?;
         let allowed = self.0.policy.check_url(&parsed);
@@ -178,6 +202,7 @@ impl Egress {
         uri.map_err(|error| unavailable(&url, &error))
     }
 
+    /// Sends a request within the concurrency limit and reads the response.
     async fn exchange(
         &self,
         request: Request<Full<Bytes>>,
@@ -214,7 +239,7 @@ impl fmt::Debug for Egress {
 }
 
 impl ClientAuth {
-    /// A request that sends `form`.
+    /// Returns a request that posts `form`.
     fn request(&self, form: &[(&str, &str)]) -> Result<Request<Bytes>, EgressError> {
         let mut body = form_urlencoded::Serializer::new(String::new());
         body.extend_pairs(form);
@@ -227,6 +252,8 @@ impl ClientAuth {
         Ok(request)
     }
 
+    /// Adds the credentials. RFC 6749 requires form encoding before Base64, which matters for
+    /// identifiers with a colon.
     fn apply(
         &self,
         body: &mut form_urlencoded::Serializer<'_, String>,
@@ -266,11 +293,12 @@ impl fmt::Debug for ClientAuth {
     }
 }
 
+/// Builds the TLS configuration with the system's certificate authorities and those of the policy.
 fn tls(policy: &EgressPolicy) -> std::io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {
-        tracing::debug!(%error, "a certificate authority of the system was not read");
+        tracing::debug!(%error, "system certificate authority skipped");
     }
     roots.add_parsable_certificates(native.certs);
     roots.add_parsable_certificates(policy.roots().iter().cloned());
@@ -284,12 +312,13 @@ fn tls(policy: &EgressPolicy) -> std::io::Result<ClientConfig> {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
+/// Marks a header value as sensitive, so that it is not logged or indexed by HPACK.
 fn sensitive(mut value: HeaderValue) -> HeaderValue {
     value.set_sensitive(true);
     value
 }
 
-/// Reads a body; the error is `None` when it is larger than `limit`.
+/// Reads a body. The error is `None` if the body is larger than `limit`.
 async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes, Option<BoxError>>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
@@ -311,13 +340,13 @@ where
     Ok(text.freeze())
 }
 
-/// Tells the log why, and the caller nothing.
+/// Logs the cause and returns an error without it.
 fn unavailable(url: &dyn fmt::Display, reason: &dyn fmt::Display) -> EgressError {
-    tracing::warn!(%url, %reason, "an address was not fetched");
+    tracing::warn!(%url, %reason, "outbound request failed");
     EgressError::Unavailable
 }
 
-/// An error with its causes.
+/// An error with its causes, separated by colons.
 struct Chain<'a>(&'a (dyn std::error::Error + 'static));
 
 impl fmt::Display for Chain<'_> {
@@ -332,14 +361,15 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// From the first byte sent to the last one received, with everything before.
+/// Deadline from the wait for a permit until the last byte of the response.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// Maximum number of response headers.
 const MAX_HEADERS: usize = 64;
 
-/// How many requests are under way at once; others wait, within their deadline.
+/// Maximum number of concurrent requests. Others wait within their deadline.
 const MAX_REQUESTS: usize = 32;
 
-/// Shorter than the keep-alive of common servers, so that none is closed by them at the moment when
-/// it is taken up again.
+/// Idle timeout of pooled connections. It is shorter than the keep-alive of common servers, so that
+/// they do not close a connection at the moment of its reuse.
 const POOL_IDLE: Duration = Duration::from_secs(4);

@@ -1,3 +1,5 @@
+//! The TCP connector of [`Egress`](super::Egress), which enforces the policy on resolved addresses.
+
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -16,14 +18,15 @@ use tower_service::Service;
 
 use super::policy::{EgressPolicy, Refusal};
 
-/// Opens connections to addresses that the policy allows.
+/// A connector to addresses that the policy permits.
 ///
-/// A name is resolved once, every address of it is looked at, and the connection goes to one of
-/// those that were looked at: there is no second look-up that could answer otherwise.
+/// A name is resolved once, each of its addresses is validated, and the connection uses one of
+/// them. There is no second lookup that could return another address (DNS rebinding).
 #[derive(Clone, Debug)]
 pub(super) struct GuardedConnector(Arc<EgressPolicy>);
 
 impl GuardedConnector {
+    /// Creates a connector with `policy`.
     pub(super) fn new(policy: Arc<EgressPolicy>) -> Self {
         Self(policy)
     }
@@ -49,7 +52,8 @@ impl Service<Uri> for GuardedConnector {
     }
 }
 
-/// The addresses of `uri`, if all of them may be reached.
+/// Resolves `uri`, and fails if one of its addresses is forbidden. A name with a public and a
+/// private address is an attack, or a mistake.
 async fn resolve(policy: &EgressPolicy, uri: &Uri) -> Result<Vec<SocketAddr>, BoxError> {
     let host = uri.host().ok_or(Refusal("no host"))?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -71,6 +75,7 @@ async fn resolve(policy: &EgressPolicy, uri: &Uri) -> Result<Vec<SocketAddr>, Bo
     Ok(addresses)
 }
 
+/// Connects to the first address that accepts the connection.
 async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, BoxError> {
     let mut last: BoxError = Box::new(NoAddress);
     for address in addresses {
@@ -83,19 +88,20 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, BoxError> {
     Err(last)
 }
 
+/// A name without addresses.
 #[derive(Debug)]
 struct NoAddress;
 
 impl fmt::Display for NoAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name has no address")
+        f.write_str("no address for the name")
     }
 }
 
 impl std::error::Error for NoAddress {}
 
-/// Short enough that a host with one dead address is reached by the next within the deadline.
+/// Timeout per address. It leaves time within the deadline for the next address if one is dead.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How many addresses of a name are looked at, and tried.
+/// Maximum number of addresses that are used from one lookup.
 const MAX_ADDRESSES: usize = 16;

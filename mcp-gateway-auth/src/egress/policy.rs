@@ -1,3 +1,5 @@
+//! The policy for outbound requests: schemes, networks and ports.
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -6,19 +8,27 @@ use url::{Host, Url};
 
 use super::address::{is_metadata, special_use};
 
-/// Which addresses may be reached.
+/// The addresses that [`Egress`](super::Egress) may reach.
 ///
-/// By default hosts on the public internet, with `https` on port 443.
+/// By default, these are hosts on the public internet, with `https` on port 443. An address with
+/// credentials in its authority is always rejected.
 ///
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::egress::EgressPolicy;
+/// use mcp_gateway_auth::egress::{Egress, EgressError, EgressPolicy};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// // The identity provider is in the company's own network.
 /// let policy = EgressPolicy::new().with_allowed_networks(["10.20.0.0/16".parse()?]);
-/// # let _ = policy;
+/// let egress = Egress::new(policy)?;
+///
+/// // Another private network stays forbidden, and so does plain HTTP.
+/// for url in ["https://10.30.0.1/keys", "http://10.20.0.1/keys"] {
+///     let error = egress.get_json(url, 1024).await.unwrap_err();
+///     assert!(matches!(error, EgressError::Unavailable), "{url}");
+/// }
 /// # Ok(())
 /// # }
 /// ```
@@ -31,55 +41,56 @@ pub struct EgressPolicy {
 }
 
 impl EgressPolicy {
-    /// The public internet alone.
+    /// Permits the public internet only.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Allows this machine too, there without TLS as well, under the names `localhost`,
-    /// `127.0.0.1` and `[::1]`, on any port.
+    /// Permits this machine, with or without TLS, on all ports, under the names `localhost`,
+    /// `127.0.0.1` and `[::1]`.
     ///
-    /// For development: whoever may name an address can then reach what listens here.
+    /// For development: anybody who can name an address can then reach the local services.
     #[must_use]
     pub fn with_insecure_loopback(mut self) -> Self {
         self.loopback = true;
         self
     }
 
-    /// Allows networks that are not public, on any port, still with `https` only.
+    /// Permits non-public networks, on all ports, still with `https` only.
     ///
-    /// The metadata services of clouds stay out of reach, whatever the networks are.
+    /// The metadata services of clouds remain forbidden, even inside these networks.
     #[must_use]
     pub fn with_allowed_networks(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         self.networks.extend(networks);
         self
     }
 
-    /// Allows another port on the public internet.
+    /// Permits another port on the public internet.
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {
         self.ports.push(port);
         self
     }
 
-    /// Trusts the certificate authority whose certificate `der` is, besides those that the system
-    /// trusts.
+    /// Trusts the certificate authority with the DER certificate `der`, in addition to those of the
+    /// operating system.
     #[must_use]
     pub fn with_root_certificate(mut self, der: impl Into<Vec<u8>>) -> Self {
         self.roots.push(CertificateDer::from(der.into()));
         self
     }
 
+    /// Returns the additional certificate authorities.
     pub(super) fn roots(&self) -> &[CertificateDer<'static>] {
         &self.roots
     }
 
-    /// Looks at an address before its host is resolved.
+    /// Validates an address before its host is resolved.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, for the log.
+    /// The reason, for the log.
     pub(super) fn check_url(&self, url: &Url) -> Result<(), Refusal> {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Refusal("credentials in the address"));
@@ -95,19 +106,21 @@ impl EgressPolicy {
         match host {
             Host::Ipv4(ip) => self.check_ip(ip.into(), local, port),
             Host::Ipv6(ip) => self.check_ip(ip.into(), local, port),
-            // It may be one of a network that is allowed, with any port.
+            // The name may resolve to an address in a permitted network, where all ports are
+            // permitted.
             Host::Domain(_) if local || !self.networks.is_empty() => Ok(()),
             Host::Domain(_) if self.is_public_port(port) => Ok(()),
             Host::Domain(_) => Err(Refusal("port")),
         }
     }
 
-    /// Looks at an address that `host` was resolved to, or that it is.
+    /// Validates an address to which `host` was resolved, or which is `host` itself.
     pub(super) fn check_resolved(&self, host: &str, ip: IpAddr, port: u16) -> Result<(), Refusal> {
         let local = host == LOCALHOST || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
         self.check_ip(ip, self.loopback && local, port)
     }
 
+    /// Validates an IP address. `local` means that loopback is permitted and required.
     fn check_ip(&self, ip: IpAddr, local: bool, port: u16) -> Result<(), Refusal> {
         if is_metadata(ip) {
             return Err(Refusal("metadata service"));
@@ -128,16 +141,19 @@ impl EgressPolicy {
         }
     }
 
+    /// Returns `true` if the port is permitted on the public internet.
     fn is_public_port(&self, port: u16) -> bool {
         port == HTTPS || self.ports.contains(&port)
     }
 }
 
-/// Why an address is not reached. Never shown to whoever named it.
+/// The reason for which an address is forbidden. It is never shown to the party that named the
+/// address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("refused: {0}")]
+#[error("forbidden address: {0}")]
 pub(super) struct Refusal(pub(super) &'static str);
 
+/// Returns `true` if the host is `localhost` or a loopback address.
 fn is_local(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == LOCALHOST,
