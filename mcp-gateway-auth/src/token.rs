@@ -1,11 +1,11 @@
-//! Verify the tokens that callers present.
+//! Verification of access tokens (RFC 6750, RFC 9068, RFC 7662).
 //!
-//! A [`TokenVerifier`] knows the tokens of somebody: [`ExternalIssuers`] the JWTs of identity
-//! providers, [`Introspection`] those that an authorization server is asked about, and
-//! [`StaticTokens`](crate::StaticTokens) those that an operator has handed out. A [`ChainVerifier`]
-//! asks several of them. A [`BearerVerifier`] is what a gateway takes: it finds the token in a
-//! request, asks a verifier about it once, and remembers the answer for as long as the token is
-//! good and not [revoked](Revocations).
+//! A [`TokenVerifier`] verifies the tokens of one kind: [`ExternalIssuers`] the JWTs of identity
+//! providers, [`Introspection`] tokens that only their authorization server can validate, and
+//! [`StaticTokens`](crate::StaticTokens) tokens that an operator has issued. A [`ChainVerifier`]
+//! combines several of them. A [`BearerVerifier`] makes one an [`AuthVerifier`] of a gateway: it
+//! extracts the token from a request, verifies it once, and caches the result until the token
+//! expires or is [revoked](Revocations).
 //!
 //! # Example
 //!
@@ -22,7 +22,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // In earnest, the keys are `RemoteKeys::discover("https://idp.example.com", egress)`.
+//! // In production, the keys are `RemoteKeys::discover("https://idp.example.com", egress)`.
 //! let key = SigningKey::generate(Algorithm::Es256)?;
 //! let keys = KeySet::from(&JwkSet::new([key.public().clone()]));
 //! let expectation = Expectation::new("https://idp.example.com", "https://gw.example.com/mcp");
@@ -44,6 +44,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`AuthVerifier`]: mcp_gateway_core::auth::AuthVerifier
 
 mod bearer;
 mod chain;
@@ -67,22 +69,54 @@ pub use self::mapping::ClaimMapping;
 pub use self::revocations::{Revocations, Revoked};
 pub use self::verified::VerifiedToken;
 
-/// Knows the tokens of an issuer.
+/// Verifies the access tokens of an issuer.
 ///
-/// Asked by a [`BearerVerifier`] once for each token, and again when what it said has become old.
+/// A [`BearerVerifier`] calls it once per token, and again when the cached result is stale.
 ///
 /// # Cancel safety
 ///
-/// The future is dropped when the caller goes away, at any `.await`.
+/// The future is dropped when the caller disconnects, at any `.await`.
+///
+/// # Example
+///
+/// ```
+/// use async_trait::async_trait;
+/// use mcp_gateway_auth::token::{TokenVerifier, VerifiedToken};
+/// use mcp_gateway_core::auth::{AuthError, Principal};
+///
+/// /// Tokens such as `session:alice`.
+/// #[derive(Debug)]
+/// struct Sessions;
+///
+/// #[async_trait]
+/// impl TokenVerifier for Sessions {
+///     async fn verify_token(&self, token: &str) -> Result<Option<VerifiedToken>, AuthError> {
+///         match token.strip_prefix("session:") {
+///             None => Ok(None),
+///             Some("") => Err(AuthError::InvalidToken),
+///             Some(name) => Ok(Some(VerifiedToken::new(Principal::new(name), u64::MAX))),
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), AuthError> {
+/// let verified = Sessions.verify_token("session:alice").await?;
+/// assert!(verified.is_some_and(|verified| verified.principal().subject() == "alice"));
+/// assert!(Sessions.verify_token("eyJhbGciOi").await?.is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait TokenVerifier: fmt::Debug + Send + Sync + 'static {
-    /// What `token` stands for; nothing if it is no token of this issuer, so that others may be
-    /// asked about it.
+    /// Verifies `token`. Returns `None` if the token belongs to another issuer, so that other
+    /// verifiers may be tried.
     ///
     /// # Errors
     ///
-    /// When it is a token of this issuer, but not a good one, or when that cannot be told. Nobody
-    /// else is asked then.
+    /// [`AuthError::InvalidToken`] if it is a token of this issuer and is invalid,
+    /// [`AuthError::InsufficientScope`], or [`AuthError::Unavailable`] if it cannot be verified
+    /// now. No other verifier is tried then.
     async fn verify_token(&self, token: &str) -> Result<Option<VerifiedToken>, AuthError>;
 }
 

@@ -1,9 +1,9 @@
-//! The people who may use the gateway, as they are kept in the store.
+//! User accounts and external identities, as documents in a store.
 //!
-//! Somebody is who an identity provider says they are: the key is the issuer with the subject, never
-//! a name or an address, which others may get later. Accounts of the gateway itself have a name and
-//! a password. Every change is one conditional batch, so that replicas cannot get in each other's
-//! way.
+//! A user of an identity provider is identified by issuer and subject (OpenID Connect Core, section
+//! 5.7), never by a name or an email address: somebody else may get those later. Local accounts
+//! have a name and a password. Every change is one conditional batch, so that concurrent replicas
+//! cannot overwrite each other.
 //!
 //! # Example
 //!
@@ -44,24 +44,26 @@ use crate::clock::Clock;
 use crate::secret::identifier;
 use password::Passwords;
 
-/// The people who may use the gateway. Cheap to clone.
+/// The user accounts in a store. Cheap to clone.
+///
+/// Changes are retried if another replica commits first, up to 16 times.
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone)]
 pub struct Users {
     clock: Clock,
     documents: Documents<User>,
-    /// Whose an identity at a provider is.
+    /// User ID by external identity.
     identities: Documents<String>,
-    /// Whose the name of an account is, and who was the first to have one.
+    /// User ID by account name, and under a reserved key that of the first account.
     names: Documents<String>,
     passwords: Passwords,
-    /// Whose identity an allowed name at a provider has turned out to be.
+    /// External identity by allowed login name: the first user with an allowed name claims it.
     pins: Documents<String>,
 }
 
 impl Users {
-    /// The people in `store`.
+    /// Uses the accounts in `store`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
         Self {
@@ -74,11 +76,13 @@ impl Users {
         }
     }
 
-    /// Makes an account with a name and a password. The first one ever is an admin's.
+    /// Creates a local account with a name and a password. The first account ever is an
+    /// administrator.
     ///
     /// # Errors
     ///
-    /// When the name is taken or cannot be one, or when the password is too short or too long.
+    /// [`UserError::Name`] if the name is invalid, [`UserError::NameTaken`] if it exists already,
+    /// and [`UserError::Password`] if the password is too short or too long.
     pub async fn create(&self, name: &str, password: &str) -> Result<User, UserError> {
         let key = username(name).ok_or(UserError::Name)?;
         let hash = self.passwords.hash(password).await?;
@@ -109,24 +113,24 @@ impl Users {
         }
     }
 
-    /// The person `id`.
+    /// Returns the user with the ID `id`.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// If the store is unavailable.
     pub async fn find(&self, id: &str) -> Result<Option<User>, AuthorityError> {
-        // The key of a document must not be that of another kind.
+        // The ID comes from outside and must not address another kind of document.
         if !id.starts_with("usr_") || id.contains('/') {
             return Ok(None);
         }
         Ok(self.documents.get(id).await?.map(|stored| stored.value))
     }
 
-    /// Who has the account of that name.
+    /// Returns the user with the account name `name`, without regard to case.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// If the store is unavailable.
     pub async fn find_by_name(&self, name: &str) -> Result<Option<User>, AuthorityError> {
         let Some(key) = username(name) else {
             return Ok(None);
@@ -137,11 +141,11 @@ impl Users {
         }
     }
 
-    /// Up to `limit` people, those after the person `after`, in the order of their identifiers.
+    /// Returns up to `limit` users with an ID greater than `after`, ordered by ID.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// If the store is unavailable.
     pub async fn list(
         &self,
         after: Option<&str>,
@@ -151,22 +155,21 @@ impl Users {
         Ok(found.into_iter().map(|(_, stored)| stored.value).collect())
     }
 
-    /// Says that somebody may not, or may again, log in. Sessions and tokens that they have are
-    /// worthless while they may not.
+    /// Disables or enables an account. Sessions and tokens of a disabled user are rejected.
     ///
     /// # Errors
     ///
-    /// When there is nobody of that identifier.
+    /// [`UserError::Unknown`] if there is no such user.
     pub async fn set_disabled(&self, id: &str, disabled: bool) -> Result<User, UserError> {
         self.change(id, |user| user.disabled = disabled).await
     }
 
-    /// Gives an account another password. All its sessions end.
+    /// Replaces the password of a local account, and ends all its sessions.
     ///
     /// # Errors
     ///
-    /// When there is nobody of that identifier with an account of the gateway itself, or when the
-    /// password is too short or too long.
+    /// [`UserError::Unknown`] if there is no such user with a local account, and
+    /// [`UserError::Password`] if the password is too short or too long.
     pub async fn set_password(&self, id: &str, password: &str) -> Result<User, UserError> {
         let known = self.find(id).await?.ok_or(UserError::Unknown)?;
         if known.username.is_none() {
@@ -176,36 +179,37 @@ impl Users {
         let now = self.clock.now();
         self.change(id, |user| {
             user.password = Some(hash.clone());
-            // Sessions of the same second may be the thief's.
+            // A session from the same second may belong to a thief.
             user.sessions_since = now + 1;
         })
         .await
     }
 
-    /// Gives somebody another role.
+    /// Replaces the role of a user.
     ///
     /// # Errors
     ///
-    /// When there is nobody of that identifier.
+    /// [`UserError::Unknown`] if there is no such user.
     pub async fn set_role(&self, id: &str, role: Role) -> Result<User, UserError> {
         self.change(id, |user| user.role = role).await
     }
 
-    /// Puts somebody into `teams`, and no others. Those of people who log in at an identity provider
-    /// are set again each time they do.
+    /// Replaces the teams of a user. A login at an identity provider sets the teams of its users
+    /// again.
     ///
     /// # Errors
     ///
-    /// When there is nobody of that identifier.
+    /// [`UserError::Unknown`] if there is no such user.
     pub async fn set_teams(&self, id: &str, teams: Vec<String>) -> Result<User, UserError> {
         self.change(id, |user| user.teams.clone_from(&teams)).await
     }
 
-    /// Forgets somebody. Who logs in with the same identity later is somebody else.
+    /// Deletes a user with all external identities. A later login with the same identity creates a
+    /// new user with another ID.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked, or when they are changed all the time.
+    /// If the store is unavailable, or other replicas change the user all the time.
     pub async fn delete(&self, id: &str) -> Result<(), UserError> {
         for _ in 0..ATTEMPTS {
             let Some(Stored { value, version }) = self.documents.get(id).await? else {
@@ -229,17 +233,19 @@ impl Users {
         Err(AuthorityError::Busy.into())
     }
 
+    /// Returns the clock of all timestamps.
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// The store that they are in.
+    /// Returns the store of the accounts.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         self.documents.store()
     }
 
-    /// Who has the account `name` with that password. Takes as long when there is none.
+    /// Returns the user with this account name and password, unless disabled. An unknown name takes
+    /// as long as a wrong password, so that the time does not reveal account names.
     pub(crate) async fn authenticate(
         &self,
         name: &str,
@@ -251,6 +257,7 @@ impl Users {
         Ok(user.filter(|user| is_right && !user.disabled))
     }
 
+    /// Applies a change to the current version of a user, and retries after conflicts.
     async fn change(&self, id: &str, change: impl Fn(&mut User) + Send) -> Result<User, UserError> {
         for _ in 0..ATTEMPTS {
             let stored = self.documents.get(id).await?;
@@ -265,6 +272,7 @@ impl Users {
         Err(AuthorityError::Busy.into())
     }
 
+    /// Commits a batch.
     async fn commit(&self, batch: Batch) -> Result<Outcome, AuthorityError> {
         Ok(self.documents.store().commit(batch).await?)
     }
@@ -276,27 +284,28 @@ impl fmt::Debug for Users {
     }
 }
 
-/// Why an account could not be made or changed.
+/// The reason for which an account could not be created or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UserError {
-    /// It cannot be done now.
-    #[error("it cannot be done now")]
+    /// A temporary failure of the store or the system.
+    #[error("temporarily unavailable")]
     Authority(#[from] AuthorityError),
-    /// A name has up to 128 letters and digits of ASCII, and `.`, `_`, `-`, `@`, `+` in between.
-    #[error("the name has characters that names cannot have")]
+    /// The name is invalid. It must have up to 128 ASCII letters, digits and `.`, `_`, `-`, `@`,
+    /// `+`, and begin with a letter or a digit.
+    #[error("invalid account name")]
     Name,
-    /// Somebody has that name already.
-    #[error("the name is taken")]
+    /// The name belongs to another account.
+    #[error("account name already exists")]
     NameTaken,
-    /// A password has 8 to 1024 bytes.
-    #[error("the password is too short or too long")]
+    /// The password is too short or too long: it must have 8 to 1024 bytes.
+    #[error("password must have 8 to 1024 bytes")]
     Password,
-    /// A role is `admin` or `member`.
-    #[error("there is no such role")]
+    /// The role is neither `admin` nor `member`.
+    #[error("unknown role")]
     Role,
-    /// There is nobody like that.
-    #[error("there is no such account")]
+    /// The account does not exist.
+    #[error("no such account")]
     Unknown,
 }
 
@@ -306,7 +315,7 @@ impl From<DocumentError> for UserError {
     }
 }
 
-/// The form of a name that no two accounts share; `None` if it cannot be one.
+/// Returns the case-insensitive form of an account name, or `None` if the name is invalid.
 fn username(name: &str) -> Option<String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-@+".contains(c);
     let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -315,10 +324,10 @@ fn username(name: &str) -> Option<String> {
     is_name.then(|| name.to_ascii_lowercase())
 }
 
-/// How often a change is tried anew that others got ahead of.
+/// Maximum number of attempts for a change that conflicts with others.
 const ATTEMPTS: usize = 16;
 
-/// Where it is kept who has had the first account; no name begins like that.
+/// Reserved key for the first account. No account name begins with this character.
 const FIRST: &str = "~first";
 
 const MAX_NAME: usize = 128;

@@ -1,3 +1,5 @@
+//! Authentication of requests by bearer token (RFC 6750), with a cache of verified tokens.
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +15,12 @@ use crate::bearer::{TokenDigest, bearer};
 use crate::clock::Clock;
 use crate::jwt::MAX_TOKEN;
 
-/// Believes callers by the bearer tokens that they present. Cheap to clone.
+/// Authenticates requests by bearer token. Cheap to clone.
 ///
-/// A token is verified when it is seen first. After that it is believed until it expires, is
-/// revoked, or has to be verified again; it is remembered by its SHA-256. Tokens in the address of
-/// a request are refused, whatever the header says.
+/// A token is verified on first use. The result is cached under the SHA-256 of the token until the
+/// token expires, is revoked, or is due for another verification. Revocations apply at once, to
+/// cached tokens too. Tokens in the query of a request are rejected, whatever the header contains:
+/// they leak into logs and referrers.
 ///
 /// See the [module documentation](super) for an example.
 #[derive(Clone)]
@@ -30,7 +33,7 @@ pub struct BearerVerifier {
 }
 
 impl BearerVerifier {
-    /// Believes what `verifier` says of tokens, of which it remembers ten thousand.
+    /// Verifies tokens with `verifier`, and caches the last 10,000 valid ones.
     #[must_use]
     pub fn new(verifier: Arc<dyn TokenVerifier>) -> Self {
         let known = Cache::builder()
@@ -47,33 +50,38 @@ impl BearerVerifier {
         }
     }
 
-    /// Goes by `clock`.
+    /// Replaces the clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Verifies each token again after `period`, so that a key that was withdrawn takes its tokens
-    /// with it.
+    /// Verifies each token again after `period`, so that the withdrawal of a key also invalidates
+    /// cached tokens. By default, a token is verified once.
     #[must_use]
     pub fn with_recheck(mut self, period: Duration) -> Self {
         self.recheck = period.as_secs();
         self
     }
 
-    /// Refuses what is in `revocations`, at once.
+    /// Rejects the tokens in `revocations`.
     #[must_use]
     pub fn with_revocations(mut self, revocations: Revocations) -> Self {
         self.revocations = revocations;
         self
     }
 
-    /// What the token of `request` stands for.
+    /// Returns the verified token of `request`.
     ///
     /// # Errors
     ///
-    /// When there is none, or it is not a good one, or that cannot be told.
+    /// [`AuthError::MissingToken`] if the request has no bearer token, [`AuthError::InvalidToken`]
+    /// if the token is invalid, expired or revoked, and the errors of the [`TokenVerifier`].
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped verification leaves the cache unchanged.
     pub async fn token(&self, request: &Parts) -> Result<Arc<VerifiedToken>, AuthError> {
         if request.uri.query().is_some_and(has_token) {
             return Err(AuthError::InvalidToken);
@@ -92,11 +100,12 @@ impl BearerVerifier {
         }
     }
 
+    /// Verifies a token and updates the cache.
     async fn ask(&self, token: &str, digest: TokenDigest) -> Result<Arc<VerifiedToken>, AuthError> {
         let result = self.verifier.verify_token(token).await;
         let verified = match result {
             Ok(Some(verified)) => verified,
-            // Not when it cannot be told: that is no reason to forget.
+            // An unavailable issuer is no reason to evict a valid token.
             Ok(None) | Err(AuthError::InvalidToken) => {
                 self.known.invalidate(&digest);
                 return Err(AuthError::InvalidToken);
@@ -120,7 +129,7 @@ impl AuthVerifier for BearerVerifier {
 }
 
 impl fmt::Debug for BearerVerifier {
-    /// Shows nothing of the tokens.
+    /// Does not show tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BearerVerifier")
             .field("verifier", &self.verifier)
@@ -129,10 +138,11 @@ impl fmt::Debug for BearerVerifier {
     }
 }
 
-/// Whether a query carries a token, as
-/// [RFC 6750, section 2.3](https://www.rfc-editor.org/rfc/rfc6750#section-2.3) once allowed.
+/// Returns `true` if the query contains an access token, as [RFC 6750, section
+/// 2.3](https://www.rfc-editor.org/rfc/rfc6750#section-2.3) permitted and OAuth 2.1 forbids.
 fn has_token(query: &str) -> bool {
     url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token")
 }
 
+/// Maximum number of cached tokens.
 const MAX_KNOWN: u64 = 10_000;

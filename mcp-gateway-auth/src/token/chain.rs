@@ -1,3 +1,5 @@
+//! A chain of token verifiers for gateways with several kinds of tokens.
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -5,24 +7,46 @@ use mcp_gateway_core::auth::AuthError;
 
 use super::{TokenVerifier, VerifiedToken};
 
-/// Asks several verifiers, in order, until one of them knows the token.
+/// Tries several verifiers in order, until one of them recognizes the token.
 ///
-/// One that refuses a token as a bad one of its own ends the search: a token is never tried with
-/// the keys of somebody else. Put an [`Introspection`](super::Introspection) last, because it sends
-/// tokens away to be asked about.
+/// A verifier that rejects a token as an invalid one of its own ends the search: no token is tried
+/// with the keys of another issuer. Add an [`Introspection`](super::Introspection) last, because it
+/// sends tokens to another server.
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use mcp_gateway_auth::StaticTokens;
+/// use mcp_gateway_auth::token::{ChainVerifier, TokenVerifier};
+/// use mcp_gateway_core::auth::{AuthError, Principal};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), AuthError> {
+/// let people = StaticTokens::new().with_token("wU3mtk8x", Principal::new("alice"));
+/// let jobs = StaticTokens::new().with_token("qT4ncu2z", Principal::new("nightly"));
+/// let chain = ChainVerifier::new().with(Arc::new(people)).with(Arc::new(jobs));
+///
+/// let verified = chain.verify_token("qT4ncu2z").await?;
+/// assert!(verified.is_some_and(|token| token.principal().subject() == "nightly"));
+/// assert!(chain.verify_token("another").await?.is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ChainVerifier {
     verifiers: Vec<Arc<dyn TokenVerifier>>,
 }
 
 impl ChainVerifier {
-    /// Knows no token.
+    /// Creates an empty chain, which recognizes no token.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks `verifier` about tokens that those before it do not know.
+    /// Appends `verifier`.
     #[must_use]
     pub fn with(mut self, verifier: Arc<dyn TokenVerifier>) -> Self {
         self.verifiers.push(verifier);

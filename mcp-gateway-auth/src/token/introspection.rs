@@ -1,3 +1,5 @@
+//! Verification of opaque tokens at their authorization server (RFC 7662).
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,31 +13,37 @@ use crate::clock::Clock;
 use crate::egress::{ClientAuth, Egress, EgressError};
 use crate::jwt::Claims;
 
-/// Asks an authorization server about tokens, as
-/// [RFC 7662](https://www.rfc-editor.org/rfc/rfc7662) has it.
+/// Verifies tokens at the introspection endpoint of an authorization server, as of [RFC
+/// 7662](https://www.rfc-editor.org/rfc/rfc7662).
 ///
-/// Tokens that look like JWTs are not sent, because they are somebody else's, unless
-/// [`with_jwts`](Self::with_jwts) says so. What the server says is believed for thirty seconds,
-/// and not after the token expires.
+/// Tokens in the form of a JWT are not sent, because they belong to another issuer, unless
+/// [`with_jwts`](Self::with_jwts) is set. A response remains valid for thirty seconds, but not
+/// beyond the expiration of the token. Sender-constrained tokens (`cnf`, `DPoP`) are rejected: the
+/// caller has not proved possession of the key.
 ///
 /// # Example
 ///
-/// ```no_run
+/// ```
 /// use mcp_gateway_auth::egress::{ClientAuth, Egress, EgressPolicy};
-/// use mcp_gateway_auth::token::Introspection;
+/// use mcp_gateway_auth::token::{Introspection, TokenVerifier};
+/// use mcp_gateway_core::auth::AuthError;
 ///
-/// # fn main() -> std::io::Result<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let introspection = Introspection::new(
 ///     "https://as.example.com",
 ///     "https://gw.example.com/mcp",
-///     "https://as.example.com/introspect",
+///     "https://169.254.169.254/introspect",
 ///     Egress::new(EgressPolicy::new())?,
 /// )
 /// .with_auth(ClientAuth::Basic {
 ///     client_id: "gateway".to_owned(),
-///     secret: "from where secrets are kept".to_owned(),
+///     secret: "from the secret store".to_owned(),
 /// });
-/// # let _ = introspection;
+/// // A JWT is not sent, and an endpoint in the own network is not reached.
+/// assert!(introspection.verify_token("a.b.c").await?.is_none());
+/// let error = introspection.verify_token("opaque").await.unwrap_err();
+/// assert!(matches!(error, AuthError::Unavailable(_)));
 /// # Ok(())
 /// # }
 /// ```
@@ -55,7 +63,8 @@ pub struct Introspection {
 }
 
 impl Introspection {
-    /// Asks `endpoint` about tokens that `issuer` has issued for `audience`.
+    /// Verifies tokens that `issuer` has issued for `audience` at its introspection endpoint
+    /// `endpoint`.
     #[must_use]
     pub fn new(
         issuer: impl Into<String>,
@@ -78,58 +87,59 @@ impl Introspection {
         }
     }
 
-    /// Says by `auth` who asks.
+    /// Sets the client authentication at the endpoint. By default, there is none.
     #[must_use]
     pub fn with_auth(mut self, auth: ClientAuth) -> Self {
         self.auth = auth;
         self
     }
 
-    /// Goes by `clock`.
+    /// Replaces the clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Takes tokens of which the server does not say whom they are for.
+    /// Accepts tokens without an audience.
     ///
-    /// Every service that such a token is presented to can then use it here.
+    /// Every other service that receives such a token can then use it here.
     #[must_use]
     pub fn with_insecure_missing_audience(mut self) -> Self {
         self.any_audience = true;
         self
     }
 
-    /// Asks about tokens that look like JWTs, too.
+    /// Sends tokens in the form of a JWT as well.
     #[must_use]
     pub fn with_jwts(mut self) -> Self {
         self.jwts = true;
         self
     }
 
-    /// Makes principals by `mapping`.
+    /// Sets the mapping of claims to principals.
     #[must_use]
     pub fn with_mapping(mut self, mapping: ClaimMapping) -> Self {
         self.mapping = mapping;
         self
     }
 
-    /// For how long the server is believed.
+    /// Sets the lifetime of a response: thirty seconds by default. A revoked token may be accepted
+    /// for that long.
     #[must_use]
     pub fn with_max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age.as_secs();
         self
     }
 
-    /// Refuses tokens without `scope`.
+    /// Rejects tokens without `scope`.
     #[must_use]
     pub fn with_required_scope(mut self, scope: impl Into<Arc<str>>) -> Self {
         self.scopes.push(scope.into());
         self
     }
 
-    /// What the server says of an active token.
+    /// Validates the response for an active token.
     fn accept(&self, claims: &Claims) -> Result<VerifiedToken, AuthError> {
         let now = self.clock.now();
         let exp = claims.exp.unwrap_or(u64::MAX);
@@ -171,7 +181,7 @@ impl TokenVerifier for Introspection {
             .await;
         let fetched = fetched.map_err(|error| AuthError::Unavailable(error.into()))?;
         if fetched.status != StatusCode::OK {
-            // It does not believe this gateway, which says nothing of the token.
+            // The server rejects this gateway, which means nothing for the token.
             let error = EgressError::Status(fetched.status);
             return Err(AuthError::Unavailable(error.into()));
         }
@@ -185,7 +195,7 @@ impl TokenVerifier for Introspection {
     }
 }
 
-/// Whether whoever has the token may use it.
+/// Returns `true` if the token may be used without proof of possession.
 fn is_bearer(claims: &Claims) -> bool {
     let kind = claims.extra.get("token_type");
     let is_bearer = |kind: &Value| {
@@ -195,8 +205,8 @@ fn is_bearer(claims: &Claims) -> bool {
     kind.is_none_or(is_bearer) && !claims.extra.contains_key("cnf")
 }
 
-/// The largest response that is taken, in bytes.
+/// Maximum size of a response, in bytes.
 const LIMIT: usize = 64 * 1024;
 
-/// For how long a revoked token may still be believed, in seconds.
+/// Default lifetime of a response, in seconds.
 const MAX_AGE: u64 = 30;

@@ -1,3 +1,5 @@
+//! Verification of JWT access tokens of external issuers (RFC 9068).
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -9,18 +11,19 @@ use crate::clock::Clock;
 use crate::jwks::{KeySet, RemoteKeys};
 use crate::jwt::{Expectation, JwtError, JwtVerifier, Unverified, Verified};
 
-/// An identity provider whose access tokens are JWTs.
+/// An identity provider that issues JWT access tokens.
 ///
-/// What its tokens have to be is the [`Expectation`]. That of RFC 9068 fits many; others need
-/// their own, because some providers say `typ: JWT`:
+/// The [`Expectation`] defines what its tokens must contain. The one of RFC 9068 fits many
+/// providers; others need their own one, for example because they use `typ: JWT`:
 ///
 /// ```
 /// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 /// use mcp_gateway_auth::jwks::RemoteKeys;
 /// use mcp_gateway_auth::jwt::{Algorithm, Expectation};
-/// use mcp_gateway_auth::token::{ClaimMapping, Issuer};
+/// use mcp_gateway_auth::token::{ClaimMapping, ExternalIssuers, Issuer, TokenVerifier};
 ///
-/// # fn main() -> std::io::Result<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let realm = "https://keycloak.example.com/realms/staff";
 /// let expectation = Expectation::new(realm, "https://gw.example.com/mcp")
 ///     .with_types(["JWT"])
@@ -30,7 +33,10 @@ use crate::jwt::{Expectation, JwtError, JwtVerifier, Unverified, Verified};
 /// let issuer = Issuer::new(expectation, keys)
 ///     .with_mapping(ClaimMapping::new().with_groups("/realm_access/roles"))
 ///     .with_required_scope("mcp");
-/// # let _ = issuer;
+///
+/// // Tokens of other issuers are left to other verifiers; no keys are fetched for them.
+/// let issuers = ExternalIssuers::new([issuer]);
+/// assert!(issuers.verify_token("opaque").await?.is_none());
 /// # Ok(())
 /// # }
 /// ```
@@ -46,9 +52,9 @@ pub struct Issuer {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum IssuerKeys {
-    /// These, and no others.
+    /// A fixed set.
     Fixed(Arc<KeySet>),
-    /// Those that the issuer publishes.
+    /// The set that the issuer publishes.
     Remote(RemoteKeys),
 }
 
@@ -65,7 +71,7 @@ impl From<RemoteKeys> for IssuerKeys {
 }
 
 impl Issuer {
-    /// The issuer of `expectation`, whose keys are `keys`.
+    /// Creates the issuer of `expectation` with `keys`.
     #[must_use]
     pub fn new(expectation: Expectation, keys: impl Into<IssuerKeys>) -> Self {
         Self {
@@ -76,20 +82,21 @@ impl Issuer {
         }
     }
 
-    /// Makes principals by `mapping`.
+    /// Sets the mapping of claims to principals.
     #[must_use]
     pub fn with_mapping(mut self, mapping: ClaimMapping) -> Self {
         self.mapping = mapping;
         self
     }
 
-    /// Refuses tokens without `scope`.
+    /// Rejects tokens without `scope`.
     #[must_use]
     pub fn with_required_scope(mut self, scope: impl Into<Arc<str>>) -> Self {
         self.scopes.push(scope.into());
         self
     }
 
+    /// Verifies a token with the keys of the issuer.
     async fn verify(&self, verifier: &JwtVerifier, token: &str) -> Result<Verified, JwtError> {
         match &self.keys {
             IssuerKeys::Fixed(keys) => verifier.verify(token, keys, &self.expectation),
@@ -99,9 +106,10 @@ impl Issuer {
         }
     }
 
+    /// Maps a verified token to its principal.
     fn accept(&self, verified: &Verified) -> Result<VerifiedToken, AuthError> {
         let claims = &verified.claims;
-        // It is bound to a key that the caller has not shown to have.
+        // A sender-constrained token (RFC 7800): the caller has not proved possession of the key.
         if claims.extra.contains_key("cnf") {
             return Err(AuthError::InvalidToken);
         }
@@ -118,10 +126,10 @@ impl Issuer {
     }
 }
 
-/// Verifies the JWTs of identity providers.
+/// Verifies the JWTs of several identity providers.
 ///
-/// Which of them has issued a token is read from the token, and believed only as far as that its
-/// keys are tried, and those of no other. A token of an issuer that is not listed is not known.
+/// The unverified `iss` of a token only selects the issuer: its keys are tried, and those of no
+/// other. Tokens of unlisted issuers are left to other verifiers.
 ///
 /// See the [module documentation](super) for an example.
 #[derive(Clone, Debug)]
@@ -131,7 +139,7 @@ pub struct ExternalIssuers {
 }
 
 impl ExternalIssuers {
-    /// Believes `issuers`. Of two with the same name, the last one counts.
+    /// Accepts `issuers`. Of two with the same identifier, the last one counts.
     #[must_use]
     pub fn new(issuers: impl IntoIterator<Item = Issuer>) -> Self {
         let named = |issuer: Issuer| (issuer.expectation.issuer().to_owned(), issuer);
@@ -141,7 +149,7 @@ impl ExternalIssuers {
         }
     }
 
-    /// Goes by `clock`.
+    /// Replaces the clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.verifier = JwtVerifier::new(clock);
@@ -164,7 +172,7 @@ impl TokenVerifier for ExternalIssuers {
             JwtError::Keys(error) => AuthError::Unavailable(error.into()),
             error => {
                 let issuer = issuer.expectation.issuer();
-                tracing::debug!(%error, issuer, "a token was refused");
+                tracing::debug!(%error, issuer, "token rejected");
                 AuthError::InvalidToken
             }
         })?;

@@ -1,3 +1,5 @@
+//! Mapping of claims to principals: subject, name, groups, teams and roles.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -6,24 +8,48 @@ use serde_json::Value;
 
 use crate::jwt::{Claims, is_plain};
 
-/// Makes a principal of what an identity provider says of somebody.
+/// Maps the claims of an identity provider to a principal.
 ///
-/// Claims are named as they are, such as `groups` or `https://example.com/groups`, or by a
-/// [JSON pointer](https://www.rfc-editor.org/rfc/rfc6901), such as `/realm_access/roles`.
+/// Claims are selected by name, such as `groups` or `https://example.com/groups`, or by a [JSON
+/// pointer](https://www.rfc-editor.org/rfc/rfc6901), such as `/realm_access/roles`.
 ///
-/// The subject of the principal is the issuer and the subject of the token, since two issuers may
-/// have the same subjects: `https://idp.example.com#alice`.
+/// The subject of the principal contains the issuer and the subject of the token, because two
+/// issuers may use the same subjects: `https://idp.example.com#alice`.
 ///
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::token::ClaimMapping;
+/// use std::sync::Arc;
 ///
+/// use mcp_gateway_auth::Clock;
+/// use mcp_gateway_auth::jwks::{JwkSet, KeySet};
+/// use mcp_gateway_auth::jwt::{Algorithm, Expectation, SigningKey};
+/// use mcp_gateway_auth::token::{ClaimMapping, ExternalIssuers, Issuer, TokenVerifier};
+/// use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mapping = ClaimMapping::new()
 ///     .with_groups("/realm_access/roles")
 ///     .with_team("platform-engineers", "platform")
 ///     .with_role("gateway-admins", "admin");
-/// # let _ = mapping;
+///
+/// let key = SigningKey::generate(Algorithm::Es256)?;
+/// let keys = KeySet::from(&JwkSet::new([key.public().clone()]));
+/// let expectation = Expectation::new("https://idp.example.com", "https://gw.example.com/mcp");
+/// let issuers = ExternalIssuers::new([Issuer::new(expectation, keys).with_mapping(mapping)]);
+/// let token = key.sign("at+jwt", &json!({
+///     "iss": "https://idp.example.com",
+///     "aud": "https://gw.example.com/mcp",
+///     "sub": "alice",
+///     "exp": Clock::system().now() + 60,
+///     "realm_access": {"roles": ["platform-engineers", "offline_access"]},
+/// }))?;
+/// let verified = issuers.verify_token(&token).await?.expect("a token of this issuer");
+/// assert_eq!(verified.principal().teams(), [Arc::from("platform")]);
+/// assert!(verified.principal().roles().is_empty());
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct ClaimMapping {
@@ -35,7 +61,7 @@ pub struct ClaimMapping {
 }
 
 impl ClaimMapping {
-    /// Takes the subject from `sub`, and the name from `name`, `preferred_username` or `email`.
+    /// Maps `sub` to the subject, and `name`, `preferred_username` or `email` to the name.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -49,22 +75,22 @@ impl ClaimMapping {
         }
     }
 
-    /// Takes groups from `claim`, a list of names or one name. Those for which there is no team or
-    /// role mean nothing.
+    /// Reads groups from `claim`: an array of strings, or one string. Groups without a team or role
+    /// are ignored, and so are all beyond the first 1,000.
     #[must_use]
     pub fn with_groups(mut self, claim: impl Into<String>) -> Self {
         self.groups = Some(claim.into());
         self
     }
 
-    /// Takes the name from `claim`.
+    /// Reads the name from `claim`.
     #[must_use]
     pub fn with_name(mut self, claim: impl Into<String>) -> Self {
         self.names = vec![claim.into()];
         self
     }
 
-    /// Members of `group` have `role`.
+    /// Maps the group `group` to `role`.
     #[must_use]
     pub fn with_role(mut self, group: impl Into<String>, role: impl Into<Arc<str>>) -> Self {
         self.roles
@@ -74,15 +100,15 @@ impl ClaimMapping {
         self
     }
 
-    /// Takes the subject from `claim`, which should be one that is never given to somebody else
-    /// later. `email` is taken only where the issuer says that it was verified.
+    /// Reads the subject from `claim`. Use a claim that the provider never reassigns. `email` is
+    /// accepted only if `email_verified` is `true`.
     #[must_use]
     pub fn with_subject(mut self, claim: impl Into<String>) -> Self {
         self.subject = claim.into();
         self
     }
 
-    /// Members of `group` belong to `team`.
+    /// Maps the group `group` to `team`.
     #[must_use]
     pub fn with_team(mut self, group: impl Into<String>, team: impl Into<Arc<str>>) -> Self {
         self.teams
@@ -92,7 +118,7 @@ impl ClaimMapping {
         self
     }
 
-    /// The principal of `claims`, if they have a subject.
+    /// Returns the principal of `claims`, or `None` if they have no subject.
     pub(super) fn principal(&self, issuer: &str, claims: &Claims) -> Option<Principal> {
         let subject = self.subject(claims)?;
         let mut principal = Principal::new(unique(issuer, subject));
@@ -122,6 +148,7 @@ impl ClaimMapping {
         Some(principal)
     }
 
+    /// Returns the claim for the subject.
     fn subject<'a>(&self, claims: &'a Claims) -> Option<&'a str> {
         match self.subject.as_str() {
             "sub" => claims.sub.as_deref(),
@@ -130,6 +157,7 @@ impl ClaimMapping {
         }
     }
 
+    /// Returns the groups of the claims.
     fn groups<'a>(&self, claims: &'a Claims) -> impl Iterator<Item = &'a str> {
         let value = self.groups.as_ref().and_then(|claim| find(claims, claim));
         let list = value.and_then(Value::as_array).into_iter().flatten();
@@ -144,12 +172,13 @@ impl Default for ClaimMapping {
     }
 }
 
-/// The pair of both, of which no two pairs have the same.
+/// Joins issuer and subject. Escaping makes the result unique for each pair.
 fn unique(issuer: &str, subject: &str) -> String {
     let issuer = issuer.replace('%', "%25").replace('#', "%23");
     format!("{issuer}#{subject}")
 }
 
+/// Returns the claim with this name or at this JSON pointer.
 fn find<'a>(claims: &'a Claims, claim: &str) -> Option<&'a Value> {
     match claim.strip_prefix('/') {
         None => claims.extra.get(claim),
@@ -165,12 +194,13 @@ fn find<'a>(claims: &'a Claims, claim: &str) -> Option<&'a Value> {
     }
 }
 
+/// Returns the claim if it is a string of bounded length without control characters.
 fn text<'a>(claims: &'a Claims, claim: &str) -> Option<&'a str> {
     let text = find(claims, claim)?.as_str()?;
     is_plain(text, MAX_TEXT).then_some(text)
 }
 
-/// How many groups of somebody are looked at.
+/// Maximum number of groups that are mapped.
 const MAX_GROUPS: usize = 1000;
 
 const MAX_TEXT: usize = 255;

@@ -1,3 +1,8 @@
+//! The in-memory list of revoked tokens.
+//!
+//! JWTs are valid until they expire, wherever they are verified. This list makes revocation (RFC
+//! 7009) effective at once in the verifiers that share it.
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -5,11 +10,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::VerifiedToken;
 use crate::clock::Clock;
 
-/// Tokens that are not good any more although they have not expired. Cheap to clone; all clones are
-/// the same list.
+/// A list of revoked tokens. Cheap to clone; all clones share the list.
 ///
-/// It is in memory alone. Whoever revokes something tells all replicas, and puts it here in each of
-/// them.
+/// The list is in memory only. The revoking party notifies all replicas, and each of them updates
+/// its own list. Entries are removed when their last token has expired.
 ///
 /// # Example
 ///
@@ -29,49 +33,52 @@ use crate::clock::Clock;
 #[derive(Clone, Debug)]
 pub struct Revocations(Arc<Inner>);
 
-/// What is revoked.
+/// The scope of a revocation.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Revoked {
-    /// All tokens of a client, by its identifier.
+    /// All tokens of a client, by client ID.
     Client,
-    /// All tokens of a grant, by its identifier.
+    /// All tokens of a grant, by grant ID.
     Grant,
-    /// All tokens of a principal, by its subject.
+    /// All tokens of a principal, by subject.
     Subject,
     /// One token, by its `jti`.
     Token,
 }
 
+/// The shared list.
 #[derive(Debug)]
 struct Inner {
     clock: Clock,
-    /// Whether something was ever revoked, so that most requests take no lock.
+    /// `true` once anything has been revoked. Until then, requests take no lock.
     any: AtomicBool,
     lists: RwLock<Lists>,
 }
 
-/// By identifier.
+/// Revocations by scope and identifier.
 #[derive(Debug, Default)]
 struct Lists {
     clients: HashMap<Arc<str>, Revocation>,
     grants: HashMap<Arc<str>, Revocation>,
     subjects: HashMap<Arc<str>, Revocation>,
     tokens: HashMap<Arc<str>, Revocation>,
-    /// How many entries of a list make for a look at which of them are over.
+    /// Length of a list at which its expired entries are removed.
     purge_at: usize,
 }
 
-/// Which tokens are revoked, in seconds since 1970.
+/// The set of revoked tokens of one identifier. Times are in seconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Default)]
 struct Revocation {
-    /// When the last of them will have expired.
+    /// Expiration time of the last revoked token.
     until: u64,
-    /// Those that were issued before; all of them if `None`.
+    /// Only tokens issued before this time are revoked; all tokens if `None`.
     before: Option<u64>,
 }
 
 impl Revocation {
+    /// Returns `true` if `token` is revoked. A token without a time of issue counts as issued
+    /// before.
     fn has(&self, token: &VerifiedToken, now: u64) -> bool {
         let is_before = match (self.before, token.issued_at()) {
             (Some(before), Some(issued_at)) => issued_at < before,
@@ -82,7 +89,7 @@ impl Revocation {
 }
 
 impl Revocations {
-    /// An empty list that goes by `clock`.
+    /// Creates an empty list.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self(Arc::new(Inner {
@@ -92,8 +99,8 @@ impl Revocations {
         }))
     }
 
-    /// Revokes what `id` names until the moment `until`, in seconds since 1970, when the last of
-    /// its tokens will have expired.
+    /// Revokes the tokens of `id` until `until`, the expiration time of the last one in seconds
+    /// since the Unix epoch.
     pub fn revoke(&self, what: Revoked, id: impl Into<Arc<str>>, until: u64) {
         let now = self.0.clock.now();
         let mut lists = self.0.lists.write().unwrap_or_else(PoisonError::into_inner);
@@ -109,12 +116,12 @@ impl Revocations {
             until: until.max(entry.until),
             before: None,
         };
-        // After the entry, within the lock: whoever sees this finds it.
+        // Stored after the entry and within the lock: a reader that sees it also finds the entry.
         self.0.any.store(true, Ordering::Release);
     }
 
-    /// Lets tokens of `id` be good again that are issued at `moment`, in seconds since 1970, or
-    /// after it; those from before stay revoked.
+    /// Accepts those tokens of `id` again that are issued at or after `moment`, in seconds since
+    /// the Unix epoch. Earlier ones remain revoked.
     pub fn lift(&self, what: Revoked, id: &str, moment: u64) {
         let mut lists = self.0.lists.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(revocation) = lists.list(what).get_mut(id) {
@@ -122,7 +129,7 @@ impl Revocations {
         }
     }
 
-    /// Whether `token` is revoked.
+    /// Returns `true` if `token` is revoked, by itself or by its grant, client or subject.
     #[must_use]
     pub fn contain(&self, token: &VerifiedToken) -> bool {
         if !self.0.any.load(Ordering::Acquire) {
@@ -142,6 +149,7 @@ impl Revocations {
 }
 
 impl Lists {
+    /// Returns the list for a scope.
     fn list(&mut self, what: Revoked) -> &mut HashMap<Arc<str>, Revocation> {
         match what {
             Revoked::Client => &mut self.clients,
@@ -152,6 +160,7 @@ impl Lists {
     }
 }
 
+/// Minimum length of a list before it is purged.
 const MIN_PURGE: usize = 1024;
 
 #[cfg(test)]

@@ -1,10 +1,26 @@
+//! The result of a token verification.
+
 use std::sync::Arc;
 
 use mcp_gateway_core::auth::Principal;
 
 use crate::jwt::Claims;
 
-/// What a token stands for.
+/// A verified access token: its principal, and the identifiers by which it can be revoked.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::token::VerifiedToken;
+/// use mcp_gateway_core::auth::Principal;
+///
+/// let token = VerifiedToken::new(Principal::new("alice"), 1_800_000_060)
+///     .with_token_id("t-1")
+///     .with_fresh_until(1_900_000_000);
+/// assert_eq!(token.token_id(), Some("t-1"));
+/// // A result is never fresh beyond the expiration of the token.
+/// assert_eq!(token.fresh_until(), token.expires_at());
+/// ```
 #[derive(Clone, Debug)]
 pub struct VerifiedToken {
     expires_at: u64,
@@ -16,7 +32,8 @@ pub struct VerifiedToken {
 }
 
 impl VerifiedToken {
-    /// A token of `principal` that expires at `expires_at`, in seconds since 1970.
+    /// Creates a token of `principal` that expires at `expires_at`, in seconds since the Unix
+    /// epoch.
     #[must_use]
     pub fn new(principal: Principal, expires_at: u64) -> Self {
         Self {
@@ -29,84 +46,84 @@ impl VerifiedToken {
         }
     }
 
-    /// Has to be verified again at `moment`, if it has not expired before.
+    /// Requires another verification at `moment`, unless the token expires earlier.
     #[must_use]
     pub fn with_fresh_until(mut self, moment: u64) -> Self {
         self.fresh_until = moment.min(self.expires_at);
         self
     }
 
-    /// Was issued under the grant `grant`, and ends with it.
+    /// Sets the grant under which the token was issued. The token is revoked with it.
     #[must_use]
     pub fn with_grant(mut self, grant: impl Into<Arc<str>>) -> Self {
         self.grant = Some(grant.into());
         self
     }
 
-    /// Was issued at `moment`, in seconds since 1970.
+    /// Sets the time of issue, in seconds since the Unix epoch.
     #[must_use]
     pub fn with_issued_at(mut self, moment: u64) -> Self {
         self.issued_at = Some(moment);
         self
     }
 
-    /// Has the identifier `id`, a `jti`.
+    /// Sets the token ID (`jti`).
     #[must_use]
     pub fn with_token_id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.token_id = Some(id.into());
         self
     }
 
-    /// Has the identifier and the time of issue that are in `claims`, if they are.
+    /// Sets the token ID and the time of issue from `claims`.
     pub(crate) fn identified_by(mut self, claims: &Claims) -> Self {
         self.issued_at = claims.iat;
         self.token_id = claims.jti.as_deref().map(Arc::from);
         self
     }
 
-    /// The OAuth client that it was issued to.
+    /// Returns the OAuth client to which the token was issued.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.principal.client()
     }
 
-    /// When it expires, in seconds since 1970.
+    /// Returns the expiration time, in seconds since the Unix epoch.
     #[must_use]
     pub fn expires_at(&self) -> u64 {
         self.expires_at
     }
 
-    /// Until when it is believed without being verified again; not after it expires.
+    /// Returns the time until which the result may be cached; at most the expiration time.
     #[must_use]
     pub fn fresh_until(&self) -> u64 {
         self.fresh_until
     }
 
-    /// The grant that it was issued under.
+    /// Returns the grant under which the token was issued.
     #[must_use]
     pub fn grant(&self) -> Option<&str> {
         self.grant.as_deref()
     }
 
-    /// When it was issued, in seconds since 1970, if that is known.
+    /// Returns the time of issue, in seconds since the Unix epoch, if known.
     #[must_use]
     pub fn issued_at(&self) -> Option<u64> {
         self.issued_at
     }
 
-    /// Whose it is.
+    /// Returns the principal of the token.
     #[must_use]
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
 
-    /// What it grants.
+    /// Returns the granted scopes.
     #[must_use]
     pub fn scopes(&self) -> &[Arc<str>] {
         self.principal.scopes()
     }
 
-    /// Its identifier.
+    /// Returns the token ID (`jti`).
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
         self.token_id.as_deref()

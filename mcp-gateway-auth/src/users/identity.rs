@@ -1,3 +1,9 @@
+//! Login with an external identity: finding or creating its user, and pinning of login names.
+//!
+//! The allow-list of a provider may contain login names, which can be reassigned there. The first
+//! login with an allowed name pins it to the subject. Another subject with the same name is
+//! rejected later.
+
 use mcp_gateway_store::{Batch, Outcome, Stored};
 
 use super::user::key as identity_key;
@@ -6,7 +12,7 @@ use crate::AuthorityError;
 use crate::secret::identifier;
 use crate::users::{Identity, User};
 
-/// Who somebody is, as an identity provider that is believed has just said.
+/// An external identity that a trusted provider has just asserted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Claimant {
     pub(crate) issuer: String,
@@ -16,12 +22,12 @@ pub(crate) struct Claimant {
     pub(crate) email: Option<String>,
     pub(crate) groups: Vec<String>,
     pub(crate) teams: Vec<String>,
-    /// Their login, if that is what they are allowed by.
+    /// Login name, if the user is allowed by it.
     pub(crate) pinned: Option<String>,
 }
 
 impl Claimant {
-    /// What is noted of them, who were `seen` then.
+    /// Returns the record of the identity, with the time of the login.
     pub(crate) fn identity(&self, seen: u64) -> Identity {
         Identity {
             issuer: self.issuer.clone(),
@@ -35,22 +41,41 @@ impl Claimant {
     }
 }
 
-/// What came of a claim.
+/// The outcome of a login with an external identity.
 #[derive(Clone, Debug)]
 pub(crate) enum Arrival {
+    /// The account is disabled.
     Disabled,
-    /// The name that they would be allowed by was somebody else's before.
+    /// The allowed login name is pinned to another subject.
     NameReused,
+    /// The user is logged in.
     Welcome(User),
 }
 
 impl Users {
-    /// The person whom the identity provider `issuer` knows as `subject`, if they have logged in
-    /// here before.
+    /// Returns the user with the subject `subject` at the identity provider `issuer`, if that user
+    /// has logged in before.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// If the store is unavailable.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use mcp_gateway_auth::users::Users;
+    /// use mcp_gateway_auth::{AuthorityError, Clock};
+    /// use mcp_gateway_store::MemoryStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), AuthorityError> {
+    /// let users = Users::new(Arc::new(MemoryStore::new()), Clock::system());
+    /// assert!(users.find_by_identity("https://idp.example.com", "42").await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn find_by_identity(
         &self,
         issuer: &str,
@@ -62,7 +87,7 @@ impl Users {
         }
     }
 
-    /// Finds who `claimant` is, or gets to know them, and notes what the provider says of them.
+    /// Finds or creates the user of `claimant`, and records the current claims of the provider.
     pub(crate) async fn arrive(&self, claimant: &Claimant) -> Result<Arrival, AuthorityError> {
         let identity = claimant.identity(self.clock.now());
         for _ in 0..ATTEMPTS {
@@ -86,7 +111,7 @@ impl Users {
         Err(AuthorityError::Busy)
     }
 
-    /// Writes `batch` and the person that it is about; `None` if somebody got ahead.
+    /// Commits `batch` together with the user. Returns `None` after a conflict.
     async fn settle(
         &self,
         batch: Batch,
@@ -102,7 +127,7 @@ impl Users {
                 (batch.if_absent(self.documents.key(&user.id)), user)
             }
             Some(id) => {
-                // Gone since its identity was read, as both are deleted together.
+                // Deleted since the identity was read, as both are deleted in one batch.
                 let Some(Stored { mut value, version }) = self.documents.get(&id.value).await?
                 else {
                     return Ok(None);
@@ -122,6 +147,7 @@ impl Users {
         Ok((outcome == Outcome::Committed).then_some(Arrival::Welcome(user)))
     }
 
+    /// Creates the user of a new identity.
     fn newcomer(&self, claimant: &Claimant, identity: &Identity) -> Result<User, AuthorityError> {
         let id = identifier("usr_")?;
         let mut user = User::new(id, claimant.name.clone(), self.clock.now());
@@ -130,12 +156,13 @@ impl Users {
     }
 }
 
+/// Records the claims of a login in the user.
 fn note(user: &mut User, claimant: &Claimant, identity: &Identity) {
     let mut identity = identity.clone();
     let same = |known: &&mut Identity| known.key() == identity.key();
     match user.identities.iter_mut().find(same) {
         Some(known) => {
-            // What was pinned once stays so until the person is deleted.
+            // A pin remains until the user is deleted.
             identity.pinned = identity.pinned.or_else(|| known.pinned.take());
             *known = identity;
         }

@@ -1,3 +1,8 @@
+//! Password hashing with Argon2id (RFC 9106), with bounded concurrency.
+//!
+//! A hash costs 19 MiB and tens of milliseconds of CPU time. Without a bound, a flood of login
+//! attempts would exhaust both. Attempts beyond the bound are rejected as busy.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,7 +16,7 @@ use tokio::task::spawn_blocking;
 use super::UserError;
 use crate::AuthorityError;
 
-/// The Argon2id hash of a password, with its salt and parameters.
+/// The Argon2id hash of a password in PHC format, with its salt and parameters.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(transparent)]
 pub(super) struct PasswordHash(String);
@@ -22,7 +27,7 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// Hashes passwords, a few at a time, away from the threads that serve. Cheap to clone.
+/// Hashes and verifies passwords on blocking threads, a few at a time. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Passwords {
     running: Arc<Semaphore>,
@@ -30,6 +35,7 @@ pub(super) struct Passwords {
 }
 
 impl Passwords {
+    /// Creates a hasher with its own limits.
     pub(super) fn new() -> Self {
         Self {
             running: Arc::new(Semaphore::new(MAX_RUNNING)),
@@ -37,6 +43,11 @@ impl Passwords {
         }
     }
 
+    /// Hashes a password with a random salt.
+    ///
+    /// # Errors
+    ///
+    /// [`UserError::Password`] if the length is invalid.
     pub(super) async fn hash(&self, password: &str) -> Result<PasswordHash, UserError> {
         if !(MIN_PASSWORD..=MAX_PASSWORD).contains(&password.len()) {
             return Err(UserError::Password);
@@ -46,7 +57,7 @@ impl Passwords {
         Ok(hash?)
     }
 
-    /// Whether `password` is the one of `hash`. Takes as long when there is none.
+    /// Returns `true` if `password` matches `hash`. Takes as long if there is no hash.
     pub(super) async fn verify(
         &self,
         password: String,
@@ -58,6 +69,7 @@ impl Passwords {
         Ok(is_right && is_known)
     }
 
+    /// Runs `work` on a blocking thread, within the limits.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -66,7 +78,7 @@ impl Passwords {
         let waiting = waiting.map_err(|_| AuthorityError::Busy)?;
         let running = Arc::clone(&self.running).acquire_owned().await;
         let running = running.map_err(|_| AuthorityError::Busy)?;
-        // The permits stay with the work, which goes on when nobody waits for it any more.
+        // The work owns its permits: it runs to its end even if the caller is dropped.
         let result = spawn_blocking(move || {
             let _permits = (waiting, running);
             work()
@@ -75,12 +87,14 @@ impl Passwords {
     }
 }
 
+/// Hashes a password with the default parameters of Argon2id.
 fn hash(password: &str) -> Result<PasswordHash, AuthorityError> {
     let hash = Argon2::default().hash_password(password.as_bytes());
     let hash: phc::PasswordHash = hash.map_err(|_| AuthorityError::Random)?;
     Ok(PasswordHash(hash.to_string()))
 }
 
+/// Returns `true` if `password` matches the PHC string `hash`.
 fn verify(password: &str, hash: &str) -> bool {
     if password.len() > MAX_PASSWORD {
         return false;
@@ -93,17 +107,17 @@ fn verify(password: &str, hash: &str) -> bool {
         .is_ok()
 }
 
-/// Each takes 19 MiB and a core for some tens of milliseconds.
+/// Maximum number of concurrent hashes. Each needs 19 MiB and a core for tens of milliseconds.
 const MAX_RUNNING: usize = 2;
 
-/// More than that would wait for longer than anybody does.
+/// Maximum number of pending hashes. Beyond that, the wait would exceed the patience of users.
 const MAX_WAITING: usize = 64;
 
-/// What NIST SP 800-63B and OWASP have as the least.
+/// Minimum length by NIST SP 800-63B and OWASP, in bytes.
 const MIN_PASSWORD: usize = 8;
 const MAX_PASSWORD: usize = 1024;
 
-/// A hash that no password has, with the parameters that all have.
+/// A hash that no password has, with the same parameters as all others.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$\
                       AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 

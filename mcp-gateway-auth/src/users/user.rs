@@ -1,3 +1,5 @@
+//! The record of a user: profile, role, teams and external identities.
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,67 +12,80 @@ use super::UserError;
 use super::password::PasswordHash;
 use crate::Person;
 
-/// Somebody who may use the gateway.
+/// A user of the gateway.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct User {
-    /// The identifier, which nobody else gets later.
+    /// User ID with the prefix `usr_`. It is never reassigned.
     pub id: String,
-    /// The name that people know them by.
+    /// Display name.
     pub name: String,
-    /// The name that they log in with, if they have an account of the gateway itself.
+    /// Login name of a local account.
     pub username: Option<String>,
-    /// The address that an identity provider has verified.
+    /// Email address that an identity provider has verified.
     pub email: Option<String>,
-    /// What they may do beyond using the gateway.
+    /// Role in the gateway.
     pub role: Role,
-    /// The teams that they belong to.
+    /// Teams of the user.
     pub teams: Vec<String>,
-    /// Who they are elsewhere.
+    /// External identities of the user.
     pub identities: Vec<Identity>,
-    /// Whether they may not log in.
+    /// `true` if the user must not log in.
     pub disabled: bool,
-    /// When they were first seen, in seconds since 1970.
+    /// Time of creation, in seconds since the Unix epoch.
     pub created: u64,
-    /// Sessions from before this are over.
+    /// Sessions from before this time are invalid, in seconds since the Unix epoch.
     #[serde(default)]
     pub(super) sessions_since: u64,
+    /// Hash of the password of a local account.
     pub(super) password: Option<PasswordHash>,
 }
 
-/// What somebody may do beyond using the gateway.
+/// A role in the gateway, beyond its use.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::users::Role;
+///
+/// assert_eq!("admin".parse::<Role>()?, Role::Admin);
+/// assert_eq!(Role::Member.to_string(), "member");
+/// assert!("Admin".parse::<Role>().is_err());
+/// # Ok::<(), mcp_gateway_auth::users::UserError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Role {
-    /// Administers it.
+    /// Administers the gateway.
     Admin,
-    /// Nothing.
+    /// Uses the gateway only.
     #[default]
     Member,
 }
 
-/// Who somebody is at an identity provider, as of the last time they logged in there.
+/// An external identity, as of the last login.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Identity {
-    /// The provider.
+    /// Identity provider.
     pub issuer: String,
-    /// Their identifier there, which nobody else gets later.
+    /// Subject at the provider. It is never reassigned.
     pub subject: String,
-    /// Their name there, which somebody else may get later.
+    /// Login name at the provider. It may be reassigned.
     pub login: Option<String>,
-    /// Their address, if it was verified.
+    /// Email address, if the provider has verified it.
     pub email: Option<String>,
-    /// The groups or organizations that they belong to there.
+    /// Groups or organizations at the provider.
     pub groups: Vec<String>,
-    /// When they last logged in there, in seconds since 1970.
+    /// Time of the last login, in seconds since the Unix epoch.
     pub seen: u64,
-    /// The name that they are allowed by, which is theirs alone from now on.
+    /// Allowed login name, which is pinned to this identity.
     pub(super) pinned: Option<String>,
 }
 
 impl User {
+    /// Creates a member without any identity or password.
     pub(super) fn new(id: String, name: String, created: u64) -> Self {
         Self {
             id,
@@ -87,20 +102,23 @@ impl User {
         }
     }
 
-    /// Whether a session that began at `authenticated_at` may still be good.
+    /// Returns `true` if a session that began at `authenticated_at` is still valid.
     pub(crate) fn accepts_session_of(&self, authenticated_at: u64) -> bool {
         authenticated_at >= self.sessions_since
     }
 
-    /// When a session may begin now.
+    /// Returns the start time of a session that begins now. It is not before the time from which
+    /// sessions are valid.
     pub(crate) fn session_start(&self, now: u64) -> u64 {
         now.max(self.sessions_since)
     }
 
+    /// Returns `true` if the user has a local account.
     pub(crate) fn has_password(&self) -> bool {
         self.password.is_some()
     }
 
+    /// Returns the profile that the authorization server works with.
     pub(crate) fn person(&self) -> Person {
         Person {
             email: self.email.as_deref().map(Into::into),
@@ -112,7 +130,7 @@ impl User {
 }
 
 impl Role {
-    /// `admin` or `member`.
+    /// Returns `admin` or `member`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -141,24 +159,26 @@ impl FromStr for Role {
 }
 
 impl Identity {
-    /// What it is kept under, whatever is in it.
+    /// Returns the key of the identity in the store. It has a fixed length and alphabet, whatever
+    /// the provider asserts.
     pub(super) fn key(&self) -> String {
         key(&self.issuer, &self.subject)
     }
 
-    /// The name that they are allowed by.
+    /// Returns the pinned login name.
     pub(crate) fn pinned(&self) -> Option<&str> {
         self.pinned.as_deref()
     }
 
+    /// Returns the key of the pin in the store.
     pub(super) fn pin_key(&self) -> Option<String> {
         self.pinned.as_ref().map(|login| key(&self.issuer, login))
     }
 }
 
-/// The key of the person whom `issuer` knows as `name`.
+/// Derives the store key of the name `name` at `issuer`.
 ///
-/// The length of the first part keeps the parts apart.
+/// The length of the first part separates the parts unambiguously.
 pub(super) fn key(issuer: &str, name: &str) -> String {
     let text = format!("{}\n{issuer}\n{name}", issuer.len());
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
