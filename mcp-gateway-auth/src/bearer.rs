@@ -1,3 +1,5 @@
+//! Extraction of bearer tokens (RFC 6750, section 2.1), and their digests.
+
 use std::hash::{Hash, Hasher};
 
 use aws_lc_rs::constant_time;
@@ -6,15 +8,20 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use mcp_gateway_core::auth::AuthError;
 
-/// The token that a request presents, if it is not longer than `limit`.
+/// Returns the bearer token of a request, if it has at most `limit` bytes.
 ///
-/// See [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750#section-2.1); the name of the scheme is
-/// case-insensitive in HTTP.
+/// The name of the scheme is case-insensitive ([RFC 9110, section
+/// 11.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.1)).
+///
+/// # Errors
+///
+/// [`AuthError::MissingToken`] if there is no `Authorization: Bearer`, and
+/// [`AuthError::InvalidToken`] if there are several, or the token is too long or not ASCII.
 pub(crate) fn bearer(request: &Parts, limit: usize) -> Result<&str, AuthError> {
     let mut values = request.headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(AuthError::MissingToken)?;
     if values.next().is_some() {
-        // Which of them another program on the way has looked at cannot be known.
+        // A proxy may have validated another one of them.
         return Err(AuthError::InvalidToken);
     }
     let value = value.to_str().map_err(|_| AuthError::InvalidToken)?.trim();
@@ -29,14 +36,15 @@ pub(crate) fn bearer(request: &Parts, limit: usize) -> Result<&str, AuthError> {
     }
 }
 
-/// The SHA-256 of a token.
+/// The SHA-256 of a token, as a key of a map.
 ///
-/// How long a look-up takes says nothing about the tokens that there are: digests are compared in
-/// constant time, and the map that they are keys of hashes them with a key of its own.
+/// The time of a lookup reveals nothing about the stored tokens: digests are compared in constant
+/// time, and the map uses a keyed hash.
 #[derive(Clone, Copy)]
 pub(crate) struct TokenDigest([u8; SHA256_OUTPUT_LEN]);
 
 impl TokenDigest {
+    /// Hashes a token.
     pub(crate) fn of(token: &str) -> Self {
         let mut bytes = [0; SHA256_OUTPUT_LEN];
         bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());

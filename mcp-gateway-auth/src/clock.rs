@@ -1,8 +1,10 @@
+//! The source of the current time, replaceable in tests.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Says what time it is, in seconds since 1970. Cheap to clone.
+/// A clock with a resolution of one second. Cheap to clone.
 ///
 /// # Example
 ///
@@ -20,26 +22,26 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Clock(Option<Arc<AtomicU64>>);
 
 impl Clock {
-    /// The clock of the system.
+    /// Returns the system clock.
     #[must_use]
     pub fn system() -> Self {
         Self(None)
     }
 
-    /// A clock that stands still at `seconds` since 1970, for tests.
+    /// Returns a clock that is stopped at `seconds` since the Unix epoch, for tests.
     #[must_use]
     pub fn fixed(seconds: u64) -> Self {
         Self(Some(Arc::new(AtomicU64::new(seconds))))
     }
 
-    /// Moves a clock that stands still, and all its clones; the system's is not moved.
+    /// Advances a stopped clock and all its clones. The system clock is unaffected.
     pub fn advance(&self, by: Duration) {
         if let Some(seconds) = &self.0 {
             seconds.fetch_add(by.as_secs(), Ordering::Relaxed);
         }
     }
 
-    /// Seconds since 1970.
+    /// Returns the current time, in seconds since the Unix epoch.
     #[must_use]
     pub fn now(&self) -> u64 {
         match &self.0 {
@@ -51,7 +53,7 @@ impl Clock {
     }
 }
 
-/// The moment `seconds` after 1970.
+/// Returns the time `seconds` after the Unix epoch.
 pub(crate) fn moment(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }

@@ -1,31 +1,37 @@
+//! Failures of the authorization server itself, as opposed to OAuth errors of a client.
+
 use mcp_gateway_core::BoxError;
 use mcp_gateway_store::{DocumentError, StoreError};
 
-/// Why the authorization server cannot do its work; never the fault of who asks for it.
+/// A failure of the authorization server or the login. It is never the fault of the caller.
+///
+/// HTTP endpoints respond with 503 or `temporarily_unavailable` and log the cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthorityError {
-    /// Somebody else has changed the same thing again and again in the meantime.
-    #[error("too many changes at the same time")]
+    /// Other replicas changed the same documents again and again, or too many passwords are being
+    /// hashed.
+    #[error("too many concurrent changes")]
     Busy,
-    /// What is in the store is not what was put there.
-    #[error("a document in the store cannot be read")]
+    /// A document in the store cannot be parsed.
+    #[error("invalid document in the store")]
     Document(#[source] BoxError),
-    /// A key cannot be used.
-    #[error("a key cannot be used")]
+    /// A key is invalid.
+    #[error("invalid key")]
     Key,
-    /// Somebody else who is needed did not answer, or not in a way that is understood.
-    #[error("an identity provider cannot be used")]
+    /// An identity provider did not respond, or its response is invalid.
+    #[error("identity provider unavailable")]
     Provider(#[source] BoxError),
-    /// The system has no random numbers.
-    #[error("the system has no random numbers")]
+    /// The system provides no random numbers.
+    #[error("no random numbers available")]
     Random,
-    /// The store cannot be asked.
-    #[error("the store cannot be asked")]
+    /// The store is unavailable.
+    #[error("store unavailable")]
     Store(#[from] StoreError),
 }
 
 impl AuthorityError {
+    /// Wraps the cause of an invalid document.
     pub(crate) fn document(error: impl Into<BoxError>) -> Self {
         Self::Document(error.into())
     }

@@ -1,34 +1,34 @@
-//! Protect servers that a reverse proxy is in front of, and not the gateway.
+//! Forward authentication for servers behind a reverse proxy.
 //!
-//! A [`ForwardAuth`] is asked by the proxy about each request: Traefik's `forwardAuth`, nginx's
-//! `auth_request` and Envoy's `ext_authz` (over HTTP) do so. It answers 200 with headers that say
-//! who is calling, which the proxy passes on; or 401 with the challenge by which MCP clients find
-//! out how to get a token, which the proxy gives to the client.
+//! A reverse proxy sends an authentication request to a [`ForwardAuth`] for each request: Traefik's
+//! `forwardAuth`, nginx's `auth_request` and Envoy's `ext_authz` (over HTTP) do so. The response is
+//! 200 with headers that identify the caller, which the proxy adds to the request. Otherwise it is
+//! 401 with the challenge by which MCP clients discover the authorization server (RFC 9728, section
+//! 5), which the proxy returns to the client.
 //!
 //! | header | value |
 //! |---|---|
-//! | `X-User-Id` | the identifier of the caller |
-//! | `X-User-Name` | the name of the caller |
-//! | `X-Auth-Client` | the OAuth client |
-//! | `X-Auth-Scopes` | what the token grants, separated by spaces |
-//! | `X-Auth-Teams` | the teams of the caller, separated by commas |
+//! | `X-User-Id` | subject of the caller |
+//! | `X-User-Name` | name of the caller |
+//! | `X-Auth-Client` | OAuth client |
+//! | `X-Auth-Scopes` | granted scopes, separated by spaces |
+//! | `X-Auth-Teams` | teams of the caller, separated by commas |
 //!
-//! All of them are in every answer, empty if there is nothing to say: what a client sends under the
-//! same name is replaced.
+//! Every successful response has all of them, with empty values where nothing is known: headers of
+//! the same name from the client are always replaced.
 //!
 //! # Deployment
 //!
-//! A token is only good at the resource that it is for, so it matters which resource a request is
-//! about:
+//! A token is valid for its resource only, so the resource of a request must be known:
 //!
-//! - At `/verify/{name}`, and below, it is the resource of that name. The configuration of the proxy
-//!   says so, and nothing that a client sends.
-//! - At `/verify` it is the one that covers the URL which the proxy was asked for, as it says in
-//!   `X-Forwarded-Proto`, `X-Forwarded-Host` and `X-Forwarded-Uri` (or `X-Original-URI`). This is for
-//!   proxies that set all of them whatever the client sends, as Traefik does.
+//! - At `/verify/{name}`, and below, it is the resource with that name. The configuration of the
+//!   proxy selects it, and nothing that a client sends.
+//! - At `/verify` it is the resource that contains the URL of the original request, from
+//!   `X-Forwarded-Proto`, `X-Forwarded-Host` and `X-Forwarded-Uri` (or `X-Original-URI`). Use this
+//!   only with proxies that set all of them regardless of the client, as Traefik does.
 //!
-//! Whoever can reach the endpoint without the proxy learns nothing but what their own token is
-//! worth.
+//! A client that reaches the endpoint without the proxy learns nothing but the validity of its own
+//! token.
 //!
 //! # Example
 //!
@@ -75,13 +75,13 @@ use url::Url;
 
 use crate::server::Resource;
 
-/// Tells reverse proxies who is calling. Cheap to clone.
+/// Authenticates requests on behalf of reverse proxies. Cheap to clone.
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Debug, Default)]
 pub struct ForwardAuth(Arc<Vec<Guarded>>);
 
-/// A resource that a proxy is in front of, and everything below it.
+/// A protected resource behind a proxy, with everything below its path.
 #[derive(Clone, Debug)]
 pub struct Guarded {
     resource: Resource,
@@ -91,7 +91,7 @@ pub struct Guarded {
 }
 
 impl ForwardAuth {
-    /// Knows no resource yet.
+    /// Creates an endpoint without resources, which rejects every request with 403.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -105,7 +105,8 @@ impl ForwardAuth {
         Self(Arc::new(all))
     }
 
-    /// Answers at `/verify`, and at every path below it, as Envoy asks.
+    /// Returns the endpoint at `/verify` and all paths below, where Envoy appends the original
+    /// path.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/verify", any(verify))
@@ -113,10 +114,13 @@ impl ForwardAuth {
             .with_state(self.clone())
     }
 
-    /// Whether the request that `request` is about may be made, and by whom it is.
+    /// Decides on the original request that `request` describes.
+    ///
+    /// The response is 200 with the identity headers, 401 or 403 with a challenge, or 403 if no
+    /// resource matches. It is never cached.
     pub async fn verify(&self, request: &Parts) -> Response {
         let Some(guarded) = self.meant(request) else {
-            let message = "No resource is protected here that the proxy says was asked for\n";
+            let message = "No protected resource matches the forwarded request\n";
             return (StatusCode::FORBIDDEN, NO_STORE, message).into_response();
         };
         match guarded.admit(request).await {
@@ -125,7 +129,7 @@ impl ForwardAuth {
         }
     }
 
-    /// The resource that `request` is about.
+    /// Returns the resource of the original request.
     fn meant(&self, request: &Parts) -> Option<&Guarded> {
         let below = request.uri.path().strip_prefix("/verify/");
         let name = below.and_then(|below| below.split('/').next());
@@ -140,13 +144,15 @@ impl ForwardAuth {
     }
 }
 
+/// Serves [`ForwardAuth::verify`].
 async fn verify(State(forward): State<ForwardAuth>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     forward.verify(&parts).await
 }
 
 impl Guarded {
-    /// `resource`, for those whom `verifier` vouches for and whom the resource admits.
+    /// Protects `resource` with `verifier`. The [roles and teams](Resource) of the resource are
+    /// enforced as well.
     #[must_use]
     pub fn new(resource: Resource, verifier: Arc<dyn AuthVerifier>) -> Self {
         Self {
@@ -157,22 +163,22 @@ impl Guarded {
         }
     }
 
-    /// Clients that are refused are told of `challenge`.
+    /// Adds the parameters of `challenge` to the `WWW-Authenticate` header of rejections.
     #[must_use]
     pub fn with_challenge(mut self, challenge: ProtectedResource) -> Self {
         self.challenge = Some(challenge);
         self
     }
 
-    /// A token of an OAuth client needs `scope`. Tokens that were handed out without a client have
-    /// no scopes, and need none.
+    /// Requires `scope` of tokens that were issued to an OAuth client. Tokens without a client have
+    /// no scopes and need none.
     #[must_use]
     pub fn with_required_scope(mut self, scope: impl Into<Arc<str>>) -> Self {
         self.scopes.push(scope.into());
         self
     }
 
-    /// Who sends `request`, if they may.
+    /// Returns the caller of `request`, if authorized.
     async fn admit(&self, request: &Parts) -> Result<Principal, AuthError> {
         let principal = self.verifier.verify(request).await?;
         if !self.resource.admits(principal.roles(), principal.teams()) {
@@ -181,7 +187,8 @@ impl Guarded {
         let lacks = |scope: &&Arc<str>| !principal.scopes().contains(scope);
         let needs_scopes = principal.client().is_some() || !principal.scopes().is_empty();
         match needs_scopes && self.scopes.iter().any(|scope| lacks(&scope)) {
-            // Clients ask for what they are told, and must not lose what they have.
+            // A client requests exactly the scopes of the challenge, and must not lose the ones
+            // that it has.
             true => Err(AuthError::InsufficientScope {
                 scope: self.scopes.join(" ").into(),
             }),
@@ -189,7 +196,7 @@ impl Guarded {
         }
     }
 
-    /// Whether `url` is the resource, or below it.
+    /// Returns `true` if `url` is the resource or below it.
     fn covers(&self, url: &Url) -> bool {
         let own = &self.resource.uri;
         let path = own.path().trim_end_matches('/');
@@ -198,6 +205,7 @@ impl Guarded {
             && below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
     }
 
+    /// Returns the response to a rejected request.
     fn refusal(&self, error: &AuthError) -> Response {
         let problem = Problem::from(error);
         let mut headers = HeaderMap::new();
@@ -215,7 +223,7 @@ impl Guarded {
     }
 }
 
-/// The URL that the proxy was asked for, if it says so once and in one way.
+/// Returns the URL of the original request, if the headers state it exactly once and unambiguously.
 fn asked(request: &Parts) -> Option<Url> {
     let one = |name: &str| {
         let mut values = request.headers.get_all(name).iter();
@@ -233,7 +241,8 @@ fn asked(request: &Parts) -> Option<Url> {
     Url::parse(&format!("{scheme}://{host}{path}")).ok()
 }
 
-/// Whether some servers take `path` for that of another resource than others do.
+/// Returns `true` if servers disagree about the resource of `path`, because it contains encoded
+/// separators or dots.
 fn is_ambiguous(path: &str) -> bool {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let path = path.to_ascii_lowercase();
@@ -242,7 +251,7 @@ fn is_ambiguous(path: &str) -> bool {
         .any(|part| path.contains(part))
 }
 
-/// Who is calling, in headers each of which is there.
+/// Returns the identity headers, all of them.
 fn identity(principal: &Principal) -> HeaderMap {
     let scopes = principal.scopes().join(" ");
     let teams = principal.teams().join(",");
@@ -257,7 +266,7 @@ fn identity(principal: &Principal) -> HeaderMap {
     headers.into_iter().collect()
 }
 
-/// `value`, with what cannot stand in a header written as in a URL.
+/// Returns `value` with percent-encoding of the bytes that are invalid in a header.
 fn encoded(value: &str) -> HeaderValue {
     let mut text = String::with_capacity(value.len());
     for byte in value.bytes() {

@@ -1,3 +1,8 @@
+//! The keys of the authorization server that are not in the store.
+//!
+//! A copy of the store alone is useless: handles cannot be derived from the stored state, and
+//! secrets in it are sealed.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,11 +13,11 @@ use mcp_gateway_core::Sealer;
 
 use crate::AuthorityError;
 
-/// The keys that are not in the store: whoever has the store alone can use nothing that is in it.
+/// Keys for opaque handles and for sealing documents. Cheap to clone.
 ///
-/// It makes opaque handles (authorization codes, refresh tokens, cookies), which say what they are
-/// for and can neither be guessed nor changed, and seals what has to be kept in the store. All
-/// replicas have the same. Cheap to clone.
+/// A handle (an authorization code, a refresh token, a cookie) is an identifier with a generation
+/// and an HMAC over both and a purpose. It cannot be guessed or modified, and is valid for its
+/// purpose only: a code is not accepted as a refresh token. All replicas use the same keys.
 ///
 /// # Example
 ///
@@ -26,33 +31,39 @@ use crate::AuthorityError;
 /// let new = Keyring::new(&[2; 32])?.with_previous(&[1; 32])?;
 /// assert_eq!(new.read("code", &text), Some(Handle::new("grant-1", 0)));
 /// assert_eq!(new.read("refresh", &text), None);
+///
+/// let sealed = old.sealer().seal("key", b"private").unwrap();
+/// assert_eq!(new.sealer().open("key", &sealed).as_deref(), Some(&b"private"[..]));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
 pub struct Keyring(Arc<Keys>);
 
+/// The derived keys.
 #[derive(Clone)]
 struct Keys {
     current: hmac::Key,
     previous: Vec<hmac::Key>,
     sealer: Arc<Sealer>,
-    /// The keys that the sealer is made of, newest first.
+    /// Master keys, newest first.
     masters: Vec<[u8; 32]>,
 }
 
-/// What a handle stands for: the state under `id`, at its `generation`.
+/// The content of a handle: the identifier of a state and its generation.
+///
+/// Each rotation increments the generation. An old generation is thereby recognized as a replay.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Handle {
-    /// The identifier of the state.
+    /// Identifier of the state.
     pub id: String,
-    /// Which of the handles of that state it is.
+    /// Number of the handle among those of the same state.
     pub generation: u32,
 }
 
 impl Handle {
-    /// The handle of `generation` for the state under `id`.
+    /// Creates the handle of `generation` for the state `id`.
     #[must_use]
     pub fn new(id: impl Into<String>, generation: u32) -> Self {
         Self {
@@ -63,26 +74,28 @@ impl Handle {
 }
 
 impl Keyring {
-    /// The keys that are derived from `master`, 256 random bits.
+    /// Derives keys from `master`, 256 random bits.
     ///
     /// # Errors
     ///
-    /// When the key cannot be used.
+    /// [`AuthorityError::Key`] if the cryptographic library rejects a key.
     pub fn new(master: &[u8; 32]) -> Result<Self, AuthorityError> {
         Self::of(vec![*master])
     }
 
-    /// Accepts what was made with `master` before, too.
+    /// Accepts handles and sealed documents of the previous key `master` as well. New ones use the
+    /// current key.
     ///
     /// # Errors
     ///
-    /// When the key cannot be used.
+    /// [`AuthorityError::Key`] if the cryptographic library rejects a key.
     pub fn with_previous(self, master: &[u8; 32]) -> Result<Self, AuthorityError> {
         let mut masters = self.0.masters.clone();
         masters.push(*master);
         Self::of(masters)
     }
 
+    /// Derives all keys from the master keys, newest first.
     fn of(masters: Vec<[u8; 32]>) -> Result<Self, AuthorityError> {
         let mut keys = masters.iter().map(|master| derive(master, "handles"));
         let current = keys.next().ok_or(AuthorityError::Key)?;
@@ -101,13 +114,13 @@ impl Keyring {
         })))
     }
 
-    /// Seals what is kept in the store.
+    /// Returns the sealer of documents in the store (authenticated encryption).
     #[must_use]
     pub fn sealer(&self) -> &Sealer {
         &self.0.sealer
     }
 
-    /// The text of `handle`, for `purpose` alone.
+    /// Returns the text of `handle` for `purpose`.
     #[must_use]
     pub fn issue(&self, purpose: &str, handle: Handle) -> String {
         let tag = tag(&self.0.current, purpose, &handle);
@@ -116,7 +129,8 @@ impl Keyring {
         format!("{id}.{generation}.{tag}")
     }
 
-    /// What `text` stands for, if it was [issued](Self::issue) for `purpose`.
+    /// Returns the handle of `text`, if it was [issued](Self::issue) for `purpose`. The tag is
+    /// compared in constant time.
     #[must_use]
     pub fn read(&self, purpose: &str, text: &str) -> Option<Handle> {
         if text.len() > MAX_HANDLE {
@@ -126,7 +140,7 @@ impl Keyring {
         let (id, number, tag) = (parts.next()?, parts.next()?, parts.next()?);
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
         let handle = Handle::new(id, number.parse().ok()?);
-        // The same handle has one text only.
+        // Only the canonical number is accepted: one handle has one text.
         if handle.generation.to_string() != number {
             return None;
         }
@@ -143,17 +157,20 @@ impl fmt::Debug for Keyring {
     }
 }
 
+/// Signs a handle.
 fn tag(key: &hmac::Key, purpose: &str, handle: &Handle) -> hmac::Tag {
     hmac::sign(key, &message(purpose, handle))
 }
 
-/// Purposes are names of ours, without a line break, so no two handles have the same message.
+/// Returns the signed message of a handle.
+///
+/// Purposes are constants without a line break, so that different handles have different messages.
 fn message(purpose: &str, handle: &Handle) -> Vec<u8> {
     let Handle { id, generation } = handle;
     format!("{purpose}\n{generation}\n{id}").into_bytes()
 }
 
-/// A key of its own for each use of the master key.
+/// Derives the key bytes for one usage of the master key.
 fn secret(master: &[u8; 32], usage: &str) -> [u8; 32] {
     let mut bytes = [0; 32];
     let master = hmac::Key::new(hmac::HMAC_SHA256, master);
@@ -161,9 +178,10 @@ fn secret(master: &[u8; 32], usage: &str) -> [u8; 32] {
     bytes
 }
 
+/// Derives the HMAC key for one usage of the master key.
 fn derive(master: &[u8; 32], usage: &str) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, &secret(master, usage))
 }
 
-/// Far more than any handle of ours has.
+/// Maximum length of a handle, in bytes.
 const MAX_HANDLE: usize = 512;

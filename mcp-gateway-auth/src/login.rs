@@ -1,29 +1,29 @@
-//! Let people log in with a browser.
+//! User login with a browser.
 //!
-//! [`Login`] is the [`Authenticator`] for gateways that have no accounts yet. It shows the page
-//! where people say who they are, and knows them again by a cookie:
+//! [`Login`] is an [`Authenticator`] for gateways without accounts of their own. It serves the
+//! login pages and keeps browser sessions in a cookie. Users authenticate:
 //!
-//! - with a name and a password, for development and for small teams;
-//! - at GitHub, for the users and members of organizations that are allowed;
-//! - at any provider of OpenID Connect, with allow-lists of groups and domains.
+//! - with a name and a password, for development and small teams;
+//! - with GitHub, by allowed users and organizations;
+//! - with any OpenID Connect provider, by allowed groups and domains.
 //!
-//! | request | what it does |
+//! | request | purpose |
 //! |---|---|
-//! | `GET /api/auth/login?return_to=/path` | shows the ways to log in |
-//! | `POST /api/auth/login` | takes a name and a password |
-//! | `GET /api/auth/login/{provider}` | sends the browser to a provider |
-//! | `GET /api/auth/callback/{provider}` | takes it back |
-//! | `GET /api/auth/account` | shows who has logged in, and what they have allowed |
+//! | `GET /api/auth/login?return_to=/path` | shows the login methods |
+//! | `POST /api/auth/login` | accepts a name and a password |
+//! | `GET /api/auth/login/{provider}` | redirects to an identity provider |
+//! | `GET /api/auth/callback/{provider}` | redirection endpoint for the provider |
+//! | `GET /api/auth/account` | shows the user and the authorized clients |
 //! | `POST /api/auth/logout` | ends the session |
 //!
-//! What comes from another site, another browser or a second time is refused with 403, who is not
-//! allowed too, and who tries too often with 429.
+//! Forms and callbacks from another site or another browser, replayed ones, and users who are not
+//! allowed are rejected with 403. Too many attempts are rejected with 429.
 //!
 //! # Deployment
 //!
-//! The public URL has to be `https`, except on `localhost`. Attempts are limited for each client
-//! address, which requests have as an extension: [`PeerAddr`], or axum's `ConnectInfo`. Behind proxies,
-//! [`Login::with_trusted_proxies`] says which of them are believed.
+//! The public URL must be `https`, except on `localhost`. Login attempts are limited per client
+//! address. Requests carry that address as an extension: [`PeerAddr`], or axum's `ConnectInfo`.
+//! Behind reverse proxies, configure [`Login::with_trusted_proxies`].
 //!
 //! # Example
 //!
@@ -88,12 +88,13 @@ use self::trips::Trips;
 use crate::users::{Identity, User, Users};
 use crate::{Authenticator, AuthorityError, Keyring, Person, TrustedProxies, UserSession, pages};
 
-/// Lets people log in, and knows them again. Cheap to clone.
+/// Logs users in and keeps their browser sessions. Cheap to clone.
 ///
-/// See the [module documentation](self) for what it serves, and an example.
+/// See the [module documentation](self) for the endpoints and an example.
 #[derive(Clone)]
 pub struct Login(Arc<Inner>);
 
+/// The configuration and the state.
 #[derive(Clone)]
 struct Inner {
     attempts: Attempts,
@@ -111,11 +112,11 @@ struct Inner {
 }
 
 impl Login {
-    /// Lets nobody log in yet. Browsers reach it at `public_url`.
+    /// Creates a login without any method, for browsers that reach it at `public_url`.
     ///
     /// # Errors
     ///
-    /// When `public_url` is neither `https` nor `http` on this machine.
+    /// If `public_url` is neither `https` nor `http` on this machine.
     pub fn new(users: Users, keyring: Keyring, public_url: &str) -> Result<Self, PublicUrlError> {
         let origin = PublicOrigin::parse(public_url)?;
         Ok(Self(Arc::new(Inner {
@@ -134,65 +135,67 @@ impl Login {
         })))
     }
 
-    /// Lets people log in with a name and a password.
+    /// Enables login with a name and a password.
     #[must_use]
     pub fn with_local_accounts(self) -> Self {
         self.with(|inner| inner.local = true)
     }
 
-    /// Lets people log in at GitHub.
+    /// Enables login with GitHub.
     #[must_use]
     pub fn with_github(self, github: GithubProvider) -> Self {
         self.with(|inner| inner.providers.push(Arc::new(github)))
     }
 
-    /// Lets people log in at a provider of OpenID Connect.
+    /// Enables login with an OpenID Connect provider.
     #[must_use]
     pub fn with_oidc(self, provider: OidcProvider) -> Self {
         self.with(|inner| inner.providers.push(Arc::new(provider)))
     }
 
-    /// Takes people for those whom a provider knows for `age` after they have logged in there;
-    /// 30 days if it is not said. Then they have to do it again before their clients get new tokens,
-    /// so that whom the provider has removed is gone here too.
+    /// Sets how long a login at an identity provider remains valid: 30 days by default.
+    ///
+    /// Afterwards, the user must log in there again before clients get new tokens. A user whom the
+    /// provider has removed thereby loses access here too.
     #[must_use]
     pub fn with_max_login_age(self, age: Duration) -> Self {
         self.with(|inner| inner.max_login_age = age.as_secs())
     }
 
-    /// What the gateway is called on the pages; by default the host of its public URL.
+    /// Sets the name of the gateway on the pages. By default, it is the host of the public URL.
     #[must_use]
     pub fn with_name(self, name: impl Into<String>) -> Self {
         self.with(|inner| inner.name = name.into())
     }
 
-    /// Shows people the clients that they have allowed, so that they can take it back: those of an
-    /// [`AuthorizationServer`](crate::server::AuthorizationServer), which was made with a clone of
-    /// this before.
+    /// Shows users the clients that they have authorized, and lets them revoke the access.
+    ///
+    /// `clients` is usually an [`AuthorizationServer`](crate::server::AuthorizationServer), which
+    /// has been created with a clone of this login.
     #[must_use]
     pub fn with_clients(self, clients: Arc<dyn AllowedClients>) -> Self {
         self.with(|inner| inner.clients = Some(clients))
     }
 
-    /// Ends sessions that are not used for `idle`, and all of them after `absolute`; by default
-    /// after 12 hours and 7 days.
+    /// Sets the idle and the absolute timeout of sessions: 12 hours and 7 days by default.
     #[must_use]
     pub fn with_session_limits(self, idle: Duration, absolute: Duration) -> Self {
         self.with(|inner| inner.sessions.limit(idle, absolute))
     }
 
-    /// Believes `proxies` when they say where a request has come from.
+    /// Accepts the client addresses that `proxies` forward.
     #[must_use]
     pub fn with_trusted_proxies(self, proxies: TrustedProxies) -> Self {
         self.with(|inner| inner.proxies = proxies)
     }
 
+    /// Changes a copy of the configuration. Earlier clones keep theirs.
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
     }
 
-    /// What is served, with its full paths: to be merged into the service of the embedder.
+    /// Returns the endpoints with their full paths, to be merged into the router of the service.
     pub fn router(&self) -> Router {
         Router::new()
             .route(pages::LOGIN, get(local::show).post(local::submit))
@@ -210,19 +213,20 @@ impl Login {
             .with_state(self.clone())
     }
 
-    /// The people who may log in.
+    /// Returns the user accounts.
     #[must_use]
     pub fn users(&self) -> &Users {
         &self.0.users
     }
 
-    /// Whether `user` may use the gateway, as it is configured now.
+    /// Returns `true` if the current configuration allows `user` to log in.
     fn is_allowed(&self, user: &User) -> bool {
         let is_local = self.0.local && user.has_password();
         let is_known = || user.identities.iter().any(|identity| self.knows(identity));
         !user.disabled && (is_local || is_known())
     }
 
+    /// Returns `true` if the identity is recent enough and its provider still allows it.
     fn knows(&self, identity: &Identity) -> bool {
         let until = identity.seen.saturating_add(self.0.max_login_age);
         let mut providers = self.0.providers.iter();
@@ -283,11 +287,13 @@ impl fmt::Debug for Login {
     }
 }
 
+/// Redirection endpoint for identity providers.
 const CALLBACK: &str = "/api/auth/callback/{provider}";
+/// Page that continues to the return path.
 const CONTINUE: &str = "/api/auth/continue";
 
-/// As long as refresh tokens are good that nobody uses.
+/// Default of [`Login::with_max_login_age`]: the idle timeout of refresh tokens.
 const MAX_LOGIN_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Far more than any form of ours has.
+/// Maximum size of a form, in bytes.
 const MAX_BODY: usize = 64 * 1024;

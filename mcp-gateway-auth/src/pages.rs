@@ -1,4 +1,7 @@
-//! What people see: a few pages, rendered here, without any script.
+//! The HTML pages of login and consent: server-rendered, without scripts.
+//!
+//! Templates escape by default. Responses must not be framed, cached or sent as a referrer, so that
+//! a page cannot be used for clickjacking and its URL does not leak.
 
 mod clean;
 mod views;
@@ -19,11 +22,10 @@ pub(crate) use self::views::{
     AccountPage, ConsentPage, ErrorPage, LoginPage, MessagePage, ProviderLink, RelyingClient,
 };
 
-/// The answer that shows `template`, which nobody may frame, keep or learn of by a referrer.
+/// Renders `template` as a response that forbids framing, caching and referrers.
 ///
-/// A form on the page is sent to this host. When what it is answered with may send the browser on
-/// to another place, the origin of that place is `form_action`: some browsers apply the policy to
-/// redirects as well.
+/// Forms are submitted to this host. If the response to a form may redirect the browser to another
+/// origin, that origin is `form_action`: some browsers apply `form-action` to redirects as well.
 pub(crate) fn page(
     status: StatusCode,
     template: &impl Template,
@@ -42,6 +44,7 @@ pub(crate) fn page(
     (status, headers, html).into_response()
 }
 
+/// Returns the content security policy of a page.
 fn policy(form_action: Option<&str>) -> HeaderValue {
     static STYLE_HASH: LazyLock<String> = LazyLock::new(|| {
         let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, STYLE.as_bytes());
@@ -56,11 +59,11 @@ fn policy(form_action: Option<&str>) -> HeaderValue {
     HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
 
-/// What stands for `origin` in a policy; `None` if it could say something else there.
+/// Returns the source expression for `origin`, or `None` if it could inject other directives.
 fn source(origin: &str) -> Option<String> {
     let (scheme, rest) = origin.split_once(':')?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "+-.:/".contains(c);
-    // Policies know no IPv6 addresses.
+    // Source expressions do not support IPv6 addresses.
     if rest.starts_with("//[") && scheme.chars().all(plain) {
         return Some(format!(" {scheme}:"));
     }
@@ -68,7 +71,7 @@ fn source(origin: &str) -> Option<String> {
     named.then(|| format!(" {origin}"))
 }
 
-/// The mark of all pages, for browsers that show one beside the title.
+/// Serves the icon of the pages, for browsers that show one in the tab.
 pub(crate) async fn icon() -> impl IntoResponse {
     let headers = [
         (CONTENT_TYPE, "image/svg+xml"),
@@ -81,10 +84,10 @@ pub(crate) async fn icon() -> impl IntoResponse {
 
 const HTML: &str = "text/html; charset=utf-8";
 
-/// The style of all pages, in each of them: a page shows as it should wherever it is mounted.
+/// Style sheet, inlined in every page: a page does not depend on the path at which it is mounted.
 pub(crate) const STYLE: &str = include_str!("../templates/style.css");
 
-/// Where the forms and links of the pages lead.
+/// Paths of the icon and of the targets of forms and links.
 pub(crate) const ICON: &str = "/api/auth/icon.svg";
 pub(crate) const LOGIN: &str = "/api/auth/login";
 pub(crate) const LOGOUT: &str = "/api/auth/logout";

@@ -1,3 +1,5 @@
+//! The client address of a request behind trusted proxies.
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -6,9 +8,11 @@ use http::request::Parts;
 use ipnet::IpNet;
 use mcp_gateway_core::PeerAddr;
 
-/// The proxies that are believed when they say where a request has come from. Cheap to clone.
+/// The proxies whose `X-Forwarded-For` is accepted. Cheap to clone.
 ///
-/// Nobody is by default: anybody can send `X-Forwarded-For`.
+/// There are none by default: every client can send this header. Entries are evaluated from the
+/// last one to the first, as long as the address before is a trusted proxy. A client therefore
+/// cannot choose its address by sending entries of its own.
 ///
 /// # Example
 ///
@@ -33,13 +37,13 @@ use mcp_gateway_core::PeerAddr;
 pub struct TrustedProxies(Arc<[IpNet]>);
 
 impl TrustedProxies {
-    /// Believes whoever sends from one of `networks`.
+    /// Trusts the proxies in `networks`.
     #[must_use]
     pub fn new(networks: impl IntoIterator<Item = IpNet>) -> Self {
         Self(networks.into_iter().collect())
     }
 
-    /// The address that `request` has come from, if it is known.
+    /// Returns the client address of `request`, or `None` if the request has no peer address.
     #[must_use]
     pub fn client_address(&self, request: &Parts) -> Option<IpAddr> {
         let extensions = &request.extensions;
@@ -49,7 +53,7 @@ impl TrustedProxies {
             info.map(|info| info.0)
         });
         let mut address = peer?.ip().to_canonical();
-        // The last entry is what the nearest proxy has seen, and so on.
+        // Each proxy appends the address of its peer: the last entry comes from the nearest proxy.
         let values = request.headers.get_all("x-forwarded-for");
         let values: Vec<_> = values
             .iter()
@@ -68,6 +72,7 @@ impl TrustedProxies {
         Some(address)
     }
 
+    /// Returns `true` if `address` is a trusted proxy.
     fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }

@@ -1,3 +1,5 @@
+//! The interface between the authorization server and the login of users.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,38 +9,75 @@ use mcp_gateway_core::auth::Principal;
 
 use crate::AuthorityError;
 
-/// Knows the people who authorize clients, and lets them log in.
+/// Authenticates the users who authorize clients.
 ///
-/// A service that has accounts and sessions already implements
-/// this for them.
+/// Implement it for a service that has accounts and sessions already. Otherwise,
+/// [`Login`](crate::login::Login) implements it.
 ///
 /// # Cancel safety
 ///
-/// Futures are dropped when the browser goes away, at any `.await`.
+/// Futures are dropped when the browser disconnects, at any `.await`.
+///
+/// # Example
+///
+/// ```
+/// use async_trait::async_trait;
+/// use http::request::Parts;
+/// use mcp_gateway_auth::{Authenticator, AuthorityError, Person, UserSession};
+///
+/// /// A service with a single user.
+/// #[derive(Debug)]
+/// struct Owner;
+///
+/// #[async_trait]
+/// impl Authenticator for Owner {
+///     async fn session(&self, request: &Parts) -> Result<Option<UserSession>, AuthorityError> {
+///         let is_owner = request.headers.get("cookie").is_some_and(|cookie| cookie == "session=1");
+///         Ok(is_owner.then(|| UserSession::new("1", Person::new("ada", "Ada"), 1_800_000_000)))
+///     }
+///
+///     async fn person(&self, id: &str) -> Result<Option<Person>, AuthorityError> {
+///         Ok((id == "ada").then(|| Person::new("ada", "Ada")))
+///     }
+///
+///     fn login_url(&self, return_to: &str) -> String {
+///         format!("/login?next={return_to}")
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let anonymous = http::Request::get("/").body(())?.into_parts().0;
+/// assert!(Owner.session(&anonymous).await?.is_none());
+/// // External identities are optional.
+/// assert!(Owner.identified("https://idp.example.com", "42").await?.is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
-    /// Who has logged in with the browser that sent `request`, if anybody.
+    /// Returns the session of the browser that sent `request`, or `None` if nobody is logged in.
     ///
     /// # Errors
     ///
-    /// When it cannot be found out; the browser is shown that it should try again.
+    /// If the session cannot be determined. The browser is asked to try again.
     async fn session(&self, request: &Parts) -> Result<Option<UserSession>, AuthorityError>;
 
-    /// The person `id`, unless there is none, or they may not log in any more.
+    /// Returns the user `id`, or `None` if the user does not exist or must not log in any more.
     ///
-    /// Called whenever tokens are refreshed, which is then refused.
+    /// It is called for each refresh of tokens. `None` rejects the refresh.
     ///
     /// # Errors
     ///
-    /// When it cannot be found out; the client is told to try again.
+    /// If the user cannot be determined. The client is asked to retry.
     async fn person(&self, id: &str) -> Result<Option<Person>, AuthorityError>;
 
-    /// The person whom the identity provider `issuer` knows as `subject`, if they have logged in
-    /// here before and still may.
+    /// Returns the user with the subject `subject` at the identity provider `issuer`, if that user
+    /// has logged in before and is still allowed to.
     ///
     /// # Errors
     ///
-    /// When it cannot be found out; the client is told to try again.
+    /// If the user cannot be determined. The client is asked to retry.
     async fn identified(
         &self,
         issuer: &str,
@@ -48,29 +87,41 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Where a browser is sent to log in. Afterwards it is sent to `return_to`, a path with a query
-    /// on the same host.
+    /// Returns the URL of the login page. After the login, the browser is redirected to
+    /// `return_to`, a path with a query on the same host.
     fn login_url(&self, return_to: &str) -> String;
 }
 
-/// Somebody who may use the gateway.
+/// A user, as far as the authorization server needs to know.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::Person;
+///
+/// let mut ada = Person::new("usr_1", "Ada");
+/// ada.teams.push("platform".into());
+/// let principal = ada.principal();
+/// assert_eq!((principal.subject(), principal.name()), ("usr_1", Some("Ada")));
+/// assert_eq!(principal.teams(), ["platform".into()]);
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Person {
-    /// The identifier, which nobody else gets later, either.
+    /// User ID. It is never reassigned.
     pub id: Arc<str>,
-    /// The name that people know them by.
+    /// Display name.
     pub name: Arc<str>,
-    /// The address that was verified.
+    /// Verified email address.
     pub email: Option<Arc<str>>,
-    /// What they are in the organization.
+    /// Roles of the user.
     pub roles: Vec<Arc<str>>,
-    /// The teams that they belong to.
+    /// Teams of the user.
     pub teams: Vec<Arc<str>>,
 }
 
 impl Person {
-    /// The person `id`, whom people know as `name`.
+    /// Creates the user `id` with the display name `name`.
     #[must_use]
     pub fn new(id: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
         Self {
@@ -82,7 +133,7 @@ impl Person {
         }
     }
 
-    /// The person as a caller.
+    /// Returns the principal of the user.
     #[must_use]
     pub fn principal(&self) -> Principal {
         let principal = Principal::new(Arc::clone(&self.id)).with_name(Arc::clone(&self.name));
@@ -93,20 +144,20 @@ impl Person {
     }
 }
 
-/// The session of a person with a browser.
+/// A browser session of a user.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct UserSession {
-    /// Tells the session from others of the same person. Not a secret.
+    /// Session ID, unique per user. Not a secret.
     pub id: Arc<str>,
-    /// Who has logged in.
+    /// User of the session.
     pub person: Person,
-    /// When, in seconds since 1970.
+    /// Time of the login, in seconds since the Unix epoch (`auth_time`).
     pub authenticated_at: u64,
 }
 
 impl UserSession {
-    /// The session `id` of `person`, who has logged in at `authenticated_at`.
+    /// Creates the session `id` of `person`, who logged in at `authenticated_at`.
     #[must_use]
     pub fn new(id: impl Into<Arc<str>>, person: Person, authenticated_at: u64) -> Self {
         Self {

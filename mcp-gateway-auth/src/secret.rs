@@ -1,3 +1,5 @@
+//! Random secrets, such as client secrets and tokens, and the hashes that are stored of them.
+
 use std::fmt;
 
 use aws_lc_rs::constant_time;
@@ -9,30 +11,48 @@ use serde::{Deserialize, Serialize};
 
 use crate::AuthorityError;
 
-/// 256 random bits that somebody is given once, and that nobody keeps.
+/// A random secret of 256 bits, which is shown once and never stored.
 ///
-/// What is kept is its [`SecretHash`]. As the bits are random, no slow hash is needed.
+/// Store its [`SecretHash`]. A slow password hash is unnecessary, because a random secret cannot be
+/// guessed. `Debug` does not show it.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::Secret;
+///
+/// # fn main() -> Result<(), mcp_gateway_auth::AuthorityError> {
+/// let secret = Secret::generate("mcpgw_")?;
+/// assert!(secret.expose().starts_with("mcpgw_"));
+/// assert!(!format!("{secret:?}").contains("mcpgw_"));
+///
+/// let stored = secret.hash();
+/// assert!(stored.matches(secret.expose()));
+/// assert!(!stored.matches("mcpgw_guess"));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Secret(String);
 
 impl Secret {
-    /// A new secret, which begins with `prefix` so that scanners and people know it.
+    /// Generates a secret with the prefix `prefix`, by which secret scanners recognize it.
     ///
     /// # Errors
     ///
-    /// When the system has no random numbers.
+    /// [`AuthorityError::Random`] if the system has no random numbers.
     pub fn generate(prefix: &str) -> Result<Self, AuthorityError> {
         let mut bits = [0; 32];
         rand::fill(&mut bits).map_err(|_| AuthorityError::Random)?;
         Ok(Self(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bits))))
     }
 
-    /// What is to be kept of it.
+    /// Returns the hash to be stored.
     #[must_use]
     pub fn hash(&self) -> SecretHash {
         SecretHash::of(&self.0)
     }
 
-    /// The secret itself, for whom it is meant.
+    /// Returns the secret, for its owner.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -45,27 +65,27 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The SHA-256 of a secret.
+/// The SHA-256 of a secret, as base64url.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct SecretHash(String);
 
 impl SecretHash {
-    /// The hash of what somebody presents.
+    /// Hashes a presented secret.
     #[must_use]
     pub fn of(presented: &str) -> Self {
         let hash = digest(&SHA256, presented.as_bytes());
         Self(URL_SAFE_NO_PAD.encode(hash))
     }
 
-    /// Whether `presented` is the secret. Takes the same time, however much of it is right.
+    /// Returns `true` if `presented` is the secret. The comparison takes constant time.
     #[must_use]
     pub fn matches(&self, presented: &str) -> bool {
         let presented = Self::of(presented);
         constant_time::verify_slices_are_equal(self.0.as_bytes(), presented.0.as_bytes()).is_ok()
     }
 
-    /// The hash as text that can be part of a key.
+    /// Returns the hash as text, which may be part of a store key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -78,7 +98,7 @@ impl fmt::Debug for SecretHash {
     }
 }
 
-/// A random identifier of 128 bits, which is not a secret.
+/// Generates a random identifier of 128 bits, which is not a secret.
 pub(crate) fn identifier(prefix: &str) -> Result<String, AuthorityError> {
     let mut bits = [0; 16];
     rand::fill(&mut bits).map_err(|_| AuthorityError::Random)?;

@@ -1,3 +1,5 @@
+//! Bearer tokens that an operator has issued.
+
 use std::collections::HashMap;
 use std::fmt;
 
@@ -8,13 +10,13 @@ use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
 use crate::bearer::{TokenDigest, bearer};
 use crate::token::{TokenVerifier, VerifiedToken};
 
-/// Believes the holders of bearer tokens that an operator has handed out.
+/// Authenticates callers by bearer tokens that an operator has issued.
 ///
-/// Tokens are kept as their SHA-256 alone. They should be random and long, 128 bits or more: a
-/// digest that leaks tells a guessable token to whoever tries all guesses.
+/// Only the SHA-256 of a token is kept. Tokens must be random, with 128 bits or more: a leaked
+/// digest of a guessable token can be inverted by trying all guesses.
 ///
-/// A request that presents no bearer token is [`MissingToken`], one whose token is unknown or is
-/// not a token at all is [`InvalidToken`].
+/// A request without a bearer token fails with [`MissingToken`]. A request with an unknown or
+/// malformed token fails with [`InvalidToken`].
 ///
 /// # Example
 ///
@@ -46,29 +48,29 @@ pub struct StaticTokens {
 }
 
 impl StaticTokens {
-    /// Believes nobody.
+    /// Creates an empty set, which rejects every token.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Believes that whoever presents `token` is `principal`.
+    /// Accepts `token` as the principal `principal`.
     ///
-    /// A principal may have several tokens, so that one can be replaced while the other is still
-    /// in use. A token that was given before is `principal`'s from now on.
+    /// A principal may have several tokens, so that one can be replaced while the other is still in
+    /// use. If the token exists already, its principal is replaced.
     #[must_use]
     pub fn with_token(mut self, token: &str, principal: Principal) -> Self {
         self.principals.insert(TokenDigest::of(token), principal);
         self
     }
 
-    /// How many tokens are believed.
+    /// Returns the number of tokens.
     #[must_use]
     pub fn len(&self) -> usize {
         self.principals.len()
     }
 
-    /// Whether nobody is believed.
+    /// Returns `true` if there is no token.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.principals.is_empty()
@@ -86,7 +88,7 @@ impl AuthVerifier for StaticTokens {
 
 #[async_trait]
 impl TokenVerifier for StaticTokens {
-    /// The principal of the token, which does not expire.
+    /// Returns the principal of the token, which does not expire.
     async fn verify_token(&self, token: &str) -> Result<Option<VerifiedToken>, AuthError> {
         let principal = match token.len() <= MAX_TOKEN {
             true => self.principals.get(&TokenDigest::of(token)),
@@ -105,7 +107,7 @@ impl fmt::Debug for StaticTokens {
     }
 }
 
-/// Longer ones are not hashed: no token that an operator hands out is.
+/// Maximum length of a token, in bytes. Longer ones are rejected without hashing.
 const MAX_TOKEN: usize = 4096;
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
+//! A store for tests of races.
+
 use async_trait::async_trait;
 use mcp_gateway_store::{Batch, Document, Entry, Events, MemoryStore, Outcome, Store, StoreError};
 use tokio::task::yield_now;
 
-/// A store whose readers act only when all others have read, too: races are lost every time.
+/// A store whose readers proceed only after all concurrent readers have read: every race is lost.
 #[derive(Debug)]
 pub(crate) struct YieldingStore(MemoryStore);
 

@@ -1,3 +1,5 @@
+//! The account page: profile, authorized clients, and logout.
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -18,21 +20,56 @@ use crate::pages::{ACCOUNT, AccountPage, LOGIN, MessagePage, RelyingClient, page
 use crate::server::{AuthorizationServer, RedirectUri};
 use crate::{Authenticator, AuthorityError};
 
-/// Knows which clients people have allowed to act for them.
+/// The clients that users have authorized.
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Mutex;
+///
+/// use async_trait::async_trait;
+/// use mcp_gateway_auth::AuthorityError;
+/// use mcp_gateway_auth::login::{AllowedClient, AllowedClients};
+///
+/// /// The clients of a single user.
+/// #[derive(Debug)]
+/// struct Clients(Mutex<Vec<AllowedClient>>);
+///
+/// #[async_trait]
+/// impl AllowedClients for Clients {
+///     async fn list(&self, _: &str) -> Result<Vec<AllowedClient>, AuthorityError> {
+///         Ok(self.0.lock().unwrap().clone())
+///     }
+///
+///     async fn revoke(&self, _: &str, client: &str) -> Result<(), AuthorityError> {
+///         self.0.lock().unwrap().retain(|allowed| allowed.id != client);
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), AuthorityError> {
+/// let clients = Clients(Mutex::new(vec![AllowedClient::new("c-1", "Editor", "may read")]));
+/// assert_eq!(clients.list("ada").await?.len(), 1);
+/// clients.revoke("ada", "c-1").await?;
+/// assert!(clients.list("ada").await?.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait AllowedClients: fmt::Debug + Send + Sync + 'static {
-    /// Those that the person `id` has allowed.
+    /// Returns the clients that the user `id` has authorized.
     ///
     /// # Errors
     ///
-    /// When it cannot be found out.
+    /// If they cannot be determined.
     async fn list(&self, id: &str) -> Result<Vec<AllowedClient>, AuthorityError>;
 
-    /// Takes back that `client` may act for the person `id`; what it was given is worthless then.
+    /// Revokes the authorization of `client` by the user `id`, with all its tokens.
     ///
     /// # Errors
     ///
-    /// When it cannot be done.
+    /// If the revocation fails.
     async fn revoke(&self, id: &str, client: &str) -> Result<(), AuthorityError>;
 }
 
@@ -54,20 +91,20 @@ impl AllowedClients for AuthorizationServer {
     }
 }
 
-/// A client that somebody has allowed to act for them.
+/// A client that a user has authorized.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AllowedClient {
-    /// The identifier of the client.
+    /// Client ID.
     pub id: String,
-    /// The name that it has given itself.
+    /// Self-declared name of the client.
     pub name: String,
-    /// What it may do, in plain words.
+    /// Description of the granted access.
     pub detail: String,
 }
 
 impl AllowedClient {
-    /// The client `id`, which calls itself `name`, and may do what `detail` says.
+    /// Creates the client `id` with the name `name` and the granted access `detail`.
     #[must_use]
     pub fn new(id: impl Into<String>, name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {
@@ -78,19 +115,20 @@ impl AllowedClient {
     }
 }
 
-/// A form without anything but its token.
+/// A form with nothing but its CSRF token.
 #[derive(Debug, Deserialize)]
 pub(super) struct Plain {
     csrf: String,
 }
 
+/// The form that revokes a client.
 #[derive(Debug, Deserialize)]
 pub(super) struct Revoke {
     csrf: String,
     client: String,
 }
 
-/// Shows who has logged in, and what they have allowed.
+/// `GET /api/auth/account`: shows the profile and the authorized clients.
 pub(super) async fn show(State(login): State<Login>, parts: Parts) -> Result<Response, Refusal> {
     let Some(session) = login.session(&parts).await? else {
         return Ok(see_other(&login.login_url(ACCOUNT)));
@@ -121,7 +159,7 @@ pub(super) async fn show(State(login): State<Login>, parts: Parts) -> Result<Res
     Ok(response)
 }
 
-/// Ends the session.
+/// `POST /api/auth/logout`: ends the session.
 pub(super) async fn log_out(
     State(login): State<Login>,
     headers: HeaderMap,
@@ -134,7 +172,7 @@ pub(super) async fn log_out(
     }
     let message = MessagePage {
         title: "You are logged out",
-        message: "Applications that you have allowed keep their access.",
+        message: "Applications that you have authorized keep their access.",
         refresh: None,
         href: LOGIN,
         label: "Log in again",
@@ -146,7 +184,7 @@ pub(super) async fn log_out(
     Ok(response)
 }
 
-/// Takes back what a client was allowed.
+/// `POST /api/auth/account/revoke`: revokes the authorization of a client.
 pub(super) async fn revoke(
     State(login): State<Login>,
     parts: Parts,
@@ -160,6 +198,7 @@ pub(super) async fn revoke(
     Ok(see_other(ACCOUNT))
 }
 
+/// Converts a client for the template.
 fn shown(client: AllowedClient) -> RelyingClient {
     let AllowedClient { id, name, detail } = client;
     RelyingClient { id, name, detail }

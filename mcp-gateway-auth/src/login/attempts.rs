@@ -1,3 +1,9 @@
+//! Rate limits for login attempts, against password guessing.
+//!
+//! Attempts are limited by account name, so that many addresses together cannot guess one password,
+//! and by client address, so that one address cannot try many names. The limits are per process and
+//! kept in memory.
+
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,41 +13,42 @@ use moka::sync::Cache;
 use super::refusal::Refusal;
 use crate::clock::Clock;
 
-/// Counts attempts to log in, so that nobody can guess passwords. Cheap to clone.
+/// Token buckets of login attempts. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Attempts {
     buckets: Cache<Key, Arc<Mutex<Bucket>>>,
     clock: Clock,
 }
 
-/// What attempts are counted by.
+/// The subject of a rate limit.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Key {
-    /// The name of an account, whoever tries.
+    /// Account name, from all addresses.
     Name(String),
-    /// Where somebody tries from, whoever they say they are.
+    /// Client address, for all names.
     Peer(IpAddr),
-    /// What is begun with a provider, by all.
+    /// All redirects to identity providers together.
     Providers,
 }
 
-/// How many attempts there may be.
+/// A rate limit.
 struct Rate {
-    /// At once.
+    /// Number of attempts at once.
     burst: u64,
-    /// After that, one in so many seconds.
+    /// Interval at which another attempt is permitted, in seconds.
     every: u64,
 }
 
-/// Is full at first, and filled again by time.
+/// A token bucket, full at first.
 #[derive(Debug)]
 struct Bucket {
     left: u64,
-    /// When the last attempt was added.
+    /// Time of the last refill, in seconds since the Unix epoch.
     filled: u64,
 }
 
 impl Attempts {
+    /// Creates empty limits.
     pub(super) fn new(clock: Clock) -> Self {
         Self {
             buckets: Cache::builder()
@@ -53,6 +60,10 @@ impl Attempts {
     }
 
     /// Counts an attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooMany`] if the limit is exceeded.
     pub(super) fn take(&self, key: Key) -> Result<(), Refusal> {
         let rate = key.rate();
         let now = self.clock.now();
@@ -68,14 +79,14 @@ impl Attempts {
         bucket.take(&rate, now).map_err(Refusal::TooMany)
     }
 
-    /// Forgets the attempts of somebody who got it right.
+    /// Resets a limit after a successful login.
     pub(super) fn forgive(&self, key: &Key) {
         self.buckets.invalidate(key);
     }
 }
 
 impl Bucket {
-    /// The error is how many seconds there are to wait.
+    /// Takes a token. The error is the time until the next one, in seconds.
     fn take(&mut self, rate: &Rate, now: u64) -> Result<(), u64> {
         let since = now.saturating_sub(self.filled);
         let more = since / rate.every;
@@ -92,15 +103,19 @@ impl Bucket {
 }
 
 impl Key {
+    /// Returns the key of an account name, which may be any text.
     pub(super) fn name(name: &str) -> Self {
         let name: String = name.chars().take(MAX_NAME).collect();
         Self::Name(name.to_lowercase())
     }
 
+    /// Returns the key of a client address.
     pub(super) fn peer(address: IpAddr) -> Self {
         Self::Peer(network(address))
     }
 
+    /// Returns the limit: 10 attempts per name and one more every 30 s, 60 per address and one more
+    /// every 2 s, and 600 redirects and one more per second.
     fn rate(&self) -> Rate {
         let (burst, every) = match self {
             Self::Name(_) => (10, 30),
@@ -111,7 +126,7 @@ impl Key {
     }
 }
 
-/// Whoever has an IPv6 address has the whole network of 64 bits.
+/// Returns the /64 network of an IPv6 address, because a client can use all addresses in it.
 fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
@@ -119,10 +134,10 @@ fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Some megabytes; those that are counted often stay.
+/// Maximum number of buckets, some megabytes. Frequently used ones are retained.
 const MAX_BUCKETS: u64 = 50_000;
 
-/// All buckets are full again by then.
+/// Idle timeout of buckets. All of them are full again by then.
 const FORGET: Duration = Duration::from_secs(3600);
 
 const MAX_NAME: usize = 128;

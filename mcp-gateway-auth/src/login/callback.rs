@@ -1,3 +1,6 @@
+//! Redirects to an identity provider and back (RFC 6749, section 4.1; OpenID Connect Core, section
+//! 3.1.2).
+
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
@@ -15,7 +18,7 @@ use super::refusal::Refusal;
 use super::return_to::{ReturnQuery, see_other};
 use crate::users::Arrival;
 
-/// What a provider sends the browser back with.
+/// The parameters of an authorization response (RFC 6749, section 4.1.2; RFC 9207).
 #[derive(Deserialize)]
 pub(super) struct CallbackQuery {
     code: Option<String>,
@@ -24,7 +27,7 @@ pub(super) struct CallbackQuery {
     state: Option<String>,
 }
 
-/// Sends the browser to a provider.
+/// `GET /api/auth/login/{provider}`: redirects the browser to a provider.
 pub(super) async fn start(
     State(login): State<Login>,
     Path(provider): Path<String>,
@@ -48,7 +51,7 @@ pub(super) async fn start(
     Ok(response)
 }
 
-/// Takes the browser back from a provider.
+/// `GET /api/auth/callback/{provider}`: completes a login.
 pub(super) async fn finish(
     State(login): State<Login>,
     Path(provider): Path<String>,
@@ -59,7 +62,8 @@ pub(super) async fn finish(
     let provider = login.provider(&provider)?;
     login.count(&parts)?;
     let state = query.state.ok_or(Refusal::BadRequest)?;
-    // Somebody else's login, sent here by a link, is not this browser's.
+    // A login that another browser began, sent here by a link, would log the user in as the
+    // attacker.
     let browser = login.browser(&parts.headers).ok_or(Refusal::Forged)?;
     let ended = login.0.trips.end(provider.id(), &state, &browser).await;
     let (trip, return_to) = ended?;
@@ -67,7 +71,7 @@ pub(super) async fn finish(
         tracing::info!(
             provider = provider.id(),
             ?error,
-            "a provider has let nobody in"
+            "login denied by identity provider"
         );
         return Err(Refusal::Declined(provider.label().to_owned()));
     }
@@ -79,13 +83,17 @@ pub(super) async fn finish(
     match login.0.users.arrive(&claimant).await? {
         Arrival::Welcome(user) => Ok(login.welcome(&parts.headers, &user, &return_to).await?),
         Arrival::Disabled | Arrival::NameReused => {
-            tracing::info!(provider = provider.id(), "somebody may not log in any more");
+            tracing::info!(
+                provider = provider.id(),
+                "login denied: account disabled or login name reassigned"
+            );
             Err(Refusal::NotAllowed(claimant.name))
         }
     }
 }
 
 impl Login {
+    /// Returns the provider with the identifier `id`.
     fn provider(&self, id: &str) -> Result<Arc<dyn IdentityProvider>, Refusal> {
         let mut providers = self.0.providers.iter();
         let found = providers.find(|provider| provider.id() == id);

@@ -1,20 +1,24 @@
+//! The cookies of the login (RFC 6265).
+
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
 use super::origin::PublicOrigin;
 
-/// A cookie of ours, by what it is for.
+/// A cookie, by its purpose.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Cookie {
-    /// Tells browsers apart before anybody has logged in.
+    /// Identifies a browser, before and after a login.
     Browser,
-    /// Knows somebody again.
+    /// Identifies the session of a user.
     Session,
 }
 
 impl Cookie {
-    /// Its name. Browsers take a `__Host-` cookie from this host alone, so that no neighbour can
-    /// set one; they do not take it without TLS, which development on one machine has to do without.
+    /// Returns the name of the cookie.
+    ///
+    /// Browsers accept a `__Host-` cookie from this host only, so that no sibling domain can set
+    /// one. They require TLS for it, which development on one machine has to do without.
     fn name(self, origin: &PublicOrigin) -> &'static str {
         match (self, origin.is_secure()) {
             (Self::Browser, true) => "__Host-mcp-gateway-browser",
@@ -24,7 +28,7 @@ impl Cookie {
         }
     }
 
-    /// Its purpose as a handle.
+    /// Returns the purpose of the handle in the cookie.
     pub(super) fn purpose(self) -> &'static str {
         match self {
             Self::Browser => "browser",
@@ -32,7 +36,8 @@ impl Cookie {
         }
     }
 
-    /// What the browser has sent for it; where something else has set another one, both.
+    /// Returns all values of the cookie. There may be several if another host has set one with the
+    /// same name.
     pub(super) fn values<'a>(
         self,
         headers: &'a HeaderMap,
@@ -46,19 +51,20 @@ impl Cookie {
         pairs.filter_map(move |(key, value)| (key == name).then_some(value))
     }
 
-    /// Sets it, for `age` seconds, or until the browser ends.
+    /// Returns a `Set-Cookie` value with a lifetime of `age` seconds, or until the browser is
+    /// closed.
     pub(super) fn set(self, value: &str, age: Option<u64>, origin: &PublicOrigin) -> HeaderValue {
         let name = self.name(origin);
         let secure = if origin.is_secure() { "; Secure" } else { "" };
         let age = age.map_or_else(String::new, |age| format!("; Max-Age={age}"));
         let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{age}");
-        // Handles have no characters that a header could not have.
+        // Handles consist of characters that are valid in a header.
         let mut value = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
         value.set_sensitive(true);
         value
     }
 
-    /// Takes it away.
+    /// Returns a `Set-Cookie` value that deletes the cookie.
     pub(super) fn clear(self, origin: &PublicOrigin) -> HeaderValue {
         self.set("", Some(0), origin)
     }

@@ -1,12 +1,15 @@
+//! The metadata of an OpenID Connect provider (OpenID Connect Discovery 1.0).
+
 use serde::Deserialize;
 use url::Url;
 
 use super::provider::ProviderError;
 use crate::egress::Egress;
 
-/// What a provider of OpenID Connect says of itself, as far as it is needed.
+/// The required part of a provider's metadata.
 ///
-/// See [OpenID Connect Discovery](https://openid.net/specs/openid-connect-discovery-1_0.html).
+/// See [OpenID Connect Discovery, section
+/// 3](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata).
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Discovery {
     issuer: String,
@@ -20,6 +23,7 @@ pub(super) struct Discovery {
 }
 
 impl Discovery {
+    /// Fetches the metadata of `issuer`.
     pub(super) async fn fetch(issuer: &str, egress: &Egress) -> Result<Self, ProviderError> {
         let url = format!("{}{WELL_KNOWN}", issuer.trim_end_matches('/'));
         let fetched = egress.get_json(&url, MAX_DOCUMENT).await;
@@ -27,30 +31,36 @@ impl Discovery {
         Self::parse(issuer, &fetched.body)
     }
 
+    /// Parses the metadata, which must name the same issuer.
     fn parse(issuer: &str, json: &[u8]) -> Result<Self, ProviderError> {
         let found: Self = serde_json::from_slice(json).map_err(ProviderError::unavailable)?;
         if found.issuer != issuer {
-            return Err(ProviderError::unavailable("discovery is of another issuer"));
+            return Err(ProviderError::unavailable(
+                "issuer mismatch in discovery document",
+            ));
         }
         found.authorization_url()?;
         Ok(found)
     }
 
-    /// Where browsers go, without a look at the egress policy.
+    /// Returns the authorization endpoint. The egress policy does not apply, because the browser
+    /// opens it.
     pub(super) fn authorization_url(&self) -> Result<Url, ProviderError> {
         let url = Url::parse(&self.authorization_endpoint).map_err(ProviderError::unavailable)?;
         match url.scheme() {
             "https" => Ok(url),
             "http" if self.issuer.starts_with("http:") => Ok(url),
             _ => Err(ProviderError::unavailable(
-                "the endpoint is not an address of the web",
+                "authorization endpoint is not an https URL",
             )),
         }
     }
 }
 
+/// Well-known path, appended to the issuer.
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
+/// Maximum size of the metadata, in bytes.
 const MAX_DOCUMENT: usize = 64 * 1024;
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! Login with GitHub, by OAuth and the REST API. GitHub issues no ID tokens.
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
@@ -10,13 +12,14 @@ use super::provider::{Answer, IdentityProvider, ProviderError, Trip};
 use crate::egress::{ClientAuth, Egress, Fetched};
 use crate::users::{Claimant, Identity};
 
-/// GitHub, or a GitHub Enterprise server, where people log in.
+/// GitHub or a GitHub Enterprise server as an identity provider.
 ///
-/// Nobody may until [users](Self::with_allowed_user) or
-/// [organizations](Self::with_allowed_organization) are allowed. A user who is allowed by name is
-/// known by their number from the first login on: who gets the name later is not let in.
+/// Nobody can log in until [users](Self::with_allowed_user) or
+/// [organizations](Self::with_allowed_organization) are allowed. A user who is allowed by login
+/// name is pinned to the numeric user ID at the first login: another account with that name is
+/// rejected later.
 ///
-/// The callback of the OAuth app is `/api/auth/callback/github` below the public URL.
+/// The callback URL of the OAuth app is `/api/auth/callback/github` below the public URL.
 ///
 /// # Example
 ///
@@ -25,12 +28,12 @@ use crate::users::{Claimant, Identity};
 /// use mcp_gateway_auth::login::GithubProvider;
 ///
 /// # fn main() -> std::io::Result<()> {
-/// # let secret = "from where secrets are kept";
+/// # let secret = "from the secret store";
 /// let github = GithubProvider::new("Iv1.1234", secret, Egress::new(EgressPolicy::new())?)
 ///     .with_allowed_user("octocat")
 ///     .with_allowed_organization("example")
 ///     .with_team("example", "engineering");
-/// # let _ = github;
+/// assert!(!format!("{github:?}").contains(secret));
 /// # Ok(())
 /// # }
 /// ```
@@ -48,7 +51,7 @@ pub struct GithubProvider {
 }
 
 impl GithubProvider {
-    /// github.com, where the gateway is the OAuth app `client_id`.
+    /// Uses github.com with the OAuth app `client_id`.
     #[must_use]
     pub fn new(client_id: impl Into<String>, secret: impl Into<String>, egress: Egress) -> Self {
         Self {
@@ -64,7 +67,7 @@ impl GithubProvider {
         }
     }
 
-    /// Another server, with the address of its pages and that of its API.
+    /// Uses another server, with the base URLs of its website and its API.
     #[must_use]
     pub fn with_urls(mut self, web: &str, api: &str) -> Self {
         web.trim_end_matches('/').clone_into(&mut self.web);
@@ -72,30 +75,30 @@ impl GithubProvider {
         self
     }
 
-    /// Lets the user of that name in.
+    /// Allows the user with this login name.
     #[must_use]
     pub fn with_allowed_user(mut self, login: &str) -> Self {
         self.users.insert(login.to_lowercase());
         self
     }
 
-    /// Lets the members of an organization in.
+    /// Allows the members of an organization.
     ///
-    /// Organizations that restrict OAuth apps have to have approved the gateway.
+    /// An organization with OAuth app access restrictions must have approved the gateway.
     #[must_use]
     pub fn with_allowed_organization(mut self, login: &str) -> Self {
         self.organizations.insert(login.to_lowercase());
         self
     }
 
-    /// Lets everybody in who has an account there, which anybody can make.
+    /// Allows every GitHub account. Anybody can create one.
     #[must_use]
     pub fn with_anybody(mut self) -> Self {
         self.anybody = true;
         self
     }
 
-    /// Puts the members of an organization into a team of the gateway.
+    /// Maps the members of an organization to a team of the gateway.
     #[must_use]
     pub fn with_team(mut self, organization: &str, team: impl Into<String>) -> Self {
         let teams = self.teams.entry(organization.to_lowercase()).or_default();
@@ -103,10 +106,12 @@ impl GithubProvider {
         self
     }
 
+    /// Returns `true` if the configuration depends on organizations.
     fn wants_organizations(&self) -> bool {
         !self.organizations.is_empty() || !self.teams.is_empty()
     }
 
+    /// Exchanges a code for an access token.
     async fn token(&self, trip: &Trip, code: &str) -> Result<String, ProviderError> {
         let url = format!("{}/login/oauth/access_token", self.web);
         let form = [
@@ -119,21 +124,25 @@ impl GithubProvider {
             secret: self.secret.clone(),
         };
         let fetched = self.egress.post_form(&url, &form, &auth, MAX_ANSWER).await;
-        // Errors come with status 200 as well.
+        // GitHub reports errors with the status 200.
         let answer: TokenAnswer = read(&fetched.map_err(ProviderError::unavailable)?)?;
         match (answer.access_token, answer.error) {
             (Some(token), None) => Ok(token),
-            (_, Some(error)) => Err(ProviderError::invalid(format!("GitHub answers {error:?}"))),
-            (None, None) => Err(ProviderError::unavailable("GitHub answers without a token")),
+            (_, Some(error)) => Err(ProviderError::invalid(format!("GitHub returned {error:?}"))),
+            (None, None) => Err(ProviderError::unavailable(
+                "GitHub returned no access token",
+            )),
         }
     }
 
+    /// Fetches a resource of the REST API.
     async fn api<T: DeserializeOwned>(&self, path: &str, token: &str) -> Result<T, ProviderError> {
         let url = format!("{}{path}", self.api);
         let fetched = self.egress.get_json_as(&url, token, MAX_ANSWER).await;
         read(&fetched.map_err(ProviderError::unavailable)?)
     }
 
+    /// Returns the organizations of the user, in lower case.
     async fn organizations(&self, token: &str) -> Result<Vec<String>, ProviderError> {
         let mut all = Vec::new();
         if !self.wants_organizations() {
@@ -227,18 +236,21 @@ impl fmt::Debug for GithubProvider {
     }
 }
 
+/// Response of the token endpoint.
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: Option<String>,
     error: Option<String>,
 }
 
+/// Response of `/user`.
 #[derive(Deserialize)]
 struct Account {
     id: u64,
     login: String,
 }
 
+/// Entry of the response of `/user/emails`.
 #[derive(Deserialize)]
 struct Email {
     email: String,
@@ -246,22 +258,24 @@ struct Email {
     verified: bool,
 }
 
+/// Entry of the response of `/user/orgs`.
 #[derive(Deserialize)]
 struct Organization {
     login: String,
 }
 
+/// Parses a response.
 fn read<T: DeserializeOwned>(fetched: &Fetched) -> Result<T, ProviderError> {
     serde_json::from_slice(&fetched.body).map_err(|_| {
         let status = fetched.status;
-        ProviderError::unavailable(format!(
-            "GitHub's answer is not understood, status {status}"
-        ))
+        ProviderError::unavailable(format!("malformed response from GitHub, status {status}"))
     })
 }
 
-/// A hundred organizations take some 100 KiB.
+/// Maximum size of a response, in bytes. A page of a hundred organizations takes some 100 KiB.
 const MAX_ANSWER: usize = 512 * 1024;
 
+/// Maximum number of pages of organizations.
 const MAX_PAGES: usize = 10;
+/// Organizations per page.
 const PAGE: usize = 100;

@@ -1,3 +1,5 @@
+//! The login page, and login with a name and a password.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,7 +23,7 @@ use crate::AuthorityError;
 use crate::pages::{LOGIN, LoginPage, ProviderLink, page};
 use crate::users::User;
 
-/// A name and a password.
+/// The form with a name and a password. `Debug` does not show it.
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     csrf: String,
@@ -37,14 +39,14 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What a page says about the attempt before.
+/// A failed attempt, shown on the page.
 struct Failed<'a> {
     name: &'a str,
     problem: &'a str,
     status: StatusCode,
 }
 
-/// Shows the ways to log in.
+/// `GET /api/auth/login`: shows the login methods.
 pub(super) async fn show(
     State(login): State<Login>,
     headers: HeaderMap,
@@ -54,7 +56,7 @@ pub(super) async fn show(
     login.login_page(&headers, &return_to, None)
 }
 
-/// Takes a name and a password.
+/// `POST /api/auth/login`: verifies a name and a password.
 pub(super) async fn submit(
     State(login): State<Login>,
     parts: Parts,
@@ -87,6 +89,7 @@ pub(super) async fn submit(
 }
 
 impl Login {
+    /// Renders the login page, and identifies a new browser by a cookie.
     fn login_page(
         &self,
         headers: &HeaderMap,
@@ -114,6 +117,7 @@ impl Login {
         Ok(response)
     }
 
+    /// Returns the links to the identity providers.
     fn links(&self, return_to: &ReturnTo) -> Vec<ProviderLink> {
         let encode = |text: &str| -> String { byte_serialize(text.as_bytes()).collect() };
         let return_to = encode(return_to.as_str());
@@ -125,7 +129,11 @@ impl Login {
         self.0.providers.iter().map(link).collect()
     }
 
-    /// Counts an attempt from where `request` has come.
+    /// Counts an attempt from the client address of `request`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooMany`] if the limit of the address is exceeded.
     pub(super) fn count(&self, request: &Parts) -> Result<(), Refusal> {
         match self.0.proxies.client_address(request) {
             Some(address) => self.0.attempts.take(Key::peer(address)),
@@ -133,9 +141,10 @@ impl Login {
         }
     }
 
-    /// Begins a session of `user`, and sends the browser on.
+    /// Starts a session of `user` and redirects the browser.
     ///
-    /// What the browser had before is worth nothing afterwards: somebody else may have put it there.
+    /// The previous cookies of the browser become invalid: an attacker may have planted them
+    /// (session fixation).
     pub(super) async fn welcome(
         &self,
         headers: &HeaderMap,
@@ -146,7 +155,7 @@ impl Login {
             self.0.sessions.end_of(&before).await?;
         }
         let handle = self.0.sessions.begin(user).await?;
-        tracing::info!(person = user.id, "somebody has logged in");
+        tracing::info!(person = user.id, "user logged in");
         let value = self.0.keyring.issue(Cookie::Session.purpose(), handle);
         let age = Some(self.0.sessions.max_age());
         let mut response = return_to.redirect().into_response();

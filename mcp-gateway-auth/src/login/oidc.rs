@@ -1,3 +1,6 @@
+//! Login with an OpenID Connect provider: authorization code flow with PKCE (OpenID Connect Core,
+//! section 3.1).
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -14,11 +17,14 @@ use crate::jwks::RemoteKeys;
 use crate::jwt::{Expectation, JwtError, JwtVerifier};
 use crate::users::{Claimant, Identity};
 
-/// A provider of OpenID Connect, where people log in.
+/// An OpenID Connect provider.
 ///
-/// Everybody may whom the provider lets log in at the gateway, or those of
-/// [groups](Self::with_allowed_group) and [domains](Self::with_allowed_domain) alone. The callback
-/// to register there is `/api/auth/callback/{id}` below the public URL.
+/// By default, every user whom the provider admits is allowed. [Groups](Self::with_allowed_group)
+/// and [domains](Self::with_allowed_domain) restrict this. The redirect URI to be registered there
+/// is `/api/auth/callback/{id}` below the public URL.
+///
+/// The ID token is verified with the provider's keys, and its `nonce` with that of the login.
+/// Missing groups and email addresses are read from the UserInfo endpoint.
 ///
 /// # Example
 ///
@@ -27,14 +33,14 @@ use crate::users::{Claimant, Identity};
 /// use mcp_gateway_auth::login::OidcProvider;
 ///
 /// # fn main() -> std::io::Result<()> {
-/// # let secret = "from where secrets are kept";
+/// # let secret = "from the secret store";
 /// let egress = Egress::new(EgressPolicy::new())?;
 /// let provider = OidcProvider::new("example", "https://accounts.example.com", "gateway", egress)
 ///     .with_secret(secret)
 ///     .with_label("Example Accounts")
 ///     .with_allowed_domain("example.com")
 ///     .with_team("eng", "engineering");
-/// # let _ = provider;
+/// assert!(!format!("{provider:?}").contains(secret));
 /// # Ok(())
 /// # }
 /// ```
@@ -56,8 +62,10 @@ pub struct OidcProvider {
 }
 
 impl OidcProvider {
-    /// The provider `issuer`, as its discovery document names it, where the gateway is the client
-    /// `client_id`. It is `id` in addresses: letters, digits and hyphens.
+    /// Uses the provider `issuer`, exactly as its metadata names it, with the client ID
+    /// `client_id`.
+    ///
+    /// `id` identifies the provider in paths: letters, digits and hyphens.
     #[must_use]
     pub fn new(
         id: impl Into<String>,
@@ -84,49 +92,50 @@ impl OidcProvider {
         }
     }
 
-    /// The secret of the gateway there.
+    /// Sets the client secret.
     #[must_use]
     pub fn with_secret(mut self, secret: impl Into<String>) -> Self {
         self.secret = Some(secret.into());
         self
     }
 
-    /// What people call it; the identifier if it is not said.
+    /// Sets the name on the login page. By default, it is the identifier.
     #[must_use]
     pub fn with_label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// Asks for a scope besides `openid`, `profile` and `email`, such as `groups`.
+    /// Requests a scope besides `openid`, `profile` and `email`, such as `groups`.
     #[must_use]
     pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
         self.scopes.insert(scope.into());
         self
     }
 
-    /// The claim that has the groups; `groups` if it is not said.
+    /// Sets the claim with the groups: `groups` by default.
     #[must_use]
     pub fn with_groups_claim(mut self, claim: impl Into<String>) -> Self {
         self.groups_claim = claim.into();
         self
     }
 
-    /// Lets in nobody who is not in this group, or another one that is allowed.
+    /// Allows the members of this group. Users without an allowed group are rejected.
     #[must_use]
     pub fn with_allowed_group(mut self, group: impl Into<String>) -> Self {
         self.groups.insert(group.into());
         self
     }
 
-    /// Lets in nobody whose verified address is not in this domain, or another one that is allowed.
+    /// Allows users with a verified email address in this domain. Users without one in an allowed
+    /// domain are rejected.
     #[must_use]
     pub fn with_allowed_domain(mut self, domain: &str) -> Self {
         self.domains.insert(domain.to_lowercase());
         self
     }
 
-    /// Puts the members of a group into a team of the gateway.
+    /// Maps the members of a group to a team of the gateway.
     #[must_use]
     pub fn with_team(mut self, group: impl Into<String>, team: impl Into<String>) -> Self {
         self.teams
@@ -136,9 +145,10 @@ impl OidcProvider {
         self
     }
 
+    /// Returns the metadata of the provider, cached for an hour.
     async fn discovery(&self, trip: &Trip) -> Result<Arc<Discovery>, ProviderError> {
         let now = trip.clock.now();
-        // Whoever comes while it is fetched waits for it.
+        // The lock is held during the fetch, so that concurrent logins share it.
         let mut known = self.discovery.lock().await;
         if let Some(Known { discovery, until }) = &*known
             && now < *until
@@ -153,7 +163,7 @@ impl OidcProvider {
         Ok(discovery)
     }
 
-    /// How the gateway says who it is, in one of the ways that the provider takes.
+    /// Returns the client authentication, by a method that the provider supports.
     fn client_auth(&self, discovery: &Discovery) -> Result<ClientAuth, ProviderError> {
         let client_id = self.client_id.clone();
         let Some(secret) = self.secret.clone() else {
@@ -166,10 +176,13 @@ impl OidcProvider {
         } else if takes("client_secret_post") {
             Ok(ClientAuth::Post { client_id, secret })
         } else {
-            Err(ProviderError::unavailable("the provider takes no secrets"))
+            Err(ProviderError::unavailable(
+                "no supported token_endpoint_auth_method",
+            ))
         }
     }
 
+    /// Exchanges a code for tokens.
     async fn tokens(
         &self,
         trip: &Trip,
@@ -194,15 +207,15 @@ impl OidcProvider {
         let fetched = fetched.map_err(ProviderError::unavailable)?;
         if fetched.status.is_client_error() {
             return Err(ProviderError::invalid(format!(
-                "the token endpoint answers {}",
+                "token endpoint returned {}",
                 fetched.status
             )));
         }
         let tokens = serde_json::from_slice(&fetched.body);
-        tokens.map_err(|_| ProviderError::unavailable("the token endpoint's answer is malformed"))
+        tokens.map_err(|_| ProviderError::unavailable("malformed token response"))
     }
 
-    /// What is known of the subject, from the `id_token` and, where that is short, from elsewhere.
+    /// Returns the subject and the claims of the ID token, completed by the UserInfo response.
     async fn claims(
         &self,
         trip: &Trip,
@@ -218,7 +231,7 @@ impl OidcProvider {
         })?;
         let mut claims = verified.claims.extra;
         if claims.get("nonce").and_then(Value::as_str) != Some(&*trip.nonce) {
-            return Err(ProviderError::invalid("the nonce is another one"));
+            return Err(ProviderError::invalid("nonce mismatch"));
         }
         let sub = verified.claims.sub.unwrap_or_default();
         let wants_groups = !self.groups.is_empty() || !self.teams.is_empty();
@@ -232,7 +245,9 @@ impl OidcProvider {
             let more: Map<String, Value> =
                 serde_json::from_slice(&fetched.body).map_err(ProviderError::unavailable)?;
             if more.get("sub").and_then(Value::as_str) != Some(&*sub) {
-                return Err(ProviderError::invalid("the user info is of somebody else"));
+                return Err(ProviderError::invalid(
+                    "subject mismatch in UserInfo response",
+                ));
             }
             for (name, value) in more {
                 claims.entry(name).or_insert(value);
@@ -241,6 +256,7 @@ impl OidcProvider {
         Ok((sub, claims))
     }
 
+    /// Maps the claims to an external identity.
     fn claimant(&self, sub: String, claims: &Map<String, Value>) -> Claimant {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let is_verified = match claims.get("email_verified") {
@@ -302,13 +318,15 @@ impl IdentityProvider for OidcProvider {
 
     async fn identify(&self, trip: &Trip, answer: &Answer) -> Result<Claimant, ProviderError> {
         let discovery = self.discovery(trip).await?;
-        // RFC 9207: before the code is given to anybody.
+        // RFC 9207: validated before the code is sent to any endpoint (mix-up attack).
         let is_theirs = match &answer.iss {
             Some(iss) => *iss == self.issuer,
             None => !discovery.authorization_response_iss_parameter_supported,
         };
         if !is_theirs {
-            return Err(ProviderError::invalid("the answer is of another issuer"));
+            return Err(ProviderError::invalid(
+                "issuer mismatch in authorization response",
+            ));
         }
         let tokens = self.tokens(trip, &answer.code, &discovery).await?;
         let (sub, claims) = self.claims(trip, &tokens, &discovery).await?;
@@ -340,22 +358,24 @@ impl fmt::Debug for OidcProvider {
     }
 }
 
-/// A discovery document, and until when it need not be fetched again.
+/// Cached metadata with its expiration time.
 struct Known {
     discovery: Arc<Discovery>,
     until: u64,
 }
 
+/// Token response (OpenID Connect Core, section 3.1.3.3).
 #[derive(Deserialize)]
 struct Tokens {
     access_token: Option<String>,
     id_token: String,
 }
 
-/// Discovery documents hardly ever change, in seconds.
+/// Lifetime of cached metadata, in seconds. They hardly ever change.
 const MAX_AGE: u64 = 3600;
 
+/// Maximum size of a response, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// Who is in more has to have the others left out by the provider.
+/// Maximum number of groups per user. The provider must filter the groups of users with more.
 const MAX_GROUPS: usize = 512;

@@ -1,10 +1,12 @@
+//! The public origin of the gateway, and the check of request origins (CSRF).
+
 use std::fmt;
 
 use http::HeaderMap;
 use http::header::{HeaderName, ORIGIN};
 use url::{Host, Url};
 
-/// Where browsers reach the gateway.
+/// The origin at which browsers reach the gateway.
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) struct PublicOrigin {
     host: String,
@@ -12,14 +14,34 @@ pub(crate) struct PublicOrigin {
     text: String,
 }
 
-/// The public URL is one that browsers cannot log in at safely.
+/// The public URL does not permit a safe login: it is neither `https` nor `http` on localhost.
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use mcp_gateway_auth::login::{Login, PublicUrlError};
+/// use mcp_gateway_auth::users::Users;
+/// use mcp_gateway_auth::{Clock, Keyring};
+/// use mcp_gateway_core::store::MemoryStore;
+///
+/// # fn main() -> Result<(), mcp_gateway_auth::AuthorityError> {
+/// let users = Users::new(Arc::new(MemoryStore::new()), Clock::system());
+/// let keyring = Keyring::new(&[7; 32])?;
+/// let login = |url| Login::new(users.clone(), keyring.clone(), url);
+/// assert!(login("https://gw.example.com").is_ok());
+/// assert_eq!(login("http://gw.example.com").err(), Some(PublicUrlError));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the public URL is neither an https URL nor an http URL of localhost")]
+#[error("public URL must be https, or http on localhost")]
 #[non_exhaustive]
 pub struct PublicUrlError;
 
 impl PublicOrigin {
-    /// The origin of `url`.
+    /// Returns the origin of `url`.
     pub(crate) fn parse(url: &str) -> Result<Self, PublicUrlError> {
         let url = Url::parse(url).map_err(|_| PublicUrlError)?;
         let is_local = match url.host().ok_or(PublicUrlError)? {
@@ -45,25 +67,25 @@ impl PublicOrigin {
         })
     }
 
-    /// The host, with the port if it is not the usual one.
+    /// Returns the host, with the port unless it is the default one.
     pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
-    /// Whether browsers take secure cookies from it.
+    /// Returns `true` if browsers accept secure cookies from the origin.
     pub(crate) fn is_secure(&self) -> bool {
         self.is_secure
     }
 
-    /// The origin as browsers write it.
+    /// Returns the serialized origin (RFC 6454, section 6.2).
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether a form was sent by a page of ours, as far as the browser says.
+    /// Returns `true` if no header contradicts that a form was sent by a page of this origin.
     ///
-    /// Our pages allow no referrer, so that browsers send `null` for their origin, which is what
-    /// those of others may send as well: then it is the token of the form that tells.
+    /// Pages have the referrer policy `no-referrer`, for which browsers send `Origin: null`. A page
+    /// of another origin can cause the same value. The CSRF token of the form decides then.
     pub(crate) fn sent(&self, headers: &HeaderMap) -> bool {
         let mut origins = headers.get_all(ORIGIN).iter();
         let is_ours = match (origins.next(), origins.next()) {
@@ -82,6 +104,7 @@ impl fmt::Debug for PublicOrigin {
     }
 }
 
+/// Fetch metadata header with the relation of the origins.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 #[cfg(test)]

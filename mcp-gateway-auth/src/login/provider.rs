@@ -1,3 +1,5 @@
+//! The interface to identity providers.
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -11,29 +13,29 @@ use crate::AuthorityError;
 use crate::clock::Clock;
 use crate::users::{Claimant, Identity};
 
-/// Says who somebody is, after they have been there with their browser.
+/// Identifies users after a redirect of their browser to the provider and back.
 #[async_trait]
 pub(super) trait IdentityProvider: fmt::Debug + Send + Sync + 'static {
-    /// Its name in addresses.
+    /// Returns the identifier in paths.
     fn id(&self) -> &str;
 
-    /// Its name for people.
+    /// Returns the display name.
     fn label(&self) -> &str;
 
-    /// What tells its subjects from those of others.
+    /// Returns the issuer, which qualifies subjects.
     fn issuer(&self) -> &str;
 
-    /// Where the browser is sent.
+    /// Returns the authorization URL to which the browser is redirected.
     async fn address(&self, trip: &Trip) -> Result<String, ProviderError>;
 
-    /// Who has come back with `answer`, and whether they may log in.
+    /// Redeems the authorization response, and returns the external identity if it is allowed.
     async fn identify(&self, trip: &Trip, answer: &Answer) -> Result<Claimant, ProviderError>;
 
-    /// Whether somebody may log in who was `identity` the last time.
+    /// Returns `true` if the current configuration allows a previously asserted identity.
     fn allows(&self, identity: &Identity) -> bool;
 }
 
-/// A way of a browser to a provider and back.
+/// The parameters of one login at a provider.
 #[derive(Clone)]
 pub(super) struct Trip {
     pub(super) clock: Clock,
@@ -44,9 +46,9 @@ pub(super) struct Trip {
 }
 
 impl Trip {
-    /// What a provider is told of the verifier in the first place.
+    /// Returns the PKCE code challenge of the verifier, with the method `S256`.
     ///
-    /// See [RFC 7636](https://www.rfc-editor.org/rfc/rfc7636#section-4.2).
+    /// See [RFC 7636, section 4.2](https://www.rfc-editor.org/rfc/rfc7636#section-4.2).
     pub(super) fn challenge(&self) -> String {
         URL_SAFE_NO_PAD.encode(digest(&SHA256, self.verifier.as_bytes()))
     }
@@ -58,7 +60,7 @@ impl fmt::Debug for Trip {
     }
 }
 
-/// What a browser brings back.
+/// A successful authorization response. `Debug` does not show the code.
 pub(super) struct Answer {
     pub(super) code: String,
     pub(super) iss: Option<String>,
@@ -70,22 +72,24 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// Why it is not known who somebody is.
+/// The reason for which a user could not be identified.
 #[derive(Debug)]
 pub(super) enum ProviderError {
-    /// What came back is not what the provider gives to us for this trip.
+    /// The response does not belong to this login, or is invalid.
     Invalid(BoxError),
-    /// They are known, by this name, and may not log in.
+    /// The user with this name is identified and not allowed.
     NotAllowed(String),
-    /// The provider does not answer, or not in a way that is understood.
+    /// The provider does not respond, or its response is malformed.
     Unavailable(BoxError),
 }
 
 impl ProviderError {
+    /// Wraps the cause of an invalid response.
     pub(super) fn invalid(error: impl Into<BoxError>) -> Self {
         Self::Invalid(error.into())
     }
 
+    /// Wraps the cause of an unavailable provider.
     pub(super) fn unavailable(error: impl Into<BoxError>) -> Self {
         Self::Unavailable(error.into())
     }
@@ -95,7 +99,7 @@ impl From<ProviderError> for Refusal {
     fn from(error: ProviderError) -> Self {
         match error {
             ProviderError::Invalid(error) => {
-                tracing::warn!(error, "an identity provider's answer is refused");
+                tracing::warn!(error, "response of identity provider rejected");
                 Self::Forged
             }
             ProviderError::NotAllowed(name) => Self::NotAllowed(name),

@@ -1,3 +1,7 @@
+//! Error pages of the login.
+//!
+//! Pages never reveal the internal cause: the log contains it.
+
 use std::error::Error as _;
 use std::fmt;
 
@@ -9,27 +13,28 @@ use http::header::{HeaderValue, RETRY_AFTER};
 use crate::AuthorityError;
 use crate::pages::{ErrorPage, page};
 
-/// Why a browser does not get what it wants.
+/// The reason for which a request of a browser is rejected.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// A parameter is missing, twice there, or not what it can be.
+    /// A parameter is missing, duplicated or invalid.
     BadRequest,
-    /// A provider has let nobody in; its name.
+    /// The provider with this name has denied the login.
     Declined(String),
-    /// A form or a callback does not come from a page of ours, in this browser, for the first time.
+    /// A form or callback does not belong to this browser, comes from another origin, or was used
+    /// before.
     Forged,
-    /// They are known, by this name, and may not use the gateway.
+    /// The user with this name is identified and not allowed.
     NotAllowed(String),
-    /// There is nothing of that name.
+    /// The path or the provider does not exist.
     NotFound,
-    /// Too many attempts; when to come back, in seconds.
+    /// Too many attempts. Contains the time until the next one, in seconds.
     TooMany(u64),
-    /// It cannot be done now.
+    /// A temporary failure.
     Unavailable(AuthorityError),
 }
 
 impl Refusal {
-    /// What the browser is shown: a status, a title and what to do.
+    /// Returns the status, the title and the message of the page.
     fn shown(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::BadRequest => (
@@ -39,23 +44,23 @@ impl Refusal {
             ),
             Self::Forged => (
                 StatusCode::FORBIDDEN,
-                "This page is no longer good",
+                "This page is no longer valid",
                 "It was opened in another browser, was used before, or is too old. \
-                 Go back to where you came from, and begin again.",
+                 Go back to where you came from, and start again.",
             ),
             Self::Declined(_) => (
                 StatusCode::FORBIDDEN,
                 "You are not logged in",
-                "You have stopped there, or were not let in.",
+                "The login was canceled or denied there.",
             ),
             Self::NotAllowed(_) => (
                 StatusCode::FORBIDDEN,
                 "You may not use this gateway",
-                "You are not among the people who may. Ask whoever runs it.",
+                "Your account is not allowed. Ask the administrator of the gateway.",
             ),
             Self::NotFound => (
                 StatusCode::NOT_FOUND,
-                "There is nothing here",
+                "Page not found",
                 "The address does not exist.",
             ),
             Self::TooMany(_) => (
@@ -66,7 +71,7 @@ impl Refusal {
             Self::Unavailable(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "That did not work",
-                "Something that is needed does not answer. Try again in a moment.",
+                "A required service does not respond. Try again in a moment.",
             ),
         }
     }
@@ -76,7 +81,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         if let Self::Unavailable(error) = &self {
             let cause = error.source().map(ToString::to_string);
-            tracing::error!(%error, cause, "a login failed");
+            tracing::error!(%error, cause, "login failed");
         }
         let (status, title, message) = self.shown();
         let detail = match &self {
@@ -127,4 +132,5 @@ impl From<QueryRejection> for Refusal {
     }
 }
 
+/// `Retry-After` of temporary failures, in seconds.
 const BACK_SOON: u64 = 5;

@@ -1,3 +1,8 @@
+//! The path to which a browser returns after the login.
+//!
+//! Only paths on this host are accepted: an open redirect would lend the gateway's name to
+//! phishing.
+
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use axum::response::{IntoResponse, Response};
@@ -10,13 +15,13 @@ use super::CONTINUE;
 use super::refusal::Refusal;
 use crate::pages::{ACCOUNT, MessagePage, page};
 
-/// Where a browser goes on after somebody has logged in: a path on this host.
+/// A path on this host, with an optional query.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct ReturnTo(String);
 
 impl ReturnTo {
-    /// `text`, if it cannot lead anywhere else.
+    /// Returns `text` as a path, or `None` if it could lead to another host.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let is_path = text.starts_with('/') && !text.starts_with("//");
         let is_plain = |c: char| c.is_ascii_graphic() && c != '\\';
@@ -24,14 +29,16 @@ impl ReturnTo {
         is_usable.then(|| Self(text.to_owned()))
     }
 
+    /// Returns the path.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Sends the browser there, by way of a page of ours.
+    /// Redirects the browser to the path by way of an intermediate page.
     ///
-    /// Browsers apply the policy of a page to all redirects that follow one of its forms, and the
-    /// way may go on to a client elsewhere at once. What a page begins by itself is free of that.
+    /// Browsers apply the `form-action` of a page to all redirects after its form, and the path may
+    /// redirect to a client on another origin. The intermediate page starts a new navigation, to
+    /// which that policy does not apply.
     pub(super) fn redirect(&self) -> Response {
         let path: String = byte_serialize(self.0.as_bytes()).collect();
         see_other(&format!("{CONTINUE}?return_to={path}"))
@@ -48,7 +55,7 @@ impl TryFrom<String> for ReturnTo {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text).ok_or("not a path on this host")
+        Self::parse(&text).ok_or("return_to is not a path on this host")
     }
 }
 
@@ -58,21 +65,21 @@ impl From<ReturnTo> for String {
     }
 }
 
-/// The query of the pages that know where to go on.
+/// The query of pages with a return path.
 #[derive(Debug, Deserialize)]
 pub(super) struct ReturnQuery {
     #[serde(default)]
     pub(super) return_to: ReturnTo,
 }
 
-/// Goes on by itself.
+/// `GET /api/auth/continue`: continues to the return path automatically.
 pub(super) async fn go_on(
     query: Result<Query<ReturnQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(ReturnQuery { return_to }) = query?;
     let message = MessagePage {
         title: "You are logged in",
-        message: "You go on where you came from.",
+        message: "You are returned to where you came from.",
         refresh: Some(return_to.as_str()),
         href: return_to.as_str(),
         label: "Continue",
@@ -80,7 +87,7 @@ pub(super) async fn go_on(
     Ok(page(StatusCode::OK, &message, None))
 }
 
-/// A redirect after which the browser repeats nothing that it has sent.
+/// Redirects with 303, after which the browser does not repeat the form.
 pub(super) fn see_other(to: &str) -> Response {
     let Ok(location) = HeaderValue::try_from(to) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -90,7 +97,7 @@ pub(super) fn see_other(to: &str) -> Response {
     (StatusCode::SEE_OTHER, headers).into_response()
 }
 
-/// Authorization requests are in it, whose state may be long.
+/// Maximum length of a path. It may contain an authorization request with a long `state`.
 const MAX_RETURN_TO: usize = 8 * 1024;
 
 #[cfg(test)]

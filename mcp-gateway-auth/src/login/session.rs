@@ -1,3 +1,7 @@
+//! Browser sessions, as documents in the store.
+//!
+//! A session is in the store and not in the cookie, so that it can be revoked at once.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +14,7 @@ use crate::keyring::Handle;
 use crate::secret::identifier;
 use crate::users::{User, Users};
 
-/// The sessions of people with browsers. Cheap to clone.
+/// The browser sessions in a store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Sessions {
     absolute: u64,
@@ -19,18 +23,19 @@ pub(super) struct Sessions {
     idle: u64,
 }
 
-/// The session of a person with a browser, as it is kept.
+/// A stored browser session.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Session {
-    /// The identifier of the person.
+    /// User ID.
     pub(super) person: String,
-    /// When they logged in.
+    /// Time of the login, in seconds since the Unix epoch.
     pub(super) authenticated_at: u64,
-    /// When it was used last, or some minutes before.
+    /// Time of the last use, with a resolution of minutes.
     seen: u64,
 }
 
 impl Sessions {
+    /// Uses the store of `users`, with the default timeouts.
     pub(super) fn new(users: &Users) -> Self {
         Self {
             absolute: ABSOLUTE.as_secs(),
@@ -40,17 +45,18 @@ impl Sessions {
         }
     }
 
+    /// Sets the idle and the absolute timeout.
     pub(super) fn limit(&mut self, idle: Duration, absolute: Duration) {
         self.idle = idle.as_secs();
         self.absolute = absolute.as_secs();
     }
 
-    /// For how long a session can last at most, in seconds.
+    /// Returns the absolute timeout, in seconds.
     pub(super) fn max_age(&self) -> u64 {
         self.absolute
     }
 
-    /// A new session of `user`, who has just said who they are.
+    /// Starts a session of `user`, who has just logged in.
     pub(super) async fn begin(&self, user: &User) -> Result<Handle, AuthorityError> {
         let id = identifier("")?;
         let session = Session {
@@ -64,7 +70,7 @@ impl Sessions {
         Ok(Handle::new(id, 0))
     }
 
-    /// The session of `handle`, unless it is over.
+    /// Returns the session of `handle` unless it has expired, and records its use.
     pub(super) async fn find(
         &self,
         handle: Handle,
@@ -81,7 +87,8 @@ impl Sessions {
             value.seen = now;
             let batch = Batch::new().if_version(self.documents.key(&id), version);
             let batch = self.put(batch, &id, &value)?;
-            // Somebody else has noted it, or it has just ended, which the next request will see.
+            // On a conflict, another replica has recorded the use, or the session has just ended.
+            // The next request sees it.
             let _ = self.documents.store().commit(batch).await?;
         }
         Ok(Some((id, value)))
@@ -94,22 +101,24 @@ impl Sessions {
         Ok(())
     }
 
+    /// Adds the write of a session to `batch`, with its expiration time.
     fn put(&self, batch: Batch, id: &str, session: &Session) -> Result<Batch, AuthorityError> {
         let expires = moment(self.end(session));
         Ok(self.documents.put(batch, id, session, Some(expires))?)
     }
 
+    /// Returns the expiration time: the earlier one of both timeouts.
     fn end(&self, session: &Session) -> u64 {
         let absolute = session.authenticated_at.saturating_add(self.absolute);
         absolute.min(session.seen.saturating_add(self.idle))
     }
 }
 
-/// A working day, with what comes before and after it.
+/// Default idle timeout: a working day with the hours around it.
 const IDLE: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// People log in once a week.
+/// Default absolute timeout: users log in once a week.
 const ABSOLUTE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// The use of a session is noted no more often than that, in seconds.
+/// Minimum interval between writes of the last use, in seconds.
 const GRAIN: u64 = 300;

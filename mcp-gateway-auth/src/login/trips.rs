@@ -1,3 +1,8 @@
+//! Pending logins at identity providers, as documents in the store.
+//!
+//! The `state` is a handle of the stored login, which is bound to the browser that began it and can
+//! be redeemed once. A code of another login is therefore not accepted (RFC 6749, section 10.12).
+
 use std::sync::Arc;
 
 use mcp_gateway_store::{Batch, Documents, Outcome};
@@ -13,29 +18,29 @@ use crate::secret::identifier;
 use crate::users::Users;
 use crate::{AuthorityError, Keyring, Secret};
 
-/// The trips to providers that are under way. Cheap to clone.
+/// The pending logins in a store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Trips {
     clock: Clock,
     documents: Documents<Pending>,
     keyring: Keyring,
-    /// Where our callbacks are.
+    /// Public origin, to which the redirect URIs belong.
     origin: String,
 }
 
-/// A trip as it is kept.
+/// A stored login.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct Pending {
     provider: String,
-    /// The browser that it was begun with.
+    /// Browser that began the login.
     browser: String,
     return_to: ReturnTo,
     expires: u64,
-    /// The [`Secrets`].
+    /// Sealed [`Secrets`].
     sealed: String,
 }
 
-/// What nobody else may know.
+/// The secret parameters: the nonce of the ID token and the PKCE code verifier.
 #[derive(Deserialize, Serialize)]
 struct Secrets {
     nonce: String,
@@ -43,6 +48,7 @@ struct Secrets {
 }
 
 impl Trips {
+    /// Uses the store of `users`.
     pub(super) fn new(users: &Users, keyring: Keyring, origin: String) -> Self {
         Self {
             clock: users.clock().clone(),
@@ -52,7 +58,7 @@ impl Trips {
         }
     }
 
-    /// Begins one with `browser`.
+    /// Starts a login with `browser`.
     pub(super) async fn begin(
         &self,
         provider: &str,
@@ -82,7 +88,12 @@ impl Trips {
         Ok(self.trip(provider, id, secrets))
     }
 
-    /// Ends the one of `state`, if it was begun with `browser` and has not ended before.
+    /// Redeems the login of `state`, if `browser` began it with `provider` and it has not been
+    /// redeemed before.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Forged`] otherwise, and [`Refusal::Unavailable`] if the store is unavailable.
     pub(super) async fn end(
         &self,
         provider: &str,
@@ -116,6 +127,7 @@ impl Trips {
         Ok((self.trip(provider, id, secrets), pending.return_to))
     }
 
+    /// Returns the parameters of a login.
     fn trip(&self, provider: &str, id: String, secrets: Secrets) -> Trip {
         Trip {
             clock: self.clock.clone(),
@@ -127,9 +139,10 @@ impl Trips {
     }
 }
 
+/// Purpose of the `state` handles and the sealed secrets.
 const PURPOSE: &str = "login";
 
-/// For how long somebody may stay at a provider, in seconds.
+/// Lifetime of a pending login, in seconds.
 const LIFETIME: u64 = 10 * 60;
 
 #[cfg(test)]

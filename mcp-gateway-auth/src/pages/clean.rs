@@ -1,5 +1,10 @@
-/// `text` from outside as it may be shown: on one line, of bounded length, and without characters
-/// that make other text look different from what it is.
+//! Sanitizing of untrusted text for display, against spoofing by invisible characters.
+
+/// Returns untrusted `text` on one line, with bounded length, and without characters that disguise
+/// the surrounding text.
+///
+/// A client name such as `Ed\u{202e}rotide` could otherwise imitate another name on the consent
+/// page.
 pub(crate) fn clean(text: impl AsRef<str>) -> String {
     let mut shown = String::new();
     let mut len = 0;
@@ -19,7 +24,8 @@ pub(crate) fn clean(text: impl AsRef<str>) -> String {
     shown
 }
 
-/// Whether `c` is not seen itself, but changes what is seen around it.
+/// Returns `true` if `c` is invisible, or changes the order or the meaning of the characters around
+/// it.
 fn is_deceptive(c: char) -> bool {
     let reorders = matches!(c,
         '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -30,7 +36,7 @@ fn is_deceptive(c: char) -> bool {
     c.is_control() || reorders || is_invisible
 }
 
-/// Longer names are not names.
+/// Maximum number of characters that are shown.
 pub(crate) const MAX_SHOWN: usize = 256;
 
 #[cfg(test)]

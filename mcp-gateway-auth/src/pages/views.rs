@@ -1,32 +1,34 @@
+//! The templates with their parameters.
+
 use askama::Template;
 
-/// Asks a person whether a client may act for them.
+/// Page on which a user authorizes a client.
 ///
-/// Everything is cleaned and escaped here; it may be as the client has sent it.
+/// The template sanitizes and escapes all fields: they may contain what the client has sent.
 #[derive(Template)]
 #[template(path = "consent.html")]
 pub(crate) struct ConsentPage<'a> {
-    /// What the client calls itself.
+    /// Self-declared name of the client.
     pub(crate) client_name: &'a str,
-    /// The host that answers for the client, if it is known.
+    /// Host that is responsible for the client, if verified.
     pub(crate) client_host: Option<&'a str>,
-    /// Where the browser is sent afterwards.
+    /// Host to which the browser is redirected.
     pub(crate) redirect_host: &'a str,
-    /// Whether nothing but programs on the person's own computer can be reached there.
+    /// `true` if all redirects lead to programs on the user's own computer.
     pub(crate) is_loopback_only: bool,
-    /// The names of the scopes, and what they mean in plain words.
+    /// Scope values and their descriptions.
     pub(crate) scopes: &'a [(&'a str, &'a str)],
-    /// Where the gateway is.
+    /// Host of the gateway.
     pub(crate) host: &'a str,
-    /// What the client will have access to.
+    /// Name of the resource that the client requests.
     pub(crate) gateway: &'a str,
-    /// Whom the client will act for.
+    /// Name of the user.
     pub(crate) person: &'a str,
-    /// The request that is decided on, as it comes back in the field `request`.
+    /// Sealed authorization request, sent back in the field `request`.
     pub(crate) request: &'a str,
 }
 
-/// Says that something cannot be done, and why.
+/// Page with an error and its reason.
 #[derive(Template)]
 #[template(path = "error.html")]
 pub(crate) struct ErrorPage<'a> {
@@ -35,44 +37,44 @@ pub(crate) struct ErrorPage<'a> {
     pub(crate) detail: Option<&'a str>,
 }
 
-/// Says that something was done, and where to go on.
+/// Page with a confirmation and a link.
 #[derive(Template)]
 #[template(path = "message.html")]
 pub(crate) struct MessagePage<'a> {
     pub(crate) title: &'a str,
     pub(crate) message: &'a str,
-    /// A path of ours where the browser goes on by itself.
+    /// Path of the gateway to which the browser continues automatically.
     pub(crate) refresh: Option<&'a str>,
-    /// A path of ours.
+    /// Path of the gateway.
     pub(crate) href: &'a str,
     pub(crate) label: &'a str,
 }
 
-/// Asks who somebody is.
+/// Page with the login methods.
 #[derive(Template)]
 #[template(path = "login.html")]
 pub(crate) struct LoginPage<'a> {
     pub(crate) gateway: &'a str,
     pub(crate) providers: &'a [ProviderLink],
-    /// Whether there is a form for people who have an account here.
+    /// `true` if the page has a form for local accounts.
     pub(crate) local: bool,
-    /// What was wrong the last time.
+    /// Error of the previous attempt.
     pub(crate) problem: Option<&'a str>,
-    /// The name that was given the last time.
+    /// Account name of the previous attempt.
     pub(crate) name: &'a str,
     pub(crate) return_to: &'a str,
     pub(crate) csrf: &'a str,
 }
 
-/// A way to log in elsewhere.
+/// Link to an identity provider.
 pub(crate) struct ProviderLink {
     pub(crate) name: String,
     pub(crate) href: String,
-    /// Whether its button has the mark of GitHub.
+    /// `true` if the button shows the GitHub logo.
     pub(crate) github: bool,
 }
 
-/// Shows a person what is known of them.
+/// Page with the profile of a user and the authorized clients.
 #[derive(Template)]
 #[template(path = "account.html")]
 pub(crate) struct AccountPage<'a> {
@@ -85,7 +87,7 @@ pub(crate) struct AccountPage<'a> {
     pub(crate) csrf: &'a str,
 }
 
-/// A client that a person has allowed to act for them.
+/// Client that a user has authorized.
 pub(crate) struct RelyingClient {
     pub(crate) id: String,
     pub(crate) name: String,
