@@ -31,7 +31,7 @@ pub(crate) struct PublicOrigin {
 /// let keyring = Keyring::new(&[7; 32])?;
 /// let login = |url| Login::new(users.clone(), keyring.clone(), url);
 /// assert!(login("https://gw.example.com").is_ok());
-/// assert_eq!(login("http://gw.example.com").err(), Some(PublicUrlError));
+/// assert!(matches!(login("http://gw.example.com"), Err(PublicUrlError { .. })));
 /// # Ok(())
 /// # }
 /// ```
