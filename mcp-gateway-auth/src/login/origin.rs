@@ -24,7 +24,7 @@ pub(crate) struct PublicOrigin {
 /// use mcp_gateway_auth::login::{Login, PublicUrlError};
 /// use mcp_gateway_auth::users::Users;
 /// use mcp_gateway_auth::{Clock, Keyring};
-/// use mcp_gateway_core::store::MemoryStore;
+/// use mcp_gateway_store::MemoryStore;
 ///
 /// # fn main() -> Result<(), mcp_gateway_auth::AuthorityError> {
 /// let users = Users::new(Arc::new(MemoryStore::new()), Clock::system());
