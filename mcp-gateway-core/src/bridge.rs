@@ -23,7 +23,7 @@ mod ticket;
 pub(crate) use self::asking::{Asking, Resend};
 pub use self::parking::Parking;
 pub(crate) use self::passage::{Passage, TakenUp};
-pub(crate) use self::ticket::carries_state;
+pub(crate) use self::ticket::{INPUT_RESPONSES, carries_state};
 use crate::error::UpstreamError;
 use crate::jsonrpc::{Message, Response};
 use crate::{Reply, reply};

@@ -238,6 +238,13 @@ impl Call<Prepared> {
         self.stage.param_headers = headers;
     }
 
+    /// Replaces the caller and the request by what of them the server may see.
+    pub(crate) fn confined(mut self, caller: Arc<Caller>, request: Request) -> Self {
+        self.context.caller = caller;
+        self.context.request = request;
+        self
+    }
+
     /// The same call with another request.
     pub(crate) fn repeat(&self, request: Request) -> Self {
         self.derive(request, self.stage.clone())

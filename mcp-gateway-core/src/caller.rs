@@ -73,6 +73,13 @@ impl Caller {
         self.http
     }
 
+    /// Returns the same caller without roots.
+    pub(crate) fn without_roots(&self) -> Self {
+        let mut caller = self.clone();
+        caller.client.capabilities = self.client.capabilities.without_roots();
+        caller
+    }
+
     /// The headers that may be passed on to HTTP servers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {

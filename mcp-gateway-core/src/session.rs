@@ -97,12 +97,10 @@ impl Session {
         self.claims.client_info.as_ref()
     }
 
-    /// Whether it can share no session with a server of the legacy era.
-    ///
-    /// That is so when the client can be asked things, or has changed something that a server keeps
-    /// for a session as a whole.
+    /// Whether it can share no session with a server of the legacy era, because its client has
+    /// changed something that a server keeps for a session as a whole.
     pub(crate) fn needs_own(&self) -> bool {
-        self.claims.capabilities.interactive() || self.state().own
+        self.state().own
     }
 
     /// Notes from which level on the client wants to see log messages.

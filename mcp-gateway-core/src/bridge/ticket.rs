@@ -111,4 +111,4 @@ fn now() -> u64 {
 
 const PURPOSE: &str = "request-state";
 pub(super) const REQUEST_STATE: &str = "requestState";
-pub(super) const INPUT_RESPONSES: &str = "inputResponses";
+pub(crate) const INPUT_RESPONSES: &str = "inputResponses";

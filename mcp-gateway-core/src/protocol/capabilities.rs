@@ -1,5 +1,5 @@
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
@@ -14,6 +14,8 @@ use crate::json::canonical;
 pub struct Capabilities {
     json: Arc<str>,
     features: Features,
+    /// The same without `roots`, once that was needed; `None` where there are none.
+    rootless: Option<Arc<OnceLock<Self>>>,
 }
 
 /// The capabilities that decide how a client can be asked.
@@ -43,6 +45,7 @@ impl Capabilities {
         Some(Self {
             json: canonical(&value).into(),
             features,
+            rootless: features.roots.then(Arc::default),
         })
     }
 
@@ -74,6 +77,24 @@ impl Capabilities {
     #[must_use]
     pub fn roots(&self) -> bool {
         self.features.roots
+    }
+
+    /// Returns the same capabilities without `roots`.
+    ///
+    /// Computed once for all clones of a value.
+    #[must_use]
+    pub fn without_roots(&self) -> Self {
+        let Some(rootless) = &self.rootless else {
+            return self.clone();
+        };
+        let compute = || {
+            let mut value: Value = serde_json::from_str(&self.json).unwrap_or_default();
+            value.as_object_mut()?.remove("roots");
+            Self::parse(&canonical(&value))
+        };
+        rootless
+            .get_or_init(|| compute().unwrap_or_default())
+            .clone()
     }
 
     /// Whether a server may ask the client for a completion of its model.
@@ -109,6 +130,7 @@ impl Default for Capabilities {
         Self {
             json: "{}".into(),
             features: Features::default(),
+            rootless: None,
         }
     }
 }
@@ -151,6 +173,26 @@ mod tests {
         assert!(form.elicitation_form() && !form.elicitation_url());
         let url = Capabilities::parse(r#"{"elicitation":{"url":{}}}"#).unwrap();
         assert!(!url.elicitation_form() && url.elicitation_url());
+    }
+
+    #[test]
+    fn roots_are_removed_from_what_is_declared() {
+        let table = [
+            (r#"{"roots":{"listChanged":true}}"#, "{}"),
+            (
+                r#"{"sampling":{},"r\u006fots":null,"x":{"roots":{}}}"#,
+                r#"{"sampling":{},"x":{"roots":{}}}"#,
+            ),
+            (r#"{"sampling":{}}"#, r#"{"sampling":{}}"#),
+            ("{}", "{}"),
+        ];
+        for (declared, expected) in table {
+            let rootless = Capabilities::parse(declared).unwrap().without_roots();
+            assert_eq!(rootless.as_json(), expected, "{declared}");
+            assert!(!rootless.roots());
+        }
+        let only_roots = Capabilities::parse(r#"{"roots":{}}"#).unwrap();
+        assert!(only_roots.interactive() && !only_roots.without_roots().interactive());
     }
 
     #[test]

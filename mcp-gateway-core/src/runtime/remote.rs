@@ -50,6 +50,10 @@ impl RuntimeBackend for Remote {
     async fn connect(&self, _: &Instance) -> Result<Link, UpstreamError> {
         Ok(Link::Http(self.0.clone()))
     }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
 }
 
 /// Sends requests over pooled connections, of HTTP/1.1 or HTTP/2, with or without TLS.

@@ -26,12 +26,27 @@ pub trait RuntimeBackend: fmt::Debug + Send + Sync + 'static {
     ///
     /// [`UpstreamError::Connect`] when it does not start or cannot be reached.
     async fn connect(&self, instance: &Instance) -> Result<Link, UpstreamError>;
+
+    /// Returns `true` if the server runs elsewhere, and is reached over HTTP.
+    ///
+    /// The roots of callers are forwarded to such a server unless its [`RootsPolicy`] is another
+    /// one; they name directories of the callers' machines, and a program on this machine would
+    /// take them for its own.
+    ///
+    /// [`RootsPolicy`]: super::RootsPolicy
+    fn is_remote(&self) -> bool {
+        false
+    }
 }
 
 #[async_trait]
 impl<B: RuntimeBackend + ?Sized> RuntimeBackend for Arc<B> {
     async fn connect(&self, instance: &Instance) -> Result<Link, UpstreamError> {
         (**self).connect(instance).await
+    }
+
+    fn is_remote(&self) -> bool {
+        (**self).is_remote()
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time;
 use super::conversation::Conversation;
 use super::probe::{Opener, Protocol};
 use super::view_key::ViewKey;
-use super::{Instance, RuntimeBackend};
+use super::{Instance, RootsPolicy, RuntimeBackend};
 use crate::credential::Credential;
 use crate::error::UpstreamError;
 use crate::protocol::Era;
@@ -21,6 +21,7 @@ pub(super) struct Dialer {
     fixed: Option<Protocol>,
     limit: usize,
     timeout: Duration,
+    roots: Arc<RootsPolicy>,
     memory: Mutex<Memory>,
     /// Held while it is not known whether the conversation can be shared.
     finding_out: tokio::sync::Mutex<()>,
@@ -49,6 +50,7 @@ impl Dialer {
             fixed,
             limit: DEFAULT_LIMIT,
             timeout: DEFAULT_TIMEOUT,
+            roots: Arc::default(),
             memory: Mutex::default(),
             finding_out: tokio::sync::Mutex::new(()),
         }
@@ -62,6 +64,16 @@ impl Dialer {
     pub(super) fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
+    }
+
+    pub(super) fn with_roots(mut self, roots: RootsPolicy) -> Self {
+        self.roots = Arc::new(roots);
+        self
+    }
+
+    /// Which roots of callers reach the server.
+    pub(super) fn roots(&self) -> &RootsPolicy {
+        &self.roots
     }
 
     /// The era of the server, as far as it has been found out.
@@ -137,8 +149,10 @@ impl Dialer {
             credential: credential.clone(),
             dedicated,
             limit: self.limit,
+            roots: Arc::clone(&self.roots),
         };
         let link = self.backend.connect(&key.instance).await?;
+        self.roots.permits(&link)?;
         let pipe = matches!(link, Link::Pipe(_));
         let (protocol, conversation) = opener.converse(link).await?;
         if known != Some(protocol) {

@@ -17,12 +17,13 @@ pub(super) use self::channel::{Channel, Incoming};
 use self::pending::{Pending, Waiting};
 use super::cancel::Cancel;
 use super::conversation::{Conversation, SendError};
+use super::roots::Askable;
 use super::{Facts, outgoing};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Id, Message, Notification, Request, Response, code};
 use crate::protocol::Method;
-use crate::reply::{self, Event, Events, Respond, ServerRequest};
+use crate::reply::{self, Event, Events, Respond};
 use crate::signal::Signal;
 use crate::{Call, Reply, problem};
 
@@ -45,8 +46,8 @@ struct Shared {
     /// What the server sends before anybody listens, where somebody will.
     early: Mutex<Option<broadcast::Receiver<Arc<Event>>>>,
     ended: Signal,
-    /// Whether somebody has it for themselves, and can be asked by the server.
-    dedicated: bool,
+    /// What the server may ask clients.
+    askable: Askable,
 }
 
 /// A channel on which the two sides have not yet agreed on a revision.
@@ -59,7 +60,7 @@ pub(super) struct Opening {
 impl Opening {
     /// Begins to read from the channel that `connect` makes.
     pub(super) fn new(
-        dedicated: bool,
+        askable: Askable,
         connect: impl FnOnce(Incoming) -> (Channel, mpsc::Sender<Bytes>),
     ) -> Self {
         let (incoming, messages) = Incoming::new();
@@ -70,9 +71,9 @@ impl Opening {
             pending: Mutex::default(),
             next: AtomicI64::new(1),
             events,
-            early: Mutex::new(dedicated.then_some(early)),
+            early: Mutex::new(askable.dedicated().then_some(early)),
             ended: Signal::new(),
-            dedicated,
+            askable,
         });
         let channel = channel.with_reader(Arc::clone(&shared).read(messages));
         Self { shared, channel }
@@ -254,11 +255,17 @@ impl Shared {
             return;
         }
         let server = Arc::new(Answers(Arc::clone(self)));
-        let asked = Event::Request(ServerRequest::new(request, server));
+        let asked = match self.askable.question(request, server) {
+            Ok(question) => Event::Request(question),
+            Err(refusal) => {
+                let _ = self.post(refusal.bytes()).await;
+                return;
+            }
+        };
         let Some(asked) = self.pending().attribute(asked) else {
             return;
         };
-        if !self.dedicated || self.events.send(Arc::new(asked)).is_err() {
+        if !self.askable.dedicated() || self.events.send(Arc::new(asked)).is_err() {
             let error = ErrorObject::new(code::METHOD_NOT_FOUND, "no client can be asked");
             let _ = self.post(error.to_response(Some(&id))).await;
         }

@@ -16,6 +16,7 @@ use super::cancel::Cancel;
 use super::conversation::{Conversation, SendError};
 use super::http::{self as over_http, Answer, HttpServer};
 use super::modern_http::{add, wrong_id};
+use super::roots::Askable;
 use super::{Facts, outgoing};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
@@ -45,19 +46,19 @@ struct HttpSession {
     ended: Signal,
     /// Set when the server has answered whether it has a stream of what belongs to no call.
     attended: Signal,
-    /// Whether somebody has the session for themselves, and can be asked by the server.
-    dedicated: bool,
+    /// What the server may ask clients.
+    askable: Askable,
 }
 
 impl LegacyHttp {
     /// A session that has been initialized; `server` sends its identifier and revision.
-    pub(super) fn new(server: HttpServer, facts: Facts, dedicated: bool) -> Self {
+    pub(super) fn new(server: HttpServer, facts: Facts, askable: Askable) -> Self {
         let session = HttpSession {
             server,
             events: broadcast::channel(EVENTS).0,
             ended: Signal::new(),
             attended: Signal::new(),
-            dedicated,
+            askable,
         };
         Self {
             session: Arc::new(session),
@@ -217,7 +218,7 @@ impl HttpSession {
                 };
                 let event = Arc::new(Event::Request(request));
                 // What belongs to no call could be meant for anybody who shares the session.
-                if !self.dedicated || self.events.send(event).is_err() {
+                if !self.askable.dedicated() || self.events.send(event).is_err() {
                     self.refuse(&id).await;
                 }
             }
@@ -235,7 +236,13 @@ impl HttpSession {
             return None;
         }
         let server = Arc::clone(self);
-        Some(ServerRequest::new(request, server))
+        match self.askable.question(request, server) {
+            Ok(question) => Some(question),
+            Err(refusal) => {
+                let _ = self.post(refusal.bytes()).await;
+                None
+            }
+        }
     }
 
     async fn refuse(&self, id: &Id) {

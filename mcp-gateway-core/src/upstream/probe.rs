@@ -14,13 +14,14 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode};
 use tokio::time;
 
-use super::Facts;
 use super::conversation::Conversation;
 use super::exchange::{Channel, Opening};
 use super::http::{self as over_http, Answer, HttpServer};
 use super::legacy_http::LegacyHttp;
 use super::legacy_sse::SseStream;
 use super::modern_http::ModernHttp;
+use super::roots::Askable;
+use super::{Facts, RootsPolicy};
 use crate::credential::Credential;
 use crate::error::UpstreamError;
 use crate::json::{object, quoted};
@@ -57,6 +58,8 @@ pub(super) struct Opener {
     pub(super) dedicated: bool,
     /// The largest message that is taken from the server, in bytes.
     pub(super) limit: usize,
+    /// Which roots of callers reach the server.
+    pub(super) roots: Arc<RootsPolicy>,
 }
 
 type Conversed = (Protocol, Arc<dyn Conversation>);
@@ -135,7 +138,7 @@ impl Opener {
         if !status.is_success() {
             return Err(UpstreamError::Status(status));
         }
-        Ok(Some(LegacyHttp::new(server, facts, self.dedicated)))
+        Ok(Some(LegacyHttp::new(server, facts, self.askable())))
     }
 
     async fn over_sse(
@@ -144,13 +147,13 @@ impl Opener {
         link: &HttpLink,
     ) -> Result<Conversed, UpstreamError> {
         let stream = SseStream::open(server, link).await?;
-        let opening = Opening::new(self.dedicated, |incoming| stream.channel(incoming));
+        let opening = Opening::new(self.askable(), |incoming| stream.channel(incoming));
         Ok((Protocol::Sse, self.initialize(opening).await?))
     }
 
     async fn over_pipe(&self, pipe: Pipe) -> Result<Conversed, UpstreamError> {
         let limit = self.limit;
-        let opening = Opening::new(self.dedicated, |incoming| {
+        let opening = Opening::new(self.askable(), |incoming| {
             Channel::pipe(pipe, limit, incoming)
         });
         if self.known.is_none_or(|known| known == Protocol::Modern) {
@@ -177,6 +180,10 @@ impl Opener {
             .notify(&Notification::new(&Method::Initialized, None))
             .await?;
         Ok(Arc::new(opening.agreed(facts)))
+    }
+
+    fn askable(&self) -> Askable {
+        Askable::new(self.dedicated, Arc::clone(&self.roots))
     }
 
     fn discover_params(&self) -> String {

@@ -7,9 +7,10 @@ use tokio::time;
 
 use super::dialer::Dialer;
 use super::probe::Protocol;
+use super::roots;
 use super::view::View;
 use super::view_key::ViewKey;
-use super::{Instance, RuntimeBackend};
+use super::{Instance, RootsPolicy, RuntimeBackend};
 use crate::bridge::Parking;
 use crate::call::Prepared;
 use crate::error::UpstreamError;
@@ -104,6 +105,7 @@ pub struct ServerBuilder {
     connect_timeout: Option<Duration>,
     max_message: Option<usize>,
     parking: Option<Parking>,
+    roots: Option<RootsPolicy>,
 }
 
 impl ServerBuilder {
@@ -147,10 +149,24 @@ impl ServerBuilder {
         self
     }
 
+    /// Sets which roots of callers reach the server.
+    ///
+    /// By default all reach a server that [runs elsewhere](RuntimeBackend::is_remote), and none any
+    /// other one.
+    pub fn with_roots(mut self, roots: RootsPolicy) -> Self {
+        self.roots = Some(roots);
+        self
+    }
+
     /// The server.
     #[must_use]
     pub fn build(self) -> Arc<Server> {
-        let mut dialer = Dialer::new(self.backend, self.protocol);
+        let roots = match (self.roots, self.backend.is_remote()) {
+            (Some(roots), _) => roots,
+            (None, true) => RootsPolicy::Unchecked,
+            (None, false) => RootsPolicy::Off,
+        };
+        let mut dialer = Dialer::new(self.backend, self.protocol).with_roots(roots);
         if let Some(timeout) = self.connect_timeout {
             dialer = dialer.with_timeout(timeout);
         }
@@ -182,6 +198,7 @@ impl Server {
             connect_timeout: None,
             max_message: None,
             parking: None,
+            roots: None,
         }
     }
 
@@ -211,7 +228,8 @@ impl Server {
         let own = match self.sessions {
             SessionPolicy::PerSession => true,
             SessionPolicy::PerPrincipal | SessionPolicy::Shared => {
-                !modern && session.is_some_and(|session| session.needs_own())
+                let interactive = client.capabilities().interactive();
+                !modern && session.is_some_and(|session| interactive || session.needs_own())
             }
         };
         let principal = || Instance::Principal(call.principal().subject().into());
@@ -314,7 +332,21 @@ impl Server {
 #[async_trait]
 impl Upstream for Server {
     async fn send(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
-        self.view(&call)?.send(call).await
+        let roots = self.dialer.roots();
+        if !roots.concerns(&call) {
+            return self.view(&call)?.send(call).await;
+        }
+        // What is rare is boxed, so that what is frequent has less to carry.
+        Box::pin(async {
+            let hidden = roots.hides_from(&call);
+            let call = roots.confine(call).await?;
+            let reply = self.view(&call)?.send(call).await?;
+            match hidden {
+                true => roots::without_question(reply).await,
+                false => Ok(reply),
+            }
+        })
+        .await
     }
 
     fn lists(&self, feature: &Feature) -> bool {

@@ -169,7 +169,9 @@ impl View {
 
     /// Passes on what the client notifies, if there is a conversation.
     pub(super) async fn notify(&self, notification: &Notification) {
-        if let Some(conversation) = self.present()
+        let roots = self.dialer.roots();
+        if roots.forwards(notification, &self.key.capabilities)
+            && let Some(conversation) = self.present()
             && let Err(error) = conversation.notify(notification).await
         {
             tracing::debug!(%error, "the server does not take a notification");
@@ -266,7 +268,8 @@ impl View {
 #[async_trait]
 impl Resend for Arc<View> {
     async fn resend(&self, call: &Call<Prepared>) -> Result<Reply, UpstreamError> {
-        self.converse(call).await
+        let request = self.dialer.roots().confined_request(call).await?;
+        self.converse(&call.repeat(request)).await
     }
 }
 

@@ -146,7 +146,10 @@ impl Server {
         let process = runtime::Process::new("only", program)
             .with_args(arguments)
             .build();
-        let server = upstream::Server::builder("only", process).build();
+        // Without a gateway a program has all roots of its client.
+        let server = upstream::Server::builder("only", process)
+            .with_roots(upstream::RootsPolicy::inside(["/"]))
+            .build();
         (Backends::new().with("only", "", server).start().await, None)
     }
 }
