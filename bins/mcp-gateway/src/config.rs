@@ -76,7 +76,7 @@ pub struct Config {
 /// assert_eq!(lines, [
 ///     "gateway.yaml:2:5: servers[0]: \"name\" is missing",
 ///     "gateway.yaml:2:7: servers[0]: \"nam\" is not a key here; did you mean \"name\"? \
-///      There are: name, prefix, builtin, process, remote, sessions, limits, idle, connectTimeout",
+///      There are: name, prefix, builtin, process, remote, sessions, roots, limits, idle, connectTimeout",
 /// ]);
 /// ```
 pub fn parse(text: &str) -> Result<Config, Problems> {

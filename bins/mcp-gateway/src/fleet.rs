@@ -212,6 +212,9 @@ pub(crate) fn server(definition: &config::Server, host: Host<'_>) -> io::Result<
     {
         builder = builder.with_protocol(protocol);
     }
+    if let Some(roots) = &definition.roots {
+        builder = builder.with_roots(roots.clone());
+    }
     if let Some(parking) = host.parking {
         builder = builder.with_parking(parking.clone());
     }

@@ -1,8 +1,9 @@
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_gateway_core::route::PrefixRouter;
-use mcp_gateway_core::upstream::SessionPolicy;
+use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
 
 use super::limits::ServerLimits;
 use super::{Process, Remote};
@@ -16,6 +17,8 @@ pub(crate) struct Server {
     pub(crate) prefix: Arc<str>,
     pub(crate) transport: Transport,
     pub(crate) sessions: SessionPolicy,
+    /// Roots of callers that reach it; `None` for the default.
+    pub(crate) roots: Option<RootsPolicy>,
     pub(crate) limits: ServerLimits,
     pub(crate) idle: Option<Duration>,
     pub(crate) connect_timeout: Option<Duration>,
@@ -48,6 +51,7 @@ impl Server {
             name,
             sessions: transport.default_sessions(),
             transport,
+            roots: None,
             limits: ServerLimits::default(),
             idle: None,
             connect_timeout: None,
@@ -83,6 +87,8 @@ impl Read for Server {
         let transport = table.one_of(&["builtin", "process", "remote"]);
         let transport = transport.and_then(|(key, field)| transport_of(key, &field));
         let sessions = table.get_with("sessions", |field| field.choice(&SESSIONS));
+        let program = !matches!(transport, Some(Transport::Remote(_)) | None);
+        let roots = table.get_with("roots", |field| roots(field, program));
         let limits = table.get("limits").unwrap_or_default();
         let idle = table.get("idle");
         let connect_timeout = table.get("connectTimeout");
@@ -93,6 +99,7 @@ impl Read for Server {
             prefix: prefix?,
             sessions: sessions.unwrap_or_else(|| transport.default_sessions()),
             transport,
+            roots,
             limits,
             idle,
             connect_timeout,
@@ -105,6 +112,37 @@ fn transport_of(key: &str, field: &Field<'_>) -> Option<Transport> {
         "builtin" => field.read().map(Transport::Builtin),
         "process" => field.read().map(Transport::Process),
         _ => field.read().map(Transport::Remote),
+    }
+}
+
+/// Reads which roots of callers reach a server.
+fn roots(field: &Field<'_>, program: bool) -> Option<RootsPolicy> {
+    if !field.is_scalar() {
+        return directories(field).map(RootsPolicy::Inside);
+    }
+    let policy = field.choice(&[("off", RootsPolicy::Off), ("on", RootsPolicy::Unchecked)])?;
+    if program && policy == RootsPolicy::Unchecked {
+        field.problem("a program has no roots but those in directories that are listed here");
+        return None;
+    }
+    Some(policy)
+}
+
+fn directories(field: &Field<'_>) -> Option<Vec<PathBuf>> {
+    let items = field.items()?;
+    if items.is_empty() {
+        field.problem("there must be a directory; write off for no roots");
+        return None;
+    }
+    let read = |field: &Field<'_>| field.parse("a directory", directory);
+    let read: Vec<_> = items.iter().map(read).collect();
+    read.into_iter().collect()
+}
+
+fn directory(text: &str) -> Result<PathBuf, String> {
+    match Path::new(text).is_absolute() {
+        true => Ok(text.into()),
+        false => Err("write its absolute path".to_owned()),
     }
 }
 

@@ -1,7 +1,7 @@
 use std::io;
 use std::path::Path;
 
-use mcp_gateway_core::upstream::SessionPolicy;
+use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
 use proptest::prelude::*;
 use secrecy::SecretString;
 
@@ -112,6 +112,35 @@ fn programs_are_not_shared_by_accident() {
 }
 
 #[test]
+fn roots_are_allowed_in_directories_only() {
+    let roots = |server: &str| {
+        let config = read(&format!("servers: [{{ name: a, {server} }}]"));
+        config.servers[0].roots.clone()
+    };
+    let (program, remote) = (
+        "process: { command: a }",
+        "remote: { url: https://a.example }",
+    );
+    assert_eq!(roots(program), None);
+    assert_eq!(
+        roots(&format!("{program}, roots: off")),
+        Some(RootsPolicy::Off)
+    );
+    assert_eq!(
+        roots(&format!("{program}, roots: [/srv/files, /srv/other]")),
+        Some(RootsPolicy::inside(["/srv/files", "/srv/other"]))
+    );
+    assert_eq!(
+        roots(&format!("{remote}, roots: off")),
+        Some(RootsPolicy::Off)
+    );
+    assert_eq!(
+        roots(&format!("{remote}, roots: on")),
+        Some(RootsPolicy::Unchecked)
+    );
+}
+
+#[test]
 fn one_mistake_has_one_message() {
     for (text, expected) in MISTAKES {
         let lines = problems(text);
@@ -124,6 +153,22 @@ fn one_mistake_has_one_message() {
 
 /// Texts, and what is said of them.
 const MISTAKES: &[(&str, &str)] = &[
+    (
+        "servers: [{ name: a, process: { command: a }, roots: on }]",
+        "1:54: servers[0].roots: a program has no roots but those in directories that are listed here",
+    ),
+    (
+        "servers: [{ name: a, process: { command: a }, roots: [/srv, files] }]",
+        "1:61: servers[0].roots[1]: \"files\" is not a directory: write its absolute path",
+    ),
+    (
+        "servers: [{ name: a, process: { command: a }, roots: [] }]",
+        "1:54: servers[0].roots: there must be a directory; write off for no roots",
+    ),
+    (
+        "servers: [{ name: a, process: { command: a }, roots: /srv }]",
+        "1:54: servers[0].roots: \"/srv\" is not known here; there are: off, on",
+    ),
     ("", "1:1: there is nothing in it"),
     ("[]", "1:1: expected a map, not a list"),
     (
