@@ -14,3 +14,5 @@ mod client;
 mod isolation;
 #[path = "bridge/programs.rs"]
 mod programs;
+#[path = "bridge/roots.rs"]
+mod roots;
