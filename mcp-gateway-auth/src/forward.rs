@@ -208,18 +208,15 @@ impl Guarded {
     /// Returns the response to a rejected request.
     fn refusal(&self, error: &AuthError) -> Response {
         let problem = Problem::from(error);
-        let mut headers = HeaderMap::new();
-        if let Some(parameters) = &problem.challenge {
-            let challenge = format!("Bearer {parameters}");
-            if let Ok(value) = HeaderValue::from_str(challenge.trim_end()) {
-                headers.insert(header::WWW_AUTHENTICATE, value);
-            }
-        }
-        if let Some(challenge) = &self.challenge {
-            challenge.complete(&mut headers);
-        }
         let message = format!("{}\n", problem.error.message);
-        (problem.status, NO_STORE, headers, message).into_response()
+        let mut response = (NO_STORE, message).into_response();
+        let (head, ()) = problem.to_response(()).into_parts();
+        *response.status_mut() = head.status;
+        response.headers_mut().extend(head.headers);
+        if let Some(challenge) = &self.challenge {
+            challenge.complete(response.headers_mut());
+        }
+        response
     }
 }
 

@@ -28,7 +28,6 @@ mod pump;
 mod replica;
 mod sse_channel;
 mod stream;
-mod unread;
 
 use std::fmt;
 use std::future::Future;
@@ -55,8 +54,6 @@ use self::legacy::Legacy;
 use self::modern::HeaderVersion;
 pub use self::replica::Errands;
 use self::sse_channel::Channels;
-pub use self::unread::{DiscardUnread, DiscardUnreadLayer, Lent};
-pub(crate) use self::unread::{Tracked, Unread};
 use crate::auth::{Authenticated, Principal};
 use crate::error::BODY_TIMEOUT;
 pub use crate::error::RequestError;
@@ -94,6 +91,12 @@ impl EndpointLayer {
             max_body: DEFAULT_MAX_BODY,
             headers: Vec::new(),
         }))
+    }
+
+    /// Names the gateway.
+    #[must_use]
+    pub fn with_name(self, gateway: impl Into<Arc<str>>) -> Self {
+        self.with(|shared| shared.gateway = gateway.into())
     }
 
     /// Takes bodies of up to `bytes`; 16 MiB by default.

@@ -1,32 +1,35 @@
 mod builder;
-mod cors;
-mod settings;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, header};
-use tower::{ServiceBuilder, ServiceExt};
-use tower_http::cors::CorsLayer;
-use tower_layer::Layer;
+use http::{Request, Response};
+use tower::ServiceBuilder;
 use tower_service::Service;
 
-pub use self::builder::{GatewayBuilder, MaybeObserve};
-use self::settings::Settings;
-use crate::auth::{AuthVerifier, ProtectedResource};
+pub use self::builder::GatewayBuilder;
+use crate::auth::AuthVerifier;
 use crate::credential::CredentialResolver;
-use crate::endpoint::{Body, EndpointLayer, Tracked, Unread, serve_lines};
+use crate::endpoint::{Body, Endpoint, EndpointLayer, serve_lines};
 use crate::guard::Guard;
-use crate::layer::{authenticate::AuthenticateLayer, dispatch::Identity};
+use crate::layer::attach_credentials::AttachCredentialsLayer;
+use crate::layer::authenticate::{Authenticate, AuthenticateLayer};
+use crate::layer::authorize::AuthorizeLayer;
+use crate::layer::cors::{Cors, CorsLayer};
+use crate::layer::dispatch::DispatchLayer;
+use crate::layer::drain_body::{DrainBody, DrainBodyLayer};
+use crate::layer::forward::Forward;
+use crate::layer::guard::{GuardLayer, Guarded};
+use crate::layer::observe::ObserveLayer;
+use crate::layer::respond_errors::{RespondErrors, RespondErrorsLayer};
+use crate::layer::trace::TraceLayer;
 use crate::policy::{AllowAll, Policy};
-use crate::protocol::Era;
 use crate::route::ToolRouter;
 use crate::session::Sessions;
 use crate::upstream::ServerPool;
-use crate::{BoxError, BoxFuture, Call, Drain, Error, Reply, endpoint};
+use crate::{BoxError, BoxFuture, Call, Error, Reply};
 
 /// One MCP endpoint over many servers. Cheap to clone.
 ///
@@ -34,58 +37,105 @@ use crate::{BoxError, BoxFuture, Call, Drain, Error, Reply, endpoint};
 /// mounted wherever a service can: in axum, in hyper, or in another tower stack. Mount it at a path
 /// and at what is below, because clients of revision 2024-11-05 post to `…/messages`.
 ///
-/// This is the paved path: the layers of this crate in their order. Each of them is public, and
-/// can be put together in another way. By hand, a gateway is this, from the outside in:
+/// This is the paved path: the layers of [`layer`](crate::layer) in their order. Each of them is
+/// public. By hand, a gateway is this, from the outside in:
 ///
 /// ```
 /// use std::sync::Arc;
 ///
-/// use mcp_gateway_core::auth::AllowAnonymous;
-/// use mcp_gateway_core::layer::authenticate::AuthenticateLayer;
+/// use http::{Request, StatusCode};
+/// # use async_trait::async_trait;
+/// # use http::request::Parts;
+/// # use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
+/// use mcp_gateway_core::auth::ProtectedResource;
 /// use mcp_gateway_core::credential::NoCredentials;
-/// use mcp_gateway_core::layer::attach_credentials::AttachCredentialsLayer;
-/// use mcp_gateway_core::layer::dispatch::DispatchLayer;
 /// use mcp_gateway_core::endpoint::EndpointLayer;
-/// use mcp_gateway_core::policy::AllowAll;
+/// use mcp_gateway_core::guard::Guard;
+/// use mcp_gateway_core::layer::attach_credentials::AttachCredentialsLayer;
+/// use mcp_gateway_core::layer::authenticate::AuthenticateLayer;
 /// use mcp_gateway_core::layer::authorize::AuthorizeLayer;
+/// use mcp_gateway_core::layer::cors::CorsLayer;
+/// use mcp_gateway_core::layer::dispatch::DispatchLayer;
+/// use mcp_gateway_core::layer::drain_body::DrainBodyLayer;
+/// use mcp_gateway_core::layer::forward::Forward;
+/// use mcp_gateway_core::layer::guard::GuardLayer;
+/// use mcp_gateway_core::layer::observe::ObserveLayer;
+/// use mcp_gateway_core::layer::respond_errors::RespondErrorsLayer;
+/// use mcp_gateway_core::layer::trace::TraceLayer;
+/// use mcp_gateway_core::policy::AllowAll;
 /// use mcp_gateway_core::route::PrefixRouter;
 /// use mcp_gateway_core::session::Sessions;
 /// use mcp_gateway_core::upstream::ServerPool;
-/// use mcp_gateway_core::layer::forward::Forward;
 /// use tower::{ServiceBuilder, ServiceExt};
 ///
+/// # #[derive(Debug)]
+/// # struct Tokens;
+/// # #[async_trait]
+/// # impl AuthVerifier for Tokens {
+/// #     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
+/// #         match request.headers.get("authorization") {
+/// #             Some(token) if token == "Bearer secret" => Ok(Principal::new("alice")),
+/// #             Some(_) => Err(AuthError::InvalidToken),
+/// #             None => Err(AuthError::MissingToken),
+/// #         }
+/// #     }
+/// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let servers = ServerPool::new();
+/// # let verifier = Arc::new(Tokens);
+/// let metadata = "https://gw.example.com/.well-known/oauth-protected-resource/mcp";
+/// let guard = Arc::new(Guard::new());
 /// let router = Arc::new(PrefixRouter::by_name(servers.names())?);
 /// let policy = Arc::new(AllowAll::new());
+///
 /// let gateway = ServiceBuilder::new()
-///     .layer(AuthenticateLayer::new(Arc::new(AllowAnonymous::new())))
+///     .layer(CorsLayer::new(guard.clone()))
+///     .layer(DrainBodyLayer::new())
+///     .layer(
+///         RespondErrorsLayer::new().with_protected_resource(ProtectedResource::new(metadata)),
+///     )
+///     .layer(GuardLayer::new(guard))
+///     .layer(AuthenticateLayer::new(verifier))
 ///     .layer(EndpointLayer::new("default", Sessions::ephemeral()?))
+///     .layer(TraceLayer::new())
 ///     .layer(DispatchLayer::new(router, policy.clone()))
+///     .layer(ObserveLayer::new(servers.clone()))
 ///     .layer(AuthorizeLayer::new(policy))
 ///     .layer(AttachCredentialsLayer::new(Arc::new(NoCredentials::new())))
 ///     .service(Forward::new(servers));
-/// # let request = http::Request::post("/mcp").body(String::new())?;
-/// # let _ = gateway.oneshot(request).await;
+///
+/// // Pages of other origins are rejected.
+/// let request = Request::post("/mcp").header("origin", "https://elsewhere.example");
+/// let response = gateway.clone().oneshot(request.body(String::new())?).await?;
+/// assert_eq!(response.status(), StatusCode::FORBIDDEN);
+///
+/// // Clients without a token learn where to get one.
+/// let request = Request::post("/mcp").body(String::new())?;
+/// let response = gateway.clone().oneshot(request).await?;
+/// assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+/// assert_eq!(
+///     response.headers()["www-authenticate"],
+///     format!("Bearer resource_metadata=\"{metadata}\""),
+/// );
+///
+/// // With one they reach the endpoint.
+/// let request = Request::post("/mcp").header("authorization", "Bearer secret");
+/// let request = request.header("content-type", "application/json");
+/// let response = gateway.oneshot(request.body("not JSON".to_owned())?).await?;
+/// assert_eq!(response.status(), StatusCode::BAD_REQUEST);
 /// # Ok(())
 /// # }
 /// ```
-///
-/// It also checks `Host` and `Origin` with a [`Guard`], and answers with an error what these layers
-/// fail with.
 #[derive(Clone)]
-pub struct Gateway(Arc<Inner>);
-
-struct Inner {
+pub struct Gateway {
+    stack: Stack,
     calls: Calls,
-    authenticate: AuthenticateLayer,
-    endpoint: EndpointLayer,
     sessions: Sessions,
-    guard: Arc<Guard>,
-    cors: CorsLayer,
-    protected: Option<ProtectedResource>,
 }
+
+/// The layers of a request, around those of its call.
+type Stack = Cors<DrainBody<RespondErrors<Guarded<Authenticate<Endpoint<Calls>>>>>>;
 
 /// The stack that calls go through, after its type has been erased.
 #[derive(Clone)]
@@ -101,28 +151,24 @@ impl Gateway {
         pool: ServerPool,
         sessions: Sessions,
     ) -> GatewayBuilder {
+        let guard = Arc::new(Guard::new());
         let policy: Arc<dyn Policy> = Arc::new(AllowAll::new());
-        let settings = Settings {
-            verifier,
-            router,
-            resolver,
-            pool,
-            sessions,
-            policy,
-            observer: None,
-            name: "default".into(),
-            identity: Identity::default(),
-            guard: Guard::new(),
-            drain: Drain::new(),
-            max_body: None,
-            headers: Vec::new(),
-            page_size: None,
-            protected: None,
-        };
         GatewayBuilder {
-            settings: Box::new(settings),
+            cors: CorsLayer::new(Arc::clone(&guard)),
+            drain_body: DrainBodyLayer::new(),
+            respond_errors: RespondErrorsLayer::new(),
+            guard: GuardLayer::new(guard),
+            authenticate: AuthenticateLayer::new(verifier),
+            endpoint: EndpointLayer::new("default", sessions.clone()),
+            trace: TraceLayer::new(),
             calls: ServiceBuilder::new(),
+            dispatch: DispatchLayer::new(router, Arc::clone(&policy)),
+            observe: ObserveLayer::new(pool.clone()),
             routed: ServiceBuilder::new(),
+            authorize: AuthorizeLayer::new(policy),
+            attach_credentials: AttachCredentialsLayer::new(resolver),
+            forward: Forward::new(pool),
+            sessions,
         }
     }
 
@@ -144,10 +190,8 @@ impl Gateway {
         reader: impl tokio::io::AsyncRead + Send + Unpin,
         writer: impl tokio::io::AsyncWrite + Send + Unpin,
     ) -> std::io::Result<()> {
-        let Inner {
-            calls, sessions, ..
-        } = &*self.0;
-        serve_lines(calls.clone(), principal, sessions.clone(), reader, writer).await
+        let (calls, sessions) = (self.calls.clone(), self.sessions.clone());
+        serve_lines(calls, principal, sessions, reader, writer).await
     }
 }
 
@@ -159,63 +203,12 @@ where
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::<Request<B>>::poll_ready(&mut self.stack, cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let gateway = self.clone();
-        // Only web pages need to be told what they may do.
-        match request.headers().contains_key(header::ORIGIN) {
-            false => Box::pin(async move { Ok(gateway.answer(request).await) }),
-            true => {
-                let cors = self.0.cors.clone();
-                let answer = move |request| {
-                    let gateway = gateway.clone();
-                    async move { Ok::<_, Infallible>(gateway.answer(request).await) }
-                };
-                Box::pin(cors.layer(tower::service_fn(answer)).oneshot(request))
-            }
-        }
-    }
-}
-
-impl Gateway {
-    async fn answer<B>(self, request: Request<B>) -> Response<Body>
-    where
-        B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-    {
-        let unread = Unread::of(&request);
-        let (parts, body) = request.into_parts();
-        let mut body = pin!(Tracked::new(body));
-        let request = Request::from_parts(parts, body.as_mut());
-        let mut response = self.answer_early(request).await;
-        unread.discard(body, &mut response).await;
-        response
-    }
-
-    /// Answers `request`, of which something may be left to read.
-    async fn answer_early<B>(self, request: Request<B>) -> Response<Body>
-    where
-        B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
-    {
-        let (parts, body) = request.into_parts();
-        let gateway = &*self.0;
-        if let Err(error) = gateway.guard.check(&parts) {
-            return endpoint::error(&error.into(), None, Era::Modern);
-        }
-        let request = Request::from_parts(parts, body);
-        let answered = match gateway.authenticate.admit(request).await {
-            Ok(request) => Ok(gateway.endpoint.answer(&gateway.calls, request).await),
-            Err(error) => Err(error),
-        };
-        answered.unwrap_or_else(|error| {
-            let mut response = endpoint::error(&error, None, Era::Modern);
-            if let Some(protected) = &gateway.protected {
-                protected.complete(response.headers_mut());
-            }
-            response
-        })
+        Box::pin(self.stack.call(request))
     }
 }
 
@@ -235,8 +228,6 @@ impl Service<Call> for Calls {
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway")
-            .field("endpoint", &self.0.endpoint)
-            .finish_non_exhaustive()
+        f.debug_struct("Gateway").finish_non_exhaustive()
     }
 }

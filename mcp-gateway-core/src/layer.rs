@@ -1,9 +1,47 @@
-//! The layers that a call passes.
+//! The layers of a gateway.
+//!
+//! A call passes them from the top to the bottom, and its reply from the bottom to the top:
+//!
+//! | layer | takes | passes on | rejects or adds |
+//! |---|---|---|---|
+//! | [`cors`] | `Request` | `Request` | answers preflight requests of web pages |
+//! | [`drain_body`] | `Request` | `Request` | reads what the others leave unread of a body |
+//! | [`respond_errors`] | `Request` | `Request` | turns errors into responses, with challenges |
+//! | [`guard`] | `Request` | `Request` | rejects foreign hosts and origins: `403` |
+//! | [`authenticate`] | `Request` | [`Authenticated<Request>`] | rejects callers without a valid token: `401` |
+//! | [`endpoint`] | [`Authenticated<Request>`] | [`Call`] | rejects what is no message; keeps sessions |
+//! | [`trace`] | [`Call`] | [`Call`] | records a span |
+//! | [`on_call`] | [`Call`] | [`Call`] | layers of the embedder |
+//! | [`dispatch`] | [`Call`] | [`Call<Routed>`] | rejects unknown names; merges lists |
+//! | [`observe`] | [`Call<Routed>`] | [`Call<Routed>`] | reports the outcome |
+//! | [`on_routed`] | [`Call<Routed>`] | [`Call<Routed>`] | layers of the embedder |
+//! | [`authorize`] | [`Call<Routed>`] | [`Call<Permitted>`] | denies what the policy denies, as unknown |
+//! | [`attach_credentials`] | [`Call<Permitted>`] | [`Call<Prepared>`] | rejects calls without a credential |
+//! | [`forward`] | [`Call<Prepared>`] | | sends the call to its server |
+//!
+//! The types make the compiler check the order; see [`call`](crate::call). [`Gateway`] is this stack,
+//! and its documentation shows how to build it by hand. [`gate`] is the future of the layers that
+//! decide without waiting.
+//!
+//! [`Authenticated<Request>`]: crate::auth::Authenticated
+//! [`Call`]: crate::Call
+//! [`Call<Permitted>`]: crate::call::Permitted
+//! [`Call<Prepared>`]: crate::call::Prepared
+//! [`Call<Routed>`]: crate::call::Routed
+//! [`Gateway`]: crate::Gateway
+//! [`endpoint`]: crate::endpoint
+//! [`on_call`]: crate::GatewayBuilder::on_call
+//! [`on_routed`]: crate::GatewayBuilder::on_routed
 
 pub mod attach_credentials;
 pub mod authenticate;
 pub mod authorize;
+pub mod cors;
 pub mod dispatch;
+pub mod drain_body;
 pub mod forward;
 pub mod gate;
+pub mod guard;
 pub mod observe;
+pub mod respond_errors;
+pub mod trace;

@@ -175,6 +175,7 @@ pub mod reply;
 pub mod route;
 pub mod runtime;
 mod seal;
+mod semconv;
 #[cfg(feature = "serve")]
 mod serve;
 pub mod session;
@@ -195,7 +196,7 @@ pub use self::cancellation::Cancellation;
 pub use self::credential::Credential;
 pub use self::drain::Drain;
 pub use self::error::{BoxError, Error};
-pub use self::gateway::{Gateway, GatewayBuilder, MaybeObserve};
+pub use self::gateway::{Gateway, GatewayBuilder};
 pub use self::problem::Problem;
 pub use self::replica::Replica;
 pub use self::reply::Reply;

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::Error;
@@ -57,6 +57,43 @@ impl Problem {
             self.error.code = code::RESOURCE_NOT_FOUND;
         }
         self
+    }
+
+    /// Returns a response with the status and the headers of the problem, and with `body`.
+    ///
+    /// The headers are `WWW-Authenticate`, `Retry-After` and `Allow`, where the problem has them.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_core::{Error, Problem};
+    /// use mcp_gateway_core::auth::AuthError;
+    ///
+    /// let problem = Problem::from(&Error::from(AuthError::InvalidToken));
+    /// let response = problem.to_response(problem.error.message.to_string());
+    /// assert_eq!(response.status(), 401);
+    /// assert_eq!(response.headers()["www-authenticate"], "Bearer error=\"invalid_token\"");
+    /// ```
+    #[must_use]
+    pub fn to_response<B>(&self, body: B) -> http::Response<B> {
+        let mut response = http::Response::new(body);
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            let methods = HeaderValue::from_static("GET, POST, DELETE");
+            headers.insert(header::ALLOW, methods);
+        }
+        if let Some(retry_after) = self.retry_after {
+            let seconds = HeaderValue::from(retry_after.as_secs());
+            headers.insert(header::RETRY_AFTER, seconds);
+        }
+        if let Some(challenge) = &self.challenge {
+            let challenge = format!("Bearer {challenge}");
+            if let Ok(challenge) = HeaderValue::from_str(challenge.trim_end()) {
+                headers.insert(header::WWW_AUTHENTICATE, challenge);
+            }
+        }
+        response
     }
 
     fn with_id(mut self, id: Option<&Id>) -> Self {

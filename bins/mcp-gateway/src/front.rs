@@ -29,8 +29,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_core::Replica;
-use mcp_gateway_core::endpoint::{Body, DiscardUnreadLayer, Errands, RequestError};
+use mcp_gateway_core::endpoint::{Body, Errands, RequestError};
 use mcp_gateway_core::guard::Guard;
+use mcp_gateway_core::layer::drain_body::DrainBodyLayer;
 use mcp_gateway_core::{BoxError, Gateway};
 use tower::{Layer as _, ServiceExt as _};
 use tower_service::Service;
@@ -120,7 +121,7 @@ where
         }
         let front = self.clone();
         let route = tower::service_fn(move |request| front.route(request));
-        Box::pin(DiscardUnreadLayer::new().layer(route).oneshot(request))
+        Box::pin(DrainBodyLayer::new().layer(route).oneshot(request))
     }
 }
 

@@ -10,36 +10,25 @@
 use std::io::{Write as _, stdout};
 use std::{env, net::SocketAddr, sync::Arc};
 
-use axum::response::{IntoResponse as _, Response};
-use axum::{Router, extract::Request, routing::any};
-use http::header::WWW_AUTHENTICATE;
+use axum::{Router, extract::Request};
+use http::Response;
 use mcp_gateway_auth::server::{AuthorizationServer, Registration, Resource};
 use mcp_gateway_auth::token::BearerVerifier;
 use mcp_gateway_auth::{Clock, Keyring, login::Login, users::Users};
-use mcp_gateway_core::Problem;
-use mcp_gateway_core::auth::{AuthVerifier as _, ProtectedResource};
+use mcp_gateway_core::Error;
+use mcp_gateway_core::auth::Authenticated;
+use mcp_gateway_core::endpoint::Body;
+use mcp_gateway_core::layer::authenticate::AuthenticateLayer;
+use mcp_gateway_core::layer::respond_errors::RespondErrorsLayer;
 use mcp_gateway_store::{MemoryStore, Store};
 use tokio::{net::TcpListener, select, signal::ctrl_c};
+use tower::{ServiceBuilder, service_fn};
 use url::Url;
 
-/// Answers whoever has a token, and tells everybody else where to get one.
-async fn notes(tokens: BearerVerifier, challenge: ProtectedResource, request: Request) -> Response {
-    match tokens.verify(&request.into_parts().0).await {
-        Ok(caller) => {
-            format!("The notes of {}\n", caller.name().unwrap_or("nobody")).into_response()
-        }
-        Err(error) => {
-            let problem = Problem::from(&error);
-            let parameters = problem.challenge.unwrap_or_default();
-            let said = [(
-                WWW_AUTHENTICATE,
-                format!("Bearer {parameters}").trim_end().to_owned(),
-            )];
-            let mut response = (problem.status, said).into_response();
-            challenge.complete(response.headers_mut());
-            response
-        }
-    }
+/// The notes of whoever sends the request.
+async fn notes(request: Authenticated<Request>) -> Result<Response<Body>, Error> {
+    let name = request.principal().name().unwrap_or("nobody");
+    Ok(Response::new(Body::full(format!("The notes of {name}\n"))))
 }
 
 #[tokio::main]
@@ -65,11 +54,12 @@ async fn main() -> anyhow::Result<()> {
     let tokens = BearerVerifier::new(Arc::new(server.verifier(Some(&resource))))
         .with_revocations(server.revocations_known());
     let challenge = server.protected_resources().challenge(&resource);
+    let notes = ServiceBuilder::new()
+        .layer(RespondErrorsLayer::new().with_protected_resource(challenge))
+        .layer(AuthenticateLayer::new(Arc::new(tokens)))
+        .service(service_fn(notes));
     let app = Router::new()
-        .route(
-            "/notes",
-            any(move |request| notes(tokens.clone(), challenge.clone(), request)),
-        )
+        .route_service("/notes", notes)
         .merge(login.with_clients(Arc::new(server.clone())).router())
         .merge(server.router());
     writeln!(stdout(), "{}", resource.uri)?;

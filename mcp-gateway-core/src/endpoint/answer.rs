@@ -21,44 +21,28 @@ use crate::{Error, Reply};
 pub(crate) fn error(error: &Error, id: Option<&Id>, era: Era) -> Response<Body> {
     let problem = Problem::from(error).in_era(era);
     let id = id.or(problem.id.as_ref());
-    let mut response = document(problem.error.to_response(id));
-    *response.status_mut() = match (era, id) {
-        // To a client of the legacy era the statuses of a request that it has sent within a
-        // session say something about the session.
-        (Era::Legacy, Some(_)) if problem.status == StatusCode::NOT_FOUND => match error {
-            Error::Session(_) => StatusCode::NOT_FOUND,
-            _ => StatusCode::OK,
-        },
-        _ => problem.status,
-    };
-    let headers = response.headers_mut();
-    if problem.status == StatusCode::METHOD_NOT_ALLOWED {
-        let methods = HeaderValue::from_static("GET, POST, DELETE");
-        headers.insert(header::ALLOW, methods);
-    }
-    if let Some(retry_after) = problem.retry_after {
-        headers.insert(
-            header::RETRY_AFTER,
-            HeaderValue::from(retry_after.as_secs()),
-        );
-    }
-    if let Some(challenge) = problem.challenge {
-        let challenge = format!("Bearer {challenge}");
-        if let Ok(challenge) = HeaderValue::from_str(challenge.trim_end()) {
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
-        }
+    let body = Body::full(problem.error.to_response(id));
+    let mut response = with_type(problem.to_response(body), APPLICATION_JSON);
+    // To a client of the legacy era the statuses of a request that it has sent within a session say
+    // something about the session.
+    if problem.status == StatusCode::NOT_FOUND
+        && era == Era::Legacy
+        && id.is_some()
+        && !matches!(error, Error::Session(_))
+    {
+        *response.status_mut() = StatusCode::OK;
     }
     response
 }
 
 /// A JSON document.
 pub(super) fn document(json: Bytes) -> Response<Body> {
-    with_type(Body::full(json), APPLICATION_JSON)
+    with_type(Response::new(Body::full(json)), APPLICATION_JSON)
 }
 
 /// A document that passes through.
 pub(super) fn json(status: StatusCode, body: JsonBody) -> Response<Body> {
-    let mut response = with_type(Body::json(body), APPLICATION_JSON);
+    let mut response = with_type(Response::new(Body::json(body)), APPLICATION_JSON);
     *response.status_mut() = status;
     response
 }
@@ -72,15 +56,17 @@ pub(super) fn status(status: StatusCode) -> Response<Body> {
 
 /// A stream of events, with something on it every now and then.
 pub(crate) fn event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
-    let mut response = with_type(Body::stream(kept_alive(events)), EVENT_STREAM);
+    let mut response = with_type(
+        Response::new(Body::stream(kept_alive(events))),
+        EVENT_STREAM,
+    );
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
-fn with_type(body: Body, content_type: &'static str) -> Response<Body> {
-    let mut response = Response::new(body);
+fn with_type(mut response: Response<Body>, content_type: &'static str) -> Response<Body> {
     let content_type = HeaderValue::from_static(content_type);
     response
         .headers_mut()

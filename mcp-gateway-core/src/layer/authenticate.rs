@@ -80,17 +80,6 @@ impl AuthenticateLayer {
     pub fn new(verifier: Arc<dyn AuthVerifier>) -> Self {
         Self { verifier }
     }
-
-    /// Passes `request` on if its caller is believed.
-    pub(crate) async fn admit<B>(
-        &self,
-        request: Request<B>,
-    ) -> Result<Authenticated<Request<B>>, Error> {
-        let (parts, body) = request.into_parts();
-        let principal = self.verifier.verify(&parts).await?;
-        let request = Request::from_parts(parts, body);
-        Ok(Authenticated::vouched_for(principal, request))
-    }
 }
 
 impl<S> Layer<S> for AuthenticateLayer {
@@ -99,7 +88,7 @@ impl<S> Layer<S> for AuthenticateLayer {
     fn layer(&self, inner: S) -> Self::Service {
         Authenticate {
             inner,
-            layer: self.clone(),
+            verifier: Arc::clone(&self.verifier),
         }
     }
 }
@@ -110,7 +99,7 @@ impl<S> Layer<S> for AuthenticateLayer {
 #[derive(Clone, Debug)]
 pub struct Authenticate<S> {
     inner: S,
-    layer: AuthenticateLayer,
+    verifier: Arc<dyn AuthVerifier>,
 }
 
 impl<S, B> Service<Request<B>> for Authenticate<S>
@@ -131,10 +120,14 @@ where
         // Take the service that was polled ready, and leave its clone behind.
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
-        let layer = self.layer.clone();
+        let verifier = Arc::clone(&self.verifier);
         AuthenticateFuture(Box::pin(async move {
-            let request = layer.admit(request).await?;
-            inner.call(request).await
+            let (parts, body) = request.into_parts();
+            let principal = verifier.verify(&parts).await?;
+            let request = Request::from_parts(parts, body);
+            inner
+                .call(Authenticated::vouched_for(principal, request))
+                .await
         }))
     }
 }

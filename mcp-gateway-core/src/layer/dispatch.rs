@@ -74,6 +74,12 @@ impl DispatchLayer {
         }))
     }
 
+    /// Shows in lists what `policy` permits.
+    #[must_use]
+    pub fn with_policy(self, policy: Arc<dyn Policy>) -> Self {
+        self.with(|shared| Shared { policy, ..shared })
+    }
+
     /// Introduces the gateway as `identity`.
     #[must_use]
     pub fn with_identity(self, identity: Identity) -> Self {

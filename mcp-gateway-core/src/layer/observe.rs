@@ -27,15 +27,27 @@ use crate::{Call, Caller, Error, Problem, Reply};
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Debug)]
 pub struct ObserveLayer {
-    observer: Arc<dyn Observer>,
+    observer: Option<Arc<dyn Observer>>,
     pool: ServerPool,
 }
 
 impl ObserveLayer {
-    /// Tells `observer` of the calls of the servers of `pool`.
+    /// Reports the calls of the servers of `pool` to nobody.
     #[must_use]
-    pub fn new(observer: Arc<dyn Observer>, pool: ServerPool) -> Self {
-        Self { observer, pool }
+    pub fn new(pool: ServerPool) -> Self {
+        Self {
+            observer: None,
+            pool,
+        }
+    }
+
+    /// Reports calls to `observer`.
+    #[must_use]
+    pub fn with_observer(self, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            observer: Some(observer),
+            ..self
+        }
     }
 }
 
@@ -72,17 +84,18 @@ where
     }
 
     fn call(&mut self, call: Call<Routed>) -> Self::Future {
-        let observed = Observed {
-            layer: self.layer.clone(),
+        let observed = self.layer.observer.as_ref().map(|observer| Observed {
+            observer: Arc::clone(observer),
+            pool: self.layer.pool.clone(),
             caller: Arc::clone(call.caller()),
             target: call.target().clone(),
             method: call.request().method().clone(),
             started: Instant::now(),
             request_bytes: call.request().text().len() as u64,
-        };
+        });
         ObserveFuture {
             inner: self.inner.call(call),
-            observed: Some(observed),
+            observed,
         }
     }
 }
@@ -124,7 +137,8 @@ impl<F> fmt::Debug for ObserveFuture<F> {
 
 /// A call whose end is to be reported.
 struct Observed {
-    layer: ObserveLayer,
+    observer: Arc<dyn Observer>,
+    pool: ServerPool,
     caller: Arc<Caller>,
     target: Target,
     method: Method,
@@ -135,8 +149,8 @@ struct Observed {
 impl Observed {
     fn end(&mut self, ending: &Ending, reason: Option<&'static str>) {
         let Target { server, feature } = &self.target;
-        let listed = self.layer.pool.lists(server, feature);
-        self.layer.observer.ended(&CallReport {
+        let listed = self.pool.lists(server, feature);
+        self.observer.ended(&CallReport {
             gateway: self.caller.gateway(),
             server,
             method: &self.method,

@@ -132,7 +132,7 @@ fn of_targets() -> Vec<Row> {
 
 fn of_servers() -> Vec<Row> {
     let (what, server) = ("a task", Era::Modern);
-    let (header, detail) = (http::header::ACCEPT, "x".into());
+    let (header, detail) = (header::ACCEPT, "x".into());
     let row = |error, status, code, reason| row(of_server(error), status, code, reason);
     let status = UpstreamError::Status(StatusCode::FORBIDDEN);
     vec![

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use mcp_gateway_core::auth::{AuthVerifier, Principal};
@@ -142,18 +142,10 @@ pub(super) fn refusal(error: &Error) -> Response<Body> {
     let body = json!({
         "error": { "reason": problem.reason, "message": &*problem.error.message },
     });
-    let mut response = document(problem.status, &body);
-    let headers = response.headers_mut();
-    if let Some(parameters) = problem.challenge {
-        let challenge = format!("Bearer {parameters}");
-        if let Ok(challenge) = HeaderValue::from_str(challenge.trim_end()) {
-            headers.insert(WWW_AUTHENTICATE, challenge);
-        }
-    }
-    if let Some(retry_after) = problem.retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs()));
-    }
-    response
+    with_type(
+        problem.to_response(Body::full(format!("{body}\n"))),
+        "application/json",
+    )
 }
 
 fn document(status: StatusCode, value: &Value) -> Response<Body> {
@@ -171,6 +163,10 @@ fn respond(
 ) -> Response<Body> {
     let mut response = Response::new(Body::full(body));
     *response.status_mut() = status;
+    with_type(response, media_type)
+}
+
+fn with_type(mut response: Response<Body>, media_type: &'static str) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
@@ -180,7 +176,7 @@ fn respond(
 mod tests {
     use arc_swap::ArcSwap;
     use http::Request;
-    use http::header::{AUTHORIZATION, HOST};
+    use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
     use http_body_util::BodyExt;
     use mcp_gateway_auth::StaticTokens;
     use mcp_gateway_core::Sealer;
