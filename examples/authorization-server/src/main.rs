@@ -1,11 +1,11 @@
-//! A web service with an authorization server and a login, and no gateway: people let programs read
-//! their notes.
+//! A web service with an authorization server and a login, without a gateway: users authorize
+//! applications to read their notes.
 //!
 //! ```sh
 //! PASSWORD='a good password' cargo run -p authorization-server
 //! ```
 //!
-//! It forgets everything when it ends. One that lasts has a `SqliteStore` and a key that is kept.
+//! State is in memory only. A persistent service uses a `SqliteStore` and a stored key.
 
 use std::io::{Write as _, stdout};
 use std::{env, net::SocketAddr, sync::Arc};
@@ -25,7 +25,7 @@ use tokio::{net::TcpListener, select, signal::ctrl_c};
 use tower::{ServiceBuilder, service_fn};
 use url::Url;
 
-/// The notes of whoever sends the request.
+/// Returns the notes of the caller.
 async fn notes(request: Authenticated<Request>) -> Result<Response<Body>, Error> {
     let name = request.principal().name().unwrap_or("nobody");
     Ok(Response::new(Body::full(format!("The notes of {name}\n"))))

@@ -1,4 +1,4 @@
-//! A web service with a gateway in it: one endpoint over two servers, for callers with a token.
+//! A web service with an embedded gateway: one endpoint over two servers, for callers with a token.
 
 use std::{env, io::Write as _, sync::Arc};
 

@@ -1,7 +1,7 @@
-//! A gateway that calls its server with the account that each caller has there.
+//! A gateway that calls its server with the credential of each caller.
 //!
-//! Callers present their own tokens to the gateway; the server sees only what the vault has for
-//! them. Who has no account there is told so, and the server is not called.
+//! Callers authenticate to the gateway with their own tokens. The server receives the token that the
+//! vault stores for the caller. A caller without one receives an error, and the server is not called.
 //!
 //! ```sh
 //! CRM_URL=http://127.0.0.1:9000/mcp cargo run -p credential-resolver
@@ -25,12 +25,12 @@ use mcp_gateway_core::upstream::{Server, ServerPool};
 use mcp_gateway_core::{Caller, Credential, Gateway, Serve};
 use tokio::net::TcpListener;
 
-/// Which token each person has for each server.
+/// Upstream tokens of each user for each server.
 ///
-/// A real one asks a database, and keeps what it has learned: it is asked for every call.
+/// A real implementation queries a database and caches the result: it is called for every call.
 #[derive(Debug)]
 struct Vault {
-    /// By the subject of the person, and the name of the server.
+    /// Tokens by subject of the user and name of the server.
     tokens: HashMap<(&'static str, &'static str), HeaderValue>,
 }
 

@@ -1,7 +1,7 @@
-//! A gateway with a layer of its own: each caller may use each server so many times a minute.
+//! A gateway with a custom layer: a rate limit for each caller and server.
 //!
-//! The layer stands where the target of a call is known, and its type says so: given to
-//! `on_call` instead of `on_routed`, it would not compile.
+//! The layer needs the target of a call, and its type requires a routed call: passed to `on_call`
+//! instead of `on_routed`, it does not compile.
 //!
 //! ```sh
 //! TICKETS_URL=http://127.0.0.1:9000/mcp cargo run -p custom-layer

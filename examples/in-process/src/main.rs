@@ -1,7 +1,7 @@
-//! A gateway over a server in the same process, which is an `rmcp` handler like any other.
+//! A gateway over a server in the same process: an ordinary `rmcp` handler.
 //!
-//! Nothing is started and no port is opened between the two, and yet the server is behind the same
-//! authentication, policy, limits and metrics as those that run elsewhere.
+//! There is no child process and no port between the two. The server is subject to the same
+//! authentication, policy, limits and metrics as any other.
 //!
 //! ```sh
 //! cargo run -p in-process
@@ -24,7 +24,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-/// A server that knows how far it is to the moon.
+/// A server that computes journeys to the moon.
 #[derive(Clone, Debug)]
 struct Moon;
 

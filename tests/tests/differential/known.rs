@@ -14,7 +14,7 @@ pub(super) struct Known {
 }
 
 const ANYWHERE: (&str, &str) = ("", "");
-const HELLO: &str = "what the server says about itself";
+const HELLO: &str = "server information";
 const PYTHON: &str = "Python `mcp` 2";
 
 /// All differences that are known.
@@ -24,8 +24,7 @@ pub(super) const KNOWN: &[Known] = &[
         server: Some(Era::Modern),
         place: ANYWHERE,
         paths: &[('+', "/result/resultType")],
-        reason: "the results of a modern server have a `resultType`, which means nothing to a \
-                 legacy client",
+        reason: "results of a modern server contain `resultType`, which legacy clients ignore",
     },
     Known {
         client: Some(Era::Legacy),
@@ -36,46 +35,46 @@ pub(super) const KNOWN: &[Known] = &[
             ('+', "/result/ttlMs"),
             ('+', "/result/cacheScope"),
         ],
-        reason: "the server says in the modern era alone who it is in `_meta` of each result, and \
-                 for how long a resource is true; a legacy client does not mind",
+        reason: "the server adds its identity in `_meta` and the time to live of resources in the \
+                 modern era only; legacy clients ignore both",
     },
     Known {
         client: Some(Era::Legacy),
         server: Some(Era::Modern),
         place: (PYTHON, "prompts"),
         paths: &[('!', "/2/error/code"), ('!', "/2/error/message")],
-        reason: "the server has another error for an argument that is missing in the modern era",
+        reason: "the server returns another error for a missing argument in the modern era",
     },
     Known {
         client: Some(Era::Legacy),
         server: Some(Era::Modern),
         place: (PYTHON, "resources"),
         paths: &[('!', "/4/error/code")],
-        reason: "a resource that is missing is `-32002`, as the legacy revisions want it; the \
-                 server by itself answers `-32602` in both eras",
+        reason: "the error of an unknown resource is `-32002`, as the legacy versions specify; the \
+                 server itself returns `-32602` in both eras",
     },
     Known {
         client: Some(Era::Legacy),
         server: Some(Era::Modern),
         place: (PYTHON, HELLO),
         paths: &[('!', "/listChanged"), ('!', "/subscribe")],
-        reason: "the server tells of changes in the modern era alone, and so the gateway does",
+        reason: "the server declares change notifications in the modern era only; the gateway \
+                 declares them in both",
     },
     Known {
         client: Some(Era::Legacy),
         server: None,
         place: ("rmcp", ""),
         paths: &[('-', "/result/ttlMs"), ('-', "/result/cacheScope")],
-        reason: "a list has no `ttlMs` and `cacheScope`, which mean nothing in the legacy era; the \
-                 server by itself sends them all the same",
+        reason: "lists have no `ttlMs` and `cacheScope`, which do not exist in the legacy era; the \
+                 server itself sends them nevertheless",
     },
     Known {
         client: Some(Era::Modern),
         server: None,
         place: ANYWHERE,
         paths: &[('!', "/result/ttlMs")],
-        reason: "the gateway may have read a list a while ago: `ttlMs` is what is left of the time \
-                 for which the server says that it is true",
+        reason: "lists may be cached: `ttlMs` is the remaining time to live",
     },
     Known {
         client: Some(Era::Modern),
@@ -86,47 +85,47 @@ pub(super) const KNOWN: &[Known] = &[
             ('+', "/result/cacheScope"),
             ('+', "/result/resultType"),
         ],
-        reason: "the gateway says that a result is complete and for how long it is true, which the \
-                 modern era wants to know: a legacy server says neither, so that is no time at all",
+        reason: "the gateway adds the `resultType` and the time to live that the modern era \
+                 requires; a legacy server provides neither, so that the time to live is zero",
     },
     Known {
         client: Some(Era::Modern),
         server: None,
         place: ANYWHERE,
         paths: &[('+', "/result/_meta")],
-        reason: "a list is made by the gateway from those of all servers, and says so in `_meta`",
+        reason: "lists are merged from all servers, and the gateway identifies itself in `_meta`",
     },
     Known {
         client: Some(Era::Legacy),
         server: Some(Era::Modern),
-        place: ("rmcp", "a client that declares nothing"),
+        place: ("rmcp", "client without capabilities"),
         paths: &[('!', "/1/error/code")],
-        reason: "the code of a modern server for what the client has not declared, `-32021`, \
-                 would say something about the revision: it is `-32603`",
+        reason: "the error code of a modern server for a missing client capability, `-32021`, does \
+                 not exist in the legacy era and becomes `-32603`",
     },
     Known {
         client: Some(Era::Modern),
         server: Some(Era::Legacy),
         place: ("", HELLO),
         paths: &[('!', "/result/protocolVersion")],
-        reason: "the server itself has no modern revision to compare with: the client has one with \
-                 the gateway, and sees what it sees from the server in the legacy era",
+        reason: "the server does not support the modern era: the client uses it with the gateway, \
+                 and is compared with a legacy client of the server",
     },
     Known {
         client: Some(Era::Modern),
         server: Some(Era::Legacy),
         place: ("npm `server-everything`", ""),
         paths: &[('-', "/execution"), ('-', "/capabilities/tasks")],
-        reason: "tasks of revision 2025-11-25, and what tools say about them, are unknown to the \
+        reason: "tasks of version 2025-11-25, and their tool annotations, do not exist in the \
                  modern era",
     },
     Known {
         client: Some(Era::Modern),
         server: Some(Era::Legacy),
-        place: ("npm `server-everything`", "questions"),
+        place: ("npm `server-everything`", "input requests"),
         paths: &[('-', "/params/elicitationId")],
-        reason: "an address to visit has no identifier in the modern era, where the retry says \
-                 that it was visited",
+        reason: "URL elicitation has no identifier in the modern era, where the retry confirms the \
+                 visit",
     },
 ];
 

@@ -51,9 +51,9 @@ impl<'a> Table<'a> {
             let clients: Vec<_> = clients.map(|client| client.name()).collect();
             writeln!(text, "- {} clients: {}", era.name(), clients.join(", ")).unwrap();
         }
-        text.push_str("\nWith a server on rmcp, of either era:\n\n| client to server |");
+        text.push_str("\nWith an rmcp server of either era:\n\n| client → server |");
         for (client, server) in cells() {
-            write!(text, " {} to {} |", client.name(), server.name()).unwrap();
+            write!(text, " {} → {} |", client.name(), server.name()).unwrap();
         }
         text.push_str("\n|---|---|---|---|---|\n");
         self.rows(
@@ -64,12 +64,12 @@ impl<'a> Table<'a> {
         for server in Server::REAL {
             let (name, era) = (server.name(), server.era());
             let how = match server.speaks(Era::Modern) {
-                true => "which the gateway uses in the modern era",
-                false => "which is of the legacy era",
+                true => "which the gateway connects to in the modern era",
+                false => "a legacy server",
             };
             write!(
                 text,
-                "\nWith {name}, {how}, over HTTP and as a program:\n\n\
+                "\nWith {name}, {how}, over HTTP and stdio:\n\n\
                  | | legacy client | modern client |\n|---|---|---|\n"
             )
             .unwrap();
@@ -92,7 +92,7 @@ impl<'a> Table<'a> {
                 let notes = row[cell].iter().map(|note| self.letters[note].to_string());
                 match notes.collect::<Vec<_>>().as_slice() {
                     [] => text.push_str(" same |"),
-                    notes => write!(text, " same but {} |", notes.join(", ")).unwrap(),
+                    notes => write!(text, " same except {} |", notes.join(", ")).unwrap(),
                 }
             }
             text.push('\n');
