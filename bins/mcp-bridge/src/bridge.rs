@@ -1,4 +1,4 @@
-//! A gateway over one server, whose names stay as they are.
+//! Gateway over one server, without a name prefix.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::{PooledServer, Server, ServerPool};
 use mcp_gateway_core::{Caller, Credential, Drain, Gateway};
 
-/// What the only server is called inside; no client sees it.
+/// Internal name of the only server; not visible to clients.
 pub(crate) const SERVER: &str = "server";
 
-/// A gateway over one server.
+/// Gateway over one server.
 #[derive(Debug)]
 pub(crate) struct Bridge {
     pub(crate) gateway: Gateway,
@@ -25,23 +25,23 @@ pub(crate) struct Bridge {
     sessions: Sessions,
 }
 
-/// What a bridge is made of besides the server.
+/// Components of a bridge besides the server.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) verifier: Arc<dyn AuthVerifier>,
-    /// What is presented to the server.
+    /// Upstream credential.
     pub(crate) credential: Credential,
     pub(crate) guard: Guard,
 }
 
 impl Bridge {
-    /// A bridge to `server`.
+    /// Creates a bridge to `server`.
     ///
     /// # Errors
     ///
-    /// When the system has no random numbers.
+    /// Fails if the system random number generator is unavailable.
     pub(crate) fn new(server: Arc<Server>, parts: Parts) -> anyhow::Result<Self> {
-        // The bridge is only a part of the way: whoever calls knows how long to wait.
+        // The bridge is a relay; the client sets the timeout.
         let limits = Limits::default()
             .with_timeout(PATIENCE)
             .with_max_duration(PATIENCE);
@@ -67,14 +67,14 @@ impl Bridge {
         })
     }
 
-    /// Ends what goes on with clients and the server.
+    /// Closes all client sessions and the connection to the server.
     pub(crate) async fn close(&self) {
         self.sessions.close();
         self.pool.close().await;
     }
 }
 
-/// One credential, whoever calls.
+/// The same credential for every caller.
 #[derive(Debug)]
 struct Fixed(Credential);
 
@@ -85,5 +85,5 @@ impl CredentialResolver for Fixed {
     }
 }
 
-/// Long enough for whatever a tool may do.
+/// Time limit of a call, beyond that of any client.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);

@@ -1,4 +1,4 @@
-//! The command line.
+//! Command-line interface.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -10,33 +10,33 @@ use tracing_subscriber::EnvFilter;
 use crate::http_server::{self, HttpArgs};
 use crate::stdio_server::{self, StdioArgs};
 
-/// Turns stdio MCP servers into HTTP ones, and HTTP ones into stdio ones.
+/// Bridges stdio MCP servers to HTTP, and HTTP servers to stdio.
 #[derive(Debug, Parser)]
 #[command(name = "mcp-bridge", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// What is logged, such as debug or warn,mcp_gateway_core=debug
+    /// Log level or filter, such as debug or warn,mcp_gateway_core=debug
     #[arg(long, value_name = "LEVEL", env = "MCP_BRIDGE_LOG", global = true)]
     log_level: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a server that speaks HTTP available on standard input and output
+    /// Serve an HTTP server over stdio
     Http(HttpArgs),
-    /// Make a program that speaks on standard input and output available over HTTP
+    /// Serve a stdio server over HTTP
     Stdio(StdioArgs),
 }
 
-/// Does what the command line says.
+/// Runs the command line.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     init_logging(&cli);
     match execute(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // There is nobody else to tell.
+            // There is no other place to report it.
             let _ = writeln!(io::stderr().lock(), "mcp-bridge: {error:#}");
             ExitCode::FAILURE
         }
@@ -49,20 +49,20 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Http(args) => runtime.block_on(http_server::run(args)),
         Command::Stdio(args) => {
             let done = runtime.block_on(stdio_server::run(args));
-            // Waits until everything is dropped, so that no program is left behind.
+            // Waits until everything is dropped, so that no child process remains.
             drop(runtime);
             return done;
         }
     };
-    // A thread that reads the standard input cannot be ended otherwise.
+    // A thread that reads standard input cannot be ended otherwise.
     runtime.shutdown_background();
     done
 }
 
-/// Begins to log to the standard error, because the standard output is for messages.
+/// Initializes logging to standard error, because standard output carries messages.
 fn init_logging(cli: &Cli) {
     let default = match cli.command {
-        // Clients show what is written there to their users, as if something were wrong.
+        // Clients display this output to their users as errors.
         Command::Http(_) => "warn",
         Command::Stdio(_) => "info",
     };

@@ -1,4 +1,4 @@
-//! What is where: the paths of the bridge.
+//! Routes of the bridge.
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
@@ -10,7 +10,7 @@ use mcp_gateway_core::endpoint::Body;
 use mcp_gateway_core::{BoxError, Gateway};
 use tower_service::Service;
 
-/// The gateway at `/mcp`, and at `/sse` for clients of revision 2024-11-05. Cheap to clone.
+/// Router with `/mcp`, and with `/sse` for clients of protocol version 2024-11-05. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Front(Gateway);
 
@@ -40,7 +40,7 @@ where
             _ if path == "/livez" => answer(StatusCode::OK, "ok\n"),
             _ => answer(
                 StatusCode::NOT_FOUND,
-                "The server is at /mcp, and at /sse.\n",
+                "Not found. The endpoints are /mcp and /sse.\n",
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! A server that speaks HTTP, for a client that starts programs.
+//! HTTP server over stdio.
 
 use std::sync::Arc;
 
@@ -17,32 +17,32 @@ use crate::stop::Stop;
 
 #[derive(Debug, Args)]
 pub(crate) struct HttpArgs {
-    /// Where the server is
+    /// URL of the server
     #[arg(value_parser = url)]
     url: Uri,
-    /// Present this header to it, such as 'X-Api-Key: ${API_KEY}'; may be repeated. Variables of
-    /// the environment are replaced
+    /// Request header, such as 'X-Api-Key: ${API_KEY}'; may be repeated. References to environment
+    /// variables are replaced
     #[arg(long, value_name = "NAME: VALUE")]
     header: Vec<String>,
-    /// Present the bearer token in this variable of the environment
+    /// Environment variable that contains the bearer token
     #[arg(long, value_name = "NAME")]
     token_env: Option<String>,
 }
 
-/// Serves the client on standard input and output, until it leaves.
+/// Serves the client on standard input and output until the client disconnects.
 ///
 /// # Errors
 ///
-/// When it cannot begin, or the client cannot be written to.
+/// Fails if the bridge cannot start, or if writing to the client fails.
 pub(crate) async fn run(args: HttpArgs) -> anyhow::Result<()> {
-    let mut stop = Stop::listen().context("signals cannot be listened to")?;
+    let mut stop = Stop::listen().context("cannot register signal handlers")?;
     let credential = credential(&args, |name| std::env::var(name).ok())?;
-    let client = WebClient::new().context("the certificates of the system cannot be read")?;
+    let client = WebClient::new().context("cannot read the system certificates")?;
     let server = Server::builder(SERVER, Remote::new(args.url, client)).build();
     let bridge = Bridge::new(
         server,
         Parts {
-            // Whoever has started the program is the only one who can call.
+            // Only the process that started this one can call.
             verifier: Arc::new(AllowAnonymous::new()),
             credential,
             guard: Guard::new(),
@@ -53,7 +53,7 @@ pub(crate) async fn run(args: HttpArgs) -> anyhow::Result<()> {
         .gateway
         .serve_lines(principal, tokio::io::stdin(), tokio::io::stdout());
     let served = tokio::select! {
-        served = serving => served.context("the client cannot be served"),
+        served = serving => served.context("cannot serve the client"),
         () = stop.requested() => Ok(()),
     };
     tokio::select! {
@@ -63,7 +63,7 @@ pub(crate) async fn run(args: HttpArgs) -> anyhow::Result<()> {
     served
 }
 
-/// What is presented to the server.
+/// Builds the upstream credential.
 fn credential(
     args: &HttpArgs,
     variable: impl Fn(&str) -> Option<String>,
@@ -72,30 +72,30 @@ fn credential(
     if let Some(name) = &args.token_env {
         let token = variable(name).ok_or_else(|| missing(name))?;
         let value = HeaderValue::try_from(format!("Bearer {token}"));
-        let value = value.with_context(|| format!("the value of {name} is no token"))?;
+        let value = value.with_context(|| format!("{name} is not a valid token"))?;
         credential = credential.with_header(AUTHORIZATION, value);
     }
     for header in &args.header {
         let (name, value) = header
             .split_once(':')
-            .ok_or_else(|| anyhow!("write headers as NAME: VALUE"))?;
+            .ok_or_else(|| anyhow!("invalid header; expected NAME: VALUE"))?;
         let name: HeaderName = name
             .trim()
             .parse()
-            .with_context(|| format!("{name:?} is no name of a header"))?;
+            .with_context(|| format!("invalid header name {name:?}"))?;
         let value = HeaderValue::try_from(expand(value.trim(), &variable)?);
-        let value = value.with_context(|| format!("the value of {name} cannot be sent"))?;
+        let value = value.with_context(|| format!("invalid value of header {name}"))?;
         credential = credential.with_header(name, value);
     }
     Ok(credential)
 }
 
-/// Puts the values of variables in the place of their names: `${NAME}`.
+/// Replaces references `${NAME}` by the values of variables.
 fn expand(text: &str, variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<String> {
     let mut expanded = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
-        let (name, after) = after.split_once('}').context("\"${\" has no \"}\"")?;
+        let (name, after) = after.split_once('}').context("\"${\" without \"}\"")?;
         expanded.push_str(before);
         expanded.push_str(&variable(name).ok_or_else(|| missing(name))?);
         rest = after;
@@ -105,14 +105,14 @@ fn expand(text: &str, variable: impl Fn(&str) -> Option<String>) -> anyhow::Resu
 }
 
 fn missing(name: &str) -> anyhow::Error {
-    anyhow!("the environment has no variable {name}")
+    anyhow!("environment variable {name} is not set")
 }
 
 fn url(text: &str) -> Result<Uri, String> {
     let url: Uri = text.parse().map_err(|error| format!("{error}"))?;
     match (url.scheme_str(), url.host()) {
         (Some("http" | "https"), Some(_)) => Ok(url),
-        _ => Err("write it as https://mcp.example.com/mcp".to_owned()),
+        _ => Err("expected a URL such as https://mcp.example.com/mcp".to_owned()),
     }
 }
 

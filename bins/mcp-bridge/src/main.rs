@@ -1,12 +1,12 @@
-//! Turns stdio MCP servers into HTTP ones, and HTTP ones into stdio ones.
+//! Bridges stdio MCP servers to HTTP, and HTTP servers to stdio.
 //!
-//! | command | the server speaks | its clients speak |
+//! | Command | Server transport | Client transport |
 //! |---|---|---|
-//! | `mcp-bridge stdio -- COMMAND` | lines, on standard input and output | Streamable HTTP, and HTTP+SSE |
-//! | `mcp-bridge http URL` | Streamable HTTP, or HTTP+SSE | lines, on standard input and output |
+//! | `mcp-bridge stdio -- COMMAND` | stdio | Streamable HTTP, HTTP+SSE |
+//! | `mcp-bridge http URL` | Streamable HTTP, HTTP+SSE | stdio |
 //!
-//! Both are a gateway over one server, whose names stay as they are. So both work for servers and
-//! clients of all revisions.
+//! Both are a gateway over one server without a name prefix, and therefore support servers and
+//! clients of all protocol versions.
 
 mod bridge;
 mod cli;

@@ -1,4 +1,4 @@
-//! A program that speaks on standard input and output, for clients that speak HTTP.
+//! Stdio server over HTTP.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
@@ -26,48 +26,48 @@ use crate::stop::Stop;
 
 #[derive(Debug, Args)]
 pub(crate) struct StdioArgs {
-    /// Listen at this address; port 0 is any that is free
+    /// Listen address; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     listen: SocketAddr,
-    /// Be called by this name of a host too; may be repeated
+    /// Allowed host name, besides localhost and IP addresses; may be repeated
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
-    /// Let those call who present the bearer token in this variable of the environment; without
-    /// it, a token is made up
+    /// Environment variable that contains the bearer token of clients; if it is not set, a token is
+    /// generated
     #[arg(long, value_name = "NAME", default_value = "MCP_BRIDGE_TOKEN")]
     token_env: String,
-    /// Let everybody call on this machine
+    /// Accept calls without a token from this machine
     #[arg(long, conflicts_with = "token_env")]
     anonymous: bool,
-    /// Let everybody call who reaches the address
+    /// Accept calls without a token from everywhere
     #[arg(long, conflicts_with = "token_env")]
     insecure_anonymous: bool,
-    /// Who shares a running program
+    /// Sharing of the process by client sessions
     #[arg(long, value_enum, default_value_t = Sharing::Principal)]
     sessions: Sharing,
-    /// The program and its arguments
+    /// Command of the server, with its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
-/// Who shares a running program.
+/// Sharing of a process by client sessions.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Sharing {
-    /// All sessions of a caller
+    /// All sessions of a caller share a process
     Principal,
-    /// Nobody: each session has a program of its own
+    /// Each session has its own process
     Session,
-    /// Everybody
+    /// All sessions share one process
     Shared,
 }
 
-/// Serves clients until the process is told to end.
+/// Serves clients until the process receives a signal to terminate.
 ///
 /// # Errors
 ///
-/// When it cannot begin.
+/// Fails if the bridge cannot start.
 pub(crate) async fn run(args: StdioArgs) -> anyhow::Result<()> {
-    let mut stop = Stop::listen().context("signals cannot be listened to")?;
+    let mut stop = Stop::listen().context("cannot register signal handlers")?;
     let (verifier, token) = args.access()?;
     let guard = args
         .host
@@ -84,7 +84,7 @@ pub(crate) async fn run(args: StdioArgs) -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener.with_context(|| {
         format!(
-            "{} cannot be listened at; --listen chooses another address",
+            "cannot listen on {}; choose another address with --listen",
             args.listen
         )
     })?;
@@ -112,16 +112,16 @@ pub(crate) async fn run(args: StdioArgs) -> anyhow::Result<()> {
 impl StdioArgs {
     fn server(&self) -> anyhow::Result<Arc<Server>> {
         let Some((program, args)) = self.command.split_first() else {
-            bail!("the command is missing");
+            bail!("missing command");
         };
         ensure!(
             is_program(program),
-            "there is no program {}",
+            "program not found: {}",
             program.display()
         );
         let process = Process::new(SERVER, program)
             .with_args(args)
-            // What callers present is nothing that the program has to know.
+            // The server has no use for the token of its clients.
             .without_env(&self.token_env);
         let sessions = match self.sessions {
             Sharing::Principal => SessionPolicy::PerPrincipal,
@@ -133,15 +133,15 @@ impl StdioArgs {
             .build())
     }
 
-    /// Who may call, and the token that they have to be told of.
+    /// Returns the verifier of callers, and the token if it was generated.
     fn access(&self) -> anyhow::Result<(Arc<dyn AuthVerifier>, Option<String>)> {
         if self.insecure_anonymous || (self.anonymous && self.listen.ip().is_loopback()) {
             return Ok((Arc::new(AllowAnonymous::new()), None));
         }
         if self.anonymous {
             bail!(
-                "--anonymous is for addresses that only this machine can reach; with {} say \
-                 --insecure-anonymous, or set {}",
+                "--anonymous requires a loopback address; with {} use --insecure-anonymous, or set \
+                 {}",
                 self.listen,
                 self.token_env,
             );
@@ -161,7 +161,7 @@ impl StdioArgs {
     }
 }
 
-/// Whether the system finds a program of that name.
+/// Returns `true` if `name` is an executable file, or one on `PATH`.
 fn is_program(name: &OsStr) -> bool {
     let executable = |path: &Path| {
         let metadata = path.metadata();
@@ -176,11 +176,12 @@ fn is_program(name: &OsStr) -> bool {
 
 fn random_token() -> anyhow::Result<String> {
     let mut random = [0; 32];
-    rand::fill(&mut random).map_err(|_| anyhow!("the system has no random numbers"))?;
+    rand::fill(&mut random)
+        .map_err(|_| anyhow!("the system random number generator is unavailable"))?;
     Ok(format!("mcpb_{}", URL_SAFE_NO_PAD.encode(random)))
 }
 
-/// Says where the server is, and what its callers have to present.
+/// Prints the URL, and the token if it was generated.
 fn announce(address: SocketAddr, token: Option<&str>) -> io::Result<()> {
     let mut output = io::stdout().lock();
     writeln!(output, "endpoint  http://{address}/mcp")?;

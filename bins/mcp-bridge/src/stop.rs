@@ -1,10 +1,10 @@
-//! Being told to end.
+//! Signals that terminate the process.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals by which a process is told to end.
+/// Receiver of SIGINT and SIGTERM.
 #[derive(Debug)]
 pub(crate) struct Stop {
     interrupt: Signal,
@@ -12,11 +12,11 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// Begins to listen.
+    /// Registers the signal handlers.
     ///
     /// # Errors
     ///
-    /// When the system does not permit it.
+    /// Fails if the system does not allow it.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -24,7 +24,7 @@ impl Stop {
         })
     }
 
-    /// Waits until the process is told to end.
+    /// Waits for a signal.
     ///
     /// # Cancel safety
     ///

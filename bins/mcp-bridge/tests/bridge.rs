@@ -315,7 +315,7 @@ async fn a_program_that_is_not_there_is_missed_at_once() {
         let errors = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(ended.status.code(), Some(1), "{errors}");
         assert!(
-            errors.contains(&format!("there is no program {program}")),
+            errors.contains(&format!("program not found: {program}")),
             "{errors}"
         );
     }

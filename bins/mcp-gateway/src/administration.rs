@@ -1,4 +1,4 @@
-//! The accounts, tokens and clients of a gateway, whether or not it runs.
+//! Administration of users, tokens and clients of a gateway, running or not.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,43 +17,43 @@ use crate::files::Files;
 use crate::output::complain;
 use crate::vault::Vault;
 
-/// What can be administered. A gateway that runs on the same store hears of every change.
+/// State that can be administered. Gateways with the same store apply every change at once.
 #[derive(Debug)]
 pub(crate) struct Administration {
     pub(crate) users: Users,
     pub(crate) server: AuthorizationServer,
     pub(crate) clock: Clock,
-    /// The clients that are described in the configuration.
+    /// Static clients of the configuration.
     pub(crate) configured: Vec<Client>,
 }
 
 impl Administration {
-    /// What the gateway has that `files` describe.
+    /// Opens the state of the gateway that `files` configure.
     ///
     /// # Errors
     ///
-    /// When they are wrong, or the gateway keeps nothing that could be administered.
+    /// Fails if the files are invalid, or if the gateway has no state to administer.
     pub(crate) async fn open(files: &Files) -> anyhow::Result<Self> {
         let loaded = files.load(&System::new())?;
         loaded.warnings.lines().for_each(complain);
         let config = loaded.config;
         let oauth = match &config.auth.oauth {
             Some(oauth) => oauth.clone(),
-            // What is served then has an authorization server.
+            // Such a gateway has an authorization server by default.
             None if config.auth.is_empty() => OAuth::default(),
             None => bail!(
-                "the configuration has no auth.oauth, so this gateway knows neither accounts nor \
-                 tokens but those of the configuration; `auth: {{ oauth: {{}} }}` changes that"
+                "the configuration has no auth.oauth, so that the gateway has neither users nor \
+                 API tokens; `auth: {{ oauth: {{}} }}` enables them"
             ),
         };
         if config.store == Storage::Memory {
-            bail!("the configuration has `store: memory`, which no other process can reach");
+            bail!("the configuration has `store: memory`, which other processes cannot access");
         }
         let vault = Vault::open(&config.store, config.session_key.as_ref()).await?;
-        let keyring = Keyring::new(&vault.key).context("the key cannot be used")?;
+        let keyring = Keyring::new(&vault.key).context("invalid encryption key")?;
         let clock = Clock::system();
         let users = Users::new(Arc::clone(&vault.store), clock.clone());
-        // No request is ever answered here, so any address will do.
+        // No request is served here, so any URL is sufficient.
         let people = Login::new(users.clone(), keyring.clone(), NOWHERE)?;
         let server = AuthorizationServer::builder(
             Url::parse(NOWHERE)?,
@@ -71,11 +71,11 @@ impl Administration {
         })
     }
 
-    /// Everybody, in the order of their identifiers.
+    /// Returns all users, ordered by identifier.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// Fails if the store is unavailable.
     pub(crate) async fn people(&self) -> anyhow::Result<Vec<User>> {
         let mut all: Vec<User> = Vec::new();
         loop {
@@ -88,11 +88,11 @@ impl Administration {
         }
     }
 
-    /// All clients in the store, in the order of their identifiers.
+    /// Returns all clients in the store, ordered by identifier.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// Fails if the store is unavailable.
     pub(crate) async fn clients(&self) -> anyhow::Result<Vec<Client>> {
         let mut all: Vec<Client> = Vec::new();
         loop {
@@ -105,12 +105,12 @@ impl Administration {
         }
     }
 
-    /// The person whom `wanted` means: an identifier, the name of an account, or the name or
-    /// address that one person alone has at an identity provider.
+    /// Finds a user by identifier, login name, or unique name or email address at an identity
+    /// provider.
     ///
     /// # Errors
     ///
-    /// When that is nobody, or more than one.
+    /// Fails if no user or several users match.
     pub(crate) async fn person(&self, wanted: &str) -> anyhow::Result<User> {
         if let Some(user) = self.users.find(wanted).await? {
             return Ok(user);
@@ -130,23 +130,23 @@ impl Administration {
         match <[User; 1]>::try_from(found) {
             Ok([user]) => Ok(user),
             Err(none) if none.is_empty() => {
-                bail!("there is nobody named {wanted:?}; `mcp-gateway user list` says who there is")
+                bail!("unknown user {wanted:?}; list users with `mcp-gateway user list`")
             }
             Err(several) => {
                 let ids: Vec<_> = several.iter().map(|user| &*user.id).collect();
                 bail!(
-                    "{wanted:?} is several people: {}; name one of those",
+                    "{wanted:?} matches several users: {}; use one of these identifiers",
                     ids.join(", ")
                 )
             }
         }
     }
 
-    /// The identifiers that clients have already.
+    /// Returns the identifiers of all clients.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// Fails if the store is unavailable.
     pub(crate) async fn client_ids(&self) -> anyhow::Result<HashSet<String>> {
         let known = self.clients().await?;
         let all = known.into_iter().chain(self.configured.iter().cloned());
@@ -154,7 +154,7 @@ impl Administration {
     }
 }
 
-/// A place that browsers accept.
+/// Placeholder URL.
 const NOWHERE: &str = "http://localhost";
 
 const PAGE: usize = 500;

@@ -1,4 +1,4 @@
-//! What a gateway says when it is ready.
+//! Startup message.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,11 +10,11 @@ use crate::connect::Endpoint;
 use crate::output::say;
 use crate::source::{Ready, Source, TOKEN_VARIABLE};
 
-/// Says where the gateway is, and how clients connect to it.
+/// Prints the URLs of the gateway, and instructions for connecting clients.
 ///
 /// # Errors
 ///
-/// When nobody reads it.
+/// Fails if the output is closed.
 pub(crate) fn show(
     ready: &Ready,
     base: &str,
@@ -42,10 +42,8 @@ pub(crate) fn show(
     }
     if let Some(FirstAccount { name, password }) = &foundation.first_account {
         let password = password.expose();
-        lines.push(format!(
-            "            as {name}, with the password {password}"
-        ));
-        lines.push("            (which is not shown again)".to_owned());
+        lines.push(format!("            user {name}, password {password}"));
+        lines.push("            (shown only once)".to_owned());
     }
     if !ready.own_token {
         lines.push(format!("  callers   {}", callers(&config.auth)));
@@ -61,18 +59,21 @@ pub(crate) fn show(
     say(lines.join("\n"))
 }
 
-/// How clients connect that can log in.
+/// Formats instructions for clients with a login.
 fn to_log_in(base: &str) -> Vec<String> {
     let mut lines = vec![
         String::new(),
-        "Paste the endpoint into your client, which opens a browser to log in:".to_owned(),
+        "Paste the endpoint into your client; it opens a browser to log in:".to_owned(),
         String::new(),
     ];
     if let Ok(endpoint) = Endpoint::new(base, None, None) {
         lines.push(format!("  {}  # Claude Code", endpoint.claude_code()));
         lines.push(format!("  {}  # Codex", endpoint.codex()));
     }
-    lines.push(format!("  {} login {base}  # to try it here", program()));
+    lines.push(format!(
+        "  {} login {base}  # test the login here",
+        program()
+    ));
     lines.push(String::new());
     lines
 }
@@ -83,19 +84,19 @@ fn servers(config: &Config) -> String {
 
 fn callers(auth: &Auth) -> String {
     match auth.anonymous {
-        Anonymous::Everywhere => "everybody, without a token".to_owned(),
-        Anonymous::Local => "everybody on this machine, without a token".to_owned(),
+        Anonymous::Everywhere => "everyone, without a token".to_owned(),
+        Anonymous::Local => "everyone on this machine, without a token".to_owned(),
         Anonymous::Never => {
-            // One may have several tokens.
+            // A caller may have several tokens.
             let names: BTreeSet<_> = auth.tokens.iter().map(|token| &*token.name).collect();
-            let people = auth.oauth.as_ref().map(|_| "whoever logs in");
+            let people = auth.oauth.as_ref().map(|_| "users who log in");
             let issuers = auth.issuers.iter().map(|issuer| &*issuer.issuer);
             some(people.into_iter().chain(names).chain(issuers))
         }
     }
 }
 
-/// As many of the names as can be taken in at a glance.
+/// Joins the names, abbreviating a long list.
 fn some<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<_> = names.into_iter().collect();
     match names.len() {
@@ -109,7 +110,7 @@ fn some<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// What the owner of a gateway needs to know that has made up a token.
+/// Formats the generated owner token and instructions for it.
 fn new_token(source: &Source, base: &str) -> Vec<String> {
     let program = program();
     let secret = source.token.secret.expose();
@@ -117,13 +118,13 @@ fn new_token(source: &Source, base: &str) -> Vec<String> {
         "For clients that cannot log in:".to_owned(),
         String::new(),
         format!("  token     {secret}"),
-        format!("            (for this run alone; set {TOKEN_VARIABLE} to choose one)"),
+        format!("            (valid for this run; set {TOKEN_VARIABLE} to choose one)"),
         String::new(),
         format!("  export {TOKEN_VARIABLE}={secret}"),
     ];
     if let Ok(endpoint) = Endpoint::new(base, None, Some(TOKEN_VARIABLE.to_owned())) {
         lines.push(format!(
-            "  {program} tools --url {}  # the tools that there are",
+            "  {program} tools --url {}  # list the tools",
             endpoint.url
         ));
     }
@@ -132,7 +133,7 @@ fn new_token(source: &Source, base: &str) -> Vec<String> {
     lines
 }
 
-/// How this program was called, because it need not be on the path.
+/// Returns the path by which this program was started, because it may not be on `PATH`.
 fn program() -> String {
     let called = std::env::args_os().next();
     let called = called.and_then(|called| called.into_string().ok());
@@ -143,7 +144,7 @@ fn program() -> String {
         .unwrap_or_else(|| "mcp-gateway".to_owned())
 }
 
-/// Where clients reach the gateway that listens at `address`.
+/// Returns the URL for clients of the gateway that listens on `address`.
 pub(crate) fn base(network: &Network, address: SocketAddr) -> String {
     if let Some(url) = &network.public_url {
         return url.as_str().trim_end_matches('/').to_owned();
@@ -156,5 +157,5 @@ pub(crate) fn base(network: &Network, address: SocketAddr) -> String {
     format!("http://{}", SocketAddr::new(ip, address.port()))
 }
 
-/// How many servers are named.
+/// Number of names in an abbreviated list.
 const MAX_NAMES: usize = 8;

@@ -1,4 +1,4 @@
-//! The command line.
+//! Command-line interface.
 
 mod call;
 mod check;
@@ -37,9 +37,9 @@ use crate::logging;
 use crate::output::complain;
 use crate::signals::Signals;
 
-/// One governed endpoint in front of many MCP servers.
+/// One authenticated MCP endpoint in front of many MCP servers.
 ///
-/// Without a command it serves, and without a configuration it serves a demonstration.
+/// Without a command, it serves. Without a configuration, it serves a demonstration server.
 #[derive(Debug, Parser)]
 #[command(name = "mcp-gateway", version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -53,41 +53,41 @@ struct Cli {
 enum Command {
     /// Call a tool
     Call(CallArgs),
-    /// Say everything that is wrong with configuration files
+    /// Validate configuration files and report all errors
     Check(CheckArgs),
-    /// Make, list and revoke OAuth clients
+    /// Create, list and revoke OAuth clients
     Client(ClientArgs),
-    /// Write the script by which a shell completes commands
+    /// Print a shell completion script
     Completions {
         /// The shell
         shell: Shell,
     },
-    /// Say how clients connect to a gateway
+    /// Print instructions for connecting clients to a gateway
     Connect(ConnectArgs),
-    /// Be the built-in server, on standard input and output
+    /// Serve the built-in demonstration server over stdio
     #[cfg(feature = "demo")]
     Demo,
-    /// Log in to a gateway as an MCP client does, and say how that went
+    /// Log in to a gateway as an MCP client, and report each step
     Login(LoginArgs),
-    /// Serve
+    /// Serve the gateway
     Serve(ServeArgs),
-    /// Make, list, rotate and revoke API tokens
+    /// Create, list, rotate and revoke API tokens
     Token(TokenArgs),
-    /// List tools
+    /// List the tools of servers
     Tools(ToolsArgs),
-    /// Make, list and change accounts
+    /// Create, list and change users
     User(UserArgs),
 }
 
-/// Does what the command line says.
+/// Runs the command line.
 ///
-/// It returns 0 when all is well, 1 when something is wrong, and 2 when the command line is.
+/// Returns exit code 0 on success, 1 on failure, and 2 for an invalid command line.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // There is nobody else to tell.
+            // There is no other place to report it.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -133,7 +133,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Does `work` with the servers that `target` means, and ends them whatever happens.
+/// Runs `work` with the servers of `target`, and closes them in any case.
 fn with_servers(
     target: &TargetArgs,
     work: impl AsyncFnOnce(&Servers) -> anyhow::Result<ExitCode>,
@@ -162,7 +162,7 @@ fn with_servers(
     })
 }
 
-/// The error of a server that caused `error`.
+/// Returns the upstream error that caused `error`.
 fn upstream(error: &anyhow::Error) -> Option<&UpstreamError> {
     error.chain().find_map(|cause| cause.downcast_ref())
 }
@@ -171,7 +171,7 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread().enable_all().build()
 }
 
-/// Whether somebody who read the output has read enough, as `head` does.
+/// Returns `true` if the reader of the output has closed it, as `head` does.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let error = error.downcast_ref::<io::Error>();
     error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

@@ -1,4 +1,4 @@
-//! Servers that are called from the command line.
+//! MCP client of the command line.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::credentials;
 use crate::document::instead;
 use crate::fleet::{self, Host, Web};
 
-/// Servers that are called from the command line.
+/// Servers that the command line calls.
 #[derive(Debug)]
 pub(crate) struct Servers {
     entries: Vec<Entry>,
@@ -38,7 +38,7 @@ struct Entry {
     credential: Credential,
 }
 
-/// The tools of one server, by the names that clients know.
+/// Tools of one server, with their client-visible names.
 #[derive(Debug)]
 pub(crate) struct Tools {
     pub(crate) server: Arc<str>,
@@ -46,12 +46,13 @@ pub(crate) struct Tools {
 }
 
 impl Servers {
-    /// The servers of the gateway `name` of `config`, or of its default one. Programs do not get
-    /// to know the variables `secrets`.
+    /// Creates the servers of the gateway `name` of `config`, or of its default gateway.
+    ///
+    /// The variables `secrets` are removed from child environments.
     ///
     /// # Errors
     ///
-    /// When there is no such gateway, or the system lacks something that is needed.
+    /// Fails if the gateway does not exist, or if the TLS configuration of the system is invalid.
     pub(crate) fn of_config(
         config: &Config,
         secrets: &[String],
@@ -71,7 +72,7 @@ impl Servers {
                 .map(|gateway| &*gateway.name)
                 .collect();
             let name = name.unwrap_or_default();
-            anyhow!("there is no gateway {name:?}; {}", instead(name, &known))
+            anyhow!("unknown gateway {name:?}; {}", instead(name, &known))
         })?;
         let host = Host {
             secrets,
@@ -86,20 +87,20 @@ impl Servers {
         Ok(Self::new(entries?, config.router(gateway)?))
     }
 
-    /// The server at `url`, to which `token` is presented.
+    /// Creates the server at `url`, with the bearer token `token`.
     ///
     /// # Errors
     ///
-    /// When that is no URL, or the system lacks something that is needed.
+    /// Fails if the URL or the TLS configuration of the system is invalid.
     pub(crate) fn of_url(url: &str, token: Option<&str>) -> anyhow::Result<Self> {
         let endpoint = remote::endpoint(url).map_err(|error| anyhow!("{url:?}: {error}"))?;
         let mut remote = Remote::new(endpoint);
         if let Some(token) = token {
             let value = header_value(&format!("Bearer {token}"));
-            let value = value.context("the token cannot be sent")?;
+            let value = value.context("the token contains invalid characters")?;
             remote.headers.push((AUTHORIZATION, value));
         }
-        // Errors name the server by what the user knows of it.
+        // Errors contain this name, so use the authority of the URL.
         let name: Arc<str> = remote
             .url
             .authority()
@@ -116,7 +117,7 @@ impl Servers {
     }
 
     fn new(entries: Vec<Entry>, router: PrefixRouter) -> Self {
-        // It declares no capabilities, so that it is asked nothing.
+        // Without capabilities, servers do not request input.
         let client = Client::new(Version::LATEST, Capabilities::default());
         Self {
             entries,
@@ -125,7 +126,7 @@ impl Servers {
         }
     }
 
-    /// The tools of all servers.
+    /// Lists the tools of all servers.
     pub(crate) async fn tools(&self) -> Vec<Tools> {
         let listing = self.entries.iter().map(async |entry| Tools {
             server: Arc::clone(entry.server.name()),
@@ -145,11 +146,13 @@ impl Servers {
             .await?
         {
             Reply::Listing(listing) => Ok(listing),
-            Reply::Events(_) | Reply::Json { .. } => Err(UpstreamError::invalid("it has no list")),
+            Reply::Events(_) | Reply::Json { .. } => {
+                Err(UpstreamError::invalid("the response is not a list"))
+            }
         }
     }
 
-    /// The tools of a server, with the names that clients know.
+    /// Returns the tools of a server with their client-visible names.
     fn exposed(&self, entry: &Entry, listing: &Listing) -> Vec<Value> {
         let tool = |tool: &mcp_gateway_core::catalog::Entry| {
             let name = self.router.expose(entry.server.name(), tool.name())?;
@@ -160,11 +163,11 @@ impl Servers {
         listing.entries().iter().filter_map(tool).collect()
     }
 
-    /// What the tool is that clients know as `name`.
+    /// Returns the definition of the tool with the client-visible `name`.
     ///
     /// # Errors
     ///
-    /// When its server cannot be reached, or no server has it.
+    /// Fails if the server is unreachable, or if the tool does not exist.
     pub(crate) async fn tool(&self, name: &str) -> anyhow::Result<Value> {
         let tools = match self.entry(name) {
             Some((entry, _)) => {
@@ -186,15 +189,15 @@ impl Servers {
             .collect();
         match tools.iter().find(|tool| tool["name"] == name) {
             Some(tool) => Ok(tool.clone()),
-            None => bail!("there is no tool {name:?}; {}", instead(name, &known)),
+            None => bail!("unknown tool {name:?}; {}", instead(name, &known)),
         }
     }
 
-    /// Calls the tool that clients know as `name`; returns the JSON text of the result.
+    /// Calls the tool with the client-visible `name`, and returns the JSON text of the result.
     ///
     /// # Errors
     ///
-    /// When the server cannot be reached, or answers with an error.
+    /// Fails if the server is unreachable or returns an error.
     pub(crate) async fn call(
         &self,
         name: &str,
@@ -203,7 +206,7 @@ impl Servers {
     ) -> anyhow::Result<String> {
         let (entry, known) = self
             .entry(name)
-            .with_context(|| format!("no tool {name:?}"))?;
+            .with_context(|| format!("unknown tool {name:?}"))?;
         let params = Map::from_iter([
             ("name".to_owned(), known.into()),
             ("arguments".to_owned(), Value::Object(arguments.clone())),
@@ -215,15 +218,15 @@ impl Servers {
         let server = entry.server.name();
         let message = message.with_context(|| format!("server {server:?}"))?;
         let Message::Response(response) = message else {
-            bail!("server {server:?} answers with something else than a response");
+            bail!("server {server:?} did not return a response");
         };
         match response.result() {
             Ok(result) => Ok(result.to_owned()),
-            Err(error) => bail!("server {server:?} answers with an error: {error}"),
+            Err(error) => bail!("server {server:?} returned an error: {error}"),
         }
     }
 
-    /// The server that has the tool, and the name that the server knows.
+    /// Resolves a tool name to its server and its upstream name.
     fn entry<'a>(&self, name: &'a str) -> Option<(&Entry, &'a str)> {
         let Resolved { server, name, .. } = self.router.resolve(name)?;
         let mut entries = self.entries.iter();
@@ -236,7 +239,7 @@ impl Servers {
         Call::vouched_for(request, Arc::clone(&self.caller)).prepared(stage)
     }
 
-    /// Ends what goes on with the servers.
+    /// Closes the connections to all servers.
     pub(crate) async fn close(&self) {
         join_all(self.entries.iter().map(|entry| entry.server.close())).await;
     }
@@ -251,7 +254,7 @@ impl Entry {
     }
 }
 
-/// A request that carries its context, and wants to hear of progress.
+/// Builds a modern request that asks for progress notifications.
 fn request(method: &Method, mut params: Map<String, Value>) -> Request {
     let context = json!({
         meta::PROTOCOL_VERSION: Version::LATEST.as_str(),
@@ -263,7 +266,7 @@ fn request(method: &Method, mut params: Map<String, Value>) -> Request {
     Request::new(&Id::from(1), method, &Value::Object(params).to_string())
 }
 
-/// The message in which `reply` ends.
+/// Returns the last message of `reply`, passing notifications to `progress`.
 async fn response(
     reply: Reply,
     mut progress: impl FnMut(&Notification),
@@ -278,7 +281,7 @@ async fn response(
                 match event? {
                     Event::Notification(notification) => progress(&notification),
                     Event::Request(request) => {
-                        let message = "The command line cannot be asked";
+                        let message = "The command line does not accept requests";
                         let error = ErrorObject::new(code::METHOD_NOT_FOUND, message);
                         request.refuse(&error).await?;
                     }

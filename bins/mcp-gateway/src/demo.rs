@@ -1,7 +1,7 @@
-//! A server inside the gateway, to try the gateway with.
+//! Built-in demonstration server.
 //!
-//! It has one of each kind of thing that servers have: tools that answer at once, that report
-//! progress and that ask the user something, a resource, a template of resources, and a prompt.
+//! It has one of each kind of feature: tools that respond immediately, report progress and request
+//! input, a resource, a resource template, and a prompt.
 
 mod question;
 mod resources;
@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time;
 
-/// Runs the demo inside this process.
+/// Returns a backend that runs the demo in this process.
 pub(crate) fn backend() -> Arc<dyn RuntimeBackend> {
     InProcess::new(|stream| async move {
         let (reader, writer) = tokio::io::split(stream);
@@ -40,11 +40,11 @@ pub(crate) fn backend() -> Arc<dyn RuntimeBackend> {
     })
 }
 
-/// Serves the demo to the client that writes to `reader` and reads from `writer`, until it leaves.
+/// Serves the demo to the client of `reader` and `writer` until the client disconnects.
 ///
 /// # Errors
 ///
-/// When the client does not begin as it must, or cannot be written to.
+/// Fails if the handshake fails, or if writing to the client fails.
 pub(crate) async fn serve(
     reader: impl AsyncRead + Send + Unpin + 'static,
     writer: impl AsyncWrite + Send + Unpin + 'static,
@@ -64,7 +64,7 @@ struct Demo {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Text {
-    /// What is to be repeated
+    /// Text to return
     text: String,
 }
 
@@ -84,20 +84,20 @@ struct Sum {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Offset {
-    /// How far the local time is from UTC, such as +02:00
+    /// UTC offset, such as +02:00
     offset: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Wait {
-    /// How many seconds, up to 60
+    /// Seconds, up to 60
     #[schemars(range(min = 0.0, max = 60.0))]
     seconds: f64,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Topic {
-    /// What is to be explained
+    /// Topic to explain
     topic: String,
 }
 
@@ -111,7 +111,7 @@ impl Demo {
     }
 
     #[tool(
-        description = "Repeats a text",
+        description = "Returns a text unchanged",
         annotations(read_only_hint = true, open_world_hint = false)
     )]
     fn echo(&self, Parameters(Text { text }): Parameters<Text>) -> String {
@@ -127,7 +127,7 @@ impl Demo {
     }
 
     #[tool(
-        description = "Says what time it is",
+        description = "Returns the current time",
         annotations(read_only_hint = true, open_world_hint = false)
     )]
     fn current_time(&self, Parameters(Offset { offset }): Parameters<Offset>) -> CallToolResult {
@@ -138,14 +138,14 @@ impl Demo {
                 let now = now.to_rfc3339_opts(SecondsFormat::Secs, true);
                 CallToolResult::success(vec![ContentBlock::text(now)])
             }
-            Err(_) => {
-                CallToolResult::error(vec![ContentBlock::text("The offset has to be like +02:00")])
-            }
+            Err(_) => CallToolResult::error(vec![ContentBlock::text(
+                "The offset must have the form +02:00",
+            )]),
         }
     }
 
     #[tool(
-        description = "Waits for some seconds, and says how far it is",
+        description = "Waits for some seconds and reports progress",
         annotations(read_only_hint = true, open_world_hint = false)
     )]
     async fn wait(
@@ -168,7 +168,7 @@ impl Demo {
     }
 
     #[tool(
-        description = "Asks the user for a name, and greets them",
+        description = "Asks the user for a name and greets them",
         annotations(read_only_hint = true, open_world_hint = false)
     )]
     async fn greet(
@@ -182,7 +182,7 @@ impl Demo {
 
 #[prompt_router]
 impl Demo {
-    #[prompt(description = "Asks for an explanation")]
+    #[prompt(description = "Requests an explanation")]
     fn explain(&self, Parameters(Topic { topic }): Parameters<Topic>) -> Vec<PromptMessage> {
         let text = format!("Explain {topic} in three sentences, and give an example.");
         vec![PromptMessage::new_text(Role::User, text)]
@@ -200,7 +200,7 @@ impl ServerHandler for Demo {
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("demo", env!("CARGO_PKG_VERSION")))
-            .with_instructions("A server to try the gateway with.")
+            .with_instructions("A demonstration server for trying out the gateway.")
     }
 
     async fn list_resources(
@@ -230,7 +230,7 @@ impl ServerHandler for Demo {
     }
 }
 
-/// Tells the client how many of the steps are done, if it wants to know.
+/// Reports the number of completed steps if the client requested progress.
 async fn report(context: &RequestContext<RoleServer>, done: u32) {
     let Some(token) = context.meta.get_progress_token() else {
         return;
@@ -238,11 +238,11 @@ async fn report(context: &RequestContext<RoleServer>, done: u32) {
     let progress = ProgressNotificationParam::new(token, f64::from(done))
         .with_total(f64::from(STEPS))
         .with_message(format!("{done} of {STEPS}"));
-    // A client that has gone away is noticed when the result is sent.
+    // A disconnected client is detected when the result is sent.
     let _ = context.peer.notify_progress(progress).await;
 }
 
-/// Nobody waits longer for a demonstration.
+/// Longest wait in seconds.
 const MAX_WAIT: f64 = 60.0;
 
 const STEPS: u32 = 10;

@@ -1,4 +1,4 @@
-//! The files that a configuration is read from.
+//! Configuration files and their diagnostics.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,28 +7,28 @@ use crate::config::{Builtin, Config, Place, Problem, Problems, Server, Severity,
 use crate::document::Outside;
 use crate::import;
 
-/// Which files a configuration is read from. Without any, it is that of the demo.
+/// Paths of the configuration files. Without any, the configuration is that of the demo.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Files {
     pub(crate) config: Option<PathBuf>,
-    /// Files of clients, whose servers are taken over.
+    /// Configuration files of MCP clients, whose servers are added.
     pub(crate) clients: Vec<PathBuf>,
 }
 
-/// What has been read from files.
+/// Configuration that was read from files.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) config: Config,
-    /// What is strange in them, though it can be used.
+    /// Warnings.
     pub(crate) warnings: Findings,
 }
 
-/// What is wrong with files, each known by its name.
+/// Diagnostics of files, by file name.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Findings(Vec<(String, Problems)>);
 
 impl Files {
-    /// The files of those names; JSON belongs to clients.
+    /// Sorts paths by type; JSON files are those of clients.
     pub(crate) fn sorted(paths: Vec<PathBuf>) -> Result<Self, String> {
         let is_json = |path: &PathBuf| {
             let extension = path.extension().unwrap_or_default();
@@ -39,14 +39,14 @@ impl Files {
         let config = configs.next();
         match configs.next() {
             Some(second) => Err(format!(
-                "there can be only one configuration file, and {} is a second one",
+                "only one configuration file is supported; {} is a second one",
                 second.display()
             )),
             None => Ok(Self { config, clients }),
         }
     }
 
-    /// All paths.
+    /// Returns all paths.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         self.config.iter().chain(&self.clients)
     }
@@ -55,11 +55,11 @@ impl Files {
         self.paths().next().is_none()
     }
 
-    /// Reads all files, and looks up what they refer to `outside`.
+    /// Reads all files, and resolves their references with `outside`.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with any of them, if they cannot be used.
+    /// Returns all diagnostics if any file has an error.
     pub(crate) fn load(&self, outside: &dyn Outside) -> Result<Loaded, Findings> {
         if self.is_empty() {
             return Ok(Loaded::demo());
@@ -102,7 +102,7 @@ impl Files {
 }
 
 impl Loaded {
-    /// What there is when nothing is configured.
+    /// Returns the configuration of the demo.
     fn demo() -> Self {
         let demo = Server::new("demo", Transport::Builtin(Builtin::Demo));
         let servers = if cfg!(feature = "demo") {
@@ -118,12 +118,12 @@ impl Loaded {
 }
 
 impl Findings {
-    /// What is wrong with what the command line says.
+    /// Creates a diagnostic of the command line.
     pub(crate) fn of_options(message: String) -> Self {
         Self(vec![("command line".to_owned(), whole(message))])
     }
 
-    /// Takes what was read from the file at `path` apart from what is wrong with it.
+    /// Splits the result of reading `path` into the value and its diagnostics.
     fn keep<T>(&mut self, path: &Path, read: Result<(T, Problems), Problems>) -> Option<T> {
         let (value, problems) = match read {
             Ok((value, warnings)) => (Some(value), warnings),
@@ -143,12 +143,12 @@ impl Findings {
         self.0.iter().any(|(_, problems)| problems.has_errors())
     }
 
-    /// How many there are.
+    /// Returns the number of diagnostics.
     pub(crate) fn len(&self) -> usize {
         self.0.iter().map(|(_, problems)| problems.len()).sum()
     }
 
-    /// Lines for people.
+    /// Formats the diagnostics, one per line.
     pub(crate) fn lines(&self) -> impl Iterator<Item = String> + '_ {
         self.0
             .iter()
@@ -166,10 +166,10 @@ impl fmt::Display for Findings {
 impl std::error::Error for Findings {}
 
 fn text_of(path: &Path) -> Result<String, Problems> {
-    std::fs::read_to_string(path).map_err(|error| whole(format!("it cannot be read: {error}")))
+    std::fs::read_to_string(path).map_err(|error| whole(format!("cannot read file: {error}")))
 }
 
-/// A problem of a file as a whole.
+/// Creates an error without a position.
 fn whole(message: String) -> Problems {
     Problems::new(vec![Problem {
         severity: Severity::Error,
@@ -181,11 +181,11 @@ fn whole(message: String) -> Problems {
 
 fn another(name: &str) -> Problems {
     whole(format!(
-        "another file has a server {name:?} too; change one of the names"
+        "server {name:?} is also defined in another file; rename one of them"
     ))
 }
 
-/// The folder in which the file at `path` is.
+/// Returns the directory of the file at `path`.
 fn folder_of(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     absolute.parent().map(Path::to_owned).unwrap_or_default()
@@ -238,7 +238,9 @@ mod tests {
         let json = r#"{ "mcpServers": { "a": { "command": "b" } } }"#;
         let findings = load(&[("a.yaml", YAML), ("b.json", json)]).unwrap_err();
         assert!(
-            findings.to_string().contains("a server \"a\" too"),
+            findings
+                .to_string()
+                .contains("server \"a\" is also defined"),
             "{findings}"
         );
     }
@@ -250,7 +252,7 @@ mod tests {
         assert!(
             findings
                 .to_string()
-                .starts_with("/nowhere/gateway.yaml: it cannot be read")
+                .starts_with("/nowhere/gateway.yaml: cannot read file")
         );
         assert!(Files::sorted(vec!["a.yaml".into(), "b.yaml".into()]).is_err());
     }

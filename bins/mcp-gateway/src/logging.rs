@@ -1,4 +1,4 @@
-//! Where log lines go: to the standard error, and nowhere else.
+//! Logging to standard error.
 
 use std::io::{self, IsTerminal as _};
 
@@ -6,15 +6,15 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
-/// Begins to log as `log` says. Without effect if something else logs already.
+/// Initializes logging as configured by `log`; has no effect if a subscriber exists.
 pub(crate) fn init(log: &Log) {
-    // The library of the demo tells of every step of its own. Who wants to know can say so.
+    // rmcp, which the demo server uses, logs every step; the filter can still enable it.
     let filter = EnvFilter::new(format!("rmcp=warn,{}", log.level));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
-    // Only tests have another one.
+    // Only tests have another subscriber.
     let _ = match log.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => builder.try_init(),

@@ -1,10 +1,10 @@
-//! What the program writes for people.
+//! Text output for users.
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-/// An error and its causes in one line.
+/// Formats an error and its causes in one line.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -16,24 +16,24 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// Writes `text` and the end of a line to the standard output.
+/// Prints `text` and a line break to standard output.
 ///
 /// # Errors
 ///
-/// When nobody reads it any more.
+/// Fails if the output is closed.
 pub(crate) fn say(text: impl std::fmt::Display) -> io::Result<()> {
     let mut output = io::stdout().lock();
     writeln!(output, "{text}")?;
     output.flush()
 }
 
-/// Writes `text` and the end of a line to the standard error.
+/// Prints `text` and a line break to standard error.
 pub(crate) fn complain(text: impl std::fmt::Display) {
-    // There is nobody else to tell.
+    // There is no other place to report it.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// What a stranger says, without what could play tricks on a terminal.
+/// Sanitizes untrusted text for a terminal: replaces control characters and limits the length.
 pub(crate) fn plain(text: &str) -> String {
     let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     text.chars().map(visible).take(MAX_TEXT).collect()

@@ -1,10 +1,10 @@
-//! What the system asks the process to do.
+//! Signals to the process.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that the process listens to.
+/// Receiver of the signals that the process handles.
 #[derive(Debug)]
 pub(crate) struct Signals {
     hangup: Signal,
@@ -12,21 +12,21 @@ pub(crate) struct Signals {
     terminate: Signal,
 }
 
-/// What a signal asks for.
+/// Request made by a signal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Request {
-    /// Read the configuration again.
+    /// Reload the configuration.
     Reload,
-    /// End.
+    /// Shut down.
     Stop,
 }
 
 impl Signals {
-    /// Begins to listen.
+    /// Registers the signal handlers.
     ///
     /// # Errors
     ///
-    /// When the system does not permit it.
+    /// Fails if the system does not allow it.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
@@ -48,11 +48,11 @@ impl Signals {
         }
     }
 
-    /// Waits until the process is asked to end.
+    /// Waits for a request to shut down.
     ///
     /// # Cancel safety
     ///
-    /// As that of [`next`](Self::next).
+    /// The same as for [`next`](Self::next).
     pub(crate) async fn stop(&mut self) {
         while self.next().await != Request::Stop {}
     }

@@ -1,9 +1,8 @@
-//! Files that change.
+//! Detection of changed files.
 //!
-//! They are looked at twice a second. That costs nothing to speak of, and unlike notifications of
-//! the kernel it works wherever files are: on network drives, in containers that have one file
-//! mounted, for editors that put a new file in the place of the old one, and for Kubernetes, which
-//! exchanges a symbolic link somewhere above.
+//! Files are polled twice a second. Unlike kernel notifications, polling works everywhere: on network
+//! drives, for single files mounted into containers, for editors that replace a file, and for
+//! Kubernetes, which replaces a symbolic link in the path. Its cost is negligible.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -12,28 +11,28 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{self, Interval, MissedTickBehavior};
 
-/// Watches files.
+/// Watcher of a set of files.
 #[derive(Debug)]
 pub(crate) struct Watch {
     interval: Interval,
-    /// The files as they were before they were read.
+    /// State of the files before they were read.
     read: Vec<Seen>,
-    /// What they were like the last time, if that is something else.
+    /// State of the files at the last poll, if they have changed.
     changing: Option<Vec<Seen>>,
 }
 
-/// A file as it was at some moment.
+/// State of a file at one point in time.
 ///
-/// It is looked at before the file is read, so that no change is missed that comes in between.
+/// It is taken before the file is read, so that a change during the read is not missed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Seen {
     path: PathBuf,
-    /// What changes when the content of a file does; `None` when there is no file.
+    /// Device, inode, size and modification time; `None` if the file does not exist.
     stamp: Option<(u64, u64, u64, SystemTime)>,
 }
 
 impl Seen {
-    /// The file as it is now.
+    /// Reads the current state of a file.
     pub(crate) fn now(path: &Path) -> Self {
         let stamp = fs::metadata(path).ok().map(|metadata| {
             let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
@@ -47,7 +46,7 @@ impl Seen {
 }
 
 impl Watch {
-    /// Watches the files that were read when they were as `read` says.
+    /// Watches the files that were read in the states `read`.
     pub(crate) fn new(read: Vec<Seen>) -> Self {
         let mut interval = time::interval(PAUSE);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -58,13 +57,13 @@ impl Watch {
         }
     }
 
-    /// Watches other files from now on.
+    /// Replaces the watched files.
     pub(crate) fn replace(&mut self, read: Vec<Seen>) {
         self.read = read;
         self.changing = None;
     }
 
-    /// Waits until a file has changed, and has then not changed for a while: editors write in
+    /// Waits until a file has changed, and has then been stable for one poll: editors write in
     /// several steps.
     ///
     /// # Cancel safety
@@ -75,7 +74,7 @@ impl Watch {
             self.interval.tick().await;
             let read = self.read.clone();
             let look = move || read.iter().map(|seen| Seen::now(&seen.path)).collect();
-            // A network drive may take its time.
+            // A network drive may be slow.
             let Ok(now) = tokio::task::spawn_blocking::<_, Vec<_>>(look).await else {
                 continue;
             };

@@ -79,7 +79,7 @@ async fn it_says_who_may_call() {
         .line(SOON)
         .await
         .unwrap()
-        .contains("callers   everybody on this machine")
+        .contains("callers   everyone on this machine")
     {}
 }
 
@@ -207,9 +207,9 @@ async fn whoever_cannot_get_in_is_told_what_to_do() {
         (&["--url", &gateway.url][..], "Set MCP_GATEWAY_TOKEN"),
         (
             &["--url", &gateway.url, "--token", "wrong"],
-            "This token, of --token",
+            "The token of --token",
         ),
-        (&["--url", closed], "Does a gateway run there?"),
+        (&["--url", closed], "Is the gateway running?"),
     ] {
         for command in [&["tools"][..], &["call", "demo__echo"]] {
             let done = run(&[command, args].concat()).await;

@@ -1,4 +1,4 @@
-//! A layer that limits how often callers call.
+//! A layer that limits the call rate of callers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,12 +13,12 @@ use mcp_gateway_core::{Call, Error, Reply};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Lets each caller call the tools of each server so many times in a period.
+/// Limits the tool calls of each caller to each server in a period.
 #[derive(Clone, Debug)]
 pub(crate) struct RateLimitLayer(Arc<Quota>);
 
 impl RateLimitLayer {
-    /// Allows `calls` in every `period`.
+    /// Creates a layer that allows `calls` in every `period`.
     pub(crate) fn new(calls: u32, period: Duration) -> Self {
         Self(Arc::new(Quota {
             calls,
@@ -39,7 +39,7 @@ impl<S> Layer<S> for RateLimitLayer {
     }
 }
 
-/// The service that [`RateLimitLayer`] makes of another one.
+/// Service of [`RateLimitLayer`].
 #[derive(Clone, Debug)]
 pub(crate) struct RateLimit<S> {
     inner: S,
@@ -69,7 +69,7 @@ where
     }
 }
 
-/// How much of what is allowed has been used.
+/// Used part of the quota.
 #[derive(Debug)]
 struct Quota {
     calls: u32,
@@ -84,7 +84,7 @@ struct Used {
 }
 
 impl Quota {
-    /// Takes one call, or says when there will be another one.
+    /// Consumes one call, or returns the time until the next one is allowed.
     fn take(&self, principal: &Principal, server: &Arc<str>) -> Result<(), Duration> {
         let now = Instant::now();
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,3 +1,5 @@
+//! `mcp-gateway call`.
+
 use std::io::{self, Read as _};
 use std::process::ExitCode;
 
@@ -13,17 +15,17 @@ use crate::output::{complain, say};
 
 #[derive(Debug, Args)]
 pub(super) struct CallArgs {
-    /// The tool, by the name that `tools` shows
+    /// Name of the tool, as printed by `tools`
     tool: String,
-    /// Its arguments, as a JSON object; `-` reads it from the standard input
+    /// Arguments as a JSON object; `-` reads standard input
     #[arg(value_name = "JSON")]
     arguments: Option<String>,
-    /// One argument; may be repeated
+    /// A single argument; may be repeated
     #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = named)]
     named: Vec<(String, String)>,
     #[command(flatten)]
     pub(super) target: TargetArgs,
-    /// Write the result as the server sent it
+    /// Print the result as JSON, unchanged
     #[arg(long)]
     json: bool,
 }
@@ -32,7 +34,7 @@ pub(super) struct CallArgs {
 ///
 /// # Errors
 ///
-/// When it cannot be called.
+/// Fails if the tool is unknown or the call fails.
 pub(super) async fn run(args: &CallArgs, servers: &Servers) -> anyhow::Result<ExitCode> {
     let tool = servers.tool(&args.tool).await?;
     let arguments = args.arguments(&tool)?;
@@ -44,7 +46,7 @@ pub(super) async fn run(args: &CallArgs, servers: &Servers) -> anyhow::Result<Ex
         .as_str()
         .filter(|kind| *kind != "complete")
     {
-        bail!("the tool wants to ask something ({kind}), which the command line cannot answer");
+        bail!("the tool requires input ({kind}), which the command line cannot provide");
     } else {
         for line in lines(&parsed) {
             say(line)?;
@@ -57,7 +59,7 @@ pub(super) async fn run(args: &CallArgs, servers: &Servers) -> anyhow::Result<Ex
 }
 
 impl CallArgs {
-    /// The arguments for `tool`.
+    /// Merges the arguments of the command line for `tool`.
     fn arguments(&self, tool: &Value) -> anyhow::Result<Map<String, Value>> {
         let text = match self.arguments.as_deref() {
             None => "{}".to_owned(),
@@ -78,7 +80,7 @@ impl CallArgs {
     }
 }
 
-/// What `text` is as a value of the schema: JSON, unless it is to be a text.
+/// Converts `text` to a value of the schema: JSON, unless the schema requires a string.
 fn typed(text: &str, schema: &Value) -> Value {
     if schema["type"] == "string" {
         return text.into();
@@ -89,7 +91,7 @@ fn typed(text: &str, schema: &Value) -> Value {
 fn named(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        Some(_) | None => Err("write it as NAME=VALUE".to_owned()),
+        Some(_) | None => Err("expected NAME=VALUE".to_owned()),
     }
 }
 
@@ -106,7 +108,7 @@ fn show_progress(notification: &Notification) {
     });
 }
 
-/// What a result says, for people.
+/// Formats a result as text.
 fn lines(result: &Value) -> Vec<String> {
     let blocks = result["content"]
         .as_array()

@@ -1,3 +1,5 @@
+//! `mcp-gateway check`.
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,19 +12,19 @@ use crate::output::say;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// The files; JSON is that of a client, such as .mcp.json
+    /// Files to check; JSON files are client configurations, such as .mcp.json
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Do not look up variables of the environment, and other files
+    /// Do not resolve environment variables and referenced files
     #[arg(long)]
     without_secrets: bool,
 }
 
-/// Says everything that is wrong with files.
+/// Checks configuration files and prints all diagnostics.
 ///
 /// # Errors
 ///
-/// When nobody reads it.
+/// Fails if the output is closed.
 pub(super) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let files = Files::sorted(args.files).map_err(anyhow::Error::msg)?;
     let system = System::new();

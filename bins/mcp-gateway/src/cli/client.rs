@@ -1,3 +1,5 @@
+//! `mcp-gateway client`.
+
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -22,19 +24,19 @@ pub(super) struct ClientArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a client; its secret, if it has one, is not shown again
+    /// Create a client; its secret is shown only once
     Create(CreateArgs),
     /// List clients
     List {
-        /// Write JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         state: StateArgs,
     },
-    /// Forget a client, and make its tokens worthless
+    /// Delete a client and revoke its tokens
     Revoke {
-        /// Its identifier
+        /// Client identifier
         id: String,
         #[command(flatten)]
         state: StateArgs,
@@ -43,39 +45,39 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct CreateArgs {
-    /// Its identifier; one is made up if it is left out
+    /// Client identifier; generated if omitted
     #[arg(required_unless_present = "name", value_parser = identifier)]
     id: Option<String>,
-    /// What people know it by
+    /// Display name
     #[arg(long)]
     name: Option<String>,
-    /// Where browsers may be sent back to; may be repeated
+    /// Allowed redirect URI; may be repeated
     #[arg(long, value_name = "URI")]
     redirect_uri: Vec<RedirectUri>,
-    /// It has a secret
+    /// Generate a client secret
     #[arg(long)]
     secret: bool,
-    /// What it may ask for tokens with, such as client_credentials; may be repeated
+    /// Allowed grant type, such as client_credentials; may be repeated
     #[arg(long, value_name = "TYPE", value_parser = grant_type)]
     grant: Vec<GrantType>,
-    /// A scope that it may be granted; may be repeated; all of them if left out
+    /// Allowed scope; may be repeated; all scopes if omitted
     #[arg(long)]
     scope: Vec<String>,
-    /// It may ask about the tokens of all clients
+    /// Allow introspection of the tokens of all clients
     #[arg(long)]
     introspection: bool,
-    /// Write JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     state: StateArgs,
 }
 
-/// Does what the command says about clients.
+/// Runs `mcp-gateway client`.
 ///
 /// # Errors
 ///
-/// When it cannot be done, or nobody reads what is written.
+/// Fails if the command fails or the output is closed.
 pub(super) fn run(args: ClientArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Create(args) => args.state.with(async |all| create(all, &args).await),
@@ -87,10 +89,10 @@ pub(super) fn run(args: ClientArgs) -> anyhow::Result<ExitCode> {
 async fn create(all: &Administration, args: &CreateArgs) -> anyhow::Result<ExitCode> {
     let id = match &args.id {
         Some(id) if all.client_ids().await?.contains(id) => {
-            bail!("there is a client {id:?} already; choose another identifier, or revoke it")
+            bail!("client {id:?} already exists; choose another identifier or revoke it")
         }
         Some(id) => id.clone(),
-        None => made_up()?,
+        None => generated_id()?,
     };
     let name = args.name.clone().unwrap_or_else(|| id.clone());
     let mut client = Client::new(id, name);
@@ -114,13 +116,13 @@ async fn create(all: &Administration, args: &CreateArgs) -> anyhow::Result<ExitC
     };
     let client = client.with_grant_types(grants);
     if client.may_use(GrantType::AuthorizationCode) && client.redirect_uris.is_empty() {
-        bail!("a client for people needs --redirect-uri");
+        bail!("a client for users requires --redirect-uri");
     }
     if client.may_use(GrantType::ClientCredentials) && secret.is_none() {
-        bail!("a client that acts for itself needs --secret; one for people needs --redirect-uri");
+        bail!("a machine client requires --secret; a client for users requires --redirect-uri");
     }
     if args.introspection && secret.is_none() {
-        bail!("a client that asks about tokens needs --secret");
+        bail!("a client with --introspection requires --secret");
     }
     let client = all.server.create_client(client).await?;
     let secret = secret.as_ref().map(Secret::expose);
@@ -137,36 +139,36 @@ async fn create(all: &Administration, args: &CreateArgs) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-/// An identifier that nobody has.
-fn made_up() -> anyhow::Result<String> {
-    let random = Secret::generate("").context("no identifier can be made up")?;
-    let (short, _) = random.expose().split_at(MADE_UP);
+/// Generates a random client identifier.
+fn generated_id() -> anyhow::Result<String> {
+    let random = Secret::generate("").context("cannot generate an identifier")?;
+    let (short, _) = random.expose().split_at(GENERATED_ID_LEN);
     Ok(format!("client_{short}"))
 }
 
-/// Reads the identifier of a client that an operator chooses.
+/// Parses a client identifier of the command line.
 fn identifier(text: &str) -> Result<String, String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     match !text.is_empty() && text.len() <= MAX_ID && text.chars().all(is_plain) {
         true => Ok(text.to_owned()),
         false => Err(format!(
-            "it may have letters, digits, '.', '_' and '-', and at most {MAX_ID} of them"
+            "expected at most {MAX_ID} letters, digits, '.', '_' and '-'"
         )),
     }
 }
 
 async fn revoke(all: &Administration, id: &str) -> anyhow::Result<ExitCode> {
     if all.configured.iter().any(|client| client.id == id) {
-        bail!("the client {id:?} is described in the configuration: remove it there");
+        bail!("client {id:?} is defined in the configuration file; remove it there");
     }
     if id.starts_with("https://") {
         bail!(
-            "this client has a document of its own, and is kept nowhere; people take back what \
-             they let it do at /api/auth/account"
+            "this client has a metadata document and is not stored; users revoke its access at \
+             /api/auth/account"
         );
     }
     if !all.client_ids().await?.contains(id) {
-        bail!("there is no client {id:?}; `mcp-gateway client list` says which there are");
+        bail!("unknown client {id:?}; list clients with `mcp-gateway client list`");
     }
     all.server.delete_client(id).await?;
     Ok(ExitCode::SUCCESS)
@@ -203,7 +205,7 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
             plain(&places.join(",")),
         ]
     };
-    let heading = ["ID", "NAME", "FROM", "MADE", "SENDS PEOPLE TO"].map(str::to_owned);
+    let heading = ["ID", "NAME", "ORIGIN", "CREATED", "REDIRECTS TO"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(heading)
         .chain(clients.iter().map(row))
         .collect();
@@ -213,12 +215,12 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
 
 fn origin(client: &Client) -> &'static str {
     match client.origin {
-        ClientOrigin::Dynamic => "itself",
+        ClientOrigin::Dynamic => "registration",
         _ => "operator",
     }
 }
 
-/// A client as scripts see it; moments are in seconds since 1970.
+/// Formats a client as JSON; times are in seconds since the Unix epoch.
 fn document((client, origin): (&Client, &str)) -> Value {
     let uris = client.redirect_uris.iter().map(RedirectUri::as_str);
     let grants = client.grant_types.iter().map(|kind| kind.as_str());
@@ -235,7 +237,7 @@ fn document((client, origin): (&Client, &str)) -> Value {
     })
 }
 
-/// 128 random bits have this length.
-const MADE_UP: usize = 22;
+/// Length of 128 random bits in base64url.
+const GENERATED_ID_LEN: usize = 22;
 
 const MAX_ID: usize = 128;

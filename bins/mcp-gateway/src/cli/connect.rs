@@ -1,3 +1,5 @@
+//! `mcp-gateway connect`.
+
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum as _};
@@ -8,15 +10,15 @@ use crate::source::TOKEN_VARIABLE;
 
 #[derive(Debug, Args)]
 pub(super) struct ConnectArgs {
-    /// The client; without one, all of them are listed
+    /// MCP client; lists all clients if omitted
     client: Option<Client>,
-    /// Where the gateway is
+    /// URL of the gateway
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// The variable of the environment that holds the token
+    /// Environment variable that contains the token
     #[arg(long, value_name = "NAME", default_value = TOKEN_VARIABLE)]
     token_env: String,
-    /// Present no token
+    /// Connect without a token
     #[arg(long, conflicts_with = "token_env")]
     anonymous: bool,
     /// Connect to this gateway instead of the default one
@@ -24,11 +26,11 @@ pub(super) struct ConnectArgs {
     gateway: Option<String>,
 }
 
-/// Says how clients connect.
+/// Prints instructions for connecting a client.
 ///
 /// # Errors
 ///
-/// When nobody reads it, or the URL is none.
+/// Fails if the URL is invalid or the output is closed.
 pub(super) fn run(args: &ConnectArgs) -> anyhow::Result<ExitCode> {
     let Some(client) = args.client else {
         for client in Client::value_variants() {
@@ -41,7 +43,7 @@ pub(super) fn run(args: &ConnectArgs) -> anyhow::Result<ExitCode> {
                 .unwrap_or_default();
             say(format_args!("{:16}{help}", value.get_name()))?;
         }
-        say("\nName one of them to see what it needs: mcp-gateway connect claude-code")?;
+        say("\nFor instructions, add the name of a client: mcp-gateway connect claude-code")?;
         return Ok(ExitCode::SUCCESS);
     };
     let token = (!args.anonymous).then(|| args.token_env.clone());

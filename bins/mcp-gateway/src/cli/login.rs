@@ -1,3 +1,5 @@
+//! `mcp-gateway login`.
+
 use std::process::ExitCode;
 
 use clap::Args;
@@ -13,16 +15,16 @@ use crate::sign_in::{Granted, SignIn};
 
 #[derive(Debug, Args)]
 pub(super) struct LoginArgs {
-    /// Where the gateway or server is
+    /// URL of the gateway or server
     #[arg(default_value = "http://127.0.0.1:8080")]
     url: String,
     /// Log in to this gateway instead of the default one
     #[arg(long, value_name = "NAME")]
     gateway: Option<String>,
-    /// Be this client, which has http://127.0.0.1/callback, instead of registering one
+    /// Use this client, with the redirect URI http://127.0.0.1/callback, instead of registering one
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// Register the client with this token
+    /// Initial access token for the client registration
     #[arg(
         long,
         value_name = "TOKEN",
@@ -30,22 +32,22 @@ pub(super) struct LoginArgs {
         hide_env_values = true
     )]
     registration_token: Option<String>,
-    /// Ask for these scopes, separated by spaces, instead of what the server names
+    /// Request these scopes, separated by spaces, instead of those of the server
     #[arg(long)]
     scope: Option<String>,
-    /// Open no browser
+    /// Do not open a browser
     #[arg(long)]
     no_browser: bool,
-    /// Write the token alone to the standard output
+    /// Print only the token to standard output
     #[arg(long)]
     print_token: bool,
 }
 
-/// Logs in as an MCP client does.
+/// Logs in as an MCP client.
 ///
 /// # Errors
 ///
-/// What did not work, and what may help.
+/// Fails if a step of the login fails; the error contains a hint.
 pub(super) fn run(args: &LoginArgs) -> anyhow::Result<ExitCode> {
     logging::init(&Log {
         level: "warn".to_owned(),
@@ -64,14 +66,14 @@ pub(super) fn run(args: &LoginArgs) -> anyhow::Result<ExitCode> {
         let granted = sign_in.run().await?;
         if args.print_token {
             let Some(granted) = granted else {
-                anyhow::bail!("{} wants no token", endpoint.url);
+                anyhow::bail!("{} requires no token", endpoint.url);
             };
             say(granted.token)?;
             return Ok(ExitCode::SUCCESS);
         }
         match &granted {
             Some(granted) => describe(granted)?,
-            None => say(format_args!("{} wants no token", endpoint.url))?,
+            None => say(format_args!("{} requires no token", endpoint.url))?,
         }
         let token = granted.as_ref().map(|granted| &*granted.token);
         let servers = Servers::of_url(&endpoint.url, token)?;
@@ -81,7 +83,7 @@ pub(super) fn run(args: &LoginArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Says whom the token is of, and what it is good for.
+/// Prints the user and the access of the token.
 fn describe(granted: &Granted) -> anyhow::Result<()> {
     let claims = granted.claims.as_ref();
     let text = |key: &str| claims.and_then(|claims| claims[key].as_str()).map(plain);
@@ -91,9 +93,9 @@ fn describe(granted: &Granted) -> anyhow::Result<()> {
         items.map(plain).collect::<Vec<_>>().join(", ")
     };
     match (text("name"), text("sub")) {
-        (Some(name), Some(id)) => say(format_args!("you are     {name} ({id})"))?,
-        (None, Some(id)) => say(format_args!("you are     {id}"))?,
-        (_, None) => say("you are     logged in; the token does not say as whom")?,
+        (Some(name), Some(id)) => say(format_args!("user        {name} ({id})"))?,
+        (None, Some(id)) => say(format_args!("user        {id}"))?,
+        (_, None) => say("user        unknown; the token does not contain it")?,
     }
     for (what, items) in [
         ("roles     ", list("roles")),
@@ -109,24 +111,24 @@ fn describe(granted: &Granted) -> anyhow::Result<()> {
     let lasts = granted
         .expires_in
         .map(|seconds| format!("{} minutes", seconds / 60));
-    let lasts = lasts.unwrap_or_else(|| "as long as the server likes".to_owned());
+    let lasts = lasts.unwrap_or_else(|| "an unspecified time".to_owned());
     let again = if granted.refreshable {
-        ", and can be refreshed"
+        ", refreshable"
     } else {
         ""
     };
-    say(format_args!("the token   is good for {lasts}{again}"))?;
+    say(format_args!("token       valid for {lasts}{again}"))?;
     Ok(())
 }
 
-/// Uses the token, so that it is known to work.
+/// Lists the tools with the token, to verify that it is accepted.
 async fn count(servers: &Servers) -> anyhow::Result<ExitCode> {
     for tools in servers.tools().await {
         match tools.listed {
             Ok(listed) => say(format_args!("tools       {}", listed.len()))?,
             Err(error) => {
                 complain(format_args!(
-                    "the token does not open {}: {}",
+                    "{} rejects the token: {}",
                     tools.server,
                     chain(&error)
                 ));

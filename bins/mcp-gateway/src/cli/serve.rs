@@ -1,3 +1,5 @@
+//! `mcp-gateway serve`.
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,28 +15,28 @@ use crate::{logging, serve};
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Serve what this configuration file describes
+    /// Configuration file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Serve the servers in this file of a client, such as .mcp.json; may be repeated
+    /// Client configuration file with servers, such as .mcp.json; may be repeated
     #[arg(long, value_name = "FILE")]
     mcp_config: Vec<PathBuf>,
-    /// Listen at this address; port 0 is any that is free
+    /// Listen address; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
     listen: Option<SocketAddr>,
-    /// What log lines look like
+    /// Log format
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
-    /// What is logged, such as debug or info,mcp_gateway_core=debug
+    /// Log level or filter, such as debug or info,mcp_gateway_core=debug
     #[arg(long, value_name = "LEVEL", env = "MCP_GATEWAY_LOG", value_parser = directives)]
     log_level: Option<String>,
 }
 
-/// Serves until the process is asked to end.
+/// Serves until the process receives a signal to terminate.
 ///
 /// # Errors
 ///
-/// When it cannot begin.
+/// Fails if the gateway cannot start.
 pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let given = std::env::var(TOKEN_VARIABLE)
         .ok()
@@ -71,7 +73,7 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Permits as many connections as the system allows; the usual 1024 are soon in use.
+/// Raises the limit of open files to the maximum; the usual 1024 limits connections.
 fn raise_descriptor_limit() {
     let maximum = getrlimit(Resource::Nofile).maximum;
     let limit = Rlimit {
@@ -79,6 +81,6 @@ fn raise_descriptor_limit() {
         maximum,
     };
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "the limit of open files cannot be raised");
+        tracing::warn!(%error, "cannot raise the limit of open files");
     }
 }

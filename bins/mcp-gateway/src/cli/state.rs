@@ -1,3 +1,5 @@
+//! Selection of the state that commands administer.
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,20 +10,20 @@ use crate::config::Log;
 use crate::files::Files;
 use crate::logging;
 
-/// Whose accounts, tokens and clients are meant.
+/// Selection of the state to administer.
 #[derive(Debug, Args)]
 pub(super) struct StateArgs {
-    /// The configuration of the gateway, which says where state is kept
+    /// Configuration file of the gateway, for its store
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 impl StateArgs {
-    /// Does `work` with what is meant.
+    /// Opens the state and runs `work` with it.
     ///
     /// # Errors
     ///
-    /// When it cannot be opened, or `work` fails.
+    /// Fails if the state cannot be opened, or `work` fails.
     pub(super) fn with(
         &self,
         work: impl AsyncFnOnce(&Administration) -> anyhow::Result<ExitCode>,

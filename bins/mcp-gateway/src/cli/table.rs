@@ -1,14 +1,14 @@
-//! Lists for people.
+//! Text tables.
 
 use std::io;
 
 use crate::output::say;
 
-/// Writes rows of cells below each other; the first row is the heading.
+/// Prints rows with aligned columns; the first row is the heading.
 ///
 /// # Errors
 ///
-/// When nobody reads it.
+/// Fails if the output is closed.
 pub(super) fn show<const N: usize>(rows: &[[String; N]]) -> io::Result<()> {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
@@ -25,13 +25,13 @@ pub(super) fn show<const N: usize>(rows: &[[String; N]]) -> io::Result<()> {
     Ok(())
 }
 
-/// What strangers have called something, without what could play tricks on a terminal.
+/// Replaces control characters in untrusted text, for output on a terminal.
 pub(super) fn plain(text: &str) -> String {
     let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     text.chars().map(visible).collect()
 }
 
-/// How long before or after `now` the moment `then` is, both in seconds since 1970.
+/// Formats the time `then` relative to `now`, both in seconds since the Unix epoch.
 pub(super) fn relative(then: u64, now: u64) -> String {
     let distance = then.abs_diff(now);
     let (_, length, unit) = UNITS
@@ -46,7 +46,7 @@ pub(super) fn relative(then: u64, now: u64) -> String {
     }
 }
 
-/// From how many seconds on a unit is used, how many it has, and its name.
+/// Minimum in seconds, length in seconds, and name of each unit.
 const UNITS: [(u64, u64, &str); 3] = [
     (2 * 86_400, 86_400, "day"),
     (2 * 3600, 3600, "hour"),

@@ -1,3 +1,5 @@
+//! Selection of the servers that commands use.
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,32 +11,32 @@ use crate::files::Files;
 use crate::output::complain;
 use crate::source::TOKEN_VARIABLE;
 
-/// Whose tools are meant: those of a configuration, or of a gateway that runs.
+/// Selection of the servers: those of a configuration, or of a running gateway.
 #[derive(Debug, Args)]
 pub(super) struct TargetArgs {
-    /// Reach the servers of this configuration file
+    /// Use the servers of this configuration file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Reach the servers in this file of a client, such as .mcp.json
+    /// Use the servers of this client configuration file, such as .mcp.json
     #[arg(long, value_name = "FILE")]
     mcp_config: Vec<PathBuf>,
-    /// Reach the gateway or server that runs at this URL
+    /// Use the running gateway or server at this URL
     #[arg(long, conflicts_with_all = ["config", "mcp_config"], default_value = DEFAULT_URL)]
     url: String,
-    /// Present this token to it
+    /// Bearer token for the URL
     #[arg(long, env = TOKEN_VARIABLE, hide_env_values = true)]
     token: Option<String>,
-    /// Reach the servers of this gateway
+    /// Use the servers of this gateway
     #[arg(long, value_name = "NAME")]
     gateway: Option<String>,
 }
 
 impl TargetArgs {
-    /// The servers that are meant.
+    /// Connects to the selected servers.
     ///
     /// # Errors
     ///
-    /// When they cannot be known.
+    /// Fails if the configuration or the URL is invalid.
     pub(super) fn servers(&self) -> anyhow::Result<Servers> {
         let gateway = self.gateway.as_deref();
         let files = Files {
@@ -55,26 +57,26 @@ impl TargetArgs {
         Servers::of_config(&loaded.config, &secrets, gateway)
     }
 
-    /// What may help somebody whose gateway answers with `error`.
+    /// Returns a hint for `error` of a running gateway.
     pub(super) fn hint(&self, error: &UpstreamError) -> Option<String> {
         if self.config.is_some() || !self.mcp_config.is_empty() {
             return None;
         }
         if matches!(error, UpstreamError::Unauthorized) {
             return Some(match &self.token {
-                None => format!("Set {TOKEN_VARIABLE} to a token of the gateway, or say --token."),
+                None => format!("Set {TOKEN_VARIABLE} to a token of the gateway, or use --token."),
                 Some(_) => format!(
-                    "This token, of --token or {TOKEN_VARIABLE}, is none of the gateway, or not any more."
+                    "The token of --token or {TOKEN_VARIABLE} is not valid for this gateway."
                 ),
             });
         }
         matches!(error, UpstreamError::Connect(_)).then(|| {
-            "Does a gateway run there? --url says where it is; --config or --mcp-config do \
-             without one."
+            "Is the gateway running? Set its URL with --url, or use --config or --mcp-config \
+             without a gateway."
                 .to_owned()
         })
     }
 }
 
-/// Where a gateway listens that nothing else was said to.
+/// URL of a gateway with the default listen address.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";

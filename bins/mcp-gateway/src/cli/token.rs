@@ -1,3 +1,5 @@
+//! `mcp-gateway token`.
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -21,17 +23,17 @@ pub(super) struct TokenArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a token, and write it to the standard output; it is not shown again
+    /// Create a token and print it to standard output; it is shown only once
     Create {
-        /// What it is for
+        /// Description
         name: String,
-        /// It opens what this person may use
+        /// Give the token the access of this user
         #[arg(long, value_name = "NAME", conflicts_with = "team")]
         user: Option<String>,
-        /// It opens what this team may use
+        /// Give the token the access of this team
         #[arg(long)]
         team: Option<String>,
-        /// For how long it is good, such as 30d; until it is revoked if left out
+        /// Lifetime, such as 30d; unlimited if omitted
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         expires: Option<Duration>,
         #[command(flatten)]
@@ -39,23 +41,23 @@ enum Command {
     },
     /// List tokens
     List {
-        /// Write JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         state: StateArgs,
     },
-    /// Put a new token in the place of one, which is worthless from now on
+    /// Replace a token by a new one, and revoke the old one
     Rotate {
-        /// Its identifier
+        /// Token identifier
         #[arg(allow_hyphen_values = true)]
         id: String,
         #[command(flatten)]
         state: StateArgs,
     },
-    /// Make a token worthless
+    /// Revoke a token
     Revoke {
-        /// Its identifier
+        /// Token identifier
         #[arg(allow_hyphen_values = true)]
         id: String,
         #[command(flatten)]
@@ -63,11 +65,11 @@ enum Command {
     },
 }
 
-/// Does what the command says about tokens.
+/// Runs `mcp-gateway token`.
 ///
 /// # Errors
 ///
-/// When it cannot be done, or nobody reads what is written.
+/// Fails if the command fails or the output is closed.
 pub(super) fn run(args: TokenArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Create {
@@ -112,15 +114,12 @@ pub(super) fn run(args: TokenArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn unknown(id: &str) -> String {
-    format!("there is no token {id:?}; `mcp-gateway token list` says which there are")
+    format!("unknown token {id:?}; list tokens with `mcp-gateway token list`")
 }
 
-/// Writes the token alone to the standard output, so that scripts can take it.
+/// Prints only the token to standard output, for scripts.
 fn hand_out((token, secret): (ApiToken, Secret)) -> anyhow::Result<ExitCode> {
-    complain(format_args!(
-        "The token {} follows; it is not shown again.",
-        token.id
-    ));
+    complain(format_args!("Token {}; it is shown only once:", token.id));
     say(secret.expose())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -149,7 +148,7 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
                 format!("user {}", person.map_or(id, |person| &person.name))
             }
             TokenOwner::Team(team) => format!("team {team}"),
-            _ => "everybody".to_owned(),
+            _ => "everyone".to_owned(),
         };
         let when = |moment: Option<u64>| {
             moment.map_or_else(|| "never".to_owned(), |then| relative(then, now))
@@ -162,7 +161,7 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
             when(token.last_used),
         ]
     };
-    let heading = ["ID", "NAME", "OWNER", "EXPIRES", "USED"].map(str::to_owned);
+    let heading = ["ID", "NAME", "OWNER", "EXPIRES", "LAST USED"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(heading)
         .chain(tokens.iter().map(row))
         .collect();
@@ -170,7 +169,7 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A token as scripts see it; moments are in seconds since 1970.
+/// Formats a token as JSON; times are in seconds since the Unix epoch.
 fn document(token: &ApiToken) -> Value {
     let (user, team) = match &token.owner {
         TokenOwner::Person(id) => (Some(id), None),

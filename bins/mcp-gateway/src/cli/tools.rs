@@ -1,3 +1,5 @@
+//! `mcp-gateway tools`.
+
 use std::process::ExitCode;
 
 use clap::Args;
@@ -11,7 +13,7 @@ use crate::output::{chain, complain, say};
 pub(super) struct ToolsArgs {
     #[command(flatten)]
     pub(super) target: TargetArgs,
-    /// Write JSON, with everything that is known of each tool
+    /// Print complete tool definitions as JSON
     #[arg(long)]
     json: bool,
 }
@@ -20,7 +22,7 @@ pub(super) struct ToolsArgs {
 ///
 /// # Errors
 ///
-/// When nobody reads the list.
+/// Fails if the output is closed.
 pub(super) async fn run(args: &ToolsArgs, servers: &Servers) -> anyhow::Result<ExitCode> {
     let tools = servers.tools().await;
     if args.json {
@@ -57,7 +59,7 @@ fn documents(tools: &[Tools]) -> Vec<Value> {
     tools.iter().flat_map(with_server).collect()
 }
 
-/// A line for each tool: how it is called, and what it does.
+/// Formats one line for each tool: signature and summary.
 fn lines(tools: &[Tools]) -> Vec<String> {
     let listed = tools
         .iter()
@@ -81,7 +83,7 @@ fn lines(tools: &[Tools]) -> Vec<String> {
     signatures.iter().map(line).collect()
 }
 
-/// The name of a tool and of its arguments; those that can be left out are in brackets.
+/// Formats the name of a tool and its arguments, optional ones in brackets.
 fn signature(tool: &Value) -> String {
     let schema = &tool["inputSchema"];
     let required = schema["required"]
@@ -99,7 +101,7 @@ fn signature(tool: &Value) -> String {
     format!("{name}({})", arguments.join(", "))
 }
 
-/// What a tool does, in one line.
+/// Returns the first line of the description of a tool.
 fn summary(tool: &Value) -> String {
     let description = tool["description"]
         .as_str()
@@ -116,7 +118,7 @@ fn summary(tool: &Value) -> String {
     }
 }
 
-/// Longer ones would push all descriptions to the right.
+/// Longest signature that the column of descriptions is aligned to.
 const MAX_WIDTH: usize = 48;
 const MAX_SUMMARY: usize = 100;
 

@@ -1,3 +1,5 @@
+//! `mcp-gateway user`.
+
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
@@ -21,14 +23,14 @@ pub(super) struct UserArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make an account
+    /// Create a user with a password
     Create {
-        /// The name to log in with
+        /// Login name
         name: String,
-        /// It is an admin's; the first account always is
+        /// Make the user an admin; the first user always is
         #[arg(long)]
         admin: bool,
-        /// A team that they belong to; may be repeated
+        /// Team of the user; may be repeated
         #[arg(long, value_name = "TEAM")]
         team: Vec<String>,
         #[command(flatten)]
@@ -36,41 +38,41 @@ enum Command {
         #[command(flatten)]
         state: StateArgs,
     },
-    /// List people
+    /// List users
     List {
-        /// Write JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         state: StateArgs,
     },
-    /// Keep somebody out: their sessions, clients and tokens are worthless from now on
+    /// Disable a user: end all sessions and revoke all clients and tokens
     Disable(PersonArgs),
-    /// Let somebody in again
+    /// Enable a disabled user
     Enable(PersonArgs),
-    /// Forget somebody, and make everything that they had worthless
+    /// Delete a user and revoke all sessions, clients and tokens
     Delete(PersonArgs),
-    /// Give somebody another password
+    /// Change the password of a user
     Password {
         #[command(flatten)]
         person: PersonArgs,
         #[command(flatten)]
         password: PasswordArgs,
     },
-    /// Say what somebody may do beyond using the gateway
+    /// Set the role of a user
     Role {
-        /// Their name, address or identifier
+        /// Name, email address or identifier of the user
         name: String,
-        /// admin or member
+        /// New role: admin or member
         role: Role,
         #[command(flatten)]
         state: StateArgs,
     },
-    /// Put somebody into teams, and no others
+    /// Set the teams of a user
     Team {
-        /// Their name, address or identifier
+        /// Name, email address or identifier of the user
         name: String,
-        /// The teams; without any they belong to none
+        /// New teams; none removes the user from all teams
         teams: Vec<String>,
         #[command(flatten)]
         state: StateArgs,
@@ -79,7 +81,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct PersonArgs {
-    /// Their name, address or identifier
+    /// Name, email address or identifier of the user
     name: String,
     #[command(flatten)]
     state: StateArgs,
@@ -87,16 +89,16 @@ struct PersonArgs {
 
 #[derive(Debug, Args)]
 struct PasswordArgs {
-    /// Read the password from the terminal or the standard input, instead of making one up
+    /// Read the password from the terminal or standard input instead of generating one
     #[arg(long)]
     password: bool,
 }
 
-/// Does what the command says about people.
+/// Runs `mcp-gateway user`.
 ///
 /// # Errors
 ///
-/// When it cannot be done, or nobody reads what is written.
+/// Fails if the command fails or the output is closed.
 pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Create {
@@ -129,7 +131,7 @@ pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
             let user = all.person(&person.name).await?;
             if user.username.is_none() {
                 let name = &person.name;
-                bail!("{name:?} has no password here, but logs in at an identity provider");
+                bail!("user {name:?} logs in at an identity provider and has no password");
             }
             let chosen = password.choose()?;
             all.users.set_password(&user.id, &chosen).await?;
@@ -144,7 +146,7 @@ pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
             let person = all.person(&name).await?;
             all.users.set_teams(&person.id, teams).await?;
             if !person.identities.is_empty() {
-                complain("Their next login at the identity provider may change that again.");
+                complain("The next login at the identity provider may change the teams again.");
             }
             Ok(ExitCode::SUCCESS)
         }),
@@ -159,11 +161,11 @@ async fn create(
 ) -> anyhow::Result<ExitCode> {
     let chosen = password.choose()?;
     let created = all.users.create(name, &chosen).await;
-    let user = created.with_context(|| format!("no account {name:?}"))?;
+    let user = created.with_context(|| format!("cannot create user {name:?}"))?;
     if admin && user.role != Role::Admin {
         all.users.set_role(&user.id, Role::Admin).await?;
     } else if !admin && user.role == Role::Admin {
-        complain("This is the first account, so it is an admin's.");
+        complain("The first user is always an admin.");
     }
     if !teams.is_empty() {
         all.users.set_teams(&user.id, teams).await?;
@@ -172,17 +174,17 @@ async fn create(
 }
 
 impl PasswordArgs {
-    /// The password that somebody types, or one that is made up.
+    /// Reads or generates the password.
     fn choose(&self) -> anyhow::Result<Zeroizing<String>> {
         if !self.password {
-            let made_up = Secret::generate("").context("no password can be made up")?;
-            return Ok(Zeroizing::new(made_up.expose().to_owned()));
+            let generated = Secret::generate("").context("cannot generate a password")?;
+            return Ok(Zeroizing::new(generated.expose().to_owned()));
         }
         if std::io::stdin().is_terminal() {
             let typed = Zeroizing::new(rpassword::prompt_password("Password: ")?);
             let again = Zeroizing::new(rpassword::prompt_password("Again: ")?);
             if typed != again {
-                bail!("these are two different passwords; nothing has changed");
+                bail!("the passwords differ; nothing was changed");
             }
             return Ok(typed);
         }
@@ -193,10 +195,10 @@ impl PasswordArgs {
         ))
     }
 
-    /// Writes the password alone to the standard output if it was made up.
+    /// Prints only the password to standard output, if it was generated.
     fn tell(&self, chosen: &str) -> anyhow::Result<ExitCode> {
         if !self.password {
-            complain("The password follows; it is not shown again.");
+            complain("Password; it is shown only once:");
             say(chosen)?;
         }
         Ok(ExitCode::SUCCESS)
@@ -232,7 +234,7 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Somebody as scripts see them; moments are in seconds since 1970.
+/// Formats a user as JSON; times are in seconds since the Unix epoch.
 fn document(user: &User) -> Value {
     let identities = user.identities.iter().map(
         |known| json!({ "issuer": known.issuer, "subject": known.subject, "login": known.login }),

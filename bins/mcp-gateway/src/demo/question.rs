@@ -1,3 +1,5 @@
+//! Tool that requests input.
+
 use rmcp::model::{
     CallToolResponse, CallToolResult, ContentBlock, ElicitRequest, ElicitRequestParams,
     ElicitationAction, InputRequest, InputRequests, InputRequiredResult, InputResponses,
@@ -7,7 +9,7 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::{Value, json};
 
-/// Asks the user for a name in the way of the client's revision, and greets them.
+/// Requests a name in the era of the client, and greets the user.
 pub(super) async fn greet(
     answers: Option<InputResponses>,
     context: &RequestContext<RoleServer>,
@@ -29,14 +31,14 @@ pub(super) async fn greet(
             }
             Ok(_) => Value::Null,
             Err(error) => {
-                let text = format!("The user cannot be asked: {error}");
+                let text = format!("Elicitation failed: {error}");
                 return Ok(CallToolResult::error(vec![ContentBlock::text(text)]).into());
             }
         },
     };
     let text = match answer["content"]["name"].as_str() {
         Some(name) => format!("Hello, {name}!"),
-        None => "Hello, whoever you are!".to_owned(),
+        None => "Hello!".to_owned(),
     };
     Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
 }
@@ -56,5 +58,5 @@ fn form() -> Result<ElicitRequestParams, ErrorData> {
     })
 }
 
-/// The name of the only question.
+/// Key of the only input request.
 const QUESTION: &str = "name";

@@ -1,3 +1,5 @@
+//! Resources and resource templates of the demo.
+
 use rmcp::ErrorData;
 use rmcp::model::{
     ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
@@ -7,7 +9,7 @@ use serde_json::json;
 pub(super) fn list() -> Vec<Resource> {
     vec![
         Resource::new(ABOUT, "About")
-            .with_description("What this server is for")
+            .with_description("Purpose of this server")
             .with_mime_type(MARKDOWN),
     ]
 }
@@ -30,7 +32,7 @@ pub(super) fn read(uri: &str) -> Result<ReadResourceResponse, ErrorData> {
         (_, None) => {
             let data = json!({ "uri": uri });
             return Err(ErrorData::resource_not_found(
-                "There is no such resource",
+                "Resource not found",
                 Some(data),
             ));
         }
@@ -50,9 +52,8 @@ const MARKDOWN: &str = "text/markdown";
 const TEXT: &str = "\
 # The demo server
 
-It is a part of the gateway, and does nothing that is of use to anybody but those who try the
-gateway out. Put servers of your own into a configuration file; `mcp-gateway serve --config FILE`
-starts the gateway with it.
+This server is built into the gateway, for trying it out. Add your own servers to a configuration
+file and start the gateway with `mcp-gateway serve --config FILE`.
 ";
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ async fn tokens_are_made_used_rotated_and_revoked() {
     );
     let shown = company.run("token list").await.stdout;
     let days = ["in 29 days", "in 30 days"];
-    let is_due = |days| shown.contains(&format!("everybody  {days}"));
+    let is_due = |days| shown.contains(&format!("everyone  {days}"));
     assert!(days.into_iter().any(is_due), "{shown}");
     assert!(!shown.contains(&token), "{shown}");
 
@@ -191,7 +191,7 @@ async fn people_are_made_and_changed() {
     for (line, expected) in [
         ("user create ZOE", "account name already exists"),
         ("user create a/b", "invalid account name"),
-        ("user disable nobody", "there is nobody named \"nobody\""),
+        ("user disable nobody", "unknown user \"nobody\""),
         ("user role zoe boss", "unknown role"),
     ] {
         let done = company.run(line).await;
@@ -225,17 +225,20 @@ async fn clients_are_made_used_and_revoked() {
     company.get("client revoke ci").await;
     company.until(token, 401).await;
     for (line, expected) in [
-        ("client revoke ci", "there is no client \"ci\""),
-        ("client create x", "needs --secret"),
+        ("client revoke ci", "unknown client \"ci\""),
+        ("client create x", "requires --secret"),
         (
             "client create x --grant authorization_code",
-            "needs --redirect-uri",
+            "requires --redirect-uri",
         ),
         (
             "client create x --redirect-uri javascript:alert(1)",
             "it has to be https",
         ),
-        ("client create https://a --secret", "it may have letters"),
+        (
+            "client create https://a --secret",
+            "expected at most 128 letters",
+        ),
     ] {
         let done = company.run(line).await;
         assert_ne!(done.code, Some(0), "{line}");
@@ -247,7 +250,7 @@ async fn clients_are_made_used_and_revoked() {
 async fn what_cannot_be_administered_says_why() {
     let folder = Folder::new();
     for (text, expected) in [
-        ("store: memory", "which no other process can reach"),
+        ("store: memory", "which other processes cannot access"),
         (
             "auth: { anonymous: true }",
             "the configuration has no auth.oauth",

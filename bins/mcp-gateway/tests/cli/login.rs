@@ -96,10 +96,10 @@ async fn whoever_logs_in_is_told_who_they_are_and_gets_a_token() {
     let (success, said) = terminal.end().await;
     assert!(success, "{said}");
     for expected in [
-        "you are     admin (usr_",
+        "user        admin (usr_",
         "roles       admin",
         "scope       mcp",
-        "is good for 60 minutes, and can be refreshed",
+        "valid for 60 minutes, refreshable",
         "tools       5",
     ] {
         assert!(said.contains(expected), "{expected}: {said}");
@@ -156,7 +156,7 @@ async fn a_login_that_cannot_work_says_what_to_do() {
     for (url, code, expected) in [
         (&*closed.gateway.url, 1, "--client-id"),
         (&tokens.gateway.url, 1, "does not say from where"),
-        (&open.gateway.url, 0, "wants no token"),
+        (&open.gateway.url, 0, "requires no token"),
         ("http://127.0.0.1:1", 1, "cannot be reached"),
         ("http://mcp.example.com", 1, "is not https"),
         (

@@ -63,7 +63,7 @@ impl Gateway {
         Self {
             url: after("endpoint ").unwrap().replace("/mcp", ""),
             listener: format!("http://{listener}"),
-            password: after("with the password ").unwrap_or_default(),
+            password: after(", password ").unwrap_or_default(),
             process,
             _folder: folder,
         }

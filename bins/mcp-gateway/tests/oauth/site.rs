@@ -162,7 +162,7 @@ impl Site {
         Replica {
             process,
             url: format!("http://{}", after("  listens ").unwrap()),
-            password: after(", with the password "),
+            password: after(", password "),
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }
