@@ -71,7 +71,7 @@ pub struct Config {
 /// # Example
 ///
 /// ```
-/// let problems = mcp_gateway::config::parse("servers:\n  - { nam: demo, builtin: demo }\n").unwrap_err();
+/// let problems = mcp_gateway_server::config::parse("servers:\n  - { nam: demo, builtin: demo }\n").unwrap_err();
 /// let lines: Vec<_> = problems.lines("gateway.yaml").collect();
 /// assert_eq!(lines, [
 ///     "gateway.yaml:2:5: servers[0]: \"name\" is missing",
@@ -92,7 +92,7 @@ pub fn parse(text: &str) -> Result<Config, Problems> {
 /// # Example
 ///
 /// ```
-/// use mcp_gateway::config::parse_client;
+/// use mcp_gateway_server::config::parse_client;
 ///
 /// assert_eq!(parse_client(r#"{ "mcpServers": { "a": { "command": "a" }, } }"#).unwrap(), 1);
 /// assert!(parse_client("{}").is_err());

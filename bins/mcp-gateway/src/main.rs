@@ -12,5 +12,5 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    mcp_gateway::cli::main()
+    mcp_gateway_server::cli::main()
 }

@@ -99,8 +99,8 @@ fn call(script: &Script, legacy: bool) -> Got {
 pub fn config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for problems in [
-        mcp_gateway::config::parse(&text).err(),
-        mcp_gateway::config::parse_client(&text).err(),
+        mcp_gateway_server::config::parse(&text).err(),
+        mcp_gateway_server::config::parse_client(&text).err(),
     ]
     .into_iter()
     .flatten()
