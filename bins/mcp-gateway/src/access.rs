@@ -18,7 +18,7 @@ use mcp_gateway_auth::token::{
 use mcp_gateway_core::auth::{AllowAnonymous, AuthError, AuthVerifier, Principal};
 
 use crate::authority::{Authority, remote_keys};
-use crate::config::{self, Anonymous, Auth};
+use mcp_gateway_config::file::{self as config, Anonymous, Auth};
 
 /// Verifies callers by rules that can be exchanged while calls are made.
 #[derive(Debug)]
@@ -222,7 +222,7 @@ mod tests {
     use http::header::AUTHORIZATION;
 
     use super::*;
-    use crate::config::{Secret, Token};
+    use mcp_gateway_config::file::{Secret, Token};
 
     fn rules(token: &str, anonymous: Anonymous) -> Rules {
         let auth = Auth {

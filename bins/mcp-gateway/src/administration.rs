@@ -11,11 +11,11 @@ use mcp_gateway_auth::{Clock, Keyring};
 use url::Url;
 
 use crate::authority::lifetimes;
-use crate::config::{OAuth, Storage};
-use crate::document::System;
 use crate::files::Files;
 use crate::output::complain;
+use crate::system::System;
 use crate::vault::Vault;
+use mcp_gateway_config::file::{OAuth, Storage};
 
 /// State that can be administered. Gateways with the same store apply every change at once.
 #[derive(Debug)]

@@ -16,9 +16,9 @@ use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
 use secrecy::zeroize::Zeroizing;
 use url::Url;
 
-use crate::config::{Config, OAuth};
 use crate::resources::resources;
 use crate::vault::Vault;
+use mcp_gateway_config::file::{Config, OAuth};
 
 /// What a gateway stands on before it knows its servers.
 #[derive(Debug)]
@@ -224,7 +224,7 @@ const FIRST: &str = "admin";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::parse;
+    use mcp_gateway_config::file::parse;
 
     #[test]
     fn nothing_that_tokens_are_for_has_the_url_of_something_else() {

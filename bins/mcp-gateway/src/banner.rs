@@ -5,10 +5,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::authority::{FirstAccount, Foundation};
-use crate::config::{Anonymous, Auth, Config, Network};
-use crate::connect::Endpoint;
 use crate::output::say;
 use crate::source::{Ready, Source, TOKEN_VARIABLE};
+use mcp_gateway_config::connect::Endpoint;
+use mcp_gateway_config::file::{Anonymous, Auth, Config, Network};
 
 /// Prints the URLs of the gateway, and instructions for connecting clients.
 ///

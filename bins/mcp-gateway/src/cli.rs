@@ -32,10 +32,10 @@ use self::token::TokenArgs;
 use self::tools::ToolsArgs;
 use self::user::UserArgs;
 use crate::client::Servers;
-use crate::config::Log;
 use crate::logging;
 use crate::output::complain;
 use crate::signals::Signals;
+use mcp_gateway_config::file::Log;
 
 /// One authenticated MCP endpoint in front of many MCP servers.
 ///

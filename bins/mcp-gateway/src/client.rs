@@ -19,10 +19,10 @@ use mcp_gateway_core::upstream::{Server, Upstream, UpstreamError};
 use mcp_gateway_core::{Call, Caller, Client, Credential, Reply};
 use serde_json::{Map, Value, json};
 
-use crate::config::{self, Config, Remote, Transport, header_value, remote};
 use crate::credentials;
-use crate::document::instead;
 use crate::fleet::{self, Host, Web};
+use mcp_gateway_config::document::instead;
+use mcp_gateway_config::file::{self as config, Config, Remote, Transport, header_value, remote};
 
 /// Servers that the command line calls.
 #[derive(Debug)]

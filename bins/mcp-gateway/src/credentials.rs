@@ -9,7 +9,7 @@ use mcp_gateway_core::credential::{CredentialError, CredentialResolver};
 use mcp_gateway_core::route::Target;
 use mcp_gateway_core::{Caller, Credential};
 
-use crate::config::{Server, Transport};
+use mcp_gateway_config::file::{Server, Transport};
 
 /// The credentials of the configuration, which can be exchanged while calls are made.
 #[derive(Debug, Default)]

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Builtin, Config, Place, Problem, Problems, Server, Severity, Transport};
-use crate::document::Outside;
-use crate::import;
+use mcp_gateway_config::document::Outside;
+use mcp_gateway_config::file::{Builtin, Config, Problems, Server, Transport};
+use mcp_gateway_config::import;
 
 /// Paths of the configuration files. Without any, the configuration is that of the demo.
 #[derive(Clone, Debug, Default)]
@@ -120,7 +120,10 @@ impl Loaded {
 impl Findings {
     /// Creates a diagnostic of the command line.
     pub(crate) fn of_options(message: String) -> Self {
-        Self(vec![("command line".to_owned(), whole(message))])
+        Self(vec![(
+            "command line".to_owned(),
+            Problems::of_file(message),
+        )])
     }
 
     /// Splits the result of reading `path` into the value and its diagnostics.
@@ -166,21 +169,12 @@ impl fmt::Display for Findings {
 impl std::error::Error for Findings {}
 
 fn text_of(path: &Path) -> Result<String, Problems> {
-    std::fs::read_to_string(path).map_err(|error| whole(format!("cannot read file: {error}")))
-}
-
-/// Creates an error without a position.
-fn whole(message: String) -> Problems {
-    Problems::new(vec![Problem {
-        severity: Severity::Error,
-        place: None::<Place>,
-        path: String::new(),
-        message,
-    }])
+    std::fs::read_to_string(path)
+        .map_err(|error| Problems::of_file(format!("cannot read file: {error}")))
 }
 
 fn another(name: &str) -> Problems {
-    whole(format!(
+    Problems::of_file(format!(
         "server {name:?} is also defined in another file; rename one of them"
     ))
 }
@@ -194,7 +188,7 @@ fn folder_of(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::System;
+    use crate::system::System;
 
     fn load(files: &[(&str, &str)]) -> Result<Loaded, Findings> {
         let folder = tempfile::tempdir().unwrap();

@@ -8,8 +8,8 @@ use mcp_gateway_core::bridge::Parking;
 use mcp_gateway_core::runtime::{Process, Remote, WebClient};
 use mcp_gateway_core::upstream::{PooledServer, RuntimeBackend, Server, ServerPool};
 
-use crate::config;
 use crate::output::chain;
+use mcp_gateway_config::file as config;
 
 /// The servers that run.
 #[derive(Debug, Default)]
@@ -280,7 +280,7 @@ fn demo() -> io::Result<Arc<dyn RuntimeBackend>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use mcp_gateway_config::file::Config;
 
     fn servers(text: &str) -> Vec<config::Server> {
         config::parse(text).unwrap().servers

@@ -7,7 +7,6 @@
 //! | module | what it has |
 //! |---|---|
 //! | [`cli`] | the commands |
-//! | [`config`] | the configuration file, and what is wrong with it |
 //!
 //! The library is for the program and for what tests it; other programs should not depend on it.
 
@@ -17,16 +16,12 @@ mod authority;
 mod banner;
 pub mod cli;
 mod client;
-pub mod config;
-mod connect;
 mod credentials;
 #[cfg(feature = "demo")]
 mod demo;
-mod document;
 mod files;
 mod fleet;
 mod front;
-mod import;
 mod logging;
 mod login;
 mod metrics;
@@ -38,5 +33,6 @@ mod serve;
 mod sign_in;
 mod signals;
 mod source;
+mod system;
 mod vault;
 mod watch;

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Log, LogFormat};
+use mcp_gateway_config::file::{Log, LogFormat};
 
 /// Initializes logging as configured by `log`; has no effect if a subscriber exists.
 pub(crate) fn init(log: &Log) {

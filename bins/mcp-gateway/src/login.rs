@@ -7,7 +7,7 @@ use mcp_gateway_auth::login::{GithubProvider, Login, OidcProvider};
 use mcp_gateway_auth::users::Users;
 use url::Url;
 
-use crate::config;
+use mcp_gateway_config::file as config;
 
 /// Lets people log in as `config` says, at `base`.
 ///

@@ -24,13 +24,13 @@ use url::Url;
 use self::traits::{Traits, guard};
 use crate::access::{Access, Issuers};
 use crate::authority::{Authority, Foundation};
-use crate::config::{Auth, Config, Metrics as Published, ParkedLimits, SessionLimits};
 use crate::credentials::Credentials;
 use crate::fleet::{Fleet, Web};
 use crate::front::{Front, MetricsFront, Operations, Site};
 use crate::metrics::Metrics;
 use crate::resources::resources;
 use crate::routing::Routing;
+use mcp_gateway_config::file::{Auth, Config, Metrics as Published, ParkedLimits, SessionLimits};
 
 /// Everything that runs.
 #[derive(Debug)]
@@ -372,7 +372,7 @@ mod tests {
     use super::*;
 
     fn config(text: &str) -> Config {
-        crate::config::parse(text).unwrap()
+        mcp_gateway_config::file::parse(text).unwrap()
     }
 
     #[tokio::test]

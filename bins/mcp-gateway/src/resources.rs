@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use mcp_gateway_auth::server::Resource;
 use url::Url;
 
-use crate::config::{self, Auth, Config};
+use mcp_gateway_config::file::{self as config, Auth, Config};
 
 /// The name of a scope, and what it means in plain words.
 type Scope = (Arc<str>, Arc<str>);

@@ -13,12 +13,12 @@ use tokio::net::TcpListener;
 
 use crate::authority::Foundation;
 use crate::banner;
-use crate::config::{Config, Metrics};
 use crate::output::complain;
 use crate::platform::Platform;
 use crate::signals::{Request, Signals};
 use crate::source::{Ready, Source};
 use crate::watch::{Seen, Watch};
+use mcp_gateway_config::file::{Config, Metrics};
 
 /// Serves what `ready` describes, which has come from `source` and its `files`, until the process is
 /// asked to end.
@@ -235,7 +235,7 @@ async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::parse;
+    use mcp_gateway_config::file::parse;
 
     fn fixed_keys(before: &str, after: &str) -> Vec<&'static str> {
         let config = |text: &str| parse(&format!("log: {{ level: info }}\n{text}\n")).unwrap();

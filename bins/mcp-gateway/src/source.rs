@@ -7,10 +7,10 @@ use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::config::{Config, Log, OAuth, Secret, Token, open_to_all};
-use crate::document::System;
 use crate::files::{Files, Findings};
+use crate::system::System;
 use crate::watch::Seen;
+use mcp_gateway_config::file::{Config, Log, OAuth, Secret, Token, open_to_all};
 
 /// Where a configuration comes from: files, and what the command line says besides.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct Source {
 /// What the command line says about the log.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogOptions {
-    pub(crate) format: Option<crate::config::LogFormat>,
+    pub(crate) format: Option<mcp_gateway_config::file::LogFormat>,
     pub(crate) level: Option<String>,
 }
 

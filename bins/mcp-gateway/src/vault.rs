@@ -12,7 +12,7 @@ use mcp_gateway_store::{MemoryStore, Store};
 use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore};
 use secrecy::zeroize::Zeroizing;
 
-use crate::config::{SessionKey, Storage};
+use mcp_gateway_config::file::{SessionKey, Storage};
 
 /// A store, and a key that is not in it.
 #[derive(Clone)]

@@ -1,5 +1,7 @@
 //! The targets. Each takes any bytes, and panics where a promise is broken.
 
+use std::path::Path;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -7,6 +9,7 @@ use http::{HeaderValue, StatusCode};
 use mcp_gateway_auth::Clock;
 use mcp_gateway_auth::jwks::KeySet;
 use mcp_gateway_auth::jwt::{Expectation, JwtError, JwtVerifier, Unverified};
+use mcp_gateway_config::document::Nothing;
 use mcp_gateway_core::jsonrpc::Message;
 use mcp_gateway_core::protocol::header as mirror;
 use mcp_gateway_core::sse::{Reader, SseEvent};
@@ -99,8 +102,8 @@ fn call(script: &Script, legacy: bool) -> Got {
 pub fn config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for problems in [
-        mcp_gateway_server::config::parse(&text).err(),
-        mcp_gateway_server::config::parse_client(&text).err(),
+        mcp_gateway_config::file::parse(&text).err(),
+        mcp_gateway_config::import::read(&text, Path::new("."), &Nothing).err(),
     ]
     .into_iter()
     .flatten()

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::config::Config;
-use crate::document::{Nothing, Outside, System};
+use mcp_gateway_config::document::{Nothing, Outside};
+use mcp_gateway_config::file::Config;
+
 use crate::files::Files;
 use crate::output::say;
+use crate::system::System;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::state::StateArgs;
 use super::table::{plain, relative, show};
 use crate::administration::Administration;
-use crate::config::{default_grants, grant_type};
 use crate::output::{complain, say};
+use mcp_gateway_config::file::{default_grants, grant_type};
 
 #[derive(Debug, Args)]
 pub(super) struct ClientArgs {

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum as _};
 
-use crate::connect::{Client, Endpoint};
 use crate::output::say;
 use crate::source::TOKEN_VARIABLE;
+use mcp_gateway_config::connect::{Client, Endpoint};
 
 #[derive(Debug, Args)]
 pub(super) struct ConnectArgs {

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::table::plain;
 use crate::client::Servers;
-use crate::config::Log;
-use crate::connect::Endpoint;
 use crate::logging;
 use crate::output::{chain, complain, say};
 use crate::sign_in::{Granted, SignIn};
+use mcp_gateway_config::connect::Endpoint;
+use mcp_gateway_config::file::Log;
 
 #[derive(Debug, Args)]
 pub(super) struct LoginArgs {

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::{LogFormat, directives, listen_address};
 use crate::files::Files;
 use crate::output::complain;
 use crate::source::{Attempt, LogOptions, Source, TOKEN_VARIABLE, owner_token, random_token};
 use crate::{logging, serve};
+use mcp_gateway_config::file::{LogFormat, directives, listen_address};
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::administration::Administration;
-use crate::config::Log;
 use crate::files::Files;
 use crate::logging;
+use mcp_gateway_config::file::Log;
 
 /// Selection of the state to administer.
 #[derive(Debug, Args)]

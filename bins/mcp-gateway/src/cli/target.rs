@@ -6,10 +6,10 @@ use clap::Args;
 use mcp_gateway_core::upstream::UpstreamError;
 
 use crate::client::Servers;
-use crate::document::System;
 use crate::files::Files;
 use crate::output::complain;
 use crate::source::TOKEN_VARIABLE;
+use crate::system::System;
 
 /// Selection of the servers: those of a configuration, or of a running gateway.
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ impl TargetArgs {
         };
         if files.is_empty() {
             let token = self.token.as_deref();
-            let endpoint = crate::connect::Endpoint::new(&self.url, gateway, None);
+            let endpoint = mcp_gateway_config::connect::Endpoint::new(&self.url, gateway, None);
             let endpoint = endpoint.map_err(|error| anyhow::anyhow!("{:?}: {error}", self.url))?;
             return Servers::of_url(&endpoint.url, token);
         }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::state::StateArgs;
 use super::table::{plain, relative, show};
 use crate::administration::Administration;
-use crate::document::duration;
 use crate::output::{complain, say};
+use mcp_gateway_config::document::duration;
 
 #[derive(Debug, Args)]
 pub(super) struct TokenArgs {

@@ -185,8 +185,8 @@ mod tests {
 
     use super::*;
     use crate::access::Issuers;
-    use crate::config::{Auth, Secret, Token};
     use crate::front::{Front, MetricsFront};
+    use mcp_gateway_config::file::{Auth, Secret, Token};
 
     const CALLER: &str = "Bearer token-of-alice";
     const SCRAPER: &str = "Bearer token-of-prometheus";

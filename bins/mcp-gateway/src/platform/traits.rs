@@ -4,7 +4,7 @@ use http::HeaderName;
 use mcp_gateway_core::auth::ProtectedResource;
 use mcp_gateway_core::guard::Guard;
 
-use crate::config::{self, Config, Network};
+use mcp_gateway_config::file::{self as config, Config, Network};
 
 /// What a gateway is besides its servers. When this changes, another takes its place.
 #[derive(Clone, Debug, Eq, PartialEq)]

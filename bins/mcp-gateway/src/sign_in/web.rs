@@ -13,8 +13,8 @@ use serde_json::Value;
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use crate::config::header_value;
 use crate::output::{chain, plain};
+use mcp_gateway_config::file::header_value;
 
 /// Reaches what a server leads to.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Web {
     ///
     /// When it is none, or leads to where a server has no business to send people.
     pub(super) fn url(&self, what: &str, text: &str) -> anyhow::Result<Url> {
-        let url = crate::config::web_url(text);
+        let url = mcp_gateway_config::file::web_url(text);
         let url = url.map_err(|error| anyhow::anyhow!("{what}: {text:?}: {error}"))?;
         match (url.scheme(), self.is_local && is_loopback(&url)) {
             ("https", _) | ("http", true) => Ok(url),

@@ -1,0 +1,94 @@
+//! What configuration files refer to, looked up on the system that the program runs on.
+
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mcp_gateway_config::document::{Lookup, Outside};
+
+use crate::watch::Seen;
+
+/// The system that the program runs on.
+#[derive(Debug, Default)]
+pub(crate) struct System {
+    files: Mutex<Vec<Seen>>,
+    secrets: Mutex<Vec<String>>,
+}
+
+impl System {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// The files that have been looked for so far, whether or not they could be read.
+    pub(crate) fn files(&self) -> Vec<Seen> {
+        lock(&self.files).clone()
+    }
+
+    /// The variables of which so far it was said that nobody else is to know them.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        lock(&self.secrets).clone()
+    }
+}
+
+impl Outside for System {
+    fn variable(&self, name: &str) -> Lookup {
+        match std::env::var(name) {
+            Ok(value) => Lookup::Found(value.into()),
+            Err(_) => Lookup::Missing,
+        }
+    }
+
+    fn secret(&self, name: &str) -> Lookup {
+        lock(&self.secrets).push(name.to_owned());
+        self.variable(name)
+    }
+
+    fn file(&self, path: &Path) -> Result<Lookup, io::Error> {
+        lock(&self.files).push(Seen::now(path));
+        let mut text = String::new();
+        let file = std::fs::File::open(path)?;
+        let read = file.take(MAX_FILE + 1).read_to_string(&mut text)?;
+        if read as u64 > MAX_FILE {
+            let too_large = format!("it is larger than {MAX_FILE} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, too_large));
+        }
+        let end = text.trim_end_matches(['\r', '\n']).len();
+        text.truncate(end);
+        Ok(Lookup::Found(text.into()))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// No secret is larger, but a device without an end would be.
+const MAX_FILE: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn files_are_read_without_their_last_line_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let system = System::new();
+        for (content, expected) in [("a\n", "a"), ("a\r\n", "a"), (" a b ", " a b "), ("", "")] {
+            std::fs::write(&path, content).unwrap();
+            let Lookup::Found(text) = system.file(&path).unwrap() else {
+                panic!("{content:?}");
+            };
+            assert_eq!(text.expose_secret(), expected);
+        }
+        assert!(system.file(&folder.path().join("none")).is_err());
+        assert!(system.file(Path::new("/dev/zero")).is_err());
+        assert_eq!(
+            system.files().last(),
+            Some(&Seen::now(Path::new("/dev/zero")))
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! JSON with comments and trailing commas, as a tree of nodes that know their places.
+
+use jsonc_parser::common::Ranged as _;
+use jsonc_parser::{CollectOptions, ParseOptions, ast, parse_to_ast};
+
+use super::{Key, Node, Place, Problem, Report, Scalar, Severity, Value};
+
+/// Reads the value that `text` is.
+pub fn parse(text: &str, report: &Report<'_>) -> Option<Node> {
+    // Editors on Windows put it there.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let problem = |place, message| {
+        report.add(Problem {
+            severity: Severity::Error,
+            place: Some(place),
+            path: String::new(),
+            message,
+        });
+        None
+    };
+    match parse_to_ast(text, &CollectOptions::default(), &OPTIONS) {
+        Ok(parsed) => match parsed.value {
+            Some(value) => Some(Places::of(text).node(value)),
+            None => problem(Place::new(1, 1), "there is nothing in it".to_owned()),
+        },
+        Err(error) => {
+            let place = Place::new(error.line_display(), error.column_display());
+            problem(place, format!("this is not JSON: {}", error.kind()))
+        }
+    }
+}
+
+/// Finds places in a text, in the order in which they come.
+struct Places<'a> {
+    rest: &'a str,
+    offset: usize,
+    place: Place,
+}
+
+impl<'a> Places<'a> {
+    fn of(text: &'a str) -> Self {
+        Self {
+            rest: text,
+            offset: 0,
+            place: Place::new(1, 1),
+        }
+    }
+
+    /// The place of the byte at `offset`, which is not before that of the last call.
+    fn at(&mut self, offset: usize) -> Place {
+        let ahead = offset.saturating_sub(self.offset);
+        let Some((passed, rest)) = self.rest.split_at_checked(ahead) else {
+            return self.place;
+        };
+        for c in passed.chars() {
+            match c {
+                '\n' => self.place = Place::new(self.place.line + 1, 1),
+                _ => self.place.column += 1,
+            }
+        }
+        (self.rest, self.offset) = (rest, offset);
+        self.place
+    }
+
+    /// The node that `value` is. The parser has limited how deep values are nested.
+    fn node(&mut self, value: ast::Value<'_>) -> Node {
+        let at = self.at(value.start());
+        let plain = |text: &str| {
+            Value::Scalar(Scalar {
+                text: text.to_owned(),
+                quoted: false,
+            })
+        };
+        let value = match value {
+            ast::Value::Array(array) => {
+                let items = array.elements.into_iter();
+                Value::List(items.map(|item| self.node(item)).collect())
+            }
+            ast::Value::BooleanLit(literal) => plain(if literal.value { "true" } else { "false" }),
+            ast::Value::NullKeyword(_) => Value::Null,
+            ast::Value::NumberLit(number) => plain(number.value),
+            ast::Value::Object(object) => {
+                let properties = object.properties.into_iter();
+                Value::Map(properties.map(|property| self.property(property)).collect())
+            }
+            ast::Value::StringLit(literal) => Value::Scalar(Scalar {
+                text: literal.value.into_owned(),
+                quoted: true,
+            }),
+        };
+        Node { at, value }
+    }
+
+    fn property(&mut self, property: ast::ObjectProp<'_>) -> (Key, Node) {
+        let key = Key {
+            at: self.at(property.name.start()),
+            text: property.name.into_string(),
+        };
+        (key, self.node(property.value))
+    }
+}
+
+/// What editors let people write in their settings, and no more.
+const OPTIONS: ParseOptions = ParseOptions {
+    allow_comments: true,
+    allow_trailing_commas: true,
+    allow_loose_object_property_names: false,
+    allow_missing_commas: false,
+    allow_single_quoted_strings: false,
+    allow_hexadecimal_numbers: false,
+    allow_unary_plus_numbers: false,
+    allow_bare_decimal_point_numbers: false,
+    allow_non_finite_numbers: false,
+    allow_extended_string_escapes: false,
+};
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::document::Nothing;
+
+    #[test]
+    fn values_are_found_at_their_places() {
+        let text =
+            "\u{feff}{ // comment\n  \"a\": [1, \"ä\", true,],\n  /* */ \"b\\u00e4\": null,\n}";
+        let report = Report::new(&Nothing);
+        let node = parse(text, &report).unwrap();
+        let Value::Map(entries) = &node.value else {
+            panic!("{node:?}");
+        };
+        let keys: Vec<_> = entries
+            .iter()
+            .map(|(key, _)| (&*key.text, key.at))
+            .collect();
+        assert_eq!(keys, [("a", Place::new(2, 3)), ("bä", Place::new(3, 9))]);
+        let Value::List(items) = &entries[0].1.value else {
+            panic!("{node:?}");
+        };
+        let places: Vec<_> = items.iter().map(|item| item.at.column).collect();
+        assert_eq!(places, [9, 12, 17]);
+        assert!(matches!(entries[1].1.value, Value::Null));
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused_with_its_place() {
+        for text in [
+            "",
+            "// nothing",
+            "{",
+            "{\"a\":1 \"b\":2}",
+            "{a:1}",
+            "'a'",
+            "[+1]",
+            "1 2",
+        ] {
+            let report = Report::new(&Nothing);
+            assert!(parse(text, &report).is_none(), "{text}");
+            let problems = report.into_problems();
+            assert!(problems.iter().all(|problem| problem.place.is_some()));
+            assert_eq!(problems.len(), 1, "{text}");
+        }
+        let report = Report::new(&Nothing);
+        assert!(parse("{\n \"a\": x\n}", &report).is_none());
+        let lines: Vec<_> = report.into_problems().lines("f").collect();
+        assert!(lines[0].starts_with("f:2:7: this is not JSON"), "{lines:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_answered(text in "[\\[\\]{},:\"/*a0.\\\\ \\nä-]{0,64}") {
+            parse(&text, &Report::new(&Nothing));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+/// Which of `known` was probably meant by `name`.
+pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    known
+        .iter()
+        .map(|known| {
+            (
+                strsim::damerau_levenshtein(&name, &known.to_lowercase()),
+                *known,
+            )
+        })
+        .filter(|(distance, known)| *distance <= known.len().max(name.len()) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+/// What is said of a name that is none of `known`: which was probably meant, and which there are.
+pub fn instead(name: &str, known: &[&str]) -> String {
+    let all = || known.join(", ");
+    match nearest(name, known) {
+        Some(near) if known.len() == 1 => format!("did you mean {near:?}?"),
+        Some(near) => format!("did you mean {near:?}? There are: {}", all()),
+        None if known.is_empty() => "there are none".to_owned(),
+        None => format!("there are: {}", all()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_suggested() {
+        let known = ["servers", "gateways", "listen", "publicUrl"];
+        let table = [
+            ("server", Some("servers")),
+            ("publicURL", Some("publicUrl")),
+            ("public_url", Some("publicUrl")),
+            ("gatewya", Some("gateways")),
+            ("listne", Some("listen")),
+            ("x", None),
+            ("", None),
+            ("something", None),
+        ];
+        for (name, expected) in table {
+            assert_eq!(nearest(name, &known), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn all_names_are_listed() {
+        assert_eq!(instead("b", &[]), "there are none");
+        assert_eq!(instead("bb", &["x", "y"]), "there are: x, y");
+        assert_eq!(
+            instead("tokne", &["token", "file"]),
+            "did you mean \"token\"? There are: token, file"
+        );
+    }
+}

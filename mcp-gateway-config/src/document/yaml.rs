@@ -1,0 +1,286 @@
+//! YAML, as a tree of nodes that know their places.
+//!
+//! Anchors and aliases are understood, tags are not: what a value is, its reader says.
+
+use std::collections::HashMap;
+
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+
+use super::{Key, Node, Place, Problem, Report, Scalar, Severity, Value};
+
+/// Reads the only document of `text`.
+pub fn parse(text: &str, report: &Report<'_>) -> Option<Node> {
+    let mut tree = Tree::default();
+    for next in Parser::new_from_str(text) {
+        let taken = next
+            .map_err(|error| Invalid::syntax(&error))
+            .and_then(|(event, span)| tree.take(event, span));
+        if let Err(invalid) = taken {
+            report.add(invalid.0);
+            return None;
+        }
+    }
+    if tree.root.is_none() {
+        report.add(Invalid::new(Place::new(1, 1), "there is nothing in it").0);
+    }
+    tree.root
+}
+
+/// Why a text is no tree.
+struct Invalid(Problem);
+
+impl Invalid {
+    fn new(place: Place, message: impl Into<String>) -> Self {
+        Self(Problem {
+            severity: Severity::Error,
+            place: Some(place),
+            path: String::new(),
+            message: message.into(),
+        })
+    }
+
+    fn syntax(error: &ScanError) -> Self {
+        let marker = error.marker();
+        let place = Place::new(marker.line(), marker.col() + 1);
+        Self::new(place, format!("this is not YAML: {}", error.info()))
+    }
+}
+
+/// A tree that grows by one event at a time.
+#[derive(Default)]
+struct Tree {
+    root: Option<Node>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, (Node, usize)>,
+    /// How much memory the tree holds, roughly.
+    weight: usize,
+}
+
+/// A list or map whose end has not come yet.
+struct Open {
+    at: Place,
+    anchor: usize,
+    /// What the tree weighed without it.
+    weight: usize,
+    collection: Collection,
+}
+
+enum Collection {
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>, Option<Key>),
+}
+
+impl Tree {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Invalid> {
+        let at = Place::new(span.start.line(), span.start.col() + 1);
+        if event.tag().is_some() {
+            return Err(Invalid::new(at, "tags have no meaning here"));
+        }
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the others carry no values")]
+        match event {
+            Event::Scalar(text, style, anchor, _) => self.scalar(at, &text, style, anchor),
+            Event::SequenceStart(_, anchor, _) => {
+                self.begin(at, anchor, Collection::List(Vec::new()));
+                Ok(())
+            }
+            Event::MappingStart(_, anchor, _) => {
+                self.begin(at, anchor, Collection::Map(Vec::new(), None));
+                Ok(())
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(),
+            Event::Alias(anchor) => self.alias(at, anchor),
+            _ => Ok(()),
+        }
+    }
+
+    fn scalar(
+        &mut self,
+        at: Place,
+        text: &str,
+        style: ScalarStyle,
+        anchor: usize,
+    ) -> Result<(), Invalid> {
+        let quoted = style != ScalarStyle::Plain;
+        let null = !quoted && matches!(text, "" | "~" | "null" | "Null" | "NULL");
+        let value = match null {
+            true => Value::Null,
+            false => Value::Scalar(Scalar {
+                text: text.to_owned(),
+                quoted,
+            }),
+        };
+        let weight = NODE_WEIGHT + text.len();
+        self.add(Node { at, value }, anchor, weight)
+    }
+
+    fn begin(&mut self, at: Place, anchor: usize, collection: Collection) {
+        self.open.push(Open {
+            at,
+            anchor,
+            weight: self.weight,
+            collection,
+        });
+    }
+
+    fn end(&mut self) -> Result<(), Invalid> {
+        let Some(open) = self.open.pop() else {
+            return Ok(());
+        };
+        let value = match open.collection {
+            Collection::List(items) => Value::List(items),
+            Collection::Map(entries, _) => Value::Map(entries),
+        };
+        let weight = self.weight - open.weight + NODE_WEIGHT;
+        // From now on its parts are counted with it.
+        self.weight = open.weight;
+        self.add(Node { at: open.at, value }, open.anchor, weight)
+    }
+
+    fn alias(&mut self, at: Place, anchor: usize) -> Result<(), Invalid> {
+        let Some((node, weight)) = self.anchors.get(&anchor) else {
+            return Err(Invalid::new(
+                at,
+                "this alias is a part of what it stands for",
+            ));
+        };
+        let (weight, fits) = (*weight, self.weight + weight <= MAX_WEIGHT);
+        match fits {
+            true => self.add(node.clone(), 0, weight),
+            false => Err(Invalid::new(at, TOO_LARGE)),
+        }
+    }
+
+    /// Puts `node` where the next one belongs.
+    fn add(&mut self, node: Node, anchor: usize, weight: usize) -> Result<(), Invalid> {
+        self.weight += weight;
+        if anchor != 0 {
+            // A copy is kept for its aliases.
+            self.weight += weight;
+            self.anchors.insert(anchor, (node.clone(), weight));
+        }
+        if self.weight > MAX_WEIGHT {
+            return Err(Invalid::new(node.at, TOO_LARGE));
+        }
+        match self.open.last_mut().map(|open| &mut open.collection) {
+            Some(Collection::List(items)) => items.push(node),
+            Some(Collection::Map(entries, key)) => match key.take() {
+                Some(key) => entries.push((key, node)),
+                None => *key = Some(key_of(node)?),
+            },
+            None if self.root.is_some() => {
+                let message = "a second document begins here; there can be only one";
+                return Err(Invalid::new(node.at, message));
+            }
+            None => self.root = Some(node),
+        }
+        Ok(())
+    }
+}
+
+fn key_of(node: Node) -> Result<Key, Invalid> {
+    match node.value {
+        Value::Scalar(scalar) => Ok(Key {
+            at: node.at,
+            text: scalar.text,
+        }),
+        Value::List(_) | Value::Map(_) | Value::Null => {
+            let message = format!("a key must be a text, not {}", node.value.kind());
+            Err(Invalid::new(node.at, message))
+        }
+    }
+}
+
+/// What a node weighs without its text.
+const NODE_WEIGHT: usize = 64;
+
+/// How much a file may hold, roughly in bytes: by aliases a small one could stand for more than
+/// there is memory.
+const MAX_WEIGHT: usize = 64 << 20;
+
+const TOO_LARGE: &str = "the file holds too much from here on";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::document::Nothing;
+
+    fn read(text: &str) -> Result<String, String> {
+        let report = Report::new(&Nothing);
+        match parse(text, &report) {
+            Some(node) => Ok(show(&node)),
+            None => Err(report.into_problems().lines("f").collect()),
+        }
+    }
+
+    /// The tree in one line, each scalar with its place.
+    fn show(node: &Node) -> String {
+        match &node.value {
+            Value::Null => "-".to_owned(),
+            Value::Scalar(scalar) => {
+                let quote = if scalar.quoted { "'" } else { "" };
+                format!("{quote}{}{quote}@{}", scalar.text, node.at)
+            }
+            Value::List(items) => {
+                let items: Vec<_> = items.iter().map(show).collect();
+                format!("[{}]", items.join(" "))
+            }
+            Value::Map(entries) => {
+                let entry =
+                    |(key, node): &(Key, Node)| format!("{}@{}={}", key.text, key.at, show(node));
+                let entries: Vec<_> = entries.iter().map(entry).collect();
+                format!("{{{}}}", entries.join(" "))
+            }
+        }
+    }
+
+    #[test]
+    fn every_value_has_a_place() {
+        let text = "a: 1\nb:\n  - 'x'\n  - ~\nc: {d: [true]}\n";
+        let expected = "{a@1:1=1@1:4 b@2:1=['x'@3:5 -] c@5:1={d@5:5=[true@5:9]}}";
+        assert_eq!(read(text).as_deref(), Ok(expected));
+    }
+
+    #[test]
+    fn aliases_stand_for_their_anchors() {
+        let text = "a: &x [1]\nb: *x\n";
+        assert_eq!(read(text).as_deref(), Ok("{a@1:1=[1@1:8] b@2:1=[1@1:8]}"));
+    }
+
+    #[test]
+    fn what_is_no_tree_is_refused_with_its_place() {
+        let table = [
+            ("", "f:1:1: there is nothing in it"),
+            ("a: [1\nb: 2", "f:2:2: this is not YAML"),
+            ("a: 1\n---\nb: 2\n", "f:3:1: a second document"),
+            ("a: !env X", "f:1:"),
+            ("a: *x", "f:1:4: this is not YAML"),
+            ("a: &x [*x]", "f:1:8: this alias is a part"),
+            ("? [a]\n: 1", "f:1:3: a key must be a text"),
+        ];
+        for (text, expected) in table {
+            let error = read(text).unwrap_err();
+            assert!(error.starts_with(expected), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_small_file_does_not_become_a_large_one() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..30 {
+            let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+            text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+        }
+        assert!(read(&text).unwrap_err().contains("too much"));
+        let deep = "[".repeat(100_000);
+        assert!(read(&deep).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_answered(text in "[-:?\\[\\]{},#&*!|>'\"%@ \\na-c0~]{0,64}") {
+            let _ = read(&text);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use url::Url;
+
+use super::gateway::slug;
+use super::login::pairs;
+use super::{Gateway, web_url};
+use crate::document::{Field, Read};
+
+/// A server that a proxy is in front of, and not the gateway.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Forward {
+    pub name: Arc<str>,
+    /// Where clients reach it.
+    pub url: Url,
+    /// What tokens have to be good for, and what that means in plain words.
+    pub scopes: Vec<(String, String)>,
+    /// The teams that may use it; everybody may if `None`.
+    pub teams: Option<Vec<Arc<str>>>,
+}
+
+impl Read for Forward {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let name = table.required("name", |field| field.parse("the name of a server", slug));
+        let url = table.required("url", |field| field.parse("the URL of a server", resource));
+        let scopes = table.get_with("scopes", scopes).unwrap_or_default();
+        let teams = table.get("teams");
+        table.finish();
+        Some(Self {
+            name: name?,
+            url: url?,
+            scopes,
+            teams,
+        })
+    }
+}
+
+impl Forward {
+    /// Notes in `list` those of `all` that are not the only ones of their name.
+    pub(super) fn check_names(all: &[Self], gateways: &[Gateway], list: &Field<'_>) {
+        let mut known: HashSet<_> = gateways.iter().map(|gateway| &gateway.name).collect();
+        for forward in all {
+            if !known.insert(&forward.name) {
+                let name = &forward.name;
+                list.problem(format!("{name:?} is the name of something else already"));
+            }
+        }
+    }
+}
+
+/// Reads the URL by which tokens name what they are for.
+fn resource(text: &str) -> Result<Url, String> {
+    let url = web_url(text)?;
+    match url.query().is_none() && url.fragment().is_none() {
+        true => Ok(url),
+        false => Err("leave out what comes after the path".to_owned()),
+    }
+}
+
+fn scopes(field: &Field<'_>) -> Option<Vec<(String, String)>> {
+    let scopes = pairs(field)?;
+    for (name, _) in &scopes {
+        let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+        if name.is_empty() || !name.bytes().all(allowed) {
+            field.problem(format!(
+                "{name:?} is not a scope: use letters, digits, and ':'"
+            ));
+        }
+    }
+    Some(scopes)
+}

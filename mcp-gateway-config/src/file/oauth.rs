@@ -1,0 +1,287 @@
+use std::str::FromStr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use mcp_gateway_auth::SecretHash;
+use mcp_gateway_auth::jwks::KeySet;
+use mcp_gateway_auth::server::{
+    Client, ClientAuthentication, ClientKeys, GrantType, RedirectUri, Registration as Allowed,
+    Scopes,
+};
+
+use super::{Secret, web_url};
+use crate::document::{Field, Read, Table};
+
+/// The authorization server.
+#[derive(Clone, Debug)]
+pub struct OAuth {
+    pub registration: Registration,
+    /// Whether clients may describe themselves in documents of their own.
+    pub documents: bool,
+    pub clients: Vec<Client>,
+    /// The identity providers of enterprises.
+    pub assertion_issuers: Vec<AssertionIssuer>,
+    /// Whether access tokens can be read by nobody else.
+    pub is_opaque: bool,
+    pub access_token: Option<Duration>,
+    pub refresh_idle: Option<Duration>,
+    pub refresh_absolute: Option<Duration>,
+    pub limits: RateLimits,
+}
+
+/// How many requests a minute are answered, where that is not as usual.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct RateLimits {
+    pub authorize: Option<u32>,
+    pub register: Option<u32>,
+    pub client: Option<u32>,
+}
+
+/// Whether clients may register themselves.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Registration {
+    Off,
+    #[default]
+    Open,
+    Token(Secret),
+}
+
+/// An identity provider whose assertions are exchanged for tokens.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AssertionIssuer {
+    pub issuer: String,
+    pub jwks: Option<String>,
+}
+
+impl Registration {
+    pub fn allowed(&self) -> Allowed {
+        match self {
+            Self::Off => Allowed::Off,
+            Self::Open => Allowed::Open,
+            Self::Token(secret) => Allowed::Token(SecretHash::of(secret.expose())),
+        }
+    }
+}
+
+impl Default for OAuth {
+    fn default() -> Self {
+        Self {
+            registration: Registration::default(),
+            documents: true,
+            clients: Vec::new(),
+            assertion_issuers: Vec::new(),
+            is_opaque: false,
+            access_token: None,
+            refresh_idle: None,
+            refresh_absolute: None,
+            limits: RateLimits::default(),
+        }
+    }
+}
+
+impl Read for OAuth {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let clients: Vec<ClientEntry> = table.get("clients").unwrap_or_default();
+        let oauth = Self {
+            registration: table.get("registration").unwrap_or_default(),
+            documents: table.get("clientMetadataDocuments").unwrap_or(true),
+            clients: clients
+                .into_iter()
+                .map(|ClientEntry(client)| client)
+                .collect(),
+            assertion_issuers: table.get("assertionIssuers").unwrap_or_default(),
+            is_opaque: table
+                .get_with("accessTokens", |field| {
+                    field.choice(&[("jwt", false), ("opaque", true)])
+                })
+                .unwrap_or_default(),
+            access_token: table.get("accessTokenLifetime"),
+            refresh_idle: table.get("refreshTokenIdle"),
+            refresh_absolute: table.get("refreshTokenLifetime"),
+            limits: table.get("rateLimits").unwrap_or_default(),
+        };
+        table.finish();
+        Some(oauth)
+    }
+}
+
+impl Read for RateLimits {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let limits = Self {
+            authorize: table.get("authorize").map(|PerMinute(count)| count),
+            register: table.get("register").map(|PerMinute(count)| count),
+            client: table.get("client").map(|PerMinute(count)| count),
+        };
+        table.finish();
+        Some(limits)
+    }
+}
+
+/// How often something may happen in a minute; at least once.
+struct PerMinute(u32);
+
+impl Read for PerMinute {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.parse("a number", |text| match text.parse() {
+            Ok(0) => Err("it must be at least 1".to_owned()),
+            Ok(count) => Ok(Self(count)),
+            Err(_) => Err("write digits alone, such as 60".to_owned()),
+        })
+    }
+}
+
+impl Read for Registration {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        if field.is_scalar() {
+            return field.choice(&[("off", Self::Off), ("open", Self::Open)]);
+        }
+        let mut table = field.table()?;
+        let token = table.required("token", Field::read);
+        table.finish();
+        token.map(Self::Token)
+    }
+}
+
+impl Read for AssertionIssuer {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let issuer = table.required("issuer", |field| url(field));
+        let jwks = table.get_with("jwksUrl", |field| url(field));
+        table.finish();
+        Some(Self {
+            issuer: issuer?,
+            jwks,
+        })
+    }
+}
+
+/// A client that is described in the file.
+struct ClientEntry(Client);
+
+impl Read for ClientEntry {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let id: Option<String> = table.required("id", Field::read);
+        let name: Option<String> = table.get("name");
+        let secret: Option<Secret> = table.get("secret");
+        let keys = client_keys(&mut table);
+        let uris: Vec<Parsed<RedirectUri>> = table.get("redirectUris").unwrap_or_default();
+        let grant_types: Option<Vec<Grant>> = table.get("grantTypes");
+        let scopes: Option<Vec<String>> = table.get("scopes");
+        let introspection = table.get("introspection").unwrap_or(false);
+        let whole = table.whole().clone();
+        table.finish();
+        let id = id?;
+        let mut client = Client::new(id.clone(), name.unwrap_or(id));
+        for Parsed(uri) in uris {
+            client = client.with_redirect_uri(uri);
+        }
+        if let Some(secret) = &secret {
+            client = client.with_authentication(ClientAuthentication::secret(secret.expose()));
+        }
+        let has_proof = secret.is_some() || keys.is_some();
+        if secret.is_some() && keys.is_some() {
+            whole.problem("a client has a secret or keys, and not both");
+        }
+        if let Some(keys) = keys {
+            client = client.with_authentication(ClientAuthentication::PrivateKey(keys));
+        }
+        if let Some(scopes) = scopes {
+            client = client.with_scopes(scopes.into_iter().collect::<Scopes>());
+        }
+        if introspection {
+            client = client.with_introspection();
+        }
+        let chosen = grant_types.map(|kinds| kinds.into_iter().map(|Grant(kind)| kind).collect());
+        let chosen = chosen.unwrap_or_else(|| default_grants(&client));
+        client = client.with_grant_types(chosen);
+        let needs_redirect = client.may_use(GrantType::AuthorizationCode);
+        if needs_redirect && client.redirect_uris.is_empty() {
+            whole.problem("a client for people needs redirectUris");
+        }
+        if client.may_use(GrantType::ClientCredentials) && !has_proof {
+            whole.problem("a client that acts for itself needs a secret, jwks or jwksUrl");
+        }
+        Some(Self(client))
+    }
+}
+
+/// The public keys of a client that signs instead of sending a secret.
+fn client_keys(table: &mut Table<'_>) -> Option<ClientKeys> {
+    let remote = table.get_with("jwksUrl", url).map(ClientKeys::Remote);
+    let Some(field) = table.field("jwks") else {
+        return remote;
+    };
+    let text: Secret = field.read()?;
+    if text.expose().is_empty() {
+        // Nothing is looked up where a file is read by itself.
+        return Some(ClientKeys::Inline(serde_json::Value::Null));
+    }
+    let set = serde_json::from_str(text.expose()).ok();
+    match set.filter(|set| KeySet::from_value(set).is_ok_and(|keys| !keys.is_empty())) {
+        Some(set) if remote.is_none() => Some(ClientKeys::Inline(set)),
+        Some(_) => {
+            field.problem("a client has jwks or jwksUrl, and not both");
+            None
+        }
+        None => {
+            field.problem("expected a JSON Web Key Set with a public key");
+            None
+        }
+    }
+    .or(remote)
+}
+
+/// What a client is for that does not say so.
+pub fn default_grants(client: &Client) -> Vec<GrantType> {
+    match client.redirect_uris.is_empty() {
+        true => vec![GrantType::ClientCredentials],
+        false => vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+    }
+}
+
+struct Grant(GrantType);
+
+impl Read for Grant {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.parse("a grant type", |text| grant_type(text).map(Self))
+    }
+}
+
+/// Reads the name of a grant type, which may be short where that of the RFC is a URN.
+pub fn grant_type(text: &str) -> Result<GrantType, String> {
+    let kind = match text {
+        "jwt-bearer" => Some(GrantType::JwtBearer),
+        other => GrantType::of(other),
+    };
+    kind.ok_or_else(|| {
+        "it is authorization_code, refresh_token, client_credentials or jwt-bearer".to_owned()
+    })
+}
+
+/// What is parsed from a text.
+pub(super) struct Parsed<T>(pub(super) T);
+
+impl<T: FromStr<Err: std::fmt::Display>> Read for Parsed<T> {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.parse("a value", |text| {
+            text.parse()
+                .map(Self)
+                .map_err(|error: T::Err| error.to_string())
+        })
+    }
+}
+
+pub(super) fn networks(read: Option<Vec<Parsed<IpNet>>>) -> Vec<IpNet> {
+    read.unwrap_or_default()
+        .into_iter()
+        .map(|Parsed(network)| network)
+        .collect()
+}
+
+/// A URL, as it is written: issuers are compared byte by byte.
+pub(super) fn url(field: &Field<'_>) -> Option<String> {
+    field.parse("a URL", |text| web_url(text).map(|_| text.to_owned()))
+}

@@ -1,0 +1,201 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcp_gateway_core::route::PrefixRouter;
+use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
+
+use super::limits::ServerLimits;
+use super::{Process, Remote};
+use crate::document::{Field, Read};
+
+/// A server behind the gateway.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Server {
+    pub name: Arc<str>,
+    /// What the names of its tools begin with for clients.
+    pub prefix: Arc<str>,
+    pub transport: Transport,
+    pub sessions: SessionPolicy,
+    /// Roots of callers that reach it; `None` for the default.
+    pub roots: Option<RootsPolicy>,
+    pub limits: ServerLimits,
+    pub idle: Option<Duration>,
+    pub connect_timeout: Option<Duration>,
+}
+
+/// Where a server runs, and how it is reached.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Transport {
+    /// Inside the gateway.
+    Builtin(Builtin),
+    /// As a program that the gateway starts.
+    Process(Process),
+    /// Elsewhere.
+    Remote(Remote),
+}
+
+/// A server that comes with the gateway.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Builtin {
+    /// The one to try the gateway with.
+    Demo,
+}
+
+impl Server {
+    /// A server of which nothing more is said.
+    pub fn new(name: impl Into<Arc<str>>, transport: Transport) -> Self {
+        let name = name.into();
+        Self {
+            prefix: Arc::clone(&name),
+            name,
+            sessions: transport.default_sessions(),
+            transport,
+            roots: None,
+            limits: ServerLimits::default(),
+            idle: None,
+            connect_timeout: None,
+        }
+    }
+}
+
+impl Transport {
+    /// Who shares a session with a server of which that is not said.
+    fn default_sessions(&self) -> SessionPolicy {
+        match self {
+            // A program often remembers things between calls, which different people must not
+            // share by accident.
+            Self::Process(_) => SessionPolicy::PerPrincipal,
+            Self::Builtin(_) | Self::Remote(_) => SessionPolicy::Shared,
+        }
+    }
+}
+
+impl Read for Server {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let mut named = None;
+        let name = table.required("name", |field| {
+            named = Some(field.clone());
+            field.parse("the name of a server", name)
+        });
+        let prefix = match (table.field("prefix"), named, &name) {
+            (Some(field), _, _) => field.parse("a prefix", prefix),
+            (None, Some(field), Some(name)) => default_prefix(name, &field),
+            (None, _, _) => None,
+        };
+        let transport = table.one_of(&["builtin", "process", "remote"]);
+        let transport = transport.and_then(|(key, field)| transport_of(key, &field));
+        let sessions = table.get_with("sessions", |field| field.choice(&SESSIONS));
+        let program = !matches!(transport, Some(Transport::Remote(_)) | None);
+        let roots = table.get_with("roots", |field| roots(field, program));
+        let limits = table.get("limits").unwrap_or_default();
+        let idle = table.get("idle");
+        let connect_timeout = table.get("connectTimeout");
+        table.finish();
+        let transport = transport?;
+        Some(Self {
+            name: name?,
+            prefix: prefix?,
+            sessions: sessions.unwrap_or_else(|| transport.default_sessions()),
+            transport,
+            roots,
+            limits,
+            idle,
+            connect_timeout,
+        })
+    }
+}
+
+fn transport_of(key: &str, field: &Field<'_>) -> Option<Transport> {
+    match key {
+        "builtin" => field.read().map(Transport::Builtin),
+        "process" => field.read().map(Transport::Process),
+        _ => field.read().map(Transport::Remote),
+    }
+}
+
+/// Reads which roots of callers reach a server.
+fn roots(field: &Field<'_>, program: bool) -> Option<RootsPolicy> {
+    if !field.is_scalar() {
+        return directories(field).map(RootsPolicy::Inside);
+    }
+    let policy = field.choice(&[("off", RootsPolicy::Off), ("on", RootsPolicy::Unchecked)])?;
+    if program && policy == RootsPolicy::Unchecked {
+        field.problem("a program has no roots but those in directories that are listed here");
+        return None;
+    }
+    Some(policy)
+}
+
+fn directories(field: &Field<'_>) -> Option<Vec<PathBuf>> {
+    let items = field.items()?;
+    if items.is_empty() {
+        field.problem("there must be a directory; write off for no roots");
+        return None;
+    }
+    let read = |field: &Field<'_>| field.parse("a directory", directory);
+    let read: Vec<_> = items.iter().map(read).collect();
+    read.into_iter().collect()
+}
+
+fn directory(text: &str) -> Result<PathBuf, String> {
+    match Path::new(text).is_absolute() {
+        true => Ok(text.into()),
+        false => Err("write its absolute path".to_owned()),
+    }
+}
+
+impl Read for Builtin {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        if cfg!(feature = "demo") {
+            field.choice(&[("demo", Self::Demo)])
+        } else {
+            field.problem("this build of the gateway has no servers in it");
+            None
+        }
+    }
+}
+
+/// Reads the name of a server.
+fn name(text: &str) -> Result<Arc<str>, String> {
+    match !text.is_empty() && text.len() <= MAX_NAME && text.chars().all(is_name_char) {
+        true => Ok(text.into()),
+        false => Err(format!(
+            "use letters, digits, '-', '_' and '.', up to {MAX_NAME} characters"
+        )),
+    }
+}
+
+/// Whether `c` may stand in the name of a server.
+pub fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+/// Reads what the names of a server's tools begin with.
+fn prefix(text: &str) -> Result<Arc<str>, String> {
+    match PrefixRouter::new([("", text)]) {
+        Ok(_) => Ok(text.into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What the names of a server's tools begin with if nothing is said: its name.
+fn default_prefix(name: &str, field: &Field<'_>) -> Option<Arc<str>> {
+    let prefix = prefix(name);
+    if let Err(error) = &prefix {
+        field.problem(format!(
+            "add a prefix, because by default it is the name: {error}"
+        ));
+    }
+    prefix.ok()
+}
+
+const SESSIONS: [(&str, SessionPolicy); 3] = [
+    ("shared", SessionPolicy::Shared),
+    ("principal", SessionPolicy::PerPrincipal),
+    ("session", SessionPolicy::PerSession),
+];
+
+/// Names are labels of metrics and parts of log lines.
+pub const MAX_NAME: usize = 64;

@@ -1,0 +1,95 @@
+//! The servers of an existing client, taken over from its file as it is.
+//!
+//! | client | its file has |
+//! |---|---|
+//! | Claude Desktop, Claude Code, Cursor, Windsurf, Cline, Copilot CLI, Gemini CLI | `mcpServers` |
+//! | VS Code | `servers` and `inputs`, or both in `mcp` of its settings |
+//! | Zed | `context_servers` |
+//!
+//! Comments and trailing commas are tolerated, references to the environment are replaced, and
+//! servers that are disabled are left out. What has no meaning for a gateway causes a warning.
+
+mod entry;
+mod env_file;
+mod expand;
+mod name;
+
+use std::path::Path;
+
+use self::expand::Variables;
+use self::name::Names;
+use crate::document::{Field, Outside, Report, Table, jsonc};
+use crate::file::{Problems, Server};
+
+/// Reads the servers that the file of a client describes.
+///
+/// Paths in it are relative to `folder`, in which the file is. With the servers come the warnings
+/// that there are.
+///
+/// # Errors
+///
+/// Everything that is wrong with `text`, if it cannot be used.
+///
+/// # Example
+///
+/// ```
+/// use std::path::Path;
+///
+/// use mcp_gateway_config::document::Nothing;
+/// use mcp_gateway_config::import::read;
+///
+/// let text = r#"{ "mcpServers": { "a": { "command": "a" }, } }"#;
+/// let (servers, _) = read(text, Path::new("."), &Nothing).unwrap();
+/// assert_eq!(servers.len(), 1);
+/// assert!(read("{}", Path::new("."), &Nothing).is_err());
+/// ```
+pub fn read(
+    text: &str,
+    folder: &Path,
+    outside: &dyn Outside,
+) -> Result<(Vec<Server>, Problems), Problems> {
+    let report = Report::new(outside);
+    let node = jsonc::parse(text, &report);
+    let servers = node.and_then(|node| servers(&report.root(&node), folder));
+    let problems = report.into_problems();
+    match servers {
+        Some(servers) if !problems.has_errors() => Ok((servers, problems)),
+        Some(_) | None => Err(problems),
+    }
+}
+
+fn servers(root: &Field<'_>, folder: &Path) -> Option<Vec<Server>> {
+    let mut file = root.table()?;
+    let settings = file.get_with("mcp", |settings| settings.table());
+    let (list, inputs) = match list(&mut file) {
+        Some(list) => (list, file.field("inputs")),
+        None => {
+            let mut settings = settings.unwrap_or(file);
+            let Some(list) = list(&mut settings) else {
+                root.problem(format!("expected one of: {}", LISTS.join(", ")));
+                return None;
+            };
+            (list, settings.field("inputs"))
+        }
+    };
+    let variables = Variables::new(folder, inputs.as_ref());
+    let mut names = Names::default();
+    let mut servers = Vec::new();
+    for (name, field) in list.entries()? {
+        // Named after all others have been looked at too, so that every mistake is found.
+        if let Some(transport) = entry::read(&field, &variables) {
+            servers.push(Server::new(names.give(name, &field), transport));
+        }
+    }
+    Some(servers)
+}
+
+/// The servers, by the names that the client gave them.
+fn list<'a>(file: &mut Table<'a>) -> Option<Field<'a>> {
+    LISTS.iter().find_map(|key| file.field(key))
+}
+
+const LISTS: [&str; 3] = ["mcpServers", "servers", "context_servers"];
+
+#[cfg(test)]
+mod tests;

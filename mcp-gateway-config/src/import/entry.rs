@@ -1,0 +1,183 @@
+use std::path::PathBuf;
+
+use http::{HeaderName, HeaderValue};
+use mcp_gateway_core::upstream::Protocol;
+
+use super::env_file;
+use super::expand::Variables;
+use crate::document::{Field, Table};
+use crate::file::{Process, Remote, Secret, Transport, remote};
+
+/// How the server is reached that `field` describes; `None` also when it is disabled.
+pub(super) fn read(field: &Field<'_>, variables: &Variables) -> Option<Transport> {
+    let mut entry = Entry {
+        table: field.table()?,
+        variables,
+    };
+    if entry.is_disabled() {
+        return None;
+    }
+    let transport = match entry.kind()? {
+        Kind::Process => entry.process().map(Transport::Process),
+        Kind::Remote(protocol) => entry.remote(protocol).map(Transport::Remote),
+    };
+    for key in IGNORED {
+        entry.table.field(key);
+    }
+    entry.table.finish_leniently();
+    transport
+}
+
+/// What a file says about a server.
+struct Entry<'a> {
+    table: Table<'a>,
+    variables: &'a Variables,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Process,
+    Remote(Option<Protocol>),
+}
+
+impl Entry<'_> {
+    fn is_disabled(&mut self) -> bool {
+        self.table.get("disabled") == Some(true) || self.table.get("enabled") == Some(false)
+    }
+
+    fn kind(&mut self) -> Option<Kind> {
+        if let Some(kind) = self.table.field("type") {
+            return kind.choice(&KINDS);
+        }
+        let has_url = URLS.iter().any(|key| self.table.field(key).is_some());
+        match (self.table.field("command").is_some(), has_url) {
+            (true, false) => Some(Kind::Process),
+            (false, true) => Some(Kind::Remote(None)),
+            (true, true) => {
+                self.table
+                    .whole()
+                    .problem("there can be either a command or a url");
+                None
+            }
+            (false, false) => {
+                self.table.whole().problem("a command or a url is missing");
+                None
+            }
+        }
+    }
+
+    fn process(&mut self) -> Option<Process> {
+        let variables = self.variables;
+        let command = self
+            .table
+            .required("command", |field| variables.text(field));
+        let args = self.table.get_with("args", |field| {
+            let args = field.items()?.into_iter();
+            Some(args.filter_map(|field| variables.text(&field)).collect())
+        });
+        let mut process = Process::new(command?, args.unwrap_or_default());
+        let directory = self.table.get_with("cwd", |field| variables.text(field));
+        process.directory = directory.map(|directory| self.path(&directory));
+        process.env = self.environment();
+        Some(process)
+    }
+
+    /// The variables of a program; those of the entry win over those of the file that it names.
+    fn environment(&mut self) -> Vec<(String, Secret)> {
+        let variables = self.variables;
+        let file = self.table.field("envFile");
+        let file = file.and_then(|field| Some((variables.text(&field)?, field)));
+        let from_file = file.map(|(path, field)| env_file::read(&self.path(&path), &field));
+        let own = self.table.get_with("env", |field| {
+            let entries = field.entries()?.into_iter();
+            let entry = |(name, field): (&str, Field<'_>)| {
+                // VS Code unsets a variable so; here an empty one has to do.
+                let value = match field.is_null() {
+                    true => String::new(),
+                    false => variables.text(&field)?,
+                };
+                Some((name.to_owned(), Secret::new(value)))
+            };
+            Some(entries.filter_map(entry).collect::<Vec<_>>())
+        });
+        let mut environment = from_file.unwrap_or_default();
+        environment.extend(own.unwrap_or_default());
+        environment
+    }
+
+    /// The path that is written as `path`, relative to the folder that the file is about.
+    fn path(&self, path: &str) -> PathBuf {
+        self.variables.workspace().join(path)
+    }
+
+    fn remote(&mut self, protocol: Option<Protocol>) -> Option<Remote> {
+        let variables = self.variables;
+        let url = URLS.iter().find_map(|key| self.table.field(key));
+        let Some(url) = url else {
+            self.table.whole().problem("the url is missing");
+            return None;
+        };
+        let text = variables.text(&url)?;
+        let endpoint = match remote::endpoint(&text) {
+            Ok(endpoint) => endpoint,
+            Err(message) => {
+                // The URL is not repeated, because there may be a key in it.
+                url.problem(message);
+                return None;
+            }
+        };
+        let headers = self.table.get_with("headers", |field| {
+            let entries = field.entries()?;
+            let headers = entries
+                .iter()
+                .filter_map(|(name, field)| header(name, field, variables));
+            Some(headers.collect())
+        });
+        Some(Remote {
+            headers: headers.unwrap_or_default(),
+            protocol,
+            ..Remote::new(endpoint)
+        })
+    }
+}
+
+fn header(
+    name: &str,
+    field: &Field<'_>,
+    variables: &Variables,
+) -> Option<(HeaderName, HeaderValue)> {
+    let value = variables.secret(field)?;
+    match remote::header_name(name) {
+        Ok(name) => Some((name, remote::read_value(&value, field)?)),
+        Err(message) => {
+            field.warning(format!("{message}; it has no effect"));
+            None
+        }
+    }
+}
+
+const KINDS: [(&str, Kind); 6] = [
+    ("stdio", Kind::Process),
+    ("local", Kind::Process),
+    // Some servers still speak the older transport where clients say `http`.
+    ("http", Kind::Remote(None)),
+    ("streamable-http", Kind::Remote(None)),
+    ("streamableHttp", Kind::Remote(None)),
+    ("sse", Kind::Remote(Some(Protocol::Sse))),
+];
+
+/// Where clients have the address: Windsurf has `serverUrl`, Gemini CLI `httpUrl`.
+const URLS: [&str; 3] = ["url", "serverUrl", "httpUrl"];
+
+/// What is about the client alone: its display, its questions to its user.
+const IGNORED: [&str; 9] = [
+    "alwaysAllow",
+    "autoApprove",
+    "description",
+    "dev",
+    "gallery",
+    "name",
+    "source",
+    "trust",
+    "version",
+];

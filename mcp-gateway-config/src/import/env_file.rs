@@ -1,0 +1,47 @@
+use std::io;
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+
+use crate::document::{Field, Lookup};
+use crate::file::Secret;
+
+/// Reads the variables in the file at `path`, which has one in each line: `NAME=value`.
+pub(super) fn read(path: &Path, field: &Field<'_>) -> Vec<(String, Secret)> {
+    match field.outside().file(path) {
+        Ok(Lookup::Found(text)) => {
+            let lines = text.expose_secret().lines().enumerate();
+            lines
+                .filter_map(|(at, line)| variable(at, line, field))
+                .collect()
+        }
+        Ok(Lookup::Missing | Lookup::Unread) => Vec::new(),
+        Err(error) => {
+            field.problem(unreadable(path, &error));
+            Vec::new()
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    format!("{} cannot be read: {error}", path.display())
+}
+
+fn variable(at: usize, line: &str, field: &Field<'_>) -> Option<(String, Secret)> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return None;
+    }
+    let line = line.strip_prefix("export ").unwrap_or(line);
+    let Some((name, value)) = line.split_once('=') else {
+        field.problem(format!("line {} of the file is not NAME=value", at + 1));
+        return None;
+    };
+    let value = value.trim();
+    let quoted = ['"', '\''].iter().find_map(|quote| {
+        let value = value.strip_prefix(*quote)?;
+        value.strip_suffix(*quote)
+    });
+    let value = quoted.unwrap_or(value);
+    Some((name.trim().to_owned(), Secret::new(value)))
+}

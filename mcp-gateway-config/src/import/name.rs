@@ -1,0 +1,85 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use mcp_gateway_core::route::PrefixRouter;
+
+use crate::document::Field;
+use crate::file::is_name_char;
+
+/// The names that servers have been given so far.
+#[derive(Debug, Default)]
+pub(super) struct Names(HashSet<Arc<str>>);
+
+impl Names {
+    /// Gives a server a name as much like `wanted` as possible; says so if it is another one.
+    pub(super) fn give(&mut self, wanted: &str, field: &Field<'_>) -> Arc<str> {
+        let base = sanitized(wanted);
+        let numbered = (2..).map(|number| format!("{base}-{number}"));
+        let mut candidates = std::iter::once(base.clone()).chain(numbered);
+        let free = candidates.find(|name| !self.0.contains(&**name));
+        let name: Arc<str> = free.unwrap_or(base).into();
+        if *name != *wanted {
+            field.warning(format!(
+                "the server is called {name:?} here, because tools are named after it"
+            ));
+        }
+        self.0.insert(Arc::clone(&name));
+        name
+    }
+}
+
+/// What is left of `name` when it has to be a part of the names of tools.
+fn sanitized(name: &str) -> String {
+    let mut sanitized = String::new();
+    for c in name.chars() {
+        let c = if is_name_char(c) { c } else { '-' };
+        // Two of them would look like the end of the prefix, or like nothing at all.
+        if matches!(c, '-' | '_') && sanitized.ends_with(['-', '_']) {
+            continue;
+        }
+        sanitized.push(c);
+    }
+    let separators = ['-', '_'];
+    let name = sanitized.trim_matches(separators);
+    // Room for a number.
+    let short = name.get(..MAX_NAME).unwrap_or(name);
+    match short.trim_end_matches(separators) {
+        "" => "server".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+const MAX_NAME: usize = PrefixRouter::MAX_PREFIX - 4;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_stay_as_they_are_where_they_can() {
+        let table = [
+            ("github", "github"),
+            ("brave-search_2.0", "brave-search_2.0"),
+            ("My Server", "My-Server"),
+            ("@org/server", "org-server"),
+            ("a__b", "a_b"),
+            ("_a_", "a"),
+            ("ä", "server"),
+            ("", "server"),
+        ];
+        for (name, expected) in table {
+            assert_eq!(sanitized(name), expected, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_becomes_a_prefix(name in ".{0,50}|[a_-]{0,50}") {
+            let name = sanitized(&name);
+            let router = PrefixRouter::new([(name.clone(), format!("{name}-99"))]);
+            prop_assert!(router.is_ok(), "{}", name);
+        }
+    }
+}

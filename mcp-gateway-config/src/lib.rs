@@ -1,0 +1,16 @@
+//! Configuration files of an MCP gateway.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`document`] | YAML and JSON as trees with positions, and the diagnostics of reading them |
+//! | [`file`] | the configuration file |
+//! | [`import`] | the server lists of MCP clients |
+//! | [`connect`] | the settings by which MCP clients connect to a gateway |
+//!
+//! Nothing here accesses files, the environment or the network: references are resolved through
+//! the trait [`Outside`](document::Outside).
+
+pub mod connect;
+pub mod document;
+pub mod file;
+pub mod import;
