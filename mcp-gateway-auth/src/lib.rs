@@ -1,25 +1,25 @@
-//! Who may call an MCP gateway, and with which credential the gateway calls its servers.
+//! Authentication for MCP gateways: verification of callers, and an OAuth 2.1 authorization server.
 //!
-//! The data plane, `mcp-gateway-core`, asks two questions and leaves the answers to others: its
-//! [`AuthVerifier`] says who sent a request, its [`CredentialResolver`] what to present to a server
-//! on the sender's behalf. This crate is where the answers live that are not one line long. It
-//! knows nothing of configuration files, of Kubernetes, or of how requests are routed.
+//! The data plane, `mcp-gateway-core`, delegates two decisions. An [`AuthVerifier`] authenticates a
+//! request; a [`CredentialResolver`] selects the credential for an upstream server. This crate
+//! contains the implementations that are more than a few lines. It is independent of configuration
+//! files, of Kubernetes, and of the routing of requests.
 //!
-//! | type | answers | by |
+//! | type | purpose | method |
 //! |---|---|---|
-//! | [`StaticTokens`] | who is calling | bearer tokens that an operator has handed out |
-//! | [`token::BearerVerifier`] | who is calling | bearer tokens that a [`token::TokenVerifier`] knows: JWTs of identity providers, tokens that an authorization server is asked about, or several of these |
-//! | [`server::AuthorizationServer`] | how clients get tokens | OAuth 2.1: codes with PKCE, consent, refresh, registration, keys that rotate |
-//! | [`login::Login`] | who is at the browser | accounts, GitHub, any provider of OpenID Connect |
-//! | [`users::Users`] | who there is | accounts, and what is known of people from providers |
-//! | [`forward::ForwardAuth`] | who is calling a server that a reverse proxy is in front of | any verifier |
-//! | [`jwt::JwtVerifier`] | what a JWT says | strict checks that cannot be switched off |
-//! | [`jwks::RemoteKeys`] | with which key it was signed | the key set of an issuer, fetched when it is needed |
-//! | [`egress::Egress`] | what is at an address that a stranger has named | requests that stay out of the gateway's own network |
+//! | [`StaticTokens`] | authenticates callers | bearer tokens that an operator has issued |
+//! | [`token::BearerVerifier`] | authenticates callers | bearer tokens that a [`token::TokenVerifier`] verifies: JWTs of identity providers, introspected tokens, or a chain of both |
+//! | [`server::AuthorizationServer`] | issues tokens | OAuth 2.1: authorization codes with PKCE, consent, refresh, registration, rotating keys |
+//! | [`login::Login`] | authenticates users in a browser | local accounts, GitHub, OpenID Connect |
+//! | [`users::Users`] | stores users | local accounts and external identities |
+//! | [`forward::ForwardAuth`] | authenticates callers of a server behind a reverse proxy | any verifier |
+//! | [`jwt::JwtVerifier`] | verifies a JWT | strict checks without opt-outs |
+//! | [`jwks::RemoteKeys`] | provides the keys of an issuer | its JWK set, fetched on demand and cached |
+//! | [`egress::Egress`] | fetches from untrusted addresses | requests that cannot reach the gateway's own network |
 //!
-//! Each of them can be used without the others and without the gateway: the example
-//! `authorization-server` of the repository is a web service of its own with a login. State is in a
-//! [`Store`](mcp_gateway_store::Store).
+//! Each of them works without the others and without the gateway: the example
+//! `authorization-server` of the repository is a standalone web service with a login. State is kept
+//! in a [`Store`](mcp_gateway_store::Store).
 //!
 //! # Example
 //!
@@ -35,7 +35,7 @@
 //! use mcp_gateway_core::upstream::ServerPool;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let token = "a token of a person, from where secrets are kept";
+//! # let token = "a token from the secret store";
 //! let tokens = StaticTokens::new().with_token(token, Principal::new("alice"));
 //! let gateway = Gateway::builder(
 //!     Arc::new(tokens),
@@ -50,7 +50,7 @@
 //! # }
 //! ```
 //!
-//! People log in, and clients get tokens for one resource, which a verifier knows:
+//! Users log in, and clients obtain tokens for one resource, which a verifier accepts:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -79,9 +79,9 @@
 //!
 //! let tokens = BearerVerifier::new(Arc::new(server.verifier(Some(&notes))))
 //!     .with_revocations(server.revocations_known());
-//! let request = http::Request::get("/notes").header("authorization", "Bearer made-up").body(())?;
-//! let refused = tokens.verify(&request.into_parts().0).await;
-//! assert!(matches!(refused, Err(AuthError::InvalidToken)));
+//! let request = http::Request::get("/notes").header("authorization", "Bearer forged").body(())?;
+//! let rejected = tokens.verify(&request.into_parts().0).await;
+//! assert!(matches!(rejected, Err(AuthError::InvalidToken)));
 //! # let _ = pages;
 //! # Ok(())
 //! # }
@@ -89,7 +89,8 @@
 //!
 //! # Cancel safety
 //!
-//! Every future of this crate may be dropped at any `.await`; nothing is left half-written.
+//! Every future of this crate may be dropped at any `.await` without partial writes: each change of
+//! state is one atomic batch.
 //!
 //! [`AuthVerifier`]: mcp_gateway_core::auth::AuthVerifier
 //! [`CredentialResolver`]: mcp_gateway_core::credential::CredentialResolver

@@ -1,21 +1,22 @@
-//! An OAuth 2.1 authorization server, for people who let MCP clients act for them.
+//! An OAuth 2.1 authorization server, by which users authorize MCP clients.
 //!
-//! [`AuthorizationServer::router`] is to be mounted at the root of the host that clients know, next
-//! to the gateway. It has:
+//! Mount [`AuthorizationServer::router`] at the root of the host that clients use, next to the
+//! gateway:
 //!
-//! | path | what |
+//! | path | endpoint |
 //! |---|---|
-//! | `/.well-known/oauth-authorization-server`, `/.well-known/openid-configuration` | metadata, [RFC 8414] |
+//! | `/.well-known/oauth-authorization-server`, `/.well-known/openid-configuration` | server metadata, [RFC 8414] |
 //! | `/.well-known/oauth-protected-resource/{path}` | metadata of each resource, [RFC 9728]; of those on other hosts at `verify/{name}` too |
-//! | `/api/auth/oauth2/authorize`, `/authorize` | codes, with PKCE, [OAuth 2.1] |
+//! | `/api/auth/oauth2/authorize`, `/authorize` | authorization codes with PKCE, [OAuth 2.1] |
 //! | `/api/auth/oauth2/token`, `/token` | tokens |
-//! | `/api/auth/oauth2/register`, `/register` | dynamic registration, [RFC 7591] and [RFC 7592] |
-//! | `/api/auth/oauth2/introspect` | [RFC 7662] |
-//! | `/api/auth/oauth2/revoke` | [RFC 7009] |
-//! | `/api/auth/oauth2/jwks` | the public keys |
+//! | `/api/auth/oauth2/register`, `/register` | dynamic client registration and its management, [RFC 7591] and [RFC 7592] |
+//! | `/api/auth/oauth2/introspect` | token introspection, [RFC 7662] |
+//! | `/api/auth/oauth2/revoke` | token revocation, [RFC 7009] |
+//! | `/api/auth/oauth2/jwks` | public keys, RFC 7517 |
 //!
-//! Its state is in a [`Store`], so that any replica can answer any request. Nothing in it is of use
-//! to somebody who has the store alone.
+//! The state is in a [`Store`], so that any replica can serve any request. A copy of the store
+//! alone is useless to an attacker: secrets are hashed or sealed, and codes and refresh tokens need
+//! a [`Keyring`].
 //!
 //! # Example
 //!
@@ -28,7 +29,7 @@
 //! use mcp_gateway_auth::{Authenticator, AuthorityError, Keyring, Person, UserSession};
 //! use mcp_gateway_store::MemoryStore;
 //!
-//! /// Everybody is Alice.
+//! /// Every browser belongs to Alice.
 //! #[derive(Debug)]
 //! struct OnlyAlice;
 //!
@@ -57,6 +58,7 @@
 //! .with_registration(Registration::Open)
 //! .build();
 //! server.set_resources([Resource::new("https://gw.example.com/mcp".parse()?, "main")]);
+//! assert_eq!(server.issuer(), "https://gw.example.com");
 //! let router: axum::Router = server.router();
 //! # let _ = router;
 //! # Ok(())
@@ -142,12 +144,13 @@ pub use self::settings::{Lifetimes, Registration};
 use crate::token::Revocations;
 use crate::{Authenticator, AuthorityError, Clock, Keyring};
 
-/// An OAuth 2.1 authorization server. Cheap to clone; all clones are the same server.
+/// An OAuth 2.1 authorization server. Cheap to clone; all clones share the state.
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone)]
 pub struct AuthorizationServer(Arc<Inner>);
 
+/// The parts that all clones share.
 struct Inner {
     issuer: Arc<str>,
     base: Url,
@@ -171,7 +174,8 @@ struct Inner {
 }
 
 impl AuthorizationServer {
-    /// A server that clients know as `base`, the URL of a host, and whose people `people` knows.
+    /// Returns a builder for a server with the issuer `base`, the URL of a host, whose users
+    /// `people` authenticates.
     pub fn builder(
         base: Url,
         store: Arc<dyn Store>,
@@ -181,28 +185,30 @@ impl AuthorizationServer {
         AuthorizationServerBuilder::new(base, store, keyring, people)
     }
 
-    /// Its identifier: the URL of the host, without a slash at the end.
+    /// Returns the issuer identifier: the URL of the host, without a trailing slash.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.0.issuer
     }
 
-    /// Tokens are for `resources` from now on, and for the first of them if a client does not say.
+    /// Replaces the set of protected resources. The first one is the default for requests without
+    /// `resource`.
     pub fn set_resources(&self, resources: impl IntoIterator<Item = Resource>) {
         self.0.resources.set_resources(resources);
     }
 
-    /// The clients that the operator has set up are `clients` from now on.
+    /// Replaces the set of clients that the operator has configured.
     pub fn set_clients(&self, clients: impl IntoIterator<Item = Client>) {
         self.0.clients.fix(clients);
     }
 
-    /// Clients may register themselves, or not, from now on.
+    /// Replaces the policy for dynamic client registration.
     pub fn set_registration(&self, registration: Registration) {
         self.0.registration.store(Arc::new(registration));
     }
 
-    /// Knows the tokens that are for `resource`; of all resources if `None`.
+    /// Returns a verifier for tokens that were issued for `resource`, or for any resource if
+    /// `None`.
     #[must_use]
     pub fn verifier(&self, resource: Option<&Resource>) -> OwnTokens {
         let resources = self.resources();
@@ -224,7 +230,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// Knows the tokens that are for any of `resources`.
+    /// Returns a verifier for tokens that were issued for one of `resources`.
     #[must_use]
     pub fn verifier_of(&self, resources: &[Resource]) -> OwnTokens {
         OwnTokens {
@@ -236,27 +242,33 @@ impl AuthorizationServer {
         }
     }
 
-    /// What tells clients that tokens for its resources are issued here.
+    /// Returns the metadata of the protected resources, which refer clients to this server.
     #[must_use]
     pub fn protected_resources(&self) -> &ProtectedResources {
         &self.0.resources
     }
 
-    /// The tokens that are handed out without a client.
+    /// Returns the API tokens, which are issued without a client.
     #[must_use]
     pub fn api_tokens(&self) -> &ApiTokens {
         &self.0.api_tokens
     }
 
-    /// What has been revoked, for a [`BearerVerifier`](crate::token::BearerVerifier).
+    /// Returns the revocations that are known to this process, for a
+    /// [`BearerVerifier`](crate::token::BearerVerifier).
     #[must_use]
     pub fn revocations_known(&self) -> Revocations {
         self.0.revocations.known().clone()
     }
 
-    /// Rotates keys, and hears of what other replicas do, for as long as it is polled.
+    /// Rotates keys and follows the changes of other replicas for as long as it is polled.
     ///
-    /// Whoever embeds the server runs this beside it.
+    /// Run it next to the server. It never completes; errors of the store are logged and retried
+    /// after a second.
+    ///
+    /// # Cancel safety
+    ///
+    /// It may be dropped and called again at any time.
     pub async fn maintain(&self) {
         loop {
             let error = tokio::select! {
@@ -269,6 +281,7 @@ impl AuthorizationServer {
         }
     }
 
+    /// Runs housekeeping once a minute until an error occurs.
     async fn rotate(&self) -> AuthorityError {
         loop {
             time::sleep(HOUSEKEEPING).await;
@@ -279,7 +292,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// The URL of `path`.
+    /// Returns the URL of `path` on the public host.
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.0.issuer)
     }
@@ -352,7 +365,7 @@ impl AuthorizationServer {
         &*self.0.store
     }
 
-    /// Knows the tokens of all resources.
+    /// Returns a verifier for the tokens of all resources.
     fn tokens(&self) -> OwnTokens {
         self.verifier(None)
     }
@@ -366,14 +379,14 @@ impl fmt::Debug for AuthorizationServer {
     }
 }
 
+/// Logs an error of the maintenance.
 fn warn(error: &AuthorityError) {
     let error = error as &dyn std::error::Error;
-    tracing::warn!(
-        error,
-        "the authorization server does not hear of other replicas"
-    );
+    tracing::warn!(error, "authorization server maintenance failed; retrying");
 }
 
+/// Interval of key rotation checks and cleanup.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
+/// Delay after an error.
 const RETRY: Duration = Duration::from_secs(1);

@@ -1,3 +1,5 @@
+//! Issuance of access tokens (RFC 9068).
+
 use serde_json::{Value, json};
 
 use super::Scopes;
@@ -8,33 +10,33 @@ use crate::jwt::Claims;
 use crate::secret::identifier;
 use crate::{AuthorityError, Clock, Person};
 
-/// Issues access tokens, as [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068#section-2) has them,
-/// or opaque ones. Cheap to clone.
+/// Issues access tokens in the profile of [RFC 9068, section
+/// 2](https://www.rfc-editor.org/rfc/rfc9068#section-2), or opaque ones. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct AccessTokens {
     pub(super) issuer: String,
     pub(super) keys: Keys,
     pub(super) clock: Clock,
-    /// For how long they are good, in seconds.
+    /// Lifetime of the tokens, in seconds.
     pub(super) lifetime: u64,
-    /// What makes them unreadable, if they are to be.
+    /// Seals tokens, if they are to be opaque for clients.
     pub(super) opaque: Option<OpaqueTokens>,
 }
 
-/// What an access token is about.
+/// The content of an access token.
 #[derive(Debug)]
 pub(super) struct Subject<'a> {
     pub(super) client: &'a Client,
-    /// Nobody if the client acts for itself.
+    /// User, or `None` if the client acts on its own behalf.
     pub(super) person: Option<&'a Person>,
     pub(super) scopes: &'a Scopes,
     pub(super) audiences: Vec<String>,
-    /// The grant that it is of, and when the person has logged in.
+    /// ID of the grant, and the time of the user's login.
     pub(super) grant: Option<(&'a str, u64)>,
 }
 
 impl AccessTokens {
-    /// A token about `subject`.
+    /// Issues a token for `subject`.
     pub(super) async fn issue(&self, subject: Subject<'_>) -> Result<String, AuthorityError> {
         let now = self.clock.now();
         let sub = subject
@@ -82,7 +84,8 @@ impl AccessTokens {
     }
 }
 
-/// The claim that names the grant, so that all its tokens can be revoked at once.
+/// Claim with the grant ID, by which all tokens of a grant are revoked at once.
 pub(super) const GRANT: &str = "grant_id";
 
+/// JWT type of access tokens.
 const TYPE: &str = "at+jwt";

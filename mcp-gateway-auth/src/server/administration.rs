@@ -1,3 +1,5 @@
+//! Administration of consents, users and clients by the embedding service.
+
 use super::AuthorizationServer;
 use super::client::Client;
 use super::consents::Consent;
@@ -5,30 +7,32 @@ use crate::AuthorityError;
 use crate::token::Revoked;
 
 impl AuthorizationServer {
-    /// What `person` lets clients do.
+    /// Returns the consents of the user `person`.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// If the store is unavailable.
     pub async fn consents_of(&self, person: &str) -> Result<Vec<Consent>, AuthorityError> {
         self.consents().list(person).await
     }
 
-    /// Takes back what `person` lets `client` do: its tokens are worthless from now on.
+    /// Revokes the consent of `person` for `client`, with all tokens of the client.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked; some of it may have been taken back then.
+    /// If the store is unavailable. Some grants may have been revoked already; the call may be
+    /// repeated.
     pub async fn revoke_consent(&self, person: &str, client: &str) -> Result<(), AuthorityError> {
         self.consents().remove(person, client).await?;
         self.grants().revoke_all(person, client).await
     }
 
-    /// Makes all tokens of `person` worthless, for as long as access tokens last.
+    /// Revokes all tokens of the user `person` that exist, and rejects new ones until
+    /// [`restore_person`](Self::restore_person).
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// If the store is unavailable.
     pub async fn revoke_person(&self, person: &str) -> Result<(), AuthorityError> {
         for consent in self.consents_of(person).await? {
             self.revoke_consent(person, &consent.client).await?;
@@ -36,21 +40,21 @@ impl AuthorizationServer {
         self.revocations().revoke(Revoked::Subject, person).await
     }
 
-    /// Lets tokens of `person` be good again that they get from now on, after
-    /// [`revoke_person`](Self::revoke_person); those from before stay worthless.
+    /// Accepts new tokens of the user `person` again, after [`revoke_person`](Self::revoke_person).
+    /// Earlier tokens remain revoked.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// If the store is unavailable.
     pub async fn restore_person(&self, person: &str) -> Result<(), AuthorityError> {
         self.revocations().lift(Revoked::Subject, person).await
     }
 
-    /// Up to `limit` of the clients in the store, after the one `after`.
+    /// Returns up to `limit` registered clients with an ID greater than `after`.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// If the store is unavailable.
     pub async fn clients_after(
         &self,
         after: Option<&str>,
@@ -59,20 +63,47 @@ impl AuthorizationServer {
         self.clients().list(after, limit).await
     }
 
-    /// Puts `client` into the store.
+    /// Stores the client `client`.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked, or there is a client of the same identifier.
+    /// If the store is unavailable, or a client with this ID exists.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use mcp_gateway_auth::login::Login;
+    /// use mcp_gateway_auth::server::{AuthorizationServer, Client};
+    /// use mcp_gateway_auth::users::Users;
+    /// use mcp_gateway_auth::{Clock, Keyring};
+    /// use mcp_gateway_store::MemoryStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
+    /// let users = Users::new(store.clone(), Clock::system());
+    /// let login = Login::new(users, keyring.clone(), "https://gw.example.com")?;
+    /// let base = "https://gw.example.com".parse()?;
+    /// let server = AuthorizationServer::builder(base, store, keyring, Arc::new(login)).build();
+    ///
+    /// server.create_client(Client::new("ci", "Build server")).await?;
+    /// assert!(server.create_client(Client::new("ci", "Another one")).await.is_err());
+    /// server.delete_client("ci").await?;
+    /// assert!(server.clients_after(None, 10).await?.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn create_client(&self, client: Client) -> Result<Client, AuthorityError> {
         self.clients().register(client, None).await
     }
 
-    /// Forgets the client `id` of the store: its tokens are worthless from now on.
+    /// Deletes the registered client `id` and revokes all its tokens.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// If the store is unavailable.
     pub async fn delete_client(&self, id: &str) -> Result<(), AuthorityError> {
         self.clients().remove(id).await
     }

@@ -1,3 +1,5 @@
+//! Long-lived API tokens, which are issued without an OAuth client.
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,11 +13,43 @@ use crate::secret::identifier;
 use crate::token::{Revoked, TokenVerifier, VerifiedToken};
 use crate::{Authenticator, AuthorityError, Clock, Secret, SecretHash};
 
-/// Bearer tokens that people and machines are handed out, and that are good until they are revoked.
+/// Bearer tokens of users, teams and the organization, valid until they expire or are revoked.
 /// Cheap to clone.
 ///
-/// They are kept as hashes. A token is a prefix that scanners of secrets can know, an identifier,
-/// and 256 random bits.
+/// Only hashes are stored. A token consists of a prefix for secret scanners, its ID, and 256 random
+/// bits.
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use mcp_gateway_auth::login::Login;
+/// use mcp_gateway_auth::server::{AuthorizationServer, TokenOwner};
+/// use mcp_gateway_auth::token::TokenVerifier;
+/// use mcp_gateway_auth::users::Users;
+/// use mcp_gateway_auth::{Clock, Keyring};
+/// use mcp_gateway_store::MemoryStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
+/// let users = Users::new(store.clone(), Clock::system());
+/// let login = Login::new(users, keyring.clone(), "https://gw.example.com")?;
+/// let base = "https://gw.example.com".parse()?;
+/// let server = AuthorizationServer::builder(base, store, keyring, Arc::new(login)).build();
+///
+/// let tokens = server.api_tokens();
+/// let owner = TokenOwner::Team("platform".to_owned());
+/// let (token, secret) = tokens.create("nightly", owner, None).await?;
+/// let verified = tokens.verify_token(secret.expose()).await?.expect("a valid token");
+/// assert_eq!(verified.principal().teams(), ["platform".into()]);
+///
+/// assert!(tokens.revoke(&token.id).await?);
+/// assert!(tokens.verify_token(secret.expose()).await?.is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ApiTokens {
     documents: Documents<ApiToken>,
@@ -24,39 +58,40 @@ pub struct ApiTokens {
     clock: Clock,
 }
 
-/// A token that was handed out, without the token.
+/// The record of an API token, without its secret.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct ApiToken {
-    /// Its identifier, which is part of it.
+    /// Token ID, which is part of the token.
     pub id: String,
-    /// What it is for.
+    /// Purpose of the token.
     pub name: String,
-    /// Whose it is.
+    /// Owner of the token.
     pub owner: TokenOwner,
-    /// When it was made, in seconds since 1970.
+    /// Time of creation, in seconds since the Unix epoch.
     pub created: u64,
-    /// When it expires, if it does.
+    /// Expiration time, in seconds since the Unix epoch.
     pub expires: Option<u64>,
-    /// When it was used last, to a minute.
+    /// Time of the last use, with a resolution of one minute.
     pub last_used: Option<u64>,
     hash: SecretHash,
 }
 
-/// Whose a token is.
+/// The owner of an API token, which determines its access.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TokenOwner {
-    /// Everybody's: it opens what is not for a team.
+    /// The whole organization: access to everything that is not restricted to a team.
     Organization,
-    /// A person's, by their identifier: it opens what they may use.
+    /// The user with this ID: the access of that user.
     Person(String),
-    /// A team's: it opens what the team may use.
+    /// A team: the access of that team.
     Team(String),
 }
 
 impl ApiTokens {
+    /// Uses the tokens in `store`.
     pub(super) fn new(
         store: Arc<dyn Store>,
         revocations: RevocationLog,
@@ -71,11 +106,12 @@ impl ApiTokens {
         }
     }
 
-    /// Hands out a token of `owner`, which expires at `expires`, in seconds since 1970, if it does.
+    /// Issues a token for `owner` that expires at `expires`, in seconds since the Unix epoch, or
+    /// never.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// If the store is unavailable.
     pub async fn create(
         &self,
         name: &str,
@@ -103,11 +139,11 @@ impl ApiTokens {
         }
     }
 
-    /// Up to `limit` tokens, after the one `after`.
+    /// Returns up to `limit` tokens with an ID greater than `after`.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// If the store is unavailable.
     pub async fn list(
         &self,
         after: Option<&str>,
@@ -117,12 +153,12 @@ impl ApiTokens {
         Ok(found.into_iter().map(|(_, stored)| stored.value).collect())
     }
 
-    /// Puts another secret in the place of that of the token `id`, which is worthless from now on;
-    /// `None` when there is no such token.
+    /// Replaces the token `id` by a new one with the same name, owner and expiration, and revokes
+    /// the old one. Returns `None` if there is no such token.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// If the store is unavailable.
     pub async fn rotate(&self, id: &str) -> Result<Option<(ApiToken, Secret)>, AuthorityError> {
         let Some(stored) = self.documents.get(id).await? else {
             return Ok(None);
@@ -138,11 +174,11 @@ impl ApiTokens {
         Ok(Some(created))
     }
 
-    /// Makes the token `id` worthless; `false` when there is no such token.
+    /// Revokes the token `id`. Returns `false` if there is no such token.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// If the store is unavailable, or another replica changes the token at the same time.
     pub async fn revoke(&self, id: &str) -> Result<bool, AuthorityError> {
         let Some(stored) = self.documents.get(id).await? else {
             return Ok(false);
@@ -161,6 +197,7 @@ impl ApiTokens {
         }
     }
 
+    /// Verifies a token, and records its use.
     async fn verified(&self, token: &str) -> Result<Option<VerifiedToken>, AuthorityError> {
         let id = token
             .strip_prefix(PREFIX)
@@ -181,13 +218,13 @@ impl ApiTokens {
         self.note_use(&stored, now).await?;
         let expires = stored.value.expires.unwrap_or(u64::MAX);
         let verified = VerifiedToken::new(principal, expires).with_token_id(id);
-        // What counts is whether its owner may use it now, not whether they could when it was made
-        // or was last looked at.
+        // Authorized by the current state of the owner, not by the one at the time of issue or of
+        // the last verification.
         let verified = verified.with_issued_at(u64::MAX);
         Ok(Some(verified.with_fresh_until(now.saturating_add(RECHECK))))
     }
 
-    /// Whom the bearer of `token` is taken for; nobody if its owner is not there any more.
+    /// Returns the principal of a token, or `None` if its owner does not exist any more.
     async fn principal(&self, token: &ApiToken) -> Result<Option<Principal>, AuthorityError> {
         Ok(match &token.owner {
             TokenOwner::Organization => {
@@ -205,7 +242,7 @@ impl ApiTokens {
         })
     }
 
-    /// Notes that the token is in use, once a minute.
+    /// Records the use of a token, at most once a minute.
     async fn note_use(&self, stored: &Stored<ApiToken>, now: u64) -> Result<(), AuthorityError> {
         let token = &stored.value;
         if token
@@ -222,7 +259,8 @@ impl ApiTokens {
         let batch = self
             .documents
             .put(batch, &token.id, &used, used.expires.map(moment))?;
-        // Somebody else has noted it, or revoked it, which the next look finds out.
+        // On a conflict, another replica has recorded the use or revoked the token. The next
+        // verification sees it.
         let _ = self.documents.store().commit(batch).await?;
         Ok(())
     }
@@ -239,8 +277,8 @@ impl TokenVerifier for ApiTokens {
     }
 }
 
-/// What scanners of secrets can know them by.
+/// Prefix for secret scanners.
 const PREFIX: &str = "mcpt_";
 
-/// How long a token is believed, and how exactly its last use is known, in seconds.
+/// Lifetime of a verification, and resolution of the last use, in seconds.
 const RECHECK: u64 = 60;

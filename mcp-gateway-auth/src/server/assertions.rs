@@ -1,3 +1,9 @@
+//! JWT assertions: client authentication (RFC 7523, section 2.2), and the identity assertion grant
+//! (ID-JAG).
+//!
+//! Each assertion is accepted once: its `jti` is recorded until it expires, so that an intercepted
+//! one cannot be replayed.
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,20 +23,20 @@ use crate::jwks::{KeySet, RemoteKeys};
 use crate::jwt::{Claims, Expectation, JwtError, JwtVerifier, Unverified};
 use crate::{AuthorityError, SecretHash};
 
-/// An identity provider of an enterprise, whose assertions about people are exchanged for tokens.
+/// An enterprise's identity provider, whose identity assertions are exchanged for access tokens.
 ///
 /// See [enterprise-managed authorization][ema].
 ///
 /// [ema]: https://modelcontextprotocol.io/extensions/auth/enterprise-managed-authorization
 #[derive(Clone, Debug)]
 pub struct AssertionIssuer {
-    /// Its identifier.
+    /// Issuer identifier.
     issuer: String,
     keys: RemoteKeys,
 }
 
 impl AssertionIssuer {
-    /// Trusts what `issuer` signs with `keys`.
+    /// Trusts the assertions that `issuer` signs with one of `keys`.
     #[must_use]
     pub fn new(issuer: impl Into<String>, keys: RemoteKeys) -> Self {
         Self {
@@ -40,7 +46,7 @@ impl AssertionIssuer {
     }
 }
 
-/// The keys of clients that have them at a URL. Cheap to clone.
+/// The key sets of clients with a `jwks_uri`. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct ClientKeySets {
     egress: Option<Egress>,
@@ -48,6 +54,7 @@ pub(super) struct ClientKeySets {
 }
 
 impl ClientKeySets {
+    /// Creates an empty cache. Without `egress`, keys are never fetched.
     pub(super) fn new(egress: Option<Egress>) -> Self {
         Self {
             egress,
@@ -55,13 +62,14 @@ impl ClientKeySets {
         }
     }
 
+    /// Returns the key set at `url`.
     fn remote(&self, url: &str) -> Option<RemoteKeys> {
         let egress = self.egress.clone()?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(keys) = known.get(url) {
             return Some(keys.clone());
         }
-        // Whoever comes back is fetched for again, which costs nothing but time.
+        // Evicted key sets are fetched again, which costs nothing but time.
         if known.len() >= MAX_KEY_SETS {
             known.clear();
         }
@@ -78,14 +86,15 @@ impl fmt::Debug for ClientKeySets {
 }
 
 impl AuthorizationServer {
-    /// The client that has signed `assertion`, which says that it is `sent` if it says so.
+    /// Authenticates a client by `assertion` (`private_key_jwt`). `sent` is the optional parameter
+    /// `client_id`.
     pub(super) async fn by_assertion(
         &self,
         assertion: &str,
         sent: Option<&str>,
     ) -> Result<Client, OAuthError> {
         let wrong = |_| OAuthError::client(WRONG_ASSERTION);
-        // Who it claims to be is all that is taken from it before its signature is checked.
+        // Before the signature is verified, only the claimed subject is used.
         let subject = Unverified::parse(assertion)
             .map_err(wrong)?
             .subject()
@@ -102,7 +111,7 @@ impl AuthorizationServer {
         let (Some(client), Some(keys)) = (client, keys) else {
             return Err(OAuthError::client(WRONG_ASSERTION));
         };
-        // Older clients name the token endpoint instead of the issuer.
+        // Older clients use the token endpoint as the audience, instead of the issuer.
         let expectation = Expectation::client_assertion(&client.id, self.issuer())
             .with_audience(self.url("/token"))
             .with_audience(self.url("/api/auth/oauth2/token"));
@@ -111,6 +120,7 @@ impl AuthorizationServer {
         Ok(client)
     }
 
+    /// Verifies a client assertion with the keys of the client.
     async fn verified(
         &self,
         assertion: &str,
@@ -129,19 +139,19 @@ impl AuthorizationServer {
             },
         };
         verified.map(|verified| verified.claims).map_err(|error| {
-            tracing::info!(%error, "a client assertion was refused");
+            tracing::info!(%error, "client assertion rejected");
             OAuthError::client(WRONG_ASSERTION)
         })
     }
 
-    /// Notes that the assertion of `claims` was used; an error if it was used before.
+    /// Records the use of an assertion. Fails if it was used before.
     async fn use_once(&self, kind: &str, issuer: &str, claims: &Claims) -> Result<(), OAuthError> {
         let Some(jti) = &claims.jti else {
-            return Err(OAuthError::grant("the assertion has no jti"));
+            return Err(OAuthError::grant("assertion has no jti"));
         };
         let id = SecretHash::of(&format!("{kind}\n{issuer}\n{jti}"));
         let key = format!("auth/assertion/{}", id.as_str());
-        // For as long as it would be accepted, by a clock that is a minute off.
+        // For as long as a replica would accept it whose clock differs by a minute.
         let expires = claims.exp.unwrap_or_default().saturating_add(120);
         let batch = Batch::new()
             .if_absent(key.clone())
@@ -154,46 +164,44 @@ impl AuthorizationServer {
         {
             Outcome::Committed => Ok(()),
             Outcome::Conflict if kind == "client" => Err(OAuthError::client(WRONG_ASSERTION)),
-            Outcome::Conflict => Err(OAuthError::grant("the assertion was used before")),
+            Outcome::Conflict => Err(OAuthError::grant("assertion already used")),
         }
     }
 
-    /// Exchanges what an identity provider says about a person (ID-JAG).
+    /// Exchanges an identity assertion (ID-JAG) for an access token.
     pub(super) async fn by_identity_assertion(
         &self,
         client: &Client,
         form: &Form,
     ) -> Result<TokenResponse, OAuthError> {
         if client.is_public() {
-            return Err(OAuthError::client("the client has to authenticate"));
+            return Err(OAuthError::client("client authentication required"));
         }
         let assertion = form.get("assertion");
-        let assertion = assertion.ok_or_else(|| OAuthError::request("assertion is missing"))?;
+        let assertion =
+            assertion.ok_or_else(|| OAuthError::request("missing parameter: assertion"))?;
         let (issuer, claims) = self.identity(assertion).await?;
         if claims.client_id.as_deref() != Some(&client.id) {
-            return Err(OAuthError::grant("the assertion is for another client"));
+            return Err(OAuthError::grant("assertion was issued to another client"));
         }
         if claims.extra.contains_key("cnf") {
             return Err(OAuthError::grant(
-                "the assertion is bound to a key, which is not supported",
+                "sender-constrained assertions are not supported",
             ));
         }
         let (audiences, scopes) = self.asserted_targets(client, form, &claims)?;
         let subject = claims.sub.as_deref().unwrap_or_default();
         let person = self.people().identified(&issuer.issuer, subject).await?;
-        let person = person.ok_or_else(|| {
-            OAuthError::grant("the person is not known here; they have to log in once")
-        })?;
+        let person =
+            person.ok_or_else(|| OAuthError::grant("unknown user; log in to the gateway once"))?;
         if !self.admits(&audiences, &person) {
-            return Err(OAuthError::InvalidTarget(
-                "there is no such resource for this person".into(),
-            ));
+            return Err(OAuthError::InvalidTarget("unknown resource".into()));
         }
         self.use_once("identity", &issuer.issuer, &claims).await?;
         tracing::info!(
             client = client.id,
             person = &*person.id,
-            "an identity assertion was exchanged"
+            "identity assertion exchanged"
         );
         let token = Subject {
             client,
@@ -205,17 +213,18 @@ impl AuthorizationServer {
         self.answer(token, None).await
     }
 
+    /// Verifies an identity assertion of a trusted issuer.
     async fn identity(&self, assertion: &str) -> Result<(AssertionIssuer, Claims), OAuthError> {
         let wrong = |error: JwtError| {
-            tracing::info!(%error, "an identity assertion was refused");
-            OAuthError::grant("the assertion is not valid")
+            tracing::info!(%error, "identity assertion rejected");
+            OAuthError::grant("invalid assertion")
         };
         let parsed = Unverified::parse(assertion).map_err(wrong)?;
         let trusted = self.assertion_issuers();
         let issuer = trusted
             .iter()
             .find(|known| parsed.issuer() == Some(&known.issuer));
-        // What we have issued ourselves is not for ourselves.
+        // Tokens of this server are not assertions for this server.
         let issuer = issuer.filter(|known| known.issuer != self.issuer());
         let issuer = issuer.ok_or_else(|| wrong(JwtError::Issuer))?.clone();
         let expectation = Expectation::id_jag(&issuer.issuer, self.issuer())
@@ -231,7 +240,8 @@ impl AuthorizationServer {
         }
     }
 
-    /// What the assertion is for, in so far as the client may have it.
+    /// Returns the resources and scopes of the assertion, restricted to those of the client and the
+    /// request.
     fn asserted_targets(
         &self,
         client: &Client,
@@ -247,7 +257,7 @@ impl AuthorizationServer {
             _ => Vec::new(),
         };
         let unknown =
-            || OAuthError::InvalidTarget("the assertion names no resource of this server".into());
+            || OAuthError::InvalidTarget("assertion names no resource of this server".into());
         let found = named
             .iter()
             .map(|named| resources.find(named).ok_or_else(unknown));
@@ -282,14 +292,15 @@ impl AuthorizationServer {
         }
         match scopes.is_empty() {
             true => Err(OAuthError::InvalidScope(
-                "none of the scopes can be granted".into(),
+                "no requested scope can be granted".into(),
             )),
             false => Ok((wanted, scopes)),
         }
     }
 }
 
+/// Maximum number of cached key sets.
 const MAX_KEY_SETS: usize = 1000;
 
-/// What is wrong with it is in the log.
-const WRONG_ASSERTION: &str = "the client is not known, or its assertion is not valid";
+/// Description without the reason, which is in the log.
+const WRONG_ASSERTION: &str = "unknown client, or invalid client assertion";

@@ -1,3 +1,9 @@
+//! The authorization endpoint (RFC 6749, section 4.1.1; RFC 7636; RFC 9207).
+//!
+//! Errors are shown on a page until client and redirect URI are validated and the user is logged
+//! in. Before that, a redirect would make the server an open redirector: anybody can register a
+//! client.
+
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
@@ -14,11 +20,11 @@ use super::{AuthorizationServer, RedirectUri, Scopes};
 use crate::pages::{ErrorPage, page};
 use crate::{Person, SecretHash, UserSession};
 
-/// What a client asks a person for, in so far as it may ask for it.
+/// A validated authorization request.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Asked {
     pub(super) client: String,
-    /// What the client looked like when it asked.
+    /// Fingerprint of the client at the time of the request.
     pub(super) fingerprint: SecretHash,
     pub(super) redirect_uri: RedirectUri,
     pub(super) redirect_was_sent: bool,
@@ -28,11 +34,11 @@ pub(super) struct Asked {
     pub(super) state: Option<String>,
 }
 
-/// Why a browser is not asked.
+/// An error of the authorization endpoint.
 pub(super) enum Refusal {
-    /// The client may not be who it says, so the browser stays here.
+    /// The client is not validated: shown to the user.
     Page(OAuthError),
-    /// The client is told.
+    /// Returned to the client (RFC 6749, section 4.1.2.1).
     Redirect {
         to: RedirectUri,
         state: Option<String>,
@@ -40,9 +46,9 @@ pub(super) enum Refusal {
     },
 }
 
-/// `GET /authorize`
+/// `GET /authorize`: the authorization endpoint.
 ///
-/// See [RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1).
+/// See [RFC 6749, section 4.1.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1).
 pub(super) async fn authorize(
     State(server): State<AuthorizationServer>,
     request: Request,
@@ -55,10 +61,11 @@ pub(super) async fn authorize(
 }
 
 impl AuthorizationServer {
+    /// Validates a request, and redirects to the login, to the client, or shows the consent page.
     async fn authorize(&self, request: &Parts) -> Result<Response, Refusal> {
         self.limits().check_peer(request).map_err(Refusal::Page)?;
         let query = request.uri.query().unwrap_or_default();
-        let long = || Refusal::Page(OAuthError::request("the request is too long"));
+        let long = || Refusal::Page(OAuthError::request("authorization request too long"));
         if query.len() > MAX_QUERY {
             return Err(long());
         }
@@ -66,8 +73,8 @@ impl AuthorizationServer {
         let (client, redirect_uri) = self.party(&form).await.map_err(Refusal::Page)?;
         let session = self.people().session(request).await;
         let session = session.map_err(|error| Refusal::Page(error.into()))?;
-        // Before the browser is sent anywhere, also with an error: a link to this host must not lead
-        // strangers to wherever somebody has registered.
+        // Before any redirect, also with an error: otherwise a link to this host could lead
+        // strangers to any registered address.
         let Some(session) = session.filter(|_| !prompts(&form, "login")) else {
             let query = without_login_prompt(query);
             let path = request.uri.path();
@@ -85,18 +92,17 @@ impl AuthorizationServer {
             .await
     }
 
-    /// The client that `form` is of, and where the browser is sent back to. Until both are known,
-    /// the browser is sent nowhere.
+    /// Returns the client and the redirect URI. Until both are validated, there is no redirect.
     async fn party(&self, form: &Form) -> Result<(Client, RedirectUri), OAuthError> {
         if let Some(name @ ("client_id" | "redirect_uri")) = form.repeated() {
             return Err(OAuthError::request(format!(
-                "{name:?} is given more than once"
+                "duplicate parameter: {name:?}"
             )));
         }
         let id = form.get("client_id");
-        let id = id.ok_or_else(|| OAuthError::request("client_id is missing"))?;
+        let id = id.ok_or_else(|| OAuthError::request("missing parameter: client_id"))?;
         let Some(client) = self.clients().find(id).await? else {
-            let message = "this client is not known here. If it has been connected before, \
+            let message = "unknown client. If it has been connected before, \
                            disconnect it and connect it again";
             return Err(OAuthError::client(message));
         };
@@ -107,10 +113,10 @@ impl AuthorizationServer {
                 .iter()
                 .map(RedirectUri::as_str)
                 .collect();
-            let wanted = wanted.unwrap_or("nowhere");
+            let wanted = wanted.unwrap_or("no URI");
             return Err(OAuthError::InvalidRedirectUri(
                 format!(
-                    "the client wants you to be sent back to {wanted}, but it has registered: {}",
+                    "the client requests a redirect to {wanted}, but has registered: {}",
                     registered.join(", ")
                 )
                 .into(),
@@ -119,6 +125,7 @@ impl AuthorizationServer {
         Ok((client, redirect_uri))
     }
 
+    /// Validates the remaining parameters, whose errors are returned to the client.
     fn asked(
         &self,
         form: &Form,
@@ -127,25 +134,24 @@ impl AuthorizationServer {
     ) -> Result<Asked, OAuthError> {
         if let Some(name) = form.repeated() {
             return Err(OAuthError::request(format!(
-                "{name:?} is given more than once"
+                "duplicate parameter: {name:?}"
             )));
         }
         match form.get("response_type") {
             Some("code") => {}
             Some(_) => return Err(OAuthError::UnsupportedResponseType),
-            None => return Err(OAuthError::request("response_type is missing")),
+            None => return Err(OAuthError::request("missing parameter: response_type")),
         }
         if !client.may_use(GrantType::AuthorizationCode) {
-            let message = "the client is not registered for authorization codes";
+            let message = "client not registered for grant_type authorization_code";
             return Err(OAuthError::UnauthorizedClient(message.into()));
         }
         if form.get("code_challenge_method") != Some("S256") {
-            return Err(OAuthError::request("code_challenge_method has to be S256"));
+            return Err(OAuthError::request("code_challenge_method must be S256"));
         }
         let challenge = form.get("code_challenge").and_then(Challenge::parse);
-        let challenge = challenge.ok_or_else(|| {
-            OAuthError::request("code_challenge has to be the SHA-256 of the verifier")
-        })?;
+        let challenge = challenge
+            .ok_or_else(|| OAuthError::request("code_challenge must be a base64url SHA-256"))?;
         let (resources, scopes) = self.targets(client, form)?;
         Ok(Asked {
             client: client.id.clone(),
@@ -159,17 +165,15 @@ impl AuthorizationServer {
         })
     }
 
-    /// Refuses what the person of `session` may not use.
+    /// Rejects resources that the user must not access. To that user, they look like unknown ones.
     fn check_visible(&self, asked: &Asked, session: &UserSession) -> Result<(), Refusal> {
         match self.admits(&asked.resources, &session.person) {
             true => Ok(()),
-            false => Err(asked.refused(OAuthError::InvalidTarget(
-                "there is no such resource for this person".into(),
-            ))),
+            false => Err(asked.refused(OAuthError::InvalidTarget("unknown resource".into()))),
         }
     }
 
-    /// Whether `person` may use all of `resources`.
+    /// Returns `true` if the user may access all of `resources`.
     pub(super) fn admits(&self, resources: &[String], person: &Person) -> bool {
         let known = self.resources();
         resources.iter().all(|uri| {
@@ -178,7 +182,7 @@ impl AuthorizationServer {
         })
     }
 
-    /// Sends the browser on if the person has agreed before, or else asks.
+    /// Issues a code if the user has given consent before. Otherwise asks for consent.
     async fn proceed(
         &self,
         client: &Client,
@@ -190,13 +194,14 @@ impl AuthorizationServer {
         let found = self.consents().find(&session.person.id, &client.id).await;
         let found = found.map_err(|error| Refusal::Page(error.into()))?;
         let is_covered = found.is_some_and(|found| found.covers(&consent));
-        // Any program may claim to be a client that is reached on the person's own machine.
+        // Any local program can pretend to be a client with a redirect to the user's own machine.
         if is_covered && !ask_again && !asked.redirect_uri.is_local() {
             return self.grant(asked, consent, session, None).await;
         }
         Ok(self.ask(client, &asked, session))
     }
 
+    /// Returns the consent that the request asks for.
     pub(super) fn consent_to(&self, asked: &Asked, client: &Client) -> Consent {
         Consent {
             client: client.id.clone(),
@@ -209,7 +214,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// Tells whoever has to know.
+    /// Responds with an error page or an error redirect.
     pub(super) fn refuse(&self, refusal: Refusal) -> Response {
         match refusal {
             Refusal::Page(error) => error_page(&error),
@@ -229,7 +234,7 @@ impl AuthorizationServer {
 }
 
 impl Asked {
-    /// That the client is told of `error`.
+    /// Returns the error redirect for this request.
     pub(super) fn refused(&self, error: OAuthError) -> Refusal {
         Refusal::Redirect {
             to: self.redirect_uri.clone(),
@@ -239,7 +244,7 @@ impl Asked {
     }
 }
 
-/// What a person sees of an error that their client cannot be told of.
+/// Returns the page for errors that cannot be returned to the client.
 pub(super) fn error_page(error: &OAuthError) -> Response {
     error.log();
     let status = match error {
@@ -249,14 +254,15 @@ pub(super) fn error_page(error: &OAuthError) -> Response {
     let detail = format!("{}: {error}", error.code());
     let shown = ErrorPage {
         title: "This client cannot be connected",
-        message: "It has not got access to anything. Go back to it and try again. If that does not \
-                  help, whoever makes it may want to know the reason:",
+        message: "It has no access to anything. Go back to it and try again. If that does not \
+                  help, report this reason to the developers of the client:",
         detail: Some(&detail),
     };
     page(status, &shown, None)
 }
 
-/// Sends the browser to `url` with `GET`: a form, which may hold a password, is not sent again.
+/// Redirects with 303, so that the browser does not repeat a form that may contain a password. See
+/// RFC 9700, section 4.12.
 pub(super) fn see_other(url: &str) -> Response {
     let mut response = Redirect::to(url).into_response();
     let headers = response.headers_mut();
@@ -267,13 +273,15 @@ pub(super) fn see_other(url: &str) -> Response {
     response
 }
 
-/// Whether the client wants the person to be asked for `what`, whatever they have done before.
+/// Returns `true` if `prompt` contains `what`, which requests another login or consent (OpenID
+/// Connect Core, section 3.1.2.1).
 fn prompts(form: &Form, what: &str) -> bool {
     let wanted = form.get("prompt").unwrap_or_default();
     wanted.split(' ').any(|wanted| wanted == what)
 }
 
-/// `query`, so that whoever has logged in is not asked to log in again.
+/// Returns `query` without `prompt=login`. Otherwise the user would be asked to log in again after
+/// each login.
 fn without_login_prompt(query: &str) -> String {
     let mut kept = form_urlencoded::Serializer::new(String::new());
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -290,5 +298,5 @@ fn without_login_prompt(query: &str) -> String {
     kept.finish()
 }
 
-/// Far more than any client sends; it comes back as part of another query.
+/// Maximum length of a query, in bytes. It becomes part of the query of the login page.
 const MAX_QUERY: usize = 8 * 1024;

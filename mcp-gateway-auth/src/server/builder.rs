@@ -1,3 +1,5 @@
+//! Configuration and assembly of an [`AuthorizationServer`].
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -21,7 +23,10 @@ use crate::jwt::Algorithm;
 use crate::peer::TrustedProxies;
 use crate::{Authenticator, Clock, Keyring};
 
-/// Makes an [`AuthorizationServer`].
+/// Builder of an [`AuthorizationServer`].
+///
+/// Registration is off, JWTs are signed with ES256, and [`Lifetimes`] and [`RateLimits`] have their
+/// defaults, unless set otherwise.
 #[derive(Debug)]
 #[must_use]
 pub struct AuthorizationServerBuilder {
@@ -42,6 +47,7 @@ pub struct AuthorizationServerBuilder {
 }
 
 impl AuthorizationServerBuilder {
+    /// Creates a builder with the required parts.
     pub(super) fn new(
         base: Url,
         store: Arc<dyn Store>,
@@ -66,71 +72,74 @@ impl AuthorizationServerBuilder {
         }
     }
 
-    /// Trusts what `issuer` says about people, in exchange for tokens (ID-JAG).
+    /// Accepts identity assertions (ID-JAG) of `issuer` in exchange for access tokens.
     pub fn with_assertion_issuer(mut self, issuer: AssertionIssuer) -> Self {
         self.assertion_issuers.push(issuer);
         self
     }
 
-    /// Goes by `clock`.
+    /// Replaces the clock.
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Fetches the keys that clients have at a URL with `egress`.
+    /// Fetches the key sets of clients with a `jwks_uri` by `egress`. Without it, these clients
+    /// cannot authenticate.
     pub fn with_egress(mut self, egress: Egress) -> Self {
         self.egress = Some(egress);
         self
     }
 
-    /// Fetches the documents that clients describe themselves with, and their keys, with `egress`.
+    /// Accepts client ID metadata documents, and fetches them and the key sets of clients by
+    /// `egress`.
     pub fn with_metadata_documents(mut self, egress: Egress) -> Self {
         self.egress = Some(egress);
         self.has_documents = true;
         self
     }
 
-    /// What it issues is good for as long as `lifetimes` say.
+    /// Sets the lifetimes of codes, tokens, clients and keys.
     pub fn with_lifetimes(mut self, lifetimes: Lifetimes) -> Self {
         self.lifetimes = lifetimes;
         self
     }
 
-    /// Answers no more requests than `limits` say.
+    /// Sets the rate limits.
     pub fn with_rate_limits(mut self, limits: RateLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Clients may register themselves, or not.
+    /// Sets the policy for dynamic client registration.
     pub fn with_registration(mut self, registration: Registration) -> Self {
         self.registration = registration;
         self
     }
 
-    /// Signs with `algorithm`: ES256, unless somebody knows RS256 alone. There are no keys for
-    /// others, with which nothing can be issued.
+    /// Sets the signing algorithm: ES256 by default, or RS256 for verifiers that support nothing
+    /// else. With any other algorithm, no token can be issued.
     pub fn with_signing_algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self
     }
 
-    /// Issues access tokens that clients cannot read, and that other servers have to ask about
-    /// ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)), in the place of JWTs. Either kind is
-    /// accepted, so that this can be changed while tokens are in use.
+    /// Issues opaque access tokens instead of JWTs. Other resource servers validate them by
+    /// introspection ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
+    ///
+    /// Both kinds are always accepted, so that the setting can change while tokens are in use.
     pub fn with_opaque_access_tokens(mut self) -> Self {
         self.is_opaque = true;
         self
     }
 
-    /// Believes `proxies` when they say where requests have come from.
+    /// Accepts the client addresses that `proxies` forward, for rate limits.
     pub fn with_trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.proxies = proxies;
         self
     }
 
-    /// The server.
+    /// Builds the server. This does not access the store.
     #[must_use]
     pub fn build(self) -> AuthorizationServer {
         let lifetime = self.lifetimes.access_token.as_secs();
@@ -182,6 +191,7 @@ impl AuthorizationServerBuilder {
         }))
     }
 
+    /// Creates the signing keys.
     fn keys(&self) -> Keys {
         let policy = KeyPolicy {
             algorithm: self.algorithm,
@@ -192,6 +202,7 @@ impl AuthorizationServerBuilder {
         Keys::new(store, self.keyring.clone(), self.clock.clone(), policy)
     }
 
+    /// Creates the client registry.
     fn clients(&self, revocations: &RevocationLog) -> Clients {
         let store = Arc::clone(&self.store);
         let lifetimes = ClientLifetimes {

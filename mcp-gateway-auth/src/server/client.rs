@@ -1,3 +1,5 @@
+//! OAuth clients and their metadata (RFC 7591, section 2).
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -6,100 +8,128 @@ use serde_json::Value;
 use super::{RedirectUri, Scopes};
 use crate::SecretHash;
 
-/// A client, as the authorization server knows it.
+/// An OAuth client.
 ///
-/// The members that clients register are those of
-/// [RFC 7591](https://www.rfc-editor.org/rfc/rfc7591#section-2).
+/// Its metadata are those of [RFC 7591, section
+/// 2](https://www.rfc-editor.org/rfc/rfc7591#section-2).
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::Secret;
+/// use mcp_gateway_auth::server::{Client, ClientAuthentication, GrantType};
+///
+/// let secret = Secret::generate("")?;
+/// let client = Client::new("ci", "Build server")
+///     .with_authentication(ClientAuthentication::secret(secret.expose()))
+///     .with_grant_types([GrantType::ClientCredentials]);
+/// assert!(client.may_use(GrantType::ClientCredentials));
+/// assert!(!client.may_use(GrantType::AuthorizationCode));
+/// assert!(!format!("{client:?}").contains(secret.expose()));
+/// # Ok::<(), mcp_gateway_auth::AuthorityError>(())
+/// ```
 #[derive(Clone, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Client {
-    /// The identifier; the URL of its metadata document if it has one.
+    /// Client ID; for a client with a metadata document, its URL.
     pub id: String,
-    /// What people know it by. Anybody may have chosen it.
+    /// Display name. It is self-declared and unverified unless an operator has configured the
+    /// client.
     pub name: String,
-    /// Where browsers may be sent back to.
+    /// Registered redirect URIs.
     pub redirect_uris: Vec<RedirectUri>,
-    /// How it proves who it is.
+    /// Client authentication method.
     pub authentication: ClientAuthentication,
-    /// What it may ask for tokens with.
+    /// Permitted grant types.
     pub grant_types: Vec<GrantType>,
-    /// The scopes that it may be granted; all that there are if `None`.
+    /// Scopes that the client may be granted; all scopes if `None`.
     pub scopes: Option<Scopes>,
-    /// How the server got to know it.
+    /// Source of the client.
     pub origin: ClientOrigin,
-    /// A page about it.
+    /// Home page (`client_uri`).
     pub uri: Option<String>,
-    /// Further members that it has registered, which are only repeated to it.
+    /// Further registered metadata, which is returned to the client and otherwise unused.
     pub metadata: serde_json::Map<String, Value>,
-    /// When it was registered, in seconds since 1970.
+    /// Time of registration, in seconds since the Unix epoch.
     pub issued_at: u64,
-    /// Whether it may ask about the tokens of all clients.
+    /// `true` if the client may introspect the tokens of all clients.
     #[serde(default)]
     pub is_resource_server: bool,
 }
 
-/// How a client proves who it is.
+/// A client authentication method (RFC 6749, section 2.3).
+///
+/// `Debug` shows only the name of the method.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ClientAuthentication {
-    /// Not at all: it is public.
+    /// `none`: a public client.
     None,
-    /// By assertions that it signs (`private_key_jwt`).
+    /// `private_key_jwt`: assertions that the client signs.
     PrivateKey(ClientKeys),
-    /// By a secret.
+    /// A client secret.
     Secret {
-        /// The hash of the secret.
+        /// Hash of the secret.
         hash: SecretHash,
-        /// Whether it has said that it sends the secret in the body.
+        /// `true` for `client_secret_post`, and `false` for `client_secret_basic`.
         in_body: bool,
     },
 }
 
-/// Where the keys are that a client signs with.
+/// The public keys of a client.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ClientKeys {
-    /// Here.
+    /// `jwks`: part of the metadata.
     Inline(Value),
-    /// At a URL.
+    /// `jwks_uri`: at this URL.
     Remote(String),
 }
 
-/// What a client may ask for tokens with.
+/// A grant type (RFC 6749, section 1.3).
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::server::GrantType;
+///
+/// assert_eq!(GrantType::of("refresh_token"), Some(GrantType::RefreshToken));
+/// assert_eq!(GrantType::of("password"), None);
+/// ```
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub enum GrantType {
-    /// A code that a person has agreed to.
+    /// Authorization code, for a user who has given consent.
     #[serde(rename = "authorization_code")]
     AuthorizationCode,
-    /// Its own credentials, for itself.
+    /// Client credentials, for the client itself.
     #[serde(rename = "client_credentials")]
     ClientCredentials,
-    /// An assertion of an identity provider about a person (ID-JAG).
+    /// JWT bearer assertion of an identity provider about a user (ID-JAG).
     #[serde(rename = "urn:ietf:params:oauth:grant-type:jwt-bearer")]
     JwtBearer,
-    /// A refresh token.
+    /// Refresh token.
     #[serde(rename = "refresh_token")]
     RefreshToken,
 }
 
-/// How the authorization server got to know a client.
+/// The source of a client.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ClientOrigin {
-    /// It has registered itself.
+    /// Dynamic client registration.
     Dynamic,
-    /// From the document that its identifier is the URL of.
+    /// Client ID metadata document.
     MetadataDocument,
-    /// An operator has set it up.
+    /// Configuration by an operator.
     Static,
 }
 
 impl Client {
-    /// A public client for people, known to the operator.
+    /// Creates a public client for users, configured by an operator.
     #[must_use]
     pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
@@ -117,49 +147,50 @@ impl Client {
         }
     }
 
-    /// Browsers may be sent back to `uri`.
+    /// Adds a redirect URI.
     #[must_use]
     pub fn with_redirect_uri(mut self, uri: RedirectUri) -> Self {
         self.redirect_uris.push(uri);
         self
     }
 
-    /// Proves who it is by `authentication`.
+    /// Sets the authentication method.
     #[must_use]
     pub fn with_authentication(mut self, authentication: ClientAuthentication) -> Self {
         self.authentication = authentication;
         self
     }
 
-    /// May ask for tokens with `grant_types` alone.
+    /// Replaces the permitted grant types.
     #[must_use]
     pub fn with_grant_types(mut self, grant_types: impl Into<Vec<GrantType>>) -> Self {
         self.grant_types = grant_types.into();
         self
     }
 
-    /// May be granted `scopes` alone.
+    /// Restricts the client to `scopes`.
     #[must_use]
     pub fn with_scopes(mut self, scopes: Scopes) -> Self {
         self.scopes = Some(scopes);
         self
     }
 
-    /// May [ask about](https://www.rfc-editor.org/rfc/rfc7662) the tokens of all clients.
+    /// Permits [introspection](https://www.rfc-editor.org/rfc/rfc7662) of the tokens of all
+    /// clients.
     #[must_use]
     pub fn with_introspection(mut self) -> Self {
         self.is_resource_server = true;
         self
     }
 
-    /// Whether it may ask for tokens with `grant_type`.
+    /// Returns `true` if the client may use `grant_type`.
     #[must_use]
     pub fn may_use(&self, grant_type: GrantType) -> bool {
         self.grant_types.contains(&grant_type)
     }
 
-    /// The address among those that it has registered that admits `wanted`, which may be left out
-    /// if there is one only.
+    /// Returns the redirect URI `wanted` if a registered one admits it. It may be omitted if
+    /// exactly one is registered.
     pub(super) fn redirect_uri(&self, wanted: Option<&str>) -> Option<RedirectUri> {
         match (wanted, self.redirect_uris.as_slice()) {
             (Some(wanted), registered) => {
@@ -171,7 +202,7 @@ impl Client {
         }
     }
 
-    /// The scopes among `known` that it may be granted.
+    /// Returns the scopes among `known` that the client may be granted.
     pub(super) fn allowed(&self, known: Scopes) -> Scopes {
         match &self.scopes {
             Some(scopes) => known.intersection(scopes),
@@ -179,12 +210,12 @@ impl Client {
         }
     }
 
-    /// Whether nobody can tell that it is who it says.
+    /// Returns `true` if the client cannot authenticate.
     pub(super) fn is_public(&self) -> bool {
         matches!(self.authentication, ClientAuthentication::None)
     }
 
-    /// Whether `secret` is its secret.
+    /// Returns `true` if `secret` is the client secret.
     pub(super) fn has_secret(&self, secret: &str) -> bool {
         match &self.authentication {
             ClientAuthentication::Secret { hash, .. } => hash.matches(secret),
@@ -192,12 +223,14 @@ impl Client {
         }
     }
 
-    /// Whether whoever can reach the redirect addresses may be somebody else than the client.
+    /// Returns `true` if all redirect URIs lead to the user's own machine, where any program may
+    /// receive the code.
     pub(super) fn is_local_only(&self) -> bool {
         self.redirect_uris.iter().all(RedirectUri::is_local)
     }
 
-    /// A digest of what a person agrees to, and has to be asked about again when it changes.
+    /// Returns a digest of everything that a consent refers to. If it changes, the user must
+    /// consent again.
     pub(super) fn fingerprint(&self) -> SecretHash {
         let uris: Vec<_> = self.redirect_uris.iter().map(RedirectUri::as_str).collect();
         SecretHash::of(&serde_json::json!([self.id, self.name, uris]).to_string())
@@ -224,7 +257,7 @@ impl fmt::Debug for ClientAuthentication {
 }
 
 impl ClientAuthentication {
-    /// By `secret`, 128 random bits or more.
+    /// Uses the client secret `secret`, which must have 128 random bits or more.
     #[must_use]
     pub fn secret(secret: &str) -> Self {
         Self::Secret {
@@ -233,7 +266,7 @@ impl ClientAuthentication {
         }
     }
 
-    /// Its name on the wire.
+    /// Returns the `token_endpoint_auth_method`.
     pub(super) fn method(&self) -> &'static str {
         match self {
             Self::None => "none",
@@ -245,7 +278,7 @@ impl ClientAuthentication {
 }
 
 impl ClientKeys {
-    /// The member of a registration that says so.
+    /// Returns the metadata member with the keys.
     pub(super) fn member(&self) -> (&'static str, Value) {
         match self {
             Self::Inline(set) => ("jwks", set.clone()),
@@ -255,7 +288,7 @@ impl ClientKeys {
 }
 
 impl GrantType {
-    /// Those that there are.
+    /// All grant types.
     pub(super) const ALL: [Self; 4] = [
         Self::AuthorizationCode,
         Self::RefreshToken,
@@ -263,7 +296,7 @@ impl GrantType {
         Self::JwtBearer,
     ];
 
-    /// Its name on the wire.
+    /// Returns the `grant_type`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -274,7 +307,7 @@ impl GrantType {
         }
     }
 
-    /// The one of that name.
+    /// Returns the grant type with the name `name`.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)

@@ -1,3 +1,8 @@
+//! Client authentication at the endpoints (RFC 6749, section 2.3; RFC 7523, section 2.2).
+//!
+//! A request must use exactly one method. Unknown clients and wrong secrets get the same response
+//! after the same work, so that client IDs cannot be enumerated.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
@@ -9,10 +14,10 @@ use super::error::OAuthError;
 use super::form::Form;
 use crate::SecretHash;
 
-/// What a request says about the client that sends it.
+/// The credentials of a client in a request.
 ///
-/// See [RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-2.3) and
-/// [RFC 7523](https://www.rfc-editor.org/rfc/rfc7523#section-2.2).
+/// See [RFC 6749, section 2.3](https://www.rfc-editor.org/rfc/rfc6749#section-2.3) and [RFC 7523,
+/// section 2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2).
 enum Claim {
     Assertion(String),
     Public(String),
@@ -20,7 +25,12 @@ enum Claim {
 }
 
 impl AuthorizationServer {
-    /// The client that has sent the request of `headers` and `form`, if it is who it says.
+    /// Returns the authenticated client of a request. Credentials are removed from `form`.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_client` if the authentication fails, and `invalid_request` for several methods at
+    /// once.
     pub(super) async fn authenticate(
         &self,
         headers: &HeaderMap,
@@ -35,23 +45,25 @@ impl AuthorizationServer {
         };
         match sent {
             Some(sent) if sent != client.id => Err(OAuthError::request(
-                "client_id is not the client that has authenticated",
+                "client_id does not match the authenticated client",
             )),
             _ => Ok(client),
         }
     }
 
+    /// Returns a public client.
     async fn by_name(&self, id: &str) -> Result<Client, OAuthError> {
         let client = self.clients().find(id).await?;
         match client {
             Some(client) if matches!(client.authentication, ClientAuthentication::None) => {
                 Ok(client)
             }
-            Some(_) => Err(OAuthError::client("the client has to authenticate")),
+            Some(_) => Err(OAuthError::client("client authentication required")),
             None => Err(OAuthError::client(UNKNOWN)),
         }
     }
 
+    /// Authenticates a client by its secret.
     async fn by_secret(&self, id: &str, secret: &str) -> Result<Client, OAuthError> {
         let client = self.clients().find(id).await?;
         let hash = client
@@ -60,7 +72,7 @@ impl AuthorizationServer {
                 ClientAuthentication::Secret { hash, .. } => Some(hash.clone()),
                 ClientAuthentication::None | ClientAuthentication::PrivateKey(_) => None,
             });
-        // The same work is done for a client that there is not.
+        // An unknown client takes the same work.
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| SecretHash::of("nobody's"));
         match client {
@@ -70,14 +82,12 @@ impl AuthorizationServer {
     }
 }
 
-/// What the request says, in exactly one way.
+/// Returns the credentials of a request, which must use exactly one method.
 fn claim(headers: &HeaderMap, form: &mut Form) -> Result<Claim, OAuthError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let header = values.next();
     if values.next().is_some() {
-        return Err(OAuthError::request(
-            "there is more than one Authorization header",
-        ));
+        return Err(OAuthError::request("duplicate Authorization header"));
     }
     let basic = header.map(|value| basic(value.as_bytes())).transpose()?;
     let secret = form.take("client_secret");
@@ -86,7 +96,7 @@ fn claim(headers: &HeaderMap, form: &mut Form) -> Result<Claim, OAuthError> {
     let ways = [basic.is_some(), secret.is_some(), assertion.is_some()];
     if ways.into_iter().filter(|used| *used).count() > 1 {
         return Err(OAuthError::request(
-            "the client authenticates in more than one way",
+            "multiple client authentication methods",
         ));
     }
     if let Some(claim) = basic {
@@ -95,22 +105,20 @@ fn claim(headers: &HeaderMap, form: &mut Form) -> Result<Claim, OAuthError> {
     match (assertion, kind.as_deref(), secret, form.get("client_id")) {
         (Some(assertion), Some(ASSERTION_TYPE), _, _) => Ok(Claim::Assertion(assertion)),
         (Some(_), _, _, _) => Err(OAuthError::request(
-            "client_assertion_type has to be urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion_type must be urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         )),
         (None, _, Some(secret), Some(id)) => Ok(Claim::Secret {
             id: id.to_owned(),
             secret,
         }),
         (None, _, None, Some(id)) => Ok(Claim::Public(id.to_owned())),
-        (None, _, _, None) => Err(OAuthError::client(
-            "the request does not say which client it is of",
-        )),
+        (None, _, _, None) => Err(OAuthError::client("missing parameter: client_id")),
     }
 }
 
-/// What an Authorization header says.
+/// Parses an `Authorization: Basic` header.
 fn basic(value: &[u8]) -> Result<Claim, OAuthError> {
-    let wrong = || OAuthError::client("the Authorization header is not one of the Basic scheme");
+    let wrong = || OAuthError::client("invalid Basic credentials");
     let text = std::str::from_utf8(value).map_err(|_| wrong())?;
     let (scheme, credentials) = text.split_once(' ').ok_or_else(wrong)?;
     if !scheme.eq_ignore_ascii_case("Basic") {
@@ -125,7 +133,7 @@ fn basic(value: &[u8]) -> Result<Claim, OAuthError> {
     })
 }
 
-/// Both parts are encoded as forms are before they are put together.
+/// Decodes a part of the Basic credentials, which is form-encoded (RFC 6749, section 2.3.1).
 fn form_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -146,10 +154,11 @@ fn form_decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// The only supported `client_assertion_type`.
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Whether the client or its secret is wrong is not said.
-const UNKNOWN: &str = "the client is not known, or its credentials are wrong";
+/// Description that does not reveal whether the client exists.
+const UNKNOWN: &str = "unknown client, or invalid client credentials";
 
 #[cfg(test)]
 mod tests {

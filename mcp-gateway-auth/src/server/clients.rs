@@ -1,3 +1,5 @@
+//! The registry of clients: configured, registered, and described by metadata documents.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,9 +18,9 @@ use crate::{AuthorityError, Clock, SecretHash};
 /// All clients. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Clients {
-    /// Those that the operator has set up, by their identifiers.
+    /// Clients that the operator has configured, by client ID.
     fixed: Arc<ArcSwap<HashMap<String, Client>>>,
-    /// Those that have a document of their own.
+    /// Clients with a metadata document.
     documented: Option<MetadataDocuments>,
     registered: Documents<Registered>,
     revocations: RevocationLog,
@@ -26,12 +28,12 @@ pub(super) struct Clients {
     lifetimes: ClientLifetimes,
 }
 
-/// How long clients are kept that have registered themselves, in seconds.
+/// Lifetimes of dynamically registered clients, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClientLifetimes {
-    /// One that nobody has let in yet.
+    /// Lifetime until the first use.
     pub(super) new: u64,
-    /// One that is not used any more.
+    /// Idle timeout after the last use.
     pub(super) unused: u64,
 }
 
@@ -39,13 +41,14 @@ pub(super) struct ClientLifetimes {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Registered {
     pub(super) client: Client,
-    /// The hash of the token that it manages its registration with.
+    /// Hash of the registration access token (RFC 7592).
     pub(super) management: Option<SecretHash>,
-    /// When it is forgotten if it is not used; never if `None`.
+    /// Time at which the unused client expires; never if `None`.
     pub(super) expires: Option<u64>,
 }
 
 impl Clients {
+    /// Uses the clients in `store`.
     pub(super) fn new(
         store: Arc<dyn Store>,
         revocations: RevocationLog,
@@ -62,7 +65,7 @@ impl Clients {
         }
     }
 
-    /// Knows clients by the documents that their identifiers lead to.
+    /// Enables client ID metadata documents.
     pub(super) fn with_documents(self, documents: MetadataDocuments) -> Self {
         Self {
             documented: Some(documents),
@@ -70,12 +73,12 @@ impl Clients {
         }
     }
 
-    /// Whether clients may have a document of their own.
+    /// Returns `true` if client ID metadata documents are enabled.
     pub(super) fn has_documents(&self) -> bool {
         self.documented.is_some()
     }
 
-    /// Replaces those that the operator has set up.
+    /// Replaces the configured clients.
     pub(super) fn fix(&self, clients: impl IntoIterator<Item = Client>) {
         let clients = clients
             .into_iter()
@@ -83,7 +86,7 @@ impl Clients {
         self.fixed.store(Arc::new(clients.collect()));
     }
 
-    /// The client `id`.
+    /// Returns the client `id`.
     pub(super) async fn find(&self, id: &str) -> Result<Option<Client>, OAuthError> {
         if let Some(client) = self.fixed.load().get(id) {
             return Ok(Some(client.clone()));
@@ -98,13 +101,14 @@ impl Clients {
         Ok(found.map(|stored| stored.value.client))
     }
 
-    /// Whether the client `id` has not been removed; one with a document of its own never is.
+    /// Returns `true` unless the client `id` has been deleted. Clients with a metadata document are
+    /// never deleted.
     pub(super) async fn is_there(&self, id: &str) -> Result<bool, AuthorityError> {
         let is_elsewhere = id.starts_with("https://") || self.fixed.load().contains_key(id);
         Ok(is_elsewhere || self.registration(id).await?.is_some())
     }
 
-    /// The registration of the client `id`, if it can be managed.
+    /// Returns the unexpired registration of the client `id`.
     pub(super) async fn registration(
         &self,
         id: &str,
@@ -118,8 +122,7 @@ impl Clients {
         Ok(found.filter(is_good))
     }
 
-    /// Registers `client`. If there was one of its identifier before, what was issued to that stays
-    /// worthless.
+    /// Stores `client`. Tokens of a previous client with the same ID remain revoked.
     pub(super) async fn register(
         &self,
         client: Client,
@@ -133,7 +136,7 @@ impl Clients {
         let batch = Batch::new().if_absent(key);
         let batch = match client.origin {
             ClientOrigin::Dynamic => batch,
-            // It may have been deleted and be back.
+            // A client with the same ID may have been deleted before.
             _ => self
                 .revocations
                 .add_lift(batch, Revoked::Client, &client.id)?,
@@ -158,7 +161,7 @@ impl Clients {
         }
     }
 
-    /// Replaces what was read as `before`; `false` when somebody else has changed it since.
+    /// Replaces the registration `before`. Returns `false` if it has changed in the meantime.
     pub(super) async fn replace(
         &self,
         before: &Stored<Registered>,
@@ -173,7 +176,7 @@ impl Clients {
         Ok(outcome == Outcome::Committed)
     }
 
-    /// Forgets the client `id`, and makes everything that it was issued worthless.
+    /// Deletes the client `id` and revokes its tokens.
     pub(super) async fn remove(&self, id: &str) -> Result<(), AuthorityError> {
         let batch = Batch::new().delete(self.registered.key(id));
         let batch = self.revocations.add(batch, Revoked::Client, id)?;
@@ -182,7 +185,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Notes that `client` is in use, so that it is not forgotten.
+    /// Records the use of `client`, so that it does not expire.
     pub(super) async fn touch(&self, client: &Client) -> Result<(), AuthorityError> {
         if client.origin != ClientOrigin::Dynamic {
             return Ok(());
@@ -192,7 +195,7 @@ impl Clients {
         };
         let unused = self.lifetimes.unused;
         let fresh = self.clock.now().saturating_add(unused);
-        // Not more often than is needed for it not to be forgotten.
+        // Written only after a tenth of the idle timeout.
         let is_due = stored
             .value
             .expires
@@ -207,7 +210,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Up to `limit` clients of the store, after the one `after`.
+    /// Returns up to `limit` registered clients with an ID greater than `after`.
     pub(super) async fn list(
         &self,
         after: Option<&str>,

@@ -1,3 +1,9 @@
+//! The consent page and its submission.
+//!
+//! The page contains the authorization request under a seal, bound to the session and with a nonce.
+//! An attacker can neither compose a request, nor submit the form for another user, nor submit it
+//! twice.
+
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -18,19 +24,18 @@ use crate::pages::{ConsentPage, ErrorPage, page};
 use crate::secret::identifier;
 use crate::{AuthorityError, UserSession};
 
-/// What a person is asked, sealed into the page that asks them: nobody else can put the question,
-/// or answer it.
+/// The content of a consent page, sealed into its form.
 #[derive(Debug, Deserialize, Serialize)]
 struct Question {
     asked: Asked,
-    /// The session that it is put to.
+    /// Session to which the page was shown.
     session: String,
     expires: u64,
-    /// So that it is answered once.
+    /// Nonce: the form is accepted once.
     id: String,
 }
 
-/// `POST /consent`
+/// `POST /consent`: accepts the decision of the user.
 pub(super) async fn decide(
     State(server): State<AuthorizationServer>,
     request: Request,
@@ -46,7 +51,7 @@ pub(super) async fn decide(
 }
 
 impl AuthorizationServer {
-    /// Asks the person of `session`.
+    /// Shows the consent page to the user of `session`.
     pub(super) fn ask(&self, client: &Client, asked: &Asked, session: &UserSession) -> Response {
         let Ok(sealed) = self.question(asked, session) else {
             return super::authorize::error_page(&AuthorityError::Random.into());
@@ -78,6 +83,7 @@ impl AuthorizationServer {
         page(StatusCode::OK, &shown, Some(&asked.redirect_uri.source()))
     }
 
+    /// Seals the content of the page.
     fn question(&self, asked: &Asked, session: &UserSession) -> Result<String, AuthorityError> {
         let question = Question {
             asked: asked.clone(),
@@ -90,6 +96,7 @@ impl AuthorizationServer {
         sealed.map_err(|_| AuthorityError::Random)
     }
 
+    /// Validates a submitted form, and redirects to the client.
     async fn decide(&self, request: &Parts, body: &Bytes) -> Result<Response, Refusal> {
         if !self.is_own_page(&request.headers) {
             return Ok(forbidden());
@@ -128,7 +135,7 @@ impl AuthorizationServer {
                     .redirect_uri(Some(asked.redirect_uri.as_str()))
                     .is_some()
         };
-        // The person has agreed to what they have seen.
+        // The consent applies to the client as it was shown.
         let Some(client) = client.filter(same) else {
             return Ok(forbidden());
         };
@@ -137,7 +144,8 @@ impl AuthorizationServer {
             .await
     }
 
-    /// Sends the browser back with a code, if the question `id` has not been answered before.
+    /// Stores the grant and redirects to the client with a code. `id` is the nonce of the consent
+    /// page, if there was one.
     pub(super) async fn grant(
         &self,
         asked: Asked,
@@ -181,13 +189,14 @@ impl AuthorizationServer {
         tracing::info!(
             client = asked.client,
             person = &**person,
-            "a person has let a client in"
+            "client authorized by user"
         );
         let mut parameters = vec![("code", &*code), ("iss", self.issuer())];
         parameters.extend(asked.state.as_deref().map(|state| ("state", state)));
         Ok(see_other(&asked.redirect_uri.with_parameters(&parameters)))
     }
 
+    /// Adds the use of the nonce to `batch`.
     fn answered(&self, batch: Batch, question: &Question) -> Batch {
         let key = answered_key(&question.id);
         batch
@@ -195,39 +204,43 @@ impl AuthorizationServer {
             .put_until(key, "", moment(question.expires))
     }
 
+    /// Opens the sealed content.
     fn opened(&self, sealed: &str) -> Option<Question> {
         let plain = self.keyring().sealer().open(PURPOSE, sealed)?;
         serde_json::from_slice(&plain).ok()
     }
 
-    /// Whether a browser sends a form from one of our pages, as far as it says.
+    /// Returns `true` if no header contradicts that the form was sent by a page of this origin.
     fn is_own_page(&self, headers: &HeaderMap) -> bool {
         let says = |name: &str, allowed: &[&str]| {
             let value = headers.get(name).map(http::HeaderValue::as_bytes);
             value.is_none_or(|value| allowed.iter().any(|allowed| allowed.as_bytes() == value))
         };
         let origin = self.base().origin().ascii_serialization();
-        // A page without a referrer says "null".
+        // Browsers send `null` for pages with the policy `no-referrer`.
         says(header::ORIGIN.as_str(), &[&origin, "null"])
             && says("sec-fetch-site", &["same-origin"])
     }
 }
 
+/// Returns the store key of a used nonce.
 fn answered_key(id: &str) -> String {
     format!("auth/answered/{id}")
 }
 
-/// What those see whose answer is not one to a question of ours.
+/// Returns the page for a form that is expired, replayed, or was shown to another session.
 fn forbidden() -> Response {
     let shown = ErrorPage {
         title: "This page is out of date",
-        message: "It was shown too long ago, was answered already, or was meant for somebody else. \
+        message: "It has expired, was submitted already, or belongs to another user. \
                   Go back to the application, and connect it again.",
         detail: None,
     };
     page(StatusCode::FORBIDDEN, &shown, None)
 }
 
+/// Purpose of the seal.
 const PURPOSE: &str = "consent";
 
+/// Maximum size of the form, in bytes.
 const MAX_FORM: usize = 64 * 1024;

@@ -1,3 +1,5 @@
+//! The consents of users, as documents in the store.
+
 use std::sync::Arc;
 
 use mcp_gateway_store::{Batch, Documents, Store};
@@ -6,39 +8,41 @@ use serde::{Deserialize, Serialize};
 use super::Scopes;
 use crate::{AuthorityError, SecretHash};
 
-/// What people have agreed to. Cheap to clone.
+/// The consents in a store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Consents {
     documents: Documents<Consent>,
 }
 
-/// That a person lets a client act for them.
+/// The consent of a user: a client may act on the user's behalf.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Consent {
-    /// The identifier of the client.
+    /// Client ID.
     pub client: String,
-    /// The name that the client had.
+    /// Name of the client at the time of the consent.
     pub name: String,
-    /// Where browsers were sent back to.
+    /// Redirect URI at the time of the consent.
     pub redirect_uri: String,
-    /// What it may be granted.
+    /// Scopes that the client may be granted.
     pub scopes: Scopes,
-    /// What it may use.
+    /// Resources that the client may access.
     pub resources: Vec<String>,
-    /// When, in seconds since 1970.
+    /// Time of the consent, in seconds since the Unix epoch.
     pub at: u64,
-    /// What the client looked like.
+    /// Fingerprint of the client at the time of the consent.
     pub(super) fingerprint: SecretHash,
 }
 
 impl Consents {
+    /// Uses the consents in `store`.
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
         Self {
             documents: Documents::new(store, "auth/consent/"),
         }
     }
 
+    /// Returns the consent of `person` for `client`.
     pub(super) async fn find(
         &self,
         person: &str,
@@ -48,7 +52,7 @@ impl Consents {
         Ok(found.map(|stored| stored.value))
     }
 
-    /// Adds to `batch` that `person` agrees to `consent`.
+    /// Adds the consent of `person` to `batch`.
     pub(super) fn add(
         &self,
         batch: Batch,
@@ -59,7 +63,7 @@ impl Consents {
         Ok(self.documents.put(batch, &id, consent, None)?)
     }
 
-    /// What `person` has agreed to.
+    /// Returns the consents of `person`.
     pub(super) async fn list(&self, person: &str) -> Result<Vec<Consent>, AuthorityError> {
         let found = self
             .documents
@@ -68,7 +72,7 @@ impl Consents {
         Ok(found.into_iter().map(|(_, stored)| stored.value).collect())
     }
 
-    /// Takes back what `person` has agreed to.
+    /// Deletes the consent of `person` for `client`.
     pub(super) async fn remove(&self, person: &str, client: &str) -> Result<(), AuthorityError> {
         let batch = Batch::new().delete(self.documents.key(&id(person, client)));
         let _ = self.documents.store().commit(batch).await?;
@@ -77,7 +81,8 @@ impl Consents {
 }
 
 impl Consent {
-    /// Whether it covers `other`, which the same person is asked for.
+    /// Returns `true` if the consent covers `other`: the same client and redirect URI, and no
+    /// further scopes or resources.
     pub(super) fn covers(&self, other: &Self) -> bool {
         self.fingerprint.as_str() == other.fingerprint.as_str()
             && self.redirect_uri == other.redirect_uri
@@ -89,10 +94,10 @@ impl Consent {
     }
 }
 
-/// Identifiers of clients may be URLs.
+/// Returns the ID of a consent. Client IDs are hashed, because they may be URLs.
 fn id(person: &str, client: &str) -> String {
     format!("{person}/{}", SecretHash::of(client).as_str())
 }
 
-/// Nobody uses more clients.
+/// Maximum number of consents per user.
 const MAX_CONSENTS: usize = 1000;

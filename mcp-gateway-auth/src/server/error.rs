@@ -1,3 +1,5 @@
+//! The errors of the OAuth endpoints (RFC 6749, section 5.2).
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -8,84 +10,99 @@ use serde_json::json;
 
 use crate::AuthorityError;
 
-/// Why a client does not get what it asks for.
+/// An error response of an OAuth endpoint.
 ///
-/// The codes are those of [RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-5.2) and of the
-/// extensions of it. Descriptions are for those who write clients; they say nothing that the client
-/// does not know.
+/// The codes are those of [RFC 6749, section
+/// 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2) and its extensions. Descriptions are
+/// meant for the developers of clients. They reveal nothing that the client does not know.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::server::OAuthError;
+///
+/// let error = OAuthError::InvalidScope("unknown scope".into());
+/// assert_eq!((error.code(), error.status().as_u16()), ("invalid_scope", 400));
+/// assert_eq!(OAuthError::TooLarge.status().as_u16(), 413);
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OAuthError {
-    /// The person does not want it.
-    #[error("the person has refused")]
+    /// The user has denied the request.
+    #[error("denied by the user")]
     AccessDenied,
-    /// The server cannot do its work.
-    #[error("the authorization server cannot do its work")]
+    /// A temporary failure of the server.
+    #[error("authorization server unavailable")]
     Authority(#[from] AuthorityError),
-    /// The client is not known, or has not proved who it is.
+    /// The client is unknown or not authenticated.
     #[error("{description}")]
     InvalidClient {
-        /// What is wrong.
+        /// Description of the error.
         description: Cow<'static, str>,
     },
-    /// What a client has said about itself cannot be so.
+    /// The client metadata is invalid (RFC 7591, section 3.2.2).
     #[error("{0}")]
     InvalidClientMetadata(Cow<'static, str>),
-    /// The code, the refresh token or the assertion is not good, or somebody else's.
+    /// The code, refresh token or assertion is invalid, expired, revoked, or was issued to another
+    /// client.
     #[error("{0}")]
     InvalidGrant(Cow<'static, str>),
-    /// A browser may not be sent there.
+    /// The redirect URI is invalid or not registered.
     #[error("{0}")]
     InvalidRedirectUri(Cow<'static, str>),
-    /// The request is not as it has to be.
+    /// A parameter is missing, duplicated or invalid.
     #[error("{0}")]
     InvalidRequest(Cow<'static, str>),
-    /// The scope is not known, or more than was granted.
+    /// The scope is unknown or exceeds the granted scope.
     #[error("{0}")]
     InvalidScope(Cow<'static, str>),
-    /// The resource is not known, or was not granted.
+    /// The resource is unknown or was not granted (RFC 8707, section 2).
     #[error("{0}")]
     InvalidTarget(Cow<'static, str>),
-    /// The access token that allows a request is missing or wrong.
+    /// The access token of the request is missing or invalid (RFC 6750, section 3.1).
     #[error("{0}")]
     InvalidToken(Cow<'static, str>),
-    /// The body is larger than any that means something.
-    #[error("the body is larger than 64 KiB")]
+    /// The body exceeds the limit.
+    #[error("body larger than 64 KiB")]
     TooLarge,
-    /// The client has to wait.
+    /// The client has sent too many requests. Contains the time until the next one.
     #[error("too many requests; try again in {} s", .0.as_secs())]
     RateLimited(Duration),
-    /// The client may not ask in this way.
+    /// The client is not permitted to use this grant type or endpoint.
     #[error("{0}")]
     UnauthorizedClient(Cow<'static, str>),
-    /// There is no such grant type.
+    /// The grant type is unknown.
     #[error("{0}")]
     UnsupportedGrantType(Cow<'static, str>),
-    /// There is no such response type.
-    #[error("the response type is code")]
+    /// The response type is unknown.
+    #[error("response_type must be code")]
     UnsupportedResponseType,
 }
 
 impl OAuthError {
+    /// Returns `invalid_client` with a description.
     pub(super) fn client(description: impl Into<Cow<'static, str>>) -> Self {
         Self::InvalidClient {
             description: description.into(),
         }
     }
 
+    /// Returns `invalid_grant` with a description.
     pub(super) fn grant(description: impl Into<Cow<'static, str>>) -> Self {
         Self::InvalidGrant(description.into())
     }
 
+    /// Returns `invalid_client_metadata` with a description.
     pub(super) fn metadata(description: impl Into<Cow<'static, str>>) -> Self {
         Self::InvalidClientMetadata(description.into())
     }
 
+    /// Returns `invalid_request` with a description.
     pub(super) fn request(description: impl Into<Cow<'static, str>>) -> Self {
         Self::InvalidRequest(description.into())
     }
 
-    /// The code on the wire.
+    /// Returns the value of `error`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -108,9 +125,9 @@ impl OAuthError {
         }
     }
 
-    /// What is wrong, in the characters that
-    /// [RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-5.2) allows: some of it may repeat
-    /// what a stranger has sent.
+    /// Returns the value of `error_description`, restricted to the characters of [RFC 6749, section
+    /// 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2): it may contain input of a
+    /// stranger.
     pub(super) fn description(&self) -> String {
         let allowed = |c: char| match c {
             '"' => '\'',
@@ -121,7 +138,7 @@ impl OAuthError {
         text.chars().take(MAX_DESCRIPTION).map(allowed).collect()
     }
 
-    /// The status of a response that is not a redirect.
+    /// Returns the HTTP status of a response that is not a redirect.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -142,7 +159,7 @@ impl OAuthError {
         }
     }
 
-    /// When to try again, if it is worth it.
+    /// Returns the value of `Retry-After`, if a retry can succeed.
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Authority(_) => Some(Duration::from_secs(1)),
@@ -151,11 +168,11 @@ impl OAuthError {
         }
     }
 
-    /// Says in the log what is not the client's business.
+    /// Logs the cause of an internal failure, which the client must not see.
     pub(super) fn log(&self) {
         if let Self::Authority(error) = self {
             let error = error as &dyn std::error::Error;
-            tracing::error!(error, "the authorization server cannot do its work");
+            tracing::error!(error, "authorization server request failed");
         }
     }
 }
@@ -185,4 +202,5 @@ impl IntoResponse for OAuthError {
     }
 }
 
+/// Maximum length of a description, in characters.
 const MAX_DESCRIPTION: usize = 1000;

@@ -1,23 +1,25 @@
+//! The parameters of a request (RFC 6749, section 3.1).
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use url::form_urlencoded;
 
-/// The parameters of a request, each of which was given once.
+/// Unique parameters of a query or a form.
 ///
-/// An empty parameter is one that was not given, one that is not known is ignored, and one that is
-/// given twice is refused ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-3.1)); only
-/// `resource` may be repeated ([RFC 8707](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
+/// Empty parameters count as absent, unknown ones are ignored, and duplicates are rejected ([RFC
+/// 6749, section 3.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.1)). Only `resource` may be
+/// repeated ([RFC 8707, section 2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
 #[derive(Clone, Default)]
 pub(super) struct Form {
     values: HashMap<String, String>,
     resources: Vec<String>,
-    /// The first parameter that was given twice.
+    /// Name of the first duplicate parameter.
     repeated: Option<String>,
 }
 
 impl Form {
-    /// The parameters that are encoded in `text`; `None` when there are far too many.
+    /// Parses form-encoded `text`. Returns `None` if there are too many parameters.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let mut form = Self::default();
         for (index, (name, value)) in form_urlencoded::parse(text).enumerate() {
@@ -44,21 +46,22 @@ impl Form {
         Some(form)
     }
 
+    /// Returns the value of a parameter.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
 
-    /// Takes a parameter out, for one that is secret.
+    /// Removes a secret parameter, so that it is not kept longer than needed.
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
         self.values.remove(name)
     }
 
-    /// The resources that are meant, in the order in which they were given.
+    /// Returns the values of `resource` in their order.
     pub(super) fn resources(&self) -> &[String] {
         &self.resources
     }
 
-    /// The name of a parameter that was given more than once.
+    /// Returns the name of a duplicate parameter.
     pub(super) fn repeated(&self) -> Option<&str> {
         self.repeated.as_deref()
     }
@@ -71,7 +74,7 @@ impl std::fmt::Debug for Form {
     }
 }
 
-/// No request that means anything has more.
+/// Maximum number of parameters.
 const MAX_PARAMETERS: usize = 64;
 
 #[cfg(test)]

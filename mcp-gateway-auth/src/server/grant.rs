@@ -1,64 +1,70 @@
-//! What a person has granted to a client, from the code that is offered to the last refresh token.
+//! The state machine of a grant, from the authorization code to the last refresh token.
 //!
 //! ```text
 //!               redeem                        refresh
 //!   Offered ─────────────> Active(generation) ───────> Active(generation + 1)
 //!                             │   │
-//!      the code, used again ──┘   └── an old refresh token, after the grace
+//!             code replayed ──┘   └── old refresh token replayed, after the grace period
 //!                  └──────> Revoked <──────┘
 //! ```
 //!
-//! A grant is one document. Each step is a function of what was read, and is written only if nobody
-//! has written in the meantime, so that of many who try at once exactly one succeeds.
+//! A grant is one document. Each transition is a pure function of the stored state, and is written
+//! only if the document has not changed in the meantime. Of concurrent attempts, exactly one
+//! succeeds.
+//!
+//! Replays revoke the grant (RFC 6749, section 4.1.2; RFC 9700, section 4.14.2): either the client
+//! or the attacker has presented a stolen token, and the server cannot distinguish them.
 
 use serde::{Deserialize, Serialize};
 
 use super::Scopes;
 use super::pkce::Challenge;
 
-/// What a person has granted to a client.
+/// The authorization of a client by a user. Times are in seconds since the Unix epoch.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) struct Grant {
     pub(super) client: String,
-    /// The identifier of the person.
+    /// User ID.
     pub(super) person: String,
     pub(super) scopes: Scopes,
-    /// The audiences that tokens may be for.
+    /// Permitted audiences of tokens.
     pub(super) resources: Vec<String>,
-    /// When the person has logged in.
+    /// Time of the user's login.
     pub(super) authenticated_at: u64,
     pub(super) created: u64,
     pub(super) offer: Offer,
     pub(super) state: State,
 }
 
-/// What whoever redeems the code has to match.
+/// The parameters that the redemption of the code must match.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) struct Offer {
     pub(super) challenge: Challenge,
     pub(super) redirect_uri: String,
-    /// Whether the client has sent the address, and so has to send it again.
+    /// `true` if the authorization request contained `redirect_uri`, which the token request must
+    /// then repeat.
     pub(super) redirect_was_sent: bool,
     pub(super) expires: u64,
 }
 
+/// The state of a grant.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
     /// The code has been redeemed.
     Active {
-        /// Which refresh token is the present one.
+        /// Number of the current refresh token.
         generation: u32,
-        /// When it was issued.
+        /// Time of issue of the current refresh token.
         rotated: u64,
     },
-    /// There is a code.
+    /// The code has been issued.
     Offered,
-    /// Nothing of it is good any more.
+    /// All codes and tokens are revoked.
     Revoked,
 }
 
-/// What a client presents to redeem a code.
+/// The token request for a code (RFC 6749, section 4.1.3).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Redemption<'a> {
     pub(super) client: &'a str,
@@ -66,23 +72,23 @@ pub(super) struct Redemption<'a> {
     pub(super) verifier: &'a str,
 }
 
-/// What comes of presenting a code or a refresh token.
+/// The transition that a presented code or refresh token causes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Step {
-    /// The grant is to be written in this state, and tokens of it are issued.
+    /// Write this state, and issue tokens.
     Advance(State),
-    /// Tokens are issued once more for a client that may not have got them; nothing is written.
+    /// Issue tokens again to a client that may not have received them. Nothing is written.
     Repeat {
-        /// The refresh token that the client may not have got.
+        /// Number of the refresh token that the client may not have received.
         generation: u32,
     },
-    /// It is no good; nothing is written.
+    /// Reject the request. Nothing is written.
     Refuse,
-    /// Somebody has what only the client should have: the grant is to be revoked.
+    /// Revoke the grant, because a token was replayed.
     Revoke,
 }
 
-/// For how long refresh tokens are good.
+/// Lifetimes of refresh tokens, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RefreshLimits {
     pub(super) idle: u64,
@@ -91,7 +97,7 @@ pub(super) struct RefreshLimits {
 }
 
 impl Grant {
-    /// What comes of `redemption`, at the time `now`.
+    /// Returns the transition for a code at the time `now`.
     pub(super) fn redeem(&self, redemption: &Redemption<'_>, now: u64) -> Step {
         let Offer {
             challenge,
@@ -107,7 +113,8 @@ impl Grant {
             && same_place
             && challenge.is_met_by(redemption.verifier);
         match self.state {
-            // Whoever knows the code but not the rest must not be able to revoke anything.
+            // Without client, redirect URI and verifier, a stolen code must not suffice to revoke
+            // the grant.
             _ if !is_right => Step::Refuse,
             State::Offered if now >= *expires => Step::Refuse,
             State::Offered => Step::Advance(State::Active {
@@ -119,7 +126,8 @@ impl Grant {
         }
     }
 
-    /// What comes of the refresh token of `generation`, presented by `client` at the time `now`.
+    /// Returns the transition for the refresh token `generation`, presented by `client` at the time
+    /// `now`.
     pub(super) fn refresh(
         &self,
         client: &str,
@@ -142,7 +150,7 @@ impl Grant {
                 generation: current.saturating_add(1),
                 rotated: now,
             }),
-            // The answer may have been lost on its way, or several processes share the token.
+            // The response may have been lost, or several processes share the token.
             1 if now < rotated.saturating_add(limits.grace) => Step::Repeat {
                 generation: current,
             },
@@ -150,7 +158,7 @@ impl Grant {
         }
     }
 
-    /// When the grant is over, unless it is used before.
+    /// Returns the expiration time of the grant if it is not used again.
     pub(super) fn expires(&self, limits: RefreshLimits) -> u64 {
         match self.state {
             State::Active { rotated, .. } => rotated

@@ -1,3 +1,5 @@
+//! The grants in the store: issuance, redemption and revocation.
+
 use std::sync::Arc;
 
 use mcp_gateway_store::{Batch, Documents, Outcome, Store, Stored};
@@ -11,11 +13,11 @@ use crate::secret::identifier;
 use crate::token::Revoked;
 use crate::{AuthorityError, Clock, Handle, Keyring, SecretHash};
 
-/// All grants. Cheap to clone.
+/// The grants in a store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Grants {
     documents: Documents<Grant>,
-    /// The grants of a person and a client.
+    /// Index of the grants by user and client.
     index: Documents<()>,
     revocations: RevocationLog,
     keyring: Keyring,
@@ -23,22 +25,23 @@ pub(super) struct Grants {
     lifetimes: Lifetimes,
 }
 
-/// A grant that tokens are to be issued for.
+/// A grant for which tokens are issued.
 #[derive(Debug)]
 pub(super) struct Redeemed {
     pub(super) id: String,
     pub(super) grant: Grant,
-    /// The refresh token that the client uses next.
+    /// Refresh token for the next request.
     pub(super) refresh_token: String,
 }
 
-/// What was presented, besides the handle itself.
+/// The credential that was presented, besides its handle.
 enum Presented<'a> {
     Code(&'a Redemption<'a>),
     RefreshToken { client: &'a str, generation: u32 },
 }
 
 impl Grants {
+    /// Uses the grants in `store`.
     pub(super) fn new(
         store: Arc<dyn Store>,
         revocations: RevocationLog,
@@ -56,7 +59,8 @@ impl Grants {
         }
     }
 
-    /// Adds `grant` to `batch`; the code for it is good once that was committed.
+    /// Adds `grant` to `batch`, and returns its authorization code. The code is valid once the
+    /// batch has been committed.
     pub(super) fn offer(
         &self,
         grant: &Grant,
@@ -74,40 +78,44 @@ impl Grants {
         Ok((batch, self.keyring.issue(CODE, Handle::new(id, 0))))
     }
 
-    /// Exchanges `code`, once.
+    /// Redeems an authorization code. This succeeds once.
     pub(super) async fn redeem(
         &self,
         code: &str,
         redemption: &Redemption<'_>,
     ) -> Result<Redeemed, OAuthError> {
         let handle = self.keyring.read(CODE, code);
-        let refused =
-            || OAuthError::grant("the code is not valid, was used, or is for somebody else");
+        let refused = || {
+            OAuthError::grant(
+                "authorization code invalid, expired, used, or issued to another client",
+            )
+        };
         let Handle { id, .. } = handle.ok_or_else(refused)?;
         let redeemed = self.step(&id, &Presented::Code(redemption)).await?;
         redeemed.ok_or_else(refused)
     }
 
-    /// Exchanges the refresh token `token` of `client` for the next one.
+    /// Rotates the refresh token `token` of `client`.
     pub(super) async fn refresh(&self, token: &str, client: &str) -> Result<Redeemed, OAuthError> {
-        let refused = || OAuthError::grant("the refresh token is not valid, or has been revoked");
+        let refused = || OAuthError::grant("refresh token invalid, expired or revoked");
         let Handle { id, generation } = self.read(token).ok_or_else(refused)?;
         let presented = Presented::RefreshToken { client, generation };
         let redeemed = self.step(&id, &presented).await?;
         redeemed.ok_or_else(refused)
     }
 
-    /// What the refresh token `token` stands for.
+    /// Returns the handle of a refresh token.
     pub(super) fn read(&self, token: &str) -> Option<Handle> {
         self.keyring.read(REFRESH_TOKEN, token)
     }
 
+    /// Returns the grant `id`.
     pub(super) async fn get(&self, id: &str) -> Result<Option<Grant>, AuthorityError> {
         let found = self.documents.get(id).await?;
         Ok(found.map(|stored| stored.value))
     }
 
-    /// Whether the refresh token `generation` of `grant` can be used.
+    /// Returns `true` if the refresh token `generation` of `grant` is valid.
     pub(super) fn is_current(&self, grant: &Grant, generation: u32) -> bool {
         let limits = self.lifetimes.refresh();
         let now = self.clock.now();
@@ -117,12 +125,12 @@ impl Grants {
         )
     }
 
-    /// When the refresh tokens of `grant` end, if they are not used.
+    /// Returns the expiration time of the refresh tokens of `grant`.
     pub(super) fn expires(&self, grant: &Grant) -> u64 {
         grant.expires(self.lifetimes.refresh())
     }
 
-    /// Makes everything that was issued for the grant `id` worthless.
+    /// Revokes the grant `id` with all its tokens.
     pub(super) async fn revoke(&self, id: &str) -> Result<(), AuthorityError> {
         for _ in 0..MAX_ATTEMPTS {
             let Some(stored) = self.documents.get(id).await? else {
@@ -136,7 +144,7 @@ impl Grants {
         Err(AuthorityError::Busy)
     }
 
-    /// Revokes all that `person` has granted to `client`.
+    /// Revokes all grants of `person` for `client`.
     pub(super) async fn revoke_all(
         &self,
         person: &str,
@@ -151,12 +159,13 @@ impl Grants {
         Ok(())
     }
 
+    /// Performs the transition of a grant, and retries after conflicts.
     async fn step(
         &self,
         id: &str,
         presented: &Presented<'_>,
     ) -> Result<Option<Redeemed>, AuthorityError> {
-        // Whoever loses a race sees what the winner has made of the grant.
+        // The loser of a race sees the state that the winner has written.
         for _ in 0..MAX_ATTEMPTS {
             let Some(stored) = self.documents.get(id).await? else {
                 return Ok(None);
@@ -179,7 +188,7 @@ impl Grants {
                     tracing::warn!(
                         client = stored.value.client,
                         person = stored.value.person,
-                        "a code or refresh token was used again; its grant is revoked"
+                        "authorization code or refresh token replayed; grant revoked"
                     );
                     self.revoke(id).await?;
                     return Ok(None);
@@ -193,7 +202,7 @@ impl Grants {
         Err(AuthorityError::Busy)
     }
 
-    /// Writes the grant in `state`, unless somebody else has written it since it was read.
+    /// Writes the grant in `state`. Returns `None` if it has changed since it was read.
     async fn write(
         &self,
         id: &str,
@@ -223,6 +232,7 @@ impl Grants {
         }
     }
 
+    /// Returns a grant with its next refresh token.
     fn redeemed(&self, id: &str, grant: Grant, generation: u32) -> Redeemed {
         Redeemed {
             refresh_token: self
@@ -234,17 +244,21 @@ impl Grants {
     }
 }
 
-/// Where the grants of `person` for `client` are listed.
+/// Returns the index prefix of the grants of `person` for `client`.
 fn below(person: &str, client: &str) -> String {
     format!("{person}/{}/", SecretHash::of(client).as_str())
 }
 
+/// Purpose of code handles.
 const CODE: &str = "authorization code";
 
+/// Purpose of refresh token handles.
 const REFRESH_TOKEN: &str = "refresh token";
 
-/// Of those that try at the same time one succeeds each time, and the rest then agree.
+/// Maximum number of attempts. One of the concurrent attempts succeeds each time, after which the
+/// others are decided.
 const MAX_ATTEMPTS: usize = 16;
 
-/// Nobody connects a client more often in the time that grants last.
+/// Maximum number of grants per user and client. Nobody connects a client more often within the
+/// lifetime of grants.
 const MAX_GRANTS: usize = 10_000;

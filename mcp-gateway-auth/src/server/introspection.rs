@@ -1,3 +1,8 @@
+//! Token introspection (RFC 7662) and revocation (RFC 7009).
+//!
+//! Clients see their own tokens only; resource servers see all. For every other token, the response
+//! equals that for an unknown one, so that the endpoints are no oracle for stolen tokens.
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -14,9 +19,9 @@ use crate::AuthorityError;
 use crate::jwt::Claims;
 use crate::token::Revoked;
 
-/// `POST /introspect`
+/// `POST /introspect`: the introspection endpoint.
 ///
-/// See [RFC 7662](https://www.rfc-editor.org/rfc/rfc7662#section-2).
+/// See [RFC 7662, section 2](https://www.rfc-editor.org/rfc/rfc7662#section-2).
 pub(super) async fn introspect(
     State(server): State<AuthorizationServer>,
     headers: HeaderMap,
@@ -28,9 +33,9 @@ pub(super) async fn introspect(
     }
 }
 
-/// `POST /revoke`
+/// `POST /revoke`: the revocation endpoint.
 ///
-/// See [RFC 7009](https://www.rfc-editor.org/rfc/rfc7009#section-2).
+/// See [RFC 7009, section 2](https://www.rfc-editor.org/rfc/rfc7009#section-2).
 pub(super) async fn revoke(
     State(server): State<AuthorizationServer>,
     headers: HeaderMap,
@@ -43,18 +48,19 @@ pub(super) async fn revoke(
 }
 
 impl AuthorizationServer {
+    /// Authenticates the client and describes the token.
     async fn introspect(&self, headers: &HeaderMap, body: &[u8]) -> Result<Value, OAuthError> {
         let mut form = form(headers, body)?;
         let client = self.authenticate(headers, &mut form).await?;
-        // Anybody can say that they are a public client.
+        // Anybody can claim to be a public client.
         if client.is_public() {
             return Err(OAuthError::client(
-                "introspection is for clients that authenticate",
+                "client authentication required for introspection",
             ));
         }
         self.limits().check_client(&client.id)?;
         let token = form.get("token");
-        let token = token.ok_or_else(|| OAuthError::request("token is missing"))?;
+        let token = token.ok_or_else(|| OAuthError::request("missing parameter: token"))?;
         let found = match self.described_refresh_token(token, &client).await? {
             Some(described) => Some(described),
             None => self.described_access_token(token, &client).await?,
@@ -62,6 +68,7 @@ impl AuthorizationServer {
         Ok(found.map_or_else(|| json!({ "active": false }), Value::Object))
     }
 
+    /// Returns the claims of an active access token that the client may see.
     async fn described_access_token(
         &self,
         token: &str,
@@ -85,6 +92,7 @@ impl AuthorizationServer {
         Ok(Some(described))
     }
 
+    /// Returns the description of an active refresh token that the client may see.
     async fn described_refresh_token(
         &self,
         token: &str,
@@ -118,13 +126,14 @@ impl AuthorizationServer {
         }))
     }
 
+    /// Authenticates the client and revokes its token.
     async fn revoke(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), OAuthError> {
         let mut form = form(headers, body)?;
         let client = self.authenticate(headers, &mut form).await?;
         self.limits().check_client(&client.id)?;
         let token = form.get("token");
-        let token = token.ok_or_else(|| OAuthError::request("token is missing"))?;
-        // Of a token of somebody else it is not even told that there is one.
+        let token = token.ok_or_else(|| OAuthError::request("missing parameter: token"))?;
+        // The response does not reveal whether a token of another client exists.
         if let Some(handle) = self.grants().read(token) {
             let grant = self.grants().get(&handle.id).await?;
             if grant.is_some_and(|grant| grant.client == client.id) {

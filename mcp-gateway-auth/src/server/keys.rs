@@ -1,3 +1,5 @@
+//! The signing keys of the server, with rotation across replicas (RFC 7517, section 5).
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,29 +13,29 @@ use crate::jwks::{JwkSet, KeySet};
 use crate::jwt::{Algorithm, SigningKey};
 use crate::{AuthorityError, Clock, Keyring};
 
-/// The keys that the authorization server signs with. Cheap to clone.
+/// The signing keys. Cheap to clone.
 ///
-/// They are in the store, sealed. A new one is there for a while before it signs, so that every
-/// replica and whoever else verifies knows it by then; an old one stays for as long as tokens are
-/// good that it has signed.
+/// They are sealed in the store. A new key is published some time before its first use, so that all
+/// replicas and external verifiers know it by then. An old key remains published until all tokens
+/// that it has signed are expired.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
     documents: Documents<SealedKey>,
     current: Arc<ArcSwapOption<Snapshot>>,
-    /// When a key was looked for that was not known.
+    /// Time of the last lookup of an unknown key ID, in seconds since the Unix epoch.
     looked: Arc<AtomicU64>,
     keyring: Keyring,
     clock: Clock,
     policy: KeyPolicy,
 }
 
-/// How keys are rotated, in seconds.
+/// The rotation policy, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeyPolicy {
     pub(super) algorithm: Algorithm,
-    /// How long a key signs.
+    /// Period in which a key signs.
     pub(super) lifetime: u64,
-    /// How long what it has signed is good.
+    /// Lifetime of the signed tokens.
     pub(super) tokens: u64,
 }
 
@@ -45,17 +47,18 @@ struct SealedKey {
     sealed: String,
 }
 
-/// The keys of a moment.
+/// The keys at a point in time.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     signing: SigningKey,
-    /// When there has to be a new one.
+    /// Time at which a refresh is due.
     due: u64,
     public: JwkSet,
     set: Arc<KeySet>,
 }
 
 impl Keys {
+    /// Uses the keys in `store`.
     pub(super) fn new(
         store: Arc<dyn Store>,
         keyring: Keyring,
@@ -72,22 +75,23 @@ impl Keys {
         }
     }
 
-    /// The key to sign with.
+    /// Returns the current signing key.
     pub(super) async fn signing(&self) -> Result<SigningKey, AuthorityError> {
         Ok(self.snapshot().await?.signing.clone())
     }
 
-    /// What others need to verify what was signed.
+    /// Returns the public keys, to be published.
     pub(super) async fn public(&self) -> Result<JwkSet, AuthorityError> {
         Ok(self.snapshot().await?.public.clone())
     }
 
-    /// The keys to verify with what was signed with `kid`.
+    /// Returns the verification keys, refreshed if the key ID `kid` may be new.
     pub(super) async fn set_with(&self, kid: Option<&str>) -> Result<Arc<KeySet>, AuthorityError> {
         let snapshot = self.snapshot().await?;
         let is_known = kid.is_none_or(|kid| snapshot.set.contains(kid));
-        // The very first one signs at once, and another replica may have made it just now. Those
-        // that come later are known long before; strangers must not make the store be asked.
+        // The very first key signs at once, and another replica may have just created it. Later
+        // keys are known long before their use. Unknown key IDs of strangers must not cause load on
+        // the store.
         if is_known || snapshot.public.keys.len() > 1 {
             return Ok(Arc::clone(&snapshot.set));
         }
@@ -98,6 +102,7 @@ impl Keys {
         Ok(Arc::clone(&self.refresh().await?.set))
     }
 
+    /// Returns the current keys, refreshed if due.
     async fn snapshot(&self) -> Result<Arc<Snapshot>, AuthorityError> {
         match self.current.load_full() {
             Some(snapshot) if self.clock.now() < snapshot.due => Ok(snapshot),
@@ -105,7 +110,7 @@ impl Keys {
         }
     }
 
-    /// Reads the keys, makes one if one is needed, and removes those that are not needed any more.
+    /// Reads the keys, and creates one if due. Expired keys have been removed by the store.
     pub(super) async fn refresh(&self) -> Result<Arc<Snapshot>, AuthorityError> {
         for _ in 0..MAX_ATTEMPTS {
             let found = self.documents.list("", None, MAX_KEYS).await?;
@@ -128,7 +133,7 @@ impl Keys {
         Err(AuthorityError::Busy)
     }
 
-    /// Makes the key `number`, unless another replica was faster.
+    /// Creates the key `number`, unless another replica has created it.
     async fn create(&self, number: u64, now: u64) -> Result<Outcome, AuthorityError> {
         let key = SigningKey::generate(self.policy.algorithm).map_err(|_| AuthorityError::Key)?;
         let der = key.to_pkcs8().map_err(|_| AuthorityError::Key)?;
@@ -142,10 +147,10 @@ impl Keys {
             created: now,
             sealed,
         };
-        // In the order of their numbers.
+        // Zero-padded, so that keys are sorted by number.
         let id = format!("{number:020}");
         let batch = Batch::new().if_absent(self.documents.key(&id));
-        // By then it has been replaced, and nothing is good any more that it has signed.
+        // By then the key is replaced, and all tokens that it has signed are expired.
         let expires = now + 2 * self.policy.lifetime + self.policy.tokens;
         let batch = self
             .documents
@@ -153,6 +158,7 @@ impl Keys {
         Ok(self.documents.store().commit(batch).await?)
     }
 
+    /// Opens the sealed keys and selects the signing key.
     fn open(&self, keys: &[(String, SealedKey)], now: u64) -> Result<Snapshot, AuthorityError> {
         let mut opened = Vec::new();
         for (_, key) in keys {
@@ -170,7 +176,7 @@ impl Keys {
             .iter()
             .rev()
             .find(|(key, _)| now >= key.created + LEAD);
-        // The first one of all cannot wait.
+        // The very first key cannot be delayed.
         let (_, signing) = known
             .or_else(|| opened.first())
             .ok_or(AuthorityError::Key)?;
@@ -190,12 +196,12 @@ impl Keys {
         })
     }
 
-    /// When there has to be one that comes after `key`.
+    /// Returns the time at which the successor of `key` must be created.
     fn successor_due(&self, key: &SealedKey) -> u64 {
         key.created + self.policy.lifetime.saturating_sub(LEAD).max(1)
     }
 
-    /// Follows the keys that other replicas make, for as long as it is polled.
+    /// Follows the keys of other replicas for as long as it is polled.
     pub(super) async fn follow(&self) -> AuthorityError {
         let mut events = self.documents.store().watch(PREFIX);
         while let Some(event) = events.next().await {
@@ -209,14 +215,18 @@ impl Keys {
     }
 }
 
+/// Store prefix of the keys.
 const PREFIX: &str = "auth/key/";
 
+/// Purpose of the seal.
 const PURPOSE: &str = "signing key";
 
-/// How long a key is known before it signs, in seconds; longer than any replica needs to hear of it.
+/// Time between the publication and the first use of a key, in seconds. It exceeds the propagation
+/// delay between replicas.
 const LEAD: u64 = 300;
 
+/// Maximum number of attempts to create a key.
 const MAX_ATTEMPTS: usize = 8;
 
-/// Those whose time is over are not there any more.
+/// Maximum number of keys that are read. Expired ones are deleted.
 const MAX_KEYS: usize = 100;

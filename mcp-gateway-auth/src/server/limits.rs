@@ -1,3 +1,5 @@
+//! Rate limits of the endpoints, per process.
+
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -10,15 +12,25 @@ use http::request::Parts;
 use super::error::OAuthError;
 use crate::peer::TrustedProxies;
 
-/// How many requests a minute are answered.
+/// Maximum numbers of requests per minute.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::server::RateLimits;
+///
+/// let mut limits = RateLimits::default();
+/// assert_eq!((limits.authorize, limits.register, limits.client), (60, 10, 6000));
+/// limits.register = 1;
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct RateLimits {
-    /// To the authorization endpoint, from one address: 60.
+    /// Requests to the authorization endpoint per client address: 60.
     pub authorize: u32,
-    /// Registrations, from one address: 10.
+    /// Registrations per client address: 10.
     pub register: u32,
-    /// To the token endpoint, for introspection and for revocation, of one client: 6,000.
+    /// Requests to the token, introspection and revocation endpoints per client: 6,000.
     pub client: u32,
 }
 
@@ -32,7 +44,7 @@ impl Default for RateLimits {
     }
 }
 
-/// Counts requests.
+/// Counters of requests.
 #[derive(Debug)]
 pub(super) struct Limits {
     authorize: DefaultKeyedRateLimiter<IpAddr>,
@@ -42,6 +54,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
+    /// Creates empty counters.
     pub(super) fn new(limits: RateLimits, proxies: TrustedProxies) -> Self {
         Self {
             authorize: limiter(limits.authorize),
@@ -61,7 +74,7 @@ impl Limits {
         check(&self.register, self.sender(request))
     }
 
-    /// Who has sent `request`: with IPv6, the network that everybody has for themselves.
+    /// Returns the client address of `request`; for IPv6, its /64 network.
     fn sender(&self, request: &Parts) -> Option<IpAddr> {
         let address = self.proxies.client_address(request)?;
         Some(match address {
@@ -70,12 +83,12 @@ impl Limits {
         })
     }
 
-    /// Counts a request of the client `id`, which is known.
+    /// Counts a request of the existing client `id`.
     pub(super) fn check_client(&self, id: &str) -> Result<(), OAuthError> {
         check(&self.client, Some(id.to_owned()))
     }
 
-    /// Forgets those who have not asked for a while.
+    /// Removes idle counters.
     pub(super) fn forget(&self) {
         self.authorize.retain_recent();
         self.register.retain_recent();
@@ -83,12 +96,13 @@ impl Limits {
     }
 }
 
+/// Returns a limiter; zero counts as one per minute.
 fn limiter<K: Clone + Eq + Hash>(per_minute: u32) -> DefaultKeyedRateLimiter<K> {
     let per_minute = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
     RateLimiter::keyed(Quota::per_minute(per_minute))
 }
 
-/// Counts a request of `key`; one whose sender is not known is not counted.
+/// Counts a request of `key`. Requests without a known address are not limited.
 fn check<K: Clone + Eq + Hash>(
     limiter: &DefaultKeyedRateLimiter<K>,
     key: Option<K>,
@@ -100,5 +114,5 @@ fn check<K: Clone + Eq + Hash>(
     })
 }
 
-/// The first 64 bits.
+/// Mask of the first 64 bits.
 const NETWORK: u128 = !(u64::MAX as u128);

@@ -1,3 +1,5 @@
+//! The metadata of the authorization server (RFC 8414).
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -10,16 +12,17 @@ use super::resource::OFFLINE_ACCESS;
 use super::settings::Registration;
 use crate::jwt::Algorithm;
 
-/// `GET /.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`
+/// `GET /.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`: the
+/// metadata of the server.
 ///
-/// See [RFC 8414](https://www.rfc-editor.org/rfc/rfc8414#section-3).
+/// See [RFC 8414, section 3](https://www.rfc-editor.org/rfc/rfc8414#section-3).
 pub(super) async fn server(State(server): State<AuthorizationServer>) -> Response {
     document(server.metadata())
 }
 
-/// `GET /jwks`
+/// `GET /jwks`: the public keys.
 ///
-/// See [RFC 7517](https://www.rfc-editor.org/rfc/rfc7517#section-5).
+/// See [RFC 7517, section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5).
 pub(super) async fn keys(State(server): State<AuthorizationServer>) -> Response {
     match server.keys().public().await {
         Ok(keys) => document(serde_json::to_value(keys).unwrap_or_default()),
@@ -28,7 +31,8 @@ pub(super) async fn keys(State(server): State<AuthorizationServer>) -> Response 
 }
 
 impl AuthorizationServer {
-    /// What clients may know about the server.
+    /// Returns the metadata. It describes the current configuration, such as whether registration
+    /// is enabled.
     fn metadata(&self) -> Value {
         let mut scopes: Vec<_> = self
             .resources()
@@ -55,7 +59,7 @@ impl AuthorizationServer {
             "client_secret_post",
             "private_key_jwt",
         ];
-        // Those of all expectations of assertions.
+        // Those that assertions are verified with.
         let algorithms = Algorithm::ALL.map(Algorithm::name);
         let mut metadata = json!({
             "issuer": self.issuer(),
@@ -88,6 +92,7 @@ impl AuthorizationServer {
     }
 }
 
+/// Returns a public document that may be cached for five minutes.
 pub(super) fn document(value: Value) -> Response {
     (
         [(header::CACHE_CONTROL, "public, max-age=300")],
@@ -96,4 +101,5 @@ pub(super) fn document(value: Value) -> Response {
         .into_response()
 }
 
+/// Profile of the identity assertion grant.
 const ID_JAG: &str = "urn:ietf:params:oauth:grant-profile:id-jag";

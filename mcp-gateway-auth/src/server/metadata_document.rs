@@ -1,3 +1,8 @@
+//! Client ID metadata documents: clients whose ID is the URL of their metadata.
+//!
+//! Strangers choose the URL. It is fetched through [`Egress`], with a limit per host, so that the
+//! server cannot be used to flood another one.
+
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -14,7 +19,7 @@ use super::error::OAuthError;
 use super::registration_request::{Method, RegistrationRequest};
 use crate::egress::Egress;
 
-/// Clients whose identifier is the URL of a document that describes them. Cheap to clone.
+/// Clients with a metadata document. Cheap to clone.
 ///
 /// See [Client ID Metadata Documents][cimd].
 ///
@@ -23,27 +28,29 @@ use crate::egress::Egress;
 pub(super) struct MetadataDocuments {
     egress: Egress,
     known: Cache<String, Known>,
-    /// Counts fetches from each host.
+    /// Number of fetches per host.
     fetches: Arc<DefaultKeyedRateLimiter<String>>,
 }
 
-/// Why a client is not known.
+/// The reason for which a client is unknown.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    /// Strangers can make us ask a host; it is not asked more often than it can bear.
-    #[error("its host has been asked too often")]
+    /// Too many fetches from the host, which anybody can cause.
+    #[error("too many requests to the host")]
     Often,
+    /// The document is unavailable or invalid.
     #[error("{0}")]
     Wrong(String),
 }
 
-/// A client that was found, and for how long that is believed.
+/// A cached client with its lifetime.
 #[derive(Clone)]
 struct Known {
     client: Arc<Client>,
     lifetime: Duration,
 }
 
+/// Expires clients by the lifetime of their documents.
 struct AsLongAsAllowed;
 
 impl Expiry<String, Known> for AsLongAsAllowed {
@@ -70,17 +77,17 @@ impl MetadataDocuments {
         }
     }
 
-    /// The client `id`; `None` when it is not described in the way that it has to be.
+    /// Returns the client `id`, or `None` if its document is unavailable or invalid.
     pub(super) async fn get(&self, id: &str) -> Result<Option<Client>, OAuthError> {
         if !is_identifier(id) {
             return Ok(None);
         }
-        // Failures are not kept, and many who ask at once wait for the same answer.
+        // Failures are not cached. Concurrent requests share one fetch.
         let known = self.known.try_get_with_by_ref(id, self.fetch(id)).await;
         match known {
             Ok(known) => Ok(Some(Client::clone(&known.client))),
             Err(error) => {
-                tracing::info!(client = id, %error, "a client is not described as it has to be");
+                tracing::info!(client = id, %error, "client metadata document rejected");
                 match *error {
                     Failure::Often => Err(OAuthError::RateLimited(Duration::from_secs(60))),
                     Failure::Wrong(_) => Ok(None),
@@ -89,6 +96,7 @@ impl MetadataDocuments {
         }
     }
 
+    /// Fetches and validates a document.
     async fn fetch(&self, id: &str) -> Result<Known, Failure> {
         self.count(id)?;
         let fetched = self.egress.get_json(id, MAX_DOCUMENT).await;
@@ -121,7 +129,8 @@ impl fmt::Debug for MetadataDocuments {
     }
 }
 
-/// Whether `id` is a URL that may be an identifier.
+/// Returns `true` if `id` is a valid client ID URL: normalized, with a path, and without fragment,
+/// credentials or dot segments.
 fn is_identifier(id: &str) -> bool {
     let Ok(url) = Url::parse(id) else {
         return false;
@@ -147,32 +156,32 @@ fn is_identifier(id: &str) -> bool {
         && !path.split('/').any(is_dotted)
 }
 
-/// The client `id`, as `document` describes it.
+/// Returns the client `id` that `document` describes.
 fn described(id: &str, document: &[u8]) -> Result<Client, OAuthError> {
     let object = serde_json::from_slice::<Map<String, Value>>(document);
-    let object = object.map_err(|_| OAuthError::metadata("the document is not a JSON object"))?;
+    let object = object.map_err(|_| OAuthError::metadata("document is not a JSON object"))?;
     if object.get("client_id").and_then(Value::as_str) != Some(id) {
         return Err(OAuthError::metadata(
-            "client_id is not the URL of the document",
+            "client_id does not match the URL of the document",
         ));
     }
     for secret in ["client_secret", "client_secret_expires_at"] {
         if object.contains_key(secret) {
             return Err(OAuthError::metadata(
-                "a public document cannot hold a secret",
+                "client secrets are not allowed in a public document",
             ));
         }
     }
     let wanted = RegistrationRequest::of(&object)?;
     let Some(name) = wanted.name else {
-        return Err(OAuthError::metadata("client_name is missing"));
+        return Err(OAuthError::metadata("missing member: client_name"));
     };
     let authentication = match (wanted.method, wanted.keys) {
         (Method::None, None) => ClientAuthentication::None,
         (Method::PrivateKey, Some(keys)) => ClientAuthentication::PrivateKey(keys),
         _ => {
             return Err(OAuthError::metadata(
-                "a public document cannot hold a secret",
+                "client secrets are not allowed in a public document",
             ));
         }
     };
@@ -191,19 +200,22 @@ fn described(id: &str, document: &[u8]) -> Result<Client, OAuthError> {
     })
 }
 
-/// As the draft has it.
+/// Maximum size of a document by the draft, in bytes.
 const MAX_DOCUMENT: usize = 5 * 1024;
 
+/// Maximum number of cached clients.
 const MAX_KNOWN: u64 = 1000;
 
-/// How many documents of one host are fetched in a minute.
+/// Maximum number of fetches per host and minute.
 const MAX_FETCHES: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
-/// How many hosts are counted before those are forgotten that were not asked of late.
+/// Number of hosts at which idle counters are removed.
 const MAX_HOSTS: usize = 1000;
 
+/// Lower bound and default of the lifetime of a document.
 const MIN_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
+/// Upper bound of the lifetime of a document.
 const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]

@@ -1,24 +1,28 @@
+//! Opaque access tokens: sealed JWTs.
+
 use std::borrow::Cow;
 
 use crate::{AuthorityError, Keyring};
 
-/// Access tokens that only this server can read: JWTs under a seal. Cheap to clone.
+/// Seals JWTs into access tokens that only this server can read. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct OpaqueTokens(Keyring);
 
 impl OpaqueTokens {
+    /// Seals with the keys of `keyring`.
     pub(super) fn new(keyring: Keyring) -> Self {
         Self(keyring)
     }
 
-    /// A token that stands for `jwt`.
+    /// Returns an opaque token for `jwt`.
     pub(super) fn seal(&self, jwt: &str) -> Result<String, AuthorityError> {
         let sealed = self.0.sealer().seal(PURPOSE, jwt.as_bytes());
         let sealed = sealed.map_err(|_| AuthorityError::Random)?;
         Ok(format!("{PREFIX}{sealed}"))
     }
 
-    /// The JWT that `token` is or stands for; `None` if it looks like one of ours and is not.
+    /// Returns the JWT of `token`, which is opaque or already a JWT. Returns `None` if an opaque
+    /// token is invalid.
     pub(super) fn open<'t>(&self, token: &'t str) -> Option<Cow<'t, str>> {
         let Some(sealed) = token.strip_prefix(PREFIX) else {
             return Some(Cow::Borrowed(token));
@@ -28,7 +32,8 @@ impl OpaqueTokens {
     }
 }
 
-/// What scanners of secrets can know them by.
+/// Prefix for secret scanners.
 const PREFIX: &str = "mcpa_";
 
+/// Purpose of the seal.
 const PURPOSE: &str = "access token";

@@ -1,3 +1,5 @@
+//! Verification of the access tokens of this server.
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,10 +14,43 @@ use crate::jwt::{Claims, Expectation, JwtError, JwtVerifier, Unverified};
 use crate::token::{Revocations, TokenVerifier, VerifiedToken};
 use crate::{AuthorityError, Clock};
 
-/// Knows the access tokens that the authorization server has issued.
+/// Verifies the access tokens that the authorization server has issued.
 ///
-/// [`AuthorizationServer::verifier`](super::AuthorizationServer::verifier) makes one for each
-/// resource: a token for one of them is no good at another.
+/// [`AuthorizationServer::verifier`](super::AuthorizationServer::verifier) creates one per
+/// resource. A token for another resource is rejected: a server that receives a token cannot use it
+/// at other servers (RFC 8707, section 3).
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use mcp_gateway_auth::login::Login;
+/// use mcp_gateway_auth::server::{AuthorizationServer, Resource};
+/// use mcp_gateway_auth::token::TokenVerifier;
+/// use mcp_gateway_auth::users::Users;
+/// use mcp_gateway_auth::{Clock, Keyring};
+/// use mcp_gateway_core::auth::AuthError;
+/// use mcp_gateway_store::MemoryStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
+/// let users = Users::new(store.clone(), Clock::system());
+/// let login = Login::new(users, keyring.clone(), "https://gw.example.com")?;
+/// let base = "https://gw.example.com".parse()?;
+/// let server = AuthorizationServer::builder(base, store, keyring, Arc::new(login)).build();
+/// let notes = Resource::new("https://gw.example.com/notes".parse()?, "Notes");
+/// server.set_resources([notes.clone()]);
+///
+/// // Tokens of others are left to other verifiers; invalid opaque tokens are rejected.
+/// let verifier = server.verifier(Some(&notes));
+/// assert!(verifier.verify_token("a.b.c").await?.is_none());
+/// let error = verifier.verify_token("mcpa_forged").await.unwrap_err();
+/// assert!(matches!(error, AuthError::InvalidToken));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct OwnTokens {
     pub(super) issuer: Arc<str>,
@@ -23,14 +58,15 @@ pub struct OwnTokens {
     pub(super) opaque: OpaqueTokens,
     pub(super) clock: Clock,
     pub(super) revocations: Revocations,
-    /// The resource that tokens have to be for; any of those that there are if `None`.
+    /// Required resource; any resource of the server if `None`.
     pub(super) resource: Option<Resource>,
-    /// The audiences of tokens of this server.
+    /// Accepted audiences.
     pub(super) audiences: Vec<String>,
 }
 
 impl OwnTokens {
-    /// What `token` says, unless it is not good, or not for one of the audiences.
+    /// Returns the claims of `token`, or `None` if it is invalid, expired, revoked, or has none of
+    /// the audiences.
     pub(super) async fn active(&self, token: &str) -> Result<Option<Claims>, AuthorityError> {
         let Some(jwt) = self.opaque.open(token) else {
             return Ok(None);
@@ -46,6 +82,7 @@ impl OwnTokens {
         }
     }
 
+    /// Verifies a JWT of this server.
     async fn claims(&self, token: &str) -> Result<Claims, Failure> {
         let mut audiences = self.audiences.iter();
         let Some(first) = audiences.next() else {
@@ -61,6 +98,7 @@ impl OwnTokens {
     }
 }
 
+/// The reason for which a token could not be verified.
 enum Failure {
     Authority(AuthorityError),
     Jwt,
@@ -74,7 +112,7 @@ impl From<AuthorityError> for Failure {
 
 impl From<JwtError> for Failure {
     fn from(error: JwtError) -> Self {
-        tracing::debug!(%error, "an access token was refused");
+        tracing::debug!(%error, "access token rejected");
         Self::Jwt
     }
 }
@@ -105,7 +143,7 @@ impl TokenVerifier for OwnTokens {
     }
 }
 
-/// Whose token it is that says `claims`.
+/// Returns the token of verified claims.
 fn verified(claims: &Claims) -> Option<VerifiedToken> {
     let mut principal = Principal::new(claims.sub.as_deref()?);
     if let Some(client) = &claims.client_id {
@@ -124,6 +162,7 @@ fn verified(claims: &Claims) -> Option<VerifiedToken> {
     })
 }
 
+/// Returns the strings in an array claim.
 fn texts<'a>(claims: &'a Claims, name: &str) -> impl Iterator<Item = &'a str> {
     let items = claims.extra.get(name).and_then(Value::as_array);
     items.into_iter().flatten().filter_map(Value::as_str)

@@ -1,10 +1,12 @@
+//! Extraction of request bodies with a size limit.
+
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequest;
 use http::Request;
 
 use super::error::OAuthError;
 
-/// The body of a request, unless it is larger than any that means something.
+/// The body of a request, within the size limit.
 #[derive(Debug)]
 pub(super) struct Payload(pub(super) Bytes);
 
@@ -17,4 +19,5 @@ impl<S: Sync> FromRequest<S> for Payload {
     }
 }
 
+/// Maximum size of a body, in bytes.
 const MAX_BODY: usize = 64 * 1024;

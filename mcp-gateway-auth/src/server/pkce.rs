@@ -1,24 +1,30 @@
+//! Proof Key for Code Exchange (RFC 7636). Only `S256` is supported.
+//!
+//! The verifier never leaves the client before the token request. A code that is intercepted on the
+//! redirect is therefore useless.
+
 use aws_lc_rs::constant_time;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-/// The S256 challenge that whoever redeems a code has to know the verifier of.
+/// An S256 code challenge.
 ///
-/// See [RFC 7636](https://www.rfc-editor.org/rfc/rfc7636#section-4).
+/// See [RFC 7636, section 4](https://www.rfc-editor.org/rfc/rfc7636#section-4).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub(super) struct Challenge(String);
 
 impl Challenge {
-    /// The challenge that a client has sent; `None` when no verifier has it.
+    /// Parses a challenge: the base64url encoding of 32 bytes.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         (bytes.len() == 32).then(|| Self(text.to_owned()))
     }
 
-    /// Whether `verifier` is what the client has made it of.
+    /// Returns `true` if `verifier` is valid and its hash is the challenge. The comparison takes
+    /// constant time.
     pub(super) fn is_met_by(&self, verifier: &str) -> bool {
         let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
         let same = constant_time::verify_slices_are_equal(hash.as_bytes(), self.0.as_bytes());
@@ -26,6 +32,7 @@ impl Challenge {
     }
 }
 
+/// Returns `true` if `text` has the form of a verifier: 43 to 128 unreserved characters.
 fn is_verifier(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     (43..=128).contains(&text.len()) && text.bytes().all(allowed)

@@ -1,3 +1,5 @@
+//! The metadata of protected resources (RFC 9728).
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -14,43 +16,51 @@ use super::metadata::document;
 use super::resource::{Resource, Resources};
 use super::router::cors;
 
-/// Tells clients who issues the tokens that resources take. Cheap to clone; all clones are the same.
+/// The metadata of protected resources, which refer clients to their authorization server. Cheap to
+/// clone; all clones share the state.
 ///
-/// An [`AuthorizationServer`](super::AuthorizationServer) has its own. This is for gateways whose
-/// tokens others issue.
+/// An [`AuthorizationServer`](super::AuthorizationServer) contains one. Use this type directly for
+/// gateways with an external authorization server.
 ///
 /// See [RFC 9728](https://www.rfc-editor.org/rfc/rfc9728).
 ///
 /// # Example
 ///
 /// ```
+/// use http::HeaderMap;
 /// use mcp_gateway_auth::server::{ProtectedResources, Resource};
 ///
-/// # fn main() -> Result<(), url::ParseError> {
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let protected = ProtectedResources::new("https://mcp.example.com".parse()?);
 /// protected.set_authorization_servers(["https://idp.example.com".to_owned()]);
 /// let resource = Resource::new("https://mcp.example.com/mcp".parse()?, "main");
 /// protected.set_resources([resource.clone()]);
 ///
-/// let challenge = protected.challenge(&resource);
+/// let mut headers = HeaderMap::new();
+/// headers.insert("www-authenticate", "Bearer".parse()?);
+/// protected.challenge(&resource).complete(&mut headers);
+/// let challenge = headers["www-authenticate"].to_str()?;
+/// assert!(challenge.contains("/.well-known/oauth-protected-resource/mcp"), "{challenge}");
+///
 /// let router: axum::Router = protected.router();
-/// # let _ = (challenge, router);
+/// # let _ = router;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct ProtectedResources(Arc<Inner>);
 
+/// The state that all clones share.
 #[derive(Debug)]
 struct Inner {
     base: Url,
     resources: ArcSwap<Resources>,
-    /// The issuers of tokens.
+    /// Issuers of accepted tokens.
     servers: ArcSwap<Vec<String>>,
 }
 
 impl ProtectedResources {
-    /// Knows no resource yet. Clients reach the documents at `base`, the URL of a host.
+    /// Creates a set without resources. Clients find the metadata at `base`, the URL of a host.
     #[must_use]
     pub fn new(base: Url) -> Self {
         Self(Arc::new(Inner {
@@ -60,20 +70,21 @@ impl ProtectedResources {
         }))
     }
 
-    /// There are `resources` from now on; the first is meant when a client does not say.
+    /// Replaces the set of resources. The first one is the default.
     pub fn set_resources(&self, resources: impl IntoIterator<Item = Resource>) {
         let resources = Resources(resources.into_iter().collect());
         self.0.resources.store(Arc::new(resources));
     }
 
-    /// Tokens come from `issuers` from now on.
+    /// Replaces the authorization servers.
     pub fn set_authorization_servers(&self, issuers: impl IntoIterator<Item = String>) {
         self.0
             .servers
             .store(Arc::new(issuers.into_iter().collect()));
     }
 
-    /// What clients of `resource` are told that have no token: where they learn how to get one.
+    /// Returns the parameters of the `WWW-Authenticate` challenge for `resource`: the URL of its
+    /// metadata, and its first scope (RFC 9728, section 5.1).
     #[must_use]
     pub fn challenge(&self, resource: &Resource) -> ProtectedResource {
         let path = self.path(resource);
@@ -85,7 +96,7 @@ impl ProtectedResources {
         }
     }
 
-    /// The documents, to be mounted at the root of the host.
+    /// Returns the metadata endpoints, to be mounted at the root of the host.
     pub fn router(&self) -> Router {
         const ROOT: &str = "/.well-known/oauth-protected-resource";
         Router::new()
@@ -95,17 +106,19 @@ impl ProtectedResources {
             .with_state(self.clone())
     }
 
+    /// Returns the current resources.
     pub(super) fn resources(&self) -> Arc<Resources> {
         self.0.resources.load_full()
     }
 
+    /// Returns the URL of `path` on the public host.
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.0.base.origin().ascii_serialization())
     }
 
-    /// What comes after the well-known path in the URL of the metadata of `resource`.
+    /// Returns the path of the metadata of `resource` after the well-known prefix.
     ///
-    /// What is on another host can be described there only if that passes requests on to here.
+    /// A resource on another host can be described there only if that host forwards these requests.
     fn path(&self, resource: &Resource) -> String {
         match resource.uri.origin() == self.0.base.origin() {
             true => resource.uri.path().to_owned(),
@@ -113,22 +126,22 @@ impl ProtectedResources {
         }
     }
 
-    /// The URLs that a client may have used for the resource at `path`: what it has used is what it
-    /// has to find in the document.
+    /// Returns the URLs by which a client may address the resource at `path`. The `resource` in the
+    /// metadata must equal the URL that the client uses (RFC 9728, section 3.3).
     ///
-    /// The header says by which of our names it knows us; a name that is not ours finds nothing.
+    /// The `Host` header selects one of the host's names. An unknown name matches no resource.
     fn called(&self, path: &str, headers: &HeaderMap) -> Vec<String> {
         let host = headers
             .get(header::HOST)
             .and_then(|host| host.to_str().ok());
-        // What is on another host need not be reached as this server is.
+        // Another host may be reached by another scheme.
         let others = ["https", "http"].into_iter();
         let schemes = [self.0.base.scheme()].into_iter().chain(others);
         let called = schemes.filter_map(|scheme| Some(format!("{scheme}://{}/{path}", host?)));
         called.chain([self.url(&format!("/{path}"))]).collect()
     }
 
-    /// What clients may know about `resource`, which they know as `uri`.
+    /// Returns the metadata of `resource`, which the client addresses as `uri`.
     fn metadata(&self, resource: &Resource, uri: &str) -> Value {
         let scopes: Vec<_> = resource.scopes.iter().map(|(name, _)| &**name).collect();
         let mut metadata = json!({
@@ -144,7 +157,7 @@ impl ProtectedResources {
     }
 }
 
-/// `GET /.well-known/oauth-protected-resource`
+/// `GET /.well-known/oauth-protected-resource`: the metadata of the default resource.
 async fn default_one(State(protected): State<ProtectedResources>) -> Response {
     let resources = protected.resources();
     match resources.default_one() {
@@ -153,7 +166,7 @@ async fn default_one(State(protected): State<ProtectedResources>) -> Response {
     }
 }
 
-/// `GET /.well-known/oauth-protected-resource/{path}`
+/// `GET /.well-known/oauth-protected-resource/{path}`: the metadata of a resource.
 async fn one(
     State(protected): State<ProtectedResources>,
     Path(path): Path<String>,
@@ -176,8 +189,8 @@ async fn one(
     found.or_else(elsewhere).map_or_else(nothing, document)
 }
 
-/// Clients parse what they get, whatever the status is.
+/// Responds with 404 and JSON: clients parse the body regardless of the status.
 fn nothing() -> Response {
-    let body = json!({ "error": "not_found", "error_description": "there is no such resource" });
+    let body = json!({ "error": "not_found", "error_description": "unknown resource" });
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }

@@ -1,13 +1,18 @@
+//! Redirect URIs: validation and comparison (RFC 9700, section 2.1; RFC 8252, section 7).
+//!
+//! URI parsers repair malformed input in different ways. A URI is therefore accepted only in the
+//! form that all of them understand alike, and compared as text.
+
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-/// Where a browser is sent back to, as a client has registered it.
+/// A registered redirect URI.
 ///
-/// What a client asks for has to be the same text ([RFC 9700][exact]); only the port of a loopback
-/// address may be another one ([RFC 8252][loopback]).
+/// A requested URI must be textually equal ([RFC 9700][exact]). Only the port of a loopback address
+/// may differ ([RFC 8252][loopback]).
 ///
 /// # Example
 ///
@@ -31,32 +36,34 @@ pub struct RedirectUri {
     kind: Kind,
 }
 
+/// The kinds of redirect URIs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
-    /// An application on the machine of the person, which listens at some port.
+    /// Local application that listens on a port of the user's machine.
     Loopback,
-    /// An application on the machine of the person, which the system knows by the scheme.
+    /// Local application that has registered a private-use scheme.
     Private,
+    /// Web application.
     Web,
 }
 
-/// Why a client may not have a browser sent there.
+/// The reason for which a redirect URI is invalid.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedirectUriError {
-    /// It is not an absolute URI, or not written as one.
-    #[error("it is not an absolute URI")]
+    /// It is not an absolute URI in normalized form.
+    #[error("not an absolute URI in normalized form")]
     Malformed,
-    /// It has user information, a fragment or a wildcard.
-    #[error("it may not have user information, a fragment or a wildcard")]
+    /// It contains user information, a fragment or a wildcard.
+    #[error("user information, fragments and wildcards are not allowed")]
     Part,
-    /// What is sent there could be read on the way, or could be run.
-    #[error("it has to be https, http to this machine, or a scheme of an application")]
+    /// The scheme is not allowed: the code could be read in transit, or the URI could execute code.
+    #[error("must be https, http on a loopback address, or a private-use scheme")]
     Scheme,
 }
 
 impl RedirectUri {
-    /// Whether a browser may be sent to `wanted` where this is registered.
+    /// Returns `true` if `wanted` may be used where this URI is registered.
     #[must_use]
     pub fn admits(&self, wanted: &str) -> bool {
         if self.text == wanted {
@@ -70,14 +77,14 @@ impl RedirectUri {
             && without_port(&self.text) == without_port(&wanted.text)
     }
 
-    /// Whether it leads to an application on the machine of the person, which may be any that runs
-    /// there.
+    /// Returns `true` if the URI leads to an application on the user's machine. Any local program
+    /// may be that application.
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.kind != Kind::Web
     }
 
-    /// The host, or the scheme of an application, for people to see.
+    /// Returns the host or the private-use scheme, for display.
     #[must_use]
     pub fn host(&self) -> String {
         let url = Url::parse(&self.text).ok();
@@ -94,7 +101,7 @@ impl RedirectUri {
         }
     }
 
-    /// What a policy of the browser for forms calls it: an origin, or a scheme.
+    /// Returns the source expression for a content security policy: an origin or a scheme.
     #[must_use]
     pub fn source(&self) -> String {
         match Url::parse(&self.text) {
@@ -103,13 +110,13 @@ impl RedirectUri {
         }
     }
 
-    /// The text, as it was registered.
+    /// Returns the URI as it was registered.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Where a browser is sent with `parameters` added.
+    /// Returns the URI with `parameters` added to its query.
     #[must_use]
     pub fn with_parameters(&self, parameters: &[(&str, &str)]) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
@@ -126,7 +133,8 @@ impl std::str::FromStr for RedirectUri {
     type Err = RedirectUriError;
 
     fn from_str(text: &str) -> Result<Self, RedirectUriError> {
-        // Parsers drop or repair some of what is written; a browser must not see more than we do.
+        // Parsers drop or repair some characters. A browser must not see another URI than this
+        // server.
         let is_plain =
             |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'"' | b'<' | b'>');
         if text.len() > MAX_LEN || !text.bytes().all(is_plain) {
@@ -146,7 +154,7 @@ impl std::str::FromStr for RedirectUri {
             _ if is_private(scheme) => Kind::Private,
             _ => return Err(RedirectUriError::Scheme),
         };
-        // What is compared is what was written: it has to be the same as what is understood.
+        // The text is compared: its authority must be exactly the parsed one.
         let authority = rest.strip_prefix("//").unwrap_or("");
         let authority = authority.split(['/', '?']).next().unwrap_or("");
         if kind != Kind::Private && !is_canonical(authority, &url) {
@@ -159,7 +167,7 @@ impl std::str::FromStr for RedirectUri {
     }
 }
 
-/// Whether `authority` is the host and port of `url`, and nothing that is repaired to it.
+/// Returns `true` if `authority` is the host and port of `url` without any repair.
 fn is_canonical(authority: &str, url: &Url) -> bool {
     let Some(host) = url.host_str() else {
         return false;
@@ -173,7 +181,7 @@ fn is_canonical(authority: &str, url: &Url) -> bool {
     })
 }
 
-/// Whether `url` leads to this machine.
+/// Returns `true` if `url` leads to this machine.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(host)) => host == "localhost",
@@ -183,14 +191,15 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Schemes of applications are domains in reverse ([RFC 8252]), save for a few that are well known.
+/// Returns `true` for private-use schemes: reverse domain names ([RFC 8252, section 7.1][RFC
+/// 8252]), and a few well-known exceptions.
 ///
 /// [RFC 8252]: https://www.rfc-editor.org/rfc/rfc8252#section-7.1
 fn is_private(scheme: &str) -> bool {
     scheme.contains('.') || KNOWN_SCHEMES.contains(&scheme)
 }
 
-/// A loopback address without the port, which has another form than one with it.
+/// Returns host and path of a loopback URI, without its port.
 fn without_port(text: &str) -> Option<(String, String)> {
     let url = Url::parse(text).ok()?;
     let host = url.host_str()?.to_owned();
@@ -225,10 +234,10 @@ impl fmt::Display for RedirectUri {
     }
 }
 
-/// Long enough for every client that is known.
+/// Maximum length, in bytes.
 const MAX_LEN: usize = 2048;
 
-/// Applications that were there before they could have known better.
+/// Schemes of applications that predate the recommendation.
 const KNOWN_SCHEMES: [&str; 6] = [
     "cursor",
     "vscode",

@@ -1,3 +1,5 @@
+//! Dynamic client registration (RFC 7591) and its management (RFC 7592).
+
 use axum::Json;
 use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::response::{IntoResponse, Response};
@@ -16,9 +18,9 @@ use super::settings::Registration;
 use crate::secret::identifier;
 use crate::{AuthorityError, Secret, SecretHash};
 
-/// `POST /register`
+/// `POST /register`: registers a client.
 ///
-/// See [RFC 7591](https://www.rfc-editor.org/rfc/rfc7591#section-3).
+/// See [RFC 7591, section 3](https://www.rfc-editor.org/rfc/rfc7591#section-3).
 pub(super) async fn register(
     State(server): State<AuthorizationServer>,
     request: Request,
@@ -34,9 +36,9 @@ pub(super) async fn register(
     }
 }
 
-/// `GET /register/{id}`
+/// `GET /register/{id}`: returns a registration.
 ///
-/// See [RFC 7592](https://www.rfc-editor.org/rfc/rfc7592#section-2).
+/// See [RFC 7592, section 2](https://www.rfc-editor.org/rfc/rfc7592#section-2).
 pub(super) async fn read(
     State(server): State<AuthorizationServer>,
     Path(id): Path<String>,
@@ -51,7 +53,7 @@ pub(super) async fn read(
     }
 }
 
-/// `PUT /register/{id}`
+/// `PUT /register/{id}`: replaces a registration.
 pub(super) async fn update(
     State(server): State<AuthorizationServer>,
     Path(id): Path<String>,
@@ -64,7 +66,7 @@ pub(super) async fn update(
     }
 }
 
-/// `DELETE /register/{id}`
+/// `DELETE /register/{id}`: deletes a registration.
 pub(super) async fn delete(
     State(server): State<AuthorizationServer>,
     Path(id): Path<String>,
@@ -81,6 +83,7 @@ pub(super) async fn delete(
 }
 
 impl AuthorizationServer {
+    /// Validates a request, and stores the client.
     async fn register(
         &self,
         request: &Parts,
@@ -89,14 +92,14 @@ impl AuthorizationServer {
         self.limits().check_registration(request)?;
         match self.registration() {
             Registration::Off => {
-                let message = "clients cannot register themselves here";
+                let message = "dynamic client registration is disabled";
                 return Err(OAuthError::UnauthorizedClient(message.into()));
             }
             Registration::Open => {}
             Registration::Token(hash) => {
                 let token = bearer(&request.headers);
                 if !token.is_some_and(|token| hash.matches(token)) {
-                    let message = "registering needs the initial access token";
+                    let message = "initial access token missing or invalid";
                     return Err(OAuthError::InvalidToken(message.into()));
                 }
             }
@@ -115,11 +118,7 @@ impl AuthorizationServer {
             .clients()
             .register(client, Some(management.hash()))
             .await?;
-        tracing::info!(
-            client = client.id,
-            name = client.name,
-            "a client has registered itself"
-        );
+        tracing::info!(client = client.id, name = client.name, "client registered");
         let mut document = self.describe(&client);
         if let Some(secret) = secret {
             document.insert("client_secret".to_owned(), secret.expose().into());
@@ -131,7 +130,7 @@ impl AuthorizationServer {
         Ok(document)
     }
 
-    /// The registration that the bearer of the token in `headers` may manage.
+    /// Returns the registration that the registration access token in `headers` permits to manage.
     async fn managed(
         &self,
         id: &str,
@@ -141,23 +140,24 @@ impl AuthorizationServer {
         let hash = stored
             .as_ref()
             .and_then(|stored| stored.value.management.clone());
-        // Whether there is such a client is not told, also not by the time that it takes.
+        // Neither the response nor its time reveals whether the client exists.
         let is_known = hash.is_some();
         let hash = hash.unwrap_or_else(|| SecretHash::of("nobody's"));
         let presented = bearer(headers).unwrap_or_default();
         let is_right = hash.matches(presented) && is_known;
         stored.filter(|_| is_right).ok_or_else(|| {
-            OAuthError::InvalidToken("the registration access token is not valid".into())
+            OAuthError::InvalidToken("registration access token missing or invalid".into())
         })
     }
 
+    /// Replaces a registration, and retries after conflicts.
     async fn update(
         &self,
         id: &str,
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<Client, OAuthError> {
-        // Whoever loses a race against another update writes after it.
+        // The loser of a race writes after the winner.
         for _ in 0..MAX_ATTEMPTS {
             let stored = self.managed(id, headers).await?;
             let after = self.updated(&stored.value, body)?;
@@ -168,7 +168,7 @@ impl AuthorizationServer {
         Err(AuthorityError::Busy.into())
     }
 
-    /// What becomes of `registered` when its client sends `body`.
+    /// Returns the registration after the update `body`.
     fn updated(&self, registered: &Registered, body: &[u8]) -> Result<Registered, OAuthError> {
         let before = &registered.client;
         let wanted = RegistrationRequest::parse_update(body, before)?;
@@ -177,7 +177,7 @@ impl AuthorizationServer {
                 Some(hash.clone())
             }
             (_, Method::Basic | Method::Post) => {
-                let message = "a client that has no secret gets one only when it registers";
+                let message = "client secrets are issued at registration only";
                 return Err(OAuthError::metadata(message));
             }
             (_, Method::None | Method::PrivateKey) => None,
@@ -185,11 +185,12 @@ impl AuthorizationServer {
         let client = self.client(before.id.clone(), wanted, hash, before.issued_at);
         Ok(Registered {
             client,
-            // A registration lives on by being used, not by being written.
+            // An update does not extend the lifetime; the use of the client does.
             ..registered.clone()
         })
     }
 
+    /// Creates the client of a request.
     fn client(
         &self,
         id: String,
@@ -220,7 +221,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// What is said to `client`, which has proved itself by the token in `headers`.
+    /// Returns the registration for the client, with its registration access token.
     fn describe_to_itself(&self, client: &Client, headers: &HeaderMap) -> Map<String, Value> {
         let mut document = self.describe(client);
         if let Some(token) = bearer(headers) {
@@ -229,7 +230,7 @@ impl AuthorizationServer {
         document
     }
 
-    /// What is said of `client`, all but its secrets.
+    /// Returns the registration without secrets.
     fn describe(&self, client: &Client) -> Map<String, Value> {
         let mut document = client.metadata.clone();
         let mut add = |name: &str, value: Value| {
@@ -263,6 +264,7 @@ impl AuthorizationServer {
     }
 }
 
+/// Generates a client secret if the method needs one.
 fn secret(method: Method) -> Result<Option<Secret>, AuthorityError> {
     match method {
         Method::Basic | Method::Post => Secret::generate("mcpsec_").map(Some),
@@ -270,7 +272,7 @@ fn secret(method: Method) -> Result<Option<Secret>, AuthorityError> {
     }
 }
 
-/// The bearer token in `headers`.
+/// Returns the bearer token in `headers`.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (value, None) = (values.next()?.to_str().ok()?, values.next()) else {
@@ -280,13 +282,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
 }
 
+/// Responds with a registration that must not be cached.
 fn answer(status: StatusCode, document: Map<String, Value>) -> Response {
     (status, NO_STORE, Json(document)).into_response()
 }
 
 const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
+/// Path of registrations.
 const MANAGEMENT: &str = "/api/auth/oauth2/register";
 
-/// Of those that try at the same time one succeeds each time.
+/// Maximum number of attempts. One of the concurrent attempts succeeds each time.
 const MAX_ATTEMPTS: usize = 16;

@@ -1,3 +1,5 @@
+//! Validation of client metadata (RFC 7591, section 2).
+
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -7,9 +9,9 @@ use super::redirect_uri::is_loopback;
 use super::{RedirectUri, Scopes};
 use crate::pages::clean;
 
-/// What a client says about itself.
+/// Validated client metadata.
 ///
-/// See [RFC 7591](https://www.rfc-editor.org/rfc/rfc7591#section-2).
+/// See [RFC 7591, section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2).
 #[derive(Debug)]
 pub(super) struct RegistrationRequest {
     pub(super) redirect_uris: Vec<RedirectUri>,
@@ -19,11 +21,11 @@ pub(super) struct RegistrationRequest {
     pub(super) name: Option<String>,
     pub(super) scopes: Option<Scopes>,
     pub(super) uri: Option<String>,
-    /// Members that mean nothing here, and are repeated.
+    /// Members without a meaning here, which are returned to the client.
     pub(super) metadata: Map<String, Value>,
 }
 
-/// How a client wants to authenticate.
+/// Requested client authentication method.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Method {
     Basic,
@@ -33,23 +35,21 @@ pub(super) enum Method {
 }
 
 impl RegistrationRequest {
-    /// What `body` says.
+    /// Parses a registration request.
     pub(super) fn parse(body: &[u8]) -> Result<Self, OAuthError> {
         Self::of(&object(body)?)
     }
 
-    /// What `body` says of `client`, which is all that is true of it from now on
-    /// ([RFC 7592](https://www.rfc-editor.org/rfc/rfc7592#section-2.2)).
+    /// Parses an update of `client`, which replaces all its metadata ([RFC 7592, section
+    /// 2.2](https://www.rfc-editor.org/rfc/rfc7592#section-2.2)).
     pub(super) fn parse_update(body: &[u8], client: &Client) -> Result<Self, OAuthError> {
         let object = object(body)?;
         if object.get("client_id").and_then(Value::as_str) != Some(&client.id) {
-            return Err(OAuthError::metadata(
-                "client_id has to be that of the client",
-            ));
+            return Err(OAuthError::metadata("client_id does not match the client"));
         }
         for name in OURS {
             if object.contains_key(name) {
-                let message = format!("{name} is not for the client to say");
+                let message = format!("{name} must not be set by the client");
                 return Err(OAuthError::metadata(message));
             }
         }
@@ -59,19 +59,19 @@ impl RegistrationRequest {
                 .is_some_and(|secret| client.has_secret(secret));
             if !is_same {
                 return Err(OAuthError::metadata(
-                    "client_secret is not that of the client",
+                    "client_secret does not match the client",
                 ));
             }
         }
         Self::of(&object)
     }
 
-    /// What `object` says.
+    /// Validates the members of `object`.
     pub(super) fn of(object: &Map<String, Value>) -> Result<Self, OAuthError> {
         let method = method(text(object, "token_endpoint_auth_method")?)?;
         let keys = keys(object)?;
         if (method == Method::PrivateKey) != keys.is_some() {
-            let message = "private_key_jwt and jwks or jwks_uri belong together";
+            let message = "private_key_jwt requires jwks or jwks_uri, and vice versa";
             return Err(OAuthError::metadata(message));
         }
         let grant_types = grant_types(object)?;
@@ -80,7 +80,7 @@ impl RegistrationRequest {
         let needs_redirect = grant_types.contains(&GrantType::AuthorizationCode);
         if needs_redirect && redirect_uris.is_empty() {
             return Err(OAuthError::InvalidRedirectUri(
-                "redirect_uris is missing".into(),
+                "missing member: redirect_uris".into(),
             ));
         }
         let scopes = text(object, "scope")?.map(str::parse).transpose();
@@ -90,7 +90,7 @@ impl RegistrationRequest {
             keys,
             grant_types,
             name: name(object)?,
-            scopes: scopes.map_err(|_| OAuthError::metadata("scope is not a list of scopes"))?,
+            scopes: scopes.map_err(|_| OAuthError::metadata("invalid scope"))?,
             uri: https(object, "client_uri")?,
             metadata: repeated(object)?,
         };
@@ -98,34 +98,34 @@ impl RegistrationRequest {
     }
 }
 
+/// Parses a JSON object.
 fn object(body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
-    serde_json::from_slice(body)
-        .map_err(|_| OAuthError::metadata("the body has to be a JSON object"))
+    serde_json::from_slice(body).map_err(|_| OAuthError::metadata("body must be a JSON object"))
 }
 
-/// The text under `name`, if there is any.
+/// Returns the string member `name`.
 fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, OAuthError> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.len() <= MAX_TEXT => Ok(Some(text)),
         Some(_) => Err(OAuthError::metadata(format!(
-            "{name} has to be a short text"
+            "{name} must be a string of at most 2048 bytes"
         ))),
     }
 }
 
-/// What people are to know the client by; something that they can see.
+/// Returns the display name, if it has visible characters.
 fn name(object: &Map<String, Value>) -> Result<Option<String>, OAuthError> {
     let name = text(object, "client_name")?.filter(|name| !clean(name).is_empty());
     Ok(name.map(|name| name.chars().take(MAX_NAME).collect()))
 }
 
-/// The list of texts under `name`, if there is one.
+/// Returns the member `name`, an array of strings.
 fn list<'a>(
     object: &'a Map<String, Value>,
     name: &str,
 ) -> Result<Option<Vec<&'a str>>, OAuthError> {
-    let wrong = || OAuthError::metadata(format!("{name} has to be a short list of texts"));
+    let wrong = || OAuthError::metadata(format!("{name} must be an array of at most 10 strings"));
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Array(items)) if items.len() <= MAX_ITEMS => {
@@ -136,8 +136,8 @@ fn list<'a>(
     }
 }
 
-/// A client that does not say how it authenticates is public: those that leave it out keep no
-/// secret, whatever the RFC says of the default.
+/// Returns the authentication method. The default is `none`, against RFC 7591: real clients that
+/// omit it are public.
 fn method(name: Option<&str>) -> Result<Method, OAuthError> {
     match name {
         None | Some("none") => Ok(Method::None),
@@ -145,41 +145,42 @@ fn method(name: Option<&str>) -> Result<Method, OAuthError> {
         Some("client_secret_post") => Ok(Method::Post),
         Some("private_key_jwt") => Ok(Method::PrivateKey),
         Some(_) => Err(OAuthError::metadata(
-            "token_endpoint_auth_method has to be none, client_secret_basic, client_secret_post or \
+            "token_endpoint_auth_method must be none, client_secret_basic, client_secret_post or \
              private_key_jwt",
         )),
     }
 }
 
+/// Returns the keys of the client.
 fn keys(object: &Map<String, Value>) -> Result<Option<ClientKeys>, OAuthError> {
-    // Keys that somebody could replace on the way prove nothing; on this machine nobody can.
+    // Keys that an attacker can replace in transit prove nothing. On this machine nobody can.
     let remote = https(object, "jwks_uri")?;
     let is_safe = |uri: &String| {
         Url::parse(uri).is_ok_and(|url| url.scheme() == "https" || is_loopback(&url))
     };
     if !remote.iter().all(is_safe) {
-        return Err(OAuthError::metadata("jwks_uri has to be a URL of https"));
+        return Err(OAuthError::metadata("jwks_uri must be an https URL"));
     }
     match (object.get("jwks"), remote) {
-        (Some(_), Some(_)) => Err(OAuthError::metadata("jwks and jwks_uri exclude each other")),
+        (Some(_), Some(_)) => Err(OAuthError::metadata(
+            "jwks and jwks_uri are mutually exclusive",
+        )),
         (Some(jwks), None) => match crate::jwks::KeySet::from_value(jwks) {
             Ok(set) if !set.is_empty() => Ok(Some(ClientKeys::Inline(jwks.clone()))),
-            _ => Err(OAuthError::metadata(
-                "jwks has no key that signatures can be verified with",
-            )),
+            _ => Err(OAuthError::metadata("jwks has no usable signature key")),
         },
         (None, Some(uri)) => Ok(Some(ClientKeys::Remote(uri))),
         (None, None) => Ok(None),
     }
 }
 
-/// Those that may be registered; a refresh token is for everybody who gets codes.
+/// Returns the grant types that may be registered. Every client with codes may use refresh tokens.
 fn grant_types(object: &Map<String, Value>) -> Result<Vec<GrantType>, OAuthError> {
     let default = || vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
     let Some(names) = list(object, "grant_types")? else {
         return Ok(default());
     };
-    // What we do not know is not granted, and the client sees that it was not.
+    // Unknown grant types are not granted, which the client sees in the response.
     let known = names.into_iter().filter_map(GrantType::of);
     let known =
         known.filter(|kind| matches!(kind, GrantType::AuthorizationCode | GrantType::RefreshToken));
@@ -187,11 +188,12 @@ fn grant_types(object: &Map<String, Value>) -> Result<Vec<GrantType>, OAuthError
     match known.contains(&GrantType::AuthorizationCode) {
         true => Ok(known),
         false => Err(OAuthError::metadata(
-            "grant_types has to include authorization_code; other clients are set up by an operator",
+            "grant_types must include authorization_code; other clients are configured by an operator",
         )),
     }
 }
 
+/// Validates that `response_types` matches the grant types.
 fn check_response_types(
     object: &Map<String, Value>,
     grant_types: &[GrantType],
@@ -203,11 +205,12 @@ fn check_response_types(
     match has_code == grant_types.contains(&GrantType::AuthorizationCode) {
         true => Ok(()),
         false => Err(OAuthError::metadata(
-            "response_types has to be code for authorization_code",
+            "response_types must be [\"code\"] for authorization_code",
         )),
     }
 }
 
+/// Returns the redirect URIs.
 fn redirect_uris(object: &Map<String, Value>) -> Result<Vec<RedirectUri>, OAuthError> {
     let wrong =
         |error: &dyn std::fmt::Display| OAuthError::InvalidRedirectUri(error.to_string().into());
@@ -217,12 +220,12 @@ fn redirect_uris(object: &Map<String, Value>) -> Result<Vec<RedirectUri>, OAuthE
     };
     let uris = uris.into_iter().map(|uri| {
         uri.parse()
-            .map_err(|error| wrong(&format!("{uri:?} cannot be redirected to: {error}")))
+            .map_err(|error| wrong(&format!("invalid redirect URI {uri:?}: {error}")))
     });
     uris.collect()
 }
 
-/// A link that people may be shown.
+/// Returns the member `name`, a URL that may be shown to users.
 fn https(object: &Map<String, Value>, name: &str) -> Result<Option<String>, OAuthError> {
     let Some(text) = text(object, name)? else {
         return Ok(None);
@@ -230,13 +233,11 @@ fn https(object: &Map<String, Value>, name: &str) -> Result<Option<String>, OAut
     let is_web = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     match is_web {
         true => Ok(Some(text.to_owned())),
-        false => Err(OAuthError::metadata(format!(
-            "{name} has to be a URL of https"
-        ))),
+        false => Err(OAuthError::metadata(format!("{name} must be an https URL"))),
     }
 }
 
-/// Members that are only repeated, each of the right type.
+/// Returns the members without a meaning here, each with the right type.
 fn repeated(object: &Map<String, Value>) -> Result<Map<String, Value>, OAuthError> {
     let mut metadata = Map::new();
     for name in ["logo_uri", "policy_uri", "tos_uri"] {
@@ -260,7 +261,7 @@ fn repeated(object: &Map<String, Value>) -> Result<Map<String, Value>, OAuthErro
     Ok(metadata)
 }
 
-/// Members that only we say.
+/// Members that only the server sets.
 const OURS: [&str; 4] = [
     "registration_access_token",
     "registration_client_uri",
@@ -268,8 +269,11 @@ const OURS: [&str; 4] = [
     "client_id_issued_at",
 ];
 
+/// Maximum number of array items.
 const MAX_ITEMS: usize = 10;
 
+/// Maximum length of a name, in characters.
 const MAX_NAME: usize = 256;
 
+/// Maximum length of a string, in bytes.
 const MAX_TEXT: usize = 2048;

@@ -1,30 +1,48 @@
+//! Protected resources: the gateways for which tokens are issued (RFC 8707, RFC 9728).
+
 use std::sync::Arc;
 
 use url::Url;
 
 use super::Scopes;
 
-/// Something that tokens are for: a gateway, at its URL.
+/// A protected resource: a gateway at its URL.
 ///
-/// See [RFC 8707](https://www.rfc-editor.org/rfc/rfc8707) and
-/// [RFC 9728](https://www.rfc-editor.org/rfc/rfc9728).
+/// See [RFC 8707](https://www.rfc-editor.org/rfc/rfc8707) and [RFC
+/// 9728](https://www.rfc-editor.org/rfc/rfc9728).
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::server::Resource;
+///
+/// # fn main() -> Result<(), url::ParseError> {
+/// let notes = Resource::new("https://gw.example.com/notes".parse()?, "Notes")
+///     .with_teams(["platform".into()]);
+/// assert!(notes.admits(&[], &["platform".into()]));
+/// assert!(!notes.admits(&["member".into()], &["sales".into()]));
+/// // Administrators have access to all resources.
+/// assert!(notes.admits(&["admin".into()], &[]));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Resource {
-    /// The URL that clients use, which is also the audience of its tokens.
+    /// URL of the resource, and audience of its tokens.
     pub uri: Url,
-    /// Other URLs that lead to the same, such as that of a default gateway.
+    /// Further URLs of the resource, such as that of a default gateway.
     pub aliases: Vec<Url>,
-    /// What people know it by.
+    /// Display name.
     pub name: Arc<str>,
-    /// What it may be used for, and what that means in plain words.
+    /// Scope values with their descriptions for users.
     pub scopes: Vec<(Arc<str>, Arc<str>)>,
-    /// The teams whose members may use it; everybody may if `None`.
+    /// Teams with access; everybody has access if `None`.
     pub teams: Option<Vec<Arc<str>>>,
 }
 
 impl Resource {
-    /// The resource at `uri`, with the one scope `mcp`.
+    /// Creates the resource at `uri` with the single scope `mcp`.
     #[must_use]
     pub fn new(uri: Url, name: impl Into<Arc<str>>) -> Self {
         Self {
@@ -39,14 +57,14 @@ impl Resource {
         }
     }
 
-    /// `uri` leads to it as well.
+    /// Adds the URL `uri`.
     #[must_use]
     pub fn with_alias(mut self, uri: Url) -> Self {
         self.aliases.push(uri);
         self
     }
 
-    /// It has the scope `name` too, which means `description` to people.
+    /// Adds the scope `name` with a description for users.
     #[must_use]
     pub fn with_scope(
         mut self,
@@ -57,34 +75,34 @@ impl Resource {
         self
     }
 
-    /// Only members of `teams` may use it, and admins.
+    /// Restricts the resource to the members of `teams`, and administrators.
     #[must_use]
     pub fn with_teams(mut self, teams: impl Into<Vec<Arc<str>>>) -> Self {
         self.teams = Some(teams.into());
         self
     }
 
-    /// Whether somebody may use it who has `roles` and belongs to `teams`.
+    /// Returns `true` if a user with `roles` and `teams` may access the resource.
     #[must_use]
     pub fn admits(&self, roles: &[Arc<str>], teams: &[Arc<str>]) -> bool {
         let is_member = |chosen: &Vec<Arc<str>>| teams.iter().any(|team| chosen.contains(team));
         self.teams.as_ref().is_none_or(is_member) || roles.iter().any(|role| **role == *ADMIN)
     }
 
-    /// The URLs that clients may know it by.
+    /// Returns all URLs of the resource.
     pub(super) fn uris(&self) -> impl Iterator<Item = &Url> {
         std::iter::once(&self.uri).chain(&self.aliases)
     }
 }
 
-/// The resources that there are, the first of which is meant when a client does not say.
+/// All resources. The first one is the default.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Resources(pub(super) Vec<Resource>);
 
 impl Resources {
-    /// The resource that a client means by `wanted`.
+    /// Returns the resource that the parameter `resource` refers to.
     ///
-    /// Clients do not agree on a slash at the end, so both forms are the same.
+    /// Clients disagree about a trailing slash, so it is ignored.
     pub(super) fn find(&self, wanted: &str) -> Option<&Resource> {
         let url = Url::parse(wanted)
             .ok()
@@ -92,7 +110,7 @@ impl Resources {
         let wanted = without_slash(&url);
         let leads = |resource: &&Resource| resource.uris().any(|uri| without_slash(uri) == wanted);
         let found = self.0.iter().find(leads);
-        // Some clients know the host alone.
+        // Some clients use the URL of the host.
         let is_origin = url.path() == "/" && url.query().is_none();
         let default = self
             .0
@@ -101,19 +119,19 @@ impl Resources {
         found.or(default)
     }
 
-    /// The resource that is known as exactly `uri`, with or without a slash at the end.
+    /// Returns the resource with the URL `uri`, regardless of a trailing slash.
     pub(super) fn known_as(&self, uri: &str) -> Option<&Resource> {
         let wanted = uri.trim_end_matches('/');
         let mut known = self.0.iter();
         known.find(|resource| resource.uris().any(|uri| without_slash(uri) == wanted))
     }
 
-    /// The one that is meant when a client does not say.
+    /// Returns the default resource.
     pub(super) fn default_one(&self) -> Option<&Resource> {
         self.0.first()
     }
 
-    /// All scopes of all resources.
+    /// Returns the scopes of all resources.
     pub(super) fn scopes(&self) -> Scopes {
         self.0
             .iter()
@@ -122,7 +140,7 @@ impl Resources {
             .collect()
     }
 
-    /// What `scope` means, in plain words.
+    /// Returns the description of `scope` for users.
     pub(super) fn describe(&self, scope: &str) -> Arc<str> {
         let scopes = self.0.iter().flat_map(|resource| &resource.scopes);
         let found = scopes.into_iter().find(|(name, _)| **name == *scope);
@@ -134,14 +152,15 @@ impl Resources {
     }
 }
 
+/// Returns the URL without a trailing slash.
 fn without_slash(url: &Url) -> &str {
     url.as_str().trim_end_matches('/')
 }
 
-/// The role of those who may see everything.
+/// Role with access to all resources.
 pub(super) const ADMIN: &str = "admin";
 
-/// The scope of those who want a refresh token, which is of no resource.
+/// Scope for refresh tokens, which belongs to no resource (OpenID Connect Core, section 11).
 pub(super) const OFFLINE_ACCESS: &str = "offline_access";
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! Revocations in the store, and their propagation to all replicas.
+
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -8,27 +10,28 @@ use crate::clock::moment;
 use crate::token::{Revocations, Revoked};
 use crate::{AuthorityError, Clock};
 
-/// What has been revoked, for as long as access tokens may be in use that were issued before. Cheap
-/// to clone.
+/// The revocations in a store, kept for as long as revoked access tokens could still be in use.
+/// Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct RevocationLog {
     documents: Documents<Entry>,
     known: Revocations,
     clock: Clock,
-    /// For how long access tokens are good, in seconds.
+    /// Lifetime of access tokens, in seconds.
     lifetime: u64,
 }
 
-/// A revocation in the store.
+/// A revocation in the store. Times are in seconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 struct Entry {
     until: u64,
-    /// Since when new tokens are good again.
+    /// Tokens that are issued at or after this time are accepted again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lifted: Option<u64>,
 }
 
 impl RevocationLog {
+    /// Uses the revocations in `store`.
     pub(super) fn new(store: Arc<dyn Store>, clock: Clock, lifetime: u64) -> Self {
         Self {
             documents: Documents::new(store, PREFIX),
@@ -38,12 +41,12 @@ impl RevocationLog {
         }
     }
 
-    /// What is known of it in this process, for those who verify tokens.
+    /// Returns the revocations that are known to this process.
     pub(super) fn known(&self) -> &Revocations {
         &self.known
     }
 
-    /// Adds to `batch` that everything of `id` is revoked.
+    /// Adds the revocation of all tokens of `id` to `batch`.
     pub(super) fn add(
         &self,
         batch: Batch,
@@ -61,12 +64,12 @@ impl RevocationLog {
             .put(batch, &id, &entry, Some(moment(until)))?)
     }
 
-    /// Applies here at once what was committed; other replicas hear of it from the store.
+    /// Applies a committed revocation in this process. Other replicas receive it from the store.
     pub(super) fn note(&self, what: Revoked, id: &str) {
         self.known.revoke(what, id, self.until());
     }
 
-    /// Revokes everything of `id`.
+    /// Revokes all tokens of `id`.
     pub(super) async fn revoke(&self, what: Revoked, id: &str) -> Result<(), AuthorityError> {
         let batch = self.add(Batch::new(), what, id)?;
         let _ = self.documents.store().commit(batch).await?;
@@ -74,8 +77,7 @@ impl RevocationLog {
         Ok(())
     }
 
-    /// Adds to `batch` that tokens of `id` are good that are issued from now on; those that were
-    /// revoked stay so.
+    /// Adds to `batch` that tokens of `id` are accepted again if they are issued from now on.
     pub(super) fn add_lift(
         &self,
         batch: Batch,
@@ -90,12 +92,12 @@ impl RevocationLog {
             .put(batch, &id, &entry, Some(moment(until)))?)
     }
 
-    /// Applies here at once what was committed.
+    /// Applies a committed change of [`add_lift`](Self::add_lift) in this process.
     pub(super) fn note_lift(&self, what: Revoked, id: &str) {
         self.known.lift(what, id, self.clock.now());
     }
 
-    /// Lets tokens of `id` be good that are issued from now on.
+    /// Accepts tokens of `id` that are issued from now on.
     pub(super) async fn lift(&self, what: Revoked, id: &str) -> Result<(), AuthorityError> {
         let batch = self.add_lift(Batch::new(), what, id)?;
         let _ = self.documents.store().commit(batch).await?;
@@ -103,13 +105,14 @@ impl RevocationLog {
         Ok(())
     }
 
-    /// When nothing is in use any more that was issued until now; clocks differ a little.
+    /// Returns the expiration time of all tokens that exist now, with a tolerance for different
+    /// clocks.
     fn until(&self) -> u64 {
         let now = self.clock.now();
         now.saturating_add(self.lifetime).saturating_add(CLOCK_SKEW)
     }
 
-    /// Follows what is revoked at other replicas, for as long as it is polled.
+    /// Follows the revocations of other replicas for as long as it is polled.
     pub(super) async fn follow(&self) -> AuthorityError {
         let mut events = self.documents.store().watch(PREFIX);
         while let Some(event) = events.next().await {
@@ -132,7 +135,7 @@ impl RevocationLog {
         AuthorityError::Busy
     }
 
-    /// Learns of everything that has been revoked.
+    /// Loads all revocations.
     pub(super) async fn load(&self) -> Result<(), AuthorityError> {
         let mut after: Option<String> = None;
         loop {
@@ -147,6 +150,7 @@ impl RevocationLog {
         }
     }
 
+    /// Applies a stored revocation in this process.
     fn learn(&self, key: &str, entry: Entry) {
         let Some((what, id)) = parsed(key) else {
             return;
@@ -158,13 +162,14 @@ impl RevocationLog {
     }
 }
 
-/// What is revoked by the document of that identifier.
+/// Returns the scope and the identifier of a stored revocation.
 fn parsed(key: &str) -> Option<(Revoked, &str)> {
     let (kind, id) = key.split_once('/')?;
     let what = KINDS.into_iter().find(|what| name(*what) == kind)?;
     Some((what, id))
 }
 
+/// Returns the name of a scope in store keys.
 fn name(what: Revoked) -> &'static str {
     match what {
         Revoked::Client => "client",
@@ -174,6 +179,7 @@ fn name(what: Revoked) -> &'static str {
     }
 }
 
+/// All scopes of revocations.
 const KINDS: [Revoked; 4] = [
     Revoked::Client,
     Revoked::Grant,
@@ -181,8 +187,11 @@ const KINDS: [Revoked; 4] = [
     Revoked::Token,
 ];
 
+/// Store prefix of revocations.
 const PREFIX: &str = "auth/revoked/";
 
+/// Tolerance for different clocks, in seconds.
 const CLOCK_SKEW: u64 = 60;
 
+/// Number of revocations per read.
 const PAGE: usize = 500;

@@ -1,3 +1,5 @@
+//! The routes of the authorization server.
+
 use axum::Router;
 use axum::routing::{get, post};
 use http::{Method, header};
@@ -8,10 +10,10 @@ use super::{
 };
 
 impl AuthorizationServer {
-    /// Everything that it answers, to be mounted at the root of its host.
+    /// Returns all endpoints, to be mounted at the root of the host.
     ///
-    /// Scripts of other hosts may use all of it but the authorization endpoint, which is for
-    /// browsers to visit.
+    /// Cross-origin requests (CORS) are permitted everywhere but at the authorization and consent
+    /// endpoints, which browsers visit.
     pub fn router(&self) -> Router {
         let one = get(registration::read)
             .put(registration::update)
@@ -51,7 +53,8 @@ impl AuthorizationServer {
     }
 }
 
-/// No cookie is looked at there, so everybody may.
+/// Permits all origins. These endpoints evaluate no cookies, so there is no ambient authority to
+/// abuse.
 pub(super) fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)

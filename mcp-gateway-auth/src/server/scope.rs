@@ -1,9 +1,12 @@
+//! Sets of scopes (RFC 6749, section 3.3).
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A set of scopes, as [RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-3.3) writes it.
+/// A set of scopes, in the syntax of [RFC 6749, section
+/// 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3).
 ///
 /// # Example
 ///
@@ -20,44 +23,44 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Scopes(BTreeSet<String>);
 
-/// What is written is not a set of scopes.
+/// A scope contains characters that are not allowed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("a scope has characters that scopes do not have")]
+#[error("invalid character in scope")]
 #[non_exhaustive]
 pub struct ScopeError;
 
 impl Scopes {
-    /// No scope at all.
+    /// Creates an empty set.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether there is none.
+    /// Returns `true` if the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether `scope` is among them.
+    /// Returns `true` if the set contains `scope`.
     #[must_use]
     pub fn contains(&self, scope: &str) -> bool {
         self.0.contains(scope)
     }
 
-    /// Whether all of `others` are among them.
+    /// Returns `true` if the set contains all of `others`.
     #[must_use]
     pub fn contains_all(&self, others: &Self) -> bool {
         self.0.is_superset(&others.0)
     }
 
-    /// Those that are in both sets.
+    /// Returns the scopes in both sets.
     #[must_use]
     pub fn intersection(&self, others: &Self) -> Self {
         Self(self.0.intersection(&others.0).cloned().collect())
     }
 
-    /// Each of them, in order.
+    /// Returns the scopes in alphabetical order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
@@ -76,7 +79,7 @@ impl std::str::FromStr for Scopes {
     }
 }
 
-/// `%x21 / %x23-5B / %x5D-7E`.
+/// Returns `true` for the characters of a scope token: `%x21 / %x23-5B / %x5D-7E`.
 fn is_scope_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'"' && byte != b'\\'
 }

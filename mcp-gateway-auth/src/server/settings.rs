@@ -1,31 +1,44 @@
+//! Lifetimes, and the policy for dynamic client registration.
+
 use std::time::Duration;
 
 use super::grant::RefreshLimits;
 use crate::SecretHash;
 
-/// For how long what the authorization server issues is good.
+/// Lifetimes of codes, tokens, clients and keys.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use mcp_gateway_auth::server::Lifetimes;
+///
+/// let mut lifetimes = Lifetimes::default();
+/// assert_eq!(lifetimes.code, Duration::from_secs(60));
+/// lifetimes.access_token = Duration::from_secs(15 * 60);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Lifetimes {
-    /// Codes: 60 s. [RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2) allows ten
-    /// minutes at most.
+    /// Authorization codes: 60 s. [RFC 6749, section
+    /// 4.1.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2) permits at most ten minutes.
     pub code: Duration,
-    /// Access tokens: an hour.
+    /// Access tokens: one hour.
     pub access_token: Duration,
-    /// Refresh tokens that are not used: 30 days.
+    /// Idle timeout of refresh tokens: 30 days.
     pub refresh_idle: Duration,
-    /// Refresh tokens, however often they are used: 90 days from the consent.
+    /// Absolute timeout of refresh tokens since the consent: 90 days.
     pub refresh_absolute: Duration,
-    /// Refresh tokens that were exchanged for another one already: 30 s, for a client that did not
-    /// get the answer.
+    /// Grace period of rotated refresh tokens: 30 s, for clients that did not receive the response.
     pub refresh_grace: Duration,
-    /// Clients that have registered themselves, from the last time that they were used: 90 days.
+    /// Idle timeout of dynamically registered clients: 90 days.
     pub unused_client: Duration,
-    /// Clients that have registered themselves and that nobody has let in yet: a day.
+    /// Lifetime of dynamically registered clients before their first use: one day.
     pub new_client: Duration,
-    /// What a person is asked to agree to: 10 minutes.
+    /// Consent pages: 10 minutes.
     pub consent_request: Duration,
-    /// Keys that sign: 30 days. Tokens that were signed with one before stay good.
+    /// Signing keys: 30 days. Tokens that were signed with an earlier key remain valid.
     pub signing_key: Duration,
 }
 
@@ -47,6 +60,7 @@ impl Default for Lifetimes {
 }
 
 impl Lifetimes {
+    /// Returns the lifetimes of refresh tokens.
     pub(super) fn refresh(&self) -> RefreshLimits {
         RefreshLimits {
             idle: self.refresh_idle.as_secs(),
@@ -56,17 +70,17 @@ impl Lifetimes {
     }
 }
 
-/// Whether clients may register themselves.
+/// The policy for dynamic client registration.
 ///
-/// See [RFC 7591](https://www.rfc-editor.org/rfc/rfc7591#section-3).
+/// See [RFC 7591, section 3](https://www.rfc-editor.org/rfc/rfc7591#section-3).
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Registration {
-    /// They may not.
+    /// Registration is disabled.
     #[default]
     Off,
-    /// Any may.
+    /// Every client may register.
     Open,
-    /// Those may that present an initial access token that has this hash.
+    /// Registration requires an initial access token with this hash.
     Token(SecretHash),
 }

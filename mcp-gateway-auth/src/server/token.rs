@@ -1,3 +1,5 @@
+//! The token endpoint (RFC 6749, section 3.2).
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -14,9 +16,9 @@ use super::payload::Payload;
 use super::resource::OFFLINE_ACCESS;
 use super::{AuthorizationServer, Scopes};
 
-/// What a client gets.
+/// A successful token response.
 ///
-/// See [RFC 6749](https://www.rfc-editor.org/rfc/rfc6749#section-5.1).
+/// See [RFC 6749, section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1).
 #[derive(Serialize)]
 pub(super) struct TokenResponse {
     access_token: String,
@@ -27,7 +29,7 @@ pub(super) struct TokenResponse {
     scope: String,
 }
 
-/// `POST /token`
+/// `POST /token`: the token endpoint.
 pub(super) async fn token(
     State(server): State<AuthorizationServer>,
     headers: HeaderMap,
@@ -46,18 +48,20 @@ pub(super) async fn token(
 }
 
 impl AuthorizationServer {
+    /// Authenticates the client and dispatches on the grant type.
     async fn token(&self, headers: &HeaderMap, body: &[u8]) -> Result<TokenResponse, OAuthError> {
         let mut form = form(headers, body)?;
         let name = form.get("grant_type");
-        let name = name.ok_or_else(|| OAuthError::request("grant_type is missing"))?;
+        let name = name.ok_or_else(|| OAuthError::request("missing parameter: grant_type"))?;
         let Some(grant_type) = GrantType::of(name) else {
-            let message = "the grant types are those of grant_types_supported in the metadata";
+            let message =
+                "unsupported grant_type; see grant_types_supported in the server metadata";
             return Err(OAuthError::UnsupportedGrantType(message.into()));
         };
         let client = self.authenticate(headers, &mut form).await?;
         self.limits().check_client(&client.id)?;
         if !client.may_use(grant_type) {
-            let message = "the client is not registered for this grant type";
+            let message = "client not registered for this grant type";
             return Err(OAuthError::UnauthorizedClient(message.into()));
         }
         match grant_type {
@@ -68,14 +72,15 @@ impl AuthorizationServer {
         }
     }
 
+    /// Redeems an authorization code (RFC 6749, section 4.1.3).
     async fn by_code(&self, client: &Client, form: &Form) -> Result<TokenResponse, OAuthError> {
         let code = form.get("code");
-        let code = code.ok_or_else(|| OAuthError::request("code is missing"))?;
+        let code = code.ok_or_else(|| OAuthError::request("missing parameter: code"))?;
         let verifier = form.get("code_verifier");
         let redemption = Redemption {
             client: &client.id,
             redirect_uri: form.get("redirect_uri"),
-            // No challenge is met by it.
+            // An empty verifier matches no challenge.
             verifier: verifier.unwrap_or_default(),
         };
         let redeemed = self.grants().redeem(code, &redemption).await?;
@@ -84,15 +89,16 @@ impl AuthorizationServer {
         self.respond(client, redeemed, scopes, form).await
     }
 
+    /// Refreshes tokens (RFC 6749, section 6).
     async fn by_refresh_token(
         &self,
         client: &Client,
         form: &Form,
     ) -> Result<TokenResponse, OAuthError> {
         let token = form.get("refresh_token");
-        let token = token.ok_or_else(|| OAuthError::request("refresh_token is missing"))?;
+        let token = token.ok_or_else(|| OAuthError::request("missing parameter: refresh_token"))?;
         let wanted = wanted_scopes(form)?;
-        // Before the token is exchanged: a mistake must not cost the client its token.
+        // Before the rotation: an invalid request must not cost the client its refresh token.
         if let Some(handle) = self.grants().read(token)
             && let Some(grant) = self.grants().get(&handle.id).await?
             && grant.client == client.id
@@ -101,12 +107,14 @@ impl AuthorizationServer {
                 .as_ref()
                 .is_some_and(|wanted| !grant.scopes.contains_all(wanted))
             {
-                return Err(OAuthError::InvalidScope("more than was granted".into()));
+                return Err(OAuthError::InvalidScope(
+                    "requested scope exceeds the granted scope".into(),
+                ));
             }
             self.audiences(&grant.resources, form)?;
             let consent = self.consents().find(&grant.person, &client.id).await?;
             if consent.is_none() {
-                return Err(OAuthError::grant("the person has taken back the consent"));
+                return Err(OAuthError::grant("consent revoked by the user"));
             }
         }
         let redeemed = self.grants().refresh(token, &client.id).await?;
@@ -115,6 +123,7 @@ impl AuthorizationServer {
         self.respond(client, redeemed, scopes, form).await
     }
 
+    /// Issues tokens for a redeemed grant.
     async fn respond(
         &self,
         client: &Client,
@@ -130,15 +139,15 @@ impl AuthorizationServer {
         let audiences = self.audiences(&grant.resources, form)?;
         let Some(person) = self.people().person(&grant.person).await? else {
             self.grants().revoke(&id).await?;
-            return Err(OAuthError::grant("the person may not log in any more"));
+            return Err(OAuthError::grant("user account disabled or removed"));
         };
-        // What the person may not use any more is left out.
+        // Resources that the user must not access any more are omitted.
         let audiences = audiences.into_iter();
         let audiences: Vec<_> = audiences
             .filter(|audience| self.admits(std::slice::from_ref(audience), &person))
             .collect();
         if audiences.is_empty() {
-            let message = "there is no such resource for this person any more";
+            let message = "unknown resource";
             return Err(OAuthError::InvalidTarget(message.into()));
         }
         let may_refresh = client.may_use(GrantType::RefreshToken);
@@ -153,13 +162,14 @@ impl AuthorizationServer {
             .await
     }
 
+    /// Issues a token to the client itself (RFC 6749, section 4.4).
     async fn by_credentials(
         &self,
         client: &Client,
         form: &Form,
     ) -> Result<TokenResponse, OAuthError> {
         if client.is_public() {
-            let message = "a client that cannot authenticate cannot act for itself";
+            let message = "client_credentials requires a confidential client";
             return Err(OAuthError::UnauthorizedClient(message.into()));
         }
         let (resources, scopes) = self.targets(client, form)?;
@@ -173,7 +183,7 @@ impl AuthorizationServer {
         self.answer(subject, None).await
     }
 
-    /// The response with a token about `subject`.
+    /// Issues an access token for `subject` and returns the response.
     pub(super) async fn answer(
         &self,
         subject: Subject<'_>,
@@ -188,7 +198,7 @@ impl AuthorizationServer {
         })
     }
 
-    /// The audiences among `granted` that the client wants a token for.
+    /// Returns the requested audiences, which must be among `granted`.
     pub(super) fn audiences(
         &self,
         granted: &[String],
@@ -203,19 +213,19 @@ impl AuthorizationServer {
                 .find(wanted)
                 .map(|resource| resource.uri.to_string());
             let found = found.filter(|uri| granted.contains(uri));
-            found.ok_or_else(|| OAuthError::InvalidTarget("the resource was not granted".into()))
+            found.ok_or_else(|| OAuthError::InvalidTarget("resource was not granted".into()))
         });
         wanted.collect()
     }
 
-    /// The resources and scopes that a client asks for by itself.
+    /// Returns the resources and scopes that a client requests, or their defaults.
     pub(super) fn targets(
         &self,
         client: &Client,
         form: &Form,
     ) -> Result<(Vec<String>, Scopes), OAuthError> {
         let resources = self.resources();
-        let unknown = || OAuthError::InvalidTarget("there is no such resource here".into());
+        let unknown = || OAuthError::InvalidTarget("unknown resource".into());
         let found = match form.resources() {
             [] => vec![resources.default_one().ok_or_else(unknown)?],
             wanted => wanted
@@ -230,7 +240,7 @@ impl AuthorizationServer {
         let scopes = match wanted_scopes(form)? {
             Some(wanted) if allowed.contains_all(&wanted) => wanted,
             Some(_) => {
-                let message = format!("the scopes that this client may ask for are: {allowed}");
+                let message = format!("invalid scope; this client may request: {allowed}");
                 return Err(OAuthError::InvalidScope(message.into()));
             }
             None => {
@@ -244,13 +254,13 @@ impl AuthorizationServer {
     }
 }
 
-/// The scopes that a request names, if it does.
+/// Returns the requested scopes.
 pub(super) fn wanted_scopes(form: &Form) -> Result<Option<Scopes>, OAuthError> {
     let scopes = form.get("scope").map(str::parse::<Scopes>).transpose();
     scopes.map_err(|error| OAuthError::InvalidScope(error.to_string().into()))
 }
 
-/// The parameters of a request whose body has to be a form.
+/// Parses the form in a body.
 pub(super) fn form(headers: &HeaderMap, body: &[u8]) -> Result<Form, OAuthError> {
     let media_type = headers
         .get(header::CONTENT_TYPE)
@@ -263,13 +273,13 @@ pub(super) fn form(headers: &HeaderMap, body: &[u8]) -> Result<Form, OAuthError>
         .eq_ignore_ascii_case("application/x-www-form-urlencoded")
     {
         return Err(OAuthError::request(
-            "the body has to be application/x-www-form-urlencoded",
+            "Content-Type must be application/x-www-form-urlencoded",
         ));
     }
     let form = Form::parse(body).ok_or_else(|| OAuthError::request("too many parameters"))?;
     match form.repeated() {
         Some(name) => Err(OAuthError::request(format!(
-            "{name:?} is given more than once"
+            "duplicate parameter: {name:?}"
         ))),
         None => Ok(form),
     }

@@ -110,11 +110,8 @@ async fn o30_nothing_secret_is_logged() {
         .finish();
     let secrets = everything(&rig).with_subscriber(subscriber).await;
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(
-        logged.contains("a client has registered itself"),
-        "{logged}"
-    );
-    assert!(logged.contains("its grant is revoked"), "{logged}");
+    assert!(logged.contains("client registered"), "{logged}");
+    assert!(logged.contains("grant revoked"), "{logged}");
     for secret in &secrets {
         assert!(!logged.contains(&**secret), "{secret} in {logged}");
     }

@@ -233,7 +233,7 @@ async fn clients_are_made_used_and_revoked() {
         ),
         (
             "client create x --redirect-uri javascript:alert(1)",
-            "it has to be https",
+            "must be https",
         ),
         (
             "client create https://a --secret",
