@@ -1,4 +1,4 @@
-//! Conditional writes.
+//! Conditional, atomic writes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,9 +8,29 @@ use bytes::Bytes;
 
 use crate::Version;
 
-/// Writes that are made together, if all their conditions hold.
+/// Writes that are applied atomically if all conditions hold (compare and swap).
 ///
-/// A key is written at most once in a batch: the last write counts.
+/// A batch contains at most one write per key: the last one counts. Conditions and writes may
+/// concern different keys.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_store::{Batch, MemoryStore, Outcome, Store, StoreError};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), StoreError> {
+/// let store = MemoryStore::new();
+/// let claim = |owner: &'static str| Batch::new().if_absent("name/ada").put("name/ada", owner);
+/// assert_eq!(store.commit(claim("1")).await?, Outcome::Committed);
+/// assert_eq!(store.commit(claim("2")).await?, Outcome::Conflict);
+/// assert_eq!(store.get("name/ada").await?.unwrap().value, "1");
+///
+/// let batch = Batch::new().put("a", "1").delete("a");
+/// assert_eq!(batch.writes().len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "a batch is nothing until it is committed"]
 pub struct Batch {
@@ -18,57 +38,57 @@ pub struct Batch {
     writes: Vec<Write>,
 }
 
-/// What has to hold for a batch to be written.
+/// A condition for a batch.
 ///
-/// A store that does not implement one of them rejects the batch with an error.
+/// A store that does not implement a condition rejects the batch with an error.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Condition {
-    /// There is nothing under the key.
+    /// The key does not exist.
     Absent(Arc<str>),
-    /// What is under the key is of that version still.
+    /// The key has this version.
     Version(Arc<str>, Version),
 }
 
-/// What a batch does.
+/// A write of a batch.
 ///
-/// A store that does not implement one of them rejects the batch with an error.
+/// A store that does not implement a write rejects the batch with an error.
 #[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Write {
-    /// Deletes what is under the key, if anything is.
+    /// Deletes the key, if it exists.
     Delete(Arc<str>),
-    /// Puts something under a key, whatever was there before.
+    /// Creates or replaces the key.
     Put {
-        /// Where.
+        /// Key of the document.
         key: Arc<str>,
-        /// What.
+        /// New content.
         value: Bytes,
-        /// When it is gone again.
+        /// Expiration time; never if `None`.
         expires: Option<SystemTime>,
     },
 }
 
 impl Batch {
-    /// Does nothing, under no condition.
+    /// Creates a batch without conditions and writes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only if there is nothing under `key`.
+    /// Requires that `key` does not exist.
     pub fn if_absent(mut self, key: impl Into<Arc<str>>) -> Self {
         self.conditions.push(Condition::Absent(key.into()));
         self
     }
 
-    /// Only if what is under `key` is of `version` still.
+    /// Requires that `key` has the version `version`.
     pub fn if_version(mut self, key: impl Into<Arc<str>>, version: Version) -> Self {
         self.conditions
             .push(Condition::Version(key.into(), version));
         self
     }
 
-    /// Puts `value` under `key`, for good.
+    /// Writes `value` under `key`, without expiration.
     pub fn put(self, key: impl Into<Arc<str>>, value: impl Into<Bytes>) -> Self {
         self.write(Write::Put {
             key: key.into(),
@@ -77,7 +97,7 @@ impl Batch {
         })
     }
 
-    /// Puts `value` under `key`, where it is gone from `expires` on.
+    /// Writes `value` under `key`, which expires at `expires`.
     pub fn put_until(
         self,
         key: impl Into<Arc<str>>,
@@ -91,24 +111,25 @@ impl Batch {
         })
     }
 
-    /// Deletes what is under `key`.
+    /// Deletes `key`.
     pub fn delete(self, key: impl Into<Arc<str>>) -> Self {
         self.write(Write::Delete(key.into()))
     }
 
+    /// Adds a write, and drops an earlier one to the same key.
     fn write(mut self, write: Write) -> Self {
         self.writes.retain(|earlier| earlier.key() != write.key());
         self.writes.push(write);
         self
     }
 
-    /// What has to hold.
+    /// Returns the conditions.
     #[must_use]
     pub fn conditions(&self) -> &[Condition] {
         &self.conditions
     }
 
-    /// What is done.
+    /// Returns the writes.
     #[must_use]
     pub fn writes(&self) -> &[Write] {
         &self.writes
@@ -116,7 +137,7 @@ impl Batch {
 }
 
 impl Condition {
-    /// The key that it is about.
+    /// Returns the key of the condition.
     #[must_use]
     pub fn key(&self) -> &str {
         match self {
@@ -126,7 +147,7 @@ impl Condition {
 }
 
 impl Write {
-    /// The key that is written.
+    /// Returns the key of the write.
     #[must_use]
     pub fn key(&self) -> &Arc<str> {
         match self {
@@ -136,7 +157,7 @@ impl Write {
 }
 
 impl fmt::Debug for Write {
-    /// Does not show what is written, which may be secret.
+    /// Does not show the value, which may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Delete(key) => f.debug_tuple("Delete").field(key).finish(),

@@ -1,67 +1,71 @@
-//! What is the same in every database.
+//! Conversions between documents and rows that all databases share.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::{Batch, Condition, Document, Entry, StoreError, Version, Write};
 use bytes::Bytes;
 
-/// A document as it is in a row: key, value, version, end.
+/// A row: key, value, version and expiration time in nanoseconds since the Unix epoch.
 pub(crate) type Row = (Vec<u8>, Vec<u8>, i64, Option<i64>);
 
-/// Fails if a database could not take what is in `batch`, whose fault it would not be.
+/// Rejects a batch that a database could not store.
+///
+/// Otherwise such a batch would look like a failure of the database, and fail the batches that are
+/// written together with it.
 pub(crate) fn check(batch: &Batch) -> Result<(), StoreError> {
     let keys = batch.conditions().iter().map(Condition::key);
     let mut keys = keys.chain(batch.writes().iter().map(|write| &**write.key()));
     if keys.any(|key| key.len() > MAX_KEY_BYTES) {
-        return Err(StoreError::new("a key has more than 2,048 bytes"));
+        return Err(StoreError::new("key longer than 2,048 bytes"));
     }
     let is_large = |write: &Write| match write {
         Write::Delete(_) => false,
         Write::Put { value, .. } => value.len() > MAX_VALUE_BYTES,
     };
     if batch.writes().iter().any(is_large) {
-        return Err(StoreError::new("a value has more than 64 MiB"));
+        return Err(StoreError::new("value larger than 64 MiB"));
     }
     Ok(())
 }
 
-/// The error as others may see it: its fields have parts of rows, its message has not.
+/// Converts an error without its fields, which may contain parts of rows. The message contains
+/// none.
 #[expect(clippy::needless_pass_by_value, reason = "it is for `map_err`")]
 pub(crate) fn failed(error: sqlx::Error) -> StoreError {
     StoreError::new(error.to_string())
 }
 
-/// Where a list of the keys that begin with `prefix` and come after `after` begins, and before what
-/// it ends.
+/// Returns the half-open range of the keys that begin with `prefix` and are greater than `after`.
 pub(crate) fn range(prefix: &str, after: Option<&str>) -> (Vec<u8>, Vec<u8>) {
     let start = match after {
-        // Nothing is between a key and the one that has a zero more.
+        // The successor of a key is the key with a zero byte appended.
         Some(after) if after >= prefix => [after.as_bytes(), &[0]].concat(),
         _ => prefix.into(),
     };
     let mut end = Vec::from(prefix);
     match end.last_mut() {
-        // Bytes of UTF-8 are less than 255.
+        // Bytes of UTF-8 are less than 255, so this cannot overflow.
         Some(last) => *last += 1,
         None => end.push(u8::MAX),
     }
     (start, end)
 }
 
-/// What a database takes as the limit of a list.
+/// Converts the limit of a list.
 pub(crate) fn limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// Which version `condition` asks for, where none is none.
+/// Returns the version that `condition` requires, or `None` for absence.
 pub(crate) fn wanted(condition: &Condition) -> Option<i64> {
     match condition {
         Condition::Absent(_) => None,
-        // No document has a negative one.
+        // No document has a negative version.
         Condition::Version(_, version) => Some(i64::try_from(version.0).unwrap_or(-1)),
     }
 }
 
+/// Converts the columns of a document.
 pub(crate) fn document(value: Vec<u8>, version: i64, expires: Option<i64>) -> Document {
     Document {
         value: Bytes::from(value),
@@ -70,15 +74,17 @@ pub(crate) fn document(value: Vec<u8>, version: i64, expires: Option<i64>) -> Do
     }
 }
 
+/// Converts a row.
 pub(crate) fn entry((key, value, version, expires): Row) -> Result<Entry, StoreError> {
-    let key = String::from_utf8(key).map_err(|_| StoreError::new("a key is not UTF-8"))?;
+    let key = String::from_utf8(key).map_err(|_| StoreError::new("key is not UTF-8"))?;
     Ok(Entry {
         key: key.into(),
         document: document(value, version, expires),
     })
 }
 
-/// Nanoseconds since 1970. What is centuries away is as far away as can be.
+/// Converts a time to nanoseconds since the Unix epoch. Times that do not fit, centuries away, are
+/// clamped.
 pub(crate) fn to_nanos(time: SystemTime) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
@@ -86,6 +92,7 @@ pub(crate) fn to_nanos(time: SystemTime) -> i64 {
     }
 }
 
+/// Converts nanoseconds since the Unix epoch to a time.
 fn from_nanos(nanos: i64) -> SystemTime {
     let distance = Duration::from_nanos(nanos.unsigned_abs());
     if nanos < 0 {
@@ -95,10 +102,10 @@ fn from_nanos(nanos: i64) -> SystemTime {
     }
 }
 
-/// What fits into an index of PostgreSQL has some hundred bytes more.
+/// Maximum length of a key. An index entry of PostgreSQL has some hundred bytes more.
 const MAX_KEY_BYTES: usize = 2048;
 
-/// Far from what either database can take.
+/// Maximum size of a value, far below the limits of both databases.
 const MAX_VALUE_BYTES: usize = 64 * 1024 * 1024;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Typed documents.
+//! Typed documents, as JSON.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -35,12 +35,12 @@ use crate::{Batch, BoxError, Document, Entry, Store, StoreError, Version};
 /// ```
 pub struct Documents<T> {
     store: Arc<dyn Store>,
-    /// What their keys begin with, up to and including a slash.
+    /// Prefix of their keys, including the final slash.
     prefix: &'static str,
     kind: PhantomData<fn() -> T>,
 }
 
-/// A document that was read, and the version that it was read at.
+/// A document together with its version, for a conditional write.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "its readers take it apart")]
 pub struct Stored<T> {
@@ -50,20 +50,21 @@ pub struct Stored<T> {
     pub version: Version,
 }
 
-/// The reason why typed documents cannot be read or written.
+/// The reason for which typed documents could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
-    /// A document is not JSON of the expected form.
+    /// The document is not JSON of the expected form.
     #[error("invalid document")]
     Invalid(#[source] BoxError),
-    /// The store cannot be asked.
+    /// The store is unavailable.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl<T: Serialize + DeserializeOwned> Documents<T> {
-    /// Documents whose keys begin with `prefix`, up to and including a slash.
+    /// Uses the documents in `store` whose keys begin with `prefix`, which includes the final
+    /// slash.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, prefix: &'static str) -> Self {
         Self {
@@ -73,13 +74,13 @@ impl<T: Serialize + DeserializeOwned> Documents<T> {
         }
     }
 
-    /// Store that holds the documents.
+    /// Returns the store of the documents.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
 
-    /// The key of the document `id`.
+    /// Returns the key of the document `id`.
     #[must_use]
     pub fn key(&self, id: &str) -> Arc<str> {
         format!("{}{id}", self.prefix).into()
@@ -87,13 +88,14 @@ impl<T: Serialize + DeserializeOwned> Documents<T> {
 
     /// Returns the document `id`, if it exists.
     ///
-    /// An empty identifier, one of more than 2,048 bytes and one with control characters name no document.
+    /// An empty identifier, one of more than 2,048 bytes and one with control characters name no
+    /// document.
     ///
     /// # Errors
     ///
-    /// [`DocumentError`] if the store cannot be asked, or the document is invalid.
+    /// [`DocumentError`] if the store is unavailable, or the document is invalid.
     pub async fn get(&self, id: &str) -> Result<Option<Stored<T>>, DocumentError> {
-        // Longer ones come from outside: nothing of ours has such an identifier.
+        // Such an identifier comes from outside: no document has it.
         if id.is_empty() || id.len() > MAX_ID || id.contains(char::is_control) {
             return Ok(None);
         }
@@ -101,12 +103,12 @@ impl<T: Serialize + DeserializeOwned> Documents<T> {
         document.as_ref().map(read).transpose()
     }
 
-    /// Returns up to `limit` documents whose identifiers begin with `below` and come after `after`,
-    /// with their identifiers and in the order of these.
+    /// Returns up to `limit` documents whose identifiers begin with `below` and are greater than
+    /// `after`, with their identifiers and ordered by them.
     ///
     /// # Errors
     ///
-    /// [`DocumentError`] if the store cannot be asked, or a document is invalid.
+    /// [`DocumentError`] if the store is unavailable, or a document is invalid.
     pub async fn list(
         &self,
         below: &str,
@@ -123,11 +125,11 @@ impl<T: Serialize + DeserializeOwned> Documents<T> {
         entries.iter().map(entry).collect()
     }
 
-    /// Adds to `batch` that `value` is put under `id`, where it expires at `expires`.
+    /// Adds a write of `value` under `id` to `batch`, with an optional expiration time.
     ///
     /// # Errors
     ///
-    /// [`DocumentError::Invalid`] if `value` cannot be written as JSON.
+    /// [`DocumentError::Invalid`] if `value` cannot be serialized as JSON.
     pub fn put(
         &self,
         batch: Batch,
@@ -143,10 +145,12 @@ impl<T: Serialize + DeserializeOwned> Documents<T> {
     }
 }
 
+/// Wraps an error of the JSON parser or serializer.
 fn invalid(error: serde_json::Error) -> DocumentError {
     DocumentError::Invalid(error.into())
 }
 
+/// Parses a document.
 fn read<T: DeserializeOwned>(document: &Document) -> Result<Stored<T>, DocumentError> {
     Ok(Stored {
         value: serde_json::from_slice(&document.value).map_err(invalid)?,
@@ -169,5 +173,5 @@ impl<T> fmt::Debug for Documents<T> {
     }
 }
 
-/// Client identifiers may be URLs.
+/// Maximum length of an identifier, in bytes. Client IDs may be URLs.
 const MAX_ID: usize = 2048;

@@ -9,12 +9,27 @@ use futures_util::stream::{BoxStream, StreamExt};
 
 use crate::Event;
 
-/// The events that [`Store::watch`](crate::Store::watch) returns.
+/// The stream that [`Store::watch`](crate::Store::watch) returns. Dropping it ends the
+/// subscription.
+///
+/// # Example
+///
+/// ```
+/// use futures_util::{StreamExt, stream};
+/// use mcp_gateway_store::{Event, Events};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut events = Events::new(stream::iter([Event::Reset]));
+/// assert_eq!(events.next().await, Some(Event::Reset));
+/// assert_eq!(events.next().await, None);
+/// # }
+/// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct Events(BoxStream<'static, Event>);
 
 impl Events {
-    /// Wraps the events that a store yields.
+    /// Wraps the events of a store.
     pub fn new(events: impl Stream<Item = Event> + Send + 'static) -> Self {
         Self(events.boxed())
     }

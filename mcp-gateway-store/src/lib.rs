@@ -1,23 +1,23 @@
-//! Persistent state: what has to outlive a request, or a process.
+//! Persistent state of an MCP gateway: everything that outlives a request or a process.
 //!
-//! A [`Store`] holds documents under keys. What has to happen at most once (a code is redeemed, a
-//! token is rotated, an identifier is seen) is a [`Batch`] with conditions: it is written as a
-//! whole, or not at all. Replicas that share a store learn of each other's writes from
-//! [`watch`](Store::watch), and so can answer from memory.
+//! A [`Store`] holds documents under keys. A change that must happen at most once (an authorization
+//! code is redeemed, a token is rotated, a `jti` is recorded) is a [`Batch`] with conditions. It is
+//! written atomically: as a whole, or not at all. Replicas that share a store follow each other's
+//! writes by [`watch`](Store::watch), so that they can serve reads from memory.
 //!
-//! | store | for |
+//! | store | use |
 //! |---|---|
-//! | [`MemoryStore`] | one run of one process |
-//! | `SqliteStore` (feature `sqlite`) | one process: a file, and nothing to run beside the gateway |
-//! | `PostgresStore` (feature `postgres`) | several replicas, any of which answers any request |
+//! | [`MemoryStore`] | one process; the state ends with it |
+//! | `SqliteStore` (feature `sqlite`) | one process with a file; no database server |
+//! | `PostgresStore` (feature `postgres`) | several replicas, any of which serves any request |
 //!
-//! All of them do what [`Store`] says, which is tested by one contract. What the databases need they
-//! create when they are opened, and bring up to date, also where several replicas are started at
-//! once. A database that a newer version has brought up to date is refused.
+//! All of them fulfill the contract of [`Store`], which one test suite verifies. The databases
+//! create their schema when they are opened and migrate it, even if several replicas start at once.
+//! A database with a newer schema is rejected.
 //!
-//! Keys are paths such as `auth/client/c-42`; they are ordered by their bytes. Every store takes keys
-//! of up to 2,048 bytes and values of up to 16 MiB, and may refuse larger ones. The content of a
-//! document is the business of whoever writes it; [`Documents`] are JSON of one Rust type.
+//! Keys are paths such as `auth/client/c-42`, ordered by their bytes. Every store accepts keys of
+//! up to 2,048 bytes and values of up to 16 MiB, and may reject larger ones. The content of a
+//! document is defined by its writer; [`Documents`] are JSON of one Rust type.
 //!
 //! # Example
 //!
@@ -37,7 +37,7 @@
 //! # }
 //! ```
 //!
-//! A file that whoever opens it next finds the same documents in:
+//! A file whose documents survive a restart:
 //!
 //! ```
 //! # #[cfg(feature = "sqlite")]
@@ -52,7 +52,7 @@
 //! let register = || Batch::new().if_absent("client/1").put("client/1", "{}");
 //! assert_eq!(store.commit(register()).await?, Outcome::Committed);
 //!
-//! // It is there for whoever opens the file next, and cannot be registered again.
+//! // The next process finds the document, and cannot register it again.
 //! drop(store);
 //! let store = SqliteStore::open(&path).await?;
 //! assert_eq!(store.get("client/1").await?.unwrap().value, "{}");
@@ -62,6 +62,7 @@
 //! # #[cfg(not(feature = "sqlite"))]
 //! # fn main() {}
 //! ```
+
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod batch;

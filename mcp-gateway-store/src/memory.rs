@@ -12,26 +12,46 @@ use crate::{
     Watchers, Write,
 };
 
-/// Holds documents for as long as the process lives. Cheap to clone.
+/// A store whose documents live as long as the process. Cheap to clone; all clones share the
+/// documents.
+///
+/// # Example
+///
+/// ```
+/// use futures_util::StreamExt;
+/// use mcp_gateway_store::{Batch, Event, MemoryStore, Store, StoreError};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), StoreError> {
+/// let store = MemoryStore::new();
+/// let mut events = store.watch("auth/");
+/// let _ = store.clone().commit(Batch::new().put("auth/1", "a")).await?;
+/// assert_eq!(events.next().await, Some(Event::Reset));
+/// assert!(matches!(events.next().await, Some(Event::Put(entry)) if &*entry.key == "auth/1"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct MemoryStore(Arc<Shared>);
 
+/// The state that all clones share.
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     watchers: Watchers,
 }
 
+/// The documents.
 #[derive(Debug)]
 struct State {
     documents: BTreeMap<Arc<str>, Document>,
     writes: u64,
-    /// When what is over was removed last.
+    /// Time of the last removal of expired documents.
     purged: SystemTime,
 }
 
 impl MemoryStore {
-    /// Holds nothing yet.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Shared {
@@ -44,6 +64,7 @@ impl MemoryStore {
         }))
     }
 
+    /// Locks the state. A panic in another thread cannot leave it inconsistent.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -94,7 +115,7 @@ impl Store for MemoryStore {
             return Ok(Outcome::Conflict);
         }
         for write in batch.writes() {
-            // Told of while nobody else writes, so that everybody hears of writes in their order.
+            // Reported under the lock, so that all watchers receive writes in their order.
             self.0.watchers.tell(state.write(write));
         }
         state.purge(now);
@@ -107,12 +128,14 @@ impl Store for MemoryStore {
 }
 
 impl State {
+    /// Returns an unexpired document.
     fn get(&self, key: &str, now: SystemTime) -> Option<&Document> {
         self.documents
             .get(key)
             .filter(|document| !is_over(document, now))
     }
 
+    /// Returns `true` if `condition` holds.
     fn holds(&self, condition: &Condition, now: SystemTime) -> bool {
         let found = self
             .get(condition.key(), now)
@@ -123,6 +146,7 @@ impl State {
         }
     }
 
+    /// Applies a write and returns its event.
     fn write(&mut self, write: &Write) -> Event {
         self.writes += 1;
         match write {
@@ -147,7 +171,7 @@ impl State {
         }
     }
 
-    /// Removes what is over, every now and then.
+    /// Removes expired documents once a minute.
     fn purge(&mut self, now: SystemTime) {
         let due = self.purged.checked_add(PURGE_INTERVAL);
         if due.is_none_or(|due| now >= due) {
@@ -157,8 +181,10 @@ impl State {
     }
 }
 
+/// Returns `true` if `document` is expired.
 fn is_over(document: &Document, now: SystemTime) -> bool {
     document.expires.is_some_and(|expires| expires <= now)
 }
 
+/// Minimum interval between removals of expired documents.
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);

@@ -1,3 +1,8 @@
+//! A store in PostgreSQL, for several replicas.
+//!
+//! Writes are serialized per key by advisory locks ([`commit`]). Watchers follow a table of
+//! changes, and are woken by `NOTIFY` ([`listener`]).
+
 mod commit;
 mod interests;
 mod listener;
@@ -23,39 +28,56 @@ use self::listener::{Listener, Listeners};
 pub use self::options::PostgresOptions;
 use crate::convert::{self, Row, failed};
 
-/// Keeps documents in PostgreSQL, 13 or later. Cheap to clone.
+/// A store in PostgreSQL, version 13 or later. Cheap to clone.
 ///
-/// Any number of processes may use one database: each sees what any of them has written, and hears
-/// of it within a second. What was acknowledged is as durable as the server is set to make it
-/// (`synchronous_commit`).
+/// Any number of processes may share one database. Each sees all writes, and is notified of them
+/// within a second. Acknowledged writes are as durable as the setting `synchronous_commit` of the
+/// server makes them.
 ///
-/// The clock is that of the server, so that all replicas agree on what is over.
+/// Expiration uses the clock of the server, so that all replicas agree.
 ///
-/// Connections may go through a pooler, one that pools transactions included; where `LISTEN` does
-/// not work, watchers hear of writes half a second later.
+/// Connections may use a pooler, including one in transaction mode. Where `LISTEN` does not work,
+/// watchers are notified half a second later.
+///
+/// # Example
+///
+/// ```no_run
+/// use mcp_gateway_store::{Batch, Outcome, PostgresOptions, PostgresStore, Store, StoreError};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), StoreError> {
+/// let url = "postgres://gateway@db.example.com/gateway?sslmode=verify-full";
+/// let store = PostgresStore::connect(url, PostgresOptions::new()).await?;
+/// let outcome = store.commit(Batch::new().if_absent("a/1").put("a/1", "{}")).await?;
+/// assert_eq!(outcome, Outcome::Committed);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Shared>);
 
+/// The state that all clones share.
 struct Shared {
     pool: PgPool,
     timeout: Duration,
     listeners: Arc<Listeners>,
-    /// End with the store.
+    /// Listener and purge. They are aborted when the store is dropped.
     _tasks: JoinSet<()>,
 }
 
 impl PostgresStore {
-    /// Connects to the database at `url`, and creates there what is missing.
+    /// Connects to the database at `url` and migrates its schema.
     ///
-    /// `url` is `postgres://user:password@host:port/database`, with the parameters of libpq; TLS is
-    /// chosen by `sslmode` (`verify-full` is what protects) and `sslrootcert`. What it leaves out is
-    /// taken from the environment, as by every client of PostgreSQL. Tables have names that begin
-    /// with `mcp_gateway_`, and are in the first schema of the search path.
+    /// `url` is `postgres://user:password@host:port/database` with the parameters of libpq. TLS is
+    /// configured by `sslmode` (only `verify-full` protects against an active attacker) and
+    /// `sslrootcert`. Missing parts are taken from the environment, as by every PostgreSQL client.
+    /// The names of the tables begin with `mcp_gateway_`; they are in the first schema of the
+    /// search path.
     ///
     /// # Errors
     ///
-    /// Fails if the database cannot be reached, does not let the user in or create tables, or is one
-    /// of a newer version. No error contains the URL.
+    /// If the database is unreachable, rejects the user or the creation of tables, or has a newer
+    /// schema. No error contains the URL.
     pub async fn connect(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         let connect = options.of_connections(url)?;
         let pool = options.pool().connect_lazy_with(connect.clone());
@@ -78,7 +100,7 @@ impl PostgresStore {
 }
 
 impl fmt::Debug for PostgresStore {
-    /// Does not show where the database is, and how to get in.
+    /// Shows neither the address nor the credentials of the database.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStore")
             .field("connections", &self.0.pool.size())
@@ -135,7 +157,7 @@ impl Store for PostgresStore {
         let events = self.0.listeners.watchers.watch(prefix);
         let interest = self.0.listeners.interests.add(prefix);
         let events = async move {
-            // Before that, what is written may not be told of.
+            // Earlier writes may not be reported yet.
             interest.known().await;
             events.map(move |event| {
                 let _until_dropped = &interest;
@@ -146,18 +168,18 @@ impl Store for PostgresStore {
     }
 }
 
-/// What `work` says, unless it takes too long.
+/// Limits the time of `work`.
 async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, StoreError> {
     match timeout(limit, work).await {
         Ok(result) => result.map_err(failed),
-        Err(_) => Err(StoreError::new("the database did not answer in time")),
+        Err(_) => Err(StoreError::new("database timeout")),
     }
 }
 
-/// What `read` says when it does not meet a connection that has ended meanwhile.
+/// Retries a read that fails with a transient error.
 async fn repeated<T, F>(read: impl Fn(usize) -> F) -> Result<T, sqlx::Error>
 where
     F: Future<Output = Result<T, sqlx::Error>>,
@@ -171,10 +193,11 @@ where
     read(ATTEMPTS).await
 }
 
-/// A connection; not before the second attempt is it worth the time to see whether it still works.
+/// Returns a connection. From the second attempt on, it is tested first; before, the round trip is
+/// not worth it.
 async fn acquire(pool: &PgPool, attempt: usize) -> Result<PoolConnection<Postgres>, sqlx::Error> {
     let mut connection = pool.acquire().await?;
-    // After a restart of the server, all that were idle have ended.
+    // After a restart of the server, all idle connections are broken.
     while attempt > 1 && connection.ping().await.is_err() {
         connection.close_on_drop();
         connection = pool.acquire().await?;
@@ -182,25 +205,27 @@ async fn acquire(pool: &PgPool, attempt: usize) -> Result<PoolConnection<Postgre
     Ok(connection)
 }
 
-/// Whether the same may succeed when it is tried again. Nothing has been written then, unless it was
-/// the end of the transaction that failed.
+/// Returns `true` for transient errors. Nothing has been written then, unless the commit itself
+/// failed.
 fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            // Connections, the server going down, and transactions in each other's way.
+            // Connection errors, shutdown of the server, and serialization failures.
             code.starts_with("08") || code.starts_with("57P") || code.starts_with("40")
         }),
         _ => false,
     }
 }
 
+/// Reads one unexpired document.
 const GET: &str = "
     SELECT value, version, expires FROM mcp_gateway_documents
     WHERE key = $1 AND (
         expires IS NULL OR expires > (extract(epoch FROM statement_timestamp()) * 1000000000)::bigint
     )";
 
+/// Reads a range of unexpired documents.
 const LIST: &str = "
     SELECT key, value, version, expires FROM mcp_gateway_documents
     WHERE key >= $1 AND key < $2 AND (
@@ -208,4 +233,5 @@ const LIST: &str = "
     )
     ORDER BY key LIMIT $3";
 
+/// Maximum number of attempts.
 const ATTEMPTS: usize = 3;

@@ -1,3 +1,5 @@
+//! A store in an SQLite file, for a single process.
+
 mod schema;
 mod writer;
 
@@ -20,38 +22,54 @@ use tokio::task::JoinSet;
 use self::writer::{Request, Writer};
 use crate::convert::{self, Row, failed, to_nanos};
 
-/// Keeps documents in a file. Cheap to clone.
+/// A store in an SQLite file. Cheap to clone.
 ///
-/// What was acknowledged outlives the process and the power. One connection writes, and what waits
-/// for it is written together, so that many who write at once share the cost of reaching the disk;
-/// other connections read.
+/// Acknowledged writes survive a crash of the process and a power failure. One connection writes.
+/// Pending batches are written together, so that concurrent writers share the cost of an `fsync`.
+/// Other connections read.
 ///
-/// One process is meant to use the file. Another one may (a command line beside a running server):
-/// nothing is lost or written twice, and watchers are told [`Event::Reset`] within a second of what
-/// it has written.
+/// The file is meant for one process. A second one (a command line next to a running server) is
+/// safe: nothing is lost or written twice. Watchers receive [`Event::Reset`](crate::Event::Reset)
+/// within a second after its writes.
 ///
-/// The clock is that of the process.
+/// Expiration uses the clock of the process.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_store::{Batch, Outcome, SqliteStore, Store};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let store = SqliteStore::open(folder.path().join("gateway.db")).await?;
+/// assert_eq!(store.commit(Batch::new().put("a/1", "{}")).await?, Outcome::Committed);
+/// assert_eq!(store.list("a/", None, 10).await?.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct SqliteStore(Arc<Shared>);
 
+/// The state that all clones share.
 struct Shared {
     path: PathBuf,
     readers: SqlitePool,
     requests: mpsc::Sender<Request>,
     watchers: Arc<Watchers>,
-    /// Ends with the store.
+    /// Writer task. It is aborted when the store is dropped.
     _writer: JoinSet<()>,
 }
 
 impl SqliteStore {
-    /// Opens the file at `path`, and creates it if there is none, for the eyes of its owner only.
+    /// Opens the file at `path` and migrates its schema. A new file is readable by its owner only.
     ///
-    /// The file must be on a disk of this machine. SQLite keeps two more beside it while it is open
-    /// (`-wal` and `-shm`); what was acknowledged may be in these.
+    /// The file must be on a local disk. SQLite maintains two more files next to it while it is
+    /// open (`-wal` and `-shm`), which may contain acknowledged writes.
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be created, is no database, or is one of a newer version.
+    /// If the file cannot be created, is not a database, or has a newer schema.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let named =
@@ -138,18 +156,19 @@ impl Store for SqliteStore {
     }
 }
 
+/// Returns the options of connections: write-ahead log and full durability.
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        // Where this is not on, a synchronized write may still be in the cache of the disk (macOS).
+        // Otherwise a synchronized write may still be in the cache of the disk (macOS).
         .pragma("fullfsync", "ON")
         .busy_timeout(PATIENCE)
         .disable_statement_logging()
 }
 
-/// Creates the file, because SQLite would let everybody read it.
+/// Creates the file with restricted permissions. SQLite would make it readable for everybody.
 fn create(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -158,9 +177,11 @@ fn create(path: &Path) -> io::Result<()> {
     options.open(path).map(drop)
 }
 
-/// How long is waited for another process that writes, or for a connection to read with.
+/// Timeout of the wait for another writing process, and for a reading connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Maximum number of reading connections.
 const MAX_READERS: u32 = 4;
 
-const WRITER_ENDED: &str = "the task that writes has ended";
+/// Error after the end of the writer task.
+const WRITER_ENDED: &str = "writer task has ended";

@@ -1,4 +1,4 @@
-//! The trait of all stores, and the documents that they hold.
+//! The [`Store`] trait, and the documents that stores hold.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,32 +9,61 @@ use bytes::Bytes;
 
 use crate::{Batch, BoxError, Events};
 
-/// Holds documents under keys.
+/// A store of documents under keys, shared by all parts of a gateway and all replicas.
 ///
-/// Shared by everything that runs, and by all replicas. Reads see every write that was acknowledged
-/// before they began, whichever replica it was made at. A document whose time is over is gone for
-/// every method, whether or not it still takes up space.
+/// A read returns every write that was acknowledged before the read began, by whichever replica. An
+/// expired document is invisible to every method, whether or not it still takes up space.
 ///
 /// # Cancel safety
 ///
-/// Futures are dropped at any `.await`. A batch whose future was dropped has been written as a whole
-/// or not at all; which of them is not known.
+/// Futures are dropped at any `.await`. A batch whose future was dropped has been written as a
+/// whole or not at all; the caller cannot tell which.
+///
+/// # Example
+///
+/// Code that is generic over the store takes a trait object:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use mcp_gateway_store::{Batch, MemoryStore, Outcome, Store, StoreError};
+///
+/// async fn record(store: &dyn Store, jti: &str) -> Result<bool, StoreError> {
+///     let key = format!("seen/{jti}");
+///     let batch = Batch::new().if_absent(key.as_str()).put(key.as_str(), "");
+///     Ok(store.commit(batch).await? == Outcome::Committed)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), StoreError> {
+/// let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+/// assert!(record(&store, "1").await?);
+/// assert!(!record(&store, "1").await?);
+///
+/// let page = store.list("seen/", None, 10).await?;
+/// assert_eq!(page.len(), 1);
+/// assert!(store.list("seen/", Some("seen/1"), 10).await?.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// The document under `key`.
+    /// Returns the document under `key`.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when the store cannot be asked.
+    /// [`StoreError`] if the store is unavailable.
     async fn get(&self, key: &str) -> Result<Option<Document>, StoreError>;
 
-    /// The documents whose keys begin with `prefix` and come after `after`, in the order of their
-    /// keys, up to `limit` of them. The next page comes after the last key of this one, whether or
-    /// not that is still there.
+    /// Returns up to `limit` documents whose keys begin with `prefix` and are greater than `after`,
+    /// ordered by key.
+    ///
+    /// For the next page, pass the last key of this one, even if it has been deleted in the
+    /// meantime.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when the store cannot be asked.
+    /// [`StoreError`] if the store is unavailable.
     async fn list(
         &self,
         prefix: &str,
@@ -42,22 +71,21 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError>;
 
-    /// Writes `batch` if all its conditions hold. When this returns, the writes are durable.
+    /// Writes `batch` if all its conditions hold. The writes are durable when this returns.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when the store cannot be asked; whether the batch was written is not known
-    /// then.
+    /// [`StoreError`] if the store is unavailable. The batch may have been written or not.
     async fn commit(&self, batch: Batch) -> Result<Outcome, StoreError>;
 
-    /// Tells of writes to keys that begin with `prefix`, also of those of other replicas.
+    /// Returns the writes to keys that begin with `prefix`, by all replicas.
     ///
-    /// The first event is [`Event::Reset`]: writes that are made after it are told of, those before
-    /// it are to be [listed](Store::list). It comes again whenever writes may have been missed.
+    /// The first event is [`Event::Reset`]. Later writes are reported; [list](Store::list) the
+    /// earlier ones after it. A `Reset` is repeated whenever writes may have been missed.
     ///
-    /// Writes to one key are told of in their order; one that another has followed may be left out,
-    /// and some that were made before the first event may be told of. What is over by itself is not
-    /// told of. The stream ends with the store.
+    /// Writes to one key are reported in their order. A write may be omitted if another one to the
+    /// same key follows, and some writes before the first event may be reported. Expirations are
+    /// not reported. The stream ends with the store.
     fn watch(&self, prefix: &str) -> Events;
 }
 
@@ -85,23 +113,23 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     }
 }
 
-/// What is held under a key.
+/// The content of a key.
 #[derive(Clone, Eq, PartialEq)]
 #[expect(
     clippy::exhaustive_structs,
     reason = "implementations of `Store` make them"
 )]
 pub struct Document {
-    /// What was written.
+    /// Stored bytes.
     pub value: Bytes,
-    /// Which write it was.
+    /// Version of the write.
     pub version: Version,
-    /// When it will be gone.
+    /// Expiration time.
     pub expires: Option<SystemTime>,
 }
 
 impl fmt::Debug for Document {
-    /// Does not show what was written, which may be secret.
+    /// Does not show the value, which may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Document")
             .field("len", &self.value.len())
@@ -111,7 +139,7 @@ impl fmt::Debug for Document {
     }
 }
 
-/// Tells the writes to a key apart, also those before and after a deletion.
+/// The version of a document. It is unique among all writes to a key, even across a deletion.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[expect(
     clippy::exhaustive_structs,
@@ -119,50 +147,50 @@ impl fmt::Debug for Document {
 )]
 pub struct Version(pub u64);
 
-/// A document, and where it is.
+/// A document with its key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[expect(
     clippy::exhaustive_structs,
     reason = "implementations of `Store` make them"
 )]
 pub struct Entry {
-    /// Its key.
+    /// Key of the document.
     pub key: Arc<str>,
-    /// What is there.
+    /// Content of the key.
     pub document: Document,
 }
 
-/// What came of a batch.
+/// The outcome of a batch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "a batch is written or not")]
 #[must_use = "a batch may not have been written"]
 pub enum Outcome {
-    /// It has been written.
+    /// The batch has been written.
     Committed,
-    /// One of its conditions does not hold, and nothing was written.
+    /// A condition does not hold, and nothing was written.
     Conflict,
 }
 
-/// What has happened to what is watched.
+/// A change of the watched keys.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// What was under the key has been deleted.
+    /// The key has been deleted.
     Deleted(Arc<str>),
-    /// Something was written.
+    /// The key has been written.
     Put(Entry),
-    /// Nothing is known of the writes before this; they are to be listed.
+    /// Earlier writes may have been missed and must be listed.
     Reset,
 }
 
-/// The store cannot be asked.
+/// The store is unavailable, or rejects the request.
 #[derive(Debug, thiserror::Error)]
-#[error("the store cannot be reached")]
+#[error("store unavailable")]
 #[non_exhaustive]
 pub struct StoreError(#[source] pub BoxError);
 
 impl StoreError {
-    /// What has failed.
+    /// Wraps the cause of the failure.
     pub fn new(source: impl Into<BoxError>) -> Self {
         Self(source.into())
     }

@@ -1,4 +1,4 @@
-//! Those who watch a store.
+//! Distribution of events to the watchers of a store.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{Event, Events};
 
-/// Those who watch a store: what implementations of [`Store::watch`](crate::Store::watch) need.
+/// The watchers of a store, for implementations of [`Store::watch`](crate::Store::watch).
 ///
 /// # Example
 ///
@@ -33,21 +33,21 @@ use crate::{Event, Events};
 pub struct Watchers(broadcast::Sender<Event>);
 
 impl Watchers {
-    /// Nobody watches yet.
+    /// Creates an empty set.
     #[must_use]
     pub fn new() -> Self {
         Self(broadcast::Sender::new(MAX_BEHIND))
     }
 
-    /// Tells those of `event` who watch its key, without waiting for them. Whoever is too far
-    /// behind is told [`Event::Reset`] instead.
+    /// Sends `event` to all watchers of its key, without blocking. A watcher that lags too far
+    /// behind receives [`Event::Reset`] instead.
     pub fn tell(&self, event: Event) {
-        // It fails if nobody watches.
+        // Sending fails if there is no watcher.
         drop(self.0.send(event));
     }
 
-    /// [`Event::Reset`], and what is [told](Self::tell) from now on of keys that begin with
-    /// `prefix`; ends with `self`.
+    /// Returns [`Event::Reset`], followed by the events that are [sent](Self::tell) from now on for
+    /// keys with the prefix `prefix`. The stream ends when `self` is dropped.
     #[must_use]
     pub fn watch(&self, prefix: &str) -> Events {
         let prefix: Arc<str> = prefix.into();
@@ -68,7 +68,7 @@ impl Watchers {
         Events::new(stream::once(async { Event::Reset }).chain(later))
     }
 
-    /// Whether anybody watches.
+    /// Returns `true` if there is no watcher.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.receiver_count() == 0
@@ -81,5 +81,5 @@ impl Default for Watchers {
     }
 }
 
-/// Whoever is further behind has to list what there is.
+/// Maximum lag of a watcher, in events. Beyond that, it must list the documents again.
 const MAX_BEHIND: usize = 1024;

@@ -1,3 +1,5 @@
+//! Atomic batches: one transaction with advisory locks on all keys.
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -8,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, PgPool, Postgres};
 use super::{ATTEMPTS, acquire, is_passing};
 use crate::convert::{to_nanos, wanted};
 
-/// Writes `batch`, and tries again as long as it is certain that nothing was written.
+/// Writes `batch`, and retries as long as nothing can have been written.
 pub(super) async fn commit(pool: &PgPool, batch: &Batch) -> Result<Outcome, sqlx::Error> {
     let begin = begin(batch);
     for number in 1..ATTEMPTS {
@@ -23,15 +25,16 @@ pub(super) async fn commit(pool: &PgPool, batch: &Batch) -> Result<Outcome, sqlx
     result.map_err(Failed::into_inner)
 }
 
-/// When an attempt has failed.
+/// A failed attempt, by its effect.
 enum Failed {
     /// Nothing was written.
     Before(sqlx::Error),
-    /// It may have been written.
+    /// The batch may have been written.
     Committing(sqlx::Error),
 }
 
 impl Failed {
+    /// Returns the error.
     fn into_inner(self) -> sqlx::Error {
         match self {
             Self::Before(error) | Self::Committing(error) => error,
@@ -39,13 +42,14 @@ impl Failed {
     }
 }
 
+/// Writes `batch` in one transaction.
 async fn attempt(
     mut connection: PoolConnection<Postgres>,
     batch: &Batch,
     begin: &str,
 ) -> Result<Outcome, Failed> {
     let mut transaction = connection
-        // It consists of numbers of ours.
+        // The statements contain only numbers that were computed here.
         .begin_with(AssertSqlSafe(begin))
         .await
         .map_err(Failed::Before)?;
@@ -68,31 +72,32 @@ async fn attempt(
     Ok(Outcome::Committed)
 }
 
-/// Begins a transaction that has all keys of `batch` to itself.
+/// Returns the statements that begin a transaction and lock all keys of `batch`.
 ///
-/// What comes next sees all that was written by those who had them before. A lock of a row would
-/// not do: there is none where nothing is. They are taken in one order by everybody, so that nobody
-/// waits for each other. All of it is one message.
+/// The following statement sees all writes of previous lock holders. Row locks would not suffice:
+/// an absent key has no row. Everybody takes locks in the same order, so that there are no
+/// deadlocks. All statements are sent as one message.
 fn begin(batch: &Batch) -> String {
     let conditions = batch.conditions().iter().map(Condition::key);
     let writes = batch.writes().iter().map(|write| &**write.key());
     let locks: BTreeSet<i64> = conditions.chain(writes).map(lock_of).collect();
     let mut statements = String::from("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
     for lock in locks {
-        // Writing to a string does not fail.
+        // Writing to a string is infallible.
         let _ = write!(statements, "; SELECT pg_advisory_xact_lock({lock})");
     }
     statements
 }
 
-/// The same for every replica, whatever its version: FNV-1a. Keys that share one wait for each other.
+/// Returns the lock of a key: its FNV-1a hash, which is the same for every replica and version.
+/// Keys with the same hash merely wait for each other.
 fn lock_of(key: &str) -> i64 {
     let of_key = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     let hash = key.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, of_key);
     hash.cast_signed()
 }
 
-/// A batch as arrays.
+/// A batch as arrays, for `unnest`.
 #[derive(Default)]
 struct Parameters<'a> {
     conditions: (Vec<&'a [u8]>, Vec<Option<i64>>),
@@ -103,6 +108,7 @@ struct Parameters<'a> {
 }
 
 impl<'a> Parameters<'a> {
+    /// Converts a batch.
     fn of(batch: &'a Batch) -> Self {
         let mut parameters = Self::default();
         for condition in batch.conditions() {
@@ -127,10 +133,9 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// Checks the conditions ($1, $2) and deletes ($3) and puts ($4, $5, $6) if they hold.
+/// Checks the conditions ($1, $2), and applies deletes ($3) and puts ($4, $5, $6) if they hold.
 ///
-/// Versions are taken while the keys are locked, so that those of a key are in the order of its
-/// writes.
+/// Versions are drawn while the keys are locked, so that they increase with each write to a key.
 const WRITE: &str = "
     WITH checked AS MATERIALIZED (
         SELECT NOT EXISTS (

@@ -1,27 +1,31 @@
+//! The prefixes of the current watchers, by which the listener filters changes.
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{Notify, watch};
 
-/// What those who watch want to hear of.
+/// The prefixes of all watchers.
 #[derive(Debug, Default)]
 pub(super) struct Interests(Arc<Shared>);
 
+/// The state that is shared with the interests.
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
     added: Notify,
-    /// Interests with a lesser number are known to the listener.
+    /// Interests with a smaller number are active in the listener.
     known: watch::Sender<u64>,
 }
 
+/// The registered prefixes.
 #[derive(Debug, Default)]
 struct State {
     prefixes: BTreeMap<u64, Arc<str>>,
     next: u64,
 }
 
-/// What one of them wants to hear of, until it is dropped.
+/// The prefix of one watcher, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Interest {
     number: u64,
@@ -30,6 +34,7 @@ pub(super) struct Interest {
 }
 
 impl Interests {
+    /// Registers a prefix.
     pub(super) fn add(&self, prefix: &str) -> Interest {
         let mut state = self.0.state();
         let number = state.next;
@@ -43,33 +48,34 @@ impl Interests {
         }
     }
 
-    /// Waits until there are some that the listener does not know.
+    /// Waits for new interests.
     pub(super) async fn added(&self) {
         self.0.added.notified().await;
     }
 
-    /// The prefixes, and the number of the next interest: to be [known](Self::known) next.
+    /// Returns the prefixes, and the number of the next interest, to be passed to
+    /// [`known`](Self::known).
     pub(super) fn prefixes(&self) -> (Vec<Arc<str>>, u64) {
         let state = self.0.state();
         (state.prefixes.values().cloned().collect(), state.next)
     }
 
-    /// From now on, everything is told of that has a number less than `next`.
+    /// Activates all interests with a number less than `next`.
     pub(super) fn known(&self, next: u64) {
         self.0.known.send_replace(next);
     }
 
-    /// Whether there is or was anybody whom something was told.
+    /// Returns `true` if any interest has ever been active.
     pub(super) fn were_known(&self) -> bool {
         *self.0.known.borrow() > 0
     }
 }
 
 impl Interest {
-    /// Waits until the listener tells of it. If there is no listener any more, that is at once.
+    /// Waits until the interest is active. Without a listener, it returns at once.
     pub(super) async fn known(&self) {
         let mut known = self.known.clone();
-        // It fails if the store is no more, and so will the stream end.
+        // Waiting fails if the store has been dropped, which also ends the stream.
         let _ = known.wait_for(|next| self.number < *next).await;
     }
 }
@@ -83,6 +89,7 @@ impl Drop for Interest {
 }
 
 impl Shared {
+    /// Locks the state. A panic in another thread cannot leave it inconsistent.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

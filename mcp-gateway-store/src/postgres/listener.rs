@@ -1,3 +1,8 @@
+//! The change listener: reports the writes of all replicas to the local watchers.
+//!
+//! Changes are read from a table by transaction snapshots, since transactions do not commit in the
+//! order of their numbers. `NOTIFY` only wakes the reader up; without it, the table is polled.
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -13,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::interests::Interests;
 use crate::convert::entry;
 
-/// Those who listen at this replica.
+/// The local watchers.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     pub(super) watchers: Watchers,
@@ -22,27 +27,27 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// This replica has written something.
+    /// Signals a local write.
     pub(super) fn written(&self) {
         self.written.notify_one();
     }
 }
 
-/// Tells watchers of what any replica has written, on one connection for all of them.
+/// The task that reads changes, on one connection for all watchers.
 pub(super) struct Listener {
     pool: PgPool,
     listeners: Arc<Listeners>,
 }
 
-/// Up to where the changes have been read.
+/// The position up to which changes have been read.
 struct Place {
     snapshot: String,
-    /// When the server was started: where that changes, changes may have been lost.
+    /// Start time of the server. If it differs, changes may have been lost.
     server: String,
     read_at: Instant,
 }
 
-/// A change that was committed since, or nothing but where the changes have been read up to.
+/// A committed change, or only the current position.
 struct Change {
     snapshot: String,
     server: String,
@@ -54,14 +59,16 @@ struct Change {
 }
 
 impl Listener {
+    /// Creates a listener on a connection of `pool`.
     pub(super) fn new(pool: PgPool, listeners: Arc<Listeners>) -> Self {
         Self { pool, listeners }
     }
 
+    /// Follows the changes, and reconnects after errors.
     pub(super) async fn run(self) {
         loop {
             let Err(error) = self.follow().await;
-            tracing::warn!(%error, "writes of other replicas are not heard of for now");
+            tracing::warn!(%error, "change listener disconnected; reconnecting");
             sleep(POLL_INTERVAL).await;
         }
     }
@@ -79,7 +86,7 @@ impl Listener {
             loop {
                 tokio::select! {
                     heard = connection.try_recv() => match heard? {
-                        // It says what is known here.
+                        // A notification of this process.
                         Some(heard) if heard.process_id() == own => {}
                         Some(_) => break,
                         None => return Err(io::Error::from(io::ErrorKind::BrokenPipe).into()),
@@ -95,7 +102,7 @@ impl Listener {
         }
     }
 
-    /// Connects, and begins with what is written from now on.
+    /// Connects, and starts at the current position.
     async fn begin(&self) -> Result<(PgListener, Place, u32), sqlx::Error> {
         let mut connection = PgListener::connect_with(&self.pool).await?;
         connection.eager_reconnect(false);
@@ -111,13 +118,13 @@ impl Listener {
             read_at: Instant::now(),
         };
         if self.listeners.interests.were_known() {
-            // A connection was lost, and what was written meanwhile is not told of.
+            // The previous connection was lost: writes in the meantime are not reported.
             self.listeners.watchers.tell(Event::Reset);
         }
         Ok((connection, place, own.unsigned_abs()))
     }
 
-    /// Tells of what was committed since `place`.
+    /// Reports the changes since `place`.
     async fn read(
         &self,
         connection: &mut PgListener,
@@ -154,7 +161,8 @@ impl Listener {
 }
 
 impl Change {
-    /// None if it is nothing, or if another change has followed.
+    /// Returns the event of the change. Returns `None` if there is no change, or another one to the
+    /// key follows.
     fn into_event(self) -> Option<Event> {
         let key = self.key?;
         if self.deleted? {
@@ -179,9 +187,10 @@ impl FromRow<'_, PgRow> for Change {
     }
 }
 
-/// Wakes the other replicas up.
+/// Wakes up the other replicas.
 ///
-/// Not in the transaction that has written: those that notify are committed one at a time.
+/// This is not part of the writing transaction, because PostgreSQL commits transactions with
+/// `NOTIFY` one at a time.
 async fn tell_others(connection: &mut PgListener) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT pg_notify($1, '')")
         .bind(CHANNEL)
@@ -190,6 +199,7 @@ async fn tell_others(connection: &mut PgListener) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
+/// Limits the time of `work`.
 async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
     match timeout(PATIENCE, work).await {
         Ok(result) => result,
@@ -197,10 +207,10 @@ async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Resul
     }
 }
 
-/// The changes that are seen now and were not by the snapshot $1, of keys with one of the prefixes
-/// $2, $3 of them at most. One row is there if none is.
+/// Reads the changes that are visible now and were not in the snapshot $1, of keys with one of the
+/// prefixes $2, at most $3. There is always at least one row.
 ///
-/// A database that was restored has changes with numbers that transactions are yet to get.
+/// A restored database contains changes whose transaction numbers are assigned again later.
 const CHANGES: &str = "
     WITH change AS (
         SELECT key, version, deleted FROM mcp_gateway_changes
@@ -222,18 +232,20 @@ const CHANGES: &str = "
         ON document.key = change.key AND document.version = change.version
     ORDER BY change.version";
 
+/// Channel of `NOTIFY`.
 const CHANNEL: &str = "mcp_gateway_changes";
 
-/// How long changes are kept.
+/// Retention of changes.
 pub(super) const KEPT: Duration = Duration::from_secs(600);
 
-/// More than watchers could take at once.
+/// Maximum number of changes per read. Beyond that, watchers must list the documents again.
 const MAX_CHANGES: i64 = 1000;
 
-/// How often is looked for changes that nobody has told of.
+/// Interval of polling for changes without a notification.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What is written meanwhile is told of together.
+/// Delay between reads, in which writes are batched.
 const READ_INTERVAL: Duration = Duration::from_millis(10);
 
+/// Timeout of each statement.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,21 +1,30 @@
+//! Options of a PostgreSQL store.
+
 use std::time::Duration;
 
 use crate::StoreError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 
-/// How a [`PostgresStore`](super::PostgresStore) uses its database.
+/// Options of a [`PostgresStore`](super::PostgresStore).
 ///
 /// # Example
 ///
 /// ```
 /// use std::time::Duration;
 ///
-/// use mcp_gateway_store::PostgresOptions;
+/// use mcp_gateway_store::{PostgresOptions, PostgresStore};
 ///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
 /// let options = PostgresOptions::new()
 ///     .with_max_connections(32)
 ///     .with_timeout(Duration::from_secs(5));
+///
+/// // Errors do not contain the URL, which may contain a password.
+/// let error = PostgresStore::connect("not a URL: secret", options).await.unwrap_err();
+/// assert!(!format!("{error:?}").contains("secret"));
+/// # }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
@@ -25,7 +34,7 @@ pub struct PostgresOptions {
 }
 
 impl PostgresOptions {
-    /// 16 connections, and 10 seconds for everything.
+    /// Creates the defaults: 16 connections, and a timeout of 10 seconds.
     pub fn new() -> Self {
         Self {
             max_connections: 16,
@@ -33,32 +42,35 @@ impl PostgresOptions {
         }
     }
 
-    /// How many connections are opened at most to read and write with. One more listens.
+    /// Sets the maximum number of connections for reads and writes; at least one. The listener uses
+    /// one more.
     pub fn with_max_connections(mut self, max: u32) -> Self {
         self.max_connections = max.max(1);
         self
     }
 
-    /// How long anything may take, waiting for a connection included.
+    /// Sets the timeout of each operation, including the wait for a connection.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
+    /// Returns the options of connections to `url`.
     pub(super) fn of_connections(&self, url: &str) -> Result<PgConnectOptions, StoreError> {
-        // The reason might quote a part of the URL.
+        // The cause may quote a part of the URL.
         let options: PgConnectOptions = url
             .parse()
-            .map_err(|_| StoreError::new("the URL of the database is not valid"))?;
+            .map_err(|_| StoreError::new("invalid database URL"))?;
         let limit = self.timeout.as_millis().to_string();
         let options = options.options([
             ("statement_timeout", &*limit),
-            // A replica that hangs must not keep others waiting for what it has locked.
+            // A hanging replica must not block others by its locks.
             ("idle_in_transaction_session_timeout", &*limit),
         ]);
         Ok(options.disable_statement_logging())
     }
 
+    /// Returns the options of the pool for reads and writes.
     pub(super) fn pool(&self) -> PgPoolOptions {
         PgPoolOptions::new()
             .max_connections(self.max_connections)
@@ -74,7 +86,7 @@ impl PostgresOptions {
             })
     }
 
-    /// Of one connection.
+    /// Returns the pool of the listener, with one connection.
     pub(super) fn listener_pool(&self, connect: PgConnectOptions) -> PgPool {
         PgPoolOptions::new()
             .max_connections(1)
@@ -91,5 +103,5 @@ impl Default for PostgresOptions {
     }
 }
 
-/// How long a connection may have been idle to be used without a look whether it is still there.
+/// Maximum idle time after which a connection is used without a test.
 const UNTESTED: Duration = Duration::from_secs(1);

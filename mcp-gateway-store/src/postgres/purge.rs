@@ -1,3 +1,5 @@
+//! Removal of expired documents and old changes.
+
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -5,8 +7,8 @@ use tokio::time::sleep;
 
 use super::listener::KEPT;
 
-/// Removes what is over, and the changes that everybody has read, in small portions. Replicas do
-/// not wait for each other.
+/// Removes expired documents and changes that all replicas have read, in small portions. Replicas
+/// do not wait for each other.
 pub(super) async fn run(pool: PgPool) {
     loop {
         let removed = async {
@@ -23,13 +25,14 @@ pub(super) async fn run(pool: PgPool) {
             Ok(removed) if removed >= PORTION.unsigned_abs() => sleep(PAUSE).await,
             Ok(_) => sleep(INTERVAL).await,
             Err(error) => {
-                tracing::warn!(%error, "expired documents cannot be removed");
+                tracing::warn!(%error, "purge of expired documents failed");
                 sleep(INTERVAL).await;
             }
         }
     }
 }
 
+/// Deletes up to $1 expired documents.
 const DOCUMENTS: &str = "
     DELETE FROM mcp_gateway_documents WHERE key IN (
         SELECT key FROM mcp_gateway_documents
@@ -37,7 +40,8 @@ const DOCUMENTS: &str = "
         ORDER BY expires LIMIT $1 FOR UPDATE SKIP LOCKED
     )";
 
-/// The oldest have the least numbers. One replica is enough for it ($3).
+/// Deletes up to $1 changes that are older than $2 seconds. The oldest have the smallest
+/// transaction numbers. One replica at a time suffices ($3).
 const CHANGES: &str = "
     WITH alone AS MATERIALIZED (SELECT pg_try_advisory_xact_lock($3) AS is_alone)
     DELETE FROM mcp_gateway_changes WHERE (SELECT is_alone FROM alone) AND ctid IN (
@@ -47,10 +51,14 @@ const CHANGES: &str = "
         WHERE written < statement_timestamp() - make_interval(secs => $2)
     )";
 
+/// Advisory lock of the purge.
 const LOCK: i64 = 0x6d63_705f_7075_7267;
 
+/// Number of rows per statement.
 const PORTION: i64 = 1000;
 
+/// Delay between portions.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Delay after the last portion.
 const INTERVAL: Duration = Duration::from_secs(5);

@@ -1,9 +1,15 @@
+//! Schema migrations of the PostgreSQL store.
+
 use sqlx::{Connection, PgConnection};
 
-/// Brings the database up to date.
+/// Migrates the schema to the current version.
+///
+/// # Errors
+///
+/// If the database is unavailable, or its schema is newer.
 pub(super) async fn migrate(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    // Another replica that does the same has to wait, and finds nothing left to do.
+    // A concurrent replica waits here, and finds nothing left to do.
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
         .bind(LOCK)
         .execute(&mut *transaction)
@@ -20,7 +26,7 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<(), sqlx::E
     };
     let done = usize::try_from(found).unwrap_or(usize::MAX);
     let Some(missing) = MIGRATIONS.get(done..) else {
-        let reason = format!("the database is of version {found}, of a newer gateway");
+        let reason = format!("schema version {found} belongs to a newer gateway");
         return Err(sqlx::Error::Configuration(reason.into()));
     };
     for migration in missing {
@@ -29,10 +35,11 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<(), sqlx::E
     transaction.commit().await
 }
 
-/// No key of a document has to share it.
+/// Advisory lock of the migration. It must not be the lock of a key.
 const LOCK: i64 = 0x6d63_705f_6761_7465;
 
-/// Each has the number of the version that it leads to, and is never changed.
+/// Migrations in order. The index of the next one is the schema version. They are never changed
+/// after a release.
 const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE mcp_gateway_documents (
         -- Bytes, so that no collation decides about order and equality.

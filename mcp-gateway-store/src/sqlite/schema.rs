@@ -1,15 +1,21 @@
+//! Schema migrations of the SQLite store.
+
 use sqlx::{Connection, SqliteConnection};
 
-/// Brings the database up to date.
+/// Migrates the schema to the current version.
+///
+/// # Errors
+///
+/// If the file cannot be written, or its schema is newer.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    // Another process that does the same has to wait, and finds nothing left to do.
+    // A concurrent process waits here, and finds nothing left to do.
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let found: i64 = sqlx::query_scalar("PRAGMA user_version")
         .fetch_one(&mut *transaction)
         .await?;
     let done = usize::try_from(found).unwrap_or(usize::MAX);
     let Some(missing) = MIGRATIONS.get(done..) else {
-        let reason = format!("the file is of version {found}, of a newer gateway");
+        let reason = format!("schema version {found} belongs to a newer gateway");
         return Err(sqlx::Error::Configuration(reason.into()));
     };
     for migration in missing {
@@ -18,7 +24,8 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), sql
     transaction.commit().await
 }
 
-/// Each has the number of the version that it leads to, and is never changed.
+/// Migrations in order. The index of the next one is the schema version. They are never changed
+/// after a release.
 const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE documents (
         id INTEGER PRIMARY KEY,

@@ -1,3 +1,5 @@
+//! The writer task: group commit of batches, change detection and purge.
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,25 +13,26 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use super::{PATIENCE, schema};
 use crate::convert::{to_nanos, wanted};
 
-/// A batch, and who waits for what comes of it.
+/// A batch, and the channel for its outcome.
 pub(super) struct Request {
     pub(super) batch: Batch,
     pub(super) reply: oneshot::Sender<Result<Outcome, StoreError>>,
 }
 
-/// The one that writes.
+/// The writer task with its connection.
 pub(super) struct Writer {
     connection: SqliteConnection,
     requests: mpsc::Receiver<Request>,
     watchers: Arc<Watchers>,
-    /// Changes when another process has written.
+    /// SQLite's `data_version`, which changes when another process has written.
     data_version: i64,
 }
 
-/// What came of a batch, and what its watchers hear.
+/// The outcome of a batch, and the events for its watchers.
 type Written = (Outcome, Vec<Event>);
 
 impl Writer {
+    /// Opens the writing connection and migrates the schema.
     pub(super) async fn open(
         options: &SqliteConnectOptions,
         watchers: Arc<Watchers>,
@@ -47,7 +50,7 @@ impl Writer {
         Ok((writer, sender))
     }
 
-    /// Writes what is asked for, until nobody can ask any more.
+    /// Writes batches until all senders have been dropped.
     pub(super) async fn run(mut self) {
         let mut look_around = interval(LOOK_INTERVAL);
         look_around.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -67,10 +70,10 @@ impl Writer {
         }
     }
 
-    /// Writes all batches that have waited, at the cost of one.
+    /// Writes all pending batches in one transaction.
     async fn answer(&mut self, group: &mut Vec<Request>) {
         let written = self.write(group).await;
-        // The batches have been checked, so that it is not one of them that fails the others.
+        // The batches have been validated, so that none of them can fail the others.
         let failure = written.as_ref().err().map(ToString::to_string);
         let mut written = written.unwrap_or_default().into_iter();
         for request in group.drain(..) {
@@ -83,11 +86,12 @@ impl Writer {
                 }
                 (None, failure) => Err(StoreError::new(failure.clone().unwrap_or_default())),
             };
-            // Whoever asked may have gone.
+            // The caller may have been dropped.
             drop(request.reply.send(result));
         }
     }
 
+    /// Applies the batches of a group in one transaction.
     async fn write(&mut self, group: &[Request]) -> Result<Vec<Written>, sqlx::Error> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let now = to_nanos(SystemTime::now());
@@ -118,7 +122,7 @@ impl Writer {
         Ok(written)
     }
 
-    /// Tells watchers if another process has written: what, is not known.
+    /// Resets the watchers if another process has written. Its writes are unknown.
     async fn look_around(&mut self) {
         match data_version(&mut self.connection).await {
             Ok(found) if found == self.data_version => {}
@@ -126,11 +130,11 @@ impl Writer {
                 self.data_version = found;
                 self.watchers.tell(Event::Reset);
             }
-            Err(error) => tracing::warn!(%error, "the store cannot be read"),
+            Err(error) => tracing::warn!(%error, "change detection failed"),
         }
     }
 
-    /// Removes some of what is over, and says when to go on.
+    /// Removes a portion of expired documents, and returns the delay until the next one.
     async fn purge(&mut self) -> Duration {
         let removed = sqlx::query(
             "DELETE FROM documents WHERE id IN (
@@ -145,14 +149,15 @@ impl Writer {
             Ok(done) if done.rows_affected() >= u64::from(PURGE_PORTION) => PURGE_PAUSE,
             Ok(_) => PURGE_INTERVAL,
             Err(error) => {
-                tracing::warn!(%error, "expired documents cannot be removed");
+                tracing::warn!(%error, "purge of expired documents failed");
                 PURGE_INTERVAL
             }
         }
     }
 }
 
-/// SQLite itself does not wait where several open a new file and one of them sets it up.
+/// Connects with retries. SQLite's busy timeout does not apply while another process sets up a new
+/// file.
 async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -163,20 +168,22 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, sql
     }
 }
 
+/// Returns `true` for `SQLITE_BUSY`.
 fn is_busy(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     let code: Option<u32> = code.and_then(|code| code.parse().ok());
-    // SQLITE_BUSY; what is above it tells the kinds of it apart.
+    // The low byte is the primary code; the others distinguish its kinds.
     code.is_some_and(|code| code & 0xff == 5)
 }
 
+/// Returns SQLite's `data_version`.
 async fn data_version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("PRAGMA data_version")
         .fetch_one(connection)
         .await
 }
 
-/// Takes `count` versions, and returns the one before them.
+/// Reserves `count` versions, and returns the one before the first.
 async fn reserve(connection: &mut SqliteConnection, count: usize) -> Result<i64, sqlx::Error> {
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     sqlx::query_scalar("UPDATE sequence SET version = version + ?1 RETURNING version - ?1")
@@ -185,6 +192,7 @@ async fn reserve(connection: &mut SqliteConnection, count: usize) -> Result<i64,
         .await
 }
 
+/// Returns `true` if all conditions of `batch` hold.
 async fn holds(
     connection: &mut SqliteConnection,
     batch: &Batch,
@@ -206,6 +214,7 @@ async fn holds(
     Ok(true)
 }
 
+/// Applies a write and returns its event.
 async fn apply(
     connection: &mut SqliteConnection,
     write: &Write,
@@ -246,19 +255,23 @@ async fn apply(
     }
 }
 
-/// How many batches are written together at most, so that the first need not wait for long.
+/// Maximum number of batches per transaction. It bounds the latency of the first one.
 const MAX_GROUP: usize = 256;
 
+/// Maximum number of pending batches. Beyond that, callers wait.
 const MAX_WAITING: usize = 1024;
 
+/// Delay between attempts to open the file.
 const OPEN_PAUSE: Duration = Duration::from_millis(10);
 
-/// What another process has written is to be known within a second.
+/// Interval of change detection: writes of another process are detected within a second.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Little enough for whoever wants to write meanwhile.
+/// Number of documents per purge, so that writers do not wait long.
 const PURGE_PORTION: u32 = 500;
 
+/// Delay between portions.
 const PURGE_PAUSE: Duration = Duration::from_millis(50);
 
+/// Delay after the last portion.
 const PURGE_INTERVAL: Duration = Duration::from_secs(5);
