@@ -1,7 +1,6 @@
-//! What it costs to verify a token, in nanoseconds: `cargo bench -p mcp-gateway-auth`.
+//! Cost of token verification, in nanoseconds: `cargo bench -p mcp-gateway-auth`.
 //!
-//! The first line is the one that counts: a token that was seen before, which is what nearly every
-//! call has.
+//! The first line matters most: a cached token, as in nearly every call.
 
 #![expect(
     clippy::unwrap_used,
@@ -80,7 +79,7 @@ fn request(token: &str) -> Parts {
     request.body(()).unwrap().into_parts().0
 }
 
-/// The result of a future that waits for nothing.
+/// Returns the result of a future that never waits.
 fn ready<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     match future

@@ -133,7 +133,7 @@ mod tests {
         parts
     }
 
-    /// The headers of a request, and the principal or what is wrong.
+    /// The headers of a request, with the expected principal or error.
     type Case<'a> = (&'a [&'a [u8]], Result<&'a str, &'a str>);
 
     async fn verify(authorizations: &[&[u8]]) -> Result<String, &'static str> {

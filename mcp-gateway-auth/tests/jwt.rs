@@ -1,7 +1,6 @@
-//! Attacks on the verification of tokens, J1 to J35, and on the fetching of what it needs.
+//! Attacks on token verification, J1 to J35, and on the requests that it causes.
 //!
-//! Keys are made when the tests run, and issuers are HTTP servers on this machine that count what
-//! they are asked.
+//! Keys are generated at run time. Issuers are local HTTP servers that count requests.
 
 #![expect(
     clippy::unwrap_used,

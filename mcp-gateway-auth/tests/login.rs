@@ -1,4 +1,4 @@
-//! People log in with a browser, over real connections.
+//! User login with a browser, over real connections.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

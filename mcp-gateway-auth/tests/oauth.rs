@@ -1,22 +1,22 @@
-//! The authorization server, as clients, browsers and attackers use it.
+//! Tests of the authorization server over HTTP, by clients, browsers and attackers.
 //!
-//! The names of tests begin with what they are about: `o1_` to `o50_` are attacks, `flaw_` are
-//! mistakes that other gateways make, `rfc_` are requirements, and `category_` is what others test
-//! too. The rest of what others test is here:
+//! Prefixes of test names: `o1_` to `o50_` are attacks, `flaw_` are flaws of other gateways, `rfc_`
+//! are requirements, and `category_` are test categories of other servers. Their remaining
+//! categories are covered here:
 //!
 //! | category | tests |
 //! |---|---|
 //! | RFC compliance | `rfc_` in all modules, the conformance suite in `bins/mcp-gateway/tests/login` |
 //! | OAuth flow, PKCE | `flow`, `codes`, `model` |
 //! | registration and its security | `registration`, `documents`, `redirects` |
-//! | management of registrations | `management`, `categories` |
+//! | registration management | `management`, `categories` |
 //! | error paths, rare branches | `endpoints`, `bodies`, `narrowed` |
 //! | CORS, discovery without a token | `discovery` |
-//! | logging in, GitHub and its errors | `login` beside this binary |
+//! | login, GitHub and its errors | `login` beside this binary |
 //! | the steps of a client from `401` to a refreshed token | `bins/mcp-gateway/tests/login`, with real clients |
 //! | reverse proxies | `forward` in `bins/mcp-gateway/tests` |
 //! | health, versions, sessions, proxying | `tests/tests` of the workspace |
-//! | hosts that must not be reached | `egress` in the binary `jwt` |
+//! | forbidden hosts | `egress` in the binary `jwt` |
 
 #![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 

@@ -1,11 +1,12 @@
-//! How many batches SQLite commits in a second, and how long each takes.
+//! Throughput and latency of SQLite commits.
 //!
 //! ```sh
 //! cargo bench -p mcp-gateway-store --bench commits [-- FOLDER]
 //! ```
 //!
-//! The file is put below FOLDER, or where temporary files are; every commit waits for its disk. Each
-//! batch is what redeeming a code is: a condition, a put with an end, and a deletion, of 300 bytes.
+//! The file is created in FOLDER, or in the temporary directory; every commit waits for the disk.
+//! Each batch resembles the redemption of a code: a condition, a put of 300 bytes with an
+//! expiration, and a deletion.
 
 #![expect(clippy::print_stdout, reason = "it is what a benchmark is for")]
 
@@ -25,7 +26,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    // Cargo adds arguments of its own.
+    // Cargo adds its own arguments.
     let folder = env::args()
         .skip(1)
         .find(|argument| !argument.starts_with("--"));
@@ -55,7 +56,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Commits one batch after the other, and measures each.
+/// Commits batches one after the other, and measures each.
 async fn commit_for(
     store: Arc<SqliteStore>,
     committer: u32,

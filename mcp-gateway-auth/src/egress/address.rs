@@ -215,7 +215,7 @@ mod tests {
     }
 
     proptest! {
-        /// What the standard library says of addresses is never called public here.
+        /// No special address of the standard library is public here.
         #[test]
         fn nothing_that_std_knows_is_public(bits in any::<u32>()) {
             let address = Ipv4Addr::from_bits(bits);

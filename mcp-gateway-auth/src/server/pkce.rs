@@ -42,7 +42,7 @@ fn is_verifier(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The vector of RFC 7636, appendix B.
+    /// Test vector of RFC 7636, appendix B.
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 

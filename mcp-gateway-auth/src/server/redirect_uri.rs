@@ -316,7 +316,7 @@ mod tests {
     }
 
     proptest! {
-        /// Nothing is admitted that leads to another host, path or scheme.
+        /// No URI with another host, path or scheme is admitted.
         #[test]
         fn what_is_admitted_leads_to_the_same_place(
             registered in uri(), wanted in uri()

@@ -103,7 +103,7 @@ async fn o42_a_name_that_somebody_was_allowed_by_is_not_anothers_later() {
         users.arrive(&pinned("2")).await.unwrap(),
         Arrival::NameReused
     ));
-    // A login that names nobody keeps what is theirs.
+    // A login without a pinned name keeps the existing pin.
     welcome(&users, &claimant("https://gh", "1")).await;
     assert!(matches!(
         users.arrive(&pinned("2")).await.unwrap(),

@@ -17,7 +17,7 @@ fn j4_a_token_without_what_is_needed_is_refused() {
         bench.claims(&with(claims(), "aud", json!([]))),
         "Missing(\"aud\")"
     );
-    // Also where nothing is wanted but what is always wanted.
+    // Also without additional requirements.
     let least = Expectation::new(ISSUER, AUDIENCE);
     for name in ["iss", "aud", "exp"] {
         let token = bench.token(&with(claims(), name, Value::Null));
@@ -286,7 +286,7 @@ fn j34_a_minute_is_the_most_that_clocks_may_differ() {
             "{name} {value}"
         );
     }
-    // The clock is the one that was given.
+    // The configured clock is used.
     let token = bench.token(&claims());
     assert_eq!(bench.outcome(&token), "ok");
     bench.clock.advance(Duration::from_secs(360));

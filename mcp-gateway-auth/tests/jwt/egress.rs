@@ -32,7 +32,7 @@ async fn a_document_is_fetched_as_it_is() {
     for name in ["accept-encoding", "cookie", "authorization", "referer"] {
         assert!(!hit.head.headers.contains_key(name), "{name}");
     }
-    // By name as well, which is resolved.
+    // Also by name, which is resolved.
     let port = server.url("").rsplit_once(':').unwrap().1.to_owned();
     let by_name = format!("http://localhost:{port}/doc");
     assert!(egress().get_json(&by_name, 7).await.is_ok());
@@ -79,11 +79,11 @@ async fn o25_a_name_with_a_private_address_is_refused_when_it_is_resolved() {
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();
     let url = format!("https://localhost:{port}/doc");
-    // The port is allowed and the name is nothing special: what it resolves to is.
+    // The port and the name are permitted, but not the resolved address.
     let strict = Egress::new(EgressPolicy::new().with_port(port)).unwrap();
     let error = strict.get_json(&url, 100).await.unwrap_err();
     assert!(matches!(error, EgressError::Unavailable));
-    // Not even a connection was opened, which would tell whether somebody listens.
+    // No connection was opened: it would reveal whether the port is open.
     let error = listener.accept().unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
 
@@ -104,7 +104,7 @@ async fn o25_what_the_address_says_is_looked_at_before_a_connection_is_opened() 
     server.json("/doc", &json!({}));
     let loopback = "127.0.0.0/8".parse().unwrap();
     let allowed = Egress::new(EgressPolicy::new().with_allowed_networks([loopback])).unwrap();
-    // A network that is allowed is not one without TLS.
+    // A permitted network still requires TLS.
     let plain = allowed.get_json(&server.url("/doc"), 100).await;
     assert!(matches!(plain, Err(EgressError::Unavailable)));
     let credentials = server.url("/doc").replace("//", "//user:password@");
@@ -153,7 +153,7 @@ async fn o26_answers_that_are_no_documents_are_refused() {
     }
 }
 
-/// Answers one connection with a body of a byte a second, after it has said that it begins.
+/// Serves one connection with one byte of the body per second, after it has signaled the start.
 async fn drip(listener: TcpListener, begun: oneshot::Sender<()>) {
     let mut stream = accept(&listener).await;
     stream.write_all(CHUNKED.as_bytes()).await.unwrap();
@@ -163,7 +163,7 @@ async fn drip(listener: TcpListener, begun: oneshot::Sender<()>) {
     }
 }
 
-/// A connection whose request was read.
+/// Accepts a connection and reads its request.
 async fn accept(listener: &TcpListener) -> TcpStream {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut buffer = [0; 4096];
@@ -184,7 +184,7 @@ async fn o26_a_slow_drip_is_cut_off() {
     let mut fetch = JoinSet::new();
     fetch.spawn(async move { egress().get_json(&url, 5120).await });
     has_begun.await.unwrap();
-    // From here on, time passes as fast as there is nothing else to do.
+    // From here on, the paused clock advances whenever all tasks are idle.
     tokio::time::pause();
     let begun = tokio::time::Instant::now();
     let error = fetch.join_next().await.unwrap().unwrap().unwrap_err();
@@ -213,7 +213,7 @@ async fn o26_a_body_without_an_end_is_cut_off_at_the_limit() {
     assert!(sent < 64 * 1024 * 1024, "{sent}");
 }
 
-/// Serves an empty document over TLS, with a certificate for `localhost`, which is returned.
+/// Serves an empty document over TLS, and returns its certificate for `localhost`.
 async fn tls_server(tasks: &mut JoinSet<()>) -> (u16, Vec<u8>) {
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let root = own.cert.der().to_vec();
@@ -230,7 +230,7 @@ async fn tls_server(tasks: &mut JoinSet<()>) -> (u16, Vec<u8>) {
     tasks.spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            // A client that does not trust the certificate goes away.
+            // A client that does not trust the certificate disconnects.
             let Ok(mut stream) = acceptor.accept(stream).await else {
                 continue;
             };
@@ -258,7 +258,7 @@ async fn only_a_host_with_a_certificate_that_is_trusted_is_asked() {
     let by_number = format!("https://127.0.0.1:{port}/");
     let error = untrusting.get_json(&by_name, 2).await.unwrap_err();
     assert!(matches!(error, EgressError::Unavailable));
-    // The certificate is for another name.
+    // The certificate was issued for another name.
     let error = trusting.get_json(&by_number, 2).await.unwrap_err();
     assert!(matches!(error, EgressError::Unavailable));
     let fetched = trusting.get_json(&by_name, 2).await.unwrap();

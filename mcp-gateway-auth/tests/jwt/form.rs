@@ -166,7 +166,7 @@ fn j24_there_is_one_way_to_write_a_token() {
     let bench = Bench::new();
     let good = bench.token(&claims());
     let (message, signature) = good.rsplit_once('.').unwrap();
-    // 64 bytes leave four bits over in the last of 86 symbols.
+    // 64 bytes leave four unused bits in the last of 86 symbols.
     let last = signature.chars().last().unwrap();
     let other = ["AQgw", "BRhx"].iter().any(|set| set.contains(last));
     assert!(other, "a canonical signature ends in one of four symbols");
@@ -228,7 +228,7 @@ proptest! {
         prop_assert!(Unverified::parse(&token).is_err());
     }
 
-    /// Whatever single byte of a good token is another one, it is not good any more.
+    /// A valid token with any single byte replaced is invalid.
     #[test]
     fn no_byte_of_a_token_can_be_changed(at in any::<prop::sample::Index>(), to in 0x21_u8..0x7f) {
         let bench = Bench::new();

@@ -145,7 +145,7 @@ async fn j31_a_revoked_token_is_believed_for_half_a_minute_at_most() {
         assert_eq!(server.hits("/introspect"), expected);
         clock.advance(Duration::from_secs(15));
     }
-    // It has expired, whatever the server says.
+    // Expired, although the server reports it as active.
     assert!(call().await.is_err());
     server.json("/introspect", &json!({"active": false}));
     assert!(matches!(call().await, Err(AuthError::InvalidToken)));

@@ -19,7 +19,7 @@ use crate::support::{AUDIENCE, ISSUER, NOW, Pair, access_token, claims, header, 
 
 const OTHER: &str = "https://other.example.com";
 
-/// Counts how often it is asked.
+/// Counts verifications.
 #[derive(Debug)]
 struct Counted<V>(V, AtomicUsize);
 
@@ -31,7 +31,7 @@ impl<V: TokenVerifier> TokenVerifier for Counted<V> {
     }
 }
 
-/// Two issuers, each with a key of the same identifier.
+/// Two issuers with different keys under the same key ID.
 struct Two {
     a: Pair,
     b: Pair,
@@ -143,7 +143,7 @@ async fn j31_what_is_revoked_is_refused_at_once() {
         assert_eq!(call(&verifier, &token).await, subject);
         revocations.revoke(what, id, NOW + 600);
         assert_eq!(call(&verifier, &token).await, INVALID, "{what:?}");
-        // Not only the one that is remembered.
+        // Also tokens that are not cached.
         let (fresh, _) = two.bearer();
         let fresh = fresh.with_revocations(revocations.clone());
         assert_eq!(call(&fresh, &token).await, INVALID, "{what:?}");
@@ -166,7 +166,7 @@ async fn j32_the_same_subject_of_two_issuers_is_two_people() {
         .unwrap();
     let b = verifier.verify(&request("/mcp", &other)).await.unwrap();
     assert_ne!(a, b);
-    // Whatever a subject looks like, it is one of its own issuer.
+    // A subject always belongs to its own issuer, whatever it looks like.
     let forged = with(claims(), "sub", json!(format!("x#{OTHER}#alice")));
     let forged = two.a.token(&header(), &forged);
     let c = verifier.verify(&request("/mcp", &forged)).await.unwrap();

@@ -16,7 +16,7 @@ fn j17_a_token_without_a_key_identifier_is_tried_with_few_keys() {
     let bench = Bench::new();
     let own = bench.pair.jwk(Some("k1"));
     let token = bench.pair.token(&header, &claims());
-    // Keys of other kinds do not count.
+    // Keys of other types are not candidates.
     let ten = [&decoys[..], &others[..], &[own.clone()][..]].concat();
     let bench = Bench {
         keys: key_set(&ten),
@@ -139,7 +139,7 @@ fn j19_short_rsa_keys_are_left_out() {
         (8193, 0),
     ] {
         let plain = modulus(bits);
-        // Leading zeros make it no longer.
+        // Leading zeros do not count as length.
         let padded = [vec![0; 256], plain.clone()].concat();
         for n in [plain, padded] {
             let key = json!({"kty": "RSA", "n": b64(n), "e": "AQAB"});

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::server::{Answer, Server, reply};
 use crate::support::{NOW, Pair, access_token, claims, egress, header, outcome, with};
 
-/// An issuer with one key, and somebody who verifies its tokens.
+/// An issuer with one key, and a verifier of its tokens.
 struct Idp {
     clock: Clock,
     keys: RemoteKeys,
@@ -51,7 +51,7 @@ impl Idp {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// What becomes of a token of `pair` that names `kid`.
+    /// Verifies a token of `pair` with the key ID `kid`.
     async fn outcome(&self, pair: &Pair, kid: &str) -> String {
         let claims = with(claims(), "exp", json!(self.clock.now() + 60));
         let token = pair.token(&with(header(), "kid", json!(kid)), &claims);
@@ -134,7 +134,7 @@ async fn j26_a_new_key_is_found_and_an_old_one_forgotten() {
     assert_eq!(idp.outcome(&new, "k2").await, "ok");
     assert_eq!(idp.fetches(), 2);
     assert_eq!(idp.outcome(&idp.pair, "k1").await, "ok");
-    // The old one is withdrawn, which is seen when the keys are fetched again.
+    // The old key is withdrawn, which takes effect with the next fetch.
     idp.publish(&[("k2", &new)]);
     idp.later(299);
     assert_eq!(idp.outcome(&idp.pair, "k1").await, "ok");
@@ -142,7 +142,7 @@ async fn j26_a_new_key_is_found_and_an_old_one_forgotten() {
     assert_eq!(idp.outcome(&idp.pair, "k1").await, "Key");
     assert_eq!(idp.outcome(&new, "k2").await, "ok");
     assert_eq!(idp.fetches(), 3);
-    // The same identifier for another key.
+    // The same key ID for another key.
     let stolen = Pair::p256();
     assert_eq!(idp.outcome(&stolen, "k2").await, "Signature");
 }
@@ -308,7 +308,7 @@ async fn j29_a_discovery_document_names_its_issuer_byte_by_byte() {
         server.json(openid, &document(named));
         assert_eq!(ask(asked).await, expected, "{named} {asked}");
     }
-    // An issuer with a path, by either way.
+    // An issuer with a path, by both discovery methods.
     assert_eq!(ask(&tenant).await, Err(KeysError::Unavailable));
     server.json(&format!("{oauth}/tenant"), &document(&tenant));
     assert_eq!(ask(&tenant).await, Ok(1));

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// A server on this machine that answers as it is told, and counts.
+/// A local server with configurable responses that counts requests.
 pub(crate) struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -29,14 +29,14 @@ struct Shared {
     hits: watch::Sender<Vec<Hit>>,
 }
 
-/// A request that has come in.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Hit {
     pub(crate) head: Parts,
     pub(crate) body: Bytes,
 }
 
-/// What a path answers with.
+/// The response of a path.
 #[derive(Clone)]
 pub(crate) enum Answer {
     Hang,
@@ -61,18 +61,18 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    /// Answers at `path` with `answer` from now on.
+    /// Replaces the response of `path`.
     pub(crate) fn answer(&self, path: &str, answer: Answer) {
         let mut answers = self.shared.answers.lock().unwrap();
         answers.insert(path.to_owned(), answer);
     }
 
-    /// Answers at `path` with this document.
+    /// Serves this document at `path`.
     pub(crate) fn json(&self, path: &str, document: &Value) {
         self.answer(path, reply(200, "application/json", document.to_string()));
     }
 
-    /// How many requests for `path` there were.
+    /// Returns the number of requests for `path`.
     pub(crate) fn hits(&self, path: &str) -> usize {
         let hits = self.shared.hits.borrow();
         hits.iter()
@@ -84,7 +84,7 @@ impl Server {
         self.shared.hits.borrow().last().unwrap().clone()
     }
 
-    /// Waits until there were `count` requests in all.
+    /// Waits for `count` requests in total.
     pub(crate) async fn until(&self, count: usize) {
         let mut hits = self.shared.hits.subscribe();
         hits.wait_for(|hits| hits.len() >= count).await.unwrap();
@@ -108,7 +108,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         let shared = Arc::clone(&shared);
         connections.spawn(async move {
             let service = service_fn(|request| handle(&shared, request));
-            // A client that goes away is no failure of the test.
+            // A client that disconnects is no failure of the test.
             let _ = http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await;

@@ -89,7 +89,7 @@ fn j3_only_the_algorithm_that_is_wanted_is_accepted() {
         );
         assert_eq!(bench.outcome(&token(name)), "ok", "{name}");
     }
-    // The key says itself what it is for.
+    // The key itself states its algorithm.
     let bench = Bench {
         keys: key_set(&[with(rsa.jwk(Some("k1")), "alg", json!("RS256"))]),
         ..bench

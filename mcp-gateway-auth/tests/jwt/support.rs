@@ -18,7 +18,7 @@ pub(crate) const NOW: u64 = 1_800_000_000;
 pub(crate) const ISSUER: &str = "https://idp.example.com";
 pub(crate) const AUDIENCE: &str = "https://gw.example.com/mcp";
 
-/// A key pair that signs whatever it is told to, under whatever name.
+/// A key pair that signs arbitrary headers and claims.
 pub(crate) enum Pair {
     Ed25519(Ed25519KeyPair),
     P256(EcdsaKeyPair),
@@ -39,13 +39,13 @@ impl Pair {
         Self::Ed25519(Ed25519KeyPair::generate().unwrap())
     }
 
-    /// One for all tests, because they take long to make.
+    /// Shared by all tests, because RSA keys are expensive to generate.
     pub(crate) fn rsa() -> &'static Self {
         static PAIR: OnceLock<Pair> = OnceLock::new();
         PAIR.get_or_init(|| Self::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()))
     }
 
-    /// What an issuer publishes of it.
+    /// Returns the public JWK.
     pub(crate) fn jwk(&self, kid: Option<&str>) -> Value {
         let point = |crv: &str, pair: &EcdsaKeyPair| {
             let point = &pair.public_key().as_ref()[1..];
@@ -70,7 +70,7 @@ impl Pair {
         jwk
     }
 
-    /// A signature of `message`, for RSA as `algorithm` has it.
+    /// Signs `message`; for RSA with the padding of `algorithm`.
     pub(crate) fn sign(&self, algorithm: &str, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match self {
@@ -92,12 +92,12 @@ impl Pair {
         }
     }
 
-    /// A token of exactly this header and these claims.
+    /// Returns a token with exactly this header and these claims.
     pub(crate) fn token(&self, header: &Value, claims: &Value) -> String {
         self.raw(&header.to_string(), &claims.to_string())
     }
 
-    /// As [`token`](Self::token), of text that need not be JSON.
+    /// Like [`token`](Self::token), for text that need not be JSON.
     pub(crate) fn raw(&self, header: &str, claims: &str) -> String {
         let fields: Value = serde_json::from_str(header).unwrap_or_default();
         let algorithm = fields["alg"].as_str().unwrap_or_default();
@@ -107,7 +107,7 @@ impl Pair {
     }
 }
 
-/// A pair, the set that it is published in, and a verifier at [`NOW`].
+/// A key pair, its published set, and a verifier at [`NOW`].
 pub(crate) struct Bench {
     pub(crate) clock: Clock,
     pub(crate) keys: KeySet,
@@ -124,7 +124,7 @@ impl Bench {
         }
     }
 
-    /// A token that is good but for `claims`.
+    /// Returns a valid token with `claims` replaced.
     pub(crate) fn token(&self, claims: &Value) -> String {
         self.pair.token(&header(), claims)
     }
@@ -141,12 +141,12 @@ impl Bench {
         JwtVerifier::new(self.clock.clone()).verify(token, &self.keys, expectation)
     }
 
-    /// What becomes of a token: `ok`, or the name of the error.
+    /// Verifies a token. Returns `ok` or the name of the error.
     pub(crate) fn outcome(&self, token: &str) -> String {
         outcome(self.verify(token))
     }
 
-    /// What becomes of a token that is good but for `claims`.
+    /// Verifies a valid token with `claims` replaced.
     pub(crate) fn claims(&self, claims: &Value) -> String {
         self.outcome(&self.token(claims))
     }
@@ -167,7 +167,7 @@ pub(crate) fn header() -> Value {
     json!({"alg": "ES256", "typ": "at+jwt", "kid": "k1"})
 }
 
-/// Those of a good access token.
+/// Returns the claims of a valid access token.
 pub(crate) fn claims() -> Value {
     json!({
         "iss": ISSUER,
@@ -180,7 +180,7 @@ pub(crate) fn claims() -> Value {
     })
 }
 
-/// `object` with another value for `name`; without it, if that is null.
+/// Returns `object` with another value for `name`, or without it if that is null.
 pub(crate) fn with(mut object: Value, name: &str, value: Value) -> Value {
     match value {
         Value::Null => drop(object.as_object_mut().unwrap().remove(name)),

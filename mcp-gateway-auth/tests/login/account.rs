@@ -11,7 +11,7 @@ use crate::site::{PASSWORD, Site};
 const CALLBACK: &str = "https://client.example/callback";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// A site with an authorization server that knows the client `editor`.
+/// A site with an authorization server and its client `editor`.
 async fn site() -> Site {
     let clock = Clock::fixed(4_000_000_000);
     let mut made = None;

@@ -10,15 +10,15 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use url::{Url, form_urlencoded};
 
-/// As much of a browser as logging in needs: it keeps cookies, and follows what it is told to.
+/// A minimal browser: it stores cookies and follows redirects.
 pub(crate) struct Browser {
     client: Client<HttpConnector, Full<Bytes>>,
     pub(crate) cookies: BTreeMap<(String, String), String>,
-    /// What it sends with every form.
+    /// Headers of every form submission.
     pub(crate) form_headers: Vec<(&'static str, String)>,
 }
 
-/// What a browser has been answered.
+/// A response to the browser.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) url: Url,
@@ -39,7 +39,7 @@ impl Browser {
         }
     }
 
-    /// Fetches `url`, and follows no redirect.
+    /// Fetches `url` without following redirects.
     pub(crate) async fn get(&mut self, url: &str) -> Page {
         let request = Request::get(url).body(Full::default()).unwrap();
         self.send(url, request).await
@@ -57,7 +57,7 @@ impl Browser {
         self.send(url, request.body(body).unwrap()).await
     }
 
-    /// Fetches `url`, and goes on until there is a page to look at.
+    /// Fetches `url` and follows redirects until there is a page.
     pub(crate) async fn visit(&mut self, url: &str) -> Page {
         let mut page = self.get(url).await;
         for _ in 0..10 {
@@ -110,7 +110,7 @@ impl Browser {
 }
 
 impl Page {
-    /// Where the browser goes on by itself.
+    /// Returns the target of the automatic refresh.
     pub(crate) fn next(&self) -> Option<String> {
         let refresh = self
             .body
@@ -123,7 +123,7 @@ impl Page {
         Some(self.url.join(&next).unwrap().into())
     }
 
-    /// The value of the hidden field `name`.
+    /// Returns the value of the hidden field `name`.
     pub(crate) fn field(&self, name: &str) -> String {
         let (_, rest) = self
             .body

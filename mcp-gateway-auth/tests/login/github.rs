@@ -28,7 +28,7 @@ async fn log_in(site: &Site, browser: &mut Browser) -> Page {
         .await
 }
 
-/// The callback that the browser would be sent to.
+/// Returns the callback to which the browser would be redirected.
 async fn callback(site: &Site, browser: &mut Browser) -> String {
     let start = browser
         .get(&site.url("/api/auth/login/github?return_to=%2Fwho"))
@@ -167,7 +167,7 @@ async fn o14_a_callback_is_for_the_browser_that_began() {
         );
         assert_eq!(site.who(&mut victim).await, "nobody");
     }
-    // What others try does not use it up.
+    // Attempts of other browsers do not consume it.
     assert_eq!(attacker.visit(&link).await.body, "octocat");
 }
 
@@ -230,7 +230,7 @@ async fn o14_a_callback_with_anything_changed_is_refused() {
     for (link, status) in wrong {
         assert_eq!(browser.get(&link).await.status, status, "{link}");
     }
-    // The code of somebody else does not fit the verifier of this trip.
+    // The code of another user does not match the verifier of this login.
     let stolen = callback(&site, &mut Browser::new()).await;
     let stolen = stolen
         .split_once('?')

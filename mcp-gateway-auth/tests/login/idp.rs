@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use url::Url;
 
-/// A provider of OpenID Connect that does what it is told to.
+/// A configurable OpenID Connect provider.
 #[derive(Clone)]
 pub(crate) struct Idp {
     pub(crate) issuer: String,
@@ -25,14 +25,14 @@ pub(crate) struct Idp {
 }
 
 pub(crate) struct Now {
-    /// What the `id_token` says besides what the protocol wants.
+    /// Additional claims of the ID token.
     pub(crate) claims: Value,
     pub(crate) userinfo: Value,
-    /// What the answer to the browser says of the issuer.
+    /// Value of `iss` in the authorization response.
     pub(crate) iss: Option<String>,
     pub(crate) discovery: Value,
     pub(crate) key: SigningKey,
-    /// What is published, if not the key.
+    /// Published JWK set, unless it is that of the key.
     pub(crate) published: Option<SigningKey>,
     pub(crate) typ: String,
     codes: HashMap<String, HashMap<String, String>>,

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use url::Url;
 
-/// Does what GitHub does when somebody logs in at an OAuth app.
+/// A fake of GitHub's OAuth endpoints and API.
 #[derive(Clone)]
 pub(crate) struct Octo {
     pub(crate) address: SocketAddr,
@@ -23,14 +23,14 @@ pub(crate) struct Octo {
     _server: Arc<JoinSet<()>>,
 }
 
-/// Who sits before the browser, and what has been issued.
+/// The user at the browser, and the issued codes and tokens.
 #[derive(Default)]
 pub(crate) struct Now {
     pub(crate) id: u64,
     pub(crate) login: String,
     pub(crate) organizations: Vec<String>,
     pub(crate) emails: Value,
-    /// Whether they press "Cancel".
+    /// `true` if the user presses "Cancel".
     pub(crate) cancels: bool,
     pub(crate) is_down: bool,
     codes: HashMap<String, HashMap<String, String>>,
@@ -160,7 +160,7 @@ async fn emails(State(state): State<Arc<Mutex<Now>>>, headers: HeaderMap) -> Res
 }
 
 fn scope<'a>(now: &'a Now, headers: &HeaderMap) -> Option<&'a String> {
-    // GitHub refuses who does not say which program they are.
+    // GitHub rejects requests without a `User-Agent`.
     headers.get("user-agent")?;
     let token = headers.get("authorization")?.to_str().ok()?;
     now.tokens.get(token.strip_prefix("Bearer ")?)

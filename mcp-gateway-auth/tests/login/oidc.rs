@@ -210,7 +210,7 @@ async fn o11_discovery_of_another_issuer_is_refused() {
     assert_eq!(log_in(&site).await.body, "Ada");
 }
 
-/// An address is something to show and to allow domains by; nobody is known by it.
+/// An email address is displayed and matched with allowed domains; it never identifies a user.
 #[tokio::test]
 async fn flaw_14_somebody_without_a_verified_address_has_none() {
     let (idp, site) = start(|idp| idp).await;
@@ -235,7 +235,7 @@ async fn flaw_14_somebody_without_a_verified_address_has_none() {
         assert_eq!(user.email.as_deref(), expected, "{}", user.name);
     }
 
-    // Where addresses decide, those do not get in who have none.
+    // With allowed domains, users without an email address are rejected.
     let (idp, site) = start(|idp| idp.with_allowed_domain("example.com")).await;
     for claims in &without {
         set(&mut idp.now(), claims);

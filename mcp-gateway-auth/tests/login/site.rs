@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::browser::{Browser, Page, url};
 
-/// A service whose users log in.
+/// A service with a login.
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Clock,
@@ -26,7 +26,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Has the account `ada` with [`PASSWORD`].
+    /// Creates a site with the account `ada` and [`PASSWORD`].
     pub(crate) async fn start() -> Self {
         let site = Self::with(|login| login.with_local_accounts()).await;
         site.users.create("ada", PASSWORD).await.unwrap();
@@ -41,7 +41,7 @@ impl Site {
         .await
     }
 
-    /// Serves what `make` has made of the login and the origin.
+    /// Serves the router that `make` returns for the login and the origin.
     pub(crate) async fn serve(
         clock: Clock,
         make: impl FnOnce(Login, &str) -> (Login, Router),
@@ -75,12 +75,12 @@ impl Site {
         url(self.address, path)
     }
 
-    /// Whom the service takes `browser` for.
+    /// Returns the user of `browser`.
     pub(crate) async fn who(&self, browser: &mut Browser) -> String {
         browser.get(&self.url("/who")).await.body
     }
 
-    /// Fills in the form, as whom it may concern.
+    /// Submits the login form.
     pub(crate) async fn submit(&self, browser: &mut Browser, name: &str, password: &str) -> Page {
         let form = browser
             .get(&self.url("/api/auth/login?return_to=%2Fwho"))

@@ -1,4 +1,4 @@
-//! Assertions: of clients about themselves, and of identity providers about people.
+//! JWT client authentication and other assertions (RFC 7523).
 
 use futures_util::future::join_all;
 use http::StatusCode;
@@ -11,7 +11,7 @@ use super::rig::{CALLBACK, ISSUER, Reply, Rig, VERIFIER};
 const KIND: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const TYPE: &str = "client-authentication+jwt";
 
-/// A client that signs, and a code for it.
+/// A client with `private_key_jwt`, and an authorization code for it.
 struct Signer {
     rig: Rig,
     key: SigningKey,
@@ -39,7 +39,7 @@ impl Signer {
             "exp": now + 60 })
     }
 
-    /// What the token endpoint answers to a code that is presented with `assertion`.
+    /// Returns the token response to a code that is presented with `assertion`.
     async fn present(&self, assertion: &str) -> Reply {
         let code = self.rig.code(&self.id, "alice").await;
         let form = [
@@ -54,7 +54,7 @@ impl Signer {
     }
 }
 
-/// `object` with another value for `name`; without it, if that is null.
+/// Returns `object` with another value for `name`, or without it if that is null.
 fn with(mut object: Value, name: &str, value: Value) -> Value {
     match value {
         Value::Null => drop(object.as_object_mut().unwrap().remove(name)),

@@ -1,4 +1,4 @@
-//! Bodies and headers that no honest client sends.
+//! Malformed and oversized bodies and headers.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -127,7 +127,7 @@ async fn o19_what_is_far_too_long_is_refused() {
     let client = rig.client().await;
     let mega = "x".repeat(1024 * 1024);
     for name in ["state", "scope", "nonce", "client_id", "redirect_uri"] {
-        // Longer ones no server reads at all.
+        // No server reads longer ones.
         let query = but(&wanted(&client), name, Some(&mega[..60_000]));
         let reply = rig.asked(&query, "alice").await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{name}");

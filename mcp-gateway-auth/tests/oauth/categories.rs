@@ -1,4 +1,4 @@
-//! What other gateways with an authorization server test, as far as no other test here is about it.
+//! Test categories of other authorization servers that no other module covers.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ async fn category_expiry_what_is_only_good_for_a_while_is_only_kept_for_a_while(
         let kinds = entries.map(|entry| entry.key.split('/').nth(1).unwrap());
         kinds.collect::<std::collections::BTreeSet<_>>()
     };
-    // Nothing stays but what a person has decided.
+    // Only the decision of the user remains.
     assert_eq!(kinds(false), ["consent"].into());
     let others = ["answered", "client", "grant", "grants", "key", "revoked"];
     assert_eq!(kinds(true), others.into());

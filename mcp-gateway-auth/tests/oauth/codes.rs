@@ -1,4 +1,4 @@
-//! Codes and refresh tokens in the wrong hands.
+//! Stolen and replayed authorization codes and refresh tokens.
 
 use std::time::Duration;
 

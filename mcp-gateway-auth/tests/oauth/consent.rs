@@ -1,4 +1,4 @@
-//! The page that asks, and what is made of it.
+//! The consent page and its submission.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::rig::{CALLBACK, RESOURCE, Reply, Rig, but, wanted};
 
 const CONSENT: &str = "/api/auth/oauth2/consent";
 
-/// What becomes of a form that `person` sends from `origin`.
+/// Returns the response to a form that `person` submits from `origin`.
 async fn sent(rig: &Rig, person: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Reply {
     let cookie = format!("person={person}");
     let headers = [&[("cookie", &*cookie)], headers].concat();

@@ -1,4 +1,4 @@
-//! What anybody may know.
+//! Public metadata and keys (RFC 8414, RFC 9728).
 
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
@@ -211,7 +211,7 @@ async fn category_cors_scripts_of_other_hosts_may_use_what_needs_no_cookie() {
     }
 }
 
-/// There is no device grant, so that nobody can be talked into typing the code of somebody else.
+/// There is no device grant, so that users cannot be tricked into entering the code of an attacker.
 #[tokio::test]
 async fn o36_there_are_no_codes_of_devices() {
     let rig = Rig::with(|builder| builder.with_registration(Registration::Open));

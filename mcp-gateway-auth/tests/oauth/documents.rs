@@ -1,4 +1,4 @@
-//! Clients that a document describes (CIMD).
+//! Client ID metadata documents.
 
 use futures_util::future::join_all;
 use http::StatusCode;
@@ -207,7 +207,7 @@ async fn o22_a_document_that_changed_is_agreed_to_again() {
         let mut changed = document(&id);
         changed[name] = value;
         host.json("/c", &changed);
-        // Another replica has not seen the document yet.
+        // Another replica has not cached the document yet.
         let replica = rig.replica_with(|builder| builder.with_metadata_documents(host.egress()));
         let asked = replica.asked(&wanted(&id), "alice").await;
         assert_eq!(asked.status, StatusCode::OK, "asked again");

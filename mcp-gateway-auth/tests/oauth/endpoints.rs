@@ -1,4 +1,4 @@
-//! What the endpoints answer to what, as the RFCs have it.
+//! Error responses of the endpoints (RFC 6749, section 5.2).
 
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
@@ -9,7 +9,7 @@ use super::rig::{CALLBACK, CHALLENGE, Rig, but, machine, redemption, wanted};
 const TOKEN: &str = "/api/auth/oauth2/token";
 const BASIC: (&str, &str) = ("authorization", "Basic YnVpbGQ6czNjcmV0");
 
-/// A parameter that is not as in the ordinary case, and the error.
+/// A parameter that differs from the valid request, with the expected error.
 type Case = (&'static str, Option<&'static str>, &'static str);
 
 const AUTHORIZE: [Case; 20] = [

@@ -1,4 +1,4 @@
-//! Flaws that were found in another gateway, none of which are here.
+//! Regression tests for flaws of another gateway.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What works when everybody is honest.
+//! Complete flows without errors.
 
 use std::collections::HashSet;
 

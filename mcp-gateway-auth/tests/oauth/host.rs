@@ -1,4 +1,4 @@
-//! What is outside: hosts with documents, and clients with keys.
+//! External parties: hosts with documents, and clients with keys.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-/// A host on this machine that serves documents over TLS, and counts.
+/// A local host that serves documents over TLS and counts requests.
 pub(super) struct Host {
     pub(super) port: u16,
     root: Vec<u8>,
@@ -29,7 +29,7 @@ pub(super) struct Host {
 
 #[derive(Default)]
 struct Shared {
-    /// By their paths, whole responses.
+    /// Complete responses by path.
     responses: HashMap<String, String>,
     hits: HashMap<String, usize>,
 }
@@ -59,7 +59,7 @@ impl Host {
         }
     }
 
-    /// Reaches this host alone, as if it was on the internet.
+    /// Returns a client that reaches only this host, as if it were public.
     pub(super) fn egress(&self) -> Egress {
         let policy = EgressPolicy::new().with_insecure_loopback();
         Egress::new(policy.with_root_certificate(self.root.clone())).unwrap()
@@ -69,7 +69,7 @@ impl Host {
         format!("https://localhost:{}{path}", self.port)
     }
 
-    /// Serves `body` at `path` from now on.
+    /// Replaces the body at `path`.
     pub(super) fn serve(&self, path: &str, head: &str, body: &str) {
         let length = body.len();
         let response = format!(
@@ -118,12 +118,12 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, shared: Arc<Mutex<S
 
 const NOTHING: &str = "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// What is published of `key`.
+/// Returns the public JWK of `key`.
 pub(super) fn published(key: &SigningKey) -> Value {
     serde_json::to_value(JwkSet::new([key.public().clone()])).unwrap()
 }
 
-/// A token that says `header` and `claims`, with whatever signature.
+/// Returns a token with `header`, `claims` and an arbitrary signature.
 pub(super) fn forged(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!(
@@ -134,7 +134,7 @@ pub(super) fn forged(header: &Value, claims: &Value) -> String {
     )
 }
 
-/// A client of an operator, for machines.
+/// A confidential client with client credentials.
 pub(super) fn machine(id: &str, secret: &str) -> Client {
     Client::new(id, id)
         .with_authentication(ClientAuthentication::Secret {
@@ -144,7 +144,7 @@ pub(super) fn machine(id: &str, secret: &str) -> Client {
         .with_grant_types([GrantType::ClientCredentials])
 }
 
-/// What `token` says, unverified.
+/// Returns the unverified claims of `token`.
 pub(super) fn claims(token: &str) -> Value {
     let payload = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()

@@ -1,4 +1,4 @@
-//! Assertions of the identity provider of an enterprise (ID-JAG).
+//! Identity assertions of an enterprise's identity provider (ID-JAG).
 
 use futures_util::future::join_all;
 use http::StatusCode;
@@ -64,7 +64,7 @@ impl Enterprise {
         })
     }
 
-    /// What `client` gets for an assertion of the claims but for `changes`.
+    /// Returns the response to an assertion of `client` with `changes` to its claims.
     async fn with(&self, changes: &[(&str, Value)]) -> Reply {
         let mut claims = self.claims();
         for (name, value) in changes {

@@ -1,4 +1,4 @@
-//! Clients that look after their registration.
+//! Dynamic client registration management (RFC 7592).
 
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::rig::{CALLBACK, RESOURCE, Reply, Rig, machine, wanted};
 
-/// A client that has registered itself.
+/// A dynamically registered client.
 struct Registered {
     id: String,
     token: String,

@@ -1,4 +1,4 @@
-//! The whole server against a model of it.
+//! Model test of the whole server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::rig::{OTHER_RESOURCE, RESOURCE, Rig, but, machine, resources, wanted};
 
-/// What somebody does.
+/// An action of a client, a user or an attacker.
 #[derive(Clone, Debug)]
 enum Act {
     Authorize {
@@ -49,7 +49,7 @@ enum Act {
 
 fn act() -> impl Strategy<Value = Act> {
     let any = any::<Index>;
-    // Mostly the client itself, sometimes any.
+    // Mostly the client itself, sometimes any client.
     let client = || prop::option::weighted(0.2, any());
     prop_oneof![
         3 => (any(), any(), any())
@@ -67,7 +67,7 @@ fn act() -> impl Strategy<Value = Act> {
 
 const PEOPLE: [&str; 2] = ["alice", "olga"];
 
-/// What has been granted, as it should be.
+/// A grant in the model.
 struct Grant {
     client: usize,
     person: &'static str,
@@ -76,7 +76,7 @@ struct Grant {
     offered_until: u64,
     is_redeemed: bool,
     is_revoked: bool,
-    /// The refresh tokens, the present one last, and when that was issued.
+    /// The refresh tokens, the current one last, with its time of issue.
     refresh: Vec<String>,
     rotated: u64,
 }
@@ -93,7 +93,7 @@ struct Model {
     clients: Vec<(String, bool)>,
     grants: Vec<Grant>,
     access: Vec<Access>,
-    /// Those of two gateways, which remember what they have seen.
+    /// Verifiers of two gateways, which cache tokens.
     verifiers: [(&'static str, BearerVerifier); 2],
 }
 
@@ -132,7 +132,7 @@ impl Model {
                 let client = client.index(self.clients.len());
                 self.authorize(client, PEOPLE[person.index(2)], resource.index(2))
                     .await;
-                // Mostly the client comes at once.
+                // Mostly the client redeems the code at once.
                 if let Some(grant) = self.grants.len().checked_sub(1)
                     && resource.index(4) != 0
                     && !self.grants[grant].is_redeemed
@@ -196,7 +196,7 @@ impl Model {
         }
     }
 
-    /// The client that presents what `grant` is of: its own, or any.
+    /// Returns the client that presents a token of `grant`: the right one, or any.
     fn client(&self, grant: usize, any: Option<&Index>) -> usize {
         any.map_or(self.grants[grant].client, |any| {
             any.index(self.clients.len())
@@ -249,7 +249,7 @@ impl Model {
         let is_offered = !known.is_redeemed && !known.is_revoked && now < known.offered_until;
         let succeeds = is_right && is_offered;
         assert_eq!(reply.status == StatusCode::OK, succeeds, "{reply:?}");
-        // Used again by whoever could have used it.
+        // Replayed by a party that could have used it.
         known.is_revoked |= is_right && known.is_redeemed;
         if succeeds {
             known.is_redeemed = true;
@@ -279,7 +279,7 @@ impl Model {
         }
     }
 
-    /// Notes what was issued for `grant`.
+    /// Records the tokens that were issued for `grant`.
     fn issued(&mut self, grant: usize, tokens: &Value) {
         let known = &mut self.grants[grant];
         let refresh = tokens["refresh_token"].as_str().unwrap().to_owned();
@@ -311,12 +311,12 @@ impl Model {
         reply.value()["active"].as_bool().unwrap()
     }
 
-    /// Every token is good exactly where, and exactly as long as, the model says.
+    /// Asserts that every token is valid exactly where and as long as in the model.
     async fn check(&self) {
         let now = self.rig.clock.now();
         for access in &self.access {
             let is_good = self.is_alive(access.grant) && !access.is_revoked;
-            // Clocks may be a minute off.
+            // Clocks may differ by a minute.
             let is_good = is_good && now < access.expires + 60;
             assert_eq!(self.is_active(&access.token).await, is_good);
             for (uri, verifier) in &self.verifiers {

@@ -1,4 +1,4 @@
-//! Tokens for less than was granted, and never for more.
+//! Tokens with fewer scopes or resources than granted, and never with more.
 
 use serde_json::json;
 

@@ -1,11 +1,11 @@
-//! Where browsers are sent, and where not.
+//! Redirect URIs that are accepted and rejected (RFC 9700, section 2.1).
 
 use http::StatusCode;
 use serde_json::json;
 
 use super::rig::{CALLBACK, ISSUER, Reply, Rig, but, encoded, wanted};
 
-/// What a browser sees whose client wants it to be sent to `redirect_uri`.
+/// Returns the response to an authorization request with `redirect_uri`.
 async fn sent_to(rig: &Rig, client: &str, redirect_uri: &str) -> Reply {
     let query = but(&wanted(client), "redirect_uri", Some(redirect_uri));
     rig.asked(&query, "alice").await

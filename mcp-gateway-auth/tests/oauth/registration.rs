@@ -1,4 +1,4 @@
-//! Clients that register themselves.
+//! Dynamic client registration (RFC 7591).
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use super::rig::{CALLBACK, Reply, Rig, but, redemption, wanted};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// What is answered to `metadata`, from the address `peer`.
+/// Returns the response to a registration with `metadata` from the address `peer`.
 async fn from(rig: &Rig, peer: &str, forwarded: Option<&str>) -> Reply {
     let metadata = json!({ "redirect_uris": [CALLBACK] });
     let mut request = Request::post("/register").header("content-type", "application/json");

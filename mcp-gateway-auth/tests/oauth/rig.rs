@@ -19,17 +19,17 @@ use url::{Url, form_urlencoded};
 pub(super) use super::host::{claims, machine};
 
 pub(super) const ISSUER: &str = "https://gw.example.com";
-/// The identity provider of an enterprise.
+/// Issuer of identity assertions.
 pub(super) const IDP: &str = "https://idp.example.com";
 pub(super) const RESOURCE: &str = "https://gw.example.com/mcp";
 pub(super) const OTHER_RESOURCE: &str = "https://gw.example.com/v1/mcp/ops";
 pub(super) const CALLBACK: &str = "https://client.example.com/callback";
 
-/// The vector of RFC 7636.
+/// Test vector of RFC 7636, appendix B.
 pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// Whoever sends the cookie `person={name}` has logged in as them, until they are removed.
+/// Login by the cookie `person={name}`, until that user is removed.
 #[derive(Debug, Default)]
 pub(super) struct People {
     pub(super) removed: Mutex<HashSet<String>>,
@@ -73,7 +73,7 @@ impl Authenticator for People {
     }
 }
 
-/// An authorization server with two resources, and everything around it.
+/// An authorization server with two resources and its environment.
 pub(super) struct Rig {
     pub(super) server: AuthorizationServer,
     pub(super) clock: Clock,
@@ -81,7 +81,7 @@ pub(super) struct Rig {
     pub(super) store: Arc<MemoryStore>,
 }
 
-/// What was answered.
+/// A response.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
@@ -94,12 +94,12 @@ impl Rig {
         Self::with(|builder| builder)
     }
 
-    /// Made in another way.
+    /// Creates a rig with a modified builder.
     pub(super) fn with(
         make: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
     ) -> Self {
         listen();
-        // The store goes by the clock of the system.
+        // The store uses the system clock.
         let clock = Clock::fixed(Clock::system().now());
         let people = Arc::new(People::default());
         let store = Arc::new(MemoryStore::new());
@@ -114,7 +114,7 @@ impl Rig {
         }
     }
 
-    /// The same again, as another replica, or after a restart.
+    /// Returns another replica, as after a restart.
     pub(super) fn replica(&self) -> Self {
         self.replica_with(|builder| builder)
     }
@@ -189,7 +189,7 @@ impl Rig {
             .await
     }
 
-    /// Registers a public client that is sent back to [`CALLBACK`].
+    /// Registers a public client with the redirect URI [`CALLBACK`].
     pub(super) async fn client(&self) -> String {
         let registered = self.register(&json!({ "redirect_uris": [CALLBACK] })).await;
         registered["client_id"].as_str().unwrap().to_owned()
@@ -203,13 +203,13 @@ impl Rig {
         reply.value()
     }
 
-    /// The page that asks `person`.
+    /// Returns the consent page for `person`.
     pub(super) async fn asked(&self, query: &[(&str, &str)], person: &str) -> Reply {
         let path = format!("/api/auth/oauth2/authorize?{}", encoded(query));
         self.get(&path, Some(person)).await
     }
 
-    /// What becomes of the browser when `person` decides on what the page `asked` asks.
+    /// Submits the decision of `person` on the consent page `asked`.
     pub(super) async fn decide(&self, asked: &Reply, person: &str, decision: &str) -> Reply {
         let request = asked.field("request");
         let form = [("request", &*request), ("decision", decision)];
@@ -219,10 +219,10 @@ impl Rig {
             .await
     }
 
-    /// A code for `client` that `person` has agreed to.
+    /// Returns a code for `client` with the consent of `person`.
     pub(super) async fn code(&self, client: &str, person: &str) -> String {
         let asked = self.asked(&wanted(client), person).await;
-        // Who has agreed before is not asked.
+        // No consent page after an earlier consent.
         if let Some(code) = asked.parameter("code") {
             return code;
         }
@@ -231,7 +231,7 @@ impl Rig {
         decided.parameter("code").unwrap()
     }
 
-    /// What `client` gets for `code`.
+    /// Redeems `code` as `client`.
     pub(super) async fn redeem(&self, client: &str, code: &str) -> Reply {
         self.post("/api/auth/oauth2/token", &redemption(client, code))
             .await
@@ -246,7 +246,7 @@ impl Rig {
         self.post("/token", &form).await
     }
 
-    /// The tokens of `person` for a new client, and the client.
+    /// Returns a new client with tokens of `person`.
     pub(super) async fn tokens(&self, person: &str) -> (String, Value) {
         let client = self.client().await;
         let code = self.code(&client, person).await;
@@ -255,7 +255,7 @@ impl Rig {
         (client, tokens.value())
     }
 
-    /// Whom a gateway at `resource` takes the bearer of `token` for.
+    /// Returns the principal of `token` at `resource`.
     pub(super) async fn bearer(&self, resource: &str, token: &str) -> Result<Principal, AuthError> {
         let resource = resources()
             .into_iter()
@@ -270,7 +270,7 @@ impl Rig {
             .await
     }
 
-    /// Everything that is in the store, as text.
+    /// Returns the content of the store as text.
     pub(super) async fn stored(&self) -> String {
         let entries = self.store.list("", None, usize::MAX).await.unwrap();
         let texts = entries.iter().map(|entry| {
@@ -281,8 +281,8 @@ impl Rig {
     }
 }
 
-/// Has everything logged in all tests, to nowhere: what nobody listens to at first is not logged to
-/// those who listen later while other tests log it.
+/// Enables all log levels in all tests, without output: `tracing` caches that a call site is
+/// disabled, and a later subscriber would not receive its events.
 fn listen() {
     static LISTENING: Once = Once::new();
     LISTENING.call_once(|| {
@@ -318,7 +318,7 @@ pub(super) fn resources() -> [Resource; 2] {
     ]
 }
 
-/// What a client asks for, in the ordinary case.
+/// Returns a valid authorization request.
 pub(super) fn wanted(client: &str) -> Vec<(&str, &str)> {
     vec![
         ("response_type", "code"),
@@ -332,7 +332,7 @@ pub(super) fn wanted(client: &str) -> Vec<(&str, &str)> {
     ]
 }
 
-/// How a code is redeemed, in the ordinary case.
+/// Returns a valid token request for a code.
 pub(super) fn redemption<'a>(client: &'a str, code: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("grant_type", "authorization_code"),
@@ -343,7 +343,7 @@ pub(super) fn redemption<'a>(client: &'a str, code: &'a str) -> Vec<(&'a str, &'
     ]
 }
 
-/// `parameters` with `name` as `value`, or without it.
+/// Returns `parameters` with another value for `name`, or without it.
 pub(super) fn but<'a>(
     parameters: &[(&'a str, &'a str)],
     name: &'a str,
@@ -367,7 +367,7 @@ impl Reply {
         serde_json::from_str(&self.text).unwrap()
     }
 
-    /// The code of the error that was answered.
+    /// Returns the `error` of the response.
     pub(super) fn error(&self) -> String {
         self.value()["error"]
             .as_str()
@@ -375,7 +375,7 @@ impl Reply {
             .to_owned()
     }
 
-    /// Whether it is the error `code` as clients read it, and nothing keeps it.
+    /// Returns `true` for the error response `code` that must not be cached.
     pub(super) fn is_error(&self, status: u16, code: &str) -> bool {
         self.status == status
             && self.error() == code
@@ -389,14 +389,14 @@ impl Reply {
             .map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Where the browser is sent, if it is.
+    /// Returns the target of a redirect.
     pub(super) fn location(&self) -> Option<Url> {
         let location = self.headers.get(header::LOCATION)?.to_str().unwrap();
         assert_eq!(self.status, StatusCode::SEE_OTHER);
         Some(Url::parse(ISSUER).unwrap().join(location).unwrap())
     }
 
-    /// A parameter of the place where the browser is sent.
+    /// Returns a parameter of the redirect.
     pub(super) fn parameter(&self, name: &str) -> Option<String> {
         let location = self.location()?;
         let mut pairs = location.query_pairs();
@@ -404,7 +404,7 @@ impl Reply {
         found.map(|(_, value)| value.into_owned())
     }
 
-    /// The value of the hidden field `name`.
+    /// Returns the value of the hidden field `name`.
     pub(super) fn field(&self, name: &str) -> String {
         let marker = format!("name=\"{name}\" value=\"");
         let (_, rest) = self.text.split_once(&marker).unwrap();

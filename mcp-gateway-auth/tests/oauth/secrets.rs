@@ -1,4 +1,4 @@
-//! What must not be told, kept or logged.
+//! Secrets that must not be revealed, stored or logged.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use tracing::instrument::WithSubscriber as _;
 
 use super::rig::{CALLBACK, ISSUER, RESOURCE, Rig, VERIFIER, but, machine, redemption, wanted};
 
-/// Keeps what is logged.
+/// Captures the log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -26,7 +26,7 @@ impl Write for Log {
     }
 }
 
-/// Does everything that has to do with secrets, and says which there were.
+/// Uses every endpoint that handles secrets, and returns all secrets.
 async fn everything(rig: &Rig) -> Vec<String> {
     rig.server
         .set_clients([machine("build", "s3cret-of-build").with_introspection()]);
@@ -74,7 +74,7 @@ async fn everything(rig: &Rig) -> Vec<String> {
     secrets
 }
 
-/// Presents what is wrong, and what is not good any more.
+/// Presents invalid, expired and revoked credentials.
 async fn misuse(rig: &Rig, id: &str, secret: &str, code: &str, tokens: &Value) {
     let wrong = [("client_secret", "wrong-secret-of-somebody")];
     rig.post("/token", &[&redemption(id, code)[..], &wrong].concat())
@@ -143,7 +143,7 @@ async fn o28_whether_there_is_such_a_client_is_not_told() {
     rig.server.set_clients([machine("build", "s3cret")]);
     let form = [("grant_type", "client_credentials")];
     let mut answers = Vec::new();
-    // Those of `build` and of nobody, both with a wrong secret.
+    // Credentials of `build` and of an unknown client, both with a wrong secret.
     for basic in ["Basic YnVpbGQ6eA==", "Basic bm9ib2R5Ong="] {
         let headers = [("authorization", basic)];
         for path in [

@@ -1,4 +1,4 @@
-//! What browsers are shown and told.
+//! Pages and headers for browsers.
 
 use http::{Method, StatusCode};
 use serde_json::json;

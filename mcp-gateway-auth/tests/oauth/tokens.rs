@@ -1,4 +1,4 @@
-//! Asking about tokens, and taking them back.
+//! Token introspection (RFC 7662) and revocation (RFC 7009).
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::rig::{
 const INTROSPECT: &str = "/api/auth/oauth2/introspect";
 const REVOKE: &str = "/api/auth/oauth2/revoke";
 
-/// The resource server `rs`, and another client of the operator.
+/// The resource server `rs`, and another configured client.
 const RS: (&str, &str) = ("authorization", "Basic cnM6czNjcmV0");
 const BUILD: (&str, &str) = ("authorization", "Basic YnVpbGQ6czNjcmV0");
 
@@ -207,7 +207,7 @@ async fn o44_who_leaves_a_team_loses_what_it_has() {
     let asked = rig.asked(&both, "olga").await;
     let code = rig.decide(&asked, "olga", "allow").await.parameter("code");
     let tokens = rig.redeem(&client, &code.unwrap()).await.value();
-    // From now on it is of a team that olga does not belong to.
+    // From now on, it is restricted to a team without olga.
     let [main, ops] = resources();
     let moved = ops.with_teams(["sec".into()]);
     rig.server.set_resources([main, moved.clone()]);
@@ -300,7 +300,7 @@ async fn rfc_7662_opaque_tokens_say_nothing_but_to_those_who_may_ask() {
     let described = rig.post_with(INTROSPECT, &[("token", token)], &[RS]).await;
     assert_eq!(described.value()["sub"], "alice");
 
-    // What was issued before or after the change is good, and what is changed is not.
+    // Tokens from before and after the change are valid, and modified ones are not.
     let plain = rig.replica();
     assert!(plain.bearer(RESOURCE, token).await.is_ok());
     let (_, others) = plain.tokens("alice").await;

@@ -129,7 +129,7 @@ fn a_refresh_token_that_was_rotated_is_good_for_a_moment() {
     );
 }
 
-/// What can happen to a grant.
+/// An action on a grant.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Redeem { right: bool },
@@ -146,8 +146,8 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 proptest! {
-    /// Whatever is done: a code yields tokens once, what is revoked stays so, generations only grow,
-    /// and those who are not the client change nothing.
+    /// Invariants: a code yields tokens once, a revoked grant stays revoked, generations only grow,
+    /// and other clients change nothing.
     #[test]
     fn a_grant_keeps_its_promises(acts in prop::collection::vec(act(), 1..60)) {
         let (mut grant, mut now, mut redeemed, mut highest) = (offered(), 0, 0, 0);
