@@ -1,22 +1,27 @@
-//! Roots that callers declare, and which of them reach a server.
+//! Confinement of the roots that callers declare.
 //!
-//! A root is a `file` URI that a client names as a place to work in. Servers take it as a permission:
-//! a file server serves the roots of its client *instead of* the directories of its configuration.
-//! That is right where client and server run on one machine for one person. Here callers are other
-//! people, and a program that the gateway starts would give them any file that the gateway's user
-//! can read. So a program gets no roots unless its definition names the directories that they may be
-//! in.
+//! A root is a `file` URI that a client names as its workspace. Servers treat it as a permission: a
+//! file server serves the roots of its client *instead of* the directories of its configuration.
+//! That is right if client and server run on one machine for one user. Callers of a gateway are
+//! other users, and a program that the gateway starts would serve them any file that the operating
+//! system user of the gateway can read. So a program receives no roots unless its definition names
+//! the directories that may contain them.
 //!
-//! There is one rule for all ways in which roots could reach a server:
+//! One [`RootsPolicy`] covers all paths by which roots could reach a server:
 //!
-//! | way | what happens to it |
+//! | path | treatment |
 //! |---|---|
-//! | the capability `roots`, in `initialize` and in `_meta` | removed where a call enters a [`Server`](super::Server), so that everything behind that sees a client without roots |
-//! | an answer in `inputResponses` | removed or confined there as well, and when a call is repeated |
-//! | an answer to `roots/list` | not asked for, or confined before the server receives it |
-//! | `notifications/roots/list_changed` | forwarded only where the capability is |
+//! | the capability `roots`, in `initialize` and in `_meta` | removed when a call enters a [`Server`](super::Server), so that everything behind it sees a client without roots |
+//! | a response in `inputResponses` | removed or confined at the same place, and when a call is retried |
+//! | a response to `roots/list` | the request is rejected, or the response confined before the server receives it |
+//! | `notifications/roots/list_changed` | forwarded only with the capability |
 //!
-//! See [roots](https://modelcontextprotocol.io/specification/2025-11-25/client/roots).
+//! Neither [`confine`](RootsPolicy::confine) nor the confinement of a response trusts the text of a
+//! root: the path is resolved in the file system of this machine, and only the resolved path is
+//! forwarded.
+//!
+//! See [roots](https://modelcontextprotocol.io/specification/2025-11-25/client/roots) in MCP
+//! 2025-11-25.
 
 mod askable;
 mod directories;
@@ -40,6 +45,8 @@ use crate::{Call, Reply};
 
 /// Policy for the roots of callers: which of them reach a server.
 ///
+/// The default, [`Off`](Self::Off), is safe for every server.
+///
 /// # Example
 ///
 /// ```
@@ -52,35 +59,43 @@ use crate::{Call, Reply};
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum RootsPolicy {
-    /// No roots. To the server no client has any.
+    /// No roots: to the server, no client supports them.
     #[default]
     Off,
-    /// Roots that exist on this machine, inside one of these directories.
+    /// Roots that exist on this machine, inside of one of these directories.
     ///
-    /// The directories are absolute; one that is not holds nothing. Symbolic links are resolved on
-    /// both sides, and the server receives the resolved path.
+    /// The directories are absolute paths; a relative one contains no root. Symbolic links are
+    /// resolved on both sides, and the server receives the resolved path. Roots outside of the
+    /// directories are dropped without an error, so a server may receive an empty list.
     Inside(Vec<PathBuf>),
-    /// All roots, as they are. Only for servers over HTTP: connecting to a program fails.
+    /// All roots, unchanged. Only for servers over HTTP: connecting to a program fails.
     Unchecked,
 }
 
 impl RootsPolicy {
-    /// Allows roots inside `directories`.
+    /// Returns the policy that forwards roots inside of `directories`, which must be absolute
+    /// paths.
     pub fn inside<P: Into<PathBuf>>(directories: impl IntoIterator<Item = P>) -> Self {
         Self::Inside(directories.into_iter().map(Into::into).collect())
     }
 
-    /// Fails if what is reached by `link` must not see unchecked roots.
+    /// Validates that the policy is allowed for a server that is reached by `link`.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Connect`] for [`Unchecked`](Self::Unchecked) and a program.
     pub(super) fn permits(&self, link: &Link) -> Result<(), UpstreamError> {
         match (self, link) {
             (Self::Unchecked, Link::Pipe(_)) => Err(UpstreamError::connect(
-                "a program cannot have unchecked roots of callers",
+                "unchecked roots are not allowed for a stdio server",
             )),
             _ => Ok(()),
         }
     }
 
-    /// Returns `true` if something in `call` may have to be changed.
+    /// Returns `true` if `call` may contain anything that the server must not receive.
+    ///
+    /// Cheap: most calls carry no `inputResponses`, and are then forwarded without a change.
     pub(super) fn concerns(&self, call: &Call<Prepared>) -> bool {
         let answers = || call.request().param(INPUT_RESPONSES).is_some();
         match self {
@@ -90,14 +105,22 @@ impl RootsPolicy {
         }
     }
 
-    /// Returns `true` if the client of `call` declares roots that the server does not see, and
-    /// could be asked for them in a result.
+    /// Returns `true` if the client of `call` declares roots that the server does not see, and the
+    /// server could still request them with an `input_required` result.
+    ///
+    /// The reply to such a call must pass through [`without_question`].
     pub(super) fn hides_from(&self, call: &Call<Prepared>) -> bool {
         let client = call.client();
         *self == Self::Off && client.era() == Era::Modern && client.capabilities().roots()
     }
 
-    /// Changes `call` into what the server may see of it.
+    /// Replaces `call` by the call that the server may receive: its caller without the capability
+    /// `roots`, its request without roots outside of the policy.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Invalid`] if the edited request is not a request any more, which
+    /// cannot happen for a parsed one.
     pub(super) async fn confine(
         &self,
         call: Call<Prepared>,
@@ -112,7 +135,10 @@ impl RootsPolicy {
         Ok(call.confined(caller, request))
     }
 
-    /// Returns the request of `call` as the server may see it.
+    /// Returns the request of `call` as the server may receive it.
+    ///
+    /// Two members can change: the client capabilities in `_meta`, and `params.inputResponses`.
+    /// Every other byte stays as it was.
     pub(super) async fn confined_request(
         &self,
         call: &Call<Prepared>,
@@ -148,11 +174,12 @@ impl RootsPolicy {
         }
     }
 
-    /// Returns the JSON text of `inputResponses` as the server may see it; `None` if it may see
-    /// `text`.
+    /// Returns the JSON text of `inputResponses` as the server may receive it, or `None` if `text`
+    /// may stay as it is.
     ///
-    /// An answer is one about roots if it has the member that every such answer has: the question,
-    /// which the server may not even have asked, is not there to be looked at.
+    /// `text` is an object with one response for each key. Responses to `roots/list` are recognized
+    /// by their member `roots`, because the request is not available: the server may not even have
+    /// sent it. A text that is not a valid object becomes `{}`.
     async fn confined_answers(&self, text: &str) -> Option<String> {
         let Ok(answers) = Fields::read(text, 0..text.len()) else {
             return Some("{}".to_owned());
@@ -177,7 +204,9 @@ impl RootsPolicy {
         changed.then(|| object(&kept))
     }
 
-    /// Returns `true` if `notification` of a client with those capabilities reaches the server.
+    /// Returns `true` if `notification` of a client with `capabilities` may reach the server.
+    ///
+    /// Only `notifications/roots/list_changed` can be rejected.
     pub(super) fn forwards(
         &self,
         notification: &Notification,
@@ -189,13 +218,18 @@ impl RootsPolicy {
     }
 }
 
-/// Returns `true` if a client of the legacy era sends capabilities with a request, which a server of
-/// either era could take for those of the session.
+/// Returns `true` if a legacy client sends client capabilities with a request.
+///
+/// A server of either era could mistake them for those of the session.
 fn forged(call: &Call<Prepared>) -> bool {
     call.client().era() == Era::Legacy && call.request().meta(meta::CLIENT_CAPABILITIES).is_some()
 }
 
-/// Rejects a reply that asks for roots, on behalf of a client whose roots the server cannot see.
+/// Replaces a reply that requests roots by an error, for a client whose roots the server must not
+/// see.
+///
+/// The error is [`UpstreamError::Invalid`]: the server requests input that no client has
+/// offered. Streams stay streams; a single response is buffered to inspect it.
 pub(super) async fn without_question(reply: Reply) -> Result<Reply, UpstreamError> {
     match reply {
         Reply::Events(events) => Ok(Reply::Events(events.map(|messages| {
@@ -212,18 +246,19 @@ pub(super) async fn without_question(reply: Reply) -> Result<Reply, UpstreamErro
     }
 }
 
+/// Rejects `response` if it requests roots.
 fn unasked(response: Response) -> Result<Response, UpstreamError> {
     match response.result().is_ok_and(asks_for_roots) {
         true => Err(UpstreamError::invalid(
-            "it asks for roots/list, which the client cannot answer",
+            "input request `roots/list` is not covered by the client capabilities",
         )),
         false => Ok(response),
     }
 }
 
-/// Returns `true` if `result` asks for roots.
+/// Returns `true` if `result` is an `input_required` result with a `roots/list` request.
 fn asks_for_roots(result: &str) -> bool {
-    // Most results ask for nothing, and few texts contain the word.
+    // Most results request no input, and a text search costs less than parsing them.
     if memchr::memmem::find(result.as_bytes(), INPUT_REQUESTS.as_bytes()).is_none() {
         return false;
     }
@@ -235,9 +270,10 @@ fn asks_for_roots(result: &str) -> bool {
     })
 }
 
+/// Member of an `input_required` result that holds the requests by their keys.
 const INPUT_REQUESTS: &str = "inputRequests";
 
-/// The member that every answer to `roots/list` has.
+/// Member that every response to `roots/list` has.
 const ROOTS: &str = "roots";
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
-//! What a server of the legacy era may ask clients.
+//! Requests that a legacy server may send to clients.
+//!
+//! The upstream connections accept requests of their servers at any time. This module decides which
+//! of them reach a client, and confines the responses to `roots/list` by the [`RootsPolicy`].
 
 use std::sync::Arc;
 
@@ -11,27 +14,35 @@ use crate::jsonrpc::{ErrorObject, Notification, Request, Response, code};
 use crate::protocol::Method;
 use crate::reply::{Respond, ServerRequest};
 
-/// What the server of a conversation may ask clients.
+/// Rules for the requests of the server of one connection.
 #[derive(Clone, Debug)]
 pub(in crate::upstream) struct Askable {
+    /// `true` if a client or a call has the connection for itself.
     dedicated: bool,
+    /// Policy for `roots/list`.
     roots: Arc<RootsPolicy>,
 }
 
 impl Askable {
-    /// What may be asked in a conversation that a client or a call has for itself, or that is shared.
+    /// Creates the rules of a connection; `dedicated` if one client or one call has it for itself,
+    /// otherwise it is shared.
     pub(in crate::upstream) fn new(dedicated: bool, roots: Arc<RootsPolicy>) -> Self {
         Self { dedicated, roots }
     }
 
-    /// Returns `true` if the client can be asked outside of a call, because it has the conversation
-    /// for itself.
+    /// Returns `true` if requests outside of a call can be sent to the client, because the
+    /// connection is dedicated to it.
     pub(in crate::upstream) fn dedicated(&self) -> bool {
         self.dedicated
     }
 
-    /// Makes `request` a question whose answer goes to `server`; `Err` is the answer to what no
-    /// client is asked.
+    /// Accepts `request` for a client; its response is sent to `server`.
+    ///
+    /// # Errors
+    ///
+    /// The JSON-RPC error response for a request that no client receives: `roots/list` under
+    /// [`RootsPolicy::Off`], with "method not found", as a client without the capability answers
+    /// it.
     pub(in crate::upstream) fn question(
         &self,
         request: Request,
@@ -42,7 +53,7 @@ impl Askable {
         }
         match &*self.roots {
             RootsPolicy::Off => {
-                let error = ErrorObject::new(code::METHOD_NOT_FOUND, "the client has no roots");
+                let error = ErrorObject::new(code::METHOD_NOT_FOUND, "roots are not supported");
                 Err(Response::from_error(request.id(), &error))
             }
             RootsPolicy::Inside(directories) => {
@@ -58,7 +69,7 @@ impl Askable {
     }
 }
 
-/// Takes the answer to `roots/list`, and hands on what of it is allowed.
+/// Responder that confines the response to `roots/list` before the server receives it.
 #[derive(Debug)]
 struct Confined {
     server: Arc<dyn Respond>,
@@ -69,7 +80,7 @@ struct Confined {
 impl Respond for Confined {
     async fn respond(&self, response: Response) -> Result<(), UpstreamError> {
         let (Ok(result), Some(id)) = (response.result(), response.id()) else {
-            // An error, which names no roots.
+            // Errors name no roots, so they are forwarded unchanged.
             return self.server.respond(response).await;
         };
         let result = self.directories.confine(result).await;

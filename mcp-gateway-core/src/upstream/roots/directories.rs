@@ -1,4 +1,4 @@
-//! The directories that roots may be in.
+//! Confinement of roots to directories of this machine.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,17 +6,26 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 
-/// The directories that roots may be in.
+/// Directories that may contain roots.
+///
+/// Cloning is cheap. The directories are resolved at each use, so that directories and links that
+/// are created later count as well.
 #[derive(Clone, Debug)]
 pub(super) struct Directories(Arc<[PathBuf]>);
 
 impl Directories {
+    /// Creates the set of `directories`, which are not required to exist.
     pub(super) fn new(directories: &[PathBuf]) -> Self {
         Self(directories.into())
     }
 
-    /// Returns the JSON text of a result of `roots/list` with those roots of `result` that are inside
-    /// the directories, each by its path after symbolic links are resolved.
+    /// Returns the result of `roots/list` as JSON text, with those roots of `result` that lie
+    /// inside of the directories.
+    ///
+    /// The URI of each root is that of its path after symbolic links are resolved; its name is
+    /// kept, other members are dropped. Roots that do not exist, are not `file` URIs or lie
+    /// elsewhere are dropped, as are all but the first [`MAX_ROOTS`]. An invalid `result` has no
+    /// roots.
     pub(super) async fn confine(&self, result: &str) -> String {
         let result: Value = serde_json::from_str(result).unwrap_or_default();
         let declared = match result.get("roots") {
@@ -30,7 +39,7 @@ impl Directories {
                 .filter_map(|root| directories.root(root))
                 .collect::<Vec<_>>()
         };
-        // A file system may be remote, and slow.
+        // File systems can be remote and slow, so they are not accessed on a worker of the runtime.
         let kept = tokio::task::spawn_blocking(look).await.unwrap_or_default();
         if kept.len() < count {
             tracing::debug!(declared = count, kept = kept.len(), "roots dropped");
@@ -38,7 +47,7 @@ impl Directories {
         json!({ "roots": kept }).to_string()
     }
 
-    /// Returns the root as the server may see it; `None` if it may not.
+    /// Returns the root as the server may receive it, or `None` if it must be dropped.
     fn root(&self, root: &Value) -> Option<Value> {
         let path = self.resolve(root["uri"].as_str()?)?;
         let mut confined = json!({ "uri": uri(&path)? });
@@ -48,12 +57,12 @@ impl Directories {
         Some(confined)
     }
 
-    /// Returns the path that `uri` names, without symbolic links; `None` if that is not inside the
-    /// directories.
+    /// Returns the path of `uri` with symbolic links resolved, or `None` if it does not exist
+    /// inside of the directories.
     fn resolve(&self, uri: &str) -> Option<PathBuf> {
         let path = path(uri)?.canonicalize().ok()?;
         let inside = |directory: &PathBuf| {
-            // A relative one would depend on where the gateway was started.
+            // A relative path would depend on the working directory of the gateway.
             let directory = directory.is_absolute().then(|| directory.canonicalize());
             directory.is_some_and(|found| found.is_ok_and(|found| path.starts_with(found)))
         };
@@ -61,10 +70,11 @@ impl Directories {
     }
 }
 
-/// Returns the absolute path that a `file` URI of this machine names.
+/// Returns the absolute path of a `file` URI of this machine.
 ///
-/// Only the plain form is accepted, without query and fragment: what is left to interpretation could
-/// be understood in another way elsewhere.
+/// Only the plain form is accepted, with an empty authority or `localhost`, without query and
+/// fragment. Anything that parsers interpret differently could name another file to the server than
+/// here.
 fn path(uri: &str) -> Option<PathBuf> {
     let (scheme, rest) = uri.split_once("://")?;
     let (authority, _) = rest.split_once('/')?;
@@ -81,13 +91,13 @@ fn path(uri: &str) -> Option<PathBuf> {
     path.is_absolute().then_some(path)
 }
 
-/// Returns the `file` URI of an absolute path; `None` if the path is no text.
+/// Returns the `file` URI of an absolute path, or `None` if the path is not valid UTF-8.
 fn uri(path: &Path) -> Option<String> {
     let path = utf8_percent_encode(path.to_str()?, RESERVED);
     Some(format!("file://{path}"))
 }
 
-/// The characters of a path that mean something else in a URI, or may not be in one.
+/// Characters of a path that have another meaning in a URI, or are not allowed in one.
 const RESERVED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -105,7 +115,7 @@ const RESERVED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// How many roots of an answer are looked at; the others are dropped.
+/// Maximum number of roots of a response; the rest is dropped.
 const MAX_ROOTS: usize = 256;
 
 #[cfg(test)]
