@@ -10,6 +10,7 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_gateway_core::Sealer;
+use zeroize::Zeroizing;
 
 use crate::AuthorityError;
 
@@ -47,7 +48,7 @@ struct Keys {
     previous: Vec<hmac::Key>,
     sealer: Arc<Sealer>,
     /// Master keys, newest first.
-    masters: Vec<[u8; 32]>,
+    masters: Vec<Zeroizing<[u8; 32]>>,
 }
 
 /// The content of a handle: the identifier of a state and its generation.
@@ -80,7 +81,7 @@ impl Keyring {
     ///
     /// [`AuthorityError::Key`] if the cryptographic library rejects a key.
     pub fn new(master: &[u8; 32]) -> Result<Self, AuthorityError> {
-        Self::of(vec![*master])
+        Self::of(vec![Zeroizing::new(*master)])
     }
 
     /// Accepts handles and sealed documents of the previous key `master` as well. New ones use the
@@ -91,12 +92,12 @@ impl Keyring {
     /// [`AuthorityError::Key`] if the cryptographic library rejects a key.
     pub fn with_previous(self, master: &[u8; 32]) -> Result<Self, AuthorityError> {
         let mut masters = self.0.masters.clone();
-        masters.push(*master);
+        masters.push(Zeroizing::new(*master));
         Self::of(masters)
     }
 
     /// Derives all keys from the master keys, newest first.
-    fn of(masters: Vec<[u8; 32]>) -> Result<Self, AuthorityError> {
+    fn of(masters: Vec<Zeroizing<[u8; 32]>>) -> Result<Self, AuthorityError> {
         let mut keys = masters.iter().map(|master| derive(master, "handles"));
         let current = keys.next().ok_or(AuthorityError::Key)?;
         let previous = keys.collect();
@@ -171,8 +172,8 @@ fn message(purpose: &str, handle: &Handle) -> Vec<u8> {
 }
 
 /// Derives the key bytes for one usage of the master key.
-fn secret(master: &[u8; 32], usage: &str) -> [u8; 32] {
-    let mut bytes = [0; 32];
+fn secret(master: &[u8; 32], usage: &str) -> Zeroizing<[u8; 32]> {
+    let mut bytes = Zeroizing::new([0; 32]);
     let master = hmac::Key::new(hmac::HMAC_SHA256, master);
     bytes.copy_from_slice(hmac::sign(&master, usage.as_bytes()).as_ref());
     bytes
@@ -180,7 +181,7 @@ fn secret(master: &[u8; 32], usage: &str) -> [u8; 32] {
 
 /// Derives the HMAC key for one usage of the master key.
 fn derive(master: &[u8; 32], usage: &str) -> hmac::Key {
-    hmac::Key::new(hmac::HMAC_SHA256, &secret(master, usage))
+    hmac::Key::new(hmac::HMAC_SHA256, &*secret(master, usage))
 }
 
 /// Maximum length of a handle, in bytes.

@@ -167,6 +167,7 @@ pub mod jsonrpc;
 pub mod layer;
 pub mod limit;
 pub mod observe;
+mod peer;
 pub mod policy;
 mod problem;
 pub mod protocol;
@@ -197,12 +198,13 @@ pub use self::credential::Credential;
 pub use self::drain::Drain;
 pub use self::error::{BoxError, Error};
 pub use self::gateway::{Gateway, GatewayBuilder};
+pub use self::peer::PeerAddr;
 pub use self::problem::Problem;
 pub use self::replica::Replica;
 pub use self::reply::Reply;
 pub use self::seal::{SealError, Sealer};
 #[cfg(feature = "serve")]
-pub use self::serve::{PeerAddr, Serve, Workers};
+pub use self::serve::{Serve, Workers};
 
 /// A boxed future, as the services of this crate return where they wait for something.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -19,7 +19,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time;
 use tower_service::Service;
 
-pub use self::peer::PeerAddr;
 use self::peer::WithPeer;
 use self::workers::Busy;
 pub use self::workers::Workers;

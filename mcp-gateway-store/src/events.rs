@@ -1,13 +1,26 @@
-//! The stream of events that a watcher of a store receives.
+//! The events that a watcher of a store receives.
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
 use futures_util::stream::{BoxStream, StreamExt};
 
-use crate::Event;
+use crate::Entry;
+
+/// A change of the watched keys.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The key has been deleted.
+    Deleted(Arc<str>),
+    /// The key has been written.
+    Put(Entry),
+    /// Earlier writes may have been missed and must be listed.
+    Reset,
+}
 
 /// The stream that [`Store::watch`](crate::Store::watch) returns. Dropping it ends the
 /// subscription.

@@ -68,7 +68,9 @@
 mod batch;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod convert;
+mod document;
 mod documents;
+mod error;
 mod events;
 mod memory;
 #[cfg(feature = "postgres")]
@@ -79,15 +81,14 @@ mod store;
 mod watchers;
 
 pub use self::batch::{Batch, Condition, Write};
+pub use self::document::{Document, Entry, Version};
 pub use self::documents::{DocumentError, Documents, Stored};
-pub use self::events::Events;
+pub use self::error::{BoxError, StoreError};
+pub use self::events::{Event, Events};
 pub use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
-pub use self::store::{Document, Entry, Event, Outcome, Store, StoreError, Version};
+pub use self::store::{Outcome, Store};
 pub use self::watchers::Watchers;
-
-/// Any error that can be passed between threads.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

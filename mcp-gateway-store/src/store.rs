@@ -2,12 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 
-use crate::{Batch, BoxError, Events};
+use crate::{Batch, Document, Entry, Events, StoreError};
 
 /// A store of documents under keys, shared by all parts of a gateway and all replicas.
 ///
@@ -80,7 +78,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the writes to keys that begin with `prefix`, by all replicas.
     ///
-    /// The first event is [`Event::Reset`]. Later writes are reported; [list](Store::list) the
+    /// The first event is [`Event::Reset`](crate::Event::Reset). Later writes are reported; [list](Store::list) the
     /// earlier ones after it. A `Reset` is repeated whenever writes may have been missed.
     ///
     /// Writes to one key are reported in their order. A write may be omitted if another one to the
@@ -113,53 +111,6 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     }
 }
 
-/// The content of a key.
-#[derive(Clone, Eq, PartialEq)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "implementations of `Store` make them"
-)]
-pub struct Document {
-    /// Stored bytes.
-    pub value: Bytes,
-    /// Version of the write.
-    pub version: Version,
-    /// Expiration time.
-    pub expires: Option<SystemTime>,
-}
-
-impl fmt::Debug for Document {
-    /// Does not show the value, which may be secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Document")
-            .field("len", &self.value.len())
-            .field("version", &self.version)
-            .field("expires", &self.expires)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The version of a document. It is unique among all writes to a key, even across a deletion.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "implementations of `Store` make them"
-)]
-pub struct Version(pub u64);
-
-/// A document with its key.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "implementations of `Store` make them"
-)]
-pub struct Entry {
-    /// Key of the document.
-    pub key: Arc<str>,
-    /// Content of the key.
-    pub document: Document,
-}
-
 /// The outcome of a batch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "a batch is written or not")]
@@ -169,29 +120,4 @@ pub enum Outcome {
     Committed,
     /// A condition does not hold, and nothing was written.
     Conflict,
-}
-
-/// A change of the watched keys.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Event {
-    /// The key has been deleted.
-    Deleted(Arc<str>),
-    /// The key has been written.
-    Put(Entry),
-    /// Earlier writes may have been missed and must be listed.
-    Reset,
-}
-
-/// The store is unavailable, or rejects the request.
-#[derive(Debug, thiserror::Error)]
-#[error("store unavailable")]
-#[non_exhaustive]
-pub struct StoreError(#[source] pub BoxError);
-
-impl StoreError {
-    /// Wraps the cause of the failure.
-    pub fn new(source: impl Into<BoxError>) -> Self {
-        Self(source.into())
-    }
 }

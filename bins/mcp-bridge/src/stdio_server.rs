@@ -7,12 +7,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, bail, ensure};
-use aws_lc_rs::rand;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
-use mcp_gateway_auth::StaticTokens;
+use mcp_gateway_auth::{Secret, StaticTokens};
 use mcp_gateway_core::auth::{AllowAnonymous, AuthVerifier, Principal};
 use mcp_gateway_core::guard::Guard;
 use mcp_gateway_core::runtime::Process;
@@ -153,9 +150,9 @@ impl StdioArgs {
                 None,
             )),
             Ok(_) | Err(_) => {
-                let token = random_token()?;
-                let tokens = StaticTokens::new().with_token(&token, owner);
-                Ok((Arc::new(tokens), Some(token)))
+                let token = Secret::generate("mcpb_")?;
+                let tokens = StaticTokens::new().with_token(token.expose(), owner);
+                Ok((Arc::new(tokens), Some(token.expose().to_owned())))
             }
         }
     }
@@ -172,13 +169,6 @@ fn is_program(name: &OsStr) -> bool {
     }
     let folders = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&folders).any(|folder| executable(&folder.join(name)))
-}
-
-fn random_token() -> anyhow::Result<String> {
-    let mut random = [0; 32];
-    rand::fill(&mut random)
-        .map_err(|_| anyhow!("the system random number generator is unavailable"))?;
-    Ok(format!("mcpb_{}", URL_SAFE_NO_PAD.encode(random)))
 }
 
 /// Prints the URL, and the token if it was generated.

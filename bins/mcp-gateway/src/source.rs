@@ -3,10 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use aws_lc_rs::rand;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use crate::files::{Files, Findings};
 use crate::system::System;
 use crate::watch::Seen;
@@ -115,12 +111,8 @@ pub(crate) fn owner_token(text: impl Into<String>) -> Token {
 ///
 /// When the system has no random numbers.
 pub(crate) fn random_token() -> anyhow::Result<Token> {
-    let mut random = [0; 32];
-    rand::fill(&mut random).map_err(|_| anyhow::anyhow!("the system has no random numbers"))?;
-    Ok(owner_token(format!(
-        "mcpg_{}",
-        URL_SAFE_NO_PAD.encode(random)
-    )))
+    let secret = mcp_gateway_auth::Secret::generate("mcpg_")?;
+    Ok(owner_token(secret.expose()))
 }
 
 #[cfg(test)]

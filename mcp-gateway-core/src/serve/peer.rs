@@ -4,11 +4,7 @@ use std::task::{Context, Poll};
 use http::Request;
 use tower_service::Service;
 
-/// The address that a request has come from, among the extensions of requests that
-/// [`Serve`](super::Serve) has taken.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(clippy::exhaustive_structs, reason = "an address is all that it is")]
-pub struct PeerAddr(pub SocketAddr);
+use crate::PeerAddr;
 
 /// Notes where the requests of a connection come from.
 #[derive(Clone, Debug)]
