@@ -13,7 +13,7 @@
 //! | [`login::Login`] | authenticates users in a browser | local accounts, GitHub, OpenID Connect |
 //! | [`users::Users`] | stores users | local accounts and external identities |
 //! | [`forward::ForwardAuth`] | authenticates callers of a server behind a reverse proxy | any verifier |
-//! | [`jwt::JwtVerifier`] | verifies a JWT | strict checks without opt-outs |
+//! | [`jose::JwtVerifier`] | verifies a JWT | strict checks without opt-outs |
 //! | [`jwks::RemoteKeys`] | provides the keys of an issuer | its JWK set, fetched on demand and cached |
 //! | [`egress::Egress`] | fetches from untrusted addresses | requests that cannot reach the gateway's own network |
 //!
@@ -102,8 +102,8 @@ mod clock;
 pub mod egress;
 mod error;
 pub mod forward;
+pub mod jose;
 pub mod jwks;
-pub mod jwt;
 mod keyring;
 pub mod login;
 mod pages;

@@ -13,8 +13,7 @@
 //! use std::sync::Arc;
 //!
 //! use http::Request;
-//! use mcp_gateway_auth::jwks::{JwkSet, KeySet};
-//! use mcp_gateway_auth::jwt::{Algorithm, Expectation, SigningKey};
+//! use mcp_gateway_auth::jose::{Algorithm, Expectation, JwkSet, KeySet, SigningKey};
 //! use mcp_gateway_auth::token::{BearerVerifier, ExternalIssuers, Issuer};
 //! use mcp_gateway_auth::Clock;
 //! use mcp_gateway_core::auth::{AuthError, AuthVerifier};

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use http::request::Parts;
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_auth::egress::{ClientAuth, Egress};
+use mcp_gateway_auth::jose::Expectation;
 use mcp_gateway_auth::jwks::RemoteKeys;
-use mcp_gateway_auth::jwt::Expectation;
 use mcp_gateway_auth::server::Resource;
 use mcp_gateway_auth::token::{
     BearerVerifier, ChainVerifier, ExternalIssuers, Introspection, Issuer,

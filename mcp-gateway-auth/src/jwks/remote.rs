@@ -12,11 +12,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::KeysError;
-use super::set::KeySet;
 use super::source::Source;
 use crate::clock::Clock;
 use crate::egress::Egress;
+use crate::jose::{KeySet, KeysError};
 
 /// The key set of another issuer. Cheap to clone; all clones share the cached keys.
 ///
@@ -33,6 +32,7 @@ use crate::egress::Egress;
 ///
 /// ```no_run
 /// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
+/// use mcp_gateway_auth::jose::KeysError;
 /// use mcp_gateway_auth::jwks::RemoteKeys;
 ///
 /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,7 +48,6 @@ use crate::egress::Egress;
 ///
 /// ```
 /// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
-/// use mcp_gateway_auth::jwks::{KeysError, RemoteKeys};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {

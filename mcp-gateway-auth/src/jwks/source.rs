@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
-use super::set::KeySet;
-use super::{KeysError, MAX_DOCUMENT};
+use super::MAX_DOCUMENT;
 use crate::egress::{Egress, EgressError, Fetched};
+use crate::jose::{KeySet, KeysError};
 
 /// The location of a key set.
 #[derive(Clone, Debug)]

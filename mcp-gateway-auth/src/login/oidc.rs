@@ -13,8 +13,8 @@ use tokio::sync::Mutex;
 use super::discovery::Discovery;
 use super::provider::{Answer, IdentityProvider, ProviderError, Trip};
 use crate::egress::{ClientAuth, Egress};
+use crate::jose::{Expectation, JwtError, JwtVerifier};
 use crate::jwks::RemoteKeys;
-use crate::jwt::{Expectation, JwtError, JwtVerifier};
 use crate::users::{Claimant, Identity};
 
 /// An OpenID Connect provider.

@@ -6,7 +6,7 @@ use super::Scopes;
 use super::client::Client;
 use super::keys::Keys;
 use super::opaque::OpaqueTokens;
-use crate::jwt::Claims;
+use crate::jose::Claims;
 use crate::secret::identifier;
 use crate::{AuthorityError, Clock, Person};
 

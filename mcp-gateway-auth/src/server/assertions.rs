@@ -19,8 +19,8 @@ use super::form::Form;
 use super::token::{TokenResponse, wanted_scopes};
 use crate::clock::moment;
 use crate::egress::Egress;
-use crate::jwks::{KeySet, RemoteKeys};
-use crate::jwt::{Claims, Expectation, JwtError, JwtVerifier, Unverified};
+use crate::jose::{Claims, Expectation, JwtError, JwtVerifier, KeySet, Unverified};
+use crate::jwks::RemoteKeys;
 use crate::{AuthorityError, SecretHash};
 
 /// An enterprise's identity provider, whose identity assertions are exchanged for access tokens.

@@ -19,7 +19,7 @@ use super::opaque::OpaqueTokens;
 use super::revocations::RevocationLog;
 use super::{AuthorizationServer, Inner, Lifetimes, ProtectedResources, RateLimits, Registration};
 use crate::egress::Egress;
-use crate::jwt::Algorithm;
+use crate::jose::Algorithm;
 use crate::peer::TrustedProxies;
 use crate::{Authenticator, Clock, Keyring};
 

@@ -16,7 +16,7 @@ use super::error::OAuthError;
 use super::payload::Payload;
 use super::token::form;
 use crate::AuthorityError;
-use crate::jwt::Claims;
+use crate::jose::Claims;
 use crate::token::Revoked;
 
 /// `POST /introspect`: the introspection endpoint.

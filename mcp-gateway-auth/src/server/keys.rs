@@ -9,8 +9,7 @@ use mcp_gateway_store::{Batch, Documents, Event, Outcome, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::moment;
-use crate::jwks::{JwkSet, KeySet};
-use crate::jwt::{Algorithm, SigningKey};
+use crate::jose::{Algorithm, JwkSet, KeySet, SigningKey};
 use crate::{AuthorityError, Clock, Keyring};
 
 /// The signing keys. Cheap to clone.

@@ -10,7 +10,7 @@ use super::AuthorizationServer;
 use super::client::GrantType;
 use super::resource::OFFLINE_ACCESS;
 use super::settings::Registration;
-use crate::jwt::Algorithm;
+use crate::jose::Algorithm;
 
 /// `GET /.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`: the
 /// metadata of the server.

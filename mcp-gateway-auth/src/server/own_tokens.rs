@@ -10,7 +10,7 @@ use super::access_token::GRANT;
 use super::keys::Keys;
 use super::opaque::OpaqueTokens;
 use super::resource::Resource;
-use crate::jwt::{Claims, Expectation, JwtError, JwtVerifier, Unverified};
+use crate::jose::{Claims, Expectation, JwtError, JwtVerifier, Unverified};
 use crate::token::{Revocations, TokenVerifier, VerifiedToken};
 use crate::{AuthorityError, Clock};
 

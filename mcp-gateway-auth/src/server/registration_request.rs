@@ -165,7 +165,7 @@ fn keys(object: &Map<String, Value>) -> Result<Option<ClientKeys>, OAuthError> {
         (Some(_), Some(_)) => Err(OAuthError::metadata(
             "jwks and jwks_uri are mutually exclusive",
         )),
-        (Some(jwks), None) => match crate::jwks::KeySet::from_value(jwks) {
+        (Some(jwks), None) => match crate::jose::KeySet::from_value(jwks) {
             Ok(set) if !set.is_empty() => Ok(Some(ClientKeys::Inline(jwks.clone()))),
             _ => Err(OAuthError::metadata("jwks has no usable signature key")),
         },

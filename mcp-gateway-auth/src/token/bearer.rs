@@ -13,7 +13,7 @@ use moka::sync::Cache;
 use super::{Revocations, TokenVerifier, VerifiedToken};
 use crate::bearer::{TokenDigest, bearer};
 use crate::clock::Clock;
-use crate::jwt::MAX_TOKEN;
+use crate::jose::MAX_TOKEN;
 
 /// Authenticates requests by bearer token. Cheap to clone.
 ///

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{ClaimMapping, TokenVerifier, VerifiedToken};
 use crate::clock::Clock;
 use crate::egress::{ClientAuth, Egress, EgressError};
-use crate::jwt::Claims;
+use crate::jose::Claims;
 
 /// Verifies tokens at the introspection endpoint of an authorization server, as of [RFC
 /// 7662](https://www.rfc-editor.org/rfc/rfc7662).

@@ -8,8 +8,8 @@ use mcp_gateway_core::auth::AuthError;
 
 use super::{ClaimMapping, TokenVerifier, VerifiedToken};
 use crate::clock::Clock;
-use crate::jwks::{KeySet, RemoteKeys};
-use crate::jwt::{Expectation, JwtError, JwtVerifier, Unverified, Verified};
+use crate::jose::{Expectation, JwtError, JwtVerifier, KeySet, Unverified, Verified};
+use crate::jwks::RemoteKeys;
 
 /// An identity provider that issues JWT access tokens.
 ///
@@ -18,8 +18,8 @@ use crate::jwt::{Expectation, JwtError, JwtVerifier, Unverified, Verified};
 ///
 /// ```
 /// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
+/// use mcp_gateway_auth::jose::{Algorithm, Expectation};
 /// use mcp_gateway_auth::jwks::RemoteKeys;
-/// use mcp_gateway_auth::jwt::{Algorithm, Expectation};
 /// use mcp_gateway_auth::token::{ClaimMapping, ExternalIssuers, Issuer, TokenVerifier};
 ///
 /// # #[tokio::main(flavor = "current_thread")]

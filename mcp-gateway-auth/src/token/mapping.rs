@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mcp_gateway_core::auth::Principal;
 use serde_json::Value;
 
-use crate::jwt::{Claims, is_plain};
+use crate::jose::{Claims, is_plain};
 
 /// Maps the claims of an identity provider to a principal.
 ///
@@ -22,8 +22,7 @@ use crate::jwt::{Claims, is_plain};
 /// use std::sync::Arc;
 ///
 /// use mcp_gateway_auth::Clock;
-/// use mcp_gateway_auth::jwks::{JwkSet, KeySet};
-/// use mcp_gateway_auth::jwt::{Algorithm, Expectation, SigningKey};
+/// use mcp_gateway_auth::jose::{Algorithm, Expectation, JwkSet, KeySet, SigningKey};
 /// use mcp_gateway_auth::token::{ClaimMapping, ExternalIssuers, Issuer, TokenVerifier};
 /// use serde_json::json;
 ///

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mcp_gateway_core::auth::Principal;
 
-use crate::jwt::Claims;
+use crate::jose::Claims;
 
 /// A verified access token: its principal, and the identifiers by which it can be revoked.
 ///

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use mcp_gateway_auth::jwt::Expectation;
+use mcp_gateway_auth::jose::Expectation;
 use serde_json::{Value, json};
 
 use crate::support::{AUDIENCE, Bench, ISSUER, NOW, access_token, claims, header, outcome, with};

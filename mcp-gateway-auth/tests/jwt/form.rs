@@ -1,4 +1,4 @@
-use mcp_gateway_auth::jwt::{Expectation, JwtError, MAX_TOKEN, Unverified};
+use mcp_gateway_auth::jose::{Expectation, JwtError, MAX_TOKEN, Unverified};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

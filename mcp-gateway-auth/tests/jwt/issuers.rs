@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderValue, Request};
-use mcp_gateway_auth::jwt::{Algorithm, Expectation};
+use mcp_gateway_auth::jose::{Algorithm, Expectation};
 use mcp_gateway_auth::token::{
     BearerVerifier, ChainVerifier, ExternalIssuers, Issuer, Revocations, Revoked, TokenVerifier,
     VerifiedToken,

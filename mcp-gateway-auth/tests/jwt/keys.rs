@@ -1,4 +1,4 @@
-use mcp_gateway_auth::jwks::KeySet;
+use mcp_gateway_auth::jose::KeySet;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

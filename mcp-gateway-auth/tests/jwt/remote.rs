@@ -5,8 +5,8 @@ use http::{HeaderValue, Response, header};
 use http_body_util::Full;
 use mcp_gateway_auth::Clock;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
-use mcp_gateway_auth::jwks::{KeysError, RemoteKeys};
-use mcp_gateway_auth::jwt::JwtVerifier;
+use mcp_gateway_auth::jose::{JwtVerifier, KeysError};
+use mcp_gateway_auth::jwks::RemoteKeys;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 

@@ -1,8 +1,7 @@
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::KeyPair;
 use jsonwebtoken::crypto::{CryptoProvider, KeyUtils};
-use mcp_gateway_auth::jwks::KeySet;
-use mcp_gateway_auth::jwt::{Algorithm, JwtVerifier, SigningKey};
+use mcp_gateway_auth::jose::{Algorithm, JwtVerifier, KeySet, SigningKey};
 use serde_json::{Value, json};
 
 use crate::server::{Server, reply};

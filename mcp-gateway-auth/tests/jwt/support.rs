@@ -10,8 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_gateway_auth::Clock;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
-use mcp_gateway_auth::jwks::KeySet;
-use mcp_gateway_auth::jwt::{Expectation, JwtError, JwtVerifier, Verified};
+use mcp_gateway_auth::jose::{Expectation, JwtError, JwtVerifier, KeySet, Verified};
 use serde_json::{Value, json};
 
 pub(crate) const NOW: u64 = 1_800_000_000;

@@ -1,4 +1,4 @@
-use mcp_gateway_auth::jwt::{Algorithm, SigningKey};
+use mcp_gateway_auth::jose::{Algorithm, SigningKey};
 use mcp_gateway_auth::login::OidcProvider;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use http::StatusCode;
-use mcp_gateway_auth::jwt::{Algorithm, SigningKey};
+use mcp_gateway_auth::jose::{Algorithm, SigningKey};
 use serde_json::{Value, json};
 
 use super::host::{Host, forged, published};

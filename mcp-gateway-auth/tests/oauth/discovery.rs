@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
-use mcp_gateway_auth::jwt::Algorithm;
+use mcp_gateway_auth::jose::Algorithm;
 use mcp_gateway_auth::server::Registration;
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 use futures_util::future::join_all;
 use http::StatusCode;
 use mcp_gateway_auth::SecretHash;
+use mcp_gateway_auth::jose::{Algorithm, SigningKey};
 use mcp_gateway_auth::jwks::RemoteKeys;
-use mcp_gateway_auth::jwt::{Algorithm, SigningKey};
 use mcp_gateway_auth::server::{AssertionIssuer, Client, ClientAuthentication, GrantType};
 use serde_json::{Value, json};
 

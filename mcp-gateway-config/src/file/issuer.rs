@@ -1,4 +1,4 @@
-use mcp_gateway_auth::jwt::Algorithm;
+use mcp_gateway_auth::jose::Algorithm;
 use mcp_gateway_auth::token::ClaimMapping;
 
 use super::Secret;

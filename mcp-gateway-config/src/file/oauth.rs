@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use mcp_gateway_auth::SecretHash;
-use mcp_gateway_auth::jwks::KeySet;
+use mcp_gateway_auth::jose::KeySet;
 use mcp_gateway_auth::server::{
     Client, ClientAuthentication, ClientKeys, GrantType, RedirectUri, Registration as Allowed,
     Scopes,

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::{Method, StatusCode};
-use mcp_gateway_auth::jwks::JwkSet;
-use mcp_gateway_auth::jwt::{Algorithm, SigningKey};
+use mcp_gateway_auth::jose::{Algorithm, JwkSet, SigningKey};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 

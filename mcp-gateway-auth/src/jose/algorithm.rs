@@ -10,7 +10,7 @@ use std::fmt;
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::jwt::Algorithm;
+/// use mcp_gateway_auth::jose::Algorithm;
 ///
 /// assert_eq!(Algorithm::from_name("ES256"), Some(Algorithm::Es256));
 /// assert_eq!(Algorithm::from_name("none"), None);

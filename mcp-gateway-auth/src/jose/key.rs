@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::algorithm::Algorithm;
 use super::error::JwtError;
-use crate::jwks::Jwk;
+use super::jwk::Jwk;
 
 /// A private key that signs JWTs. Cheap to clone.
 ///
@@ -28,7 +28,7 @@ use crate::jwks::Jwk;
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::jwt::{Algorithm, Claims, JwtError, SigningKey};
+/// use mcp_gateway_auth::jose::{Algorithm, Claims, JwtError, SigningKey};
 ///
 /// # fn main() -> Result<(), JwtError> {
 /// let key = SigningKey::generate(Algorithm::Es256)?;

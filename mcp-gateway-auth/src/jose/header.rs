@@ -14,7 +14,7 @@ use super::json::Unambiguous;
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::jwt::{Algorithm, SigningKey, Unverified};
+/// use mcp_gateway_auth::jose::{Algorithm, SigningKey, Unverified};
 ///
 /// let key = SigningKey::generate(Algorithm::Es256)?;
 /// let token = key.sign("application/at+jwt", &serde_json::json!({}))?;
@@ -22,7 +22,7 @@ use super::json::Unambiguous;
 /// assert_eq!(token.header().algorithm, Algorithm::Es256);
 /// assert_eq!(token.header().typ.as_deref(), Some("at+jwt"));
 /// assert_eq!(token.header().kid.as_deref(), Some(key.kid()));
-/// # Ok::<(), mcp_gateway_auth::jwt::JwtError>(())
+/// # Ok::<(), mcp_gateway_auth::jose::JwtError>(())
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]

@@ -14,7 +14,7 @@ use super::header::Header;
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::jwt::{Algorithm, JwtError, MAX_TOKEN, SigningKey, Unverified};
+/// use mcp_gateway_auth::jose::{Algorithm, JwtError, MAX_TOKEN, SigningKey, Unverified};
 /// use serde_json::json;
 ///
 /// let key = SigningKey::generate(Algorithm::Es256)?;

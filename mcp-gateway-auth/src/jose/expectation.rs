@@ -21,7 +21,7 @@ use super::header::{Header, normal_typ};
 /// ```
 /// use std::time::Duration;
 ///
-/// use mcp_gateway_auth::jwt::{Algorithm, Expectation};
+/// use mcp_gateway_auth::jose::{Algorithm, Expectation};
 ///
 /// // An identity provider whose access tokens do not follow RFC 9068.
 /// let expectation = Expectation::new("https://idp.example.com/", "https://gw.example.com/mcp")

@@ -10,16 +10,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
-use super::KeysError;
+use super::algorithm::Algorithm;
+use super::error::KeysError;
+use super::header::Header;
 use super::jwk::JwkSet;
-use crate::jwt::{Algorithm, Header};
 
 /// The public keys of an issuer or a client that verify signatures.
 ///
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::jwks::{KeySet, KeysError};
+/// use mcp_gateway_auth::jose::{KeySet, KeysError};
 /// use serde_json::json;
 ///
 /// // RFC 8037, appendix A.2.

@@ -19,7 +19,7 @@ use super::json::Unambiguous;
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::jwt::Claims;
+/// use mcp_gateway_auth::jose::Claims;
 ///
 /// let mut claims = Claims::default();
 /// claims.sub = Some("alice".to_owned());

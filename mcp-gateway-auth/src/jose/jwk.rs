@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::jwt::Algorithm;
+use super::algorithm::Algorithm;
 
 /// A public signature key in its published form.
 ///
@@ -12,7 +12,7 @@ use crate::jwt::Algorithm;
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::jwt::{Algorithm, SigningKey};
+/// use mcp_gateway_auth::jose::{Algorithm, SigningKey};
 ///
 /// let key = SigningKey::generate(Algorithm::Es256)?;
 /// let json = serde_json::to_value(key.public()).unwrap();
@@ -20,7 +20,7 @@ use crate::jwt::Algorithm;
 /// assert_eq!(json["use"], "sig");
 /// assert_eq!(json["kid"], key.kid());
 /// assert!(json.get("d").is_none());
-/// # Ok::<(), mcp_gateway_auth::jwt::JwtError>(())
+/// # Ok::<(), mcp_gateway_auth::jose::JwtError>(())
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]

@@ -3,8 +3,6 @@
 //! The variants are precise for the log of the operator. A client only learns `invalid_token` (RFC
 //! 6750, section 3.1): a precise reason would help to forge tokens.
 
-use crate::jwks::KeysError;
-
 /// A validation error of a JWT, or a failure to sign one.
 ///
 /// The messages contain no value of the token, so that they can be logged.
@@ -12,7 +10,7 @@ use crate::jwks::KeysError;
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::jwt::{JwtError, Unverified};
+/// use mcp_gateway_auth::jose::{JwtError, Unverified};
 ///
 /// let error = Unverified::parse("not a token").unwrap_err();
 /// assert!(matches!(error, JwtError::Malformed));
@@ -73,4 +71,19 @@ pub enum JwtError {
     /// The token has another type: it was issued for another purpose.
     #[error("type mismatch")]
     Type,
+}
+
+/// The reason for which the keys of an issuer are unavailable.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeysError {
+    /// The discovery document has another `issuer` than the requested one (RFC 8414, section 3.3).
+    #[error("issuer mismatch in discovery document")]
+    Issuer,
+    /// The document is not a JWK set, or not a discovery document.
+    #[error("malformed JWK set or discovery document")]
+    Malformed,
+    /// The document could not be fetched, now or a short time ago. The log has the cause.
+    #[error("document unavailable")]
+    Unavailable,
 }

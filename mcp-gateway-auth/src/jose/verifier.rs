@@ -10,9 +10,9 @@ use super::claims::Claims;
 use super::error::JwtError;
 use super::expectation::Expectation;
 use super::header::Header;
+use super::set::{KeySet, VerificationKey};
 use super::token::Unverified;
 use crate::clock::Clock;
-use crate::jwks::{KeySet, RemoteKeys, VerificationKey};
 
 /// Verifies JWTs. Stateless and cheap to clone.
 ///
@@ -53,30 +53,14 @@ impl JwtVerifier {
         self.verify_parsed(Unverified::parse(token)?, keys, expectation)
     }
 
-    /// Verifies that `token` was signed with a key of the issuer `keys` and meets `expectation`.
-    ///
-    /// Keys are fetched only if the header and the claims of the token are acceptable.
-    ///
-    /// # Errors
-    ///
-    /// A [`JwtError`] with the first check that failed. [`JwtError::Keys`] means that the keys are
-    /// unavailable, and the token could not be verified.
-    ///
-    /// # Cancel safety
-    ///
-    /// A fetch of keys continues for other callers if this future is dropped.
-    pub async fn verify_remote(
+    /// Checks all but the signature.
+    pub(crate) fn check_unsigned(
         &self,
-        token: &str,
-        keys: &RemoteKeys,
+        token: &Unverified<'_>,
         expectation: &Expectation,
-    ) -> Result<Verified, JwtError> {
-        let token = Unverified::parse(token)?;
-        // An unauthenticated sender must not trigger a fetch with a token that is rejected anyway.
+    ) -> Result<(), JwtError> {
         expectation.check_header(&token.header)?;
-        expectation.check_claims(&token.claims, self.clock.now())?;
-        let keys = keys.keys(token.header.kid.as_deref()).await;
-        self.verify_parsed(token, &*keys.map_err(JwtError::Keys)?, expectation)
+        expectation.check_claims(&token.claims, self.clock.now())
     }
 
     /// Verifies a parsed token, as [`verify`](Self::verify) does.

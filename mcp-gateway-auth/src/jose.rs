@@ -24,8 +24,7 @@
 //!
 //! ```
 //! use mcp_gateway_auth::Clock;
-//! use mcp_gateway_auth::jwks::{JwkSet, KeySet};
-//! use mcp_gateway_auth::jwt::{Algorithm, Expectation, JwtError, JwtVerifier, SigningKey};
+//! use mcp_gateway_auth::jose::{Algorithm, Expectation, JwkSet, JwtError, JwtVerifier, KeySet, SigningKey};
 //! use serde_json::json;
 //!
 //! # fn main() -> Result<(), JwtError> {
@@ -60,16 +59,20 @@ mod error;
 mod expectation;
 mod header;
 mod json;
+mod jwk;
 mod key;
+mod set;
 mod token;
 mod verifier;
 
 pub use self::algorithm::Algorithm;
 pub use self::claims::Claims;
 pub(crate) use self::claims::is_plain;
-pub use self::error::JwtError;
+pub use self::error::{JwtError, KeysError};
 pub use self::expectation::Expectation;
 pub use self::header::Header;
+pub use self::jwk::{Jwk, JwkSet};
 pub use self::key::SigningKey;
+pub use self::set::KeySet;
 pub use self::token::{MAX_TOKEN, Unverified};
 pub use self::verifier::{JwtVerifier, Verified};

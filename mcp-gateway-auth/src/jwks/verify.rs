@@ -1,0 +1,31 @@
+//! Verification with the keys of an issuer elsewhere.
+
+use super::remote::RemoteKeys;
+use crate::jose::{Expectation, JwtError, JwtVerifier, Unverified, Verified};
+
+impl JwtVerifier {
+    /// Verifies that `token` was signed with a key of the issuer `keys` and meets `expectation`.
+    ///
+    /// Keys are fetched only if the header and the claims of the token are acceptable.
+    ///
+    /// # Errors
+    ///
+    /// A [`JwtError`] with the first check that failed. [`JwtError::Keys`] means that the keys are
+    /// unavailable, and the token could not be verified.
+    ///
+    /// # Cancel safety
+    ///
+    /// A fetch of keys continues for other callers if this future is dropped.
+    pub async fn verify_remote(
+        &self,
+        token: &str,
+        keys: &RemoteKeys,
+        expectation: &Expectation,
+    ) -> Result<Verified, JwtError> {
+        let token = Unverified::parse(token)?;
+        // An unauthenticated sender must not trigger a fetch with a token that is rejected anyway.
+        self.check_unsigned(&token, expectation)?;
+        let keys = keys.keys(token.header().kid.as_deref()).await;
+        self.verify_parsed(token, &*keys.map_err(JwtError::Keys)?, expectation)
+    }
+}
