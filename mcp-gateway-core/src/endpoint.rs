@@ -301,10 +301,6 @@ impl<S: Calls> Exchange<'_, S> {
             Ok(Reply::Events(events)) => {
                 answer::document(Box::pin(answer::without_events(events, &id)).await)
             }
-            Ok(listing @ Reply::Listing(_)) => {
-                let written = answer::unwritten(&listing, &id);
-                answer::document(written.map(|response| response.bytes()).unwrap_or_default())
-            }
             Err(error) => answer::error(&error, Some(&id), Era::Modern),
         }
     }

@@ -7,6 +7,21 @@
 //! status, same code, same text. The same policy decides what lists show, so that they never show
 //! what a call would be refused.
 //!
+//! # What is asked
+//!
+//! | request | [`Feature`](crate::route::Feature) of the target, at each server |
+//! |---|---|
+//! | `tools/call`, `prompts/get`, `resources/read`, methods of tasks | `Tool`, `Prompt`, `Resource`, `Task` |
+//! | an entry of a list | the `Tool`, `Prompt` or `Resource` that it is |
+//! | a list | `List`, before the server is asked |
+//! | `server/discover`, and `initialize` of the legacy era | `Discovery` |
+//! | `subscriptions/listen`, and what the legacy era has for it | `Subscriptions` |
+//! | any other method, such as `logging/setLevel` | `Server` |
+//!
+//! So a policy that denies by default has to allow `List`, `Discovery` and `Subscriptions` explicitly
+//! at the servers of which its callers may use something: otherwise those servers have no part in
+//! lists, and do not exist to the caller.
+//!
 //! # Example
 //!
 //! ```

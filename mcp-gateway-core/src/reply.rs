@@ -21,7 +21,8 @@ pub use self::events::{Event, Events, Respond, ServerRequest};
 pub use self::json::JsonBody;
 use crate::catalog::Listing;
 use crate::error::UpstreamError;
-use crate::jsonrpc::{ErrorObject, Id, Response};
+use crate::jsonrpc::{ErrorObject, Id, Message, Response};
+use crate::protocol::ListKind;
 
 /// What comes back from a server.
 #[derive(Debug)]
@@ -39,8 +40,6 @@ pub enum Reply {
         /// The response.
         body: JsonBody,
     },
-    /// All that a server lists, not yet written as a response.
-    Listing(Arc<Listing>),
 }
 
 impl Reply {
@@ -63,6 +62,16 @@ impl Reply {
         }
     }
 
+    /// All that a server lists, as the response to the request `id`.
+    ///
+    /// It is written as text only if somebody reads it.
+    pub(crate) fn listing(id: &Id, listing: Arc<Listing>) -> Self {
+        Self::Json {
+            status: StatusCode::OK,
+            body: JsonBody::listing(id, listing),
+        }
+    }
+
     /// Lets the reply fail when the server says nothing for `silence`, or has not ended at `end`.
     pub(crate) fn with_deadlines(self, silence: Duration, end: Instant) -> Self {
         match self {
@@ -71,7 +80,6 @@ impl Reply {
                 status,
                 body: body.with_deadlines(silence, end),
             },
-            listing @ Self::Listing(_) => listing,
         }
     }
 
@@ -82,7 +90,6 @@ impl Reply {
         match self {
             Self::Events(events) => events.on_end(hook),
             Self::Json { body, .. } => body.on_end(hook),
-            Self::Listing(_) => hook(&Ending::new(Outcome::Success, 0)),
         }
     }
 }
@@ -107,6 +114,37 @@ pub(crate) async fn text(reply: Reply, limit: usize) -> Result<Bytes, UpstreamEr
                 None => return Err(UpstreamError::Closed),
             }
         },
-        Reply::Listing(_) => Err(UpstreamError::invalid("a list is not a response")),
     }
 }
+
+/// Returns the list that `reply` of `server` is.
+///
+/// An error of the server says that it has no such list.
+pub(crate) async fn listing(
+    reply: Reply,
+    server: &str,
+    kind: ListKind,
+) -> Result<Arc<Listing>, UpstreamError> {
+    let reply = match reply {
+        Reply::Json { status, body } => match body.into_listing() {
+            Ok(listing) => return Ok(listing),
+            Err(body) => Reply::Json { status, body },
+        },
+        events @ Reply::Events(_) => events,
+    };
+    match Message::parse(text(reply, MAX_LIST).await?)? {
+        Message::Response(response) => match response.result() {
+            Ok(result) => {
+                let result = Bytes::copy_from_slice(result.as_bytes());
+                Ok(Arc::new(Listing::from_result(server, kind, &result)?))
+            }
+            Err(_) => Ok(Arc::new(Listing::unsupported(kind))),
+        },
+        Message::Notification(_) | Message::Request(_) => Err(UpstreamError::invalid(
+            "it answers a list with something else",
+        )),
+    }
+}
+
+/// The largest list that is read from a reply, in bytes.
+const MAX_LIST: usize = 64 * 1024 * 1024;

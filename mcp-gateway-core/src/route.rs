@@ -24,6 +24,7 @@ use std::sync::Arc;
 use futures_util::stream::BoxStream;
 
 pub use crate::error::RouteError;
+use crate::protocol::{ListKind, Method};
 
 /// Where a call goes.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -39,12 +40,18 @@ pub struct Target {
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Feature {
+    /// The capabilities of the server, for `server/discover` and `initialize`.
+    Discovery,
+    /// A list of the server.
+    List(ListKind),
     /// A prompt.
     Prompt(Arc<str>),
     /// A resource, or a template of resources.
     Resource(Arc<str>),
-    /// The server as such: its lists, its capabilities, methods that name nothing.
+    /// The server as such, for methods that name nothing.
     Server,
+    /// The notifications of the server, for `subscriptions/listen`.
+    Subscriptions,
     /// A task that the server works on.
     Task(Arc<str>),
     /// A tool.
@@ -70,7 +77,30 @@ impl Feature {
             Self::Prompt(name) | Self::Resource(name) | Self::Task(name) | Self::Tool(name) => {
                 Some(name)
             }
-            Self::Server => None,
+            Self::Discovery | Self::List(_) | Self::Server | Self::Subscriptions => None,
+        }
+    }
+
+    /// Returns the feature that an entry of a list stands for.
+    #[must_use]
+    pub fn of_entry(kind: ListKind, name: Arc<str>) -> Self {
+        match kind {
+            ListKind::Prompts => Self::Prompt(name),
+            ListKind::Resources | ListKind::Templates => Self::Resource(name),
+            ListKind::Tools => Self::Tool(name),
+        }
+    }
+
+    /// Returns the feature of a request that names nothing.
+    pub(crate) fn of_method(method: &Method) -> Self {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other methods concern the server as such"
+        )]
+        match method {
+            Method::ServerDiscover => Self::Discovery,
+            Method::SubscriptionsListen => Self::Subscriptions,
+            method => ListKind::of(method).map_or(Self::Server, Self::List),
         }
     }
 }

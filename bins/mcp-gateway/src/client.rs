@@ -10,7 +10,7 @@ use http::uri::Authority;
 use http_body_util::BodyExt as _;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::call::Prepared;
-use mcp_gateway_core::catalog::Listing;
+use mcp_gateway_core::catalog::{ListKind, Listing};
 use mcp_gateway_core::jsonrpc::{ErrorObject, Id, Message, Notification, Request, code};
 use mcp_gateway_core::protocol::{Capabilities, Method, Version, meta};
 use mcp_gateway_core::reply::Event;
@@ -140,16 +140,8 @@ impl Servers {
 
     async fn listing(&self, entry: &Entry) -> Result<Arc<Listing>, UpstreamError> {
         let request = request(&Method::ToolsList, Map::new());
-        match entry
-            .server
-            .send(self.prepared(entry, request, Feature::Server))
-            .await?
-        {
-            Reply::Listing(listing) => Ok(listing),
-            Reply::Events(_) | Reply::Json { .. } => {
-                Err(UpstreamError::invalid("the response is not a list"))
-            }
-        }
+        let call = self.prepared(entry, request, Feature::List(ListKind::Tools));
+        entry.server.list(ListKind::Tools, call).await
     }
 
     /// Returns the tools of a server with their client-visible names.
@@ -290,6 +282,5 @@ async fn response(
             }
             Err(UpstreamError::Closed)
         }
-        Reply::Listing(_) => Err(UpstreamError::invalid("a list is not a response")),
     }
 }

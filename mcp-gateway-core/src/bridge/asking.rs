@@ -205,7 +205,7 @@ impl Respond for Answered {
 async fn received(reply: Reply) -> Result<Stage, UpstreamError> {
     match reply {
         Reply::Events(events) => Ok(Stage::Receiving(events)),
-        Reply::Json { .. } | Reply::Listing(_) => super::response(reply).await.map(Stage::Received),
+        json @ Reply::Json { .. } => super::response(json).await.map(Stage::Received),
     }
 }
 

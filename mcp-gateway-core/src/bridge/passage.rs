@@ -53,7 +53,6 @@ impl Passage {
     pub(crate) async fn carry(self, reply: Reply) -> Result<Reply, UpstreamError> {
         match reply {
             Reply::Events(events) => self.streamed(events).await,
-            listing @ Reply::Listing(_) => Ok(listing),
             json @ Reply::Json { .. } => {
                 let response = super::response(json).await?;
                 Ok(self.single(&self.end(&response).await?))

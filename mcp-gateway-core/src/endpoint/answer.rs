@@ -9,13 +9,13 @@ use http::{HeaderValue, Response, StatusCode, header};
 use tokio::time;
 
 use super::Body;
+use crate::Error;
 use crate::error::UpstreamError;
-use crate::jsonrpc::{ErrorObject, Id, Response as Message, code};
+use crate::jsonrpc::{ErrorObject, Id, code};
 use crate::problem::Problem;
 use crate::protocol::Era;
 use crate::reply::{Event, Events, JsonBody, ServerRequest};
 use crate::sse::KEEP_ALIVE;
-use crate::{Error, Reply};
 
 /// The response that tells a client of `error`.
 pub(crate) fn error(error: &Error, id: Option<&Id>, era: Era) -> Response<Body> {
@@ -109,22 +109,6 @@ pub(super) async fn without_events(mut events: Events, id: &Id) -> Bytes {
             Some(Err(error)) => return failed(&events, error, id),
             None => return failed(&events, UpstreamError::Closed, id),
         }
-    }
-}
-
-/// The response that a list is, where nobody has written it as one.
-pub(super) fn unwritten(reply: &Reply, id: &Id) -> Option<Message> {
-    match reply {
-        Reply::Listing(listing) => {
-            let entries: Vec<_> = listing.entries().iter().map(|entry| entry.json()).collect();
-            let list = format!(
-                "{{\"{}\":[{}]}}",
-                listing.kind().member(),
-                entries.join(",")
-            );
-            Some(Message::new(id, &list))
-        }
-        Reply::Events(_) | Reply::Json { .. } => None,
     }
 }
 

@@ -169,12 +169,6 @@ impl<S: Calls> Duplex<S> {
         let id = call.request().id().clone();
         let mut events = match self.legacy.inner.clone().oneshot(call).await? {
             Reply::Events(events) => events,
-            listing @ Reply::Listing(_) => {
-                let written = answer::unwritten(&listing, &id);
-                self.put(written.map(|response| response.bytes()).unwrap_or_default())
-                    .await;
-                return Ok(());
-            }
             json @ Reply::Json { .. } => {
                 let text = reply::text(json, MAX_MESSAGE).await;
                 self.put(text.map_err(|error| Error::Other(error.into()))?)

@@ -310,10 +310,6 @@ impl<S: Calls> Legacy<S> {
         Ok(match reply {
             Reply::Events(events) => Answered::Events(events, in_flight),
             Reply::Json { body, .. } => Answered::Json(body),
-            listing @ Reply::Listing(_) => {
-                let written = answer::unwritten(&listing, &id);
-                Answered::Text(written.map(|response| response.bytes()).unwrap_or_default())
-            }
         })
     }
 

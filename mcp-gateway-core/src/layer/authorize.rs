@@ -92,7 +92,7 @@ fn refusal(call: &Call<Routed>) -> RouteError {
         Feature::Resource(_) => "resource",
         Feature::Task(_) => "task",
         Feature::Tool(_) => "tool",
-        Feature::Server => {
+        Feature::Discovery | Feature::List(_) | Feature::Server | Feature::Subscriptions => {
             let method = call.request().method().as_str().into();
             return RouteError::UnknownMethod { method };
         }

@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use tokio::time::{self, Instant, Sleep};
 
 use super::ending::{Ending, Outcome, Watchers};
 use crate::BoxError;
+use crate::catalog::{Entry, Listing};
 use crate::error::UpstreamError;
-use crate::jsonrpc::{ScanError, Scanner, Seen};
+use crate::jsonrpc::{Id, Response, ScanError, Scanner, Seen};
 use crate::transport::HttpBody;
 
 /// The text of one JSON-RPC response, as it arrives.
@@ -24,6 +26,8 @@ pub struct JsonBody {
     ready: VecDeque<Bytes>,
     // Boxed, because nearly all responses are known as a whole, and are handed on many times.
     rest: Option<Box<Rest>>,
+    /// A list that is not written yet, in the place of `ready`.
+    unwritten: Option<Box<Unwritten>>,
     deadlines: Option<Box<Deadlines>>,
     watchers: Watchers,
 }
@@ -33,6 +37,12 @@ struct Deadlines {
     silence: Duration,
     end: Instant,
     timer: Pin<Box<Sleep>>,
+}
+
+/// A list, and the identifier of the request for it.
+struct Unwritten {
+    id: Id,
+    listing: Arc<Listing>,
 }
 
 struct Rest {
@@ -49,7 +59,32 @@ impl JsonBody {
             watchers: Watchers::ended(outcome, text.len() as u64),
             ready: VecDeque::from([text]),
             rest: None,
+            unwritten: None,
             deadlines: None,
+        }
+    }
+
+    /// A list that is written when it is read.
+    pub(super) fn listing(id: &Id, listing: Arc<Listing>) -> Self {
+        let id = id.clone();
+        Self {
+            watchers: Watchers::ended(Outcome::Success, 0),
+            ready: VecDeque::new(),
+            rest: None,
+            unwritten: Some(Box::new(Unwritten { id, listing })),
+            deadlines: None,
+        }
+    }
+
+    /// Returns the list, if that is what the body is.
+    ///
+    /// # Errors
+    ///
+    /// The body, if it is something else.
+    pub(crate) fn into_listing(self) -> Result<Arc<Listing>, Self> {
+        match self.unwritten {
+            Some(unwritten) => Ok(unwritten.listing),
+            None => Err(self),
         }
     }
 
@@ -88,6 +123,7 @@ impl JsonBody {
         Self {
             ready: rest.scanned.drain(..).collect(),
             rest: Some(Box::new(rest)),
+            unwritten: None,
             deadlines: None,
             watchers,
         }
@@ -95,6 +131,9 @@ impl JsonBody {
 
     /// The whole text; fails beyond `limit` bytes.
     pub(crate) async fn into_text(mut self, limit: usize) -> Result<Bytes, BoxError> {
+        if let Some(unwritten) = self.unwritten {
+            return Ok(unwritten.write());
+        }
         if self.rest.is_none() && self.ready.len() == 1 {
             return Ok(self.ready.pop_front().unwrap_or_default());
         }
@@ -170,6 +209,15 @@ impl Outcome {
     }
 }
 
+impl Unwritten {
+    fn write(&self) -> Bytes {
+        let entries = self.listing.entries().iter().map(Entry::json);
+        let entries = entries.collect::<Vec<_>>().join(",");
+        let result = format!("{{\"{}\":[{entries}]}}", self.listing.kind().member());
+        Response::new(&self.id, &result).bytes()
+    }
+}
+
 impl Rest {
     /// Adds what arrives next to `scanned`; `None` at the end.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<usize, BoxError>>> {
@@ -193,6 +241,9 @@ impl Body for JsonBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
+        if let Some(unwritten) = this.unwritten.take() {
+            this.ready.push_back(unwritten.write());
+        }
         loop {
             if let Some(bytes) = this.ready.pop_front() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
@@ -222,14 +273,14 @@ impl Body for JsonBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ready.is_empty() && self.rest.is_none()
+        self.ready.is_empty() && self.rest.is_none() && self.unwritten.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
         let ready = self.ready.iter().map(|bytes| bytes.len() as u64).sum();
-        match self.rest {
-            Some(_) => SizeHint::default(),
-            None => SizeHint::with_exact(ready),
+        match self.rest.is_some() || self.unwritten.is_some() {
+            true => SizeHint::default(),
+            false => SizeHint::with_exact(ready),
         }
     }
 }
@@ -248,12 +299,12 @@ const LOOK_AHEAD: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use http_body_util::{Full, StreamBody};
 
     use super::*;
-    use crate::jsonrpc::Id;
+    use crate::protocol::ListKind;
 
     fn scanner() -> Scanner {
         Scanner::new(Id::from(1), &Id::from("a"))
@@ -297,6 +348,21 @@ mod tests {
 
         let wrong = full(r#"{"id":2,"result":{}}"#);
         assert!(JsonBody::read(wrong, scanner()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_list_is_written_when_it_is_read() {
+        let result = r#"{"prompts":[{"name":"a"},{"name":"b"}]}"#;
+        let listing = Listing::from_result("s", ListKind::Prompts, &result.into()).unwrap();
+        let listing = Arc::new(listing);
+        let body = || JsonBody::listing(&Id::from(7), Arc::clone(&listing));
+        let text = format!(r#"{{"jsonrpc":"2.0","id":7,"result":{result}}}"#);
+        assert_eq!(body().into_text(1000).await.unwrap(), text);
+        assert!(!body().is_end_stream());
+        assert_eq!(body().collect().await.unwrap().to_bytes(), text);
+        assert!(Arc::ptr_eq(&body().into_listing().unwrap(), &listing));
+        let other = JsonBody::full(Bytes::from_static(b"{}"), Outcome::Success);
+        assert!(other.into_listing().is_err());
     }
 
     #[tokio::test]

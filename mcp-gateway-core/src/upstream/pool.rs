@@ -8,7 +8,7 @@ use super::{Server, Upstream};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::limit::{Breaker, Concurrency, Limits};
-use crate::protocol::Method;
+use crate::protocol::{ListKind, Method};
 use crate::reply::{Ending, Outcome};
 use crate::route::Feature;
 use crate::task::Task;
@@ -136,7 +136,7 @@ impl PooledServer {
         let trial = Trial(Some(Arc::clone(&self.breaker)));
         let permit = self.concurrency.admit().await?;
         let deadline = time::Instant::now() + self.limits.max_duration();
-        let reply = match time::timeout(self.limits.timeout(), self.upstream.send(call)).await {
+        let reply = match time::timeout(self.limits.timeout(), self.reply(call)).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(error)) => {
                 trial.ended(Some(!error.is_failure()));
@@ -153,6 +153,17 @@ impl PooledServer {
             trial.ended(wellness(ending));
         });
         Ok(reply)
+    }
+
+    async fn reply(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+        match ListKind::of(call.request().method()) {
+            None => self.upstream.send(call).await,
+            Some(kind) => {
+                let id = call.request().id().clone();
+                let listing = self.upstream.list(kind, call).await?;
+                Ok(Reply::listing(&id, listing))
+            }
+        }
     }
 
     /// Waits until nobody uses the server any more, as long as a call may take, and closes it.

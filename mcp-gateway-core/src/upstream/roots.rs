@@ -242,7 +242,6 @@ pub(super) async fn without_question(reply: Reply) -> Result<Reply, UpstreamErro
             let response = unasked(bridge::response(reply).await?)?;
             Ok(reply::single(status, &response))
         }
-        listing @ Reply::Listing(_) => Ok(listing),
     }
 }
 

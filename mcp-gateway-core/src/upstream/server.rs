@@ -13,6 +13,7 @@ use super::view_key::ViewKey;
 use super::{Instance, RootsPolicy, RuntimeBackend};
 use crate::bridge::Parking;
 use crate::call::Prepared;
+use crate::catalog::{ListKind, Listing};
 use crate::error::UpstreamError;
 use crate::jsonrpc::Notification;
 use crate::protocol::{Era, Version};
@@ -20,7 +21,7 @@ use crate::route::Feature;
 use crate::seal::SealError;
 use crate::session::Attached;
 use crate::task::Task;
-use crate::{Call, Reply};
+use crate::{Call, Reply, reply};
 
 /// Something that answers calls: usually a [`Server`].
 #[async_trait]
@@ -36,6 +37,28 @@ pub trait Upstream: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// The future is dropped when the client goes away.
     async fn send(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError>;
+
+    /// Returns all that the server lists of `kind`; `call` says for whom.
+    ///
+    /// By default it sends `call`, whose method is that of the list, and reads one result.
+    /// Implementations that keep lists, or read them page by page, do so here.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] when there is no list. A server without the capability has an
+    /// [unsupported](Listing::unsupported) one.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped when the client goes away.
+    async fn list(
+        &self,
+        kind: ListKind,
+        call: Call<Prepared>,
+    ) -> Result<Arc<Listing>, UpstreamError> {
+        let server = Arc::clone(&call.target().server);
+        reply::listing(self.send(call).await?, &server, kind).await
+    }
 
     /// Whether the server is known to list `feature`.
     ///
@@ -347,6 +370,19 @@ impl Upstream for Server {
             }
         })
         .await
+    }
+
+    async fn list(
+        &self,
+        kind: ListKind,
+        call: Call<Prepared>,
+    ) -> Result<Arc<Listing>, UpstreamError> {
+        let roots = self.dialer.roots();
+        let call = match roots.concerns(&call) {
+            true => roots.confine(call).await?,
+            false => call,
+        };
+        self.view(&call)?.list(kind, &call).await
     }
 
     fn lists(&self, feature: &Feature) -> bool {

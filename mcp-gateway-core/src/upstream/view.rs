@@ -22,7 +22,7 @@ use super::dialer::Dialer;
 use super::view_key::ViewKey;
 use crate::bridge::{self, Asking, Parking, Passage, Resend, TakenUp};
 use crate::call::Prepared;
-use crate::catalog::ListKind;
+use crate::catalog::{ListKind, Listing};
 use crate::error::UpstreamError;
 use crate::jsonrpc::Notification;
 use crate::protocol::{Era, Method};
@@ -93,13 +93,20 @@ impl View {
             }
             // What is rare is boxed, so that what is frequent has less to carry.
             Method::SubscriptionsListen => Box::pin(self.listen(&call)).await?,
-            method => match ListKind::of(method) {
-                Some(kind) => Reply::Listing(Box::pin(self.listing(kind, &call)).await?),
-                None => self.forward(call).await?,
-            },
+            _ => self.forward(call).await?,
         };
         reply.on_end(move |_| drop(using));
         Ok(reply)
+    }
+
+    /// Returns all that the server lists of `kind`.
+    pub(super) async fn list(
+        self: &Arc<Self>,
+        kind: ListKind,
+        call: &Call<Prepared>,
+    ) -> Result<Arc<Listing>, UpstreamError> {
+        let _using = Using::of(self);
+        self.listing(kind, call).await
     }
 
     async fn forward(self: &Arc<Self>, mut call: Call<Prepared>) -> Result<Reply, UpstreamError> {

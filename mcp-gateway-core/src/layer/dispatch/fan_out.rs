@@ -7,6 +7,7 @@ use super::{Inner, Shared, send};
 use crate::call::Routed;
 use crate::error::{RequestError, RouteError, UpstreamError};
 use crate::jsonrpc::Request;
+use crate::protocol::Method;
 use crate::route::{Feature, Target};
 use crate::{Call, Error, Reply};
 
@@ -25,7 +26,10 @@ impl Shared {
         let request = Request::new(call.request().id(), call.request().method(), params);
         let asked = self.router.servers();
         let asked = asked.iter().map(|server| {
-            let call = call.derive(request.clone(), Routed::to_server(server));
+            let call = call.derive(
+                request.clone(),
+                Routed::to_server(server, call.request().method()),
+            );
             self.ask(inner.clone(), call)
         });
         join_all(asked).await
@@ -56,8 +60,9 @@ impl Shared {
 }
 
 impl Routed {
-    pub(super) fn to_server(server: &Arc<str>) -> Self {
-        let target = Target::new(Arc::clone(server), Feature::Server);
+    /// The stage of a request of `method` that is for the server as such, or for one of its lists.
+    pub(super) fn to_server(server: &Arc<str>, method: &Method) -> Self {
+        let target = Target::new(Arc::clone(server), Feature::of_method(method));
         Self { target }
     }
 }

@@ -65,7 +65,8 @@ impl Shared {
         let listening = wanted.into_iter().map(|(server, filter)| {
             let params = object(&[("notifications", filter.to_json().into())]);
             let request = Request::new(call.request().id(), &Method::SubscriptionsListen, &params);
-            let call = call.derive(request, Routed::to_server(&server));
+            let stage = Routed::to_server(&server, request.method());
+            let call = call.derive(request, stage);
             let inner = inner.clone();
             async move {
                 let (server, reply) = self.ask(inner, call).await;

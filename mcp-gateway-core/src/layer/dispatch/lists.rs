@@ -4,18 +4,16 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
 
 use super::fan_out::{answered, unknown_method};
 use super::{Inner, Listings, Shared};
-use crate::catalog::{CacheScope, Entry, ListKind, Listing};
-use crate::error::{RequestError, UpstreamError};
+use crate::catalog::{CacheScope, Entry, ListKind};
+use crate::error::RequestError;
 use crate::json::{object, quoted};
-use crate::jsonrpc::{Message, Response};
 use crate::policy::Decision;
 use crate::protocol::{Era, meta};
 use crate::reply;
-use crate::route::Target;
+use crate::route::{Feature, Target};
 use crate::{Call, Error, Reply};
 
 impl Shared {
@@ -57,7 +55,13 @@ impl Shared {
         let mut answers = Vec::new();
         for (server, answer) in self.ask_all(inner, &call, &request).await {
             let listing = match answer {
-                Ok(reply) => listing(&server, kind, reply).await,
+                Ok(reply) => {
+                    let listing = reply::listing(reply, &server, kind).await;
+                    listing.map_err(|source| Error::Upstream {
+                        server: Arc::clone(&server),
+                        source,
+                    })
+                }
                 Err(error) => Err(error),
             };
             answers.push((server, listing));
@@ -172,39 +176,6 @@ impl Shared {
     }
 }
 
-/// The list that a reply holds.
-async fn listing(server: &Arc<str>, kind: ListKind, reply: Reply) -> Result<Arc<Listing>, Error> {
-    let failed = |source| Error::Upstream {
-        server: Arc::clone(server),
-        source,
-    };
-    if let Reply::Listing(listing) = reply {
-        return Ok(listing);
-    }
-    let text = reply::text(reply, MAX_LIST).await.map_err(failed)?;
-    match Message::parse(text).map_err(|error| failed(error.into()))? {
-        Message::Response(response) => own_listing(server, kind, &response).map_err(failed),
-        Message::Notification(_) | Message::Request(_) => Err(failed(UpstreamError::invalid(
-            "it answers a list with something else",
-        ))),
-    }
-}
-
-/// What an upstream of somebody else lists.
-fn own_listing(
-    server: &str,
-    kind: ListKind,
-    response: &Response,
-) -> Result<Arc<Listing>, UpstreamError> {
-    match response.result() {
-        Ok(result) => {
-            let result = Bytes::copy_from_slice(result.as_bytes());
-            Ok(Arc::new(Listing::from_result(server, kind, &result)?))
-        }
-        Err(_) => Ok(Arc::new(Listing::unsupported(kind))),
-    }
-}
-
 /// The names by which a caller knows entries.
 struct Names<'a, 'c> {
     call: &'c Call,
@@ -221,7 +192,10 @@ impl<'a> Names<'a, '_> {
         kind: ListKind,
         entry: &'a Entry,
     ) -> Option<String> {
-        let target = Target::new(Arc::clone(server), kind.feature(Arc::clone(entry.name())));
+        let target = Target::new(
+            Arc::clone(server),
+            Feature::of_entry(kind, Arc::clone(entry.name())),
+        );
         if shared.policy.permits(self.call.caller(), &target) != Decision::Allow {
             return None;
         }
@@ -291,9 +265,6 @@ impl Cursor {
         })
     }
 }
-
-/// The largest list that is taken from an upstream of somebody else, in bytes.
-const MAX_LIST: usize = 64 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -230,7 +230,7 @@ fn found(reply: &Reply) -> bool {
         Reply::Json { body, .. } => {
             !matches!(body.outcome(), Some(Outcome::Error { code }) if missing.contains(&code))
         }
-        Reply::Events(_) | Reply::Listing(_) => true,
+        Reply::Events(_) => true,
     }
 }
 

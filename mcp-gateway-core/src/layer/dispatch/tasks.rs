@@ -72,7 +72,6 @@ pub(super) async fn rename(
                 })
             })
         }))),
-        listing @ Reply::Listing(_) => Ok(listing),
     }
 }
 

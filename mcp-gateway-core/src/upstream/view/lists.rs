@@ -124,7 +124,11 @@ impl View {
             Feature::Prompt(name) => known(ListKind::Prompts, name),
             Feature::Resource(uri) => known(ListKind::Resources, uri),
             Feature::Tool(name) => known(ListKind::Tools, name),
-            Feature::Server | Feature::Task(_) => false,
+            Feature::Discovery
+            | Feature::List(_)
+            | Feature::Server
+            | Feature::Subscriptions
+            | Feature::Task(_) => false,
         }
     }
 

@@ -1,7 +1,4 @@
-use std::sync::Arc;
-
-use crate::protocol::Method;
-use crate::route::Feature;
+use super::Method;
 
 /// What can be listed.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -27,7 +24,17 @@ impl ListKind {
     /// What `method` lists.
     #[must_use]
     pub fn of(method: &Method) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.method() == *method)
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other methods list nothing"
+        )]
+        match method {
+            Method::PromptsList => Some(Self::Prompts),
+            Method::ResourcesList => Some(Self::Resources),
+            Method::ResourcesTemplatesList => Some(Self::Templates),
+            Method::ToolsList => Some(Self::Tools),
+            _ => None,
+        }
     }
 
     /// The method that lists it.
@@ -79,16 +86,6 @@ impl ListKind {
             Self::Prompts | Self::Tools => "name",
             Self::Resources => "uri",
             Self::Templates => "uriTemplate",
-        }
-    }
-
-    /// The feature that an entry of the name stands for.
-    #[must_use]
-    pub fn feature(self, name: Arc<str>) -> Feature {
-        match self {
-            Self::Prompts => Feature::Prompt(name),
-            Self::Resources | Self::Templates => Feature::Resource(name),
-            Self::Tools => Feature::Tool(name),
         }
     }
 
