@@ -110,31 +110,45 @@ impl View {
     }
 
     async fn forward(self: &Arc<Self>, mut call: Call<Prepared>) -> Result<Reply, UpstreamError> {
-        let mirrored = self.mirror_arguments(&call).await?;
-        call.set_param_headers(mirrored);
-        let suspect = call.request().method() == &Method::ToolsCall;
-        let reply = match (call.client().era(), self.era(&call).await?) {
-            (Era::Legacy, Era::Modern) => Box::pin(self.to_modern(call)).await,
-            (Era::Modern, Era::Legacy) => Box::pin(self.to_legacy(call)).await,
-            (Era::Legacy, Era::Legacy) | (Era::Modern, Era::Modern) => self.converse(&call).await,
+        let conversation = self.conversation(&call).await?;
+        let era = conversation.facts().version.era();
+        let calls_tool = call.request().method() == &Method::ToolsCall;
+        if calls_tool {
+            let mirrored = self.mirror_arguments(&call, era).await?;
+            call.set_param_headers(mirrored);
+        }
+        let reply = match (call.client().era(), era) {
+            (Era::Legacy, Era::Modern) => Box::pin(self.to_modern(call, conversation)).await,
+            (Era::Modern, Era::Legacy) => Box::pin(self.to_legacy(call, conversation)).await,
+            (Era::Legacy, Era::Legacy) | (Era::Modern, Era::Modern) => {
+                self.converse_in(conversation, &call).await
+            }
         };
-        if suspect {
+        if calls_tool {
             self.lists.suspect();
         }
         reply
     }
 
     /// Sends a call of a client of the legacy era to a server of the modern era.
-    async fn to_modern(self: &Arc<Self>, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+    async fn to_modern(
+        self: &Arc<Self>,
+        call: Call<Prepared>,
+        conversation: Arc<dyn Conversation>,
+    ) -> Result<Reply, UpstreamError> {
         let call = Arc::new(call);
-        let reply = self.converse(&call).await?;
+        let reply = self.converse_in(conversation, &call).await?;
         Asking::new(Arc::new(Arc::clone(self)), call)
             .carry(reply)
             .await
     }
 
     /// Sends a call of a client of the modern era to a server of the legacy era.
-    async fn to_legacy(self: &Arc<Self>, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+    async fn to_legacy(
+        self: &Arc<Self>,
+        call: Call<Prepared>,
+        conversation: Arc<dyn Conversation>,
+    ) -> Result<Reply, UpstreamError> {
         let mut call = Arc::new(call);
         if bridge::carries_state(&call) {
             let passage = Passage::new(call, self.parking.clone());
@@ -146,25 +160,37 @@ impl View {
         let passage = Passage::new(Arc::clone(&call), self.parking.clone());
         match needs_lease(&call) {
             true => passage.settle(self.lease(call).await?).await,
-            false => passage.carry(self.converse(&call).await?).await,
+            false => {
+                let reply = self.converse_in(conversation, &call).await?;
+                passage.carry(reply).await
+            }
         }
     }
 
     async fn is_modern(&self, call: &Call<Prepared>) -> Result<bool, UpstreamError> {
-        Ok(self.era(call).await? == Era::Modern)
-    }
-
-    /// The era of the server.
-    async fn era(&self, call: &Call<Prepared>) -> Result<Era, UpstreamError> {
         let conversation = self.conversation(call).await?;
-        Ok(conversation.facts().version.era())
+        Ok(conversation.facts().version.era() == Era::Modern)
     }
 
     /// Sends a call in the present conversation, or in a new one if that had ended.
     async fn converse(self: &Arc<Self>, call: &Call<Prepared>) -> Result<Reply, UpstreamError> {
+        let conversation = self.conversation(call).await?;
+        self.converse_in(conversation, call).await
+    }
+
+    /// Sends a call in `conversation`, or in a new one if that has ended.
+    async fn converse_in(
+        self: &Arc<Self>,
+        conversation: Arc<dyn Conversation>,
+        call: &Call<Prepared>,
+    ) -> Result<Reply, UpstreamError> {
         let mut ended = UpstreamError::Closed;
+        let mut present = Some(conversation).filter(|conversation| conversation.is_open());
         for _ in 0..2 {
-            let conversation = self.conversation(call).await?;
+            let conversation = match present.take() {
+                Some(conversation) => conversation,
+                None => self.conversation(call).await?,
+            };
             match conversation.send(call).await {
                 Ok(reply) => return Ok(reply),
                 Err(SendError::Ended(error)) => ended = error,

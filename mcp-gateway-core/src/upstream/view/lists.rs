@@ -136,16 +136,16 @@ impl View {
     pub(super) async fn mirror_arguments(
         self: &Arc<Self>,
         call: &Call<Prepared>,
+        era: Era,
     ) -> Result<ParamHeaders, UpstreamError> {
         let Feature::Tool(name) = &call.target().feature else {
             return Ok(ParamHeaders::new());
         };
-        if call.request().method() != &Method::ToolsCall {
-            return Ok(ParamHeaders::new());
-        }
-        let listing = match self.lists.known(ListKind::Tools) {
-            Some(listing) => Some(listing),
-            None => Box::pin(self.tools_of_modern(call)).await?,
+        let listing = match (self.lists.known(ListKind::Tools), era) {
+            (Some(listing), _) => Some(listing),
+            // A client must know the schema of a tool before it calls it.
+            (None, Era::Modern) => Box::pin(self.tools(call)).await,
+            (None, Era::Legacy) => None,
         };
         let sent = call.caller().headers();
         let Some(tool) = listing.as_ref().and_then(|listing| listing.get(name)) else {
@@ -157,20 +157,13 @@ impl View {
             .map_err(|ParamMismatch { header }| UpstreamError::ParamMismatch { header })
     }
 
-    /// The tools of a server that may want arguments as headers.
-    async fn tools_of_modern(
-        self: &Arc<Self>,
-        call: &Call<Prepared>,
-    ) -> Result<Option<Arc<Listing>>, UpstreamError> {
-        if self.facts(call).await?.version.era() == Era::Legacy {
-            return Ok(None);
-        }
-        // A client must know the schema of a tool before it calls it.
+    /// The tools of the server, unless it cannot list them now.
+    async fn tools(self: &Arc<Self>, call: &Call<Prepared>) -> Option<Arc<Listing>> {
         let tools = self.listing(ListKind::Tools, call).await;
         if let Err(error) = &tools {
             tracing::warn!(server = %call.target().server, %error, "a tool is called unseen");
         }
-        Ok(tools.ok())
+        tools.ok()
     }
 }
 
