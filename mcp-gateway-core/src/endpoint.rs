@@ -137,6 +137,7 @@ impl EndpointLayer {
             inner,
             shared: &self.0,
             principal,
+            version: HeaderVersion::of(&parts.headers),
             parts: Box::new(parts),
         };
         exchange.answer(body).await
@@ -210,6 +211,8 @@ struct Exchange<'a, S> {
     inner: &'a S,
     shared: &'a Shared,
     principal: Principal,
+    /// What `MCP-Protocol-Version` says.
+    version: HeaderVersion,
     parts: Box<Parts>,
 }
 
@@ -226,9 +229,11 @@ impl<S: Calls> Exchange<'_, S> {
                 Ok(body) => return self.post(body).await,
                 Err(error) => Err(error.into()),
             },
-            (&Method::GET, true) => Box::pin(self.legacy().get(&self.parts.headers)).await,
+            (&Method::GET, true) => {
+                Box::pin(self.legacy().get(&self.parts.headers, &self.version)).await
+            }
             (&Method::GET, false) => self.open_channel(),
-            (&Method::DELETE, true) => self.legacy().delete(&self.parts.headers),
+            (&Method::DELETE, true) => self.legacy().delete(&self.parts.headers, &self.version),
             (&Method::DELETE, false) => Err(RequestError::MissingSession.into()),
             _ => Err(RequestError::HttpMethod.into()),
         };
@@ -237,9 +242,7 @@ impl<S: Calls> Exchange<'_, S> {
 
     /// The era in whose words an error is to be told before the request has been read.
     fn probable_era(&self) -> Era {
-        HeaderVersion::of(&self.parts.headers)
-            .era()
-            .unwrap_or(Era::Legacy)
+        self.version.era().unwrap_or(Era::Legacy)
     }
 
     async fn post(self, body: Bytes) -> Response<Body> {
@@ -253,9 +256,7 @@ impl<S: Calls> Exchange<'_, S> {
             return taken.unwrap_or_else(|error| answer::error(&error, None, Era::Legacy));
         }
         match message {
-            Message::Request(request) if is_modern(&self.parts, &request) => {
-                self.modern(request).await
-            }
+            Message::Request(request) if self.is_modern(&request) => self.modern(request).await,
             Message::Notification(notification) if era == Era::Modern => {
                 let expected =
                     [RpcMethod::Cancelled, RpcMethod::Initialized].contains(notification.method());
@@ -271,7 +272,8 @@ impl<S: Calls> Exchange<'_, S> {
                     Message::Request(request) => Some(request.id().clone()),
                     Message::Notification(_) | Message::Response(_) => None,
                 };
-                let answered = Box::pin(self.legacy().post(&self.parts, message)).await;
+                let answered =
+                    Box::pin(self.legacy().post(&self.parts, &self.version, message)).await;
                 answered.unwrap_or_else(|error| answer::error(&error, id.as_ref(), Era::Legacy))
             }
         }
@@ -281,7 +283,7 @@ impl<S: Calls> Exchange<'_, S> {
         let id = request.id().clone();
         let takes_events = takes_events(&self.parts.headers);
         let listens = request.method() == &RpcMethod::SubscriptionsListen;
-        let reply = match modern::check(&self.parts, &request) {
+        let reply = match modern::check(&self.parts, &self.version, &request) {
             Ok(client) => {
                 let caller = Caller::new(self.principal, Arc::clone(&self.shared.gateway), client)
                     .with_headers(forwarded(&self.parts.headers, &self.shared.headers));
@@ -302,6 +304,25 @@ impl<S: Calls> Exchange<'_, S> {
                 answer::document(Box::pin(answer::without_events(events, &id)).await)
             }
             Err(error) => answer::error(&error, Some(&id), Era::Modern),
+        }
+    }
+
+    /// Returns `true` if `request` is one of the modern era.
+    ///
+    /// "A request carrying modern per-request `_meta` is served statelessly according to this
+    /// revision. An `initialize` request selects legacy semantics."
+    fn is_modern(&self, request: &Rpc) -> bool {
+        if request.meta(meta::PROTOCOL_VERSION).is_some() {
+            return true;
+        }
+        match self.version {
+            HeaderVersion::Known(version) => version.era() == Era::Modern,
+            HeaderVersion::Missing => false,
+            // Without a session it may be of a revision that is not known yet.
+            HeaderVersion::Unknown(_) => {
+                !self.parts.headers.contains_key(MCP_SESSION_ID)
+                    && request.method() != &RpcMethod::Initialize
+            }
         }
     }
 
@@ -328,25 +349,6 @@ impl<S: Calls> Exchange<'_, S> {
 fn unexpected(what: impl Into<std::borrow::Cow<'static, str>>) -> Response<Body> {
     let error = RequestError::UnexpectedMessage { what: what.into() };
     answer::error(&error.into(), None, Era::Modern)
-}
-
-/// Whether a request is one of the modern era.
-///
-/// "A request carrying modern per-request `_meta` is served statelessly according to this revision.
-/// An `initialize` request selects legacy semantics."
-fn is_modern(parts: &Parts, request: &Rpc) -> bool {
-    if request.meta(meta::PROTOCOL_VERSION).is_some() {
-        return true;
-    }
-    match HeaderVersion::of(&parts.headers) {
-        HeaderVersion::Known(version) => version.era() == Era::Modern,
-        HeaderVersion::Missing => false,
-        // Without a session it may be of a revision that is not known yet.
-        HeaderVersion::Unknown(_) => {
-            !parts.headers.contains_key(MCP_SESSION_ID)
-                && request.method() != &RpcMethod::Initialize
-        }
-    }
 }
 
 /// Reads a body that should be JSON.

@@ -53,6 +53,7 @@ impl<S: Calls> Legacy<S> {
     pub(super) async fn post(
         &self,
         parts: &Parts,
+        version: &HeaderVersion,
         message: Message,
     ) -> Result<Response<Body>, Error> {
         if let Message::Request(request) = &message
@@ -65,7 +66,7 @@ impl<S: Calls> Legacy<S> {
             }
             return Ok(response);
         }
-        let (session_id, session) = self.session(&parts.headers)?;
+        let (session_id, session) = self.session(&parts.headers, version)?;
         match message {
             Message::Notification(notification) => {
                 notified(&session, &notification).await;
@@ -86,9 +87,14 @@ impl<S: Calls> Legacy<S> {
     }
 
     /// The session that a request names.
-    fn session(&self, headers: &HeaderMap) -> Result<(String, Arc<Session>), Error> {
-        match HeaderVersion::of(headers) {
+    fn session(
+        &self,
+        headers: &HeaderMap,
+        version: &HeaderVersion,
+    ) -> Result<(String, Arc<Session>), Error> {
+        match version {
             HeaderVersion::Unknown(requested) => {
+                let requested = requested.clone();
                 return Err(RequestError::UnsupportedVersion { requested }.into());
             }
             HeaderVersion::Known(version) if version.era() == Era::Modern => {
@@ -141,8 +147,12 @@ impl<S: Calls> Legacy<S> {
     }
 
     /// Opens the stream of what belongs to no request, or resumes one that broke.
-    pub(super) async fn get(&self, headers: &HeaderMap) -> Result<Response<Body>, Error> {
-        let (_, session) = self.session(headers)?;
+    pub(super) async fn get(
+        &self,
+        headers: &HeaderMap,
+        version: &HeaderVersion,
+    ) -> Result<Response<Body>, Error> {
+        let (_, session) = self.session(headers, version)?;
         if !accepts(headers, "text/event-stream") {
             return Err(RequestError::Accept.into());
         }
@@ -175,8 +185,12 @@ impl<S: Calls> Legacy<S> {
     }
 
     /// Ends a session.
-    pub(super) fn delete(&self, headers: &HeaderMap) -> Result<Response<Body>, Error> {
-        let (id, session) = self.session(headers)?;
+    pub(super) fn delete(
+        &self,
+        headers: &HeaderMap,
+        version: &HeaderVersion,
+    ) -> Result<Response<Body>, Error> {
+        let (id, session) = self.session(headers, version)?;
         self.sessions.end(&id, &session);
         Ok(answer::status(StatusCode::NO_CONTENT))
     }

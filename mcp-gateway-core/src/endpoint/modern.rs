@@ -57,9 +57,13 @@ impl fmt::Display for HeaderVersion {
 
 /// Checks a request over HTTP as the specification wants it, and returns who the client says that
 /// it is.
-pub(super) fn check(parts: &Parts, request: &Request) -> Result<Client, Error> {
+pub(super) fn check(
+    parts: &Parts,
+    version: &HeaderVersion,
+    request: &Request,
+) -> Result<Client, Error> {
     let requested = version_in_body(request)?;
-    version_in_header(parts, &requested)?;
+    version_in_header(version, &requested)?;
     let client = check_body(request);
     // A method that does not exist is told from headers that do not match.
     if matches!(client, Ok(_) | Err(Error::Route(_))) {
@@ -108,8 +112,8 @@ fn version_in_body(request: &Request) -> Result<Cow<'_, str>, RequestError> {
     version.ok_or(const { missing(meta::PROTOCOL_VERSION) })
 }
 
-fn version_in_header(parts: &Parts, in_body: &str) -> Result<(), RequestError> {
-    let detail = match HeaderVersion::of(&parts.headers) {
+fn version_in_header(version: &HeaderVersion, in_body: &str) -> Result<(), RequestError> {
+    let detail = match version {
         HeaderVersion::Known(version) if version.as_str() == in_body => return Ok(()),
         HeaderVersion::Unknown(text) if text == in_body => return Ok(()),
         HeaderVersion::Missing => "MCP-Protocol-Version is missing".into(),
