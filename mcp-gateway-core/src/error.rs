@@ -14,7 +14,7 @@ pub use self::auth::AuthError;
 pub use self::credential::CredentialError;
 pub(crate) use self::request::BODY_TIMEOUT;
 pub use self::request::RequestError;
-pub use self::route::RouteError;
+pub use self::route::{NameKind, RouteError};
 pub use self::session::SessionError;
 pub use self::upstream::UpstreamError;
 use crate::jsonrpc::MessageError;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::Error;
 use crate::error::{
-    AuthError, CredentialError, RequestError, RouteError, SessionError, UpstreamError,
+    AuthError, CredentialError, NameKind, RequestError, RouteError, SessionError, UpstreamError,
 };
 use crate::jsonrpc::{ErrorObject, Id, MessageError, Response, code};
 use crate::protocol::{Era, Version};
@@ -295,11 +295,11 @@ impl From<&RouteError> for Problem {
                 format!("Method not found: {method}"),
             ),
             RouteError::UnknownName { kind, name } => {
-                let (reason, message) = match *kind {
-                    "prompt" => ("unknown_prompt", format!("Unknown prompt: {name}")),
-                    "resource" => (UNKNOWN_RESOURCE, "Resource not found".to_owned()),
-                    "task" => ("unknown_task", format!("Unknown task: {name}")),
-                    _ => ("unknown_tool", format!("Unknown tool: {name}")),
+                let (reason, message) = match kind {
+                    NameKind::Prompt => ("unknown_prompt", format!("Unknown prompt: {name}")),
+                    NameKind::Resource => (UNKNOWN_RESOURCE, "Resource not found".to_owned()),
+                    NameKind::Task => ("unknown_task", format!("Unknown task: {name}")),
+                    NameKind::Tool => ("unknown_tool", format!("Unknown tool: {name}")),
                 };
                 let problem = Self::new(StatusCode::OK, code::INVALID_PARAMS, reason, message);
                 match reason {

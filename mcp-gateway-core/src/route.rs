@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
 
-pub use crate::error::RouteError;
+pub use crate::error::{NameKind, RouteError};
 use crate::protocol::{ListKind, Method};
 
 /// Where a call goes.

@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use super::gate::Gate;
 use crate::call::{Permitted, Routed};
-use crate::error::RouteError;
+use crate::error::{NameKind, RouteError};
 use crate::policy::{Decision, Policy};
 use crate::route::{Feature, Target};
 use crate::{Call, Error};
@@ -88,10 +88,10 @@ where
 /// The error of a call that is refused, which is that of a call of something unknown.
 fn refusal(call: &Call<Routed>) -> RouteError {
     let kind = match call.target().feature {
-        Feature::Prompt(_) => "prompt",
-        Feature::Resource(_) => "resource",
-        Feature::Task(_) => "task",
-        Feature::Tool(_) => "tool",
+        Feature::Prompt(_) => NameKind::Prompt,
+        Feature::Resource(_) => NameKind::Resource,
+        Feature::Task(_) => NameKind::Task,
+        Feature::Tool(_) => NameKind::Tool,
         Feature::Discovery | Feature::List(_) | Feature::Server | Feature::Subscriptions => {
             let method = call.request().method().as_str().into();
             return RouteError::UnknownMethod { method };

@@ -35,7 +35,7 @@ pub use self::identity::Identity;
 use self::resources::Resources;
 use crate::call::Routed;
 use crate::catalog::{ListKind, Listing};
-use crate::error::RouteError;
+use crate::error::{NameKind, RouteError};
 use crate::json::Fields;
 use crate::policy::Policy;
 use crate::protocol::Method;
@@ -231,10 +231,10 @@ impl Shared {
             reason = "what has no rule goes to the only server"
         )]
         match request.method() {
-            Method::ToolsCall => named("tool", Feature::Tool),
-            Method::PromptsGet => named("prompt", Feature::Prompt),
+            Method::ToolsCall => named(NameKind::Tool, Feature::Tool),
+            Method::PromptsGet => named(NameKind::Prompt, Feature::Prompt),
             Method::TasksCancel | Method::TasksGet | Method::TasksResult | Method::TasksUpdate => {
-                named("task", Feature::Task)
+                named(NameKind::Task, Feature::Task)
             }
             Method::CompletionComplete => self.completed(call),
             Method::LoggingSetLevel
@@ -269,7 +269,7 @@ impl Shared {
             None => {
                 let name = name.into();
                 Destination::refused(RouteError::UnknownName {
-                    kind: "prompt",
+                    kind: NameKind::Prompt,
                     name,
                 })
             }

@@ -19,7 +19,7 @@ fn of_credential(source: CredentialError) -> Error {
     Error::Credential { server, source }
 }
 
-fn unknown(kind: &'static str) -> Error {
+fn unknown(kind: NameKind) -> Error {
     let name = "x".into();
     RouteError::UnknownName { kind, name }.into()
 }
@@ -121,10 +121,10 @@ fn of_targets() -> Vec<Row> {
     let store = of_credential(CredentialError::Unavailable(other()));
     vec![
         row(method, 404, -32601, "method_not_found"),
-        row(unknown("prompt"), 200, -32602, "unknown_prompt"),
-        row(unknown("resource"), 200, -32602, "unknown_resource"),
-        row(unknown("task"), 200, -32602, "unknown_task"),
-        row(unknown("tool"), 200, -32602, "unknown_tool"),
+        row(unknown(NameKind::Prompt), 200, -32602, "unknown_prompt"),
+        row(unknown(NameKind::Resource), 200, -32602, "unknown_resource"),
+        row(unknown(NameKind::Task), 200, -32602, "unknown_task"),
+        row(unknown(NameKind::Tool), 200, -32602, "unknown_tool"),
         row(connected, 200, -32603, "not_connected"),
         row(store, 200, -32603, "credential_store"),
     ]
@@ -246,9 +246,9 @@ fn whoever_comes_back_in_time_does_not_come_in_vain() {
 
 #[test]
 fn a_missing_resource_has_the_code_of_the_era() {
-    let problem = Problem::from(&unknown("resource"));
+    let problem = Problem::from(&unknown(NameKind::Resource));
     assert_eq!(problem.clone().in_era(Era::Legacy).error.code, -32002);
     assert_eq!(problem.in_era(Era::Modern).error.code, -32602);
-    let tool = Problem::from(&unknown("tool")).in_era(Era::Legacy);
+    let tool = Problem::from(&unknown(NameKind::Tool)).in_era(Era::Legacy);
     assert_eq!(tool.error.code, -32602);
 }

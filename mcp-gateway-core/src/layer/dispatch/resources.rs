@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{Inner, Listings, Shared, send};
 use crate::call::Routed;
 use crate::catalog::ListKind;
-use crate::error::RouteError;
+use crate::error::{NameKind, RouteError};
 use crate::json::{Fields, quoted};
 use crate::jsonrpc::{Message, code};
 use crate::protocol::Method;
@@ -134,7 +134,7 @@ impl Shared {
         }
         let name = uri.into();
         Err(RouteError::UnknownName {
-            kind: "resource",
+            kind: NameKind::Resource,
             name,
         }
         .into())
