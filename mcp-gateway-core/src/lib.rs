@@ -156,6 +156,7 @@ pub mod call;
 mod caller;
 mod cancellation;
 pub mod catalog;
+mod clock;
 pub mod credential;
 mod drain;
 pub mod endpoint;

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -9,6 +9,7 @@ use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use tokio::time;
 
+use crate::clock::unix_now;
 use crate::error::UpstreamError;
 use crate::jsonrpc::Message;
 use crate::reply::{Event, Events};
@@ -142,7 +143,7 @@ impl Replica {
 
     async fn send(&self, at: &str, errand: Errand) -> Result<Response<HttpBody>, UpstreamError> {
         let sealed = Sealed {
-            expires: now().saturating_add(LIFETIME.as_secs()),
+            expires: unix_now().saturating_add(LIFETIME.as_secs()),
             errand,
         };
         let text = serde_json::to_vec(&sealed).map_err(UpstreamError::connect)?;
@@ -172,7 +173,7 @@ impl Replica {
     pub(crate) fn open(&self, text: &str) -> Option<Errand> {
         let text = self.0.sealer.open(ERRAND, text)?;
         let sealed: Sealed = serde_json::from_slice(&text).ok()?;
-        (sealed.expires > now()).then_some(sealed.errand)
+        (sealed.expires > unix_now()).then_some(sealed.errand)
     }
 }
 
@@ -204,12 +205,6 @@ fn messages(response: Response<HttpBody>) -> Events {
             });
         }
     }))
-}
-
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 impl fmt::Debug for Replica {

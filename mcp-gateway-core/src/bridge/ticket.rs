@@ -1,11 +1,10 @@
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Prepared;
+use crate::clock::unix_now;
 use crate::protocol::Method;
 use crate::seal::{SealError, Sealer};
 use crate::{Call, json};
@@ -53,7 +52,7 @@ impl Ticket {
             gateway: call.caller().gateway().to_owned(),
             server: call.target().server.to_string(),
             digest: request_digest(call),
-            expires: now().saturating_add(lifetime),
+            expires: unix_now().saturating_add(lifetime),
         }
     }
 
@@ -73,7 +72,7 @@ impl Ticket {
             && expected.gateway == ticket.gateway
             && expected.server == ticket.server
             && expected.digest == ticket.digest;
-        (same && ticket.expires > now()).then_some(ticket)
+        (same && ticket.expires > unix_now()).then_some(ticket)
     }
 }
 
@@ -101,12 +100,6 @@ fn request_digest(call: &Call<Prepared>) -> String {
     let arguments = json::canonical(&arguments);
     let text = [request.method().as_str(), name, &arguments].join("\n");
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
-}
-
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 const PURPOSE: &str = "request-state";

@@ -1,9 +1,10 @@
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Principal;
+use crate::clock::unix_now;
 use crate::protocol::{Capabilities, Era, Version};
 
 /// What the identifier of a session says.
@@ -41,7 +42,7 @@ impl Claims {
             v: self.version.as_str(),
             c: self.capabilities.as_json(),
             i: self.client_info.as_deref(),
-            e: now().saturating_add(lifetime.as_secs()),
+            e: unix_now().saturating_add(lifetime.as_secs()),
         };
         // Strings and numbers can always be written.
         serde_json::to_string(&sealed).unwrap_or_default()
@@ -51,7 +52,7 @@ impl Claims {
     pub(super) fn from_text(text: &[u8]) -> Option<(Arc<str>, Self)> {
         let text = std::str::from_utf8(text).ok()?;
         let sealed: Owned = serde_json::from_str(text).ok()?;
-        if sealed.e <= now() {
+        if sealed.e <= unix_now() {
             return None;
         }
         let claims = Self {
@@ -75,12 +76,6 @@ struct Owned {
     c: String,
     i: Option<String>,
     e: u64,
-}
-
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]
