@@ -29,9 +29,6 @@ mod replica;
 mod sse_channel;
 mod stream;
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -61,7 +58,7 @@ use crate::jsonrpc::{Message, Request as Rpc};
 use crate::protocol::header::MCP_SESSION_ID;
 use crate::protocol::{Era, Method as RpcMethod, meta};
 use crate::session::Sessions;
-use crate::{BoxError, BoxFuture, Call, Caller, Drain, Error, Reply};
+use crate::{BoxError, Call, Caller, Drain, Error, Reply};
 
 /// A [`Layer`] that applies [`Endpoint`].
 ///
@@ -374,22 +371,9 @@ where
     }
 }
 
-/// The response future of [`Endpoint`].
-#[must_use = "futures do nothing unless polled"]
-pub struct EndpointFuture(BoxFuture<'static, Result<Response<Body>, Error>>);
-
-impl Future for EndpointFuture {
-    type Output = Result<Response<Body>, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl fmt::Debug for EndpointFuture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EndpointFuture").finish_non_exhaustive()
-    }
+opaque_future! {
+    /// The response future of [`Endpoint`].
+    EndpointFuture -> Result<Response<Body>, Error>
 }
 
 /// Arguments with a document or an image in them fit.

@@ -8,8 +8,9 @@
 //! A gateway is a tower service that answers every HTTP request, and is mounted wherever such a
 //! service can be: in axum, in hyper, in a stack of your own.
 //!
-//! This crate reads no files, no environment and no signals, installs nothing globally, binds no
-//! port and knows no identity provider. The program `mcp-gateway` does, and is made of it; tokens
+//! This crate reads no files and no signals, installs nothing globally, binds no port and depends on
+//! no identity provider. It reads the environment for one thing: a program that a [`Process`] starts
+//! inherits it, or `PATH` and `HOME` of it. The program `mcp-gateway` does, and is made of it; tokens
 //! and their like are the business of the crate `mcp-gateway-auth`.
 //!
 //! # Example
@@ -149,6 +150,9 @@
 //! [`on_routed`]: GatewayBuilder::on_routed
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[macro_use]
+mod opaque;
 
 pub mod auth;
 pub mod bridge;

@@ -3,10 +3,7 @@
 //! [`AttachCredentialsLayer`] asks a [`CredentialResolver`] at the moment of each call. The token
 //! that the caller presented to the gateway is never it.
 
-use std::fmt;
-use std::future::Future;
 use std::mem;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -15,7 +12,7 @@ use tower_service::Service;
 
 use crate::call::{Permitted, Prepared};
 use crate::credential::CredentialResolver;
-use crate::{BoxFuture, Call, Error};
+use crate::{Call, Error};
 
 /// A [`Layer`] that applies [`AttachCredentials`].
 ///
@@ -86,21 +83,7 @@ where
     }
 }
 
-/// The response future of [`AttachCredentials`].
-#[must_use = "futures do nothing unless polled"]
-pub struct AttachCredentialsFuture<T>(BoxFuture<'static, Result<T, Error>>);
-
-impl<T> Future for AttachCredentialsFuture<T> {
-    type Output = Result<T, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl<T> fmt::Debug for AttachCredentialsFuture<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AttachCredentialsFuture")
-            .finish_non_exhaustive()
-    }
+opaque_future! {
+    /// The response future of [`AttachCredentials`].
+    AttachCredentialsFuture<T> -> Result<T, Error>
 }

@@ -52,10 +52,7 @@
 //!
 //! [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization
 
-use std::fmt;
-use std::future::Future;
 use std::mem;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -63,8 +60,8 @@ use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::Error;
 use crate::auth::{AuthVerifier, Authenticated};
-use crate::{BoxFuture, Error};
 
 /// A [`Layer`] that applies [`Authenticate`].
 ///
@@ -132,20 +129,7 @@ where
     }
 }
 
-/// The response future of [`Authenticate`].
-#[must_use = "futures do nothing unless polled"]
-pub struct AuthenticateFuture<T>(BoxFuture<'static, Result<T, Error>>);
-
-impl<T> Future for AuthenticateFuture<T> {
-    type Output = Result<T, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl<T> fmt::Debug for AuthenticateFuture<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthenticateFuture").finish_non_exhaustive()
-    }
+opaque_future! {
+    /// The response future of [`Authenticate`].
+    AuthenticateFuture<T> -> Result<T, Error>
 }
