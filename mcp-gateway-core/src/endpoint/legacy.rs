@@ -200,7 +200,7 @@ impl<S: Calls> Legacy<S> {
         let (id, session) = self.sessions.begin(self.claims(request)?)?;
         let text = self.discovered(&session).await?;
         let version = quoted(session.version().as_str());
-        let discovered: Value = serde_json::from_str(&text).unwrap_or_default();
+        let discovered: Value = serde_json::from_str(&text).map_err(|e| Error::Other(e.into()))?;
         let mut members = vec![
             ("protocolVersion", version.into()),
             (

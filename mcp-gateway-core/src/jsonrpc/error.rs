@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Id;
+use crate::json::{object, quoted};
 
 /// The codes of JSON-RPC errors, of [JSON-RPC 2.0](https://www.jsonrpc.org/specification#error_object)
 /// and of [the protocol](https://modelcontextprotocol.io/specification/2026-07-28/basic#error-codes).
@@ -76,22 +77,25 @@ impl ErrorObject {
     /// The response that carries the error; without an `id` when that of the request is unknown.
     #[must_use]
     pub fn to_response(&self, id: Option<&Id>) -> Bytes {
-        let document = Document {
-            jsonrpc: "2.0",
-            id,
-            error: self,
-        };
-        // Serializing strings, numbers and a `Value` to memory does not fail.
-        serde_json::to_vec(&document).unwrap_or_default().into()
+        let mut members = vec![("jsonrpc", "\"2.0\"".into())];
+        members.extend(id.map(|id| ("id", id.to_token().into())));
+        members.push(("error", self.to_json().into()));
+        object(&members).into()
     }
-}
 
-#[derive(Serialize)]
-struct Document<'a> {
-    jsonrpc: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a Id>,
-    error: &'a ErrorObject,
+    /// The JSON text of the error.
+    pub(super) fn to_json(&self) -> String {
+        let mut members = vec![
+            ("code", self.code.to_string().into()),
+            ("message", quoted(&self.message).into()),
+        ];
+        members.extend(
+            self.data
+                .as_ref()
+                .map(|data| ("data", data.to_string().into())),
+        );
+        object(&members)
+    }
 }
 
 #[derive(Deserialize)]

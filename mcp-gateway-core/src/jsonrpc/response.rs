@@ -27,28 +27,26 @@ impl Response {
     /// A response of the gateway itself.
     #[must_use]
     pub fn new(id: &Id, result: &str) -> Self {
-        let head = format!("{{\"jsonrpc\":\"2.0\",\"id\":{}", id.to_token());
-        let id_span = head.len() - id.to_token().len()..head.len();
-        let head = format!("{head},\"result\":");
-        let outcome = Outcome::Result(head.len()..head.len() + result.len());
-        Self {
-            text: ByteString::from(format!("{head}{result}}}")),
-            id: Some(id.clone()),
-            id_span: Some(id_span),
-            outcome,
-        }
+        Self::written(id, "result", result, Outcome::Result)
     }
 
     /// An error of the gateway itself.
     #[must_use]
     pub fn from_error(id: &Id, error: &ErrorObject) -> Self {
-        let text = ByteString::try_from(error.to_response(Some(id))).unwrap_or_default();
-        let envelope = Envelope::read(&text).unwrap_or_default();
+        Self::written(id, "error", &error.to_json(), Outcome::Error)
+    }
+
+    fn written(id: &Id, key: &str, value: &str, outcome: fn(Range<usize>) -> Outcome) -> Self {
+        let token = id.to_token();
+        let head = format!("{{\"jsonrpc\":\"2.0\",\"id\":{token}");
+        let id_span = head.len() - token.len()..head.len();
+        let head = format!("{head},\"{key}\":");
+        let value_span = head.len()..head.len() + value.len();
         Self {
-            id_span: envelope.id,
-            outcome: Outcome::Error(envelope.error.unwrap_or_default()),
+            text: ByteString::from(format!("{head}{value}}}")),
             id: Some(id.clone()),
-            text,
+            id_span: Some(id_span),
+            outcome: outcome(value_span),
         }
     }
 
