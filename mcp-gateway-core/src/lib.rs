@@ -190,8 +190,6 @@ pub mod sse;
 mod task;
 pub mod transport;
 pub mod upstream;
-#[cfg(any(feature = "client", feature = "serve"))]
-mod worker;
 
 use std::future::Future;
 use std::pin::Pin;

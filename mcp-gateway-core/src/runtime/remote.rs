@@ -1,23 +1,23 @@
 use std::error::Error as _;
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::runtime::{self, Handle};
 
 use crate::error::UpstreamError;
 use crate::transport::{HttpBody, HttpClient, HttpLink, Link};
 use crate::upstream::{Instance, RuntimeBackend};
-use crate::worker;
 
 /// Reaches a server that runs elsewhere, over HTTP.
 ///
@@ -62,13 +62,17 @@ impl RuntimeBackend for Remote {
 /// configured. It does not follow redirects, and sends no cookies.
 #[derive(Clone)]
 pub struct WebClient {
-    plain: Pools,
-    tls: Pools,
+    plain: Arc<Pools>,
+    tls: Arc<Pools>,
 }
 
-/// One for each worker, so that a connection stays with the thread that opened it; the first is for
-/// all other threads.
-type Pools = Box<[Pooled]>;
+/// The pools of connections, one for each runtime: a connection stays with the runtime that drives it,
+/// and so with the thread of a worker.
+struct Pools {
+    connector: HttpsConnector<HttpConnector>,
+    idle_timeout: Duration,
+    by_runtime: ArcSwap<Vec<(Option<runtime::Id>, Pooled)>>,
+}
 
 type Pooled = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
@@ -90,27 +94,52 @@ impl WebClient {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(http);
-        let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let pools = |idle_timeout| {
-            let client = |_| {
-                Client::builder(TokioExecutor::new())
-                    .pool_timer(TokioTimer::new())
-                    .timer(TokioTimer::new())
-                    .pool_idle_timeout(idle_timeout)
-                    .build(connector.clone())
-            };
-            (0..=workers).map(client).collect()
-        };
         Ok(Arc::new(Self {
-            plain: pools(IDLE_PLAIN),
-            tls: pools(IDLE_TLS),
+            plain: Arc::new(Pools::new(connector.clone(), IDLE_PLAIN)),
+            tls: Arc::new(Pools::new(connector, IDLE_TLS)),
         }))
     }
 
-    fn client(&self, uri: &Uri) -> &Pooled {
-        let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
-        let pools = if is_tls { &self.tls } else { &self.plain };
-        &pools[worker::current() % pools.len()]
+    fn pools(&self, uri: &Uri) -> &Pools {
+        match uri.scheme() == Some(&Scheme::HTTPS) {
+            true => &self.tls,
+            false => &self.plain,
+        }
+    }
+}
+
+impl Pools {
+    fn new(connector: HttpsConnector<HttpConnector>, idle_timeout: Duration) -> Self {
+        Self {
+            connector,
+            idle_timeout,
+            by_runtime: ArcSwap::default(),
+        }
+    }
+
+    /// Sends `request` on a connection of the current runtime.
+    fn request(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
+        let runtime = Handle::try_current().ok().map(|handle| handle.id());
+        let pools = self.by_runtime.load();
+        match pools.iter().find(|(id, _)| *id == runtime) {
+            Some((_, pooled)) => pooled.request(request),
+            None => self.add(runtime).request(request),
+        }
+    }
+
+    fn add(&self, runtime: Option<runtime::Id>) -> Pooled {
+        let pooled = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .pool_idle_timeout(self.idle_timeout)
+            .build(self.connector.clone());
+        self.by_runtime.rcu(|pools| {
+            let rest = pools.len().saturating_sub(MAX_RUNTIMES - 1);
+            let mut pools = pools[rest..].to_vec();
+            pools.push((runtime, pooled.clone()));
+            pools
+        });
+        pooled
     }
 }
 
@@ -120,7 +149,7 @@ impl HttpClient for WebClient {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<HttpBody>, UpstreamError> {
-        match self.client(request.uri()).request(request).await {
+        match self.pools(request.uri()).request(request).await {
             Ok(response) => Ok(response.map(|body| body.map_err(Into::into).boxed_unsync())),
             Err(error) if error.is_connect() => Err(UpstreamError::connect(error)),
             Err(error) => {
@@ -137,6 +166,10 @@ impl fmt::Debug for WebClient {
         f.debug_struct("WebClient").finish_non_exhaustive()
     }
 }
+
+/// How many runtimes have a pool each; the oldest loses its own to another one. A process has one
+/// runtime for each worker, and a few besides.
+const MAX_RUNTIMES: usize = 256;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 

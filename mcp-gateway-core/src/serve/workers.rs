@@ -7,8 +7,6 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use crate::worker;
-
 /// Threads that serve connections, each on a runtime of its own. Cheap to clone.
 ///
 /// A connection stays with the worker that it was given to, and so do the connections to servers
@@ -72,7 +70,6 @@ impl Worker {
         thread::Builder::new()
             .name(format!("worker-{number}"))
             .spawn(move || {
-                worker::become_worker(number);
                 // An error says that the sender is gone, which is what is waited for.
                 let _ = runtime.block_on(ended);
                 runtime.shutdown_background();
@@ -100,14 +97,14 @@ mod tests {
         let workers = Workers::start(NonZeroUsize::new(2).unwrap()).unwrap();
         let seen = |handle: &Handle| {
             let (told, number) = std::sync::mpsc::channel();
-            handle.spawn(async move { told.send(worker::current()) });
+            handle.spawn(async move { told.send(Handle::current().id()) });
             number.recv().unwrap()
         };
         let (first, busy) = workers.take().unwrap();
         let (second, _busy) = workers.take().unwrap();
-        assert_eq!([seen(first), seen(second)], [1, 2]);
+        assert_eq!([seen(first), seen(second)], [first.id(), second.id()]);
+        assert_ne!(first.id(), second.id());
         drop(busy);
-        assert_eq!(seen(workers.take().unwrap().0), 1);
-        assert_eq!(worker::current(), 0);
+        assert_eq!(seen(workers.take().unwrap().0), first.id());
     }
 }
