@@ -61,9 +61,14 @@ impl Pump {
                 }
             };
             match event {
+                Ok(response @ Event::Response(_)) => {
+                    // A client that has the response may use the identifier again.
+                    drop(in_flight);
+                    self.pass(response).await;
+                    break;
+                }
                 Ok(event) => {
-                    let last = matches!(event, Event::Response(_));
-                    if !self.pass(event).await || last {
+                    if !self.pass(event).await {
                         break;
                     }
                 }
