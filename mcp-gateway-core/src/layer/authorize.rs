@@ -3,6 +3,57 @@
 //! [`AuthorizeLayer`] asks a [`Policy`] about every call whose target is known. What comes out is a
 //! [`Call<Permitted>`](Permitted), which is the only kind that gets a credential. A denied call gets
 //! the error of a call of something unknown.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use mcp_gateway_core::auth::Principal;
+//! use mcp_gateway_core::call::Permitted;
+//! use mcp_gateway_core::jsonrpc::{Id, Request};
+//! use mcp_gateway_core::layer::authorize::AuthorizeLayer;
+//! use mcp_gateway_core::layer::dispatch::DispatchLayer;
+//! use mcp_gateway_core::policy::{Decision, Policy};
+//! use mcp_gateway_core::protocol::{Capabilities, Method, Version};
+//! use mcp_gateway_core::route::{Feature, PrefixRouter, Target};
+//! use mcp_gateway_core::{Call, Caller, Client, Error, Reply};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! /// Nobody deletes.
+//! #[derive(Debug)]
+//! struct Careful;
+//!
+//! impl Policy for Careful {
+//!     fn permits(&self, _: &Caller, target: &Target) -> Decision {
+//!         match &target.feature {
+//!             Feature::Tool(name) if name.starts_with("delete") => Decision::deny("careful"),
+//!             _ => Decision::Allow,
+//!         }
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let router = Arc::new(PrefixRouter::by_name(["files"])?);
+//! let service = ServiceBuilder::new()
+//!     .layer(DispatchLayer::new(router, Arc::new(Careful)))
+//!     .layer(AuthorizeLayer::new(Arc::new(Careful)))
+//!     .service(service_fn(async |call: Call<Permitted>| {
+//!         Ok::<_, Error>(Reply::result(call.request().id(), "{}"))
+//!     }));
+//! let client = Client::new(Version::LATEST, Capabilities::default());
+//! let caller = Arc::new(Caller::new(Principal::new("alice"), "default", client));
+//! let call = |params| {
+//!     let request = Request::new(&Id::from(1), &Method::ToolsCall, params);
+//!     Call::vouched_for(request, caller.clone())
+//! };
+//! assert!(service.clone().oneshot(call(r#"{"name":"files__read"}"#)).await.is_ok());
+//! let error = service.oneshot(call(r#"{"name":"files__delete"}"#)).await.unwrap_err();
+//! assert!(matches!(error, Error::Route(_)));
+//! # Ok(())
+//! # }
+//! ```
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -99,4 +150,69 @@ fn refusal(call: &Call<Routed>) -> RouteError {
     };
     let name = call.request().name().unwrap_or_default().into();
     RouteError::UnknownName { kind, name }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+    use super::*;
+    use crate::auth::Principal;
+    use crate::jsonrpc::{Id, Request};
+    use crate::layer::dispatch::DispatchLayer;
+    use crate::protocol::{Capabilities, ListKind, Method, Version};
+    use crate::route::PrefixRouter;
+    use crate::{Caller, Client, Reply};
+
+    /// Allows everything, and notes what it is asked about.
+    #[derive(Debug, Default)]
+    struct Recorder(Mutex<Vec<Feature>>);
+
+    impl Policy for Recorder {
+        fn permits(&self, _: &Caller, target: &Target) -> Decision {
+            self.0.lock().unwrap().push(target.feature.clone());
+            Decision::Allow
+        }
+    }
+
+    async fn asked(method: Method, params: &str) -> Vec<Feature> {
+        let recorder = Arc::new(Recorder::default());
+        let router = Arc::new(PrefixRouter::new([("s", "s")]).unwrap());
+        let result = r#"{"prompts":[{"name":"a"}]}"#;
+        let service = ServiceBuilder::new()
+            .layer(DispatchLayer::new(router, recorder.clone()))
+            .layer(AuthorizeLayer::new(recorder.clone()))
+            .service(service_fn(async move |call: Call<Permitted>| {
+                Ok::<_, Error>(Reply::result(call.request().id(), result))
+            }));
+        let client = Client::new(Version::LATEST, Capabilities::default());
+        let caller = Arc::new(Caller::new(Principal::new("alice"), "default", client));
+        let request = Request::new(&Id::from(1), &method, params);
+        let _ = service.oneshot(Call::vouched_for(request, caller)).await;
+        let asked = recorder.0.lock().unwrap();
+        asked.clone()
+    }
+
+    #[tokio::test]
+    async fn what_names_nothing_is_authorized_by_its_kind() {
+        let list = [
+            Feature::List(ListKind::Prompts),
+            Feature::Prompt("a".into()),
+        ];
+        assert_eq!(asked(Method::PromptsList, "{}").await, list);
+        let discovery = [Feature::Discovery];
+        assert_eq!(asked(Method::ServerDiscover, "{}").await, discovery);
+        let subscriptions = [Feature::Subscriptions];
+        let filter = r#"{"notifications":{"toolsListChanged":true}}"#;
+        assert_eq!(
+            asked(Method::SubscriptionsListen, filter).await,
+            subscriptions
+        );
+        assert_eq!(
+            asked(Method::LoggingSetLevel, r#"{"level":"info"}"#).await,
+            [Feature::Server]
+        );
+    }
 }
