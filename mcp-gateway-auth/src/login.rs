@@ -196,6 +196,39 @@ impl Login {
     }
 
     /// Returns the endpoints with their full paths, to be merged into the router of the service.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use axum::body::Body;
+    /// use http::Request;
+    /// use mcp_gateway_auth::login::Login;
+    /// # use mcp_gateway_auth::users::Users;
+    /// # use mcp_gateway_auth::{Clock, Keyring};
+    /// # use mcp_gateway_store::MemoryStore;
+    /// use tower::ServiceExt;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let users = Users::new(Arc::new(MemoryStore::new()), Clock::system());
+    /// # let keyring = Keyring::new(&[7; 32])?;
+    /// let login = Login::new(users, keyring, "https://gw.example.com")?.with_local_accounts();
+    /// let router = login.router();
+    ///
+    /// let request = Request::get("/api/auth/login").body(Body::empty())?;
+    /// let page = router.clone().oneshot(request).await?;
+    /// assert_eq!(page.status(), 200);
+    /// assert_eq!(page.headers()["x-frame-options"], "DENY");
+    ///
+    /// // A form without a valid CSRF token is rejected.
+    /// let request = Request::post("/api/auth/login")
+    ///     .header("content-type", "application/x-www-form-urlencoded")
+    ///     .body(Body::from("csrf=forged&name=ada&password=guess"))?;
+    /// assert_eq!(router.oneshot(request).await?.status(), 403);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn router(&self) -> Router {
         Router::new()
             .route(pages::LOGIN, get(local::show).post(local::submit))

@@ -203,6 +203,39 @@ impl AuthorizationServer {
     }
 
     /// Replaces the policy for dynamic client registration.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use axum::body::Body;
+    /// use http::Request;
+    /// # use mcp_gateway_auth::login::Login;
+    /// use mcp_gateway_auth::server::{AuthorizationServer, Registration};
+    /// # use mcp_gateway_auth::users::Users;
+    /// # use mcp_gateway_auth::{Clock, Keyring};
+    /// # use mcp_gateway_store::MemoryStore;
+    /// use tower::ServiceExt;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
+    /// # let users = Users::new(store.clone(), Clock::system());
+    /// # let login = Arc::new(Login::new(users, keyring.clone(), "https://gw.example.com")?);
+    /// # let base = "https://gw.example.com".parse()?;
+    /// let server = AuthorizationServer::builder(base, store, keyring, login).build();
+    /// let router = server.router();
+    /// let register = async || {
+    ///     let client = r#"{"redirect_uris": ["http://127.0.0.1/callback"]}"#;
+    ///     let request = Request::post("/register").body(Body::from(client)).unwrap();
+    ///     router.clone().oneshot(request).await.unwrap().status()
+    /// };
+    /// assert_eq!(register().await, 400);
+    /// server.set_registration(Registration::Open);
+    /// assert_eq!(register().await, 201);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_registration(&self, registration: Registration) {
         self.0.registration.store(Arc::new(registration));
     }

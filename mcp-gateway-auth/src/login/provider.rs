@@ -35,7 +35,7 @@ pub(super) trait IdentityProvider: fmt::Debug + Send + Sync + 'static {
     fn allows(&self, identity: &Identity) -> bool;
 }
 
-/// The parameters of one login at a provider.
+/// A login transaction: the parameters of one login at a provider.
 #[derive(Clone)]
 pub(super) struct Trip {
     pub(super) clock: Clock,

@@ -1,7 +1,8 @@
-//! Pending logins at identity providers, as documents in the store.
+//! Login transactions: redirects to an identity provider and back, as documents in the store.
 //!
-//! The `state` is a handle of the stored login, which is bound to the browser that began it and can
-//! be redeemed once. A code of another login is therefore not accepted (RFC 6749, section 10.12).
+//! The `state` is a handle of the stored transaction, which is bound to the browser that began it
+//! and can be redeemed once. A code of another login is therefore not accepted (RFC 6749, section
+//! 10.12).
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::secret::identifier;
 use crate::users::Users;
 use crate::{AuthorityError, Keyring, Secret};
 
-/// The pending logins in a store. Cheap to clone.
+/// The pending login transactions in a store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Trips {
     clock: Clock,
@@ -28,7 +29,7 @@ pub(super) struct Trips {
     origin: String,
 }
 
-/// A stored login.
+/// A stored login transaction.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct Pending {
     provider: String,
@@ -58,7 +59,7 @@ impl Trips {
         }
     }
 
-    /// Starts a login with `browser`.
+    /// Begins a login transaction with `browser`.
     pub(super) async fn begin(
         &self,
         provider: &str,
@@ -88,8 +89,8 @@ impl Trips {
         Ok(self.trip(provider, id, secrets))
     }
 
-    /// Redeems the login of `state`, if `browser` began it with `provider` and it has not been
-    /// redeemed before.
+    /// Redeems the transaction of `state`, if `browser` began it with `provider` and it has not
+    /// been redeemed before.
     ///
     /// # Errors
     ///
@@ -127,7 +128,7 @@ impl Trips {
         Ok((self.trip(provider, id, secrets), pending.return_to))
     }
 
-    /// Returns the parameters of a login.
+    /// Returns the parameters of a transaction.
     fn trip(&self, provider: &str, id: String, secrets: Secrets) -> Trip {
         Trip {
             clock: self.clock.clone(),
@@ -142,7 +143,7 @@ impl Trips {
 /// Purpose of the `state` handles and the sealed secrets.
 const PURPOSE: &str = "login";
 
-/// Lifetime of a pending login, in seconds.
+/// Lifetime of a login transaction, in seconds.
 const LIFETIME: u64 = 10 * 60;
 
 #[cfg(test)]

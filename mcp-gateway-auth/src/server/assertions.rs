@@ -27,6 +27,22 @@ use crate::{AuthorityError, SecretHash};
 ///
 /// See [enterprise-managed authorization][ema].
 ///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
+/// use mcp_gateway_auth::jwks::RemoteKeys;
+/// use mcp_gateway_auth::server::AssertionIssuer;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let egress = Egress::new(EgressPolicy::new())?;
+/// let keys = RemoteKeys::discover("https://idp.example.com", egress);
+/// let issuer = AssertionIssuer::new("https://idp.example.com", keys);
+/// assert!(format!("{issuer:?}").contains("https://idp.example.com"));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// [ema]: https://modelcontextprotocol.io/extensions/auth/enterprise-managed-authorization
 #[derive(Clone, Debug)]
 pub struct AssertionIssuer {

@@ -27,6 +27,36 @@ use crate::{Authenticator, Clock, Keyring};
 ///
 /// Registration is off, JWTs are signed with ES256, and [`Lifetimes`] and [`RateLimits`] have their
 /// defaults, unless set otherwise.
+///
+/// # Example
+///
+/// ```
+/// # use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// # use mcp_gateway_auth::login::Login;
+/// use mcp_gateway_auth::server::{AuthorizationServer, Lifetimes, Registration};
+/// # use mcp_gateway_auth::users::Users;
+/// # use mcp_gateway_auth::{Clock, Keyring};
+/// # use mcp_gateway_store::MemoryStore;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
+/// # let users = Users::new(store.clone(), Clock::system());
+/// # let login = Arc::new(Login::new(users, keyring.clone(), "https://gw.example.com")?);
+/// let mut lifetimes = Lifetimes::default();
+/// lifetimes.access_token = Duration::from_secs(15 * 60);
+/// let base = "https://gw.example.com/".parse()?;
+/// let server = AuthorizationServer::builder(base, store, keyring, login)
+///     .with_lifetimes(lifetimes)
+///     .with_opaque_access_tokens()
+///     .with_registration(Registration::Open)
+///     .build();
+/// // The issuer is the origin of the base URL (RFC 8414, section 2).
+/// assert_eq!(server.issuer(), "https://gw.example.com");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct AuthorizationServerBuilder {

@@ -97,6 +97,34 @@ impl ProtectedResources {
     }
 
     /// Returns the metadata endpoints, to be mounted at the root of the host.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use axum::body::{Body, to_bytes};
+    /// use http::Request;
+    /// use mcp_gateway_auth::server::{ProtectedResources, Resource};
+    /// use serde_json::{Value, json};
+    /// use tower::ServiceExt;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let protected = ProtectedResources::new("https://mcp.example.com".parse()?);
+    /// protected.set_authorization_servers(["https://idp.example.com".to_owned()]);
+    /// protected.set_resources([Resource::new("https://mcp.example.com/mcp".parse()?, "main")]);
+    /// let get = |path: &str| {
+    ///     let request = Request::get(format!("/.well-known/oauth-protected-resource/{path}"));
+    ///     protected.router().oneshot(request.body(Body::empty()).unwrap())
+    /// };
+    ///
+    /// let body = to_bytes(get("mcp").await?.into_body(), 64 * 1024).await?;
+    /// let metadata: Value = serde_json::from_slice(&body)?;
+    /// assert_eq!(metadata["resource"], "https://mcp.example.com/mcp");
+    /// assert_eq!(metadata["authorization_servers"], json!(["https://idp.example.com"]));
+    /// assert_eq!(get("other").await?.status(), 404);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn router(&self) -> Router {
         const ROOT: &str = "/.well-known/oauth-protected-resource";
         Router::new()

@@ -117,6 +117,17 @@ impl RedirectUri {
     }
 
     /// Returns the URI with `parameters` added to its query.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_auth::server::RedirectUri;
+    ///
+    /// let uri: RedirectUri = "https://app.example.com/callback?tenant=1".parse()?;
+    /// let target = uri.with_parameters(&[("code", "a/b"), ("state", "1")]);
+    /// assert_eq!(target, "https://app.example.com/callback?tenant=1&code=a%2Fb&state=1");
+    /// # Ok::<(), mcp_gateway_auth::server::RedirectUriError>(())
+    /// ```
     #[must_use]
     pub fn with_parameters(&self, parameters: &[(&str, &str)]) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());

@@ -14,6 +14,50 @@ impl AuthorizationServer {
     ///
     /// Cross-origin requests (CORS) are permitted everywhere but at the authorization and consent
     /// endpoints, which browsers visit.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use axum::body::{Body, to_bytes};
+    /// use http::Request;
+    /// # use mcp_gateway_auth::login::Login;
+    /// use mcp_gateway_auth::server::AuthorizationServer;
+    /// # use mcp_gateway_auth::users::Users;
+    /// # use mcp_gateway_auth::{Clock, Keyring};
+    /// # use mcp_gateway_store::MemoryStore;
+    /// use serde_json::{Value, json};
+    /// use tower::ServiceExt;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
+    /// # let users = Users::new(store.clone(), Clock::system());
+    /// # let login = Arc::new(Login::new(users, keyring.clone(), "https://gw.example.com")?);
+    /// # let base = "https://gw.example.com".parse()?;
+    /// let server = AuthorizationServer::builder(base, store, keyring, login).build();
+    /// let router = server.router();
+    ///
+    /// let request = Request::get("/.well-known/oauth-authorization-server").body(Body::empty())?;
+    /// let response = router.clone().oneshot(request).await?;
+    /// let body = to_bytes(response.into_body(), 64 * 1024).await?;
+    /// let metadata: Value = serde_json::from_slice(&body)?;
+    /// assert_eq!(metadata["issuer"], "https://gw.example.com");
+    /// assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));
+    /// // Registration is off by default.
+    /// assert!(metadata.get("registration_endpoint").is_none());
+    ///
+    /// // An unknown client is rejected.
+    /// let request = Request::post("/token")
+    ///     .header("content-type", "application/x-www-form-urlencoded")
+    ///     .body(Body::from("grant_type=authorization_code&code=1&client_id=unknown"))?;
+    /// let response = router.oneshot(request).await?;
+    /// assert_eq!(response.status(), 401);
+    /// let body = to_bytes(response.into_body(), 64 * 1024).await?;
+    /// assert_eq!(serde_json::from_slice::<Value>(&body)?["error"], "invalid_client");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn router(&self) -> Router {
         let one = get(registration::read)
             .put(registration::update)

@@ -22,7 +22,34 @@ use crate::jose::MAX_TOKEN;
 /// cached tokens too. Tokens in the query of a request are rejected, whatever the header contains:
 /// they leak into logs and referrers.
 ///
-/// See the [module documentation](super) for an example.
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use http::Request;
+/// use mcp_gateway_auth::token::{BearerVerifier, Revocations, Revoked};
+/// use mcp_gateway_auth::{Clock, StaticTokens};
+/// use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let tokens = StaticTokens::new().with_token("wU3mtk8x", Principal::new("alice"));
+/// let revocations = Revocations::new(Clock::system());
+/// let verifier = BearerVerifier::new(Arc::new(tokens)).with_revocations(revocations.clone());
+/// let verify = async |uri: &str| {
+///     let request = Request::get(uri).header("authorization", "Bearer wU3mtk8x");
+///     verifier.verify(&request.body(()).unwrap().into_parts().0).await
+/// };
+///
+/// assert_eq!(verify("/mcp").await.unwrap().subject(), "alice");
+/// let in_query = verify("/mcp?access_token=wU3mtk8x").await;
+/// assert!(matches!(in_query, Err(AuthError::InvalidToken)));
+///
+/// revocations.revoke(Revoked::Subject, "alice", u64::MAX);
+/// assert!(matches!(verify("/mcp").await, Err(AuthError::InvalidToken)));
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct BearerVerifier {
     clock: Clock,
