@@ -17,14 +17,16 @@
 //! 6. The required claims are present and have the right type. A subject is short and has no
 //!    control characters.
 //!
-//! A [`SigningKey`] issues tokens. The keys of issuers are in [`jwks`](crate::jwks);
+//! A [`SigningKey`] issues tokens. [`jwks`](crate::jwks) fetches the keys of remote issuers;
 //! [`token`](crate::token) maps verified claims to principals.
 //!
 //! # Example
 //!
 //! ```
 //! use mcp_gateway_auth::Clock;
-//! use mcp_gateway_auth::jose::{Algorithm, Expectation, JwkSet, JwtError, JwtVerifier, KeySet, SigningKey};
+//! use mcp_gateway_auth::jose::{
+//!     Algorithm, Expectation, JwkSet, JwtError, JwtVerifier, KeySet, SigningKey,
+//! };
 //! use serde_json::json;
 //!
 //! # fn main() -> Result<(), JwtError> {

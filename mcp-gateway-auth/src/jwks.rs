@@ -1,15 +1,16 @@
-//! The public keys of issuers (RFC 7517).
+//! The cached key sets of remote issuers (RFC 7517, section 5; RFC 8414).
 //!
-//! A [`KeySet`](crate::jose::KeySet) holds those keys of a JWK set that can verify signatures. All others are skipped:
-//! symmetric and private keys, encryption keys, short keys, and keys of an unknown kind. One such
-//! key does not invalidate the rest of the set. [`RemoteKeys`] is the key set of another issuer,
-//! fetched on demand and cached. [`Jwk`](crate::jose::Jwk) and
-//! [`JwkSet`](crate::jose::JwkSet) are the published form.
+//! [`RemoteKeys`] fetches the JWK set of an issuer on demand, through
+//! [`Egress`](crate::egress::Egress), and caches it. The parsed form is a
+//! [`KeySet`](crate::jose::KeySet): it holds those keys that can verify signatures. All others are
+//! skipped: symmetric and private keys, encryption keys, short keys, and keys of an unknown kind.
+//! One such key does not invalidate the rest of the set. [`JwkSet`](crate::jose::JwkSet) is the
+//! published form.
 //!
 //! # Example
 //!
 //! ```
-//! use mcp_gateway_auth::jose::{Algorithm, Jwk, JwkSet, KeySet, SigningKey};
+//! use mcp_gateway_auth::jose::{Algorithm, JwkSet, KeySet, SigningKey};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let key = SigningKey::generate(Algorithm::Es256)?;

@@ -32,7 +32,8 @@ use crate::AuthorityError;
 /// #[async_trait]
 /// impl Authenticator for Owner {
 ///     async fn session(&self, request: &Parts) -> Result<Option<UserSession>, AuthorityError> {
-///         let is_owner = request.headers.get("cookie").is_some_and(|cookie| cookie == "session=1");
+///         let cookie = request.headers.get("cookie");
+///         let is_owner = cookie.is_some_and(|cookie| cookie == "session=1");
 ///         Ok(is_owner.then(|| UserSession::new("1", Person::new("ada", "Ada"), 1_800_000_000)))
 ///     }
 ///

@@ -87,6 +87,40 @@ impl Expectation {
     /// The caller must accept each `jti` only once: otherwise an intercepted assertion can be
     /// replayed until it expires.
     ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_auth::Clock;
+    /// use mcp_gateway_auth::jose::{
+    ///     Algorithm, Expectation, JwkSet, JwtError, JwtVerifier, KeySet, SigningKey,
+    /// };
+    /// use serde_json::json;
+    ///
+    /// # fn main() -> Result<(), JwtError> {
+    /// let clock = Clock::fixed(1_800_000_000);
+    /// let key = SigningKey::generate(Algorithm::Es256)?;
+    /// let keys = KeySet::from(&JwkSet::new([key.public().clone()]));
+    /// let verifier = JwtVerifier::new(clock.clone());
+    /// let expectation = Expectation::client_assertion("build", "https://gw.example.com");
+    /// let assertion = |lifetime: u64| key.sign("client-authentication+jwt", &json!({
+    ///     "iss": "build",
+    ///     "sub": "build",
+    ///     "aud": "https://gw.example.com",
+    ///     "jti": "1",
+    ///     "exp": clock.now() + lifetime,
+    /// }));
+    ///
+    /// let verified = verifier.verify(&assertion(300)?, &keys, &expectation)?;
+    /// assert_eq!(verified.claims.jti.as_deref(), Some("1"));
+    /// let long = verifier.verify(&assertion(3600)?, &keys, &expectation);
+    /// assert!(matches!(long, Err(JwtError::Lifetime)));
+    /// // An assertion is not an access token.
+    /// let access = Expectation::access_token("build", "https://gw.example.com");
+    /// assert!(matches!(verifier.verify(&assertion(300)?, &keys, &access), Err(JwtError::Type)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// [rfc]: https://www.rfc-editor.org/rfc/rfc7523#section-3
     #[must_use]
     pub fn client_assertion(client_id: impl Into<String>, audience: impl Into<String>) -> Self {

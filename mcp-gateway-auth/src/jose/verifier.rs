@@ -1,8 +1,5 @@
-//! Verification of JWTs against keys and an [`Expectation`].
-//!
-//! The order of the checks matters. With local keys the signature comes before the claims. With
-//! remote keys the claims come first: an unauthenticated sender must not cause requests to an
-//! issuer with tokens that are rejected anyway.
+//! Verification of JWTs against local keys and an [`Expectation`]. The signature is verified before
+//! the claims.
 
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 
@@ -53,7 +50,7 @@ impl JwtVerifier {
         self.verify_parsed(Unverified::parse(token)?, keys, expectation)
     }
 
-    /// Checks all but the signature.
+    /// Validates everything but the signature.
     pub(crate) fn check_unsigned(
         &self,
         token: &Unverified<'_>,
@@ -70,6 +67,43 @@ impl JwtVerifier {
     /// # Errors
     ///
     /// A [`JwtError`] with the first check that failed.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_auth::Clock;
+    /// use mcp_gateway_auth::jose::{
+    ///     Algorithm, Expectation, JwkSet, JwtError, JwtVerifier, KeySet, SigningKey, Unverified,
+    /// };
+    /// use serde_json::json;
+    ///
+    /// # fn main() -> Result<(), JwtError> {
+    /// let clock = Clock::fixed(1_800_000_000);
+    /// let one = SigningKey::generate(Algorithm::Es256)?;
+    /// let other = SigningKey::generate(Algorithm::Es256)?;
+    /// let token = one.sign("at+jwt", &json!({
+    ///     "iss": "https://one.example.com",
+    ///     "aud": "https://gw.example.com/mcp",
+    ///     "exp": clock.now() + 60,
+    /// }))?;
+    ///
+    /// // The claimed issuer selects the keys; it is trusted only after the verification.
+    /// let parsed = Unverified::parse(&token)?;
+    /// let key = match parsed.issuer() {
+    ///     Some("https://one.example.com") => &one,
+    ///     _ => &other,
+    /// };
+    /// let keys = KeySet::from(&JwkSet::new([key.public().clone()]));
+    /// let expectation = Expectation::new("https://one.example.com", "https://gw.example.com/mcp");
+    /// let verifier = JwtVerifier::new(clock);
+    /// assert!(verifier.verify_parsed(parsed, &keys, &expectation).is_ok());
+    ///
+    /// let foreign = KeySet::from(&JwkSet::new([other.public().clone()]));
+    /// let rejected = verifier.verify(&token, &foreign, &expectation);
+    /// assert!(matches!(rejected, Err(JwtError::Key)));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn verify_parsed(
         &self,
         token: Unverified<'_>,

@@ -1,4 +1,7 @@
-//! Verification with the keys of an issuer elsewhere.
+//! Verification of JWTs with the keys of a remote issuer.
+//!
+//! The claims are validated before the keys are fetched: an unauthenticated sender must not cause
+//! requests to an issuer with tokens that are rejected anyway.
 
 use super::remote::RemoteKeys;
 use crate::jose::{Expectation, JwtError, JwtVerifier, Unverified, Verified};
