@@ -32,7 +32,6 @@ use crate::jose::{KeySet, KeysError};
 ///
 /// ```no_run
 /// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
-/// use mcp_gateway_auth::jose::KeysError;
 /// use mcp_gateway_auth::jwks::RemoteKeys;
 ///
 /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,6 +47,8 @@ use crate::jose::{KeySet, KeysError};
 ///
 /// ```
 /// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
+/// use mcp_gateway_auth::jose::KeysError;
+/// use mcp_gateway_auth::jwks::RemoteKeys;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
