@@ -127,7 +127,10 @@ impl PooledServer {
     }
 
     /// Sends `call`, within the bounds of the server.
-    pub(crate) async fn send(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+    pub(crate) async fn send(
+        self: Arc<Self>,
+        call: Call<Prepared>,
+    ) -> Result<Reply, UpstreamError> {
         if call.request().method() == &Method::SubscriptionsListen {
             // A stream that lasts is no call that the server works on.
             return self.upstream.send(call).await;
@@ -151,6 +154,8 @@ impl PooledServer {
         reply.on_end(move |ending| {
             drop(permit);
             trial.ended(wellness(ending));
+            // A server that is taken out meanwhile is closed when its last reply has ended.
+            drop(self);
         });
         Ok(reply)
     }
@@ -168,7 +173,7 @@ impl PooledServer {
 
     /// Waits until nobody uses the server any more, as long as a call may take, and closes it.
     async fn retire(self: Arc<Self>) {
-        let last = time::Instant::now() + self.limits.timeout();
+        let last = time::Instant::now() + self.limits.max_duration();
         while Arc::strong_count(&self) > 1 && time::Instant::now() < last {
             time::sleep(RETIRE_POLL).await;
         }
