@@ -42,6 +42,12 @@ pub struct Postgres {
     _child: Child,
 }
 
+/// How many ports are tried.
+const ATTEMPTS: usize = 5;
+
+/// In its log, if somebody else has taken the port.
+const ADDRESS_IN_USE: &str = "Address already in use";
+
 static SHARED: OnceCell<Postgres> = OnceCell::const_new();
 
 impl Postgres {
@@ -56,6 +62,21 @@ impl Postgres {
 
     async fn start() -> Result<Self, PostgresError> {
         let programs = Environment::installed().await?.postgres;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            // PostgreSQL does not choose a port, and between the choice and its start somebody else
+            // may have taken it.
+            match Self::start_at(programs.clone()) {
+                Err(PostgresError::Start(reason))
+                    if attempts < ATTEMPTS && reason.contains(ADDRESS_IN_USE) => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Starts it on a port that nobody listens on.
+    fn start_at(programs: PathBuf) -> Result<Self, PostgresError> {
         let folder = tempfile::Builder::new().prefix("postgres-").tempdir()?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
             .local_addr()?

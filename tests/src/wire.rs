@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -27,6 +28,9 @@ pub enum WireError {
     /// The server did not answer in time.
     #[error("no answer after {0:?}")]
     Deadline(Duration),
+    /// The response ended before there was any progress.
+    #[error("no progress before the end of the response: {0}")]
+    Progress(String),
     /// The response did not come to its end.
     #[error("the response broke off: {0}")]
     Response(#[source] hyper::Error),
@@ -76,6 +80,14 @@ impl Wire {
         message: impl Into<Bytes>,
         headers: &[(&str, &str)],
     ) -> Result<Reply, WireError> {
+        within(async { self.open(message, headers).await?.reply().await }).await
+    }
+
+    async fn open(
+        &self,
+        message: impl Into<Bytes>,
+        headers: &[(&str, &str)],
+    ) -> Result<InFlight, WireError> {
         let mut request = Request::post(&self.url);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -85,18 +97,11 @@ impl Wire {
             let headers = request.headers_mut();
             headers.entry(name).or_insert_with(|| value.clone());
         }
-        let exchange = async {
-            let (parts, body) = self.client.request(request).await?.into_parts();
-            let body = body.collect().await.map_err(WireError::Response)?;
-            Ok(Reply {
-                status: parts.status,
-                headers: parts.headers,
-                body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-            })
-        };
-        timeout(DEADLINE, exchange)
-            .await
-            .unwrap_or(Err(WireError::Deadline(DEADLINE)))
+        let response = self.client.request(request).await?;
+        Ok(InFlight {
+            response,
+            text: Vec::new(),
+        })
     }
 
     /// Sends the request of 2026-07-28 for `method` with `params`, which are an object.
@@ -105,12 +110,16 @@ impl Wire {
     ///
     /// Fails if there is no whole response; its status does not matter.
     pub async fn request(&self, method: &str, params: Value) -> Result<Reply, WireError> {
+        within(async { self.open_modern(method, params).await?.reply().await }).await
+    }
+
+    async fn open_modern(&self, method: &str, params: Value) -> Result<InFlight, WireError> {
         let headers = standard_headers(method, &params);
         let headers: Vec<_> = headers
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        self.post(modern_request(method, params), &headers).await
+        self.open(modern_request(method, params), &headers).await
     }
 
     /// Calls the tool `name` as a client of 2026-07-28 does.
@@ -122,6 +131,77 @@ impl Wire {
         let params = json!({ "name": name, "arguments": arguments });
         self.request("tools/call", params).await
     }
+
+    /// Calls the tool `name` as a client of 2026-07-28 does, and returns when the tool has reported
+    /// progress: the server has the call, and has not answered it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the response ends before.
+    pub async fn begin(&self, name: &str, arguments: Value) -> Result<InFlight, WireError> {
+        let params = json!({
+            "name": name,
+            "arguments": arguments,
+            "_meta": { "progressToken": "begun" },
+        });
+        within(async {
+            let mut call = self.open_modern("tools/call", params).await?;
+            while !call.has_progress() {
+                if !call.read().await? {
+                    let text = String::from_utf8_lossy(&call.text).into_owned();
+                    return Err(WireError::Progress(text));
+                }
+            }
+            Ok(call)
+        })
+        .await
+    }
+}
+
+/// A call that is not answered yet.
+#[derive(Debug)]
+pub struct InFlight {
+    response: Response<Incoming>,
+    /// Of the body, as far as it has come.
+    text: Vec<u8>,
+}
+
+impl InFlight {
+    /// Reads the response to its end.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it has none.
+    pub async fn reply(mut self) -> Result<Reply, WireError> {
+        while self.read().await? {}
+        let (parts, _) = self.response.into_parts();
+        Ok(Reply {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8_lossy(&self.text).into_owned(),
+        })
+    }
+
+    fn has_progress(&self) -> bool {
+        memchr::memmem::find(&self.text, b"notifications/progress").is_some()
+    }
+
+    /// Reads another piece of the body, if there is one.
+    async fn read(&mut self) -> Result<bool, WireError> {
+        let Some(frame) = self.response.body_mut().frame().await else {
+            return Ok(false);
+        };
+        if let Ok(data) = frame.map_err(WireError::Response)?.into_data() {
+            self.text.extend_from_slice(&data);
+        }
+        Ok(true)
+    }
+}
+
+async fn within<T>(exchange: impl Future<Output = Result<T, WireError>>) -> Result<T, WireError> {
+    timeout(DEADLINE, exchange)
+        .await
+        .unwrap_or(Err(WireError::Deadline(DEADLINE)))
 }
 
 /// A request of 2026-07-28, with the metadata that each of them has.

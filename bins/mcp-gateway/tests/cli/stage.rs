@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use mcp_gateway_tests::process::Process;
-use mcp_gateway_tests::wire::Wire;
+use mcp_gateway_tests::wire::{InFlight, Wire};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -119,6 +119,11 @@ impl Gateway {
     /// The answer to a call of a tool.
     pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Value {
         self.wire().call(tool, arguments).await.unwrap().answer()
+    }
+
+    /// A call of a tool that has reported progress.
+    pub(crate) async fn begin(&self, tool: &str, arguments: Value) -> InFlight {
+        self.wire().begin(tool, arguments).await.unwrap()
     }
 
     /// The names of the tools.

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,10 +38,9 @@ impl Gateway {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.yaml");
         fs::write(&file, config).unwrap();
-        let listener = free_address().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-gateway"));
         command
-            .args(["serve", "--listen", &listener.to_string(), "--config"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--config"])
             .arg(file)
             .env("SECRET", SECRET)
             .env("MCP_GATEWAY_DATA", folder.path().join("data"))
@@ -60,9 +58,10 @@ impl Gateway {
             let found = banner.iter().find_map(|line| line.split_once(word));
             found.map(|(_, rest)| rest.trim().to_owned())
         };
+        let url = after("endpoint ").unwrap().replace("/mcp", "");
         Self {
-            url: after("endpoint ").unwrap().replace("/mcp", ""),
-            listener: format!("http://{listener}"),
+            listener: after("listens ").map_or_else(|| url.clone(), |it| format!("http://{it}")),
+            url,
             password: after(", password ").unwrap_or_default(),
             process,
             _folder: folder,
@@ -166,11 +165,6 @@ impl Visitor {
     fn log(&self) -> PathBuf {
         self.folder().join("visits")
     }
-}
-
-/// An address that nobody else is at.
-fn free_address() -> std::io::Result<SocketAddr> {
-    TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
 /// The path of a program that these tests run.
