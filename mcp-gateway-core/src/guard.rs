@@ -217,6 +217,30 @@ mod tests {
     }
 
     #[test]
+    fn configured_hosts_and_origins_are_accepted() {
+        let guard = Guard::new()
+            .with_host("MCP.example.com")
+            .with_host("mcp.example.org")
+            .with_origin("https://App.example.com/")
+            .with_origin("https://app.example.org");
+        let table = [
+            ("mcp.example.com", None, true),
+            ("mcp.example.org:8443", None, true),
+            ("localhost", None, true),
+            ("app.example.com", None, false),
+            ("mcp.example.com", Some("https://app.example.com"), true),
+            ("mcp.example.com", Some("https://APP.example.org"), true),
+            ("mcp.example.com", Some("https://mcp.example.com"), true),
+            ("mcp.example.com", Some("https://mcp.example.org"), false),
+            ("mcp.example.com", Some("http://app.example.com"), false),
+            ("mcp.example.com", Some("http://localhost"), false),
+        ];
+        for (host, origin, expected) in table {
+            assert_eq!(check(&guard, host, origin), expected, "{host} {origin:?}");
+        }
+    }
+
+    #[test]
     fn two_origins_are_none() {
         let request = Request::builder()
             .header("host", "localhost")
