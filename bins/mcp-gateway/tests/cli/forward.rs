@@ -1,7 +1,7 @@
 //! Servers that a proxy is in front of: nginx as it is, Traefik and Envoy as far as they ask.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -13,6 +13,7 @@ use mcp_gateway_tests::environment::Environment;
 use mcp_gateway_tests::guide::examples;
 use mcp_gateway_tests::process::Process;
 use serde_json::{Value, json};
+use tokio::net::TcpSocket;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
@@ -31,10 +32,13 @@ const IDENTITY: [&str; 5] = [
     "x-auth-teams",
 ];
 
-/// An address that nothing listens at.
-fn free() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+/// An address that nothing else is bound to while the socket exists. nginx is, which shares it.
+fn reserve() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseport(true).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 /// The snippet of the guide in `language`.
@@ -63,7 +67,7 @@ impl Nginx {
             .concat();
         let config = format!(
             "daemon off; master_process off; pid {};\nerror_log stderr;\nevents {{}}\n\
-             http {{\naccess_log off;\n{temporary}server {{\nlisten {address};\n{locations}}}\n}}\n",
+             http {{\naccess_log off;\n{temporary}server {{\nlisten {address} reuseport;\n{locations}}}\n}}\n",
             folder.path("pid"),
         );
         let config = folder.write("nginx.conf", &config);
@@ -231,7 +235,7 @@ async fn scenario(company: &Company, url: &str) {
 
 #[tokio::test]
 async fn nginx_asks_who_is_calling() {
-    let address = free();
+    let (_reserved, address) = reserve();
     let company = Company::with(&configuration(&format!("http://{address}"))).await;
     let mirror = mirror().await;
     let nginx = Nginx::start(address, &company.gateway.url, &mirror.url).await;
@@ -254,7 +258,7 @@ async fn nginx_asks_who_is_calling() {
 
 #[tokio::test]
 async fn a_client_logs_in_to_a_server_behind_nginx() {
-    let address = free();
+    let (_reserved, address) = reserve();
     let company = Company::with(&configuration(&format!("http://{address}"))).await;
     let folder = Folder::new();
     let open = "servers: [{ name: demo, builtin: demo }]\nauth: { anonymous: true }\n";
@@ -297,7 +301,7 @@ async fn a_client_logs_in_to_a_server_behind_nginx() {
 
 #[tokio::test]
 async fn a_client_that_lacks_a_scope_is_told_so_through_nginx() {
-    let address = free();
+    let (_reserved, address) = reserve();
     let scopes = "\"notes:read\": Read, \"notes:write\": Write";
     let server = format!("name: notes, url: \"http://{address}/mcp\", scopes: {{ {scopes} }}");
     let company = Company::with(&protecting(&server)).await;
