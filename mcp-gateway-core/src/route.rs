@@ -315,6 +315,30 @@ mod tests {
 
     use super::*;
 
+    /// A router that implements what it must.
+    #[derive(Debug)]
+    struct Minimal;
+
+    impl ToolRouter for Minimal {
+        fn servers(&self) -> Arc<[Arc<str>]> {
+            Arc::default()
+        }
+
+        fn resolve<'a>(&self, _: &'a str) -> Option<Resolved<'a>> {
+            None
+        }
+
+        fn expose<'a>(&self, _: &str, _: &'a str) -> Option<Cow<'a, str>> {
+            None
+        }
+    }
+
+    #[test]
+    fn names_are_translated_unless_a_router_says_otherwise() {
+        assert!(!Minimal.is_transparent("a"));
+        assert!(Minimal.changes().is_none());
+    }
+
     #[test]
     fn prefixes_that_could_be_mistaken_are_refused() {
         for prefix in ["a__b", "a_", "_a", "ä", "a b", &"x".repeat(33)] {
