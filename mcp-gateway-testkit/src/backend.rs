@@ -1,0 +1,41 @@
+//! Contract of [`RuntimeBackend`].
+
+use mcp_gateway_core::transport::Link;
+use mcp_gateway_core::upstream::{Instance, RuntimeBackend};
+
+use crate::cancel::poll_once;
+
+/// Checks that `backend` connects to its server, which has to be able to run.
+///
+/// 1. A connection that is given up early leaves the backend usable.
+/// 2. The server can be reached again while and after a link exists.
+/// 3. Each kind of [`Instance`] can be reached.
+/// 4. A remote server is reached over HTTP.
+///
+/// Whether a process of a connection that was given up has ended is for the implementation's own
+/// tests to find out. Call it in a Tokio runtime.
+pub async fn contract(backend: &dyn RuntimeBackend) {
+    let instances = [
+        Instance::Shared,
+        Instance::Principal("ada".into()),
+        Instance::Session("1".into()),
+    ];
+    for instance in &instances {
+        poll_once(backend.connect(instance)).await;
+        let first = connect(backend, instance).await;
+        let second = connect(backend, instance).await;
+        drop(first);
+        let third = connect(backend, instance).await;
+        for link in [second, third] {
+            let http = matches!(link, Link::Http(_));
+            assert!(http || !backend.is_remote(), "a remote server speaks HTTP");
+        }
+    }
+}
+
+async fn connect(backend: &dyn RuntimeBackend, instance: &Instance) -> Link {
+    match backend.connect(instance).await {
+        Ok(link) => link,
+        Err(error) => panic!("{instance:?} cannot be reached: {error}"),
+    }
+}
