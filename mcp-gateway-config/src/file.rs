@@ -1,8 +1,8 @@
 //! The configuration file: what may stand in it, and what it means.
 //!
-//! The types here are what a file says, read and checked: addresses are addresses, names are known,
-//! secrets have been looked up. What runs is made of them elsewhere. `docs/configuration.md`
-//! describes every key.
+//! A file is read into a [`Config`]: the [`PlatformSpec`], and the settings of the process that
+//! serves it. Addresses are addresses, names are known, secrets have been looked up.
+//! `docs/configuration.md` describes every key.
 
 mod auth;
 mod forward;
@@ -18,47 +18,38 @@ mod process;
 pub mod remote;
 mod secret;
 mod server;
+mod serving;
 mod storage;
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
 
-use mcp_gateway_core::route::PrefixRouter;
+use mcp_gateway_platform::spec::{Anonymous, StaticSpec};
+use mcp_gateway_platform::spec::{DynamicSpec, Gateway, PlatformSpec, Server, Storage};
 
-pub use self::auth::{Anonymous, Auth, Token, open_to_all};
-pub use self::forward::Forward;
-pub use self::gateway::Gateway;
-pub use self::issuer::{Introspection, Issuer};
-pub use self::limits::{EndpointLimits, ParkedLimits, SessionLimits};
-pub use self::log::{Log, LogFormat, directives};
-pub use self::login::{GitHub, Login, Provider};
-pub use self::metrics::Metrics;
-pub use self::network::{Network, listen_address, web_url};
-pub use self::oauth::{OAuth, default_grants, grant_type};
-pub use self::process::Process;
-pub use self::remote::{Remote, header_value};
-pub use self::secret::{Secret, SessionKey};
-pub use self::server::{Builtin, Server, Transport, is_name_char};
-pub use self::storage::Storage;
+use self::auth::AuthSection;
+use self::limits::LimitsSection;
+use self::metrics::MetricsSection;
+use self::network::{Network, beyond_this_machine};
+use self::serving::DEFAULT_SHUTDOWN_TIMEOUT;
 use crate::document::{Field, Nothing, Outside, Read, Report, instead, yaml};
+
+pub use self::auth::open_to_all;
+pub use self::log::{Log, LogFormat, directives};
+pub use self::network::{listen_address, web_url};
+pub use self::oauth::{default_grants, grant_type};
+pub use self::remote::header_value;
+pub use self::server::is_name_char;
+pub use self::serving::Serving;
 pub use crate::document::{Place, Problem, Problems, Severity};
 
 /// What a configuration file says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Config {
-    pub network: Network,
-    pub auth: Auth,
-    pub servers: Vec<Server>,
-    pub gateways: Vec<Gateway>,
-    /// The place of the default gateway among the gateways.
-    pub default_gateway: usize,
-    pub limits: EndpointLimits,
-    pub session_key: Option<SessionKey>,
-    pub store: Storage,
-    pub metrics: Metrics,
-    pub log: Log,
-    pub shutdown_timeout: Duration,
+    /// The desired state of the platform.
+    pub platform: PlatformSpec,
+    /// The settings of the process that serves it.
+    pub serving: Serving,
 }
 
 /// Reads a configuration by itself: nothing that it refers to is looked at.
@@ -98,49 +89,28 @@ impl Config {
     }
 
     /// The configuration of a gateway over `servers` that nothing else is said about.
+    #[must_use]
     pub fn over(servers: Vec<Server>) -> Self {
-        Self {
-            network: Network::default(),
-            auth: Auth::default(),
-            gateways: vec![Gateway::over(&servers)],
-            servers,
-            default_gateway: 0,
-            limits: EndpointLimits::default(),
-            session_key: None,
-            store: Storage::default(),
-            metrics: Metrics::default(),
-            log: Log::default(),
-            shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
-        }
+        let mut config = Self::default();
+        config.platform.dynamic.add_servers(servers);
+        config
     }
 
-    /// Adds `servers` to the gateways that do not choose among the servers.
-    pub fn add_servers(&mut self, servers: Vec<Server>) {
-        for gateway in self.gateways.iter_mut().filter(|gateway| gateway.has_all) {
-            let names = servers.iter().map(|server| Arc::clone(&server.name));
-            gateway.servers.extend(names);
-        }
-        self.servers.extend(servers);
+    /// Returns the keys of what differs in `after`, and takes effect only after a restart.
+    #[must_use]
+    pub fn restart_keys(&self, after: &Self) -> Vec<&'static str> {
+        let mut keys = self.platform.restart_keys(&after.platform);
+        keys.extend(self.serving.restart_keys(&after.serving));
+        keys
     }
 
-    /// The server of the name.
-    pub fn server(&self, name: &str) -> Option<&Server> {
-        self.servers.iter().find(|server| *server.name == *name)
-    }
-
-    /// How clients know what the servers of `gateway` have.
-    ///
-    /// # Errors
-    ///
-    /// Why they could mistake one server for another.
-    pub fn router(
-        &self,
-        gateway: &Gateway,
-    ) -> Result<PrefixRouter, mcp_gateway_core::route::PrefixError> {
-        let servers = gateway.servers.iter().filter_map(|name| self.server(name));
-        PrefixRouter::new(
-            servers.map(|server| (Arc::clone(&server.name), Arc::clone(&server.prefix))),
-        )
+    /// The address at which everybody could call by accident.
+    #[must_use]
+    pub fn opens(&self) -> Option<String> {
+        let public_url = self.platform.fixed.public_url.as_ref();
+        (self.platform.dynamic.auth.anonymous == Anonymous::Local)
+            .then(|| beyond_this_machine(self.serving.listen, public_url))
+            .flatten()
     }
 }
 
@@ -152,40 +122,38 @@ impl Read for Config {
         let gateways = table.field("gateways");
         let default_gateway = table.field("defaultGateway");
         let auth_field = table.field("auth");
-        let auth: Auth = auth_field
-            .as_ref()
-            .and_then(Field::read)
-            .unwrap_or_default();
-        auth.check(&network, table.whole());
+        let auth = auth_field.as_ref().and_then(Field::read);
+        let auth: AuthSection = auth.unwrap_or_default();
         let names = servers.as_ref().map(names).unwrap_or_default();
-        let limits = table.get("limits").unwrap_or_default();
+        let limits: LimitsSection = table.get("limits").unwrap_or_default();
         let session_key = table.field("sessionKey");
+        let has_key = session_key.is_some();
+        let (mut fixed, mut dynamic) = (StaticSpec::default(), DynamicSpec::default());
+        let mut serving = Serving::default();
+        dynamic.servers = servers.as_ref().and_then(Field::read).unwrap_or_default();
+        fixed.session_key = session_key.as_ref().and_then(Field::read);
+        fixed.store = table.get("store").unwrap_or_default();
+        let metrics: MetricsSection = table.get("metrics").unwrap_or_default();
+        serving.log = table.get("log").unwrap_or_default();
+        serving.shutdown_timeout = table
+            .get("shutdownTimeout")
+            .unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT);
+        (fixed.auth, dynamic.auth) = (auth.fixed, auth.dynamic);
+        (dynamic.metrics, serving.metrics) = (metrics.audience, metrics.listen);
+        network.assign(&mut fixed, &mut dynamic, &mut serving);
+        limits.assign(&mut fixed, &mut dynamic, &mut serving);
         let mut config = Self {
-            servers: servers.as_ref().and_then(Field::read).unwrap_or_default(),
-            gateways: Vec::new(),
-            default_gateway: 0,
-            network,
-            auth,
-            limits,
-            session_key: session_key.as_ref().and_then(Field::read),
-            store: table.get("store").unwrap_or_default(),
-            metrics: table.get("metrics").unwrap_or_default(),
-            log: table.get("log").unwrap_or_default(),
-            shutdown_timeout: table
-                .get("shutdownTimeout")
-                .unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT),
+            platform: PlatformSpec::new(fixed, dynamic),
+            serving,
         };
-        if config.network.replica_url.is_some() && session_key.is_none() {
-            field.problem("replicaUrl needs a sessionKey, which all replicas have in common");
-        }
-        if let Storage::Postgres(_) = config.store
-            && session_key.is_none()
-        {
-            field.problem("store.postgres needs a sessionKey, which all replicas have in common");
+        config.check_replicas(field, has_key);
+        if let Some(address) = config.opens() {
+            table.whole().problem(open_to_all(&address));
         }
         config.read_gateways(gateways.as_ref(), &names);
+        let dynamic = &config.platform.dynamic;
         if let Some(field) = auth_field {
-            Forward::check_names(&config.auth.forward, &config.gateways, &field);
+            forward::check_names(&dynamic.auth.forward, &dynamic.gateways, &field);
         }
         config.check_prefixes(gateways.as_ref(), servers.as_ref().unwrap_or(field));
         if let Some(field) = default_gateway {
@@ -197,9 +165,23 @@ impl Read for Config {
 }
 
 impl Config {
+    /// Notes replicas without a key that they have in common.
+    fn check_replicas(&self, field: &Field<'_>, has_key: bool) {
+        let fixed = &self.platform.fixed;
+        if fixed.replica_url.is_some() && !has_key {
+            field.problem("replicaUrl needs a sessionKey, which all replicas have in common");
+        }
+        if let Storage::Postgres(_) = fixed.store
+            && !has_key
+        {
+            field.problem("store.postgres needs a sessionKey, which all replicas have in common");
+        }
+    }
+
     fn read_gateways(&mut self, field: Option<&Field<'_>>, servers: &[&str]) {
         let Some(field) = field else {
-            self.gateways = vec![Gateway::over(&self.servers)];
+            let dynamic = &mut self.platform.dynamic;
+            dynamic.gateways = vec![Gateway::over(&dynamic.servers)];
             return;
         };
         let gateways = field.items().unwrap_or_default();
@@ -209,15 +191,15 @@ impl Config {
         names(field);
         let read = gateways
             .iter()
-            .filter_map(|field| Gateway::read(field, servers));
-        self.gateways = read.collect();
+            .filter_map(|field| gateway::read(field, servers));
+        self.platform.dynamic.gateways = read.collect();
     }
 
     /// Notes servers that clients of a gateway could mistake for one another.
     fn check_prefixes(&self, gateways: Option<&Field<'_>>, servers: &Field<'_>) {
         let fields = gateways.and_then(Field::items).unwrap_or_default();
-        for gateway in &self.gateways {
-            if let Err(error) = self.router(gateway) {
+        for gateway in &self.platform.dynamic.gateways {
+            if let Err(error) = self.platform.dynamic.router(gateway) {
                 let mut fields = fields.iter();
                 let own = fields.find(|field| name_of(field) == Some(&*gateway.name));
                 own.unwrap_or(servers).problem(error.to_string());
@@ -229,14 +211,19 @@ impl Config {
         let Some(name) = field.text() else {
             return;
         };
-        let position = self
+        let dynamic = &mut self.platform.dynamic;
+        let position = dynamic
             .gateways
             .iter()
             .position(|gateway| *gateway.name == *name);
-        self.default_gateway = position.unwrap_or_default();
+        dynamic.default_gateway = position.unwrap_or_default();
         let known = match gateways {
             Some(written) => names_in(written),
-            None => self.gateways.iter().map(|gateway| &*gateway.name).collect(),
+            None => dynamic
+                .gateways
+                .iter()
+                .map(|gateway| &*gateway.name)
+                .collect(),
         };
         if !known.contains(&name) {
             let instead = instead(name, &known);
@@ -275,9 +262,6 @@ fn names_in<'a>(list: &Field<'a>) -> Vec<&'a str> {
 fn name_of<'a>(entry: &Field<'a>) -> Option<&'a str> {
     entry.peek("name")
 }
-
-/// Half a minute: what service managers and Kubernetes wait by default before they kill.
-const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests;

@@ -16,10 +16,11 @@ mod name;
 
 use std::path::Path;
 
+use mcp_gateway_platform::spec::Server;
+
 use self::expand::Variables;
 use self::name::Names;
-use crate::document::{Field, Outside, Report, Table, jsonc};
-use crate::file::{Problems, Server};
+use crate::document::{Field, Outside, Problems, Report, Table, jsonc};
 
 /// Reads the servers that the file of a client describes.
 ///

@@ -1,6 +1,7 @@
 //! The errors of the gateway: one enum for each concern, and [`Error`] over all of them.
 
 mod auth;
+mod chain;
 mod credential;
 mod request;
 mod route;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::auth::AuthError;
+pub use self::chain::error_chain;
 pub use self::credential::CredentialError;
 pub(crate) use self::request::BODY_TIMEOUT;
 pub use self::request::RequestError;

@@ -199,7 +199,7 @@ pub use self::caller::{Caller, Client};
 pub use self::cancellation::Cancellation;
 pub use self::credential::Credential;
 pub use self::drain::Drain;
-pub use self::error::{BoxError, Error};
+pub use self::error::{BoxError, Error, error_chain};
 pub use self::gateway::{Gateway, GatewayBuilder};
 pub use self::peer::PeerAddr;
 pub use self::problem::Problem;

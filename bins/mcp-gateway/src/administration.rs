@@ -10,12 +10,11 @@ use mcp_gateway_auth::users::{User, Users};
 use mcp_gateway_auth::{Clock, Keyring};
 use url::Url;
 
-use crate::authority::lifetimes;
 use crate::files::Files;
 use crate::output::complain;
 use crate::system::System;
-use crate::vault::Vault;
-use mcp_gateway_config::file::{OAuth, Storage};
+use mcp_gateway_platform::spec::{OAuth, Storage};
+use mcp_gateway_platform::state::Vault;
 
 /// State that can be administered. Gateways with the same store apply every change at once.
 #[derive(Debug)]
@@ -36,20 +35,20 @@ impl Administration {
     pub(crate) async fn open(files: &Files) -> anyhow::Result<Self> {
         let loaded = files.load(&System::new())?;
         loaded.warnings.lines().for_each(complain);
-        let config = loaded.config;
-        let oauth = match &config.auth.oauth {
+        let spec = loaded.config.platform;
+        let oauth = match &spec.fixed.auth.oauth {
             Some(oauth) => oauth.clone(),
             // Such a gateway has an authorization server by default.
-            None if config.auth.is_empty() => OAuth::default(),
+            None if spec.has_no_callers() => OAuth::default(),
             None => bail!(
                 "the configuration has no auth.oauth, so that the gateway has neither users nor \
                  API tokens; `auth: {{ oauth: {{}} }}` enables them"
             ),
         };
-        if config.store == Storage::Memory {
+        if spec.fixed.store == Storage::Memory {
             bail!("the configuration has `store: memory`, which other processes cannot access");
         }
-        let vault = Vault::open(&config.store, config.session_key.as_ref()).await?;
+        let vault = Vault::open(&spec.fixed.store, spec.fixed.session_key.as_ref()).await?;
         let keyring = Keyring::new(&vault.key).context("invalid encryption key")?;
         let clock = Clock::system();
         let users = Users::new(Arc::clone(&vault.store), clock.clone());
@@ -61,13 +60,13 @@ impl Administration {
             keyring,
             Arc::new(people),
         )
-        .with_lifetimes(lifetimes(&oauth))
+        .with_lifetimes(oauth.lifetimes())
         .build();
         Ok(Self {
             users,
             server,
             clock,
-            configured: oauth.clients,
+            configured: spec.dynamic.auth.oauth.unwrap_or_default().known,
         })
     }
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use crate::authority::{FirstAccount, Foundation};
 use crate::output::say;
 use crate::source::{Ready, Source, TOKEN_VARIABLE};
 use mcp_gateway_config::connect::Endpoint;
-use mcp_gateway_config::file::{Anonymous, Auth, Config, Network};
+use mcp_gateway_platform::Platform;
+use mcp_gateway_platform::spec::{Anonymous, PlatformSpec};
 
 /// Prints the URLs of the gateway, and instructions for connecting clients.
 ///
@@ -20,35 +20,39 @@ pub(crate) fn show(
     base: &str,
     address: SocketAddr,
     source: &Source,
-    foundation: &Foundation,
+    platform: &Platform,
 ) -> io::Result<()> {
-    let config = &ready.config;
+    let spec = &ready.config.platform;
+    let gateways = &spec.dynamic.gateways;
     let mut lines = vec![
         format!("mcp-gateway {} is ready", env!("CARGO_PKG_VERSION")),
         String::new(),
         format!("  endpoint  {base}/mcp"),
     ];
-    if config.gateways.len() > 1 {
-        let gateways = config.gateways.iter();
-        lines.extend(gateways.map(|gateway| format!("            {base}/v1/mcp/{}", gateway.name)));
+    if gateways.len() > 1 {
+        lines.extend(
+            gateways
+                .iter()
+                .map(|gateway| format!("            {base}/v1/mcp/{}", gateway.name)),
+        );
     }
-    if config.network.public_url.is_some() {
+    if spec.fixed.public_url.is_some() {
         lines.push(format!("  listens   {address}"));
     }
-    lines.push(format!("  servers   {}", servers(config)));
-    if let Some(place) = &foundation.place {
+    lines.push(format!("  servers   {}", servers(spec)));
+    if let Some(place) = platform.state_location() {
         lines.push(format!("  state     {place}"));
         lines.push(format!("  login     {base}/api/auth/account"));
     }
-    if let Some(FirstAccount { name, password }) = &foundation.first_account {
-        let password = password.expose();
+    if let Some(account) = platform.first_account() {
+        let (name, password) = (account.name, account.password.expose());
         lines.push(format!("            user {name}, password {password}"));
         lines.push("            (shown only once)".to_owned());
     }
     if !ready.own_token {
-        lines.push(format!("  callers   {}", callers(&config.auth)));
+        lines.push(format!("  callers   {}", callers(spec)));
     }
-    if config.auth.oauth.is_some() {
+    if spec.fixed.auth.oauth.is_some() {
         lines.extend(to_log_in(base));
     }
     match (ready.own_token, source.token_is_new) {
@@ -78,18 +82,19 @@ fn to_log_in(base: &str) -> Vec<String> {
     lines
 }
 
-fn servers(config: &Config) -> String {
-    some(config.servers.iter().map(|server| &*server.name))
+fn servers(spec: &PlatformSpec) -> String {
+    some(spec.dynamic.servers.iter().map(|server| &*server.name))
 }
 
-fn callers(auth: &Auth) -> String {
+fn callers(spec: &PlatformSpec) -> String {
+    let (auth, oauth) = (&spec.dynamic.auth, &spec.fixed.auth.oauth);
     match auth.anonymous {
         Anonymous::Everywhere => "everyone, without a token".to_owned(),
         Anonymous::Local => "everyone on this machine, without a token".to_owned(),
-        Anonymous::Never => {
+        _ => {
             // A caller may have several tokens.
             let names: BTreeSet<_> = auth.tokens.iter().map(|token| &*token.name).collect();
-            let people = auth.oauth.as_ref().map(|_| "users who log in");
+            let people = oauth.as_ref().map(|_| "users who log in");
             let issuers = auth.issuers.iter().map(|issuer| &*issuer.issuer);
             some(people.into_iter().chain(names).chain(issuers))
         }
@@ -142,19 +147,6 @@ fn program() -> String {
     called
         .filter(plain)
         .unwrap_or_else(|| "mcp-gateway".to_owned())
-}
-
-/// Returns the URL for clients of the gateway that listens on `address`.
-pub(crate) fn base(network: &Network, address: SocketAddr) -> String {
-    if let Some(url) = &network.public_url {
-        return url.as_str().trim_end_matches('/').to_owned();
-    }
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    format!("http://{}", SocketAddr::new(ip, address.port()))
 }
 
 /// Number of names in an abbreviated list.

@@ -19,10 +19,11 @@ use mcp_gateway_core::upstream::{Server, Upstream, UpstreamError};
 use mcp_gateway_core::{Call, Caller, Client, Credential, Reply};
 use serde_json::{Map, Value, json};
 
-use crate::credentials;
-use crate::fleet::{self, Host, Web};
+use crate::builtins::builtins;
 use mcp_gateway_config::document::instead;
-use mcp_gateway_config::file::{self as config, Config, Remote, Transport, header_value, remote};
+use mcp_gateway_config::file::{header_value, remote};
+use mcp_gateway_platform::servers::{ServerFactory, credential};
+use mcp_gateway_platform::spec::{self, DynamicSpec, Remote, Transport};
 
 /// Servers that the command line calls.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl Servers {
     ///
     /// Fails if the gateway does not exist, or if the TLS configuration of the system is invalid.
     pub(crate) fn of_config(
-        config: &Config,
+        config: &DynamicSpec,
         secrets: &[String],
         name: Option<&str>,
     ) -> anyhow::Result<Self> {
@@ -74,16 +75,13 @@ impl Servers {
             let name = name.unwrap_or_default();
             anyhow!("unknown gateway {name:?}; {}", instead(name, &known))
         })?;
-        let host = Host {
-            secrets,
-            web: &Web::default(),
-            parking: None,
-        };
+        let factory = ServerFactory::new(builtins(), secrets.to_vec());
         let servers = gateway
             .servers
             .iter()
             .filter_map(|name| config.server(name));
-        let entries: Result<Vec<_>, _> = servers.map(|server| Entry::of(server, host)).collect();
+        let entries: Result<Vec<_>, _> =
+            servers.map(|server| Entry::of(server, &factory)).collect();
         Ok(Self::new(entries?, config.router(gateway)?))
     }
 
@@ -106,13 +104,9 @@ impl Servers {
             .authority()
             .map_or("server", Authority::as_str)
             .into();
-        let definition = config::Server::new(Arc::clone(&name), Transport::Remote(remote));
-        let host = Host {
-            secrets: &[],
-            web: &Web::default(),
-            parking: None,
-        };
-        let entry = Entry::of(&definition, host)?;
+        let definition = spec::Server::new(Arc::clone(&name), Transport::Remote(remote));
+        let factory = ServerFactory::new(builtins(), Vec::new());
+        let entry = Entry::of(&definition, &factory)?;
         Ok(Self::new(vec![entry], PrefixRouter::new([(name, "")])?))
     }
 
@@ -238,10 +232,10 @@ impl Servers {
 }
 
 impl Entry {
-    fn of(definition: &config::Server, host: Host<'_>) -> std::io::Result<Self> {
+    fn of(definition: &spec::Server, factory: &ServerFactory) -> std::io::Result<Self> {
         Ok(Self {
-            server: fleet::server(definition, host)?,
-            credential: credentials::of(&definition.transport).unwrap_or_else(Credential::none),
+            server: factory.build(definition)?,
+            credential: credential(&definition.transport).unwrap_or_else(Credential::none),
         })
     }
 }

@@ -4,8 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use mcp_gateway_config::document::Outside;
-use mcp_gateway_config::file::{Builtin, Config, Problems, Server, Transport};
+use mcp_gateway_config::file::{Config, Problems};
 use mcp_gateway_config::import;
+use mcp_gateway_platform::spec::{Server, Transport};
+
+use crate::builtins::DEMO;
 
 /// Paths of the configuration files. Without any, the configuration is that of the demo.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +79,7 @@ impl Files {
                 let taken = |other: &Server| other.name == server.name;
                 let configured = config
                     .as_ref()
-                    .is_some_and(|config| config.server(&server.name).is_some());
+                    .is_some_and(|config| config.platform.dynamic.server(&server.name).is_some());
                 if configured || servers.iter().any(taken) {
                     findings.add(path, another(&server.name));
                 } else {
@@ -86,7 +89,7 @@ impl Files {
         }
         let loaded = match config {
             Some(mut config) => {
-                config.add_servers(servers);
+                config.platform.dynamic.add_servers(servers);
                 config
             }
             None => Config::over(servers),
@@ -104,7 +107,7 @@ impl Files {
 impl Loaded {
     /// Returns the configuration of the demo.
     fn demo() -> Self {
-        let demo = Server::new("demo", Transport::Builtin(Builtin::Demo));
+        let demo = Server::new("demo", Transport::Builtin(DEMO.into()));
         let servers = if cfg!(feature = "demo") {
             vec![demo]
         } else {
@@ -205,13 +208,14 @@ mod tests {
     #[test]
     fn nothing_is_the_demo() {
         let loaded = Files::default().load(&System::new()).unwrap();
-        assert_eq!(&*loaded.config.servers[0].name, "demo");
+        assert_eq!(&*loaded.config.platform.dynamic.servers[0].name, "demo");
     }
 
     #[test]
     fn the_servers_of_clients_join_the_others() {
         let json = r#"{ "mcpServers": { "b": { "command": "b" } } }"#;
         let config = load(&[("a.yaml", YAML), ("b.json", json)]).unwrap().config;
+        let config = config.platform.dynamic;
         let servers = |at: usize| config.gateways[at].servers.join(" ");
         assert_eq!((servers(0), servers(1)), ("a b".to_owned(), "a".to_owned()));
         assert_eq!(config.servers.len(), 2);

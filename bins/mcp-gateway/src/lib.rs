@@ -10,29 +10,19 @@
 //!
 //! The library is for the program and for what tests it; other programs should not depend on it.
 
-mod access;
 mod administration;
-mod authority;
 mod banner;
+mod builtins;
 pub mod cli;
 mod client;
-mod credentials;
 #[cfg(feature = "demo")]
 mod demo;
 mod files;
-mod fleet;
-mod front;
 mod logging;
-mod login;
-mod metrics;
 mod output;
-mod platform;
-mod resources;
-mod routing;
 mod serve;
 mod sign_in;
 mod signals;
 mod source;
 mod system;
-mod vault;
 mod watch;

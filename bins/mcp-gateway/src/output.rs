@@ -1,20 +1,8 @@
 //! Text output for users.
 
-use std::error::Error;
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-/// Formats an error and its causes in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Writing to a string does not fail.
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
-}
+pub(crate) use mcp_gateway_core::error_chain as chain;
 
 /// Prints `text` and a line break to standard output.
 ///

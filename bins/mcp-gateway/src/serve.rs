@@ -9,16 +9,16 @@ use std::thread;
 
 use anyhow::{Context as _, anyhow};
 use mcp_gateway_core::{Serve, Workers};
+use mcp_gateway_platform::Platform;
 use tokio::net::TcpListener;
 
-use crate::authority::Foundation;
 use crate::banner;
+use crate::builtins::builtins;
 use crate::output::complain;
-use crate::platform::Platform;
 use crate::signals::{Request, Signals};
 use crate::source::{Ready, Source};
 use crate::watch::{Seen, Watch};
-use mcp_gateway_config::file::{Config, Metrics};
+use mcp_gateway_config::file::{Config, Serving};
 
 /// Serves what `ready` describes, which has come from `source` and its `files`, until the process is
 /// asked to end.
@@ -28,33 +28,35 @@ use mcp_gateway_config::file::{Config, Metrics};
 /// When it cannot begin.
 pub(crate) async fn run(source: Source, ready: Ready, files: Vec<Seen>) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
-    let listener = bind(ready.config.network.listen, "--listen").await?;
+    let listener = bind(ready.config.serving.listen, "--listen").await?;
     let address = listener.local_addr()?;
-    let base = banner::base(&ready.config.network, address);
-    let foundation = Foundation::lay(&ready.config, &base).await?;
-    let platform = Platform::new(&ready.config, &ready.secrets, &foundation)?;
-    let metrics = match ready.config.metrics {
-        Metrics::Listen(address) => Some(bind(address, "metrics.listen").await?),
-        Metrics::Shared | Metrics::Token(_) => None,
+    let spec = &ready.config.platform;
+    let base = spec.fixed.base_url(address);
+    let platform = Platform::builder(spec.clone())
+        .with_builtins(builtins())
+        .with_address(address)
+        .start()
+        .await?;
+    let serving = &ready.config.serving;
+    let metrics = match serving.metrics {
+        Some(address) => Some(bind(address, "metrics.listen").await?),
+        None => None,
     };
-    banner::show(&ready, &base, address, &source, &foundation)?;
+    banner::show(&ready, &base, address, &source, &platform)?;
 
     let drain = platform.drain().clone();
-    let workers = workers(&ready.config)?;
+    let workers = workers(serving)?;
     let mut serve = Serve::new(listener)
-        .with_drain_timeout(ready.config.shutdown_timeout)
+        .with_drain_timeout(serving.shutdown_timeout)
         .with_workers(workers.clone());
-    if let Some(connections) = ready.config.limits.connections {
+    if let Some(connections) = serving.connections {
         serve = serve.with_max_connections(connections);
     }
-    if let Some(timeout) = ready.config.limits.idle_timeout {
+    if let Some(timeout) = serving.idle_timeout {
         serve = serve.with_idle_timeout(timeout);
     }
-    let serving = serve.run(platform.front(), async { drain.begun().await });
-    let (publishing, maintaining) = (publish(metrics, &platform), foundation.maintain());
-    let background = async {
-        tokio::join!(publishing, maintaining);
-    };
+    let serving = serve.run(platform.service(), async { drain.begun().await });
+    let background = publish(metrics, &platform);
     let following = Following {
         watch: Watch::new(files),
         config: ready.config,
@@ -62,12 +64,11 @@ pub(crate) async fn run(source: Source, ready: Ready, files: Vec<Seen>) -> anyho
         source,
     };
     let (platform, ending) = following.until_end(&mut signals, serving, background).await;
-    platform.sessions().close();
     match ending {
         // Programs that run as servers are killed when the runtime is dropped.
         Ending::AtOnce => tracing::warn!("told to end at once"),
         Ending::Finished => tokio::select! {
-            () = platform.pool().close() => tracing::info!("ended"),
+            () = platform.close() => tracing::info!("ended"),
             () = signals.stop() => tracing::warn!("told to end at once"),
         },
     }
@@ -77,9 +78,9 @@ pub(crate) async fn run(source: Source, ready: Ready, files: Vec<Seen>) -> anyho
 }
 
 /// The threads that serve connections.
-fn workers(config: &Config) -> anyhow::Result<Workers> {
+fn workers(serving: &Serving) -> anyhow::Result<Workers> {
     let processors = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let count = config.limits.workers.unwrap_or_else(processors);
+    let count = serving.workers.unwrap_or_else(processors);
     Workers::start(count).context("the threads that serve connections cannot be started")
 }
 
@@ -93,7 +94,7 @@ enum Ending {
 
 /// Serves metrics at an address of their own, if there is one.
 fn publish(listener: Option<TcpListener>, platform: &Platform) -> impl Future<Output = ()> + use<> {
-    let front = platform.metrics_front();
+    let front = platform.metrics_service();
     async move {
         match listener {
             Some(listener) => Serve::new(listener).run(front, pending()).await,
@@ -142,6 +143,11 @@ impl Following {
         }
     }
 
+    fn has_other_tokens(&self, other: &Config) -> bool {
+        let tokens = |config: &Config| config.platform.dynamic.auth.tokens.clone();
+        tokens(&self.config) != tokens(other)
+    }
+
     /// Reads the configuration again, and becomes what it describes. A wrong one changes nothing.
     async fn reload(&mut self) {
         let source = self.source.clone();
@@ -164,60 +170,24 @@ impl Following {
             }
         };
         ready.warnings.lines().for_each(complain);
-        if ready.own_token && self.config.auth.tokens != ready.config.auth.tokens {
+        if ready.own_token && self.has_other_tokens(&ready.config) {
             tracing::warn!("nothing is said any more about who may call: it is the owner alone");
         }
-        match self.platform.apply(&ready.config, &ready.secrets) {
-            Ok(servers) => {
-                let servers = servers.as_deref().unwrap_or("unchanged");
-                tracing::info!(servers, "configuration loaded");
-            }
+        let rollout = match self.platform.apply(&ready.config.platform) {
+            Ok(rollout) => rollout,
             Err(error) => {
+                let error = anyhow!(error);
                 tracing::error!("the new configuration cannot be used: {error:#}");
                 return;
             }
-        }
-        for key in fixed(&self.config, &ready.config) {
+        };
+        tracing::info!(servers = %rollout, "configuration loaded");
+        let serving = self.config.serving.restart_keys(&ready.config.serving);
+        for key in rollout.restart.into_iter().chain(serving) {
             tracing::warn!(key, "this takes effect only after a restart");
         }
         self.config = ready.config;
     }
-}
-
-/// The keys of what has changed from `before` to `after` and cannot change in a process.
-fn fixed(before: &Config, after: &Config) -> Vec<&'static str> {
-    let address = |config: &Config| match config.metrics {
-        Metrics::Listen(address) => Some(address),
-        Metrics::Shared | Metrics::Token(_) => None,
-    };
-    let (old, new) = (&before.limits, &after.limits);
-    let changes = [
-        ("listen", before.network.listen != after.network.listen),
-        ("limits.connections", old.connections != new.connections),
-        ("limits.idleTimeout", old.idle_timeout != new.idle_timeout),
-        ("limits.parked", old.parked != new.parked),
-        ("limits.sessions", old.sessions != new.sessions),
-        ("limits.workers", old.workers != new.workers),
-        ("log", before.log != after.log),
-        ("metrics.listen", address(before) != address(after)),
-        (
-            "publicUrl",
-            after.auth.asks_others() && before.network.public_url != after.network.public_url,
-        ),
-        (
-            "replicaUrl",
-            before.network.replica_url != after.network.replica_url,
-        ),
-        ("store", before.store != after.store),
-        ("sessionKey", before.session_key != after.session_key),
-        (
-            "shutdownTimeout",
-            before.shutdown_timeout != after.shutdown_timeout,
-        ),
-    ];
-    let changes = changes.into_iter().filter(|(_, changed)| *changed);
-    let changes = changes.map(|(key, _)| key);
-    before.auth.fixed(&after.auth).chain(changes).collect()
 }
 
 async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> {
@@ -230,66 +200,4 @@ async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> 
             ),
             _ => anyhow!(error).context(format!("{address} cannot be listened at")),
         })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use mcp_gateway_config::file::parse;
-
-    fn fixed_keys(before: &str, after: &str) -> Vec<&'static str> {
-        let config = |text: &str| parse(&format!("log: {{ level: info }}\n{text}\n")).unwrap();
-        fixed(&config(before), &config(after))
-    }
-
-    #[test]
-    fn what_cannot_change_in_a_process_is_known() {
-        let issuer = "auth: { issuers: [{ issuer: https://a.example }] }";
-        for (before, after, expected) in [
-            (
-                "auth: { oauth: {} }",
-                "auth: { oauth: { registration: off } }",
-                &[][..],
-            ),
-            (
-                "auth: { oauth: {} }",
-                "auth: { oauth: {}, forward: [{ name: a, url: https://a.example }] }",
-                &[],
-            ),
-            (
-                "auth: { oauth: {} }",
-                "auth: { oauth: { accessTokenLifetime: 5m, rateLimits: { register: 1 } } }",
-                &["auth.oauth.accessTokenLifetime", "auth.oauth.rateLimits"],
-            ),
-            (
-                "auth: { oauth: {} }",
-                "auth: { login: { local: true } }",
-                &["auth.login"],
-            ),
-            (
-                "auth: { anonymous: true }",
-                "auth: { oauth: {} }",
-                &["auth.oauth"],
-            ),
-            ("auth: { anonymous: true }", issuer, &["auth.issuers"]),
-            (
-                issuer,
-                "auth: { issuers: [{ issuer: https://b.example }] }",
-                &[],
-            ),
-            (
-                issuer,
-                "auth: { issuers: [{ issuer: https://a.example }], allowedNetworks: [10.0.0.0/8] }",
-                &["auth.allowedNetworks"],
-            ),
-            ("", "publicUrl: https://gw.example", &[]),
-            (
-                "auth: { oauth: {} }",
-                "auth: { oauth: {}, trustedProxies: [10.0.0.0/8] }\npublicUrl: https://gw.example",
-                &["auth.trustedProxies", "publicUrl"],
-            ),
-        ] {
-            assert_eq!(fixed_keys(before, after), expected, "{before} -> {after}");
-        }
-    }
 }

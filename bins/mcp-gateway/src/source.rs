@@ -1,12 +1,12 @@
 //! The configuration of a gateway that runs, and where it comes from again.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use crate::files::{Files, Findings};
 use crate::system::System;
 use crate::watch::Seen;
-use mcp_gateway_config::file::{Config, Log, OAuth, Secret, Token, open_to_all};
+use mcp_gateway_config::file::{Config, Log, open_to_all};
+use mcp_gateway_platform::spec::{OAuth, OAuthClients, Secret, Token};
 
 /// Where a configuration comes from: files, and what the command line says besides.
 #[derive(Clone, Debug)]
@@ -41,8 +41,6 @@ pub(crate) struct Attempt {
 pub(crate) struct Ready {
     pub(crate) config: Config,
     pub(crate) warnings: Findings,
-    /// The variables of the environment that programs do not get to know.
-    pub(crate) secrets: Vec<String>,
     /// Whether the files do not say who may call.
     pub(crate) own_token: bool,
 }
@@ -61,23 +59,25 @@ impl Source {
         let loaded = self.files.load(system)?;
         let mut config = loaded.config;
         if let Some(listen) = self.listen {
-            config.network.listen = listen;
+            config.serving.listen = listen;
         }
-        if let Some(address) = config.auth.opens(&config.network) {
+        if let Some(address) = config.opens() {
             return Err(Findings::of_options(open_to_all(&address)));
         }
-        let own_token = config.auth.is_empty();
+        let own_token = config.platform.has_no_callers();
         if own_token {
-            config.auth.tokens.push(self.token.clone());
-            config.auth.oauth = Some(OAuth::default());
+            config.platform.dynamic.auth.tokens.push(self.token.clone());
+            config.platform = config
+                .platform
+                .with_authorization_server(OAuth::default(), OAuthClients::default());
         }
-        config.log = self.log.over(config.log);
-        let mut secrets = system.secrets();
-        secrets.push(TOKEN_VARIABLE.to_owned());
+        config.serving.log = self.log.over(config.serving.log);
+        let hidden = &mut config.platform.dynamic.hidden_variables;
+        *hidden = system.secrets();
+        hidden.push(TOKEN_VARIABLE.to_owned());
         Ok(Ready {
             config,
             warnings: loaded.warnings,
-            secrets,
             own_token,
         })
     }
@@ -98,11 +98,7 @@ pub(crate) const TOKEN_VARIABLE: &str = "MCP_GATEWAY_TOKEN";
 
 /// The token of the owner of a gateway.
 pub(crate) fn owner_token(text: impl Into<String>) -> Token {
-    Token {
-        name: Arc::from("owner"),
-        secret: Secret::new(text),
-        teams: Vec::new(),
-    }
+    Token::new("owner", Secret::new(text))
 }
 
 /// A token that nobody can guess.
@@ -139,12 +135,20 @@ mod tests {
         let ready = source.load().result.unwrap();
         assert!(ready.own_token);
         assert_eq!(
-            ready.config.auth.tokens,
+            ready.config.platform.dynamic.auth.tokens,
             std::slice::from_ref(&source.token)
         );
         assert_eq!(
-            source.load().result.unwrap().config.auth.tokens,
-            ready.config.auth.tokens
+            source
+                .load()
+                .result
+                .unwrap()
+                .config
+                .platform
+                .dynamic
+                .auth
+                .tokens,
+            ready.config.platform.dynamic.auth.tokens
         );
         assert_ne!(random_token().unwrap(), random_token().unwrap());
     }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mcp_gateway_config::document::{Lookup, Outside};
 
+use crate::builtins::NAMES;
 use crate::watch::Seen;
 
 /// The system that the program runs on.
@@ -42,6 +43,10 @@ impl Outside for System {
     fn secret(&self, name: &str) -> Lookup {
         lock(&self.secrets).push(name.to_owned());
         self.variable(name)
+    }
+
+    fn builtins(&self) -> &[&str] {
+        NAMES
     }
 
     fn file(&self, path: &Path) -> Result<Lookup, io::Error> {

@@ -14,6 +14,11 @@ pub trait Outside: fmt::Debug {
         self.variable(name)
     }
 
+    /// Returns the names of the servers that are built in.
+    fn builtins(&self) -> &[&str] {
+        &[]
+    }
+
     /// The content of a file, without the end of its last line.
     fn file(&self, path: &Path) -> Result<Lookup, io::Error>;
 }
@@ -28,12 +33,18 @@ pub enum Lookup {
 }
 
 /// Nothing at all: for a file that is to be read by itself.
+///
+/// The built-in server of the program, `demo`, is a known name.
 #[derive(Clone, Copy, Debug)]
 pub struct Nothing;
 
 impl Outside for Nothing {
     fn variable(&self, _: &str) -> Lookup {
         Lookup::Unread
+    }
+
+    fn builtins(&self) -> &[&str] {
+        &["demo"]
     }
 
     fn file(&self, _: &Path) -> Result<Lookup, io::Error> {

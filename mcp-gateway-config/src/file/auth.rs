@@ -1,145 +1,22 @@
+//! The callers.
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use ipnet::IpNet;
+use mcp_gateway_platform::spec::{Anonymous, Auth, Secret, StaticAuth, Token};
 
-use super::oauth::networks;
-use super::{Forward, Introspection, Issuer, Login, Network, OAuth, Secret};
+use super::oauth::{OAuthKeys, networks};
 use crate::document::{Field, Read};
 
-/// Who may call.
-#[derive(Clone, Debug, Default)]
-pub struct Auth {
-    pub tokens: Vec<Token>,
-    pub anonymous: Anonymous,
-    /// The authorization server, if there is one.
-    pub oauth: Option<OAuth>,
-    pub login: Login,
-    pub issuers: Vec<Issuer>,
-    pub introspection: Option<Introspection>,
-    /// The servers that proxies are in front of, and ask about callers.
-    pub forward: Vec<Forward>,
-    /// Addresses that are not public, and that may be reached all the same.
-    pub allowed_networks: Vec<IpNet>,
-    /// The proxies that are believed when they say where a request has come from.
-    pub trusted_proxies: Vec<IpNet>,
-}
-
-/// Whether those may call who present nothing.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Anonymous {
-    /// From wherever the gateway can be reached.
-    Everywhere,
-    /// As long as only this machine can reach the gateway.
-    Local,
-    #[default]
-    Never,
-}
-
-/// A token that somebody was given.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Token {
-    /// Who it was given to.
-    pub name: Arc<str>,
-    pub secret: Secret,
-    /// The teams whose gateways may be called with it.
-    pub teams: Vec<Arc<str>>,
-}
-
-impl Auth {
-    /// Whether nothing is said about who may call.
-    pub fn is_empty(&self) -> bool {
-        self.tokens.is_empty()
-            && self.anonymous == Anonymous::Never
-            && self.oauth.is_none()
-            && self.issuers.is_empty()
-            && self.introspection.is_none()
-    }
-
-    /// Whether other machines are asked about people, clients or tokens.
-    pub fn asks_others(&self) -> bool {
-        self.oauth.is_some() || !self.issuers.is_empty() || self.introspection.is_some()
-    }
-
-    /// Those who issue tokens besides us.
-    pub fn others(&self) -> impl Iterator<Item = &str> {
-        let issuers = self.issuers.iter().map(|issuer| &*issuer.issuer);
-        let asked = self.introspection.iter().map(|asked| &*asked.issuer);
-        issuers.chain(asked)
-    }
-
-    /// The keys of what is otherwise in `after`, and cannot change in a process.
-    pub fn fixed(&self, after: &Self) -> impl Iterator<Item = &'static str> + use<> {
-        let asks = self.asks_others() || after.asks_others();
-        let both = self.oauth.as_ref().zip(after.oauth.as_ref());
-        let oauth = |differs: fn(&OAuth, &OAuth) -> bool| {
-            both.is_some_and(|(before, after)| differs(before, after))
-        };
-        let changes = [
-            (
-                "auth.allowedNetworks",
-                asks && self.allowed_networks != after.allowed_networks,
-            ),
-            (
-                "auth.introspection",
-                !self.asks_others() && after.introspection.is_some(),
-            ),
-            (
-                "auth.issuers",
-                !self.asks_others() && !after.issuers.is_empty(),
-            ),
-            ("auth.login", self.login != after.login),
-            ("auth.oauth", self.oauth.is_some() != after.oauth.is_some()),
-            (
-                "auth.oauth.accessTokenLifetime",
-                oauth(|a, b| a.access_token != b.access_token),
-            ),
-            (
-                "auth.oauth.accessTokens",
-                oauth(|a, b| a.is_opaque != b.is_opaque),
-            ),
-            (
-                "auth.oauth.assertionIssuers",
-                oauth(|a, b| a.assertion_issuers != b.assertion_issuers),
-            ),
-            (
-                "auth.oauth.clientMetadataDocuments",
-                oauth(|a, b| a.documents != b.documents),
-            ),
-            ("auth.oauth.rateLimits", oauth(|a, b| a.limits != b.limits)),
-            (
-                "auth.oauth.refreshTokenIdle",
-                oauth(|a, b| a.refresh_idle != b.refresh_idle),
-            ),
-            (
-                "auth.oauth.refreshTokenLifetime",
-                oauth(|a, b| a.refresh_absolute != b.refresh_absolute),
-            ),
-            (
-                "auth.trustedProxies",
-                self.trusted_proxies != after.trusted_proxies,
-            ),
-        ];
-        let changes = changes.into_iter().filter(|(_, changed)| *changed);
-        changes.map(|(key, _)| key)
-    }
-
-    /// Notes a gateway that everybody could call by accident.
-    pub(super) fn check(&self, network: &Network, whole: &Field<'_>) {
-        if let Some(address) = self.opens(network) {
-            whole.problem(open_to_all(&address));
-        }
-    }
-
-    /// The address at which everybody could call by accident.
-    pub fn opens(&self, network: &Network) -> Option<String> {
-        (self.anonymous == Anonymous::Local)
-            .then(|| network.beyond_this_machine())
-            .flatten()
-    }
+/// The section `auth` of a file, of which a part is fixed when a gateway starts.
+#[derive(Debug, Default)]
+pub(super) struct AuthSection {
+    pub(super) fixed: StaticAuth,
+    pub(super) dynamic: Auth,
 }
 
 /// What is wrong with a gateway that everybody could call by accident.
+#[must_use]
 pub fn open_to_all(address: &str) -> String {
     format!(
         "auth.anonymous is for gateways that only this machine can reach, and {address} can be \
@@ -147,7 +24,7 @@ pub fn open_to_all(address: &str) -> String {
     )
 }
 
-impl Read for Auth {
+impl Read for AuthSection {
     fn read(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let list = table.field("tokens");
@@ -158,25 +35,32 @@ impl Read for Auth {
         let local = table.get("anonymous").unwrap_or(false);
         let everywhere = table.get("insecureAnonymous").unwrap_or(false);
         let login = table.field("login");
-        let oauth: Option<OAuth> = table.get("oauth");
-        let auth = Self {
-            tokens,
-            // People log in to let clients in.
-            oauth: oauth.or_else(|| login.as_ref().map(|_| OAuth::default())),
-            login: login.as_ref().and_then(Field::read).unwrap_or_default(),
-            issuers: table.get("issuers").unwrap_or_default(),
-            introspection: table.get("introspection"),
-            forward: table.get("forward").unwrap_or_default(),
-            allowed_networks: networks(table.get("allowedNetworks")),
-            trusted_proxies: networks(table.get("trustedProxies")),
-            anonymous: match (everywhere, local) {
-                (true, _) => Anonymous::Everywhere,
-                (false, true) => Anonymous::Local,
-                (false, false) => Anonymous::Never,
-            },
+        let oauth: Option<OAuthKeys> = table.get("oauth");
+        // People log in to let clients in.
+        let oauth = oauth.or_else(|| login.as_ref().map(|_| OAuthKeys::default()));
+        let (mut fixed, mut dynamic) = (StaticAuth::default(), Auth::default());
+        fixed.login = login.as_ref().and_then(Field::read).unwrap_or_default();
+        dynamic.tokens = tokens;
+        dynamic.issuers = table.get("issuers").unwrap_or_default();
+        dynamic.introspection = table.get("introspection");
+        dynamic.forward = table.get("forward").unwrap_or_default();
+        fixed.allowed_networks = networks(table.get("allowedNetworks"));
+        fixed.trusted_proxies = networks(table.get("trustedProxies"));
+        dynamic.anonymous = match (everywhere, local) {
+            (true, _) => Anonymous::Everywhere,
+            (false, true) => Anonymous::Local,
+            (false, false) => Anonymous::Never,
         };
+        if let Some(OAuthKeys {
+            fixed: oauth,
+            clients,
+        }) = oauth
+        {
+            fixed.oauth = Some(oauth);
+            dynamic.oauth = Some(clients);
+        }
         table.finish();
-        Some(auth)
+        Some(Self { fixed, dynamic })
     }
 }
 
@@ -201,11 +85,9 @@ impl Read for Token {
         let secret = table.required("token", token);
         let teams = table.get("teams").unwrap_or_default();
         table.finish();
-        Some(Self {
-            name: name?,
-            secret: secret?,
-            teams,
-        })
+        let mut token = Self::new(name?, secret?);
+        token.teams = teams;
+        Some(token)
     }
 }
 

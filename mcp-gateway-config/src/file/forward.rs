@@ -1,24 +1,14 @@
-use std::collections::HashSet;
-use std::sync::Arc;
+//! The servers that proxies are in front of.
 
+use std::collections::HashSet;
+
+use mcp_gateway_platform::spec::{Forward, Gateway};
 use url::Url;
 
 use super::gateway::slug;
 use super::login::pairs;
-use super::{Gateway, web_url};
+use super::web_url;
 use crate::document::{Field, Read};
-
-/// A server that a proxy is in front of, and not the gateway.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Forward {
-    pub name: Arc<str>,
-    /// Where clients reach it.
-    pub url: Url,
-    /// What tokens have to be good for, and what that means in plain words.
-    pub scopes: Vec<(String, String)>,
-    /// The teams that may use it; everybody may if `None`.
-    pub teams: Option<Vec<Arc<str>>>,
-}
 
 impl Read for Forward {
     fn read(field: &Field<'_>) -> Option<Self> {
@@ -28,24 +18,20 @@ impl Read for Forward {
         let scopes = table.get_with("scopes", scopes).unwrap_or_default();
         let teams = table.get("teams");
         table.finish();
-        Some(Self {
-            name: name?,
-            url: url?,
-            scopes,
-            teams,
-        })
+        let mut forward = Self::new(name?, url?);
+        forward.scopes = scopes;
+        forward.teams = teams;
+        Some(forward)
     }
 }
 
-impl Forward {
-    /// Notes in `list` those of `all` that are not the only ones of their name.
-    pub(super) fn check_names(all: &[Self], gateways: &[Gateway], list: &Field<'_>) {
-        let mut known: HashSet<_> = gateways.iter().map(|gateway| &gateway.name).collect();
-        for forward in all {
-            if !known.insert(&forward.name) {
-                let name = &forward.name;
-                list.problem(format!("{name:?} is the name of something else already"));
-            }
+/// Notes in `list` those of `all` that are not the only ones of their name.
+pub(super) fn check_names(all: &[Forward], gateways: &[Gateway], list: &Field<'_>) {
+    let mut known: HashSet<_> = gateways.iter().map(|gateway| &gateway.name).collect();
+    for forward in all {
+        if !known.insert(&forward.name) {
+            let name = &forward.name;
+            list.problem(format!("{name:?} is the name of something else already"));
         }
     }
 }

@@ -1,66 +1,32 @@
+//! The gateways.
+
 use std::sync::Arc;
 
 use http::HeaderName;
 use mcp_gateway_core::endpoint::is_forwardable;
+use mcp_gateway_platform::spec::Gateway;
 
-use super::Server;
 use crate::document::{Count, Field, instead};
 
-/// A named endpoint over some of the servers.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Gateway {
-    /// The last part of its path.
-    pub name: Arc<str>,
-    /// The names of its servers, in the order of its lists.
-    pub servers: Vec<Arc<str>>,
-    /// Whether those are all that there are.
-    pub has_all: bool,
-    pub forward_headers: Vec<HeaderName>,
-    pub page_size: Option<usize>,
-    pub instructions: Option<Arc<str>>,
-    /// The teams that may know of it; everybody may if `None`.
-    pub teams: Option<Vec<Arc<str>>>,
-}
-
-impl Gateway {
-    /// The gateway that there is when a file describes none.
-    pub(super) fn over(servers: &[Server]) -> Self {
-        Self {
-            name: "default".into(),
-            servers: servers
-                .iter()
-                .map(|server| Arc::clone(&server.name))
-                .collect(),
-            has_all: true,
-            forward_headers: Vec::new(),
-            page_size: None,
-            instructions: None,
-            teams: None,
-        }
-    }
-
-    /// Reads a gateway over some of `servers`.
-    pub(super) fn read(field: &Field<'_>, servers: &[&str]) -> Option<Self> {
-        let mut table = field.table()?;
-        let name = table.required("name", |field| field.parse("the name of a gateway", slug));
-        let chosen = table.field("servers");
-        let gateway = Self {
-            name: name.unwrap_or_default(),
-            has_all: chosen.is_none(),
-            servers: match chosen {
-                Some(field) => choose(&field, servers),
-                None => servers.iter().map(|name| Arc::from(*name)).collect(),
-            },
-            forward_headers: table
-                .get_with("forwardHeaders", forward_headers)
-                .unwrap_or_default(),
-            page_size: table.get("pageSize").map(|Count(count)| count),
-            instructions: table.get("instructions"),
-            teams: table.get("teams"),
-        };
-        table.finish();
-        Some(gateway)
-    }
+/// Reads a gateway over some of `servers`.
+pub(super) fn read(field: &Field<'_>, servers: &[&str]) -> Option<Gateway> {
+    let mut table = field.table()?;
+    let name = table.required("name", |field| field.parse("the name of a gateway", slug));
+    let chosen = table.field("servers");
+    let mut gateway = Gateway::new(name.unwrap_or_default());
+    gateway.has_all = chosen.is_none();
+    gateway.servers = match chosen {
+        Some(field) => choose(&field, servers),
+        None => servers.iter().map(|name| Arc::from(*name)).collect(),
+    };
+    gateway.forward_headers = table
+        .get_with("forwardHeaders", forward_headers)
+        .unwrap_or_default();
+    gateway.page_size = table.get("pageSize").map(|Count(count)| count);
+    gateway.instructions = table.get("instructions");
+    gateway.teams = table.get("teams");
+    table.finish();
+    Some(gateway)
 }
 
 fn choose(field: &Field<'_>, servers: &[&str]) -> Vec<Arc<str>> {

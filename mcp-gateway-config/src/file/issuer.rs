@@ -1,77 +1,20 @@
-use mcp_gateway_auth::jose::Algorithm;
-use mcp_gateway_auth::token::ClaimMapping;
+//! Those who issue tokens besides the gateway.
 
-use super::Secret;
+use mcp_gateway_auth::jose::Algorithm;
+use mcp_gateway_platform::spec::{Claims, Introspection, Issuer};
+
 use super::login::pairs;
 use super::oauth::url;
 use crate::document::{Field, Read, Table};
 
-/// An identity provider whose JWTs are accepted.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Issuer {
-    pub issuer: String,
-    /// Whom its tokens have to be for; the URL of each gateway if it is not said.
-    pub audience: Option<String>,
-    pub jwks: Option<String>,
-    /// The types of its tokens; `at+jwt` alone if there are none.
-    pub types: Vec<String>,
-    pub algorithms: Vec<Algorithm>,
-    pub scopes: Vec<String>,
-    pub claims: Claims,
-}
-
-/// An authorization server that is asked about tokens.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Introspection {
-    pub url: String,
-    pub issuer: String,
-    pub audience: Option<String>,
-    pub client_id: String,
-    pub client_secret: Secret,
-    pub scopes: Vec<String>,
-    pub claims: Claims,
-}
-
-/// What claims mean.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Claims {
-    subject: Option<String>,
-    name: Option<String>,
-    groups: Option<String>,
-    teams: Vec<(String, String)>,
-    roles: Vec<(String, String)>,
-}
-
-impl Claims {
-    fn read_keys(table: &mut Table<'_>) -> Self {
-        Self {
-            subject: table.get("subjectClaim"),
-            name: table.get("nameClaim"),
-            groups: table.get("groupsClaim"),
-            teams: table.get_with("teams", pairs).unwrap_or_default(),
-            roles: table.get_with("roles", pairs).unwrap_or_default(),
-        }
-    }
-
-    pub fn mapping(&self) -> ClaimMapping {
-        let mut mapping = ClaimMapping::new();
-        if let Some(claim) = &self.subject {
-            mapping = mapping.with_subject(claim);
-        }
-        if let Some(claim) = &self.name {
-            mapping = mapping.with_name(claim);
-        }
-        if let Some(claim) = &self.groups {
-            mapping = mapping.with_groups(claim);
-        }
-        for (group, team) in &self.teams {
-            mapping = mapping.with_team(group, team.as_str());
-        }
-        for (group, role) in &self.roles {
-            mapping = mapping.with_role(group, role.as_str());
-        }
-        mapping
-    }
+fn claims(table: &mut Table<'_>) -> Claims {
+    let mut claims = Claims::default();
+    claims.subject = table.get("subjectClaim");
+    claims.name = table.get("nameClaim");
+    claims.groups = table.get("groupsClaim");
+    claims.teams = table.get_with("teams", pairs).unwrap_or_default();
+    claims.roles = table.get_with("roles", pairs).unwrap_or_default();
+    claims
 }
 
 impl Read for Issuer {
@@ -79,15 +22,13 @@ impl Read for Issuer {
         let mut table = field.table()?;
         let issuer = table.required("issuer", url);
         let algorithms: Vec<Named> = table.get("algorithms").unwrap_or_default();
-        let read = Self {
-            issuer: issuer.unwrap_or_default(),
-            audience: table.get("audience"),
-            jwks: table.get_with("jwksUrl", url),
-            types: table.get("types").unwrap_or_default(),
-            algorithms: algorithms.into_iter().map(|Named(one)| one).collect(),
-            scopes: table.get("requiredScopes").unwrap_or_default(),
-            claims: Claims::read_keys(&mut table),
-        };
+        let mut read = Self::new(issuer.unwrap_or_default());
+        read.audience = table.get("audience");
+        read.jwks = table.get_with("jwksUrl", url);
+        read.types = table.get("types").unwrap_or_default();
+        read.algorithms = algorithms.into_iter().map(|Named(one)| one).collect();
+        read.scopes = table.get("requiredScopes").unwrap_or_default();
+        read.claims = claims(&mut table);
         table.finish();
         Some(read)
     }
@@ -98,21 +39,17 @@ impl Read for Introspection {
         let mut table = field.table()?;
         let endpoint = table.required("url", url);
         let issuer = table.required("issuer", url);
-        let client_id = table.required("clientId", Field::read);
+        let client_id: Option<String> = table.required("clientId", Field::read);
         let client_secret = table.required("clientSecret", Field::read);
         let audience = table.get("audience");
         let scopes = table.get("requiredScopes").unwrap_or_default();
-        let claims = Claims::read_keys(&mut table);
+        let claims = claims(&mut table);
         table.finish();
-        Some(Self {
-            url: endpoint?,
-            issuer: issuer?,
-            audience,
-            client_id: client_id?,
-            client_secret: client_secret?,
-            scopes,
-            claims,
-        })
+        let mut read = Self::new(endpoint?, issuer?, client_id?, client_secret?);
+        read.audience = audience;
+        read.scopes = scopes;
+        read.claims = claims;
+        Some(read)
     }
 }
 

@@ -1,85 +1,44 @@
+//! Bounds on what clients and servers may cost.
+
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use mcp_gateway_core::bridge::Parking;
 use mcp_gateway_core::limit::Limits;
-use mcp_gateway_core::session::Sessions;
+use mcp_gateway_platform::spec::{
+    DynamicSpec, ParkedLimits, ServerLimits, SessionLimits, StaticSpec,
+};
 
+use super::Serving;
 use crate::document::{Bytes, Count, Field, Read};
 
-/// Bounds on what clients may cost.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct EndpointLimits {
-    /// How large a body may be.
-    pub max_body: Option<usize>,
-    /// How many connections there may be.
-    pub connections: Option<usize>,
-    /// How long a connection lasts without a request.
-    pub idle_timeout: Option<Duration>,
-    pub sessions: SessionLimits,
-    pub parked: ParkedLimits,
-    /// How many threads serve connections, if not as many as there are processors.
-    pub workers: Option<NonZeroUsize>,
-}
-
-/// Bounds on sessions of clients.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SessionLimits {
-    pub max: usize,
-    pub idle: Duration,
-    pub lifetime: Duration,
-}
-
-/// Bounds on calls that wait for an answer of their clients.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ParkedLimits {
-    pub max: usize,
-    /// How many calls of one caller may wait.
-    pub max_of_one: usize,
-    pub lifetime: Duration,
-}
-
-impl Default for ParkedLimits {
-    fn default() -> Self {
-        Self {
-            max: Parking::DEFAULT_MAX,
-            max_of_one: Parking::DEFAULT_MAX_OF_ONE,
-            lifetime: Parking::DEFAULT_LIFETIME,
-        }
-    }
+/// The section `limits` of a file.
+#[derive(Debug, Default)]
+pub(super) struct LimitsSection {
+    pub(super) max_body: Option<usize>,
+    pub(super) connections: Option<usize>,
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) sessions: SessionLimits,
+    pub(super) parked: ParkedLimits,
+    pub(super) workers: Option<NonZeroUsize>,
 }
 
 impl Read for ParkedLimits {
     fn read(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
-        let Self {
-            max,
-            max_of_one,
-            lifetime,
-        } = Self::default();
-        let limits = Self {
-            max: table.get("max").map_or(max, |Count(count)| count),
-            max_of_one: table
-                .get("maxPerCaller")
-                .map_or(max_of_one, |Count(count)| count),
-            lifetime: table.get("lifetime").unwrap_or(lifetime),
-        };
+        let mut limits = Self::default();
+        if let Some(Count(count)) = table.get("max") {
+            limits.max = count;
+        }
+        if let Some(Count(count)) = table.get("maxPerCaller") {
+            limits.max_of_one = count;
+        }
+        limits.lifetime = table.get("lifetime").unwrap_or(limits.lifetime);
         table.finish();
         Some(limits)
     }
 }
 
-impl Default for SessionLimits {
-    fn default() -> Self {
-        Self {
-            max: Sessions::DEFAULT_MAX,
-            idle: Sessions::DEFAULT_IDLE,
-            lifetime: Sessions::DEFAULT_LIFETIME,
-        }
-    }
-}
-
-impl Read for EndpointLimits {
+impl Read for LimitsSection {
     fn read(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let limits = Self {
@@ -92,6 +51,23 @@ impl Read for EndpointLimits {
         };
         table.finish();
         Some(limits)
+    }
+}
+
+impl LimitsSection {
+    /// Puts each key in its place.
+    pub(super) fn assign(
+        self,
+        fixed: &mut StaticSpec,
+        dynamic: &mut DynamicSpec,
+        serving: &mut Serving,
+    ) {
+        dynamic.max_body = self.max_body;
+        fixed.sessions = self.sessions;
+        fixed.parked = self.parked;
+        serving.connections = self.connections;
+        serving.idle_timeout = self.idle_timeout;
+        serving.workers = self.workers;
     }
 }
 
@@ -114,29 +90,18 @@ const MAX_WORKERS: usize = 1024;
 impl Read for SessionLimits {
     fn read(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
-        let Self {
-            max,
-            idle,
-            lifetime,
-        } = Self::default();
-        let limits = Self {
-            max: table.get("max").map_or(max, |Count(count)| count),
-            idle: table.get("idle").unwrap_or(idle),
-            lifetime: table.get("lifetime").unwrap_or(lifetime),
-        };
+        let mut limits = Self::default();
+        if let Some(Count(count)) = table.get("max") {
+            limits.max = count;
+        }
+        limits.idle = table.get("idle").unwrap_or(limits.idle);
+        limits.lifetime = table.get("lifetime").unwrap_or(limits.lifetime);
         table.finish();
         if limits.idle > limits.lifetime {
             field.problem("idle is longer than lifetime, which would end a session first");
         }
         Some(limits)
     }
-}
-
-/// The bounds of a server, and how large its messages may be.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct ServerLimits {
-    pub calls: Limits,
-    pub max_message: Option<usize>,
 }
 
 impl Read for ServerLimits {
@@ -159,12 +124,12 @@ impl Read for ServerLimits {
         let Breaker { failures, pause } = table.get("breaker").unwrap_or_default();
         let max_message = table.get("maxMessage").map(|Bytes(bytes)| bytes);
         table.finish();
-        Some(Self {
-            calls: calls
-                .with_concurrency(concurrent, waiting)
-                .with_breaker(failures, pause),
-            max_message,
-        })
+        let mut limits = Self::default();
+        limits.calls = calls
+            .with_concurrency(concurrent, waiting)
+            .with_breaker(failures, pause);
+        limits.max_message = max_message;
+        Some(limits)
     }
 }
 

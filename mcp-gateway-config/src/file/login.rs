@@ -1,60 +1,17 @@
-use super::Secret;
+//! The ways of logging in.
+
+use mcp_gateway_platform::spec::{GitHub, Login, Provider};
+
 use super::oauth::url;
 use crate::document::{Field, Read};
-
-/// How people log in.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Login {
-    /// Whether there are accounts here.
-    pub local: Option<bool>,
-    pub github: Option<GitHub>,
-    pub providers: Vec<Provider>,
-}
-
-/// GitHub, and who may log in there.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct GitHub {
-    pub client_id: String,
-    pub client_secret: Secret,
-    pub users: Vec<String>,
-    pub organizations: Vec<String>,
-    /// Where it is, if it is not github.com.
-    pub url: Option<String>,
-    pub api: Option<String>,
-}
-
-/// A provider of OpenID Connect, and who may log in there.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Provider {
-    pub name: String,
-    pub label: Option<String>,
-    pub issuer: String,
-    pub client_id: String,
-    pub client_secret: Option<Secret>,
-    pub scopes: Vec<String>,
-    pub groups: Option<String>,
-    pub allowed_groups: Vec<String>,
-    pub allowed_domains: Vec<String>,
-    /// The teams that the members of groups belong to.
-    pub teams: Vec<(String, String)>,
-}
-
-impl Login {
-    /// Whether people have accounts here, which is so if there is no other way.
-    pub fn has_accounts(&self) -> bool {
-        let others = self.github.is_some() || !self.providers.is_empty();
-        self.local.unwrap_or(!others)
-    }
-}
 
 impl Read for Login {
     fn read(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
-        let login = Self {
-            local: table.get("local"),
-            github: table.get("github"),
-            providers: table.get("oidc").unwrap_or_default(),
-        };
+        let mut login = Self::default();
+        login.local = table.get("local");
+        login.github = table.get("github");
+        login.providers = table.get("oidc").unwrap_or_default();
         if !login.has_accounts() && login.github.is_none() && login.providers.is_empty() {
             table
                 .whole()
@@ -68,7 +25,7 @@ impl Read for Login {
 impl Read for GitHub {
     fn read(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
-        let client_id = table.required("clientId", Field::read);
+        let client_id: Option<String> = table.required("clientId", Field::read);
         let client_secret = table.required("clientSecret", Field::read);
         let users: Vec<String> = table.get("users").unwrap_or_default();
         let organizations: Vec<String> = table.get("organizations").unwrap_or_default();
@@ -79,35 +36,33 @@ impl Read for GitHub {
         }
         let (site, api) = (table.get_with("url", url), table.get_with("apiUrl", url));
         table.finish();
-        Some(Self {
-            client_id: client_id?,
-            client_secret: client_secret?,
-            users,
-            organizations,
-            url: site,
-            api,
-        })
+        let mut github = Self::new(client_id?, client_secret?);
+        github.users = users;
+        github.organizations = organizations;
+        github.url = site;
+        github.api = api;
+        Some(github)
     }
 }
 
 impl Read for Provider {
     fn read(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
-        let name = table.required("name", Field::read);
+        let name: Option<String> = table.required("name", Field::read);
         let issuer = table.required("issuer", url);
-        let client_id = table.required("clientId", Field::read);
-        let provider = Self {
-            name: name.unwrap_or_default(),
-            label: table.get("label"),
-            issuer: issuer.unwrap_or_default(),
-            client_id: client_id.unwrap_or_default(),
-            client_secret: table.get("clientSecret"),
-            scopes: table.get("scopes").unwrap_or_default(),
-            groups: table.get("groupsClaim"),
-            allowed_groups: table.get("allowedGroups").unwrap_or_default(),
-            allowed_domains: table.get("allowedDomains").unwrap_or_default(),
-            teams: table.get_with("teams", pairs).unwrap_or_default(),
-        };
+        let client_id: Option<String> = table.required("clientId", Field::read);
+        let mut provider = Self::new(
+            name.unwrap_or_default(),
+            issuer.unwrap_or_default(),
+            client_id.unwrap_or_default(),
+        );
+        provider.label = table.get("label");
+        provider.client_secret = table.get("clientSecret");
+        provider.scopes = table.get("scopes").unwrap_or_default();
+        provider.groups = table.get("groupsClaim");
+        provider.allowed_groups = table.get("allowedGroups").unwrap_or_default();
+        provider.allowed_domains = table.get("allowedDomains").unwrap_or_default();
+        provider.teams = table.get_with("teams", pairs).unwrap_or_default();
         table.finish();
         Some(provider)
     }

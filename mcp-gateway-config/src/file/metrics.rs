@@ -1,29 +1,37 @@
+//! The metrics.
+
 use std::net::SocketAddr;
 
-use super::{Secret, listen_address};
+use mcp_gateway_platform::spec::Metrics;
+
+use super::listen_address;
 use crate::document::{Field, Read};
 
-/// Where the metrics are, and who may see them.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub enum Metrics {
-    /// At an address of their own, for everybody who reaches it.
-    Listen(SocketAddr),
-    /// At `/metrics` of the gateway, for its callers.
-    #[default]
-    Shared,
-    /// At `/metrics` of the gateway, for those who present this token, and for its callers.
-    Token(Secret),
+/// The section `metrics` of a file.
+#[derive(Debug, Default)]
+pub(super) struct MetricsSection {
+    pub(super) audience: Metrics,
+    pub(super) listen: Option<SocketAddr>,
 }
 
-impl Read for Metrics {
+impl Read for MetricsSection {
     fn read(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let choice = table.one_of(&["listen", "token"]);
         table.finish();
         let (key, field) = choice?;
         match key {
-            "listen" => field.parse("an address", listen_address).map(Self::Listen),
-            _ => field.read().map(Self::Token),
+            "listen" => {
+                let address = field.parse("an address", listen_address)?;
+                Some(Self {
+                    audience: Metrics::Separate,
+                    listen: Some(address),
+                })
+            }
+            _ => Some(Self {
+                audience: Metrics::Token(field.read()?),
+                listen: None,
+            }),
         }
     }
 }

@@ -1,52 +1,29 @@
+//! Addresses and names of the gateway.
+
 use std::net::{Ipv4Addr, SocketAddr};
 
 use http::uri::Authority;
+use mcp_gateway_platform::spec::{DynamicSpec, StaticSpec};
 use url::{Origin, Url};
 
+use super::Serving;
 use crate::document::{Field, Read, Table};
 
 /// Where the gateway listens, and by which names it is known.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Network {
-    pub listen: SocketAddr,
+#[derive(Debug)]
+pub(super) struct Network {
+    pub(super) listen: SocketAddr,
     /// Where clients reach the gateway, if that is not where it listens.
-    pub public_url: Option<Url>,
+    pub(super) public_url: Option<Url>,
     /// The host names under which the gateway is called.
-    pub hosts: Vec<String>,
+    pub(super) hosts: Vec<String>,
     /// The origins whose web pages may call the gateway.
-    pub origins: Vec<String>,
+    pub(super) origins: Vec<String>,
     /// Where other replicas of the gateway reach this one, if there are any.
-    pub replica_url: Option<Url>,
-}
-
-impl Default for Network {
-    fn default() -> Self {
-        Self {
-            listen: DEFAULT_LISTEN,
-            public_url: None,
-            hosts: Vec::new(),
-            origins: Vec::new(),
-            replica_url: None,
-        }
-    }
+    pub(super) replica_url: Option<Url>,
 }
 
 impl Network {
-    /// The address at which others than this machine reach the gateway, if there is one.
-    pub(super) fn beyond_this_machine(&self) -> Option<String> {
-        if !self.listen.ip().is_loopback() {
-            return Some(self.listen.to_string());
-        }
-        // Something listens there and passes on to here.
-        let url = self.public_url.as_ref()?;
-        let local = match url.host()? {
-            url::Host::Domain(name) => name == "localhost",
-            url::Host::Ipv4(ip) => ip.is_loopback(),
-            url::Host::Ipv6(ip) => ip.is_loopback(),
-        };
-        (!local).then(|| url.to_string())
-    }
-
     /// Reads the keys of a file that are about the network.
     pub(super) fn read_keys(table: &mut Table<'_>) -> Self {
         let listen = table.get_with("listen", |field| field.parse("an address", listen_address));
@@ -64,6 +41,40 @@ impl Network {
             replica_url: table.get("replicaUrl").map(|ReplicaUrl(url)| url),
         }
     }
+}
+
+impl Network {
+    /// Puts each key in its place.
+    pub(super) fn assign(
+        self,
+        fixed: &mut StaticSpec,
+        dynamic: &mut DynamicSpec,
+        serving: &mut Serving,
+    ) {
+        serving.listen = self.listen;
+        dynamic.hosts = self.hosts;
+        let public = self.public_url.as_ref().and_then(|url| url.host_str());
+        dynamic.hosts.extend(public.map(str::to_owned));
+        dynamic.origins = self.origins;
+        fixed.public_url = self.public_url;
+        fixed.replica_url = self.replica_url;
+    }
+}
+
+/// Returns the address at which other machines reach a gateway that listens at `listen` and is
+/// known by `public_url`, if there is one.
+pub(super) fn beyond_this_machine(listen: SocketAddr, public_url: Option<&Url>) -> Option<String> {
+    if !listen.ip().is_loopback() {
+        return Some(listen.to_string());
+    }
+    // Something listens there and passes on to here.
+    let url = public_url?;
+    let local = match url.host()? {
+        url::Host::Domain(name) => name == "localhost",
+        url::Host::Ipv4(ip) => ip.is_loopback(),
+        url::Host::Ipv6(ip) => ip.is_loopback(),
+    };
+    (!local).then(|| url.to_string())
 }
 
 struct Host(String);
@@ -137,5 +148,5 @@ pub fn web_url(text: &str) -> Result<Url, String> {
 }
 
 /// Only this machine can reach it, so that nobody runs an open gateway by accident.
-pub const DEFAULT_LISTEN: SocketAddr =
+pub(super) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);

@@ -1,119 +1,64 @@
+//! The authorization server and its clients.
+
 use std::str::FromStr;
-use std::time::Duration;
 
 use ipnet::IpNet;
-use mcp_gateway_auth::SecretHash;
 use mcp_gateway_auth::jose::KeySet;
 use mcp_gateway_auth::server::{
-    Client, ClientAuthentication, ClientKeys, GrantType, RedirectUri, Registration as Allowed,
-    Scopes,
+    Client, ClientAuthentication, ClientKeys, GrantType, RedirectUri, Scopes,
+};
+use mcp_gateway_platform::spec::{
+    AssertionIssuer, OAuth, OAuthClients, RateLimits, Registration, Secret,
 };
 
-use super::{Secret, web_url};
+use super::web_url;
 use crate::document::{Field, Read, Table};
 
-/// The authorization server.
-#[derive(Clone, Debug)]
-pub struct OAuth {
-    pub registration: Registration,
-    /// Whether clients may describe themselves in documents of their own.
-    pub documents: bool,
-    pub clients: Vec<Client>,
-    /// The identity providers of enterprises.
-    pub assertion_issuers: Vec<AssertionIssuer>,
-    /// Whether access tokens can be read by nobody else.
-    pub is_opaque: bool,
-    pub access_token: Option<Duration>,
-    pub refresh_idle: Option<Duration>,
-    pub refresh_absolute: Option<Duration>,
-    pub limits: RateLimits,
+/// The section `auth.oauth` of a file, of which a part is fixed when a gateway starts.
+#[derive(Debug, Default)]
+pub(super) struct OAuthKeys {
+    pub(super) fixed: OAuth,
+    pub(super) clients: OAuthClients,
 }
 
-/// How many requests a minute are answered, where that is not as usual.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct RateLimits {
-    pub authorize: Option<u32>,
-    pub register: Option<u32>,
-    pub client: Option<u32>,
-}
-
-/// Whether clients may register themselves.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub enum Registration {
-    Off,
-    #[default]
-    Open,
-    Token(Secret),
-}
-
-/// An identity provider whose assertions are exchanged for tokens.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct AssertionIssuer {
-    pub issuer: String,
-    pub jwks: Option<String>,
-}
-
-impl Registration {
-    pub fn allowed(&self) -> Allowed {
-        match self {
-            Self::Off => Allowed::Off,
-            Self::Open => Allowed::Open,
-            Self::Token(secret) => Allowed::Token(SecretHash::of(secret.expose())),
-        }
-    }
-}
-
-impl Default for OAuth {
-    fn default() -> Self {
-        Self {
-            registration: Registration::default(),
-            documents: true,
-            clients: Vec::new(),
-            assertion_issuers: Vec::new(),
-            is_opaque: false,
-            access_token: None,
-            refresh_idle: None,
-            refresh_absolute: None,
-            limits: RateLimits::default(),
-        }
-    }
-}
-
-impl Read for OAuth {
+impl Read for OAuthKeys {
     fn read(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let clients: Vec<ClientEntry> = table.get("clients").unwrap_or_default();
-        let oauth = Self {
-            registration: table.get("registration").unwrap_or_default(),
-            documents: table.get("clientMetadataDocuments").unwrap_or(true),
-            clients: clients
-                .into_iter()
-                .map(|ClientEntry(client)| client)
-                .collect(),
-            assertion_issuers: table.get("assertionIssuers").unwrap_or_default(),
-            is_opaque: table
-                .get_with("accessTokens", |field| {
-                    field.choice(&[("jwt", false), ("opaque", true)])
-                })
-                .unwrap_or_default(),
-            access_token: table.get("accessTokenLifetime"),
-            refresh_idle: table.get("refreshTokenIdle"),
-            refresh_absolute: table.get("refreshTokenLifetime"),
-            limits: table.get("rateLimits").unwrap_or_default(),
-        };
+        let mut oauth = OAuth::default();
+        let registration = table.get("registration").unwrap_or_default();
+        oauth.documents = table.get("clientMetadataDocuments").unwrap_or(true);
+        oauth.assertion_issuers = table.get("assertionIssuers").unwrap_or_default();
+        oauth.is_opaque = table
+            .get_with("accessTokens", |field| {
+                field.choice(&[("jwt", false), ("opaque", true)])
+            })
+            .unwrap_or_default();
+        oauth.access_token = table.get("accessTokenLifetime");
+        oauth.refresh_idle = table.get("refreshTokenIdle");
+        oauth.refresh_absolute = table.get("refreshTokenLifetime");
+        oauth.limits = table.get("rateLimits").unwrap_or_default();
         table.finish();
-        Some(oauth)
+        let mut dynamic = OAuthClients::default();
+        dynamic.known = clients
+            .into_iter()
+            .map(|ClientEntry(client)| client)
+            .collect();
+        dynamic.registration = registration;
+        Some(Self {
+            fixed: oauth,
+            clients: dynamic,
+        })
     }
 }
 
 impl Read for RateLimits {
     fn read(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
-        let limits = Self {
-            authorize: table.get("authorize").map(|PerMinute(count)| count),
-            register: table.get("register").map(|PerMinute(count)| count),
-            client: table.get("client").map(|PerMinute(count)| count),
-        };
+        let mut limits = Self::default();
+        limits.authorize = table.get("authorize").map(|PerMinute(count)| count);
+        limits.register = table.get("register").map(|PerMinute(count)| count);
+        limits.client = table.get("client").map(|PerMinute(count)| count);
         table.finish();
         Some(limits)
     }
@@ -150,10 +95,9 @@ impl Read for AssertionIssuer {
         let issuer = table.required("issuer", |field| url(field));
         let jwks = table.get_with("jwksUrl", |field| url(field));
         table.finish();
-        Some(Self {
-            issuer: issuer?,
-            jwks,
-        })
+        let mut known = Self::new(issuer?);
+        known.jwks = jwks;
+        Some(known)
     }
 }
 

@@ -1,59 +1,22 @@
-use std::fmt;
-use std::path::PathBuf;
-use std::time::Duration;
+//! Servers that are programs.
 
-use super::Secret;
+use std::path::PathBuf;
+
+use mcp_gateway_platform::spec::{Process, Secret};
+
 use super::secret::Setting;
 use crate::document::{Field, Read};
-
-/// A server that is a program.
-#[derive(Clone, Eq, PartialEq)]
-pub struct Process {
-    pub command: String,
-    pub args: Vec<String>,
-    pub env: Vec<(String, Secret)>,
-    pub directory: Option<PathBuf>,
-    /// Whether it gets no variables but those in `env`.
-    pub clear_environment: bool,
-    /// How long it may take to end when it is asked to.
-    pub grace: Option<Duration>,
-}
-
-impl Process {
-    /// A program that is started with `args`.
-    pub fn new(command: impl Into<String>, args: Vec<String>) -> Self {
-        Self {
-            command: command.into(),
-            args,
-            env: Vec::new(),
-            directory: None,
-            clear_environment: false,
-            grace: None,
-        }
-    }
-}
-
-impl fmt::Debug for Process {
-    /// Leaves out arguments and variables, which may hold secrets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Process")
-            .field("command", &self.command)
-            .finish_non_exhaustive()
-    }
-}
 
 impl Read for Process {
     fn read(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let command = table.required("command", command);
-        let process = Self {
-            command: command.unwrap_or_default(),
-            args: table.get("args").unwrap_or_default(),
-            env: table.get_with("env", variables).unwrap_or_default(),
-            directory: table.get::<String>("directory").map(PathBuf::from),
-            clear_environment: table.get("clearEnvironment").unwrap_or(false),
-            grace: table.get("grace"),
-        };
+        let args: Vec<String> = table.get("args").unwrap_or_default();
+        let mut process = Self::new(command.unwrap_or_default(), args);
+        process.env = table.get_with("env", variables).unwrap_or_default();
+        process.directory = table.get::<String>("directory").map(PathBuf::from);
+        process.clear_environment = table.get("clearEnvironment").unwrap_or(false);
+        process.grace = table.get("grace");
         table.finish();
         Some(process)
     }

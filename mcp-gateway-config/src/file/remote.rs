@@ -1,45 +1,14 @@
-use std::fmt;
+//! Servers that run elsewhere.
 
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Uri};
 use mcp_gateway_core::endpoint::is_forwardable;
 use mcp_gateway_core::upstream::Protocol;
+use mcp_gateway_platform::spec::{Remote, Secret};
 
-use super::Secret;
 use super::network::web_url;
 use super::secret::Setting;
 use crate::document::{Field, Read};
-
-/// A server that runs elsewhere.
-#[derive(Clone, Eq, PartialEq)]
-pub struct Remote {
-    pub url: Uri,
-    /// What is presented to it. The values are marked as sensitive.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// How it is talked to; found out if not said.
-    pub protocol: Option<Protocol>,
-}
-
-impl Remote {
-    /// A server that is found at `url`, without anything to present.
-    pub fn new(url: Uri) -> Self {
-        Self {
-            url,
-            headers: Vec::new(),
-            protocol: None,
-        }
-    }
-}
-
-impl fmt::Debug for Remote {
-    /// Leaves out paths and queries, which may hold secrets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote")
-            .field("host", &self.url.host())
-            .field("protocol", &self.protocol)
-            .finish_non_exhaustive()
-    }
-}
 
 impl Read for Remote {
     fn read(field: &Field<'_>) -> Option<Self> {
@@ -59,11 +28,10 @@ impl Read for Remote {
         }
         let protocol = table.get_with("protocol", |field| field.choice(&PROTOCOLS));
         table.finish();
-        Some(Self {
-            url: url?,
-            headers,
-            protocol: protocol.flatten(),
-        })
+        let mut remote = Self::new(url?);
+        remote.headers = headers;
+        remote.protocol = protocol.flatten();
+        Some(remote)
     }
 }
 

@@ -1,54 +1,20 @@
-use std::fmt;
+//! References to secrets: `{ env: NAME }` or `{ file: PATH }`.
+//!
+//! A secret is empty where a file has been read by itself.
+
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use mcp_gateway_platform::spec::{Secret, SessionKey};
+use secrecy::ExposeSecret;
 use secrecy::zeroize::Zeroizing;
-use secrecy::{ExposeSecret, SecretString};
 
 use crate::document::{Field, Lookup, Read};
-
-/// A text that is not to be shown.
-///
-/// A file refers to it, as `{ env: NAME }` or `{ file: PATH }`. It is empty where a file has been
-/// read by itself.
-#[derive(Clone)]
-pub struct Secret(SecretString);
 
 /// A text that a file may also give itself, as `{ value: TEXT }`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Setting(pub(crate) Secret);
-
-/// A key of 32 bytes, which a file refers to in base64 or as hexadecimal digits.
-#[derive(Clone, Eq, PartialEq)]
-pub struct SessionKey(Zeroizing<[u8; 32]>);
-
-impl Secret {
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(SecretString::from(text.into()))
-    }
-
-    /// The text, for those who have to present it.
-    pub fn expose(&self) -> &str {
-        self.0.expose_secret()
-    }
-}
-
-impl Eq for Secret {}
-
-impl PartialEq for Secret {
-    /// Finds out whether a configuration has changed. What callers present is compared elsewhere,
-    /// in constant time.
-    fn eq(&self, other: &Self) -> bool {
-        self.expose() == other.expose()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
 
 impl Read for Secret {
     fn read(field: &Field<'_>) -> Option<Self> {
@@ -101,24 +67,12 @@ fn look_up(key: &str, field: &Field<'_>) -> Option<Secret> {
             field.problem(format!("{name} is empty"));
             None
         }
-        Ok(Lookup::Found(text)) => Some(Secret(text)),
+        Ok(Lookup::Found(text)) => Some(Secret::new(text.expose_secret())),
         Ok(Lookup::Missing | Lookup::Unread) => Some(Secret::new("")),
         Err(message) => {
             field.problem(message);
             None
         }
-    }
-}
-
-impl SessionKey {
-    pub fn bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SessionKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionKey(..)")
     }
 }
 
@@ -131,7 +85,7 @@ impl Read for SessionKey {
         }
         let bytes = Zeroizing::new(decode(text));
         match <[u8; 32]>::try_from(&**bytes) {
-            Ok(key) => Some(Self(Zeroizing::new(key))),
+            Ok(key) => Some(Self::new(key)),
             Err(_) => {
                 field.problem("the key must have 32 bytes, as from: openssl rand -base64 32");
                 None
@@ -170,9 +124,8 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_not_shown() {
+    fn settings_are_not_shown() {
         let secret = Secret::new("hunter2");
-        assert!(!format!("{:?}", Setting(secret.clone())).contains("hunter2"));
-        assert!(secret == Secret::new("hunter2") && secret != Secret::new("hunter3"));
+        assert!(!format!("{:?}", Setting(secret)).contains("hunter2"));
     }
 }

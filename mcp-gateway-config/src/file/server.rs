@@ -1,75 +1,13 @@
+//! The servers.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
+use mcp_gateway_platform::spec::{Server, Transport};
 
-use super::limits::ServerLimits;
-use super::{Process, Remote};
 use crate::document::{Field, Read};
-
-/// A server behind the gateway.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Server {
-    pub name: Arc<str>,
-    /// What the names of its tools begin with for clients.
-    pub prefix: Arc<str>,
-    pub transport: Transport,
-    pub sessions: SessionPolicy,
-    /// Roots of callers that reach it; `None` for the default.
-    pub roots: Option<RootsPolicy>,
-    pub limits: ServerLimits,
-    pub idle: Option<Duration>,
-    pub connect_timeout: Option<Duration>,
-}
-
-/// Where a server runs, and how it is reached.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Transport {
-    /// Inside the gateway.
-    Builtin(Builtin),
-    /// As a program that the gateway starts.
-    Process(Process),
-    /// Elsewhere.
-    Remote(Remote),
-}
-
-/// A server that comes with the gateway.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Builtin {
-    /// The one to try the gateway with.
-    Demo,
-}
-
-impl Server {
-    /// A server of which nothing more is said.
-    pub fn new(name: impl Into<Arc<str>>, transport: Transport) -> Self {
-        let name = name.into();
-        Self {
-            prefix: Arc::clone(&name),
-            name,
-            sessions: transport.default_sessions(),
-            transport,
-            roots: None,
-            limits: ServerLimits::default(),
-            idle: None,
-            connect_timeout: None,
-        }
-    }
-}
-
-impl Transport {
-    /// Who shares a session with a server of which that is not said.
-    fn default_sessions(&self) -> SessionPolicy {
-        match self {
-            // A program often remembers things between calls, which different people must not
-            // share by accident.
-            Self::Process(_) => SessionPolicy::PerPrincipal,
-            Self::Builtin(_) | Self::Remote(_) => SessionPolicy::Shared,
-        }
-    }
-}
 
 impl Read for Server {
     fn read(field: &Field<'_>) -> Option<Self> {
@@ -93,23 +31,20 @@ impl Read for Server {
         let idle = table.get("idle");
         let connect_timeout = table.get("connectTimeout");
         table.finish();
-        let transport = transport?;
-        Some(Self {
-            name: name?,
-            prefix: prefix?,
-            sessions: sessions.unwrap_or_else(|| transport.default_sessions()),
-            transport,
-            roots,
-            limits,
-            idle,
-            connect_timeout,
-        })
+        let mut server = Self::new(name?, transport?);
+        server.prefix = prefix?;
+        server.sessions = sessions.unwrap_or(server.sessions);
+        server.roots = roots;
+        server.limits = limits;
+        server.idle = idle;
+        server.connect_timeout = connect_timeout;
+        Some(server)
     }
 }
 
 fn transport_of(key: &str, field: &Field<'_>) -> Option<Transport> {
     match key {
-        "builtin" => field.read().map(Transport::Builtin),
+        "builtin" => builtin(field).map(Transport::Builtin),
         "process" => field.read().map(Transport::Process),
         _ => field.read().map(Transport::Remote),
     }
@@ -146,15 +81,15 @@ fn directory(text: &str) -> Result<PathBuf, String> {
     }
 }
 
-impl Read for Builtin {
-    fn read(field: &Field<'_>) -> Option<Self> {
-        if cfg!(feature = "demo") {
-            field.choice(&[("demo", Self::Demo)])
-        } else {
-            field.problem("this build of the gateway has no servers in it");
-            None
-        }
+/// Reads the name of a server that is built in.
+fn builtin(field: &Field<'_>) -> Option<Arc<str>> {
+    let known = field.outside().builtins();
+    if known.is_empty() {
+        field.problem("this build of the gateway has no servers in it");
+        return None;
     }
+    let choices: Vec<_> = known.iter().map(|name| (*name, *name)).collect();
+    field.choice(&choices).map(Arc::from)
 }
 
 /// Reads the name of a server.

@@ -1,21 +1,8 @@
-use std::path::PathBuf;
+//! The store of state.
 
-use super::Secret;
+use mcp_gateway_platform::spec::Storage;
+
 use crate::document::{Field, Read};
-
-/// Where state is kept.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub enum Storage {
-    /// In the folder for data of the person who runs the gateway.
-    #[default]
-    Default,
-    /// In this process alone.
-    Memory,
-    /// In the database of this URL.
-    Postgres(Secret),
-    /// In this file.
-    Sqlite(PathBuf),
-}
 
 impl Read for Storage {
     fn read(field: &Field<'_>) -> Option<Self> {

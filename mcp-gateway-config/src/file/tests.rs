@@ -1,7 +1,9 @@
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
+use mcp_gateway_platform::spec::{ParkedLimits, Secret, SessionLimits, Transport};
 use proptest::prelude::*;
 use secrecy::SecretString;
 
@@ -18,6 +20,10 @@ impl Outside for Stage {
             "MISSING" => Lookup::Missing,
             name => Lookup::Found(SecretString::from(format!("value-of-the-variable-{name}"))),
         }
+    }
+
+    fn builtins(&self) -> &[&str] {
+        &["demo"]
     }
 
     fn file(&self, path: &Path) -> Result<Lookup, io::Error> {
@@ -54,10 +60,17 @@ fn problems(text: &str) -> Vec<String> {
 #[test]
 fn what_is_left_out_has_defaults() {
     let config = read("servers: [{ name: demo, builtin: demo }]");
-    assert_eq!(config.network, Network::default());
-    assert!(config.auth.is_empty() && config.session_key.is_none());
-    assert_eq!(config.shutdown_timeout, Duration::from_secs(30));
-    assert_eq!(config.limits, EndpointLimits::default());
+    let (serving, fixed) = (&config.serving, &config.platform.fixed);
+    assert_eq!(serving.listen, "127.0.0.1:8080".parse().unwrap());
+    assert!(fixed.public_url.is_none() && fixed.replica_url.is_none());
+    assert!(config.platform.has_no_callers() && fixed.session_key.is_none());
+    assert_eq!(serving.shutdown_timeout, Duration::from_secs(30));
+    assert_eq!(fixed.sessions, SessionLimits::default());
+    assert_eq!(fixed.parked, ParkedLimits::default());
+    assert!(serving.connections.is_none() && serving.idle_timeout.is_none());
+    assert!(serving.workers.is_none());
+    let config = config.platform.dynamic;
+    assert!(config.hosts.is_empty() && config.origins.is_empty() && config.max_body.is_none());
     let [gateway] = &*config.gateways else {
         panic!("{:?}", config.gateways);
     };
@@ -76,6 +89,7 @@ fn what_is_left_out_has_defaults() {
 fn every_key_is_read() {
     let config = read(include_str!("tests/full.yaml"));
     insta::assert_debug_snapshot!(config);
+    let config = config.platform.dynamic;
     let Transport::Remote(remote) = &config.servers[0].transport else {
         panic!("{config:?}");
     };
@@ -108,14 +122,17 @@ fn all_mistakes_are_found_at_once() {
 #[test]
 fn programs_are_not_shared_by_accident() {
     let config = read("servers: [{ name: a, process: { command: a } }]");
-    assert_eq!(config.servers[0].sessions, SessionPolicy::PerPrincipal);
+    assert_eq!(
+        config.platform.dynamic.servers[0].sessions,
+        SessionPolicy::PerPrincipal
+    );
 }
 
 #[test]
 fn roots_are_allowed_in_directories_only() {
     let roots = |server: &str| {
         let config = read(&format!("servers: [{{ name: a, {server} }}]"));
-        config.servers[0].roots.clone()
+        config.platform.dynamic.servers[0].roots.clone()
     };
     let (program, remote) = (
         "process: { command: a }",
@@ -281,24 +298,86 @@ fn an_open_gateway_has_to_be_asked_for() {
     }
     read("publicUrl: http://localhost:9000\nauth: { anonymous: true }");
     let config = read("listen: 0.0.0.0:80\nauth: { insecureAnonymous: true }");
-    assert_eq!(config.auth.anonymous, Anonymous::Everywhere);
+    assert_eq!(
+        config.platform.dynamic.auth.anonymous,
+        Anonymous::Everywhere
+    );
     let config = read("auth: { anonymous: true }");
-    assert_eq!(config.auth.anonymous, Anonymous::Local);
+    assert_eq!(config.platform.dynamic.auth.anonymous, Anonymous::Local);
 }
 
 #[test]
 fn a_file_can_be_read_by_itself() {
     let config = parse(include_str!("tests/full.yaml")).unwrap();
-    assert_eq!(config.auth.tokens[0].secret.expose(), "");
+    assert_eq!(config.platform.dynamic.auth.tokens[0].secret.expose(), "");
 }
 
 #[test]
 fn servers_are_compared_by_what_is_said_of_them() {
-    let server = |text: &str| read(&format!("servers:\n{text}")).servers.remove(0);
+    let server = |text: &str| {
+        let config = read(&format!("servers:\n{text}"));
+        config.platform.dynamic.servers[0].clone()
+    };
     let one = server("- { name: a, process: { command: a, env: { X: { env: A } } } }");
     let moved = server("- process:\n    env: { X: { env: A } }\n    command: a\n  name: a");
     let other = server("- { name: a, process: { command: a, env: { X: { env: B } } } }");
     assert!(one == moved && one != other);
+}
+
+fn fixed_keys(before: &str, after: &str) -> Vec<&'static str> {
+    let config = |text: &str| parse(&format!("log: {{ level: info }}\n{text}\n")).unwrap();
+    config(before).restart_keys(&config(after))
+}
+
+#[test]
+fn what_cannot_change_in_a_process_is_known() {
+    let issuer = "auth: { issuers: [{ issuer: https://a.example }] }";
+    for (before, after, expected) in [
+        (
+            "auth: { oauth: {} }",
+            "auth: { oauth: { registration: off } }",
+            &[][..],
+        ),
+        (
+            "auth: { oauth: {} }",
+            "auth: { oauth: {}, forward: [{ name: a, url: https://a.example }] }",
+            &[],
+        ),
+        (
+            "auth: { oauth: {} }",
+            "auth: { oauth: { accessTokenLifetime: 5m, rateLimits: { register: 1 } } }",
+            &["auth.oauth.accessTokenLifetime", "auth.oauth.rateLimits"],
+        ),
+        (
+            "auth: { oauth: {} }",
+            "auth: { login: { local: true } }",
+            &["auth.login"],
+        ),
+        (
+            "auth: { anonymous: true }",
+            "auth: { oauth: {} }",
+            &["auth.oauth"],
+        ),
+        ("auth: { anonymous: true }", issuer, &["auth.issuers"]),
+        (
+            issuer,
+            "auth: { issuers: [{ issuer: https://b.example }] }",
+            &[],
+        ),
+        (
+            issuer,
+            "auth: { issuers: [{ issuer: https://a.example }], allowedNetworks: [10.0.0.0/8] }",
+            &["auth.allowedNetworks"],
+        ),
+        ("", "publicUrl: https://gw.example", &[]),
+        (
+            "auth: { oauth: {} }",
+            "auth: { oauth: {}, trustedProxies: [10.0.0.0/8] }\npublicUrl: https://gw.example",
+            &["auth.trustedProxies", "publicUrl"],
+        ),
+    ] {
+        assert_eq!(fixed_keys(before, after), expected, "{before} -> {after}");
+    }
 }
 
 proptest! {

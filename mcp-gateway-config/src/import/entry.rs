@@ -2,11 +2,12 @@ use std::path::PathBuf;
 
 use http::{HeaderName, HeaderValue};
 use mcp_gateway_core::upstream::Protocol;
+use mcp_gateway_platform::spec::{Process, Remote, Secret, Transport};
 
 use super::env_file;
 use super::expand::Variables;
 use crate::document::{Field, Table};
-use crate::file::{Process, Remote, Secret, Transport, remote};
+use crate::file::remote;
 
 /// How the server is reached that `field` describes; `None` also when it is disabled.
 pub(super) fn read(field: &Field<'_>, variables: &Variables) -> Option<Transport> {
@@ -75,7 +76,8 @@ impl Entry<'_> {
             let args = field.items()?.into_iter();
             Some(args.filter_map(|field| variables.text(&field)).collect())
         });
-        let mut process = Process::new(command?, args.unwrap_or_default());
+        let args: Vec<String> = args.unwrap_or_default();
+        let mut process = Process::new(command?, args);
         let directory = self.table.get_with("cwd", |field| variables.text(field));
         process.directory = directory.map(|directory| self.path(&directory));
         process.env = self.environment();
@@ -133,11 +135,10 @@ impl Entry<'_> {
                 .filter_map(|(name, field)| header(name, field, variables));
             Some(headers.collect())
         });
-        Some(Remote {
-            headers: headers.unwrap_or_default(),
-            protocol,
-            ..Remote::new(endpoint)
-        })
+        let mut remote = Remote::new(endpoint);
+        remote.headers = headers.unwrap_or_default();
+        remote.protocol = protocol;
+        Some(remote)
     }
 }
 

@@ -1,10 +1,10 @@
 use std::io;
 use std::path::Path;
 
+use mcp_gateway_platform::spec::Secret;
 use secrecy::ExposeSecret;
 
 use crate::document::{Field, Lookup};
-use crate::file::Secret;
 
 /// Reads the variables in the file at `path`, which has one in each line: `NAME=value`.
 pub(super) fn read(path: &Path, field: &Field<'_>) -> Vec<(String, Secret)> {

@@ -1,10 +1,10 @@
 use std::io;
 
+use mcp_gateway_platform::spec::Transport;
 use secrecy::SecretString;
 
 use super::*;
 use crate::document::Lookup;
-use crate::file::Transport;
 
 /// A system with a few variables and a file.
 #[derive(Debug)]
@@ -46,7 +46,6 @@ fn described(text: &str) -> Vec<String> {
 fn describe(server: &Server) -> String {
     let name = &server.name;
     match &server.transport {
-        Transport::Builtin(_) => panic!("{server:?}"),
         Transport::Process(process) => {
             let env: Vec<_> = process
                 .env
@@ -78,6 +77,7 @@ fn describe(server: &Server) -> String {
                 headers.concat()
             )
         }
+        other => panic!("{other:?}"),
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use mcp_gateway_config::document::{Nothing, Outside};
-use mcp_gateway_config::file::Config;
+use mcp_gateway_platform::spec::DynamicSpec;
 
 use crate::files::Files;
 use crate::output::say;
@@ -35,7 +35,7 @@ pub(super) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
         false => &system,
     };
     let (findings, config) = match files.load(outside) {
-        Ok(loaded) => (loaded.warnings, Some(loaded.config)),
+        Ok(loaded) => (loaded.warnings, Some(loaded.config.platform.dynamic)),
         Err(findings) => (findings, None),
     };
     for line in findings.lines() {
@@ -53,7 +53,7 @@ pub(super) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn describe(config: &Config) -> String {
+fn describe(config: &DynamicSpec) -> String {
     let servers = counted(config.servers.len(), "server");
     let gateways = counted(config.gateways.len(), "gateway");
     format!("ok: {servers}, {gateways}")

@@ -65,7 +65,7 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    logging::init(&ready.config.log);
+    logging::init(&ready.config.serving.log);
     ready.warnings.lines().for_each(complain);
     raise_descriptor_limit();
     let runtime = super::runtime()?;

@@ -54,7 +54,7 @@ impl TargetArgs {
         loaded.warnings.lines().for_each(complain);
         let mut secrets = system.secrets();
         secrets.push(TOKEN_VARIABLE.to_owned());
-        Servers::of_config(&loaded.config, &secrets, gateway)
+        Servers::of_config(&loaded.config.platform.dynamic, &secrets, gateway)
     }
 
     /// Returns a hint for `error` of a running gateway.

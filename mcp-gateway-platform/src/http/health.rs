@@ -1,3 +1,5 @@
+//! Health, status and metrics of the platform.
+
 use std::sync::Arc;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
@@ -9,11 +11,11 @@ use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::{Drain, Error, Problem};
 use serde_json::{Value, json};
 
-use super::Site;
 use super::path::{Health, Operation};
-use crate::access::Access;
-use crate::fleet::Member;
-use crate::metrics::{MEDIA_TYPE, Metrics};
+use super::router::Site;
+use crate::reload::verifier::Access;
+use crate::status::ServerStatus;
+use crate::telemetry::{MEDIA_TYPE, Metrics};
 
 /// Answers what is asked about the gateway itself.
 #[derive(Debug)]
@@ -65,7 +67,7 @@ impl Operations {
 
     /// The metrics, for whoever has got here.
     pub(super) fn rendered(&self, site: &Site) -> Response<Body> {
-        let text = self.metrics.render(&site.members, self.sessions.count());
+        let text = self.metrics.render(&site.status(), self.sessions.count());
         respond(StatusCode::OK, MEDIA_TYPE, text)
     }
 
@@ -79,7 +81,7 @@ impl Operations {
 
     async fn servers(&self, request: &Parts, site: &Site) -> Result<Response<Body>, Error> {
         self.check_caller(request, site).await?;
-        let servers: Vec<_> = site.members.iter().map(|member| describe(member)).collect();
+        let servers: Vec<_> = site.status().iter().map(describe).collect();
         let mut response = document(StatusCode::OK, &json!({ "servers": servers }));
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -98,22 +100,14 @@ impl Operations {
     }
 }
 
-fn describe(member: &Member) -> Value {
-    let conversations = member.server().conversations();
-    let failure = member.failure();
-    let status = match (&failure, conversations) {
-        (Some(_), _) => "failing",
-        // Servers are started and reached when somebody needs them.
-        (None, 0) => "idle",
-        (None, _) => "up",
-    };
+fn describe(server: &ServerStatus) -> Value {
     let mut description = json!({
-        "name": &**member.name(),
-        "status": status,
-        "conversations": conversations,
+        "name": &*server.name,
+        "status": server.state(),
+        "conversations": server.conversations,
     });
-    if let Some(failure) = failure {
-        description["error"] = failure.into();
+    if let Some(failure) = &server.failure {
+        description["error"] = failure.as_str().into();
     }
     description
 }
@@ -184,9 +178,9 @@ mod tests {
     use tower_service::Service as _;
 
     use super::*;
-    use crate::access::Issuers;
-    use crate::front::{Front, MetricsFront};
-    use mcp_gateway_config::file::{Auth, Secret, Token};
+    use crate::http::router::{Front, MetricsFront};
+    use crate::reload::verifier::Issuers;
+    use crate::spec::{Auth, Secret, Token};
 
     const CALLER: &str = "Bearer token-of-alice";
     const SCRAPER: &str = "Bearer token-of-prometheus";
@@ -198,14 +192,8 @@ mod tests {
     }
 
     fn stage(metrics_tokens: Option<StaticTokens>) -> Stage {
-        let auth = Auth {
-            tokens: vec![Token {
-                name: "alice".into(),
-                secret: Secret::new("token-of-alice"),
-                teams: Vec::new(),
-            }],
-            ..Auth::default()
-        };
+        let mut auth = Auth::default();
+        auth.tokens = vec![Token::new("alice", Secret::new("token-of-alice"))];
         let drain = Drain::new();
         let operations = Arc::new(Operations {
             access: Access::new(Issuers::new(None, None).rules(&auth, None, &[])),

@@ -9,7 +9,8 @@ use mcp_gateway_core::credential::{CredentialError, CredentialResolver};
 use mcp_gateway_core::route::Target;
 use mcp_gateway_core::{Caller, Credential};
 
-use mcp_gateway_config::file::{Server, Transport};
+use crate::servers::credential;
+use crate::spec::Server;
 
 /// The credentials of the configuration, which can be exchanged while calls are made.
 #[derive(Debug, Default)]
@@ -19,24 +20,10 @@ impl Credentials {
     /// Exchanges the credentials for those of `servers`.
     pub(crate) fn replace(&self, servers: &[Server]) {
         let credentials = servers.iter().filter_map(|server| {
-            let credential = of(&server.transport)?;
+            let credential = credential(&server.transport)?;
             Some((Arc::clone(&server.name), credential))
         });
         self.0.store(Arc::new(credentials.collect()));
-    }
-}
-
-/// What is presented to a server that is reached by `transport`.
-pub(crate) fn of(transport: &Transport) -> Option<Credential> {
-    match transport {
-        Transport::Remote(remote) if !remote.headers.is_empty() => {
-            let headers = remote.headers.iter().cloned();
-            let credential = Credential::new("configuration");
-            Some(headers.fold(credential, |credential, (name, value)| {
-                credential.with_header(name, value)
-            }))
-        }
-        Transport::Builtin(_) | Transport::Process(_) | Transport::Remote(_) => None,
     }
 }
 

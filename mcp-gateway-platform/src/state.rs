@@ -1,26 +1,82 @@
 //! Where state is kept, and the key that it is of no use without.
 
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
 use aws_lc_rs::rand;
+use mcp_gateway_core::BoxError;
 use mcp_gateway_store::{MemoryStore, Store};
 use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore};
 use secrecy::zeroize::Zeroizing;
 
-use mcp_gateway_config::file::{SessionKey, Storage};
+use crate::spec::{SessionKey, Storage};
 
 /// A store, and a key that is not in it.
 #[derive(Clone)]
-pub(crate) struct Vault {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) key: Zeroizing<[u8; 32]>,
+#[non_exhaustive]
+pub struct Vault {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The key that encrypts what is in the store.
+    pub key: Zeroizing<[u8; 32]>,
     /// Where it is, for people to read.
-    pub(crate) place: String,
+    pub place: String,
+}
+
+/// An error of opening the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The folder of the database cannot be created.
+    #[error("{} cannot be created", folder.display())]
+    Create {
+        /// The folder.
+        folder: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The database cannot be opened.
+    #[error("the database cannot be opened")]
+    Database(#[source] BoxError),
+    /// No folder for data is known.
+    #[error("nowhere to keep state: set MCP_GATEWAY_DATA, or `store` in the configuration")]
+    Folder,
+    /// The key next to the database cannot be used.
+    #[error("the key in {} cannot be used", path.display())]
+    Key {
+        /// The file of the key.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A database that replicas share needs a key that they share.
+    #[error("store.postgres needs a sessionKey")]
+    KeyMissing,
+    /// The file of the database cannot be opened.
+    #[error("{} cannot be opened", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: BoxError,
+    },
+    /// The system has no random numbers.
+    #[error("the system has no random numbers")]
+    Random,
+}
+
+impl fmt::Debug for Vault {
+    /// Leaves out the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault")
+            .field("store", &self.store)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Vault {
@@ -29,7 +85,7 @@ impl Vault {
     /// # Errors
     ///
     /// When it cannot be opened.
-    pub(crate) async fn open(storage: &Storage, key: Option<&SessionKey>) -> anyhow::Result<Self> {
+    pub async fn open(storage: &Storage, key: Option<&SessionKey>) -> Result<Self, StateError> {
         let given = key.map(|key| Zeroizing::new(*key.bytes()));
         match storage {
             Storage::Default => Self::sqlite(&data_folder()?.join(DATABASE), given).await,
@@ -41,8 +97,8 @@ impl Vault {
             Storage::Postgres(url) => {
                 let store = PostgresStore::connect(url.expose(), PostgresOptions::new()).await;
                 Ok(Self {
-                    store: Arc::new(store.context("the database cannot be opened")?),
-                    key: given.context("store.postgres needs a sessionKey")?,
+                    store: Arc::new(store.map_err(|error| StateError::Database(error.into()))?),
+                    key: given.ok_or(StateError::KeyMissing)?,
                     place: "PostgreSQL".to_owned(),
                 })
             }
@@ -51,17 +107,23 @@ impl Vault {
     }
 
     /// The database at `path`, whose key is next to it if none is given.
-    async fn sqlite(path: &Path, key: Option<Zeroizing<[u8; 32]>>) -> anyhow::Result<Self> {
+    async fn sqlite(path: &Path, key: Option<Zeroizing<[u8; 32]>>) -> Result<Self, StateError> {
         if let Some(folder) = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
         {
             let mut builder = fs::DirBuilder::new();
             let created = builder.recursive(true).mode(0o700).create(folder);
-            created.with_context(|| format!("{} cannot be created", folder.display()))?;
+            created.map_err(|source| StateError::Create {
+                folder: folder.to_owned(),
+                source,
+            })?;
         }
         let store = SqliteStore::open(path).await;
-        let store = store.with_context(|| format!("{} cannot be opened", path.display()))?;
+        let store = store.map_err(|source| StateError::Open {
+            path: path.to_owned(),
+            source: source.into(),
+        })?;
         let key_path = path.with_extension("key");
         Ok(Self {
             store: Arc::new(store),
@@ -72,12 +134,15 @@ impl Vault {
 }
 
 /// The key in the file at `path`, which is made if it is not there.
-fn kept_key(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
+fn kept_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, StateError> {
     let key = match read_key(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(path),
         read => read,
     };
-    key.with_context(|| format!("the key in {} cannot be used", path.display()))
+    key.map_err(|source| StateError::Key {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn read_key(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
@@ -108,23 +173,21 @@ fn make_key(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
     }
 }
 
-fn random_key() -> anyhow::Result<Zeroizing<[u8; 32]>> {
+fn random_key() -> Result<Zeroizing<[u8; 32]>, StateError> {
     let mut key = Zeroizing::new([0; 32]);
-    rand::fill(&mut *key).map_err(|_| anyhow!("the system has no random numbers"))?;
+    rand::fill(&mut *key).map_err(|_| StateError::Random)?;
     Ok(key)
 }
 
 /// The folder for what the gateway keeps.
-fn data_folder() -> anyhow::Result<PathBuf> {
+fn data_folder() -> Result<PathBuf, StateError> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(folder) = variable(DATA_VARIABLE) {
         return Ok(folder.into());
     }
     let data = variable("XDG_DATA_HOME").map(PathBuf::from);
     let data = data.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".local/share")));
-    let data = data.with_context(|| {
-        format!("nowhere to keep state: set {DATA_VARIABLE}, or `store` in the configuration")
-    })?;
+    let data = data.ok_or(StateError::Folder)?;
     Ok(data.join("mcp-gateway"))
 }
 

@@ -17,8 +17,8 @@ use mcp_gateway_auth::token::{
 };
 use mcp_gateway_core::auth::{AllowAnonymous, AuthError, AuthVerifier, Principal};
 
-use crate::authority::{Authority, remote_keys};
-use mcp_gateway_config::file::{self as config, Anonymous, Auth};
+use crate::auth::{Authority, remote_keys};
+use crate::spec::{self, Anonymous, Auth};
 
 /// Verifies callers by rules that can be exchanged while calls are made.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ impl Issuers {
 }
 
 fn static_tokens(auth: &Auth) -> StaticTokens {
-    let token = |tokens: StaticTokens, token: &config::Token| {
+    let token = |tokens: StaticTokens, token: &spec::Token| {
         let principal = Principal::new(Arc::clone(&token.name));
         let teams = token.teams.iter().map(Arc::clone);
         tokens.with_token(
@@ -151,7 +151,7 @@ fn static_tokens(auth: &Auth) -> StaticTokens {
 }
 
 /// The authority provider `issuer`, whose tokens are for one of `audiences` or what it says.
-fn external(issuer: &config::Issuer, keys: RemoteKeys, audiences: &[String]) -> Option<Issuer> {
+fn external(issuer: &spec::Issuer, keys: RemoteKeys, audiences: &[String]) -> Option<Issuer> {
     let own = issuer.audience.as_ref().map(std::slice::from_ref);
     let (first, others) = own.unwrap_or(audiences).split_first()?;
     let mut expectation = Expectation::new(&issuer.issuer, first).with_required(["sub"]);
@@ -176,7 +176,7 @@ fn external(issuer: &config::Issuer, keys: RemoteKeys, audiences: &[String]) -> 
 }
 
 fn introspection(
-    asked: &config::Introspection,
+    asked: &spec::Introspection,
     egress: Egress,
     audiences: &[String],
 ) -> Option<Introspection> {
@@ -222,18 +222,12 @@ mod tests {
     use http::header::AUTHORIZATION;
 
     use super::*;
-    use mcp_gateway_config::file::{Secret, Token};
+    use crate::spec::{Secret, Token};
 
     fn rules(token: &str, anonymous: Anonymous) -> Rules {
-        let auth = Auth {
-            tokens: vec![Token {
-                name: "alice".into(),
-                secret: Secret::new(token),
-                teams: Vec::new(),
-            }],
-            anonymous,
-            ..Auth::default()
-        };
+        let mut auth = Auth::default();
+        auth.tokens = vec![Token::new("alice", Secret::new(token))];
+        auth.anonymous = anonymous;
         Issuers::new(None, None).rules(&auth, None, &[])
     }
 
@@ -260,17 +254,16 @@ mod tests {
     #[test]
     fn tokens_without_a_type_are_taken_only_if_that_is_said() {
         let egress = Egress::new(mcp_gateway_auth::egress::EgressPolicy::new()).unwrap();
-        let wanted = |types: &str| {
-            let text =
-                format!("auth: {{ issuers: [{{ issuer: https://a.example, types: {types} }}] }}");
-            let config = config::parse(&text).unwrap();
+        let wanted = |types: &[&str]| {
+            let mut definition = spec::Issuer::new("https://a.example");
+            definition.types = types.iter().copied().map(str::to_owned).collect();
             let keys = remote_keys("https://a.example", None, &egress);
-            let issuer = external(&config.auth.issuers[0], keys, &["x".to_owned()]).unwrap();
+            let issuer = external(&definition, keys, &["x".to_owned()]).unwrap();
             format!("{issuer:?}")
         };
-        assert!(wanted("[JWT, none]").contains("types: [\"jwt\"], untyped: true"));
-        assert!(wanted("[JWT]").contains("types: [\"jwt\"], untyped: false"));
-        assert!(wanted("[]").contains("types: [\"at+jwt\"], untyped: false"));
+        assert!(wanted(&["JWT", "none"]).contains("types: [\"jwt\"], untyped: true"));
+        assert!(wanted(&["JWT"]).contains("types: [\"jwt\"], untyped: false"));
+        assert!(wanted(&[]).contains("types: [\"at+jwt\"], untyped: false"));
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use http::HeaderName;
 use mcp_gateway_core::auth::ProtectedResource;
 use mcp_gateway_core::guard::Guard;
 
-use mcp_gateway_config::file::{self as config, Config, Network};
+use crate::spec::{self, DynamicSpec};
 
 /// What a gateway is besides its servers. When this changes, another takes its place.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,15 +20,15 @@ pub(super) struct Traits {
 }
 
 impl Traits {
-    pub(super) fn of(definition: &config::Gateway, config: &Config) -> Self {
+    pub(super) fn of(definition: &spec::Gateway, spec: &DynamicSpec) -> Self {
         Self {
             name: Arc::clone(&definition.name),
             forward_headers: definition.forward_headers.clone(),
             page_size: definition.page_size,
             instructions: definition.instructions.clone(),
-            max_body: config.limits.max_body,
-            hosts: hosts(&config.network),
-            origins: config.network.origins.clone(),
+            max_body: spec.max_body,
+            hosts: spec.hosts.clone(),
+            origins: spec.origins.clone(),
             protected: None,
         }
     }
@@ -38,16 +38,9 @@ impl Traits {
     }
 }
 
-/// Lets requests through that are for `network`.
-pub(super) fn guard(network: &Network) -> Guard {
-    guarded(&hosts(network), &network.origins)
-}
-
-/// The names of the hosts that the gateway is.
-fn hosts(network: &Network) -> Vec<String> {
-    let public = network.public_url.as_ref().and_then(|url| url.host_str());
-    let hosts = network.hosts.iter().map(String::as_str).chain(public);
-    hosts.map(str::to_owned).collect()
+/// Lets requests through that are for the gateway.
+pub(super) fn guard(spec: &DynamicSpec) -> Guard {
+    guarded(&spec.hosts, &spec.origins)
 }
 
 fn guarded(hosts: &[String], origins: &[String]) -> Guard {

@@ -19,7 +19,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::fleet::Member;
+use crate::status::ServerStatus;
 
 /// The media type of the text that [`Metrics::render`] writes.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -117,13 +117,13 @@ impl Metrics {
         })
     }
 
-    /// What has been counted, and how `members` and `sessions` are, as text for Prometheus.
-    pub(crate) fn render(&self, members: &[Arc<Member>], sessions: usize) -> String {
+    /// What has been counted, and how `servers` and `sessions` are, as text for Prometheus.
+    pub(crate) fn render(&self, servers: &[ServerStatus], sessions: usize) -> String {
         let _rendering = self
             .rendering
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        self.state.set(members, sessions);
+        self.state.set(servers, sessions);
         let mut text = String::new();
         match text::encode(&mut text, &self.registry) {
             Ok(()) => text,
@@ -268,22 +268,21 @@ impl State {
         state
     }
 
-    fn set(&self, members: &[Arc<Member>], sessions: usize) {
+    fn set(&self, servers: &[ServerStatus], sessions: usize) {
         self.sessions.set(to_i64(sessions));
         // Servers that are gone are not known any more.
         self.up.clear();
         self.conversations.clear();
-        for member in members {
+        for server in servers {
             let labels = ServerLabels {
-                mcp_server_name: String::from(&**member.name()),
+                mcp_server_name: String::from(&*server.name),
             };
-            let conversations = member.server().conversations();
             self.up
                 .get_or_create(&labels)
-                .set(i64::from(member.failure().is_none()));
+                .set(i64::from(server.failure.is_none()));
             self.conversations
                 .get_or_create(&labels)
-                .set(to_i64(conversations));
+                .set(to_i64(server.conversations));
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
 use mcp_gateway_auth::server::Resource;
 use url::Url;
 
-use mcp_gateway_config::file::{self as config, Auth, Config};
+use crate::error::PlatformError;
+use crate::spec::{self, Auth, DynamicSpec};
 
 /// The name of a scope, and what it means in plain words.
 type Scope = (Arc<str>, Arc<str>);
@@ -27,18 +27,22 @@ impl Resources {
     }
 }
 
-/// What tokens can be for.
+/// What tokens can be for; `has_authority` says that ours is the authorization server.
 ///
 /// # Errors
 ///
 /// When a gateway has no URL, or has that of something else.
-pub(crate) fn resources(config: &Config, base: &Url) -> anyhow::Result<Resources> {
+pub(crate) fn resources(
+    config: &DynamicSpec,
+    has_authority: bool,
+    base: &Url,
+) -> Result<Resources, PlatformError> {
     let gateways = config.gateways.iter().enumerate();
     let resources = gateways
         .map(|(at, gateway)| resource(gateway, at == config.default_gateway, base))
         .collect::<Option<Vec<_>>>();
-    let mut resources = resources.with_context(|| format!("{base} has no paths below it"))?;
-    let asked = scopes_of_others(&config.auth);
+    let mut resources = resources.ok_or_else(|| PlatformError::BasePath { base: base.clone() })?;
+    let asked = (!has_authority).then(|| scopes_of_others(&config.auth));
     if let Some(scopes) = &asked {
         for resource in &mut resources {
             resource.scopes.clone_from(scopes);
@@ -52,7 +56,7 @@ pub(crate) fn resources(config: &Config, base: &Url) -> anyhow::Result<Resources
         let url = &definition.url;
         let mut known = resources.iter().chain(&forward);
         if known.any(|known| known.uri == *url || known.aliases.contains(url)) {
-            bail!("auth.forward: {url} is the URL of something else already");
+            return Err(PlatformError::Resource { url: url.clone() });
         }
         forward.push(behind_a_proxy(definition, asked.as_deref()));
     }
@@ -62,8 +66,8 @@ pub(crate) fn resources(config: &Config, base: &Url) -> anyhow::Result<Resources
     })
 }
 
-fn behind_a_proxy(definition: &config::Forward, asked: Option<&[Scope]>) -> Resource {
-    let config::Forward {
+fn behind_a_proxy(definition: &spec::Forward, asked: Option<&[Scope]>) -> Resource {
+    let spec::Forward {
         name,
         url,
         scopes,
@@ -84,19 +88,16 @@ fn behind_a_proxy(definition: &config::Forward, asked: Option<&[Scope]>) -> Reso
 }
 
 /// What the tokens of other issuers have to grant, if clients are to get theirs there.
-fn scopes_of_others(auth: &Auth) -> Option<Vec<Scope>> {
-    if auth.oauth.is_some() {
-        return None;
-    }
+fn scopes_of_others(auth: &Auth) -> Vec<Scope> {
     let asked = auth.introspection.iter().flat_map(|asked| &asked.scopes);
     let names = auth.issuers.iter().flat_map(|issuer| &issuer.scopes);
     let names: BTreeSet<_> = names.chain(asked).collect();
     let scope = |name: &String| (name.as_str().into(), name.as_str().into());
-    Some(names.into_iter().map(scope).collect())
+    names.into_iter().map(scope).collect()
 }
 
 /// What tokens for `gateway` are for.
-fn resource(gateway: &config::Gateway, is_default: bool, base: &Url) -> Option<Resource> {
+fn resource(gateway: &spec::Gateway, is_default: bool, base: &Url) -> Option<Resource> {
     let named = format!("/v1/mcp/{}", gateway.name);
     let paths: Vec<&str> = match is_default {
         true => vec!["/mcp", "/v1/mcp", &named],
@@ -129,4 +130,31 @@ fn hosts(base: &Url) -> Vec<Url> {
         }
     }
     hosts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Forward;
+
+    #[test]
+    fn nothing_that_tokens_are_for_has_the_url_of_something_else() {
+        let named = |url: &str| {
+            let mut spec = DynamicSpec::default();
+            let url = url.parse().unwrap();
+            spec.auth.forward = vec![Forward::new("notes", url)];
+            let base = "http://127.0.0.1:8080".parse().unwrap();
+            resources(&spec, true, &base)
+        };
+        let resources = named("http://127.0.0.1:8080/notes").unwrap();
+        assert_eq!((resources.gateways.len(), resources.forward.len()), (1, 1));
+        assert_eq!(resources.all()[0].name, "default".into());
+        for taken in [
+            "http://127.0.0.1:8080/mcp",
+            "http://localhost:8080/v1/mcp/default",
+        ] {
+            let error = named(taken).unwrap_err().to_string();
+            assert!(error.contains(taken), "{error}");
+        }
+    }
 }

@@ -1,20 +1,4 @@
-//! What is where: the paths of the gateway.
-//!
-//! | path | what | for |
-//! |---|---|---|
-//! | `/mcp`, `/v1/mcp` | the default gateway | its callers |
-//! | `/v1/mcp/{name}` | the gateway of that name | its callers |
-//! | `/livez`, `/readyz`, `/healthz` | whether the process lives, and takes calls | everybody |
-//! | `/health/servers` | how each server is | callers |
-//! | `/internal/replica` | what is passed on between replicas | other replicas |
-//! | `/api/auth/…`, `/.well-known/…`, `/authorize`, `/token`, `/register` | what people and clients log in with | everybody |
-//! | `/verify`, `/verify/{name}` | who is calling a server that a proxy is in front of | that proxy |
-//! | `/metrics` | what Prometheus may know | callers, and who has the token for it |
-//!
-//! Below each gateway are `/sse` and `/messages`, for clients of revision 2024-11-05.
-
-mod operations;
-mod path;
+//! The router over all paths of the platform.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -36,10 +20,12 @@ use mcp_gateway_core::{BoxError, Gateway};
 use tower::{Layer as _, ServiceExt as _};
 use tower_service::Service;
 
-pub(crate) use self::operations::Operations;
-use self::path::Path;
-use crate::access::Access;
-use crate::fleet::Member;
+use super::health;
+pub(crate) use super::health::Operations;
+use super::path::Path;
+use crate::reload::verifier::Access;
+use crate::servers::Member;
+use crate::status::ServerStatus;
 
 /// What is served at the moment.
 #[derive(Debug, Default)]
@@ -64,6 +50,10 @@ pub(crate) struct Site {
 }
 
 impl Site {
+    pub(super) fn status(&self) -> Vec<ServerStatus> {
+        self.members.iter().map(|member| member.status()).collect()
+    }
+
     /// The gateway at `path`, and who may know of it where not everybody may.
     fn gateway(&self, path: Path<'_>) -> Option<(&Gateway, Option<&Arc<Access>>)> {
         let name = match path {
@@ -78,7 +68,7 @@ impl Site {
 
 /// Answers every request. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Front {
+pub struct Front {
     site: Arc<ArcSwap<Site>>,
     operations: Arc<Operations>,
     /// What is done for other replicas, if there are any.
@@ -200,7 +190,7 @@ where
     let (parts, body) = request.into_parts();
     // Pages of others may use some of it, and the router says which.
     if let Some(Err(error @ RequestError::Host { .. })) = guard.map(|guard| guard.check(&parts)) {
-        return Ok(operations::refusal(&error.into()));
+        return Ok(health::refusal(&error.into()));
     }
     let request = Request::from_parts(parts, axum::body::Body::new(body));
     let Ok(response) = router.oneshot(request).await;
@@ -212,7 +202,7 @@ where
 
 /// Answers every request at an address that is for metrics alone. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct MetricsFront(Front);
+pub struct MetricsFront(Front);
 
 impl MetricsFront {
     pub(crate) fn new(site: Arc<ArcSwap<Site>>, operations: Arc<Operations>) -> Self {
@@ -235,7 +225,7 @@ impl<B> Service<Request<B>> for MetricsFront {
         }) = self;
         ready(Ok(match request.uri().path() {
             "/metrics" => operations.rendered(&site.load()),
-            _ => operations::not_found(&request.into_parts().0),
+            _ => health::not_found(&request.into_parts().0),
         }))
     }
 }

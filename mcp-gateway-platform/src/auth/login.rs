@@ -1,13 +1,13 @@
 //! How people log in, as the configuration says it.
 
-use anyhow::Context as _;
 use mcp_gateway_auth::Keyring;
 use mcp_gateway_auth::egress::Egress;
 use mcp_gateway_auth::login::{GithubProvider, Login, OidcProvider};
 use mcp_gateway_auth::users::Users;
 use url::Url;
 
-use mcp_gateway_config::file as config;
+use crate::error::PlatformError;
+use crate::spec;
 
 /// Lets people log in as `config` says, at `base`.
 ///
@@ -15,15 +15,18 @@ use mcp_gateway_config::file as config;
 ///
 /// When browsers would not keep them logged in.
 pub(crate) fn login(
-    config: &config::Login,
+    config: &spec::Login,
     users: Users,
     keyring: Keyring,
     base: &Url,
     egress: &Egress,
-) -> anyhow::Result<Login> {
+) -> Result<Login, PlatformError> {
     let host = base.origin().ascii_serialization();
     let login = Login::new(users, keyring, &host);
-    let mut login = login.with_context(|| format!("nobody can log in at {host}"))?;
+    let mut login = login.map_err(|source| PlatformError::Login {
+        host,
+        source: source.into(),
+    })?;
     if config.has_accounts() {
         login = login.with_local_accounts();
     }
@@ -36,8 +39,8 @@ pub(crate) fn login(
     Ok(login)
 }
 
-fn at_github(config: &config::GitHub, egress: &Egress) -> GithubProvider {
-    let config::GitHub {
+fn at_github(config: &spec::GitHub, egress: &Egress) -> GithubProvider {
+    let spec::GitHub {
         client_id,
         client_secret,
         users,
@@ -58,8 +61,8 @@ fn at_github(config: &config::GitHub, egress: &Egress) -> GithubProvider {
     github
 }
 
-fn at_provider(config: &config::Provider, egress: &Egress) -> OidcProvider {
-    let config::Provider {
+fn at_provider(config: &spec::Provider, egress: &Egress) -> OidcProvider {
+    let spec::Provider {
         name,
         issuer,
         client_id,

@@ -1,3 +1,5 @@
+//! The paths of the platform.
+
 /// What a path means.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Path<'a> {
@@ -34,6 +36,28 @@ pub(super) enum Health {
     Live,
     Ready,
 }
+
+/// All paths of the platform, as patterns of axum.
+pub(crate) const ROUTES: [&str; 18] = [
+    "/mcp",
+    "/mcp/{*below}",
+    "/v1/mcp",
+    "/v1/mcp/{*below}",
+    "/livez",
+    "/readyz",
+    "/healthz",
+    "/health/servers",
+    "/internal/replica",
+    "/metrics",
+    "/authorize",
+    "/register",
+    "/token",
+    "/api/auth/{*below}",
+    "/.well-known/{*below}",
+    "/verify",
+    "/verify/{*below}",
+    "/mcp/",
+];
 
 impl<'a> Path<'a> {
     pub(super) fn of(path: &'a str) -> Self {

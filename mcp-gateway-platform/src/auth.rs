@@ -1,24 +1,23 @@
 //! Who people are, and which clients they let in: the authorization server of the gateway.
 
-use std::future::{Future, pending};
+pub(crate) mod login;
+pub(crate) mod resources;
+
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use axum::Router;
 use ipnet::IpNet;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::jwks::RemoteKeys;
-use mcp_gateway_auth::server::{
-    AssertionIssuer, AuthorizationServer, Lifetimes, RateLimits, Resource,
-};
+use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, Resource};
 use mcp_gateway_auth::users::{UserError, Users};
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
 use secrecy::zeroize::Zeroizing;
 use url::Url;
 
-use crate::resources::resources;
-use crate::vault::Vault;
-use mcp_gateway_config::file::{Config, OAuth};
+use crate::error::PlatformError;
+use crate::spec::{Auth, OAuth, PlatformSpec, StaticAuth};
+use crate::state::Vault;
 
 /// What a gateway stands on before it knows its servers.
 #[derive(Debug)]
@@ -52,36 +51,22 @@ impl Foundation {
     /// # Errors
     ///
     /// When state cannot be opened, or the system lacks something that is needed.
-    pub(crate) async fn lay(config: &Config, base: &str) -> anyhow::Result<Self> {
-        let auth = &config.auth;
-        let base = Url::parse(base).context("the URL of the gateway cannot be used")?;
+    pub(crate) async fn lay(spec: &PlatformSpec, base: Url) -> Result<Self, PlatformError> {
+        let (fixed, auth) = (&spec.fixed, &spec.fixed.auth);
         let mut foundation = Self::at(base.clone());
-        if auth.asks_others() {
+        if spec.asks_others() {
             foundation.egress = Some(egress(&auth.allowed_networks)?);
         }
         let (Some(oauth), Some(egress)) = (&auth.oauth, &foundation.egress) else {
             return Ok(foundation);
         };
-        let vault = Vault::open(&config.store, config.session_key.as_ref()).await?;
-        let (authority, first) = Authority::open(config, oauth, &base, &vault, egress).await?;
+        let vault = Vault::open(&fixed.store, fixed.session_key.as_ref()).await?;
+        let (authority, first) = Authority::open(auth, oauth, &base, &vault, egress).await?;
         foundation.authority = Some(Arc::new(authority));
         foundation.first_account = first;
         foundation.key = Some(vault.key);
         foundation.place = Some(vault.place);
         Ok(foundation)
-    }
-}
-
-impl Foundation {
-    /// Does what has to be done every now and then, for as long as it is polled.
-    pub(crate) fn maintain(&self) -> impl Future<Output = ()> + use<> {
-        let authority = self.authority.clone();
-        async move {
-            match authority {
-                Some(authority) => authority.server.maintain().await,
-                None => pending().await,
-            }
-        }
     }
 }
 
@@ -94,9 +79,12 @@ pub(crate) struct Authority {
 
 /// An account that was made because there was none.
 #[derive(Debug)]
-pub(crate) struct FirstAccount {
-    pub(crate) name: &'static str,
-    pub(crate) password: Secret,
+#[non_exhaustive]
+pub struct FirstAccount {
+    /// The name.
+    pub name: &'static str,
+    /// The password, which is kept nowhere else.
+    pub password: Secret,
 }
 
 impl Authority {
@@ -106,19 +94,20 @@ impl Authority {
     ///
     /// When the state cannot be read, or the system lacks something that is needed.
     async fn open(
-        config: &Config,
+        auth: &StaticAuth,
         oauth: &OAuth,
         base: &Url,
         vault: &Vault,
         egress: &Egress,
-    ) -> anyhow::Result<(Self, Option<FirstAccount>)> {
-        let keyring = Keyring::new(&vault.key).context("the key cannot be used")?;
+    ) -> Result<(Self, Option<FirstAccount>), PlatformError> {
+        let keyring = Keyring::new(&vault.key);
+        let keyring = keyring.map_err(|error| PlatformError::Key(error.into()))?;
         let users = Users::new(Arc::clone(&vault.store), Clock::system());
-        let first = match config.auth.login.has_accounts() {
+        let first = match auth.login.has_accounts() {
             true => first_account(&users).await?,
             false => None,
         };
-        let login = crate::login::login(&config.auth.login, users, keyring.clone(), base, egress)?;
+        let login = login::login(&auth.login, users, keyring.clone(), base, egress)?;
         let mut builder = AuthorizationServer::builder(
             base.clone(),
             Arc::clone(&vault.store),
@@ -126,11 +115,9 @@ impl Authority {
             Arc::new(login.clone()),
         )
         .with_egress(egress.clone())
-        .with_lifetimes(lifetimes(oauth))
-        .with_rate_limits(rate_limits(oauth))
-        .with_trusted_proxies(TrustedProxies::new(
-            config.auth.trusted_proxies.iter().copied(),
-        ));
+        .with_lifetimes(oauth.lifetimes())
+        .with_rate_limits(oauth.rate_limits())
+        .with_trusted_proxies(TrustedProxies::new(auth.trusted_proxies.iter().copied()));
         if oauth.is_opaque {
             builder = builder.with_opaque_access_tokens();
         }
@@ -142,21 +129,23 @@ impl Authority {
             builder = builder.with_assertion_issuer(AssertionIssuer::new(&known.issuer, keys));
         }
         let server = builder.build();
-        let proxies = TrustedProxies::new(config.auth.trusted_proxies.iter().copied());
+        let proxies = TrustedProxies::new(auth.trusted_proxies.iter().copied());
         let login = login
             .with_trusted_proxies(proxies)
             .with_clients(Arc::new(server.clone()));
         let router = server.router().merge(login.router());
-        let authority = Self { server, router };
-        authority.apply(oauth, resources(config, base)?.all());
-        Ok((authority, first))
+        Ok((Self { server, router }, first))
     }
 
     /// Becomes what `config` describes, in so far as that can be while it runs.
-    pub(crate) fn apply(&self, oauth: &OAuth, resources: Vec<Resource>) {
+    pub(crate) fn apply(&self, auth: &Auth, resources: Vec<Resource>) {
         self.server.set_resources(resources);
-        self.server.set_clients(oauth.clients.iter().cloned());
-        self.server.set_registration(oauth.registration.allowed());
+        // Without them, the spec has no authorization server any more, and this one runs until the
+        // end of the process as it is.
+        if let Some(clients) = &auth.oauth {
+            self.server.set_clients(clients.known.iter().cloned());
+            self.server.set_registration(clients.registration.allowed());
+        }
     }
 }
 
@@ -173,41 +162,25 @@ pub(crate) fn remote_keys(issuer: &str, jwks: Option<&str>, egress: &Egress) -> 
 /// # Errors
 ///
 /// When the system lacks what is needed.
-fn egress(networks: &[IpNet]) -> anyhow::Result<Egress> {
+fn egress(networks: &[IpNet]) -> Result<Egress, PlatformError> {
     let mut policy = EgressPolicy::new().with_allowed_networks(networks.iter().copied());
     if networks.iter().any(|network| network.addr().is_loopback()) {
         policy = policy.with_insecure_loopback();
     }
-    Egress::new(policy).context("authority providers cannot be reached")
-}
-
-/// For how long what the authorization server issues is good.
-pub(crate) fn lifetimes(oauth: &OAuth) -> Lifetimes {
-    let mut lifetimes = Lifetimes::default();
-    lifetimes.access_token = oauth.access_token.unwrap_or(lifetimes.access_token);
-    lifetimes.refresh_idle = oauth.refresh_idle.unwrap_or(lifetimes.refresh_idle);
-    lifetimes.refresh_absolute = oauth.refresh_absolute.unwrap_or(lifetimes.refresh_absolute);
-    lifetimes
-}
-
-fn rate_limits(oauth: &OAuth) -> RateLimits {
-    let mut limits = RateLimits::default();
-    limits.authorize = oauth.limits.authorize.unwrap_or(limits.authorize);
-    limits.register = oauth.limits.register.unwrap_or(limits.register);
-    limits.client = oauth.limits.client.unwrap_or(limits.client);
-    limits
+    Egress::new(policy).map_err(|error| PlatformError::Egress(error.into()))
 }
 
 /// Makes an account for the owner if there is none at all.
-async fn first_account(users: &Users) -> anyhow::Result<Option<FirstAccount>> {
+async fn first_account(users: &Users) -> Result<Option<FirstAccount>, PlatformError> {
     let found = users
         .list(None, 1)
         .await
-        .context("the accounts cannot be read")?;
+        .map_err(|error| PlatformError::Accounts(error.into()))?;
     if !found.is_empty() {
         return Ok(None);
     }
-    let password = Secret::generate("").context("no password can be made up")?;
+    let password = Secret::generate("");
+    let password = password.map_err(|error| PlatformError::Accounts(error.into()))?;
     match users.create(FIRST, password.expose()).await {
         Ok(_) => Ok(Some(FirstAccount {
             name: FIRST,
@@ -215,34 +188,8 @@ async fn first_account(users: &Users) -> anyhow::Result<Option<FirstAccount>> {
         })),
         // Another replica has made it just now, and says its password.
         Err(UserError::NameTaken) => Ok(None),
-        Err(error) => Err(error).context("the first account cannot be made"),
+        Err(error) => Err(PlatformError::Accounts(error.into())),
     }
 }
 
 const FIRST: &str = "admin";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use mcp_gateway_config::file::parse;
-
-    #[test]
-    fn nothing_that_tokens_are_for_has_the_url_of_something_else() {
-        let named = |url: &str| {
-            let forward =
-                format!("auth: {{ oauth: {{}}, forward: [{{ name: notes, url: \"{url}\" }}] }}");
-            let base = "http://127.0.0.1:8080".parse().unwrap();
-            resources(&parse(&forward).unwrap(), &base)
-        };
-        let resources = named("http://127.0.0.1:8080/notes").unwrap();
-        assert_eq!((resources.gateways.len(), resources.forward.len()), (1, 1));
-        assert_eq!(resources.all()[0].name, "default".into());
-        for taken in [
-            "http://127.0.0.1:8080/mcp",
-            "http://localhost:8080/v1/mcp/default",
-        ] {
-            let error = named(taken).unwrap_err().to_string();
-            assert!(error.contains(taken), "{error}");
-        }
-    }
-}

@@ -1,16 +1,16 @@
-//! Everything that runs, made of a configuration, and made anew when that changes.
+//! Everything that runs, made of a spec, and made anew when that changes.
 
-mod traits;
+mod gateway;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use axum::Router;
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_auth::forward::{ForwardAuth, Guarded};
 use mcp_gateway_auth::server::{ProtectedResources, Resource};
+use mcp_gateway_core::BoxError;
 use mcp_gateway_core::Replica;
 use mcp_gateway_core::auth::{Principal, ProtectedResource};
 use mcp_gateway_core::bridge::Parking;
@@ -21,20 +21,24 @@ use mcp_gateway_core::upstream::ServerPool;
 use mcp_gateway_core::{Drain, Gateway, Sealer};
 use url::Url;
 
-use self::traits::{Traits, guard};
-use crate::access::{Access, Issuers};
-use crate::authority::{Authority, Foundation};
-use crate::credentials::Credentials;
-use crate::fleet::{Fleet, Web};
-use crate::front::{Front, MetricsFront, Operations, Site};
-use crate::metrics::Metrics;
-use crate::resources::resources;
-use crate::routing::Routing;
-use mcp_gateway_config::file::{Auth, Config, Metrics as Published, ParkedLimits, SessionLimits};
+use self::gateway::{Traits, guard};
+use crate::auth::resources::resources;
+use crate::auth::{Authority, Foundation};
+use crate::error::PlatformError;
+use crate::http::router::{Front, MetricsFront, Operations, Site};
+use crate::reload::credentials::Credentials;
+use crate::reload::router::Routing;
+use crate::reload::verifier::{Access, Issuers};
+use crate::servers::{Builtins, Fleet, Rollout, ServerFactory, Web};
+use crate::spec::{
+    Auth, DynamicSpec, Metrics as Published, ParkedLimits, PlatformSpec, SessionLimits,
+};
+use crate::status::ServerStatus;
+use crate::telemetry::Metrics;
 
 /// Everything that runs.
 #[derive(Debug)]
-pub(crate) struct Platform {
+pub(crate) struct Controller {
     /// Who may ask about the gateway itself.
     access: Arc<Access>,
     issuers: Issuers,
@@ -60,30 +64,34 @@ struct Running {
     gateway: Gateway,
 }
 
-impl Platform {
-    /// What `config` describes. Programs do not get to know the variables `secrets`.
+impl Controller {
+    /// What `spec` describes, with servers that may be built in.
     ///
     /// # Errors
     ///
     /// When the system lacks something that is needed.
     pub(crate) fn new(
-        config: &Config,
-        secrets: &[String],
+        spec: &PlatformSpec,
+        builtins: Builtins,
         foundation: &Foundation,
-    ) -> anyhow::Result<Self> {
-        let sealer = match (&config.session_key, &foundation.key) {
+    ) -> Result<Self, PlatformError> {
+        let (fixed, dynamic) = (&spec.fixed, &spec.dynamic);
+        let sealer = match (&fixed.session_key, &foundation.key) {
             (Some(key), _) => Sealer::new(key.bytes()),
             (None, Some(key)) => Sealer::new(key),
             (None, None) => Sealer::random(),
         };
-        let sealer = Arc::new(sealer.context("sessions cannot be sealed")?);
+        let sealer = Arc::new(sealer.map_err(|error| PlatformError::Sealer(error.into()))?);
         let web = Web::default();
-        let mut sessions = sessions(&config.limits.sessions, &sealer);
-        let mut parking = parking(&config.limits.parked, &sealer);
+        let mut sessions = sessions(&fixed.sessions, &sealer);
+        let mut parking = parking(&fixed.parked, &sealer);
         let mut errands = None;
-        if let Some(url) = &config.network.replica_url {
-            let client = web.client().context("replicas cannot be reached")?;
-            let replica = Replica::new(&url.as_str().parse()?, client, sealer);
+        if let Some(url) = &fixed.replica_url {
+            let error = |error: BoxError| PlatformError::Replica(error);
+            let client = web.client().map_err(|cause| error(cause.into()))?;
+            let url = url.as_str().parse();
+            let url = url.map_err(|cause: http::uri::InvalidUri| error(cause.into()))?;
+            let replica = Replica::new(&url, client, sealer);
             sessions = sessions.with_replica(replica.clone());
             parking = parking.with_replica(replica.clone());
             errands = Some(Errands::new(replica, parking.clone(), sessions.clone()));
@@ -94,8 +102,10 @@ impl Platform {
             None => ProtectedResources::new(foundation.base.clone()),
         };
         let mut issuers = Issuers::new(authority.clone(), foundation.egress.clone());
-        let access = Access::new(issuers.rules(&config.auth, None, &[]));
-        let mut platform = Self {
+        let access = Access::new(issuers.rules(&dynamic.auth, None, &[]));
+        let factory = ServerFactory::new(builtins, Vec::new());
+        let factory = factory.with_web(web).with_parking(parking);
+        let mut controller = Self {
             operations: Arc::new(Operations {
                 access: Arc::clone(&access),
                 drain: Drain::new(),
@@ -109,56 +119,54 @@ impl Platform {
             authority,
             protected,
             credentials: Arc::default(),
-            fleet: Fleet::new(web, parking),
+            fleet: Fleet::new(factory),
             gateways: Vec::new(),
             site: Arc::default(),
         };
-        platform.apply(config, secrets)?;
-        Ok(platform)
+        controller.apply(dynamic)?;
+        Ok(controller)
     }
 
-    /// Becomes what `config` describes, without disturbing what stays the same; returns what has
-    /// changed about the servers.
+    /// Becomes what `spec` describes, without disturbing what stays the same; returns what has
+    /// changed.
     ///
     /// # Errors
     ///
     /// When the system lacks something that is needed; then nothing has changed.
-    pub(crate) fn apply(
-        &mut self,
-        config: &Config,
-        secrets: &[String],
-    ) -> anyhow::Result<Option<String>> {
+    pub(crate) fn apply(&mut self, spec: &DynamicSpec) -> Result<Rollout, PlatformError> {
         let change = self
             .fleet
-            .prepare(&config.servers, secrets)
-            .context("servers cannot be reached")?;
-        let resources = resources(config, &self.base)?;
+            .prepare(&spec.servers, &spec.hidden_variables)
+            .map_err(PlatformError::Servers)?;
+        let resources = resources(spec, self.authority.is_some(), &self.base)?;
         let mut routers = Vec::new();
-        for gateway in &config.gateways {
+        for gateway in &spec.gateways {
             let resource = resources
                 .gateways
                 .iter()
                 .find(|known| known.name == gateway.name);
-            let resource = resource.context("a gateway has no URL")?;
-            routers.push((gateway, config.router(gateway)?, resource));
+            let resource = resource.ok_or_else(|| PlatformError::BasePath {
+                base: self.base.clone(),
+            })?;
+            routers.push((gateway, spec.router(gateway)?, resource));
         }
-        let description = change.describe(&self.fleet);
+        let rollout = change.rollout(&self.fleet);
         // Nobody is sent to a server that is not there: new ones come before the routers that
         // know them, and old ones go after those that knew them.
-        self.credentials.replace(&config.servers);
+        self.credentials.replace(&spec.servers);
         self.fleet.begin(&change);
-        if let (Some(authority), Some(oauth)) = (&self.authority, &config.auth.oauth) {
-            authority.apply(oauth, resources.all());
+        if let Some(authority) = &self.authority {
+            authority.apply(&spec.auth, resources.all());
         } else {
             self.protected.set_resources(resources.all());
-            let issuers = config.auth.others().map(str::to_owned);
+            let issuers = spec.auth.others().map(str::to_owned);
             self.protected.set_authorization_servers(issuers);
         }
         let mut gateways = Vec::new();
         for (definition, router, resource) in routers {
-            let mut traits = Traits::of(definition, config);
-            traits.protected = self.challenge(&config.auth, resource, false);
-            let rules = self.issuers.rules(&config.auth, Some(resource), &[]);
+            let mut traits = Traits::of(definition, spec);
+            traits.protected = self.challenge(&spec.auth, resource, false);
+            let rules = self.issuers.rules(&spec.auth, Some(resource), &[]);
             let same = self
                 .gateways
                 .iter()
@@ -166,7 +174,7 @@ impl Platform {
             gateways.push(match same {
                 Some(at) => {
                     let running = self.gateways.swap_remove(at);
-                    running.routing.replace(router, description.is_some());
+                    running.routing.replace(router, rollout.has_servers());
                     running.access.replace(rules);
                     running
                 }
@@ -175,9 +183,9 @@ impl Platform {
         }
         self.gateways = gateways;
         self.access
-            .replace(self.issuers.rules(&config.auth, None, &resources.gateways));
-        let forward = self.forward(config, &resources.forward);
-        let mut site = self.site(config);
+            .replace(self.issuers.rules(&spec.auth, None, &resources.gateways));
+        let forward = self.forward(spec, &resources.forward);
+        let mut site = self.site(spec);
         for resource in &resources.forward {
             if let Some(host) = resource.uri.host_str() {
                 site.metadata_guard = site.metadata_guard.with_host(host);
@@ -185,7 +193,7 @@ impl Platform {
         }
         self.site.store(Arc::new(Site { forward, ..site }));
         self.fleet.finish(change);
-        Ok(description)
+        Ok(rollout)
     }
 
     fn start(&self, traits: Traits, access: Arc<Access>, routing: Arc<Routing>) -> Running {
@@ -229,24 +237,24 @@ impl Platform {
         }
     }
 
-    fn site(&self, config: &Config) -> Site {
+    fn site(&self, spec: &DynamicSpec) -> Site {
         let gateway =
             |running: &Running| (Arc::clone(&running.traits.name), running.gateway.clone());
         let gateways: HashMap<_, _> = self.gateways.iter().map(gateway).collect();
-        let default = config.gateways.get(config.default_gateway);
+        let default = spec.gateways.get(spec.default_gateway);
         Site {
             gateways,
             default: default
                 .map(|gateway| Arc::clone(&gateway.name))
                 .unwrap_or_default(),
             members: self.fleet.members().to_vec(),
-            metadata_guard: guard(&config.network),
-            guard: guard(&config.network),
+            metadata_guard: guard(spec),
+            guard: guard(spec),
             forward: None,
-            metrics_tokens: metrics_tokens(&config.metrics),
-            restricted: self.restricted(config),
+            metrics_tokens: metrics_tokens(&spec.metrics),
+            restricted: self.restricted(spec),
             metadata: self
-                .is_described(&config.auth)
+                .is_described(&spec.auth)
                 .then(|| self.protected.router()),
             router: self
                 .authority
@@ -281,10 +289,10 @@ impl Platform {
     }
 
     /// Answers proxies that ask about callers of `resources`.
-    fn forward(&mut self, config: &Config, resources: &[Resource]) -> Option<Router> {
+    fn forward(&mut self, spec: &DynamicSpec, resources: &[Resource]) -> Option<Router> {
         let mut forward = ForwardAuth::new();
-        for (definition, resource) in config.auth.forward.iter().zip(resources) {
-            let rules = self.issuers.rules(&config.auth, Some(resource), &[]);
+        for (definition, resource) in spec.auth.forward.iter().zip(resources) {
+            let rules = self.issuers.rules(&spec.auth, Some(resource), &[]);
             // Whoever has a server protected wants to know who calls.
             let access = Access::new(rules.without_anonymous());
             let mut guarded = Guarded::new(resource.clone(), access);
@@ -293,7 +301,7 @@ impl Platform {
             for scope in scopes {
                 guarded = guarded.with_required_scope(scope);
             }
-            if let Some(challenge) = self.challenge(&config.auth, resource, are_wanted) {
+            if let Some(challenge) = self.challenge(&spec.auth, resource, are_wanted) {
                 guarded = guarded.with_challenge(challenge);
             }
             forward = forward.with_resource(guarded);
@@ -302,8 +310,8 @@ impl Platform {
     }
 
     /// Who may know of the gateways that not everybody may know of.
-    fn restricted(&self, config: &Config) -> HashMap<Arc<str>, Arc<Access>> {
-        let gateways = config
+    fn restricted(&self, spec: &DynamicSpec) -> HashMap<Arc<str>, Arc<Access>> {
+        let gateways = spec
             .gateways
             .iter()
             .filter(|gateway| gateway.teams.is_some());
@@ -327,6 +335,12 @@ impl Platform {
     /// Says when the gateway shuts down.
     pub(crate) fn drain(&self) -> &Drain {
         &self.operations.drain
+    }
+
+    /// How each server is.
+    pub(crate) fn status(&self) -> Vec<ServerStatus> {
+        let members = self.fleet.members().iter();
+        members.map(|member| member.status()).collect()
     }
 
     pub(crate) fn pool(&self) -> &ServerPool {
@@ -358,7 +372,7 @@ fn parking(limits: &ParkedLimits, sealer: &Arc<Sealer>) -> Parking {
 
 fn metrics_tokens(published: &Published) -> Option<StaticTokens> {
     match published {
-        Published::Listen(_) => None,
+        Published::Separate => None,
         Published::Shared => Some(StaticTokens::new()),
         Published::Token(token) => {
             let scraper = Principal::new("metrics");
@@ -370,48 +384,56 @@ fn metrics_tokens(published: &Published) -> Option<StaticTokens> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::{self, Process, Server, StaticSpec, Transport};
 
-    fn config(text: &str) -> Config {
-        mcp_gateway_config::file::parse(text).unwrap()
+    fn controller(spec: &DynamicSpec) -> Controller {
+        let spec = PlatformSpec::new(StaticSpec::default(), spec.clone());
+        let foundation = Foundation::at("http://localhost".parse().unwrap());
+        Controller::new(&spec, Builtins::new(), &foundation).unwrap()
+    }
+
+    /// A server that is a program, with the prefix.
+    fn server(name: &str, prefix: &str) -> Server {
+        let mut server = Server::new(name, Transport::Process(Process::new("x", [""; 0])));
+        server.prefix = prefix.into();
+        server
+    }
+
+    fn over(servers: [Server; 2]) -> DynamicSpec {
+        let mut spec = DynamicSpec::default();
+        spec.add_servers(servers);
+        spec
     }
 
     #[tokio::test]
     async fn a_gateway_stays_when_only_its_servers_change() {
-        let before = config("servers: [{ name: a, builtin: demo }]");
-        let mut platform = Platform::new(
-            &before,
-            &[],
-            &Foundation::at("http://localhost".parse().unwrap()),
-        )
-        .unwrap();
-        let routing = Arc::clone(&platform.gateways[0].routing);
-        assert_eq!(&*platform.site.load().default, "default");
+        let mut before = DynamicSpec::default();
+        before.add_servers([server("a", "a")]);
+        let mut controller = controller(&before);
+        let routing = Arc::clone(&controller.gateways[0].routing);
+        assert_eq!(&*controller.site.load().default, "default");
 
-        let after =
-            config("servers: [{ name: a, builtin: demo, prefix: x }, { name: b, builtin: demo }]");
-        let change = platform.apply(&after, &[]).unwrap();
-        assert_eq!(change.as_deref(), Some("added: b; changed: a"));
-        assert!(Arc::ptr_eq(&routing, &platform.gateways[0].routing));
-        assert_eq!(platform.pool().names().len(), 2);
+        let mut after = over([server("a", "x"), server("b", "b")]);
+        let rollout = controller.apply(&after).unwrap();
+        assert_eq!(rollout.to_string(), "added: b; changed: a");
+        assert!(Arc::ptr_eq(&routing, &controller.gateways[0].routing));
+        assert_eq!(controller.pool().names().len(), 2);
 
-        let other = config(
-            "servers: [{ name: a, builtin: demo, prefix: x }, { name: b, builtin: demo }]\nhosts: [mcp.example.com]",
-        );
-        assert_eq!(platform.apply(&other, &[]).unwrap(), None);
-        assert!(!Arc::ptr_eq(&routing, &platform.gateways[0].routing));
+        after.hosts = vec!["mcp.example.com".to_owned()];
+        assert!(!controller.apply(&after).unwrap().has_servers());
+        assert!(!Arc::ptr_eq(&routing, &controller.gateways[0].routing));
     }
 
     #[tokio::test]
     async fn gateways_come_and_go() {
-        let mut platform = Platform::new(
-            &config("gateways: [{ name: a }, { name: b }]"),
-            &[],
-            &Foundation::at("http://localhost".parse().unwrap()),
-        )
-        .unwrap();
-        let next = config("gateways: [{ name: c }, { name: b }]\ndefaultGateway: b");
-        platform.apply(&next, &[]).unwrap();
-        let site = platform.site.load();
+        let mut before = DynamicSpec::default();
+        before.gateways = vec![spec::Gateway::new("a"), spec::Gateway::new("b")];
+        let mut controller = controller(&before);
+        let mut next = DynamicSpec::default();
+        next.gateways = vec![spec::Gateway::new("c"), spec::Gateway::new("b")];
+        next.default_gateway = 1;
+        controller.apply(&next).unwrap();
+        let site = controller.site.load();
         let mut names: Vec<_> = site.gateways.keys().map(|name| &**name).collect();
         names.sort_unstable();
         assert_eq!((names, &*site.default), (vec!["b", "c"], "b"));

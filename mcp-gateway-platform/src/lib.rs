@@ -1,0 +1,37 @@
+//! The control plane of an MCP gateway: a whole platform that a program can mount.
+//!
+//! A [`spec`] describes the desired state: servers, gateways, callers and limits. A [`Platform`]
+//! makes the running state match it. It owns the servers, the sessions, the authorization server
+//! and their store, and serves all of it as one [`tower::Service`](tower_service::Service) or as an
+//! [`axum::Router`].
+//!
+//! | part | task |
+//! |---|---|
+//! | [`spec`] | the desired state: data types only |
+//! | [`source`] | where specs come from |
+//! | [`Platform`] | starts, applies specs, drains and closes |
+//! | [`status`] | the observed state |
+//! | [`state`] | the store of accounts, tokens and clients, and its key |
+//! | [`servers`] | servers made of their specs |
+//!
+//! The crate reads no configuration files, handles no signals, prints nothing and never ends the
+//! process. `mcp-gateway-config` reads specs from files.
+
+mod auth;
+mod controller;
+mod error;
+mod http;
+mod platform;
+mod reload;
+pub mod servers;
+pub mod source;
+pub mod spec;
+pub mod state;
+pub mod status;
+mod telemetry;
+
+pub use self::auth::FirstAccount;
+pub use self::error::PlatformError;
+pub use self::http::router::{Front, MetricsFront};
+pub use self::platform::{Platform, PlatformBuilder};
+pub use self::servers::Rollout;

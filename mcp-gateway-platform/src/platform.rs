@@ -1,0 +1,250 @@
+//! The platform as a whole, and its life cycle.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use mcp_gateway_core::Drain;
+use mcp_gateway_core::upstream::RuntimeBackend;
+use tokio::task::JoinSet;
+use url::Url;
+
+use crate::auth::{FirstAccount, Foundation};
+use crate::controller::Controller;
+use crate::error::PlatformError;
+use crate::http::router::{Front, MetricsFront};
+use crate::servers::{Builtins, Rollout};
+use crate::spec::PlatformSpec;
+use crate::status::PlatformStatus;
+
+/// A platform: servers, gateways, callers, sessions and state, made of a [`PlatformSpec`].
+///
+/// It is started once, follows its spec through [`apply`](Self::apply), and ends in order: requests
+/// are accepted until [`drain`](Self::drain) begins, those in flight finish, then
+/// [`close`](Self::close) ends sessions and servers. Dropping it ends its background work, and kills
+/// servers that are processes.
+///
+/// # Example
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use mcp_gateway_platform::Platform;
+/// use mcp_gateway_platform::spec::{PlatformSpec, Process, Secret, Server, Token, Transport};
+///
+/// let mut spec = PlatformSpec::default();
+/// spec.dynamic.auth.tokens.push(Token::new("alice", Secret::new("wGQ2zX6pSVq0mUuR8a1c")));
+/// let platform = Platform::start(spec.clone()).await?;
+/// let app: axum::Router = axum::Router::new().merge(platform.router());
+///
+/// let process = Process::new("uvx", ["mcp-server-time"]);
+/// spec.dynamic.add_servers([Server::new("time", Transport::Process(process))]);
+/// assert_eq!(platform.apply(&spec)?.to_string(), "added: time");
+/// assert_eq!(platform.status().servers[0].state(), "idle");
+///
+/// platform.drain().begin();
+/// platform.close().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Platform {
+    controller: Mutex<Controller>,
+    /// The spec that was applied last.
+    spec: Mutex<PlatformSpec>,
+    front: Front,
+    metrics: MetricsFront,
+    drain: Drain,
+    first_account: Option<FirstAccount>,
+    state_location: Option<String>,
+    /// Ended when the platform is dropped.
+    background: JoinSet<()>,
+}
+
+/// Starts a [`Platform`].
+#[derive(Debug)]
+#[must_use = "a platform exists when it has been started"]
+pub struct PlatformBuilder {
+    spec: PlatformSpec,
+    builtins: Builtins,
+    address: SocketAddr,
+}
+
+impl PlatformBuilder {
+    /// Adds a server that specs refer to as a built-in one of that name.
+    pub fn with_builtin(
+        mut self,
+        name: impl Into<Arc<str>>,
+        backend: Arc<dyn RuntimeBackend>,
+    ) -> Self {
+        self.builtins.insert(name.into(), backend);
+        self
+    }
+
+    /// Adds servers that specs refer to as built-in ones.
+    pub fn with_builtins(mut self, builtins: Builtins) -> Self {
+        self.builtins.extend(builtins);
+        self
+    }
+
+    /// Sets the address at which clients reach the platform if the spec has no public URL.
+    ///
+    /// It is `127.0.0.1:8080` by default.
+    pub fn with_address(mut self, address: SocketAddr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// Starts the platform. Servers are started and connected when a caller needs them.
+    ///
+    /// # Errors
+    ///
+    /// [`PlatformError`] if state cannot be opened, or the spec cannot be applied.
+    pub async fn start(self) -> Result<Platform, PlatformError> {
+        let Self {
+            spec,
+            builtins,
+            address,
+        } = self;
+        let base = Url::parse(&spec.fixed.base_url(address));
+        let base = base.map_err(|error| PlatformError::BaseUrl(error.into()))?;
+        let foundation = Foundation::lay(&spec, base).await?;
+        let controller = Controller::new(&spec, builtins, &foundation)?;
+        let mut background = JoinSet::new();
+        if let Some(authority) = foundation.authority {
+            background.spawn(async move { authority.server.maintain().await });
+        }
+        Ok(Platform {
+            front: controller.front(),
+            metrics: controller.metrics_front(),
+            drain: controller.drain().clone(),
+            controller: Mutex::new(controller),
+            spec: Mutex::new(spec),
+            first_account: foundation.first_account,
+            state_location: foundation.place,
+            background,
+        })
+    }
+}
+
+impl Platform {
+    /// Starts a platform as `spec` describes it.
+    ///
+    /// # Errors
+    ///
+    /// [`PlatformError`] if state cannot be opened, or the spec cannot be applied.
+    pub async fn start(spec: PlatformSpec) -> Result<Self, PlatformError> {
+        Self::builder(spec).start().await
+    }
+
+    /// Returns a builder of a platform with servers that are built in, or another address.
+    pub fn builder(spec: PlatformSpec) -> PlatformBuilder {
+        PlatformBuilder {
+            spec,
+            builtins: Builtins::new(),
+            address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+        }
+    }
+
+    /// Makes the platform match `spec`, without disturbing what stays the same.
+    ///
+    /// Only the [dynamic](PlatformSpec::dynamic) half is applied;
+    /// [`Rollout::restart`] has the keys of the other one that differ.
+    ///
+    /// # Errors
+    ///
+    /// [`PlatformError`] if the spec cannot be applied; then nothing has changed.
+    pub fn apply(&self, spec: &PlatformSpec) -> Result<Rollout, PlatformError> {
+        let mut controller = lock(&self.controller);
+        let mut rollout = controller.apply(&spec.dynamic)?;
+        let mut before = lock(&self.spec);
+        rollout.restart = before.restart_keys(spec);
+        before.clone_from(spec);
+        Ok(rollout)
+    }
+
+    /// Returns the observed state.
+    #[must_use]
+    pub fn status(&self) -> PlatformStatus {
+        let controller = lock(&self.controller);
+        PlatformStatus {
+            servers: controller.status(),
+            sessions: controller.sessions().count(),
+            is_draining: self.drain.has_begun(),
+        }
+    }
+
+    /// Returns the service that answers all requests to the platform; others are answered with 404.
+    #[must_use]
+    pub fn service(&self) -> Front {
+        self.front.clone()
+    }
+
+    /// Returns a router with the paths of the platform alone, to be merged into that of a program.
+    ///
+    /// Serve it [with connection info](Router::into_make_service_with_connect_info), so that
+    /// requests to log in are limited by the addresses of their senders.
+    pub fn router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        let routes = crate::http::path::ROUTES.iter();
+        routes.fold(Router::new(), |router, path| {
+            router.route_service(path, self.service())
+        })
+    }
+
+    /// Returns the service for an address that is for metrics alone.
+    #[must_use]
+    pub fn metrics_service(&self) -> MetricsFront {
+        self.metrics.clone()
+    }
+
+    /// Returns the switch by which the platform stops to accept calls.
+    #[must_use]
+    pub fn drain(&self) -> &Drain {
+        &self.drain
+    }
+
+    /// Returns a future that begins to drain when `signal` completes, and then completes: what
+    /// `axum::serve` takes for a graceful shutdown.
+    pub fn shutdown_on<T>(
+        &self,
+        signal: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let drain = self.drain.clone();
+        async move {
+            signal.await;
+            drain.begin();
+        }
+    }
+
+    /// Returns the account that was created because there was none, if there is one.
+    #[must_use]
+    pub fn first_account(&self) -> Option<&FirstAccount> {
+        self.first_account.as_ref()
+    }
+
+    /// Returns a description of the place of the state, if there is any state.
+    #[must_use]
+    pub fn state_location(&self) -> Option<&str> {
+        self.state_location.as_deref()
+    }
+
+    /// Ends the sessions of clients, then those with servers, and waits until processes have ended.
+    ///
+    /// Call it when requests have been drained.
+    ///
+    /// # Cancel safety
+    ///
+    /// A server that has not ended when the future is dropped is killed with the platform.
+    pub async fn close(&self) {
+        let pool = {
+            let controller = lock(&self.controller);
+            controller.sessions().close();
+            controller.pool().clone()
+        };
+        pool.close().await;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

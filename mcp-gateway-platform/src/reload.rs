@@ -1,0 +1,5 @@
+//! Parts of a gateway that are replaced while calls are in flight.
+
+pub(crate) mod credentials;
+pub(crate) mod router;
+pub(crate) mod verifier;

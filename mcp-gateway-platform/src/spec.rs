@@ -1,0 +1,248 @@
+//! The desired state of a platform: data types only.
+//!
+//! A [`PlatformSpec`] has two halves. The [`StaticSpec`] is fixed when a platform starts; the
+//! [`DynamicSpec`] is replaced while it runs. A source of specs fills in both, whether it reads a
+//! file, a registry or Kubernetes objects.
+//!
+//! # Example
+//!
+//! ```
+//! use crate::spec::{PlatformSpec, Process, Secret, Server, Token, Transport};
+//!
+//! let mut spec = PlatformSpec::default();
+//! let process = Process::new("uvx", ["mcp-server-time"]);
+//! spec.dynamic.add_servers([Server::new("time", Transport::Process(process))]);
+//! spec.dynamic.auth.tokens.push(Token::new("alice", Secret::new("wGQ2zX6pSVq0mUuR8a1c")));
+//! assert_eq!(spec.dynamic.gateways[0].servers, ["time".into()]);
+//! ```
+
+mod auth;
+mod gateway;
+mod issuer;
+mod limits;
+mod login;
+mod metrics;
+mod oauth;
+mod process;
+mod remote;
+mod secret;
+mod server;
+mod storage;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use mcp_gateway_core::route::{PrefixError, PrefixRouter};
+use url::Url;
+
+pub use self::auth::{Anonymous, Auth, Forward, StaticAuth, Token};
+pub use self::gateway::Gateway;
+pub use self::issuer::{Claims, Introspection, Issuer};
+pub use self::limits::{ParkedLimits, ServerLimits, SessionLimits};
+pub use self::login::{GitHub, Login, Provider};
+pub use self::metrics::Metrics;
+pub use self::oauth::{AssertionIssuer, OAuth, OAuthClients, RateLimits, Registration};
+pub use self::process::Process;
+pub use self::remote::Remote;
+pub use self::secret::{Secret, SessionKey};
+pub use self::server::{Server, Transport};
+pub use self::storage::Storage;
+
+/// The desired state of a platform.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct PlatformSpec {
+    /// The part that is fixed when the platform starts.
+    pub fixed: StaticSpec,
+    /// The part that [`Platform::apply`](crate::Platform::apply) replaces.
+    pub dynamic: DynamicSpec,
+}
+
+/// The part of a [`PlatformSpec`] that is fixed when a platform starts.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct StaticSpec {
+    /// The URL by which clients reach the platform, if it is not the address of its listener.
+    pub public_url: Option<Url>,
+    /// The URL by which other replicas reach this one, if there are any.
+    pub replica_url: Option<Url>,
+    /// Bounds on the sessions of clients.
+    pub sessions: SessionLimits,
+    /// Bounds on the calls that wait for input of their clients.
+    pub parked: ParkedLimits,
+    /// The key that seals sessions and state; generated if `None`.
+    pub session_key: Option<SessionKey>,
+    /// The store of accounts, tokens and clients.
+    pub store: Storage,
+    /// The authorization server and the login.
+    pub auth: StaticAuth,
+}
+
+/// The part of a [`PlatformSpec`] that can be replaced while a platform runs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DynamicSpec {
+    /// The servers behind the gateways.
+    pub servers: Vec<Server>,
+    /// The endpoints over the servers.
+    pub gateways: Vec<Gateway>,
+    /// The position of the default gateway among the gateways.
+    pub default_gateway: usize,
+    /// The host names under which the platform is called, besides those of this machine.
+    pub hosts: Vec<String>,
+    /// The origins whose web pages may call the platform.
+    pub origins: Vec<String>,
+    /// Maximum size of a request body in bytes.
+    pub max_body: Option<usize>,
+    /// The callers.
+    pub auth: Auth,
+    /// The audience of the metrics.
+    pub metrics: Metrics,
+    /// Variables of the environment that hold secrets, and that programs do not inherit.
+    pub hidden_variables: Vec<String>,
+}
+
+impl Default for DynamicSpec {
+    /// One gateway over all servers, of which there are none yet.
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            gateways: vec![Gateway::over(&[])],
+            default_gateway: 0,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            max_body: None,
+            auth: Auth::default(),
+            metrics: Metrics::default(),
+            hidden_variables: Vec::new(),
+        }
+    }
+}
+
+impl PlatformSpec {
+    /// A spec of those two halves.
+    #[must_use]
+    pub fn new(fixed: StaticSpec, dynamic: DynamicSpec) -> Self {
+        Self { fixed, dynamic }
+    }
+
+    /// The same with an authorization server as `fixed` describes it, for those `clients`.
+    #[must_use]
+    pub fn with_authorization_server(mut self, fixed: OAuth, clients: OAuthClients) -> Self {
+        self.fixed.auth.oauth = Some(fixed);
+        self.dynamic.auth.oauth = Some(clients);
+        self
+    }
+
+    /// Returns the keys of those parts of `after` that differ and take effect only after a restart.
+    #[must_use]
+    pub fn restart_keys(&self, after: &Self) -> Vec<&'static str> {
+        let (asked, auth) = (self.asks_others(), &after.dynamic.auth);
+        // Without an egress from the start there is none later.
+        let late = [
+            ("auth.introspection", !asked && auth.introspection.is_some()),
+            ("auth.issuers", !asked && !auth.issuers.is_empty()),
+        ];
+        let mut keys = self.fixed.changed_keys(&after.fixed);
+        let asks = asked || after.asks_others();
+        keys.retain(|key| match *key {
+            "auth.allowedNetworks" => asks,
+            "publicUrl" => after.asks_others(),
+            _ => true,
+        });
+        keys.extend(changed(late));
+        keys.sort_unstable_by_key(|key| (!key.starts_with("auth."), *key));
+        keys
+    }
+
+    /// Returns `true` if other machines are asked about people, clients or tokens.
+    #[must_use]
+    pub fn asks_others(&self) -> bool {
+        self.fixed.auth.oauth.is_some() || self.dynamic.auth.others().next().is_some()
+    }
+
+    /// Returns `true` if nothing says who may call.
+    #[must_use]
+    pub fn has_no_callers(&self) -> bool {
+        self.fixed.auth.oauth.is_none() && self.dynamic.auth.is_empty()
+    }
+}
+
+impl StaticSpec {
+    /// Returns the keys of the fields that differ in `after`.
+    fn changed_keys(&self, after: &Self) -> Vec<&'static str> {
+        // Taken apart, so that a new field does not compile before it has a key here.
+        let Self {
+            public_url,
+            replica_url,
+            sessions,
+            parked,
+            session_key,
+            store,
+            auth,
+        } = self;
+        let changes = [
+            ("limits.parked", *parked != after.parked),
+            ("limits.sessions", *sessions != after.sessions),
+            ("publicUrl", *public_url != after.public_url),
+            ("replicaUrl", *replica_url != after.replica_url),
+            ("store", *store != after.store),
+            ("sessionKey", *session_key != after.session_key),
+        ];
+        let mut keys = auth.changed_keys(&after.auth);
+        keys.extend(changed(changes));
+        keys
+    }
+
+    /// Returns the URL by which clients reach a platform that listens at `address`.
+    #[must_use]
+    pub fn base_url(&self, address: SocketAddr) -> String {
+        if let Some(url) = &self.public_url {
+            return url.as_str().trim_end_matches('/').to_owned();
+        }
+        let ip = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, address.port()))
+    }
+}
+
+/// The keys of the fields that have changed.
+fn changed<const N: usize>(
+    fields: [(&'static str, bool); N],
+) -> impl Iterator<Item = &'static str> {
+    let changed = fields.into_iter().filter(|(_, changed)| *changed);
+    changed.map(|(key, _)| key)
+}
+
+impl DynamicSpec {
+    /// Adds `servers`, also to the gateways that have all servers.
+    pub fn add_servers(&mut self, servers: impl IntoIterator<Item = Server>) {
+        for server in servers {
+            for gateway in self.gateways.iter_mut().filter(|gateway| gateway.has_all) {
+                gateway.servers.push(Arc::clone(&server.name));
+            }
+            self.servers.push(server);
+        }
+    }
+
+    /// Returns the server with that name.
+    #[must_use]
+    pub fn server(&self, name: &str) -> Option<&Server> {
+        self.servers.iter().find(|server| *server.name == *name)
+    }
+
+    /// Returns the router of `gateway`.
+    ///
+    /// # Errors
+    ///
+    /// [`PrefixError`] if clients could mistake one server for another.
+    pub fn router(&self, gateway: &Gateway) -> Result<PrefixRouter, PrefixError> {
+        let servers = gateway.servers.iter().filter_map(|name| self.server(name));
+        PrefixRouter::new(
+            servers.map(|server| (Arc::clone(&server.name), Arc::clone(&server.prefix))),
+        )
+    }
+}
