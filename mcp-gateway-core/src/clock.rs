@@ -1,3 +1,5 @@
+//! Time of the system.
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Returns the seconds since 1970.

@@ -1,3 +1,5 @@
+//! Response futures with a name.
+
 /// Defines the named response future of a layer that waits for something: a box around any future.
 macro_rules! opaque_future {
     ($(#[$doc:meta])* $name:ident $(<$T:ident>)? -> $output:ty) => {

@@ -423,6 +423,10 @@ impl Attached for SessionView {
 }
 
 /// Makes room for a view, at the cost of the one that has been idle for longest.
+#[expect(
+    clippy::mutable_key_type,
+    reason = "what capabilities cache takes no part in Eq and Hash"
+)]
 fn evict(views: &mut HashMap<ViewKey, Arc<View>>) -> bool {
     let idle = views
         .values()

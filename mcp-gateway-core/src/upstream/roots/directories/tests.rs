@@ -170,7 +170,7 @@ proptest! {
         if let Some(resolved) = stage.directories().resolve(&asked) {
             let files = stage.0.join("files");
             prop_assert!(resolved.starts_with(&files), "{asked} became {}", resolved.display());
-            prop_assert_eq!(resolved.canonicalize().unwrap(), resolved.clone());
+            prop_assert_eq!(&resolved.canonicalize().unwrap(), &resolved);
             // What is passed on names the same, without anything to be resolved.
             prop_assert_eq!(path(&uri(&resolved).unwrap()), Some(resolved));
         }
