@@ -19,9 +19,45 @@
 //! | [`attach_credentials`] | [`Call<Permitted>`] | [`Call<Prepared>`] | rejects calls without a credential |
 //! | [`forward`] | [`Call<Prepared>`] | | sends the call to its server |
 //!
-//! The types make the compiler check the order; see [`call`](crate::call). [`Gateway`] is this stack,
-//! and its documentation shows how to build it by hand. [`gate`] is the future of the layers that
-//! decide without waiting.
+//! The types make the compiler check the order; see [`call`](crate::call) for the inner layers. Of the
+//! outer ones, what drains bodies needs an answer to every request, so errors have to be responses
+//! before. Without [`respond_errors`] it does not compile:
+//!
+//! ```compile_fail,E0271
+//! # use std::convert::Infallible;
+//! # use http::{Request, Response};
+//! # use mcp_gateway_core::Error;
+//! # use mcp_gateway_core::endpoint::Body;
+//! # use mcp_gateway_core::layer::drain_body::{DrainBodyLayer, Lent};
+//! # use tower::{Layer, Service};
+//! fn drained<S>(inner: S) -> impl Service<Request<String>, Error = Infallible>
+//! where
+//!     S: Service<Request<Lent<String>>, Response = Response<Body>, Error = Error>,
+//! {
+//!     DrainBodyLayer::new().layer(inner)
+//! }
+//! ```
+//!
+//! With it, it does:
+//!
+//! ```
+//! # use std::convert::Infallible;
+//! # use http::{Request, Response};
+//! # use mcp_gateway_core::Error;
+//! # use mcp_gateway_core::endpoint::Body;
+//! # use mcp_gateway_core::layer::drain_body::{DrainBodyLayer, Lent};
+//! # use mcp_gateway_core::layer::respond_errors::RespondErrorsLayer;
+//! # use tower::{Layer, Service};
+//! fn drained<S>(inner: S) -> impl Service<Request<String>, Error = Infallible>
+//! where
+//!     S: Service<Request<Lent<String>>, Response = Response<Body>, Error = Error>,
+//! {
+//!     DrainBodyLayer::new().layer(RespondErrorsLayer::new().layer(inner))
+//! }
+//! ```
+//!
+//! [`Gateway`] is this stack, and its documentation shows how to build it by hand. [`gate`] is the
+//! future of the layers that decide without waiting.
 //!
 //! [`Authenticated<Request>`]: crate::auth::Authenticated
 //! [`Call`]: crate::Call
