@@ -1,4 +1,4 @@
-//! Judging the answer to a request.
+//! Validation of responses.
 
 mod sse;
 
@@ -12,7 +12,7 @@ pub(crate) use self::sse::Events;
 use crate::failure::{Failure, quote};
 use crate::http1::Head;
 
-/// The parts of a message that tell whether a call succeeded.
+/// Parts of a message that determine whether a call succeeded.
 ///
 /// The rest, usually the bulk of it, is skipped by the parser without being stored.
 #[derive(Debug, Deserialize)]
@@ -26,7 +26,7 @@ struct Message<'a> {
     method: Option<&'a RawValue>,
 }
 
-/// The parts of a result that tell whether the tool succeeded.
+/// Parts of a result that determine whether the tool succeeded.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Outcome<'a> {
@@ -35,11 +35,11 @@ struct Outcome<'a> {
     result_type: Option<Text<'a>>,
 }
 
-/// A string, borrowed where it has no escapes.
+/// String, borrowed if it has no escapes.
 #[derive(Debug, Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// A JSON-RPC error.
+/// JSON-RPC error.
 #[derive(Debug, Deserialize)]
 struct RpcError {
     code: i64,
@@ -72,7 +72,7 @@ pub(crate) fn check(head: &Head, body: &[u8], id: &[u8]) -> Result<(), Failure> 
     Err(Failure::NoResponse)
 }
 
-/// The JSON-RPC error that `body` consists of, if it does.
+/// Returns the JSON-RPC error that `body` consists of.
 fn rpc_error(body: &[u8]) -> Option<Failure> {
     let error = from_slice::<Message<'_>>(body).ok()?.error?;
     Some(Failure::Rpc {
@@ -81,7 +81,7 @@ fn rpc_error(body: &[u8]) -> Option<Failure> {
     })
 }
 
-/// Whether `message` is the response to `id`; a failure if it says that the call failed.
+/// Returns `true` if `message` is the response to `id`; fails if the call failed.
 fn check_message(message: &[u8], id: &[u8]) -> Result<bool, Failure> {
     let parsed: Message<'_> = from_slice(message).map_err(|source| Failure::Json {
         quote: quote(message),
@@ -108,7 +108,7 @@ fn check_message(message: &[u8], id: &[u8]) -> Result<bool, Failure> {
     }
 }
 
-/// The words of a tool that failed.
+/// Returns the text of a failed tool.
 fn tool_text(message: &[u8]) -> String {
     let message: Value = from_slice(message).unwrap_or_default();
     let text = message

@@ -1,7 +1,7 @@
-//! `mcp-bench backend`: an MCP server that is as cheap as possible, and correct.
+//! `mcp-bench backend`: a correct MCP server that is as cheap as possible.
 //!
-//! What can be prepared is, messages are read in one pass without copying, and answers are put
-//! together as text.
+//! Everything possible is prepared, messages are read in one pass without copying, and responses
+//! are assembled as text.
 
 mod body;
 mod legacy;
@@ -30,10 +30,10 @@ use crate::cli::serve::{BackendArguments, Eras, Form};
 use crate::serve::{PATH, serve};
 use crate::wire;
 
-/// The header that names the protocol version.
+/// Header with the protocol version.
 const VERSION_HEADER: &str = "mcp-protocol-version";
 
-/// Serves until told to end.
+/// Serves until the process receives a signal to terminate.
 ///
 /// # Errors
 ///
@@ -47,7 +47,7 @@ pub(crate) async fn run(arguments: &BackendArguments) -> anyhow::Result<()> {
     serve(&arguments.server, service).await
 }
 
-/// An MCP server.
+/// MCP server.
 #[derive(Debug)]
 struct Backend {
     eras: Eras,
@@ -90,7 +90,7 @@ impl Backend {
         }
     }
 
-    /// Answers a message.
+    /// Handles a message.
     async fn post(&self, headers: &HeaderMap, body: &Bytes) -> Response<Body> {
         let Ok(message) = serde_json::from_slice::<Message<'_>>(body) else {
             let reply = Reply::error(StatusCode::BAD_REQUEST, -32700, "Parse error");
@@ -107,7 +107,7 @@ impl Backend {
         reply.into_response(message.id(), self.form)
     }
 
-    /// Whether a message is of the modern era.
+    /// Returns `true` if a message is of the modern era.
     fn is_modern(&self, headers: &HeaderMap, message: &Message<'_>) -> bool {
         match self.eras {
             Eras::Legacy => false,
@@ -121,7 +121,7 @@ impl Backend {
     }
 }
 
-/// Whether a browser that sends a request shows a page of this machine.
+/// Returns `true` if a request has no `Origin` or one of this machine.
 ///
 /// Others are refused, as the specification demands of all servers.
 fn is_local(headers: &HeaderMap) -> bool {

@@ -1,4 +1,4 @@
-//! One client: a connection, and in the legacy era a session.
+//! A client: one connection, and in the legacy era a session.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::http1::Connection;
 use crate::session::Session;
 use crate::wire::{Call, Prepared, first_id, legacy, modern};
 
-/// The number of bytes that went each way.
+/// Number of bytes in each direction.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Traffic {
     /// Bytes sent.
@@ -19,7 +19,7 @@ pub(crate) struct Traffic {
     pub(crate) received: u64,
 }
 
-/// A client that makes the same call again and again.
+/// Client that repeats the same call.
 #[derive(Debug)]
 pub(crate) struct Caller {
     endpoint: Arc<Endpoint>,
@@ -31,7 +31,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Connects the `index`-th client, which makes `call`.
+    /// Connects the client `index`, which makes `call`.
     ///
     /// A legacy client opens a session, unless it is to use `shared`.
     ///
@@ -94,7 +94,7 @@ impl Caller {
         Ok(traffic)
     }
 
-    /// Whether the next call can go out at once.
+    /// Returns `true` if the next call can be sent without a new connection.
     pub(crate) fn is_connected(&self) -> bool {
         self.connection.is_some()
     }

@@ -1,4 +1,4 @@
-//! The command line.
+//! Command-line interface.
 
 pub(crate) mod compare;
 pub(crate) mod load;
@@ -14,25 +14,25 @@ use self::run::RunArguments;
 use self::serve::{BackendArguments, ProxyArguments};
 use self::token::TokenArguments;
 
-/// Measures what calls through an MCP endpoint cost.
+/// Measures the cost of calls through an MCP endpoint.
 #[derive(Debug, Parser)]
 #[command(name = "mcp-bench", version)]
 pub(crate) struct Arguments {
-    /// What is to be done.
+    /// Command to run.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// What can be done.
+/// Commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve a minimal MCP server, whose URL is the first line of the output
+    /// Serve a minimal MCP server; the first line of the output is its URL
     Backend(BackendArguments),
     /// Compare gateways with a bare HTTP proxy in front of the same MCP server
     Compare(Box<CompareArguments>),
-    /// Serve a bare HTTP reverse proxy, whose URL is the first line of the output
+    /// Serve a bare HTTP reverse proxy; the first line of the output is its URL
     Proxy(ProxyArguments),
-    /// Load one MCP endpoint, and report rate, latency, CPU time and memory
+    /// Load an MCP endpoint and report rate, latency, CPU time and memory
     Run(Box<RunArguments>),
     /// Load the token endpoint of an authorization server
     Token(Box<TokenArguments>),
@@ -44,7 +44,7 @@ mod tests {
 
     use super::*;
 
-    /// The words of each command in `script`, as a shell takes them apart.
+    /// Splits each command in `script` into words, as a shell does.
     fn words(script: &str) -> Vec<Vec<String>> {
         let script = format!("mcp-bench() {{ printf '%s\\0' mcp-bench \"$@\"; echo; }}\n{script}");
         let output = Command::new("bash").args(["-e", "-c", &script]).output();

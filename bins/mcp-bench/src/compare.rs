@@ -1,7 +1,7 @@
-//! `mcp-bench compare`: what gateways cost, with a bare proxy as the measure.
+//! `mcp-bench compare`: cost of gateways, relative to a bare reverse proxy.
 //!
-//! All of them forward to the same server, and are measured in turns, so that what else the machine
-//! does affects all alike. Ratios are taken within a round, and only then summed up.
+//! All gateways forward to the same server and are measured in turns, so that other load on the
+//! machine affects all alike. Ratios are computed within a round, and then summarized.
 
 mod child;
 mod figures;
@@ -24,7 +24,7 @@ use crate::load::{self, Control, Limit, Plan};
 use crate::process::{Probe, core_count};
 use crate::run::{exit_code, write_report};
 
-/// Compares the gateways; the exit code tells whether all calls succeeded.
+/// Compares the gateways; the exit code states whether all calls succeeded.
 ///
 /// # Errors
 ///
@@ -47,7 +47,7 @@ pub(crate) async fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode
 
 async fn compare(arguments: &CompareArguments, children: &mut Children) -> anyhow::Result<Report> {
     if arguments.gateway_pids.len() > arguments.gateway_urls.len() {
-        bail!("each --gateway-pid belongs to the --gateway-url in the same position");
+        bail!("each --gateway-pid requires a --gateway-url in the same position");
     }
     let routes = route::routes(arguments, children).await?;
     let mut figures = Figures::new(routes.iter().map(|route| route.name.clone()).collect());
@@ -79,7 +79,7 @@ fn plan(arguments: &CompareArguments, route: &Route, connections: u32) -> Plan {
     }
 }
 
-/// Loads the route `index`, and observes the processes of all.
+/// Loads the route `index` and observes all processes.
 async fn measure(plan: &Plan, routes: &[Route], index: usize) -> anyhow::Result<Measurement> {
     let route = &routes[index];
     if let (Some(probe), true) = (&route.probe, route.is_ours) {
@@ -94,7 +94,7 @@ async fn measure(plan: &Plan, routes: &[Route], index: usize) -> anyhow::Result<
     Ok(Measurement::new(&outcome, tested, core_count()?))
 }
 
-/// Tells on standard error how far the comparison is.
+/// Reports the progress of the comparison on standard error.
 fn note(connections: u32, round: u32, name: &str, measurement: &Measurement) {
     let round = round + 1;
     let rate = measurement.calls_per_second;

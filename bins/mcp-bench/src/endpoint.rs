@@ -1,4 +1,4 @@
-//! Where calls go to.
+//! Target of calls.
 
 use anyhow::Context as _;
 use http::{HeaderName, HeaderValue, Uri};
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::failure::Failure;
 use crate::http1::{Connection, Connector};
 
-/// An MCP endpoint, with what clients say to it about themselves.
+/// MCP endpoint, with headers and client capabilities.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     url: String,
@@ -19,7 +19,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint at `url`; `headers` are lines such as `Name: value`.
+    /// Creates the endpoint at `url`; `headers` are lines such as `Name: value`.
     ///
     /// # Errors
     ///
@@ -47,24 +47,24 @@ impl Endpoint {
         })
     }
 
-    /// Has its clients declare the capabilities `names`.
+    /// Declares the client capabilities `names`.
     pub(crate) fn declaring(mut self, names: &[String]) -> Self {
         let capabilities = names.iter().map(|name| (name.clone(), json!({})));
         self.capabilities = capabilities.collect();
         self
     }
 
-    /// What clients declare.
+    /// Returns the declared client capabilities.
     pub(crate) fn capabilities(&self) -> Value {
         Value::Object(self.capabilities.clone())
     }
 
-    /// The address, as it was given.
+    /// Returns the URL.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Makes a connection.
+    /// Opens a connection.
     ///
     /// # Errors
     ///
@@ -73,7 +73,7 @@ impl Endpoint {
         self.connector.connect().await
     }
 
-    /// The head of a request, up to where further header lines may follow.
+    /// Returns the head of a request, up to the optional header lines.
     pub(crate) fn head(&self, method: &str) -> String {
         let Self {
             authority,
@@ -85,11 +85,11 @@ impl Endpoint {
     }
 }
 
-/// A checked header line, with its line end.
+/// Validates a header line and appends its line end.
 fn header_line(header: &str) -> anyhow::Result<String> {
     let (name, value) = header
         .split_once(':')
-        .context("there must be a colon after the name")?;
+        .context("missing colon after the name")?;
     let name = HeaderName::from_bytes(name.trim().as_bytes())?;
     let value = HeaderValue::from_str(value.trim())?;
     Ok(format!("{name}: {}\r\n", value.to_str()?))

@@ -1,4 +1,4 @@
-//! Which of the two eras of the protocol a server speaks.
+//! Protocol eras and their detection.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -8,18 +8,18 @@ use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::wire::{Call, first_id, modern};
 
-/// An era of the protocol.
+/// Protocol era.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Era {
-    /// Sessions that a handshake opens, up to 2025-11-25.
+    /// Sessions opened by a handshake, up to 2025-11-25.
     Legacy,
-    /// Requests that stand for themselves, from 2026-07-28 on.
+    /// Self-contained requests, from 2026-07-28 on.
     Modern,
 }
 
 impl Era {
-    /// The name, as it is written on the command line.
+    /// Returns the name, as written on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Legacy => "legacy",
@@ -27,7 +27,7 @@ impl Era {
         }
     }
 
-    /// Asks `endpoint` which era it speaks; the modern one is preferred.
+    /// Detects the era of `endpoint`; the modern era is preferred.
     ///
     /// # Errors
     ///

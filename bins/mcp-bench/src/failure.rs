@@ -1,79 +1,79 @@
-//! Why a call did not succeed.
+//! Failures of calls.
 
 use std::error::Error as _;
 use std::fmt::Write as _;
 use std::io;
 
-/// What an error of a foreign library is carried as.
+/// Error of another library.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How much of a server's own words a message repeats.
+/// Length of quoted server output.
 const QUOTE_LIMIT: usize = 160;
 
-/// Why a call did not succeed.
+/// Reason for the failure of a call.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// The server closed the connection where an answer was due.
-    #[error("the connection was closed before the answer was complete")]
+    /// The server closed the connection before the response.
+    #[error("connection closed before the response was complete")]
     Closed,
-    /// No connection could be made.
+    /// The connection could not be opened.
     #[error("cannot connect")]
     Connect(#[source] BoxError),
-    /// The tool wants input from the user, which a load generator has not.
-    #[error("the result is of type {0:?}, not \"complete\"")]
+    /// The tool requires input, which a load generator cannot provide.
+    #[error("unexpected result type {0:?}, expected \"complete\"")]
     Incomplete(String),
     /// The connection broke.
-    #[error("the connection broke")]
+    #[error("connection error")]
     Io(#[from] io::Error),
-    /// The answer is not the JSON that JSON-RPC prescribes.
-    #[error("the answer is not a JSON-RPC response: {quote:?}")]
+    /// The response is not JSON-RPC.
+    #[error("invalid JSON-RPC response: {quote:?}")]
     Json {
-        /// The beginning of the answer.
+        /// Beginning of the response.
         quote: String,
-        /// Where the parser stopped.
+        /// Position at which the parser stopped.
         source: serde_json::Error,
     },
-    /// The answer is not HTTP/1.1.
-    #[error("the answer is not HTTP/1.1: {0}")]
+    /// The response is not HTTP/1.1.
+    #[error("invalid HTTP/1.1 response: {0}")]
     Malformed(&'static str),
-    /// The call ended at once.
-    #[error("the server required no input")]
+    /// The call completed without an input request.
+    #[error("the server did not require input")]
     NoQuestion,
-    /// The answer was well-formed, and held no response to the request.
-    #[error("the answer holds no response to the request")]
+    /// The body contains no response to the request.
+    #[error("no response to the request")]
     NoResponse,
-    /// The server answered with a JSON-RPC error.
+    /// The server returned a JSON-RPC error.
     #[error("JSON-RPC error {code}: {message}")]
     Rpc {
-        /// The code of the error.
+        /// Error code.
         code: i64,
-        /// The message of the error.
+        /// Error message.
         message: String,
     },
-    /// The HTTP status says that the request failed.
+    /// The server returned an HTTP error.
     #[error("HTTP status {status}: {quote:?}")]
     Status {
-        /// The status.
+        /// Status code.
         status: u16,
-        /// The beginning of the body.
+        /// Beginning of the body.
         quote: String,
     },
-    /// There was no complete answer in time.
-    #[error("no complete answer within the time limit")]
+    /// The response was not complete in time.
+    #[error("timeout")]
     Timeout,
-    /// The tool reported that it failed.
-    #[error("the tool failed: {0}")]
+    /// The tool reported an error.
+    #[error("tool error: {0}")]
     Tool(String),
-    /// The answer is to another request.
-    #[error("the answer has another id than the request")]
+    /// The response has another ID.
+    #[error("response ID mismatch")]
     WrongId,
-    /// The content type is not the one that was asked for.
-    #[error("the answer is not an event stream")]
+    /// The response has an unexpected content type.
+    #[error("the response is not an event stream")]
     WrongType,
 }
 
 impl Failure {
-    /// The failure that an unsuccessful HTTP status means.
+    /// Creates the failure for an HTTP error.
     pub(crate) fn status(status: u16, body: &[u8]) -> Self {
         Self::Status {
             status,
@@ -81,7 +81,7 @@ impl Failure {
         }
     }
 
-    /// The message together with those of its causes.
+    /// Formats the error and its causes.
     pub(crate) fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut cause = self.source();
@@ -93,7 +93,7 @@ impl Failure {
     }
 }
 
-/// The beginning of `body`, fit to be shown.
+/// Returns the printable beginning of `body`.
 pub(crate) fn quote(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     match text.char_indices().nth(QUOTE_LIMIT) {

@@ -1,4 +1,4 @@
-//! Opening many things at an endpoint, and holding them.
+//! Holding of streams, sessions and calls.
 
 mod calls;
 mod sessions;
@@ -15,30 +15,31 @@ pub(crate) use self::streams::streams;
 use crate::failure::Failure;
 use crate::process::{Usage, seconds};
 
-/// What became of the things that were to be held.
+/// Result of holding items.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Held {
-    /// How many were asked for.
+    /// Number of requested items.
     pub(crate) asked: u64,
-    /// How many the server opened.
+    /// Number of opened items.
     pub(crate) opened: u64,
-    /// How many of these were still open, or could be ended, at the end.
+    /// Number of items that were still open, or could be ended, at the end.
     pub(crate) stayed: u64,
-    /// Why others were not opened, or not ended.
+    /// Number of failures to open or end items, by reason.
     pub(crate) failures: BTreeMap<String, u64>,
-    /// How long it took to open them.
+    /// Time to open the items.
     #[serde(rename = "openingSeconds", serialize_with = "seconds")]
     pub(crate) opening: Duration,
-    /// How long they were held.
+    /// Time for which the items were held.
     #[serde(rename = "holdingSeconds", serialize_with = "seconds")]
     pub(crate) holding: Duration,
-    /// What the observed processes used from before the first was opened to just before the end.
+    /// Resource usage of the observed processes, from before the first item was opened until before
+    /// the end.
     pub(crate) usage: Vec<Usage>,
 }
 
 impl Held {
-    /// Notes that one could not be opened or ended.
+    /// Records a failure to open or end an item.
     fn fail(&mut self, failure: &Failure) {
         *self.failures.entry(failure.chain()).or_default() += 1;
     }

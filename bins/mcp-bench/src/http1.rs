@@ -1,7 +1,7 @@
-//! A client's side of one HTTP/1.1 connection.
+//! Client side of an HTTP/1.1 connection.
 //!
-//! A general client spends more on a call than a bare proxy does. This one writes bytes that were
-//! prepared, and reads no more of an answer's head than a load generator needs.
+//! A general HTTP client uses more CPU time for a call than a bare proxy. This one writes prepared
+//! bytes and reads only the parts of a response head that a load generator needs.
 
 mod connector;
 mod framing;
@@ -18,10 +18,10 @@ pub(crate) use self::framing::Framing;
 pub(crate) use self::head::Head;
 use crate::failure::Failure;
 
-/// The room that is made for each read.
+/// Buffer size of each read.
 const READ_SIZE: usize = 16 * 1024;
 
-/// One connection, on which one exchange follows the other.
+/// Connection with one exchange at a time.
 pub(crate) struct Connection {
     io: Box<dyn Stream>,
     input: BytesMut,
@@ -29,7 +29,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// A connection over `io`.
+    /// Creates a connection over `io`.
     fn new(io: Box<dyn Stream>) -> Self {
         Self {
             io,
@@ -38,12 +38,12 @@ impl Connection {
         }
     }
 
-    /// How many bytes were received since this was last asked.
+    /// Returns the number of bytes received since the last call.
     pub(crate) fn take_received(&mut self) -> u64 {
         std::mem::take(&mut self.received)
     }
 
-    /// Sends `request`, and reads the head of its answer.
+    /// Sends `request` and reads the head of the response.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl Connection {
         }
     }
 
-    /// Waits for more of the body that `framing` describes, and appends it to `body`.
+    /// Waits for more of the body with `framing`, and appends it to `body`.
     ///
     /// Returns whether the body has ended.
     ///
@@ -128,7 +128,7 @@ impl fmt::Debug for Connection {
 mod tests {
     use super::*;
 
-    /// What a client makes of a peer that sends `pieces` one after the other.
+    /// Performs an exchange with a peer that sends `pieces` one after the other.
     async fn exchange(pieces: &[&[u8]]) -> Result<(u16, Vec<u8>, u64), Failure> {
         let (near, mut far) = tokio::io::duplex(4096);
         let serve = async move {

@@ -1,4 +1,4 @@
-//! Being told to end.
+//! Termination by signals.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Loading an endpoint: some clients, each of which calls again as soon as it has its answer.
+//! Closed-loop load: each client sends the next call as soon as it receives a response.
 
 mod shift;
 mod tally;
@@ -20,61 +20,61 @@ use crate::process::{Probe, Usage, busy_time};
 use crate::session::Session;
 use crate::wire::Call;
 
-/// How much is called.
+/// Amount of load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Limit {
-    /// As many calls as begin within this time.
+    /// Calls that begin within this time.
     Duration(Duration),
-    /// So many calls.
+    /// Number of calls.
     Requests(u64),
 }
 
-/// What is called, and how.
+/// Parameters of a load.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// Where the calls go to.
+    /// Target of the calls.
     pub(crate) endpoint: Arc<Endpoint>,
-    /// The era that the clients speak.
+    /// Era of the clients.
     pub(crate) era: Era,
-    /// What they call.
+    /// Call to make.
     pub(crate) call: Call,
-    /// How many clients there are.
+    /// Number of clients.
     pub(crate) connections: usize,
-    /// How long they call before anything counts.
+    /// Warm-up time.
     pub(crate) warmup: Duration,
-    /// How much they call then.
+    /// Amount of load after the warm-up.
     pub(crate) limit: Limit,
-    /// Whether legacy clients use one session together.
+    /// Set if legacy clients share one session.
     pub(crate) shared_session: bool,
-    /// How long one call may take.
+    /// Time limit of a call.
     pub(crate) timeout: Duration,
 }
 
-/// What those who watch a load can see and do while it lasts.
+/// Handle to observe and control a load.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Control {
-    /// The number of calls that ended.
+    /// Number of completed calls.
     pub(crate) calls: Arc<AtomicU64>,
-    /// Set to end the load early.
+    /// Flag that ends the load early.
     pub(crate) stop: Arc<AtomicBool>,
 }
 
-/// What a load came to.
+/// Result of a load.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// How long it lasted.
+    /// Duration of the load.
     pub(crate) elapsed: Duration,
-    /// What became of the calls.
+    /// Counts and latencies of the calls.
     pub(crate) tally: Tally,
-    /// What the observed processes used meanwhile.
+    /// Resource usage of the observed processes.
     pub(crate) usage: Vec<Usage>,
-    /// The CPU time of all processes of the machine together.
+    /// CPU time of all processes of the machine.
     pub(crate) machine: Duration,
-    /// What the load generator itself used.
+    /// Resource usage of the load generator.
     pub(crate) generator: Usage,
 }
 
-/// Carries out `plan` while observing the processes of `probes`.
+/// Runs `plan` while observing the processes of `probes`.
 ///
 /// # Errors
 ///
@@ -95,7 +95,7 @@ pub(crate) async fn run(
     let mut usage = Usage::between(&probes, before.0, Probe::read_all(&probes)?);
     let machine = busy_time()?.saturating_sub(before.1);
     close(plan, callers, shared).await;
-    let generator = usage.pop().context("the load generator was not observed")?;
+    let generator = usage.pop().context("missing usage of the load generator")?;
     Ok(Outcome {
         machine,
         elapsed,
@@ -130,7 +130,7 @@ async fn open_callers(plan: &Plan, shared: Option<&Session>) -> anyhow::Result<V
     Ok(callers)
 }
 
-/// Ends the sessions. The figures are complete by now, so that failures here change nothing.
+/// Ends the sessions. Failures are ignored, because the figures are complete.
 async fn close(plan: &Plan, callers: Vec<Caller>, shared: Option<Session>) {
     for caller in callers {
         let _ = tokio::time::timeout(plan.timeout, caller.close()).await;

@@ -1,6 +1,6 @@
-//! A load generator for MCP endpoints.
+//! Load generator for MCP endpoints.
 //!
-//! See the README for what it measures, and how.
+//! The README describes the measurements and their method.
 
 mod answer;
 mod backend;
@@ -37,7 +37,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::cli::{Arguments, Command};
 use crate::process::use_cores;
 
-/// The exit code when there is nothing to report.
+/// Exit code if the measurement was not possible.
 const NO_REPORT: u8 = 2;
 
 fn main() -> ExitCode {
@@ -76,7 +76,7 @@ fn execute(command: &Command) -> anyhow::Result<ExitCode> {
     result
 }
 
-/// How many threads `command` is to run on, if not on one per core.
+/// Returns the number of threads for `command`, if not one per core.
 fn threads(command: &Command) -> Option<u16> {
     match command {
         Command::Backend(arguments) => Some(arguments.server.threads.unwrap_or(1)),
@@ -103,7 +103,7 @@ fn runtime(threads: Option<u16>) -> std::io::Result<Runtime> {
     }
 }
 
-/// Permits as many connections as the system allows; the usual 1024 are too few for held streams.
+/// Raises the limit of open files to the maximum; the usual 1024 is too low for held streams.
 fn raise_descriptor_limit() {
     let maximum = getrlimit(Resource::Nofile).maximum;
     // Where this is forbidden, opening a connection fails later, with a message that says why.

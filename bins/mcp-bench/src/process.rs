@@ -1,4 +1,4 @@
-//! What processes use, as the kernel accounts for it.
+//! Resource usage of processes, as accounted by the kernel.
 
 mod machine;
 mod stat;
@@ -15,66 +15,66 @@ use self::stat::Memory;
 pub(crate) use self::stat::Stat;
 pub(crate) use self::tree::{descendants, members};
 
-/// Which processes are counted together with the one that was named.
+/// Processes that are counted together with the named one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Scope {
-    /// None.
+    /// No other process.
     Alone,
-    /// Those of its process group, and its descendants.
+    /// Processes of the same group, and descendants.
     Group,
-    /// Its descendants.
+    /// Descendants.
     Tree,
 }
 
-/// A process to observe.
+/// Process to observe.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
-    /// The name under which it is reported.
+    /// Name for reports.
     pub(crate) name: String,
-    /// Its id.
+    /// Process ID.
     pub(crate) pid: u32,
-    /// What is counted with it.
+    /// Processes to include.
     pub(crate) scope: Scope,
 }
 
-/// What the processes of a probe have used by some time.
+/// Resource usage of the processes of a probe at one point in time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
     /// CPU time in user and kernel mode, of all threads.
     pub(crate) cpu: Duration,
     /// Resident memory.
     pub(crate) rss_kib: u64,
-    /// The most that the memory ever was; of several processes, the sum of their peaks.
+    /// Peak resident memory; for several processes, the sum of their peaks.
     pub(crate) peak_rss_kib: u64,
     /// Open file descriptors.
     pub(crate) fds: u64,
     /// Threads.
     pub(crate) threads: u64,
-    /// Descendants of the named process, whether they are counted with it or not.
+    /// Descendants of the named process, counted or not.
     pub(crate) children: u64,
 }
 
-/// What the processes of a probe used over some time.
+/// Resource usage of the processes of a probe over a time span.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Usage {
-    /// The name of the probe.
+    /// Name of the probe.
     pub(crate) name: String,
-    /// The id of the named process.
+    /// ID of the named process.
     pub(crate) pid: u32,
-    /// The CPU time.
+    /// CPU time.
     #[serde(rename = "cpuSeconds", serialize_with = "seconds")]
     pub(crate) cpu: Duration,
     /// Resident memory at the beginning.
     pub(crate) rss_before_kib: u64,
     /// Resident memory at the end.
     pub(crate) rss_kib: u64,
-    /// The peak of resident memory by the end.
+    /// Peak resident memory until the end.
     pub(crate) peak_rss_kib: u64,
 }
 
 impl Probe {
-    /// A probe of this process.
+    /// Creates a probe of this process.
     pub(crate) fn own() -> Self {
         Self {
             name: "mcp-bench".to_owned(),
@@ -83,7 +83,7 @@ impl Probe {
         }
     }
 
-    /// Reads what the processes have used so far.
+    /// Reads the current resource usage of the processes.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl Probe {
             sum.children = descendants(self.pid)?.len() as u64;
             Ok(sum)
         };
-        read().with_context(|| format!("cannot observe the process {} ({})", self.name, self.pid))
+        read().with_context(|| format!("cannot observe process {} ({})", self.name, self.pid))
     }
 
     /// Reads all `probes`.
@@ -111,7 +111,7 @@ impl Probe {
         probes.iter().map(Self::read).collect()
     }
 
-    /// Lets the peak of memory be that from now on, where the kernel permits it.
+    /// Resets the peak memory, if the kernel allows it.
     pub(crate) fn reset_peak(&self) {
         let others = members(self.pid, self.scope).unwrap_or_default();
         for pid in others.into_iter().chain([self.pid]) {
@@ -121,7 +121,7 @@ impl Probe {
 }
 
 impl Reading {
-    /// Adds the account of `pid`, and `with_waited` that of its children that have ended.
+    /// Adds the usage of `pid`, and with `with_waited` that of its ended children.
     fn add(&mut self, pid: u32, with_waited: bool) -> anyhow::Result<()> {
         let stat = Stat::read(pid)?;
         let memory = Memory::read(pid)?;
@@ -140,7 +140,7 @@ impl Reading {
 }
 
 impl Usage {
-    /// What `probes` used between two readings.
+    /// Returns the usage of `probes` between two readings.
     pub(crate) fn between(
         probes: &[Probe],
         before: Vec<Reading>,
@@ -161,12 +161,12 @@ impl Usage {
         usage.collect()
     }
 
-    /// The CPU time per each of `calls`, in microseconds; not a number if there were none.
+    /// Returns the CPU time for each of `calls`, in microseconds; NaN without calls.
     pub(crate) fn cpu_micros_per(&self, calls: u64) -> f64 {
         self.cpu.as_secs_f64() * 1e6 / calls as f64
     }
 
-    /// By how much memory grew for each of `things`, in KiB.
+    /// Returns the memory growth for each of `things`, in KiB.
     pub(crate) fn growth_kib_per(&self, things: u64) -> f64 {
         (self.rss_kib as f64 - self.rss_before_kib as f64) / things as f64
     }

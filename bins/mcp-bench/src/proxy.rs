@@ -1,7 +1,7 @@
-//! `mcp-bench proxy`: the floor that gateways are compared with.
+//! `mcp-bench proxy`: the baseline for gateways.
 //!
-//! It does what a reverse proxy must do, and nothing else: hyper serves, hyper-util's pooled client
-//! forwards, bodies are streamed, and the fields that concern one connection only are removed.
+//! It does only what a reverse proxy must do: hyper serves, hyper-util's pooled client forwards,
+//! bodies are streamed, and hop-by-hop headers are removed.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use hyper_util::rt::TokioExecutor;
 use crate::cli::serve::ProxyArguments;
 use crate::serve::serve;
 
-/// The fields that concern one connection only.
+/// Hop-by-hop headers.
 const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -34,7 +34,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     header::UPGRADE,
 ];
 
-/// Serves until told to end.
+/// Serves until the process receives a signal to terminate.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ pub(crate) async fn run(arguments: &ProxyArguments) -> anyhow::Result<()> {
     serve(&arguments.server, service).await
 }
 
-/// Where requests are forwarded to, and with what.
+/// Target and client of forwarded requests.
 struct Proxy {
     authority: Authority,
     client: Client<HttpConnector, Incoming>,
@@ -94,14 +94,14 @@ impl Proxy {
     }
 }
 
-/// An answer of the proxy itself.
+/// Creates an error response of the proxy itself.
 fn refuse(status: StatusCode) -> Response<Either<Incoming, Empty<Bytes>>> {
     let mut response = Response::new(Either::Right(Empty::new()));
     *response.status_mut() = status;
     response
 }
 
-/// Removes the fields that concern one connection only, and those that it names.
+/// Removes the hop-by-hop headers, including those listed in `Connection`.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)

@@ -1,4 +1,4 @@
-//! Reporting what a run came to.
+//! Reports of `mcp-bench run`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,40 +12,40 @@ use crate::process::Usage;
 use crate::table::{Align, Table};
 use crate::units::{kib, micros, millis, per_second};
 
-/// What was measured.
+/// Subject of a measurement.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Subject {
-    /// The endpoint.
+    /// URL of the endpoint.
     pub(crate) url: String,
-    /// The era that was spoken.
+    /// Protocol era.
     pub(crate) era: &'static str,
-    /// What was called or held.
+    /// Call or held item.
     pub(crate) what: String,
-    /// The number of clients.
+    /// Number of clients.
     pub(crate) connections: usize,
 }
 
-/// The report on a load.
+/// Report of a load.
 #[derive(Debug)]
 pub(crate) struct LoadReport {
-    /// What was measured.
+    /// Subject of the measurement.
     pub(crate) subject: Subject,
-    /// What it came to.
+    /// Result.
     pub(crate) outcome: Outcome,
 }
 
-/// The report on things that were held.
+/// Report of held items.
 #[derive(Debug)]
 pub(crate) struct HoldReport {
-    /// What was measured.
+    /// Subject of the measurement.
     pub(crate) subject: Subject,
-    /// What it came to.
+    /// Result.
     pub(crate) held: Held,
 }
 
 impl LoadReport {
-    /// The report as JSON.
+    /// Returns the report as JSON.
     pub(crate) fn json(&self) -> Value {
         let Outcome {
             elapsed,
@@ -124,7 +124,7 @@ impl fmt::Display for LoadReport {
 }
 
 impl HoldReport {
-    /// The report as JSON.
+    /// Returns the report as JSON.
     pub(crate) fn json(&self) -> Value {
         let mut value = json!(self.held);
         value["subject"] = json!(self.subject);
@@ -171,7 +171,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Writes what processes used; `title` names the column that `figure` fills.
+/// Formats the usage of processes; `title` is the heading of the column that `figure` fills.
 fn processes(
     f: &mut fmt::Formatter<'_>,
     usage: &[Usage],
@@ -202,7 +202,7 @@ fn processes(
     write!(f, "\n{table}")
 }
 
-/// Writes what went wrong.
+/// Formats the failures.
 fn failures(f: &mut fmt::Formatter<'_>, failures: &BTreeMap<String, u64>) -> fmt::Result {
     if !failures.is_empty() {
         writeln!(f, "\nFailures:\n")?;

@@ -19,7 +19,7 @@ use crate::process::Probe;
 use crate::report::{HoldReport, LoadReport, Subject};
 use crate::sample::sample;
 
-/// Measures one endpoint; the exit code tells whether all calls succeeded.
+/// Measures one endpoint; the exit code states whether all calls succeeded.
 ///
 /// # Errors
 ///
@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
     Ok(exit_code(failed))
 }
 
-/// Reports what became of things that were `held`.
+/// Reports the result of `held` items.
 async fn report_held(
     arguments: &RunArguments,
     plan: &Plan,
@@ -72,13 +72,13 @@ async fn plan(arguments: &RunArguments) -> anyhow::Result<Plan> {
         EraChoice::Auto if arguments.idle_sessions.is_some() => Era::Legacy,
         EraChoice::Auto => Era::detect(&endpoint)
             .await
-            .context("cannot tell the era of the server")?,
+            .context("cannot detect the era of the server")?,
         EraChoice::Legacy if arguments.open_calls.is_some() => {
-            bail!("in the legacy era a server asks while the call goes on");
+            bail!("--open-calls requires the modern era");
         }
         EraChoice::Legacy => Era::Legacy,
         EraChoice::Modern if arguments.idle_sessions.is_some() => {
-            bail!("there are no sessions in the modern era");
+            bail!("--idle-sessions requires the legacy era");
         }
         EraChoice::Modern => Era::Modern,
     };
@@ -94,7 +94,7 @@ async fn plan(arguments: &RunArguments) -> anyhow::Result<Plan> {
     })
 }
 
-/// Carries out `plan`, samples meanwhile if asked to, and ends early on a signal.
+/// Runs `plan`, takes samples if requested, and ends early on a signal.
 async fn observed_load(
     arguments: &RunArguments,
     plan: &Plan,
@@ -153,7 +153,7 @@ fn subject(plan: &Plan, what: String) -> Subject {
     }
 }
 
-/// Writes a report to standard output.
+/// Prints a report to standard output.
 ///
 /// # Errors
 ///
@@ -173,7 +173,7 @@ pub(crate) fn write_report(
     Ok(())
 }
 
-/// The exit code of a measurement in which something failed, or nothing.
+/// Returns the exit code for a measurement.
 pub(crate) fn exit_code(failed: bool) -> ExitCode {
     if failed {
         ExitCode::FAILURE

@@ -1,4 +1,4 @@
-//! Sampling what processes use while a load lasts.
+//! Periodic samples of resource usage during a load.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -10,7 +10,7 @@ use tokio::time::{Instant, interval};
 use crate::load::Control;
 use crate::process::{Probe, Reading};
 
-/// The names of the columns.
+/// Column names.
 const COLUMNS: &str = "seconds,process,pid,calls,cpu_seconds,rss_kib,fds,threads,children";
 
 /// Writes a line for each of `probes`, now and after each `period`.
@@ -41,7 +41,7 @@ pub(crate) async fn sample(
     }
 }
 
-/// One line of the table.
+/// Formats one line of the table.
 fn line(probe: &Probe, reading: &Reading, seconds: f64, calls: u64) -> String {
     let Probe { name, pid, .. } = probe;
     let Reading {

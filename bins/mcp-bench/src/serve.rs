@@ -1,4 +1,4 @@
-//! Serving HTTP/1.1, as bare as hyper allows.
+//! Minimal HTTP/1.1 server on hyper.
 
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -15,13 +15,14 @@ use crate::cli::serve::ServerArguments;
 use crate::failure::BoxError;
 use crate::interrupt::interrupted;
 
-/// The path of the MCP endpoint.
+/// Path of the MCP endpoint.
 pub(crate) const PATH: &str = "/mcp";
 
-/// How long to wait after the system refused a connection, as it does without free descriptors.
+/// Delay after a failed accept, as without free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until told to end; the first line of standard output is the URL of the MCP endpoint.
+/// Serves until the process receives a signal to terminate; the first line of standard output is
+/// the URL.
 ///
 /// # Errors
 ///
@@ -69,7 +70,7 @@ where
     }
 }
 
-/// Waits for the end of standard input.
+/// Waits until standard input is closed.
 async fn input_ended() {
     let mut buffer = [0; 64];
     let mut input = tokio::io::stdin();

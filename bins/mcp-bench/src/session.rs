@@ -9,13 +9,13 @@ use crate::http1::{Connection, Head};
 pub(crate) use crate::wire::legacy::Session;
 use crate::wire::{first_id, legacy};
 
-/// The parts of the answer to `initialize` that matter here.
+/// Relevant parts of the response to `initialize`.
 #[derive(Deserialize)]
 struct Initialized {
     result: InitializeResult,
 }
 
-/// The result of `initialize`.
+/// Result of `initialize`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct InitializeResult {
@@ -50,7 +50,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Ends the session, if the server knows one.
+    /// Ends the session, if the server has assigned an ID.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl Session {
     }
 }
 
-/// The protocol version in the answer to `initialize`.
+/// Returns the protocol version in the response to `initialize`.
 fn version(head: &Head, body: &[u8]) -> Result<String, Failure> {
     let parse = |message: &[u8]| serde_json::from_slice::<Initialized>(message).ok();
     let found = if head.event_stream {

@@ -1,20 +1,20 @@
-//! Summing up what several rounds came to.
+//! Summary statistics.
 
 use serde::Serialize;
 
-/// The middle and the bounds of some figures.
+/// Median and range of figures.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Spread {
-    /// The median.
+    /// Median.
     pub(crate) median: f64,
-    /// The least.
+    /// Minimum.
     pub(crate) min: f64,
-    /// The most.
+    /// Maximum.
     pub(crate) max: f64,
 }
 
 impl Spread {
-    /// The spread of `figures`, if there are any.
+    /// Computes the spread of `figures`; `None` if there are none.
     pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut figures: Vec<f64> = figures.into_iter().collect();
         figures.sort_by(f64::total_cmp);

@@ -1,17 +1,17 @@
-//! Tables in Markdown that are good to read as they are.
+//! Markdown tables that are readable as plain text.
 
 use std::fmt;
 
-/// On which side a column is flush.
+/// Alignment of a column.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Align {
-    /// For words.
+    /// Alignment of text.
     Left,
-    /// For figures.
+    /// Alignment of numbers.
     Right,
 }
 
-/// A table.
+/// Table.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     columns: Vec<(&'static str, Align)>,
@@ -19,7 +19,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// An empty table.
+    /// Creates an empty table.
     pub(crate) fn new(columns: &[(&'static str, Align)]) -> Self {
         Self {
             columns: columns.to_vec(),
@@ -37,7 +37,7 @@ impl Table {
         );
     }
 
-    /// The width of the column `index`.
+    /// Returns the width of the column `index`.
     fn width(&self, index: usize) -> usize {
         let cells = self
             .rows

@@ -1,8 +1,9 @@
-//! Loading a token endpoint.
+//! `mcp-bench token`: load of a token endpoint.
 //!
-//! A person logs in and lets clients in beforehand, and their codes are fetched. What is measured are
-//! requests to the token endpoint alone: each code is exchanged, and refresh tokens one after the
-//! other, as a client does that lives for some hours; in between a machine gets tokens for itself.
+//! As preparation, a user logs in and authorizes clients, and their codes are obtained. Only
+//! requests to the token endpoint are measured: each code is exchanged, followed by refresh tokens,
+//! as by a client that runs for some hours; in between, a machine client requests tokens for
+//! itself.
 
 mod browser;
 mod report;
@@ -24,10 +25,10 @@ use crate::load::Tally;
 use crate::process::{Probe, Usage};
 use crate::run::exit_code;
 
-/// What became of the requests, by their kinds.
+/// Results of the requests, by kind.
 pub(crate) type Tallies = [Tally; Kind::ALL.len()];
 
-/// Loads the token endpoint that `arguments` name, and reports.
+/// Loads the token endpoint of `arguments` and prints a report.
 ///
 /// # Errors
 ///
@@ -66,7 +67,7 @@ fn empty() -> anyhow::Result<Tallies> {
     Ok([Tally::new()?, Tally::new()?, Tally::new()?])
 }
 
-/// Codes for all requests to come.
+/// Obtains the codes for all requests.
 async fn prepare(arguments: &TokenArguments) -> anyhow::Result<Vec<Code>> {
     let mut browser = Browser::new(&arguments.url);
     browser.log_in(&arguments.name, &arguments.password).await?;
@@ -95,7 +96,7 @@ async fn prepare(arguments: &TokenArguments) -> anyhow::Result<Vec<Code>> {
     Ok(codes)
 }
 
-/// Exchanges codes until there are none.
+/// Exchanges codes until none remain.
 async fn work(mut script: Script, codes: Arc<Mutex<VecDeque<Code>>>) -> anyhow::Result<Tallies> {
     let mut tallies = empty()?;
     let next = || {
@@ -108,5 +109,5 @@ async fn work(mut script: Script, codes: Arc<Mutex<VecDeque<Code>>>) -> anyhow::
     Ok(tallies)
 }
 
-/// More at a time are no faster.
+/// Maximum number of concurrent requests for codes; more are not faster.
 const MAX_FETCHING: usize = 16;

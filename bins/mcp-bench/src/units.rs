@@ -1,8 +1,8 @@
-//! Figures with their units.
+//! Formatting of figures with units.
 
 use std::time::Duration;
 
-/// A latency.
+/// Formats a latency.
 pub(crate) fn millis(duration: Duration) -> String {
     let millis = duration.as_secs_f64() * 1e3;
     if millis < 10.0 {
@@ -12,12 +12,12 @@ pub(crate) fn millis(duration: Duration) -> String {
     }
 }
 
-/// The CPU time of a call.
+/// Formats the CPU time of a call.
 pub(crate) fn micros(micros: f64) -> String {
     format!("{micros:.1} us")
 }
 
-/// An amount of memory or of traffic.
+/// Formats an amount of memory or traffic.
 pub(crate) fn kib(kib: f64) -> String {
     if kib.abs() < 1024.0 {
         format!("{kib:.1} KiB")
@@ -26,7 +26,7 @@ pub(crate) fn kib(kib: f64) -> String {
     }
 }
 
-/// A rate.
+/// Computes a rate.
 pub(crate) fn per_second(count: u64, elapsed: Duration) -> f64 {
     count as f64 / elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
 }

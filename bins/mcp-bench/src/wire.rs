@@ -9,34 +9,34 @@ use serde_json::{Map, Value, json};
 
 use crate::endpoint::Endpoint;
 
-/// The name under which the load generator introduces itself.
+/// Client name of the load generator.
 const CLIENT: &str = "mcp-bench";
 
-/// The first id, which has as many digits as all that follow.
+/// First ID, with as many digits as all following IDs.
 ///
-/// Ids of one length let a request be reused by overwriting the digits: its length, and with it
-/// the `Content-Length`, never changes.
+/// With IDs of equal length, a request is reused by overwriting the digits: its length, and
+/// therefore `Content-Length`, never changes.
 const FIRST_ID: u64 = 1_000_000_000_000;
 
-/// How many ids one worker has for itself, so that workers can share a session.
+/// Number of IDs reserved for each worker, so that workers can share a session.
 const IDS_PER_WORKER: u64 = 1_000_000_000;
 
-/// The first id of a worker.
+/// Returns the first ID of a worker.
 pub(crate) fn first_id(worker: usize) -> u64 {
     FIRST_ID + (worker as u64 % 8_000) * IDS_PER_WORKER
 }
 
-/// What is called, in either era.
+/// Call in either era.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
-    /// The JSON-RPC method.
+    /// JSON-RPC method.
     pub(crate) method: String,
-    /// Its parameters.
+    /// Parameters.
     pub(crate) params: Map<String, Value>,
 }
 
 impl Call {
-    /// A call of a method without parameters.
+    /// Creates a call of a method without parameters.
     pub(crate) fn bare(method: &str) -> Self {
         Self {
             method: method.to_owned(),
@@ -44,7 +44,7 @@ impl Call {
         }
     }
 
-    /// A call of a tool.
+    /// Creates a call of a tool.
     pub(crate) fn tool(name: &str, arguments: Value) -> Self {
         let mut call = Self::bare("tools/call");
         call.params.insert("name".to_owned(), Value::from(name));
@@ -53,7 +53,7 @@ impl Call {
     }
 }
 
-/// A request in which only the id changes.
+/// Request in which only the ID changes.
 #[derive(Clone, Debug)]
 pub(crate) struct Prepared {
     bytes: Vec<u8>,
@@ -61,7 +61,7 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// A POST of `message`, which gets an id, with the header lines `fields`.
+    /// Builds a POST of `message` with an ID, and with the header lines `fields`.
     fn request(endpoint: &Endpoint, fields: &str, message: Map<String, Value>) -> Self {
         let start = r#"{"jsonrpc":"2.0","id":"#;
         // The message begins with a brace; a comma in its place continues the object.
@@ -76,7 +76,7 @@ impl Prepared {
         }
     }
 
-    /// The request with `id`.
+    /// Returns the request with `id`.
     pub(crate) fn with_id(&mut self, id: u64) -> &[u8] {
         let mut rest = id;
         for digit in self.bytes[self.id.clone()].iter_mut().rev() {
@@ -86,13 +86,13 @@ impl Prepared {
         &self.bytes
     }
 
-    /// The id that the request has now, as JSON.
+    /// Returns the current ID, as JSON.
     pub(crate) fn id(&self) -> &[u8] {
         &self.bytes[self.id.clone()]
     }
 }
 
-/// A POST of a notification, with the header lines `fields`.
+/// Builds a POST of a notification, with the header lines `fields`.
 fn notification(endpoint: &Endpoint, fields: &str, method: &str) -> Vec<u8> {
     let body = json!({ "jsonrpc": "2.0", "method": method }).to_string();
     [post_head(endpoint, fields, body.len()), body]
@@ -108,7 +108,7 @@ fn post_head(endpoint: &Endpoint, fields: &str, length: usize) -> String {
     )
 }
 
-/// The members of a request other than its id.
+/// Returns the members of a request other than its ID.
 fn message(method: &str, params: Map<String, Value>) -> Map<String, Value> {
     let mut message = Map::new();
     message.insert("method".to_owned(), Value::from(method));
@@ -116,7 +116,7 @@ fn message(method: &str, params: Map<String, Value>) -> Map<String, Value> {
     message
 }
 
-/// What the load generator says about itself.
+/// Returns the client information.
 fn client_info() -> Value {
     json!({ "name": CLIENT, "version": env!("CARGO_PKG_VERSION") })
 }
@@ -125,7 +125,7 @@ fn client_info() -> Value {
 mod tests {
     use super::*;
 
-    /// The head and the body of a request.
+    /// Splits a request into head and body.
     pub(super) fn split(bytes: &[u8]) -> (String, Value) {
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();

@@ -300,7 +300,7 @@ fn a_gateway_that_does_not_start_is_reported_with_its_last_words() {
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(
-        text.contains("gateway has ended: exit status: 3\nno configuration"),
+        text.contains("gateway has exited: exit status: 3\nno configuration"),
         "{text}"
     );
 }
@@ -394,7 +394,7 @@ async fn tokens_are_asked_for_in_every_way() {
     let (code, said) = authority.load("another", SECRET);
     assert_eq!(code, Some(2), "{said}");
     assert!(
-        said.contains("the account admin cannot log in: 401"),
+        said.contains("login of account admin failed: 401"),
         "{said}"
     );
 }

@@ -2,21 +2,21 @@
 
 use std::borrow::Cow;
 
-/// The data of each complete event of a stream.
+/// Iterator over the data of the complete events of a stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Events<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Events<'a> {
-    /// The events of `stream`.
+    /// Creates an iterator over `stream`.
     pub(crate) fn new(stream: &'a [u8]) -> Self {
         Self {
             rest: stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream),
         }
     }
 
-    /// The next line, without its end; nothing if the stream has no further line end.
+    /// Returns the next line without its end; `None` if no complete line remains.
     fn line(&mut self) -> Option<&'a [u8]> {
         let end = memchr::memchr2(b'\n', b'\r', self.rest)?;
         let (line, rest) = self.rest.split_at(end);
@@ -48,7 +48,7 @@ impl<'a> Iterator for Events<'a> {
     }
 }
 
-/// The value of a `data` field.
+/// Returns the value of a `data` field.
 fn data_of(line: &[u8]) -> Option<&[u8]> {
     let value = line.strip_prefix(b"data")?;
     if value.is_empty() {

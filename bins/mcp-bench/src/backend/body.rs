@@ -1,4 +1,4 @@
-//! The bodies of answers.
+//! Response bodies.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -8,29 +8,29 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-/// What a stream waits for before it ends.
+/// Future that ends a stream.
 type End = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The body of an answer.
+/// Body of a response.
 pub(super) enum Body {
-    /// Of a length that is told in advance.
+    /// Body of known length.
     Full(Bytes),
-    /// A stream of one piece, if it was not sent yet, which then ends at some time.
+    /// Stream of one piece, unless it was sent already, which ends with a future.
     Stream(Option<Bytes>, Option<End>),
 }
 
 impl Body {
-    /// A body without content.
+    /// Creates an empty body.
     pub(super) fn empty() -> Self {
         Self::Full(Bytes::new())
     }
 
-    /// A stream that ends after `piece`.
+    /// Creates a stream that ends after `piece`.
     pub(super) fn stream(piece: String) -> Self {
         Self::Stream(Some(piece.into()), None)
     }
 
-    /// A stream that stays open after `piece`, until `end`.
+    /// Creates a stream that remains open after `piece` until `end`.
     pub(super) fn held(piece: String, end: impl Future<Output = ()> + Send + 'static) -> Self {
         Self::Stream(Some(piece.into()), Some(Box::pin(end)))
     }

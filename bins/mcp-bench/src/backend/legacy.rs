@@ -1,4 +1,4 @@
-//! Answering in the legacy era.
+//! Responses of the legacy era.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use super::reply::{self, Reply, SESSION_HEADER};
 use super::{Backend, VERSION_HEADER};
 use crate::wire;
 
-/// The versions of the era that are spoken, the newest first.
+/// Supported protocol versions of the era, newest first.
 const VERSIONS: [&str; 3] = [wire::legacy::VERSION, "2025-06-18", "2025-03-26"];
 
-/// The answer to a message.
+/// Returns the response to a message.
 pub(super) fn reply<'a>(
     backend: &'a Backend,
     headers: &HeaderMap,
@@ -53,7 +53,7 @@ pub(super) fn reply<'a>(
     }
 }
 
-/// The answer to a GET: a stream that lasts as long as its session.
+/// Handles GET: returns a stream that lasts as long as its session.
 pub(super) fn listen(backend: &Backend, headers: &HeaderMap) -> Response<Body> {
     let id = match session(backend, headers) {
         Ok(id) => id,
@@ -66,7 +66,7 @@ pub(super) fn listen(backend: &Backend, headers: &HeaderMap) -> Response<Body> {
     }
 }
 
-/// The answer to a DELETE, which ends a session.
+/// Handles DELETE, which ends a session.
 pub(super) fn end(backend: &Backend, headers: &HeaderMap) -> Response<Body> {
     let status = match session(backend, headers) {
         Ok(id) if backend.sessions.end(id) => StatusCode::NO_CONTENT,
@@ -76,7 +76,7 @@ pub(super) fn end(backend: &Backend, headers: &HeaderMap) -> Response<Body> {
     reply::empty(status)
 }
 
-/// The open session that a request belongs to, or the status that says why there is none.
+/// Returns the session of a request, or the status of the error.
 fn session<'a>(backend: &Backend, headers: &'a HeaderMap) -> Result<&'a str, StatusCode> {
     let id = headers.get(SESSION_HEADER).ok_or(StatusCode::BAD_REQUEST)?;
     let id = id.to_str().map_err(|_| StatusCode::NOT_FOUND)?;

@@ -1,11 +1,11 @@
-//! Reading messages.
+//! Parsing of messages.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// A message, as far as the backend reads it.
+/// Parts of a message that the backend reads.
 #[derive(Debug, Deserialize)]
 pub(super) struct Message<'a> {
     #[serde(borrow)]
@@ -16,24 +16,24 @@ pub(super) struct Message<'a> {
     params: Params<'a>,
 }
 
-/// The parameters of any request.
+/// Parameters of any request.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Params<'a> {
     #[serde(borrow)]
     name: Option<Text<'a>>,
-    /// The arguments of a tool.
+    /// Arguments of a tool.
     #[serde(borrow)]
     pub(super) arguments: Option<&'a RawValue>,
     #[serde(borrow)]
     protocol_version: Option<Text<'a>>,
-    /// The notifications that a client listens to.
+    /// Notifications that a client subscribes to.
     pub(super) notifications: Option<Filter>,
     #[serde(borrow, rename = "_meta")]
     meta: Option<Meta<'a>>,
 }
 
-/// The part of `_meta` that each modern request has.
+/// Required `_meta` fields of a modern request.
 #[derive(Debug, Deserialize)]
 struct Meta<'a> {
     #[serde(borrow, rename = "io.modelcontextprotocol/protocolVersion")]
@@ -42,45 +42,45 @@ struct Meta<'a> {
     capabilities: Option<&'a RawValue>,
 }
 
-/// The notifications that a client listens to.
+/// Notifications that a client subscribes to.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Filter {
-    /// Whether these include changes of the tools.
+    /// Subscription to changes of the tools.
     pub(super) tools_list_changed: bool,
 }
 
-/// A string, borrowed where it has no escapes.
+/// String, borrowed if it has no escapes.
 #[derive(Debug, Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> Message<'a> {
-    /// The id of a request, as JSON.
+    /// Returns the ID of a request as JSON.
     pub(super) fn id(&self) -> Option<&'a str> {
         self.id.map(RawValue::get)
     }
 
-    /// The method, and the id of a request; nothing for notifications and for responses.
+    /// Returns the method and the ID of a request; `None` for notifications and responses.
     pub(super) fn request(&self) -> Option<(&str, &'a str)> {
         Some((self.method.as_ref()?.0.as_ref(), self.id()?))
     }
 
-    /// Whether this calls `method`.
+    /// Returns `true` if the message calls `method`.
     pub(super) fn is_call(&self, method: &str) -> bool {
         self.request().is_some_and(|(called, _)| called == method)
     }
 
-    /// The parameters.
+    /// Returns the parameters.
     pub(super) fn params(&self) -> &Params<'a> {
         &self.params
     }
 
-    /// The protocol version that a modern request names.
+    /// Returns the protocol version of a modern request.
     pub(super) fn version(&self) -> Option<&str> {
         Some(&self.params.meta.as_ref()?.version.as_ref()?.0)
     }
 
-    /// Whether a modern request says what the client is capable of.
+    /// Returns `true` if a modern request declares client capabilities.
     pub(super) fn has_capabilities(&self) -> bool {
         self.params
             .meta
@@ -90,12 +90,12 @@ impl<'a> Message<'a> {
 }
 
 impl Params<'_> {
-    /// The name of what is called.
+    /// Returns the name of the called feature.
     pub(super) fn name(&self) -> Option<&str> {
         self.name.as_ref().map(|name| name.0.as_ref())
     }
 
-    /// The protocol version that a client wants to initialize.
+    /// Returns the protocol version that a client requests in `initialize`.
     pub(super) fn protocol_version(&self) -> Option<&str> {
         self.protocol_version
             .as_ref()

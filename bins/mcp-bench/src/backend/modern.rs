@@ -1,4 +1,4 @@
-//! Answering in the modern era.
+//! Responses of the modern era.
 
 use std::borrow::Cow;
 
@@ -12,13 +12,13 @@ use super::reply::Reply;
 use super::{Backend, VERSION_HEADER};
 use crate::wire::modern::{DISCOVER, VERSION};
 
-/// How results end.
+/// End of a result.
 const COMPLETE: &str = r#","resultType":"complete"}"#;
 
-/// How results end that may be cached.
+/// End of a cacheable result.
 const CACHEABLE: &str = r#","ttlMs":60000,"cacheScope":"public","resultType":"complete"}"#;
 
-/// The answer to a message.
+/// Returns the response to a message.
 pub(super) fn reply<'a>(
     backend: &'a Backend,
     headers: &HeaderMap,
@@ -50,7 +50,7 @@ pub(super) fn reply<'a>(
     }
 }
 
-/// Checks what a request says about itself, in its header and in its body.
+/// Validates the headers and the `_meta` fields of a request.
 fn check(headers: &HeaderMap, message: &Message<'_>, method: &str) -> Result<(), Reply<'static>> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let version = header(VERSION_HEADER).ok_or_else(|| mismatch("MCP-Protocol-Version"))?;
@@ -77,7 +77,7 @@ fn check(headers: &HeaderMap, message: &Message<'_>, method: &str) -> Result<(),
     Ok(())
 }
 
-/// A header value without the encoding that makes any text fit into a header.
+/// Decodes a header value.
 fn decoded(value: &str) -> Option<Cow<'_, str>> {
     let encoded = value
         .strip_prefix("=?base64?")
@@ -110,7 +110,7 @@ fn unsupported(version: &str) -> Reply<'static> {
     Reply::Error(StatusCode::BAD_REQUEST, error)
 }
 
-/// The result of `server/discover`.
+/// Builds the result of `server/discover`.
 fn discovery() -> String {
     let server = json!({ "name": "mcp-bench", "version": env!("CARGO_PKG_VERSION") });
     let result = json!({
@@ -124,7 +124,7 @@ fn discovery() -> String {
     result.to_string()
 }
 
-/// The first message of the stream that answers the request `id`.
+/// Builds the first message of the stream that responds to the request `id`.
 fn acknowledgment(message: &Message<'_>, id: &str) -> String {
     let filter = message.params().notifications.as_ref();
     let honored = match filter.is_some_and(|filter| filter.tools_list_changed) {

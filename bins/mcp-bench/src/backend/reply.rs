@@ -1,4 +1,4 @@
-//! Putting answers together.
+//! Assembly of responses.
 
 use std::borrow::Cow;
 
@@ -8,48 +8,48 @@ use serde_json::{Value, json};
 use super::body::Body;
 use crate::cli::serve::Form;
 
-/// The content type of a stream of events.
+/// Content type of an event stream.
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
-/// The content type of a message.
+/// Content type of a message.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What comes before the message of an event.
+/// Prefix of the message of an event.
 const EVENT: &str = "event: message\ndata: ";
 
-/// What comes after it.
+/// Suffix of the message of an event.
 const EVENT_END: &str = "\n\n";
 
-/// The header that carries the id of a session.
+/// Header with the session ID.
 pub(super) const SESSION_HEADER: &str = "mcp-session-id";
 
-/// What a message is answered with.
+/// Response to a message.
 #[derive(Debug)]
 pub(super) enum Reply<'a> {
-    /// Nothing: the message was no request.
+    /// No content: the message was not a request.
     Accepted,
-    /// An error, as JSON.
+    /// Error, as JSON.
     Error(StatusCode, Value),
-    /// A result, as JSON in three parts, so that large ones are copied once only.
+    /// Result, as JSON in three parts, so that large ones are copied only once.
     Result(&'static str, Cow<'a, str>, &'static str),
-    /// The result of opening a session, with the id of it.
+    /// Result of opening a session, with the session ID.
     Session(String, Box<str>),
-    /// A stream that stays open after its first message.
+    /// Stream that remains open after its first message.
     Stream(String),
 }
 
 impl<'a> Reply<'a> {
-    /// A result that is not large.
+    /// Creates a small result.
     pub(super) fn result(result: String) -> Self {
         Self::Result("", Cow::Owned(result), "")
     }
 
-    /// An error without data.
+    /// Creates an error without data.
     pub(super) fn error(status: StatusCode, code: i32, message: &str) -> Self {
         Self::Error(status, json!({ "code": code, "message": message }))
     }
 
-    /// The answer to the request `id`, if it was readable.
+    /// Converts the reply to an HTTP response to the request `id`.
     pub(super) fn into_response(self, id: Option<&str>, form: Form) -> Response<Body> {
         match self {
             Self::Accepted => empty(StatusCode::ACCEPTED),
@@ -80,14 +80,14 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// An answer without a body.
+/// Creates a response without a body.
 pub(super) fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
 }
 
-/// An answer that is a stream of events.
+/// Creates an event stream response.
 pub(super) fn stream(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
@@ -96,7 +96,7 @@ pub(super) fn stream(body: Body) -> Response<Body> {
     response
 }
 
-/// A response message, whose `member` is `value`.
+/// Formats a response message with `member` set to `value`.
 fn message(form: Form, id: Option<&str>, member: &str, value: [&str; 3]) -> Response<Body> {
     let [name, id] = id.map_or([""; 2], |id| [r#","id":"#, id]);
     let [start, middle, end] = value;

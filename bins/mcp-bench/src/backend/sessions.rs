@@ -1,4 +1,4 @@
-//! The sessions of the legacy era.
+//! Sessions of the legacy era.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -7,18 +7,18 @@ use std::sync::{PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
 
-/// The sessions that are open, each with what ends its streams.
+/// Open sessions, each with a token that ends its streams.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     open: RwLock<HashMap<Box<str>, CancellationToken>>,
     count: AtomicU64,
-    /// The keys are random, and so are the hashes of consecutive numbers: good enough for ids that
-    /// protect nothing.
+    /// Random keys. The hashes of consecutive numbers are random enough for IDs that protect
+    /// nothing.
     random: [RandomState; 2],
 }
 
 impl Sessions {
-    /// Opens a session, and returns its id.
+    /// Opens a session and returns its ID.
     pub(super) fn open(&self) -> Box<str> {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let [first, second] = self.random.each_ref().map(|state| state.hash_one(number));
@@ -28,7 +28,7 @@ impl Sessions {
         id
     }
 
-    /// Whether the session `id` is open.
+    /// Returns `true` if the session `id` is open.
     pub(super) fn has(&self, id: &str) -> bool {
         self.open
             .read()
@@ -36,7 +36,7 @@ impl Sessions {
             .contains_key(id)
     }
 
-    /// What ends the streams of the session `id`, if it is open.
+    /// Returns the token that ends the streams of the open session `id`.
     pub(super) fn end_of(&self, id: &str) -> Option<CancellationToken> {
         self.open
             .read()
@@ -45,7 +45,7 @@ impl Sessions {
             .cloned()
     }
 
-    /// Ends the session `id`; returns whether it was open.
+    /// Ends the session `id`; returns `true` if it was open.
     pub(super) fn end(&self, id: &str) -> bool {
         let ended = self
             .open

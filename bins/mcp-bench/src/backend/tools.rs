@@ -1,4 +1,4 @@
-//! The tools of the backend.
+//! Tools of the backend.
 
 use std::borrow::Cow;
 
@@ -6,21 +6,21 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-/// The tool that returns what it is told. All others do the same.
+/// Tool that returns its arguments. All other tools do the same.
 const ECHO: &str = "echo";
 
-/// The tools of the backend.
+/// Tools of the backend.
 #[derive(Debug)]
 pub(super) struct Tools {
-    /// How many there are.
+    /// Number of tools.
     count: u32,
-    /// What they return instead of what they are told, as the members of a result.
+    /// Members of a fixed result, instead of the arguments.
     fixed: Option<String>,
-    /// The list of them, as JSON.
+    /// Tool list, as JSON.
     list: String,
 }
 
-/// The arguments of a tool.
+/// Arguments of a tool.
 #[derive(Deserialize)]
 struct Arguments<'a> {
     #[serde(borrow)]
@@ -28,7 +28,7 @@ struct Arguments<'a> {
 }
 
 impl Tools {
-    /// So many tools, which return a text of `result_bytes`, if given.
+    /// Creates `count` tools, which return a text of `result_bytes` if given.
     pub(super) fn new(count: u32, result_bytes: Option<usize>) -> Self {
         let names = (0..count).map(|number| match number {
             0 => ECHO.to_owned(),
@@ -42,18 +42,18 @@ impl Tools {
         }
     }
 
-    /// The list of the tools, as JSON.
+    /// Returns the tool list, as JSON.
     pub(super) fn list(&self) -> &str {
         &self.list
     }
 
-    /// Whether there is a tool `name`.
+    /// Returns `true` if the tool `name` exists.
     pub(super) fn has(&self, name: &str) -> bool {
         let number = || name.strip_prefix("tool_")?.parse::<u32>().ok();
         name == ECHO || number().is_some_and(|number| (1..self.count).contains(&number))
     }
 
-    /// The members of the result of a call, as JSON without the braces.
+    /// Returns the members of the result of a call, as JSON without the braces.
     pub(super) fn call(&self, arguments: Option<&RawValue>) -> Cow<'_, str> {
         match &self.fixed {
             Some(fixed) => Cow::Borrowed(fixed),
@@ -62,7 +62,7 @@ impl Tools {
     }
 }
 
-/// The members of the result that has `text`, which is JSON.
+/// Returns the members of a result with `text`, which is JSON.
 fn members(text: &str) -> String {
     [
         r#""content":[{"type":"text","text":"#,
@@ -72,7 +72,7 @@ fn members(text: &str) -> String {
     .concat()
 }
 
-/// The message among `arguments`, else all of them, as a JSON string.
+/// Returns the message in `arguments`, otherwise all arguments, as a JSON string.
 fn told_text(arguments: Option<&RawValue>) -> String {
     let Some(arguments) = arguments else {
         return "\"\"".to_owned();
@@ -88,10 +88,10 @@ fn told_text(arguments: Option<&RawValue>) -> String {
 fn describe(name: &str) -> Value {
     json!({
         "name": name,
-        "description": "Returns what it is told",
+        "description": "Returns the message",
         "inputSchema": {
             "type": "object",
-            "properties": { "message": { "type": "string", "description": "What to return" } },
+            "properties": { "message": { "type": "string", "description": "Message to return" } },
             "required": ["message"],
         },
     })

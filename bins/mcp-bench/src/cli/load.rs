@@ -1,4 +1,4 @@
-//! The arguments that say what is called.
+//! Arguments of the load.
 
 use std::time::Duration;
 
@@ -10,48 +10,48 @@ use super::value;
 use crate::endpoint::Endpoint;
 use crate::wire::Call;
 
-/// What is called, and how.
+/// Arguments of the load.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LoadArguments {
-    /// The method to call
+    /// Method to call
     #[arg(long, default_value = "tools/call")]
     pub(crate) method: String,
 
-    /// The tool to call
+    /// Tool to call
     #[arg(long, default_value = "echo")]
     pub(crate) tool: String,
 
-    /// The arguments of the tool [default: {"message":"hello"}]
+    /// Arguments of the tool [default: {"message":"hello"}]
     #[arg(long, value_name = "JSON", value_parser = value::json)]
     pub(crate) arguments: Option<Value>,
 
-    /// The parameters of another method than tools/call
+    /// Parameters of a method other than tools/call
     #[arg(long, value_name = "JSON", value_parser = value::object)]
     pub(crate) params: Option<Map<String, Value>>,
 
-    /// A bearer token to send with each request
+    /// Bearer token of each request
     #[arg(long, env = "MCP_BENCH_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
 
-    /// A header to send with each request, such as 'Name: value'; may be repeated
+    /// Header of each request, such as 'Name: value'; may be repeated
     #[arg(long = "header", value_name = "HEADER")]
     pub(crate) headers: Vec<String>,
 
-    /// A capability that clients declare, such as elicitation; may be repeated
+    /// Client capability to declare, such as elicitation; may be repeated
     #[arg(long = "declare", value_name = "NAME")]
     pub(crate) capabilities: Vec<String>,
 
-    /// How long one call may take
+    /// Time limit of a call
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = value::duration)]
     pub(crate) timeout: Duration,
 
-    /// How many threads make the load; one is enough for some 100,000 calls per second
+    /// Threads of the load generator; one is sufficient for about 100,000 calls per second
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: u16,
 }
 
 impl LoadArguments {
-    /// The call that they describe.
+    /// Returns the call to make.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl LoadArguments {
         self.call_of(&self.tool)
     }
 
-    /// The same call, of another tool.
+    /// Returns the call with another tool.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ impl LoadArguments {
         if self.method != "tools/call" {
             ensure!(
                 self.arguments.is_none(),
-                "--arguments belongs to the method tools/call"
+                "--arguments requires the method tools/call"
             );
             let params = self.params.clone().unwrap_or_default();
             return Ok(Call {
@@ -79,7 +79,7 @@ impl LoadArguments {
         }
         ensure!(
             self.params.is_none(),
-            "tools/call takes --tool and --arguments, not --params"
+            "tools/call requires --tool and --arguments instead of --params"
         );
         let arguments = self.arguments.clone();
         Ok(Call::tool(
@@ -88,7 +88,7 @@ impl LoadArguments {
         ))
     }
 
-    /// What the call is named in reports.
+    /// Returns the name of the call for reports.
     pub(crate) fn title(&self) -> String {
         match self.method.as_str() {
             "tools/call" => format!("tools/call {}", self.tool),
@@ -96,7 +96,7 @@ impl LoadArguments {
         }
     }
 
-    /// The endpoint at `url`, with what clients say to it about themselves.
+    /// Returns the endpoint at `url`, with headers and client capabilities.
     ///
     /// # Errors
     ///
@@ -106,7 +106,7 @@ impl LoadArguments {
         Ok(endpoint.declaring(&self.capabilities))
     }
 
-    /// The header lines of all requests.
+    /// Returns the header lines of all requests.
     fn header_lines(&self) -> Vec<String> {
         let token = self
             .token

@@ -1,4 +1,4 @@
-//! The arguments of `mcp-bench run`.
+//! Arguments of `mcp-bench run`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use super::value;
 use crate::load::Limit;
 use crate::process::{Probe, Scope};
 
-/// Which era is spoken.
+/// Protocol era, or its detection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum EraChoice {
-    /// The modern one if the server speaks it, else the legacy one.
+    /// The modern era if the server supports it, otherwise the legacy era.
     Auto,
     /// Up to 2025-11-25.
     Legacy,
@@ -21,74 +21,74 @@ pub(crate) enum EraChoice {
     Modern,
 }
 
-/// How many sessions legacy clients have.
+/// Number of sessions of legacy clients.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Sessions {
-    /// One each.
+    /// One session for each client.
     PerConnection,
-    /// One together.
+    /// One session for all clients.
     Shared,
 }
 
-/// The arguments of `mcp-bench run`.
+/// Arguments of `mcp-bench run`.
 #[derive(Args, Debug)]
 pub(crate) struct RunArguments {
-    /// The MCP endpoint
+    /// URL of the MCP endpoint
     pub(crate) url: String,
 
-    /// The era of the protocol to speak
+    /// Protocol era
     #[arg(long, value_enum, default_value_t = EraChoice::Auto)]
     pub(crate) era: EraChoice,
 
-    /// How many clients call at the same time, each on a connection of its own
+    /// Number of concurrent clients, each with its own connection
     #[arg(long, short, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections: u32,
 
-    /// How long to measure, or to hold what --open-streams, --idle-sessions or --open-calls opened
+    /// Duration of the measurement, or of holding --open-streams, --idle-sessions or --open-calls
     #[arg(long, short, default_value = "10s", value_name = "TIME", value_parser = value::duration)]
     pub(crate) duration: Duration,
 
-    /// How many calls to measure, however long that takes
+    /// Number of calls to measure, instead of a duration
     #[arg(long, short = 'n', value_name = "COUNT", conflicts_with = "duration")]
     pub(crate) requests: Option<u64>,
 
-    /// How long to call before measuring
+    /// Warm-up time before the measurement
     #[arg(long, default_value = "2s", value_name = "TIME", value_parser = value::duration)]
     pub(crate) warmup: Duration,
 
-    /// What is called.
+    /// Calls to make.
     #[command(flatten)]
     pub(crate) load: LoadArguments,
 
-    /// A process to observe; may be repeated
+    /// Process to observe; may be repeated
     #[arg(long = "pid", value_name = "PID[=NAME]", value_parser = value::process)]
     pub(crate) pids: Vec<(u32, String)>,
 
-    /// Count the descendants of each observed process with it
+    /// Include the descendants of each observed process
     #[arg(long)]
     pub(crate) children: bool,
 
-    /// How many sessions legacy clients have
+    /// Number of sessions of legacy clients
     #[arg(long, value_enum, default_value_t = Sessions::PerConnection)]
     pub(crate) sessions: Sessions,
 
-    /// Write what the observed processes use to standard error, as CSV, this often
+    /// Interval of samples of the observed processes, written to standard error as CSV
     #[arg(long, value_name = "TIME", value_parser = value::duration)]
     pub(crate) sample: Option<Duration>,
 
-    /// Write the samples to this file instead
+    /// File for the samples, instead of standard error
     #[arg(long, value_name = "FILE", requires = "sample")]
     pub(crate) sample_to: Option<PathBuf>,
 
-    /// Open and hold this many streams instead of calling
+    /// Open and hold this many streams instead of making calls
     #[arg(long, value_name = "COUNT", conflicts_with_all = ["requests", "idle_sessions"])]
     pub(crate) open_streams: Option<u64>,
 
-    /// Open and hold this many legacy sessions instead of calling
+    /// Open and hold this many legacy sessions instead of making calls
     #[arg(long, value_name = "COUNT", conflicts_with = "requests")]
     pub(crate) idle_sessions: Option<u64>,
 
-    /// Make this many calls that the client has to be asked about, and answer them at the end only
+    /// Make this many calls that require input, and respond to them only at the end
     #[arg(long, value_name = "COUNT", conflicts_with_all = ["requests", "open_streams", "idle_sessions"])]
     pub(crate) open_calls: Option<u64>,
 
@@ -98,13 +98,13 @@ pub(crate) struct RunArguments {
 }
 
 impl RunArguments {
-    /// How much is measured.
+    /// Returns the limit of the measurement.
     pub(crate) fn limit(&self) -> Limit {
         self.requests
             .map_or(Limit::Duration(self.duration), Limit::Requests)
     }
 
-    /// The processes to observe.
+    /// Returns the processes to observe.
     pub(crate) fn probes(&self) -> Vec<Probe> {
         let scope = if self.children {
             Scope::Tree

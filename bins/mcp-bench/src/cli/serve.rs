@@ -1,4 +1,4 @@
-//! The arguments of `mcp-bench backend` and `mcp-bench proxy`.
+//! Arguments of `mcp-bench backend` and `mcp-bench proxy`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 
 use super::value;
 
-/// Which eras the backend speaks.
+/// Protocol eras that the backend supports.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Eras {
-    /// Both.
+    /// Both eras.
     Dual,
     /// Up to 2025-11-25.
     Legacy,
@@ -18,17 +18,17 @@ pub(crate) enum Eras {
     Modern,
 }
 
-/// The form of the backend's answers.
+/// Form of the backend's responses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Form {
-    /// One JSON object.
+    /// JSON object.
     Json,
-    /// A stream of one event.
+    /// Stream of one event.
     Sse,
 }
 
 impl Form {
-    /// The name, as it is written on the command line.
+    /// Returns the name, as written on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
@@ -37,67 +37,67 @@ impl Form {
     }
 }
 
-/// What the backend answers.
+/// Responses of the backend.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct AnswerArguments {
-    /// The form of the backend's answers
+    /// Form of the responses
     #[arg(long, value_enum, default_value_t = Form::Json)]
     pub(crate) answer: Form,
 
-    /// The length of the text that its tools return, instead of what they are told
+    /// Length of the text that tools return, instead of their arguments
     #[arg(long, value_name = "COUNT")]
     pub(crate) result_bytes: Option<usize>,
 
-    /// How many tools it has: echo, and further ones named tool_1, tool_2 ...
+    /// Number of tools: echo, and further ones named tool_1, tool_2 ...
     #[arg(long, default_value_t = 1, value_name = "COUNT",
         value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) tools: u32,
 
-    /// How long its tools take
+    /// Duration of a tool call
     #[arg(long, default_value = "0s", value_name = "TIME", value_parser = value::duration)]
     pub(crate) delay: Duration,
 }
 
-/// How a server runs.
+/// Operation of a server.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ServerArguments {
-    /// Where to listen
+    /// Listen address
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
 
-    /// How many threads serve [default: 1 for a backend, one per core for a proxy]
+    /// Threads of the server [default: 1 for a backend, one per core for a proxy]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
 
-    /// End when standard input does, as it does when the process that started this one ends
+    /// Exit when standard input is closed, as it is when the parent process ends
     #[arg(long, hide = true)]
     pub(crate) until_input_ends: bool,
 }
 
-/// The arguments of `mcp-bench backend`.
+/// Arguments of `mcp-bench backend`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct BackendArguments {
-    /// The eras of the protocol to speak
+    /// Protocol eras
     #[arg(long, value_enum, default_value_t = Eras::Dual)]
     pub(crate) era: Eras,
 
-    /// What it answers.
+    /// Responses of the backend.
     #[command(flatten)]
     pub(crate) answer: AnswerArguments,
 
-    /// How it runs.
+    /// Operation of the server.
     #[command(flatten)]
     pub(crate) server: ServerArguments,
 }
 
-/// The arguments of `mcp-bench proxy`.
+/// Arguments of `mcp-bench proxy`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ProxyArguments {
-    /// The server to forward to
+    /// URL of the server to forward to
     #[arg(long, value_name = "URL")]
     pub(crate) upstream: String,
 
-    /// How it runs.
+    /// Operation of the server.
     #[command(flatten)]
     pub(crate) server: ServerArguments,
 }

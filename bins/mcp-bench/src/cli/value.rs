@@ -1,10 +1,10 @@
-//! Values that the command line has in a form of their own.
+//! Parsers of command-line values.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-/// The units of durations, in seconds; longer names come before their suffixes.
+/// Units of durations, in seconds; longer names precede their suffixes.
 const UNITS: [(&str, f64); 5] = [
     ("ms", 1e-3),
     ("us", 1e-6),
@@ -13,7 +13,7 @@ const UNITS: [(&str, f64); 5] = [
     ("h", 3600.0),
 ];
 
-/// Reads a duration such as `250ms`, `10s` or `1.5m`; a number alone is in seconds.
+/// Parses a duration such as `250ms`, `10s` or `1.5m`; a bare number is in seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let unit = UNITS
         .iter()
@@ -26,17 +26,17 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * size).map_err(|error| error.to_string())
 }
 
-/// Reads any JSON.
+/// Parses any JSON.
 pub(super) fn json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
-/// Reads a JSON object.
+/// Parses a JSON object.
 pub(super) fn object(text: &str) -> Result<Map<String, Value>, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
-/// Reads `PID` or `PID=NAME`.
+/// Parses `PID` or `PID=NAME`.
 pub(super) fn process(text: &str) -> Result<(u32, String), String> {
     let (pid, name) = text.split_once('=').unwrap_or((text, text));
     let pid = pid
@@ -45,7 +45,7 @@ pub(super) fn process(text: &str) -> Result<(u32, String), String> {
     Ok((pid, name.to_owned()))
 }
 
-/// Reads `NAME=VALUE`.
+/// Parses `NAME=VALUE`.
 pub(super) fn named(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => {

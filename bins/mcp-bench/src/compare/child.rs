@@ -1,4 +1,4 @@
-//! Processes that are started for a comparison, and that none of outlives it.
+//! Child processes of a comparison; none outlives it.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,19 +15,19 @@ use tokio::time::{sleep, timeout};
 
 use crate::process::{Probe, Scope, Stat, descendants, members};
 
-/// How long one of our own servers may take to say its URL.
+/// Time limit for a server of this program to print its URL.
 const URL_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a process may take to end when it is asked to.
+/// Time limit for a process to exit after SIGTERM.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
-/// How often to look whether a process has ended.
+/// Interval of checks for the end of a process.
 const END_PAUSE: Duration = Duration::from_millis(10);
 
-/// How much of its log is shown when a process fails.
+/// Length of the log excerpt of a failed process.
 const LOG_LIMIT: usize = 2000;
 
-/// Processes, each the leader of a process group.
+/// Child processes, each the leader of a process group.
 #[derive(Debug)]
 pub(super) struct Children {
     running: Vec<Running>,
@@ -42,7 +42,7 @@ struct Running {
 }
 
 impl Children {
-    /// None yet.
+    /// Creates an empty set.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl Children {
         })
     }
 
-    /// Starts the server `command` of this program, and returns its URL.
+    /// Starts the server `command` of this program and returns its URL.
     ///
     /// # Errors
     ///
@@ -77,8 +77,7 @@ impl Children {
         let mut lines = BufReader::new(output).lines();
         let line = timeout(URL_LIMIT, lines.next_line()).await;
         let url = line.ok().and_then(Result::ok).flatten();
-        let url =
-            url.with_context(|| format!("{command} does not start{}", self.log(probe.pid)))?;
+        let url = url.with_context(|| format!("{command} did not start{}", self.log(probe.pid)))?;
         Ok((url, probe))
     }
 
@@ -95,7 +94,7 @@ impl Children {
         Ok(probe)
     }
 
-    /// Starts `program`, which logs to `log`.
+    /// Starts `program` with its output in `log`.
     fn start(
         &mut self,
         name: &str,
@@ -104,7 +103,7 @@ impl Children {
     ) -> anyhow::Result<(Probe, Option<tokio::process::ChildStdout>)> {
         let child = program.stderr(log.try_clone()?).process_group(0).spawn();
         let mut child = child.with_context(|| format!("cannot start {name}"))?;
-        let pid = child.id().with_context(|| format!("{name} has ended"))?;
+        let pid = child.id().with_context(|| format!("{name} has exited"))?;
         let output = child.stdout.take();
         self.running.push(Running { pid, child, log });
         Ok((
@@ -117,7 +116,7 @@ impl Children {
         ))
     }
 
-    /// How the process `pid` has ended, if it has.
+    /// Returns the exit status of the process `pid`, if it has exited.
     ///
     /// # Errors
     ///
@@ -131,7 +130,7 @@ impl Children {
         Ok(status.map(|status| format!("{status}{}", self.log(pid))))
     }
 
-    /// The end of the log of the process `pid`, on lines of its own.
+    /// Returns the end of the log of the process `pid`.
     pub(super) fn log(&self, pid: u32) -> String {
         let running = self.running.iter().find(|running| running.pid == pid);
         let end = running
@@ -144,7 +143,7 @@ impl Children {
         }
     }
 
-    /// Ends all processes, and waits until they are gone; the last one started ends first.
+    /// Ends all processes in reverse order and waits for them.
     pub(super) async fn stop(mut self) {
         while let Some(mut running) = self.running.pop() {
             running.signal(Signal::TERM);
@@ -157,7 +156,7 @@ impl Children {
 }
 
 impl Drop for Children {
-    /// Leaves nothing behind, also if the comparison fails.
+    /// Kills the remaining processes, also if the comparison fails.
     fn drop(&mut self) {
         self.running.clear();
         kill_descendants();
@@ -172,7 +171,7 @@ impl Running {
         }
     }
 
-    /// Whether the process, or another one of its group, is alive.
+    /// Returns `true` if the process, or another one of its group, is alive.
     fn is_alive(&mut self) -> bool {
         let leader = self.child.try_wait().is_ok_and(|status| status.is_none());
         let others = members(self.pid, Scope::Group).unwrap_or_default();
@@ -202,7 +201,7 @@ fn raw_pid(pid: u32) -> Option<Pid> {
     Pid::from_raw(i32::try_from(pid).ok()?)
 }
 
-/// A file for the output of a process, which has no name, so that it ends with its users.
+/// Creates an unnamed file for the output of a process.
 fn log() -> io::Result<File> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -217,7 +216,7 @@ fn log() -> io::Result<File> {
     Ok(file)
 }
 
-/// The last lines of `log`.
+/// Returns the last lines of `log`.
 fn end_of(log: &File) -> io::Result<String> {
     let mut end = vec![0; LOG_LIMIT];
     let start = log.metadata()?.len().saturating_sub(LOG_LIMIT as u64);

@@ -1,4 +1,4 @@
-//! What the rounds of a comparison came to.
+//! Figures of a comparison.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,32 +9,32 @@ use crate::load::Outcome;
 use crate::stats::Spread;
 use crate::units::per_second;
 
-/// The position of the bare proxy among the routes.
+/// Position of the bare proxy among the routes.
 pub(super) const PROXY: usize = 1;
 
-/// What one measurement came to.
+/// Result of one measurement.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Measurement {
     /// Successful calls per second.
     pub(super) calls_per_second: f64,
-    /// The median latency.
+    /// Median latency.
     pub(super) p50_millis: f64,
-    /// The latency that one call in a hundred exceeded.
+    /// 99th percentile of the latency.
     pub(super) p99_millis: f64,
-    /// The CPU time per call of the process under test, if it is known.
+    /// CPU time per call of the process under test, if available.
     pub(super) cpu_micros_per_call: Option<f64>,
-    /// The peak of its memory.
+    /// Peak memory of the process under test.
     pub(super) peak_rss_kib: Option<u64>,
-    /// The CPU time per call of the load generator.
+    /// CPU time per call of the load generator.
     pub(super) generator_cpu_micros_per_call: f64,
-    /// The share of the machine's CPU time that processes outside of the comparison took.
+    /// Share of the machine's CPU time used by processes outside of the comparison.
     pub(super) other_load: f64,
     /// Successful calls.
     pub(super) calls: u64,
     /// Failed calls.
     pub(super) errors: u64,
-    /// Why they failed.
+    /// Number of failures by reason.
     pub(super) failures: BTreeMap<String, u64>,
 }
 
@@ -42,41 +42,40 @@ pub(super) struct Measurement {
 #[derive(Debug)]
 pub(super) struct Figures {
     routes: Vec<String>,
-    /// By connections and route, in the order of the rounds.
+    /// Measurements by connections and route, in the order of the rounds.
     measurements: BTreeMap<(u32, usize), Vec<Measurement>>,
 }
 
-/// What the rounds of one route at one number of connections came to.
+/// Summary of the rounds of one route with one number of connections.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Summary {
-    /// The number of connections.
+    /// Number of connections.
     pub(super) connections: u32,
-    /// The name of the route.
+    /// Name of the route.
     pub(super) path: String,
     /// Successful calls per second.
     pub(super) calls_per_second: Option<Spread>,
-    /// The median latency.
+    /// Median latency.
     pub(super) p50_millis: Option<Spread>,
-    /// The latency that one call in a hundred exceeded.
+    /// 99th percentile of the latency.
     pub(super) p99_millis: Option<Spread>,
-    /// The CPU time per call of the process under test.
+    /// CPU time per call of the process under test.
     pub(super) cpu_micros_per_call: Option<Spread>,
-    /// The peak of its memory.
+    /// Peak memory of the process under test.
     pub(super) peak_rss_kib: Option<Spread>,
-    /// How many times the CPU time of the bare proxy a call took.
+    /// CPU time per call, relative to the bare proxy.
     pub(super) cpu_over_proxy: Option<Spread>,
-    /// How many times the calls of the bare proxy were made.
+    /// Calls per second, relative to the bare proxy.
     pub(super) throughput_over_proxy: Option<Spread>,
     /// Failed calls.
     pub(super) errors: u64,
-    /// The measurements.
+    /// Measurements.
     pub(super) rounds: Vec<Measurement>,
 }
 
 impl Measurement {
-    /// The figures of a load, of which the process `tested` was under test, on a machine of so many
-    /// `cores`.
+    /// Computes the figures of a load with the process `tested` under test on `cores` cores.
     pub(super) fn new(outcome: &Outcome, tested: Option<u32>, cores: usize) -> Self {
         let tally = &outcome.tally;
         let calls = tally.succeeded();
@@ -98,7 +97,7 @@ impl Measurement {
 }
 
 impl Figures {
-    /// No figures yet, for the named routes.
+    /// Creates empty figures for the named routes.
     pub(super) fn new(routes: Vec<String>) -> Self {
         Self {
             routes,
@@ -114,7 +113,7 @@ impl Figures {
             .push(measurement);
     }
 
-    /// The summaries, by connections and route.
+    /// Returns the summaries, by connections and route.
     pub(super) fn summaries(&self) -> Vec<Summary> {
         let groups = self.measurements.iter();
         groups
@@ -128,7 +127,7 @@ impl Figures {
             .collect()
     }
 
-    /// Sums up `rounds`, with those of the bare proxy to compare them with.
+    /// Summarizes `rounds`, relative to those of the bare proxy.
     fn summary(
         &self,
         connections: u32,
@@ -158,7 +157,7 @@ impl Figures {
     }
 }
 
-/// The share of the machine's CPU time that no observed process took.
+/// Returns the share of the machine's CPU time that no observed process used.
 fn other_load(outcome: &Outcome, cores: usize) -> f64 {
     let observed = outcome
         .usage
@@ -175,7 +174,7 @@ fn other_load(outcome: &Outcome, cores: usize) -> f64 {
 pub(super) mod tests {
     use super::*;
 
-    /// A measurement with some figures.
+    /// Creates a measurement for tests.
     pub(in crate::compare) fn measurement(rate: f64, cpu: Option<f64>) -> Measurement {
         Measurement {
             calls_per_second: rate,

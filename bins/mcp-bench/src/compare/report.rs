@@ -1,4 +1,4 @@
-//! Reporting what a comparison came to.
+//! Report of a comparison.
 
 use std::fmt;
 use std::thread::available_parallelism;
@@ -12,14 +12,14 @@ use crate::stats::Spread;
 use crate::table::{Align, Table};
 use crate::units::{kib, micros, millis};
 
-/// The report on a comparison.
+/// Report of a comparison.
 #[derive(Debug)]
 pub(super) struct Report {
     title: String,
     summaries: Vec<Summary>,
 }
 
-/// The columns of the table.
+/// Columns of the table.
 const COLUMNS: [(&str, Align); 10] = [
     ("connections", Align::Right),
     ("path", Align::Left),
@@ -34,7 +34,7 @@ const COLUMNS: [(&str, Align); 10] = [
 ];
 
 impl Report {
-    /// The report on `figures`.
+    /// Creates the report of `figures`.
     pub(super) fn new(arguments: &CompareArguments, figures: &Figures) -> Self {
         let CompareArguments {
             era,
@@ -62,7 +62,7 @@ impl Report {
         }
     }
 
-    /// Whether any call failed, or nothing succeeded on some path.
+    /// Returns `true` if a call failed, or if no call of a route succeeded.
     pub(super) fn has_failures(&self) -> bool {
         let failed = |summary: &Summary| {
             summary.errors > 0 || summary.rounds.iter().any(|round| round.calls == 0)
@@ -70,7 +70,7 @@ impl Report {
         self.summaries.iter().any(failed)
     }
 
-    /// The report as JSON.
+    /// Returns the report as JSON.
     pub(super) fn json(&self) -> Value {
         json!({ "title": self.title, "results": self.summaries })
     }
@@ -85,16 +85,16 @@ impl fmt::Display for Report {
         writeln!(f, "{}\n\n{table}", self.title)?;
         writeln!(
             f,
-            "Medians of the rounds, with the least and the most of the ratios. CPU time and memory \
-             are those of the\nprocess under test: the server itself if called directly, else the \
-             proxy or gateway with its children."
+            "Medians of the rounds, with minimum and maximum of the ratios. CPU time and memory are \
+             those of the\nprocess under test: the server if called directly, otherwise the proxy \
+             or gateway with its children."
         )?;
         let rounds = self.summaries.iter().flat_map(|summary| &summary.rounds);
         if let Some(load) = Spread::of(rounds.map(|round| round.other_load * 100.0)) {
             let Spread { median, max, .. } = load;
             writeln!(
                 f,
-                "Other processes took {median:.0} % of the machine's CPU time, at most {max:.0} %."
+                "Other processes used {median:.0} % of the machine's CPU time, at most {max:.0} %."
             )?;
         }
         for summary in &self.summaries {

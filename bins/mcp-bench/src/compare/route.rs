@@ -1,4 +1,4 @@
-//! The ways to the server that are compared.
+//! Routes to the server.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,28 +17,28 @@ use crate::process::{Probe, Scope};
 use crate::serve::PATH;
 use crate::wire::Call;
 
-/// How long a gateway may take until it answers.
+/// Time limit for a gateway to respond to its first call.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long to wait before asking a gateway again whether it answers.
+/// Interval of attempts to call a starting gateway.
 const START_PAUSE: Duration = Duration::from_millis(50);
 
-/// One way to the server.
+/// Route to the server.
 #[derive(Debug)]
 pub(super) struct Route {
-    /// Its name.
+    /// Name of the route.
     pub(super) name: String,
-    /// Where it begins.
+    /// Entry point of the route.
     pub(super) endpoint: Arc<Endpoint>,
-    /// What is called through it.
+    /// Call to make.
     pub(super) call: Call,
-    /// The process under test.
+    /// Process under test.
     pub(super) probe: Option<Probe>,
-    /// Whether that process was started for the comparison.
+    /// Set if the process was started for the comparison.
     pub(super) is_ours: bool,
 }
 
-/// Starts what is to be compared; the server itself comes first, then the bare proxy.
+/// Starts all routes: the server itself, the bare proxy, and the gateways.
 ///
 /// # Errors
 ///
@@ -101,7 +101,7 @@ fn route(
     })
 }
 
-/// The URL of the server, which is started if none was named.
+/// Returns the URL of the server, starting it if none was specified.
 async fn upstream(
     arguments: &CompareArguments,
     children: &mut Children,
@@ -126,7 +126,7 @@ async fn upstream(
     Ok((url, Some(probe)))
 }
 
-/// The URL of the server's endpoint behind a bare proxy, which is started.
+/// Starts a bare proxy and returns the URL of the server behind it.
 async fn proxy(upstream: &str, children: &mut Children) -> anyhow::Result<(String, Probe)> {
     let (url, probe) = children
         .server("proxy", &[format!("--upstream={upstream}")])
@@ -138,7 +138,7 @@ async fn proxy(upstream: &str, children: &mut Children) -> anyhow::Result<(Strin
     Ok((url.into(), probe))
 }
 
-/// A port that nobody listens on.
+/// Finds a free port.
 async fn free_port() -> anyhow::Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     Ok(listener.local_addr()?.port())
@@ -165,13 +165,13 @@ async fn ready(
             let ended = children.ended(pid)?;
             ensure!(
                 ended.is_none(),
-                "{name} has ended: {}",
+                "{name} has exited: {}",
                 ended.unwrap_or_default()
             );
         }
         if Instant::now() >= deadline {
             let log = children.log(route.probe.as_ref().map_or(0, |probe| probe.pid));
-            bail!("{name} answers no calls: {}{log}", failure.chain());
+            bail!("{name} does not respond to calls: {}{log}", failure.chain());
         }
         sleep(START_PAUSE).await;
     }

@@ -1,4 +1,4 @@
-//! Holding calls that wait for their clients.
+//! Holding of calls that require input.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,8 +16,8 @@ use crate::load::Plan;
 use crate::process::{Probe, Usage};
 use crate::wire::{Call, first_id, modern};
 
-/// Makes the plan's call `count` times over its connections until the server requires input, leaves
-/// the calls alone for a time, and then declines to answer.
+/// Makes the plan's call `count` times until the server requires input, holds the calls for a time,
+/// and then declines.
 ///
 /// # Errors
 ///
@@ -60,12 +60,12 @@ pub(crate) async fn calls(
     Ok(held)
 }
 
-/// A client with many open calls.
+/// Client with many open calls.
 #[derive(Debug)]
 struct Client {
     plan: Plan,
     connection: Option<Connection>,
-    /// The calls that are to be made next.
+    /// Calls to make next.
     open: Vec<Call>,
     body: Vec<u8>,
 }
@@ -80,7 +80,7 @@ impl Client {
         }
     }
 
-    /// Makes calls until all clients together have `count` open ones, or have failed to.
+    /// Makes calls until all clients together have opened `count`, or have failed.
     async fn open(mut self, begun: Arc<AtomicU64>, count: u64) -> (Self, Vec<Failure>) {
         let mut failures = Vec::new();
         while begun.fetch_add(1, Ordering::Relaxed) < count {
@@ -97,7 +97,7 @@ impl Client {
         (self, failures)
     }
 
-    /// Declines to answer; returns how many calls came to their end by that.
+    /// Declines to provide input; returns the number of calls that completed.
     async fn close(mut self) -> (u64, Vec<Failure>) {
         let mut ended = 0;
         let mut failures = Vec::new();
@@ -131,8 +131,7 @@ impl Client {
         Ok((head, request.id().to_vec()))
     }
 
-    /// The call as it is to be made after the answer that has come, all of whose questions are
-    /// declined.
+    /// Returns the retry of the call that declines all input requests.
     fn retry(&self) -> Option<Call> {
         let asks = |text: &[u8]| serde_json::from_slice(text).ok().filter(is_question);
         let answer: Value = Events::new(&self.body)

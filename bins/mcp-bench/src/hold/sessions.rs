@@ -1,4 +1,4 @@
-//! Holding sessions that nobody uses.
+//! Holding of idle sessions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,7 +57,7 @@ pub(crate) async fn sessions(
     Ok(held)
 }
 
-/// A client with many sessions.
+/// Client with many sessions.
 #[derive(Debug)]
 struct Client {
     endpoint: Arc<Endpoint>,
@@ -77,7 +77,7 @@ impl Client {
         }
     }
 
-    /// Opens sessions until all clients together have `count`, or have failed to get them.
+    /// Opens sessions until all clients together have `count`, or have failed.
     async fn open(mut self, opened: Arc<AtomicU64>, count: u64) -> (Self, Vec<Failure>) {
         let mut failures = Vec::new();
         while opened.fetch_add(1, Ordering::Relaxed) < count {
@@ -97,7 +97,7 @@ impl Client {
         Ok(session)
     }
 
-    /// Ends all sessions; returns how many the server ended.
+    /// Ends all sessions; returns the number that the server ended.
     async fn close(mut self) -> (u64, Vec<Failure>) {
         let mut ended = 0;
         let mut failures = Vec::new();
@@ -118,7 +118,7 @@ impl Client {
         Ok(())
     }
 
-    /// The connection of the last exchange if that went well, else a new one.
+    /// Returns the connection of the last exchange if it succeeded, otherwise a new one.
     async fn connect(&mut self) -> Result<Connection, Failure> {
         match self.connection.take() {
             Some(connection) => Ok(connection),

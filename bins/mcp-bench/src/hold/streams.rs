@@ -1,4 +1,4 @@
-//! Holding streams on which a server sends messages unasked.
+//! Holding of streams for unsolicited messages.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,10 +19,10 @@ use crate::process::{Probe, Usage};
 use crate::session::Session;
 use crate::wire::{first_id, legacy, modern};
 
-/// The first message of a modern stream.
+/// First message of a modern stream.
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
-/// Opens `count` streams, each on a connection of its own, and holds them for a time.
+/// Opens `count` streams, each on its own connection, and holds them for a time.
 ///
 /// As many are opened at the same time as the plan has connections.
 ///
@@ -72,7 +72,7 @@ pub(crate) async fn streams(
     Ok(held)
 }
 
-/// What holds one stream.
+/// Task that holds one stream.
 #[derive(Debug)]
 struct Holder {
     gate: Arc<Semaphore>,
@@ -81,7 +81,7 @@ struct Holder {
 }
 
 impl Holder {
-    /// Holds a stream to the end, and returns whether it stayed open until then.
+    /// Holds a stream to the end, and returns `true` if it remained open until then.
     async fn hold(self, endpoint: Arc<Endpoint>, era: Era, limit: Duration) -> bool {
         let Self { gate, opened, end } = self;
         let permit = gate.acquire().await;
@@ -106,7 +106,7 @@ impl Holder {
     }
 }
 
-/// One stream.
+/// Stream.
 #[derive(Debug)]
 struct Stream {
     connection: Connection,
@@ -114,7 +114,7 @@ struct Stream {
     session: Option<Session>,
 }
 
-/// The part of a message that tells what it is about.
+/// Part of a message that identifies its subject.
 #[derive(Debug, Deserialize)]
 struct Notification {
     method: String,
@@ -150,7 +150,7 @@ impl Stream {
         }
     }
 
-    /// Checks that this is a stream; `id` is that of the request.
+    /// Validates the response to the request `id` as a stream.
     async fn check(&mut self, id: &[u8]) -> Result<(), Failure> {
         if self.head.status == 200 && self.head.event_stream {
             return Ok(());
@@ -165,7 +165,7 @@ impl Stream {
         Err(Failure::WrongType)
     }
 
-    /// Waits for the first message, which says that the stream is open.
+    /// Waits for the message that acknowledges the subscription.
     async fn acknowledged(&mut self) -> Result<(), Failure> {
         let mut body = Vec::new();
         loop {
@@ -196,7 +196,7 @@ impl Stream {
         }
     }
 
-    /// Ends the stream, and its session, which takes a connection of its own.
+    /// Ends the stream, and its session on a separate connection.
     async fn close(self, endpoint: &Endpoint) {
         drop(self.connection);
         if let Some(session) = self.session

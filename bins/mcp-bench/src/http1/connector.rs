@@ -1,4 +1,4 @@
-//! Making connections.
+//! Connection setup.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use tower_service::Service as _;
 use super::Connection;
 use crate::failure::Failure;
 
-/// How long a peer may take to accept a connection.
+/// Time limit for a peer to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// What a connection reads from and writes to.
+/// Byte stream of a connection.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Makes connections to one address, encrypted where it says `https`.
+/// Connector to one address, with TLS for `https`.
 #[derive(Clone)]
 pub(crate) struct Connector {
     uri: Uri,
@@ -34,7 +34,7 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// A connector to the host of `uri`.
+    /// Creates a connector to the host of `uri`.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl Connector {
         })
     }
 
-    /// Makes a connection.
+    /// Opens a connection.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// A connector that trusts the certificate authorities of the system.
+/// Creates a TLS connector that trusts the system's certificate authorities.
 fn encrypted() -> anyhow::Result<HttpsConnector<HttpConnector>> {
     let mut tcp = HttpConnector::new();
     tcp.set_nodelay(true);

@@ -1,50 +1,50 @@
-//! Where a body ends.
+//! Message body framing.
 
 use bytes::{Buf as _, BytesMut};
 use httparse::Status;
 
 use crate::failure::Failure;
 
-/// Longer lines between chunks are an attack or a mistake, not a length.
+/// Maximum length of a line between chunks.
 const LINE_LIMIT: usize = 4096;
 
-/// How the end of a body is found, and how far it has been read.
+/// Framing of a body, and the current position.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Framing {
-    /// The body comes in chunks, each with its length in front.
+    /// Chunked transfer coding.
     Chunked(Chunk),
-    /// The body has so many bytes left.
+    /// Remaining bytes of a body of known length.
     Length(u64),
-    /// The body ends with the connection.
+    /// Body that ends with the connection.
     UntilClose,
 }
 
-/// What comes next in a chunked body.
+/// Next part of a chunked body.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Chunk {
-    /// So many bytes of the current chunk.
+    /// Remaining bytes of the current chunk.
     Data(u64),
-    /// The line break after a chunk.
+    /// Line break after a chunk.
     End,
-    /// The length of the next chunk.
+    /// Size of the next chunk.
     Size,
-    /// The fields after the last chunk, and an empty line.
+    /// Trailer fields and the empty line after them.
     Trailer,
 }
 
 impl Framing {
-    /// The framing of a body without content.
+    /// Framing of an empty body.
     pub(crate) const EMPTY: Self = Self::Length(0);
 
-    /// A chunked body of which nothing was read.
+    /// Framing of an unread chunked body.
     pub(crate) const CHUNKED: Self = Self::Chunked(Chunk::Size);
 
-    /// Whether the end of the connection is a proper end of the body.
+    /// Returns `true` if the end of the connection is a valid end of the body.
     pub(crate) fn ends_with_connection(&self) -> bool {
         *self == Self::UntilClose
     }
 
-    /// Moves what `input` has of the body to `output`; returns whether that was the end of it.
+    /// Moves body data from `input` to `output`; returns `true` at the end of the body.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl Framing {
 }
 
 impl Chunk {
-    /// Reads one part, and returns what comes after it; nothing if `input` has too little.
+    /// Reads one part and returns the next state; `None` if `input` is incomplete.
     fn advance(
         &mut self,
         input: &mut BytesMut,
@@ -146,7 +146,7 @@ fn take(left: &mut u64, input: &mut BytesMut, output: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    /// What is decoded when the input comes in pieces of `size` bytes, and what is left over.
+    /// Decodes input in pieces of `size` bytes, and returns the output and the remaining input.
     fn decode(mut framing: Framing, text: &[u8], size: usize) -> Result<(Vec<u8>, bool), Failure> {
         let mut input = BytesMut::new();
         let mut output = Vec::new();

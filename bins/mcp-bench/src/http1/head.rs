@@ -1,4 +1,4 @@
-//! The head of an answer.
+//! Response head.
 
 use bytes::{Buf as _, BytesMut};
 use httparse::{EMPTY_HEADER, Header, Response, Status};
@@ -6,29 +6,29 @@ use httparse::{EMPTY_HEADER, Header, Response, Status};
 use super::Framing;
 use crate::failure::Failure;
 
-/// More header fields than this are not expected of an MCP server.
+/// Maximum number of header fields.
 const FIELD_LIMIT: usize = 64;
 
-/// Longer heads are an attack or a mistake.
+/// Maximum length of a head.
 const HEAD_LIMIT: usize = 64 * 1024;
 
-/// What the head of an answer says.
+/// Parsed response head.
 #[derive(Debug)]
 pub(crate) struct Head {
-    /// The status.
+    /// Status code.
     pub(crate) status: u16,
-    /// Where the body ends.
+    /// Framing of the body.
     pub(crate) framing: Framing,
-    /// Whether the connection can be used again after the body.
+    /// Set if the connection can be reused after the body.
     pub(crate) keep_alive: bool,
-    /// Whether the body is a stream of events.
+    /// Set if the body is an event stream.
     pub(crate) event_stream: bool,
-    /// The session that the server opened.
+    /// ID of the session that the server opened.
     pub(crate) session: Option<String>,
 }
 
 impl Head {
-    /// Takes a head off the front of `input`; nothing while it is incomplete.
+    /// Parses a head at the start of `input`; `None` while it is incomplete.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Head {
         Ok(head)
     }
 
-    /// Notes one header field.
+    /// Records a header field.
     fn field(&mut self, field: &Header<'_>) -> Result<(), Failure> {
         // The length tells most names apart without looking at them.
         match field.name.len() {
@@ -109,7 +109,7 @@ impl Head {
     }
 }
 
-/// Whether the comma-separated `list` has `token`.
+/// Returns `true` if the comma-separated `list` contains `token`.
 fn has_token(list: &[u8], token: &[u8]) -> bool {
     list.split(|byte| *byte == b',')
         .any(|item| item.trim_ascii().eq_ignore_ascii_case(token))

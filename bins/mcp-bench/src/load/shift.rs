@@ -1,4 +1,4 @@
-//! A stretch of time in which clients work.
+//! Measurement window.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,12 +11,12 @@ use super::{Control, Limit, Plan, Tally};
 use crate::caller::{Caller, Traffic};
 use crate::failure::Failure;
 
-/// How long a client waits after it lost its connection.
+/// Delay before a client reconnects.
 ///
-/// Without a pause, clients of a server that has ended would do nothing but fail.
+/// Without it, clients of a server that has exited would only fail.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
 
-/// A stretch of time in which clients work, with what they did in it.
+/// Time window in which clients make calls, with their results.
 #[derive(Debug)]
 pub(super) struct Shift {
     begin: Instant,
@@ -28,7 +28,7 @@ pub(super) struct Shift {
 }
 
 impl Shift {
-    /// A shift that begins now, and lasts for `limit`.
+    /// Creates a window that begins now and lasts for `limit`.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl Shift {
         })
     }
 
-    /// Lets `callers` work; returns them, the time that passed, and what became of the calls.
+    /// Runs `callers`; returns them, the elapsed time, and the results of the calls.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl Shift {
         Ok((idle, shift.begin.elapsed(), tally))
     }
 
-    /// The work of one client.
+    /// Runs one client.
     async fn serve(self: Arc<Self>, mut caller: Caller) -> Caller {
         let mut now = Instant::now();
         while self.claim(now) {
@@ -91,7 +91,7 @@ impl Shift {
         caller
     }
 
-    /// Whether there is another call to make at the time `now`.
+    /// Returns `true` if another call is to be made at the time `now`.
     fn claim(&self, now: Instant) -> bool {
         if self.control.stop.load(Ordering::Relaxed) {
             return false;

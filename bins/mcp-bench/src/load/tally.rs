@@ -1,4 +1,4 @@
-//! Counting calls.
+//! Counting of calls.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use hdrhistogram::Histogram;
 use crate::caller::Traffic;
 use crate::failure::Failure;
 
-/// How many different failures are told apart.
+/// Number of distinct failures that are recorded.
 const DISTINCT_FAILURES: usize = 8;
 
 /// Significant digits of the recorded latencies.
 const DIGITS: u8 = 3;
 
-/// Longer latencies are recorded as this long.
+/// Upper bound of the recorded latencies.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// What became of a number of calls.
+/// Counts and latencies of calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
     latencies: Histogram<u64>,
@@ -27,7 +27,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Nothing counted so far.
+    /// Creates an empty tally.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl Tally {
         })
     }
 
-    /// Counts a call that took `latency`.
+    /// Records a call that took `latency`.
     pub(crate) fn record(&mut self, latency: Duration, outcome: &Result<Traffic, Failure>) {
         match outcome {
             Ok(traffic) => {
@@ -67,7 +67,7 @@ impl Tally {
         *self.failures.entry(message).or_default() += 1;
     }
 
-    /// Adds what `other` has counted.
+    /// Adds the counts of `other`.
     ///
     /// # Errors
     ///
@@ -83,32 +83,32 @@ impl Tally {
         Ok(())
     }
 
-    /// The number of calls that succeeded.
+    /// Returns the number of successful calls.
     pub(crate) fn succeeded(&self) -> u64 {
         self.latencies.len()
     }
 
-    /// The number of calls that failed.
+    /// Returns the number of failed calls.
     pub(crate) fn failed(&self) -> u64 {
         self.failed
     }
 
-    /// The messages of the failures, with how often each occurred.
+    /// Returns the number of failures by message.
     pub(crate) fn failures(&self) -> &BTreeMap<String, u64> {
         &self.failures
     }
 
-    /// The bytes of the calls that succeeded.
+    /// Returns the traffic of the successful calls.
     pub(crate) fn traffic(&self) -> Traffic {
         self.traffic
     }
 
-    /// The latency that the fraction `quantile` of the successful calls did not exceed.
+    /// Returns the `quantile` of the latency of the successful calls.
     pub(crate) fn latency(&self, quantile: f64) -> Duration {
         Duration::from_nanos(self.latencies.value_at_quantile(quantile))
     }
 
-    /// The longest latency.
+    /// Returns the longest latency.
     pub(crate) fn longest(&self) -> Duration {
         Duration::from_nanos(self.latencies.max())
     }

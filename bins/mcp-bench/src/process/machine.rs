@@ -1,4 +1,4 @@
-//! How busy the whole machine is.
+//! Load of the whole machine.
 
 use std::fs;
 use std::time::Duration;
@@ -6,24 +6,24 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The fields of the first line of `/proc/stat` in which cores work for processes, or are withheld
-/// from this machine: user, nice, system, and steal.
+/// Fields of the first line of `/proc/stat` that count busy or stolen time: user, nice, system, and
+/// steal.
 const BUSY_FIELDS: [usize; 4] = [0, 1, 2, 7];
 
-/// The time that all cores together have been busy with processes since the machine started.
+/// Returns the busy time of all cores since the machine started.
 ///
 /// # Errors
 ///
 /// Fails when the system does not say.
 pub(crate) fn busy_time() -> anyhow::Result<Duration> {
     let text = fs::read_to_string("/proc/stat")?;
-    let ticks = busy_ticks(&text).context("/proc/stat is not as expected")?;
+    let ticks = busy_ticks(&text).context("unexpected format of /proc/stat")?;
     Ok(Duration::from_secs_f64(
         ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
     ))
 }
 
-/// The number of cores of the machine, which may be more than this process may use.
+/// Returns the number of cores of the machine, which may exceed those available to this process.
 ///
 /// # Errors
 ///
@@ -32,7 +32,7 @@ pub(crate) fn core_count() -> anyhow::Result<usize> {
     Ok(count_cores(&fs::read_to_string("/proc/stat")?))
 }
 
-/// Lets this thread, and all threads and processes that it starts, use only `count` cores.
+/// Restricts this thread, and all threads and processes that it starts, to `count` cores.
 ///
 /// # Errors
 ///
@@ -47,10 +47,7 @@ pub(crate) fn use_cores(count: usize) -> anyhow::Result<()> {
         chosen.set(core);
     }
     let found = chosen.count();
-    ensure!(
-        found as usize == count,
-        "there are only {found} cores to use"
-    );
+    ensure!(found as usize == count, "only {found} cores are available");
     Ok(sched_setaffinity(None, &chosen)?)
 }
 

@@ -1,24 +1,24 @@
-//! Reading `/proc/PID/stat` and `/proc/PID/status`.
+//! Parsing of `/proc/PID/stat` and `/proc/PID/status`.
 
 use std::fs;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
-/// The fields of `/proc/PID/stat` that matter here.
+/// Relevant fields of `/proc/PID/stat`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Stat {
-    /// Whether the process has not ended yet.
+    /// Set if the process has not exited.
     pub(crate) is_alive: bool,
-    /// The parent.
+    /// Parent process ID.
     pub(crate) parent: u32,
-    /// The process group.
+    /// Process group.
     pub(crate) group: u32,
-    /// The CPU time of all threads, also of those that have ended.
+    /// CPU time of all threads, including ended ones.
     pub(crate) cpu: Duration,
-    /// The CPU time of children that have ended.
+    /// CPU time of ended children.
     pub(crate) waited_cpu: Duration,
-    /// The number of threads.
+    /// Number of threads.
     pub(crate) threads: u64,
 }
 
@@ -31,7 +31,7 @@ impl Stat {
     pub(crate) fn read(pid: u32) -> anyhow::Result<Self> {
         let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         Self::parse(&text, rustix::param::clock_ticks_per_second())
-            .context("/proc/PID/stat is not as expected")
+            .context("unexpected format of /proc/PID/stat")
     }
 
     fn parse(text: &str, ticks_per_second: u64) -> Option<Self> {
@@ -55,12 +55,12 @@ impl Stat {
     }
 }
 
-/// The fields of `/proc/PID/status` that matter here.
+/// Relevant fields of `/proc/PID/status`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Memory {
     /// Resident memory.
     pub(super) rss_kib: u64,
-    /// The most that it ever was.
+    /// Peak resident memory.
     pub(super) peak_rss_kib: u64,
 }
 
@@ -76,7 +76,7 @@ impl Memory {
         ))?))
     }
 
-    /// A process that has ended and was not waited for has no memory, and no such lines.
+    /// Parses the text; the fields are missing for a zombie process, which has no memory.
     fn parse(text: &str) -> Self {
         let field = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name))?;

@@ -1,4 +1,4 @@
-//! Which processes belong together.
+//! Process groups and descendants.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::io;
 
 use super::{Scope, Stat};
 
-/// The processes other than `pid` that `scope` counts with it.
+/// Returns the processes other than `pid` that `scope` includes.
 ///
 /// # Errors
 ///
@@ -19,7 +19,7 @@ pub(crate) fn members(pid: u32, scope: Scope) -> io::Result<BTreeSet<u32>> {
     }
 }
 
-/// The children of `pid`, their children, and so on.
+/// Returns the descendants of `pid`.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ pub(crate) fn descendants(pid: u32) -> io::Result<BTreeSet<u32>> {
     related(pid, |_| false)
 }
 
-/// The descendants of `pid` and those for whom `also` holds, with their descendants.
+/// Returns the descendants of `pid` and of all processes that match `also`, including these.
 fn related(pid: u32, also: impl Fn(&Stat) -> bool) -> io::Result<BTreeSet<u32>> {
     let all = all()?;
     let mut found = BTreeSet::new();
@@ -46,7 +46,7 @@ fn related(pid: u32, also: impl Fn(&Stat) -> bool) -> io::Result<BTreeSet<u32>> 
     }
 }
 
-/// All processes of the system.
+/// Returns all processes of the system.
 fn all() -> io::Result<Vec<(u32, Stat)>> {
     let mut all = Vec::new();
     for entry in fs::read_dir("/proc")? {

@@ -1,4 +1,4 @@
-//! A person with a browser, as far as letting clients in needs one.
+//! Minimal browser that authorizes clients.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-/// A code, and the client that it is for.
+/// Authorization code, and its client.
 #[derive(Debug)]
 pub(crate) struct Code {
     pub(crate) client: String,
     pub(crate) code: String,
 }
 
-/// A person with a browser.
+/// Browser of a user.
 #[derive(Debug)]
 pub(crate) struct Browser {
     client: Client<HttpConnector, Full<Bytes>>,
@@ -29,7 +29,7 @@ pub(crate) struct Browser {
     cookies: BTreeMap<String, String>,
 }
 
-/// What was answered.
+/// Response.
 struct Page {
     status: StatusCode,
     headers: HeaderMap,
@@ -54,13 +54,13 @@ impl Browser {
         self.keep(&done);
         ensure!(
             !done.status.is_client_error() && !done.status.is_server_error(),
-            "the account {name} cannot log in: {}",
+            "login of account {name} failed: {}",
             done.status
         );
         Ok(())
     }
 
-    /// A new client.
+    /// Registers a client and returns its ID.
     pub(crate) async fn register(&self) -> anyhow::Result<String> {
         let metadata = json!({ "redirect_uris": [CALLBACK], "client_name": "mcp-bench" });
         let request = Request::post(format!("{}/register", self.base))
@@ -69,11 +69,11 @@ impl Browser {
         let page = self.send(request).await?;
         let registered: Value = serde_json::from_str(&page.text)?;
         let id = registered["client_id"].as_str();
-        let id = id.with_context(|| format!("no client can be registered: {}", page.text))?;
+        let id = id.with_context(|| format!("client registration failed: {}", page.text))?;
         Ok(id.to_owned())
     }
 
-    /// Lets `client` in, from now on.
+    /// Authorizes `client`.
     pub(crate) async fn agree(&self, client: &str) -> anyhow::Result<()> {
         let page = self.get(&authorize(client)).await?;
         let request = page.field("request")?;
@@ -82,7 +82,7 @@ impl Browser {
         done.code().map(drop)
     }
 
-    /// A code for `client`, which the person has let in.
+    /// Obtains a code for the authorized `client`.
     pub(crate) async fn code(&self, client: &str) -> anyhow::Result<Code> {
         let code = self.get(&authorize(client)).await?.code()?;
         Ok(Code {
@@ -135,16 +135,17 @@ impl Browser {
 }
 
 impl Page {
-    /// The value of the hidden field `name`.
+    /// Returns the value of the hidden field `name`.
     fn field(&self, name: &str) -> anyhow::Result<String> {
         let marker = format!("name=\"{name}\" value=\"");
         let rest = self.text.split_once(&marker).map(|(_, rest)| rest);
         let value = rest.and_then(|rest| rest.split('"').next());
-        let value = value.with_context(|| format!("no page with {name}: {}", self.about()))?;
+        let value =
+            value.with_context(|| format!("page without field {name}: {}", self.about()))?;
         Ok(value.to_owned())
     }
 
-    /// The code that the browser brings the client.
+    /// Returns the code in the redirect to the client.
     fn code(&self) -> anyhow::Result<String> {
         let location = self.headers.get(LOCATION);
         let location = location.and_then(|value| Url::parse(value.to_str().ok()?).ok());
@@ -153,10 +154,10 @@ impl Page {
             pairs.find(|(name, _)| name == "code")
         });
         let code = code.map(|(_, value)| value.into_owned());
-        code.with_context(|| format!("no code: {}", self.about()))
+        code.with_context(|| format!("no authorization code: {}", self.about()))
     }
 
-    /// What it is, in a line.
+    /// Describes the page in one line.
     fn about(&self) -> String {
         let title = self.text.split_once("<title>").map(|(_, rest)| rest);
         let title = title.and_then(|rest| rest.split('<').next());
@@ -181,10 +182,11 @@ pub(super) fn encoded(pairs: &[(&str, &str)]) -> String {
 
 const LOGIN: &str = "/api/auth/login";
 
-/// Not on this machine: people are asked about those clients each time. Nobody goes there.
+/// Redirect URI that is not on this machine, because users are asked each time about local clients.
+/// It is never requested.
 pub(super) const CALLBACK: &str = "https://client.example.com/callback";
 
-/// The example of RFC 7636, as is the verifier that it is of.
+/// Code challenge of the example in RFC 7636.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";

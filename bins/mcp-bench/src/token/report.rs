@@ -1,4 +1,4 @@
-//! What a load of a token endpoint came to.
+//! Report of a load of a token endpoint.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::process::Usage;
 use crate::table::{Align, Table};
 use crate::units::{micros, millis, per_second};
 
-/// What a load of a token endpoint came to.
+/// Report of a load of a token endpoint.
 pub(crate) struct TokenReport {
     pub(crate) tallies: Tallies,
     pub(crate) elapsed: Duration,
@@ -41,7 +41,7 @@ impl fmt::Display for TokenReport {
         )?;
         for usage in &self.usage {
             let each = usage.cpu.as_secs_f64() * 1e6 / succeeded.max(1) as f64;
-            writeln!(f, "{}: {} CPU time for a token", usage.name, micros(each))?;
+            writeln!(f, "{}: {} CPU time per token", usage.name, micros(each))?;
         }
         let columns = ["tokens", "p50", "p99", "max"].map(|title| (title, Align::Right));
         let mut table = Table::new(&[&[("grant", Align::Left)], &columns[..]].concat());

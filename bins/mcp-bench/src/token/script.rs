@@ -1,4 +1,4 @@
-//! What a client asks a token endpoint for, one after the other.
+//! Sequence of token requests of a client.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::cli::token::TokenArguments;
 use crate::failure::Failure;
 use crate::http1::{Connection, Connector};
 
-/// What is asked for.
+/// Kind of a token request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     Code,
@@ -35,12 +35,12 @@ impl Kind {
     }
 }
 
-/// One connection.
+/// Connection with its sequence of requests.
 pub(crate) struct Script {
     connector: Connector,
     connection: Option<Connection>,
     authority: String,
-    /// How the machine authenticates.
+    /// Credentials of the machine client.
     machine: String,
     answer: Vec<u8>,
 }
@@ -58,7 +58,7 @@ impl Script {
         })
     }
 
-    /// Exchanges `code`, and what comes of it.
+    /// Exchanges `code` and then its refresh tokens.
     pub(crate) async fn grant(&mut self, code: &Code, tallies: &mut Tallies) -> anyhow::Result<()> {
         let form = [
             ("grant_type", Kind::Code.name()),
@@ -84,7 +84,7 @@ impl Script {
         Ok(())
     }
 
-    /// The refresh token of the answer, if it has one.
+    /// Sends a token request; returns the refresh token of the response.
     async fn ask(&mut self, kind: Kind, form: &str, tallies: &mut Tallies) -> Option<String> {
         let fields = if kind == Kind::Machine {
             &*self.machine
@@ -124,5 +124,5 @@ impl Script {
     }
 }
 
-/// How often a grant is refreshed.
+/// Number of refreshes of a grant.
 const REFRESHES: usize = 6;

@@ -1,23 +1,23 @@
-//! Requests of the legacy era: a handshake opens a session, to which the others belong.
+//! Requests of the legacy era: a handshake opens a session for all others.
 
 use serde_json::{Map, Value};
 
 use super::{Call, Prepared, client_info, message, notification};
 use crate::endpoint::Endpoint;
 
-/// The newest protocol version of the legacy era.
+/// Newest protocol version of the legacy era.
 pub(crate) const VERSION: &str = "2025-11-25";
 
-/// What a handshake agreed on.
+/// Result of the handshake.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Session {
-    /// The id that the server wants to see again, if it gave one.
+    /// Session ID, if the server assigned one.
     pub(crate) id: Option<String>,
-    /// The protocol version that the server chose.
+    /// Protocol version that the server chose.
     pub(crate) version: String,
 }
 
-/// The request that opens a session.
+/// Builds the request that opens a session.
 pub(crate) fn initialize(endpoint: &Endpoint) -> Prepared {
     let mut params = Map::new();
     params.insert("protocolVersion".to_owned(), Value::from(VERSION));
@@ -26,7 +26,7 @@ pub(crate) fn initialize(endpoint: &Endpoint) -> Prepared {
     Prepared::request(endpoint, "", message("initialize", params))
 }
 
-/// The notification that completes the handshake.
+/// Builds the notification that completes the handshake.
 pub(crate) fn initialized(endpoint: &Endpoint, session: &Session) -> Vec<u8> {
     notification(endpoint, &fields(session), "notifications/initialized")
 }
@@ -37,18 +37,18 @@ pub(crate) fn call(endpoint: &Endpoint, session: &Session, call: &Call) -> Prepa
     Prepared::request(endpoint, &fields(session), message)
 }
 
-/// A request for the messages that a server sends unasked.
+/// Builds a request for unsolicited messages.
 pub(crate) fn listen(endpoint: &Endpoint, session: &Session) -> Vec<u8> {
     let head = endpoint.head("GET");
     format!("{head}Accept: text/event-stream\r\n{}\r\n", fields(session)).into_bytes()
 }
 
-/// The request that ends `session`.
+/// Builds the request that ends `session`.
 pub(crate) fn end(endpoint: &Endpoint, session: &Session) -> Vec<u8> {
     format!("{}{}\r\n", endpoint.head("DELETE"), fields(session)).into_bytes()
 }
 
-/// The header lines that tell which session a request belongs to.
+/// Returns the header lines of a session.
 fn fields(session: &Session) -> String {
     let version = format!("MCP-Protocol-Version: {}\r\n", session.version);
     match &session.id {

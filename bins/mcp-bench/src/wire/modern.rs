@@ -1,4 +1,4 @@
-//! Requests of the modern era: each says all about itself, in its body and in its header.
+//! Requests of the modern era, self-contained in body and headers.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::{Call, Prepared, client_info, message};
 use crate::endpoint::Endpoint;
 
-/// The protocol version of the modern era.
+/// Protocol version of the modern era.
 pub(crate) const VERSION: &str = "2026-07-28";
 
-/// The `_meta` field that names the protocol version.
+/// `_meta` field with the protocol version.
 const VERSION_FIELD: &str = "io.modelcontextprotocol/protocolVersion";
 
-/// The method that asks a server what it supports.
+/// Method for the capabilities of a server.
 pub(crate) const DISCOVER: &str = "server/discover";
 
 /// Prepares `call`.
@@ -41,7 +41,7 @@ pub(crate) fn call(endpoint: &Endpoint, call: &Call) -> Prepared {
     Prepared::request(endpoint, &fields, message(&call.method, params))
 }
 
-/// A request for the notifications that a server sends unasked.
+/// Builds a request for unsolicited notifications.
 pub(crate) fn listen(endpoint: &Endpoint) -> Prepared {
     let mut listen = Call::bare("subscriptions/listen");
     listen.params.insert(
@@ -51,7 +51,7 @@ pub(crate) fn listen(endpoint: &Endpoint) -> Prepared {
     call(endpoint, &listen)
 }
 
-/// What the `Mcp-Name` header of `call` repeats.
+/// Returns the value of the `Mcp-Name` header of `call`.
 fn name(call: &Call) -> Option<&str> {
     let field = match call.method.as_str() {
         "tools/call" | "prompts/get" => "name",
@@ -61,7 +61,7 @@ fn name(call: &Call) -> Option<&str> {
     call.params.get(field).and_then(Value::as_str)
 }
 
-/// `value` as a header value, encoded where it could be misread.
+/// Encodes `value` as a header value, if it could be misread.
 fn header_value(value: &str) -> String {
     let plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
         && value.trim() == value
