@@ -1,7 +1,7 @@
-//! How clients are told of a gateway, ready to be pasted.
+//! Instructions and settings for connecting MCP clients to a gateway.
 //!
-//! The token itself stands nowhere in it: clients take it from the environment, or ask for it,
-//! wherever they can.
+//! They do not contain the token: clients read it from the environment, or prompt for it, as far as
+//! they can.
 
 mod snippets;
 
@@ -10,22 +10,22 @@ use url::Url;
 
 use crate::file::web_url;
 
-/// A client of which it is known how it is told of a server.
+/// Supported MCP client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Client {
-    /// Claude Code, at the command line
+    /// Claude Code, command line
     ClaudeCode,
     /// Claude Desktop
     ClaudeDesktop,
-    /// Codex, of OpenAI
+    /// OpenAI Codex
     Codex,
-    /// GitHub Copilot, at the command line
+    /// GitHub Copilot, command line
     CopilotCli,
     /// Cursor
     Cursor,
-    /// Anything that speaks HTTP, such as curl
+    /// Any HTTP client, such as curl
     Http,
-    /// The MCP Client Tool of n8n
+    /// n8n, MCP Client Tool
     N8n,
     /// Open WebUI
     OpenWebui,
@@ -33,24 +33,24 @@ pub enum Client {
     Vscode,
 }
 
-/// Where a gateway is, and what its callers present.
+/// Endpoint of a gateway, with its credential.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// What clients call it.
+    /// Name for the client.
     pub name: String,
     pub url: String,
-    /// The variable of the environment that holds the token; `None` where none is needed.
+    /// Environment variable that contains the token; `None` without a token.
     pub token: Option<String>,
 }
 
 impl Endpoint {
-    /// The gateway `slug`, or the default one, below or at `url`.
+    /// Creates the endpoint of the gateway `slug`, or of the default gateway, at `url`.
     ///
-    /// A URL without a path is that of the program; one with a path is that of the endpoint.
+    /// A URL with a path is that of the endpoint; otherwise it is that of the server process.
     ///
     /// # Errors
     ///
-    /// What is wrong with `url`.
+    /// Returns a description of the error if `url` is invalid.
     pub fn new(url: &str, slug: Option<&str>, token: Option<String>) -> Result<Self, String> {
         let url = web_url(url)?;
         Ok(Self {
@@ -60,17 +60,17 @@ impl Endpoint {
         })
     }
 
-    /// The command that tells Claude Code of the gateway.
+    /// Returns the command that adds the gateway to Claude Code.
     pub fn claude_code(&self) -> String {
         snippets::claude_code_command(self)
     }
 
-    /// The command that tells Codex of the gateway.
+    /// Returns the command that adds the gateway to Codex.
     pub fn codex(&self) -> String {
         snippets::codex_command(self)
     }
 
-    /// What has to be done so that `client` knows the gateway.
+    /// Returns instructions for adding the gateway to `client`.
     pub fn instructions(&self, client: Client) -> String {
         match client {
             Client::ClaudeCode => snippets::claude_code(self),
@@ -86,7 +86,7 @@ impl Endpoint {
     }
 }
 
-/// The URL of the gateway `slug`, or of the default one, of the program at `url`.
+/// Returns the URL of the gateway `slug`, or of the default gateway, of the process at `url`.
 fn endpoint(url: &Url, slug: Option<&str>) -> String {
     let text = url.as_str().trim_end_matches('/');
     match slug {

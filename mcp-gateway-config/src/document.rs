@@ -1,9 +1,9 @@
-//! Files that people write, read so that all their mistakes are found at once.
+//! Parsing of hand-written files with complete diagnostics.
 //!
-//! A text becomes a tree of [`Node`]s, each of which knows its place: [`yaml`] and [`jsonc`] make
-//! it. The tree is read through [`Field`]s and [`Table`]s, by types that implement [`Read`]. What
-//! is wrong is noted in the [`Report`] with its path and place, and reading goes on; a value that
-//! could not be read is simply not there. So a reader is a list of what there may be:
+//! [`yaml`] and [`jsonc`] parse a text to [`Node`]s with positions. Types that implement [`Read`] read
+//! them through [`Field`]s and [`Table`]s. Errors are recorded in the [`Report`] with path and
+//! position, and reading continues; an invalid value counts as missing. A reader is therefore a list
+//! of the expected keys:
 //!
 //! ```text
 //! impl Read for Breaker {
@@ -19,8 +19,8 @@
 //! }
 //! ```
 //!
-//! This is not serde, because a deserializer ends at the first mistake, and knows neither which
-//! keys there might have been nor where a missing one was expected.
+//! This is not serde, because a deserializer stops at the first error, and provides neither the set
+//! of valid keys nor the position of a missing one.
 
 mod field;
 pub mod jsonc;

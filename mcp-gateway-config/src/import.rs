@@ -1,13 +1,13 @@
-//! The servers of an existing client, taken over from its file as it is.
+//! Import of servers from configuration files of MCP clients.
 //!
-//! | client | its file has |
+//! | Client | Key |
 //! |---|---|
 //! | Claude Desktop, Claude Code, Cursor, Windsurf, Cline, Copilot CLI, Gemini CLI | `mcpServers` |
 //! | VS Code | `servers` and `inputs`, or both in `mcp` of its settings |
 //! | Zed | `context_servers` |
 //!
-//! Comments and trailing commas are tolerated, references to the environment are replaced, and
-//! servers that are disabled are left out. What has no meaning for a gateway causes a warning.
+//! Comments and trailing commas are accepted, references to the environment are expanded, and
+//! disabled servers are skipped. Keys without a meaning for a gateway cause a warning.
 
 mod entry;
 mod env_file;
@@ -22,14 +22,13 @@ use self::expand::Variables;
 use self::name::Names;
 use crate::document::{Field, Outside, Problems, Report, Table, jsonc};
 
-/// Reads the servers that the file of a client describes.
+/// Reads the servers of a client file.
 ///
-/// Paths in it are relative to `folder`, in which the file is. With the servers come the warnings
-/// that there are.
+/// Paths are relative to `folder`, the directory of the file. Returns the servers and the warnings.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with `text`, if it cannot be used.
+/// Returns all diagnostics if `text` is invalid.
 ///
 /// # Example
 ///
@@ -85,7 +84,7 @@ fn servers(root: &Field<'_>, folder: &Path) -> Option<Vec<Server>> {
     Some(servers)
 }
 
-/// The servers, by the names that the client gave them.
+/// Returns the map of servers.
 fn list<'a>(file: &mut Table<'a>) -> Option<Field<'a>> {
     LISTS.iter().find_map(|key| file.field(key))
 }

@@ -147,10 +147,10 @@ mod tests {
     #[test]
     fn everything_else_is_a_failure() {
         let cases = [
-            (200, r#"{"id":"7","result":{}}"#, "another id"),
-            (200, r#"{"result":{}}"#, "another id"),
+            (200, r#"{"id":"7","result":{}}"#, "ID mismatch"),
+            (200, r#"{"result":{}}"#, "ID mismatch"),
             (200, r#"{"id":7}"#, "no response"),
-            (200, "", "not a JSON-RPC response"),
+            (200, "", "invalid JSON-RPC response"),
             (
                 200,
                 r#"{"id":7,"error":{"code":-32601,"message":"no"}}"#,

@@ -1,4 +1,4 @@
-//! The words of each client.
+//! Instructions for each client.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use serde_json::json;
 
 use super::Endpoint;
 
-/// `https://code.claude.com/docs/en/mcp`: a file of a project refers to the environment, a command
-/// stores what it is given.
+/// Formats `https://code.claude.com/docs/en/mcp`: project files refer to the environment, the command
+/// stores the token.
 pub(super) fn claude_code(endpoint: &Endpoint) -> String {
     let server = Remote {
         kind: Some("http"),
         ..Remote::new(endpoint, |variable| format!("Bearer ${{{variable}}}"))
     };
     format!(
-        "For you alone:\n\n\
+        "For the current user:\n\n\
          {}\n\n\
-         For everybody who works on a project, in its file .mcp.json:\n\n{}\n",
+         For a project, in .mcp.json:\n\n{}\n",
         claude_code_command(endpoint),
         pretty(&McpServers::of(&endpoint.name, server)),
     )
@@ -45,7 +45,7 @@ pub(super) fn claude_desktop(endpoint: &Endpoint) -> String {
         program.env = Some(BTreeMap::from([(&**variable, PLACEHOLDER)]));
     }
     format!(
-        "In Settings > Developer > Edit Config, with the program mcp-bridge installed{}:\n\n{}\n",
+        "In Settings > Developer > Edit Config (requires mcp-bridge){}:\n\n{}\n",
         paste_token(token.as_deref()),
         pretty(&McpServers::of(name, program)),
     )
@@ -89,7 +89,7 @@ pub(super) fn copilot_cli(endpoint: &Endpoint) -> String {
 pub(super) fn cursor(endpoint: &Endpoint) -> String {
     let server = Remote::new(endpoint, |variable| format!("Bearer ${{env:{variable}}}"));
     format!(
-        "In ~/.cursor/mcp.json, or in .cursor/mcp.json of a project:\n\n{}\n",
+        "In ~/.cursor/mcp.json, or .cursor/mcp.json of a project:\n\n{}\n",
         pretty(&McpServers::of(&endpoint.name, server)),
     )
 }
@@ -105,11 +105,11 @@ pub(super) fn vscode(endpoint: &Endpoint) -> String {
     let input = endpoint.token.is_some().then_some(Input {
         kind: "promptString",
         id,
-        description: "The token of the gateway",
+        description: "Token of the gateway",
         password: true,
     });
     let ask = match &input {
-        Some(_) => "; the editor asks for the token",
+        Some(_) => "; the editor prompts for the token",
         None => "",
     };
     let file = Editor {
@@ -117,7 +117,7 @@ pub(super) fn vscode(endpoint: &Endpoint) -> String {
         servers: BTreeMap::from([(&*endpoint.name, server)]),
     };
     format!(
-        "In .vscode/mcp.json of a project, or by the command \"MCP: Open User \
+        "In .vscode/mcp.json of a project, or with the command \"MCP: Open User \
          Configuration\"{ask}:\n\n{}\n",
         pretty(&file),
     )
@@ -126,7 +126,7 @@ pub(super) fn vscode(endpoint: &Endpoint) -> String {
 /// `https://docs.openwebui.com/features/mcp`
 pub(super) fn open_webui(endpoint: &Endpoint) -> String {
     steps(&[
-        "Open Admin Settings > External Tools, and add a server".to_owned(),
+        "Open Admin Settings > External Tools and add a server".to_owned(),
         "Type: MCP (Streamable HTTP)".to_owned(),
         format!("URL: {}", endpoint.url),
         match &endpoint.token {
@@ -145,7 +145,7 @@ pub(super) fn n8n(endpoint: &Endpoint) -> String {
         "Server Transport: HTTP Streamable".to_owned(),
         match &endpoint.token {
             Some(variable) => format!(
-                "Authentication: Bearer Auth, with a credential that holds the token (the value \
+                "Authentication: Bearer Auth, with a credential that contains the token (the value \
                  of {variable})"
             ),
             None => "Authentication: None".to_owned(),
@@ -154,7 +154,7 @@ pub(super) fn n8n(endpoint: &Endpoint) -> String {
     ])
 }
 
-/// One request of revision 2026-07-28, which needs no session.
+/// Formats a request of protocol version 2026-07-28, which requires no session.
 pub(super) fn http(endpoint: &Endpoint) -> String {
     let authorization = endpoint
         .token
@@ -183,7 +183,7 @@ pub(super) fn http(endpoint: &Endpoint) -> String {
     )
 }
 
-/// The file of most clients.
+/// File format of most clients.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct McpServers<'a, S> {
@@ -198,7 +198,7 @@ impl<'a, S> McpServers<'a, S> {
     }
 }
 
-/// The file of VS Code.
+/// File format of VS Code.
 #[derive(Serialize)]
 struct Editor<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -206,7 +206,7 @@ struct Editor<'a> {
     servers: BTreeMap<&'a str, Remote<'a>>,
 }
 
-/// Something that VS Code asks for.
+/// Prompt of VS Code.
 #[derive(Serialize)]
 struct Input {
     #[serde(rename = "type")]
@@ -216,7 +216,7 @@ struct Input {
     password: bool,
 }
 
-/// A server that is reached over HTTP.
+/// HTTP server.
 #[derive(Serialize)]
 struct Remote<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
@@ -229,7 +229,7 @@ struct Remote<'a> {
 }
 
 impl<'a> Remote<'a> {
-    /// A server that is presented what `authorization` makes of the name of the variable.
+    /// Creates an entry whose header is formatted by `authorization` from the variable name.
     fn new(endpoint: &'a Endpoint, authorization: impl Fn(&str) -> String) -> Self {
         let token = endpoint.token.as_deref();
         let headers = token.map(|variable| [("Authorization", authorization(variable))]);
@@ -242,7 +242,7 @@ impl<'a> Remote<'a> {
     }
 }
 
-/// A server that is a program.
+/// Stdio server.
 #[derive(Serialize)]
 struct Program<'a> {
     command: &'static str,
@@ -267,11 +267,11 @@ fn steps(steps: &[String]) -> String {
 fn paste_token(variable: Option<&str>) -> String {
     match variable {
         Some(variable) => {
-            format!(", the token (the value of {variable}) in the place of {PLACEHOLDER}")
+            format!(", with the token (the value of {variable}) instead of {PLACEHOLDER}")
         }
         None => String::new(),
     }
 }
 
-/// Stands for the token where a client has no reference to it.
+/// Placeholder of the token for clients without references to the environment.
 const PLACEHOLDER: &str = "YOUR-TOKEN";

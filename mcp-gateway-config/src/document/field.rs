@@ -1,3 +1,5 @@
+//! Typed access to values of a file.
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -5,14 +7,14 @@ use std::sync::Arc;
 use super::suggest::instead;
 use super::{Key, Node, Outside, Place, Problem, Problems, Scalar, Severity, Table, Value};
 
-/// What has been found wrong so far, and where to look for what is not in the file.
+/// Collected diagnostics, and the environment of the file.
 #[derive(Debug)]
 pub struct Report<'a> {
     outside: &'a dyn Outside,
     found: RefCell<Vec<Problem>>,
 }
 
-/// A value in a file that is being read.
+/// Value in a file, with its path and position.
 #[derive(Clone, Debug)]
 pub struct Field<'a> {
     report: &'a Report<'a>,
@@ -20,12 +22,12 @@ pub struct Field<'a> {
     path: String,
 }
 
-/// What can be read from a value in a file.
+/// Type that can be read from a value in a file.
 pub trait Read: Sized {
-    /// Reads `field`; what is wrong is noted in its report.
+    /// Reads `field`, and records errors in its report.
     ///
-    /// `None` says that something was wrong. Something may be wrong with a part of what is
-    /// returned as well: whether a file can be used, its report says.
+    /// Returns `None` after an error. Parts of a returned value may have errors as well: the report
+    /// determines whether a file is valid.
     fn read(field: &Field<'_>) -> Option<Self>;
 }
 
@@ -37,7 +39,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Begins to read a file.
+    /// Returns the root of a file.
     pub fn root(&'a self, node: &'a Node) -> Field<'a> {
         Field {
             report: self,
@@ -54,14 +56,14 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Everything that was found wrong.
+    /// Returns all diagnostics.
     pub fn into_problems(self) -> Problems {
         Problems::new(self.found.into_inner())
     }
 }
 
 impl<'a> Field<'a> {
-    /// Where the value is, by names.
+    /// Returns the path of the value.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -70,12 +72,12 @@ impl<'a> Field<'a> {
         T::read(self)
     }
 
-    /// Notes that something is wrong with the value, for which there is no use then.
+    /// Records an error of the value, which is then unusable.
     pub fn problem(&self, message: impl Into<String>) {
         self.note(Severity::Error, self.node.at, message.into());
     }
 
-    /// Notes that the value has no effect, or another one than was probably meant.
+    /// Records a warning: the value is ignored, or probably not what was intended.
     pub fn warning(&self, message: impl Into<String>) {
         self.note(Severity::Warning, self.node.at, message.into());
     }
@@ -101,7 +103,7 @@ impl<'a> Field<'a> {
         matches!(self.node.value, Value::Scalar(_))
     }
 
-    /// The text that a map has under `key`, if there is one, without a word if there is none.
+    /// Returns the string under `key` of a map, without a diagnostic if it is missing.
     pub fn peek(&self, key: &str) -> Option<&'a str> {
         let Value::Map(entries) = &self.node.value else {
             return None;
@@ -116,7 +118,7 @@ impl<'a> Field<'a> {
         self.report.outside
     }
 
-    /// The value as a scalar that is `what`.
+    /// Returns the value as a scalar, expected to be `what`.
     pub fn scalar(&self, what: &str) -> Option<&'a Scalar> {
         match &self.node.value {
             Value::Scalar(scalar) => Some(scalar),
@@ -127,14 +129,14 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The text of a scalar; numbers and truth values are texts too where a text is expected.
+    /// Returns the text of a scalar; numbers and booleans are accepted as strings.
     pub fn text(&self) -> Option<&'a str> {
-        self.scalar("a text").map(|scalar| &*scalar.text)
+        self.scalar("a string").map(|scalar| &*scalar.text)
     }
 
-    /// The text of a scalar, as `parse` understands it.
+    /// Parses the text of a scalar with `parse`.
     ///
-    /// An error of `parse` is completed to a sentence such as `expected an address: no port`.
+    /// An error of `parse` is completed to a message such as `"a" is not an address: no port`.
     pub fn parse<T>(&self, what: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = &self.scalar(what)?.text;
         match parse(text) {
@@ -146,19 +148,19 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The value that `choices` has under the text.
+    /// Returns the value of `choices` with the name of the scalar.
     pub fn choice<T: Clone>(&self, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text()?;
         let chosen = choices.iter().find(|(name, _)| *name == text);
         if chosen.is_none() {
             let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
             let instead = instead(text, &names);
-            self.problem(format!("{text:?} is not known here; {instead}"));
+            self.problem(format!("unknown value {text:?}; {instead}"));
         }
         chosen.map(|(_, value)| value.clone())
     }
 
-    /// The values of a list.
+    /// Returns the items of a list.
     pub fn items(&self) -> Option<Vec<Self>> {
         let Value::List(items) = &self.node.value else {
             self.expected("a list");
@@ -168,13 +170,13 @@ impl<'a> Field<'a> {
         Some(items.iter().enumerate().map(item).collect())
     }
 
-    /// The values of a map whose keys are for the writer of the file to choose.
+    /// Returns the entries of a map with arbitrary keys.
     pub fn entries(&self) -> Option<Vec<(&'a str, Self)>> {
         let entry = |(key, node): &'a (Key, Node)| (&*key.text, self.member(&key.text, node));
         Some(self.map()?.iter().map(entry).collect())
     }
 
-    /// The value as a map whose keys are known.
+    /// Returns the value as a map with a fixed set of keys.
     pub fn table(&self) -> Option<Table<'a>> {
         Some(Table::new(self.clone(), self.map()?))
     }
@@ -187,17 +189,14 @@ impl<'a> Field<'a> {
         let mut places = HashMap::new();
         for (key, _) in entries {
             if let Some(first) = places.insert(&*key.text, key.at) {
-                let message = format!(
-                    "{:?} is there twice; first in line {}",
-                    key.text, first.line
-                );
+                let message = format!("duplicate key {:?}; first in line {}", key.text, first.line);
                 self.note(Severity::Error, key.at, message);
             }
         }
         Some(entries)
     }
 
-    /// The value that a map has under `key`.
+    /// Returns the member `key` of a map.
     pub(super) fn member(&self, key: &str, node: &'a Node) -> Self {
         let separator = if self.path.is_empty() { "" } else { "." };
         self.child(node, &format!("{separator}{key}"))

@@ -1,11 +1,11 @@
-//! JSON with comments and trailing commas, as a tree of nodes that know their places.
+//! JSON with comments and trailing commas, parsed to nodes with positions.
 
 use jsonc_parser::common::Ranged as _;
 use jsonc_parser::{CollectOptions, ParseOptions, ast, parse_to_ast};
 
 use super::{Key, Node, Place, Problem, Report, Scalar, Severity, Value};
 
-/// Reads the value that `text` is.
+/// Parses `text`.
 pub fn parse(text: &str, report: &Report<'_>) -> Option<Node> {
     // Editors on Windows put it there.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -21,16 +21,16 @@ pub fn parse(text: &str, report: &Report<'_>) -> Option<Node> {
     match parse_to_ast(text, &CollectOptions::default(), &OPTIONS) {
         Ok(parsed) => match parsed.value {
             Some(value) => Some(Places::of(text).node(value)),
-            None => problem(Place::new(1, 1), "there is nothing in it".to_owned()),
+            None => problem(Place::new(1, 1), "the file is empty".to_owned()),
         },
         Err(error) => {
             let place = Place::new(error.line_display(), error.column_display());
-            problem(place, format!("this is not JSON: {}", error.kind()))
+            problem(place, format!("invalid JSON: {}", error.kind()))
         }
     }
 }
 
-/// Finds places in a text, in the order in which they come.
+/// Converter of increasing byte offsets to positions.
 struct Places<'a> {
     rest: &'a str,
     offset: usize,
@@ -46,7 +46,7 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// The place of the byte at `offset`, which is not before that of the last call.
+    /// Returns the position of `offset`, which must not decrease between calls.
     fn at(&mut self, offset: usize) -> Place {
         let ahead = offset.saturating_sub(self.offset);
         let Some((passed, rest)) = self.rest.split_at_checked(ahead) else {
@@ -62,7 +62,7 @@ impl<'a> Places<'a> {
         self.place
     }
 
-    /// The node that `value` is. The parser has limited how deep values are nested.
+    /// Converts `value` to a node. The parser limits the nesting depth.
     fn node(&mut self, value: ast::Value<'_>) -> Node {
         let at = self.at(value.start());
         let plain = |text: &str| {
@@ -100,7 +100,7 @@ impl<'a> Places<'a> {
     }
 }
 
-/// What editors let people write in their settings, and no more.
+/// Extensions that editors accept in their settings.
 const OPTIONS: ParseOptions = ParseOptions {
     allow_comments: true,
     allow_trailing_commas: true,
@@ -164,7 +164,7 @@ mod tests {
         let report = Report::new(&Nothing);
         assert!(parse("{\n \"a\": x\n}", &report).is_none());
         let lines: Vec<_> = report.into_problems().lines("f").collect();
-        assert!(lines[0].starts_with("f:2:7: this is not JSON"), "{lines:?}");
+        assert!(lines[0].starts_with("f:2:7: invalid JSON"), "{lines:?}");
     }
 
     proptest! {

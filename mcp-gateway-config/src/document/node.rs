@@ -1,17 +1,19 @@
+//! Values of a file with their positions.
+
 use std::fmt;
 
-/// Where something is in a file.
+/// Position in a file.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub struct Place {
-    /// The line; the first one is 1.
+    /// Line, from 1.
     pub line: usize,
-    /// The column, in characters; the first one is 1.
+    /// Column in characters, from 1.
     pub column: usize,
 }
 
 impl Place {
-    /// The place at that line and column.
+    /// Creates a position.
     #[must_use]
     pub fn new(line: usize, column: usize) -> Self {
         Self { line, column }
@@ -24,17 +26,16 @@ impl fmt::Display for Place {
     }
 }
 
-/// A value in a file, and where it is.
+/// Value in a file, with its position.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub at: Place,
     pub value: Value,
 }
 
-/// A value in a file.
+/// Value in a file.
 ///
-/// Scalars keep their text: whether `8080` is a number or a name is for the reader to say, not for
-/// the file.
+/// Scalars keep their text: the reader decides whether `8080` is a number or a name.
 #[derive(Clone, Debug)]
 pub enum Value {
     List(Vec<Node>),
@@ -43,15 +44,15 @@ pub enum Value {
     Scalar(Scalar),
 }
 
-/// A text, a number or a truth value.
+/// String, number or boolean.
 #[derive(Clone, Debug)]
 pub struct Scalar {
     pub text: String,
-    /// Whether it stands in quotes, so that it is a text whatever it looks like.
+    /// Set if the scalar is quoted, and therefore always a string.
     pub quoted: bool,
 }
 
-/// The name of a value in a map.
+/// Key of a value in a map.
 #[derive(Clone, Debug)]
 pub struct Key {
     pub at: Place,
@@ -59,17 +60,17 @@ pub struct Key {
 }
 
 impl Value {
-    /// What it is, for people.
+    /// Returns the type for messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::List(_) => "a list",
             Self::Map(_) => "a map",
             Self::Null => "nothing",
-            Self::Scalar(scalar) if scalar.quoted => "a text",
+            Self::Scalar(scalar) if scalar.quoted => "a string",
             Self::Scalar(scalar) => match &*scalar.text {
-                "true" | "false" => "a truth value",
+                "true" | "false" => "a boolean",
                 text if text.parse::<f64>().is_ok() => "a number",
-                _ => "a text",
+                _ => "a string",
             },
         }
     }

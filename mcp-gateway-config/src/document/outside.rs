@@ -1,40 +1,42 @@
+//! Environment that files refer to.
+
 use std::fmt;
 use std::io;
 use std::path::Path;
 
 use secrecy::SecretString;
 
-/// What a file refers to that is not in it: variables of the environment, and other files.
+/// Environment of a file: variables and other files that it refers to.
 pub trait Outside: fmt::Debug {
-    /// The value of a variable.
+    /// Looks up a variable.
     fn variable(&self, name: &str) -> Lookup;
 
-    /// The value of a variable that nobody else is to know.
+    /// Looks up a variable that contains a secret.
     fn secret(&self, name: &str) -> Lookup {
         self.variable(name)
     }
 
-    /// Returns the names of the servers that are built in.
+    /// Returns the names of the built-in servers.
     fn builtins(&self) -> &[&str] {
         &[]
     }
 
-    /// The content of a file, without the end of its last line.
+    /// Reads a file, without its trailing line break.
     fn file(&self, path: &Path) -> Result<Lookup, io::Error>;
 }
 
-/// What has been found outside a file.
+/// Result of a lookup.
 #[derive(Debug)]
 pub enum Lookup {
     Found(SecretString),
     Missing,
-    /// Nothing has been looked at, so that nothing can be said.
+    /// Lookups are disabled.
     Unread,
 }
 
-/// Nothing at all: for a file that is to be read by itself.
+/// Environment without lookups, for checking a file by itself.
 ///
-/// The built-in server of the program, `demo`, is a known name.
+/// It has the built-in server `demo`.
 #[derive(Clone, Copy, Debug)]
 pub struct Nothing;
 

@@ -1,44 +1,46 @@
+//! Diagnostics of a file.
+
 use std::fmt;
 
 use super::Place;
 
-/// Something that is wrong with a file.
+/// Diagnostic of a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// Whether the file can be used nevertheless.
+    /// Severity.
     pub severity: Severity,
-    /// Where it is, by line and column.
+    /// Position in the file.
     pub place: Option<Place>,
-    /// Where it is, by names, such as `servers[0].remote.url`; empty for the file as a whole.
+    /// Path of the value, such as `servers[0].remote.url`; empty for the whole file.
     pub path: String,
-    /// What is wrong, and what would be right.
+    /// Description of the error and of valid values.
     pub message: String,
 }
 
-/// Whether a file can be used nevertheless.
+/// Severity of a diagnostic.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Severity {
-    /// It cannot.
+    /// The file is invalid.
     Error,
-    /// It can, but probably something else was meant.
+    /// The file is valid, but probably not as intended.
     Warning,
 }
 
-/// Everything that is wrong with a file, in the order of its lines.
+/// Diagnostics of a file, ordered by position.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// The problems, sorted by their places.
+    /// Sorts diagnostics by position.
     #[must_use]
     pub fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.place);
         Self(problems)
     }
 
-    /// One error, about a file as a whole.
+    /// Creates a single error for the whole file.
     #[must_use]
     pub fn of_file(message: impl Into<String>) -> Self {
         Self(vec![Problem {
@@ -49,38 +51,38 @@ impl Problems {
         }])
     }
 
-    /// The problems, one by one.
+    /// Iterates over the diagnostics.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
     }
 
-    /// How many there are.
+    /// Returns the number of diagnostics.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether nothing is wrong.
+    /// Returns `true` if there are no diagnostics.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether the file cannot be used.
+    /// Returns `true` if the file is invalid.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.iter()
             .any(|problem| problem.severity == Severity::Error)
     }
 
-    /// The problems as lines for people, of the file that is known as `file`.
+    /// Formats the diagnostics of `file`, one per line.
     pub fn lines<'a>(&'a self, file: &'a str) -> impl Iterator<Item = String> + 'a {
         self.iter().map(move |problem| problem.line(file))
     }
 }
 
 impl Problem {
-    /// The problem as a line for people, of the file that is known as `file`.
+    /// Formats the diagnostic of `file`.
     fn line(&self, file: &str) -> String {
         let place = self.place.map(|place| format!(":{place}"));
         let place = place.unwrap_or_default();

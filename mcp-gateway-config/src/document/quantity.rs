@@ -1,12 +1,14 @@
+//! Durations, sizes and counts.
+
 use std::time::Duration;
 
 use super::{Field, Read};
 
-/// How many bytes.
+/// Size in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Bytes(pub(crate) usize);
 
-/// How many of something; at least one.
+/// Positive number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Count(pub(crate) usize);
 
@@ -25,9 +27,9 @@ impl Read for Bytes {
 impl Read for Count {
     fn read(field: &Field<'_>) -> Option<Self> {
         field.parse("a number", |text| match text.parse() {
-            Ok(0) => Err("it must be at least 1".to_owned()),
+            Ok(0) => Err("must be at least 1".to_owned()),
             Ok(number) => Ok(Self(number)),
-            Err(_) => Err("write digits alone, such as 1000".to_owned()),
+            Err(_) => Err("expected digits, such as 1000".to_owned()),
         })
     }
 }
@@ -36,14 +38,14 @@ impl Read for usize {
     fn read(field: &Field<'_>) -> Option<Self> {
         field.parse("a number", |text| {
             let number = text.parse();
-            number.map_err(|_| "write digits alone, such as 1000".to_owned())
+            number.map_err(|_| "expected digits, such as 1000".to_owned())
         })
     }
 }
 
-/// Reads a duration such as `500ms`, `30s`, `2m`, `1h30m` or `1d`.
+/// Parses a duration such as `500ms`, `30s`, `2m`, `1h30m` or `1d`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let hint = || "write it as 500ms, 30s, 2m, 1h30m or 1d".to_owned();
+    let hint = || "expected a form such as 500ms, 30s, 2m, 1h30m or 1d".to_owned();
     let mut total = Duration::ZERO;
     let mut rest = text;
     while !rest.is_empty() {
@@ -60,19 +62,19 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         total += Duration::from_millis(part);
         rest = next;
         if total > MAX_DURATION {
-            return Err("it must be at most a year".to_owned());
+            return Err("must be at most a year".to_owned());
         }
     }
     match total.is_zero() {
         true if text.is_empty() => Err(hint()),
-        true => Err("it must be longer than nothing".to_owned()),
+        true => Err("must be positive".to_owned()),
         false => Ok(total),
     }
 }
 
-/// Reads a size such as `64KiB`, `16MiB` or `1000`.
+/// Parses a size such as `64KiB`, `16MiB` or `1000`.
 pub fn bytes(text: &str) -> Result<usize, String> {
-    let hint = || "write it as 64KiB, 16MiB, 1GiB, or in bytes".to_owned();
+    let hint = || "expected a form such as 64KiB, 16MiB or 1GiB, or a number of bytes".to_owned();
     let (number, unit) = digits(text).ok_or_else(hint)?;
     let (_, size) = SIZES
         .iter()
@@ -82,13 +84,13 @@ pub fn bytes(text: &str) -> Result<usize, String> {
         .checked_mul(*size)
         .and_then(|size| usize::try_from(size).ok());
     match size {
-        Some(0) => Err("it must be at least one byte".to_owned()),
+        Some(0) => Err("must be at least one byte".to_owned()),
         Some(size) if size <= MAX_BYTES => Ok(size),
-        Some(_) | None => Err("it must be at most 1024GiB".to_owned()),
+        Some(_) | None => Err("must be at most 1024GiB".to_owned()),
     }
 }
 
-/// The number that `text` begins with, and the rest.
+/// Splits `text` into its leading number and the rest.
 fn digits(text: &str) -> Option<(u64, &str)> {
     let end = text
         .find(|c: char| !c.is_ascii_digit())
@@ -97,7 +99,7 @@ fn digits(text: &str) -> Option<(u64, &str)> {
     Some((number.parse().ok()?, rest))
 }
 
-/// The units of durations, in milliseconds.
+/// Units of durations, in milliseconds.
 const TIMES: [(&str, u64); 5] = [
     ("ms", 1),
     ("s", 1000),
@@ -106,7 +108,7 @@ const TIMES: [(&str, u64); 5] = [
     ("d", 86_400_000),
 ];
 
-/// The units of sizes, in bytes.
+/// Units of sizes, in bytes.
 const SIZES: [(&str, u64); 5] = [
     ("", 1),
     ("B", 1),
@@ -115,7 +117,7 @@ const SIZES: [(&str, u64); 5] = [
     ("GiB", 1 << 30),
 ];
 
-/// Deadlines are points in time, which must not overflow.
+/// Longest duration, so that deadlines do not overflow.
 const MAX_DURATION: Duration = Duration::from_secs(366 * 86_400);
 const MAX_BYTES: usize = 1 << 40;
 

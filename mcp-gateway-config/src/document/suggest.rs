@@ -1,4 +1,6 @@
-/// Which of `known` was probably meant by `name`.
+//! Suggestions for misspelled names.
+
+/// Returns the name in `known` that is most similar to `name`.
 pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let name = name.to_lowercase();
     known
@@ -14,14 +16,14 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, known)| known)
 }
 
-/// What is said of a name that is none of `known`: which was probably meant, and which there are.
+/// Formats a hint for an unknown name: the most similar one, and all of `known`.
 pub fn instead(name: &str, known: &[&str]) -> String {
     let all = || known.join(", ");
     match nearest(name, known) {
         Some(near) if known.len() == 1 => format!("did you mean {near:?}?"),
-        Some(near) => format!("did you mean {near:?}? There are: {}", all()),
-        None if known.is_empty() => "there are none".to_owned(),
-        None => format!("there are: {}", all()),
+        Some(near) => format!("did you mean {near:?}? Available: {}", all()),
+        None if known.is_empty() => "none available".to_owned(),
+        None => format!("available: {}", all()),
     }
 }
 
@@ -49,11 +51,11 @@ mod tests {
 
     #[test]
     fn all_names_are_listed() {
-        assert_eq!(instead("b", &[]), "there are none");
-        assert_eq!(instead("bb", &["x", "y"]), "there are: x, y");
+        assert_eq!(instead("b", &[]), "none available");
+        assert_eq!(instead("bb", &["x", "y"]), "available: x, y");
         assert_eq!(
             instead("tokne", &["token", "file"]),
-            "did you mean \"token\"? There are: token, file"
+            "did you mean \"token\"? Available: token, file"
         );
     }
 }

@@ -1,11 +1,13 @@
+//! Maps with a fixed set of keys.
+
 use super::suggest::instead;
 use super::{Field, Key, Node, Read, Severity};
 
-/// A map in a file whose keys are known.
+/// Map in a file with a fixed set of keys.
 ///
-/// Each key that is asked for becomes a known one; [`finish`](Self::finish) notes the others.
+/// Each key that is read becomes a known one; [`finish`](Self::finish) reports the others.
 #[derive(Debug)]
-#[must_use = "finish it, so that unknown keys are noted"]
+#[must_use = "finish it, so that unknown keys are reported"]
 pub struct Table<'a> {
     field: Field<'a>,
     entries: &'a [(Key, Node)],
@@ -21,12 +23,12 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The map as a whole.
+    /// Returns the whole map.
     pub fn whole(&self) -> &Field<'a> {
         &self.field
     }
 
-    /// The value of `key`, if there is one.
+    /// Returns the value of `key`, if present.
     pub fn field(&mut self, key: &'static str) -> Option<Field<'a>> {
         self.known.push(key);
         let (_, node) = self.entries.iter().find(|(known, _)| known.text == key)?;
@@ -34,12 +36,12 @@ impl<'a> Table<'a> {
         (!field.is_null()).then_some(field)
     }
 
-    /// What can be read from the value of `key`, if there is one.
+    /// Reads the value of `key`, if present.
     pub fn get<T: Read>(&mut self, key: &'static str) -> Option<T> {
         self.get_with(key, Field::read)
     }
 
-    /// What `read` makes of the value of `key`, if there is one.
+    /// Reads the value of `key` with `read`, if present.
     pub fn get_with<T>(
         &mut self,
         key: &'static str,
@@ -48,7 +50,7 @@ impl<'a> Table<'a> {
         self.field(key).as_ref().and_then(read)
     }
 
-    /// What `read` makes of the value of `key`, which has to be there.
+    /// Reads the value of the required `key` with `read`.
     pub fn required<T>(
         &mut self,
         key: &'static str,
@@ -56,12 +58,12 @@ impl<'a> Table<'a> {
     ) -> Option<T> {
         let field = self.field(key);
         if field.is_none() {
-            self.field.problem(format!("{key:?} is missing"));
+            self.field.problem(format!("missing key {key:?}"));
         }
         field.as_ref().and_then(read)
     }
 
-    /// The one of `keys` that is there; exactly one has to be.
+    /// Returns the one of `keys` that is present; exactly one is required.
     pub fn one_of(&mut self, keys: &[&'static str]) -> Option<(&'static str, Field<'a>)> {
         let present = keys.iter().filter_map(|key| Some((*key, self.field(key)?)));
         let present: Vec<_> = present.collect();
@@ -69,29 +71,28 @@ impl<'a> Table<'a> {
         match present.len() {
             1 => present.into_iter().next(),
             0 => {
-                self.field
-                    .problem(format!("one of these is missing: {choice}"));
+                self.field.problem(format!("missing one of: {choice}"));
                 None
             }
             _ => {
                 self.field
-                    .problem(format!("only one of these can be there: {choice}"));
+                    .problem(format!("only one of these is allowed: {choice}"));
                 None
             }
         }
     }
 
-    /// Notes keys that nobody has asked for.
+    /// Reports unknown keys as errors.
     pub fn finish(self) {
         self.note_unknown(Severity::Error, |name, known| {
-            format!("{name:?} is not a key here; {}", instead(name, known))
+            format!("unknown key {name:?}; {}", instead(name, known))
         });
     }
 
-    /// Notes keys that nobody has asked for, which do not keep the file from being used.
+    /// Reports unknown keys as warnings.
     pub fn finish_leniently(self) {
         self.note_unknown(Severity::Warning, |name, _| {
-            format!("{name:?} is not known here, and has no effect")
+            format!("unknown key {name:?} is ignored")
         });
     }
 

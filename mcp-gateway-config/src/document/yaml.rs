@@ -1,6 +1,6 @@
-//! YAML, as a tree of nodes that know their places.
+//! YAML, parsed to nodes with positions.
 //!
-//! Anchors and aliases are understood, tags are not: what a value is, its reader says.
+//! Anchors and aliases are supported. Tags are not: the reader determines the type of a value.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
 use super::{Key, Node, Place, Problem, Report, Scalar, Severity, Value};
 
-/// Reads the only document of `text`.
+/// Parses the only document of `text`.
 pub fn parse(text: &str, report: &Report<'_>) -> Option<Node> {
     let mut tree = Tree::default();
     for next in Parser::new_from_str(text) {
@@ -21,12 +21,12 @@ pub fn parse(text: &str, report: &Report<'_>) -> Option<Node> {
         }
     }
     if tree.root.is_none() {
-        report.add(Invalid::new(Place::new(1, 1), "there is nothing in it").0);
+        report.add(Invalid::new(Place::new(1, 1), "the file is empty").0);
     }
     tree.root
 }
 
-/// Why a text is no tree.
+/// Parse error.
 struct Invalid(Problem);
 
 impl Invalid {
@@ -42,25 +42,25 @@ impl Invalid {
     fn syntax(error: &ScanError) -> Self {
         let marker = error.marker();
         let place = Place::new(marker.line(), marker.col() + 1);
-        Self::new(place, format!("this is not YAML: {}", error.info()))
+        Self::new(place, format!("invalid YAML: {}", error.info()))
     }
 }
 
-/// A tree that grows by one event at a time.
+/// Builder of nodes from parser events.
 #[derive(Default)]
 struct Tree {
     root: Option<Node>,
     open: Vec<Open>,
     anchors: HashMap<usize, (Node, usize)>,
-    /// How much memory the tree holds, roughly.
+    /// Approximate memory use of the nodes.
     weight: usize,
 }
 
-/// A list or map whose end has not come yet.
+/// List or map that is not complete.
 struct Open {
     at: Place,
     anchor: usize,
-    /// What the tree weighed without it.
+    /// Memory use before it.
     weight: usize,
     collection: Collection,
 }
@@ -74,7 +74,7 @@ impl Tree {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Invalid> {
         let at = Place::new(span.start.line(), span.start.col() + 1);
         if event.tag().is_some() {
-            return Err(Invalid::new(at, "tags have no meaning here"));
+            return Err(Invalid::new(at, "tags are not supported"));
         }
         #[expect(clippy::wildcard_enum_match_arm, reason = "the others carry no values")]
         match event {
@@ -138,10 +138,7 @@ impl Tree {
 
     fn alias(&mut self, at: Place, anchor: usize) -> Result<(), Invalid> {
         let Some((node, weight)) = self.anchors.get(&anchor) else {
-            return Err(Invalid::new(
-                at,
-                "this alias is a part of what it stands for",
-            ));
+            return Err(Invalid::new(at, "recursive alias"));
         };
         let (weight, fits) = (*weight, self.weight + weight <= MAX_WEIGHT);
         match fits {
@@ -150,7 +147,7 @@ impl Tree {
         }
     }
 
-    /// Puts `node` where the next one belongs.
+    /// Adds `node` to the innermost collection.
     fn add(&mut self, node: Node, anchor: usize, weight: usize) -> Result<(), Invalid> {
         self.weight += weight;
         if anchor != 0 {
@@ -168,7 +165,7 @@ impl Tree {
                 None => *key = Some(key_of(node)?),
             },
             None if self.root.is_some() => {
-                let message = "a second document begins here; there can be only one";
+                let message = "only one document is allowed";
                 return Err(Invalid::new(node.at, message));
             }
             None => self.root = Some(node),
@@ -184,20 +181,20 @@ fn key_of(node: Node) -> Result<Key, Invalid> {
             text: scalar.text,
         }),
         Value::List(_) | Value::Map(_) | Value::Null => {
-            let message = format!("a key must be a text, not {}", node.value.kind());
+            let message = format!("a key must be a string, not {}", node.value.kind());
             Err(Invalid::new(node.at, message))
         }
     }
 }
 
-/// What a node weighs without its text.
+/// Approximate memory use of a node without its text.
 const NODE_WEIGHT: usize = 64;
 
-/// How much a file may hold, roughly in bytes: by aliases a small one could stand for more than
-/// there is memory.
+/// Approximate memory limit of a file in bytes: aliases could expand a small file to more than the
+/// available memory.
 const MAX_WEIGHT: usize = 64 << 20;
 
-const TOO_LARGE: &str = "the file holds too much from here on";
+const TOO_LARGE: &str = "the file is too large";
 
 #[cfg(test)]
 mod tests {
@@ -214,7 +211,7 @@ mod tests {
         }
     }
 
-    /// The tree in one line, each scalar with its place.
+    /// Formats the nodes in one line, each scalar with its position.
     fn show(node: &Node) -> String {
         match &node.value {
             Value::Null => "-".to_owned(),
@@ -251,13 +248,13 @@ mod tests {
     #[test]
     fn what_is_no_tree_is_refused_with_its_place() {
         let table = [
-            ("", "f:1:1: there is nothing in it"),
-            ("a: [1\nb: 2", "f:2:2: this is not YAML"),
-            ("a: 1\n---\nb: 2\n", "f:3:1: a second document"),
+            ("", "f:1:1: the file is empty"),
+            ("a: [1\nb: 2", "f:2:2: invalid YAML"),
+            ("a: 1\n---\nb: 2\n", "f:3:1: only one document"),
             ("a: !env X", "f:1:"),
-            ("a: *x", "f:1:4: this is not YAML"),
-            ("a: &x [*x]", "f:1:8: this alias is a part"),
-            ("? [a]\n: 1", "f:1:3: a key must be a text"),
+            ("a: *x", "f:1:4: invalid YAML"),
+            ("a: &x [*x]", "f:1:8: recursive alias"),
+            ("? [a]\n: 1", "f:1:3: a key must be a string"),
         ];
         for (text, expected) in table {
             let error = read(text).unwrap_err();
@@ -272,7 +269,7 @@ mod tests {
             let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
             text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
         }
-        assert!(read(&text).unwrap_err().contains("too much"));
+        assert!(read(&text).unwrap_err().contains("too large"));
         let deep = "[".repeat(100_000);
         assert!(read(&deep).is_err());
     }

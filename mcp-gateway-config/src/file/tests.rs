@@ -184,13 +184,13 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "servers: [{ name: a, process: { command: a }, roots: /srv }]",
-        "1:54: servers[0].roots: \"/srv\" is not known here; there are: off, on",
+        "1:54: servers[0].roots: unknown value \"/srv\"; available: off, on",
     ),
-    ("", "1:1: there is nothing in it"),
+    ("", "1:1: the file is empty"),
     ("[]", "1:1: expected a map, not a list"),
     (
         "x: 1",
-        "1:1: \"x\" is not a key here; there are: listen, publicUrl, hosts, origins, replicaUrl, servers, gateways, defaultGateway, auth, limits, sessionKey, store, metrics, log, shutdownTimeout",
+        "1:1: unknown key \"x\"; available: listen, publicUrl, hosts, origins, replicaUrl, servers, gateways, defaultGateway, auth, limits, sessionKey, store, metrics, log, shutdownTimeout",
     ),
     (
         "auth: { oauth: { clients: [{ id: a, jwks: { env: A } }] } }",
@@ -218,7 +218,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "listen: 127.0.0.1:80\nlisten: 127.0.0.1:80",
-        "2:1: \"listen\" is there twice; first in line 1",
+        "2:1: duplicate key \"listen\"; first in line 1",
     ),
     (
         "gateways: []",
@@ -234,7 +234,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "defaultGateway: x",
-        "1:17: defaultGateway: there is no gateway \"x\"; there are: default",
+        "1:17: defaultGateway: there is no gateway \"x\"; available: default",
     ),
     (
         "servers: [{ name: a__b, builtin: demo }]",
@@ -246,11 +246,11 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "servers: [{ name: a }]",
-        "1:11: servers[0]: one of these is missing: builtin, process, remote",
+        "1:11: servers[0]: missing one of: builtin, process, remote",
     ),
     (
         "servers: [{ name: a, builtin: demo, remote: { url: http://a } }]",
-        "1:11: servers[0]: only one of these can be there: builtin, process, remote",
+        "1:11: servers[0]: only one of these is allowed: builtin, process, remote",
     ),
     (
         "servers: [{ name: a, process: { command: npx -y x } }]",
@@ -262,7 +262,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "servers: [{ name: a, remote: { url: http://a, headers: { Authorization: { value: x } } } }]",
-        "1:75: servers[0].remote.headers.Authorization: \"value\" is not a key here; there are: env, file",
+        "1:75: servers[0].remote.headers.Authorization: unknown key \"value\"; available: env, file",
     ),
     (
         "auth: { anonymous: 'true' }",

@@ -1,3 +1,5 @@
+//! Server entries of client files.
+
 use std::path::PathBuf;
 
 use http::{HeaderName, HeaderValue};
@@ -9,7 +11,7 @@ use super::expand::Variables;
 use crate::document::{Field, Table};
 use crate::file::remote;
 
-/// How the server is reached that `field` describes; `None` also when it is disabled.
+/// Reads the server of `field`; `None` also if it is disabled.
 pub(super) fn read(field: &Field<'_>, variables: &Variables) -> Option<Transport> {
     let mut entry = Entry {
         table: field.table()?,
@@ -29,7 +31,7 @@ pub(super) fn read(field: &Field<'_>, variables: &Variables) -> Option<Transport
     transport
 }
 
-/// What a file says about a server.
+/// Server entry of a client file.
 struct Entry<'a> {
     table: Table<'a>,
     variables: &'a Variables,
@@ -57,11 +59,11 @@ impl Entry<'_> {
             (true, true) => {
                 self.table
                     .whole()
-                    .problem("there can be either a command or a url");
+                    .problem("command and url are mutually exclusive");
                 None
             }
             (false, false) => {
-                self.table.whole().problem("a command or a url is missing");
+                self.table.whole().problem("missing command or url");
                 None
             }
         }
@@ -84,7 +86,7 @@ impl Entry<'_> {
         Some(process)
     }
 
-    /// The variables of a program; those of the entry win over those of the file that it names.
+    /// Returns the variables of a program; those of the entry override those of its environment file.
     fn environment(&mut self) -> Vec<(String, Secret)> {
         let variables = self.variables;
         let file = self.table.field("envFile");
@@ -107,7 +109,7 @@ impl Entry<'_> {
         environment
     }
 
-    /// The path that is written as `path`, relative to the folder that the file is about.
+    /// Resolves `path` relative to the workspace folder.
     fn path(&self, path: &str) -> PathBuf {
         self.variables.workspace().join(path)
     }
@@ -116,7 +118,7 @@ impl Entry<'_> {
         let variables = self.variables;
         let url = URLS.iter().find_map(|key| self.table.field(key));
         let Some(url) = url else {
-            self.table.whole().problem("the url is missing");
+            self.table.whole().problem("missing url");
             return None;
         };
         let text = variables.text(&url)?;
@@ -151,7 +153,7 @@ fn header(
     match remote::header_name(name) {
         Ok(name) => Some((name, remote::read_value(&value, field)?)),
         Err(message) => {
-            field.warning(format!("{message}; it has no effect"));
+            field.warning(format!("{message}; ignored"));
             None
         }
     }
@@ -167,10 +169,10 @@ const KINDS: [(&str, Kind); 6] = [
     ("sse", Kind::Remote(Some(Protocol::Sse))),
 ];
 
-/// Where clients have the address: Windsurf has `serverUrl`, Gemini CLI `httpUrl`.
+/// Keys of the URL: `serverUrl` in Windsurf, `httpUrl` in Gemini CLI.
 const URLS: [&str; 3] = ["url", "serverUrl", "httpUrl"];
 
-/// What is about the client alone: its display, its questions to its user.
+/// Keys that concern the client only, such as display and approval.
 const IGNORED: [&str; 9] = [
     "alwaysAllow",
     "autoApprove",

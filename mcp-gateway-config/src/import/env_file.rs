@@ -1,3 +1,5 @@
+//! Environment files of client entries.
+
 use std::io;
 use std::path::Path;
 
@@ -6,7 +8,7 @@ use secrecy::ExposeSecret;
 
 use crate::document::{Field, Lookup};
 
-/// Reads the variables in the file at `path`, which has one in each line: `NAME=value`.
+/// Reads the variables of the file at `path`, with one `NAME=value` in each line.
 pub(super) fn read(path: &Path, field: &Field<'_>) -> Vec<(String, Secret)> {
     match field.outside().file(path) {
         Ok(Lookup::Found(text)) => {
@@ -24,7 +26,7 @@ pub(super) fn read(path: &Path, field: &Field<'_>) -> Vec<(String, Secret)> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> String {
-    format!("{} cannot be read: {error}", path.display())
+    format!("cannot read {}: {error}", path.display())
 }
 
 fn variable(at: usize, line: &str, field: &Field<'_>) -> Option<(String, Secret)> {
@@ -34,7 +36,10 @@ fn variable(at: usize, line: &str, field: &Field<'_>) -> Option<(String, Secret)
     }
     let line = line.strip_prefix("export ").unwrap_or(line);
     let Some((name, value)) = line.split_once('=') else {
-        field.problem(format!("line {} of the file is not NAME=value", at + 1));
+        field.problem(format!(
+            "line {} of the file is not of the form NAME=value",
+            at + 1
+        ));
         return None;
     };
     let value = value.trim();

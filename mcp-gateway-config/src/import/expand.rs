@@ -1,3 +1,5 @@
+//! References in client files.
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -5,24 +7,24 @@ use secrecy::ExposeSecret;
 
 use crate::document::{Field, Lookup};
 
-/// What references in a file stand for.
+/// Expansion of references in a client file.
 ///
-/// | reference | of | stands for |
+/// | Reference | Client | Value |
 /// |---|---|---|
-/// | `${NAME}`, `${NAME:-default}` | Claude Code, Gemini CLI | a variable of the environment |
+/// | `${NAME}`, `${NAME:-default}` | Claude Code, Gemini CLI | environment variable |
 /// | `${env:NAME}` | VS Code, Cursor, Windsurf | the same |
-/// | `${input:ID}` | VS Code | what the editor would ask for: here the variable `ID` |
-/// | `${workspaceFolder}` | VS Code, Cursor | the folder in which `.vscode` or `.cursor` is |
-/// | `${userHome}`, `${pathSeparator}`, `${/}` | VS Code, Cursor | what they say |
+/// | `${input:ID}` | VS Code | environment variable `ID`, instead of a prompt |
+/// | `${workspaceFolder}` | VS Code, Cursor | directory that contains `.vscode` or `.cursor` |
+/// | `${userHome}`, `${pathSeparator}`, `${/}` | VS Code, Cursor | as named |
 #[derive(Debug)]
 pub(super) struct Variables {
     workspace: PathBuf,
-    /// What is to be asked for, and what it is if nobody is asked.
+    /// Inputs with their default values.
     inputs: HashMap<String, Option<String>>,
 }
 
 impl Variables {
-    /// The references of a file in `folder` that asks for `inputs`.
+    /// Creates the expansion for a file in `folder` with `inputs`.
     pub(super) fn new(folder: &Path, inputs: Option<&Field<'_>>) -> Self {
         let of_editor = folder
             .file_name()
@@ -42,17 +44,17 @@ impl Variables {
         }
     }
 
-    /// The folder that the file is about.
+    /// Returns the workspace folder.
     pub(super) fn workspace(&self) -> &Path {
         &self.workspace
     }
 
-    /// The text of `field`, with what its references stand for in their place.
+    /// Returns the text of `field` with expanded references.
     pub(super) fn text(&self, field: &Field<'_>) -> Option<String> {
         self.expand(field, |name| field.outside().variable(name))
     }
 
-    /// The same for a text that nobody else is to know.
+    /// Returns the text of `field` with expanded references, as a secret.
     pub(super) fn secret(&self, field: &Field<'_>) -> Option<String> {
         self.expand(field, |name| field.outside().secret(name))
     }
@@ -64,7 +66,7 @@ impl Variables {
         while let Some((before, reference)) = rest.split_once("${") {
             expanded.push_str(before);
             let Some((reference, after)) = reference.split_once('}') else {
-                field.problem("\"${\" has no \"}\"");
+                field.problem("\"${\" without \"}\"");
                 return None;
             };
             match self.value(reference, &look_up) {
@@ -102,11 +104,11 @@ impl Variables {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         match !name.is_empty() && name.chars().all(is_name) {
             true => found(name, look_up(name), default),
-            false => Err(format!("${{{reference}}} has no meaning here")),
+            false => Err(format!("unsupported reference ${{{reference}}}")),
         }
     }
 
-    /// What the editor would ask a person for.
+    /// Resolves an input, which an editor would prompt for.
     fn input(&self, id: &str, look_up: impl Fn(&str) -> Lookup) -> Result<String, String> {
         let default = self.inputs.get(id).and_then(Option::as_deref);
         let upper = |c: char| match c.is_ascii_alphanumeric() {
@@ -114,12 +116,13 @@ impl Variables {
             false => '_',
         };
         let name: String = id.chars().map(upper).collect();
-        found(&name, look_up(&name), default)
-            .map_err(|_| format!("an editor would ask for {id:?}; set the variable {name} instead"))
+        found(&name, look_up(&name), default).map_err(|_| {
+            format!("cannot prompt for input {id:?}; set the environment variable {name}")
+        })
     }
 }
 
-/// The value of a variable, or what there is instead.
+/// Returns the value of a variable, or its default.
 fn found(name: &str, found: Lookup, default: Option<&str>) -> Result<String, String> {
     match (found, default) {
         (Lookup::Found(value), None) => Ok(value.expose_secret().to_owned()),
@@ -129,6 +132,6 @@ fn found(name: &str, found: Lookup, default: Option<&str>) -> Result<String, Str
         }
         (_, Some(default)) => Ok(default.to_owned()),
         (Lookup::Unread, None) => Ok(String::new()),
-        (Lookup::Missing, None) => Err(format!("the environment has no variable {name}")),
+        (Lookup::Missing, None) => Err(format!("environment variable {name} is not set")),
     }
 }

@@ -1,3 +1,5 @@
+//! Names of imported servers.
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -6,12 +8,12 @@ use mcp_gateway_core::route::PrefixRouter;
 use crate::document::Field;
 use crate::file::is_name_char;
 
-/// The names that servers have been given so far.
+/// Names of the servers so far.
 #[derive(Debug, Default)]
 pub(super) struct Names(HashSet<Arc<str>>);
 
 impl Names {
-    /// Gives a server a name as much like `wanted` as possible; says so if it is another one.
+    /// Assigns a unique valid name that is similar to `wanted`; warns if it differs.
     pub(super) fn give(&mut self, wanted: &str, field: &Field<'_>) -> Arc<str> {
         let base = sanitized(wanted);
         let numbered = (2..).map(|number| format!("{base}-{number}"));
@@ -20,7 +22,7 @@ impl Names {
         let name: Arc<str> = free.unwrap_or(base).into();
         if *name != *wanted {
             field.warning(format!(
-                "the server is called {name:?} here, because tools are named after it"
+                "server renamed to {name:?}, because its name is a prefix of tool names"
             ));
         }
         self.0.insert(Arc::clone(&name));
@@ -28,7 +30,7 @@ impl Names {
     }
 }
 
-/// What is left of `name` when it has to be a part of the names of tools.
+/// Removes the characters of `name` that tool names must not contain.
 fn sanitized(name: &str) -> String {
     let mut sanitized = String::new();
     for c in name.chars() {

@@ -169,11 +169,11 @@ fn what_has_no_effect_is_said() {
   "my server": { "url": "https://c.example.com", "headers": { "Host": "d" } }
 } }"#;
     insta::assert_snapshot!(problems(text).join("\n"), @r#"
-    f:2:16: warning: mcpServers.My Server: the server is called "My-Server" here, because tools are named after it
-    f:2:34: warning: mcpServers.My Server: "timeout" is not known here, and has no effect
-    f:2:48: warning: mcpServers.My Server: "disabledTools" is not known here, and has no effect
-    f:4:16: warning: mcpServers.my server: the server is called "my-server-2" here, because tools are named after it
-    f:4:71: warning: mcpServers.my server.headers.Host: this header belongs to the connection or the protocol; it has no effect
+    f:2:16: warning: mcpServers.My Server: server renamed to "My-Server", because its name is a prefix of tool names
+    f:2:34: warning: mcpServers.My Server: unknown key "timeout" is ignored
+    f:2:48: warning: mcpServers.My Server: unknown key "disabledTools" is ignored
+    f:4:16: warning: mcpServers.my server: server renamed to "my-server-2", because its name is a prefix of tool names
+    f:4:71: warning: mcpServers.my server.headers.Host: this header belongs to the connection or the protocol; ignored
     "#);
 }
 
@@ -191,18 +191,18 @@ fn all_mistakes_are_found_at_once() {
 } }"#;
     let lines = problems(text);
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    f:2:8: mcpServers.a: a command or a url is missing
-    f:3:8: mcpServers.b: there can be either a command or a url
-    f:4:8: mcpServers.c: the url is missing
-    f:4:26: warning: mcpServers.c: "command" is not known here, and has no effect
-    f:5:18: mcpServers.d.type: "websocket" is not known here; there are: stdio, local, http, streamable-http, streamableHttp, sse
+    f:2:8: mcpServers.a: missing command or url
+    f:3:8: mcpServers.b: command and url are mutually exclusive
+    f:4:8: mcpServers.c: missing url
+    f:4:26: warning: mcpServers.c: unknown key "command" is ignored
+    f:5:18: mcpServers.d.type: unknown value "websocket"; available: stdio, local, http, streamable-http, streamableHttp, sse
     f:6:17: mcpServers.e.url: it must begin with http:// or https://; write it as https://mcp.example.com/mcp
-    f:7:21: mcpServers.f.command: the environment has no variable MISSING
-    f:7:44: mcpServers.f.args[0]: an editor would ask for "the.key"; set the variable THE_KEY instead
-    f:7:64: mcpServers.f.args[1]: ${command:x} has no meaning here
-    f:7:80: mcpServers.f.args[2]: "${" has no "}"
-    f:8:37: mcpServers.g.envFile: /project/none.env cannot be read: entity not found
-    f:8:57: mcpServers.g.args: expected a list, not a text
+    f:7:21: mcpServers.f.command: environment variable MISSING is not set
+    f:7:44: mcpServers.f.args[0]: cannot prompt for input "the.key"; set the environment variable THE_KEY
+    f:7:64: mcpServers.f.args[1]: unsupported reference ${command:x}
+    f:7:80: mcpServers.f.args[2]: "${" without "}"
+    f:8:37: mcpServers.g.envFile: cannot read /project/none.env: entity not found
+    f:8:57: mcpServers.g.args: expected a list, not a string
     f:9:8: mcpServers.h: expected a map, not a number
     "#);
     assert!(!lines.concat().contains("secret"));
@@ -215,5 +215,5 @@ fn other_files_are_told_apart() {
         ["f:1:1: expected one of: mcpServers, servers, context_servers"]
     );
     assert_eq!(problems("[]"), ["f:1:1: expected a map, not a list"]);
-    assert!(problems("mcpServers: {}")[0].contains("this is not JSON"));
+    assert!(problems("mcpServers: {}")[0].contains("invalid JSON"));
 }
