@@ -1,6 +1,10 @@
-//! Who is calling: principals, and what verifies them.
+//! Authentication: principals, and the trait that verifies them.
 //!
-//! An [`AuthVerifier`] is asked about every request by the layer [`Authenticate`].
+//! The layer [`Authenticate`] calls an [`AuthVerifier`] for every request. Verifiers for bearer
+//! tokens, JWT and others are in the crate `mcp-gateway-auth`.
+//!
+//! See [MCP 2026-07-28,
+//! authorization](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization).
 //!
 //! [`Authenticate`]: crate::layer::authenticate::Authenticate
 
@@ -16,25 +20,28 @@ use http::request::Parts;
 pub use self::protected_resource::ProtectedResource;
 pub use crate::error::AuthError;
 
-/// Decides who is calling.
+/// Authenticates callers.
 ///
 /// Called once per request, before its body is read, by
-/// [`Authenticate`](crate::layer::authenticate::Authenticate). Implementations are
-/// shared by all requests and should answer from memory in the common case: fetch keys in the
+/// [`Authenticate`](crate::layer::authenticate::Authenticate). Implementations are shared by all
+/// requests and should answer from memory in the common case: keys should be fetched in the
 /// background, not here.
 ///
 /// # Cancel safety
 ///
-/// The future is dropped when the client goes away, at any `.await`. Do not leave shared state
-/// half-written across one.
+/// The future is dropped when the client disconnects, at any `.await`. Shared state must not be
+/// left half-written across one.
+///
+/// # Example
+///
+/// See [`authenticate`](crate::layer::authenticate) for an implementation in a stack.
 #[async_trait]
 pub trait AuthVerifier: fmt::Debug + Send + Sync + 'static {
-    /// Verifies what `request` presents, and says who presented it.
+    /// Verifies the credential in `request` and returns the principal that presented it.
     ///
     /// # Errors
     ///
-    /// [`AuthError`] says why the caller is not believed; it becomes the status and the challenge
-    /// of the response.
+    /// [`AuthError`] determines the status and the challenge of the response.
     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError>;
 }
 
@@ -45,15 +52,28 @@ impl<V: AuthVerifier + ?Sized> AuthVerifier for Arc<V> {
     }
 }
 
-/// Lets everybody in, as the principal `anonymous`.
+/// Accepts every caller as the principal `anonymous`.
 ///
-/// For gateways that only this machine can reach, or that something in front protects.
+/// For gateways that only the local machine can reach, or that another component protects.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::auth::{AllowAnonymous, AuthVerifier};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (parts, ()) = http::Request::new(()).into_parts();
+/// let principal = AllowAnonymous::new().verify(&parts).await.unwrap();
+/// assert_eq!(principal.subject(), "anonymous");
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct AllowAnonymous;
 
 impl AllowAnonymous {
-    /// Lets everybody in.
+    /// Creates the verifier.
     #[must_use]
     pub fn new() -> Self {
         Self
@@ -67,14 +87,24 @@ impl AuthVerifier for AllowAnonymous {
     }
 }
 
-/// Who is calling. Cheap to clone.
+/// An authenticated caller: a user or a service.
 ///
-/// Two principals are equal when their subjects are: what else is known of a caller may change
-/// from one token to the next.
+/// Cloning is cheap. Two principals are equal if their subjects are: the other attributes may
+/// differ between the tokens of one caller.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::auth::Principal;
+///
+/// let alice = Principal::new("alice").with_team("platform").with_scope("mcp");
+/// assert_eq!(&*alice.teams()[0], "platform");
+/// assert_eq!(alice, Principal::new("alice"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Principal(Arc<Traits>);
 
-/// What is known of a caller.
+/// Attributes of a principal.
 #[derive(Clone, Debug)]
 struct Traits {
     subject: Arc<str>,
@@ -86,7 +116,7 @@ struct Traits {
 }
 
 impl Principal {
-    /// A principal known by `subject` alone.
+    /// Creates a principal with the identifier `subject` and no other attributes.
     #[must_use]
     pub fn new(subject: impl Into<Arc<str>>) -> Self {
         Self(Arc::new(Traits {
@@ -99,77 +129,78 @@ impl Principal {
         }))
     }
 
-    /// People know the caller by `name`.
+    /// Sets the display name.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.traits().name = Some(name.into());
         self
     }
 
-    /// The caller uses the OAuth client `client`.
+    /// Sets the OAuth client through which the caller acts.
     #[must_use]
     pub fn with_client(mut self, client: impl Into<Arc<str>>) -> Self {
         self.traits().client = Some(client.into());
         self
     }
 
-    /// The caller has `role`.
+    /// Adds a role.
     #[must_use]
     pub fn with_role(mut self, role: impl Into<Arc<str>>) -> Self {
         self.traits().roles.push(role.into());
         self
     }
 
-    /// The caller was granted `scope`.
+    /// Adds a granted scope.
     #[must_use]
     pub fn with_scope(mut self, scope: impl Into<Arc<str>>) -> Self {
         self.traits().scopes.push(scope.into());
         self
     }
 
-    /// The caller belongs to `team`.
+    /// Adds a team.
     #[must_use]
     pub fn with_team(mut self, team: impl Into<Arc<str>>) -> Self {
         self.traits().teams.push(team.into());
         self
     }
 
-    /// The identifier of the caller, unique among the principals of the verifier.
+    /// Returns the identifier of the caller, unique among the principals of the verifier.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.subject
     }
 
-    /// The name that people know the caller by; others may have the same.
+    /// Returns the display name; it is not unique.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.0.name.as_deref()
     }
 
-    /// The identifier of the OAuth client that the caller uses.
+    /// Returns the identifier of the OAuth client through which the caller acts.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
         self.0.client.as_deref()
     }
 
-    /// What the caller is in the organization.
+    /// Returns the roles of the caller in the organization.
     #[must_use]
     pub fn roles(&self) -> &[Arc<str>] {
         &self.0.roles
     }
 
-    /// What the token of the caller grants; empty for those who do not use OAuth.
+    /// Returns the scopes that the caller's token grants; empty for callers without OAuth.
     #[must_use]
     pub fn scopes(&self) -> &[Arc<str>] {
         &self.0.scopes
     }
 
-    /// The teams that the caller belongs to.
+    /// Returns the teams of the caller.
     #[must_use]
     pub fn teams(&self) -> &[Arc<str>] {
         &self.0.teams
     }
 
+    /// Returns the attributes for modification, cloning them if they are shared.
     fn traits(&mut self) -> &mut Traits {
         Arc::make_mut(&mut self.0)
     }
@@ -189,9 +220,10 @@ impl Hash for Principal {
     }
 }
 
-/// A request whose caller is known.
+/// A request of an authenticated caller.
 ///
-/// Only [`Authenticate`](crate::layer::authenticate::Authenticate) makes one, and [`vouched_for`](Self::vouched_for).
+/// Created only by [`Authenticate`](crate::layer::authenticate::Authenticate) and by
+/// [`vouched_for`](Self::vouched_for).
 #[derive(Debug)]
 pub struct Authenticated<T> {
     principal: Principal,
@@ -199,27 +231,28 @@ pub struct Authenticated<T> {
 }
 
 impl<T> Authenticated<T> {
-    /// A request whose sender was established in another way than by
+    /// Creates a request whose caller was authenticated by other means than
     /// [`Authenticate`](crate::layer::authenticate::Authenticate).
     ///
-    /// Whoever calls this vouches for `principal`.
+    /// The code that calls it vouches for `principal`.
     #[must_use]
     pub fn vouched_for(principal: Principal, request: T) -> Self {
         Self { principal, request }
     }
 
-    /// Who is calling.
+    /// Returns the principal.
     #[must_use]
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
 
-    /// The request.
+    /// Returns the request.
     #[must_use]
     pub fn request(&self) -> &T {
         &self.request
     }
 
+    /// Splits it into the principal and the request.
     pub(crate) fn into_parts(self) -> (Principal, T) {
         (self.principal, self.request)
     }

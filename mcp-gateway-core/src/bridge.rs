@@ -1,8 +1,8 @@
-//! Make what a server of one era sends understandable to a client of the other.
+//! Translation between the eras: replies of servers of one era for clients of the other.
 //!
-//! Within an era nothing is changed. Across the eras, results get or lose what one of them does not
-//! know, and errors the code that they have in the client's revision. What a server asks in the
-//! middle of a call is carried over as well:
+//! Within an era nothing is changed. Across the eras, results gain or lose the members that only
+//! one of them defines, and errors get the code of the client's protocol version. Requests of a
+//! server during a call are translated as well:
 //!
 //! | server | client | |
 //! |---|---|---|
@@ -28,16 +28,17 @@ use crate::error::UpstreamError;
 use crate::jsonrpc::{Message, Response};
 use crate::{Reply, reply};
 
-/// The response that `reply` is.
+/// Reads the response that `reply` ends in.
 pub(crate) async fn response(reply: Reply) -> Result<Response, UpstreamError> {
     let text = reply::text(reply, MAX_RESULT).await?;
     match Message::parse(text)? {
         Message::Response(response) => Ok(response),
-        Message::Notification(_) | Message::Request(_) => Err(UpstreamError::invalid(
-            "it answers with something else than a response",
-        )),
+        Message::Notification(_) | Message::Request(_) => {
+            Err(UpstreamError::invalid("expected a response"))
+        }
     }
 }
 
-/// The largest result that is carried across the eras, in bytes; it has to be held for that.
+/// Maximum size of a result that is translated between the eras, in bytes; it must be held in
+/// memory.
 const MAX_RESULT: usize = 64 * 1024 * 1024;

@@ -1,18 +1,18 @@
-//! One MCP request on its way through the gateway.
+//! One MCP request on its path through the gateway.
 //!
-//! What is known about a request is written in its type, so that a stack whose layers are in the
-//! wrong order does not compile:
+//! The type of a request states what is established about it, so that a stack whose layers are in
+//! the wrong order does not compile:
 //!
 //! | type | made by | adds |
 //! |---|---|---|
 //! | [`http::Request`] | the HTTP server | |
-//! | [`Authenticated<http::Request>`] | [`Authenticate`] | who is calling |
-//! | [`Call`] | [`Endpoint`] | what they ask for, in which revision |
-//! | [`Call<Routed>`] | [`Dispatch`] | which server that means |
-//! | [`Call<Permitted>`] | [`Authorize`] | that they may |
-//! | [`Call<Prepared>`] | [`AttachCredentials`] | with which credential |
+//! | [`Authenticated<http::Request>`] | [`Authenticate`] | the principal |
+//! | [`Call`] | [`Endpoint`] | the request, the client and its protocol version |
+//! | [`Call<Routed>`] | [`Dispatch`] | the target: a feature of a server |
+//! | [`Call<Permitted>`] | [`Authorize`] | the permission of the policy |
+//! | [`Call<Prepared>`] | [`AttachCredentials`] | the credential for the server |
 //!
-//! The body is not read before the caller is known. This does not compile:
+//! The body is not read before the caller is authenticated. This does not compile:
 //!
 //! ```compile_fail,E0277
 //! # use mcp_gateway_core::{Call, Error, Reply, endpoint::EndpointLayer};
@@ -26,7 +26,7 @@
 //! }
 //! ```
 //!
-//! This does, so that the above fails for no other reason:
+//! This does, so the above fails for no other reason:
 //!
 //! ```
 //! # use mcp_gateway_core::layer::authenticate::AuthenticateLayer;
@@ -45,7 +45,7 @@
 //! }
 //! ```
 //!
-//! Nor does a call reach a server without a permission:
+//! Nor can a call reach a server without a permission:
 //!
 //! ```compile_fail,E0277
 //! # use mcp_gateway_core::layer::attach_credentials::AttachCredentialsLayer;
@@ -62,7 +62,7 @@
 //! }
 //! ```
 //!
-//! With one it does:
+//! With a permission it can:
 //!
 //! ```
 //! # use mcp_gateway_core::layer::attach_credentials::AttachCredentialsLayer;
@@ -105,15 +105,37 @@ use crate::protocol::header::ParamHeaders;
 use crate::route::{Feature, Target};
 use crate::{Cancellation, Credential};
 
-/// One MCP request of a known caller, and what else is known about it.
+/// One MCP request of an authenticated caller.
+///
+/// The type parameter is the stage: `()` after the endpoint, then [`Routed`], [`Permitted`] and
+/// [`Prepared`]. Only the layers of this crate advance a call; the exceptions have names that state
+/// the responsibility, [`vouched_for`](Call::vouched_for).
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use mcp_gateway_core::auth::Principal;
+/// use mcp_gateway_core::jsonrpc::{Id, Request};
+/// use mcp_gateway_core::protocol::{Capabilities, Method, Version};
+/// use mcp_gateway_core::{Call, Caller, Client};
+///
+/// let client = Client::new(Version::LATEST, Capabilities::default());
+/// let caller = Caller::new(Principal::new("alice"), "main", client);
+/// let request = Request::new(&Id::from(1), &Method::ToolsList, "{}");
+/// let call = Call::vouched_for(request, Arc::new(caller));
+/// assert_eq!(call.principal().subject(), "alice");
+/// assert!(call.cancellation().is_none());
+/// ```
 #[derive(Debug)]
 pub struct Call<S = ()> {
-    // Boxed, because a call is handed on many times.
+    // Boxed, because a call is moved many times.
     context: Box<Context>,
     stage: S,
 }
 
-/// What is known of a call at every stage.
+/// Properties that a call has at every stage.
 #[derive(Debug)]
 struct Context {
     request: Request,
@@ -123,10 +145,10 @@ struct Context {
 }
 
 impl Call {
-    /// A call of a known caller.
+    /// Creates a call of an authenticated caller.
     ///
-    /// Whoever makes one vouches for the [principal](Caller::principal); transports of your own
-    /// need it, and tests.
+    /// The code that calls it vouches for the [principal](Caller::principal). It is meant for
+    /// transports outside of this crate, and for tests.
     #[must_use]
     pub fn vouched_for(request: Request, caller: Arc<Caller>) -> Self {
         let context = Context {
@@ -141,7 +163,7 @@ impl Call {
         }
     }
 
-    /// Sets how the client says that it does not want the answer any more.
+    /// Sets the signal by which the client cancels the request.
     #[must_use]
     pub fn with_cancellation(mut self, cancellation: Cancellation) -> Self {
         self.context.cancellation = Some(cancellation);
@@ -150,48 +172,49 @@ impl Call {
 }
 
 impl<S> Call<S> {
-    /// What the caller asks for.
+    /// Returns the request.
     #[must_use]
     pub fn request(&self) -> &Request {
         &self.context.request
     }
 
-    /// Who asks, by which client and through which gateway.
+    /// Returns the caller: principal, client and gateway.
     #[must_use]
     pub fn caller(&self) -> &Arc<Caller> {
         &self.context.caller
     }
 
-    /// Who is calling.
+    /// Returns the authenticated principal.
     #[must_use]
     pub fn principal(&self) -> &Principal {
         self.context.caller.principal()
     }
 
-    /// The program that calls on behalf of the principal.
+    /// Returns the client.
     #[must_use]
     pub fn client(&self) -> &Client {
         self.context.caller.client()
     }
 
-    /// How the client says that it does not want the answer any more, where it has to say so.
+    /// Returns the signal by which the client cancels the request, if its era requires an explicit
+    /// one.
     #[must_use]
     pub fn cancellation(&self) -> Option<&Cancellation> {
         self.context.cancellation.as_ref()
     }
 
-    /// What layers of other crates have attached.
+    /// Returns the extensions that layers of other crates have attached.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
         &self.context.extensions
     }
 
-    /// What layers of other crates may attach to.
+    /// Returns the extensions for modification.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.context.extensions
     }
 
-    /// Moves the call to its next stage.
+    /// Advances the call to its next stage.
     pub(crate) fn advance<T>(self, next: impl FnOnce(S) -> T) -> Call<T> {
         Call {
             context: self.context,
@@ -199,7 +222,7 @@ impl<S> Call<S> {
         }
     }
 
-    /// A call for the same caller that asks for something else.
+    /// Creates a call of the same caller with another request, at the given stage.
     pub(crate) fn derive<T>(&self, request: Request, stage: T) -> Call<T> {
         let context = Context {
             request,
@@ -215,7 +238,7 @@ impl<S> Call<S> {
 }
 
 impl<S: HasTarget> Call<S> {
-    /// Where the call goes.
+    /// Returns the target of the call.
     #[must_use]
     pub fn target(&self) -> &Target {
         self.stage.target()
@@ -223,17 +246,18 @@ impl<S: HasTarget> Call<S> {
 }
 
 impl Call<Prepared> {
-    /// What to present to the server.
+    /// Returns the credential to present to the server.
     #[must_use]
     pub fn credential(&self) -> &Credential {
         &self.stage.credential
     }
 
-    /// The headers that mirror arguments.
+    /// Returns the headers that mirror arguments.
     pub(crate) fn param_headers(&self) -> &ParamHeaders {
         &self.stage.param_headers
     }
 
+    /// Sets the headers that mirror arguments.
     pub(crate) fn set_param_headers(&mut self, headers: ParamHeaders) {
         self.stage.param_headers = headers;
     }
@@ -245,12 +269,12 @@ impl Call<Prepared> {
         self
     }
 
-    /// The same call with another request.
+    /// Returns the same call with another request.
     pub(crate) fn repeat(&self, request: Request) -> Self {
         self.derive(request, self.stage.clone())
     }
 
-    /// A request of the gateway itself to the same server, with the same credential.
+    /// Creates a request of the gateway itself to the same server, with the same credential.
     pub(crate) fn derive_for_server(&self, request: Request) -> Self {
         let target = Target::new(Arc::clone(&self.target().server), Feature::Server);
         self.derive(
@@ -260,19 +284,19 @@ impl Call<Prepared> {
     }
 }
 
-/// The stage of a call whose server is known.
+/// Stage of a call whose target is known.
 #[derive(Clone, Debug)]
 pub struct Routed {
     pub(crate) target: Target,
 }
 
-/// The stage of a call that its caller may make.
+/// Stage of a call that the policy permits.
 #[derive(Clone, Debug)]
 pub struct Permitted {
     pub(crate) target: Target,
 }
 
-/// The stage of a call that is ready to be sent.
+/// Stage of a call that is ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     pub(crate) target: Target,
@@ -281,9 +305,9 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// The stage of a call that an embedder sends by itself, past the layers.
+    /// Creates the stage of a call that an embedder sends directly, bypassing the layers.
     ///
-    /// Whoever makes one vouches for the caller's permission and for the credential.
+    /// The code that calls it vouches for the permission of the caller and for the credential.
     #[must_use]
     pub fn vouched_for(target: Target, credential: Credential) -> Self {
         Self {
@@ -295,16 +319,16 @@ impl Prepared {
 }
 
 impl Call {
-    /// Skips the layers between: a call that is ready to be sent.
+    /// Advances a call to the last stage, bypassing the layers.
     #[must_use]
     pub fn prepared(self, stage: Prepared) -> Call<Prepared> {
         self.advance(|()| stage)
     }
 }
 
-/// A stage at which the target is known.
+/// A stage at which the target is known. Sealed.
 pub trait HasTarget: sealed::Sealed {
-    /// Where the call goes.
+    /// Returns the target of the call.
     fn target(&self) -> &Target;
 }
 

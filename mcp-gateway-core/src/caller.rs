@@ -1,3 +1,5 @@
+//! Caller of a request: principal, client and gateway.
+
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -7,7 +9,20 @@ use crate::json::{object, quoted};
 use crate::protocol::{Capabilities, Era, Version, meta};
 use crate::session::Session;
 
-/// Who makes a call: a principal, by means of a client, through a gateway.
+/// The caller of a request: a principal that uses a client, through a gateway.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::auth::Principal;
+/// use mcp_gateway_core::protocol::{Capabilities, Version};
+/// use mcp_gateway_core::{Caller, Client};
+///
+/// let client = Client::new(Version::LATEST, Capabilities::default());
+/// let caller = Caller::new(Principal::new("alice"), "main", client);
+/// assert_eq!(caller.principal().subject(), "alice");
+/// assert!(!caller.is_http());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Caller {
     principal: Principal,
@@ -17,7 +32,7 @@ pub struct Caller {
     http: bool,
 }
 
-/// The program that calls on behalf of a principal, and what it said about itself.
+/// The client: the program that calls on behalf of a principal, as it declared itself.
 #[derive(Clone, Debug)]
 pub struct Client {
     version: Version,
@@ -27,7 +42,7 @@ pub struct Client {
 }
 
 impl Caller {
-    /// A caller whose requests have no headers.
+    /// Creates a caller whose requests have no HTTP headers.
     #[must_use]
     pub fn new(principal: Principal, gateway: impl Into<Arc<str>>, client: Client) -> Self {
         Self {
@@ -39,9 +54,10 @@ impl Caller {
         }
     }
 
-    /// Sets the headers of the client's request that may be passed on to HTTP servers.
+    /// Sets the headers of the client's request that may be forwarded to HTTP servers.
     ///
-    /// Whoever sets them has left out everything that is not on the gateway's list.
+    /// The caller of this method must have removed all headers that are not on the gateway's
+    /// allowlist.
     #[must_use]
     pub fn with_headers(mut self, headers: HeaderMap) -> Self {
         self.headers = headers;
@@ -49,25 +65,25 @@ impl Caller {
         self
     }
 
-    /// Who is calling.
+    /// Returns the authenticated principal.
     #[must_use]
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
 
-    /// The name of the gateway that the call came through.
+    /// Returns the name of the gateway that received the request.
     #[must_use]
     pub fn gateway(&self) -> &str {
         &self.gateway
     }
 
-    /// The program that calls.
+    /// Returns the client.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Whether its requests have headers.
+    /// Returns `true` if the request arrived over HTTP.
     #[must_use]
     pub fn is_http(&self) -> bool {
         self.http
@@ -80,7 +96,7 @@ impl Caller {
         caller
     }
 
-    /// The headers that may be passed on to HTTP servers.
+    /// Returns the headers that may be forwarded to HTTP servers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
@@ -88,7 +104,7 @@ impl Caller {
 }
 
 impl Client {
-    /// A client that speaks `version` and declares `capabilities`, without a session.
+    /// Creates a client of the protocol version `version` without a session.
     #[must_use]
     pub fn new(version: Version, capabilities: Capabilities) -> Self {
         Self {
@@ -99,13 +115,13 @@ impl Client {
         }
     }
 
-    /// Sets the JSON text of its name and version.
+    /// Sets the JSON text of the client's name and version.
     #[must_use]
     pub fn with_info(self, info: Option<Arc<str>>) -> Self {
         Self { info, ..self }
     }
 
-    /// A client that calls within a session.
+    /// Creates the client of a session.
     #[must_use]
     pub fn in_session(session: Arc<Session>) -> Self {
         Self {
@@ -116,31 +132,33 @@ impl Client {
         }
     }
 
-    /// The revision that it speaks.
+    /// Returns the protocol version of the client.
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The era of that revision.
+    /// Returns the era of that protocol version.
     #[must_use]
     pub fn era(&self) -> Era {
         self.version.era()
     }
 
-    /// What it can do.
+    /// Returns the declared capabilities.
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
 
-    /// The JSON text of its name and version.
+    /// Returns the JSON text of the client's name and version; that of the gateway if the client
+    /// sent none.
     #[must_use]
     pub fn info(&self) -> &str {
         self.info.as_deref().unwrap_or(meta::GATEWAY_INFO)
     }
 
-    /// The JSON text of the context that a request of it carries in the modern era.
+    /// Returns the JSON text of the `_meta` members that carry this context in a request of the
+    /// modern era.
     pub(crate) fn request_context(&self) -> String {
         object(&[
             (
@@ -155,7 +173,7 @@ impl Client {
         ])
     }
 
-    /// The session within which it calls; clients of the modern era have none.
+    /// Returns the session, or `None` for a client of the modern era.
     #[must_use]
     pub fn session(&self) -> Option<&Arc<Session>> {
         self.session.as_ref()

@@ -1,37 +1,56 @@
+//! Cancellation of requests by their client.
+//!
+//! See [MCP 2025-11-25,
+//! cancellation](https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/cancellation).
+
 use std::sync::Arc;
 
 use crate::signal::Signal;
 
-/// How a client says that it does not want the answer to a request any more.
+/// Signal by which a client cancels a request explicitly.
 ///
-/// In the modern era a client just goes away. In the legacy era going away means nothing, because
-/// the client may come back for the answer; there it sends `notifications/cancelled`.
+/// In the modern era a client cancels a request by closing its connection. In the legacy era a
+/// closed connection has no meaning, because the client may resume the stream; the client sends
+/// `notifications/cancelled` instead.
+///
+/// Clones share the signal. It cannot be reset.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::Cancellation;
+///
+/// let cancellation = Cancellation::new();
+/// let seen_by_server = cancellation.clone();
+/// cancellation.cancel();
+/// assert!(seen_by_server.is_cancelled());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Cancellation(Arc<Signal>);
 
 impl Cancellation {
-    /// A request that its client wants to be answered.
+    /// Creates the signal of a request that has not been cancelled.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Says that the answer is not wanted any more.
+    /// Cancels the request; further calls have no effect.
     pub fn cancel(&self) {
         self.0.set();
     }
 
-    /// Whether the answer is not wanted any more.
+    /// Returns `true` if the request has been cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.is_set()
     }
 
-    /// Waits until the answer is not wanted any more.
+    /// Waits until the request is cancelled.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost when the future is dropped.
+    /// Cancel safe.
     pub async fn cancelled(&self) {
         self.0.wait().await;
     }

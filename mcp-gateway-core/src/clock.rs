@@ -1,4 +1,4 @@
-//! Time of the system.
+//! Wall-clock time, for the expiry of sealed state.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

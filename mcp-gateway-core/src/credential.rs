@@ -1,7 +1,8 @@
-//! Find the credential that a server wants to see.
+//! Credentials of callers for upstream servers.
 //!
-//! [`AttachCredentialsLayer`] asks a [`CredentialResolver`] at the moment of each call. The token
-//! that the caller presented to the gateway is never it.
+//! The layer [`AttachCredentialsLayer`] calls a [`CredentialResolver`] for each call. The token
+//! that the caller presented to the gateway is never forwarded, as [MCP
+//! requires](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization#access-token-privilege-restriction).
 //!
 //! # Example
 //!
@@ -12,7 +13,7 @@
 //! use mcp_gateway_core::route::Target;
 //! use mcp_gateway_core::Caller;
 //!
-//! /// One account for the server `github`, whoever calls.
+//! /// One account for the server `github`, for all callers.
 //! #[derive(Debug)]
 //! struct Shared(HeaderValue);
 //!
@@ -39,21 +40,22 @@ use crate::Caller;
 pub use crate::error::CredentialError;
 use crate::route::Target;
 
-/// Finds the credential with which to call a server on behalf of a caller.
+/// Resolves the credential with which to call a server on behalf of a caller.
 ///
 /// Called once per call, by
-/// [`AttachCredentials`](crate::layer::attach_credentials::AttachCredentials). It should answer from memory in the common case.
+/// [`AttachCredentials`](crate::layer::attach_credentials::AttachCredentials), after the policy has
+/// permitted it. It should answer from memory in the common case.
 ///
 /// # Cancel safety
 ///
-/// The future is dropped when the client goes away, at any `.await`.
+/// The future is dropped when the client disconnects, at any `.await`.
 #[async_trait]
 pub trait CredentialResolver: fmt::Debug + Send + Sync + 'static {
-    /// Resolves the credential for one call.
+    /// Returns the credential for one call.
     ///
     /// # Errors
     ///
-    /// [`CredentialError`] when there is none; the call is then not made.
+    /// [`CredentialError`] if there is none; the server is not called then.
     async fn resolve(
         &self,
         caller: &Caller,
@@ -72,13 +74,33 @@ impl<R: CredentialResolver + ?Sized> CredentialResolver for Arc<R> {
     }
 }
 
-/// Calls every server without a credential.
+/// A resolver for servers that require no credential.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::Caller;
+/// use mcp_gateway_core::Client;
+/// use mcp_gateway_core::auth::Principal;
+/// use mcp_gateway_core::credential::{CredentialResolver, NoCredentials};
+/// use mcp_gateway_core::protocol::{Capabilities, Version};
+/// use mcp_gateway_core::route::{Feature, Target};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let client = Client::new(Version::LATEST, Capabilities::default());
+/// let caller = Caller::new(Principal::new("alice"), "main", client);
+/// let target = Target::new("files", Feature::Server);
+/// let credential = NoCredentials::new().resolve(&caller, &target).await.unwrap();
+/// assert!(credential.headers().is_empty());
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct NoCredentials;
 
 impl NoCredentials {
-    /// Calls every server without a credential.
+    /// Creates the resolver.
     #[must_use]
     pub fn new() -> Self {
         Self
@@ -92,20 +114,35 @@ impl CredentialResolver for NoCredentials {
     }
 }
 
-/// What to present to a server, and whose it is.
+/// A credential for a server: headers, and the account to which they belong.
 ///
-/// `Debug` does not show the secrets.
+/// `Debug` output omits the values of the headers.
+///
+/// # Example
+///
+/// ```
+/// use http::HeaderValue;
+/// use http::header::AUTHORIZATION;
+/// use mcp_gateway_core::Credential;
+///
+/// let token = HeaderValue::from_static("Bearer secret");
+/// let credential = Credential::new("alice@github").with_header(AUTHORIZATION, token);
+/// assert_eq!(credential.headers().len(), 1);
+/// assert!(!format!("{credential:?}").contains("secret"));
+/// ```
 #[derive(Clone)]
 pub struct Credential {
+    /// Account, for the sharing of sessions.
     account: Arc<str>,
+    /// Headers to present, marked as sensitive.
     headers: Arc<[(HeaderName, HeaderValue)]>,
 }
 
 impl Credential {
-    /// A credential of `account`, so far without anything to present.
+    /// Creates a credential of `account` without headers.
     ///
-    /// Calls with credentials of one account may share a session with the server, and what the
-    /// server lists; calls of different accounts never do. The name is not secret.
+    /// Calls with credentials of the same account may share an upstream session and cached lists;
+    /// calls of different accounts never do. The name is not a secret.
     #[must_use]
     pub fn new(account: impl Into<Arc<str>>) -> Self {
         Self {
@@ -114,13 +151,14 @@ impl Credential {
         }
     }
 
-    /// Nothing: the server is open, or knows the gateway by its connection.
+    /// Creates an empty credential: the server is public, or authenticates the gateway by its
+    /// connection.
     #[must_use]
     pub fn none() -> Self {
         Self::new("")
     }
 
-    /// Presents a header to HTTP servers; it wins over one that the client sent.
+    /// Adds a header for HTTP servers; it replaces one of the client.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
         value.set_sensitive(true);
@@ -133,13 +171,13 @@ impl Credential {
         self
     }
 
-    /// Whose credential it is.
+    /// Returns the account.
     #[must_use]
     pub fn account(&self) -> &Arc<str> {
         &self.account
     }
 
-    /// The headers to present.
+    /// Returns the headers to present.
     #[must_use]
     pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.headers

@@ -1,34 +1,50 @@
+//! Graceful shutdown of a gateway.
+
 use std::sync::Arc;
 
 use crate::signal::Signal;
 
-/// Says when a gateway shuts down, so that streams that would last end in an orderly way.
+/// Signal of a graceful shutdown, on which long-lived streams end in an orderly way.
+///
+/// Clones share the signal. It cannot be reset.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::Drain;
+///
+/// let drain = Drain::new();
+/// let clone = drain.clone();
+/// assert!(!clone.has_begun());
+/// drain.begin();
+/// assert!(clone.has_begun());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Drain(Arc<Signal>);
 
 impl Drain {
-    /// A gateway that goes on.
+    /// Creates the signal of a running gateway.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Begins to shut down.
+    /// Begins the shutdown; further calls have no effect.
     pub fn begin(&self) {
         self.0.set();
     }
 
-    /// Whether the gateway shuts down.
+    /// Returns `true` if the shutdown has begun.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.0.is_set()
     }
 
-    /// Waits until the gateway shuts down.
+    /// Waits until the shutdown begins.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost when the future is dropped.
+    /// Cancel safe.
     pub async fn begun(&self) {
         self.0.wait().await;
     }

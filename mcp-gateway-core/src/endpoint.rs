@@ -1,16 +1,16 @@
-//! The MCP endpoint: HTTP requests become calls, and replies become responses.
+//! The MCP endpoint: turns HTTP requests into calls, and replies into responses.
 //!
-//! One path serves all revisions, side by side. What a request is, it says itself:
+//! One path serves all protocol versions. The request itself determines how it is served:
 //!
 //! | request | served as |
 //! |---|---|
 //! | `POST` with the `_meta` of 2026-07-28 | a call without a session ([Streamable HTTP][modern]) |
-//! | `POST` with `initialize` | the beginning of a session ([2025-11-25][legacy] and earlier) |
-//! | `POST`, `GET` or `DELETE` with `Mcp-Session-Id` | part of a session |
-//! | `GET` with neither | the stream of [HTTP+SSE][sse], whose messages come by `POST …/messages?sessionId=` |
+//! | `POST` with `initialize` | the start of a session ([2025-11-25][legacy] and earlier) |
+//! | `POST`, `GET` or `DELETE` with `Mcp-Session-Id` | a part of a session |
+//! | `GET` with neither | the stream of [HTTP+SSE][sse], whose messages arrive by `POST …/messages?sessionId=` |
 //!
-//! Every request is answered; what is wrong with one is said in a JSON-RPC error, with the
-//! identifier of the request wherever that could be read.
+//! Every request is answered. A defect of a request is reported as a JSON-RPC error, with the
+//! identifier of the request if it could be read.
 //!
 //! [legacy]: https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http
 //! [modern]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http
@@ -62,22 +62,69 @@ use crate::{BoxError, Call, Caller, Drain, Error, Reply};
 
 /// A [`Layer`] that applies [`Endpoint`].
 ///
-/// See the [module documentation](self) for what is served.
+/// See the [module documentation](self) for the requests that are served. Options apply to the
+/// endpoint as a whole; cloning the layer is cheap.
+///
+/// # Example
+///
+/// ```
+/// use http::{Request, StatusCode};
+/// use mcp_gateway_core::auth::{Authenticated, Principal};
+/// use mcp_gateway_core::endpoint::EndpointLayer;
+/// use mcp_gateway_core::session::Sessions;
+/// use mcp_gateway_core::{Call, Error, Reply};
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let endpoint = ServiceBuilder::new()
+///     .layer(EndpointLayer::new("main", Sessions::ephemeral()?).with_max_body(1024))
+///     .service(service_fn(async |call: Call| {
+///         Ok::<_, Error>(Reply::result(call.request().id(), r#"{"tools":[]}"#))
+///     }));
+///
+/// let context = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28",
+///     "io.modelcontextprotocol/clientCapabilities":{}}"#;
+/// let body = format!(
+///     r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{"_meta":{context}}}}}"#
+/// );
+/// let request = Request::post("/mcp")
+///     .header("content-type", "application/json")
+///     .header("mcp-protocol-version", "2026-07-28")
+///     .header("mcp-method", "tools/list");
+/// let alice = Principal::new("alice");
+/// let request = Authenticated::vouched_for(alice.clone(), request.body(body)?);
+/// assert_eq!(endpoint.clone().oneshot(request).await?.status(), StatusCode::OK);
+///
+/// let request = Request::put("/mcp").body(String::new())?;
+/// let request = Authenticated::vouched_for(alice, request);
+/// let response = endpoint.oneshot(request).await?;
+/// assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct EndpointLayer(Arc<Shared>);
 
+/// Options and state of an endpoint.
 #[derive(Clone, Debug)]
 struct Shared {
+    /// Name of the gateway.
     gateway: Arc<str>,
+    /// Sessions of legacy clients.
     sessions: Sessions,
+    /// Open streams of HTTP+SSE.
     channels: Channels,
+    /// Signal of the shutdown.
     drain: Drain,
+    /// Maximum size of a body in bytes.
     max_body: usize,
+    /// Headers that are forwarded to HTTP servers.
     headers: Vec<HeaderName>,
 }
 
 impl EndpointLayer {
-    /// The endpoint of the gateway of that name, for which `sessions` keeps sessions.
+    /// Creates the endpoint of the gateway named `gateway`, with `sessions` for legacy clients.
     #[must_use]
     pub fn new(gateway: impl Into<Arc<str>>, sessions: Sessions) -> Self {
         Self(Arc::new(Shared {
@@ -90,35 +137,36 @@ impl EndpointLayer {
         }))
     }
 
-    /// Names the gateway.
+    /// Sets the name of the gateway, to which sessions are bound.
     #[must_use]
     pub fn with_name(self, gateway: impl Into<Arc<str>>) -> Self {
         self.with(|shared| shared.gateway = gateway.into())
     }
 
-    /// Takes bodies of up to `bytes`; 16 MiB by default.
+    /// Sets the maximum size of a body in bytes. Default: 16 MiB. Larger ones are rejected with
+    /// HTTP 413.
     #[must_use]
     pub fn with_max_body(self, bytes: usize) -> Self {
         self.with(|shared| shared.max_body = bytes)
     }
 
-    /// Passes the headers of these names on to HTTP servers, and no others.
+    /// Sets the allowlist of headers that are forwarded to HTTP servers. Default: none.
     ///
-    /// Those that belong to the connection, to the protocol or to the caller's own authentication
-    /// are never passed on.
+    /// Headers of the connection, of the protocol and of the caller's authentication are never
+    /// forwarded; see [`is_forwardable`].
     #[must_use]
     pub fn with_forwarded_headers(self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
         let allowed = headers.into_iter().filter(is_forwardable).collect();
         self.with(|shared| shared.headers = allowed)
     }
 
-    /// Ends the streams that last when `drain` begins.
+    /// Sets the signal upon which long-lived streams end.
     #[must_use]
     pub fn with_drain(self, drain: Drain) -> Self {
         self.with(|shared| shared.drain = drain)
     }
 
-    /// Answers `request`; what it asks for goes to `inner`.
+    /// Answers `request`; calls are sent to `inner`.
     pub(crate) async fn answer<S, B>(
         &self,
         inner: &S,
@@ -140,6 +188,7 @@ impl EndpointLayer {
         exchange.answer(body).await
     }
 
+    /// Applies `change` to the options.
     fn with(self, change: impl FnOnce(&mut Shared)) -> Self {
         let mut shared = Arc::unwrap_or_clone(self.0);
         change(&mut shared);
@@ -158,7 +207,14 @@ impl<S> Layer<S> for EndpointLayer {
     }
 }
 
-/// Serves the protocol over HTTP, in all its revisions.
+/// A service that serves every protocol version over HTTP.
+///
+/// Its response is never an error: failures of the inner service become error responses.
+///
+/// # Cancel safety
+///
+/// Dropping the response future cancels a modern call. A legacy call with a stream runs on, so that
+/// the client can resume it.
 ///
 /// See the [module documentation](self) for what is served.
 #[derive(Clone, Debug)]
@@ -167,7 +223,7 @@ pub struct Endpoint<S> {
     layer: EndpointLayer,
 }
 
-/// What the inner service of [`Endpoint`] has to be.
+/// Bounds of the inner service of [`Endpoint`].
 pub(crate) trait Calls:
     Service<Call, Response = Reply, Error = Error, Future: Send> + Clone + Send + Sync + 'static
 {
@@ -203,17 +259,18 @@ where
     }
 }
 
-/// One HTTP request of a known caller.
+/// One HTTP request of an authenticated caller.
 struct Exchange<'a, S> {
     inner: &'a S,
     shared: &'a Shared,
     principal: Principal,
-    /// What `MCP-Protocol-Version` says.
+    /// Protocol version in the header.
     version: HeaderVersion,
     parts: Box<Parts>,
 }
 
 impl<S: Calls> Exchange<'_, S> {
+    /// Answers the request.
     async fn answer<B>(self, body: B) -> Response<Body>
     where
         B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
@@ -237,11 +294,12 @@ impl<S: Calls> Exchange<'_, S> {
         answered.unwrap_or_else(|error| answer::error(&error, None, era))
     }
 
-    /// The era in whose words an error is to be told before the request has been read.
+    /// Returns the era in which to report an error before the body has been read.
     fn probable_era(&self) -> Era {
         self.version.era().unwrap_or(Era::Legacy)
     }
 
+    /// Answers a `POST` request.
     async fn post(self, body: Bytes) -> Response<Body> {
         let era = self.probable_era();
         let message = match Message::parse(body) {
@@ -260,7 +318,7 @@ impl<S: Calls> Exchange<'_, S> {
                 match expected {
                     // "... no notifications/cancelled message is required or expected."
                     true => answer::status(StatusCode::ACCEPTED),
-                    false => unexpected(format!("the notification {}", notification.method())),
+                    false => unexpected(format!("notification {}", notification.method())),
                 }
             }
             Message::Response(_) if era == Era::Modern => unexpected("a response"),
@@ -276,6 +334,7 @@ impl<S: Calls> Exchange<'_, S> {
         }
     }
 
+    /// Answers a request of the modern era.
     async fn modern(self, request: Rpc) -> Response<Body> {
         let id = request.id().clone();
         let takes_events = takes_events(&self.parts.headers);
@@ -315,7 +374,7 @@ impl<S: Calls> Exchange<'_, S> {
         match self.version {
             HeaderVersion::Known(version) => version.era() == Era::Modern,
             HeaderVersion::Missing => false,
-            // Without a session it may be of a revision that is not known yet.
+            // Without a session it may be of a future protocol version.
             HeaderVersion::Unknown(_) => {
                 !self.parts.headers.contains_key(MCP_SESSION_ID)
                     && request.method() != &RpcMethod::Initialize
@@ -323,6 +382,7 @@ impl<S: Calls> Exchange<'_, S> {
         }
     }
 
+    /// Returns the server of legacy requests of this caller.
     fn legacy(&self) -> Legacy<S> {
         let headers = forwarded(&self.parts.headers, &self.shared.headers);
         Legacy {
@@ -335,6 +395,7 @@ impl<S: Calls> Exchange<'_, S> {
         }
     }
 
+    /// Opens a stream of HTTP+SSE.
     fn open_channel(&self) -> Result<Response<Body>, Error> {
         if !accepts(&self.parts.headers, "text/event-stream") {
             return Err(RequestError::MissingSession.into());
@@ -343,12 +404,13 @@ impl<S: Calls> Exchange<'_, S> {
     }
 }
 
+/// Returns the response to a message that is not allowed.
 fn unexpected(what: impl Into<std::borrow::Cow<'static, str>>) -> Response<Body> {
     let error = RequestError::UnexpectedMessage { what: what.into() };
     answer::error(&error.into(), None, Era::Modern)
 }
 
-/// Reads a body that should be JSON.
+/// Reads a JSON body of at most `limit` bytes within [`BODY_TIMEOUT`].
 async fn read<B>(body: B, headers: &HeaderMap, limit: usize) -> Result<Bytes, RequestError>
 where
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
@@ -376,5 +438,5 @@ opaque_future! {
     EndpointFuture -> Result<Response<Body>, Error>
 }
 
-/// Arguments with a document or an image in them fit.
+/// Default maximum size of a body; arguments may contain a document or an image.
 const DEFAULT_MAX_BODY: usize = 16 * 1024 * 1024;

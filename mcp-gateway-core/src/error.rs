@@ -1,4 +1,7 @@
-//! The errors of the gateway: one enum for each concern, and [`Error`] over all of them.
+//! Errors of the gateway: one enum per concern, and [`Error`] over all of them.
+//!
+//! `Display` texts are lower-case fragments of one level. The response that a client receives is
+//! derived from an error in one place, [`Problem`](crate::Problem).
 
 mod auth;
 mod chain;
@@ -21,60 +24,72 @@ pub use self::session::SessionError;
 pub use self::upstream::UpstreamError;
 use crate::jsonrpc::MessageError;
 
-/// An error of a type that this crate does not know.
+/// A boxed error of any type.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why the gateway did not pass a request on, or got no response to it.
+/// Failure to forward a request or to obtain its response.
 ///
-/// `Display` describes this level only; the rest is in [`source`](std::error::Error::source). What
-/// a client is told is decided in one place, by [`Problem`](crate::Problem).
+/// `Display` describes this level only; causes are in [`source`](std::error::Error::source).
+/// [`Problem`](crate::Problem) determines the response to the client.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::{Error, Problem};
+/// use mcp_gateway_core::route::{NameKind, RouteError};
+///
+/// let unknown = RouteError::UnknownName { kind: NameKind::Tool, name: "sing".into() };
+/// let error = Error::from(unknown);
+/// assert_eq!(error.to_string(), "unknown target");
+/// assert_eq!(Problem::from(&error).status, 200);
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The caller is not believed.
-    #[error("the caller is not authenticated")]
+    /// The caller could not be authenticated.
+    #[error("authentication failed")]
     Auth(#[from] AuthError),
     /// There is no credential for the server.
     #[error("no credential for server {server:?}")]
     Credential {
-        /// The server.
+        /// Name of the server.
         server: Arc<str>,
-        /// Why there is none.
+        /// Cause.
         source: CredentialError,
     },
-    /// The body is not a message.
-    #[error("the request is not understood")]
+    /// The body is not a valid JSON-RPC message.
+    #[error("malformed JSON-RPC message")]
     Message(#[from] MessageError),
-    /// A layer of somebody else failed.
-    #[error("the request could not be handled")]
+    /// A layer outside of this crate failed.
+    #[error("unexpected error")]
     Other(#[source] BoxError),
-    /// The caller has made more requests than a layer allows.
-    #[error("the caller makes too many requests")]
+    /// The caller has exceeded a rate limit.
+    #[error("rate limit exceeded")]
     RateLimited {
-        /// When to try again.
+        /// Time after which to retry.
         retry_after: Duration,
     },
-    /// The HTTP request is not as the protocol wants it.
-    #[error("the request is not as the protocol wants it")]
+    /// The HTTP request violates the protocol.
+    #[error("invalid HTTP request")]
     Request(#[from] RequestError),
-    /// There is nothing of the name that the client used.
-    #[error("the request has no target")]
+    /// The named target does not exist, or is hidden from the caller.
+    #[error("unknown target")]
     Route(#[from] RouteError),
-    /// The session is not known, or cannot be begun.
-    #[error("the session is not available")]
+    /// The session is unknown or cannot be started.
+    #[error("session unavailable")]
     Session(#[from] SessionError),
-    /// The server gave no response.
-    #[error("server {server:?} gave no response")]
+    /// The server sent no valid response.
+    #[error("request to server {server:?} failed")]
     Upstream {
-        /// The server.
+        /// Name of the server.
         server: Arc<str>,
-        /// Why it gave none.
+        /// Cause.
         source: UpstreamError,
     },
 }
 
 impl From<BoxError> for Error {
-    /// Takes back an error of this crate that a layer has boxed.
+    /// Unwraps an error of this type that a layer has boxed.
     fn from(error: BoxError) -> Self {
         match error.downcast::<Self>() {
             Ok(error) => *error,

@@ -1,3 +1,5 @@
+//! The gateway as one service, and its builder.
+
 mod builder;
 
 use std::convert::Infallible;
@@ -31,14 +33,16 @@ use crate::session::Sessions;
 use crate::upstream::ServerPool;
 use crate::{BoxError, BoxFuture, Call, Error, Reply};
 
-/// One MCP endpoint over many servers. Cheap to clone.
+/// One MCP endpoint in front of many servers.
 ///
 /// It is a [`Service`] that answers every request, so its error is [`Infallible`] and it can be
-/// mounted wherever a service can: in axum, in hyper, or in another tower stack. Mount it at a path
-/// and at what is below, because clients of revision 2024-11-05 post to `…/messages`.
+/// mounted wherever a service can: in axum, in hyper, or in another tower stack. It must be mounted
+/// at a path and below it, because clients of revision 2024-11-05 post to `…/messages`.
 ///
-/// This is the paved path: the layers of [`layer`](crate::layer) in their order. Each of them is
-/// public. By hand, a gateway is this, from the outside in:
+/// Cloning is cheap; clones share sessions and servers. `poll_ready` is always ready.
+///
+/// It consists of the layers of [`layer`](crate::layer) in their order. All of them are public.
+/// Built by hand, a gateway is this, from the outside in:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -110,7 +114,7 @@ use crate::{BoxError, BoxFuture, Call, Error, Reply};
 /// let response = gateway.clone().oneshot(request.body(String::new())?).await?;
 /// assert_eq!(response.status(), StatusCode::FORBIDDEN);
 ///
-/// // Clients without a token learn where to get one.
+/// // Clients without a token learn where to obtain one.
 /// let request = Request::post("/mcp").body(String::new())?;
 /// let response = gateway.clone().oneshot(request).await?;
 /// assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
@@ -119,7 +123,7 @@ use crate::{BoxError, BoxFuture, Call, Error, Reply};
 ///     format!("Bearer resource_metadata=\"{metadata}\""),
 /// );
 ///
-/// // With one they reach the endpoint.
+/// // Clients with a token reach the endpoint.
 /// let request = Request::post("/mcp").header("authorization", "Bearer secret");
 /// let request = request.header("content-type", "application/json");
 /// let response = gateway.oneshot(request.body("not JSON".to_owned())?).await?;
@@ -134,16 +138,19 @@ pub struct Gateway {
     sessions: Sessions,
 }
 
-/// The layers of a request, around those of its call.
+/// Layers of a request, around those of its call.
 type Stack = Cors<DrainBody<RespondErrors<Guarded<Authenticate<Endpoint<Calls>>>>>>;
 
-/// The stack that calls go through, after its type has been erased.
+/// Stack of the layers of a call, with its type erased.
 #[derive(Clone)]
 struct Calls(Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Reply, Error>> + Send + Sync>);
 
 impl Gateway {
-    /// A gateway that authenticates with `verifier`, knows the servers of `pool` by the names that
-    /// `router` gives, and gets credentials for them from `resolver`.
+    /// Creates a builder for a gateway.
+    ///
+    /// `verifier` authenticates callers, `router` names the features of the servers in `pool`,
+    /// `resolver` provides the credentials for them, and `sessions` holds the sessions of legacy
+    /// clients.
     pub fn builder(
         verifier: Arc<dyn AuthVerifier>,
         router: Arc<dyn ToolRouter>,
@@ -172,10 +179,11 @@ impl Gateway {
         }
     }
 
-    /// Serves one client that writes its messages as lines to `reader` and reads those for it from
-    /// `writer`, and that is known to be `principal`.
+    /// Serves one client over byte streams with newline-delimited messages, as the stdio transport
+    /// defines.
     ///
-    /// Returns when the client closes its side and all that it asked has been answered.
+    /// The client acts as `principal`, which must have been authenticated by other means. Returns
+    /// when the client closes its side and all of its requests have been answered.
     ///
     /// # Errors
     ///
@@ -183,7 +191,7 @@ impl Gateway {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends the session of the client and what it asked.
+    /// Dropping the future ends the session of the client and cancels its in-flight requests.
     pub async fn serve_lines(
         &self,
         principal: crate::auth::Principal,

@@ -1,13 +1,18 @@
-//! Refuse requests of web pages that have no business here.
+//! Protection against requests from foreign web pages and against DNS rebinding.
 //!
-//! A page anywhere can make a browser send requests to addresses that only the browser reaches, and
-//! by [DNS rebinding][attack] even read the answers. So a request must name a host that this
-//! gateway is, and must not come from a page of somewhere else. What is refused gets
+//! A page on any site can make a browser send requests to addresses that only the browser can
+//! reach, and by [DNS rebinding][attack] even read the responses. A request must therefore name a
+//! host of this gateway, and must not come from a page of another origin. Rejected requests receive
 //! `403 Forbidden`.
 //!
-//! Without being told, the gateway is `localhost` and any IP address: a page can neither be of the
-//! origin of an address that it was not loaded from, nor rebind one. Pages of this machine may call
-//! a gateway on this machine.
+//! By default the hosts are `localhost` and any IP address: a page cannot have the origin of an
+//! address from which it was not loaded, and an IP address cannot be rebound. Pages of this machine
+//! may call a gateway on this machine.
+//!
+//! # Deployment
+//!
+//! A reverse proxy must forward the original `Host` header, and its public name must be
+//! [added](Guard::with_host).
 //!
 //! # Example
 //!
@@ -42,21 +47,25 @@ use http::request::Parts;
 
 use crate::error::RequestError;
 
-/// Which hosts a gateway is, and pages of which origins may call it.
+/// Allowlist of hosts of the gateway and of origins whose pages may call it.
+///
+/// See the [module documentation](self) for an example.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
+    /// Additional host names in lower case.
     hosts: HashSet<String>,
+    /// Additional origins in lower case.
     origins: HashSet<String>,
 }
 
 impl Guard {
-    /// A gateway that is `localhost` and any IP address.
+    /// Creates an allowlist with `localhost` and any IP address.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds the name of a host that the gateway is.
+    /// Adds a host name, without a port. Case is ignored.
     #[must_use]
     pub fn with_host(mut self, host: &str) -> Self {
         self.hosts.insert(host.to_ascii_lowercase());
@@ -71,7 +80,9 @@ impl Guard {
         self
     }
 
-    /// Checks for whom a request is, and where it comes from.
+    /// Validates the host and the origin of a request.
+    ///
+    /// A request without an `Origin` header does not come from a web page and is accepted.
     ///
     /// # Errors
     ///
@@ -96,6 +107,7 @@ impl Guard {
         }
     }
 
+    /// Returns `true` if `authority` is a host of the gateway.
     fn is_own(&self, authority: &str) -> bool {
         let host = host(authority);
         is_local(host)
@@ -103,7 +115,7 @@ impl Guard {
             || self.hosts.contains(&host.to_ascii_lowercase())
     }
 
-    /// Whether pages of `origin` may call the gateway at `authority`.
+    /// Returns `true` if pages of `origin` may call the gateway at `authority`.
     pub(crate) fn may_call(&self, origin: &[u8], authority: Option<&str>) -> bool {
         let Ok(origin) = std::str::from_utf8(origin) else {
             return false;
@@ -123,7 +135,7 @@ impl Guard {
     }
 }
 
-/// Whom a request is for.
+/// Returns the authority of a request: its `Host` header, or that of its URI.
 pub(crate) fn authority(parts: &Parts) -> Option<Cow<'_, str>> {
     match parts.headers.get(header::HOST) {
         Some(host) => Some(String::from_utf8_lossy(host.as_bytes())),
@@ -131,9 +143,9 @@ pub(crate) fn authority(parts: &Parts) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The host of an authority, without brackets and port.
+/// Returns the host of an authority, without brackets and port.
 ///
-/// What is not just a host and a port stays as it is, and then is the name of no host.
+/// A text that is not a host with an optional port is returned unchanged, and matches no host.
 fn host(authority: &str) -> &str {
     let (host, port) = match authority.strip_prefix('[') {
         Some(bracketed) => bracketed.split_once(']').unwrap_or((authority, "")),
@@ -149,6 +161,7 @@ fn host(authority: &str) -> &str {
     }
 }
 
+/// Returns `true` if `host` is `localhost` or below it.
 fn is_local(host: &str) -> bool {
     const SUFFIX: &str = ".localhost";
     let parent = host.len().checked_sub(SUFFIX.len());
@@ -158,6 +171,7 @@ fn is_local(host: &str) -> bool {
             .is_some_and(|suffix| suffix.eq_ignore_ascii_case(SUFFIX))
 }
 
+/// Returns `true` if `host` is a name or address of the local machine.
 fn is_loopback(host: &str) -> bool {
     is_local(host) || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -1,4 +1,7 @@
-//! JSON text, read and edited in place.
+//! JSON text, validated, indexed and edited in place.
+//!
+//! Foundation of [`jsonrpc`](crate::jsonrpc) and of everything that rewrites a part of a message.
+//! No other module of the crate is used here.
 
 mod canonical;
 mod edits;

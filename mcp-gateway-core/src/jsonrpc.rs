@@ -1,8 +1,20 @@
-//! JSON-RPC messages, kept as the bytes that arrived.
+//! JSON-RPC 2.0 messages, kept as the bytes that arrived.
 //!
-//! The gateway changes little in what passes through it: a name, an identifier, a few keys of
-//! `_meta`. So a message is not decoded into types and encoded again, which would lose what the
-//! types do not know; it stays the text that it was, with an index of the few places that matter.
+//! The gateway changes little in a message that it forwards: a name, an identifier, a few members
+//! of `_meta`. A message is therefore not decoded into types and encoded again, which would lose
+//! every member that the types do not declare. It stays the original text together with an index of
+//! the few spans that matter.
+//!
+//! [`Message::parse`] is the only entry for untrusted text: it validates the whole text against RFC
+//! 8259 in one pass, bounds its depth, and rejects duplicate keys in every object that the gateway
+//! interprets. [`Request`], [`Response`] and [`Notification`] are the results. Responses of
+//! upstreams that are too large to hold pass through a streaming scanner instead, which reports a
+//! [`ScanError`].
+//!
+//! Specification: [JSON-RPC 2.0][jsonrpc] and [MCP 2026-07-28, base protocol][mcp].
+//!
+//! [jsonrpc]: https://www.jsonrpc.org/specification
+//! [mcp]: https://modelcontextprotocol.io/specification/2026-07-28/basic
 
 mod envelope;
 mod error;

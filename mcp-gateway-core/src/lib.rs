@@ -1,21 +1,21 @@
 //! The data plane of an embeddable MCP gateway.
 //!
 //! A [`Gateway`] is one endpoint of the [Model Context Protocol][mcp] in front of many servers. It
-//! knows who calls, decides what they see, finds the credential that each server wants, and brings
-//! every call to the server that it means. It serves all revisions of the protocol on one path, over
-//! servers of any revision: on the network, as child processes, or in the same process.
+//! authenticates callers, authorizes their calls, resolves the credential for each server, and
+//! forwards every call to its server. It accepts all protocol versions on one path, in front of
+//! servers of any protocol version: on the network, as child processes, or in the same process.
 //!
-//! A gateway is a tower service that answers every HTTP request, and is mounted wherever such a
-//! service can be: in axum, in hyper, in a stack of your own.
+//! A gateway is a tower service that answers every HTTP request. It can be mounted in axum, in
+//! hyper, or in any tower stack.
 //!
-//! This crate reads no files and no signals, installs nothing globally, binds no port and depends on
-//! no identity provider. It reads the environment for one thing: a program that a [`Process`] starts
-//! inherits it, or `PATH` and `HOME` of it. The program `mcp-gateway` does, and is made of it; tokens
-//! and their like are the business of the crate `mcp-gateway-auth`.
+//! This crate reads no files, no environment variables and no signals, installs nothing globally,
+//! binds no port, and depends on no identity provider. The program `mcp-gateway` does these things
+//! and is built from it. Tokens, users and authorization servers are in the crate
+//! `mcp-gateway-auth`.
 //!
 //! # Example
 //!
-//! A gateway over two servers. Neither is started or reached before somebody calls it.
+//! A gateway in front of two servers. Neither is started or connected to before the first call.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -78,40 +78,41 @@
 //! The folder `examples` of the repository has this in full, a resolver of credentials, a layer and
 //! a server in the same process.
 //!
-//! # What can be replaced
+//! # Extension points
 //!
-//! | question | trait | of this crate |
+//! | decision | trait | implementations in this crate |
 //! |---|---|---|
-//! | Who is calling? | [`AuthVerifier`] | [`AllowAnonymous`] |
-//! | Which server does a name mean? | [`ToolRouter`] | [`PrefixRouter`] |
-//! | What may they see and do? | [`Policy`] | [`AllowAll`] |
-//! | With which credential? | [`CredentialResolver`] | [`NoCredentials`] |
-//! | Where does the server run? | [`RuntimeBackend`] | [`Remote`], [`Process`], [`InProcess`] |
-//! | How is HTTP spoken to it? | [`HttpClient`] | [`WebClient`] |
-//! | Who hears what became of calls? | [`Observer`] | |
+//! | authentication of callers | [`AuthVerifier`] | [`AllowAnonymous`] |
+//! | naming and routing | [`ToolRouter`] | [`PrefixRouter`] |
+//! | authorization | [`Policy`] | [`AllowAll`] |
+//! | credentials for servers | [`CredentialResolver`] | [`NoCredentials`] |
+//! | runtime of servers | [`RuntimeBackend`] | [`Remote`], [`Process`], [`InProcess`] |
+//! | HTTP to servers | [`HttpClient`] | [`WebClient`] |
+//! | reports of calls | [`Observer`] | |
 //!
-//! Layers of your own go between those of this crate: [`on_call`] sees every call of a known caller,
-//! [`on_routed`] those whose server is known, and what is to see raw HTTP goes around the gateway.
-//! What is known about a call is in its type, so that a layer in the wrong place does not compile;
-//! see [`call`].
+//! Custom layers are placed between those of this crate: [`on_call`] receives every call of an
+//! authenticated caller, [`on_routed`] every call with a known target, and a layer for raw HTTP is
+//! wrapped around the gateway. The type of a call states what is established about it, so that a
+//! layer in the wrong place does not compile; see [`call`].
 //!
-//! # Map
+//! # Modules
 //!
-//! | module | what it has |
+//! | module | contents |
 //! |---|---|
-//! | [`call`] | a request on its way, and the stages that it passes |
-//! | [`auth`], [`guard`] | who may call, and from which web pages |
-//! | [`endpoint`], [`sse`], [`jsonrpc`], [`protocol`] | the protocol, in all its revisions |
-//! | [`session`] | sessions of clients, where their revision has them |
-//! | [`layer`] | the layers that a call passes, in their order |
-//! | [`route`], [`catalog`] | which server is meant, and what servers list |
-//! | [`policy`], [`credential`] | what callers may do, and with which credential |
-//! | [`upstream`], [`transport`], [`runtime`], [`limit`] | the servers, where they run, and what they may cost |
-//! | [`reply`], [`observe`] | what comes back, and who hears of it |
+//! | [`call`] | a request on its path, and its stages |
+//! | [`auth`], [`guard`] | authentication; allowed hosts and origins |
+//! | [`endpoint`], [`sse`], [`jsonrpc`], [`protocol`] | the protocol in all its versions |
+//! | [`session`] | sessions of legacy clients |
+//! | [`layer`] | the layers of a call, in their order |
+//! | [`route`], [`catalog`] | routing, and the lists of servers |
+//! | [`policy`], [`credential`] | authorization, and credentials for servers |
+//! | [`upstream`], [`transport`], [`runtime`], [`limit`] | servers: connections, transports, runtimes and limits |
+//! | [`bridge`] | translation between the eras |
+//! | [`reply`], [`observe`] | replies, and reports of calls |
 //!
 //! # Features
 //!
-//! All are on by default, and each exists to leave dependencies out.
+//! All are enabled by default. Each exists to drop dependencies.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -121,13 +122,14 @@
 //!
 //! # Cancel safety
 //!
-//! A client that goes away drops the future of its call, at any `.await`. Traits say what this means
-//! for their implementations; nothing in this crate is left half-written. A dropped [`Reply`] tells
-//! the server that nobody waits any more, where its transport can.
+//! When a client disconnects, the future of its call is dropped at an `.await`. The documentation
+//! of each trait states the consequences for implementations; nothing in this crate is left
+//! half-written. Dropping a [`Reply`] cancels the request at the server, if the transport supports
+//! it.
 //!
 //! # Stability
 //!
-//! Texts of messages, `Debug` output, fields of events and defaults of limits may change with any
+//! Texts of messages, `Debug` output, fields of events and default limits may change in any
 //! release.
 //!
 //! [mcp]: https://modelcontextprotocol.io/specification/2026-07-28

@@ -1,4 +1,8 @@
-//! Bounds on what a server may cost: how many calls at once, how long, and how often it may fail.
+//! Limits of a server: concurrency, deadlines and a circuit breaker.
+//!
+//! Limits protect the gateway and the other servers from a slow or failing one.
+//! [`ServerPool`](crate::upstream::ServerPool) applies them to each call, in this order: circuit
+//! breaker, concurrency, deadlines.
 
 mod breaker;
 mod concurrency;
@@ -9,7 +13,7 @@ use std::time::Duration;
 pub(crate) use self::breaker::Breaker;
 pub(crate) use self::concurrency::Concurrency;
 
-/// The bounds of one server.
+/// Limits of one server.
 ///
 /// # Example
 ///
@@ -23,17 +27,23 @@ pub(crate) use self::concurrency::Concurrency;
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Limits {
+    /// Maximum silence of the server during a call.
     timeout: Duration,
+    /// Maximum duration of a call.
     max_duration: Duration,
+    /// Maximum number of concurrent calls.
     concurrent: usize,
+    /// Maximum number of queued calls.
     waiting: usize,
+    /// Consecutive failures that open the circuit breaker.
     failures: u32,
+    /// Time for which the circuit breaker is open at first.
     pause: Duration,
 }
 
 impl Default for Limits {
-    /// Two minutes of silence, an hour in all, 1,000 calls at once and 1,000 waiting, and a pause
-    /// of five seconds after five failures in a row.
+    /// Two minutes of silence, one hour in total, 1,000 concurrent and 1,000 queued calls, and a
+    /// circuit breaker that opens for five seconds after five consecutive failures.
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(120),
@@ -47,22 +57,26 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// How long the server may say nothing to a call.
+    /// Sets the maximum time between two messages of the server during a call. Default: 2 minutes.
+    ///
+    /// Beyond it, the call fails with
+    /// [`UpstreamError::Timeout`](crate::upstream::UpstreamError::Timeout).
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.min(FOREVER);
         self
     }
 
-    /// How long a call may take in all, even if the server reports progress.
+    /// Sets the maximum duration of a call, even if the server reports progress. Default: 1 hour.
     #[must_use]
     pub fn with_max_duration(mut self, duration: Duration) -> Self {
         self.max_duration = duration.min(FOREVER);
         self
     }
 
-    /// How many calls the server gets at once, and how many wait for their turn; a call beyond
-    /// them is refused.
+    /// Sets the maximum numbers of concurrent and of queued calls. Default: 1,000 each.
+    ///
+    /// Further calls are rejected with HTTP 429 and `Retry-After`. `concurrent` is at least 1.
     #[must_use]
     pub fn with_concurrency(mut self, concurrent: usize, waiting: usize) -> Self {
         self.concurrent = concurrent.max(1);
@@ -70,8 +84,10 @@ impl Limits {
         self
     }
 
-    /// After how many failures in a row the server is left alone, and for how long; doubled with
-    /// each further failure, up to a minute.
+    /// Sets the number of consecutive failures that open the circuit breaker, and the time for
+    /// which it is open. Default: 5 failures, 5 seconds.
+    ///
+    /// The time doubles with each further failure, up to one minute. `failures` is at least 1.
     #[must_use]
     pub fn with_breaker(mut self, failures: u32, pause: Duration) -> Self {
         self.failures = failures.max(1);
@@ -79,42 +95,43 @@ impl Limits {
         self
     }
 
-    /// How long the server may say nothing to a call.
+    /// Returns the maximum time between two messages of the server during a call.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// How long a call may take in all.
+    /// Returns the maximum duration of a call.
     #[must_use]
     pub fn max_duration(&self) -> Duration {
         self.max_duration
     }
 
-    /// How many calls the server gets at once.
+    /// Returns the maximum number of concurrent calls.
     #[must_use]
     pub fn concurrent(&self) -> usize {
         self.concurrent
     }
 
-    /// How many calls wait for their turn.
+    /// Returns the maximum number of queued calls.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// After how many failures in a row the server is left alone.
+    /// Returns the number of consecutive failures that open the circuit breaker.
     #[must_use]
     pub fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// For how long it is left alone at first.
+    /// Returns the time for which the circuit breaker is open at first.
     #[must_use]
     pub fn pause(&self) -> Duration {
         self.pause
     }
 
+    /// Creates the concurrency limiter.
     pub(crate) fn concurrency(&self) -> Arc<Concurrency> {
         Arc::new(Concurrency::new(
             self.concurrent,
@@ -123,10 +140,11 @@ impl Limits {
         ))
     }
 
+    /// Creates the circuit breaker.
     pub(crate) fn breaker(&self) -> Arc<Breaker> {
         Arc::new(Breaker::new(self.failures, self.pause))
     }
 }
 
-/// The longest time that is told from no limit: a century, which can be added to any instant.
+/// Longest representable limit: a century, which can be added to any instant without overflow.
 pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

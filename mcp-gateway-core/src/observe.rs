@@ -1,10 +1,9 @@
-//! Report what became of each call.
+//! Observation of calls: an [`Observer`] receives a report of each.
 //!
-//! [`ObserveLayer`] tells an [`Observer`] of every call of a server when its reply has ended, has
-//! failed, or has been dropped by a client that went away.
+//! [`ObserveLayer`] notifies it when the reply of a server has ended, has failed, or has been
+//! dropped because the client disconnected. Metrics and audit logs build on it.
 //!
 //! # Example
-//!
 //! ```
 //! use mcp_gateway_core::observe::{CallReport, Observer};
 //!
@@ -27,38 +26,40 @@ use crate::protocol::{Method, Version};
 use crate::reply::Outcome;
 use crate::route::Feature;
 
-/// Hears what became of each call.
+/// Receiver of a report of each call.
 ///
-/// Called on the path of the reply, so it must be quick: count, or hand over to somebody else.
+/// Called on the path of the reply, once per call, concurrently. It must not block: it should
+/// count, or hand the report to another task.
 pub trait Observer: fmt::Debug + Send + Sync + 'static {
-    /// A call has ended.
+    /// Called at the end of each call.
     fn ended(&self, call: &CallReport<'_>);
 }
 
-/// What became of a call.
+/// Report of a completed call.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CallReport<'a> {
-    /// The gateway that the call came through.
+    /// Name of the gateway that received the call.
     pub gateway: &'a str,
-    /// The server that it went to.
+    /// Name of the server that the call was routed to.
     pub server: &'a str,
-    /// The method.
+    /// Method of the request.
     pub method: &'a Method,
-    /// What of the server was meant, if the server is known to list it.
+    /// Feature of the server that the call targets, if the server is known to list it.
     ///
-    /// Names that a client made up are not in here, so that they can become labels.
+    /// `None` for names that a client invented, so that the values are bounded and can be metric
+    /// labels.
     pub feature: Option<&'a Feature>,
-    /// The revision that the client speaks.
+    /// Protocol version of the client.
     pub version: Version,
-    /// What came out.
+    /// Outcome of the call.
     pub outcome: Outcome,
-    /// Why the gateway has no reply, in one word.
+    /// Reason in one word if the gateway produced no reply; `None` otherwise.
     pub reason: Option<&'static str>,
-    /// From the arrival of the call until the end of the reply.
+    /// Time from the arrival of the call to the end of the reply.
     pub duration: Duration,
-    /// The size of the request, in bytes.
+    /// Size of the request in bytes.
     pub request_bytes: u64,
-    /// The size of what the server sent, in bytes.
+    /// Size of the server's messages in bytes.
     pub response_bytes: u64,
 }

@@ -1,6 +1,6 @@
-//! Response futures with a name.
+//! Named response futures.
 
-/// Defines the named response future of a layer that waits for something: a box around any future.
+/// Defines the named response future of a layer that awaits a plug-in: a box around any future.
 macro_rules! opaque_future {
     ($(#[$doc:meta])* $name:ident $(<$T:ident>)? -> $output:ty) => {
         $(#[$doc])*

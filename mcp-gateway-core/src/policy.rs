@@ -1,13 +1,13 @@
-//! Decide what a caller may see and do.
+//! Authorization: decisions about calls and list entries.
 //!
-//! [`AuthorizeLayer`] asks a [`Policy`] about every call whose target is known, and passes on those
-//! that it allows.
+//! The layer [`AuthorizeLayer`] calls a [`Policy`] for every call whose target is known, and
+//! forwards those that it permits.
 //!
-//! A call that is refused looks to the client like a call of something that does not exist: same
-//! status, same code, same text. The same policy decides what lists show, so that they never show
-//! what a call would be refused.
+//! To the client, a denied call is indistinguishable from a call of something unknown: same status,
+//! same code, same text. The same policy filters lists, so that a list never contains what a call
+//! would be denied.
 //!
-//! # What is asked
+//! # Targets
 //!
 //! | request | [`Feature`](crate::route::Feature) of the target, at each server |
 //! |---|---|
@@ -58,20 +58,22 @@ use crate::call::Routed;
 use crate::route::Target;
 use crate::{Call, Caller};
 
-/// Decides what callers may see and do.
+/// Authorizes calls and list entries.
 ///
-/// Called once per call, and once per entry of a list. It answers from memory and does not wait;
-/// what needs I/O to decide is fetched in the background.
+/// Called once per call and once per entry of a list. It must answer from memory without blocking;
+/// data that requires I/O must be fetched in the background.
 pub trait Policy: fmt::Debug + Send + Sync + 'static {
-    /// Whether `caller` may see and use `target`.
+    /// Decides if `caller` may see and use `target`.
     fn permits(&self, caller: &Caller, target: &Target) -> Decision;
 
-    /// Whether all callers see the same, so that one may be shown what was listed for another.
+    /// Returns `true` if the decision is the same for all callers, so that a list may be shared
+    /// between them. `false` by default.
     fn is_uniform(&self) -> bool {
         false
     }
 
-    /// Whether `call`, whose target the caller may see, may be made with the arguments that it has.
+    /// Decides if `call` may be made with its arguments; called only for targets that the caller
+    /// may see. Permits every call by default.
     fn permits_call(&self, call: &Call<Routed>) -> Decision {
         let _ = call;
         Decision::Allow
@@ -92,36 +94,52 @@ impl<P: Policy + ?Sized> Policy for Arc<P> {
     }
 }
 
-/// What a [`Policy`] says.
+/// Decision of a [`Policy`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "a third answer would need every caller's attention"
 )]
 pub enum Decision {
-    /// Yes.
+    /// The call is permitted.
     Allow,
-    /// No.
+    /// The call is denied.
     Deny {
-        /// The rule that says so, for the log of the gateway; the client does not see it.
+        /// Rule that denied the call, for the log; the client does not receive it.
         rule: Cow<'static, str>,
     },
 }
 
 impl Decision {
-    /// No, because of `rule`.
+    /// Denies because of `rule`.
     pub fn deny(rule: impl Into<Cow<'static, str>>) -> Self {
         Self::Deny { rule: rule.into() }
     }
 }
 
-/// Allows every caller everything that the gateway has.
+/// A policy that permits everything.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::auth::Principal;
+/// use mcp_gateway_core::policy::{AllowAll, Decision, Policy};
+/// use mcp_gateway_core::protocol::{Capabilities, Version};
+/// use mcp_gateway_core::route::{Feature, Target};
+/// use mcp_gateway_core::{Caller, Client};
+///
+/// let client = Client::new(Version::LATEST, Capabilities::default());
+/// let caller = Caller::new(Principal::new("alice"), "main", client);
+/// let target = Target::new("files", Feature::Tool("delete".into()));
+/// assert_eq!(AllowAll::new().permits(&caller, &target), Decision::Allow);
+/// assert!(AllowAll::new().is_uniform());
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct AllowAll;
 
 impl AllowAll {
-    /// Allows everything.
+    /// Creates the policy.
     #[must_use]
     pub fn new() -> Self {
         Self

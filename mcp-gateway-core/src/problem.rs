@@ -1,3 +1,5 @@
+//! Mapping of errors to responses.
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -11,29 +13,42 @@ use crate::error::{
 use crate::jsonrpc::{ErrorObject, Id, MessageError, Response, code};
 use crate::protocol::{Era, Version};
 
-/// What a client is told of an [`Error`], and how telemetry counts it.
+/// Response that a client receives for an [`Error`], and the reason for telemetry.
 ///
-/// This is the only mapping from errors to HTTP status, JSON-RPC code and reason. What went wrong
-/// with a server is an answer to the client's request, so it has the status 200 and an error as
-/// its body; other statuses say that something is wrong between client and gateway.
+/// This is the only mapping from errors to HTTP status, JSON-RPC code and reason. A failure of a
+/// server is an answer to the client's request, so it has the status 200 and an error in its body;
+/// other statuses denote a failure between client and gateway.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::auth::AuthError;
+/// use mcp_gateway_core::{Error, Problem};
+///
+/// let problem = Problem::from(&Error::from(AuthError::InvalidToken));
+/// assert_eq!(problem.status, 401);
+/// assert_eq!(problem.reason, "invalid_token");
+/// assert_eq!(problem.challenge.as_deref(), Some("error=\"invalid_token\""));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The status of the HTTP response.
+    /// HTTP status.
     pub status: StatusCode,
-    /// The error of the JSON-RPC response. It names nothing that the client did not name.
+    /// JSON-RPC error. It contains no name that the client did not send.
     pub error: ErrorObject,
-    /// Why, in one word of ours: `mcp_gateway.reason` in telemetry, `error.data.reason` on the wire.
+    /// Reason in one word: `mcp_gateway.reason` in telemetry, `error.data.reason` on the wire.
     pub reason: &'static str,
-    /// The identifier of the request, where only the error knows it.
+    /// Identifier of the request, if only the error contains it.
     pub id: Option<Id>,
-    /// When to try again.
+    /// Time after which to retry, in whole seconds.
     pub retry_after: Option<Duration>,
-    /// What the client needs to do to be let in, as the parameters of a `Bearer` challenge.
+    /// Parameters of the `Bearer` challenge in `WWW-Authenticate`.
     pub challenge: Option<String>,
 }
 
 impl Problem {
+    /// Creates a problem without the optional parts.
     fn new(
         status: StatusCode,
         code: i64,
@@ -50,7 +65,7 @@ impl Problem {
         }
     }
 
-    /// The same, in the words of the era.
+    /// Returns the problem with the code that the era defines.
     #[must_use]
     pub fn in_era(mut self, era: Era) -> Self {
         if era == Era::Legacy && self.reason == UNKNOWN_RESOURCE {
@@ -96,23 +111,26 @@ impl Problem {
         response
     }
 
+    /// Sets the identifier of the request.
     fn with_id(mut self, id: Option<&Id>) -> Self {
         self.id = id.cloned();
         self
     }
 
     fn with_retry_after(mut self, retry_after: Duration) -> Self {
-        // The header counts whole seconds, and a client that comes too early has come in vain.
+        // The header has whole seconds, and a client that retries too early is rejected again.
         let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
         self.retry_after = Some(Duration::from_secs(seconds.max(1)));
         self
     }
 
+    /// Sets the challenge.
     fn with_challenge(mut self, challenge: impl Into<String>) -> Self {
         self.challenge = Some(challenge.into());
         self
     }
 
+    /// Sets a member of `error.data`.
     fn with_data(mut self, key: &str, value: impl Into<Value>) -> Self {
         if let Some(data) = &mut self.error.data {
             data[key] = value.into();
@@ -133,7 +151,7 @@ impl From<&Error> for Problem {
                 StatusCode::INTERNAL_SERVER_ERROR,
                 code::INTERNAL_ERROR,
                 "internal",
-                "Something went wrong inside the gateway; its log says what",
+                "Internal error; see the log of the gateway",
             ),
             Error::RateLimited { retry_after } => Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
@@ -166,13 +184,13 @@ impl From<&AuthError> for Problem {
         };
         match error {
             AuthError::InsufficientScope { scope } => {
-                let message = "The token does not grant what the request needs";
+                let message = "The token lacks a required scope";
                 problem(StatusCode::FORBIDDEN, "insufficient_scope", message).with_challenge(
                     format!("error=\"insufficient_scope\", scope={:?}", &**scope),
                 )
             }
             AuthError::InvalidToken => {
-                let message = "The token is not valid here, or not any more";
+                let message = "The token is invalid or expired";
                 problem(StatusCode::UNAUTHORIZED, "invalid_token", message)
                     .with_challenge("error=\"invalid_token\"")
             }
@@ -184,7 +202,7 @@ impl From<&AuthError> for Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 code::INTERNAL_ERROR,
                 "auth_unavailable",
-                "Tokens cannot be verified at present; try again",
+                "Token verification is unavailable; try again later",
             )
             .with_retry_after(Duration::from_secs(5)),
         }
@@ -200,7 +218,7 @@ impl From<&CredentialError> for Problem {
             ),
             CredentialError::Unavailable(_) => (
                 "credential_store",
-                "Credentials cannot be had at present; try again",
+                "The credential store is unavailable; try again later",
             ),
         };
         Self::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)
@@ -318,20 +336,20 @@ impl From<&SessionError> for Problem {
                 StatusCode::INTERNAL_SERVER_ERROR,
                 code::INTERNAL_ERROR,
                 "internal",
-                "The session cannot be begun",
+                "Failed to start a session",
             ),
             SessionError::TooMany => Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 code::INTERNAL_ERROR,
                 "too_many_sessions",
-                "There are too many sessions; end some, or try again later",
+                "Too many sessions; end some, or try again later",
             )
             .with_retry_after(Duration::from_secs(30)),
             SessionError::Unknown => Self::new(
                 StatusCode::NOT_FOUND,
                 code::INVALID_REQUEST,
                 "unknown_session",
-                "There is no such session; begin one with initialize",
+                "Unknown session; start a new one with initialize",
             ),
         }
     }
@@ -376,7 +394,7 @@ impl From<&UpstreamError> for Problem {
     }
 }
 
-/// The status that a response has over HTTP in the modern era.
+/// Returns the HTTP status of a response in the modern era.
 pub(crate) fn status_of(response: &Response) -> StatusCode {
     match response.result().err().map(ErrorObject::code_of) {
         Some(code::METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
@@ -387,6 +405,7 @@ pub(crate) fn status_of(response: &Response) -> StatusCode {
     }
 }
 
+/// Reason for an unknown resource, whose code depends on the era.
 const UNKNOWN_RESOURCE: &str = "unknown_resource";
 
 #[cfg(test)]

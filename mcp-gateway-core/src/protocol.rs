@@ -1,4 +1,11 @@
-//! What the revisions of the protocol have in common, and how they differ.
+//! Names and values of the protocol: protocol versions, methods, headers, `_meta` keys and
+//! capabilities.
+//!
+//! The gateway accepts every protocol version since 2024-11-05 on one endpoint. [`Version`] and
+//! [`Era`] tell them apart; everything else is shared. Unknown methods, capabilities and members
+//! are forwarded, so that extensions work without a release of the gateway.
+//!
+//! Specification: [MCP 2026-07-28](https://modelcontextprotocol.io/specification/2026-07-28).
 
 mod capabilities;
 pub mod header;

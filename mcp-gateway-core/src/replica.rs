@@ -1,3 +1,8 @@
+//! Forwarding between replicas of a gateway.
+//!
+//! Parked calls and unanswered requests of servers live in the memory of one replica. A client's
+//! answer that reaches another replica is forwarded over HTTP, sealed with the shared key.
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,52 +21,86 @@ use crate::reply::{Event, Events};
 use crate::seal::Sealer;
 use crate::transport::{EventStream, HttpBody, HttpClient};
 
-/// This process as one of several that serve the same gateways.
+/// This process as one of several replicas that serve the same gateways.
 ///
-/// What waits for a client waits in the process that the client happened to reach. With a replica,
-/// what the client sends to another one is passed on to where it is waited for; see [`Errands`] for
-/// the other end. All replicas have the same seal, by which they know each other.
+/// A call that waits for its client is held by the replica that the client happened to reach. What
+/// the client sends to another replica is forwarded to it; [`Errands`] is the receiving end. All
+/// replicas must have the same seal key, by which they authenticate each other.
+///
+/// # Example
+///
+/// ```
+/// # #[cfg(feature = "client")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use http::Uri;
+/// use mcp_gateway_core::bridge::Parking;
+/// use mcp_gateway_core::runtime::WebClient;
+/// use mcp_gateway_core::session::Sessions;
+/// use mcp_gateway_core::{Replica, Sealer};
+///
+/// let sealer = Arc::new(Sealer::new(&[7; 32])?);
+/// let url = Uri::from_static("http://10.0.0.7:8080");
+/// let replica = Replica::new(&url, WebClient::new()?, Arc::clone(&sealer));
+///
+/// let sessions = Sessions::new(Arc::clone(&sealer)).with_replica(replica.clone());
+/// let parking = Parking::new(sealer).with_replica(replica);
+/// assert_eq!((sessions.count(), parking.count()), (0, 0));
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "client"))]
+/// # fn main() {}
+/// ```
 ///
 /// [`Errands`]: crate::endpoint::Errands
 #[derive(Clone)]
 pub struct Replica(Arc<Inner>);
 
 struct Inner {
+    /// URL of this replica, without a trailing slash.
     url: String,
+    /// Client for requests to other replicas.
     client: Arc<dyn HttpClient>,
+    /// Shared cipher.
     sealer: Arc<Sealer>,
 }
 
-/// What one replica asks another to do. It is done there, and never passed on again.
+/// A request from one replica to another. It is served there and never forwarded again.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) enum Errand {
-    /// Take up a parked call.
+    /// Resume a parked call.
     Call {
-        /// Which of the parked calls it is.
+        /// Key of the parked call.
         key: String,
-        /// The request by which its client repeats it.
+        /// The client's retry.
         request: String,
     },
-    /// Take the answer of a client to what a server asked.
+    /// Deliver the answer of a client to the request of a server.
     Answer {
-        /// The identifier of the session.
+        /// Random key of the session.
         session: String,
+        /// Principal of the session.
         principal: String,
+        /// Gateway of the session.
         gateway: String,
-        /// Which question of the session it answers.
+        /// Number of the request within the session.
         number: i64,
+        /// JSON text of the answer.
         response: String,
     },
 }
 
+/// Plaintext of a request between replicas.
 #[derive(Deserialize, Serialize)]
 struct Sealed {
-    /// The second, since 1970, at which it expires.
+    /// Expiry, in seconds since 1970.
     expires: u64,
     errand: Errand,
 }
 
-/// How the question of a server is known to a client, so that the answer finds its way back.
+/// Content of the ID under which a client receives the request of a server, so that the answer can
+/// be routed.
 #[derive(Deserialize, Serialize)]
 struct QuestionId {
     #[serde(rename = "r")]
@@ -73,11 +112,11 @@ struct QuestionId {
 }
 
 impl Replica {
-    /// Where a replica takes [`Errands`](crate::endpoint::Errands), below its URL.
+    /// Path of [`Errands`](crate::endpoint::Errands) below the URL of a replica.
     pub const PATH: &str = "/internal/replica";
 
-    /// The replica that the others reach at `url`, such as `http://10.0.0.7:8080`, through
-    /// `client`.
+    /// Creates the replica that others reach at `url`, such as `http://10.0.0.7:8080`, and that
+    /// reaches them through `client`.
     #[must_use]
     pub fn new(url: &Uri, client: Arc<dyn HttpClient>, sealer: Arc<Sealer>) -> Self {
         let url = url.to_string().trim_end_matches('/').to_owned();
@@ -88,12 +127,12 @@ impl Replica {
         }))
     }
 
-    /// Where the others reach it.
+    /// Returns the URL of this replica.
     pub(crate) fn url(&self) -> &str {
         &self.0.url
     }
 
-    /// How a client is to know the question `number` of `session`.
+    /// Returns the sealed ID of the request `number` of `session`.
     pub(crate) fn question_id(&self, session: &str, number: i64) -> Option<String> {
         let id = QuestionId {
             replica: self.0.url.clone(),
@@ -104,15 +143,15 @@ impl Replica {
         self.0.sealer.seal(QUESTION, &text).ok()
     }
 
-    /// The replica that waits for the answer to the question `id` of `session`, and the number of
-    /// the question there.
+    /// Returns the URL of the replica that issued the ID of a request of `session`, and the number
+    /// of the request there.
     pub(crate) fn asked_by(&self, session: &str, id: &str) -> Option<(String, i64)> {
         let text = self.0.sealer.open(QUESTION, id)?;
         let id: QuestionId = serde_json::from_slice(&text).ok()?;
         (id.session == session).then_some((id.replica, id.number))
     }
 
-    /// Hands an answer to the replica that waits for it.
+    /// Forwards an answer to the replica that waits for it.
     pub(crate) async fn hand_answer(
         &self,
         at: &str,
@@ -129,7 +168,7 @@ impl Replica {
         self.send(at, errand).await.map(|_| ())
     }
 
-    /// Takes up the call that is parked at the replica `at`.
+    /// Resumes the call that is parked at the replica `at`.
     pub(crate) async fn take_up(
         &self,
         at: &str,
@@ -141,6 +180,7 @@ impl Replica {
         Ok(messages(response))
     }
 
+    /// Sends a sealed request to the replica `at`.
     async fn send(&self, at: &str, errand: Errand) -> Result<Response<HttpBody>, UpstreamError> {
         let sealed = Sealed {
             expires: unix_now().saturating_add(LIFETIME.as_secs()),
@@ -158,18 +198,18 @@ impl Replica {
         match time::timeout(LIFETIME, self.0.client.request(request)).await {
             Ok(Ok(response)) if response.status() == StatusCode::OK => Ok(response),
             Ok(Ok(response)) => {
-                tracing::warn!(replica = at, status = %response.status(), "a replica refuses");
+                tracing::warn!(replica = at, status = %response.status(), "replica rejected the request");
                 Err(UpstreamError::ReplicaGone)
             }
             Ok(Err(error)) => {
-                tracing::warn!(replica = at, %error, "a replica cannot be reached");
+                tracing::warn!(replica = at, %error, "replica unreachable");
                 Err(UpstreamError::ReplicaGone)
             }
             Err(_) => Err(UpstreamError::ReplicaGone),
         }
     }
 
-    /// Opens what another replica sends.
+    /// Decrypts a request from another replica; returns `None` if it is invalid or expired.
     pub(crate) fn open(&self, text: &str) -> Option<Errand> {
         let text = self.0.sealer.open(ERRAND, text)?;
         let sealed: Sealed = serde_json::from_slice(&text).ok()?;
@@ -177,7 +217,7 @@ impl Replica {
     }
 }
 
-/// An answer of a client of the legacy era that has reached another replica.
+/// An answer of a legacy client that has reached another replica.
 pub(crate) struct HandedAnswer<'a> {
     pub(crate) session: &'a str,
     pub(crate) principal: &'a str,
@@ -185,7 +225,7 @@ pub(crate) struct HandedAnswer<'a> {
     pub(crate) response: &'a str,
 }
 
-/// What a replica sends back: messages for the client, of which the last is the response.
+/// Returns the messages of another replica's response; the last is the client's response.
 fn messages(response: Response<HttpBody>) -> Events {
     let events = EventStream::new(response.into_body(), MAX_MESSAGE);
     Events::new(stream::unfold(Some(events), |events| async move {
@@ -213,11 +253,13 @@ impl fmt::Debug for Replica {
     }
 }
 
+/// Purpose to which the cipher binds requests between replicas.
 const ERRAND: &str = "errand";
+/// Purpose to which the cipher binds IDs of requests.
 const QUESTION: &str = "question";
 
-/// How long an errand may be under way; clocks may differ by less.
+/// Maximum age of a request between replicas; clocks may differ by less.
 const LIFETIME: Duration = Duration::from_secs(30);
 
-/// The largest message that is taken from another replica, in bytes.
+/// Maximum size of a message from another replica in bytes.
 const MAX_MESSAGE: usize = 64 * 1024 * 1024;

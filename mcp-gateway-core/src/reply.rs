@@ -1,7 +1,10 @@
-//! What comes back from a server: one JSON document, or messages that end in a response.
+//! Replies of servers: one JSON document, or a stream of messages that ends in a response.
 //!
-//! Nothing of a reply has been read when it is handed out; it is read as the client takes it.
-//! Dropping a reply tells the server that nobody waits for it any more, where its transport can.
+//! A [`Reply`] is handed out before its body has been read; it is read at the pace of the client.
+//! Dropping a reply cancels the request at the server, if the transport supports it.
+//!
+//! Layers that need the outcome of a call register a hook with [`Reply::on_end`] instead of
+//! wrapping the body.
 
 mod deadlines;
 mod ending;
@@ -24,26 +27,43 @@ use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Id, Message, Response};
 use crate::protocol::ListKind;
 
-/// What comes back from a server.
+/// The reply of a server to one request.
+///
+/// # Example
+///
+/// ```
+/// use std::sync::{Arc, OnceLock};
+///
+/// use mcp_gateway_core::Reply;
+/// use mcp_gateway_core::jsonrpc::Id;
+/// use mcp_gateway_core::reply::Outcome;
+///
+/// let seen = Arc::new(OnceLock::new());
+/// let mut reply = Reply::result(&Id::from(1), "{}");
+/// let hook = Arc::clone(&seen);
+/// reply.on_end(move |ending| hook.set(ending.outcome).unwrap());
+/// // The outcome of a complete reply is known at once.
+/// assert_eq!(seen.get(), Some(&Outcome::Success));
+/// ```
 #[derive(Debug)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "every layer that looks into replies needs all of them"
 )]
 pub enum Reply {
-    /// Messages, of which the last is the response.
+    /// A stream of messages; the last one is the response.
     Events(Events),
-    /// One response, as it arrives.
+    /// One response, whose body arrives incrementally.
     Json {
-        /// The status that the server gave it, or that its error has over HTTP.
+        /// HTTP status from the server, or the one that fits its error over HTTP.
         status: StatusCode,
-        /// The response.
+        /// Body of the response.
         body: JsonBody,
     },
 }
 
 impl Reply {
-    /// A response of the gateway itself.
+    /// Creates a successful response of the gateway itself; `result` is JSON text.
     #[must_use]
     pub fn result(id: &Id, result: &str) -> Self {
         Self::Json {
@@ -52,7 +72,7 @@ impl Reply {
         }
     }
 
-    /// An error of the gateway itself.
+    /// Creates an error response of the gateway itself.
     #[must_use]
     pub fn error(id: &Id, status: StatusCode, error: &ErrorObject) -> Self {
         let outcome = Outcome::Error { code: error.code };
@@ -62,9 +82,9 @@ impl Reply {
         }
     }
 
-    /// All that a server lists, as the response to the request `id`.
+    /// Creates the response to the request `id` from the list of a server.
     ///
-    /// It is written as text only if somebody reads it.
+    /// It is serialized only if it is read.
     pub(crate) fn listing(id: &Id, listing: Arc<Listing>) -> Self {
         Self::Json {
             status: StatusCode::OK,
@@ -72,7 +92,8 @@ impl Reply {
         }
     }
 
-    /// Lets the reply fail when the server says nothing for `silence`, or has not ended at `end`.
+    /// Applies deadlines: the reply fails if the server is silent for `silence`, or is incomplete
+    /// at `end`.
     pub(crate) fn with_deadlines(self, silence: Duration, end: Instant) -> Self {
         match self {
             Self::Events(events) => Self::Events(events.with_deadlines(silence, end)),
@@ -83,9 +104,11 @@ impl Reply {
         }
     }
 
-    /// Calls `hook` when the reply has been read to its end, or is dropped before.
+    /// Registers a hook for the end of the reply: it has been read completely, has failed, or is
+    /// dropped.
     ///
-    /// Where the end is known already, it is called at once.
+    /// Hooks run once, in the order of registration, on the task that reads the reply; they must
+    /// not block. If the end is known already, `hook` runs at once.
     pub fn on_end(&mut self, hook: impl FnOnce(&Ending) + Send + 'static) {
         match self {
             Self::Events(events) => events.on_end(hook),
@@ -94,7 +117,7 @@ impl Reply {
     }
 }
 
-/// The reply that consists of a response alone.
+/// Creates a reply from a complete response.
 pub(crate) fn single(status: StatusCode, response: &Response) -> Reply {
     Reply::Json {
         status,
@@ -102,7 +125,9 @@ pub(crate) fn single(status: StatusCode, response: &Response) -> Reply {
     }
 }
 
-/// The text of the response in which `reply` ends; what comes before it is passed over.
+/// Reads the final response of `reply` into memory, skipping the messages before it.
+///
+/// Fails beyond `limit` bytes, or if the stream ends without a response.
 pub(crate) async fn text(reply: Reply, limit: usize) -> Result<Bytes, UpstreamError> {
     match reply {
         Reply::Json { body, .. } => body.into_text(limit).await.map_err(UpstreamError::of_body),

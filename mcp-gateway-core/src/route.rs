@@ -1,7 +1,7 @@
-//! Which server a name means, and by which name clients know what a server has.
+//! Routing: translation between the names that clients use and those of servers.
 //!
-//! A [`ToolRouter`] translates both ways. [`PrefixRouter`] is the one that the gateway comes with:
-//! the tool `search` of the server `github` is `github__search`.
+//! A [`ToolRouter`] translates both ways. [`PrefixRouter`] is the default: the tool `search` of the
+//! server `github` is `github__search`.
 //!
 //! # Example
 //!
@@ -11,7 +11,7 @@
 //! let router = PrefixRouter::new([("github", "github"), ("files", "")])?;
 //! assert_eq!(router.expose("github", "search").as_deref(), Some("github__search"));
 //! assert_eq!(router.resolve("github__search").unwrap().name, "search");
-//! // A server with an empty prefix has all the other names.
+//! // A server with an empty prefix receives all remaining names.
 //! assert_eq!(&*router.resolve("read_file").unwrap().server, "files");
 //! # Ok::<_, mcp_gateway_core::route::PrefixError>(())
 //! ```
@@ -26,17 +26,17 @@ use futures_util::stream::BoxStream;
 pub use crate::error::{NameKind, RouteError};
 use crate::protocol::{ListKind, Method};
 
-/// Where a call goes.
+/// Target of a call.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub struct Target {
-    /// The name of the server.
+    /// Name of the server.
     pub server: Arc<str>,
-    /// What of the server is meant.
+    /// Feature of the server.
     pub feature: Feature,
 }
 
-/// What of a server is meant, by the name that the server knows.
+/// A feature of a server, under the name that the server uses.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Feature {
@@ -46,20 +46,20 @@ pub enum Feature {
     List(ListKind),
     /// A prompt.
     Prompt(Arc<str>),
-    /// A resource, or a template of resources.
+    /// A resource or a resource template, by its URI.
     Resource(Arc<str>),
-    /// The server as such, for methods that name nothing.
+    /// The server as a whole, for methods without a named target.
     Server,
     /// The notifications of the server, for `subscriptions/listen`.
     Subscriptions,
-    /// A task that the server works on.
+    /// A task of the server.
     Task(Arc<str>),
     /// A tool.
     Tool(Arc<str>),
 }
 
 impl Target {
-    /// A feature of a server.
+    /// Creates the target for a feature of a server.
     #[must_use]
     pub fn new(server: impl Into<Arc<str>>, feature: Feature) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl Target {
 }
 
 impl Feature {
-    /// The name that the server knows; `None` for the server as such.
+    /// Returns the name that the server uses; `None` for the server as a whole.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match self {
@@ -105,80 +105,87 @@ impl Feature {
     }
 }
 
-/// What a name that a client uses means.
+/// Server and name to which a name of the gateway resolves.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Resolved<'a> {
-    /// The name of the server.
+    /// Name of the server.
     pub server: Arc<str>,
-    /// The name that the server knows.
+    /// Name that the server uses.
     pub name: &'a str,
 }
 
 impl<'a> Resolved<'a> {
-    /// The `name` of `server`.
+    /// Creates the result for `name` of `server`.
     #[must_use]
     pub fn new(server: Arc<str>, name: &'a str) -> Self {
         Self { server, name }
     }
 }
 
-/// Translates between the names that clients use and those of the servers.
+/// Translates between the names of the gateway and those of its servers.
 ///
-/// Called several times per request, so it answers from memory and does not wait. The names of
-/// tools, prompts and tasks go through it; resources keep the URIs that their servers gave them.
+/// Called several times per request, so it must answer from memory without blocking. Names of
+/// tools, prompts and tasks are translated; resources keep the URIs of their servers.
 ///
-/// What [`expose`](Self::expose) gives for a server and a name, [`resolve`](Self::resolve) must
-/// take back to them.
+/// Invariant: [`resolve`](Self::resolve) must map the result of [`expose`](Self::expose) back to
+/// the same server and name.
 pub trait ToolRouter: fmt::Debug + Send + Sync + 'static {
-    /// The servers of the gateway, in the order of its lists.
+    /// Returns the servers of the gateway, in the order of its lists.
     fn servers(&self) -> Arc<[Arc<str>]>;
 
-    /// What `name` means; `None` when it cannot be a name of this gateway.
+    /// Resolves a name of the gateway; returns `None` if it has no server.
     fn resolve<'a>(&self, name: &'a str) -> Option<Resolved<'a>>;
 
-    /// The name by which clients know the `name` of `server`; `None` hides it from them.
+    /// Returns the name under which clients see `name` of `server`, or `None` to hide it.
     fn expose<'a>(&self, server: &str, name: &'a str) -> Option<Cow<'a, str>>;
 
-    /// Whether clients see the names of `server` as they are, so that nothing needs translation.
+    /// Returns `true` if clients see the names of `server` unchanged, so that no translation is
+    /// needed. `false` by default.
     fn is_transparent(&self, server: &str) -> bool {
         let _ = server;
         false
     }
 
-    /// Says from now on whenever the servers or their names have changed, so that clients are told
-    /// that lists have; `None` where they do not change.
+    /// Returns a stream with an item for each change of the servers or their names, upon which
+    /// clients are notified of changed lists.
+    ///
+    /// `None`, the default, if they never change.
     fn changes(&self) -> Option<BoxStream<'static, ()>> {
         None
     }
 }
 
-/// Gives each server a prefix.
+/// A router that gives each server a prefix.
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PrefixRouter {
+    /// Servers in the order of their lists.
     servers: Arc<[Arc<str>]>,
+    /// Servers by their prefix.
     by_prefix: HashMap<Arc<str>, Arc<str>>,
+    /// Prefixes by server.
     by_server: HashMap<Arc<str>, Arc<str>>,
+    /// Server with the empty prefix.
     unprefixed: Option<Arc<str>>,
 }
 
-/// Why servers cannot have the prefixes that were asked for.
+/// Rejection of ambiguous or invalid prefixes.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PrefixError {
-    /// Two servers have one prefix, or one server is there twice.
+    /// Two servers have the same prefix, or a server is listed twice.
     #[error("{second:?} cannot have the prefix {prefix:?}, which {first:?} has")]
     Duplicate {
         /// The prefix.
         prefix: Arc<str>,
-        /// The server that has it.
+        /// Server that already has it.
         first: Arc<str>,
-        /// The server that cannot have it too.
+        /// Server that cannot have it as well.
         second: Arc<str>,
     },
-    /// A prefix could not be told from the name that follows it, or is no part of a tool name.
+    /// The prefix is not valid in tool names, or cannot be separated from the name that follows it.
     #[error(
         "{prefix:?} cannot be a prefix: use letters, digits, '-', '.' and single '_', \
          neither beginning nor ending with '_', up to {} characters",
@@ -191,21 +198,21 @@ pub enum PrefixError {
 }
 
 impl PrefixRouter {
-    /// What stands between a prefix and a name.
+    /// Separator between prefix and name.
     pub const SEPARATOR: &str = "__";
 
-    /// The longest prefix.
+    /// Maximum length of a prefix.
     ///
-    /// Tool names have up to 128 characters, and some clients take only 64.
+    /// Tool names have up to 128 characters, and some clients accept only 64.
     pub const MAX_PREFIX: usize = 32;
 
-    /// A router for `servers`, given as pairs of name and prefix, in the order of their lists.
+    /// Creates a router for `servers`, pairs of name and prefix in the order of their lists.
     ///
-    /// One server may have an empty prefix: clients see its names as they are.
+    /// One server may have an empty prefix: clients see its names unchanged.
     ///
     /// # Errors
     ///
-    /// [`PrefixError`] when names could be mistaken for one another.
+    /// [`PrefixError`] if names would be ambiguous.
     pub fn new<N, P>(servers: impl IntoIterator<Item = (N, P)>) -> Result<Self, PrefixError>
     where
         N: Into<Arc<str>>,
@@ -227,11 +234,11 @@ impl PrefixRouter {
         Ok(router)
     }
 
-    /// A router that gives each of `servers` its own name as prefix, in the order of their lists.
+    /// Creates a router that gives each server its own name as prefix, in the order of their lists.
     ///
     /// # Errors
     ///
-    /// [`PrefixError`] when a name cannot be a prefix, or is there twice.
+    /// [`PrefixError`] if a name is not a valid prefix or is listed twice.
     pub fn by_name<N>(servers: impl IntoIterator<Item = N>) -> Result<Self, PrefixError>
     where
         N: Into<Arc<str>>,
@@ -242,6 +249,7 @@ impl PrefixRouter {
         }))
     }
 
+    /// Adds one server.
     fn add(&mut self, server: &Arc<str>, prefix: Arc<str>) -> Result<(), PrefixError> {
         if !is_prefix(&prefix) {
             return Err(PrefixError::Invalid { prefix });
@@ -287,7 +295,7 @@ impl ToolRouter for PrefixRouter {
         if !prefix.is_empty() {
             return Some(Cow::Owned(format!("{prefix}{}{name}", Self::SEPARATOR)));
         }
-        // A name that looks like that of another server would be a call of that one.
+        // A name that looks like that of another server would resolve to it.
         let resolved = self.resolve(name)?;
         (&*resolved.server == server).then_some(Cow::Borrowed(name))
     }
@@ -299,7 +307,7 @@ impl ToolRouter for PrefixRouter {
     }
 }
 
-/// Whether the first separator in a name that begins with `prefix` is the one after it.
+/// Returns `true` if the first separator in any name with `prefix` is the one after the prefix.
 fn is_prefix(prefix: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     prefix.len() <= PrefixRouter::MAX_PREFIX

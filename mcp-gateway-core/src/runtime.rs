@@ -1,5 +1,7 @@
-//! Where servers run.
+//! Backends that run servers, or reach those that run already.
 //!
+//! Each implements [`RuntimeBackend`](crate::upstream::RuntimeBackend): it starts or finds an
+//! instance of a server and returns the transport to it.
 //! | backend | runs | feature |
 //! |---|---|---|
 //! | [`Remote`] | nothing: the server runs already, and is reached over HTTP | `client` |

@@ -1,3 +1,7 @@
+//! Authenticated encryption of state that clients carry.
+//!
+//! Session IDs and `requestState` are sealed, so that replicas need no shared storage for them.
+
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
@@ -6,39 +10,61 @@ use aws_lc_rs::error::Unspecified;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Seals what clients carry for the gateway, so that they can neither read nor change it.
+/// A cipher for state that clients carry: they can neither read nor modify it.
 ///
-/// The seal is AES-256-GCM. What has been sealed with an earlier key can be opened for as long as
-/// that key is given.
+/// The cipher is AES-256-GCM with random nonces. Each text is bound to a purpose, so that a text of
+/// one kind is never accepted as one of another. For key rotation, texts of earlier keys are
+/// accepted as long as those keys are [given](Self::with_previous).
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::Sealer;
+///
+/// let old = Sealer::new(&[1; 32])?;
+/// let text = old.seal("session", b"alice")?;
+///
+/// let new = Sealer::new(&[2; 32])?;
+/// assert_eq!(new.open("session", &text), None);
+///
+/// let rotated = new.with_previous(&[1; 32])?;
+/// assert_eq!(rotated.open("session", &text).as_deref(), Some(&b"alice"[..]));
+/// assert_eq!(rotated.open("another purpose", &text), None);
+/// # Ok::<_, mcp_gateway_core::SealError>(())
+/// ```
 #[derive(Debug)]
 pub struct Sealer {
+    /// Key that seals.
     current: SealKey,
+    /// Further keys that open.
     previous: Vec<SealKey>,
 }
 
 /// A key of a [`Sealer`].
 struct SealKey {
+    /// First bytes of the SHA-256 digest of the key; they prefix every sealed text.
     id: [u8; KEY_ID_LEN],
+    /// Key with a random nonce per text.
     key: RandomizedNonceKey,
 }
 
 impl Sealer {
-    /// Seals with a key that only this process knows, and that ends with it.
+    /// Creates a cipher with a random key that is lost with the process.
     ///
     /// # Errors
     ///
-    /// [`SealError`] when the system has no random numbers.
+    /// [`SealError`] if the system provides no randomness.
     pub fn random() -> Result<Self, SealError> {
         let mut key = [0; 32];
         aws_lc_rs::rand::fill(&mut key)?;
         Self::new(&key)
     }
 
-    /// Seals with `key`.
+    /// Creates a cipher with `key`, which must be random and secret.
     ///
     /// # Errors
     ///
-    /// [`SealError`] when the key cannot be used.
+    /// [`SealError`] if the key cannot be used.
     pub fn new(key: &[u8; 32]) -> Result<Self, SealError> {
         Ok(Self {
             current: SealKey::new(key)?,
@@ -46,21 +72,21 @@ impl Sealer {
         })
     }
 
-    /// Opens what was sealed with `key` too.
+    /// Adds an earlier key, whose texts can still be opened.
     ///
     /// # Errors
     ///
-    /// [`SealError`] when the key cannot be used.
+    /// [`SealError`] if the key cannot be used.
     pub fn with_previous(mut self, key: &[u8; 32]) -> Result<Self, SealError> {
         self.previous.push(SealKey::new(key)?);
         Ok(self)
     }
 
-    /// Seals `plain` for `purpose`, as text that can stand in headers and URLs.
+    /// Encrypts `plain` for `purpose`; the result is Base64url and valid in headers and URLs.
     ///
     /// # Errors
     ///
-    /// [`SealError`] when the system has no random numbers.
+    /// [`SealError`] if the system provides no randomness.
     pub fn seal(&self, purpose: &str, plain: &[u8]) -> Result<String, SealError> {
         let SealKey { id, key } = &self.current;
         let mut sealed = plain.to_vec();
@@ -68,7 +94,9 @@ impl Sealer {
         Ok(URL_SAFE_NO_PAD.encode([&id[..], nonce.as_ref(), &sealed].concat()))
     }
 
-    /// Opens what was sealed for `purpose`; `None` when it was not.
+    /// Decrypts a text that was sealed for `purpose`.
+    ///
+    /// Returns `None` if it was sealed with an unknown key or for another purpose, or was modified.
     #[must_use]
     pub fn open(&self, purpose: &str, text: &str) -> Option<Vec<u8>> {
         let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
@@ -100,9 +128,9 @@ impl fmt::Debug for SealKey {
     }
 }
 
-/// The system has no random numbers, or a key cannot be used.
+/// Failure of a [`Sealer`]: the system provides no randomness, or a key cannot be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the seal cannot be made")]
+#[error("sealing failed")]
 #[non_exhaustive]
 pub struct SealError;
 
@@ -112,7 +140,7 @@ impl From<Unspecified> for SealError {
     }
 }
 
-/// Enough to tell the few keys of a gateway apart.
+/// Length of a key ID in bytes; enough to distinguish the few keys of a gateway.
 const KEY_ID_LEN: usize = 4;
 
 #[cfg(test)]

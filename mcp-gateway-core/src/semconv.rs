@@ -1,8 +1,8 @@
-//! The names of span attributes.
+//! Names of span attributes.
 //!
 //! They are those of the MCP semantic conventions of OpenTelemetry, which are in development: see
-//! `docs/gen-ai/mcp.md` of [semantic-conventions-genai][genai], as of autumn 2026. Attributes of the
-//! gateway's own begin with `mcp_gateway`.
+//! `docs/gen-ai/mcp.md` of [semantic-conventions-genai][genai], as of autumn 2026. Attributes of
+//! the gateway's own begin with `mcp_gateway`.
 //!
 //! [genai]: https://github.com/open-telemetry/semantic-conventions-genai
 
@@ -24,10 +24,10 @@ pub(crate) const JSONRPC_REQUEST_ID: &str = "jsonrpc.request.id";
 /// Method of the request.
 pub(crate) const MCP_METHOD_NAME: &str = "mcp.method.name";
 
-/// Revision that the client speaks.
+/// Protocol version of the client.
 pub(crate) const MCP_PROTOCOL_VERSION: &str = "mcp.protocol.version";
 
-/// Session of a client of the legacy era; its key, which is no secret.
+/// Session of a client of the legacy era; its key, which is not a secret.
 pub(crate) const MCP_SESSION_ID: &str = "mcp.session.id";
 
 /// Name of the gateway.

@@ -1,3 +1,9 @@
+//! HTTP server for a gateway on a listener, without a framework.
+//!
+//! Accepts connections, serves HTTP/1.1 and HTTP/2 on them, and drains them on shutdown. It does
+//! not terminate TLS, bind ports or handle signals; those are up to the embedder. Gateways that are
+//! mounted in axum or hyper do not need it.
+
 mod peer;
 mod workers;
 
@@ -25,7 +31,7 @@ pub use self::workers::Workers;
 use crate::BoxError;
 use crate::task::Task;
 
-/// How a listener is served.
+/// An HTTP server on a bound listener.
 ///
 /// # Example
 ///
@@ -45,15 +51,21 @@ use crate::task::Task;
 #[must_use]
 pub struct Serve {
     listener: TcpListener,
+    /// Maximum number of concurrent connections.
     max_connections: usize,
+    /// Maximum duration of the drain.
     drain_timeout: Duration,
+    /// Maximum idle time of a connection.
     idle_timeout: Duration,
+    /// Threads that serve connections, instead of the current runtime.
     workers: Option<Workers>,
 }
 
 impl Serve {
-    /// Serves `listener`, with up to 100,000 connections at a time, each for up to two minutes
-    /// without a request, and thirty seconds to finish when it ends.
+    /// Creates a server on `listener` with the default limits.
+    ///
+    /// They are 100,000 concurrent connections, two minutes of idle time per connection, and thirty
+    /// seconds for the drain.
     pub fn new(listener: TcpListener) -> Self {
         Self {
             listener,
@@ -64,40 +76,45 @@ impl Serve {
         }
     }
 
-    /// Serves connections on the threads of `workers`, and not on the current runtime.
+    /// Serves connections on the threads of `workers` instead of the current runtime.
     pub fn with_workers(mut self, workers: Workers) -> Self {
         self.workers = Some(workers);
         self
     }
 
-    /// Serves up to `connections` at a time; further ones wait until one ends.
+    /// Sets the maximum number of concurrent connections. Default: 100,000.
+    ///
+    /// Further connections wait in the backlog of the listener until one closes.
     pub fn with_max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;
         self
     }
 
-    /// Gives requests up to `timeout` to finish after the end has begun.
+    /// Sets the maximum time for in-flight requests to complete after the shutdown has begun.
+    /// Default: 30 seconds.
     pub fn with_drain_timeout(mut self, timeout: Duration) -> Self {
         self.drain_timeout = timeout;
         self
     }
 
-    /// Closes a connection of HTTP/1.1 on which the head of the next request is not there after
-    /// `timeout`; two minutes by default.
+    /// Sets the time after which a connection of HTTP/1.1 without the head of a next request is
+    /// closed. Default: 2 minutes.
     ///
-    /// Make this longer than clients and proxies keep connections that they do not use: a request
-    /// that they send at the moment of the end is lost.
+    /// It should be longer than the idle timeout of clients and proxies, because a request that is
+    /// sent at the moment of the close is lost.
     pub fn with_idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
     }
 
-    /// Serves until `shutdown` is there, and then until all requests have finished or the time for
-    /// that is over.
+    /// Serves connections until `shutdown` resolves, then drains them.
+    ///
+    /// The drain ends when all in-flight requests have completed, or after the drain timeout.
+    /// `service` is cloned for every connection.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes all connections.
+    /// Dropping the future closes the listener. Connections are background tasks and run on.
     pub async fn run<S, B>(self, service: S, shutdown: impl Future<Output = ()>)
     where
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
@@ -116,7 +133,7 @@ impl Serve {
                 accepted = accept(&self.listener, &room) => accepted,
                 () = &mut shutdown => break,
             };
-            // The answers are small, and somebody waits for each of them.
+            // Responses are small, and a client waits for each of them.
             let _ = stream.set_nodelay(true);
             let service = TowerToHyperService::new(WithPeer::new(service.clone(), peer));
             let watcher = graceful.watcher();
@@ -125,7 +142,7 @@ impl Serve {
                     .serve_connection(TokioIo::new(stream), service)
                     .into_owned();
                 if let Err(error) = watcher.watch(connection).await {
-                    tracing::debug!(error = &*error, "a connection ended early");
+                    tracing::debug!(error = &*error, "connection closed early");
                 }
                 drop(permit);
             };
@@ -133,7 +150,7 @@ impl Serve {
                 None => Task::detach(serve(stream)),
                 Some((runtime, busy)) => {
                     if let Err(error) = hand_over(stream, runtime, busy, serve) {
-                        tracing::debug!(%error, "a connection ended before it was served");
+                        tracing::debug!(%error, "connection closed before it was served");
                     }
                 }
             }
@@ -143,12 +160,12 @@ impl Serve {
             .await
             .is_err()
         {
-            tracing::warn!("some requests have not finished in time");
+            tracing::warn!("drain timeout exceeded; closing in-flight requests");
         }
     }
 }
 
-/// Lets a worker serve a connection.
+/// Moves a connection to the runtime of a worker.
 fn hand_over<F>(
     stream: TcpStream,
     runtime: &Handle,
@@ -162,19 +179,20 @@ where
     runtime.spawn(async move {
         match TcpStream::from_std(stream) {
             Ok(stream) => serve(stream).await,
-            Err(error) => tracing::warn!(%error, "a connection cannot be served"),
+            Err(error) => tracing::warn!(%error, "failed to serve connection"),
         }
         drop(busy);
     });
     Ok(())
 }
 
+/// Configures the HTTP protocols with the limits below.
 fn builder(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        // It begins with the end of the request before.
+        // The timer starts at the end of the previous request.
         .header_read_timeout(idle_timeout)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD);
@@ -187,6 +205,7 @@ fn builder(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
     builder
 }
 
+/// Waits for a permit and then for a connection; retries failures of the system.
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
@@ -195,27 +214,34 @@ async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => return (stream, peer, permit),
-            // Usually the process has too many files open, which passes.
+            // Usually the process has too many open files, which is transient.
             Err(error) => {
-                tracing::warn!(%error, "a connection cannot be accepted");
+                tracing::warn!(%error, "failed to accept connection");
                 time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
+/// Delay after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Default time for the drain.
 const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
-/// Load balancers keep connections for a minute, and HTTP clients for up to ninety seconds.
+/// Default idle time. Load balancers keep connections for a minute, HTTP clients for up to 90
+/// seconds.
 const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Default maximum number of concurrent connections.
 const DEFAULT_MAX_CONNECTIONS: usize = 100_000;
 
+/// Interval between pings on idle connections of HTTP/2.
 const HTTP2_PING: Duration = Duration::from_secs(60);
+/// Maximum number of headers of a request over HTTP/1.1.
 const MAX_HEADERS: usize = 128;
 
-/// How large the head of a request may be: a session identifier alone may have six kilobytes.
+/// Maximum size of the head of a request over HTTP/1.1; a session ID alone may have 6 KB.
 const MAX_HEAD: usize = 64 * 1024;
+/// Maximum size of the head of a request over HTTP/2.
 const MAX_HEAD_HTTP2: u32 = 64 * 1024;
 
-/// How many requests a connection of HTTP/2 may carry at a time.
+/// Maximum number of concurrent requests on one connection of HTTP/2.
 const MAX_STREAMS: u32 = 1000;

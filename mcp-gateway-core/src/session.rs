@@ -1,11 +1,14 @@
 //! Sessions of clients of the legacy era.
 //!
-//! The identifier of a session is the session, sealed: whose it is, for which gateway, and what
-//! the client said when it began. So a session outlives a restart of the gateway (where the key
-//! does), costs memory only while it is used, and is of no use to anybody but its own principal.
-//! What cannot be carried by the client, such as its subscriptions, is kept while there is any.
+//! A session ID is an encrypted record of the principal, the gateway and the parameters of
+//! `initialize`. A session therefore survives a restart of the gateway (if the key does), costs
+//! memory only while it is used, and is useless to any other principal. State that the client
+//! cannot carry, such as its subscriptions, is kept in memory as long as it exists.
 //!
-//! See [session management][spec].
+//! [`Sessions`] is the registry that issues, resolves and expires them; [`Session`] is one of them.
+//! Clients of the modern era have no sessions: each of their requests carries its context.
+//!
+//! See [MCP 2025-11-25, session management][spec].
 //!
 //! [spec]: https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#session-management
 
@@ -34,18 +37,25 @@ use crate::replica::Replica;
 use crate::reply::ServerRequest;
 
 /// A session of a client of the legacy era.
+///
+/// Layers and upstreams see it in the context of a call. All methods are synchronous and short; the
+/// lock inside is never held across an `.await`.
 pub struct Session {
+    /// Random key of the session; see [`key`](Self::key).
     key: Arc<str>,
+    /// Decrypted content of the session ID.
     claims: Claims,
+    /// This replica, if other replicas forward answers of clients to it.
     replica: Option<Replica>,
+    /// State in memory.
     state: Mutex<State>,
 }
 
-/// Who waits for an answer of the client.
+/// The party that waits for a client's answer to a request.
 pub(crate) enum Waiting {
-    /// A server that has asked here.
+    /// An upstream connected to this replica.
     Here(Asked),
-    /// A server that has asked at another replica, where the question has the number.
+    /// An upstream connected to another replica.
     There {
         replica: Replica,
         at: String,
@@ -53,17 +63,19 @@ pub(crate) enum Waiting {
     },
 }
 
-/// Something that belongs to a session: it hears what the client notifies, and ends with it.
+/// A resource that belongs to a session: it receives the client's notifications and ends with the
+/// session.
 #[async_trait]
 pub(crate) trait Attached: Send + Sync + 'static {
-    /// The client sends a notification that may concern any server.
+    /// Forwards a notification of the client that may concern any server.
     async fn notify(&self, notification: &Notification);
 
-    /// The session has ended.
+    /// Releases the resource, because the session has ended.
     async fn end(&self);
 }
 
 impl Session {
+    /// Creates a session with the random `key`.
     pub(crate) fn new(key: Arc<str>, claims: Claims, replica: Option<Replica>) -> Arc<Self> {
         Arc::new(Self {
             key,
@@ -73,56 +85,60 @@ impl Session {
         })
     }
 
-    /// What tells the session from others. It is not its identifier, and no secret.
+    /// Returns the random key of the session.
+    ///
+    /// It distinguishes the session in logs and maps. It is neither the session ID nor a secret.
     #[must_use]
     pub fn key(&self) -> &Arc<str> {
         &self.key
     }
 
-    /// The revision that was agreed on when it began.
+    /// Returns the negotiated protocol version.
     #[must_use]
     pub fn version(&self) -> Version {
         self.claims.version
     }
 
-    /// What the client can do.
+    /// Returns the capabilities that the client declared.
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         &self.claims.capabilities
     }
 
-    /// The JSON text of the name and version of the client.
+    /// Returns the JSON text of the client's name and version, if it sent them.
     #[must_use]
     pub fn client_info(&self) -> Option<&Arc<str>> {
         self.claims.client_info.as_ref()
     }
 
-    /// Whether it can share no session with a server of the legacy era, because its client has
-    /// changed something that a server keeps for a session as a whole.
+    /// Returns `true` if the session cannot share an upstream session of the legacy era.
+    ///
+    /// That is the case if the client has changed a setting that a server keeps per session.
     pub(crate) fn needs_own(&self) -> bool {
         self.state().own
     }
 
-    /// Notes from which level on the client wants to see log messages.
+    /// Sets the minimum level of log messages; `level` is JSON text.
     ///
-    /// A server of the legacy era keeps that for a session as a whole, which then can be shared
-    /// with nobody.
+    /// A server of the legacy era keeps the level per session, so that its session can no longer be
+    /// shared.
     pub(crate) fn set_log_level(&self, level: &str) {
         let mut state = self.state();
         state.own = true;
         state.log_level = Some(level.into());
     }
 
-    /// The JSON text of the level from which on the client wants to see log messages.
+    /// Returns the JSON text of the minimum level of log messages, if the client has set one.
     pub(crate) fn log_level(&self) -> Option<Arc<str>> {
         self.state().log_level.clone()
     }
 
+    /// Returns the decrypted content of the session ID.
     pub(crate) fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// Adds something that belongs to the session; ends it at once if the session has ended.
+    /// Attaches a resource to the session; releases it at once if the session has ended.
     pub(crate) fn attach(&self, attached: Arc<dyn Attached>) {
         let mut state = self.state();
         if state.ended {
@@ -133,11 +149,12 @@ impl Session {
         }
     }
 
+    /// Returns the attached resources.
     pub(crate) fn attached(&self) -> Vec<Arc<dyn Attached>> {
         self.state().attached.clone()
     }
 
-    /// Ends everything that belongs to the session.
+    /// Ends the session: closes its streams, cancels its calls and releases its resources.
     pub(crate) fn end(&self) {
         let mut state = self.state();
         state.ended = true;
@@ -154,22 +171,24 @@ impl Session {
         }
     }
 
-    /// Stops listening to servers, to which it would otherwise seem to be used.
+    /// Cancels the subscriptions to servers, which would otherwise keep their sessions in use.
     ///
-    /// What they are asked on behalf of a session holds the session.
+    /// A request of a server on behalf of the session keeps it alive.
     pub(crate) fn rest(&self) {
         let listening = self.state().listening.take();
         drop(listening);
     }
 
-    /// For how long the client has not been heard of; `None` while it waits for something.
+    /// Returns the time since the client's last request, or `None` while a call or stream is open.
     pub(crate) fn idle(&self) -> Option<Duration> {
         let mut state = self.state();
         state.forget_old_streams(Instant::now());
         (!state.is_waited_for()).then(|| state.last_used.elapsed())
     }
 
-    /// Notes a request of a server; returns it as the client is to see it.
+    /// Registers a request of a server and returns it under an ID that is unique in the session.
+    ///
+    /// Returns `None` if too many requests are unanswered.
     pub(crate) fn ask(&self, asked: ServerRequest) -> Option<Request> {
         let sealed = |number| self.replica.as_ref()?.question_id(&self.key, number);
         let name = |number| match sealed(number) {
@@ -179,7 +198,10 @@ impl Session {
         self.state().ask(asked, name)
     }
 
-    /// Who waits for the answer to the question that the client knows as `id`.
+    /// Removes and returns the party that waits for the answer to the request `id` of the client's
+    /// side.
+    ///
+    /// Returns `None` for an ID that this session did not issue or that has been answered.
     pub(crate) fn waiting(&self, id: &Id) -> Option<Waiting> {
         if let Some(number) = id.as_i64() {
             return self.state().answered(number).map(Waiting::Here);
@@ -197,15 +219,17 @@ impl Session {
         })
     }
 
-    /// Whether nothing would be lost if only the client remembered the session.
+    /// Returns `true` if the session ID alone restores the session without loss.
     pub(crate) fn is_carried_by_client(&self) -> bool {
         self.state().is_carried_by_client()
     }
 
+    /// Records that the client has used the session.
     pub(crate) fn touch(&self) {
         self.state().last_used = Instant::now();
     }
 
+    /// Locks the state.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

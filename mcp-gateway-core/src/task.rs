@@ -1,26 +1,27 @@
+//! Background tasks with an owner.
+//!
+//! `tokio::spawn` is disallowed elsewhere, so that every task has an owner or a bounded duration.
+
 use std::future::Future;
 
 use tokio::task::JoinHandle;
 
-/// Background work that ends with its owner.
+/// A background task that is aborted when its owner is dropped.
 #[derive(Debug)]
 pub(crate) struct Task(JoinHandle<()>);
 
 impl Task {
-    /// Starts `work` on the current runtime.
+    /// Spawns `work` on the current runtime.
     #[expect(
         clippy::disallowed_methods,
-        reason = "the handle that is returned owns the work"
+        reason = "the returned handle owns the task"
     )]
     pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(tokio::spawn(work))
     }
 
-    /// Starts `work` that ends by itself soon, and that should not be cut off.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "for work that is bounded in time"
-    )]
+    /// Spawns `work` without an owner; for work that ends soon by itself and must not be aborted.
+    #[expect(clippy::disallowed_methods, reason = "the work is bounded in time")]
     pub(crate) fn detach(work: impl Future<Output = ()> + Send + 'static) {
         drop(tokio::spawn(work));
     }

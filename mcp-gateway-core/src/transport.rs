@@ -1,4 +1,8 @@
-//! Ways to a running server: HTTP, or a pair of byte streams.
+//! Transports to running servers: HTTP, or a pair of byte streams.
+//!
+//! A [`Link`] is what a [`RuntimeBackend`](crate::upstream::RuntimeBackend) returns. It carries
+//! bytes; protocol versions, sessions and requests are the concern of
+//! [`upstream`](crate::upstream).
 
 mod event_stream;
 mod link;

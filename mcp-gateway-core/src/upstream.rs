@@ -1,11 +1,21 @@
-//! Reach the servers, whichever transport and revision they speak.
+//! Client side of MCP servers: connections, sessions, caches and retries.
 //!
-//! A [`Server`] has conversations with an MCP server that a [`RuntimeBackend`] runs. It finds out
-//! by itself whether the server speaks the modern or the legacy era, begins sessions where those
-//! exist, shares them between callers as its [`SessionPolicy`] says, keeps what the server lists,
-//! and takes up again what broke.
+//! A [`Server`] connects to an MCP server that a [`RuntimeBackend`] runs. It detects the era of the
+//! server, starts sessions where the era has them, shares them between callers according to its
+//! [`SessionPolicy`], caches the lists of the server, and reconnects after failures.
 //!
-//! The [`ServerPool`] holds the servers of a process by their names.
+//! [`ServerPool`] holds the servers of a process by name and applies their
+//! [`Limits`](crate::limit::Limits).
+//!
+//! Within the module: a *view* is a server as one class of callers sees it; it owns at most one
+//! connection, a `Conversation`, whose handshake is complete. Three kinds of connections exist:
+//! Streamable HTTP of the modern era, Streamable HTTP of the legacy era, and an exchange over a
+//! bidirectional channel (stdio, or HTTP+SSE of 2024-11-05).
+//!
+//! Specification: [2026-07-28,
+//! transports](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports) and
+//! [2025-11-25,
+//! lifecycle](https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle).
 
 mod backend;
 mod cancel;

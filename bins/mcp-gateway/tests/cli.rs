@@ -194,7 +194,7 @@ async fn tools_are_listed_and_called() {
     assert_eq!(done.code, Some(1));
     assert!(
         done.stderr
-            .contains("127.0.0.1:1: the server cannot be reached"),
+            .contains("127.0.0.1:1: failed to connect to the server"),
         "{done:?}"
     );
 }

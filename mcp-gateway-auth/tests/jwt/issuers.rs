@@ -84,7 +84,7 @@ fn name(result: Result<Principal, AuthError>) -> String {
     }
 }
 
-const INVALID: &str = "the token is not valid";
+const INVALID: &str = "invalid token";
 
 #[tokio::test]
 async fn j28_a_key_of_one_issuer_is_worth_nothing_at_another() {

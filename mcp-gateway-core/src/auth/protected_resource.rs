@@ -1,10 +1,13 @@
+//! Challenges that direct clients to the authorization server.
+
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// Where clients that are refused learn how to get a token.
+/// Metadata of a protected resource, added to the challenges of rejected requests.
 ///
-/// See [RFC 9728](https://www.rfc-editor.org/rfc/rfc9728#section-5.1).
+/// It tells clients where to obtain a token. See [RFC 9728, section
+/// 5.1](https://www.rfc-editor.org/rfc/rfc9728#section-5.1).
 ///
 /// # Example
 ///
@@ -25,12 +28,14 @@ use http::{HeaderMap, HeaderValue, header};
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ProtectedResource {
+    /// URL of the metadata document.
     metadata: Arc<str>,
+    /// Scopes that every request requires.
     scope: Option<Arc<str>>,
 }
 
 impl ProtectedResource {
-    /// Described by the document at `metadata`, an absolute URL.
+    /// Creates metadata whose document is at the absolute URL `metadata`.
     #[must_use]
     pub fn new(metadata: impl Into<Arc<str>>) -> Self {
         Self {
@@ -39,14 +44,14 @@ impl ProtectedResource {
         }
     }
 
-    /// Clients have to be granted `scope`, one or more separated by spaces.
+    /// Sets the scopes that clients should request: one, or several separated by spaces.
     #[must_use]
     pub fn with_scope(mut self, scope: impl Into<Arc<str>>) -> Self {
         self.scope = Some(scope.into());
         self
     }
 
-    /// Adds to the challenge in `headers`, if there is one.
+    /// Completes the challenge in `WWW-Authenticate`; does nothing if `headers` contains none.
     pub fn complete(&self, headers: &mut HeaderMap) {
         let Some(challenge) = headers.get_mut(header::WWW_AUTHENTICATE) else {
             return;
@@ -56,7 +61,7 @@ impl ProtectedResource {
         };
         let separator = if before.contains('=') { ", " } else { " " };
         let mut text = format!("{before}{separator}resource_metadata=\"{}\"", self.metadata);
-        // What a request lacks is said already, and is more than every request needs.
+        // A scope in the challenge is the one that this request lacks, and is more specific.
         let scope = self.scope.as_ref().filter(|_| !before.contains("scope="));
         if let Some(scope) = scope {
             text = format!("{text}, scope=\"{scope}\"");

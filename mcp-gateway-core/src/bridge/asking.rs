@@ -1,3 +1,8 @@
+//! Replies of modern servers for legacy clients: `input_required` becomes requests to the client.
+//!
+//! See [MCP 2026-07-28, multi round-trip
+//! requests](https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr).
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,39 +22,49 @@ use crate::jsonrpc::{ErrorObject, Id, Request, Response, code};
 use crate::reply::{self, Event, Events, Respond, ServerRequest};
 use crate::{Call, Reply};
 
-/// Carries the reply of a server of the modern era to a client of the legacy era.
+/// Translation of a modern server's reply for a legacy client.
 ///
-/// Where the server requires input, its client is asked, and the call is repeated with the answers.
+/// If the server requires input, requests are sent to the client, and the call is retried with the
+/// answers.
 pub(crate) struct Asking {
+    /// Server to which the retry is sent.
     server: Arc<dyn Resend>,
+    /// Original call.
     call: Arc<Call<Prepared>>,
+    /// Translation of messages.
     crossing: Crossing,
+    /// Translated messages that have not been returned.
     ready: VecDeque<Event>,
+    /// Number of times that the server has required input.
     rounds: u32,
 }
 
 /// A server to which a call can be sent again.
 #[async_trait]
 pub(crate) trait Resend: Send + Sync + 'static {
-    /// Sends `call`, and returns the reply when its beginning is known.
+    /// Sends `call` and returns the reply as soon as its first message has arrived.
     async fn resend(&self, call: &Call<Prepared>) -> Result<Reply, UpstreamError>;
 }
 
-/// How far the call is.
+/// Progress of the call.
 enum Stage {
     Receiving(Events),
     Received(Response),
     Waiting(Answers),
 }
 
-/// What the client has been asked.
+/// Unanswered requests to the client.
 struct Answers {
+    /// Requests by their identifier.
     requests: HashMap<Id, Request>,
+    /// `requestState` that the retry must repeat.
     state: Option<String>,
+    /// Answers of the client.
     responses: mpsc::UnboundedReceiver<Response>,
 }
 
 impl Asking {
+    /// Creates the translation for `call`.
     pub(crate) fn new(server: Arc<dyn Resend>, call: Arc<Call<Prepared>>) -> Self {
         Self {
             server,
@@ -60,7 +75,7 @@ impl Asking {
         }
     }
 
-    /// The reply as the client is to see it.
+    /// Translates the reply.
     pub(crate) async fn carry(self, reply: Reply) -> Result<Reply, UpstreamError> {
         match received(reply).await? {
             Stage::Received(response) if !asks(&response)? => {
@@ -71,6 +86,7 @@ impl Asking {
         }
     }
 
+    /// Converts the translation into a stream of messages.
     fn into_events(self, stage: Stage) -> Events {
         Events::new(stream::unfold(Some((self, stage)), |state| async move {
             let (mut asking, stage) = state?;
@@ -82,7 +98,7 @@ impl Asking {
         }))
     }
 
-    /// The next event, and what comes after it.
+    /// Returns the next message and the stage after it.
     async fn next(&mut self, mut stage: Stage) -> Result<(Event, Option<Stage>), UpstreamError> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -97,7 +113,7 @@ impl Asking {
                             Stage::Receiving(events)
                         }
                         Event::Request(request) => {
-                            let error = "in this revision a server cannot send requests";
+                            let error = "server requests are not allowed in this revision";
                             let error = ErrorObject::new(code::INVALID_REQUEST, error);
                             let _ = request.refuse(&error).await;
                             Stage::Receiving(events)
@@ -120,17 +136,18 @@ impl Asking {
         }
     }
 
+    /// Translates the final response.
     fn end(&self, response: &Response) -> Result<(Event, Option<Stage>), UpstreamError> {
         let response = self.crossing.response(response)?;
         let response = response.with_id(self.call.request().id());
         Ok((Event::Response(response), None))
     }
 
-    /// Asks the client what the server wants to know.
+    /// Sends the requests that the server requires to the client.
     fn ask(&mut self, wanted: InputRequired) -> Result<Answers, UpstreamError> {
         self.rounds += 1;
         if self.rounds > MAX_ROUNDS {
-            return Err(UpstreamError::invalid("it wants input again and again"));
+            return Err(UpstreamError::invalid("too many rounds of input_required"));
         }
         let capabilities = self.call.client().capabilities();
         let (answered, responses) = mpsc::unbounded_channel();
@@ -138,7 +155,7 @@ impl Asking {
         for request in wanted.requests {
             if !input::is_permitted(&request, capabilities) {
                 return Err(UpstreamError::invalid(format_args!(
-                    "it asks for {}, which the client cannot answer",
+                    "server requested {}, which the client does not support",
                     request.method()
                 )));
             }
@@ -155,7 +172,7 @@ impl Asking {
         })
     }
 
-    /// Repeats the call, with what the client has answered.
+    /// Retries the call with the answers of the client.
     async fn repeat(&self, responses: &str, state: Option<&str>) -> Result<Stage, UpstreamError> {
         let request = self.call.request();
         // "The JSON-RPC id MUST be different between the initial request and the retry."
@@ -167,7 +184,7 @@ impl Asking {
 }
 
 impl Answers {
-    /// The JSON text of all answers, and the state that goes with them.
+    /// Waits for all answers; returns their JSON text and the `requestState`.
     async fn collect(mut self, rounds: u32) -> Result<(String, Option<String>), UpstreamError> {
         if self.requests.is_empty() {
             // "... the client MAY retry the original request immediately."
@@ -191,7 +208,7 @@ impl Answers {
     }
 }
 
-/// Takes the answers to what a server of the modern era wants to know.
+/// Receiver of the client's answers.
 #[derive(Debug)]
 struct Answered(mpsc::UnboundedSender<Response>);
 
@@ -202,6 +219,7 @@ impl Respond for Answered {
     }
 }
 
+/// Classifies a reply.
 async fn received(reply: Reply) -> Result<Stage, UpstreamError> {
     match reply {
         Reply::Events(events) => Ok(Stage::Receiving(events)),
@@ -209,7 +227,7 @@ async fn received(reply: Reply) -> Result<Stage, UpstreamError> {
     }
 }
 
-/// Whether the server wants to know something before it goes on.
+/// Returns `true` if the response requires input.
 fn asks(response: &Response) -> Result<bool, UpstreamError> {
     match response.result() {
         Ok(result) => Ok(InputRequired::read(result)?.is_some()),
@@ -217,8 +235,8 @@ fn asks(response: &Response) -> Result<bool, UpstreamError> {
     }
 }
 
-/// The pause before a call is repeated for which nobody was asked.
+/// Minimum delay before a retry for which no input was required.
 const MIN_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often a server may want input for one call.
+/// Maximum number of times that a server may require input during one call.
 const MAX_ROUNDS: u32 = 100;

@@ -1,3 +1,5 @@
+//! Translation of single messages between the eras.
+
 use std::borrow::Cow;
 
 use http::StatusCode;
@@ -9,18 +11,21 @@ use crate::jsonrpc::{ErrorObject, Notification, Response, code};
 use crate::protocol::{Era, Method, meta};
 use crate::{Call, problem};
 
-/// What has to be known of a call to carry its reply across the eras.
+/// Properties of a call that determine the translation of its reply.
 #[derive(Clone, Debug)]
 pub(super) struct Crossing {
+    /// Era of the client.
     client: Era,
+    /// Method of the call.
     method: Method,
-    /// Whether the client asked for log messages in a way of the modern era.
+    /// `true` if the client has requested log messages in the way of the modern era.
     logs: bool,
-    /// The JSON text of the token by which the client asked for progress.
+    /// JSON text of the client's progress token.
     progress_token: Option<Box<str>>,
 }
 
 impl Crossing {
+    /// Collects the properties of `call`.
     pub(super) fn of(call: &Call<Prepared>) -> Self {
         let request = call.request();
         Self {
@@ -31,13 +36,13 @@ impl Crossing {
         }
     }
 
-    /// The notification as the client is to see it; `None` when it is not meant for it.
+    /// Translates a notification; returns `None` if it is not meant for the client.
     pub(super) fn notification(&self, notification: Notification) -> Option<Notification> {
         match (self.client, notification.method()) {
             (Era::Modern, Method::LogMessage) if !self.logs => None,
-            // A client of the modern era learns of it when it repeats the request.
+            // A client of the modern era learns of it by retrying the request.
             (Era::Modern, Method::ElicitationComplete) => None,
-            // The token is that of the request which is answered now, not of the one before it.
+            // The token is that of the request that is answered now, not of an earlier attempt.
             (Era::Modern, Method::Progress) => {
                 notification.with_param("progressToken", self.progress_token.as_deref()?)
             }
@@ -45,7 +50,7 @@ impl Crossing {
         }
     }
 
-    /// The response as the client is to see it.
+    /// Translates a response.
     pub(super) fn response(&self, response: &Response) -> Result<Response, UpstreamError> {
         match (self.client, response.result()) {
             (Era::Modern, Ok(result)) => Ok(self.modern_result(response, result)),
@@ -54,7 +59,7 @@ impl Crossing {
         }
     }
 
-    /// Adds what every result has in the modern era.
+    /// Adds the members that every result has in the modern era.
     fn modern_result(&self, response: &Response, result: &str) -> Response {
         let Ok(fields) = Fields::read(result, 0..result.len()) else {
             return response.clone();
@@ -67,7 +72,7 @@ impl Crossing {
         };
         add("resultType", "\"complete\"");
         if self.method == Method::ResourcesRead {
-            // The server does not say for how long, or for whom, the content is true.
+            // The server declares neither lifetime nor scope of the content.
             add("ttlMs", "0");
             add("cacheScope", "\"private\"");
         }
@@ -78,7 +83,7 @@ impl Crossing {
         response.edited(|edits: &mut Edits<'_>| edits.insert(start + 1, added))
     }
 
-    /// Refuses results that a client of the legacy era cannot understand.
+    /// Rejects results that legacy clients cannot interpret.
     fn legacy_result(&self, response: &Response, result: &str) -> Result<Response, UpstreamError> {
         let kind = Fields::read(result, 0..result.len())
             .ok()
@@ -90,24 +95,24 @@ impl Crossing {
                 server: Era::Modern,
             }),
             Some(other) => Err(UpstreamError::invalid(format_args!(
-                "result of type {other:?}"
+                "unknown result type {other:?}"
             ))),
         }
     }
 
-    /// Gives an error the code that it has in the client's revision.
+    /// Translates the code of an error.
     fn error(&self, response: &Response, error: &str) -> Response {
         let code = match (self.client, ErrorObject::code_of(error)) {
             (Era::Modern, code::RESOURCE_NOT_FOUND) => code::INVALID_PARAMS,
             (Era::Legacy, code::INVALID_PARAMS) if self.method == Method::ResourcesRead => {
                 code::RESOURCE_NOT_FOUND
             }
-            // A request of the gateway's client, which is the one that has to know.
+            // Concerns the client of the gateway, which must receive it.
             (Era::Modern, code::MISSING_CAPABILITY) if names_capabilities(error) => {
                 return response.clone();
             }
-            // These would tell a client of the legacy era nothing, and one of the modern era that
-            // the server is of its own era.
+            // A legacy client cannot interpret these, and a modern client would misread them as the
+            // gateway's own.
             (_, code::HEADER_MISMATCH | code::MISSING_CAPABILITY | code::UNSUPPORTED_VERSION) => {
                 code::INTERNAL_ERROR
             }
@@ -124,7 +129,7 @@ impl Crossing {
         })
     }
 
-    /// The status that the response has over HTTP.
+    /// Returns the HTTP status of the response.
     pub(super) fn status(&self, response: &Response) -> StatusCode {
         match self.client {
             Era::Legacy => StatusCode::OK,
@@ -133,7 +138,7 @@ impl Crossing {
     }
 }
 
-/// Whether an error says which capabilities the client would need.
+/// Returns `true` if the error names the capabilities that the client lacks.
 fn names_capabilities(error: &str) -> bool {
     let error: serde_json::Value = serde_json::from_str(error).unwrap_or_default();
     error["data"]["requiredCapabilities"].is_object()

@@ -1,25 +1,27 @@
+//! Input that a server requires from the client during a call.
+
 use crate::error::UpstreamError;
 use crate::json::{Edits, Fields, object, quoted};
 use crate::jsonrpc::{self, Id, Message, Request, Response};
 use crate::protocol::{Capabilities, Method};
 
-/// What a server wants to know before it goes on.
+/// An `InputRequiredResult`: the input that a server requires before it can complete a call.
 ///
-/// See [`InputRequiredResult`][spec].
+/// See [MCP 2026-07-28, `InputRequiredResult`][spec].
 ///
 /// [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr#inputrequiredresult
 #[derive(Debug)]
 pub(super) struct InputRequired {
-    /// What it asks; the identifier of each request is its key.
+    /// Requests to the client; the identifier of each is its key in `inputRequests`.
     pub(super) requests: Vec<Request>,
-    /// The JSON text of what the retry has to bring along.
+    /// JSON text of the `requestState` that the retry must repeat.
     pub(super) state: Option<String>,
 }
 
 impl InputRequired {
-    /// Reads a result; `None` when it is another one.
+    /// Parses a result; returns `None` if it is of another type.
     pub(super) fn read(result: &str) -> Result<Option<Self>, UpstreamError> {
-        // Most results are others, and few texts contain the word.
+        // Most results are of another type, and few texts contain the word at all.
         if memchr::memmem::find(result.as_bytes(), b"input_required").is_none() {
             return Ok(None);
         }
@@ -36,13 +38,13 @@ impl InputRequired {
         let state = fields.raw(result, "requestState").map(str::to_owned);
         if requests.is_empty() && state.is_none() {
             return Err(UpstreamError::invalid(
-                "it wants input, but neither asks for any nor gives a state",
+                "input_required without inputRequests and requestState",
             ));
         }
         Ok(Some(Self { requests, state }))
     }
 
-    /// The JSON text of the result that asks `requests`.
+    /// Returns the JSON text of a result that requires the input of `requests`.
     pub(super) fn write<'a>(requests: impl Iterator<Item = &'a Request>, state: &str) -> String {
         let asked: Vec<_> = requests
             .map(|request| {
@@ -65,6 +67,7 @@ impl InputRequired {
     }
 }
 
+/// Parses the `inputRequests` object.
 fn read_requests(text: &str) -> Result<Vec<Request>, UpstreamError> {
     let invalid = |error| UpstreamError::invalid(format_args!("inputRequests: {error}"));
     let keyed = Fields::read(text, 0..text.len()).map_err(invalid)?;
@@ -72,7 +75,8 @@ fn read_requests(text: &str) -> Result<Vec<Request>, UpstreamError> {
         let body = &text[span];
         let fields = Fields::read(body, 0..body.len()).map_err(invalid)?;
         let method = fields.string(body, "method");
-        let method = method.ok_or_else(|| UpstreamError::invalid("inputRequests: no method"))?;
+        let method =
+            method.ok_or_else(|| UpstreamError::invalid("inputRequests: missing method"))?;
         let params = fields.raw(body, "params").unwrap_or("{}");
         Ok(Request::new(
             &Id::from(key),
@@ -83,15 +87,18 @@ fn read_requests(text: &str) -> Result<Vec<Request>, UpstreamError> {
     keyed.iter(text).map(read).collect()
 }
 
-/// The key by which `request` is known among those that are asked together.
+/// Returns the key of `request` in `inputRequests` and `inputResponses`.
 pub(super) fn key(request: &Request) -> String {
     let id = request.id();
     id.as_str().map_or_else(|| id.to_token(), str::to_owned)
 }
 
-/// Whether a client of those capabilities can be asked `request`.
+/// Returns `true` if a client with these capabilities supports `request`.
 pub(super) fn is_permitted(request: &Request, capabilities: &Capabilities) -> bool {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else can be asked")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "clients support no other requests"
+    )]
     match request.method() {
         Method::ElicitationCreate if is_url(request) => capabilities.elicitation_url(),
         Method::ElicitationCreate => capabilities.elicitation_form(),
@@ -101,9 +108,12 @@ pub(super) fn is_permitted(request: &Request, capabilities: &Capabilities) -> bo
     }
 }
 
-/// The JSON text of the capabilities that a client needs to be asked `request`.
+/// Returns the JSON text of the capabilities that a client needs for `request`.
 pub(super) fn capability(request: &Request) -> Option<&'static str> {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else can be asked")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "clients support no other requests"
+    )]
     match request.method() {
         Method::ElicitationCreate if is_url(request) => Some(r#"{"elicitation":{"url":{}}}"#),
         Method::ElicitationCreate => Some(r#"{"elicitation":{"form":{}}}"#),
@@ -113,14 +123,15 @@ pub(super) fn capability(request: &Request) -> Option<&'static str> {
     }
 }
 
+/// Returns `true` if the user is to open a URL.
 fn is_url(request: &Request) -> bool {
     request.param("mode") == Some("\"url\"")
 }
 
-/// The request as a client of the legacy era has to see it.
+/// Adapts a request for a legacy client.
 ///
-/// An address that a person is to visit has an identifier there, by which the server could say that
-/// it was visited; servers of the modern era do not.
+/// Legacy clients require an identifier for a URL, by which the server could report that the user
+/// has visited it. Servers of the modern era have no such report.
 pub(super) fn for_legacy(request: Request) -> Request {
     let Some(span) = request.params().object() else {
         return request;
@@ -140,14 +151,14 @@ pub(super) fn for_legacy(request: Request) -> Request {
     }
 }
 
-/// The JSON text of the answer to `request` in a retry.
+/// Returns the JSON text of the answer to `request` in a retry.
 pub(super) fn answer<'a>(
     request: &Request,
     response: &'a Response,
 ) -> Result<&'a str, UpstreamError> {
     match (response.result(), request.method()) {
         (Ok(result), _) => Ok(result),
-        // The modern era has no errors here; a person who could not be asked has not decided.
+        // The modern era has no errors here; a user who could not be asked has not decided.
         (Err(_), Method::ElicitationCreate) => Ok("{\"action\":\"cancel\"}"),
         (Err(error), method) => Err(UpstreamError::Unanswered {
             detail: format!("{method}: {}", jsonrpc::ErrorObject::message_of(error)).into(),

@@ -1,3 +1,5 @@
+//! Store of calls that wait for the input of their clients.
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -17,76 +19,105 @@ use crate::reply::{Events, ServerRequest};
 use crate::seal::{SealError, Sealer};
 use crate::task::Task;
 
-/// Calls of which a server of the legacy era wants to know more, and whose clients, which are of
-/// the modern era, have been told so.
+/// Store of calls of modern clients that wait for input, which a legacy server has requested.
 ///
-/// A parked call waits until its client repeats it with the answers, for ten minutes at most by
-/// default. Cheap to clone; usually all servers of a process share one.
+/// A parked call waits until its client retries it with the answers, by default for at most ten
+/// minutes. The in-flight request stays open on the server. The client carries a sealed
+/// `requestState`, which only its principal can redeem, once, for the same request.
+///
+/// Cloning is cheap; usually all servers of a process share one store.
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use mcp_gateway_core::Sealer;
+/// use mcp_gateway_core::bridge::Parking;
+///
+/// let sealer = Arc::new(Sealer::random()?);
+/// let parking = Parking::with_limits(sealer, Duration::from_secs(60), 1_000, 10);
+/// assert_eq!(parking.count(), 0);
+/// # Ok::<_, mcp_gateway_core::SealError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Parking(Arc<Inner>);
 
 struct Inner {
+    /// Cipher of `requestState`.
     sealer: Arc<Sealer>,
+    /// This replica, once it is set.
     replica: OnceLock<Replica>,
+    /// Maximum time for which a call is parked.
     lifetime: Duration,
+    /// Maximum number of parked calls.
     max: usize,
+    /// Maximum number of parked calls per principal.
     max_of_one: usize,
+    /// Parked calls.
     calls: Mutex<Calls>,
+    /// Task that evicts expired calls.
     sweeper: OnceLock<Task>,
 }
 
+/// Parked calls.
 #[derive(Default)]
 struct Calls {
+    /// Calls by their key.
     parked: HashMap<String, Parked>,
+    /// Number of calls per principal.
     of: HashMap<Principal, usize>,
 }
 
+/// A parked call.
 struct Parked {
     call: Arc<Call<Prepared>>,
     expires: Instant,
     waiting: Waiting,
 }
 
-/// A call whose client has to answer something.
+/// The pending part of a call.
 pub(super) struct Waiting {
-    /// What is to be answered.
+    /// Unanswered requests of the server.
     pub(super) questions: Vec<ServerRequest>,
-    /// What the server sends after that.
+    /// Messages of the server that follow the answers.
     pub(super) events: Events,
 }
 
-/// What waits for a client that brings along a state.
+/// Location of the call to which a `requestState` belongs.
 pub(super) enum Found {
-    /// A call here.
+    /// A call of this replica.
     Here(Waiting),
-    /// A call at another replica.
+    /// A call of another replica.
     There {
         replica: Replica,
         at: String,
         key: String,
     },
-    /// Nothing; the server is to be called again.
+    /// No call waits; the server must be called again.
     Nothing,
 }
 
 impl Parking {
-    /// How long a call is parked by default: long enough for a person to fill in a form.
+    /// Default time for which a call is parked: enough for a user to fill in a form.
     pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
 
-    /// How many calls can be parked by default.
+    /// Default maximum number of parked calls.
     pub const DEFAULT_MAX: usize = 10_000;
 
-    /// How many calls of one principal can be parked by default.
+    /// Default maximum number of parked calls per principal.
     pub const DEFAULT_MAX_OF_ONE: usize = 1000;
 
-    /// Parks calls with the default limits; `sealer` seals what their clients carry.
+    /// Creates a store with the default limits; `sealer` seals the `requestState`.
     #[must_use]
     pub fn new(sealer: Arc<Sealer>) -> Self {
         let (max, of_one) = (Self::DEFAULT_MAX, Self::DEFAULT_MAX_OF_ONE);
         Self::with_limits(sealer, Self::DEFAULT_LIFETIME, max, of_one)
     }
 
-    /// Parks up to `max` calls, and up to `max_of_one` of one principal, each for `lifetime`.
+    /// Creates a store of at most `max` calls, and of at most `max_of_one` calls per principal,
+    /// each for at most `lifetime`.
     #[must_use]
     pub fn with_limits(
         sealer: Arc<Sealer>,
@@ -105,39 +136,39 @@ impl Parking {
         }))
     }
 
-    /// Parks calls with the default limits. What their clients carry is of no use to any other
-    /// process.
+    /// Creates a store with the default limits whose `requestState` is valid in this process only.
     ///
     /// # Errors
     ///
-    /// [`SealError`] when the system has no random numbers.
+    /// [`SealError`] if the system provides no randomness.
     pub fn ephemeral() -> Result<Self, SealError> {
         Ok(Self::new(Arc::new(Sealer::random()?)))
     }
 
-    /// Tells clients that their calls are parked at `replica`, so that what they send elsewhere is
-    /// passed on to it. Has an effect only once.
+    /// Routes retries of clients that reach another replica to `replica`, which holds the calls.
+    ///
+    /// Only the first call takes effect.
     #[must_use]
     pub fn with_replica(self, replica: Replica) -> Self {
-        // A second one has lost.
+        // Only the first call takes effect.
         let _ = self.0.replica.set(replica);
         self
     }
 
-    /// How many calls are parked.
+    /// Returns the number of parked calls.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.calls().parked.len()
     }
 
-    /// How many calls can be parked.
+    /// Returns the maximum number of parked calls.
     pub(crate) fn max(&self) -> usize {
         self.0.max
     }
 
-    /// Parks `call`; returns the state that its client is to bring along.
+    /// Parks `call` and returns the `requestState` for its client.
     ///
-    /// Where that is not possible, the server is told that nobody will answer.
+    /// If the call cannot be parked, the requests of the server are rejected.
     pub(super) async fn park(
         &self,
         call: &Arc<Call<Prepared>>,
@@ -161,6 +192,7 @@ impl Parking {
         Ok(state)
     }
 
+    /// Returns a new key and the sealed `requestState` for it.
     fn ticket(&self, call: &Call<Prepared>) -> Result<(String, String), SealError> {
         let mut key = [0; 16];
         aws_lc_rs::rand::fill(&mut key).map_err(SealError::from)?;
@@ -173,14 +205,14 @@ impl Parking {
         Ok((key, ticket.seal(&self.0.sealer)?))
     }
 
-    /// The state by which a client has `call` made again, with nothing that waits for it.
+    /// Returns a `requestState` with which the client makes the server being called again, without
+    /// a parked call.
     pub(super) fn again(&self, call: &Call<Prepared>) -> Result<String, UpstreamError> {
         let ticket = Ticket::new(call, None, self.0.lifetime.as_secs());
         ticket.seal(&self.0.sealer).map_err(UpstreamError::connect)
     }
 
-    /// What waits for the client of `call`, which brings along a state. What is here cannot be
-    /// found again.
+    /// Resolves the `requestState` of `call`. A call of this replica is removed from the store.
     pub(super) fn find(&self, call: &Call<Prepared>) -> Result<Found, UpstreamError> {
         let ticket = Ticket::open(call, &self.0.sealer).ok_or(UpstreamError::RequestState)?;
         let Some(Place { key, replica: at }) = ticket.place else {
@@ -196,7 +228,7 @@ impl Parking {
         }
     }
 
-    /// Takes up the call that is parked as `key`; it cannot be taken up again.
+    /// Removes and returns the call parked under `key`.
     pub(super) fn take(&self, key: &str) -> Result<(Arc<Call<Prepared>>, Waiting), UpstreamError> {
         let parked = self.0.calls().remove(key);
         let parked = parked.ok_or(UpstreamError::RequestState)?;
@@ -205,11 +237,12 @@ impl Parking {
 }
 
 impl Inner {
+    /// Locks the calls.
     fn calls(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the call back when there is no room for it.
+    /// Parks a call; returns its pending part if a limit is exceeded.
     fn insert(&self, key: String, call: &Arc<Call<Prepared>>, waiting: Waiting) -> Option<Waiting> {
         let mut calls = self.calls();
         let principal = call.principal();
@@ -227,7 +260,7 @@ impl Inner {
         None
     }
 
-    /// Gives up the calls whose time is over.
+    /// Abandons expired calls.
     fn sweep(&self) {
         let now = Instant::now();
         let mut calls = self.calls();
@@ -242,6 +275,7 @@ impl Inner {
 }
 
 impl Calls {
+    /// Removes a call.
     fn remove(&mut self, key: &str) -> Option<Parked> {
         let parked = self.parked.remove(key)?;
         let principal = parked.call.principal();
@@ -256,9 +290,9 @@ impl Calls {
 }
 
 impl Waiting {
-    /// Tells the server that nobody will answer; the end of the events cancels the call.
+    /// Rejects the requests of the server; dropping the messages then cancels the call.
     pub(super) async fn give_up(self) {
-        let error = ErrorObject::new(code::INTERNAL_ERROR, "the client has not answered");
+        let error = ErrorObject::new(code::INTERNAL_ERROR, "no answer from the client");
         for question in &self.questions {
             // A server that is gone needs no answer.
             let _ = time::timeout(GIVE_UP_TIMEOUT, question.refuse(&error)).await;
@@ -266,6 +300,7 @@ impl Waiting {
     }
 }
 
+/// Evicts expired calls until the store is dropped.
 async fn sweep(parking: Weak<Inner>) {
     while let Some(inner) = parking.upgrade() {
         inner.sweep();
@@ -283,11 +318,11 @@ impl fmt::Debug for Inner {
     }
 }
 
-/// When to try again if no more calls can be parked.
+/// Delay after which a rejected call should be retried.
 const FULL_RETRY: Duration = Duration::from_secs(10);
 
-/// How long telling the server may take that nobody will answer.
+/// Maximum time for rejecting a request of the server.
 const GIVE_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often is looked for calls whose time is over.
+/// Interval between sweeps of expired calls.
 const SWEEP: Duration = Duration::from_secs(1);

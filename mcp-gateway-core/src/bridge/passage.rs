@@ -1,3 +1,8 @@
+//! Replies of legacy servers for modern clients: requests of the server become `input_required`.
+//!
+//! See [MCP 2026-07-28, multi round-trip
+//! requests](https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr).
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,26 +25,30 @@ use crate::protocol::Method;
 use crate::reply::{self, Event, Events, ServerRequest};
 use crate::{Call, Reply};
 
-/// Carries the reply of a server of the legacy era to a client of the modern era.
+/// Translation of a legacy server's reply for a modern client.
 ///
-/// Where the server asks something, the call is parked and its client is told so.
+/// If the server sends a request, the call is parked, and the client receives `input_required`.
 pub(crate) struct Passage {
+    /// Call of the client.
     call: Arc<Call<Prepared>>,
+    /// Translation of messages.
     crossing: Crossing,
+    /// Store of parked calls.
     parking: Parking,
-    /// What the client would have had to declare to be asked what the server wanted to know.
+    /// Capabilities that the client would have needed for a rejected request of the server.
     missing: Option<&'static str>,
 }
 
-/// What a client has brought along for a parked call.
+/// Result of the retry of a parked call.
 pub(crate) enum TakenUp {
-    /// The call goes on.
+    /// The call is resumed.
     GoesOn(Reply),
-    /// The server is to be called again.
+    /// The server must be called again.
     Again(Call<Prepared>),
 }
 
 impl Passage {
+    /// Creates the translation for `call`.
     pub(crate) fn new(call: Arc<Call<Prepared>>, parking: Parking) -> Self {
         Self {
             crossing: Crossing::of(&call),
@@ -49,7 +58,7 @@ impl Passage {
         }
     }
 
-    /// The reply as the client is to see it.
+    /// Translates the reply.
     pub(crate) async fn carry(self, reply: Reply) -> Result<Reply, UpstreamError> {
         match reply {
             Reply::Events(events) => self.streamed(events).await,
@@ -60,7 +69,7 @@ impl Passage {
         }
     }
 
-    /// Takes up the call that its client repeats.
+    /// Resumes the call that the client retries.
     pub(crate) async fn take_up(self) -> Result<TakenUp, UpstreamError> {
         match self.parking.find(&self.call)? {
             Found::Here(waiting) => self.go_on(waiting).await.map(TakenUp::GoesOn),
@@ -73,7 +82,7 @@ impl Passage {
         }
     }
 
-    /// Resumes the call that is parked under `key` with the request by which its client repeats it.
+    /// Resumes the call that is parked under `key` with the client's retry `request`.
     pub(crate) async fn resume(
         parking: Parking,
         key: &str,
@@ -84,7 +93,7 @@ impl Passage {
         Self::new(call, parking).go_on(waiting).await
     }
 
-    /// Lets a call go on with what its client has answered.
+    /// Resumes a call with the answers of the client.
     async fn go_on(self, mut waiting: Waiting) -> Result<Reply, UpstreamError> {
         let text = self.call.request().param(INPUT_RESPONSES).unwrap_or("{}");
         let Ok(answers) = Fields::read(text, 0..text.len()) else {
@@ -94,7 +103,7 @@ impl Passage {
         let mut missing = Vec::new();
         for question in waiting.questions {
             match answers.raw(text, &input::key(question.request())) {
-                // A server that is gone says so by the end of its events.
+                // The messages of a server that is gone end with an error.
                 Some(answer) => drop(question.answer(answer).await),
                 None => missing.push(question),
             }
@@ -108,8 +117,8 @@ impl Passage {
         self.settle(waiting.events).await
     }
 
-    /// The call without what its client brought along, for a server that wanted to be called again
-    /// after a person has visited an address.
+    /// Returns the call without the answers, for a server that must be called again after the user
+    /// has visited a URL.
     fn again(&self) -> Result<Call<Prepared>, UpstreamError> {
         let text = self.call.request().param(INPUT_RESPONSES).unwrap_or("{}");
         let answers = Fields::read(text, 0..text.len()).unwrap_or_default();
@@ -117,7 +126,7 @@ impl Passage {
             let answer = &text[span];
             let fields = Fields::read(answer, 0..answer.len()).unwrap_or_default();
             if fields.string(answer, "action").as_deref() != Some("accept") {
-                let detail = "nobody has visited the address".into();
+                let detail = "the user did not visit the URL".into();
                 return Err(UpstreamError::Unanswered { detail });
             }
         }
@@ -128,18 +137,19 @@ impl Passage {
             .repeat(request.with_params(request.id(), &members)))
     }
 
-    /// The reply to which `events` belong: one response, if that comes soon.
+    /// Converts `events` into a reply: one response if it arrives soon.
     pub(crate) async fn settle(self, events: Events) -> Result<Reply, UpstreamError> {
         self.begun(events, |_| true).await
     }
 
-    /// The same where the server has chosen a stream. An error has a status of its own, which the
-    /// server had no need to give it.
+    /// Does the same for a server that has chosen a stream. An error becomes a document, because it
+    /// has an HTTP status, which a stream does not carry.
     async fn streamed(self, events: Events) -> Result<Reply, UpstreamError> {
         self.begun(events, |response| response.result().is_err())
             .await
     }
 
+    /// Waits for the first message; returns a document if `is_document` accepts it.
     async fn begun(
         self,
         events: Events,
@@ -162,6 +172,7 @@ impl Passage {
         }
     }
 
+    /// Translates the stream of messages.
     fn events(self, events: Events) -> Events {
         let carried = Carried {
             passage: self,
@@ -171,6 +182,7 @@ impl Passage {
         carried.into_events()
     }
 
+    /// Converts a response into a reply.
     fn single(&self, response: &Response) -> Reply {
         let status = match response.result() {
             Ok(_) => StatusCode::OK,
@@ -179,7 +191,7 @@ impl Passage {
         reply::single(status, response)
     }
 
-    /// What `question` becomes; `None` when it has been refused.
+    /// Returns a request of the server that the client supports; rejects others.
     async fn permitted(&mut self, question: ServerRequest) -> Option<ServerRequest> {
         let request = question.request();
         let permitted = ticket::may_ask(self.call.request().method())
@@ -188,14 +200,14 @@ impl Passage {
             return Some(question);
         }
         self.missing = self.missing.or_else(|| input::capability(request));
-        let message = "the client cannot be asked this";
+        let message = "request not supported by the client";
         let error = ErrorObject::new(code::METHOD_NOT_FOUND, message);
         // A server that is gone needs no answer.
         let _ = question.refuse(&error).await;
         None
     }
 
-    /// Parks the call; returns the response that says so.
+    /// Parks the call and returns the `input_required` response.
     async fn park(&self, waiting: Waiting) -> Result<Response, UpstreamError> {
         let asked: Vec<_> = waiting
             .questions
@@ -207,7 +219,7 @@ impl Passage {
         Ok(Response::new(self.call.request().id(), &result))
     }
 
-    /// The response as the client is to see it.
+    /// Translates the final response.
     async fn end(&self, response: &Response) -> Result<Response, UpstreamError> {
         let id = self.call.request().id();
         if let Some(addresses) = self.addresses(response) {
@@ -217,7 +229,7 @@ impl Passage {
         }
         if let (Some(missing), Err(_)) = (self.missing, response.result()) {
             let missing: serde_json::Value = serde_json::from_str(missing).unwrap_or_default();
-            let message = "The call needs capabilities that the client has not declared";
+            let message = "The call requires capabilities that the client has not declared";
             let error = ErrorObject::new(code::MISSING_CAPABILITY, message)
                 .with_data(json!({ "requiredCapabilities": missing }));
             return Ok(Response::from_error(id, &error));
@@ -225,7 +237,7 @@ impl Passage {
         Ok(self.crossing.response(response)?.with_id(id))
     }
 
-    /// The addresses that a person has to visit before the server can be called.
+    /// Returns the URLs that the user must visit before the server can be called.
     fn addresses(&self, response: &Response) -> Option<Vec<Request>> {
         let error = response.result().err()?;
         if ErrorObject::code_of(error) != code::URL_ELICITATION_REQUIRED
@@ -245,15 +257,17 @@ impl Passage {
     }
 }
 
-/// The events of a reply on their way.
+/// A stream of messages under translation.
 struct Carried {
     passage: Passage,
-    /// What the server sends; `None` when nothing follows.
+    /// Messages of the server; `None` after the end.
     events: Option<Events>,
+    /// Translated messages that have not been returned.
     ready: VecDeque<Event>,
 }
 
 impl Carried {
+    /// Converts the translation into a stream.
     fn into_events(self) -> Events {
         Events::new(stream::unfold(self, |mut carried| async move {
             let item = carried.next().await.transpose()?;
@@ -261,6 +275,7 @@ impl Carried {
         }))
     }
 
+    /// Waits for the next message.
     async fn next(&mut self) -> Result<Option<Event>, UpstreamError> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -286,19 +301,20 @@ impl Carried {
         }
     }
 
+    /// Translates a notification.
     fn notified(&mut self, notification: Notification) {
         let notification = self.passage.crossing.notification(notification);
         self.ready.extend(notification.map(Event::Notification));
     }
 
-    /// Parks the call, with everything that the server has asked by now.
+    /// Parks the call with all requests that the server has sent by now.
     async fn asked(
         &mut self,
         question: ServerRequest,
         mut events: Events,
     ) -> Result<(), UpstreamError> {
         let mut questions = vec![question];
-        // A server that asks several things at once sends them one after the other.
+        // A server that has several requests sends them one after the other.
         while let Ok(event) = time::timeout(TOGETHER, events.next()).await {
             match event.unwrap_or(Err(UpstreamError::Closed))? {
                 Event::Notification(notification) => self.notified(notification),
@@ -319,8 +335,8 @@ impl Carried {
     }
 }
 
-/// How long after a question another one may come to be asked together with it.
+/// Maximum time between two requests of a server that are forwarded together.
 const TOGETHER: Duration = Duration::from_millis(20);
 
-/// How long is waited for a response before the reply becomes a stream, which can be kept alive.
+/// Maximum time to wait for a response before the reply becomes a stream, which can be kept alive.
 const PATIENCE: Duration = Duration::from_secs(5);

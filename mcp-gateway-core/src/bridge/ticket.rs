@@ -1,3 +1,5 @@
+//! Content of the `requestState` of parked calls.
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,42 +11,45 @@ use crate::protocol::Method;
 use crate::seal::{SealError, Sealer};
 use crate::{Call, json};
 
-/// What the state says that the client of a parked call carries.
+/// Content of a `requestState`, before encryption.
 ///
-/// It is of use to its own principal only, for the same request at the same server, until it
-/// expires. The names are short because the text goes to the client and back.
+/// It is valid for its own principal only, for the same request to the same server, until it
+/// expires. Member names are short because the text is sent to the client and back.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(super) struct Ticket {
-    /// Where the call waits; nowhere where the server is to be called again.
+    /// Location of the parked call; `None` if the server must be called again.
     #[serde(rename = "w")]
     pub(super) place: Option<Place>,
+    /// Principal of the call.
     #[serde(rename = "p")]
     principal: String,
+    /// Gateway of the call.
     #[serde(rename = "g")]
     gateway: String,
+    /// Server of the call.
     #[serde(rename = "s")]
     server: String,
-    /// What the request was, as a digest.
+    /// Digest of the request.
     #[serde(rename = "d")]
     digest: String,
-    /// The second, since 1970, at which it expires.
+    /// Expiry, in seconds since 1970.
     #[serde(rename = "e")]
     expires: u64,
 }
 
-/// Where a call waits.
+/// Location of a parked call.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(super) struct Place {
-    /// Which of the parked calls it is.
+    /// Key in the store of the replica.
     #[serde(rename = "k")]
     pub(super) key: String,
-    /// The URL of the replica, where there are several.
+    /// URL of the replica, if there are several.
     #[serde(rename = "r")]
     pub(super) replica: Option<String>,
 }
 
 impl Ticket {
-    /// The ticket of `call`, which waits at `place`.
+    /// Creates the content for `call`, which is parked at `place`.
     pub(super) fn new(call: &Call<Prepared>, place: Option<Place>, lifetime: u64) -> Self {
         Self {
             place,
@@ -56,13 +61,15 @@ impl Ticket {
         }
     }
 
+    /// Encrypts the content.
     pub(super) fn seal(&self, sealer: &Sealer) -> Result<String, SealError> {
-        // Strings and numbers can always be written.
+        // Serializing strings and numbers is infallible.
         let text = serde_json::to_vec(self).unwrap_or_default();
         sealer.seal(PURPOSE, &text)
     }
 
-    /// Opens the state that `call` carries; `None` when it is not one for it.
+    /// Decrypts the `requestState` of `call`; returns `None` if it is invalid, expired, or belongs
+    /// to another request.
     pub(super) fn open(call: &Call<Prepared>, sealer: &Sealer) -> Option<Self> {
         let state = call.request().param(REQUEST_STATE)?;
         let state = json::string(state)?;
@@ -76,12 +83,12 @@ impl Ticket {
     }
 }
 
-/// Whether a call carries a state that an earlier one has got.
+/// Returns `true` if a call has a `requestState`.
 pub(crate) fn carries_state(call: &Call<Prepared>) -> bool {
     call.request().param(REQUEST_STATE).is_some()
 }
 
-/// Whether the answer to `method` may be that input is required.
+/// Returns `true` if the result of `method` may be `input_required`.
 pub(super) fn may_ask(method: &Method) -> bool {
     matches!(
         method,
@@ -89,9 +96,9 @@ pub(super) fn may_ask(method: &Method) -> bool {
     )
 }
 
-/// What a retry has in common with the request that it repeats.
+/// Returns the digest of the properties that a retry shares with its original request.
 ///
-/// A client may write the same arguments in another order, so they are compared in a canonical form.
+/// A client may reorder the members of the arguments, so they are compared in canonical form.
 fn request_digest(call: &Call<Prepared>) -> String {
     let request = call.request();
     let name = call.target().feature.name().unwrap_or_default();
@@ -102,6 +109,9 @@ fn request_digest(call: &Call<Prepared>) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }
 
+/// Purpose to which the cipher binds the text.
 const PURPOSE: &str = "request-state";
+/// Parameter of a retry that repeats the state.
 pub(super) const REQUEST_STATE: &str = "requestState";
+/// Parameter of a retry with the answers of the client.
 pub(crate) const INPUT_RESPONSES: &str = "inputResponses";

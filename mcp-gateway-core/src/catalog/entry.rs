@@ -1,3 +1,5 @@
+//! One entry of a list.
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,32 +10,37 @@ use super::ListKind;
 use super::param_header::{ParamHeaders, ParamMismatch};
 use crate::json::{Edits, Fields, quoted};
 
-/// One thing that a server lists, as the server wrote it.
+/// One tool, prompt, resource or resource template, as the server wrote it.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// JSON text of the entry.
     text: ByteString,
+    /// Name or URI of the entry on the server.
     name: Arc<str>,
+    /// Span of the name in the text.
     name_span: Range<usize>,
-    /// Where MCP Apps say which resource shows a tool.
+    /// Span of the URI of the UI resource that MCP Apps attach to a tool.
     app_uri: Option<Range<usize>>,
+    /// Headers that mirror arguments of the tool.
     headers: ParamHeaders,
 }
 
 impl Entry {
-    /// Reads the entry of a list.
+    /// Parses an entry of a list of `kind`.
     ///
     /// # Errors
     ///
-    /// What is wrong, where a client could not do anything with it.
+    /// A description of the defect if no client could use the entry: a missing or unprintable name,
+    /// a tool without an input schema, or an invalid header annotation.
     pub(super) fn read(kind: ListKind, text: ByteString) -> Result<Self, String> {
         let fields = Fields::read(&text, 0..text.len()).map_err(|error| error.to_string())?;
         let key = kind.key();
         let name = fields
             .string(&text, key)
-            .ok_or_else(|| format!("it has no {key}"))?;
+            .ok_or_else(|| format!("missing {key}"))?;
         if name.is_empty() || name.len() > MAX_NAME || name.contains(char::is_control) {
             return Err(format!(
-                "its {key} is empty, longer than {MAX_NAME} bytes, or not printable"
+                "{key} is empty, longer than {MAX_NAME} bytes, or not printable"
             ));
         }
         let name = Arc::from(&*name);
@@ -41,13 +48,13 @@ impl Entry {
         if kind == ListKind::Tools {
             let schema = fields
                 .raw(&text, "inputSchema")
-                .ok_or("it has no inputSchema")?;
+                .ok_or("missing inputSchema")?;
             let output = fields.raw(&text, "outputSchema");
             let is_schema = |schema: &str| schema.starts_with('{');
             if !is_schema(schema)
                 || !output.is_none_or(|output| is_schema(output) || output == "null")
             {
-                return Err("its schemas are not objects".to_owned());
+                return Err("inputSchema and outputSchema must be objects".to_owned());
             }
             headers = ParamHeaders::read(schema)?;
         }
@@ -62,20 +69,21 @@ impl Entry {
         })
     }
 
-    /// The name or URI that the server knows.
+    /// Returns the name or URI on the server, without a prefix of the gateway.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// The JSON text.
+    /// Returns the JSON text as the server wrote it.
     #[must_use]
     pub fn json(&self) -> &str {
         &self.text
     }
 
-    /// Adds the JSON text to `out`, with the name by which clients know it, and the URIs that it
-    /// refers to as `uri` gives them.
+    /// Appends the JSON text to `out` with its name replaced by `name`.
+    ///
+    /// `uri` maps the URI of a UI resource to that of the gateway; `None` leaves it unchanged.
     pub(crate) fn write(
         &self,
         name: &str,
@@ -95,12 +103,14 @@ impl Entry {
         out.extend_from_slice(&edits.apply(self.text.as_bytes()));
     }
 
-    /// The headers that mirror arguments of the tool.
+    /// Returns the headers that mirror `arguments` of the tool.
+    ///
+    /// `sent` are the headers of the client's request, or `None` if its protocol version has no
+    /// such headers.
     ///
     /// # Errors
     ///
-    /// [`ParamMismatch`] when the headers that the client sent say something else than its
-    /// arguments.
+    /// [`ParamMismatch`] if a header of the client contradicts the argument that it mirrors.
     pub(crate) fn param_headers(
         &self,
         arguments: Option<&str>,
@@ -109,21 +119,22 @@ impl Entry {
         self.headers.mirror(arguments, sent)
     }
 
-    /// The members that say how the entry is to be shown, for people.
+    /// Returns the entry as a JSON value, with all of its members.
     #[must_use]
     pub fn describe(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 }
 
-/// Where `_meta.ui.resourceUri` is.
+/// Returns the span of `_meta.ui.resourceUri`.
 fn app_uri(text: &str, fields: &Fields) -> Option<Range<usize>> {
     let meta = Fields::read(text, fields.span(text, "_meta")?).ok()?;
     let ui = Fields::read(text, meta.span(text, "ui")?).ok()?;
     ui.span(text, "resourceUri")
 }
 
-/// Four times what the specification recommends for names; URIs may be longer than names.
+/// Maximum length of a name or URI, in bytes: four times the maximum that the specification
+/// recommends for names, because URIs may be longer.
 const MAX_NAME: usize = 2048;
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! The complete list of one kind from one server.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,51 +12,72 @@ use super::{Entry, ListKind};
 use crate::error::UpstreamError;
 use crate::json::Fields;
 
-/// All that a server lists of one kind, to one class of callers.
+/// The complete list of one kind that a server shows to one class of callers.
+///
+/// Assembled from the pages of the server. Names are unique: of two entries with the same name the
+/// first is kept.
 #[derive(Clone, Debug)]
 pub struct Listing {
+    /// Kind of the entries.
     kind: ListKind,
+    /// Entries in the order of the server.
     entries: Vec<Entry>,
+    /// Indices of the entries by name.
     by_name: HashMap<Arc<str>, usize>,
-    /// Members of the result that the specification does not know, as JSON.
+    /// Members of the result that the specification does not define, as JSON text.
     extras: Vec<(Box<str>, Box<str>)>,
+    /// Caching hints of the server.
     hints: Hints,
+    /// `true` if the last page was read.
     complete: bool,
+    /// `true` if the server has the capability.
     supported: bool,
+    /// Time of reading.
     read: Instant,
 }
 
-/// Who may be shown a result that somebody else asked for.
+/// Callers that may share a cached result.
 ///
-/// See [cache scope](https://modelcontextprotocol.io/specification/2026-07-28/server/utilities/caching#cache-scope-field).
+/// Ordered by width, so that the minimum of several scopes is the safe one. See [MCP 2026-07-28,
+/// cache
+/// scope](https://modelcontextprotocol.io/specification/2026-07-28/server/utilities/caching#cache-scope-field).
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-#[expect(clippy::exhaustive_enums, reason = "the specification knows these two")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the specification defines exactly these two"
+)]
 pub enum CacheScope {
-    /// Those who present the same credential.
+    /// Only callers with the same credential. The default.
     Private,
-    /// Everybody.
+    /// All callers.
     Public,
 }
 
+/// Caching hints of a result.
 #[derive(Clone, Copy, Debug)]
 struct Hints {
-    /// How long the server lets a result be used; `None` when it does not say.
+    /// Lifetime of the result; `None` if the server does not declare one.
     ttl: Option<Duration>,
+    /// Callers that may share the result.
     scope: CacheScope,
 }
 
-/// One page of a list.
+/// One page of a list, as an upstream sent it.
 #[derive(Debug)]
 pub(crate) struct Page {
     text: ByteString,
     entries: Vec<ByteString>,
     extras: Vec<(Box<str>, Box<str>)>,
     hints: Hints,
+    /// Cursor of the next page; `None` on the last one.
     pub(crate) next_cursor: Option<String>,
 }
 
 impl Page {
-    /// Reads the result of a request for a list.
+    /// Parses the result of a list request.
+    ///
+    /// Fails with [`UpstreamError::Invalid`] if the result is not an object or its list is not an
+    /// array.
     pub(crate) fn read(kind: ListKind, result: &str) -> Result<Self, UpstreamError> {
         let text = ByteString::from(result);
         let fields = Fields::read(&text, 0..text.len()).map_err(UpstreamError::invalid)?;
@@ -93,16 +116,17 @@ impl Page {
         })
     }
 
-    /// How much memory it holds.
+    /// Returns the size of the page in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.text.len()
     }
 }
 
 impl Listing {
-    /// What a list consists of whose pages have been read.
+    /// Assembles a list from its pages.
     ///
-    /// Entries that no client could read are left out, and the log of the gateway says so.
+    /// The lifetime is the shortest of the pages, and the scope the narrowest. Invalid entries are
+    /// dropped with a warning in the log.
     pub(crate) fn new(server: &str, kind: ListKind, pages: Vec<Page>) -> Self {
         let first = pages.first();
         let mut listing = Self {
@@ -126,18 +150,38 @@ impl Listing {
             match Entry::read(kind, text) {
                 Ok(entry) => listing.add(server, entry),
                 Err(reason) => {
-                    tracing::warn!(server, list = kind.member(), reason, "entry left out");
+                    tracing::warn!(
+                        server,
+                        list = kind.member(),
+                        reason,
+                        "invalid entry dropped"
+                    );
                 }
             }
         }
         listing
     }
 
-    /// Reads the text of a list that consists of one result.
+    /// Parses a list that consists of one page.
     ///
     /// # Errors
     ///
-    /// [`UpstreamError::Invalid`] when it is not one.
+    /// [`UpstreamError::Invalid`] if `result` is not the JSON text of such a result.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_core::catalog::{CacheScope, ListKind, Listing};
+    ///
+    /// let result = r#"{"prompts":[{"name":"greet"},{"title":"nameless"}],"ttlMs":60000}"#;
+    /// let listing = Listing::from_result("files", ListKind::Prompts, &result.into())?;
+    /// assert!(listing.get("greet").is_some());
+    /// // The entry without a name is dropped.
+    /// assert_eq!(listing.entries().len(), 1);
+    /// // Without `cacheScope`, a result must not be shared.
+    /// assert_eq!(listing.scope(), CacheScope::Private);
+    /// # Ok::<_, mcp_gateway_core::upstream::UpstreamError>(())
+    /// ```
     pub fn from_result(
         server: &str,
         kind: ListKind,
@@ -147,7 +191,7 @@ impl Listing {
         Ok(Self::new(server, kind, vec![Page::read(kind, result)?]))
     }
 
-    /// What a server lists that does not have the capability.
+    /// Returns the empty list of a server that does not declare the capability.
     #[must_use]
     pub fn unsupported(kind: ListKind) -> Self {
         Self {
@@ -156,16 +200,17 @@ impl Listing {
         }
     }
 
-    /// Whether the server has the capability.
+    /// Returns `true` if the server declares the capability.
     #[must_use]
     pub fn is_supported(&self) -> bool {
         self.supported
     }
 
+    /// Adds an entry unless its name exists.
     fn add(&mut self, server: &str, entry: Entry) {
         if self.by_name.contains_key(entry.name()) {
             let (list, name) = (self.kind.member(), entry.name());
-            tracing::warn!(server, list, %name, "entry left out: there is one of its name");
+            tracing::warn!(server, list, %name, "duplicate entry dropped");
             return;
         }
         self.by_name
@@ -173,49 +218,52 @@ impl Listing {
         self.entries.push(entry);
     }
 
-    /// What is listed.
+    /// Returns the kind of the list.
     #[must_use]
     pub fn kind(&self) -> ListKind {
         self.kind
     }
 
-    /// The entries, in the order of the server.
+    /// Returns the entries in the order of the server.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The entry that the server knows by `name`.
+    /// Returns the entry that the server names `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Entry> {
         self.by_name.get(name).map(|at| &self.entries[*at])
     }
 
-    /// For how much longer the list may be shown, as far as the server says so.
+    /// Returns the remaining lifetime of the list, or `None` if the server did not declare one.
     #[must_use]
     pub fn fresh_for(&self) -> Option<Duration> {
         Some(self.hints.ttl?.saturating_sub(self.read.elapsed()))
     }
 
-    /// How old the list is.
+    /// Returns the age of the list.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.read.elapsed()
     }
 
-    /// Who may be shown the list.
+    /// Returns the callers that may share the list.
     #[must_use]
     pub fn scope(&self) -> CacheScope {
         self.hints.scope
     }
 
-    /// Whether all pages were read; a server may have more of them than the gateway takes.
+    /// Returns `true` if all pages were read.
+    ///
+    /// The number and the size of the pages that the gateway reads are limited.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.complete
     }
 
-    /// Members of the result that the specification does not know: names and JSON texts.
+    /// Returns the members of the result that the specification does not define: names and JSON
+    /// texts.
     pub fn extras(&self) -> impl Iterator<Item = (&str, &str)> {
         self.extras.iter().map(|(key, value)| (&**key, &**value))
     }

@@ -1,6 +1,8 @@
 //! Headers that mirror arguments of a tool.
 //!
-//! See [custom headers from tool parameters][spec].
+//! A tool marks a parameter with `x-mcp-header` in its input schema. The client repeats the
+//! argument in a header `Mcp-Param-…`; the gateway validates the header and sends it on. See [MCP
+//! 2026-07-28, custom headers from tool parameters][spec].
 //!
 //! [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#custom-headers-from-tool-parameters
 
@@ -12,35 +14,39 @@ use serde_json::{Map, Value};
 use crate::json::Fields;
 use crate::protocol::header::{self, MCP_PARAM_PREFIX};
 
-/// The parameters of a tool that are mirrored into headers.
+/// Annotated parameters of a tool.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ParamHeaders(Vec<ParamHeader>);
 
+/// One annotated parameter.
 #[derive(Clone, Debug)]
 struct ParamHeader {
     name: HeaderName,
-    /// The keys that lead to the parameter.
+    /// Keys that lead from the arguments to the parameter.
     path: Vec<String>,
+    /// `true` if the value is compared numerically.
     integer: bool,
 }
 
-/// A header says something else than the argument that it mirrors.
+/// Error of a request whose header contradicts the argument that it mirrors.
+///
+/// The fault of the client, which receives HTTP 400 and JSON-RPC code -32020.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("header {header} does not match the argument that it mirrors")]
+#[error("header {header} does not match its argument")]
 #[non_exhaustive]
 pub struct ParamMismatch {
-    /// The header.
+    /// Name of the header.
     pub header: HeaderName,
 }
 
 impl ParamHeaders {
-    /// Reads the annotations of an input schema.
+    /// Parses the annotations of an input schema.
     ///
     /// # Errors
     ///
-    /// What is wrong: a client must leave the tool out then.
+    /// A description of an invalid annotation. A client must drop the tool then.
     pub(super) fn read(schema: &str) -> Result<Self, String> {
-        // Few schemas have the annotation, and all of them are looked at.
+        // Few schemas have the annotation, but every schema is searched.
         if memchr::memmem::find(schema.as_bytes(), ANNOTATION.as_bytes()).is_none() {
             return Ok(Self::default());
         }
@@ -50,6 +56,7 @@ impl ParamHeaders {
         Ok(headers)
     }
 
+    /// Collects the annotations below `schema`, which `path` leads to.
     fn collect(&mut self, schema: &Value, path: &mut Vec<String>) -> Result<(), String> {
         let Value::Object(schema) = schema else {
             return Ok(());
@@ -67,7 +74,7 @@ impl ParamHeaders {
                     }
                 }
                 (keyword, _) if SUBSCHEMAS.contains(&keyword) && is_annotated(value) => {
-                    return Err(format!("{ANNOTATION} cannot be below {keyword}"));
+                    return Err(format!("{ANNOTATION} is not allowed below {keyword}"));
                 }
                 _ => {}
             }
@@ -75,6 +82,7 @@ impl ParamHeaders {
         Ok(())
     }
 
+    /// Adds the annotation of one property.
     fn add(
         &mut self,
         annotation: &Value,
@@ -84,21 +92,21 @@ impl ParamHeaders {
         let name = annotation.as_str().filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| format!("{ANNOTATION} must be a name"))?;
         let name = HeaderName::try_from(format!("{MCP_PARAM_PREFIX}{name}"))
-            .map_err(|_| format!("{ANNOTATION} {name:?} is no header name"))?;
+            .map_err(|_| format!("{ANNOTATION} {name:?} is not a header name"))?;
         let integer = match schema.get("type").and_then(Value::as_str) {
             Some("boolean" | "string") => false,
             Some("integer") => true,
             _ => {
                 return Err(format!(
-                    "{ANNOTATION} needs the type string, integer or boolean"
+                    "{ANNOTATION} requires the type string, integer or boolean"
                 ));
             }
         };
         if path.is_empty() {
-            return Err(format!("{ANNOTATION} belongs to a property"));
+            return Err(format!("{ANNOTATION} must annotate a property"));
         }
         if self.0.iter().any(|other| other.name == name) {
-            return Err(format!("{ANNOTATION} {name} is there twice"));
+            return Err(format!("duplicate {ANNOTATION} {name}"));
         }
         self.0.push(ParamHeader {
             name,
@@ -108,7 +116,7 @@ impl ParamHeaders {
         Ok(())
     }
 
-    /// The headers that mirror `arguments`, after a look at those that the client sent.
+    /// Returns the headers that mirror `arguments`, after validating those that the client sent.
     pub(super) fn mirror(
         &self,
         arguments: Option<&str>,
@@ -132,7 +140,7 @@ impl ParamHeaders {
 }
 
 impl ParamHeader {
-    /// The argument as text; `None` where there is none, or none that can be mirrored.
+    /// Returns the argument as text, or `None` if it is absent or is not a scalar.
     fn value(&self, arguments: &str) -> Option<String> {
         let mut json = Cow::Borrowed(arguments);
         for key in &self.path {
@@ -147,6 +155,7 @@ impl ParamHeader {
         }
     }
 
+    /// Returns `true` if the header of the client agrees with the argument.
     fn matches(&self, value: Option<&str>, sent: Option<&HeaderValue>) -> bool {
         let (value, sent) = match (value, sent) {
             (None, None) => return true,
@@ -162,7 +171,7 @@ impl ParamHeader {
     }
 }
 
-/// Whether there is an annotation anywhere in `schema`.
+/// Returns `true` if `schema` contains an annotation at any depth.
 fn is_annotated(schema: &Value) -> bool {
     match schema {
         Value::Array(schemas) => schemas.iter().any(is_annotated),
@@ -174,9 +183,10 @@ fn is_annotated(schema: &Value) -> bool {
     }
 }
 
+/// Keyword of the annotation.
 const ANNOTATION: &str = "x-mcp-header";
 
-/// The keywords of JSON Schema, apart from `properties`, below which there are schemas.
+/// Keywords of JSON Schema that contain schemas, apart from `properties`.
 const SUBSCHEMAS: [&str; 19] = [
     "$defs",
     "additionalProperties",

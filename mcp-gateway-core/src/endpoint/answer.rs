@@ -1,4 +1,4 @@
-//! Write what is to be answered as responses of HTTP.
+//! HTTP responses of the endpoint.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use crate::protocol::Era;
 use crate::reply::{Event, Events, JsonBody, ServerRequest};
 use crate::sse::KEEP_ALIVE;
 
-/// The response that tells a client of `error`.
+/// Returns the response for `error` to a client of the given era.
 pub(crate) fn error(error: &Error, id: Option<&Id>, era: Era) -> Response<Body> {
     let problem = Problem::from(error).in_era(era);
     let id = id.or(problem.id.as_ref());
     let body = Body::full(problem.error.to_response(id));
     let mut response = with_type(problem.to_response(body), APPLICATION_JSON);
-    // To a client of the legacy era the statuses of a request that it has sent within a session say
-    // something about the session.
+    // To a legacy client, the status 404 of a request within a session means that the session has
+    // ended.
     if problem.status == StatusCode::NOT_FOUND
         && era == Era::Legacy
         && id.is_some()
@@ -35,26 +35,26 @@ pub(crate) fn error(error: &Error, id: Option<&Id>, era: Era) -> Response<Body> 
     response
 }
 
-/// A JSON document.
+/// Returns a response with a complete JSON document.
 pub(super) fn document(json: Bytes) -> Response<Body> {
     with_type(Response::new(Body::full(json)), APPLICATION_JSON)
 }
 
-/// A document that passes through.
+/// Returns a response with a streamed JSON document.
 pub(super) fn json(status: StatusCode, body: JsonBody) -> Response<Body> {
     let mut response = with_type(Response::new(Body::json(body)), APPLICATION_JSON);
     *response.status_mut() = status;
     response
 }
 
-/// No content.
+/// Returns a response without content.
 pub(super) fn status(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
 }
 
-/// A stream of events, with something on it every now and then.
+/// Returns a response with an event stream, kept alive by comments.
 pub(crate) fn event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
     let mut response = with_type(
         Response::new(Body::stream(kept_alive(events))),
@@ -66,6 +66,7 @@ pub(crate) fn event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -
     response
 }
 
+/// Sets the content type.
 fn with_type(mut response: Response<Body>, content_type: &'static str) -> Response<Body> {
     let content_type = HeaderValue::from_static(content_type);
     response
@@ -74,7 +75,7 @@ fn with_type(mut response: Response<Body>, content_type: &'static str) -> Respon
     response
 }
 
-/// Adds a comment whenever nothing has come for a while.
+/// Adds a comment whenever no event has occurred for [`KEEP_ALIVE_AFTER`].
 fn kept_alive(
     events: impl Stream<Item = Bytes> + Send + 'static,
 ) -> impl Stream<Item = Bytes> + Send + 'static {
@@ -87,19 +88,22 @@ fn kept_alive(
     })
 }
 
-/// The response that says that the server failed in the middle of an answer.
+/// Returns the error response for a server that failed in the middle of a reply.
 pub(super) fn failed(events: &Events, error: UpstreamError, id: &Id) -> Bytes {
     events.failure(error).error.to_response(Some(id))
 }
 
-/// Tells a server that the client cannot be asked.
+/// Rejects a request of a server that the client cannot receive.
 pub(super) async fn refuse(request: &ServerRequest) {
-    let error = ErrorObject::new(code::METHOD_NOT_FOUND, "the client cannot be asked");
+    let error = ErrorObject::new(
+        code::METHOD_NOT_FOUND,
+        "request not supported by the client",
+    );
     // A server that is gone needs no answer.
     let _ = request.refuse(&error).await;
 }
 
-/// The last response of a reply, for a client that takes no events.
+/// Reads the final response of a reply, for a client that does not accept event streams.
 pub(super) async fn without_events(mut events: Events, id: &Id) -> Bytes {
     loop {
         match events.next().await {
@@ -112,16 +116,19 @@ pub(super) async fn without_events(mut events: Events, id: &Id) -> Bytes {
     }
 }
 
+/// Media type of JSON.
 const APPLICATION_JSON: &str = "application/json";
+/// Media type of event streams.
 const EVENT_STREAM: &str = "text/event-stream";
 
-/// Proxies commonly close connections on which nothing has come for thirty seconds or a minute.
+/// Interval between comments. Proxies commonly close connections that are idle for 30 or 60
+/// seconds.
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(15);
 
-/// The answer to a request that its client has cancelled.
+/// Returns the response to a request that its client has cancelled.
 pub(super) fn cancelled(id: &Id) -> Bytes {
     ErrorObject::new(CANCELLED, "the client cancelled the request").to_response(Some(id))
 }
 
-/// The code that the language server protocol has for it; MCP has none.
+/// Code for cancelled requests from the language server protocol; MCP defines none.
 const CANCELLED: i64 = -32800;

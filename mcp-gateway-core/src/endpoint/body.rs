@@ -1,3 +1,5 @@
+//! Bodies of the endpoint's responses.
+
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,9 +11,20 @@ use http_body::{Frame, SizeHint};
 use crate::BoxError;
 use crate::reply::JsonBody;
 
-/// The body of a response of the endpoint.
+/// Body of a response of the endpoint.
+///
+/// # Example
+///
+/// ```
+/// use http_body::Body as _;
+/// use mcp_gateway_core::endpoint::Body;
+///
+/// assert!(Body::empty().is_end_stream());
+/// assert_eq!(Body::full("four").size_hint().exact(), Some(4));
+/// ```
 pub struct Body(Kind);
 
+/// Kind of the body.
 enum Kind {
     Empty,
     Full(Bytes),
@@ -20,22 +33,24 @@ enum Kind {
 }
 
 impl Body {
-    /// No body.
+    /// Creates an empty body.
     #[must_use]
     pub fn empty() -> Self {
         Self(Kind::Empty)
     }
 
-    /// A body that is known as a whole.
+    /// Creates a body with complete content.
     #[must_use]
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         Self(Kind::Full(bytes.into()))
     }
 
+    /// Creates a body that streams a JSON document.
     pub(super) fn json(body: JsonBody) -> Self {
         Self(Kind::Json(body))
     }
 
+    /// Creates a body that streams pieces.
     pub(super) fn stream(stream: impl Stream<Item = Bytes> + Send + 'static) -> Self {
         Self(Kind::Stream(Box::pin(stream)))
     }

@@ -1,4 +1,4 @@
-//! Clients whose messages all come and go on one channel.
+//! Clients on one bidirectional channel: stdio, or a stream of HTTP+SSE with its posts.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -21,29 +21,35 @@ use crate::session::{Session, Sessions};
 use crate::task::Task;
 use crate::{Call, Caller, Cancellation, Drain, Error, Problem, Reply};
 
-/// A client whose messages all come and go on one channel.
+/// A client whose messages are all exchanged over one channel.
 ///
-/// Its first message says of which era it is: one with `initialize` begins the session that the
-/// channel is from then on, any other one has to carry its context.
+/// Its first message determines the era: `initialize` starts the session of the channel; any other
+/// request must carry its context.
 #[derive(Debug)]
 pub(super) struct Duplex<S> {
+    /// Server of the session.
     legacy: Legacy<S>,
+    /// Queue of messages for the client.
     out: mpsc::Sender<Bytes>,
+    /// Session of the channel, once it has started.
     session: OnceLock<Begun>,
-    /// Requests of the modern era that are not answered.
+    /// In-flight requests of the modern era.
     calls: Mutex<HashMap<Id, Cancellation>>,
 }
 
-/// A session that has begun on the channel.
+/// The session of a channel.
 #[derive(Debug)]
 struct Begun {
+    /// Session ID.
     id: String,
+    /// Session.
     session: Arc<Session>,
-    /// Brings what belongs to no request.
+    /// Task that forwards messages outside of any request.
     _standalone: Task,
 }
 
 impl<S: Calls> Duplex<S> {
+    /// Creates a channel whose messages for the client are sent to `out`.
     pub(super) fn new(legacy: Legacy<S>, out: mpsc::Sender<Bytes>) -> Arc<Self> {
         Arc::new(Self {
             legacy,
@@ -53,11 +59,12 @@ impl<S: Calls> Duplex<S> {
         })
     }
 
+    /// Returns the authenticated caller.
     pub(super) fn principal(&self) -> &Principal {
         &self.legacy.principal
     }
 
-    /// Takes a message of the client. What answers it goes out on the channel.
+    /// Handles a message of the client; answers are sent to the channel.
     pub(super) async fn take(self: Arc<Self>, message: Message) {
         match message {
             Message::Notification(notification) => self.notified(&notification).await,
@@ -84,10 +91,12 @@ impl<S: Calls> Duplex<S> {
         }
     }
 
+    /// Sends a message; returns `false` if the channel is closed.
     async fn put(&self, text: Bytes) -> bool {
         self.out.send(text).await.is_ok()
     }
 
+    /// Handles a notification.
     async fn notified(&self, notification: &Notification) {
         if let Some(begun) = self.session.get() {
             incoming::notified(&begun.session, notification).await;
@@ -99,6 +108,7 @@ impl<S: Calls> Duplex<S> {
         }
     }
 
+    /// Starts the session of the channel.
     async fn begin(&self, request: &Request) -> Result<(), Error> {
         if request.method() != &Method::Initialize {
             return Err(RequestError::MissingSession.into());
@@ -120,7 +130,7 @@ impl<S: Calls> Duplex<S> {
             session: Arc::clone(&session),
             _standalone: standalone,
         };
-        // A second `initialize` that came at the same time has lost.
+        // Of two concurrent `initialize` requests the second is rejected.
         self.session
             .set(begun)
             .map_err(|_| RequestError::DuplicateId)?;
@@ -129,6 +139,7 @@ impl<S: Calls> Duplex<S> {
         Ok(())
     }
 
+    /// Answers a request within the session.
     async fn in_session(&self, session: &Arc<Session>, request: Request) -> Result<(), Error> {
         let id = request.id().clone();
         match self.legacy.request(session, request).await? {
@@ -148,6 +159,7 @@ impl<S: Calls> Duplex<S> {
         Ok(())
     }
 
+    /// Answers a request of the modern era; cancels it if the client does.
     async fn modern(&self, request: Request) -> Result<(), Error> {
         let id = request.id().clone();
         let listens = request.method() == &Method::SubscriptionsListen;
@@ -165,6 +177,7 @@ impl<S: Calls> Duplex<S> {
         answered
     }
 
+    /// Sends the messages of a reply.
     async fn answer(&self, call: Call, listens: bool) -> Result<(), Error> {
         let id = call.request().id().clone();
         let mut events = match self.legacy.inner.clone().oneshot(call).await? {
@@ -196,11 +209,12 @@ impl<S: Calls> Duplex<S> {
         Ok(())
     }
 
+    /// Locks the in-flight requests.
     fn calls(&self) -> MutexGuard<'_, HashMap<Id, Cancellation>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the session, because the channel has ended.
+    /// Ends the session, because the channel is closed.
     pub(super) fn end(&self) {
         if let Some(begun) = self.session.get() {
             self.legacy.sessions.end(&begun.id, &begun.session);
@@ -211,11 +225,12 @@ impl<S: Calls> Duplex<S> {
     }
 }
 
-/// Serves one client that writes its messages as lines to `reader`, and reads those for it from
-/// `writer`, as [stdio] wants it.
+/// Serves one client over byte streams with newline-delimited messages, as [stdio] defines.
 ///
-/// Returns when the client closes its side and all that it asked has been answered, or when the
-/// other side cannot be written to.
+/// Reads messages of the client from `reader` and writes those for it to `writer`. Returns when the
+/// client closes its side and all of its requests have been answered, or when a write fails.
+///
+/// `principal` must have been authenticated by other means.
 ///
 /// # Errors
 ///
@@ -223,7 +238,7 @@ impl<S: Calls> Duplex<S> {
 ///
 /// # Cancel safety
 ///
-/// Dropping the future ends the session and what it asked.
+/// Dropping the future ends the session and cancels its in-flight requests.
 ///
 /// [stdio]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio
 pub async fn serve_lines<S>(
@@ -261,7 +276,7 @@ where
     }
 }
 
-/// Ends the session of a channel when it is dropped.
+/// Guard that ends the session of a channel when it is dropped.
 struct EndsWith<S: Calls>(Arc<Duplex<S>>);
 
 impl<S: Calls> Drop for EndsWith<S> {
@@ -270,6 +285,7 @@ impl<S: Calls> Drop for EndsWith<S> {
     }
 }
 
+/// Reads and handles messages until the end of the stream.
 async fn read_lines<S: Calls>(
     mut reader: impl AsyncRead + Send + Unpin,
     duplex: Arc<Duplex<S>>,
@@ -319,6 +335,7 @@ async fn read_lines<S: Calls>(
     Ok(())
 }
 
+/// Writes messages until the last sender is dropped.
 async fn write_lines(
     mut writer: impl AsyncWrite + Send + Unpin,
     mut messages: mpsc::Receiver<Bytes>,
@@ -326,7 +343,7 @@ async fn write_lines(
     while let Some(message) = messages.recv().await {
         let line: Vec<u8> = message
             .iter()
-            // Between the tokens of a JSON text a newline is as good as a space.
+            // Between the tokens of a JSON text a newline is equivalent to a space.
             .map(|byte| {
                 if matches!(byte, b'\n' | b'\r') {
                     b' '
@@ -342,8 +359,8 @@ async fn write_lines(
     Ok(())
 }
 
-/// The largest message that is held for a client.
+/// Maximum size of a message that is held for a client.
 const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 
-/// How many messages wait for a client that is slow to read them.
+/// Maximum number of queued messages for a client that reads slowly.
 const QUEUE: usize = 64;

@@ -1,4 +1,4 @@
-//! What the headers of a request say.
+//! Interpretation of request headers.
 
 use http::{HeaderMap, HeaderName, header};
 
@@ -6,7 +6,8 @@ use crate::protocol::header::{
     LAST_EVENT_ID, MCP_METHOD, MCP_NAME, MCP_PARAM_PREFIX, MCP_PROTOCOL_VERSION, MCP_SESSION_ID,
 };
 
-/// Whether a client takes `media_type`; one that does not say takes anything.
+/// Returns `true` if the client accepts `media_type`. A client without an `Accept` header accepts
+/// any.
 pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     let mut values = headers.get_all(header::ACCEPT).iter().peekable();
     if values.peek().is_none() {
@@ -25,19 +26,33 @@ pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
         .any(takes)
 }
 
+/// Returns `true` if the client accepts event streams.
 pub(super) fn takes_events(headers: &HeaderMap) -> bool {
     accepts(headers, "text/event-stream")
 }
 
-/// Whether a header of the name can be passed on to servers, where a gateway is told to.
+/// Returns `true` if the header `name` may be put on the allowlist of forwarded headers.
 ///
-/// Those cannot that belong to a connection, to the protocol, or to who the caller is here.
+/// Headers of the connection, of the protocol and of the caller's authentication to the gateway
+/// must not be forwarded.
+///
+/// # Example
+///
+/// ```
+/// use http::HeaderName;
+/// use http::header::AUTHORIZATION;
+/// use mcp_gateway_core::endpoint::is_forwardable;
+///
+/// assert!(is_forwardable(&HeaderName::from_static("x-request-id")));
+/// assert!(!is_forwardable(&AUTHORIZATION));
+/// ```
 #[must_use]
 pub fn is_forwardable(name: &HeaderName) -> bool {
     !NEVER_FORWARDED.contains(name)
 }
 
-/// The headers of a request that may be passed on.
+/// Returns the headers of a request that are forwarded: those of the allowlist, and those that
+/// mirror arguments.
 pub(super) fn forwarded(headers: &HeaderMap, allowed: &[HeaderName]) -> HeaderMap {
     let mut forwarded = HeaderMap::new();
     for (name, value) in headers {
@@ -48,7 +63,7 @@ pub(super) fn forwarded(headers: &HeaderMap, allowed: &[HeaderName]) -> HeaderMa
     forwarded
 }
 
-/// Headers that belong to a connection, to the protocol, or to who the caller is here.
+/// Headers of the connection, of the protocol, or of the caller's authentication to the gateway.
 const NEVER_FORWARDED: [HeaderName; 23] = [
     MCP_NAME,
     header::ACCEPT,

@@ -1,3 +1,5 @@
+//! Registration of in-flight requests of a session.
+
 use std::sync::Arc;
 
 use crate::Cancellation;
@@ -5,15 +7,17 @@ use crate::error::RequestError;
 use crate::jsonrpc::Id;
 use crate::session::Session;
 
-/// A request that is being answered, and can be cancelled until then.
+/// An in-flight request of a session; it can be cancelled until this is dropped.
 #[derive(Debug)]
 pub(super) struct InFlight {
     session: Arc<Session>,
     id: Id,
+    /// Signal of the cancellation.
     pub(super) cancellation: Cancellation,
 }
 
 impl InFlight {
+    /// Registers the request; fails if one with the same ID is in flight.
     pub(super) fn begin(session: &Arc<Session>, id: &Id) -> Result<Self, RequestError> {
         let cancellation = session
             .state()

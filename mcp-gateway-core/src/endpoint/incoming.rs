@@ -1,13 +1,13 @@
-//! What the client of a session sends that wants no answer.
+//! Notifications and responses of the client of a session.
 
 use crate::jsonrpc::{Id, Notification, Response};
 use crate::protocol::Method;
 use crate::replica::HandedAnswer;
 use crate::session::{Session, Waiting};
 
-/// Takes a notification of the client.
+/// Handles a notification of the client.
 pub(super) async fn notified(session: &Session, notification: &Notification) {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the others go to servers")]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are forwarded")]
     match notification.method() {
         Method::Cancelled => {
             if let Some(id) = notification.param("requestId").and_then(Id::from_token) {
@@ -31,8 +31,8 @@ pub(super) async fn notified(session: &Session, notification: &Notification) {
     }
 }
 
-/// Takes an answer of the client, in the session that it knows as `session_id`, to what a server
-/// asked.
+/// Delivers a response of the client, in the session with the ID `session_id`, to the server that
+/// waits for it.
 pub(super) async fn answered(session: &Session, session_id: &str, response: &Response) {
     match response.id().and_then(|id| session.waiting(id)) {
         Some(Waiting::Here(asked)) => {
@@ -52,9 +52,9 @@ pub(super) async fn answered(session: &Session, session_id: &str, response: &Res
                 response: response.text(),
             };
             if let Err(error) = replica.hand_answer(&at, number, &answer).await {
-                tracing::warn!(%error, "the answer of a client is lost");
+                tracing::warn!(%error, "failed to deliver the response of a client");
             }
         }
-        None => tracing::debug!(id = ?response.id(), "the client answers what nobody asked"),
+        None => tracing::debug!(id = ?response.id(), "unsolicited response from client"),
     }
 }

@@ -1,4 +1,7 @@
-//! Requests of the legacy era: they belong to a session.
+//! Requests of the legacy era, which belong to a session.
+//!
+//! See [MCP 2025-11-25,
+//! lifecycle](https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle).
 
 use std::sync::Arc;
 
@@ -30,19 +33,24 @@ use crate::task::Task;
 use crate::upstream::Filter;
 use crate::{Call, Caller, Client, Drain, Error, Reply, reply};
 
-/// What serves the sessions of a principal.
+/// Server of the sessions of a principal.
 #[derive(Clone, Debug)]
 pub(super) struct Legacy<S> {
+    /// Inner service for calls.
     pub(super) inner: S,
+    /// Registry of sessions.
     pub(super) sessions: Sessions,
+    /// Name of the gateway.
     pub(super) gateway: Arc<str>,
+    /// Authenticated caller.
     pub(super) principal: Principal,
+    /// Signal of the shutdown.
     pub(super) drain: Drain,
-    /// The headers that may be passed on; `None` where requests have no headers.
+    /// Headers that are forwarded to HTTP servers; `None` for a transport without headers.
     pub(super) headers: Option<HeaderMap>,
 }
 
-/// The answer to a request within a session.
+/// Answer to a request within a session.
 pub(super) enum Answered {
     Events(Events, InFlight),
     Json(JsonBody),
@@ -50,6 +58,7 @@ pub(super) enum Answered {
 }
 
 impl<S: Calls> Legacy<S> {
+    /// Answers a `POST` request.
     pub(super) async fn post(
         &self,
         parts: &Parts,
@@ -86,7 +95,7 @@ impl<S: Calls> Legacy<S> {
         }
     }
 
-    /// The session that a request names.
+    /// Returns the session that the headers name, with its ID.
     fn session(
         &self,
         headers: &HeaderMap,
@@ -98,7 +107,7 @@ impl<S: Calls> Legacy<S> {
                 return Err(RequestError::UnsupportedVersion { requested }.into());
             }
             HeaderVersion::Known(version) if version.era() == Era::Modern => {
-                let detail = "MCP-Protocol-Version is of a revision without sessions".into();
+                let detail = "MCP-Protocol-Version names a revision without sessions".into();
                 return Err(RequestError::HeaderMismatch { detail }.into());
             }
             HeaderVersion::Known(_) | HeaderVersion::Missing => {}
@@ -106,7 +115,7 @@ impl<S: Calls> Legacy<S> {
         let id = headers
             .get(MCP_SESSION_ID)
             .ok_or(RequestError::MissingSession)?;
-        // What is not text cannot be a session of this gateway.
+        // A value that is not text cannot be a session ID of this gateway.
         let id = id.to_str().unwrap_or_default();
         Ok((
             id.to_owned(),
@@ -114,6 +123,7 @@ impl<S: Calls> Legacy<S> {
         ))
     }
 
+    /// Converts an answer into an HTTP response.
     async fn written(
         &self,
         session: &Arc<Session>,
@@ -130,13 +140,14 @@ impl<S: Calls> Legacy<S> {
             Answered::Events(events, in_flight) => {
                 let (stream_id, log) = session.state().open_stream();
                 if session.version() >= Version::V2025_11_25 {
-                    // Primes the client to resume the stream, even if nothing else has come.
+                    // Gives the client an event ID for resumption, even if no other event has
+                    // occurred.
                     log.push(Bytes::new());
                 }
                 let reader = log.read(0);
                 let pump = Pump::new(Arc::clone(session), id.clone(), Sink::Log(log));
                 let session = Arc::clone(session);
-                // The stream goes on without the client, who may come back for it.
+                // The stream runs on without the client, which may resume it.
                 Task::detach(async move {
                     pump.run(events, in_flight).await;
                     session.state().end_stream(stream_id);
@@ -146,7 +157,7 @@ impl<S: Calls> Legacy<S> {
         }
     }
 
-    /// Opens the stream of what belongs to no request, or resumes one that broke.
+    /// Opens the standalone stream, or resumes a broken stream.
     pub(super) async fn get(
         &self,
         headers: &HeaderMap,
@@ -195,7 +206,7 @@ impl<S: Calls> Legacy<S> {
         Ok(answer::status(StatusCode::NO_CONTENT))
     }
 
-    /// Begins a session; returns its identifier and the response.
+    /// Starts a session; returns its ID and the response.
     pub(super) async fn initialize(&self, request: &Request) -> Result<(String, Bytes), Error> {
         let (id, session) = self.sessions.begin(self.claims(request)?)?;
         let text = self.discovered(&session).await?;
@@ -218,6 +229,7 @@ impl<S: Calls> Legacy<S> {
         Ok((id, Rpc::new(request.id(), &object(&members)).bytes()))
     }
 
+    /// Validates the parameters of `initialize`.
     fn claims(&self, request: &Request) -> Result<Claims, RequestError> {
         let invalid = |detail: &'static str| RequestError::InvalidParams {
             detail: detail.into(),
@@ -240,7 +252,7 @@ impl<S: Calls> Legacy<S> {
         })
     }
 
-    /// What the gateway says about itself, as the result of `server/discover`.
+    /// Returns the result of `server/discover`, from which that of `initialize` is made.
     async fn discovered(&self, session: &Arc<Session>) -> Result<String, Error> {
         let request = Request::new(&Id::from("discover"), &Method::ServerDiscover, "{}");
         let reply = self
@@ -257,6 +269,7 @@ impl<S: Calls> Legacy<S> {
         }
     }
 
+    /// Creates a call within the session.
     fn call(&self, session: &Arc<Session>, request: Request) -> Call {
         let client = Client::in_session(Arc::clone(session));
         let caller = Caller::new(self.principal.clone(), Arc::clone(&self.gateway), client);
@@ -275,7 +288,7 @@ impl<S: Calls> Legacy<S> {
     ) -> Result<Answered, Error> {
         let id = request.id().clone();
         let empty = || Answered::Text(Rpc::new(&id, "{}").bytes());
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the others go to servers")]
+        #[expect(clippy::wildcard_enum_match_arm, reason = "all others are forwarded")]
         match request.method() {
             Method::Ping => Ok(empty()),
             Method::Initialize => {
@@ -295,7 +308,7 @@ impl<S: Calls> Legacy<S> {
             Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
                 let uri = request.name().map(String::from);
                 let uri = uri.ok_or(RequestError::InvalidParams {
-                    detail: "uri is missing".into(),
+                    detail: "missing uri".into(),
                 })?;
                 let wanted = request.method() == &Method::ResourcesSubscribe;
                 session.state().subscribe(uri, wanted);
@@ -310,6 +323,7 @@ impl<S: Calls> Legacy<S> {
         }
     }
 
+    /// Forwards a request; cancels it if the client does.
     async fn forward(&self, session: &Arc<Session>, request: Request) -> Result<Answered, Error> {
         let id = request.id().clone();
         let in_flight = InFlight::begin(session, &id)?;
@@ -327,9 +341,9 @@ impl<S: Calls> Legacy<S> {
         })
     }
 
-    /// Listens to the servers on behalf of the client, for what it wants to hear of now.
+    /// Subscribes to the servers on behalf of the client, with its current subscriptions.
     ///
-    /// Returns when the servers have been told.
+    /// Returns once the servers have acknowledged.
     pub(super) async fn attend(&self, session: &Arc<Session>) {
         let mut filter = Filter::lists();
         filter.resource_subscriptions = session.state().subscriptions.clone();
@@ -341,10 +355,10 @@ impl<S: Calls> Legacy<S> {
             .oneshot(self.call(session, request))
             .await;
         let Ok(Reply::Events(mut events)) = reply else {
-            tracing::warn!("no server can be listened to");
+            tracing::warn!("subscription to servers failed");
             return;
         };
-        // The first message says what the servers will tell of, which a session cannot pass on.
+        // The first message is the acknowledgement, which does not exist in a session.
         if events.next().await.is_none() {
             return;
         }
@@ -363,7 +377,8 @@ impl<S: Calls> Legacy<S> {
     }
 }
 
-/// The largest name and version of a client that is remembered, in bytes.
+/// Maximum size of a client's name and version that is retained, in bytes.
 const MAX_CLIENT_INFO: usize = 1024;
 
+/// Maximum size of the result of `server/discover`, in bytes.
 const MAX_DISCOVERED: usize = 16 * 1024 * 1024;

@@ -1,4 +1,7 @@
-//! Requests of the modern era: each carries its context, in headers and in `_meta`.
+//! Requests of the modern era, each of which carries its context in headers and in `_meta`.
+//!
+//! See [MCP 2026-07-28, request
+//! metadata](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#request-metadata).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,7 +18,7 @@ use crate::protocol::{
 };
 use crate::{Client, Error};
 
-/// What the header says about the revision of a request.
+/// Protocol version in the `MCP-Protocol-Version` header.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum HeaderVersion {
     Known(Version),
@@ -24,6 +27,7 @@ pub(super) enum HeaderVersion {
 }
 
 impl HeaderVersion {
+    /// Parses the header.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(MCP_PROTOCOL_VERSION).iter();
         match (values.next(), values.next()) {
@@ -37,6 +41,7 @@ impl HeaderVersion {
         }
     }
 
+    /// Returns the era of the protocol version, if it is a supported one.
     pub(super) fn era(&self) -> Option<Era> {
         match self {
             Self::Known(version) => Some(version.era()),
@@ -55,8 +60,8 @@ impl fmt::Display for HeaderVersion {
     }
 }
 
-/// Checks a request over HTTP as the specification wants it, and returns who the client says that
-/// it is.
+/// Validates an HTTP request as the specification requires, and returns the client that it
+/// declares.
 pub(super) fn check(
     parts: &Parts,
     version: &HeaderVersion,
@@ -65,14 +70,14 @@ pub(super) fn check(
     let requested = version_in_body(request)?;
     version_in_header(version, &requested)?;
     let client = check_body(request);
-    // A method that does not exist is told from headers that do not match.
+    // An unknown method takes precedence over mismatched headers.
     if matches!(client, Ok(_) | Err(Error::Route(_))) {
         mirrored(&parts.headers, request)?;
     }
     client
 }
 
-/// Checks the body of a request, and returns who the client says that it is.
+/// Validates the body of a request, and returns the client that it declares.
 pub(super) fn check_body(request: &Request) -> Result<Client, Error> {
     let requested = version_in_body(request)?;
     let version = Version::parse(&requested)
@@ -98,6 +103,7 @@ pub(super) fn check_body(request: &Request) -> Result<Client, Error> {
     Ok(Client::new(version, capabilities).with_info(info))
 }
 
+/// Returns the error for a missing member of `_meta`.
 const fn missing(key: &'static str) -> RequestError {
     RequestError::InvalidMeta {
         key,
@@ -105,6 +111,7 @@ const fn missing(key: &'static str) -> RequestError {
     }
 }
 
+/// Returns the protocol version in the body.
 fn version_in_body(request: &Request) -> Result<Cow<'_, str>, RequestError> {
     let version = request
         .meta(meta::PROTOCOL_VERSION)
@@ -112,6 +119,7 @@ fn version_in_body(request: &Request) -> Result<Cow<'_, str>, RequestError> {
     version.ok_or(const { missing(meta::PROTOCOL_VERSION) })
 }
 
+/// Validates that the header names the protocol version of the body.
 fn version_in_header(version: &HeaderVersion, in_body: &str) -> Result<(), RequestError> {
     let detail = match version {
         HeaderVersion::Known(version) if version.as_str() == in_body => return Ok(()),
@@ -122,17 +130,18 @@ fn version_in_header(version: &HeaderVersion, in_body: &str) -> Result<(), Reque
     Err(RequestError::HeaderMismatch { detail })
 }
 
+/// Validates a log level.
 pub(super) fn check_level(level: &str) -> Result<(), RequestError> {
     let known = crate::json::string(level).is_some_and(|level| LEVELS.contains(&&*level));
     match known {
         true => Ok(()),
         false => Err(RequestError::InvalidParams {
-            detail: format!("{level} is no log level").into(),
+            detail: format!("{level} is not a log level").into(),
         }),
     }
 }
 
-/// Checks the headers that mirror parts of the body.
+/// Validates the headers that mirror parts of the body.
 fn mirrored(headers: &HeaderMap, request: &Request) -> Result<(), RequestError> {
     let method = request.method();
     let agree = |name: &http::HeaderName, body: &str, required: bool| {
@@ -141,7 +150,7 @@ fn mirrored(headers: &HeaderMap, request: &Request) -> Result<(), RequestError> 
             (None, _) if required => return Err(format!("{name} is missing")),
             (None, _) => return Ok(()),
             (Some(value), None) => value,
-            (Some(_), Some(_)) => return Err(format!("{name} is there twice")),
+            (Some(_), Some(_)) => return Err(format!("duplicate {name}")),
         };
         match header::decode(header) {
             Some(text) if text == body => Ok(()),
@@ -164,6 +173,7 @@ fn mirrored(headers: &HeaderMap, request: &Request) -> Result<(), RequestError> 
     })
 }
 
+/// Log levels of the specification, which are those of RFC 5424.
 const LEVELS: [&str; 8] = [
     "alert",
     "critical",

@@ -1,3 +1,5 @@
+//! Forwarding of the messages of a reply to the client of a session.
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,25 +14,27 @@ use crate::protocol::Method;
 use crate::reply::{Event, Events};
 use crate::session::{EventLog, Session};
 
-/// Brings the messages of a reply to the client of a session.
+/// A reply on its way to the client of a session.
 pub(super) struct Pump {
+    /// Session of the client.
     session: Arc<Session>,
-    /// The request that is answered.
+    /// ID of the answered request.
     id: Id,
+    /// Destination of the messages.
     sink: Sink,
 }
 
-/// Where messages for a client go.
+/// Destination of messages for a client.
 #[derive(Clone, Debug)]
 pub(super) enum Sink {
-    /// To a channel that carries everything.
+    /// Channel for all messages of the client.
     Channel(mpsc::Sender<Bytes>),
-    /// To a stream that can be resumed.
+    /// Resumable stream.
     Log(Arc<EventLog>),
 }
 
 impl Sink {
-    /// Hands over the text of a message; `false` when nobody takes any.
+    /// Sends the text of a message; returns `false` if the destination is closed.
     pub(super) async fn put(&self, text: Bytes) -> bool {
         match self {
             Self::Channel(channel) => channel.send(text).await.is_ok(),
@@ -43,17 +47,18 @@ impl Sink {
 }
 
 impl Pump {
+    /// Creates a pump for the request `id`.
     pub(super) fn new(session: Arc<Session>, id: Id, sink: Sink) -> Self {
         Self { session, id, sink }
     }
 
-    /// Brings all messages, until the response, or until the client cancels the request.
+    /// Forwards all messages up to the response, or until the client cancels the request.
     pub(super) async fn run(self, mut events: Events, in_flight: InFlight) {
         loop {
             let event = tokio::select! {
                 event = events.next() => event.unwrap_or(Err(UpstreamError::Closed)),
                 () = in_flight.cancellation.cancelled() => {
-                    // A client that resumes streams would come back for the answer again and again.
+                    // Otherwise a client that resumes streams would retry forever.
                     if let Sink::Log(log) = &self.sink {
                         log.push(answer::cancelled(&self.id));
                     }
@@ -84,11 +89,11 @@ impl Pump {
         }
     }
 
-    /// Brings one message; `false` when nobody takes any.
+    /// Forwards one message; returns `false` if the destination is closed.
     pub(super) async fn pass(&self, event: Event) -> bool {
         let text = match event {
             Event::Notification(notification) => match notification.method() {
-                // A server takes back what it asked.
+                // The server cancels its own request.
                 Method::Cancelled => match self.session.state().taken_back(&notification) {
                     Some(notification) => notification.bytes(),
                     None => return true,

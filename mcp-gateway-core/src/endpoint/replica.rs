@@ -1,3 +1,5 @@
+//! Receiving end of requests between replicas.
+
 use std::convert::Infallible;
 use std::task::{Context, Poll};
 
@@ -16,19 +18,22 @@ use crate::reply::{Event, Events};
 use crate::session::{Session, Sessions};
 use crate::{BoxError, BoxFuture, Reply};
 
-/// Does what other replicas ask for; to be mounted at [`Replica::PATH`].
+/// Service for requests of other replicas; must be mounted at [`Replica::PATH`].
 ///
-/// What is not sealed by a replica gets `403 Forbidden`. Nothing is ever passed on from here, so
-/// that nothing can go round in circles.
+/// A request that is not sealed by a replica is rejected with `403 Forbidden`. Requests are never
+/// forwarded from here, so that they cannot loop.
 #[derive(Clone, Debug)]
 pub struct Errands {
+    /// This replica.
     replica: Replica,
+    /// Parked calls.
     parking: Parking,
+    /// Sessions.
     sessions: Sessions,
 }
 
 impl Errands {
-    /// Does what is asked of `replica`, whose calls wait in `parking` and `sessions`.
+    /// Creates the service of `replica`, whose calls wait in `parking` and `sessions`.
     #[must_use]
     pub fn new(replica: Replica, parking: Parking, sessions: Sessions) -> Self {
         Self {
@@ -38,6 +43,7 @@ impl Errands {
         }
     }
 
+    /// Serves one decoded body.
     async fn run(self, text: &str) -> Response<Body> {
         match self.replica.open(text) {
             Some(Errand::Call { key, request }) => self.take_up(&key, &request).await,
@@ -61,6 +67,7 @@ impl Errands {
         }
     }
 
+    /// Resumes a parked call.
     async fn take_up(&self, key: &str, request: &str) -> Response<Body> {
         let Ok(Message::Request(request)) =
             Message::parse(Bytes::copy_from_slice(request.as_bytes()))
@@ -80,6 +87,7 @@ impl Errands {
     }
 }
 
+/// Delivers the answer of a client to the request `number` of a server.
 async fn answered(session: &Session, number: i64, response: &str) -> StatusCode {
     let asked = session.state().answered(number);
     let response = Message::parse(Bytes::copy_from_slice(response.as_bytes()));
@@ -93,6 +101,7 @@ async fn answered(session: &Session, number: i64, response: &str) -> StatusCode 
     }
 }
 
+/// Returns a response without a body.
 fn status_only(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
@@ -129,5 +138,5 @@ where
     }
 }
 
-/// A body of a client, which is up to 16 MiB by default, sealed.
+/// Maximum size of a body in bytes: a client's body, 16 MiB by default, in sealed form.
 const MAX_BODY: usize = 64 * 1024 * 1024;

@@ -1,4 +1,7 @@
-//! The HTTP+SSE transport of revision 2024-11-05.
+//! Server side of the HTTP+SSE transport of revision 2024-11-05.
+//!
+//! See [MCP 2024-11-05, HTTP with
+//! SSE](https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,17 +24,17 @@ use crate::jsonrpc::Message;
 use crate::sse;
 use crate::task::Task;
 
-/// The streams that are open, by their names.
+/// Open streams by their random name.
 #[derive(Clone, Default)]
 pub(super) struct Channels(Arc<Mutex<HashMap<String, Arc<dyn Channel>>>>);
 
-/// A stream that is open, and to whose client messages are posted.
+/// An open stream, to whose client messages are posted.
 #[async_trait]
 pub(super) trait Channel: Send + Sync {
-    /// Takes a message that the client posts.
+    /// Handles a message that the client posts.
     async fn take(&self, message: Message, principal: &Principal) -> Result<Response<Body>, Error>;
 
-    /// The client has gone.
+    /// Ends the stream, because the client has disconnected.
     fn end(&self);
 }
 
@@ -52,7 +55,8 @@ impl<S: Calls> Channel for Arc<Duplex<S>> {
 }
 
 impl Channels {
-    /// The stream that the query of an address names; a name of none is refused when used.
+    /// Returns the stream that the query names; for an unknown name, one that rejects every
+    /// message.
     pub(super) fn named(&self, query: Option<&str>) -> Option<Arc<dyn Channel>> {
         let name = query?
             .split('&')
@@ -61,7 +65,7 @@ impl Channels {
         Some(known.unwrap_or_else(|| Arc::new(Unknown)))
     }
 
-    /// Opens a stream, whose first event says where to post.
+    /// Opens a stream whose first event is the endpoint for messages.
     pub(super) fn open<S: Calls>(&self, parts: &Parts, legacy: Legacy<S>) -> Response<Body> {
         let mut random = [0; 32];
         if aws_lc_rs::rand::fill(&mut random).is_err() {
@@ -99,6 +103,7 @@ impl Channels {
         answer::event_stream(first.chain(rest))
     }
 
+    /// Locks the streams.
     fn channels(&self) -> MutexGuard<'_, HashMap<String, Arc<dyn Channel>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,7 +117,7 @@ impl fmt::Debug for Channels {
     }
 }
 
-/// A stream that is not open, or not any more.
+/// An unknown or closed stream.
 struct Unknown;
 
 #[async_trait]
@@ -124,7 +129,7 @@ impl Channel for Unknown {
     fn end(&self) {}
 }
 
-/// Ends what belongs to a stream when its client goes away.
+/// Guard that ends a stream when its client disconnects.
 struct Closing {
     channels: Channels,
     name: String,
@@ -138,5 +143,5 @@ impl Drop for Closing {
     }
 }
 
-/// How many messages wait for a client that is slow to read them.
+/// Maximum number of queued messages for a client that reads slowly.
 const QUEUE: usize = 256;

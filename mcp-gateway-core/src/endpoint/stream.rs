@@ -1,4 +1,4 @@
-//! The event streams that clients read.
+//! Event streams to clients.
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -14,7 +14,7 @@ use crate::reply::{Event, Events};
 use crate::session::{LogReader, StreamId};
 use crate::sse;
 
-/// The events of a reply to a client of the modern era, which ends in a response in any case.
+/// Returns the events of a reply to a modern client; the last one is always a response.
 pub(crate) fn modern(events: Events, id: Id) -> impl Stream<Item = Bytes> + Send + 'static {
     stream::unfold(Some((events, id)), |state| async move {
         let (mut events, id) = state?;
@@ -34,7 +34,7 @@ pub(crate) fn modern(events: Events, id: Id) -> impl Stream<Item = Bytes> + Send
     })
 }
 
-/// The events of a subscription, each of which says that it belongs to it.
+/// Returns the events of a subscription, each tagged with its ID.
 pub(super) fn subscription(
     events: Events,
     id: Id,
@@ -65,14 +65,14 @@ pub(super) fn subscription(
     })
 }
 
-/// A notification that says to which subscription it belongs.
+/// Tags a notification with the subscription `id`.
 pub(super) fn tagged(notification: &Notification, id: &Id) -> Bytes {
     notification
         .with_meta(meta::SUBSCRIPTION_ID, Some(&id.to_token()))
         .bytes()
 }
 
-/// The events of one stream of a session, each with an identifier from which it can be resumed.
+/// Returns the events of one stream of a session, each with an event ID for resumption.
 pub(super) fn of_session(
     reader: LogReader,
     id: StreamId,
@@ -81,7 +81,7 @@ pub(super) fn of_session(
     stream::unfold((reader, drain), move |(mut reader, drain)| async move {
         let event = tokio::select! {
             event = reader.next() => event,
-            // A stream that answers a request ends by itself; the other one does not.
+            // The stream of a request ends by itself; the standalone stream does not.
             () = drain.begun(), if id == STANDALONE => None,
         };
         let (number, text) = event?;
@@ -92,19 +92,20 @@ pub(super) fn of_session(
     })
 }
 
-/// Reads the identifier of an event of a session: its stream and its number.
+/// Parses an event ID of a session into the stream and the number of the event.
 pub(super) fn event_id(text: &str) -> Option<(StreamId, u64)> {
     let (stream, number) = text.split_once('-')?;
     Some((stream.parse().ok()?, number.parse().ok()?))
 }
 
+/// Serializes an event.
 fn written(id: Option<&str>, text: &[u8]) -> Bytes {
     let mut event = Vec::with_capacity(text.len() + 32);
     sse::write_event(&mut event, id, text);
     event.into()
 }
 
-/// The stream of what belongs to no request.
+/// Number of the stream of messages outside of any request.
 pub(super) const STANDALONE: StreamId = 0;
 
 #[cfg(test)]

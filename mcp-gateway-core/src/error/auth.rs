@@ -1,24 +1,28 @@
+//! Authentication errors.
+
 use std::sync::Arc;
 
 use super::BoxError;
 
-/// Why a caller is not believed.
+/// Authentication error.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// The token does not grant what the call needs.
-    #[error("the token lacks scope {scope:?}")]
+    /// The token does not grant a required scope. The client receives HTTP 403 and a challenge.
+    #[error("insufficient scope: {scope:?} is required")]
     InsufficientScope {
-        /// The scope that was missing.
+        /// The missing scope.
         scope: Arc<str>,
     },
-    /// The token is malformed, unknown, expired, or not meant for this gateway.
-    #[error("the token is not valid")]
+    /// The token is malformed, unknown, expired, or issued for another audience. The client
+    /// receives HTTP 401.
+    #[error("invalid token")]
     InvalidToken,
-    /// The request carries no token.
-    #[error("the request carries no token")]
+    /// The request carries no token. The client receives HTTP 401.
+    #[error("missing token")]
     MissingToken,
-    /// What is needed to verify the token could not be had; not the caller's fault.
-    #[error("tokens cannot be verified at present")]
+    /// The token cannot be verified at present, for example because keys cannot be fetched. Not the
+    /// fault of the caller.
+    #[error("token verification unavailable")]
     Unavailable(#[source] BoxError),
 }

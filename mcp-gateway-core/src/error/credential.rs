@@ -1,13 +1,15 @@
+//! Errors of credential resolution.
+
 use super::BoxError;
 
-/// Why there is no credential.
+/// Failure to resolve a credential.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialError {
     /// The caller has not connected an account of the server.
-    #[error("the caller has not connected an account")]
+    #[error("no connected account")]
     NotConnected,
-    /// Where credentials are kept could not be asked.
-    #[error("the credential store is not available")]
+    /// The credential store is unavailable.
+    #[error("credential store unavailable")]
     Unavailable(#[source] BoxError),
 }

@@ -1,92 +1,97 @@
+//! Errors of HTTP requests that violate the protocol.
+//!
+//! See [MCP 2026-07-28, Streamable
+//! HTTP](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http).
+
 use std::borrow::Cow;
 use std::time::Duration;
 
 use super::BoxError;
 
-/// Why an HTTP request is not one that the protocol knows.
+/// Rejection of an HTTP request that violates the protocol.
 ///
-/// Always the fault of the client, or of what is between it and the gateway.
+/// Always the fault of the client, or of an intermediary between it and the gateway.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The client does not take the only type that a stream has.
+    /// The `Accept` header excludes the only content type of a stream.
     #[error("the Accept header must include text/event-stream")]
     Accept,
-    /// The body could not be read to its end.
-    #[error("the body could not be read to its end")]
+    /// The body could not be read completely.
+    #[error("failed to read the body")]
     Body(#[source] BoxError),
     /// The body did not arrive in time.
     #[error("the body did not arrive within {} seconds", BODY_TIMEOUT.as_secs())]
     BodyTimeout,
-    /// The body is something else than JSON.
+    /// The body has a content type other than JSON.
     #[error("the Content-Type must be application/json")]
     ContentType,
-    /// Another request of the session has the same identifier and is not answered yet.
-    #[error("a request with this id is not answered yet")]
+    /// Another request of the session with the same identifier is in flight.
+    #[error("duplicate id: a request with this id is in flight")]
     DuplicateId,
-    /// A header is missing, or says something else than the body.
+    /// A header is missing or contradicts the body.
     #[error("header mismatch: {detail}")]
     HeaderMismatch {
-        /// What is wrong.
+        /// Description of the defect.
         detail: Cow<'static, str>,
     },
-    /// The request is for a host that this gateway is not.
-    #[error("{host:?} is not a host name of this gateway; its configuration can add it")]
+    /// The request names a host that is not one of this gateway.
+    #[error("host {host:?} is not allowed; add it to the configuration of the gateway")]
     Host {
-        /// The host that the request is for.
+        /// Host of the request.
         host: String,
     },
-    /// The endpoint has no such HTTP method.
-    #[error("the endpoint has the methods GET, POST and DELETE")]
+    /// The endpoint does not support the HTTP method.
+    #[error("method not allowed: use GET, POST or DELETE")]
     HttpMethod,
-    /// A key of `_meta` that every request needs is missing or is not what it should be.
+    /// A required member of `_meta` is missing or invalid.
     #[error("params._meta[{key:?}] {detail}")]
     InvalidMeta {
-        /// The key.
+        /// Key of the member.
         key: &'static str,
-        /// What is wrong.
+        /// Description of the defect.
         detail: &'static str,
     },
-    /// A parameter is not what the method takes.
+    /// A parameter is invalid.
     #[error("invalid params: {detail}")]
     InvalidParams {
-        /// What is wrong.
+        /// Description of the defect.
         detail: Cow<'static, str>,
     },
-    /// The request needs a session, or the context of a request without one.
+    /// The request has neither a session nor the context of a request without one.
     #[error(
-        "the request has no session: begin one with initialize and send its Mcp-Session-Id, \
+        "the request has no session: send initialize first and its Mcp-Session-Id from then on, \
          or send the _meta of revision 2026-07-28"
     )]
     MissingSession,
-    /// The request comes from a web page that may not call this gateway.
-    #[error("{origin:?} is not an origin that may call this gateway; its configuration can add it")]
+    /// The request comes from a web page whose origin is not allowed.
+    #[error("origin {origin:?} is not allowed; add it to the configuration of the gateway")]
     Origin {
-        /// Where the page is from.
+        /// Origin of the page.
         origin: String,
     },
-    /// The body is larger than the gateway takes.
-    #[error("the body is larger than {limit} bytes")]
+    /// The body exceeds the limit.
+    #[error("the body exceeds {limit} bytes")]
     TooLarge {
-        /// The limit, in bytes.
+        /// Limit in bytes.
         limit: usize,
     },
-    /// The message is of a kind that is not expected here.
-    #[error("{what} cannot be sent here")]
+    /// A message of this kind is not allowed here.
+    #[error("unexpected message: {what}")]
     UnexpectedMessage {
-        /// What was sent.
+        /// Kind of the message.
         what: Cow<'static, str>,
     },
-    /// The stream that the client wants to resume is not known, or not any more.
-    #[error("the stream of that event is not known any more")]
+    /// The stream to resume is unknown or has expired.
+    #[error("unknown or expired event ID")]
     UnknownStream,
-    /// The revision of the request is not spoken here.
+    /// The protocol version of the request is not supported.
     #[error("unsupported protocol version {requested:?}")]
     UnsupportedVersion {
-        /// The revision.
+        /// Requested version.
         requested: String,
     },
 }
 
-/// How long a client may take to send a body.
+/// Maximum time for the body to arrive.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(60);

@@ -1,26 +1,28 @@
+//! Routing errors.
+
 use std::fmt;
 
-/// Why a call has no target.
+/// Failure to find the target of a call.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RouteError {
-    /// No server of the gateway has such a method.
+    /// No server of the gateway supports the method.
     #[error("unknown method {method:?}")]
     UnknownMethod {
-        /// The method that the client used.
+        /// Method of the request.
         method: Box<str>,
     },
-    /// No server of the gateway has what the client named, or the client may not know of it.
+    /// No server of the gateway has the named target, or the policy hides it from the caller.
     #[error("unknown {kind} {name:?}")]
     UnknownName {
-        /// What the name would be of.
+        /// Kind of the named feature.
         kind: NameKind,
-        /// The name that the client used.
+        /// Name in the request.
         name: Box<str>,
     },
 }
 
-/// Kind of what a client names in a request.
+/// Kind of a feature that a client names in a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum NameKind {

@@ -1,16 +1,18 @@
+//! Session errors.
+
 use crate::seal::SealError;
 
-/// Why a session is not available.
+/// Failure to start or resume a session.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// There are as many sessions as the gateway takes.
-    #[error("there are too many sessions")]
+    /// The maximum number of sessions is reached.
+    #[error("too many sessions")]
     TooMany,
-    /// There is no such session, or it is somebody else's, or it has ended.
-    #[error("there is no such session")]
+    /// The session is unknown, has ended, or belongs to another principal.
+    #[error("unknown session")]
     Unknown,
-    /// The identifier could not be made.
-    #[error("the session cannot be begun")]
+    /// The session ID could not be encrypted.
+    #[error("failed to start session")]
     Seal(#[from] SealError),
 }

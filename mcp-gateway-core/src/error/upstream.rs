@@ -1,3 +1,5 @@
+//! Errors of upstream calls.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,101 +9,101 @@ use super::BoxError;
 use crate::jsonrpc::MessageError;
 use crate::protocol::Era;
 
-/// Why a server gave no response.
+/// Failure to obtain a valid response from a server.
 ///
-/// An error that the *server* reports is a response, and passes through.
+/// An error that the *server* reports is a response and is forwarded.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpstreamError {
-    /// The connection ended before the response; the server may have done what it was asked.
-    #[error("the connection ended before the response")]
+    /// The connection was closed before the response; the server may have executed the request.
+    #[error("connection closed before the response")]
     Closed,
-    /// The server cannot be reached, or does not start.
-    #[error("the server cannot be reached")]
+    /// The server is unreachable or does not start; it has not received the request.
+    #[error("failed to connect to the server")]
     Connect(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// What the server wants does not exist in the revision that the client speaks.
-    #[error("{what} of a {server} server does not reach a {} client", .server.other())]
+    /// The result of the server does not exist in the protocol version of the client.
+    #[error("{what} of a {server} server is not supported by a {} client", .server.other())]
     Era {
-        /// What cannot be carried over.
+        /// Kind of the result.
         what: &'static str,
-        /// The era of the server.
+        /// Era of the server.
         server: Era,
     },
-    /// What the server sent is not the answer to what it was asked.
-    #[error("the server does not answer as it should: {detail}")]
+    /// The server sent something other than the response to the request.
+    #[error("invalid response from the server: {detail}")]
     Invalid {
-        /// What is wrong.
+        /// Description of the defect.
         detail: Arc<str>,
     },
-    /// There is no server of that name.
-    #[error("there is no such server")]
+    /// No server has the name.
+    #[error("unknown server")]
     NotFound,
-    /// The server, or the gateway on its behalf, takes no more calls at present.
-    #[error("the server takes no more calls at present")]
+    /// The server, or the gateway on its behalf, accepts no more calls at present.
+    #[error("server overloaded")]
     Overloaded {
-        /// When to try again.
+        /// Time after which to retry.
         retry_after: Duration,
     },
-    /// A header of the client says something else than the argument that it mirrors.
-    #[error("header {header} does not match the argument that it mirrors")]
+    /// A header of the client contradicts the argument that it mirrors. The fault of the client.
+    #[error("header {header} does not match its argument")]
     ParamMismatch {
-        /// The header.
+        /// Name of the header.
         header: HeaderName,
     },
-    /// The server wants to be found somewhere else, which the gateway does not follow.
-    #[error("the server redirects to another address; configure that address instead")]
+    /// The server responded with a redirect, which the gateway does not follow.
+    #[error("the server responded with a redirect; configure its target instead")]
     Redirect,
-    /// What the client answers was waited for by another replica of the gateway, which cannot be
-    /// reached any more.
-    #[error("the replica of the gateway that had the call is gone; make the call again")]
+    /// The replica of the gateway that held the call is unreachable.
+    #[error("the replica that held the call is unreachable; retry the call")]
     ReplicaGone,
-    /// The state that a client brings along is not one of a call that waits for this request: it was
-    /// used before, has expired, or belongs to something else.
-    #[error("no call waits for this request state")]
+    /// The `requestState` of the client is invalid: it was used before, has expired, or belongs to
+    /// another request.
+    #[error("invalid or expired requestState")]
     RequestState,
-    /// The server answered with a status that says nothing more.
-    #[error("the server answered with status {0}")]
+    /// The server responded with an HTTP status and no message.
+    #[error("the server responded with status {0}")]
     Status(StatusCode),
-    /// The server did not answer in time.
-    #[error("the server did not answer in time")]
+    /// The server did not respond in time.
+    #[error("the server did not respond in time")]
     Timeout,
-    /// A message of the server is larger than the gateway takes.
-    #[error("a message of the server is larger than {limit} bytes")]
+    /// A message of the server exceeds the limit.
+    #[error("message from the server exceeds {limit} bytes")]
     TooLarge {
-        /// The limit, in bytes.
+        /// Limit in bytes.
         limit: usize,
     },
-    /// The server does not accept the credential that the gateway presents.
-    #[error("the server does not accept the credential of the gateway")]
+    /// The server rejected the credential of the gateway.
+    #[error("the server rejected the credential")]
     Unauthorized,
-    /// The client has not answered what the server asked.
-    #[error("the client has not answered what the server asked: {detail}")]
+    /// The client did not answer a request of the server.
+    #[error("no answer from the client: {detail}")]
     Unanswered {
-        /// What was asked, and why there is no answer.
+        /// Request of the server, and the reason for the missing answer.
         detail: Arc<str>,
     },
-    /// The server failed often lately, and is left alone for a while.
-    #[error("the server failed often lately, and is left alone for a while")]
+    /// The circuit breaker of the server is open.
+    #[error("server unavailable: circuit breaker open")]
     Unavailable {
-        /// When to try again.
+        /// Time after which to retry.
         retry_after: Duration,
     },
 }
 
 impl UpstreamError {
-    /// The server cannot be reached because of `error`.
+    /// Creates a [`Connect`](Self::Connect) error caused by `error`.
     pub fn connect(error: impl Into<BoxError>) -> Self {
         Self::Connect(Arc::from(error.into()))
     }
 
-    /// What the server sent is wrong in the way that `detail` says.
+    /// Creates an [`Invalid`](Self::Invalid) error with a description of the defect.
     pub fn invalid(detail: impl std::fmt::Display) -> Self {
         Self::Invalid {
             detail: detail.to_string().into(),
         }
     }
 
-    /// What broke off while a document was read.
+    /// Converts an error of a body: one of this type is unwrapped, any other becomes
+    /// [`Invalid`](Self::Invalid).
     pub(crate) fn of_body(error: BoxError) -> Self {
         match error.downcast::<Self>() {
             Ok(error) => *error,
@@ -109,7 +111,7 @@ impl UpstreamError {
         }
     }
 
-    /// Whether the server is at fault, so that it may be left alone for a while.
+    /// Returns `true` if the server is at fault, so that the error counts for its circuit breaker.
     #[must_use]
     pub fn is_failure(&self) -> bool {
         match self {

@@ -1,3 +1,5 @@
+//! Builder of a gateway: one field per layer, in the order of the stack.
+
 use std::sync::Arc;
 
 use http::HeaderName;
@@ -26,10 +28,46 @@ use crate::policy::Policy;
 use crate::session::Sessions;
 use crate::{Call, Drain, Error, Reply};
 
-/// Builds a [`Gateway`].
+/// Builder of a [`Gateway`].
 ///
-/// What a gateway cannot do without is an argument of [`Gateway::builder`]; what it can do without
-/// is a method here.
+/// Required parts are arguments of [`Gateway::builder`]; options are methods here.
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use http::{Request, StatusCode};
+/// use mcp_gateway_core::Gateway;
+/// use mcp_gateway_core::auth::AllowAnonymous;
+/// use mcp_gateway_core::credential::NoCredentials;
+/// use mcp_gateway_core::guard::Guard;
+/// use mcp_gateway_core::route::PrefixRouter;
+/// use mcp_gateway_core::session::Sessions;
+/// use mcp_gateway_core::upstream::ServerPool;
+/// use tower::ServiceExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let servers = ServerPool::new();
+/// let gateway = Gateway::builder(
+///     Arc::new(AllowAnonymous::new()),
+///     Arc::new(PrefixRouter::by_name(servers.names())?),
+///     Arc::new(NoCredentials::new()),
+///     servers,
+///     Sessions::ephemeral()?,
+/// )
+/// .with_name("team")
+/// .with_guard(Guard::new().with_host("mcp.example.com"))
+/// .with_max_body(1024 * 1024)
+/// .build();
+///
+/// let request = Request::post("/mcp").header("host", "rebound.example.net");
+/// let response = gateway.oneshot(request.body(String::new())?).await?;
+/// assert_eq!(response.status(), StatusCode::FORBIDDEN);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct GatewayBuilder<C = NoLayer, R = NoLayer> {
@@ -51,32 +89,34 @@ pub struct GatewayBuilder<C = NoLayer, R = NoLayer> {
 }
 
 impl<C, R> GatewayBuilder<C, R> {
-    /// Names the gateway; sessions of one gateway are of no use at another. `default` by default.
+    /// Sets the name of the gateway. Default: `default`. Sessions of one gateway are rejected by
+    /// others.
     pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.endpoint = self.endpoint.with_name(name);
         self
     }
 
-    /// Introduces the gateway to clients as `identity`.
+    /// Sets the name, version and instructions that clients receive.
     pub fn with_identity(mut self, identity: Identity) -> Self {
         self.dispatch = self.dispatch.with_identity(identity);
         self
     }
 
-    /// Decides with `policy` what callers may see and do. By default they may do everything.
+    /// Sets the policy that authorizes calls and filters lists. Default:
+    /// [`AllowAll`](crate::policy::AllowAll).
     pub fn with_policy(mut self, policy: Arc<dyn Policy>) -> Self {
         self.dispatch = self.dispatch.with_policy(Arc::clone(&policy));
         self.authorize = AuthorizeLayer::new(policy);
         self
     }
 
-    /// Tells `observer` what became of each call.
+    /// Sets the observer that receives a report of each call. Default: none.
     pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observe = self.observe.with_observer(observer);
         self
     }
 
-    /// Says which hosts the gateway is, and which web pages may call it.
+    /// Sets the allowlist of hosts and origins. Default: local hosts only, see [`Guard`].
     pub fn with_guard(mut self, guard: Guard) -> Self {
         let guard = Arc::new(guard);
         self.cors = CorsLayer::new(Arc::clone(&guard));
@@ -84,50 +124,50 @@ impl<C, R> GatewayBuilder<C, R> {
         self
     }
 
-    /// Ends the streams that last when `drain` begins.
+    /// Sets the signal upon which long-lived streams end.
     pub fn with_drain(mut self, drain: Drain) -> Self {
         self.endpoint = self.endpoint.with_drain(drain);
         self
     }
 
-    /// Takes bodies of up to `bytes`; 16 MiB by default.
+    /// Sets the maximum size of a body in bytes. Default: 16 MiB.
     pub fn with_max_body(mut self, bytes: usize) -> Self {
         self.endpoint = self.endpoint.with_max_body(bytes);
         self
     }
 
-    /// Passes the headers of these names on to HTTP servers, and no others.
+    /// Sets the allowlist of headers that are forwarded to HTTP servers. Default: none.
     pub fn with_forwarded_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
         self.endpoint = self.endpoint.with_forwarded_headers(headers);
         self
     }
 
-    /// Lists up to `entries` at a time; 1,000 by default.
+    /// Sets the maximum number of entries of a list page. Default: 1,000.
     pub fn with_page_size(mut self, entries: usize) -> Self {
         self.dispatch = self.dispatch.with_page_size(entries);
         self
     }
 
-    /// Tells clients that are refused where they learn how to get a token.
+    /// Sets the metadata that tells rejected clients where to obtain a token.
     pub fn with_protected_resource(mut self, resource: ProtectedResource) -> Self {
         self.respond_errors = self.respond_errors.with_protected_resource(resource);
         self
     }
 
-    /// Adds a layer that sees every call of a known caller, before it is brought to servers.
+    /// Adds a layer that receives every call of an authenticated caller, before it is routed.
     ///
-    /// The layer added first sees the call first.
+    /// Layers receive a call in the order in which they were added.
     pub fn on_call<L>(self, layer: L) -> GatewayBuilder<Stack<L, C>, R> {
         self.map_layers(|calls| calls.layer(layer), |routed| routed)
     }
 
-    /// Adds a layer that sees every call whose server is known, before it is permitted.
+    /// Adds a layer that receives every call whose target is known, before it is authorized.
     ///
-    /// The layer added first sees the call first.
+    /// Layers receive a call in the order in which they were added.
     ///
     /// # Example
     ///
-    /// A layer is for the calls that it takes. This one wants to know their target:
+    /// The type of its request determines where a layer fits. This one requires the target:
     ///
     /// ```
     /// use mcp_gateway_core::call::{Call, Routed};
@@ -161,6 +201,7 @@ impl<C, R> GatewayBuilder<C, R> {
         self.map_layers(|calls| calls, |routed| routed.layer(layer))
     }
 
+    /// Replaces the layers of the embedder.
     fn map_layers<D, T>(
         self,
         calls: impl FnOnce(ServiceBuilder<C>) -> ServiceBuilder<D>,
@@ -185,7 +226,7 @@ impl<C, R> GatewayBuilder<C, R> {
         }
     }
 
-    /// The gateway.
+    /// Builds the gateway.
     #[must_use]
     pub fn build<SC, SR>(self) -> Gateway
     where

@@ -1,16 +1,18 @@
+//! Canonical JSON text, for values that are compared or hashed.
+
 use serde_json::Value;
 
-/// The JSON text of `value` in a form that is the same however it was written: without spaces, and
-/// with the keys of objects in order.
+/// Returns the JSON text of `value` in a form that does not depend on its spelling: without
+/// whitespace, and with the keys of every object sorted.
 pub(crate) fn canonical(value: &Value) -> String {
     let mut json = String::new();
     write_sorted(value, &mut json);
     json
 }
 
-/// Writes `value` with the keys of its objects in order.
+/// Appends `value` to `json` with the keys of its objects sorted.
 ///
-/// A [`Map`](serde_json::Map) sorts them by itself unless some crate of the build asks for
+/// A [`Map`](serde_json::Map) is sorted already unless a crate of the build enables
 /// `serde_json/preserve_order`.
 fn write_sorted(value: &Value, json: &mut String) {
     match value {

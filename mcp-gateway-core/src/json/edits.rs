@@ -1,34 +1,45 @@
+//! Edits of a JSON text by span.
+//!
+//! They let the gateway change a name, an identifier or one member of `_meta` in a message while
+//! every other byte stays as it was.
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
 
-/// Replacements to be made in a text, so that everything else stays byte for byte what it was.
+/// A set of replacements in a text.
+///
+/// Spans are byte offsets in the original text and must not overlap. They may be added in any
+/// order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Edits<'a>(Vec<(Range<usize>, Cow<'a, str>)>);
 
 impl<'a> Edits<'a> {
+    /// Creates an empty set.
     pub(crate) fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Puts `text` in the place of `span`. Spans must not overlap.
+    /// Replaces `span` by `text`. Spans must not overlap.
     pub(crate) fn replace(&mut self, span: Range<usize>, text: impl Into<Cow<'a, str>>) {
         self.0.push((span, text.into()));
     }
 
-    /// Puts `text` in front of what is at `at`.
+    /// Inserts `text` before the offset `at`.
     pub(crate) fn insert(&mut self, at: usize, text: impl Into<Cow<'a, str>>) {
         self.replace(at..at, text);
     }
 
-    /// Takes back the replacements inside `span`, which is about to be replaced as a whole.
+    /// Removes the replacements inside of `span`, which is about to be replaced as a whole.
     pub(crate) fn forget_within(&mut self, span: &Range<usize>) {
         self.0
             .retain(|(other, _)| other.start < span.start || other.end > span.end);
     }
 
-    /// The text after the replacements; `body` itself where there are none.
+    /// Returns the edited text, or a cheap clone of `body` if the set is empty.
+    ///
+    /// All spans must lie inside of `body`.
     pub(crate) fn apply(mut self, body: &Bytes) -> Bytes {
         if self.0.is_empty() {
             return body.clone();

@@ -1,30 +1,39 @@
+//! Index of the members of a JSON object.
+//!
+//! The index holds spans instead of text, so it can be stored next to the shared buffer of a
+//! message. It is the place that rejects duplicate keys: RFC 8259 leaves their meaning open, and
+//! two readers of the same text could disagree.
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use super::walker::{Member, WalkError, Walker};
 
-/// Where the members of a JSON object are in the text that it was read from.
+/// Spans of the members of a JSON object in the text from which it was read.
 ///
-/// It holds no text itself, so that it can be kept beside the text. Keys are compared after their
-/// escapes are resolved; an object that has a key twice is refused, because two readers of it could
-/// come to different conclusions.
+/// It holds no text, so that it can be stored beside the text; every accessor receives that same
+/// text. Keys are compared after their escapes are resolved. An object with a duplicate key is
+/// rejected, because two parsers could read it differently.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fields(Vec<Field>);
 
+/// One member: its key and the span of its value.
 #[derive(Clone, Debug)]
 struct Field {
     key: Key,
     value: Range<usize>,
 }
 
+/// Key of a member.
 #[derive(Clone, Debug)]
 enum Key {
+    /// Span of a key without escapes, between its quotes.
     At(Range<usize>),
-    /// A key that was written with escapes.
+    /// Decoded form of a key that contains escapes.
     Decoded(Box<str>),
 }
 
-/// Why an object cannot be read.
+/// Rejection of a text that is not a valid object.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum FieldsError {
     #[error("duplicate key {0:?}")]
@@ -37,6 +46,9 @@ pub(crate) enum FieldsError {
 
 impl Fields {
     /// Reads the object at `span` of `text`.
+    ///
+    /// Fails if the span holds anything else than one object, or if the object has a duplicate key
+    /// or more than [`MAX_MEMBERS`] members.
     pub(crate) fn read(text: &str, span: Range<usize>) -> Result<Self, FieldsError> {
         let mut walker = Walker::part(text, span);
         let mut fields = Self(Vec::with_capacity(6));
@@ -66,23 +78,23 @@ impl Fields {
         Ok(())
     }
 
-    /// The span of the value of `key`.
+    /// Returns the span of the value of `key`.
     pub(crate) fn span(&self, text: &str, key: &str) -> Option<Range<usize>> {
         let field = self.0.iter().find(|field| field.key.text(text) == key)?;
         Some(field.value.clone())
     }
 
-    /// The JSON text of the value of `key`.
+    /// Returns the JSON text of the value of `key`.
     pub(crate) fn raw<'a>(&self, text: &'a str, key: &str) -> Option<&'a str> {
         self.span(text, key).map(|span| &text[span])
     }
 
-    /// The value of `key`, where it is a string.
+    /// Returns the value of `key` if it is a string.
     pub(crate) fn string<'a>(&self, text: &'a str, key: &str) -> Option<Cow<'a, str>> {
         string(self.raw(text, key)?)
     }
 
-    /// The members in their order.
+    /// Returns the keys and the spans of the values, in the order of the text.
     pub(crate) fn iter<'a>(
         &'a self,
         text: &'a str,
@@ -94,6 +106,7 @@ impl Fields {
 }
 
 impl Key {
+    /// Returns the decoded key.
     fn text<'a>(&'a self, text: &'a str) -> &'a str {
         match self {
             Self::At(span) => &text[span.clone()],
@@ -102,14 +115,14 @@ impl Key {
     }
 }
 
-/// What is written with escapes at `span`, which is between quotes.
+/// Decodes the key with escapes at `span`, which lies between quotes.
 pub(crate) fn decoded(text: &str, span: Range<usize>) -> Box<str> {
     let quoted = &text[span.start - 1..span.end + 1];
-    // What cannot be decoded, such as half a surrogate pair, is compared as it is written.
+    // Undecodable keys, such as half of a surrogate pair, are compared in their raw form.
     serde_json::from_str(quoted).unwrap_or_else(|_| text[span].into())
 }
 
-/// The string that the JSON `token` holds, if it holds one.
+/// Returns the string that the JSON `token` denotes, or `None` if it is not a string.
 pub(crate) fn string(token: &str) -> Option<Cow<'_, str>> {
     let inner = token.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
@@ -118,8 +131,10 @@ pub(crate) fn string(token: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(inner))
 }
 
-/// The objects that are read here are parameters, `_meta` and results, none of which has more than
-/// a dozen members. The bound keeps the search for duplicates cheap.
+/// Maximum number of members of an object.
+///
+/// The objects read here are parameters, `_meta` and results; none of them has more than a dozen
+/// members. The limit keeps the quadratic search for duplicates cheap.
 const MAX_MEMBERS: usize = 256;
 
 #[cfg(test)]

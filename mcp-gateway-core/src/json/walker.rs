@@ -1,9 +1,16 @@
+//! Validating JSON tokenizer.
+//!
+//! It validates a text against [RFC 8259](https://www.rfc-editor.org/rfc/rfc8259) in one pass and
+//! yields spans. Every message passes through it, so it neither allocates nor decodes, and its
+//! stack use does not depend on the input. Property tests hold it to accept exactly the texts that
+//! `serde_json` accepts.
+
 use std::ops::Range;
 
-/// Walks over a JSON text once, checks it as [RFC 8259][rfc] wants it, and says where its parts
-/// are.
+/// A cursor over a JSON text that validates it against [RFC 8259][rfc] and returns the spans of its
+/// parts.
 ///
-/// Every message passes through here, so it neither allocates nor decodes.
+/// It neither allocates nor decodes, because every message passes through it.
 ///
 /// [rfc]: https://www.rfc-editor.org/rfc/rfc8259
 #[derive(Clone, Debug)]
@@ -12,7 +19,7 @@ pub(crate) struct Walker<'a> {
     at: usize,
 }
 
-/// Why a text is not what it should be, and where.
+/// A syntax error and its offset in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{kind} at offset {at}")]
 pub(crate) struct WalkError {
@@ -20,27 +27,30 @@ pub(crate) struct WalkError {
     at: usize,
 }
 
+/// Kind of a syntax error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum WalkErrorKind {
-    #[error("{0} is expected")]
+    #[error("expected {0}")]
     Expected(&'static str),
-    #[error("something follows the value")]
+    #[error("trailing data after the value")]
     Trailing,
-    #[error("brackets are nested too deep")]
+    #[error("nesting too deep")]
     TooDeep,
 }
 
-/// A member of an object: its key, as it is written between the quotes, and its value.
+/// A member of an object: the span of its key between the quotes, and the span of its value.
 pub(crate) struct Member {
     pub(crate) key: Range<usize>,
+    /// `true` if the key contains escapes.
     pub(crate) escaped: bool,
     pub(crate) value: Range<usize>,
 }
 
+/// Result of a step of the [`Walker`].
 type Walked<T> = Result<T, WalkError>;
 
 impl<'a> Walker<'a> {
-    /// Walks over `text`.
+    /// Creates a walker at the start of `text`.
     pub(crate) fn new(text: &'a str) -> Self {
         Self {
             bytes: text.as_bytes(),
@@ -48,7 +58,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Walks over the part of `text` at `span`; offsets are those in `text`.
+    /// Creates a walker over the part of `text` at `span`; offsets are those of `text`.
     pub(crate) fn part(text: &'a str, span: Range<usize>) -> Self {
         Self {
             bytes: &text.as_bytes()[..span.end],
@@ -56,13 +66,13 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// The first byte of the next value.
+    /// Skips whitespace and returns the first byte of the next value.
     pub(crate) fn peek(&mut self) -> Option<u8> {
         self.space();
         self.bytes.get(self.at).copied()
     }
 
-    /// Checks that nothing follows.
+    /// Validates that only whitespace follows.
     pub(crate) fn end(mut self) -> Walked<()> {
         match self.peek() {
             None => Ok(()),
@@ -70,7 +80,9 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Walks over an object, and calls `member` for each of its members.
+    /// Validates an object, calls `member` for each of its members, and returns its span.
+    ///
+    /// An error of `member` ends the walk and is returned.
     pub(crate) fn object<E: From<WalkError>>(
         &mut self,
         mut member: impl FnMut(Member) -> Result<(), E>,
@@ -104,11 +116,14 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Walks over a value of any kind.
+    /// Validates a value of any kind and returns its span.
+    ///
+    /// Iterative instead of recursive: nesting costs one bit per level, and [`MAX_DEPTH`] bounds
+    /// it.
     pub(crate) fn value(&mut self) -> Walked<Range<usize>> {
         self.space();
         let start = self.at;
-        // One bit for each level: whether it is an object.
+        // One bit per level: set for an object, clear for an array.
         let mut objects = 0_u128;
         let mut depth = 0_u32;
         loop {
@@ -134,7 +149,7 @@ impl<'a> Walker<'a> {
                 Some(_) => self.scalar()?,
                 None => return Err(self.expected("a value")),
             }
-            // A value has ended; so may those that it is in.
+            // A value has ended; so may the arrays and objects that contain it.
             loop {
                 if depth == 0 {
                     return Ok(start..self.at);
@@ -161,6 +176,7 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Validates a key and its colon.
     fn key(&mut self) -> Walked<()> {
         self.space();
         self.string()?;
@@ -168,6 +184,7 @@ impl<'a> Walker<'a> {
         self.expect(b':', "a colon")
     }
 
+    /// Validates a string, number or literal.
     fn scalar(&mut self) -> Walked<()> {
         match self.bytes.get(self.at) {
             Some(b'"') => self.string().map(|_| ()),
@@ -179,7 +196,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Walks over a string; returns what is between its quotes, and whether there are escapes.
+    /// Validates a string. Returns the span between its quotes, and `true` if it contains escapes.
     fn string(&mut self) -> Walked<(Range<usize>, bool)> {
         self.expect(b'"', "a string")?;
         let start = self.at;
@@ -206,6 +223,7 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Validates one escape sequence.
     fn escape(&mut self) -> Walked<()> {
         self.at += 1;
         match self.bytes.get(self.at) {
@@ -222,6 +240,7 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
+    /// Validates a number; a leading zero may only be followed by a fraction or an exponent.
     fn number(&mut self) -> Walked<()> {
         self.at += usize::from(self.bytes[self.at] == b'-');
         match self.bytes.get(self.at) {
@@ -261,6 +280,7 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Skips the four whitespace characters of RFC 8259.
     fn space(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.bytes.get(self.at) {
             self.at += 1;
@@ -286,10 +306,12 @@ impl<'a> Walker<'a> {
     }
 }
 
-/// How deep arrays and objects may be nested in a value.
+/// Maximum nesting depth of arrays and objects inside of a value.
+///
+/// At most 128, the bits of the stack in [`Walker::value`].
 pub(crate) const MAX_DEPTH: u32 = 126;
 
-/// The bytes that end a run of plain characters in a string.
+/// Bytes that end a run of plain characters in a string: quote, backslash and control characters.
 static SPECIAL: [bool; 256] = {
     let mut special = [false; 256];
     let mut byte = 0;

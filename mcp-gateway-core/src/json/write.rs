@@ -1,19 +1,21 @@
+//! Serialization of JSON text from parts that are JSON text already.
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The JSON text of an object.
+/// Returns the JSON text of an object whose values are JSON texts.
 pub(crate) fn object(members: &[(&str, Cow<'_, str>)]) -> String {
     let mut json = String::from("{");
     for (at, (key, value)) in members.iter().enumerate() {
         let separator = if at == 0 { "" } else { "," };
-        // Writing to a string does not fail.
+        // Writing to a string is infallible.
         let _ = write!(json, "{separator}{}:{value}", quoted(key));
     }
     json.push('}');
     json
 }
 
-/// The JSON text of a string.
+/// Returns the JSON text of a string.
 pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

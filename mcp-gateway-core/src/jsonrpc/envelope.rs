@@ -1,11 +1,13 @@
+//! Index of the members of a JSON-RPC message.
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::json::{FieldsError, Member, Walker, decoded};
 
-/// Where the members of a message are.
+/// Spans of the members of a JSON-RPC message.
 ///
-/// What a message has beside them means nothing and is passed over.
+/// Members that JSON-RPC does not define have no meaning and are ignored.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Envelope {
     pub(super) jsonrpc: Option<Range<usize>>,
@@ -17,7 +19,7 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
-    /// Reads `text`, which must be one object.
+    /// Reads `text`, which must be one object without duplicate JSON-RPC members.
     pub(super) fn read(text: &str) -> Result<Self, FieldsError> {
         let mut envelope = Self::default();
         let mut walker = Walker::new(text);
@@ -26,6 +28,7 @@ impl Envelope {
         Ok(envelope)
     }
 
+    /// Records one member.
     fn set(&mut self, text: &str, member: Member) -> Result<(), FieldsError> {
         let Member {
             key,

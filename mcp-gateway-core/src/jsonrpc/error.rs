@@ -1,3 +1,9 @@
+//! JSON-RPC error objects and their codes.
+//!
+//! See [JSON-RPC 2.0, error object](https://www.jsonrpc.org/specification#error_object) and [MCP
+//! 2026-07-28, error
+//! codes](https://modelcontextprotocol.io/specification/2026-07-28/basic#error-codes).
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -7,46 +13,61 @@ use serde_json::Value;
 use super::Id;
 use crate::json::{object, quoted};
 
-/// The codes of JSON-RPC errors, of [JSON-RPC 2.0](https://www.jsonrpc.org/specification#error_object)
-/// and of [the protocol](https://modelcontextprotocol.io/specification/2026-07-28/basic#error-codes).
+/// Codes of JSON-RPC errors, defined by [JSON-RPC
+/// 2.0](https://www.jsonrpc.org/specification#error_object) and by [MCP
+/// 2026-07-28](https://modelcontextprotocol.io/specification/2026-07-28/basic#error-codes).
+///
+/// MCP reserves -32020 to -32099; the gateway defines no codes of its own in that range.
 pub mod code {
-    /// The headers say something else than the body.
+    /// Headers and body of the HTTP request disagree.
     pub const HEADER_MISMATCH: i64 = -32020;
-    /// Something went wrong inside.
+    /// Internal error.
     pub const INTERNAL_ERROR: i64 = -32603;
-    /// The parameters are not what the method takes.
+    /// Invalid parameters of the method.
     pub const INVALID_PARAMS: i64 = -32602;
-    /// The JSON is not a request.
+    /// Valid JSON that is not a valid request.
     pub const INVALID_REQUEST: i64 = -32600;
-    /// There is no such method.
+    /// Unknown method.
     pub const METHOD_NOT_FOUND: i64 = -32601;
-    /// The request needs a capability that the client did not declare.
+    /// The request requires a capability that the client did not declare.
     pub const MISSING_CAPABILITY: i64 = -32021;
-    /// A person has to visit an address first; only in revision 2025-11-25.
+    /// The user must visit a URL first; only in revision 2025-11-25.
     pub const URL_ELICITATION_REQUIRED: i64 = -32042;
-    /// The body is not JSON.
+    /// Invalid JSON.
     pub const PARSE_ERROR: i64 = -32700;
-    /// There is no such resource; only up to revision 2025-11-25.
+    /// Unknown resource; only up to revision 2025-11-25.
     pub const RESOURCE_NOT_FOUND: i64 = -32002;
-    /// The revision of the request is not spoken here.
+    /// Unsupported protocol version.
     pub const UNSUPPORTED_VERSION: i64 = -32022;
 }
 
 /// The `error` member of a response.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::jsonrpc::{ErrorObject, Id, code};
+///
+/// let error = ErrorObject::new(code::METHOD_NOT_FOUND, "unknown method");
+/// assert_eq!(
+///     error.to_response(Some(&Id::from(1))),
+///     r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"unknown method"}}"#
+/// );
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ErrorObject {
-    /// One of [`code`], or a server's own.
+    /// Error code: one of [`code`], or one that the server defines.
     pub code: i64,
-    /// What went wrong, for people.
+    /// Short description for humans.
     pub message: Cow<'static, str>,
-    /// What went wrong, for programs.
+    /// Details for programs; omitted from the JSON text if `None`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
 }
 
 impl ErrorObject {
-    /// An error without data.
+    /// Creates an error without `data`.
     pub fn new(code: i64, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
@@ -55,26 +76,30 @@ impl ErrorObject {
         }
     }
 
-    /// The code of an error that somebody else wrote; 0 where it has none.
+    /// Returns the `code` of the JSON text of an error object, or 0 if it has no valid one.
     #[must_use]
     pub fn code_of(error: &str) -> i64 {
         serde_json::from_str(error).map_or(0, |Code { code }| code)
     }
 
-    /// The message of an error that somebody else wrote; empty where it has none.
+    /// Returns the `message` of the JSON text of an error object, or an empty string if it has no
+    /// valid one.
     #[must_use]
     pub fn message_of(error: &str) -> String {
         serde_json::from_str(error).map_or_else(|_| String::new(), |Said { message }| message)
     }
 
-    /// Sets what programs are told.
+    /// Sets `data`, the machine-readable details.
     #[must_use]
     pub fn with_data(mut self, data: Value) -> Self {
         self.data = Some(data);
         self
     }
 
-    /// The response that carries the error; without an `id` when that of the request is unknown.
+    /// Returns the JSON text of the response that carries the error.
+    ///
+    /// `id` is omitted if it is `None`, as MCP requires for requests whose identifier could not be
+    /// read.
     #[must_use]
     pub fn to_response(&self, id: Option<&Id>) -> Bytes {
         let mut members = vec![("jsonrpc", "\"2.0\"".into())];
@@ -98,12 +123,14 @@ impl ErrorObject {
     }
 }
 
+/// JSON shape of an error object as far as its message is concerned.
 #[derive(Deserialize)]
 struct Said {
     #[serde(default)]
     message: String,
 }
 
+/// JSON shape of an error object as far as its code is concerned.
 #[derive(Deserialize)]
 struct Code {
     #[serde(default)]

@@ -1,12 +1,30 @@
+//! Identifiers of JSON-RPC requests.
+//!
+//! See [MCP 2026-07-28,
+//! requests](https://modelcontextprotocol.io/specification/2026-07-28/basic#requests): an `id` is a
+//! string or an integer and never `null`.
+
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// The identifier of a JSON-RPC request: a string or an integer of any size.
+/// Identifier of a JSON-RPC request: a string or an integer of any size.
 ///
-/// Two identifiers are equal when they name the same string or the same integer, however they were
-/// written. See [the base protocol][spec].
+/// Two identifiers are equal if they denote the same string or the same integer, regardless of
+/// escapes in their JSON text. The string `"1"` and the integer `1` differ. Integers outside of the
+/// range of [`i64`] keep their digits. See [the base protocol][spec].
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::jsonrpc::Id;
+///
+/// assert_eq!(Id::from_token(r#""\u0061""#), Some(Id::from("a")));
+/// assert_eq!(Id::from_token("7"), Some(Id::from(7)));
+/// assert_ne!(Id::from_token("1"), Some(Id::from("1")));
+/// assert_eq!(Id::from_token("1.5"), None);
+/// ```
 ///
 /// [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic#requests
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -14,16 +32,18 @@ pub struct Id(Repr);
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 enum Repr {
-    /// An integer that does not fit the variant below, as it was written.
+    /// Digits of an integer outside of the range of [`i64`], with its sign.
     Big(Box<str>),
     Integer(i64),
     String(Box<str>),
 }
 
 impl Id {
-    /// Reads an identifier from the JSON token that holds it.
+    /// Parses the JSON token of an identifier.
     ///
-    /// `None` when the token is neither a string nor an integer; `1.0`, `1e3` and `null` are not.
+    /// Returns `None` if the token is neither a string nor an integer. `1.0`, `1e3` and `null` are
+    /// rejected. The token must be valid JSON; [`Message::parse`](super::Message::parse) has
+    /// validated it before.
     #[must_use]
     pub fn from_token(token: &str) -> Option<Self> {
         if token.starts_with('"') {
@@ -39,7 +59,7 @@ impl Id {
         (integer && !digits.starts_with('0')).then(|| Self(Repr::Big(token.into())))
     }
 
-    /// The integer, where the identifier is one that fits.
+    /// Returns the value of an integer identifier that fits [`i64`].
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         match &self.0 {
@@ -48,7 +68,7 @@ impl Id {
         }
     }
 
-    /// The string, where the identifier is one.
+    /// Returns the value of a string identifier, with its escapes resolved.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match &self.0 {
@@ -57,7 +77,9 @@ impl Id {
         }
     }
 
-    /// The JSON token that holds it.
+    /// Returns the JSON token of the identifier.
+    ///
+    /// `Id::from_token` of the token yields an equal identifier.
     #[must_use]
     pub fn to_token(&self) -> String {
         match &self.0 {

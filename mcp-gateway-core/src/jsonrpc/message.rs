@@ -1,3 +1,12 @@
+//! Parser of JSON-RPC messages.
+//!
+//! One pass over the text validates its syntax and records the spans of the members of the
+//! envelope; a second, shallow one indexes `params` and `_meta`. Nothing is decoded but the
+//! identifier and the method.
+//!
+//! See [JSON-RPC 2.0](https://www.jsonrpc.org/specification) and [MCP 2026-07-28,
+//! messages](https://modelcontextprotocol.io/specification/2026-07-28/basic#messages).
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -8,66 +17,89 @@ use super::{Id, Notification, Params, Request, Response};
 use crate::json::{FieldsError, MAX_DEPTH, WalkErrorKind, Walker};
 use crate::protocol::Method;
 
-/// A JSON-RPC message: the text that arrived, and where in it the parts are that matter.
+/// A JSON-RPC message: the text that arrived and the spans of its significant parts.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::jsonrpc::{Message, MessageError};
+///
+/// let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"}}"#;
+/// let Ok(Message::Request(request)) = Message::parse(body.into()) else {
+///     panic!("not a request");
+/// };
+/// assert_eq!(request.name().as_deref(), Some("echo"));
+///
+/// let batch = Message::parse("[]".into());
+/// assert_eq!(batch.unwrap_err(), MessageError::Batch);
+/// ```
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_enums, reason = "JSON-RPC 2.0 knows these three")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "JSON-RPC 2.0 defines exactly these three kinds"
+)]
 pub enum Message {
-    /// Something happened; no answer is wanted.
+    /// A one-way message; it has a `method` and no `id`.
     Notification(Notification),
-    /// A call that wants an answer.
+    /// A call that requires a response; it has a `method` and an `id`.
     Request(Request),
-    /// The answer to a request.
+    /// The response to a request; it has either a `result` or an `error`.
     Response(Response),
 }
 
-/// Why a text is not a message.
+/// Rejection of a text that is not a valid JSON-RPC message.
 ///
-/// Always the fault of who sent it.
+/// Always the fault of the sender. A client receives HTTP 400 with the JSON-RPC code that fits the
+/// variant.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessageError {
-    /// Several messages at once, which no revision but 2025-03-26 knows.
+    /// Several messages in an array. Only revision 2025-03-26 of MCP has batches.
     #[error("batches of messages are not supported: send one message per request")]
     Batch,
-    /// A part of the message has the wrong type or is there twice.
+    /// A member of the envelope has the wrong type, is missing or is duplicated.
     #[error("not a JSON-RPC message: {detail}")]
     Invalid {
-        /// The identifier of the request, where it could be read.
+        /// Identifier of the request, if it could be parsed.
         id: Option<Id>,
-        /// What is wrong.
+        /// Description of the defect.
         detail: Cow<'static, str>,
     },
-    /// The parameters are not an object, or have a key twice.
+    /// `params` or `_meta` is not an object, has a duplicate key, or has too many members.
     #[error("invalid params: {detail}")]
     Params {
-        /// The identifier of the request.
+        /// Identifier of the request, `None` for a notification.
         id: Option<Id>,
-        /// What is wrong.
+        /// Description of the defect.
         detail: String,
     },
-    /// The text is not JSON, or not UTF-8.
+    /// The text is not valid JSON or not valid UTF-8.
     #[error("the body is not valid JSON: {detail}")]
     Syntax {
-        /// What is wrong, and where.
+        /// Description of the defect, with its offset in bytes.
         detail: String,
     },
-    /// Brackets are nested deeper than [`Message::MAX_DEPTH`].
+    /// Arrays and objects are nested deeper than [`Message::MAX_DEPTH`].
     #[error("the body is nested deeper than {} levels", Message::MAX_DEPTH)]
     TooDeep,
 }
 
 impl Message {
-    /// How deep arrays and objects may be nested.
+    /// Maximum nesting depth of arrays and objects, the envelope included.
     ///
-    /// As deep as common JSON readers follow; a server behind the gateway should not be the one to
-    /// find out what happens beyond.
+    /// The limit of common JSON parsers. An upstream must not receive a message that its parser may
+    /// fail on in an unspecified way.
     pub const MAX_DEPTH: usize = MAX_DEPTH as usize + 1;
 
-    /// Reads the text of one message.
+    /// Parses the text of one message.
+    ///
+    /// The text is validated as a whole. Members of the envelope that JSON-RPC does not define are
+    /// ignored and kept. The bytes are shared, not copied.
     ///
     /// # Errors
     ///
-    /// [`MessageError`] when it is not one.
+    /// [`MessageError`] if the text is not a valid message. The variants carry the identifier of
+    /// the request where it could be parsed, so that the error response can name it.
     pub fn parse(body: Bytes) -> Result<Self, MessageError> {
         let text = ByteString::try_from(body).map_err(|error| MessageError::Syntax {
             detail: format!("{error}"),
@@ -107,7 +139,7 @@ impl Message {
         })
     }
 
-    /// The text.
+    /// Returns the JSON text of the message.
     #[must_use]
     pub fn text(&self) -> &str {
         match self {
@@ -118,6 +150,7 @@ impl Message {
     }
 }
 
+/// Creates a [`MessageError::Invalid`].
 pub(super) fn invalid(id: Option<Id>, detail: impl Into<Cow<'static, str>>) -> MessageError {
     MessageError::Invalid {
         id,
@@ -125,6 +158,10 @@ pub(super) fn invalid(id: Option<Id>, detail: impl Into<Cow<'static, str>>) -> M
     }
 }
 
+/// Classifies a text whose envelope could not be read.
+///
+/// The error path may parse the text again: it tells valid JSON that is no object (`Invalid` or
+/// `Batch`) from text that is no JSON at all (`Syntax`), which have different codes.
 fn unreadable(text: &str, error: FieldsError) -> MessageError {
     let walk = match error {
         FieldsError::Walk(walk) => walk,
@@ -135,10 +172,10 @@ fn unreadable(text: &str, error: FieldsError) -> MessageError {
     }
     let mut walker = Walker::new(text);
     let first = walker.peek();
-    // What is JSON, but no object, is told from what is none.
+    // Valid JSON that is not an object has another error code than invalid JSON.
     match walker.value().and_then(|_| walker.end()) {
         Ok(()) if first == Some(b'[') => MessageError::Batch,
-        Ok(()) => invalid(None, "it is not an object"),
+        Ok(()) => invalid(None, "the message must be an object"),
         Err(error) if error.kind == WalkErrorKind::TooDeep => MessageError::TooDeep,
         Err(error) => MessageError::Syntax {
             detail: error.to_string(),

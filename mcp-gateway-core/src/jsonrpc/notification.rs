@@ -1,3 +1,8 @@
+//! JSON-RPC notifications: messages without an `id`, which must not be answered.
+//!
+//! See [MCP 2026-07-28,
+//! notifications](https://modelcontextprotocol.io/specification/2026-07-28/basic#notifications).
+
 use bytes::Bytes;
 use bytestring::ByteString;
 
@@ -5,7 +10,25 @@ use super::{Message, Params};
 use crate::json::{Edits, object};
 use crate::protocol::Method;
 
-/// A message that wants no answer.
+/// A JSON-RPC notification: a one-way message that has no response.
+///
+/// Holds the text that arrived and the spans of its parameters. Cloning is cheap: the text is
+/// shared.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::jsonrpc::Notification;
+/// use mcp_gateway_core::protocol::Method;
+///
+/// let cancelled = Method::from("notifications/cancelled");
+/// let notification = Notification::new(&cancelled, Some(r#"{"requestId":7}"#));
+/// assert_eq!(notification.param("requestId"), Some("7"));
+/// assert_eq!(
+///     notification.text(),
+///     r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}"#
+/// );
+/// ```
 #[derive(Clone, Debug)]
 pub struct Notification {
     text: ByteString,
@@ -14,6 +37,7 @@ pub struct Notification {
 }
 
 impl Notification {
+    /// Builds a notification from a validated text and the index of its parameters.
     pub(super) fn read(text: ByteString, method: Method, params: Params) -> Self {
         Self {
             text,
@@ -22,7 +46,10 @@ impl Notification {
         }
     }
 
-    /// A notification of the gateway itself.
+    /// Creates a notification that the gateway itself sends.
+    ///
+    /// `params` is the JSON text of an object and is embedded as it is. A text that is not a JSON
+    /// object yields a notification without readable parameters.
     #[must_use]
     pub fn new(method: &Method, params: Option<&str>) -> Self {
         let method_token = serde_json::Value::from(method.as_str());
@@ -43,37 +70,40 @@ impl Notification {
         }
     }
 
-    /// The text that arrived.
+    /// Returns the JSON text of the message.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The text that arrived, as bytes; cheap.
+    /// Returns the JSON text as shared bytes, without copying it.
     #[must_use]
     pub fn bytes(&self) -> Bytes {
         self.text.as_bytes().clone()
     }
 
-    /// The method.
+    /// Returns the method.
     #[must_use]
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The JSON text of a parameter.
+    /// Returns the JSON text of the parameter `key`, or `None` if it is absent.
     #[must_use]
     pub fn param(&self, key: &str) -> Option<&str> {
         self.params.raw(&self.text, key)
     }
 
-    /// The JSON text of a member of `_meta`.
+    /// Returns the JSON text of the member `key` of `_meta`, or `None` if it is absent.
     #[must_use]
     pub fn meta(&self, key: &str) -> Option<&str> {
         self.params.meta().raw(&self.text, key)
     }
 
-    /// The same notification with another value of one member of `_meta`, or without it.
+    /// Returns a copy with the member `key` of `_meta` set to `value`, or removed if `value` is
+    /// `None`.
+    ///
+    /// `value` is JSON text. All other members stay byte for byte as they were.
     pub(crate) fn with_meta(&self, key: &str, value: Option<&str>) -> Self {
         let text: &str = &self.text;
         let kept = self
@@ -104,7 +134,9 @@ impl Notification {
         }
     }
 
-    /// The same notification with another value of one parameter; `None` where it has none.
+    /// Returns a copy with the parameter `key` set to the JSON text `value`.
+    ///
+    /// Returns `None` if the notification has no such parameter or `value` is not valid JSON.
     pub(crate) fn with_param(&self, key: &str, value: &str) -> Option<Self> {
         let mut edits = Edits::new();
         edits.replace(self.params.span(&self.text, key)?, value);

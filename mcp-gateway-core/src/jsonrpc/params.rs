@@ -1,10 +1,14 @@
+//! Index of the parameters of a request or notification.
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::json::{Fields, FieldsError};
 use crate::protocol::meta;
 
-/// Where the parameters of a message are in its text, one level deep, and those of `_meta`.
+/// Spans of the members of `params` and of `params._meta` in the text of a message.
+///
+/// Only these two levels are indexed; arguments of tools are forwarded without being read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Params {
     span: Option<Range<usize>>,
@@ -13,6 +17,7 @@ pub(crate) struct Params {
 }
 
 impl Params {
+    /// Indexes the object at `span`; an empty index if there is none.
     pub(super) fn read(text: &str, span: Option<Range<usize>>) -> Result<Self, FieldsError> {
         let Some(span) = span else {
             return Ok(Self::default());
@@ -29,23 +34,27 @@ impl Params {
         })
     }
 
-    /// The span of the object itself.
+    /// Returns the span of the `params` object.
     pub(crate) fn object(&self) -> Option<Range<usize>> {
         self.span.clone()
     }
 
+    /// Returns the span of the value of `key`.
     pub(crate) fn span(&self, text: &str, key: &str) -> Option<Range<usize>> {
         self.fields.span(text, key)
     }
 
+    /// Returns the JSON text of the value of `key`.
     pub(crate) fn raw<'a>(&self, text: &'a str, key: &str) -> Option<&'a str> {
         self.fields.raw(text, key)
     }
 
+    /// Returns the value of `key` if it is a string.
     pub(crate) fn string<'a>(&self, text: &'a str, key: &str) -> Option<Cow<'a, str>> {
         self.fields.string(text, key)
     }
 
+    /// Returns the keys and the spans of their values, in the order of the text.
     pub(crate) fn iter<'a>(
         &'a self,
         text: &'a str,
@@ -53,10 +62,12 @@ impl Params {
         self.fields.iter(text)
     }
 
+    /// Returns the index of `_meta`; empty if there is none.
     pub(crate) fn meta(&self) -> &Fields {
         &self.meta
     }
 
+    /// Returns the span of `_meta.progressToken`.
     pub(crate) fn progress_token(&self, text: &str) -> Option<Range<usize>> {
         self.meta.span(text, meta::PROGRESS_TOKEN)
     }

@@ -1,3 +1,8 @@
+//! JSON-RPC requests.
+//!
+//! See [MCP 2026-07-28,
+//! requests](https://modelcontextprotocol.io/specification/2026-07-28/basic#requests).
+
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -7,7 +12,22 @@ use bytestring::ByteString;
 use super::{Id, Params};
 use crate::protocol::Method;
 
-/// A call that wants an answer.
+/// A JSON-RPC request: a call that requires a response.
+///
+/// Holds the text that arrived and the spans of its parts. Cloning is cheap: the text is shared.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::jsonrpc::{Id, Request};
+/// use mcp_gateway_core::protocol::Method;
+///
+/// let params = r#"{"name":"echo","arguments":{"text":"hi"},"_meta":{"progressToken":4}}"#;
+/// let request = Request::new(&Id::from(1), &Method::from("tools/call"), params);
+/// assert_eq!(request.name().as_deref(), Some("echo"));
+/// assert_eq!(request.param("arguments"), Some(r#"{"text":"hi"}"#));
+/// assert_eq!(request.meta("progressToken"), Some("4"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Request {
     text: ByteString,
@@ -18,6 +38,7 @@ pub struct Request {
 }
 
 impl Request {
+    /// Builds a request from a validated text and the index of its parameters.
     pub(super) fn read(
         text: ByteString,
         (id, id_span): (Id, Range<usize>),
@@ -33,7 +54,10 @@ impl Request {
         }
     }
 
-    /// A request of the gateway itself.
+    /// Creates a request of the gateway itself.
+    ///
+    /// `params` is the JSON text of an object and is embedded as it is. A text that is not a JSON
+    /// object yields a request without readable parameters.
     #[must_use]
     pub fn new(id: &Id, method: &Method, params: &str) -> Self {
         let head = format!("{{\"jsonrpc\":\"2.0\",\"id\":{}", id.to_token());
@@ -51,8 +75,10 @@ impl Request {
         }
     }
 
-    /// The same request in memory of its own: the text that arrived is a part of what was read with
-    /// it, all of which is held for as long as the part is.
+    /// Returns a copy with a buffer of its own.
+    ///
+    /// The text of a parsed request is a slice of a larger read buffer, which stays allocated as
+    /// long as the slice. A request that is stored must not pin it.
     pub(crate) fn detached(&self) -> Self {
         Self {
             text: ByteString::from(self.text.to_string()),
@@ -60,49 +86,53 @@ impl Request {
         }
     }
 
-    /// The text that arrived.
+    /// Returns the JSON text of the message.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The text that arrived, as bytes; cheap.
+    /// Returns the JSON text as shared bytes, without copying it.
     #[must_use]
     pub fn bytes(&self) -> Bytes {
         self.text.as_bytes().clone()
     }
 
-    /// The identifier to which the response refers.
+    /// Returns the identifier, which the response repeats.
     #[must_use]
     pub fn id(&self) -> &Id {
         &self.id
     }
 
-    /// The method.
+    /// Returns the method.
     #[must_use]
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The tool, prompt, resource or task that it names, where its method has such a target.
+    /// Returns the tool, prompt, resource or task that the request names.
+    ///
+    /// `None` if its method has no such target, or the parameter is absent or not a string. The
+    /// parameter is the one that [`Method::name_param`] returns.
     #[must_use]
     pub fn name(&self) -> Option<Cow<'_, str>> {
         self.params.string(&self.text, self.method.name_param()?)
     }
 
-    /// The JSON text of a parameter.
+    /// Returns the JSON text of the parameter `key`, or `None` if it is absent.
     #[must_use]
     pub fn param(&self, key: &str) -> Option<&str> {
         self.params.raw(&self.text, key)
     }
 
-    /// The JSON text of a member of `_meta`.
+    /// Returns the JSON text of the member `key` of `_meta`, or `None` if it is absent.
     #[must_use]
     pub fn meta(&self, key: &str) -> Option<&str> {
         self.params.meta().raw(&self.text, key)
     }
 
-    /// The JSON text of parameters that consist of `_meta` alone, as far as there is one.
+    /// Returns the JSON text of parameters that consist of the `_meta` of this request, if it has
+    /// one.
     pub(crate) fn meta_params(&self) -> String {
         match self.param("_meta") {
             Some(meta) => format!("{{\"_meta\":{meta}}}"),
@@ -110,8 +140,9 @@ impl Request {
         }
     }
 
-    /// The same request under another identifier, with `members` in its parameters; those that are
-    /// `None` are left out.
+    /// Returns the request under the identifier `id` with `members` set in its parameters.
+    ///
+    /// Values are JSON text; a member whose value is `None` is removed.
     pub(crate) fn with_params(&self, id: &Id, members: &[(&str, Option<&str>)]) -> Self {
         let changed = |key: &str| members.iter().any(|(other, _)| *other == key);
         let kept = self.params.iter(&self.text);
@@ -124,10 +155,12 @@ impl Request {
         Self::new(id, &self.method, &crate::json::object(&params))
     }
 
+    /// Returns the span of the identifier in the text.
     pub(crate) fn id_span(&self) -> Range<usize> {
         self.id_span.clone()
     }
 
+    /// Returns the index of the parameters.
     pub(crate) fn params(&self) -> &Params {
         &self.params
     }

@@ -1,3 +1,8 @@
+//! JSON-RPC responses.
+//!
+//! See [MCP 2026-07-28,
+//! responses](https://modelcontextprotocol.io/specification/2026-07-28/basic#responses).
+
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -8,7 +13,23 @@ use super::message::invalid;
 use super::{ErrorObject, Id, Message, MessageError};
 use crate::json::Edits;
 
-/// The answer to a request.
+/// A JSON-RPC response: the result or the error of a request.
+///
+/// Holds the text that arrived and the spans of its parts. Cloning is cheap: the text is shared.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::jsonrpc::{ErrorObject, Id, Response, code};
+///
+/// let response = Response::new(&Id::from(1), r#"{"content":[]}"#);
+/// assert_eq!(response.result(), Ok(r#"{"content":[]}"#));
+///
+/// let error = ErrorObject::new(code::INTERNAL_ERROR, "internal error");
+/// let response = Response::from_error(&Id::from(1), &error);
+/// let error = response.result().unwrap_err();
+/// assert_eq!(ErrorObject::code_of(error), code::INTERNAL_ERROR);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Response {
     text: ByteString,
@@ -17,6 +38,7 @@ pub struct Response {
     outcome: Outcome,
 }
 
+/// Span of the `error` or of the `result` member.
 #[derive(Clone, Debug)]
 enum Outcome {
     Error(Range<usize>),
@@ -24,13 +46,15 @@ enum Outcome {
 }
 
 impl Response {
-    /// A response of the gateway itself.
+    /// Creates a successful response of the gateway itself.
+    ///
+    /// `result` is JSON text and is embedded as it is; it must be valid.
     #[must_use]
     pub fn new(id: &Id, result: &str) -> Self {
         Self::written(id, "result", result, Outcome::Result)
     }
 
-    /// An error of the gateway itself.
+    /// Creates an error response of the gateway itself.
     #[must_use]
     pub fn from_error(id: &Id, error: &ErrorObject) -> Self {
         Self::written(id, "error", &error.to_json(), Outcome::Error)
@@ -50,6 +74,9 @@ impl Response {
         }
     }
 
+    /// Builds a response from a text whose envelope has no method.
+    ///
+    /// Fails unless it has exactly one of `result` and `error`.
     pub(super) fn read(
         text: ByteString,
         envelope: Envelope,
@@ -71,29 +98,31 @@ impl Response {
         })
     }
 
-    /// The text that arrived.
+    /// Returns the JSON text of the message.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The text that arrived, as bytes; cheap.
+    /// Returns the JSON text as shared bytes, without copying it.
     #[must_use]
     pub fn bytes(&self) -> Bytes {
         self.text.as_bytes().clone()
     }
 
-    /// The identifier of the request that it answers; some errors have none.
+    /// Returns the identifier of the request that the response belongs to.
+    ///
+    /// `None` for an error response to a request whose identifier could not be read.
     #[must_use]
     pub fn id(&self) -> Option<&Id> {
         self.id.as_ref()
     }
 
-    /// The JSON text of the result, or else of the error.
+    /// Returns the JSON text of the result.
     ///
     /// # Errors
     ///
-    /// The JSON text of the error that the sender reports.
+    /// The JSON text of the error object if the response is an error.
     pub fn result(&self) -> Result<&str, &str> {
         match &self.outcome {
             Outcome::Error(span) => Err(&self.text[span.clone()]),
@@ -101,7 +130,9 @@ impl Response {
         }
     }
 
-    /// The same response to the request that its caller knows as `id`.
+    /// Returns the response under the identifier `id`, which its caller uses for the request.
+    ///
+    /// Costs nothing if the response has that identifier already.
     pub(crate) fn with_id(&self, id: &Id) -> Self {
         let token = id.to_token();
         let span = match &self.id_span {
@@ -130,6 +161,7 @@ impl Response {
         }
     }
 
+    /// Returns the response with an `id` member appended.
     fn with_added_id(&self, id: &Id) -> Self {
         let token = id.to_token();
         let end = self.text.trim_ascii_end().len() - 1;
@@ -144,7 +176,8 @@ impl Response {
         }
     }
 
-    /// The same response after replacements in its text.
+    /// Returns a copy with the replacements that `edit` records, or an unchanged clone if the
+    /// edited text is not a valid response.
     pub(crate) fn edited(&self, edit: impl FnOnce(&mut Edits<'_>)) -> Self {
         let mut edits = Edits::new();
         edit(&mut edits);
@@ -154,7 +187,7 @@ impl Response {
         }
     }
 
-    /// Where the error begins in the text.
+    /// Returns the offset of the error object in the text.
     pub(crate) fn error_start(&self) -> Option<usize> {
         match &self.outcome {
             Outcome::Error(span) => Some(span.start),
@@ -162,6 +195,7 @@ impl Response {
         }
     }
 
+    /// Returns the span of the result in the text.
     pub(crate) fn result_span(&self) -> Option<Range<usize>> {
         match &self.outcome {
             Outcome::Error(_) => None,

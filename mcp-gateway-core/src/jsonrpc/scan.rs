@@ -1,42 +1,58 @@
+//! Streaming validation of responses.
+//!
+//! A response of an upstream may be larger than the gateway wants to hold. The scanner validates
+//! the envelope while the pieces pass through, replaces the identifier, and records the outcome of
+//! the call for observers. It does not validate the whole text against RFC 8259: the client parses
+//! the response, and an upstream gains nothing by sending invalid JSON inside of it.
+
 use bytes::Bytes;
 
 use super::Id;
 
-/// Looks over a response while it passes through, without holding it.
+/// A filter for one response that is forwarded in pieces.
 ///
-/// It checks that the response is one, answers the request that it should, and is alone; it puts
-/// the caller's identifier in the place of the one that the server saw; and it notes how the call
-/// ended. Memory is constant, however large the response and however it is cut.
+/// It validates that the text is one response, that it belongs to the expected request, and that
+/// nothing follows. It replaces the identifier that the server received by the one of the caller,
+/// and records the outcome. Memory is constant, regardless of the size of the response and of its
+/// division into pieces.
 #[derive(Debug)]
 pub(crate) struct Scanner {
-    /// The identifier that the server saw.
+    /// Identifier that the server received.
     expected: Id,
-    /// The identifier that the caller gave, as JSON.
+    /// Identifier of the caller, as a JSON token.
     token: Bytes,
+    /// State of the tokenizer between two bytes.
     state: State,
+    /// Current nesting depth.
     depth: usize,
-    /// One bit for each level: whether it is an object.
+    /// One bit per level: set for an object, clear for an array.
     objects: [u64; MAX_DEPTH / 64],
+    /// `true` if the next string is a key.
     expects_key: bool,
-    /// The member of the envelope, and of its result or error, that is being read.
+    /// Current member of the envelope.
     envelope: Key,
+    /// Current member of the result or of the error.
     inner: Key,
-    /// The raw bytes of the key or value that matters, while one is being read.
+    /// Raw bytes of the key or value of interest that is being read.
     capture: Option<(Value, Vec<u8>)>,
+    /// Match of the identifiers, as far as known.
     id: Answers,
+    /// Findings so far.
     seen: Seen,
 }
 
-/// Which request the response says that it answers.
+/// Match of the identifier of the response with the expected one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Answers {
+    /// The expected identifier.
     Expected,
-    /// `null`: the server could not read the request.
+    /// `null`: the server could not read the identifier of the request.
     Unknown,
+    /// No `id` member so far.
     Unsaid,
 }
 
-/// A part of a response that matters.
+/// A captured part of a response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Value {
     Code,
@@ -46,7 +62,7 @@ enum Value {
     IsError,
 }
 
-/// A key that matters.
+/// A key of interest.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Key {
     Code,
@@ -58,38 +74,44 @@ enum Key {
     Result,
 }
 
-/// What a response was found to be.
+/// Outcome of a response.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Seen {
+    /// `true` if the response has a `result`.
     pub(crate) result: bool,
+    /// `true` if the response has an `error`.
     pub(crate) error: bool,
-    /// `result.isError`
+    /// Value of `result.isError`: the call succeeded, the tool failed.
     pub(crate) tool_error: bool,
-    /// `error.code`
+    /// Value of `error.code`, if it is an integer that fits.
     pub(crate) code: Option<i64>,
 }
 
-/// Why what a server sent is not the response to the request.
+/// Rejection of a server's text that is not the response to the request.
+///
+/// Always the fault of the server. What has been forwarded before the defect was found cannot be
+/// revoked; the stream ends with an error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScanError {
-    /// Brackets do not match, or are nested too deep.
+    /// Brackets do not match or are nested too deep, or a key is not a string.
     #[error("the response is not valid JSON")]
     Malformed,
-    /// It has not exactly one of `result` and `error`.
-    #[error("the response has not exactly one of result and error")]
+    /// The message has not exactly one of `result` and `error`, or it has a `method`.
+    #[error("the response must have exactly one of result and error")]
     NotAResponse,
-    /// Something follows the response.
-    #[error("something follows the response")]
+    /// Another value follows the response.
+    #[error("trailing data after the response")]
     Trailing,
-    /// It ends before it is complete.
-    #[error("the response ends before it is complete")]
+    /// The text ends before the response is complete.
+    #[error("the response is truncated")]
     Truncated,
-    /// It answers another request.
+    /// The response has the identifier of another request.
     #[error("the response has the id of another request")]
     WrongId,
 }
 
+/// State of the tokenizer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum State {
     Between,
@@ -100,8 +122,8 @@ enum State {
 }
 
 impl Scanner {
-    /// Looks over the response to the request that the server saw as `expected` and that the
-    /// caller knows as `id`.
+    /// Creates a scanner for the response to a request that the server received as `expected` and
+    /// that the caller sent as `id`.
     pub(crate) fn new(expected: Id, id: &Id) -> Self {
         Self {
             expected,
@@ -118,7 +140,11 @@ impl Scanner {
         }
     }
 
-    /// Takes the next piece, and adds what is to be passed on to `out`.
+    /// Scans the next piece and appends the bytes to forward to `out`.
+    ///
+    /// Forwarded bytes are slices of `piece`; only identifiers are written anew. An identifier that
+    /// is cut by the end of a piece is held back until it is complete. After an error the scanner
+    /// must not be used again.
     pub(crate) fn feed(&mut self, piece: &Bytes, out: &mut Vec<Bytes>) -> Result<(), ScanError> {
         let mut cut = Cut {
             piece,
@@ -146,7 +172,8 @@ impl Scanner {
         Ok(())
     }
 
-    /// What the response was, once it has ended.
+    /// Returns the outcome after the last piece, or [`ScanError::Truncated`] if the response is
+    /// incomplete.
     pub(crate) fn finish(&self) -> Result<Seen, ScanError> {
         match self.state {
             State::Done => Ok(self.seen),
@@ -156,14 +183,16 @@ impl Scanner {
         }
     }
 
+    /// Appends `bytes` to the captured part, if there is one.
     fn keep(&mut self, bytes: &[u8]) {
         if let Some((_, kept)) = &mut self.capture {
-            // No key or value that matters is longer, so what is cut off equals none of them.
+            // No key or value of interest is longer, so a truncated one equals none of them.
             let room = MAX_CAPTURE.saturating_sub(kept.len());
             kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }
     }
 
+    /// Scans the inside of a string; returns the offset after it.
     fn string(&mut self, piece: &[u8], at: usize, cut: &mut Cut<'_>) -> Result<usize, ScanError> {
         let rest = &piece[at..];
         let Some(end) = memchr::memchr2(b'"', b'\\', rest) else {
@@ -180,6 +209,7 @@ impl Scanner {
         Ok(at + end + 1)
     }
 
+    /// Scans a number or literal; returns the offset after it.
     fn scalar(&mut self, piece: &[u8], at: usize, cut: &mut Cut<'_>) -> Result<usize, ScanError> {
         let rest = &piece[at..];
         let ends = |byte: &u8| {
@@ -200,6 +230,7 @@ impl Scanner {
         }
     }
 
+    /// Scans one byte outside of strings and scalars.
     fn between(&mut self, byte: u8, at: usize, cut: &mut Cut<'_>) -> Result<usize, ScanError> {
         match byte {
             b' ' | b'\t' | b'\r' | b'\n' => {}
@@ -224,11 +255,13 @@ impl Scanner {
         Ok(at + 1)
     }
 
+    /// Returns `true` if the innermost container is an object.
     fn in_object(&self) -> bool {
         let level = self.depth.saturating_sub(1);
         self.depth > 0 && self.objects[level / 64] & (1 << (level % 64)) != 0
     }
 
+    /// Enters an array or object.
     fn open(&mut self, object: bool) -> Result<(), ScanError> {
         let structured_id = self.depth == 1 && self.envelope == Key::Id;
         let not_an_envelope = self.depth == 0 && !object;
@@ -246,6 +279,7 @@ impl Scanner {
         Ok(())
     }
 
+    /// Leaves an array or object.
     fn close(&mut self, object: bool, at: usize, cut: &mut Cut<'_>) -> Result<(), ScanError> {
         if self.depth == 0 || self.in_object() != object {
             return Err(ScanError::Malformed);
@@ -258,6 +292,7 @@ impl Scanner {
         Ok(())
     }
 
+    /// Starts a capture if the value or key at hand is of interest.
     fn begin_value(&mut self) {
         let value = match self.depth {
             1 if self.expects_key => Some(Value::EnvelopeKey),
@@ -273,6 +308,7 @@ impl Scanner {
         self.capture = value.map(|value| (value, Vec::new()));
     }
 
+    /// Evaluates the captured key or value that ends at `end`.
     fn end_value(&mut self, end: usize, cut: &mut Cut<'_>) -> Result<(), ScanError> {
         let Some((value, raw)) = self.capture.take() else {
             return Ok(());
@@ -287,6 +323,7 @@ impl Scanner {
         Ok(())
     }
 
+    /// Validates a key of the envelope against those before it.
     fn envelope_key(&mut self, key: Key) -> Result<(), ScanError> {
         self.envelope = key;
         let outcome_known = self.seen.error || self.seen.result;
@@ -301,6 +338,7 @@ impl Scanner {
         Ok(())
     }
 
+    /// Compares the identifier with the expected one and replaces it.
     fn end_id(&mut self, raw: &[u8], end: usize, cut: &mut Cut<'_>) -> Result<(), ScanError> {
         let id = std::str::from_utf8(raw).ok().and_then(Id::from_token);
         self.id = match id {
@@ -317,6 +355,7 @@ impl Scanner {
         Ok(())
     }
 
+    /// Validates the complete envelope; adds the identifier if the server omitted it.
     fn end_envelope(&mut self, at: usize, cut: &mut Cut<'_>) -> Result<(), ScanError> {
         let result_of_another = self.seen.result && self.id != Answers::Expected;
         if self.seen.result == self.seen.error || result_of_another {
@@ -333,6 +372,7 @@ impl Scanner {
 }
 
 impl Key {
+    /// Reads a captured key, with or without its quotes, and resolves its escapes.
     fn read(raw: &[u8]) -> Self {
         let escaped = raw.contains(&b'\\');
         let decoded: Option<String> = escaped.then(|| serde_json::from_slice(raw).ok()).flatten();
@@ -349,20 +389,23 @@ impl Key {
     }
 }
 
+/// Parses a captured integer.
 fn parse(raw: &[u8]) -> Option<i64> {
     std::str::from_utf8(raw).ok()?.parse().ok()
 }
 
-/// A piece of which a part has been passed on.
+/// A piece of which a prefix has been forwarded.
 struct Cut<'a> {
     piece: &'a Bytes,
+    /// Offset up to which the piece has been forwarded or replaced.
     from: usize,
-    /// Where the value begins that is being read; 0 if it began in an earlier piece.
+    /// Start of the value that is being read; 0 if it began in an earlier piece.
     id_at: usize,
     out: &'a mut Vec<Bytes>,
 }
 
 impl Cut<'_> {
+    /// Forwards the bytes up to `end`.
     fn pass_until(&mut self, end: usize) {
         if self.from < end {
             self.out.push(self.piece.slice(self.from..end));
@@ -371,9 +414,10 @@ impl Cut<'_> {
     }
 }
 
-/// No key or identifier that matters is longer.
+/// Maximum number of captured bytes; no key or identifier of interest is longer.
 const MAX_CAPTURE: usize = 1024;
 
+/// Maximum nesting depth of a response. Deeper than that of requests, because only bits are kept.
 const MAX_DEPTH: usize = 512;
 
 #[cfg(test)]

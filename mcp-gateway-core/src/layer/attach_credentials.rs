@@ -1,7 +1,10 @@
-//! Attach the credential that a server wants to see.
+//! Attach the credential for the server to each call.
 //!
-//! [`AttachCredentialsLayer`] asks a [`CredentialResolver`] at the moment of each call. The token
-//! that the caller presented to the gateway is never it.
+//! [`AttachCredentialsLayer`] calls a [`CredentialResolver`] for each call that the policy has
+//! permitted. If it fails, the server is not called. The token that the caller presented to the
+//! gateway is never forwarded.
+//!
+//! See [`credential`](crate::credential) for an example of a resolver.
 
 use std::mem;
 use std::sync::Arc;
@@ -16,14 +19,14 @@ use crate::{Call, Error};
 
 /// A [`Layer`] that applies [`AttachCredentials`].
 ///
-/// See the [module documentation](self) for an example.
+/// See [`CredentialResolver`] for an example of a resolver.
 #[derive(Clone, Debug)]
 pub struct AttachCredentialsLayer {
     resolver: Arc<dyn CredentialResolver>,
 }
 
 impl AttachCredentialsLayer {
-    /// Asks `resolver` for the credential of every call.
+    /// Creates a layer that resolves credentials with `resolver`.
     #[must_use]
     pub fn new(resolver: Arc<dyn CredentialResolver>) -> Self {
         Self { resolver }
@@ -41,9 +44,7 @@ impl<S> Layer<S> for AttachCredentialsLayer {
     }
 }
 
-/// Passes on calls with the credential that a [`CredentialResolver`] finds.
-///
-/// See the [module documentation](self) for an example.
+/// A service that attaches the credential of a [`CredentialResolver`] to each call.
 #[derive(Clone, Debug)]
 pub struct AttachCredentials<S> {
     inner: S,

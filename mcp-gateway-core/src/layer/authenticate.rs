@@ -1,11 +1,11 @@
-//! Establish who is calling.
+//! Authenticate the caller of each request.
 //!
-//! [`AuthenticateLayer`] asks an [`AuthVerifier`] about every request, before its body is read, and
-//! passes on only those that it accepts. What comes out is an [`Authenticated`] request, which is
-//! the only kind that the inner layers take.
+//! [`AuthenticateLayer`] calls an [`AuthVerifier`] for each request, before the body is read, and
+//! forwards the requests that it accepts. The result is an [`Authenticated`] request, the only type
+//! that the inner layers accept.
 //!
-//! A client that is refused sees `401 Unauthorized` with a challenge in `WWW-Authenticate`, as
-//! [the specification][spec] wants it.
+//! A rejected client receives `401 Unauthorized` with a challenge in `WWW-Authenticate`, as [the
+//! specification][spec] requires.
 //!
 //! # Example
 //!
@@ -20,7 +20,7 @@
 //! use mcp_gateway_core::layer::authenticate::AuthenticateLayer;
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
-//! /// Believes a header that a proxy in front has set.
+//! /// Trusts a header that the reverse proxy sets.
 //! #[derive(Debug)]
 //! struct ProxyUser;
 //!
@@ -72,7 +72,7 @@ pub struct AuthenticateLayer {
 }
 
 impl AuthenticateLayer {
-    /// Authenticates every request with `verifier`.
+    /// Creates a layer that authenticates requests with `verifier`.
     #[must_use]
     pub fn new(verifier: Arc<dyn AuthVerifier>) -> Self {
         Self { verifier }
@@ -90,7 +90,7 @@ impl<S> Layer<S> for AuthenticateLayer {
     }
 }
 
-/// Passes on the requests whose caller an [`AuthVerifier`] vouches for.
+/// A service that forwards requests whose caller an [`AuthVerifier`] accepts.
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Debug)]

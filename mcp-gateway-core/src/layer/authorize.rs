@@ -1,59 +1,10 @@
-//! Pass on the calls that a policy allows.
+//! Forward the calls that a policy permits.
 //!
-//! [`AuthorizeLayer`] asks a [`Policy`] about every call whose target is known. What comes out is a
-//! [`Call<Permitted>`](Permitted), which is the only kind that gets a credential. A denied call gets
-//! the error of a call of something unknown.
+//! [`AuthorizeLayer`] calls a [`Policy`] for each call whose target is known. The result is a
+//! [`Call<Permitted>`](Permitted), the only type that receives a credential. A denied call fails
+//! with the error of an unknown target, and its rule is logged.
 //!
-//! # Example
-//!
-//! ```
-//! use std::sync::Arc;
-//!
-//! use mcp_gateway_core::auth::Principal;
-//! use mcp_gateway_core::call::Permitted;
-//! use mcp_gateway_core::jsonrpc::{Id, Request};
-//! use mcp_gateway_core::layer::authorize::AuthorizeLayer;
-//! use mcp_gateway_core::layer::dispatch::DispatchLayer;
-//! use mcp_gateway_core::policy::{Decision, Policy};
-//! use mcp_gateway_core::protocol::{Capabilities, Method, Version};
-//! use mcp_gateway_core::route::{Feature, PrefixRouter, Target};
-//! use mcp_gateway_core::{Call, Caller, Client, Error, Reply};
-//! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//!
-//! /// Nobody deletes.
-//! #[derive(Debug)]
-//! struct Careful;
-//!
-//! impl Policy for Careful {
-//!     fn permits(&self, _: &Caller, target: &Target) -> Decision {
-//!         match &target.feature {
-//!             Feature::Tool(name) if name.starts_with("delete") => Decision::deny("careful"),
-//!             _ => Decision::Allow,
-//!         }
-//!     }
-//! }
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let router = Arc::new(PrefixRouter::by_name(["files"])?);
-//! let service = ServiceBuilder::new()
-//!     .layer(DispatchLayer::new(router, Arc::new(Careful)))
-//!     .layer(AuthorizeLayer::new(Arc::new(Careful)))
-//!     .service(service_fn(async |call: Call<Permitted>| {
-//!         Ok::<_, Error>(Reply::result(call.request().id(), "{}"))
-//!     }));
-//! let client = Client::new(Version::LATEST, Capabilities::default());
-//! let caller = Arc::new(Caller::new(Principal::new("alice"), "default", client));
-//! let call = |params| {
-//!     let request = Request::new(&Id::from(1), &Method::ToolsCall, params);
-//!     Call::vouched_for(request, caller.clone())
-//! };
-//! assert!(service.clone().oneshot(call(r#"{"name":"files__read"}"#)).await.is_ok());
-//! let error = service.oneshot(call(r#"{"name":"files__delete"}"#)).await.unwrap_err();
-//! assert!(matches!(error, Error::Route(_)));
-//! # Ok(())
-//! # }
-//! ```
+//! See [`policy`](crate::policy) for an example of a policy.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -70,14 +21,14 @@ use crate::{Call, Error};
 
 /// A [`Layer`] that applies [`Authorize`].
 ///
-/// See the [module documentation](self) for an example.
+/// See [`policy`](crate::policy) for an example of a policy.
 #[derive(Clone, Debug)]
 pub struct AuthorizeLayer {
     policy: Arc<dyn Policy>,
 }
 
 impl AuthorizeLayer {
-    /// Asks `policy` about every call.
+    /// Creates a layer that authorizes calls with `policy`.
     #[must_use]
     pub fn new(policy: Arc<dyn Policy>) -> Self {
         Self { policy }
@@ -95,9 +46,7 @@ impl<S> Layer<S> for AuthorizeLayer {
     }
 }
 
-/// Passes on the calls that a [`Policy`] allows.
-///
-/// See the [module documentation](self) for an example.
+/// A service that forwards the calls that a [`Policy`] permits.
 #[derive(Clone, Debug)]
 pub struct Authorize<S> {
     inner: S,
@@ -136,7 +85,7 @@ where
     }
 }
 
-/// The error of a call that is refused, which is that of a call of something unknown.
+/// Returns the error of a denied call, which is that of an unknown target.
 fn refusal(call: &Call<Routed>) -> RouteError {
     let kind = match call.target().feature {
         Feature::Prompt(_) => NameKind::Prompt,

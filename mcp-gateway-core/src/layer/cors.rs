@@ -60,7 +60,7 @@ use crate::protocol::header as mcp;
 pub struct CorsLayer(Arc<cors::CorsLayer>);
 
 impl CorsLayer {
-    /// Adds the headers for the origins that `guard` allows.
+    /// Creates a layer that adds the headers for the origins that `guard` allows.
     #[must_use]
     pub fn new(guard: impl Into<Arc<Guard>>) -> Self {
         let guard = guard.into();
@@ -69,7 +69,7 @@ impl CorsLayer {
                 guard.may_call(origin.as_bytes(), guard::authority(parts).as_deref())
             }))
             .allow_methods([Method::DELETE, Method::GET, Method::POST])
-            // The headers that mirror arguments have names of the servers' own.
+            // The names of headers that mirror arguments are defined by servers.
             .allow_headers(AllowHeaders::mirror_request())
             .expose_headers([
                 header::RETRY_AFTER,
@@ -93,7 +93,8 @@ impl<S> Layer<S> for CorsLayer {
     }
 }
 
-/// Adds the headers that let web pages read responses, and answers preflight requests.
+/// A service that adds the headers with which web pages can read responses, and answers preflight
+/// requests.
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Debug)]

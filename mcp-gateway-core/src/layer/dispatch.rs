@@ -1,14 +1,15 @@
-//! Bring each call to the server that it means, or to all of them.
+//! Route each call to its server, or to all of them.
 //!
-//! | method | goes to |
+//! | method | destination |
 //! |---|---|
-//! | `tools/call`, `prompts/get`, methods of tasks | the server whose name the [`ToolRouter`] finds in theirs |
+//! | `tools/call`, `prompts/get`, methods of tasks | the server that the [`ToolRouter`] resolves from the name |
 //! | `resources/read`, completion | the server that has the resource, prompt or template |
-//! | lists, `server/discover`, `subscriptions/listen`, `logging/setLevel` | all servers; the answers become one |
-//! | anything else | the server, where the gateway has only one |
+//! | lists, `server/discover`, `subscriptions/listen`, `logging/setLevel` | all servers; their answers are merged |
+//! | any other method | the server, if the gateway has only one |
 //!
-//! A server that does not answer costs its own entries, not the list. When none answers, the error
-//! says so, because an empty list would say something else.
+//! A server that fails to answer costs its own entries, not the list. If all of them fail, the call
+//! fails, because an empty list would have another meaning. An unknown name is rejected with the
+//! JSON-RPC error that MCP defines for it.
 
 mod discover;
 mod fan_out;
@@ -44,7 +45,46 @@ use crate::{BoxFuture, Call, Error, Reply};
 
 /// A [`Layer`] that applies [`Dispatch`].
 ///
-/// See the [module documentation](self) for what goes where.
+/// See the [module documentation](self) for the destinations.
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use mcp_gateway_core::auth::Principal;
+/// use mcp_gateway_core::call::Routed;
+/// use mcp_gateway_core::jsonrpc::{Id, Request};
+/// use mcp_gateway_core::layer::dispatch::DispatchLayer;
+/// use mcp_gateway_core::policy::AllowAll;
+/// use mcp_gateway_core::protocol::{Capabilities, Method, Version};
+/// use mcp_gateway_core::route::PrefixRouter;
+/// use mcp_gateway_core::{Call, Caller, Client, Error, Reply};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let router = Arc::new(PrefixRouter::by_name(["files", "github"])?);
+/// let inner = service_fn(async |call: Call<Routed>| {
+///     assert_eq!(&*call.target().server, "github");
+///     assert_eq!(call.target().feature.name(), Some("search"));
+///     Ok::<_, Error>(Reply::result(call.request().id(), "{}"))
+/// });
+/// let dispatch = DispatchLayer::new(router, Arc::new(AllowAll::new())).layer(inner);
+///
+/// let client = Client::new(Version::LATEST, Capabilities::default());
+/// let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
+/// let call = |name: &str| {
+///     let params = format!(r#"{{"name":"{name}"}}"#);
+///     let request = Request::new(&Id::from(1), &Method::ToolsCall, &params);
+///     Call::vouched_for(request, Arc::clone(&caller))
+/// };
+/// assert!(dispatch.clone().oneshot(call("github__search")).await.is_ok());
+/// let error = dispatch.oneshot(call("search")).await.unwrap_err();
+/// assert!(matches!(error, Error::Route(_)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct DispatchLayer(Arc<Shared>);
 
@@ -59,9 +99,9 @@ struct Shared {
 }
 
 impl DispatchLayer {
-    /// Finds servers with `router`, and shows in lists what `policy` permits.
+    /// Creates a layer that resolves names with `router` and filters lists with `policy`.
     ///
-    /// The policy must be the one that permits the calls, so that what is listed can be called.
+    /// The policy must be the one that authorizes the calls, so that listed entries can be called.
     #[must_use]
     pub fn new(router: Arc<dyn ToolRouter>, policy: Arc<dyn Policy>) -> Self {
         Self(Arc::new(Shared {
@@ -74,19 +114,19 @@ impl DispatchLayer {
         }))
     }
 
-    /// Shows in lists what `policy` permits.
+    /// Sets the policy that filters lists.
     #[must_use]
     pub fn with_policy(self, policy: Arc<dyn Policy>) -> Self {
         self.with(|shared| Shared { policy, ..shared })
     }
 
-    /// Introduces the gateway as `identity`.
+    /// Sets the name, version and instructions that clients receive.
     #[must_use]
     pub fn with_identity(self, identity: Identity) -> Self {
         self.with(|shared| Shared { identity, ..shared })
     }
 
-    /// Lists up to `entries` at a time; 1,000 by default.
+    /// Sets the maximum number of entries of a list page. Default: 1,000.
     #[must_use]
     pub fn with_page_size(self, entries: usize) -> Self {
         let page_size = entries.max(1);
@@ -96,8 +136,8 @@ impl DispatchLayer {
         })
     }
 
-    /// Waits up to `patience` for a server before its part is left out of an answer that comes from
-    /// several servers; ten seconds by default.
+    /// Sets the maximum time for a server to contribute to a merged answer; a slower one is
+    /// omitted. Default: 10 seconds.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         self.with(|shared| Shared { patience, ..shared })
@@ -129,19 +169,17 @@ impl<S> Layer<S> for DispatchLayer {
     }
 }
 
-/// Brings each call to the server that it means, or to all of them.
-///
-/// See the [module documentation](self) for what goes where.
+/// A service that routes each call to its server, or to all of them.
 #[derive(Clone, Debug)]
 pub struct Dispatch<S> {
     inner: S,
     shared: Arc<Shared>,
 }
 
-/// What the servers list, in the order of the gateway.
+/// Lists of the servers, in the order of the gateway.
 type Listings = Vec<(Arc<str>, Arc<Listing>)>;
 
-/// What the inner service of [`Dispatch`] has to be.
+/// Bounds of the inner service of [`Dispatch`].
 pub(crate) trait Inner:
     Service<Call<Routed>, Response = Reply, Error = Error, Future: Send> + Clone + Send + Sync + 'static
 {
@@ -193,26 +231,28 @@ where
     }
 }
 
-/// Where a call goes.
+/// Destination of a call.
 enum Destination {
-    /// To one server.
+    /// One server.
     Server(Target),
-    /// To several servers, or to one that has to be found by asking them.
+    /// Several servers, or one that must be found by asking them.
     Servers,
     Refused(Box<Error>),
 }
 
 impl Destination {
+    /// Rejects the call with `error`.
     fn refused(error: impl Into<Error>) -> Self {
         Self::Refused(Box::new(error.into()))
     }
 }
 
 impl Shared {
+    /// Returns the destination of `call`.
     fn destination(&self, call: &Call) -> Destination {
         let request = call.request();
         let named = |kind, feature: fn(Arc<str>) -> Feature| {
-            // A server must not be asked for what the gateway could not read.
+            // A request whose name the gateway could not read must not reach a server.
             let Some(name) = request.name() else {
                 return Destination::refused(nameless(request));
             };
@@ -228,7 +268,7 @@ impl Shared {
         };
         #[expect(
             clippy::wildcard_enum_match_arm,
-            reason = "what has no rule goes to the only server"
+            reason = "other methods are forwarded to the only server"
         )]
         match request.method() {
             Method::ToolsCall => named(NameKind::Tool, Feature::Tool),
@@ -255,7 +295,8 @@ impl Shared {
         }
     }
 
-    /// Where the prompt or template is whose argument is to be completed.
+    /// Returns the destination of a completion request: the server of its prompt, or those that may
+    /// have its template.
     fn completed(&self, call: &Call) -> Destination {
         let reference = call.request().param("ref").unwrap_or("{}");
         let fields = Fields::read(reference, 0..reference.len()).unwrap_or_default();
@@ -276,10 +317,11 @@ impl Shared {
         }
     }
 
+    /// Serves a call that concerns several servers.
     async fn to_many<S: Inner>(self: Arc<Self>, inner: S, call: Call) -> Result<Reply, Error> {
         #[expect(
             clippy::wildcard_enum_match_arm,
-            reason = "only these methods come here"
+            reason = "`destination` selects only these methods"
         )]
         match call.request().method() {
             Method::ResourcesRead if call.request().name().is_none() => {
@@ -299,16 +341,17 @@ impl Shared {
         }
     }
 
-    /// Passes on the level from which on servers are to log.
+    /// Sets the minimum level of log messages on all servers.
     async fn set_level<S: Inner>(&self, inner: S, call: &Call) -> Result<Reply, Error> {
         let level = call.request().param("level").unwrap_or("null");
         let params = crate::json::object(&[("level", level.into())]);
-        // A server without logging refuses, which is nothing to the client.
+        // Servers without the logging capability reject this; the client need not learn of it.
         let _ = self.ask_all(&inner, call, &params).await;
         Ok(Reply::result(call.request().id(), "{}"))
     }
 }
 
+/// Sends `call` to the inner service once it is ready.
 async fn send<S: Inner>(inner: S, call: Call<Routed>) -> Result<Reply, Error> {
     inner.oneshot(call).await
 }
@@ -336,12 +379,14 @@ pin_project! {
 }
 
 impl<F> DispatchFuture<F> {
+    /// Returns the future of a call that is forwarded without further work; needs no allocation.
     fn direct(future: F) -> Self {
         Self {
             state: State::Direct { future },
         }
     }
 
+    /// Returns the future of a call that involves further work.
     fn waiting(future: impl Future<Output = Result<Reply, Error>> + Send + 'static) -> Self {
         Self {
             state: State::Waiting {
@@ -368,7 +413,8 @@ impl<F> fmt::Debug for DispatchFuture<F> {
     }
 }
 
-/// Many clients read only the first page, so it should hold what a person would ever use.
+/// Default size of a page. Many clients read only the first page, so it should contain every entry
+/// in practice.
 const DEFAULT_PAGE_SIZE: usize = 1000;
 
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);

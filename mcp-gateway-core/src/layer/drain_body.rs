@@ -1,7 +1,7 @@
 //! Read what the inner service has left unread of the body of a request.
 //!
-//! A server that responds early, because a token is missing for instance, has to read the rest of
-//! the request or to close the connection ([RFC 9112 section 9.3]). hyper closes it without notice,
+//! A server that responds early, for example because a token is missing, must read the rest of
+//! the request or close the connection ([RFC 9112 section 9.3]). hyper closes it without notice,
 //! and the next request of the client there fails. [`DrainBodyLayer`] reads a rest that is small, and
 //! responds with `Connection: close` where it is not, or where the client waits for `100 Continue`.
 //!
@@ -61,7 +61,7 @@ use crate::BoxFuture;
 pub struct DrainBodyLayer;
 
 impl DrainBodyLayer {
-    /// Reads up to 256 KiB, for up to a second.
+    /// Creates the layer, which reads at most 256 KiB for at most one second.
     #[must_use]
     pub fn new() -> Self {
         Self
@@ -76,7 +76,7 @@ impl<S> Layer<S> for DrainBodyLayer {
     }
 }
 
-/// Reads what its inner service has left unread of the body of a request.
+/// A service that reads what its inner service has left unread of the body of a request.
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Debug)]
@@ -135,7 +135,7 @@ where
         let this = self.project();
         if this.draining.is_none() {
             let Ok(mut response) = ready!(this.inner.poll(cx));
-            // A body that is not returned has been read, or somebody may still read it.
+            // A body that is not returned has been read, or a task may still read it.
             let returned = this.returned.take();
             let Some(mut body) = returned.and_then(|mut returned| returned.try_recv().ok()) else {
                 return Poll::Ready(Ok(response));
@@ -217,14 +217,14 @@ impl<B: http_body::Body> Drop for Lent<B> {
     fn drop(&mut self) {
         let unread = self.body.take().filter(|body| !body.is_end_stream());
         if let (Some(body), Some(owner)) = (unread, self.owner.take()) {
-            // Its owner is gone if the client is.
+            // The owner is dropped when the client disconnects.
             let _ = owner.send(body);
         }
     }
 }
 
 pin_project! {
-    /// A body that knows whether it has been read to its end.
+    /// A body that records if it has been read completely.
     #[derive(Debug)]
     pub(crate) struct Tracked<B> {
         #[pin]
@@ -262,18 +262,19 @@ impl<B: http_body::Body> http_body::Body for Tracked<B> {
     }
 }
 
-/// What is to be done about the rest of a request.
+/// Treatment of the unread rest of a request.
 #[derive(Clone, Copy, Debug)]
 enum Unread {
-    /// It does not matter to the next request.
+    /// Not read: over HTTP/2 it does not affect the next request.
     Ignore,
-    /// It has to be read before the next request.
+    /// Read, because it precedes the next request.
     Read,
-    /// The client sends it only when it is told to.
+    /// Not sent: the client waits for `100 Continue`.
     Unsent,
 }
 
 impl Unread {
+    /// Decides the treatment of the body of `request`.
     fn of<B>(request: &Request<B>) -> Self {
         match request.version() {
             Version::HTTP_2 | Version::HTTP_3 => Self::Ignore,
@@ -282,7 +283,7 @@ impl Unread {
         }
     }
 
-    /// Reads the rest of `body`, or says in `response` that the connection ends with it.
+    /// Reads the rest of `body`, or announces in `response` that the connection will be closed.
     async fn discard<B, R>(self, body: Pin<&mut Tracked<B>>, response: &mut Response<R>)
     where
         B: http_body::Body,
@@ -300,7 +301,7 @@ impl Unread {
     }
 }
 
-/// Whether `body` ends soon.
+/// Returns `true` if `body` ends soon.
 async fn read<B: http_body::Body>(mut body: Pin<&mut Tracked<B>>) -> bool {
     let mut length = 0;
     while length <= LIMIT {
@@ -313,8 +314,9 @@ async fn read<B: http_body::Body>(mut body: Pin<&mut Tracked<B>>) -> bool {
     false
 }
 
-/// Most requests are smaller, and a new connection costs less than to read more.
+/// Maximum size of the rest in bytes. Most requests are smaller, and a new connection costs less
+/// than to read more.
 const LIMIT: usize = 256 * 1024;
 
-/// How long the answer waits for what the client has not sent yet.
+/// Maximum delay of the response for the part of the body that the client has not sent.
 const TIMEOUT: Duration = Duration::from_secs(1);

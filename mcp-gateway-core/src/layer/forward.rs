@@ -1,4 +1,7 @@
 //! Send calls to their servers.
+//!
+//! [`Forward`] is the innermost service of the stack. A target that is not in the pool, because a
+//! reload removed it in the meantime, fails with [`UpstreamError::NotFound`].
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,14 +13,14 @@ use crate::error::UpstreamError;
 use crate::upstream::ServerPool;
 use crate::{BoxFuture, Call, Error, Reply};
 
-/// The innermost service: sends the call to its server.
+/// The innermost service: forwards each call to its server.
 #[derive(Clone, Debug)]
 pub struct Forward {
     pool: ServerPool,
 }
 
 impl Forward {
-    /// Sends calls to the servers of `pool`.
+    /// Creates a service over the servers of `pool`.
     #[must_use]
     pub fn new(pool: ServerPool) -> Self {
         Self { pool }

@@ -1,7 +1,7 @@
 //! Reject requests for other hosts, and of web pages of other origins.
 //!
-//! [`GuardLayer`] checks `Host` and `Origin` with a [`Guard`], before anything else of the request
-//! is looked at. A rejected request fails with [`RequestError::Host`] or [`RequestError::Origin`],
+//! [`GuardLayer`] validates `Host` and `Origin` with a [`Guard`], before anything else of the
+//! request. A rejected request fails with [`RequestError::Host`] or [`RequestError::Origin`],
 //! which is `403 Forbidden` to the client.
 //!
 //! *Deployment*: behind a proxy that keeps the client's `Host`, the public host name must be one of
@@ -52,7 +52,7 @@ use crate::guard::Guard;
 pub struct GuardLayer(Arc<Guard>);
 
 impl GuardLayer {
-    /// Checks requests with `guard`.
+    /// Creates a layer that validates requests with `guard`.
     #[must_use]
     pub fn new(guard: impl Into<Arc<Guard>>) -> Self {
         Self(guard.into())
@@ -70,7 +70,7 @@ impl<S> Layer<S> for GuardLayer {
     }
 }
 
-/// Forwards the requests that a [`Guard`] accepts.
+/// A service that forwards the requests that a [`Guard`] accepts.
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Debug)]

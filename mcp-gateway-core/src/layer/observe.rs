@@ -1,7 +1,9 @@
 //! Report the outcome of each call.
 //!
-//! [`ObserveLayer`] notifies an [`Observer`] of every call of a server when its reply has ended, has
-//! failed, or has been dropped by a client that went away.
+//! [`ObserveLayer`] notifies an [`Observer`] of every call of a server when its reply has ended,
+//! has failed, or has been dropped because the client disconnected. Every call passes; the layer
+//! changes nothing. It is placed right after routing, so that its reports include calls that the
+//! policy denies.
 
 use std::fmt;
 use std::future::Future;
@@ -24,7 +26,7 @@ use crate::{Call, Caller, Error, Problem, Reply};
 
 /// A [`Layer`] that applies [`Observe`].
 ///
-/// See the [module documentation](self) for an example.
+/// See the [observer's documentation](crate::observe) for an example of an observer.
 #[derive(Clone, Debug)]
 pub struct ObserveLayer {
     observer: Option<Arc<dyn Observer>>,
@@ -32,7 +34,9 @@ pub struct ObserveLayer {
 }
 
 impl ObserveLayer {
-    /// Reports the calls of the servers of `pool` to nobody.
+    /// Creates a layer without an observer, which forwards calls unchanged.
+    ///
+    /// `pool` decides if a named feature is listed; see [`CallReport::feature`].
     #[must_use]
     pub fn new(pool: ServerPool) -> Self {
         Self {
@@ -41,7 +45,7 @@ impl ObserveLayer {
         }
     }
 
-    /// Reports calls to `observer`.
+    /// Sets the observer that receives the reports.
     #[must_use]
     pub fn with_observer(self, observer: Arc<dyn Observer>) -> Self {
         Self {
@@ -62,9 +66,7 @@ impl<S> Layer<S> for ObserveLayer {
     }
 }
 
-/// Reports what became of each call.
-///
-/// See the [module documentation](self) for an example.
+/// A service that reports the outcome of each call.
 #[derive(Clone, Debug)]
 pub struct Observe<S> {
     inner: S,
@@ -135,7 +137,7 @@ impl<F> fmt::Debug for ObserveFuture<F> {
     }
 }
 
-/// A call whose end is to be reported.
+/// A call whose end will be reported.
 struct Observed {
     observer: Arc<dyn Observer>,
     pool: ServerPool,
@@ -147,6 +149,7 @@ struct Observed {
 }
 
 impl Observed {
+    /// Reports the end.
     fn end(&mut self, ending: &Ending, reason: Option<&'static str>) {
         let Target { server, feature } = &self.target;
         let listed = self.pool.lists(server, feature);

@@ -1,8 +1,8 @@
 //! Turn the errors of the inner layers into responses.
 //!
-//! [`RespondErrorsLayer`] writes each [`Error`] as the [`Problem`] that it is to a client: the status,
-//! the headers (`WWW-Authenticate`, `Retry-After`, `Allow`) and a JSON-RPC error. The service that it
-//! makes is infallible, so a stack needs it to be mounted.
+//! [`RespondErrorsLayer`] maps each [`Error`] to its [`Problem`] and writes that as a response: the
+//! status, the headers (`WWW-Authenticate`, `Retry-After`, `Allow`) and a JSON-RPC error. The
+//! resulting service is infallible, which web frameworks require of a service that they mount.
 //!
 //! # Example
 //!
@@ -64,13 +64,14 @@ pub struct RespondErrorsLayer {
 }
 
 impl RespondErrorsLayer {
-    /// Writes errors as responses, with challenges that name no metadata.
+    /// Creates a layer whose challenges name no metadata.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds the metadata of `resource` to each challenge, so that clients learn where to get a token.
+    /// Adds the metadata of `resource` to each challenge, so that clients can find the
+    /// authorization server.
     #[must_use]
     pub fn with_protected_resource(mut self, resource: ProtectedResource) -> Self {
         self.protected = Some(Arc::new(resource));
@@ -89,7 +90,7 @@ impl<S> Layer<S> for RespondErrorsLayer {
     }
 }
 
-/// Turns the errors of its inner service into responses.
+/// A service that turns the errors of its inner service into responses.
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Debug)]

@@ -61,7 +61,7 @@ use crate::{Call, Error, Problem, Reply, semconv};
 pub struct TraceLayer;
 
 impl TraceLayer {
-    /// Records a span for each call.
+    /// Creates the layer.
     #[must_use]
     pub fn new() -> Self {
         Self
@@ -76,7 +76,7 @@ impl<S> Layer<S> for TraceLayer {
     }
 }
 
-/// Records a span for each call.
+/// A service that records a span for each call.
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Debug)]
@@ -132,7 +132,7 @@ impl<F> fmt::Debug for TraceFuture<F> {
     }
 }
 
-/// The span of `call`. Its fields are computed only if a subscriber wants it.
+/// Returns the span of `call`. Its fields are computed only if a subscriber is interested.
 fn span(call: &Call) -> Span {
     let span = tracing::debug_span!(
         target: "mcp_gateway::call",
@@ -204,8 +204,8 @@ fn record_ending(span: &Span, ending: &Ending) {
     }
 }
 
-/// Records the code of a JSON-RPC error. Those that say that the client made a mistake are no errors
-/// of a server span.
+/// Records the code of a JSON-RPC error. Codes that denote a mistake of the client do not mark a
+/// server span as failed.
 fn record_code(span: &Span, code: i64) {
     span.record(semconv::RPC_RESPONSE_STATUS_CODE, display(code));
     let by_client = [
@@ -232,7 +232,7 @@ fn transport(call: &Call) -> &'static str {
     }
 }
 
-/// `{mcp.method.name} {target}`.
+/// Returns the name of the span, `{mcp.method.name} {target}`.
 struct SpanName<'a>(&'a Call);
 
 impl fmt::Display for SpanName<'_> {
@@ -247,7 +247,7 @@ impl fmt::Display for SpanName<'_> {
     }
 }
 
-/// Identifier of the request, without quotes.
+/// Display form of the identifier of a request, without quotes.
 struct RequestId<'a>(&'a Call);
 
 impl fmt::Display for RequestId<'_> {

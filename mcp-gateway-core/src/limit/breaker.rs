@@ -1,3 +1,5 @@
+//! Circuit breaker of a server.
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -5,27 +7,33 @@ use tokio::time::Instant;
 
 use crate::error::UpstreamError;
 
-/// Leaves a server alone that fails.
+/// A circuit breaker, which spares a failing server.
 ///
-/// After some failures in a row no calls are let through for a while. Then one is, to see; when it
-/// fails too, the while doubles.
+/// After a number of consecutive failures it opens: calls are rejected for a while. Then it admits
+/// a single trial call. If the trial fails, the breaker opens again for twice the time; if it
+/// succeeds, the breaker closes.
 #[derive(Debug)]
 pub(crate) struct Breaker {
+    /// Consecutive failures that open the breaker.
     max_failures: u32,
+    /// Time for which the breaker is open at first.
     pause: Duration,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
+/// Mutable part of the breaker.
 struct State {
+    /// Consecutive failures so far.
     failures: u32,
-    /// Until when no calls are let through.
+    /// End of the open period; `None` if the breaker is closed.
     closed_until: Option<Instant>,
-    /// Whether a call is on its way that shows whether the server is well again.
+    /// `true` while a trial call is in flight.
     trying: bool,
 }
 
 impl Breaker {
+    /// Creates a closed breaker.
     pub(super) fn new(max_failures: u32, pause: Duration) -> Self {
         Self {
             max_failures,
@@ -34,7 +42,10 @@ impl Breaker {
         }
     }
 
-    /// Whether a call may be made.
+    /// Admits a call, or rejects it with [`UpstreamError::Unavailable`] and the time after which to
+    /// retry.
+    ///
+    /// Each admitted call must be followed by one call of [`ended`](Self::ended).
     pub(crate) fn admit(&self) -> Result<(), UpstreamError> {
         let mut state = self.state();
         let Some(closed_until) = state.closed_until else {
@@ -54,7 +65,8 @@ impl Breaker {
         Ok(())
     }
 
-    /// Notes how a call ended; `None` when it ended in a way that says nothing about the server.
+    /// Records the end of a call: success, failure, or `None` if the call gives no evidence about
+    /// the server, such as a cancelled one.
     pub(crate) fn ended(&self, well: Option<bool>) {
         let mut state = self.state();
         match well {
@@ -72,16 +84,18 @@ impl Breaker {
         }
     }
 
-    /// Whether the server has failed so often that it is left alone.
+    /// Returns `true` if the breaker is open or half-open.
     pub(crate) fn has_tripped(&self) -> bool {
         self.state().closed_until.is_some()
     }
 
+    /// Locks the state.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Longest time for which the breaker is open.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

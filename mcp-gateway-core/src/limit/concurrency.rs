@@ -1,3 +1,5 @@
+//! Concurrency limit of a server.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,16 +9,21 @@ use tokio::time;
 
 use crate::error::UpstreamError;
 
-/// How many calls a server gets at once.
+/// Limiter of the concurrent calls of a server, with a bounded queue.
 #[derive(Debug)]
 pub(crate) struct Concurrency {
+    /// Permits of running calls.
     running: Arc<Semaphore>,
+    /// Number of queued calls.
     waiting: AtomicUsize,
+    /// Maximum number of queued calls.
     max_waiting: usize,
+    /// Maximum time in the queue.
     patience: Duration,
 }
 
 impl Concurrency {
+    /// Creates a limiter without running calls.
     pub(super) fn new(concurrent: usize, max_waiting: usize, patience: Duration) -> Self {
         Self {
             running: Arc::new(Semaphore::new(concurrent.min(Semaphore::MAX_PERMITS))),
@@ -26,7 +33,10 @@ impl Concurrency {
         }
     }
 
-    /// Waits for a turn, which lasts until the permit is dropped.
+    /// Waits for a permit, which must be held for the duration of the call.
+    ///
+    /// Fails with [`UpstreamError::Overloaded`] if the queue is full or the wait exceeds the
+    /// timeout of the server. Cancel safe: a dropped call leaves the queue.
     pub(crate) async fn admit(&self) -> Result<OwnedSemaphorePermit, UpstreamError> {
         if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
             return Ok(permit);
@@ -44,10 +54,11 @@ impl Concurrency {
     }
 }
 
-/// A place in the queue.
+/// A position in the queue; dropping it leaves the queue.
 struct Waiting<'a>(&'a Concurrency);
 
 impl<'a> Waiting<'a> {
+    /// Enters the queue, unless it is full.
     fn enter(concurrency: &'a Concurrency) -> Option<Self> {
         let before = concurrency.waiting.fetch_add(1, Ordering::AcqRel);
         let place = Self(concurrency);
@@ -61,7 +72,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Most calls take less than a second, so there is room again by then.
+/// Delay after which a rejected client should retry. Most calls take less than a second.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

@@ -1,3 +1,8 @@
+//! Capabilities that a client declares.
+//!
+//! See `ClientCapabilities` in the [schema of MCP
+//! 2026-07-28](https://modelcontextprotocol.io/specification/2026-07-28/schema).
+
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
@@ -5,20 +10,35 @@ use serde_json::Value;
 
 use crate::json::canonical;
 
-/// What a client says that it can do, as it said it.
+/// Capabilities of a client, as it declared them.
 ///
-/// Two clients with equal capabilities are shown the same tools by a server, so they can share what
-/// was listed. The text is kept in a canonical form (sorted keys, no spaces), so that the order in
-/// which a client writes them does not matter.
+/// A server shows the same tools to clients with equal capabilities, so those clients can share
+/// cached lists. The text is kept in a canonical form (sorted keys, no whitespace), so that
+/// equality does not depend on the order of keys.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::protocol::Capabilities;
+///
+/// let one = Capabilities::parse(r#"{"sampling":{}, "elicitation":{}}"#);
+/// let other = Capabilities::parse(r#"{"elicitation":{},"sampling":{}}"#);
+/// assert_eq!(one, other);
+/// // An empty `elicitation` means form mode only.
+/// assert!(one.is_some_and(|one| one.elicitation_form()));
+/// assert!(!Capabilities::default().interactive());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Capabilities {
+    /// Canonical JSON text.
     json: Arc<str>,
+    /// Parsed form of the capabilities that the gateway interprets.
     features: Features,
-    /// The same without `roots`, once that was needed; `None` where there are none.
+    /// Copy without `roots`, computed on first use; `None` if there are no roots.
     rootless: Option<Arc<OnceLock<Self>>>,
 }
 
-/// The capabilities that decide how a client can be asked.
+/// Capabilities that determine the requests a server may send to the client.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 struct Features {
     elicitation_form: bool,
@@ -29,9 +49,10 @@ struct Features {
 }
 
 impl Capabilities {
-    /// Reads the JSON text of a `ClientCapabilities` object.
+    /// Parses the JSON text of a `ClientCapabilities` object.
     ///
-    /// `None` when it is no object, or larger than [`MAX_BYTES`](Self::MAX_BYTES).
+    /// Returns `None` if the text is not an object or is larger than
+    /// [`MAX_BYTES`](Self::MAX_BYTES).
     #[must_use]
     pub fn parse(json: &str) -> Option<Self> {
         if json.len() > Self::MAX_BYTES {
@@ -49,31 +70,31 @@ impl Capabilities {
         })
     }
 
-    /// The largest text that is taken.
+    /// Maximum size of the text, in bytes.
     ///
-    /// A client that declares every feature of the specification and ten extensions needs a
-    /// quarter of it. The text becomes part of the session identifier, which is a header.
+    /// A client that declares every feature of the specification and ten extensions needs a quarter
+    /// of it. The text becomes part of the session ID, which is a header.
     pub const MAX_BYTES: usize = 4096;
 
-    /// The JSON text, in canonical form.
+    /// Returns the JSON text in canonical form.
     #[must_use]
     pub fn as_json(&self) -> &str {
         &self.json
     }
 
-    /// Whether a server may ask the client to fill in a form.
+    /// Returns `true` if a server may ask the user to fill in a form.
     #[must_use]
     pub fn elicitation_form(&self) -> bool {
         self.features.elicitation_form
     }
 
-    /// Whether a server may ask the client to open an address.
+    /// Returns `true` if a server may ask the user to open a URL.
     #[must_use]
     pub fn elicitation_url(&self) -> bool {
         self.features.elicitation_url
     }
 
-    /// Whether a server may ask the client for its roots.
+    /// Returns `true` if a server may request the roots of the client.
     #[must_use]
     pub fn roots(&self) -> bool {
         self.features.roots
@@ -97,13 +118,13 @@ impl Capabilities {
             .clone()
     }
 
-    /// Whether a server may ask the client for a completion of its model.
+    /// Returns `true` if a server may request a completion of the client's model.
     #[must_use]
     pub fn sampling(&self) -> bool {
         self.features.sampling
     }
 
-    /// Whether a server may ask the client for anything.
+    /// Returns `true` if a server may send any request to the client.
     #[must_use]
     pub fn interactive(&self) -> bool {
         self.features != Features::default()
@@ -111,6 +132,7 @@ impl Capabilities {
 }
 
 impl Features {
+    /// Parses the interpreted capabilities.
     fn of(capabilities: &serde_json::Map<String, Value>) -> Self {
         let elicitation = capabilities.get("elicitation").and_then(Value::as_object);
         let mode = |mode| elicitation.is_some_and(|modes| modes.contains_key(mode));

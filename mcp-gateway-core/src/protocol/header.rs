@@ -1,6 +1,8 @@
-//! The headers that mirror parts of a request.
+//! HTTP headers that mirror parts of a request, and their encoding.
 //!
-//! See [request metadata][spec].
+//! The modern era repeats the method, the target and some arguments of a request in headers, so
+//! that proxies can route without parsing the body. Values that are not plain visible ASCII are
+//! Base64-encoded. See [MCP 2026-07-28, request metadata][spec].
 //!
 //! # Example
 //!
@@ -21,28 +23,31 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
 
-/// The headers that mirror the arguments of a tool call.
+/// Headers that mirror the arguments of a tool call, with their values.
 pub(crate) type ParamHeaders = Vec<(HeaderName, HeaderValue)>;
 
-/// The event after which a broken stream is to be resumed; legacy era.
+/// Event ID from which a broken stream is to be resumed; legacy era.
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// The method of the request.
+/// Method of the request.
 pub const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
 
-/// The tool, prompt, resource or task that the request names.
+/// Tool, prompt, resource or task that the request names.
 pub const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
 
-/// What the names of the headers begin with that mirror the arguments of a tool.
+/// Prefix of the names of headers that mirror arguments of a tool.
 pub const MCP_PARAM_PREFIX: &str = "mcp-param-";
 
-/// The revision of the request.
+/// Protocol version of the request.
 pub const MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
-/// The session of the request; legacy era.
+/// Session ID of the request; legacy era.
 pub const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
-/// The value of a header that mirrors `text`.
+/// Returns the header value that mirrors `text`.
+///
+/// The value is `text` itself if it consists of visible ASCII and inner spaces, otherwise its
+/// Base64 form, `=?base64?…?=`.
 #[must_use]
 pub fn encode(text: &str) -> HeaderValue {
     if is_plain(text)
@@ -55,7 +60,9 @@ pub fn encode(text: &str) -> HeaderValue {
     HeaderValue::try_from(encoded).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// The text that the value of a header mirrors; `None` when it is not one that may be there.
+/// Returns the text that a header value mirrors.
+///
+/// Returns `None` if the value is not visible ASCII, or its Base64 form does not decode to UTF-8.
 #[must_use]
 pub fn decode(value: &HeaderValue) -> Option<Cow<'_, str>> {
     let text = value.to_str().ok()?.trim_matches([' ', '\t']);
@@ -71,12 +78,14 @@ pub fn decode(value: &HeaderValue) -> Option<Cow<'_, str>> {
     }
 }
 
+/// Returns `true` if `text` can be a header value without being encoded.
 fn is_plain(text: &str) -> bool {
     let visible = |byte: u8| matches!(byte, b' '..=b'~');
     let marked = text.starts_with(PREFIX) && text.ends_with(SUFFIX);
     !text.is_empty() && text.bytes().all(visible) && text.trim_matches(' ') == text && !marked
 }
 
+/// Markers around a Base64-encoded value.
 const PREFIX: &str = "=?base64?";
 const SUFFIX: &str = "?=";
 

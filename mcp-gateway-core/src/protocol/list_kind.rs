@@ -1,19 +1,33 @@
+//! Kinds of lists.
+
 use super::Method;
 
-/// What can be listed.
+/// Kind of a list.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::catalog::ListKind;
+/// use mcp_gateway_core::protocol::Method;
+///
+/// assert_eq!(ListKind::of(&Method::ResourcesTemplatesList), Some(ListKind::Templates));
+/// assert_eq!(ListKind::Templates.member(), "resourceTemplates");
+/// assert_eq!(ListKind::Templates.key(), "uriTemplate");
+/// assert_eq!(ListKind::of(&Method::ToolsCall), None);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "the specification knows these four"
+    reason = "the specification defines exactly these four"
 )]
 pub enum ListKind {
-    /// Prompts.
+    /// Prompts, `prompts/list`.
     Prompts,
-    /// Resources.
+    /// Resources, `resources/list`.
     Resources,
-    /// Templates of resources.
+    /// Resource templates, `resources/templates/list`.
     Templates,
-    /// Tools.
+    /// Tools, `tools/list`.
     Tools,
 }
 
@@ -21,7 +35,7 @@ impl ListKind {
     /// All kinds.
     pub const ALL: [Self; 4] = [Self::Prompts, Self::Resources, Self::Templates, Self::Tools];
 
-    /// What `method` lists.
+    /// Returns the kind that `method` lists, or `None` if it lists nothing.
     #[must_use]
     pub fn of(method: &Method) -> Option<Self> {
         #[expect(
@@ -37,7 +51,7 @@ impl ListKind {
         }
     }
 
-    /// The method that lists it.
+    /// Returns the method that requests the list.
     #[must_use]
     pub fn method(self) -> Method {
         match self {
@@ -48,7 +62,9 @@ impl ListKind {
         }
     }
 
-    /// The notification that says that the list has changed.
+    /// Returns the notification of a changed list.
+    ///
+    /// Resources and resource templates share one.
     #[must_use]
     pub fn changed(self) -> Method {
         match self {
@@ -58,7 +74,7 @@ impl ListKind {
         }
     }
 
-    /// The capability of servers that have it.
+    /// Returns the capability that a server with such a list declares.
     #[must_use]
     pub fn capability(self) -> &'static str {
         match self {
@@ -68,7 +84,7 @@ impl ListKind {
         }
     }
 
-    /// The member of the result that holds the list.
+    /// Returns the member of the result that holds the list.
     #[must_use]
     pub fn member(self) -> &'static str {
         match self {
@@ -79,7 +95,7 @@ impl ListKind {
         }
     }
 
-    /// The member of an entry that identifies it.
+    /// Returns the member of an entry that identifies it.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
@@ -89,7 +105,7 @@ impl ListKind {
         }
     }
 
-    /// Its place in an array of one value per kind.
+    /// Returns the index of the kind in an array with one value per kind.
     pub(crate) fn index(self) -> usize {
         match self {
             Self::Prompts => 0,

@@ -1,29 +1,31 @@
-//! The keys of `_meta` that the protocol reserves.
+//! Keys of `_meta` that the protocol reserves.
 //!
-//! See [`_meta`](https://modelcontextprotocol.io/specification/2026-07-28/basic#meta).
+//! In the modern era they carry the context that sessions carried before. See [MCP 2026-07-28,
+//! `_meta`](https://modelcontextprotocol.io/specification/2026-07-28/basic#meta).
 
-/// What the client can do; required in every request of the modern era.
+/// Capabilities of the client; required in every request of the modern era.
 pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
-/// The name and version of the client.
+/// Name and version of the client.
 pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 
-/// From which level on the server logs to the client, for one request.
+/// Minimum level of the log messages that the server sends during the request.
 pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
-/// The revision of the request; required in every request of the modern era.
+/// Protocol version of the request; required in every request of the modern era.
 pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
-/// Opts the request into progress notifications.
+/// Token that opts the request into progress notifications.
 pub const PROGRESS_TOKEN: &str = "progressToken";
 
-/// The name and version of the server, in results.
+/// Name and version of the server, in results.
 pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
-/// Which subscription a notification belongs to.
+/// Subscription to which a notification belongs.
 pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 
-/// The keys that carry the context of a request in the modern era, and that mean nothing before.
+/// Keys that carry the context of a request in the modern era and have no meaning in the legacy
+/// era.
 pub(crate) const REQUEST_CONTEXT: [&str; 4] = [
     CLIENT_CAPABILITIES,
     CLIENT_INFO,
@@ -31,7 +33,7 @@ pub(crate) const REQUEST_CONTEXT: [&str; 4] = [
     PROTOCOL_VERSION,
 ];
 
-/// How the gateway introduces itself to servers on behalf of clients that did not say who they are.
+/// JSON text of the name and version that servers receive for clients that sent none.
 pub(crate) const GATEWAY_INFO: &str = concat!(
     "{\"name\":\"mcp-gateway\",\"version\":\"",
     env!("CARGO_PKG_VERSION"),

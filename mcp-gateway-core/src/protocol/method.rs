@@ -1,11 +1,24 @@
+//! Methods of requests and notifications.
+
 use std::fmt;
 
 macro_rules! methods {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// The method of a request or notification.
+        /// Method of a request or notification.
         ///
-        /// The methods of all revisions are known by name; any other one is [`Other`](Self::Other)
-        /// and passes through.
+        /// Has a variant for each method of every protocol version. Any other method is
+        /// [`Other`](Self::Other) and is forwarded unchanged.
+        ///
+        /// # Example
+        ///
+        /// ```
+        /// use mcp_gateway_core::protocol::Method;
+        ///
+        /// assert_eq!(Method::from("tools/call"), Method::ToolsCall);
+        /// assert_eq!(Method::ToolsCall.name_param(), Some("name"));
+        /// assert_eq!(Method::from("acme/sing").as_str(), "acme/sing");
+        /// assert!(Method::Initialize.is_removed());
+        /// ```
         #[derive(Clone, Debug, Eq, Hash, PartialEq)]
         #[non_exhaustive]
         pub enum Method {
@@ -13,12 +26,12 @@ macro_rules! methods {
                 #[doc = concat!("`", $name, "`")]
                 $variant,
             )*
-            /// A method that no revision of the protocol defines.
+            /// A method that no protocol version defines.
             Other(Box<str>),
         }
 
         impl Method {
-            /// The name on the wire.
+            /// Returns the name on the wire.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
@@ -82,9 +95,11 @@ methods! {
 }
 
 impl Method {
-    /// The parameter that names the target of the request, and that the header `Mcp-Name` mirrors.
+    /// Returns the parameter that names the target of the request, which the header `Mcp-Name`
+    /// mirrors.
     ///
-    /// See [standard request headers][headers] and, for tasks, [their extension][tasks].
+    /// See [MCP 2026-07-28, standard request headers][headers] and, for tasks, [the tasks
+    /// extension][tasks].
     ///
     /// [headers]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#standard-request-headers
     /// [tasks]: https://modelcontextprotocol.io/seps/2663-tasks-extension#streamable-http-routing-headers
@@ -103,7 +118,7 @@ impl Method {
         }
     }
 
-    /// Whether revision 2026-07-28 took the method out of the protocol.
+    /// Returns `true` if revision 2026-07-28 removed the method from the protocol.
     #[must_use]
     pub fn is_removed(&self) -> bool {
         matches!(

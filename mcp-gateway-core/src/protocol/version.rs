@@ -1,8 +1,22 @@
+//! Protocol versions and their two eras.
+
 use std::fmt;
 
-/// A revision of the protocol.
+/// A protocol version.
 ///
-/// Revisions are ordered by their date.
+/// Protocol versions are ordered by date.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::protocol::{Era, Version};
+///
+/// assert_eq!(Version::parse("2025-11-25"), Some(Version::V2025_11_25));
+/// assert_eq!(Version::LATEST.era(), Era::Modern);
+/// assert!(Version::LATEST_LEGACY < Version::LATEST);
+/// // `initialize` never negotiates a modern protocol version.
+/// assert_eq!(Version::negotiate("2026-07-28"), Version::LATEST_LEGACY);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Version {
@@ -18,20 +32,24 @@ pub enum Version {
     V2026_07_28,
 }
 
-/// How a revision carries its context: per request, or per session.
+/// The scope in which a protocol version carries its context: the session or the request.
 ///
-/// See [versioning](https://modelcontextprotocol.io/specification/2026-07-28/basic/versioning#terminology).
+/// The specification calls the eras *legacy* and *modern*; see
+/// [versioning](https://modelcontextprotocol.io/specification/2026-07-28/basic/versioning#terminology).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[expect(clippy::exhaustive_enums, reason = "the specification knows these two")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the specification defines exactly these two"
+)]
 pub enum Era {
-    /// Sessions that begin with `initialize`: 2025-11-25 and earlier.
+    /// Sessions that start with `initialize`: 2025-11-25 and earlier.
     Legacy,
     /// Every request carries its context: 2026-07-28 and later.
     Modern,
 }
 
 impl Era {
-    /// The era that it is not.
+    /// Returns the opposite era.
     #[must_use]
     pub fn other(self) -> Self {
         match self {
@@ -42,13 +60,13 @@ impl Era {
 }
 
 impl Version {
-    /// The newest revision that has sessions.
+    /// Latest protocol version of the legacy era.
     pub const LATEST_LEGACY: Self = Self::V2025_11_25;
 
-    /// The newest revision.
+    /// Latest protocol version.
     pub const LATEST: Self = Self::V2026_07_28;
 
-    /// All revisions, the newest first.
+    /// All protocol versions, latest first.
     pub const ALL: [Self; 5] = [
         Self::V2026_07_28,
         Self::V2025_11_25,
@@ -57,7 +75,7 @@ impl Version {
         Self::V2024_11_05,
     ];
 
-    /// The revision of that date, if it is a known one.
+    /// Returns the protocol version with the given date, or `None` if it is unsupported.
     #[must_use]
     pub fn parse(date: &str) -> Option<Self> {
         Self::ALL
@@ -65,7 +83,7 @@ impl Version {
             .find(|version| version.as_str() == date)
     }
 
-    /// The date that names it.
+    /// Returns the date that identifies the protocol version.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -77,7 +95,7 @@ impl Version {
         }
     }
 
-    /// The era that it belongs to.
+    /// Returns the era of the protocol version.
     #[must_use]
     pub fn era(self) -> Era {
         match self {
@@ -88,9 +106,10 @@ impl Version {
         }
     }
 
-    /// The revision that answers a client which asks for `requested` with `initialize`.
+    /// Returns the protocol version with which to answer an `initialize` request for `requested`.
     ///
-    /// See [version negotiation][spec].
+    /// It is the requested one if it is of the legacy era, otherwise
+    /// [`LATEST_LEGACY`](Self::LATEST_LEGACY). See [MCP 2025-11-25, version negotiation][spec].
     ///
     /// [spec]: https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle#version-negotiation
     #[must_use]

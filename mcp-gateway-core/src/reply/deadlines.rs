@@ -1,3 +1,5 @@
+//! Deadlines of streams of messages.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,9 +13,11 @@ use super::{Event, Respond, ServerRequest};
 use crate::error::UpstreamError;
 use crate::jsonrpc::{Notification, Response};
 
-/// Lets `messages` fail when the server says nothing for `silence`, or has not ended at `end`.
+/// Makes `messages` fail with [`UpstreamError::Timeout`] if the server is silent for `silence`, or
+/// has not ended at `end`.
 ///
-/// While a client is asked something, the server has nothing to say.
+/// The limit of silence is suspended while the client has an unanswered request of the server,
+/// because the server waits then.
 pub(super) fn with_deadlines(
     messages: impl Stream<Item = Result<Event, UpstreamError>> + Send + Unpin + 'static,
     silence: Duration,
@@ -39,7 +43,7 @@ pub(super) fn with_deadlines(
     })
 }
 
-/// What a server has asked, and nobody has answered.
+/// Unanswered requests of the server in one stream.
 #[derive(Debug, Default)]
 struct Questions {
     open: AtomicUsize,
@@ -47,6 +51,7 @@ struct Questions {
 }
 
 impl Questions {
+    /// Counts `event` if it is a request, and wraps its responder to detect the answer.
     fn watch(this: &Arc<Self>, event: Event) -> Event {
         let Event::Request(request) = event else {
             return event;
@@ -61,7 +66,7 @@ impl Questions {
     }
 }
 
-/// A question, for as long as somebody could answer it.
+/// An unanswered request; counted until it is dropped, because then it can no longer be answered.
 #[derive(Debug)]
 struct Open(Arc<Questions>);
 
@@ -72,10 +77,11 @@ impl Drop for Open {
     }
 }
 
+/// A responder that keeps its request counted.
 #[derive(Debug)]
 struct Watched {
     server: Arc<dyn Respond>,
-    #[expect(dead_code, reason = "it tells when it is dropped")]
+    #[expect(dead_code, reason = "its drop ends the suspension")]
     open: Open,
 }
 

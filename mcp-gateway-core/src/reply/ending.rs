@@ -1,44 +1,49 @@
+//! End of a reply, and the hooks that observe it.
+
 use std::fmt;
 use std::mem;
 
-/// How a reply ended.
+/// The end of a reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Ending {
-    /// What came out.
+    /// Outcome of the call.
     pub outcome: Outcome,
-    /// How many bytes of messages the server sent.
+    /// Number of bytes of messages that the server sent.
     pub bytes: u64,
 }
 
-/// What came out of a call.
+/// Outcome of a call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The client went away before the end.
+    /// The client disconnected or cancelled before the end.
     Cancelled,
-    /// The server answered with an error.
+    /// The server responded with a JSON-RPC error.
     Error {
-        /// The code of the error.
+        /// Code of the error; 0 if it has no valid one.
         code: i64,
     },
-    /// The server did not answer as it should.
+    /// The server did not send a valid response: a broken connection, a timeout or a malformed
+    /// message.
     Failed,
-    /// The server answered with a result.
+    /// The server responded with a result.
     Success,
-    /// The server answered that the tool failed.
+    /// The server responded with a result whose `isError` is `true`.
     ToolError,
 }
 
 impl Ending {
+    /// Creates the end of a reply.
     pub(crate) fn new(outcome: Outcome, bytes: u64) -> Self {
         Self { outcome, bytes }
     }
 }
 
+/// A hook for the end of a reply.
 type Hook = Box<dyn FnOnce(&Ending) + Send>;
 
-/// Those who want to know how a reply ends; told once, at the latest when it is dropped.
+/// Hooks for the end of a reply. They run once, at the latest when the reply is dropped.
 #[derive(Default)]
 pub(super) struct Watchers {
     hooks: Vec<Hook>,
@@ -47,6 +52,7 @@ pub(super) struct Watchers {
 }
 
 impl Watchers {
+    /// Creates the hooks of a reply whose end is known.
     pub(super) fn ended(outcome: Outcome, bytes: u64) -> Self {
         Self {
             hooks: Vec::new(),
@@ -55,6 +61,7 @@ impl Watchers {
         }
     }
 
+    /// Adds a hook, or runs it at once if the end is known.
     pub(super) fn add(&mut self, hook: impl FnOnce(&Ending) + Send + 'static) {
         match &self.ending {
             Some(ending) => hook(ending),
@@ -62,14 +69,17 @@ impl Watchers {
         }
     }
 
+    /// Returns the outcome if it is known.
     pub(super) fn outcome(&self) -> Option<Outcome> {
         self.ending.map(|ending| ending.outcome)
     }
 
+    /// Counts bytes of messages.
     pub(super) fn count(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
     }
 
+    /// Records the end and runs the hooks; later calls have no effect.
     pub(super) fn end(&mut self, outcome: Outcome) {
         if self.ending.is_none() {
             let ending = Ending::new(outcome, self.bytes);

@@ -1,3 +1,5 @@
+//! Replies that are streams of messages.
+
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,38 +18,46 @@ use crate::{Error, Problem};
 
 /// One message of a reply.
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_enums, reason = "JSON-RPC 2.0 knows these three")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "JSON-RPC 2.0 defines exactly these three kinds"
+)]
 pub enum Event {
-    /// Something happened on the way.
+    /// A notification that precedes the response, such as progress.
     Notification(Notification),
-    /// The server asks the client; only in the legacy era.
+    /// A request of the server to the client; only in the legacy era.
     Request(ServerRequest),
-    /// The response, after which nothing comes.
+    /// The response, which ends the stream.
     Response(Response),
 }
 
-/// A request of a server to the client that called it.
+/// A request of a server to the client, sent while it handles that client's request.
+///
+/// It must be answered or refused; until then the server's call usually does not proceed. Cloning
+/// is cheap.
 #[derive(Clone, Debug)]
 pub struct ServerRequest {
     request: Request,
     server: Arc<dyn Respond>,
 }
 
-/// Takes the answers to the requests of a server.
+/// Sender of answers to the requests of a server.
+///
+/// Implemented by transports, and by layers that wrap another responder.
 #[async_trait]
 pub trait Respond: fmt::Debug + Send + Sync + 'static {
-    /// Hands `response`, whose id is that of the server's request, to the server.
+    /// Sends `response` to the server; its ID is the one that the server chose.
     ///
     /// # Errors
     ///
-    /// [`UpstreamError`] when the server cannot be reached any more.
+    /// [`UpstreamError`] if the server is no longer reachable.
     async fn respond(&self, response: Response) -> Result<(), UpstreamError>;
 
-    /// Hands over a notification about what the server asked, such as one of progress.
+    /// Sends a notification about a request of the server, such as progress. Discarded by default.
     ///
     /// # Errors
     ///
-    /// [`UpstreamError`] when the server cannot be reached any more.
+    /// [`UpstreamError`] if the server is no longer reachable.
     async fn notify(&self, notification: Notification) -> Result<(), UpstreamError> {
         let _ = notification;
         Ok(())
@@ -55,57 +65,63 @@ pub trait Respond: fmt::Debug + Send + Sync + 'static {
 }
 
 impl ServerRequest {
-    /// A request whose answer goes to `server`.
+    /// Creates a request whose answer is sent to `server`.
     #[must_use]
     pub fn new(request: Request, server: Arc<dyn Respond>) -> Self {
         Self { request, server }
     }
 
-    /// What the server asks, with the identifier that the server gave it.
+    /// Returns the request, with the ID that the server chose.
     #[must_use]
     pub fn request(&self) -> &Request {
         &self.request
     }
 
-    /// Answers with the JSON text of a result.
+    /// Answers the request with `result`, a JSON text.
     ///
     /// # Errors
     ///
-    /// [`UpstreamError`] when the server cannot be reached any more.
+    /// [`UpstreamError`] if the server is no longer reachable.
     pub async fn answer(&self, result: &str) -> Result<(), UpstreamError> {
         let response = Response::new(self.request.id(), result);
         self.server.respond(response).await
     }
 
-    /// Answers with an error.
+    /// Answers the request with an error.
     ///
     /// # Errors
     ///
-    /// [`UpstreamError`] when the server cannot be reached any more.
+    /// [`UpstreamError`] if the server is no longer reachable.
     pub async fn refuse(&self, error: &ErrorObject) -> Result<(), UpstreamError> {
         self.server
             .respond(Response::from_error(self.request.id(), error))
             .await
     }
 
+    /// Returns the request, the ID that the server chose, and the sender of the answer.
     pub(crate) fn into_parts(self) -> (Request, Id, Arc<dyn Respond>) {
         let id = self.request.id().clone();
         (self.request, id, self.server)
     }
 }
 
+/// Boxed stream of messages.
 type Messages = Pin<Box<dyn Stream<Item = Result<Event, UpstreamError>> + Send>>;
 
-/// The messages of a reply, of which the last is the response.
+/// A reply that is a stream of messages, of which the last is the response.
+///
+/// The stream yields one item per message and an `Err` as its last item if the server fails.
+/// Dropping it cancels the request.
 pub struct Events {
     messages: Messages,
-    /// The server that they come from, where that is one.
+    /// Name of the server, for errors; `None` for messages of the gateway itself.
     server: Option<Arc<str>>,
+    /// Hooks for the end of the reply.
     watchers: Watchers,
 }
 
 impl Events {
-    /// Messages as they arrive.
+    /// Creates a reply from a stream of messages.
     pub fn new(
         messages: impl Stream<Item = Result<Event, UpstreamError>> + Send + 'static,
     ) -> Self {
@@ -116,17 +132,18 @@ impl Events {
         }
     }
 
+    /// Applies deadlines; see [`Reply::with_deadlines`](super::Reply::with_deadlines).
     pub(super) fn with_deadlines(self, silence: Duration, end: Instant) -> Self {
         self.map(|messages| with_deadlines(messages, silence, end))
     }
 
-    /// Says which server the messages come from.
+    /// Sets the name of the server.
     pub(crate) fn of_server(mut self, server: Arc<str>) -> Self {
         self.server = Some(server);
         self
     }
 
-    /// What a client is told when the messages end in `error`.
+    /// Returns the client's view of an `error` that ends the stream.
     pub(crate) fn failure(&self, error: UpstreamError) -> Problem {
         match &self.server {
             Some(server) => Problem::from(&Error::Upstream {
@@ -137,11 +154,12 @@ impl Events {
         }
     }
 
+    /// Registers a hook for the end.
     pub(super) fn on_end(&mut self, hook: impl FnOnce(&Ending) + Send + 'static) {
         self.watchers.add(hook);
     }
 
-    /// The same messages, as `change` makes them.
+    /// Replaces the stream of messages by the result of `change`; hooks are kept.
     pub(crate) fn map<S>(self, change: impl FnOnce(Messages) -> S) -> Self
     where
         S: Stream<Item = Result<Event, UpstreamError>> + Send + 'static,
@@ -177,6 +195,7 @@ impl Stream for Events {
 }
 
 impl Outcome {
+    /// Returns the outcome that a complete response denotes.
     pub(super) fn of_response(response: &Response) -> Self {
         let result = match response.result() {
             Ok(result) => result,
@@ -186,7 +205,7 @@ impl Outcome {
                 };
             }
         };
-        // Most results are not tool errors, and few texts contain the word.
+        // Most results contain no tool error, and few texts contain the key at all.
         let tool_error = memchr::memmem::find(result.as_bytes(), b"isError").is_some()
             && serde_json::from_str(result).is_ok_and(|IsError { is_error }| is_error);
         if tool_error {
@@ -197,6 +216,7 @@ impl Outcome {
     }
 }
 
+/// JSON shape of a tool result, as far as its outcome is concerned.
 #[derive(serde::Deserialize)]
 struct IsError {
     #[serde(default, rename = "isError")]

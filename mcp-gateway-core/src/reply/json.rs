@@ -1,3 +1,5 @@
+//! Replies that are one JSON document.
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
@@ -18,33 +20,38 @@ use crate::error::UpstreamError;
 use crate::jsonrpc::{Id, Response, ScanError, Scanner, Seen};
 use crate::transport::HttpBody;
 
-/// The text of one JSON-RPC response, as it arrives.
+/// Body of one JSON-RPC response.
 ///
-/// It is checked while it passes: the body fails when the server sends anything else than the
-/// response to the request.
+/// It is validated while it passes: the body fails if the server sends anything else than the
+/// response to the request. Responses up to 64 KiB are validated completely before the client
+/// receives the first byte.
 pub struct JsonBody {
+    /// Validated pieces that are ready to send.
     ready: VecDeque<Bytes>,
-    // Boxed, because nearly all responses are known as a whole, and are handed on many times.
+    // Boxed, because nearly all responses are complete, and the type is moved many times.
     rest: Option<Box<Rest>>,
-    /// A list that is not written yet, in the place of `ready`.
+    /// List that has not been serialized, instead of `ready`.
     unwritten: Option<Box<Unwritten>>,
+    /// Deadlines of an incomplete response.
     deadlines: Option<Box<Deadlines>>,
+    /// Hooks for the end of the reply.
     watchers: Watchers,
 }
 
-/// When the server must have sent more, and when everything.
+/// Deadlines of an incomplete response, with their timer.
 struct Deadlines {
     silence: Duration,
     end: Instant,
     timer: Pin<Box<Sleep>>,
 }
 
-/// A list, and the identifier of the request for it.
+/// A list that has not been serialized, and the identifier of the request for it.
 struct Unwritten {
     id: Id,
     listing: Arc<Listing>,
 }
 
+/// The part of a response that has not been received.
 struct Rest {
     body: HttpBody,
     scanner: Scanner,
@@ -52,7 +59,7 @@ struct Rest {
 }
 
 impl JsonBody {
-    /// A response that is known as a whole.
+    /// Creates a complete response with a known outcome.
     #[must_use]
     pub fn full(text: Bytes, outcome: Outcome) -> Self {
         Self {
@@ -64,7 +71,7 @@ impl JsonBody {
         }
     }
 
-    /// A list that is written when it is read.
+    /// Creates a response from a list, which is serialized when it is read.
     pub(super) fn listing(id: &Id, listing: Arc<Listing>) -> Self {
         let id = id.clone();
         Self {
@@ -76,11 +83,11 @@ impl JsonBody {
         }
     }
 
-    /// Returns the list, if that is what the body is.
+    /// Returns the list of a body that was created from one.
     ///
     /// # Errors
     ///
-    /// The body, if it is something else.
+    /// The body itself if it was created otherwise.
     pub(crate) fn into_listing(self) -> Result<Arc<Listing>, Self> {
         match self.unwritten {
             Some(unwritten) => Ok(unwritten.listing),
@@ -88,10 +95,10 @@ impl JsonBody {
         }
     }
 
-    /// Reads a response until it ends, or until it is clear that it is large.
+    /// Reads a response until it ends or exceeds [`LOOK_AHEAD`] bytes.
     ///
-    /// Small responses, which is nearly all, are then known to be right before the client sees any
-    /// of them.
+    /// Small responses, which nearly all are, are thereby validated completely before the client
+    /// receives any byte.
     pub(crate) async fn read(body: HttpBody, scanner: Scanner) -> Result<Self, BoxError> {
         let mut rest = Rest {
             body,
@@ -117,6 +124,7 @@ impl JsonBody {
         Ok(Self::full(text, outcome))
     }
 
+    /// Creates a response of which the first `bytes` bytes have been received.
     fn streaming(mut rest: Rest, bytes: usize) -> Self {
         let mut watchers = Watchers::default();
         watchers.count(bytes);
@@ -129,7 +137,7 @@ impl JsonBody {
         }
     }
 
-    /// The whole text; fails beyond `limit` bytes.
+    /// Reads the whole text; fails beyond `limit` bytes.
     pub(crate) async fn into_text(mut self, limit: usize) -> Result<Bytes, BoxError> {
         if let Some(unwritten) = self.unwritten {
             return Ok(unwritten.write());
@@ -149,13 +157,14 @@ impl JsonBody {
         Ok(text.freeze())
     }
 
-    /// What came out, where that is known already.
+    /// Returns the outcome if it is known already.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         self.watchers.outcome()
     }
 
+    /// Applies deadlines; see [`Reply::with_deadlines`](super::Reply::with_deadlines).
     pub(super) fn with_deadlines(mut self, silence: Duration, end: Instant) -> Self {
-        // What is there as a whole needs no timer.
+        // A complete response needs no timer.
         if self.rest.is_some() {
             let timer = Box::pin(time::sleep_until(end.min(Instant::now() + silence)));
             self.deadlines = Some(Box::new(Deadlines {
@@ -167,7 +176,7 @@ impl JsonBody {
         self
     }
 
-    /// What the server sends next; `None` at the end.
+    /// Polls for the next frame of the server under the deadlines; yields `None` at the end.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<usize, BoxError>>> {
         let Some(rest) = &mut self.rest else {
             return Poll::Ready(None);
@@ -188,12 +197,14 @@ impl JsonBody {
         }
     }
 
+    /// Registers a hook for the end.
     pub(super) fn on_end(&mut self, hook: impl FnOnce(&Ending) + Send + 'static) {
         self.watchers.add(hook);
     }
 }
 
 impl Outcome {
+    /// Returns the outcome that a scanned response denotes.
     pub(crate) fn of(seen: Seen) -> Self {
         match seen {
             Seen {
@@ -219,7 +230,8 @@ impl Unwritten {
 }
 
 impl Rest {
-    /// Adds what arrives next to `scanned`; `None` at the end.
+    /// Polls for the next frame and appends its validated bytes to `scanned`; yields `None` at the
+    /// end.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<usize, BoxError>>> {
         let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
@@ -294,7 +306,7 @@ impl fmt::Debug for JsonBody {
     }
 }
 
-/// Responses up to this size are read as a whole before any of them is passed on.
+/// Maximum size of a response that is read completely before it is forwarded.
 const LOOK_AHEAD: usize = 64 * 1024;
 
 #[cfg(test)]

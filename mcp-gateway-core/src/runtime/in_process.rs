@@ -1,3 +1,5 @@
+//! Servers inside of this process.
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,10 +17,10 @@ use crate::error::UpstreamError;
 use crate::transport::{Link, Pipe, Running};
 use crate::upstream::{Instance, RuntimeBackend};
 
-/// Runs a server inside this process.
+/// A backend that runs a server inside of this process.
 ///
-/// The server is a function that serves one byte stream, which carries messages as lines; with the
-/// crate `rmcp`, that is a handler's `serve`:
+/// The server is a function that serves one byte stream, with one message per line. With the crate
+/// `rmcp` it is a handler's `serve`:
 ///
 /// ```text
 /// InProcess::new(|stream| async move {
@@ -47,12 +49,16 @@ use crate::upstream::{Instance, RuntimeBackend};
 /// ```
 #[derive(Clone)]
 pub struct InProcess {
+    /// Function that serves one instance.
     serve:
         Arc<dyn Fn(DuplexStream) -> BoxFuture<'static, Result<(), crate::BoxError>> + Send + Sync>,
 }
 
 impl InProcess {
-    /// Runs `serve` for each instance of the server; it ends when the stream does.
+    /// Creates a backend that calls `serve` for each instance of the server.
+    ///
+    /// The instance ends when the future of `serve` does. When the input of the server is closed,
+    /// it has five seconds to end; then its future is dropped.
     #[must_use]
     pub fn new<F>(serve: impl Fn(DuplexStream) -> F + Send + Sync + 'static) -> Arc<Self>
     where
@@ -72,10 +78,7 @@ impl RuntimeBackend for InProcess {
         #[expect(clippy::disallowed_methods, reason = "the server is owned by the pipe")]
         let task = tokio::spawn(async move {
             if let Err(error) = serving.await {
-                tracing::warn!(
-                    error = &*error,
-                    "a server in this process ended with an error"
-                );
+                tracing::warn!(error = &*error, "in-process server failed");
             }
         });
         let (reader, writer) = tokio::io::split(ours);
@@ -83,7 +86,8 @@ impl RuntimeBackend for InProcess {
     }
 }
 
-/// What the server reads. It ends when this is dropped, though the other half of the stream is not.
+/// Input of the server. Dropping it closes the input, although the other half of the stream is
+/// alive.
 #[derive(Debug)]
 struct Input(WriteHalf<DuplexStream>);
 
@@ -107,7 +111,7 @@ impl AsyncWrite for Input {
 
 impl Drop for Input {
     fn drop(&mut self) {
-        // Closing a stream in memory waits for nothing.
+        // Closing a stream in memory never waits.
         let _ = Pin::new(&mut self.0).poll_shutdown(&mut Context::from_waker(Waker::noop()));
     }
 }
@@ -118,13 +122,14 @@ impl fmt::Debug for InProcess {
     }
 }
 
+/// Handle of a running instance; dropping it aborts the instance.
 #[derive(Debug)]
 struct Serving(JoinHandle<()>);
 
 #[async_trait]
 impl Running for Serving {
     async fn stop(mut self: Box<Self>) {
-        // A server that does not end by itself ends when this is dropped.
+        // A server that does not end by itself is aborted when this is dropped.
         let _ = time::timeout(GRACE, &mut self.0).await;
     }
 }
@@ -135,10 +140,10 @@ impl Drop for Serving {
     }
 }
 
-/// How much one side may be ahead of the other.
+/// Maximum number of bytes in flight in each direction.
 const BUFFER: usize = 64 * 1024;
 
-/// How long a server may take to end after its input has been closed.
+/// Time for a server to end after its input has been closed.
 const GRACE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
@@ -157,7 +162,7 @@ mod tests {
             panic!("it is not reached over HTTP");
         };
         let began = time::Instant::now();
-        // The other half is still read, as it is in a conversation.
+        // The other half is still read, as on a connection.
         drop(pipe.writer);
         pipe.server.stop().await;
         assert!(began.elapsed() < GRACE);

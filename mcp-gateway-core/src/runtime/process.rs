@@ -1,3 +1,5 @@
+//! Servers that are child processes.
+
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -17,12 +19,12 @@ use crate::task::Task;
 use crate::transport::{Link, Pipe, Running};
 use crate::upstream::{Instance, RuntimeBackend};
 
-/// Runs a program, and talks to it by its standard input and output.
+/// A backend that runs a program and communicates over its standard input and output.
 ///
-/// The program leads a process group of its own. It is stopped as the [specification][spec] wants
-/// it: its input is closed, then it gets SIGTERM, then SIGKILL, with some time between; whatever it
-/// has started in its group ends with it. What it writes to its standard error goes to the log, as
-/// events of the target `mcp_gateway::stderr`.
+/// The program leads a process group of its own. It is terminated as the [specification][spec]
+/// requires: its input is closed, then it receives SIGTERM, then SIGKILL, with a grace period
+/// between the steps. Every process of its group ends with it. Lines that it writes to its standard
+/// error are logged as events with the target `mcp_gateway::stderr`.
 ///
 /// # Example
 ///
@@ -39,18 +41,28 @@ use crate::upstream::{Instance, RuntimeBackend};
 /// [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio#shutdown
 #[derive(Clone)]
 pub struct Process {
+    /// Name of the server, for the log.
     name: Arc<str>,
+    /// Program to run.
     program: OsString,
+    /// Arguments of the program.
     args: Vec<OsString>,
+    /// Variables to set.
     env: Vec<(OsString, OsString)>,
+    /// Variables to remove.
     hidden_env: Vec<OsString>,
+    /// `true` if the environment of this process is not inherited.
     clear_env: bool,
+    /// Working directory; that of this process by default.
     directory: Option<PathBuf>,
+    /// Grace period before each signal.
     grace: Duration,
 }
 
 impl Process {
-    /// Runs `program` for the server of that name.
+    /// Creates a backend that runs `program` as the server `name`.
+    ///
+    /// `program` is looked up in `PATH` unless it contains a slash.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, program: impl Into<OsString>) -> Self {
         Self {
@@ -65,21 +77,23 @@ impl Process {
         }
     }
 
-    /// Gives the program arguments.
+    /// Appends arguments.
     #[must_use]
     pub fn with_args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
-    /// Sets a variable of the program's environment, which is otherwise that of this process.
+    /// Sets an environment variable of the program.
+    ///
+    /// All other variables are inherited from this process.
     #[must_use]
     pub fn with_env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
 
-    /// Keeps a variable of this process from the program, unless it is set with
+    /// Removes an inherited environment variable, unless it is set with
     /// [`with_env`](Self::with_env).
     #[must_use]
     pub fn without_env(mut self, name: impl Into<OsString>) -> Self {
@@ -87,34 +101,35 @@ impl Process {
         self
     }
 
-    /// Gives the program no variables but those that are set here, and `PATH` and `HOME`.
+    /// Inherits no environment variables except `PATH` and `HOME`.
     #[must_use]
     pub fn with_clear_env(mut self) -> Self {
         self.clear_env = true;
         self
     }
 
-    /// Runs the program in `directory`.
+    /// Sets the working directory of the program.
     #[must_use]
     pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
 
-    /// Gives the program `grace` to end after its input has been closed, and again after SIGTERM;
-    /// three seconds by default.
+    /// Sets the grace period after the close of the input, and again after SIGTERM. Default: 3
+    /// seconds.
     #[must_use]
     pub fn with_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// The backend.
+    /// Builds the backend.
     #[must_use]
     pub fn build(self) -> Arc<Self> {
         Arc::new(self)
     }
 
+    /// Returns the command that starts the program.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args);
@@ -135,12 +150,13 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        // A group of its own, so that whatever it starts can be ended with it, and so that an
-        // interrupt at the terminal is for the gateway alone.
+        // A process group of its own, so that all descendants can be terminated with it, and so
+        // that an interrupt at the terminal reaches the gateway alone.
         command.process_group(0);
         command
     }
 
+    /// Starts the program.
     fn start(&self) -> Result<Pipe, UpstreamError> {
         let program = self.program.to_string_lossy();
         let failed = |error| {
@@ -150,7 +166,7 @@ impl Process {
             })
         };
         let mut child = self.command().spawn().map_err(failed)?;
-        let missing = || failed(std::io::Error::other("the program has no standard streams"));
+        let missing = || failed(std::io::Error::other("missing standard streams"));
         let stdin = child.stdin.take().ok_or_else(missing)?;
         let stdout = child.stdout.take().ok_or_else(missing)?;
         let stderr = child.stderr.take().ok_or_else(missing)?;
@@ -172,7 +188,7 @@ impl RuntimeBackend for Process {
 }
 
 impl fmt::Debug for Process {
-    /// Leaves out arguments and variables, which may hold secrets.
+    /// Omits arguments and variables, which may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Process")
             .field("program", &self.program)
@@ -180,23 +196,27 @@ impl fmt::Debug for Process {
     }
 }
 
+/// Failure to start a program.
 #[derive(Debug, thiserror::Error)]
-#[error("{program:?} cannot be started")]
+#[error("failed to start {program:?}")]
 struct StartError {
     program: String,
     source: std::io::Error,
 }
 
-/// A program that runs, and what it has started.
+/// A running program and its descendants; dropping it kills them.
 #[derive(Debug)]
 struct ProcessGroup {
+    /// Process group to signal.
     group: Option<Pid>,
+    /// `true` once the program has exited.
     exited: watch::Receiver<bool>,
+    /// Grace period before each signal.
     grace: Duration,
 }
 
 impl ProcessGroup {
-    /// Waits for the end of `child` in the background, so that it is reaped whenever it ends.
+    /// Waits for the exit of `child` in the background, so that it is reaped in any case.
     fn watch(name: Arc<str>, mut child: Child, grace: Duration) -> Self {
         let group = child
             .id()
@@ -204,10 +224,10 @@ impl ProcessGroup {
         let (exit, exited) = watch::channel(false);
         Task::detach(async move {
             match child.wait().await {
-                Ok(status) => tracing::info!(server = %name, %status, "server ended"),
-                Err(error) => tracing::warn!(server = %name, %error, "server cannot be waited for"),
+                Ok(status) => tracing::info!(server = %name, %status, "server exited"),
+                Err(error) => tracing::warn!(server = %name, %error, "failed to wait for server"),
             }
-            // What it has started and left behind ends with it.
+            // Descendants that the program left behind end with it.
             signal(group, Signal::KILL);
             exit.send_replace(true);
         });
@@ -218,6 +238,7 @@ impl ProcessGroup {
         }
     }
 
+    /// Waits for the exit for one grace period; returns `true` if the program has exited.
     async fn exits_in_time(&mut self) -> bool {
         let exited = self.exited.wait_for(|exited| *exited);
         time::timeout(self.grace, exited).await.is_ok()
@@ -247,14 +268,14 @@ impl Drop for ProcessGroup {
     }
 }
 
-/// Sends `signal` to all processes of the group; there may be none any more.
+/// Sends `signal` to all processes of the group, if any is left.
 fn signal(group: Option<Pid>, signal: Signal) {
     if let Some(group) = group {
         let _ = kill_process_group(group, signal);
     }
 }
 
-/// Puts what a server writes to its standard error into the log, line by line.
+/// Logs the standard error of a server line by line.
 async fn log_lines(server: Arc<str>, mut stderr: impl AsyncRead + Unpin) {
     let mut buffer = Vec::with_capacity(MAX_LINE);
     while let Ok(1..) = stderr.read_buf(&mut buffer).await {
@@ -270,6 +291,7 @@ async fn log_lines(server: Arc<str>, mut stderr: impl AsyncRead + Unpin) {
     log_line(&server, &buffer);
 }
 
+/// Logs one line, unless it is empty.
 fn log_line(server: &str, line: &[u8]) {
     let line = String::from_utf8_lossy(line.trim_ascii_end());
     if !line.is_empty() {
@@ -277,10 +299,11 @@ fn log_line(server: &str, line: &[u8]) {
     }
 }
 
-/// The variables without which few programs start.
+/// Inherited variables without which few programs start.
 const KEPT: [&str; 2] = ["HOME", "PATH"];
 
+/// Default grace period.
 const DEFAULT_GRACE: Duration = Duration::from_secs(3);
 
-/// Longer lines are cut into pieces.
+/// Maximum length of a logged line in bytes; longer lines are split.
 const MAX_LINE: usize = 8 * 1024;

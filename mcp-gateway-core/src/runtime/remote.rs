@@ -1,3 +1,5 @@
+//! Servers that are reached over HTTP.
+
 use std::error::Error as _;
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use crate::error::UpstreamError;
 use crate::transport::{HttpBody, HttpClient, HttpLink, Link};
 use crate::upstream::{Instance, RuntimeBackend};
 
-/// Reaches a server that runs elsewhere, over HTTP.
+/// A backend for a server that runs elsewhere and is reached over HTTP.
 ///
 /// # Example
 ///
@@ -38,7 +40,9 @@ use crate::upstream::{Instance, RuntimeBackend};
 pub struct Remote(HttpLink);
 
 impl Remote {
-    /// The server whose MCP endpoint is at `uri`, reached through `client`.
+    /// Creates a backend for the MCP endpoint at `uri`, reached through `client`.
+    ///
+    /// No connection is opened before the first call.
     #[must_use]
     pub fn new(uri: Uri, client: Arc<dyn HttpClient>) -> Arc<Self> {
         Arc::new(Self(HttpLink::new(uri, client)))
@@ -56,32 +60,38 @@ impl RuntimeBackend for Remote {
     }
 }
 
-/// Sends requests over pooled connections, of HTTP/1.1 or HTTP/2, with or without TLS.
+/// An HTTP client with pooled connections over HTTP/1.1 or HTTP/2, with or without TLS.
 ///
-/// It reaches every address that the machine reaches, so it is for servers that an operator has
-/// configured. It does not follow redirects, and sends no cookies.
+/// It connects to every address that the machine can reach, private ones included, so it is meant
+/// for servers that an operator configures. It does not follow redirects and stores no cookies.
 #[derive(Clone)]
 pub struct WebClient {
+    /// Pools for connections without TLS.
     plain: Arc<Pools>,
+    /// Pools for connections with TLS.
     tls: Arc<Pools>,
 }
 
-/// The pools of connections, one for each runtime: a connection stays with the runtime that drives it,
-/// and so with the thread of a worker.
+/// Connection pools, one per runtime, so that a connection stays on the runtime that drives it, and
+/// thereby on the thread of a worker.
 struct Pools {
+    /// Connector of all pools.
     connector: HttpsConnector<HttpConnector>,
+    /// Maximum idle time of a connection.
     idle_timeout: Duration,
+    /// Pools by runtime, oldest first; `None` for threads without a runtime.
     by_runtime: ArcSwap<Vec<(Option<runtime::Id>, Pooled)>>,
 }
 
+/// One connection pool.
 type Pooled = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 impl WebClient {
-    /// A client that trusts the certificate authorities that the system trusts.
+    /// Creates a client that trusts the certificate authorities of the system.
     ///
     /// # Errors
     ///
-    /// When those cannot be read.
+    /// An I/O error if they cannot be read.
     pub fn new() -> std::io::Result<Arc<Self>> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
@@ -100,6 +110,7 @@ impl WebClient {
         }))
     }
 
+    /// Returns the pools for `uri`.
     fn pools(&self, uri: &Uri) -> &Pools {
         match uri.scheme() == Some(&Scheme::HTTPS) {
             true => &self.tls,
@@ -109,6 +120,7 @@ impl WebClient {
 }
 
 impl Pools {
+    /// Creates an empty set of pools.
     fn new(connector: HttpsConnector<HttpConnector>, idle_timeout: Duration) -> Self {
         Self {
             connector,
@@ -127,6 +139,7 @@ impl Pools {
         }
     }
 
+    /// Adds a pool for `runtime`, evicting the oldest beyond the limit.
     fn add(&self, runtime: Option<runtime::Id>) -> Pooled {
         let pooled = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
@@ -154,7 +167,7 @@ impl HttpClient for WebClient {
             Err(error) if error.is_connect() => Err(UpstreamError::connect(error)),
             Err(error) => {
                 let cause = error.source().map(ToString::to_string);
-                tracing::debug!(%error, cause, "the connection to a server ended");
+                tracing::debug!(%error, cause, "upstream connection closed");
                 Err(UpstreamError::Closed)
             }
         }
@@ -167,24 +180,25 @@ impl fmt::Debug for WebClient {
     }
 }
 
-/// How many runtimes have a pool each; the oldest loses its own to another one. A process has one
-/// runtime for each worker, and a few besides.
+/// Maximum number of pools; the oldest is evicted for a new one. A process has one runtime per worker
+/// and a few others.
 const MAX_RUNTIMES: usize = 256;
 
+/// Maximum time for establishing a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// After how much silence a connection is probed by the system.
+/// Idle time after which the system probes a connection (TCP keep-alive).
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
-/// For how long an unused connection without TLS is kept.
+/// Maximum idle time of a connection without TLS.
 ///
-/// A call on a connection that the server closes at the same moment fails, and nobody knows whether
-/// it was done. At the other end there is mostly the program itself, and those of Node.js and Python
-/// close connections after five seconds.
+/// A call on a connection that the server closes at the same moment fails, and it is unknown
+/// whether the server has executed it. Such a server is mostly the program itself, and Node.js and
+/// Python close idle connections after five seconds.
 const IDLE_PLAIN: Duration = Duration::from_secs(4);
 
-/// For how long an unused connection with TLS is kept.
+/// Maximum idle time of a connection with TLS.
 ///
-/// At the other end there is mostly a proxy, which waits for a minute or longer, and a new connection
-/// costs more.
+/// Such a server is mostly behind a proxy, which keeps idle connections for a minute or longer, and
+/// a new connection costs more.
 const IDLE_TLS: Duration = Duration::from_secs(50);

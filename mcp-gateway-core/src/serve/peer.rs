@@ -1,3 +1,5 @@
+//! Address of the peer of a request.
+
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
@@ -6,7 +8,7 @@ use tower_service::Service;
 
 use crate::PeerAddr;
 
-/// Notes where the requests of a connection come from.
+/// Service that inserts the peer of its connection into requests.
 #[derive(Clone, Debug)]
 pub(super) struct WithPeer<S> {
     inner: S,
@@ -14,6 +16,7 @@ pub(super) struct WithPeer<S> {
 }
 
 impl<S> WithPeer<S> {
+    /// Wraps `inner` for a connection from `peer`.
     pub(super) fn new(inner: S, peer: SocketAddr) -> Self {
         Self { inner, peer }
     }

@@ -1,3 +1,5 @@
+//! Thread-per-core serving.
+
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -7,15 +9,15 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// Threads that serve connections, each on a runtime of its own. Cheap to clone.
+/// Threads that serve connections, each with a runtime of its own.
 ///
-/// A connection stays with the worker that it was given to, and so do the connections to servers
-/// that its calls use. On a runtime that moves work between threads a call costs about twice as
-/// much, because the memory that it touches moves along. In exchange a worker that computes for
-/// long holds up its own connections.
+/// A connection stays on the worker that it was assigned to, and so do the upstream connections of
+/// its calls. On a work-stealing runtime a call costs about twice as much, because its memory moves
+/// between cores. The drawback is that a long computation on a worker delays the other connections
+/// of that worker.
 ///
-/// The threads end when the last clone is dropped, and with them what was begun on them: drop it
-/// after the servers have been closed.
+/// Cloning is cheap. The threads end when the last clone is dropped, together with the tasks on
+/// them, so it must be dropped after the servers have been closed.
 ///
 /// # Example
 ///
@@ -32,28 +34,31 @@ use tokio::sync::oneshot;
 pub struct Workers(Arc<[Worker]>);
 
 #[derive(Debug)]
+/// One thread.
 struct Worker {
+    /// Handle of the thread's runtime.
     runtime: Handle,
+    /// Number of connections assigned to the worker.
     connections: Arc<AtomicUsize>,
-    /// Ends the thread when it is dropped.
+    /// Keeps the thread running; dropping it ends the thread.
     _running: oneshot::Sender<()>,
 }
 
-/// A connection that a worker serves.
+/// A connection that is assigned to a worker.
 pub(super) struct Busy(Arc<AtomicUsize>);
 
 impl Workers {
-    /// Starts `count` of them.
+    /// Starts `count` threads.
     ///
     /// # Errors
     ///
-    /// When the system has no more threads or descriptors.
+    /// An I/O error if the system has no more threads or descriptors.
     pub fn start(count: NonZeroUsize) -> io::Result<Self> {
         let workers: io::Result<Arc<[Worker]>> = (1..=count.get()).map(Worker::start).collect();
         workers.map(Self)
     }
 
-    /// The runtime of the worker that has the fewest connections, which has one more from now on.
+    /// Assigns a connection to the worker with the fewest connections and returns its runtime.
     pub(super) fn take(&self) -> Option<(&Handle, Busy)> {
         let load = |worker: &&Worker| worker.connections.load(Ordering::Relaxed);
         let worker = self.0.iter().min_by_key(load)?;
@@ -63,6 +68,7 @@ impl Workers {
 }
 
 impl Worker {
+    /// Starts the thread with the given number, counted from 1.
     fn start(number: usize) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
@@ -70,7 +76,7 @@ impl Worker {
         thread::Builder::new()
             .name(format!("worker-{number}"))
             .spawn(move || {
-                // An error says that the sender is gone, which is what is waited for.
+                // `Err` means that the sender was dropped, which is the signal to end.
                 let _ = runtime.block_on(ended);
                 runtime.shutdown_background();
             })?;

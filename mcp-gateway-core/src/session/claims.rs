@@ -1,3 +1,5 @@
+//! Content of a session ID.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,33 +9,39 @@ use crate::auth::Principal;
 use crate::clock::unix_now;
 use crate::protocol::{Capabilities, Era, Version};
 
-/// What the identifier of a session says.
+/// Content of a session ID, before encryption.
+///
+/// Not to be confused with the claims of a JWT.
 #[derive(Clone, Debug)]
 pub(crate) struct Claims {
+    /// Principal that started the session; no other may use it.
     pub(crate) principal: Principal,
+    /// Name of the gateway that issued the session.
     pub(crate) gateway: Arc<str>,
+    /// Negotiated protocol version.
     pub(crate) version: Version,
+    /// Capabilities of the client.
     pub(crate) capabilities: Capabilities,
-    /// The JSON text of the name and version of the client.
+    /// JSON text of the name and version of the client.
     pub(crate) client_info: Option<Arc<str>>,
 }
 
-/// The form in which claims are sealed. The names are short because the text is a header.
+/// Serialized form. Member names are short because the session ID travels in a header.
 #[derive(Serialize)]
 struct Sealed<'a> {
-    /// What tells the session from others.
+    /// Random key of the session.
     k: &'a str,
     p: &'a str,
     g: &'a str,
     v: &'a str,
     c: &'a str,
     i: Option<&'a str>,
-    /// The second, since 1970, at which the session expires.
+    /// Expiry, in seconds since 1970.
     e: u64,
 }
 
 impl Claims {
-    /// The text to be sealed.
+    /// Returns the plaintext of the session ID; it expires after `lifetime`.
     pub(super) fn to_text(&self, key: &str, lifetime: Duration) -> String {
         let sealed = Sealed {
             k: key,
@@ -44,11 +52,11 @@ impl Claims {
             i: self.client_info.as_deref(),
             e: unix_now().saturating_add(lifetime.as_secs()),
         };
-        // Strings and numbers can always be written.
+        // Serializing strings and numbers is infallible.
         serde_json::to_string(&sealed).unwrap_or_default()
     }
 
-    /// What the sealed text says, unless it has expired.
+    /// Parses the plaintext of a session ID; returns `None` if it has expired or is invalid.
     pub(super) fn from_text(text: &[u8]) -> Option<(Arc<str>, Self)> {
         let text = std::str::from_utf8(text).ok()?;
         let sealed: Owned = serde_json::from_str(text).ok()?;
@@ -66,7 +74,7 @@ impl Claims {
     }
 }
 
-/// What [`Sealed`] reads back as; a subject may have been written with escapes.
+/// Deserialized form of [`Sealed`], with owned strings because a subject may contain escapes.
 #[derive(Deserialize)]
 struct Owned {
     k: String,

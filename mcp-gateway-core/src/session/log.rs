@@ -1,36 +1,48 @@
+//! Event logs of resumable streams.
+//!
+//! See [MCP 2025-11-25, resumability and
+//! redelivery](https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery).
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-/// The events of one stream of a session, kept so that a client whose connection broke can take it
-/// up again.
+/// Bounded log of the events of one stream, from which a client with a broken connection resumes.
+///
+/// Events are numbered from 0. When the log is full, the oldest events are dropped. At most one
+/// reader is active: a new one supersedes the previous one.
 #[derive(Debug, Default)]
 pub(crate) struct EventLog {
     inner: Mutex<Inner>,
+    /// Wakes the reader on a new event, on the end, and when it is superseded.
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// Retained events.
     events: VecDeque<Bytes>,
-    /// The number of the first event that is kept.
+    /// Number of the first retained event.
     first: u64,
+    /// Total size of the retained events.
     bytes: usize,
+    /// `true` if no more events follow.
     closed: bool,
-    /// The number of the first event that no reader has had.
+    /// Number of the first event that no reader has received.
     unread: u64,
-    /// Which reader reads; a newer one takes the place of an older one.
+    /// Number of the active reader; a newer one supersedes an older one.
     reader: u64,
 }
 
 impl EventLog {
+    /// Creates an empty log.
     pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Adds an event.
+    /// Appends an event, dropping the oldest ones beyond the limits.
     pub(crate) fn push(&self, event: Bytes) {
         let mut inner = self.inner();
         inner.bytes += event.len();
@@ -47,34 +59,35 @@ impl EventLog {
         self.changed.notify_waiters();
     }
 
-    /// Says that no more events come.
+    /// Marks the end of the stream.
     pub(crate) fn close(&self) {
         self.inner().closed = true;
         self.changed.notify_waiters();
     }
 
+    /// Returns `true` if no more events follow.
     pub(crate) fn is_closed(&self) -> bool {
         self.inner().closed
     }
 
-    /// How much memory the events take.
+    /// Returns the total size of the retained events in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.inner().bytes
     }
 
-    /// Whether somebody reads.
+    /// Returns `true` if a reader is active.
     pub(crate) fn is_read(self: &Arc<Self>) -> bool {
-        // The log itself is held by the session, and while it is written by its writer.
+        // The session holds one reference, and the writer one while it writes.
         self.inner().reader > 0 && Arc::strong_count(self) > 1
     }
 
-    /// Reads what nobody has read yet.
+    /// Returns a reader from the first undelivered event on.
     pub(crate) fn read_on(self: &Arc<Self>) -> LogReader {
         let unread = self.inner().unread;
         self.read(unread)
     }
 
-    /// Reads from the event `next` on; whoever has read until now reads no more.
+    /// Returns a reader from the event `next` on and supersedes the active one.
     pub(crate) fn read(self: &Arc<Self>, next: u64) -> LogReader {
         let mut inner = self.inner();
         inner.reader += 1;
@@ -88,12 +101,13 @@ impl EventLog {
         reader
     }
 
+    /// Locks the log.
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Reads the events of a stream as they come.
+/// Reader of the events of a stream.
 #[derive(Debug)]
 pub(crate) struct LogReader {
     log: Arc<EventLog>,
@@ -102,12 +116,15 @@ pub(crate) struct LogReader {
 }
 
 impl LogReader {
-    /// The next event and its number; `None` when no more come, or another reader took over.
+    /// Waits for the next event and returns it with its number.
+    ///
+    /// Returns `None` at the end of the stream, or when another reader supersedes this one. Cancel
+    /// safe: a dropped call loses no event.
     pub(crate) async fn next(&mut self) -> Option<(u64, Bytes)> {
         let log = Arc::clone(&self.log);
         loop {
             let mut changed = std::pin::pin!(log.changed.notified());
-            // Registers before the log is looked at, so that no change is missed.
+            // Registers before the log is inspected, so that no change is missed.
             changed.as_mut().enable();
             {
                 let mut inner = log.inner();
@@ -130,8 +147,9 @@ impl LogReader {
     }
 }
 
-/// How much of a stream is kept for a client that may come back.
+/// Maximum size of a log in bytes; a single larger event is retained nevertheless.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Maximum number of events of a log.
 const MAX_EVENTS: usize = 1000;
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! Registry of sessions: issuing, resolving, expiry and eviction.
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
@@ -11,24 +13,51 @@ use crate::replica::Replica;
 use crate::seal::{SealError, Sealer};
 use crate::task::Task;
 
-/// The sessions of clients of the legacy era.
+/// Registry of the sessions of clients of the legacy era.
+///
+/// Cloning is cheap; clones share the registry. A background task sweeps idle sessions while any
+/// clone exists.
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use mcp_gateway_core::Sealer;
+/// use mcp_gateway_core::session::Sessions;
+///
+/// // The key must be secret, random and shared by all replicas.
+/// let sealer = Arc::new(Sealer::random()?);
+/// let idle = Duration::from_secs(600);
+/// let sessions = Sessions::with_limits(sealer, Sessions::DEFAULT_LIFETIME, idle, 1_000);
+/// assert_eq!(sessions.count(), 0);
+/// # Ok::<_, mcp_gateway_core::SealError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Sessions(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    /// Cipher of session IDs.
     sealer: Arc<Sealer>,
+    /// This replica, once it is set.
     replica: OnceLock<Replica>,
+    /// Time after which a session ID expires.
     lifetime: Duration,
+    /// Time after which an unused session is evicted.
     idle: Duration,
+    /// Maximum number of sessions in use.
     max: usize,
-    /// Sessions that are used, by their identifiers.
+    /// Sessions in use by their ID.
     live: RwLock<HashMap<Box<str>, Arc<Session>>>,
-    /// The keys of sessions that have ended, for as long as their identifiers would open.
+    /// Keys of ended sessions whose IDs have not expired.
     ended: Mutex<Ended>,
+    /// Task that evicts idle sessions.
     sweeper: OnceLock<Task>,
 }
 
+/// Bounded set of the keys of ended sessions.
 #[derive(Debug, Default)]
 struct Ended {
     keys: HashSet<Arc<str>>,
@@ -36,27 +65,26 @@ struct Ended {
 }
 
 impl Sessions {
-    /// How long a session lasts by default: clients keep them for as long as a person works.
+    /// Default time after which a session expires: one day, as clients keep a session for a working
+    /// day.
     pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
-    /// How long a session lasts by default without being used.
+    /// Default time after which an unused session is evicted: half an hour.
     pub const DEFAULT_IDLE: Duration = Duration::from_secs(1800);
 
-    /// How many sessions there can be at a time by default.
+    /// Default maximum number of sessions in use.
     pub const DEFAULT_MAX: usize = 50_000;
 
-    /// Sessions that end with this process, because only it knows the key of their identifiers.
+    /// Creates a registry with a random key, so that sessions end with the process.
     ///
     /// # Errors
     ///
-    /// [`SealError`] when the system has no random numbers.
+    /// [`SealError`] if the system provides no randomness.
     pub fn ephemeral() -> Result<Self, SealError> {
         Ok(Self::new(Arc::new(Sealer::random()?)))
     }
 
-    /// Sessions whose identifiers `sealer` seals.
-    ///
-    /// They last a day, or half an hour without being used, and there are up to 50,000 at a time.
+    /// Creates a registry whose session IDs are encrypted by `sealer`, with the default limits.
     #[must_use]
     pub fn new(sealer: Arc<Sealer>) -> Self {
         Self::with_limits(
@@ -67,8 +95,11 @@ impl Sessions {
         )
     }
 
-    /// Sessions that last for `lifetime`, or for `idle` without being used, and of which there are
-    /// up to `max` at a time.
+    /// Creates a registry with the given limits.
+    ///
+    /// A session expires after `lifetime` and is evicted after `idle` without use. Beyond `max`
+    /// sessions in use, new ones are rejected with [`SessionError::TooMany`]; those in use are
+    /// never evicted for a new one.
     #[must_use]
     pub fn with_limits(
         sealer: Arc<Sealer>,
@@ -88,16 +119,18 @@ impl Sessions {
         }))
     }
 
-    /// Lets the answers of clients find their way to `replica`, which has asked, when they reach
-    /// another one. Has an effect only once.
+    /// Routes answers of clients that reach another replica to `replica`, which holds the
+    /// upstream's request.
+    ///
+    /// Only the first call takes effect.
     #[must_use]
     pub fn with_replica(self, replica: Replica) -> Self {
-        // A second one has lost.
+        // Only the first call takes effect.
         let _ = self.0.replica.set(replica);
         self
     }
 
-    /// How many sessions are used at present.
+    /// Returns the number of sessions in use.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0
@@ -107,7 +140,7 @@ impl Sessions {
             .len()
     }
 
-    /// Begins a session; returns its identifier.
+    /// Starts a session and returns its ID.
     pub(crate) fn begin(&self, claims: Claims) -> Result<(String, Arc<Session>), SessionError> {
         let mut key = [0; 16];
         aws_lc_rs::rand::fill(&mut key).map_err(SealError::from)?;
@@ -118,7 +151,10 @@ impl Sessions {
         Ok((id, session))
     }
 
-    /// The session that `id` identifies, if it is one of `principal` at `gateway`.
+    /// Returns the session `id` if it belongs to `principal` and `gateway`.
+    ///
+    /// Decrypts the ID if the session is not in memory. A session of another principal is reported
+    /// as unknown, so that IDs cannot be probed.
     pub(crate) fn find(
         &self,
         id: &str,
@@ -140,7 +176,7 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Ends the session that `id` identifies.
+    /// Ends the session `id`, as a client's DELETE request demands.
     pub(crate) fn end(&self, id: &str, session: &Arc<Session>) {
         self.0.bury(session);
         self.0
@@ -151,8 +187,10 @@ impl Sessions {
         session.end();
     }
 
-    /// Ends all streams, because the gateway shuts down. The sessions themselves go on elsewhere,
-    /// or after a restart.
+    /// Closes all streams and cancels all calls, because the gateway shuts down.
+    ///
+    /// The session IDs stay valid: another replica, or the same one after a restart, resumes the
+    /// sessions.
     pub fn close(&self) {
         let mut live = self.0.live.write().unwrap_or_else(PoisonError::into_inner);
         for (_, session) in live.drain() {
@@ -160,7 +198,7 @@ impl Sessions {
         }
     }
 
-    /// Takes up a session that only its client remembers.
+    /// Restores a session that is not in memory from its ID.
     fn revive(&self, id: &str) -> Result<Arc<Session>, SessionError> {
         let text = self
             .0
@@ -174,10 +212,12 @@ impl Sessions {
         self.insert(id, self.session(key, claims))
     }
 
+    /// Creates a session of this replica.
     fn session(&self, key: Arc<str>, claims: Claims) -> Arc<Session> {
         Session::new(key, claims, self.0.replica.get().cloned())
     }
 
+    /// Inserts a session unless one with its ID exists; starts the sweeper on first use.
     fn insert(&self, id: &str, session: Arc<Session>) -> Result<Arc<Session>, SessionError> {
         self.0
             .sweeper
@@ -191,7 +231,7 @@ impl Sessions {
 }
 
 impl Inner {
-    /// Remembers that a session has ended, because its identifier would still open.
+    /// Records the end of a session, because its ID could still be decrypted.
     fn bury(&self, session: &Session) {
         let mut ended = self.ended();
         let key = session.key();
@@ -203,11 +243,12 @@ impl Inner {
         }
     }
 
+    /// Locks the set of ended sessions.
     fn ended(&self) -> MutexGuard<'_, Ended> {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets go of sessions that nobody uses.
+    /// Evicts idle sessions and forgets ended ones whose IDs have expired.
     fn sweep(&self) {
         let mut idle = Vec::new();
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
@@ -220,7 +261,7 @@ impl Inner {
         });
         drop(live);
         for session in idle {
-            // One that the client carries as a whole goes on when it is used again.
+            // A session that its ID restores completely is resumed on its next use.
             match session.is_carried_by_client() {
                 true => session.rest(),
                 false => {
@@ -241,6 +282,7 @@ impl Inner {
 }
 
 impl Ended {
+    /// Removes the oldest key.
     fn forget_oldest(&mut self) {
         if let Some((_, key)) = self.order.pop_front() {
             self.keys.remove(&key);
@@ -248,6 +290,7 @@ impl Ended {
     }
 }
 
+/// Sweeps until the registry is dropped.
 async fn sweep(sessions: Weak<Inner>) {
     loop {
         let Some(pause) = sessions.upgrade().map(|sessions| sessions.idle / 4) else {
@@ -260,17 +303,20 @@ async fn sweep(sessions: Weak<Inner>) {
     }
 }
 
+/// Returns the lower-case hexadecimal form of `bytes`.
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// How many ended sessions are remembered: at 120 bytes each, twelve megabytes.
+/// Maximum number of remembered ended sessions: 12 MB at 120 bytes each.
 const MAX_ENDED: usize = 100_000;
 
-/// How often is looked for sessions that nobody uses.
+/// Longest interval between idle sweeps.
 const MAX_SWEEP: Duration = Duration::from_secs(30);
+/// Shortest interval between idle sweeps.
 const MIN_SWEEP: Duration = Duration::from_millis(100);
 
+/// Purpose to which the cipher binds session IDs, so that no other sealed text is accepted as one.
 const PURPOSE: &str = "session";
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! State of a session that its ID does not carry.
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::mem;
 use std::sync::Arc;
@@ -10,47 +12,55 @@ use crate::jsonrpc::{Id, Message, Notification, Request};
 use crate::reply::{Respond, ServerRequest};
 use crate::task::Task;
 
-/// What a session has that its client does not carry.
+/// State of a session that is kept in memory.
 pub(crate) struct State {
+    /// Time of the last request.
     pub(super) last_used: Instant,
+    /// `true` after the end of the session.
     pub(super) ended: bool,
-    /// Whether it shares no session with a server of the legacy era.
+    /// `true` if the session must not share an upstream session of the legacy era.
     pub(super) own: bool,
-    /// The JSON text of the level from which on the client wants to see log messages.
+    /// JSON text of the minimum level of log messages.
     pub(super) log_level: Option<Arc<str>>,
+    /// Resources that end with the session.
     pub(super) attached: Vec<Arc<dyn Attached>>,
-    /// The requests that are not answered, so that they can be cancelled.
+    /// In-flight requests of the client, for their cancellation.
     calls: HashMap<Id, Cancellation>,
+    /// Unanswered requests of servers by their number.
     asked: HashMap<i64, Asked>,
+    /// Number of the next request of a server.
     next_asked: i64,
-    /// The stream of what belongs to no request.
+    /// Stream of messages outside of any request.
     standalone: Option<Arc<EventLog>>,
+    /// Streams of requests by their number.
     streams: HashMap<u64, Arc<EventLog>>,
-    /// Streams that have ended, and when, the oldest first.
+    /// Closed streams with the time of their end, oldest first.
     ended_streams: VecDeque<(u64, Instant)>,
+    /// Number of the next stream.
     next_stream: u64,
-    /// The resources about whose changes the client wants to hear.
+    /// URIs of resources to whose updates the client has subscribed.
     pub(crate) subscriptions: BTreeSet<String>,
-    /// What listens to the servers on behalf of the client.
+    /// Task that subscribes to the servers on behalf of the client.
     pub(crate) listening: Option<Task>,
 }
 
-/// A request of a server that the client has not answered.
+/// An unanswered request of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
+    /// Channel for the answer.
     pub(crate) server: Arc<dyn Respond>,
-    /// The identifier that the server gave.
+    /// ID that the server chose.
     pub(crate) id: Id,
-    /// The JSON text of the identifier by which the client knows it.
+    /// JSON text of the ID under which the client received the request.
     name: Box<str>,
-    /// The JSON text of the token with which the server asked for progress.
+    /// JSON text of the server's progress token.
     pub(crate) progress_token: Option<Box<str>>,
 }
 
-/// Which stream of a session an event belongs to; 0 is that of what belongs to no request.
+/// Number of a stream within a session; 0 is the stream outside of any request.
 pub(crate) type StreamId = u64;
 
-/// What is left of a session that has ended.
+/// Resources of an ended session that remain to be released.
 pub(super) struct Ended {
     pub(super) attached: Vec<Arc<dyn Attached>>,
     pub(super) calls: Vec<Cancellation>,
@@ -79,8 +89,9 @@ impl Default for State {
 }
 
 impl State {
-    /// Notes a request, so that it can be cancelled; `None` when one of its identifier is not
-    /// answered yet.
+    /// Registers a request of the client for cancellation.
+    ///
+    /// Returns `None` if a request with the same ID is in flight.
     pub(crate) fn begin_call(&mut self, id: &Id) -> Option<Cancellation> {
         if self.calls.contains_key(id) {
             return None;
@@ -90,18 +101,22 @@ impl State {
         Some(cancellation)
     }
 
+    /// Removes a completed request.
     pub(crate) fn end_call(&mut self, id: &Id) {
         self.calls.remove(id);
     }
 
+    /// Cancels an in-flight request; ignores unknown IDs.
     pub(crate) fn cancel_call(&mut self, id: &Id) {
         if let Some(cancellation) = self.calls.remove(id) {
             cancellation.cancel();
         }
     }
 
-    /// Notes a request of a server, and gives it an identifier that is unique in the session, as
-    /// `name` makes it of a number.
+    /// Registers a request of a server and returns it under a new ID.
+    ///
+    /// `name` makes the JSON text of the ID from a number that is unique in the session. Returns
+    /// `None` if more than [`MAX_ASKED`] requests are unanswered.
     pub(super) fn ask(
         &mut self,
         asked: ServerRequest,
@@ -132,12 +147,12 @@ impl State {
         Some(renumbered)
     }
 
-    /// The request of a server that has got the number.
+    /// Removes and returns the request of a server with the given number.
     pub(crate) fn answered(&mut self, number: i64) -> Option<Asked> {
         self.asked.remove(&number)
     }
 
-    /// The request of a server that asked for progress with `token`.
+    /// Returns the request of a server whose progress token is `token`.
     pub(crate) fn asked_progress(&self, token: &str) -> Option<Asked> {
         let mut asked = self.asked.values();
         asked
@@ -145,7 +160,9 @@ impl State {
             .cloned()
     }
 
-    /// The notification by which a server takes back what it asked, as the client knows it.
+    /// Translates a server's cancellation of its own request for the client.
+    ///
+    /// Removes the request. Returns `None` if it is unknown or has been answered.
     pub(crate) fn taken_back(&mut self, notification: &Notification) -> Option<Notification> {
         let id = notification.param("requestId").and_then(Id::from_token)?;
         let (number, _) = self.asked.iter().find(|(_, asked)| asked.id == id)?;
@@ -154,7 +171,7 @@ impl State {
         notification.with_param("requestId", &asked.name)
     }
 
-    /// A new stream.
+    /// Opens a stream for a request.
     pub(crate) fn open_stream(&mut self) -> (StreamId, Arc<EventLog>) {
         let id = self.next_stream;
         self.next_stream += 1;
@@ -163,14 +180,14 @@ impl State {
         (id, log)
     }
 
-    /// Notes that a stream has ended. It is kept for a while, for a client that missed the end.
+    /// Marks a stream as closed. It is retained for a while, for a client that missed the end.
     pub(crate) fn end_stream(&mut self, id: StreamId) {
         let now = Instant::now();
         self.ended_streams.push_back((id, now));
         self.forget_old_streams(now);
     }
 
-    /// The stream that an event names.
+    /// Returns the stream `id`, if it is retained.
     pub(crate) fn stream(&self, id: StreamId) -> Option<Arc<EventLog>> {
         match id {
             0 => self.standalone.clone(),
@@ -178,7 +195,9 @@ impl State {
         }
     }
 
-    /// Notes whether the client wants to hear of changes of a resource.
+    /// Subscribes to the updates of a resource, or unsubscribes from them.
+    ///
+    /// Beyond [`MAX_SUBSCRIPTIONS`] resources a subscription is ignored.
     pub(crate) fn subscribe(&mut self, uri: String, wanted: bool) {
         if !wanted {
             self.subscriptions.remove(&uri);
@@ -187,16 +206,17 @@ impl State {
         }
     }
 
-    /// Whether the servers are listened to on behalf of the client.
+    /// Returns `true` if a task is subscribed to the servers on behalf of the client.
     pub(crate) fn is_listening(&self) -> bool {
         self.listening.is_some()
     }
 
-    /// The stream of what belongs to no request.
+    /// Returns the stream of messages outside of any request, creating it on first use.
     pub(crate) fn standalone(&mut self) -> Arc<EventLog> {
         Arc::clone(self.standalone.get_or_insert_with(EventLog::new))
     }
 
+    /// Evicts closed streams beyond the limits of age, number and size.
     pub(super) fn forget_old_streams(&mut self, now: Instant) {
         let mut bytes: usize = self
             .ended_streams
@@ -216,16 +236,18 @@ impl State {
         }
     }
 
-    /// Whether the client waits for something.
+    /// Returns `true` if a call is in flight or the standalone stream is being read.
     pub(super) fn is_waited_for(&self) -> bool {
         let reads = |log: &Arc<EventLog>| log.is_read() && !log.is_closed();
         !self.calls.is_empty() || self.standalone.as_ref().is_some_and(reads)
     }
 
+    /// Returns `true` if the session ID alone restores the session.
     pub(super) fn is_carried_by_client(&self) -> bool {
         self.subscriptions.is_empty() && self.attached.is_empty() && !self.own
     }
 
+    /// Takes the resources to release at the end of the session.
     pub(super) fn take(&mut self) -> Ended {
         self.listening = None;
         self.subscriptions.clear();
@@ -243,14 +265,15 @@ impl State {
     }
 }
 
-/// How long, how many and how much of streams that have ended is kept for a client that missed the
-/// end.
+/// Maximum age of a closed stream.
 const KEEP_ENDED: Duration = Duration::from_secs(60);
+/// Maximum number of closed streams.
 const MAX_ENDED: usize = 16;
+/// Maximum total size of closed streams, in bytes.
 const MAX_ENDED_BYTES: usize = 256 * 1024;
 
-/// About how many resources a client can hear.
+/// Maximum number of subscriptions to resources per session.
 const MAX_SUBSCRIPTIONS: usize = 10_000;
 
-/// How many requests of servers a client may leave unanswered.
+/// Maximum number of unanswered requests of servers per session.
 const MAX_ASKED: usize = 1000;

@@ -1,12 +1,14 @@
+//! Incremental parser of server-sent events.
+
 use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-/// Reads a stream of server-sent events, however it is cut into pieces.
+/// An incremental parser of a stream of server-sent events.
 ///
-/// Lines may end in LF, CR or CRLF. Comments and unknown fields are passed over. What an event of
-/// a stream holds in memory is bounded by the limit given to [`new`](Self::new).
+/// The stream may be divided into pieces at any byte. Lines may end in LF, CR or CRLF; comments and
+/// unknown fields are ignored. Memory is bounded by the limit given to [`new`](Self::new).
 ///
 /// # Example
 ///
@@ -25,42 +27,48 @@ use bytes::Bytes;
 /// ```
 #[derive(Debug)]
 pub struct Reader {
+    /// Maximum size of an event, in bytes.
     limit: usize,
-    /// The beginning of a line whose end has not arrived.
+    /// Start of a line whose end has not arrived.
     line: Vec<u8>,
+    /// Fields of the event that is being read.
     event: Pending,
-    /// The last piece ended in CR, so that an LF that follows belongs to it.
+    /// `true` if the last piece ended in CR, so that a following LF belongs to it.
     after_cr: bool,
+    /// `true` before the first line, which may begin with a byte order mark.
     at_start: bool,
 }
 
-/// One event.
+/// A server-sent event.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct SseEvent {
-    /// The lines of `data`, joined by LF. Empty in an event that only primes the client.
+    /// Values of the `data` fields, joined by LF.
+    ///
+    /// Empty in an event that only gives the client an [`id`](Self::id) from which to resume.
     pub data: Bytes,
-    /// The name, where it is not `message`.
+    /// Event type; `None` for the default, `message`.
     pub name: Option<String>,
-    /// From where the stream can be resumed after this event.
+    /// Event ID from which the stream can be resumed.
     pub id: Option<String>,
-    /// How long to wait before resuming.
+    /// Delay before a reconnection that the server asks for.
     pub retry: Option<Duration>,
 }
 
-/// An event, or a line of one, is larger than the limit.
+/// Error of a stream whose event, or a line of it, exceeds the limit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("an event is larger than {limit} bytes")]
 #[non_exhaustive]
 pub struct EventTooLarge {
-    /// The limit, in bytes.
+    /// Limit in bytes.
     pub limit: usize,
 }
 
+/// Fields of an incomplete event.
 #[derive(Debug, Default)]
 struct Pending {
     data: Vec<u8>,
-    /// Whether there is anything worth an event.
+    /// `true` if a field was read that makes the event worth dispatching.
     any: bool,
     name: Option<String>,
     id: Option<String>,
@@ -68,7 +76,7 @@ struct Pending {
 }
 
 impl Reader {
-    /// A reader at the start of a stream, for events of up to `limit` bytes.
+    /// Creates a parser at the start of a stream whose events have at most `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self {
@@ -80,11 +88,11 @@ impl Reader {
         }
     }
 
-    /// Takes the next piece of the stream, and adds the events that it completes to `events`.
+    /// Parses the next piece of the stream and appends the events that it completes to `events`.
     ///
     /// # Errors
     ///
-    /// [`EventTooLarge`] when an event exceeds the limit; the stream cannot be read on then.
+    /// [`EventTooLarge`] if an event exceeds the limit. The parser must not be used again then.
     pub fn feed(&mut self, piece: &[u8], events: &mut Vec<SseEvent>) -> Result<(), EventTooLarge> {
         let mut rest = piece;
         if self.after_cr && !rest.is_empty() {
@@ -112,14 +120,16 @@ impl Reader {
         Ok(())
     }
 
+    /// Returns an error if `more` bytes would exceed the limit.
     fn check_size(&self, more: usize) -> Result<(), EventTooLarge> {
-        // A field name, and the LF between two lines, are not data.
+        // The names of fields, and the LF between two lines, do not count as data.
         if self.line.len() + self.event.data.len() + more > self.limit.saturating_add(64) {
             return Err(EventTooLarge { limit: self.limit });
         }
         Ok(())
     }
 
+    /// Parses one complete line.
     fn take_line(&mut self, line: &[u8], events: &mut Vec<SseEvent>) {
         let line = match mem::take(&mut self.at_start) {
             true => line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line),
@@ -139,6 +149,7 @@ impl Reader {
 }
 
 impl Pending {
+    /// Sets one field.
     fn set(&mut self, field: &[u8], value: &[u8]) {
         let text = || std::str::from_utf8(value).ok();
         match field {
@@ -164,6 +175,7 @@ impl Pending {
         }
     }
 
+    /// Takes the complete event, leaving an empty one.
     fn take(&mut self) -> Option<SseEvent> {
         let Self {
             data,

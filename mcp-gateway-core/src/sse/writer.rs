@@ -1,12 +1,16 @@
-/// A comment, which keeps what is between server and client from closing a quiet connection.
+//! Serializer of server-sent events.
+
+/// A comment line, which keeps proxies from closing an idle connection.
 pub(crate) const KEEP_ALIVE: &[u8] = b":\n\n";
 
-/// Appends an event that carries `data` to `out`.
+/// Appends an event of type `message` with `data` and the event ID `id` to `out`.
+///
+/// `data` may contain any bytes; every line of it becomes a `data` field, as the format requires.
 pub(crate) fn write_event(out: &mut Vec<u8>, id: Option<&str>, data: &[u8]) {
     write(out, "message", id, data);
 }
 
-/// Appends an event of another name than `message`.
+/// Appends an event of the type `name` to `out`.
 pub(crate) fn write_named_event(out: &mut Vec<u8>, name: &str, data: &[u8]) {
     write(out, name, None, data);
 }
@@ -24,7 +28,7 @@ fn write(out: &mut Vec<u8>, name: &str, id: Option<&str>, data: &[u8]) {
         out.push(b'\n');
     }
     let mut lines = data.split(|byte| matches!(byte, b'\n' | b'\r'));
-    // An empty `data` field is an event too: the one that primes a client for resumption.
+    // An event with an empty `data` field is valid: it gives the client an ID for resumption.
     let first = lines.next().unwrap_or_default();
     for line in std::iter::once(first).chain(lines.filter(|line| !line.is_empty())) {
         out.extend_from_slice(b"data: ");

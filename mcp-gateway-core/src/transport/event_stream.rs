@@ -1,3 +1,5 @@
+//! Server-sent events in the body of an HTTP response.
+
 use std::collections::VecDeque;
 
 use http_body_util::BodyExt;
@@ -6,15 +8,20 @@ use super::HttpBody;
 use crate::error::UpstreamError;
 use crate::sse::{Reader, SseEvent};
 
-/// The events of a response.
+/// Stream of the server-sent events of a response.
 pub(crate) struct EventStream {
+    /// Body of the response.
     body: HttpBody,
+    /// Parser of the body.
     reader: Reader,
+    /// Parsed events that have not been returned.
     ready: VecDeque<SseEvent>,
+    /// `true` if the body failed.
     broken: bool,
 }
 
 impl EventStream {
+    /// Creates a stream of events of at most `limit` bytes each.
     pub(crate) fn new(body: HttpBody, limit: usize) -> Self {
         Self {
             body,
@@ -24,12 +31,12 @@ impl EventStream {
         }
     }
 
-    /// Whether it did not end, but was cut off.
+    /// Returns `true` if the connection broke before the end of the stream.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
     }
 
-    /// The next event; `None` when the stream has ended or broken.
+    /// Waits for the next event; returns `None` if the stream has ended or is broken.
     pub(crate) async fn next(&mut self) -> Option<Result<SseEvent, UpstreamError>> {
         loop {
             if let Some(event) = self.ready.pop_front() {

@@ -1,3 +1,5 @@
+//! The kinds of transports, and the traits that provide them.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,11 +13,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::BoxError;
 use crate::error::UpstreamError;
 
-/// A way to a running server.
+/// A transport to a running server.
 #[derive(Debug)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "the protocol has these two kinds of transports"
+    reason = "the protocol has exactly these two kinds of transports"
 )]
 pub enum Link {
     /// HTTP: Streamable HTTP, or the HTTP+SSE transport of 2024-11-05.
@@ -26,32 +28,34 @@ pub enum Link {
     Pipe(Pipe),
 }
 
-/// The way to a server over HTTP.
+/// A transport to a server over HTTP.
 #[derive(Clone, Debug)]
 pub struct HttpLink {
-    /// The address of the MCP endpoint.
+    /// URL of the MCP endpoint.
     uri: Uri,
+    /// Client that sends the requests.
     client: Arc<dyn HttpClient>,
 }
 
-/// The body of a response of a server.
+/// Body of a server's HTTP response.
 pub type HttpBody = UnsyncBoxBody<Bytes, BoxError>;
 
-/// Sends HTTP requests.
+/// A client that sends HTTP requests to servers.
 ///
-/// It does not follow redirects.
+/// Must not follow redirects, because a redirect could send a credential to another origin. Called
+/// once per request, concurrently.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future, or the body of the response, ends the request.
+/// Dropping the future, or the body of the response, must abort the request.
 #[async_trait]
 pub trait HttpClient: fmt::Debug + Send + Sync + 'static {
-    /// Sends `request`, and returns the response when its head has arrived.
+    /// Sends `request` and returns the response as soon as its head has arrived.
     ///
     /// # Errors
     ///
-    /// [`UpstreamError::Connect`] when no connection could be made, else
-    /// [`UpstreamError::Closed`].
+    /// [`UpstreamError::Connect`] if no connection could be established, so that the request was
+    /// not sent; otherwise [`UpstreamError::Closed`].
     async fn request(
         &self,
         request: http::Request<Full<Bytes>>,
@@ -59,45 +63,48 @@ pub trait HttpClient: fmt::Debug + Send + Sync + 'static {
 }
 
 impl HttpLink {
-    /// The way to the MCP endpoint at `uri` through `client`.
+    /// Creates a transport to the MCP endpoint at `uri` through `client`.
     #[must_use]
     pub fn new(uri: Uri, client: Arc<dyn HttpClient>) -> Self {
         Self { uri, client }
     }
 
-    /// The address of the MCP endpoint.
+    /// Returns the URL of the MCP endpoint.
     #[must_use]
     pub fn uri(&self) -> &Uri {
         &self.uri
     }
 
+    /// Returns the HTTP client.
     pub(crate) fn client(&self) -> &Arc<dyn HttpClient> {
         &self.client
     }
 }
 
-/// The two byte streams of a server, and what keeps it running.
+/// A transport over two byte streams, and the handle of the server behind them.
 pub struct Pipe {
     pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
     pub(crate) writer: Box<dyn AsyncWrite + Send + Unpin>,
     pub(crate) server: Box<dyn Running>,
 }
 
-/// A server at the other end of a [`Pipe`].
+/// Handle of a server at the other end of a [`Pipe`].
 ///
-/// Dropping it ends the server at once.
+/// Dropping it must terminate the server at once.
 #[async_trait]
 pub trait Running: fmt::Debug + Send + 'static {
-    /// Ends the server in an orderly way; called after its input has been closed.
+    /// Terminates the server gracefully; called after its input has been closed.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends the server at once.
+    /// Dropping the future must terminate the server at once.
     async fn stop(self: Box<Self>);
 }
 
 impl Pipe {
-    /// A server that reads what is written to `writer` and writes what is read from `reader`.
+    /// Creates a transport to a server that reads from `writer` and writes to `reader`.
+    ///
+    /// Each message is one line of UTF-8, terminated by LF.
     pub fn new(
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl AsyncWrite + Send + Unpin + 'static,

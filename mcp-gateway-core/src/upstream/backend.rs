@@ -1,3 +1,5 @@
+//! Extension point for where servers run.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -6,25 +8,59 @@ use async_trait::async_trait;
 use crate::error::UpstreamError;
 use crate::transport::Link;
 
-/// Where one server runs: it makes the server reachable, starting it if need be.
+/// A runtime of one server: it makes the server reachable and starts it if necessary.
 ///
-/// It knows nothing of MCP. Whether a server speaks HTTP or lines, and which revision, is found
-/// out from the [`Link`] that it hands out.
+/// It is independent of MCP. The transport and the protocol version of the server are detected from
+/// the [`Link`] that it returns.
 ///
 /// [`connect`](Self::connect) is called when the first caller needs the server, and again after the
-/// link broke or was given up because nobody used it.
+/// link broke or was closed because it was idle. Calls may be concurrent.
 ///
 /// # Cancel safety
 ///
-/// The future is dropped when the time for connecting is over. It must not leave a started server
-/// behind that nobody ends.
+/// The future is dropped when the connect timeout expires. It must not leave a started server
+/// behind that has no owner.
+///
+/// # Example
+///
+/// A backend that adds nothing to another one but a count:
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+///
+/// use async_trait::async_trait;
+/// use mcp_gateway_core::runtime::InProcess;
+/// use mcp_gateway_core::transport::Link;
+/// use mcp_gateway_core::upstream::{Instance, RuntimeBackend, UpstreamError};
+///
+/// #[derive(Debug)]
+/// struct Counted(Arc<InProcess>, AtomicUsize);
+///
+/// #[async_trait]
+/// impl RuntimeBackend for Counted {
+///     async fn connect(&self, instance: &Instance) -> Result<Link, UpstreamError> {
+///         self.1.fetch_add(1, Ordering::Relaxed);
+///         self.0.connect(instance).await
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), UpstreamError> {
+/// let backend = Counted(InProcess::new(|_| async { Ok(()) }), AtomicUsize::new(0));
+/// let link = backend.connect(&Instance::Shared).await?;
+/// assert!(matches!(link, Link::Pipe(_)));
+/// assert_eq!(backend.1.into_inner(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait RuntimeBackend: fmt::Debug + Send + Sync + 'static {
-    /// Makes `instance` of the server reachable.
+    /// Returns a link to `instance` of the server, starting it if necessary.
     ///
     /// # Errors
     ///
-    /// [`UpstreamError::Connect`] when it does not start or cannot be reached.
+    /// [`UpstreamError::Connect`] if the server does not start or cannot be reached.
     async fn connect(&self, instance: &Instance) -> Result<Link, UpstreamError>;
 
     /// Returns `true` if the server runs elsewhere, and is reached over HTTP.
@@ -50,14 +86,14 @@ impl<B: RuntimeBackend + ?Sized> RuntimeBackend for Arc<B> {
     }
 }
 
-/// Who shares a running copy of a server.
+/// The group of callers that share a running copy of a server.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Instance {
-    /// One principal, in all their sessions.
+    /// One principal, in all of its sessions.
     Principal(Arc<str>),
     /// One session of a client.
     Session(Arc<str>),
-    /// Everybody.
+    /// All callers.
     Shared,
 }

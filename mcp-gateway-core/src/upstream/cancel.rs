@@ -1,8 +1,10 @@
+//! Cancellation of upstream requests whose reply is dropped.
+
 use crate::call::Prepared;
 use crate::protocol::Era;
 use crate::{Call, Cancellation};
 
-/// What it means that a caller does not wait any more.
+/// Rule that decides if a dropped reply cancels the request at the server.
 #[derive(Debug)]
 pub(super) struct Cancel {
     era: Era,
@@ -10,6 +12,7 @@ pub(super) struct Cancel {
 }
 
 impl Cancel {
+    /// Creates the rule for `call`.
     pub(super) fn of(call: &Call<Prepared>) -> Self {
         Self {
             era: call.client().era(),
@@ -17,9 +20,10 @@ impl Cancel {
         }
     }
 
-    /// Whether the server is to be told.
+    /// Returns `true` if the server must be notified of the cancellation.
     ///
-    /// In the modern era a client cancels by going away, in the legacy era it has to say so.
+    /// In the modern era a client cancels by closing its connection; in the legacy era it must
+    /// cancel explicitly.
     pub(super) fn wanted(&self) -> bool {
         match self.era {
             Era::Modern => true,

@@ -1,3 +1,5 @@
+//! The interface that all kinds of connections to a server share.
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,42 +13,42 @@ use crate::jsonrpc::Notification;
 use crate::reply::Event;
 use crate::{Call, Reply};
 
-/// An exchange of messages with a running server, after the two have agreed on a revision.
+/// An initialized connection to a server: the era and the protocol version have been negotiated.
 #[async_trait]
 pub(super) trait Conversation: fmt::Debug + Send + Sync + 'static {
-    /// What the server said about itself.
+    /// Returns the properties that the server declared at the start.
     fn facts(&self) -> &Facts;
 
-    /// Sends a request, and returns the reply when its beginning is known.
+    /// Sends a request and returns the reply as soon as its first message has arrived.
     async fn send(&self, call: &Call<Prepared>) -> Result<Reply, SendError>;
 
-    /// Sends a message that wants no answer.
+    /// Sends a notification.
     async fn notify(&self, notification: &Notification) -> Result<(), UpstreamError>;
 
-    /// What the server sends that belongs to no call.
+    /// Subscribes to messages of the server outside of any request.
     fn events(&self) -> broadcast::Receiver<Arc<Event>>;
 
-    /// Waits until what belongs to no call would be heard by those who asked for
+    /// Waits until messages outside of any request would reach the receivers of
     /// [`events`](Self::events).
     async fn attended(&self) {}
 
-    /// Whether requests can be sent. What is not open any more does not become so again.
+    /// Returns `true` if requests can be sent. A closed connection never reopens.
     fn is_open(&self) -> bool;
 
-    /// Waits until no requests can be sent any more.
+    /// Waits until the connection is closed.
     async fn ended(&self);
 
-    /// Ends it in an orderly way.
+    /// Closes the connection gracefully.
     async fn close(&self);
 }
 
-/// Why a request was not answered.
+/// Failure to obtain a reply.
 #[derive(Debug)]
 pub(super) enum SendError {
-    /// The conversation had ended before the server saw the request: another one can be begun, and
-    /// the request sent again. What the caller is told if that ends too is in here.
+    /// The connection was closed before the server received the request, so that the request may be
+    /// sent again on a new one. The error applies if the new one is closed as well.
     Ended(UpstreamError),
-    /// Anything else.
+    /// Any other failure; the request must not be sent again.
     Failed(UpstreamError),
 }
 

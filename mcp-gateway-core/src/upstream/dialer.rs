@@ -1,3 +1,5 @@
+//! Connecting to a server, with a memory of its detected protocol.
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -13,30 +15,37 @@ use crate::error::UpstreamError;
 use crate::protocol::Era;
 use crate::transport::Link;
 
-/// Begins conversations with a server, and remembers how it is to be talked to.
+/// Connector of one server, which remembers the detected protocol.
 #[derive(Debug)]
 pub(super) struct Dialer {
+    /// Runtime of the server.
     backend: Arc<dyn RuntimeBackend>,
-    /// What the configuration says; nothing is found out then.
+    /// Protocol from the configuration, which disables the detection.
     fixed: Option<Protocol>,
+    /// Maximum size of a message in bytes.
     limit: usize,
+    /// Maximum time for connecting, start of the server included.
     timeout: Duration,
+    /// Roots of callers that may reach the server.
     roots: Arc<RootsPolicy>,
+    /// Results of earlier attempts.
     memory: Mutex<Memory>,
-    /// Held while it is not known whether the conversation can be shared.
+    /// Held while it is unknown if the connection can be shared, so that only one is opened.
     finding_out: tokio::sync::Mutex<()>,
 }
 
+/// Results of earlier attempts.
 #[derive(Debug, Default)]
 struct Memory {
+    /// Detected protocol.
     found: Option<Found>,
-    /// The last failure, so that those who waited for it need not fail one after the other.
+    /// Last failure, so that concurrent callers that waited for it do not fail one after the other.
     failure: Option<(Instant, UpstreamError)>,
-    /// Conversations in the modern era over pipes: they can be shared by all views of an instance.
+    /// Connections of the modern era over pipes, which all views of an instance share.
     running: HashMap<Instance, Weak<dyn Conversation>>,
 }
 
-/// What has been found out about a server.
+/// Detected protocol and transport of a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Found {
     protocol: Protocol,
@@ -44,6 +53,7 @@ struct Found {
 }
 
 impl Dialer {
+    /// Creates a connector with the default limits.
     pub(super) fn new(backend: Arc<dyn RuntimeBackend>, fixed: Option<Protocol>) -> Self {
         Self {
             backend,
@@ -56,27 +66,30 @@ impl Dialer {
         }
     }
 
+    /// Sets the maximum size of a message in bytes.
     pub(super) fn with_limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
+    /// Sets the maximum time for connecting.
     pub(super) fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
+    /// Sets the roots of callers that may reach the server.
     pub(super) fn with_roots(mut self, roots: RootsPolicy) -> Self {
         self.roots = Arc::new(roots);
         self
     }
 
-    /// Which roots of callers reach the server.
+    /// Returns the policy for the roots of callers.
     pub(super) fn roots(&self) -> &RootsPolicy {
         &self.roots
     }
 
-    /// The era of the server, as far as it has been found out.
+    /// Returns the era of the server if it has been detected.
     pub(super) fn found(&self) -> Option<Era> {
         self.memory().found.map(|found| match found.protocol {
             Protocol::Legacy | Protocol::Sse => Era::Legacy,
@@ -84,13 +97,13 @@ impl Dialer {
         })
     }
 
-    /// Why no conversation could be begun lately, if none could.
+    /// Returns the error of the last attempt, if it failed.
     pub(super) fn failure(&self) -> Option<UpstreamError> {
         let memory = self.memory();
         memory.failure.as_ref().map(|(_, error)| error.clone())
     }
 
-    /// Begins a conversation for those whom `key` describes.
+    /// Connects on behalf of the callers that `key` describes, or returns a connection to share.
     pub(super) async fn open(
         &self,
         key: &ViewKey,
@@ -116,7 +129,7 @@ impl Dialer {
         }
     }
 
-    /// Begins a conversation with a server of the legacy era that one call has for itself.
+    /// Opens a connection of the legacy era for the exclusive use of one call.
     pub(super) async fn open_own(
         &self,
         key: &ViewKey,
@@ -128,11 +141,12 @@ impl Dialer {
         }
     }
 
-    /// Whether the server is reached through a pair of byte streams, as far as that is known.
+    /// Returns `true` if the server is known to be connected by byte streams.
     pub(super) fn is_pipe(&self) -> bool {
         self.memory().found.is_some_and(|found| found.pipe)
     }
 
+    /// Connects to the backend and performs the handshake.
     async fn dial(
         &self,
         key: &ViewKey,
@@ -156,7 +170,7 @@ impl Dialer {
         let pipe = matches!(link, Link::Pipe(_));
         let (protocol, conversation) = opener.converse(link).await?;
         if known != Some(protocol) {
-            tracing::debug!(?protocol, "found out how the server is to be talked to");
+            tracing::debug!(?protocol, "protocol version detected");
         }
         let mut memory = self.memory();
         memory.found = Some(Found { protocol, pipe });
@@ -172,13 +186,14 @@ impl Dialer {
         Ok(conversation)
     }
 
+    /// Locks the memory.
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Memory {
-    /// What another caller has achieved while this one, who asked at `asked`, waited.
+    /// Returns the result of another caller that connected while this one waited since `asked`.
     fn recall(
         &self,
         instance: &Instance,
@@ -194,16 +209,17 @@ impl Memory {
         }
     }
 
+    /// Records a failure.
     fn failed(&mut self, error: UpstreamError) -> UpstreamError {
-        // "... re-probing if the cached assumption later fails."
+        // The specification asks for "re-probing if the cached assumption later fails".
         self.found = None;
         self.failure = Some((Instant::now(), error.clone()));
         error
     }
 }
 
-/// The largest message that is taken from a server: a result with a large image or document.
+/// Default maximum size of a message from a server: a result with a large image or document.
 const DEFAULT_LIMIT: usize = 64 * 1024 * 1024;
 
-/// How long it may take until a server has started and answers: `npx` and `uvx` load packages first.
+/// Default time for a server to start and respond: `npx` and `uvx` download packages first.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);

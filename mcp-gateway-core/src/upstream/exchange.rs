@@ -1,4 +1,4 @@
-//! A conversation over a shared channel, on which messages of all calls are mixed.
+//! Connections over a bidirectional channel, on which the messages of all calls are interleaved.
 
 mod channel;
 mod lines;
@@ -27,30 +27,39 @@ use crate::reply::{self, Event, Events, Respond};
 use crate::signal::Signal;
 use crate::{Call, Reply, problem};
 
-/// A conversation over a shared channel.
+/// An initialized connection over a bidirectional channel.
 ///
-/// Requests get identifiers of the gateway's own, because callers that share the channel do not
-/// know of each other's.
+/// Requests are sent under identifiers of the gateway, because the identifiers of independent
+/// callers may collide.
 #[derive(Debug)]
 pub(super) struct Exchange {
+    /// Properties that the server declared.
     facts: Facts,
+    /// State that the reader shares.
     shared: Arc<Shared>,
+    /// Tasks and server behind the channel.
     channel: Channel,
 }
 
+/// State of a connection that its reader shares.
 struct Shared {
+    /// Queue of outgoing messages.
     outgoing: mpsc::Sender<Bytes>,
+    /// In-flight calls.
     pending: Mutex<Pending>,
+    /// Next identifier.
     next: AtomicI64,
+    /// Messages outside of any request.
     events: broadcast::Sender<Arc<Event>>,
-    /// What the server sends before anybody listens, where somebody will.
+    /// Messages that arrive before the first subscriber, if there will be one.
     early: Mutex<Option<broadcast::Receiver<Arc<Event>>>>,
+    /// Set when the connection is closed.
     ended: Signal,
-    /// What the server may ask clients.
+    /// Requests that the server may send to clients.
     askable: Askable,
 }
 
-/// A channel on which the two sides have not yet agreed on a revision.
+/// A channel before the handshake is complete.
 #[derive(Debug)]
 pub(super) struct Opening {
     shared: Arc<Shared>,
@@ -58,7 +67,7 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    /// Begins to read from the channel that `connect` makes.
+    /// Starts to read from the channel that `connect` creates.
     pub(super) fn new(
         askable: Askable,
         connect: impl FnOnce(Incoming) -> (Channel, mpsc::Sender<Bytes>),
@@ -79,7 +88,7 @@ impl Opening {
         Self { shared, channel }
     }
 
-    /// Sends a request of the gateway itself, and waits for its response.
+    /// Sends a request of the gateway itself and waits for its response.
     pub(super) async fn request(
         &self,
         method: &Method,
@@ -103,7 +112,7 @@ impl Opening {
         self.shared.post(notification.bytes()).await
     }
 
-    /// The conversation, now that the two sides have agreed.
+    /// Completes the handshake.
     pub(super) fn agreed(self, facts: Facts) -> Exchange {
         Exchange {
             facts,
@@ -161,7 +170,7 @@ impl Conversation for Exchange {
 }
 
 impl Shared {
-    /// Registers who waits, and sends the request that `encode` makes of the number it gets.
+    /// Registers a call and sends the request that `encode` makes for its number.
     async fn begin(
         self: &Arc<Self>,
         id: &Id,
@@ -182,13 +191,14 @@ impl Shared {
             shared: Arc::clone(self),
             cancel: None,
         };
-        // Checked after registering: whoever shuts fails those that it finds.
+        // Checked after the registration: `shut` fails all registered calls.
         if self.ended.is_set() || self.post(encode(number)).await.is_err() {
             return Err(SendError::Ended(UpstreamError::Closed));
         }
         Ok(replies)
     }
 
+    /// Queues a message for the server.
     async fn post(&self, message: Bytes) -> Result<(), UpstreamError> {
         self.outgoing
             .send(message)
@@ -196,17 +206,19 @@ impl Shared {
             .map_err(|_| UpstreamError::Closed)
     }
 
+    /// Locks the in-flight calls.
     fn pending(&self) -> std::sync::MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Handles messages until the channel is closed.
     async fn read(self: Arc<Self>, mut messages: mpsc::Receiver<Result<Bytes, UpstreamError>>) {
         let mut end = UpstreamError::Closed;
         while let Some(message) = messages.recv().await {
             match message {
                 Ok(text) => self.take(text).await,
                 Err(error) => {
-                    tracing::warn!(%error, "the conversation with the server ends");
+                    tracing::warn!(%error, "upstream connection failed");
                     end = error;
                     break;
                 }
@@ -215,24 +227,27 @@ impl Shared {
         self.shut(&end);
     }
 
+    /// Closes the connection and fails all in-flight calls.
     fn shut(&self, error: &UpstreamError) {
         self.ended.set();
         self.pending().fail(error);
     }
 
+    /// Handles one message of the server.
     async fn take(self: &Arc<Self>, text: Bytes) {
         match Message::parse(text) {
             Ok(Message::Response(response)) => {
                 if !self.pending().answer(&response) {
-                    tracing::debug!(id = ?response.id(), "the server answers what nobody asked");
+                    tracing::debug!(id = ?response.id(), "unsolicited response from upstream");
                 }
             }
             Ok(Message::Notification(notification)) => self.notified(notification),
             Ok(Message::Request(request)) => self.asked(request).await,
-            Err(error) => tracing::warn!(%error, "the server sends what is not a message"),
+            Err(error) => tracing::warn!(%error, "malformed message from upstream"),
         }
     }
 
+    /// Handles a notification: progress reaches its call, everything else the subscribers.
     fn notified(&self, notification: Notification) {
         let event = match notification.method() {
             Method::Progress => {
@@ -243,11 +258,12 @@ impl Shared {
             _ => Some(Event::Notification(notification)),
         };
         if let Some(event) = event {
-            // Fails only when nobody listens.
+            // Fails only if there is no subscriber.
             let _ = self.events.send(Arc::new(event));
         }
     }
 
+    /// Handles a request of the server: the gateway answers `ping`, clients the rest.
     async fn asked(self: &Arc<Self>, request: Request) {
         let id = request.id().clone();
         if request.method() == &Method::Ping {
@@ -266,13 +282,13 @@ impl Shared {
             return;
         };
         if !self.askable.dedicated() || self.events.send(Arc::new(asked)).is_err() {
-            let error = ErrorObject::new(code::METHOD_NOT_FOUND, "no client can be asked");
+            let error = ErrorObject::new(code::METHOD_NOT_FOUND, "no client available");
             let _ = self.post(error.to_response(Some(&id))).await;
         }
     }
 }
 
-/// Takes the answers to the requests of the server.
+/// Sender of answers to the requests of the server.
 #[derive(Debug)]
 struct Answers(Arc<Shared>);
 
@@ -287,20 +303,22 @@ impl Respond for Answers {
     }
 }
 
-/// The messages that answer one call.
+/// Messages of one call.
 struct Replies {
     number: i64,
     receiver: mpsc::Receiver<Result<Event, UpstreamError>>,
     shared: Arc<Shared>,
-    /// Whether and how to tell the server when nobody waits any more.
+    /// Rule for the notification of the server if the reply is dropped.
     cancel: Option<Cancel>,
 }
 
 impl Replies {
+    /// Waits for the next message; `None` if the connection is closed.
     async fn next(&mut self) -> Option<Result<Event, UpstreamError>> {
         self.receiver.recv().await
     }
 
+    /// Converts the rest of the messages into a reply.
     fn into_events(self, first: Event) -> Events {
         Events::new(stream::unfold(
             (Some(first), self),
@@ -321,12 +339,13 @@ impl Drop for Replies {
         if waiting && self.cancel.as_ref().is_some_and(Cancel::wanted) {
             let params = format!("{{\"requestId\":{}}}", self.number);
             let cancelled = Notification::new(&Method::Cancelled, Some(&params));
-            // Where the server does not even read, there is nothing to be told.
+            // A server that does not even read has nothing to cancel.
             let _ = self.shared.outgoing.try_send(cancelled.bytes());
         }
     }
 }
 
+/// Discards the distinction that only matters for retries.
 fn ended(error: SendError) -> UpstreamError {
     match error {
         SendError::Ended(error) | SendError::Failed(error) => error,
@@ -341,8 +360,8 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// How many messages of a call may wait for a caller that is slow to read them.
+/// Maximum number of queued messages of a call whose caller reads slowly.
 const MESSAGES: usize = 1024;
 
-/// How many events may wait for a listener that is slow.
+/// Maximum number of queued messages per subscriber.
 const EVENTS: usize = 256;

@@ -1,3 +1,5 @@
+//! Properties that a server declares during the handshake.
+
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -5,26 +7,42 @@ use serde_json::value::RawValue;
 use crate::error::UpstreamError;
 use crate::protocol::{Method, Version};
 
-/// What a server said about itself, in answer to `server/discover` or `initialize`.
+/// Properties of a server from its response to `server/discover` or `initialize`.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::protocol::{Method, Version};
+/// use mcp_gateway_core::upstream::Facts;
+///
+/// let facts = Facts::from_initialize(
+///     r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true}}}"#,
+/// )?;
+/// assert_eq!(facts.version, Version::V2025_06_18);
+/// assert!(facts.supports(&Method::ToolsCall));
+/// assert!(!facts.supports(&Method::PromptsList));
+/// assert!(facts.has("tools", "listChanged"));
+/// # Ok::<_, mcp_gateway_core::upstream::UpstreamError>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Facts {
-    /// The revision that is spoken with it.
+    /// Negotiated protocol version.
     pub version: Version,
-    /// Its capabilities.
+    /// Capabilities, the JSON value of a `ServerCapabilities` object.
     pub capabilities: Value,
-    /// The JSON text of its name and version.
+    /// JSON text of the server's name and version.
     pub server_info: Option<String>,
-    /// How it wants to be used.
+    /// Instructions for the model.
     pub instructions: Option<String>,
 }
 
 impl Facts {
-    /// Reads the result of `server/discover`.
+    /// Parses the result of `server/discover`.
     ///
     /// # Errors
     ///
-    /// [`UpstreamError::Invalid`] when it is not one.
+    /// [`UpstreamError::Invalid`] if `result` is not a `DiscoverResult`.
     pub fn from_discover(result: &str) -> Result<Self, UpstreamError> {
         let discovered: Discovered<'_> =
             serde_json::from_str(result).map_err(UpstreamError::invalid)?;
@@ -37,18 +55,21 @@ impl Facts {
         })
     }
 
-    /// Reads the result of `initialize`.
+    /// Parses the result of `initialize`.
     ///
     /// # Errors
     ///
-    /// [`UpstreamError::Invalid`] when it is not one, or names a revision without `initialize`.
+    /// [`UpstreamError::Invalid`] if `result` is not an `InitializeResult`, or names a protocol
+    /// version without `initialize`.
     pub fn from_initialize(result: &str) -> Result<Self, UpstreamError> {
         let initialized: Initialized<'_> =
             serde_json::from_str(result).map_err(UpstreamError::invalid)?;
         let version = initialized.protocol_version;
         let version = Version::parse(&version)
             .filter(|known| *known <= Version::LATEST_LEGACY)
-            .ok_or_else(|| UpstreamError::invalid(format_args!("unknown revision {version:?}")))?;
+            .ok_or_else(|| {
+                UpstreamError::invalid(format_args!("unsupported protocol version {version:?}"))
+            })?;
         Ok(Self {
             version,
             capabilities: initialized.capabilities,
@@ -57,7 +78,9 @@ impl Facts {
         })
     }
 
-    /// The JSON text of a result of `server/discover` that says the same.
+    /// Returns the JSON text of an equivalent `DiscoverResult`.
+    ///
+    /// It must not be cached: its lifetime is 0 and its scope private.
     #[must_use]
     pub fn to_discover(&self) -> String {
         let mut result = serde_json::json!({
@@ -83,12 +106,14 @@ impl Facts {
         result.to_string()
     }
 
-    /// Whether the server declares the capability that `method` belongs to.
+    /// Returns `true` if the server declares the capability that `method` requires.
+    ///
+    /// Methods that require none are supported by every server.
     #[must_use]
     pub fn supports(&self, method: &Method) -> bool {
         #[expect(
             clippy::wildcard_enum_match_arm,
-            reason = "the others need no capability"
+            reason = "other methods require no capability"
         )]
         let capability = match method {
             Method::CompletionComplete => "completions",
@@ -107,13 +132,15 @@ impl Facts {
             .is_some_and(Value::is_object)
     }
 
-    /// Whether the server declares `feature` of `capability`, such as `listChanged` of `tools`.
+    /// Returns `true` if the server declares `feature` of `capability`, such as `listChanged` of
+    /// `tools`.
     #[must_use]
     pub fn has(&self, capability: &str, feature: &str) -> bool {
         self.capabilities[capability][feature] == Value::Bool(true)
     }
 }
 
+/// JSON shape of a `DiscoverResult`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Discovered<'a> {
@@ -122,22 +149,24 @@ struct Discovered<'a> {
     instructions: Option<String>,
     #[serde(borrow, default, rename = "_meta")]
     meta: DiscoveredMeta<'a>,
-    /// Where drafts of the revision had it.
+    /// Location in drafts of the revision.
     #[serde(borrow)]
     server_info: Option<&'a RawValue>,
     #[expect(
         dead_code,
-        reason = "what has no versions is no answer to server/discover"
+        reason = "a result without versions is not a DiscoverResult"
     )]
     supported_versions: Vec<String>,
 }
 
+/// JSON shape of its `_meta`.
 #[derive(Default, Deserialize)]
 struct DiscoveredMeta<'a> {
     #[serde(borrow, rename = "io.modelcontextprotocol/serverInfo")]
     server_info: Option<&'a RawValue>,
 }
 
+/// JSON shape of an `InitializeResult`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Initialized<'a> {

@@ -1,3 +1,5 @@
+//! Notification filters of subscriptions.
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -7,27 +9,32 @@ use crate::json::{object, quoted};
 use crate::jsonrpc::Notification;
 use crate::protocol::Method;
 
-/// What somebody wants to be told of.
+/// A notification filter: the changes that a subscriber is interested in.
 ///
-/// See [the notification filter](https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/subscriptions#notification-filter).
+/// See [MCP 2026-07-28, notification
+/// filter](https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/subscriptions#notification-filter).
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Filter {
+    /// Changes of the list of tools.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) tools_list_changed: bool,
+    /// Changes of the list of prompts.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) prompts_list_changed: bool,
+    /// Changes of the list of resources.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) resources_list_changed: bool,
+    /// Updates of these resources.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) resource_subscriptions: BTreeSet<String>,
-    /// The tasks whose status is of interest; from the extension for tasks.
+    /// Status of these tasks; from the tasks extension.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) task_ids: BTreeSet<String>,
 }
 
 impl Filter {
-    /// Everything that can change about lists.
+    /// Creates a filter of all changes of lists.
     pub(crate) fn lists() -> Self {
         Self {
             tools_list_changed: true,
@@ -37,17 +44,18 @@ impl Filter {
         }
     }
 
-    /// Reads the JSON text of a filter.
+    /// Parses the JSON text of a filter.
     pub(crate) fn parse(json: &str) -> Option<Self> {
         serde_json::from_str(json).ok()
     }
 
+    /// Returns the JSON text of the filter.
     pub(crate) fn to_json(&self) -> String {
-        // Flags and sets of strings can always be written.
+        // Serializing flags and sets of strings is infallible.
         serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
     }
 
-    /// What of it a server that says `facts` about itself can tell.
+    /// Returns the part of the filter that a server with these capabilities can honor.
     pub(crate) fn honored_by(&self, facts: &Facts) -> Self {
         let subscribe = facts.has("resources", "subscribe");
         let subscriptions = self.resource_subscriptions.iter().filter(|_| subscribe);
@@ -62,7 +70,7 @@ impl Filter {
         }
     }
 
-    /// The same without single resources and tasks.
+    /// Returns the filter without individual resources and tasks.
     pub(crate) fn lists_only(&self) -> Self {
         Self {
             resource_subscriptions: BTreeSet::new(),
@@ -71,7 +79,7 @@ impl Filter {
         }
     }
 
-    /// Adds what `other` wants.
+    /// Adds everything that `other` matches.
     pub(crate) fn merge(&mut self, other: Self) {
         self.tools_list_changed |= other.tools_list_changed;
         self.prompts_list_changed |= other.prompts_list_changed;
@@ -81,11 +89,12 @@ impl Filter {
         self.task_ids.extend(other.task_ids);
     }
 
+    /// Returns `true` if the filter matches nothing.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether `notification` is what somebody wants to be told of.
+    /// Returns `true` if the filter matches `notification`.
     pub(crate) fn wants(&self, notification: &Notification) -> bool {
         let names = |key: &str, names: &BTreeSet<String>| {
             notification
@@ -95,7 +104,7 @@ impl Filter {
         };
         #[expect(
             clippy::wildcard_enum_match_arm,
-            reason = "nothing else can be asked for"
+            reason = "filters cover no other notifications"
         )]
         match notification.method() {
             Method::PromptsListChanged => self.prompts_list_changed,
@@ -107,7 +116,7 @@ impl Filter {
         }
     }
 
-    /// The notifications to send when it is not known what has been missed.
+    /// Returns the notifications to send after an unknown number of notifications was missed.
     pub(crate) fn everything_changed(&self) -> impl Iterator<Item = Notification> {
         let lists = [
             (self.tools_list_changed, Method::ToolsListChanged),

@@ -1,4 +1,7 @@
-//! What the revisions of Streamable HTTP have in common, seen from a client.
+//! Client side of Streamable HTTP, as far as the eras share it.
+//!
+//! See [MCP 2026-07-28, Streamable
+//! HTTP](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,17 +20,19 @@ use crate::protocol::{
 use crate::reply::JsonBody;
 use crate::transport::{HttpBody, HttpLink};
 
-/// A server over HTTP, and what every request to it carries.
+/// Client of one MCP endpoint, with the headers that every request carries.
 #[derive(Clone, Debug)]
 pub(super) struct HttpServer {
+    /// Endpoint and HTTP client.
     link: HttpLink,
-    /// Every header but those of the single request.
+    /// Headers of every request.
     headers: HeaderMap,
-    /// The largest message that is taken, in bytes.
+    /// Maximum size of a message in bytes.
     limit: usize,
 }
 
 impl HttpServer {
+    /// Creates a client that accepts JSON and event streams.
     pub(super) fn new(link: HttpLink, limit: usize) -> Self {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
@@ -44,7 +49,7 @@ impl HttpServer {
         }
     }
 
-    /// Adds what names the revision to every request.
+    /// Adds the header of the protocol version to every request.
     pub(super) fn with_version(mut self, version: Version) -> Self {
         self.headers.insert(
             MCP_PROTOCOL_VERSION,
@@ -53,7 +58,7 @@ impl HttpServer {
         self
     }
 
-    /// Adds the session, if there is one, to every request.
+    /// Adds the session ID, if there is one, to every request.
     pub(super) fn with_session(mut self, session: Option<HeaderValue>) -> Self {
         if let Some(session) = session {
             self.headers.insert(MCP_SESSION_ID, session);
@@ -61,7 +66,7 @@ impl HttpServer {
         self
     }
 
-    /// Adds headers, which win over those that are there, to every request.
+    /// Adds headers to every request, replacing those of the same name.
     pub(super) fn with_headers(mut self, headers: &[(http::HeaderName, HeaderValue)]) -> Self {
         for (name, value) in headers {
             self.headers.insert(name, value.clone());
@@ -69,25 +74,28 @@ impl HttpServer {
         self
     }
 
-    /// Sends requests to another address of the server.
+    /// Directs requests to another URL of the same server.
     pub(super) fn with_uri(mut self, uri: Uri) -> Self {
         self.link = HttpLink::new(uri, Arc::clone(self.link.client()));
         self
     }
 
+    /// Returns `true` if requests carry a session ID.
     pub(super) fn has_session(&self) -> bool {
         self.headers.contains_key(MCP_SESSION_ID)
     }
 
+    /// Returns the maximum size of a message in bytes.
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// The headers of a request; those of the single request are still to be added.
+    /// Returns the headers of every request, to be completed for a single one.
     pub(super) fn headers(&self) -> HeaderMap {
         self.headers.clone()
     }
 
+    /// Sends a POST request with `body`.
     pub(super) async fn post(
         &self,
         headers: HeaderMap,
@@ -96,7 +104,7 @@ impl HttpServer {
         self.request(Method::POST, headers, body).await
     }
 
-    /// Opens a stream, or resumes the one on which `after` was the last event.
+    /// Opens an event stream, or resumes the one whose last event was `after`.
     pub(super) async fn get(
         &self,
         after: Option<&str>,
@@ -110,12 +118,14 @@ impl HttpServer {
         self.request(Method::GET, headers, Bytes::new()).await
     }
 
+    /// Deletes the session.
     pub(super) async fn delete(&self) -> Result<Response<HttpBody>, UpstreamError> {
         let mut headers = self.headers();
         headers.remove(header::CONTENT_TYPE);
         self.request(Method::DELETE, headers, Bytes::new()).await
     }
 
+    /// Sends a request.
     async fn request(
         &self,
         method: Method,
@@ -130,18 +140,20 @@ impl HttpServer {
     }
 }
 
-/// What a response to a request of JSON-RPC is.
+/// Kind of the response to a JSON-RPC request.
 pub(super) enum Answer {
-    /// A stream of events.
+    /// Event stream.
     Events(HttpBody),
-    /// One document.
+    /// JSON document.
     Json(Response<HttpBody>),
-    /// Neither, or an error without a document.
+    /// Neither, or an error without a JSON document.
     Other(StatusCode),
 }
 
 impl Answer {
-    /// Looks at the head of a response.
+    /// Classifies a response by its head.
+    ///
+    /// Fails for a status that never carries a JSON-RPC message: 401, 403, 429 and redirects.
     pub(super) fn of(response: Response<HttpBody>) -> Result<Self, UpstreamError> {
         let status = response.status();
         match status {
@@ -163,7 +175,7 @@ impl Answer {
     }
 }
 
-/// The error of an answer that is neither a document nor a stream.
+/// Returns the error for a response that is neither a document nor a stream.
 pub(super) fn no_message(status: StatusCode) -> UpstreamError {
     match status.is_success() {
         true => UpstreamError::invalid(format_args!("status {status} without a JSON-RPC message")),
@@ -171,25 +183,25 @@ pub(super) fn no_message(status: StatusCode) -> UpstreamError {
     }
 }
 
-/// Whether an error says that the server knows no session of that name, or wants one.
+/// Returns `true` if an error denotes an unknown or missing session.
 ///
-/// Servers answer with the status that the specification wants, or with another one and a code that
-/// the reference implementation uses for it.
+/// Servers respond with the status that the specification requires, or with another one and a code
+/// that the reference implementation uses for this case.
 pub(super) fn wants_session(status: StatusCode, code: Option<i64>) -> bool {
     let without_code = code.is_none() || code == Some(0);
     matches!(code, Some(NO_SESSION | SESSION_NOT_FOUND))
         || (status == StatusCode::NOT_FOUND && without_code)
 }
 
-/// The response, of a status of success, to the request that the server saw as `seen`, for the
-/// caller who gave it `id`.
+/// Returns the response with a success status to the request that the server received as `seen`,
+/// under the identifier `id` of the caller.
 pub(super) async fn json(
     response: Response<HttpBody>,
     seen: Id,
     id: &Id,
 ) -> Result<Reply, UpstreamError> {
     match JsonBody::read(response.into_body(), Scanner::new(seen, id)).await {
-        // To a client, `202 Accepted` for a request would mean that nothing comes.
+        // To a client, `202 Accepted` for a request would mean that no response follows.
         Ok(body) => Ok(Reply::Json {
             status: StatusCode::OK,
             body,
@@ -198,7 +210,7 @@ pub(super) async fn json(
     }
 }
 
-/// The text of a small document.
+/// Reads a document of at most `limit` bytes into memory.
 pub(super) async fn text(mut body: HttpBody, limit: usize) -> Result<Bytes, UpstreamError> {
     let mut text = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -220,7 +232,7 @@ pub(super) fn mirror(
     name: Option<&str>,
 ) -> Result<(), UpstreamError> {
     let method = HeaderValue::from_str(method)
-        .map_err(|_| UpstreamError::invalid("the name of the method cannot be a header"))?;
+        .map_err(|_| UpstreamError::invalid("the method is not a valid header value"))?;
     headers.insert(mcp_header::MCP_METHOD, method);
     if let Some(name) = name {
         headers.insert(mcp_header::MCP_NAME, mcp_header::encode(name));
@@ -228,6 +240,7 @@ pub(super) fn mirror(
     Ok(())
 }
 
+/// Returns the content type if it is one of the two that MCP uses.
 fn content_type(headers: &HeaderMap) -> Option<&'static str> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     let essence = value.split(';').next()?.trim();
@@ -236,7 +249,7 @@ fn content_type(headers: &HeaderMap) -> Option<&'static str> {
         .find(|known| essence.eq_ignore_ascii_case(known))
 }
 
-/// When a server wants to be asked again; a second where it does not say.
+/// Returns the delay of `Retry-After` in seconds; one second if it is absent.
 fn retry_after(headers: &HeaderMap) -> Duration {
     let seconds = headers
         .get(header::RETRY_AFTER)
@@ -248,6 +261,7 @@ fn retry_after(headers: &HeaderMap) -> Duration {
 const EVENT_STREAM: &str = "text/event-stream";
 const JSON: &str = "application/json";
 
-/// The codes of the reference implementation for a request without a valid session.
+/// Code of the reference implementation for a request without a session.
 const NO_SESSION: i64 = -32000;
+/// Code of the reference implementation for an unknown session.
 const SESSION_NOT_FOUND: i64 = -32001;

@@ -1,3 +1,8 @@
+//! Connections of the legacy era over Streamable HTTP.
+//!
+//! See [MCP 2025-11-25, Streamable
+//! HTTP](https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http).
+
 mod stream;
 
 use std::fmt;
@@ -28,30 +33,38 @@ use crate::task::Task;
 use crate::transport::{EventStream, HttpBody};
 use crate::{Call, Reply};
 
-/// A conversation in the legacy era over Streamable HTTP: a session of the server.
+/// A session of the legacy era over Streamable HTTP.
 ///
-/// Several callers may share it, so requests get identifiers of the gateway's own.
+/// Callers may share it, so requests are sent under identifiers of the gateway.
 #[derive(Debug)]
 pub(super) struct LegacyHttp {
+    /// State that background tasks share.
     session: Arc<HttpSession>,
+    /// Properties that the server declared.
     facts: Facts,
+    /// Next identifier.
     next: AtomicI64,
-    /// The stream of what belongs to no call; opened when somebody listens.
+    /// Task that reads the standalone stream; started by the first subscriber.
     listening: OnceLock<Task>,
 }
 
+/// The session on the server.
 struct HttpSession {
+    /// Client of the endpoint, with the session ID.
     server: HttpServer,
+    /// Messages outside of any request.
     events: broadcast::Sender<Arc<Event>>,
+    /// Set when the session has ended.
     ended: Signal,
-    /// Set when the server has answered whether it has a stream of what belongs to no call.
+    /// Set when the server has responded to the request for a standalone stream.
     attended: Signal,
-    /// What the server may ask clients.
+    /// Requests that the server may send to clients.
     askable: Askable,
 }
 
 impl LegacyHttp {
-    /// A session that has been initialized; `server` sends its identifier and revision.
+    /// Creates a connection from an initialized session, whose ID and protocol version `server`
+    /// sends.
     pub(super) fn new(server: HttpServer, facts: Facts, askable: Askable) -> Self {
         let session = HttpSession {
             server,
@@ -113,7 +126,7 @@ impl Conversation for LegacyHttp {
 
     async fn attended(&self) {
         let attended = self.session.attended.wait();
-        // A server that does not say is called anyway.
+        // A server that does not respond is called nevertheless.
         let _ = time::timeout(ATTEND_TIMEOUT, attended).await;
     }
 
@@ -127,14 +140,14 @@ impl Conversation for LegacyHttp {
 
     async fn close(&self) {
         if self.session.ended.set() && self.session.server.has_session() {
-            // A server that refuses to end the session will end it by itself.
+            // If the server refuses to delete the session, it will expire by itself.
             let _ = self.session.server.delete().await;
         }
     }
 }
 
 impl LegacyHttp {
-    /// Reads the document of an answer whose status is that of an error.
+    /// Handles a JSON document with an error status.
     async fn refused(
         &self,
         response: http::Response<HttpBody>,
@@ -157,7 +170,7 @@ impl LegacyHttp {
         Ok(reply)
     }
 
-    /// The server does not know the session any more, so it has not done what it was asked.
+    /// Marks the session as lost: the server has forgotten it, so it has not executed the request.
     fn lost(&self, asked: Asked, status: StatusCode) -> SendError {
         asked.answered();
         self.session.ended.set();
@@ -166,6 +179,7 @@ impl LegacyHttp {
 }
 
 impl HttpSession {
+    /// Sends a message that requires no response.
     async fn post(&self, message: Bytes) -> Result<(), UpstreamError> {
         let response = self.server.post(self.server.headers(), message).await?;
         match response.status() {
@@ -174,7 +188,7 @@ impl HttpSession {
         }
     }
 
-    /// Reads the stream of what belongs to no call, again whenever it ends.
+    /// Reads the standalone stream, and reopens it whenever it ends.
     async fn listen(self: Arc<Self>) {
         let mut last = None;
         let mut pause = RETRY;
@@ -203,10 +217,11 @@ impl HttpSession {
         }
     }
 
+    /// Handles a message of the standalone stream.
     async fn take(self: &Arc<Self>, text: Bytes) {
         match Message::parse(text) {
             Ok(Message::Notification(notification)) => {
-                // Fails only when nobody listens.
+                // Fails only if there is no subscriber.
                 let _ = self
                     .events
                     .send(Arc::new(Event::Notification(notification)));
@@ -217,19 +232,19 @@ impl HttpSession {
                     return;
                 };
                 let event = Arc::new(Event::Request(request));
-                // What belongs to no call could be meant for anybody who shares the session.
+                // Outside of a request, it could be meant for any party that shares the session.
                 if !self.askable.dedicated() || self.events.send(event).is_err() {
                     self.refuse(&id).await;
                 }
             }
             Ok(Message::Response(response)) => {
-                tracing::debug!(id = ?response.id(), "the server answers what nobody asked");
+                tracing::debug!(id = ?response.id(), "unsolicited response from upstream");
             }
-            Err(error) => tracing::warn!(%error, "the server sends what is not a message"),
+            Err(error) => tracing::warn!(%error, "malformed message from upstream"),
         }
     }
 
-    /// What the server asks, unless it can be answered here.
+    /// Wraps a request of the server for the client, unless the gateway answers it itself.
     async fn asked(self: &Arc<Self>, request: Request) -> Option<ServerRequest> {
         if request.method() == &Method::Ping {
             let _ = self.post(Response::new(request.id(), "{}").bytes()).await;
@@ -245,8 +260,9 @@ impl HttpSession {
         }
     }
 
+    /// Rejects a request of the server that no client can answer.
     async fn refuse(&self, id: &Id) {
-        let error = ErrorObject::new(code::METHOD_NOT_FOUND, "no client can be asked");
+        let error = ErrorObject::new(code::METHOD_NOT_FOUND, "no client available");
         let _ = self.post(error.to_response(Some(id))).await;
     }
 }
@@ -262,18 +278,22 @@ impl Respond for HttpSession {
     }
 }
 
-/// A request that has been sent.
+/// A sent request whose response is pending.
 struct Asked {
+    /// Identifier that the server received.
     number: i64,
-    /// The identifier that the caller gave.
+    /// Identifier of the caller.
     id: Id,
+    /// JSON text of the caller's progress token.
     progress_token: Option<Box<str>>,
+    /// Session of the request.
     session: Arc<HttpSession>,
-    /// How to tell the server when nobody waits any more; `None` once it has answered.
+    /// Rule for the cancellation at the server; `None` once it has responded.
     cancel: Option<Cancel>,
 }
 
 impl Asked {
+    /// Registers a request.
     fn new(number: i64, call: &Call<Prepared>, session: &Arc<HttpSession>) -> Self {
         Self {
             number,
@@ -284,11 +304,12 @@ impl Asked {
         }
     }
 
+    /// Marks the request as answered, so that it is not cancelled.
     fn answered(mut self) {
         self.cancel = None;
     }
 
-    /// The message that the caller is to see; `None` when it is not meant for them.
+    /// Translates a message of the server for the caller; `None` if it is not meant for the caller.
     async fn take(&mut self, text: Bytes) -> Result<Option<Event>, UpstreamError> {
         Ok(match Message::parse(text)? {
             Message::Notification(notification) => {
@@ -306,6 +327,7 @@ impl Asked {
         })
     }
 
+    /// Translates a notification: restores the progress token of the caller.
     fn notified(&self, notification: Notification) -> Option<Notification> {
         match (notification.method(), &self.progress_token) {
             (Method::Progress, Some(token)) => notification.with_param("progressToken", token),
@@ -337,18 +359,18 @@ impl fmt::Debug for HttpSession {
     }
 }
 
-/// How long a server may take to open the stream of what belongs to no call.
+/// Maximum time for the server to open the standalone stream.
 const ATTEND_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long telling the server may take that nobody waits any more.
+/// Maximum time for sending a cancellation.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many events may wait for a listener that is slow. There is room for all of them from the
-/// beginning, so what waits is small.
+/// Maximum number of queued messages per subscriber. The memory is allocated in advance, so the
+/// number is small.
 const EVENTS: usize = 128;
 
-/// The longest pause before a stream is opened again.
+/// Maximum delay before a stream is reopened.
 const MAX_RETRY: Duration = Duration::from_secs(60);
 
-/// The pause before a stream is opened again, where the server does not say.
+/// Delay before a stream is reopened if the server does not set one.
 const RETRY: Duration = Duration::from_secs(1);

@@ -1,6 +1,7 @@
-//! The HTTP+SSE transport of revision 2024-11-05, seen from a client.
+//! Client side of the HTTP+SSE transport of revision 2024-11-05.
 //!
-//! See [its specification](https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse).
+//! See [MCP 2024-11-05, HTTP with
+//! SSE](https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse).
 
 use bytes::Bytes;
 use http::Uri;
@@ -13,14 +14,14 @@ use crate::error::UpstreamError;
 use crate::task::Task;
 use crate::transport::{EventStream, HttpLink};
 
-/// A stream that has been opened, and where messages are to be posted.
+/// An open event stream, and the endpoint for messages.
 pub(super) struct SseStream {
     events: EventStream,
     endpoint: HttpServer,
 }
 
 impl SseStream {
-    /// Opens the stream of `server`, and waits for the event that says where to post.
+    /// Opens the stream of `server` and waits for its `endpoint` event.
     pub(super) async fn open(server: &HttpServer, link: &HttpLink) -> Result<Self, UpstreamError> {
         let body = match Answer::of(server.get(None).await?)? {
             Answer::Events(body) => body,
@@ -30,18 +31,17 @@ impl SseStream {
         let mut events = EventStream::new(body, server.limit());
         let first = events.next().await.unwrap_or(Err(UpstreamError::Closed))?;
         if first.name.as_deref() != Some("endpoint") {
-            return Err(UpstreamError::invalid(
-                "the first event does not name the endpoint",
-            ));
+            return Err(UpstreamError::invalid("the first event must be `endpoint`"));
         }
         let reference = std::str::from_utf8(&first.data).map_err(UpstreamError::invalid)?;
-        let uri = resolve(link.uri(), reference)
-            .ok_or_else(|| UpstreamError::invalid("the endpoint is not at the server's address"))?;
+        let uri = resolve(link.uri(), reference).ok_or_else(|| {
+            UpstreamError::invalid("the endpoint must have the origin of the server")
+        })?;
         let endpoint = server.clone().with_uri(uri);
         Ok(Self { events, endpoint })
     }
 
-    /// Makes the stream and the posts the two directions of a channel.
+    /// Combines the stream and the endpoint into a bidirectional channel.
     pub(super) fn channel(self, incoming: Incoming) -> (Channel, mpsc::Sender<Bytes>) {
         let Self {
             mut events,
@@ -59,7 +59,7 @@ impl SseStream {
                     return;
                 }
             }
-            // A stream that has ended is not noticed by posting before somebody posts.
+            // Without it, the end of the stream would be noticed on the next post only.
             incoming.put(Err(UpstreamError::Closed)).await;
         });
         let (outgoing, messages) = mpsc::channel(QUEUE);
@@ -71,25 +71,27 @@ impl SseStream {
     }
 }
 
+/// Posts messages until one fails.
 async fn post_all(endpoint: HttpServer, mut messages: mpsc::Receiver<Bytes>) {
     while let Some(message) = messages.recv().await {
         match endpoint.post(endpoint.headers(), message).await {
             Ok(response) if response.status().is_success() => {}
             Ok(response) => {
-                tracing::warn!(status = %response.status(), "the server refuses a message");
+                tracing::warn!(status = %response.status(), "upstream rejected a message");
                 break;
             }
             Err(error) => {
-                tracing::debug!(%error, "posting to the server failed");
+                tracing::debug!(%error, "upstream post failed");
                 break;
             }
         }
     }
 }
 
-/// The address that `reference` means, if it is one of the same server.
+/// Resolves `reference` against `base`; returns `None` if it leads to another origin.
 ///
-/// A server must not be able to point the gateway, and the credential that it carries, elsewhere.
+/// A server must not be able to redirect the gateway, and the credential that it carries, to
+/// another server.
 fn resolve(base: &Uri, reference: &str) -> Option<Uri> {
     let reference: Uri = match reference.starts_with(['/', '?']) || reference.contains("://") {
         true => reference.parse().ok()?,
@@ -112,7 +114,7 @@ fn resolve(base: &Uri, reference: &str) -> Option<Uri> {
     same_server.then(|| Uri::from_parts(parts).ok()).flatten()
 }
 
-/// How many messages wait for the server before whoever adds another has to wait.
+/// Capacity of the queue of outgoing messages.
 const QUEUE: usize = 64;
 
 #[cfg(test)]

@@ -1,3 +1,8 @@
+//! Connections of the modern era over Streamable HTTP.
+//!
+//! See [MCP 2026-07-28, Streamable
+//! HTTP](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http).
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,30 +22,35 @@ use crate::signal::Signal;
 use crate::transport::{EventStream, HttpBody};
 use crate::{Call, Reply};
 
-/// A conversation in the modern era over HTTP, where every request stands for itself.
+/// A connection of the modern era over HTTP, where every request is independent.
 ///
-/// This is the fast lane: the identifier of the caller is kept, and a response passes through as it
+/// This is the fast path: the identifier of the caller is kept, and a response is forwarded as it
 /// arrives.
 #[derive(Debug)]
 pub(super) struct ModernHttp {
+    /// Client of the endpoint.
     server: HttpServer,
+    /// Properties that the server declared.
     facts: Arc<Facts>,
+    /// Messages outside of any request; there are none.
     events: broadcast::Sender<Arc<Event>>,
-    /// Set when the server seems not to be of this era any more.
+    /// Set when the server appears to have changed its era.
     changed: Signal,
 }
 
 impl ModernHttp {
+    /// Creates a connection to a discovered server.
     pub(super) fn new(server: HttpServer, facts: Facts) -> Self {
         Self {
             server: server.with_version(Version::LATEST),
             facts: Arc::new(facts),
-            // Nothing comes outside of a call; there is nothing to be kept.
+            // The era has no messages outside of a request, so no capacity is needed.
             events: broadcast::channel(1).0,
             changed: Signal::new(),
         }
     }
 
+    /// Returns the headers of a call.
     fn headers(&self, call: &Call<Prepared>) -> Result<HeaderMap, UpstreamError> {
         let mut headers = self.server.headers();
         add(&mut headers, call.caller().headers());
@@ -58,7 +68,7 @@ impl ModernHttp {
         Ok(headers)
     }
 
-    /// Reads the document of an answer whose status is that of an error.
+    /// Handles a JSON document with an error status.
     async fn refused(
         &self,
         response: http::Response<HttpBody>,
@@ -79,14 +89,14 @@ impl ModernHttp {
         Ok(reply::single(status, &error.with_id(id)))
     }
 
-    /// The server has become one of the legacy era, and has not done what it was asked.
+    /// Marks the server as one of the legacy era, which has not executed the request.
     fn changed(&self, status: StatusCode) -> SendError {
         self.changed.set();
         SendError::Ended(UpstreamError::Status(status))
     }
 }
 
-/// Adds what the client sent and the gateway lets through; what the gateway itself says wins.
+/// Adds headers of the client that the gateway forwards; those of the gateway take precedence.
 pub(super) fn add(headers: &mut HeaderMap, forwarded: &HeaderMap) {
     for name in forwarded.keys() {
         if !name.as_str().starts_with(MCP_PARAM_PREFIX) && !headers.contains_key(name) {
@@ -127,7 +137,7 @@ impl Conversation for ModernHttp {
     }
 
     async fn notify(&self, _: &Notification) -> Result<(), UpstreamError> {
-        // The revision defines no notification that a client would send over HTTP.
+        // The revision defines no notification from client to server over HTTP.
         Ok(())
     }
 
@@ -146,7 +156,7 @@ impl Conversation for ModernHttp {
     async fn close(&self) {}
 }
 
-/// The messages of a stream that answers the request `id`.
+/// Returns the messages of the event stream of the request `id`.
 fn messages(events: EventStream, id: Id) -> Events {
     Events::new(stream::unfold(Some((events, id)), |state| async move {
         let (mut events, id) = state?;
@@ -156,6 +166,7 @@ fn messages(events: EventStream, id: Id) -> Events {
     }))
 }
 
+/// Waits for the next message.
 async fn next(events: &mut EventStream, id: &Id) -> Result<Event, UpstreamError> {
     loop {
         let event = events.next().await.unwrap_or(Err(UpstreamError::Closed))?;
@@ -169,13 +180,14 @@ async fn next(events: &mut EventStream, id: &Id) -> Result<Event, UpstreamError>
             }
             Message::Response(_) => Err(wrong_id()),
             Message::Request(request) => Err(UpstreamError::invalid(format_args!(
-                "a server of this revision must not send requests, such as {}",
+                "server request {} is not allowed in this revision",
                 request.method()
             ))),
         };
     }
 }
 
+/// Returns the error for a response to another request.
 pub(super) fn wrong_id() -> UpstreamError {
     UpstreamError::invalid("the response has the id of another request")
 }

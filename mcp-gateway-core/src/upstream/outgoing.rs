@@ -1,3 +1,5 @@
+//! Encoding of requests for servers.
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -8,11 +10,11 @@ use crate::json::{Edits, Fields, object, quoted};
 use crate::jsonrpc::Request;
 use crate::protocol::{Era, Method, Version, meta};
 
-/// The text of `call` as a server of revision `version` wants to see it.
+/// Returns the text of `call` for a server of revision `version`.
 ///
-/// Only what has to be different is: the name that the server knows instead of the one that the
-/// client used; with `number`, an identifier that is unique within a shared conversation; and the
-/// keys of `_meta` that one era needs and the other does not know.
+/// Only the differences are edited: the name on the server instead of the one that the client used;
+/// with `number`, an identifier that is unique within a shared connection; and the members of
+/// `_meta` that only one of the eras has.
 pub(super) fn encode(call: &Call<Prepared>, version: Version, number: Option<i64>) -> Bytes {
     let request = call.request();
     let mut edits = Edits::new();
@@ -29,7 +31,7 @@ pub(super) fn encode(call: &Call<Prepared>, version: Version, number: Option<i64
     edits.apply(&request.bytes())
 }
 
-/// Puts the name that the server knows in the place of the one that the client used.
+/// Replaces the name that the client used by the one on the server.
 fn name<'a>(call: &'a Call<Prepared>, edits: &mut Edits<'a>) {
     let request = call.request();
     let Some(name) = call.target().feature.name() else {
@@ -49,7 +51,7 @@ fn name<'a>(call: &'a Call<Prepared>, edits: &mut Edits<'a>) {
     }
 }
 
-/// Where the prompt or the template is named whose argument is to be completed.
+/// Returns the span of the prompt's name or the template's URI in a completion request.
 fn reference(request: &Request) -> Option<std::ops::Range<usize>> {
     let text = request.text();
     let reference = request.params().span(text, "ref")?;
@@ -59,7 +61,8 @@ fn reference(request: &Request) -> Option<std::ops::Range<usize>> {
         .or_else(|| fields.span(text, "uri"))
 }
 
-/// Adds to `_meta` what a server of the other era needs, and takes out what it does not know.
+/// Adds the members of `_meta` that the era of the server requires, and removes those of the other
+/// era.
 fn context<'a>(
     call: &'a Call<Prepared>,
     version: Version,
@@ -71,7 +74,7 @@ fn context<'a>(
     let mut members: Vec<(&str, Cow<'_, str>)> = Vec::new();
     for (key, span) in request.params().meta().iter(text) {
         let value = match number {
-            // The member is written anew as a whole, so the token has to be replaced here.
+            // `_meta` is written anew as a whole, so the token must be replaced here.
             Some(number) if key == meta::PROGRESS_TOKEN => Cow::Owned(number.to_string()),
             _ => Cow::Borrowed(&text[span]),
         };
@@ -94,15 +97,16 @@ fn context<'a>(
     put_meta(request, &object(&members), edits);
 }
 
+/// Sets the members of `_meta`, adding `params` if necessary.
 fn put_meta(request: &Request, members: &str, edits: &mut Edits<'_>) {
     let text = request.text();
     let params = request.params();
     if let Some(span) = params.span(text, "_meta") {
-        // Edits must not overlap: the token is part of what is written anew.
+        // Edits must not overlap, and the token is part of the replaced span.
         edits.forget_within(&span);
         edits.replace(span, members.to_owned());
     } else if members == "{}" {
-        // Nothing was there, and nothing is needed.
+        // Nothing to remove and nothing to add.
     } else if let Some(span) = params.object() {
         let separator = if params.iter(text).next().is_some() {
             ","

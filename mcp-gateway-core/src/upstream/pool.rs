@@ -1,3 +1,5 @@
+//! The servers of a process by name, with their limits.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,38 +16,61 @@ use crate::route::Feature;
 use crate::task::Task;
 use crate::{Call, Reply};
 
-/// The servers of a process, by their names. Cheap to clone.
+/// Registry of the servers of a process by name.
 ///
-/// Several gateways can share a pool; servers can be put in and taken out while calls are made.
+/// Cloning is cheap; clones share the registry, and so may several gateways. Servers can be added
+/// and removed while calls are in flight; look-ups are lock-free.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::runtime::InProcess;
+/// use mcp_gateway_core::upstream::{Server, ServerPool};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let backend = InProcess::new(|_| async { Ok(()) });
+/// let pool = ServerPool::new().with_server(Server::builder("files", backend).build());
+/// assert_eq!(&*pool.names()[0], "files");
+/// assert!(pool.get("github").is_none());
+///
+/// pool.close().await;
+/// assert!(pool.names().is_empty());
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ServerPool {
     servers: Arc<ArcSwap<HashMap<Arc<str>, Arc<PooledServer>>>>,
 }
 
-/// A server in a pool, and the bounds of what it may cost.
+/// A server in a pool, with its limits.
 #[derive(Debug)]
 pub struct PooledServer {
+    /// Target of the calls.
     upstream: Arc<dyn Upstream>,
+    /// Limits of the server.
     limits: Limits,
+    /// Limiter of concurrent calls.
     concurrency: Arc<Concurrency>,
+    /// Circuit breaker.
     breaker: Arc<Breaker>,
 }
 
 impl ServerPool {
-    /// A pool without servers.
+    /// Creates an empty pool.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts in a server, with the default [`Limits`], in the place of one of the same name.
+    /// Adds a server with the default [`Limits`], replacing one of the same name.
     #[must_use]
     pub fn with(self, name: impl Into<Arc<str>>, upstream: Arc<dyn Upstream>) -> Self {
         self.insert(name, PooledServer::new(upstream, Limits::default()));
         self
     }
 
-    /// Puts in a server by its own name, with the default [`Limits`], in the place of one of that
+    /// Adds a server under its own name with the default [`Limits`], replacing one of the same
     /// name.
     #[must_use]
     pub fn with_server(self, server: Arc<Server>) -> Self {
@@ -53,17 +78,17 @@ impl ServerPool {
         self.with(name, server)
     }
 
-    /// Puts in a server, in the place of one of the same name.
+    /// Adds a server, replacing one of the same name.
     pub fn insert(&self, name: impl Into<Arc<str>>, server: Arc<PooledServer>) {
         let mut servers = HashMap::clone(&self.servers.load());
         servers.insert(name.into(), server);
         self.replace(servers);
     }
 
-    /// Puts `servers` in the place of all that there are.
+    /// Replaces all servers by `servers`.
     ///
-    /// A server that is in both goes on undisturbed. One that is not any more finishes the calls
-    /// that it has, within their bounds, and is closed.
+    /// Servers present in both are kept, which is decided by pointer. Removed ones finish their
+    /// in-flight calls, within their limits, and are closed in the background.
     pub fn replace(&self, servers: HashMap<Arc<str>, Arc<PooledServer>>) {
         let servers = Arc::new(servers);
         let before = self.servers.swap(Arc::clone(&servers));
@@ -77,13 +102,13 @@ impl ServerPool {
         }
     }
 
-    /// The server of the name.
+    /// Returns the server `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Arc<PooledServer>> {
         self.servers.load().get(name).cloned()
     }
 
-    /// Whether a server is known to list `feature`.
+    /// Returns `true` if the server is known to list `feature`.
     #[must_use]
     pub fn lists(&self, server: &str, feature: &Feature) -> bool {
         self.servers
@@ -92,7 +117,7 @@ impl ServerPool {
             .is_some_and(|server| server.upstream.lists(feature))
     }
 
-    /// The names of all servers, sorted.
+    /// Returns the names of all servers, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<Arc<str>> {
         let mut names: Vec<_> = self.servers.load().keys().cloned().collect();
@@ -100,7 +125,7 @@ impl ServerPool {
         names
     }
 
-    /// Ends what goes on with all servers, and takes them out.
+    /// Removes all servers and closes their connections.
     pub async fn close(&self) {
         let servers = self.servers.swap(Arc::default());
         futures_util::future::join_all(servers.values().map(|server| server.upstream.close()))
@@ -109,7 +134,7 @@ impl ServerPool {
 }
 
 impl PooledServer {
-    /// A server that may cost what `limits` say.
+    /// Creates a server with the given limits.
     #[must_use]
     pub fn new(upstream: Arc<dyn Upstream>, limits: Limits) -> Arc<Self> {
         Arc::new(Self {
@@ -120,19 +145,19 @@ impl PooledServer {
         })
     }
 
-    /// Whether the server failed so often lately that it is left alone for a while.
+    /// Returns `true` if the circuit breaker of the server is open or half-open.
     #[must_use]
     pub fn is_failing(&self) -> bool {
         self.breaker.has_tripped()
     }
 
-    /// Sends `call`, within the bounds of the server.
+    /// Sends `call` within the limits of the server.
     pub(crate) async fn send(
         self: Arc<Self>,
         call: Call<Prepared>,
     ) -> Result<Reply, UpstreamError> {
         if call.request().method() == &Method::SubscriptionsListen {
-            // A stream that lasts is no call that the server works on.
+            // A long-lived stream is no call that occupies the server.
             return self.upstream.send(call).await;
         }
         self.breaker.admit()?;
@@ -160,6 +185,7 @@ impl PooledServer {
         Ok(reply)
     }
 
+    /// Sends `call`, or requests the list if its method is that of one.
     async fn reply(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
         match ListKind::of(call.request().method()) {
             None => self.upstream.send(call).await,
@@ -171,7 +197,7 @@ impl PooledServer {
         }
     }
 
-    /// Waits until nobody uses the server any more, as long as a call may take, and closes it.
+    /// Waits until the server is unused, at most for the maximum duration of a call, and closes it.
     async fn retire(self: Arc<Self>) {
         let last = time::Instant::now() + self.limits.max_duration();
         while Arc::strong_count(&self) > 1 && time::Instant::now() < last {
@@ -181,7 +207,7 @@ impl PooledServer {
     }
 }
 
-/// What the end of a reply says about the server.
+/// Returns the evidence that the end of a reply gives about the server: healthy, failing, or none.
 fn wellness(ending: &Ending) -> Option<bool> {
     match ending.outcome {
         Outcome::Cancelled => None,
@@ -190,10 +216,11 @@ fn wellness(ending: &Ending) -> Option<bool> {
     }
 }
 
-/// A call that the breaker has let through, and that it wants to know the end of.
+/// A call that the breaker has admitted; its end is recorded at the latest when it is dropped.
 struct Trial(Option<Arc<Breaker>>);
 
 impl Trial {
+    /// Records the end of the call.
     fn ended(mut self, well: Option<bool>) {
         if let Some(breaker) = self.0.take() {
             breaker.ended(well);
@@ -209,5 +236,5 @@ impl Drop for Trial {
     }
 }
 
-/// How often is looked whether a server that is taken out is still used.
+/// Interval between checks if a removed server is still in use.
 const RETIRE_POLL: time::Duration = time::Duration::from_millis(200);

@@ -1,7 +1,8 @@
-//! Find out how a server is to be talked to, as the specification wants it: try the modern era
-//! first, and fall back on anything that is not a modern answer.
+//! Handshake with a server, and detection of its era.
 //!
-//! See [versioning][versioning], and for each transport [stdio][stdio] and [Streamable HTTP][http].
+//! As the specification requires, the modern era is tried first, and anything that is not a
+//! response of the modern era leads to the legacy era. See [MCP 2026-07-28,
+//! versioning][versioning], and for each transport [stdio][stdio] and [Streamable HTTP][http].
 //!
 //! [versioning]: https://modelcontextprotocol.io/specification/2026-07-28/basic/versioning#backward-compatibility-with-initialization-based-versions
 //! [stdio]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio#backward-compatibility
@@ -33,39 +34,42 @@ use crate::protocol::{
 };
 use crate::transport::{EventStream, HttpBody, HttpLink, Link, Pipe};
 
-/// How a server is to be talked to.
+/// Protocol of a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Protocol {
-    /// Sessions that begin with `initialize`.
+    /// Legacy era: sessions that start with `initialize`.
     Legacy,
-    /// Every request carries its context.
+    /// Modern era: every request carries its context.
     Modern,
-    /// The HTTP+SSE transport of 2024-11-05.
+    /// Legacy era over the HTTP+SSE transport of 2024-11-05.
     Sse,
 }
 
-/// Those for whom a conversation is begun, and what is known of the server.
+/// Parameters of a handshake.
 #[derive(Clone, Debug)]
 pub(super) struct Opener {
-    /// What earlier conversations have shown.
+    /// Protocol detected by earlier handshakes.
     pub(super) known: Option<Protocol>,
-    /// The revision that the client speaks; a server of the legacy era is asked for it.
+    /// Protocol version of the client, which a server of the legacy era is asked for.
     pub(super) version: Version,
+    /// Capabilities to declare.
     pub(super) capabilities: Capabilities,
+    /// Credential to present.
     pub(super) credential: Credential,
-    /// Whether one session of a client has the conversation for itself.
+    /// `true` if one session of a client uses the connection exclusively.
     pub(super) dedicated: bool,
-    /// The largest message that is taken from the server, in bytes.
+    /// Maximum size of a message from the server in bytes.
     pub(super) limit: usize,
-    /// Which roots of callers reach the server.
+    /// Policy for the roots of callers.
     pub(super) roots: Arc<RootsPolicy>,
 }
 
+/// Detected protocol and initialized connection.
 type Conversed = (Protocol, Arc<dyn Conversation>);
 
 impl Opener {
-    /// Begins a conversation.
+    /// Performs the handshake over `link`.
     pub(super) async fn converse(&self, link: Link) -> Result<Conversed, UpstreamError> {
         match link {
             Link::Http(link) => self.over_http(link).await,
@@ -73,6 +77,7 @@ impl Opener {
         }
     }
 
+    /// Performs the handshake over HTTP.
     async fn over_http(&self, link: HttpLink) -> Result<Conversed, UpstreamError> {
         let server =
             HttpServer::new(link.clone(), self.limit).with_headers(self.credential.headers());
@@ -91,7 +96,7 @@ impl Opener {
         }
     }
 
-    /// What the server says about itself, if it is of the modern era.
+    /// Requests the properties of the server; returns `None` if it is not of the modern era.
     async fn discover(&self, server: &HttpServer) -> Result<Option<Facts>, UpstreamError> {
         let id = Id::from("discover");
         let request = Request::new(&id, &Method::ServerDiscover, &self.discover_params());
@@ -108,7 +113,7 @@ impl Opener {
         }
     }
 
-    /// Begins a session; `None` when the server may speak HTTP+SSE instead.
+    /// Starts a session; returns `None` if the server may use HTTP+SSE instead.
     async fn initialize_http(
         &self,
         server: &HttpServer,
@@ -116,7 +121,8 @@ impl Opener {
         let id = Id::from(0);
         let request = Request::new(&id, &Method::Initialize, &self.initialize_params());
         let http = server.post(server.headers(), request.bytes()).await?;
-        // A copy, because a part of the head would hold all of it for as long as the session lasts.
+        // Copied, because a slice of the head would keep all of it allocated for the life of the
+        // session.
         let copied = |session: &HeaderValue| HeaderValue::from_bytes(session.as_bytes()).ok();
         let session = http.headers().get(MCP_SESSION_ID).and_then(copied);
         let facts = match response(Answer::of(http)?, &id, self.limit).await {
@@ -141,6 +147,7 @@ impl Opener {
         Ok(Some(LegacyHttp::new(server, facts, self.askable())))
     }
 
+    /// Performs the handshake over HTTP+SSE.
     async fn over_sse(
         &self,
         server: &HttpServer,
@@ -151,6 +158,7 @@ impl Opener {
         Ok((Protocol::Sse, self.initialize(opening).await?))
     }
 
+    /// Performs the handshake over byte streams.
     async fn over_pipe(&self, pipe: Pipe) -> Result<Conversed, UpstreamError> {
         let limit = self.limit;
         let opening = Opening::new(self.askable(), |incoming| {
@@ -171,6 +179,7 @@ impl Opener {
         Ok((Protocol::Legacy, self.initialize(opening).await?))
     }
 
+    /// Performs the handshake of the legacy era over a channel.
     async fn initialize(&self, opening: Opening) -> Result<Arc<dyn Conversation>, UpstreamError> {
         let response = opening
             .request(&Method::Initialize, &self.initialize_params())
@@ -182,10 +191,12 @@ impl Opener {
         Ok(Arc::new(opening.agreed(facts)))
     }
 
+    /// Returns the rule for requests of the server to clients.
     fn askable(&self) -> Askable {
         Askable::new(self.dedicated, Arc::clone(&self.roots))
     }
 
+    /// Returns the parameters of `server/discover`.
     fn discover_params(&self) -> String {
         let context = object(&[
             (
@@ -201,6 +212,7 @@ impl Opener {
         object(&[("_meta", context.into())])
     }
 
+    /// Returns the parameters of `initialize`.
     fn initialize_params(&self) -> String {
         let version = self.version.min(Version::LATEST_LEGACY);
         object(&[
@@ -211,7 +223,7 @@ impl Opener {
     }
 }
 
-/// What a response to `server/discover` says; `None` when it is not that of a modern server.
+/// Parses the response to `server/discover`; returns `None` if it is not that of a modern server.
 fn discovered(response: &Response) -> Result<Option<Facts>, UpstreamError> {
     let error = match response.result() {
         Ok(result) => {
@@ -221,24 +233,28 @@ fn discovered(response: &Response) -> Result<Option<Facts>, UpstreamError> {
         Err(error) => error,
     };
     match crate::jsonrpc::ErrorObject::code_of(error) {
-        // A modern server that speaks no modern revision known here may still speak a legacy one.
+        // A modern server without a supported modern protocol version may still support a legacy
+        // one.
         code::UNSUPPORTED_VERSION if !names_legacy_version(error) => Err(UpstreamError::invalid(
-            format_args!("the server speaks no revision that is known here: {error}"),
+            format_args!("no common protocol version: {error}"),
         )),
         _ => Ok(None),
     }
 }
 
+/// Returns `true` if the result lists the latest protocol version.
 fn speaks_latest(result: &str) -> bool {
     result.contains(Version::LATEST.as_str())
 }
 
+/// Returns `true` if the error lists a legacy protocol version.
 fn names_legacy_version(error: &str) -> bool {
     Version::ALL[1..]
         .iter()
         .any(|version| error.contains(version.as_str()))
 }
 
+/// Parses the response to `initialize`.
 fn initialized(response: &Response) -> Result<Facts, UpstreamError> {
     match response.result() {
         Ok(result) => Facts::from_initialize(result),
@@ -248,7 +264,7 @@ fn initialized(response: &Response) -> Result<Facts, UpstreamError> {
     }
 }
 
-/// The response that an answer holds.
+/// Extracts the response to the request `id`.
 async fn response(answer: Answer, id: &Id, limit: usize) -> Result<Response, UpstreamError> {
     match answer {
         Answer::Json(http) => {
@@ -256,7 +272,7 @@ async fn response(answer: Answer, id: &Id, limit: usize) -> Result<Response, Ups
             let text = over_http::text(http.into_body(), limit).await?;
             match Message::parse(text) {
                 Ok(Message::Response(response)) => Ok(response),
-                Ok(_) => Err(UpstreamError::invalid("a request is not an answer")),
+                Ok(_) => Err(UpstreamError::invalid("expected a response")),
                 Err(_) if !status.is_success() => Err(UpstreamError::Status(status)),
                 Err(error) => Err(error.into()),
             }
@@ -266,6 +282,7 @@ async fn response(answer: Answer, id: &Id, limit: usize) -> Result<Response, Ups
     }
 }
 
+/// Reads an event stream up to the response to the request `id`.
 async fn last_response(body: HttpBody, id: &Id, limit: usize) -> Result<Response, UpstreamError> {
     let mut events = EventStream::new(body, limit);
     loop {
@@ -282,8 +299,8 @@ async fn last_response(body: HttpBody, id: &Id, limit: usize) -> Result<Response
     }
 }
 
-/// How long a server on a pipe may take to answer `server/discover`.
+/// Maximum time for a server on byte streams to respond to `server/discover`.
 ///
-/// Servers of the legacy era answer with an error at once, or not at all; modern ones written in
-/// Python have been seen to need four seconds to start on a busy machine.
+/// Servers of the legacy era respond with an error at once, or never. Modern servers in Python have
+/// been observed to need four seconds to start on a busy machine.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,3 +1,5 @@
+//! One upstream server: its views, their eviction and their limits.
+
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -23,34 +25,36 @@ use crate::session::Attached;
 use crate::task::Task;
 use crate::{Call, Reply, reply};
 
-/// Something that answers calls: usually a [`Server`].
+/// A target of calls; usually a [`Server`].
+///
+/// Implement it to serve calls by other means than MCP over a transport.
 #[async_trait]
 pub trait Upstream: std::fmt::Debug + Send + Sync + 'static {
-    /// Sends `call`, and returns the reply when its beginning is known.
+    /// Sends `call` and returns the reply as soon as its first message has arrived.
     ///
     /// # Errors
     ///
-    /// [`UpstreamError`] when there is no response. An error that the *server* reports is a
-    /// response, and passes through.
+    /// [`UpstreamError`] if there is no valid response. An error that the *server* reports is a
+    /// response and is forwarded.
     ///
     /// # Cancel safety
     ///
-    /// The future is dropped when the client goes away.
+    /// The future is dropped when the client disconnects.
     async fn send(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError>;
 
-    /// Returns all that the server lists of `kind`; `call` says for whom.
+    /// Returns the complete list of `kind` for the caller of `call`.
     ///
-    /// By default it sends `call`, whose method is that of the list, and reads one result.
-    /// Implementations that keep lists, or read them page by page, do so here.
+    /// By default it sends `call`, whose method is that of the list, and parses one result.
+    /// Implementations that cache lists, or read them page by page, override it.
     ///
     /// # Errors
     ///
-    /// [`UpstreamError`] when there is no list. A server without the capability has an
+    /// [`UpstreamError`] if the server sends no valid list. A server without the capability has an
     /// [unsupported](Listing::unsupported) one.
     ///
     /// # Cancel safety
     ///
-    /// The future is dropped when the client goes away.
+    /// The future is dropped when the client disconnects.
     async fn list(
         &self,
         kind: ListKind,
@@ -60,35 +64,41 @@ pub trait Upstream: std::fmt::Debug + Send + Sync + 'static {
         reply::listing(self.send(call).await?, &server, kind).await
     }
 
-    /// Whether the server is known to list `feature`.
+    /// Returns `true` if the server is known to list `feature`. `false` by default.
     ///
-    /// Called when a call has ended, to tell what exists from what a client made up.
+    /// Called at the end of a call, to distinguish existing names from those that a client
+    /// invented. Must not block.
     fn lists(&self, feature: &Feature) -> bool {
         let _ = feature;
         false
     }
 
-    /// Ends what goes on with the server; called when it is taken out of service.
+    /// Closes all connections; called when the server is removed. Does nothing by default.
     async fn close(&self) {}
 }
 
-/// Who shares a session with a server, or a process.
+/// Sharing of upstream sessions and processes between callers.
 ///
-/// Whatever is chosen, a client of the legacy era that can be asked things gets a session of its
-/// own with servers of the legacy era, because those could not say whom they ask otherwise.
+/// Regardless of the policy, a client of the legacy era to which servers may send requests gets
+/// exclusive sessions on servers of the legacy era, because such servers could not address it
+/// otherwise.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SessionPolicy {
-    /// All sessions of one principal share it.
+    /// All sessions of one principal share a session.
     PerPrincipal,
-    /// Each session of a client has its own; clients of the modern era have one per principal.
+    /// Each session of a client has its own. Clients of the modern era have one per principal.
     PerSession,
-    /// All callers whose credential for the server is the same share it.
+    /// All callers with the same credential for the server share a session.
     #[default]
     Shared,
 }
 
-/// An MCP server, with which conversations are had as callers need them.
+/// An MCP server, to which connections are opened on demand.
+///
+/// Callers are divided into classes that may share a connection; see [`SessionPolicy`]. Idle
+/// connections are closed, and broken ones are replaced. A call that a closed connection did not
+/// deliver is sent again once.
 ///
 /// # Example
 ///
@@ -105,18 +115,26 @@ pub enum SessionPolicy {
 /// ```
 #[derive(Debug)]
 pub struct Server {
+    /// Name, for logs and routing.
     name: Arc<str>,
+    /// Connector, shared by all views.
     dialer: Arc<Dialer>,
+    /// Sharing of sessions.
     sessions: SessionPolicy,
+    /// Idle time after which a view is closed.
     idle: Duration,
-    /// Where calls wait whose clients are asked something; `None` where there are no random numbers.
+    /// Store of calls whose clients have been asked for input; `None` if the system has no
+    /// randomness.
     parking: Option<Parking>,
+    /// One view per class of callers.
     views: RwLock<HashMap<ViewKey, Arc<View>>>,
+    /// Task that closes idle views; started on first use.
     sweeper: OnceLock<Task>,
+    /// Reference to itself, for background tasks.
     this: Weak<Self>,
 }
 
-/// Builds a [`Server`].
+/// Builder of a [`Server`].
 #[derive(Debug)]
 #[must_use]
 pub struct ServerBuilder {
@@ -132,56 +150,55 @@ pub struct ServerBuilder {
 }
 
 impl ServerBuilder {
-    /// Says how the server is to be talked to, instead of finding it out.
+    /// Sets the protocol of the server and disables the detection.
     pub fn with_protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = Some(protocol);
         self
     }
 
-    /// Says who shares a session or a process. By default all callers do.
+    /// Sets the sharing of sessions and processes. Default: [`SessionPolicy::Shared`].
     pub fn with_sessions(mut self, sessions: SessionPolicy) -> Self {
         self.sessions = sessions;
         self
     }
 
-    /// Ends sessions and processes that nobody has used for `idle`; ten minutes by default.
+    /// Sets the idle time after which sessions and processes are closed. Default: 10 minutes.
     pub fn with_idle(mut self, idle: Duration) -> Self {
         self.idle = idle;
         self
     }
 
-    /// Gives the server `timeout` to start and to answer; a minute by default.
+    /// Sets the maximum time for the server to start and complete the handshake. Default: 1 minute.
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = Some(timeout);
         self
     }
 
-    /// Takes messages of up to `bytes` from the server; 64 MiB by default.
+    /// Sets the maximum size of a message from the server in bytes. Default: 64 MiB.
     ///
-    /// Documents that answer a request over HTTP pass through without being held, and are not
-    /// limited.
+    /// JSON documents over HTTP are streamed and have no limit.
     pub fn with_max_message(mut self, bytes: usize) -> Self {
         self.max_message = Some(bytes);
         self
     }
 
-    /// Lets calls wait in `parking` whose clients are asked something. By default a server has one
-    /// of its own.
+    /// Sets the store of calls whose clients have been asked for input. By default each server has
+    /// one of its own, which is lost with the process.
     pub fn with_parking(mut self, parking: Parking) -> Self {
         self.parking = Some(parking);
         self
     }
 
-    /// Sets which roots of callers reach the server.
+    /// Sets the policy for the roots of callers.
     ///
-    /// By default all reach a server that [runs elsewhere](RuntimeBackend::is_remote), and none any
-    /// other one.
+    /// By default they all reach a [remote](RuntimeBackend::is_remote) server, and none reaches any
+    /// other server.
     pub fn with_roots(mut self, roots: RootsPolicy) -> Self {
         self.roots = Some(roots);
         self
     }
 
-    /// The server.
+    /// Builds the server. Nothing is connected or started.
     #[must_use]
     pub fn build(self) -> Arc<Server> {
         let roots = match (self.roots, self.backend.is_remote()) {
@@ -210,7 +227,7 @@ impl ServerBuilder {
 }
 
 impl Server {
-    /// A server of the name that `backend` runs.
+    /// Creates a builder for the server `name` that `backend` runs.
     pub fn builder(name: impl Into<Arc<str>>, backend: Arc<dyn RuntimeBackend>) -> ServerBuilder {
         ServerBuilder {
             name: name.into(),
@@ -225,25 +242,26 @@ impl Server {
         }
     }
 
-    /// Its name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// How many conversations go on with it.
+    /// Returns the number of open connections.
     #[must_use]
     pub fn conversations(&self) -> usize {
         let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
         views.values().filter(|view| view.is_connected()).count()
     }
 
-    /// Why the last attempt to begin a conversation failed, if it did.
+    /// Returns the error of the last connection attempt, if it failed.
     #[must_use]
     pub fn last_failure(&self) -> Option<UpstreamError> {
         self.dialer.failure()
     }
 
+    /// Returns the class of callers to which `call` belongs.
     fn key(&self, call: &Call<Prepared>) -> ViewKey {
         let client = call.client();
         let modern = self.dialer.found() == Some(Era::Modern);
@@ -271,6 +289,7 @@ impl Server {
         }
     }
 
+    /// Returns the view of `call`, creating it if necessary.
     fn view(&self, call: &Call<Prepared>) -> Result<Arc<View>, UpstreamError> {
         let key = self.key(call);
         let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
@@ -291,7 +310,7 @@ impl Server {
             .clone()
             .ok_or_else(|| UpstreamError::connect(SealError))?;
         let leases = match self.sessions {
-            // What one call has done the next one must see, so there is one session.
+            // The next call must see the effects of the previous one, so they share one session.
             SessionPolicy::PerSession => 1,
             SessionPolicy::PerPrincipal | SessionPolicy::Shared => {
                 MAX_LEASES.saturating_add(parking.max())
@@ -311,6 +330,7 @@ impl Server {
         Ok(view)
     }
 
+    /// Closes the view `key`, because its session has ended.
     async fn close_view(&self, key: &ViewKey) {
         let view = self
             .views
@@ -322,6 +342,7 @@ impl Server {
         }
     }
 
+    /// Closes idle views.
     async fn close_idle(&self) {
         let idle: Vec<_> = {
             let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
@@ -334,12 +355,12 @@ impl Server {
             idle
         };
         for view in idle {
-            tracing::debug!(server = %self.name, instance = ?view.key().instance, "idle, closed");
+            tracing::debug!(server = %self.name, instance = ?view.key().instance, "idle view closed");
             self.end(&view).await;
         }
     }
 
-    /// Ends a view that has been taken out. Others may go on with its conversation.
+    /// Closes a removed view; its connection stays open if other views share it.
     async fn end(&self, view: &View) {
         let shared = {
             let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
@@ -422,7 +443,7 @@ impl Attached for SessionView {
     }
 }
 
-/// Makes room for a view, at the cost of the one that has been idle for longest.
+/// Evicts the view with the longest idle time; returns `false` if all views are in use.
 #[expect(
     clippy::mutable_key_type,
     reason = "what capabilities cache takes no part in Eq and Hash"
@@ -446,6 +467,7 @@ fn evict(views: &mut HashMap<ViewKey, Arc<View>>) -> bool {
     true
 }
 
+/// Closes idle views until the server is dropped.
 async fn sweep(server: Weak<Server>, idle: Duration) {
     loop {
         time::sleep((idle / 4).clamp(MIN_SWEEP, MAX_SWEEP)).await;
@@ -456,17 +478,18 @@ async fn sweep(server: Weak<Server>, idle: Duration) {
     }
 }
 
+/// Default idle time.
 const DEFAULT_IDLE: Duration = Duration::from_secs(600);
 
-/// How often is looked for what is idle.
+/// Longest interval between idle sweeps.
 const MAX_SWEEP: Duration = Duration::from_secs(30);
+/// Shortest interval between idle sweeps.
 const MIN_SWEEP: Duration = Duration::from_millis(100);
 
-/// How many calls of a class of callers can have a session of a server for themselves, besides
-/// those that are parked.
+/// Maximum number of exclusive sessions per class of callers, besides those of parked calls.
 const MAX_LEASES: usize = 1024;
 
-/// How many classes of callers a server is shown to at the same time.
+/// Maximum number of views of a server at the same time.
 ///
-/// A client can make one by declaring capabilities that nobody else does.
+/// A client can create one by declaring a unique set of capabilities.
 const MAX_VIEWS: usize = 4096;

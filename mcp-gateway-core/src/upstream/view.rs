@@ -1,4 +1,7 @@
 //! A server as one class of callers sees it.
+//!
+//! A view owns a connection, the cached lists, the subscriptions and the exclusive sessions of a
+//! class of callers that may share them.
 
 mod feed;
 mod lease;
@@ -28,33 +31,41 @@ use crate::jsonrpc::Notification;
 use crate::protocol::{Era, Method};
 use crate::{Call, Reply};
 
-/// A server as one class of callers sees it: a conversation with it, and what it lists to them.
+/// A server as one class of callers sees it: a connection, and the lists that it returns to them.
 ///
-/// The conversation is begun when it is needed, and again when it broke.
+/// The connection is opened on demand, and again after a failure.
 #[derive(Debug)]
 pub(super) struct View {
+    /// Class of callers.
     key: ViewKey,
+    /// Connector of the server.
     dialer: Arc<Dialer>,
+    /// Current connection, open or not.
     conversation: ArcSwapOption<Conversing>,
-    /// Held while a conversation is begun, so that only one is.
+    /// Held while connecting, so that only one caller does.
     connecting: Mutex<()>,
+    /// Cached lists.
     lists: Arc<Lists>,
+    /// Subscriptions to unsolicited messages.
     feed: Feed,
+    /// Exclusive sessions of the legacy era.
     leases: Leases,
-    /// Where calls wait whose clients are asked something.
+    /// Store of calls whose clients have been asked for input.
     parking: Parking,
+    /// Time of creation.
     started: Instant,
-    /// When it was last used, in milliseconds after it was made.
+    /// Time of the last use, in milliseconds after the creation.
     last_used: AtomicU64,
+    /// Number of current uses.
     in_use: AtomicUsize,
 }
 
-/// A conversation that has begun.
+/// An open connection.
 #[derive(Clone, Debug)]
 pub(super) struct Conversing(Arc<dyn Conversation>);
 
 impl View {
-    /// A view in which up to `leases` calls can have a conversation for themselves.
+    /// Creates a view with up to `leases` exclusive sessions.
     pub(super) fn new(
         key: ViewKey,
         dialer: Arc<Dialer>,
@@ -76,7 +87,7 @@ impl View {
         })
     }
 
-    /// Sends a call, and returns the reply when its beginning is known.
+    /// Sends a call and returns the reply as soon as its first message has arrived.
     pub(super) async fn send(
         self: &Arc<Self>,
         call: Call<Prepared>,
@@ -84,14 +95,14 @@ impl View {
         let using = Using::of(self);
         let mut reply = match call.request().method() {
             Method::LoggingSetLevel if self.is_modern(&call).await? => {
-                // There a request says itself what it wants to see.
+                // In the modern era each request sets its level.
                 Reply::result(call.request().id(), "{}")
             }
             Method::ServerDiscover => {
                 let facts = self.facts(&call).await?;
                 Reply::result(call.request().id(), &facts.to_discover())
             }
-            // What is rare is boxed, so that what is frequent has less to carry.
+            // Rare branches are boxed to keep the future of the frequent ones small.
             Method::SubscriptionsListen => Box::pin(self.listen(&call)).await?,
             _ => self.forward(call).await?,
         };
@@ -99,7 +110,7 @@ impl View {
         Ok(reply)
     }
 
-    /// Returns all that the server lists of `kind`.
+    /// Returns the complete list of `kind`.
     pub(super) async fn list(
         self: &Arc<Self>,
         kind: ListKind,
@@ -109,6 +120,7 @@ impl View {
         self.listing(kind, call).await
     }
 
+    /// Forwards a call, across the eras if necessary.
     async fn forward(self: &Arc<Self>, mut call: Call<Prepared>) -> Result<Reply, UpstreamError> {
         let conversation = self.conversation(&call).await?;
         let era = conversation.facts().version.era();
@@ -130,7 +142,7 @@ impl View {
         reply
     }
 
-    /// Sends a call of a client of the legacy era to a server of the modern era.
+    /// Forwards a call of a legacy client to a modern server.
     async fn to_modern(
         self: &Arc<Self>,
         call: Call<Prepared>,
@@ -143,7 +155,7 @@ impl View {
             .await
     }
 
-    /// Sends a call of a client of the modern era to a server of the legacy era.
+    /// Forwards a call of a modern client to a legacy server.
     async fn to_legacy(
         self: &Arc<Self>,
         call: Call<Prepared>,
@@ -167,18 +179,19 @@ impl View {
         }
     }
 
+    /// Returns `true` if the server is of the modern era.
     async fn is_modern(&self, call: &Call<Prepared>) -> Result<bool, UpstreamError> {
         let conversation = self.conversation(call).await?;
         Ok(conversation.facts().version.era() == Era::Modern)
     }
 
-    /// Sends a call in the present conversation, or in a new one if that had ended.
+    /// Sends a call on the current connection.
     async fn converse(self: &Arc<Self>, call: &Call<Prepared>) -> Result<Reply, UpstreamError> {
         let conversation = self.conversation(call).await?;
         self.converse_in(conversation, call).await
     }
 
-    /// Sends a call in `conversation`, or in a new one if that has ended.
+    /// Sends a call on `conversation`, or on a new connection if that is closed.
     async fn converse_in(
         self: &Arc<Self>,
         conversation: Arc<dyn Conversation>,
@@ -200,21 +213,23 @@ impl View {
         Err(ended)
     }
 
-    /// Passes on what the client notifies, if there is a conversation.
+    /// Forwards a notification of the client if a connection is open.
     pub(super) async fn notify(&self, notification: &Notification) {
         let roots = self.dialer.roots();
         if roots.forwards(notification, &self.key.capabilities)
             && let Some(conversation) = self.present()
             && let Err(error) = conversation.notify(notification).await
         {
-            tracing::debug!(%error, "the server does not take a notification");
+            tracing::debug!(%error, "upstream rejected a notification");
         }
     }
 
+    /// Returns the properties that the server declared.
     pub(super) async fn facts(&self, call: &Call<Prepared>) -> Result<Facts, UpstreamError> {
         Ok(self.conversation(call).await?.facts().clone())
     }
 
+    /// Returns the open connection, or opens one.
     async fn conversation(
         &self,
         call: &Call<Prepared>,
@@ -225,7 +240,7 @@ impl View {
         }
     }
 
-    /// Begins a conversation, unless somebody else just has.
+    /// Opens a connection, unless another caller just has.
     async fn begin(&self, call: &Call<Prepared>) -> Result<Arc<dyn Conversation>, UpstreamError> {
         let _connecting = self.connecting.lock().await;
         if let Some(conversation) = self.present() {
@@ -240,6 +255,7 @@ impl View {
         Ok(conversation)
     }
 
+    /// Returns the connection if it is open.
     fn present(&self) -> Option<Arc<dyn Conversation>> {
         let conversing = self.conversation.load();
         conversing
@@ -248,7 +264,7 @@ impl View {
             .map(|c| Arc::clone(&c.0))
     }
 
-    /// Ends the conversation, if there is one.
+    /// Closes the connection.
     pub(super) async fn close(&self) {
         self.feed.stop();
         self.leases.close().await;
@@ -258,15 +274,15 @@ impl View {
         }
     }
 
-    /// Lets go of the conversation, with which others go on.
+    /// Releases the connection, which other views continue to use.
     pub(super) async fn leave(&self) {
         self.feed.stop();
         self.leases.close().await;
         self.conversation.store(None);
     }
 
-    /// Whether both have the same conversation: callers of several classes share a program that
-    /// tells them apart by itself.
+    /// Returns `true` if both views use the same connection, as views of a program of the modern
+    /// era do.
     pub(super) fn shares(&self, other: &Self) -> bool {
         match (self.present(), other.present()) {
             (Some(one), Some(two)) => std::ptr::addr_eq(Arc::as_ptr(&one), Arc::as_ptr(&two)),
@@ -274,7 +290,7 @@ impl View {
         }
     }
 
-    /// For how long nobody has used it; `None` while somebody does.
+    /// Returns the time since the last use, or `None` while the view is in use.
     pub(super) fn idle(&self) -> Option<Duration> {
         if self.in_use.load(Ordering::Acquire) > 0 || self.feed.has_listeners() {
             return None;
@@ -283,15 +299,17 @@ impl View {
         Some(self.started.elapsed().saturating_sub(last_used))
     }
 
-    /// Whether a conversation goes on.
+    /// Returns `true` if a connection is open.
     pub(super) fn is_connected(&self) -> bool {
         self.present().is_some()
     }
 
+    /// Returns the class of callers.
     pub(super) fn key(&self) -> &ViewKey {
         &self.key
     }
 
+    /// Records a use.
     fn touch(&self) {
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_used.store(now, Ordering::Relaxed);
@@ -306,11 +324,12 @@ impl Resend for Arc<View> {
     }
 }
 
-/// Somebody uses a view.
+/// A current use of a view.
 #[derive(Debug)]
 struct Using(Arc<View>);
 
 impl Using {
+    /// Starts a use.
     fn of(view: &Arc<View>) -> Self {
         view.in_use.fetch_add(1, Ordering::AcqRel);
         view.touch();
@@ -325,6 +344,7 @@ impl Drop for Using {
     }
 }
 
+/// Locks `mutex`.
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

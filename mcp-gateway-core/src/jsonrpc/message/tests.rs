@@ -36,16 +36,19 @@ fn what_is_not_a_message_says_why() {
     let table = [
         (
             "{",
-            "the body is not valid JSON: a string is expected at offset 1",
+            "the body is not valid JSON: expected a string at offset 1",
         ),
         (
             "{\"a\":1}}",
-            "the body is not valid JSON: something follows the value at offset 7",
+            "the body is not valid JSON: trailing data after the value at offset 7",
         ),
         ("[]", "batches"),
         ("[", "the body is not valid JSON"),
         (" [{}]", "batches"),
-        ("\"a\"", "not a JSON-RPC message: it is not an object"),
+        (
+            "\"a\"",
+            "not a JSON-RPC message: the message must be an object",
+        ),
         (
             r#"{"id":1,"method":"m"}"#,
             "not a JSON-RPC message: the member jsonrpc",
@@ -85,9 +88,9 @@ fn what_is_not_a_message_says_why() {
 #[test]
 fn params_are_an_object_without_doubts() {
     let table = [
-        ("[1]", "invalid params: an object is expected"),
+        ("[1]", "invalid params: expected an object"),
         (r#"{"a":1,"a":2}"#, "invalid params: duplicate"),
-        (r#"{"_meta":3}"#, "invalid params: an object is expected"),
+        (r#"{"_meta":3}"#, "invalid params: expected an object"),
     ];
     for (params, expected) in table {
         let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{params}}}"#);

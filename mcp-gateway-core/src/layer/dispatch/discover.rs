@@ -1,3 +1,8 @@
+//! Merged answers to `server/discover`.
+//!
+//! See [MCP 2026-07-28,
+//! versioning](https://modelcontextprotocol.io/specification/2026-07-28/basic/versioning).
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -12,7 +17,7 @@ use crate::upstream::Facts;
 use crate::{Call, Error, Reply};
 
 impl Shared {
-    /// What the servers can do, taken together, as the answer to `server/discover`.
+    /// Merges the capabilities of the servers into the answer to `server/discover`.
     pub(super) async fn discover<S: Inner>(&self, inner: S, call: &Call) -> Result<Reply, Error> {
         let mut answers = Vec::new();
         let params = call.request().meta_params();
@@ -27,21 +32,24 @@ impl Shared {
             answers.push((server, facts));
         }
         let unknown = answers.iter().any(|(_, facts)| failed(facts));
-        // A gateway whose servers are all down is still one, and says what it is.
+        // A gateway is reachable even if all of its servers are down.
         let servers = answered(answers).unwrap_or_default();
         let mut capabilities = capabilities(&servers);
         if unknown {
-            // Clients ask for tools only if there may be some, and a session outlasts a failure.
+            // Clients ask for tools only if the capability is declared, and a session outlasts an
+            // outage.
             merge(&mut capabilities, &tools());
         }
         if self.router.changes().is_some() {
-            // The gateway tells of what comes and goes, whatever its servers do.
+            // The gateway notifies of added and removed servers, regardless of the servers' own
+            // capabilities.
             tell_of_changes(&mut capabilities);
         }
         let result = self.described(&servers, capabilities);
         Ok(Reply::result(call.request().id(), &result.to_string()))
     }
 
+    /// Returns the `DiscoverResult` of the gateway.
     fn described(
         &self,
         servers: &[(Arc<str>, Facts)],
@@ -50,7 +58,7 @@ impl Shared {
         if self.router.servers().len() > 1
             && let Some(tasks) = capabilities.get_mut("tasks").and_then(Value::as_object_mut)
         {
-            // The lists of several servers have no common order to be paged through.
+            // The task lists of several servers have no common order for pages.
             tasks.remove("list");
         }
         let only = match servers {
@@ -80,7 +88,7 @@ impl Shared {
         result
     }
 
-    /// How the gateway wants to be used: as it says itself, or as its servers say.
+    /// Returns the instructions of the gateway, or those of its servers under one heading each.
     fn instructions(&self, servers: &[(Arc<str>, Facts)]) -> Option<String> {
         if let Some(instructions) = &self.identity.instructions {
             return Some(instructions.to_string());
@@ -100,6 +108,7 @@ impl Shared {
     }
 }
 
+/// Parses the reply of a server.
 async fn facts(reply: Reply) -> Result<Facts, UpstreamError> {
     let text = reply::text(reply, MAX_FACTS).await?;
     match Message::parse(text)? {
@@ -108,12 +117,12 @@ async fn facts(reply: Reply) -> Result<Facts, UpstreamError> {
             Err(error) => Err(UpstreamError::invalid(error)),
         },
         Message::Notification(_) | Message::Request(_) => {
-            Err(UpstreamError::invalid("it answers with something else"))
+            Err(UpstreamError::invalid("expected a response"))
         }
     }
 }
 
-/// What the servers can do, taken together.
+/// Merges the capabilities of the servers.
 fn capabilities(servers: &[(Arc<str>, Facts)]) -> Map<String, Value> {
     let mut capabilities = Map::new();
     for (_, facts) in servers {
@@ -124,12 +133,12 @@ fn capabilities(servers: &[(Arc<str>, Facts)]) -> Map<String, Value> {
     capabilities
 }
 
-/// The capabilities of a server that has tools.
+/// Returns the capabilities of a server with tools.
 fn tools() -> Map<String, Value> {
     Map::from_iter([("tools".to_owned(), json!({ "listChanged": true }))])
 }
 
-/// Declares that lists change and that clients are told so.
+/// Declares that lists change and that clients are notified.
 fn tell_of_changes(capabilities: &mut Map<String, Value>) {
     merge(capabilities, &tools());
     for kind in ["prompts", "resources"] {
@@ -139,7 +148,7 @@ fn tell_of_changes(capabilities: &mut Map<String, Value>) {
     }
 }
 
-/// Adds the capabilities of another server: what any of them can do, the gateway can.
+/// Adds the capabilities of another server: the gateway has a capability if any server has it.
 fn merge(capabilities: &mut Map<String, Value>, more: &Map<String, Value>) {
     for (key, value) in more {
         match (capabilities.get_mut(key), value) {
@@ -153,6 +162,7 @@ fn merge(capabilities: &mut Map<String, Value>, more: &Map<String, Value>) {
     }
 }
 
+/// Maximum size of a server's answer in bytes.
 const MAX_FACTS: usize = 1024 * 1024;
 
 #[cfg(test)]

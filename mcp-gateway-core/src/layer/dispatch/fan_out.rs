@@ -1,3 +1,5 @@
+//! Requests to all servers of a gateway, and the evaluation of their answers.
+
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -11,12 +13,12 @@ use crate::protocol::Method;
 use crate::route::{Feature, Target};
 use crate::{Call, Error, Reply};
 
-/// What each server said, in the order of the gateway.
+/// Answers of the servers, in the order of the gateway.
 pub(super) type Answers<T> = Vec<(Arc<str>, Result<T, Error>)>;
 
 impl Shared {
-    /// Sends the method of `call` to all servers at the same time, and waits for those that answer
-    /// in time.
+    /// Sends the method of `call` with `params` to all servers concurrently, and waits for their
+    /// answers.
     pub(super) async fn ask_all<S: Inner>(
         &self,
         inner: &S,
@@ -35,7 +37,7 @@ impl Shared {
         join_all(asked).await
     }
 
-    /// Sends `call` to its server, and waits for the answer if it comes in time.
+    /// Sends `call` to its server, and waits for the answer for the configured time.
     pub(super) async fn ask<S: Inner>(
         &self,
         inner: S,
@@ -53,31 +55,31 @@ impl Shared {
             && !is_refusal(error)
         {
             let cause = std::error::Error::source(error).map(ToString::to_string);
-            tracing::warn!(%server, %error, cause, "a server has no part in an answer");
+            tracing::warn!(%server, %error, cause, "upstream omitted from merged response");
         }
         (server, answer)
     }
 }
 
 impl Routed {
-    /// The stage of a request of `method` that is for the server as such, or for one of its lists.
+    /// Creates the stage of a call of `method` that names no feature of the server.
     pub(super) fn to_server(server: &Arc<str>, method: &Method) -> Self {
         let target = Target::new(Arc::clone(server), Feature::of_method(method));
         Self { target }
     }
 }
 
-/// Whether the caller may not know of the server, so that its absence is no failure.
+/// Returns `true` if the server is hidden from the caller, so that its absence is no failure.
 fn is_refusal(error: &Error) -> bool {
     matches!(error, Error::Route(_))
 }
 
-/// Whether a server did not answer that should have.
+/// Returns `true` if a server that the caller may use did not answer.
 pub(super) fn failed<T>(answer: &Result<T, Error>) -> bool {
     answer.as_ref().is_err_and(|error| !is_refusal(error))
 }
 
-/// What the servers answered of those that did; the first failure where all of them failed.
+/// Returns the successful answers, or the first failure if there are none.
 pub(super) fn answered<T>(answers: Answers<T>) -> Result<Vec<(Arc<str>, T)>, Error> {
     let mut failure = None;
     let mut answered = Vec::with_capacity(answers.len());
@@ -94,13 +96,13 @@ pub(super) fn answered<T>(answers: Answers<T>) -> Result<Vec<(Arc<str>, T)>, Err
     }
 }
 
-/// The error of a method that none of the servers has.
+/// Returns the error for a method that no server supports.
 pub(super) fn unknown_method(call: &Call) -> Error {
     let method = call.request().method().as_str().into();
     RouteError::UnknownMethod { method }.into()
 }
 
-/// Why a request that has to name something cannot be answered.
+/// Returns the error for a request without a required name.
 pub(super) fn nameless(request: &Request) -> RequestError {
     let param = request.method().name_param().unwrap_or("name");
     RequestError::InvalidParams {

@@ -1,6 +1,17 @@
+//! Identity of a gateway towards clients.
+
 use std::sync::Arc;
 
-/// How a gateway introduces itself.
+/// Name, version and instructions that a gateway sends to clients.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::layer::dispatch::Identity;
+///
+/// let identity = Identity::new("acme", "1.2").with_instructions("Prefer the search tools.");
+/// assert!(format!("{identity:?}").contains("acme"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub(super) name: Arc<str>,
@@ -9,7 +20,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// A gateway of the name and version.
+    /// Creates an identity without instructions.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, version: impl Into<Arc<str>>) -> Self {
         Self {
@@ -19,14 +30,14 @@ impl Identity {
         }
     }
 
-    /// Says how the gateway wants to be used, in the place of what its servers say.
+    /// Sets the instructions for the model, which replace those of the servers.
     #[must_use]
     pub fn with_instructions(mut self, instructions: impl Into<Arc<str>>) -> Self {
         self.instructions = Some(instructions.into());
         self
     }
 
-    /// The JSON text of its name and version.
+    /// Returns the JSON text of the name and version.
     pub(super) fn to_json(&self) -> String {
         serde_json::json!({ "name": &*self.name, "version": &*self.version }).to_string()
     }

@@ -1,3 +1,8 @@
+//! Merged subscriptions to all servers of a gateway.
+//!
+//! See [MCP 2026-07-28,
+//! subscriptions](https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/subscriptions).
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -18,11 +23,11 @@ use crate::reply::{Event, Events};
 use crate::upstream::Filter;
 use crate::{Call, Error, Reply};
 
-/// What all servers say of what a caller wants to hear of.
+/// Merged messages of all servers.
 type Said = SelectAll<BoxStream<'static, Result<Event, UpstreamError>>>;
 
 impl Shared {
-    /// Listens to all servers, each for what it has of what the caller wants to hear of.
+    /// Subscribes to all servers, to each for its part of the filter.
     pub(super) async fn listen<S: Inner>(
         self: Arc<Self>,
         inner: S,
@@ -54,7 +59,7 @@ impl Shared {
         Ok(Reply::Events(Events::new(listening.into_stream())))
     }
 
-    /// Listens to the servers that there are; returns what they will tell of, and the stream of it.
+    /// Subscribes to the current servers; returns the honored part of the filter, and the messages.
     async fn listen_once<S: Inner>(
         &self,
         inner: &S,
@@ -84,12 +89,12 @@ impl Shared {
             honored.merge(filter);
             said.push(stream);
         }
-        // Servers come and go; the stream lasts for as long as the client wants it.
+        // Servers are added and removed; the stream ends only when the client ends it.
         said.push(stream::pending().boxed());
         Ok((honored, said))
     }
 
-    /// What each server is to be asked for.
+    /// Returns the part of the filter for each server.
     async fn by_server<S: Inner>(
         &self,
         inner: &S,
@@ -119,7 +124,7 @@ impl Shared {
         wanted
     }
 
-    /// The server that has a resource; all that have resources, where none lists it.
+    /// Returns the server that has a resource, or all servers with resources if none lists it.
     async fn owners<S: Inner>(&self, inner: &S, call: &Call, uri: &str) -> Vec<(Arc<str>, String)> {
         if let [server] = &*self.router.servers() {
             return vec![(Arc::clone(server), uri.to_owned())];
@@ -142,7 +147,7 @@ impl Shared {
         }
     }
 
-    /// What a server will tell of, and the stream on which it does.
+    /// Returns the part of the filter that a server honors, and its messages.
     async fn acknowledged(
         &self,
         server: &Arc<str>,
@@ -153,10 +158,10 @@ impl Shared {
             source: UpstreamError::invalid(detail),
         };
         let Reply::Events(mut events) = reply else {
-            return Err(failed("subscriptions/listen has no stream"));
+            return Err(failed("subscriptions/listen returned no stream"));
         };
         let Some(Ok(Event::Notification(first))) = events.next().await else {
-            return Err(failed("the subscription is not acknowledged"));
+            return Err(failed("subscription not acknowledged"));
         };
         let filter = first
             .param("notifications")
@@ -182,7 +187,7 @@ impl Shared {
         Ok((honored, self.renaming(Arc::clone(server), events).boxed()))
     }
 
-    /// The events of a server, with the names by which the client knows what they are about.
+    /// Returns the messages of a server with the names that clients use.
     fn renaming(
         &self,
         server: Arc<str>,
@@ -208,7 +213,7 @@ impl Shared {
                     Some(Ok(Event::Notification(changed.unwrap_or(notification))))
                 }
                 Ok(event @ Event::Request(_)) => Some(Ok(event)),
-                // The end of one server's stream is not that of the client's.
+                // The end of one server's stream does not end the client's.
                 Ok(Event::Response(_)) | Err(_) => None,
             };
             std::future::ready(event)
@@ -216,19 +221,21 @@ impl Shared {
     }
 }
 
-/// A caller who listens to all servers of a gateway, also to those that come later.
+/// A subscription to all servers of a gateway, including those that are added later.
 struct Listening<S> {
     shared: Arc<Shared>,
     inner: S,
     call: Call,
     filter: Filter,
     said: Said,
-    /// Says when there are other servers.
+    /// Changes of the set of servers.
     changes: BoxStream<'static, ()>,
+    /// Messages that have not been returned.
     ready: VecDeque<Notification>,
 }
 
 impl<S: Inner> Listening<S> {
+    /// Converts the subscription into a stream of messages.
     fn into_stream(self) -> impl Stream<Item = Result<Event, UpstreamError>> + Send + 'static {
         stream::unfold(self, |mut listening| async move {
             let event = listening.next().await?;
@@ -236,6 +243,7 @@ impl<S: Inner> Listening<S> {
         })
     }
 
+    /// Waits for the next message.
     async fn next(&mut self) -> Option<Result<Event, UpstreamError>> {
         loop {
             if let Some(notification) = self.ready.pop_front() {
@@ -248,14 +256,14 @@ impl<S: Inner> Listening<S> {
         }
     }
 
-    /// Listens to the servers that there are now, and says that there may be something else.
+    /// Subscribes to the current servers, and reports that any list may have changed.
     async fn listen_anew(&mut self) {
         let listening = self
             .shared
             .listen_once(&self.inner, &self.call, &self.filter);
         match listening.await {
             Ok((_, said)) => self.said = said,
-            Err(error) => tracing::debug!(%error, "no server can be listened to at present"),
+            Err(error) => tracing::debug!(%error, "subscription to servers failed"),
         }
         self.ready
             .extend(self.filter.lists_only().everything_changed());

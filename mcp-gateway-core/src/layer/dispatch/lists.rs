@@ -1,3 +1,8 @@
+//! Merged, filtered and paginated lists.
+//!
+//! See [MCP 2026-07-28,
+//! pagination](https://modelcontextprotocol.io/specification/2026-07-28/server/utilities/pagination).
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +22,7 @@ use crate::route::{Feature, Target};
 use crate::{Call, Error, Reply};
 
 impl Shared {
-    /// One page of what all servers list.
+    /// Returns one page of the merged list.
     pub(super) async fn list<S: Inner>(
         &self,
         kind: ListKind,
@@ -27,7 +32,7 @@ impl Shared {
         let cursor = match call.request().param("cursor") {
             None | Some("null") => None,
             Some(cursor) => Some(Cursor::read(cursor).ok_or(RequestError::InvalidParams {
-                detail: "the cursor is not one of this gateway; begin again without one".into(),
+                detail: "invalid cursor; start again without one".into(),
             })?),
         };
         let listings = self.listings(kind, &inner, call).await?;
@@ -39,7 +44,7 @@ impl Shared {
         Ok(Reply::result(call.request().id(), &text))
     }
 
-    /// What the servers list, of those that answer.
+    /// Returns the lists of the servers that answer.
     pub(super) async fn listings<S: Inner>(
         &self,
         kind: ListKind,
@@ -75,6 +80,7 @@ impl Shared {
         Ok(listings)
     }
 
+    /// Selects the entries of the page after `cursor`.
     fn page<'a>(
         &self,
         listings: &'a Listings,
@@ -113,13 +119,13 @@ impl Shared {
         match before {
             None => Ok(page),
             Some(_) => Err(RequestError::InvalidParams {
-                detail: "the list has changed since the cursor was made; begin again".into(),
+                detail: "expired cursor: the list has changed; start again without one".into(),
             }
             .into()),
         }
     }
 
-    /// The JSON text of the result.
+    /// Returns the JSON text of the result.
     fn write(&self, kind: ListKind, listings: &Listings, call: &Call, page: &Page<'_>) -> String {
         let mut list = vec![b'['];
         for (at, shown) in page.entries.iter().enumerate() {
@@ -130,7 +136,7 @@ impl Shared {
             shown.entry.write(&shown.name, uri, &mut list);
         }
         list.push(b']');
-        // Entries are texts, and what is put between them is ASCII.
+        // Entries are UTF-8, and the separators are ASCII.
         let list = String::from_utf8(list).unwrap_or_else(|_| "[]".to_owned());
         let mut members = vec![(kind.member(), list.into())];
         if let Some(next) = &page.next {
@@ -153,6 +159,7 @@ impl Shared {
         object(&members)
     }
 
+    /// Returns the lifetime of the merged list: the shortest of its parts.
     fn ttl(&self, listings: &Listings) -> Duration {
         let complete = listings.len() == self.router.servers().len();
         let ttl = listings
@@ -160,10 +167,12 @@ impl Shared {
             .filter(|(_, listing)| listing.is_supported())
             .map(|(_, listing)| listing.fresh_for().unwrap_or_default())
             .min();
-        // A server that is missing may be back at any time.
+        // A missing server may return at any time.
         ttl.filter(|_| complete).unwrap_or_default()
     }
 
+    /// Returns the scope of the merged list: public only if all parts are, and the policy does not
+    /// depend on the caller.
     fn scope(&self, listings: &Listings) -> &'static str {
         let public = listings
             .iter()
@@ -176,15 +185,15 @@ impl Shared {
     }
 }
 
-/// The names by which a caller knows entries.
+/// Names under which a caller sees entries.
 struct Names<'a, 'c> {
     call: &'c Call,
-    /// The URIs that are taken.
+    /// URIs that are taken.
     seen: HashSet<&'a str>,
 }
 
 impl<'a> Names<'a, '_> {
-    /// The name of an entry; `None` when the caller is not to see it.
+    /// Returns the name of an entry, or `None` if the policy hides it.
     fn shown(
         &mut self,
         shared: &Shared,
@@ -204,7 +213,7 @@ impl<'a> Names<'a, '_> {
                 shared.router.expose(server, entry.name()).map(Into::into)
             }
             ListKind::Resources | ListKind::Templates => {
-                // The first server keeps the URI; another one that has it too is told apart.
+                // The first server keeps the URI; that of a later one is qualified.
                 let first = self.seen.insert(entry.name());
                 Some(match first {
                     true => entry.name().to_string(),
@@ -215,22 +224,24 @@ impl<'a> Names<'a, '_> {
     }
 }
 
+/// One page of the merged list.
 #[derive(Default)]
 struct Page<'a> {
     entries: Vec<Shown<'a>>,
-    /// Where the next page begins: behind this entry.
+    /// Cursor of the next page.
     next: Option<Cursor>,
 }
 
+/// An entry of a page, under the name that the client sees.
 struct Shown<'a> {
     server: &'a Arc<str>,
     entry: &'a Entry,
     name: String,
 }
 
-/// A place in a list: behind an entry of a server.
+/// A position in a list: after an entry of a server.
 ///
-/// It names the entry instead of counting, so that entries that come or go elsewhere in the list
+/// It names the entry instead of counting, so that entries that are added or removed elsewhere
 /// neither hide nor repeat any.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Cursor {
@@ -239,6 +250,7 @@ struct Cursor {
 }
 
 impl Cursor {
+    /// Creates the cursor after `entry`.
     fn at(server: &Arc<str>, entry: &Entry) -> Self {
         Self {
             server: server.to_string(),
@@ -246,15 +258,17 @@ impl Cursor {
         }
     }
 
+    /// Returns `true` if the cursor is after `entry`.
     fn is_at(&self, server: &Arc<str>, entry: &Entry) -> bool {
         self.server == **server && self.name == **entry.name()
     }
 
+    /// Returns the text of the cursor.
     fn write(&self) -> String {
         URL_SAFE_NO_PAD.encode(format!("{}\n{}", self.server, self.name))
     }
 
-    /// Reads the JSON text of a cursor.
+    /// Parses the JSON text of a cursor.
     fn read(json: &str) -> Option<Self> {
         let text: String = serde_json::from_str(json).ok()?;
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;

@@ -1,3 +1,5 @@
+//! Routing by the URI of a resource.
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,31 +14,32 @@ use crate::reply::{self, Outcome};
 use crate::route::{Feature, Target};
 use crate::{Call, Error, Reply};
 
-/// What is known of whose resources are whose.
+/// Known owners of resources.
 ///
-/// Resources keep the URIs that their servers gave them, because servers refer to them in results
-/// and clients may know them from elsewhere. Where two servers have the same URI, that of the
-/// later one is told apart by the name of its server: `files+file:///a`.
+/// Resources keep the URIs of their servers, because servers refer to them in results, and clients
+/// may have them from elsewhere. If two servers have the same URI, that of the later one is
+/// qualified by the name of its server: `files+file:///a`.
 #[derive(Debug, Default)]
 pub(super) struct Resources {
     known: Mutex<Known>,
 }
 
+/// Known owners of resources.
 #[derive(Debug, Default)]
 struct Known {
-    /// Which server a caller's URI belongs to.
+    /// Server of a URI, per principal.
     servers: HashMap<(Arc<str>, Box<str>), Arc<str>>,
-    /// The URIs that an earlier server has too.
+    /// URIs per server that an earlier server has as well.
     renamed: HashMap<Arc<str>, HashSet<Box<str>>>,
 }
 
-/// The URI by which clients know a resource whose URI another server has too.
+/// Returns the qualified URI of a resource whose URI an earlier server has as well.
 pub(super) fn qualified(server: &str, uri: &str) -> String {
     format!("{server}+{uri}")
 }
 
 impl Resources {
-    /// Learns from a list which URIs several servers have.
+    /// Records the URIs that several servers have.
     pub(super) fn note(&self, kind: ListKind, listings: &Listings) {
         if kind != ListKind::Resources || listings.len() < 2 {
             return;
@@ -56,7 +59,7 @@ impl Resources {
         self.known().renamed = renamed;
     }
 
-    /// The URI by which clients know the `uri` of `server`, where that is another one.
+    /// Returns the qualified URI under which clients see the `uri` of `server`, if it is qualified.
     pub(super) fn renamed(&self, server: &str, uri: &str) -> Option<String> {
         let known = self.known();
         let renamed = known
@@ -66,13 +69,14 @@ impl Resources {
         renamed.then(|| qualified(server, uri))
     }
 
-    /// The URIs of `server` that clients know by other ones.
+    /// Returns the URIs of `server` that clients see qualified.
     pub(super) fn renamed_uris(&self, server: &str) -> HashSet<String> {
         let known = self.known();
         let uris = known.renamed.get(server).into_iter().flatten();
         uris.map(|uri| uri.to_string()).collect()
     }
 
+    /// Returns the remembered server of `uri` for a principal.
     fn server(&self, subject: &Arc<str>, uri: &str) -> Option<Arc<str>> {
         self.known()
             .servers
@@ -80,6 +84,7 @@ impl Resources {
             .cloned()
     }
 
+    /// Remembers the server of `uri` for a principal.
     fn learn(&self, subject: &Arc<str>, uri: &str, server: &Arc<str>) {
         let mut known = self.known();
         if known.servers.len() >= MAX_KNOWN {
@@ -90,19 +95,21 @@ impl Resources {
             .insert((Arc::clone(subject), uri.into()), Arc::clone(server));
     }
 
+    /// Forgets the server of `uri` for a principal.
     fn forget(&self, subject: &Arc<str>, uri: &str) {
         self.known()
             .servers
             .remove(&(Arc::clone(subject), uri.into()));
     }
 
+    /// Locks the known owners.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Shared {
-    /// Brings a call that names a resource to the server that has it.
+    /// Forwards a call that names a resource to the server that has it.
     pub(super) async fn resource<S: Inner>(&self, inner: S, call: Call) -> Result<Reply, Error> {
         let uri = uri_of(&call);
         if let [server] = &*self.router.servers() {
@@ -140,6 +147,7 @@ impl Shared {
         .into())
     }
 
+    /// Sends the call to `server` under its `uri`.
     async fn read_from<S: Inner>(
         &self,
         inner: &S,
@@ -151,7 +159,7 @@ impl Shared {
         send(inner.clone(), call.derive(call.request().clone(), stage)).await
     }
 
-    /// The server that `uri` names, and what the server calls it.
+    /// Splits a qualified URI into the server and its URI.
     pub(super) fn qualifier<'a>(&self, uri: &'a str) -> Option<(Arc<str>, &'a str)> {
         let (name, rest) = uri.split_once('+')?;
         let servers = self.router.servers();
@@ -159,10 +167,11 @@ impl Shared {
         rest.contains(':').then(|| (Arc::clone(server), rest))
     }
 
-    /// The servers that may have `uri`, the likeliest first.
+    /// Returns the servers that may have `uri`, most likely first.
     ///
-    /// One that lists it; else those with a template that fits, the most specific first; else all
-    /// that have resources, because a server may refer to what it does not list.
+    /// That is one that lists it. Otherwise they are those with a matching template, the most
+    /// specific first, followed by all that have resources, because a server may refer to a
+    /// resource that it does not list.
     async fn candidates<S: Inner>(
         &self,
         inner: &S,
@@ -184,7 +193,7 @@ impl Shared {
                 Some((fits.max()?, server))
             })
             .collect();
-        // The sort is stable, so servers of equal rank stay in their order.
+        // The sort is stable, so servers of equal rank keep their order.
         fitting.sort_by_key(|(fit, _)| std::cmp::Reverse(*fit));
         let fitting = fitting.into_iter().map(|(_, server)| server);
         let supported = resources.iter().filter(|(_, list)| list.is_supported());
@@ -199,13 +208,14 @@ impl Shared {
 }
 
 impl Routed {
+    /// Creates the stage of a call to a feature of `server`.
     fn to(server: &Arc<str>, feature: Feature) -> Self {
         let target = Target::new(Arc::clone(server), feature);
         Self { target }
     }
 }
 
-/// The resource that a call names.
+/// Returns the URI of the resource that a call names.
 fn uri_of(call: &Call) -> String {
     let request = call.request();
     if request.method() != &Method::CompletionComplete {
@@ -219,7 +229,7 @@ fn uri_of(call: &Call) -> String {
         .into_owned()
 }
 
-/// Whether a server has what it was asked for.
+/// Returns `true` if the server has the requested resource.
 fn found(reply: &Reply) -> bool {
     let missing = [
         code::INVALID_PARAMS,
@@ -234,7 +244,7 @@ fn found(reply: &Reply) -> bool {
     }
 }
 
-/// Gives the contents of a resource the URI by which the client asked for it.
+/// Qualifies the URIs in the contents of a resource, as the client requested them.
 async fn requalify(reply: Reply, server: &Arc<str>) -> Result<Reply, Error> {
     let failed = |source| Error::Upstream {
         server: Arc::clone(server),
@@ -247,7 +257,7 @@ async fn requalify(reply: Reply, server: &Arc<str>) -> Result<Reply, Error> {
     let text = reply::text(reply, MAX_CONTENT).await.map_err(failed)?;
     let Message::Response(response) = Message::parse(text).map_err(|e| failed(e.into()))? else {
         return Err(failed(crate::error::UpstreamError::invalid(
-            "it answers with a request",
+            "expected a response",
         )));
     };
     let renamed = response.edited(|edits| {
@@ -265,7 +275,7 @@ async fn requalify(reply: Reply, server: &Arc<str>) -> Result<Reply, Error> {
     Ok(reply::single(status, &renamed))
 }
 
-/// Where the URIs of contents are in the result of `resources/read`.
+/// Returns the spans of the URIs in the result of `resources/read`.
 fn content_uris(result: &str) -> Vec<std::ops::Range<usize>> {
     let read = || {
         let fields = Fields::read(result, 0..result.len()).ok()?;
@@ -282,8 +292,8 @@ fn content_uris(result: &str) -> Vec<std::ops::Range<usize>> {
     read().unwrap_or_default()
 }
 
-/// How well `uri` fits the [template](https://www.rfc-editor.org/rfc/rfc6570): the number of
-/// characters that are not from variables; `None` when it does not.
+/// Matches `uri` against a [template](https://www.rfc-editor.org/rfc/rfc6570); returns the number
+/// of literal characters, or `None` if it does not match.
 fn fit(template: &str, uri: &str) -> Option<usize> {
     let mut literals = Vec::new();
     let mut rest = template;
@@ -303,10 +313,10 @@ fn fit(template: &str, uri: &str) -> Option<usize> {
     Some(literals.iter().map(|literal| literal.len()).sum::<usize>() + rest.len())
 }
 
-/// The largest content that is held to be renamed, in bytes.
+/// Maximum size of a content that is held to be renamed, in bytes.
 const MAX_CONTENT: usize = 64 * 1024 * 1024;
 
-/// How many URIs are remembered before all are forgotten.
+/// Maximum number of remembered URIs; beyond it all are forgotten.
 const MAX_KNOWN: usize = 10_000;
 
 #[cfg(test)]

@@ -1,4 +1,8 @@
-//! Tasks are known by names of their servers, as tools are.
+//! Names of tasks, which are prefixed like those of tools.
+//!
+//! See [the tasks extension](https://modelcontextprotocol.io/seps/2663-tasks-extension) and [MCP
+//! 2025-11-25,
+//! tasks](https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/tasks).
 
 use std::sync::Arc;
 
@@ -13,13 +17,10 @@ use crate::reply::{self, Event};
 use crate::route::ToolRouter;
 use crate::{Call, Error, Reply};
 
-/// Whether the reply to `call` may name tasks.
+/// Returns `true` if the reply to `call` may name tasks.
 pub(super) fn may_name_tasks(call: &Call) -> bool {
     let request = call.request();
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "few methods have to do with tasks"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "few methods concern tasks")]
     match request.method() {
         Method::TasksCancel
         | Method::TasksGet
@@ -34,7 +35,7 @@ pub(super) fn may_name_tasks(call: &Call) -> bool {
     }
 }
 
-/// Gives the tasks in a reply of `server` the names by which clients know them.
+/// Replaces the names of tasks in a reply of `server` by those that clients use.
 pub(super) async fn rename(
     reply: Reply,
     server: &Arc<str>,
@@ -57,7 +58,7 @@ pub(super) async fn rename(
                     Ok(reply::single(status, &names.response(&response)))
                 }
                 Message::Notification(_) | Message::Request(_) => {
-                    Err(failed(UpstreamError::invalid("it answers with a request")))
+                    Err(failed(UpstreamError::invalid("expected a response")))
                 }
             }
         }
@@ -75,12 +76,14 @@ pub(super) async fn rename(
     }
 }
 
+/// Translation of the tasks of one server.
 struct Names {
     server: Arc<str>,
     router: Arc<dyn ToolRouter>,
 }
 
 impl Names {
+    /// Translates a response.
     fn response(&self, response: &Response) -> Response {
         let (Ok(result), Some(span)) = (response.result(), response.result_span()) else {
             return response.clone();
@@ -88,6 +91,7 @@ impl Names {
         response.edited(|edits| self.object(result, 0..result.len(), span.start, edits))
     }
 
+    /// Translates a notification.
     fn notification(&self, notification: Notification) -> Notification {
         let renamed = notification
             .param("taskId")
@@ -96,7 +100,8 @@ impl Names {
         renamed.unwrap_or(notification)
     }
 
-    /// Renames the tasks that the object at `span` of `text` names, which begins at `offset`.
+    /// Translates the names in the object at `span` of `text`, whose first byte is at `offset` of
+    /// the message.
     fn object(
         &self,
         text: &str,
@@ -126,15 +131,18 @@ impl Names {
         }
     }
 
+    /// Returns the name that clients use for the task `id`.
     fn exposed(&self, id: &str) -> Option<String> {
         self.router.expose(&self.server, id).map(Into::into)
     }
 }
 
+/// Identifier of the tasks extension.
 const EXTENSION: &str = "io.modelcontextprotocol/tasks";
+/// Member of `_meta` that names a task in revision 2025-11-25.
 const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
 
-/// The largest result that is held to be renamed, in bytes.
+/// Maximum size of a result that is held to be renamed, in bytes.
 const MAX_RESULT: usize = 64 * 1024 * 1024;
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! Tasks that read and write a bidirectional channel.
+
 use std::fmt;
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -11,39 +13,44 @@ use crate::error::UpstreamError;
 use crate::task::Task;
 use crate::transport::{Pipe, Running};
 
-/// What keeps a conversation going: the tasks that read and write, and the server at the other end.
+/// The running side of a connection: the tasks that read and write, and the server.
 pub(in crate::upstream) struct Channel {
+    /// `None` once the channel is closed.
     ends: Mutex<Option<Ends>>,
 }
 
+/// Parts of an open channel.
 struct Ends {
-    /// Reads what the server sends.
+    /// Task that reads from the server.
     input: Task,
-    /// Sends what is to be sent. It ends when the last sender of messages is gone.
+    /// Task that writes to the server. It ends when the last sender of messages is dropped.
     output: Task,
-    /// Handles what has been read.
+    /// Task that handles received messages.
     reader: Option<Task>,
+    /// Handle of the server, if it ends with the channel.
     server: Option<Box<dyn Running>>,
 }
 
-/// Where what the server sends is to be put.
+/// Sender for messages of the server.
 #[derive(Clone)]
 pub(in crate::upstream) struct Incoming(mpsc::Sender<Result<Bytes, UpstreamError>>);
 
 impl Incoming {
+    /// Creates a bounded queue.
     pub(super) fn new() -> (Self, mpsc::Receiver<Result<Bytes, UpstreamError>>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
         (Self(sender), receiver)
     }
 
-    /// Hands over the text of a message; `false` when nobody wants messages any more.
+    /// Queues the text of a message, or an error that ends the channel; returns `false` if the
+    /// receiver is gone.
     pub(in crate::upstream) async fn put(&self, message: Result<Bytes, UpstreamError>) -> bool {
         self.0.send(message).await.is_ok()
     }
 }
 
 impl Channel {
-    /// Reads and writes the lines of `pipe`.
+    /// Opens a channel over the lines of `pipe`, of at most `limit` bytes each.
     pub(in crate::upstream) fn pipe(
         pipe: Pipe,
         limit: usize,
@@ -62,19 +69,19 @@ impl Channel {
                     return;
                 }
             }
-            // A server that has died is not noticed by writing before somebody writes.
+            // Without it, the death of a server would be noticed on the next write only.
             incoming.put(Err(UpstreamError::Closed)).await;
         });
         let (outgoing, messages) = mpsc::channel(QUEUE);
         let output = Task::spawn(async move {
             write_lines(writer, messages).await;
-            // Those who wait for answers to what could not be sent are told so.
+            // Fails the calls whose requests could not be written.
             end.put(Err(UpstreamError::Closed)).await;
         });
         (Self::new(input, output, Some(server)), outgoing)
     }
 
-    /// A channel that two tasks serve.
+    /// Creates a channel from two tasks.
     pub(in crate::upstream) fn new(
         input: Task,
         output: Task,
@@ -91,6 +98,7 @@ impl Channel {
         }
     }
 
+    /// Spawns the task that handles received messages.
     pub(super) fn with_reader(self, reader: impl Future<Output = ()> + Send + 'static) -> Self {
         if let Some(ends) = &mut *self.ends.lock().unwrap_or_else(PoisonError::into_inner) {
             ends.reader = Some(Task::spawn(reader));
@@ -98,7 +106,7 @@ impl Channel {
         self
     }
 
-    /// Closes the input of the server, and waits until it has ended.
+    /// Closes the input of the server and waits until the server has ended.
     pub(super) async fn close(&self) {
         let ends = self
             .ends
@@ -114,7 +122,7 @@ impl Channel {
         else {
             return;
         };
-        // The task that writes owns the server's input.
+        // The writing task owns the server's input.
         drop((output, reader));
         if let Some(server) = server {
             server.stop().await;
@@ -123,6 +131,7 @@ impl Channel {
     }
 }
 
+/// Writes messages until the last sender is dropped.
 async fn write_lines(
     mut writer: Box<dyn AsyncWrite + Send + Unpin>,
     mut messages: mpsc::Receiver<Bytes>,
@@ -130,14 +139,14 @@ async fn write_lines(
     let mut buffer = Vec::new();
     while let Some(message) = messages.recv().await {
         push_line(&mut buffer, &message);
-        // What has been queued meanwhile goes out in one write.
+        // Messages that were queued meanwhile are sent in one write.
         while buffer.len() < MAX_WRITE
             && let Ok(message) = messages.try_recv()
         {
             push_line(&mut buffer, &message);
         }
         if let Err(error) = write(&mut writer, &buffer).await {
-            tracing::debug!(%error, "writing to the server failed");
+            tracing::debug!(%error, "upstream write failed");
             break;
         }
         buffer.clear();
@@ -145,17 +154,18 @@ async fn write_lines(
     }
 }
 
+/// Writes and flushes `bytes`.
 async fn write(writer: &mut (dyn AsyncWrite + Send + Unpin), bytes: &[u8]) -> std::io::Result<()> {
     writer.write_all(bytes).await?;
     writer.flush().await
 }
 
-/// Adds `message` as one line.
+/// Appends `message` as one line.
 fn push_line(buffer: &mut Vec<u8>, message: &[u8]) {
     let start = buffer.len();
     buffer.extend_from_slice(message);
-    // Between the tokens of a JSON text a newline is as good as a space, and inside of them there
-    // is none.
+    // Between the tokens of a JSON text a newline is equivalent to a space, and no token contains
+    // one.
     for byte in &mut buffer[start..] {
         if matches!(byte, b'\n' | b'\r') {
             *byte = b' ';
@@ -170,8 +180,8 @@ impl fmt::Debug for Channel {
     }
 }
 
-/// How many messages wait for the other side before whoever adds another has to wait.
+/// Capacity of the queues between callers and server.
 const QUEUE: usize = 64;
 
-/// How much is collected for one write.
+/// Maximum number of bytes that are collected for one write.
 const MAX_WRITE: usize = 64 * 1024;

@@ -1,19 +1,25 @@
+//! Newline-delimited messages, as in the [stdio
+//! transport](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio).
+
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::error::UpstreamError;
 
-/// Reads messages that are separated by newlines.
+/// Reader of newline-delimited messages.
 pub(super) struct Lines {
+    /// Output of the server.
     reader: Box<dyn AsyncRead + Send + Unpin>,
+    /// Bytes that have not been returned.
     buffer: BytesMut,
-    /// How much of the buffer is known to contain no newline.
+    /// Length of the prefix of the buffer that contains no newline.
     searched: usize,
+    /// Maximum length of a line in bytes.
     limit: usize,
 }
 
 impl Lines {
-    /// Reads lines of up to `limit` bytes.
+    /// Creates a reader of lines of at most `limit` bytes.
     pub(super) fn new(reader: Box<dyn AsyncRead + Send + Unpin>, limit: usize) -> Self {
         Self {
             reader,
@@ -23,7 +29,7 @@ impl Lines {
         }
     }
 
-    /// The next line that is not blank; `None` at the end of the stream.
+    /// Waits for the next non-blank line; returns `None` at the end of the stream.
     pub(super) async fn next(&mut self) -> Option<Result<Bytes, UpstreamError>> {
         loop {
             while let Some(end) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
@@ -43,7 +49,7 @@ impl Lines {
                 Ok(1..) => {}
                 Ok(0) => return None,
                 Err(error) => {
-                    tracing::debug!(%error, "reading from the server failed");
+                    tracing::debug!(%error, "upstream read failed");
                     return None;
                 }
             }
@@ -80,9 +86,7 @@ mod tests {
         let read = read(text, 1000).await;
         assert_eq!(
             read,
-            [Err(
-                "a message of the server is larger than 1000 bytes".to_owned()
-            )]
+            [Err("message from the server exceeds 1000 bytes".to_owned())]
         );
     }
 }

@@ -1,3 +1,5 @@
+//! Correlation of messages with in-flight calls.
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -8,30 +10,33 @@ use crate::error::UpstreamError;
 use crate::jsonrpc::{Id, Notification, Response};
 use crate::reply::Event;
 
-/// The calls that a server has not answered.
+/// In-flight calls of a connection by their number.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
+    /// Calls that wait for a response.
     waiting: HashMap<i64, Waiting>,
-    /// Those for which nobody waits any more, and since when.
+    /// Abandoned calls without a response, with the time of their abandonment.
     given_up: HashMap<i64, Instant>,
 }
 
-/// Somebody who waits for an answer.
+/// An in-flight call.
 #[derive(Debug)]
 pub(super) struct Waiting {
+    /// Queue of messages for the caller.
     pub(super) messages: mpsc::Sender<Result<Event, UpstreamError>>,
-    /// The identifier that the caller gave.
+    /// Identifier of the caller.
     pub(super) id: Id,
-    /// The JSON text of the token with which the caller asked for progress.
+    /// JSON text of the caller's progress token.
     pub(super) progress_token: Option<Box<str>>,
 }
 
 impl Pending {
+    /// Registers a call.
     pub(super) fn insert(&mut self, number: i64, waiting: Waiting) {
         self.waiting.insert(number, waiting);
     }
 
-    /// Gives up a call; whether it was still waiting.
+    /// Abandons a call; returns `true` if it was in flight.
     pub(super) fn remove(&mut self, number: i64) -> bool {
         let waited = self.waiting.remove(&number).is_some();
         if waited {
@@ -41,26 +46,26 @@ impl Pending {
         waited
     }
 
-    /// Forgets the calls that were given up so long ago that the server has ended them.
+    /// Forgets calls that were abandoned so long ago that the server has ended them.
     fn forget(&mut self) {
         self.given_up.retain(|_, since| since.elapsed() < STRAGGLE);
     }
 
-    /// Tells everybody that no answer comes.
+    /// Fails all in-flight calls.
     pub(super) fn fail(&mut self, error: &UpstreamError) {
         for (_, waiting) in self.waiting.drain() {
-            // Where the channel is full, the caller sees it end after what it holds.
+            // If the queue is full, the caller sees the end after its content.
             let _ = waiting.messages.try_send(Err(error.clone()));
         }
     }
 
-    /// Hands a response to who waits for it; `false` when nobody does.
+    /// Delivers a response to its call; returns `false` if no call waits for it.
     pub(super) fn answer(&mut self, response: &Response) -> bool {
         let number = match response.id() {
             Some(id) => id.as_i64().inspect(|number| {
                 self.given_up.remove(number);
             }),
-            // A server that could not read a request does not know its identifier.
+            // A server that could not parse a request cannot repeat its identifier.
             None if response.result().is_err() => self.only(),
             None => None,
         };
@@ -72,7 +77,7 @@ impl Pending {
         true
     }
 
-    /// Hands a report of progress to the call that it is about; `false` when there is none.
+    /// Delivers a progress notification to its call; returns `false` if there is no such call.
     pub(super) fn progress(&mut self, notification: &Notification) -> bool {
         let found = notification
             .param("progressToken")
@@ -94,7 +99,7 @@ impl Pending {
         true
     }
 
-    /// Hands a message that names no call to the only one there is, or gives it back.
+    /// Delivers a message without a reference to the only in-flight call, or returns it.
     pub(super) fn attribute(&mut self, event: Event) -> Option<Event> {
         match self.only() {
             Some(number) => {
@@ -105,26 +110,27 @@ impl Pending {
         }
     }
 
-    /// The only call that the server can be working on.
+    /// Returns the only call that the server can be working on.
     fn only(&mut self) -> Option<i64> {
         self.forget();
         let mut numbers = self.waiting.keys().filter(|_| self.given_up.is_empty());
         numbers.next().copied().filter(|_| numbers.next().is_none())
     }
 
+    /// Delivers a message; abandons the call if its queue is full.
     fn deliver(&mut self, number: i64, event: Event) {
         let Some(waiting) = self.waiting.get(&number) else {
             return;
         };
-        // One caller that does not read must not hold up the others.
+        // A caller that does not read must not block the others.
         if let Err(mpsc::error::TrySendError::Full(_)) = waiting.messages.try_send(Ok(event)) {
-            tracing::warn!("a caller does not read its messages; its call is given up");
+            tracing::warn!("caller too slow; call abandoned");
             self.waiting.remove(&number);
         }
     }
 }
 
-/// How long a server may say things about a call that was given up, and that it does not answer.
+/// Time for which a server may send messages of an abandoned call.
 const STRAGGLE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

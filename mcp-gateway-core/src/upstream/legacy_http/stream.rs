@@ -1,3 +1,5 @@
+//! Event streams of requests of the legacy era, with resumption.
+
 use std::time::Duration;
 
 use futures_util::stream;
@@ -9,16 +11,22 @@ use crate::reply::{Event, Events};
 use crate::transport::{EventStream, HttpBody};
 use crate::upstream::http::Answer;
 
-/// The stream that answers one request, resumed where the server lets it.
+/// The event stream of one request, which is resumed if the server supports it.
 struct Stream {
+    /// Request that the stream responds to.
     asked: Asked,
+    /// Current connection.
     events: EventStream,
+    /// ID of the last event.
     last: Option<String>,
+    /// Delay before a resumption.
     retry: Duration,
+    /// Consecutive resumptions without a new event.
     resumptions: u32,
 }
 
 impl Stream {
+    /// Waits for the next message, across resumptions.
     async fn next(&mut self) -> Result<Event, UpstreamError> {
         loop {
             let Some(event) = self.events.next().await else {
@@ -38,9 +46,10 @@ impl Stream {
         }
     }
 
-    /// Takes up the stream where the connection broke.
+    /// Resumes the stream after the last event.
     ///
-    /// See [resumability](https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery).
+    /// See [MCP 2025-11-25,
+    /// resumability](https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#resumability-and-redelivery).
     async fn resume(&mut self) -> Result<(), UpstreamError> {
         let Some(last) = &self.last else {
             return Err(UpstreamError::Closed);
@@ -49,8 +58,8 @@ impl Stream {
             return Err(UpstreamError::Closed);
         }
         self.resumptions += 1;
-        // The pause that a server asks for is for streams that it ends itself. When it has died,
-        // its callers should hear of it soon.
+        // The delay that a server sets is for streams that it closes itself. If it has died, its
+        // callers should learn of it soon.
         let pause = match self.events.is_broken() {
             true => self.retry.min(BROKEN_RETRY),
             false => self.retry,
@@ -67,7 +76,7 @@ impl Stream {
     }
 }
 
-/// The messages of `body`, which answer what was `asked`.
+/// Returns the messages of `body`, the response to `asked`.
 pub(super) fn messages(asked: Asked, body: HttpBody) -> Events {
     let events = EventStream::new(body, asked.session.server.limit());
     let stream = Stream {
@@ -85,8 +94,8 @@ pub(super) fn messages(asked: Asked, body: HttpBody) -> Events {
     }))
 }
 
-/// The longest pause before a stream is opened again that was cut off.
+/// Maximum delay before a broken stream is resumed.
 const BROKEN_RETRY: Duration = Duration::from_millis(250);
 
-/// How often in a row a stream is resumed on which nothing new comes.
+/// Maximum number of consecutive resumptions without a new event.
 const MAX_RESUMPTIONS: u32 = 20;

@@ -1,8 +1,8 @@
-//! What a server says without being asked.
+//! Subscriptions to the unsolicited messages of a server.
 //!
-//! All who listen to a view share one stream of the server, which asks for what any of them wants.
-//! In the modern era that is `subscriptions/listen`, in the legacy era the stream of a session and
-//! `resources/subscribe`.
+//! All subscribers of a view share one stream of the server, whose filter is the union of theirs.
+//! In the modern era it is `subscriptions/listen`; in the legacy era it is the standalone stream of
+//! a session together with `resources/subscribe`.
 
 mod attending;
 
@@ -28,24 +28,30 @@ use crate::task::Task;
 use crate::upstream::{Instance, filter::Filter};
 use crate::{Call, Reply};
 
-/// What a server says without being asked, and who listens.
+/// Hub of the unsolicited messages of a server.
 #[derive(Debug)]
 pub(super) struct Feed {
+    /// State that subscribers and the task share.
     shared: Arc<Shared>,
+    /// Task that reads from the server; started by the first subscriber.
     task: Mutex<Option<Task>>,
 }
 
+/// State that subscribers and the task share.
 #[derive(Debug)]
 struct Shared {
+    /// Messages of the server.
     events: broadcast::Sender<Arc<Event>>,
+    /// Union of the filters.
     wishes: Mutex<Wishes>,
-    /// Told when what is wished for has changed.
+    /// Notified when the union has changed.
     changed: Notify,
-    /// The state of the wishes that the server has been told of.
+    /// Version of the union that the server has acknowledged.
     told: watch::Sender<u64>,
-    /// Whether the server has not been heard since somebody wanted to listen.
+    /// `true` if the stream was interrupted since a subscriber appeared, so that messages may have
+    /// been missed.
     down: AtomicBool,
-    /// On whose behalf the server is asked.
+    /// Call on whose behalf the subscription is made.
     call: Mutex<Option<Arc<Call<Prepared>>>>,
 }
 
@@ -67,18 +73,20 @@ impl Default for Feed {
 }
 
 impl Feed {
+    /// Returns `true` if there are subscribers.
     pub(super) fn has_listeners(&self) -> bool {
         lock(&self.shared.wishes).listeners > 0
     }
 
-    /// Stops listening to the server. Those who listen here hear nothing until it is taken up.
+    /// Stops the task. Subscribers receive nothing until it is started again.
     pub(super) fn stop(&self) {
         lock(&self.task).take();
     }
 }
 
 impl View {
-    /// Answers `subscriptions/listen`: first with what of it the server can tell, then with that.
+    /// Serves `subscriptions/listen`: first the acknowledgement with the honored part of the
+    /// filter, then its messages.
     pub(super) async fn listen(
         self: &Arc<Self>,
         call: &Call<Prepared>,
@@ -91,7 +99,7 @@ impl View {
         let facts = time::timeout(TELL_TIMEOUT, self.facts(call)).await;
         let honored = match &facts {
             Ok(Ok(facts)) => filter.honored_by(facts),
-            // Once the server is there, it lists what it did not list before.
+            // Once the server is reachable, its lists differ from the empty ones before.
             Ok(Err(_)) | Err(_) => filter.lists_only(),
         };
         let listener = Listener::new(self, honored.clone());
@@ -111,7 +119,7 @@ impl View {
         )))
     }
 
-    /// Begins to listen to the server, on behalf of the caller of `call`, unless that goes on.
+    /// Starts the task on behalf of the caller of `call`, unless it is running.
     pub(super) fn attend(self: &Arc<Self>, call: &Call<Prepared>) {
         let request = Request::new(&Id::from("listen"), &Method::SubscriptionsListen, "{}");
         let call = call.derive_for_server(request);
@@ -124,7 +132,7 @@ impl View {
     }
 }
 
-/// Listens to the server for as long as the view exists.
+/// Reads messages of the server for as long as the view exists, reconnecting with a growing delay.
 async fn attend(view: Weak<View>, shared: Arc<Shared>) {
     let mut pause = MIN_PAUSE;
     loop {
@@ -159,17 +167,18 @@ async fn attend(view: Weak<View>, shared: Arc<Shared>) {
     }
 }
 
-/// Somebody who listens.
+/// A subscriber.
 struct Listener {
     view: Arc<View>,
     filter: Filter,
-    /// Whether it hears everything, not only what can be asked for.
+    /// `true` if all messages are delivered, not only those that match the filter.
     everything: bool,
     state: u64,
     events: broadcast::Receiver<Arc<Event>>,
 }
 
 impl Listener {
+    /// Registers a subscriber.
     fn new(view: &Arc<View>, filter: Filter) -> Self {
         let shared = &view.feed.shared;
         let events = shared.events.subscribe();
@@ -184,13 +193,14 @@ impl Listener {
         }
     }
 
-    /// Waits until the server has been told what is wanted, or takes too long for it.
+    /// Waits until the server has acknowledged the filter, at most for [`TELL_TIMEOUT`].
     async fn wait_until_told(&self) {
         let mut told = self.view.feed.shared.told.subscribe();
         let told = told.wait_for(|told| *told >= self.state);
         let _ = time::timeout(TELL_TIMEOUT, told).await;
     }
 
+    /// Converts the subscriber into its stream of messages.
     fn into_stream(self) -> impl Stream<Item = Result<Event, UpstreamError>> + Send {
         stream::unfold(
             (self, Vec::new()),
@@ -204,10 +214,12 @@ impl Listener {
         )
     }
 
+    /// Returns `true` if the subscriber is interested in `event`.
     fn wants(&self, event: &Event) -> bool {
         self.everything || matches!(event, Event::Notification(told) if self.filter.wants(told))
     }
 
+    /// Waits for the next message; after an overflow, reports every matching change as occurred.
     async fn next(&mut self, missed: &mut Vec<Event>) -> Option<Event> {
         loop {
             match self.events.recv().await {
@@ -232,17 +244,17 @@ impl Drop for Listener {
     }
 }
 
-/// How many events may wait for a listener that is slow.
+/// Maximum number of queued messages per subscriber.
 const EVENTS: usize = 256;
 
-/// The longest pause before a server that broke off is listened to again.
+/// Maximum delay before a reconnection.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
-/// The first pause.
+/// Initial delay before a reconnection.
 const MIN_PAUSE: Duration = Duration::from_millis(500);
 
-/// More than any state: nothing comes of waiting for a server that is down.
+/// Greater than any version, so that no subscriber waits for a server that is down.
 const NOBODY_TO_TELL: u64 = u64::MAX;
 
-/// How long a listener waits for the server to be told what it wants.
+/// Maximum time for the acknowledgement of the server.
 const TELL_TIMEOUT: Duration = Duration::from_secs(5);

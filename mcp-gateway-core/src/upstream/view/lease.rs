@@ -1,10 +1,10 @@
-//! Conversations with a server of the legacy era that one call at a time has for itself.
+//! Exclusive sessions of the legacy era, leased to one call at a time.
 //!
-//! Such a server asks its session, and not a call: what it sends outside of the answer to a call
-//! could be meant for anybody who shares the session. So a client of the modern era that can be
-//! asked, or that wants to see log messages, gets a session of its own for as long as a call
-//! lasts. Afterwards the next call gets it; as a rule calls follow each other, and then see the
-//! same session.
+//! A server of the legacy era addresses its requests and log messages to a session, not to a call:
+//! outside of the response to a call they could be meant for any party that shares the session. A
+//! client of the modern era to which servers may send requests, or that requests log messages,
+//! therefore gets an exclusive session for the duration of a call. Afterwards the next call reuses
+//! it; calls usually follow each other, and then see the same session.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -26,38 +26,45 @@ use crate::task::Task;
 use crate::upstream::conversation::{Conversation, SendError};
 use crate::{Call, Reply, bridge};
 
-/// The conversations of a view that one call at a time has for itself.
+/// Pool of exclusive connections.
 #[derive(Debug)]
 pub(super) struct Leases {
+    /// Maximum number of connections.
     max: usize,
+    /// Permits for connections.
     room: Arc<Semaphore>,
+    /// Idle connections.
     spare: Mutex<Vec<Spare>>,
-    /// Those that calls have, by their addresses.
+    /// Connections in use by their address.
     lent: Mutex<HashMap<usize, Arc<dyn Conversation>>>,
 }
 
-/// A conversation that no call has.
+/// An idle connection.
 #[derive(Debug)]
 struct Spare {
+    /// Open connection.
     conversation: Arc<dyn Conversation>,
-    /// The JSON text of the level from which on the server logs, as far as it has been told.
+    /// JSON text of the log level that was set on the server.
     level: Option<String>,
-    /// Whether log messages are known to come in their order with the answers.
+    /// `true` if log messages are known to precede the response to which they belong.
     in_order: bool,
 }
 
-/// A conversation that a call has for itself.
+/// A connection that is leased to a call.
 struct Lease {
+    /// The connection; `None` once it has been returned.
     spare: Option<Spare>,
+    /// Messages outside of the response.
     events: broadcast::Receiver<Arc<Event>>,
-    /// Asked after the answer, where log messages may still be under way then.
+    /// Request to send after the response, if log messages may still be in transit then.
     ping: Option<Arc<Call<Prepared>>>,
+    /// Keeps the view in use.
     using: Using,
     _room: OwnedSemaphorePermit,
 }
 
 impl Leases {
-    /// Up to `max` conversations at a time.
+    /// Creates a pool of at most `max` connections.
     pub(super) fn new(max: usize) -> Self {
         let max = max.min(Semaphore::MAX_PERMITS);
         Self {
@@ -68,11 +75,12 @@ impl Leases {
         }
     }
 
+    /// Returns the number of connections in use.
     fn taken(&self) -> usize {
         self.max - self.room.available_permits()
     }
 
-    /// Ends the conversations, also those of calls that wait for their clients.
+    /// Closes all connections, including those of calls that wait for their clients.
     pub(super) async fn close(&self) {
         let spare = std::mem::take(&mut *lock(&self.spare));
         let lent = std::mem::take(&mut *lock(&self.lent));
@@ -82,26 +90,29 @@ impl Leases {
         futures_util::future::join_all(closing).await;
     }
 
+    /// Marks a connection as in use.
     fn lend(&self, conversation: &Arc<dyn Conversation>) {
         lock(&self.lent).insert(address(conversation), Arc::clone(conversation));
     }
 
+    /// Marks a connection as no longer in use.
     fn take_back(&self, conversation: &Arc<dyn Conversation>) {
         lock(&self.lent).remove(&address(conversation));
     }
 }
 
+/// Returns the address of a connection as its key.
 fn address(conversation: &Arc<dyn Conversation>) -> usize {
     Arc::as_ptr(conversation).addr()
 }
 
-/// Whether a server of the legacy era has to have a session for `call` alone.
+/// Returns `true` if `call` requires an exclusive session on a server of the legacy era.
 pub(super) fn needs_lease(call: &Call<Prepared>) -> bool {
     call.client().capabilities().interactive() || call.request().meta(meta::LOG_LEVEL).is_some()
 }
 
 impl View {
-    /// Sends `call` in a conversation that it has for itself.
+    /// Sends `call` on an exclusive connection.
     pub(super) async fn lease(
         self: &Arc<Self>,
         call: Arc<Call<Prepared>>,
@@ -111,6 +122,7 @@ impl View {
         Ok(lease.converse(call))
     }
 
+    /// Leases an idle connection, or opens one.
     async fn take_lease(self: &Arc<Self>, call: &Call<Prepared>) -> Result<Lease, UpstreamError> {
         let room = Arc::clone(&self.leases.room).acquire_owned().await;
         let room = room.map_err(|_| UpstreamError::Closed)?;
@@ -143,6 +155,7 @@ impl View {
         Ok(lease)
     }
 
+    /// Opens an exclusive connection.
     async fn dial_spare(&self, call: &Call<Prepared>) -> Result<Spare, UpstreamError> {
         let credential = call.credential();
         let conversation = Box::pin(self.dialer.open_own(&self.key, credential)).await?;
@@ -155,7 +168,7 @@ impl View {
 }
 
 impl Lease {
-    /// Tells the server from which level on it is to log, if the caller wants to see that.
+    /// Sets the log level of the server to that of the call, if it has one.
     async fn set_level(&mut self, call: &Call<Prepared>) {
         let (Some(level), Some(spare)) = (call.request().meta(meta::LOG_LEVEL), &mut self.spare)
         else {
@@ -183,7 +196,7 @@ impl Lease {
         }
     }
 
-    /// Sends `call`. What the server sends meanwhile, in whatever way, belongs to it.
+    /// Sends `call`. All messages of the server until the end of the lease belong to it.
     fn converse(self, call: Arc<Call<Prepared>>) -> Events {
         let stage = match &self.spare {
             Some(spare) => Stage::sending(Arc::clone(&spare.conversation), call),
@@ -198,7 +211,7 @@ impl Lease {
         ))
     }
 
-    /// The next event, and how far the call is then; `None` after the end.
+    /// Waits for the next message and returns it with the next stage; `None` after the end.
     async fn next(&mut self, mut stage: Stage) -> Option<(Result<Event, UpstreamError>, Stage)> {
         loop {
             let step = tokio::select! {
@@ -233,7 +246,7 @@ impl Lease {
         }
     }
 
-    /// Notes what the server sends with an answer.
+    /// Records evidence of the order of log messages and response.
     fn note(&mut self, event: &Event) {
         if let (Event::Notification(notification), Some(spare)) = (event, &mut self.spare)
             && notification.method() == &Method::LogMessage
@@ -243,10 +256,10 @@ impl Lease {
         }
     }
 
-    /// Lets what the server sent aside before its answer come before it too.
+    /// Delays a response until earlier messages outside of it have arrived.
     ///
-    /// There is no order between two streams, but what was written earlier comes before the answer
-    /// to something that is asked later, or soon after it.
+    /// Two streams have no common order. A message that was written earlier arrives before the
+    /// response to a later request, or soon after it.
     fn settle(&mut self, answer: Result<Event, UpstreamError>) -> Stage {
         let ping = match (&answer, &self.spare, self.ping.take()) {
             (Ok(_), Some(spare), Some(call)) => Some((Arc::clone(&spare.conversation), call)),
@@ -264,7 +277,7 @@ impl Lease {
         )
     }
 
-    /// Hands the conversation on, if the call has ended well in it.
+    /// Returns the connection to the pool if the call has completed on it.
     fn end(&mut self, item: Result<Event, UpstreamError>) -> Result<Event, UpstreamError> {
         if item.is_ok()
             && let Some(spare) = self.spare.take()
@@ -279,7 +292,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // A call that was given up may still be going on there.
+        // An abandoned call may still be running on the server.
         if let Some(spare) = self.spare.take() {
             self.using.0.leases.take_back(&spare.conversation);
             Task::detach(async move { spare.conversation.close().await });
@@ -287,17 +300,18 @@ impl Drop for Lease {
     }
 }
 
-/// How far a call is.
+/// Progress of a call.
 enum Stage {
     Sending(BoxFuture<'static, Result<Reply, SendError>>),
     Receiving(Events),
-    /// The answer is there.
+    /// The response has arrived.
     Settling(BoxFuture<'static, Result<Event, UpstreamError>>),
     Ended,
 }
 
+/// One step of a call.
 enum Step {
-    /// Something that came outside of the answer.
+    /// A message outside of the response.
     Aside(Option<Event>),
     Replied(Result<Reply, SendError>),
     Received(Result<Event, UpstreamError>),
@@ -305,10 +319,12 @@ enum Step {
 }
 
 impl Stage {
+    /// Starts to send a call.
     fn sending(conversation: Arc<dyn Conversation>, call: Arc<Call<Prepared>>) -> Self {
         Self::Sending(async move { conversation.send(&call).await }.boxed())
     }
 
+    /// Waits for the next step.
     async fn step(&mut self) -> Option<Step> {
         match self {
             Self::Sending(reply) => Some(Step::Replied(reply.await)),
@@ -322,7 +338,7 @@ impl Stage {
     }
 }
 
-/// Whether what came outside of the answer is about the call.
+/// Returns `true` if a message outside of the response belongs to the call.
 fn belongs_to_call(event: &Event) -> bool {
     match event {
         Event::Notification(notification) => notification.method() == &Method::LogMessage,
@@ -331,15 +347,15 @@ fn belongs_to_call(event: &Event) -> bool {
     }
 }
 
-/// How many processes of a server a class of callers can have at a time.
+/// Maximum number of processes of a server per class of callers.
 const MAX_PROCESSES: usize = 32;
 
-/// How long what was sent before may come after the answer to a later request: as long as a busy
-/// machine lets a task wait.
+/// Time for which earlier messages may arrive after the response to a later request: the scheduling
+/// latency of a busy machine.
 const SETTLE_GRACE: Duration = Duration::from_millis(50);
 
-/// The longest that an answer waits for what was sent before it.
+/// Maximum delay of a response for earlier messages.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// When to try again if there are so many.
+/// Delay after which a call beyond [`MAX_PROCESSES`] should be retried.
 const PROCESS_RETRY: Duration = Duration::from_secs(1);

@@ -1,3 +1,5 @@
+//! Cached lists of a server.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,31 +24,33 @@ use crate::upstream::{
 };
 use crate::{Call, reply};
 
-/// What a server lists, as far as it has been asked.
+/// Cache of the lists of a server.
 #[derive(Debug, Default)]
 pub(super) struct Lists([List; 4]);
 
+/// Cache of one list.
 #[derive(Debug, Default)]
 struct List {
+    /// Last list.
     listing: ArcSwapOption<Listing>,
-    /// Held while the list is read, so that only one does.
+    /// Held while the list is read, so that only one caller does.
     reading: Mutex<()>,
-    /// Whether it may have changed since it was read.
+    /// `true` if the list may have changed since it was read.
     suspect: AtomicBool,
 }
 
 impl Lists {
-    /// Notes that a call may have changed what the server lists.
+    /// Marks all lists as possibly changed by a call.
     ///
-    /// A server says so by a notification, but over HTTP that may come after the answer to the
-    /// call, and the caller would read a list that it knows to be old.
+    /// A server announces changes by a notification, which over HTTP may arrive after the response
+    /// to the call. Without the mark, a caller could read a list that is known to be stale.
     pub(super) fn suspect(&self) {
         for list in &self.0 {
             list.suspect.store(true, Ordering::Release);
         }
     }
 
-    /// Notes that the server said that a list has changed.
+    /// Invalidates the list whose change the notification `method` announces.
     pub(super) fn changed(&self, method: &Method) {
         for kind in ListKind::ALL {
             if kind.changed() == *method {
@@ -55,19 +59,21 @@ impl Lists {
         }
     }
 
-    /// Forgets everything.
+    /// Invalidates all lists.
     pub(super) fn forget(&self) {
         for list in &self.0 {
             list.listing.store(None);
         }
     }
 
+    /// Returns the cached list, stale or not.
     fn known(&self, kind: ListKind) -> Option<Arc<Listing>> {
         self.0[kind.index()].listing.load_full()
     }
 }
 
 impl List {
+    /// Returns the cached list if it is fresh.
     fn fresh(&self, facts: &Facts) -> Option<Arc<Listing>> {
         let listing = self.listing.load_full()?;
         let fresh = match listing.fresh_for() {
@@ -84,7 +90,7 @@ impl List {
 }
 
 impl View {
-    /// What the server lists.
+    /// Returns the list `kind` of the server, from the cache if it is fresh.
     pub(super) async fn listing(
         self: &Arc<Self>,
         kind: ListKind,
@@ -106,14 +112,14 @@ impl View {
         if facts.has(kind.capability(), "listChanged") {
             self.attend(call);
         }
-        // Cleared before the server is asked, so that a change meanwhile is not missed.
+        // Cleared before the server is asked, so that a concurrent change is not missed.
         list.suspect.store(false, Ordering::Release);
         let listing = Arc::new(read(kind, call, &*conversation).await?);
         list.listing.store(Some(Arc::clone(&listing)));
         Ok(listing)
     }
 
-    /// Whether the server is known to list `feature`.
+    /// Returns `true` if a cached list contains `feature`.
     pub(in crate::upstream) fn lists(&self, feature: &Feature) -> bool {
         let known = |kind, name: &str| {
             self.lists
@@ -132,7 +138,8 @@ impl View {
         }
     }
 
-    /// The headers that mirror the arguments of a tool call.
+    /// Returns the headers that mirror the arguments of a tool call, after validating those of the
+    /// client.
     pub(super) async fn mirror_arguments(
         self: &Arc<Self>,
         call: &Call<Prepared>,
@@ -143,7 +150,7 @@ impl View {
         };
         let listing = match (self.lists.known(ListKind::Tools), era) {
             (Some(listing), _) => Some(listing),
-            // A client must know the schema of a tool before it calls it.
+            // Clients are required to know the schema of a tool before they call it.
             (None, Era::Modern) => Box::pin(self.tools(call)).await,
             (None, Era::Legacy) => None,
         };
@@ -151,23 +158,23 @@ impl View {
         let Some(tool) = listing.as_ref().and_then(|listing| listing.get(name)) else {
             return Ok(sent_params(sent));
         };
-        // A client of the modern era must have sent them.
+        // Clients of the modern era are required to send them.
         let check = (call.client().era() == Era::Modern && call.caller().is_http()).then_some(sent);
         tool.param_headers(call.request().param("arguments"), check)
             .map_err(|ParamMismatch { header }| UpstreamError::ParamMismatch { header })
     }
 
-    /// The tools of the server, unless it cannot list them now.
+    /// Returns the tools of the server, or `None` if it fails to list them.
     async fn tools(self: &Arc<Self>, call: &Call<Prepared>) -> Option<Arc<Listing>> {
         let tools = self.listing(ListKind::Tools, call).await;
         if let Err(error) = &tools {
-            tracing::warn!(server = %call.target().server, %error, "a tool is called unseen");
+            tracing::warn!(server = %call.target().server, %error, "tool schema unavailable; parameter headers not validated");
         }
         tools.ok()
     }
 }
 
-/// The headers by which a client mirrors the arguments of a tool that the gateway does not know.
+/// Returns the client's headers that mirror arguments of an unknown tool.
 fn sent_params(sent: &http::HeaderMap) -> ParamHeaders {
     sent.iter()
         .filter(|(name, _)| name.as_str().starts_with(header::MCP_PARAM_PREFIX))
@@ -175,7 +182,7 @@ fn sent_params(sent: &http::HeaderMap) -> ParamHeaders {
         .collect()
 }
 
-/// Reads all pages of a list.
+/// Reads all pages of a list, within the limits.
 async fn read(
     kind: ListKind,
     call: &Call<Prepared>,
@@ -194,7 +201,7 @@ async fn read(
             break;
         }
         if pages.len() == MAX_PAGES || bytes > MAX_BYTES || next == cursor {
-            tracing::warn!(%server, list = kind.member(), pages = pages.len(), "list cut off");
+            tracing::warn!(%server, list = kind.member(), pages = pages.len(), "list truncated");
             break;
         }
         cursor = next;
@@ -202,6 +209,7 @@ async fn read(
     Ok(Listing::new(server, kind, pages))
 }
 
+/// Reads one page.
 async fn read_page(
     kind: ListKind,
     call: &Call<Prepared>,
@@ -226,20 +234,20 @@ async fn read_page(
         Message::Response(response) => match response.result() {
             Ok(result) => Page::read(kind, result),
             Err(error) => Err(UpstreamError::invalid(format_args!(
-                "it has no list: {error}"
+                "list request failed: {error}"
             ))),
         },
         Message::Notification(_) | Message::Request(_) => Err(UpstreamError::invalid(
-            "it answers a list with something else",
+            "expected a response to the list request",
         )),
     }
 }
 
-/// Used where it is not otherwise known whether a list is still true.
+/// Maximum age of a list whose lifetime the server does not declare.
 const MAX_AGE: Duration = Duration::from_secs(300);
 
-/// The largest list that is read, in bytes.
+/// Maximum total size of a list in bytes.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// The longest list that is read, in pages.
+/// Maximum number of pages of a list.
 const MAX_PAGES: usize = 1000;

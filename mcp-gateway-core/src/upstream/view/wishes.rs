@@ -1,13 +1,19 @@
+//! Union of the filters of all subscribers of a view.
+
 use std::collections::HashMap;
 
 use crate::upstream::filter::Filter;
 
-/// What those who listen want to be told of, taken together.
+/// Union of filters, with reference counts and a version.
 #[derive(Debug)]
 pub(super) struct Wishes {
+    /// Number of subscribers.
     pub(super) listeners: usize,
+    /// Number of subscribers per resource.
     uris: HashMap<String, usize>,
+    /// Number of subscribers per task.
     tasks: HashMap<String, usize>,
+    /// Version of the union; grows with each change.
     state: u64,
 }
 
@@ -17,13 +23,14 @@ impl Default for Wishes {
             listeners: 0,
             uris: HashMap::new(),
             tasks: HashMap::new(),
-            // Not 0, which the server has been told of from the start: the lists are a wish too.
+            // Not 0, the version acknowledged from the start: the lists are part of the union too.
             state: 1,
         }
     }
 }
 
 impl Wishes {
+    /// Adds the filter of a subscriber; returns the version that includes it.
     pub(super) fn add(&mut self, filter: &Filter) -> u64 {
         self.listeners += 1;
         let mut new = false;
@@ -43,6 +50,7 @@ impl Wishes {
         self.state
     }
 
+    /// Removes the filter of a subscriber.
     pub(super) fn remove(&mut self, filter: &Filter) {
         self.listeners = self.listeners.saturating_sub(1);
         let mut gone = false;
@@ -55,10 +63,12 @@ impl Wishes {
         self.state += u64::from(gone);
     }
 
+    /// Returns the current version.
     pub(super) fn state(&self) -> u64 {
         self.state
     }
 
+    /// Returns the current version and the union.
     pub(super) fn filter(&self) -> (u64, Filter) {
         let filter = Filter {
             resource_subscriptions: self.uris.keys().cloned().collect(),
@@ -69,7 +79,7 @@ impl Wishes {
     }
 }
 
-/// Whether nobody wants `name` any more.
+/// Decrements the count of `name`; returns `true` if no subscriber is left.
 fn release(counts: &mut HashMap<String, usize>, name: &str) -> bool {
     let Some(count) = counts.get_mut(name) else {
         return false;

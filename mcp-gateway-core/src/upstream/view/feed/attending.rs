@@ -1,3 +1,5 @@
+//! The task that subscribes to a server on behalf of all subscribers of a view.
+
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,16 +20,20 @@ use crate::reply::{Event, Events};
 use crate::upstream::{conversation::Conversation, filter::Filter};
 use crate::{Call, Reply};
 
-/// Somebody who listens to the server on behalf of all.
+/// A subscription to the server, on behalf of all subscribers of a view.
 pub(super) struct Attending<'a> {
+    /// State that the subscribers share.
     pub(super) shared: &'a Shared,
+    /// Cached lists to invalidate.
     pub(super) lists: &'a Lists,
+    /// Call on whose behalf the subscription is made.
     pub(super) call: &'a Call<Prepared>,
+    /// `true` if one session of a client uses the connection exclusively.
     pub(super) dedicated: bool,
 }
 
 impl Attending<'_> {
-    /// Listens until the conversation ends.
+    /// Forwards messages until the connection is closed.
     pub(super) async fn run(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
         match conversation.facts().version.era() {
             Era::Legacy => self.run_legacy(conversation).await,
@@ -35,9 +41,10 @@ impl Attending<'_> {
         }
     }
 
+    /// Forwards messages of a session of the legacy era.
     async fn run_legacy(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
         let mut events = conversation.events();
-        // What the server says before it has where to say it is lost.
+        // Messages that the server sends before the stream is open are lost.
         conversation.attended().await;
         let mut subscribed = BTreeSet::new();
         loop {
@@ -69,15 +76,17 @@ impl Attending<'_> {
         }
     }
 
+    /// Sends a subscribe or unsubscribe request.
     async fn subscribe(&self, conversation: &dyn Conversation, method: &Method, uri: &str) {
         let params = object(&[("uri", quoted(uri).into())]);
         let request = Request::new(&Id::from("subscribe"), method, &params);
         let call = self.call.derive_for_server(request);
         if conversation.send(&call).await.is_err() {
-            tracing::debug!(%method, "the server does not take the subscription");
+            tracing::debug!(%method, "upstream rejected a subscription");
         }
     }
 
+    /// Forwards messages of `subscriptions/listen`, reopened whenever the union changes.
     async fn run_modern(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
         let mut events = None;
         loop {
@@ -102,14 +111,14 @@ impl Attending<'_> {
         }
     }
 
-    /// Waits until what is wished for is not what it was in `state` any more.
+    /// Waits until the union has another version than `state`.
     async fn wish_for_more_than(&self, state: u64) {
         while lock(&self.shared.wishes).state() == state {
             self.shared.changed.notified().await;
         }
     }
 
-    /// Opens a stream for `wanted` in the place of `old`, of which nothing is missed.
+    /// Opens a stream for `wanted` that replaces `old` without losing messages of it.
     async fn reopen(
         &self,
         conversation: &dyn Conversation,
@@ -130,7 +139,7 @@ impl Attending<'_> {
         Ok(opened)
     }
 
-    /// Opens a stream for `wanted`, and waits until the server has acknowledged it.
+    /// Opens a stream for `wanted` and waits until the server has acknowledged it.
     async fn open(
         &self,
         conversation: &dyn Conversation,
@@ -145,7 +154,11 @@ impl Attending<'_> {
         let call = self.call.derive_for_server(request);
         let mut events = match conversation.send(&call).await {
             Ok(Reply::Events(events)) => events,
-            Ok(_) => return Err(UpstreamError::invalid("subscriptions/listen has no stream")),
+            Ok(_) => {
+                return Err(UpstreamError::invalid(
+                    "subscriptions/listen returned no stream",
+                ));
+            }
             Err(_) => return Err(UpstreamError::Closed),
         };
         match events.next().await {
@@ -155,32 +168,31 @@ impl Attending<'_> {
                 Ok(events)
             }
             Some(Err(error)) => Err(error),
-            _ => Err(UpstreamError::invalid(
-                "the subscription is not acknowledged",
-            )),
+            _ => Err(UpstreamError::invalid("subscription not acknowledged")),
         }
     }
 
-    /// Notes that the server has been told of the wishes in `state`.
+    /// Records that the server has acknowledged the version `state`.
     fn told(&self, state: u64) {
         self.shared.told.send_replace(state);
-        // What has been missed meanwhile is not known.
+        // It is unknown which messages were missed during the interruption.
         if self.shared.down.swap(false, Ordering::AcqRel) {
             self.missed();
         }
     }
 
+    /// Forwards a message to the subscribers.
     fn take(&self, event: Arc<Event>) {
         match &*event {
             Event::Notification(notification) => self.lists.changed(notification.method()),
             Event::Request(_) | Event::Response(_) if self.dedicated => {}
             Event::Request(_) | Event::Response(_) => return,
         }
-        // Fails only when nobody listens.
+        // Fails only if there is no subscriber.
         let _ = self.shared.events.send(event);
     }
 
-    /// Tells those who listen that anything may have changed.
+    /// Notifies the subscribers that anything may have changed.
     fn missed(&self) {
         self.lists.forget();
         let (_, filter) = lock(&self.shared.wishes).filter();
@@ -191,7 +203,7 @@ impl Attending<'_> {
     }
 }
 
-/// The next event; waits for ever where there is no stream.
+/// Waits for the next message; forever if there is no stream.
 async fn next(events: &mut Option<Events>) -> Option<Result<Event, UpstreamError>> {
     match events {
         Some(events) => events.next().await,
