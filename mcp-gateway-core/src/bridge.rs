@@ -1,15 +1,18 @@
-//! Translation between the eras: replies of servers of one era for clients of the other.
+//! Era translation: calls and replies between clients of one era and servers of the other.
 //!
 //! Within an era nothing is changed. Across the eras, results gain or lose the members that only
 //! one of them defines, and errors get the code of the client's protocol version. Requests of a
 //! server during a call are translated as well:
 //!
-//! | server | client | |
+//! | server | client | translation |
 //! |---|---|---|
-//! | modern | legacy | `input_required` becomes requests to the client; their answers become a retry |
-//! | legacy | modern | a request parks the call, and becomes `input_required` with a sealed state; a retry with that state takes the call up again, see [`Parking`] and [`Replica`](crate::Replica) |
+//! | modern | legacy | `input_required` becomes requests to the client; their responses become a retry of the call |
+//! | legacy | modern | a request parks the call, and becomes `input_required` with a sealed `requestState`; a retry with that state resumes the call, see [`Parking`] and [`Replica`](crate::Replica) |
 //!
-//! See [multi round-trip requests][mrtr].
+//! The request itself is translated when it is encoded for the server, and subscriptions are
+//! translated by the view.
+//!
+//! See [multi round-trip requests][mrtr] in MCP 2026-07-28.
 //!
 //! [mrtr]: https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr
 
@@ -29,6 +32,12 @@ use crate::jsonrpc::{Message, Response};
 use crate::{Reply, reply};
 
 /// Reads the response that `reply` ends in.
+///
+/// Messages before it are skipped.
+///
+/// # Errors
+///
+/// [`UpstreamError`] if the reply is not one response, or exceeds [`MAX_RESULT`].
 pub(crate) async fn response(reply: Reply) -> Result<Response, UpstreamError> {
     let text = reply::text(reply, MAX_RESULT).await?;
     match Message::parse(text)? {
@@ -39,6 +48,5 @@ pub(crate) async fn response(reply: Reply) -> Result<Response, UpstreamError> {
     }
 }
 
-/// Maximum size of a result that is translated between the eras, in bytes; it must be held in
-/// memory.
+/// Maximum size of a result that is translated between the eras, 64 MiB; it must be held in memory.
 const MAX_RESULT: usize = 64 * 1024 * 1024;

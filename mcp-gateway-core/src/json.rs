@@ -1,5 +1,9 @@
 //! JSON text, validated, indexed and edited in place.
 //!
+//! Messages stay text on their way through the gateway: members are found by their spans and
+//! replaced by edits, so that numbers, the order of members and unknown extensions arrive as they
+//! were sent. A parsed value is created only where its content is interpreted.
+//!
 //! Foundation of [`jsonrpc`](crate::jsonrpc) and of everything that rewrites a part of a message.
 //! No other module of the crate is used here.
 

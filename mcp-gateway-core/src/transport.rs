@@ -1,8 +1,11 @@
 //! Transports to running servers: HTTP, or a pair of byte streams.
 //!
-//! A [`Link`] is what a [`RuntimeBackend`](crate::upstream::RuntimeBackend) returns. It carries
-//! bytes; protocol versions, sessions and requests are the concern of
-//! [`upstream`](crate::upstream).
+//! A [`Link`] is the result of
+//! [`RuntimeBackend::connect`](crate::upstream::RuntimeBackend::connect). It carries bytes;
+//! protocol versions, sessions and requests are the concern of [`upstream`](crate::upstream).
+//!
+//! See [MCP 2026-07-28,
+//! transports](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports).
 
 mod event_stream;
 mod link;

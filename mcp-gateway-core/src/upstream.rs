@@ -7,15 +7,26 @@
 //! [`ServerPool`] holds the servers of a process by name and applies their
 //! [`Limits`](crate::limit::Limits).
 //!
-//! Within the module: a *view* is a server as one class of callers sees it; it owns at most one
-//! connection, a `Conversation`, whose handshake is complete. Three kinds of connections exist:
-//! Streamable HTTP of the modern era, Streamable HTTP of the legacy era, and an exchange over a
-//! bidirectional channel (stdio, or HTTP+SSE of 2024-11-05).
+//! Within the module, a *view* is a server as one class of callers sees it. It owns at most one
+//! shared *connection*, on which the protocol version has been negotiated, and the exclusive ones
+//! of calls that cannot share. Three kinds of connections exist: Streamable HTTP of the modern era,
+//! Streamable HTTP of the legacy era, and a multiplexed connection over a bidirectional channel
+//! (stdio, or HTTP+SSE of MCP 2024-11-05).
 //!
-//! Specification: [2026-07-28,
-//! transports](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports) and
-//! [2025-11-25,
-//! lifecycle](https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle).
+//! A call takes this path:
+//!
+//! | part | task |
+//! |---|---|
+//! | [`ServerPool`] | look-up by name, circuit breaker, queue, deadlines |
+//! | [`Server`] | confinement of roots, choice of the view |
+//! | view | list cache, era translation, retry on a new connection |
+//! | connector | start by the backend, detection of the protocol, handshake |
+//! | connection | encoding, correlation of responses, resumption of streams |
+//!
+//! See [transports](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports) of
+//! MCP 2026-07-28 and
+//! [lifecycle](https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle) of MCP
+//! 2025-11-25.
 
 mod backend;
 mod cancel;

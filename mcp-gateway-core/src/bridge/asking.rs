@@ -1,5 +1,13 @@
 //! Replies of modern servers for legacy clients: `input_required` becomes requests to the client.
 //!
+//! The client sees one call. Behind it, the call is sent as often as the server requires input:
+//!
+//! 1. The server responds with `input_required`.
+//! 2. Each of its requests is sent to the client within the reply; the stream stays open.
+//! 3. Once the client has answered all of them, the call is retried with the `inputResponses` and
+//!    the `requestState` of the server.
+//! 4. The next response is handled in the same way, until one is final.
+//!
 //! See [MCP 2026-07-28, multi round-trip
 //! requests](https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr).
 
@@ -40,31 +48,36 @@ pub(crate) struct Asking {
 }
 
 /// A server to which a call can be sent again.
+///
+/// Implemented by the view, so that this module does not depend on connections.
 #[async_trait]
 pub(crate) trait Resend: Send + Sync + 'static {
     /// Sends `call` and returns the reply as soon as its first message has arrived.
     async fn resend(&self, call: &Call<Prepared>) -> Result<Reply, UpstreamError>;
 }
 
-/// Progress of the call.
+/// Stage of the translation.
 enum Stage {
+    /// Messages of the reply are arriving.
     Receiving(Events),
+    /// The response has arrived; it may require input.
     Received(Response),
+    /// The client has unanswered requests.
     Waiting(Answers),
 }
 
-/// Unanswered requests to the client.
+/// One round of input: the unanswered requests to the client.
 struct Answers {
-    /// Requests by their identifier.
+    /// Unanswered requests by their identifier.
     requests: HashMap<Id, Request>,
-    /// `requestState` that the retry must repeat.
+    /// JSON text of the `requestState` that the retry must repeat.
     state: Option<String>,
     /// Answers of the client.
     responses: mpsc::UnboundedReceiver<Response>,
 }
 
 impl Asking {
-    /// Creates the translation for `call`.
+    /// Creates the translation for `call`, whose retries are sent to `server`.
     pub(crate) fn new(server: Arc<dyn Resend>, call: Arc<Call<Prepared>>) -> Self {
         Self {
             server,
@@ -76,6 +89,14 @@ impl Asking {
     }
 
     /// Translates the reply.
+    ///
+    /// A final response stays a document; any other reply becomes a stream, because requests to the
+    /// client may follow.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] if the reply cannot be read, or its result cannot be represented in the
+    /// legacy era. Later errors are items of the stream.
     pub(crate) async fn carry(self, reply: Reply) -> Result<Reply, UpstreamError> {
         match received(reply).await? {
             Stage::Received(response) if !asks(&response)? => {
@@ -99,6 +120,12 @@ impl Asking {
     }
 
     /// Returns the next message and the stage after it.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Closed`] if the server or the client is gone, [`UpstreamError::Unanswered`]
+    /// if the client rejects a request, [`UpstreamError::Invalid`] if the server breaks the
+    /// protocol.
     async fn next(&mut self, mut stage: Stage) -> Result<(Event, Option<Stage>), UpstreamError> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -136,14 +163,19 @@ impl Asking {
         }
     }
 
-    /// Translates the final response.
+    /// Translates the final response, which gets the identifier of the original request.
     fn end(&self, response: &Response) -> Result<(Event, Option<Stage>), UpstreamError> {
         let response = self.crossing.response(response)?;
         let response = response.with_id(self.call.request().id());
         Ok((Event::Response(response), None))
     }
 
-    /// Sends the requests that the server requires to the client.
+    /// Queues the requests of `wanted` for the client, and returns them as unanswered.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Invalid`] if the client does not support one of them, or after
+    /// [`MAX_ROUNDS`] rounds.
     fn ask(&mut self, wanted: InputRequired) -> Result<Answers, UpstreamError> {
         self.rounds += 1;
         if self.rounds > MAX_ROUNDS {
@@ -172,7 +204,8 @@ impl Asking {
         })
     }
 
-    /// Retries the call with the answers of the client.
+    /// Retries the call with the answers of the client: `responses` is the JSON text of
+    /// `inputResponses`.
     async fn repeat(&self, responses: &str, state: Option<&str>) -> Result<Stage, UpstreamError> {
         let request = self.call.request();
         // "The JSON-RPC id MUST be different between the initial request and the retry."
@@ -184,7 +217,15 @@ impl Asking {
 }
 
 impl Answers {
-    /// Waits for all answers; returns their JSON text and the `requestState`.
+    /// Waits for all answers; returns the JSON text of `inputResponses`, and the `requestState`.
+    ///
+    /// A server that requires no input, only a retry, gets it after a delay that grows with
+    /// `rounds`. The time is limited by the deadlines of the call.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Unanswered`] if the client responds with an error, except to an
+    /// elicitation, which counts as cancelled then.
     async fn collect(mut self, rounds: u32) -> Result<(String, Option<String>), UpstreamError> {
         if self.requests.is_empty() {
             // "... the client MAY retry the original request immediately."
@@ -208,7 +249,7 @@ impl Answers {
     }
 }
 
-/// Receiver of the client's answers.
+/// Responder that collects the client's answers.
 #[derive(Debug)]
 struct Answered(mpsc::UnboundedSender<Response>);
 
@@ -219,7 +260,7 @@ impl Respond for Answered {
     }
 }
 
-/// Classifies a reply.
+/// Returns the stage after the start of `reply`.
 async fn received(reply: Reply) -> Result<Stage, UpstreamError> {
     match reply {
         Reply::Events(events) => Ok(Stage::Receiving(events)),
@@ -235,7 +276,8 @@ fn asks(response: &Response) -> Result<bool, UpstreamError> {
     }
 }
 
-/// Minimum delay before a retry for which no input was required.
+/// Minimum delay before a retry for which no input was required. It doubles with each round, up to
+/// 64 times.
 const MIN_PAUSE: Duration = Duration::from_millis(50);
 
 /// Maximum number of times that a server may require input during one call.

@@ -1,4 +1,15 @@
 //! Translation of single messages between the eras.
+//!
+//! | message | for a modern client | for a legacy client |
+//! |---|---|---|
+//! | result | gains `resultType`; after `resources/read` also cache hints | stays, unless it is a task |
+//! | error -32002 | becomes -32602 | |
+//! | error -32602 of `resources/read` | | becomes -32002 |
+//! | error about headers, capabilities or the protocol version of the gateway's own request | becomes -32603 | becomes -32603 |
+//! | log message | dropped, unless the request enables them | stays |
+//! | progress | gets the token of this request | stays |
+//!
+//! The text of a message is edited, not serialized again, so unknown members reach the client.
 
 use std::borrow::Cow;
 
@@ -18,9 +29,9 @@ pub(super) struct Crossing {
     client: Era,
     /// Method of the call.
     method: Method,
-    /// `true` if the client has requested log messages in the way of the modern era.
+    /// `true` if the client has requested log messages with `_meta`, as the modern era requires.
     logs: bool,
-    /// JSON text of the client's progress token.
+    /// JSON text of the client's progress token; without one, progress is dropped.
     progress_token: Option<Box<str>>,
 }
 
@@ -40,7 +51,7 @@ impl Crossing {
     pub(super) fn notification(&self, notification: Notification) -> Option<Notification> {
         match (self.client, notification.method()) {
             (Era::Modern, Method::LogMessage) if !self.logs => None,
-            // A client of the modern era learns of it by retrying the request.
+            // A modern client gets this result by retrying the request.
             (Era::Modern, Method::ElicitationComplete) => None,
             // The token is that of the request that is answered now, not of an earlier attempt.
             (Era::Modern, Method::Progress) => {
@@ -50,7 +61,12 @@ impl Crossing {
         }
     }
 
-    /// Translates a response.
+    /// Translates a response, whose identifier stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Era`] if the result has no counterpart in the era of the client,
+    /// [`UpstreamError::Invalid`] if its type is unknown.
     pub(super) fn response(&self, response: &Response) -> Result<Response, UpstreamError> {
         match (self.client, response.result()) {
             (Era::Modern, Ok(result)) => Ok(self.modern_result(response, result)),
@@ -59,7 +75,7 @@ impl Crossing {
         }
     }
 
-    /// Adds the members that every result has in the modern era.
+    /// Adds the members that every result has in the modern era, unless the result has them.
     fn modern_result(&self, response: &Response, result: &str) -> Response {
         let Ok(fields) = Fields::read(result, 0..result.len()) else {
             return response.clone();
@@ -83,7 +99,7 @@ impl Crossing {
         response.edited(|edits: &mut Edits<'_>| edits.insert(start + 1, added))
     }
 
-    /// Rejects results that legacy clients cannot interpret.
+    /// Rejects results that legacy clients cannot interpret, such as tasks.
     fn legacy_result(&self, response: &Response, result: &str) -> Result<Response, UpstreamError> {
         let kind = Fields::read(result, 0..result.len())
             .ok()
@@ -100,7 +116,7 @@ impl Crossing {
         }
     }
 
-    /// Translates the code of an error.
+    /// Translates the code of an error; its message and data stay as they are.
     fn error(&self, response: &Response, error: &str) -> Response {
         let code = match (self.client, ErrorObject::code_of(error)) {
             (Era::Modern, code::RESOURCE_NOT_FOUND) => code::INVALID_PARAMS,
@@ -129,7 +145,7 @@ impl Crossing {
         })
     }
 
-    /// Returns the HTTP status of the response.
+    /// Returns the HTTP status of the response for the client: always 200 in the legacy era.
     pub(super) fn status(&self, response: &Response) -> StatusCode {
         match self.client {
             Era::Legacy => StatusCode::OK,
@@ -138,7 +154,8 @@ impl Crossing {
     }
 }
 
-/// Returns `true` if the error names the capabilities that the client lacks.
+/// Returns `true` if the error names the capabilities that the client lacks, in
+/// `data.requiredCapabilities`.
 fn names_capabilities(error: &str) -> bool {
     let error: serde_json::Value = serde_json::from_str(error).unwrap_or_default();
     error["data"]["requiredCapabilities"].is_object()

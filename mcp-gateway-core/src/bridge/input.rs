@@ -1,4 +1,8 @@
 //! Input that a server requires from the client during a call.
+//!
+//! The eras express it in different ways: a modern server returns a result with the requests in it,
+//! and a legacy server sends them. This module parses and builds that result, and decides which
+//! requests a client supports.
 
 use crate::error::UpstreamError;
 use crate::json::{Edits, Fields, object, quoted};
@@ -14,14 +18,19 @@ use crate::protocol::{Capabilities, Method};
 pub(super) struct InputRequired {
     /// Requests to the client; the identifier of each is its key in `inputRequests`.
     pub(super) requests: Vec<Request>,
-    /// JSON text of the `requestState` that the retry must repeat.
+    /// JSON text of the `requestState` that the retry must repeat, opaque to the gateway.
     pub(super) state: Option<String>,
 }
 
 impl InputRequired {
     /// Parses a result; returns `None` if it is of another type.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Invalid`] if it is an `input_required` result without requests and state,
+    /// or its requests are malformed.
     pub(super) fn read(result: &str) -> Result<Option<Self>, UpstreamError> {
-        // Most results are of another type, and few texts contain the word at all.
+        // Most results are of another type, and a text search costs less than parsing them.
         if memchr::memmem::find(result.as_bytes(), b"input_required").is_none() {
             return Ok(None);
         }
@@ -44,7 +53,8 @@ impl InputRequired {
         Ok(Some(Self { requests, state }))
     }
 
-    /// Returns the JSON text of a result that requires the input of `requests`.
+    /// Returns the JSON text of a result that requires the input of `requests`, with `state` as the
+    /// `requestState`.
     pub(super) fn write<'a>(requests: impl Iterator<Item = &'a Request>, state: &str) -> String {
         let asked: Vec<_> = requests
             .map(|request| {
@@ -67,7 +77,7 @@ impl InputRequired {
     }
 }
 
-/// Parses the `inputRequests` object.
+/// Parses the `inputRequests` object, in the order of its text.
 fn read_requests(text: &str) -> Result<Vec<Request>, UpstreamError> {
     let invalid = |error| UpstreamError::invalid(format_args!("inputRequests: {error}"));
     let keyed = Fields::read(text, 0..text.len()).map_err(invalid)?;
@@ -87,13 +97,16 @@ fn read_requests(text: &str) -> Result<Vec<Request>, UpstreamError> {
     keyed.iter(text).map(read).collect()
 }
 
-/// Returns the key of `request` in `inputRequests` and `inputResponses`.
+/// Returns the key of `request` in `inputRequests` and `inputResponses`: its identifier as a
+/// string.
 pub(super) fn key(request: &Request) -> String {
     let id = request.id();
     id.as_str().map_or_else(|| id.to_token(), str::to_owned)
 }
 
 /// Returns `true` if a client with these capabilities supports `request`.
+///
+/// Only elicitation, roots and sampling can be requested from a client.
 pub(super) fn is_permitted(request: &Request, capabilities: &Capabilities) -> bool {
     #[expect(
         clippy::wildcard_enum_match_arm,
@@ -108,7 +121,8 @@ pub(super) fn is_permitted(request: &Request, capabilities: &Capabilities) -> bo
     }
 }
 
-/// Returns the JSON text of the capabilities that a client needs for `request`.
+/// Returns the JSON text of the capabilities that a client needs for `request`; `None` if no client
+/// supports it.
 pub(super) fn capability(request: &Request) -> Option<&'static str> {
     #[expect(
         clippy::wildcard_enum_match_arm,
@@ -123,15 +137,17 @@ pub(super) fn capability(request: &Request) -> Option<&'static str> {
     }
 }
 
-/// Returns `true` if the user is to open a URL.
+/// Returns `true` if the elicitation `request` asks the user to open a URL instead of filling in a
+/// form.
 fn is_url(request: &Request) -> bool {
     request.param("mode") == Some("\"url\"")
 }
 
-/// Adapts a request for a legacy client.
+/// Adapts a request of a modern server for a legacy client.
 ///
 /// Legacy clients require an identifier for a URL, by which the server could report that the user
-/// has visited it. Servers of the modern era have no such report.
+/// has visited it. Modern servers have no such report, so the key of the request serves as the
+/// identifier.
 pub(super) fn for_legacy(request: Request) -> Request {
     let Some(span) = request.params().object() else {
         return request;
@@ -151,14 +167,19 @@ pub(super) fn for_legacy(request: Request) -> Request {
     }
 }
 
-/// Returns the JSON text of the answer to `request` in a retry.
+/// Returns the JSON text of the answer to `request` for a retry.
+///
+/// # Errors
+///
+/// [`UpstreamError::Unanswered`] if the client responded with an error; in the modern era, an
+/// answer cannot be one.
 pub(super) fn answer<'a>(
     request: &Request,
     response: &'a Response,
 ) -> Result<&'a str, UpstreamError> {
     match (response.result(), request.method()) {
         (Ok(result), _) => Ok(result),
-        // The modern era has no errors here; a user who could not be asked has not decided.
+        // The modern era has no errors here; a user without a prompt has not decided.
         (Err(_), Method::ElicitationCreate) => Ok("{\"action\":\"cancel\"}"),
         (Err(error), method) => Err(UpstreamError::Unanswered {
             detail: format!("{method}: {}", jsonrpc::ErrorObject::message_of(error)).into(),

@@ -1,4 +1,14 @@
-//! Store of calls that wait for the input of their clients.
+//! Parked calls: calls of modern clients that wait for input, which a legacy server has requested.
+//!
+//! The store holds the open requests of the servers; the clients hold sealed references to them.
+//! Four properties keep it safe:
+//!
+//! - The reference is bound to the principal, the gateway, the server and the request.
+//! - It can be redeemed once: the call is removed by the first retry.
+//! - The number of calls is limited in total and per principal, so that one caller cannot fill the
+//!   store.
+//! - A call that is not retried in time is abandoned: its requests are rejected, and its stream is
+//!   dropped.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,7 +35,8 @@ use crate::task::Task;
 /// minutes. The in-flight request stays open on the server. The client carries a sealed
 /// `requestState`, which only its principal can redeem, once, for the same request.
 ///
-/// Cloning is cheap; usually all servers of a process share one store.
+/// Cloning is cheap; usually all servers of a process share one store. The calls are lost with the
+/// process: a later retry is rejected with [`UpstreamError::RequestState`].
 ///
 /// # Example
 ///
@@ -44,10 +55,11 @@ use crate::task::Task;
 #[derive(Clone, Debug)]
 pub struct Parking(Arc<Inner>);
 
+/// State that the clones share.
 struct Inner {
     /// Cipher of `requestState`.
     sealer: Arc<Sealer>,
-    /// This replica, once it is set.
+    /// Address of this replica, and access to the others, once it is set.
     replica: OnceLock<Replica>,
     /// Maximum time for which a call is parked.
     lifetime: Duration,
@@ -66,33 +78,39 @@ struct Inner {
 struct Calls {
     /// Calls by their key.
     parked: HashMap<String, Parked>,
-    /// Number of calls per principal.
+    /// Number of parked calls per principal; without entries of 0.
     of: HashMap<Principal, usize>,
 }
 
 /// A parked call.
 struct Parked {
+    /// Original call, without its reference to the buffer of the HTTP request.
     call: Arc<Call<Prepared>>,
+    /// Time after which the call is abandoned.
     expires: Instant,
+    /// Requests and messages of the server.
     waiting: Waiting,
 }
 
-/// The pending part of a call.
+/// The pending part of a call: the state of the exchange with the server.
 pub(super) struct Waiting {
-    /// Unanswered requests of the server.
+    /// Unanswered requests of the server. Each is answered or rejected exactly once.
     pub(super) questions: Vec<ServerRequest>,
     /// Messages of the server that follow the answers.
     pub(super) events: Events,
 }
 
-/// Location of the call to which a `requestState` belongs.
+/// Result of the look-up of a `requestState`.
 pub(super) enum Found {
-    /// A call of this replica.
+    /// A call of this replica, which has been removed from the store.
     Here(Waiting),
-    /// A call of another replica.
+    /// A call of another replica, which must resume it.
     There {
+        /// This replica, with access to the others.
         replica: Replica,
+        /// URL of the replica that holds the call.
         at: String,
+        /// Key of the call there.
         key: String,
     },
     /// No call waits; the server must be called again.
@@ -118,6 +136,9 @@ impl Parking {
 
     /// Creates a store of at most `max` calls, and of at most `max_of_one` calls per principal,
     /// each for at most `lifetime`.
+    ///
+    /// A call beyond a limit fails with [`UpstreamError::Overloaded`], and the requests of its
+    /// server are rejected. A `lifetime` too long for the clock is shortened.
     #[must_use]
     pub fn with_limits(
         sealer: Arc<Sealer>,
@@ -136,7 +157,8 @@ impl Parking {
         }))
     }
 
-    /// Creates a store with the default limits whose `requestState` is valid in this process only.
+    /// Creates a store with the default limits whose `requestState` is valid in this process only,
+    /// because its key is generated.
     ///
     /// # Errors
     ///
@@ -145,17 +167,18 @@ impl Parking {
         Ok(Self::new(Arc::new(Sealer::random()?)))
     }
 
-    /// Routes retries of clients that reach another replica to `replica`, which holds the calls.
+    /// Sets the replica that is named in each `requestState`.
     ///
-    /// Only the first call takes effect.
+    /// A retry that reaches another replica is forwarded to it, because it holds the call. All
+    /// replicas need the same sealer. Only the first call takes effect.
     #[must_use]
     pub fn with_replica(self, replica: Replica) -> Self {
-        // Only the first call takes effect.
+        // A later value is discarded, because clones share the first one.
         let _ = self.0.replica.set(replica);
         self
     }
 
-    /// Returns the number of parked calls.
+    /// Returns the number of parked calls, for example for a metric.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.calls().parked.len()
@@ -169,6 +192,11 @@ impl Parking {
     /// Parks `call` and returns the `requestState` for its client.
     ///
     /// If the call cannot be parked, the requests of the server are rejected.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Overloaded`] beyond a limit, [`UpstreamError::Connect`] if the system
+    /// provides no randomness.
     pub(super) async fn park(
         &self,
         call: &Arc<Call<Prepared>>,
@@ -192,7 +220,7 @@ impl Parking {
         Ok(state)
     }
 
-    /// Returns a new key and the sealed `requestState` for it.
+    /// Returns a new random key of 128 bits, and the sealed `requestState` for it.
     fn ticket(&self, call: &Call<Prepared>) -> Result<(String, String), SealError> {
         let mut key = [0; 16];
         aws_lc_rs::rand::fill(&mut key).map_err(SealError::from)?;
@@ -205,14 +233,19 @@ impl Parking {
         Ok((key, ticket.seal(&self.0.sealer)?))
     }
 
-    /// Returns a `requestState` with which the client makes the server being called again, without
-    /// a parked call.
+    /// Returns a `requestState` without a parked call: with its retry, the server is called again.
     pub(super) fn again(&self, call: &Call<Prepared>) -> Result<String, UpstreamError> {
         let ticket = Ticket::new(call, None, self.0.lifetime.as_secs());
         ticket.seal(&self.0.sealer).map_err(UpstreamError::connect)
     }
 
     /// Resolves the `requestState` of `call`. A call of this replica is removed from the store.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::RequestState`] if it is invalid, expired or used;
+    /// [`UpstreamError::ReplicaGone`] if the call is held by another replica and this one has no
+    /// access to it.
     pub(super) fn find(&self, call: &Call<Prepared>) -> Result<Found, UpstreamError> {
         let ticket = Ticket::open(call, &self.0.sealer).ok_or(UpstreamError::RequestState)?;
         let Some(Place { key, replica: at }) = ticket.place else {
@@ -228,7 +261,8 @@ impl Parking {
         }
     }
 
-    /// Removes and returns the call parked under `key`.
+    /// Removes and returns the call parked under `key`; [`UpstreamError::RequestState`] if there is
+    /// none.
     pub(super) fn take(&self, key: &str) -> Result<(Arc<Call<Prepared>>, Waiting), UpstreamError> {
         let parked = self.0.calls().remove(key);
         let parked = parked.ok_or(UpstreamError::RequestState)?;
@@ -260,7 +294,7 @@ impl Inner {
         None
     }
 
-    /// Abandons expired calls.
+    /// Abandons expired calls, in the background.
     fn sweep(&self) {
         let now = Instant::now();
         let mut calls = self.calls();
@@ -275,7 +309,7 @@ impl Inner {
 }
 
 impl Calls {
-    /// Removes a call.
+    /// Removes the call `key`, and updates the count of its principal.
     fn remove(&mut self, key: &str) -> Option<Parked> {
         let parked = self.parked.remove(key)?;
         let principal = parked.call.principal();
@@ -290,7 +324,8 @@ impl Calls {
 }
 
 impl Waiting {
-    /// Rejects the requests of the server; dropping the messages then cancels the call.
+    /// Rejects the requests of the server with an internal error; dropping the messages then
+    /// cancels the call.
     pub(super) async fn give_up(self) {
         let error = ErrorObject::new(code::INTERNAL_ERROR, "no answer from the client");
         for question in &self.questions {
@@ -300,7 +335,7 @@ impl Waiting {
     }
 }
 
-/// Evicts expired calls until the store is dropped.
+/// Abandons expired calls until the store is dropped, once per [`SWEEP`].
 async fn sweep(parking: Weak<Inner>) {
     while let Some(inner) = parking.upgrade() {
         inner.sweep();

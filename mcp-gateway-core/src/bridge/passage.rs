@@ -1,5 +1,19 @@
 //! Replies of legacy servers for modern clients: requests of the server become `input_required`.
 //!
+//! A legacy server sends a request in the middle of a call and waits for its response, while a
+//! modern client expects a result and calls again. So the call is parked: the stream of the server
+//! stays open, and the client gets a sealed `requestState`. Its retry resumes the call:
+//!
+//! 1. The server sends one or several requests; those within [`TOGETHER`] of each other are
+//!    combined.
+//! 2. The call is parked, and the client receives `input_required` with them.
+//! 3. The retry brings the answers, which are sent to the server. If some are missing, the call is
+//!    parked again with the rest.
+//! 4. The following messages of the server become the reply to the retry.
+//!
+//! An error -32042 of the server, which names URLs that the user must visit, becomes
+//! `input_required` as well; the server is then called again instead of being resumed.
+//!
 //! See [MCP 2026-07-28, multi round-trip
 //! requests](https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr).
 
@@ -28,6 +42,8 @@ use crate::{Call, Reply};
 /// Translation of a legacy server's reply for a modern client.
 ///
 /// If the server sends a request, the call is parked, and the client receives `input_required`.
+/// Requests that the client does not support are rejected; the server may be able to complete the
+/// call without them.
 pub(crate) struct Passage {
     /// Call of the client.
     call: Arc<Call<Prepared>>,
@@ -35,20 +51,22 @@ pub(crate) struct Passage {
     crossing: Crossing,
     /// Store of parked calls.
     parking: Parking,
-    /// Capabilities that the client would have needed for a rejected request of the server.
+    /// Capabilities that the client would have needed for a rejected request of the server, as JSON
+    /// text.
     missing: Option<&'static str>,
 }
 
 /// Result of the retry of a parked call.
 pub(crate) enum TakenUp {
-    /// The call is resumed.
+    /// The call has been resumed; its reply.
     GoesOn(Reply),
-    /// The server must be called again.
+    /// The server must be called again; the call without the parameters of the retry.
     Again(Call<Prepared>),
 }
 
 impl Passage {
-    /// Creates the translation for `call`.
+    /// Creates the translation for `call`, which is parked in `parking` if the server requires
+    /// input.
     pub(crate) fn new(call: Arc<Call<Prepared>>, parking: Parking) -> Self {
         Self {
             crossing: Crossing::of(&call),
@@ -59,6 +77,10 @@ impl Passage {
     }
 
     /// Translates the reply.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] if the reply cannot be read. Later errors are items of the stream.
     pub(crate) async fn carry(self, reply: Reply) -> Result<Reply, UpstreamError> {
         match reply {
             Reply::Events(events) => self.streamed(events).await,
@@ -69,7 +91,13 @@ impl Passage {
         }
     }
 
-    /// Resumes the call that the client retries.
+    /// Resumes the call that the client retries, at this replica or the one that holds it.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::RequestState`] if the `requestState` is invalid, has expired or was used
+    /// before; [`UpstreamError::ReplicaGone`] if its replica is unreachable;
+    /// [`UpstreamError::Unanswered`] if the user has not visited a URL.
     pub(crate) async fn take_up(self) -> Result<TakenUp, UpstreamError> {
         match self.parking.find(&self.call)? {
             Found::Here(waiting) => self.go_on(waiting).await.map(TakenUp::GoesOn),
@@ -82,7 +110,8 @@ impl Passage {
         }
     }
 
-    /// Resumes the call that is parked under `key` with the client's retry `request`.
+    /// Resumes the call that is parked under `key` with the client's retry `request`, on behalf of
+    /// another replica, which has validated the `requestState`.
     pub(crate) async fn resume(
         parking: Parking,
         key: &str,
@@ -94,6 +123,8 @@ impl Passage {
     }
 
     /// Resumes a call with the answers of the client.
+    ///
+    /// Answers without a request are ignored.
     async fn go_on(self, mut waiting: Waiting) -> Result<Reply, UpstreamError> {
         let text = self.call.request().param(INPUT_RESPONSES).unwrap_or("{}");
         let Ok(answers) = Fields::read(text, 0..text.len()) else {
@@ -119,6 +150,10 @@ impl Passage {
 
     /// Returns the call without the answers, for a server that must be called again after the user
     /// has visited a URL.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Unanswered`] unless the user has accepted every request.
     fn again(&self) -> Result<Call<Prepared>, UpstreamError> {
         let text = self.call.request().param(INPUT_RESPONSES).unwrap_or("{}");
         let answers = Fields::read(text, 0..text.len()).unwrap_or_default();
@@ -137,19 +172,23 @@ impl Passage {
             .repeat(request.with_params(request.id(), &members)))
     }
 
-    /// Converts `events` into a reply: one response if it arrives soon.
+    /// Converts `events` into a reply: one response if it is the first message and arrives within
+    /// [`PATIENCE`], otherwise a stream.
     pub(crate) async fn settle(self, events: Events) -> Result<Reply, UpstreamError> {
         self.begun(events, |_| true).await
     }
 
-    /// Does the same for a server that has chosen a stream. An error becomes a document, because it
-    /// has an HTTP status, which a stream does not carry.
+    /// Converts `events` of a server that has chosen a stream into a reply.
+    ///
+    /// Only an error becomes a document, because its HTTP status informs intermediaries and clients
+    /// of it; a stream has status 200.
     async fn streamed(self, events: Events) -> Result<Reply, UpstreamError> {
         self.begun(events, |response| response.result().is_err())
             .await
     }
 
-    /// Waits for the first message; returns a document if `is_document` accepts it.
+    /// Waits for the first message; returns a document if `is_document` accepts it, and otherwise a
+    /// stream.
     async fn begun(
         self,
         events: Events,
@@ -182,7 +221,7 @@ impl Passage {
         carried.into_events()
     }
 
-    /// Converts a response into a reply.
+    /// Converts a translated response into a reply with the HTTP status that belongs to it.
     fn single(&self, response: &Response) -> Reply {
         let status = match response.result() {
             Ok(_) => StatusCode::OK,
@@ -191,7 +230,10 @@ impl Passage {
         reply::single(status, response)
     }
 
-    /// Returns a request of the server that the client supports; rejects others.
+    /// Returns a request of the server that the client supports; rejects others with "method not
+    /// found".
+    ///
+    /// The capability for the first rejected one is kept, for the error that the call may end with.
     async fn permitted(&mut self, question: ServerRequest) -> Option<ServerRequest> {
         let request = question.request();
         let permitted = ticket::may_ask(self.call.request().method())
@@ -207,7 +249,12 @@ impl Passage {
         None
     }
 
-    /// Parks the call and returns the `input_required` response.
+    /// Parks the call and returns the `input_required` response for the requests in `waiting`.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Overloaded`] if the store is full. The requests of the server are rejected
+    /// then.
     async fn park(&self, waiting: Waiting) -> Result<Response, UpstreamError> {
         let asked: Vec<_> = waiting
             .questions
@@ -220,6 +267,9 @@ impl Passage {
     }
 
     /// Translates the final response.
+    ///
+    /// An error after a rejected request becomes -32021, which names the capabilities that the
+    /// client lacks.
     async fn end(&self, response: &Response) -> Result<Response, UpstreamError> {
         let id = self.call.request().id();
         if let Some(addresses) = self.addresses(response) {
@@ -237,7 +287,8 @@ impl Passage {
         Ok(self.crossing.response(response)?.with_id(id))
     }
 
-    /// Returns the URLs that the user must visit before the server can be called.
+    /// Returns requests for the URLs that the user must visit before the server can be called;
+    /// `None` if the response names none, or the client cannot open URLs.
     fn addresses(&self, response: &Response) -> Option<Vec<Request>> {
         let error = response.result().err()?;
         if ErrorObject::code_of(error) != code::URL_ELICITATION_REQUIRED
@@ -259,6 +310,7 @@ impl Passage {
 
 /// A stream of messages under translation.
 struct Carried {
+    /// Translation, with the call to park.
     passage: Passage,
     /// Messages of the server; `None` after the end.
     events: Option<Events>,
@@ -275,7 +327,7 @@ impl Carried {
         }))
     }
 
-    /// Waits for the next message.
+    /// Waits for the next message; `None` after the response.
     async fn next(&mut self) -> Result<Option<Event>, UpstreamError> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -301,13 +353,14 @@ impl Carried {
         }
     }
 
-    /// Translates a notification.
+    /// Queues the translation of a notification.
     fn notified(&mut self, notification: Notification) {
         let notification = self.passage.crossing.notification(notification);
         self.ready.extend(notification.map(Event::Notification));
     }
 
-    /// Parks the call with all requests that the server has sent by now.
+    /// Parks the call with all requests that the server has sent by now, `question` first, and
+    /// queues the `input_required` response.
     async fn asked(
         &mut self,
         question: ServerRequest,
@@ -335,7 +388,7 @@ impl Carried {
     }
 }
 
-/// Maximum time between two requests of a server that are forwarded together.
+/// Maximum time between two requests of a server that are combined.
 const TOGETHER: Duration = Duration::from_millis(20);
 
 /// Maximum time to wait for a response before the reply becomes a stream, which can be kept alive.

@@ -1,4 +1,7 @@
-//! Content of the `requestState` of parked calls.
+//! Request state: the content of the `requestState` that a client returns with its retry.
+//!
+//! It is JSON text that is encrypted and authenticated by the [`Sealer`], so that a client can
+//! neither read nor change it. It is not a secret of the client, but useless to another principal.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -20,19 +23,19 @@ pub(super) struct Ticket {
     /// Location of the parked call; `None` if the server must be called again.
     #[serde(rename = "w")]
     pub(super) place: Option<Place>,
-    /// Principal of the call.
+    /// Subject of the principal of the call.
     #[serde(rename = "p")]
     principal: String,
-    /// Gateway of the call.
+    /// Name of the gateway of the call.
     #[serde(rename = "g")]
     gateway: String,
-    /// Server of the call.
+    /// Name of the server of the call.
     #[serde(rename = "s")]
     server: String,
-    /// Digest of the request.
+    /// Digest of the request, in URL-safe Base64.
     #[serde(rename = "d")]
     digest: String,
-    /// Expiry, in seconds since 1970.
+    /// Expiry, in seconds since 1970-01-01 UTC.
     #[serde(rename = "e")]
     expires: u64,
 }
@@ -40,7 +43,7 @@ pub(super) struct Ticket {
 /// Location of a parked call.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(super) struct Place {
-    /// Key in the store of the replica.
+    /// Key in the store of the replica that holds the call.
     #[serde(rename = "k")]
     pub(super) key: String,
     /// URL of the replica, if there are several.
@@ -49,7 +52,7 @@ pub(super) struct Place {
 }
 
 impl Ticket {
-    /// Creates the content for `call`, which is parked at `place`.
+    /// Creates the content for `call`, which is parked at `place`, with a lifetime in seconds.
     pub(super) fn new(call: &Call<Prepared>, place: Option<Place>, lifetime: u64) -> Self {
         Self {
             place,
@@ -61,7 +64,11 @@ impl Ticket {
         }
     }
 
-    /// Encrypts the content.
+    /// Encrypts the content and returns it as text.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`] if the system provides no randomness.
     pub(super) fn seal(&self, sealer: &Sealer) -> Result<String, SealError> {
         // Serializing strings and numbers is infallible.
         let text = serde_json::to_vec(self).unwrap_or_default();
@@ -70,6 +77,8 @@ impl Ticket {
 
     /// Decrypts the `requestState` of `call`; returns `None` if it is invalid, expired, or belongs
     /// to another request.
+    ///
+    /// The reason is not reported: it would help only an attacker.
     pub(super) fn open(call: &Call<Prepared>, sealer: &Sealer) -> Option<Self> {
         let state = call.request().param(REQUEST_STATE)?;
         let state = json::string(state)?;
@@ -83,12 +92,13 @@ impl Ticket {
     }
 }
 
-/// Returns `true` if a call has a `requestState`.
+/// Returns `true` if `call` is a retry: it has a `requestState`, valid or not.
 pub(crate) fn carries_state(call: &Call<Prepared>) -> bool {
     call.request().param(REQUEST_STATE).is_some()
 }
 
-/// Returns `true` if the result of `method` may be `input_required`.
+/// Returns `true` if the result of `method` may be `input_required`, which the specification allows
+/// for three methods.
 pub(super) fn may_ask(method: &Method) -> bool {
     matches!(
         method,
@@ -96,7 +106,8 @@ pub(super) fn may_ask(method: &Method) -> bool {
     )
 }
 
-/// Returns the digest of the properties that a retry shares with its original request.
+/// Returns the digest of the properties that a retry shares with its original request: method, name
+/// on the server, and arguments.
 ///
 /// A client may reorder the members of the arguments, so they are compared in canonical form.
 fn request_digest(call: &Call<Prepared>) -> String {
@@ -109,7 +120,7 @@ fn request_digest(call: &Call<Prepared>) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }
 
-/// Purpose to which the cipher binds the text.
+/// Purpose to which the cipher binds the text, so that no other sealed text is accepted.
 const PURPOSE: &str = "request-state";
 /// Parameter of a retry that repeats the state.
 pub(super) const REQUEST_STATE: &str = "requestState";

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 /// Returns the JSON text of `value` in a form that does not depend on its spelling: without
 /// whitespace, and with the keys of every object sorted.
+///
+/// Numbers are written as `serde_json` writes them, so `1` and `1.0` differ.
 pub(crate) fn canonical(value: &Value) -> String {
     let mut json = String::new();
     write_sorted(value, &mut json);

@@ -47,8 +47,10 @@ pub(crate) enum FieldsError {
 impl Fields {
     /// Reads the object at `span` of `text`.
     ///
-    /// Fails if the span holds anything else than one object, or if the object has a duplicate key
-    /// or more than [`MAX_MEMBERS`] members.
+    /// # Errors
+    ///
+    /// [`FieldsError`] if the span does not hold exactly one object, or if the object has a
+    /// duplicate key or more than [`MAX_MEMBERS`] members.
     pub(crate) fn read(text: &str, span: Range<usize>) -> Result<Self, FieldsError> {
         let mut walker = Walker::part(text, span);
         let mut fields = Self(Vec::with_capacity(6));

@@ -10,12 +10,15 @@ use std::ops::Range;
 /// A cursor over a JSON text that validates it against [RFC 8259][rfc] and returns the spans of its
 /// parts.
 ///
-/// It neither allocates nor decodes, because every message passes through it.
+/// It neither allocates nor decodes, because every message passes through it. After an error its
+/// position is that of the error, and it must not be used any more.
 ///
 /// [rfc]: https://www.rfc-editor.org/rfc/rfc8259
 #[derive(Clone, Debug)]
 pub(crate) struct Walker<'a> {
+    /// Text, up to the end of the part to walk over.
     bytes: &'a [u8],
+    /// Offset of the next byte.
     at: usize,
 }
 
@@ -23,26 +26,33 @@ pub(crate) struct Walker<'a> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{kind} at offset {at}")]
 pub(crate) struct WalkError {
+    /// Kind of the error.
     pub(crate) kind: WalkErrorKind,
+    /// Offset in the text.
     at: usize,
 }
 
 /// Kind of a syntax error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum WalkErrorKind {
+    /// Another token was expected; its description.
     #[error("expected {0}")]
     Expected(&'static str),
+    /// The text continues after its value.
     #[error("trailing data after the value")]
     Trailing,
+    /// Arrays and objects are nested deeper than [`MAX_DEPTH`].
     #[error("nesting too deep")]
     TooDeep,
 }
 
 /// A member of an object: the span of its key between the quotes, and the span of its value.
 pub(crate) struct Member {
+    /// Span of the key, between its quotes.
     pub(crate) key: Range<usize>,
     /// `true` if the key contains escapes.
     pub(crate) escaped: bool,
+    /// Span of the value, without surrounding whitespace.
     pub(crate) value: Range<usize>,
 }
 
@@ -82,7 +92,11 @@ impl<'a> Walker<'a> {
 
     /// Validates an object, calls `member` for each of its members, and returns its span.
     ///
-    /// An error of `member` ends the walk and is returned.
+    /// Members are reported in the order of the text, duplicates included.
+    ///
+    /// # Errors
+    ///
+    /// A syntax error. An error of `member` ends the walk and is returned.
     pub(crate) fn object<E: From<WalkError>>(
         &mut self,
         mut member: impl FnMut(Member) -> Result<(), E>,
@@ -120,6 +134,10 @@ impl<'a> Walker<'a> {
     ///
     /// Iterative instead of recursive: nesting costs one bit per level, and [`MAX_DEPTH`] bounds
     /// it.
+    ///
+    /// # Errors
+    ///
+    /// A syntax error, also if the value is nested deeper than [`MAX_DEPTH`].
     pub(crate) fn value(&mut self) -> Walked<Range<usize>> {
         self.space();
         let start = self.at;
@@ -184,7 +202,7 @@ impl<'a> Walker<'a> {
         self.expect(b':', "a colon")
     }
 
-    /// Validates a string, number or literal.
+    /// Validates a string, number or literal, by its first byte.
     fn scalar(&mut self) -> Walked<()> {
         match self.bytes.get(self.at) {
             Some(b'"') => self.string().map(|_| ()),
@@ -197,6 +215,8 @@ impl<'a> Walker<'a> {
     }
 
     /// Validates a string. Returns the span between its quotes, and `true` if it contains escapes.
+    ///
+    /// Control characters must be escaped.
     fn string(&mut self) -> Walked<(Range<usize>, bool)> {
         self.expect(b'"', "a string")?;
         let start = self.at;
@@ -224,6 +244,8 @@ impl<'a> Walker<'a> {
     }
 
     /// Validates one escape sequence.
+    ///
+    /// Surrogates are not paired, as RFC 8259 permits.
     fn escape(&mut self) -> Walked<()> {
         self.at += 1;
         match self.bytes.get(self.at) {
@@ -241,6 +263,8 @@ impl<'a> Walker<'a> {
     }
 
     /// Validates a number; a leading zero may only be followed by a fraction or an exponent.
+    ///
+    /// Its value is not computed, so its size and precision are unlimited.
     fn number(&mut self) -> Walked<()> {
         self.at += usize::from(self.bytes[self.at] == b'-');
         match self.bytes.get(self.at) {
@@ -259,6 +283,7 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
+    /// Skips at least one digit.
     fn digits(&mut self) -> Walked<()> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -269,6 +294,7 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Skips `literal`: `true`, `false` or `null`.
     fn literal(&mut self, literal: &'static str) -> Walked<()> {
         let rest = &self.bytes[self.at..];
         match rest.starts_with(literal.as_bytes()) {
@@ -287,6 +313,7 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Skips `byte`; `what` describes it for the error.
     fn expect(&mut self, byte: u8, what: &'static str) -> Walked<()> {
         match self.bytes.get(self.at) {
             Some(found) if *found == byte => {
@@ -297,10 +324,12 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Returns the error of another token than `what`.
     fn expected(&self, what: &'static str) -> WalkError {
         self.error(WalkErrorKind::Expected(what))
     }
 
+    /// Returns an error at the current offset.
     fn error(&self, kind: WalkErrorKind) -> WalkError {
         WalkError { kind, at: self.at }
     }
@@ -394,7 +423,7 @@ mod tests {
     }
 
     proptest! {
-        /// It takes what serde_json takes, and nothing else.
+        /// The walker accepts exactly the texts that serde_json accepts.
         #[test]
         fn it_agrees_with_serde_json(text in r#"[\[\]{}",:\\untrfalse0-9eE+. \-]{0,24}"#) {
             prop_assert_eq!(is_json(&text), serde_says(&text));

@@ -1,4 +1,7 @@
 //! Server-sent events in the body of an HTTP response.
+//!
+//! See [WHATWG HTML, server-sent
+//! events](https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
 use std::collections::VecDeque;
 
@@ -9,6 +12,9 @@ use crate::error::UpstreamError;
 use crate::sse::{Reader, SseEvent};
 
 /// Stream of the server-sent events of a response.
+///
+/// The end of the body and a broken connection are both the end of the stream;
+/// [`is_broken`](Self::is_broken) distinguishes them.
 pub(crate) struct EventStream {
     /// Body of the response.
     body: HttpBody,
@@ -37,6 +43,17 @@ impl EventStream {
     }
 
     /// Waits for the next event; returns `None` if the stream has ended or is broken.
+    ///
+    /// An event that the body does not complete is discarded.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::TooLarge`] if an event exceeds the limit; the stream must not be used any
+    /// more.
+    ///
+    /// # Cancel safety
+    ///
+    /// No event is lost if the future is dropped.
     pub(crate) async fn next(&mut self) -> Option<Result<SseEvent, UpstreamError>> {
         loop {
             if let Some(event) = self.ready.pop_front() {

@@ -1,4 +1,4 @@
-//! The kinds of transports, and the traits that provide them.
+//! Kinds of transports, and the traits behind them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +14,44 @@ use crate::BoxError;
 use crate::error::UpstreamError;
 
 /// A transport to a running server.
+///
+/// # Example
+///
+/// A server in the same process, connected by a pipe in memory:
+///
+/// ```
+/// use async_trait::async_trait;
+/// use mcp_gateway_core::transport::{Link, Pipe, Running};
+///
+/// #[derive(Debug)]
+/// struct Task(tokio::task::JoinHandle<()>);
+///
+/// #[async_trait]
+/// impl Running for Task {
+///     async fn stop(mut self: Box<Self>) {
+///         // The server ends by itself, because its input has been closed.
+///         let _ = (&mut self.0).await;
+///     }
+/// }
+///
+/// impl Drop for Task {
+///     fn drop(&mut self) {
+///         self.0.abort();
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (ours, theirs) = tokio::io::duplex(4096);
+/// let server = tokio::spawn(async move {
+///     // Reads lines from `theirs`, and writes lines to it.
+///     drop(theirs);
+/// });
+/// let (reader, writer) = tokio::io::split(ours);
+/// let link = Link::Pipe(Pipe::new(reader, writer, Task(server)));
+/// assert!(matches!(link, Link::Pipe(_)));
+/// # }
+/// ```
 #[derive(Debug)]
 #[expect(
     clippy::exhaustive_enums,
@@ -29,6 +67,8 @@ pub enum Link {
 }
 
 /// A transport to a server over HTTP.
+///
+/// Cloning is cheap; clones share the client.
 #[derive(Clone, Debug)]
 pub struct HttpLink {
     /// URL of the MCP endpoint.
@@ -37,7 +77,7 @@ pub struct HttpLink {
     client: Arc<dyn HttpClient>,
 }
 
-/// Body of a server's HTTP response.
+/// Body of a server's HTTP response, which arrives while it is read.
 pub type HttpBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// A client that sends HTTP requests to servers.
@@ -82,18 +122,25 @@ impl HttpLink {
 }
 
 /// A transport over two byte streams, and the handle of the server behind them.
+///
+/// Dropping it closes the streams and drops the handle.
 pub struct Pipe {
+    /// Output of the server.
     pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
+    /// Input of the server.
     pub(crate) writer: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Handle of the server.
     pub(crate) server: Box<dyn Running>,
 }
 
 /// Handle of a server at the other end of a [`Pipe`].
 ///
-/// Dropping it must terminate the server at once.
+/// Dropping it must terminate the server at once, because a caller that does so has no time to
+/// wait.
 #[async_trait]
 pub trait Running: fmt::Debug + Send + 'static {
-    /// Terminates the server gracefully; called after its input has been closed.
+    /// Terminates the server gracefully and waits for its end; called after its input has been
+    /// closed.
     ///
     /// # Cancel safety
     ///
@@ -104,7 +151,8 @@ pub trait Running: fmt::Debug + Send + 'static {
 impl Pipe {
     /// Creates a transport to a server that reads from `writer` and writes to `reader`.
     ///
-    /// Each message is one line of UTF-8, terminated by LF.
+    /// Each message is one line of UTF-8, terminated by LF. `server` is stopped when the connection
+    /// is closed.
     pub fn new(
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl AsyncWrite + Send + Unpin + 'static,

@@ -1,4 +1,4 @@
-//! Extension point for where servers run.
+//! Backends: the interface by which servers are started or reached.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::error::UpstreamError;
 use crate::transport::Link;
 
-/// A runtime of one server: it makes the server reachable and starts it if necessary.
+/// Backend of one server: it makes the server reachable and starts it if necessary.
 ///
 /// It is independent of MCP. The transport and the protocol version of the server are detected from
 /// the [`Link`] that it returns.
@@ -63,11 +63,12 @@ pub trait RuntimeBackend: fmt::Debug + Send + Sync + 'static {
     /// [`UpstreamError::Connect`] if the server does not start or cannot be reached.
     async fn connect(&self, instance: &Instance) -> Result<Link, UpstreamError>;
 
-    /// Returns `true` if the server runs elsewhere, and is reached over HTTP.
+    /// Returns `true` if the server runs on another machine, and is reached over HTTP. `false` by
+    /// default.
     ///
     /// The roots of callers are forwarded to such a server unless its [`RootsPolicy`] is another
-    /// one; they name directories of the callers' machines, and a program on this machine would
-    /// take them for its own.
+    /// one. They name directories of the callers' machines; a program on this machine would
+    /// interpret them as directories of its own.
     ///
     /// [`RootsPolicy`]: super::RootsPolicy
     fn is_remote(&self) -> bool {
@@ -86,13 +87,16 @@ impl<B: RuntimeBackend + ?Sized> RuntimeBackend for Arc<B> {
     }
 }
 
-/// The group of callers that share a running copy of a server.
+/// Running copy of a server, by the callers that share it.
+///
+/// A backend can start a process for each value, or ignore it if the server separates callers by
+/// itself.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Instance {
-    /// One principal, in all of its sessions.
+    /// One principal, in all of its sessions; its subject.
     Principal(Arc<str>),
-    /// One session of a client.
+    /// One session of a client; an opaque key that identifies the session.
     Session(Arc<str>),
     /// All callers.
     Shared,

@@ -1,18 +1,23 @@
-//! Cancellation of upstream requests whose reply is dropped.
+//! Cancellation policy: whether a server is notified of a dropped reply.
 
 use crate::call::Prepared;
 use crate::protocol::Era;
 use crate::{Call, Cancellation};
 
-/// Rule that decides if a dropped reply cancels the request at the server.
+/// Policy that decides if a dropped reply cancels the request at the server.
+///
+/// See [MCP 2025-11-25,
+/// cancellation](https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/cancellation).
 #[derive(Debug)]
 pub(super) struct Cancel {
+    /// Era of the client.
     era: Era,
+    /// Cancellation that the client may request explicitly.
     asked: Option<Cancellation>,
 }
 
 impl Cancel {
-    /// Creates the rule for `call`.
+    /// Returns the policy for `call`.
     pub(super) fn of(call: &Call<Prepared>) -> Self {
         Self {
             era: call.client().era(),

@@ -1,4 +1,10 @@
-//! The interface that all kinds of connections to a server share.
+//! Interface that all kinds of connections to a server share.
+//!
+//! | implementation | transport and era |
+//! |---|---|
+//! | [`ModernHttp`](super::modern_http::ModernHttp) | Streamable HTTP, modern |
+//! | [`LegacyHttp`](super::legacy_http::LegacyHttp) | Streamable HTTP, legacy |
+//! | [`Exchange`](super::exchange::Exchange) | stdio in both eras, HTTP+SSE |
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,36 +19,48 @@ use crate::jsonrpc::Notification;
 use crate::reply::Event;
 use crate::{Call, Reply};
 
-/// An initialized connection to a server: the era and the protocol version have been negotiated.
+/// A connection to a server, after the handshake: the protocol version has been negotiated.
+///
+/// Requests may be sent concurrently, also on behalf of different callers.
 #[async_trait]
 pub(super) trait Conversation: fmt::Debug + Send + Sync + 'static {
-    /// Returns the properties that the server declared at the start.
+    /// Returns the self-description that the server sent during the handshake.
     fn facts(&self) -> &Facts;
 
     /// Sends a request and returns the reply as soon as its first message has arrived.
+    ///
+    /// `call` is encoded for the protocol version of the connection, but not translated: that is
+    /// the task of the view.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future or the reply abandons the request, and notifies the server where the
+    /// transport has a message for that.
     async fn send(&self, call: &Call<Prepared>) -> Result<Reply, SendError>;
 
-    /// Sends a notification.
+    /// Sends a notification. Returning does not mean that the server has received it.
     async fn notify(&self, notification: &Notification) -> Result<(), UpstreamError>;
 
     /// Subscribes to messages of the server outside of any request.
+    ///
+    /// The first subscription may open a stream for them; see [`attended`](Self::attended).
     fn events(&self) -> broadcast::Receiver<Arc<Event>>;
 
     /// Waits until messages outside of any request would reach the receivers of
-    /// [`events`](Self::events).
+    /// [`events`](Self::events), at most for a few seconds.
     async fn attended(&self) {}
 
     /// Returns `true` if requests can be sent. A closed connection never reopens.
     fn is_open(&self) -> bool;
 
-    /// Waits until the connection is closed.
+    /// Waits until the connection is closed, by either side.
     async fn ended(&self);
 
-    /// Closes the connection gracefully.
+    /// Closes the connection gracefully: sessions are deleted, and processes get the time to exit.
     async fn close(&self);
 }
 
-/// Failure to obtain a reply.
+/// Failure to obtain a reply, by its consequence for a retry.
 #[derive(Debug)]
 pub(super) enum SendError {
     /// The connection was closed before the server received the request, so that the request may be

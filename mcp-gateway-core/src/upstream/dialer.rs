@@ -1,4 +1,8 @@
-//! Connecting to a server, with a memory of its detected protocol.
+//! Connector of a server: start or look-up by the backend, handshake, and detected protocol.
+//!
+//! The detected protocol is remembered for later connections until an attempt fails. It also
+//! decides if connections can be shared: a modern server over stdio needs one process per instance,
+//! whatever the class of callers, because each request carries the context of its caller.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -16,17 +20,19 @@ use crate::protocol::Era;
 use crate::transport::Link;
 
 /// Connector of one server, which remembers the detected protocol.
+///
+/// All views of a server share it.
 #[derive(Debug)]
 pub(super) struct Dialer {
-    /// Runtime of the server.
+    /// Backend that starts or reaches the server.
     backend: Arc<dyn RuntimeBackend>,
     /// Protocol from the configuration, which disables the detection.
     fixed: Option<Protocol>,
-    /// Maximum size of a message in bytes.
+    /// Maximum size of a message from the server in bytes.
     limit: usize,
     /// Maximum time for connecting, start of the server included.
     timeout: Duration,
-    /// Roots of callers that may reach the server.
+    /// Policy for the roots of callers.
     roots: Arc<RootsPolicy>,
     /// Results of earlier attempts.
     memory: Mutex<Memory>,
@@ -34,21 +40,23 @@ pub(super) struct Dialer {
     finding_out: tokio::sync::Mutex<()>,
 }
 
-/// Results of earlier attempts.
+/// Results of earlier attempts, over all views.
 #[derive(Debug, Default)]
 struct Memory {
-    /// Detected protocol.
+    /// Detected protocol; `None` before the first success and after a failure.
     found: Option<Found>,
     /// Last failure, so that concurrent callers that waited for it do not fail one after the other.
     failure: Option<(Instant, UpstreamError)>,
-    /// Connections of the modern era over pipes, which all views of an instance share.
+    /// Connections of the modern era over stdio, which all views of an instance share.
     running: HashMap<Instance, Weak<dyn Conversation>>,
 }
 
 /// Detected protocol and transport of a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Found {
+    /// Protocol that the handshake found.
     protocol: Protocol,
+    /// `true` for stdio.
     pipe: bool,
 }
 
@@ -78,7 +86,7 @@ impl Dialer {
         self
     }
 
-    /// Sets the roots of callers that may reach the server.
+    /// Sets the policy for the roots of callers. Default: none reaches the server.
     pub(super) fn with_roots(mut self, roots: RootsPolicy) -> Self {
         self.roots = Arc::new(roots);
         self
@@ -104,6 +112,18 @@ impl Dialer {
     }
 
     /// Connects on behalf of the callers that `key` describes, or returns a connection to share.
+    ///
+    /// A caller that waited for the attempt of another one gets its result, also if it is an error,
+    /// instead of repeating it.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Timeout`] after the connect timeout, otherwise those of the backend and the
+    /// handshake.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the attempt; a caller that waits for it makes one of its own.
     pub(super) async fn open(
         &self,
         key: &ViewKey,
@@ -130,6 +150,8 @@ impl Dialer {
     }
 
     /// Opens a connection of the legacy era for the exclusive use of one call.
+    ///
+    /// Its failure is not remembered: it is little evidence for the shared connection.
     pub(super) async fn open_own(
         &self,
         key: &ViewKey,
@@ -146,7 +168,9 @@ impl Dialer {
         self.memory().found.is_some_and(|found| found.pipe)
     }
 
-    /// Connects to the backend and performs the handshake.
+    /// Connects to the backend, performs the handshake and records its result.
+    ///
+    /// The time is limited by the caller.
     async fn dial(
         &self,
         key: &ViewKey,
@@ -193,7 +217,8 @@ impl Dialer {
 }
 
 impl Memory {
-    /// Returns the result of another caller that connected while this one waited since `asked`.
+    /// Returns the result of another caller that connected while this one waited since `asked`: a
+    /// shared connection to `instance`, or a failure.
     fn recall(
         &self,
         instance: &Instance,
@@ -209,7 +234,7 @@ impl Memory {
         }
     }
 
-    /// Records a failure.
+    /// Records a failure, which also discards the detected protocol, and returns it.
     fn failed(&mut self, error: UpstreamError) -> UpstreamError {
         // The specification asks for "re-probing if the cached assumption later fails".
         self.found = None;
@@ -218,7 +243,8 @@ impl Memory {
     }
 }
 
-/// Default maximum size of a message from a server: a result with a large image or document.
+/// Default maximum size of a message from a server, 64 MiB: a result with a large image or
+/// document.
 const DEFAULT_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Default time for a server to start and respond: `npx` and `uvx` download packages first.

@@ -1,4 +1,18 @@
 //! Connections over a bidirectional channel, on which the messages of all calls are interleaved.
+//!
+//! They serve stdio, in both eras, and the HTTP+SSE transport. A reader task receives every message
+//! and passes it on:
+//!
+//! | message | receiver |
+//! |---|---|
+//! | response | the call with its identifier |
+//! | progress | the call with its token |
+//! | log message, server request | the only call in flight, if there is exactly one; otherwise subscribers |
+//! | `ping` | answered here |
+//! | other notifications | subscribers |
+//!
+//! Such a connection has no request to which a server request belongs. If it could be meant for
+//! several callers, it reaches none of them: it would disclose the data of one to another.
 
 mod channel;
 mod lines;
@@ -27,13 +41,13 @@ use crate::reply::{self, Event, Events, Respond};
 use crate::signal::Signal;
 use crate::{Call, Reply, problem};
 
-/// An initialized connection over a bidirectional channel.
+/// A connection over a bidirectional channel, after the handshake.
 ///
 /// Requests are sent under identifiers of the gateway, because the identifiers of independent
-/// callers may collide.
+/// callers may collide. Responses and progress carry those of the callers again.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    /// Properties that the server declared.
+    /// Self-description of the server.
     facts: Facts,
     /// State that the reader shares.
     shared: Arc<Shared>,
@@ -47,11 +61,12 @@ struct Shared {
     outgoing: mpsc::Sender<Bytes>,
     /// In-flight calls.
     pending: Mutex<Pending>,
-    /// Next identifier.
+    /// Next identifier. Identifiers are never reused within a connection.
     next: AtomicI64,
     /// Messages outside of any request.
     events: broadcast::Sender<Arc<Event>>,
-    /// Messages that arrive before the first subscriber, if there will be one.
+    /// Receiver for messages that arrive before the first subscriber, on dedicated connections
+    /// only: a server may send a request right after the handshake.
     early: Mutex<Option<broadcast::Receiver<Arc<Event>>>>,
     /// Set when the connection is closed.
     ended: Signal,
@@ -60,6 +75,8 @@ struct Shared {
 }
 
 /// A channel before the handshake is complete.
+///
+/// Dropping it closes the channel.
 #[derive(Debug)]
 pub(super) struct Opening {
     shared: Arc<Shared>,
@@ -67,7 +84,7 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    /// Starts to read from the channel that `connect` creates.
+    /// Starts to read from the channel that `connect` creates from the sender for its messages.
     pub(super) fn new(
         askable: Askable,
         connect: impl FnOnce(Incoming) -> (Channel, mpsc::Sender<Bytes>),
@@ -88,7 +105,11 @@ impl Opening {
         Self { shared, channel }
     }
 
-    /// Sends a request of the gateway itself and waits for its response.
+    /// Sends a request of the gateway itself and waits for its response, without a time limit.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Closed`] if the channel is closed before the response, otherwise its error.
     pub(super) async fn request(
         &self,
         method: &Method,
@@ -112,7 +133,7 @@ impl Opening {
         self.shared.post(notification.bytes()).await
     }
 
-    /// Completes the handshake.
+    /// Completes the handshake with the self-description of the server.
     pub(super) fn agreed(self, facts: Facts) -> Exchange {
         Exchange {
             facts,
@@ -170,7 +191,15 @@ impl Conversation for Exchange {
 }
 
 impl Shared {
-    /// Registers a call and sends the request that `encode` makes for its number.
+    /// Registers a call and sends the request that `encode` creates for its number.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Ended`] if the connection is closed: the server has not received the request.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future or the result removes the call.
     async fn begin(
         self: &Arc<Self>,
         id: &Id,
@@ -198,7 +227,7 @@ impl Shared {
         Ok(replies)
     }
 
-    /// Queues a message for the server.
+    /// Queues a message for the server. Waits while the queue is full.
     async fn post(&self, message: Bytes) -> Result<(), UpstreamError> {
         self.outgoing
             .send(message)
@@ -211,7 +240,7 @@ impl Shared {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Handles messages until the channel is closed.
+    /// Handles messages until the channel is closed, then closes the connection.
     async fn read(self: Arc<Self>, mut messages: mpsc::Receiver<Result<Bytes, UpstreamError>>) {
         let mut end = UpstreamError::Closed;
         while let Some(message) = messages.recv().await {
@@ -227,13 +256,13 @@ impl Shared {
         self.shut(&end);
     }
 
-    /// Closes the connection and fails all in-flight calls.
+    /// Closes the connection and fails all in-flight calls with `error`.
     fn shut(&self, error: &UpstreamError) {
         self.ended.set();
         self.pending().fail(error);
     }
 
-    /// Handles one message of the server.
+    /// Handles one message of the server. A malformed one is logged and skipped.
     async fn take(self: &Arc<Self>, text: Bytes) {
         match Message::parse(text) {
             Ok(Message::Response(response)) => {
@@ -247,7 +276,8 @@ impl Shared {
         }
     }
 
-    /// Handles a notification: progress reaches its call, everything else the subscribers.
+    /// Handles a notification: progress reaches its call, a log message the only call in flight,
+    /// and everything else the subscribers.
     fn notified(&self, notification: Notification) {
         let event = match notification.method() {
             Method::Progress => {
@@ -263,7 +293,10 @@ impl Shared {
         }
     }
 
-    /// Handles a request of the server: the gateway answers `ping`, clients the rest.
+    /// Handles a request of the server: `ping` is answered here, and clients answer the rest.
+    ///
+    /// It is rejected with "method not found" if it belongs to no call and the connection is not
+    /// dedicated to a client, or if the [`RootsPolicy`](super::RootsPolicy) excludes it.
     async fn asked(self: &Arc<Self>, request: Request) {
         let id = request.id().clone();
         if request.method() == &Method::Ping {
@@ -288,7 +321,7 @@ impl Shared {
     }
 }
 
-/// Sender of answers to the requests of the server.
+/// Responder for the requests of the server: it sends the responses of clients to the server.
 #[derive(Debug)]
 struct Answers(Arc<Shared>);
 
@@ -303,10 +336,16 @@ impl Respond for Answers {
     }
 }
 
-/// Messages of one call.
+/// Receiver of the messages of one call.
+///
+/// If it is dropped before the response, the call is removed, and the server notified of the
+/// cancellation where the policy wants that.
 struct Replies {
+    /// Identifier that the server received.
     number: i64,
+    /// Queue of at most [`MESSAGES`] messages.
     receiver: mpsc::Receiver<Result<Event, UpstreamError>>,
+    /// Connection of the call.
     shared: Arc<Shared>,
     /// Rule for the notification of the server if the reply is dropped.
     cancel: Option<Cancel>,
@@ -318,7 +357,7 @@ impl Replies {
         self.receiver.recv().await
     }
 
-    /// Converts the rest of the messages into a reply.
+    /// Converts the messages from `first` on into a reply.
     fn into_events(self, first: Event) -> Events {
         Events::new(stream::unfold(
             (Some(first), self),
@@ -360,8 +399,8 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// Maximum number of queued messages of a call whose caller reads slowly.
+/// Maximum number of queued messages of a call. A call whose caller reads too slowly is abandoned.
 const MESSAGES: usize = 1024;
 
-/// Maximum number of queued messages per subscriber.
+/// Maximum number of queued messages per subscriber, which is notified if messages were lost.
 const EVENTS: usize = 256;

@@ -1,4 +1,8 @@
-//! Properties that a server declares during the handshake.
+//! Discover result: the self-description of a server, from either era.
+//!
+//! Legacy servers describe themselves in the result of `initialize`, modern ones in that of
+//! `server/discover`. Both become one type, so that the rest of the gateway does not distinguish
+//! them.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,7 +11,12 @@ use serde_json::value::RawValue;
 use crate::error::UpstreamError;
 use crate::protocol::{Method, Version};
 
-/// Properties of a server from its response to `server/discover` or `initialize`.
+/// Self-description of a server, from its response to `server/discover` or `initialize`.
+///
+/// See [MCP 2025-11-25,
+/// lifecycle](https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle) and [MCP
+/// 2026-07-28,
+/// versioning](https://modelcontextprotocol.io/specification/2026-07-28/basic/versioning#terminology).
 ///
 /// # Example
 ///
@@ -29,11 +38,12 @@ use crate::protocol::{Method, Version};
 pub struct Facts {
     /// Negotiated protocol version.
     pub version: Version,
-    /// Capabilities, the JSON value of a `ServerCapabilities` object.
+    /// Capabilities: a `ServerCapabilities` object, or `null` if the server declares none.
     pub capabilities: Value,
-    /// JSON text of the server's name and version.
+    /// JSON text of the server's `Implementation`: its name, its version and members that the
+    /// gateway does not interpret.
     pub server_info: Option<String>,
-    /// Instructions for the model.
+    /// Instructions for the model, in natural language.
     pub instructions: Option<String>,
 }
 
@@ -59,8 +69,8 @@ impl Facts {
     ///
     /// # Errors
     ///
-    /// [`UpstreamError::Invalid`] if `result` is not an `InitializeResult`, or names a protocol
-    /// version without `initialize`.
+    /// [`UpstreamError::Invalid`] if `result` is not an `InitializeResult`, or names an unknown
+    /// protocol version or one without `initialize`.
     pub fn from_initialize(result: &str) -> Result<Self, UpstreamError> {
         let initialized: Initialized<'_> =
             serde_json::from_str(result).map_err(UpstreamError::invalid)?;
@@ -80,7 +90,8 @@ impl Facts {
 
     /// Returns the JSON text of an equivalent `DiscoverResult`.
     ///
-    /// It must not be cached: its lifetime is 0 and its scope private.
+    /// It must not be cached: its lifetime is 0 and its scope private, because another caller may
+    /// see another server.
     #[must_use]
     pub fn to_discover(&self) -> String {
         let mut result = serde_json::json!({
@@ -108,7 +119,7 @@ impl Facts {
 
     /// Returns `true` if the server declares the capability that `method` requires.
     ///
-    /// Methods that require none are supported by every server.
+    /// Methods that require none, such as `ping`, are supported by every server.
     #[must_use]
     pub fn supports(&self, method: &Method) -> bool {
         #[expect(
@@ -149,7 +160,7 @@ struct Discovered<'a> {
     instructions: Option<String>,
     #[serde(borrow, default, rename = "_meta")]
     meta: DiscoveredMeta<'a>,
-    /// Location in drafts of the revision.
+    /// Location in drafts of MCP 2026-07-28.
     #[serde(borrow)]
     server_info: Option<&'a RawValue>,
     #[expect(

@@ -1,4 +1,8 @@
 //! Notification filters of subscriptions.
+//!
+//! A filter is the member `notifications` of `subscriptions/listen`, and of its acknowledgement.
+//! The filters of all subscribers of a view are merged into one, and that of a gateway is split
+//! among its servers.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +14,8 @@ use crate::jsonrpc::Notification;
 use crate::protocol::Method;
 
 /// A notification filter: the changes that a subscriber is interested in.
+///
+/// Missing members of its JSON text match nothing, and unknown ones are ignored.
 ///
 /// See [MCP 2026-07-28, notification
 /// filter](https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/subscriptions#notification-filter).
@@ -25,16 +31,16 @@ pub(crate) struct Filter {
     /// Changes of the list of resources.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) resources_list_changed: bool,
-    /// Updates of these resources.
+    /// Updates of the resources with these URIs.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) resource_subscriptions: BTreeSet<String>,
-    /// Status of these tasks; from the tasks extension.
+    /// Status of the tasks with these IDs; from the tasks extension.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) task_ids: BTreeSet<String>,
 }
 
 impl Filter {
-    /// Creates a filter of all changes of lists.
+    /// Creates a filter of all changes of lists, without resources and tasks.
     pub(crate) fn lists() -> Self {
         Self {
             tools_list_changed: true,
@@ -44,18 +50,21 @@ impl Filter {
         }
     }
 
-    /// Parses the JSON text of a filter.
+    /// Parses the JSON text of a filter; `None` if a member has another type than specified.
     pub(crate) fn parse(json: &str) -> Option<Self> {
         serde_json::from_str(json).ok()
     }
 
-    /// Returns the JSON text of the filter.
+    /// Returns the JSON text of the filter, without the members that match nothing.
     pub(crate) fn to_json(&self) -> String {
         // Serializing flags and sets of strings is infallible.
         serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
     }
 
     /// Returns the part of the filter that a server with these capabilities can honor.
+    ///
+    /// Lists need `listChanged` of their capability, resources `resources.subscribe`, and tasks the
+    /// tasks extension.
     pub(crate) fn honored_by(&self, facts: &Facts) -> Self {
         let subscribe = facts.has("resources", "subscribe");
         let subscriptions = self.resource_subscriptions.iter().filter(|_| subscribe);
@@ -95,6 +104,8 @@ impl Filter {
     }
 
     /// Returns `true` if the filter matches `notification`.
+    ///
+    /// Notifications outside of subscriptions, such as progress and log messages, never match.
     pub(crate) fn wants(&self, notification: &Notification) -> bool {
         let names = |key: &str, names: &BTreeSet<String>| {
             notification
@@ -116,7 +127,10 @@ impl Filter {
         }
     }
 
-    /// Returns the notifications to send after an unknown number of notifications was missed.
+    /// Returns the notifications to send after an unknown number of notifications was missed: one
+    /// for each list and resource of the filter.
+    ///
+    /// The status of a task is not repeated: it is part of its notification, and unknown here.
     pub(crate) fn everything_changed(&self) -> impl Iterator<Item = Notification> {
         let lists = [
             (self.tools_list_changed, Method::ToolsListChanged),
@@ -133,6 +147,7 @@ impl Filter {
     }
 }
 
+/// Returns `true` if the member can be left out of the JSON text.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_false(value: &bool) -> bool {
     !value

@@ -1,4 +1,7 @@
-//! Client side of Streamable HTTP, as far as the eras share it.
+//! Client of one Streamable HTTP endpoint, as far as the eras share it.
+//!
+//! The modules `modern_http`, `legacy_http` and `legacy_sse` build connections on it. It adds the
+//! headers of the transport, classifies responses by their head and reads bodies within the limit.
 //!
 //! See [MCP 2026-07-28, Streamable
 //! HTTP](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http).
@@ -21,9 +24,11 @@ use crate::reply::JsonBody;
 use crate::transport::{HttpBody, HttpLink};
 
 /// Client of one MCP endpoint, with the headers that every request carries.
+///
+/// Cloning copies the headers; the HTTP client and its connections are shared.
 #[derive(Clone, Debug)]
 pub(super) struct HttpServer {
-    /// Endpoint and HTTP client.
+    /// URL of the endpoint and HTTP client.
     link: HttpLink,
     /// Headers of every request.
     headers: HeaderMap,
@@ -32,7 +37,7 @@ pub(super) struct HttpServer {
 }
 
 impl HttpServer {
-    /// Creates a client that accepts JSON and event streams.
+    /// Creates a client that accepts JSON and event streams, and messages of at most `limit` bytes.
     pub(super) fn new(link: HttpLink, limit: usize) -> Self {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
@@ -49,7 +54,7 @@ impl HttpServer {
         }
     }
 
-    /// Adds the header of the protocol version to every request.
+    /// Adds the header `MCP-Protocol-Version` to every request.
     pub(super) fn with_version(mut self, version: Version) -> Self {
         self.headers.insert(
             MCP_PROTOCOL_VERSION,
@@ -58,7 +63,7 @@ impl HttpServer {
         self
     }
 
-    /// Adds the session ID, if there is one, to every request.
+    /// Adds the header `Mcp-Session-Id` to every request, if the server has set one.
     pub(super) fn with_session(mut self, session: Option<HeaderValue>) -> Self {
         if let Some(session) = session {
             self.headers.insert(MCP_SESSION_ID, session);
@@ -75,6 +80,9 @@ impl HttpServer {
     }
 
     /// Directs requests to another URL of the same server.
+    ///
+    /// The caller must have validated that it has the same origin, because the credential is sent
+    /// along.
     pub(super) fn with_uri(mut self, uri: Uri) -> Self {
         self.link = HttpLink::new(uri, Arc::clone(self.link.client()));
         self
@@ -90,12 +98,18 @@ impl HttpServer {
         self.limit
     }
 
-    /// Returns the headers of every request, to be completed for a single one.
+    /// Returns a copy of the headers of every request, to be completed for a single one.
     pub(super) fn headers(&self) -> HeaderMap {
         self.headers.clone()
     }
 
-    /// Sends a POST request with `body`.
+    /// Sends a POST request with `headers` and `body`, and returns the response with its body
+    /// unread.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Connect`] if the server cannot be reached, [`UpstreamError::Closed`] if the
+    /// connection breaks.
     pub(super) async fn post(
         &self,
         headers: HeaderMap,
@@ -105,6 +119,8 @@ impl HttpServer {
     }
 
     /// Opens an event stream, or resumes the one whose last event was `after`.
+    ///
+    /// An event ID that is not a valid header value is left out.
     pub(super) async fn get(
         &self,
         after: Option<&str>,
@@ -118,14 +134,14 @@ impl HttpServer {
         self.request(Method::GET, headers, Bytes::new()).await
     }
 
-    /// Deletes the session.
+    /// Deletes the session, by a DELETE request.
     pub(super) async fn delete(&self) -> Result<Response<HttpBody>, UpstreamError> {
         let mut headers = self.headers();
         headers.remove(header::CONTENT_TYPE);
         self.request(Method::DELETE, headers, Bytes::new()).await
     }
 
-    /// Sends a request.
+    /// Sends a request with exactly these headers.
     async fn request(
         &self,
         method: Method,
@@ -140,20 +156,27 @@ impl HttpServer {
     }
 }
 
-/// Kind of the response to a JSON-RPC request.
+/// Response to a JSON-RPC request, classified by status and content type.
 pub(super) enum Answer {
-    /// Event stream.
+    /// Event stream with a success status; its end is the response to the request.
     Events(HttpBody),
-    /// JSON document.
+    /// JSON document, with any status that can carry one.
     Json(Response<HttpBody>),
-    /// Neither, or an error without a JSON document.
+    /// Neither of both: an empty response, another content type, or an error without a JSON
+    /// document.
     Other(StatusCode),
 }
 
 impl Answer {
-    /// Classifies a response by its head.
+    /// Classifies a response by its head, without reading its body.
     ///
-    /// Fails for a status that never carries a JSON-RPC message: 401, 403, 429 and redirects.
+    /// # Errors
+    ///
+    /// For a status that never carries a JSON-RPC message:
+    ///
+    /// - [`UpstreamError::Unauthorized`] for 401 and 403;
+    /// - [`UpstreamError::Overloaded`] for 429, with the delay of `Retry-After`;
+    /// - [`UpstreamError::Redirect`] for redirects, which are not followed.
     pub(super) fn of(response: Response<HttpBody>) -> Result<Self, UpstreamError> {
         let status = response.status();
         match status {
@@ -176,6 +199,8 @@ impl Answer {
 }
 
 /// Returns the error for a response that is neither a document nor a stream.
+///
+/// With a success status it is invalid; otherwise the status is the error.
 pub(super) fn no_message(status: StatusCode) -> UpstreamError {
     match status.is_success() {
         true => UpstreamError::invalid(format_args!("status {status} without a JSON-RPC message")),
@@ -185,16 +210,23 @@ pub(super) fn no_message(status: StatusCode) -> UpstreamError {
 
 /// Returns `true` if an error denotes an unknown or missing session.
 ///
-/// Servers respond with the status that the specification requires, or with another one and a code
-/// that the reference implementation uses for this case.
+/// Servers respond with status 404, as the specification requires, or with another status and a
+/// code that the reference implementation uses for this case. A 404 with another code is an error
+/// of the request.
 pub(super) fn wants_session(status: StatusCode, code: Option<i64>) -> bool {
     let without_code = code.is_none() || code == Some(0);
     matches!(code, Some(NO_SESSION | SESSION_NOT_FOUND))
         || (status == StatusCode::NOT_FOUND && without_code)
 }
 
-/// Returns the response with a success status to the request that the server received as `seen`,
-/// under the identifier `id` of the caller.
+/// Returns the reply for a document with a success status, whose body may still be arriving.
+///
+/// The server received the request as `seen`; the reply has the identifier `id` of the caller. The
+/// beginning of the document is read to find and replace the identifier, the rest is streamed.
+///
+/// # Errors
+///
+/// [`UpstreamError::Invalid`] if the document is not a response to that request.
 pub(super) async fn json(
     response: Response<HttpBody>,
     seen: Id,
@@ -211,6 +243,11 @@ pub(super) async fn json(
 }
 
 /// Reads a document of at most `limit` bytes into memory.
+///
+/// # Errors
+///
+/// [`UpstreamError::TooLarge`] beyond the limit, [`UpstreamError::Closed`] if the connection
+/// breaks.
 pub(super) async fn text(mut body: HttpBody, limit: usize) -> Result<Bytes, UpstreamError> {
     let mut text = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -225,7 +262,9 @@ pub(super) async fn text(mut body: HttpBody, limit: usize) -> Result<Bytes, Upst
     Ok(text.freeze())
 }
 
-/// Adds the headers that mirror `method` and `name`.
+/// Adds the headers that mirror `method` and `name`: `Mcp-Method` and `Mcp-Name`.
+///
+/// A name that is not a valid header value is encoded as the specification describes.
 pub(super) fn mirror(
     headers: &mut HeaderMap,
     method: &str,
@@ -258,7 +297,9 @@ fn retry_after(headers: &HeaderMap) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// Content type of event streams.
 const EVENT_STREAM: &str = "text/event-stream";
+/// Content type of JSON documents.
 const JSON: &str = "application/json";
 
 /// Code of the reference implementation for a request without a session.

@@ -1,5 +1,9 @@
 //! Connections of the legacy era over Streamable HTTP.
 //!
+//! A connection is a session on the server. Requests are POSTs; the server may answer each of them
+//! with an event stream, which is resumed if it breaks. All other messages arrive on the
+//! *standalone stream*, a GET that a background task keeps open once somebody subscribes.
+//!
 //! See [MCP 2025-11-25, Streamable
 //! HTTP](https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http).
 
@@ -35,7 +39,8 @@ use crate::{Call, Reply};
 
 /// A session of the legacy era over Streamable HTTP.
 ///
-/// Callers may share it, so requests are sent under identifiers of the gateway.
+/// Callers may share it, so requests are sent under identifiers of the gateway, and progress tokens
+/// are replaced likewise. Closing it deletes the session on the server.
 #[derive(Debug)]
 pub(super) struct LegacyHttp {
     /// State that background tasks share.
@@ -48,15 +53,16 @@ pub(super) struct LegacyHttp {
     listening: OnceLock<Task>,
 }
 
-/// The session on the server.
+/// The session on the server, shared with the tasks that read its streams.
 struct HttpSession {
     /// Client of the endpoint, with the session ID.
     server: HttpServer,
     /// Messages outside of any request.
     events: broadcast::Sender<Arc<Event>>,
-    /// Set when the session has ended.
+    /// Set when the session has ended: closed here, or unknown to the server.
     ended: Signal,
-    /// Set when the server has responded to the request for a standalone stream.
+    /// Set when the server has responded to the request for a standalone stream, with or without
+    /// one.
     attended: Signal,
     /// Requests that the server may send to clients.
     askable: Askable,
@@ -140,7 +146,7 @@ impl Conversation for LegacyHttp {
 
     async fn close(&self) {
         if self.session.ended.set() && self.session.server.has_session() {
-            // If the server refuses to delete the session, it will expire by itself.
+            // If the server refuses to delete the session, it expires by itself.
             let _ = self.session.server.delete().await;
         }
     }
@@ -148,6 +154,9 @@ impl Conversation for LegacyHttp {
 
 impl LegacyHttp {
     /// Handles a JSON document with an error status.
+    ///
+    /// A JSON-RPC error is a reply with that status, unless it shows that the server has lost the
+    /// session.
     async fn refused(
         &self,
         response: http::Response<HttpBody>,
@@ -170,7 +179,8 @@ impl LegacyHttp {
         Ok(reply)
     }
 
-    /// Marks the session as lost: the server has forgotten it, so it has not executed the request.
+    /// Marks the session as lost: it is unknown to the server, so the request was not executed and
+    /// may be sent again.
     fn lost(&self, asked: Asked, status: StatusCode) -> SendError {
         asked.answered();
         self.session.ended.set();
@@ -180,6 +190,10 @@ impl LegacyHttp {
 
 impl HttpSession {
     /// Sends a message that requires no response.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Status`] if the server rejects it, otherwise those of the request.
     async fn post(&self, message: Bytes) -> Result<(), UpstreamError> {
         let response = self.server.post(self.server.headers(), message).await?;
         match response.status() {
@@ -188,7 +202,11 @@ impl HttpSession {
         }
     }
 
-    /// Reads the standalone stream, and reopens it whenever it ends.
+    /// Reads the standalone stream, and reopens it whenever it ends, after the last event that has
+    /// arrived.
+    ///
+    /// The delay is the one that the server set, and doubles with each failed attempt. The task
+    /// ends with the session, or if the server has no such stream (status 4xx).
     async fn listen(self: Arc<Self>) {
         let mut last = None;
         let mut pause = RETRY;
@@ -218,6 +236,9 @@ impl HttpSession {
     }
 
     /// Handles a message of the standalone stream.
+    ///
+    /// Notifications reach all subscribers. Requests reach the client only on a dedicated
+    /// connection.
     async fn take(self: &Arc<Self>, text: Bytes) {
         match Message::parse(text) {
             Ok(Message::Notification(notification)) => {
@@ -244,7 +265,8 @@ impl HttpSession {
         }
     }
 
-    /// Wraps a request of the server for the client, unless the gateway answers it itself.
+    /// Prepares a request of the server for the client; `None` if the gateway has answered it
+    /// itself: `ping`, and `roots/list` where the policy excludes it.
     async fn asked(self: &Arc<Self>, request: Request) -> Option<ServerRequest> {
         if request.method() == &Method::Ping {
             let _ = self.post(Response::new(request.id(), "{}").bytes()).await;
@@ -260,7 +282,7 @@ impl HttpSession {
         }
     }
 
-    /// Rejects a request of the server that no client can answer.
+    /// Rejects the request `id` of the server, which no client can answer, with "method not found".
     async fn refuse(&self, id: &Id) {
         let error = ErrorObject::new(code::METHOD_NOT_FOUND, "no client available");
         let _ = self.post(error.to_response(Some(id))).await;
@@ -279,6 +301,8 @@ impl Respond for HttpSession {
 }
 
 /// A sent request whose response is pending.
+///
+/// If it is dropped before the response, the server is notified of the cancellation.
 struct Asked {
     /// Identifier that the server received.
     number: i64,
@@ -288,12 +312,12 @@ struct Asked {
     progress_token: Option<Box<str>>,
     /// Session of the request.
     session: Arc<HttpSession>,
-    /// Rule for the cancellation at the server; `None` once it has responded.
+    /// Policy for the cancellation at the server; `None` once it has responded.
     cancel: Option<Cancel>,
 }
 
 impl Asked {
-    /// Registers a request.
+    /// Registers the request `number` of `call`, before it is sent.
     fn new(number: i64, call: &Call<Prepared>, session: &Arc<HttpSession>) -> Self {
         Self {
             number,
@@ -310,6 +334,10 @@ impl Asked {
     }
 
     /// Translates a message of the server for the caller; `None` if it is not meant for the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] for a malformed message, or a response to another request.
     async fn take(&mut self, text: Bytes) -> Result<Option<Event>, UpstreamError> {
         Ok(match Message::parse(text)? {
             Message::Notification(notification) => {
@@ -328,6 +356,8 @@ impl Asked {
     }
 
     /// Translates a notification: restores the progress token of the caller.
+    ///
+    /// Progress is dropped if the caller has not requested any.
     fn notified(&self, notification: Notification) -> Option<Notification> {
         match (notification.method(), &self.progress_token) {
             (Method::Progress, Some(token)) => notification.with_param("progressToken", token),
@@ -365,8 +395,9 @@ const ATTEND_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum time for sending a cancellation.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum number of queued messages per subscriber. The memory is allocated in advance, so the
-/// number is small.
+/// Maximum number of queued messages per subscriber.
+///
+/// The memory is allocated in advance, so the number is small.
 const EVENTS: usize = 128;
 
 /// Maximum delay before a stream is reopened.

@@ -1,4 +1,8 @@
-//! Client side of the HTTP+SSE transport of revision 2024-11-05.
+//! Client side of the HTTP+SSE transport of MCP 2024-11-05.
+//!
+//! One GET opens an event stream, whose first event names the URL for messages. Requests are POSTs
+//! to that URL, and all responses arrive on the stream. Both directions together are a channel like
+//! stdio, so the rest is done by the [`exchange`](super::exchange) module.
 //!
 //! See [MCP 2024-11-05, HTTP with
 //! SSE](https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse).
@@ -16,12 +20,19 @@ use crate::transport::{EventStream, HttpLink};
 
 /// An open event stream, and the endpoint for messages.
 pub(super) struct SseStream {
+    /// Events of the server.
     events: EventStream,
+    /// Client of the URL for messages.
     endpoint: HttpServer,
 }
 
 impl SseStream {
     /// Opens the stream of `server` and waits for its `endpoint` event.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Invalid`] if the first event is another one, or names a URL of another
+    /// origin; [`UpstreamError::Status`] if there is no event stream.
     pub(super) async fn open(server: &HttpServer, link: &HttpLink) -> Result<Self, UpstreamError> {
         let body = match Answer::of(server.get(None).await?)? {
             Answer::Events(body) => body,
@@ -42,6 +53,9 @@ impl SseStream {
     }
 
     /// Combines the stream and the endpoint into a bidirectional channel.
+    ///
+    /// The channel fails if either direction does: without the stream no response arrives, and
+    /// after a failed POST a response would be missing.
     pub(super) fn channel(self, incoming: Incoming) -> (Channel, mpsc::Sender<Bytes>) {
         let Self {
             mut events,
@@ -71,7 +85,7 @@ impl SseStream {
     }
 }
 
-/// Posts messages until one fails.
+/// Posts messages in their order, until one fails or the channel is closed.
 async fn post_all(endpoint: HttpServer, mut messages: mpsc::Receiver<Bytes>) {
     while let Some(message) = messages.recv().await {
         match endpoint.post(endpoint.headers(), message).await {
@@ -90,8 +104,8 @@ async fn post_all(endpoint: HttpServer, mut messages: mpsc::Receiver<Bytes>) {
 
 /// Resolves `reference` against `base`; returns `None` if it leads to another origin.
 ///
-/// A server must not be able to redirect the gateway, and the credential that it carries, to
-/// another server.
+/// The server must not be able to redirect the gateway, and the credential that it carries, to
+/// another server. Scheme and authority must match exactly.
 fn resolve(base: &Uri, reference: &str) -> Option<Uri> {
     let reference: Uri = match reference.starts_with(['/', '?']) || reference.contains("://") {
         true => reference.parse().ok()?,

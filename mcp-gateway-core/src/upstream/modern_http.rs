@@ -1,5 +1,9 @@
 //! Connections of the modern era over Streamable HTTP.
 //!
+//! There is no state on the server: each request is a POST of its own, and its response a JSON
+//! document or an event stream. So a connection is "open" until the server shows that it has become
+//! a legacy one.
+//!
 //! See [MCP 2026-07-28, Streamable
 //! HTTP](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http).
 
@@ -25,14 +29,14 @@ use crate::{Call, Reply};
 /// A connection of the modern era over HTTP, where every request is independent.
 ///
 /// This is the fast path: the identifier of the caller is kept, and a response is forwarded as it
-/// arrives.
+/// arrives, without a copy of its body in memory.
 #[derive(Debug)]
 pub(super) struct ModernHttp {
     /// Client of the endpoint.
     server: HttpServer,
     /// Properties that the server declared.
     facts: Arc<Facts>,
-    /// Messages outside of any request; there are none.
+    /// Messages outside of any request: none, but the interface requires a channel.
     events: broadcast::Sender<Arc<Event>>,
     /// Set when the server appears to have changed its era.
     changed: Signal,
@@ -50,7 +54,14 @@ impl ModernHttp {
         }
     }
 
-    /// Returns the headers of a call.
+    /// Returns the headers of a call: those of every request, those that the gateway forwards, the
+    /// mirrored method, name and arguments, and the credential.
+    ///
+    /// Later ones replace earlier ones, so a client cannot set a header of the gateway.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Invalid`] if the method is not a valid header value.
     fn headers(&self, call: &Call<Prepared>) -> Result<HeaderMap, UpstreamError> {
         let mut headers = self.server.headers();
         add(&mut headers, call.caller().headers());
@@ -69,6 +80,9 @@ impl ModernHttp {
     }
 
     /// Handles a JSON document with an error status.
+    ///
+    /// A JSON-RPC error is a reply with that status, unless it shows that the server expects a
+    /// session.
     async fn refused(
         &self,
         response: http::Response<HttpBody>,
@@ -90,6 +104,8 @@ impl ModernHttp {
     }
 
     /// Marks the server as one of the legacy era, which has not executed the request.
+    ///
+    /// The connection is closed thereby, and the caller connects again with a new detection.
     fn changed(&self, status: StatusCode) -> SendError {
         self.changed.set();
         SendError::Ended(UpstreamError::Status(status))
@@ -97,6 +113,8 @@ impl ModernHttp {
 }
 
 /// Adds headers of the client that the gateway forwards; those of the gateway take precedence.
+///
+/// Mirrored arguments are left out: they are set from the validated ones.
 pub(super) fn add(headers: &mut HeaderMap, forwarded: &HeaderMap) {
     for name in forwarded.keys() {
         if !name.as_str().starts_with(MCP_PARAM_PREFIX) && !headers.contains_key(name) {
@@ -137,7 +155,7 @@ impl Conversation for ModernHttp {
     }
 
     async fn notify(&self, _: &Notification) -> Result<(), UpstreamError> {
-        // The revision defines no notification from client to server over HTTP.
+        // The protocol version defines no notification from client to server over HTTP.
         Ok(())
     }
 
@@ -156,7 +174,7 @@ impl Conversation for ModernHttp {
     async fn close(&self) {}
 }
 
-/// Returns the messages of the event stream of the request `id`.
+/// Returns the messages of the event stream of the request `id`, up to its response or an error.
 fn messages(events: EventStream, id: Id) -> Events {
     Events::new(stream::unfold(Some((events, id)), |state| async move {
         let (mut events, id) = state?;
@@ -166,7 +184,15 @@ fn messages(events: EventStream, id: Id) -> Events {
     }))
 }
 
-/// Waits for the next message.
+/// Waits for the next message of the request `id`.
+///
+/// Events without data, such as keep-alives, are skipped.
+///
+/// # Errors
+///
+/// [`UpstreamError::Closed`] if the stream ends without a response: a modern stream cannot be
+/// resumed. [`UpstreamError::Invalid`] for a request of the server or a response to another
+/// request.
 async fn next(events: &mut EventStream, id: &Id) -> Result<Event, UpstreamError> {
     loop {
         let event = events.next().await.unwrap_or(Err(UpstreamError::Closed))?;
@@ -188,6 +214,8 @@ async fn next(events: &mut EventStream, id: &Id) -> Result<Event, UpstreamError>
 }
 
 /// Returns the error for a response to another request.
+///
+/// It is rejected instead of being ignored, because it could disclose the data of another caller.
 pub(super) fn wrong_id() -> UpstreamError {
     UpstreamError::invalid("the response has the id of another request")
 }

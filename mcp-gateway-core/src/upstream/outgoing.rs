@@ -1,4 +1,8 @@
 //! Encoding of requests for servers.
+//!
+//! A request is edited by span instead of being serialized again: arguments reach the server byte
+//! for byte as the client sent them, numbers and key order included, and a request without changes
+//! is not even copied.
 
 use std::borrow::Cow;
 
@@ -10,11 +14,14 @@ use crate::json::{Edits, Fields, object, quoted};
 use crate::jsonrpc::Request;
 use crate::protocol::{Era, Method, Version, meta};
 
-/// Returns the text of `call` for a server of revision `version`.
+/// Returns the text of `call` for a server of protocol version `version`.
 ///
-/// Only the differences are edited: the name on the server instead of the one that the client used;
-/// with `number`, an identifier that is unique within a shared connection; and the members of
-/// `_meta` that only one of the eras has.
+/// Only the differences are edited:
+///
+/// - the name on the server replaces the one that the client used;
+/// - `number`, an identifier that is unique within a shared connection, replaces the identifier of
+///   the client and its progress token;
+/// - members of `_meta` that only one of the eras has are added or removed, if the eras differ.
 pub(super) fn encode(call: &Call<Prepared>, version: Version, number: Option<i64>) -> Bytes {
     let request = call.request();
     let mut edits = Edits::new();
@@ -32,6 +39,8 @@ pub(super) fn encode(call: &Call<Prepared>, version: Version, number: Option<i64
 }
 
 /// Replaces the name that the client used by the one on the server.
+///
+/// Does nothing for methods without a name, and if both names are the same.
 fn name<'a>(call: &'a Call<Prepared>, edits: &mut Edits<'a>) {
     let request = call.request();
     let Some(name) = call.target().feature.name() else {
@@ -61,8 +70,11 @@ fn reference(request: &Request) -> Option<std::ops::Range<usize>> {
         .or_else(|| fields.span(text, "uri"))
 }
 
-/// Adds the members of `_meta` that the era of the server requires, and removes those of the other
-/// era.
+/// Translates `_meta` for the era of the server.
+///
+/// The members of the request context, such as the protocol version, are removed. For a modern
+/// server they are added again with the values of the client's session; a value that a legacy
+/// client sent itself would be forged.
 fn context<'a>(
     call: &'a Call<Prepared>,
     version: Version,
@@ -97,7 +109,9 @@ fn context<'a>(
     put_meta(request, &object(&members), edits);
 }
 
-/// Sets the members of `_meta`, adding `params` if necessary.
+/// Replaces `_meta` by `members`, the JSON text of an object, adding `params` if necessary.
+///
+/// `members` that are empty are not added, but do replace existing ones.
 fn put_meta(request: &Request, members: &str, edits: &mut Edits<'_>) {
     let text = request.text();
     let params = request.params();

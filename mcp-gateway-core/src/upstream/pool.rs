@@ -1,4 +1,14 @@
-//! The servers of a process by name, with their limits.
+//! Servers of a process by name, with their limits.
+//!
+//! The pool resolves the name of a server, the last name in the stack: it looks it up, applies its
+//! [`Limits`] and passes the call on. A call passes through these gates, in this order:
+//!
+//! 1. the circuit breaker, which rejects calls to a failing server at once;
+//! 2. the concurrency limit, where a call may wait in the queue;
+//! 3. the timeout to the first message, and between messages of a stream;
+//! 4. the maximum duration of the call.
+//!
+//! The permit and the breaker are released when the reply has ended or is dropped.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,8 +28,8 @@ use crate::{Call, Reply};
 
 /// Registry of the servers of a process by name.
 ///
-/// Cloning is cheap; clones share the registry, and so may several gateways. Servers can be added
-/// and removed while calls are in flight; look-ups are lock-free.
+/// Cloning is cheap; clones share the registry, and so may several gateways. Servers can be added,
+/// replaced and removed while calls are in flight; look-ups are lock-free.
 ///
 /// # Example
 ///
@@ -44,6 +54,9 @@ pub struct ServerPool {
 }
 
 /// A server in a pool, with its limits.
+///
+/// Its state, such as an open circuit breaker, belongs to the value: a pool that keeps the value
+/// across a reload keeps the state.
 #[derive(Debug)]
 pub struct PooledServer {
     /// Target of the calls.
@@ -63,7 +76,8 @@ impl ServerPool {
         Self::default()
     }
 
-    /// Adds a server with the default [`Limits`], replacing one of the same name.
+    /// Adds a server with the default [`Limits`], replacing one of the same name, and returns the
+    /// pool.
     #[must_use]
     pub fn with(self, name: impl Into<Arc<str>>, upstream: Arc<dyn Upstream>) -> Self {
         self.insert(name, PooledServer::new(upstream, Limits::default()));
@@ -79,16 +93,23 @@ impl ServerPool {
     }
 
     /// Adds a server, replacing one of the same name.
+    ///
+    /// The replaced one is closed as by [`replace`](Self::replace). Concurrent insertions can
+    /// overwrite each other; use `replace` for several servers.
     pub fn insert(&self, name: impl Into<Arc<str>>, server: Arc<PooledServer>) {
         let mut servers = HashMap::clone(&self.servers.load());
         servers.insert(name.into(), server);
         self.replace(servers);
     }
 
-    /// Replaces all servers by `servers`.
+    /// Replaces all servers by `servers`, atomically.
     ///
     /// Servers present in both are kept, which is decided by pointer. Removed ones finish their
     /// in-flight calls, within their limits, and are closed in the background.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime, if a server is removed.
     pub fn replace(&self, servers: HashMap<Arc<str>, Arc<PooledServer>>) {
         let servers = Arc::new(servers);
         let before = self.servers.swap(Arc::clone(&servers));
@@ -102,13 +123,15 @@ impl ServerPool {
         }
     }
 
-    /// Returns the server `name`.
+    /// Returns the server `name`, which stays usable even if it is removed from the pool meanwhile.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Arc<PooledServer>> {
         self.servers.load().get(name).cloned()
     }
 
     /// Returns `true` if the server is known to list `feature`.
+    ///
+    /// `false` for an unknown server. Does not block.
     #[must_use]
     pub fn lists(&self, server: &str, feature: &Feature) -> bool {
         self.servers
@@ -126,6 +149,8 @@ impl ServerPool {
     }
 
     /// Removes all servers and closes their connections.
+    ///
+    /// Returns when they are closed. In-flight calls fail, so drain the gateway before.
     pub async fn close(&self) {
         let servers = self.servers.swap(Arc::default());
         futures_util::future::join_all(servers.values().map(|server| server.upstream.close()))
@@ -134,7 +159,7 @@ impl ServerPool {
 }
 
 impl PooledServer {
-    /// Creates a server with the given limits.
+    /// Creates a server with its own circuit breaker and queue, as `limits` describe them.
     #[must_use]
     pub fn new(upstream: Arc<dyn Upstream>, limits: Limits) -> Arc<Self> {
         Arc::new(Self {
@@ -152,12 +177,25 @@ impl PooledServer {
     }
 
     /// Sends `call` within the limits of the server.
+    ///
+    /// `subscriptions/listen` is exempt: a long-lived stream would occupy a permit, and its
+    /// deadline would end it.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Unavailable`] if the breaker is open, [`UpstreamError::Overloaded`] if the
+    /// queue is full or the wait in it too long, [`UpstreamError::Timeout`] after the limit,
+    /// otherwise those of the server.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future releases the permit. To the breaker it is no evidence.
     pub(crate) async fn send(
         self: Arc<Self>,
         call: Call<Prepared>,
     ) -> Result<Reply, UpstreamError> {
         if call.request().method() == &Method::SubscriptionsListen {
-            // A long-lived stream is no call that occupies the server.
+            // A long-lived stream is not a call that occupies the server.
             return self.upstream.send(call).await;
         }
         self.breaker.admit()?;
@@ -207,7 +245,10 @@ impl PooledServer {
     }
 }
 
-/// Returns the evidence that the end of a reply gives about the server: healthy, failing, or none.
+/// Returns the evidence that the end of a reply gives about the server: `true` for healthy, `false`
+/// for failing, `None` for neither.
+///
+/// An error that the server reports is a sign of health.
 fn wellness(ending: &Ending) -> Option<bool> {
     match ending.outcome {
         Outcome::Cancelled => None,
@@ -216,11 +257,14 @@ fn wellness(ending: &Ending) -> Option<bool> {
     }
 }
 
-/// A call that the breaker has admitted; its end is recorded at the latest when it is dropped.
+/// Admission of a call by the circuit breaker.
+///
+/// Its end is recorded exactly once, at the latest when it is dropped. Otherwise a half-open
+/// breaker would wait forever for the result of its trial call.
 struct Trial(Option<Arc<Breaker>>);
 
 impl Trial {
-    /// Records the end of the call.
+    /// Records the end of the call, with the evidence that it gives.
     fn ended(mut self, well: Option<bool>) {
         if let Some(breaker) = self.0.take() {
             breaker.ended(well);

@@ -1,8 +1,19 @@
 //! Handshake with a server, and detection of its era.
 //!
 //! As the specification requires, the modern era is tried first, and anything that is not a
-//! response of the modern era leads to the legacy era. See [MCP 2026-07-28,
-//! versioning][versioning], and for each transport [stdio][stdio] and [Streamable HTTP][http].
+//! response of the modern era leads to the legacy era:
+//!
+//! | transport | 1st attempt | 2nd | 3rd |
+//! |---|---|---|---|
+//! | Streamable HTTP | `server/discover` | `initialize` | HTTP+SSE, on status 400, 404 or 405 |
+//! | stdio | `server/discover`, up to 10 seconds | `initialize` | |
+//!
+//! A protocol that was detected earlier, or that is configured, skips the attempts before it.
+//! Server errors (5xx), rejected credentials and broken connections are no evidence of an era, so
+//! they fail the handshake.
+//!
+//! See [MCP 2026-07-28, versioning][versioning], and for each transport [stdio][stdio] and
+//! [Streamable HTTP][http].
 //!
 //! [versioning]: https://modelcontextprotocol.io/specification/2026-07-28/basic/versioning#backward-compatibility-with-initialization-based-versions
 //! [stdio]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio#backward-compatibility
@@ -34,28 +45,30 @@ use crate::protocol::{
 };
 use crate::transport::{EventStream, HttpBody, HttpLink, Link, Pipe};
 
-/// Protocol of a server.
+/// Protocol of a server: the era, and for HTTP the transport.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Protocol {
-    /// Legacy era: sessions that start with `initialize`.
+    /// Legacy era: a session that begins with `initialize`. MCP 2024-11-05 to 2025-11-25.
     Legacy,
-    /// Modern era: every request carries its context.
+    /// Modern era: every request carries its context. MCP 2026-07-28.
     Modern,
-    /// Legacy era over the HTTP+SSE transport of 2024-11-05.
+    /// Legacy era over the HTTP+SSE transport of MCP 2024-11-05.
     Sse,
 }
 
 /// Parameters of a handshake.
+///
+/// One value serves one attempt; the [`Dialer`](super::dialer::Dialer) creates it.
 #[derive(Clone, Debug)]
 pub(super) struct Opener {
-    /// Protocol detected by earlier handshakes.
+    /// Protocol that is configured or was detected by an earlier handshake.
     pub(super) known: Option<Protocol>,
-    /// Protocol version of the client, which a server of the legacy era is asked for.
+    /// Protocol version of the client, which is requested from a legacy server.
     pub(super) version: Version,
-    /// Capabilities to declare.
+    /// Capabilities to declare: those of the class of callers.
     pub(super) capabilities: Capabilities,
-    /// Credential to present.
+    /// Credential to present, in HTTP headers.
     pub(super) credential: Credential,
     /// `true` if one session of a client uses the connection exclusively.
     pub(super) dedicated: bool,
@@ -65,11 +78,18 @@ pub(super) struct Opener {
     pub(super) roots: Arc<RootsPolicy>,
 }
 
-/// Detected protocol and initialized connection.
+/// Detected protocol and the connection.
 type Conversed = (Protocol, Arc<dyn Conversation>);
 
 impl Opener {
     /// Performs the handshake over `link`.
+    ///
+    /// The caller limits the time. If the future is dropped, the link is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] if the server cannot be reached, rejects the credential, or shares no
+    /// protocol version with the gateway.
     pub(super) async fn converse(&self, link: Link) -> Result<Conversed, UpstreamError> {
         match link {
             Link::Http(link) => self.over_http(link).await,
@@ -78,6 +98,9 @@ impl Opener {
     }
 
     /// Performs the handshake over HTTP.
+    ///
+    /// A modern server that has been replaced by a legacy one is detected again, because `discover`
+    /// fails then.
     async fn over_http(&self, link: HttpLink) -> Result<Conversed, UpstreamError> {
         let server =
             HttpServer::new(link.clone(), self.limit).with_headers(self.credential.headers());
@@ -96,7 +119,9 @@ impl Opener {
         }
     }
 
-    /// Requests the properties of the server; returns `None` if it is not of the modern era.
+    /// Requests the self-description of the server; returns `None` if it is not modern.
+    ///
+    /// An invalid response and any status below 500 count as evidence of a legacy server.
     async fn discover(&self, server: &HttpServer) -> Result<Option<Facts>, UpstreamError> {
         let id = Id::from("discover");
         let request = Request::new(&id, &Method::ServerDiscover, &self.discover_params());
@@ -113,7 +138,8 @@ impl Opener {
         }
     }
 
-    /// Starts a session; returns `None` if the server may use HTTP+SSE instead.
+    /// Starts a session; returns `None` if the server may use HTTP+SSE instead, as the statuses
+    /// 400, 404 and 405 indicate.
     async fn initialize_http(
         &self,
         server: &HttpServer,
@@ -148,6 +174,8 @@ impl Opener {
     }
 
     /// Performs the handshake over HTTP+SSE.
+    ///
+    /// The link's URL is that of the event stream; the server names the one for messages.
     async fn over_sse(
         &self,
         server: &HttpServer,
@@ -159,6 +187,8 @@ impl Opener {
     }
 
     /// Performs the handshake over byte streams.
+    ///
+    /// Both attempts use the same stream, so a late response to the first one is ignored.
     async fn over_pipe(&self, pipe: Pipe) -> Result<Conversed, UpstreamError> {
         let limit = self.limit;
         let opening = Opening::new(self.askable(), |incoming| {
@@ -179,7 +209,8 @@ impl Opener {
         Ok((Protocol::Legacy, self.initialize(opening).await?))
     }
 
-    /// Performs the handshake of the legacy era over a channel.
+    /// Performs the legacy handshake over a channel: `initialize`, then
+    /// `notifications/initialized`.
     async fn initialize(&self, opening: Opening) -> Result<Arc<dyn Conversation>, UpstreamError> {
         let response = opening
             .request(&Method::Initialize, &self.initialize_params())
@@ -191,12 +222,12 @@ impl Opener {
         Ok(Arc::new(opening.agreed(facts)))
     }
 
-    /// Returns the rule for requests of the server to clients.
+    /// Returns the rules for requests of the server to clients.
     fn askable(&self) -> Askable {
         Askable::new(self.dedicated, Arc::clone(&self.roots))
     }
 
-    /// Returns the parameters of `server/discover`.
+    /// Returns the parameters of `server/discover` as JSON text.
     fn discover_params(&self) -> String {
         let context = object(&[
             (
@@ -212,7 +243,8 @@ impl Opener {
         object(&[("_meta", context.into())])
     }
 
-    /// Returns the parameters of `initialize`.
+    /// Returns the parameters of `initialize` as JSON text, with the newest legacy version that the
+    /// client supports.
     fn initialize_params(&self) -> String {
         let version = self.version.min(Version::LATEST_LEGACY);
         object(&[
@@ -224,6 +256,10 @@ impl Opener {
 }
 
 /// Parses the response to `server/discover`; returns `None` if it is not that of a modern server.
+///
+/// # Errors
+///
+/// [`UpstreamError::Invalid`] if the server is modern, but supports none of our protocol versions.
 fn discovered(response: &Response) -> Result<Option<Facts>, UpstreamError> {
     let error = match response.result() {
         Ok(result) => {
@@ -233,8 +269,7 @@ fn discovered(response: &Response) -> Result<Option<Facts>, UpstreamError> {
         Err(error) => error,
     };
     match crate::jsonrpc::ErrorObject::code_of(error) {
-        // A modern server without a supported modern protocol version may still support a legacy
-        // one.
+        // A modern server without a common modern version may still support a legacy one.
         code::UNSUPPORTED_VERSION if !names_legacy_version(error) => Err(UpstreamError::invalid(
             format_args!("no common protocol version: {error}"),
         )),
@@ -243,6 +278,8 @@ fn discovered(response: &Response) -> Result<Option<Facts>, UpstreamError> {
 }
 
 /// Returns `true` if the result lists the latest protocol version.
+///
+/// A text search suffices: a false positive would need that date elsewhere in the result.
 fn speaks_latest(result: &str) -> bool {
     result.contains(Version::LATEST.as_str())
 }
@@ -254,7 +291,7 @@ fn names_legacy_version(error: &str) -> bool {
         .any(|version| error.contains(version.as_str()))
 }
 
-/// Parses the response to `initialize`.
+/// Parses the response to `initialize`; an error of the server fails the handshake.
 fn initialized(response: &Response) -> Result<Facts, UpstreamError> {
     match response.result() {
         Ok(result) => Facts::from_initialize(result),
@@ -264,7 +301,8 @@ fn initialized(response: &Response) -> Result<Facts, UpstreamError> {
     }
 }
 
-/// Extracts the response to the request `id`.
+/// Extracts the response to the request `id`, from a document or a stream of at most `limit` bytes
+/// per message.
 async fn response(answer: Answer, id: &Id, limit: usize) -> Result<Response, UpstreamError> {
     match answer {
         Answer::Json(http) => {
@@ -282,7 +320,7 @@ async fn response(answer: Answer, id: &Id, limit: usize) -> Result<Response, Ups
     }
 }
 
-/// Reads an event stream up to the response to the request `id`.
+/// Reads an event stream up to the response to the request `id`. Other messages are ignored.
 async fn last_response(body: HttpBody, id: &Id, limit: usize) -> Result<Response, UpstreamError> {
     let mut events = EventStream::new(body, limit);
     loop {

@@ -1,4 +1,14 @@
-//! One upstream server: its views, their eviction and their limits.
+//! Upstream server: its views, their eviction and their limits.
+//!
+//! [`Server`] assigns each call to the view of its class of callers and creates views on demand. A
+//! background task closes views that have been idle for a while. The class follows from three
+//! things:
+//!
+//! | part of the key | source |
+//! |---|---|
+//! | instance | [`SessionPolicy`], and the session of the client where it must be exclusive |
+//! | account | upstream credential of the call |
+//! | capabilities and protocol version | declaration of the client |
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
@@ -27,10 +37,15 @@ use crate::{Call, Reply, reply};
 
 /// A target of calls; usually a [`Server`].
 ///
-/// Implement it to serve calls by other means than MCP over a transport.
+/// Implement it to serve calls by other means than MCP over a transport. Limits, circuit breaker
+/// and deadlines are applied by the [`ServerPool`](super::ServerPool), so an implementation has
+/// none of its own.
 #[async_trait]
 pub trait Upstream: std::fmt::Debug + Send + Sync + 'static {
     /// Sends `call` and returns the reply as soon as its first message has arrived.
+    ///
+    /// The names in `call` are those of the server: routing, authorization and credentials are
+    /// done.
     ///
     /// # Errors
     ///
@@ -39,7 +54,8 @@ pub trait Upstream: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// The future is dropped when the client disconnects.
+    /// The future is dropped when the client disconnects or the timeout expires; so is the reply.
+    /// Both must abandon the call.
     async fn send(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError>;
 
     /// Returns the complete list of `kind` for the caller of `call`.
@@ -67,29 +83,37 @@ pub trait Upstream: std::fmt::Debug + Send + Sync + 'static {
     /// Returns `true` if the server is known to list `feature`. `false` by default.
     ///
     /// Called at the end of a call, to distinguish existing names from those that a client
-    /// invented. Must not block.
+    /// invented: only existing ones become labels of metrics. Must not block.
     fn lists(&self, feature: &Feature) -> bool {
         let _ = feature;
         false
     }
 
-    /// Closes all connections; called when the server is removed. Does nothing by default.
+    /// Closes all connections. Does nothing by default.
+    ///
+    /// Called once the server has been removed and its in-flight calls have finished, or at
+    /// shutdown.
     async fn close(&self) {}
 }
 
 /// Sharing of upstream sessions and processes between callers.
 ///
-/// Regardless of the policy, a client of the legacy era to which servers may send requests gets
-/// exclusive sessions on servers of the legacy era, because such servers could not address it
-/// otherwise.
+/// Sessions of legacy servers and processes can hold state, such as a browser with open pages. The
+/// policy decides which callers share that state.
+///
+/// Regardless of the policy, a legacy client to which servers may send requests gets exclusive
+/// sessions on legacy servers, because such servers could not address it otherwise.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SessionPolicy {
-    /// All sessions of one principal share a session.
+    /// Calls of one principal share a session, in all sessions of its clients.
     PerPrincipal,
-    /// Each session of a client has its own. Clients of the modern era have one per principal.
+    /// Each session of a client has a session of its own. Modern clients, which have no sessions,
+    /// have one per principal.
     PerSession,
     /// All callers with the same credential for the server share a session.
+    ///
+    /// Suited to servers that keep no state between calls.
     #[default]
     Shared,
 }
@@ -100,31 +124,41 @@ pub enum SessionPolicy {
 /// connections are closed, and broken ones are replaced. A call that a closed connection did not
 /// deliver is sent again once.
 ///
+/// At most 4,096 classes exist at the same time; beyond that, the class with the longest idle time
+/// is evicted, and calls are rejected with [`UpstreamError::Overloaded`] if none is idle.
+///
 /// # Example
 ///
-/// ```no_run
-/// use std::sync::Arc;
+/// ```
+/// use std::time::Duration;
 ///
-/// use mcp_gateway_core::upstream::{RuntimeBackend, Server, ServerPool, SessionPolicy};
+/// use mcp_gateway_core::runtime::InProcess;
+/// use mcp_gateway_core::upstream::{Server, SessionPolicy};
 ///
-/// fn browser(backend: Arc<dyn RuntimeBackend>) -> Arc<Server> {
-///     Server::builder("browser", backend)
-///         .with_sessions(SessionPolicy::PerSession)
-///         .build()
-/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let backend = InProcess::new(|_| async { Ok(()) });
+/// let server = Server::builder("browser", backend)
+///     .with_sessions(SessionPolicy::PerSession)
+///     .with_idle(Duration::from_secs(120))
+///     .build();
+/// assert_eq!(&**server.name(), "browser");
+/// // Nothing is connected before the first call.
+/// assert_eq!(server.conversations(), 0);
+/// assert!(server.last_failure().is_none());
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct Server {
     /// Name, for logs and routing.
     name: Arc<str>,
-    /// Connector, shared by all views.
+    /// Connector, shared by all views, so that the era is detected once.
     dialer: Arc<Dialer>,
     /// Sharing of sessions.
     sessions: SessionPolicy,
     /// Idle time after which a view is closed.
     idle: Duration,
-    /// Store of calls whose clients have been asked for input; `None` if the system has no
-    /// randomness.
+    /// Store of parked calls; `None` if the system has no randomness.
     parking: Option<Parking>,
     /// One view per class of callers.
     views: RwLock<HashMap<ViewKey, Arc<View>>>,
@@ -134,7 +168,7 @@ pub struct Server {
     this: Weak<Self>,
 }
 
-/// Builder of a [`Server`].
+/// Builder of a [`Server`], from [`Server::builder`].
 #[derive(Debug)]
 #[must_use]
 pub struct ServerBuilder {
@@ -151,6 +185,9 @@ pub struct ServerBuilder {
 
 impl ServerBuilder {
     /// Sets the protocol of the server and disables the detection.
+    ///
+    /// Saves the failed attempts of the first connection. For a stdio server that ignores unknown
+    /// requests, such an attempt lasts 10 seconds.
     pub fn with_protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = Some(protocol);
         self
@@ -163,12 +200,17 @@ impl ServerBuilder {
     }
 
     /// Sets the idle time after which sessions and processes are closed. Default: 10 minutes.
+    ///
+    /// It is checked at a quarter of that interval, at least every 30 seconds.
     pub fn with_idle(mut self, idle: Duration) -> Self {
         self.idle = idle;
         self
     }
 
     /// Sets the maximum time for the server to start and complete the handshake. Default: 1 minute.
+    ///
+    /// It includes the installation of a package by `npx` or `uvx`. After it, the call fails with
+    /// [`UpstreamError::Timeout`].
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = Some(timeout);
         self
@@ -176,14 +218,17 @@ impl ServerBuilder {
 
     /// Sets the maximum size of a message from the server in bytes. Default: 64 MiB.
     ///
-    /// JSON documents over HTTP are streamed and have no limit.
+    /// A larger message fails its call with [`UpstreamError::TooLarge`]; over stdio it closes the
+    /// connection. JSON documents over HTTP are streamed and have no limit.
     pub fn with_max_message(mut self, bytes: usize) -> Self {
         self.max_message = Some(bytes);
         self
     }
 
-    /// Sets the store of calls whose clients have been asked for input. By default each server has
-    /// one of its own, which is lost with the process.
+    /// Sets the store of parked calls, which wait for the input of their clients.
+    ///
+    /// By default each server has one of its own, without a replica. With several replicas, a store
+    /// from [`Parking::with_replica`] is required for retries that reach another one.
     pub fn with_parking(mut self, parking: Parking) -> Self {
         self.parking = Some(parking);
         self
@@ -242,13 +287,13 @@ impl Server {
         }
     }
 
-    /// Returns the name.
+    /// Returns the name, under which routers and logs refer to the server.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// Returns the number of open connections.
+    /// Returns the number of views with an open connection. Exclusive connections are not counted.
     #[must_use]
     pub fn conversations(&self) -> usize {
         let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
@@ -256,12 +301,17 @@ impl Server {
     }
 
     /// Returns the error of the last connection attempt, if it failed.
+    ///
+    /// `None` before the first attempt and after a successful one.
     #[must_use]
     pub fn last_failure(&self) -> Option<UpstreamError> {
         self.dialer.failure()
     }
 
     /// Returns the class of callers to which `call` belongs.
+    ///
+    /// While the era of the server is unknown, calls are assigned as for a legacy server, the
+    /// stricter case.
     fn key(&self, call: &Call<Prepared>) -> ViewKey {
         let client = call.client();
         let modern = self.dialer.found() == Some(Era::Modern);
@@ -290,6 +340,13 @@ impl Server {
     }
 
     /// Returns the view of `call`, creating it if necessary.
+    ///
+    /// A view of a single session is attached to that session, and closed with it.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Overloaded`] if [`MAX_VIEWS`] views are in use, [`UpstreamError::Connect`]
+    /// if the system has no randomness to seal the state of parked calls.
     fn view(&self, call: &Call<Prepared>) -> Result<Arc<View>, UpstreamError> {
         let key = self.key(call);
         let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
@@ -330,7 +387,8 @@ impl Server {
         Ok(view)
     }
 
-    /// Closes the view `key`, because its session has ended.
+    /// Closes the view `key`, because its session has ended. A view that is closed already is
+    /// ignored.
     async fn close_view(&self, key: &ViewKey) {
         let view = self
             .views
@@ -343,6 +401,9 @@ impl Server {
     }
 
     /// Closes idle views.
+    ///
+    /// They are removed first and closed without the lock, so that a new call gets a new view
+    /// instead of one that is being closed.
     async fn close_idle(&self) {
         let idle: Vec<_> = {
             let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
@@ -380,7 +441,7 @@ impl Upstream for Server {
         if !roots.concerns(&call) {
             return self.view(&call)?.send(call).await;
         }
-        // What is rare is boxed, so that what is frequent has less to carry.
+        // The rare branch is boxed to keep the future of the frequent one small.
         Box::pin(async {
             let hidden = roots.hides_from(&call);
             let call = roots.confine(call).await?;
@@ -421,7 +482,7 @@ impl Upstream for Server {
     }
 }
 
-/// A view that belongs to one session of a client.
+/// A view that belongs to one session of a client, attached to that session.
 struct SessionView {
     server: Weak<Server>,
     view: Weak<View>,
@@ -444,6 +505,8 @@ impl Attached for SessionView {
 }
 
 /// Evicts the view with the longest idle time; returns `false` if all views are in use.
+///
+/// The view is closed in the background, because the caller must not wait for that.
 #[expect(
     clippy::mutable_key_type,
     reason = "what capabilities cache takes no part in Eq and Hash"
@@ -467,7 +530,7 @@ fn evict(views: &mut HashMap<ViewKey, Arc<View>>) -> bool {
     true
 }
 
-/// Closes idle views until the server is dropped.
+/// Closes idle views until the server is dropped, which the weak reference detects.
 async fn sweep(server: Weak<Server>, idle: Duration) {
     loop {
         time::sleep((idle / 4).clamp(MIN_SWEEP, MAX_SWEEP)).await;
@@ -491,5 +554,6 @@ const MAX_LEASES: usize = 1024;
 
 /// Maximum number of views of a server at the same time.
 ///
-/// A client can create one by declaring a unique set of capabilities.
+/// A client can create one by declaring a unique set of capabilities, so the number must be
+/// bounded.
 const MAX_VIEWS: usize = 4096;

@@ -1,7 +1,19 @@
-//! A server as one class of callers sees it.
+//! View of a server: the state that callers of one class share.
 //!
-//! A view owns a connection, the cached lists, the subscriptions and the exclusive sessions of a
-//! class of callers that may share them.
+//! A view owns a connection, the list cache, the subscriptions and the exclusive connections of a
+//! class of callers that may share them. The class is a [`ViewKey`]; callers of one class see the
+//! same lists, under the same account and with the same declared capabilities.
+//!
+//! A view is also where the eras meet: a call is forwarded as it is if client and server are of the
+//! same era, and translated by [`Asking`] or [`Passage`] otherwise.
+//!
+//! | call | served by |
+//! |---|---|
+//! | `server/discover` | the result of the handshake |
+//! | a list | the list cache |
+//! | `subscriptions/listen` | the notification hub |
+//! | `logging/setLevel` for a modern server | an empty result, because there each request sets its level |
+//! | any other request | the connection |
 
 mod feed;
 mod lease;
@@ -33,7 +45,8 @@ use crate::{Call, Reply};
 
 /// A server as one class of callers sees it: a connection, and the lists that it returns to them.
 ///
-/// The connection is opened on demand, and again after a failure.
+/// The connection is opened on demand, and again after a failure. While the view is idle, it can be
+/// closed and dropped; the next call creates another one.
 #[derive(Debug)]
 pub(super) struct View {
     /// Class of callers.
@@ -42,7 +55,7 @@ pub(super) struct View {
     dialer: Arc<Dialer>,
     /// Current connection, open or not.
     conversation: ArcSwapOption<Conversing>,
-    /// Held while connecting, so that only one caller does.
+    /// Held while connecting, so that concurrent calls share one attempt.
     connecting: Mutex<()>,
     /// Cached lists.
     lists: Arc<Lists>,
@@ -50,7 +63,7 @@ pub(super) struct View {
     feed: Feed,
     /// Exclusive sessions of the legacy era.
     leases: Leases,
-    /// Store of calls whose clients have been asked for input.
+    /// Store of parked calls.
     parking: Parking,
     /// Time of creation.
     started: Instant,
@@ -65,7 +78,7 @@ pub(super) struct View {
 pub(super) struct Conversing(Arc<dyn Conversation>);
 
 impl View {
-    /// Creates a view with up to `leases` exclusive sessions.
+    /// Creates a view with up to `leases` exclusive connections. Nothing is connected.
     pub(super) fn new(
         key: ViewKey,
         dialer: Arc<Dialer>,
@@ -88,6 +101,18 @@ impl View {
     }
 
     /// Sends a call and returns the reply as soon as its first message has arrived.
+    ///
+    /// The view counts as in use until the reply has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] if the server cannot be reached or its response is invalid. Errors that
+    /// the server reports are replies.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the call. A connection that several calls share stays open; the
+    /// server is notified of the cancellation where its transport has a message for it.
     pub(super) async fn send(
         self: &Arc<Self>,
         call: Call<Prepared>,
@@ -110,7 +135,10 @@ impl View {
         Ok(reply)
     }
 
-    /// Returns the complete list of `kind`.
+    /// Returns the complete list `kind` of the server, from the cache if it is fresh.
+    ///
+    /// The view counts as in use meanwhile. Errors are those of the connection and of the list
+    /// request.
     pub(super) async fn list(
         self: &Arc<Self>,
         kind: ListKind,
@@ -120,7 +148,9 @@ impl View {
         self.listing(kind, call).await
     }
 
-    /// Forwards a call, across the eras if necessary.
+    /// Forwards a call, translated if client and server are of different eras.
+    ///
+    /// After `tools/call` all lists are marked as stale, because a tool may change them.
     async fn forward(self: &Arc<Self>, mut call: Call<Prepared>) -> Result<Reply, UpstreamError> {
         let conversation = self.conversation(&call).await?;
         let era = conversation.facts().version.era();
@@ -143,6 +173,8 @@ impl View {
     }
 
     /// Forwards a call of a legacy client to a modern server.
+    ///
+    /// Input that the server requires is requested from the client, within the reply.
     async fn to_modern(
         self: &Arc<Self>,
         call: Call<Prepared>,
@@ -156,6 +188,10 @@ impl View {
     }
 
     /// Forwards a call of a modern client to a legacy server.
+    ///
+    /// A retry that carries `requestState` resumes its parked call. Any other call is sent on an
+    /// exclusive connection if the server may send requests or log messages for it, and otherwise
+    /// on the shared one.
     async fn to_legacy(
         self: &Arc<Self>,
         call: Call<Prepared>,
@@ -185,13 +221,18 @@ impl View {
         Ok(conversation.facts().version.era() == Era::Modern)
     }
 
-    /// Sends a call on the current connection.
+    /// Sends a call on the current connection, opening one if necessary; see
+    /// [`converse_in`](Self::converse_in).
     async fn converse(self: &Arc<Self>, call: &Call<Prepared>) -> Result<Reply, UpstreamError> {
         let conversation = self.conversation(call).await?;
         self.converse_in(conversation, call).await
     }
 
-    /// Sends a call on `conversation`, or on a new connection if that is closed.
+    /// Sends a call on `conversation`, or on a new connection if that is closed; once more on a new
+    /// one if it closes before the server has received the call.
+    ///
+    /// Only [`SendError::Ended`] is retried: it guarantees that the server has not executed the
+    /// request.
     async fn converse_in(
         self: &Arc<Self>,
         conversation: Arc<dyn Conversation>,
@@ -214,6 +255,8 @@ impl View {
     }
 
     /// Forwards a notification of the client if a connection is open.
+    ///
+    /// Errors are logged only: a notification has no response that could report them.
     pub(super) async fn notify(&self, notification: &Notification) {
         let roots = self.dialer.roots();
         if roots.forwards(notification, &self.key.capabilities)
@@ -224,12 +267,14 @@ impl View {
         }
     }
 
-    /// Returns the properties that the server declared.
+    /// Returns the self-description of the server, connecting if necessary.
     pub(super) async fn facts(&self, call: &Call<Prepared>) -> Result<Facts, UpstreamError> {
         Ok(self.conversation(call).await?.facts().clone())
     }
 
     /// Returns the open connection, or opens one.
+    ///
+    /// The fast path is lock-free.
     async fn conversation(
         &self,
         call: &Call<Prepared>,
@@ -240,7 +285,10 @@ impl View {
         }
     }
 
-    /// Opens a connection, unless another caller just has.
+    /// Opens a connection, unless another caller has just done so.
+    ///
+    /// The closed connection is closed on the server first, so that the session or process that
+    /// belongs to it does not outlive it.
     async fn begin(&self, call: &Call<Prepared>) -> Result<Arc<dyn Conversation>, UpstreamError> {
         let _connecting = self.connecting.lock().await;
         if let Some(conversation) = self.present() {
@@ -264,7 +312,7 @@ impl View {
             .map(|c| Arc::clone(&c.0))
     }
 
-    /// Closes the connection.
+    /// Closes the connection, the exclusive connections and the subscription.
     pub(super) async fn close(&self) {
         self.feed.stop();
         self.leases.close().await;
@@ -275,14 +323,18 @@ impl View {
     }
 
     /// Releases the connection, which other views continue to use.
+    ///
+    /// Exclusive connections belong to this view alone, so they are closed.
     pub(super) async fn leave(&self) {
         self.feed.stop();
         self.leases.close().await;
         self.conversation.store(None);
     }
 
-    /// Returns `true` if both views use the same connection, as views of a program of the modern
-    /// era do.
+    /// Returns `true` if both views use the same connection.
+    ///
+    /// Several classes of callers share one process if its server is of the modern era, because
+    /// each of its requests carries the context of the caller.
     pub(super) fn shares(&self, other: &Self) -> bool {
         match (self.present(), other.present()) {
             (Some(one), Some(two)) => std::ptr::addr_eq(Arc::as_ptr(&one), Arc::as_ptr(&two)),
@@ -290,7 +342,7 @@ impl View {
         }
     }
 
-    /// Returns the time since the last use, or `None` while the view is in use.
+    /// Returns the time since the last use, or `None` while calls or subscribers use the view.
     pub(super) fn idle(&self) -> Option<Duration> {
         if self.in_use.load(Ordering::Acquire) > 0 || self.feed.has_listeners() {
             return None;
@@ -324,7 +376,7 @@ impl Resend for Arc<View> {
     }
 }
 
-/// A current use of a view.
+/// Use of a view, from its creation until it is dropped.
 #[derive(Debug)]
 struct Using(Arc<View>);
 

@@ -6,6 +6,9 @@ use super::Instance;
 use crate::protocol::{Capabilities, Version};
 
 /// Properties that callers must have in common to share a view of a server.
+///
+/// Each of them changes what a server may send or list: sharing across a difference would show one
+/// caller the data of another, or requests that its client does not support.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct ViewKey {
     /// Running copy of the server.
@@ -14,6 +17,7 @@ pub(super) struct ViewKey {
     pub(super) account: Arc<str>,
     /// Capabilities of the client.
     pub(super) capabilities: Capabilities,
-    /// Protocol version in which the client is served.
+    /// Protocol version for the server: [`Version::LATEST`] for a modern one, otherwise that of the
+    /// client, capped at the last legacy version.
     pub(super) version: Version,
 }

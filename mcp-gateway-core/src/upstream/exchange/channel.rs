@@ -1,4 +1,8 @@
 //! Tasks that read and write a bidirectional channel.
+//!
+//! Three tasks serve a channel: one reads messages from the server, one handles them, and one
+//! writes. Bounded queues between them slow down whichever side is faster. If reading or writing
+//! fails, the handler receives the error and closes the connection.
 
 use std::fmt;
 use std::future::Future;
@@ -14,6 +18,8 @@ use crate::task::Task;
 use crate::transport::{Pipe, Running};
 
 /// The running side of a connection: the tasks that read and write, and the server.
+///
+/// Dropping it aborts the tasks; [`close`](Self::close) stops the server gracefully.
 pub(in crate::upstream) struct Channel {
     /// `None` once the channel is closed.
     ends: Mutex<Option<Ends>>,
@@ -31,19 +37,21 @@ struct Ends {
     server: Option<Box<dyn Running>>,
 }
 
-/// Sender for messages of the server.
+/// Sender for the messages of the server, and for the error that ends the channel.
 #[derive(Clone)]
 pub(in crate::upstream) struct Incoming(mpsc::Sender<Result<Bytes, UpstreamError>>);
 
 impl Incoming {
-    /// Creates a bounded queue.
+    /// Creates a bounded queue of [`QUEUE`] messages.
     pub(super) fn new() -> (Self, mpsc::Receiver<Result<Bytes, UpstreamError>>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
         (Self(sender), receiver)
     }
 
-    /// Queues the text of a message, or an error that ends the channel; returns `false` if the
-    /// receiver is gone.
+    /// Queues the text of a message, or an error that ends the channel.
+    ///
+    /// Waits while the queue is full. Returns `false` if the receiver is gone, so that no further
+    /// message is needed.
     pub(in crate::upstream) async fn put(&self, message: Result<Bytes, UpstreamError>) -> bool {
         self.0.send(message).await.is_ok()
     }
@@ -51,6 +59,9 @@ impl Incoming {
 
 impl Channel {
     /// Opens a channel over the lines of `pipe`, of at most `limit` bytes each.
+    ///
+    /// Returns the channel and the sender for messages to the server. The channel ends if either
+    /// stream does.
     pub(in crate::upstream) fn pipe(
         pipe: Pipe,
         limit: usize,
@@ -81,7 +92,8 @@ impl Channel {
         (Self::new(input, output, Some(server)), outgoing)
     }
 
-    /// Creates a channel from two tasks.
+    /// Creates a channel from the task that reads, the task that writes, and the handle of the
+    /// server if it ends with the channel.
     pub(in crate::upstream) fn new(
         input: Task,
         output: Task,
@@ -107,6 +119,11 @@ impl Channel {
     }
 
     /// Closes the input of the server and waits until the server has ended.
+    ///
+    /// Over stdio this is the shutdown that the specification describes: the server is expected to
+    /// exit when its input is closed, and is terminated otherwise. See [MCP 2026-07-28,
+    /// stdio](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio#shutdown).
+    /// Later calls do nothing.
     pub(super) async fn close(&self) {
         let ends = self
             .ends
@@ -131,7 +148,7 @@ impl Channel {
     }
 }
 
-/// Writes messages until the last sender is dropped.
+/// Writes messages as lines until the last sender is dropped or a write fails.
 async fn write_lines(
     mut writer: Box<dyn AsyncWrite + Send + Unpin>,
     mut messages: mpsc::Receiver<Bytes>,
@@ -160,7 +177,7 @@ async fn write(writer: &mut (dyn AsyncWrite + Send + Unpin), bytes: &[u8]) -> st
     writer.flush().await
 }
 
-/// Appends `message` as one line.
+/// Appends `message` as one line, with its line breaks replaced by spaces.
 fn push_line(buffer: &mut Vec<u8>, message: &[u8]) {
     let start = buffer.len();
     buffer.extend_from_slice(message);

@@ -1,5 +1,6 @@
 //! Newline-delimited messages, as in the [stdio
-//! transport](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio).
+//! transport](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio) of
+//! MCP 2026-07-28.
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -7,12 +8,15 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::error::UpstreamError;
 
 /// Reader of newline-delimited messages.
+///
+/// A line is a slice of the read buffer, so a message is not copied.
 pub(super) struct Lines {
     /// Output of the server.
     reader: Box<dyn AsyncRead + Send + Unpin>,
     /// Bytes that have not been returned.
     buffer: BytesMut,
-    /// Length of the prefix of the buffer that contains no newline.
+    /// Length of the prefix of the buffer that contains no newline, so that no byte is searched
+    /// twice.
     searched: usize,
     /// Maximum length of a line in bytes.
     limit: usize,
@@ -29,7 +33,15 @@ impl Lines {
         }
     }
 
-    /// Waits for the next non-blank line; returns `None` at the end of the stream.
+    /// Waits for the next non-blank line, without surrounding whitespace; returns `None` at the end
+    /// of the stream.
+    ///
+    /// An unfinished last line is discarded. After an error the reader must not be used any more.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::TooLarge`] if a line exceeds the limit. Errors of the stream count as its
+    /// end.
     pub(super) async fn next(&mut self) -> Option<Result<Bytes, UpstreamError>> {
         loop {
             while let Some(end) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {

@@ -1,4 +1,8 @@
 //! Correlation of messages with in-flight calls.
+//!
+//! Messages of the server refer to a call by its identifier or progress token; log messages and
+//! server requests refer to none. Those are attributed to a call only if no other call can be
+//! meant. Abandoned calls count, too, as long as the server may still be working on them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -31,7 +35,7 @@ pub(super) struct Waiting {
 }
 
 impl Pending {
-    /// Registers a call.
+    /// Registers a call under `number`, which must be unused.
     pub(super) fn insert(&mut self, number: i64, waiting: Waiting) {
         self.waiting.insert(number, waiting);
     }
@@ -46,12 +50,12 @@ impl Pending {
         waited
     }
 
-    /// Forgets calls that were abandoned so long ago that the server has ended them.
+    /// Removes abandoned calls after [`STRAGGLE`], when the server is expected to have ended them.
     fn forget(&mut self) {
         self.given_up.retain(|_, since| since.elapsed() < STRAGGLE);
     }
 
-    /// Fails all in-flight calls.
+    /// Fails all in-flight calls with `error`.
     pub(super) fn fail(&mut self, error: &UpstreamError) {
         for (_, waiting) in self.waiting.drain() {
             // If the queue is full, the caller sees the end after its content.
@@ -60,6 +64,9 @@ impl Pending {
     }
 
     /// Delivers a response to its call; returns `false` if no call waits for it.
+    ///
+    /// The call gets the response under its own identifier. An error without an identifier is
+    /// delivered if there is only one call.
     pub(super) fn answer(&mut self, response: &Response) -> bool {
         let number = match response.id() {
             Some(id) => id.as_i64().inspect(|number| {
@@ -77,7 +84,8 @@ impl Pending {
         true
     }
 
-    /// Delivers a progress notification to its call; returns `false` if there is no such call.
+    /// Delivers a progress notification to its call, with the caller's token; returns `false` if
+    /// there is no such call.
     pub(super) fn progress(&mut self, notification: &Notification) -> bool {
         let found = notification
             .param("progressToken")
@@ -110,7 +118,7 @@ impl Pending {
         }
     }
 
-    /// Returns the only call that the server can be working on.
+    /// Returns the only call that the server can be working on; `None` if there is none or several.
     fn only(&mut self) -> Option<i64> {
         self.forget();
         let mut numbers = self.waiting.keys().filter(|_| self.given_up.is_empty());

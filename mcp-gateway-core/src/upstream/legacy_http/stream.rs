@@ -1,4 +1,8 @@
 //! Event streams of requests of the legacy era, with resumption.
+//!
+//! A server may close the stream of a request before its response and expect the client to resume
+//! it. So the end of a stream is no error as long as the server has sent an event ID: the stream is
+//! requested again, after that event. Callers do not notice the interruption.
 
 use std::time::Duration;
 
@@ -12,14 +16,17 @@ use crate::transport::{EventStream, HttpBody};
 use crate::upstream::http::Answer;
 
 /// The event stream of one request, which is resumed if the server supports it.
+///
+/// Dropping it cancels the request.
 struct Stream {
     /// Request that the stream responds to.
     asked: Asked,
-    /// Current connection.
+    /// Current connection to the stream.
     events: EventStream,
-    /// ID of the last event.
+    /// ID of the last event, for the header `Last-Event-ID`. Without one, the stream cannot be
+    /// resumed.
     last: Option<String>,
-    /// Delay before a resumption.
+    /// Delay before a resumption, as the server set it, at most [`MAX_RETRY`].
     retry: Duration,
     /// Consecutive resumptions without a new event.
     resumptions: u32,
@@ -27,6 +34,11 @@ struct Stream {
 
 impl Stream {
     /// Waits for the next message, across resumptions.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Closed`] if the stream has ended and cannot be resumed, otherwise those of
+    /// a message.
     async fn next(&mut self) -> Result<Event, UpstreamError> {
         loop {
             let Some(event) = self.events.next().await else {
@@ -76,7 +88,7 @@ impl Stream {
     }
 }
 
-/// Returns the messages of `body`, the response to `asked`.
+/// Returns the messages of `body`, the response to `asked`, up to the response or an error.
 pub(super) fn messages(asked: Asked, body: HttpBody) -> Events {
     let events = EventStream::new(body, asked.session.server.limit());
     let stream = Stream {
@@ -94,7 +106,7 @@ pub(super) fn messages(asked: Asked, body: HttpBody) -> Events {
     }))
 }
 
-/// Maximum delay before a broken stream is resumed.
+/// Maximum delay before the resumption of a stream that broke.
 const BROKEN_RETRY: Duration = Duration::from_millis(250);
 
 /// Maximum number of consecutive resumptions without a new event.

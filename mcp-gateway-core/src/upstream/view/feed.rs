@@ -1,8 +1,17 @@
-//! Subscriptions to the unsolicited messages of a server.
+//! Notification hub: subscriptions to the unsolicited messages of a server.
 //!
 //! All subscribers of a view share one stream of the server, whose filter is the union of theirs.
 //! In the modern era it is `subscriptions/listen`; in the legacy era it is the standalone stream of
 //! a session together with `resources/subscribe`.
+//!
+//! A background task reads the stream for as long as the view exists, and reconnects with
+//! exponential backoff. Messages that are lost in between, or because a subscriber is slow, are
+//! replaced by notifications that everything has changed: a subscriber may be notified too often,
+//! but never too rarely.
+//!
+//! See
+//! [subscriptions](https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/subscriptions)
+//! in MCP 2026-07-28.
 
 mod attending;
 
@@ -29,6 +38,8 @@ use crate::upstream::{Instance, filter::Filter};
 use crate::{Call, Reply};
 
 /// Hub of the unsolicited messages of a server.
+///
+/// It is passive until [`View::listen`] or [`View::attend`] starts its task.
 #[derive(Debug)]
 pub(super) struct Feed {
     /// State that subscribers and the task share.
@@ -40,7 +51,7 @@ pub(super) struct Feed {
 /// State that subscribers and the task share.
 #[derive(Debug)]
 struct Shared {
-    /// Messages of the server.
+    /// Messages of the server, to all subscribers. Each of them filters by itself.
     events: broadcast::Sender<Arc<Event>>,
     /// Union of the filters.
     wishes: Mutex<Wishes>,
@@ -51,7 +62,7 @@ struct Shared {
     /// `true` if the stream was interrupted since a subscriber appeared, so that messages may have
     /// been missed.
     down: AtomicBool,
-    /// Call on whose behalf the subscription is made.
+    /// Call on whose behalf the subscription is made: the one that started it last.
     call: Mutex<Option<Arc<Call<Prepared>>>>,
 }
 
@@ -73,12 +84,13 @@ impl Default for Feed {
 }
 
 impl Feed {
-    /// Returns `true` if there are subscribers.
+    /// Returns `true` if there are subscribers, which keep the view in use.
     pub(super) fn has_listeners(&self) -> bool {
         lock(&self.shared.wishes).listeners > 0
     }
 
-    /// Stops the task. Subscribers receive nothing until it is started again.
+    /// Stops the task. Subscribers receive nothing until it is started again; their streams stay
+    /// open.
     pub(super) fn stop(&self) {
         lock(&self.task).take();
     }
@@ -86,7 +98,14 @@ impl Feed {
 
 impl View {
     /// Serves `subscriptions/listen`: first the acknowledgement with the honored part of the
-    /// filter, then its messages.
+    /// filter, then the notifications that match it.
+    ///
+    /// The acknowledgement waits until the server has accepted the union of the filters, so that a
+    /// change right after it is not missed, but at most for [`TELL_TIMEOUT`]. If the server cannot
+    /// be reached, the subscription is accepted for the lists alone, and starts once the server can
+    /// be.
+    ///
+    /// The reply has no end of its own: it lasts until it is dropped.
     pub(super) async fn listen(
         self: &Arc<Self>,
         call: &Call<Prepared>,
@@ -133,6 +152,9 @@ impl View {
 }
 
 /// Reads messages of the server for as long as the view exists, reconnecting with a growing delay.
+///
+/// The view is referenced weakly, so that the task does not keep it alive. The list cache is
+/// cleared whenever a connection ends, because its change notifications are lost from then on.
 async fn attend(view: Weak<View>, shared: Arc<Shared>) {
     let mut pause = MIN_PAUSE;
     loop {
@@ -167,18 +189,25 @@ async fn attend(view: Weak<View>, shared: Arc<Shared>) {
     }
 }
 
-/// A subscriber.
+/// A subscriber, registered until it is dropped.
 struct Listener {
+    /// View that the subscriber keeps alive.
     view: Arc<View>,
+    /// Notifications that the subscriber receives.
     filter: Filter,
-    /// `true` if all messages are delivered, not only those that match the filter.
+    /// `true` if the subscriber receives all messages, requests included, because the session of
+    /// its client uses the connection exclusively.
     everything: bool,
+    /// Version of the union that includes its filter.
     state: u64,
+    /// Queue of at most [`EVENTS`] messages.
     events: broadcast::Receiver<Arc<Event>>,
 }
 
 impl Listener {
-    /// Registers a subscriber.
+    /// Registers a subscriber and requests the new union from the server.
+    ///
+    /// The queue is created first, so that no message is lost after the registration.
     fn new(view: &Arc<View>, filter: Filter) -> Self {
         let shared = &view.feed.shared;
         let events = shared.events.subscribe();
@@ -214,12 +243,14 @@ impl Listener {
         )
     }
 
-    /// Returns `true` if the subscriber is interested in `event`.
+    /// Returns `true` if `event` matches the filter.
     fn wants(&self, event: &Event) -> bool {
         self.everything || matches!(event, Event::Notification(told) if self.filter.wants(told))
     }
 
-    /// Waits for the next message; after an overflow, reports every matching change as occurred.
+    /// Waits for the next message that matches; `None` if the hub is closed.
+    ///
+    /// After an overflow, `missed` receives a notification for everything that the filter covers.
     async fn next(&mut self, missed: &mut Vec<Event>) -> Option<Event> {
         loop {
             match self.events.recv().await {
@@ -245,6 +276,8 @@ impl Drop for Listener {
 }
 
 /// Maximum number of queued messages per subscriber.
+///
+/// A slower one loses the oldest messages, and is notified that everything may have changed.
 const EVENTS: usize = 256;
 
 /// Maximum delay before a reconnection.

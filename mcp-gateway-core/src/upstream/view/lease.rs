@@ -1,10 +1,19 @@
-//! Exclusive sessions of the legacy era, leased to one call at a time.
+//! Exclusive connections to legacy servers, each used by one call at a time.
 //!
-//! A server of the legacy era addresses its requests and log messages to a session, not to a call:
-//! outside of the response to a call they could be meant for any party that shares the session. A
-//! client of the modern era to which servers may send requests, or that requests log messages,
-//! therefore gets an exclusive session for the duration of a call. Afterwards the next call reuses
-//! it; calls usually follow each other, and then see the same session.
+//! A legacy server addresses its requests and log messages to a session, not to a call: outside of
+//! the response to a call they could be meant for any party that shares the session. A modern
+//! client to which servers may send requests, or that requests log messages, therefore gets an
+//! exclusive connection for the duration of a call. Afterwards the next call reuses it; calls
+//! usually follow each other, and then see the same session.
+//!
+//! A call passes through these stages:
+//!
+//! 1. It waits for a permit, then takes an idle connection or opens one.
+//! 2. The log level of the call is set on the server, unless it is set already.
+//! 3. Everything that the server sends until the response belongs to the call.
+//! 4. If log messages may still be in transit, the response is delayed for them.
+//! 5. The connection returns to the pool. If the call was abandoned or failed, it is closed
+//!    instead, because the server may still be working on the call.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -26,16 +35,18 @@ use crate::task::Task;
 use crate::upstream::conversation::{Conversation, SendError};
 use crate::{Call, Reply, bridge};
 
-/// Pool of exclusive connections.
+/// Pool of the exclusive connections of a view.
+///
+/// It opens connections on demand and never exceeds its maximum: further calls wait.
 #[derive(Debug)]
 pub(super) struct Leases {
     /// Maximum number of connections.
     max: usize,
-    /// Permits for connections.
+    /// Permits for connections in use, in the order of the calls that wait for them.
     room: Arc<Semaphore>,
-    /// Idle connections.
+    /// Idle connections, of which the last one used is reused first.
     spare: Mutex<Vec<Spare>>,
-    /// Connections in use by their address.
+    /// Connections in use by their address, so that they can be closed with the view.
     lent: Mutex<HashMap<usize, Arc<dyn Conversation>>>,
 }
 
@@ -50,16 +61,19 @@ struct Spare {
     in_order: bool,
 }
 
-/// A connection that is leased to a call.
+/// A connection that one call has for itself.
+///
+/// Dropping it before the response closes the connection.
 struct Lease {
     /// The connection; `None` once it has been returned.
     spare: Option<Spare>,
     /// Messages outside of the response.
     events: broadcast::Receiver<Arc<Event>>,
-    /// Request to send after the response, if log messages may still be in transit then.
+    /// `ping` request to send after the response, if log messages may still be in transit then.
     ping: Option<Arc<Call<Prepared>>>,
     /// Keeps the view in use.
     using: Using,
+    /// Permit of the pool, released at the end.
     _room: OwnedSemaphorePermit,
 }
 
@@ -81,6 +95,8 @@ impl Leases {
     }
 
     /// Closes all connections, including those of calls that wait for their clients.
+    ///
+    /// The pool stays usable: later calls open new connections.
     pub(super) async fn close(&self) {
         let spare = std::mem::take(&mut *lock(&self.spare));
         let lent = std::mem::take(&mut *lock(&self.lent));
@@ -106,13 +122,23 @@ fn address(conversation: &Arc<dyn Conversation>) -> usize {
     Arc::as_ptr(conversation).addr()
 }
 
-/// Returns `true` if `call` requires an exclusive session on a server of the legacy era.
+/// Returns `true` if `call` requires an exclusive connection to a legacy server: if its client
+/// accepts requests of servers, or if the call requests log messages.
 pub(super) fn needs_lease(call: &Call<Prepared>) -> bool {
     call.client().capabilities().interactive() || call.request().meta(meta::LOG_LEVEL).is_some()
 }
 
 impl View {
-    /// Sends `call` on an exclusive connection.
+    /// Sends `call` on an exclusive connection and returns its messages up to the response.
+    ///
+    /// Waits while all connections are in use; the timeout of the call applies. Dropping the stream
+    /// closes the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Overloaded`] if the server is a program and [`MAX_PROCESSES`] of its
+    /// processes are in use, otherwise those of the handshake. Later errors are items of the
+    /// stream.
     pub(super) async fn lease(
         self: &Arc<Self>,
         call: Arc<Call<Prepared>>,
@@ -122,7 +148,10 @@ impl View {
         Ok(lease.converse(call))
     }
 
-    /// Leases an idle connection, or opens one.
+    /// Takes an idle connection, or opens one.
+    ///
+    /// The receiver for messages outside of the response is created before the call is sent, and
+    /// the standalone stream is open by then, so that no early message is lost.
     async fn take_lease(self: &Arc<Self>, call: &Call<Prepared>) -> Result<Lease, UpstreamError> {
         let room = Arc::clone(&self.leases.room).acquire_owned().await;
         let room = room.map_err(|_| UpstreamError::Closed)?;
@@ -155,7 +184,7 @@ impl View {
         Ok(lease)
     }
 
-    /// Opens an exclusive connection.
+    /// Opens an exclusive connection with the credential of `call`.
     async fn dial_spare(&self, call: &Call<Prepared>) -> Result<Spare, UpstreamError> {
         let credential = call.credential();
         let conversation = Box::pin(self.dialer.open_own(&self.key, credential)).await?;
@@ -169,6 +198,10 @@ impl View {
 
 impl Lease {
     /// Sets the log level of the server to that of the call, if it has one.
+    ///
+    /// A failure is ignored: the call is more important than its log messages. On connections of
+    /// which the order of messages is unknown, it also prepares the `ping` of
+    /// [`settle`](Self::settle).
     async fn set_level(&mut self, call: &Call<Prepared>) {
         let (Some(level), Some(spare)) = (call.request().meta(meta::LOG_LEVEL), &mut self.spare)
         else {
@@ -196,7 +229,8 @@ impl Lease {
         }
     }
 
-    /// Sends `call`. All messages of the server until the end of the lease belong to it.
+    /// Sends `call` and returns its messages. All messages of the server until the response belong
+    /// to it.
     fn converse(self, call: Arc<Call<Prepared>>) -> Events {
         let stage = match &self.spare {
             Some(spare) => Stage::sending(Arc::clone(&spare.conversation), call),
@@ -212,6 +246,8 @@ impl Lease {
     }
 
     /// Waits for the next message and returns it with the next stage; `None` after the end.
+    ///
+    /// Messages outside of the response come first, which keeps their order if both are ready.
     async fn next(&mut self, mut stage: Stage) -> Option<(Result<Event, UpstreamError>, Stage)> {
         loop {
             let step = tokio::select! {
@@ -247,6 +283,9 @@ impl Lease {
     }
 
     /// Records evidence of the order of log messages and response.
+    ///
+    /// A server that sends a log message within the response stream does so for all of them, so no
+    /// `ping` is needed on this connection any more.
     fn note(&mut self, event: &Event) {
         if let (Event::Notification(notification), Some(spare)) = (event, &mut self.spare)
             && notification.method() == &Method::LogMessage
@@ -259,7 +298,8 @@ impl Lease {
     /// Delays a response until earlier messages outside of it have arrived.
     ///
     /// Two streams have no common order. A message that was written earlier arrives before the
-    /// response to a later request, or soon after it.
+    /// response to a later request, or soon after it: so a `ping` is sent, and [`SETTLE_GRACE`]
+    /// added to its response. Errors are not delayed.
     fn settle(&mut self, answer: Result<Event, UpstreamError>) -> Stage {
         let ping = match (&answer, &self.spare, self.ping.take()) {
             (Ok(_), Some(spare), Some(call)) => Some((Arc::clone(&spare.conversation), call)),
@@ -277,7 +317,7 @@ impl Lease {
         )
     }
 
-    /// Returns the connection to the pool if the call has completed on it.
+    /// Returns the connection to the pool if the call has completed on it, and passes on `item`.
     fn end(&mut self, item: Result<Event, UpstreamError>) -> Result<Event, UpstreamError> {
         if item.is_ok()
             && let Some(spare) = self.spare.take()
@@ -300,12 +340,15 @@ impl Drop for Lease {
     }
 }
 
-/// Progress of a call.
+/// Stage of a call on an exclusive connection.
 enum Stage {
+    /// The request is being sent, or the head of the reply is pending.
     Sending(BoxFuture<'static, Result<Reply, SendError>>),
+    /// Messages of the reply are arriving.
     Receiving(Events),
-    /// The response has arrived.
+    /// The response has arrived; earlier messages may still follow.
     Settling(BoxFuture<'static, Result<Event, UpstreamError>>),
+    /// The response or an error has been returned.
     Ended,
 }
 
@@ -313,8 +356,11 @@ enum Stage {
 enum Step {
     /// A message outside of the response.
     Aside(Option<Event>),
+    /// Start of the reply.
     Replied(Result<Reply, SendError>),
+    /// A message of the reply, or its error.
     Received(Result<Event, UpstreamError>),
+    /// The response, after the delay.
     Settled(Result<Event, UpstreamError>),
 }
 
@@ -347,14 +393,16 @@ fn belongs_to_call(event: &Event) -> bool {
     }
 }
 
-/// Maximum number of processes of a server per class of callers.
+/// Maximum number of processes of a program per class of callers.
+///
+/// Each exclusive connection to a program is a process of its own.
 const MAX_PROCESSES: usize = 32;
 
 /// Time for which earlier messages may arrive after the response to a later request: the scheduling
 /// latency of a busy machine.
 const SETTLE_GRACE: Duration = Duration::from_millis(50);
 
-/// Maximum delay of a response for earlier messages.
+/// Maximum time for the response to the `ping`.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Delay after which a call beyond [`MAX_PROCESSES`] should be retried.

@@ -1,4 +1,16 @@
-//! Cached lists of a server.
+//! List cache of a server, and the tool schemas in it.
+//!
+//! A list is fetched in full, over all of its pages, the first time that a caller requests it, and
+//! then served from memory. It stays fresh for the `ttlMs` that a modern server declares. Without a
+//! declaration it is cached only if the server announces changes, and then until such an
+//! announcement, until a call that may have changed it, or for [`MAX_AGE`].
+//!
+//! The list of tools also defines which arguments a client must mirror in headers, which is why a
+//! call of a tool can fetch it. See [MCP 2026-07-28, caching][caching] and [custom
+//! headers][headers].
+//!
+//! [caching]: https://modelcontextprotocol.io/specification/2026-07-28/server/utilities/caching
+//! [headers]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#custom-headers-from-tool-parameters
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,18 +36,21 @@ use crate::upstream::{
 };
 use crate::{Call, reply};
 
-/// Cache of the lists of a server.
+/// Cache of the lists of a server, one for each [`ListKind`].
+///
+/// Reads are lock-free. The lists are immutable and shared, so a reader keeps its list even if it
+/// is invalidated meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Lists([List; 4]);
 
 /// Cache of one list.
 #[derive(Debug, Default)]
 struct List {
-    /// Last list.
+    /// Last list, fresh or not.
     listing: ArcSwapOption<Listing>,
-    /// Held while the list is read, so that only one caller does.
+    /// Held while the list is fetched, so that concurrent callers share one request.
     reading: Mutex<()>,
-    /// `true` if the list may have changed since it was read.
+    /// `true` if a call may have changed the list since it was fetched.
     suspect: AtomicBool,
 }
 
@@ -43,14 +58,16 @@ impl Lists {
     /// Marks all lists as possibly changed by a call.
     ///
     /// A server announces changes by a notification, which over HTTP may arrive after the response
-    /// to the call. Without the mark, a caller could read a list that is known to be stale.
+    /// to the call. Without the mark, a caller could read a list after its own call that lacks the
+    /// effect of that call. A `ttlMs` that the server has declared takes precedence over the mark.
     pub(super) fn suspect(&self) {
         for list in &self.0 {
             list.suspect.store(true, Ordering::Release);
         }
     }
 
-    /// Invalidates the list whose change the notification `method` announces.
+    /// Invalidates the list whose change the notification `method` announces; other methods have no
+    /// effect.
     pub(super) fn changed(&self, method: &Method) {
         for kind in ListKind::ALL {
             if kind.changed() == *method {
@@ -59,14 +76,14 @@ impl Lists {
         }
     }
 
-    /// Invalidates all lists.
+    /// Invalidates all lists, because change notifications may have been lost.
     pub(super) fn forget(&self) {
         for list in &self.0 {
             list.listing.store(None);
         }
     }
 
-    /// Returns the cached list, stale or not.
+    /// Returns the cached list, fresh or not.
     fn known(&self, kind: ListKind) -> Option<Arc<Listing>> {
         self.0[kind.index()].listing.load_full()
     }
@@ -91,6 +108,13 @@ impl List {
 
 impl View {
     /// Returns the list `kind` of the server, from the cache if it is fresh.
+    ///
+    /// A list that the server does not support is empty. Fetching a list whose changes the server
+    /// announces also subscribes to these announcements.
+    ///
+    /// # Errors
+    ///
+    /// Those of the connection and of [`read`]; the list in the cache, if any, stays as it was.
     pub(super) async fn listing(
         self: &Arc<Self>,
         kind: ListKind,
@@ -112,7 +136,7 @@ impl View {
         if facts.has(kind.capability(), "listChanged") {
             self.attend(call);
         }
-        // Cleared before the server is asked, so that a concurrent change is not missed.
+        // Cleared before the request is sent, so that a concurrent change is not missed.
         list.suspect.store(false, Ordering::Release);
         let listing = Arc::new(read(kind, call, &*conversation).await?);
         list.listing.store(Some(Arc::clone(&listing)));
@@ -120,6 +144,8 @@ impl View {
     }
 
     /// Returns `true` if a cached list contains `feature`.
+    ///
+    /// Templates are not expanded, and servers and tasks are not listed at all.
     pub(in crate::upstream) fn lists(&self, feature: &Feature) -> bool {
         let known = |kind, name: &str| {
             self.lists
@@ -140,6 +166,16 @@ impl View {
 
     /// Returns the headers that mirror the arguments of a tool call, after validating those of the
     /// client.
+    ///
+    /// `era` is that of the server: only a modern one requires them. On the side of the client,
+    /// only a modern request over HTTP must have them; for all others they are derived from the
+    /// arguments. If the schema of the tool is unavailable, the headers of the client are forwarded
+    /// as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::ParamMismatch`] if a header of the client differs from the argument that it
+    /// mirrors.
     pub(super) async fn mirror_arguments(
         self: &Arc<Self>,
         call: &Call<Prepared>,
@@ -164,7 +200,9 @@ impl View {
             .map_err(|ParamMismatch { header }| UpstreamError::ParamMismatch { header })
     }
 
-    /// Returns the tools of the server, or `None` if it fails to list them.
+    /// Returns the tools of the server, or `None` if they cannot be listed.
+    ///
+    /// The error is logged, and the schema of the tool treated as unknown.
     async fn tools(self: &Arc<Self>, call: &Call<Prepared>) -> Option<Arc<Listing>> {
         let tools = self.listing(ListKind::Tools, call).await;
         if let Err(error) = &tools {
@@ -174,7 +212,7 @@ impl View {
     }
 }
 
-/// Returns the client's headers that mirror arguments of an unknown tool.
+/// Returns the headers of the client that mirror arguments, for a tool whose schema is unavailable.
 fn sent_params(sent: &http::HeaderMap) -> ParamHeaders {
     sent.iter()
         .filter(|(name, _)| name.as_str().starts_with(header::MCP_PARAM_PREFIX))
@@ -182,7 +220,14 @@ fn sent_params(sent: &http::HeaderMap) -> ParamHeaders {
         .collect()
 }
 
-/// Reads all pages of a list, within the limits.
+/// Fetches all pages of a list.
+///
+/// The list is truncated, with a warning, after [`MAX_PAGES`] pages or [`MAX_BYTES`] bytes, or if
+/// the server returns the same cursor twice.
+///
+/// # Errors
+///
+/// Those of the first page that fails.
 async fn read(
     kind: ListKind,
     call: &Call<Prepared>,
@@ -209,7 +254,9 @@ async fn read(
     Ok(Listing::new(server, kind, pages))
 }
 
-/// Reads one page.
+/// Fetches the page at `cursor`, or the first one.
+///
+/// The request is made with the capabilities of the client and the credential of `call`.
 async fn read_page(
     kind: ListKind,
     call: &Call<Prepared>,
@@ -243,10 +290,10 @@ async fn read_page(
     }
 }
 
-/// Maximum age of a list whose lifetime the server does not declare.
+/// Maximum age of a list without a declared lifetime, in case its change notifications are lost.
 const MAX_AGE: Duration = Duration::from_secs(300);
 
-/// Maximum total size of a list in bytes.
+/// Maximum total size of a list in bytes: 64 MiB.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Maximum number of pages of a list.

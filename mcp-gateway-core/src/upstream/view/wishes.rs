@@ -1,19 +1,25 @@
 //! Union of the filters of all subscribers of a view.
+//!
+//! The union always covers all lists, because the list cache depends on their notifications; only
+//! resources and tasks are counted.
 
 use std::collections::HashMap;
 
 use crate::upstream::filter::Filter;
 
 /// Union of filters, with reference counts and a version.
+///
+/// The version increases with each change of the union. The task that applies the union to the
+/// server compares versions to detect that it must apply it again.
 #[derive(Debug)]
 pub(super) struct Wishes {
     /// Number of subscribers.
     pub(super) listeners: usize,
-    /// Number of subscribers per resource.
+    /// Number of subscribers per resource URI.
     uris: HashMap<String, usize>,
-    /// Number of subscribers per task.
+    /// Number of subscribers per task ID.
     tasks: HashMap<String, usize>,
-    /// Version of the union; grows with each change.
+    /// Version of the union. It never decreases.
     state: u64,
 }
 
@@ -31,6 +37,8 @@ impl Default for Wishes {
 
 impl Wishes {
     /// Adds the filter of a subscriber; returns the version that includes it.
+    ///
+    /// The version stays the same if other subscribers cover the filter already.
     pub(super) fn add(&mut self, filter: &Filter) -> u64 {
         self.listeners += 1;
         let mut new = false;
@@ -50,7 +58,7 @@ impl Wishes {
         self.state
     }
 
-    /// Removes the filter of a subscriber.
+    /// Removes the filter of a subscriber, which must be one that was added.
     pub(super) fn remove(&mut self, filter: &Filter) {
         self.listeners = self.listeners.saturating_sub(1);
         let mut gone = false;
@@ -68,7 +76,7 @@ impl Wishes {
         self.state
     }
 
-    /// Returns the current version and the union.
+    /// Returns the current version and the union of the filters.
     pub(super) fn filter(&self) -> (u64, Filter) {
         let filter = Filter {
             resource_subscriptions: self.uris.keys().cloned().collect(),
@@ -80,6 +88,8 @@ impl Wishes {
 }
 
 /// Decrements the count of `name`; returns `true` if no subscriber is left.
+///
+/// A name that is not counted is ignored.
 fn release(counts: &mut HashMap<String, usize>, name: &str) -> bool {
     let Some(count) = counts.get_mut(name) else {
         return false;

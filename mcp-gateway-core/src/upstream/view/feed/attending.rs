@@ -1,4 +1,13 @@
-//! The task that subscribes to a server on behalf of all subscribers of a view.
+//! Task that subscribes to a server on behalf of all subscribers of a view.
+//!
+//! It lives as long as one connection and is started again for the next one. In each era it applies
+//! the union of the filters, then forwards messages until the union changes or the connection
+//! closes:
+//!
+//! | era | stream | change of the union |
+//! |---|---|---|
+//! | legacy | standalone stream of the session | `resources/subscribe` and `resources/unsubscribe` for the difference |
+//! | modern | `subscriptions/listen` | a second stream with the new filter replaces the first one |
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -20,20 +29,27 @@ use crate::reply::{Event, Events};
 use crate::upstream::{conversation::Conversation, filter::Filter};
 use crate::{Call, Reply};
 
-/// A subscription to the server, on behalf of all subscribers of a view.
+/// Subscription to a server over one connection, on behalf of all subscribers of a view.
 pub(super) struct Attending<'a> {
-    /// State that the subscribers share.
+    /// State that the subscribers share, with the union of their filters.
     pub(super) shared: &'a Shared,
-    /// Cached lists to invalidate.
+    /// List cache to invalidate on change notifications.
     pub(super) lists: &'a Lists,
-    /// Call on whose behalf the subscription is made.
+    /// Call on whose behalf the subscription is made: its credential is presented, and its client's
+    /// capabilities are declared.
     pub(super) call: &'a Call<Prepared>,
-    /// `true` if one session of a client uses the connection exclusively.
+    /// `true` if one session of a client uses the connection exclusively, so that requests of the
+    /// server are forwarded too.
     pub(super) dedicated: bool,
 }
 
 impl Attending<'_> {
     /// Forwards messages until the connection is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] if the server rejects the subscription or breaks the stream; the caller
+    /// reconnects after a delay.
     pub(super) async fn run(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
         match conversation.facts().version.era() {
             Era::Legacy => self.run_legacy(conversation).await,
@@ -41,7 +57,9 @@ impl Attending<'_> {
         }
     }
 
-    /// Forwards messages of a session of the legacy era.
+    /// Forwards messages of a legacy session.
+    ///
+    /// Resources that the server does not offer subscriptions for are left out of the union.
     async fn run_legacy(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
         let mut events = conversation.events();
         // Messages that the server sends before the stream is open are lost.
@@ -76,7 +94,9 @@ impl Attending<'_> {
         }
     }
 
-    /// Sends a subscribe or unsubscribe request.
+    /// Sends `method`, a subscribe or unsubscribe request, for the resource `uri`.
+    ///
+    /// A rejection is logged only: other subscriptions do not depend on it.
     async fn subscribe(&self, conversation: &dyn Conversation, method: &Method, uri: &str) {
         let params = object(&[("uri", quoted(uri).into())]);
         let request = Request::new(&Id::from("subscribe"), method, &params);
@@ -86,7 +106,10 @@ impl Attending<'_> {
         }
     }
 
-    /// Forwards messages of `subscriptions/listen`, reopened whenever the union changes.
+    /// Forwards messages of `subscriptions/listen`, which is reopened whenever the union changes.
+    ///
+    /// No stream is open while the union is empty. Only notifications are valid in it; any other
+    /// message ends the subscription.
     async fn run_modern(&self, conversation: &dyn Conversation) -> Result<(), UpstreamError> {
         let mut events = None;
         loop {
@@ -119,6 +142,10 @@ impl Attending<'_> {
     }
 
     /// Opens a stream for `wanted` that replaces `old` without losing messages of it.
+    ///
+    /// `old` is read until the server has acknowledged the new stream, and once more for messages
+    /// that had arrived by then. A message can therefore be delivered twice, which is harmless for
+    /// change notifications.
     async fn reopen(
         &self,
         conversation: &dyn Conversation,
@@ -140,6 +167,11 @@ impl Attending<'_> {
     }
 
     /// Opens a stream for `wanted` and waits until the server has acknowledged it.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Closed`] if the request cannot be sent, [`UpstreamError::Invalid`] if the
+    /// response is no stream or does not begin with the acknowledgement.
     async fn open(
         &self,
         conversation: &dyn Conversation,
@@ -172,7 +204,8 @@ impl Attending<'_> {
         }
     }
 
-    /// Records that the server has acknowledged the version `state`.
+    /// Records that the server has acknowledged the version `state`, and wakes subscribers that
+    /// wait for it.
     fn told(&self, state: u64) {
         self.shared.told.send_replace(state);
         // It is unknown which messages were missed during the interruption.
@@ -181,7 +214,11 @@ impl Attending<'_> {
         }
     }
 
-    /// Forwards a message to the subscribers.
+    /// Forwards a message to the subscribers, after invalidating the list that it announces a
+    /// change of.
+    ///
+    /// Requests are forwarded only on a dedicated connection: otherwise they could be meant for any
+    /// of its users.
     fn take(&self, event: Arc<Event>) {
         match &*event {
             Event::Notification(notification) => self.lists.changed(notification.method()),
@@ -192,7 +229,7 @@ impl Attending<'_> {
         let _ = self.shared.events.send(event);
     }
 
-    /// Notifies the subscribers that anything may have changed.
+    /// Notifies the subscribers that anything may have changed, and clears the list cache.
     fn missed(&self) {
         self.lists.forget();
         let (_, filter) = lock(&self.shared.wishes).filter();
