@@ -179,7 +179,7 @@ impl Users {
         let now = self.clock.now();
         self.change(id, |user| {
             user.password = Some(hash.clone());
-            // A session from the same second may belong to a thief.
+            // A session from the same second may belong to an attacker.
             user.sessions_since = now + 1;
         })
         .await

@@ -157,7 +157,7 @@ impl Store for PostgresStore {
         let events = self.0.listeners.watchers.watch(prefix);
         let interest = self.0.listeners.interests.add(prefix);
         let events = async move {
-            // Earlier writes may not be reported yet.
+            // Writes before that may not be reported.
             interest.known().await;
             events.map(move |event| {
                 let _until_dropped = &interest;

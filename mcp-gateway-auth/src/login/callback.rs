@@ -1,5 +1,10 @@
 //! Redirects to an identity provider and back (RFC 6749, section 4.1; OpenID Connect Core, section
 //! 3.1.2).
+//!
+//! The redirection endpoint validates, in this order: the rate limits, `state` as a handle of a
+//! login transaction that this browser began with this provider, its single use, and `iss` (RFC
+//! 9207). The code is sent to the provider only afterwards. The external identity is then matched
+//! with the allow-list and linked to its user.
 
 use std::sync::Arc;
 

@@ -1,4 +1,8 @@
 //! The login page, and login with a name and a password.
+//!
+//! Attempts are limited per account name and per client address before the password is verified:
+//! verification is deliberately expensive. The response does not reveal whether the account exists,
+//! whether it is disabled, or whether only the password is wrong.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,8 +1,13 @@
 //! JWT assertions: client authentication (RFC 7523, section 2.2), and the identity assertion grant
 //! (ID-JAG).
 //!
-//! Each assertion is accepted once: its `jti` is recorded until it expires, so that an intercepted
-//! one cannot be replayed.
+//! The keys of a client assertion are those of the client that it claims as its subject; the keys
+//! of an identity assertion are those of a configured issuer. Audience, type and lifetime are
+//! validated by an [`Expectation`]. An identity assertion must also name the authenticated client
+//! and a resource of this server.
+//!
+//! Each assertion is accepted once: its `jti` is recorded in the store until it expires, so that an
+//! intercepted one cannot be replayed, at any replica.
 
 use std::collections::HashMap;
 use std::fmt;

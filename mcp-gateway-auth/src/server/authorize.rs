@@ -1,8 +1,18 @@
 //! The authorization endpoint (RFC 6749, section 4.1.1; RFC 7636; RFC 9207).
 //!
-//! Errors are shown on a page until client and redirect URI are validated and the user is logged
-//! in. Before that, a redirect would make the server an open redirector: anybody can register a
-//! client.
+//! A request passes these checks in order:
+//!
+//! 1. The rate limit of the client address, and the length of the query.
+//! 2. The client exists, and the redirect URI is registered. Errors so far are shown on a page.
+//! 3. The user is logged in. Otherwise the browser is redirected to the login page and returns
+//!    afterwards.
+//! 4. The remaining parameters: PKCE with `S256` is required, and scopes and resources must be
+//!    within those of the client. Errors are returned to the client by redirect, with `iss`.
+//! 5. The user may access the resources.
+//! 6. The user has given consent before, or gives it now.
+//!
+//! Before step 4 there is no redirect to the client: it would make the server an open redirector,
+//! because anybody can register a client.
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};

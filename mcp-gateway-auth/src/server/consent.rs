@@ -1,8 +1,12 @@
 //! The consent page and its submission.
 //!
-//! The page contains the authorization request under a seal, bound to the session and with a nonce.
-//! An attacker can neither compose a request, nor submit the form for another user, nor submit it
-//! twice.
+//! The page contains the authorization request under a seal, bound to the session, with an
+//! expiration time and a nonce. An attacker can neither compose a request, nor submit the form for
+//! another user, nor submit it twice. A client whose name or redirect URIs have changed since the
+//! page was shown is rejected.
+//!
+//! An accepted form writes the consent, the grant and the used nonce in one batch. The browser is
+//! then redirected to the client with the code and `iss` (RFC 9207).
 
 use axum::body::Bytes;
 use axum::extract::{Request, State};

@@ -1,7 +1,12 @@
 //! Token introspection (RFC 7662) and revocation (RFC 7009).
 //!
-//! Clients see their own tokens only; resource servers see all. For every other token, the response
-//! equals that for an unknown one, so that the endpoints are no oracle for stolen tokens.
+//! Introspection requires client authentication; public clients are rejected. Clients see their own
+//! tokens only, and resource servers see all. For every other token, the response equals that for
+//! an unknown one (`{"active": false}`), so that the endpoint is no oracle for stolen tokens.
+//!
+//! Revoking a refresh token revokes its grant with all access tokens; revoking an access token
+//! revokes only that token. Both take effect at once in this replica, and in the others as soon as
+//! they receive the change.
 
 use axum::Json;
 use axum::extract::State;

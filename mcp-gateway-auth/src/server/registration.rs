@@ -1,4 +1,11 @@
 //! Dynamic client registration (RFC 7591) and its management (RFC 7592).
+//!
+//! A registered client receives a client ID, a client secret if its authentication method needs
+//! one, and a registration access token. Only hashes of secret and token are stored. Updates
+//! replace all metadata (RFC 7592, section 2.2) but neither ID nor secret.
+//!
+//! Anybody can register a client with any name. The name is therefore marked as unverified on the
+//! consent page, registrations are limited per client address, and unused clients expire.
 
 use axum::Json;
 use axum::extract::{FromRequest as _, Path, Request, State};

@@ -1,4 +1,8 @@
 //! Validation of client metadata (RFC 7591, section 2).
+//!
+//! Unknown members are ignored, as the RFC requires. Known ones must have the right type and a
+//! bounded size. Grant types, response types, authentication method and keys must be consistent
+//! with each other.
 
 use serde_json::{Map, Value};
 use url::Url;

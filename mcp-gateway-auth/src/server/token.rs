@@ -1,4 +1,18 @@
 //! The token endpoint (RFC 6749, section 3.2).
+//!
+//! A request passes these checks in order:
+//!
+//! 1. The form is well-formed, and no parameter but `resource` is repeated.
+//! 2. The grant type is supported.
+//! 3. The client is authenticated, within its rate limit, and permitted to use the grant type.
+//! 4. The code, refresh token or assertion is valid and belongs to the client.
+//! 5. The requested scopes and resources are within the granted ones (RFC 6749, section 6; RFC
+//!    8707, section 2.2). For a refresh token, this comes before its rotation, so that an invalid
+//!    request does not cost the client its token.
+//! 6. The user still exists and still has access to the resources. This is evaluated for each
+//!    refresh, so that disabling a user takes effect within the lifetime of an access token.
+//!
+//! Responses are never cached (`Cache-Control: no-store`).
 
 use axum::Json;
 use axum::extract::State;
