@@ -48,7 +48,6 @@ impl Watchers {
 
     /// Returns [`Event::Reset`], followed by the events that are [sent](Self::tell) from now on for
     /// keys with the prefix `prefix`. The stream ends when `self` is dropped.
-    #[must_use]
     pub fn watch(&self, prefix: &str) -> Events {
         let prefix: Arc<str> = prefix.into();
         let later = stream::unfold(self.0.subscribe(), |mut events| async move {
