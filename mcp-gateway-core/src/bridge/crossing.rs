@@ -23,6 +23,8 @@ use crate::protocol::{Era, Method, meta};
 use crate::{Call, problem};
 
 /// Properties of a call that determine the translation of its reply.
+///
+/// They are copied from the call, because a reply outlives the borrow of its request.
 #[derive(Clone, Debug)]
 pub(super) struct Crossing {
     /// Era of the client.
@@ -117,6 +119,8 @@ impl Crossing {
     }
 
     /// Translates the code of an error; its message and data stay as they are.
+    ///
+    /// Codes that both eras define with the same meaning stay, too.
     fn error(&self, response: &Response, error: &str) -> Response {
         let code = match (self.client, ErrorObject::code_of(error)) {
             (Era::Modern, code::RESOURCE_NOT_FOUND) => code::INVALID_PARAMS,

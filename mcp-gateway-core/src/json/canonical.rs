@@ -1,4 +1,7 @@
 //! Canonical JSON text, for values that are compared or hashed.
+//!
+//! Used where two requests must be recognized as the same although a client has written them in
+//! different ways, such as a retry and its original.
 
 use serde_json::Value;
 

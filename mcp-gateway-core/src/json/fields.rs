@@ -59,6 +59,11 @@ impl Fields {
         Ok(fields)
     }
 
+    /// Adds a member.
+    ///
+    /// # Errors
+    ///
+    /// [`FieldsError::Duplicate`] or [`FieldsError::TooMany`].
     fn add(&mut self, text: &str, member: Member) -> Result<(), FieldsError> {
         let Member {
             key,

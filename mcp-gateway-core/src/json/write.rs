@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Returns the JSON text of an object whose values are JSON texts.
+/// Returns the JSON text of an object whose values are JSON texts, in the order of `members`.
+///
+/// Keys are escaped. Values are inserted unchanged, so each of them must be valid JSON text.
 pub(crate) fn object(members: &[(&str, Cow<'_, str>)]) -> String {
     let mut json = String::from("{");
     for (at, (key, value)) in members.iter().enumerate() {
@@ -15,7 +17,7 @@ pub(crate) fn object(members: &[(&str, Cow<'_, str>)]) -> String {
     json
 }
 
-/// Returns the JSON text of a string.
+/// Returns the JSON text of a string: `text` escaped and in quotes.
 pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

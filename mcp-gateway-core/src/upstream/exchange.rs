@@ -45,6 +45,9 @@ use crate::{Call, Reply, problem};
 ///
 /// Requests are sent under identifiers of the gateway, because the identifiers of independent
 /// callers may collide. Responses and progress carry those of the callers again.
+///
+/// A call that fails before its request has been queued can be sent again. Later the server may
+/// have executed it, so the connection reports that it was closed, and the caller decides.
 #[derive(Debug)]
 pub(super) struct Exchange {
     /// Self-description of the server.
@@ -56,19 +59,22 @@ pub(super) struct Exchange {
 }
 
 /// State of a connection that its reader shares.
+///
+/// The lock of the calls is never held across an `await`, and no call can block the delivery to
+/// another one.
 struct Shared {
     /// Queue of outgoing messages.
     outgoing: mpsc::Sender<Bytes>,
-    /// In-flight calls.
+    /// In-flight calls by the identifier that the server received.
     pending: Mutex<Pending>,
     /// Next identifier. Identifiers are never reused within a connection.
     next: AtomicI64,
-    /// Messages outside of any request.
+    /// Messages outside of any request, to all subscribers.
     events: broadcast::Sender<Arc<Event>>,
     /// Receiver for messages that arrive before the first subscriber, on dedicated connections
     /// only: a server may send a request right after the handshake.
     early: Mutex<Option<broadcast::Receiver<Arc<Event>>>>,
-    /// Set when the connection is closed.
+    /// Set when the connection is closed, by either side. Never reset.
     ended: Signal,
     /// Requests that the server may send to clients.
     askable: Askable,
@@ -79,7 +85,9 @@ struct Shared {
 /// Dropping it closes the channel.
 #[derive(Debug)]
 pub(super) struct Opening {
+    /// State that becomes that of the connection.
     shared: Arc<Shared>,
+    /// Tasks and server behind the channel.
     channel: Channel,
 }
 
@@ -128,7 +136,7 @@ impl Opening {
         }
     }
 
-    /// Sends a notification of the gateway itself.
+    /// Sends a notification of the gateway itself, after the messages that were queued before.
     pub(super) async fn notify(&self, notification: &Notification) -> Result<(), UpstreamError> {
         self.shared.post(notification.bytes()).await
     }
@@ -257,6 +265,8 @@ impl Shared {
     }
 
     /// Closes the connection and fails all in-flight calls with `error`.
+    ///
+    /// The signal is set first, so that a call that is registered later notices it.
     fn shut(&self, error: &UpstreamError) {
         self.ended.set();
         self.pending().fail(error);
@@ -347,7 +357,8 @@ struct Replies {
     receiver: mpsc::Receiver<Result<Event, UpstreamError>>,
     /// Connection of the call.
     shared: Arc<Shared>,
-    /// Rule for the notification of the server if the reply is dropped.
+    /// Policy for the notification of the server if the reply is dropped; `None` for requests of
+    /// the gateway.
     cancel: Option<Cancel>,
 }
 
@@ -384,7 +395,7 @@ impl Drop for Replies {
     }
 }
 
-/// Discards the distinction that only matters for retries.
+/// Returns the error without the distinction that only matters for retries.
 fn ended(error: SendError) -> UpstreamError {
     match error {
         SendError::Ended(error) | SendError::Failed(error) => error,

@@ -45,9 +45,9 @@ use crate::{Call, Reply};
 pub(super) struct LegacyHttp {
     /// State that background tasks share.
     session: Arc<HttpSession>,
-    /// Properties that the server declared.
+    /// Self-description of the server.
     facts: Facts,
-    /// Next identifier.
+    /// Next identifier. Identifiers are never reused within a session.
     next: AtomicI64,
     /// Task that reads the standalone stream; started by the first subscriber.
     listening: OnceLock<Task>,
@@ -57,14 +57,14 @@ pub(super) struct LegacyHttp {
 struct HttpSession {
     /// Client of the endpoint, with the session ID.
     server: HttpServer,
-    /// Messages outside of any request.
+    /// Messages outside of any request, to all subscribers.
     events: broadcast::Sender<Arc<Event>>,
     /// Set when the session has ended: closed here, or unknown to the server.
     ended: Signal,
     /// Set when the server has responded to the request for a standalone stream, with or without
     /// one.
     attended: Signal,
-    /// Requests that the server may send to clients.
+    /// Rules for the requests that the server may send to clients.
     askable: Askable,
 }
 
@@ -302,11 +302,12 @@ impl Respond for HttpSession {
 
 /// A sent request whose response is pending.
 ///
-/// If it is dropped before the response, the server is notified of the cancellation.
+/// If it is dropped before the response, the server is notified of the cancellation in the
+/// background, unless the policy forbids it.
 struct Asked {
-    /// Identifier that the server received.
+    /// Identifier that the server received, and its progress token.
     number: i64,
-    /// Identifier of the caller.
+    /// Identifier of the caller, which the response gets again.
     id: Id,
     /// JSON text of the caller's progress token.
     progress_token: Option<Box<str>>,
@@ -328,12 +329,14 @@ impl Asked {
         }
     }
 
-    /// Marks the request as answered, so that it is not cancelled.
+    /// Marks the request as answered, so that it is not cancelled when it is dropped.
     fn answered(mut self) {
         self.cancel = None;
     }
 
     /// Translates a message of the server for the caller; `None` if it is not meant for the caller.
+    ///
+    /// Any message in the stream of the request belongs to it, requests of the server included.
     ///
     /// # Errors
     ///

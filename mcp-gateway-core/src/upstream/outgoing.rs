@@ -60,7 +60,8 @@ fn name<'a>(call: &'a Call<Prepared>, edits: &mut Edits<'a>) {
     }
 }
 
-/// Returns the span of the prompt's name or the template's URI in a completion request.
+/// Returns the span of the prompt's name or the template's URI in a completion request, which has
+/// it in `params.ref`.
 fn reference(request: &Request) -> Option<std::ops::Range<usize>> {
     let text = request.text();
     let reference = request.params().span(text, "ref")?;

@@ -25,7 +25,8 @@ pub(in crate::upstream) struct Channel {
     ends: Mutex<Option<Ends>>,
 }
 
-/// Parts of an open channel.
+/// Parts of an open channel, which end in this order when it is closed: writer and handler, server,
+/// reader.
 struct Ends {
     /// Task that reads from the server.
     input: Task,
@@ -110,7 +111,7 @@ impl Channel {
         }
     }
 
-    /// Spawns the task that handles received messages.
+    /// Spawns the task that handles received messages, and returns the channel that owns it.
     pub(super) fn with_reader(self, reader: impl Future<Output = ()> + Send + 'static) -> Self {
         if let Some(ends) = &mut *self.ends.lock().unwrap_or_else(PoisonError::into_inner) {
             ends.reader = Some(Task::spawn(reader));
@@ -149,6 +150,8 @@ impl Channel {
 }
 
 /// Writes messages as lines until the last sender is dropped or a write fails.
+///
+/// Messages that have queued up are combined into writes of up to about [`MAX_WRITE`] bytes.
 async fn write_lines(
     mut writer: Box<dyn AsyncWrite + Send + Unpin>,
     mut messages: mpsc::Receiver<Bytes>,
@@ -177,7 +180,10 @@ async fn write(writer: &mut (dyn AsyncWrite + Send + Unpin), bytes: &[u8]) -> st
     writer.flush().await
 }
 
-/// Appends `message` as one line, with its line breaks replaced by spaces.
+/// Appends `message` as one line.
+///
+/// Line breaks in it are replaced by spaces: a message must not contain any, and one from a client
+/// over HTTP may.
 fn push_line(buffer: &mut Vec<u8>, message: &[u8]) {
     let start = buffer.len();
     buffer.extend_from_slice(message);
@@ -197,7 +203,7 @@ impl fmt::Debug for Channel {
     }
 }
 
-/// Capacity of the queues between callers and server.
+/// Capacity, in messages, of the queues between callers and server.
 const QUEUE: usize = 64;
 
 /// Maximum number of bytes that are collected for one write.

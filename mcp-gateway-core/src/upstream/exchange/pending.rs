@@ -15,6 +15,8 @@ use crate::jsonrpc::{Id, Notification, Response};
 use crate::reply::Event;
 
 /// In-flight calls of a connection by their number.
+///
+/// All methods are synchronous and never wait: a full queue fails its own call only.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     /// Calls that wait for a response.
@@ -40,7 +42,7 @@ impl Pending {
         self.waiting.insert(number, waiting);
     }
 
-    /// Abandons a call; returns `true` if it was in flight.
+    /// Abandons a call; returns `true` if it was in flight, so that the server should be notified.
     pub(super) fn remove(&mut self, number: i64) -> bool {
         let waited = self.waiting.remove(&number).is_some();
         if waited {
@@ -108,6 +110,9 @@ impl Pending {
     }
 
     /// Delivers a message without a reference to the only in-flight call, or returns it.
+    ///
+    /// With several calls, or an abandoned one that the server may still work on, the message could
+    /// concern any of them.
     pub(super) fn attribute(&mut self, event: Event) -> Option<Event> {
         match self.only() {
             Some(number) => {
