@@ -64,9 +64,9 @@ pub struct Config {
 /// let problems = mcp_gateway_config::file::parse("servers:\n  - { nam: demo, builtin: demo }\n").unwrap_err();
 /// let lines: Vec<_> = problems.lines("gateway.yaml").collect();
 /// assert_eq!(lines, [
-///     "gateway.yaml:2:5: servers[0]: \"name\" is missing",
-///     "gateway.yaml:2:7: servers[0]: \"nam\" is not a key here; did you mean \"name\"? \
-///      There are: name, prefix, builtin, process, remote, sessions, roots, limits, idle, connectTimeout",
+///     "gateway.yaml:2:5: servers[0]: missing key \"name\"",
+///     "gateway.yaml:2:7: servers[0]: unknown key \"nam\"; did you mean \"name\"? \
+///      Available: name, prefix, builtin, process, remote, sessions, roots, limits, idle, connectTimeout",
 /// ]);
 /// ```
 pub fn parse(text: &str) -> Result<Config, Problems> {
