@@ -98,6 +98,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod bearer;
+#[cfg(feature = "client")]
+pub mod client;
 mod clock;
 pub mod egress;
 mod error;
@@ -106,11 +108,13 @@ pub mod jose;
 pub mod jwks;
 mod keyring;
 pub mod login;
+mod metadata;
 mod pages;
 mod peer;
 mod person;
 mod secret;
 pub mod server;
+mod static_credentials;
 mod static_tokens;
 pub mod token;
 pub mod users;
@@ -123,4 +127,5 @@ pub use self::keyring::{Handle, Keyring};
 pub use self::peer::TrustedProxies;
 pub use self::person::{Authenticator, Person, UserSession};
 pub use self::secret::{Secret, SecretHash};
+pub use self::static_credentials::StaticCredentials;
 pub use self::static_tokens::StaticTokens;

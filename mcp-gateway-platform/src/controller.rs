@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_auth::forward::{ForwardAuth, Guarded};
 use mcp_gateway_auth::server::{ProtectedResources, Resource};
+use mcp_gateway_auth::{StaticCredentials, StaticTokens};
 use mcp_gateway_core::BoxError;
 use mcp_gateway_core::Replica;
 use mcp_gateway_core::auth::{Principal, ProtectedResource};
@@ -26,7 +26,7 @@ use crate::auth::resources::resources;
 use crate::auth::{Authority, Foundation};
 use crate::error::PlatformError;
 use crate::http::router::{Front, MetricsFront, Operations, Site};
-use crate::reload::credentials::Credentials;
+use crate::reload::credentials;
 use crate::reload::router::Routing;
 use crate::reload::verifier::{Access, Issuers};
 use crate::servers::{Builtins, Fleet, Rollout, ServerFactory, Web};
@@ -47,7 +47,7 @@ pub(crate) struct Controller {
     authority: Option<Arc<Authority>>,
     /// What tells clients where they get tokens.
     protected: ProtectedResources,
-    credentials: Arc<Credentials>,
+    credentials: Arc<StaticCredentials>,
     fleet: Fleet,
     gateways: Vec<Running>,
     operations: Arc<Operations>,
@@ -153,7 +153,7 @@ impl Controller {
         let rollout = change.rollout(&self.fleet);
         // Nobody is sent to a server that is not there: new ones come before the routers that
         // know them, and old ones go after those that knew them.
-        self.credentials.replace(&spec.servers);
+        self.credentials.replace(credentials::configured(&spec.servers));
         self.fleet.begin(&change);
         if let Some(authority) = &self.authority {
             authority.apply(&spec.auth, resources.all());

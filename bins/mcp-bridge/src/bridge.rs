@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use mcp_gateway_core::auth::AuthVerifier;
-use mcp_gateway_core::credential::{CredentialError, CredentialResolver};
+use mcp_gateway_core::credential::CredentialResolver;
 use mcp_gateway_core::guard::Guard;
 use mcp_gateway_core::limit::Limits;
-use mcp_gateway_core::route::{PrefixRouter, Target};
+use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::{PooledServer, Server, ServerPool};
-use mcp_gateway_core::{Caller, Credential, Drain, Gateway};
+use mcp_gateway_core::{Drain, Gateway};
 
 /// Internal name of the only server; not visible to clients.
 pub(crate) const SERVER: &str = "server";
@@ -29,8 +28,8 @@ pub(crate) struct Bridge {
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) verifier: Arc<dyn AuthVerifier>,
-    /// Upstream credential.
-    pub(crate) credential: Credential,
+    /// Source of the upstream credential.
+    pub(crate) credentials: Arc<dyn CredentialResolver>,
     pub(crate) guard: Guard,
 }
 
@@ -52,7 +51,7 @@ impl Bridge {
         let gateway = Gateway::builder(
             parts.verifier,
             Arc::new(PrefixRouter::new([(SERVER, "")])?),
-            Arc::new(Fixed(parts.credential)),
+            parts.credentials,
             pool.clone(),
             sessions.clone(),
         )
@@ -71,17 +70,6 @@ impl Bridge {
     pub(crate) async fn close(&self) {
         self.sessions.close();
         self.pool.close().await;
-    }
-}
-
-/// The same credential for every caller.
-#[derive(Debug)]
-struct Fixed(Credential);
-
-#[async_trait]
-impl CredentialResolver for Fixed {
-    async fn resolve(&self, _: &Caller, _: &Target) -> Result<Credential, CredentialError> {
-        Ok(self.0.clone())
     }
 }
 

@@ -6,20 +6,24 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Uri};
+use mcp_gateway_auth::StaticCredentials;
+use mcp_gateway_auth::client::GrantCredentials;
 use mcp_gateway_core::Credential;
 use mcp_gateway_core::auth::{AllowAnonymous, Principal};
+use mcp_gateway_core::credential::CredentialResolver;
 use mcp_gateway_core::guard::Guard;
 use mcp_gateway_core::runtime::{Remote, WebClient};
 use mcp_gateway_core::upstream::Server;
 
 use crate::bridge::{Bridge, Parts, SERVER};
+use crate::login;
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
 pub(crate) struct HttpArgs {
     /// URL of the server
     #[arg(value_parser = url)]
-    url: Uri,
+    pub(crate) url: Uri,
     /// Request header, such as 'X-Api-Key: ${API_KEY}'; may be repeated. References to environment
     /// variables are replaced
     #[arg(long, value_name = "NAME: VALUE")]
@@ -27,6 +31,16 @@ pub(crate) struct HttpArgs {
     /// Environment variable that contains the bearer token
     #[arg(long, value_name = "NAME")]
     token_env: Option<String>,
+    /// Do not log in, even if the server requires a token
+    #[arg(long)]
+    no_login: bool,
+    /// Print the login URL without opening a browser
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// Client identifier at the authorization server, with the redirect URI
+    /// http://127.0.0.1/callback; without it, a client is registered
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
 }
 
 /// Serves the client on standard input and output until the client disconnects.
@@ -37,6 +51,7 @@ pub(crate) struct HttpArgs {
 pub(crate) async fn run(args: HttpArgs) -> anyhow::Result<()> {
     let mut stop = Stop::listen().context("cannot register signal handlers")?;
     let credential = credential(&args, |name| std::env::var(name).ok())?;
+    let credentials = credentials(&args, credential).await?;
     let client = WebClient::new().context("cannot read the system certificates")?;
     let server = Server::builder(SERVER, Remote::new(args.url, client)).build();
     let bridge = Bridge::new(
@@ -44,7 +59,7 @@ pub(crate) async fn run(args: HttpArgs) -> anyhow::Result<()> {
         Parts {
             // Only the process that started this one can call.
             verifier: Arc::new(AllowAnonymous::new()),
-            credential,
+            credentials,
             guard: Guard::new(),
         },
     )?;
@@ -61,6 +76,23 @@ pub(crate) async fn run(args: HttpArgs) -> anyhow::Result<()> {
         () = stop.requested() => {}
     }
     served
+}
+
+/// Returns the source of the upstream credential: the command line, or otherwise a login.
+async fn credentials(
+    args: &HttpArgs,
+    credential: Credential,
+) -> anyhow::Result<Arc<dyn CredentialResolver>> {
+    if !args.no_login
+        && !credential
+            .headers()
+            .iter()
+            .any(|(name, _)| name == AUTHORIZATION)
+        && let Some(grant) = login::log_in(args).await?
+    {
+        return Ok(Arc::new(GrantCredentials::new(grant, credential)));
+    }
+    Ok(Arc::new(StaticCredentials::new([(SERVER, credential)])))
 }
 
 /// Builds the upstream credential.
@@ -125,6 +157,9 @@ mod tests {
             url: Uri::from_static("http://localhost"),
             header: header.iter().map(|header| (*header).to_owned()).collect(),
             token_env: token_env.map(str::to_owned),
+            no_login: false,
+            no_browser: true,
+            client_id: None,
         }
     }
 

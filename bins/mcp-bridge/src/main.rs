@@ -12,6 +12,7 @@ mod bridge;
 mod cli;
 mod front;
 mod http_server;
+mod login;
 mod stdio_server;
 mod stop;
 

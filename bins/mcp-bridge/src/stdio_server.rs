@@ -10,11 +10,12 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
 use mcp_gateway_auth::{Secret, StaticTokens};
+use mcp_gateway_core::Serve;
 use mcp_gateway_core::auth::{AllowAnonymous, AuthVerifier, Principal};
+use mcp_gateway_core::credential::NoCredentials;
 use mcp_gateway_core::guard::Guard;
 use mcp_gateway_core::runtime::Process;
 use mcp_gateway_core::upstream::{Server, SessionPolicy};
-use mcp_gateway_core::{Credential, Serve};
 use tokio::net::TcpListener;
 
 use crate::bridge::{Bridge, Parts, SERVER};
@@ -74,7 +75,7 @@ pub(crate) async fn run(args: StdioArgs) -> anyhow::Result<()> {
         args.server()?,
         Parts {
             verifier,
-            credential: Credential::none(),
+            credentials: Arc::new(NoCredentials::new()),
             guard,
         },
     )?;

@@ -21,7 +21,6 @@ mod files;
 mod logging;
 mod output;
 mod serve;
-mod sign_in;
 mod signals;
 mod source;
 mod system;

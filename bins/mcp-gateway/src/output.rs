@@ -20,11 +20,3 @@ pub(crate) fn complain(text: impl std::fmt::Display) {
     // There is no other place to report it.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
-
-/// Sanitizes untrusted text for a terminal: replaces control characters and limits the length.
-pub(crate) fn plain(text: &str) -> String {
-    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().map(visible).take(MAX_TEXT).collect()
-}
-
-const MAX_TEXT: usize = 1000;

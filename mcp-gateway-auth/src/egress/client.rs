@@ -141,7 +141,7 @@ impl Egress {
         request: Request<Bytes>,
         limit: usize,
     ) -> Result<Fetched, EgressError> {
-        let fetched = self.fetch(url, request, limit).await?;
+        let fetched = self.send(url, request, limit).await?;
         match fetched.status {
             StatusCode::OK if fetched.is_json() => Ok(fetched),
             StatusCode::OK => Err(EgressError::ContentType),
@@ -166,7 +166,7 @@ impl Egress {
         limit: usize,
     ) -> Result<Fetched, EgressError> {
         let request = auth.request(form)?;
-        let fetched = self.fetch(url, request, limit).await?;
+        let fetched = self.send(url, request, limit).await?;
         match fetched.status {
             status if status.is_redirection() => Err(EgressError::Status(status)),
             _ if fetched.is_json() => Ok(fetched),
@@ -176,7 +176,9 @@ impl Egress {
     }
 
     /// Validates the address, and sends a request within the deadline.
-    async fn fetch(
+    ///
+    /// The body of a stream of events is left unread: it may not end.
+    pub(crate) async fn send(
         &self,
         url: &str,
         mut request: Request<Bytes>,
@@ -184,7 +186,8 @@ impl Egress {
     ) -> Result<Fetched, EgressError> {
         *request.uri_mut() = self.address(url)?;
         let headers = request.headers_mut();
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        let json = HeaderValue::from_static("application/json");
+        headers.entry(header::ACCEPT).or_insert(json);
         let agent = concat!("mcp-gateway/", env!("CARGO_PKG_VERSION"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
         match timeout(DEADLINE, self.exchange(request.map(Full::new), limit)).await {
@@ -218,6 +221,14 @@ impl Egress {
             return Err(EgressError::ContentType);
         }
         let (parts, body) = response.into_parts();
+        let kind = parts.headers.get(header::CONTENT_TYPE);
+        if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+            return Ok(Fetched {
+                status: parts.status,
+                headers: parts.headers,
+                body: Bytes::new(),
+            });
+        }
         let body = collect(body, limit).await.map_err(|error| match error {
             Some(error) => unavailable(&uri, &Chain(&*error)),
             None => EgressError::TooLarge { limit },

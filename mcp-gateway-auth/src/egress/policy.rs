@@ -36,6 +36,7 @@ use super::address::{is_metadata, special_use};
 pub struct EgressPolicy {
     loopback: bool,
     networks: Vec<IpNet>,
+    any_port: bool,
     ports: Vec<u16>,
     roots: Vec<CertificateDer<'static>>,
 }
@@ -63,6 +64,15 @@ impl EgressPolicy {
     #[must_use]
     pub fn with_allowed_networks(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         self.networks.extend(networks);
+        self
+    }
+
+    /// Permits all ports on the public internet.
+    ///
+    /// For addresses of servers that the user of the program has chosen.
+    #[must_use]
+    pub fn with_any_port(mut self) -> Self {
+        self.any_port = true;
         self
     }
 
@@ -143,7 +153,7 @@ impl EgressPolicy {
 
     /// Returns `true` if the port is permitted on the public internet.
     fn is_public_port(&self, port: u16) -> bool {
-        port == HTTPS || self.ports.contains(&port)
+        self.any_port || port == HTTPS || self.ports.contains(&port)
     }
 }
 

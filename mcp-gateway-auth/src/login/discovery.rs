@@ -1,46 +1,45 @@
 //! The metadata of an OpenID Connect provider (OpenID Connect Discovery 1.0).
 
-use serde::Deserialize;
 use url::Url;
 
 use super::provider::ProviderError;
 use crate::egress::Egress;
+use crate::metadata::{Location, ServerMetadata};
 
 /// The required part of a provider's metadata.
 ///
 /// See [OpenID Connect Discovery, section
 /// 3](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata).
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Discovery {
     issuer: String,
     authorization_endpoint: String,
     pub(super) token_endpoint: String,
     pub(super) userinfo_endpoint: Option<String>,
-    #[serde(default)]
     pub(super) token_endpoint_auth_methods_supported: Vec<String>,
-    #[serde(default)]
     pub(super) authorization_response_iss_parameter_supported: bool,
 }
 
 impl Discovery {
     /// Fetches the metadata of `issuer`.
     pub(super) async fn fetch(issuer: &str, egress: &Egress) -> Result<Self, ProviderError> {
-        let url = format!("{}{WELL_KNOWN}", issuer.trim_end_matches('/'));
-        let fetched = egress.get_json(&url, MAX_DOCUMENT).await;
-        let fetched = fetched.map_err(ProviderError::unavailable)?;
-        Self::parse(issuer, &fetched.body)
+        let found = ServerMetadata::fetch(egress, issuer, &[Location::OpenId]).await;
+        Self::new(found.map_err(ProviderError::unavailable)?)
     }
 
-    /// Parses the metadata, which must name the same issuer.
-    fn parse(issuer: &str, json: &[u8]) -> Result<Self, ProviderError> {
-        let found: Self = serde_json::from_slice(json).map_err(ProviderError::unavailable)?;
-        if found.issuer != issuer {
-            return Err(ProviderError::unavailable(
-                "issuer mismatch in discovery document",
-            ));
-        }
-        found.authorization_url()?;
-        Ok(found)
+    /// Takes what the login needs, all of which must be present.
+    fn new(found: ServerMetadata) -> Result<Self, ProviderError> {
+        let missing = || ProviderError::unavailable("incomplete discovery document");
+        let discovery = Self {
+            issuer: found.issuer,
+            authorization_endpoint: found.authorization_endpoint.ok_or_else(missing)?,
+            token_endpoint: found.token_endpoint.ok_or_else(missing)?,
+            userinfo_endpoint: found.userinfo_endpoint,
+            token_endpoint_auth_methods_supported: found.auth_methods,
+            authorization_response_iss_parameter_supported: found.names_itself,
+        };
+        discovery.authorization_url()?;
+        Ok(discovery)
     }
 
     /// Returns the authorization endpoint. The egress policy does not apply, because the browser
@@ -57,12 +56,6 @@ impl Discovery {
     }
 }
 
-/// Well-known path, appended to the issuer.
-const WELL_KNOWN: &str = "/.well-known/openid-configuration";
-
-/// Maximum size of the metadata, in bytes.
-const MAX_DOCUMENT: usize = 64 * 1024;
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -77,7 +70,9 @@ mod tests {
                 "authorization_endpoint": endpoint,
                 "token_endpoint": "https://idp.example/token",
             });
-            Discovery::parse("https://idp.example", document.to_string().as_bytes()).is_ok()
+            let document = document.to_string();
+            let found = ServerMetadata::parse("https://idp.example", document.as_bytes());
+            found.is_ok_and(|found| Discovery::new(found).is_ok())
         };
         assert!(parse(
             "https://idp.example",

@@ -2,14 +2,22 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
+use mcp_gateway_auth::client::{
+    ClientError, ClientIdentity, Grant, Loopback, OAuthClient, SignIn, SignInEvent, open_browser,
+    policy_for,
+};
+use mcp_gateway_auth::egress::Egress;
 use serde_json::Value;
+use url::Url;
 
 use super::table::plain;
 use crate::client::Servers;
 use crate::logging;
 use crate::output::{chain, complain, say};
-use crate::sign_in::{Granted, SignIn};
 use mcp_gateway_config::connect::Endpoint;
 use mcp_gateway_config::file::Log;
 
@@ -56,26 +64,17 @@ pub(super) fn run(args: &LoginArgs) -> anyhow::Result<ExitCode> {
     super::runtime()?.block_on(async {
         let endpoint = Endpoint::new(&args.url, args.gateway.as_deref(), None);
         let endpoint = endpoint.map_err(|error| anyhow::anyhow!("{:?}: {error}", args.url))?;
-        let mut sign_in = SignIn::new(endpoint.url.parse()?)?;
-        sign_in.client_id.clone_from(&args.client_id);
-        sign_in
-            .registration_token
-            .clone_from(&args.registration_token);
-        sign_in.scope.clone_from(&args.scope);
-        sign_in.browser = !args.no_browser;
-        let granted = sign_in.run().await?;
+        let granted = log_in(args, endpoint.url.parse()?).await?;
+        let token = granted.as_ref().map(|grant| &*grant.tokens().access_token);
         if args.print_token {
-            let Some(granted) = granted else {
-                anyhow::bail!("{} requires no token", endpoint.url);
-            };
-            say(granted.token)?;
+            let token = token.with_context(|| format!("{} requires no token", endpoint.url))?;
+            say(token)?;
             return Ok(ExitCode::SUCCESS);
         }
         match &granted {
             Some(granted) => describe(granted)?,
             None => say(format_args!("{} requires no token", endpoint.url))?,
         }
-        let token = granted.as_ref().map(|granted| &*granted.token);
         let servers = Servers::of_url(&endpoint.url, token)?;
         let code = count(&servers).await;
         servers.close().await;
@@ -83,9 +82,89 @@ pub(super) fn run(args: &LoginArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Performs the login; `None` if the server requires no token.
+async fn log_in(args: &LoginArgs, url: Url) -> anyhow::Result<Option<Grant>> {
+    let egress = Egress::new(policy_for(&url).await);
+    let egress = egress.context("cannot read the system certificates")?;
+    let client = OAuthClient::new(egress, url)?;
+    let opens_browser = !args.no_browser;
+    let mut sign_in = SignIn::new(client)
+        .with_name("mcp-gateway login")
+        .on_event(move |event| report(&event, opens_browser));
+    if let Some(id) = &args.client_id {
+        sign_in = sign_in.with_identity(ClientIdentity::public(id));
+    }
+    if let Some(token) = &args.registration_token {
+        sign_in = sign_in.with_registration_token(token);
+    }
+    if let Some(scope) = &args.scope {
+        sign_in = sign_in.with_scope(scope);
+    }
+    sign_in.run().await.map_err(|error| match hint(&error) {
+        Some(hint) => anyhow::Error::new(error).context(hint),
+        None => error.into(),
+    })
+}
+
+/// Prints a step of the login.
+fn report(event: &SignInEvent<'_>, opens_browser: bool) {
+    match event {
+        SignInEvent::AuthorizationServer(issuer) => {
+            complain(format_args!("authorization server  {issuer}"));
+        }
+        SignInEvent::Authorize(address) => {
+            complain(format_args!("\nOpen this to log in:\n\n  {address}\n"));
+            if opens_browser {
+                open_browser(address);
+            }
+        }
+        SignInEvent::Client(id) => complain(format_args!("client                {}", plain(id))),
+        SignInEvent::NoResourceMetadata => {
+            complain("the challenge names no resource_metadata; the well-known places are tried");
+        }
+        SignInEvent::StateMismatch => {
+            complain("A browser came back with another `state`, which is ignored.");
+        }
+        _ => {}
+    }
+}
+
+/// Returns what the user can do about an error.
+fn hint(error: &ClientError) -> Option<String> {
+    match error {
+        ClientError::NoRegistration(_) => Some(format!(
+            "create a client for {} and pass it with --client-id (`mcp-gateway client create ID \
+             --redirect-uri URI` creates one)",
+            Loopback::ANY_PORT
+        )),
+        ClientError::Rejected { status, .. } if status.as_u16() == 401 => {
+            Some("pass a token for the registration with --registration-token".to_owned())
+        }
+        ClientError::Resource { resource, .. } => Some(format!(
+            "connect to {resource}, or set publicUrl to the address that clients use"
+        )),
+        ClientError::Status { status, .. } if status.as_u16() == 404 => {
+            Some("the endpoint of a gateway ends in /mcp".to_owned())
+        }
+        ClientError::Status { status, .. } if status.is_redirection() => {
+            Some("the server has moved; use its new address".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Returns the unverified claims of a JWT, for display only.
+fn claims(token: &str) -> Option<Value> {
+    let mut parts = token.split('.');
+    let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+}
+
 /// Prints the user and the access of the token.
-fn describe(granted: &Granted) -> anyhow::Result<()> {
-    let claims = granted.claims.as_ref();
+fn describe(grant: &Grant) -> anyhow::Result<()> {
+    let tokens = grant.tokens();
+    let claims = claims(&tokens.access_token);
+    let claims = claims.as_ref();
     let text = |key: &str| claims.and_then(|claims| claims[key].as_str()).map(plain);
     let list = |key: &str| {
         let items = claims.and_then(|claims| claims[key].as_array());
@@ -105,14 +184,14 @@ fn describe(granted: &Granted) -> anyhow::Result<()> {
             say(format_args!("{what}  {items}"))?;
         }
     }
-    if let Some(scope) = &granted.scope {
+    if let Some(scope) = &tokens.scope {
         say(format_args!("scope       {}", plain(scope)))?;
     }
-    let lasts = granted
+    let lasts = tokens
         .expires_in
-        .map(|seconds| format!("{} minutes", seconds / 60));
+        .map(|lifetime| format!("{} minutes", lifetime.as_secs() / 60));
     let lasts = lasts.unwrap_or_else(|| "an unspecified time".to_owned());
-    let again = if granted.refreshable {
+    let again = if tokens.refresh_token.is_some() {
         ", refreshable"
     } else {
         ""

@@ -1,3 +1,5 @@
+//! The browser of the user.
+
 use std::process::{Command, Stdio};
 
 use url::Url;
@@ -5,7 +7,7 @@ use url::Url;
 /// Opens `address` in the browser of whoever is at the machine, if there is one.
 ///
 /// The address is an argument of its own, never a part of a line for a shell.
-pub(super) fn open(address: &Url) {
+pub fn open_browser(address: &Url) {
     if !matches!(address.scheme(), "http" | "https") {
         return;
     }

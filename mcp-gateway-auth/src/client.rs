@@ -1,0 +1,180 @@
+//! An OAuth client for MCP servers that require a token.
+//!
+//! It gets along with nothing but the URL of the server, as the specification of MCP describes it
+//! ([2025-11-25, Authorization](https://modelcontextprotocol.io/specification/2025-11-25/basic/authorization)):
+//!
+//! 1. A request without a token is rejected with a [`Challenge`].
+//! 2. The metadata of the resource names the authorization server, whose metadata names its
+//!    endpoints (RFC 9728, RFC 8414, OpenID Connect Discovery).
+//! 3. The client has an identifier there, or the URL of a metadata document, or registers
+//!    (RFC 7591).
+//! 4. A browser brings a code for a request with PKCE. The issuer in the response is checked
+//!    (RFC 9207).
+//! 5. The code is redeemed for [`Tokens`] of that one resource (RFC 8707), which can be refreshed.
+//!
+//! All requests go through an [`Egress`]: a server must not lead the client
+//! into the network that it runs in. The feature `loopback` adds [`SignIn`], which does all of it
+//! with a browser on this machine.
+//!
+//! # Example
+//!
+//! ```
+//! use mcp_gateway_auth::client::{ClientError, OAuthClient};
+//! use mcp_gateway_auth::egress::{Egress, EgressPolicy};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let egress = Egress::new(EgressPolicy::new())?;
+//! // A token would be readable on the way.
+//! let refused = OAuthClient::new(egress.clone(), "http://mcp.example.com/mcp".parse()?);
+//! assert!(matches!(refused, Err(ClientError::Insecure(_))));
+//! // This address is not on the public internet.
+//! let client = OAuthClient::new(egress, "https://10.0.0.1/mcp".parse()?)?;
+//! assert!(matches!(client.challenge().await, Err(ClientError::Egress { .. })));
+//! # Ok(())
+//! # }
+//! ```
+
+mod authorization;
+#[cfg(feature = "loopback")]
+mod browser;
+mod challenge;
+mod discovery;
+mod error;
+mod grant;
+mod http;
+#[cfg(feature = "loopback")]
+mod loopback;
+mod policy;
+mod registration;
+#[cfg(feature = "loopback")]
+mod sign_in;
+mod token;
+
+use ::http::StatusCode;
+use serde_json::json;
+use url::Url;
+
+pub use self::authorization::{Authorization, ResponseParameters};
+#[cfg(feature = "loopback")]
+pub use self::browser::open_browser;
+pub use self::challenge::Challenge;
+pub use self::discovery::{AuthorizationServer, Discovered};
+pub use self::error::{ClientError, ServerError};
+pub use self::grant::{Grant, GrantCredentials};
+use self::http::Reach;
+#[cfg(feature = "loopback")]
+pub use self::loopback::Loopback;
+pub use self::policy::policy_for;
+pub use self::registration::ClientIdentity;
+#[cfg(feature = "loopback")]
+pub use self::sign_in::{SignIn, SignInEvent};
+pub use self::token::Tokens;
+use crate::egress::Egress;
+
+/// An OAuth client for one MCP server. Cheap to clone.
+///
+/// See the [module documentation](self) for the steps, each of which is a method.
+#[derive(Clone, Debug)]
+pub struct OAuthClient {
+    reach: Reach,
+    url: Url,
+}
+
+impl OAuthClient {
+    /// A client for the server at `url`, which sends its requests through `egress`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Insecure`] if `url` is not https, and not on this machine.
+    pub fn new(egress: Egress, url: Url) -> Result<Self, ClientError> {
+        Ok(Self {
+            reach: Reach::new(egress, &url)?,
+            url,
+        })
+    }
+
+    /// Returns the challenge of the server; `None` if it requires no token.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Status`] if the response is neither of both.
+    pub async fn challenge(&self) -> Result<Option<Challenge>, ClientError> {
+        let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
+        let fetched = self.reach.post_json(&self.url, &ping, None).await;
+        let fetched = fetched.map_err(|source| ClientError::egress(&self.url, source))?;
+        match fetched.status.as_u16() {
+            401 => Ok(Some(Challenge::parse(&fetched.headers))),
+            // The ping may be wrong for the server, but not for want of a token.
+            200..=299 | 400 | 405 | 406 | 415 | 422 => Ok(None),
+            _ => Err(self.status(fetched.status)),
+        }
+    }
+
+    fn status(&self, status: StatusCode) -> ClientError {
+        ClientError::Status {
+            url: self.url.to_string(),
+            status,
+        }
+    }
+
+    /// Discovers the authorization server of the resource that has sent `challenge`.
+    ///
+    /// # Errors
+    ///
+    /// A [`ClientError`] with the document that is missing, malformed or about somebody else.
+    pub async fn discover(&self, challenge: &Challenge) -> Result<Discovered, ClientError> {
+        discovery::discover(&self.reach, &self.url, challenge).await
+    }
+
+    /// Registers a public client called `name`, with an initial access token if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::NoRegistration`] if the server registers no clients, and
+    /// [`ClientError::Rejected`] if it does not register this one.
+    pub async fn register(
+        &self,
+        server: &AuthorizationServer,
+        name: &str,
+        redirect_uri: &Url,
+        token: Option<&str>,
+    ) -> Result<ClientIdentity, ClientError> {
+        let uri = redirect_uri.as_str();
+        registration::register(&self.reach, server, [name, uri], token).await
+    }
+
+    /// Prepares the request that a browser is sent away with.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Random`] if the system has no random numbers.
+    pub fn authorize(
+        &self,
+        found: &Discovered,
+        identity: &ClientIdentity,
+        redirect_uri: &Url,
+        scope: Option<&str>,
+    ) -> Result<Authorization, ClientError> {
+        Authorization::new(found, identity, redirect_uri, scope)
+    }
+
+    /// Redeems the code in `parameters`, the response to `authorization`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::MixUp`] and [`ClientError::NoIssuer`] if the response comes from another
+    /// server; [`ClientError::Denied`] if it is an error; [`ClientError::Token`] if the code is
+    /// rejected.
+    pub async fn redeem(
+        &self,
+        (found, identity): (Discovered, ClientIdentity),
+        authorization: Authorization,
+        parameters: ResponseParameters,
+    ) -> Result<Grant, ClientError> {
+        let code = authorization.code(parameters)?;
+        let egress = self.reach.egress();
+        let tokens = token::redeem(egress, (&found, &identity), code).await?;
+        Ok(Grant::new(egress.clone(), (found, identity), tokens))
+    }
+}

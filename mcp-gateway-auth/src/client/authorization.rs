@@ -1,0 +1,127 @@
+//! The authorization request, and the response that a browser brings back.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope};
+use url::Url;
+
+use super::discovery::Discovered;
+use super::error::printable;
+use super::{ClientError, ClientIdentity, ServerError, token};
+use crate::Secret;
+
+/// An authorization request that waits for its response.
+///
+/// A response is for one request: `state` tells them apart, and the PKCE verifier stays here.
+pub struct Authorization {
+    url: Url,
+    state: String,
+    verifier: String,
+    redirect_uri: Url,
+    issuer: String,
+    names_itself: bool,
+}
+
+/// The parameters of an authorization response.
+pub type ResponseParameters = HashMap<String, String>;
+
+impl Authorization {
+    /// Prepares a request of the client `identity` for a token of `found`.
+    pub(super) fn new(
+        found: &Discovered,
+        identity: &ClientIdentity,
+        redirect_uri: &Url,
+        scope: Option<&str>,
+    ) -> Result<Self, ClientError> {
+        let verifier = random()?;
+        let state = random()?;
+        let client = token::client(identity, &found.server)
+            .set_redirect_uri(RedirectUrl::from_url(redirect_uri.clone()));
+        let challenge =
+            PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier.clone()));
+        let scopes = scope.or(found.scope.as_deref()).unwrap_or_default();
+        let scopes = scopes.split_whitespace();
+        let (url, _) = client
+            .authorize_url(|| CsrfToken::new(state.clone()))
+            .set_pkce_challenge(challenge)
+            .add_scopes(scopes.map(|scope| Scope::new(scope.to_owned())))
+            .add_extra_param("resource", found.resource.clone())
+            .url();
+        Ok(Self {
+            url,
+            state,
+            verifier,
+            redirect_uri: redirect_uri.clone(),
+            issuer: found.server.issuer.clone(),
+            names_itself: found.server.names_itself,
+        })
+    }
+
+    /// Address that a browser is sent to.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Value of `state` in the response.
+    #[must_use]
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+
+    /// Returns `true` if a response with `parameters` belongs to this request.
+    #[must_use]
+    pub fn is_expected(&self, parameters: &ResponseParameters) -> bool {
+        parameters.get("state") == Some(&self.state)
+    }
+
+    /// Takes the code out of a response, and with it what redeems the code.
+    pub(super) fn code(self, parameters: ResponseParameters) -> Result<Code, ClientError> {
+        // Before anything else is acted on: RFC 9207, section 2.4.
+        match parameters.get("iss") {
+            Some(iss) if *iss != self.issuer => {
+                return Err(ClientError::MixUp {
+                    expected: self.issuer,
+                    found: printable(iss),
+                });
+            }
+            None if self.names_itself => return Err(ClientError::NoIssuer(self.issuer)),
+            Some(_) | None => {}
+        }
+        if let Some(error) = parameters.get("error") {
+            let description = parameters.get("error_description").map(String::as_str);
+            return Err(ClientError::Denied(ServerError::new(error, description)));
+        }
+        let mut parameters = parameters;
+        let code = parameters.remove("code").ok_or(ClientError::Response {
+            what: "the authorization response",
+            reason: "it has neither a code nor an error",
+        })?;
+        Ok(Code {
+            code,
+            redirect_uri: RedirectUrl::from_url(self.redirect_uri),
+            verifier: PkceCodeVerifier::new(self.verifier),
+        })
+    }
+}
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorization")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A code, and what redeems it.
+pub(super) struct Code {
+    pub(super) code: String,
+    pub(super) redirect_uri: RedirectUrl,
+    pub(super) verifier: PkceCodeVerifier,
+}
+
+fn random() -> Result<String, ClientError> {
+    let secret = Secret::generate("").map_err(|_| ClientError::Random)?;
+    Ok(secret.expose().to_owned())
+}

@@ -1,0 +1,189 @@
+//! Discovery of the authorization server of a resource (RFC 9728; RFC 8414).
+
+use serde_json::Value;
+use url::Url;
+
+use super::http::Reach;
+use super::{Challenge, ClientError};
+use crate::egress::EgressError;
+use crate::metadata::{Location, MetadataError, ServerMetadata, is_absent};
+
+/// The resource that a token is for, and the authorization server that issues it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Discovered {
+    /// Resource indicator of the token (RFC 8707).
+    pub resource: String,
+    /// Scopes that the challenge requires, separated by spaces.
+    pub scope: Option<String>,
+    /// Authorization server.
+    pub server: AuthorizationServer,
+}
+
+/// The metadata of an authorization server, checked.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AuthorizationServer {
+    /// Client authentication methods of the token endpoint. Empty if the server names none.
+    pub auth_methods: Vec<String>,
+    /// Authorization endpoint.
+    pub authorization_endpoint: Url,
+    /// Support for client identifiers that are URLs of a metadata document.
+    pub client_documents: bool,
+    /// Issuer identifier.
+    pub issuer: String,
+    /// Announcement of `iss` in authorization responses (RFC 9207).
+    pub names_itself: bool,
+    /// Registration endpoint (RFC 7591).
+    pub registration_endpoint: Option<Url>,
+    /// Token endpoint.
+    pub token_endpoint: Url,
+}
+
+/// Finds the authorization server of the resource at `url`, which has sent `challenge`.
+pub(super) async fn discover(
+    reach: &Reach,
+    url: &Url,
+    challenge: &Challenge,
+) -> Result<Discovered, ClientError> {
+    let document = resource(reach, url, challenge.resource_metadata.as_deref()).await?;
+    let defect = |reason| ClientError::Metadata {
+        server: url.to_string(),
+        reason,
+    };
+    let resource = document["resource"].as_str();
+    let resource = resource.ok_or_else(|| defect("its metadata has no `resource`"))?;
+    if !covers(resource, url) {
+        return Err(ClientError::Resource {
+            url: url.to_string(),
+            resource: super::error::printable(resource),
+        });
+    }
+    let issuer = document["authorization_servers"][0].as_str();
+    let issuer = issuer.ok_or_else(|| defect("its metadata names no authorization server"))?;
+    Ok(Discovered {
+        resource: resource.to_owned(),
+        scope: challenge.scope.clone(),
+        server: authorization_server(reach, issuer).await?,
+    })
+}
+
+/// Fetches the metadata of the resource at `url`.
+async fn resource(reach: &Reach, url: &Url, named: Option<&str>) -> Result<Value, ClientError> {
+    let places = match named {
+        Some(named) => vec![reach.url("resource_metadata", named)?],
+        None => {
+            let path = url.path().trim_end_matches('/');
+            let place = |path: &str| {
+                let mut place = url.clone();
+                place.set_query(None);
+                place.set_path(&format!("/.well-known/oauth-protected-resource{path}"));
+                place
+            };
+            vec![place(path), place("")]
+        }
+    };
+    for place in &places {
+        match reach.get(place).await {
+            Ok(document) => return Ok(document),
+            Err(source) if is_absent(&source) => {}
+            Err(source) => return Err(ClientError::egress(place, source)),
+        }
+    }
+    Err(ClientError::NoResourceMetadata {
+        url: url.to_string(),
+        tried: places[0].to_string(),
+    })
+}
+
+/// Fetches and checks the metadata of `issuer`.
+async fn authorization_server(
+    reach: &Reach,
+    issuer: &str,
+) -> Result<AuthorizationServer, ClientError> {
+    reach.url("authorization_servers", issuer)?;
+    let locations = [Location::OAuth, Location::OpenIdInserted, Location::OpenId];
+    let found = ServerMetadata::fetch(reach.egress(), issuer, &locations).await;
+    let found = found.map_err(|error| match error {
+        MetadataError::Egress { url, source } => ClientError::Egress { url, source },
+        MetadataError::Issuer(found) => ClientError::Issuer {
+            expected: issuer.to_owned(),
+            found: super::error::printable(&found),
+        },
+        MetadataError::Malformed => malformed(issuer, "its metadata is malformed"),
+    })?;
+    // PKCE is the protection against a stolen code: a client refuses to proceed without it.
+    if !found
+        .challenge_methods
+        .iter()
+        .any(|method| method == "S256")
+    {
+        return Err(malformed(
+            issuer,
+            "its metadata does not offer PKCE with S256",
+        ));
+    }
+    let endpoint = |what, text: &Option<String>| match text {
+        Some(text) => reach.url(what, text).map(Some),
+        None => Ok(None),
+    };
+    let authorization = endpoint("authorization_endpoint", &found.authorization_endpoint)?;
+    let token = endpoint("token_endpoint", &found.token_endpoint)?;
+    Ok(AuthorizationServer {
+        authorization_endpoint: authorization
+            .ok_or_else(|| malformed(issuer, "its metadata has no authorization_endpoint"))?,
+        token_endpoint: token
+            .ok_or_else(|| malformed(issuer, "its metadata has no token_endpoint"))?,
+        registration_endpoint: endpoint("registration_endpoint", &found.registration_endpoint)?,
+        auth_methods: found.auth_methods,
+        client_documents: found.client_documents,
+        issuer: found.issuer,
+        names_itself: found.names_itself,
+    })
+}
+
+fn malformed(issuer: &str, reason: &'static str) -> ClientError {
+    ClientError::Metadata {
+        server: issuer.to_owned(),
+        reason,
+    }
+}
+
+/// Returns `true` if `resource` is the server at `url`, or the host that it is on.
+fn covers(resource: &str, url: &Url) -> bool {
+    let Ok(resource) = Url::parse(resource) else {
+        return false;
+    };
+    let path = |url: &Url| url.path().trim_end_matches('/').to_owned();
+    let is_same = path(&resource) == path(url) || path(&resource).is_empty();
+    resource.origin() == url.origin() && is_same
+}
+
+impl ClientError {
+    pub(super) fn egress(url: &Url, source: EgressError) -> Self {
+        Self::Egress {
+            url: url.to_string(),
+            source,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_the_server_or_its_host() {
+        let url = "https://a.example/mcp".parse().unwrap();
+        for (resource, expected) in [
+            ("https://a.example/mcp", true),
+            ("https://a.example/mcp/", true),
+            ("https://a.example", true),
+            ("https://a.example/other", false),
+            ("https://b.example/mcp", false),
+            ("http://a.example/mcp", false),
+        ] {
+            assert_eq!(covers(resource, &url), expected, "{resource}");
+        }
+    }
+}

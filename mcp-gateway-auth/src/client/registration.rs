@@ -1,0 +1,117 @@
+//! The identity of a client at an authorization server.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::discovery::AuthorizationServer;
+use super::http::Reach;
+use super::{ClientError, ServerError};
+use crate::egress::Fetched;
+
+/// A client as an authorization server has it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ClientIdentity {
+    /// Identifier of the client.
+    pub id: String,
+    /// Secret of a confidential client.
+    pub secret: Option<String>,
+    /// Client authentication method that the server has registered, such as `client_secret_post`.
+    pub auth_method: Option<String>,
+}
+
+impl ClientIdentity {
+    /// A public client with the identifier `id`: a registered one, or the URL of a
+    /// [metadata document](https://www.ietf.org/archive/id/draft-ietf-oauth-client-id-metadata-document-00.html).
+    #[must_use]
+    pub fn public(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            secret: None,
+            auth_method: None,
+        }
+    }
+
+    /// A confidential client, which presents `secret` at the token endpoint.
+    #[must_use]
+    pub fn confidential(id: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self {
+            secret: Some(secret.into()),
+            ..Self::public(id)
+        }
+    }
+
+    /// Returns `true` if the secret goes into the form and not into the `Authorization` header.
+    pub(super) fn is_in_form(&self, server: &AuthorizationServer) -> bool {
+        match &self.auth_method {
+            Some(method) => method == "client_secret_post",
+            None => {
+                let offers = |name| server.auth_methods.iter().any(|method| method == name);
+                offers("client_secret_post") && !offers("client_secret_basic")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientIdentity")
+            .field("id", &self.id)
+            .field("auth_method", &self.auth_method)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Registers a public client (RFC 7591).
+pub(super) async fn register(
+    reach: &Reach,
+    server: &AuthorizationServer,
+    [name, redirect_uri]: [&str; 2],
+    token: Option<&str>,
+) -> Result<ClientIdentity, ClientError> {
+    let Some(endpoint) = &server.registration_endpoint else {
+        return Err(ClientError::NoRegistration(server.issuer.clone()));
+    };
+    let request = json!({
+        "client_name": name,
+        "redirect_uris": [redirect_uri],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "none",
+    });
+    let fetched = reach.post_json(endpoint, &request, token).await;
+    let fetched = fetched.map_err(|source| ClientError::egress(endpoint, source))?;
+    let document = document(WHAT, &fetched)?;
+    let text = |key: &str| document[key].as_str().filter(|text| !text.is_empty());
+    let missing = ClientError::Response {
+        what: WHAT,
+        reason: "there is no client_id in the response",
+    };
+    Ok(ClientIdentity {
+        id: text("client_id").ok_or(missing)?.to_owned(),
+        // Some servers issue a secret to a client that has asked for none, and insist on it.
+        secret: text("client_secret").map(str::to_owned),
+        auth_method: text("token_endpoint_auth_method").map(str::to_owned),
+    })
+}
+
+/// Returns the document of a successful response.
+fn document(what: &'static str, fetched: &Fetched) -> Result<Value, ClientError> {
+    let document: Option<Value> = serde_json::from_slice(&fetched.body).ok();
+    if fetched.status.is_success() {
+        return document.ok_or(ClientError::Response {
+            what,
+            reason: "the response is not JSON",
+        });
+    }
+    let document = document.unwrap_or_default();
+    let code = document["error"].as_str().unwrap_or_default();
+    Err(ClientError::Rejected {
+        what,
+        status: fetched.status,
+        error: ServerError::new(code, document["error_description"].as_str()),
+    })
+}
+
+const WHAT: &str = "the registration";

@@ -1,0 +1,363 @@
+//! The token endpoint, over the crate `oauth2`.
+//!
+//! That crate makes the requests and reads errors. Its own reader of responses is stricter than
+//! servers in use: it rejects a response without `token_type`, with `expires_in` as text or with
+//! the status 201, and loses the code of an error that is sent with the status 200. So the type of
+//! the response is [`TokenAnswer`], and [`TokenHttp`] brings a response into the form that the crate
+//! expects. Its errors of parsing hold the whole response with all tokens: they are never kept.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use ::http::header::CONTENT_TYPE;
+use ::http::{HeaderValue, Response, StatusCode};
+use bytes::Bytes;
+use oauth2::basic::{
+    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
+    BasicTokenType,
+};
+use oauth2::{
+    AccessToken, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet,
+    EndpointSet, HttpRequest, HttpResponse, RefreshToken, RequestTokenError, Scope,
+    StandardRevocableToken, TokenResponse, TokenUrl,
+};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use super::authorization::Code;
+use super::discovery::{AuthorizationServer, Discovered};
+use super::{ClientError, ClientIdentity, ServerError};
+use crate::egress::{Egress, EgressError};
+
+/// The tokens that an authorization server has issued.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Tokens {
+    /// Access token, of the type Bearer.
+    pub access_token: String,
+    /// Lifetime of the access token, if the server says it.
+    pub expires_in: Option<Duration>,
+    /// Refresh token.
+    pub refresh_token: Option<String>,
+    /// Granted scopes, separated by spaces, if the server says them.
+    pub scope: Option<String>,
+}
+
+impl fmt::Debug for Tokens {
+    /// Does not show tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens")
+            .field("expires_in", &self.expires_in)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(super) type Client = oauth2::Client<
+    BasicErrorResponse,
+    TokenAnswer,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
+
+/// Returns the client `identity` of `server`.
+pub(super) fn client(identity: &ClientIdentity, server: &AuthorizationServer) -> Client {
+    let client = oauth2::Client::new(ClientId::new(identity.id.clone()))
+        .set_auth_uri(AuthUrl::from_url(server.authorization_endpoint.clone()))
+        .set_token_uri(TokenUrl::from_url(server.token_endpoint.clone()));
+    match &identity.secret {
+        Some(secret) => client
+            .set_client_secret(ClientSecret::new(secret.clone()))
+            .set_auth_type(match identity.is_in_form(server) {
+                true => AuthType::RequestBody,
+                false => AuthType::BasicAuth,
+            }),
+        None => client,
+    }
+}
+
+/// Redeems an authorization code.
+pub(super) async fn redeem(
+    egress: &Egress,
+    (found, identity): (&Discovered, &ClientIdentity),
+    code: Code,
+) -> Result<Tokens, ClientError> {
+    let client = client(identity, &found.server).set_redirect_uri(code.redirect_uri);
+    let request = client
+        .exchange_code(AuthorizationCode::new(code.code))
+        .set_pkce_verifier(code.verifier)
+        .add_extra_param("resource", found.resource.clone());
+    let answer = request.request_async(&TokenHttp(egress.clone())).await;
+    answer.map_err(failed)?.tokens()
+}
+
+/// Exchanges a refresh token. The answer may have a new one; otherwise `refresh_token` stays valid.
+pub(super) async fn refresh(
+    egress: &Egress,
+    (found, identity): (&Discovered, &ClientIdentity),
+    refresh_token: &str,
+) -> Result<Tokens, ClientError> {
+    let client = client(identity, &found.server);
+    let token = RefreshToken::new(refresh_token.to_owned());
+    let request = client
+        .exchange_refresh_token(&token)
+        .add_extra_param("resource", found.resource.clone());
+    let answer = request.request_async(&TokenHttp(egress.clone())).await;
+    let mut tokens = answer.map_err(failed)?.tokens()?;
+    if tokens.refresh_token.is_none() {
+        tokens.refresh_token = Some(refresh_token.to_owned());
+    }
+    Ok(tokens)
+}
+
+/// The response of a token endpoint, read as leniently as servers require.
+#[derive(Debug, Serialize)]
+pub(super) struct TokenAnswer {
+    access_token: AccessToken,
+    expires_in: Option<u64>,
+    refresh_token: Option<RefreshToken>,
+    #[serde(skip)]
+    scopes: Option<Vec<Scope>>,
+    token_type: BasicTokenType,
+}
+
+impl TokenAnswer {
+    fn tokens(self) -> Result<Tokens, ClientError> {
+        // The token must not be presented as a bearer token if it is something else, such as DPoP.
+        if self.token_type != BasicTokenType::Bearer {
+            return Err(ClientError::Response {
+                what: WHAT,
+                reason: "the token is not of the type Bearer",
+            });
+        }
+        let joined = |scopes: Vec<Scope>| {
+            let texts: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+            texts.join(" ")
+        };
+        Ok(Tokens {
+            access_token: self.access_token.into_secret(),
+            expires_in: self.expires_in.map(Duration::from_secs),
+            refresh_token: self.refresh_token.map(RefreshToken::into_secret),
+            scope: self.scopes.map(joined).filter(|scope| !scope.is_empty()),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for TokenAnswer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error as _;
+
+        let members = Map::<String, Value>::deserialize(deserializer)?;
+        let text = |key: &str| {
+            let text = members.get(key).and_then(Value::as_str);
+            text.filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        let access_token = text("access_token");
+        let access_token = access_token.ok_or_else(|| D::Error::missing_field("access_token"))?;
+        let kind = text("token_type").map(|kind| kind.to_ascii_lowercase());
+        Ok(Self {
+            access_token: AccessToken::new(access_token),
+            expires_in: members.get("expires_in").and_then(seconds),
+            refresh_token: text("refresh_token").map(RefreshToken::new),
+            scopes: members.get("scope").map(scopes),
+            token_type: match kind.as_deref() {
+                None | Some("bearer") => BasicTokenType::Bearer,
+                Some(other) => BasicTokenType::Extension(other.to_owned()),
+            },
+        })
+    }
+}
+
+impl TokenResponse for TokenAnswer {
+    type TokenType = BasicTokenType;
+
+    fn access_token(&self) -> &AccessToken {
+        &self.access_token
+    }
+
+    fn token_type(&self) -> &BasicTokenType {
+        &self.token_type
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        self.expires_in.map(Duration::from_secs)
+    }
+
+    fn refresh_token(&self) -> Option<&RefreshToken> {
+        self.refresh_token.as_ref()
+    }
+
+    fn scopes(&self) -> Option<&Vec<Scope>> {
+        self.scopes.as_ref()
+    }
+}
+
+/// Reads a lifetime: a number, or a number as text. A negative one is none.
+fn seconds(value: &Value) -> Option<u64> {
+    let number = match value {
+        Value::String(text) => text.trim().parse().ok()?,
+        value => value.as_f64()?,
+    };
+    let duration = Duration::try_from_secs_f64(number).ok()?;
+    Some(duration.as_secs())
+}
+
+/// Reads scopes: text with spaces, or a list.
+fn scopes(value: &Value) -> Vec<Scope> {
+    let texts: Vec<&str> = match value {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        value => value.as_str().into_iter().collect(),
+    };
+    let names = texts.into_iter().flat_map(str::split_whitespace);
+    names.map(|name| Scope::new(name.to_owned())).collect()
+}
+
+/// Sends the requests of the crate through the guarded egress.
+struct TokenHttp(Egress);
+
+impl<'c> oauth2::AsyncHttpClient<'c> for TokenHttp {
+    type Error = EgressError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, EgressError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let url = request.uri().to_string();
+            let sent = self.0.send(&url, request.map(Bytes::from), MAX_ANSWER);
+            let fetched = sent.await?;
+            let status = fetched.status;
+            if status.is_redirection() {
+                return Err(EgressError::Status(status));
+            }
+            let document: Option<Map<String, Value>> = serde_json::from_slice(&fetched.body).ok();
+            let document = match (document, status.is_success()) {
+                (Some(document), _) => document,
+                (None, true) => return Err(EgressError::ContentType),
+                (None, false) => return Err(EgressError::Status(status)),
+            };
+            Ok(normal(status, document))
+        })
+    }
+}
+
+/// Returns the response in the form that the crate expects.
+fn normal(status: StatusCode, mut document: Map<String, Value>) -> HttpResponse {
+    let has_token = document.contains_key("access_token");
+    let is_error = !status.is_success() || (document.contains_key("error") && !has_token);
+    if is_error && !document.get("error").is_some_and(Value::is_string) {
+        document.insert("error".to_owned(), status.as_str().into());
+    }
+    document.retain(|key, value| !key.starts_with("error_") || value.is_string());
+    let mut response = Response::new(Value::Object(document).to_string().into_bytes());
+    *response.status_mut() = match is_error {
+        true if status.is_success() => StatusCode::BAD_REQUEST,
+        true => status,
+        false => StatusCode::OK,
+    };
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+/// Drops what must not be logged: an error of parsing holds the response.
+fn failed(error: RequestTokenError<EgressError, BasicErrorResponse>) -> ClientError {
+    match error {
+        RequestTokenError::ServerResponse(error) => ClientError::Token(ServerError::new(
+            error.error().as_ref(),
+            error.error_description().map(String::as_str),
+        )),
+        RequestTokenError::Request(source) => ClientError::Egress {
+            url: WHAT.to_owned(),
+            source,
+        },
+        RequestTokenError::Parse(..) | RequestTokenError::Other(_) => ClientError::Response {
+            what: WHAT,
+            reason: "there is no access_token in the response",
+        },
+    }
+}
+
+const WHAT: &str = "the token endpoint";
+
+/// Maximum size of a response, in bytes.
+const MAX_ANSWER: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(status: u16, document: Value) -> Result<Tokens, String> {
+        let Value::Object(document) = document else {
+            panic!("not an object");
+        };
+        let response = normal(StatusCode::from_u16(status).unwrap(), document);
+        if response.status() != StatusCode::OK {
+            let error: BasicErrorResponse = serde_json::from_slice(response.body()).unwrap();
+            return Err(error.error().as_ref().to_owned());
+        }
+        let answer: TokenAnswer =
+            serde_json::from_slice(response.body()).map_err(|error| error.to_string())?;
+        answer.tokens().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn responses_of_real_servers_are_read() {
+        let lifetimes = [
+            (json!(3600), Some(3600)),
+            (json!("3600"), Some(3600)),
+            (json!(3599.5), Some(3599)),
+            (json!(-1), None),
+            (json!(null), None),
+        ];
+        for (expires_in, expected) in lifetimes {
+            let document = json!({ "access_token": "a", "expires_in": expires_in });
+            let tokens = read(200, document).unwrap();
+            assert_eq!(tokens.expires_in, expected.map(Duration::from_secs));
+        }
+        let scopes = [
+            (json!("a b"), Some("a b")),
+            (json!(["a", "b"]), Some("a b")),
+            (json!(""), None),
+            (json!(null), None),
+        ];
+        for (scope, expected) in scopes {
+            let document = json!({ "access_token": "a", "token_type": "BEARER", "scope": scope });
+            assert_eq!(read(201, document).unwrap().scope.as_deref(), expected);
+        }
+        let empty = json!({ "access_token": "a", "refresh_token": "" });
+        assert_eq!(read(200, empty).unwrap().refresh_token, None);
+    }
+
+    #[test]
+    fn errors_keep_their_code() {
+        let table = [
+            (
+                200,
+                json!({ "error": "bad_verification_code" }),
+                "bad_verification_code",
+            ),
+            (
+                401,
+                json!({ "error": "invalid_grant", "error_uri": 1 }),
+                "invalid_grant",
+            ),
+            (500, json!({ "error": { "message": "x" } }), "500"),
+            (400, json!({}), "400"),
+        ];
+        for (status, document, code) in table {
+            assert_eq!(read(status, document).unwrap_err(), code);
+        }
+        assert!(read(200, json!({ "access_token": "" })).is_err());
+        let other = json!({ "access_token": "a", "token_type": "DPoP" });
+        assert!(read(200, other).unwrap_err().contains("Bearer"));
+    }
+}
