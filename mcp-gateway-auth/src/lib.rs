@@ -101,29 +101,41 @@ mod bearer;
 #[cfg(feature = "client")]
 pub mod client;
 mod clock;
+#[cfg(feature = "egress")]
 pub mod egress;
 mod error;
+#[cfg(feature = "server")]
 pub mod forward;
+#[cfg(feature = "jwt")]
 pub mod jose;
+#[cfg(feature = "jwt")]
 pub mod jwks;
 mod keyring;
+#[cfg(feature = "login")]
 pub mod login;
+#[cfg(any(feature = "client", feature = "jwt"))]
 mod metadata;
+#[cfg(any(feature = "login", feature = "server"))]
 mod pages;
+#[cfg(any(feature = "login", feature = "server"))]
 mod peer;
 mod person;
 mod secret;
+#[cfg(feature = "server")]
 pub mod server;
 mod static_credentials;
 mod static_tokens;
+#[cfg(feature = "jwt")]
 pub mod token;
+#[cfg(feature = "login")]
 pub mod users;
-#[cfg(test)]
+#[cfg(all(test, feature = "login"))]
 mod yielding;
 
 pub use self::clock::Clock;
 pub use self::error::AuthorityError;
 pub use self::keyring::{Handle, Keyring};
+#[cfg(any(feature = "login", feature = "server"))]
 pub use self::peer::TrustedProxies;
 pub use self::person::{Authenticator, Person, UserSession};
 pub use self::secret::{Secret, SecretHash};

@@ -99,6 +99,7 @@ impl fmt::Debug for SecretHash {
 }
 
 /// Generates a random identifier of 128 bits, which is not a secret.
+#[cfg(any(feature = "login", feature = "server"))]
 pub(crate) fn identifier(prefix: &str) -> Result<String, AuthorityError> {
     let mut bits = [0; 16];
     rand::fill(&mut bits).map_err(|_| AuthorityError::Random)?;

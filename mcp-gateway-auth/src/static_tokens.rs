@@ -8,6 +8,7 @@ use http::request::Parts;
 use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
 
 use crate::bearer::{TokenDigest, bearer};
+#[cfg(feature = "jwt")]
 use crate::token::{TokenVerifier, VerifiedToken};
 
 /// Authenticates callers by bearer tokens that an operator has issued.
@@ -86,6 +87,7 @@ impl AuthVerifier for StaticTokens {
     }
 }
 
+#[cfg(feature = "jwt")]
 #[async_trait]
 impl TokenVerifier for StaticTokens {
     /// Returns the principal of the token, which does not expire.

@@ -153,7 +153,8 @@ impl Controller {
         let rollout = change.rollout(&self.fleet);
         // Nobody is sent to a server that is not there: new ones come before the routers that
         // know them, and old ones go after those that knew them.
-        self.credentials.replace(credentials::configured(&spec.servers));
+        self.credentials
+            .replace(credentials::configured(&spec.servers));
         self.fleet.begin(&change);
         if let Some(authority) = &self.authority {
             authority.apply(&spec.auth, resources.all());

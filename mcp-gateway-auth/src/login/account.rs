@@ -17,6 +17,7 @@ use super::cookie::Cookie;
 use super::refusal::Refusal;
 use super::return_to::see_other;
 use crate::pages::{ACCOUNT, AccountPage, LOGIN, MessagePage, RelyingClient, page};
+#[cfg(feature = "server")]
 use crate::server::{AuthorizationServer, RedirectUri};
 use crate::{Authenticator, AuthorityError};
 
@@ -73,6 +74,7 @@ pub trait AllowedClients: fmt::Debug + Send + Sync + 'static {
     async fn revoke(&self, id: &str, client: &str) -> Result<(), AuthorityError>;
 }
 
+#[cfg(feature = "server")]
 #[async_trait]
 impl AllowedClients for AuthorizationServer {
     async fn list(&self, id: &str) -> Result<Vec<AllowedClient>, AuthorityError> {
