@@ -42,8 +42,10 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Two minutes of silence, one hour in total, 1,000 concurrent and 1,000 queued calls, and a
-    /// circuit breaker that opens for five seconds after five consecutive failures.
+    /// Returns the default limits.
+    ///
+    /// They are two minutes of silence, one hour in total, 1,000 concurrent and 1,000 queued calls,
+    /// and a circuit breaker that opens for five seconds after five consecutive failures.
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(120),

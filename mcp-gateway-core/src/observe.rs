@@ -5,16 +5,52 @@
 //!
 //! # Example
 //! ```
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//!
+//! use mcp_gateway_core::auth::Principal;
+//! use mcp_gateway_core::jsonrpc::{Id, Request};
+//! use mcp_gateway_core::layer::dispatch::DispatchLayer;
+//! use mcp_gateway_core::layer::observe::ObserveLayer;
 //! use mcp_gateway_core::observe::{CallReport, Observer};
+//! use mcp_gateway_core::policy::AllowAll;
+//! use mcp_gateway_core::protocol::{Capabilities, Method, Version};
+//! use mcp_gateway_core::reply::Outcome;
+//! use mcp_gateway_core::route::PrefixRouter;
+//! use mcp_gateway_core::upstream::ServerPool;
+//! use mcp_gateway_core::{Call, Caller, Client, Error, Reply};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
-//! #[derive(Debug)]
-//! struct Printer;
+//! /// Number of successful calls.
+//! #[derive(Debug, Default)]
+//! struct Successes(AtomicU64);
 //!
-//! impl Observer for Printer {
+//! impl Observer for Successes {
 //!     fn ended(&self, call: &CallReport<'_>) {
-//!         println!("{} of {}: {:?} in {:?}", call.method, call.server, call.outcome, call.duration);
+//!         if call.outcome == Outcome::Success {
+//!             self.0.fetch_add(1, Ordering::Relaxed);
+//!         }
 //!     }
 //! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let successes = Arc::new(Successes::default());
+//! let router = Arc::new(PrefixRouter::by_name(["files"])?);
+//! let stack = ServiceBuilder::new()
+//!     .layer(DispatchLayer::new(router, Arc::new(AllowAll::new())))
+//!     .layer(ObserveLayer::new(ServerPool::new()).with_observer(successes.clone()))
+//!     .service(service_fn(async |call: Call<_>| {
+//!         Ok::<_, Error>(Reply::result(call.request().id(), "{}"))
+//!     }));
+//!
+//! let client = Client::new(Version::LATEST, Capabilities::default());
+//! let caller = Caller::new(Principal::new("alice"), "main", client);
+//! let request = Request::new(&Id::from(1), &Method::ToolsCall, r#"{"name":"files__read"}"#);
+//! stack.oneshot(Call::vouched_for(request, Arc::new(caller))).await?;
+//! assert_eq!(successes.0.load(Ordering::Relaxed), 1);
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! [`ObserveLayer`]: crate::layer::observe::ObserveLayer
@@ -31,7 +67,7 @@ use crate::route::Feature;
 /// Called on the path of the reply, once per call, concurrently. It must not block: it should
 /// count, or hand the report to another task.
 pub trait Observer: fmt::Debug + Send + Sync + 'static {
-    /// Called at the end of each call.
+    /// Receives the report of a call at its end.
     fn ended(&self, call: &CallReport<'_>);
 }
 

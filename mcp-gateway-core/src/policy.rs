@@ -18,16 +18,18 @@
 //! | `subscriptions/listen`, and what the legacy era has for it | `Subscriptions` |
 //! | any other method, such as `logging/setLevel` | `Server` |
 //!
-//! So a policy that denies by default has to allow `List`, `Discovery` and `Subscriptions` explicitly
-//! at the servers of which its callers may use something: otherwise those servers have no part in
-//! lists, and do not exist to the caller.
+//! A policy that denies by default must therefore allow `List`, `Discovery` and `Subscriptions`
+//! explicitly at the servers that its callers may use. Otherwise those servers are omitted from
+//! lists, and do not exist for the caller.
 //!
 //! # Example
 //!
 //! ```
-//! use mcp_gateway_core::Caller;
+//! use mcp_gateway_core::auth::Principal;
 //! use mcp_gateway_core::policy::{Decision, Policy};
+//! use mcp_gateway_core::protocol::{Capabilities, Version};
 //! use mcp_gateway_core::route::{Feature, Target};
+//! use mcp_gateway_core::{Caller, Client};
 //!
 //! /// Only `alice` may use tools that delete.
 //! #[derive(Debug)]
@@ -46,6 +48,14 @@
 //!         }
 //!     }
 //! }
+//!
+//! let caller = |subject: &str| {
+//!     let client = Client::new(Version::LATEST, Capabilities::default());
+//!     Caller::new(Principal::new(subject), "main", client)
+//! };
+//! let delete = Target::new("files", Feature::Tool("delete_file".into()));
+//! assert_eq!(Careful.permits(&caller("alice"), &delete), Decision::Allow);
+//! assert_ne!(Careful.permits(&caller("bob"), &delete), Decision::Allow);
 //! ```
 //!
 //! [`AuthorizeLayer`]: crate::layer::authorize::AuthorizeLayer

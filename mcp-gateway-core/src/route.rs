@@ -376,7 +376,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever names servers give their tools, a name that is shown calls what it shows.
+        /// An exposed name resolves to the server and the name that it stands for.
         #[test]
         fn what_is_exposed_resolves_to_where_it_came_from(
             prefixes in prop::collection::btree_set("[a-c]([_.-]?[a-c]){0,3}|", 1..6),

@@ -108,7 +108,7 @@ impl ErrorObject {
         object(&members).into()
     }
 
-    /// The JSON text of the error.
+    /// Returns the JSON text of the error.
     pub(super) fn to_json(&self) -> String {
         let mut members = vec![
             ("code", self.code.to_string().into()),

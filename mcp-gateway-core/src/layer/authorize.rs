@@ -4,7 +4,58 @@
 //! [`Call<Permitted>`](Permitted), the only type that receives a credential. A denied call fails
 //! with the error of an unknown target, and its rule is logged.
 //!
-//! See [`policy`](crate::policy) for an example of a policy.
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use mcp_gateway_core::auth::Principal;
+//! use mcp_gateway_core::call::Permitted;
+//! use mcp_gateway_core::jsonrpc::{Id, Request};
+//! use mcp_gateway_core::layer::authorize::AuthorizeLayer;
+//! use mcp_gateway_core::layer::dispatch::DispatchLayer;
+//! use mcp_gateway_core::policy::{Decision, Policy};
+//! use mcp_gateway_core::protocol::{Capabilities, Method, Version};
+//! use mcp_gateway_core::route::{PrefixRouter, Target};
+//! use mcp_gateway_core::{Call, Caller, Client, Error, Reply};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! #[derive(Debug)]
+//! struct ReadOnly;
+//!
+//! impl Policy for ReadOnly {
+//!     fn permits(&self, _: &Caller, target: &Target) -> Decision {
+//!         match target.feature.name() {
+//!             Some("delete") => Decision::deny("read-only"),
+//!             _ => Decision::Allow,
+//!         }
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let policy = Arc::new(ReadOnly);
+//! let router = Arc::new(PrefixRouter::by_name(["files"])?);
+//! let stack = ServiceBuilder::new()
+//!     .layer(DispatchLayer::new(router, policy.clone()))
+//!     .layer(AuthorizeLayer::new(policy))
+//!     .service(service_fn(async |call: Call<Permitted>| {
+//!         Ok::<_, Error>(Reply::result(call.request().id(), "{}"))
+//!     }));
+//!
+//! let client = Client::new(Version::LATEST, Capabilities::default());
+//! let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
+//! let call = |name: &str| {
+//!     let params = format!(r#"{{"name":"{name}"}}"#);
+//!     let request = Request::new(&Id::from(1), &Method::ToolsCall, &params);
+//!     Call::vouched_for(request, Arc::clone(&caller))
+//! };
+//! assert!(stack.clone().oneshot(call("files__read")).await.is_ok());
+//! let denied = stack.oneshot(call("files__delete")).await.unwrap_err();
+//! assert!(matches!(denied, Error::Route(_)));
+//! # Ok(())
+//! # }
+//! ```
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,7 +72,7 @@ use crate::{Call, Error};
 
 /// A [`Layer`] that applies [`Authorize`].
 ///
-/// See [`policy`](crate::policy) for an example of a policy.
+/// See the [module documentation](self) for an example.
 #[derive(Clone, Debug)]
 pub struct AuthorizeLayer {
     policy: Arc<dyn Policy>,

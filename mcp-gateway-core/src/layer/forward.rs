@@ -2,6 +2,35 @@
 //!
 //! [`Forward`] is the innermost service of the stack. A target that is not in the pool, because a
 //! reload removed it in the meantime, fails with [`UpstreamError::NotFound`].
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use mcp_gateway_core::auth::Principal;
+//! use mcp_gateway_core::call::Prepared;
+//! use mcp_gateway_core::jsonrpc::{Id, Request};
+//! use mcp_gateway_core::layer::forward::Forward;
+//! use mcp_gateway_core::protocol::{Capabilities, Method, Version};
+//! use mcp_gateway_core::route::{Feature, Target};
+//! use mcp_gateway_core::upstream::{ServerPool, UpstreamError};
+//! use mcp_gateway_core::{Call, Caller, Client, Credential, Error};
+//! use tower::ServiceExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let client = Client::new(Version::LATEST, Capabilities::default());
+//! let caller = Caller::new(Principal::new("alice"), "main", client);
+//! let request = Request::new(&Id::from(1), &Method::ToolsCall, r#"{"name":"read"}"#);
+//! let target = Target::new("files", Feature::Tool("read".into()));
+//! let call = Call::vouched_for(request, Arc::new(caller))
+//!     .prepared(Prepared::vouched_for(target, Credential::none()));
+//!
+//! let error = Forward::new(ServerPool::new()).oneshot(call).await.unwrap_err();
+//! assert!(matches!(error, Error::Upstream { source: UpstreamError::NotFound, .. }));
+//! # }
+//! ```
 
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -232,7 +232,7 @@ fn transport(call: &Call) -> &'static str {
     }
 }
 
-/// Returns the name of the span, `{mcp.method.name} {target}`.
+/// Name of the span, `{mcp.method.name} {target}`.
 struct SpanName<'a>(&'a Call);
 
 impl fmt::Display for SpanName<'_> {

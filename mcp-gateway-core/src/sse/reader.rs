@@ -243,7 +243,7 @@ mod tests {
     }
 
     proptest! {
-        /// However a stream is cut, and whichever line ends it uses, its events are the same.
+        /// The events of a stream depend neither on its division into pieces nor on its line ends.
         #[test]
         fn cuts_do_not_matter(
             text in "(data: [a-c]{0,3}\n|id: [0-9]{0,2}\n|:\n|\n){0,20}",
