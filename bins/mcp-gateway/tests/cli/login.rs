@@ -157,7 +157,7 @@ async fn a_login_that_cannot_work_says_what_to_do() {
         (&*closed.gateway.url, 1, "--client-id"),
         (&tokens.gateway.url, 1, "does not say from where"),
         (&open.gateway.url, 0, "requires no token"),
-        ("http://127.0.0.1:1", 1, "cannot be reached"),
+        ("http://127.0.0.1:1", 1, "failed to connect to the server"),
         ("http://mcp.example.com", 1, "is not https"),
         (
             "ftp://mcp.example.com",
