@@ -12,6 +12,24 @@ use crate::protocol::Era;
 /// Failure to obtain a valid response from a server.
 ///
 /// An error that the *server* reports is a response and is forwarded.
+///
+/// Cloning is cheap, so that one failed attempt can be reported to all callers that waited for it.
+///
+/// # Example
+///
+/// Backends create errors from their own ones:
+///
+/// ```
+/// use std::error::Error;
+///
+/// use mcp_gateway_core::upstream::UpstreamError;
+///
+/// let error = UpstreamError::connect("image not found");
+/// assert_eq!(error.to_string(), "failed to connect to the server");
+/// assert_eq!(error.source().map(|cause| cause.to_string()).as_deref(), Some("image not found"));
+/// // It counts for the circuit breaker of the server.
+/// assert!(error.is_failure());
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpstreamError {

@@ -57,6 +57,27 @@ pub struct ServerPool {
 ///
 /// Its state, such as an open circuit breaker, belongs to the value: a pool that keeps the value
 /// across a reload keeps the state.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use mcp_gateway_core::limit::Limits;
+/// use mcp_gateway_core::runtime::InProcess;
+/// use mcp_gateway_core::upstream::{PooledServer, Server, ServerPool};
+///
+/// let server = Server::builder("files", InProcess::new(|_| async { Ok(()) })).build();
+/// let limits = Limits::default()
+///     .with_timeout(Duration::from_secs(10))
+///     .with_concurrency(8, 32);
+/// let pooled = PooledServer::new(server, limits);
+/// assert!(!pooled.is_failing());
+///
+/// let pool = ServerPool::new();
+/// pool.insert("files", pooled);
+/// assert!(pool.get("files").is_some());
+/// ```
 #[derive(Debug)]
 pub struct PooledServer {
     /// Target of the calls.

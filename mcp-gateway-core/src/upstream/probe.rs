@@ -46,6 +46,9 @@ use crate::protocol::{
 use crate::transport::{EventStream, HttpBody, HttpLink, Link, Pipe};
 
 /// Protocol of a server: the era, and for HTTP the transport.
+///
+/// Usually detected. [`ServerBuilder::with_protocol`](super::ServerBuilder::with_protocol) sets it
+/// for servers on which the detection is slow or has side effects.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Protocol {

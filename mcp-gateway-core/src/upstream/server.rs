@@ -40,6 +40,52 @@ use crate::{Call, Reply, reply};
 /// Implement it to serve calls by other means than MCP over a transport. Limits, circuit breaker
 /// and deadlines are applied by the [`ServerPool`](super::ServerPool), so an implementation has
 /// none of its own.
+///
+/// # Example
+///
+/// A target that answers every call by itself:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use async_trait::async_trait;
+/// use mcp_gateway_core::auth::Principal;
+/// use mcp_gateway_core::call::Prepared;
+/// use mcp_gateway_core::jsonrpc::{Id, Request};
+/// use mcp_gateway_core::protocol::{Capabilities, Method, Version};
+/// use mcp_gateway_core::route::{Feature, Target};
+/// use mcp_gateway_core::upstream::{Upstream, UpstreamError};
+/// use mcp_gateway_core::{Call, Caller, Client, Credential, Reply};
+///
+/// #[derive(Debug)]
+/// struct Fixed;
+///
+/// #[async_trait]
+/// impl Upstream for Fixed {
+///     async fn send(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+///         let result = r#"{"content":[{"type":"text","text":"42"}]}"#;
+///         Ok(Reply::result(call.request().id(), result))
+///     }
+///
+///     fn lists(&self, feature: &Feature) -> bool {
+///         *feature == Feature::Tool("answer".into())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), UpstreamError> {
+/// let client = Client::new(Version::LATEST, Capabilities::default());
+/// let caller = Caller::new(Principal::new("alice"), "tools", client);
+/// let request = Request::new(&Id::from(1), &Method::ToolsCall, r#"{"name":"answer"}"#);
+/// let target = Target::new("fixed", Feature::Tool("answer".into()));
+/// let call = Call::vouched_for(request, Arc::new(caller))
+///     .prepared(Prepared::vouched_for(target, Credential::none()));
+///
+/// assert!(matches!(Fixed.send(call).await?, Reply::Json { status, .. } if status == 200));
+/// assert!(Fixed.lists(&Feature::Tool("answer".into())));
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Upstream: std::fmt::Debug + Send + Sync + 'static {
     /// Sends `call` and returns the reply as soon as its first message has arrived.
