@@ -1,4 +1,4 @@
-//! The life of a gateway: it begins, follows its configuration, and ends in an orderly way.
+//! Startup, hot reload and graceful shutdown.
 
 use std::future::{Future, pending};
 use std::io;
@@ -20,14 +20,14 @@ use crate::source::{Ready, Source};
 use crate::watch::{Seen, Watch};
 use mcp_gateway_config::file::{Config, Serving};
 
-/// Serves what `ready` describes, which has come from `source` and its `files`, until the process is
-/// asked to end.
+/// Serves the configuration `ready` of `source` until the process receives a signal to terminate, and
+/// reloads it when `files` change.
 ///
 /// # Errors
 ///
-/// When it cannot begin.
+/// Fails if the gateway cannot start.
 pub(crate) async fn run(source: Source, ready: Ready, files: Vec<Seen>) -> anyhow::Result<()> {
-    let mut signals = Signals::listen().context("signals cannot be listened to")?;
+    let mut signals = Signals::listen().context("cannot register signal handlers")?;
     let listener = bind(ready.config.serving.listen, "--listen").await?;
     let address = listener.local_addr()?;
     let spec = &ready.config.platform;
@@ -65,34 +65,34 @@ pub(crate) async fn run(source: Source, ready: Ready, files: Vec<Seen>) -> anyho
     };
     let (platform, ending) = following.until_end(&mut signals, serving, background).await;
     match ending {
-        // Programs that run as servers are killed when the runtime is dropped.
-        Ending::AtOnce => tracing::warn!("told to end at once"),
+        // Child processes are killed when the runtime is dropped.
+        Ending::AtOnce => tracing::warn!("forced shutdown"),
         Ending::Finished => tokio::select! {
-            () = platform.close() => tracing::info!("ended"),
-            () = signals.stop() => tracing::warn!("told to end at once"),
+            () = platform.close() => tracing::info!("shutdown complete"),
+            () = signals.stop() => tracing::warn!("forced shutdown"),
         },
     }
-    // What was begun on their threads lives as long as they do.
+    // Tasks on worker threads live as long as the workers.
     drop(workers);
     Ok(())
 }
 
-/// The threads that serve connections.
+/// Starts the threads that serve connections.
 fn workers(serving: &Serving) -> anyhow::Result<Workers> {
     let processors = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let count = serving.workers.unwrap_or_else(processors);
-    Workers::start(count).context("the threads that serve connections cannot be started")
+    Workers::start(count).context("cannot start worker threads")
 }
 
-/// How the life of a gateway ended.
+/// Outcome of the shutdown.
 enum Ending {
-    /// Nobody wanted to wait for what was going on.
+    /// A second signal interrupted in-flight calls.
     AtOnce,
-    /// Calls have finished, or their time was over.
+    /// In-flight calls finished, or the shutdown timeout elapsed.
     Finished,
 }
 
-/// Serves metrics at an address of their own, if there is one.
+/// Serves metrics on a separate address, if configured.
 fn publish(listener: Option<TcpListener>, platform: &Platform) -> impl Future<Output = ()> + use<> {
     let front = platform.metrics_service();
     async move {
@@ -103,7 +103,7 @@ fn publish(listener: Option<TcpListener>, platform: &Platform) -> impl Future<Ou
     }
 }
 
-/// A gateway that follows its configuration.
+/// Running gateway with hot reload.
 struct Following {
     config: Config,
     platform: Platform,
@@ -112,7 +112,7 @@ struct Following {
 }
 
 impl Following {
-    /// Returns what is left to be ended.
+    /// Runs until shutdown; returns the platform to close.
     async fn until_end(
         mut self,
         signals: &mut Signals,
@@ -148,43 +148,40 @@ impl Following {
         tokens(&self.config) != tokens(other)
     }
 
-    /// Reads the configuration again, and becomes what it describes. A wrong one changes nothing.
+    /// Reloads the configuration. An invalid one changes nothing.
     async fn reload(&mut self) {
         let source = self.source.clone();
-        // Files may be slow, and must not hold up calls.
+        // Slow file systems must not block calls.
         let Ok(attempt) = tokio::task::spawn_blocking(move || source.load()).await else {
             return;
         };
-        // A wrong configuration may become right by a file that is not there yet.
+        // An invalid configuration may become valid when a missing file is created.
         self.watch.replace(attempt.files);
         let ready = match attempt.result {
             Ok(ready) => ready,
             Err(findings) => {
                 let problems = findings.len();
-                tracing::error!(
-                    problems,
-                    "the new configuration is wrong; the old one stays"
-                );
+                tracing::error!(problems, "invalid configuration; keeping the previous one");
                 findings.lines().for_each(complain);
                 return;
             }
         };
         ready.warnings.lines().for_each(complain);
         if ready.own_token && self.has_other_tokens(&ready.config) {
-            tracing::warn!("nothing is said any more about who may call: it is the owner alone");
+            tracing::warn!("no `auth` configured; only the owner token is accepted");
         }
         let rollout = match self.platform.apply(&ready.config.platform) {
             Ok(rollout) => rollout,
             Err(error) => {
                 let error = anyhow!(error);
-                tracing::error!("the new configuration cannot be used: {error:#}");
+                tracing::error!("cannot apply the configuration: {error:#}");
                 return;
             }
         };
         tracing::info!(servers = %rollout, "configuration loaded");
         let serving = self.config.serving.restart_keys(&ready.config.serving);
         for key in rollout.restart.into_iter().chain(serving) {
-            tracing::warn!(key, "this takes effect only after a restart");
+            tracing::warn!(key, "restart required for this key to take effect");
         }
         self.config = ready.config;
     }
@@ -195,9 +192,9 @@ async fn bind(address: SocketAddr, option: &str) -> anyhow::Result<TcpListener> 
         .await
         .map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => anyhow!(
-                "{address} is in use already: choose another address with {option}; port 0 is any \
-             that is free"
+                "{address} is already in use; choose another address with {option}, or port 0 for \
+             any free port"
             ),
-            _ => anyhow!(error).context(format!("{address} cannot be listened at")),
+            _ => anyhow!(error).context(format!("cannot listen on {address}")),
         })
 }

@@ -1,4 +1,4 @@
-//! The configuration of a gateway that runs, and where it comes from again.
+//! Sources of the configuration: files and the command line.
 
 use std::net::SocketAddr;
 
@@ -8,45 +8,45 @@ use crate::watch::Seen;
 use mcp_gateway_config::file::{Config, Log, open_to_all};
 use mcp_gateway_platform::spec::{OAuth, OAuthClients, Secret, Token};
 
-/// Where a configuration comes from: files, and what the command line says besides.
+/// Sources of a configuration: files and command-line options.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     pub(crate) files: Files,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) log: LogOptions,
-    /// What callers have to present if the files do not say.
+    /// Owner token, for files without `auth`.
     pub(crate) token: Token,
-    /// Whether nobody has chosen that token.
+    /// Set if the owner token was generated.
     pub(crate) token_is_new: bool,
 }
 
-/// What the command line says about the log.
+/// Log options of the command line.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogOptions {
     pub(crate) format: Option<mcp_gateway_config::file::LogFormat>,
     pub(crate) level: Option<String>,
 }
 
-/// What came of reading a configuration.
+/// Result of loading a configuration.
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    /// Every file that it depends on, whether or not it could be read.
+    /// All files that it depends on, readable or not.
     pub(crate) files: Vec<Seen>,
-    /// The configuration, or everything that is wrong with it.
+    /// Configuration, or its diagnostics.
     pub(crate) result: Result<Ready, Findings>,
 }
 
-/// A configuration, ready to be used.
+/// Valid configuration with all options applied.
 #[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) config: Config,
     pub(crate) warnings: Findings,
-    /// Whether the files do not say who may call.
+    /// Set if the files have no `auth`, so that the owner token is accepted.
     pub(crate) own_token: bool,
 }
 
 impl Source {
-    /// Reads the configuration.
+    /// Loads the configuration.
     pub(crate) fn load(&self) -> Attempt {
         let system = System::new();
         let mut files: Vec<_> = self.files.paths().map(|path| Seen::now(path)).collect();
@@ -84,7 +84,7 @@ impl Source {
 }
 
 impl LogOptions {
-    /// The log, as the command line and then `log` say it.
+    /// Applies the options to `log`.
     pub(crate) fn over(&self, log: Log) -> Log {
         Log {
             format: self.format.unwrap_or(log.format),
@@ -93,19 +93,19 @@ impl LogOptions {
     }
 }
 
-/// The variable of the environment that holds the token of a gateway.
+/// Environment variable that contains the owner token.
 pub(crate) const TOKEN_VARIABLE: &str = "MCP_GATEWAY_TOKEN";
 
-/// The token of the owner of a gateway.
+/// Creates the owner token.
 pub(crate) fn owner_token(text: impl Into<String>) -> Token {
     Token::new("owner", Secret::new(text))
 }
 
-/// A token that nobody can guess.
+/// Generates a random owner token.
 ///
 /// # Errors
 ///
-/// When the system has no random numbers.
+/// Fails if the system random number generator is unavailable.
 pub(crate) fn random_token() -> anyhow::Result<Token> {
     let secret = mcp_gateway_auth::Secret::generate("mcpg_")?;
     Ok(owner_token(secret.expose()))

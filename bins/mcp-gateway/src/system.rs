@@ -1,4 +1,4 @@
-//! What configuration files refer to, looked up on the system that the program runs on.
+//! Environment variables and files that configuration files refer to.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -9,7 +9,7 @@ use mcp_gateway_config::document::{Lookup, Outside};
 use crate::builtins::NAMES;
 use crate::watch::Seen;
 
-/// The system that the program runs on.
+/// Environment of the process.
 #[derive(Debug, Default)]
 pub(crate) struct System {
     files: Mutex<Vec<Seen>>,
@@ -21,12 +21,12 @@ impl System {
         Self::default()
     }
 
-    /// The files that have been looked for so far, whether or not they could be read.
+    /// Returns the files that were looked up so far, readable or not.
     pub(crate) fn files(&self) -> Vec<Seen> {
         lock(&self.files).clone()
     }
 
-    /// The variables of which so far it was said that nobody else is to know them.
+    /// Returns the variables that were looked up as secrets so far.
     pub(crate) fn secrets(&self) -> Vec<String> {
         lock(&self.secrets).clone()
     }
@@ -55,7 +55,7 @@ impl Outside for System {
         let file = std::fs::File::open(path)?;
         let read = file.take(MAX_FILE + 1).read_to_string(&mut text)?;
         if read as u64 > MAX_FILE {
-            let too_large = format!("it is larger than {MAX_FILE} bytes");
+            let too_large = format!("larger than {MAX_FILE} bytes");
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, too_large));
         }
         let end = text.trim_end_matches(['\r', '\n']).len();
@@ -68,7 +68,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// No secret is larger, but a device without an end would be.
+/// Largest file; guards against endless devices.
 const MAX_FILE: u64 = 64 * 1024;
 
 #[cfg(test)]

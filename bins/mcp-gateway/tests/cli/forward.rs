@@ -495,7 +495,7 @@ async fn what_is_protected_follows_the_configuration() {
     eventually(async || status(&reader).await == 401).await;
     let said = company.gateway.stderr();
     assert!(
-        said.contains("auth.login") && said.contains("only after a restart"),
+        said.contains("auth.login") && said.contains("restart required"),
         "{said}"
     );
 }

@@ -122,7 +122,7 @@ async fn a_wrong_file_changes_nothing() {
         "servers: [{ name: a, builtin: demon }, { nam: b }]",
     );
     gateway.signal(Signal::HUP);
-    eventually(async || gateway.stderr().contains("the old one stays")).await;
+    eventually(async || gateway.stderr().contains("keeping the previous one")).await;
     let stderr = gateway.stderr();
     assert!(
         stderr.contains("servers[0].builtin") && stderr.contains("servers[1]"),
@@ -145,7 +145,7 @@ async fn a_secret_may_come_later_than_what_refers_to_it() {
         ),
     );
     gateway.signal(Signal::HUP);
-    eventually(async || gateway.stderr().contains("the old one stays")).await;
+    eventually(async || gateway.stderr().contains("keeping the previous one")).await;
     folder.write("secret", "a token of Prometheus, long enough");
     eventually(async || gateway.tools().await.contains(&"b__echo".to_owned())).await;
 }
