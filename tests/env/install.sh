@@ -154,7 +154,14 @@ ensure_tools() {
   ensure_venv_module
   whole "$(venv_folder tools)" install_venv tools
   touch --no-create "$(venv_folder tools)"
+  # In the path, the interpreter of the environment would take the place of the one that all
+  # environments are keyed by.
+  mkdir -p "$(programs)"
+  find "$(venv_folder tools)/bin" -type f \( -name 'cargo-*' -o -name taplo -o -name typos \) \
+    -exec ln -sf --target-directory="$(programs)" {} +
 }
+
+programs() { printf '%s/programs' "$(venv_folder tools)"; }
 
 ensure_all() {
   local name
@@ -218,7 +225,7 @@ case "${1-}" in
   --check) check ;;
   --tools)
     ensure_tools
-    printf '%s/bin\n' "$(venv_folder tools)"
+    programs
     ;;
   '')
     ensure_all

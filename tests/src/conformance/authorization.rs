@@ -69,6 +69,11 @@ impl Suite {
     }
 }
 
+/// Returns a port that nothing listens on. It is below those that the system assigns, so no other
+/// test is given it before the suite binds it.
 fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    let offset = u16::try_from(std::process::id() % 10_000).unwrap_or_default();
+    (20_000 + offset..32_768)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .ok_or_else(|| std::io::ErrorKind::AddrInUse.into())
 }
