@@ -1,4 +1,4 @@
-//! What a client was granted, and the credential that comes of it.
+//! Grant of a client, and the credential derived from it.
 
 use std::fmt;
 use std::sync::Arc;
