@@ -23,13 +23,12 @@ mod storage;
 
 use std::collections::HashMap;
 
-use mcp_gateway_platform::spec::{Anonymous, StaticSpec};
-use mcp_gateway_platform::spec::{DynamicSpec, Gateway, PlatformSpec, Server, Storage};
+use mcp_gateway_platform::spec::{DynamicSpec, Gateway, PlatformSpec, Server, StaticSpec, Storage};
 
 use self::auth::AuthSection;
 use self::limits::LimitsSection;
 use self::metrics::MetricsSection;
-use self::network::{Network, beyond_this_machine};
+use self::network::Network;
 use self::serving::DEFAULT_SHUTDOWN_TIMEOUT;
 use crate::document::{Field, Nothing, Outside, Read, Report, instead, yaml};
 
@@ -107,10 +106,7 @@ impl Config {
     /// The address at which everybody could call by accident.
     #[must_use]
     pub fn opens(&self) -> Option<String> {
-        let public_url = self.platform.fixed.public_url.as_ref();
-        (self.platform.dynamic.auth.anonymous == Anonymous::Local)
-            .then(|| beyond_this_machine(self.serving.listen, public_url))
-            .flatten()
+        self.platform.opens(self.serving.listen)
     }
 }
 

@@ -6,11 +6,13 @@
 //! | [`file`] | the configuration file |
 //! | [`import`] | the server lists of MCP clients |
 //! | [`connect`] | the settings by which MCP clients connect to a gateway |
+//! | [`system`] | the environment and the files of this process |
 //!
-//! Nothing here accesses files, the environment or the network: references are resolved through
-//! the trait [`Outside`](document::Outside).
+//! Only [`system`] accesses files and the environment: references are resolved through the trait
+//! [`Outside`](document::Outside).
 
 pub mod connect;
 pub mod document;
 pub mod file;
 pub mod import;
+pub mod system;

@@ -38,6 +38,12 @@ pub enum PlatformError {
         /// The cause.
         source: BoxError,
     },
+    /// Everybody could call by accident.
+    #[error("anonymous callers are for platforms that only this machine can reach, not {address}")]
+    Open {
+        /// The address at which other machines reach the platform.
+        address: String,
+    },
     /// Other replicas cannot be reached.
     #[error("replicas cannot be reached")]
     Replica(#[source] BoxError),

@@ -34,7 +34,7 @@ use crate::status::PlatformStatus;
 ///
 /// let mut spec = PlatformSpec::default();
 /// spec.dynamic.auth.tokens.push(Token::new("alice", Secret::new("wGQ2zX6pSVq0mUuR8a1c")));
-/// let platform = Platform::start(spec.clone()).await?;
+/// let platform = Platform::start(spec.clone(), "127.0.0.1:8080".parse()?).await?;
 /// let app: axum::Router = axum::Router::new().merge(platform.router());
 ///
 /// let process = Process::new("uvx", ["mcp-server-time"]);
@@ -54,6 +54,7 @@ pub struct Platform {
     spec: Mutex<PlatformSpec>,
     front: Front,
     metrics: MetricsFront,
+    address: SocketAddr,
     drain: Drain,
     first_account: Option<FirstAccount>,
     state_location: Option<String>,
@@ -87,14 +88,6 @@ impl PlatformBuilder {
         self
     }
 
-    /// Sets the address at which clients reach the platform if the spec has no public URL.
-    ///
-    /// It is `127.0.0.1:8080` by default.
-    pub fn with_address(mut self, address: SocketAddr) -> Self {
-        self.address = address;
-        self
-    }
-
     /// Starts the platform. Servers are started and connected when a caller needs them.
     ///
     /// # Errors
@@ -106,6 +99,7 @@ impl PlatformBuilder {
             builtins,
             address,
         } = self;
+        check(&spec, address)?;
         let base = Url::parse(&spec.fixed.base_url(address));
         let base = base.map_err(|error| PlatformError::BaseUrl(error.into()))?;
         let foundation = Foundation::lay(&spec, base).await?;
@@ -118,6 +112,7 @@ impl PlatformBuilder {
             front: controller.front(),
             metrics: controller.metrics_front(),
             drain: controller.drain().clone(),
+            address,
             controller: Mutex::new(controller),
             spec: Mutex::new(spec),
             first_account: foundation.first_account,
@@ -128,21 +123,23 @@ impl PlatformBuilder {
 }
 
 impl Platform {
-    /// Starts a platform as `spec` describes it.
+    /// Starts a platform as `spec` describes it, whose program listens at `address`.
+    ///
+    /// Clients reach it there if the spec has no public URL.
     ///
     /// # Errors
     ///
     /// [`PlatformError`] if state cannot be opened, or the spec cannot be applied.
-    pub async fn start(spec: PlatformSpec) -> Result<Self, PlatformError> {
-        Self::builder(spec).start().await
+    pub async fn start(spec: PlatformSpec, address: SocketAddr) -> Result<Self, PlatformError> {
+        Self::builder(spec, address).start().await
     }
 
-    /// Returns a builder of a platform with servers that are built in, or another address.
-    pub fn builder(spec: PlatformSpec) -> PlatformBuilder {
+    /// Returns a builder of a platform with servers that are built in.
+    pub fn builder(spec: PlatformSpec, address: SocketAddr) -> PlatformBuilder {
         PlatformBuilder {
             spec,
             builtins: Builtins::new(),
-            address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            address,
         }
     }
 
@@ -155,6 +152,7 @@ impl Platform {
     ///
     /// [`PlatformError`] if the spec cannot be applied; then nothing has changed.
     pub fn apply(&self, spec: &PlatformSpec) -> Result<Rollout, PlatformError> {
+        check(spec, self.address)?;
         let mut controller = lock(&self.controller);
         let mut rollout = controller.apply(&spec.dynamic)?;
         let mut before = lock(&self.spec);
@@ -242,6 +240,14 @@ impl Platform {
             controller.pool().clone()
         };
         pool.close().await;
+    }
+}
+
+/// Rejects a spec by which everybody could call by accident.
+fn check(spec: &PlatformSpec, address: SocketAddr) -> Result<(), PlatformError> {
+    match spec.opens(address) {
+        Some(address) => Err(PlatformError::Open { address }),
+        None => Ok(()),
     }
 }
 

@@ -155,6 +155,15 @@ impl PlatformSpec {
         keys
     }
 
+    /// Returns the address at which everybody could call by accident, if a platform that listens at
+    /// `address` has one: [`Anonymous::Local`] is for platforms that only this machine can reach.
+    #[must_use]
+    pub fn opens(&self, address: SocketAddr) -> Option<String> {
+        (self.dynamic.auth.anonymous == Anonymous::Local)
+            .then(|| self.fixed.beyond_this_machine(address))
+            .flatten()
+    }
+
     /// Returns `true` if other machines are asked about people, clients or tokens.
     #[must_use]
     pub fn asks_others(&self) -> bool {
@@ -192,6 +201,22 @@ impl StaticSpec {
         let mut keys = auth.changed_keys(&after.auth);
         keys.extend(changed(changes));
         keys
+    }
+
+    /// Returns the address at which other machines reach a platform that listens at `address`, if
+    /// there is one.
+    fn beyond_this_machine(&self, address: SocketAddr) -> Option<String> {
+        if !address.ip().is_loopback() {
+            return Some(address.to_string());
+        }
+        // Something listens there and passes on to here.
+        let url = self.public_url.as_ref()?;
+        let local = match url.host()? {
+            url::Host::Domain(name) => name == "localhost",
+            url::Host::Ipv4(ip) => ip.is_loopback(),
+            url::Host::Ipv6(ip) => ip.is_loopback(),
+        };
+        (!local).then(|| url.to_string())
     }
 
     /// Returns the URL by which clients reach a platform that listens at `address`.

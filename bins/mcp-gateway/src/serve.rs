@@ -32,9 +32,8 @@ pub(crate) async fn run(source: Source, ready: Ready, files: Vec<Seen>) -> anyho
     let address = listener.local_addr()?;
     let spec = &ready.config.platform;
     let base = spec.fixed.base_url(address);
-    let platform = Platform::builder(spec.clone())
+    let platform = Platform::builder(spec.clone(), address)
         .with_builtins(builtins())
-        .with_address(address)
         .start()
         .await?;
     let serving = &ready.config.serving;

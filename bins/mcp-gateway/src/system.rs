@@ -1,19 +1,20 @@
 //! Environment variables and files that configuration files refer to.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use mcp_gateway_config::document::{Lookup, Outside};
+use mcp_gateway_config::system;
 
 use crate::builtins::NAMES;
 use crate::watch::Seen;
 
-/// Environment of the process.
+/// Environment of the process, which records the files that are read.
 #[derive(Debug, Default)]
 pub(crate) struct System {
     files: Mutex<Vec<Seen>>,
-    secrets: Mutex<Vec<String>>,
+    system: system::System,
 }
 
 impl System {
@@ -23,26 +24,23 @@ impl System {
 
     /// Returns the files that were looked up so far, readable or not.
     pub(crate) fn files(&self) -> Vec<Seen> {
-        lock(&self.files).clone()
+        let files = self.files.lock();
+        files.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns the variables that were looked up as secrets so far.
     pub(crate) fn secrets(&self) -> Vec<String> {
-        lock(&self.secrets).clone()
+        self.system.secrets()
     }
 }
 
 impl Outside for System {
     fn variable(&self, name: &str) -> Lookup {
-        match std::env::var(name) {
-            Ok(value) => Lookup::Found(value.into()),
-            Err(_) => Lookup::Missing,
-        }
+        self.system.variable(name)
     }
 
     fn secret(&self, name: &str) -> Lookup {
-        lock(&self.secrets).push(name.to_owned());
-        self.variable(name)
+        self.system.secret(name)
     }
 
     fn builtins(&self) -> &[&str] {
@@ -50,26 +48,13 @@ impl Outside for System {
     }
 
     fn file(&self, path: &Path) -> Result<Lookup, io::Error> {
-        lock(&self.files).push(Seen::now(path));
-        let mut text = String::new();
-        let file = std::fs::File::open(path)?;
-        let read = file.take(MAX_FILE + 1).read_to_string(&mut text)?;
-        if read as u64 > MAX_FILE {
-            let too_large = format!("larger than {MAX_FILE} bytes");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, too_large));
-        }
-        let end = text.trim_end_matches(['\r', '\n']).len();
-        text.truncate(end);
-        Ok(Lookup::Found(text.into()))
+        let files = self.files.lock();
+        let mut files = files.unwrap_or_else(PoisonError::into_inner);
+        files.push(Seen::now(path));
+        drop(files);
+        self.system.file(path)
     }
 }
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Largest file; guards against endless devices.
-const MAX_FILE: u64 = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -61,22 +61,6 @@ impl Network {
     }
 }
 
-/// Returns the address at which other machines reach a gateway that listens at `listen` and is
-/// known by `public_url`, if there is one.
-pub(super) fn beyond_this_machine(listen: SocketAddr, public_url: Option<&Url>) -> Option<String> {
-    if !listen.ip().is_loopback() {
-        return Some(listen.to_string());
-    }
-    // Something listens there and passes on to here.
-    let url = public_url?;
-    let local = match url.host()? {
-        url::Host::Domain(name) => name == "localhost",
-        url::Host::Ipv4(ip) => ip.is_loopback(),
-        url::Host::Ipv6(ip) => ip.is_loopback(),
-    };
-    (!local).then(|| url.to_string())
-}
-
 struct Host(String);
 
 impl Read for Host {

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
-use mcp_gateway_platform::spec::{ParkedLimits, Secret, SessionLimits, Transport};
+use mcp_gateway_platform::spec::{Anonymous, ParkedLimits, Secret, SessionLimits, Transport};
 use proptest::prelude::*;
 use secrecy::SecretString;
 

@@ -1,0 +1,78 @@
+//! The system that a program runs on, as the environment of configuration files.
+//!
+//! This module alone accesses files and the environment.
+
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::document::{Lookup, Outside, Problems};
+use crate::file::Config;
+
+/// The environment and the files of this process.
+#[derive(Debug, Default)]
+pub struct System {
+    secrets: Mutex<Vec<String>>,
+}
+
+impl System {
+    /// Creates an environment that has looked up nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the configuration file at `path`. The variables that it uses as secrets are hidden
+    /// from servers that are processes.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the file.
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<Config, Problems> {
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|error| Problems::of_file(format!("cannot read file: {error}")))?;
+        let (mut config, _) = Config::read_from(&text, self)?;
+        config.platform.dynamic.hidden_variables = self.secrets();
+        Ok(config)
+    }
+
+    /// Returns the names of the variables that were looked up as secrets.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        lock(&self.secrets).clone()
+    }
+}
+
+impl Outside for System {
+    fn variable(&self, name: &str) -> Lookup {
+        match std::env::var(name) {
+            Ok(value) => Lookup::Found(value.into()),
+            Err(_) => Lookup::Missing,
+        }
+    }
+
+    fn secret(&self, name: &str) -> Lookup {
+        lock(&self.secrets).push(name.to_owned());
+        self.variable(name)
+    }
+
+    fn file(&self, path: &Path) -> Result<Lookup, io::Error> {
+        let mut text = String::new();
+        let file = std::fs::File::open(path)?;
+        let read = file.take(MAX_FILE + 1).read_to_string(&mut text)?;
+        if read as u64 > MAX_FILE {
+            let too_large = format!("larger than {MAX_FILE} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, too_large));
+        }
+        let end = text.trim_end_matches(['\r', '\n']).len();
+        text.truncate(end);
+        Ok(Lookup::Found(text.into()))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Maximum size of a file with a secret. A device can be read without end.
+const MAX_FILE: u64 = 64 * 1024;
