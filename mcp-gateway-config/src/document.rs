@@ -1,7 +1,7 @@
 //! Parsing of hand-written files with complete diagnostics.
 //!
 //! [`yaml`] and [`jsonc`] parse a text to [`Node`]s with positions. Types that implement [`Read`] read
-//! them through [`Field`]s and [`Table`]s. Errors are recorded in the [`Report`] with path and
+//! them through [`Field`]s and [`Table`]s. Errors are recorded in the [`DiagnosticSink`] with path and
 //! position, and reading continues; an invalid value counts as missing. A reader is therefore a list
 //! of the expected keys:
 //!
@@ -22,21 +22,21 @@
 //! This is not serde, because a deserializer stops at the first error, and provides neither the set
 //! of valid keys nor the position of a missing one.
 
+mod diagnostic;
+mod environment;
 mod field;
 pub mod jsonc;
 mod node;
-mod outside;
-mod problem;
 mod quantity;
 mod suggest;
 mod table;
 pub mod yaml;
 
-pub use self::field::{Field, Read, Report};
-pub use self::node::Place;
+pub use self::diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use self::environment::{Environment, Lookup, Nothing};
+pub use self::field::{DiagnosticSink, Field, Read};
+pub use self::node::Position;
 pub use self::node::{Key, Node, Scalar, Value};
-pub use self::outside::{Lookup, Nothing, Outside};
-pub use self::problem::{Problem, Problems, Severity};
 pub use self::quantity::{Bytes, Count, duration};
 pub use self::suggest::instead;
 pub use self::table::Table;

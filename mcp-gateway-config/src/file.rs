@@ -30,7 +30,7 @@ use self::limits::LimitsSection;
 use self::metrics::MetricsSection;
 use self::network::Network;
 use self::serving::DEFAULT_SHUTDOWN_TIMEOUT;
-use crate::document::{Field, Nothing, Outside, Read, Report, instead, yaml};
+use crate::document::{DiagnosticSink, Environment, Field, Nothing, Read, instead, yaml};
 
 pub use self::auth::open_to_all;
 pub use self::log::{Log, LogFormat, directives};
@@ -39,7 +39,7 @@ pub use self::oauth::{default_grants, grant_type};
 pub use self::remote::header_value;
 pub use self::server::is_name_char;
 pub use self::serving::Serving;
-pub use crate::document::{Place, Problem, Problems, Severity};
+pub use crate::document::{Diagnostic, Diagnostics, Position, Severity};
 
 /// What a configuration file says.
 #[derive(Clone, Debug, Default)]
@@ -68,19 +68,22 @@ pub struct Config {
 ///      Available: name, prefix, builtin, process, remote, sessions, roots, limits, idle, connectTimeout",
 /// ]);
 /// ```
-pub fn parse(text: &str) -> Result<Config, Problems> {
+pub fn parse(text: &str) -> Result<Config, Diagnostics> {
     Config::read_from(text, &Nothing).map(|(config, _)| config)
 }
 
 impl Config {
-    /// Reads a configuration, and looks up what it refers to `outside`.
+    /// Reads a configuration, and resolves its references in `environment`.
     ///
     /// With the configuration come the warnings that there are.
-    pub fn read_from(text: &str, outside: &dyn Outside) -> Result<(Self, Problems), Problems> {
-        let report = Report::new(outside);
+    pub fn read_from(
+        text: &str,
+        environment: &dyn Environment,
+    ) -> Result<(Self, Diagnostics), Diagnostics> {
+        let report = DiagnosticSink::new(environment);
         let node = yaml::parse(text, &report);
         let config = node.and_then(|node| report.root(&node).read());
-        let problems = report.into_problems();
+        let problems = report.into_diagnostics();
         match config {
             Some(config) if !problems.has_errors() => Ok((config, problems)),
             Some(_) | None => Err(problems),

@@ -20,7 +20,7 @@ use mcp_gateway_platform::spec::Server;
 
 use self::expand::Variables;
 use self::name::Names;
-use crate::document::{Field, Outside, Problems, Report, Table, jsonc};
+use crate::document::{DiagnosticSink, Diagnostics, Environment, Field, Table, jsonc};
 
 /// Reads the servers of a client file.
 ///
@@ -46,12 +46,12 @@ use crate::document::{Field, Outside, Problems, Report, Table, jsonc};
 pub fn read(
     text: &str,
     folder: &Path,
-    outside: &dyn Outside,
-) -> Result<(Vec<Server>, Problems), Problems> {
-    let report = Report::new(outside);
+    environment: &dyn Environment,
+) -> Result<(Vec<Server>, Diagnostics), Diagnostics> {
+    let report = DiagnosticSink::new(environment);
     let node = jsonc::parse(text, &report);
     let servers = node.and_then(|node| servers(&report.root(&node), folder));
-    let problems = report.into_problems();
+    let problems = report.into_diagnostics();
     match servers {
         Some(servers) if !problems.has_errors() => Ok((servers, problems)),
         Some(_) | None => Err(problems),

@@ -9,7 +9,7 @@
 //! | [`system`] | the environment and the files of this process |
 //!
 //! Only [`system`] accesses files and the environment: references are resolved through the trait
-//! [`Outside`](document::Outside).
+//! [`Environment`](document::Environment).
 
 pub mod connect;
 pub mod document;

@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::document::{Lookup, Outside, Problems};
+use crate::document::{Diagnostics, Environment, Lookup};
 use crate::file::Config;
 
 /// The environment and the files of this process.
@@ -28,9 +28,10 @@ impl System {
     /// # Errors
     ///
     /// Everything that is wrong with the file.
-    pub fn load(&self, path: impl AsRef<Path>) -> Result<Config, Problems> {
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<Config, Diagnostics> {
         let text = std::fs::read_to_string(path);
-        let text = text.map_err(|error| Problems::of_file(format!("cannot read file: {error}")))?;
+        let text =
+            text.map_err(|error| Diagnostics::of_file(format!("cannot read file: {error}")))?;
         let (mut config, _) = Config::read_from(&text, self)?;
         config.platform.dynamic.hidden_variables = self.secrets();
         Ok(config)
@@ -43,7 +44,7 @@ impl System {
     }
 }
 
-impl Outside for System {
+impl Environment for System {
     fn variable(&self, name: &str) -> Lookup {
         match std::env::var(name) {
             Ok(value) => Lookup::Found(value.into()),

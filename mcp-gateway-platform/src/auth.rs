@@ -17,14 +17,14 @@ use url::Url;
 
 use crate::error::PlatformError;
 use crate::spec::{Auth, OAuth, PlatformSpec, StaticAuth};
-use crate::state::Vault;
+use crate::state::StateStore;
 
 /// What a gateway stands on before it knows its servers.
 #[derive(Debug)]
-pub(crate) struct Foundation {
+pub(crate) struct Services {
     /// Where clients reach the gateway.
     pub(crate) base: Url,
-    pub(crate) authority: Option<Arc<Authority>>,
+    pub(crate) authority: Option<Arc<AuthorizationServices>>,
     pub(crate) egress: Option<Egress>,
     /// What sessions are sealed with, if there is a place for it.
     pub(crate) key: Option<Zeroizing<[u8; 32]>>,
@@ -33,7 +33,7 @@ pub(crate) struct Foundation {
     pub(crate) place: Option<String>,
 }
 
-impl Foundation {
+impl Services {
     /// Nothing but where clients reach the gateway.
     pub(crate) fn at(base: Url) -> Self {
         Self {
@@ -60,8 +60,9 @@ impl Foundation {
         let (Some(oauth), Some(egress)) = (&auth.oauth, &foundation.egress) else {
             return Ok(foundation);
         };
-        let vault = Vault::open(&fixed.store, fixed.session_key.as_ref()).await?;
-        let (authority, first) = Authority::open(auth, oauth, &base, &vault, egress).await?;
+        let vault = StateStore::open(&fixed.store, fixed.session_key.as_ref()).await?;
+        let (authority, first) =
+            AuthorizationServices::open(auth, oauth, &base, &vault, egress).await?;
         foundation.authority = Some(Arc::new(authority));
         foundation.first_account = first;
         foundation.key = Some(vault.key);
@@ -72,7 +73,7 @@ impl Foundation {
 
 /// The authorization server, and all that belongs to it.
 #[derive(Debug)]
-pub(crate) struct Authority {
+pub(crate) struct AuthorizationServices {
     pub(crate) server: AuthorizationServer,
     pub(crate) router: Router,
 }
@@ -87,7 +88,7 @@ pub struct FirstAccount {
     pub password: Secret,
 }
 
-impl Authority {
+impl AuthorizationServices {
     /// What `config` describes, which clients reach at `base`.
     ///
     /// # Errors
@@ -97,7 +98,7 @@ impl Authority {
         auth: &StaticAuth,
         oauth: &OAuth,
         base: &Url,
-        vault: &Vault,
+        vault: &StateStore,
         egress: &Egress,
     ) -> Result<(Self, Option<FirstAccount>), PlatformError> {
         let keyring = Keyring::new(&vault.key);

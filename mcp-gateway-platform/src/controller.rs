@@ -21,15 +21,15 @@ use mcp_gateway_core::upstream::ServerPool;
 use mcp_gateway_core::{Drain, Gateway, Sealer};
 use url::Url;
 
-use self::gateway::{Traits, guard};
+use self::gateway::{GatewaySpec, guard};
 use crate::auth::resources::resources;
-use crate::auth::{Authority, Foundation};
+use crate::auth::{AuthorizationServices, Services};
 use crate::error::PlatformError;
-use crate::http::router::{Front, MetricsFront, Operations, Site};
+use crate::http::router::{AdminEndpoints, HttpRouter, MetricsService, RouteTable};
 use crate::reload::credentials;
-use crate::reload::router::Routing;
-use crate::reload::verifier::{Access, Issuers};
-use crate::servers::{Builtins, Fleet, Rollout, ServerFactory, Web};
+use crate::reload::router::ReloadableRouter;
+use crate::reload::verifier::{Issuers, ReloadableVerifier};
+use crate::servers::{Builtins, Rollout, ServerFactory, ServerSet, Web};
 use crate::spec::{
     Auth, DynamicSpec, Metrics as Published, ParkedLimits, PlatformSpec, SessionLimits,
 };
@@ -40,27 +40,27 @@ use crate::telemetry::Metrics;
 #[derive(Debug)]
 pub(crate) struct Controller {
     /// Who may ask about the gateway itself.
-    access: Arc<Access>,
+    access: Arc<ReloadableVerifier>,
     issuers: Issuers,
     /// Where clients reach the gateway.
     base: Url,
-    authority: Option<Arc<Authority>>,
+    authority: Option<Arc<AuthorizationServices>>,
     /// What tells clients where they get tokens.
     protected: ProtectedResources,
     credentials: Arc<StaticCredentials>,
-    fleet: Fleet,
+    fleet: ServerSet,
     gateways: Vec<Running>,
-    operations: Arc<Operations>,
+    operations: Arc<AdminEndpoints>,
     errands: Option<Errands>,
-    site: Arc<ArcSwap<Site>>,
+    site: Arc<ArcSwap<RouteTable>>,
 }
 
 /// A gateway that runs.
 #[derive(Debug)]
 struct Running {
-    traits: Traits,
-    access: Arc<Access>,
-    routing: Arc<Routing>,
+    traits: GatewaySpec,
+    access: Arc<ReloadableVerifier>,
+    routing: Arc<ReloadableRouter>,
     gateway: Gateway,
 }
 
@@ -73,7 +73,7 @@ impl Controller {
     pub(crate) fn new(
         spec: &PlatformSpec,
         builtins: Builtins,
-        foundation: &Foundation,
+        foundation: &Services,
     ) -> Result<Self, PlatformError> {
         let (fixed, dynamic) = (&spec.fixed, &spec.dynamic);
         let sealer = match (&fixed.session_key, &foundation.key) {
@@ -102,11 +102,11 @@ impl Controller {
             None => ProtectedResources::new(foundation.base.clone()),
         };
         let mut issuers = Issuers::new(authority.clone(), foundation.egress.clone());
-        let access = Access::new(issuers.rules(&dynamic.auth, None, &[]));
+        let access = ReloadableVerifier::new(issuers.rules(&dynamic.auth, None, &[]));
         let factory = ServerFactory::new(builtins, Vec::new());
         let factory = factory.with_web(web).with_parking(parking);
         let mut controller = Self {
-            operations: Arc::new(Operations {
+            operations: Arc::new(AdminEndpoints {
                 access: Arc::clone(&access),
                 drain: Drain::new(),
                 metrics: Metrics::new(),
@@ -119,7 +119,7 @@ impl Controller {
             authority,
             protected,
             credentials: Arc::default(),
-            fleet: Fleet::new(factory),
+            fleet: ServerSet::new(factory),
             gateways: Vec::new(),
             site: Arc::default(),
         };
@@ -165,7 +165,7 @@ impl Controller {
         }
         let mut gateways = Vec::new();
         for (definition, router, resource) in routers {
-            let mut traits = Traits::of(definition, spec);
+            let mut traits = GatewaySpec::of(definition, spec);
             traits.protected = self.challenge(&spec.auth, resource, false);
             let rules = self.issuers.rules(&spec.auth, Some(resource), &[]);
             let same = self
@@ -179,7 +179,11 @@ impl Controller {
                     running.access.replace(rules);
                     running
                 }
-                None => self.start(traits, Access::new(rules), Routing::new(router)),
+                None => self.start(
+                    traits,
+                    ReloadableVerifier::new(rules),
+                    ReloadableRouter::new(router),
+                ),
             });
         }
         self.gateways = gateways;
@@ -192,13 +196,18 @@ impl Controller {
                 site.metadata_guard = site.metadata_guard.with_host(host);
             }
         }
-        self.site.store(Arc::new(Site { forward, ..site }));
+        self.site.store(Arc::new(RouteTable { forward, ..site }));
         self.fleet.finish(change);
         Ok(rollout)
     }
 
-    fn start(&self, traits: Traits, access: Arc<Access>, routing: Arc<Routing>) -> Running {
-        let Operations {
+    fn start(
+        &self,
+        traits: GatewaySpec,
+        access: Arc<ReloadableVerifier>,
+        routing: Arc<ReloadableRouter>,
+    ) -> Running {
+        let AdminEndpoints {
             drain,
             metrics,
             sessions,
@@ -238,12 +247,12 @@ impl Controller {
         }
     }
 
-    fn site(&self, spec: &DynamicSpec) -> Site {
+    fn site(&self, spec: &DynamicSpec) -> RouteTable {
         let gateway =
             |running: &Running| (Arc::clone(&running.traits.name), running.gateway.clone());
         let gateways: HashMap<_, _> = self.gateways.iter().map(gateway).collect();
         let default = spec.gateways.get(spec.default_gateway);
-        Site {
+        RouteTable {
             gateways,
             default: default
                 .map(|gateway| Arc::clone(&gateway.name))
@@ -295,7 +304,7 @@ impl Controller {
         for (definition, resource) in spec.auth.forward.iter().zip(resources) {
             let rules = self.issuers.rules(&spec.auth, Some(resource), &[]);
             // Whoever has a server protected wants to know who calls.
-            let access = Access::new(rules.without_anonymous());
+            let access = ReloadableVerifier::new(rules.without_anonymous());
             let mut guarded = Guarded::new(resource.clone(), access);
             let scopes = definition.scopes.iter().map(|(name, _)| name.as_str());
             let are_wanted = !definition.scopes.is_empty();
@@ -311,7 +320,7 @@ impl Controller {
     }
 
     /// Who may know of the gateways that not everybody may know of.
-    fn restricted(&self, spec: &DynamicSpec) -> HashMap<Arc<str>, Arc<Access>> {
+    fn restricted(&self, spec: &DynamicSpec) -> HashMap<Arc<str>, Arc<ReloadableVerifier>> {
         let gateways = spec
             .gateways
             .iter()
@@ -324,13 +333,13 @@ impl Controller {
         running.collect()
     }
 
-    pub(crate) fn front(&self) -> Front {
-        Front::new(Arc::clone(&self.site), Arc::clone(&self.operations))
+    pub(crate) fn front(&self) -> HttpRouter {
+        HttpRouter::new(Arc::clone(&self.site), Arc::clone(&self.operations))
             .with_errands(self.errands.clone())
     }
 
-    pub(crate) fn metrics_front(&self) -> MetricsFront {
-        MetricsFront::new(Arc::clone(&self.site), Arc::clone(&self.operations))
+    pub(crate) fn metrics_front(&self) -> MetricsService {
+        MetricsService::new(Arc::clone(&self.site), Arc::clone(&self.operations))
     }
 
     /// Says when the gateway shuts down.
@@ -389,7 +398,7 @@ mod tests {
 
     fn controller(spec: &DynamicSpec) -> Controller {
         let spec = PlatformSpec::new(StaticSpec::default(), spec.clone());
-        let foundation = Foundation::at("http://localhost".parse().unwrap());
+        let foundation = Services::at("http://localhost".parse().unwrap());
         Controller::new(&spec, Builtins::new(), &foundation).unwrap()
     }
 

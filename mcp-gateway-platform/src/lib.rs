@@ -32,6 +32,6 @@ mod telemetry;
 
 pub use self::auth::FirstAccount;
 pub use self::error::PlatformError;
-pub use self::http::router::{Front, MetricsFront};
+pub use self::http::router::{HttpRouter, MetricsService};
 pub use self::platform::{Platform, PlatformBuilder};
 pub use self::servers::Rollout;

@@ -9,10 +9,10 @@ use mcp_gateway_core::upstream::RuntimeBackend;
 use tokio::task::JoinSet;
 use url::Url;
 
-use crate::auth::{FirstAccount, Foundation};
+use crate::auth::{FirstAccount, Services};
 use crate::controller::Controller;
 use crate::error::PlatformError;
-use crate::http::router::{Front, MetricsFront};
+use crate::http::router::{HttpRouter, MetricsService};
 use crate::servers::{Builtins, Rollout};
 use crate::spec::PlatformSpec;
 use crate::status::PlatformStatus;
@@ -52,8 +52,8 @@ pub struct Platform {
     controller: Mutex<Controller>,
     /// The spec that was applied last.
     spec: Mutex<PlatformSpec>,
-    front: Front,
-    metrics: MetricsFront,
+    front: HttpRouter,
+    metrics: MetricsService,
     address: SocketAddr,
     drain: Drain,
     first_account: Option<FirstAccount>,
@@ -102,7 +102,7 @@ impl PlatformBuilder {
         check(&spec, address)?;
         let base = Url::parse(&spec.fixed.base_url(address));
         let base = base.map_err(|error| PlatformError::BaseUrl(error.into()))?;
-        let foundation = Foundation::lay(&spec, base).await?;
+        let foundation = Services::lay(&spec, base).await?;
         let controller = Controller::new(&spec, builtins, &foundation)?;
         let mut background = JoinSet::new();
         if let Some(authority) = foundation.authority {
@@ -174,7 +174,7 @@ impl Platform {
 
     /// Returns the service that answers all requests to the platform; others are answered with 404.
     #[must_use]
-    pub fn service(&self) -> Front {
+    pub fn service(&self) -> HttpRouter {
         self.front.clone()
     }
 
@@ -191,7 +191,7 @@ impl Platform {
 
     /// Returns the service for an address that is for metrics alone.
     #[must_use]
-    pub fn metrics_service(&self) -> MetricsFront {
+    pub fn metrics_service(&self) -> MetricsService {
         self.metrics.clone()
     }
 

@@ -15,15 +15,15 @@ use mcp_gateway_core::{Credential, error_chain};
 
 /// The servers that run.
 #[derive(Debug, Default)]
-pub(crate) struct Fleet {
+pub(crate) struct ServerSet {
     pool: ServerPool,
-    members: Vec<Arc<Member>>,
+    members: Vec<Arc<ManagedServer>>,
     factory: ServerFactory,
 }
 
 /// A server that runs.
 #[derive(Debug)]
-pub(crate) struct Member {
+pub(crate) struct ManagedServer {
     definition: spec::Server,
     server: Arc<Server>,
     pooled: Arc<PooledServer>,
@@ -51,10 +51,10 @@ pub struct ServerFactory {
 /// Servers that are ready, but not yet in the place of those that run.
 #[derive(Debug)]
 #[must_use = "nothing changes before it is put in place"]
-pub(crate) struct Change {
-    members: Vec<Arc<Member>>,
+pub(crate) struct StagedServers {
+    members: Vec<Arc<ManagedServer>>,
     /// The servers that go.
-    retired: Vec<Arc<Member>>,
+    retired: Vec<Arc<ManagedServer>>,
 }
 
 /// The changes that a spec has caused.
@@ -98,7 +98,7 @@ impl fmt::Display for Rollout {
     }
 }
 
-impl Fleet {
+impl ServerSet {
     /// Servers that `factory` makes.
     pub(crate) fn new(factory: ServerFactory) -> Self {
         Self {
@@ -111,7 +111,7 @@ impl Fleet {
         &self.pool
     }
 
-    pub(crate) fn members(&self) -> &[Arc<Member>] {
+    pub(crate) fn members(&self) -> &[Arc<ManagedServer>] {
         &self.members
     }
 
@@ -125,7 +125,7 @@ impl Fleet {
         &mut self,
         definitions: &[spec::Server],
         hidden: &[String],
-    ) -> io::Result<Change> {
+    ) -> io::Result<StagedServers> {
         self.factory.hidden = hidden.to_vec();
         let mut members = Vec::new();
         for definition in definitions {
@@ -135,55 +135,57 @@ impl Fleet {
                 .find(|member| member.definition == *definition);
             members.push(match same {
                 Some(member) => Arc::clone(member),
-                None => Arc::new(Member::new(definition, &self.factory)?),
+                None => Arc::new(ManagedServer::new(definition, &self.factory)?),
             });
         }
         let retired = self.members.iter().filter(|member| {
             let name = member.name();
             !members.iter().any(|other| other.name() == name)
         });
-        Ok(Change {
+        Ok(StagedServers {
             retired: retired.cloned().collect(),
             members,
         })
     }
 
     /// Puts the new servers in place; those that go stay until [`finish`](Self::finish).
-    pub(crate) fn begin(&mut self, change: &Change) {
+    pub(crate) fn begin(&mut self, change: &StagedServers) {
         self.members.clone_from(&change.members);
         self.pool
             .replace(entries(change.members.iter().chain(&change.retired)));
     }
 
     /// Takes the servers out that go. They finish the calls that they have.
-    pub(crate) fn finish(&mut self, change: Change) {
+    pub(crate) fn finish(&mut self, change: StagedServers) {
         drop(change.retired);
         self.pool.replace(entries(&change.members));
     }
 }
 
 fn entries<'a>(
-    members: impl IntoIterator<Item = &'a Arc<Member>>,
+    members: impl IntoIterator<Item = &'a Arc<ManagedServer>>,
 ) -> HashMap<Arc<str>, Arc<PooledServer>> {
-    let entry = |member: &Arc<Member>| (Arc::clone(member.name()), Arc::clone(&member.pooled));
+    let entry =
+        |member: &Arc<ManagedServer>| (Arc::clone(member.name()), Arc::clone(&member.pooled));
     members.into_iter().map(entry).collect()
 }
 
-impl Change {
+impl StagedServers {
     /// What changes in comparison with `fleet`.
-    pub(crate) fn rollout(&self, fleet: &Fleet) -> Rollout {
-        let names = |members: Vec<&Arc<Member>>| {
+    pub(crate) fn rollout(&self, fleet: &ServerSet) -> Rollout {
+        let names = |members: Vec<&Arc<ManagedServer>>| {
             let names = members.iter().map(|member| Arc::clone(member.name()));
             names.collect()
         };
-        let existed = |member: &&Arc<Member>| {
+        let existed = |member: &&Arc<ManagedServer>| {
             fleet
                 .members
                 .iter()
                 .any(|other| other.name() == member.name())
         };
-        let kept =
-            |member: &&Arc<Member>| fleet.members.iter().any(|other| Arc::ptr_eq(other, member));
+        let kept = |member: &&Arc<ManagedServer>| {
+            fleet.members.iter().any(|other| Arc::ptr_eq(other, member))
+        };
         let (old, added): (Vec<_>, Vec<_>) = self.members.iter().partition(existed);
         let replaced = old.into_iter().filter(|member| !kept(member)).collect();
         Rollout {
@@ -195,7 +197,7 @@ impl Change {
     }
 }
 
-impl Member {
+impl ManagedServer {
     fn new(definition: &spec::Server, factory: &ServerFactory) -> io::Result<Self> {
         let server = factory.build(definition)?;
         let pooled = PooledServer::new(Arc::clone(&server) as _, definition.limits.calls.clone());
@@ -358,7 +360,7 @@ mod tests {
         spec::Server::new(name, Transport::Process(process))
     }
 
-    fn apply(fleet: &mut Fleet, servers: &[spec::Server]) -> String {
+    fn apply(fleet: &mut ServerSet, servers: &[spec::Server]) -> String {
         let change = fleet.prepare(servers, &[]).unwrap();
         let rollout = change.rollout(fleet);
         fleet.begin(&change);
@@ -368,7 +370,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_has_changed_is_replaced() {
-        let mut fleet = Fleet::default();
+        let mut fleet = ServerSet::default();
         let before = [server("a", &[]), server("b", &[])];
         assert_eq!(apply(&mut fleet, &before), "added: a, b");
         let (a, b) = (
@@ -389,7 +391,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_goes_stays_until_nobody_is_sent_there() {
-        let mut fleet = Fleet::default();
+        let mut fleet = ServerSet::default();
         apply(&mut fleet, &[server("a", &[])]);
         let change = fleet.prepare(&[], &[]).unwrap();
         fleet.begin(&change);

@@ -18,7 +18,7 @@ use crate::spec::{SessionKey, Storage};
 /// A store, and a key that is not in it.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct Vault {
+pub struct StateStore {
     /// The store.
     pub store: Arc<dyn Store>,
     /// The key that encrypts what is in the store.
@@ -69,17 +69,17 @@ pub enum StateError {
     Random,
 }
 
-impl fmt::Debug for Vault {
+impl fmt::Debug for StateStore {
     /// Leaves out the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vault")
+        f.debug_struct("StateStore")
             .field("store", &self.store)
             .field("place", &self.place)
             .finish_non_exhaustive()
     }
 }
 
-impl Vault {
+impl StateStore {
     /// Opens `storage`; `key` is that of the configuration, if it has one.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::files::Files;
 use crate::output::complain;
 use crate::system::System;
 use mcp_gateway_platform::spec::{OAuth, Storage};
-use mcp_gateway_platform::state::Vault;
+use mcp_gateway_platform::state::StateStore;
 
 /// State that can be administered. Gateways with the same store apply every change at once.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Administration {
         if spec.fixed.store == Storage::Memory {
             bail!("the configuration has `store: memory`, which other processes cannot access");
         }
-        let vault = Vault::open(&spec.fixed.store, spec.fixed.session_key.as_ref()).await?;
+        let vault = StateStore::open(&spec.fixed.store, spec.fixed.session_key.as_ref()).await?;
         let keyring = Keyring::new(&vault.key).context("invalid encryption key")?;
         let clock = Clock::system();
         let users = Users::new(Arc::clone(&vault.store), clock.clone());

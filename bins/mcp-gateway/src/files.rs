@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use mcp_gateway_config::document::Outside;
-use mcp_gateway_config::file::{Config, Problems};
+use mcp_gateway_config::document::Environment;
+use mcp_gateway_config::file::{Config, Diagnostics};
 use mcp_gateway_config::import;
 use mcp_gateway_platform::spec::{Server, Transport};
 
@@ -23,12 +23,12 @@ pub(crate) struct Files {
 pub(crate) struct Loaded {
     pub(crate) config: Config,
     /// Warnings.
-    pub(crate) warnings: Findings,
+    pub(crate) warnings: FileDiagnostics,
 }
 
 /// Diagnostics of files, by file name.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Findings(Vec<(String, Problems)>);
+pub(crate) struct FileDiagnostics(Vec<(String, Diagnostics)>);
 
 impl Files {
     /// Sorts paths by type; JSON files are those of clients.
@@ -58,23 +58,23 @@ impl Files {
         self.paths().next().is_none()
     }
 
-    /// Reads all files, and resolves their references with `outside`.
+    /// Reads all files, and resolves their references in `environment`.
     ///
     /// # Errors
     ///
     /// Returns all diagnostics if any file has an error.
-    pub(crate) fn load(&self, outside: &dyn Outside) -> Result<Loaded, Findings> {
+    pub(crate) fn load(&self, environment: &dyn Environment) -> Result<Loaded, FileDiagnostics> {
         if self.is_empty() {
             return Ok(Loaded::demo());
         }
-        let mut findings = Findings::default();
-        let read = |path: &Path| Config::read_from(&text_of(path)?, outside);
+        let mut findings = FileDiagnostics::default();
+        let read = |path: &Path| Config::read_from(&text_of(path)?, environment);
         let config = self.config.as_deref();
         let config = config.and_then(|path| findings.keep(path, read(path)));
         let mut servers = Vec::new();
         for path in &self.clients {
             let folder = folder_of(path);
-            let read = text_of(path).and_then(|text| import::read(&text, &folder, outside));
+            let read = text_of(path).and_then(|text| import::read(&text, &folder, environment));
             for server in findings.keep(path, read).unwrap_or_default() {
                 let taken = |other: &Server| other.name == server.name;
                 let configured = config
@@ -115,22 +115,22 @@ impl Loaded {
         };
         Self {
             config: Config::over(servers),
-            warnings: Findings::default(),
+            warnings: FileDiagnostics::default(),
         }
     }
 }
 
-impl Findings {
+impl FileDiagnostics {
     /// Creates a diagnostic of the command line.
     pub(crate) fn of_options(message: String) -> Self {
         Self(vec![(
             "command line".to_owned(),
-            Problems::of_file(message),
+            Diagnostics::of_file(message),
         )])
     }
 
     /// Splits the result of reading `path` into the value and its diagnostics.
-    fn keep<T>(&mut self, path: &Path, read: Result<(T, Problems), Problems>) -> Option<T> {
+    fn keep<T>(&mut self, path: &Path, read: Result<(T, Diagnostics), Diagnostics>) -> Option<T> {
         let (value, problems) = match read {
             Ok((value, warnings)) => (Some(value), warnings),
             Err(problems) => (None, problems),
@@ -139,7 +139,7 @@ impl Findings {
         value
     }
 
-    fn add(&mut self, path: &Path, problems: Problems) {
+    fn add(&mut self, path: &Path, problems: Diagnostics) {
         if !problems.is_empty() {
             self.0.push((path.display().to_string(), problems));
         }
@@ -162,22 +162,22 @@ impl Findings {
     }
 }
 
-impl fmt::Display for Findings {
+impl fmt::Display for FileDiagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines: Vec<_> = self.lines().collect();
         f.write_str(&lines.join("\n"))
     }
 }
 
-impl std::error::Error for Findings {}
+impl std::error::Error for FileDiagnostics {}
 
-fn text_of(path: &Path) -> Result<String, Problems> {
+fn text_of(path: &Path) -> Result<String, Diagnostics> {
     std::fs::read_to_string(path)
-        .map_err(|error| Problems::of_file(format!("cannot read file: {error}")))
+        .map_err(|error| Diagnostics::of_file(format!("cannot read file: {error}")))
 }
 
-fn another(name: &str) -> Problems {
-    Problems::of_file(format!(
+fn another(name: &str) -> Diagnostics {
+    Diagnostics::of_file(format!(
         "server {name:?} is also defined in another file; rename one of them"
     ))
 }
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
     use crate::system::System;
 
-    fn load(files: &[(&str, &str)]) -> Result<Loaded, Findings> {
+    fn load(files: &[(&str, &str)]) -> Result<Loaded, FileDiagnostics> {
         let folder = tempfile::tempdir().unwrap();
         let paths = files.iter().map(|(name, text)| {
             let path = folder.path().join(name);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::files::{Files, Findings};
+use crate::files::{FileDiagnostics, Files};
 use crate::system::System;
 use crate::watch::Seen;
 use mcp_gateway_config::file::{Config, Log, open_to_all};
@@ -33,14 +33,14 @@ pub(crate) struct Attempt {
     /// All files that it depends on, readable or not.
     pub(crate) files: Vec<Seen>,
     /// Configuration, or its diagnostics.
-    pub(crate) result: Result<Ready, Findings>,
+    pub(crate) result: Result<Ready, FileDiagnostics>,
 }
 
 /// Valid configuration with all options applied.
 #[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) config: Config,
-    pub(crate) warnings: Findings,
+    pub(crate) warnings: FileDiagnostics,
     /// Set if the files have no `auth`, so that the owner token is accepted.
     pub(crate) own_token: bool,
 }
@@ -55,14 +55,14 @@ impl Source {
         Attempt { files, result }
     }
 
-    fn read(&self, system: &System) -> Result<Ready, Findings> {
+    fn read(&self, system: &System) -> Result<Ready, FileDiagnostics> {
         let loaded = self.files.load(system)?;
         let mut config = loaded.config;
         if let Some(listen) = self.listen {
             config.serving.listen = listen;
         }
         if let Some(address) = config.opens() {
-            return Err(Findings::of_options(open_to_all(&address)));
+            return Err(FileDiagnostics::of_options(open_to_all(&address)));
         }
         let own_token = config.platform.has_no_callers();
         if own_token {

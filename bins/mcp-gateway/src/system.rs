@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use mcp_gateway_config::document::{Lookup, Outside};
+use mcp_gateway_config::document::{Environment, Lookup};
 use mcp_gateway_config::system;
 
 use crate::builtins::NAMES;
@@ -34,7 +34,7 @@ impl System {
     }
 }
 
-impl Outside for System {
+impl Environment for System {
     fn variable(&self, name: &str) -> Lookup {
         self.system.variable(name)
     }

@@ -5,19 +5,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::suggest::instead;
-use super::{Key, Node, Outside, Place, Problem, Problems, Scalar, Severity, Table, Value};
+use super::{
+    Diagnostic, Diagnostics, Environment, Key, Node, Position, Scalar, Severity, Table, Value,
+};
 
 /// Collected diagnostics, and the environment of the file.
 #[derive(Debug)]
-pub struct Report<'a> {
-    outside: &'a dyn Outside,
-    found: RefCell<Vec<Problem>>,
+pub struct DiagnosticSink<'a> {
+    environment: &'a dyn Environment,
+    found: RefCell<Vec<Diagnostic>>,
 }
 
 /// Value in a file, with its path and position.
 #[derive(Clone, Debug)]
 pub struct Field<'a> {
-    report: &'a Report<'a>,
+    report: &'a DiagnosticSink<'a>,
     node: &'a Node,
     path: String,
 }
@@ -31,10 +33,10 @@ pub trait Read: Sized {
     fn read(field: &Field<'_>) -> Option<Self>;
 }
 
-impl<'a> Report<'a> {
-    pub fn new(outside: &'a dyn Outside) -> Self {
+impl<'a> DiagnosticSink<'a> {
+    pub fn new(environment: &'a dyn Environment) -> Self {
         Self {
-            outside,
+            environment,
             found: RefCell::default(),
         }
     }
@@ -48,7 +50,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    pub fn add(&self, problem: Problem) {
+    pub fn add(&self, problem: Diagnostic) {
         let mut found = self.found.borrow_mut();
         // Anchors make one mistake appear in several places, which are one place in the file.
         if !found.contains(&problem) {
@@ -57,8 +59,8 @@ impl<'a> Report<'a> {
     }
 
     /// Returns all diagnostics.
-    pub fn into_problems(self) -> Problems {
-        Problems::new(self.found.into_inner())
+    pub fn into_diagnostics(self) -> Diagnostics {
+        Diagnostics::new(self.found.into_inner())
     }
 }
 
@@ -82,8 +84,8 @@ impl<'a> Field<'a> {
         self.note(Severity::Warning, self.node.at, message.into());
     }
 
-    pub(super) fn note(&self, severity: Severity, place: Place, message: String) {
-        self.report.add(Problem {
+    pub(super) fn note(&self, severity: Severity, place: Position, message: String) {
+        self.report.add(Diagnostic {
             severity,
             place: Some(place),
             path: self.path.clone(),
@@ -114,7 +116,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    pub fn outside(&self) -> &'a dyn Outside {
+    pub fn environment(&self) -> &'a dyn Environment {
         self.report.outside
     }
 

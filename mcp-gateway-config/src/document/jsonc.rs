@@ -3,14 +3,14 @@
 use jsonc_parser::common::Ranged as _;
 use jsonc_parser::{CollectOptions, ParseOptions, ast, parse_to_ast};
 
-use super::{Key, Node, Place, Problem, Report, Scalar, Severity, Value};
+use super::{Diagnostic, DiagnosticSink, Key, Node, Position, Scalar, Severity, Value};
 
 /// Parses `text`.
-pub fn parse(text: &str, report: &Report<'_>) -> Option<Node> {
+pub fn parse(text: &str, report: &DiagnosticSink<'_>) -> Option<Node> {
     // Editors on Windows put it there.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let problem = |place, message| {
-        report.add(Problem {
+        report.add(Diagnostic {
             severity: Severity::Error,
             place: Some(place),
             path: String::new(),
@@ -20,41 +20,41 @@ pub fn parse(text: &str, report: &Report<'_>) -> Option<Node> {
     };
     match parse_to_ast(text, &CollectOptions::default(), &OPTIONS) {
         Ok(parsed) => match parsed.value {
-            Some(value) => Some(Places::of(text).node(value)),
-            None => problem(Place::new(1, 1), "the file is empty".to_owned()),
+            Some(value) => Some(Positions::of(text).node(value)),
+            None => problem(Position::new(1, 1), "the file is empty".to_owned()),
         },
         Err(error) => {
-            let place = Place::new(error.line_display(), error.column_display());
+            let place = Position::new(error.line_display(), error.column_display());
             problem(place, format!("invalid JSON: {}", error.kind()))
         }
     }
 }
 
 /// Converter of increasing byte offsets to positions.
-struct Places<'a> {
+struct Positions<'a> {
     rest: &'a str,
     offset: usize,
-    place: Place,
+    place: Position,
 }
 
-impl<'a> Places<'a> {
+impl<'a> Positions<'a> {
     fn of(text: &'a str) -> Self {
         Self {
             rest: text,
             offset: 0,
-            place: Place::new(1, 1),
+            place: Position::new(1, 1),
         }
     }
 
     /// Returns the position of `offset`, which must not decrease between calls.
-    fn at(&mut self, offset: usize) -> Place {
+    fn at(&mut self, offset: usize) -> Position {
         let ahead = offset.saturating_sub(self.offset);
         let Some((passed, rest)) = self.rest.split_at_checked(ahead) else {
             return self.place;
         };
         for c in passed.chars() {
             match c {
-                '\n' => self.place = Place::new(self.place.line + 1, 1),
+                '\n' => self.place = Position::new(self.place.line + 1, 1),
                 _ => self.place.column += 1,
             }
         }
@@ -125,7 +125,7 @@ mod tests {
     fn values_are_found_at_their_places() {
         let text =
             "\u{feff}{ // comment\n  \"a\": [1, \"ä\", true,],\n  /* */ \"b\\u00e4\": null,\n}";
-        let report = Report::new(&Nothing);
+        let report = DiagnosticSink::new(&Nothing);
         let node = parse(text, &report).unwrap();
         let Value::Map(entries) = &node.value else {
             panic!("{node:?}");
@@ -134,7 +134,10 @@ mod tests {
             .iter()
             .map(|(key, _)| (&*key.text, key.at))
             .collect();
-        assert_eq!(keys, [("a", Place::new(2, 3)), ("bä", Place::new(3, 9))]);
+        assert_eq!(
+            keys,
+            [("a", Position::new(2, 3)), ("bä", Position::new(3, 9))]
+        );
         let Value::List(items) = &entries[0].1.value else {
             panic!("{node:?}");
         };
@@ -155,22 +158,22 @@ mod tests {
             "[+1]",
             "1 2",
         ] {
-            let report = Report::new(&Nothing);
+            let report = DiagnosticSink::new(&Nothing);
             assert!(parse(text, &report).is_none(), "{text}");
-            let problems = report.into_problems();
+            let problems = report.into_diagnostics();
             assert!(problems.iter().all(|problem| problem.place.is_some()));
             assert_eq!(problems.len(), 1, "{text}");
         }
-        let report = Report::new(&Nothing);
+        let report = DiagnosticSink::new(&Nothing);
         assert!(parse("{\n \"a\": x\n}", &report).is_none());
-        let lines: Vec<_> = report.into_problems().lines("f").collect();
+        let lines: Vec<_> = report.into_diagnostics().lines("f").collect();
         assert!(lines[0].starts_with("f:2:7: invalid JSON"), "{lines:?}");
     }
 
     proptest! {
         #[test]
         fn any_text_is_answered(text in "[\\[\\]{},:\"/*a0.\\\\ \\nä-]{0,64}") {
-            parse(&text, &Report::new(&Nothing));
+            parse(&text, &DiagnosticSink::new(&Nothing));
         }
     }
 }

@@ -5,14 +5,14 @@ use std::fmt;
 /// Position in a file.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
-pub struct Place {
+pub struct Position {
     /// Line, from 1.
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
 }
 
-impl Place {
+impl Position {
     /// Creates a position.
     #[must_use]
     pub fn new(line: usize, column: usize) -> Self {
@@ -20,7 +20,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
     }
@@ -29,7 +29,7 @@ impl fmt::Display for Place {
 /// Value in a file, with its position.
 #[derive(Clone, Debug)]
 pub struct Node {
-    pub at: Place,
+    pub at: Position,
     pub value: Value,
 }
 
@@ -55,7 +55,7 @@ pub struct Scalar {
 /// Key of a value in a map.
 #[derive(Clone, Debug)]
 pub struct Key {
-    pub at: Place,
+    pub at: Position,
     pub text: String,
 }
 

@@ -6,10 +6,10 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
-use super::{Key, Node, Place, Problem, Report, Scalar, Severity, Value};
+use super::{Diagnostic, DiagnosticSink, Key, Node, Position, Scalar, Severity, Value};
 
 /// Parses the only document of `text`.
-pub fn parse(text: &str, report: &Report<'_>) -> Option<Node> {
+pub fn parse(text: &str, report: &DiagnosticSink<'_>) -> Option<Node> {
     let mut tree = Tree::default();
     for next in Parser::new_from_str(text) {
         let taken = next
@@ -21,17 +21,17 @@ pub fn parse(text: &str, report: &Report<'_>) -> Option<Node> {
         }
     }
     if tree.root.is_none() {
-        report.add(Invalid::new(Place::new(1, 1), "the file is empty").0);
+        report.add(Invalid::new(Position::new(1, 1), "the file is empty").0);
     }
     tree.root
 }
 
 /// Parse error.
-struct Invalid(Problem);
+struct Invalid(Diagnostic);
 
 impl Invalid {
-    fn new(place: Place, message: impl Into<String>) -> Self {
-        Self(Problem {
+    fn new(place: Position, message: impl Into<String>) -> Self {
+        Self(Diagnostic {
             severity: Severity::Error,
             place: Some(place),
             path: String::new(),
@@ -41,7 +41,7 @@ impl Invalid {
 
     fn syntax(error: &ScanError) -> Self {
         let marker = error.marker();
-        let place = Place::new(marker.line(), marker.col() + 1);
+        let place = Position::new(marker.line(), marker.col() + 1);
         Self::new(place, format!("invalid YAML: {}", error.info()))
     }
 }
@@ -58,7 +58,7 @@ struct Tree {
 
 /// List or map that is not complete.
 struct Open {
-    at: Place,
+    at: Position,
     anchor: usize,
     /// Memory use before it.
     weight: usize,
@@ -72,7 +72,7 @@ enum Collection {
 
 impl Tree {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Invalid> {
-        let at = Place::new(span.start.line(), span.start.col() + 1);
+        let at = Position::new(span.start.line(), span.start.col() + 1);
         if event.tag().is_some() {
             return Err(Invalid::new(at, "tags are not supported"));
         }
@@ -95,7 +95,7 @@ impl Tree {
 
     fn scalar(
         &mut self,
-        at: Place,
+        at: Position,
         text: &str,
         style: ScalarStyle,
         anchor: usize,
@@ -113,7 +113,7 @@ impl Tree {
         self.add(Node { at, value }, anchor, weight)
     }
 
-    fn begin(&mut self, at: Place, anchor: usize, collection: Collection) {
+    fn begin(&mut self, at: Position, anchor: usize, collection: Collection) {
         self.open.push(Open {
             at,
             anchor,
@@ -136,7 +136,7 @@ impl Tree {
         self.add(Node { at: open.at, value }, open.anchor, weight)
     }
 
-    fn alias(&mut self, at: Place, anchor: usize) -> Result<(), Invalid> {
+    fn alias(&mut self, at: Position, anchor: usize) -> Result<(), Invalid> {
         let Some((node, weight)) = self.anchors.get(&anchor) else {
             return Err(Invalid::new(at, "recursive alias"));
         };
@@ -204,10 +204,10 @@ mod tests {
     use crate::document::Nothing;
 
     fn read(text: &str) -> Result<String, String> {
-        let report = Report::new(&Nothing);
+        let report = DiagnosticSink::new(&Nothing);
         match parse(text, &report) {
             Some(node) => Ok(show(&node)),
-            None => Err(report.into_problems().lines("f").collect()),
+            None => Err(report.into_diagnostics().lines("f").collect()),
         }
     }
 

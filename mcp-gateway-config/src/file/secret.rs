@@ -53,12 +53,12 @@ impl Read for Setting {
 fn look_up(key: &str, field: &Field<'_>) -> Option<Secret> {
     let name = field.text()?;
     let found = match key {
-        "env" => match field.outside().secret(name) {
+        "env" => match field.environment().secret(name) {
             Lookup::Missing => Err(format!("the environment has no variable {name}")),
             found => Ok(found),
         },
         _ => {
-            let found = field.outside().file(Path::new(name));
+            let found = field.environment().file(Path::new(name));
             found.map_err(|error| format!("{name} cannot be read: {error}"))
         }
     };

@@ -83,7 +83,7 @@ fn directory(text: &str) -> Result<PathBuf, String> {
 
 /// Reads the name of a server that is built in.
 fn builtin(field: &Field<'_>) -> Option<Arc<str>> {
-    let known = field.outside().builtins();
+    let known = field.environment().builtins();
     if known.is_empty() {
         field.problem("this build of the gateway has no servers in it");
         return None;

@@ -14,7 +14,7 @@ use crate::document::Lookup;
 #[derive(Debug)]
 struct Stage;
 
-impl Outside for Stage {
+impl Environment for Stage {
     fn variable(&self, name: &str) -> Lookup {
         match name {
             "MISSING" => Lookup::Missing,

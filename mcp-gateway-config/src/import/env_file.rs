@@ -10,7 +10,7 @@ use crate::document::{Field, Lookup};
 
 /// Reads the variables of the file at `path`, with one `NAME=value` in each line.
 pub(super) fn read(path: &Path, field: &Field<'_>) -> Vec<(String, Secret)> {
-    match field.outside().file(path) {
+    match field.environment().file(path) {
         Ok(Lookup::Found(text)) => {
             let lines = text.expose_secret().lines().enumerate();
             lines

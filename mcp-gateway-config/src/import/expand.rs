@@ -51,12 +51,12 @@ impl Variables {
 
     /// Returns the text of `field` with expanded references.
     pub(super) fn text(&self, field: &Field<'_>) -> Option<String> {
-        self.expand(field, |name| field.outside().variable(name))
+        self.expand(field, |name| field.environment().variable(name))
     }
 
     /// Returns the text of `field` with expanded references, as a secret.
     pub(super) fn secret(&self, field: &Field<'_>) -> Option<String> {
-        self.expand(field, |name| field.outside().secret(name))
+        self.expand(field, |name| field.environment().secret(name))
     }
 
     fn expand(&self, field: &Field<'_>, look_up: impl Fn(&str) -> Lookup) -> Option<String> {

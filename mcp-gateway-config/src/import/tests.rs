@@ -10,7 +10,7 @@ use crate::document::Lookup;
 #[derive(Debug)]
 struct Stage;
 
-impl Outside for Stage {
+impl Environment for Stage {
     fn variable(&self, name: &str) -> Lookup {
         match name {
             "HOME" => Lookup::Found(SecretString::from("/home/alice")),
@@ -30,7 +30,7 @@ impl Outside for Stage {
     }
 }
 
-fn read_in(folder: &str, text: &str) -> Result<(Vec<Server>, Problems), Problems> {
+fn read_in(folder: &str, text: &str) -> Result<(Vec<Server>, Diagnostics), Diagnostics> {
     read(text, Path::new(folder), &Stage)
 }
 

@@ -8,7 +8,7 @@ use crate::spec::{self, DynamicSpec};
 
 /// What a gateway is besides its servers. When this changes, another takes its place.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Traits {
+pub(super) struct GatewaySpec {
     pub(super) name: Arc<str>,
     pub(super) forward_headers: Vec<HeaderName>,
     pub(super) page_size: Option<usize>,
@@ -19,7 +19,7 @@ pub(super) struct Traits {
     pub(super) protected: Option<ProtectedResource>,
 }
 
-impl Traits {
+impl GatewaySpec {
     pub(super) fn of(definition: &spec::Gateway, spec: &DynamicSpec) -> Self {
         Self {
             name: Arc::clone(&definition.name),

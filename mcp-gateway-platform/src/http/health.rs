@@ -12,26 +12,26 @@ use mcp_gateway_core::{Drain, Error, Problem};
 use serde_json::{Value, json};
 
 use super::path::{Health, Operation};
-use super::router::Site;
-use crate::reload::verifier::Access;
+use super::router::RouteTable;
+use crate::reload::verifier::ReloadableVerifier;
 use crate::status::ServerStatus;
 use crate::telemetry::{MEDIA_TYPE, Metrics};
 
 /// Answers what is asked about the gateway itself.
 #[derive(Debug)]
-pub(crate) struct Operations {
-    pub(crate) access: Arc<Access>,
+pub(crate) struct AdminEndpoints {
+    pub(crate) access: Arc<ReloadableVerifier>,
     pub(crate) drain: Drain,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) sessions: Sessions,
 }
 
-impl Operations {
+impl AdminEndpoints {
     pub(super) async fn answer(
         &self,
         request: &Parts,
         operation: Operation,
-        site: &Site,
+        site: &RouteTable,
     ) -> Response<Body> {
         let is_read = request.method == Method::GET || request.method == Method::HEAD;
         if operation != Operation::Nothing && !is_read {
@@ -55,7 +55,7 @@ impl Operations {
         }
     }
 
-    async fn metrics(&self, request: &Parts, site: &Site) -> Result<Response<Body>, Error> {
+    async fn metrics(&self, request: &Parts, site: &RouteTable) -> Result<Response<Body>, Error> {
         let Some(tokens) = &site.metrics_tokens else {
             return Ok(not_found(request));
         };
@@ -66,12 +66,12 @@ impl Operations {
     }
 
     /// The metrics, for whoever has got here.
-    pub(super) fn rendered(&self, site: &Site) -> Response<Body> {
+    pub(super) fn rendered(&self, site: &RouteTable) -> Response<Body> {
         let text = self.metrics.render(&site.status(), self.sessions.count());
         respond(StatusCode::OK, MEDIA_TYPE, text)
     }
 
-    async fn nothing(&self, request: &Parts, site: &Site) -> Result<Response<Body>, Error> {
+    async fn nothing(&self, request: &Parts, site: &RouteTable) -> Result<Response<Body>, Error> {
         if request.uri.path().starts_with("/v1/mcp/") {
             // Which gateways there are is the business of callers alone.
             self.check_caller(request, site).await?;
@@ -79,7 +79,7 @@ impl Operations {
         Ok(not_found(request))
     }
 
-    async fn servers(&self, request: &Parts, site: &Site) -> Result<Response<Body>, Error> {
+    async fn servers(&self, request: &Parts, site: &RouteTable) -> Result<Response<Body>, Error> {
         self.check_caller(request, site).await?;
         let servers: Vec<_> = site.status().iter().map(describe).collect();
         let mut response = document(StatusCode::OK, &json!({ "servers": servers }));
@@ -88,13 +88,17 @@ impl Operations {
         Ok(response)
     }
 
-    async fn check_caller(&self, request: &Parts, site: &Site) -> Result<(), Error> {
+    async fn check_caller(&self, request: &Parts, site: &RouteTable) -> Result<(), Error> {
         self.caller(request, site).await?;
         Ok(())
     }
 
     /// Who has sent `request`.
-    pub(super) async fn caller(&self, request: &Parts, site: &Site) -> Result<Principal, Error> {
+    pub(super) async fn caller(
+        &self,
+        request: &Parts,
+        site: &RouteTable,
+    ) -> Result<Principal, Error> {
         site.guard.check(request)?;
         Ok(self.access.verify(request).await?)
     }
@@ -178,7 +182,7 @@ mod tests {
     use tower_service::Service as _;
 
     use super::*;
-    use crate::http::router::{Front, MetricsFront};
+    use crate::http::router::{HttpRouter, MetricsService};
     use crate::reload::verifier::Issuers;
     use crate::spec::{Auth, Secret, Token};
 
@@ -186,8 +190,8 @@ mod tests {
     const SCRAPER: &str = "Bearer token-of-prometheus";
 
     struct Stage {
-        front: Front,
-        metrics: MetricsFront,
+        front: HttpRouter,
+        metrics: MetricsService,
         drain: Drain,
     }
 
@@ -195,19 +199,19 @@ mod tests {
         let mut auth = Auth::default();
         auth.tokens = vec![Token::new("alice", Secret::new("token-of-alice"))];
         let drain = Drain::new();
-        let operations = Arc::new(Operations {
-            access: Access::new(Issuers::new(None, None).rules(&auth, None, &[])),
+        let operations = Arc::new(AdminEndpoints {
+            access: ReloadableVerifier::new(Issuers::new(None, None).rules(&auth, None, &[])),
             drain: drain.clone(),
             metrics: Metrics::new(),
             sessions: Sessions::new(Arc::new(Sealer::random().unwrap())),
         });
-        let site = Arc::new(ArcSwap::from_pointee(Site {
+        let site = Arc::new(ArcSwap::from_pointee(RouteTable {
             metrics_tokens,
-            ..Site::default()
+            ..RouteTable::default()
         }));
         Stage {
-            front: Front::new(Arc::clone(&site), Arc::clone(&operations)),
-            metrics: MetricsFront::new(site, operations),
+            front: HttpRouter::new(Arc::clone(&site), Arc::clone(&operations)),
+            metrics: MetricsService::new(site, operations),
             drain,
         }
     }

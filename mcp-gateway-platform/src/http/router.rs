@@ -21,26 +21,26 @@ use tower::{Layer as _, ServiceExt as _};
 use tower_service::Service;
 
 use super::health;
-pub(crate) use super::health::Operations;
+pub(crate) use super::health::AdminEndpoints;
 use super::path::Path;
-use crate::reload::verifier::Access;
-use crate::servers::Member;
+use crate::reload::verifier::ReloadableVerifier;
+use crate::servers::ManagedServer;
 use crate::status::ServerStatus;
 
 /// What is served at the moment.
 #[derive(Debug, Default)]
-pub(crate) struct Site {
+pub(crate) struct RouteTable {
     pub(crate) gateways: HashMap<Arc<str>, Gateway>,
     /// The name of the default gateway.
     pub(crate) default: Arc<str>,
-    pub(crate) members: Vec<Arc<Member>>,
+    pub(crate) members: Vec<Arc<ManagedServer>>,
     pub(crate) guard: Guard,
     /// The hosts whose resources are described here: this one, and those behind proxies.
     pub(crate) metadata_guard: Guard,
     /// Who may see the metrics besides callers; `None` where they have an address of their own.
     pub(crate) metrics_tokens: Option<StaticTokens>,
     /// Who may know of a gateway, where not everybody may.
-    pub(crate) restricted: HashMap<Arc<str>, Arc<Access>>,
+    pub(crate) restricted: HashMap<Arc<str>, Arc<ReloadableVerifier>>,
     /// What tells clients where they get tokens.
     pub(crate) metadata: Option<Router>,
     /// What people and clients log in with.
@@ -49,13 +49,13 @@ pub(crate) struct Site {
     pub(crate) forward: Option<Router>,
 }
 
-impl Site {
+impl RouteTable {
     pub(super) fn status(&self) -> Vec<ServerStatus> {
         self.members.iter().map(|member| member.status()).collect()
     }
 
     /// The gateway at `path`, and who may know of it where not everybody may.
-    fn gateway(&self, path: Path<'_>) -> Option<(&Gateway, Option<&Arc<Access>>)> {
+    fn gateway(&self, path: Path<'_>) -> Option<(&Gateway, Option<&Arc<ReloadableVerifier>>)> {
         let name = match path {
             Path::Default => &*self.default,
             Path::Named(name) => name,
@@ -68,15 +68,15 @@ impl Site {
 
 /// Answers every request. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Front {
-    site: Arc<ArcSwap<Site>>,
-    operations: Arc<Operations>,
+pub struct HttpRouter {
+    site: Arc<ArcSwap<RouteTable>>,
+    operations: Arc<AdminEndpoints>,
     /// What is done for other replicas, if there are any.
     errands: Option<Errands>,
 }
 
-impl Front {
-    pub(crate) fn new(site: Arc<ArcSwap<Site>>, operations: Arc<Operations>) -> Self {
+impl HttpRouter {
+    pub(crate) fn new(site: Arc<ArcSwap<RouteTable>>, operations: Arc<AdminEndpoints>) -> Self {
         Self {
             site,
             operations,
@@ -92,7 +92,7 @@ impl Front {
 
 type Answer = Result<Response<Body>, Infallible>;
 
-impl<B> Service<Request<B>> for Front
+impl<B> Service<Request<B>> for HttpRouter
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
@@ -115,7 +115,7 @@ where
     }
 }
 
-impl Front {
+impl HttpRouter {
     /// Answers what is not for a gateway that everybody may know of.
     fn route<B>(&self, request: Request<B>) -> Pin<Box<dyn Future<Output = Answer> + Send>>
     where
@@ -159,9 +159,9 @@ impl Front {
 
 /// A gateway that not everybody may know of.
 struct Restricted {
-    access: Arc<Access>,
-    operations: Arc<Operations>,
-    site: Arc<Site>,
+    access: Arc<ReloadableVerifier>,
+    operations: Arc<AdminEndpoints>,
+    site: Arc<RouteTable>,
 }
 
 impl Restricted {
@@ -202,15 +202,15 @@ where
 
 /// Answers every request at an address that is for metrics alone. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct MetricsFront(Front);
+pub struct MetricsService(HttpRouter);
 
-impl MetricsFront {
-    pub(crate) fn new(site: Arc<ArcSwap<Site>>, operations: Arc<Operations>) -> Self {
-        Self(Front::new(site, operations))
+impl MetricsService {
+    pub(crate) fn new(site: Arc<ArcSwap<RouteTable>>, operations: Arc<AdminEndpoints>) -> Self {
+        Self(HttpRouter::new(site, operations))
     }
 }
 
-impl<B> Service<Request<B>> for MetricsFront {
+impl<B> Service<Request<B>> for MetricsService {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Ready<Answer>;
@@ -220,7 +220,7 @@ impl<B> Service<Request<B>> for MetricsFront {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Self(Front {
+        let Self(HttpRouter {
             site, operations, ..
         }) = self;
         ready(Ok(match request.uri().path() {

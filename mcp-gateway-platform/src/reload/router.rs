@@ -12,13 +12,13 @@ use tokio::sync::watch;
 ///
 /// A gateway keeps its sessions and streams when only its servers change.
 #[derive(Debug)]
-pub(crate) struct Routing {
+pub(crate) struct ReloadableRouter {
     router: ArcSwap<PrefixRouter>,
     /// Says when the router has been exchanged.
     changed: watch::Sender<()>,
 }
 
-impl Routing {
+impl ReloadableRouter {
     pub(crate) fn new(router: PrefixRouter) -> Arc<Self> {
         Arc::new(Self {
             router: ArcSwap::from_pointee(router),
@@ -35,7 +35,7 @@ impl Routing {
     }
 }
 
-impl ToolRouter for Routing {
+impl ToolRouter for ReloadableRouter {
     fn servers(&self) -> Arc<[Arc<str>]> {
         self.router.load().servers()
     }
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn names_change_while_the_router_stays() {
-        let routing = Routing::new(PrefixRouter::new([("a", "x")]).unwrap());
+        let routing = ReloadableRouter::new(PrefixRouter::new([("a", "x")]).unwrap());
         assert_eq!(routing.expose("a", "t").as_deref(), Some("x__t"));
         routing.replace(PrefixRouter::new([("a", ""), ("b", "b")]).unwrap(), false);
         assert_eq!(routing.expose("a", "t").as_deref(), Some("t"));
@@ -81,7 +81,7 @@ mod tests {
     #[tokio::test]
     async fn those_who_listen_hear_of_changes() {
         let router = |prefix| PrefixRouter::new([("a", prefix)]).unwrap();
-        let routing = Routing::new(router("x"));
+        let routing = ReloadableRouter::new(router("x"));
         let mut changes = routing.changes().unwrap();
         let mut heard = async || changes.next().now_or_never().is_some();
         routing.replace(router("x"), false);

@@ -17,16 +17,16 @@ use mcp_gateway_auth::token::{
 };
 use mcp_gateway_core::auth::{AllowAnonymous, AuthError, AuthVerifier, Principal};
 
-use crate::auth::{Authority, remote_keys};
+use crate::auth::{AuthorizationServices, remote_keys};
 use crate::spec::{self, Anonymous, Auth};
 
 /// Verifies callers by rules that can be exchanged while calls are made.
 #[derive(Debug)]
-pub(crate) struct Access(ArcSwap<Rules>);
+pub(crate) struct ReloadableVerifier(ArcSwap<VerifierRules>);
 
 /// Who may call a gateway.
 #[derive(Debug)]
-pub(crate) struct Rules {
+pub(crate) struct VerifierRules {
     tokens: BearerVerifier,
     anonymous: bool,
     /// The gateway, if they are about one.
@@ -36,19 +36,19 @@ pub(crate) struct Rules {
 /// What rules are made of, besides the configuration.
 #[derive(Debug)]
 pub(crate) struct Issuers {
-    authority: Option<Arc<Authority>>,
+    authority: Option<Arc<AuthorizationServices>>,
     egress: Option<Egress>,
     /// The keys that have been fetched, by issuer and URL, so that they stay when rules change.
     keys: HashMap<(String, Option<String>), RemoteKeys>,
 }
 
-impl Access {
-    pub(crate) fn new(rules: Rules) -> Arc<Self> {
+impl ReloadableVerifier {
+    pub(crate) fn new(rules: VerifierRules) -> Arc<Self> {
         Arc::new(Self(ArcSwap::from_pointee(rules)))
     }
 
     /// Exchanges the rules.
-    pub(crate) fn replace(&self, rules: Rules) {
+    pub(crate) fn replace(&self, rules: VerifierRules) {
         self.0.store(Arc::new(rules));
     }
 
@@ -58,7 +58,7 @@ impl Access {
     }
 }
 
-impl Rules {
+impl VerifierRules {
     /// The same, for those alone who present a token.
     pub(crate) fn without_anonymous(self) -> Self {
         Self {
@@ -74,7 +74,10 @@ impl Rules {
 }
 
 impl Issuers {
-    pub(crate) fn new(authority: Option<Arc<Authority>>, egress: Option<Egress>) -> Self {
+    pub(crate) fn new(
+        authority: Option<Arc<AuthorizationServices>>,
+        egress: Option<Egress>,
+    ) -> Self {
         Self {
             authority,
             egress,
@@ -88,7 +91,7 @@ impl Issuers {
         auth: &Auth,
         resource: Option<&Resource>,
         all: &[Resource],
-    ) -> Rules {
+    ) -> VerifierRules {
         let mut chain = ChainVerifier::new().with(Arc::new(static_tokens(auth)));
         let mut revocations = None;
         if let Some(authority) = &self.authority {
@@ -130,7 +133,7 @@ impl Issuers {
         if let Some(revocations) = revocations {
             tokens = tokens.with_revocations(revocations);
         }
-        Rules {
+        VerifierRules {
             tokens,
             anonymous: auth.anonymous != Anonymous::Never,
             resource: resource.cloned(),
@@ -193,7 +196,7 @@ fn introspection(
 }
 
 #[async_trait]
-impl AuthVerifier for Access {
+impl AuthVerifier for ReloadableVerifier {
     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
         let rules = self.0.load_full();
         let verified = match rules.tokens.verify(request).await {
@@ -224,14 +227,14 @@ mod tests {
     use super::*;
     use crate::spec::{Secret, Token};
 
-    fn rules(token: &str, anonymous: Anonymous) -> Rules {
+    fn rules(token: &str, anonymous: Anonymous) -> VerifierRules {
         let mut auth = Auth::default();
         auth.tokens = vec![Token::new("alice", Secret::new(token))];
         auth.anonymous = anonymous;
         Issuers::new(None, None).rules(&auth, None, &[])
     }
 
-    async fn verify(access: &Access, token: Option<&str>) -> Result<String, String> {
+    async fn verify(access: &ReloadableVerifier, token: Option<&str>) -> Result<String, String> {
         let mut request = Request::new(());
         if let Some(token) = token {
             let value = format!("Bearer {token}").parse().unwrap();
@@ -245,7 +248,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_token_does_not_make_anonymous() {
-        let access = Access::new(rules("one", Anonymous::Local));
+        let access = ReloadableVerifier::new(rules("one", Anonymous::Local));
         assert_eq!(verify(&access, Some("one")).await.as_deref(), Ok("alice"));
         assert_eq!(verify(&access, None).await.as_deref(), Ok("anonymous"));
         assert!(verify(&access, Some("two")).await.is_err());
@@ -268,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn rules_are_exchanged_as_a_whole() {
-        let access = Access::new(rules("one", Anonymous::Local));
+        let access = ReloadableVerifier::new(rules("one", Anonymous::Local));
         access.replace(rules("two", Anonymous::Never));
         assert_eq!(verify(&access, Some("two")).await.as_deref(), Ok("alice"));
         assert!(verify(&access, Some("one")).await.is_err());

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use mcp_gateway_config::document::{Nothing, Outside};
+use mcp_gateway_config::document::{Environment, Nothing};
 use mcp_gateway_platform::spec::DynamicSpec;
 
 use crate::files::Files;
@@ -30,11 +30,11 @@ pub(super) struct CheckArgs {
 pub(super) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let files = Files::sorted(args.files).map_err(anyhow::Error::msg)?;
     let system = System::new();
-    let outside: &dyn Outside = match args.without_secrets {
+    let environment: &dyn Environment = match args.without_secrets {
         true => &Nothing,
         false => &system,
     };
-    let (findings, config) = match files.load(outside) {
+    let (findings, config) = match files.load(environment) {
         Ok(loaded) => (loaded.warnings, Some(loaded.config.platform.dynamic)),
         Err(findings) => (findings, None),
     };

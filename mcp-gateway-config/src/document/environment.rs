@@ -7,7 +7,7 @@ use std::path::Path;
 use secrecy::SecretString;
 
 /// Environment of a file: variables and other files that it refers to.
-pub trait Outside: fmt::Debug {
+pub trait Environment: fmt::Debug {
     /// Looks up a variable.
     fn variable(&self, name: &str) -> Lookup;
 
@@ -40,7 +40,7 @@ pub enum Lookup {
 #[derive(Clone, Copy, Debug)]
 pub struct Nothing;
 
-impl Outside for Nothing {
+impl Environment for Nothing {
     fn variable(&self, _: &str) -> Lookup {
         Lookup::Unread
     }

@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-use super::Place;
+use super::Position;
 
 /// Diagnostic of a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct Problem {
+pub struct Diagnostic {
     /// Severity.
     pub severity: Severity,
     /// Position in the file.
-    pub place: Option<Place>,
+    pub place: Option<Position>,
     /// Path of the value, such as `servers[0].remote.url`; empty for the whole file.
     pub path: String,
     /// Description of the error and of valid values.
@@ -30,12 +30,12 @@ pub enum Severity {
 
 /// Diagnostics of a file, ordered by position.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Problems(Vec<Problem>);
+pub struct Diagnostics(Vec<Diagnostic>);
 
-impl Problems {
+impl Diagnostics {
     /// Sorts diagnostics by position.
     #[must_use]
-    pub fn new(mut problems: Vec<Problem>) -> Self {
+    pub fn new(mut problems: Vec<Diagnostic>) -> Self {
         problems.sort_by_key(|problem| problem.place);
         Self(problems)
     }
@@ -43,7 +43,7 @@ impl Problems {
     /// Creates a single error for the whole file.
     #[must_use]
     pub fn of_file(message: impl Into<String>) -> Self {
-        Self(vec![Problem {
+        Self(vec![Diagnostic {
             severity: Severity::Error,
             place: None,
             path: String::new(),
@@ -52,7 +52,7 @@ impl Problems {
     }
 
     /// Iterates over the diagnostics.
-    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.0.iter()
     }
 
@@ -81,7 +81,7 @@ impl Problems {
     }
 }
 
-impl Problem {
+impl Diagnostic {
     /// Formats the diagnostic of `file`.
     fn line(&self, file: &str) -> String {
         let place = self.place.map(|place| format!(":{place}"));
@@ -96,11 +96,11 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problems {
+impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines: Vec<_> = self.lines("configuration").collect();
         f.write_str(&lines.join("\n"))
     }
 }
 
-impl std::error::Error for Problems {}
+impl std::error::Error for Diagnostics {}
