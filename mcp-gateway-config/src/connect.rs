@@ -12,6 +12,7 @@ use crate::file::web_url;
 
 /// Supported MCP client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[non_exhaustive]
 pub enum Client {
     /// Claude Code, command line
     ClaudeCode,
@@ -35,9 +36,11 @@ pub enum Client {
 
 /// Endpoint of a gateway, with its credential.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Endpoint {
     /// Name for the client.
     pub name: String,
+    /// URL of the endpoint.
     pub url: String,
     /// Environment variable that contains the token; `None` without a token.
     pub token: Option<String>,
@@ -61,16 +64,19 @@ impl Endpoint {
     }
 
     /// Returns the command that adds the gateway to Claude Code.
+    #[must_use]
     pub fn claude_code(&self) -> String {
         snippets::claude_code_command(self)
     }
 
     /// Returns the command that adds the gateway to Codex.
+    #[must_use]
     pub fn codex(&self) -> String {
         snippets::codex_command(self)
     }
 
     /// Returns instructions for adding the gateway to `client`.
+    #[must_use]
     pub fn instructions(&self, client: Client) -> String {
         match client {
             Client::ClaudeCode => snippets::claude_code(self),

@@ -25,18 +25,19 @@
 mod diagnostic;
 mod environment;
 mod field;
-pub mod jsonc;
+pub(crate) mod jsonc;
 mod node;
 mod quantity;
 mod suggest;
 mod table;
-pub mod yaml;
+pub(crate) mod yaml;
 
 pub use self::diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use self::environment::{Environment, Lookup, Nothing};
-pub use self::field::{DiagnosticSink, Field, Read};
+pub(crate) use self::field::{DiagnosticSink, Field, Read};
 pub use self::node::Position;
-pub use self::node::{Key, Node, Scalar, Value};
-pub use self::quantity::{Bytes, Count, duration};
+pub(crate) use self::node::{Key, Node, Scalar, Value};
+pub use self::quantity::duration;
+pub(crate) use self::quantity::{Bytes, Count};
 pub use self::suggest::instead;
-pub use self::table::Table;
+pub(crate) use self::table::Table;

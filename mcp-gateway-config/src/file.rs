@@ -37,7 +37,7 @@ pub use self::log::{Log, LogFormat, directives};
 pub use self::network::{listen_address, web_url};
 pub use self::oauth::{default_grants, grant_type};
 pub use self::remote::header_value;
-pub use self::server::is_name_char;
+pub(crate) use self::server::is_name_char;
 pub use self::serving::Serving;
 pub use crate::document::{Diagnostic, Diagnostics, Position, Severity};
 
@@ -76,6 +76,10 @@ impl Config {
     /// Reads a configuration, and resolves its references in `environment`.
     ///
     /// With the configuration come the warnings that there are.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with `text`, if it cannot be used.
     pub fn read_from(
         text: &str,
         environment: &dyn Environment,

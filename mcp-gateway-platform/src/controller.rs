@@ -156,13 +156,7 @@ impl Controller {
         self.credentials
             .replace(credentials::configured(&spec.servers));
         self.fleet.begin(&change);
-        if let Some(authority) = &self.authority {
-            authority.apply(&spec.auth, resources.all());
-        } else {
-            self.protected.set_resources(resources.all());
-            let issuers = spec.auth.others().map(str::to_owned);
-            self.protected.set_authorization_servers(issuers);
-        }
+        self.protect(&spec.auth, resources.all());
         let mut gateways = Vec::new();
         for (definition, router, resource) in routers {
             let mut traits = GatewaySpec::of(definition, spec);
@@ -199,6 +193,17 @@ impl Controller {
         self.site.store(Arc::new(RouteTable { forward, ..site }));
         self.fleet.finish(change);
         Ok(rollout)
+    }
+
+    /// Describes `resources`, and by whom tokens for them are issued.
+    fn protect(&self, auth: &Auth, resources: Vec<Resource>) {
+        if let Some(authority) = &self.authority {
+            authority.apply(auth, resources);
+        } else {
+            self.protected.set_resources(resources);
+            let issuers = auth.others().map(str::to_owned);
+            self.protected.set_authorization_servers(issuers);
+        }
     }
 
     fn start(
@@ -436,12 +441,16 @@ mod tests {
 
     #[tokio::test]
     async fn gateways_come_and_go() {
-        let mut before = DynamicSpec::default();
-        before.gateways = vec![spec::Gateway::new("a"), spec::Gateway::new("b")];
+        let before = DynamicSpec {
+            gateways: vec![spec::Gateway::new("a"), spec::Gateway::new("b")],
+            ..DynamicSpec::default()
+        };
         let mut controller = controller(&before);
-        let mut next = DynamicSpec::default();
-        next.gateways = vec![spec::Gateway::new("c"), spec::Gateway::new("b")];
-        next.default_gateway = 1;
+        let next = DynamicSpec {
+            gateways: vec![spec::Gateway::new("c"), spec::Gateway::new("b")],
+            default_gateway: 1,
+            ..DynamicSpec::default()
+        };
         controller.apply(&next).unwrap();
         let site = controller.site.load();
         let mut names: Vec<_> = site.gateways.keys().map(|name| &**name).collect();

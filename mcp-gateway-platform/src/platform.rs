@@ -58,7 +58,7 @@ pub struct Platform {
     drain: Drain,
     first_account: Option<FirstAccount>,
     state_location: Option<String>,
-    /// Ended when the platform is dropped.
+    #[expect(dead_code, reason = "its tasks end when the platform is dropped")]
     background: JoinSet<()>,
 }
 

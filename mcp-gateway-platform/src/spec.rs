@@ -7,7 +7,7 @@
 //! # Example
 //!
 //! ```
-//! use crate::spec::{PlatformSpec, Process, Secret, Server, Token, Transport};
+//! use mcp_gateway_platform::spec::{PlatformSpec, Process, Secret, Server, Token, Transport};
 //!
 //! let mut spec = PlatformSpec::default();
 //! let process = Process::new("uvx", ["mcp-server-time"]);

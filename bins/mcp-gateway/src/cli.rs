@@ -138,10 +138,7 @@ fn with_servers(
     target: &TargetArgs,
     work: impl AsyncFnOnce(&Servers) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
-    logging::init(&Log {
-        level: "warn".to_owned(),
-        ..Log::default()
-    });
+    logging::init(&Log::from_level("warn"));
     runtime()?.block_on(async {
         let servers = target.servers()?;
         let mut signals = Signals::listen()?;

@@ -17,6 +17,6 @@ pub(crate) fn init(log: &Log) {
     // Only tests have another subscriber.
     let _ = match log.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.try_init(),
+        _ => builder.try_init(),
     };
 }

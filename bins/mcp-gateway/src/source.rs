@@ -85,11 +85,12 @@ impl Source {
 
 impl LogOptions {
     /// Applies the options to `log`.
-    pub(crate) fn over(&self, log: Log) -> Log {
-        Log {
-            format: self.format.unwrap_or(log.format),
-            level: self.level.clone().unwrap_or(log.level),
+    pub(crate) fn over(&self, mut log: Log) -> Log {
+        log.format = self.format.unwrap_or(log.format);
+        if let Some(level) = &self.level {
+            log.level.clone_from(level);
         }
+        log
     }
 }
 

@@ -22,13 +22,20 @@ pub trait Environment: fmt::Debug {
     }
 
     /// Reads a file, without its trailing line break.
+    ///
+    /// # Errors
+    ///
+    /// The error of the system, if the file cannot be read.
     fn file(&self, path: &Path) -> Result<Lookup, io::Error>;
 }
 
 /// Result of a lookup.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Lookup {
+    /// The value.
     Found(SecretString),
+    /// It does not exist.
     Missing,
     /// Lookups are disabled.
     Unread,
@@ -38,6 +45,7 @@ pub enum Lookup {
 ///
 /// It has the built-in server `demo`.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "it has no state")]
 pub struct Nothing;
 
 impl Environment for Nothing {

@@ -11,21 +11,21 @@ use super::{
 
 /// Collected diagnostics, and the environment of the file.
 #[derive(Debug)]
-pub struct DiagnosticSink<'a> {
+pub(crate) struct DiagnosticSink<'a> {
     environment: &'a dyn Environment,
     found: RefCell<Vec<Diagnostic>>,
 }
 
 /// Value in a file, with its path and position.
 #[derive(Clone, Debug)]
-pub struct Field<'a> {
+pub(crate) struct Field<'a> {
     report: &'a DiagnosticSink<'a>,
     node: &'a Node,
     path: String,
 }
 
 /// Type that can be read from a value in a file.
-pub trait Read: Sized {
+pub(crate) trait Read: Sized {
     /// Reads `field`, and records errors in its report.
     ///
     /// Returns `None` after an error. Parts of a returned value may have errors as well: the report
@@ -34,7 +34,7 @@ pub trait Read: Sized {
 }
 
 impl<'a> DiagnosticSink<'a> {
-    pub fn new(environment: &'a dyn Environment) -> Self {
+    pub(crate) fn new(environment: &'a dyn Environment) -> Self {
         Self {
             environment,
             found: RefCell::default(),
@@ -42,7 +42,7 @@ impl<'a> DiagnosticSink<'a> {
     }
 
     /// Returns the root of a file.
-    pub fn root(&'a self, node: &'a Node) -> Field<'a> {
+    pub(crate) fn root(&'a self, node: &'a Node) -> Field<'a> {
         Field {
             report: self,
             node,
@@ -50,7 +50,7 @@ impl<'a> DiagnosticSink<'a> {
         }
     }
 
-    pub fn add(&self, problem: Diagnostic) {
+    pub(crate) fn add(&self, problem: Diagnostic) {
         let mut found = self.found.borrow_mut();
         // Anchors make one mistake appear in several places, which are one place in the file.
         if !found.contains(&problem) {
@@ -59,28 +59,28 @@ impl<'a> DiagnosticSink<'a> {
     }
 
     /// Returns all diagnostics.
-    pub fn into_diagnostics(self) -> Diagnostics {
+    pub(crate) fn into_diagnostics(self) -> Diagnostics {
         Diagnostics::new(self.found.into_inner())
     }
 }
 
 impl<'a> Field<'a> {
     /// Returns the path of the value.
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    pub fn read<T: Read>(&self) -> Option<T> {
+    pub(crate) fn read<T: Read>(&self) -> Option<T> {
         T::read(self)
     }
 
     /// Records an error of the value, which is then unusable.
-    pub fn problem(&self, message: impl Into<String>) {
+    pub(crate) fn problem(&self, message: impl Into<String>) {
         self.note(Severity::Error, self.node.at, message.into());
     }
 
     /// Records a warning: the value is ignored, or probably not what was intended.
-    pub fn warning(&self, message: impl Into<String>) {
+    pub(crate) fn warning(&self, message: impl Into<String>) {
         self.note(Severity::Warning, self.node.at, message.into());
     }
 
@@ -97,16 +97,16 @@ impl<'a> Field<'a> {
         self.problem(format!("expected {what}, not {}", self.node.value.kind()));
     }
 
-    pub fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         matches!(self.node.value, Value::Null)
     }
 
-    pub fn is_scalar(&self) -> bool {
+    pub(crate) fn is_scalar(&self) -> bool {
         matches!(self.node.value, Value::Scalar(_))
     }
 
     /// Returns the string under `key` of a map, without a diagnostic if it is missing.
-    pub fn peek(&self, key: &str) -> Option<&'a str> {
+    pub(crate) fn peek(&self, key: &str) -> Option<&'a str> {
         let Value::Map(entries) = &self.node.value else {
             return None;
         };
@@ -116,12 +116,12 @@ impl<'a> Field<'a> {
         }
     }
 
-    pub fn environment(&self) -> &'a dyn Environment {
-        self.report.outside
+    pub(crate) fn environment(&self) -> &'a dyn Environment {
+        self.report.environment
     }
 
     /// Returns the value as a scalar, expected to be `what`.
-    pub fn scalar(&self, what: &str) -> Option<&'a Scalar> {
+    pub(crate) fn scalar(&self, what: &str) -> Option<&'a Scalar> {
         match &self.node.value {
             Value::Scalar(scalar) => Some(scalar),
             Value::List(_) | Value::Map(_) | Value::Null => {
@@ -132,14 +132,18 @@ impl<'a> Field<'a> {
     }
 
     /// Returns the text of a scalar; numbers and booleans are accepted as strings.
-    pub fn text(&self) -> Option<&'a str> {
+    pub(crate) fn text(&self) -> Option<&'a str> {
         self.scalar("a string").map(|scalar| &*scalar.text)
     }
 
     /// Parses the text of a scalar with `parse`.
     ///
     /// An error of `parse` is completed to a message such as `"a" is not an address: no port`.
-    pub fn parse<T>(&self, what: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(crate) fn parse<T>(
+        &self,
+        what: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let text = &self.scalar(what)?.text;
         match parse(text) {
             Ok(value) => Some(value),
@@ -151,7 +155,7 @@ impl<'a> Field<'a> {
     }
 
     /// Returns the value of `choices` with the name of the scalar.
-    pub fn choice<T: Clone>(&self, choices: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn choice<T: Clone>(&self, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text()?;
         let chosen = choices.iter().find(|(name, _)| *name == text);
         if chosen.is_none() {
@@ -163,7 +167,7 @@ impl<'a> Field<'a> {
     }
 
     /// Returns the items of a list.
-    pub fn items(&self) -> Option<Vec<Self>> {
+    pub(crate) fn items(&self) -> Option<Vec<Self>> {
         let Value::List(items) = &self.node.value else {
             self.expected("a list");
             return None;
@@ -173,13 +177,13 @@ impl<'a> Field<'a> {
     }
 
     /// Returns the entries of a map with arbitrary keys.
-    pub fn entries(&self) -> Option<Vec<(&'a str, Self)>> {
+    pub(crate) fn entries(&self) -> Option<Vec<(&'a str, Self)>> {
         let entry = |(key, node): &'a (Key, Node)| (&*key.text, self.member(&key.text, node));
         Some(self.map()?.iter().map(entry).collect())
     }
 
     /// Returns the value as a map with a fixed set of keys.
-    pub fn table(&self) -> Option<Table<'a>> {
+    pub(crate) fn table(&self) -> Option<Table<'a>> {
         Some(Table::new(self.clone(), self.map()?))
     }
 

@@ -6,7 +6,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, ast, parse_to_ast};
 use super::{Diagnostic, DiagnosticSink, Key, Node, Position, Scalar, Severity, Value};
 
 /// Parses `text`.
-pub fn parse(text: &str, report: &DiagnosticSink<'_>) -> Option<Node> {
+pub(crate) fn parse(text: &str, report: &DiagnosticSink<'_>) -> Option<Node> {
     // Editors on Windows put it there.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let problem = |place, message| {

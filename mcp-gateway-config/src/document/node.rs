@@ -28,16 +28,16 @@ impl fmt::Display for Position {
 
 /// Value in a file, with its position.
 #[derive(Clone, Debug)]
-pub struct Node {
-    pub at: Position,
-    pub value: Value,
+pub(crate) struct Node {
+    pub(crate) at: Position,
+    pub(crate) value: Value,
 }
 
 /// Value in a file.
 ///
 /// Scalars keep their text: the reader decides whether `8080` is a number or a name.
 #[derive(Clone, Debug)]
-pub enum Value {
+pub(crate) enum Value {
     List(Vec<Node>),
     Map(Vec<(Key, Node)>),
     Null,
@@ -46,22 +46,22 @@ pub enum Value {
 
 /// String, number or boolean.
 #[derive(Clone, Debug)]
-pub struct Scalar {
-    pub text: String,
+pub(crate) struct Scalar {
+    pub(crate) text: String,
     /// Set if the scalar is quoted, and therefore always a string.
-    pub quoted: bool,
+    pub(crate) quoted: bool,
 }
 
 /// Key of a value in a map.
 #[derive(Clone, Debug)]
-pub struct Key {
-    pub at: Position,
-    pub text: String,
+pub(crate) struct Key {
+    pub(crate) at: Position,
+    pub(crate) text: String,
 }
 
 impl Value {
     /// Returns the type for messages.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::List(_) => "a list",
             Self::Map(_) => "a map",

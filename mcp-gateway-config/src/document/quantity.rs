@@ -6,11 +6,11 @@ use super::{Field, Read};
 
 /// Size in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Bytes(pub(crate) usize);
+pub(crate) struct Bytes(pub(crate) usize);
 
 /// Positive number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Count(pub(crate) usize);
+pub(crate) struct Count(pub(crate) usize);
 
 impl Read for Duration {
     fn read(field: &Field<'_>) -> Option<Self> {
@@ -44,6 +44,10 @@ impl Read for usize {
 }
 
 /// Parses a duration such as `500ms`, `30s`, `2m`, `1h30m` or `1d`.
+///
+/// # Errors
+///
+/// A hint about the form of a duration.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let hint = || "expected a form such as 500ms, 30s, 2m, 1h30m or 1d".to_owned();
     let mut total = Duration::ZERO;
@@ -73,7 +77,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Parses a size such as `64KiB`, `16MiB` or `1000`.
-pub fn bytes(text: &str) -> Result<usize, String> {
+pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     let hint = || "expected a form such as 64KiB, 16MiB or 1GiB, or a number of bytes".to_owned();
     let (number, unit) = digits(text).ok_or_else(hint)?;
     let (_, size) = SIZES

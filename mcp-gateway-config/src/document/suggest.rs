@@ -17,6 +17,7 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 }
 
 /// Formats a hint for an unknown name: the most similar one, and all of `known`.
+#[must_use]
 pub fn instead(name: &str, known: &[&str]) -> String {
     let all = || known.join(", ");
     match nearest(name, known) {

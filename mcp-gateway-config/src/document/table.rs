@@ -8,7 +8,7 @@ use super::{Field, Key, Node, Read, Severity};
 /// Each key that is read becomes a known one; [`finish`](Self::finish) reports the others.
 #[derive(Debug)]
 #[must_use = "finish it, so that unknown keys are reported"]
-pub struct Table<'a> {
+pub(crate) struct Table<'a> {
     field: Field<'a>,
     entries: &'a [(Key, Node)],
     known: Vec<&'static str>,
@@ -24,12 +24,12 @@ impl<'a> Table<'a> {
     }
 
     /// Returns the whole map.
-    pub fn whole(&self) -> &Field<'a> {
+    pub(crate) fn whole(&self) -> &Field<'a> {
         &self.field
     }
 
     /// Returns the value of `key`, if present.
-    pub fn field(&mut self, key: &'static str) -> Option<Field<'a>> {
+    pub(crate) fn field(&mut self, key: &'static str) -> Option<Field<'a>> {
         self.known.push(key);
         let (_, node) = self.entries.iter().find(|(known, _)| known.text == key)?;
         let field = self.field.member(key, node);
@@ -37,12 +37,12 @@ impl<'a> Table<'a> {
     }
 
     /// Reads the value of `key`, if present.
-    pub fn get<T: Read>(&mut self, key: &'static str) -> Option<T> {
+    pub(crate) fn get<T: Read>(&mut self, key: &'static str) -> Option<T> {
         self.get_with(key, Field::read)
     }
 
     /// Reads the value of `key` with `read`, if present.
-    pub fn get_with<T>(
+    pub(crate) fn get_with<T>(
         &mut self,
         key: &'static str,
         read: impl FnOnce(&Field<'a>) -> Option<T>,
@@ -51,7 +51,7 @@ impl<'a> Table<'a> {
     }
 
     /// Reads the value of the required `key` with `read`.
-    pub fn required<T>(
+    pub(crate) fn required<T>(
         &mut self,
         key: &'static str,
         read: impl FnOnce(&Field<'a>) -> Option<T>,
@@ -64,7 +64,7 @@ impl<'a> Table<'a> {
     }
 
     /// Returns the one of `keys` that is present; exactly one is required.
-    pub fn one_of(&mut self, keys: &[&'static str]) -> Option<(&'static str, Field<'a>)> {
+    pub(crate) fn one_of(&mut self, keys: &[&'static str]) -> Option<(&'static str, Field<'a>)> {
         let present = keys.iter().filter_map(|key| Some((*key, self.field(key)?)));
         let present: Vec<_> = present.collect();
         let choice = keys.join(", ");
@@ -83,14 +83,14 @@ impl<'a> Table<'a> {
     }
 
     /// Reports unknown keys as errors.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         self.note_unknown(Severity::Error, |name, known| {
             format!("unknown key {name:?}; {}", instead(name, known))
         });
     }
 
     /// Reports unknown keys as warnings.
-    pub fn finish_leniently(self) {
+    pub(crate) fn finish_leniently(self) {
         self.note_unknown(Severity::Warning, |name, _| {
             format!("unknown key {name:?} is ignored")
         });

@@ -9,7 +9,7 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 use super::{Diagnostic, DiagnosticSink, Key, Node, Position, Scalar, Severity, Value};
 
 /// Parses the only document of `text`.
-pub fn parse(text: &str, report: &DiagnosticSink<'_>) -> Option<Node> {
+pub(crate) fn parse(text: &str, report: &DiagnosticSink<'_>) -> Option<Node> {
     let mut tree = Tree::default();
     for next in Parser::new_from_str(text) {
         let taken = next

@@ -4,7 +4,9 @@ use crate::document::{Field, Read};
 
 /// What is logged, and how.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Log {
+    /// The format of lines.
     pub format: LogFormat,
     /// A level, or directives such as `info,mcp_gateway_core=debug`.
     pub level: String,
@@ -12,12 +14,24 @@ pub struct Log {
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+#[non_exhaustive]
 pub enum LogFormat {
     /// For programs
     Json,
     /// For people
     #[default]
     Text,
+}
+
+impl Log {
+    /// Logs for people from `level` on.
+    #[must_use]
+    pub fn from_level(level: impl Into<String>) -> Self {
+        Self {
+            format: LogFormat::default(),
+            level: level.into(),
+        }
+    }
 }
 
 impl Default for Log {
@@ -50,6 +64,10 @@ impl Read for LogFormat {
 }
 
 /// Checks the directives of a filter.
+///
+/// # Errors
+///
+/// What is wrong with `text`.
 pub fn directives(text: &str) -> Result<String, String> {
     // A word alone would be a target, of which everything is logged.
     let levels = ["trace", "debug", "info", "warn", "error", "off"];

@@ -109,6 +109,10 @@ impl Read for WebOrigin {
 }
 
 /// Reads an address to listen at.
+///
+/// # Errors
+///
+/// A hint about the form of an address.
 pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let address = match text.strip_prefix("localhost:") {
         Some(port) => format!("127.0.0.1:{port}"),
@@ -121,6 +125,10 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Reads the URL of something that is reached over HTTP.
+///
+/// # Errors
+///
+/// A hint about the form of a URL.
 pub fn web_url(text: &str) -> Result<Url, String> {
     let hint = "write it as https://mcp.example.com/mcp";
     let url = Url::parse(text).map_err(|error| format!("{error}; {hint}"))?;

@@ -179,6 +179,7 @@ fn client_keys(table: &mut Table<'_>) -> Option<ClientKeys> {
 }
 
 /// What a client is for that does not say so.
+#[must_use]
 pub fn default_grants(client: &Client) -> Vec<GrantType> {
     match client.redirect_uris.is_empty() {
         true => vec![GrantType::ClientCredentials],
@@ -195,6 +196,10 @@ impl Read for Grant {
 }
 
 /// Reads the name of a grant type, which may be short where that of the RFC is a URN.
+///
+/// # Errors
+///
+/// A hint about the known names.
 pub fn grant_type(text: &str) -> Result<GrantType, String> {
     let kind = match text {
         "jwt-bearer" => Some(GrantType::JwtBearer),

@@ -49,6 +49,6 @@ fn variables(field: &Field<'_>) -> Option<Vec<(String, Secret)>> {
 }
 
 /// Whether the system takes a variable of the name.
-pub fn is_variable(name: &str) -> bool {
+fn is_variable(name: &str) -> bool {
     !name.is_empty() && !name.contains(['=', '\0'])
 }

@@ -36,6 +36,10 @@ impl Read for Remote {
 }
 
 /// Reads where a server answers.
+///
+/// # Errors
+///
+/// What is wrong with `text`.
 pub fn endpoint(text: &str) -> Result<Uri, String> {
     let url = web_url(text)?;
     url.as_str()
@@ -73,7 +77,7 @@ fn bearer(field: &Field<'_>) -> Option<(HeaderName, HeaderValue)> {
 }
 
 /// Reads the name of a header to present.
-pub fn header_name(name: &str) -> Result<HeaderName, String> {
+pub(crate) fn header_name(name: &str) -> Result<HeaderName, String> {
     let name = HeaderName::try_from(name);
     let name = name.map_err(|_| "this is no name of a header".to_owned())?;
     // A credential is the gateway's own here, not the caller's.
@@ -85,7 +89,7 @@ pub fn header_name(name: &str) -> Result<HeaderName, String> {
 }
 
 /// Reads the value of a header to present, which may be secret.
-pub fn read_value(text: &str, field: &Field<'_>) -> Option<HeaderValue> {
+pub(crate) fn read_value(text: &str, field: &Field<'_>) -> Option<HeaderValue> {
     let value = header_value(text);
     if value.is_none() {
         field.problem("this cannot be the value of a header");
@@ -94,6 +98,7 @@ pub fn read_value(text: &str, field: &Field<'_>) -> Option<HeaderValue> {
 }
 
 /// The value of a header that is not to be shown.
+#[must_use]
 pub fn header_value(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);

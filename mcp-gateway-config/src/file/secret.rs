@@ -14,7 +14,7 @@ use crate::document::{Field, Lookup, Read};
 
 /// A text that a file may also give itself, as `{ value: TEXT }`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Setting(pub(crate) Secret);
+pub(crate) struct Setting(pub(crate) Secret);
 
 impl Read for Secret {
     fn read(field: &Field<'_>) -> Option<Self> {

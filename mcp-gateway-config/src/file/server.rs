@@ -103,7 +103,7 @@ fn name(text: &str) -> Result<Arc<str>, String> {
 }
 
 /// Whether `c` may stand in the name of a server.
-pub fn is_name_char(c: char) -> bool {
+pub(crate) fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
@@ -133,4 +133,4 @@ const SESSIONS: [(&str, SessionPolicy); 3] = [
 ];
 
 /// Names are labels of metrics and parts of log lines.
-pub const MAX_NAME: usize = 64;
+const MAX_NAME: usize = 64;

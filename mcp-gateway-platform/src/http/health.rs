@@ -196,8 +196,10 @@ mod tests {
     }
 
     fn stage(metrics_tokens: Option<StaticTokens>) -> Stage {
-        let mut auth = Auth::default();
-        auth.tokens = vec![Token::new("alice", Secret::new("token-of-alice"))];
+        let auth = Auth {
+            tokens: vec![Token::new("alice", Secret::new("token-of-alice"))],
+            ..Auth::default()
+        };
         let drain = Drain::new();
         let operations = Arc::new(AdminEndpoints {
             access: ReloadableVerifier::new(Issuers::new(None, None).rules(&auth, None, &[])),

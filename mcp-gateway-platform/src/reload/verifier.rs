@@ -228,9 +228,11 @@ mod tests {
     use crate::spec::{Secret, Token};
 
     fn rules(token: &str, anonymous: Anonymous) -> VerifierRules {
-        let mut auth = Auth::default();
-        auth.tokens = vec![Token::new("alice", Secret::new(token))];
-        auth.anonymous = anonymous;
+        let auth = Auth {
+            tokens: vec![Token::new("alice", Secret::new(token))],
+            anonymous,
+            ..Auth::default()
+        };
         Issuers::new(None, None).rules(&auth, None, &[])
     }
 

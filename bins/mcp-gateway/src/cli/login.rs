@@ -57,10 +57,7 @@ pub(super) struct LoginArgs {
 ///
 /// Fails if a step of the login fails; the error contains a hint.
 pub(super) fn run(args: &LoginArgs) -> anyhow::Result<ExitCode> {
-    logging::init(&Log {
-        level: "warn".to_owned(),
-        ..Log::default()
-    });
+    logging::init(&Log::from_level("warn"));
     super::runtime()?.block_on(async {
         let endpoint = Endpoint::new(&args.url, args.gateway.as_deref(), None);
         let endpoint = endpoint.map_err(|error| anyhow::anyhow!("{:?}: {error}", args.url))?;

@@ -28,10 +28,7 @@ impl StateArgs {
         &self,
         work: impl AsyncFnOnce(&Administration) -> anyhow::Result<ExitCode>,
     ) -> anyhow::Result<ExitCode> {
-        logging::init(&Log {
-            level: "warn".to_owned(),
-            ..Log::default()
-        });
+        logging::init(&Log::from_level("warn"));
         let files = Files {
             config: self.config.clone(),
             clients: Vec::new(),
