@@ -46,6 +46,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The policy requires approval of the call, and nobody has given it.
+    #[error("approval required")]
+    ApprovalRequired,
     /// The caller could not be authenticated.
     #[error("authentication failed")]
     Auth(#[from] AuthError),

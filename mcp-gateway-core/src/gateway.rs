@@ -105,7 +105,7 @@ use crate::{BoxError, BoxFuture, Call, Error, Reply};
 ///     .layer(TraceLayer::new())
 ///     .layer(DispatchLayer::new(router, policy.clone()))
 ///     .layer(ObserveLayer::new(servers.clone()))
-///     .layer(AuthorizeLayer::new(policy))
+///     .layer(AuthorizeLayer::new(policy).with_pool(servers.clone()))
 ///     .layer(AttachCredentialsLayer::new(Arc::new(NoCredentials::new())))
 ///     .service(Forward::new(servers));
 ///
@@ -172,9 +172,10 @@ impl Gateway {
             dispatch: DispatchLayer::new(router, Arc::clone(&policy)),
             observe: ObserveLayer::new(pool.clone()),
             routed: ServiceBuilder::new(),
-            authorize: AuthorizeLayer::new(policy),
+            authorize: AuthorizeLayer::new(policy).with_pool(pool.clone()),
             attach_credentials: AttachCredentialsLayer::new(resolver),
-            forward: Forward::new(pool),
+            forward: Forward::new(pool.clone()),
+            pool,
             sessions,
         }
     }

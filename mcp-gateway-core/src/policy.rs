@@ -26,104 +26,78 @@
 //!
 //! ```
 //! use mcp_gateway_core::auth::Principal;
-//! use mcp_gateway_core::policy::{Decision, Policy};
+//! use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
 //! use mcp_gateway_core::protocol::{Capabilities, Version};
 //! use mcp_gateway_core::route::{Feature, Target};
 //! use mcp_gateway_core::{Caller, Client};
 //!
-//! /// Only `alice` may use tools that delete.
+//! /// Tools that delete are for `alice`, after approval unless they declare to be read-only.
 //! #[derive(Debug)]
 //! struct Careful;
 //!
 //! impl Policy for Careful {
-//!     fn permits(&self, caller: &Caller, target: &Target) -> Decision {
-//!         match &target.feature {
-//!             Feature::Tool(name) if name.starts_with("delete") => {
-//!                 match caller.principal().subject() {
-//!                     "alice" => Decision::Allow,
-//!                     _ => Decision::deny("deleting is for alice"),
-//!                 }
-//!             }
-//!             _ => Decision::Allow,
+//!     fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
+//!         match &request.target().feature {
+//!             Feature::Tool(name) if name.starts_with("delete") => {}
+//!             _ => return Decision::Allow,
+//!         }
+//!         let read_only = request.entry().and_then(|entry| entry.hint("readOnlyHint"));
+//!         match request.caller().principal().subject() {
+//!             "alice" if read_only == Some(true) => Decision::Allow,
+//!             "alice" => Decision::ask("deleting requires approval"),
+//!             _ => Decision::deny("deleting is for alice"),
 //!         }
 //!     }
 //! }
 //!
-//! let caller = |subject: &str| {
+//! let decide = |subject: &str, tool: &str| {
 //!     let client = Client::new(Version::LATEST, Capabilities::default());
-//!     Caller::new(Principal::new(subject), "main", client)
+//!     let caller = Caller::new(Principal::new(subject), "main", client);
+//!     let target = Target::new("files", Feature::Tool(tool.into()));
+//!     Careful.decide(&PolicyRequest::listing(&caller, &target))
 //! };
-//! let delete = Target::new("files", Feature::Tool("delete_file".into()));
-//! assert_eq!(Careful.permits(&caller("alice"), &delete), Decision::Allow);
-//! assert_ne!(Careful.permits(&caller("bob"), &delete), Decision::Allow);
+//! assert_eq!(decide("bob", "read"), Decision::Allow);
+//! assert!(matches!(decide("alice", "delete_all"), Decision::Ask { .. }));
+//! assert!(!decide("bob", "delete_all").is_listed());
 //! ```
 //!
 //! [`AuthorizeLayer`]: crate::layer::authorize::AuthorizeLayer
 
-use std::borrow::Cow;
+mod decision;
+mod request;
+
 use std::fmt;
 use std::sync::Arc;
 
-use crate::call::Routed;
-use crate::route::Target;
-use crate::{Call, Caller};
+pub use self::decision::Decision;
+pub use self::request::{Action, PolicyRequest};
 
 /// Authorizes calls and list entries.
 ///
 /// Called once per call and once per entry of a list. It must answer from memory without blocking;
 /// data that requires I/O must be fetched in the background.
+#[doc(alias("PDP", "RBAC", "ABAC"))]
 pub trait Policy: fmt::Debug + Send + Sync + 'static {
-    /// Decides if `caller` may see and use `target`.
-    fn permits(&self, caller: &Caller, target: &Target) -> Decision;
+    /// Decides if the caller of `request` may see or use its target.
+    ///
+    /// A target that is denied in a list must be denied in a call, too: lists are not consulted
+    /// when a call arrives.
+    fn decide(&self, request: &PolicyRequest<'_>) -> Decision;
 
     /// Returns `true` if the decision is the same for all callers, so that a list may be shared
     /// between them. `false` by default.
     fn is_uniform(&self) -> bool {
         false
     }
-
-    /// Decides if `call` may be made with its arguments; called only for targets that the caller
-    /// may see. Permits every call by default.
-    fn permits_call(&self, call: &Call<Routed>) -> Decision {
-        let _ = call;
-        Decision::Allow
-    }
 }
 
 impl<P: Policy + ?Sized> Policy for Arc<P> {
-    fn permits(&self, caller: &Caller, target: &Target) -> Decision {
-        (**self).permits(caller, target)
+    fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
+        (**self).decide(request)
     }
 
     fn is_uniform(&self) -> bool {
         (**self).is_uniform()
-    }
-
-    fn permits_call(&self, call: &Call<Routed>) -> Decision {
-        (**self).permits_call(call)
-    }
-}
-
-/// Decision of a [`Policy`].
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a third answer would need every caller's attention"
-)]
-pub enum Decision {
-    /// The call is permitted.
-    Allow,
-    /// The call is denied.
-    Deny {
-        /// Rule that denied the call, for the log; the client does not receive it.
-        rule: Cow<'static, str>,
-    },
-}
-
-impl Decision {
-    /// Denies because of `rule`.
-    pub fn deny(rule: impl Into<Cow<'static, str>>) -> Self {
-        Self::Deny { rule: rule.into() }
     }
 }
 
@@ -133,7 +107,7 @@ impl Decision {
 ///
 /// ```
 /// use mcp_gateway_core::auth::Principal;
-/// use mcp_gateway_core::policy::{AllowAll, Decision, Policy};
+/// use mcp_gateway_core::policy::{AllowAll, Decision, Policy, PolicyRequest};
 /// use mcp_gateway_core::protocol::{Capabilities, Version};
 /// use mcp_gateway_core::route::{Feature, Target};
 /// use mcp_gateway_core::{Caller, Client};
@@ -141,7 +115,8 @@ impl Decision {
 /// let client = Client::new(Version::LATEST, Capabilities::default());
 /// let caller = Caller::new(Principal::new("alice"), "main", client);
 /// let target = Target::new("files", Feature::Tool("delete".into()));
-/// assert_eq!(AllowAll::new().permits(&caller, &target), Decision::Allow);
+/// let request = PolicyRequest::listing(&caller, &target);
+/// assert_eq!(AllowAll::new().decide(&request), Decision::Allow);
 /// assert!(AllowAll::new().is_uniform());
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
@@ -157,7 +132,7 @@ impl AllowAll {
 }
 
 impl Policy for AllowAll {
-    fn permits(&self, _: &Caller, _: &Target) -> Decision {
+    fn decide(&self, _: &PolicyRequest<'_>) -> Decision {
         Decision::Allow
     }
 

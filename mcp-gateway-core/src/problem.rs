@@ -142,6 +142,12 @@ impl Problem {
 impl From<&Error> for Problem {
     fn from(error: &Error) -> Self {
         match error {
+            Error::ApprovalRequired => Self::new(
+                StatusCode::OK,
+                code::INVALID_REQUEST,
+                APPROVAL_REQUIRED,
+                "The call requires approval, and nobody has approved it",
+            ),
             Error::Auth(error) => Self::from(error),
             Error::Credential { server, source } => {
                 Self::from(source).with_data("server", &**server)
@@ -404,6 +410,9 @@ pub(crate) fn status_of(response: &Response) -> StatusCode {
         _ => StatusCode::OK,
     }
 }
+
+/// Reason for a call that requires approval.
+const APPROVAL_REQUIRED: &str = "approval_required";
 
 /// Reason for an unknown resource, whose code depends on the era.
 const UNKNOWN_RESOURCE: &str = "unknown_resource";

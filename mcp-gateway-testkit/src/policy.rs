@@ -1,7 +1,7 @@
 //! Contract of [`Policy`].
 
 use mcp_gateway_core::Caller;
-use mcp_gateway_core::policy::Policy;
+use mcp_gateway_core::policy::{Policy, PolicyRequest};
 use mcp_gateway_core::route::Target;
 
 /// Checks `policy` with all pairs of `callers` and `targets`.
@@ -10,7 +10,7 @@ use mcp_gateway_core::route::Target;
 /// 2. A policy that is uniform decides alike for all callers.
 pub fn contract(policy: &dyn Policy, callers: &[Caller], targets: &[Target]) {
     for target in targets {
-        let decide = |caller| policy.permits(caller, target);
+        let decide = |caller| policy.decide(&PolicyRequest::listing(caller, target));
         for caller in callers {
             let subject = caller.principal().subject();
             let decision = decide(caller);

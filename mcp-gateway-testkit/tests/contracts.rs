@@ -9,7 +9,7 @@ use http::{HeaderValue, Request, header};
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_core::auth::{AllowAnonymous, AuthError, AuthVerifier, Principal};
 use mcp_gateway_core::credential::{CredentialError, CredentialResolver, NoCredentials};
-use mcp_gateway_core::policy::{AllowAll, Decision, Policy};
+use mcp_gateway_core::policy::{AllowAll, Decision, Policy, PolicyRequest};
 use mcp_gateway_core::protocol::{Capabilities, Version};
 use mcp_gateway_core::route::{Feature, PrefixRouter, Resolved, Target, ToolRouter};
 use mcp_gateway_core::runtime::{InProcess, Process, Remote, WebClient};
@@ -98,8 +98,8 @@ impl ToolRouter for Broken {
 }
 
 impl Policy for Broken {
-    fn permits(&self, caller: &Caller, _: &Target) -> Decision {
-        match caller.principal().subject() {
+    fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
+        match request.caller().principal().subject() {
             "ada" => Decision::Allow,
             _ => Decision::deny("not ada"),
         }

@@ -119,6 +119,33 @@ impl Entry {
         self.headers.mirror(arguments, sent)
     }
 
+    /// Returns the annotation `name` of a tool, such as `readOnlyHint`, or `None` if the server does
+    /// not declare it as a boolean.
+    ///
+    /// Hints are claims of the server: a policy must not trust them of a server that it does not
+    /// trust. See [MCP 2026-07-28, tool
+    /// annotations](https://modelcontextprotocol.io/specification/2026-07-28/schema#toolannotations).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_core::catalog::{ListKind, Listing};
+    ///
+    /// let result = r#"{"tools":[{"name":"read","inputSchema":{},"annotations":{"readOnlyHint":true}}]}"#;
+    /// let listing = Listing::from_result("files", ListKind::Tools, &result.into())?;
+    /// let entry = listing.get("read").unwrap();
+    /// assert_eq!(entry.hint("readOnlyHint"), Some(true));
+    /// assert_eq!(entry.hint("destructiveHint"), None);
+    /// # Ok::<_, mcp_gateway_core::upstream::UpstreamError>(())
+    /// ```
+    #[must_use]
+    #[doc(alias = "annotations")]
+    pub fn hint(&self, name: &str) -> Option<bool> {
+        let fields = Fields::read(&self.text, 0..self.text.len()).ok()?;
+        let annotations = Fields::read(&self.text, fields.span(&self.text, "annotations")?).ok()?;
+        annotations.raw(&self.text, name)?.parse().ok()
+    }
+
     /// Returns the entry as a JSON value, with all of its members.
     #[must_use]
     pub fn describe(&self) -> Value {

@@ -26,6 +26,7 @@ use crate::layer::trace::TraceLayer;
 use crate::observe::Observer;
 use crate::policy::Policy;
 use crate::session::Sessions;
+use crate::upstream::ServerPool;
 use crate::{Call, Drain, Error, Reply};
 
 /// Builder of a [`Gateway`].
@@ -85,6 +86,7 @@ pub struct GatewayBuilder<C = NoLayer, R = NoLayer> {
     pub(super) authorize: AuthorizeLayer,
     pub(super) attach_credentials: AttachCredentialsLayer,
     pub(super) forward: Forward,
+    pub(super) pool: ServerPool,
     pub(super) sessions: Sessions,
 }
 
@@ -106,7 +108,7 @@ impl<C, R> GatewayBuilder<C, R> {
     /// [`AllowAll`](crate::policy::AllowAll).
     pub fn with_policy(mut self, policy: Arc<dyn Policy>) -> Self {
         self.dispatch = self.dispatch.with_policy(Arc::clone(&policy));
-        self.authorize = AuthorizeLayer::new(policy);
+        self.authorize = AuthorizeLayer::new(policy).with_pool(self.pool.clone());
         self
     }
 
@@ -222,6 +224,7 @@ impl<C, R> GatewayBuilder<C, R> {
             authorize: self.authorize,
             attach_credentials: self.attach_credentials,
             forward: self.forward,
+            pool: self.pool,
             sessions: self.sessions,
         }
     }

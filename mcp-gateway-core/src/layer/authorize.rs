@@ -2,7 +2,8 @@
 //!
 //! [`AuthorizeLayer`] calls a [`Policy`] for each call whose target is known. The result is a
 //! [`Call<Permitted>`](Permitted), the only type that receives a credential. A denied call fails
-//! with the error of an unknown target, and its rule is logged.
+//! with the error of an unknown target, a call that requires approval with
+//! [`Error::ApprovalRequired`]; the rule is logged.
 //!
 //! # Example
 //!
@@ -66,23 +67,37 @@ use tower_service::Service;
 use super::gate::Gate;
 use crate::call::{Permitted, Routed};
 use crate::error::{NameKind, RouteError};
-use crate::policy::{Decision, Policy};
+use crate::policy::{Decision, Policy, PolicyRequest};
 use crate::route::{Feature, Target};
+use crate::upstream::ServerPool;
 use crate::{Call, Error};
 
 /// A [`Layer`] that applies [`Authorize`].
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Debug)]
-pub struct AuthorizeLayer {
+pub struct AuthorizeLayer(Arc<Shared>);
+
+/// Parts of the layer, shared by its services: they are cloned for every call.
+#[derive(Clone, Debug)]
+struct Shared {
     policy: Arc<dyn Policy>,
+    pool: ServerPool,
 }
 
 impl AuthorizeLayer {
     /// Creates a layer that authorizes calls with `policy`.
     #[must_use]
     pub fn new(policy: Arc<dyn Policy>) -> Self {
-        Self { policy }
+        let pool = ServerPool::new();
+        Self(Arc::new(Shared { policy, pool }))
+    }
+
+    /// Sets the servers in whose cached lists the policy finds the catalog entry of a call.
+    #[must_use]
+    pub fn with_pool(self, pool: ServerPool) -> Self {
+        let policy = Arc::clone(&self.0.policy);
+        Self(Arc::new(Shared { policy, pool }))
     }
 }
 
@@ -92,7 +107,7 @@ impl<S> Layer<S> for AuthorizeLayer {
     fn layer(&self, inner: S) -> Self::Service {
         Authorize {
             inner,
-            policy: Arc::clone(&self.policy),
+            shared: Arc::clone(&self.0),
         }
     }
 }
@@ -101,7 +116,7 @@ impl<S> Layer<S> for AuthorizeLayer {
 #[derive(Clone, Debug)]
 pub struct Authorize<S> {
     inner: S,
-    policy: Arc<dyn Policy>,
+    shared: Arc<Shared>,
 }
 
 impl<S> Service<Call<Routed>> for Authorize<S>
@@ -117,23 +132,29 @@ where
     }
 
     fn call(&mut self, call: Call<Routed>) -> Self::Future {
-        let decision = match self.policy.permits(call.caller(), call.target()) {
-            Decision::Allow => self.policy.permits_call(&call),
-            deny @ Decision::Deny { .. } => deny,
-        };
-        match decision {
+        let Shared { policy, pool } = &*self.shared;
+        match policy.decide(&PolicyRequest::call(&call).with_pool(pool)) {
             Decision::Allow => {
                 let call = call.advance(|Routed { target }| Permitted { target });
                 Gate::forward(self.inner.call(call))
             }
+            Decision::Ask { rule } => {
+                log("call requires approval", &call, &rule);
+                Gate::reject(Error::ApprovalRequired)
+            }
             Decision::Deny { rule } => {
-                let principal = call.principal().subject();
-                let Target { server, feature } = call.target();
-                tracing::info!(principal, %server, ?feature, %rule, "call denied");
+                log("call denied", &call, &rule);
                 Gate::reject(refusal(&call))
             }
         }
     }
+}
+
+/// Logs that `call` is rejected because of `rule`.
+fn log(message: &'static str, call: &Call<Routed>, rule: &str) {
+    let principal = call.principal().subject();
+    let Target { server, feature } = call.target();
+    tracing::info!(principal, %server, ?feature, %rule, "{message}");
 }
 
 /// Returns the error of a denied call, which is that of an unknown target.
@@ -171,10 +192,40 @@ mod tests {
     struct Recorder(Mutex<Vec<Feature>>);
 
     impl Policy for Recorder {
-        fn permits(&self, _: &Caller, target: &Target) -> Decision {
-            self.0.lock().unwrap().push(target.feature.clone());
+        fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
+            self.0.lock().unwrap().push(request.target().feature.clone());
             Decision::Allow
         }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_requires_approval_is_rejected() {
+        /// Requires approval of everything.
+        #[derive(Debug)]
+        struct Asking;
+
+        impl Policy for Asking {
+            fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
+                assert_eq!(request.arguments(), Some(r#"{"a":1}"#));
+                assert_eq!(request.method(), Some(&Method::ToolsCall));
+                assert!(request.entry().is_none());
+                Decision::ask("everything")
+            }
+        }
+
+        let service = AuthorizeLayer::new(Arc::new(Asking)).layer(service_fn(
+            async |call: Call<Permitted>| {
+                Ok::<_, Error>(Reply::result(call.request().id(), "{}"))
+            },
+        ));
+        let client = Client::new(Version::LATEST, Capabilities::default());
+        let caller = Arc::new(Caller::new(Principal::new("alice"), "default", client));
+        let params = r#"{"name":"a","arguments":{"a":1}}"#;
+        let request = Request::new(&Id::from(1), &Method::ToolsCall, params);
+        let target = Target::new("s", Feature::Tool("a".into()));
+        let call = Call::vouched_for(request, caller).advance(|()| Routed { target });
+        let error = service.oneshot(call).await.unwrap_err();
+        assert!(matches!(error, Error::ApprovalRequired));
     }
 
     async fn asked(method: Method, params: &str) -> Vec<Feature> {

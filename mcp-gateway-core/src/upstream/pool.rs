@@ -18,6 +18,7 @@ use tokio::time;
 
 use super::{Server, Upstream};
 use crate::call::Prepared;
+use crate::catalog::Entry;
 use crate::error::UpstreamError;
 use crate::limit::{Breaker, Concurrency, Limits};
 use crate::protocol::{ListKind, Method};
@@ -159,6 +160,12 @@ impl ServerPool {
             .load()
             .get(server)
             .is_some_and(|server| server.upstream.lists(feature))
+    }
+
+    /// Returns the catalog entry of `feature`, as [`Upstream::entry`] does.
+    #[must_use]
+    pub fn entry(&self, server: &str, feature: &Feature) -> Option<Entry> {
+        self.servers.load().get(server)?.upstream.entry(feature)
     }
 
     /// Returns the names of all servers, sorted.

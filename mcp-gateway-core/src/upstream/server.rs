@@ -25,7 +25,7 @@ use super::view_key::ViewKey;
 use super::{Instance, RootsPolicy, RuntimeBackend};
 use crate::bridge::Parking;
 use crate::call::Prepared;
-use crate::catalog::{ListKind, Listing};
+use crate::catalog::{Entry, ListKind, Listing};
 use crate::error::UpstreamError;
 use crate::jsonrpc::Notification;
 use crate::protocol::{Era, Version};
@@ -133,6 +133,15 @@ pub trait Upstream: std::fmt::Debug + Send + Sync + 'static {
     fn lists(&self, feature: &Feature) -> bool {
         let _ = feature;
         false
+    }
+
+    /// Returns the catalog entry of `feature`, if a cached list contains it and all that do agree.
+    /// `None` by default.
+    ///
+    /// Called when a policy asks for the entry of a call. Must not block.
+    fn entry(&self, feature: &Feature) -> Option<Entry> {
+        let _ = feature;
+        None
     }
 
     /// Closes all connections. Does nothing by default.
@@ -516,6 +525,13 @@ impl Upstream for Server {
     fn lists(&self, feature: &Feature) -> bool {
         let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
         views.values().any(|view| view.lists(feature))
+    }
+
+    fn entry(&self, feature: &Feature) -> Option<Entry> {
+        let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = views.values().filter_map(|view| view.entry(feature));
+        let first = entries.next()?;
+        entries.all(|entry| entry.json() == first.json()).then_some(first)
     }
 
     async fn close(&self) {

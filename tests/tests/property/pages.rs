@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mcp_gateway_core::Caller;
-use mcp_gateway_core::policy::{Decision, Policy};
-use mcp_gateway_core::route::Target;
+use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::json;
@@ -114,8 +112,9 @@ fn pages_have_the_size_that_they_are_to_have() {
 struct Hiding;
 
 impl Policy for Hiding {
-    fn permits(&self, _: &Caller, target: &Target) -> Decision {
-        match target
+    fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
+        match request
+            .target()
             .feature
             .name()
             .is_some_and(|name| name.starts_with('h'))

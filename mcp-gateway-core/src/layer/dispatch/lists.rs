@@ -15,7 +15,7 @@ use super::{Inner, Listings, Shared};
 use crate::catalog::{CacheScope, Entry, ListKind};
 use crate::error::RequestError;
 use crate::json::{object, quoted};
-use crate::policy::Decision;
+use crate::policy::PolicyRequest;
 use crate::protocol::{Era, meta};
 use crate::reply;
 use crate::route::{Feature, Target};
@@ -205,7 +205,8 @@ impl<'a> Names<'a, '_> {
             Arc::clone(server),
             Feature::of_entry(kind, Arc::clone(entry.name())),
         );
-        if shared.policy.permits(self.call.caller(), &target) != Decision::Allow {
+        let request = PolicyRequest::listing(self.call.caller(), &target).with_entry(entry);
+        if !shared.policy.decide(&request).is_listed() {
             return None;
         }
         match kind {

@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 
 use super::View;
 use crate::call::Prepared;
-use crate::catalog::{ListKind, Listing, Page, ParamMismatch};
+use crate::catalog::{Entry, ListKind, Listing, Page, ParamMismatch};
 use crate::error::UpstreamError;
 use crate::json::{object, quoted};
 use crate::jsonrpc::{Id, Message, Request};
@@ -147,21 +147,27 @@ impl View {
     ///
     /// Templates are not expanded, and servers and tasks are not listed at all.
     pub(in crate::upstream) fn lists(&self, feature: &Feature) -> bool {
-        let known = |kind, name: &str| {
-            self.lists
-                .known(kind)
-                .is_some_and(|listing| listing.get(name).is_some())
-        };
-        match feature {
-            Feature::Prompt(name) => known(ListKind::Prompts, name),
-            Feature::Resource(uri) => known(ListKind::Resources, uri),
-            Feature::Tool(name) => known(ListKind::Tools, name),
+        self.known(feature, |_| ()).is_some()
+    }
+
+    /// Returns the entry of `feature` in the cached list, stale or not.
+    pub(in crate::upstream) fn entry(&self, feature: &Feature) -> Option<Entry> {
+        self.known(feature, Entry::clone)
+    }
+
+    /// Applies `read` to the entry of `feature` in the cached list.
+    fn known<T>(&self, feature: &Feature, read: impl FnOnce(&Entry) -> T) -> Option<T> {
+        let (kind, name) = match feature {
+            Feature::Prompt(name) => (ListKind::Prompts, name),
+            Feature::Resource(uri) => (ListKind::Resources, uri),
+            Feature::Tool(name) => (ListKind::Tools, name),
             Feature::Discovery
             | Feature::List(_)
             | Feature::Server
             | Feature::Subscriptions
-            | Feature::Task(_) => false,
-        }
+            | Feature::Task(_) => return None,
+        };
+        self.lists.known(kind)?.get(name).map(read)
     }
 
     /// Returns the headers that mirror the arguments of a tool call, after validating those of the

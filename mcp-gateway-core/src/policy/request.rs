@@ -1,0 +1,137 @@
+//! Requests for a decision of a policy.
+
+use std::borrow::Cow;
+
+use crate::Caller;
+use crate::call::{Call, Routed};
+use crate::catalog::Entry;
+use crate::jsonrpc::Request;
+use crate::protocol::Method;
+use crate::route::Target;
+use crate::upstream::ServerPool;
+
+/// Attributes from which a [`Policy`](super::Policy) decides: who, what, and in which way.
+///
+/// Creating one costs no allocation. Attributes that need work, such as
+/// [`arguments`](Self::arguments), are read when the policy asks for them.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::auth::Principal;
+/// use mcp_gateway_core::policy::{Action, PolicyRequest};
+/// use mcp_gateway_core::protocol::{Capabilities, Version};
+/// use mcp_gateway_core::route::{Feature, Target};
+/// use mcp_gateway_core::{Caller, Client};
+///
+/// let client = Client::new(Version::LATEST, Capabilities::default());
+/// let caller = Caller::new(Principal::new("alice"), "main", client);
+/// let target = Target::new("files", Feature::Tool("delete".into()));
+/// let request = PolicyRequest::listing(&caller, &target);
+/// assert_eq!(request.action(), Action::List);
+/// assert_eq!(request.caller().principal().subject(), "alice");
+/// assert_eq!(request.arguments(), None);
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct PolicyRequest<'a> {
+    caller: &'a Caller,
+    target: &'a Target,
+    entry: Option<&'a Entry>,
+    request: Option<&'a Request>,
+    pool: Option<&'a ServerPool>,
+}
+
+/// Way in which a caller accesses a target.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Action {
+    /// A request to the target.
+    Call,
+    /// The sight of the target in a list.
+    List,
+}
+
+impl<'a> PolicyRequest<'a> {
+    /// Creates a request to see `target` in a list.
+    pub fn listing(caller: &'a Caller, target: &'a Target) -> Self {
+        Self {
+            caller,
+            target,
+            entry: None,
+            request: None,
+            pool: None,
+        }
+    }
+
+    /// Creates a request to make `call`.
+    pub fn call(call: &'a Call<Routed>) -> Self {
+        Self {
+            request: Some(call.request()),
+            ..Self::listing(call.caller(), call.target())
+        }
+    }
+
+    /// Sets the catalog entry of the target.
+    pub fn with_entry(self, entry: &'a Entry) -> Self {
+        let entry = Some(entry);
+        Self { entry, ..self }
+    }
+
+    /// Sets the servers in whose cached lists the catalog entry of the target is looked up.
+    pub fn with_pool(self, pool: &'a ServerPool) -> Self {
+        let pool = Some(pool);
+        Self { pool, ..self }
+    }
+
+    /// Returns the way in which the target is accessed.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        match self.request {
+            Some(_) => Action::Call,
+            None => Action::List,
+        }
+    }
+
+    /// Returns the caller: principal, client and gateway.
+    #[must_use]
+    pub fn caller(&self) -> &'a Caller {
+        self.caller
+    }
+
+    /// Returns the target: a feature of a server.
+    #[must_use]
+    pub fn target(&self) -> &'a Target {
+        self.target
+    }
+
+    /// Returns the method of a call; `None` for a listing.
+    #[must_use]
+    pub fn method(&self) -> Option<&'a Method> {
+        Some(self.request?.method())
+    }
+
+    /// Returns the JSON text of the arguments of a call, or `None` for a listing or without
+    /// arguments.
+    #[must_use]
+    pub fn arguments(&self) -> Option<&'a str> {
+        self.request?.param("arguments")
+    }
+
+    /// Returns the catalog entry of the target, with its annotations.
+    ///
+    /// Always `Some` for an entry of a list. For a call it is looked up in the cached lists of the
+    /// server, and is `None` unless one of them contains the target and all that do agree. A policy
+    /// that depends on the entry must therefore decide about `None`, preferably by a denial: a
+    /// client must list tools before it calls one.
+    #[must_use]
+    pub fn entry(&self) -> Option<Cow<'a, Entry>> {
+        match self.entry {
+            Some(entry) => Some(Cow::Borrowed(entry)),
+            None => {
+                let Target { server, feature } = self.target;
+                self.pool?.entry(server, feature).map(Cow::Owned)
+            }
+        }
+    }
+}
