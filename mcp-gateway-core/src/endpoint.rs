@@ -323,13 +323,17 @@ impl<S: Calls> Exchange<'_, S> {
             }
             Message::Response(_) if era == Era::Modern => unexpected("a response"),
             message => {
-                let id = match &message {
-                    Message::Request(request) => Some(request.id().clone()),
-                    Message::Notification(_) | Message::Response(_) => None,
+                let (id, method) = match &message {
+                    Message::Request(request) => {
+                        (Some(request.id().clone()), Some(request.method().clone()))
+                    }
+                    Message::Notification(_) | Message::Response(_) => (None, None),
                 };
                 let answered =
                     Box::pin(self.legacy().post(&self.parts, &self.version, message)).await;
-                answered.unwrap_or_else(|error| answer::error(&error, id.as_ref(), Era::Legacy))
+                answered.unwrap_or_else(|error| {
+                    answer::error_of(&error, id.as_ref(), method.as_ref(), Era::Legacy)
+                })
             }
         }
     }
@@ -338,7 +342,8 @@ impl<S: Calls> Exchange<'_, S> {
     async fn modern(self, request: Rpc) -> Response<Body> {
         let id = request.id().clone();
         let takes_events = takes_events(&self.parts.headers);
-        let listens = request.method() == &RpcMethod::SubscriptionsListen;
+        let method = request.method().clone();
+        let listens = method == RpcMethod::SubscriptionsListen;
         let reply = match modern::check(&self.parts, &self.version, &request) {
             Ok(client) => {
                 let caller = Caller::new(self.principal, Arc::clone(&self.shared.gateway), client)
@@ -359,7 +364,7 @@ impl<S: Calls> Exchange<'_, S> {
             Ok(Reply::Events(events)) => {
                 answer::document(Box::pin(answer::without_events(events, &id)).await)
             }
-            Err(error) => answer::error(&error, Some(&id), Era::Modern),
+            Err(error) => answer::error_of(&error, Some(&id), Some(&method), Era::Modern),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Mapping of errors to responses.
 
+mod tool_result;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -218,10 +220,7 @@ impl From<&AuthError> for Problem {
 impl From<&CredentialError> for Problem {
     fn from(error: &CredentialError) -> Self {
         let (reason, message) = match error {
-            CredentialError::NotConnected => (
-                "not_connected",
-                "You have not connected an account of this server",
-            ),
+            CredentialError::NotConnected { url } => return not_connected(url.as_deref()),
             CredentialError::Unavailable(_) => (
                 "credential_store",
                 "The credential store is unavailable; try again later",
@@ -411,8 +410,25 @@ pub(crate) fn status_of(response: &Response) -> StatusCode {
     }
 }
 
+/// Returns the problem of a caller without an account, which can be connected at `url`.
+fn not_connected(url: Option<&str>) -> Problem {
+    let problem = |message: Cow<'static, str>| {
+        Problem::new(StatusCode::OK, code::INTERNAL_ERROR, NOT_CONNECTED, message)
+    };
+    let message = "You have not connected an account of this server";
+    match url {
+        Some(url) => {
+            problem(format!("{message}; connect one at {url}").into()).with_data("url", url)
+        }
+        None => problem(message.into()),
+    }
+}
+
 /// Reason for a call that requires approval.
 const APPROVAL_REQUIRED: &str = "approval_required";
+
+/// Reason for a missing credential of the caller.
+const NOT_CONNECTED: &str = "not_connected";
 
 /// Reason for an unknown resource, whose code depends on the era.
 const UNKNOWN_RESOURCE: &str = "unknown_resource";

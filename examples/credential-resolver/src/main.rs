@@ -1,7 +1,8 @@
 //! A gateway that calls its server with the credential of each caller.
 //!
 //! Callers authenticate to the gateway with their own tokens. The server receives the token that the
-//! vault stores for the caller. A caller without one receives an error, and the server is not called.
+//! vault stores for the caller. A caller without one receives a link to obtain it, and the server is not
+//! called.
 //!
 //! ```sh
 //! CRM_URL=http://127.0.0.1:9000/mcp cargo run -p credential-resolver
@@ -43,7 +44,9 @@ impl CredentialResolver for Vault {
     ) -> Result<Credential, CredentialError> {
         let person = caller.principal().subject();
         let token = self.tokens.get(&(person, &*target.server));
-        let token = token.ok_or(CredentialError::NotConnected)?;
+        let token = token.ok_or_else(|| CredentialError::NotConnected {
+            url: Some("https://crm.example.com/tokens".into()),
+        })?;
         // Sessions with the server are shared within an account, and never between accounts.
         Ok(Credential::new(person).with_header(AUTHORIZATION, token.clone()))
     }

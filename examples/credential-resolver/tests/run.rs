@@ -31,10 +31,11 @@ async fn scenario(url: &str) {
         assert_eq!(headers["authorization"], json!([presented]), "{answer}");
     }
     let answer = whoami(url, "Bearer token-of-carol").await;
-    assert_eq!(
-        answer["error"]["data"]["reason"], "not_connected",
-        "{answer}"
-    );
+    let result = &answer["result"];
+    assert_eq!(result["isError"], json!(true), "{answer}");
+    let problem = &result["_meta"]["mcp-gateway/problem"];
+    assert_eq!(problem["reason"], "not_connected", "{answer}");
+    assert_eq!(problem["url"], "https://crm.example.com/tokens");
 }
 
 #[tokio::test]

@@ -13,15 +13,25 @@ use crate::Error;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Id, code};
 use crate::problem::Problem;
-use crate::protocol::Era;
+use crate::protocol::{Era, Method};
 use crate::reply::{Event, Events, JsonBody, ServerRequest};
 use crate::sse::KEEP_ALIVE;
 
 /// Returns the response for `error` to a client of the given era.
 pub(crate) fn error(error: &Error, id: Option<&Id>, era: Era) -> Response<Body> {
+    error_of(error, id, None, era)
+}
+
+/// Returns the response for `error` to a request of `method`.
+pub(super) fn error_of(
+    error: &Error,
+    id: Option<&Id>,
+    method: Option<&Method>,
+    era: Era,
+) -> Response<Body> {
     let problem = Problem::from(error).in_era(era);
     let id = id.or(problem.id.as_ref());
-    let body = Body::full(problem.error.to_response(id));
+    let body = Body::full(problem.to_answer(id, method, era));
     let mut response = with_type(problem.to_response(body), APPLICATION_JSON);
     // To a legacy client, the status 404 of a request within a session means that the session has
     // ended.

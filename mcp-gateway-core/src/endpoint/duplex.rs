@@ -69,7 +69,7 @@ impl<S: Calls> Duplex<S> {
         match message {
             Message::Notification(notification) => self.notified(&notification).await,
             Message::Request(request) => {
-                let id = request.id().clone();
+                let (id, method) = (request.id().clone(), request.method().clone());
                 let session = self.session.get().map(|begun| Arc::clone(&begun.session));
                 let modern = request.meta(meta::PROTOCOL_VERSION).is_some();
                 let era = if modern { Era::Modern } else { Era::Legacy };
@@ -80,7 +80,7 @@ impl<S: Calls> Duplex<S> {
                 };
                 if let Err(error) = result {
                     let problem = Problem::from(&error).in_era(era);
-                    self.put(problem.error.to_response(Some(&id))).await;
+                    self.put(problem.to_answer(Some(&id), Some(&method), era)).await;
                 }
             }
             Message::Response(response) => {

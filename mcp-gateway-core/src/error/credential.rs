@@ -1,5 +1,7 @@
 //! Errors of credential resolution.
 
+use std::sync::Arc;
+
 use super::BoxError;
 
 /// Failure to resolve a credential.
@@ -7,8 +9,13 @@ use super::BoxError;
 #[non_exhaustive]
 pub enum CredentialError {
     /// The caller has not connected an account of the server.
+    ///
+    /// A call of a tool is answered by a tool result with the link, so that the user sees it.
     #[error("no connected account")]
-    NotConnected,
+    NotConnected {
+        /// Address at which the user can connect one.
+        url: Option<Arc<str>>,
+    },
     /// The credential store is unavailable.
     #[error("credential store unavailable")]
     Unavailable(#[source] BoxError),

@@ -117,9 +117,10 @@ fn of_requests() -> Vec<Row> {
 fn of_targets() -> Vec<Row> {
     let method = "x".into();
     let method = RouteError::UnknownMethod { method };
-    let connected = of_credential(CredentialError::NotConnected);
+    let connected = of_credential(CredentialError::NotConnected { url: None });
     let store = of_credential(CredentialError::Unavailable(other()));
     vec![
+        row(Error::ApprovalRequired, 200, -32600, "approval_required"),
         row(method, 404, -32601, "method_not_found"),
         row(unknown(NameKind::Prompt), 200, -32602, "unknown_prompt"),
         row(unknown(NameKind::Resource), 200, -32602, "unknown_resource"),

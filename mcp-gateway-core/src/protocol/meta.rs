@@ -12,6 +12,10 @@ pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 /// Minimum level of the log messages that the server sends during the request.
 pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
+/// Data of a problem of the gateway, in a tool result: the same as in a JSON-RPC error. The only key
+/// that the gateway defines itself.
+pub const PROBLEM: &str = "mcp-gateway/problem";
+
 /// Protocol version of the request; required in every request of the modern era.
 pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 

@@ -1,0 +1,95 @@
+//! Problems that a user can solve, as results of tools.
+//!
+//! Clients show the text of a tool result to the model and to the user, and often hide JSON-RPC
+//! errors from both.
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::{APPROVAL_REQUIRED, NOT_CONNECTED, Problem};
+use crate::json::object;
+use crate::jsonrpc::{Id, Response};
+use crate::protocol::{Era, Method, meta};
+
+impl Problem {
+    /// Returns the JSON text of the response to a request of `method`.
+    ///
+    /// A problem that the user of a tool can solve is a tool result with `isError`, a text with the
+    /// link where there is one, and the data of the error in `_meta`, under `mcp-gateway/problem`.
+    /// Any other problem is a JSON-RPC error.
+    pub(crate) fn to_answer(&self, id: Option<&Id>, method: Option<&Method>, era: Era) -> Bytes {
+        let solvable = [APPROVAL_REQUIRED, NOT_CONNECTED].contains(&self.reason);
+        match (id, method) {
+            (Some(id), Some(Method::ToolsCall)) if solvable => {
+                Response::new(id, &self.to_tool_result(era)).bytes()
+            }
+            _ => self.error.to_response(id),
+        }
+    }
+
+    /// Returns the JSON text of the tool result.
+    fn to_tool_result(&self, era: Era) -> String {
+        let content = json!([{ "type": "text", "text": self.error.message }]);
+        let meta = json!({ meta::PROBLEM: self.error.data });
+        let mut members = vec![
+            ("content", content.to_string().into()),
+            ("isError", "true".into()),
+            ("_meta", meta.to_string().into()),
+        ];
+        if era == Era::Modern {
+            members.push(("resultType", "\"complete\"".into()));
+        }
+        object(&members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+    use crate::error::CredentialError;
+
+    #[test]
+    fn a_missing_account_is_a_tool_result_with_a_link() {
+        let source = CredentialError::NotConnected {
+            url: Some("https://gw.example.com/connect/github".into()),
+        };
+        let server = "github".into();
+        let problem = Problem::from(&Error::Credential { server, source });
+        let id = Id::from(1);
+        let answer = |method, era| problem.to_answer(Some(&id), Some(method), era);
+        let text = "You have not connected an account of this server; connect one at \
+                    https://gw.example.com/connect/github";
+        let data = json!({
+            "reason": "not_connected",
+            "server": "github",
+            "url": "https://gw.example.com/connect/github",
+        });
+        let result = json!({
+            "content": [{ "type": "text", "text": text }],
+            "isError": true,
+            "_meta": { "mcp-gateway/problem": data },
+        });
+        let json: serde_json::Value =
+            serde_json::from_slice(&answer(&Method::ToolsCall, Era::Legacy)).unwrap();
+        assert_eq!(json["result"], result);
+        let json: serde_json::Value =
+            serde_json::from_slice(&answer(&Method::ToolsCall, Era::Modern)).unwrap();
+        assert_eq!(json["result"]["resultType"], "complete");
+        let json: serde_json::Value =
+            serde_json::from_slice(&answer(&Method::PromptsGet, Era::Modern)).unwrap();
+        assert_eq!(json["error"]["code"], -32603);
+        assert_eq!(json["error"]["message"], text);
+        assert_eq!(json["error"]["data"], data);
+    }
+
+    #[test]
+    fn problems_of_others_stay_errors() {
+        let source = CredentialError::Unavailable("down".into());
+        let server = "github".into();
+        let problem = Problem::from(&Error::Credential { server, source });
+        let id = Id::from(1);
+        let answer = problem.to_answer(Some(&id), Some(&Method::ToolsCall), Era::Legacy);
+        assert_eq!(answer, problem.error.to_response(Some(&id)));
+    }
+}
