@@ -130,13 +130,13 @@ use crate::{Cancellation, Credential};
 /// ```
 #[derive(Debug)]
 pub struct Call<S = ()> {
-    // Boxed, because a call is moved many times.
-    context: Box<Context>,
+    // On the heap, because a call is moved many times; shared, because a call may be retried.
+    context: Arc<Context>,
     stage: S,
 }
 
 /// Properties that a call has at every stage.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Context {
     request: Request,
     caller: Arc<Caller>,
@@ -158,7 +158,7 @@ impl Call {
             extensions: Extensions::new(),
         };
         Self {
-            context: Box::new(context),
+            context: Arc::new(context),
             stage: (),
         }
     }
@@ -166,7 +166,7 @@ impl Call {
     /// Sets the signal by which the client cancels the request.
     #[must_use]
     pub fn with_cancellation(mut self, cancellation: Cancellation) -> Self {
-        self.context.cancellation = Some(cancellation);
+        Arc::make_mut(&mut self.context).cancellation = Some(cancellation);
         self
     }
 }
@@ -211,7 +211,7 @@ impl<S> Call<S> {
 
     /// Returns the extensions for modification.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        &mut self.context.extensions
+        &mut Arc::make_mut(&mut self.context).extensions
     }
 
     /// Advances the call to its next stage.
@@ -219,6 +219,17 @@ impl<S> Call<S> {
         Call {
             context: self.context,
             stage: next(self.stage),
+        }
+    }
+
+    /// Returns the same call once more, with the context that it has at present.
+    pub(crate) fn share(&self) -> Self
+    where
+        S: Clone,
+    {
+        Self {
+            context: Arc::clone(&self.context),
+            stage: self.stage.clone(),
         }
     }
 
@@ -231,7 +242,7 @@ impl<S> Call<S> {
             extensions: self.context.extensions.clone(),
         };
         Call {
-            context: Box::new(context),
+            context: Arc::new(context),
             stage,
         }
     }
@@ -264,8 +275,9 @@ impl Call<Prepared> {
 
     /// Replaces the caller and the request by what of them the server may see.
     pub(crate) fn confined(mut self, caller: Arc<Caller>, request: Request) -> Self {
-        self.context.caller = caller;
-        self.context.request = request;
+        let context = Arc::make_mut(&mut self.context);
+        context.caller = caller;
+        context.request = request;
         self
     }
 

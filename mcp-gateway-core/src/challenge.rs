@@ -87,7 +87,9 @@ impl Challenge {
 
     /// Returns the scopes that the request requires.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.param("scope").into_iter().flat_map(str::split_whitespace)
+        self.param("scope")
+            .into_iter()
+            .flat_map(str::split_whitespace)
     }
 
     /// Returns the URL of the protected resource metadata of RFC 9728.
@@ -182,8 +184,16 @@ mod tests {
             (vec!["Negotiate abc==", "Basic realm=\"a, b\""], 2, None),
             (vec!["Basic realm=x, Bearer scope=\"a\""], 2, Some("a")),
             (vec!["bearer SCOPE = \"a b\" , error=x"], 1, Some("a b")),
-            (vec!["Bearer x_scope=\"no\", scope=\"a \\\"b\\\" \\\\\""], 1, Some("a \"b\" \\")),
-            (vec![",, Bearer scope=\"unterminated"], 1, Some("unterminated")),
+            (
+                vec!["Bearer x_scope=\"no\", scope=\"a \\\"b\\\" \\\\\""],
+                1,
+                Some("a \"b\" \\"),
+            ),
+            (
+                vec![",, Bearer scope=\"unterminated"],
+                1,
+                Some("unterminated"),
+            ),
             (vec!["scope=\"of no scheme\""], 0, None),
         ];
         for (values, schemes, scope) in table {

@@ -31,12 +31,13 @@
 //! [`AttachCredentialsLayer`]: crate::layer::attach_credentials::AttachCredentialsLayer
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use http::{HeaderName, HeaderValue};
 
 use crate::Caller;
+pub use crate::challenge::Challenge;
 pub use crate::error::CredentialError;
 use crate::route::Target;
 
@@ -61,6 +62,28 @@ pub trait CredentialResolver: fmt::Debug + Send + Sync + 'static {
         caller: &Caller,
         target: &Target,
     ) -> Result<Credential, CredentialError>;
+
+    /// Returns another credential for a call whose `credential` the server has rejected, or `None`
+    /// to give up, which is the default.
+    ///
+    /// The server answered with 401, or with 403, and has not executed the call. With another
+    /// credential the call is sent once more; if that is rejected, too, the call fails. An
+    /// implementation may refresh a token here, or send the user to a page where they grant the
+    /// [scopes](Challenge::scopes) that the server requires.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialError`] if the user must act, or the credential cannot be renewed.
+    async fn rejected(
+        &self,
+        caller: &Caller,
+        target: &Target,
+        credential: &Credential,
+        challenge: &Challenge,
+    ) -> Result<Option<Credential>, CredentialError> {
+        let _ = (caller, target, credential, challenge);
+        Ok(None)
+    }
 }
 
 #[async_trait]
@@ -71,6 +94,18 @@ impl<R: CredentialResolver + ?Sized> CredentialResolver for Arc<R> {
         target: &Target,
     ) -> Result<Credential, CredentialError> {
         (**self).resolve(caller, target).await
+    }
+
+    async fn rejected(
+        &self,
+        caller: &Caller,
+        target: &Target,
+        credential: &Credential,
+        challenge: &Challenge,
+    ) -> Result<Option<Credential>, CredentialError> {
+        (**self)
+            .rejected(caller, target, credential, challenge)
+            .await
     }
 }
 
@@ -155,7 +190,8 @@ impl Credential {
     /// connection.
     #[must_use]
     pub fn none() -> Self {
-        Self::new("")
+        static NONE: LazyLock<Credential> = LazyLock::new(|| Credential::new(""));
+        NONE.clone()
     }
 
     /// Adds a header for HTTP servers; it replaces one of the client.

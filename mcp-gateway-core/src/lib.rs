@@ -162,6 +162,7 @@ pub mod call;
 mod caller;
 mod cancellation;
 pub mod catalog;
+mod challenge;
 mod clock;
 pub mod credential;
 mod drain;

@@ -377,7 +377,7 @@ impl From<&UpstreamError> for Problem {
             UpstreamError::Timeout => (StatusCode::OK, "timeout"),
             UpstreamError::TooLarge { .. } => (StatusCode::OK, "upstream_too_large"),
             UpstreamError::Unanswered { .. } => (StatusCode::OK, "unanswered"),
-            UpstreamError::Unauthorized => (StatusCode::OK, "upstream_unauthorized"),
+            UpstreamError::Unauthorized { .. } => (StatusCode::OK, "upstream_unauthorized"),
             UpstreamError::Unavailable { .. } => (StatusCode::OK, "unavailable"),
         };
         let code = match error {

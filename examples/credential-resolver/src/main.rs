@@ -1,8 +1,8 @@
 //! A gateway that calls its server with the credential of each caller.
 //!
 //! Callers authenticate to the gateway with their own tokens. The server receives the token that the
-//! vault stores for the caller. A caller without one receives a link to obtain it, and the server is not
-//! called.
+//! vault stores for the caller. A caller without one receives a link to obtain it, and the server is
+//! not called.
 //!
 //! ```sh
 //! CRM_URL=http://127.0.0.1:9000/mcp cargo run -p credential-resolver

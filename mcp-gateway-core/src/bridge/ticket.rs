@@ -93,7 +93,7 @@ impl Ticket {
 }
 
 /// Returns `true` if `call` is a retry: it has a `requestState`, valid or not.
-pub(crate) fn carries_state(call: &Call<Prepared>) -> bool {
+pub(crate) fn carries_state<S>(call: &Call<S>) -> bool {
     call.request().param(REQUEST_STATE).is_some()
 }
 

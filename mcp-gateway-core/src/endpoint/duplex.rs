@@ -80,7 +80,8 @@ impl<S: Calls> Duplex<S> {
                 };
                 if let Err(error) = result {
                     let problem = Problem::from(&error).in_era(era);
-                    self.put(problem.to_answer(Some(&id), Some(&method), era)).await;
+                    self.put(problem.to_answer(Some(&id), Some(&method), era))
+                        .await;
                 }
             }
             Message::Response(response) => {

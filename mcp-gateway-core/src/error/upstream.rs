@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use super::BoxError;
+use crate::challenge::Challenge;
 use crate::jsonrpc::MessageError;
 use crate::protocol::Era;
 
@@ -90,9 +91,12 @@ pub enum UpstreamError {
         /// Limit in bytes.
         limit: usize,
     },
-    /// The server rejected the credential of the gateway.
+    /// The server rejected the credential of the gateway, and has not executed the request.
     #[error("the server rejected the credential")]
-    Unauthorized,
+    Unauthorized {
+        /// Challenge of the server.
+        challenge: Challenge,
+    },
     /// The client did not answer a request of the server.
     #[error("no answer from the client: {detail}")]
     Unanswered {
@@ -144,7 +148,7 @@ impl UpstreamError {
             | Self::RequestState
             | Self::TooLarge { .. }
             | Self::Unanswered { .. }
-            | Self::Unauthorized
+            | Self::Unauthorized { .. }
             | Self::Unavailable { .. } => false,
         }
     }

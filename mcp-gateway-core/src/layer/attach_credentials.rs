@@ -4,6 +4,10 @@
 //! permitted. If it fails, the server is not called. The token that the caller presented to the
 //! gateway is never forwarded.
 //!
+//! If the server rejects the credential, with the status 401 or 403, it has not executed the call.
+//! The resolver receives the [`Challenge`] and may provide another credential, with which the call
+//! is sent once more.
+//!
 //! # Example
 //!
 //! ```
@@ -68,12 +72,15 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tower::ServiceExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::bridge::carries_state;
 use crate::call::{Permitted, Prepared};
-use crate::credential::CredentialResolver;
-use crate::{Call, Error};
+use crate::credential::{Challenge, CredentialError, CredentialResolver};
+use crate::error::UpstreamError;
+use crate::{Call, Credential, Error};
 
 /// A [`Layer`] that applies [`AttachCredentials`].
 ///
@@ -130,19 +137,198 @@ where
         AttachCredentialsFuture(Box::pin(async move {
             let credential = match resolver.resolve(call.caller(), call.target()).await {
                 Ok(credential) => credential,
-                Err(source) => {
-                    let server = Arc::clone(&call.target().server);
-                    return Err(Error::Credential { server, source });
-                }
+                Err(source) => return Err(missing(&call, source)),
             };
-            let call =
-                call.advance(|Permitted { target }| Prepared::vouched_for(target, credential));
-            inner.call(call).await
+            let rejected = Rejected {
+                call: call.share(),
+                credential: credential.clone(),
+            };
+            let challenge = match inner.call(prepared(call, credential)).await {
+                Err(Error::Upstream {
+                    source: UpstreamError::Unauthorized { challenge },
+                    ..
+                }) => challenge,
+                answer => return answer,
+            };
+            Box::pin(rejected.retry(&*resolver, challenge, inner)).await
         }))
+    }
+}
+
+/// Adds the credential to `call`.
+fn prepared(call: Call<Permitted>, credential: Credential) -> Call<Prepared> {
+    call.advance(|Permitted { target }| Prepared::vouched_for(target, credential))
+}
+
+/// Returns the error of `call`, for which there is no credential.
+fn missing(call: &Call<Permitted>, source: CredentialError) -> Error {
+    let server = Arc::clone(&call.target().server);
+    Error::Credential { server, source }
+}
+
+/// A call whose credential the server has rejected.
+struct Rejected {
+    call: Call<Permitted>,
+    credential: Credential,
+}
+
+impl Rejected {
+    /// Sends the call once more, if the resolver has another credential.
+    async fn retry<S>(
+        self,
+        resolver: &dyn CredentialResolver,
+        challenge: Challenge,
+        inner: S,
+    ) -> Result<S::Response, Error>
+    where
+        S: Service<Call<Prepared>, Error = Error>,
+    {
+        let Self { call, credential } = self;
+        let (caller, target) = (call.caller(), call.target());
+        let server = Arc::clone(&target.server);
+        match resolver
+            .rejected(caller, target, &credential, &challenge)
+            .await
+        {
+            // A `requestState` is valid once, and has been redeemed.
+            Ok(Some(renewed)) if !carries_state(&call) => {
+                tracing::debug!(%server, "credential renewed; call retried");
+                inner.oneshot(prepared(call, renewed)).await
+            }
+            Ok(_) => {
+                let source = UpstreamError::Unauthorized { challenge };
+                Err(Error::Upstream { server, source })
+            }
+            Err(source) => Err(missing(&call, source)),
+        }
     }
 }
 
 opaque_future! {
     /// The response future of [`AttachCredentials`].
     AttachCredentialsFuture<T> -> Result<T, Error>
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use http::{HeaderMap, HeaderValue, StatusCode, header};
+    use tower::service_fn;
+
+    use super::*;
+    use crate::auth::Principal;
+    use crate::jsonrpc::{Id, Request};
+    use crate::protocol::{Capabilities, Method, Version};
+    use crate::route::{Feature, Target};
+    use crate::{Caller, Client, Reply};
+
+    /// Renews once what is rejected, unless a scope is missing.
+    #[derive(Debug)]
+    struct Renewing;
+
+    fn token(value: &'static str) -> Credential {
+        let value = HeaderValue::from_static(value);
+        Credential::new("alice").with_header(header::AUTHORIZATION, value)
+    }
+
+    #[async_trait]
+    impl CredentialResolver for Renewing {
+        async fn resolve(&self, _: &Caller, _: &Target) -> Result<Credential, CredentialError> {
+            Ok(token("expired"))
+        }
+
+        async fn rejected(
+            &self,
+            _: &Caller,
+            _: &Target,
+            credential: &Credential,
+            challenge: &Challenge,
+        ) -> Result<Option<Credential>, CredentialError> {
+            assert_eq!(credential.headers()[0].1, "expired");
+            match challenge.is_insufficient_scope() {
+                true => Err(CredentialError::NotConnected { url: None }),
+                false => Ok(Some(token("renewed"))),
+            }
+        }
+    }
+
+    /// Calls a server that rejects each credential in `rejects` with `challenge`.
+    async fn call(
+        resolver: impl CredentialResolver,
+        rejects: &'static [&'static str],
+        challenge: &'static str,
+        params: &str,
+    ) -> (Result<Reply, Error>, usize) {
+        let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counter = Arc::clone(&calls);
+        let server = service_fn(move |call: Call<Prepared>| {
+            counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let presented = call.credential().headers().first().map(|(_, value)| value);
+            let presented = presented.map_or("", |value| value.to_str().unwrap());
+            let mut headers = HeaderMap::new();
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(challenge),
+            );
+            let challenge = Challenge::new(StatusCode::UNAUTHORIZED, &headers);
+            let source = UpstreamError::Unauthorized { challenge };
+            let server = Arc::clone(&call.target().server);
+            std::future::ready(match rejects.contains(&presented) {
+                true => Err(Error::Upstream { server, source }),
+                false => Ok(Reply::result(call.request().id(), "{}")),
+            })
+        });
+        let client = Client::new(Version::LATEST, Capabilities::default());
+        let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
+        let request = Request::new(&Id::from(1), &Method::ToolsCall, params);
+        let target = Target::new("s", Feature::Tool("a".into()));
+        let call = Call::vouched_for(request, caller).advance(|()| Permitted { target });
+        let layer = AttachCredentialsLayer::new(Arc::new(resolver));
+        let reply = layer.layer(server).oneshot(call).await;
+        (reply, calls.load(std::sync::atomic::Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn a_rejected_credential_is_renewed_once() {
+        let (reply, calls) = call(Renewing, &["expired"], "Bearer", "{}").await;
+        assert!(reply.is_ok());
+        assert_eq!(calls, 2);
+
+        let (reply, calls) = call(Renewing, &["expired", "renewed"], "Bearer", "{}").await;
+        assert!(matches!(
+            reply,
+            Err(Error::Upstream {
+                source: UpstreamError::Unauthorized { .. },
+                ..
+            })
+        ));
+        assert_eq!(calls, 2);
+    }
+
+    #[tokio::test]
+    async fn a_resolver_may_send_the_user_elsewhere() {
+        let challenge = "Bearer error=\"insufficient_scope\"";
+        let (reply, calls) = call(Renewing, &["expired"], challenge, "{}").await;
+        assert!(matches!(
+            reply,
+            Err(Error::Credential {
+                source: CredentialError::NotConnected { .. },
+                ..
+            })
+        ));
+        assert_eq!(calls, 1);
+    }
+
+    #[tokio::test]
+    async fn a_call_is_not_retried_without_another_credential_or_with_redeemed_state() {
+        let none = crate::credential::NoCredentials::new();
+        let (reply, calls) = call(none, &[""], "Bearer", "{}").await;
+        assert!(reply.is_err());
+        assert_eq!(calls, 1);
+
+        let params = r#"{"requestState":"x"}"#;
+        let (reply, calls) = call(Renewing, &["expired"], "Bearer", params).await;
+        assert!(reply.is_err());
+        assert_eq!(calls, 1);
+    }
 }

@@ -193,7 +193,10 @@ mod tests {
 
     impl Policy for Recorder {
         fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
-            self.0.lock().unwrap().push(request.target().feature.clone());
+            self.0
+                .lock()
+                .unwrap()
+                .push(request.target().feature.clone());
             Decision::Allow
         }
     }
@@ -214,9 +217,7 @@ mod tests {
         }
 
         let service = AuthorizeLayer::new(Arc::new(Asking)).layer(service_fn(
-            async |call: Call<Permitted>| {
-                Ok::<_, Error>(Reply::result(call.request().id(), "{}"))
-            },
+            async |call: Call<Permitted>| Ok::<_, Error>(Reply::result(call.request().id(), "{}")),
         ));
         let client = Client::new(Version::LATEST, Capabilities::default());
         let caller = Arc::new(Caller::new(Principal::new("alice"), "default", client));

@@ -4,6 +4,7 @@ use aws_lc_rs::error::Unspecified;
 
 use super::*;
 use crate::SealError;
+use crate::credential::Challenge;
 
 fn other() -> crate::BoxError {
     io::Error::other("secret detail").into()
@@ -136,6 +137,7 @@ fn of_servers() -> Vec<Row> {
     let (header, detail) = (header::ACCEPT, "x".into());
     let row = |error, status, code, reason| row(of_server(error), status, code, reason);
     let status = UpstreamError::Status(StatusCode::FORBIDDEN);
+    let challenge = Challenge::new(StatusCode::UNAUTHORIZED, &http::HeaderMap::new());
     vec![
         row(UpstreamError::Closed, 200, -32603, "upstream_closed"),
         row(
@@ -163,7 +165,7 @@ fn of_servers() -> Vec<Row> {
             "unanswered",
         ),
         row(
-            UpstreamError::Unauthorized,
+            UpstreamError::Unauthorized { challenge },
             200,
             -32603,
             "upstream_unauthorized",

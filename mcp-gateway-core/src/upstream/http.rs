@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, h
 use http_body_util::{BodyExt, Full};
 
 use crate::Reply;
+use crate::challenge::Challenge;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{Id, Scanner};
 use crate::protocol::{
@@ -181,7 +182,8 @@ impl Answer {
         let status = response.status();
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                return Err(UpstreamError::Unauthorized);
+                let challenge = Challenge::new(status, response.headers());
+                return Err(UpstreamError::Unauthorized { challenge });
             }
             StatusCode::TOO_MANY_REQUESTS => {
                 let retry_after = retry_after(response.headers());

@@ -531,7 +531,9 @@ impl Upstream for Server {
         let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
         let mut entries = views.values().filter_map(|view| view.entry(feature));
         let first = entries.next()?;
-        entries.all(|entry| entry.json() == first.json()).then_some(first)
+        entries
+            .all(|entry| entry.json() == first.json())
+            .then_some(first)
     }
 
     async fn close(&self) {

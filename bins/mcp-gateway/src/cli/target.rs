@@ -62,7 +62,7 @@ impl TargetArgs {
         if self.config.is_some() || !self.mcp_config.is_empty() {
             return None;
         }
-        if matches!(error, UpstreamError::Unauthorized) {
+        if matches!(error, UpstreamError::Unauthorized { .. }) {
             return Some(match &self.token {
                 None => format!("Set {TOKEN_VARIABLE} to a token of the gateway, or use --token."),
                 Some(_) => format!(
