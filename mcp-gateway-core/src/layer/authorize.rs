@@ -15,9 +15,9 @@
 //! use mcp_gateway_core::jsonrpc::{Id, Request};
 //! use mcp_gateway_core::layer::authorize::AuthorizeLayer;
 //! use mcp_gateway_core::layer::dispatch::DispatchLayer;
-//! use mcp_gateway_core::policy::{Decision, Policy};
+//! use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
 //! use mcp_gateway_core::protocol::{Capabilities, Method, Version};
-//! use mcp_gateway_core::route::{PrefixRouter, Target};
+//! use mcp_gateway_core::route::PrefixRouter;
 //! use mcp_gateway_core::{Call, Caller, Client, Error, Reply};
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
@@ -25,8 +25,8 @@
 //! struct ReadOnly;
 //!
 //! impl Policy for ReadOnly {
-//!     fn permits(&self, _: &Caller, target: &Target) -> Decision {
-//!         match target.feature.name() {
+//!     fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
+//!         match request.target().feature.name() {
 //!             Some("delete") => Decision::deny("read-only"),
 //!             _ => Decision::Allow,
 //!         }
