@@ -1,3 +1,5 @@
+//! Log settings.
+
 use tracing_subscriber::EnvFilter;
 
 use crate::document::{Field, Read};

@@ -1,3 +1,5 @@
+//! The spec of a gateway of the data plane, by which it is kept or replaced.
+
 use std::sync::Arc;
 
 use http::HeaderName;
