@@ -47,11 +47,134 @@ mod server;
 mod view;
 mod view_key;
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
 pub use self::backend::{Instance, RuntimeBackend};
 pub use self::facts::Facts;
 pub(crate) use self::filter::Filter;
 pub use self::pool::{PooledServer, ServerPool};
 pub use self::probe::Protocol;
 pub use self::roots::RootsPolicy;
-pub use self::server::{Server, ServerBuilder, SessionPolicy, Upstream};
+pub use self::server::{Server, ServerBuilder, SessionPolicy};
+use crate::call::Prepared;
+use crate::catalog::{Entry, ListKind, Listing};
 pub use crate::error::UpstreamError;
+use crate::route::Feature;
+use crate::{Call, Reply, reply};
+
+/// A target of calls; usually a [`Server`].
+///
+/// Implement it to serve calls by other means than MCP over a transport. Limits, circuit breaker
+/// and deadlines are applied by the [`ServerPool`], so an implementation has none of its own.
+///
+/// # Example
+///
+/// A target that answers every call by itself:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use async_trait::async_trait;
+/// use mcp_gateway_core::auth::Principal;
+/// use mcp_gateway_core::call::Prepared;
+/// use mcp_gateway_core::jsonrpc::{Id, Request};
+/// use mcp_gateway_core::protocol::{Capabilities, Method, Version};
+/// use mcp_gateway_core::route::{Feature, Target};
+/// use mcp_gateway_core::upstream::{Upstream, UpstreamError};
+/// use mcp_gateway_core::{Call, Caller, Client, Credential, Reply};
+///
+/// #[derive(Debug)]
+/// struct Fixed;
+///
+/// #[async_trait]
+/// impl Upstream for Fixed {
+///     async fn send(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+///         let result = r#"{"content":[{"type":"text","text":"42"}]}"#;
+///         Ok(Reply::result(call.request().id(), result))
+///     }
+///
+///     fn lists(&self, feature: &Feature) -> bool {
+///         *feature == Feature::Tool("answer".into())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), UpstreamError> {
+/// let client = Client::new(Version::LATEST, Capabilities::default());
+/// let caller = Caller::new(Principal::new("alice"), "tools", client);
+/// let request = Request::new(&Id::from(1), &Method::ToolsCall, r#"{"name":"answer"}"#);
+/// let target = Target::new("fixed", Feature::Tool("answer".into()));
+/// let call = Call::vouched_for(request, Arc::new(caller))
+///     .prepared(Prepared::vouched_for(target, Credential::none()));
+///
+/// assert!(matches!(Fixed.send(call).await?, Reply::Json { status, .. } if status == 200));
+/// assert!(Fixed.lists(&Feature::Tool("answer".into())));
+/// # Ok(())
+/// # }
+/// ```
+#[async_trait]
+pub trait Upstream: std::fmt::Debug + Send + Sync + 'static {
+    /// Sends `call` and returns the reply as soon as its first message has arrived.
+    ///
+    /// The names in `call` are those of the server: routing, authorization and credentials are
+    /// done.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] if there is no valid response. An error that the *server* reports is a
+    /// response and is forwarded.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped when the client disconnects or the timeout expires; so is the reply.
+    /// Both must abandon the call.
+    async fn send(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError>;
+
+    /// Returns the complete list of `kind` for the caller of `call`.
+    ///
+    /// By default it sends `call`, whose method is that of the list, and parses one result.
+    /// Implementations that cache lists, or read them page by page, override it.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] if the server sends no valid list. A server without the capability has an
+    /// [unsupported](Listing::unsupported) one.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped when the client disconnects.
+    async fn list(
+        &self,
+        kind: ListKind,
+        call: Call<Prepared>,
+    ) -> Result<Arc<Listing>, UpstreamError> {
+        let server = Arc::clone(&call.target().server);
+        reply::listing(self.send(call).await?, &server, kind).await
+    }
+
+    /// Returns `true` if the server is known to list `feature`. `false` by default.
+    ///
+    /// Called at the end of a call, to distinguish existing names from those that a client
+    /// invented: only existing ones become labels of metrics. Must not block.
+    fn lists(&self, feature: &Feature) -> bool {
+        let _ = feature;
+        false
+    }
+
+    /// Returns the catalog entry of `feature`, if a cached list contains it and all that do agree.
+    /// `None` by default.
+    ///
+    /// Called when a policy asks for the entry of a call. Must not block.
+    fn entry(&self, feature: &Feature) -> Option<Entry> {
+        let _ = feature;
+        None
+    }
+
+    /// Closes all connections. Does nothing by default.
+    ///
+    /// Called once the server has been removed and its in-flight calls have finished, or at
+    /// shutdown.
+    async fn close(&self) {}
+}

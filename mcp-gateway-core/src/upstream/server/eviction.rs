@@ -1,0 +1,102 @@
+//! Closing of the views of a server: idle, evicted, or of an ended session.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::time;
+
+use super::Server;
+use crate::task::Task;
+use crate::upstream::view::View;
+use crate::upstream::view_key::ViewKey;
+
+impl Server {
+    /// Closes the view `key`, because its session has ended. A view that is closed already is
+    /// ignored.
+    pub(super) async fn close_view(&self, key: &ViewKey) {
+        let view = self
+            .views
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
+        if let Some(view) = view {
+            self.end(&view).await;
+        }
+    }
+
+    /// Closes idle views.
+    ///
+    /// They are removed first and closed without the lock, so that a new call gets a new view
+    /// instead of one that is being closed.
+    async fn close_idle(&self) {
+        let idle: Vec<_> = {
+            let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+            let is_idle = |view: &&Arc<View>| view.idle().is_some_and(|idle| idle >= self.idle);
+            let idle = views.values().filter(is_idle).map(Arc::clone);
+            let idle: Vec<_> = idle.collect();
+            for view in &idle {
+                views.remove(view.key());
+            }
+            idle
+        };
+        for view in idle {
+            tracing::debug!(server = %self.name, instance = ?view.key().instance, "idle view closed");
+            self.end(&view).await;
+        }
+    }
+
+    /// Closes a removed view; its connection stays open if other views share it.
+    async fn end(&self, view: &View) {
+        let shared = {
+            let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+            views.values().any(|other| other.shares(view))
+        };
+        match shared {
+            true => view.leave().await,
+            false => view.close().await,
+        }
+    }
+}
+
+/// Evicts the view with the longest idle time; returns `false` if all views are in use.
+///
+/// The view is closed in the background, because the caller must not wait for that.
+#[expect(
+    clippy::mutable_key_type,
+    reason = "what capabilities cache takes no part in Eq and Hash"
+)]
+pub(super) fn evict(views: &mut HashMap<ViewKey, Arc<View>>) -> bool {
+    let idle = views
+        .values()
+        .filter_map(|view| Some((view.idle()?, view.key().clone())));
+    let Some((_, key)) = idle.max_by_key(|(idle, _)| *idle) else {
+        return false;
+    };
+    if let Some(view) = views.remove(&key) {
+        let shared = views.values().any(|other| other.shares(&view));
+        Task::detach(async move {
+            match shared {
+                true => view.leave().await,
+                false => view.close().await,
+            }
+        });
+    }
+    true
+}
+
+/// Closes idle views until the server is dropped, which the weak reference detects.
+pub(super) async fn sweep(server: Weak<Server>, idle: Duration) {
+    loop {
+        time::sleep((idle / 4).clamp(MIN_SWEEP, MAX_SWEEP)).await;
+        match server.upgrade() {
+            Some(server) => server.close_idle().await,
+            None => return,
+        }
+    }
+}
+
+/// Longest interval between idle sweeps.
+const MAX_SWEEP: Duration = Duration::from_secs(30);
+/// Shortest interval between idle sweeps.
+const MIN_SWEEP: Duration = Duration::from_millis(100);

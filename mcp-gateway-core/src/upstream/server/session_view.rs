@@ -1,0 +1,33 @@
+//! View that is closed with the session of its client.
+
+use std::sync::Weak;
+
+use async_trait::async_trait;
+
+use super::Server;
+use crate::jsonrpc::Notification;
+use crate::session::Attached;
+use crate::upstream::view::View;
+use crate::upstream::view_key::ViewKey;
+
+/// A view that belongs to one session of a client, attached to that session.
+pub(super) struct SessionView {
+    pub(super) server: Weak<Server>,
+    pub(super) view: Weak<View>,
+    pub(super) key: ViewKey,
+}
+
+#[async_trait]
+impl Attached for SessionView {
+    async fn notify(&self, notification: &Notification) {
+        if let Some(view) = self.view.upgrade() {
+            view.notify(notification).await;
+        }
+    }
+
+    async fn end(&self) {
+        if let Some(server) = self.server.upgrade() {
+            server.close_view(&self.key).await;
+        }
+    }
+}
