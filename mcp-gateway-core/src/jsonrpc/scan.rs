@@ -5,8 +5,15 @@
 //! the call for observers. It does not validate the whole text against RFC 8259: the client parses
 //! the response, and an upstream gains nothing by sending invalid JSON inside of it.
 
+mod cut;
+mod error;
+mod key;
+
 use bytes::Bytes;
 
+use self::cut::Cut;
+pub use self::error::ScanError;
+use self::key::Key;
 use super::Id;
 
 /// A filter for one response that is forwarded in pieces.
@@ -62,18 +69,6 @@ enum Value {
     IsError,
 }
 
-/// A key of interest.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Key {
-    Code,
-    Error,
-    Id,
-    IsError,
-    Method,
-    Other,
-    Result,
-}
-
 /// Outcome of a response.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Seen {
@@ -85,30 +80,6 @@ pub(crate) struct Seen {
     pub(crate) tool_error: bool,
     /// Value of `error.code`, if it is an integer that fits.
     pub(crate) code: Option<i64>,
-}
-
-/// Rejection of a server's text that is not the response to the request.
-///
-/// Always the fault of the server. What has been forwarded before the defect was found cannot be
-/// revoked; the stream ends with an error.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ScanError {
-    /// Brackets do not match or are nested too deep, or a key is not a string.
-    #[error("the response is not valid JSON")]
-    Malformed,
-    /// The message has not exactly one of `result` and `error`, or it has a `method`.
-    #[error("the response must have exactly one of result and error")]
-    NotAResponse,
-    /// Another value follows the response.
-    #[error("trailing data after the response")]
-    Trailing,
-    /// The text ends before the response is complete.
-    #[error("the response is truncated")]
-    Truncated,
-    /// The response has the identifier of another request.
-    #[error("the response has the id of another request")]
-    WrongId,
 }
 
 /// State of the tokenizer.
@@ -371,47 +342,9 @@ impl Scanner {
     }
 }
 
-impl Key {
-    /// Reads a captured key, with or without its quotes, and resolves its escapes.
-    fn read(raw: &[u8]) -> Self {
-        let escaped = raw.contains(&b'\\');
-        let decoded: Option<String> = escaped.then(|| serde_json::from_slice(raw).ok()).flatten();
-        let written = raw.trim_ascii();
-        match decoded.as_ref().map_or(written, |key| key.as_bytes()) {
-            b"\"code\"" | b"code" => Self::Code,
-            b"\"error\"" | b"error" => Self::Error,
-            b"\"id\"" | b"id" => Self::Id,
-            b"\"isError\"" | b"isError" => Self::IsError,
-            b"\"method\"" | b"method" => Self::Method,
-            b"\"result\"" | b"result" => Self::Result,
-            _ => Self::Other,
-        }
-    }
-}
-
 /// Parses a captured integer.
 fn parse(raw: &[u8]) -> Option<i64> {
     std::str::from_utf8(raw).ok()?.parse().ok()
-}
-
-/// A piece of which a prefix has been forwarded.
-struct Cut<'a> {
-    piece: &'a Bytes,
-    /// Offset up to which the piece has been forwarded or replaced.
-    from: usize,
-    /// Start of the value that is being read; 0 if it began in an earlier piece.
-    id_at: usize,
-    out: &'a mut Vec<Bytes>,
-}
-
-impl Cut<'_> {
-    /// Forwards the bytes up to `end`.
-    fn pass_until(&mut self, end: usize) {
-        if self.from < end {
-            self.out.push(self.piece.slice(self.from..end));
-            self.from = end;
-        }
-    }
 }
 
 /// Maximum number of captured bytes; no key or identifier of interest is longer.
