@@ -4,8 +4,8 @@
 //! modern client expects a result and calls again. So the call is parked: the stream of the server
 //! stays open, and the client gets a sealed `requestState`. Its retry resumes the call:
 //!
-//! 1. The server sends one or several requests; those within [`TOGETHER`] of each other are
-//!    combined.
+//! 1. The server sends one or several requests; those that follow each other within 20
+//!    milliseconds are combined.
 //! 2. The call is parked, and the client receives `input_required` with them.
 //! 3. The retry brings the answers, which are sent to the server. If some are missing, the call is
 //!    parked again with the rest.
@@ -17,7 +17,8 @@
 //! See [MCP 2026-07-28, multi round-trip
 //! requests](https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr).
 
-use std::collections::VecDeque;
+mod carried;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use http::StatusCode;
 use serde_json::json;
 use tokio::time;
 
+use self::carried::Carried;
 use super::Parking;
 use super::crossing::Crossing;
 use super::input::{self, InputRequired};
@@ -34,7 +36,7 @@ use super::ticket::{self, INPUT_RESPONSES, REQUEST_STATE};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::json::Fields;
-use crate::jsonrpc::{ErrorObject, Id, Notification, Request, Response, code};
+use crate::jsonrpc::{ErrorObject, Id, Request, Response, code};
 use crate::protocol::Method;
 use crate::reply::{self, Event, Events, ServerRequest};
 use crate::{Call, Reply};
@@ -213,12 +215,7 @@ impl Passage {
 
     /// Translates the stream of messages.
     fn events(self, events: Events) -> Events {
-        let carried = Carried {
-            passage: self,
-            events: Some(events),
-            ready: VecDeque::new(),
-        };
-        carried.into_events()
+        Carried::new(self, events).into_events()
     }
 
     /// Converts a translated response into a reply with the HTTP status that belongs to it.
@@ -307,89 +304,6 @@ impl Passage {
         (!questions.is_empty()).then_some(questions)
     }
 }
-
-/// A stream of messages under translation.
-struct Carried {
-    /// Translation, with the call to park.
-    passage: Passage,
-    /// Messages of the server; `None` after the end.
-    events: Option<Events>,
-    /// Translated messages that have not been returned.
-    ready: VecDeque<Event>,
-}
-
-impl Carried {
-    /// Converts the translation into a stream.
-    fn into_events(self) -> Events {
-        Events::new(stream::unfold(self, |mut carried| async move {
-            let item = carried.next().await.transpose()?;
-            Some((item, carried))
-        }))
-    }
-
-    /// Waits for the next message; `None` after the response.
-    async fn next(&mut self) -> Result<Option<Event>, UpstreamError> {
-        loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Ok(Some(event));
-            }
-            let Some(mut events) = self.events.take() else {
-                return Ok(None);
-            };
-            match events.next().await.unwrap_or(Err(UpstreamError::Closed))? {
-                Event::Notification(notification) => {
-                    self.notified(notification);
-                    self.events = Some(events);
-                }
-                Event::Request(question) => match self.passage.permitted(question).await {
-                    Some(question) => self.asked(question, events).await?,
-                    None => self.events = Some(events),
-                },
-                Event::Response(response) => {
-                    let response = self.passage.end(&response).await?;
-                    return Ok(Some(Event::Response(response)));
-                }
-            }
-        }
-    }
-
-    /// Queues the translation of a notification.
-    fn notified(&mut self, notification: Notification) {
-        let notification = self.passage.crossing.notification(notification);
-        self.ready.extend(notification.map(Event::Notification));
-    }
-
-    /// Parks the call with all requests that the server has sent by now, `question` first, and
-    /// queues the `input_required` response.
-    async fn asked(
-        &mut self,
-        question: ServerRequest,
-        mut events: Events,
-    ) -> Result<(), UpstreamError> {
-        let mut questions = vec![question];
-        // A server that has several requests sends them one after the other.
-        while let Ok(event) = time::timeout(TOGETHER, events.next()).await {
-            match event.unwrap_or(Err(UpstreamError::Closed))? {
-                Event::Notification(notification) => self.notified(notification),
-                Event::Request(question) => {
-                    questions.extend(self.passage.permitted(question).await);
-                }
-                // The server has not waited for the answers.
-                Event::Response(response) => {
-                    let response = self.passage.end(&response).await?;
-                    self.ready.push_back(Event::Response(response));
-                    return Ok(());
-                }
-            }
-        }
-        let response = self.passage.park(Waiting { questions, events }).await?;
-        self.ready.push_back(Event::Response(response));
-        Ok(())
-    }
-}
-
-/// Maximum time between two requests of a server that are combined.
-const TOGETHER: Duration = Duration::from_millis(20);
 
 /// Maximum time to wait for a response before the reply becomes a stream, which can be kept alive.
 const PATIENCE: Duration = Duration::from_secs(5);
