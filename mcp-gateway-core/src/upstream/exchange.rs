@@ -16,7 +16,9 @@
 
 mod channel;
 mod lines;
+mod opening;
 mod pending;
+mod replies;
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -24,11 +26,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream;
 use tokio::sync::{broadcast, mpsc};
 
 pub(super) use self::channel::{Channel, Incoming};
+pub(super) use self::opening::Opening;
 use self::pending::{Pending, Waiting};
+use self::replies::{MESSAGES, Replies};
 use super::cancel::Cancel;
 use super::conversation::{Conversation, SendError};
 use super::roots::Askable;
@@ -37,7 +40,7 @@ use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Id, Message, Notification, Request, Response, code};
 use crate::protocol::Method;
-use crate::reply::{self, Event, Events, Respond};
+use crate::reply::{self, Event, Respond};
 use crate::signal::Signal;
 use crate::{Call, Reply, problem};
 
@@ -78,77 +81,6 @@ struct Shared {
     ended: Signal,
     /// Requests that the server may send to clients.
     askable: Askable,
-}
-
-/// A channel before the handshake is complete.
-///
-/// Dropping it closes the channel.
-#[derive(Debug)]
-pub(super) struct Opening {
-    /// State that becomes that of the connection.
-    shared: Arc<Shared>,
-    /// Tasks and server behind the channel.
-    channel: Channel,
-}
-
-impl Opening {
-    /// Starts to read from the channel that `connect` creates from the sender for its messages.
-    pub(super) fn new(
-        askable: Askable,
-        connect: impl FnOnce(Incoming) -> (Channel, mpsc::Sender<Bytes>),
-    ) -> Self {
-        let (incoming, messages) = Incoming::new();
-        let (channel, outgoing) = connect(incoming);
-        let (events, early) = broadcast::channel(EVENTS);
-        let shared = Arc::new(Shared {
-            outgoing,
-            pending: Mutex::default(),
-            next: AtomicI64::new(1),
-            events,
-            early: Mutex::new(askable.dedicated().then_some(early)),
-            ended: Signal::new(),
-            askable,
-        });
-        let channel = channel.with_reader(Arc::clone(&shared).read(messages));
-        Self { shared, channel }
-    }
-
-    /// Sends a request of the gateway itself and waits for its response, without a time limit.
-    ///
-    /// # Errors
-    ///
-    /// [`UpstreamError::Closed`] if the channel is closed before the response, otherwise its error.
-    pub(super) async fn request(
-        &self,
-        method: &Method,
-        params: &str,
-    ) -> Result<Response, UpstreamError> {
-        let id = Id::from(0);
-        let request = |number: i64| Request::new(&Id::from(number), method, params).bytes();
-        let mut replies = self.shared.begin(&id, None, request).await.map_err(ended)?;
-        loop {
-            match replies.next().await {
-                Some(Ok(Event::Response(response))) => return Ok(response),
-                Some(Ok(Event::Notification(_) | Event::Request(_))) => {}
-                Some(Err(error)) => return Err(error),
-                None => return Err(UpstreamError::Closed),
-            }
-        }
-    }
-
-    /// Sends a notification of the gateway itself, after the messages that were queued before.
-    pub(super) async fn notify(&self, notification: &Notification) -> Result<(), UpstreamError> {
-        self.shared.post(notification.bytes()).await
-    }
-
-    /// Completes the handshake with the self-description of the server.
-    pub(super) fn agreed(self, facts: Facts) -> Exchange {
-        Exchange {
-            facts,
-            shared: self.shared,
-            channel: self.channel,
-        }
-    }
 }
 
 #[async_trait]
@@ -346,62 +278,6 @@ impl Respond for Answers {
     }
 }
 
-/// Receiver of the messages of one call.
-///
-/// If it is dropped before the response, the call is removed, and the server notified of the
-/// cancellation where the policy wants that.
-struct Replies {
-    /// Identifier that the server received.
-    number: i64,
-    /// Queue of at most [`MESSAGES`] messages.
-    receiver: mpsc::Receiver<Result<Event, UpstreamError>>,
-    /// Connection of the call.
-    shared: Arc<Shared>,
-    /// Policy for the notification of the server if the reply is dropped; `None` for requests of
-    /// the gateway.
-    cancel: Option<Cancel>,
-}
-
-impl Replies {
-    /// Waits for the next message; `None` if the connection is closed.
-    async fn next(&mut self) -> Option<Result<Event, UpstreamError>> {
-        self.receiver.recv().await
-    }
-
-    /// Converts the messages from `first` on into a reply.
-    fn into_events(self, first: Event) -> Events {
-        Events::new(stream::unfold(
-            (Some(first), self),
-            |(first, mut replies)| async move {
-                let item = match first {
-                    Some(first) => Ok(first),
-                    None => replies.next().await.unwrap_or(Err(UpstreamError::Closed)),
-                };
-                Some((item, (None, replies)))
-            },
-        ))
-    }
-}
-
-impl Drop for Replies {
-    fn drop(&mut self) {
-        let waiting = self.shared.pending().remove(self.number);
-        if waiting && self.cancel.as_ref().is_some_and(Cancel::wanted) {
-            let params = format!("{{\"requestId\":{}}}", self.number);
-            let cancelled = Notification::new(&Method::Cancelled, Some(&params));
-            // A server that does not even read has nothing to cancel.
-            let _ = self.shared.outgoing.try_send(cancelled.bytes());
-        }
-    }
-}
-
-/// Returns the error without the distinction that only matters for retries.
-fn ended(error: SendError) -> UpstreamError {
-    match error {
-        SendError::Ended(error) | SendError::Failed(error) => error,
-    }
-}
-
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
@@ -409,9 +285,6 @@ impl fmt::Debug for Shared {
             .finish_non_exhaustive()
     }
 }
-
-/// Maximum number of queued messages of a call. A call whose caller reads too slowly is abandoned.
-const MESSAGES: usize = 1024;
 
 /// Maximum number of queued messages per subscriber, which is notified if messages were lost.
 const EVENTS: usize = 256;

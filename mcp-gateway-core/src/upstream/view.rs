@@ -15,9 +15,11 @@
 //! | `logging/setLevel` for a modern server | an empty result, because there each request sets its level |
 //! | any other request | the connection |
 
+mod connection;
 mod feed;
 mod lease;
 mod lists;
+mod using;
 mod wishes;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -28,11 +30,13 @@ use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
+use self::connection::Conversing;
 use self::feed::Feed;
 use self::lease::{Leases, needs_lease};
 use self::lists::Lists;
+use self::using::Using;
 use super::Facts;
-use super::conversation::{Conversation, SendError};
+use super::conversation::Conversation;
 use super::dialer::Dialer;
 use super::view_key::ViewKey;
 use crate::bridge::{self, Asking, Parking, Passage, Resend, TakenUp};
@@ -72,10 +76,6 @@ pub(super) struct View {
     /// Number of current uses.
     in_use: AtomicUsize,
 }
-
-/// An open connection.
-#[derive(Clone, Debug)]
-pub(super) struct Conversing(Arc<dyn Conversation>);
 
 impl View {
     /// Creates a view with up to `leases` exclusive connections. Nothing is connected.
@@ -221,39 +221,6 @@ impl View {
         Ok(conversation.facts().version.era() == Era::Modern)
     }
 
-    /// Sends a call on the current connection, opening one if necessary; see
-    /// [`converse_in`](Self::converse_in).
-    async fn converse(self: &Arc<Self>, call: &Call<Prepared>) -> Result<Reply, UpstreamError> {
-        let conversation = self.conversation(call).await?;
-        self.converse_in(conversation, call).await
-    }
-
-    /// Sends a call on `conversation`, or on a new connection if that is closed; once more on a new
-    /// one if it closes before the server has received the call.
-    ///
-    /// Only [`SendError::Ended`] is retried: it guarantees that the server has not executed the
-    /// request.
-    async fn converse_in(
-        self: &Arc<Self>,
-        conversation: Arc<dyn Conversation>,
-        call: &Call<Prepared>,
-    ) -> Result<Reply, UpstreamError> {
-        let mut ended = UpstreamError::Closed;
-        let mut present = Some(conversation).filter(|conversation| conversation.is_open());
-        for _ in 0..2 {
-            let conversation = match present.take() {
-                Some(conversation) => conversation,
-                None => self.conversation(call).await?,
-            };
-            match conversation.send(call).await {
-                Ok(reply) => return Ok(reply),
-                Err(SendError::Ended(error)) => ended = error,
-                Err(SendError::Failed(error)) => return Err(error),
-            }
-        }
-        Err(ended)
-    }
-
     /// Forwards a notification of the client if a connection is open.
     ///
     /// Errors are logged only: a notification has no response that could report them.
@@ -272,76 +239,6 @@ impl View {
         Ok(self.conversation(call).await?.facts().clone())
     }
 
-    /// Returns the open connection, or opens one.
-    ///
-    /// The fast path is lock-free.
-    async fn conversation(
-        &self,
-        call: &Call<Prepared>,
-    ) -> Result<Arc<dyn Conversation>, UpstreamError> {
-        match self.present() {
-            Some(conversation) => Ok(conversation),
-            None => Box::pin(self.begin(call)).await,
-        }
-    }
-
-    /// Opens a connection, unless another caller has just done so.
-    ///
-    /// The closed connection is closed on the server first, so that the session or process that
-    /// belongs to it does not outlive it.
-    async fn begin(&self, call: &Call<Prepared>) -> Result<Arc<dyn Conversation>, UpstreamError> {
-        let _connecting = self.connecting.lock().await;
-        if let Some(conversation) = self.present() {
-            return Ok(conversation);
-        }
-        if let Some(ended) = self.conversation.swap(None) {
-            ended.0.close().await;
-        }
-        let conversation = self.dialer.open(&self.key, call.credential()).await?;
-        self.conversation
-            .store(Some(Arc::new(Conversing(Arc::clone(&conversation)))));
-        Ok(conversation)
-    }
-
-    /// Returns the connection if it is open.
-    fn present(&self) -> Option<Arc<dyn Conversation>> {
-        let conversing = self.conversation.load();
-        conversing
-            .as_ref()
-            .filter(|conversing| conversing.0.is_open())
-            .map(|c| Arc::clone(&c.0))
-    }
-
-    /// Closes the connection, the exclusive connections and the subscription.
-    pub(super) async fn close(&self) {
-        self.feed.stop();
-        self.leases.close().await;
-        let _connecting = self.connecting.lock().await;
-        if let Some(conversing) = self.conversation.swap(None) {
-            conversing.0.close().await;
-        }
-    }
-
-    /// Releases the connection, which other views continue to use.
-    ///
-    /// Exclusive connections belong to this view alone, so they are closed.
-    pub(super) async fn leave(&self) {
-        self.feed.stop();
-        self.leases.close().await;
-        self.conversation.store(None);
-    }
-
-    /// Returns `true` if both views use the same connection.
-    ///
-    /// Several classes of callers share one process if its server is of the modern era, because
-    /// each of its requests carries the context of the caller.
-    pub(super) fn shares(&self, other: &Self) -> bool {
-        match (self.present(), other.present()) {
-            (Some(one), Some(two)) => std::ptr::addr_eq(Arc::as_ptr(&one), Arc::as_ptr(&two)),
-            _ => false,
-        }
-    }
-
     /// Returns the time since the last use, or `None` while calls or subscribers use the view.
     pub(super) fn idle(&self) -> Option<Duration> {
         if self.in_use.load(Ordering::Acquire) > 0 || self.feed.has_listeners() {
@@ -349,11 +246,6 @@ impl View {
         }
         let last_used = Duration::from_millis(self.last_used.load(Ordering::Relaxed));
         Some(self.started.elapsed().saturating_sub(last_used))
-    }
-
-    /// Returns `true` if a connection is open.
-    pub(super) fn is_connected(&self) -> bool {
-        self.present().is_some()
     }
 
     /// Returns the class of callers.
@@ -373,26 +265,6 @@ impl Resend for Arc<View> {
     async fn resend(&self, call: &Call<Prepared>) -> Result<Reply, UpstreamError> {
         let request = self.dialer.roots().confined_request(call).await?;
         self.converse(&call.repeat(request)).await
-    }
-}
-
-/// Use of a view, from its creation until it is dropped.
-#[derive(Debug)]
-struct Using(Arc<View>);
-
-impl Using {
-    /// Starts a use.
-    fn of(view: &Arc<View>) -> Self {
-        view.in_use.fetch_add(1, Ordering::AcqRel);
-        view.touch();
-        Self(Arc::clone(view))
-    }
-}
-
-impl Drop for Using {
-    fn drop(&mut self) {
-        self.0.touch();
-        self.0.in_use.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -15,15 +15,19 @@
 //! 5. The connection returns to the pool. If the call was abandoned or failed, it is closed
 //!    instead, because the server may still be working on the call.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+mod pool;
+mod stage;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt, stream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use futures_util::{FutureExt, stream};
+use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio::time;
 
+pub(super) use self::pool::Leases;
+use self::pool::Spare;
+use self::stage::{Stage, Step};
 use super::{Using, View, lock};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
@@ -32,34 +36,8 @@ use crate::jsonrpc::{Id, Request};
 use crate::protocol::{Method, meta};
 use crate::reply::{Event, Events};
 use crate::task::Task;
-use crate::upstream::conversation::{Conversation, SendError};
+use crate::upstream::conversation::SendError;
 use crate::{Call, Reply, bridge};
-
-/// Pool of the exclusive connections of a view.
-///
-/// It opens connections on demand and never exceeds its maximum: further calls wait.
-#[derive(Debug)]
-pub(super) struct Leases {
-    /// Maximum number of connections.
-    max: usize,
-    /// Permits for connections in use, in the order of the calls that wait for them.
-    room: Arc<Semaphore>,
-    /// Idle connections, of which the last one used is reused first.
-    spare: Mutex<Vec<Spare>>,
-    /// Connections in use by their address, so that they can be closed with the view.
-    lent: Mutex<HashMap<usize, Arc<dyn Conversation>>>,
-}
-
-/// An idle connection.
-#[derive(Debug)]
-struct Spare {
-    /// Open connection.
-    conversation: Arc<dyn Conversation>,
-    /// JSON text of the log level that was set on the server.
-    level: Option<String>,
-    /// `true` if log messages are known to precede the response to which they belong.
-    in_order: bool,
-}
 
 /// A connection that one call has for itself.
 ///
@@ -75,51 +53,6 @@ struct Lease {
     using: Using,
     /// Permit of the pool, released at the end.
     _room: OwnedSemaphorePermit,
-}
-
-impl Leases {
-    /// Creates a pool of at most `max` connections.
-    pub(super) fn new(max: usize) -> Self {
-        let max = max.min(Semaphore::MAX_PERMITS);
-        Self {
-            max,
-            room: Arc::new(Semaphore::new(max)),
-            spare: Mutex::default(),
-            lent: Mutex::default(),
-        }
-    }
-
-    /// Returns the number of connections in use.
-    fn taken(&self) -> usize {
-        self.max - self.room.available_permits()
-    }
-
-    /// Closes all connections, including those of calls that wait for their clients.
-    ///
-    /// The pool stays usable: later calls open new connections.
-    pub(super) async fn close(&self) {
-        let spare = std::mem::take(&mut *lock(&self.spare));
-        let lent = std::mem::take(&mut *lock(&self.lent));
-        let spare = spare.into_iter().map(|spare| spare.conversation);
-        let ending: Vec<_> = spare.chain(lent.into_values()).collect();
-        let closing = ending.iter().map(|conversation| conversation.close());
-        futures_util::future::join_all(closing).await;
-    }
-
-    /// Marks a connection as in use.
-    fn lend(&self, conversation: &Arc<dyn Conversation>) {
-        lock(&self.lent).insert(address(conversation), Arc::clone(conversation));
-    }
-
-    /// Marks a connection as no longer in use.
-    fn take_back(&self, conversation: &Arc<dyn Conversation>) {
-        lock(&self.lent).remove(&address(conversation));
-    }
-}
-
-/// Returns the address of a connection as its key.
-fn address(conversation: &Arc<dyn Conversation>) -> usize {
-    Arc::as_ptr(conversation).addr()
 }
 
 /// Returns `true` if `call` requires an exclusive connection to a legacy server: if its client
@@ -336,50 +269,6 @@ impl Drop for Lease {
         if let Some(spare) = self.spare.take() {
             self.using.0.leases.take_back(&spare.conversation);
             Task::detach(async move { spare.conversation.close().await });
-        }
-    }
-}
-
-/// Stage of a call on an exclusive connection.
-enum Stage {
-    /// The request is being sent, or the head of the reply is pending.
-    Sending(BoxFuture<'static, Result<Reply, SendError>>),
-    /// Messages of the reply are arriving.
-    Receiving(Events),
-    /// The response has arrived; earlier messages may still follow.
-    Settling(BoxFuture<'static, Result<Event, UpstreamError>>),
-    /// The response or an error has been returned.
-    Ended,
-}
-
-/// One step of a call.
-enum Step {
-    /// A message outside of the response.
-    Aside(Option<Event>),
-    /// Start of the reply.
-    Replied(Result<Reply, SendError>),
-    /// A message of the reply, or its error.
-    Received(Result<Event, UpstreamError>),
-    /// The response, after the delay.
-    Settled(Result<Event, UpstreamError>),
-}
-
-impl Stage {
-    /// Starts to send a call.
-    fn sending(conversation: Arc<dyn Conversation>, call: Arc<Call<Prepared>>) -> Self {
-        Self::Sending(async move { conversation.send(&call).await }.boxed())
-    }
-
-    /// Waits for the next step.
-    async fn step(&mut self) -> Option<Step> {
-        match self {
-            Self::Sending(reply) => Some(Step::Replied(reply.await)),
-            Self::Receiving(events) => {
-                let item = events.next().await.unwrap_or(Err(UpstreamError::Closed));
-                Some(Step::Received(item))
-            }
-            Self::Settling(answer) => Some(Step::Settled(answer.await)),
-            Self::Ended => None,
         }
     }
 }

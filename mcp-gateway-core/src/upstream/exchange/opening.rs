@@ -1,0 +1,98 @@
+//! Channel during the handshake.
+
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use tokio::sync::{broadcast, mpsc};
+
+use super::{Channel, EVENTS, Exchange, Incoming, Shared};
+use crate::error::UpstreamError;
+use crate::jsonrpc::{Id, Notification, Request, Response};
+use crate::protocol::Method;
+use crate::reply::Event;
+use crate::signal::Signal;
+use crate::upstream::Facts;
+use crate::upstream::conversation::SendError;
+use crate::upstream::roots::Askable;
+
+/// A channel before the handshake is complete.
+///
+/// Dropping it closes the channel.
+#[derive(Debug)]
+pub(in crate::upstream) struct Opening {
+    /// State that becomes that of the connection.
+    shared: Arc<Shared>,
+    /// Tasks and server behind the channel.
+    channel: Channel,
+}
+
+impl Opening {
+    /// Starts to read from the channel that `connect` creates from the sender for its messages.
+    pub(in crate::upstream) fn new(
+        askable: Askable,
+        connect: impl FnOnce(Incoming) -> (Channel, mpsc::Sender<Bytes>),
+    ) -> Self {
+        let (incoming, messages) = Incoming::new();
+        let (channel, outgoing) = connect(incoming);
+        let (events, early) = broadcast::channel(EVENTS);
+        let shared = Arc::new(Shared {
+            outgoing,
+            pending: Mutex::default(),
+            next: AtomicI64::new(1),
+            events,
+            early: Mutex::new(askable.dedicated().then_some(early)),
+            ended: Signal::new(),
+            askable,
+        });
+        let channel = channel.with_reader(Arc::clone(&shared).read(messages));
+        Self { shared, channel }
+    }
+
+    /// Sends a request of the gateway itself and waits for its response, without a time limit.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Closed`] if the channel is closed before the response, otherwise its error.
+    pub(in crate::upstream) async fn request(
+        &self,
+        method: &Method,
+        params: &str,
+    ) -> Result<Response, UpstreamError> {
+        let id = Id::from(0);
+        let request = |number: i64| Request::new(&Id::from(number), method, params).bytes();
+        let mut replies = self.shared.begin(&id, None, request).await.map_err(ended)?;
+        loop {
+            match replies.next().await {
+                Some(Ok(Event::Response(response))) => return Ok(response),
+                Some(Ok(Event::Notification(_) | Event::Request(_))) => {}
+                Some(Err(error)) => return Err(error),
+                None => return Err(UpstreamError::Closed),
+            }
+        }
+    }
+
+    /// Sends a notification of the gateway itself, after the messages that were queued before.
+    pub(in crate::upstream) async fn notify(
+        &self,
+        notification: &Notification,
+    ) -> Result<(), UpstreamError> {
+        self.shared.post(notification.bytes()).await
+    }
+
+    /// Completes the handshake with the self-description of the server.
+    pub(in crate::upstream) fn agreed(self, facts: Facts) -> Exchange {
+        Exchange {
+            facts,
+            shared: self.shared,
+            channel: self.channel,
+        }
+    }
+}
+
+/// Returns the error without the distinction that only matters for retries.
+fn ended(error: SendError) -> UpstreamError {
+    match error {
+        SendError::Ended(error) | SendError::Failed(error) => error,
+    }
+}
