@@ -25,7 +25,7 @@ pub enum ClientError {
     #[error("the authorization was refused: {0}")]
     Denied(ServerError),
     /// A document or an endpoint cannot be reached.
-    #[error("{url} cannot be reached or used")]
+    #[error("{}: {url}", failure(source))]
     Egress {
         /// The address.
         url: String,
@@ -125,6 +125,16 @@ pub enum ClientError {
     /// Nobody has completed the authorization in time.
     #[error("nobody has logged in within ten minutes")]
     Timeout,
+}
+
+/// Returns the summary of a failed request.
+fn failure(source: &EgressError) -> &'static str {
+    match source {
+        EgressError::Unavailable => "failed to connect to the server",
+        EgressError::ContentType | EgressError::Status(_) | EgressError::TooLarge { .. } => {
+            "unexpected response"
+        }
+    }
 }
 
 /// An error that a server reports: `error` and `error_description` of RFC 6749.

@@ -1,16 +1,17 @@
 //! Grant of a client, and the credential derived from it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use ::http::HeaderValue;
 use ::http::header::AUTHORIZATION;
+use ::http::{HeaderValue, StatusCode};
 use async_trait::async_trait;
-use mcp_gateway_core::credential::{CredentialError, CredentialResolver};
+use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolver};
 use mcp_gateway_core::route::Target;
 use mcp_gateway_core::{BoxError, Caller, Credential};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
+use tokio::task::JoinSet;
 
 use super::{ClientError, ClientIdentity, Discovered, Tokens, token};
 use crate::egress::Egress;
@@ -77,10 +78,25 @@ impl Grant {
     }
 }
 
-/// Presents the access token of one grant to every server, and refreshes it before it expires.
+/// Presents the access token of one grant to every server, and refreshes it before it expires, or
+/// after a server has rejected it with 401.
+///
+/// At most one refresh is in flight. If the server rejects the refresh token with the error
+/// `invalid_grant`, the access token is presented until it expires, and
+/// [`CredentialError::NotConnected`] is returned afterwards. Other failures are temporary.
 pub struct GrantCredentials {
-    grant: Arc<Mutex<Grant>>,
+    state: Arc<Mutex<GrantState>>,
     rest: Credential,
+    /// A refresh must run to its end when the call is dropped: the server may have rotated the
+    /// refresh token.
+    tasks: std::sync::Mutex<JoinSet<()>>,
+}
+
+/// A grant, and the last word of its authorization server.
+struct GrantState {
+    grant: Grant,
+    /// The refresh token was rejected for good.
+    is_revoked: bool,
 }
 
 impl GrantCredentials {
@@ -88,38 +104,117 @@ impl GrantCredentials {
     #[must_use]
     pub fn new(grant: Grant, rest: Credential) -> Self {
         Self {
-            grant: Arc::new(Mutex::new(grant)),
+            state: Arc::new(Mutex::new(GrantState {
+                grant,
+                is_revoked: false,
+            })),
             rest,
+            tasks: std::sync::Mutex::default(),
         }
+    }
+
+    /// Returns a credential with an access token other than `rejected`.
+    async fn credential(
+        &self,
+        rejected: Option<HeaderValue>,
+    ) -> Result<Credential, CredentialError> {
+        let state = Arc::clone(&self.state);
+        let (sender, token) = oneshot::channel();
+        {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(async move {
+                let token = state.lock().await.bearer(rejected).await;
+                // The call may have been dropped.
+                let _ = sender.send(token);
+            });
+        }
+        let token = token.await.map_err(unavailable)??;
+        Ok(self.rest.clone().with_header(AUTHORIZATION, token))
     }
 }
 
 #[async_trait]
 impl CredentialResolver for GrantCredentials {
     async fn resolve(&self, _: &Caller, _: &Target) -> Result<Credential, CredentialError> {
-        let grant = Arc::clone(&self.grant);
-        // A task, because a refresh must run to its end when the call is dropped.
-        let token = tokio::spawn(async move { current(&mut *grant.lock().await).await });
-        let token = token.await.map_err(unavailable)??;
-        let value = HeaderValue::try_from(format!("Bearer {token}"));
-        let mut value = value.map_err(unavailable)?;
-        value.set_sensitive(true);
-        Ok(self.rest.clone().with_header(AUTHORIZATION, value))
+        self.credential(None).await
+    }
+
+    async fn rejected(
+        &self,
+        _: &Caller,
+        _: &Target,
+        credential: &Credential,
+        challenge: &Challenge,
+    ) -> Result<Option<Credential>, CredentialError> {
+        let headers = credential.headers();
+        let presented = headers.iter().find(|(name, _)| name == AUTHORIZATION);
+        // A refresh adds no scopes.
+        let (StatusCode::UNAUTHORIZED, Some((_, presented))) = (challenge.status(), presented)
+        else {
+            return Ok(None);
+        };
+        let renewed = self.credential(Some(presented.clone())).await?;
+        let is_new = renewed
+            .headers()
+            .iter()
+            .all(|(_, value)| value != presented);
+        Ok(is_new.then_some(renewed))
     }
 }
 
-/// Returns the access token, refreshed if it is about to expire.
-async fn current(grant: &mut Grant) -> Result<String, CredentialError> {
-    if grant.expires_within(MARGIN)
-        && grant.tokens.refresh_token.is_some()
-        && let Err(error) = grant.refresh().await
-    {
-        if grant.expires_within(Duration::ZERO) {
-            return Err(unavailable(error));
+impl GrantState {
+    /// Returns the access token, refreshed if it is about to expire or equals `rejected`.
+    async fn bearer(
+        &mut self,
+        rejected: Option<HeaderValue>,
+    ) -> Result<HeaderValue, CredentialError> {
+        let is_due = self.grant.expires_within(MARGIN) || rejected.is_some_and(|it| self.is(&it));
+        if is_due && self.grant.tokens.refresh_token.is_some() {
+            self.refresh().await?;
         }
-        tracing::warn!(%error, "access token not refreshed");
+        self.header()
     }
-    Ok(grant.tokens.access_token.clone())
+
+    /// Returns `true` if `presented` is the current access token.
+    fn is(&self, presented: &HeaderValue) -> bool {
+        self.header().is_ok_and(|header| header == presented)
+    }
+
+    fn header(&self) -> Result<HeaderValue, CredentialError> {
+        let token = &self.grant.tokens.access_token;
+        HeaderValue::try_from(format!("Bearer {token}")).map_err(unavailable)
+    }
+
+    /// Refreshes the tokens.
+    ///
+    /// # Errors
+    ///
+    /// If that fails, and the access token has expired.
+    async fn refresh(&mut self) -> Result<(), CredentialError> {
+        let mut failure = CredentialError::NotConnected { url: None };
+        if !self.is_revoked {
+            let Err(error) = self.grant.refresh().await else {
+                return Ok(());
+            };
+            tracing::warn!(%error, "access token not refreshed");
+            self.is_revoked = is_revoked(&error);
+            if !self.is_revoked {
+                failure = unavailable(error);
+            }
+        }
+        match self.grant.expires_within(Duration::ZERO) {
+            true => Err(failure),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Returns `true` if the refresh token is invalid, expired or revoked (RFC 6749, section 5.2).
+///
+/// The status is insignificant: servers send this error with 400, 401, 403 and even 200.
+fn is_revoked(error: &ClientError) -> bool {
+    matches!(error, ClientError::Token(error) if error.code == "invalid_grant")
 }
 
 impl fmt::Debug for GrantCredentials {

@@ -1,0 +1,11 @@
+//! The OAuth client at an authorization server whose responses a test decides.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of tests are not in functions that are tests"
+)]
+
+#[path = "client/refresh.rs"]
+mod refresh;
+#[path = "client/site.rs"]
+mod site;

@@ -1,0 +1,155 @@
+//! An MCP server and its authorization server, on one loopback address.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::extract::{Form, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::StatusCode;
+use http::header::WWW_AUTHENTICATE;
+use mcp_gateway_auth::client::{ClientIdentity, Grant, OAuthClient};
+use mcp_gateway_auth::egress::{Egress, EgressPolicy};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+pub(crate) type Parameters = HashMap<String, String>;
+
+/// A server with a token endpoint that sends scripted responses in their order.
+pub(crate) struct Site {
+    base: String,
+    state: Arc<Mutex<Script>>,
+    _serving: JoinSet<()>,
+}
+
+/// Responses to come, and requests that have arrived.
+#[derive(Default)]
+struct Script {
+    base: String,
+    responses: VecDeque<(u16, Value)>,
+    requests: Vec<Parameters>,
+    delay: Duration,
+}
+
+type Shared = Arc<Mutex<Script>>;
+
+impl Site {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let state = Shared::default();
+        state.lock().unwrap().base.clone_from(&base);
+        let router = Router::new()
+            .route("/mcp", post(challenge))
+            .route("/.well-known/oauth-protected-resource/mcp", get(resource))
+            .route("/.well-known/oauth-authorization-server", get(server))
+            .route("/token", post(token))
+            .with_state(Arc::clone(&state));
+        let mut serving = JoinSet::new();
+        serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self {
+            base,
+            state,
+            _serving: serving,
+        }
+    }
+
+    /// Adds a response of the token endpoint.
+    pub(crate) fn respond(&self, status: u16, body: Value) {
+        let mut state = self.state.lock().unwrap();
+        state.responses.push_back((status, body));
+    }
+
+    /// Delays later responses of the token endpoint.
+    pub(crate) fn delay(&self, delay: Duration) {
+        self.state.lock().unwrap().delay = delay;
+    }
+
+    /// Returns the refresh tokens that have been presented.
+    pub(crate) fn presented(&self) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        let refreshes = state.requests.iter().filter_map(|form| {
+            (form["grant_type"] == "refresh_token").then(|| form["refresh_token"].clone())
+        });
+        refreshes.collect()
+    }
+
+    /// Returns the last request to the token endpoint.
+    pub(crate) fn last(&self) -> Parameters {
+        self.state.lock().unwrap().requests.last().unwrap().clone()
+    }
+
+    /// Returns the URL of the MCP server.
+    pub(crate) fn url(&self) -> String {
+        format!("{}/mcp", self.base)
+    }
+
+    /// Redeems a code for `tokens`.
+    pub(crate) async fn grant(&self, tokens: Value) -> Grant {
+        let egress = Egress::new(EgressPolicy::new().with_any_port().with_insecure_loopback());
+        let client = OAuthClient::new(egress.unwrap(), self.url().parse().unwrap()).unwrap();
+        let challenge = client.challenge().await.unwrap().unwrap();
+        let found = client.discover(&challenge).await.unwrap();
+        let identity = ClientIdentity::public("c-1");
+        let redirect_uri = "http://127.0.0.1:1/callback".parse().unwrap();
+        let authorization = client
+            .authorize(&found, &identity, &redirect_uri, None)
+            .unwrap();
+        let response = [
+            ("code", "code-1"),
+            ("state", authorization.state()),
+            ("iss", &self.base),
+        ];
+        let response = response.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        self.respond(200, tokens);
+        let grant = client.redeem((found, identity), authorization, response.into());
+        grant.await.unwrap()
+    }
+}
+
+/// Returns a token response.
+pub(crate) fn tokens(access: &str, expires_in: u64, refresh: Option<&str>) -> Value {
+    json!({
+        "access_token": access,
+        "token_type": "Bearer",
+        "expires_in": expires_in,
+        "refresh_token": refresh,
+    })
+}
+
+async fn challenge(State(state): State<Shared>) -> Response {
+    let base = &state.lock().unwrap().base;
+    let metadata = format!("{base}/.well-known/oauth-protected-resource/mcp");
+    let challenge = format!("Bearer resource_metadata=\"{metadata}\"");
+    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)]).into_response()
+}
+
+async fn resource(State(state): State<Shared>) -> Json<Value> {
+    let base = &state.lock().unwrap().base;
+    Json(json!({ "resource": format!("{base}/mcp"), "authorization_servers": [base] }))
+}
+
+async fn server(State(state): State<Shared>) -> Json<Value> {
+    let base = &state.lock().unwrap().base;
+    Json(json!({
+        "issuer": base,
+        "authorization_endpoint": format!("{base}/authorize"),
+        "token_endpoint": format!("{base}/token"),
+        "code_challenge_methods_supported": ["S256"],
+        "response_types_supported": ["code"],
+    }))
+}
+
+async fn token(State(state): State<Shared>, Form(form): Form<Parameters>) -> Response {
+    let (delay, (status, body)) = {
+        let mut state = state.lock().unwrap();
+        state.requests.push(form);
+        (state.delay, state.responses.pop_front().unwrap())
+    };
+    sleep(delay).await;
+    (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
+}
