@@ -1,5 +1,10 @@
 //! The contracts hold for the implementations of the workspace, and find broken ones.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of tests are not in functions that are tests"
+)]
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
