@@ -1,20 +1,19 @@
 //! An OAuth client for MCP servers that require a token.
 //!
-//! It gets along with nothing but the URL of the server, as the specification of MCP describes it
+//! It requires only the URL of the server, as the specification of MCP describes it
 //! ([2025-11-25, Authorization](https://modelcontextprotocol.io/specification/2025-11-25/basic/authorization)):
 //!
 //! 1. A request without a token is rejected with a [`Challenge`].
 //! 2. The metadata of the resource names the authorization server, whose metadata names its
 //!    endpoints (RFC 9728, RFC 8414, OpenID Connect Discovery).
-//! 3. The client has an identifier there, or the URL of a metadata document, or registers
+//! 3. The client has a registered identifier, or a client ID metadata document, or registers
 //!    (RFC 7591).
-//! 4. A browser brings a code for a request with PKCE. The issuer in the response is checked
+//! 4. A browser returns a code for a request with PKCE. The issuer in the response is validated
 //!    (RFC 9207).
 //! 5. The code is redeemed for [`Tokens`] of that one resource (RFC 8707), which can be refreshed.
 //!
-//! All requests go through an [`Egress`]: a server must not lead the client
-//! into the network that it runs in. The feature `loopback` adds [`SignIn`], which does all of it
-//! with a browser on this machine.
+//! All requests go through an [`Egress`], because servers choose their addresses (SSRF). The
+//! feature `loopback` adds [`SignIn`], which performs all steps with a browser on this machine.
 //!
 //! # Example
 //!
@@ -25,7 +24,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let egress = Egress::new(EgressPolicy::new())?;
-//! // A token would be readable on the way.
+//! // A token would be readable in transit.
 //! let refused = OAuthClient::new(egress.clone(), "http://mcp.example.com/mcp".parse()?);
 //! assert!(matches!(refused, Err(ClientError::Insecure(_))));
 //! // This address is not on the public internet.
@@ -72,7 +71,7 @@ pub use self::sign_in::{SignIn, SignInEvent};
 pub use self::token::Tokens;
 use crate::egress::Egress;
 
-/// An OAuth client for one MCP server. Cheap to clone.
+/// OAuth client for one MCP server. Cheap to clone.
 ///
 /// See the [module documentation](self) for the steps, each of which is a method.
 #[derive(Clone, Debug)]
@@ -82,11 +81,11 @@ pub struct OAuthClient {
 }
 
 impl OAuthClient {
-    /// A client for the server at `url`, which sends its requests through `egress`.
+    /// Creates a client for the server at `url`, which sends its requests through `egress`.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Insecure`] if `url` is not https, and not on this machine.
+    /// [`ClientError::Insecure`] if `url` is neither `https` nor on this machine.
     pub fn new(egress: Egress, url: Url) -> Result<Self, ClientError> {
         Ok(Self {
             reach: Reach::new(egress, &url)?,
@@ -94,18 +93,21 @@ impl OAuthClient {
         })
     }
 
-    /// Returns the challenge of the server; `None` if it requires no token.
+    /// Probes the server with a `ping`, and returns its challenge.
+    ///
+    /// Returns `None` if it requires no token.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Status`] if the response is neither of both.
+    /// [`ClientError::Egress`] if the server cannot be reached, and [`ClientError::Status`] if the
+    /// status of the response allows no conclusion.
     pub async fn challenge(&self) -> Result<Option<Challenge>, ClientError> {
         let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
         let fetched = self.reach.post_json(&self.url, &ping, None).await;
         let fetched = fetched.map_err(|source| ClientError::egress(&self.url, source))?;
         match fetched.status.as_u16() {
             401 => Ok(Some(Challenge::parse(&fetched.headers))),
-            // The ping may be wrong for the server, but not for want of a token.
+            // The server may reject the ping, but not because of a missing token.
             200..=299 | 400 | 405 | 406 | 415 | 422 => Ok(None),
             _ => Err(self.status(fetched.status)),
         }
@@ -122,17 +124,17 @@ impl OAuthClient {
     ///
     /// # Errors
     ///
-    /// A [`ClientError`] with the document that is missing, malformed or about somebody else.
+    /// A [`ClientError`] if a document is missing, malformed or for another resource or issuer.
     pub async fn discover(&self, challenge: &Challenge) -> Result<Discovered, ClientError> {
         discovery::discover(&self.reach, &self.url, challenge).await
     }
 
-    /// Registers a public client called `name`, with an initial access token if there is one.
+    /// Registers a public client with `name`, and with an initial access token if present.
     ///
     /// # Errors
     ///
-    /// [`ClientError::NoRegistration`] if the server registers no clients, and
-    /// [`ClientError::Rejected`] if it does not register this one.
+    /// [`ClientError::NoRegistration`] if the server does not support registration, and
+    /// [`ClientError::Rejected`] if it rejects this one.
     pub async fn register(
         &self,
         server: &AuthorizationServer,
@@ -144,7 +146,7 @@ impl OAuthClient {
         registration::register(&self.reach, server, [name, uri], token).await
     }
 
-    /// Prepares the request that a browser is sent away with.
+    /// Creates the authorization request, whose URL is opened in a browser.
     ///
     /// # Errors
     ///

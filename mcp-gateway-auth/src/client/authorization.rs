@@ -1,4 +1,4 @@
-//! The authorization request, and the response that a browser brings back.
+//! Authorization requests and responses (RFC 6749, section 4.1; PKCE; RFC 9207).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,9 +11,9 @@ use super::error::printable;
 use super::{ClientError, ClientIdentity, ServerError, token};
 use crate::Secret;
 
-/// An authorization request that waits for its response.
+/// Pending authorization request.
 ///
-/// A response is for one request: `state` tells them apart, and the PKCE verifier stays here.
+/// `state` associates the response with its request. The PKCE verifier does not leave this value.
 pub struct Authorization {
     url: Url,
     state: String,
@@ -23,11 +23,11 @@ pub struct Authorization {
     names_itself: bool,
 }
 
-/// The parameters of an authorization response.
+/// Parameters of an authorization response.
 pub type ResponseParameters = HashMap<String, String>;
 
 impl Authorization {
-    /// Prepares a request of the client `identity` for a token of `found`.
+    /// Creates a request of the client `identity` for a token of `found`.
     pub(super) fn new(
         found: &Discovered,
         identity: &ClientIdentity,
@@ -58,13 +58,13 @@ impl Authorization {
         })
     }
 
-    /// Address that a browser is sent to.
+    /// Authorization URL for the browser.
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Value of `state` in the response.
+    /// Expected value of `state` in the response.
     #[must_use]
     pub fn state(&self) -> &str {
         &self.state
@@ -76,9 +76,16 @@ impl Authorization {
         parameters.get("state") == Some(&self.state)
     }
 
-    /// Takes the code out of a response, and with it what redeems the code.
+    /// Validates a response, and returns its code with the values that redeem it.
+    ///
+    /// `state` is not checked here: see [`is_expected`](Self::is_expected).
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::MixUp`] and [`ClientError::NoIssuer`] for the issuer, [`ClientError::Denied`]
+    /// for an error response, and [`ClientError::Response`] if it has neither an error nor a code.
     pub(super) fn code(self, parameters: ResponseParameters) -> Result<Code, ClientError> {
-        // Before anything else is acted on: RFC 9207, section 2.4.
+        // Checked before other parameters are processed: RFC 9207, section 2.4.
         match parameters.get("iss") {
             Some(iss) if *iss != self.issuer => {
                 return Err(ClientError::MixUp {
@@ -114,13 +121,14 @@ impl fmt::Debug for Authorization {
     }
 }
 
-/// A code, and what redeems it.
+/// Authorization code, and the values that its exchange must repeat.
 pub(super) struct Code {
     pub(super) code: String,
     pub(super) redirect_uri: RedirectUrl,
     pub(super) verifier: PkceCodeVerifier,
 }
 
+/// Returns a random value of 256 bits, as text.
 fn random() -> Result<String, ClientError> {
     let secret = Secret::generate("").map_err(|_| ClientError::Random)?;
     Ok(secret.expose().to_owned())

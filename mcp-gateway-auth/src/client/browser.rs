@@ -4,16 +4,17 @@ use std::process::{Command, Stdio};
 
 use url::Url;
 
-/// Opens `address` in the browser of whoever is at the machine, if there is one.
+/// Opens `address` in the browser of this machine, if it has a display.
 ///
-/// The address is an argument of its own, never a part of a line for a shell.
+/// Addresses of schemes other than `http` and `https` are ignored. The address is passed as a
+/// single argument without a shell. A failure is logged at the level `debug`.
 pub fn open_browser(address: &Url) {
     if !matches!(address.scheme(), "http" | "https") {
         return;
     }
     let program = match cfg!(target_os = "macos") {
         true => "open",
-        // Without a screen, it would take over the terminal.
+        // Without a display, `xdg-open` may start a browser in the terminal.
         false if !has_screen() => return,
         false => "xdg-open",
     };
@@ -24,10 +25,11 @@ pub fn open_browser(address: &Url) {
         .stderr(Stdio::null())
         .spawn();
     if let Err(error) = started {
-        tracing::debug!(%error, program, "no browser was opened");
+        tracing::debug!(%error, program, "browser not opened");
     }
 }
 
+/// Returns `true` if the session has a display of X11 or Wayland.
 fn has_screen() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")

@@ -1,9 +1,9 @@
-//! The challenge of a server that requires a token.
+//! Challenges of servers that require a token (RFC 6750; RFC 9728).
 
 use ::http::HeaderMap;
 use ::http::header::WWW_AUTHENTICATE;
 
-/// The parameters of a `WWW-Authenticate` challenge that a client acts on.
+/// Parameters of a `WWW-Authenticate` challenge that a client evaluates.
 ///
 /// See [RFC 6750, section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3) and
 /// [RFC 9728, section 5.1](https://www.rfc-editor.org/rfc/rfc9728#section-5.1).
@@ -27,14 +27,14 @@ use ::http::header::WWW_AUTHENTICATE;
 pub struct Challenge {
     /// Error code, such as `invalid_token` or `insufficient_scope`.
     pub error: Option<String>,
-    /// Address of the metadata of the resource.
+    /// URL of the protected resource metadata.
     pub resource_metadata: Option<String>,
     /// Scopes that the token must have, separated by spaces.
     pub scope: Option<String>,
 }
 
 impl Challenge {
-    /// Reads the challenges of a response. Parameters that are absent or malformed are `None`.
+    /// Parses the challenges of a response. Absent and malformed parameters are `None`.
     #[must_use]
     pub fn parse(headers: &HeaderMap) -> Self {
         let values = headers.get_all(WWW_AUTHENTICATE).iter();

@@ -8,7 +8,7 @@ use super::{Challenge, ClientError};
 use crate::egress::EgressError;
 use crate::metadata::{Location, MetadataError, ServerMetadata, is_absent};
 
-/// The resource that a token is for, and the authorization server that issues it.
+/// Audience of a token, and the authorization server that issues it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Discovered {
@@ -20,15 +20,15 @@ pub struct Discovered {
     pub server: AuthorizationServer,
 }
 
-/// The metadata of an authorization server, checked.
+/// Validated metadata of an authorization server.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AuthorizationServer {
-    /// Client authentication methods of the token endpoint. Empty if the server names none.
+    /// Client authentication methods of the token endpoint; empty if the metadata has none.
     pub auth_methods: Vec<String>,
     /// Authorization endpoint.
     pub authorization_endpoint: Url,
-    /// Support for client identifiers that are URLs of a metadata document.
+    /// Support for client ID metadata documents.
     pub client_documents: bool,
     /// Issuer identifier.
     pub issuer: String,
@@ -40,7 +40,13 @@ pub struct AuthorizationServer {
     pub token_endpoint: Url,
 }
 
-/// Finds the authorization server of the resource at `url`, which has sent `challenge`.
+/// Discovers the authorization server of the resource at `url`, which has sent `challenge`.
+///
+/// # Errors
+///
+/// [`ClientError::Egress`] and [`ClientError::NoResourceMetadata`] if a document cannot be fetched,
+/// [`ClientError::Resource`] and [`ClientError::Issuer`] if it is for another resource or issuer,
+/// and [`ClientError::Address`] and [`ClientError::Metadata`] if its content is invalid.
 pub(super) async fn discover(
     reach: &Reach,
     url: &Url,
@@ -68,7 +74,10 @@ pub(super) async fn discover(
     })
 }
 
-/// Fetches the metadata of the resource at `url`.
+/// Fetches the protected resource metadata of `url`.
+///
+/// The location is `named`, if the challenge has one; otherwise the well-known locations with and
+/// without the path of `url` are tried in this order (RFC 9728, section 3.1).
 async fn resource(reach: &Reach, url: &Url, named: Option<&str>) -> Result<Value, ClientError> {
     let places = match named {
         Some(named) => vec![reach.url("resource_metadata", named)?],
@@ -96,7 +105,9 @@ async fn resource(reach: &Reach, url: &Url, named: Option<&str>) -> Result<Value
     })
 }
 
-/// Fetches and checks the metadata of `issuer`.
+/// Fetches and validates the metadata of `issuer`.
+///
+/// The documents of RFC 8414 and of OpenID Connect Discovery are tried.
 async fn authorization_server(
     reach: &Reach,
     issuer: &str,
@@ -112,7 +123,7 @@ async fn authorization_server(
         },
         MetadataError::Malformed => malformed(issuer, "its metadata is malformed"),
     })?;
-    // PKCE is the protection against a stolen code: a client refuses to proceed without it.
+    // PKCE protects against stolen codes: the client does not continue without it.
     if !found
         .challenge_methods
         .iter()
@@ -149,7 +160,7 @@ fn malformed(issuer: &str, reason: &'static str) -> ClientError {
     }
 }
 
-/// Returns `true` if `resource` is the server at `url`, or the host that it is on.
+/// Returns `true` if `resource` identifies the server at `url`, or its whole host.
 fn covers(resource: &str, url: &Url) -> bool {
     let Ok(resource) = Url::parse(resource) else {
         return false;

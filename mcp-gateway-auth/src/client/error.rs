@@ -5,13 +5,13 @@ use mcp_gateway_core::BoxError;
 
 use crate::egress::EgressError;
 
-/// The reason why a client gets no token.
+/// Error of an OAuth client.
 ///
 /// Text of servers is part of some messages. It is bounded and free of control characters.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// An address is not one that a server may send a client to.
+    /// A server names an address that is not allowed.
     #[error("{what}: {address:?} {reason}")]
     Address {
         /// The parameter that holds the address.
@@ -22,7 +22,7 @@ pub enum ClientError {
         reason: &'static str,
     },
     /// The authorization server has denied the authorization.
-    #[error("the authorization was refused: {0}")]
+    #[error("authorization denied: {0}")]
     Denied(ServerError),
     /// A document or an endpoint cannot be reached.
     #[error("{}: {url}", failure(source))]
@@ -34,12 +34,10 @@ pub enum ClientError {
         source: EgressError,
     },
     /// The server is reached without TLS, and is not on this machine.
-    #[error("{0} is not https: whoever is on the way could take the token")]
+    #[error("{0} is not https: the token would be readable in transit")]
     Insecure(String),
     /// The metadata of the authorization server names another issuer.
-    #[error(
-        "the metadata of {expected} is that of {found:?}: the two must be the same, to the letter"
-    )]
+    #[error("issuer mismatch: the metadata of {expected} is for {found:?}; both must be identical")]
     Issuer {
         /// The issuer that the resource names.
         expected: String,
@@ -47,7 +45,7 @@ pub enum ClientError {
         found: String,
     },
     /// The port for the redirect cannot be opened.
-    #[error("no port is free for the browser to come back to")]
+    #[error("failed to listen for the redirect of the browser")]
     Listen(#[source] BoxError),
     /// The metadata of a server lacks something or is malformed.
     #[error("{server}: {reason}")]
@@ -59,8 +57,8 @@ pub enum ClientError {
     },
     /// The authorization response comes from another authorization server (RFC 9207).
     #[error(
-        "the browser comes from {found:?}, and was sent to {expected}: somebody mixes up two \
-         authorization servers, and nothing was sent to either"
+        "issuer mismatch: the authorization response is from {found:?} instead of {expected}; the \
+         code was not redeemed"
     )]
     MixUp {
         /// The issuer that the browser was sent to.
@@ -69,13 +67,13 @@ pub enum ClientError {
         found: String,
     },
     /// The authorization server announces `iss` in authorization responses, and omits it.
-    #[error("{0} says that it names itself in `iss`, and does not")]
+    #[error("the authorization response has no `iss`, although {0} announces it")]
     NoIssuer(String),
     /// The authorization server registers no client, and none was configured.
-    #[error("{0} lets no client register itself")]
+    #[error("{0} does not support client registration")]
     NoRegistration(String),
-    /// The server requires a token, and has no metadata that says where to get one (RFC 9728).
-    #[error("{url} wants a token, and does not say from where: it has no {tried}")]
+    /// The server requires a token, but has no protected resource metadata (RFC 9728).
+    #[error("{url} requires a token, but has no protected resource metadata at {tried}")]
     NoResourceMetadata {
         /// The server.
         url: String,
@@ -86,7 +84,7 @@ pub enum ClientError {
     #[error("the system has no random numbers")]
     Random,
     /// A server has rejected a request.
-    #[error("{what} is refused with {status}: {error}")]
+    #[error("{what} rejected with {status}: {error}")]
     Rejected {
         /// The request.
         what: &'static str,
@@ -95,8 +93,8 @@ pub enum ClientError {
         /// The error in the response.
         error: ServerError,
     },
-    /// The metadata of the resource is about another resource.
-    #[error("the metadata is about {resource:?}, and not about {url}")]
+    /// The metadata is for another resource.
+    #[error("resource mismatch: the metadata is for {resource:?} instead of {url}")]
     Resource {
         /// The server that the client connects to.
         url: String,
@@ -112,7 +110,7 @@ pub enum ClientError {
         reason: &'static str,
     },
     /// The server has responded to the probe with an unexpected status.
-    #[error("{url} answers {status}")]
+    #[error("{url} responded with {status}")]
     Status {
         /// The server.
         url: String,
@@ -120,10 +118,10 @@ pub enum ClientError {
         status: StatusCode,
     },
     /// The token endpoint has rejected the code or the refresh token.
-    #[error("the token endpoint refuses: {0}")]
+    #[error("token request rejected: {0}")]
     Token(ServerError),
-    /// Nobody has completed the authorization in time.
-    #[error("nobody has logged in within ten minutes")]
+    /// The authorization was not completed in time.
+    #[error("the login was not completed within ten minutes")]
     Timeout,
 }
 
@@ -137,13 +135,15 @@ fn failure(source: &EgressError) -> &'static str {
     }
 }
 
-/// An error that a server reports: `error` and `error_description` of RFC 6749.
+/// Error response of a server: `error` and `error_description` of RFC 6749, section 5.2.
+///
+/// The text is printable and of bounded length.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct ServerError {
     /// Code, such as `invalid_grant`.
     pub code: String,
-    /// Explanation for people.
+    /// Explanation for a human.
     pub description: Option<String>,
 }
 
@@ -168,7 +168,7 @@ impl std::fmt::Display for ServerError {
     }
 }
 
-/// Returns `text` without control characters, which could play tricks on a terminal or in a log.
+/// Returns `text` without control characters, which could forge output of a terminal or log lines.
 pub(super) fn printable(text: &str) -> String {
     let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     text.chars().map(visible).take(MAX_TEXT).collect()

@@ -16,7 +16,9 @@ use tokio::task::JoinSet;
 use super::{ClientError, ClientIdentity, Discovered, Tokens, token};
 use crate::egress::Egress;
 
-/// Tokens, and all that refreshes them.
+/// Tokens that a user has authorized, with the client and the server that refresh them.
+///
+/// Each refresh replaces both tokens, because servers may rotate refresh tokens.
 #[derive(Clone, Debug)]
 pub struct Grant {
     egress: Egress,
@@ -58,11 +60,12 @@ impl Grant {
     ///
     /// # Errors
     ///
-    /// A [`ClientError`] if the server rejects the refresh token, or there is none.
+    /// [`ClientError::Response`] without a refresh token, [`ClientError::Token`] if the server
+    /// rejects it, and another [`ClientError`] if the request fails.
     ///
     /// # Cancel safety
     ///
-    /// The server may have rotated the refresh token when this is dropped: let it run to its end.
+    /// Not cancel safe: the server may have rotated the refresh token before the future is dropped.
     pub async fn refresh(&mut self) -> Result<(), ClientError> {
         let Some(refresh_token) = &self.tokens.refresh_token else {
             return Err(ClientError::Response {
@@ -78,29 +81,29 @@ impl Grant {
     }
 }
 
-/// Presents the access token of one grant to every server, and refreshes it before it expires, or
-/// after a server has rejected it with 401.
+/// Credential resolver with the access token of one grant.
 ///
-/// At most one refresh is in flight. If the server rejects the refresh token with the error
-/// `invalid_grant`, the access token is presented until it expires, and
-/// [`CredentialError::NotConnected`] is returned afterwards. Other failures are temporary.
+/// All servers get the same token. It is refreshed one minute before it expires, and after a server
+/// has rejected it with 401. At most one refresh is in flight. If the authorization server rejects
+/// the refresh token with the error `invalid_grant`, the access token is presented until it expires,
+/// and [`CredentialError::NotConnected`] is returned afterwards. Other failures are temporary.
 pub struct GrantCredentials {
     state: Arc<Mutex<GrantState>>,
     rest: Credential,
-    /// A refresh must run to its end when the call is dropped: the server may have rotated the
-    /// refresh token.
+    /// Refreshes in flight. They complete even if the call is dropped, because the server may have
+    /// rotated the refresh token.
     tasks: std::sync::Mutex<JoinSet<()>>,
 }
 
-/// A grant, and the last word of its authorization server.
+/// Grant, and the final response of its authorization server.
 struct GrantState {
     grant: Grant,
-    /// The refresh token was rejected for good.
+    /// Set after a rejection with `invalid_grant`.
     is_revoked: bool,
 }
 
 impl GrantCredentials {
-    /// Presents the tokens of `grant`, besides the headers of `rest`.
+    /// Creates a resolver that adds the access token of `grant` to the headers of `rest`.
     #[must_use]
     pub fn new(grant: Grant, rest: Credential) -> Self {
         Self {

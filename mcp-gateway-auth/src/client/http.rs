@@ -1,4 +1,4 @@
-//! The requests of the client, all of which pass the guarded egress.
+//! Requests of the client through the restricted egress.
 
 use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use ::http::{HeaderValue, Request};
@@ -9,20 +9,23 @@ use url::{Host, Url};
 use super::ClientError;
 use crate::egress::{Egress, EgressError, Fetched};
 
-/// The addresses that a server may lead a client to.
+/// Addresses that a server may refer a client to.
+///
+/// They must be `https`, with one exception: a server on this machine may refer to `http` addresses
+/// of this machine.
 #[derive(Clone, Debug)]
 pub(super) struct Reach {
     egress: Egress,
-    /// The server is on this machine, and may lead to other addresses there.
+    /// Set if the server is on this machine, and may refer to other addresses of it.
     is_local: bool,
 }
 
 impl Reach {
-    /// The addresses that the server at `url` may lead to.
+    /// Creates the restriction for the server at `url`.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Insecure`] if tokens for it could be read on the way.
+    /// [`ClientError::Insecure`] if tokens for it would be readable in transit.
     pub(super) fn new(egress: Egress, url: &Url) -> Result<Self, ClientError> {
         let is_local = is_loopback(url);
         if url.scheme() != "https" && !(url.scheme() == "http" && is_local) {
@@ -35,20 +38,25 @@ impl Reach {
         &self.egress
     }
 
-    /// Parses the address that the parameter `what` of a server holds.
+    /// Parses `text`, the value of the parameter `what` of a server.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Address`] if it is not a URL, has credentials or a fragment, or is not
+    /// `https`.
     pub(super) fn url(&self, what: &'static str, text: &str) -> Result<Url, ClientError> {
         let invalid = |reason| ClientError::Address {
             what,
             address: super::error::printable(text),
             reason,
         };
-        let url = Url::parse(text).map_err(|_| invalid("is no URL"))?;
+        let url = Url::parse(text).map_err(|_| invalid("is not a URL"))?;
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
             return Err(invalid("has credentials or a fragment"));
         }
         match (url.scheme(), self.is_local && is_loopback(&url)) {
             ("https", _) | ("http", true) => Ok(url),
-            _ => Err(invalid("has to be https")),
+            _ => Err(invalid("must be https")),
         }
     }
 
@@ -58,7 +66,7 @@ impl Reach {
         serde_json::from_slice(&fetched.body).map_err(|_| EgressError::ContentType)
     }
 
-    /// Sends a JSON document, as whoever has `token`.
+    /// Sends a JSON document with `POST`, authenticated by `token` if present.
     pub(super) async fn post_json(
         &self,
         url: &Url,
@@ -81,7 +89,7 @@ impl Reach {
     }
 }
 
-/// Returns `true` if `url` is on this machine.
+/// Returns `true` if the host of `url` is `localhost` or a loopback address.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

@@ -1,4 +1,4 @@
-//! The redirect URI on this machine, at which a browser brings the authorization response.
+//! Loopback redirect URIs, which receive the authorization response (RFC 8252, section 7.3).
 
 use std::net::Ipv4Addr;
 use std::pin::pin;
@@ -18,7 +18,7 @@ use url::Url;
 use super::authorization::{Authorization, ResponseParameters};
 use super::{ClientError, SignInEvent};
 
-/// A listener for the redirect of one authorization.
+/// Listener for the redirect of one authorization.
 ///
 /// See [RFC 8252, section 7.3](https://www.rfc-editor.org/rfc/rfc8252#section-7.3).
 #[derive(Debug)]
@@ -27,18 +27,18 @@ pub struct Loopback {
     uri: Url,
 }
 
-/// Receiver of the events of a login.
+/// Callback for the events of a login.
 pub(super) type Events = Arc<dyn Fn(SignInEvent<'_>) + Send + Sync>;
 
 impl Loopback {
-    /// Redirect URI that a client must have registered, if the server ignores its port.
+    /// Redirect URI to register with servers that ignore the port of loopback URIs.
     pub const ANY_PORT: &'static str = "http://127.0.0.1/callback";
 
-    /// Listens on any port of the loopback interface.
+    /// Listens on a free port of the loopback interface.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Listen`] if the system has no port.
+    /// [`ClientError::Listen`] if the system has no free port.
     pub async fn listen() -> Result<Self, ClientError> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.map_err(|error| ClientError::Listen(error.into()))?;
@@ -59,11 +59,14 @@ impl Loopback {
         &self.uri
     }
 
-    /// Waits for the response to `authorization`, for ten minutes. Others are rejected and ignored.
+    /// Waits up to ten minutes for the response to `authorization`.
+    ///
+    /// Responses with another `state` are rejected with 400 and reported to `events`; the wait
+    /// continues.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Timeout`] if there is none.
+    /// [`ClientError::Timeout`] if none arrives.
     pub(super) async fn response(
         self,
         authorization: &Authorization,
@@ -90,14 +93,14 @@ impl Loopback {
             }
         };
         let arrived = timeout(PATIENCE, arrived).await;
-        // The browser gets its page before anything else is done.
+        // The browser gets its page before the code is redeemed.
         drop(finish);
         let _ = timeout(FAREWELL, serving).await;
         arrived.ok().flatten().ok_or(ClientError::Timeout)
     }
 }
 
-/// The state of the handler.
+/// State of the handler.
 #[derive(Clone)]
 struct Arrival {
     state: Arc<str>,
@@ -105,7 +108,7 @@ struct Arrival {
     events: Events,
 }
 
-/// `GET /callback`
+/// Serves `GET /callback`.
 async fn arrive(
     State(arrival): State<Arrival>,
     Query(parameters): Query<ResponseParameters>,
@@ -119,14 +122,16 @@ async fn arrive(
     (StatusCode::OK, Html(DONE))
 }
 
+/// Page after the expected response.
 const DONE: &str = "<!doctype html><meta charset=utf-8><title>Done</title>\
-    <p>You can close this window, and go back to the terminal.";
+    <p>You can close this window and return to the terminal.";
 
+/// Page after a response with another `state`.
 const STRANGER: &str = "<!doctype html><meta charset=utf-8><title>Unknown</title>\
-    <p>Nobody waits for this. Begin again at the terminal.";
+    <p>Unknown or expired login. Start again in the terminal.";
 
-/// Time for a person to log in.
+/// Maximum duration of a login.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Time for a browser to receive its page.
+/// Maximum duration of sending the page to the browser.
 const FAREWELL: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! The egress policy of a program that a person points at a server.
+//! Egress policy of programs whose user chooses the server.
 
 use tokio::net::lookup_host;
 use url::Url;
@@ -8,8 +8,27 @@ use crate::egress::{EgressPolicy, special_use};
 
 /// Returns the policy for a client whose user has chosen the server at `url`.
 ///
-/// A server on the public internet leads to other addresses there, on any port. One on this machine
-/// or in a private network may lead to both as well: its user can reach them anyway.
+/// A server on the public internet may refer to public addresses, on any port. A server on this
+/// machine or in a private network may also refer to private addresses, because its user can reach
+/// them anyway. The host of `url` is resolved for this decision; a host that cannot be resolved
+/// counts as public.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::client::{ClientError, OAuthClient, policy_for};
+/// use mcp_gateway_auth::egress::Egress;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let url = "http://127.0.0.1:1/mcp".parse()?;
+/// let egress = Egress::new(policy_for(&url).await)?;
+/// let client = OAuthClient::new(egress, url)?;
+/// // The address is allowed, but nothing listens there.
+/// assert!(matches!(client.challenge().await, Err(ClientError::Egress { .. })));
+/// # Ok(())
+/// # }
+/// ```
 pub async fn policy_for(url: &Url) -> EgressPolicy {
     let policy = EgressPolicy::new().with_any_port();
     if !is_private(url).await {
@@ -22,6 +41,7 @@ pub async fn policy_for(url: &Url) -> EgressPolicy {
     }
 }
 
+/// Returns `true` if the host of `url` resolves to an address that is not public.
 async fn is_private(url: &Url) -> bool {
     let Some(host) = url.host_str() else {
         return false;

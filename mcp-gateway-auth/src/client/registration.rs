@@ -1,4 +1,4 @@
-//! The identity of a client at an authorization server.
+//! Client identity and dynamic client registration (RFC 7591).
 
 use std::fmt;
 
@@ -9,7 +9,19 @@ use super::http::Reach;
 use super::{ClientError, ServerError};
 use crate::egress::Fetched;
 
-/// A client as an authorization server has it.
+/// Client, as it is registered with an authorization server.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::client::ClientIdentity;
+///
+/// let public = ClientIdentity::public("https://app.example.com/client.json");
+/// assert_eq!(public.secret, None);
+/// let confidential = ClientIdentity::confidential("gateway", "BJ3x0WcQ");
+/// // Secrets do not reach logs.
+/// assert!(!format!("{confidential:?}").contains("BJ3x0WcQ"));
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClientIdentity {
@@ -17,13 +29,13 @@ pub struct ClientIdentity {
     pub id: String,
     /// Secret of a confidential client.
     pub secret: Option<String>,
-    /// Client authentication method that the server has registered, such as `client_secret_post`.
+    /// Registered client authentication method, such as `client_secret_post`.
     pub auth_method: Option<String>,
 }
 
 impl ClientIdentity {
-    /// A public client with the identifier `id`: a registered one, or the URL of a
-    /// [metadata document](https://www.ietf.org/archive/id/draft-ietf-oauth-client-id-metadata-document-00.html).
+    /// Creates a public client with the identifier `id`: a registered one, or the URL of a
+    /// [client ID metadata document](https://www.ietf.org/archive/id/draft-ietf-oauth-client-id-metadata-document-00.html).
     #[must_use]
     pub fn public(id: impl Into<String>) -> Self {
         Self {
@@ -33,7 +45,7 @@ impl ClientIdentity {
         }
     }
 
-    /// A confidential client, which presents `secret` at the token endpoint.
+    /// Creates a confidential client, which authenticates with `secret` at the token endpoint.
     #[must_use]
     pub fn confidential(id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self {
@@ -42,7 +54,7 @@ impl ClientIdentity {
         }
     }
 
-    /// Returns `true` if the secret goes into the form and not into the `Authorization` header.
+    /// Returns `true` if the secret is sent in the form instead of the `Authorization` header.
     pub(super) fn is_in_form(&self, server: &AuthorizationServer) -> bool {
         match &self.auth_method {
             Some(method) => method == "client_secret_post",
@@ -64,6 +76,11 @@ impl fmt::Debug for ClientIdentity {
 }
 
 /// Registers a public client (RFC 7591).
+///
+/// # Errors
+///
+/// [`ClientError::NoRegistration`] without a registration endpoint, [`ClientError::Rejected`] for
+/// an error response, [`ClientError::Response`] without a `client_id`, and [`ClientError::Egress`].
 pub(super) async fn register(
     reach: &Reach,
     server: &AuthorizationServer,
@@ -86,11 +103,11 @@ pub(super) async fn register(
     let text = |key: &str| document[key].as_str().filter(|text| !text.is_empty());
     let missing = ClientError::Response {
         what: WHAT,
-        reason: "there is no client_id in the response",
+        reason: "the response has no client_id",
     };
     Ok(ClientIdentity {
         id: text("client_id").ok_or(missing)?.to_owned(),
-        // Some servers issue a secret to a client that has asked for none, and insist on it.
+        // Some servers issue an unsolicited secret, and require it later.
         secret: text("client_secret").map(str::to_owned),
         auth_method: text("token_endpoint_auth_method").map(str::to_owned),
     })

@@ -1,4 +1,4 @@
-//! A whole login, with a browser on this machine.
+//! Complete login with a browser on this machine.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,11 +8,33 @@ use url::Url;
 use super::loopback::{Events, Loopback};
 use super::{ClientError, ClientIdentity, Discovered, Grant, OAuthClient};
 
-/// A login of a person at the server of an [`OAuthClient`].
+/// Login of a user at the server of an [`OAuthClient`].
 ///
-/// It discovers the authorization server, registers a client unless it has an identity, sends a
-/// browser away, and waits for it on a loopback address. Opening the browser is the business of
-/// whoever receives [`SignInEvent::Authorize`].
+/// [`run`](Self::run) discovers the authorization server, registers a client unless it has an
+/// identity, and waits for the response on a [`Loopback`] address. The receiver of
+/// [`SignInEvent::Authorize`] opens the browser, for example with
+/// [`open_browser`](super::open_browser).
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::client::{OAuthClient, SignIn, SignInEvent, open_browser};
+/// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let egress = Egress::new(EgressPolicy::new())?;
+/// let client = OAuthClient::new(egress, "https://10.0.0.1/mcp".parse()?)?;
+/// let login = SignIn::new(client).with_name("example").on_event(|event| {
+///     if let SignInEvent::Authorize(url) = event {
+///         open_browser(url);
+///     }
+/// });
+/// // The policy does not allow this address.
+/// assert!(login.run().await.is_err());
+/// # Ok(())
+/// # }
+/// ```
 pub struct SignIn {
     client: OAuthClient,
     events: Events,
@@ -22,24 +44,24 @@ pub struct SignIn {
     scope: Option<String>,
 }
 
-/// A step of a login.
+/// Step of a login.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SignInEvent<'a> {
-    /// The authorization server with this issuer was discovered.
+    /// Issuer of the discovered authorization server.
     AuthorizationServer(&'a str),
-    /// A browser is to be sent to this address.
+    /// URL to open in a browser.
     Authorize(&'a Url),
-    /// The client has this identifier.
+    /// Identifier of the client.
     Client(&'a str),
-    /// The challenge names no metadata, and the well-known locations are tried.
+    /// The challenge has no `resource_metadata`; the well-known locations are tried.
     NoResourceMetadata,
-    /// A browser has brought the response to another request, which is ignored.
+    /// A response with another `state` was rejected.
     StateMismatch,
 }
 
 impl SignIn {
-    /// A login at the server of `client`.
+    /// Creates a login at the server of `client`, with registration as `mcp-gateway`.
     #[must_use]
     pub fn new(client: OAuthClient) -> Self {
         Self {
@@ -52,51 +74,50 @@ impl SignIn {
         }
     }
 
-    /// Uses this client, which has [`Loopback::ANY_PORT`] as redirect URI, instead of registering
-    /// one.
+    /// Replaces registration by this client, whose redirect URI is [`Loopback::ANY_PORT`].
     #[must_use]
     pub fn with_identity(mut self, identity: ClientIdentity) -> Self {
         self.identity = Some(identity);
         self
     }
 
-    /// Registers the client under `name`, which people see when they are asked for consent.
+    /// Sets the name of the registered client, which the consent page shows.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Registers the client with an initial access token (RFC 7591, section 3).
+    /// Sets the initial access token of the registration (RFC 7591, section 3).
     #[must_use]
     pub fn with_registration_token(mut self, token: impl Into<String>) -> Self {
         self.registration_token = Some(token.into());
         self
     }
 
-    /// Requests these scopes, separated by spaces, instead of those of the challenge.
+    /// Sets the requested scopes, separated by spaces, instead of those of the challenge.
     #[must_use]
     pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = Some(scope.into());
         self
     }
 
-    /// Calls `events` at each step.
+    /// Sets the callback for each step.
     #[must_use]
     pub fn on_event(mut self, events: impl Fn(SignInEvent<'_>) + Send + Sync + 'static) -> Self {
         self.events = Arc::new(events);
         self
     }
 
-    /// Logs in; `None` if the server requires no token.
+    /// Performs the login. Returns `None` if the server requires no token.
     ///
     /// # Errors
     ///
-    /// A [`ClientError`] with the step that failed.
+    /// The [`ClientError`] of the step that failed.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends the login, and closes the port.
+    /// Dropping the future ends the login and closes the port. A client may stay registered.
     pub async fn run(&self) -> Result<Option<Grant>, ClientError> {
         let Some(challenge) = self.client.challenge().await? else {
             return Ok(None);
@@ -122,6 +143,7 @@ impl SignIn {
         grant.await.map(Some)
     }
 
+    /// Returns the configured client, or registers one.
     async fn identity(
         &self,
         found: &Discovered,

@@ -1,10 +1,10 @@
-//! The token endpoint, over the crate `oauth2`.
+//! Token endpoint, through the crate `oauth2`.
 //!
-//! That crate makes the requests and reads errors. Its own reader of responses is stricter than
-//! servers in use: it rejects a response without `token_type`, with `expires_in` as text or with
-//! the status 201, and loses the code of an error that is sent with the status 200. So the type of
-//! the response is [`TokenAnswer`], and [`TokenHttp`] brings a response into the form that the crate
-//! expects. Its errors of parsing hold the whole response with all tokens: they are never kept.
+//! That crate creates requests and parses errors. Its parser of responses is stricter than servers
+//! in use: it rejects a response without `token_type`, with `expires_in` as text or with the status
+//! 201, and loses the code of an error that is sent with the status 200. Therefore [`TokenAnswer`]
+//! is the type of the response, and [`TokenHttp`] normalizes responses for the crate. Its parse
+//! errors contain the whole response with all tokens: they are always dropped.
 
 use std::fmt;
 use std::future::Future;
@@ -31,22 +31,22 @@ use super::discovery::{AuthorizationServer, Discovered};
 use super::{ClientError, ClientIdentity, ServerError};
 use crate::egress::{Egress, EgressError};
 
-/// The tokens that an authorization server has issued.
+/// Tokens that an authorization server has issued (RFC 6749, section 5.1).
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Tokens {
     /// Access token, of the type Bearer.
     pub access_token: String,
-    /// Lifetime of the access token, if the server says it.
+    /// Lifetime of the access token, if the response has one.
     pub expires_in: Option<Duration>,
     /// Refresh token.
     pub refresh_token: Option<String>,
-    /// Granted scopes, separated by spaces, if the server says them.
+    /// Granted scopes, separated by spaces, if the response has them.
     pub scope: Option<String>,
 }
 
 impl fmt::Debug for Tokens {
-    /// Does not show tokens.
+    /// Omits the tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tokens")
             .field("expires_in", &self.expires_in)
@@ -85,6 +85,11 @@ pub(super) fn client(identity: &ClientIdentity, server: &AuthorizationServer) ->
 }
 
 /// Redeems an authorization code.
+///
+/// # Errors
+///
+/// [`ClientError::Token`] for an error response, [`ClientError::Response`] for a malformed one, and
+/// [`ClientError::Egress`] if the endpoint cannot be reached.
 pub(super) async fn redeem(
     egress: &Egress,
     (found, identity): (&Discovered, &ClientIdentity),
@@ -99,7 +104,13 @@ pub(super) async fn redeem(
     answer.map_err(failed)?.tokens()
 }
 
-/// Exchanges a refresh token. The answer may have a new one; otherwise `refresh_token` stays valid.
+/// Exchanges a refresh token.
+///
+/// The response may contain a new one; otherwise `refresh_token` stays valid.
+///
+/// # Errors
+///
+/// As [`redeem`].
 pub(super) async fn refresh(
     egress: &Egress,
     (found, identity): (&Discovered, &ClientIdentity),
@@ -118,7 +129,7 @@ pub(super) async fn refresh(
     Ok(tokens)
 }
 
-/// The response of a token endpoint, read as leniently as servers require.
+/// Leniently parsed response of a token endpoint.
 #[derive(Debug, Serialize)]
 pub(super) struct TokenAnswer {
     access_token: AccessToken,
@@ -131,7 +142,7 @@ pub(super) struct TokenAnswer {
 
 impl TokenAnswer {
     fn tokens(self) -> Result<Tokens, ClientError> {
-        // The token must not be presented as a bearer token if it is something else, such as DPoP.
+        // A token of another type, such as DPoP, must not be presented as a bearer token.
         if self.token_type != BasicTokenType::Bearer {
             return Err(ClientError::Response {
                 what: WHAT,
@@ -200,7 +211,7 @@ impl TokenResponse for TokenAnswer {
     }
 }
 
-/// Reads a lifetime: a number, or a number as text. A negative one is none.
+/// Parses a lifetime: a number, or a number as text. A negative one is ignored.
 fn seconds(value: &Value) -> Option<u64> {
     let number = match value {
         Value::String(text) => text.trim().parse().ok()?,
@@ -210,7 +221,7 @@ fn seconds(value: &Value) -> Option<u64> {
     Some(duration.as_secs())
 }
 
-/// Reads scopes: text with spaces, or a list.
+/// Parses scopes: text with spaces, or a list.
 fn scopes(value: &Value) -> Vec<Scope> {
     let texts: Vec<&str> = match value {
         Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
@@ -220,7 +231,7 @@ fn scopes(value: &Value) -> Vec<Scope> {
     names.map(|name| Scope::new(name.to_owned())).collect()
 }
 
-/// Sends the requests of the crate through the guarded egress.
+/// HTTP client of the crate `oauth2` over the restricted egress.
 struct TokenHttp(Egress);
 
 impl<'c> oauth2::AsyncHttpClient<'c> for TokenHttp {
@@ -247,7 +258,7 @@ impl<'c> oauth2::AsyncHttpClient<'c> for TokenHttp {
     }
 }
 
-/// Returns the response in the form that the crate expects.
+/// Returns the response in the form that the crate `oauth2` expects.
 fn normal(status: StatusCode, mut document: Map<String, Value>) -> HttpResponse {
     let has_token = document.contains_key("access_token");
     let is_error = !status.is_success() || (document.contains_key("error") && !has_token);
@@ -266,7 +277,7 @@ fn normal(status: StatusCode, mut document: Map<String, Value>) -> HttpResponse 
     response
 }
 
-/// Drops what must not be logged: an error of parsing holds the response.
+/// Converts an error, and drops the response that a parse error contains.
 fn failed(error: RequestTokenError<EgressError, BasicErrorResponse>) -> ClientError {
     match error {
         RequestTokenError::ServerResponse(error) => ClientError::Token(ServerError::new(
@@ -279,7 +290,7 @@ fn failed(error: RequestTokenError<EgressError, BasicErrorResponse>) -> ClientEr
         },
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => ClientError::Response {
             what: WHAT,
-            reason: "there is no access_token in the response",
+            reason: "the response has no access_token",
         },
     }
 }

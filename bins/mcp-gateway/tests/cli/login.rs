@@ -123,16 +123,16 @@ async fn a_refusal_and_a_stranger_are_told_apart() {
     Browser::new().get(&back).await;
     let (success, said) = terminal.end().await;
     assert!(
-        !success && said.contains("the authorization was refused: access_denied"),
+        !success && said.contains("authorization denied: access_denied"),
         "{said}"
     );
 
     for (iss, expected) in [
         (
             "&iss=https://evil.example",
-            "mixes up two authorization servers",
+            "is from \"https://evil.example\" instead of",
         ),
-        ("", "names itself in `iss`, and does not"),
+        ("", "the authorization response has no `iss`, although"),
     ] {
         let terminal = Terminal::open(&company, &[]).await;
         let (uri, state) = (
@@ -155,7 +155,11 @@ async fn a_login_that_cannot_work_says_what_to_do() {
     let open = Company::with("auth: { anonymous: true }\n").await;
     for (url, code, expected) in [
         (&*closed.gateway.url, 1, "--client-id"),
-        (&tokens.gateway.url, 1, "does not say from where"),
+        (
+            &tokens.gateway.url,
+            1,
+            "requires a token, but has no protected resource metadata at",
+        ),
         (&open.gateway.url, 0, "requires no token"),
         ("http://127.0.0.1:1", 1, "failed to connect to the server"),
         ("http://mcp.example.com", 1, "is not https"),
