@@ -1,7 +1,18 @@
 //! Instructions and settings for connecting MCP clients to a gateway.
 //!
-//! They do not contain the token: clients read it from the environment, or prompt for it, as far as
-//! they can.
+//! They do not contain the token: clients read it from the environment or prompt for it, as far as
+//! they support that.
+//!
+//! # Example
+//!
+//! ```
+//! use mcp_gateway_config::connect::{Client, Endpoint};
+//!
+//! let token = Some("MCP_TOKEN".to_owned());
+//! let endpoint = Endpoint::new("https://mcp.example.com", Some("dev"), token).unwrap();
+//! assert_eq!(endpoint.url, "https://mcp.example.com/v1/mcp/dev");
+//! assert!(endpoint.instructions(Client::Cursor).contains("Bearer ${env:MCP_TOKEN}"));
+//! ```
 
 mod snippets;
 
@@ -64,12 +75,33 @@ impl Endpoint {
     }
 
     /// Returns the command that adds the gateway to Claude Code.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_config::connect::Endpoint;
+    ///
+    /// let endpoint = Endpoint::new("http://127.0.0.1:8080", None, None).unwrap();
+    /// assert_eq!(
+    ///     endpoint.claude_code(),
+    ///     "claude mcp add --transport http mcp-gateway http://127.0.0.1:8080/mcp",
+    /// );
+    /// ```
     #[must_use]
     pub fn claude_code(&self) -> String {
         snippets::claude_code_command(self)
     }
 
     /// Returns the command that adds the gateway to Codex.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_config::connect::Endpoint;
+    ///
+    /// let endpoint = Endpoint::new("http://127.0.0.1:8080", None, Some("TOKEN".to_owned()));
+    /// assert!(endpoint.unwrap().codex().ends_with("--bearer-token-env-var TOKEN"));
+    /// ```
     #[must_use]
     pub fn codex(&self) -> String {
         snippets::codex_command(self)

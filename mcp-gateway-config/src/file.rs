@@ -1,8 +1,21 @@
-//! The configuration file: what may stand in it, and what it means.
+//! The configuration file.
 //!
 //! A file is read into a [`Config`]: the [`PlatformSpec`], and the settings of the process that
-//! serves it. Addresses are addresses, names are known, secrets have been looked up.
-//! `docs/configuration.md` describes every key.
+//! serves it. Its values are validated: addresses are parsed, names exist, and secrets have been
+//! looked up. `docs/configuration.md` describes every key.
+//!
+//! | Key | Module |
+//! |---|---|
+//! | `listen`, `publicUrl`, `hosts`, `origins`, `replicaUrl` | `network` |
+//! | `servers` | `server`, `process`, `remote` |
+//! | `gateways`, `defaultGateway` | `gateway` |
+//! | `auth` | `auth`, `oauth`, `login`, `issuer`, `forward` |
+//! | `limits` | `limits` |
+//! | `sessionKey` and all secrets | `secret` |
+//! | `store` | `storage` |
+//! | `metrics` | `metrics` |
+//! | `log` | `log` |
+//! | `shutdownTimeout` | `serving` |
 
 mod auth;
 mod forward;
@@ -41,21 +54,21 @@ pub(crate) use self::server::is_name_char;
 pub use self::serving::Serving;
 pub use crate::document::{Diagnostic, Diagnostics, Position, Severity};
 
-/// What a configuration file says.
+/// Content of a configuration file.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Config {
-    /// The desired state of the platform.
+    /// Desired state of the platform.
     pub platform: PlatformSpec,
-    /// The settings of the process that serves it.
+    /// Settings of the process that serves it.
     pub serving: Serving,
 }
 
-/// Reads a configuration by itself: nothing that it refers to is looked at.
+/// Reads a configuration without lookups in the environment or in other files.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with `text`, if it cannot be used.
+/// All diagnostics if `text` is invalid.
 ///
 /// # Example
 ///
@@ -75,11 +88,23 @@ pub fn parse(text: &str) -> Result<Config, Diagnostics> {
 impl Config {
     /// Reads a configuration, and resolves its references in `environment`.
     ///
-    /// With the configuration come the warnings that there are.
+    /// Returns the configuration and the warnings.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with `text`, if it cannot be used.
+    /// All diagnostics if `text` is invalid.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_config::document::Nothing;
+    /// use mcp_gateway_config::file::Config;
+    ///
+    /// let text = "servers: [{ name: a, process: { command: npx -y a } }]\n";
+    /// let (config, warnings) = Config::read_from(text, &Nothing).unwrap();
+    /// assert_eq!(*config.platform.dynamic.servers[0].name, *"a");
+    /// assert!(warnings.to_string().contains("arguments belong in args"));
+    /// ```
     pub fn read_from(
         text: &str,
         environment: &dyn Environment,
@@ -94,7 +119,17 @@ impl Config {
         }
     }
 
-    /// The configuration of a gateway over `servers` that nothing else is said about.
+    /// Creates the default configuration of a gateway over `servers`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_config::file::Config;
+    /// use mcp_gateway_platform::spec::{Server, Transport};
+    ///
+    /// let config = Config::over(vec![Server::new("demo", Transport::Builtin("demo".into()))]);
+    /// assert_eq!(config.platform.dynamic.gateways[0].servers, ["demo".into()]);
+    /// ```
     #[must_use]
     pub fn over(servers: Vec<Server>) -> Self {
         let mut config = Self::default();
@@ -102,7 +137,17 @@ impl Config {
         config
     }
 
-    /// Returns the keys of what differs in `after`, and takes effect only after a restart.
+    /// Returns the keys of the changes in `after` that require a restart.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_config::file::parse;
+    ///
+    /// let before = parse("listen: 127.0.0.1:8080\n").unwrap();
+    /// let after = parse("listen: 127.0.0.1:9090\nhosts: [mcp.example.com]\n").unwrap();
+    /// assert_eq!(before.restart_keys(&after), ["listen"]);
+    /// ```
     #[must_use]
     pub fn restart_keys(&self, after: &Self) -> Vec<&'static str> {
         let mut keys = self.platform.restart_keys(&after.platform);
@@ -110,7 +155,8 @@ impl Config {
         keys
     }
 
-    /// The address at which everybody could call by accident.
+    /// Returns the address at which other machines reach a gateway that accepts anonymous callers
+    /// of this machine only; `None` if the configuration is safe.
     #[must_use]
     pub fn opens(&self) -> Option<String> {
         self.platform.opens(self.serving.listen)
@@ -168,19 +214,20 @@ impl Read for Config {
 }
 
 impl Config {
-    /// Notes replicas without a key that they have in common.
+    /// Records an error if replicas have no common key.
     fn check_replicas(&self, field: &Field<'_>, has_key: bool) {
         let fixed = &self.platform.fixed;
         if fixed.replica_url.is_some() && !has_key {
-            field.problem("replicaUrl needs a sessionKey, which all replicas have in common");
+            field.problem("replicaUrl requires a sessionKey, common to all replicas");
         }
         if let Storage::Postgres(_) = fixed.store
             && !has_key
         {
-            field.problem("store.postgres needs a sessionKey, which all replicas have in common");
+            field.problem("store.postgres requires a sessionKey, common to all replicas");
         }
     }
 
+    /// Reads the gateways; without the key, one over all servers.
     fn read_gateways(&mut self, field: Option<&Field<'_>>, servers: &[&str]) {
         let Some(field) = field else {
             let dynamic = &mut self.platform.dynamic;
@@ -189,7 +236,8 @@ impl Config {
         };
         let gateways = field.items().unwrap_or_default();
         if gateways.is_empty() {
-            field.problem("there must be a gateway; leave the key out for one over all servers");
+            field
+                .problem("at least one gateway is required; omit the key for one over all servers");
         }
         names(field);
         let read = gateways
@@ -198,7 +246,7 @@ impl Config {
         self.platform.dynamic.gateways = read.collect();
     }
 
-    /// Notes servers that clients of a gateway could mistake for one another.
+    /// Records conflicts between the prefixes of the servers of a gateway.
     fn check_prefixes(&self, gateways: Option<&Field<'_>>, servers: &Field<'_>) {
         let fields = gateways.and_then(Field::items).unwrap_or_default();
         for gateway in &self.platform.dynamic.gateways {
@@ -210,6 +258,7 @@ impl Config {
         }
     }
 
+    /// Reads the name of the default gateway, which must exist.
     fn choose_default(&mut self, field: &Field<'_>, gateways: Option<&Field<'_>>) {
         let Some(name) = field.text() else {
             return;
@@ -230,19 +279,20 @@ impl Config {
         };
         if !known.contains(&name) {
             let instead = instead(name, &known);
-            field.problem(format!("there is no gateway {name:?}; {instead}"));
+            field.problem(format!("unknown gateway {name:?}; {instead}"));
         }
     }
 }
 
-/// The names of the entries of a list, also of those in which something else is wrong; notes names
-/// that are there twice.
+/// Returns the names of the entries of a list, including invalid entries, and records duplicates.
 fn names<'a>(list: &Field<'a>) -> Vec<&'a str> {
     let mut first = HashMap::new();
     for entry in list.items().unwrap_or_default() {
         if let Some(name) = name_of(&entry) {
             match first.get(name) {
-                Some(first) => entry.problem(format!("{name:?} is the name of {first} already")),
+                Some(first) => {
+                    entry.problem(format!("duplicate name {name:?}; first used by {first}"))
+                }
                 None => {
                     first.insert(name, entry.path().to_owned());
                 }
@@ -252,6 +302,7 @@ fn names<'a>(list: &Field<'a>) -> Vec<&'a str> {
     names_in(list)
 }
 
+/// Returns the distinct names of the entries of a list.
 fn names_in<'a>(list: &Field<'a>) -> Vec<&'a str> {
     let mut names = Vec::new();
     for name in list.items().unwrap_or_default().iter().filter_map(name_of) {
@@ -262,6 +313,7 @@ fn names_in<'a>(list: &Field<'a>) -> Vec<&'a str> {
     names
 }
 
+/// Returns the name of an entry.
 fn name_of<'a>(entry: &Field<'a>) -> Option<&'a str> {
     entry.peek("name")
 }

@@ -58,6 +58,7 @@ pub fn read(
     }
 }
 
+/// Reads the servers of the file with `root`.
 fn servers(root: &Field<'_>, folder: &Path) -> Option<Vec<Server>> {
     let mut file = root.table()?;
     let settings = file.get_with("mcp", |settings| settings.table());
@@ -76,7 +77,7 @@ fn servers(root: &Field<'_>, folder: &Path) -> Option<Vec<Server>> {
     let mut names = Names::default();
     let mut servers = Vec::new();
     for (name, field) in list.entries()? {
-        // Named after all others have been looked at too, so that every mistake is found.
+        // An invalid entry does not end the loop, so that all errors are found.
         if let Some(transport) = entry::read(&field, &variables) {
             servers.push(Server::new(names.give(name, &field), transport));
         }
@@ -84,11 +85,12 @@ fn servers(root: &Field<'_>, folder: &Path) -> Option<Vec<Server>> {
     Some(servers)
 }
 
-/// Returns the map of servers.
+/// Returns the map of servers, under any of the supported keys.
 fn list<'a>(file: &mut Table<'a>) -> Option<Field<'a>> {
     LISTS.iter().find_map(|key| file.field(key))
 }
 
+/// Keys of the map of servers.
 const LISTS: [&str; 3] = ["mcpServers", "servers", "context_servers"];
 
 #[cfg(test)]

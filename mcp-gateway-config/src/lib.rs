@@ -10,6 +10,18 @@
 //!
 //! Only [`system`] accesses files and the environment: references are resolved through the trait
 //! [`Environment`](document::Environment).
+//!
+//! # Example
+//!
+//! ```
+//! use mcp_gateway_config::file::parse;
+//!
+//! let config = parse("servers:\n  - { name: time, process: { command: uvx, args: [mcp-server-time] } }\n");
+//! assert_eq!(config.unwrap().platform.dynamic.servers.len(), 1);
+//!
+//! let error = parse("servers:\n  - { name: time, process: { comand: uvx } }\n").unwrap_err();
+//! assert!(error.to_string().contains("did you mean \"command\"?"));
+//! ```
 
 pub mod connect;
 pub mod document;

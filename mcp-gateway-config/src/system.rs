@@ -1,4 +1,4 @@
-//! The system that a program runs on, as the environment of configuration files.
+//! Environment variables and files of this process.
 //!
 //! This module alone accesses files and the environment.
 
@@ -9,25 +9,35 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::document::{Diagnostics, Environment, Lookup};
 use crate::file::Config;
 
-/// The environment and the files of this process.
+/// [`Environment`] of this process. It records the names of secret variables.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_config::system::System;
+///
+/// let error = System::new().load("/nonexistent/gateway.yaml").unwrap_err();
+/// assert!(error.to_string().contains("cannot read file"));
+/// ```
 #[derive(Debug, Default)]
 pub struct System {
     secrets: Mutex<Vec<String>>,
 }
 
 impl System {
-    /// Creates an environment that has looked up nothing yet.
+    /// Creates an environment without recorded secrets.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads the configuration file at `path`. The variables that it uses as secrets are hidden
-    /// from servers that are processes.
+    /// Reads the configuration file at `path`.
+    ///
+    /// Child processes do not inherit the variables that the file uses as secrets.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with the file.
+    /// All diagnostics if the file is invalid or cannot be read.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Config, Diagnostics> {
         let text = std::fs::read_to_string(path);
         let text =
@@ -75,5 +85,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Maximum size of a file with a secret. A device can be read without end.
+/// Maximum size of a file with a secret in bytes. Devices have no end.
 const MAX_FILE: u64 = 64 * 1024;

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::Endpoint;
 
-/// Formats `https://code.claude.com/docs/en/mcp`: project files refer to the environment, the command
-/// stores the token.
+/// Formats `https://code.claude.com/docs/en/mcp`: project files refer to the environment, the
+/// command stores the token.
 pub(super) fn claude_code(endpoint: &Endpoint) -> String {
     let server = Remote {
         kind: Some("http"),
@@ -23,6 +23,7 @@ pub(super) fn claude_code(endpoint: &Endpoint) -> String {
     )
 }
 
+/// Returns the command that adds the endpoint to Claude Code.
 pub(super) fn claude_code_command(endpoint: &Endpoint) -> String {
     let Endpoint { name, url, token } = endpoint;
     let token = token.as_ref();
@@ -31,8 +32,8 @@ pub(super) fn claude_code_command(endpoint: &Endpoint) -> String {
     format!("claude mcp add --transport http {name} {url}{header}")
 }
 
-/// `https://modelcontextprotocol.io/docs/develop/connect-local-servers`: the file knows programs
-/// alone, and the bridge is one.
+/// Formats `https://modelcontextprotocol.io/docs/develop/connect-local-servers`: the file supports
+/// only child processes, such as the bridge.
 pub(super) fn claude_desktop(endpoint: &Endpoint) -> String {
     let Endpoint { name, url, token } = endpoint;
     let mut program = Program {
@@ -51,7 +52,7 @@ pub(super) fn claude_desktop(endpoint: &Endpoint) -> String {
     )
 }
 
-/// `https://developers.openai.com/codex/mcp`
+/// Formats `https://developers.openai.com/codex/mcp`.
 pub(super) fn codex(endpoint: &Endpoint) -> String {
     let Endpoint { name, url, token } = endpoint;
     let token = token.as_ref();
@@ -63,6 +64,7 @@ pub(super) fn codex(endpoint: &Endpoint) -> String {
     )
 }
 
+/// Returns the command that adds the endpoint to Codex.
 pub(super) fn codex_command(endpoint: &Endpoint) -> String {
     let Endpoint { name, url, token } = endpoint;
     let token = token.as_ref();
@@ -71,7 +73,7 @@ pub(super) fn codex_command(endpoint: &Endpoint) -> String {
     format!("codex mcp add {name} --url {url}{option}")
 }
 
-/// `https://docs.github.com/copilot/how-tos/copilot-cli/customize-copilot/add-mcp-servers`
+/// Formats `https://docs.github.com/copilot/how-tos/copilot-cli/customize-copilot/add-mcp-servers`.
 pub(super) fn copilot_cli(endpoint: &Endpoint) -> String {
     let server = Remote {
         kind: Some("http"),
@@ -85,7 +87,7 @@ pub(super) fn copilot_cli(endpoint: &Endpoint) -> String {
     )
 }
 
-/// `https://cursor.com/docs/mcp`
+/// Formats `https://cursor.com/docs/mcp`.
 pub(super) fn cursor(endpoint: &Endpoint) -> String {
     let server = Remote::new(endpoint, |variable| format!("Bearer ${{env:{variable}}}"));
     format!(
@@ -94,8 +96,8 @@ pub(super) fn cursor(endpoint: &Endpoint) -> String {
     )
 }
 
-/// `https://code.visualstudio.com/docs/copilot/reference/mcp-configuration`: the editor asks for
-/// the token once, and keeps it safe.
+/// Formats `https://code.visualstudio.com/docs/copilot/reference/mcp-configuration`: the editor
+/// prompts for the token once, and stores it encrypted.
 pub(super) fn vscode(endpoint: &Endpoint) -> String {
     let id = format!("{}-token", endpoint.name);
     let server = Remote {
@@ -123,7 +125,7 @@ pub(super) fn vscode(endpoint: &Endpoint) -> String {
     )
 }
 
-/// `https://docs.openwebui.com/features/mcp`
+/// Formats `https://docs.openwebui.com/features/mcp`.
 pub(super) fn open_webui(endpoint: &Endpoint) -> String {
     steps(&[
         "Open Admin Settings > External Tools and add a server".to_owned(),
@@ -137,7 +139,8 @@ pub(super) fn open_webui(endpoint: &Endpoint) -> String {
     ])
 }
 
-/// `https://docs.n8n.io/integrations/builtin/cluster-nodes/sub-nodes/n8n-nodes-langchain.toolmcp`
+/// Formats
+/// `https://docs.n8n.io/integrations/builtin/cluster-nodes/sub-nodes/n8n-nodes-langchain.toolmcp`.
 pub(super) fn n8n(endpoint: &Endpoint) -> String {
     steps(&[
         "Add the node MCP Client Tool to an agent".to_owned(),
@@ -251,11 +254,13 @@ struct Program<'a> {
     env: Option<BTreeMap<&'a str, &'static str>>,
 }
 
+/// Formats indented JSON.
 fn pretty(value: &impl Serialize) -> String {
-    // Maps with texts for keys can always be written.
+    // Serialization of maps with string keys does not fail.
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
+/// Formats a numbered list.
 fn steps(steps: &[String]) -> String {
     let steps = steps.iter().enumerate();
     let lines: Vec<_> = steps
@@ -264,6 +269,7 @@ fn steps(steps: &[String]) -> String {
     lines.concat()
 }
 
+/// Returns the instruction to replace the placeholder, if the endpoint has a token.
 fn paste_token(variable: Option<&str>) -> String {
     match variable {
         Some(variable) => {

@@ -29,6 +29,20 @@ pub enum Severity {
 }
 
 /// Diagnostics of a file, ordered by position.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_config::file::parse;
+///
+/// let found = parse("log: { format: xml }\nhosts: localhost\n").unwrap_err();
+/// assert_eq!((found.len(), found.has_errors()), (2, true));
+/// let lines: Vec<_> = found.lines("gateway.yaml").collect();
+/// assert_eq!(lines, [
+///     "gateway.yaml:1:16: log.format: unknown value \"xml\"; available: text, json",
+///     "gateway.yaml:2:8: hosts: expected a list, not a string",
+/// ]);
+/// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Diagnostics(Vec<Diagnostic>);
 
@@ -41,6 +55,15 @@ impl Diagnostics {
     }
 
     /// Creates a single error for the whole file.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_config::document::Diagnostics;
+    ///
+    /// let found = Diagnostics::of_file("cannot read file");
+    /// assert!(found.lines("gateway.yaml").eq(["gateway.yaml: cannot read file"]));
+    /// ```
     #[must_use]
     pub fn of_file(message: impl Into<String>) -> Self {
         Self(vec![Diagnostic {

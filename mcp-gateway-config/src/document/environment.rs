@@ -7,6 +7,39 @@ use std::path::Path;
 use secrecy::SecretString;
 
 /// Environment of a file: variables and other files that it refers to.
+///
+/// # Example
+///
+/// ```
+/// use std::io;
+/// use std::path::Path;
+///
+/// use mcp_gateway_config::document::{Environment, Lookup};
+/// use mcp_gateway_config::file::Config;
+///
+/// /// Environment with one variable.
+/// #[derive(Debug)]
+/// struct One;
+///
+/// impl Environment for One {
+///     fn variable(&self, name: &str) -> Lookup {
+///         match name {
+///             "TOKEN" => Lookup::Found("wGQ2zX6pSVq0mUuR8a1c".into()),
+///             _ => Lookup::Missing,
+///         }
+///     }
+///
+///     fn file(&self, _: &Path) -> Result<Lookup, io::Error> {
+///         Err(io::ErrorKind::NotFound.into())
+///     }
+/// }
+///
+/// let text = "auth: { tokens: [{ name: alice, token: { env: TOKEN } }] }\n";
+/// let (config, _) = Config::read_from(text, &One).unwrap();
+/// assert_eq!(config.platform.dynamic.auth.tokens[0].secret.expose(), "wGQ2zX6pSVq0mUuR8a1c");
+/// let error = Config::read_from(&text.replace("TOKEN", "OTHER"), &One).unwrap_err();
+/// assert!(error.to_string().ends_with("environment variable OTHER is not set"));
+/// ```
 pub trait Environment: fmt::Debug {
     /// Looks up a variable.
     fn variable(&self, name: &str) -> Lookup;
@@ -43,7 +76,7 @@ pub enum Lookup {
 
 /// Environment without lookups, for checking a file by itself.
 ///
-/// It has the built-in server `demo`.
+/// All secrets are empty. It has the built-in server `demo`.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "it has no state")]
 pub struct Nothing;

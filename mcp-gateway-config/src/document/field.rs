@@ -34,6 +34,7 @@ pub(crate) trait Read: Sized {
 }
 
 impl<'a> DiagnosticSink<'a> {
+    /// Creates an empty sink.
     pub(crate) fn new(environment: &'a dyn Environment) -> Self {
         Self {
             environment,
@@ -50,9 +51,10 @@ impl<'a> DiagnosticSink<'a> {
         }
     }
 
+    /// Records a diagnostic, unless it is recorded already.
     pub(crate) fn add(&self, problem: Diagnostic) {
         let mut found = self.found.borrow_mut();
-        // Anchors make one mistake appear in several places, which are one place in the file.
+        // Aliases repeat the diagnostics of their anchors at the same position.
         if !found.contains(&problem) {
             found.push(problem);
         }
@@ -70,6 +72,7 @@ impl<'a> Field<'a> {
         &self.path
     }
 
+    /// Reads the value as a `T`.
     pub(crate) fn read<T: Read>(&self) -> Option<T> {
         T::read(self)
     }
@@ -84,6 +87,7 @@ impl<'a> Field<'a> {
         self.note(Severity::Warning, self.node.at, message.into());
     }
 
+    /// Records a diagnostic at `place`, with the path of the value.
     pub(super) fn note(&self, severity: Severity, place: Position, message: String) {
         self.report.add(Diagnostic {
             severity,
@@ -93,14 +97,17 @@ impl<'a> Field<'a> {
         });
     }
 
+    /// Records that the value should be `what`.
     fn expected(&self, what: &str) {
         self.problem(format!("expected {what}, not {}", self.node.value.kind()));
     }
 
+    /// Returns `true` if the value is absent or null.
     pub(crate) fn is_null(&self) -> bool {
         matches!(self.node.value, Value::Null)
     }
 
+    /// Returns `true` if the value is a string, number or boolean.
     pub(crate) fn is_scalar(&self) -> bool {
         matches!(self.node.value, Value::Scalar(_))
     }
@@ -116,6 +123,7 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// Returns the environment of the file.
     pub(crate) fn environment(&self) -> &'a dyn Environment {
         self.report.environment
     }
@@ -187,6 +195,7 @@ impl<'a> Field<'a> {
         Some(Table::new(self.clone(), self.map()?))
     }
 
+    /// Returns the entries of a map, and records duplicate keys.
     fn map(&self) -> Option<&'a [(Key, Node)]> {
         let Value::Map(entries) = &self.node.value else {
             self.expected("a map");
@@ -208,6 +217,7 @@ impl<'a> Field<'a> {
         self.child(node, &format!("{separator}{key}"))
     }
 
+    /// Returns a part of the value, whose path ends with `step`.
     fn child(&self, node: &'a Node, step: &str) -> Self {
         Self {
             report: self.report,

@@ -5,9 +5,11 @@ use jsonc_parser::{CollectOptions, ParseOptions, ast, parse_to_ast};
 
 use super::{Diagnostic, DiagnosticSink, Key, Node, Position, Scalar, Severity, Value};
 
-/// Parses `text`.
+/// Parses `text`, and records a syntax error.
+///
+/// A byte order mark is ignored.
 pub(crate) fn parse(text: &str, report: &DiagnosticSink<'_>) -> Option<Node> {
-    // Editors on Windows put it there.
+    // Some editors on Windows write a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let problem = |place, message| {
         report.add(Diagnostic {
@@ -38,6 +40,7 @@ struct Positions<'a> {
 }
 
 impl<'a> Positions<'a> {
+    /// Creates a converter at the beginning of `text`.
     fn of(text: &'a str) -> Self {
         Self {
             rest: text,
@@ -91,6 +94,7 @@ impl<'a> Positions<'a> {
         Node { at, value }
     }
 
+    /// Converts a member of an object.
     fn property(&mut self, property: ast::ObjectProp<'_>) -> (Key, Node) {
         let key = Key {
             at: self.at(property.name.start()),

@@ -3,6 +3,15 @@
 use std::fmt;
 
 /// Position in a file.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_config::document::Position;
+///
+/// assert_eq!(Position::new(3, 7).to_string(), "3:7");
+/// assert!(Position::new(3, 7) < Position::new(4, 1));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub struct Position {
@@ -29,7 +38,9 @@ impl fmt::Display for Position {
 /// Value in a file, with its position.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
+    /// Position of its first character.
     pub(crate) at: Position,
+    /// The value itself.
     pub(crate) value: Value,
 }
 
@@ -38,15 +49,20 @@ pub(crate) struct Node {
 /// Scalars keep their text: the reader decides whether `8080` is a number or a name.
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
+    /// Sequence.
     List(Vec<Node>),
+    /// Mapping, in the order of the file, with duplicate keys.
     Map(Vec<(Key, Node)>),
+    /// Null, or a key without a value.
     Null,
+    /// String, number or boolean.
     Scalar(Scalar),
 }
 
 /// String, number or boolean.
 #[derive(Clone, Debug)]
 pub(crate) struct Scalar {
+    /// Text without quotes and escapes.
     pub(crate) text: String,
     /// Set if the scalar is quoted, and therefore always a string.
     pub(crate) quoted: bool,

@@ -47,7 +47,19 @@ impl Read for usize {
 ///
 /// # Errors
 ///
-/// A hint about the form of a duration.
+/// The expected form of a duration. Zero and more than a year are invalid.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use mcp_gateway_config::document::duration;
+///
+/// assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+/// assert!(duration("10").unwrap_err().starts_with("expected a form such as"));
+/// assert_eq!(duration("0s").unwrap_err(), "must be positive");
+/// ```
 pub fn duration(text: &str) -> Result<Duration, String> {
     let hint = || "expected a form such as 500ms, 30s, 2m, 1h30m or 1d".to_owned();
     let mut total = Duration::ZERO;
@@ -77,6 +89,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Parses a size such as `64KiB`, `16MiB` or `1000`.
+///
+/// # Errors
+///
+/// The expected form of a size. Zero and more than 1024 GiB are invalid.
 pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     let hint = || "expected a form such as 64KiB, 16MiB or 1GiB, or a number of bytes".to_owned();
     let (number, unit) = digits(text).ok_or_else(hint)?;
@@ -123,6 +139,7 @@ const SIZES: [(&str, u64); 5] = [
 
 /// Longest duration, so that deadlines do not overflow.
 const MAX_DURATION: Duration = Duration::from_secs(366 * 86_400);
+/// Maximum size in bytes.
 const MAX_BYTES: usize = 1 << 40;
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Suggestions for misspelled names.
 
 /// Returns the name in `known` that is most similar to `name`.
+///
+/// At most a third of the characters may differ; case is ignored.
 pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let name = name.to_lowercase();
     known
@@ -17,6 +19,16 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 }
 
 /// Formats a hint for an unknown name: the most similar one, and all of `known`.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_config::document::instead;
+///
+/// let known = ["text", "json"];
+/// assert_eq!(instead("jsn", &known), "did you mean \"json\"? Available: text, json");
+/// assert_eq!(instead("xml", &known), "available: text, json");
+/// ```
 #[must_use]
 pub fn instead(name: &str, known: &[&str]) -> String {
     let all = || known.join(", ");

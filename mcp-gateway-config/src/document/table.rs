@@ -15,6 +15,7 @@ pub(crate) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
+    /// Creates a table without known keys.
     pub(super) fn new(field: Field<'a>, entries: &'a [(Key, Node)]) -> Self {
         Self {
             field,
@@ -96,6 +97,7 @@ impl<'a> Table<'a> {
         });
     }
 
+    /// Records all keys that were not read, with `message` from the key and the known keys.
     fn note_unknown(self, severity: Severity, message: impl Fn(&str, &[&str]) -> String) {
         for (key, _) in self.entries {
             if !self.known.contains(&&*key.text) {

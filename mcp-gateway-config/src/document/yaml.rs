@@ -8,7 +8,7 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
 use super::{Diagnostic, DiagnosticSink, Key, Node, Position, Scalar, Severity, Value};
 
-/// Parses the only document of `text`.
+/// Parses the only document of `text`, and records a syntax error.
 pub(crate) fn parse(text: &str, report: &DiagnosticSink<'_>) -> Option<Node> {
     let mut tree = Tree::default();
     for next in Parser::new_from_str(text) {
@@ -30,6 +30,7 @@ pub(crate) fn parse(text: &str, report: &DiagnosticSink<'_>) -> Option<Node> {
 struct Invalid(Diagnostic);
 
 impl Invalid {
+    /// Creates an error at `place`.
     fn new(place: Position, message: impl Into<String>) -> Self {
         Self(Diagnostic {
             severity: Severity::Error,
@@ -39,6 +40,7 @@ impl Invalid {
         })
     }
 
+    /// Converts a parser error.
     fn syntax(error: &ScanError) -> Self {
         let marker = error.marker();
         let place = Position::new(marker.line(), marker.col() + 1);
@@ -65,12 +67,16 @@ struct Open {
     collection: Collection,
 }
 
+/// Content of an open collection.
 enum Collection {
+    /// Items so far.
     List(Vec<Node>),
+    /// Entries so far, and the key that has no value yet.
     Map(Vec<(Key, Node)>, Option<Key>),
 }
 
 impl Tree {
+    /// Processes a parser event.
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Invalid> {
         let at = Position::new(span.start.line(), span.start.col() + 1);
         if event.tag().is_some() {
@@ -93,6 +99,7 @@ impl Tree {
         }
     }
 
+    /// Adds a scalar. Only plain scalars can be null.
     fn scalar(
         &mut self,
         at: Position,
@@ -113,6 +120,7 @@ impl Tree {
         self.add(Node { at, value }, anchor, weight)
     }
 
+    /// Opens a collection.
     fn begin(&mut self, at: Position, anchor: usize, collection: Collection) {
         self.open.push(Open {
             at,
@@ -122,6 +130,7 @@ impl Tree {
         });
     }
 
+    /// Closes the innermost collection, and adds it to the one around it.
     fn end(&mut self) -> Result<(), Invalid> {
         let Some(open) = self.open.pop() else {
             return Ok(());
@@ -131,11 +140,12 @@ impl Tree {
             Collection::Map(entries, _) => Value::Map(entries),
         };
         let weight = self.weight - open.weight + NODE_WEIGHT;
-        // From now on its parts are counted with it.
+        // The weight of its parts is included in its own from here on.
         self.weight = open.weight;
         self.add(Node { at: open.at, value }, open.anchor, weight)
     }
 
+    /// Adds a copy of an anchored node, within the memory limit.
     fn alias(&mut self, at: Position, anchor: usize) -> Result<(), Invalid> {
         let Some((node, weight)) = self.anchors.get(&anchor) else {
             return Err(Invalid::new(at, "recursive alias"));
@@ -174,6 +184,7 @@ impl Tree {
     }
 }
 
+/// Converts a scalar to a key.
 fn key_of(node: Node) -> Result<Key, Invalid> {
     match node.value {
         Value::Scalar(scalar) => Ok(Key {
@@ -194,6 +205,7 @@ const NODE_WEIGHT: usize = 64;
 /// available memory.
 const MAX_WEIGHT: usize = 64 << 20;
 
+/// Message for a file above the memory limit.
 const TOO_LARGE: &str = "the file is too large";
 
 #[cfg(test)]

@@ -1,4 +1,15 @@
-//! The callers.
+//! Section `auth`: authentication of callers.
+//!
+//! | Key | Type |
+//! |---|---|
+//! | `tokens` | list of `name`, `token` and `teams` |
+//! | `anonymous`, `insecureAnonymous` | boolean |
+//! | `login` | [`Login`](mcp_gateway_platform::spec::Login) |
+//! | `oauth` | [`OAuthKeys`]; enabled by `login` |
+//! | `issuers` | list of [`Issuer`](mcp_gateway_platform::spec::Issuer) |
+//! | `introspection` | [`Introspection`](mcp_gateway_platform::spec::Introspection) |
+//! | `forward` | list of [`Forward`](mcp_gateway_platform::spec::Forward) |
+//! | `allowedNetworks`, `trustedProxies` | list of networks, such as `10.0.0.0/8` |
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,19 +19,29 @@ use mcp_gateway_platform::spec::{Anonymous, Auth, Secret, StaticAuth, Token};
 use super::oauth::{OAuthKeys, networks};
 use crate::document::{Field, Read};
 
-/// The section `auth` of a file, of which a part is fixed when a gateway starts.
+/// Section `auth`, separated into its static and dynamic parts.
 #[derive(Debug, Default)]
 pub(super) struct AuthSection {
     pub(super) fixed: StaticAuth,
     pub(super) dynamic: Auth,
 }
 
-/// What is wrong with a gateway that everybody could call by accident.
+/// Returns the diagnostic of a gateway with `auth.anonymous` that other machines reach at
+/// `address`.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_config::file::{open_to_all, parse};
+///
+/// let error = parse("listen: 0.0.0.0:80\nauth: { anonymous: true }\n").unwrap_err();
+/// assert!(error.iter().any(|found| found.message == open_to_all("0.0.0.0:80")));
+/// ```
 #[must_use]
 pub fn open_to_all(address: &str) -> String {
     format!(
         "auth.anonymous is for gateways that only this machine can reach, and {address} can be \
-         reached from elsewhere; add tokens, or say auth.insecureAnonymous"
+         reached from elsewhere; add tokens, or set auth.insecureAnonymous"
     )
 }
 
@@ -36,7 +57,7 @@ impl Read for AuthSection {
         let everywhere = table.get("insecureAnonymous").unwrap_or(false);
         let login = table.field("login");
         let oauth: Option<OAuthKeys> = table.get("oauth");
-        // People log in to let clients in.
+        // Users log in to authorize OAuth clients.
         let oauth = oauth.or_else(|| login.as_ref().map(|_| OAuthKeys::default()));
         let (mut fixed, mut dynamic) = (StaticAuth::default(), Auth::default());
         fixed.login = login.as_ref().and_then(Field::read).unwrap_or_default();
@@ -64,16 +85,13 @@ impl Read for AuthSection {
     }
 }
 
-/// Notes tokens that two people were given, who could not be told apart then.
+/// Records duplicate tokens, whose holders would be indistinguishable.
 fn check_distinct(tokens: &[Token], list: &Field<'_>) {
     let mut known = HashSet::new();
     for token in tokens {
         let secret = token.secret.expose();
         if !secret.is_empty() && !known.insert(secret) {
-            list.problem(format!(
-                "the token of {:?} is somebody else's too",
-                token.name
-            ));
+            list.problem(format!("duplicate token of {:?}", token.name));
         }
     }
 }
@@ -91,35 +109,34 @@ impl Read for Token {
     }
 }
 
+/// Reads the name of a token holder.
 fn principal(field: &Field<'_>) -> Option<Arc<str>> {
     field.parse("a name", |text| {
         let printable = !text.trim().is_empty() && !text.contains(char::is_control);
         match printable && text.len() <= MAX_NAME {
             true => Ok(text.into()),
-            false => Err(format!(
-                "it must be printable, and up to {MAX_NAME} bytes long"
-            )),
+            false => Err(format!("expected printable text of up to {MAX_NAME} bytes")),
         }
     })
 }
 
+/// Reads a token that can be sent in a header. Warns if it is short enough to be guessed.
 fn token(field: &Field<'_>) -> Option<Secret> {
     let secret: Secret = field.read()?;
     let text = secret.expose();
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        field.problem("a token has no spaces, and only characters of ASCII");
+        field.problem("a token must consist of printable ASCII characters without spaces");
         return None;
     }
     if !text.is_empty() && text.len() < SAFE_LENGTH {
-        field.warning(
-            "the token is short enough to be guessed; take one from: openssl rand -hex 32",
-        );
+        field.warning("the token is too short; generate one with: openssl rand -hex 32");
     }
     Some(secret)
 }
 
-/// Names are part of session identifiers, which are headers.
+/// Maximum length of a name in bytes. Names are part of session identifiers, which are headers.
 const MAX_NAME: usize = 256;
 
-/// 128 random bits have at least this length in any form that is in use.
+/// Minimum length of a token without a warning. 128 random bits are not shorter in common
+/// encodings.
 const SAFE_LENGTH: usize = 20;

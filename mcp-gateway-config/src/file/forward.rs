@@ -1,4 +1,11 @@
-//! The servers that proxies are in front of.
+//! Entries of `auth.forward`: servers behind a reverse proxy, protected by forward authentication.
+//!
+//! | Key | Type |
+//! |---|---|
+//! | `name` | path segment, required |
+//! | `url` | URL without query and fragment, required |
+//! | `scopes` | map from scopes to descriptions |
+//! | `teams` | list of strings |
 
 use std::collections::HashSet;
 
@@ -25,33 +32,34 @@ impl Read for Forward {
     }
 }
 
-/// Notes in `list` those of `all` that are not the only ones of their name.
+/// Records names in `all` that another protected server or a gateway has.
 pub(super) fn check_names(all: &[Forward], gateways: &[Gateway], list: &Field<'_>) {
     let mut known: HashSet<_> = gateways.iter().map(|gateway| &gateway.name).collect();
     for forward in all {
         if !known.insert(&forward.name) {
             let name = &forward.name;
-            list.problem(format!("{name:?} is the name of something else already"));
+            list.problem(format!("{name:?} is already the name of another resource"));
         }
     }
 }
 
-/// Reads the URL by which tokens name what they are for.
+/// Parses a resource indicator (RFC 8707).
 fn resource(text: &str) -> Result<Url, String> {
     let url = web_url(text)?;
     match url.query().is_none() && url.fragment().is_none() {
         true => Ok(url),
-        false => Err("leave out what comes after the path".to_owned()),
+        false => Err("must not have a query or fragment".to_owned()),
     }
 }
 
+/// Reads scopes with their descriptions (RFC 6749, section 3.3).
 fn scopes(field: &Field<'_>) -> Option<Vec<(String, String)>> {
     let scopes = pairs(field)?;
     for (name, _) in &scopes {
         let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
         if name.is_empty() || !name.bytes().all(allowed) {
             field.problem(format!(
-                "{name:?} is not a scope: use letters, digits, and ':'"
+                "{name:?} is not a scope: expected letters, digits and ':'"
             ));
         }
     }

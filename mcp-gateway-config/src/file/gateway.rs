@@ -1,4 +1,13 @@
-//! The gateways.
+//! Entries of `gateways`.
+//!
+//! | Key | Type |
+//! |---|---|
+//! | `name` | path segment, required |
+//! | `servers` | list of server names; all servers if absent |
+//! | `forwardHeaders` | list of header names |
+//! | `pageSize` | positive number |
+//! | `instructions` | string |
+//! | `teams` | list of strings |
 
 use std::sync::Arc;
 
@@ -8,7 +17,7 @@ use mcp_gateway_platform::spec::Gateway;
 
 use crate::document::{Count, Field, instead};
 
-/// Reads a gateway over some of `servers`.
+/// Reads a gateway over a subset of `servers`.
 pub(super) fn read(field: &Field<'_>, servers: &[&str]) -> Option<Gateway> {
     let mut table = field.table()?;
     let name = table.required("name", |field| field.parse("the name of a gateway", slug));
@@ -29,15 +38,16 @@ pub(super) fn read(field: &Field<'_>, servers: &[&str]) -> Option<Gateway> {
     Some(gateway)
 }
 
+/// Reads the names of servers, and records unknown and duplicate ones.
 fn choose(field: &Field<'_>, servers: &[&str]) -> Vec<Arc<str>> {
     let mut chosen: Vec<Arc<str>> = Vec::new();
     for field in field.items().unwrap_or_default() {
         let Some(name) = field.text() else { continue };
         if !servers.contains(&name) {
             let instead = instead(name, servers);
-            field.problem(format!("there is no server {name:?}; {instead}"));
+            field.problem(format!("unknown server {name:?}; {instead}"));
         } else if chosen.iter().any(|chosen| **chosen == *name) {
-            field.problem(format!("{name:?} is in the list already"));
+            field.problem(format!("duplicate server {name:?}"));
         } else {
             chosen.push(name.into());
         }
@@ -49,19 +59,20 @@ fn forward_headers(field: &Field<'_>) -> Option<Vec<HeaderName>> {
     Some(field.items()?.iter().filter_map(forward_header).collect())
 }
 
+/// Reads the name of a header that may be forwarded to servers.
 fn forward_header(field: &Field<'_>) -> Option<HeaderName> {
-    field.parse("a header that can be passed on", |text| {
+    field.parse("a forwardable header", |text| {
         let name = text
             .parse::<HeaderName>()
-            .map_err(|_| "it is no name of a header".to_owned())?;
+            .map_err(|_| "not a valid header name".to_owned())?;
         match is_forwardable(&name) {
             true => Ok(name),
-            false => Err("it belongs to the connection, the protocol or the caller".to_owned()),
+            false => Err("belongs to the connection, the protocol or the caller".to_owned()),
         }
     })
 }
 
-/// Reads the name of a gateway, which is a part of its path.
+/// Parses the name of a gateway, which is a segment of its path.
 pub(super) fn slug(text: &str) -> Result<Arc<str>, String> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let well_formed = !text.is_empty()
@@ -70,16 +81,16 @@ pub(super) fn slug(text: &str) -> Result<Arc<str>, String> {
         && !text.starts_with('-')
         && !text.ends_with('-');
     match well_formed {
-        true if RESERVED.contains(&text) => Err("the default gateway has that path".to_owned()),
+        true if RESERVED.contains(&text) => Err("reserved for the default gateway".to_owned()),
         true => Ok(text.into()),
         false => Err(format!(
-            "use small letters, digits and '-' between them, up to {MAX_SLUG} characters"
+            "expected lower-case letters, digits and '-' between them, up to {MAX_SLUG} characters"
         )),
     }
 }
 
-/// As long as a label of a host name, which a gateway may become one day.
+/// Maximum length of a name: that of a host name label (RFC 1035), so that names can become hosts.
 const MAX_SLUG: usize = 63;
 
-/// What is below the path of the default gateway.
+/// Path segments below `/v1/mcp` that belong to the default gateway.
 const RESERVED: [&str; 2] = ["messages", "sse"];

@@ -1,4 +1,16 @@
-//! Those who issue tokens besides the gateway.
+//! Keys `auth.issuers` and `auth.introspection`: tokens of other authorization servers.
+//!
+//! | Key | Type | Of |
+//! |---|---|---|
+//! | `issuer` | URL, required | both |
+//! | `audience` | string | both |
+//! | `requiredScopes` | list of strings | both |
+//! | `subjectClaim`, `nameClaim`, `groupsClaim` | string | both |
+//! | `teams`, `roles` | map from groups | both |
+//! | `jwksUrl` | URL | `issuers` |
+//! | `types`, `algorithms` | list of strings | `issuers` |
+//! | `url` | URL, required | `introspection` |
+//! | `clientId`, `clientSecret` | string and secret, required | `introspection` |
 
 use mcp_gateway_auth::jose::Algorithm;
 use mcp_gateway_platform::spec::{Claims, Introspection, Issuer};
@@ -7,6 +19,7 @@ use super::login::pairs;
 use super::oauth::url;
 use crate::document::{Field, Read, Table};
 
+/// Reads the keys of the claim mapping.
 fn claims(table: &mut Table<'_>) -> Claims {
     let mut claims = Claims::default();
     claims.subject = table.get("subjectClaim");
@@ -53,13 +66,16 @@ impl Read for Introspection {
     }
 }
 
+/// Signature algorithm, read by its name in RFC 7518.
 struct Named(Algorithm);
 
 impl Read for Named {
     fn read(field: &Field<'_>) -> Option<Self> {
         field.parse("an algorithm", |text| {
             let known = Algorithm::from_name(text).map(Self);
-            known.ok_or_else(|| "it is one of RFC 7518 with a public key, such as RS256".to_owned())
+            known.ok_or_else(|| {
+                "expected an asymmetric algorithm of RFC 7518, such as RS256".to_owned()
+            })
         })
     }
 }

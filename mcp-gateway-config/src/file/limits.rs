@@ -1,4 +1,20 @@
-//! Bounds on what clients and servers may cost.
+//! Sections `limits` and `servers[].limits`.
+//!
+//! | Key of `limits` | Type |
+//! |---|---|
+//! | `maxBody` | size |
+//! | `connections`, `workers` | positive number |
+//! | `idleTimeout` | duration |
+//! | `sessions` | `max`, `idle`, `lifetime` |
+//! | `parked` | `max`, `maxPerCaller`, `lifetime` |
+//!
+//! | Key of `servers[].limits` | Type |
+//! |---|---|
+//! | `timeout`, `maxDuration` | duration |
+//! | `concurrent` | positive number |
+//! | `waiting` | number |
+//! | `breaker` | `failures`, `pause` |
+//! | `maxMessage` | size |
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -11,7 +27,7 @@ use mcp_gateway_platform::spec::{
 use super::Serving;
 use crate::document::{Bytes, Count, Field, Read};
 
-/// The section `limits` of a file.
+/// Section `limits`.
 #[derive(Debug, Default)]
 pub(super) struct LimitsSection {
     pub(super) max_body: Option<usize>,
@@ -55,7 +71,7 @@ impl Read for LimitsSection {
 }
 
 impl LimitsSection {
-    /// Puts each key in its place.
+    /// Assigns the values to the specs.
     pub(super) fn assign(
         self,
         fixed: &mut StaticSpec,
@@ -71,20 +87,20 @@ impl LimitsSection {
     }
 }
 
-/// How many threads serve connections.
+/// Number of worker threads.
 struct Workers(NonZeroUsize);
 
 impl Read for Workers {
     fn read(field: &Field<'_>) -> Option<Self> {
         let Count(count) = Count::read(field)?;
         if count > MAX_WORKERS {
-            field.problem(format!("it can be {MAX_WORKERS} at most"));
+            field.problem(format!("must be at most {MAX_WORKERS}"));
         }
         NonZeroUsize::new(count).map(Self)
     }
 }
 
-/// More threads than any machine has processors for.
+/// Maximum number of worker threads, above the processors of any machine.
 const MAX_WORKERS: usize = 1024;
 
 impl Read for SessionLimits {
@@ -98,7 +114,7 @@ impl Read for SessionLimits {
         limits.lifetime = table.get("lifetime").unwrap_or(limits.lifetime);
         table.finish();
         if limits.idle > limits.lifetime {
-            field.problem("idle is longer than lifetime, which would end a session first");
+            field.problem("idle must not exceed lifetime");
         }
         Some(limits)
     }
@@ -133,7 +149,7 @@ impl Read for ServerLimits {
     }
 }
 
-/// When a server that fails is left alone.
+/// Settings of a circuit breaker: consecutive failures until it opens, and its open duration.
 struct Breaker {
     failures: u32,
     pause: Duration,

@@ -1,20 +1,35 @@
-//! Log settings.
+//! Section `log`.
+//!
+//! | Key | Type |
+//! |---|---|
+//! | `format` | `text` or `json` |
+//! | `level` | level, or directives of `tracing_subscriber::EnvFilter` |
 
 use tracing_subscriber::EnvFilter;
 
 use crate::document::{Field, Read};
 
-/// What is logged, and how.
+/// Log level and format.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_config::file::{Log, LogFormat, parse};
+///
+/// let config = parse("log: { format: json }\n").unwrap();
+/// assert_eq!(config.serving.log.format, LogFormat::Json);
+/// assert_eq!(config.serving.log.level, Log::default().level);
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Log {
-    /// The format of lines.
+    /// Format of log lines.
     pub format: LogFormat,
-    /// A level, or directives such as `info,mcp_gateway_core=debug`.
+    /// Level, or directives such as `info,mcp_gateway_core=debug`.
     pub level: String,
 }
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
 #[non_exhaustive]
 pub enum LogFormat {
@@ -26,7 +41,7 @@ pub enum LogFormat {
 }
 
 impl Log {
-    /// Logs for people from `level` on.
+    /// Creates text logs from `level` on.
     #[must_use]
     pub fn from_level(level: impl Into<String>) -> Self {
         Self {
@@ -65,13 +80,22 @@ impl Read for LogFormat {
     }
 }
 
-/// Checks the directives of a filter.
+/// Validates the directives of a filter.
 ///
 /// # Errors
 ///
-/// What is wrong with `text`.
+/// The valid levels, or the error of the parser.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_config::file::directives;
+///
+/// assert!(directives("info,mcp_gateway_core=debug").is_ok());
+/// assert!(directives("verbose").unwrap_err().starts_with("expected one of: trace"));
+/// ```
 pub fn directives(text: &str) -> Result<String, String> {
-    // A word alone would be a target, of which everything is logged.
+    // `EnvFilter` accepts any word as a target with all its levels.
     let levels = ["trace", "debug", "info", "warn", "error", "off"];
     let known = text.split(',').any(|directive| {
         let level = directive.rsplit('=').next().unwrap_or_default();
@@ -79,7 +103,7 @@ pub fn directives(text: &str) -> Result<String, String> {
     });
     match EnvFilter::try_new(text) {
         Ok(_) if known => Ok(text.to_owned()),
-        Ok(_) => Err(format!("there are: {}", levels.join(", "))),
+        Ok(_) => Err(format!("expected one of: {}", levels.join(", "))),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -1,4 +1,10 @@
-//! The ways of logging in.
+//! Section `auth.login`: login methods.
+//!
+//! | Key | Type |
+//! |---|---|
+//! | `local` | boolean |
+//! | `github` | [`GitHub`]: `clientId`, `clientSecret`, `users`, `organizations`, `url`, `apiUrl` |
+//! | `oidc` | list of [`Provider`]: `name`, `label`, `issuer`, `clientId`, `clientSecret`, `scopes`, `groupsClaim`, `allowedGroups`, `allowedDomains`, `teams` |
 
 use mcp_gateway_platform::spec::{GitHub, Login, Provider};
 
@@ -15,7 +21,7 @@ impl Read for Login {
         if !login.has_accounts() && login.github.is_none() && login.providers.is_empty() {
             table
                 .whole()
-                .problem("nobody could log in; leave local out, or add github or oidc");
+                .problem("no login method is enabled; omit local, or add github or oidc");
         }
         table.finish();
         Some(login)
@@ -31,7 +37,7 @@ impl Read for GitHub {
         let organizations: Vec<String> = table.get("organizations").unwrap_or_default();
         if users.is_empty() && organizations.is_empty() {
             let message =
-                "anybody has an account at GitHub; say which users or organizations may log in";
+                "github requires users or organizations; otherwise every GitHub user could log in";
             table.whole().problem(message);
         }
         let (site, api) = (table.get_with("url", url), table.get_with("apiUrl", url));
@@ -68,7 +74,7 @@ impl Read for Provider {
     }
 }
 
-/// A map from names to names.
+/// Reads a map from names to strings.
 pub(super) fn pairs(field: &Field<'_>) -> Option<Vec<(String, String)>> {
     let entries = field.entries()?;
     let pairs = entries.into_iter().filter_map(|(name, field)| {

@@ -1,4 +1,4 @@
-//! The metrics.
+//! Section `metrics`: either `token` (a secret) or `listen` (an address).
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use mcp_gateway_platform::spec::Metrics;
 use super::listen_address;
 use crate::document::{Field, Read};
 
-/// The section `metrics` of a file.
+/// Section `metrics`.
 #[derive(Debug, Default)]
 pub(super) struct MetricsSection {
     pub(super) audience: Metrics,

@@ -1,4 +1,12 @@
-//! Addresses and names of the gateway.
+//! Keys of the addresses and host names of the gateway.
+//!
+//! | Key | Type |
+//! |---|---|
+//! | `listen` | IP address and port |
+//! | `publicUrl` | URL |
+//! | `hosts` | list of host names |
+//! | `origins` | list of web origins |
+//! | `replicaUrl` | URL without a path |
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -9,22 +17,23 @@ use url::{Origin, Url};
 use super::Serving;
 use crate::document::{Field, Read, Table};
 
-/// Where the gateway listens, and by which names it is known.
+/// Addresses and host names of the gateway.
 #[derive(Debug)]
 pub(super) struct Network {
+    /// Listen address.
     pub(super) listen: SocketAddr,
-    /// Where clients reach the gateway, if that is not where it listens.
+    /// URL of the gateway for clients, if it differs from the listen address.
     pub(super) public_url: Option<Url>,
-    /// The host names under which the gateway is called.
+    /// Allowed host names.
     pub(super) hosts: Vec<String>,
-    /// The origins whose web pages may call the gateway.
+    /// Allowed origins of web pages.
     pub(super) origins: Vec<String>,
-    /// Where other replicas of the gateway reach this one, if there are any.
+    /// URL of this replica for other replicas.
     pub(super) replica_url: Option<Url>,
 }
 
 impl Network {
-    /// Reads the keys of a file that are about the network.
+    /// Reads the network keys of a file.
     pub(super) fn read_keys(table: &mut Table<'_>) -> Self {
         let listen = table.get_with("listen", |field| field.parse("an address", listen_address));
         let public_url = table.get_with("publicUrl", |field| field.parse("a URL", web_url));
@@ -44,7 +53,7 @@ impl Network {
 }
 
 impl Network {
-    /// Puts each key in its place.
+    /// Assigns the values to the specs. The host of the public URL becomes an allowed host.
     pub(super) fn assign(
         self,
         fixed: &mut StaticSpec,
@@ -61,6 +70,7 @@ impl Network {
     }
 }
 
+/// Host name without a port, in lower case.
 struct Host(String);
 
 impl Read for Host {
@@ -70,12 +80,15 @@ impl Read for Host {
             let bare = authority.is_ok_and(|authority| authority.host() == text);
             match bare {
                 true => Ok(Self(text.to_ascii_lowercase())),
-                false => Err("write the name alone, such as mcp.example.com".to_owned()),
+                false => Err(
+                    "expected a name without scheme and port, such as mcp.example.com".to_owned(),
+                ),
             }
         })
     }
 }
 
+/// URL of a replica, without path and query.
 struct ReplicaUrl(Url);
 
 impl Read for ReplicaUrl {
@@ -84,12 +97,15 @@ impl Read for ReplicaUrl {
             let url = web_url(text)?;
             match url.path() == "/" && url.query().is_none() {
                 true => Ok(Self(url)),
-                false => Err("write it without a path, such as http://10.0.0.7:8080".to_owned()),
+                false => {
+                    Err("expected a URL without a path, such as http://10.0.0.7:8080".to_owned())
+                }
             }
         })
     }
 }
 
+/// Serialized origin of web pages.
 struct WebOrigin(String);
 
 impl Read for WebOrigin {
@@ -101,44 +117,63 @@ impl Read for WebOrigin {
                     Ok(Self(origin.ascii_serialization()))
                 }
                 Origin::Tuple(..) | Origin::Opaque(_) => {
-                    Err("write it without a path, such as https://app.example.com".to_owned())
+                    Err("expected a URL without a path, such as https://app.example.com".to_owned())
                 }
             }
         })
     }
 }
 
-/// Reads an address to listen at.
+/// Parses a listen address. `localhost` is accepted for `127.0.0.1`.
 ///
 /// # Errors
 ///
-/// A hint about the form of an address.
+/// The expected form of an address.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_config::file::listen_address;
+///
+/// assert_eq!(listen_address("localhost:8080").unwrap().to_string(), "127.0.0.1:8080");
+/// assert!(listen_address("8080").unwrap_err().starts_with("expected an IP address and a port"));
+/// ```
 pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let address = match text.strip_prefix("localhost:") {
         Some(port) => format!("127.0.0.1:{port}"),
         None => text.to_owned(),
     };
     address.parse().map_err(|_| {
-        "write an IP address and a port, such as 127.0.0.1:8080, or 0.0.0.0:8080 for all networks"
+        "expected an IP address and a port, such as 127.0.0.1:8080, or 0.0.0.0:8080 for all interfaces"
             .to_owned()
     })
 }
 
-/// Reads the URL of something that is reached over HTTP.
+/// Parses an `http` or `https` URL without credentials.
 ///
 /// # Errors
 ///
-/// A hint about the form of a URL.
+/// The violated rule and the expected form of a URL.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_config::file::web_url;
+///
+/// assert_eq!(web_url("https://mcp.example.com").unwrap().path(), "/");
+/// assert!(web_url("ftp://mcp.example.com").unwrap_err().starts_with("must begin with http://"));
+/// assert_eq!(web_url("https://a:b@c.example").unwrap_err(), "must not contain credentials");
+/// ```
 pub fn web_url(text: &str) -> Result<Url, String> {
-    let hint = "write it as https://mcp.example.com/mcp";
+    let hint = "expected a URL such as https://mcp.example.com/mcp";
     let url = Url::parse(text).map_err(|error| format!("{error}; {hint}"))?;
     match url.scheme() {
         "http" | "https" if url.username().is_empty() && url.password().is_none() => Ok(url),
-        "http" | "https" => Err("leave out the user and the password".to_owned()),
-        _ => Err(format!("it must begin with http:// or https://; {hint}")),
+        "http" | "https" => Err("must not contain credentials".to_owned()),
+        _ => Err(format!("must begin with http:// or https://; {hint}")),
     }
 }
 
-/// Only this machine can reach it, so that nobody runs an open gateway by accident.
+/// Default listen address. Other machines cannot reach it, which prevents accidental exposure.
 pub(super) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);

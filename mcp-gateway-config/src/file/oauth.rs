@@ -1,4 +1,14 @@
-//! The authorization server and its clients.
+//! Section `auth.oauth`: the authorization server and its clients.
+//!
+//! | Key | Type |
+//! |---|---|
+//! | `clients` | list of [`ClientEntry`] |
+//! | `registration` | `open`, `off` or `{ token: SECRET }` |
+//! | `clientMetadataDocuments` | boolean |
+//! | `assertionIssuers` | list of `issuer` and `jwksUrl` |
+//! | `accessTokens` | `jwt` or `opaque` |
+//! | `accessTokenLifetime`, `refreshTokenIdle`, `refreshTokenLifetime` | duration |
+//! | `rateLimits` | requests per minute: `authorize`, `register`, `client` |
 
 use std::str::FromStr;
 
@@ -14,7 +24,7 @@ use mcp_gateway_platform::spec::{
 use super::web_url;
 use crate::document::{Field, Read, Table};
 
-/// The section `auth.oauth` of a file, of which a part is fixed when a gateway starts.
+/// Section `auth.oauth`, separated into its static and dynamic parts.
 #[derive(Debug, Default)]
 pub(super) struct OAuthKeys {
     pub(super) fixed: OAuth,
@@ -64,15 +74,15 @@ impl Read for RateLimits {
     }
 }
 
-/// How often something may happen in a minute; at least once.
+/// Rate per minute; at least 1.
 struct PerMinute(u32);
 
 impl Read for PerMinute {
     fn read(field: &Field<'_>) -> Option<Self> {
         field.parse("a number", |text| match text.parse() {
-            Ok(0) => Err("it must be at least 1".to_owned()),
+            Ok(0) => Err("must be at least 1".to_owned()),
             Ok(count) => Ok(Self(count)),
-            Err(_) => Err("write digits alone, such as 60".to_owned()),
+            Err(_) => Err("expected digits, such as 60".to_owned()),
         })
     }
 }
@@ -101,7 +111,18 @@ impl Read for AssertionIssuer {
     }
 }
 
-/// A client that is described in the file.
+/// Static client.
+///
+/// | Key | Type |
+/// |---|---|
+/// | `id` | string, required |
+/// | `name` | string |
+/// | `secret` | secret |
+/// | `jwks`, `jwksUrl` | secret with a JSON Web Key Set, or its URL |
+/// | `redirectUris` | list of URIs |
+/// | `grantTypes` | list of grant types |
+/// | `scopes` | list of strings |
+/// | `introspection` | boolean |
 struct ClientEntry(Client);
 
 impl Read for ClientEntry {
@@ -127,7 +148,7 @@ impl Read for ClientEntry {
         }
         let has_proof = secret.is_some() || keys.is_some();
         if secret.is_some() && keys.is_some() {
-            whole.problem("a client has a secret or keys, and not both");
+            whole.problem("secret and keys of a client are mutually exclusive");
         }
         if let Some(keys) = keys {
             client = client.with_authentication(ClientAuthentication::PrivateKey(keys));
@@ -143,16 +164,16 @@ impl Read for ClientEntry {
         client = client.with_grant_types(chosen);
         let needs_redirect = client.may_use(GrantType::AuthorizationCode);
         if needs_redirect && client.redirect_uris.is_empty() {
-            whole.problem("a client for people needs redirectUris");
+            whole.problem("the grant type authorization_code requires redirectUris");
         }
         if client.may_use(GrantType::ClientCredentials) && !has_proof {
-            whole.problem("a client that acts for itself needs a secret, jwks or jwksUrl");
+            whole.problem("the grant type client_credentials requires secret, jwks or jwksUrl");
         }
         Some(Self(client))
     }
 }
 
-/// The public keys of a client that signs instead of sending a secret.
+/// Reads the public keys of a client with `private_key_jwt`.
 fn client_keys(table: &mut Table<'_>) -> Option<ClientKeys> {
     let remote = table.get_with("jwksUrl", url).map(ClientKeys::Remote);
     let Some(field) = table.field("jwks") else {
@@ -160,14 +181,14 @@ fn client_keys(table: &mut Table<'_>) -> Option<ClientKeys> {
     };
     let text: Secret = field.read()?;
     if text.expose().is_empty() {
-        // Nothing is looked up where a file is read by itself.
+        // Lookups are disabled.
         return Some(ClientKeys::Inline(serde_json::Value::Null));
     }
     let set = serde_json::from_str(text.expose()).ok();
     match set.filter(|set| KeySet::from_value(set).is_ok_and(|keys| !keys.is_empty())) {
         Some(set) if remote.is_none() => Some(ClientKeys::Inline(set)),
         Some(_) => {
-            field.problem("a client has jwks or jwksUrl, and not both");
+            field.problem("jwks and jwksUrl are mutually exclusive");
             None
         }
         None => {
@@ -178,7 +199,19 @@ fn client_keys(table: &mut Table<'_>) -> Option<ClientKeys> {
     .or(remote)
 }
 
-/// What a client is for that does not say so.
+/// Returns the grant types of a client without `grantTypes`.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::server::{Client, GrantType};
+/// use mcp_gateway_config::file::default_grants;
+///
+/// let client = Client::new("robot", "Robot");
+/// assert_eq!(default_grants(&client), [GrantType::ClientCredentials]);
+/// let client = client.with_redirect_uri("https://app.example.com/callback".parse().unwrap());
+/// assert!(default_grants(&client).contains(&GrantType::AuthorizationCode));
+/// ```
 #[must_use]
 pub fn default_grants(client: &Client) -> Vec<GrantType> {
     match client.redirect_uris.is_empty() {
@@ -187,6 +220,7 @@ pub fn default_grants(client: &Client) -> Vec<GrantType> {
     }
 }
 
+/// Grant type, read by its name.
 struct Grant(GrantType);
 
 impl Read for Grant {
@@ -195,22 +229,32 @@ impl Read for Grant {
     }
 }
 
-/// Reads the name of a grant type, which may be short where that of the RFC is a URN.
+/// Parses the name of a grant type. `jwt-bearer` is accepted for the URN of RFC 7523.
 ///
 /// # Errors
 ///
-/// A hint about the known names.
+/// The supported names.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::server::GrantType;
+/// use mcp_gateway_config::file::grant_type;
+///
+/// assert_eq!(grant_type("jwt-bearer"), Ok(GrantType::JwtBearer));
+/// assert!(grant_type("implicit").is_err());
+/// ```
 pub fn grant_type(text: &str) -> Result<GrantType, String> {
     let kind = match text {
         "jwt-bearer" => Some(GrantType::JwtBearer),
         other => GrantType::of(other),
     };
     kind.ok_or_else(|| {
-        "it is authorization_code, refresh_token, client_credentials or jwt-bearer".to_owned()
+        "expected authorization_code, refresh_token, client_credentials or jwt-bearer".to_owned()
     })
 }
 
-/// What is parsed from a text.
+/// Value that is parsed with [`FromStr`].
 pub(super) struct Parsed<T>(pub(super) T);
 
 impl<T: FromStr<Err: std::fmt::Display>> Read for Parsed<T> {
@@ -223,6 +267,7 @@ impl<T: FromStr<Err: std::fmt::Display>> Read for Parsed<T> {
     }
 }
 
+/// Returns the networks of an optional list.
 pub(super) fn networks(read: Option<Vec<Parsed<IpNet>>>) -> Vec<IpNet> {
     read.unwrap_or_default()
         .into_iter()
@@ -230,7 +275,7 @@ pub(super) fn networks(read: Option<Vec<Parsed<IpNet>>>) -> Vec<IpNet> {
         .collect()
 }
 
-/// A URL, as it is written: issuers are compared byte by byte.
+/// Reads a URL as text, without normalization: issuers are compared byte by byte.
 pub(super) fn url(field: &Field<'_>) -> Option<String> {
     field.parse("a URL", |text| web_url(text).map(|_| text.to_owned()))
 }

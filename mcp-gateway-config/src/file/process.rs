@@ -1,4 +1,13 @@
-//! Servers that are programs.
+//! Key `servers[].process`: servers that are child processes.
+//!
+//! | Key | Type |
+//! |---|---|
+//! | `command` | program name or path, required |
+//! | `args` | list of strings |
+//! | `env` | map of settings |
+//! | `directory` | path |
+//! | `clearEnvironment` | boolean |
+//! | `grace` | duration |
 
 use std::path::PathBuf;
 
@@ -22,25 +31,26 @@ impl Read for Process {
     }
 }
 
-/// Reads the name of a program. Its arguments are separate, because no shell takes them apart.
+/// Reads a program name. Warns if it seems to contain arguments, because no shell splits them.
 fn command(field: &Field<'_>) -> Option<String> {
     let text = field.text()?;
     if text.trim().is_empty() {
-        field.problem("the name of a program is missing");
+        field.problem("missing program name");
         return None;
     }
     if text.contains(char::is_whitespace) && !text.contains('/') {
-        field.warning("this is one name with spaces in it; arguments stand in args");
+        field.warning("the program name contains spaces; arguments belong in args");
     }
     Some(text.to_owned())
 }
 
+/// Reads environment variables.
 fn variables(field: &Field<'_>) -> Option<Vec<(String, Secret)>> {
     let entries = field.entries()?;
     let variable = |(name, field): &(&str, Field<'_>)| {
         let Setting(value) = field.read()?;
         if !is_variable(name) {
-            field.problem("this is no name of a variable");
+            field.problem("not a valid variable name");
             return None;
         }
         Some(((*name).to_owned(), value))
@@ -48,7 +58,7 @@ fn variables(field: &Field<'_>) -> Option<Vec<(String, Secret)>> {
     Some(entries.iter().filter_map(variable).collect())
 }
 
-/// Whether the system takes a variable of the name.
+/// Returns `true` if the system accepts a variable with this name.
 fn is_variable(name: &str) -> bool {
     !name.is_empty() && !name.contains(['=', '\0'])
 }

@@ -1,4 +1,11 @@
-//! Servers that run elsewhere.
+//! Key `servers[].remote`: servers over HTTP.
+//!
+//! | Key | Type |
+//! |---|---|
+//! | `url` | URL, required |
+//! | `headers` | map of settings, or of secrets for the headers in [`SECRET`] |
+//! | `bearer` | secret |
+//! | `protocol` | `auto`, `modern`, `legacy` or `sse` |
 
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Uri};
@@ -23,7 +30,7 @@ impl Read for Remote {
                 .count()
                 > 1
             {
-                field.problem("headers has the authorization already");
+                field.problem("bearer and headers.authorization are mutually exclusive");
             }
         }
         let protocol = table.get_with("protocol", |field| field.choice(&PROTOCOLS));
@@ -35,16 +42,25 @@ impl Read for Remote {
     }
 }
 
-/// Reads where a server answers.
+/// Parses the URL of an MCP endpoint.
 ///
 /// # Errors
 ///
-/// What is wrong with `text`.
+/// The violated rule of [`web_url`].
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_config::file::remote::endpoint;
+///
+/// assert_eq!(endpoint("https://mcp.example.com/mcp").unwrap().path(), "/mcp");
+/// assert!(endpoint("mcp.example.com").is_err());
+/// ```
 pub fn endpoint(text: &str) -> Result<Uri, String> {
     let url = web_url(text)?;
     url.as_str()
         .parse()
-        .map_err(|_| "it cannot be requested".to_owned())
+        .map_err(|_| "not a valid request target".to_owned())
 }
 
 fn headers(field: &Field<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {
@@ -55,6 +71,7 @@ fn headers(field: &Field<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {
     Some(headers.collect())
 }
 
+/// Reads a request header. Values of the headers in [`SECRET`] must be secrets.
 fn header(name: &str, field: &Field<'_>) -> Option<(HeaderName, HeaderValue)> {
     let name = match header_name(name) {
         Ok(name) => name,
@@ -70,34 +87,48 @@ fn header(name: &str, field: &Field<'_>) -> Option<(HeaderName, HeaderValue)> {
     Some((name, read_value(secret.expose(), field)?))
 }
 
+/// Reads a bearer token as an `Authorization` header.
 fn bearer(field: &Field<'_>) -> Option<(HeaderName, HeaderValue)> {
     let secret: Secret = field.read()?;
     let value = read_value(&format!("Bearer {}", secret.expose()), field)?;
     Some((AUTHORIZATION, value))
 }
 
-/// Reads the name of a header to present.
+/// Parses the name of a request header for a server.
+///
+/// # Errors
+///
+/// A message if the name is invalid or the header cannot be configured.
 pub(crate) fn header_name(name: &str) -> Result<HeaderName, String> {
     let name = HeaderName::try_from(name);
-    let name = name.map_err(|_| "this is no name of a header".to_owned())?;
-    // A credential is the gateway's own here, not the caller's.
+    let name = name.map_err(|_| "not a valid header name".to_owned())?;
+    // Credentials are allowed: these belong to the gateway instead of the caller.
     let own = SECRET.contains(&name.as_str()) || is_forwardable(&name);
     match own {
         true => Ok(name),
-        false => Err("this header belongs to the connection or the protocol".to_owned()),
+        false => Err("the header belongs to the connection or the protocol".to_owned()),
     }
 }
 
-/// Reads the value of a header to present, which may be secret.
+/// Parses a header value, which may be secret, and records an error without the value.
 pub(crate) fn read_value(text: &str, field: &Field<'_>) -> Option<HeaderValue> {
     let value = header_value(text);
     if value.is_none() {
-        field.problem("this cannot be the value of a header");
+        field.problem("not a valid header value");
     }
     value
 }
 
-/// The value of a header that is not to be shown.
+/// Returns a header value that is marked as sensitive; `None` if `text` is invalid.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_config::file::header_value;
+///
+/// assert!(header_value("Bearer a").is_some_and(|value| value.is_sensitive()));
+/// assert_eq!(header_value("line\nbreak"), None);
+/// ```
 #[must_use]
 pub fn header_value(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
@@ -105,6 +136,7 @@ pub fn header_value(text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
+/// Values of `protocol`.
 const PROTOCOLS: [(&str, Option<Protocol>); 4] = [
     ("auto", None),
     ("modern", Some(Protocol::Modern)),
@@ -112,7 +144,7 @@ const PROTOCOLS: [(&str, Option<Protocol>); 4] = [
     ("sse", Some(Protocol::Sse)),
 ];
 
-/// Headers whose values are secrets, whatever a file says.
+/// Headers whose values must be secrets.
 const SECRET: [&str; 5] = [
     "authorization",
     "cookie",

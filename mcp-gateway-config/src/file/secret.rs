@@ -1,6 +1,7 @@
 //! References to secrets: `{ env: NAME }` or `{ file: PATH }`.
 //!
-//! A secret is empty where a file has been read by itself.
+//! A file must not contain a secret. Without lookups ([`Nothing`](crate::document::Nothing)), all
+//! secrets are empty.
 
 use std::path::Path;
 
@@ -12,16 +13,16 @@ use secrecy::zeroize::Zeroizing;
 
 use crate::document::{Field, Lookup, Read};
 
-/// A text that a file may also give itself, as `{ value: TEXT }`.
+/// Value that is either a secret or public text: `{ value: TEXT }`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Setting(pub(crate) Secret);
 
 impl Read for Secret {
     fn read(field: &Field<'_>) -> Option<Self> {
         if field.is_scalar() {
-            // The message must not repeat it.
+            // The message must not contain the value, which may be a secret.
             field.problem(
-                "secrets do not stand in this file; refer to one: { env: NAME } or { file: PATH }",
+                "secrets must not be in this file; expected { env: NAME } or { file: PATH }",
             );
             return None;
         }
@@ -50,16 +51,17 @@ impl Read for Setting {
     }
 }
 
+/// Resolves the reference `key: field`; the key is `env` or `file`.
 fn look_up(key: &str, field: &Field<'_>) -> Option<Secret> {
     let name = field.text()?;
     let found = match key {
         "env" => match field.environment().secret(name) {
-            Lookup::Missing => Err(format!("the environment has no variable {name}")),
+            Lookup::Missing => Err(format!("environment variable {name} is not set")),
             found => Ok(found),
         },
         _ => {
             let found = field.environment().file(Path::new(name));
-            found.map_err(|error| format!("{name} cannot be read: {error}"))
+            found.map_err(|error| format!("failed to read {name}: {error}"))
         }
     };
     match found {
@@ -87,14 +89,16 @@ impl Read for SessionKey {
         match <[u8; 32]>::try_from(&**bytes) {
             Ok(key) => Some(Self::new(key)),
             Err(_) => {
-                field.problem("the key must have 32 bytes, as from: openssl rand -base64 32");
+                field.problem(
+                    "the key must have 32 bytes; generate one with: openssl rand -base64 32",
+                );
                 None
             }
         }
     }
 }
 
-/// The bytes that `text` stands for; none if it is neither hexadecimal nor base64.
+/// Decodes hexadecimal or base64 text; returns no bytes if it is neither.
 fn decode(text: &str) -> Vec<u8> {
     let text = text.trim();
     if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {

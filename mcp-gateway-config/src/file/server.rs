@@ -1,4 +1,18 @@
-//! The servers.
+//! Entries of `servers`.
+//!
+//! | Key | Type |
+//! |---|---|
+//! | `name` | string, required |
+//! | `prefix` | string; the name by default |
+//! | `builtin` | name of a built-in server |
+//! | `process` | [`Process`](mcp_gateway_platform::spec::Process) |
+//! | `remote` | [`Remote`](mcp_gateway_platform::spec::Remote) |
+//! | `sessions` | `shared`, `principal` or `session` |
+//! | `roots` | `off`, `on` or a list of directories |
+//! | `limits` | [`ServerLimits`](mcp_gateway_platform::spec::ServerLimits) |
+//! | `idle`, `connectTimeout` | duration |
+//!
+//! Exactly one of `builtin`, `process` and `remote` is required.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,6 +56,7 @@ impl Read for Server {
     }
 }
 
+/// Reads the transport under `key`.
 fn transport_of(key: &str, field: &Field<'_>) -> Option<Transport> {
     match key {
         "builtin" => builtin(field).map(Transport::Builtin),
@@ -50,23 +65,24 @@ fn transport_of(key: &str, field: &Field<'_>) -> Option<Transport> {
     }
 }
 
-/// Reads which roots of callers reach a server.
+/// Reads the roots policy; `program` is `true` for a server on this machine.
 fn roots(field: &Field<'_>, program: bool) -> Option<RootsPolicy> {
     if !field.is_scalar() {
         return directories(field).map(RootsPolicy::Inside);
     }
     let policy = field.choice(&[("off", RootsPolicy::Off), ("on", RootsPolicy::Unchecked)])?;
     if program && policy == RootsPolicy::Unchecked {
-        field.problem("a program has no roots but those in directories that are listed here");
+        field.problem("on is for remote servers only; list the allowed directories");
         return None;
     }
     Some(policy)
 }
 
+/// Reads a non-empty list of directories.
 fn directories(field: &Field<'_>) -> Option<Vec<PathBuf>> {
     let items = field.items()?;
     if items.is_empty() {
-        field.problem("there must be a directory; write off for no roots");
+        field.problem("at least one directory is required; use off for no roots");
         return None;
     }
     let read = |field: &Field<'_>| field.parse("a directory", directory);
@@ -74,40 +90,41 @@ fn directories(field: &Field<'_>) -> Option<Vec<PathBuf>> {
     read.into_iter().collect()
 }
 
+/// Parses an absolute path.
 fn directory(text: &str) -> Result<PathBuf, String> {
     match Path::new(text).is_absolute() {
         true => Ok(text.into()),
-        false => Err("write its absolute path".to_owned()),
+        false => Err("expected an absolute path".to_owned()),
     }
 }
 
-/// Reads the name of a server that is built in.
+/// Reads the name of a built-in server.
 fn builtin(field: &Field<'_>) -> Option<Arc<str>> {
     let known = field.environment().builtins();
     if known.is_empty() {
-        field.problem("this build of the gateway has no servers in it");
+        field.problem("no built-in servers are available");
         return None;
     }
     let choices: Vec<_> = known.iter().map(|name| (*name, *name)).collect();
     field.choice(&choices).map(Arc::from)
 }
 
-/// Reads the name of a server.
+/// Parses the name of a server.
 fn name(text: &str) -> Result<Arc<str>, String> {
     match !text.is_empty() && text.len() <= MAX_NAME && text.chars().all(is_name_char) {
         true => Ok(text.into()),
         false => Err(format!(
-            "use letters, digits, '-', '_' and '.', up to {MAX_NAME} characters"
+            "expected letters, digits, '-', '_' and '.', up to {MAX_NAME} characters"
         )),
     }
 }
 
-/// Whether `c` may stand in the name of a server.
+/// Returns `true` if `c` is allowed in the name of a server.
 pub(crate) fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
-/// Reads what the names of a server's tools begin with.
+/// Parses the prefix of tool names.
 fn prefix(text: &str) -> Result<Arc<str>, String> {
     match PrefixRouter::new([("", text)]) {
         Ok(_) => Ok(text.into()),
@@ -115,22 +132,23 @@ fn prefix(text: &str) -> Result<Arc<str>, String> {
     }
 }
 
-/// What the names of a server's tools begin with if nothing is said: its name.
+/// Returns the default prefix of tool names, which is the name of the server.
 fn default_prefix(name: &str, field: &Field<'_>) -> Option<Arc<str>> {
     let prefix = prefix(name);
     if let Err(error) = &prefix {
         field.problem(format!(
-            "add a prefix, because by default it is the name: {error}"
+            "the name is not a valid prefix; set prefix: {error}"
         ));
     }
     prefix.ok()
 }
 
+/// Values of `sessions`.
 const SESSIONS: [(&str, SessionPolicy); 3] = [
     ("shared", SessionPolicy::Shared),
     ("principal", SessionPolicy::PerPrincipal),
     ("session", SessionPolicy::PerSession),
 ];
 
-/// Names are labels of metrics and parts of log lines.
+/// Maximum length of a name in characters. Names are labels of metrics and parts of log lines.
 const MAX_NAME: usize = 64;

@@ -1,4 +1,4 @@
-//! The settings of the process that serves a platform.
+//! Settings of the process that serves a platform.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -7,23 +7,34 @@ use std::time::Duration;
 use super::Log;
 use super::network::DEFAULT_LISTEN;
 
-/// The settings of the process that serves a platform, all of which are fixed when it starts.
+/// Settings of the process that serves a platform. A change requires a restart.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_config::file::parse;
+///
+/// let before = parse("limits: { workers: 2 }\n").unwrap().serving;
+/// assert_eq!(before.listen, "127.0.0.1:8080".parse().unwrap());
+/// let after = parse("limits: { workers: 4 }\n").unwrap().serving;
+/// assert!(before.restart_keys(&after).eq(["limits.workers"]));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Serving {
-    /// The address to listen at.
+    /// Listen address.
     pub listen: SocketAddr,
-    /// The address at which metrics are served, if they have one of their own.
+    /// Separate listen address of the metrics.
     pub metrics: Option<SocketAddr>,
-    /// How many connections there may be.
+    /// Maximum number of connections.
     pub connections: Option<usize>,
-    /// How long a connection lasts without a request.
+    /// Idle timeout of connections.
     pub idle_timeout: Option<Duration>,
-    /// How many threads serve connections, if not as many as there are processors.
+    /// Number of worker threads; one for each processor if `None`.
     pub workers: Option<NonZeroUsize>,
-    /// How long calls may take to finish when the process ends.
+    /// Time for in-flight calls to finish during a shutdown.
     pub shutdown_timeout: Duration,
-    /// What is logged, and how.
+    /// Log level and format.
     pub log: Log,
 }
 
@@ -42,10 +53,9 @@ impl Default for Serving {
 }
 
 impl Serving {
-    /// Returns the keys of the settings that differ in `after`, and take effect only after a
-    /// restart.
+    /// Returns the keys of the settings that differ in `after`. All of them require a restart.
     pub fn restart_keys(&self, after: &Self) -> impl Iterator<Item = &'static str> + use<> {
-        // Taken apart, so that a new setting does not compile before it has a key here.
+        // Destructured, so that a new setting does not compile without a key here.
         let Self {
             listen,
             metrics,
@@ -72,5 +82,5 @@ impl Serving {
     }
 }
 
-/// Half a minute: what service managers and Kubernetes wait by default before they kill.
+/// Default shutdown timeout: Kubernetes and service managers kill a process after 30 s by default.
 pub(super) const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! The store of state.
+//! Key `store`: `memory`, `{ sqlite: PATH }` or `{ postgres: SECRET }`.
 
 use mcp_gateway_platform::spec::Storage;
 

@@ -172,15 +172,15 @@ fn one_mistake_has_one_message() {
 const MISTAKES: &[(&str, &str)] = &[
     (
         "servers: [{ name: a, process: { command: a }, roots: on }]",
-        "1:54: servers[0].roots: a program has no roots but those in directories that are listed here",
+        "1:54: servers[0].roots: on is for remote servers only; list the allowed directories",
     ),
     (
         "servers: [{ name: a, process: { command: a }, roots: [/srv, files] }]",
-        "1:61: servers[0].roots[1]: \"files\" is not a directory: write its absolute path",
+        "1:61: servers[0].roots[1]: \"files\" is not a directory: expected an absolute path",
     ),
     (
         "servers: [{ name: a, process: { command: a }, roots: [] }]",
-        "1:54: servers[0].roots: there must be a directory; write off for no roots",
+        "1:54: servers[0].roots: at least one directory is required; use off for no roots",
     ),
     (
         "servers: [{ name: a, process: { command: a }, roots: /srv }]",
@@ -198,23 +198,23 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "auth: { oauth: { clients: [{ id: a }] } }",
-        "1:28: auth.oauth.clients[0]: a client that acts for itself needs a secret, jwks or jwksUrl",
+        "1:28: auth.oauth.clients[0]: the grant type client_credentials requires secret, jwks or jwksUrl",
     ),
     (
         "auth: { forward: [{ name: default, url: https://a.example }] }",
-        "1:7: auth: \"default\" is the name of something else already",
+        "1:7: auth: \"default\" is already the name of another resource",
     ),
     (
         "auth: { forward: [{ name: a, url: https://a.example/?x }] }",
-        "1:35: auth.forward[0].url: \"https://a.example/?x\" is not the URL of a server: leave out what comes after the path",
+        "1:35: auth.forward[0].url: \"https://a.example/?x\" is not the URL of a server: must not have a query or fragment",
     ),
     (
         "replicaUrl: http://10.0.0.7:8080",
-        "1:1: replicaUrl needs a sessionKey, which all replicas have in common",
+        "1:1: replicaUrl requires a sessionKey, common to all replicas",
     ),
     (
         "replicaUrl: http://10.0.0.7:8080/x",
-        "1:13: replicaUrl: \"http://10.0.0.7:8080/x\" is not the URL of a replica: write it without a path, such as http://10.0.0.7:8080",
+        "1:13: replicaUrl: \"http://10.0.0.7:8080/x\" is not the URL of a replica: expected a URL without a path, such as http://10.0.0.7:8080",
     ),
     (
         "listen: 127.0.0.1:80\nlisten: 127.0.0.1:80",
@@ -222,23 +222,23 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "gateways: []",
-        "1:11: gateways: there must be a gateway; leave the key out for one over all servers",
+        "1:11: gateways: at least one gateway is required; omit the key for one over all servers",
     ),
     (
         "gateways: [{ name: sse }]",
-        "1:20: gateways[0].name: \"sse\" is not the name of a gateway: the default gateway has that path",
+        "1:20: gateways[0].name: \"sse\" is not the name of a gateway: reserved for the default gateway",
     ),
     (
         "limits: { workers: 1000000000 }",
-        "1:20: limits.workers: it can be 1024 at most",
+        "1:20: limits.workers: must be at most 1024",
     ),
     (
         "defaultGateway: x",
-        "1:17: defaultGateway: there is no gateway \"x\"; available: default",
+        "1:17: defaultGateway: unknown gateway \"x\"; available: default",
     ),
     (
         "servers: [{ name: a__b, builtin: demo }]",
-        "1:19: servers[0].name: add a prefix, because by default it is the name: \"a__b\" cannot be a prefix: use letters, digits, '-', '.' and single '_', neither beginning nor ending with '_', up to 32 characters",
+        "1:19: servers[0].name: the name is not a valid prefix; set prefix: \"a__b\" cannot be a prefix: use letters, digits, '-', '.' and single '_', neither beginning nor ending with '_', up to 32 characters",
     ),
     (
         "servers: [{ name: a, builtin: demo, prefix: '' }, { name: b, builtin: demo, prefix: '' }]",
@@ -254,11 +254,11 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "servers: [{ name: a, process: { command: npx -y x } }]",
-        "1:42: warning: servers[0].process.command: this is one name with spaces in it; arguments stand in args",
+        "1:42: warning: servers[0].process.command: the program name contains spaces; arguments belong in args",
     ),
     (
         "servers: [{ name: a, remote: { url: http://a, headers: { host: { value: x } } } }]",
-        "1:64: servers[0].remote.headers.host: this header belongs to the connection or the protocol",
+        "1:64: servers[0].remote.headers.host: the header belongs to the connection or the protocol",
     ),
     (
         "servers: [{ name: a, remote: { url: http://a, headers: { Authorization: { value: x } } } }]",
@@ -270,23 +270,23 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "auth: { tokens: [{ name: a, token: hunter2 }] }",
-        "1:36: auth.tokens[0].token: secrets do not stand in this file; refer to one: { env: NAME } or { file: PATH }",
+        "1:36: auth.tokens[0].token: secrets must not be in this file; expected { env: NAME } or { file: PATH }",
     ),
     (
         "auth: { tokens: [{ name: a, token: { env: A } }, { name: b, token: { env: A } }] }",
-        "1:17: auth.tokens: the token of \"b\" is somebody else's too",
+        "1:17: auth.tokens: duplicate token of \"b\"",
     ),
     (
         "sessionKey: { env: A }",
-        "1:13: sessionKey: the key must have 32 bytes, as from: openssl rand -base64 32",
+        "1:13: sessionKey: the key must have 32 bytes; generate one with: openssl rand -base64 32",
     ),
     (
         "log: { level: loud }",
-        "1:15: log.level: \"loud\" is not a level: there are: trace, debug, info, warn, error, off",
+        "1:15: log.level: \"loud\" is not a level: expected one of: trace, debug, info, warn, error, off",
     ),
     (
         "limits: { sessions: { idle: 2d } }",
-        "1:21: limits.sessions: idle is longer than lifetime, which would end a session first",
+        "1:21: limits.sessions: idle must not exceed lifetime",
     ),
 ];
 

@@ -37,6 +37,7 @@ struct Entry<'a> {
     variables: &'a Variables,
 }
 
+/// Transport of an entry.
 #[derive(Clone, Copy)]
 enum Kind {
     Process,
@@ -44,10 +45,12 @@ enum Kind {
 }
 
 impl Entry<'_> {
+    /// Returns `true` if the client skips the entry.
     fn is_disabled(&mut self) -> bool {
         self.table.get("disabled") == Some(true) || self.table.get("enabled") == Some(false)
     }
 
+    /// Determines the transport from `type`, or from `command` and the keys of the URL.
     fn kind(&mut self) -> Option<Kind> {
         if let Some(kind) = self.table.field("type") {
             return kind.choice(&KINDS);
@@ -69,6 +72,7 @@ impl Entry<'_> {
         }
     }
 
+    /// Reads a server that is a child process.
     fn process(&mut self) -> Option<Process> {
         let variables = self.variables;
         let command = self
@@ -86,7 +90,8 @@ impl Entry<'_> {
         Some(process)
     }
 
-    /// Returns the variables of a program; those of the entry override those of its environment file.
+    /// Returns the variables of a program; those of the entry override those of its environment
+    /// file.
     fn environment(&mut self) -> Vec<(String, Secret)> {
         let variables = self.variables;
         let file = self.table.field("envFile");
@@ -95,7 +100,7 @@ impl Entry<'_> {
         let own = self.table.get_with("env", |field| {
             let entries = field.entries()?.into_iter();
             let entry = |(name, field): (&str, Field<'_>)| {
-                // VS Code unsets a variable so; here an empty one has to do.
+                // VS Code unsets such a variable; an empty one is the closest equivalent.
                 let value = match field.is_null() {
                     true => String::new(),
                     false => variables.text(&field)?,
@@ -114,6 +119,7 @@ impl Entry<'_> {
         self.variables.workspace().join(path)
     }
 
+    /// Reads a server over HTTP.
     fn remote(&mut self, protocol: Option<Protocol>) -> Option<Remote> {
         let variables = self.variables;
         let url = URLS.iter().find_map(|key| self.table.field(key));
@@ -125,7 +131,7 @@ impl Entry<'_> {
         let endpoint = match remote::endpoint(&text) {
             Ok(endpoint) => endpoint,
             Err(message) => {
-                // The URL is not repeated, because there may be a key in it.
+                // The message must not contain the URL, which may contain a key.
                 url.problem(message);
                 return None;
             }
@@ -144,6 +150,7 @@ impl Entry<'_> {
     }
 }
 
+/// Reads a request header. Headers that cannot be configured are ignored with a warning.
 fn header(
     name: &str,
     field: &Field<'_>,
@@ -159,10 +166,11 @@ fn header(
     }
 }
 
+/// Values of `type`.
 const KINDS: [(&str, Kind); 6] = [
     ("stdio", Kind::Process),
     ("local", Kind::Process),
-    // Some servers still speak the older transport where clients say `http`.
+    // Some servers implement only HTTP+SSE although clients configure `http`: detected.
     ("http", Kind::Remote(None)),
     ("streamable-http", Kind::Remote(None)),
     ("streamableHttp", Kind::Remote(None)),

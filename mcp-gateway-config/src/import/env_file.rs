@@ -25,10 +25,12 @@ pub(super) fn read(path: &Path, field: &Field<'_>) -> Vec<(String, Secret)> {
     }
 }
 
+/// Formats the error of a file that cannot be read.
 fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("cannot read {}: {error}", path.display())
 }
 
+/// Parses a line. `export` and quotes are removed; empty lines and comments are skipped.
 fn variable(at: usize, line: &str, field: &Field<'_>) -> Option<(String, Secret)> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {

@@ -59,6 +59,7 @@ impl Variables {
         self.expand(field, |name| field.environment().secret(name))
     }
 
+    /// Replaces all references in the text of `field`. Records an error for each that fails.
     fn expand(&self, field: &Field<'_>, look_up: impl Fn(&str) -> Lookup) -> Option<String> {
         let mut rest = field.text()?;
         let mut expanded = String::new();
@@ -82,6 +83,11 @@ impl Variables {
         complete.then_some(expanded)
     }
 
+    /// Returns the value of one reference, without its delimiters.
+    ///
+    /// # Errors
+    ///
+    /// A message if the reference is unsupported or its variable is not set.
     fn value(&self, reference: &str, look_up: impl Fn(&str) -> Lookup) -> Result<String, String> {
         match reference {
             "workspaceFolder" => return Ok(self.workspace.display().to_string()),
@@ -126,7 +132,7 @@ impl Variables {
 fn found(name: &str, found: Lookup, default: Option<&str>) -> Result<String, String> {
     match (found, default) {
         (Lookup::Found(value), None) => Ok(value.expose_secret().to_owned()),
-        // As in a shell, an empty one is none.
+        // As in a shell, the default replaces an empty value.
         (Lookup::Found(value), Some(_)) if !value.expose_secret().is_empty() => {
             Ok(value.expose_secret().to_owned())
         }

@@ -35,7 +35,7 @@ fn sanitized(name: &str) -> String {
     let mut sanitized = String::new();
     for c in name.chars() {
         let c = if is_name_char(c) { c } else { '-' };
-        // Two of them would look like the end of the prefix, or like nothing at all.
+        // Consecutive separators could be mistaken for the end of the prefix.
         if matches!(c, '-' | '_') && sanitized.ends_with(['-', '_']) {
             continue;
         }
@@ -43,7 +43,7 @@ fn sanitized(name: &str) -> String {
     }
     let separators = ['-', '_'];
     let name = sanitized.trim_matches(separators);
-    // Room for a number.
+    // Leaves room for a number.
     let short = name.get(..MAX_NAME).unwrap_or(name);
     match short.trim_end_matches(separators) {
         "" => "server".to_owned(),
@@ -51,6 +51,7 @@ fn sanitized(name: &str) -> String {
     }
 }
 
+/// Maximum length of a sanitized name, with room for a number.
 const MAX_NAME: usize = PrefixRouter::MAX_PREFIX - 4;
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ fn what_has_no_effect_is_said() {
     f:2:34: warning: mcpServers.My Server: unknown key "timeout" is ignored
     f:2:48: warning: mcpServers.My Server: unknown key "disabledTools" is ignored
     f:4:16: warning: mcpServers.my server: server renamed to "my-server-2", because its name is a prefix of tool names
-    f:4:71: warning: mcpServers.my server.headers.Host: this header belongs to the connection or the protocol; ignored
+    f:4:71: warning: mcpServers.my server.headers.Host: the header belongs to the connection or the protocol; ignored
     "#);
 }
 
@@ -196,7 +196,7 @@ fn all_mistakes_are_found_at_once() {
     f:4:8: mcpServers.c: missing url
     f:4:26: warning: mcpServers.c: unknown key "command" is ignored
     f:5:18: mcpServers.d.type: unknown value "websocket"; available: stdio, local, http, streamable-http, streamableHttp, sse
-    f:6:17: mcpServers.e.url: it must begin with http:// or https://; write it as https://mcp.example.com/mcp
+    f:6:17: mcpServers.e.url: must begin with http:// or https://; expected a URL such as https://mcp.example.com/mcp
     f:7:21: mcpServers.f.command: environment variable MISSING is not set
     f:7:44: mcpServers.f.args[0]: cannot prompt for input "the.key"; set the environment variable THE_KEY
     f:7:64: mcpServers.f.args[1]: unsupported reference ${command:x}
