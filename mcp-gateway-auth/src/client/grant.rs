@@ -85,8 +85,9 @@ impl Grant {
 ///
 /// All servers get the same token. It is refreshed one minute before it expires, and after a server
 /// has rejected it with 401. At most one refresh is in flight. If the authorization server rejects
-/// the refresh token with the error `invalid_grant`, the access token is presented until it expires,
-/// and [`CredentialError::NotConnected`] is returned afterwards. Other failures are temporary.
+/// the refresh token with the error `invalid_grant`, the access token is presented until it
+/// expires, and [`CredentialError::NotConnected`] is returned afterwards. Other failures are
+/// temporary.
 pub struct GrantCredentials {
     state: Arc<Mutex<GrantState>>,
     rest: Credential,

@@ -5,6 +5,18 @@ use std::fmt;
 use super::Position;
 
 /// Diagnostic of a file.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_config::document::{Position, Severity};
+/// use mcp_gateway_config::file::parse;
+///
+/// let found = parse("log: { format: xml }\n").unwrap_err();
+/// let first = found.iter().next().unwrap();
+/// assert_eq!((&*first.path, first.severity), ("log.format", Severity::Error));
+/// assert_eq!(first.place, Some(Position::new(1, 16)));
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Diagnostic {

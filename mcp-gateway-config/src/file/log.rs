@@ -42,6 +42,14 @@ pub enum LogFormat {
 
 impl Log {
     /// Creates text logs from `level` on.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_config::file::{Log, LogFormat};
+    ///
+    /// assert_eq!(Log::from_level("debug").format, LogFormat::Text);
+    /// ```
     #[must_use]
     pub fn from_level(level: impl Into<String>) -> Self {
         Self {
