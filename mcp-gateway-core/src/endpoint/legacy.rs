@@ -3,13 +3,14 @@
 //! See [MCP 2025-11-25,
 //! lifecycle](https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle).
 
+mod initialize;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use serde_json::Value;
 use tower::ServiceExt;
 
 use super::headers::{accepts, takes_events};
@@ -20,18 +21,17 @@ use super::pump::{Pump, Sink};
 use super::{Body, Calls, answer, stream};
 use crate::auth::Principal;
 use crate::error::{RequestError, RouteError};
-use crate::json::{object, quoted};
+use crate::json::object;
 use crate::jsonrpc::{Id, Message, Request, Response as Rpc};
 use crate::protocol::{
-    Capabilities, Era, Method, Version,
+    Era, Method, Version,
     header::{LAST_EVENT_ID, MCP_SESSION_ID},
-    meta,
 };
 use crate::reply::{Events, JsonBody};
-use crate::session::{Claims, Session, Sessions};
+use crate::session::{Session, Sessions};
 use crate::task::Task;
 use crate::upstream::Filter;
-use crate::{Call, Caller, Client, Drain, Error, Reply, reply};
+use crate::{Call, Caller, Client, Drain, Error, Reply};
 
 /// Server of the sessions of a principal.
 #[derive(Clone, Debug)]
@@ -206,69 +206,6 @@ impl<S: Calls> Legacy<S> {
         Ok(answer::status(StatusCode::NO_CONTENT))
     }
 
-    /// Starts a session; returns its ID and the response.
-    pub(super) async fn initialize(&self, request: &Request) -> Result<(String, Bytes), Error> {
-        let (id, session) = self.sessions.begin(self.claims(request)?)?;
-        let text = self.discovered(&session).await?;
-        let version = quoted(session.version().as_str());
-        let discovered: Value = serde_json::from_str(&text).map_err(|e| Error::Other(e.into()))?;
-        let mut members = vec![
-            ("protocolVersion", version.into()),
-            (
-                "capabilities",
-                discovered["capabilities"].to_string().into(),
-            ),
-            (
-                "serverInfo",
-                discovered["_meta"][meta::SERVER_INFO].to_string().into(),
-            ),
-        ];
-        if let Some(instructions) = discovered.get("instructions") {
-            members.push(("instructions", instructions.to_string().into()));
-        }
-        Ok((id, Rpc::new(request.id(), &object(&members)).bytes()))
-    }
-
-    /// Validates the parameters of `initialize`.
-    fn claims(&self, request: &Request) -> Result<Claims, RequestError> {
-        let invalid = |detail: &'static str| RequestError::InvalidParams {
-            detail: detail.into(),
-        };
-        let requested = request
-            .param("protocolVersion")
-            .and_then(crate::json::string);
-        let requested = requested.ok_or_else(|| invalid("protocolVersion must be a string"))?;
-        let capabilities = Capabilities::parse(request.param("capabilities").unwrap_or("{}"));
-        let info = request
-            .param("clientInfo")
-            .filter(|info| info.len() <= MAX_CLIENT_INFO);
-        Ok(Claims {
-            principal: self.principal.clone(),
-            gateway: Arc::clone(&self.gateway),
-            version: Version::negotiate(&requested),
-            capabilities: capabilities
-                .ok_or_else(|| invalid("capabilities must be an object of up to 4096 bytes"))?,
-            client_info: info.map(Into::into),
-        })
-    }
-
-    /// Returns the result of `server/discover`, from which that of `initialize` is made.
-    async fn discovered(&self, session: &Arc<Session>) -> Result<String, Error> {
-        let request = Request::new(&Id::from("discover"), &Method::ServerDiscover, "{}");
-        let reply = self
-            .inner
-            .clone()
-            .oneshot(self.call(session, request))
-            .await?;
-        let text = reply::text(reply, MAX_DISCOVERED)
-            .await
-            .map_err(|error| Error::Other(error.into()))?;
-        match Message::parse(text)? {
-            Message::Response(response) => Ok(response.result().unwrap_or("{}").to_owned()),
-            Message::Notification(_) | Message::Request(_) => Ok("{}".to_owned()),
-        }
-    }
-
     /// Creates a call within the session.
     fn call(&self, session: &Arc<Session>, request: Request) -> Call {
         let client = Client::in_session(Arc::clone(session));
@@ -376,9 +313,3 @@ impl<S: Calls> Legacy<S> {
         session.state().listening = Some(listening);
     }
 }
-
-/// Maximum size of a client's name and version that is retained, in bytes.
-const MAX_CLIENT_INFO: usize = 1024;
-
-/// Maximum size of the result of `server/discover`, in bytes.
-const MAX_DISCOVERED: usize = 16 * 1024 * 1024;

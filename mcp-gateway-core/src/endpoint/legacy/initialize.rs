@@ -1,0 +1,90 @@
+//! Initialization of a session.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::Legacy;
+use crate::endpoint::Calls;
+use crate::error::RequestError;
+use crate::json::{object, quoted};
+use crate::jsonrpc::{Id, Message, Request, Response};
+use crate::protocol::{Capabilities, Method, Version, meta};
+use crate::session::{Claims, Session};
+use crate::{Error, reply};
+
+impl<S: Calls> Legacy<S> {
+    /// Starts a session; returns its ID and the response.
+    pub(in crate::endpoint) async fn initialize(
+        &self,
+        request: &Request,
+    ) -> Result<(String, Bytes), Error> {
+        let (id, session) = self.sessions.begin(self.claims(request)?)?;
+        let text = self.discovered(&session).await?;
+        let version = quoted(session.version().as_str());
+        let discovered: Value = serde_json::from_str(&text).map_err(|e| Error::Other(e.into()))?;
+        let mut members = vec![
+            ("protocolVersion", version.into()),
+            (
+                "capabilities",
+                discovered["capabilities"].to_string().into(),
+            ),
+            (
+                "serverInfo",
+                discovered["_meta"][meta::SERVER_INFO].to_string().into(),
+            ),
+        ];
+        if let Some(instructions) = discovered.get("instructions") {
+            members.push(("instructions", instructions.to_string().into()));
+        }
+        Ok((id, Response::new(request.id(), &object(&members)).bytes()))
+    }
+
+    /// Validates the parameters of `initialize`.
+    fn claims(&self, request: &Request) -> Result<Claims, RequestError> {
+        let invalid = |detail: &'static str| RequestError::InvalidParams {
+            detail: detail.into(),
+        };
+        let requested = request
+            .param("protocolVersion")
+            .and_then(crate::json::string);
+        let requested = requested.ok_or_else(|| invalid("protocolVersion must be a string"))?;
+        let capabilities = Capabilities::parse(request.param("capabilities").unwrap_or("{}"));
+        let info = request
+            .param("clientInfo")
+            .filter(|info| info.len() <= MAX_CLIENT_INFO);
+        Ok(Claims {
+            principal: self.principal.clone(),
+            gateway: Arc::clone(&self.gateway),
+            version: Version::negotiate(&requested),
+            capabilities: capabilities
+                .ok_or_else(|| invalid("capabilities must be an object of up to 4096 bytes"))?,
+            client_info: info.map(Into::into),
+        })
+    }
+
+    /// Returns the result of `server/discover`, from which that of `initialize` is made.
+    async fn discovered(&self, session: &Arc<Session>) -> Result<String, Error> {
+        let request = Request::new(&Id::from("discover"), &Method::ServerDiscover, "{}");
+        let reply = self
+            .inner
+            .clone()
+            .oneshot(self.call(session, request))
+            .await?;
+        let text = reply::text(reply, MAX_DISCOVERED)
+            .await
+            .map_err(|error| Error::Other(error.into()))?;
+        match Message::parse(text)? {
+            Message::Response(response) => Ok(response.result().unwrap_or("{}").to_owned()),
+            Message::Notification(_) | Message::Request(_) => Ok("{}".to_owned()),
+        }
+    }
+}
+
+/// Maximum size of a client's name and version that is retained, in bytes.
+const MAX_CLIENT_INFO: usize = 1024;
+
+/// Maximum size of the result of `server/discover`, in bytes.
+const MAX_DISCOVERED: usize = 16 * 1024 * 1024;
