@@ -31,6 +31,7 @@
 
 mod address;
 mod client;
+mod client_auth;
 mod connector;
 mod policy;
 
@@ -40,7 +41,8 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 
 pub use self::address::special_use;
-pub use self::client::{ClientAuth, Egress};
+pub use self::client::Egress;
+pub use self::client_auth::ClientAuth;
 pub use self::policy::EgressPolicy;
 
 /// A fetched document.

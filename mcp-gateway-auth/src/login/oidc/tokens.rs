@@ -1,0 +1,115 @@
+//! Tokens of an OpenID Connect provider, and the claims that they carry.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::OidcProvider;
+use crate::egress::ClientAuth;
+use crate::jose::{Expectation, JwtError, JwtVerifier};
+use crate::login::discovery::Discovery;
+use crate::login::provider::{ProviderError, Trip};
+
+/// Token response (OpenID Connect Core, section 3.1.3.3).
+#[derive(Deserialize)]
+pub(super) struct Tokens {
+    access_token: Option<String>,
+    id_token: String,
+}
+
+impl OidcProvider {
+    /// Returns the client authentication, by a method that the provider supports.
+    fn client_auth(&self, discovery: &Discovery) -> Result<ClientAuth, ProviderError> {
+        let client_id = self.client_id.clone();
+        let Some(secret) = self.secret.clone() else {
+            return Ok(ClientAuth::None);
+        };
+        let methods = &discovery.token_endpoint_auth_methods_supported;
+        let takes = |name: &str| methods.iter().any(|method| method == name);
+        if methods.is_empty() || takes("client_secret_basic") {
+            Ok(ClientAuth::Basic { client_id, secret })
+        } else if takes("client_secret_post") {
+            Ok(ClientAuth::Post { client_id, secret })
+        } else {
+            Err(ProviderError::unavailable(
+                "no supported token_endpoint_auth_method",
+            ))
+        }
+    }
+
+    /// Exchanges a code for tokens.
+    pub(super) async fn tokens(
+        &self,
+        trip: &Trip,
+        code: &str,
+        discovery: &Discovery,
+    ) -> Result<Tokens, ProviderError> {
+        let auth = self.client_auth(discovery)?;
+        let mut form = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", &trip.redirect_uri),
+            ("code_verifier", &trip.verifier),
+        ];
+        if matches!(auth, ClientAuth::None) {
+            form.push(("client_id", &self.client_id));
+        }
+        let endpoint = &discovery.token_endpoint;
+        let fetched = self
+            .egress
+            .post_form(endpoint, &form, &auth, MAX_ANSWER)
+            .await;
+        let fetched = fetched.map_err(ProviderError::unavailable)?;
+        if fetched.status.is_client_error() {
+            return Err(ProviderError::invalid(format!(
+                "token endpoint returned {}",
+                fetched.status
+            )));
+        }
+        let tokens = serde_json::from_slice(&fetched.body);
+        tokens.map_err(|_| ProviderError::unavailable("malformed token response"))
+    }
+
+    /// Returns the subject and the claims of the ID token, completed by the UserInfo response.
+    pub(super) async fn claims(
+        &self,
+        trip: &Trip,
+        tokens: &Tokens,
+        discovery: &Discovery,
+    ) -> Result<(String, Map<String, Value>), ProviderError> {
+        let expectation = Expectation::id_token(&self.issuer, &self.client_id);
+        let verifier = JwtVerifier::new(trip.clock.clone());
+        let verified = verifier.verify_remote(&tokens.id_token, &self.keys, &expectation);
+        let verified = verified.await.map_err(|error| match error {
+            JwtError::Keys(error) => ProviderError::unavailable(error),
+            error => ProviderError::invalid(error),
+        })?;
+        let mut claims = verified.claims.extra;
+        if claims.get("nonce").and_then(Value::as_str) != Some(&*trip.nonce) {
+            return Err(ProviderError::invalid("nonce mismatch"));
+        }
+        let sub = verified.claims.sub.unwrap_or_default();
+        let wants_groups = !self.groups.is_empty() || !self.teams.is_empty();
+        let is_short = !claims.contains_key("email")
+            || (wants_groups && !claims.contains_key(&self.groups_claim));
+        if let (true, Some(url), Some(token)) =
+            (is_short, &discovery.userinfo_endpoint, &tokens.access_token)
+        {
+            let fetched = self.egress.get_json_as(url, token, MAX_ANSWER).await;
+            let fetched = fetched.map_err(ProviderError::unavailable)?;
+            let more: Map<String, Value> =
+                serde_json::from_slice(&fetched.body).map_err(ProviderError::unavailable)?;
+            if more.get("sub").and_then(Value::as_str) != Some(&*sub) {
+                return Err(ProviderError::invalid(
+                    "subject mismatch in UserInfo response",
+                ));
+            }
+            for (name, value) in more {
+                claims.entry(name).or_insert(value);
+            }
+        }
+        Ok((sub, claims))
+    }
+}
+
+/// Maximum size of a response, in bytes.
+const MAX_ANSWER: usize = 64 * 1024;
