@@ -24,27 +24,14 @@
 //! # Example
 //!
 //! ```
-//! use std::sync::Arc;
-//!
 //! use mcp_gateway_auth::StaticTokens;
 //! use mcp_gateway_core::Gateway;
 //! use mcp_gateway_core::auth::Principal;
-//! use mcp_gateway_core::credential::NoCredentials;
-//! use mcp_gateway_core::route::PrefixRouter;
-//! use mcp_gateway_core::session::Sessions;
-//! use mcp_gateway_core::upstream::ServerPool;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let token = "a token from the secret store";
 //! let tokens = StaticTokens::new().with_token(token, Principal::new("alice"));
-//! let gateway = Gateway::builder(
-//!     Arc::new(tokens),
-//!     Arc::new(PrefixRouter::by_name(["github"])?),
-//!     Arc::new(NoCredentials::new()),
-//!     ServerPool::new(),
-//!     Sessions::ephemeral()?,
-//! )
-//! .build();
+//! let gateway = Gateway::builder(tokens).build()?;
 //! # let _ = gateway;
 //! # Ok(())
 //! # }

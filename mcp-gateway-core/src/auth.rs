@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use http::request::Parts;
 
 pub use self::protected_resource::ProtectedResource;
+use crate::BoxFuture;
 pub use crate::error::AuthError;
 
 /// Authenticates callers.
@@ -45,10 +46,18 @@ pub trait AuthVerifier: fmt::Debug + Send + Sync + 'static {
     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError>;
 }
 
-#[async_trait]
 impl<V: AuthVerifier + ?Sized> AuthVerifier for Arc<V> {
-    async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
-        (**self).verify(request).await
+    // Without the macro, which would box the future of the inner verifier once more.
+    fn verify<'a, 'b, 'f>(
+        &'a self,
+        request: &'b Parts,
+    ) -> BoxFuture<'f, Result<Principal, AuthError>>
+    where
+        'a: 'f,
+        'b: 'f,
+        Self: 'f,
+    {
+        (**self).verify(request)
     }
 }
 

@@ -339,6 +339,10 @@ impl Call {
 }
 
 /// A stage at which the target is known. Sealed.
+#[diagnostic::on_unimplemented(
+    message = "the target of a `Call<{Self}>` is not known yet",
+    note = "calls have a target after `Dispatch`: add the layer with `on_routed`"
+)]
 pub trait HasTarget: sealed::Sealed {
     /// Returns the target of the call.
     fn target(&self) -> &Target;

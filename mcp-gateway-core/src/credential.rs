@@ -36,10 +36,10 @@ use std::sync::{Arc, LazyLock};
 use async_trait::async_trait;
 use http::{HeaderName, HeaderValue};
 
-use crate::Caller;
 pub use crate::challenge::Challenge;
 pub use crate::error::CredentialError;
 use crate::route::Target;
+use crate::{BoxFuture, Caller};
 
 /// Resolves the credential with which to call a server on behalf of a caller.
 ///
@@ -86,26 +86,38 @@ pub trait CredentialResolver: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-#[async_trait]
 impl<R: CredentialResolver + ?Sized> CredentialResolver for Arc<R> {
-    async fn resolve(
-        &self,
-        caller: &Caller,
-        target: &Target,
-    ) -> Result<Credential, CredentialError> {
-        (**self).resolve(caller, target).await
+    // Without the macro, which would box the future of the inner resolver once more.
+    fn resolve<'a, 'b, 'c, 'f>(
+        &'a self,
+        caller: &'b Caller,
+        target: &'c Target,
+    ) -> BoxFuture<'f, Result<Credential, CredentialError>>
+    where
+        'a: 'f,
+        'b: 'f,
+        'c: 'f,
+        Self: 'f,
+    {
+        (**self).resolve(caller, target)
     }
 
-    async fn rejected(
-        &self,
-        caller: &Caller,
-        target: &Target,
-        credential: &Credential,
-        challenge: &Challenge,
-    ) -> Result<Option<Credential>, CredentialError> {
-        (**self)
-            .rejected(caller, target, credential, challenge)
-            .await
+    fn rejected<'a, 'b, 'c, 'd, 'e, 'f>(
+        &'a self,
+        caller: &'b Caller,
+        target: &'c Target,
+        credential: &'d Credential,
+        challenge: &'e Challenge,
+    ) -> BoxFuture<'f, Result<Option<Credential>, CredentialError>>
+    where
+        'a: 'f,
+        'b: 'f,
+        'c: 'f,
+        'd: 'f,
+        'e: 'f,
+        Self: 'f,
+    {
+        (**self).rejected(caller, target, credential, challenge)
     }
 }
 

@@ -7,7 +7,7 @@
 //! | `POST` with the `_meta` of 2026-07-28 | a call without a session ([Streamable HTTP][modern]) |
 //! | `POST` with `initialize` | the start of a session ([2025-11-25][legacy] and earlier) |
 //! | `POST`, `GET` or `DELETE` with `Mcp-Session-Id` | a part of a session |
-//! | `GET` with neither | the stream of [HTTP+SSE][sse], whose messages arrive by `POST …/messages?sessionId=` |
+//! | `GET` with neither | the stream of [HTTP+SSE][sse], whose messages arrive by `POST …?sessionId=` |
 //!
 //! Every request is answered. A defect of a request is reported as a JSON-RPC error, with the
 //! identifier of the request if it could be read.
@@ -405,7 +405,7 @@ impl<S: Calls> Exchange<'_, S> {
         if !accepts(&self.parts.headers, "text/event-stream") {
             return Err(RequestError::MissingSession.into());
         }
-        Ok(self.shared.channels.open(&self.parts, self.legacy()))
+        Ok(self.shared.channels.open(self.legacy()))
     }
 }
 

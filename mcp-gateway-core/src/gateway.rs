@@ -4,42 +4,33 @@ mod builder;
 
 use std::convert::Infallible;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use tower::ServiceBuilder;
 use tower_service::Service;
 
-pub use self::builder::GatewayBuilder;
-use crate::auth::AuthVerifier;
-use crate::credential::CredentialResolver;
-use crate::endpoint::{Body, Endpoint, EndpointLayer, serve_lines};
-use crate::guard::Guard;
-use crate::layer::attach_credentials::AttachCredentialsLayer;
-use crate::layer::authenticate::{Authenticate, AuthenticateLayer};
-use crate::layer::authorize::AuthorizeLayer;
-use crate::layer::cors::{Cors, CorsLayer};
-use crate::layer::dispatch::DispatchLayer;
-use crate::layer::drain_body::{DrainBody, DrainBodyLayer};
-use crate::layer::forward::Forward;
-use crate::layer::guard::{GuardLayer, Guarded};
-use crate::layer::observe::ObserveLayer;
-use crate::layer::respond_errors::{RespondErrors, RespondErrorsLayer};
-use crate::layer::trace::TraceLayer;
-use crate::policy::{AllowAll, Policy};
-use crate::route::ToolRouter;
+pub use self::builder::{BuildError, GatewayBuilder};
+use crate::auth::{AllowAnonymous, AuthVerifier};
+use crate::endpoint::{Body, Endpoint, serve_lines};
+use crate::layer::authenticate::Authenticate;
+use crate::layer::cors::Cors;
+use crate::layer::drain_body::DrainBody;
+use crate::layer::guard::Guarded;
+use crate::layer::respond_errors::RespondErrors;
 use crate::session::Sessions;
 use crate::upstream::ServerPool;
-use crate::{BoxError, BoxFuture, Call, Error, Reply};
+use crate::{BoxError, BoxFuture, Call, Drain, Error, Reply};
 
 /// One MCP endpoint in front of many servers.
 ///
 /// It is a [`Service`] that answers every request, so its error is [`Infallible`] and it can be
-/// mounted wherever a service can: in axum, in hyper, or in another tower stack. It must be mounted
-/// at a path and below it, because clients of revision 2024-11-05 post to `…/messages`.
+/// mounted wherever a service can: in axum, in hyper, or in another tower stack.
 ///
-/// Cloning is cheap; clones share sessions and servers. `poll_ready` is always ready.
+/// Cloning is cheap; clones share sessions and servers. `poll_ready` is always ready. The gateway
+/// owns its sessions, its servers and the signal of its shutdown; [`close`](Self::close) ends them
+/// in order.
 ///
 /// It consists of the layers of [`layer`](crate::layer) in their order. All of them are public.
 /// Built by hand, a gateway is this, from the outside in:
@@ -134,7 +125,14 @@ use crate::{BoxError, BoxFuture, Call, Error, Reply};
 #[derive(Clone)]
 pub struct Gateway {
     stack: Stack,
+    owned: Arc<Owned>,
+}
+
+/// Parts that a gateway owns, besides its layers.
+struct Owned {
     calls: Calls,
+    drain: Drain,
+    pool: ServerPool,
     sessions: Sessions,
 }
 
@@ -146,38 +144,69 @@ type Stack = Cors<DrainBody<RespondErrors<Guarded<Authenticate<Endpoint<Calls>>>
 struct Calls(Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Reply, Error>> + Send + Sync>);
 
 impl Gateway {
-    /// Creates a builder for a gateway.
+    /// Creates a builder for a gateway whose callers `verifier` authenticates.
     ///
-    /// `verifier` authenticates callers, `router` names the features of the servers in `pool`,
-    /// `resolver` provides the credentials for them, and `sessions` holds the sessions of legacy
-    /// clients.
-    pub fn builder(
-        verifier: Arc<dyn AuthVerifier>,
-        router: Arc<dyn ToolRouter>,
-        resolver: Arc<dyn CredentialResolver>,
-        pool: ServerPool,
-        sessions: Sessions,
-    ) -> GatewayBuilder {
-        let guard = Arc::new(Guard::new());
-        let policy: Arc<dyn Policy> = Arc::new(AllowAll::new());
-        GatewayBuilder {
-            cors: CorsLayer::new(Arc::clone(&guard)),
-            drain_body: DrainBodyLayer::new(),
-            respond_errors: RespondErrorsLayer::new(),
-            guard: GuardLayer::new(guard),
-            authenticate: AuthenticateLayer::new(verifier),
-            endpoint: EndpointLayer::new("default", sessions.clone()),
-            trace: TraceLayer::new(),
-            calls: ServiceBuilder::new(),
-            dispatch: DispatchLayer::new(router, Arc::clone(&policy)),
-            observe: ObserveLayer::new(pool.clone()),
-            routed: ServiceBuilder::new(),
-            authorize: AuthorizeLayer::new(policy).with_pool(pool.clone()),
-            attach_credentials: AttachCredentialsLayer::new(resolver),
-            forward: Forward::new(pool.clone()),
+    /// Everything else has a safe default, see [`GatewayBuilder`].
+    pub fn builder(verifier: impl AuthVerifier) -> GatewayBuilder {
+        GatewayBuilder::new(Arc::new(verifier))
+    }
+
+    /// Creates a builder for a gateway that accepts every request without authentication.
+    ///
+    /// All callers are one principal, and have the access of the gateway to its servers. It is
+    /// meant for gateways that only this machine, or an authenticating proxy, can reach.
+    pub fn anonymous() -> GatewayBuilder {
+        Self::builder(AllowAnonymous::new())
+    }
+
+    /// Returns a future that completes with `signal`, after it has begun the shutdown: long-lived
+    /// streams end, so that a server whose graceful shutdown waits for them can end as well.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use mcp_gateway_core::Gateway;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let gateway = Gateway::anonymous().build()?;
+    /// gateway.shutdown_when(std::future::ready(())).await;
+    /// assert!(gateway.drain().has_begun());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn shutdown_when<F: Future>(&self, signal: F) -> impl Future<Output = ()> + use<F> {
+        let drain = self.owned.drain.clone();
+        async move {
+            signal.await;
+            drain.begin();
+        }
+    }
+
+    /// Returns the signal upon which long-lived streams end.
+    #[must_use]
+    pub fn drain(&self) -> &Drain {
+        &self.owned.drain
+    }
+
+    /// Ends the gateway in order: it begins the shutdown, then closes all sessions, then all
+    /// servers, and waits until their processes have ended.
+    ///
+    /// Call it after the HTTP server has ended. Session IDs stay valid if the sessions have a key
+    /// that outlives the process.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the rest to the drop of the servers, which kills processes.
+    pub async fn close(&self) {
+        let Owned {
+            drain,
             pool,
             sessions,
-        }
+            ..
+        } = &*self.owned;
+        drain.begin();
+        sessions.close();
+        pool.close().await;
     }
 
     /// Serves one client over byte streams with newline-delimited messages, as the stdio transport
@@ -199,7 +228,10 @@ impl Gateway {
         reader: impl tokio::io::AsyncRead + Send + Unpin,
         writer: impl tokio::io::AsyncWrite + Send + Unpin,
     ) -> std::io::Result<()> {
-        let (calls, sessions) = (self.calls.clone(), self.sessions.clone());
+        let Owned {
+            calls, sessions, ..
+        } = &*self.owned;
+        let (calls, sessions) = (calls.clone(), sessions.clone());
         serve_lines(calls, principal, sessions, reader, writer).await
     }
 }

@@ -18,17 +18,8 @@
 //! A gateway in front of two servers. Neither is started or connected to before the first call.
 //!
 //! ```
-//! use std::sync::Arc;
-//!
 //! use http::{Request, StatusCode};
-//! use mcp_gateway_core::Gateway;
-//! use mcp_gateway_core::auth::AllowAnonymous;
-//! use mcp_gateway_core::credential::NoCredentials;
-//! use mcp_gateway_core::route::PrefixRouter;
-//! # #[cfg(all(feature = "client", feature = "process"))]
-//! use mcp_gateway_core::runtime::{Process, Remote, WebClient};
-//! use mcp_gateway_core::session::Sessions;
-//! use mcp_gateway_core::upstream::{Server, ServerPool};
+//! use mcp_gateway_core::{Gateway, Server};
 //! use tower::ServiceExt;
 //!
 //! # #[cfg(not(all(feature = "client", feature = "process")))]
@@ -36,44 +27,24 @@
 //! # #[cfg(all(feature = "client", feature = "process"))]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let files = Process::new("files", "npx")
-//!     .with_args(["-y", "@modelcontextprotocol/server-filesystem", "/srv/files"])
-//!     .build();
-//! let github = Remote::new("https://api.githubcopilot.com/mcp/".parse()?, WebClient::new()?);
-//! let servers = ServerPool::new()
-//!     .with_server(Server::builder("files", files).build())
-//!     .with_server(Server::builder("github", github).build());
-//!
-//! let gateway = Gateway::builder(
-//!     // Who is calling? Everybody: for a gateway that only this machine can reach.
-//!     Arc::new(AllowAnonymous::new()),
-//!     // What do names mean? The tool `search` of `github` is `github__search`.
-//!     Arc::new(PrefixRouter::by_name(servers.names())?),
-//!     // With which credential? None.
-//!     Arc::new(NoCredentials::new()),
-//!     servers,
-//!     // For how long do sessions last? At most as long as this process.
-//!     Sessions::ephemeral()?,
-//! )
-//! .build();
+//! let files = Server::process("files", "npx")
+//!     .args(["-y", "@modelcontextprotocol/server-filesystem", "/srv/files"]);
+//! let github = Server::http("github", "https://api.githubcopilot.com/mcp/")?;
+//! // Without authentication: for a gateway that only this machine can reach.
+//! let gateway = Gateway::anonymous().server(files).server(github).build()?;
 //!
 //! // It is a service that answers requests; pages of somewhere else are turned away.
 //! let request = Request::post("/mcp")
 //!     .header("host", "localhost")
 //!     .header("origin", "https://elsewhere.example")
 //!     .body(String::new())?;
-//! assert_eq!(gateway.oneshot(request).await?.status(), StatusCode::FORBIDDEN);
+//! assert_eq!(gateway.clone().oneshot(request).await?.status(), StatusCode::FORBIDDEN);
+//! gateway.close().await;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Mount it at a path and at what is below; in axum:
-//!
-//! ```text
-//! Router::new()
-//!     .route_service("/mcp", gateway.clone())
-//!     .route_service("/mcp/{*below}", gateway)
-//! ```
+//! Mount it at a path; in axum with `Router::new().nest_service("/mcp", gateway)`.
 //!
 //! The folder `examples` of the repository has this in full, a resolver of credentials, a layer and
 //! a server in the same process.
@@ -203,7 +174,7 @@ pub use self::cancellation::Cancellation;
 pub use self::credential::Credential;
 pub use self::drain::Drain;
 pub use self::error::{BoxError, Error, error_chain};
-pub use self::gateway::{Gateway, GatewayBuilder};
+pub use self::gateway::{BuildError, Gateway, GatewayBuilder};
 pub use self::peer::PeerAddr;
 pub use self::problem::Problem;
 pub use self::replica::Replica;
@@ -211,6 +182,7 @@ pub use self::reply::Reply;
 pub use self::seal::{SealError, Sealer};
 #[cfg(feature = "serve")]
 pub use self::serve::{Serve, Workers};
+pub use self::upstream::Server;
 
 /// A boxed future, as the services of this crate return where they wait for something.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

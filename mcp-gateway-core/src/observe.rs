@@ -56,6 +56,7 @@
 //! [`ObserveLayer`]: crate::layer::observe::ObserveLayer
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::{Method, Version};
@@ -69,6 +70,12 @@ use crate::route::Feature;
 pub trait Observer: fmt::Debug + Send + Sync + 'static {
     /// Receives the report of a call at its end.
     fn ended(&self, call: &CallReport<'_>);
+}
+
+impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn ended(&self, call: &CallReport<'_>) {
+        (**self).ended(call);
+    }
 }
 
 /// Report of a completed call.

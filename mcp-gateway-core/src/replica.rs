@@ -118,11 +118,11 @@ impl Replica {
     /// Creates the replica that others reach at `url`, such as `http://10.0.0.7:8080`, and that
     /// reaches them through `client`.
     #[must_use]
-    pub fn new(url: &Uri, client: Arc<dyn HttpClient>, sealer: Arc<Sealer>) -> Self {
+    pub fn new(url: &Uri, client: impl HttpClient, sealer: Arc<Sealer>) -> Self {
         let url = url.to_string().trim_end_matches('/').to_owned();
         Self(Arc::new(Inner {
             url,
-            client,
+            client: Arc::new(client),
             sealer,
         }))
     }

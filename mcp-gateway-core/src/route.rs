@@ -156,6 +156,28 @@ pub trait ToolRouter: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+impl<R: ToolRouter + ?Sized> ToolRouter for Arc<R> {
+    fn servers(&self) -> Arc<[Arc<str>]> {
+        (**self).servers()
+    }
+
+    fn resolve<'a>(&self, name: &'a str) -> Option<Resolved<'a>> {
+        (**self).resolve(name)
+    }
+
+    fn expose<'a>(&self, server: &str, name: &'a str) -> Option<Cow<'a, str>> {
+        (**self).expose(server, name)
+    }
+
+    fn is_transparent(&self, server: &str) -> bool {
+        (**self).is_transparent(server)
+    }
+
+    fn changes(&self) -> Option<BoxStream<'static, ()>> {
+        (**self).changes()
+    }
+}
+
 /// A router that gives each server a prefix.
 ///
 /// See the [module documentation](self) for an example.

@@ -177,7 +177,7 @@ impl Controller {
                     traits,
                     ReloadableVerifier::new(rules),
                     ReloadableRouter::new(router),
-                ),
+                )?,
             });
         }
         self.gateways = gateways;
@@ -211,7 +211,7 @@ impl Controller {
         traits: GatewaySpec,
         access: Arc<ReloadableVerifier>,
         routing: Arc<ReloadableRouter>,
-    ) -> Running {
+    ) -> Result<Running, PlatformError> {
         let AdminEndpoints {
             drain,
             metrics,
@@ -222,19 +222,17 @@ impl Controller {
         if let Some(instructions) = &traits.instructions {
             identity = identity.with_instructions(Arc::clone(instructions));
         }
-        let mut builder = Gateway::builder(
-            Arc::clone(&access) as _,
-            Arc::clone(&routing) as _,
-            Arc::clone(&self.credentials) as _,
-            self.fleet.pool().clone(),
-            sessions.clone(),
-        )
-        .with_name(Arc::clone(&traits.name))
-        .with_identity(identity)
-        .with_observer(Arc::clone(metrics) as _)
-        .with_guard(traits.guard())
-        .with_drain(drain.clone())
-        .with_forwarded_headers(traits.forward_headers.iter().cloned());
+        let mut builder = Gateway::builder(Arc::clone(&access))
+            .with_router(Arc::clone(&routing))
+            .with_credentials(Arc::clone(&self.credentials))
+            .with_servers(self.fleet.pool().clone())
+            .with_sessions(sessions.clone())
+            .with_name(Arc::clone(&traits.name))
+            .with_identity(identity)
+            .with_observer(Arc::clone(metrics))
+            .with_guard(traits.guard())
+            .with_drain(drain.clone())
+            .with_forwarded_headers(traits.forward_headers.iter().cloned());
         if let Some(bytes) = traits.max_body {
             builder = builder.with_max_body(bytes);
         }
@@ -244,12 +242,14 @@ impl Controller {
         if let Some(protected) = &traits.protected {
             builder = builder.with_protected_resource(protected.clone());
         }
-        Running {
-            gateway: builder.build(),
+        // The router and the sessions are set, so that nothing is missing.
+        let gateway = builder.build();
+        Ok(Running {
+            gateway: gateway.map_err(|error| PlatformError::Sealer(error.into()))?,
             traits,
             access,
             routing,
-        }
+        })
     }
 
     fn site(&self, spec: &DynamicSpec) -> RouteTable {

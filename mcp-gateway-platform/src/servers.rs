@@ -31,7 +31,7 @@ pub(crate) struct ManagedServer {
 
 /// Makes servers reachable over HTTP. Nothing is needed for it until there is one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Web(Arc<OnceLock<Arc<WebClient>>>);
+pub(crate) struct Web(Arc<OnceLock<WebClient>>);
 
 /// The servers that are built in, by name.
 pub type Builtins = HashMap<Arc<str>, Arc<dyn RuntimeBackend>>;
@@ -200,7 +200,8 @@ impl StagedServers {
 impl ManagedServer {
     fn new(definition: &spec::Server, factory: &ServerFactory) -> io::Result<Self> {
         let server = factory.build(definition)?;
-        let pooled = PooledServer::new(Arc::clone(&server) as _, definition.limits.calls.clone());
+        let limits = definition.limits.calls.clone();
+        let pooled = Arc::new(PooledServer::new(Arc::clone(&server) as _, limits));
         Ok(Self {
             definition: definition.clone(),
             server,
@@ -231,12 +232,12 @@ impl ManagedServer {
 }
 
 impl Web {
-    pub(crate) fn client(&self) -> io::Result<Arc<WebClient>> {
+    pub(crate) fn client(&self) -> io::Result<WebClient> {
         if let Some(client) = self.0.get() {
-            return Ok(Arc::clone(client));
+            return Ok(client.clone());
         }
         let client = WebClient::new()?;
-        Ok(Arc::clone(self.0.get_or_init(|| client)))
+        Ok(self.0.get_or_init(|| client).clone())
     }
 }
 
@@ -303,7 +304,9 @@ impl ServerFactory {
                 known.ok_or_else(|| io::Error::other(format!("no server {name:?} is built in")))?
             }
             spec::Transport::Process(process) => program(&definition.name, process, &self.hidden),
-            spec::Transport::Remote(remote) => Remote::new(remote.url.clone(), self.web.client()?),
+            spec::Transport::Remote(remote) => {
+                Arc::new(Remote::new(remote.url.clone(), self.web.client()?))
+            }
         })
     }
 }
@@ -330,7 +333,7 @@ fn program(
     if let Some(grace) = definition.grace {
         process = process.with_grace(grace);
     }
-    process.build()
+    Arc::new(process)
 }
 
 /// What is presented to a server that is reached by `transport`.

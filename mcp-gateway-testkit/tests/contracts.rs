@@ -72,9 +72,9 @@ async fn resolvers_keep_their_contract() {
 #[tokio::test]
 async fn backends_keep_their_contract() {
     let url = "http://127.0.0.1:9/mcp".parse().unwrap();
-    backend::contract(&*Remote::new(url, WebClient::new().unwrap())).await;
-    backend::contract(&*InProcess::new(async |_| Ok(()))).await;
-    backend::contract(&*Process::new("cat", "cat").build()).await;
+    backend::contract(&Remote::new(url, WebClient::new().unwrap())).await;
+    backend::contract(&InProcess::new(async |_| Ok(()))).await;
+    backend::contract(&Process::new("cat", "cat")).await;
 }
 
 /// Breaks one rule of each contract.

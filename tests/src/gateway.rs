@@ -118,26 +118,30 @@ impl Backends {
             .servers
             .iter()
             .map(|(name, prefix, ..)| (name.as_str(), prefix.as_str()));
-        let router = Arc::new(PrefixRouter::new(pairs).unwrap());
+        let router = PrefixRouter::new(pairs).unwrap();
         let pool = ServerPool::new();
         let servers: HashMap<Arc<str>, _> = self
             .servers
             .into_iter()
-            .map(|(name, _, server, limits)| (name.into(), PooledServer::new(server, limits)))
+            .map(|(name, _, server, limits)| {
+                (name.into(), Arc::new(PooledServer::new(server, limits)))
+            })
             .collect();
         pool.replace(servers);
         let sessions = Sessions::new(Arc::new(Sealer::random().unwrap()));
-        let verifier = Arc::new(NamedByToken);
         let nobodys = || Arc::new(NoCredentials::new()) as _;
         let resolver = self.credentials.unwrap_or_else(nobodys);
         let drain = Drain::new();
-        let mut builder =
-            Gateway::builder(verifier, router, resolver, pool.clone(), sessions.clone())
-                .with_drain(drain.clone());
+        let mut builder = Gateway::builder(NamedByToken)
+            .with_router(router)
+            .with_credentials(resolver)
+            .with_servers(pool.clone())
+            .with_sessions(sessions.clone())
+            .with_drain(drain.clone());
         if let Some(observer) = self.observer {
             builder = builder.with_observer(observer);
         }
-        let gateway = settings(builder).build();
+        let gateway = settings(builder).build().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
         let ending = drain.clone();
@@ -189,15 +193,13 @@ pub async fn replicas(url: &str, count: usize) -> Vec<TestGateway> {
         let server = remote("only", url).with_parking(parking.clone()).build();
         pool.insert("only", PooledServer::new(server, Limits::default()));
         let drain = Drain::new();
-        let gateway = Gateway::builder(
-            Arc::new(NamedByToken),
-            Arc::new(PrefixRouter::new([("only", "")]).unwrap()),
-            Arc::new(NoCredentials::new()),
-            pool.clone(),
-            sessions.clone(),
-        )
-        .with_drain(drain.clone())
-        .build();
+        let gateway = Gateway::builder(NamedByToken)
+            .with_router(PrefixRouter::new([("only", "")]).unwrap())
+            .with_servers(pool.clone())
+            .with_sessions(sessions.clone())
+            .with_drain(drain.clone())
+            .build()
+            .unwrap();
         let front = ReplicaFront {
             gateway,
             errands: Errands::new(replica, parking, sessions.clone()),
@@ -247,7 +249,7 @@ impl Service<Request<Incoming>> for ReplicaFront {
 ///
 /// When `url` is none.
 #[expect(clippy::unwrap_used, reason = "a test panics when it fails")]
-pub fn remote(name: &str, url: &str) -> ServerBuilder {
+pub fn remote(name: &str, url: &str) -> ServerBuilder<Remote> {
     let uri: Uri = url.parse().unwrap();
     let client = WebClient::new().unwrap();
     Server::builder(name, Remote::new(uri, client)).with_sessions(SessionPolicy::Shared)

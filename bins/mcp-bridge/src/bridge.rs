@@ -48,16 +48,14 @@ impl Bridge {
         pool.insert(SERVER, PooledServer::new(server, limits));
         let sessions = Sessions::ephemeral()?;
         let drain = Drain::new();
-        let gateway = Gateway::builder(
-            parts.verifier,
-            Arc::new(PrefixRouter::new([(SERVER, "")])?),
-            parts.credentials,
-            pool.clone(),
-            sessions.clone(),
-        )
-        .with_guard(parts.guard)
-        .with_drain(drain.clone())
-        .build();
+        let gateway = Gateway::builder(parts.verifier)
+            .with_router(PrefixRouter::new([(SERVER, "")])?)
+            .with_credentials(parts.credentials)
+            .with_servers(pool.clone())
+            .with_sessions(sessions.clone())
+            .with_guard(parts.guard)
+            .with_drain(drain.clone())
+            .build()?;
         Ok(Self {
             gateway,
             drain,

@@ -126,7 +126,7 @@ impl StdioArgs {
             Sharing::Session => SessionPolicy::PerSession,
             Sharing::Shared => SessionPolicy::Shared,
         };
-        Ok(Server::builder(SERVER, process.build())
+        Ok(Server::builder(SERVER, process)
             .with_sessions(sessions)
             .build())
     }

@@ -34,10 +34,10 @@ use tokio::time;
 
 /// Returns a backend that runs the demo in this process.
 pub(crate) fn backend() -> Arc<dyn RuntimeBackend> {
-    InProcess::new(|stream| async move {
+    Arc::new(InProcess::new(|stream| async move {
         let (reader, writer) = tokio::io::split(stream);
         Ok(serve(reader, writer).await?)
-    })
+    }))
 }
 
 /// Serves the demo to the client of `reader` and `writer` until the client disconnects.

@@ -101,6 +101,12 @@ fn every_program_is_one_of_the_examples() {
         assert!(known.contains(&program.text), "{}", program.place());
         let lines = program.text.lines().count();
         assert!(lines <= 40, "a gateway is embedded in {lines} lines");
+        let main = program
+            .text
+            .lines()
+            .skip_while(|line| !line.contains("fn main()"));
+        let body = main.skip(1).count();
+        assert!(body <= 15, "{body} lines from the brace of main to its end");
         compared += 1;
     }
     assert!(compared > 0, "the documentation has programs");

@@ -11,7 +11,6 @@
 use std::collections::HashMap;
 use std::env;
 use std::io::{Write as _, stdout};
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderValue;
@@ -19,12 +18,10 @@ use http::header::AUTHORIZATION;
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::credential::{CredentialError, CredentialResolver};
-use mcp_gateway_core::route::{PrefixRouter, Target};
-use mcp_gateway_core::runtime::{Remote, WebClient};
-use mcp_gateway_core::session::Sessions;
-use mcp_gateway_core::upstream::{Server, ServerPool};
-use mcp_gateway_core::{Caller, Credential, Gateway, Serve};
+use mcp_gateway_core::route::Target;
+use mcp_gateway_core::{Caller, Credential, Gateway, Serve, Server};
 use tokio::net::TcpListener;
+use tokio::signal::ctrl_c;
 
 /// Upstream tokens of each user for each server.
 ///
@@ -64,24 +61,15 @@ async fn main() -> anyhow::Result<()> {
             (("bob", "crm"), HeaderValue::from_static("Bearer crm-b")),
         ]),
     };
-    let crm = Remote::new(env::var("CRM_URL")?.parse()?, WebClient::new()?);
-    let servers = ServerPool::new().with_server(Server::builder("crm", crm).build());
-    let gateway = Gateway::builder(
-        Arc::new(callers),
-        Arc::new(PrefixRouter::by_name(servers.names())?),
-        Arc::new(vault),
-        servers.clone(),
-        Sessions::ephemeral()?,
-    )
-    .build();
-
+    let gateway = Gateway::builder(callers)
+        .server(Server::http("crm", &env::var("CRM_URL")?)?)
+        .with_credentials(vault)
+        .build()?;
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
     writeln!(stdout(), "http://{}/mcp", listener.local_addr()?)?;
-    let shutdown = async {
-        let _ = tokio::signal::ctrl_c().await;
-    };
-    Serve::new(listener).run(gateway, shutdown).await;
-    servers.close().await;
+    let shutdown = gateway.shutdown_when(ctrl_c());
+    Serve::new(listener).run(gateway.clone(), shutdown).await;
+    gateway.close().await;
     Ok(())
 }

@@ -11,41 +11,25 @@ mod rate_limit;
 
 use std::env;
 use std::io::{Write as _, stdout};
-use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_gateway_core::auth::AllowAnonymous;
-use mcp_gateway_core::credential::NoCredentials;
-use mcp_gateway_core::route::PrefixRouter;
-use mcp_gateway_core::runtime::{Remote, WebClient};
-use mcp_gateway_core::session::Sessions;
-use mcp_gateway_core::upstream::{Server, ServerPool};
-use mcp_gateway_core::{Gateway, Serve};
+use mcp_gateway_core::{Gateway, Serve, Server};
 use tokio::net::TcpListener;
+use tokio::signal::ctrl_c;
 
 use self::rate_limit::RateLimitLayer;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let tickets = Remote::new(env::var("TICKETS_URL")?.parse()?, WebClient::new()?);
-    let servers = ServerPool::new().with_server(Server::builder("tickets", tickets).build());
-    let gateway = Gateway::builder(
-        Arc::new(AllowAnonymous::new()),
-        Arc::new(PrefixRouter::by_name(servers.names())?),
-        Arc::new(NoCredentials::new()),
-        servers.clone(),
-        Sessions::ephemeral()?,
-    )
-    .on_routed(RateLimitLayer::new(3, Duration::from_secs(60)))
-    .build();
-
+    let gateway = Gateway::anonymous()
+        .server(Server::http("tickets", &env::var("TICKETS_URL")?)?)
+        .on_routed(RateLimitLayer::new(3, Duration::from_secs(60)))
+        .build()?;
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
     writeln!(stdout(), "http://{}/mcp", listener.local_addr()?)?;
-    let shutdown = async {
-        let _ = tokio::signal::ctrl_c().await;
-    };
-    Serve::new(listener).run(gateway, shutdown).await;
-    servers.close().await;
+    let shutdown = gateway.shutdown_when(ctrl_c());
+    Serve::new(listener).run(gateway.clone(), shutdown).await;
+    gateway.close().await;
     Ok(())
 }

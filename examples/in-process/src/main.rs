@@ -9,20 +9,15 @@
 
 use std::env;
 use std::io::{Write as _, stdout};
-use std::sync::Arc;
 
-use mcp_gateway_core::auth::AllowAnonymous;
-use mcp_gateway_core::credential::NoCredentials;
-use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::runtime::InProcess;
-use mcp_gateway_core::session::Sessions;
-use mcp_gateway_core::upstream::{Server, ServerPool};
-use mcp_gateway_core::{Gateway, Serve};
+use mcp_gateway_core::{Gateway, Serve, Server};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::{ServerHandler, ServiceExt, tool, tool_handler, tool_router};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio::signal::ctrl_c;
 
 /// A server that computes journeys to the moon.
 #[derive(Clone, Debug)]
@@ -51,23 +46,14 @@ async fn main() -> anyhow::Result<()> {
         Moon.serve(stream).await?.waiting().await?;
         Ok(())
     });
-    let servers = ServerPool::new().with_server(Server::builder("moon", moon).build());
-    let gateway = Gateway::builder(
-        Arc::new(AllowAnonymous::new()),
-        Arc::new(PrefixRouter::by_name(servers.names())?),
-        Arc::new(NoCredentials::new()),
-        servers.clone(),
-        Sessions::ephemeral()?,
-    )
-    .build();
-
+    let gateway = Gateway::anonymous()
+        .server(Server::builder("moon", moon))
+        .build()?;
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
     writeln!(stdout(), "http://{}/mcp", listener.local_addr()?)?;
-    let shutdown = async {
-        let _ = tokio::signal::ctrl_c().await;
-    };
-    Serve::new(listener).run(gateway, shutdown).await;
-    servers.close().await;
+    let shutdown = gateway.shutdown_when(ctrl_c());
+    Serve::new(listener).run(gateway.clone(), shutdown).await;
+    gateway.close().await;
     Ok(())
 }

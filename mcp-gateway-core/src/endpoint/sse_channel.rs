@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::request::Parts;
 use http::{Response, StatusCode};
 use tokio::sync::mpsc;
 
@@ -66,16 +65,15 @@ impl Channels {
     }
 
     /// Opens a stream whose first event is the endpoint for messages.
-    pub(super) fn open<S: Calls>(&self, parts: &Parts, legacy: Legacy<S>) -> Response<Body> {
+    pub(super) fn open<S: Calls>(&self, legacy: Legacy<S>) -> Response<Body> {
         let mut random = [0; 32];
         if aws_lc_rs::rand::fill(&mut random).is_err() {
             return answer::status(StatusCode::INTERNAL_SERVER_ERROR);
         }
         let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = parts.uri.path().trim_end_matches('/');
-        let path = path.strip_suffix("/sse").unwrap_or(path);
         let mut first = Vec::new();
-        let endpoint = format!("{path}/messages?sessionId={name}");
+        // Relative to the URL of this stream: a service that is mounted does not see all of it.
+        let endpoint = format!("?sessionId={name}");
         sse::write_named_event(&mut first, "endpoint", endpoint.as_bytes());
 
         let drain = legacy.drain.clone();

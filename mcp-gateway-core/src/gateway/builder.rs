@@ -1,4 +1,4 @@
-//! Builder of a gateway: one field per layer, in the order of the stack.
+//! Builder of a gateway.
 
 use std::sync::Arc;
 
@@ -7,9 +7,10 @@ use tower::{ServiceBuilder, ServiceExt};
 use tower_layer::{Identity as NoLayer, Layer, Stack};
 use tower_service::Service;
 
-use super::{Calls, Gateway};
-use crate::auth::ProtectedResource;
+use super::{Calls, Gateway, Owned};
+use crate::auth::{AuthVerifier, ProtectedResource};
 use crate::call::Routed;
+use crate::credential::{CredentialResolver, NoCredentials};
 use crate::endpoint::EndpointLayer;
 use crate::guard::Guard;
 use crate::layer::attach_credentials::{AttachCredentials, AttachCredentialsLayer};
@@ -24,135 +25,212 @@ use crate::layer::observe::{Observe, ObserveLayer};
 use crate::layer::respond_errors::RespondErrorsLayer;
 use crate::layer::trace::TraceLayer;
 use crate::observe::Observer;
-use crate::policy::Policy;
+use crate::policy::{AllowAll, Policy};
+use crate::route::{PrefixError, PrefixRouter, ToolRouter};
+use crate::seal::SealError;
 use crate::session::Sessions;
-use crate::upstream::ServerPool;
+use crate::upstream::{Server, ServerPool};
 use crate::{Call, Drain, Error, Reply};
 
 /// Builder of a [`Gateway`].
 ///
-/// Required parts are arguments of [`Gateway::builder`]; options are methods here.
+/// The decision who may call is the argument of [`Gateway::builder`]. Everything else has a
+/// default:
+///
+/// | option | default |
+/// |---|---|
+/// | [`server`](Self::server), [`with_servers`](Self::with_servers) | no servers |
+/// | [`with_router`](Self::with_router) | the name of each server is the prefix of its features |
+/// | [`with_policy`](Self::with_policy) | callers may use everything |
+/// | [`with_credentials`](Self::with_credentials) | servers receive no credential |
+/// | [`with_sessions`](Self::with_sessions) | sessions end with the process |
+/// | [`with_guard`](Self::with_guard) | local hosts only |
 ///
 /// # Example
 ///
 /// ```
-/// use std::sync::Arc;
-///
 /// use http::{Request, StatusCode};
-/// use mcp_gateway_core::Gateway;
-/// use mcp_gateway_core::auth::AllowAnonymous;
-/// use mcp_gateway_core::credential::NoCredentials;
 /// use mcp_gateway_core::guard::Guard;
-/// use mcp_gateway_core::route::PrefixRouter;
-/// use mcp_gateway_core::session::Sessions;
-/// use mcp_gateway_core::upstream::ServerPool;
+/// use mcp_gateway_core::runtime::InProcess;
+/// use mcp_gateway_core::{Gateway, Server};
 /// use tower::ServiceExt;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let servers = ServerPool::new();
-/// let gateway = Gateway::builder(
-///     Arc::new(AllowAnonymous::new()),
-///     Arc::new(PrefixRouter::by_name(servers.names())?),
-///     Arc::new(NoCredentials::new()),
-///     servers,
-///     Sessions::ephemeral()?,
-/// )
-/// .with_name("team")
-/// .with_guard(Guard::new().with_host("mcp.example.com"))
-/// .with_max_body(1024 * 1024)
-/// .build();
+/// let gateway = Gateway::anonymous()
+///     .server(Server::builder("files", InProcess::new(async |_| Ok(()))))
+///     .with_name("team")
+///     .with_guard(Guard::new().with_host("mcp.example.com"))
+///     .with_max_body(1024 * 1024)
+///     .build()?;
 ///
 /// let request = Request::post("/mcp").header("host", "rebound.example.net");
-/// let response = gateway.oneshot(request.body(String::new())?).await?;
+/// let response = gateway.clone().oneshot(request.body(String::new())?).await?;
 /// assert_eq!(response.status(), StatusCode::FORBIDDEN);
+/// gateway.close().await;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 #[must_use]
 pub struct GatewayBuilder<C = NoLayer, R = NoLayer> {
-    pub(super) cors: CorsLayer,
-    pub(super) drain_body: DrainBodyLayer,
-    pub(super) respond_errors: RespondErrorsLayer,
-    pub(super) guard: GuardLayer,
-    pub(super) authenticate: AuthenticateLayer,
-    pub(super) endpoint: EndpointLayer,
-    pub(super) trace: TraceLayer,
-    pub(super) calls: ServiceBuilder<C>,
-    pub(super) dispatch: DispatchLayer,
-    pub(super) observe: ObserveLayer,
-    pub(super) routed: ServiceBuilder<R>,
-    pub(super) authorize: AuthorizeLayer,
-    pub(super) attach_credentials: AttachCredentialsLayer,
-    pub(super) forward: Forward,
-    pub(super) pool: ServerPool,
-    pub(super) sessions: Sessions,
+    options: Options,
+    calls: ServiceBuilder<C>,
+    routed: ServiceBuilder<R>,
+}
+
+/// Options of a gateway.
+#[derive(Debug)]
+struct Options {
+    verifier: Arc<dyn AuthVerifier>,
+    router: Option<Arc<dyn ToolRouter>>,
+    policy: Arc<dyn Policy>,
+    resolver: Arc<dyn CredentialResolver>,
+    observer: Option<Arc<dyn Observer>>,
+    pool: ServerPool,
+    sessions: Option<Sessions>,
+    guard: Arc<Guard>,
+    drain: Drain,
+    name: Arc<str>,
+    identity: Identity,
+    page_size: Option<usize>,
+    max_body: Option<usize>,
+    forwarded_headers: Vec<HeaderName>,
+    respond_errors: RespondErrorsLayer,
+}
+
+/// Failure to build a gateway.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The names of the servers are no prefixes, and no router is set.
+    #[error("invalid server name")]
+    Name(#[from] PrefixError),
+    /// The system provides no randomness, and no sessions are set.
+    #[error("failed to create sessions")]
+    Sessions(#[from] SealError),
+}
+
+impl GatewayBuilder {
+    /// Creates a builder with the default options.
+    pub(super) fn new(verifier: Arc<dyn AuthVerifier>) -> Self {
+        Self {
+            options: Options {
+                verifier,
+                router: None,
+                policy: Arc::new(AllowAll::new()),
+                resolver: Arc::new(NoCredentials::new()),
+                observer: None,
+                pool: ServerPool::new(),
+                sessions: None,
+                guard: Arc::new(Guard::new()),
+                drain: Drain::new(),
+                name: "default".into(),
+                identity: Identity::default(),
+                page_size: None,
+                max_body: None,
+                forwarded_headers: Vec::new(),
+                respond_errors: RespondErrorsLayer::new(),
+            },
+            calls: ServiceBuilder::new(),
+            routed: ServiceBuilder::new(),
+        }
+    }
 }
 
 impl<C, R> GatewayBuilder<C, R> {
+    /// Adds a server with the default limits, replacing one of the same name.
+    pub fn server(mut self, server: impl Into<Arc<Server>>) -> Self {
+        self.options.pool = self.options.pool.with_server(server);
+        self
+    }
+
+    /// Sets the servers. Several gateways may share them; [`Gateway::close`] closes them for all.
+    pub fn with_servers(mut self, pool: ServerPool) -> Self {
+        self.options.pool = pool;
+        self
+    }
+
+    /// Sets the router between the names that clients see and the features of servers. Default:
+    /// [`PrefixRouter::by_name`] over the servers that are present at [`build`](Self::build).
+    pub fn with_router(mut self, router: impl ToolRouter) -> Self {
+        self.options.router = Some(Arc::new(router));
+        self
+    }
+
+    /// Sets the resolver of upstream credentials. Default: [`NoCredentials`].
+    pub fn with_credentials(mut self, resolver: impl CredentialResolver) -> Self {
+        self.options.resolver = Arc::new(resolver);
+        self
+    }
+
+    /// Sets the sessions of legacy clients. Default: [`Sessions::ephemeral`].
+    pub fn with_sessions(mut self, sessions: Sessions) -> Self {
+        self.options.sessions = Some(sessions);
+        self
+    }
+
     /// Sets the name of the gateway. Default: `default`. Sessions of one gateway are rejected by
     /// others.
     pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.endpoint = self.endpoint.with_name(name);
+        self.options.name = name.into();
         self
     }
 
     /// Sets the name, version and instructions that clients receive.
     pub fn with_identity(mut self, identity: Identity) -> Self {
-        self.dispatch = self.dispatch.with_identity(identity);
+        self.options.identity = identity;
         self
     }
 
-    /// Sets the policy that authorizes calls and filters lists. Default:
-    /// [`AllowAll`](crate::policy::AllowAll).
-    pub fn with_policy(mut self, policy: Arc<dyn Policy>) -> Self {
-        self.dispatch = self.dispatch.with_policy(Arc::clone(&policy));
-        self.authorize = AuthorizeLayer::new(policy).with_pool(self.pool.clone());
+    /// Sets the policy that authorizes calls and filters lists. Default: [`AllowAll`].
+    pub fn with_policy(mut self, policy: impl Policy) -> Self {
+        self.options.policy = Arc::new(policy);
         self
     }
 
     /// Sets the observer that receives a report of each call. Default: none.
-    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observe = self.observe.with_observer(observer);
+    pub fn with_observer(mut self, observer: impl Observer) -> Self {
+        self.options.observer = Some(Arc::new(observer));
         self
     }
 
     /// Sets the allowlist of hosts and origins. Default: local hosts only, see [`Guard`].
     pub fn with_guard(mut self, guard: Guard) -> Self {
-        let guard = Arc::new(guard);
-        self.cors = CorsLayer::new(Arc::clone(&guard));
-        self.guard = GuardLayer::new(guard);
+        self.options.guard = Arc::new(guard);
         self
     }
 
-    /// Sets the signal upon which long-lived streams end.
+    /// Sets the signal upon which long-lived streams end. Default: one of its own.
     pub fn with_drain(mut self, drain: Drain) -> Self {
-        self.endpoint = self.endpoint.with_drain(drain);
+        self.options.drain = drain;
         self
     }
 
     /// Sets the maximum size of a body in bytes. Default: 16 MiB.
     pub fn with_max_body(mut self, bytes: usize) -> Self {
-        self.endpoint = self.endpoint.with_max_body(bytes);
+        self.options.max_body = Some(bytes);
         self
     }
 
     /// Sets the allowlist of headers that are forwarded to HTTP servers. Default: none.
     pub fn with_forwarded_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
-        self.endpoint = self.endpoint.with_forwarded_headers(headers);
+        self.options.forwarded_headers = headers.into_iter().collect();
         self
     }
 
     /// Sets the maximum number of entries of a list page. Default: 1,000.
     pub fn with_page_size(mut self, entries: usize) -> Self {
-        self.dispatch = self.dispatch.with_page_size(entries);
+        self.options.page_size = Some(entries);
         self
     }
 
     /// Sets the metadata that tells rejected clients where to obtain a token.
     pub fn with_protected_resource(mut self, resource: ProtectedResource) -> Self {
-        self.respond_errors = self.respond_errors.with_protected_resource(resource);
+        self.options.respond_errors = self
+            .options
+            .respond_errors
+            .with_protected_resource(resource);
         self
     }
 
@@ -181,7 +259,7 @@ impl<C, R> GatewayBuilder<C, R> {
     ///         println!("{} calls {}", call.principal().subject(), call.target().server);
     ///         call
     ///     });
-    ///     builder.on_routed(log).build()
+    ///     builder.on_routed(log).build().unwrap()
     /// }
     /// ```
     ///
@@ -196,7 +274,7 @@ impl<C, R> GatewayBuilder<C, R> {
     ///         println!("{} calls {}", call.principal().subject(), call.target().server);
     ///         call
     ///     });
-    ///     builder.on_call(log).build()
+    ///     builder.on_call(log).build().unwrap()
     /// }
     /// ```
     pub fn on_routed<L>(self, layer: L) -> GatewayBuilder<C, Stack<L, R>> {
@@ -210,28 +288,18 @@ impl<C, R> GatewayBuilder<C, R> {
         routed: impl FnOnce(ServiceBuilder<R>) -> ServiceBuilder<T>,
     ) -> GatewayBuilder<D, T> {
         GatewayBuilder {
-            cors: self.cors,
-            drain_body: self.drain_body,
-            respond_errors: self.respond_errors,
-            guard: self.guard,
-            authenticate: self.authenticate,
-            endpoint: self.endpoint,
-            trace: self.trace,
+            options: self.options,
             calls: calls(self.calls),
-            dispatch: self.dispatch,
-            observe: self.observe,
             routed: routed(self.routed),
-            authorize: self.authorize,
-            attach_credentials: self.attach_credentials,
-            forward: self.forward,
-            pool: self.pool,
-            sessions: self.sessions,
         }
     }
 
-    /// Builds the gateway.
-    #[must_use]
-    pub fn build<SC, SR>(self) -> Gateway
+    /// Builds the gateway. Nothing is connected or started.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] if a default is not possible.
+    pub fn build<SC, SR>(self) -> Result<Gateway, BuildError>
     where
         R: Layer<Authorize<AttachCredentials<Forward>>, Service = SR>,
         SR: Service<Call<Routed>, Response = Reply, Error = Error>,
@@ -242,23 +310,75 @@ impl<C, R> GatewayBuilder<C, R> {
         SC: Clone + Send + Sync + 'static,
         SC::Future: Send,
     {
-        let permitted = self.attach_credentials.layer(self.forward);
-        let routed = self.routed.service(self.authorize.layer(permitted));
-        let dispatch = self.dispatch.layer(self.observe.layer(routed));
-        let calls = self.trace.layer(self.calls.service(dispatch));
+        let options = self.options;
+        let sessions = match options.sessions.clone() {
+            Some(sessions) => sessions,
+            None => Sessions::ephemeral()?,
+        };
+        let attach_credentials = AttachCredentialsLayer::new(Arc::clone(&options.resolver));
+        let permitted = attach_credentials.layer(Forward::new(options.pool.clone()));
+        let routed = self.routed.service(options.authorize().layer(permitted));
+        let dispatch = options.dispatch()?.layer(options.observe().layer(routed));
+        let calls = TraceLayer::new().layer(self.calls.service(dispatch));
         let calls = Calls(Arc::new(move |call| Box::pin(calls.clone().oneshot(call))));
         let stack = ServiceBuilder::new()
-            .layer(self.cors)
-            .layer(self.drain_body)
-            .layer(self.respond_errors)
-            .layer(self.guard)
-            .layer(self.authenticate)
-            .layer(self.endpoint)
+            .layer(CorsLayer::new(Arc::clone(&options.guard)))
+            .layer(DrainBodyLayer::new())
+            .layer(options.respond_errors.clone())
+            .layer(GuardLayer::new(Arc::clone(&options.guard)))
+            .layer(AuthenticateLayer::new(Arc::clone(&options.verifier)))
+            .layer(options.endpoint(sessions.clone()))
             .service(calls.clone());
-        Gateway {
-            stack,
+        let owned = Owned {
             calls,
-            sessions: self.sessions,
+            drain: options.drain,
+            pool: options.pool,
+            sessions,
+        };
+        Ok(Gateway {
+            stack,
+            owned: Arc::new(owned),
+        })
+    }
+}
+
+impl Options {
+    /// Returns the layer that authorizes calls.
+    fn authorize(&self) -> AuthorizeLayer {
+        AuthorizeLayer::new(Arc::clone(&self.policy)).with_pool(self.pool.clone())
+    }
+
+    /// Returns the layer that routes calls.
+    fn dispatch(&self) -> Result<DispatchLayer, PrefixError> {
+        let router = match &self.router {
+            Some(router) => Arc::clone(router),
+            None => Arc::new(PrefixRouter::by_name(self.pool.names())?),
+        };
+        let layer = DispatchLayer::new(router, Arc::clone(&self.policy))
+            .with_identity(self.identity.clone());
+        Ok(match self.page_size {
+            Some(entries) => layer.with_page_size(entries),
+            None => layer,
+        })
+    }
+
+    /// Returns the layer that serves HTTP.
+    fn endpoint(&self, sessions: Sessions) -> EndpointLayer {
+        let layer = EndpointLayer::new(Arc::clone(&self.name), sessions)
+            .with_drain(self.drain.clone())
+            .with_forwarded_headers(self.forwarded_headers.iter().cloned());
+        match self.max_body {
+            Some(bytes) => layer.with_max_body(bytes),
+            None => layer,
+        }
+    }
+
+    /// Returns the layer that reports calls.
+    fn observe(&self) -> ObserveLayer {
+        let layer = ObserveLayer::new(self.pool.clone());
+        match &self.observer {
+            Some(observer) => layer.with_observer(Arc::clone(observer)),
+            None => layer,
         }
     }
 }

@@ -60,13 +60,13 @@ impl InProcess {
     /// The instance ends when the future of `serve` does. When the input of the server is closed,
     /// it has five seconds to end; then its future is dropped.
     #[must_use]
-    pub fn new<F>(serve: impl Fn(DuplexStream) -> F + Send + Sync + 'static) -> Arc<Self>
+    pub fn new<F>(serve: impl Fn(DuplexStream) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), crate::BoxError>> + Send + 'static,
     {
-        Arc::new(Self {
+        Self {
             serve: Arc::new(move |stream| Box::pin(serve(stream))),
-        })
+        }
     }
 }
 

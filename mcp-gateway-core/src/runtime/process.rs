@@ -17,7 +17,7 @@ use tokio::time;
 use crate::error::UpstreamError;
 use crate::task::Task;
 use crate::transport::{Link, Pipe, Running};
-use crate::upstream::{Instance, RuntimeBackend};
+use crate::upstream::{Instance, RuntimeBackend, Server, ServerBuilder};
 
 /// A backend that runs a program and communicates over its standard input and output.
 ///
@@ -33,8 +33,7 @@ use crate::upstream::{Instance, RuntimeBackend};
 ///
 /// let backend = Process::new("files", "npx")
 ///     .with_args(["-y", "@modelcontextprotocol/server-filesystem", "/srv/files"])
-///     .with_env("NODE_OPTIONS", "--max-old-space-size=256")
-///     .build();
+///     .with_env("NODE_OPTIONS", "--max-old-space-size=256");
 /// # let _ = backend;
 /// ```
 ///
@@ -123,12 +122,6 @@ impl Process {
         self
     }
 
-    /// Builds the backend.
-    #[must_use]
-    pub fn build(self) -> Arc<Self> {
-        Arc::new(self)
-    }
-
     /// Returns the command that starts the program.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
@@ -177,6 +170,50 @@ impl Process {
             stdin,
             ProcessGroup::watch(Arc::clone(&self.name), child, self.grace),
         ))
+    }
+}
+
+impl Server {
+    /// Creates a builder for the server `name`, which is the program `program`.
+    ///
+    /// `program` is looked up in `PATH` unless it contains a slash. It is started for the first
+    /// call.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_core::Server;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let time = Server::process("time", "uvx").args(["mcp-server-time"]).build();
+    /// assert_eq!(&**time.name(), "time");
+    /// assert_eq!(time.conversations(), 0);
+    /// # }
+    /// ```
+    pub fn process(
+        name: impl Into<Arc<str>>,
+        program: impl Into<OsString>,
+    ) -> ServerBuilder<Process> {
+        let name = name.into();
+        Self::builder(Arc::clone(&name), Process::new(name, program))
+    }
+}
+
+impl ServerBuilder<Process> {
+    /// Appends arguments of the program.
+    pub fn args<A: Into<OsString>>(self, args: impl IntoIterator<Item = A>) -> Self {
+        self.map_backend(|process| process.with_args(args))
+    }
+
+    /// Sets an environment variable of the program, which inherits all others.
+    pub fn env(self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.map_backend(|process| process.with_env(name, value))
+    }
+
+    /// Sets the working directory of the program.
+    pub fn current_dir(self, directory: impl Into<PathBuf>) -> Self {
+        self.map_backend(|process| process.with_directory(directory))
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::runtime::{self, Handle};
 
 use crate::error::UpstreamError;
 use crate::transport::{HttpBody, HttpClient, HttpLink, Link};
-use crate::upstream::{Instance, RuntimeBackend};
+use crate::upstream::{Instance, RuntimeBackend, Server, ServerBuilder};
 
 /// A backend for a server that runs elsewhere and is reached over HTTP.
 ///
@@ -44,8 +44,54 @@ impl Remote {
     ///
     /// No connection is opened before the first call.
     #[must_use]
-    pub fn new(uri: Uri, client: Arc<dyn HttpClient>) -> Arc<Self> {
-        Arc::new(Self(HttpLink::new(uri, client)))
+    pub fn new(uri: Uri, client: impl HttpClient) -> Self {
+        Self(HttpLink::new(uri, Arc::new(client)))
+    }
+}
+
+/// Failure to create a server that is reached over HTTP.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// The certificate authorities of the system cannot be read.
+    #[error("cannot read the system certificates")]
+    Certificates(#[from] std::io::Error),
+    /// The address is not an absolute `http` or `https` URL.
+    #[error("{url:?} is not an http or https URL")]
+    Url {
+        /// The address.
+        url: String,
+    },
+}
+
+impl Server {
+    /// Creates a builder for the server `name` at `url`, with an HTTP client of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoteError`] if `url` is not an absolute `http` or `https` URL, or the certificate
+    /// authorities of the system cannot be read.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_core::Server;
+    ///
+    /// let docs = Server::http("docs", "https://mcp.example.com/mcp")?.build();
+    /// assert_eq!(&**docs.name(), "docs");
+    /// assert!(Server::http("docs", "mcp.example.com").is_err());
+    /// # Ok::<_, mcp_gateway_core::runtime::RemoteError>(())
+    /// ```
+    pub fn http(
+        name: impl Into<Arc<str>>,
+        url: &str,
+    ) -> Result<ServerBuilder<Remote>, RemoteError> {
+        let is_http = |uri: &Uri| [Some("http"), Some("https")].contains(&uri.scheme_str());
+        let uri = url.parse().ok().filter(is_http);
+        let uri = uri.ok_or_else(|| RemoteError::Url {
+            url: url.to_owned(),
+        })?;
+        Ok(Self::builder(name, Remote::new(uri, WebClient::new()?)))
     }
 }
 
@@ -92,7 +138,7 @@ impl WebClient {
     /// # Errors
     ///
     /// An I/O error if they cannot be read.
-    pub fn new() -> std::io::Result<Arc<Self>> {
+    pub fn new() -> std::io::Result<Self> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
@@ -104,10 +150,10 @@ impl WebClient {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(http);
-        Ok(Arc::new(Self {
+        Ok(Self {
             plain: Arc::new(Pools::new(connector.clone(), IDLE_PLAIN)),
             tls: Arc::new(Pools::new(connector, IDLE_TLS)),
-        }))
+        })
     }
 
     /// Returns the pools for `uri`.

@@ -102,6 +102,16 @@ pub trait HttpClient: fmt::Debug + Send + Sync + 'static {
     ) -> Result<http::Response<HttpBody>, UpstreamError>;
 }
 
+#[async_trait]
+impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
+    async fn request(
+        &self,
+        request: http::Request<Full<Bytes>>,
+    ) -> Result<http::Response<HttpBody>, UpstreamError> {
+        (**self).request(request).await
+    }
+}
+
 impl HttpLink {
     /// Creates a transport to the MCP endpoint at `uri` through `client`.
     #[must_use]

@@ -26,7 +26,6 @@ use crate::transport::Link;
 /// A backend that adds nothing to another one but a count:
 ///
 /// ```
-/// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 ///
 /// use async_trait::async_trait;
@@ -35,7 +34,7 @@ use crate::transport::Link;
 /// use mcp_gateway_core::upstream::{Instance, RuntimeBackend, UpstreamError};
 ///
 /// #[derive(Debug)]
-/// struct Counted(Arc<InProcess>, AtomicUsize);
+/// struct Counted(InProcess, AtomicUsize);
 ///
 /// #[async_trait]
 /// impl RuntimeBackend for Counted {

@@ -41,7 +41,7 @@ use crate::{Call, Reply};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let backend = InProcess::new(|_| async { Ok(()) });
-/// let pool = ServerPool::new().with_server(Server::builder("files", backend).build());
+/// let pool = ServerPool::new().with_server(Server::builder("files", backend));
 /// assert_eq!(&*pool.names()[0], "files");
 /// assert!(pool.get("github").is_none());
 ///
@@ -109,7 +109,8 @@ impl ServerPool {
     /// Adds a server under its own name with the default [`Limits`], replacing one of the same
     /// name.
     #[must_use]
-    pub fn with_server(self, server: Arc<Server>) -> Self {
+    pub fn with_server(self, server: impl Into<Arc<Server>>) -> Self {
+        let server = server.into();
         let name = Arc::clone(server.name());
         self.with(name, server)
     }
@@ -118,9 +119,9 @@ impl ServerPool {
     ///
     /// The replaced one is closed as by [`replace`](Self::replace). Concurrent insertions can
     /// overwrite each other; use `replace` for several servers.
-    pub fn insert(&self, name: impl Into<Arc<str>>, server: Arc<PooledServer>) {
+    pub fn insert(&self, name: impl Into<Arc<str>>, server: impl Into<Arc<PooledServer>>) {
         let mut servers = HashMap::clone(&self.servers.load());
-        servers.insert(name.into(), server);
+        servers.insert(name.into(), server.into());
         self.replace(servers);
     }
 
@@ -189,13 +190,13 @@ impl ServerPool {
 impl PooledServer {
     /// Creates a server with its own circuit breaker and queue, as `limits` describe them.
     #[must_use]
-    pub fn new(upstream: Arc<dyn Upstream>, limits: Limits) -> Arc<Self> {
-        Arc::new(Self {
+    pub fn new(upstream: Arc<dyn Upstream>, limits: Limits) -> Self {
+        Self {
             upstream,
             concurrency: limits.concurrency(),
             breaker: limits.breaker(),
             limits,
-        })
+        }
     }
 
     /// Returns `true` if the circuit breaker of the server is open or half-open.

@@ -92,7 +92,7 @@ pub struct Server {
 
 impl Server {
     /// Creates a builder for the server `name` that `backend` runs.
-    pub fn builder(name: impl Into<Arc<str>>, backend: Arc<dyn RuntimeBackend>) -> ServerBuilder {
+    pub fn builder<B: RuntimeBackend>(name: impl Into<Arc<str>>, backend: B) -> ServerBuilder<B> {
         ServerBuilder::new(name.into(), backend)
     }
 

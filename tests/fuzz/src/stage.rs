@@ -114,21 +114,17 @@ impl Stage {
         let pool = ServerPool::new();
         pool.replace(HashMap::from([(
             "s".into(),
-            PooledServer::new(server, limits),
+            Arc::new(PooledServer::new(server, limits)),
         )]));
-        let router = Arc::new(PrefixRouter::new([("s", "")]).unwrap());
+        let router = PrefixRouter::new([("s", "")]).unwrap();
         let sessions = Sessions::new(Arc::new(Sealer::new(&[7; 32]).unwrap()));
-        let (verifier, resolver) = (AllowAnonymous::new(), NoCredentials::new());
-        let gateway = Gateway::builder(
-            Arc::new(verifier),
-            router,
-            Arc::new(resolver),
-            pool,
-            sessions,
-        );
+        let gateway = Gateway::anonymous()
+            .with_router(router)
+            .with_servers(pool)
+            .with_sessions(sessions);
         let mut stage = Self {
             runtime,
-            gateway: gateway.build(),
+            gateway: gateway.build().unwrap(),
             script,
             session: String::new(),
         };

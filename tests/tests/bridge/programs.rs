@@ -15,8 +15,7 @@ use tokio::time::{Instant, sleep};
 /// A gateway over a program that calls itself `name`.
 async fn stage(name: &str) -> (TestGateway, Wire) {
     let process = runtime::Process::new("only", env!("CARGO_BIN_EXE_fixture-server"))
-        .with_args(["--stdio", "--era", "legacy", "--name", name])
-        .build();
+        .with_args(["--stdio", "--era", "legacy", "--name", name]);
     let server = Server::builder("only", process).build();
     let gateway = Backends::new().with("only", "", server).start().await;
     let token = HeaderValue::from_static("Bearer alice");

@@ -76,26 +76,27 @@ impl Disk {
     }
 
     /// `server-filesystem`, which is to serve `configured`.
-    async fn filesystem(&self) -> ServerBuilder {
+    async fn filesystem(&self) -> ServerBuilder<runtime::Process> {
         let environment = Environment::installed().await.unwrap();
         let script = environment.node_modules.join(FILESYSTEM);
         let process = runtime::Process::new("only", &environment.node)
-            .with_args([script, self.path("configured")])
-            .build();
+            .with_args([script, self.path("configured")]);
         Server::builder("only", process)
     }
 }
 
 /// The fixture as a program.
-fn fixture(era: Era) -> ServerBuilder {
-    let process = runtime::Process::new("only", env!("CARGO_BIN_EXE_fixture-server"))
-        .with_args(["--stdio", "--era", &era.to_string()])
-        .build();
+fn fixture(era: Era) -> ServerBuilder<runtime::Process> {
+    let process = runtime::Process::new("only", env!("CARGO_BIN_EXE_fixture-server")).with_args([
+        "--stdio",
+        "--era",
+        &era.to_string(),
+    ]);
     Server::builder("only", process)
 }
 
-async fn gateway(server: ServerBuilder) -> TestGateway {
-    let server = server.build();
+async fn gateway(server: impl Into<Arc<Server>>) -> TestGateway {
+    let server = server.into();
     Backends::new().with("only", "", server).start().await
 }
 

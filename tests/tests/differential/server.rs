@@ -143,9 +143,7 @@ impl Server {
             return (Backends::only(&running.url).start().await, Some(running));
         }
         let (program, arguments) = self.program(environment, way);
-        let process = runtime::Process::new("only", program)
-            .with_args(arguments)
-            .build();
+        let process = runtime::Process::new("only", program).with_args(arguments);
         // Without a gateway a program has all roots of its client.
         let server = upstream::Server::builder("only", process)
             .with_roots(upstream::RootsPolicy::inside(["/"]))

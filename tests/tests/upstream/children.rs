@@ -42,8 +42,7 @@ impl Stage {
         let numbers = folder.path().join("numbers");
         let process = runtime::Process::new("liar", "python3")
             .with_args([script.into(), PathBuf::from(how), numbers])
-            .with_grace(GRACE)
-            .build();
+            .with_grace(GRACE);
         let server = Server::builder("liar", process)
             .with_connect_timeout(Duration::from_secs(5))
             .with_max_message(1 << 20)
@@ -237,7 +236,7 @@ async fn a_program_that_cannot_start_is_a_clear_error() {
 
 #[tokio::test]
 async fn a_program_that_is_not_there_is_a_clear_error() {
-    let process = runtime::Process::new("liar", "/nowhere/at/all").build();
+    let process = runtime::Process::new("liar", "/nowhere/at/all");
     let server = Server::builder("liar", process).build();
     let gateway = Backends::new().with("liar", "liar", server).start().await;
     let token = HeaderValue::from_static("Bearer alice");
@@ -255,9 +254,7 @@ async fn a_program_that_is_not_there_is_a_clear_error() {
 #[tokio::test]
 async fn a_program_goes_on_while_anybody_uses_it() {
     let program = env!("CARGO_BIN_EXE_fixture-server");
-    let process = runtime::Process::new("liar", program)
-        .with_args(["--stdio", "--era", "modern"])
-        .build();
+    let process = runtime::Process::new("liar", program).with_args(["--stdio", "--era", "modern"]);
     let idle = Duration::from_millis(300);
     let server = Server::builder("liar", process).with_idle(idle).build();
     let gateway = Backends::new().with("liar", "liar", server).start().await;

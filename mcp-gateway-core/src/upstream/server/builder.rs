@@ -12,9 +12,9 @@ use crate::upstream::{RootsPolicy, RuntimeBackend};
 /// Builder of a [`Server`], from [`Server::builder`].
 #[derive(Debug)]
 #[must_use]
-pub struct ServerBuilder {
+pub struct ServerBuilder<B = Arc<dyn RuntimeBackend>> {
     name: Arc<str>,
-    backend: Arc<dyn RuntimeBackend>,
+    backend: B,
     protocol: Option<Protocol>,
     sessions: SessionPolicy,
     idle: Duration,
@@ -24,9 +24,9 @@ pub struct ServerBuilder {
     roots: Option<RootsPolicy>,
 }
 
-impl ServerBuilder {
+impl<B: RuntimeBackend> ServerBuilder<B> {
     /// Creates a builder with the default of each option.
-    pub(super) fn new(name: Arc<str>, backend: Arc<dyn RuntimeBackend>) -> Self {
+    pub(super) fn new(name: Arc<str>, backend: B) -> Self {
         Self {
             name,
             backend,
@@ -37,6 +37,21 @@ impl ServerBuilder {
             max_message: None,
             parking: None,
             roots: None,
+        }
+    }
+
+    /// Replaces the backend by what `change` makes of it.
+    pub fn map_backend<T>(self, change: impl FnOnce(B) -> T) -> ServerBuilder<T> {
+        ServerBuilder {
+            name: self.name,
+            backend: change(self.backend),
+            protocol: self.protocol,
+            sessions: self.sessions,
+            idle: self.idle,
+            connect_timeout: self.connect_timeout,
+            max_message: self.max_message,
+            parking: self.parking,
+            roots: self.roots,
         }
     }
 
@@ -108,7 +123,7 @@ impl ServerBuilder {
             (None, true) => RootsPolicy::Unchecked,
             (None, false) => RootsPolicy::Off,
         };
-        let mut dialer = Dialer::new(self.backend, self.protocol).with_roots(roots);
+        let mut dialer = Dialer::new(Arc::new(self.backend), self.protocol).with_roots(roots);
         if let Some(timeout) = self.connect_timeout {
             dialer = dialer.with_timeout(timeout);
         }
@@ -125,6 +140,12 @@ impl ServerBuilder {
             sweeper: OnceLock::new(),
             this: this.clone(),
         })
+    }
+}
+
+impl<B: RuntimeBackend> From<ServerBuilder<B>> for Arc<Server> {
+    fn from(builder: ServerBuilder<B>) -> Self {
+        builder.build()
     }
 }
 
