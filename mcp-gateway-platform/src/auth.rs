@@ -1,4 +1,4 @@
-//! Who people are, and which clients they let in: the authorization server of the gateway.
+//! Authorization server of the platform, with its users and their login.
 
 pub(crate) mod login;
 pub(crate) mod resources;
@@ -19,22 +19,22 @@ use crate::error::PlatformError;
 use crate::spec::{Auth, OAuth, PlatformSpec, StaticAuth};
 use crate::state::StateStore;
 
-/// What a gateway stands on before it knows its servers.
+/// Services that exist before the servers: egress, state and authorization server.
 #[derive(Debug)]
 pub(crate) struct Services {
-    /// Where clients reach the gateway.
+    /// URL of the platform for clients.
     pub(crate) base: Url,
     pub(crate) authority: Option<Arc<AuthorizationServices>>,
     pub(crate) egress: Option<Egress>,
-    /// What sessions are sealed with, if there is a place for it.
+    /// Key that seals sessions, if there is a state store.
     pub(crate) key: Option<Zeroizing<[u8; 32]>>,
     pub(crate) first_account: Option<FirstAccount>,
-    /// Where state is kept, for people to read.
+    /// Description of the state store for operators.
     pub(crate) place: Option<String>,
 }
 
 impl Services {
-    /// Nothing but where clients reach the gateway.
+    /// Creates the services of a platform without state at `base`.
     pub(crate) fn at(base: Url) -> Self {
         Self {
             base,
@@ -46,11 +46,11 @@ impl Services {
         }
     }
 
-    /// What `config` needs, for clients that reach the gateway at `base`.
+    /// Creates the services of `spec` at `base`.
     ///
     /// # Errors
     ///
-    /// When state cannot be opened, or the system lacks something that is needed.
+    /// [`PlatformError`] if the state store cannot be opened or a service cannot be created.
     pub(crate) async fn lay(spec: &PlatformSpec, base: Url) -> Result<Self, PlatformError> {
         let (fixed, auth) = (&spec.fixed, &spec.fixed.auth);
         let mut foundation = Self::at(base.clone());
@@ -71,29 +71,30 @@ impl Services {
     }
 }
 
-/// The authorization server, and all that belongs to it.
+/// Authorization server, and the router of its endpoints and the login.
 #[derive(Debug)]
 pub(crate) struct AuthorizationServices {
     pub(crate) server: AuthorizationServer,
     pub(crate) router: Router,
 }
 
-/// An account that was made because there was none.
+/// Generated account of the operator, created in an empty state store.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FirstAccount {
-    /// The name.
+    /// Name of the account.
     pub name: &'static str,
-    /// The password, which is kept nowhere else.
+    /// Password, which is stored only as a hash.
     pub password: Secret,
 }
 
 impl AuthorizationServices {
-    /// What `config` describes, which clients reach at `base`.
+    /// Creates the authorization server of `oauth` at `base`, over the state in `vault`.
     ///
     /// # Errors
     ///
-    /// When the state cannot be read, or the system lacks something that is needed.
+    /// [`PlatformError`] if the key is invalid, the first account cannot be created, or login is
+    /// not possible at `base`.
     async fn open(
         auth: &StaticAuth,
         oauth: &OAuth,
@@ -138,11 +139,11 @@ impl AuthorizationServices {
         Ok((Self { server, router }, first))
     }
 
-    /// Becomes what `config` describes, in so far as that can be while it runs.
+    /// Replaces the resources, the static clients and the registration policy.
     pub(crate) fn apply(&self, auth: &Auth, resources: Vec<Resource>) {
         self.server.set_resources(resources);
-        // Without them, the spec has no authorization server any more, and this one runs until the
-        // end of the process as it is.
+        // Without clients, the spec has no authorization server any more. This one keeps its
+        // clients until the restart.
         if let Some(clients) = &auth.oauth {
             self.server.set_clients(clients.known.iter().cloned());
             self.server.set_registration(clients.registration.allowed());
@@ -150,7 +151,7 @@ impl AuthorizationServices {
     }
 }
 
-/// The keys that `issuer` publishes, at `jwks` if that is known.
+/// Returns the keys of `issuer`, from the URL `jwks` or by discovery.
 pub(crate) fn remote_keys(issuer: &str, jwks: Option<&str>, egress: &Egress) -> RemoteKeys {
     match jwks {
         Some(url) => RemoteKeys::jwks(url, egress.clone()),
@@ -158,11 +159,13 @@ pub(crate) fn remote_keys(issuer: &str, jwks: Option<&str>, egress: &Egress) -> 
     }
 }
 
-/// Reaches what is on other machines, and on this one only what the operator allows.
+/// Creates egress to public addresses and `networks`.
+///
+/// A loopback network also allows `http` on this machine.
 ///
 /// # Errors
 ///
-/// When the system lacks what is needed.
+/// [`PlatformError::Egress`] if the HTTP client cannot be created.
 fn egress(networks: &[IpNet]) -> Result<Egress, PlatformError> {
     let mut policy = EgressPolicy::new().with_allowed_networks(networks.iter().copied());
     if networks.iter().any(|network| network.addr().is_loopback()) {
@@ -171,7 +174,11 @@ fn egress(networks: &[IpNet]) -> Result<Egress, PlatformError> {
     Egress::new(policy).map_err(|error| PlatformError::Egress(error.into()))
 }
 
-/// Makes an account for the owner if there is none at all.
+/// Creates the first account if no account exists.
+///
+/// # Errors
+///
+/// [`PlatformError::Accounts`] if the state store fails.
 async fn first_account(users: &Users) -> Result<Option<FirstAccount>, PlatformError> {
     let found = users
         .list(None, 1)
@@ -187,10 +194,11 @@ async fn first_account(users: &Users) -> Result<Option<FirstAccount>, PlatformEr
             name: FIRST,
             password,
         })),
-        // Another replica has made it just now, and says its password.
+        // Another replica has created it concurrently, and reports its password.
         Err(UserError::NameTaken) => Ok(None),
         Err(error) => Err(PlatformError::Accounts(error.into())),
     }
 }
 
+/// Name of the first account.
 const FIRST: &str = "admin";

@@ -1,4 +1,4 @@
-//! Everything that runs, made of a spec, and made anew when that changes.
+//! Control loop: makes the running servers and gateways match a spec.
 
 mod gateway;
 
@@ -36,16 +36,16 @@ use crate::spec::{
 use crate::status::ServerStatus;
 use crate::telemetry::Metrics;
 
-/// Everything that runs.
+/// Owner of the running servers, gateways and sessions.
 #[derive(Debug)]
 pub(crate) struct Controller {
-    /// Who may ask about the gateway itself.
+    /// Verifier of the management endpoints.
     access: Arc<ReloadableVerifier>,
     issuers: Issuers,
-    /// Where clients reach the gateway.
+    /// URL of the platform for clients.
     base: Url,
     authority: Option<Arc<AuthorizationServices>>,
-    /// What tells clients where they get tokens.
+    /// Protected resource metadata (RFC 9728).
     protected: ProtectedResources,
     credentials: Arc<StaticCredentials>,
     fleet: ServerSet,
@@ -55,7 +55,7 @@ pub(crate) struct Controller {
     site: Arc<ArcSwap<RouteTable>>,
 }
 
-/// A gateway that runs.
+/// Running gateway.
 #[derive(Debug)]
 struct Running {
     traits: GatewaySpec,
@@ -65,11 +65,11 @@ struct Running {
 }
 
 impl Controller {
-    /// What `spec` describes, with servers that may be built in.
+    /// Creates the servers and gateways of `spec`, with the built-in servers `builtins`.
     ///
     /// # Errors
     ///
-    /// When the system lacks something that is needed.
+    /// [`PlatformError`] if keys or clients cannot be created, or the spec cannot be applied.
     pub(crate) fn new(
         spec: &PlatformSpec,
         builtins: Builtins,
@@ -127,12 +127,13 @@ impl Controller {
         Ok(controller)
     }
 
-    /// Becomes what `spec` describes, without disturbing what stays the same; returns what has
-    /// changed.
+    /// Makes the running state match `spec`, and returns the changes.
+    ///
+    /// Unchanged servers and gateways keep their connections and sessions.
     ///
     /// # Errors
     ///
-    /// When the system lacks something that is needed; then nothing has changed.
+    /// [`PlatformError`] if the spec cannot be applied. Then nothing has changed.
     pub(crate) fn apply(&mut self, spec: &DynamicSpec) -> Result<Rollout, PlatformError> {
         let change = self
             .fleet
@@ -151,8 +152,8 @@ impl Controller {
             routers.push((gateway, spec.router(gateway)?, resource));
         }
         let rollout = change.rollout(&self.fleet);
-        // Nobody is sent to a server that is not there: new ones come before the routers that
-        // know them, and old ones go after those that knew them.
+        // Routers must not refer to missing servers: new servers are added before the routers are
+        // replaced, and old ones are removed afterwards.
         self.credentials
             .replace(credentials::configured(&spec.servers));
         self.fleet.begin(&change);
@@ -195,7 +196,7 @@ impl Controller {
         Ok(rollout)
     }
 
-    /// Describes `resources`, and by whom tokens for them are issued.
+    /// Publishes the metadata of `resources` with their authorization servers.
     fn protect(&self, auth: &Auth, resources: Vec<Resource>) {
         if let Some(authority) = &self.authority {
             authority.apply(auth, resources);
@@ -278,12 +279,12 @@ impl Controller {
         }
     }
 
-    /// Whether clients can find out where they get tokens.
+    /// Returns `true` if clients can discover an authorization server.
     fn is_described(&self, auth: &Auth) -> bool {
         self.authority.is_some() || auth.others().next().is_some()
     }
 
-    /// What clients of `resource` are told that have no token; of all its scopes if they are wanted.
+    /// Returns the challenge for clients of `resource`, with all its scopes if `are_wanted`.
     fn challenge(
         &self,
         auth: &Auth,
@@ -293,7 +294,7 @@ impl Controller {
         let challenge = self
             .is_described(auth)
             .then(|| self.protected.challenge(resource))?;
-        // Other servers know nothing of what ours gives to everybody.
+        // Other authorization servers grant no default scopes.
         let are_wanted = are_wanted || self.authority.is_none();
         let scopes = resource.scopes.iter().map(|(name, _)| &**name);
         let scopes: Vec<_> = scopes.collect();
@@ -303,12 +304,12 @@ impl Controller {
         })
     }
 
-    /// Answers proxies that ask about callers of `resources`.
+    /// Returns the forward authentication of `resources`.
     fn forward(&mut self, spec: &DynamicSpec, resources: &[Resource]) -> Option<Router> {
         let mut forward = ForwardAuth::new();
         for (definition, resource) in spec.auth.forward.iter().zip(resources) {
             let rules = self.issuers.rules(&spec.auth, Some(resource), &[]);
-            // Whoever has a server protected wants to know who calls.
+            // A protected server requires an authenticated caller.
             let access = ReloadableVerifier::new(rules.without_anonymous());
             let mut guarded = Guarded::new(resource.clone(), access);
             let scopes = definition.scopes.iter().map(|(name, _)| name.as_str());
@@ -324,7 +325,7 @@ impl Controller {
         (!resources.is_empty()).then(|| forward.router())
     }
 
-    /// Who may know of the gateways that not everybody may know of.
+    /// Returns the verifiers of the team-scoped gateways.
     fn restricted(&self, spec: &DynamicSpec) -> HashMap<Arc<str>, Arc<ReloadableVerifier>> {
         let gateways = spec
             .gateways
@@ -347,12 +348,12 @@ impl Controller {
         MetricsService::new(Arc::clone(&self.site), Arc::clone(&self.operations))
     }
 
-    /// Says when the gateway shuts down.
+    /// Returns the switch for a graceful shutdown.
     pub(crate) fn drain(&self) -> &Drain {
         &self.operations.drain
     }
 
-    /// How each server is.
+    /// Returns the observed state of all servers.
     pub(crate) fn status(&self) -> Vec<ServerStatus> {
         let members = self.fleet.members().iter();
         members.map(|member| member.status()).collect()

@@ -1,4 +1,4 @@
-//! The errors of starting a platform, and of applying a spec.
+//! Errors of starting a platform and of applying a spec.
 
 use std::io;
 
@@ -8,12 +8,27 @@ use url::Url;
 
 use crate::state::StateError;
 
-/// An error of starting a platform, or of applying a spec to it.
+/// Error of starting a platform, or of applying a spec to it.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::spec::{Anonymous, PlatformSpec};
+/// use mcp_gateway_platform::{Platform, PlatformError};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut spec = PlatformSpec::default();
+/// spec.dynamic.auth.anonymous = Anonymous::Local;
+/// let error = Platform::start(spec, "0.0.0.0:8080".parse().unwrap()).await.unwrap_err();
+/// assert!(matches!(error, PlatformError::Open { .. }));
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlatformError {
     /// The first account cannot be created.
-    #[error("the first account cannot be created")]
+    #[error("failed to create the first account")]
     Accounts(#[source] BoxError),
     /// The URL of the platform is invalid.
     #[error("invalid URL of the gateway")]
@@ -24,43 +39,43 @@ pub enum PlatformError {
         /// The URL of the platform.
         base: Url,
     },
-    /// Identity providers cannot be reached, because the system lacks something.
-    #[error("authority providers cannot be reached")]
+    /// The HTTP client for identity providers cannot be created.
+    #[error("failed to create the HTTP client for identity providers")]
     Egress(#[source] BoxError),
     /// The key of the store is invalid.
     #[error("invalid encryption key")]
     Key(#[source] BoxError),
-    /// Browsers would not keep anybody logged in.
-    #[error("nobody can log in at {host}")]
+    /// Browsers would not keep the session cookie.
+    #[error("login is not possible at {host}")]
     Login {
-        /// The host of the platform.
+        /// Origin of the platform.
         host: String,
         /// The cause.
         source: BoxError,
     },
-    /// Everybody could call by accident.
+    /// Anonymous callers of this machine are accepted at an address that other machines reach.
     #[error("anonymous callers are for platforms that only this machine can reach, not {address}")]
     Open {
         /// The address at which other machines reach the platform.
         address: String,
     },
-    /// Other replicas cannot be reached.
-    #[error("replicas cannot be reached")]
+    /// The client or the URL for other replicas is unusable.
+    #[error("failed to set up requests to replicas")]
     Replica(#[source] BoxError),
     /// Two resources have one URL.
-    #[error("auth.forward: {url} is the URL of something else already")]
+    #[error("auth.forward: {url} is already the URL of another resource")]
     Resource {
         /// The URL.
         url: Url,
     },
-    /// Clients could mistake one server of a gateway for another.
+    /// Prefixes of the servers of a gateway conflict.
     #[error(transparent)]
     Route(#[from] PrefixError),
-    /// Sessions cannot be sealed.
-    #[error("sessions cannot be sealed")]
+    /// The key of sessions cannot be created.
+    #[error("failed to create the key of sessions")]
     Sealer(#[source] BoxError),
-    /// Servers cannot be reached, because the system lacks something.
-    #[error("servers cannot be reached")]
+    /// Servers cannot be set up.
+    #[error("failed to set up servers")]
     Servers(#[source] io::Error),
     /// The store cannot be opened.
     #[error(transparent)]

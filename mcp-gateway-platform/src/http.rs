@@ -1,17 +1,17 @@
-//! What is where: the paths of the gateway.
+//! HTTP endpoints of the platform.
 //!
-//! | path | what | for |
+//! | path | content | access |
 //! |---|---|---|
 //! | `/mcp`, `/v1/mcp` | the default gateway | its callers |
 //! | `/v1/mcp/{name}` | the gateway of that name | its callers |
-//! | `/livez`, `/readyz`, `/healthz` | whether the process lives, and takes calls | everybody |
-//! | `/health/servers` | how each server is | callers |
-//! | `/internal/replica` | what is passed on between replicas | other replicas |
-//! | `/api/auth/…`, `/.well-known/…`, `/authorize`, `/token`, `/register` | what people and clients log in with | everybody |
-//! | `/verify`, `/verify/{name}` | who is calling a server that a proxy is in front of | that proxy |
-//! | `/metrics` | what Prometheus may know | callers, and who has the token for it |
+//! | `/livez`, `/readyz`, `/healthz` | liveness and readiness | everybody |
+//! | `/health/servers` | status of servers | callers |
+//! | `/internal/replica` | replica requests | other replicas |
+//! | `/api/auth/…`, `/.well-known/…`, `/authorize`, `/token`, `/register` | authorization server and login | everybody |
+//! | `/verify`, `/verify/{name}` | forward authentication | reverse proxies |
+//! | `/metrics` | metrics | callers, and with the metrics token |
 //!
-//! Below each gateway are `/sse` and `/messages`, for clients of revision 2024-11-05.
+//! Each gateway also has `/sse` and `/messages`, for clients of protocol version 2024-11-05.
 
 mod health;
 pub(crate) mod path;

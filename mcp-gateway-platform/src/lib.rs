@@ -7,12 +7,12 @@
 //!
 //! | part | task |
 //! |---|---|
-//! | [`spec`] | the desired state: data types only |
-//! | [`source`] | where specs come from |
+//! | [`spec`] | desired state: data types only |
+//! | [`source`] | sources of specs |
 //! | [`Platform`] | starts, applies specs, drains and closes |
-//! | [`status`] | the observed state |
-//! | [`state`] | the store of accounts, tokens and clients, and its key |
-//! | [`servers`] | servers made of their specs |
+//! | [`status`] | observed state |
+//! | [`state`] | store of accounts, tokens and clients, and its key |
+//! | [`servers`] | creation of servers from their specs |
 //!
 //! The crate reads no configuration files, handles no signals, prints nothing and never ends the
 //! process. `mcp-gateway-config` reads specs from files.

@@ -1,4 +1,4 @@
-//! The platform as a whole, and its life cycle.
+//! Platform and its life cycle.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +21,8 @@ use crate::status::PlatformStatus;
 ///
 /// It is started once, follows its spec through [`apply`](Self::apply), and ends in order: requests
 /// are accepted until [`drain`](Self::drain) begins, those in flight finish, then
-/// [`close`](Self::close) ends sessions and servers. Dropping it ends its background work, and kills
-/// servers that are processes.
+/// [`close`](Self::close) ends sessions and servers. Dropping it ends its background work, and
+/// kills servers that are processes.
 ///
 /// # Example
 ///
@@ -50,7 +50,7 @@ use crate::status::PlatformStatus;
 #[derive(Debug)]
 pub struct Platform {
     controller: Mutex<Controller>,
-    /// The spec that was applied last.
+    /// Last applied spec.
     spec: Mutex<PlatformSpec>,
     front: HttpRouter,
     metrics: MetricsService,
@@ -62,7 +62,7 @@ pub struct Platform {
     background: JoinSet<()>,
 }
 
-/// Starts a [`Platform`].
+/// Builder of a [`Platform`].
 #[derive(Debug)]
 #[must_use = "a platform exists when it has been started"]
 pub struct PlatformBuilder {
@@ -72,7 +72,7 @@ pub struct PlatformBuilder {
 }
 
 impl PlatformBuilder {
-    /// Adds a server that specs refer to as a built-in one of that name.
+    /// Adds the built-in server `name`.
     pub fn with_builtin(
         mut self,
         name: impl Into<Arc<str>>,
@@ -82,13 +82,13 @@ impl PlatformBuilder {
         self
     }
 
-    /// Adds servers that specs refer to as built-in ones.
+    /// Adds built-in servers.
     pub fn with_builtins(mut self, builtins: Builtins) -> Self {
         self.builtins.extend(builtins);
         self
     }
 
-    /// Starts the platform. Servers are started and connected when a caller needs them.
+    /// Starts the platform. The first call of a server starts or connects it.
     ///
     /// # Errors
     ///
@@ -243,7 +243,8 @@ impl Platform {
     }
 }
 
-/// Rejects a spec by which everybody could call by accident.
+/// Rejects a spec with [`Anonymous::Local`](crate::spec::Anonymous::Local) that other machines
+/// reach.
 fn check(spec: &PlatformSpec, address: SocketAddr) -> Result<(), PlatformError> {
     match spec.opens(address) {
         Some(address) => Err(PlatformError::Open { address }),

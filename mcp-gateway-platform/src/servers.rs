@@ -1,4 +1,4 @@
-//! The servers that run, made of what the configuration says of them.
+//! Running servers, created from their specs.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::spec;
 use crate::status::ServerStatus;
 use mcp_gateway_core::{Credential, error_chain};
 
-/// The servers that run.
+/// Running servers.
 #[derive(Debug, Default)]
 pub(crate) struct ServerSet {
     pool: ServerPool,
@@ -21,7 +21,7 @@ pub(crate) struct ServerSet {
     factory: ServerFactory,
 }
 
-/// A server that runs.
+/// Running server, with the spec that it was created from.
 #[derive(Debug)]
 pub(crate) struct ManagedServer {
     definition: spec::Server,
@@ -29,45 +29,72 @@ pub(crate) struct ManagedServer {
     pooled: Arc<PooledServer>,
 }
 
-/// Makes servers reachable over HTTP. Nothing is needed for it until there is one.
+/// HTTP client for servers, created when the first server needs it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Web(Arc<OnceLock<WebClient>>);
 
-/// The servers that are built in, by name.
+/// Built-in servers by name.
 pub type Builtins = HashMap<Arc<str>, Arc<dyn RuntimeBackend>>;
 
-/// Makes servers of their specs.
+/// Factory of servers.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::servers::{Builtins, ServerFactory};
+/// use mcp_gateway_platform::spec::{Process, Server, Transport};
+///
+/// let factory = ServerFactory::new(Builtins::new(), Vec::new());
+/// let process = Process::new("uvx", ["mcp-server-time"]);
+/// let time = Server::new("time", Transport::Process(process));
+/// // Programs start with the first call.
+/// assert!(factory.build(&time).is_ok());
+/// let unknown = Server::new("demo", Transport::Builtin("demo".into()));
+/// assert!(factory.build(&unknown).is_err());
+/// ```
 #[derive(Debug, Default)]
 pub struct ServerFactory {
     builtins: Builtins,
-    /// The variables of the environment that programs do not get to know.
+    /// Environment variables that child processes do not inherit.
     hidden: Vec<String>,
     web: Web,
-    /// Where calls wait whose clients are asked something; by default each server has a place of
-    /// its own.
+    /// Common store of parked calls; `None` for one in each server.
     parking: Option<Parking>,
 }
 
-/// Servers that are ready, but not yet in the place of those that run.
+/// Prepared replacement of the running servers.
 #[derive(Debug)]
-#[must_use = "nothing changes before it is put in place"]
+#[must_use = "nothing changes before it is applied"]
 pub(crate) struct StagedServers {
     members: Vec<Arc<ManagedServer>>,
-    /// The servers that go.
+    /// Servers to remove.
     retired: Vec<Arc<ManagedServer>>,
 }
 
-/// The changes that a spec has caused.
+/// Changes that an apply has made.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::Rollout;
+///
+/// let mut rollout = Rollout::default();
+/// assert_eq!(rollout.to_string(), "unchanged");
+/// rollout.added.push("time".into());
+/// rollout.removed.push("files".into());
+/// assert_eq!(rollout.to_string(), "added: time; removed: files");
+/// assert!(rollout.has_servers());
+/// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Rollout {
-    /// The servers that are new.
+    /// Names of new servers.
     pub added: Vec<Arc<str>>,
-    /// The servers that have been replaced by others of their names.
+    /// Names of replaced servers.
     pub changed: Vec<Arc<str>>,
-    /// The servers that are gone.
+    /// Names of removed servers.
     pub removed: Vec<Arc<str>>,
-    /// The keys of what takes effect only after a restart.
+    /// Keys of changes that require a restart.
     pub restart: Vec<&'static str>,
 }
 
@@ -80,7 +107,7 @@ impl Rollout {
 }
 
 impl fmt::Display for Rollout {
-    /// Writes the names of the servers.
+    /// Formats the names of the servers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [
             ("added", &self.added),
@@ -99,7 +126,7 @@ impl fmt::Display for Rollout {
 }
 
 impl ServerSet {
-    /// Servers that `factory` makes.
+    /// Creates an empty set, whose servers `factory` creates.
     pub(crate) fn new(factory: ServerFactory) -> Self {
         Self {
             factory,
@@ -115,12 +142,13 @@ impl ServerSet {
         &self.members
     }
 
-    /// Makes the servers that `definitions` say. One of which nothing has changed is kept as it
-    /// is. Programs do not get to know the variables `hidden`.
+    /// Prepares the servers of `definitions`. Unchanged ones keep running.
+    ///
+    /// Child processes do not inherit the variables `hidden`.
     ///
     /// # Errors
     ///
-    /// When the system lacks something that is needed to reach servers.
+    /// If a built-in server is unknown or the HTTP client cannot be created.
     pub(crate) fn prepare(
         &mut self,
         definitions: &[spec::Server],
@@ -148,20 +176,21 @@ impl ServerSet {
         })
     }
 
-    /// Puts the new servers in place; those that go stay until [`finish`](Self::finish).
+    /// Adds and replaces servers. Removed ones stay until [`finish`](Self::finish).
     pub(crate) fn begin(&mut self, change: &StagedServers) {
         self.members.clone_from(&change.members);
         self.pool
             .replace(entries(change.members.iter().chain(&change.retired)));
     }
 
-    /// Takes the servers out that go. They finish the calls that they have.
+    /// Removes servers. Their in-flight calls finish.
     pub(crate) fn finish(&mut self, change: StagedServers) {
         drop(change.retired);
         self.pool.replace(entries(&change.members));
     }
 }
 
+/// Returns the entries of the pool.
 fn entries<'a>(
     members: impl IntoIterator<Item = &'a Arc<ManagedServer>>,
 ) -> HashMap<Arc<str>, Arc<PooledServer>> {
@@ -171,7 +200,7 @@ fn entries<'a>(
 }
 
 impl StagedServers {
-    /// What changes in comparison with `fleet`.
+    /// Returns the changes compared with `fleet`.
     pub(crate) fn rollout(&self, fleet: &ServerSet) -> Rollout {
         let names = |members: Vec<&Arc<ManagedServer>>| {
             let names = members.iter().map(|member| Arc::clone(member.name()));
@@ -213,7 +242,7 @@ impl ManagedServer {
         &self.definition.name
     }
 
-    /// How the server is, as far as it was called lately.
+    /// Returns the observed state, derived from recent calls.
     pub(crate) fn status(&self) -> ServerStatus {
         ServerStatus {
             name: Arc::clone(self.name()),
@@ -222,10 +251,11 @@ impl ManagedServer {
         }
     }
 
+    /// Returns the cause of recent failures.
     fn failure(&self) -> Option<String> {
         match self.server.last_failure() {
             Some(error) => Some(error_chain(&error)),
-            None if self.pooled.is_failing() => Some("its calls fail".to_owned()),
+            None if self.pooled.is_failing() => Some("calls fail".to_owned()),
             None => None,
         }
     }
@@ -242,8 +272,9 @@ impl Web {
 }
 
 impl ServerFactory {
-    /// Makes servers, among them those of `builtins`. Programs do not get to know the variables
-    /// `hidden` of the environment.
+    /// Creates a factory with the built-in servers `builtins`.
+    ///
+    /// Child processes do not inherit the environment variables `hidden`.
     #[must_use]
     pub fn new(builtins: Builtins, hidden: Vec<String>) -> Self {
         Self {
@@ -253,23 +284,23 @@ impl ServerFactory {
         }
     }
 
-    /// The same, where calls wait in `parking` while their clients are asked something.
+    /// Sets the common store of parked calls.
     pub(crate) fn with_parking(mut self, parking: Parking) -> Self {
         self.parking = Some(parking);
         self
     }
 
-    /// The same with another client.
+    /// Sets the HTTP client.
     pub(crate) fn with_web(mut self, web: Web) -> Self {
         self.web = web;
         self
     }
 
-    /// Makes the server that `definition` says, with which no conversation goes on yet.
+    /// Creates the server of `definition`, without connecting to it.
     ///
     /// # Errors
     ///
-    /// When the system lacks something that is needed to reach it.
+    /// If a built-in server is unknown or the HTTP client cannot be created.
     pub fn build(&self, definition: &spec::Server) -> io::Result<Arc<Server>> {
         let name = &definition.name;
         let mut builder = Server::builder(Arc::clone(name), self.backend(definition)?)
@@ -297,11 +328,13 @@ impl ServerFactory {
         Ok(builder.build())
     }
 
+    /// Returns the backend of the transport.
     fn backend(&self, definition: &spec::Server) -> io::Result<Arc<dyn RuntimeBackend>> {
         Ok(match &definition.transport {
             spec::Transport::Builtin(name) => {
                 let known = self.builtins.get(name).cloned();
-                known.ok_or_else(|| io::Error::other(format!("no server {name:?} is built in")))?
+                known
+                    .ok_or_else(|| io::Error::other(format!("unknown built-in server {name:?}")))?
             }
             spec::Transport::Process(process) => program(&definition.name, process, &self.hidden),
             spec::Transport::Remote(remote) => {
@@ -311,6 +344,7 @@ impl ServerFactory {
     }
 }
 
+/// Returns the backend of a child process.
 fn program(
     name: &Arc<str>,
     definition: &spec::Process,
@@ -336,7 +370,19 @@ fn program(
     Arc::new(process)
 }
 
-/// What is presented to a server that is reached by `transport`.
+/// Returns the configured credential of a server: its request headers, if it has any.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::servers::credential;
+/// use mcp_gateway_platform::spec::{Remote, Transport};
+///
+/// let mut remote = Remote::new("https://mcp.example.com/mcp".parse().unwrap());
+/// assert!(credential(&Transport::Remote(remote.clone())).is_none());
+/// remote.headers.push((http::header::AUTHORIZATION, "Bearer a".parse().unwrap()));
+/// assert!(credential(&Transport::Remote(remote)).is_some());
+/// ```
 #[must_use]
 pub fn credential(transport: &spec::Transport) -> Option<Credential> {
     match transport {

@@ -1,16 +1,42 @@
-//! Where specs come from.
+//! Sources of specs.
 
 use futures_util::stream::BoxStream;
 
 use crate::spec::PlatformSpec;
 
-/// A source of specs: a file, a store, a registry, or Kubernetes objects.
+/// Source of specs: a file, a store, a registry, or Kubernetes objects.
 ///
-/// A program feeds what it emits to [`Platform::apply`](crate::Platform::apply).
+/// A program passes each spec to [`Platform::apply`](crate::Platform::apply).
+///
+/// # Example
+///
+/// ```
+/// use futures_util::StreamExt as _;
+/// use futures_util::stream::{self, BoxStream};
+/// use mcp_gateway_platform::source::SpecSource;
+/// use mcp_gateway_platform::spec::PlatformSpec;
+///
+/// /// Source of a single spec.
+/// #[derive(Debug)]
+/// struct Constant(PlatformSpec);
+///
+/// impl SpecSource for Constant {
+///     fn watch(&self) -> BoxStream<'static, PlatformSpec> {
+///         stream::iter([self.0.clone()]).boxed()
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let source = Constant(PlatformSpec::default());
+/// let specs: Vec<_> = source.watch().collect().await;
+/// assert_eq!(specs.len(), 1);
+/// # }
+/// ```
 pub trait SpecSource: std::fmt::Debug + Send + Sync {
-    /// Returns the specs, the present one first, and another whenever it changes.
+    /// Returns a stream of specs: the current one, then one for each change.
     ///
-    /// An invalid state of the source is not emitted: the last valid spec stays in force, and the
-    /// source reports the error by itself. Dropping the stream ends the observation.
+    /// An invalid spec is not emitted: the last valid one stays in force, and the source reports
+    /// the error. Dropping the stream ends the observation.
     fn watch(&self) -> BoxStream<'static, PlatformSpec>;
 }

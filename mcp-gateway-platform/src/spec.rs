@@ -62,15 +62,15 @@ pub struct PlatformSpec {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct StaticSpec {
-    /// The URL by which clients reach the platform, if it is not the address of its listener.
+    /// URL of the platform for clients, if it differs from the listen address.
     pub public_url: Option<Url>,
-    /// The URL by which other replicas reach this one, if there are any.
+    /// URL of this replica for other replicas.
     pub replica_url: Option<Url>,
-    /// Bounds on the sessions of clients.
+    /// Limits of client sessions.
     pub sessions: SessionLimits,
-    /// Bounds on the calls that wait for input of their clients.
+    /// Limits of parked calls.
     pub parked: ParkedLimits,
-    /// The key that seals sessions and state; generated if `None`.
+    /// Key that seals sessions and state; generated if `None`.
     pub session_key: Option<SessionKey>,
     /// The store of accounts, tokens and clients.
     pub store: Storage,
@@ -88,22 +88,22 @@ pub struct DynamicSpec {
     pub gateways: Vec<Gateway>,
     /// The position of the default gateway among the gateways.
     pub default_gateway: usize,
-    /// The host names under which the platform is called, besides those of this machine.
+    /// Allowed host names, besides `localhost` and IP addresses.
     pub hosts: Vec<String>,
-    /// The origins whose web pages may call the platform.
+    /// Allowed origins of web pages.
     pub origins: Vec<String>,
     /// Maximum size of a request body in bytes.
     pub max_body: Option<usize>,
-    /// The callers.
+    /// Authentication of callers.
     pub auth: Auth,
-    /// The audience of the metrics.
+    /// Access to the metrics.
     pub metrics: Metrics,
-    /// Variables of the environment that hold secrets, and that programs do not inherit.
+    /// Environment variables with secrets, which child processes do not inherit.
     pub hidden_variables: Vec<String>,
 }
 
 impl Default for DynamicSpec {
-    /// One gateway over all servers, of which there are none yet.
+    /// Returns a spec with one gateway over all servers, and without servers.
     fn default() -> Self {
         Self {
             servers: Vec::new(),
@@ -120,13 +120,13 @@ impl Default for DynamicSpec {
 }
 
 impl PlatformSpec {
-    /// A spec of those two halves.
+    /// Creates a spec of both halves.
     #[must_use]
     pub fn new(fixed: StaticSpec, dynamic: DynamicSpec) -> Self {
         Self { fixed, dynamic }
     }
 
-    /// The same with an authorization server as `fixed` describes it, for those `clients`.
+    /// Adds an authorization server.
     #[must_use]
     pub fn with_authorization_server(mut self, fixed: OAuth, clients: OAuthClients) -> Self {
         self.fixed.auth.oauth = Some(fixed);
@@ -134,11 +134,24 @@ impl PlatformSpec {
         self
     }
 
-    /// Returns the keys of those parts of `after` that differ and take effect only after a restart.
+    /// Returns the keys of the changes in `after` that require a restart.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_platform::spec::PlatformSpec;
+    ///
+    /// let before = PlatformSpec::default();
+    /// let mut after = before.clone();
+    /// after.dynamic.hosts.push("mcp.example.com".to_owned());
+    /// assert!(before.restart_keys(&after).is_empty());
+    /// after.fixed.replica_url = Some("http://10.0.0.7:8080".parse().unwrap());
+    /// assert_eq!(before.restart_keys(&after), ["replicaUrl"]);
+    /// ```
     #[must_use]
     pub fn restart_keys(&self, after: &Self) -> Vec<&'static str> {
         let (asked, auth) = (self.asks_others(), &after.dynamic.auth);
-        // Without an egress from the start there is none later.
+        // Egress is created at the start only.
         let late = [
             ("auth.introspection", !asked && auth.introspection.is_some()),
             ("auth.issuers", !asked && !auth.issuers.is_empty()),
@@ -155,8 +168,19 @@ impl PlatformSpec {
         keys
     }
 
-    /// Returns the address at which everybody could call by accident, if a platform that listens at
-    /// `address` has one: [`Anonymous::Local`] is for platforms that only this machine can reach.
+    /// Returns the address at which other machines reach a platform with [`Anonymous::Local`] that
+    /// listens at `address`; `None` if the spec is safe.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_platform::spec::{Anonymous, PlatformSpec};
+    ///
+    /// let mut spec = PlatformSpec::default();
+    /// spec.dynamic.auth.anonymous = Anonymous::Local;
+    /// assert_eq!(spec.opens("127.0.0.1:8080".parse().unwrap()), None);
+    /// assert!(spec.opens("0.0.0.0:8080".parse().unwrap()).is_some());
+    /// ```
     #[must_use]
     pub fn opens(&self, address: SocketAddr) -> Option<String> {
         (self.dynamic.auth.anonymous == Anonymous::Local)
@@ -164,13 +188,13 @@ impl PlatformSpec {
             .flatten()
     }
 
-    /// Returns `true` if other machines are asked about people, clients or tokens.
+    /// Returns `true` if authentication requires requests to other machines.
     #[must_use]
     pub fn asks_others(&self) -> bool {
         self.fixed.auth.oauth.is_some() || self.dynamic.auth.others().next().is_some()
     }
 
-    /// Returns `true` if nothing says who may call.
+    /// Returns `true` if no caller can be authenticated.
     #[must_use]
     pub fn has_no_callers(&self) -> bool {
         self.fixed.auth.oauth.is_none() && self.dynamic.auth.is_empty()
@@ -180,7 +204,7 @@ impl PlatformSpec {
 impl StaticSpec {
     /// Returns the keys of the fields that differ in `after`.
     fn changed_keys(&self, after: &Self) -> Vec<&'static str> {
-        // Taken apart, so that a new field does not compile before it has a key here.
+        // Destructured, so that a new field does not compile without a key here.
         let Self {
             public_url,
             replica_url,
@@ -203,13 +227,12 @@ impl StaticSpec {
         keys
     }
 
-    /// Returns the address at which other machines reach a platform that listens at `address`, if
-    /// there is one.
+    /// Returns the address at which other machines reach a platform that listens at `address`.
     fn beyond_this_machine(&self, address: SocketAddr) -> Option<String> {
         if !address.ip().is_loopback() {
             return Some(address.to_string());
         }
-        // Something listens there and passes on to here.
+        // A reverse proxy on this machine may listen there.
         let url = self.public_url.as_ref()?;
         let local = match url.host()? {
             url::Host::Domain(name) => name == "localhost",
@@ -219,7 +242,20 @@ impl StaticSpec {
         (!local).then(|| url.to_string())
     }
 
-    /// Returns the URL by which clients reach a platform that listens at `address`.
+    /// Returns the URL for clients of a platform that listens at `address`, without a trailing `/`.
+    ///
+    /// An unspecified address is replaced by that of this machine.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_platform::spec::StaticSpec;
+    ///
+    /// let mut spec = StaticSpec::default();
+    /// assert_eq!(spec.base_url("0.0.0.0:80".parse().unwrap()), "http://127.0.0.1:80");
+    /// spec.public_url = Some("https://mcp.example.com/".parse().unwrap());
+    /// assert_eq!(spec.base_url("0.0.0.0:80".parse().unwrap()), "https://mcp.example.com");
+    /// ```
     #[must_use]
     pub fn base_url(&self, address: SocketAddr) -> String {
         if let Some(url) = &self.public_url {
@@ -234,7 +270,7 @@ impl StaticSpec {
     }
 }
 
-/// The keys of the fields that have changed.
+/// Returns the keys of the changed fields.
 fn changed<const N: usize>(
     fields: [(&'static str, bool); N],
 ) -> impl Iterator<Item = &'static str> {
@@ -243,7 +279,7 @@ fn changed<const N: usize>(
 }
 
 impl DynamicSpec {
-    /// Adds `servers`, also to the gateways that have all servers.
+    /// Adds `servers`, and adds them to the gateways that have all servers.
     pub fn add_servers(&mut self, servers: impl IntoIterator<Item = Server>) {
         for server in servers {
             for gateway in self.gateways.iter_mut().filter(|gateway| gateway.has_all) {
@@ -253,7 +289,7 @@ impl DynamicSpec {
         }
     }
 
-    /// Returns the server with that name.
+    /// Returns the server `name`.
     #[must_use]
     pub fn server(&self, name: &str) -> Option<&Server> {
         self.servers.iter().find(|server| *server.name == *name)
@@ -263,7 +299,21 @@ impl DynamicSpec {
     ///
     /// # Errors
     ///
-    /// [`PrefixError`] if clients could mistake one server for another.
+    /// [`PrefixError`] if the prefixes of its servers conflict.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_platform::spec::{DynamicSpec, Server, Transport};
+    ///
+    /// let mut spec = DynamicSpec::default();
+    /// spec.add_servers([Server::new("a", Transport::Builtin("demo".into()))]);
+    /// assert!(spec.router(&spec.gateways[0]).is_ok());
+    /// let mut other = Server::new("b", Transport::Builtin("demo".into()));
+    /// other.prefix = "a".into();
+    /// spec.add_servers([other]);
+    /// assert!(spec.router(&spec.gateways[0]).is_err());
+    /// ```
     pub fn router(&self, gateway: &Gateway) -> Result<PrefixRouter, PrefixError> {
         let servers = gateway.servers.iter().filter_map(|name| self.server(name));
         PrefixRouter::new(

@@ -1,4 +1,4 @@
-//! Where state is kept, and the key that it is of no use without.
+//! State store: a database, and the key that encrypts its content.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -15,24 +15,39 @@ use secrecy::zeroize::Zeroizing;
 
 use crate::spec::{SessionKey, Storage};
 
-/// A store, and a key that is not in it.
+/// Store, and the key that encrypts its content. The key is not in the store.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::spec::{SessionKey, Storage};
+/// use mcp_gateway_platform::state::StateStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let key = SessionKey::new([7; 32]);
+/// let state = StateStore::open(&Storage::Memory, Some(&key)).await.unwrap();
+/// assert_eq!(*state.key, [7; 32]);
+/// assert!(state.place.starts_with("memory"));
+/// # }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct StateStore {
-    /// The store.
+    /// Store.
     pub store: Arc<dyn Store>,
-    /// The key that encrypts what is in the store.
+    /// Key that encrypts the content.
     pub key: Zeroizing<[u8; 32]>,
-    /// Where it is, for people to read.
+    /// Description of the location for operators.
     pub place: String,
 }
 
-/// An error of opening the store.
+/// Error of opening the state store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
     /// The folder of the database cannot be created.
-    #[error("{} cannot be created", folder.display())]
+    #[error("failed to create {}", folder.display())]
     Create {
         /// The folder.
         folder: PathBuf,
@@ -40,24 +55,24 @@ pub enum StateError {
         source: io::Error,
     },
     /// The database cannot be opened.
-    #[error("the database cannot be opened")]
+    #[error("failed to open the database")]
     Database(#[source] BoxError),
-    /// No folder for data is known.
-    #[error("nowhere to keep state: set MCP_GATEWAY_DATA, or `store` in the configuration")]
+    /// The data directory cannot be determined.
+    #[error("no data directory: set MCP_GATEWAY_DATA, or `store` in the configuration")]
     Folder,
-    /// The key next to the database cannot be used.
-    #[error("the key in {} cannot be used", path.display())]
+    /// The key file of the database is invalid or unreadable.
+    #[error("invalid or unreadable key in {}", path.display())]
     Key {
         /// The file of the key.
         path: PathBuf,
         /// The cause.
         source: io::Error,
     },
-    /// A database that replicas share needs a key that they share.
-    #[error("store.postgres needs a sessionKey")]
+    /// PostgreSQL requires a configured key, which all replicas share.
+    #[error("store.postgres requires a sessionKey")]
     KeyMissing,
     /// The file of the database cannot be opened.
-    #[error("{} cannot be opened", path.display())]
+    #[error("failed to open {}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
@@ -70,7 +85,7 @@ pub enum StateError {
 }
 
 impl fmt::Debug for StateStore {
-    /// Leaves out the key.
+    /// Omits the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StateStore")
             .field("store", &self.store)
@@ -80,11 +95,14 @@ impl fmt::Debug for StateStore {
 }
 
 impl StateStore {
-    /// Opens `storage`; `key` is that of the configuration, if it has one.
+    /// Opens `storage`, with the configured `key` if present.
+    ///
+    /// Without a configured key, SQLite has one in a file next to the database, which is generated
+    /// if missing, and memory has a random one.
     ///
     /// # Errors
     ///
-    /// When it cannot be opened.
+    /// [`StateError`] if the database cannot be opened, or the key is missing or invalid.
     pub async fn open(storage: &Storage, key: Option<&SessionKey>) -> Result<Self, StateError> {
         let given = key.map(|key| Zeroizing::new(*key.bytes()));
         match storage {
@@ -92,7 +110,7 @@ impl StateStore {
             Storage::Memory => Ok(Self {
                 store: Arc::new(MemoryStore::new()),
                 key: given.map_or_else(random_key, Ok)?,
-                place: "memory, for this run alone".to_owned(),
+                place: "memory, for this run only".to_owned(),
             }),
             Storage::Postgres(url) => {
                 let store = PostgresStore::connect(url.expose(), PostgresOptions::new()).await;
@@ -106,7 +124,7 @@ impl StateStore {
         }
     }
 
-    /// The database at `path`, whose key is next to it if none is given.
+    /// Opens the database at `path`; its key is next to it unless `key` is present.
     async fn sqlite(path: &Path, key: Option<Zeroizing<[u8; 32]>>) -> Result<Self, StateError> {
         if let Some(folder) = path
             .parent()
@@ -133,7 +151,7 @@ impl StateStore {
     }
 }
 
-/// The key in the file at `path`, which is made if it is not there.
+/// Reads the key in the file at `path`, or generates it.
 fn kept_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, StateError> {
     let key = match read_key(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(path),
@@ -145,16 +163,17 @@ fn kept_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, StateError> {
     })
 }
 
+/// Reads a key of 32 bytes.
 fn read_key(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
     let bytes = Zeroizing::new(fs::read(path)?);
     let key = <[u8; 32]>::try_from(&**bytes).map(Zeroizing::new);
-    key.map_err(|_| io::Error::other("it does not have 32 bytes"))
+    key.map_err(|_| io::Error::other("expected 32 bytes"))
 }
 
-/// Makes a key at `path`, or reads that which another process has made there in the meantime.
+/// Generates a key at `path`, or reads the one that another process has created concurrently.
 fn make_key(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
     let key = random_key().map_err(io::Error::other)?;
-    // The file is there as a whole or not at all.
+    // A hard link makes the complete file appear atomically.
     let new = path.with_extension(format!("key.{}", std::process::id()));
     let mut options = OpenOptions::new();
     let mut file = options
@@ -173,13 +192,14 @@ fn make_key(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
     }
 }
 
+/// Generates a random key.
 fn random_key() -> Result<Zeroizing<[u8; 32]>, StateError> {
     let mut key = Zeroizing::new([0; 32]);
     rand::fill(&mut *key).map_err(|_| StateError::Random)?;
     Ok(key)
 }
 
-/// The folder for what the gateway keeps.
+/// Returns the data directory: `MCP_GATEWAY_DATA`, or a subdirectory of `XDG_DATA_HOME`.
 fn data_folder() -> Result<PathBuf, StateError> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(folder) = variable(DATA_VARIABLE) {
@@ -191,7 +211,8 @@ fn data_folder() -> Result<PathBuf, StateError> {
     Ok(data.join("mcp-gateway"))
 }
 
-/// The variable of the environment that names the folder.
+/// Environment variable of the data directory.
 const DATA_VARIABLE: &str = "MCP_GATEWAY_DATA";
 
+/// File name of the default database.
 const DATABASE: &str = "gateway.db";

@@ -1,7 +1,7 @@
-//! What Prometheus may know.
+//! Metrics in the OpenMetrics format.
 //!
-//! Labels have values that the gateway knows itself: the names in its configuration, and those of
-//! tools that servers list. What a client made up does not become one.
+//! Label values are bounded: the names in the spec, and the names of tools that servers list. Names
+//! that only a client has chosen do not become label values.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -21,22 +21,22 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::status::ServerStatus;
 
-/// The media type of the text that [`Metrics::render`] writes.
+/// Media type of [`Metrics::render`].
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Counts calls, and writes what has been counted.
+/// Observer that counts calls.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
     calls: Calls,
     state: State,
-    /// The series of each tool, so that a call needs to find only one thing.
+    /// Series of each tool, so that a call requires a single lookup.
     known: RwLock<HashMap<Tool, Arc<Series>>>,
-    /// Held while the state is written, which is set for that alone.
+    /// Held while rendering, because the gauges of the state are set for each rendering.
     rendering: Mutex<()>,
 }
 
-/// What is counted of calls.
+/// Metric families of calls.
 #[derive(Clone, Debug)]
 struct Calls {
     total: Family<CallLabels, Counter>,
@@ -45,7 +45,7 @@ struct Calls {
     response: Family<ToolLabels, Histogram, Buckets>,
 }
 
-/// What is so at the moment.
+/// Gauges of the observed state.
 #[derive(Clone, Debug, Default)]
 struct State {
     sessions: Gauge,
@@ -75,7 +75,7 @@ struct ServerLabels {
 
 type Buckets = fn() -> Histogram;
 
-/// A tool, as a key.
+/// Key of a tool.
 #[derive(Debug, Eq, Hash, PartialEq)]
 struct Tool {
     gateway: Box<str>,
@@ -83,7 +83,7 @@ struct Tool {
     name: Box<str>,
 }
 
-/// A tool that is looked for. It has the hash that the [`Tool`] has.
+/// Borrowed key of a tool, with the same hash as [`Tool`].
 #[derive(Clone, Copy, Debug, Hash)]
 struct ToolRef<'a> {
     gateway: &'a str,
@@ -91,7 +91,7 @@ struct ToolRef<'a> {
     name: &'a str,
 }
 
-/// What is counted of the calls of one tool.
+/// Series of one tool.
 #[derive(Debug)]
 struct Series {
     success: Counter,
@@ -117,7 +117,7 @@ impl Metrics {
         })
     }
 
-    /// What has been counted, and how `servers` and `sessions` are, as text for Prometheus.
+    /// Formats the metrics with the observed state of `servers` and `sessions`.
     pub(crate) fn render(&self, servers: &[ServerStatus], sessions: usize) -> String {
         let _rendering = self
             .rendering
@@ -127,11 +127,12 @@ impl Metrics {
         let mut text = String::new();
         match text::encode(&mut text, &self.registry) {
             Ok(()) => text,
-            // Writing to a string does not fail.
+            // Formatting to a string does not fail.
             Err(fmt::Error) => String::new(),
         }
     }
 
+    /// Returns the series of `tool`, creating them if necessary.
     fn series(&self, tool: ToolRef<'_>) -> Arc<Series> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(series) = known.get(&tool) {
@@ -191,22 +192,22 @@ impl Calls {
             request: Family::new_with_constructor(sizes),
             response: Family::new_with_constructor(sizes),
         };
-        registry.register("mcp_tool_calls", "Calls of tools", calls.total.clone());
+        registry.register("mcp_tool_calls", "Tool calls", calls.total.clone());
         registry.register_with_unit(
             "mcp_tool_call_duration",
-            "From the arrival of a call to the end of its answer",
+            "Duration of tool calls, from arrival to the end of the response",
             Unit::Seconds,
             calls.duration.clone(),
         );
         registry.register_with_unit(
             "mcp_request_size",
-            "What clients sent with calls of tools",
+            "Size of requests of tool calls",
             Unit::Bytes,
             calls.request.clone(),
         );
         registry.register_with_unit(
             "mcp_response_size",
-            "What servers answered to calls of tools",
+            "Size of responses of tool calls",
             Unit::Bytes,
             calls.response.clone(),
         );
@@ -250,19 +251,15 @@ impl State {
             up,
             conversations,
         } = state.clone();
-        registry.register(
-            "mcp_sessions",
-            "Sessions of clients that are in use",
-            sessions,
-        );
+        registry.register("mcp_sessions", "Client sessions in use", sessions);
         registry.register(
             "mcp_server_up",
-            "Whether a server is well, as far as it was called lately",
+            "1 if recent calls of a server succeeded, otherwise 0",
             up,
         );
         registry.register(
             "mcp_server_conversations",
-            "Sessions with a server, or programs that run for it",
+            "Upstream sessions or child processes of a server",
             conversations,
         );
         state
@@ -270,7 +267,7 @@ impl State {
 
     fn set(&self, servers: &[ServerStatus], sessions: usize) {
         self.sessions.set(to_i64(sessions));
-        // Servers that are gone are not known any more.
+        // Removes the series of removed servers.
         self.up.clear();
         self.conversations.clear();
         for server in servers {
@@ -307,18 +304,19 @@ impl ToolRef<'_> {
     }
 }
 
-/// Stands for tools that their servers do not list.
+/// Label value of tools that their servers do not list.
 const UNLISTED: &str = "_unlisted";
 
-/// Stands for tools beyond [`MAX_TOOLS`].
+/// Label value of tools beyond [`MAX_TOOLS`].
 const OTHER: &str = "_other";
 
-/// How many tools have series of their own: each costs a few kilobytes here, and in Prometheus.
+/// Maximum number of tools with series. Each costs a few kilobytes here and in Prometheus.
 const MAX_TOOLS: usize = 10_000;
 
+/// Buckets of durations.
 const SECONDS: [f64; 11] = [0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
 
-/// From a short answer to the largest that is common, times eight at a time.
+/// Buckets of sizes, from a short response to the largest common one.
 const BYTES: [f64; 7] = [
     128.0,
     1024.0,

@@ -1,4 +1,4 @@
-//! How people log in, as the configuration says it.
+//! Login methods of a spec.
 
 use mcp_gateway_auth::Keyring;
 use mcp_gateway_auth::egress::Egress;
@@ -9,11 +9,11 @@ use url::Url;
 use crate::error::PlatformError;
 use crate::spec;
 
-/// Lets people log in as `config` says, at `base`.
+/// Creates the login provider of `config` at `base`.
 ///
 /// # Errors
 ///
-/// When browsers would not keep them logged in.
+/// [`PlatformError::Login`] if browsers would not keep the session cookie.
 pub(crate) fn login(
     config: &spec::Login,
     users: Users,
@@ -39,6 +39,7 @@ pub(crate) fn login(
     Ok(login)
 }
 
+/// Creates the identity provider GitHub.
 fn at_github(config: &spec::GitHub, egress: &Egress) -> GithubProvider {
     let spec::GitHub {
         client_id,
@@ -61,6 +62,7 @@ fn at_github(config: &spec::GitHub, egress: &Egress) -> GithubProvider {
     github
 }
 
+/// Creates an OpenID Connect identity provider.
 fn at_provider(config: &spec::Provider, egress: &Egress) -> OidcProvider {
     let spec::Provider {
         name,

@@ -1,4 +1,4 @@
-//! What tokens are for: gateways, and what proxies are in front of.
+//! Resources (RFC 8707): gateways, and servers behind a reverse proxy.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,29 +9,34 @@ use url::Url;
 use crate::error::PlatformError;
 use crate::spec::{self, Auth, DynamicSpec};
 
-/// The name of a scope, and what it means in plain words.
+/// Scope with its description for users.
 type Scope = (Arc<str>, Arc<str>);
 
-/// What tokens can be for.
+/// Resources of a platform.
 #[derive(Clone, Debug)]
 pub(crate) struct Resources {
-    /// The default gateway first.
+    /// Gateways, the default one first.
     pub(crate) gateways: Vec<Resource>,
-    /// What proxies are in front of.
+    /// Servers behind a reverse proxy.
     pub(crate) forward: Vec<Resource>,
 }
 
 impl Resources {
+    /// Returns all resources.
     pub(crate) fn all(&self) -> Vec<Resource> {
         [&*self.gateways, &*self.forward].concat()
     }
 }
 
-/// What tokens can be for; `has_authority` says that ours is the authorization server.
+/// Returns the resources of `config` at `base`.
+///
+/// Without an authorization server of the platform (`has_authority`), clients request the scopes
+/// that other issuers must grant.
 ///
 /// # Errors
 ///
-/// When a gateway has no URL, or has that of something else.
+/// [`PlatformError::BasePath`] if `base` has no paths below it, and [`PlatformError::Resource`] for
+/// a duplicate URL.
 pub(crate) fn resources(
     config: &DynamicSpec,
     has_authority: bool,
@@ -66,6 +71,7 @@ pub(crate) fn resources(
     })
 }
 
+/// Returns the resource of a server behind a reverse proxy.
 fn behind_a_proxy(definition: &spec::Forward, asked: Option<&[Scope]>) -> Resource {
     let spec::Forward {
         name,
@@ -87,7 +93,7 @@ fn behind_a_proxy(definition: &spec::Forward, asked: Option<&[Scope]>) -> Resour
     }
 }
 
-/// What the tokens of other issuers have to grant, if clients are to get theirs there.
+/// Returns the scopes that tokens of other issuers must have.
 fn scopes_of_others(auth: &Auth) -> Vec<Scope> {
     let asked = auth.introspection.iter().flat_map(|asked| &asked.scopes);
     let names = auth.issuers.iter().flat_map(|issuer| &issuer.scopes);
@@ -96,7 +102,7 @@ fn scopes_of_others(auth: &Auth) -> Vec<Scope> {
     names.into_iter().map(scope).collect()
 }
 
-/// What tokens for `gateway` are for.
+/// Returns the resource of `gateway`, with an alias for each of its other URLs.
 fn resource(gateway: &spec::Gateway, is_default: bool, base: &Url) -> Option<Resource> {
     let named = format!("/v1/mcp/{}", gateway.name);
     let paths: Vec<&str> = match is_default {
@@ -117,7 +123,7 @@ fn resource(gateway: &spec::Gateway, is_default: bool, base: &Url) -> Option<Res
     })
 }
 
-/// `base`, and by which other names people call their own machine.
+/// Returns `base`, and the same URL with the other names of this machine.
 fn hosts(base: &Url) -> Vec<Url> {
     const OWN: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
     let mut hosts = vec![base.clone()];

@@ -1,4 +1,4 @@
-//! The spec of a gateway of the data plane, by which it is kept or replaced.
+//! Properties of a running gateway, which determine if it is kept or replaced.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use mcp_gateway_core::guard::Guard;
 
 use crate::spec::{self, DynamicSpec};
 
-/// What a gateway is besides its servers. When this changes, another takes its place.
+/// Properties of a gateway besides its servers. A change replaces the gateway.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct GatewaySpec {
     pub(super) name: Arc<str>,
@@ -40,7 +40,7 @@ impl GatewaySpec {
     }
 }
 
-/// Lets requests through that are for the gateway.
+/// Returns the host guard of `spec`.
 pub(super) fn guard(spec: &DynamicSpec) -> Guard {
     guarded(&spec.hosts, &spec.origins)
 }

@@ -65,7 +65,7 @@ impl AdminEndpoints {
         Ok(self.rendered(site))
     }
 
-    /// The metrics, for whoever has got here.
+    /// Renders the metrics without authentication.
     pub(super) fn rendered(&self, site: &RouteTable) -> Response<Body> {
         let text = self.metrics.render(&site.status(), self.sessions.count());
         respond(StatusCode::OK, MEDIA_TYPE, text)
@@ -73,7 +73,7 @@ impl AdminEndpoints {
 
     async fn nothing(&self, request: &Parts, site: &RouteTable) -> Result<Response<Body>, Error> {
         if request.uri.path().starts_with("/v1/mcp/") {
-            // Which gateways there are is the business of callers alone.
+            // Only callers may find out which gateways exist.
             self.check_caller(request, site).await?;
         }
         Ok(not_found(request))
@@ -93,7 +93,11 @@ impl AdminEndpoints {
         Ok(())
     }
 
-    /// Who has sent `request`.
+    /// Authenticates the caller of `request`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the host guard or the verifier rejects the request.
     pub(super) async fn caller(
         &self,
         request: &Parts,
@@ -104,6 +108,7 @@ impl AdminEndpoints {
     }
 }
 
+/// Returns the status of a server as JSON.
 fn describe(server: &ServerStatus) -> Value {
     let mut description = json!({
         "name": &*server.name,
@@ -116,17 +121,18 @@ fn describe(server: &ServerStatus) -> Value {
     description
 }
 
-/// What is answered where there is nothing.
+/// Returns the response for an unknown path.
 pub(super) fn not_found(request: &Parts) -> Response<Body> {
     let path = request.uri.path();
     let message = format!(
-        "There is nothing at {path}. The default gateway is at /mcp, others are at \
-         /v1/mcp/{{name}}; /livez, /readyz, /health/servers and /metrics say how the gateway is."
+        "Not found: {path}. The default gateway is at /mcp, others are at /v1/mcp/{{name}}; \
+         /livez, /readyz, /health/servers and /metrics are the management endpoints."
     );
     let error = json!({ "error": { "reason": "not_found", "message": message } });
     document(StatusCode::NOT_FOUND, &error)
 }
 
+/// Returns 405 with the allowed methods.
 fn method_not_allowed() -> Response<Body> {
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "use GET\n");
     let headers = response.headers_mut();
@@ -134,7 +140,7 @@ fn method_not_allowed() -> Response<Body> {
     response
 }
 
-/// What is answered to somebody who may not see what is there.
+/// Returns the response for a rejected request.
 pub(super) fn refusal(error: &Error) -> Response<Body> {
     let problem = Problem::from(error);
     let body = json!({

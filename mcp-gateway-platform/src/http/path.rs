@@ -1,43 +1,45 @@
-//! The paths of the platform.
+//! Paths of the platform.
 
-/// What a path means.
+/// Meaning of a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Path<'a> {
-    /// The default gateway.
+    /// Default gateway.
     Default,
-    /// What people and clients log in with.
+    /// Authorization server and login.
     Authority,
-    /// What proxies ask about callers.
+    /// Forward authentication.
     Forward,
-    /// What clients may know of what tokens are for.
+    /// Protected resource metadata (RFC 9728).
     Metadata,
-    /// The gateway of that name.
+    /// Gateway of this name.
     Named(&'a str),
-    /// Something about the gateway itself.
+    /// Management endpoint.
     Operation(Operation),
 }
 
-/// What may be asked about the gateway itself.
+/// Management endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Operation {
-    /// Whether the process lives, or takes calls.
+    /// Liveness or readiness.
     Health(Health),
-    /// What Prometheus may know.
+    /// Metrics.
     Metrics,
-    /// Nothing that means anything.
+    /// Unknown path.
     Nothing,
-    /// How each server is.
+    /// Status of servers.
     Servers,
 }
 
-/// What may be asked about the process.
+/// Health of the process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Health {
+    /// The process responds.
     Live,
+    /// The process accepts calls.
     Ready,
 }
 
-/// All paths of the platform, as patterns of axum.
+/// All paths of the platform, as patterns of `axum`.
 pub(crate) const ROUTES: [&str; 18] = [
     "/mcp",
     "/mcp/{*below}",
@@ -60,6 +62,7 @@ pub(crate) const ROUTES: [&str; 18] = [
 ];
 
 impl<'a> Path<'a> {
+    /// Parses a request path.
     pub(super) fn of(path: &'a str) -> Self {
         let versioned = path.strip_prefix("/v1/mcp");
         match versioned.or_else(|| path.strip_prefix("/mcp")) {
@@ -74,7 +77,7 @@ impl<'a> Path<'a> {
         }
     }
 
-    /// What is answered if no gateway is there.
+    /// Returns the endpoint that responds if nothing else serves the path.
     pub(super) fn to_operation(self) -> Operation {
         match self {
             Self::Authority | Self::Default | Self::Forward | Self::Metadata | Self::Named(_) => {
@@ -97,7 +100,7 @@ impl Operation {
     }
 }
 
-/// Whether `path` is one that people and clients log in with.
+/// Returns `true` if `path` belongs to the authorization server or the login.
 fn is_authority(path: &str) -> bool {
     matches!(path, "/authorize" | "/register" | "/token")
         || path.starts_with("/api/auth/")
@@ -105,14 +108,14 @@ fn is_authority(path: &str) -> bool {
         || path.starts_with("/.well-known/openid-configuration")
 }
 
-/// The name in `below`, which comes after the path of all gateways.
+/// Returns the name of the gateway in `below`, the part after `/v1/mcp`.
 fn named(below: &str) -> Option<&str> {
     let below = below.strip_prefix('/')?;
     let (name, below) = below.split_at(below.find('/').unwrap_or(below.len()));
     (!name.is_empty() && is_endpoint(below)).then_some(name)
 }
 
-/// Whether `below` is what may come after the path of a gateway.
+/// Returns `true` if `below` is a valid part after the path of a gateway.
 fn is_endpoint(below: &str) -> bool {
     matches!(below, "" | "/" | "/messages" | "/sse")
 }

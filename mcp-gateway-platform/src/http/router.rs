@@ -1,4 +1,4 @@
-//! The router over all paths of the platform.
+//! Router over all paths of the platform.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -27,25 +27,26 @@ use crate::reload::verifier::ReloadableVerifier;
 use crate::servers::ManagedServer;
 use crate::status::ServerStatus;
 
-/// What is served at the moment.
+/// Gateways and endpoints that are currently served. Each apply replaces the whole table.
 #[derive(Debug, Default)]
 pub(crate) struct RouteTable {
+    /// Gateways by name.
     pub(crate) gateways: HashMap<Arc<str>, Gateway>,
-    /// The name of the default gateway.
+    /// Name of the default gateway.
     pub(crate) default: Arc<str>,
     pub(crate) members: Vec<Arc<ManagedServer>>,
     pub(crate) guard: Guard,
-    /// The hosts whose resources are described here: this one, and those behind proxies.
+    /// Host guard of the resource metadata, which also accepts the hosts of protected servers.
     pub(crate) metadata_guard: Guard,
-    /// Who may see the metrics besides callers; `None` where they have an address of their own.
+    /// Tokens for the metrics, besides callers; `None` if the metrics have a separate address.
     pub(crate) metrics_tokens: Option<StaticTokens>,
-    /// Who may know of a gateway, where not everybody may.
+    /// Verifiers of team-scoped gateways by name.
     pub(crate) restricted: HashMap<Arc<str>, Arc<ReloadableVerifier>>,
-    /// What tells clients where they get tokens.
+    /// Protected resource metadata.
     pub(crate) metadata: Option<Router>,
-    /// What people and clients log in with.
+    /// Authorization server and login.
     pub(crate) router: Option<Router>,
-    /// What proxies ask about callers.
+    /// Forward authentication.
     pub(crate) forward: Option<Router>,
 }
 
@@ -54,7 +55,7 @@ impl RouteTable {
         self.members.iter().map(|member| member.status()).collect()
     }
 
-    /// The gateway at `path`, and who may know of it where not everybody may.
+    /// Returns the gateway at `path`, and its verifier if it is team-scoped.
     fn gateway(&self, path: Path<'_>) -> Option<(&Gateway, Option<&Arc<ReloadableVerifier>>)> {
         let name = match path {
             Path::Default => &*self.default,
@@ -66,12 +67,35 @@ impl RouteTable {
     }
 }
 
-/// Answers every request. Cheap to clone.
+/// Service over all paths of a platform. Cheap to clone.
+///
+/// Requests for unknown paths receive 404.
+///
+/// # Example
+///
+/// ```
+/// use http::Request;
+/// use mcp_gateway_core::endpoint::Body;
+/// use mcp_gateway_platform::Platform;
+/// use mcp_gateway_platform::spec::PlatformSpec;
+/// use tower::ServiceExt as _;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let address = "127.0.0.1:8080".parse()?;
+/// let platform = Platform::start(PlatformSpec::default(), address).await?;
+/// for (path, status) in [("/livez", 200), ("/missing", 404)] {
+///     let request = Request::get(path).body(Body::empty())?;
+///     assert_eq!(platform.service().oneshot(request).await?.status(), status);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct HttpRouter {
     site: Arc<ArcSwap<RouteTable>>,
     operations: Arc<AdminEndpoints>,
-    /// What is done for other replicas, if there are any.
+    /// Endpoint for requests of other replicas.
     errands: Option<Errands>,
 }
 
@@ -84,7 +108,7 @@ impl HttpRouter {
         }
     }
 
-    /// Does what other replicas ask for.
+    /// Adds the endpoint for requests of other replicas.
     pub(crate) fn with_errands(self, errands: Option<Errands>) -> Self {
         Self { errands, ..self }
     }
@@ -116,7 +140,7 @@ where
 }
 
 impl HttpRouter {
-    /// Answers what is not for a gateway that everybody may know of.
+    /// Routes a request that is not for a public gateway.
     fn route<B>(&self, request: Request<B>) -> Pin<Box<dyn Future<Output = Answer> + Send>>
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -137,8 +161,8 @@ impl HttpRouter {
         let (router, guard) = match path {
             Path::Authority => (&site.router, Some(&site.guard)),
             Path::Metadata => (&site.metadata, Some(&site.metadata_guard)),
-            // Some proxies ask in the name of the host that they were asked for. A page that
-            // rebinds a name gets nothing here without a token.
+            // Some proxies send the `Host` of the original request. DNS rebinding is harmless here,
+            // because a token is required.
             Path::Forward => (&site.forward, None),
             Path::Default | Path::Named(_) | Path::Operation(_) => (&None, None),
         };
@@ -157,7 +181,7 @@ impl HttpRouter {
     }
 }
 
-/// A gateway that not everybody may know of.
+/// Team-scoped gateway.
 struct Restricted {
     access: Arc<ReloadableVerifier>,
     operations: Arc<AdminEndpoints>,
@@ -165,7 +189,8 @@ struct Restricted {
 }
 
 impl Restricted {
-    /// Lets `gateway` answer those who may know of it; to others there is nothing.
+    /// Forwards requests of its teams to `gateway`. Other callers receive 404, as for an unknown
+    /// path.
     async fn call<B>(self, mut gateway: Gateway, request: Request<B>) -> Answer
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -182,13 +207,13 @@ impl Restricted {
     }
 }
 
-/// Answers what people, clients and proxies ask about who is who.
+/// Forwards a request to `router`, if `guard` accepts its host.
 async fn identify<B>(router: Router, guard: Option<Guard>, request: Request<B>) -> Answer
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let (parts, body) = request.into_parts();
-    // Pages of others may use some of it, and the router says which.
+    // The router decides about origins, because other web pages may use some of its endpoints.
     if let Some(Err(error @ RequestError::Host { .. })) = guard.map(|guard| guard.check(&parts)) {
         return Ok(health::refusal(&error.into()));
     }
@@ -200,7 +225,29 @@ where
     Ok(Response::from_parts(parts, body))
 }
 
-/// Answers every request at an address that is for metrics alone. Cheap to clone.
+/// Service for a separate address of the metrics. Cheap to clone.
+///
+/// It does not authenticate callers, and serves `/metrics` only.
+///
+/// # Example
+///
+/// ```
+/// use http::Request;
+/// use mcp_gateway_platform::Platform;
+/// use mcp_gateway_platform::spec::PlatformSpec;
+/// use tower::ServiceExt as _;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let address = "127.0.0.1:8080".parse()?;
+/// let platform = Platform::start(PlatformSpec::default(), address).await?;
+/// for (path, status) in [("/metrics", 200), ("/mcp", 404)] {
+///     let request = Request::get(path).body(())?;
+///     assert_eq!(platform.metrics_service().oneshot(request).await?.status(), status);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct MetricsService(HttpRouter);
 

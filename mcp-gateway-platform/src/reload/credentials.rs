@@ -1,4 +1,4 @@
-//! What is presented to servers, as the configuration says it at present.
+//! Upstream credentials of the current spec.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use mcp_gateway_core::Credential;
 use crate::servers::credential;
 use crate::spec::Server;
 
-/// Returns the credentials of `servers` by name.
+/// Returns the credentials of `servers` by name. Servers without request headers are omitted.
 pub(crate) fn configured(servers: &[Server]) -> impl Iterator<Item = (Arc<str>, Credential)> {
     servers.iter().filter_map(|server| {
         let credential = credential(&server.transport)?;

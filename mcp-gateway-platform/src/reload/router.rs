@@ -1,4 +1,4 @@
-//! How clients know the servers of a gateway, as the configuration says it at present.
+//! Router of the current spec.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use mcp_gateway_core::route::{PrefixRouter, Resolved, ToolRouter};
 use tokio::sync::watch;
 
-/// A router that can be exchanged while calls are made.
+/// Router that is replaceable while calls are in flight.
 ///
 /// A gateway keeps its sessions and streams when only its servers change.
 #[derive(Debug)]
 pub(crate) struct ReloadableRouter {
     router: ArcSwap<PrefixRouter>,
-    /// Says when the router has been exchanged.
+    /// Notifies subscribers of changed lists.
     changed: watch::Sender<()>,
 }
 
@@ -26,7 +26,8 @@ impl ReloadableRouter {
         })
     }
 
-    /// Exchanges the router; `others` says that there are other servers of the same names.
+    /// Replaces the router, and notifies subscribers if it differs or servers were replaced
+    /// (`others`).
     pub(crate) fn replace(&self, router: PrefixRouter, others: bool) {
         let before = self.router.swap(Arc::new(router));
         if others || *before != **self.router.load() {

@@ -1,4 +1,4 @@
-//! Who may call, as the configuration says it at present.
+//! Verifier of the current spec.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,25 +20,27 @@ use mcp_gateway_core::auth::{AllowAnonymous, AuthError, AuthVerifier, Principal}
 use crate::auth::{AuthorizationServices, remote_keys};
 use crate::spec::{self, Anonymous, Auth};
 
-/// Verifies callers by rules that can be exchanged while calls are made.
+/// Verifier that is replaceable while calls are in flight.
+///
+/// A request in flight keeps the rules with which it began.
 #[derive(Debug)]
 pub(crate) struct ReloadableVerifier(ArcSwap<VerifierRules>);
 
-/// Who may call a gateway.
+/// Rules by which a gateway accepts callers.
 #[derive(Debug)]
 pub(crate) struct VerifierRules {
     tokens: BearerVerifier,
     anonymous: bool,
-    /// The gateway, if they are about one.
+    /// Gateway of the rules; `None` for the management endpoints.
     resource: Option<Resource>,
 }
 
-/// What rules are made of, besides the configuration.
+/// Issuers of tokens, from which rules are created.
 #[derive(Debug)]
 pub(crate) struct Issuers {
     authority: Option<Arc<AuthorizationServices>>,
     egress: Option<Egress>,
-    /// The keys that have been fetched, by issuer and URL, so that they stay when rules change.
+    /// Fetched keys by issuer and URL. They outlive changes of the rules.
     keys: HashMap<(String, Option<String>), RemoteKeys>,
 }
 
@@ -47,19 +49,19 @@ impl ReloadableVerifier {
         Arc::new(Self(ArcSwap::from_pointee(rules)))
     }
 
-    /// Exchanges the rules.
+    /// Replaces the rules.
     pub(crate) fn replace(&self, rules: VerifierRules) {
         self.0.store(Arc::new(rules));
     }
 
-    /// Whether `principal` may know of the gateway.
+    /// Returns `true` if `principal` may see and use the gateway.
     pub(crate) fn admits(&self, principal: &Principal) -> bool {
         self.0.load().admits(principal)
     }
 }
 
 impl VerifierRules {
-    /// The same, for those alone who present a token.
+    /// Rejects requests without credentials.
     pub(crate) fn without_anonymous(self) -> Self {
         Self {
             anonymous: false,
@@ -85,7 +87,10 @@ impl Issuers {
         }
     }
 
-    /// The rules of `auth` for `resource`, or for what is not a gateway; `all` are the gateways.
+    /// Creates the rules of `auth` for the gateway `resource`.
+    ///
+    /// Without `resource`, the rules are for the management endpoints, and accept tokens for any of
+    /// the gateways `all`.
     pub(crate) fn rules(
         &mut self,
         auth: &Auth,
@@ -141,6 +146,7 @@ impl Issuers {
     }
 }
 
+/// Returns the verifier of the static tokens.
 fn static_tokens(auth: &Auth) -> StaticTokens {
     let token = |tokens: StaticTokens, token: &spec::Token| {
         let principal = Principal::new(Arc::clone(&token.name));
@@ -153,7 +159,7 @@ fn static_tokens(auth: &Auth) -> StaticTokens {
     auth.tokens.iter().fold(StaticTokens::new(), token)
 }
 
-/// The authority provider `issuer`, whose tokens are for one of `audiences` or what it says.
+/// Returns the verifier of `issuer`. The audience is its own, or one of `audiences`.
 fn external(issuer: &spec::Issuer, keys: RemoteKeys, audiences: &[String]) -> Option<Issuer> {
     let own = issuer.audience.as_ref().map(std::slice::from_ref);
     let (first, others) = own.unwrap_or(audiences).split_first()?;
@@ -178,6 +184,8 @@ fn external(issuer: &spec::Issuer, keys: RemoteKeys, audiences: &[String]) -> Op
     Some(scopes.fold(mapped, Issuer::with_required_scope))
 }
 
+/// Returns the verifier that introspects tokens. The audience is its own, or the first of
+/// `audiences`.
 fn introspection(
     asked: &spec::Introspection,
     egress: Egress,
@@ -200,7 +208,7 @@ impl AuthVerifier for ReloadableVerifier {
     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
         let rules = self.0.load_full();
         let verified = match rules.tokens.verify(request).await {
-            // Whoever presents a token wants to be somebody, so a wrong one is an error still.
+            // An invalid token is always an error: only its absence is anonymous.
             Err(AuthError::MissingToken) if rules.anonymous => {
                 AllowAnonymous::new().verify(request).await
             }
@@ -213,10 +221,10 @@ impl AuthVerifier for ReloadableVerifier {
     }
 }
 
-/// What the configuration calls the type of tokens that have none.
+/// Type in a spec that stands for tokens without `typ`.
 const UNTYPED: &str = "none";
 
-/// How long a token is believed whose keys may have been withdrawn.
+/// Interval after which a cached token is verified again, because its key may have been revoked.
 const RECHECK: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The callers.
+//! Authentication of callers.
 
 use std::sync::Arc;
 
@@ -7,79 +7,91 @@ use url::Url;
 
 use super::{Introspection, Issuer, Login, OAuth, OAuthClients, Secret, changed};
 
-/// The callers, in so far as they can change while a platform runs.
+/// Authentication of callers: the part that can be replaced while a platform runs.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::spec::{Auth, Issuer, Secret, Token};
+///
+/// let mut auth = Auth::default();
+/// assert!(auth.is_empty());
+/// auth.tokens.push(Token::new("alice", Secret::new("wGQ2zX6pSVq0mUuR8a1c")));
+/// auth.issuers.push(Issuer::new("https://idp.example.com"));
+/// assert!(auth.others().eq(["https://idp.example.com"]));
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Auth {
     /// Static bearer tokens.
     pub tokens: Vec<Token>,
-    /// The rule for callers that present nothing.
+    /// Policy for requests without credentials.
     pub anonymous: Anonymous,
-    /// The clients of the authorization server, if the spec has one.
+    /// Clients of the authorization server, if the spec has one.
     pub oauth: Option<OAuthClients>,
-    /// The identity providers whose JWTs are accepted.
+    /// Other issuers whose JWTs are accepted.
     pub issuers: Vec<Issuer>,
-    /// The authorization server that is asked about opaque tokens.
+    /// Authorization server that introspects opaque tokens (RFC 7662).
     pub introspection: Option<Introspection>,
-    /// The servers that proxies are in front of, and ask about callers.
+    /// Servers behind a reverse proxy, protected by forward authentication.
     pub forward: Vec<Forward>,
 }
 
-/// The callers, in so far as they are fixed when a platform starts.
+/// Authentication of callers: the part that is fixed when a platform starts.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct StaticAuth {
-    /// The authorization server, if there is one.
+    /// Authorization server.
     pub oauth: Option<OAuth>,
-    /// The ways of logging in.
+    /// Login methods.
     pub login: Login,
-    /// Addresses that are not public, and that may be reached all the same.
+    /// Private networks that egress may reach.
     pub allowed_networks: Vec<IpNet>,
-    /// The proxies that are believed when they say where a request has come from.
+    /// Reverse proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// Whether those may call who present nothing.
+/// Policy for requests without credentials.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Anonymous {
-    /// From wherever the gateway can be reached.
+    /// Accepted from everywhere.
     Everywhere,
-    /// As long as only this machine can reach the gateway.
+    /// Accepted by a platform that only this machine can reach.
     Local,
-    /// Nobody may.
+    /// Rejected.
     #[default]
     Never,
 }
 
-/// A token that somebody was given.
+/// Static bearer token.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Token {
-    /// Who it was given to.
+    /// Principal of the token.
     pub name: Arc<str>,
-    /// The token itself.
+    /// Value of the token.
     pub secret: Secret,
-    /// The teams whose gateways may be called with it.
+    /// Teams of the principal.
     pub teams: Vec<Arc<str>>,
 }
 
-/// A server that a proxy is in front of, and not the gateway.
+/// Server behind a reverse proxy, protected by forward authentication.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Forward {
-    /// The last part of the path at which the proxy asks.
+    /// Last segment of the path of its subrequests, `/verify/{name}`.
     pub name: Arc<str>,
-    /// Where clients reach it.
+    /// URL of the server for clients: the audience of its tokens.
     pub url: Url,
-    /// What tokens have to be good for, and what that means in plain words.
+    /// Required scopes, with their descriptions for users.
     pub scopes: Vec<(String, String)>,
-    /// The teams that may use it; everybody may if `None`.
+    /// Teams that may use it; everybody if `None`.
     pub teams: Option<Vec<Arc<str>>>,
 }
 
 impl Token {
-    /// A token of the principal `name`, in no team.
+    /// Creates a token of the principal `name`, without teams.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, secret: Secret) -> Self {
         Self {
@@ -91,7 +103,7 @@ impl Token {
 }
 
 impl Forward {
-    /// A server at `url` that everybody may use.
+    /// Creates a server at `url` that all principals may use.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, url: Url) -> Self {
         Self {
@@ -104,7 +116,7 @@ impl Forward {
 }
 
 impl Auth {
-    /// Whether nothing is said about who may call.
+    /// Returns `true` if no caller is accepted by this part.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
@@ -112,7 +124,7 @@ impl Auth {
             && self.others().next().is_none()
     }
 
-    /// Those who issue tokens besides us.
+    /// Returns the issuers besides the authorization server of the platform.
     pub fn others(&self) -> impl Iterator<Item = &str> {
         let issuers = self.issuers.iter().map(|issuer| &*issuer.issuer);
         let asked = self.introspection.iter().map(|asked| &*asked.issuer);

@@ -1,4 +1,4 @@
-//! The gateways.
+//! Gateways.
 
 use std::sync::Arc;
 
@@ -6,28 +6,39 @@ use http::HeaderName;
 
 use super::Server;
 
-/// A named endpoint over some of the servers.
+/// Named MCP endpoint over some of the servers.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::spec::{Gateway, Server, Transport};
+///
+/// let servers = [Server::new("demo", Transport::Builtin("demo".into()))];
+/// let gateway = Gateway::over(&servers);
+/// assert_eq!((&*gateway.name, gateway.has_all), ("default", true));
+/// assert!(Gateway::new("dev").servers.is_empty());
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Gateway {
-    /// The last part of its path.
+    /// Last segment of its path, `/v1/mcp/{name}`.
     pub name: Arc<str>,
-    /// The names of its servers, in the order of its lists.
+    /// Names of its servers, in the order of its lists.
     pub servers: Vec<Arc<str>>,
-    /// Whether those are all that there are.
+    /// Set if it has all servers, including those that are added later.
     pub has_all: bool,
-    /// The headers of callers that are passed on to servers.
+    /// Client headers to forward to servers.
     pub forward_headers: Vec<HeaderName>,
     /// Maximum number of entries on a page of a list.
     pub page_size: Option<usize>,
-    /// The instructions for clients.
+    /// Instructions for clients, instead of those of the servers.
     pub instructions: Option<Arc<str>>,
-    /// The teams that may know of it; everybody may if `None`.
+    /// Teams that may see and use it; everybody if `None`.
     pub teams: Option<Vec<Arc<str>>>,
 }
 
 impl Gateway {
-    /// A gateway over no servers, of which everybody may know.
+    /// Creates a gateway without servers, for all principals.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self {
@@ -41,7 +52,7 @@ impl Gateway {
         }
     }
 
-    /// The gateway that there is when none is described.
+    /// Creates the gateway `default` over all of `servers`.
     #[must_use]
     pub fn over(servers: &[Server]) -> Self {
         let servers = servers.iter().map(|server| Arc::clone(&server.name));

@@ -1,68 +1,68 @@
-//! Those who issue tokens besides the platform.
+//! Issuers of tokens besides the platform.
 
 use mcp_gateway_auth::jose::Algorithm;
 use mcp_gateway_auth::token::ClaimMapping;
 
 use super::Secret;
 
-/// An identity provider whose JWTs are accepted.
+/// Issuer whose JWTs are accepted (RFC 9068).
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Issuer {
-    /// The issuer, as in the claim `iss`.
+    /// Issuer, exactly as in the claim `iss`.
     pub issuer: String,
-    /// Whom its tokens have to be for; the URL of each gateway if it is not said.
+    /// Required audience; the URL of the called gateway if `None`.
     pub audience: Option<String>,
-    /// The URL of its keys; discovered if `None`.
+    /// URL of its JWKS; discovered if `None`.
     pub jwks: Option<String>,
-    /// The types of its tokens; `at+jwt` alone if there are none.
+    /// Accepted token types (`typ`); `at+jwt` if empty.
     pub types: Vec<String>,
-    /// The algorithms that its tokens may be signed with; all supported ones if there are none.
+    /// Accepted signature algorithms; all supported ones if empty.
     pub algorithms: Vec<Algorithm>,
-    /// The scopes that its tokens must have.
+    /// Required scopes.
     pub scopes: Vec<String>,
-    /// The meaning of its claims.
+    /// Mapping of claims.
     pub claims: Claims,
 }
 
-/// An authorization server that is asked about tokens.
+/// Authorization server that introspects tokens (RFC 7662).
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Introspection {
-    /// The introspection endpoint.
+    /// Introspection endpoint.
     pub url: String,
-    /// The issuer of the tokens.
+    /// Issuer of the tokens.
     pub issuer: String,
-    /// Whom the tokens have to be for; the URL of each gateway if it is not said.
+    /// Required audience; the URL of the called gateway if `None`.
     pub audience: Option<String>,
-    /// The client that the platform is there.
+    /// Client identifier of the platform.
     pub client_id: String,
-    /// The secret of that client.
+    /// Client secret of the platform.
     pub client_secret: Secret,
-    /// The scopes that tokens must have.
+    /// Required scopes.
     pub scopes: Vec<String>,
-    /// The meaning of claims.
+    /// Mapping of claims.
     pub claims: Claims,
 }
 
-/// What claims mean.
+/// Mapping of claims to a principal.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Claims {
-    /// The claim with the subject.
+    /// Claim with the subject.
     pub subject: Option<String>,
-    /// The claim with the name of the person.
+    /// Claim with the display name.
     pub name: Option<String>,
-    /// The claim with the groups.
+    /// Claim with the groups.
     pub groups: Option<String>,
-    /// The teams of the members of groups.
+    /// Pairs of a group and the team of its members.
     pub teams: Vec<(String, String)>,
-    /// The roles of the members of groups.
+    /// Pairs of a group and the role of its members.
     pub roles: Vec<(String, String)>,
 }
 
 impl Issuer {
-    /// An identity provider whose keys are discovered.
+    /// Creates an issuer whose keys are discovered.
     #[must_use]
     pub fn new(issuer: impl Into<String>) -> Self {
         Self {
@@ -78,7 +78,8 @@ impl Issuer {
 }
 
 impl Introspection {
-    /// An authorization server with the endpoint `url`, for tokens of `issuer`.
+    /// Creates an authorization server with the introspection endpoint `url`, for tokens of
+    /// `issuer`.
     #[must_use]
     pub fn new(
         url: impl Into<String>,
@@ -99,6 +100,7 @@ impl Introspection {
 }
 
 impl Claims {
+    /// Converts the mapping to that of the token verifiers.
     pub(crate) fn mapping(&self) -> ClaimMapping {
         let mut mapping = ClaimMapping::new();
         if let Some(claim) = &self.subject {

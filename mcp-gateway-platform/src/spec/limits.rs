@@ -1,4 +1,4 @@
-//! Bounds on what clients and servers may cost.
+//! Limits of sessions, parked calls and servers.
 
 use std::time::Duration;
 
@@ -6,7 +6,16 @@ use mcp_gateway_core::bridge::Parking;
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_core::session::Sessions;
 
-/// Bounds on sessions of clients.
+/// Limits of client sessions.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::spec::SessionLimits;
+///
+/// let limits = SessionLimits::default();
+/// assert!(limits.idle < limits.lifetime);
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct SessionLimits {
@@ -18,19 +27,19 @@ pub struct SessionLimits {
     pub lifetime: Duration,
 }
 
-/// Bounds on calls that wait for an answer of their clients.
+/// Limits of parked calls.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct ParkedLimits {
-    /// Maximum number of calls that wait.
+    /// Maximum number of parked calls.
     pub max: usize,
-    /// How many calls of one caller may wait.
+    /// Maximum number of parked calls of one caller.
     pub max_of_one: usize,
-    /// Lifetime of a call that waits.
+    /// Lifetime of a parked call.
     pub lifetime: Duration,
 }
 
-/// The bounds of a server, and how large its messages may be.
+/// Limits of a server.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct ServerLimits {

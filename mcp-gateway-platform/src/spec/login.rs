@@ -1,65 +1,76 @@
-//! The ways of logging in.
+//! Login methods.
 
 use super::Secret;
 
-/// How people log in.
+/// Login methods.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::spec::{Login, Provider};
+///
+/// let mut login = Login::default();
+/// assert!(login.has_accounts());
+/// login.providers.push(Provider::new("corp", "https://idp.example.com", "gateway"));
+/// assert!(!login.has_accounts());
+/// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Login {
-    /// Whether there are accounts here.
+    /// Switch for local accounts with passwords; by default on without another login method.
     pub local: Option<bool>,
-    /// GitHub, if people may log in with it.
+    /// Login with GitHub.
     pub github: Option<GitHub>,
-    /// The providers of OpenID Connect.
+    /// OpenID Connect providers.
     pub providers: Vec<Provider>,
 }
 
-/// GitHub, and who may log in there.
+/// Login with GitHub. At least one of `users` and `organizations` must not be empty.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct GitHub {
-    /// The OAuth client that the platform is there.
+    /// Client identifier of the OAuth app.
     pub client_id: String,
-    /// The secret of that client.
+    /// Client secret.
     pub client_secret: Secret,
-    /// The users that may log in.
+    /// Users who may log in.
     pub users: Vec<String>,
-    /// The organizations whose members may log in.
+    /// Organizations whose members may log in.
     pub organizations: Vec<String>,
-    /// Where it is, if it is not github.com.
+    /// URL of a GitHub Enterprise server.
     pub url: Option<String>,
-    /// The URL of its API, if it is not github.com.
+    /// URL of the API of a GitHub Enterprise server.
     pub api: Option<String>,
 }
 
-/// A provider of OpenID Connect, and who may log in there.
+/// Login with an OpenID Connect provider.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Provider {
-    /// The name, which is a part of paths.
+    /// Segment of the callback path, `/api/auth/callback/{name}`.
     pub name: String,
-    /// The name for people.
+    /// Text of the login button.
     pub label: Option<String>,
-    /// The issuer.
+    /// Issuer.
     pub issuer: String,
-    /// The client that the platform is there.
+    /// Client identifier of the platform.
     pub client_id: String,
-    /// The secret of that client.
+    /// Client secret.
     pub client_secret: Option<Secret>,
-    /// The scopes to request besides the usual ones.
+    /// Scopes to request besides `openid profile email`.
     pub scopes: Vec<String>,
-    /// The claim with the groups.
+    /// Claim with the groups of a user.
     pub groups: Option<String>,
-    /// The groups whose members may log in.
+    /// Groups whose members may log in.
     pub allowed_groups: Vec<String>,
-    /// The domains whose addresses may log in.
+    /// Domains of verified email addresses that may log in.
     pub allowed_domains: Vec<String>,
-    /// The teams that the members of groups belong to.
+    /// Pairs of a group and the team of its members.
     pub teams: Vec<(String, String)>,
 }
 
 impl Login {
-    /// Whether people have accounts here, which is so if there is no other way.
+    /// Returns `true` if local accounts are enabled.
     #[must_use]
     pub fn has_accounts(&self) -> bool {
         let others = self.github.is_some() || !self.providers.is_empty();
@@ -68,7 +79,7 @@ impl Login {
 }
 
 impl GitHub {
-    /// github.com, where nobody may log in yet.
+    /// Creates a login with github.com without allowed users.
     #[must_use]
     pub fn new(client_id: impl Into<String>, client_secret: Secret) -> Self {
         Self {
@@ -83,7 +94,7 @@ impl GitHub {
 }
 
 impl Provider {
-    /// A provider where everybody may log in that has an account there.
+    /// Creates a login for all users of a provider.
     #[must_use]
     pub fn new(
         name: impl Into<String>,

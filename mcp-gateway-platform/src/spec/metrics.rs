@@ -1,16 +1,16 @@
-//! The audience of the metrics.
+//! Access to the metrics.
 
 use super::Secret;
 
-/// Where the metrics are, and who may see them.
+/// Access to the metrics.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Metrics {
-    /// At an address of their own, for everybody who reaches it.
+    /// Separate address, without authentication.
     Separate,
-    /// At `/metrics` of the gateway, for its callers.
+    /// `/metrics` of the gateway, for its callers.
     #[default]
     Shared,
-    /// At `/metrics` of the gateway, for those who present this token, and for its callers.
+    /// `/metrics` of the gateway, for its callers and with this bearer token.
     Token(Secret),
 }

@@ -1,4 +1,4 @@
-//! The authorization server.
+//! Authorization server.
 
 use std::time::Duration;
 
@@ -7,73 +7,85 @@ use mcp_gateway_auth::server::{self, Client, Lifetimes};
 
 use super::{Secret, changed};
 
-/// The authorization server, in so far as it is fixed when a platform starts.
+/// Authorization server: the part that is fixed when a platform starts.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use mcp_gateway_platform::spec::OAuth;
+///
+/// let mut oauth = OAuth::default();
+/// oauth.access_token = Some(Duration::from_secs(300));
+/// assert_eq!(oauth.lifetimes().access_token, Duration::from_secs(300));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OAuth {
-    /// Whether clients may describe themselves in documents of their own.
+    /// Support for client ID metadata documents.
     pub documents: bool,
-    /// The identity providers of enterprises.
+    /// Identity providers whose assertions are exchanged for tokens (ID-JAG).
     pub assertion_issuers: Vec<AssertionIssuer>,
-    /// Whether access tokens can be read by nobody else.
+    /// Set for opaque access tokens instead of JWTs.
     pub is_opaque: bool,
     /// Lifetime of access tokens.
     pub access_token: Option<Duration>,
     /// Idle timeout of refresh tokens.
     pub refresh_idle: Option<Duration>,
-    /// Lifetime of a chain of refresh tokens.
+    /// Lifetime of a grant, across all its refresh tokens.
     pub refresh_absolute: Option<Duration>,
-    /// Limits on the rate of requests.
+    /// Rate limits.
     pub limits: RateLimits,
 }
 
-/// The clients of the authorization server, in so far as they can change while a platform runs.
+/// Authorization server: the clients, which can be replaced while a platform runs.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct OAuthClients {
-    /// The clients that are known from the start.
+    /// Static clients.
     pub known: Vec<Client>,
-    /// Whether clients may register themselves.
+    /// Policy for dynamic client registration.
     pub registration: Registration,
 }
 
-/// How many requests a minute are answered, where that is not as usual.
+/// Rate limits per minute; defaults where `None`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct RateLimits {
-    /// Requests a minute to authorize and to log in.
+    /// Authorization requests and logins of one address.
     pub authorize: Option<u32>,
-    /// Registrations a minute.
+    /// Registrations of one address.
     pub register: Option<u32>,
-    /// Requests a minute of one client.
+    /// Requests of one client.
     pub client: Option<u32>,
 }
 
-/// Whether clients may register themselves.
+/// Policy for dynamic client registration (RFC 7591).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Registration {
-    /// They may not.
+    /// Rejected.
     Off,
-    /// All may.
+    /// Accepted.
     #[default]
     Open,
-    /// Those may that present this token.
+    /// Accepted with this initial access token.
     Token(Secret),
 }
 
-/// An identity provider whose assertions are exchanged for tokens.
+/// Identity provider whose identity assertions are exchanged for tokens.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct AssertionIssuer {
-    /// The issuer, as in the claim `iss`.
+    /// Issuer, exactly as in the claim `iss`.
     pub issuer: String,
-    /// The URL of its keys; discovered if `None`.
+    /// URL of its JWKS; discovered if `None`.
     pub jwks: Option<String>,
 }
 
 impl AssertionIssuer {
-    /// An identity provider whose keys are discovered.
+    /// Creates an identity provider whose keys are discovered.
     #[must_use]
     pub fn new(issuer: impl Into<String>) -> Self {
         Self {
@@ -84,6 +96,7 @@ impl AssertionIssuer {
 }
 
 impl Registration {
+    /// Converts the policy to that of the authorization server.
     pub(crate) fn allowed(&self) -> server::Registration {
         match self {
             Self::Off => server::Registration::Off,
@@ -108,7 +121,7 @@ impl Default for OAuth {
 }
 
 impl OAuth {
-    /// For how long what the authorization server issues is good.
+    /// Returns the lifetimes, with defaults for those that are not set.
     #[must_use]
     pub fn lifetimes(&self) -> Lifetimes {
         let mut lifetimes = Lifetimes::default();
@@ -118,6 +131,7 @@ impl OAuth {
         lifetimes
     }
 
+    /// Returns the rate limits, with defaults for those that are not set.
     pub(crate) fn rate_limits(&self) -> server::RateLimits {
         let mut limits = server::RateLimits::default();
         limits.authorize = self.limits.authorize.unwrap_or(limits.authorize);

@@ -1,4 +1,4 @@
-//! Servers that are programs.
+//! Servers that are child processes.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,26 +6,37 @@ use std::time::Duration;
 
 use super::Secret;
 
-/// A server that is a program.
+/// Server that is a child process, reached over stdio.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::spec::Process;
+///
+/// let process = Process::new("npx", ["-y", "server", "--key=BJ3x0WcQ"]);
+/// assert_eq!(process.args.len(), 3);
+/// // Arguments may contain secrets, and do not reach logs.
+/// assert!(!format!("{process:?}").contains("BJ3x0WcQ"));
+/// ```
 #[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Process {
-    /// The program.
+    /// Program, run without a shell.
     pub command: String,
-    /// Its arguments.
+    /// Arguments.
     pub args: Vec<String>,
-    /// The variables of its environment.
+    /// Environment variables.
     pub env: Vec<(String, Secret)>,
-    /// Its working directory.
+    /// Working directory; that of the gateway if `None`.
     pub directory: Option<PathBuf>,
-    /// Whether it gets no variables but those in `env`.
+    /// Set to pass only `env`, `PATH` and `HOME`.
     pub clear_environment: bool,
-    /// How long it may take to end when it is asked to.
+    /// Time to exit after standard input is closed, and again after SIGTERM.
     pub grace: Option<Duration>,
 }
 
 impl Process {
-    /// A program that is started with `args`.
+    /// Creates a program with `args`.
     #[must_use]
     pub fn new<A: Into<String>>(
         command: impl Into<String>,
@@ -43,7 +54,7 @@ impl Process {
 }
 
 impl fmt::Debug for Process {
-    /// Leaves out arguments and variables, which may hold secrets.
+    /// Omits arguments and variables, which may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Process")
             .field("command", &self.command)

@@ -1,24 +1,35 @@
-//! Servers that run elsewhere.
+//! Servers over HTTP.
 
 use std::fmt;
 
 use http::{HeaderName, HeaderValue, Uri};
 use mcp_gateway_core::upstream::Protocol;
 
-/// A server that runs elsewhere.
+/// Server over HTTP.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::spec::Remote;
+///
+/// let remote = Remote::new("https://mcp.example.com/mcp?key=BJ3x0WcQ".parse().unwrap());
+/// assert_eq!(remote.protocol, None);
+/// // Queries may contain secrets, and do not reach logs.
+/// assert!(!format!("{remote:?}").contains("BJ3x0WcQ"));
+/// ```
 #[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Remote {
-    /// The URL of its endpoint.
+    /// URL of its endpoint.
     pub url: Uri,
-    /// What is presented to it. The values are marked as sensitive.
+    /// Request headers, whose values are marked as sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// How it is talked to; found out if not said.
+    /// Protocol of the server; detected if `None`.
     pub protocol: Option<Protocol>,
 }
 
 impl Remote {
-    /// A server that is found at `url`, without anything to present.
+    /// Creates a server at `url` without request headers.
     #[must_use]
     pub fn new(url: Uri) -> Self {
         Self {
@@ -30,7 +41,7 @@ impl Remote {
 }
 
 impl fmt::Debug for Remote {
-    /// Leaves out paths and queries, which may hold secrets.
+    /// Omits paths and queries, which may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remote")
             .field("host", &self.url.host())

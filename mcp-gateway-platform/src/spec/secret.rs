@@ -1,26 +1,36 @@
-//! Texts and keys that are not to be shown.
+//! Secret texts and keys, which do not reach logs.
 
 use std::fmt;
 
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
-/// A text that is not to be shown.
+/// Secret text, zeroized when dropped.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::spec::Secret;
+///
+/// let secret = Secret::new("hunter2");
+/// assert_eq!(secret.expose(), "hunter2");
+/// assert_eq!(format!("{secret:?}"), "Secret(..)");
+/// ```
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
-/// A key of 32 bytes.
+/// Key of 32 bytes that seals sessions and state, zeroized when dropped.
 #[derive(Clone, Eq, PartialEq)]
 pub struct SessionKey(Zeroizing<[u8; 32]>);
 
 impl Secret {
-    /// The secret `text`.
+    /// Creates a secret.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(SecretString::from(text.into()))
     }
 
-    /// The text, for those who have to present it.
+    /// Returns the text.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -30,8 +40,7 @@ impl Secret {
 impl Eq for Secret {}
 
 impl PartialEq for Secret {
-    /// Finds out whether a configuration has changed. What callers present is compared elsewhere,
-    /// in constant time.
+    /// Detects changes of a spec. Credentials of callers are compared elsewhere, in constant time.
     fn eq(&self, other: &Self) -> bool {
         self.expose() == other.expose()
     }
@@ -44,13 +53,13 @@ impl fmt::Debug for Secret {
 }
 
 impl SessionKey {
-    /// The key of those bytes.
+    /// Creates a key.
     #[must_use]
     pub fn new(key: [u8; 32]) -> Self {
         Self(Zeroizing::new(key))
     }
 
-    /// The bytes of the key.
+    /// Returns the bytes of the key.
     #[must_use]
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0

@@ -1,4 +1,4 @@
-//! The servers behind the gateways.
+//! Servers behind the gateways.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,21 +7,33 @@ use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
 
 use super::{Process, Remote, ServerLimits};
 
-/// A server behind the gateway.
+/// MCP server behind the gateways.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::upstream::SessionPolicy;
+/// use mcp_gateway_platform::spec::{Process, Server, Transport};
+///
+/// let process = Transport::Process(Process::new("uvx", ["mcp-server-time"]));
+/// let server = Server::new("time", process);
+/// assert_eq!(server.prefix, server.name);
+/// assert_eq!(server.sessions, SessionPolicy::PerPrincipal);
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Server {
-    /// The name.
+    /// Name.
     pub name: Arc<str>,
-    /// What the names of its tools begin with for clients.
+    /// Prefix of the names of its tools and prompts.
     pub prefix: Arc<str>,
-    /// Where it runs, and how it is reached.
+    /// Transport.
     pub transport: Transport,
-    /// Who shares a session with it.
+    /// Sharing of its sessions or processes.
     pub sessions: SessionPolicy,
     /// Roots of callers that reach it; `None` for the default.
     pub roots: Option<RootsPolicy>,
-    /// Its bounds.
+    /// Limits.
     pub limits: ServerLimits,
     /// Idle timeout of its sessions.
     pub idle: Option<Duration>,
@@ -29,20 +41,20 @@ pub struct Server {
     pub connect_timeout: Option<Duration>,
 }
 
-/// Where a server runs, and how it is reached.
+/// Transport of a server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Transport {
-    /// Inside the gateway, as the built-in server of that name.
+    /// Built-in server of this name.
     Builtin(Arc<str>),
-    /// As a program that the gateway starts.
+    /// Child process.
     Process(Process),
-    /// Elsewhere.
+    /// HTTP.
     Remote(Remote),
 }
 
 impl Server {
-    /// A server of which nothing more is said.
+    /// Creates a server with default settings.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, transport: Transport) -> Self {
         let name = name.into();
@@ -60,12 +72,11 @@ impl Server {
 }
 
 impl Transport {
-    /// Who shares a session with a server of which that is not said.
+    /// Returns the default sharing of sessions.
     #[must_use]
     pub fn default_sessions(&self) -> SessionPolicy {
         match self {
-            // A program often remembers things between calls, which different people must not
-            // share by accident.
+            // Programs often keep state between calls, which must not leak to other principals.
             Self::Process(_) => SessionPolicy::PerPrincipal,
             Self::Builtin(_) | Self::Remote(_) => SessionPolicy::Shared,
         }

@@ -1,20 +1,20 @@
-//! The store of state.
+//! Storage of accounts, clients and tokens.
 
 use std::path::PathBuf;
 
 use super::Secret;
 
-/// Where state is kept.
+/// Storage of accounts, clients and tokens.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Storage {
-    /// In the folder for data of the person who runs the gateway.
+    /// SQLite in the data directory of the user that runs the gateway.
     #[default]
     Default,
-    /// In this process alone.
+    /// Memory of this process.
     Memory,
-    /// In the database of this URL.
+    /// PostgreSQL at this URL.
     Postgres(Secret),
-    /// In this file.
+    /// SQLite in this file.
     Sqlite(PathBuf),
 }
