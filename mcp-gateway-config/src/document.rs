@@ -1,9 +1,9 @@
 //! Parsing of hand-written files with complete diagnostics.
 //!
-//! [`yaml`] and [`jsonc`] parse a text to [`Node`]s with positions. Types that implement [`Read`] read
-//! them through [`Field`]s and [`Table`]s. Errors are recorded in the [`DiagnosticSink`] with path and
-//! position, and reading continues; an invalid value counts as missing. A reader is therefore a list
-//! of the expected keys:
+//! `yaml` and `jsonc` parse a text to nodes with positions. Types that implement `Read` read them
+//! through `Field`s and `Table`s. Errors are recorded in the `DiagnosticSink` with path and position,
+//! and reading continues; an invalid value counts as missing. A reader is therefore a list of the
+//! expected keys:
 //!
 //! ```text
 //! impl Read for Breaker {

@@ -3,7 +3,7 @@
 //! | Key | Type |
 //! |---|---|
 //! | `url` | URL, required |
-//! | `headers` | map of settings, or of secrets for the headers in [`SECRET`] |
+//! | `headers` | map of settings; credentials must be secrets |
 //! | `bearer` | secret |
 //! | `protocol` | `auto`, `modern`, `legacy` or `sse` |
 
