@@ -1,5 +1,12 @@
 //! OAuth clients and their metadata (RFC 7591, section 2).
 
+pub(super) mod assertions;
+pub(super) mod authentication;
+pub(super) mod clients;
+pub(super) mod metadata_document;
+pub(super) mod redirect_uri;
+pub(super) mod registration_request;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -15,10 +15,13 @@
 //! Replays revoke the grant (RFC 6749, section 4.1.2; RFC 9700, section 4.14.2): either the client
 //! or the attacker has presented a stolen token, and the server cannot distinguish them.
 
+pub(super) mod grants;
+pub(super) mod pkce;
+
 use serde::{Deserialize, Serialize};
 
+use self::pkce::Challenge;
 use super::Scopes;
-use super::pkce::Challenge;
 
 /// The authorization of a client by a user. Times are in seconds since the Unix epoch.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -14,10 +14,10 @@ use moka::future::Cache;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::client::{Client, ClientAuthentication, ClientOrigin};
-use super::error::OAuthError;
 use super::registration_request::{Method, RegistrationRequest};
+use super::{Client, ClientAuthentication, ClientOrigin};
 use crate::egress::Egress;
+use crate::server::error::OAuthError;
 
 /// Clients with a metadata document. Cheap to clone.
 ///
@@ -25,7 +25,7 @@ use crate::egress::Egress;
 ///
 /// [cimd]: https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/
 #[derive(Clone)]
-pub(super) struct MetadataDocuments {
+pub(in crate::server) struct MetadataDocuments {
     egress: Egress,
     known: Cache<String, Known>,
     /// Number of fetches per host.
@@ -66,7 +66,7 @@ impl Expiry<String, Known> for AsLongAsAllowed {
 
 impl MetadataDocuments {
     /// Fetches documents with `egress`.
-    pub(super) fn new(egress: Egress) -> Self {
+    pub(in crate::server) fn new(egress: Egress) -> Self {
         let known = Cache::builder()
             .max_capacity(MAX_KNOWN)
             .expire_after(AsLongAsAllowed);
@@ -78,7 +78,7 @@ impl MetadataDocuments {
     }
 
     /// Returns the client `id`, or `None` if its document is unavailable or invalid.
-    pub(super) async fn get(&self, id: &str) -> Result<Option<Client>, OAuthError> {
+    pub(in crate::server) async fn get(&self, id: &str) -> Result<Option<Client>, OAuthError> {
         if !is_identifier(id) {
             return Ok(None);
         }

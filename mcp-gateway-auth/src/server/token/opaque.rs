@@ -6,16 +6,16 @@ use crate::{AuthorityError, Keyring};
 
 /// Seals JWTs into access tokens that only this server can read. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct OpaqueTokens(Keyring);
+pub(in crate::server) struct OpaqueTokens(Keyring);
 
 impl OpaqueTokens {
     /// Seals with the keys of `keyring`.
-    pub(super) fn new(keyring: Keyring) -> Self {
+    pub(in crate::server) fn new(keyring: Keyring) -> Self {
         Self(keyring)
     }
 
     /// Returns an opaque token for `jwt`.
-    pub(super) fn seal(&self, jwt: &str) -> Result<String, AuthorityError> {
+    pub(in crate::server) fn seal(&self, jwt: &str) -> Result<String, AuthorityError> {
         let sealed = self.0.sealer().seal(PURPOSE, jwt.as_bytes());
         let sealed = sealed.map_err(|_| AuthorityError::Random)?;
         Ok(format!("{PREFIX}{sealed}"))
@@ -23,7 +23,7 @@ impl OpaqueTokens {
 
     /// Returns the JWT of `token`, which is opaque or already a JWT. Returns `None` if an opaque
     /// token is invalid.
-    pub(super) fn open<'t>(&self, token: &'t str) -> Option<Cow<'t, str>> {
+    pub(in crate::server) fn open<'t>(&self, token: &'t str) -> Option<Cow<'t, str>> {
         let Some(sealed) = token.strip_prefix(PREFIX) else {
             return Some(Cow::Borrowed(token));
         };

@@ -193,7 +193,7 @@ fn is_canonical(authority: &str, url: &Url) -> bool {
 }
 
 /// Returns `true` if `url` leads to this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub(in crate::server) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(host)) => host == "localhost",
         Some(Host::Ipv4(address)) => address == Ipv4Addr::LOCALHOST,

@@ -7,31 +7,31 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::client::{Client, ClientKeys, GrantType};
-use super::error::OAuthError;
 use super::redirect_uri::is_loopback;
-use super::{RedirectUri, Scopes};
+use super::{Client, ClientKeys, GrantType};
 use crate::pages::clean;
+use crate::server::error::OAuthError;
+use crate::server::{RedirectUri, Scopes};
 
 /// Validated client metadata.
 ///
 /// See [RFC 7591, section 2](https://www.rfc-editor.org/rfc/rfc7591#section-2).
 #[derive(Debug)]
-pub(super) struct RegistrationRequest {
-    pub(super) redirect_uris: Vec<RedirectUri>,
-    pub(super) method: Method,
-    pub(super) keys: Option<ClientKeys>,
-    pub(super) grant_types: Vec<GrantType>,
-    pub(super) name: Option<String>,
-    pub(super) scopes: Option<Scopes>,
-    pub(super) uri: Option<String>,
+pub(in crate::server) struct RegistrationRequest {
+    pub(in crate::server) redirect_uris: Vec<RedirectUri>,
+    pub(in crate::server) method: Method,
+    pub(in crate::server) keys: Option<ClientKeys>,
+    pub(in crate::server) grant_types: Vec<GrantType>,
+    pub(in crate::server) name: Option<String>,
+    pub(in crate::server) scopes: Option<Scopes>,
+    pub(in crate::server) uri: Option<String>,
     /// Members without a meaning here, which are returned to the client.
-    pub(super) metadata: Map<String, Value>,
+    pub(in crate::server) metadata: Map<String, Value>,
 }
 
 /// Requested client authentication method.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Method {
+pub(in crate::server) enum Method {
     Basic,
     None,
     Post,
@@ -40,13 +40,16 @@ pub(super) enum Method {
 
 impl RegistrationRequest {
     /// Parses a registration request.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, OAuthError> {
+    pub(in crate::server) fn parse(body: &[u8]) -> Result<Self, OAuthError> {
         Self::of(&object(body)?)
     }
 
     /// Parses an update of `client`, which replaces all its metadata ([RFC 7592, section
     /// 2.2](https://www.rfc-editor.org/rfc/rfc7592#section-2.2)).
-    pub(super) fn parse_update(body: &[u8], client: &Client) -> Result<Self, OAuthError> {
+    pub(in crate::server) fn parse_update(
+        body: &[u8],
+        client: &Client,
+    ) -> Result<Self, OAuthError> {
         let object = object(body)?;
         if object.get("client_id").and_then(Value::as_str) != Some(&client.id) {
             return Err(OAuthError::metadata("client_id does not match the client"));
@@ -71,7 +74,7 @@ impl RegistrationRequest {
     }
 
     /// Validates the members of `object`.
-    pub(super) fn of(object: &Map<String, Value>) -> Result<Self, OAuthError> {
+    pub(in crate::server) fn of(object: &Map<String, Value>) -> Result<Self, OAuthError> {
         let method = method(text(object, "token_endpoint_auth_method")?)?;
         let keys = keys(object)?;
         if (method == Method::PrivateKey) != keys.is_some() {

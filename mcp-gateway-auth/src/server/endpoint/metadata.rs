@@ -6,27 +6,27 @@ use axum::response::{IntoResponse, Response};
 use http::header;
 use serde_json::{Value, json};
 
-use super::AuthorizationServer;
-use super::client::GrantType;
-use super::resource::OFFLINE_ACCESS;
-use super::settings::Registration;
 use crate::jose::Algorithm;
+use crate::server::AuthorizationServer;
+use crate::server::client::GrantType;
+use crate::server::resource::OFFLINE_ACCESS;
+use crate::server::settings::Registration;
 
 /// `GET /.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`: the
 /// metadata of the server.
 ///
 /// See [RFC 8414, section 3](https://www.rfc-editor.org/rfc/rfc8414#section-3).
-pub(super) async fn server(State(server): State<AuthorizationServer>) -> Response {
+pub(in crate::server) async fn server(State(server): State<AuthorizationServer>) -> Response {
     document(server.metadata())
 }
 
 /// `GET /jwks`: the public keys.
 ///
 /// See [RFC 7517, section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5).
-pub(super) async fn keys(State(server): State<AuthorizationServer>) -> Response {
+pub(in crate::server) async fn keys(State(server): State<AuthorizationServer>) -> Response {
     match server.keys().public().await {
         Ok(keys) => document(serde_json::to_value(keys).unwrap_or_default()),
-        Err(error) => super::error::OAuthError::from(error).into_response(),
+        Err(error) => crate::server::error::OAuthError::from(error).into_response(),
     }
 }
 
@@ -93,7 +93,7 @@ impl AuthorizationServer {
 }
 
 /// Returns a public document that may be cached for five minutes.
-pub(super) fn document(value: Value) -> Response {
+pub(in crate::server) fn document(value: Value) -> Response {
     (
         [(header::CACHE_CONTROL, "public, max-age=300")],
         Json(value),

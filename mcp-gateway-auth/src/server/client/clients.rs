@@ -7,17 +7,17 @@ use arc_swap::ArcSwap;
 use mcp_gateway_store::{Batch, Documents, Outcome, Store, Stored};
 use serde::{Deserialize, Serialize};
 
-use super::client::{Client, ClientOrigin};
-use super::error::OAuthError;
 use super::metadata_document::MetadataDocuments;
-use super::revocations::RevocationLog;
+use super::{Client, ClientOrigin};
 use crate::clock::moment;
+use crate::server::error::OAuthError;
+use crate::server::token::revocations::RevocationLog;
 use crate::token::Revoked;
 use crate::{AuthorityError, Clock, SecretHash};
 
 /// All clients. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Clients {
+pub(in crate::server) struct Clients {
     /// Clients that the operator has configured, by client ID.
     fixed: Arc<ArcSwap<HashMap<String, Client>>>,
     /// Clients with a metadata document.
@@ -30,26 +30,26 @@ pub(super) struct Clients {
 
 /// Lifetimes of dynamically registered clients, in seconds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ClientLifetimes {
+pub(in crate::server) struct ClientLifetimes {
     /// Lifetime until the first use.
-    pub(super) new: u64,
+    pub(in crate::server) new: u64,
     /// Idle timeout after the last use.
-    pub(super) unused: u64,
+    pub(in crate::server) unused: u64,
 }
 
 /// A client in the store.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Registered {
-    pub(super) client: Client,
+pub(in crate::server) struct Registered {
+    pub(in crate::server) client: Client,
     /// Hash of the registration access token (RFC 7592).
-    pub(super) management: Option<SecretHash>,
+    pub(in crate::server) management: Option<SecretHash>,
     /// Time at which the unused client expires; never if `None`.
-    pub(super) expires: Option<u64>,
+    pub(in crate::server) expires: Option<u64>,
 }
 
 impl Clients {
     /// Uses the clients in `store`.
-    pub(super) fn new(
+    pub(in crate::server) fn new(
         store: Arc<dyn Store>,
         revocations: RevocationLog,
         clock: Clock,
@@ -66,7 +66,7 @@ impl Clients {
     }
 
     /// Enables client ID metadata documents.
-    pub(super) fn with_documents(self, documents: MetadataDocuments) -> Self {
+    pub(in crate::server) fn with_documents(self, documents: MetadataDocuments) -> Self {
         Self {
             documented: Some(documents),
             ..self
@@ -74,12 +74,12 @@ impl Clients {
     }
 
     /// Returns `true` if client ID metadata documents are enabled.
-    pub(super) fn has_documents(&self) -> bool {
+    pub(in crate::server) fn has_documents(&self) -> bool {
         self.documented.is_some()
     }
 
     /// Replaces the configured clients.
-    pub(super) fn fix(&self, clients: impl IntoIterator<Item = Client>) {
+    pub(in crate::server) fn fix(&self, clients: impl IntoIterator<Item = Client>) {
         let clients = clients
             .into_iter()
             .map(|client| (client.id.clone(), client));
@@ -87,7 +87,7 @@ impl Clients {
     }
 
     /// Returns the client `id`.
-    pub(super) async fn find(&self, id: &str) -> Result<Option<Client>, OAuthError> {
+    pub(in crate::server) async fn find(&self, id: &str) -> Result<Option<Client>, OAuthError> {
         if let Some(client) = self.fixed.load().get(id) {
             return Ok(Some(client.clone()));
         }
@@ -103,13 +103,13 @@ impl Clients {
 
     /// Returns `true` unless the client `id` has been deleted. Clients with a metadata document are
     /// never deleted.
-    pub(super) async fn is_there(&self, id: &str) -> Result<bool, AuthorityError> {
+    pub(in crate::server) async fn is_there(&self, id: &str) -> Result<bool, AuthorityError> {
         let is_elsewhere = id.starts_with("https://") || self.fixed.load().contains_key(id);
         Ok(is_elsewhere || self.registration(id).await?.is_some())
     }
 
     /// Returns the unexpired registration of the client `id`.
-    pub(super) async fn registration(
+    pub(in crate::server) async fn registration(
         &self,
         id: &str,
     ) -> Result<Option<Stored<Registered>>, AuthorityError> {
@@ -123,7 +123,7 @@ impl Clients {
     }
 
     /// Stores `client`. Tokens of a previous client with the same ID remain revoked.
-    pub(super) async fn register(
+    pub(in crate::server) async fn register(
         &self,
         client: Client,
         management: Option<SecretHash>,
@@ -162,7 +162,7 @@ impl Clients {
     }
 
     /// Replaces the registration `before`. Returns `false` if it has changed in the meantime.
-    pub(super) async fn replace(
+    pub(in crate::server) async fn replace(
         &self,
         before: &Stored<Registered>,
         after: &Registered,
@@ -177,7 +177,7 @@ impl Clients {
     }
 
     /// Deletes the client `id` and revokes its tokens.
-    pub(super) async fn remove(&self, id: &str) -> Result<(), AuthorityError> {
+    pub(in crate::server) async fn remove(&self, id: &str) -> Result<(), AuthorityError> {
         let batch = Batch::new().delete(self.registered.key(id));
         let batch = self.revocations.add(batch, Revoked::Client, id)?;
         let _ = self.registered.store().commit(batch).await?;
@@ -186,7 +186,7 @@ impl Clients {
     }
 
     /// Records the use of `client`, so that it does not expire.
-    pub(super) async fn touch(&self, client: &Client) -> Result<(), AuthorityError> {
+    pub(in crate::server) async fn touch(&self, client: &Client) -> Result<(), AuthorityError> {
         if client.origin != ClientOrigin::Dynamic {
             return Ok(());
         }
@@ -211,7 +211,7 @@ impl Clients {
     }
 
     /// Returns up to `limit` registered clients with an ID greater than `after`.
-    pub(super) async fn list(
+    pub(in crate::server) async fn list(
         &self,
         after: Option<&str>,
         limit: usize,

@@ -16,16 +16,16 @@ use std::time::Duration;
 
 use mcp_gateway_store::{Batch, Outcome};
 
-use super::AuthorizationServer;
-use super::access_token::Subject;
-use super::client::{Client, ClientAuthentication, ClientKeys};
-use super::error::OAuthError;
-use super::form::Form;
-use super::token::{TokenResponse, wanted_scopes};
+use super::{Client, ClientAuthentication, ClientKeys};
 use crate::clock::moment;
 use crate::egress::Egress;
 use crate::jose::{Claims, Expectation, JwtError, JwtVerifier, KeySet, Unverified};
 use crate::jwks::RemoteKeys;
+use crate::server::AuthorizationServer;
+use crate::server::endpoint::form::Form;
+use crate::server::endpoint::token::{TokenResponse, wanted_scopes};
+use crate::server::error::OAuthError;
+use crate::server::token::access_token::Subject;
 use crate::{AuthorityError, SecretHash};
 
 /// An enterprise's identity provider, whose identity assertions are exchanged for access tokens.
@@ -69,14 +69,14 @@ impl AssertionIssuer {
 
 /// The key sets of clients with a `jwks_uri`. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct ClientKeySets {
+pub(in crate::server) struct ClientKeySets {
     egress: Option<Egress>,
     known: Arc<Mutex<HashMap<String, RemoteKeys>>>,
 }
 
 impl ClientKeySets {
     /// Creates an empty cache. Without `egress`, keys are never fetched.
-    pub(super) fn new(egress: Option<Egress>) -> Self {
+    pub(in crate::server) fn new(egress: Option<Egress>) -> Self {
         Self {
             egress,
             known: Arc::default(),
@@ -109,7 +109,7 @@ impl fmt::Debug for ClientKeySets {
 impl AuthorizationServer {
     /// Authenticates a client by `assertion` (`private_key_jwt`). `sent` is the optional parameter
     /// `client_id`.
-    pub(super) async fn by_assertion(
+    pub(in crate::server) async fn by_assertion(
         &self,
         assertion: &str,
         sent: Option<&str>,
@@ -190,7 +190,7 @@ impl AuthorizationServer {
     }
 
     /// Exchanges an identity assertion (ID-JAG) for an access token.
-    pub(super) async fn by_identity_assertion(
+    pub(in crate::server) async fn by_identity_assertion(
         &self,
         client: &Client,
         form: &Form,
@@ -268,7 +268,7 @@ impl AuthorizationServer {
         client: &Client,
         form: &Form,
         claims: &Claims,
-    ) -> Result<(Vec<String>, super::Scopes), OAuthError> {
+    ) -> Result<(Vec<String>, crate::server::Scopes), OAuthError> {
         let resources = self.resources();
         let named: Vec<&str> = match claims.extra.get("resource") {
             Some(serde_json::Value::String(one)) => vec![one],
@@ -291,7 +291,7 @@ impl AuthorizationServer {
             .map(|resource| resource.uri.to_string())
             .collect();
         let wanted = self.audiences(&audiences, form)?;
-        let known: super::Scopes = found
+        let known: crate::server::Scopes = found
             .iter()
             .flat_map(|resource| &resource.scopes)
             .map(|(name, _)| &**name)
@@ -300,7 +300,7 @@ impl AuthorizationServer {
         let asserted = claims
             .scope
             .as_deref()
-            .map(str::parse::<super::Scopes>)
+            .map(str::parse::<crate::server::Scopes>)
             .transpose();
         let asserted =
             asserted.map_err(|error| OAuthError::InvalidScope(error.to_string().into()))?;

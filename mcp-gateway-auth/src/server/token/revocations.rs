@@ -13,7 +13,7 @@ use crate::{AuthorityError, Clock};
 /// The revocations in a store, kept for as long as revoked access tokens could still be in use.
 /// Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct RevocationLog {
+pub(in crate::server) struct RevocationLog {
     documents: Documents<Entry>,
     known: Revocations,
     clock: Clock,
@@ -32,7 +32,7 @@ struct Entry {
 
 impl RevocationLog {
     /// Uses the revocations in `store`.
-    pub(super) fn new(store: Arc<dyn Store>, clock: Clock, lifetime: u64) -> Self {
+    pub(in crate::server) fn new(store: Arc<dyn Store>, clock: Clock, lifetime: u64) -> Self {
         Self {
             documents: Documents::new(store, PREFIX),
             known: Revocations::new(clock.clone()),
@@ -42,12 +42,12 @@ impl RevocationLog {
     }
 
     /// Returns the revocations that are known to this process.
-    pub(super) fn known(&self) -> &Revocations {
+    pub(in crate::server) fn known(&self) -> &Revocations {
         &self.known
     }
 
     /// Adds the revocation of all tokens of `id` to `batch`.
-    pub(super) fn add(
+    pub(in crate::server) fn add(
         &self,
         batch: Batch,
         what: Revoked,
@@ -65,12 +65,16 @@ impl RevocationLog {
     }
 
     /// Applies a committed revocation in this process. Other replicas receive it from the store.
-    pub(super) fn note(&self, what: Revoked, id: &str) {
+    pub(in crate::server) fn note(&self, what: Revoked, id: &str) {
         self.known.revoke(what, id, self.until());
     }
 
     /// Revokes all tokens of `id`.
-    pub(super) async fn revoke(&self, what: Revoked, id: &str) -> Result<(), AuthorityError> {
+    pub(in crate::server) async fn revoke(
+        &self,
+        what: Revoked,
+        id: &str,
+    ) -> Result<(), AuthorityError> {
         let batch = self.add(Batch::new(), what, id)?;
         let _ = self.documents.store().commit(batch).await?;
         self.note(what, id);
@@ -78,7 +82,7 @@ impl RevocationLog {
     }
 
     /// Adds to `batch` that tokens of `id` are accepted again if they are issued from now on.
-    pub(super) fn add_lift(
+    pub(in crate::server) fn add_lift(
         &self,
         batch: Batch,
         what: Revoked,
@@ -93,12 +97,16 @@ impl RevocationLog {
     }
 
     /// Applies a committed change of [`add_lift`](Self::add_lift) in this process.
-    pub(super) fn note_lift(&self, what: Revoked, id: &str) {
+    pub(in crate::server) fn note_lift(&self, what: Revoked, id: &str) {
         self.known.lift(what, id, self.clock.now());
     }
 
     /// Accepts tokens of `id` that are issued from now on.
-    pub(super) async fn lift(&self, what: Revoked, id: &str) -> Result<(), AuthorityError> {
+    pub(in crate::server) async fn lift(
+        &self,
+        what: Revoked,
+        id: &str,
+    ) -> Result<(), AuthorityError> {
         let batch = self.add_lift(Batch::new(), what, id)?;
         let _ = self.documents.store().commit(batch).await?;
         self.note_lift(what, id);
@@ -113,7 +121,7 @@ impl RevocationLog {
     }
 
     /// Follows the revocations of other replicas for as long as it is polled.
-    pub(super) async fn follow(&self) -> AuthorityError {
+    pub(in crate::server) async fn follow(&self) -> AuthorityError {
         let mut events = self.documents.store().watch(PREFIX);
         while let Some(event) = events.next().await {
             match event {
@@ -136,7 +144,7 @@ impl RevocationLog {
     }
 
     /// Loads all revocations.
-    pub(super) async fn load(&self) -> Result<(), AuthorityError> {
+    pub(in crate::server) async fn load(&self) -> Result<(), AuthorityError> {
         let mut after: Option<String> = None;
         loop {
             let page = self.documents.list("", after.as_deref(), PAGE).await?;

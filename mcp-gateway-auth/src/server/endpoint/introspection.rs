@@ -14,20 +14,20 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 use serde_json::{Map, Value, json};
 
-use super::AuthorizationServer;
-use super::access_token::GRANT;
-use super::client::Client;
-use super::error::OAuthError;
 use super::payload::Payload;
 use super::token::form;
 use crate::AuthorityError;
 use crate::jose::Claims;
+use crate::server::AuthorizationServer;
+use crate::server::client::Client;
+use crate::server::error::OAuthError;
+use crate::server::token::access_token::GRANT;
 use crate::token::Revoked;
 
 /// `POST /introspect`: the introspection endpoint.
 ///
 /// See [RFC 7662, section 2](https://www.rfc-editor.org/rfc/rfc7662#section-2).
-pub(super) async fn introspect(
+pub(in crate::server) async fn introspect(
     State(server): State<AuthorizationServer>,
     headers: HeaderMap,
     Payload(body): Payload,
@@ -41,7 +41,7 @@ pub(super) async fn introspect(
 /// `POST /revoke`: the revocation endpoint.
 ///
 /// See [RFC 7009, section 2](https://www.rfc-editor.org/rfc/rfc7009#section-2).
-pub(super) async fn revoke(
+pub(in crate::server) async fn revoke(
     State(server): State<AuthorizationServer>,
     headers: HeaderMap,
     Payload(body): Payload,

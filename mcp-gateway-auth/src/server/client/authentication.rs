@@ -8,11 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use super::AuthorizationServer;
-use super::client::{Client, ClientAuthentication};
-use super::error::OAuthError;
-use super::form::Form;
+use super::{Client, ClientAuthentication};
 use crate::SecretHash;
+use crate::server::AuthorizationServer;
+use crate::server::endpoint::form::Form;
+use crate::server::error::OAuthError;
 
 /// The credentials of a client in a request.
 ///
@@ -31,7 +31,7 @@ impl AuthorizationServer {
     ///
     /// `invalid_client` if the authentication fails, and `invalid_request` for several methods at
     /// once.
-    pub(super) async fn authenticate(
+    pub(in crate::server) async fn authenticate(
         &self,
         headers: &HeaderMap,
         form: &mut Form,

@@ -92,7 +92,7 @@ pub enum TokenOwner {
 
 impl ApiTokens {
     /// Uses the tokens in `store`.
-    pub(super) fn new(
+    pub(in crate::server) fn new(
         store: Arc<dyn Store>,
         revocations: RevocationLog,
         people: Arc<dyn Authenticator>,

@@ -14,18 +14,18 @@ use serde::{Deserialize, Serialize};
 /// See [RFC 7636, section 4](https://www.rfc-editor.org/rfc/rfc7636#section-4).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
-pub(super) struct Challenge(String);
+pub(in crate::server) struct Challenge(String);
 
 impl Challenge {
     /// Parses a challenge: the base64url encoding of 32 bytes.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(in crate::server) fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         (bytes.len() == 32).then(|| Self(text.to_owned()))
     }
 
     /// Returns `true` if `verifier` is valid and its hash is the challenge. The comparison takes
     /// constant time.
-    pub(super) fn is_met_by(&self, verifier: &str) -> bool {
+    pub(in crate::server) fn is_met_by(&self, verifier: &str) -> bool {
         let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
         let same = constant_time::verify_slices_are_equal(hash.as_bytes(), self.0.as_bytes());
         is_verifier(verifier) && same.is_ok()

@@ -5,9 +5,8 @@ use axum::routing::{get, post};
 use http::{Method, header};
 use tower_http::cors::{Any, CorsLayer};
 
-use super::{
-    AuthorizationServer, authorize, consent, introspection, metadata, registration, token,
-};
+use super::{authorize, consent, introspection, metadata, registration, token};
+use crate::server::AuthorizationServer;
 
 impl AuthorizationServer {
     /// Returns all endpoints, to be mounted at the root of the host.
@@ -99,7 +98,7 @@ impl AuthorizationServer {
 
 /// Permits all origins. These endpoints evaluate no cookies, so there is no ambient authority to
 /// abuse.
-pub(super) fn cors() -> CorsLayer {
+pub(in crate::server) fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])

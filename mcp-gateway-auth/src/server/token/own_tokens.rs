@@ -7,16 +7,16 @@ use mcp_gateway_core::auth::{AuthError, Principal};
 use serde_json::Value;
 
 use super::access_token::GRANT;
-use super::keys::Keys;
 use super::opaque::OpaqueTokens;
-use super::resource::Resource;
 use crate::jose::{Claims, Expectation, JwtError, JwtVerifier, Unverified};
+use crate::server::key::Keys;
+use crate::server::resource::Resource;
 use crate::token::{Revocations, TokenVerifier, VerifiedToken};
 use crate::{AuthorityError, Clock};
 
 /// Verifies the access tokens that the authorization server has issued.
 ///
-/// [`AuthorizationServer::verifier`](super::AuthorizationServer::verifier) creates one per
+/// [`AuthorizationServer::verifier`](crate::server::AuthorizationServer::verifier) creates one per
 /// resource. A token for another resource is rejected: a server that receives a token cannot use it
 /// at other servers (RFC 8707, section 3).
 ///
@@ -53,21 +53,24 @@ use crate::{AuthorityError, Clock};
 /// ```
 #[derive(Clone, Debug)]
 pub struct OwnTokens {
-    pub(super) issuer: Arc<str>,
-    pub(super) keys: Keys,
-    pub(super) opaque: OpaqueTokens,
-    pub(super) clock: Clock,
-    pub(super) revocations: Revocations,
+    pub(in crate::server) issuer: Arc<str>,
+    pub(in crate::server) keys: Keys,
+    pub(in crate::server) opaque: OpaqueTokens,
+    pub(in crate::server) clock: Clock,
+    pub(in crate::server) revocations: Revocations,
     /// Required resource; any resource of the server if `None`.
-    pub(super) resource: Option<Resource>,
+    pub(in crate::server) resource: Option<Resource>,
     /// Accepted audiences.
-    pub(super) audiences: Vec<String>,
+    pub(in crate::server) audiences: Vec<String>,
 }
 
 impl OwnTokens {
     /// Returns the claims of `token`, or `None` if it is invalid, expired, revoked, or has none of
     /// the audiences.
-    pub(super) async fn active(&self, token: &str) -> Result<Option<Claims>, AuthorityError> {
+    pub(in crate::server) async fn active(
+        &self,
+        token: &str,
+    ) -> Result<Option<Claims>, AuthorityError> {
         let Some(jwt) = self.opaque.open(token) else {
             return Ok(None);
         };

@@ -21,31 +21,31 @@ use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 
-use super::client::{Client, GrantType};
-use super::consents::Consent;
-use super::error::OAuthError;
 use super::form::Form;
-use super::pkce::Challenge;
-use super::{AuthorizationServer, RedirectUri, Scopes};
 use crate::pages::{ErrorPage, page};
+use crate::server::client::{Client, GrantType};
+use crate::server::consents::Consent;
+use crate::server::error::OAuthError;
+use crate::server::grant::pkce::Challenge;
+use crate::server::{AuthorizationServer, RedirectUri, Scopes};
 use crate::{Person, SecretHash, UserSession};
 
 /// A validated authorization request.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Asked {
-    pub(super) client: String,
+pub(in crate::server) struct Asked {
+    pub(in crate::server) client: String,
     /// Fingerprint of the client at the time of the request.
-    pub(super) fingerprint: SecretHash,
-    pub(super) redirect_uri: RedirectUri,
-    pub(super) redirect_was_sent: bool,
-    pub(super) scopes: Scopes,
-    pub(super) resources: Vec<String>,
-    pub(super) challenge: Challenge,
-    pub(super) state: Option<String>,
+    pub(in crate::server) fingerprint: SecretHash,
+    pub(in crate::server) redirect_uri: RedirectUri,
+    pub(in crate::server) redirect_was_sent: bool,
+    pub(in crate::server) scopes: Scopes,
+    pub(in crate::server) resources: Vec<String>,
+    pub(in crate::server) challenge: Challenge,
+    pub(in crate::server) state: Option<String>,
 }
 
 /// An error of the authorization endpoint.
-pub(super) enum Refusal {
+pub(in crate::server) enum Refusal {
     /// The client is not validated: shown to the user.
     Page(OAuthError),
     /// Returned to the client (RFC 6749, section 4.1.2.1).
@@ -59,7 +59,7 @@ pub(super) enum Refusal {
 /// `GET /authorize`: the authorization endpoint.
 ///
 /// See [RFC 6749, section 4.1.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1).
-pub(super) async fn authorize(
+pub(in crate::server) async fn authorize(
     State(server): State<AuthorizationServer>,
     request: Request,
 ) -> Response {
@@ -184,7 +184,7 @@ impl AuthorizationServer {
     }
 
     /// Returns `true` if the user may access all of `resources`.
-    pub(super) fn admits(&self, resources: &[String], person: &Person) -> bool {
+    pub(in crate::server) fn admits(&self, resources: &[String], person: &Person) -> bool {
         let known = self.resources();
         resources.iter().all(|uri| {
             let found = known.find(uri);
@@ -212,7 +212,7 @@ impl AuthorizationServer {
     }
 
     /// Returns the consent that the request asks for.
-    pub(super) fn consent_to(&self, asked: &Asked, client: &Client) -> Consent {
+    pub(in crate::server) fn consent_to(&self, asked: &Asked, client: &Client) -> Consent {
         Consent {
             client: client.id.clone(),
             name: client.name.clone(),
@@ -225,7 +225,7 @@ impl AuthorizationServer {
     }
 
     /// Responds with an error page or an error redirect.
-    pub(super) fn refuse(&self, refusal: Refusal) -> Response {
+    pub(in crate::server) fn refuse(&self, refusal: Refusal) -> Response {
         match refusal {
             Refusal::Page(error) => error_page(&error),
             Refusal::Redirect { to, state, error } => {
@@ -245,7 +245,7 @@ impl AuthorizationServer {
 
 impl Asked {
     /// Returns the error redirect for this request.
-    pub(super) fn refused(&self, error: OAuthError) -> Refusal {
+    pub(in crate::server) fn refused(&self, error: OAuthError) -> Refusal {
         Refusal::Redirect {
             to: self.redirect_uri.clone(),
             state: self.state.clone(),
@@ -255,7 +255,7 @@ impl Asked {
 }
 
 /// Returns the page for errors that cannot be returned to the client.
-pub(super) fn error_page(error: &OAuthError) -> Response {
+pub(in crate::server) fn error_page(error: &OAuthError) -> Response {
     error.log();
     let status = match error {
         OAuthError::InvalidClient { .. } => StatusCode::BAD_REQUEST,
@@ -273,7 +273,7 @@ pub(super) fn error_page(error: &OAuthError) -> Response {
 
 /// Redirects with 303, so that the browser does not repeat a form that may contain a password. See
 /// RFC 9700, section 4.12.
-pub(super) fn see_other(url: &str) -> Response {
+pub(in crate::server) fn see_other(url: &str) -> Response {
     let mut response = Redirect::to(url).into_response();
     let headers = response.headers_mut();
     let no_store = http::HeaderValue::from_static("no-store");

@@ -16,16 +16,16 @@ use http::{HeaderMap, StatusCode, header};
 use mcp_gateway_store::{Batch, Outcome};
 use serde::{Deserialize, Serialize};
 
-use super::AuthorizationServer;
 use super::authorize::{Asked, Refusal, see_other};
-use super::client::Client;
-use super::consents::Consent;
-use super::error::OAuthError;
-use super::grant::{Grant, Offer, State as GrantState};
 use super::token::form;
 use crate::clock::moment;
 use crate::pages::{ConsentPage, ErrorPage, page};
 use crate::secret::identifier;
+use crate::server::AuthorizationServer;
+use crate::server::client::Client;
+use crate::server::consents::Consent;
+use crate::server::error::OAuthError;
+use crate::server::grant::{Grant, Offer, State as GrantState};
 use crate::{AuthorityError, UserSession};
 
 /// The content of a consent page, sealed into its form.
@@ -40,7 +40,7 @@ struct Question {
 }
 
 /// `POST /consent`: accepts the decision of the user.
-pub(super) async fn decide(
+pub(in crate::server) async fn decide(
     State(server): State<AuthorizationServer>,
     request: Request,
 ) -> Response {
@@ -56,7 +56,12 @@ pub(super) async fn decide(
 
 impl AuthorizationServer {
     /// Shows the consent page to the user of `session`.
-    pub(super) fn ask(&self, client: &Client, asked: &Asked, session: &UserSession) -> Response {
+    pub(in crate::server) fn ask(
+        &self,
+        client: &Client,
+        asked: &Asked,
+        session: &UserSession,
+    ) -> Response {
         let Ok(sealed) = self.question(asked, session) else {
             return super::authorize::error_page(&AuthorityError::Random.into());
         };
@@ -150,7 +155,7 @@ impl AuthorizationServer {
 
     /// Stores the grant and redirects to the client with a code. `id` is the nonce of the consent
     /// page, if there was one.
-    pub(super) async fn grant(
+    pub(in crate::server) async fn grant(
         &self,
         asked: Asked,
         consent: Consent,

@@ -15,20 +15,20 @@ use http::{HeaderMap, StatusCode, header};
 use mcp_gateway_store::Stored;
 use serde_json::{Map, Value, json};
 
-use super::AuthorizationServer;
-use super::client::{Client, ClientAuthentication, ClientOrigin};
-use super::clients::Registered;
-use super::error::OAuthError;
 use super::payload::Payload;
-use super::registration_request::{Method, RegistrationRequest};
-use super::settings::Registration;
 use crate::secret::identifier;
+use crate::server::AuthorizationServer;
+use crate::server::client::clients::Registered;
+use crate::server::client::registration_request::{Method, RegistrationRequest};
+use crate::server::client::{Client, ClientAuthentication, ClientOrigin};
+use crate::server::error::OAuthError;
+use crate::server::settings::Registration;
 use crate::{AuthorityError, Secret, SecretHash};
 
 /// `POST /register`: registers a client.
 ///
 /// See [RFC 7591, section 3](https://www.rfc-editor.org/rfc/rfc7591#section-3).
-pub(super) async fn register(
+pub(in crate::server) async fn register(
     State(server): State<AuthorizationServer>,
     request: Request,
 ) -> Response {
@@ -46,7 +46,7 @@ pub(super) async fn register(
 /// `GET /register/{id}`: returns a registration.
 ///
 /// See [RFC 7592, section 2](https://www.rfc-editor.org/rfc/rfc7592#section-2).
-pub(super) async fn read(
+pub(in crate::server) async fn read(
     State(server): State<AuthorizationServer>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -61,7 +61,7 @@ pub(super) async fn read(
 }
 
 /// `PUT /register/{id}`: replaces a registration.
-pub(super) async fn update(
+pub(in crate::server) async fn update(
     State(server): State<AuthorizationServer>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -74,7 +74,7 @@ pub(super) async fn update(
 }
 
 /// `DELETE /register/{id}`: deletes a registration.
-pub(super) async fn delete(
+pub(in crate::server) async fn delete(
     State(server): State<AuthorizationServer>,
     Path(id): Path<String>,
     headers: HeaderMap,

@@ -11,7 +11,7 @@ use url::form_urlencoded;
 /// 6749, section 3.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.1)). Only `resource` may be
 /// repeated ([RFC 8707, section 2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
 #[derive(Clone, Default)]
-pub(super) struct Form {
+pub(in crate::server) struct Form {
     values: HashMap<String, String>,
     resources: Vec<String>,
     /// Name of the first duplicate parameter.
@@ -20,7 +20,7 @@ pub(super) struct Form {
 
 impl Form {
     /// Parses form-encoded `text`. Returns `None` if there are too many parameters.
-    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+    pub(in crate::server) fn parse(text: &[u8]) -> Option<Self> {
         let mut form = Self::default();
         for (index, (name, value)) in form_urlencoded::parse(text).enumerate() {
             if index >= MAX_PARAMETERS {
@@ -47,22 +47,22 @@ impl Form {
     }
 
     /// Returns the value of a parameter.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(in crate::server) fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
 
     /// Removes a secret parameter, so that it is not kept longer than needed.
-    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+    pub(in crate::server) fn take(&mut self, name: &str) -> Option<String> {
         self.values.remove(name)
     }
 
     /// Returns the values of `resource` in their order.
-    pub(super) fn resources(&self) -> &[String] {
+    pub(in crate::server) fn resources(&self) -> &[String] {
         &self.resources
     }
 
     /// Returns the name of a duplicate parameter.
-    pub(super) fn repeated(&self) -> Option<&str> {
+    pub(in crate::server) fn repeated(&self) -> Option<&str> {
         self.repeated.as_deref()
     }
 }

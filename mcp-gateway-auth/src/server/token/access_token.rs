@@ -2,42 +2,45 @@
 
 use serde_json::{Value, json};
 
-use super::Scopes;
-use super::client::Client;
-use super::keys::Keys;
 use super::opaque::OpaqueTokens;
 use crate::jose::Claims;
 use crate::secret::identifier;
+use crate::server::Scopes;
+use crate::server::client::Client;
+use crate::server::key::Keys;
 use crate::{AuthorityError, Clock, Person};
 
 /// Issues access tokens in the profile of [RFC 9068, section
 /// 2](https://www.rfc-editor.org/rfc/rfc9068#section-2), or opaque ones. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct AccessTokens {
-    pub(super) issuer: String,
-    pub(super) keys: Keys,
-    pub(super) clock: Clock,
+pub(in crate::server) struct AccessTokens {
+    pub(in crate::server) issuer: String,
+    pub(in crate::server) keys: Keys,
+    pub(in crate::server) clock: Clock,
     /// Lifetime of the tokens, in seconds.
-    pub(super) lifetime: u64,
+    pub(in crate::server) lifetime: u64,
     /// Seals tokens, if they are to be opaque for clients.
-    pub(super) opaque: Option<OpaqueTokens>,
+    pub(in crate::server) opaque: Option<OpaqueTokens>,
 }
 
 /// The content of an access token.
 #[derive(Debug)]
-pub(super) struct Subject<'a> {
-    pub(super) client: &'a Client,
+pub(in crate::server) struct Subject<'a> {
+    pub(in crate::server) client: &'a Client,
     /// User, or `None` if the client acts on its own behalf.
-    pub(super) person: Option<&'a Person>,
-    pub(super) scopes: &'a Scopes,
-    pub(super) audiences: Vec<String>,
+    pub(in crate::server) person: Option<&'a Person>,
+    pub(in crate::server) scopes: &'a Scopes,
+    pub(in crate::server) audiences: Vec<String>,
     /// ID of the grant, and the time of the user's login.
-    pub(super) grant: Option<(&'a str, u64)>,
+    pub(in crate::server) grant: Option<(&'a str, u64)>,
 }
 
 impl AccessTokens {
     /// Issues a token for `subject`.
-    pub(super) async fn issue(&self, subject: Subject<'_>) -> Result<String, AuthorityError> {
+    pub(in crate::server) async fn issue(
+        &self,
+        subject: Subject<'_>,
+    ) -> Result<String, AuthorityError> {
         let now = self.clock.now();
         let sub = subject
             .person
@@ -85,7 +88,7 @@ impl AccessTokens {
 }
 
 /// Claim with the grant ID, by which all tokens of a grant are revoked at once.
-pub(super) const GRANT: &str = "grant_id";
+pub(in crate::server) const GRANT: &str = "grant_id";
 
 /// JWT type of access tokens.
 const TYPE: &str = "at+jwt";

@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::metadata::document;
-use super::resource::{Resource, Resources};
 use super::router::cors;
+use crate::server::resource::{Resource, Resources};
 
 /// The metadata of protected resources, which refer clients to their authorization server. Cheap to
 /// clone; all clones share the state.
 ///
-/// An [`AuthorizationServer`](super::AuthorizationServer) contains one. Use this type directly for
+/// An [`AuthorizationServer`](crate::server::AuthorizationServer) contains one. Use this type directly for
 /// gateways with an external authorization server.
 ///
 /// See [RFC 9728](https://www.rfc-editor.org/rfc/rfc9728).
@@ -135,7 +135,7 @@ impl ProtectedResources {
     }
 
     /// Returns the current resources.
-    pub(super) fn resources(&self) -> Arc<Resources> {
+    pub(in crate::server) fn resources(&self) -> Arc<Resources> {
         self.0.resources.load_full()
     }
 

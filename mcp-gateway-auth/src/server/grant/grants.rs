@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use mcp_gateway_store::{Batch, Documents, Outcome, Store, Stored};
 
-use super::error::OAuthError;
-use super::grant::{Grant, Redemption, State, Step};
-use super::revocations::RevocationLog;
-use super::settings::Lifetimes;
+use super::{Grant, Redemption, State, Step};
 use crate::clock::moment;
 use crate::secret::identifier;
+use crate::server::error::OAuthError;
+use crate::server::settings::Lifetimes;
+use crate::server::token::revocations::RevocationLog;
 use crate::token::Revoked;
 use crate::{AuthorityError, Clock, Handle, Keyring, SecretHash};
 
 /// The grants in a store. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Grants {
+pub(in crate::server) struct Grants {
     documents: Documents<Grant>,
     /// Index of the grants by user and client.
     index: Documents<()>,
@@ -27,11 +27,11 @@ pub(super) struct Grants {
 
 /// A grant for which tokens are issued.
 #[derive(Debug)]
-pub(super) struct Redeemed {
-    pub(super) id: String,
-    pub(super) grant: Grant,
+pub(in crate::server) struct Redeemed {
+    pub(in crate::server) id: String,
+    pub(in crate::server) grant: Grant,
     /// Refresh token for the next request.
-    pub(super) refresh_token: String,
+    pub(in crate::server) refresh_token: String,
 }
 
 /// The credential that was presented, besides its handle.
@@ -42,7 +42,7 @@ enum Presented<'a> {
 
 impl Grants {
     /// Uses the grants in `store`.
-    pub(super) fn new(
+    pub(in crate::server) fn new(
         store: Arc<dyn Store>,
         revocations: RevocationLog,
         keyring: Keyring,
@@ -61,7 +61,7 @@ impl Grants {
 
     /// Adds `grant` to `batch`, and returns its authorization code. The code is valid once the
     /// batch has been committed.
-    pub(super) fn offer(
+    pub(in crate::server) fn offer(
         &self,
         grant: &Grant,
         batch: Batch,
@@ -79,7 +79,7 @@ impl Grants {
     }
 
     /// Redeems an authorization code. This succeeds once.
-    pub(super) async fn redeem(
+    pub(in crate::server) async fn redeem(
         &self,
         code: &str,
         redemption: &Redemption<'_>,
@@ -96,7 +96,11 @@ impl Grants {
     }
 
     /// Rotates the refresh token `token` of `client`.
-    pub(super) async fn refresh(&self, token: &str, client: &str) -> Result<Redeemed, OAuthError> {
+    pub(in crate::server) async fn refresh(
+        &self,
+        token: &str,
+        client: &str,
+    ) -> Result<Redeemed, OAuthError> {
         let refused = || OAuthError::grant("refresh token invalid, expired or revoked");
         let Handle { id, generation } = self.read(token).ok_or_else(refused)?;
         let presented = Presented::RefreshToken { client, generation };
@@ -105,18 +109,18 @@ impl Grants {
     }
 
     /// Returns the handle of a refresh token.
-    pub(super) fn read(&self, token: &str) -> Option<Handle> {
+    pub(in crate::server) fn read(&self, token: &str) -> Option<Handle> {
         self.keyring.read(REFRESH_TOKEN, token)
     }
 
     /// Returns the grant `id`.
-    pub(super) async fn get(&self, id: &str) -> Result<Option<Grant>, AuthorityError> {
+    pub(in crate::server) async fn get(&self, id: &str) -> Result<Option<Grant>, AuthorityError> {
         let found = self.documents.get(id).await?;
         Ok(found.map(|stored| stored.value))
     }
 
     /// Returns `true` if the refresh token `generation` of `grant` is valid.
-    pub(super) fn is_current(&self, grant: &Grant, generation: u32) -> bool {
+    pub(in crate::server) fn is_current(&self, grant: &Grant, generation: u32) -> bool {
         let limits = self.lifetimes.refresh();
         let now = self.clock.now();
         matches!(
@@ -126,12 +130,12 @@ impl Grants {
     }
 
     /// Returns the expiration time of the refresh tokens of `grant`.
-    pub(super) fn expires(&self, grant: &Grant) -> u64 {
+    pub(in crate::server) fn expires(&self, grant: &Grant) -> u64 {
         grant.expires(self.lifetimes.refresh())
     }
 
     /// Revokes the grant `id` with all its tokens.
-    pub(super) async fn revoke(&self, id: &str) -> Result<(), AuthorityError> {
+    pub(in crate::server) async fn revoke(&self, id: &str) -> Result<(), AuthorityError> {
         for _ in 0..MAX_ATTEMPTS {
             let Some(stored) = self.documents.get(id).await? else {
                 return Ok(());
@@ -145,7 +149,7 @@ impl Grants {
     }
 
     /// Revokes all grants of `person` for `client`.
-    pub(super) async fn revoke_all(
+    pub(in crate::server) async fn revoke_all(
         &self,
         person: &str,
         client: &str,

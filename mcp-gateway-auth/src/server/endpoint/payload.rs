@@ -4,11 +4,11 @@ use axum::body::{Body, Bytes};
 use axum::extract::FromRequest;
 use http::Request;
 
-use super::error::OAuthError;
+use crate::server::error::OAuthError;
 
 /// The body of a request, within the size limit.
 #[derive(Debug)]
-pub(super) struct Payload(pub(super) Bytes);
+pub(in crate::server) struct Payload(pub(in crate::server) Bytes);
 
 impl<S: Sync> FromRequest<S> for Payload {
     type Rejection = OAuthError;

@@ -1,0 +1,300 @@
+//! The token endpoint (RFC 6749, section 3.2).
+//!
+//! A request passes these checks in order:
+//!
+//! 1. The form is well-formed, and no parameter but `resource` is repeated.
+//! 2. The grant type is supported.
+//! 3. The client is authenticated, within its rate limit, and permitted to use the grant type.
+//! 4. The code, refresh token or assertion is valid and belongs to the client.
+//! 5. The requested scopes and resources are within the granted ones (RFC 6749, section 6; RFC
+//!    8707, section 2.2). For a refresh token, this comes before its rotation, so that an invalid
+//!    request does not cost the client its token.
+//! 6. The user still exists and still has access to the resources. This is evaluated for each
+//!    refresh, so that disabling a user takes effect within the lifetime of an access token.
+//!
+//! Responses are never cached (`Cache-Control: no-store`).
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, header};
+use serde::Serialize;
+
+use super::form::Form;
+use super::payload::Payload;
+use crate::server::client::{Client, GrantType};
+use crate::server::error::OAuthError;
+use crate::server::grant::Redemption;
+use crate::server::grant::grants::Redeemed;
+use crate::server::resource::OFFLINE_ACCESS;
+use crate::server::token::access_token::Subject;
+use crate::server::{AuthorizationServer, Scopes};
+
+/// A successful token response.
+///
+/// See [RFC 6749, section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1).
+#[derive(Serialize)]
+pub(in crate::server) struct TokenResponse {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    scope: String,
+}
+
+/// `POST /token`: the token endpoint.
+pub(in crate::server) async fn token(
+    State(server): State<AuthorizationServer>,
+    headers: HeaderMap,
+    Payload(body): Payload,
+) -> Response {
+    match server.token(&headers, &body).await {
+        Ok(answer) => {
+            let no_store = [
+                (header::CACHE_CONTROL, "no-store"),
+                (header::PRAGMA, "no-cache"),
+            ];
+            (no_store, Json(answer)).into_response()
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+impl AuthorizationServer {
+    /// Authenticates the client and dispatches on the grant type.
+    async fn token(&self, headers: &HeaderMap, body: &[u8]) -> Result<TokenResponse, OAuthError> {
+        let mut form = form(headers, body)?;
+        let name = form.get("grant_type");
+        let name = name.ok_or_else(|| OAuthError::request("missing parameter: grant_type"))?;
+        let Some(grant_type) = GrantType::of(name) else {
+            let message =
+                "unsupported grant_type; see grant_types_supported in the server metadata";
+            return Err(OAuthError::UnsupportedGrantType(message.into()));
+        };
+        let client = self.authenticate(headers, &mut form).await?;
+        self.limits().check_client(&client.id)?;
+        if !client.may_use(grant_type) {
+            let message = "client not registered for this grant type";
+            return Err(OAuthError::UnauthorizedClient(message.into()));
+        }
+        match grant_type {
+            GrantType::AuthorizationCode => self.by_code(&client, &form).await,
+            GrantType::ClientCredentials => self.by_credentials(&client, &form).await,
+            GrantType::JwtBearer => self.by_identity_assertion(&client, &form).await,
+            GrantType::RefreshToken => self.by_refresh_token(&client, &form).await,
+        }
+    }
+
+    /// Redeems an authorization code (RFC 6749, section 4.1.3).
+    async fn by_code(&self, client: &Client, form: &Form) -> Result<TokenResponse, OAuthError> {
+        let code = form.get("code");
+        let code = code.ok_or_else(|| OAuthError::request("missing parameter: code"))?;
+        let verifier = form.get("code_verifier");
+        let redemption = Redemption {
+            client: &client.id,
+            redirect_uri: form.get("redirect_uri"),
+            // An empty verifier matches no challenge.
+            verifier: verifier.unwrap_or_default(),
+        };
+        let redeemed = self.grants().redeem(code, &redemption).await?;
+        self.clients().touch(client).await?;
+        let scopes = redeemed.grant.scopes.clone();
+        self.respond(client, redeemed, scopes, form).await
+    }
+
+    /// Refreshes tokens (RFC 6749, section 6).
+    async fn by_refresh_token(
+        &self,
+        client: &Client,
+        form: &Form,
+    ) -> Result<TokenResponse, OAuthError> {
+        let token = form.get("refresh_token");
+        let token = token.ok_or_else(|| OAuthError::request("missing parameter: refresh_token"))?;
+        let wanted = wanted_scopes(form)?;
+        // Before the rotation: an invalid request must not cost the client its refresh token.
+        if let Some(handle) = self.grants().read(token)
+            && let Some(grant) = self.grants().get(&handle.id).await?
+            && grant.client == client.id
+        {
+            if wanted
+                .as_ref()
+                .is_some_and(|wanted| !grant.scopes.contains_all(wanted))
+            {
+                return Err(OAuthError::InvalidScope(
+                    "requested scope exceeds the granted scope".into(),
+                ));
+            }
+            self.audiences(&grant.resources, form)?;
+            let consent = self.consents().find(&grant.person, &client.id).await?;
+            if consent.is_none() {
+                return Err(OAuthError::grant("consent revoked by the user"));
+            }
+        }
+        let redeemed = self.grants().refresh(token, &client.id).await?;
+        self.clients().touch(client).await?;
+        let scopes = wanted.unwrap_or_else(|| redeemed.grant.scopes.clone());
+        self.respond(client, redeemed, scopes, form).await
+    }
+
+    /// Issues tokens for a redeemed grant.
+    async fn respond(
+        &self,
+        client: &Client,
+        redeemed: Redeemed,
+        scopes: Scopes,
+        form: &Form,
+    ) -> Result<TokenResponse, OAuthError> {
+        let Redeemed {
+            id,
+            grant,
+            refresh_token,
+        } = redeemed;
+        let audiences = self.audiences(&grant.resources, form)?;
+        let Some(person) = self.people().person(&grant.person).await? else {
+            self.grants().revoke(&id).await?;
+            return Err(OAuthError::grant("user account disabled or removed"));
+        };
+        // Resources that the user must not access any more are omitted.
+        let audiences = audiences.into_iter();
+        let audiences: Vec<_> = audiences
+            .filter(|audience| self.admits(std::slice::from_ref(audience), &person))
+            .collect();
+        if audiences.is_empty() {
+            let message = "unknown resource";
+            return Err(OAuthError::InvalidTarget(message.into()));
+        }
+        let may_refresh = client.may_use(GrantType::RefreshToken);
+        let subject = Subject {
+            client,
+            person: Some(&person),
+            scopes: &scopes,
+            audiences,
+            grant: Some((&id, grant.authenticated_at)),
+        };
+        self.answer(subject, may_refresh.then_some(refresh_token))
+            .await
+    }
+
+    /// Issues a token to the client itself (RFC 6749, section 4.4).
+    async fn by_credentials(
+        &self,
+        client: &Client,
+        form: &Form,
+    ) -> Result<TokenResponse, OAuthError> {
+        if client.is_public() {
+            let message = "client_credentials requires a confidential client";
+            return Err(OAuthError::UnauthorizedClient(message.into()));
+        }
+        let (resources, scopes) = self.targets(client, form)?;
+        let subject = Subject {
+            client,
+            person: None,
+            scopes: &scopes,
+            audiences: resources,
+            grant: None,
+        };
+        self.answer(subject, None).await
+    }
+
+    /// Issues an access token for `subject` and returns the response.
+    pub(in crate::server) async fn answer(
+        &self,
+        subject: Subject<'_>,
+        refresh_token: Option<String>,
+    ) -> Result<TokenResponse, OAuthError> {
+        Ok(TokenResponse {
+            scope: subject.scopes.to_string(),
+            access_token: self.access_tokens().issue(subject).await?,
+            token_type: "Bearer",
+            expires_in: self.access_tokens().lifetime,
+            refresh_token,
+        })
+    }
+
+    /// Returns the requested audiences, which must be among `granted`.
+    pub(in crate::server) fn audiences(
+        &self,
+        granted: &[String],
+        form: &Form,
+    ) -> Result<Vec<String>, OAuthError> {
+        if form.resources().is_empty() {
+            return Ok(granted.to_vec());
+        }
+        let resources = self.resources();
+        let wanted = form.resources().iter().map(|wanted| {
+            let found = resources
+                .find(wanted)
+                .map(|resource| resource.uri.to_string());
+            let found = found.filter(|uri| granted.contains(uri));
+            found.ok_or_else(|| OAuthError::InvalidTarget("resource was not granted".into()))
+        });
+        wanted.collect()
+    }
+
+    /// Returns the resources and scopes that a client requests, or their defaults.
+    pub(in crate::server) fn targets(
+        &self,
+        client: &Client,
+        form: &Form,
+    ) -> Result<(Vec<String>, Scopes), OAuthError> {
+        let resources = self.resources();
+        let unknown = || OAuthError::InvalidTarget("unknown resource".into());
+        let found = match form.resources() {
+            [] => vec![resources.default_one().ok_or_else(unknown)?],
+            wanted => wanted
+                .iter()
+                .map(|wanted| resources.find(wanted).ok_or_else(unknown))
+                .collect::<Result<_, _>>()?,
+        };
+        let known = found.iter().flat_map(|resource| &resource.scopes);
+        let known = known.map(|(name, _)| &**name).chain([OFFLINE_ACCESS]);
+        let known: Scopes = known.collect();
+        let allowed = client.allowed(known);
+        let scopes = match wanted_scopes(form)? {
+            Some(wanted) if allowed.contains_all(&wanted) => wanted,
+            Some(_) => {
+                let message = format!("invalid scope; this client may request: {allowed}");
+                return Err(OAuthError::InvalidScope(message.into()));
+            }
+            None => {
+                let first = found.first().and_then(|resource| resource.scopes.first());
+                let first: Scopes = first.into_iter().map(|(name, _)| &**name).collect();
+                first.intersection(&allowed)
+            }
+        };
+        let uris = found.into_iter().map(|resource| resource.uri.to_string());
+        Ok((uris.collect(), scopes))
+    }
+}
+
+/// Returns the requested scopes.
+pub(in crate::server) fn wanted_scopes(form: &Form) -> Result<Option<Scopes>, OAuthError> {
+    let scopes = form.get("scope").map(str::parse::<Scopes>).transpose();
+    scopes.map_err(|error| OAuthError::InvalidScope(error.to_string().into()))
+}
+
+/// Parses the form in a body.
+pub(in crate::server) fn form(headers: &HeaderMap, body: &[u8]) -> Result<Form, OAuthError> {
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let media_type = media_type
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default();
+    if !media_type
+        .trim()
+        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    {
+        return Err(OAuthError::request(
+            "Content-Type must be application/x-www-form-urlencoded",
+        ));
+    }
+    let form = Form::parse(body).ok_or_else(|| OAuthError::request("too many parameters"))?;
+    match form.repeated() {
+        Some(name) => Err(OAuthError::request(format!(
+            "duplicate parameter: {name:?}"
+        ))),
+        None => Ok(form),
+    }
+}
