@@ -23,7 +23,7 @@ use crate::jose::{Claims, Expectation, JwtError, JwtVerifier, KeySet, Unverified
 use crate::jwks::RemoteKeys;
 use crate::server::AuthorizationServer;
 use crate::server::endpoint::form::Form;
-use crate::server::endpoint::token::{TokenResponse, wanted_scopes};
+use crate::server::endpoint::token::TokenResponse;
 use crate::server::error::OAuthError;
 use crate::server::token::access_token::Subject;
 use crate::{AuthorityError, SecretHash};
@@ -215,7 +215,7 @@ impl AuthorizationServer {
         let person = self.people().identified(&issuer.issuer, subject).await?;
         let person =
             person.ok_or_else(|| OAuthError::grant("unknown user; log in to the gateway once"))?;
-        if !self.admits(&audiences, &person) {
+        if !self.resources().admits(&audiences, &person) {
             return Err(OAuthError::InvalidTarget("unknown resource".into()));
         }
         self.use_once("identity", &issuer.issuer, &claims).await?;
@@ -290,7 +290,7 @@ impl AuthorizationServer {
             .iter()
             .map(|resource| resource.uri.to_string())
             .collect();
-        let wanted = self.audiences(&audiences, form)?;
+        let wanted = self.resources().audiences(&audiences, form)?;
         let known: crate::server::Scopes = found
             .iter()
             .flat_map(|resource| &resource.scopes)
@@ -308,7 +308,7 @@ impl AuthorizationServer {
             Some(asserted) => allowed.intersection(&asserted),
             None => allowed,
         };
-        if let Some(wanted) = wanted_scopes(form)? {
+        if let Some(wanted) = form.scopes()? {
             scopes = scopes.intersection(&wanted);
         }
         match scopes.is_empty() {

@@ -15,20 +15,19 @@
 //! because anybody can register a client.
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
+use axum::response::Response;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 
 use super::form::Form;
-use crate::pages::{ErrorPage, page};
+use super::response::{error_page, see_other};
 use crate::server::client::{Client, GrantType};
 use crate::server::consents::Consent;
 use crate::server::error::OAuthError;
 use crate::server::grant::pkce::Challenge;
 use crate::server::{AuthorizationServer, RedirectUri, Scopes};
-use crate::{Person, SecretHash, UserSession};
+use crate::{SecretHash, UserSession};
 
 /// A validated authorization request.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -162,7 +161,7 @@ impl AuthorizationServer {
         let challenge = form.get("code_challenge").and_then(Challenge::parse);
         let challenge = challenge
             .ok_or_else(|| OAuthError::request("code_challenge must be a base64url SHA-256"))?;
-        let (resources, scopes) = self.targets(client, form)?;
+        let (resources, scopes) = self.resources().targets(client, form)?;
         Ok(Asked {
             client: client.id.clone(),
             fingerprint: client.fingerprint(),
@@ -177,19 +176,10 @@ impl AuthorizationServer {
 
     /// Rejects resources that the user must not access. To that user, they look like unknown ones.
     fn check_visible(&self, asked: &Asked, session: &UserSession) -> Result<(), Refusal> {
-        match self.admits(&asked.resources, &session.person) {
+        match self.resources().admits(&asked.resources, &session.person) {
             true => Ok(()),
             false => Err(asked.refused(OAuthError::InvalidTarget("unknown resource".into()))),
         }
-    }
-
-    /// Returns `true` if the user may access all of `resources`.
-    pub(in crate::server) fn admits(&self, resources: &[String], person: &Person) -> bool {
-        let known = self.resources();
-        resources.iter().all(|uri| {
-            let found = known.find(uri);
-            found.is_some_and(|resource| resource.admits(&person.roles, &person.teams))
-        })
     }
 
     /// Issues a code if the user has given consent before. Otherwise asks for consent.
@@ -252,35 +242,6 @@ impl Asked {
             error,
         }
     }
-}
-
-/// Returns the page for errors that cannot be returned to the client.
-pub(in crate::server) fn error_page(error: &OAuthError) -> Response {
-    error.log();
-    let status = match error {
-        OAuthError::InvalidClient { .. } => StatusCode::BAD_REQUEST,
-        other => other.status(),
-    };
-    let detail = format!("{}: {error}", error.code());
-    let shown = ErrorPage {
-        title: "This client cannot be connected",
-        message: "It has no access to anything. Go back to it and try again. If that does not \
-                  help, report this reason to the developers of the client:",
-        detail: Some(&detail),
-    };
-    page(status, &shown, None)
-}
-
-/// Redirects with 303, so that the browser does not repeat a form that may contain a password. See
-/// RFC 9700, section 4.12.
-pub(in crate::server) fn see_other(url: &str) -> Response {
-    let mut response = Redirect::to(url).into_response();
-    let headers = response.headers_mut();
-    let no_store = http::HeaderValue::from_static("no-store");
-    headers.insert(http::header::CACHE_CONTROL, no_store);
-    let no_referrer = http::HeaderValue::from_static("no-referrer");
-    headers.insert(http::header::REFERRER_POLICY, no_referrer);
-    response
 }
 
 /// Returns `true` if `prompt` contains `what`, which requests another login or consent (OpenID

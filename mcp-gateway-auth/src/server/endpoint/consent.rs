@@ -16,8 +16,9 @@ use http::{HeaderMap, StatusCode, header};
 use mcp_gateway_store::{Batch, Outcome};
 use serde::{Deserialize, Serialize};
 
-use super::authorize::{Asked, Refusal, see_other};
-use super::token::form;
+use super::authorize::{Asked, Refusal};
+use super::form::Form;
+use super::response::{error_page, see_other};
 use crate::clock::moment;
 use crate::pages::{ConsentPage, ErrorPage, page};
 use crate::secret::identifier;
@@ -63,7 +64,7 @@ impl AuthorizationServer {
         session: &UserSession,
     ) -> Response {
         let Ok(sealed) = self.question(asked, session) else {
-            return super::authorize::error_page(&AuthorityError::Random.into());
+            return error_page(&AuthorityError::Random.into());
         };
         let resources = self.resources();
         let scopes: Vec<_> = asked
@@ -110,7 +111,7 @@ impl AuthorizationServer {
         if !self.is_own_page(&request.headers) {
             return Ok(forbidden());
         }
-        let form = form(&request.headers, body).map_err(Refusal::Page)?;
+        let form = Form::read(&request.headers, body).map_err(Refusal::Page)?;
         let session = self.people().session(request).await;
         let session = session.map_err(|error| Refusal::Page(error.into()))?;
         let question = form.get("request").and_then(|sealed| self.opened(sealed));

@@ -3,7 +3,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use http::{HeaderMap, header};
 use url::form_urlencoded;
+
+use crate::server::Scopes;
+use crate::server::error::OAuthError;
 
 /// Unique parameters of a query or a form.
 ///
@@ -44,6 +48,37 @@ impl Form {
             }
         }
         Some(form)
+    }
+
+    /// Parses the form in a body.
+    pub(in crate::server) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, OAuthError> {
+        let media_type = headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let media_type = media_type
+            .and_then(|value| value.split(';').next())
+            .unwrap_or_default();
+        if !media_type
+            .trim()
+            .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        {
+            return Err(OAuthError::request(
+                "Content-Type must be application/x-www-form-urlencoded",
+            ));
+        }
+        let form = Self::parse(body).ok_or_else(|| OAuthError::request("too many parameters"))?;
+        match form.repeated() {
+            Some(name) => Err(OAuthError::request(format!(
+                "duplicate parameter: {name:?}"
+            ))),
+            None => Ok(form),
+        }
+    }
+
+    /// Returns the requested scopes.
+    pub(in crate::server) fn scopes(&self) -> Result<Option<Scopes>, OAuthError> {
+        let scopes = self.get("scope").map(str::parse::<Scopes>).transpose();
+        scopes.map_err(|error| OAuthError::InvalidScope(error.to_string().into()))
     }
 
     /// Returns the value of a parameter.

@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 use serde_json::{Map, Value, json};
 
+use super::form::Form;
 use super::payload::Payload;
-use super::token::form;
 use crate::AuthorityError;
 use crate::jose::Claims;
 use crate::server::AuthorizationServer;
@@ -55,7 +55,7 @@ pub(in crate::server) async fn revoke(
 impl AuthorizationServer {
     /// Authenticates the client and describes the token.
     async fn introspect(&self, headers: &HeaderMap, body: &[u8]) -> Result<Value, OAuthError> {
-        let mut form = form(headers, body)?;
+        let mut form = Form::read(headers, body)?;
         let client = self.authenticate(headers, &mut form).await?;
         // Anybody can claim to be a public client.
         if client.is_public() {
@@ -133,7 +133,7 @@ impl AuthorizationServer {
 
     /// Authenticates the client and revokes its token.
     async fn revoke(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), OAuthError> {
-        let mut form = form(headers, body)?;
+        let mut form = Form::read(headers, body)?;
         let client = self.authenticate(headers, &mut form).await?;
         self.limits().check_client(&client.id)?;
         let token = form.get("token");

@@ -26,7 +26,6 @@ use crate::server::client::{Client, GrantType};
 use crate::server::error::OAuthError;
 use crate::server::grant::Redemption;
 use crate::server::grant::grants::Redeemed;
-use crate::server::resource::OFFLINE_ACCESS;
 use crate::server::token::access_token::Subject;
 use crate::server::{AuthorizationServer, Scopes};
 
@@ -64,7 +63,7 @@ pub(in crate::server) async fn token(
 impl AuthorizationServer {
     /// Authenticates the client and dispatches on the grant type.
     async fn token(&self, headers: &HeaderMap, body: &[u8]) -> Result<TokenResponse, OAuthError> {
-        let mut form = form(headers, body)?;
+        let mut form = Form::read(headers, body)?;
         let name = form.get("grant_type");
         let name = name.ok_or_else(|| OAuthError::request("missing parameter: grant_type"))?;
         let Some(grant_type) = GrantType::of(name) else {
@@ -111,7 +110,7 @@ impl AuthorizationServer {
     ) -> Result<TokenResponse, OAuthError> {
         let token = form.get("refresh_token");
         let token = token.ok_or_else(|| OAuthError::request("missing parameter: refresh_token"))?;
-        let wanted = wanted_scopes(form)?;
+        let wanted = form.scopes()?;
         // Before the rotation: an invalid request must not cost the client its refresh token.
         if let Some(handle) = self.grants().read(token)
             && let Some(grant) = self.grants().get(&handle.id).await?
@@ -125,7 +124,7 @@ impl AuthorizationServer {
                     "requested scope exceeds the granted scope".into(),
                 ));
             }
-            self.audiences(&grant.resources, form)?;
+            self.resources().audiences(&grant.resources, form)?;
             let consent = self.consents().find(&grant.person, &client.id).await?;
             if consent.is_none() {
                 return Err(OAuthError::grant("consent revoked by the user"));
@@ -150,7 +149,7 @@ impl AuthorizationServer {
             grant,
             refresh_token,
         } = redeemed;
-        let audiences = self.audiences(&grant.resources, form)?;
+        let audiences = self.resources().audiences(&grant.resources, form)?;
         let Some(person) = self.people().person(&grant.person).await? else {
             self.grants().revoke(&id).await?;
             return Err(OAuthError::grant("user account disabled or removed"));
@@ -158,7 +157,10 @@ impl AuthorizationServer {
         // Resources that the user must not access any more are omitted.
         let audiences = audiences.into_iter();
         let audiences: Vec<_> = audiences
-            .filter(|audience| self.admits(std::slice::from_ref(audience), &person))
+            .filter(|audience| {
+                self.resources()
+                    .admits(std::slice::from_ref(audience), &person)
+            })
             .collect();
         if audiences.is_empty() {
             let message = "unknown resource";
@@ -186,7 +188,7 @@ impl AuthorizationServer {
             let message = "client_credentials requires a confidential client";
             return Err(OAuthError::UnauthorizedClient(message.into()));
         }
-        let (resources, scopes) = self.targets(client, form)?;
+        let (resources, scopes) = self.resources().targets(client, form)?;
         let subject = Subject {
             client,
             person: None,
@@ -210,91 +212,5 @@ impl AuthorizationServer {
             expires_in: self.access_tokens().lifetime,
             refresh_token,
         })
-    }
-
-    /// Returns the requested audiences, which must be among `granted`.
-    pub(in crate::server) fn audiences(
-        &self,
-        granted: &[String],
-        form: &Form,
-    ) -> Result<Vec<String>, OAuthError> {
-        if form.resources().is_empty() {
-            return Ok(granted.to_vec());
-        }
-        let resources = self.resources();
-        let wanted = form.resources().iter().map(|wanted| {
-            let found = resources
-                .find(wanted)
-                .map(|resource| resource.uri.to_string());
-            let found = found.filter(|uri| granted.contains(uri));
-            found.ok_or_else(|| OAuthError::InvalidTarget("resource was not granted".into()))
-        });
-        wanted.collect()
-    }
-
-    /// Returns the resources and scopes that a client requests, or their defaults.
-    pub(in crate::server) fn targets(
-        &self,
-        client: &Client,
-        form: &Form,
-    ) -> Result<(Vec<String>, Scopes), OAuthError> {
-        let resources = self.resources();
-        let unknown = || OAuthError::InvalidTarget("unknown resource".into());
-        let found = match form.resources() {
-            [] => vec![resources.default_one().ok_or_else(unknown)?],
-            wanted => wanted
-                .iter()
-                .map(|wanted| resources.find(wanted).ok_or_else(unknown))
-                .collect::<Result<_, _>>()?,
-        };
-        let known = found.iter().flat_map(|resource| &resource.scopes);
-        let known = known.map(|(name, _)| &**name).chain([OFFLINE_ACCESS]);
-        let known: Scopes = known.collect();
-        let allowed = client.allowed(known);
-        let scopes = match wanted_scopes(form)? {
-            Some(wanted) if allowed.contains_all(&wanted) => wanted,
-            Some(_) => {
-                let message = format!("invalid scope; this client may request: {allowed}");
-                return Err(OAuthError::InvalidScope(message.into()));
-            }
-            None => {
-                let first = found.first().and_then(|resource| resource.scopes.first());
-                let first: Scopes = first.into_iter().map(|(name, _)| &**name).collect();
-                first.intersection(&allowed)
-            }
-        };
-        let uris = found.into_iter().map(|resource| resource.uri.to_string());
-        Ok((uris.collect(), scopes))
-    }
-}
-
-/// Returns the requested scopes.
-pub(in crate::server) fn wanted_scopes(form: &Form) -> Result<Option<Scopes>, OAuthError> {
-    let scopes = form.get("scope").map(str::parse::<Scopes>).transpose();
-    scopes.map_err(|error| OAuthError::InvalidScope(error.to_string().into()))
-}
-
-/// Parses the form in a body.
-pub(in crate::server) fn form(headers: &HeaderMap, body: &[u8]) -> Result<Form, OAuthError> {
-    let media_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let media_type = media_type
-        .and_then(|value| value.split(';').next())
-        .unwrap_or_default();
-    if !media_type
-        .trim()
-        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
-    {
-        return Err(OAuthError::request(
-            "Content-Type must be application/x-www-form-urlencoded",
-        ));
-    }
-    let form = Form::parse(body).ok_or_else(|| OAuthError::request("too many parameters"))?;
-    match form.repeated() {
-        Some(name) => Err(OAuthError::request(format!(
-            "duplicate parameter: {name:?}"
-        ))),
-        None => Ok(form),
     }
 }

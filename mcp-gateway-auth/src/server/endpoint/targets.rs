@@ -1,0 +1,69 @@
+//! The resources and scopes that a request is about.
+
+use super::form::Form;
+use crate::Person;
+use crate::server::Scopes;
+use crate::server::client::Client;
+use crate::server::error::OAuthError;
+use crate::server::resource::{OFFLINE_ACCESS, Resources};
+
+impl Resources {
+    /// Returns `true` if the user may access all of `resources`.
+    pub(in crate::server) fn admits(&self, resources: &[String], person: &Person) -> bool {
+        resources.iter().all(|uri| {
+            let found = self.find(uri);
+            found.is_some_and(|resource| resource.admits(&person.roles, &person.teams))
+        })
+    }
+
+    /// Returns the requested audiences, which must be among `granted`.
+    pub(in crate::server) fn audiences(
+        &self,
+        granted: &[String],
+        form: &Form,
+    ) -> Result<Vec<String>, OAuthError> {
+        if form.resources().is_empty() {
+            return Ok(granted.to_vec());
+        }
+        let wanted = form.resources().iter().map(|wanted| {
+            let found = self.find(wanted).map(|resource| resource.uri.to_string());
+            let found = found.filter(|uri| granted.contains(uri));
+            found.ok_or_else(|| OAuthError::InvalidTarget("resource was not granted".into()))
+        });
+        wanted.collect()
+    }
+
+    /// Returns the resources and scopes that a client requests, or their defaults.
+    pub(in crate::server) fn targets(
+        &self,
+        client: &Client,
+        form: &Form,
+    ) -> Result<(Vec<String>, Scopes), OAuthError> {
+        let unknown = || OAuthError::InvalidTarget("unknown resource".into());
+        let found = match form.resources() {
+            [] => vec![self.default_one().ok_or_else(unknown)?],
+            wanted => wanted
+                .iter()
+                .map(|wanted| self.find(wanted).ok_or_else(unknown))
+                .collect::<Result<_, _>>()?,
+        };
+        let known = found.iter().flat_map(|resource| &resource.scopes);
+        let known = known.map(|(name, _)| &**name).chain([OFFLINE_ACCESS]);
+        let known: Scopes = known.collect();
+        let allowed = client.allowed(known);
+        let scopes = match form.scopes()? {
+            Some(wanted) if allowed.contains_all(&wanted) => wanted,
+            Some(_) => {
+                let message = format!("invalid scope; this client may request: {allowed}");
+                return Err(OAuthError::InvalidScope(message.into()));
+            }
+            None => {
+                let first = found.first().and_then(|resource| resource.scopes.first());
+                let first: Scopes = first.into_iter().map(|(name, _)| &**name).collect();
+                first.intersection(&allowed)
+            }
+        };
+        let uris = found.into_iter().map(|resource| resource.uri.to_string());
+        Ok((uris.collect(), scopes))
+    }
+}
