@@ -84,6 +84,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(any(feature = "login", feature = "server"))]
+mod allowed_client;
 mod bearer;
 #[cfg(feature = "client")]
 pub mod client;

@@ -76,7 +76,6 @@ use axum::routing::{get, post};
 use http::request::Parts;
 use url::form_urlencoded::byte_serialize;
 
-pub use self::account::{AllowedClient, AllowedClients};
 use self::attempts::Attempts;
 pub use self::github::GithubProvider;
 pub use self::oidc::OidcProvider;
@@ -85,6 +84,7 @@ pub use self::origin::PublicUrlError;
 use self::provider::IdentityProvider;
 use self::session::Sessions;
 use self::trips::Trips;
+pub use crate::allowed_client::{AllowedClient, AllowedClients};
 use crate::users::{Identity, User, Users};
 use crate::{Authenticator, AuthorityError, Keyring, Person, TrustedProxies, UserSession, pages};
 

@@ -1,8 +1,5 @@
 //! The account page: profile, authorized clients, and logout.
 
-use std::fmt;
-
-use async_trait::async_trait;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, State};
 use axum::response::Response;
@@ -16,106 +13,9 @@ use super::browser::Browser;
 use super::cookie::Cookie;
 use super::refusal::Refusal;
 use super::return_to::see_other;
+use crate::Authenticator;
+use crate::allowed_client::AllowedClient;
 use crate::pages::{ACCOUNT, AccountPage, LOGIN, MessagePage, RelyingClient, page};
-#[cfg(feature = "server")]
-use crate::server::{AuthorizationServer, RedirectUri};
-use crate::{Authenticator, AuthorityError};
-
-/// The clients that users have authorized.
-///
-/// # Example
-///
-/// ```
-/// use std::sync::Mutex;
-///
-/// use async_trait::async_trait;
-/// use mcp_gateway_auth::AuthorityError;
-/// use mcp_gateway_auth::login::{AllowedClient, AllowedClients};
-///
-/// /// The clients of a single user.
-/// #[derive(Debug)]
-/// struct Clients(Mutex<Vec<AllowedClient>>);
-///
-/// #[async_trait]
-/// impl AllowedClients for Clients {
-///     async fn list(&self, _: &str) -> Result<Vec<AllowedClient>, AuthorityError> {
-///         Ok(self.0.lock().unwrap().clone())
-///     }
-///
-///     async fn revoke(&self, _: &str, client: &str) -> Result<(), AuthorityError> {
-///         self.0.lock().unwrap().retain(|allowed| allowed.id != client);
-///         Ok(())
-///     }
-/// }
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), AuthorityError> {
-/// let clients = Clients(Mutex::new(vec![AllowedClient::new("c-1", "Editor", "may read")]));
-/// assert_eq!(clients.list("ada").await?.len(), 1);
-/// clients.revoke("ada", "c-1").await?;
-/// assert!(clients.list("ada").await?.is_empty());
-/// # Ok(())
-/// # }
-/// ```
-#[async_trait]
-pub trait AllowedClients: fmt::Debug + Send + Sync + 'static {
-    /// Returns the clients that the user `id` has authorized.
-    ///
-    /// # Errors
-    ///
-    /// If they cannot be determined.
-    async fn list(&self, id: &str) -> Result<Vec<AllowedClient>, AuthorityError>;
-
-    /// Revokes the authorization of `client` by the user `id`, with all its tokens.
-    ///
-    /// # Errors
-    ///
-    /// If the revocation fails.
-    async fn revoke(&self, id: &str, client: &str) -> Result<(), AuthorityError>;
-}
-
-#[cfg(feature = "server")]
-#[async_trait]
-impl AllowedClients for AuthorizationServer {
-    async fn list(&self, id: &str) -> Result<Vec<AllowedClient>, AuthorityError> {
-        let consents = self.consents_of(id).await?.into_iter();
-        let clients = consents.map(|consent| {
-            let place = consent.redirect_uri.parse::<RedirectUri>();
-            let place = place.map_or(consent.redirect_uri, |uri| uri.host());
-            let detail = format!("at {place}, may use {}", consent.scopes);
-            AllowedClient::new(consent.client, consent.name, detail)
-        });
-        Ok(clients.collect())
-    }
-
-    async fn revoke(&self, id: &str, client: &str) -> Result<(), AuthorityError> {
-        self.revoke_consent(id, client).await
-    }
-}
-
-/// A client that a user has authorized.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct AllowedClient {
-    /// Client ID.
-    pub id: String,
-    /// Self-declared name of the client.
-    pub name: String,
-    /// Description of the granted access.
-    pub detail: String,
-}
-
-impl AllowedClient {
-    /// Creates the client `id` with the name `name` and the granted access `detail`.
-    #[must_use]
-    pub fn new(id: impl Into<String>, name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            id: id.into(),
-            name: name.into(),
-            detail: detail.into(),
-        }
-    }
-}
 
 /// A form with nothing but its CSRF token.
 #[derive(Debug, Deserialize)]
