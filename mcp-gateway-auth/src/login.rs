@@ -59,6 +59,7 @@ mod github;
 mod local;
 mod oidc;
 mod origin;
+mod pages;
 mod provider;
 mod refusal;
 mod return_to;
@@ -71,8 +72,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
 use http::request::Parts;
 use url::form_urlencoded::byte_serialize;
 
@@ -81,12 +80,14 @@ pub use self::github::GithubProvider;
 pub use self::oidc::OidcProvider;
 pub(crate) use self::origin::PublicOrigin;
 pub use self::origin::PublicUrlError;
+pub use self::pages::LoginPages;
 use self::provider::IdentityProvider;
 use self::session::Sessions;
 use self::trips::Trips;
 pub use crate::allowed_client::{AllowedClient, AllowedClients};
+use crate::pages::LOGIN;
 use crate::users::{Identity, User, Users};
-use crate::{Authenticator, AuthorityError, Keyring, Person, TrustedProxies, UserSession, pages};
+use crate::{Authenticator, AuthorityError, Keyring, Person, TrustedProxies, UserSession};
 
 /// Logs users in and keeps their browser sessions. Cheap to clone.
 ///
@@ -98,7 +99,6 @@ pub struct Login(Arc<Inner>);
 #[derive(Clone)]
 struct Inner {
     attempts: Attempts,
-    clients: Option<Arc<dyn AllowedClients>>,
     keyring: Keyring,
     local: bool,
     max_login_age: u64,
@@ -121,7 +121,6 @@ impl Login {
         let origin = PublicOrigin::parse(public_url)?;
         Ok(Self(Arc::new(Inner {
             attempts: Attempts::new(users.clock().clone()),
-            clients: None,
             trips: Trips::new(&users, keyring.clone(), origin.as_str().to_owned()),
             keyring,
             local: false,
@@ -168,15 +167,6 @@ impl Login {
         self.with(|inner| inner.name = name.into())
     }
 
-    /// Shows users the clients that they have authorized, and lets them revoke the access.
-    ///
-    /// `clients` is usually an [`AuthorizationServer`](crate::server::AuthorizationServer), which
-    /// has been created with a clone of this login.
-    #[must_use]
-    pub fn with_clients(self, clients: Arc<dyn AllowedClients>) -> Self {
-        self.with(|inner| inner.clients = Some(clients))
-    }
-
     /// Sets the idle and the absolute timeout of sessions: 12 hours and 7 days by default.
     #[must_use]
     pub fn with_session_limits(self, idle: Duration, absolute: Duration) -> Self {
@@ -196,6 +186,8 @@ impl Login {
     }
 
     /// Returns the endpoints with their full paths, to be merged into the router of the service.
+    ///
+    /// [`LoginPages`] adds the authorized clients to the account page.
     ///
     /// # Example
     ///
@@ -230,20 +222,7 @@ impl Login {
     /// # }
     /// ```
     pub fn router(&self) -> Router {
-        Router::new()
-            .route(pages::LOGIN, get(local::show).post(local::submit))
-            .route(
-                &format!("{}/{{provider}}", pages::LOGIN),
-                get(callback::start),
-            )
-            .route(CALLBACK, get(callback::finish))
-            .route(pages::LOGOUT, post(account::log_out))
-            .route(pages::ACCOUNT, get(account::show))
-            .route(pages::REVOKE, post(account::revoke))
-            .route(pages::ICON, get(pages::icon))
-            .route(CONTINUE, get(return_to::go_on))
-            .layer(DefaultBodyLimit::max(MAX_BODY))
-            .with_state(self.clone())
+        LoginPages::new(self.clone()).router()
     }
 
     /// Returns the user accounts.
@@ -306,7 +285,7 @@ impl Authenticator for Login {
 
     fn login_url(&self, return_to: &str) -> String {
         let return_to: String = byte_serialize(return_to.as_bytes()).collect();
-        format!("{}?return_to={return_to}", pages::LOGIN)
+        format!("{}?return_to={return_to}", LOGIN)
     }
 }
 
@@ -320,13 +299,5 @@ impl fmt::Debug for Login {
     }
 }
 
-/// Redirection endpoint for identity providers.
-const CALLBACK: &str = "/api/auth/callback/{provider}";
-/// Page that continues to the return path.
-const CONTINUE: &str = "/api/auth/continue";
-
 /// Default of [`Login::with_max_login_age`]: the idle timeout of refresh tokens.
 const MAX_LOGIN_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// Maximum size of a form, in bytes.
-const MAX_BODY: usize = 64 * 1024;

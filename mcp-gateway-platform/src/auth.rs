@@ -9,6 +9,7 @@ use axum::Router;
 use ipnet::IpNet;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::jwks::RemoteKeys;
+use mcp_gateway_auth::login::LoginPages;
 use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, Resource};
 use mcp_gateway_auth::users::{UserError, Users};
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
@@ -110,6 +111,8 @@ impl AuthorizationServices {
             false => None,
         };
         let login = login::login(&auth.login, users, keyring.clone(), base, egress)?;
+        let proxies = TrustedProxies::new(auth.trusted_proxies.iter().copied());
+        let login = login.with_trusted_proxies(proxies.clone());
         let mut builder = AuthorizationServer::builder(
             base.clone(),
             Arc::clone(&vault.store),
@@ -119,7 +122,7 @@ impl AuthorizationServices {
         .with_egress(egress.clone())
         .with_lifetimes(oauth.lifetimes())
         .with_rate_limits(oauth.rate_limits())
-        .with_trusted_proxies(TrustedProxies::new(auth.trusted_proxies.iter().copied()));
+        .with_trusted_proxies(proxies);
         if oauth.is_opaque {
             builder = builder.with_opaque_access_tokens();
         }
@@ -131,11 +134,8 @@ impl AuthorizationServices {
             builder = builder.with_assertion_issuer(AssertionIssuer::new(&known.issuer, keys));
         }
         let server = builder.build();
-        let proxies = TrustedProxies::new(auth.trusted_proxies.iter().copied());
-        let login = login
-            .with_trusted_proxies(proxies)
-            .with_clients(Arc::new(server.clone()));
-        let router = server.router().merge(login.router());
+        let pages = LoginPages::new(login).with_clients(Arc::new(server.clone()));
+        let router = server.router().merge(pages.router());
         Ok((Self { server, router }, first))
     }
 

@@ -14,7 +14,11 @@ use axum::{Router, extract::Request};
 use http::Response;
 use mcp_gateway_auth::server::{AuthorizationServer, Registration, Resource};
 use mcp_gateway_auth::token::BearerVerifier;
-use mcp_gateway_auth::{Clock, Keyring, login::Login, users::Users};
+use mcp_gateway_auth::{
+    Clock, Keyring,
+    login::{Login, LoginPages},
+    users::Users,
+};
 use mcp_gateway_core::Error;
 use mcp_gateway_core::auth::Authenticated;
 use mcp_gateway_core::endpoint::Body;
@@ -58,9 +62,10 @@ async fn main() -> anyhow::Result<()> {
         .layer(RespondErrorsLayer::new().with_protected_resource(challenge))
         .layer(AuthenticateLayer::new(Arc::new(tokens)))
         .service(service_fn(notes));
+    let pages = LoginPages::new(login).with_clients(Arc::new(server.clone()));
     let app = Router::new()
         .route_service("/notes", notes)
-        .merge(login.with_clients(Arc::new(server.clone())).router())
+        .merge(pages.router())
         .merge(server.router());
     writeln!(stdout(), "{}", resource.uri)?;
     let app = app.into_make_service_with_connect_info::<SocketAddr>();

@@ -8,11 +8,11 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::Login;
 use super::browser::Browser;
 use super::cookie::Cookie;
 use super::refusal::Refusal;
 use super::return_to::see_other;
+use super::{Login, LoginPages};
 use crate::Authenticator;
 use crate::allowed_client::AllowedClient;
 use crate::pages::{ACCOUNT, AccountPage, LOGIN, MessagePage, RelyingClient, page};
@@ -31,11 +31,14 @@ pub(super) struct Revoke {
 }
 
 /// `GET /api/auth/account`: shows the profile and the authorized clients.
-pub(super) async fn show(State(login): State<Login>, parts: Parts) -> Result<Response, Refusal> {
+pub(super) async fn show(
+    State(LoginPages { login, clients }): State<LoginPages>,
+    parts: Parts,
+) -> Result<Response, Refusal> {
     let Some(session) = login.session(&parts).await? else {
         return Ok(see_other(&login.login_url(ACCOUNT)));
     };
-    let clients = match &login.0.clients {
+    let clients = match clients {
         Some(clients) => clients.list(&session.person.id).await?,
         None => Vec::new(),
     };
@@ -88,13 +91,13 @@ pub(super) async fn log_out(
 
 /// `POST /api/auth/account/revoke`: revokes the authorization of a client.
 pub(super) async fn revoke(
-    State(login): State<Login>,
+    State(LoginPages { login, clients }): State<LoginPages>,
     parts: Parts,
     form: Result<Form<Revoke>, FormRejection>,
 ) -> Result<Response, Refusal> {
     let Form(Revoke { csrf, client }) = form?;
     login.check_form(&parts.headers, &csrf)?;
-    let clients = login.0.clients.as_ref().ok_or(Refusal::NotFound)?;
+    let clients = clients.ok_or(Refusal::NotFound)?;
     let session = login.session(&parts).await?.ok_or(Refusal::Forged)?;
     clients.revoke(&session.person.id, &client).await?;
     Ok(see_other(ACCOUNT))

@@ -11,7 +11,7 @@ use http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded::byte_serialize;
 
-use super::CONTINUE;
+use super::pages::CONTINUE;
 use super::refusal::Refusal;
 use crate::pages::{ACCOUNT, MessagePage, page};
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use mcp_gateway_auth::login::Login;
+use mcp_gateway_auth::login::{Login, LoginPages};
 use mcp_gateway_auth::server::{AuthorizationServer, Client, RedirectUri, Resource};
 use mcp_gateway_auth::{Clock, Keyring};
 use url::Url;
@@ -19,8 +19,8 @@ async fn site() -> Site {
         let login = login.with_local_accounts();
         let server = server(&login, origin, clock);
         made = Some(server.clone());
-        let login = login.with_clients(Arc::new(server.clone()));
-        (login.clone(), login.router().merge(server.router()))
+        let pages = LoginPages::new(login.clone()).with_clients(Arc::new(server.clone()));
+        (login, pages.router().merge(server.router()))
     });
     let site = site.await;
     let callback: RedirectUri = CALLBACK.parse().unwrap();
