@@ -110,7 +110,7 @@ struct Client {
 
 enum How {
     Legacy(Arc<Legacy>),
-    Modern(Wire),
+    Modern(Box<Wire>),
 }
 
 impl Client {
@@ -133,7 +133,9 @@ impl Client {
             }
             _ => {
                 let token = HeaderValue::from_static("Bearer alice");
-                How::Modern(Wire::new(&gateway.url).with_header(header::AUTHORIZATION, token))
+                How::Modern(Box::new(
+                    Wire::new(&gateway.url).with_header(header::AUTHORIZATION, token),
+                ))
             }
         };
         Self {
