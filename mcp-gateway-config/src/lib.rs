@@ -19,7 +19,7 @@
 //! let config = parse("servers:\n  - { name: time, process: { command: uvx, args: [mcp-server-time] } }\n");
 //! assert_eq!(config.unwrap().platform.dynamic.servers.len(), 1);
 //!
-//! let error = parse("servers:\n  - { name: time, process: { comand: uvx } }\n").unwrap_err();
+//! let error = parse("servers:\n  - { name: time, process: { commands: uvx } }\n").unwrap_err();
 //! assert!(error.to_string().contains("did you mean \"command\"?"));
 //! ```
 

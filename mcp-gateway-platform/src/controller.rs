@@ -29,7 +29,8 @@ use crate::http::router::{AdminEndpoints, HttpRouter, MetricsService, RouteTable
 use crate::reload::credentials;
 use crate::reload::router::ReloadableRouter;
 use crate::reload::verifier::{Issuers, ReloadableVerifier};
-use crate::servers::{Builtins, Rollout, ServerFactory, ServerSet, Web};
+use crate::rollout::Rollout;
+use crate::servers::{Builtins, ServerFactory, ServerSet, Web};
 use crate::spec::{
     Auth, DynamicSpec, Metrics as Published, ParkedLimits, PlatformSpec, SessionLimits,
 };

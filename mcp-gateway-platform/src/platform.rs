@@ -13,7 +13,8 @@ use crate::auth::{FirstAccount, Services};
 use crate::controller::Controller;
 use crate::error::PlatformError;
 use crate::http::router::{HttpRouter, MetricsService};
-use crate::servers::{Builtins, Rollout};
+use crate::rollout::Rollout;
+use crate::servers::Builtins;
 use crate::spec::PlatformSpec;
 use crate::status::PlatformStatus;
 

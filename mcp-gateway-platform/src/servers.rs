@@ -1,7 +1,6 @@
 //! Running servers, created from their specs.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
@@ -9,6 +8,7 @@ use mcp_gateway_core::bridge::Parking;
 use mcp_gateway_core::runtime::{Process, Remote, WebClient};
 use mcp_gateway_core::upstream::{PooledServer, RuntimeBackend, Server, ServerPool};
 
+use crate::rollout::Rollout;
 use crate::spec;
 use crate::status::ServerStatus;
 use mcp_gateway_core::{Credential, error_chain};
@@ -69,60 +69,6 @@ pub(crate) struct StagedServers {
     members: Vec<Arc<ManagedServer>>,
     /// Servers to remove.
     retired: Vec<Arc<ManagedServer>>,
-}
-
-/// Changes that an apply has made.
-///
-/// # Example
-///
-/// ```
-/// use mcp_gateway_platform::Rollout;
-///
-/// let mut rollout = Rollout::default();
-/// assert_eq!(rollout.to_string(), "unchanged");
-/// rollout.added.push("time".into());
-/// rollout.removed.push("files".into());
-/// assert_eq!(rollout.to_string(), "added: time; removed: files");
-/// assert!(rollout.has_servers());
-/// ```
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Rollout {
-    /// Names of new servers.
-    pub added: Vec<Arc<str>>,
-    /// Names of replaced servers.
-    pub changed: Vec<Arc<str>>,
-    /// Names of removed servers.
-    pub removed: Vec<Arc<str>>,
-    /// Keys of changes that require a restart.
-    pub restart: Vec<&'static str>,
-}
-
-impl Rollout {
-    /// Returns `true` if any server was added, changed or removed.
-    #[must_use]
-    pub fn has_servers(&self) -> bool {
-        !(self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty())
-    }
-}
-
-impl fmt::Display for Rollout {
-    /// Formats the names of the servers.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = [
-            ("added", &self.added),
-            ("changed", &self.changed),
-            ("removed", &self.removed),
-        ];
-        let parts = parts.iter().filter(|(_, names)| !names.is_empty());
-        let parts: Vec<_> = parts
-            .map(|(what, names)| format!("{what}: {}", names.join(", ")))
-            .collect();
-        match parts.is_empty() {
-            true => f.write_str("unchanged"),
-            false => f.write_str(&parts.join("; ")),
-        }
-    }
 }
 
 impl ServerSet {
