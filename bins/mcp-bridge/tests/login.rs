@@ -166,7 +166,10 @@ async fn a_denied_login_ends_the_bridge() {
     Browser::new().get(&back).await;
     assert!(!bridge.finish(SOON).await.unwrap().success());
     let errors = bridge.stderr();
-    assert!(errors.contains("refused: access_denied"), "{errors}");
+    assert!(
+        errors.contains("authorization denied: access_denied"),
+        "{errors}"
+    );
 }
 
 #[tokio::test]
