@@ -3,7 +3,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`document`] | YAML and JSON as trees with positions, and the diagnostics of reading them |
-//! | [`file`] | the configuration file |
+//! | [`file`](mod@file) | the configuration file |
 //! | [`import`] | the server lists of MCP clients |
 //! | [`connect`] | the settings by which MCP clients connect to a gateway |
 //! | [`system`] | the environment and the files of this process |
