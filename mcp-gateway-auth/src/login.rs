@@ -285,7 +285,7 @@ impl Authenticator for Login {
 
     fn login_url(&self, return_to: &str) -> String {
         let return_to: String = byte_serialize(return_to.as_bytes()).collect();
-        format!("{}?return_to={return_to}", LOGIN)
+        format!("{LOGIN}?return_to={return_to}")
     }
 }
 
