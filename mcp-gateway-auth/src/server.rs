@@ -288,7 +288,10 @@ impl AuthorizationServer {
                 error = self.0.revocations.follow() => error,
                 error = self.rotate() => error,
             };
-            warn(&error);
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "authorization server maintenance failed; retrying"
+            );
             time::sleep(RETRY).await;
         }
     }
@@ -389,12 +392,6 @@ impl fmt::Debug for AuthorizationServer {
             .field("issuer", &self.0.issuer)
             .finish_non_exhaustive()
     }
-}
-
-/// Logs an error of the maintenance.
-fn warn(error: &AuthorityError) {
-    let error = error as &dyn std::error::Error;
-    tracing::warn!(error, "authorization server maintenance failed; retrying");
 }
 
 /// Interval of key rotation checks and cleanup.

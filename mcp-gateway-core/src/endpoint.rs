@@ -19,6 +19,7 @@
 mod answer;
 mod body;
 mod duplex;
+mod exchange;
 mod headers;
 mod in_flight;
 mod incoming;
@@ -32,33 +33,22 @@ mod stream;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::time;
-use tower::ServiceExt;
+use http::{HeaderName, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
 pub(crate) use self::answer::error;
-use self::answer::event_stream;
 pub use self::body::Body;
 pub use self::duplex::serve_lines;
+use self::exchange::Exchange;
 pub use self::headers::is_forwardable;
-use self::headers::{accepts, forwarded, takes_events};
-use self::legacy::Legacy;
 use self::modern::HeaderVersion;
 pub use self::replica::Errands;
 use self::sse_channel::Channels;
-use crate::auth::{Authenticated, Principal};
-use crate::error::BODY_TIMEOUT;
+use crate::auth::Authenticated;
 pub use crate::error::RequestError;
-use crate::jsonrpc::{Message, Request as Rpc};
-use crate::protocol::header::MCP_SESSION_ID;
-use crate::protocol::{Era, Method as RpcMethod, meta};
 use crate::session::Sessions;
-use crate::{BoxError, Call, Caller, Drain, Error, Reply};
+use crate::{BoxError, Call, Drain, Error, Reply};
 
 /// A [`Layer`] that applies [`Endpoint`].
 ///
@@ -117,6 +107,8 @@ struct Shared {
     channels: Channels,
     /// Signal of the shutdown.
     drain: Drain,
+    /// Whether the `endpoint` event of HTTP+SSE has an absolute path.
+    absolute_endpoint: bool,
     /// Maximum size of a body in bytes.
     max_body: usize,
     /// Headers that are forwarded to HTTP servers.
@@ -132,6 +124,7 @@ impl EndpointLayer {
             sessions,
             channels: Channels::default(),
             drain: Drain::new(),
+            absolute_endpoint: false,
             max_body: DEFAULT_MAX_BODY,
             headers: Vec::new(),
         }))
@@ -148,6 +141,16 @@ impl EndpointLayer {
     #[must_use]
     pub fn with_max_body(self, bytes: usize) -> Self {
         self.with(|shared| shared.max_body = bytes)
+    }
+
+    /// Sends the path `…/messages?sessionId=…` in the `endpoint` event of HTTP+SSE, instead of the
+    /// reference `?sessionId=…` relative to the URL of the stream.
+    ///
+    /// Some clients resolve the event against the origin of the server and need the path. The
+    /// service must then see the whole path of a request, unlike one that axum has nested.
+    #[must_use]
+    pub fn with_absolute_endpoint(self) -> Self {
+        self.with(|shared| shared.absolute_endpoint = true)
     }
 
     /// Sets the allowlist of headers that are forwarded to HTTP servers. Default: none.
@@ -256,185 +259,6 @@ where
         EndpointFuture(Box::pin(
             async move { Ok(layer.answer(&inner, request).await) },
         ))
-    }
-}
-
-/// One HTTP request of an authenticated caller.
-struct Exchange<'a, S> {
-    inner: &'a S,
-    shared: &'a Shared,
-    principal: Principal,
-    /// Protocol version in the header.
-    version: HeaderVersion,
-    parts: Box<Parts>,
-}
-
-impl<S: Calls> Exchange<'_, S> {
-    /// Answers the request.
-    async fn answer<B>(self, body: B) -> Response<Body>
-    where
-        B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
-    {
-        let has_session = self.parts.headers.contains_key(MCP_SESSION_ID);
-        let era = self.probable_era();
-        let answered = match (&self.parts.method, has_session) {
-            (&Method::POST, _) => match read(body, &self.parts.headers, self.shared.max_body).await
-            {
-                Ok(body) => return self.post(body).await,
-                Err(error) => Err(error.into()),
-            },
-            (&Method::GET, true) => {
-                Box::pin(self.legacy().get(&self.parts.headers, &self.version)).await
-            }
-            (&Method::GET, false) => self.open_channel(),
-            (&Method::DELETE, true) => self.legacy().delete(&self.parts.headers, &self.version),
-            (&Method::DELETE, false) => Err(RequestError::MissingSession.into()),
-            _ => Err(RequestError::HttpMethod.into()),
-        };
-        answered.unwrap_or_else(|error| answer::error(&error, None, era))
-    }
-
-    /// Returns the era in which to report an error before the body has been read.
-    fn probable_era(&self) -> Era {
-        self.version.era().unwrap_or(Era::Legacy)
-    }
-
-    /// Answers a `POST` request.
-    async fn post(self, body: Bytes) -> Response<Body> {
-        let era = self.probable_era();
-        let message = match Message::parse(body) {
-            Ok(message) => message,
-            Err(error) => return answer::error(&error.into(), None, era),
-        };
-        if let Some(channel) = self.shared.channels.named(self.parts.uri.query()) {
-            let taken = channel.take(message, &self.principal).await;
-            return taken.unwrap_or_else(|error| answer::error(&error, None, Era::Legacy));
-        }
-        match message {
-            Message::Request(request) if self.is_modern(&request) => self.modern(request).await,
-            Message::Notification(notification) if era == Era::Modern => {
-                let expected =
-                    [RpcMethod::Cancelled, RpcMethod::Initialized].contains(notification.method());
-                match expected {
-                    // "... no notifications/cancelled message is required or expected."
-                    true => answer::status(StatusCode::ACCEPTED),
-                    false => unexpected(format!("notification {}", notification.method())),
-                }
-            }
-            Message::Response(_) if era == Era::Modern => unexpected("a response"),
-            message => {
-                let (id, method) = match &message {
-                    Message::Request(request) => {
-                        (Some(request.id().clone()), Some(request.method().clone()))
-                    }
-                    Message::Notification(_) | Message::Response(_) => (None, None),
-                };
-                let answered =
-                    Box::pin(self.legacy().post(&self.parts, &self.version, message)).await;
-                answered.unwrap_or_else(|error| {
-                    answer::error_of(&error, id.as_ref(), method.as_ref(), Era::Legacy)
-                })
-            }
-        }
-    }
-
-    /// Answers a request of the modern era.
-    async fn modern(self, request: Rpc) -> Response<Body> {
-        let id = request.id().clone();
-        let takes_events = takes_events(&self.parts.headers);
-        let method = request.method().clone();
-        let listens = method == RpcMethod::SubscriptionsListen;
-        let reply = match modern::check(&self.parts, &self.version, &request) {
-            Ok(client) => {
-                let caller = Caller::new(self.principal, Arc::clone(&self.shared.gateway), client)
-                    .with_headers(forwarded(&self.parts.headers, &self.shared.headers));
-                self.inner
-                    .clone()
-                    .oneshot(Call::vouched_for(request, Arc::new(caller)))
-                    .await
-            }
-            Err(error) => Err(error),
-        };
-        match reply {
-            Ok(Reply::Json { status, body }) => answer::json(status, body),
-            Ok(Reply::Events(events)) if listens => {
-                event_stream(stream::subscription(events, id, self.shared.drain.clone()))
-            }
-            Ok(Reply::Events(events)) if takes_events => event_stream(stream::modern(events, id)),
-            Ok(Reply::Events(events)) => {
-                answer::document(Box::pin(answer::without_events(events, &id)).await)
-            }
-            Err(error) => answer::error_of(&error, Some(&id), Some(&method), Era::Modern),
-        }
-    }
-
-    /// Returns `true` if `request` is one of the modern era.
-    ///
-    /// "A request carrying modern per-request `_meta` is served statelessly according to this
-    /// revision. An `initialize` request selects legacy semantics."
-    fn is_modern(&self, request: &Rpc) -> bool {
-        if request.meta(meta::PROTOCOL_VERSION).is_some() {
-            return true;
-        }
-        match self.version {
-            HeaderVersion::Known(version) => version.era() == Era::Modern,
-            HeaderVersion::Missing => false,
-            // Without a session it may be of a future protocol version.
-            HeaderVersion::Unknown(_) => {
-                !self.parts.headers.contains_key(MCP_SESSION_ID)
-                    && request.method() != &RpcMethod::Initialize
-            }
-        }
-    }
-
-    /// Returns the server of legacy requests of this caller.
-    fn legacy(&self) -> Legacy<S> {
-        let headers = forwarded(&self.parts.headers, &self.shared.headers);
-        Legacy {
-            inner: self.inner.clone(),
-            sessions: self.shared.sessions.clone(),
-            gateway: Arc::clone(&self.shared.gateway),
-            principal: self.principal.clone(),
-            drain: self.shared.drain.clone(),
-            headers: Some(headers),
-        }
-    }
-
-    /// Opens a stream of HTTP+SSE.
-    fn open_channel(&self) -> Result<Response<Body>, Error> {
-        if !accepts(&self.parts.headers, "text/event-stream") {
-            return Err(RequestError::MissingSession.into());
-        }
-        Ok(self.shared.channels.open(self.legacy()))
-    }
-}
-
-/// Returns the response to a message that is not allowed.
-fn unexpected(what: impl Into<std::borrow::Cow<'static, str>>) -> Response<Body> {
-    let error = RequestError::UnexpectedMessage { what: what.into() };
-    answer::error(&error.into(), None, Era::Modern)
-}
-
-/// Reads a JSON body of at most `limit` bytes within [`BODY_TIMEOUT`].
-async fn read<B>(body: B, headers: &HeaderMap, limit: usize) -> Result<Bytes, RequestError>
-where
-    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
-{
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let essence = content_type
-        .and_then(|value| value.split(';').next())
-        .map(str::trim);
-    if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
-        return Err(RequestError::ContentType);
-    }
-    let collected = Limited::new(body, limit).collect();
-    match time::timeout(BODY_TIMEOUT, collected).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(RequestError::TooLarge { limit }),
-        Ok(Err(error)) => Err(RequestError::Body(error)),
-        Err(_) => Err(RequestError::BodyTimeout),
     }
 }
 

@@ -234,6 +234,7 @@ impl Controller {
             .with_observer(Arc::clone(metrics))
             .with_guard(traits.guard())
             .with_drain(drain.clone())
+            .with_absolute_endpoint()
             .with_forwarded_headers(traits.forward_headers.iter().cloned());
         if let Some(bytes) = traits.max_body {
             builder = builder.with_max_body(bytes);

@@ -72,10 +72,11 @@ impl Site {
     /// Returns the refresh tokens that have been presented.
     pub(crate) fn presented(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();
-        let refreshes = state.requests.iter().filter_map(|form| {
-            (form["grant_type"] == "refresh_token").then(|| form["refresh_token"].clone())
-        });
-        refreshes.collect()
+        let refreshes = state.requests.iter();
+        let refreshes = refreshes.filter(|form| form["grant_type"] == "refresh_token");
+        refreshes
+            .map(|form| form["refresh_token"].clone())
+            .collect()
     }
 
     /// Returns the last request to the token endpoint.

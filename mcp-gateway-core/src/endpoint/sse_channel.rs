@@ -64,16 +64,15 @@ impl Channels {
         Some(known.unwrap_or_else(|| Arc::new(Unknown)))
     }
 
-    /// Opens a stream whose first event is the endpoint for messages.
-    pub(super) fn open<S: Calls>(&self, legacy: Legacy<S>) -> Response<Body> {
+    /// Opens a stream whose first event is the endpoint for messages, at `path`.
+    pub(super) fn open<S: Calls>(&self, path: &str, legacy: Legacy<S>) -> Response<Body> {
         let mut random = [0; 32];
         if aws_lc_rs::rand::fill(&mut random).is_err() {
             return answer::status(StatusCode::INTERNAL_SERVER_ERROR);
         }
         let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut first = Vec::new();
-        // Relative to the URL of this stream: a service that is mounted does not see all of it.
-        let endpoint = format!("?sessionId={name}");
+        let endpoint = format!("{path}?sessionId={name}");
         sse::write_named_event(&mut first, "endpoint", endpoint.as_bytes());
 
         let drain = legacy.drain.clone();

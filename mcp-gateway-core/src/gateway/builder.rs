@@ -95,6 +95,7 @@ struct Options {
     identity: Identity,
     page_size: Option<usize>,
     max_body: Option<usize>,
+    absolute_endpoint: bool,
     forwarded_headers: Vec<HeaderName>,
     respond_errors: RespondErrorsLayer,
 }
@@ -128,6 +129,7 @@ impl GatewayBuilder {
                 name: "default".into(),
                 identity: Identity::default(),
                 page_size: None,
+                absolute_endpoint: false,
                 max_body: None,
                 forwarded_headers: Vec::new(),
                 respond_errors: RespondErrorsLayer::new(),
@@ -210,6 +212,13 @@ impl<C, R> GatewayBuilder<C, R> {
     /// Sets the maximum size of a body in bytes. Default: 16 MiB.
     pub fn with_max_body(mut self, bytes: usize) -> Self {
         self.options.max_body = Some(bytes);
+        self
+    }
+
+    /// Tells clients of HTTP+SSE the absolute path for messages; see
+    /// [`EndpointLayer::with_absolute_endpoint`].
+    pub fn with_absolute_endpoint(mut self) -> Self {
+        self.options.absolute_endpoint = true;
         self
     }
 
@@ -367,6 +376,10 @@ impl Options {
         let layer = EndpointLayer::new(Arc::clone(&self.name), sessions)
             .with_drain(self.drain.clone())
             .with_forwarded_headers(self.forwarded_headers.iter().cloned());
+        let layer = match self.absolute_endpoint {
+            true => layer.with_absolute_endpoint(),
+            false => layer,
+        };
         match self.max_body {
             Some(bytes) => layer.with_max_body(bytes),
             None => layer,

@@ -13,25 +13,23 @@
 
 mod discover;
 mod fan_out;
+mod future;
 mod identity;
 mod listen;
 mod lists;
 mod resources;
 mod tasks;
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use pin_project_lite::pin_project;
 use tower::ServiceExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use self::fan_out::nameless;
+pub use self::future::DispatchFuture;
 pub use self::identity::Identity;
 use self::resources::Resources;
 use crate::call::Routed;
@@ -41,7 +39,7 @@ use crate::json::Fields;
 use crate::policy::Policy;
 use crate::protocol::Method;
 use crate::route::{Feature, Resolved, Target, ToolRouter};
-use crate::{BoxFuture, Call, Error, Reply};
+use crate::{Call, Error, Reply};
 
 /// A [`Layer`] that applies [`Dispatch`].
 ///
@@ -354,63 +352,6 @@ impl Shared {
 /// Sends `call` to the inner service once it is ready.
 async fn send<S: Inner>(inner: S, call: Call<Routed>) -> Result<Reply, Error> {
     inner.oneshot(call).await
-}
-
-pin_project! {
-    /// The response future of [`Dispatch`].
-    #[must_use = "futures do nothing unless polled"]
-    pub struct DispatchFuture<F> {
-        #[pin]
-        state: State<F>,
-    }
-}
-
-pin_project! {
-    #[project = StateProj]
-    enum State<F> {
-        Direct {
-            #[pin]
-            future: F,
-        },
-        Waiting {
-            future: BoxFuture<'static, Result<Reply, Error>>,
-        },
-    }
-}
-
-impl<F> DispatchFuture<F> {
-    /// Returns the future of a call that is forwarded without further work; needs no allocation.
-    fn direct(future: F) -> Self {
-        Self {
-            state: State::Direct { future },
-        }
-    }
-
-    /// Returns the future of a call that involves further work.
-    fn waiting(future: impl Future<Output = Result<Reply, Error>> + Send + 'static) -> Self {
-        Self {
-            state: State::Waiting {
-                future: Box::pin(future),
-            },
-        }
-    }
-}
-
-impl<F: Future<Output = Result<Reply, Error>>> Future for DispatchFuture<F> {
-    type Output = Result<Reply, Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProj::Direct { future } => future.poll(cx),
-            StateProj::Waiting { future } => future.as_mut().poll(cx),
-        }
-    }
-}
-
-impl<F> fmt::Debug for DispatchFuture<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DispatchFuture").finish_non_exhaustive()
-    }
 }
 
 /// Default size of a page. Many clients read only the first page, so it should contain every entry

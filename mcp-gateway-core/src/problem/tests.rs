@@ -3,8 +3,12 @@ use std::io;
 use aws_lc_rs::error::Unspecified;
 
 use super::*;
-use crate::SealError;
 use crate::credential::Challenge;
+use crate::error::{
+    AuthError, CredentialError, NameKind, RequestError, RouteError, SessionError, UpstreamError,
+};
+use crate::jsonrpc::MessageError;
+use crate::{Error, SealError};
 
 fn other() -> crate::BoxError {
     io::Error::other("secret detail").into()

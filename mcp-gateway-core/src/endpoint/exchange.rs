@@ -1,0 +1,212 @@
+//! One HTTP request of an authenticated caller, from its head to the answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Method, Response, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time;
+use tower::ServiceExt;
+
+use super::answer::{self, event_stream};
+use super::headers::{accepts, forwarded, takes_events};
+use super::legacy::Legacy;
+use super::modern::{self, HeaderVersion};
+use super::{Body, Calls, Shared, stream};
+use crate::auth::Principal;
+use crate::error::{BODY_TIMEOUT, RequestError};
+use crate::jsonrpc::{Message, Request as Rpc};
+use crate::protocol::header::MCP_SESSION_ID;
+use crate::protocol::{Era, Method as RpcMethod, meta};
+use crate::{BoxError, Call, Caller, Error, Reply};
+
+/// One HTTP request of an authenticated caller.
+pub(super) struct Exchange<'a, S> {
+    pub(super) inner: &'a S,
+    pub(super) shared: &'a Shared,
+    pub(super) principal: Principal,
+    /// Protocol version in the header.
+    pub(super) version: HeaderVersion,
+    pub(super) parts: Box<Parts>,
+}
+
+impl<S: Calls> Exchange<'_, S> {
+    /// Answers the request.
+    pub(super) async fn answer<B>(self, body: B) -> Response<Body>
+    where
+        B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
+    {
+        let has_session = self.parts.headers.contains_key(MCP_SESSION_ID);
+        let era = self.probable_era();
+        let answered = match (&self.parts.method, has_session) {
+            (&Method::POST, _) => match read(body, &self.parts.headers, self.shared.max_body).await
+            {
+                Ok(body) => return self.post(body).await,
+                Err(error) => Err(error.into()),
+            },
+            (&Method::GET, true) => {
+                Box::pin(self.legacy().get(&self.parts.headers, &self.version)).await
+            }
+            (&Method::GET, false) => self.open_channel(),
+            (&Method::DELETE, true) => self.legacy().delete(&self.parts.headers, &self.version),
+            (&Method::DELETE, false) => Err(RequestError::MissingSession.into()),
+            _ => Err(RequestError::HttpMethod.into()),
+        };
+        answered.unwrap_or_else(|error| answer::error(&error, None, era))
+    }
+
+    /// Returns the era in which to report an error before the body has been read.
+    fn probable_era(&self) -> Era {
+        self.version.era().unwrap_or(Era::Legacy)
+    }
+
+    /// Answers a `POST` request.
+    async fn post(self, body: Bytes) -> Response<Body> {
+        let era = self.probable_era();
+        let message = match Message::parse(body) {
+            Ok(message) => message,
+            Err(error) => return answer::error(&error.into(), None, era),
+        };
+        if let Some(channel) = self.shared.channels.named(self.parts.uri.query()) {
+            let taken = channel.take(message, &self.principal).await;
+            return taken.unwrap_or_else(|error| answer::error(&error, None, Era::Legacy));
+        }
+        match message {
+            Message::Request(request) if self.is_modern(&request) => self.modern(request).await,
+            Message::Notification(notification) if era == Era::Modern => {
+                let expected =
+                    [RpcMethod::Cancelled, RpcMethod::Initialized].contains(notification.method());
+                match expected {
+                    // "... no notifications/cancelled message is required or expected."
+                    true => answer::status(StatusCode::ACCEPTED),
+                    false => unexpected(format!("notification {}", notification.method())),
+                }
+            }
+            Message::Response(_) if era == Era::Modern => unexpected("a response"),
+            message => {
+                let (id, method) = match &message {
+                    Message::Request(request) => {
+                        (Some(request.id().clone()), Some(request.method().clone()))
+                    }
+                    Message::Notification(_) | Message::Response(_) => (None, None),
+                };
+                let answered =
+                    Box::pin(self.legacy().post(&self.parts, &self.version, message)).await;
+                answered.unwrap_or_else(|error| {
+                    answer::error_of(&error, id.as_ref(), method.as_ref(), Era::Legacy)
+                })
+            }
+        }
+    }
+
+    /// Answers a request of the modern era.
+    async fn modern(self, request: Rpc) -> Response<Body> {
+        let id = request.id().clone();
+        let takes_events = takes_events(&self.parts.headers);
+        let method = request.method().clone();
+        let listens = method == RpcMethod::SubscriptionsListen;
+        let reply = match modern::check(&self.parts, &self.version, &request) {
+            Ok(client) => {
+                let caller = Caller::new(self.principal, Arc::clone(&self.shared.gateway), client)
+                    .with_headers(forwarded(&self.parts.headers, &self.shared.headers));
+                self.inner
+                    .clone()
+                    .oneshot(Call::vouched_for(request, Arc::new(caller)))
+                    .await
+            }
+            Err(error) => Err(error),
+        };
+        match reply {
+            Ok(Reply::Json { status, body }) => answer::json(status, body),
+            Ok(Reply::Events(events)) if listens => {
+                event_stream(stream::subscription(events, id, self.shared.drain.clone()))
+            }
+            Ok(Reply::Events(events)) if takes_events => event_stream(stream::modern(events, id)),
+            Ok(Reply::Events(events)) => {
+                answer::document(Box::pin(answer::without_events(events, &id)).await)
+            }
+            Err(error) => answer::error_of(&error, Some(&id), Some(&method), Era::Modern),
+        }
+    }
+
+    /// Returns `true` if `request` is one of the modern era.
+    ///
+    /// "A request carrying modern per-request `_meta` is served statelessly according to this
+    /// revision. An `initialize` request selects legacy semantics."
+    fn is_modern(&self, request: &Rpc) -> bool {
+        if request.meta(meta::PROTOCOL_VERSION).is_some() {
+            return true;
+        }
+        match self.version {
+            HeaderVersion::Known(version) => version.era() == Era::Modern,
+            HeaderVersion::Missing => false,
+            // Without a session it may be of a future protocol version.
+            HeaderVersion::Unknown(_) => {
+                !self.parts.headers.contains_key(MCP_SESSION_ID)
+                    && request.method() != &RpcMethod::Initialize
+            }
+        }
+    }
+
+    /// Returns the server of legacy requests of this caller.
+    fn legacy(&self) -> Legacy<S> {
+        let headers = forwarded(&self.parts.headers, &self.shared.headers);
+        Legacy {
+            inner: self.inner.clone(),
+            sessions: self.shared.sessions.clone(),
+            gateway: Arc::clone(&self.shared.gateway),
+            principal: self.principal.clone(),
+            drain: self.shared.drain.clone(),
+            headers: Some(headers),
+        }
+    }
+
+    /// Opens a stream of HTTP+SSE.
+    fn open_channel(&self) -> Result<Response<Body>, Error> {
+        if !accepts(&self.parts.headers, "text/event-stream") {
+            return Err(RequestError::MissingSession.into());
+        }
+        let path = match self.shared.absolute_endpoint {
+            true => messages_path(self.parts.uri.path()),
+            // Relative to the URL of this stream: a nested service does not see all of it.
+            false => String::new(),
+        };
+        Ok(self.shared.channels.open(&path, self.legacy()))
+    }
+}
+
+/// Returns the path for messages of the stream at `path`.
+fn messages_path(path: &str) -> String {
+    let path = path.trim_end_matches('/');
+    format!("{}/messages", path.strip_suffix("/sse").unwrap_or(path))
+}
+
+/// Returns the response to a message that is not allowed.
+fn unexpected(what: impl Into<std::borrow::Cow<'static, str>>) -> Response<Body> {
+    let error = RequestError::UnexpectedMessage { what: what.into() };
+    answer::error(&error.into(), None, Era::Modern)
+}
+
+/// Reads a JSON body of at most `limit` bytes within [`BODY_TIMEOUT`].
+async fn read<B>(body: B, headers: &HeaderMap, limit: usize) -> Result<Bytes, RequestError>
+where
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
+{
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = content_type
+        .and_then(|value| value.split(';').next())
+        .map(str::trim);
+    if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
+        return Err(RequestError::ContentType);
+    }
+    let collected = Limited::new(body, limit).collect();
+    match time::timeout(BODY_TIMEOUT, collected).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(RequestError::TooLarge { limit }),
+        Ok(Err(error)) => Err(RequestError::Body(error)),
+        Err(_) => Err(RequestError::BodyTimeout),
+    }
+}

@@ -1,0 +1,69 @@
+//! The response future of the layer, without an allocation for a call that is only forwarded.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use crate::{BoxFuture, Error, Reply};
+
+pin_project! {
+    /// The response future of [`Dispatch`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct DispatchFuture<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F> {
+        Direct {
+            #[pin]
+            future: F,
+        },
+        Waiting {
+            future: BoxFuture<'static, Result<Reply, Error>>,
+        },
+    }
+}
+
+impl<F> DispatchFuture<F> {
+    /// Returns the future of a call that is forwarded without further work; needs no allocation.
+    pub(super) fn direct(future: F) -> Self {
+        Self {
+            state: State::Direct { future },
+        }
+    }
+
+    /// Returns the future of a call that involves further work.
+    pub(super) fn waiting(
+        future: impl Future<Output = Result<Reply, Error>> + Send + 'static,
+    ) -> Self {
+        Self {
+            state: State::Waiting {
+                future: Box::pin(future),
+            },
+        }
+    }
+}
+
+impl<F: Future<Output = Result<Reply, Error>>> Future for DispatchFuture<F> {
+    type Output = Result<Reply, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProj::Direct { future } => future.poll(cx),
+            StateProj::Waiting { future } => future.as_mut().poll(cx),
+        }
+    }
+}
+
+impl<F> fmt::Debug for DispatchFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DispatchFuture").finish_non_exhaustive()
+    }
+}
