@@ -35,6 +35,12 @@ impl AuthorityError {
     pub(crate) fn document(error: impl Into<BoxError>) -> Self {
         Self::Document(error.into())
     }
+
+    /// Logs `message` as a warning, with the error and its causes.
+    pub(crate) fn log(&self, message: &'static str) {
+        let error = self as &dyn std::error::Error;
+        tracing::warn!(error, "{message}");
+    }
 }
 
 impl From<DocumentError> for AuthorityError {

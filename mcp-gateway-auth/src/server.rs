@@ -288,10 +288,7 @@ impl AuthorizationServer {
                 error = self.0.revocations.follow() => error,
                 error = self.rotate() => error,
             };
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "authorization server maintenance failed; retrying"
-            );
+            error.log("authorization server maintenance failed; retrying");
             time::sleep(RETRY).await;
         }
     }

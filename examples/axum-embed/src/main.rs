@@ -19,10 +19,8 @@ async fn main() -> anyhow::Result<()> {
         .nest_service("/mcp", gateway.clone());
     let listener = TcpListener::bind(env::var("LISTEN")?).await?;
     writeln!(std::io::stdout(), "http://{}/mcp", listener.local_addr()?)?;
-    let shutdown = gateway.shutdown_when(ctrl_c());
-    serve(listener, app)
-        .with_graceful_shutdown(shutdown)
-        .await?;
+    let end = gateway.shutdown_when(ctrl_c());
+    serve(listener, app).with_graceful_shutdown(end).await?;
     gateway.close().await;
     Ok(())
 }

@@ -78,6 +78,7 @@ impl Pump {
                     }
                 }
                 Err(error) => {
+                    drop(in_flight);
                     let failed = answer::failed(&events, error, &self.id);
                     self.sink.put(failed).await;
                     break;
