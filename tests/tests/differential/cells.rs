@@ -90,7 +90,7 @@ impl Column {
                 found.push((server, script.clone(), differences));
             }
             if direct == Server::Everything {
-                let tools = seen["list of tools"][0]["result"]["tools"]
+                let tools = seen["tool list"][0]["result"]["tools"]
                     .as_array()
                     .unwrap();
                 assert_eq!(
