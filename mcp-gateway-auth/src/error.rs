@@ -37,6 +37,7 @@ impl AuthorityError {
     }
 
     /// Logs `message` as a warning, with the error and its causes.
+    #[cfg(feature = "server")]
     pub(crate) fn log(&self, message: &'static str) {
         let error = self as &dyn std::error::Error;
         tracing::warn!(error, "{message}");

@@ -84,7 +84,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(any(feature = "login", feature = "server"))]
+#[cfg(feature = "login")]
 mod allowed_client;
 mod bearer;
 #[cfg(feature = "client")]

@@ -12,6 +12,10 @@ use crate::egress::{Egress, EgressError};
 ///
 /// Members of a wrong type are read as absent: many servers publish more than they understand.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(
+    not(all(feature = "client", feature = "login")),
+    expect(dead_code, reason = "each reader needs other members")
+)]
 pub(crate) struct ServerMetadata {
     pub(crate) auth_methods: Vec<String>,
     pub(crate) authorization_endpoint: Option<String>,
@@ -33,6 +37,10 @@ pub(crate) enum Location {
     /// OpenID Connect Discovery: appended to the issuer.
     OpenId,
     /// OpenID Connect Discovery at the place of RFC 8414.
+    #[cfg_attr(
+        not(feature = "client"),
+        expect(dead_code, reason = "only the OAuth client looks there")
+    )]
     OpenIdInserted,
 }
 

@@ -4,7 +4,11 @@
 //! a page cannot be used for clickjacking and its URL does not leak.
 
 mod clean;
-mod views;
+#[cfg(feature = "server")]
+mod consent;
+mod error;
+#[cfg(feature = "login")]
+mod login;
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
@@ -18,9 +22,11 @@ use http::{HeaderMap, StatusCode};
 use std::sync::LazyLock;
 
 pub(crate) use self::clean::clean;
-pub(crate) use self::views::{
-    AccountPage, ConsentPage, ErrorPage, LoginPage, MessagePage, ProviderLink, RelyingClient,
-};
+#[cfg(feature = "server")]
+pub(crate) use self::consent::ConsentPage;
+pub(crate) use self::error::ErrorPage;
+#[cfg(feature = "login")]
+pub(crate) use self::login::{AccountPage, LoginPage, MessagePage, ProviderLink, RelyingClient};
 
 /// Renders `template` as a response that forbids framing, caching and referrers.
 ///
@@ -72,6 +78,7 @@ fn source(origin: &str) -> Option<String> {
 }
 
 /// Serves the icon of the pages, for browsers that show one in the tab.
+#[cfg(feature = "login")]
 pub(crate) async fn icon() -> impl IntoResponse {
     let headers = [
         (CONTENT_TYPE, "image/svg+xml"),
@@ -89,11 +96,15 @@ pub(crate) const STYLE: &str = include_str!("../templates/style.css");
 
 /// Paths of the icon and of the targets of forms and links.
 pub(crate) const ICON: &str = "/api/auth/icon.svg";
+#[cfg(feature = "login")]
 pub(crate) const LOGIN: &str = "/api/auth/login";
+#[cfg(feature = "login")]
 pub(crate) const LOGOUT: &str = "/api/auth/logout";
 pub(crate) const ACCOUNT: &str = "/api/auth/account";
+#[cfg(feature = "login")]
 pub(crate) const REVOKE: &str = "/api/auth/account/revoke";
+#[cfg(feature = "server")]
 pub(crate) const CONSENT: &str = "/api/auth/oauth2/consent";
 
-#[cfg(test)]
+#[cfg(all(test, feature = "login", feature = "server"))]
 mod tests;

@@ -75,6 +75,8 @@
 //! [`Store`]: mcp_gateway_store::Store
 
 mod administration;
+#[cfg(feature = "login")]
+mod allowed_clients;
 mod builder;
 mod client;
 mod consents;

@@ -1,13 +1,9 @@
 //! Administration of consents, users and clients by the embedding service.
 
-use async_trait::async_trait;
-
 use super::AuthorizationServer;
-use super::RedirectUri;
 use super::client::Client;
 use super::consents::Consent;
 use crate::AuthorityError;
-use crate::allowed_client::{AllowedClient, AllowedClients};
 use crate::token::Revoked;
 
 impl AuthorizationServer {
@@ -110,23 +106,5 @@ impl AuthorizationServer {
     /// If the store is unavailable.
     pub async fn delete_client(&self, id: &str) -> Result<(), AuthorityError> {
         self.clients().remove(id).await
-    }
-}
-
-#[async_trait]
-impl AllowedClients for AuthorizationServer {
-    async fn list(&self, id: &str) -> Result<Vec<AllowedClient>, AuthorityError> {
-        let consents = self.consents_of(id).await?.into_iter();
-        let clients = consents.map(|consent| {
-            let place = consent.redirect_uri.parse::<RedirectUri>();
-            let place = place.map_or(consent.redirect_uri, |uri| uri.host());
-            let detail = format!("at {place}, may use {}", consent.scopes);
-            AllowedClient::new(consent.client, consent.name, detail)
-        });
-        Ok(clients.collect())
-    }
-
-    async fn revoke(&self, id: &str, client: &str) -> Result<(), AuthorityError> {
-        self.revoke_consent(id, client).await
     }
 }

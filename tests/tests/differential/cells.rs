@@ -90,9 +90,7 @@ impl Column {
                 found.push((server, script.clone(), differences));
             }
             if direct == Server::Everything {
-                let tools = seen["tool list"][0]["result"]["tools"]
-                    .as_array()
-                    .unwrap();
+                let tools = seen["tool list"][0]["result"]["tools"].as_array().unwrap();
                 assert_eq!(
                     tools.len(),
                     TOOLS_OF_EVERYTHING,
