@@ -49,6 +49,8 @@ pub struct Session {
     replica: Option<Replica>,
     /// State in memory.
     state: Mutex<State>,
+    /// Held while the session subscribes to the servers, so that the latest filter is in effect.
+    subscribing: tokio::sync::Mutex<()>,
 }
 
 /// The party that waits for a client's answer to a request.
@@ -82,7 +84,13 @@ impl Session {
             claims,
             replica,
             state: Mutex::default(),
+            subscribing: tokio::sync::Mutex::new(()),
         })
+    }
+
+    /// Waits until nobody else subscribes to the servers on behalf of the session.
+    pub(crate) async fn subscribing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.subscribing.lock().await
     }
 
     /// Returns the random key of the session.

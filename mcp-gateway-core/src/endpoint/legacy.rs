@@ -282,6 +282,8 @@ impl<S: Calls> Legacy<S> {
     ///
     /// Returns once the servers have acknowledged.
     pub(super) async fn attend(&self, session: &Arc<Session>) {
+        // Otherwise a subscription could be replaced by one that began before it, with fewer URIs.
+        let _subscribing = session.subscribing().await;
         let mut filter = Filter::lists();
         filter.resource_subscriptions = session.state().subscriptions.clone();
         let params = object(&[("notifications", filter.to_json().into())]);
