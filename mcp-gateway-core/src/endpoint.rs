@@ -107,7 +107,7 @@ struct Shared {
     channels: Channels,
     /// Signal of the shutdown.
     drain: Drain,
-    /// Whether the `endpoint` event of HTTP+SSE has an absolute path.
+    /// Absolute path in the `endpoint` event of HTTP+SSE, instead of a relative reference.
     absolute_endpoint: bool,
     /// Maximum size of a body in bytes.
     max_body: usize,

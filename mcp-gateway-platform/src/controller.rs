@@ -246,9 +246,11 @@ impl Controller {
             builder = builder.with_protected_resource(protected.clone());
         }
         // The router and the sessions are set, so that nothing is missing.
-        let gateway = builder.build();
+        let gateway = builder
+            .build()
+            .map_err(|e| PlatformError::Sealer(e.into()))?;
         Ok(Running {
-            gateway: gateway.map_err(|error| PlatformError::Sealer(error.into()))?,
+            gateway,
             traits,
             access,
             routing,
@@ -256,9 +258,8 @@ impl Controller {
     }
 
     fn site(&self, spec: &DynamicSpec) -> RouteTable {
-        let gateway =
-            |running: &Running| (Arc::clone(&running.traits.name), running.gateway.clone());
-        let gateways: HashMap<_, _> = self.gateways.iter().map(gateway).collect();
+        let named = |one: &Running| (Arc::clone(&one.traits.name), one.gateway.clone());
+        let gateways: HashMap<_, _> = self.gateways.iter().map(named).collect();
         let default = spec.gateways.get(spec.default_gateway);
         RouteTable {
             gateways,

@@ -1,4 +1,8 @@
 //! Outcome of applying a spec.
+//!
+//! Servers are listed by name: those that are unchanged keep running, with their sessions and their
+//! in-flight calls, and are not part of the outcome. Keys of the static half of the spec are listed
+//! as well, because their changes take effect at the next start only.
 
 use std::fmt;
 use std::sync::Arc;

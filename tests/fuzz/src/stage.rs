@@ -9,8 +9,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, StreamBody};
-use mcp_gateway_core::auth::AllowAnonymous;
-use mcp_gateway_core::credential::NoCredentials;
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::session::Sessions;

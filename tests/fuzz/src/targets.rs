@@ -408,8 +408,8 @@ const ANSWERS: &[&[u8]] = &[
 ];
 
 const CONFIGS: &[&[u8]] = &[
-    include_bytes!("../../../bins/mcp-gateway/src/config/tests/full.yaml"),
-    include_bytes!("../../../bins/mcp-gateway/src/config/tests/mistakes.yaml"),
+    include_bytes!("../../../mcp-gateway-config/src/file/tests/full.yaml"),
+    include_bytes!("../../../mcp-gateway-config/src/file/tests/mistakes.yaml"),
     b"servers:\n- &a { name: demo, builtin: demo }\n- *a\n",
     b"// c\n{\"mcpServers\": {\"a b\": {\"command\": \"x\", \"args\": [\"${env:HOME:-y}\", \"${input:z}\"], \"env\": {\"A\": \"1\"}}, \"r\": {\"url\": \"http://h/\", \"headers\": {\"Authorization\": \"Bearer ${T}\"}},}}",
     b"{\"mcp\":{\"servers\":{\"x\":{\"type\":\"stdio\",\"command\":\"${workspaceFolder}/x\",\"disabled\":false}},\"inputs\":[{\"id\":\"k\",\"type\":\"promptString\"}]}}",
