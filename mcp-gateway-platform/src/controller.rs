@@ -372,12 +372,7 @@ impl Controller {
 }
 
 fn sessions(limits: &SessionLimits, sealer: &Arc<Sealer>) -> Sessions {
-    let SessionLimits {
-        max,
-        idle,
-        lifetime,
-    } = *limits;
-    Sessions::with_limits(Arc::clone(sealer), lifetime, idle, max)
+    Sessions::with_limits(Arc::clone(sealer), limits.lifetime, limits.idle, limits.max)
 }
 
 fn parking(limits: &ParkedLimits, sealer: &Arc<Sealer>) -> Parking {
