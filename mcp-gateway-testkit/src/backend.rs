@@ -12,8 +12,8 @@ use crate::cancel::poll_once;
 /// 3. Each kind of [`Instance`] can be reached.
 /// 4. A remote server is reached over HTTP.
 ///
-/// Whether a process of a connection that was given up has ended is for the implementation's own
-/// tests to find out. Call it in a Tokio runtime.
+/// The end of a process whose connection was given up is left to the implementation's own tests.
+/// Call it in a Tokio runtime.
 pub async fn contract(backend: &dyn RuntimeBackend) {
     let instances = [
         Instance::Shared,

@@ -42,7 +42,7 @@ pub struct Postgres {
     _child: Child,
 }
 
-/// How many ports are tried.
+/// Maximum number of ports to try.
 const ATTEMPTS: usize = 5;
 
 /// In its log, if somebody else has taken the port.

@@ -254,6 +254,16 @@ impl Process {
         }
     }
 
+    /// Interrupts the program, as Ctrl+C does.
+    ///
+    /// # Errors
+    ///
+    /// If the end of the program was waited for, or the signal cannot be sent.
+    pub fn interrupt(&self) -> io::Result<()> {
+        let process = self.group().ok_or(io::ErrorKind::NotFound)?;
+        Ok(kill_process(process, Signal::INT)?)
+    }
+
     /// Kills the program and everything that it has started.
     pub fn kill(&mut self) {
         if let Some(group) = self.group() {

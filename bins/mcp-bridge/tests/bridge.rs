@@ -15,7 +15,7 @@ use mcp_gateway_tests::fixture::{Era, Options, PATH, serve_http};
 use mcp_gateway_tests::guide::{Desk, Example, examples};
 use mcp_gateway_tests::process::Process;
 use mcp_gateway_tests::wire::{Wire, modern_request};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, test_kill_process};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -295,10 +295,7 @@ async fn the_commands_of_the_documentation_work() {
                 list["result"]["tools"][0]["name"], "create_entities",
                 "{list}"
             );
-            let id = process
-                .id()
-                .and_then(|id| Pid::from_raw(id.try_into().ok()?));
-            kill_process(id.unwrap(), Signal::INT).unwrap();
+            process.interrupt().unwrap();
         }
         process.hang_up();
         let status = process.finish(SOON).await.unwrap();

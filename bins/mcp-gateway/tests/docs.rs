@@ -13,7 +13,6 @@ use std::time::Duration;
 use mcp_gateway_tests::environment::Environment;
 use mcp_gateway_tests::guide::{Desk, Example, examples, root};
 use mcp_gateway_tests::process::Process;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -254,10 +253,7 @@ impl Reader {
     /// Ends the gateway that runs.
     async fn stop(&mut self) {
         if let Some((mut process, _)) = self.running.take() {
-            let id = process
-                .id()
-                .and_then(|id| Pid::from_raw(id.try_into().ok()?));
-            kill_process(id.unwrap(), Signal::INT).unwrap();
+            process.interrupt().unwrap();
             let status = process.finish(SOON).await.unwrap();
             assert!(status.success(), "{}", process.stderr());
         }

@@ -14,7 +14,6 @@ use mcp_gateway_tests::environment::Environment;
 use mcp_gateway_tests::fixture::{Options, PATH, serve_http};
 use mcp_gateway_tests::process::Process;
 use mcp_gateway_tests::wire::Wire;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -30,7 +29,7 @@ fn uvx(environment: &Environment, folder: &Path) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// What a caller with a token gets, and one without.
+/// Calls with a token and without one.
 async fn scenario(url: &str) {
     let stranger = Wire::new(url);
     let token = HeaderValue::from_static("Bearer a-secret-of-alice");
@@ -74,10 +73,7 @@ async fn one_endpoint_has_the_tools_of_both_servers() {
         ended = serve_http(docs, Options::default()) => panic!("{ended:?}"),
     }
 
-    let id = service
-        .id()
-        .and_then(|id| Pid::from_raw(id.try_into().ok()?));
-    kill_process(id.unwrap(), Signal::INT).unwrap();
+    service.interrupt().unwrap();
     let status = service.finish(SOON).await.unwrap();
     assert!(status.success(), "{}", service.stderr());
 }

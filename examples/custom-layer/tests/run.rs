@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// What a caller gets who does not stop.
+/// Calls until the limit rejects one.
 async fn scenario(wire: &Wire) {
     for _ in 0..3 {
         let reply = wire.call("tickets__whoami", json!({})).await.unwrap();

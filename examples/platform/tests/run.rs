@@ -9,14 +9,13 @@ use http::header::AUTHORIZATION;
 use mcp_gateway_tests::fixture::{Options, PATH, serve_http};
 use mcp_gateway_tests::process::Process;
 use mcp_gateway_tests::wire::Wire;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// What callers get, and what clients find that log in.
+/// Calls without a token, which is answered by a challenge, and with one.
 async fn scenario(url: &str) {
     let stranger = Wire::new(url);
     let refused = stranger.request("tools/list", json!({})).await.unwrap();
@@ -58,10 +57,7 @@ async fn a_web_service_has_gateways_and_login_of_a_file() {
         ended = serve_http(docs, Options::default()) => panic!("{ended:?}"),
     }
 
-    let id = service
-        .id()
-        .and_then(|id| Pid::from_raw(id.try_into().ok()?));
-    kill_process(id.unwrap(), Signal::INT).unwrap();
+    service.interrupt().unwrap();
     let status = service.finish(SOON).await.unwrap();
     assert!(status.success(), "{}", service.stderr());
 }

@@ -201,7 +201,7 @@ impl Client {
         }
     }
 
-    /// Whether the file of `directory` can be read.
+    /// Returns `true` if the file of `directory` can be read.
     async fn reads(&self, disk: &Disk, directory: &str) -> bool {
         let path = disk.path(directory).join("file.txt");
         let read = self.call("read_text_file", json!({ "path": path })).await;
@@ -228,7 +228,7 @@ async fn answer(client: &Legacy, message: &Value, roots: &Value, asked: &AtomicU
     }
 }
 
-/// What the metadata of a modern request say of the client.
+/// Client metadata of a modern request.
 fn declared() -> Value {
     json!({ "io.modelcontextprotocol/clientCapabilities": { "roots": { "listChanged": true } } })
 }
