@@ -18,8 +18,10 @@ use std::time::Instant;
 use http::Request;
 use http::request::Parts;
 use mcp_gateway_auth::Clock;
-use mcp_gateway_auth::jose::{Algorithm, Expectation, JwkSet, JwtVerifier, KeySet, SigningKey};
-use mcp_gateway_auth::token::{BearerVerifier, ExternalIssuers, Issuer, Revocations, Revoked};
+use mcp_gateway_auth::jose::{Algorithm, JwkSet, JwtVerifier, KeySet, SigningKey, Validation};
+use mcp_gateway_auth::token::{
+    BearerVerifier, ExternalIssuers, Issuer, RevocationTarget, Revocations,
+};
 use mcp_gateway_core::auth::AuthVerifier;
 use serde_json::json;
 
@@ -31,7 +33,7 @@ fn main() {
         let key = SigningKey::generate(algorithm).unwrap();
         let keys = KeySet::from(&JwkSet::new([key.public().clone()]));
         let token = token(&key);
-        let expectation = Expectation::access_token(ISSUER, AUDIENCE);
+        let expectation = Validation::access_token(ISSUER, AUDIENCE);
         println!("{algorithm}, a token of {} bytes", token.len());
 
         let issuers = ExternalIssuers::new([Issuer::new(expectation.clone(), keys.clone())]);
@@ -42,7 +44,7 @@ fn main() {
             assert!(ready(bearer.verify(black_box(&request))).is_ok());
         });
         for id in 0..10_000 {
-            revocations.revoke(Revoked::Token, id.to_string(), u64::MAX);
+            revocations.revoke(RevocationTarget::Token, id.to_string(), u64::MAX);
         }
         measure("seen before, 10,000 others revoked", 1_000_000, || {
             assert!(ready(bearer.verify(black_box(&request))).is_ok());

@@ -17,7 +17,7 @@ use mcp_gateway_core::auth::AuthError;
 ///
 /// [`AuthError::MissingToken`] if there is no `Authorization: Bearer`, and
 /// [`AuthError::InvalidToken`] if there are several, or the token is too long or not ASCII.
-pub(crate) fn bearer(request: &Parts, limit: usize) -> Result<&str, AuthError> {
+pub(crate) fn bearer_token(request: &Parts, limit: usize) -> Result<&str, AuthError> {
     let mut values = request.headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(AuthError::MissingToken)?;
     if values.next().is_some() {
@@ -79,7 +79,7 @@ mod tests {
             if let Ok(value) = HeaderValue::from_bytes(&value) {
                 let (mut parts, ()) = Request::new(()).into_parts();
                 parts.headers.insert(AUTHORIZATION, value);
-                if let Ok(token) = bearer(&parts, 16) {
+                if let Ok(token) = bearer_token(&parts, 16) {
                     prop_assert!(!token.is_empty() && token.len() <= 16);
                 }
             }

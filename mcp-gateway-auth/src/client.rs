@@ -13,7 +13,7 @@
 //! 5. The code is redeemed for [`Tokens`] of that one resource (RFC 8707), which can be refreshed.
 //!
 //! All requests go through an [`Egress`], because servers choose their addresses (SSRF). The
-//! feature `loopback` adds [`SignIn`], which performs all steps with a browser on this machine.
+//! feature `loopback` adds [`OAuthClientFlow`], which performs all steps with a browser on this machine.
 //!
 //! # Example
 //!
@@ -58,7 +58,7 @@ pub use self::authorization::{Authorization, ResponseParameters};
 #[cfg(feature = "loopback")]
 pub use self::browser::open_browser;
 pub use self::challenge::Challenge;
-pub use self::discovery::{AuthorizationServer, Discovered};
+pub use self::discovery::{AuthorizationServerMetadata, AuthorizationTarget};
 pub use self::error::{ClientError, ServerError};
 pub use self::grant::{Grant, GrantCredentials};
 use self::http::Reach;
@@ -67,7 +67,7 @@ pub use self::loopback::Loopback;
 pub use self::policy::policy_for;
 pub use self::registration::ClientIdentity;
 #[cfg(feature = "loopback")]
-pub use self::sign_in::{SignIn, SignInEvent};
+pub use self::sign_in::{OAuthClientFlow, SignInEvent};
 pub use self::token::Tokens;
 use crate::egress::Egress;
 
@@ -125,7 +125,10 @@ impl OAuthClient {
     /// # Errors
     ///
     /// A [`ClientError`] if a document is missing, malformed or for another resource or issuer.
-    pub async fn discover(&self, challenge: &Challenge) -> Result<Discovered, ClientError> {
+    pub async fn discover(
+        &self,
+        challenge: &Challenge,
+    ) -> Result<AuthorizationTarget, ClientError> {
         discovery::discover(&self.reach, &self.url, challenge).await
     }
 
@@ -137,7 +140,7 @@ impl OAuthClient {
     /// [`ClientError::Rejected`] if it rejects this one.
     pub async fn register(
         &self,
-        server: &AuthorizationServer,
+        server: &AuthorizationServerMetadata,
         name: &str,
         redirect_uri: &Url,
         token: Option<&str>,
@@ -153,7 +156,7 @@ impl OAuthClient {
     /// [`ClientError::Random`] if the system has no random numbers.
     pub fn authorize(
         &self,
-        found: &Discovered,
+        found: &AuthorizationTarget,
         identity: &ClientIdentity,
         redirect_uri: &Url,
         scope: Option<&str>,
@@ -170,7 +173,7 @@ impl OAuthClient {
     /// rejected.
     pub async fn redeem(
         &self,
-        (found, identity): (Discovered, ClientIdentity),
+        (found, identity): (AuthorizationTarget, ClientIdentity),
         authorization: Authorization,
         parameters: ResponseParameters,
     ) -> Result<Grant, ClientError> {

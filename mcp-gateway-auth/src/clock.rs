@@ -55,6 +55,6 @@ impl Clock {
 
 /// Returns the time `seconds` after the Unix epoch.
 #[cfg(any(feature = "login", feature = "server"))]
-pub(crate) fn moment(seconds: u64) -> SystemTime {
+pub(crate) fn system_time(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }

@@ -48,7 +48,7 @@ pub use self::policy::EgressPolicy;
 /// A fetched document.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Fetched {
+pub struct FetchedDocument {
     /// HTTP status of the response.
     pub status: StatusCode,
     /// Headers of the response.
@@ -57,7 +57,7 @@ pub struct Fetched {
     pub body: Bytes,
 }
 
-impl Fetched {
+impl FetchedDocument {
     /// Returns the `max-age` of `Cache-Control` (RFC 9111, section 5.2.2).
     ///
     /// `None` if the response has none, and zero if it has `no-store` or `no-cache`.
@@ -117,12 +117,12 @@ mod tests {
 
     use super::*;
 
-    fn fetched(name: &header::HeaderName, values: &[&'static str]) -> Fetched {
+    fn fetched(name: &header::HeaderName, values: &[&'static str]) -> FetchedDocument {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(name, HeaderValue::from_static(value));
         }
-        Fetched {
+        FetchedDocument {
             status: StatusCode::OK,
             headers,
             body: Bytes::new(),

@@ -8,7 +8,7 @@ use mcp_gateway_store::{DocumentError, StoreError};
 /// HTTP endpoints respond with 503 or `temporarily_unavailable` and log the cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum AuthorityError {
+pub enum AuthServerError {
     /// Other replicas changed the same documents again and again, or too many passwords are being
     /// hashed.
     #[error("too many concurrent changes")]
@@ -30,7 +30,7 @@ pub enum AuthorityError {
     Store(#[from] StoreError),
 }
 
-impl AuthorityError {
+impl AuthServerError {
     /// Wraps the cause of an invalid document.
     pub(crate) fn document(error: impl Into<BoxError>) -> Self {
         Self::Document(error.into())
@@ -44,7 +44,7 @@ impl AuthorityError {
     }
 }
 
-impl From<DocumentError> for AuthorityError {
+impl From<DocumentError> for AuthServerError {
     fn from(error: DocumentError) -> Self {
         match error {
             DocumentError::Store(error) => Self::Store(error),

@@ -37,7 +37,7 @@
 //!
 //! use http::Request;
 //! use mcp_gateway_auth::StaticTokens;
-//! use mcp_gateway_auth::forward::{ForwardAuth, Guarded};
+//! use mcp_gateway_auth::forward::{ForwardAuth, ProtectedUpstream};
 //! use mcp_gateway_auth::server::Resource;
 //! use mcp_gateway_core::auth::Principal;
 //!
@@ -45,7 +45,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let tokens = StaticTokens::new().with_token("wU3mtk8x", Principal::new("alice"));
 //! let echo = Resource::new("https://echo.example.com/mcp".parse()?, "echo");
-//! let forward = ForwardAuth::new().with_resource(Guarded::new(echo, Arc::new(tokens)));
+//! let forward = ForwardAuth::new().with_resource(ProtectedUpstream::new(echo, Arc::new(tokens)));
 //!
 //! let asked = |path: &str, token: &str| {
 //!     Request::get(path).header("authorization", format!("Bearer {token}")).body(())
@@ -79,11 +79,11 @@ use crate::server::Resource;
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Debug, Default)]
-pub struct ForwardAuth(Arc<Vec<Guarded>>);
+pub struct ForwardAuth(Arc<Vec<ProtectedUpstream>>);
 
 /// A protected resource behind a proxy, with everything below its path.
 #[derive(Clone, Debug)]
-pub struct Guarded {
+pub struct ProtectedUpstream {
     resource: Resource,
     verifier: Arc<dyn AuthVerifier>,
     challenge: Option<ProtectedResource>,
@@ -99,7 +99,7 @@ impl ForwardAuth {
 
     /// Protects `guarded`.
     #[must_use]
-    pub fn with_resource(self, guarded: Guarded) -> Self {
+    pub fn with_resource(self, guarded: ProtectedUpstream) -> Self {
         let mut all = Arc::unwrap_or_clone(self.0);
         all.push(guarded);
         Self(Arc::new(all))
@@ -119,18 +119,20 @@ impl ForwardAuth {
     /// The response is 200 with the identity headers, 401 or 403 with a challenge, or 403 if no
     /// resource matches. It is never cached.
     pub async fn verify(&self, request: &Parts) -> Response {
-        let Some(guarded) = self.meant(request) else {
+        let Some(guarded) = self.resolve(request) else {
             let message = "No protected resource matches the forwarded request\n";
             return (StatusCode::FORBIDDEN, NO_STORE, message).into_response();
         };
-        match guarded.admit(request).await {
-            Ok(principal) => (StatusCode::OK, NO_STORE, identity(&principal)).into_response(),
-            Err(error) => guarded.refusal(&error),
+        match guarded.authorize(request).await {
+            Ok(principal) => {
+                (StatusCode::OK, NO_STORE, identity_headers(&principal)).into_response()
+            }
+            Err(error) => guarded.error_response(&error),
         }
     }
 
     /// Returns the resource of the original request.
-    fn meant(&self, request: &Parts) -> Option<&Guarded> {
+    fn resolve(&self, request: &Parts) -> Option<&ProtectedUpstream> {
         let below = request.uri.path().strip_prefix("/verify/");
         let name = below.and_then(|below| below.split('/').next());
         if let Some(name) = name.filter(|name| !name.is_empty()) {
@@ -139,8 +141,8 @@ impl ForwardAuth {
                 .iter()
                 .find(|guarded| *guarded.resource.name == *name);
         }
-        let url = asked(request)?;
-        self.0.iter().find(|guarded| guarded.covers(&url))
+        let url = original_url(request)?;
+        self.0.iter().find(|guarded| guarded.matches(&url))
     }
 }
 
@@ -150,7 +152,7 @@ async fn verify(State(forward): State<ForwardAuth>, request: Request) -> Respons
     forward.verify(&parts).await
 }
 
-impl Guarded {
+impl ProtectedUpstream {
     /// Protects `resource` with `verifier`. The [roles and teams](Resource) of the resource are
     /// enforced as well.
     #[must_use]
@@ -179,9 +181,9 @@ impl Guarded {
     }
 
     /// Returns the caller of `request`, if authorized.
-    async fn admit(&self, request: &Parts) -> Result<Principal, AuthError> {
+    async fn authorize(&self, request: &Parts) -> Result<Principal, AuthError> {
         let principal = self.verifier.verify(request).await?;
-        if !self.resource.admits(principal.roles(), principal.teams()) {
+        if !self.resource.allows(principal.roles(), principal.teams()) {
             return Err(AuthError::InvalidToken);
         }
         let lacks = |scope: &&Arc<str>| !principal.scopes().contains(scope);
@@ -197,7 +199,7 @@ impl Guarded {
     }
 
     /// Returns `true` if `url` is the resource or below it.
-    fn covers(&self, url: &Url) -> bool {
+    fn matches(&self, url: &Url) -> bool {
         let own = &self.resource.uri;
         let path = own.path().trim_end_matches('/');
         let below = url.path().strip_prefix(path);
@@ -206,7 +208,7 @@ impl Guarded {
     }
 
     /// Returns the response to a rejected request.
-    fn refusal(&self, error: &AuthError) -> Response {
+    fn error_response(&self, error: &AuthError) -> Response {
         let problem = Problem::from(error);
         let message = format!("{}\n", problem.error.message);
         let mut response = (NO_STORE, message).into_response();
@@ -214,14 +216,14 @@ impl Guarded {
         *response.status_mut() = head.status;
         response.headers_mut().extend(head.headers);
         if let Some(challenge) = &self.challenge {
-            challenge.complete(response.headers_mut());
+            challenge.extend_challenge(response.headers_mut());
         }
         response
     }
 }
 
 /// Returns the URL of the original request, if the headers state it exactly once and unambiguously.
-fn asked(request: &Parts) -> Option<Url> {
+fn original_url(request: &Parts) -> Option<Url> {
     let one = |name: &str| {
         let mut values = request.headers.get_all(name).iter();
         match (values.next(), values.next()) {
@@ -249,7 +251,7 @@ fn is_ambiguous(path: &str) -> bool {
 }
 
 /// Returns the identity headers, all of them.
-fn identity(principal: &Principal) -> HeaderMap {
+fn identity_headers(principal: &Principal) -> HeaderMap {
     let scopes = principal.scopes().join(" ");
     let teams = principal.teams().join(",");
     let values = [
@@ -259,12 +261,12 @@ fn identity(principal: &Principal) -> HeaderMap {
         ("x-auth-scopes", &*scopes),
         ("x-auth-teams", &*teams),
     ];
-    let headers = values.map(|(name, value)| (HeaderName::from_static(name), encoded(value)));
+    let headers = values.map(|(name, value)| (HeaderName::from_static(name), header_value(value)));
     headers.into_iter().collect()
 }
 
 /// Returns `value` with percent-encoding of the bytes that are invalid in a header.
-fn encoded(value: &str) -> HeaderValue {
+fn header_value(value: &str) -> HeaderValue {
     let mut text = String::with_capacity(value.len());
     for byte in value.bytes() {
         match byte {
@@ -287,7 +289,7 @@ mod tests {
             .fold(http::Request::get(path), |request, (name, value)| {
                 request.header(*name, *value)
             });
-        asked(&request.body(()).unwrap().into_parts().0).map(|url| url.to_string())
+        original_url(&request.body(()).unwrap().into_parts().0).map(|url| url.to_string())
     }
 
     #[test]
@@ -336,8 +338,8 @@ mod tests {
     #[test]
     fn a_resource_covers_what_is_below_it_and_nothing_beside_it() {
         let resource = Resource::new("https://a.example/mcp".parse().unwrap(), "a");
-        let guarded = Guarded::new(resource, Arc::new(crate::StaticTokens::new()));
-        let covers = |text: &str| guarded.covers(&text.parse().unwrap());
+        let guarded = ProtectedUpstream::new(resource, Arc::new(crate::StaticTokens::new()));
+        let covers = |text: &str| guarded.matches(&text.parse().unwrap());
         assert!(covers("https://a.example/mcp") && covers("https://a.example:443/mcp/x?y"));
         for text in [
             "https://a.example/mcp-evil",
@@ -356,7 +358,7 @@ mod tests {
         let guarded = |name: &str, token: &str| {
             let url = format!("https://{name}.example/mcp").parse().unwrap();
             let tokens = crate::StaticTokens::new().with_token(token, Principal::new(name));
-            Guarded::new(Resource::new(url, name), Arc::new(tokens))
+            ProtectedUpstream::new(Resource::new(url, name), Arc::new(tokens))
         };
         let forward = ForwardAuth::new()
             .with_resource(guarded("a", "token-of-a"))
@@ -398,7 +400,7 @@ mod tests {
             (client(&[]), 403),
             (machine, 200),
         ] {
-            let guarded = Guarded::new(Resource::new(url.clone(), "a"), Arc::new(tokens))
+            let guarded = ProtectedUpstream::new(Resource::new(url.clone(), "a"), Arc::new(tokens))
                 .with_required_scope("read")
                 .with_required_scope("write")
                 .with_challenge(
@@ -424,7 +426,7 @@ mod tests {
         let principal = Principal::new("a\r\nX-Evil: 1")
             .with_name("Zoë 100%")
             .with_team("ops");
-        let headers = identity(&principal);
+        let headers = identity_headers(&principal);
         assert_eq!(headers["x-user-id"], "a%0D%0AX-Evil: 1");
         assert_eq!(headers["x-user-name"], "Zo%C3%AB 100%25");
         assert_eq!(

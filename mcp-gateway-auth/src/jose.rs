@@ -1,6 +1,6 @@
 //! Signing and strict verification of JSON Web Tokens (RFC 7515, RFC 7519, RFC 8725).
 //!
-//! A [`JwtVerifier`] validates a token against the keys of its issuer and an [`Expectation`]. These
+//! A [`JwtVerifier`] validates a token against the keys of its issuer and an [`Validation`]. These
 //! checks are always made, and no option disables one of them:
 //!
 //! 1. The token is at most 16 KiB long, has three parts in canonical base64url, and no JSON object
@@ -25,7 +25,7 @@
 //! ```
 //! use mcp_gateway_auth::Clock;
 //! use mcp_gateway_auth::jose::{
-//!     Algorithm, Expectation, JwkSet, JwtError, JwtVerifier, KeySet, SigningKey,
+//!     Algorithm, Validation, JwkSet, JwtError, JwtVerifier, KeySet, SigningKey,
 //! };
 //! use serde_json::json;
 //!
@@ -45,11 +45,11 @@
 //! let keys = KeySet::from(&JwkSet::new([key.public().clone()]));
 //! let verifier = JwtVerifier::new(clock);
 //! let issuer = "https://gw.example.com";
-//! let ours = Expectation::access_token(issuer, "https://gw.example.com/mcp");
+//! let ours = Validation::access_token(issuer, "https://gw.example.com/mcp");
 //! let verified = verifier.verify(&token, &keys, &ours)?;
 //! assert_eq!(verified.claims.sub.as_deref(), Some("alice"));
 //!
-//! let other = Expectation::access_token(issuer, "https://gw.example.com/mcp-other");
+//! let other = Validation::access_token(issuer, "https://gw.example.com/mcp-other");
 //! assert!(matches!(verifier.verify(&token, &keys, &other), Err(JwtError::Audience)));
 //! # Ok(())
 //! # }
@@ -70,11 +70,11 @@ mod verifier;
 pub use self::algorithm::Algorithm;
 pub use self::claims::Claims;
 pub(crate) use self::claims::is_plain;
-pub use self::error::{JwtError, KeysError};
-pub use self::expectation::Expectation;
+pub use self::error::{JwksError, JwtError};
+pub use self::expectation::Validation;
 pub use self::header::Header;
 pub use self::jwk::{Jwk, JwkSet};
 pub use self::key::SigningKey;
 pub use self::set::KeySet;
-pub use self::token::{MAX_TOKEN, Unverified};
-pub use self::verifier::{JwtVerifier, Verified};
+pub use self::token::{MAX_TOKEN, UnverifiedJwt};
+pub use self::verifier::{JwtVerifier, VerifiedJwt};

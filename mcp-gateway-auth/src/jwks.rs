@@ -1,6 +1,6 @@
 //! The cached key sets of remote issuers (RFC 7517, section 5; RFC 8414).
 //!
-//! [`RemoteKeys`] fetches the JWK set of an issuer on demand, through
+//! [`RemoteJwks`] fetches the JWK set of an issuer on demand, through
 //! [`Egress`](crate::egress::Egress), and caches it. The parsed form is a
 //! [`KeySet`](crate::jose::KeySet): it holds those keys that can verify signatures. All others are
 //! skipped: symmetric and private keys, encryption keys, short keys, and keys of an unknown kind.
@@ -29,12 +29,12 @@ mod remote;
 mod source;
 mod verify;
 
-pub use self::remote::RemoteKeys;
+pub use self::remote::RemoteJwks;
 
 use crate::egress::EgressError;
-use crate::jose::KeysError;
+use crate::jose::JwksError;
 
-impl From<EgressError> for KeysError {
+impl From<EgressError> for JwksError {
     fn from(_: EgressError) -> Self {
         Self::Unavailable
     }

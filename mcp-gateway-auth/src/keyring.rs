@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_gateway_core::Sealer;
 use zeroize::Zeroizing;
 
-use crate::AuthorityError;
+use crate::AuthServerError;
 
 /// Keys for opaque handles and for sealing documents. Cheap to clone.
 ///
@@ -25,7 +25,7 @@ use crate::AuthorityError;
 /// ```
 /// use mcp_gateway_auth::{Handle, Keyring};
 ///
-/// # fn main() -> Result<(), mcp_gateway_auth::AuthorityError> {
+/// # fn main() -> Result<(), mcp_gateway_auth::AuthServerError> {
 /// let old = Keyring::new(&[1; 32])?;
 /// let text = old.issue("code", Handle::new("grant-1", 0));
 ///
@@ -79,9 +79,9 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// [`AuthorityError::Key`] if the cryptographic library rejects a key.
-    pub fn new(master: &[u8; 32]) -> Result<Self, AuthorityError> {
-        Self::of(vec![Zeroizing::new(*master)])
+    /// [`AuthServerError::Key`] if the cryptographic library rejects a key.
+    pub fn new(master: &[u8; 32]) -> Result<Self, AuthServerError> {
+        Self::from_masters(vec![Zeroizing::new(*master)])
     }
 
     /// Accepts handles and sealed documents of the previous key `master` as well. New ones use the
@@ -89,24 +89,24 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// [`AuthorityError::Key`] if the cryptographic library rejects a key.
-    pub fn with_previous(self, master: &[u8; 32]) -> Result<Self, AuthorityError> {
+    /// [`AuthServerError::Key`] if the cryptographic library rejects a key.
+    pub fn with_previous(self, master: &[u8; 32]) -> Result<Self, AuthServerError> {
         let mut masters = self.0.masters.clone();
         masters.push(Zeroizing::new(*master));
-        Self::of(masters)
+        Self::from_masters(masters)
     }
 
     /// Derives all keys from the master keys, newest first.
-    fn of(masters: Vec<Zeroizing<[u8; 32]>>) -> Result<Self, AuthorityError> {
+    fn from_masters(masters: Vec<Zeroizing<[u8; 32]>>) -> Result<Self, AuthServerError> {
         let mut keys = masters.iter().map(|master| derive(master, "handles"));
-        let current = keys.next().ok_or(AuthorityError::Key)?;
+        let current = keys.next().ok_or(AuthServerError::Key)?;
         let previous = keys.collect();
         let mut sealing = masters.iter().map(|master| secret(master, "seal"));
-        let newest = sealing.next().ok_or(AuthorityError::Key)?;
-        let sealer = Sealer::new(&newest).map_err(|_| AuthorityError::Key)?;
+        let newest = sealing.next().ok_or(AuthServerError::Key)?;
+        let sealer = Sealer::new(&newest).map_err(|_| AuthServerError::Key)?;
         let sealer = sealing
             .try_fold(sealer, |sealer, key| sealer.with_previous(&key))
-            .map_err(|_| AuthorityError::Key)?;
+            .map_err(|_| AuthServerError::Key)?;
         Ok(Self(Arc::new(Keys {
             current,
             previous,
@@ -133,7 +133,7 @@ impl Keyring {
     /// Returns the handle of `text`, if it was [issued](Self::issue) for `purpose`. The tag is
     /// compared in constant time.
     #[must_use]
-    pub fn read(&self, purpose: &str, text: &str) -> Option<Handle> {
+    pub fn verify(&self, purpose: &str, text: &str) -> Option<Handle> {
         if text.len() > MAX_HANDLE {
             return None;
         }

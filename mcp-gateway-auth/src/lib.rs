@@ -14,7 +14,7 @@
 //! | [`users::Users`] | stores users | local accounts and external identities |
 //! | [`forward::ForwardAuth`] | authenticates callers of a server behind a reverse proxy | any verifier |
 //! | [`jose::JwtVerifier`] | verifies a JWT | strict checks without opt-outs |
-//! | [`jwks::RemoteKeys`] | provides the keys of an issuer | its JWK set, fetched on demand and cached |
+//! | [`jwks::RemoteJwks`] | provides the keys of an issuer | its JWK set, fetched on demand and cached |
 //! | [`egress::Egress`] | fetches from untrusted addresses | requests that cannot reach the gateway's own network |
 //!
 //! Each of them works without the others and without the gateway: the example
@@ -43,7 +43,7 @@
 //! use std::sync::Arc;
 //!
 //! use mcp_gateway_auth::login::Login;
-//! use mcp_gateway_auth::server::{AuthorizationServer, Registration, Resource};
+//! use mcp_gateway_auth::server::{AuthorizationServer, RegistrationPolicy, Resource};
 //! use mcp_gateway_auth::token::BearerVerifier;
 //! use mcp_gateway_auth::users::Users;
 //! use mcp_gateway_auth::{Clock, Keyring};
@@ -55,10 +55,10 @@
 //! let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
 //! let users = Users::new(store.clone(), Clock::system());
 //! let login = Login::new(users, keyring.clone(), "http://localhost:8080")?.with_local_accounts();
-//! let people = Arc::new(login.clone());
+//! let login_provider = Arc::new(login.clone());
 //! let base = "http://localhost:8080".parse()?;
-//! let server = AuthorizationServer::builder(base, store, keyring, people)
-//!     .with_registration(Registration::Open)
+//! let server = AuthorizationServer::builder(base, store, keyring, login_provider)
+//!     .with_registration(RegistrationPolicy::Open)
 //!     .build();
 //! let notes = Resource::new("http://localhost:8080/notes".parse()?, "Notes");
 //! server.set_resources([notes.clone()]);
@@ -85,7 +85,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "login")]
-mod allowed_client;
+mod authorized_client;
 mod bearer;
 #[cfg(feature = "client")]
 pub mod client;
@@ -102,13 +102,13 @@ pub mod jwks;
 mod keyring;
 #[cfg(feature = "login")]
 pub mod login;
+mod login_provider;
 #[cfg(any(feature = "client", feature = "jwt"))]
 mod metadata;
 #[cfg(any(feature = "login", feature = "server"))]
 mod pages;
 #[cfg(any(feature = "login", feature = "server"))]
 mod peer;
-mod person;
 mod secret;
 #[cfg(feature = "server")]
 pub mod server;
@@ -122,11 +122,11 @@ pub mod users;
 mod yielding;
 
 pub use self::clock::Clock;
-pub use self::error::AuthorityError;
+pub use self::error::AuthServerError;
 pub use self::keyring::{Handle, Keyring};
+pub use self::login_provider::{LoginProvider, UserInfo, UserSession};
 #[cfg(any(feature = "login", feature = "server"))]
 pub use self::peer::TrustedProxies;
-pub use self::person::{Authenticator, Person, UserSession};
 pub use self::secret::{Secret, SecretHash};
 pub use self::static_credentials::StaticCredentials;
 pub use self::static_tokens::StaticTokens;

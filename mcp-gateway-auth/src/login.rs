@@ -1,6 +1,6 @@
 //! User login with a browser.
 //!
-//! [`Login`] is an [`Authenticator`] for gateways without accounts of their own. It serves the
+//! [`Login`] is an [`LoginProvider`] for gateways without accounts of their own. It serves the
 //! login pages and keeps browser sessions in a cookie. Users authenticate:
 //!
 //! - with a name and a password, for development and small teams;
@@ -33,7 +33,7 @@
 //! use axum::Router;
 //! use mcp_gateway_auth::login::Login;
 //! use mcp_gateway_auth::users::Users;
-//! use mcp_gateway_auth::{Authenticator, Clock, Keyring};
+//! use mcp_gateway_auth::{LoginProvider, Clock, Keyring};
 //! use mcp_gateway_store::MemoryStore;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -50,21 +50,21 @@
 //! [`PeerAddr`]: mcp_gateway_core::PeerAddr
 
 mod account;
-mod attempts;
 mod browser;
 mod callback;
 mod cookie;
-mod discovery;
+mod error;
 mod github;
 mod local;
 mod oidc;
 mod origin;
 mod pages;
 mod provider;
-mod refusal;
+mod provider_metadata;
 mod return_to;
 mod session;
-mod trips;
+mod throttle;
+mod transactions;
 
 use std::fmt;
 use std::sync::Arc;
@@ -75,7 +75,6 @@ use axum::Router;
 use http::request::Parts;
 use url::form_urlencoded::byte_serialize;
 
-use self::attempts::Attempts;
 pub use self::github::GithubProvider;
 pub use self::oidc::OidcProvider;
 pub(crate) use self::origin::PublicOrigin;
@@ -83,11 +82,12 @@ pub use self::origin::PublicUrlError;
 pub use self::pages::LoginPages;
 use self::provider::IdentityProvider;
 use self::session::Sessions;
-use self::trips::Trips;
-pub use crate::allowed_client::{AllowedClient, AllowedClients};
+use self::throttle::LoginThrottle;
+use self::transactions::LoginTransactions;
+pub use crate::authorized_client::{AuthorizedClient, AuthorizedClients};
 use crate::pages::LOGIN;
-use crate::users::{Identity, User, Users};
-use crate::{Authenticator, AuthorityError, Keyring, Person, TrustedProxies, UserSession};
+use crate::users::{LinkedIdentity, User, Users};
+use crate::{AuthServerError, Keyring, LoginProvider, TrustedProxies, UserInfo, UserSession};
 
 /// Logs users in and keeps their browser sessions. Cheap to clone.
 ///
@@ -98,7 +98,7 @@ pub struct Login(Arc<Inner>);
 /// The configuration and the state.
 #[derive(Clone)]
 struct Inner {
-    attempts: Attempts,
+    attempts: LoginThrottle,
     keyring: Keyring,
     local: bool,
     max_login_age: u64,
@@ -107,7 +107,7 @@ struct Inner {
     providers: Vec<Arc<dyn IdentityProvider>>,
     proxies: TrustedProxies,
     sessions: Sessions,
-    trips: Trips,
+    trips: LoginTransactions,
     users: Users,
 }
 
@@ -120,8 +120,8 @@ impl Login {
     pub fn new(users: Users, keyring: Keyring, public_url: &str) -> Result<Self, PublicUrlError> {
         let origin = PublicOrigin::parse(public_url)?;
         Ok(Self(Arc::new(Inner {
-            attempts: Attempts::new(users.clock().clone()),
-            trips: Trips::new(&users, keyring.clone(), origin.as_str().to_owned()),
+            attempts: LoginThrottle::new(users.clock().clone()),
+            trips: LoginTransactions::new(&users, keyring.clone(), origin.as_str().to_owned()),
             keyring,
             local: false,
             max_login_age: MAX_LOGIN_AGE.as_secs(),
@@ -239,8 +239,8 @@ impl Login {
     }
 
     /// Returns `true` if the identity is recent enough and its provider still allows it.
-    fn knows(&self, identity: &Identity) -> bool {
-        let until = identity.seen.saturating_add(self.0.max_login_age);
+    fn knows(&self, identity: &LinkedIdentity) -> bool {
+        let until = identity.last_seen.saturating_add(self.0.max_login_age);
         let mut providers = self.0.providers.iter();
         let allows = |provider: &Arc<dyn IdentityProvider>| {
             provider.issuer() == identity.issuer && provider.allows(identity)
@@ -250,37 +250,37 @@ impl Login {
 }
 
 #[async_trait]
-impl Authenticator for Login {
-    async fn session(&self, request: &Parts) -> Result<Option<UserSession>, AuthorityError> {
+impl LoginProvider for Login {
+    async fn session(&self, request: &Parts) -> Result<Option<UserSession>, AuthServerError> {
         let Some(handle) = self.session_handle(&request.headers) else {
             return Ok(None);
         };
         let Some((id, session)) = self.0.sessions.find(handle).await? else {
             return Ok(None);
         };
-        let user = self.0.users.find(&session.person).await?;
+        let user = self.0.users.find(&session.user).await?;
         let user = user.filter(|user| {
             self.is_allowed(user) && user.accepts_session_of(session.authenticated_at)
         });
-        Ok(user.map(|user| UserSession::new(id, user.person(), session.authenticated_at)))
+        Ok(user.map(|user| UserSession::new(id, user.user(), session.authenticated_at)))
     }
 
-    async fn person(&self, id: &str) -> Result<Option<Person>, AuthorityError> {
+    async fn user(&self, id: &str) -> Result<Option<UserInfo>, AuthServerError> {
         let user = self.0.users.find(id).await?;
         Ok(user
             .filter(|user| self.is_allowed(user))
-            .map(|user| user.person()))
+            .map(|user| user.user()))
     }
 
-    async fn identified(
+    async fn user_by_identity(
         &self,
         issuer: &str,
         subject: &str,
-    ) -> Result<Option<Person>, AuthorityError> {
+    ) -> Result<Option<UserInfo>, AuthServerError> {
         let user = self.0.users.find_by_identity(issuer, subject).await?;
         Ok(user
             .filter(|user| self.is_allowed(user))
-            .map(|user| user.person()))
+            .map(|user| user.user()))
     }
 
     fn login_url(&self, return_to: &str) -> String {

@@ -26,7 +26,9 @@ pub(crate) use self::clean::clean;
 pub(crate) use self::consent::ConsentPage;
 pub(crate) use self::error::ErrorPage;
 #[cfg(feature = "login")]
-pub(crate) use self::login::{AccountPage, LoginPage, MessagePage, ProviderLink, RelyingClient};
+pub(crate) use self::login::{
+    AccountPage, AuthorizedClientItem, LoginPage, MessagePage, ProviderLink,
+};
 
 /// Renders `template` as a response that forbids framing, caching and referrers.
 ///

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::AuthorityError;
+use crate::AuthServerError;
 
 /// A random secret of 256 bits, which is shown once and never stored.
 ///
@@ -21,7 +21,7 @@ use crate::AuthorityError;
 /// ```
 /// use mcp_gateway_auth::Secret;
 ///
-/// # fn main() -> Result<(), mcp_gateway_auth::AuthorityError> {
+/// # fn main() -> Result<(), mcp_gateway_auth::AuthServerError> {
 /// let secret = Secret::generate("mcpgw_")?;
 /// assert!(secret.expose().starts_with("mcpgw_"));
 /// assert!(!format!("{secret:?}").contains("mcpgw_"));
@@ -39,17 +39,17 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// [`AuthorityError::Random`] if the system has no random numbers.
-    pub fn generate(prefix: &str) -> Result<Self, AuthorityError> {
+    /// [`AuthServerError::Random`] if the system has no random numbers.
+    pub fn generate(prefix: &str) -> Result<Self, AuthServerError> {
         let mut bits = [0; 32];
-        rand::fill(&mut bits).map_err(|_| AuthorityError::Random)?;
+        rand::fill(&mut bits).map_err(|_| AuthServerError::Random)?;
         Ok(Self(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bits))))
     }
 
     /// Returns the hash to be stored.
     #[must_use]
     pub fn hash(&self) -> SecretHash {
-        SecretHash::of(&self.0)
+        SecretHash::digest(&self.0)
     }
 
     /// Returns the secret, for its owner.
@@ -73,7 +73,7 @@ pub struct SecretHash(String);
 impl SecretHash {
     /// Hashes a presented secret.
     #[must_use]
-    pub fn of(presented: &str) -> Self {
+    pub fn digest(presented: &str) -> Self {
         let hash = digest(&SHA256, presented.as_bytes());
         Self(URL_SAFE_NO_PAD.encode(hash))
     }
@@ -81,7 +81,7 @@ impl SecretHash {
     /// Returns `true` if `presented` is the secret. The comparison takes constant time.
     #[must_use]
     pub fn matches(&self, presented: &str) -> bool {
-        let presented = Self::of(presented);
+        let presented = Self::digest(presented);
         constant_time::verify_slices_are_equal(self.0.as_bytes(), presented.0.as_bytes()).is_ok()
     }
 
@@ -100,8 +100,8 @@ impl fmt::Debug for SecretHash {
 
 /// Generates a random identifier of 128 bits, which is not a secret.
 #[cfg(any(feature = "login", feature = "server"))]
-pub(crate) fn identifier(prefix: &str) -> Result<String, AuthorityError> {
+pub(crate) fn random_id(prefix: &str) -> Result<String, AuthServerError> {
     let mut bits = [0; 16];
-    rand::fill(&mut bits).map_err(|_| AuthorityError::Random)?;
+    rand::fill(&mut bits).map_err(|_| AuthServerError::Random)?;
     Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bits)))
 }

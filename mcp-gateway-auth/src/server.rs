@@ -25,8 +25,8 @@
 //!
 //! use async_trait::async_trait;
 //! use http::request::Parts;
-//! use mcp_gateway_auth::server::{AuthorizationServer, Registration, Resource};
-//! use mcp_gateway_auth::{Authenticator, AuthorityError, Keyring, Person, UserSession};
+//! use mcp_gateway_auth::server::{AuthorizationServer, RegistrationPolicy, Resource};
+//! use mcp_gateway_auth::{LoginProvider, AuthServerError, Keyring, UserInfo, UserSession};
 //! use mcp_gateway_store::MemoryStore;
 //!
 //! /// Every browser belongs to Alice.
@@ -34,13 +34,13 @@
 //! struct OnlyAlice;
 //!
 //! #[async_trait]
-//! impl Authenticator for OnlyAlice {
-//!     async fn session(&self, _: &Parts) -> Result<Option<UserSession>, AuthorityError> {
-//!         Ok(Some(UserSession::new("s", Person::new("alice", "Alice"), 0)))
+//! impl LoginProvider for OnlyAlice {
+//!     async fn session(&self, _: &Parts) -> Result<Option<UserSession>, AuthServerError> {
+//!         Ok(Some(UserSession::new("s", UserInfo::new("alice", "Alice"), 0)))
 //!     }
 //!
-//!     async fn person(&self, id: &str) -> Result<Option<Person>, AuthorityError> {
-//!         Ok((id == "alice").then(|| Person::new("alice", "Alice")))
+//!     async fn user(&self, id: &str) -> Result<Option<UserInfo>, AuthServerError> {
+//!         Ok((id == "alice").then(|| UserInfo::new("alice", "Alice")))
 //!     }
 //!
 //!     fn login_url(&self, _: &str) -> String {
@@ -55,7 +55,7 @@
 //!     Keyring::new(&[7; 32])?,
 //!     Arc::new(OnlyAlice),
 //! )
-//! .with_registration(Registration::Open)
+//! .with_registration(RegistrationPolicy::Open)
 //! .build();
 //! server.set_resources([Resource::new("https://gw.example.com/mcp".parse()?, "main")]);
 //! assert_eq!(server.issuer(), "https://gw.example.com");
@@ -102,28 +102,28 @@ use url::Url;
 pub use self::builder::AuthorizationServerBuilder;
 pub use self::client::assertions::AssertionIssuer;
 use self::client::assertions::ClientKeySets;
-use self::client::clients::Clients;
+use self::client::clients::ClientRegistry;
 pub use self::client::redirect_uri::{RedirectUri, RedirectUriError};
-pub use self::client::{Client, ClientAuthentication, ClientKeys, ClientOrigin, GrantType};
+pub use self::client::{ClientAuthentication, ClientKeys, ClientOrigin, GrantType, OAuthClient};
 pub use self::consents::Consent;
-use self::consents::Consents;
+use self::consents::ConsentStore;
 pub use self::endpoint::protected_resources::ProtectedResources;
 pub use self::error::OAuthError;
-use self::grant::grants::Grants;
-use self::key::Keys;
-use self::limits::Limits;
+use self::grant::grants::GrantStore;
+use self::key::SigningKeys;
+use self::limits::EndpointLimiter;
 pub use self::limits::RateLimits;
 pub use self::resource::Resource;
 use self::resource::Resources;
 pub use self::scope::{ScopeError, Scopes};
-pub use self::settings::{Lifetimes, Registration};
+pub use self::settings::{Lifetimes, RegistrationPolicy};
 use self::token::access_token::AccessTokens;
 pub use self::token::api_tokens::{ApiToken, ApiTokens, TokenOwner};
+pub use self::token::issued_tokens::IssuedTokenVerifier;
 use self::token::opaque::OpaqueTokens;
-pub use self::token::own_tokens::OwnTokens;
 use self::token::revocations::RevocationLog;
 use crate::token::Revocations;
-use crate::{Authenticator, AuthorityError, Clock, Keyring};
+use crate::{AuthServerError, Clock, Keyring, LoginProvider};
 
 /// An OAuth 2.1 authorization server. Cheap to clone; all clones share the state.
 ///
@@ -135,20 +135,20 @@ pub struct AuthorizationServer(Arc<Inner>);
 struct Inner {
     issuer: Arc<str>,
     base: Url,
-    people: Arc<dyn Authenticator>,
+    login_provider: Arc<dyn LoginProvider>,
     store: Arc<dyn Store>,
     keyring: Keyring,
     clock: Clock,
     resources: ProtectedResources,
-    clients: Clients,
-    grants: Grants,
-    consents: Consents,
-    keys: Keys,
+    clients: ClientRegistry,
+    grants: GrantStore,
+    consents: ConsentStore,
+    keys: SigningKeys,
     access_tokens: AccessTokens,
     api_tokens: ApiTokens,
     revocations: RevocationLog,
-    limits: Limits,
-    registration: ArcSwap<Registration>,
+    limits: EndpointLimiter,
+    registration: ArcSwap<RegistrationPolicy>,
     lifetimes: Lifetimes,
     assertion_issuers: Vec<AssertionIssuer>,
     client_keys: ClientKeySets,
@@ -156,14 +156,14 @@ struct Inner {
 
 impl AuthorizationServer {
     /// Returns a builder for a server with the issuer `base`, the URL of a host, whose users
-    /// `people` authenticates.
+    /// `login_provider` authenticates.
     pub fn builder(
         base: Url,
         store: Arc<dyn Store>,
         keyring: Keyring,
-        people: Arc<dyn Authenticator>,
+        login_provider: Arc<dyn LoginProvider>,
     ) -> AuthorizationServerBuilder {
-        AuthorizationServerBuilder::new(base, store, keyring, people)
+        AuthorizationServerBuilder::new(base, store, keyring, login_provider)
     }
 
     /// Returns the issuer identifier: the URL of the host, without a trailing slash.
@@ -179,8 +179,8 @@ impl AuthorizationServer {
     }
 
     /// Replaces the set of clients that the operator has configured.
-    pub fn set_clients(&self, clients: impl IntoIterator<Item = Client>) {
-        self.0.clients.fix(clients);
+    pub fn set_clients(&self, clients: impl IntoIterator<Item = OAuthClient>) {
+        self.0.clients.set_static(clients);
     }
 
     /// Replaces the policy for dynamic client registration.
@@ -192,7 +192,7 @@ impl AuthorizationServer {
     /// use axum::body::Body;
     /// use http::Request;
     /// # use mcp_gateway_auth::login::Login;
-    /// use mcp_gateway_auth::server::{AuthorizationServer, Registration};
+    /// use mcp_gateway_auth::server::{AuthorizationServer, RegistrationPolicy};
     /// # use mcp_gateway_auth::users::Users;
     /// # use mcp_gateway_auth::{Clock, Keyring};
     /// # use mcp_gateway_store::MemoryStore;
@@ -212,19 +212,19 @@ impl AuthorizationServer {
     ///     router.clone().oneshot(request).await.unwrap().status()
     /// };
     /// assert_eq!(register().await, 400);
-    /// server.set_registration(Registration::Open);
+    /// server.set_registration(RegistrationPolicy::Open);
     /// assert_eq!(register().await, 201);
     /// # Ok(())
     /// # }
     /// ```
-    pub fn set_registration(&self, registration: Registration) {
+    pub fn set_registration(&self, registration: RegistrationPolicy) {
         self.0.registration.store(Arc::new(registration));
     }
 
     /// Returns a verifier for tokens that were issued for `resource`, or for any resource if
     /// `None`.
     #[must_use]
-    pub fn verifier(&self, resource: Option<&Resource>) -> OwnTokens {
+    pub fn verifier(&self, resource: Option<&Resource>) -> IssuedTokenVerifier {
         let resources = self.resources();
         let all = || {
             resources
@@ -233,12 +233,12 @@ impl AuthorizationServer {
                 .map(|resource| resource.uri.to_string())
                 .collect()
         };
-        OwnTokens {
+        IssuedTokenVerifier {
             issuer: Arc::clone(&self.0.issuer),
             keys: self.0.keys.clone(),
             opaque: OpaqueTokens::new(self.0.keyring.clone()),
             clock: self.0.clock.clone(),
-            revocations: self.0.revocations.known().clone(),
+            revocations: self.0.revocations.in_memory().clone(),
             resource: resource.cloned(),
             audiences: resource.map_or_else(all, |resource| vec![resource.uri.to_string()]),
         }
@@ -246,8 +246,8 @@ impl AuthorizationServer {
 
     /// Returns a verifier for tokens that were issued for one of `resources`.
     #[must_use]
-    pub fn verifier_of(&self, resources: &[Resource]) -> OwnTokens {
-        OwnTokens {
+    pub fn verifier_of(&self, resources: &[Resource]) -> IssuedTokenVerifier {
+        IssuedTokenVerifier {
             audiences: resources
                 .iter()
                 .map(|resource| resource.uri.to_string())
@@ -271,8 +271,8 @@ impl AuthorizationServer {
     /// Returns the revocations that are known to this process, for a
     /// [`BearerVerifier`](crate::token::BearerVerifier).
     #[must_use]
-    pub fn revocations_known(&self) -> Revocations {
-        self.0.revocations.known().clone()
+    pub fn revocations(&self) -> Revocations {
+        self.0.revocations.in_memory().clone()
     }
 
     /// Rotates keys and follows the changes of other replicas for as long as it is polled.
@@ -296,10 +296,10 @@ impl AuthorizationServer {
     }
 
     /// Runs housekeeping once a minute until an error occurs.
-    async fn rotate(&self) -> AuthorityError {
+    async fn rotate(&self) -> AuthServerError {
         loop {
             time::sleep(HOUSEKEEPING).await;
-            self.0.limits.forget();
+            self.0.limits.purge();
             if let Err(error) = self.0.keys.refresh().await {
                 return error;
             }
@@ -327,7 +327,7 @@ impl AuthorizationServer {
         &self.0.client_keys
     }
 
-    fn clients(&self) -> &Clients {
+    fn clients(&self) -> &ClientRegistry {
         &self.0.clients
     }
 
@@ -335,11 +335,11 @@ impl AuthorizationServer {
         &self.0.clock
     }
 
-    fn consents(&self) -> &Consents {
+    fn consents(&self) -> &ConsentStore {
         &self.0.consents
     }
 
-    fn grants(&self) -> &Grants {
+    fn grants(&self) -> &GrantStore {
         &self.0.grants
     }
 
@@ -347,7 +347,7 @@ impl AuthorizationServer {
         &self.0.keyring
     }
 
-    fn keys(&self) -> &Keys {
+    fn keys(&self) -> &SigningKeys {
         &self.0.keys
     }
 
@@ -355,23 +355,23 @@ impl AuthorizationServer {
         &self.0.lifetimes
     }
 
-    fn limits(&self) -> &Limits {
+    fn limits(&self) -> &EndpointLimiter {
         &self.0.limits
     }
 
-    fn people(&self) -> &dyn Authenticator {
-        &*self.0.people
+    fn login_provider(&self) -> &dyn LoginProvider {
+        &*self.0.login_provider
     }
 
-    fn registration(&self) -> Registration {
-        Registration::clone(&self.0.registration.load())
+    fn registration(&self) -> RegistrationPolicy {
+        RegistrationPolicy::clone(&self.0.registration.load())
     }
 
     fn resources(&self) -> Arc<Resources> {
         self.0.resources.resources()
     }
 
-    fn revocations(&self) -> &RevocationLog {
+    fn revocation_log(&self) -> &RevocationLog {
         &self.0.revocations
     }
 
@@ -380,7 +380,7 @@ impl AuthorizationServer {
     }
 
     /// Returns a verifier for the tokens of all resources.
-    fn tokens(&self) -> OwnTokens {
+    fn tokens(&self) -> IssuedTokenVerifier {
         self.verifier(None)
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use http::request::Parts;
 use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
 
-use crate::bearer::{TokenDigest, bearer};
+use crate::bearer::{TokenDigest, bearer_token};
 #[cfg(feature = "jwt")]
 use crate::token::{TokenVerifier, VerifiedToken};
 
@@ -81,7 +81,7 @@ impl StaticTokens {
 #[async_trait]
 impl AuthVerifier for StaticTokens {
     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
-        let token = bearer(request, MAX_TOKEN)?;
+        let token = bearer_token(request, MAX_TOKEN)?;
         let principal = self.principals.get(&TokenDigest::of(token));
         principal.cloned().ok_or(AuthError::InvalidToken)
     }

@@ -13,7 +13,7 @@
 //! use std::sync::Arc;
 //!
 //! use http::Request;
-//! use mcp_gateway_auth::jose::{Algorithm, Expectation, JwkSet, KeySet, SigningKey};
+//! use mcp_gateway_auth::jose::{Algorithm, Validation, JwkSet, KeySet, SigningKey};
 //! use mcp_gateway_auth::token::{BearerVerifier, ExternalIssuers, Issuer};
 //! use mcp_gateway_auth::Clock;
 //! use mcp_gateway_core::auth::{AuthError, AuthVerifier};
@@ -21,10 +21,10 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // In production, the keys are `RemoteKeys::discover("https://idp.example.com", egress)`.
+//! // In production, the keys are `RemoteJwks::discover("https://idp.example.com", egress)`.
 //! let key = SigningKey::generate(Algorithm::Es256)?;
 //! let keys = KeySet::from(&JwkSet::new([key.public().clone()]));
-//! let expectation = Expectation::new("https://idp.example.com", "https://gw.example.com/mcp");
+//! let expectation = Validation::new("https://idp.example.com", "https://gw.example.com/mcp");
 //! let issuers = ExternalIssuers::new([Issuer::new(expectation, keys)]);
 //! let verifier = BearerVerifier::new(Arc::new(issuers));
 //!
@@ -65,7 +65,7 @@ pub use self::chain::ChainVerifier;
 pub use self::introspection::Introspection;
 pub use self::issuer::{ExternalIssuers, Issuer, IssuerKeys};
 pub use self::mapping::ClaimMapping;
-pub use self::revocations::{Revocations, Revoked};
+pub use self::revocations::{RevocationTarget, Revocations};
 pub use self::verified::VerifiedToken;
 
 /// Verifies the access tokens of an issuer.

@@ -35,13 +35,13 @@ mod user;
 use std::fmt;
 use std::sync::Arc;
 
-use mcp_gateway_store::{Batch, DocumentError, Documents, Outcome, Store, Stored};
+use mcp_gateway_store::{Batch, CommitOutcome, DocumentError, Documents, Store, Versioned};
 
-pub(crate) use self::identity::{Arrival, Claimant};
-pub use self::user::{Identity, Role, User};
-use crate::AuthorityError;
+pub(crate) use self::identity::{ExternalIdentity, LoginOutcome};
+pub use self::user::{LinkedIdentity, Role, User};
+use crate::AuthServerError;
 use crate::clock::Clock;
-use crate::secret::identifier;
+use crate::secret::random_id;
 use password::Passwords;
 
 /// The user accounts in a store. Cheap to clone.
@@ -86,7 +86,7 @@ impl Users {
     pub async fn create(&self, name: &str, password: &str) -> Result<User, UserError> {
         let key = username(name).ok_or(UserError::Name)?;
         let hash = self.passwords.hash(password).await?;
-        let mut user = User::new(identifier("usr_")?, key.clone(), self.clock.now());
+        let mut user = User::new(random_id("usr_")?, key.clone(), self.clock.now());
         user.username = Some(key.clone());
         user.password = Some(hash);
         for role in [Role::Admin, Role::Member] {
@@ -103,13 +103,13 @@ impl Users {
                 }
                 Role::Member => batch,
             };
-            if self.commit(batch).await? == Outcome::Committed {
+            if self.commit(batch).await? == CommitOutcome::Committed {
                 return Ok(user);
             }
         }
         match self.names.get(&key).await?.is_some() {
             true => Err(UserError::NameTaken),
-            false => Err(AuthorityError::Busy.into()),
+            false => Err(AuthServerError::Busy.into()),
         }
     }
 
@@ -118,7 +118,7 @@ impl Users {
     /// # Errors
     ///
     /// If the store is unavailable.
-    pub async fn find(&self, id: &str) -> Result<Option<User>, AuthorityError> {
+    pub async fn find(&self, id: &str) -> Result<Option<User>, AuthServerError> {
         // The ID comes from outside and must not address another kind of document.
         if !id.starts_with("usr_") || id.contains('/') {
             return Ok(None);
@@ -131,7 +131,7 @@ impl Users {
     /// # Errors
     ///
     /// If the store is unavailable.
-    pub async fn find_by_name(&self, name: &str) -> Result<Option<User>, AuthorityError> {
+    pub async fn find_by_name(&self, name: &str) -> Result<Option<User>, AuthServerError> {
         let Some(key) = username(name) else {
             return Ok(None);
         };
@@ -150,7 +150,7 @@ impl Users {
         &self,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<User>, AuthorityError> {
+    ) -> Result<Vec<User>, AuthServerError> {
         let found = self.documents.list("", after, limit).await?;
         Ok(found.into_iter().map(|(_, stored)| stored.value).collect())
     }
@@ -212,7 +212,7 @@ impl Users {
     /// If the store is unavailable, or other replicas change the user all the time.
     pub async fn delete(&self, id: &str) -> Result<(), UserError> {
         for _ in 0..ATTEMPTS {
-            let Some(Stored { value, version }) = self.documents.get(id).await? else {
+            let Some(Versioned { value, version }) = self.documents.get(id).await? else {
                 return Ok(());
             };
             let key = self.documents.key(id);
@@ -226,11 +226,11 @@ impl Users {
                     batch = batch.delete(self.pins.key(&pin));
                 }
             }
-            if self.commit(batch).await? == Outcome::Committed {
+            if self.commit(batch).await? == CommitOutcome::Committed {
                 return Ok(());
             }
         }
-        Err(AuthorityError::Busy.into())
+        Err(AuthServerError::Busy.into())
     }
 
     /// Returns the clock of all timestamps.
@@ -250,7 +250,7 @@ impl Users {
         &self,
         name: &str,
         password: String,
-    ) -> Result<Option<User>, AuthorityError> {
+    ) -> Result<Option<User>, AuthServerError> {
         let user = self.find_by_name(name).await?;
         let hash = user.as_ref().and_then(|user| user.password.clone());
         let is_right = self.passwords.verify(password, hash).await?;
@@ -261,19 +261,19 @@ impl Users {
     async fn change(&self, id: &str, change: impl Fn(&mut User) + Send) -> Result<User, UserError> {
         for _ in 0..ATTEMPTS {
             let stored = self.documents.get(id).await?;
-            let Stored { mut value, version } = stored.ok_or(UserError::Unknown)?;
+            let Versioned { mut value, version } = stored.ok_or(UserError::Unknown)?;
             change(&mut value);
             let batch = Batch::new().if_version(self.documents.key(id), version);
             let batch = self.documents.put(batch, id, &value, None)?;
-            if self.commit(batch).await? == Outcome::Committed {
+            if self.commit(batch).await? == CommitOutcome::Committed {
                 return Ok(value);
             }
         }
-        Err(AuthorityError::Busy.into())
+        Err(AuthServerError::Busy.into())
     }
 
     /// Commits a batch.
-    async fn commit(&self, batch: Batch) -> Result<Outcome, AuthorityError> {
+    async fn commit(&self, batch: Batch) -> Result<CommitOutcome, AuthServerError> {
         Ok(self.documents.store().commit(batch).await?)
     }
 }
@@ -290,7 +290,7 @@ impl fmt::Debug for Users {
 pub enum UserError {
     /// A temporary failure of the store or the system.
     #[error("temporarily unavailable")]
-    Authority(#[from] AuthorityError),
+    Authority(#[from] AuthServerError),
     /// The name is invalid. It must have up to 128 ASCII letters, digits and `.`, `_`, `-`, `@`,
     /// `+`, and begin with a letter or a digit.
     #[error("invalid account name")]
@@ -311,7 +311,7 @@ pub enum UserError {
 
 impl From<DocumentError> for UserError {
     fn from(error: DocumentError) -> Self {
-        AuthorityError::from(error).into()
+        AuthServerError::from(error).into()
     }
 }
 

@@ -1,7 +1,10 @@
 //! A store for tests of races.
 
 use async_trait::async_trait;
-use mcp_gateway_store::{Batch, Document, Entry, Events, MemoryStore, Outcome, Store, StoreError};
+use mcp_gateway_store::{
+    Batch, CommitOutcome, ErrorResponse, ListedDocument, MemoryStore, Store, StoreError,
+    WatchStream,
+};
 use tokio::task::yield_now;
 
 /// A store whose readers proceed only after all concurrent readers have read: every race is lost.
@@ -16,7 +19,7 @@ impl YieldingStore {
 
 #[async_trait]
 impl Store for YieldingStore {
-    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
+    async fn get(&self, key: &str) -> Result<Option<ErrorResponse>, StoreError> {
         let document = self.0.get(key).await;
         yield_now().await;
         document
@@ -27,15 +30,15 @@ impl Store for YieldingStore {
         prefix: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
+    ) -> Result<Vec<ListedDocument>, StoreError> {
         self.0.list(prefix, after, limit).await
     }
 
-    async fn commit(&self, batch: Batch) -> Result<Outcome, StoreError> {
+    async fn commit(&self, batch: Batch) -> Result<CommitOutcome, StoreError> {
         self.0.commit(batch).await
     }
 
-    fn watch(&self, prefix: &str) -> Events {
+    fn watch(&self, prefix: &str) -> WatchStream {
         self.0.watch(prefix)
     }
 }

@@ -6,12 +6,12 @@
 //! # Example
 //!
 //! ```
-//! use mcp_gateway_config::connect::{Client, Endpoint};
+//! use mcp_gateway_config::connect::{McpClientApp, GatewayEndpoint};
 //!
 //! let token = Some("MCP_TOKEN".to_owned());
-//! let endpoint = Endpoint::new("https://mcp.example.com", Some("dev"), token).unwrap();
+//! let endpoint = GatewayEndpoint::new("https://mcp.example.com", Some("dev"), token).unwrap();
 //! assert_eq!(endpoint.url, "https://mcp.example.com/v1/mcp/dev");
-//! assert!(endpoint.instructions(Client::Cursor).contains("Bearer ${env:MCP_TOKEN}"));
+//! assert!(endpoint.instructions(McpClientApp::Cursor).contains("Bearer ${env:MCP_TOKEN}"));
 //! ```
 
 mod snippets;
@@ -24,7 +24,7 @@ use crate::file::web_url;
 /// Supported MCP client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 #[non_exhaustive]
-pub enum Client {
+pub enum McpClientApp {
     /// Claude Code, command line
     ClaudeCode,
     /// Claude Desktop
@@ -48,7 +48,7 @@ pub enum Client {
 /// Endpoint of a gateway, with its credential.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Endpoint {
+pub struct GatewayEndpoint {
     /// Name for the client.
     pub name: String,
     /// URL of the endpoint.
@@ -57,7 +57,7 @@ pub struct Endpoint {
     pub token: Option<String>,
 }
 
-impl Endpoint {
+impl GatewayEndpoint {
     /// Creates the endpoint of the gateway `slug`, or of the default gateway, at `url`.
     ///
     /// A URL with a path is that of the endpoint; otherwise it is that of the server process.
@@ -79,9 +79,9 @@ impl Endpoint {
     /// # Example
     ///
     /// ```
-    /// use mcp_gateway_config::connect::Endpoint;
+    /// use mcp_gateway_config::connect::GatewayEndpoint;
     ///
-    /// let endpoint = Endpoint::new("http://127.0.0.1:8080", None, None).unwrap();
+    /// let endpoint = GatewayEndpoint::new("http://127.0.0.1:8080", None, None).unwrap();
     /// assert_eq!(
     ///     endpoint.claude_code(),
     ///     "claude mcp add --transport http mcp-gateway http://127.0.0.1:8080/mcp",
@@ -97,9 +97,9 @@ impl Endpoint {
     /// # Example
     ///
     /// ```
-    /// use mcp_gateway_config::connect::Endpoint;
+    /// use mcp_gateway_config::connect::GatewayEndpoint;
     ///
-    /// let endpoint = Endpoint::new("http://127.0.0.1:8080", None, Some("TOKEN".to_owned()));
+    /// let endpoint = GatewayEndpoint::new("http://127.0.0.1:8080", None, Some("TOKEN".to_owned()));
     /// assert!(endpoint.unwrap().codex().ends_with("--bearer-token-env-var TOKEN"));
     /// ```
     #[must_use]
@@ -109,17 +109,17 @@ impl Endpoint {
 
     /// Returns instructions for adding the gateway to `client`.
     #[must_use]
-    pub fn instructions(&self, client: Client) -> String {
+    pub fn instructions(&self, client: McpClientApp) -> String {
         match client {
-            Client::ClaudeCode => snippets::claude_code(self),
-            Client::ClaudeDesktop => snippets::claude_desktop(self),
-            Client::Codex => snippets::codex(self),
-            Client::CopilotCli => snippets::copilot_cli(self),
-            Client::Cursor => snippets::cursor(self),
-            Client::Http => snippets::http(self),
-            Client::N8n => snippets::n8n(self),
-            Client::OpenWebui => snippets::open_webui(self),
-            Client::Vscode => snippets::vscode(self),
+            McpClientApp::ClaudeCode => snippets::claude_code(self),
+            McpClientApp::ClaudeDesktop => snippets::claude_desktop(self),
+            McpClientApp::Codex => snippets::codex(self),
+            McpClientApp::CopilotCli => snippets::copilot_cli(self),
+            McpClientApp::Cursor => snippets::cursor(self),
+            McpClientApp::Http => snippets::http(self),
+            McpClientApp::N8n => snippets::n8n(self),
+            McpClientApp::OpenWebui => snippets::open_webui(self),
+            McpClientApp::Vscode => snippets::vscode(self),
         }
     }
 }
@@ -142,9 +142,9 @@ fn endpoint(url: &Url, slug: Option<&str>) -> String {
 mod tests {
     use super::*;
 
-    fn of(client: Client, token: Option<&str>) -> String {
+    fn of(client: McpClientApp, token: Option<&str>) -> String {
         let token = token.map(str::to_owned);
-        let endpoint = Endpoint::new("https://mcp.example.com", Some("dev"), token);
+        let endpoint = GatewayEndpoint::new("https://mcp.example.com", Some("dev"), token);
         endpoint.unwrap().instructions(client)
     }
 
@@ -186,17 +186,17 @@ mod tests {
         ];
         for (url, slug, expected) in table {
             assert_eq!(
-                Endpoint::new(url, slug, None).unwrap().url,
+                GatewayEndpoint::new(url, slug, None).unwrap().url,
                 expected,
                 "{url}"
             );
         }
-        assert!(Endpoint::new("localhost:8080", None, None).is_err());
+        assert!(GatewayEndpoint::new("localhost:8080", None, None).is_err());
     }
 
     #[test]
     fn every_client_is_told_the_same() {
-        for client in Client::value_variants() {
+        for client in McpClientApp::value_variants() {
             let with = of(*client, Some("MY_TOKEN"));
             assert!(
                 with.contains("https://mcp.example.com/v1/mcp/dev"),
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn instructions_have_the_form_that_clients_take() {
-        let all: Vec<_> = Client::value_variants()
+        let all: Vec<_> = McpClientApp::value_variants()
             .iter()
             .map(|client| format!("## {client:?}\n{}", of(*client, Some("MCP_GATEWAY_TOKEN"))))
             .collect();
@@ -221,10 +221,10 @@ mod tests {
     #[test]
     fn what_is_json_can_be_read() {
         for client in [
-            Client::ClaudeDesktop,
-            Client::CopilotCli,
-            Client::Cursor,
-            Client::Vscode,
+            McpClientApp::ClaudeDesktop,
+            McpClientApp::CopilotCli,
+            McpClientApp::Cursor,
+            McpClientApp::Vscode,
         ] {
             for token in [Some("MY_TOKEN"), None] {
                 let text = of(client, token);

@@ -1,12 +1,12 @@
 //! Parsing of hand-written files with complete diagnostics.
 //!
-//! `yaml` and `jsonc` parse a text to nodes with positions. Types that implement `Read` read them
+//! `yaml` and `jsonc` parse a text to nodes with positions. Types that implement `FromField` read them
 //! through `Field`s and `Table`s. Errors are recorded in the `DiagnosticSink` with path and position,
 //! and reading continues; an invalid value counts as missing. A reader is therefore a list of the
 //! expected keys:
 //!
 //! ```text
-//! impl Read for Breaker {
+//! impl FromField for Breaker {
 //!     fn read(field: &Field<'_>) -> Option<Self> {
 //!         let mut table = field.table()?;
 //!         let breaker = Self {
@@ -33,11 +33,11 @@ mod table;
 pub(crate) mod yaml;
 
 pub use self::diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use self::environment::{Environment, Lookup, Nothing};
-pub(crate) use self::field::{DiagnosticSink, Field, Read};
+pub use self::environment::{Environment, Lookup, NoEnvironment};
+pub(crate) use self::field::{DiagnosticSink, Field, FromField};
 pub use self::node::Position;
 pub(crate) use self::node::{Key, Node, Scalar, Value};
 pub use self::quantity::duration;
 pub(crate) use self::quantity::{Bytes, Count};
-pub use self::suggest::instead;
+pub use self::suggest::suggestion;
 pub(crate) use self::table::Table;

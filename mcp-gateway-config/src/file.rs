@@ -36,14 +36,18 @@ mod storage;
 
 use std::collections::HashMap;
 
-use mcp_gateway_platform::spec::{DynamicSpec, Gateway, PlatformSpec, Server, StaticSpec, Storage};
+use mcp_gateway_platform::spec::{
+    DynamicSpec, GatewaySpec, PlatformSpec, ServerSpec, StaticSpec, Storage,
+};
 
 use self::auth::AuthSection;
 use self::limits::LimitsSection;
 use self::metrics::MetricsSection;
 use self::network::Network;
 use self::serving::DEFAULT_SHUTDOWN_TIMEOUT;
-use crate::document::{DiagnosticSink, Environment, Field, Nothing, Read, instead, yaml};
+use crate::document::{
+    DiagnosticSink, Environment, Field, FromField, NoEnvironment, suggestion, yaml,
+};
 
 pub use self::auth::open_to_all;
 pub use self::log::{Log, LogFormat, directives};
@@ -82,7 +86,7 @@ pub struct Config {
 /// ]);
 /// ```
 pub fn parse(text: &str) -> Result<Config, Diagnostics> {
-    Config::read_from(text, &Nothing).map(|(config, _)| config)
+    Config::read_from(text, &NoEnvironment).map(|(config, _)| config)
 }
 
 impl Config {
@@ -101,7 +105,7 @@ impl Config {
     /// use mcp_gateway_config::file::Config;
     ///
     /// let text = "servers: [{ name: a, process: { command: npx -y a } }]\n";
-    /// let (config, warnings) = Config::read_from(text, &Nothing).unwrap();
+    /// let (config, warnings) = Config::read_from(text, &NoEnvironment).unwrap();
     /// assert_eq!(*config.platform.dynamic.servers[0].name, *"a");
     /// assert!(warnings.to_string().contains("arguments belong in args"));
     /// ```
@@ -125,13 +129,13 @@ impl Config {
     ///
     /// ```
     /// use mcp_gateway_config::file::Config;
-    /// use mcp_gateway_platform::spec::{Server, Transport};
+    /// use mcp_gateway_platform::spec::{ServerSpec, ServerRuntime};
     ///
-    /// let config = Config::over(vec![Server::new("demo", Transport::Builtin("demo".into()))]);
+    /// let config = Config::over(vec![ServerSpec::new("demo", ServerRuntime::Builtin("demo".into()))]);
     /// assert_eq!(config.platform.dynamic.gateways[0].servers, ["demo".into()]);
     /// ```
     #[must_use]
-    pub fn over(servers: Vec<Server>) -> Self {
+    pub fn from_servers(servers: Vec<ServerSpec>) -> Self {
         let mut config = Self::default();
         config.platform.dynamic.add_servers(servers);
         config
@@ -158,13 +162,13 @@ impl Config {
     /// Returns the address at which other machines reach a gateway that accepts anonymous callers
     /// of this machine only; `None` if the configuration is safe.
     #[must_use]
-    pub fn opens(&self) -> Option<String> {
+    pub fn anonymous_address(&self) -> Option<String> {
         self.platform.opens(self.serving.listen)
     }
 }
 
-impl Read for Config {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Config {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let network = Network::read_keys(&mut table);
         let servers = table.field("servers");
@@ -196,8 +200,8 @@ impl Read for Config {
             serving,
         };
         config.check_replicas(field, has_key);
-        if let Some(address) = config.opens() {
-            table.whole().problem(open_to_all(&address));
+        if let Some(address) = config.anonymous_address() {
+            table.whole().error(open_to_all(&address));
         }
         config.read_gateways(gateways.as_ref(), &names);
         let dynamic = &config.platform.dynamic;
@@ -218,12 +222,12 @@ impl Config {
     fn check_replicas(&self, field: &Field<'_>, has_key: bool) {
         let fixed = &self.platform.fixed;
         if fixed.replica_url.is_some() && !has_key {
-            field.problem("replicaUrl requires a sessionKey, common to all replicas");
+            field.error("replicaUrl requires a sessionKey, common to all replicas");
         }
         if let Storage::Postgres(_) = fixed.store
             && !has_key
         {
-            field.problem("store.postgres requires a sessionKey, common to all replicas");
+            field.error("store.postgres requires a sessionKey, common to all replicas");
         }
     }
 
@@ -231,13 +235,12 @@ impl Config {
     fn read_gateways(&mut self, field: Option<&Field<'_>>, servers: &[&str]) {
         let Some(field) = field else {
             let dynamic = &mut self.platform.dynamic;
-            dynamic.gateways = vec![Gateway::over(&dynamic.servers)];
+            dynamic.gateways = vec![GatewaySpec::over(&dynamic.servers)];
             return;
         };
         let gateways = field.items().unwrap_or_default();
         if gateways.is_empty() {
-            field
-                .problem("at least one gateway is required; omit the key for one over all servers");
+            field.error("at least one gateway is required; omit the key for one over all servers");
         }
         names(field);
         let read = gateways
@@ -253,7 +256,7 @@ impl Config {
             if let Err(error) = self.platform.dynamic.router(gateway) {
                 let mut fields = fields.iter();
                 let own = fields.find(|field| name_of(field) == Some(&*gateway.name));
-                own.unwrap_or(servers).problem(error.to_string());
+                own.unwrap_or(servers).error(error.to_string());
             }
         }
     }
@@ -278,8 +281,8 @@ impl Config {
                 .collect(),
         };
         if !known.contains(&name) {
-            let instead = instead(name, &known);
-            field.problem(format!("unknown gateway {name:?}; {instead}"));
+            let instead = suggestion(name, &known);
+            field.error(format!("unknown gateway {name:?}; {instead}"));
         }
     }
 }
@@ -291,7 +294,7 @@ fn names<'a>(list: &Field<'a>) -> Vec<&'a str> {
         if let Some(name) = name_of(&entry) {
             match first.get(name) {
                 Some(first) => {
-                    entry.problem(format!("duplicate name {name:?}; first used by {first}"))
+                    entry.error(format!("duplicate name {name:?}; first used by {first}"))
                 }
                 None => {
                     first.insert(name, entry.path().to_owned());

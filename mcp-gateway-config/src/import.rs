@@ -16,10 +16,10 @@ mod name;
 
 use std::path::Path;
 
-use mcp_gateway_platform::spec::Server;
+use mcp_gateway_platform::spec::ServerSpec;
 
 use self::expand::Variables;
-use self::name::Names;
+use self::name::NameRegistry;
 use crate::document::{DiagnosticSink, Diagnostics, Environment, Field, Table, jsonc};
 
 /// Reads the servers of a client file.
@@ -39,15 +39,15 @@ use crate::document::{DiagnosticSink, Diagnostics, Environment, Field, Table, js
 /// use mcp_gateway_config::import::read;
 ///
 /// let text = r#"{ "mcpServers": { "a": { "command": "a" }, } }"#;
-/// let (servers, _) = read(text, Path::new("."), &Nothing).unwrap();
+/// let (servers, _) = read(text, Path::new("."), &NoEnvironment).unwrap();
 /// assert_eq!(servers.len(), 1);
-/// assert!(read("{}", Path::new("."), &Nothing).is_err());
+/// assert!(read("{}", Path::new("."), &NoEnvironment).is_err());
 /// ```
 pub fn read(
     text: &str,
     folder: &Path,
     environment: &dyn Environment,
-) -> Result<(Vec<Server>, Diagnostics), Diagnostics> {
+) -> Result<(Vec<ServerSpec>, Diagnostics), Diagnostics> {
     let report = DiagnosticSink::new(environment);
     let node = jsonc::parse(text, &report);
     let servers = node.and_then(|node| servers(&report.root(&node), folder));
@@ -59,7 +59,7 @@ pub fn read(
 }
 
 /// Reads the servers of the file with `root`.
-fn servers(root: &Field<'_>, folder: &Path) -> Option<Vec<Server>> {
+fn servers(root: &Field<'_>, folder: &Path) -> Option<Vec<ServerSpec>> {
     let mut file = root.table()?;
     let settings = file.get_with("mcp", |settings| settings.table());
     let (list, inputs) = match list(&mut file) {
@@ -67,19 +67,19 @@ fn servers(root: &Field<'_>, folder: &Path) -> Option<Vec<Server>> {
         None => {
             let mut settings = settings.unwrap_or(file);
             let Some(list) = list(&mut settings) else {
-                root.problem(format!("expected one of: {}", LISTS.join(", ")));
+                root.error(format!("expected one of: {}", LISTS.join(", ")));
                 return None;
             };
             (list, settings.field("inputs"))
         }
     };
     let variables = Variables::new(folder, inputs.as_ref());
-    let mut names = Names::default();
+    let mut names = NameRegistry::default();
     let mut servers = Vec::new();
     for (name, field) in list.entries()? {
         // An invalid entry does not end the loop, so that all errors are found.
         if let Some(transport) = entry::read(&field, &variables) {
-            servers.push(Server::new(names.give(name, &field), transport));
+            servers.push(ServerSpec::new(names.assign(name, &field), transport));
         }
     }
     Some(servers)

@@ -111,11 +111,11 @@ impl AuthVerifier for AllowAnonymous {
 /// assert_eq!(alice, Principal::new("alice"));
 /// ```
 #[derive(Clone, Debug)]
-pub struct Principal(Arc<Traits>);
+pub struct Principal(Arc<Attributes>);
 
 /// Attributes of a principal.
 #[derive(Clone, Debug)]
-struct Traits {
+struct Attributes {
     subject: Arc<str>,
     name: Option<Arc<str>>,
     client: Option<Arc<str>>,
@@ -128,7 +128,7 @@ impl Principal {
     /// Creates a principal with the identifier `subject` and no other attributes.
     #[must_use]
     pub fn new(subject: impl Into<Arc<str>>) -> Self {
-        Self(Arc::new(Traits {
+        Self(Arc::new(Attributes {
             subject: subject.into(),
             name: None,
             client: None,
@@ -141,35 +141,35 @@ impl Principal {
     /// Sets the display name.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.traits().name = Some(name.into());
+        self.attributes_mut().name = Some(name.into());
         self
     }
 
     /// Sets the OAuth client through which the caller acts.
     #[must_use]
     pub fn with_client(mut self, client: impl Into<Arc<str>>) -> Self {
-        self.traits().client = Some(client.into());
+        self.attributes_mut().client = Some(client.into());
         self
     }
 
     /// Adds a role.
     #[must_use]
     pub fn with_role(mut self, role: impl Into<Arc<str>>) -> Self {
-        self.traits().roles.push(role.into());
+        self.attributes_mut().roles.push(role.into());
         self
     }
 
     /// Adds a granted scope.
     #[must_use]
     pub fn with_scope(mut self, scope: impl Into<Arc<str>>) -> Self {
-        self.traits().scopes.push(scope.into());
+        self.attributes_mut().scopes.push(scope.into());
         self
     }
 
     /// Adds a team.
     #[must_use]
     pub fn with_team(mut self, team: impl Into<Arc<str>>) -> Self {
-        self.traits().teams.push(team.into());
+        self.attributes_mut().teams.push(team.into());
         self
     }
 
@@ -210,7 +210,7 @@ impl Principal {
     }
 
     /// Returns the attributes for modification, cloning them if they are shared.
-    fn traits(&mut self) -> &mut Traits {
+    fn attributes_mut(&mut self) -> &mut Attributes {
         Arc::make_mut(&mut self.0)
     }
 }
@@ -232,7 +232,7 @@ impl Hash for Principal {
 /// A request of an authenticated caller.
 ///
 /// Created only by [`Authenticate`](crate::layer::authenticate::Authenticate) and by
-/// [`vouched_for`](Self::vouched_for).
+/// [`trusted`](Self::trusted).
 #[derive(Debug)]
 pub struct Authenticated<T> {
     principal: Principal,
@@ -245,7 +245,7 @@ impl<T> Authenticated<T> {
     ///
     /// The code that calls it vouches for `principal`.
     #[must_use]
-    pub fn vouched_for(principal: Principal, request: T) -> Self {
+    pub fn trusted(principal: Principal, request: T) -> Self {
         Self { principal, request }
     }
 

@@ -99,7 +99,7 @@ use std::sync::Arc;
 use http::Extensions;
 
 use crate::auth::Principal;
-use crate::caller::{Caller, Client};
+use crate::caller::{Caller, ClientInfo};
 use crate::jsonrpc::Request;
 use crate::protocol::header::ParamHeaders;
 use crate::route::{Feature, Target};
@@ -109,7 +109,7 @@ use crate::{Cancellation, Credential};
 ///
 /// The type parameter is the stage: `()` after the endpoint, then [`Routed`], [`Permitted`] and
 /// [`Prepared`]. Only the layers of this crate advance a call; the exceptions have names that state
-/// the responsibility, [`vouched_for`](Call::vouched_for).
+/// the responsibility, [`trusted`](Call::trusted).
 ///
 /// # Example
 ///
@@ -118,13 +118,13 @@ use crate::{Cancellation, Credential};
 ///
 /// use mcp_gateway_core::auth::Principal;
 /// use mcp_gateway_core::jsonrpc::{Id, Request};
-/// use mcp_gateway_core::protocol::{Capabilities, Method, Version};
-/// use mcp_gateway_core::{Call, Caller, Client};
+/// use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
+/// use mcp_gateway_core::{Call, Caller, ClientInfo};
 ///
-/// let client = Client::new(Version::LATEST, Capabilities::default());
+/// let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
 /// let caller = Caller::new(Principal::new("alice"), "main", client);
 /// let request = Request::new(&Id::from(1), &Method::ToolsList, "{}");
-/// let call = Call::vouched_for(request, Arc::new(caller));
+/// let call = Call::trusted(request, Arc::new(caller));
 /// assert_eq!(call.principal().subject(), "alice");
 /// assert!(call.cancellation().is_none());
 /// ```
@@ -150,7 +150,7 @@ impl Call {
     /// The code that calls it vouches for the [principal](Caller::principal). It is meant for
     /// transports outside of this crate, and for tests.
     #[must_use]
-    pub fn vouched_for(request: Request, caller: Arc<Caller>) -> Self {
+    pub fn trusted(request: Request, caller: Arc<Caller>) -> Self {
         let context = Context {
             request,
             caller,
@@ -192,7 +192,7 @@ impl<S> Call<S> {
 
     /// Returns the client.
     #[must_use]
-    pub fn client(&self) -> &Client {
+    pub fn client(&self) -> &ClientInfo {
         self.context.caller.client()
     }
 
@@ -234,7 +234,7 @@ impl<S> Call<S> {
     }
 
     /// Creates a call of the same caller with another request, at the given stage.
-    pub(crate) fn derive<T>(&self, request: Request, stage: T) -> Call<T> {
+    pub(crate) fn for_request<T>(&self, request: Request, stage: T) -> Call<T> {
         let context = Context {
             request,
             caller: Arc::clone(&self.context.caller),
@@ -282,16 +282,16 @@ impl Call<Prepared> {
     }
 
     /// Returns the same call with another request.
-    pub(crate) fn repeat(&self, request: Request) -> Self {
-        self.derive(request, self.stage.clone())
+    pub(crate) fn with_request(&self, request: Request) -> Self {
+        self.for_request(request, self.stage.clone())
     }
 
     /// Creates a request of the gateway itself to the same server, with the same credential.
     pub(crate) fn derive_for_server(&self, request: Request) -> Self {
         let target = Target::new(Arc::clone(&self.target().server), Feature::Server);
-        self.derive(
+        self.for_request(
             request,
-            Prepared::vouched_for(target, self.credential().clone()),
+            Prepared::trusted(target, self.credential().clone()),
         )
     }
 }
@@ -321,7 +321,7 @@ impl Prepared {
     ///
     /// The code that calls it vouches for the permission of the caller and for the credential.
     #[must_use]
-    pub fn vouched_for(target: Target, credential: Credential) -> Self {
+    pub fn trusted(target: Target, credential: Credential) -> Self {
         Self {
             target,
             credential,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use crate::auth::Principal;
-use crate::json::{object, quoted};
-use crate::protocol::{Capabilities, Era, Version, meta};
+use crate::json::{object_json, string_json};
+use crate::protocol::{Capabilities, Era, ProtocolVersion, meta};
 use crate::session::Session;
 
 /// The caller of a request: a principal that uses a client, through a gateway.
@@ -15,10 +15,10 @@ use crate::session::Session;
 ///
 /// ```
 /// use mcp_gateway_core::auth::Principal;
-/// use mcp_gateway_core::protocol::{Capabilities, Version};
-/// use mcp_gateway_core::{Caller, Client};
+/// use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
+/// use mcp_gateway_core::{Caller, ClientInfo};
 ///
-/// let client = Client::new(Version::LATEST, Capabilities::default());
+/// let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
 /// let caller = Caller::new(Principal::new("alice"), "main", client);
 /// assert_eq!(caller.principal().subject(), "alice");
 /// assert!(!caller.is_http());
@@ -27,15 +27,15 @@ use crate::session::Session;
 pub struct Caller {
     principal: Principal,
     gateway: Arc<str>,
-    client: Client,
+    client: ClientInfo,
     headers: HeaderMap,
     http: bool,
 }
 
 /// The client: the program that calls on behalf of a principal, as it declared itself.
 #[derive(Clone, Debug)]
-pub struct Client {
-    version: Version,
+pub struct ClientInfo {
+    version: ProtocolVersion,
     capabilities: Capabilities,
     info: Option<Arc<str>>,
     session: Option<Arc<Session>>,
@@ -44,7 +44,7 @@ pub struct Client {
 impl Caller {
     /// Creates a caller whose requests have no HTTP headers.
     #[must_use]
-    pub fn new(principal: Principal, gateway: impl Into<Arc<str>>, client: Client) -> Self {
+    pub fn new(principal: Principal, gateway: impl Into<Arc<str>>, client: ClientInfo) -> Self {
         Self {
             principal,
             gateway: gateway.into(),
@@ -79,7 +79,7 @@ impl Caller {
 
     /// Returns the client.
     #[must_use]
-    pub fn client(&self) -> &Client {
+    pub fn client(&self) -> &ClientInfo {
         &self.client
     }
 
@@ -103,10 +103,10 @@ impl Caller {
     }
 }
 
-impl Client {
+impl ClientInfo {
     /// Creates a client of the protocol version `version` without a session.
     #[must_use]
-    pub fn new(version: Version, capabilities: Capabilities) -> Self {
+    pub fn new(version: ProtocolVersion, capabilities: Capabilities) -> Self {
         Self {
             version,
             capabilities,
@@ -134,7 +134,7 @@ impl Client {
 
     /// Returns the protocol version of the client.
     #[must_use]
-    pub fn version(&self) -> Version {
+    pub fn version(&self) -> ProtocolVersion {
         self.version
     }
 
@@ -153,19 +153,19 @@ impl Client {
     /// Returns the JSON text of the client's name and version; that of the gateway if the client
     /// sent none.
     #[must_use]
-    pub fn info(&self) -> &str {
+    pub fn implementation(&self) -> &str {
         self.info.as_deref().unwrap_or(meta::GATEWAY_INFO)
     }
 
     /// Returns the JSON text of the `_meta` members that carry this context in a request of the
     /// modern era.
     pub(crate) fn request_context(&self) -> String {
-        object(&[
+        object_json(&[
             (
                 meta::PROTOCOL_VERSION,
-                quoted(Version::LATEST.as_str()).into(),
+                string_json(ProtocolVersion::LATEST.as_str()).into(),
             ),
-            (meta::CLIENT_INFO, self.info().into()),
+            (meta::CLIENT_INFO, self.implementation().into()),
             (
                 meta::CLIENT_CAPABILITIES,
                 self.capabilities.as_json().into(),

@@ -127,15 +127,15 @@ impl<R: CredentialResolver + ?Sized> CredentialResolver for Arc<R> {
 ///
 /// ```
 /// use mcp_gateway_core::Caller;
-/// use mcp_gateway_core::Client;
+/// use mcp_gateway_core::ClientInfo;
 /// use mcp_gateway_core::auth::Principal;
 /// use mcp_gateway_core::credential::{CredentialResolver, NoCredentials};
-/// use mcp_gateway_core::protocol::{Capabilities, Version};
+/// use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
 /// use mcp_gateway_core::route::{Feature, Target};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let client = Client::new(Version::LATEST, Capabilities::default());
+/// let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
 /// let caller = Caller::new(Principal::new("alice"), "main", client);
 /// let target = Target::new("files", Feature::Server);
 /// let credential = NoCredentials::new().resolve(&caller, &target).await.unwrap();

@@ -15,9 +15,9 @@ use crate::signal::Signal;
 ///
 /// let drain = Drain::new();
 /// let clone = drain.clone();
-/// assert!(!clone.has_begun());
+/// assert!(!clone.has_started());
 /// drain.begin();
-/// assert!(clone.has_begun());
+/// assert!(clone.has_started());
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Drain(Arc<Signal>);
@@ -30,13 +30,13 @@ impl Drain {
     }
 
     /// Begins the shutdown; further calls have no effect.
-    pub fn begin(&self) {
+    pub fn start(&self) {
         self.0.set();
     }
 
     /// Returns `true` if the shutdown has begun.
     #[must_use]
-    pub fn has_begun(&self) -> bool {
+    pub fn is_draining(&self) -> bool {
         self.0.is_set()
     }
 
@@ -45,7 +45,7 @@ impl Drain {
     /// # Cancel safety
     ///
     /// Cancel safe.
-    pub async fn begun(&self) {
+    pub async fn started(&self) {
         self.0.wait().await;
     }
 }

@@ -16,7 +16,6 @@
 //! [modern]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http
 //! [sse]: https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse
 
-mod answer;
 mod body;
 mod duplex;
 mod exchange;
@@ -24,10 +23,11 @@ mod headers;
 mod in_flight;
 mod incoming;
 mod legacy;
+mod legacy_sse;
 mod modern;
-mod pump;
 mod replica;
-mod sse_channel;
+mod reply_writer;
+mod response;
 mod stream;
 
 use std::sync::Arc;
@@ -37,14 +37,14 @@ use http::{HeaderName, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-pub(crate) use self::answer::error;
 pub use self::body::Body;
 pub use self::duplex::serve_lines;
-use self::exchange::Exchange;
+use self::exchange::HttpExchange;
 pub use self::headers::is_forwardable;
+use self::legacy_sse::SseSessions;
 use self::modern::HeaderVersion;
-pub use self::replica::Errands;
-use self::sse_channel::Channels;
+pub use self::replica::ReplicaService;
+pub(crate) use self::response::error;
 use crate::auth::Authenticated;
 pub use crate::error::RequestError;
 use crate::session::Sessions;
@@ -83,11 +83,11 @@ use crate::{BoxError, Call, Drain, Error, Reply};
 ///     .header("mcp-protocol-version", "2026-07-28")
 ///     .header("mcp-method", "tools/list");
 /// let alice = Principal::new("alice");
-/// let request = Authenticated::vouched_for(alice.clone(), request.body(body)?);
+/// let request = Authenticated::trusted(alice.clone(), request.body(body)?);
 /// assert_eq!(endpoint.clone().oneshot(request).await?.status(), StatusCode::OK);
 ///
 /// let request = Request::put("/mcp").body(String::new())?;
-/// let request = Authenticated::vouched_for(alice, request);
+/// let request = Authenticated::trusted(alice, request);
 /// let response = endpoint.oneshot(request).await?;
 /// assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
 /// # Ok(())
@@ -104,7 +104,7 @@ struct Shared {
     /// Sessions of legacy clients.
     sessions: Sessions,
     /// Open streams of HTTP+SSE.
-    channels: Channels,
+    channels: SseSessions,
     /// Signal of the shutdown.
     drain: Drain,
     /// Absolute path in the `endpoint` event of HTTP+SSE, instead of a relative reference.
@@ -122,7 +122,7 @@ impl EndpointLayer {
         Self(Arc::new(Shared {
             gateway: gateway.into(),
             sessions,
-            channels: Channels::default(),
+            channels: SseSessions::default(),
             drain: Drain::new(),
             absolute_endpoint: false,
             max_body: DEFAULT_MAX_BODY,
@@ -170,22 +170,22 @@ impl EndpointLayer {
     }
 
     /// Answers `request`; calls are sent to `inner`.
-    pub(crate) async fn answer<S, B>(
+    pub(crate) async fn handle<S, B>(
         &self,
         inner: &S,
         request: Authenticated<Request<B>>,
     ) -> Response<Body>
     where
-        S: Calls,
+        S: CallService,
         B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
     {
         let (principal, request) = request.into_parts();
         let (parts, body) = request.into_parts();
-        let exchange = Exchange {
+        let exchange = HttpExchange {
             inner,
             shared: &self.0,
             principal,
-            version: HeaderVersion::of(&parts.headers),
+            version: HeaderVersion::from_headers(&parts.headers),
             parts: Box::new(parts),
         };
         exchange.answer(body).await
@@ -227,12 +227,12 @@ pub struct Endpoint<S> {
 }
 
 /// Bounds of the inner service of [`Endpoint`].
-pub(crate) trait Calls:
+pub(crate) trait CallService:
     Service<Call, Response = Reply, Error = Error, Future: Send> + Clone + Send + Sync + 'static
 {
 }
 
-impl<S> Calls for S where
+impl<S> CallService for S where
     S: Service<Call, Response = Reply, Error = Error, Future: Send> + Clone + Send + Sync + 'static
 {
 }
@@ -257,7 +257,7 @@ where
         let inner = std::mem::replace(&mut self.inner, clone);
         let layer = self.layer.clone();
         EndpointFuture(Box::pin(
-            async move { Ok(layer.answer(&inner, request).await) },
+            async move { Ok(layer.handle(&inner, request).await) },
         ))
     }
 }

@@ -17,7 +17,7 @@ use crate::endpoint::{Body, Endpoint, serve_lines};
 use crate::layer::authenticate::Authenticate;
 use crate::layer::cors::Cors;
 use crate::layer::drain_body::DrainBody;
-use crate::layer::guard::Guarded;
+use crate::layer::host_guard::HostGuard;
 use crate::layer::respond_errors::RespondErrors;
 use crate::session::Sessions;
 use crate::upstream::ServerPool;
@@ -80,7 +80,7 @@ use crate::{BoxError, BoxFuture, Call, Drain, Error, Reply};
 /// # let servers = ServerPool::new();
 /// # let verifier = Arc::new(Tokens);
 /// let metadata = "https://gw.example.com/.well-known/oauth-protected-resource/mcp";
-/// let guard = Arc::new(Guard::new());
+/// let guard = Arc::new(HostPolicy::new());
 /// let router = Arc::new(PrefixRouter::by_name(servers.names())?);
 /// let policy = Arc::new(AllowAll::new());
 ///
@@ -90,7 +90,7 @@ use crate::{BoxError, BoxFuture, Call, Drain, Error, Reply};
 ///     .layer(
 ///         RespondErrorsLayer::new().with_protected_resource(ProtectedResource::new(metadata)),
 ///     )
-///     .layer(GuardLayer::new(guard))
+///     .layer(HostGuardLayer::new(guard))
 ///     .layer(AuthenticateLayer::new(verifier))
 ///     .layer(EndpointLayer::new("default", Sessions::ephemeral()?))
 ///     .layer(TraceLayer::new())
@@ -130,18 +130,18 @@ pub struct Gateway {
 
 /// Parts that a gateway owns, besides its layers.
 struct Owned {
-    calls: Calls,
+    calls: BoxCallService,
     drain: Drain,
     pool: ServerPool,
     sessions: Sessions,
 }
 
 /// Layers of a request, around those of its call.
-type Stack = Cors<DrainBody<RespondErrors<Guarded<Authenticate<Endpoint<Calls>>>>>>;
+type Stack = Cors<DrainBody<RespondErrors<HostGuard<Authenticate<Endpoint<BoxCallService>>>>>>;
 
 /// Stack of the layers of a call, with its type erased.
 #[derive(Clone)]
-struct Calls(Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Reply, Error>> + Send + Sync>);
+struct BoxCallService(Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Reply, Error>> + Send + Sync>);
 
 impl Gateway {
     /// Creates a builder for a gateway whose callers `verifier` authenticates.
@@ -170,7 +170,7 @@ impl Gateway {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let gateway = Gateway::anonymous().build()?;
     /// gateway.shutdown_when(std::future::ready(())).await;
-    /// assert!(gateway.drain().has_begun());
+    /// assert!(gateway.drain().has_started());
     /// # Ok(())
     /// # }
     /// ```
@@ -178,7 +178,7 @@ impl Gateway {
         let drain = self.owned.drain.clone();
         async move {
             signal.await;
-            drain.begin();
+            drain.start();
         }
     }
 
@@ -204,7 +204,7 @@ impl Gateway {
             sessions,
             ..
         } = &*self.owned;
-        drain.begin();
+        drain.start();
         sessions.close();
         pool.close().await;
     }
@@ -253,7 +253,7 @@ where
     }
 }
 
-impl Service<Call> for Calls {
+impl Service<Call> for BoxCallService {
     type Response = Reply;
     type Error = Error;
     type Future = BoxFuture<'static, Result<Reply, Error>>;

@@ -15,6 +15,6 @@ mod write;
 
 pub(crate) use self::canonical::canonical;
 pub(crate) use self::edits::Edits;
-pub(crate) use self::fields::{Fields, FieldsError, decoded, string};
+pub(crate) use self::fields::{Fields, FieldsError, string, unescape};
 pub(crate) use self::walker::{MAX_DEPTH, Member, WalkErrorKind, Walker};
-pub(crate) use self::write::{object, quoted};
+pub(crate) use self::write::{object_json, string_json};

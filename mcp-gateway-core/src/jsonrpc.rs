@@ -34,4 +34,4 @@ pub(crate) use self::params::Params;
 pub use self::request::Request;
 pub use self::response::Response;
 pub use self::scan::ScanError;
-pub(crate) use self::scan::{Scanner, Seen};
+pub(crate) use self::scan::{ScanResult, Scanner};

@@ -7,7 +7,7 @@
 //! | [`cors`] | `Request` | `Request` | answers preflight requests of web pages |
 //! | [`drain_body`] | `Request` | `Request` | reads what the others leave unread of a body |
 //! | [`respond_errors`] | `Request` | `Request` | turns errors into responses, with challenges |
-//! | [`guard`] | `Request` | `Request` | rejects foreign hosts and origins: `403` |
+//! | [`host_guard`] | `Request` | `Request` | rejects foreign hosts and origins: `403` |
 //! | [`authenticate`] | `Request` | [`Authenticated<Request>`] | rejects callers without a valid token: `401` |
 //! | [`endpoint`] | [`Authenticated<Request>`] | [`Call`] | rejects what is no message; keeps sessions |
 //! | [`trace`] | [`Call`] | [`Call`] | records a span |
@@ -28,11 +28,11 @@
 //! # use http::{Request, Response};
 //! # use mcp_gateway_core::Error;
 //! # use mcp_gateway_core::endpoint::Body;
-//! # use mcp_gateway_core::layer::drain_body::{DrainBodyLayer, Lent};
+//! # use mcp_gateway_core::layer::drain_body::{DrainBodyLayer, DrainableBody};
 //! # use tower::{Layer, Service};
 //! fn drained<S>(inner: S) -> impl Service<Request<String>, Error = Infallible>
 //! where
-//!     S: Service<Request<Lent<String>>, Response = Response<Body>, Error = Error>,
+//!     S: Service<Request<DrainableBody<String>>, Response = Response<Body>, Error = Error>,
 //! {
 //!     DrainBodyLayer::new().layer(inner)
 //! }
@@ -45,12 +45,12 @@
 //! # use http::{Request, Response};
 //! # use mcp_gateway_core::Error;
 //! # use mcp_gateway_core::endpoint::Body;
-//! # use mcp_gateway_core::layer::drain_body::{DrainBodyLayer, Lent};
+//! # use mcp_gateway_core::layer::drain_body::{DrainBodyLayer, DrainableBody};
 //! # use mcp_gateway_core::layer::respond_errors::RespondErrorsLayer;
 //! # use tower::{Layer, Service};
 //! fn drained<S>(inner: S) -> impl Service<Request<String>, Error = Infallible>
 //! where
-//!     S: Service<Request<Lent<String>>, Response = Response<Body>, Error = Error>,
+//!     S: Service<Request<DrainableBody<String>>, Response = Response<Body>, Error = Error>,
 //! {
 //!     DrainBodyLayer::new().layer(RespondErrorsLayer::new().layer(inner))
 //! }
@@ -77,7 +77,7 @@ pub mod dispatch;
 pub mod drain_body;
 pub mod forward;
 pub mod gate;
-pub mod guard;
+pub mod host_guard;
 pub mod observe;
 pub mod respond_errors;
 pub mod trace;

@@ -19,7 +19,7 @@
 //!
 //! ```
 //! use http::{Request, StatusCode};
-//! use mcp_gateway_core::{Gateway, Server};
+//! use mcp_gateway_core::{Gateway, UpstreamServer};
 //! use tower::ServiceExt;
 //!
 //! # #[cfg(not(all(feature = "client", feature = "process")))]
@@ -27,9 +27,9 @@
 //! # #[cfg(all(feature = "client", feature = "process"))]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let files = Server::process("files", "npx")
+//! let files = UpstreamServer::process("files", "npx")
 //!     .args(["-y", "@modelcontextprotocol/server-filesystem", "/srv/files"]);
-//! let github = Server::http("github", "https://api.githubcopilot.com/mcp/")?;
+//! let github = UpstreamServer::http("github", "https://api.githubcopilot.com/mcp/")?;
 //! // Without authentication: for a gateway that only this machine can reach.
 //! let gateway = Gateway::anonymous().server(files).server(github).build()?;
 //!
@@ -58,7 +58,7 @@
 //! | authorization | [`Policy`] | [`AllowAll`] |
 //! | credentials for servers | [`CredentialResolver`] | [`NoCredentials`] |
 //! | runtime of servers | [`RuntimeBackend`] | [`Remote`], [`Process`], [`InProcess`] |
-//! | HTTP to servers | [`HttpClient`] | [`WebClient`] |
+//! | HTTP to servers | [`HttpClient`] | [`PooledHttpClient`] |
 //! | reports of calls | [`Observer`] | |
 //!
 //! Custom layers are placed between those of this crate: [`on_call`] receives every call of an
@@ -71,14 +71,14 @@
 //! | module | contents |
 //! |---|---|
 //! | [`call`] | a request on its path, and its stages |
-//! | [`auth`], [`guard`] | authentication; allowed hosts and origins |
+//! | [`auth`], [`host_policy`] | authentication; allowed hosts and origins |
 //! | [`endpoint`], [`sse`], [`jsonrpc`], [`protocol`] | the protocol in all its versions |
 //! | [`session`] | sessions of legacy clients |
 //! | [`layer`] | the layers of a call, in their order |
 //! | [`route`], [`catalog`] | routing, and the lists of servers |
 //! | [`policy`], [`credential`] | authorization, and credentials for servers |
 //! | [`upstream`], [`transport`], [`runtime`], [`limit`] | servers: connections, transports, runtimes and limits |
-//! | [`bridge`] | translation between the eras |
+//! | [`era`] | translation between the eras |
 //! | [`reply`], [`observe`] | replies, and reports of calls |
 //!
 //! # Features
@@ -87,7 +87,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `client` | [`Remote`] and [`WebClient`]: servers over HTTP, with TLS |
+//! | `client` | [`Remote`] and [`PooledHttpClient`]: servers over HTTP, with TLS |
 //! | `process` | [`Process`]: servers as child processes, on Unix |
 //! | `serve` | [`Serve`]: gateways on a listener, without a framework |
 //!
@@ -118,7 +118,7 @@
 //! [`Remote`]: runtime::Remote
 //! [`RuntimeBackend`]: upstream::RuntimeBackend
 //! [`ToolRouter`]: route::ToolRouter
-//! [`WebClient`]: runtime::WebClient
+//! [`PooledHttpClient`]: runtime::PooledHttpClient
 //! [`on_call`]: GatewayBuilder::on_call
 //! [`on_routed`]: GatewayBuilder::on_routed
 
@@ -128,7 +128,6 @@
 mod opaque;
 
 pub mod auth;
-pub mod bridge;
 pub mod call;
 mod caller;
 mod cancellation;
@@ -138,9 +137,10 @@ mod clock;
 pub mod credential;
 mod drain;
 pub mod endpoint;
+pub mod era;
 mod error;
 mod gateway;
-pub mod guard;
+pub mod host_policy;
 mod json;
 pub mod jsonrpc;
 pub mod layer;
@@ -169,7 +169,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use self::call::Call;
-pub use self::caller::{Caller, Client};
+pub use self::caller::{Caller, ClientInfo};
 pub use self::cancellation::Cancellation;
 pub use self::credential::Credential;
 pub use self::drain::Drain;
@@ -182,7 +182,7 @@ pub use self::reply::Reply;
 pub use self::seal::{SealError, Sealer};
 #[cfg(feature = "serve")]
 pub use self::serve::{Serve, Workers};
-pub use self::upstream::Server;
+pub use self::upstream::UpstreamServer;
 
 /// A boxed future, as the services of this crate return where they wait for something.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

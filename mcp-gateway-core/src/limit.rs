@@ -32,13 +32,13 @@ pub struct Limits {
     /// Maximum duration of a call.
     max_duration: Duration,
     /// Maximum number of concurrent calls.
-    concurrent: usize,
+    max_concurrency: usize,
     /// Maximum number of queued calls.
-    waiting: usize,
+    queue: usize,
     /// Consecutive failures that open the circuit breaker.
-    failures: u32,
+    failure_threshold: u32,
     /// Time for which the circuit breaker is open at first.
-    pause: Duration,
+    open_duration: Duration,
 }
 
 impl Default for Limits {
@@ -50,10 +50,10 @@ impl Default for Limits {
         Self {
             timeout: Duration::from_secs(120),
             max_duration: Duration::from_secs(3600),
-            concurrent: 1000,
-            waiting: 1000,
-            failures: 5,
-            pause: Duration::from_secs(5),
+            max_concurrency: 1000,
+            queue: 1000,
+            failure_threshold: 5,
+            open_duration: Duration::from_secs(5),
         }
     }
 }
@@ -81,8 +81,8 @@ impl Limits {
     /// Further calls are rejected with HTTP 429 and `Retry-After`. `concurrent` is at least 1.
     #[must_use]
     pub fn with_concurrency(mut self, concurrent: usize, waiting: usize) -> Self {
-        self.concurrent = concurrent.max(1);
-        self.waiting = waiting;
+        self.max_concurrency = concurrent.max(1);
+        self.queue = waiting;
         self
     }
 
@@ -92,8 +92,8 @@ impl Limits {
     /// The time doubles with each further failure, up to one minute. `failures` is at least 1.
     #[must_use]
     pub fn with_breaker(mut self, failures: u32, pause: Duration) -> Self {
-        self.failures = failures.max(1);
-        self.pause = pause;
+        self.failure_threshold = failures.max(1);
+        self.open_duration = pause;
         self
     }
 
@@ -112,39 +112,39 @@ impl Limits {
     /// Returns the maximum number of concurrent calls.
     #[must_use]
     pub fn concurrent(&self) -> usize {
-        self.concurrent
+        self.max_concurrency
     }
 
     /// Returns the maximum number of queued calls.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.waiting
+        self.queue
     }
 
     /// Returns the number of consecutive failures that open the circuit breaker.
     #[must_use]
     pub fn failures(&self) -> u32 {
-        self.failures
+        self.failure_threshold
     }
 
     /// Returns the time for which the circuit breaker is open at first.
     #[must_use]
     pub fn pause(&self) -> Duration {
-        self.pause
+        self.open_duration
     }
 
     /// Creates the concurrency limiter.
     pub(crate) fn concurrency(&self) -> Arc<Concurrency> {
         Arc::new(Concurrency::new(
-            self.concurrent,
-            self.waiting,
+            self.max_concurrency,
+            self.queue,
             self.timeout,
         ))
     }
 
     /// Creates the circuit breaker.
     pub(crate) fn breaker(&self) -> Arc<Breaker> {
-        Arc::new(Breaker::new(self.failures, self.pause))
+        Arc::new(Breaker::new(self.failure_threshold, self.open_duration))
     }
 }
 

@@ -14,11 +14,11 @@
 //! use mcp_gateway_core::layer::observe::ObserveLayer;
 //! use mcp_gateway_core::observe::{CallReport, Observer};
 //! use mcp_gateway_core::policy::AllowAll;
-//! use mcp_gateway_core::protocol::{Capabilities, Method, Version};
+//! use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
 //! use mcp_gateway_core::reply::Outcome;
 //! use mcp_gateway_core::route::PrefixRouter;
 //! use mcp_gateway_core::upstream::ServerPool;
-//! use mcp_gateway_core::{Call, Caller, Client, Error, Reply};
+//! use mcp_gateway_core::{Call, Caller, ClientInfo, Error, Reply};
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
 //! /// Number of successful calls.
@@ -44,10 +44,10 @@
 //!         Ok::<_, Error>(Reply::result(call.request().id(), "{}"))
 //!     }));
 //!
-//! let client = Client::new(Version::LATEST, Capabilities::default());
+//! let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
 //! let caller = Caller::new(Principal::new("alice"), "main", client);
 //! let request = Request::new(&Id::from(1), &Method::ToolsCall, r#"{"name":"files__read"}"#);
-//! stack.oneshot(Call::vouched_for(request, Arc::new(caller))).await?;
+//! stack.oneshot(Call::trusted(request, Arc::new(caller))).await?;
 //! assert_eq!(successes.0.load(Ordering::Relaxed), 1);
 //! # Ok(())
 //! # }
@@ -59,8 +59,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{Method, Version};
-use crate::reply::Outcome;
+use crate::protocol::{Method, ProtocolVersion};
+use crate::reply::CallOutcome;
 use crate::route::Feature;
 
 /// Receiver of a report of each call.
@@ -69,12 +69,12 @@ use crate::route::Feature;
 /// count, or hand the report to another task.
 pub trait Observer: fmt::Debug + Send + Sync + 'static {
     /// Receives the report of a call at its end.
-    fn ended(&self, call: &CallReport<'_>);
+    fn on_call_end(&self, call: &CallReport<'_>);
 }
 
 impl<O: Observer + ?Sized> Observer for Arc<O> {
-    fn ended(&self, call: &CallReport<'_>) {
-        (**self).ended(call);
+    fn on_call_end(&self, call: &CallReport<'_>) {
+        (**self).on_call_end(call);
     }
 }
 
@@ -94,9 +94,9 @@ pub struct CallReport<'a> {
     /// labels.
     pub feature: Option<&'a Feature>,
     /// Protocol version of the client.
-    pub version: Version,
+    pub version: ProtocolVersion,
     /// Outcome of the call.
-    pub outcome: Outcome,
+    pub outcome: CallOutcome,
     /// Reason in one word if the gateway produced no reply; `None` otherwise.
     pub reason: Option<&'static str>,
     /// Time from the arrival of the call to the end of the reply.

@@ -11,12 +11,12 @@
 //!
 //! | request | [`Feature`](crate::route::Feature) of the target, at each server |
 //! |---|---|
-//! | `tools/call`, `prompts/get`, `resources/read`, methods of tasks | `Tool`, `Prompt`, `Resource`, `Task` |
+//! | `tools/call`, `prompts/get`, `resources/read`, methods of tasks | `Tool`, `Prompt`, `Resource`, `BackgroundTask` |
 //! | an entry of a list | the `Tool`, `Prompt` or `Resource` that it is |
 //! | a list | `List`, before the server is asked |
 //! | `server/discover`, and `initialize` of the legacy era | `Discovery` |
 //! | `subscriptions/listen`, and what the legacy era has for it | `Subscriptions` |
-//! | any other method, such as `logging/setLevel` | `Server` |
+//! | any other method, such as `logging/setLevel` | `UpstreamServer` |
 //!
 //! A policy that denies by default must therefore allow `List`, `Discovery` and `Subscriptions`
 //! explicitly at the servers that its callers may use. Otherwise those servers are omitted from
@@ -27,9 +27,9 @@
 //! ```
 //! use mcp_gateway_core::auth::Principal;
 //! use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
-//! use mcp_gateway_core::protocol::{Capabilities, Version};
+//! use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
 //! use mcp_gateway_core::route::{Feature, Target};
-//! use mcp_gateway_core::{Caller, Client};
+//! use mcp_gateway_core::{Caller, ClientInfo};
 //!
 //! /// Tools that delete are for `alice`, after approval unless they declare to be read-only.
 //! #[derive(Debug)]
@@ -51,7 +51,7 @@
 //! }
 //!
 //! let decide = |subject: &str, tool: &str| {
-//!     let client = Client::new(Version::LATEST, Capabilities::default());
+//!     let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
 //!     let caller = Caller::new(Principal::new(subject), "main", client);
 //!     let target = Target::new("files", Feature::Tool(tool.into()));
 //!     Careful.decide(&PolicyRequest::listing(&caller, &target))
@@ -108,11 +108,11 @@ impl<P: Policy + ?Sized> Policy for Arc<P> {
 /// ```
 /// use mcp_gateway_core::auth::Principal;
 /// use mcp_gateway_core::policy::{AllowAll, Decision, Policy, PolicyRequest};
-/// use mcp_gateway_core::protocol::{Capabilities, Version};
+/// use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
 /// use mcp_gateway_core::route::{Feature, Target};
-/// use mcp_gateway_core::{Caller, Client};
+/// use mcp_gateway_core::{Caller, ClientInfo};
 ///
-/// let client = Client::new(Version::LATEST, Capabilities::default());
+/// let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
 /// let caller = Caller::new(Principal::new("alice"), "main", client);
 /// let target = Target::new("files", Feature::Tool("delete".into()));
 /// let request = PolicyRequest::listing(&caller, &target);

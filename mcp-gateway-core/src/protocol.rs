@@ -1,7 +1,7 @@
 //! Names and values of the protocol: protocol versions, methods, headers, `_meta` keys and
 //! capabilities.
 //!
-//! The gateway accepts every protocol version since 2024-11-05 on one endpoint. [`Version`] and
+//! The gateway accepts every protocol version since 2024-11-05 on one endpoint. [`ProtocolVersion`] and
 //! [`Era`] tell them apart; everything else is shared. Unknown methods, capabilities and members
 //! are forwarded, so that extensions work without a release of the gateway.
 //!
@@ -17,4 +17,4 @@ mod version;
 pub use self::capabilities::Capabilities;
 pub use self::list_kind::ListKind;
 pub use self::method::Method;
-pub use self::version::{Era, Version};
+pub use self::version::{Era, ProtocolVersion};

@@ -17,14 +17,14 @@ use tokio::time;
 use crate::clock::unix_now;
 use crate::error::UpstreamError;
 use crate::jsonrpc::Message;
-use crate::reply::{Event, Events};
+use crate::reply::{ReplyEvent, ReplyStream};
 use crate::seal::Sealer;
 use crate::transport::{EventStream, HttpBody, HttpClient};
 
 /// This process as one of several replicas that serve the same gateways.
 ///
 /// A call that waits for its client is held by the replica that the client happened to reach. What
-/// the client sends to another replica is forwarded to it; [`Errands`] is the receiving end. All
+/// the client sends to another replica is forwarded to it; [`ReplicaService`] is the receiving end. All
 /// replicas must have the same seal key, by which they authenticate each other.
 ///
 /// # Example
@@ -35,25 +35,25 @@ use crate::transport::{EventStream, HttpBody, HttpClient};
 /// use std::sync::Arc;
 ///
 /// use http::Uri;
-/// use mcp_gateway_core::bridge::Parking;
-/// use mcp_gateway_core::runtime::WebClient;
+/// use mcp_gateway_core::era::ParkedCalls;
+/// use mcp_gateway_core::runtime::PooledHttpClient;
 /// use mcp_gateway_core::session::Sessions;
 /// use mcp_gateway_core::{Replica, Sealer};
 ///
 /// let sealer = Arc::new(Sealer::new(&[7; 32])?);
 /// let url = Uri::from_static("http://10.0.0.7:8080");
-/// let replica = Replica::new(&url, WebClient::new()?, Arc::clone(&sealer));
+/// let replica = Replica::new(&url, PooledHttpClient::new()?, Arc::clone(&sealer));
 ///
 /// let sessions = Sessions::new(Arc::clone(&sealer)).with_replica(replica.clone());
-/// let parking = Parking::new(sealer).with_replica(replica);
-/// assert_eq!((sessions.count(), parking.count()), (0, 0));
+/// let parked_calls = ParkedCalls::new(sealer).with_replica(replica);
+/// assert_eq!((sessions.count(), parked_calls.count()), (0, 0));
 /// # Ok(())
 /// # }
 /// # #[cfg(not(feature = "client"))]
 /// # fn main() {}
 /// ```
 ///
-/// [`Errands`]: crate::endpoint::Errands
+/// [`ReplicaService`]: crate::endpoint::ReplicaService
 #[derive(Clone)]
 pub struct Replica(Arc<Inner>);
 
@@ -68,16 +68,16 @@ struct Inner {
 
 /// A request from one replica to another. It is served there and never forwarded again.
 #[derive(Debug, Deserialize, Serialize)]
-pub(crate) enum Errand {
+pub(crate) enum ReplicaRequest {
     /// Resume a parked call.
-    Call {
+    ResumeCall {
         /// Key of the parked call.
         key: String,
         /// The client's retry.
         request: String,
     },
     /// Deliver the answer of a client to the request of a server.
-    Answer {
+    DeliverResponse {
         /// Random key of the session.
         session: String,
         /// Principal of the session.
@@ -93,16 +93,16 @@ pub(crate) enum Errand {
 
 /// Plaintext of a request between replicas.
 #[derive(Deserialize, Serialize)]
-struct Sealed {
+struct SealedReplicaRequest {
     /// Expiry, in seconds since 1970.
     expires: u64,
-    errand: Errand,
+    errand: ReplicaRequest,
 }
 
 /// Content of the ID under which a client receives the request of a server, so that the answer can
 /// be routed.
 #[derive(Deserialize, Serialize)]
-struct QuestionId {
+struct ServerRequestId {
     #[serde(rename = "r")]
     replica: String,
     #[serde(rename = "s")]
@@ -112,7 +112,7 @@ struct QuestionId {
 }
 
 impl Replica {
-    /// Path of [`Errands`](crate::endpoint::Errands) below the URL of a replica.
+    /// Path of [`ReplicaService`](crate::endpoint::ReplicaService) below the URL of a replica.
     pub const PATH: &str = "/internal/replica";
 
     /// Creates the replica that others reach at `url`, such as `http://10.0.0.7:8080`, and that
@@ -133,8 +133,8 @@ impl Replica {
     }
 
     /// Returns the sealed ID of the request `number` of `session`.
-    pub(crate) fn question_id(&self, session: &str, number: i64) -> Option<String> {
-        let id = QuestionId {
+    pub(crate) fn seal_request_id(&self, session: &str, number: i64) -> Option<String> {
+        let id = ServerRequestId {
             replica: self.0.url.clone(),
             session: session.to_owned(),
             number,
@@ -145,20 +145,20 @@ impl Replica {
 
     /// Returns the URL of the replica that issued the ID of a request of `session`, and the number
     /// of the request there.
-    pub(crate) fn asked_by(&self, session: &str, id: &str) -> Option<(String, i64)> {
+    pub(crate) fn open_request_id(&self, session: &str, id: &str) -> Option<(String, i64)> {
         let text = self.0.sealer.open(QUESTION, id)?;
-        let id: QuestionId = serde_json::from_slice(&text).ok()?;
+        let id: ServerRequestId = serde_json::from_slice(&text).ok()?;
         (id.session == session).then_some((id.replica, id.number))
     }
 
     /// Forwards an answer to the replica that waits for it.
-    pub(crate) async fn hand_answer(
+    pub(crate) async fn forward_response(
         &self,
         at: &str,
         number: i64,
-        answer: &HandedAnswer<'_>,
+        answer: &ForwardedResponse<'_>,
     ) -> Result<(), UpstreamError> {
-        let errand = Errand::Answer {
+        let errand = ReplicaRequest::DeliverResponse {
             session: answer.session.to_owned(),
             principal: answer.principal.to_owned(),
             gateway: answer.gateway.to_owned(),
@@ -169,20 +169,26 @@ impl Replica {
     }
 
     /// Resumes the call that is parked at the replica `at`.
-    pub(crate) async fn take_up(
+    pub(crate) async fn resume_call(
         &self,
         at: &str,
         key: String,
         request: &str,
-    ) -> Result<Events, UpstreamError> {
+    ) -> Result<ReplyStream, UpstreamError> {
         let request = request.to_owned();
-        let response = self.send(at, Errand::Call { key, request }).await?;
+        let response = self
+            .send(at, ReplicaRequest::ResumeCall { key, request })
+            .await?;
         Ok(messages(response))
     }
 
     /// Sends a sealed request to the replica `at`.
-    async fn send(&self, at: &str, errand: Errand) -> Result<Response<HttpBody>, UpstreamError> {
-        let sealed = Sealed {
+    async fn send(
+        &self,
+        at: &str,
+        errand: ReplicaRequest,
+    ) -> Result<Response<HttpBody>, UpstreamError> {
+        let sealed = SealedReplicaRequest {
             expires: unix_now().saturating_add(LIFETIME.as_secs()),
             errand,
         };
@@ -199,26 +205,26 @@ impl Replica {
             Ok(Ok(response)) if response.status() == StatusCode::OK => Ok(response),
             Ok(Ok(response)) => {
                 tracing::warn!(replica = at, status = %response.status(), "replica rejected the request");
-                Err(UpstreamError::ReplicaGone)
+                Err(UpstreamError::ReplicaUnavailable)
             }
             Ok(Err(error)) => {
                 tracing::warn!(replica = at, %error, "replica unreachable");
-                Err(UpstreamError::ReplicaGone)
+                Err(UpstreamError::ReplicaUnavailable)
             }
-            Err(_) => Err(UpstreamError::ReplicaGone),
+            Err(_) => Err(UpstreamError::ReplicaUnavailable),
         }
     }
 
     /// Decrypts a request from another replica; returns `None` if it is invalid or expired.
-    pub(crate) fn open(&self, text: &str) -> Option<Errand> {
+    pub(crate) fn open(&self, text: &str) -> Option<ReplicaRequest> {
         let text = self.0.sealer.open(ERRAND, text)?;
-        let sealed: Sealed = serde_json::from_slice(&text).ok()?;
+        let sealed: SealedReplicaRequest = serde_json::from_slice(&text).ok()?;
         (sealed.expires > unix_now()).then_some(sealed.errand)
     }
 }
 
 /// An answer of a legacy client that has reached another replica.
-pub(crate) struct HandedAnswer<'a> {
+pub(crate) struct ForwardedResponse<'a> {
     pub(crate) session: &'a str,
     pub(crate) principal: &'a str,
     pub(crate) gateway: &'a str,
@@ -226,20 +232,20 @@ pub(crate) struct HandedAnswer<'a> {
 }
 
 /// Returns the messages of another replica's response; the last is the client's response.
-fn messages(response: Response<HttpBody>) -> Events {
+fn messages(response: Response<HttpBody>) -> ReplyStream {
     let events = EventStream::new(response.into_body(), MAX_MESSAGE);
-    Events::new(stream::unfold(Some(events), |events| async move {
+    ReplyStream::new(stream::unfold(Some(events), |events| async move {
         let mut events = events?;
         loop {
             let text: Bytes = match events.next().await {
                 Some(Ok(event)) if event.data.is_empty() => continue,
                 Some(Ok(event)) => event.data,
                 Some(Err(error)) => return Some((Err(error), None)),
-                None => return Some((Err(UpstreamError::ReplicaGone), None)),
+                None => return Some((Err(UpstreamError::ReplicaUnavailable), None)),
             };
             return Some(match Message::parse(text) {
-                Ok(Message::Notification(n)) => (Ok(Event::Notification(n)), Some(events)),
-                Ok(Message::Response(response)) => (Ok(Event::Response(response)), None),
+                Ok(Message::Notification(n)) => (Ok(ReplyEvent::Notification(n)), Some(events)),
+                Ok(Message::Response(response)) => (Ok(ReplyEvent::Response(response)), None),
                 Ok(Message::Request(_)) => continue,
                 Err(error) => (Err(error.into()), None),
             });

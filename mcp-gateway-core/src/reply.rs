@@ -6,8 +6,8 @@
 //! Layers that need the outcome of a call register a hook with [`Reply::on_end`] instead of
 //! wrapping the body.
 
+mod completion;
 mod deadlines;
-mod ending;
 mod events;
 mod json;
 
@@ -19,8 +19,8 @@ use futures_util::StreamExt;
 use http::StatusCode;
 use tokio::time::Instant;
 
-pub use self::ending::{Ending, Outcome};
-pub use self::events::{Event, Events, Respond, ServerRequest};
+pub use self::completion::{CallOutcome, Completion};
+pub use self::events::{ReplyEvent, ReplyStream, Responder, ServerRequest};
 pub use self::json::JsonBody;
 use crate::catalog::Listing;
 use crate::error::UpstreamError;
@@ -52,7 +52,7 @@ use crate::protocol::ListKind;
 )]
 pub enum Reply {
     /// A stream of messages; the last one is the response.
-    Events(Events),
+    Events(ReplyStream),
     /// One response, whose body arrives incrementally.
     Json {
         /// HTTP status from the server, or the one that fits its error over HTTP.
@@ -68,14 +68,14 @@ impl Reply {
     pub fn result(id: &Id, result: &str) -> Self {
         Self::Json {
             status: StatusCode::OK,
-            body: JsonBody::full(Response::new(id, result).bytes(), Outcome::Success),
+            body: JsonBody::full(Response::new(id, result).bytes(), CallOutcome::Success),
         }
     }
 
     /// Creates an error response of the gateway itself.
     #[must_use]
     pub fn error(id: &Id, status: StatusCode, error: &ErrorObject) -> Self {
-        let outcome = Outcome::Error { code: error.code };
+        let outcome = CallOutcome::Error { code: error.code };
         Self::Json {
             status,
             body: JsonBody::full(error.to_response(Some(id)), outcome),
@@ -109,32 +109,32 @@ impl Reply {
     ///
     /// Hooks run once, in the order of registration, on the task that reads the reply; they must
     /// not block. If the end is known already, `hook` runs at once.
-    pub fn on_end(&mut self, hook: impl FnOnce(&Ending) + Send + 'static) {
+    pub fn on_end(&mut self, hook: impl FnOnce(&Completion) + Send + 'static) {
         match self {
-            Self::Events(events) => events.on_end(hook),
-            Self::Json { body, .. } => body.on_end(hook),
+            Self::Events(events) => events.on_complete(hook),
+            Self::Json { body, .. } => body.on_complete(hook),
         }
     }
 }
 
 /// Creates a reply from a complete response.
-pub(crate) fn single(status: StatusCode, response: &Response) -> Reply {
+pub(crate) fn single_response(status: StatusCode, response: &Response) -> Reply {
     Reply::Json {
         status,
-        body: JsonBody::full(response.bytes(), Outcome::of_response(response)),
+        body: JsonBody::full(response.bytes(), CallOutcome::of_response(response)),
     }
 }
 
 /// Reads the final response of `reply` into memory, skipping the messages before it.
 ///
 /// Fails beyond `limit` bytes, or if the stream ends without a response.
-pub(crate) async fn text(reply: Reply, limit: usize) -> Result<Bytes, UpstreamError> {
+pub(crate) async fn into_response_text(reply: Reply, limit: usize) -> Result<Bytes, UpstreamError> {
     match reply {
         Reply::Json { body, .. } => body.into_text(limit).await.map_err(UpstreamError::of_body),
         Reply::Events(mut events) => loop {
             match events.next().await {
-                Some(Ok(Event::Response(response))) => return Ok(response.bytes()),
-                Some(Ok(Event::Notification(_) | Event::Request(_))) => {}
+                Some(Ok(ReplyEvent::Response(response))) => return Ok(response.bytes()),
+                Some(Ok(ReplyEvent::Notification(_) | ReplyEvent::Request(_))) => {}
                 Some(Err(error)) => return Err(error),
                 None => return Err(UpstreamError::Closed),
             }
@@ -157,7 +157,7 @@ pub(crate) async fn listing(
         },
         events @ Reply::Events(_) => events,
     };
-    match Message::parse(text(reply, MAX_LIST).await?)? {
+    match Message::parse(into_response_text(reply, MAX_LIST).await?)? {
         Message::Response(response) => match response.result() {
             Ok(result) => {
                 let result = Bytes::copy_from_slice(result.as_bytes());

@@ -100,7 +100,7 @@ impl Feature {
         match method {
             Method::ServerDiscover => Self::Discovery,
             Method::SubscriptionsListen => Self::Subscriptions,
-            method => ListKind::of(method).map_or(Self::Server, Self::List),
+            method => ListKind::from_method(method).map_or(Self::Server, Self::List),
         }
     }
 }
@@ -108,14 +108,14 @@ impl Feature {
 /// Server and name to which a name of the gateway resolves.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct Resolved<'a> {
+pub struct ResolvedName<'a> {
     /// Name of the server.
     pub server: Arc<str>,
     /// Name that the server uses.
     pub name: &'a str,
 }
 
-impl<'a> Resolved<'a> {
+impl<'a> ResolvedName<'a> {
     /// Creates the result for `name` of `server`.
     #[must_use]
     pub fn new(server: Arc<str>, name: &'a str) -> Self {
@@ -135,7 +135,7 @@ pub trait ToolRouter: fmt::Debug + Send + Sync + 'static {
     fn servers(&self) -> Arc<[Arc<str>]>;
 
     /// Resolves a name of the gateway; returns `None` if it has no server.
-    fn resolve<'a>(&self, name: &'a str) -> Option<Resolved<'a>>;
+    fn resolve<'a>(&self, name: &'a str) -> Option<ResolvedName<'a>>;
 
     /// Returns the name under which clients see `name` of `server`, or `None` to hide it.
     fn expose<'a>(&self, server: &str, name: &'a str) -> Option<Cow<'a, str>>;
@@ -161,7 +161,7 @@ impl<R: ToolRouter + ?Sized> ToolRouter for Arc<R> {
         (**self).servers()
     }
 
-    fn resolve<'a>(&self, name: &'a str) -> Option<Resolved<'a>> {
+    fn resolve<'a>(&self, name: &'a str) -> Option<ResolvedName<'a>> {
         (**self).resolve(name)
     }
 
@@ -249,7 +249,7 @@ impl PrefixRouter {
         let mut names = Vec::new();
         for (server, prefix) in servers {
             let server = server.into();
-            router.add(&server, prefix.into())?;
+            router.insert(&server, prefix.into())?;
             names.push(server);
         }
         router.servers = names.into();
@@ -272,7 +272,7 @@ impl PrefixRouter {
     }
 
     /// Adds one server.
-    fn add(&mut self, server: &Arc<str>, prefix: Arc<str>) -> Result<(), PrefixError> {
+    fn insert(&mut self, server: &Arc<str>, prefix: Arc<str>) -> Result<(), PrefixError> {
         if !is_prefix(&prefix) {
             return Err(PrefixError::Invalid { prefix });
         }
@@ -301,7 +301,7 @@ impl ToolRouter for PrefixRouter {
         Arc::clone(&self.servers)
     }
 
-    fn resolve<'a>(&self, name: &'a str) -> Option<Resolved<'a>> {
+    fn resolve<'a>(&self, name: &'a str) -> Option<ResolvedName<'a>> {
         let prefixed = name
             .split_once(Self::SEPARATOR)
             .and_then(|(prefix, name)| Some((self.by_prefix.get(prefix)?, name)));
@@ -309,7 +309,7 @@ impl ToolRouter for PrefixRouter {
             Some(prefixed) => prefixed,
             None => (self.unprefixed.as_ref()?, name),
         };
-        Some(Resolved::new(Arc::clone(server), name))
+        Some(ResolvedName::new(Arc::clone(server), name))
     }
 
     fn expose<'a>(&self, server: &str, name: &'a str) -> Option<Cow<'a, str>> {
@@ -354,7 +354,7 @@ mod tests {
             Arc::default()
         }
 
-        fn resolve<'a>(&self, _: &'a str) -> Option<Resolved<'a>> {
+        fn resolve<'a>(&self, _: &'a str) -> Option<ResolvedName<'a>> {
             None
         }
 

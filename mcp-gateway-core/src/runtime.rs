@@ -18,4 +18,4 @@ pub use self::in_process::InProcess;
 #[cfg(feature = "process")]
 pub use self::process::Process;
 #[cfg(feature = "client")]
-pub use self::remote::{Remote, RemoteError, WebClient};
+pub use self::remote::{PooledHttpClient, Remote, RemoteError};

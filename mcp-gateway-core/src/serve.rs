@@ -26,10 +26,10 @@ use tokio::time;
 use tower_service::Service;
 
 use self::peer::WithPeer;
-use self::workers::Busy;
+use self::workers::WorkerPermit;
 pub use self::workers::Workers;
 use crate::BoxError;
-use crate::task::Task;
+use crate::task::BackgroundTask;
 
 /// An HTTP server on a bound listener.
 ///
@@ -146,8 +146,8 @@ impl Serve {
                 }
                 drop(permit);
             };
-            match self.workers.as_ref().and_then(Workers::take) {
-                None => Task::detach(serve(stream)),
+            match self.workers.as_ref().and_then(Workers::acquire) {
+                None => BackgroundTask::detach(serve(stream)),
                 Some((runtime, busy)) => {
                     if let Err(error) = hand_over(stream, runtime, busy, serve) {
                         tracing::debug!(%error, "connection closed before it was served");
@@ -169,7 +169,7 @@ impl Serve {
 fn hand_over<F>(
     stream: TcpStream,
     runtime: &Handle,
-    busy: Busy,
+    busy: WorkerPermit,
     serve: impl FnOnce(TcpStream) -> F + Send + 'static,
 ) -> io::Result<()>
 where

@@ -12,8 +12,8 @@
 //!
 //! [spec]: https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#session-management
 
-mod claims;
 mod log;
+mod record;
 mod registry;
 mod state;
 
@@ -23,16 +23,16 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-pub(crate) use self::claims::Claims;
 pub(crate) use self::log::{EventLog, LogReader};
+pub(crate) use self::record::SessionRecord;
 pub use self::registry::Sessions;
-pub(crate) use self::state::Asked;
-use self::state::State;
+pub(crate) use self::state::PendingServerRequest;
+use self::state::SessionState;
 pub(crate) use self::state::StreamId;
 pub use crate::error::SessionError;
-use crate::json::quoted;
+use crate::json::string_json;
 use crate::jsonrpc::{Id, Notification, Request};
-use crate::protocol::{Capabilities, Version};
+use crate::protocol::{Capabilities, ProtocolVersion};
 use crate::replica::Replica;
 use crate::reply::ServerRequest;
 
@@ -44,19 +44,19 @@ pub struct Session {
     /// Random key of the session; see [`key`](Self::key).
     key: Arc<str>,
     /// Decrypted content of the session ID.
-    claims: Claims,
+    record: SessionRecord,
     /// This replica, if other replicas forward answers of clients to it.
     replica: Option<Replica>,
     /// State in memory.
-    state: Mutex<State>,
+    state: Mutex<SessionState>,
     /// Held while the session subscribes to the servers, so that the latest filter is in effect.
     subscribing: tokio::sync::Mutex<()>,
 }
 
 /// The party that waits for a client's answer to a request.
-pub(crate) enum Waiting {
+pub(crate) enum RequestOrigin {
     /// An upstream connected to this replica.
-    Here(Asked),
+    Here(PendingServerRequest),
     /// An upstream connected to another replica.
     There {
         replica: Replica,
@@ -68,20 +68,20 @@ pub(crate) enum Waiting {
 /// A resource that belongs to a session: it receives the client's notifications and ends with the
 /// session.
 #[async_trait]
-pub(crate) trait Attached: Send + Sync + 'static {
+pub(crate) trait SessionListener: Send + Sync + 'static {
     /// Forwards a notification of the client that may concern any server.
-    async fn notify(&self, notification: &Notification);
+    async fn on_notification(&self, notification: &Notification);
 
     /// Releases the resource, because the session has ended.
-    async fn end(&self);
+    async fn on_end(&self);
 }
 
 impl Session {
     /// Creates a session with the random `key`.
-    pub(crate) fn new(key: Arc<str>, claims: Claims, replica: Option<Replica>) -> Arc<Self> {
+    pub(crate) fn new(key: Arc<str>, claims: SessionRecord, replica: Option<Replica>) -> Arc<Self> {
         Arc::new(Self {
             key,
-            claims,
+            record: claims,
             replica,
             state: Mutex::default(),
             subscribing: tokio::sync::Mutex::new(()),
@@ -103,27 +103,27 @@ impl Session {
 
     /// Returns the negotiated protocol version.
     #[must_use]
-    pub fn version(&self) -> Version {
-        self.claims.version
+    pub fn version(&self) -> ProtocolVersion {
+        self.record.version
     }
 
     /// Returns the capabilities that the client declared.
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
-        &self.claims.capabilities
+        &self.record.capabilities
     }
 
     /// Returns the JSON text of the client's name and version, if it sent them.
     #[must_use]
     pub fn client_info(&self) -> Option<&Arc<str>> {
-        self.claims.client_info.as_ref()
+        self.record.client_info.as_ref()
     }
 
     /// Returns `true` if the session cannot share an upstream session of the legacy era.
     ///
     /// That is the case if the client has changed a setting that a server keeps per session.
-    pub(crate) fn needs_own(&self) -> bool {
-        self.state().own
+    pub(crate) fn needs_exclusive_connection(&self) -> bool {
+        self.state().exclusive
     }
 
     /// Sets the minimum level of log messages; `level` is JSON text.
@@ -132,7 +132,7 @@ impl Session {
     /// shared.
     pub(crate) fn set_log_level(&self, level: &str) {
         let mut state = self.state();
-        state.own = true;
+        state.exclusive = true;
         state.log_level = Some(level.into());
     }
 
@@ -142,23 +142,23 @@ impl Session {
     }
 
     /// Returns the decrypted content of the session ID.
-    pub(crate) fn claims(&self) -> &Claims {
-        &self.claims
+    pub(crate) fn record(&self) -> &SessionRecord {
+        &self.record
     }
 
     /// Attaches a resource to the session; releases it at once if the session has ended.
-    pub(crate) fn attach(&self, attached: Arc<dyn Attached>) {
+    pub(crate) fn add_listener(&self, attached: Arc<dyn SessionListener>) {
         let mut state = self.state();
         if state.ended {
             drop(state);
-            crate::task::Task::detach(async move { attached.end().await });
+            crate::task::BackgroundTask::detach(async move { attached.on_end().await });
         } else {
             state.attached.push(attached);
         }
     }
 
     /// Returns the attached resources.
-    pub(crate) fn attached(&self) -> Vec<Arc<dyn Attached>> {
+    pub(crate) fn listeners(&self) -> Vec<Arc<dyn SessionListener>> {
         self.state().attached.clone()
     }
 
@@ -175,52 +175,58 @@ impl Session {
             cancellation.cancel();
         }
         for attached in ended.attached {
-            crate::task::Task::detach(async move { attached.end().await });
+            crate::task::BackgroundTask::detach(async move { attached.on_end().await });
         }
     }
 
     /// Cancels the subscriptions to servers, which would otherwise keep their sessions in use.
     ///
     /// A request of a server on behalf of the session keeps it alive.
-    pub(crate) fn rest(&self) {
-        let listening = self.state().listening.take();
+    pub(crate) fn pause_subscription(&self) {
+        let listening = self.state().subscription.take();
         drop(listening);
     }
 
     /// Returns the time since the client's last request, or `None` while a call or stream is open.
-    pub(crate) fn idle(&self) -> Option<Duration> {
+    pub(crate) fn idle_for(&self) -> Option<Duration> {
         let mut state = self.state();
         state.forget_old_streams(Instant::now());
-        (!state.is_waited_for()).then(|| state.last_used.elapsed())
+        (!state.has_pending()).then(|| state.last_used.elapsed())
     }
 
     /// Registers a request of a server and returns it under an ID that is unique in the session.
     ///
     /// Returns `None` if too many requests are unanswered.
-    pub(crate) fn ask(&self, asked: ServerRequest) -> Option<Request> {
-        let sealed = |number| self.replica.as_ref()?.question_id(&self.key, number);
+    pub(crate) fn add_server_request(&self, asked: ServerRequest) -> Option<Request> {
+        let sealed = |number| self.replica.as_ref()?.seal_request_id(&self.key, number);
         let name = |number| match sealed(number) {
-            Some(id) => quoted(&id),
+            Some(id) => string_json(&id),
             None => i64::to_string(&number),
         };
-        self.state().ask(asked, name)
+        self.state().add_server_request(asked, name)
     }
 
     /// Removes and returns the party that waits for the answer to the request `id` of the client's
     /// side.
     ///
     /// Returns `None` for an ID that this session did not issue or that has been answered.
-    pub(crate) fn waiting(&self, id: &Id) -> Option<Waiting> {
+    pub(crate) fn request_origin(&self, id: &Id) -> Option<RequestOrigin> {
         if let Some(number) = id.as_i64() {
-            return self.state().answered(number).map(Waiting::Here);
+            return self
+                .state()
+                .take_server_request(number)
+                .map(RequestOrigin::Here);
         }
         let replica = self.replica.as_ref()?;
-        let (at, number) = replica.asked_by(&self.key, id.as_str()?)?;
+        let (at, number) = replica.open_request_id(&self.key, id.as_str()?)?;
         if at == replica.url() {
-            return self.state().answered(number).map(Waiting::Here);
+            return self
+                .state()
+                .take_server_request(number)
+                .map(RequestOrigin::Here);
         }
         let replica = replica.clone();
-        Some(Waiting::There {
+        Some(RequestOrigin::There {
             replica,
             at,
             number,
@@ -238,7 +244,7 @@ impl Session {
     }
 
     /// Locks the state.
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, SessionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,5 +9,5 @@
 mod reader;
 mod writer;
 
-pub use self::reader::{EventTooLarge, Reader, SseEvent};
+pub use self::reader::{EventTooLarge, SseEvent, SseReader};
 pub(crate) use self::writer::{KEEP_ALIVE, write_event, write_named_event};

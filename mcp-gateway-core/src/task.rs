@@ -8,9 +8,9 @@ use tokio::task::JoinHandle;
 
 /// A background task that is aborted when its owner is dropped.
 #[derive(Debug)]
-pub(crate) struct Task(JoinHandle<()>);
+pub(crate) struct BackgroundTask(JoinHandle<()>);
 
-impl Task {
+impl BackgroundTask {
     /// Spawns `work` on the current runtime.
     #[expect(
         clippy::disallowed_methods,
@@ -27,7 +27,7 @@ impl Task {
     }
 }
 
-impl Drop for Task {
+impl Drop for BackgroundTask {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -1,6 +1,6 @@
 //! Transports to running servers: HTTP, or a pair of byte streams.
 //!
-//! A [`Link`] is the result of
+//! A [`Transport`] is the result of
 //! [`RuntimeBackend::connect`](crate::upstream::RuntimeBackend::connect). It carries bytes;
 //! protocol versions, sessions and requests are the concern of [`upstream`](crate::upstream).
 //!
@@ -11,4 +11,6 @@ mod event_stream;
 mod link;
 
 pub(crate) use self::event_stream::EventStream;
-pub use self::link::{HttpBody, HttpClient, HttpLink, Link, Pipe, Running};
+pub use self::link::{
+    HttpBody, HttpClient, HttpTransport, ServerHandle, StdioTransport, Transport,
+};

@@ -1,6 +1,6 @@
 //! Client side of MCP servers: connections, sessions, caches and retries.
 //!
-//! A [`Server`] connects to an MCP server that a [`RuntimeBackend`] runs. It detects the era of the
+//! A [`UpstreamServer`] connects to an MCP server that a [`RuntimeBackend`] runs. It detects the era of the
 //! server, starts sessions where the era has them, shares them between callers according to its
 //! [`SessionPolicy`], caches the lists of the server, and reconnects after failures.
 //!
@@ -18,7 +18,7 @@
 //! | part | task |
 //! |---|---|
 //! | [`ServerPool`] | look-up by name, circuit breaker, queue, deadlines |
-//! | [`Server`] | confinement of roots, choice of the view |
+//! | [`UpstreamServer`] | confinement of roots, choice of the view |
 //! | view | list cache, era translation, retry on a new connection |
 //! | connector | start by the backend, detection of the protocol, handshake |
 //! | connection | encoding, correlation of responses, resumption of streams |
@@ -29,21 +29,21 @@
 //! 2025-11-25.
 
 mod backend;
-mod cancel;
-mod conversation;
-mod dialer;
-mod exchange;
-mod facts;
-mod filter;
-mod http;
+mod cancel_policy;
+mod connection;
+mod connector;
+mod discover_result;
+mod encode;
+mod handshake;
+mod http_endpoint;
 mod legacy_http;
 mod legacy_sse;
 mod modern_http;
-mod outgoing;
+mod multiplexed;
 mod pool;
-mod probe;
 mod roots;
 mod server;
+mod subscription_filter;
 mod view;
 mod view_key;
 
@@ -51,20 +51,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use self::backend::{Instance, RuntimeBackend};
-pub use self::facts::Facts;
-pub(crate) use self::filter::Filter;
+pub use self::backend::{InstanceKey, RuntimeBackend};
+pub use self::discover_result::DiscoverResult;
+pub use self::handshake::UpstreamProtocol;
 pub use self::pool::{PooledServer, ServerPool};
-pub use self::probe::Protocol;
 pub use self::roots::RootsPolicy;
-pub use self::server::{Server, ServerBuilder, SessionPolicy};
+pub use self::server::{SessionPolicy, UpstreamServer, UpstreamServerBuilder};
+pub(crate) use self::subscription_filter::SubscriptionFilter;
 use crate::call::Prepared;
-use crate::catalog::{Entry, ListKind, Listing};
+use crate::catalog::{CatalogEntry, ListKind, Listing};
 pub use crate::error::UpstreamError;
 use crate::route::Feature;
 use crate::{Call, Reply, reply};
 
-/// A target of calls; usually a [`Server`].
+/// A target of calls; usually a [`UpstreamServer`].
 ///
 /// Implement it to serve calls by other means than MCP over a transport. Limits, circuit breaker
 /// and deadlines are applied by the [`ServerPool`], so an implementation has none of its own.
@@ -80,10 +80,10 @@ use crate::{Call, Reply, reply};
 /// use mcp_gateway_core::auth::Principal;
 /// use mcp_gateway_core::call::Prepared;
 /// use mcp_gateway_core::jsonrpc::{Id, Request};
-/// use mcp_gateway_core::protocol::{Capabilities, Method, Version};
+/// use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
 /// use mcp_gateway_core::route::{Feature, Target};
 /// use mcp_gateway_core::upstream::{Upstream, UpstreamError};
-/// use mcp_gateway_core::{Call, Caller, Client, Credential, Reply};
+/// use mcp_gateway_core::{Call, Caller, ClientInfo, Credential, Reply};
 ///
 /// #[derive(Debug)]
 /// struct Fixed;
@@ -102,12 +102,12 @@ use crate::{Call, Reply, reply};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), UpstreamError> {
-/// let client = Client::new(Version::LATEST, Capabilities::default());
+/// let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
 /// let caller = Caller::new(Principal::new("alice"), "tools", client);
 /// let request = Request::new(&Id::from(1), &Method::ToolsCall, r#"{"name":"answer"}"#);
 /// let target = Target::new("fixed", Feature::Tool("answer".into()));
-/// let call = Call::vouched_for(request, Arc::new(caller))
-///     .prepared(Prepared::vouched_for(target, Credential::none()));
+/// let call = Call::trusted(request, Arc::new(caller))
+///     .prepared(Prepared::trusted(target, Credential::none()));
 ///
 /// assert!(matches!(Fixed.send(call).await?, Reply::Json { status, .. } if status == 200));
 /// assert!(Fixed.lists(&Feature::Tool("answer".into())));
@@ -158,7 +158,7 @@ pub trait Upstream: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// Called at the end of a call, to distinguish existing names from those that a client
     /// invented: only existing ones become labels of metrics. Must not block.
-    fn lists(&self, feature: &Feature) -> bool {
+    fn is_known_to_list(&self, feature: &Feature) -> bool {
         let _ = feature;
         false
     }
@@ -167,7 +167,7 @@ pub trait Upstream: std::fmt::Debug + Send + Sync + 'static {
     /// `None` by default.
     ///
     /// Called when a policy asks for the entry of a call. Must not block.
-    fn entry(&self, feature: &Feature) -> Option<Entry> {
+    fn entry(&self, feature: &Feature) -> Option<CatalogEntry> {
         let _ = feature;
         None
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use ipnet::IpNet;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
-use mcp_gateway_auth::jwks::RemoteKeys;
+use mcp_gateway_auth::jwks::RemoteJwks;
 use mcp_gateway_auth::login::LoginPages;
 use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, Resource};
 use mcp_gateway_auth::users::{UserError, Users};
@@ -29,9 +29,9 @@ pub(crate) struct Services {
     pub(crate) egress: Option<Egress>,
     /// Key that seals sessions, if there is a state store.
     pub(crate) key: Option<Zeroizing<[u8; 32]>>,
-    pub(crate) first_account: Option<FirstAccount>,
+    pub(crate) first_account: Option<InitialAccount>,
     /// Description of the state store for operators.
-    pub(crate) place: Option<String>,
+    pub(crate) location: Option<String>,
 }
 
 impl Services {
@@ -43,7 +43,7 @@ impl Services {
             egress: None,
             key: None,
             first_account: None,
-            place: None,
+            location: None,
         }
     }
 
@@ -67,7 +67,7 @@ impl Services {
         foundation.authority = Some(Arc::new(authority));
         foundation.first_account = first;
         foundation.key = Some(vault.key);
-        foundation.place = Some(vault.place);
+        foundation.location = Some(vault.location);
         Ok(foundation)
     }
 }
@@ -82,7 +82,7 @@ pub(crate) struct AuthorizationServices {
 /// Generated account of the operator, created in an empty state store.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct FirstAccount {
+pub struct InitialAccount {
     /// Name of the account.
     pub name: &'static str,
     /// Password, which is stored only as a hash.
@@ -102,7 +102,7 @@ impl AuthorizationServices {
         base: &Url,
         vault: &StateStore,
         egress: &Egress,
-    ) -> Result<(Self, Option<FirstAccount>), PlatformError> {
+    ) -> Result<(Self, Option<InitialAccount>), PlatformError> {
         let keyring = Keyring::new(&vault.key);
         let keyring = keyring.map_err(|error| PlatformError::Key(error.into()))?;
         let users = Users::new(Arc::clone(&vault.store), Clock::system());
@@ -152,10 +152,10 @@ impl AuthorizationServices {
 }
 
 /// Returns the keys of `issuer`, from the URL `jwks` or by discovery.
-pub(crate) fn remote_keys(issuer: &str, jwks: Option<&str>, egress: &Egress) -> RemoteKeys {
+pub(crate) fn remote_keys(issuer: &str, jwks: Option<&str>, egress: &Egress) -> RemoteJwks {
     match jwks {
-        Some(url) => RemoteKeys::jwks(url, egress.clone()),
-        None => RemoteKeys::discover(issuer, egress.clone()),
+        Some(url) => RemoteJwks::jwks(url, egress.clone()),
+        None => RemoteJwks::discover(issuer, egress.clone()),
     }
 }
 
@@ -179,7 +179,7 @@ fn egress(networks: &[IpNet]) -> Result<Egress, PlatformError> {
 /// # Errors
 ///
 /// [`PlatformError::Accounts`] if the state store fails.
-async fn first_account(users: &Users) -> Result<Option<FirstAccount>, PlatformError> {
+async fn first_account(users: &Users) -> Result<Option<InitialAccount>, PlatformError> {
     let found = users
         .list(None, 1)
         .await
@@ -190,7 +190,7 @@ async fn first_account(users: &Users) -> Result<Option<FirstAccount>, PlatformEr
     let password = Secret::generate("");
     let password = password.map_err(|error| PlatformError::Accounts(error.into()))?;
     match users.create(FIRST, password.expose()).await {
-        Ok(_) => Ok(Some(FirstAccount {
+        Ok(_) => Ok(Some(InitialAccount {
             name: FIRST,
             password,
         })),

@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use mcp_gateway_auth::forward::{ForwardAuth, Guarded};
+use mcp_gateway_auth::forward::{ForwardAuth, ProtectedUpstream};
 use mcp_gateway_auth::server::{ProtectedResources, Resource};
 use mcp_gateway_auth::{StaticCredentials, StaticTokens};
 use mcp_gateway_core::BoxError;
 use mcp_gateway_core::Replica;
 use mcp_gateway_core::auth::{Principal, ProtectedResource};
-use mcp_gateway_core::bridge::Parking;
-use mcp_gateway_core::endpoint::Errands;
-use mcp_gateway_core::layer::dispatch::Identity;
+use mcp_gateway_core::endpoint::ReplicaService;
+use mcp_gateway_core::era::ParkedCalls;
+use mcp_gateway_core::layer::dispatch::Implementation;
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::ServerPool;
 use mcp_gateway_core::{Drain, Gateway, Sealer};
@@ -28,9 +28,9 @@ use crate::error::PlatformError;
 use crate::http::router::{AdminEndpoints, HttpRouter, MetricsService, RouteTable};
 use crate::reload::credentials;
 use crate::reload::router::ReloadableRouter;
-use crate::reload::verifier::{Issuers, ReloadableVerifier};
+use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
 use crate::rollout::Rollout;
-use crate::servers::{Builtins, ServerFactory, ServerSet, Web};
+use crate::servers::{Builtins, ServerFactory, ServerSet, SharedHttpClient};
 use crate::spec::{
     Auth, DynamicSpec, Metrics as Published, ParkedLimits, PlatformSpec, SessionLimits,
 };
@@ -42,7 +42,7 @@ use crate::telemetry::Metrics;
 pub(crate) struct Controller {
     /// Verifier of the management endpoints.
     access: Arc<ReloadableVerifier>,
-    issuers: Issuers,
+    issuers: VerifierFactory,
     /// URL of the platform for clients.
     base: Url,
     authority: Option<Arc<AuthorizationServices>>,
@@ -50,15 +50,15 @@ pub(crate) struct Controller {
     protected: ProtectedResources,
     credentials: Arc<StaticCredentials>,
     fleet: ServerSet,
-    gateways: Vec<Running>,
+    gateways: Vec<RunningGateway>,
     operations: Arc<AdminEndpoints>,
-    errands: Option<Errands>,
-    site: Arc<ArcSwap<RouteTable>>,
+    replica_service: Option<ReplicaService>,
+    routes: Arc<ArcSwap<RouteTable>>,
 }
 
 /// Running gateway.
 #[derive(Debug)]
-struct Running {
+struct RunningGateway {
     traits: GatewaySpec,
     access: Arc<ReloadableVerifier>,
     routing: Arc<ReloadableRouter>,
@@ -83,10 +83,10 @@ impl Controller {
             (None, None) => Sealer::random(),
         };
         let sealer = Arc::new(sealer.map_err(|error| PlatformError::Sealer(error.into()))?);
-        let web = Web::default();
+        let web = SharedHttpClient::default();
         let mut sessions = sessions(&fixed.sessions, &sealer);
-        let mut parking = parking(&fixed.parked, &sealer);
-        let mut errands = None;
+        let mut parked_calls = parked_calls(&fixed.parked, &sealer);
+        let mut replica_service = None;
         if let Some(url) = &fixed.replica_url {
             let error = |error: BoxError| PlatformError::Replica(error);
             let client = web.client().map_err(|cause| error(cause.into()))?;
@@ -94,18 +94,22 @@ impl Controller {
             let url = url.map_err(|cause: http::uri::InvalidUri| error(cause.into()))?;
             let replica = Replica::new(&url, client, sealer);
             sessions = sessions.with_replica(replica.clone());
-            parking = parking.with_replica(replica.clone());
-            errands = Some(Errands::new(replica, parking.clone(), sessions.clone()));
+            parked_calls = parked_calls.with_replica(replica.clone());
+            replica_service = Some(ReplicaService::new(
+                replica,
+                parked_calls.clone(),
+                sessions.clone(),
+            ));
         }
         let authority = foundation.authority.clone();
         let protected = match &authority {
             Some(authority) => authority.server.protected_resources().clone(),
             None => ProtectedResources::new(foundation.base.clone()),
         };
-        let mut issuers = Issuers::new(authority.clone(), foundation.egress.clone());
+        let mut issuers = VerifierFactory::new(authority.clone(), foundation.egress.clone());
         let access = ReloadableVerifier::new(issuers.rules(&dynamic.auth, None, &[]));
         let factory = ServerFactory::new(builtins, Vec::new());
-        let factory = factory.with_web(web).with_parking(parking);
+        let factory = factory.with_web(web).with_parked_calls(parked_calls);
         let mut controller = Self {
             operations: Arc::new(AdminEndpoints {
                 access: Arc::clone(&access),
@@ -113,7 +117,7 @@ impl Controller {
                 metrics: Metrics::new(),
                 sessions,
             }),
-            errands,
+            replica_service,
             access,
             issuers,
             base: foundation.base.clone(),
@@ -122,7 +126,7 @@ impl Controller {
             credentials: Arc::default(),
             fleet: ServerSet::new(factory),
             gateways: Vec::new(),
-            site: Arc::default(),
+            routes: Arc::default(),
         };
         controller.apply(dynamic)?;
         Ok(controller)
@@ -192,7 +196,7 @@ impl Controller {
                 site.metadata_guard = site.metadata_guard.with_host(host);
             }
         }
-        self.site.store(Arc::new(RouteTable { forward, ..site }));
+        self.routes.store(Arc::new(RouteTable { forward, ..site }));
         self.fleet.finish(change);
         Ok(rollout)
     }
@@ -213,14 +217,14 @@ impl Controller {
         traits: GatewaySpec,
         access: Arc<ReloadableVerifier>,
         routing: Arc<ReloadableRouter>,
-    ) -> Result<Running, PlatformError> {
+    ) -> Result<RunningGateway, PlatformError> {
         let AdminEndpoints {
             drain,
             metrics,
             sessions,
             ..
         } = &*self.operations;
-        let mut identity = Identity::default();
+        let mut identity = Implementation::default();
         if let Some(instructions) = &traits.instructions {
             identity = identity.with_instructions(Arc::clone(instructions));
         }
@@ -230,7 +234,7 @@ impl Controller {
             .with_servers(self.fleet.pool().clone())
             .with_sessions(sessions.clone())
             .with_name(Arc::clone(&traits.name))
-            .with_identity(identity)
+            .with_implementation(identity)
             .with_observer(Arc::clone(metrics))
             .with_guard(traits.guard())
             .with_drain(drain.clone())
@@ -249,7 +253,7 @@ impl Controller {
         let gateway = builder
             .build()
             .map_err(|e| PlatformError::Sealer(e.into()))?;
-        Ok(Running {
+        Ok(RunningGateway {
             gateway,
             traits,
             access,
@@ -258,7 +262,7 @@ impl Controller {
     }
 
     fn site(&self, spec: &DynamicSpec) -> RouteTable {
-        let named = |one: &Running| (Arc::clone(&one.traits.name), one.gateway.clone());
+        let named = |one: &RunningGateway| (Arc::clone(&one.traits.name), one.gateway.clone());
         let gateways: HashMap<_, _> = self.gateways.iter().map(named).collect();
         let default = spec.gateways.get(spec.default_gateway);
         RouteTable {
@@ -314,7 +318,7 @@ impl Controller {
             let rules = self.issuers.rules(&spec.auth, Some(resource), &[]);
             // A protected server requires an authenticated caller.
             let access = ReloadableVerifier::new(rules.without_anonymous());
-            let mut guarded = Guarded::new(resource.clone(), access);
+            let mut guarded = ProtectedUpstream::new(resource.clone(), access);
             let scopes = definition.scopes.iter().map(|(name, _)| name.as_str());
             let are_wanted = !definition.scopes.is_empty();
             for scope in scopes {
@@ -343,12 +347,12 @@ impl Controller {
     }
 
     pub(crate) fn front(&self) -> HttpRouter {
-        HttpRouter::new(Arc::clone(&self.site), Arc::clone(&self.operations))
-            .with_errands(self.errands.clone())
+        HttpRouter::new(Arc::clone(&self.routes), Arc::clone(&self.operations))
+            .with_errands(self.replica_service.clone())
     }
 
     pub(crate) fn metrics_front(&self) -> MetricsService {
-        MetricsService::new(Arc::clone(&self.site), Arc::clone(&self.operations))
+        MetricsService::new(Arc::clone(&self.routes), Arc::clone(&self.operations))
     }
 
     /// Returns the switch for a graceful shutdown.
@@ -375,13 +379,13 @@ fn sessions(limits: &SessionLimits, sealer: &Arc<Sealer>) -> Sessions {
     Sessions::with_limits(Arc::clone(sealer), limits.lifetime, limits.idle, limits.max)
 }
 
-fn parking(limits: &ParkedLimits, sealer: &Arc<Sealer>) -> Parking {
+fn parked_calls(limits: &ParkedLimits, sealer: &Arc<Sealer>) -> ParkedCalls {
     let ParkedLimits {
         max,
         max_of_one,
         lifetime,
     } = *limits;
-    Parking::with_limits(Arc::clone(sealer), lifetime, max, max_of_one)
+    ParkedCalls::with_limits(Arc::clone(sealer), lifetime, max, max_of_one)
 }
 
 fn metrics_tokens(published: &Published) -> Option<StaticTokens> {
@@ -398,7 +402,7 @@ fn metrics_tokens(published: &Published) -> Option<StaticTokens> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{self, Process, Server, StaticSpec, Transport};
+    use crate::spec::{self, Process, ServerRuntime, ServerSpec, StaticSpec};
 
     fn controller(spec: &DynamicSpec) -> Controller {
         let spec = PlatformSpec::new(StaticSpec::default(), spec.clone());
@@ -407,13 +411,13 @@ mod tests {
     }
 
     /// A server that is a program, with the prefix.
-    fn server(name: &str, prefix: &str) -> Server {
-        let mut server = Server::new(name, Transport::Process(Process::new("x", [""; 0])));
+    fn server(name: &str, prefix: &str) -> ServerSpec {
+        let mut server = ServerSpec::new(name, ServerRuntime::Process(Process::new("x", [""; 0])));
         server.prefix = prefix.into();
         server
     }
 
-    fn over(servers: [Server; 2]) -> DynamicSpec {
+    fn over(servers: [ServerSpec; 2]) -> DynamicSpec {
         let mut spec = DynamicSpec::default();
         spec.add_servers(servers);
         spec
@@ -425,7 +429,7 @@ mod tests {
         before.add_servers([server("a", "a")]);
         let mut controller = controller(&before);
         let routing = Arc::clone(&controller.gateways[0].routing);
-        assert_eq!(&*controller.site.load().default, "default");
+        assert_eq!(&*controller.routes.load().default, "default");
 
         let mut after = over([server("a", "x"), server("b", "b")]);
         let rollout = controller.apply(&after).unwrap();
@@ -441,17 +445,17 @@ mod tests {
     #[tokio::test]
     async fn gateways_come_and_go() {
         let before = DynamicSpec {
-            gateways: vec![spec::Gateway::new("a"), spec::Gateway::new("b")],
+            gateways: vec![spec::GatewaySpec::new("a"), spec::GatewaySpec::new("b")],
             ..DynamicSpec::default()
         };
         let mut controller = controller(&before);
         let next = DynamicSpec {
-            gateways: vec![spec::Gateway::new("c"), spec::Gateway::new("b")],
+            gateways: vec![spec::GatewaySpec::new("c"), spec::GatewaySpec::new("b")],
             default_gateway: 1,
             ..DynamicSpec::default()
         };
         controller.apply(&next).unwrap();
-        let site = controller.site.load();
+        let site = controller.routes.load();
         let mut names: Vec<_> = site.gateways.keys().map(|name| &**name).collect();
         names.sort_unstable();
         assert_eq!((names, &*site.default), (vec!["b", "c"], "b"));

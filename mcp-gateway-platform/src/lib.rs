@@ -31,7 +31,7 @@ pub mod state;
 pub mod status;
 mod telemetry;
 
-pub use self::auth::FirstAccount;
+pub use self::auth::InitialAccount;
 pub use self::error::PlatformError;
 pub use self::http::router::{HttpRouter, MetricsService};
 pub use self::platform::{Platform, PlatformBuilder};

@@ -9,7 +9,7 @@ use mcp_gateway_core::upstream::RuntimeBackend;
 use tokio::task::JoinSet;
 use url::Url;
 
-use crate::auth::{FirstAccount, Services};
+use crate::auth::{InitialAccount, Services};
 use crate::controller::Controller;
 use crate::error::PlatformError;
 use crate::http::router::{HttpRouter, MetricsService};
@@ -31,7 +31,7 @@ use crate::status::PlatformStatus;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use mcp_gateway_platform::Platform;
-/// use mcp_gateway_platform::spec::{PlatformSpec, Process, Secret, Server, Token, Transport};
+/// use mcp_gateway_platform::spec::{PlatformSpec, Process, Secret, ServerSpec, Token, ServerRuntime};
 ///
 /// let mut spec = PlatformSpec::default();
 /// spec.dynamic.auth.tokens.push(Token::new("alice", Secret::new("wGQ2zX6pSVq0mUuR8a1c")));
@@ -39,7 +39,7 @@ use crate::status::PlatformStatus;
 /// let app: axum::Router = axum::Router::new().merge(platform.router());
 ///
 /// let process = Process::new("uvx", ["mcp-server-time"]);
-/// spec.dynamic.add_servers([Server::new("time", Transport::Process(process))]);
+/// spec.dynamic.add_servers([ServerSpec::new("time", ServerRuntime::Process(process))]);
 /// assert_eq!(platform.apply(&spec)?.to_string(), "added: time");
 /// assert_eq!(platform.status().servers[0].state(), "idle");
 ///
@@ -57,7 +57,7 @@ pub struct Platform {
     metrics: MetricsService,
     address: SocketAddr,
     drain: Drain,
-    first_account: Option<FirstAccount>,
+    first_account: Option<InitialAccount>,
     state_location: Option<String>,
     #[expect(dead_code, reason = "its tasks end when the platform is dropped")]
     background: JoinSet<()>,
@@ -117,7 +117,7 @@ impl PlatformBuilder {
             controller: Mutex::new(controller),
             spec: Mutex::new(spec),
             first_account: foundation.first_account,
-            state_location: foundation.place,
+            state_location: foundation.location,
             background,
         })
     }
@@ -169,7 +169,7 @@ impl Platform {
         PlatformStatus {
             servers: controller.status(),
             sessions: controller.sessions().count(),
-            is_draining: self.drain.has_begun(),
+            is_draining: self.drain.is_draining(),
         }
     }
 
@@ -211,13 +211,13 @@ impl Platform {
         let drain = self.drain.clone();
         async move {
             signal.await;
-            drain.begin();
+            drain.start();
         }
     }
 
     /// Returns the account that was created because there was none, if there is one.
     #[must_use]
-    pub fn first_account(&self) -> Option<&FirstAccount> {
+    pub fn first_account(&self) -> Option<&InitialAccount> {
         self.first_account.as_ref()
     }
 

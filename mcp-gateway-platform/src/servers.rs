@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use mcp_gateway_core::bridge::Parking;
-use mcp_gateway_core::runtime::{Process, Remote, WebClient};
-use mcp_gateway_core::upstream::{PooledServer, RuntimeBackend, Server, ServerPool};
+use mcp_gateway_core::era::ParkedCalls;
+use mcp_gateway_core::runtime::{PooledHttpClient, Process, Remote};
+use mcp_gateway_core::upstream::{PooledServer, RuntimeBackend, ServerPool, UpstreamServer};
 
 use crate::rollout::Rollout;
 use crate::spec;
@@ -24,14 +24,14 @@ pub(crate) struct ServerSet {
 /// Running server, with the spec that it was created from.
 #[derive(Debug)]
 pub(crate) struct ManagedServer {
-    definition: spec::Server,
-    server: Arc<Server>,
+    definition: spec::ServerSpec,
+    server: Arc<UpstreamServer>,
     pooled: Arc<PooledServer>,
 }
 
 /// HTTP client for servers, created when the first server needs it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Web(Arc<OnceLock<WebClient>>);
+pub(crate) struct SharedHttpClient(Arc<OnceLock<PooledHttpClient>>);
 
 /// Built-in servers by name.
 pub type Builtins = HashMap<Arc<str>, Arc<dyn RuntimeBackend>>;
@@ -42,14 +42,14 @@ pub type Builtins = HashMap<Arc<str>, Arc<dyn RuntimeBackend>>;
 ///
 /// ```
 /// use mcp_gateway_platform::servers::{Builtins, ServerFactory};
-/// use mcp_gateway_platform::spec::{Process, Server, Transport};
+/// use mcp_gateway_platform::spec::{Process, ServerSpec, ServerRuntime};
 ///
 /// let factory = ServerFactory::new(Builtins::new(), Vec::new());
 /// let process = Process::new("uvx", ["mcp-server-time"]);
-/// let time = Server::new("time", Transport::Process(process));
+/// let time = ServerSpec::new("time", ServerRuntime::Process(process));
 /// // Programs start with the first call.
 /// assert!(factory.build(&time).is_ok());
-/// let unknown = Server::new("demo", Transport::Builtin("demo".into()));
+/// let unknown = ServerSpec::new("demo", ServerRuntime::Builtin("demo".into()));
 /// assert!(factory.build(&unknown).is_err());
 /// ```
 #[derive(Debug, Default)]
@@ -57,9 +57,9 @@ pub struct ServerFactory {
     builtins: Builtins,
     /// Environment variables that child processes do not inherit.
     hidden: Vec<String>,
-    web: Web,
+    web: SharedHttpClient,
     /// Common store of parked calls; `None` for one in each server.
-    parking: Option<Parking>,
+    parked_calls: Option<ParkedCalls>,
 }
 
 /// Prepared replacement of the running servers.
@@ -97,7 +97,7 @@ impl ServerSet {
     /// If a built-in server is unknown or the HTTP client cannot be created.
     pub(crate) fn prepare(
         &mut self,
-        definitions: &[spec::Server],
+        definitions: &[spec::ServerSpec],
         hidden: &[String],
     ) -> io::Result<StagedServers> {
         self.factory.hidden = hidden.to_vec();
@@ -173,7 +173,7 @@ impl StagedServers {
 }
 
 impl ManagedServer {
-    fn new(definition: &spec::Server, factory: &ServerFactory) -> io::Result<Self> {
+    fn new(definition: &spec::ServerSpec, factory: &ServerFactory) -> io::Result<Self> {
         let server = factory.build(definition)?;
         let limits = definition.limits.calls.clone();
         let pooled = Arc::new(PooledServer::new(Arc::clone(&server) as _, limits));
@@ -192,7 +192,7 @@ impl ManagedServer {
     pub(crate) fn status(&self) -> ServerStatus {
         ServerStatus {
             name: Arc::clone(self.name()),
-            conversations: self.server.conversations(),
+            conversations: self.server.connections(),
             failure: self.failure(),
         }
     }
@@ -201,18 +201,18 @@ impl ManagedServer {
     fn failure(&self) -> Option<String> {
         match self.server.last_failure() {
             Some(error) => Some(error_chain(&error)),
-            None if self.pooled.is_failing() => Some("calls fail".to_owned()),
+            None if self.pooled.is_breaker_open() => Some("calls fail".to_owned()),
             None => None,
         }
     }
 }
 
-impl Web {
-    pub(crate) fn client(&self) -> io::Result<WebClient> {
+impl SharedHttpClient {
+    pub(crate) fn client(&self) -> io::Result<PooledHttpClient> {
         if let Some(client) = self.0.get() {
             return Ok(client.clone());
         }
-        let client = WebClient::new()?;
+        let client = PooledHttpClient::new()?;
         Ok(self.0.get_or_init(|| client).clone())
     }
 }
@@ -231,13 +231,13 @@ impl ServerFactory {
     }
 
     /// Sets the common store of parked calls.
-    pub(crate) fn with_parking(mut self, parking: Parking) -> Self {
-        self.parking = Some(parking);
+    pub(crate) fn with_parked_calls(mut self, parked_calls: ParkedCalls) -> Self {
+        self.parked_calls = Some(parked_calls);
         self
     }
 
     /// Sets the HTTP client.
-    pub(crate) fn with_web(mut self, web: Web) -> Self {
+    pub(crate) fn with_web(mut self, web: SharedHttpClient) -> Self {
         self.web = web;
         self
     }
@@ -247,11 +247,11 @@ impl ServerFactory {
     /// # Errors
     ///
     /// If a built-in server is unknown or the HTTP client cannot be created.
-    pub fn build(&self, definition: &spec::Server) -> io::Result<Arc<Server>> {
+    pub fn build(&self, definition: &spec::ServerSpec) -> io::Result<Arc<UpstreamServer>> {
         let name = &definition.name;
-        let mut builder = Server::builder(Arc::clone(name), self.backend(definition)?)
-            .with_sessions(definition.sessions);
-        if let spec::Transport::Remote(remote) = &definition.transport
+        let mut builder = UpstreamServer::builder(Arc::clone(name), self.backend(definition)?)
+            .with_session_policy(definition.sessions);
+        if let spec::ServerRuntime::Remote(remote) = &definition.transport
             && let Some(protocol) = remote.protocol
         {
             builder = builder.with_protocol(protocol);
@@ -259,8 +259,8 @@ impl ServerFactory {
         if let Some(roots) = &definition.roots {
             builder = builder.with_roots(roots.clone());
         }
-        if let Some(parking) = &self.parking {
-            builder = builder.with_parking(parking.clone());
+        if let Some(parked_calls) = &self.parked_calls {
+            builder = builder.with_parked_calls(parked_calls.clone());
         }
         if let Some(idle) = definition.idle {
             builder = builder.with_idle(idle);
@@ -275,15 +275,17 @@ impl ServerFactory {
     }
 
     /// Returns the backend of the transport.
-    fn backend(&self, definition: &spec::Server) -> io::Result<Arc<dyn RuntimeBackend>> {
+    fn backend(&self, definition: &spec::ServerSpec) -> io::Result<Arc<dyn RuntimeBackend>> {
         Ok(match &definition.transport {
-            spec::Transport::Builtin(name) => {
+            spec::ServerRuntime::Builtin(name) => {
                 let known = self.builtins.get(name).cloned();
                 known
                     .ok_or_else(|| io::Error::other(format!("unknown built-in server {name:?}")))?
             }
-            spec::Transport::Process(process) => program(&definition.name, process, &self.hidden),
-            spec::Transport::Remote(remote) => {
+            spec::ServerRuntime::Process(process) => {
+                program(&definition.name, process, &self.hidden)
+            }
+            spec::ServerRuntime::Remote(remote) => {
                 Arc::new(Remote::new(remote.url.clone(), self.web.client()?))
             }
         })
@@ -322,40 +324,40 @@ fn program(
 ///
 /// ```
 /// use mcp_gateway_platform::servers::credential;
-/// use mcp_gateway_platform::spec::{Remote, Transport};
+/// use mcp_gateway_platform::spec::{Remote, ServerRuntime};
 ///
 /// let mut remote = Remote::new("https://mcp.example.com/mcp".parse().unwrap());
-/// assert!(credential(&Transport::Remote(remote.clone())).is_none());
+/// assert!(credential(&ServerRuntime::Remote(remote.clone())).is_none());
 /// remote.headers.push((http::header::AUTHORIZATION, "Bearer a".parse().unwrap()));
-/// assert!(credential(&Transport::Remote(remote)).is_some());
+/// assert!(credential(&ServerRuntime::Remote(remote)).is_some());
 /// ```
 #[must_use]
-pub fn credential(transport: &spec::Transport) -> Option<Credential> {
+pub fn credential(transport: &spec::ServerRuntime) -> Option<Credential> {
     match transport {
-        spec::Transport::Remote(remote) if !remote.headers.is_empty() => {
+        spec::ServerRuntime::Remote(remote) if !remote.headers.is_empty() => {
             let headers = remote.headers.iter().cloned();
             let credential = Credential::new("configuration");
             Some(headers.fold(credential, |credential, (name, value)| {
                 credential.with_header(name, value)
             }))
         }
-        spec::Transport::Builtin(_) | spec::Transport::Process(_) | spec::Transport::Remote(_) => {
-            None
-        }
+        spec::ServerRuntime::Builtin(_)
+        | spec::ServerRuntime::Process(_)
+        | spec::ServerRuntime::Remote(_) => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Process, Transport};
+    use crate::spec::{Process, ServerRuntime};
 
-    fn server(name: &str, args: &[&str]) -> spec::Server {
+    fn server(name: &str, args: &[&str]) -> spec::ServerSpec {
         let process = Process::new(name, args.iter().copied());
-        spec::Server::new(name, Transport::Process(process))
+        spec::ServerSpec::new(name, ServerRuntime::Process(process))
     }
 
-    fn apply(fleet: &mut ServerSet, servers: &[spec::Server]) -> String {
+    fn apply(fleet: &mut ServerSet, servers: &[spec::ServerSpec]) -> String {
         let change = fleet.prepare(servers, &[]).unwrap();
         let rollout = change.rollout(fleet);
         fleet.begin(&change);

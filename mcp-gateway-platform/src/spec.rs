@@ -7,11 +7,11 @@
 //! # Example
 //!
 //! ```
-//! use mcp_gateway_platform::spec::{PlatformSpec, Process, Secret, Server, Token, Transport};
+//! use mcp_gateway_platform::spec::{PlatformSpec, Process, Secret, ServerSpec, Token, ServerRuntime};
 //!
 //! let mut spec = PlatformSpec::default();
 //! let process = Process::new("uvx", ["mcp-server-time"]);
-//! spec.dynamic.add_servers([Server::new("time", Transport::Process(process))]);
+//! spec.dynamic.add_servers([ServerSpec::new("time", ServerRuntime::Process(process))]);
 //! spec.dynamic.auth.tokens.push(Token::new("alice", Secret::new("wGQ2zX6pSVq0mUuR8a1c")));
 //! assert_eq!(spec.dynamic.gateways[0].servers, ["time".into()]);
 //! ```
@@ -36,7 +36,7 @@ use mcp_gateway_core::route::{PrefixError, PrefixRouter};
 use url::Url;
 
 pub use self::auth::{Anonymous, Auth, Forward, StaticAuth, Token};
-pub use self::gateway::Gateway;
+pub use self::gateway::GatewaySpec;
 pub use self::issuer::{Claims, Introspection, Issuer};
 pub use self::limits::{ParkedLimits, ServerLimits, SessionLimits};
 pub use self::login::{GitHub, Login, Provider};
@@ -45,7 +45,7 @@ pub use self::oauth::{AssertionIssuer, OAuth, OAuthClients, RateLimits, Registra
 pub use self::process::Process;
 pub use self::remote::Remote;
 pub use self::secret::{Secret, SessionKey};
-pub use self::server::{Server, Transport};
+pub use self::server::{ServerRuntime, ServerSpec};
 pub use self::storage::Storage;
 
 /// The desired state of a platform.
@@ -83,9 +83,9 @@ pub struct StaticSpec {
 #[non_exhaustive]
 pub struct DynamicSpec {
     /// The servers behind the gateways.
-    pub servers: Vec<Server>,
+    pub servers: Vec<ServerSpec>,
     /// The endpoints over the servers.
-    pub gateways: Vec<Gateway>,
+    pub gateways: Vec<GatewaySpec>,
     /// The position of the default gateway among the gateways.
     pub default_gateway: usize,
     /// Allowed host names, besides `localhost` and IP addresses.
@@ -107,7 +107,7 @@ impl Default for DynamicSpec {
     fn default() -> Self {
         Self {
             servers: Vec::new(),
-            gateways: vec![Gateway::over(&[])],
+            gateways: vec![GatewaySpec::over(&[])],
             default_gateway: 0,
             hosts: Vec::new(),
             origins: Vec::new(),
@@ -280,7 +280,7 @@ fn changed<const N: usize>(
 
 impl DynamicSpec {
     /// Adds `servers`, and adds them to the gateways that have all servers.
-    pub fn add_servers(&mut self, servers: impl IntoIterator<Item = Server>) {
+    pub fn add_servers(&mut self, servers: impl IntoIterator<Item = ServerSpec>) {
         for server in servers {
             for gateway in self.gateways.iter_mut().filter(|gateway| gateway.has_all) {
                 gateway.servers.push(Arc::clone(&server.name));
@@ -291,7 +291,7 @@ impl DynamicSpec {
 
     /// Returns the server `name`.
     #[must_use]
-    pub fn server(&self, name: &str) -> Option<&Server> {
+    pub fn server(&self, name: &str) -> Option<&ServerSpec> {
         self.servers.iter().find(|server| *server.name == *name)
     }
 
@@ -304,17 +304,17 @@ impl DynamicSpec {
     /// # Example
     ///
     /// ```
-    /// use mcp_gateway_platform::spec::{DynamicSpec, Server, Transport};
+    /// use mcp_gateway_platform::spec::{DynamicSpec, ServerSpec, ServerRuntime};
     ///
     /// let mut spec = DynamicSpec::default();
-    /// spec.add_servers([Server::new("a", Transport::Builtin("demo".into()))]);
+    /// spec.add_servers([ServerSpec::new("a", ServerRuntime::Builtin("demo".into()))]);
     /// assert!(spec.router(&spec.gateways[0]).is_ok());
-    /// let mut other = Server::new("b", Transport::Builtin("demo".into()));
+    /// let mut other = ServerSpec::new("b", ServerRuntime::Builtin("demo".into()));
     /// other.prefix = "a".into();
     /// spec.add_servers([other]);
     /// assert!(spec.router(&spec.gateways[0]).is_err());
     /// ```
-    pub fn router(&self, gateway: &Gateway) -> Result<PrefixRouter, PrefixError> {
+    pub fn router(&self, gateway: &GatewaySpec) -> Result<PrefixRouter, PrefixError> {
         let servers = gateway.servers.iter().filter_map(|name| self.server(name));
         PrefixRouter::new(
             servers.map(|server| (Arc::clone(&server.name), Arc::clone(&server.prefix))),

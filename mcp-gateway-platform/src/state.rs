@@ -39,7 +39,7 @@ pub struct StateStore {
     /// Key that encrypts the content.
     pub key: Zeroizing<[u8; 32]>,
     /// Description of the location for operators.
-    pub place: String,
+    pub location: String,
 }
 
 /// Error of opening the state store.
@@ -89,7 +89,7 @@ impl fmt::Debug for StateStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StateStore")
             .field("store", &self.store)
-            .field("place", &self.place)
+            .field("place", &self.location)
             .finish_non_exhaustive()
     }
 }
@@ -110,14 +110,14 @@ impl StateStore {
             Storage::Memory => Ok(Self {
                 store: Arc::new(MemoryStore::new()),
                 key: given.map_or_else(random_key, Ok)?,
-                place: "memory, for this run only".to_owned(),
+                location: "memory, for this run only".to_owned(),
             }),
             Storage::Postgres(url) => {
                 let store = PostgresStore::connect(url.expose(), PostgresOptions::new()).await;
                 Ok(Self {
                     store: Arc::new(store.map_err(|error| StateError::Database(error.into()))?),
                     key: given.ok_or(StateError::KeyMissing)?,
-                    place: "PostgreSQL".to_owned(),
+                    location: "PostgreSQL".to_owned(),
                 })
             }
             Storage::Sqlite(path) => Self::sqlite(path, given).await,
@@ -146,7 +146,7 @@ impl StateStore {
         Ok(Self {
             store: Arc::new(store),
             key: key.map_or_else(|| kept_key(&key_path), Ok)?,
-            place: path.display().to_string(),
+            location: path.display().to_string(),
         })
     }
 }

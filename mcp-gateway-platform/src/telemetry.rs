@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use hashbrown::{Equivalent, HashMap};
 use mcp_gateway_core::observe::{CallReport, Observer};
 use mcp_gateway_core::protocol::Method;
-use mcp_gateway_core::reply::Outcome;
+use mcp_gateway_core::reply::CallOutcome;
 use mcp_gateway_core::route::Feature;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -28,8 +28,8 @@ pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
-    calls: Calls,
-    state: State,
+    calls: CallMetrics,
+    state: StateMetrics,
     /// Series of each tool, so that a call requires a single lookup.
     known: RwLock<HashMap<Tool, Arc<Series>>>,
     /// Held while rendering, because the gauges of the state are set for each rendering.
@@ -38,7 +38,7 @@ pub(crate) struct Metrics {
 
 /// Metric families of calls.
 #[derive(Clone, Debug)]
-struct Calls {
+struct CallMetrics {
     total: Family<CallLabels, Counter>,
     duration: Family<ToolLabels, Histogram, Buckets>,
     request: Family<ToolLabels, Histogram, Buckets>,
@@ -47,7 +47,7 @@ struct Calls {
 
 /// Gauges of the observed state.
 #[derive(Clone, Debug, Default)]
-struct State {
+struct StateMetrics {
     sessions: Gauge,
     up: Family<ServerLabels, Gauge>,
     conversations: Family<ServerLabels, Gauge>,
@@ -106,8 +106,8 @@ impl Metrics {
         let mut registry = Registry::default();
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("mcp_gateway", "The gateway", version);
-        let calls = Calls::new(&mut registry);
-        let state = State::new(&mut registry);
+        let calls = CallMetrics::new(&mut registry);
+        let state = StateMetrics::new(&mut registry);
         Arc::new(Self {
             registry,
             calls,
@@ -154,7 +154,7 @@ impl Metrics {
 }
 
 impl Observer for Metrics {
-    fn ended(&self, call: &CallReport<'_>) {
+    fn on_call_end(&self, call: &CallReport<'_>) {
         if call.method != &Method::ToolsCall {
             return;
         }
@@ -168,7 +168,7 @@ impl Observer for Metrics {
             name,
         });
         match call.outcome {
-            Outcome::Success => series.success.inc(),
+            CallOutcome::Success => series.success.inc(),
             _ => series.error.inc(),
         };
         series.duration.observe(call.duration.as_secs_f64());
@@ -182,7 +182,7 @@ fn to_f64(bytes: u64) -> f64 {
     bytes as f64
 }
 
-impl Calls {
+impl CallMetrics {
     fn new(registry: &mut Registry) -> Self {
         let durations: Buckets = || Histogram::new(SECONDS);
         let sizes: Buckets = || Histogram::new(BYTES);
@@ -243,7 +243,7 @@ impl Calls {
     }
 }
 
-impl State {
+impl StateMetrics {
     fn new(registry: &mut Registry) -> Self {
         let state = Self::default();
         let Self {

@@ -19,7 +19,7 @@ use std::{
 
 use hdrhistogram::Histogram;
 use mcp_gateway_store::SqliteStore;
-use mcp_gateway_store::{Batch, Outcome, Store};
+use mcp_gateway_store::{Batch, CommitOutcome, Store};
 use tokio::task::JoinSet;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -76,7 +76,7 @@ async fn commit_for(
             .if_absent(&*key)
             .put_until(&*key, value.clone(), expires)
             .delete(format!("token/{committer}/{}", number.wrapping_sub(100)));
-        if store.commit(batch).await? == Outcome::Conflict {
+        if store.commit(batch).await? == CommitOutcome::Conflict {
             return Err("nobody else has this key".into());
         }
         times.record(u64::try_from(begun.elapsed().as_micros())?)?;

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use crate::Version;
+use crate::DocumentVersion;
 
 /// Writes that are applied atomically if all conditions hold (compare and swap).
 ///
@@ -16,14 +16,14 @@ use crate::Version;
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_store::{Batch, MemoryStore, Outcome, Store, StoreError};
+/// use mcp_gateway_store::{Batch, MemoryStore, CommitOutcome, Store, StoreError};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), StoreError> {
 /// let store = MemoryStore::new();
 /// let claim = |owner: &'static str| Batch::new().if_absent("name/ada").put("name/ada", owner);
-/// assert_eq!(store.commit(claim("1")).await?, Outcome::Committed);
-/// assert_eq!(store.commit(claim("2")).await?, Outcome::Conflict);
+/// assert_eq!(store.commit(claim("1")).await?, CommitOutcome::Committed);
+/// assert_eq!(store.commit(claim("2")).await?, CommitOutcome::Conflict);
 /// assert_eq!(store.get("name/ada").await?.unwrap().value, "1");
 ///
 /// let batch = Batch::new().put("a", "1").delete("a");
@@ -35,7 +35,7 @@ use crate::Version;
 #[must_use = "a batch is nothing until it is committed"]
 pub struct Batch {
     conditions: Vec<Condition>,
-    writes: Vec<Write>,
+    writes: Vec<WriteOp>,
 }
 
 /// A condition for a batch.
@@ -47,7 +47,7 @@ pub enum Condition {
     /// The key does not exist.
     Absent(Arc<str>),
     /// The key has this version.
-    Version(Arc<str>, Version),
+    Version(Arc<str>, DocumentVersion),
 }
 
 /// A write of a batch.
@@ -55,7 +55,7 @@ pub enum Condition {
 /// A store that does not implement a write rejects the batch with an error.
 #[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum Write {
+pub enum WriteOp {
     /// Deletes the key, if it exists.
     Delete(Arc<str>),
     /// Creates or replaces the key.
@@ -82,7 +82,7 @@ impl Batch {
     }
 
     /// Requires that `key` has the version `version`.
-    pub fn if_version(mut self, key: impl Into<Arc<str>>, version: Version) -> Self {
+    pub fn if_version(mut self, key: impl Into<Arc<str>>, version: DocumentVersion) -> Self {
         self.conditions
             .push(Condition::Version(key.into(), version));
         self
@@ -90,7 +90,7 @@ impl Batch {
 
     /// Writes `value` under `key`, without expiration.
     pub fn put(self, key: impl Into<Arc<str>>, value: impl Into<Bytes>) -> Self {
-        self.write(Write::Put {
+        self.write(WriteOp::Put {
             key: key.into(),
             value: value.into(),
             expires: None,
@@ -104,7 +104,7 @@ impl Batch {
         value: impl Into<Bytes>,
         expires: SystemTime,
     ) -> Self {
-        self.write(Write::Put {
+        self.write(WriteOp::Put {
             key: key.into(),
             value: value.into(),
             expires: Some(expires),
@@ -113,11 +113,11 @@ impl Batch {
 
     /// Deletes `key`.
     pub fn delete(self, key: impl Into<Arc<str>>) -> Self {
-        self.write(Write::Delete(key.into()))
+        self.write(WriteOp::Delete(key.into()))
     }
 
     /// Adds a write, and drops an earlier one to the same key.
-    fn write(mut self, write: Write) -> Self {
+    fn write(mut self, write: WriteOp) -> Self {
         self.writes.retain(|earlier| earlier.key() != write.key());
         self.writes.push(write);
         self
@@ -131,7 +131,7 @@ impl Batch {
 
     /// Returns the writes.
     #[must_use]
-    pub fn writes(&self) -> &[Write] {
+    pub fn writes(&self) -> &[WriteOp] {
         &self.writes
     }
 }
@@ -146,7 +146,7 @@ impl Condition {
     }
 }
 
-impl Write {
+impl WriteOp {
     /// Returns the key of the write.
     #[must_use]
     pub fn key(&self) -> &Arc<str> {
@@ -156,7 +156,7 @@ impl Write {
     }
 }
 
-impl fmt::Debug for Write {
+impl fmt::Debug for WriteOp {
     /// Does not show the value, which may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -166,7 +166,7 @@ impl fmt::Debug for Write {
                 value,
                 expires,
             } => f
-                .debug_struct("Put")
+                .debug_struct("WriteOp")
                 .field("key", key)
                 .field("len", &value.len())
                 .field("expires", expires)

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::{Batch, Condition, Document, Entry, StoreError, Version, Write};
+use crate::{
+    Batch, Condition, DocumentVersion, ErrorResponse, ListedDocument, StoreError, WriteOp,
+};
 use bytes::Bytes;
 
 /// A row: key, value, version and expiration time in nanoseconds since the Unix epoch.
@@ -12,15 +14,15 @@ pub(crate) type Row = (Vec<u8>, Vec<u8>, i64, Option<i64>);
 ///
 /// Otherwise such a batch would look like a failure of the database, and fail the batches that are
 /// written together with it.
-pub(crate) fn check(batch: &Batch) -> Result<(), StoreError> {
+pub(crate) fn validate(batch: &Batch) -> Result<(), StoreError> {
     let keys = batch.conditions().iter().map(Condition::key);
     let mut keys = keys.chain(batch.writes().iter().map(|write| &**write.key()));
     if keys.any(|key| key.len() > MAX_KEY_BYTES) {
         return Err(StoreError::new("key longer than 2,048 bytes"));
     }
-    let is_large = |write: &Write| match write {
-        Write::Delete(_) => false,
-        Write::Put { value, .. } => value.len() > MAX_VALUE_BYTES,
+    let is_large = |write: &WriteOp| match write {
+        WriteOp::Delete(_) => false,
+        WriteOp::Put { value, .. } => value.len() > MAX_VALUE_BYTES,
     };
     if batch.writes().iter().any(is_large) {
         return Err(StoreError::new("value larger than 64 MiB"));
@@ -31,12 +33,12 @@ pub(crate) fn check(batch: &Batch) -> Result<(), StoreError> {
 /// Converts an error without its fields, which may contain parts of rows. The message contains
 /// none.
 #[expect(clippy::needless_pass_by_value, reason = "it is for `map_err`")]
-pub(crate) fn failed(error: sqlx::Error) -> StoreError {
+pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     StoreError::new(error.to_string())
 }
 
 /// Returns the half-open range of the keys that begin with `prefix` and are greater than `after`.
-pub(crate) fn range(prefix: &str, after: Option<&str>) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn key_range(prefix: &str, after: Option<&str>) -> (Vec<u8>, Vec<u8>) {
     let start = match after {
         // The successor of a key is the key with a zero byte appended.
         Some(after) if after >= prefix => [after.as_bytes(), &[0]].concat(),
@@ -57,7 +59,7 @@ pub(crate) fn limit(limit: usize) -> i64 {
 }
 
 /// Returns the version that `condition` requires, or `None` for absence.
-pub(crate) fn wanted(condition: &Condition) -> Option<i64> {
+pub(crate) fn required_version(condition: &Condition) -> Option<i64> {
     match condition {
         Condition::Absent(_) => None,
         // No document has a negative version.
@@ -66,18 +68,18 @@ pub(crate) fn wanted(condition: &Condition) -> Option<i64> {
 }
 
 /// Converts the columns of a document.
-pub(crate) fn document(value: Vec<u8>, version: i64, expires: Option<i64>) -> Document {
-    Document {
+pub(crate) fn document(value: Vec<u8>, version: i64, expires: Option<i64>) -> ErrorResponse {
+    ErrorResponse {
         value: Bytes::from(value),
-        version: Version(version.unsigned_abs()),
+        version: DocumentVersion(version.unsigned_abs()),
         expires: expires.map(from_nanos),
     }
 }
 
 /// Converts a row.
-pub(crate) fn entry((key, value, version, expires): Row) -> Result<Entry, StoreError> {
+pub(crate) fn entry((key, value, version, expires): Row) -> Result<ListedDocument, StoreError> {
     let key = String::from_utf8(key).map_err(|_| StoreError::new("key is not UTF-8"))?;
-    Ok(Entry {
+    Ok(ListedDocument {
         key: key.into(),
         document: document(value, version, expires),
     })
@@ -114,11 +116,14 @@ mod tests {
 
     #[test]
     fn a_range_has_what_begins_with_the_prefix() {
-        assert_eq!(range("a/", None), (b"a/".into(), b"a0".into()));
-        assert_eq!(range("a/", Some("a/b")), (b"a/b\0".into(), b"a0".into()));
-        assert_eq!(range("b/", Some("a")), (b"b/".into(), b"b0".into()));
-        assert_eq!(range("", None), (b"".into(), b"\xff".into()));
-        let (start, end) = range("\u{10ffff}", None);
+        assert_eq!(key_range("a/", None), (b"a/".into(), b"a0".into()));
+        assert_eq!(
+            key_range("a/", Some("a/b")),
+            (b"a/b\0".into(), b"a0".into())
+        );
+        assert_eq!(key_range("b/", Some("a")), (b"b/".into(), b"b0".into()));
+        assert_eq!(key_range("", None), (b"".into(), b"\xff".into()));
+        let (start, end) = key_range("\u{10ffff}", None);
         assert!(
             *start < *"\u{10ffff}\u{10ffff}".as_bytes()
                 && *"\u{10ffff}\u{10ffff}".as_bytes() < *end

@@ -12,19 +12,19 @@ use bytes::Bytes;
     clippy::exhaustive_structs,
     reason = "implementations of `Store` make them"
 )]
-pub struct Document {
+pub struct ErrorResponse {
     /// Stored bytes.
     pub value: Bytes,
     /// Version of the write.
-    pub version: Version,
+    pub version: DocumentVersion,
     /// Expiration time.
     pub expires: Option<SystemTime>,
 }
 
-impl fmt::Debug for Document {
+impl fmt::Debug for ErrorResponse {
     /// Does not show the value, which may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Document")
+        f.debug_struct("ErrorResponse")
             .field("len", &self.value.len())
             .field("version", &self.version)
             .field("expires", &self.expires)
@@ -38,7 +38,7 @@ impl fmt::Debug for Document {
     clippy::exhaustive_structs,
     reason = "implementations of `Store` make them"
 )]
-pub struct Version(pub u64);
+pub struct DocumentVersion(pub u64);
 
 /// A document with its key.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -46,9 +46,9 @@ pub struct Version(pub u64);
     clippy::exhaustive_structs,
     reason = "implementations of `Store` make them"
 )]
-pub struct Entry {
+pub struct ListedDocument {
     /// Key of the document.
     pub key: Arc<str>,
     /// Content of the key.
-    pub document: Document,
+    pub document: ErrorResponse,
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Batch, BoxError, Document, Entry, Store, StoreError, Version};
+use crate::{Batch, BoxError, DocumentVersion, ErrorResponse, ListedDocument, Store, StoreError};
 
 /// Documents of one type in a store, as JSON.
 ///
@@ -17,18 +17,18 @@ use crate::{Batch, BoxError, Document, Entry, Store, StoreError, Version};
 /// ```
 /// use std::sync::Arc;
 ///
-/// use mcp_gateway_store::{Batch, Documents, MemoryStore, Outcome, Store};
+/// use mcp_gateway_store::{Batch, Documents, MemoryStore, CommitOutcome, Store};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let notes: Documents<String> = Documents::new(Arc::new(MemoryStore::new()), "note/");
 /// let batch = notes.put(Batch::new(), "1", &"buy milk".to_owned(), None)?;
-/// assert_eq!(notes.store().commit(batch).await?, Outcome::Committed);
+/// assert_eq!(notes.store().commit(batch).await?, CommitOutcome::Committed);
 ///
 /// let note = notes.get("1").await?.unwrap();
 /// assert_eq!(note.value, "buy milk");
 /// let delete = Batch::new().if_version(notes.key("1"), note.version).delete(notes.key("1"));
-/// assert_eq!(notes.store().commit(delete).await?, Outcome::Committed);
+/// assert_eq!(notes.store().commit(delete).await?, CommitOutcome::Committed);
 /// assert!(notes.get("1").await?.is_none());
 /// # Ok(())
 /// # }
@@ -43,11 +43,11 @@ pub struct Documents<T> {
 /// A document together with its version, for a conditional write.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "its readers take it apart")]
-pub struct Stored<T> {
+pub struct Versioned<T> {
     /// Content of the document.
     pub value: T,
     /// Version of the document, for [`Batch::if_version`].
-    pub version: Version,
+    pub version: DocumentVersion,
 }
 
 /// The reason for which typed documents could not be read or written.
@@ -94,7 +94,7 @@ impl<T: Serialize + DeserializeOwned> Documents<T> {
     /// # Errors
     ///
     /// [`DocumentError`] if the store is unavailable, or the document is invalid.
-    pub async fn get(&self, id: &str) -> Result<Option<Stored<T>>, DocumentError> {
+    pub async fn get(&self, id: &str) -> Result<Option<Versioned<T>>, DocumentError> {
         // Such an identifier comes from outside: no document has it.
         if id.is_empty() || id.len() > MAX_ID || id.contains(char::is_control) {
             return Ok(None);
@@ -114,11 +114,11 @@ impl<T: Serialize + DeserializeOwned> Documents<T> {
         below: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<(String, Stored<T>)>, DocumentError> {
+    ) -> Result<Vec<(String, Versioned<T>)>, DocumentError> {
         let after = after.map(|id| self.key(id));
         let prefix = self.key(below);
         let entries = self.store.list(&prefix, after.as_deref(), limit).await?;
-        let entry = |Entry { key, document }: &Entry| {
+        let entry = |ListedDocument { key, document }: &ListedDocument| {
             let id = key.strip_prefix(self.prefix).unwrap_or(key);
             Ok((id.to_owned(), read(document)?))
         };
@@ -151,8 +151,8 @@ fn invalid(error: serde_json::Error) -> DocumentError {
 }
 
 /// Parses a document.
-fn read<T: DeserializeOwned>(document: &Document) -> Result<Stored<T>, DocumentError> {
-    Ok(Stored {
+fn read<T: DeserializeOwned>(document: &ErrorResponse) -> Result<Versioned<T>, DocumentError> {
+    Ok(Versioned {
         value: serde_json::from_slice(&document.value).map_err(invalid)?,
         version: document.version,
     })

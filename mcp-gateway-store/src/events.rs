@@ -8,16 +8,16 @@ use std::task::{Context, Poll};
 use futures_util::Stream;
 use futures_util::stream::{BoxStream, StreamExt};
 
-use crate::Entry;
+use crate::ListedDocument;
 
 /// A change of the watched keys.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum Event {
+pub enum WatchEvent {
     /// The key has been deleted.
     Deleted(Arc<str>),
     /// The key has been written.
-    Put(Entry),
+    Put(ListedDocument),
     /// Earlier writes may have been missed and must be listed.
     Reset,
 }
@@ -29,29 +29,29 @@ pub enum Event {
 ///
 /// ```
 /// use futures_util::{StreamExt, stream};
-/// use mcp_gateway_store::{Event, Events};
+/// use mcp_gateway_store::{Event, WatchStream};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let mut events = Events::new(stream::iter([Event::Reset]));
+/// let mut events = WatchStream::new(stream::iter([Event::Reset]));
 /// assert_eq!(events.next().await, Some(Event::Reset));
 /// assert_eq!(events.next().await, None);
 /// # }
 /// ```
 #[must_use = "streams do nothing unless polled"]
-pub struct Events(BoxStream<'static, Event>);
+pub struct WatchStream(BoxStream<'static, WatchEvent>);
 
-impl Events {
+impl WatchStream {
     /// Wraps the events of a store.
-    pub fn new(events: impl Stream<Item = Event> + Send + 'static) -> Self {
+    pub fn new(events: impl Stream<Item = WatchEvent> + Send + 'static) -> Self {
         Self(events.boxed())
     }
 }
 
-impl Stream for Events {
-    type Item = Event;
+impl Stream for WatchStream {
+    type Item = WatchEvent;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<WatchEvent>> {
         self.0.poll_next_unpin(cx)
     }
 
@@ -60,8 +60,8 @@ impl Stream for Events {
     }
 }
 
-impl fmt::Debug for Events {
+impl fmt::Debug for WatchStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").finish_non_exhaustive()
+        f.debug_struct("WatchStream").finish_non_exhaustive()
     }
 }

@@ -22,7 +22,7 @@
 //! # Example
 //!
 //! ```
-//! use mcp_gateway_store::{Batch, MemoryStore, Outcome, Store, StoreError};
+//! use mcp_gateway_store::{Batch, MemoryStore, CommitOutcome, Store, StoreError};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), StoreError> {
@@ -31,8 +31,8 @@
 //!
 //! let code = store.get("code/1").await?.unwrap();
 //! let redeem = || Batch::new().if_version("code/1", code.version).delete("code/1");
-//! assert_eq!(store.commit(redeem()).await?, Outcome::Committed);
-//! assert_eq!(store.commit(redeem()).await?, Outcome::Conflict);
+//! assert_eq!(store.commit(redeem()).await?, CommitOutcome::Committed);
+//! assert_eq!(store.commit(redeem()).await?, CommitOutcome::Conflict);
 //! # Ok(())
 //! # }
 //! ```
@@ -41,7 +41,7 @@
 //!
 //! ```
 //! # #[cfg(feature = "sqlite")]
-//! use mcp_gateway_store::{Batch, Outcome, SqliteStore, Store};
+//! use mcp_gateway_store::{Batch, CommitOutcome, SqliteStore, Store};
 //!
 //! # #[cfg(feature = "sqlite")]
 //! # #[tokio::main(flavor = "current_thread")]
@@ -50,13 +50,13 @@
 //! # let path = folder.path().join("gateway.db");
 //! let store = SqliteStore::open(&path).await?;
 //! let register = || Batch::new().if_absent("client/1").put("client/1", "{}");
-//! assert_eq!(store.commit(register()).await?, Outcome::Committed);
+//! assert_eq!(store.commit(register()).await?, CommitOutcome::Committed);
 //!
 //! // The next process finds the document, and cannot register it again.
 //! drop(store);
 //! let store = SqliteStore::open(&path).await?;
 //! assert_eq!(store.get("client/1").await?.unwrap().value, "{}");
-//! assert_eq!(store.commit(register()).await?, Outcome::Conflict);
+//! assert_eq!(store.commit(register()).await?, CommitOutcome::Conflict);
 //! # Ok(())
 //! # }
 //! # #[cfg(not(feature = "sqlite"))]
@@ -80,15 +80,15 @@ mod sqlite;
 mod store;
 mod watchers;
 
-pub use self::batch::{Batch, Condition, Write};
-pub use self::document::{Document, Entry, Version};
-pub use self::documents::{DocumentError, Documents, Stored};
+pub use self::batch::{Batch, Condition, WriteOp};
+pub use self::document::{DocumentVersion, ErrorResponse, ListedDocument};
+pub use self::documents::{DocumentError, Documents, Versioned};
 pub use self::error::{BoxError, StoreError};
-pub use self::events::{Event, Events};
+pub use self::events::{WatchEvent, WatchStream};
 pub use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
-pub use self::store::{Outcome, Store};
-pub use self::watchers::Watchers;
+pub use self::store::{CommitOutcome, Store};
+pub use self::watchers::WatcherRegistry;

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use crate::{
-    Batch, Condition, Document, Entry, Event, Events, Outcome, Store, StoreError, Version,
-    Watchers, Write,
+    Batch, CommitOutcome, Condition, DocumentVersion, ErrorResponse, ListedDocument, Store,
+    StoreError, WatchEvent, WatchStream, WatcherRegistry, WriteOp,
 };
 
 /// A store whose documents live as long as the process. Cheap to clone; all clones share the
@@ -38,13 +38,13 @@ pub struct MemoryStore(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    watchers: Watchers,
+    watchers: WatcherRegistry,
 }
 
 /// The documents.
 #[derive(Debug)]
 struct State {
-    documents: BTreeMap<Arc<str>, Document>,
+    documents: BTreeMap<Arc<str>, ErrorResponse>,
     writes: u64,
     /// Time of the last removal of expired documents.
     purged: SystemTime,
@@ -60,7 +60,7 @@ impl MemoryStore {
                 writes: 0,
                 purged: SystemTime::now(),
             }),
-            watchers: Watchers::new(),
+            watchers: WatcherRegistry::new(),
         }))
     }
 
@@ -78,7 +78,7 @@ impl Default for MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
+    async fn get(&self, key: &str) -> Result<Option<ErrorResponse>, StoreError> {
         Ok(self.state().get(key, SystemTime::now()).cloned())
     }
 
@@ -87,7 +87,7 @@ impl Store for MemoryStore {
         prefix: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
+    ) -> Result<Vec<ListedDocument>, StoreError> {
         let now = SystemTime::now();
         let from = match after {
             Some(after) if after >= prefix => Bound::Excluded(after),
@@ -97,14 +97,14 @@ impl Store for MemoryStore {
         let documents = state.documents.range::<str, _>((from, Bound::Unbounded));
         let documents = documents.take_while(|(key, _)| key.starts_with(prefix));
         let documents = documents.filter(|(_, document)| !is_over(document, now));
-        let entry = |(key, document): (&Arc<str>, &Document)| Entry {
+        let entry = |(key, document): (&Arc<str>, &ErrorResponse)| ListedDocument {
             key: Arc::clone(key),
             document: document.clone(),
         };
         Ok(documents.take(limit).map(entry).collect())
     }
 
-    async fn commit(&self, batch: Batch) -> Result<Outcome, StoreError> {
+    async fn commit(&self, batch: Batch) -> Result<CommitOutcome, StoreError> {
         let now = SystemTime::now();
         let mut state = self.state();
         if !batch
@@ -112,24 +112,24 @@ impl Store for MemoryStore {
             .iter()
             .all(|condition| state.holds(condition, now))
         {
-            return Ok(Outcome::Conflict);
+            return Ok(CommitOutcome::Conflict);
         }
         for write in batch.writes() {
             // Reported under the lock, so that all watchers receive writes in their order.
-            self.0.watchers.tell(state.write(write));
+            self.0.watchers.notify(state.write(write));
         }
         state.purge(now);
-        Ok(Outcome::Committed)
+        Ok(CommitOutcome::Committed)
     }
 
-    fn watch(&self, prefix: &str) -> Events {
+    fn watch(&self, prefix: &str) -> WatchStream {
         self.0.watchers.watch(prefix)
     }
 }
 
 impl State {
     /// Returns an unexpired document.
-    fn get(&self, key: &str, now: SystemTime) -> Option<&Document> {
+    fn get(&self, key: &str, now: SystemTime) -> Option<&ErrorResponse> {
         self.documents
             .get(key)
             .filter(|document| !is_over(document, now))
@@ -147,26 +147,26 @@ impl State {
     }
 
     /// Applies a write and returns its event.
-    fn write(&mut self, write: &Write) -> Event {
+    fn write(&mut self, write: &WriteOp) -> WatchEvent {
         self.writes += 1;
         match write {
-            Write::Delete(key) => {
+            WriteOp::Delete(key) => {
                 self.documents.remove(key);
-                Event::Deleted(Arc::clone(key))
+                WatchEvent::Deleted(Arc::clone(key))
             }
-            Write::Put {
+            WriteOp::Put {
                 key,
                 value,
                 expires,
             } => {
-                let document = Document {
+                let document = ErrorResponse {
                     value: value.clone(),
-                    version: Version(self.writes),
+                    version: DocumentVersion(self.writes),
                     expires: *expires,
                 };
                 self.documents.insert(Arc::clone(key), document.clone());
                 let key = Arc::clone(key);
-                Event::Put(Entry { key, document })
+                WatchEvent::Put(ListedDocument { key, document })
             }
         }
     }
@@ -182,7 +182,7 @@ impl State {
 }
 
 /// Returns `true` if `document` is expired.
-fn is_over(document: &Document, now: SystemTime) -> bool {
+fn is_over(document: &ErrorResponse, now: SystemTime) -> bool {
     document.expires.is_some_and(|expires| expires <= now)
 }
 

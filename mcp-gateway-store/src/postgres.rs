@@ -4,18 +4,18 @@
 //! changes, and are woken by `NOTIFY` ([`listener`]).
 
 mod commit;
-mod interests;
 mod listener;
 mod options;
 mod purge;
 mod schema;
+mod watched_prefixes;
 
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Batch, Document, Entry, Events, Outcome, Store, StoreError};
+use crate::{Batch, CommitOutcome, ErrorResponse, ListedDocument, Store, StoreError, WatchStream};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::stream::StreamExt;
@@ -24,9 +24,9 @@ use sqlx::{Connection, PgPool, Postgres};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use self::listener::{Listener, Listeners};
+use self::listener::{ChangeListener, LocalWatchers};
 pub use self::options::PostgresOptions;
-use crate::convert::{self, Row, failed};
+use crate::convert::{self, Row, store_error};
 
 /// A store in PostgreSQL, version 13 or later. Cheap to clone.
 ///
@@ -42,14 +42,14 @@ use crate::convert::{self, Row, failed};
 /// # Example
 ///
 /// ```no_run
-/// use mcp_gateway_store::{Batch, Outcome, PostgresOptions, PostgresStore, Store, StoreError};
+/// use mcp_gateway_store::{Batch, CommitOutcome, PostgresOptions, PostgresStore, Store, StoreError};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), StoreError> {
 /// let url = "postgres://gateway@db.example.com/gateway?sslmode=verify-full";
 /// let store = PostgresStore::connect(url, PostgresOptions::new()).await?;
 /// let outcome = store.commit(Batch::new().if_absent("a/1").put("a/1", "{}")).await?;
-/// assert_eq!(outcome, Outcome::Committed);
+/// assert_eq!(outcome, CommitOutcome::Committed);
 /// # Ok(())
 /// # }
 /// ```
@@ -60,7 +60,7 @@ pub struct PostgresStore(Arc<Shared>);
 struct Shared {
     pool: PgPool,
     timeout: Duration,
-    listeners: Arc<Listeners>,
+    listeners: Arc<LocalWatchers>,
     /// Listener and purge. They are aborted when the store is dropped.
     _tasks: JoinSet<()>,
 }
@@ -81,12 +81,12 @@ impl PostgresStore {
     pub async fn connect(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         let connect = options.of_connections(url)?;
         let pool = options.pool().connect_lazy_with(connect.clone());
-        within(options.timeout, async {
+        with_timeout(options.timeout, async {
             schema::migrate(&mut *pool.acquire().await?).await
         })
         .await?;
-        let listeners = Arc::new(Listeners::default());
-        let listener = Listener::new(options.listener_pool(connect), Arc::clone(&listeners));
+        let listeners = Arc::new(LocalWatchers::default());
+        let listener = ChangeListener::new(options.listener_pool(connect), Arc::clone(&listeners));
         let mut tasks = JoinSet::new();
         tasks.spawn(listener.run());
         tasks.spawn(purge::run(pool.clone()));
@@ -110,7 +110,7 @@ impl fmt::Debug for PostgresStore {
 
 #[async_trait]
 impl Store for PostgresStore {
-    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
+    async fn get(&self, key: &str) -> Result<Option<ErrorResponse>, StoreError> {
         let found = |attempt| async move {
             let mut connection = acquire(&self.0.pool, attempt).await?;
             let row: Option<(Vec<u8>, i64, Option<i64>)> = sqlx::query_as(GET)
@@ -119,7 +119,7 @@ impl Store for PostgresStore {
                 .await?;
             Ok(row)
         };
-        let found = within(self.0.timeout, repeated(found)).await?;
+        let found = with_timeout(self.0.timeout, retry_read(found)).await?;
         Ok(found.map(|(value, version, expires)| convert::document(value, version, expires)))
     }
 
@@ -128,8 +128,8 @@ impl Store for PostgresStore {
         prefix: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
-        let (start, end) = &convert::range(prefix, after);
+    ) -> Result<Vec<ListedDocument>, StoreError> {
+        let (start, end) = &convert::key_range(prefix, after);
         let rows = |attempt| async move {
             let mut connection = acquire(&self.0.pool, attempt).await?;
             let rows: Vec<Row> = sqlx::query_as(LIST)
@@ -140,47 +140,47 @@ impl Store for PostgresStore {
                 .await?;
             Ok(rows)
         };
-        let rows = within(self.0.timeout, repeated(rows)).await?;
+        let rows = with_timeout(self.0.timeout, retry_read(rows)).await?;
         rows.into_iter().map(convert::entry).collect()
     }
 
-    async fn commit(&self, batch: Batch) -> Result<Outcome, StoreError> {
-        convert::check(&batch)?;
-        let outcome = within(self.0.timeout, commit::commit(&self.0.pool, &batch)).await?;
-        if outcome == Outcome::Committed && !batch.writes().is_empty() {
-            self.0.listeners.written();
+    async fn commit(&self, batch: Batch) -> Result<CommitOutcome, StoreError> {
+        convert::validate(&batch)?;
+        let outcome = with_timeout(self.0.timeout, commit::commit(&self.0.pool, &batch)).await?;
+        if outcome == CommitOutcome::Committed && !batch.writes().is_empty() {
+            self.0.listeners.on_commit();
         }
         Ok(outcome)
     }
 
-    fn watch(&self, prefix: &str) -> Events {
+    fn watch(&self, prefix: &str) -> WatchStream {
         let events = self.0.listeners.watchers.watch(prefix);
         let interest = self.0.listeners.interests.add(prefix);
         let events = async move {
             // Writes before that may not be reported.
-            interest.known().await;
+            interest.active().await;
             events.map(move |event| {
                 let _until_dropped = &interest;
                 event
             })
         };
-        Events::new(events.flatten_stream())
+        WatchStream::new(events.flatten_stream())
     }
 }
 
 /// Limits the time of `work`.
-async fn within<T>(
+async fn with_timeout<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, StoreError> {
     match timeout(limit, work).await {
-        Ok(result) => result.map_err(failed),
+        Ok(result) => result.map_err(store_error),
         Err(_) => Err(StoreError::new("database timeout")),
     }
 }
 
 /// Retries a read that fails with a transient error.
-async fn repeated<T, F>(read: impl Fn(usize) -> F) -> Result<T, sqlx::Error>
+async fn retry_read<T, F>(read: impl Fn(usize) -> F) -> Result<T, sqlx::Error>
 where
     F: Future<Output = Result<T, sqlx::Error>>,
 {

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use std::{fmt, iter};
 
-use crate::{Batch, Document, Entry, Events, Outcome, Store, StoreError, Watchers};
+use crate::{
+    Batch, CommitOutcome, ErrorResponse, ListedDocument, Store, StoreError, WatchStream,
+    WatcherRegistry,
+};
 use async_trait::async_trait;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{
@@ -19,8 +22,8 @@ use sqlx::sqlite::{
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use self::writer::{Request, Writer};
-use crate::convert::{self, Row, failed, to_nanos};
+use self::writer::{WriteRequest, Writer};
+use crate::convert::{self, Row, store_error, to_nanos};
 
 /// A store in an SQLite file. Cheap to clone.
 ///
@@ -29,7 +32,7 @@ use crate::convert::{self, Row, failed, to_nanos};
 /// Other connections read.
 ///
 /// The file is meant for one process. A second one (a command line next to a running server) is
-/// safe: nothing is lost or written twice. Watchers receive [`Event::Reset`](crate::Event::Reset)
+/// safe: nothing is lost or written twice. Watchers receive [`Event::Reset`](crate::WatchEvent::Reset)
 /// within a second after its writes.
 ///
 /// Expiration uses the clock of the process.
@@ -37,13 +40,13 @@ use crate::convert::{self, Row, failed, to_nanos};
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_store::{Batch, Outcome, SqliteStore, Store};
+/// use mcp_gateway_store::{Batch, CommitOutcome, SqliteStore, Store};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// let store = SqliteStore::open(folder.path().join("gateway.db")).await?;
-/// assert_eq!(store.commit(Batch::new().put("a/1", "{}")).await?, Outcome::Committed);
+/// assert_eq!(store.commit(Batch::new().put("a/1", "{}")).await?, CommitOutcome::Committed);
 /// assert_eq!(store.list("a/", None, 10).await?.len(), 1);
 /// # Ok(())
 /// # }
@@ -55,8 +58,8 @@ pub struct SqliteStore(Arc<Shared>);
 struct Shared {
     path: PathBuf,
     readers: SqlitePool,
-    requests: mpsc::Sender<Request>,
-    watchers: Arc<Watchers>,
+    requests: mpsc::Sender<WriteRequest>,
+    watchers: Arc<WatcherRegistry>,
     /// Writer task. It is aborted when the store is dropped.
     _writer: JoinSet<()>,
 }
@@ -75,7 +78,7 @@ impl SqliteStore {
         let named =
             |error: &dyn fmt::Display| StoreError::new(format!("{}: {error}", path.display()));
         create(path).map_err(|error| named(&error))?;
-        let watchers = Arc::new(Watchers::new());
+        let watchers = Arc::new(WatcherRegistry::new());
         let options = options(path);
         let (writer, requests) = Writer::open(&options, Arc::clone(&watchers))
             .await
@@ -107,7 +110,7 @@ impl fmt::Debug for SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
+    async fn get(&self, key: &str) -> Result<Option<ErrorResponse>, StoreError> {
         let found: Option<(Vec<u8>, i64, Option<i64>)> = sqlx::query_as(
             "SELECT value, version, expires FROM documents
             WHERE key = ?1 AND (expires IS NULL OR expires > ?2)",
@@ -116,7 +119,7 @@ impl Store for SqliteStore {
         .bind(to_nanos(SystemTime::now()))
         .fetch_optional(&self.0.readers)
         .await
-        .map_err(failed)?;
+        .map_err(store_error)?;
         Ok(found.map(|(value, version, expires)| convert::document(value, version, expires)))
     }
 
@@ -125,8 +128,8 @@ impl Store for SqliteStore {
         prefix: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
-        let (start, end) = convert::range(prefix, after);
+    ) -> Result<Vec<ListedDocument>, StoreError> {
+        let (start, end) = convert::key_range(prefix, after);
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT key, value, version, expires FROM documents
             WHERE key >= ?1 AND key < ?2 AND (expires IS NULL OR expires > ?3)
@@ -138,20 +141,20 @@ impl Store for SqliteStore {
         .bind(convert::limit(limit))
         .fetch_all(&self.0.readers)
         .await
-        .map_err(failed)?;
+        .map_err(store_error)?;
         rows.into_iter().map(convert::entry).collect()
     }
 
-    async fn commit(&self, batch: Batch) -> Result<Outcome, StoreError> {
-        convert::check(&batch)?;
+    async fn commit(&self, batch: Batch) -> Result<CommitOutcome, StoreError> {
+        convert::validate(&batch)?;
         let (reply, outcome) = oneshot::channel();
-        let request = Request { batch, reply };
+        let request = WriteRequest { batch, reply };
         let sent = self.0.requests.send(request).await;
         sent.map_err(|_| StoreError::new(WRITER_ENDED))?;
         outcome.await.map_err(|_| StoreError::new(WRITER_ENDED))?
     }
 
-    fn watch(&self, prefix: &str) -> Events {
+    fn watch(&self, prefix: &str) -> WatchStream {
         self.0.watchers.watch(prefix)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Batch, Document, Entry, Events, StoreError};
+use crate::{Batch, ErrorResponse, ListedDocument, StoreError, WatchStream};
 
 /// A store of documents under keys, shared by all parts of a gateway and all replicas.
 ///
@@ -24,12 +24,12 @@ use crate::{Batch, Document, Entry, Events, StoreError};
 /// ```
 /// use std::sync::Arc;
 ///
-/// use mcp_gateway_store::{Batch, MemoryStore, Outcome, Store, StoreError};
+/// use mcp_gateway_store::{Batch, MemoryStore, CommitOutcome, Store, StoreError};
 ///
 /// async fn record(store: &dyn Store, jti: &str) -> Result<bool, StoreError> {
 ///     let key = format!("seen/{jti}");
 ///     let batch = Batch::new().if_absent(key.as_str()).put(key.as_str(), "");
-///     Ok(store.commit(batch).await? == Outcome::Committed)
+///     Ok(store.commit(batch).await? == CommitOutcome::Committed)
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -51,7 +51,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreError`] if the store is unavailable.
-    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError>;
+    async fn get(&self, key: &str) -> Result<Option<ErrorResponse>, StoreError>;
 
     /// Returns up to `limit` documents whose keys begin with `prefix` and are greater than `after`,
     /// ordered by key.
@@ -67,29 +67,29 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         prefix: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<Entry>, StoreError>;
+    ) -> Result<Vec<ListedDocument>, StoreError>;
 
     /// Writes `batch` if all its conditions hold. The writes are durable when this returns.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store is unavailable. The batch may have been written or not.
-    async fn commit(&self, batch: Batch) -> Result<Outcome, StoreError>;
+    async fn commit(&self, batch: Batch) -> Result<CommitOutcome, StoreError>;
 
     /// Returns the writes to keys that begin with `prefix`, by all replicas.
     ///
-    /// The first event is [`Event::Reset`](crate::Event::Reset). Later writes are reported; [list](Store::list) the
+    /// The first event is [`Event::Reset`](crate::WatchEvent::Reset). Later writes are reported; [list](Store::list) the
     /// earlier ones after it. A `Reset` is repeated whenever writes may have been missed.
     ///
     /// Writes to one key are reported in their order. A write may be omitted if another one to the
     /// same key follows, and some writes before the first event may be reported. Expirations are
     /// not reported. The stream ends with the store.
-    fn watch(&self, prefix: &str) -> Events;
+    fn watch(&self, prefix: &str) -> WatchStream;
 }
 
 #[async_trait]
 impl<S: Store + ?Sized> Store for Arc<S> {
-    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
+    async fn get(&self, key: &str) -> Result<Option<ErrorResponse>, StoreError> {
         (**self).get(key).await
     }
 
@@ -98,15 +98,15 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         prefix: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
+    ) -> Result<Vec<ListedDocument>, StoreError> {
         (**self).list(prefix, after, limit).await
     }
 
-    async fn commit(&self, batch: Batch) -> Result<Outcome, StoreError> {
+    async fn commit(&self, batch: Batch) -> Result<CommitOutcome, StoreError> {
         (**self).commit(batch).await
     }
 
-    fn watch(&self, prefix: &str) -> Events {
+    fn watch(&self, prefix: &str) -> WatchStream {
         (**self).watch(prefix)
     }
 }
@@ -115,7 +115,7 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "a batch is written or not")]
 #[must_use = "a batch may not have been written"]
-pub enum Outcome {
+pub enum CommitOutcome {
     /// The batch has been written.
     Committed,
     /// A condition does not hold, and nothing was written.

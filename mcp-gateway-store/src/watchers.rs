@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use crate::{Event, Events};
+use crate::{WatchEvent, WatchStream};
 
 /// The watchers of a store, for implementations of [`Store::watch`](crate::Store::watch).
 ///
@@ -13,11 +13,11 @@ use crate::{Event, Events};
 ///
 /// ```
 /// use futures_util::StreamExt;
-/// use mcp_gateway_store::{Event, Watchers};
+/// use mcp_gateway_store::{Event, WatcherRegistry};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let watchers = Watchers::new();
+/// let watchers = WatcherRegistry::new();
 /// let mut events = watchers.watch("auth/");
 /// watchers.tell(Event::Deleted("other/1".into()));
 /// watchers.tell(Event::Deleted("auth/1".into()));
@@ -30,9 +30,9 @@ use crate::{Event, Events};
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Watchers(broadcast::Sender<Event>);
+pub struct WatcherRegistry(broadcast::Sender<WatchEvent>);
 
-impl Watchers {
+impl WatcherRegistry {
     /// Creates an empty set.
     #[must_use]
     pub fn new() -> Self {
@@ -40,31 +40,31 @@ impl Watchers {
     }
 
     /// Sends `event` to all watchers of its key, without blocking. A watcher that lags too far
-    /// behind receives [`Event::Reset`] instead.
-    pub fn tell(&self, event: Event) {
+    /// behind receives [`WatchEvent::Reset`] instead.
+    pub fn notify(&self, event: WatchEvent) {
         // Sending fails if there is no watcher.
         drop(self.0.send(event));
     }
 
-    /// Returns [`Event::Reset`], followed by the events that are [sent](Self::tell) from now on for
+    /// Returns [`WatchEvent::Reset`], followed by the events that are [sent](Self::notify) from now on for
     /// keys with the prefix `prefix`. The stream ends when `self` is dropped.
-    pub fn watch(&self, prefix: &str) -> Events {
+    pub fn watch(&self, prefix: &str) -> WatchStream {
         let prefix: Arc<str> = prefix.into();
         let later = stream::unfold(self.0.subscribe(), |mut events| async move {
             let event = match events.recv().await {
                 Ok(event) => event,
-                Err(RecvError::Lagged(_)) => Event::Reset,
+                Err(RecvError::Lagged(_)) => WatchEvent::Reset,
                 Err(RecvError::Closed) => return None,
             };
             Some((event, events))
         });
-        let is_meant = move |event: &Event| match event {
-            Event::Deleted(key) => key.starts_with(&*prefix),
-            Event::Put(entry) => entry.key.starts_with(&*prefix),
-            Event::Reset => true,
+        let is_meant = move |event: &WatchEvent| match event {
+            WatchEvent::Deleted(key) => key.starts_with(&*prefix),
+            WatchEvent::Put(entry) => entry.key.starts_with(&*prefix),
+            WatchEvent::Reset => true,
         };
         let later = later.filter(move |event| std::future::ready(is_meant(event)));
-        Events::new(stream::once(async { Event::Reset }).chain(later))
+        WatchStream::new(stream::once(async { WatchEvent::Reset }).chain(later))
     }
 
     /// Returns `true` if there is no watcher.
@@ -74,7 +74,7 @@ impl Watchers {
     }
 }
 
-impl Default for Watchers {
+impl Default for WatcherRegistry {
     fn default() -> Self {
         Self::new()
     }

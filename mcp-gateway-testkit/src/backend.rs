@@ -1,7 +1,7 @@
 //! Contract of [`RuntimeBackend`].
 
-use mcp_gateway_core::transport::Link;
-use mcp_gateway_core::upstream::{Instance, RuntimeBackend};
+use mcp_gateway_core::transport::Transport;
+use mcp_gateway_core::upstream::{InstanceKey, RuntimeBackend};
 
 use crate::cancel::poll_once;
 
@@ -9,16 +9,16 @@ use crate::cancel::poll_once;
 ///
 /// 1. A connection that is given up early leaves the backend usable.
 /// 2. The server can be reached again while and after a link exists.
-/// 3. Each kind of [`Instance`] can be reached.
+/// 3. Each kind of [`InstanceKey`] can be reached.
 /// 4. A remote server is reached over HTTP.
 ///
 /// The end of a process whose connection was given up is left to the implementation's own tests.
 /// Call it in a Tokio runtime.
 pub async fn contract(backend: &dyn RuntimeBackend) {
     let instances = [
-        Instance::Shared,
-        Instance::Principal("ada".into()),
-        Instance::Session("1".into()),
+        InstanceKey::Shared,
+        InstanceKey::Principal("ada".into()),
+        InstanceKey::Session("1".into()),
     ];
     for instance in &instances {
         poll_once(backend.connect(instance)).await;
@@ -27,13 +27,13 @@ pub async fn contract(backend: &dyn RuntimeBackend) {
         drop(first);
         let third = connect(backend, instance).await;
         for link in [second, third] {
-            let http = matches!(link, Link::Http(_));
+            let http = matches!(link, Transport::Http(_));
             assert!(http || !backend.is_remote(), "a remote server speaks HTTP");
         }
     }
 }
 
-async fn connect(backend: &dyn RuntimeBackend, instance: &Instance) -> Link {
+async fn connect(backend: &dyn RuntimeBackend, instance: &InstanceKey) -> Transport {
     match backend.connect(instance).await {
         Ok(link) => link,
         Err(error) => panic!("{instance:?} cannot be reached: {error}"),

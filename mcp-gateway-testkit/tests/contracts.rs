@@ -15,10 +15,10 @@ use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_core::auth::{AllowAnonymous, AuthError, AuthVerifier, Principal};
 use mcp_gateway_core::credential::{CredentialError, CredentialResolver, NoCredentials};
 use mcp_gateway_core::policy::{AllowAll, Decision, Policy, PolicyRequest};
-use mcp_gateway_core::protocol::{Capabilities, Version};
-use mcp_gateway_core::route::{Feature, PrefixRouter, Resolved, Target, ToolRouter};
-use mcp_gateway_core::runtime::{InProcess, Process, Remote, WebClient};
-use mcp_gateway_core::{Caller, Client, Credential};
+use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
+use mcp_gateway_core::route::{Feature, PrefixRouter, ResolvedName, Target, ToolRouter};
+use mcp_gateway_core::runtime::{InProcess, PooledHttpClient, Process, Remote};
+use mcp_gateway_core::{Caller, ClientInfo, Credential};
 use mcp_gateway_testkit::{backend, policy, resolver, router, verifier};
 
 fn bearer(token: &str) -> Parts {
@@ -27,7 +27,7 @@ fn bearer(token: &str) -> Parts {
 }
 
 fn caller(subject: &str) -> Caller {
-    let client = Client::new(Version::LATEST, Capabilities::default());
+    let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
     Caller::new(Principal::new(subject), "main", client)
 }
 
@@ -72,7 +72,7 @@ async fn resolvers_keep_their_contract() {
 #[tokio::test]
 async fn backends_keep_their_contract() {
     let url = "http://127.0.0.1:9/mcp".parse().unwrap();
-    backend::contract(&Remote::new(url, WebClient::new().unwrap())).await;
+    backend::contract(&Remote::new(url, PooledHttpClient::new().unwrap())).await;
     backend::contract(&InProcess::new(async |_| Ok(()))).await;
     backend::contract(&Process::new("cat", "cat")).await;
 }
@@ -93,8 +93,8 @@ impl ToolRouter for Broken {
         ["docs".into(), "time".into()].into()
     }
 
-    fn resolve<'a>(&self, name: &'a str) -> Option<Resolved<'a>> {
-        Some(Resolved::new("docs".into(), name))
+    fn resolve<'a>(&self, name: &'a str) -> Option<ResolvedName<'a>> {
+        Some(ResolvedName::new("docs".into(), name))
     }
 
     fn expose<'a>(&self, _: &str, name: &'a str) -> Option<Cow<'a, str>> {

@@ -12,16 +12,16 @@ use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use mcp_gateway_core::Replica;
 use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
-use mcp_gateway_core::bridge::Parking;
 use mcp_gateway_core::credential::{CredentialResolver, NoCredentials};
-use mcp_gateway_core::endpoint::{Body, Errands};
+use mcp_gateway_core::endpoint::{Body, ReplicaService};
+use mcp_gateway_core::era::ParkedCalls;
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_core::observe::Observer;
 use mcp_gateway_core::route::PrefixRouter;
-use mcp_gateway_core::runtime::{Remote, WebClient};
+use mcp_gateway_core::runtime::{PooledHttpClient, Remote};
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::{
-    PooledServer, Server, ServerBuilder, ServerPool, SessionPolicy, Upstream,
+    PooledServer, ServerPool, SessionPolicy, Upstream, UpstreamServer, UpstreamServerBuilder,
 };
 use mcp_gateway_core::{Drain, Gateway, GatewayBuilder, Sealer, Serve};
 use tokio::net::TcpListener;
@@ -145,7 +145,7 @@ impl Backends {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
         let ending = drain.clone();
-        let shutdown = async move { ending.begun().await };
+        let shutdown = async move { ending.started().await };
         #[expect(clippy::disallowed_methods, reason = "the test gateway owns the task")]
         let task = tokio::spawn(Serve::new(listener).run(gateway, shutdown));
         TestGateway {
@@ -161,7 +161,7 @@ impl Backends {
 impl TestGateway {
     /// Ends the gateway, and waits until its servers have ended.
     pub async fn stop(self) {
-        self.drain.begin();
+        self.drain.start();
         self.pool.close().await;
     }
 }
@@ -186,11 +186,13 @@ pub async fn replicas(url: &str, count: usize) -> Vec<TestGateway> {
         let base: Uri = format!("http://{}", listener.local_addr().unwrap())
             .parse()
             .unwrap();
-        let replica = Replica::new(&base, WebClient::new().unwrap(), Arc::clone(&sealer));
-        let parking = Parking::new(Arc::clone(&sealer)).with_replica(replica.clone());
+        let replica = Replica::new(&base, PooledHttpClient::new().unwrap(), Arc::clone(&sealer));
+        let parked_calls = ParkedCalls::new(Arc::clone(&sealer)).with_replica(replica.clone());
         let sessions = Sessions::new(Arc::clone(&sealer)).with_replica(replica.clone());
         let pool = ServerPool::new();
-        let server = remote("only", url).with_parking(parking.clone()).build();
+        let server = remote("only", url)
+            .with_parked_calls(parked_calls.clone())
+            .build();
         pool.insert("only", PooledServer::new(server, Limits::default()));
         let drain = Drain::new();
         let gateway = Gateway::builder(NamedByToken)
@@ -202,10 +204,10 @@ pub async fn replicas(url: &str, count: usize) -> Vec<TestGateway> {
             .unwrap();
         let front = ReplicaFront {
             gateway,
-            errands: Errands::new(replica, parking, sessions.clone()),
+            replica_service: ReplicaService::new(replica, parked_calls, sessions.clone()),
         };
         let ending = drain.clone();
-        let shutdown = async move { ending.begun().await };
+        let shutdown = async move { ending.started().await };
         #[expect(clippy::disallowed_methods, reason = "the test gateway owns the task")]
         let task = tokio::spawn(Serve::new(listener).run(front, shutdown));
         gateways.push(TestGateway {
@@ -223,7 +225,7 @@ pub async fn replicas(url: &str, count: usize) -> Vec<TestGateway> {
 #[derive(Clone, Debug)]
 struct ReplicaFront {
     gateway: Gateway,
-    errands: Errands,
+    replica_service: ReplicaService,
 }
 
 impl Service<Request<Incoming>> for ReplicaFront {
@@ -237,7 +239,7 @@ impl Service<Request<Incoming>> for ReplicaFront {
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         match request.uri().path() {
-            Replica::PATH => self.errands.call(request),
+            Replica::PATH => self.replica_service.call(request),
             _ => self.gateway.call(request),
         }
     }
@@ -249,10 +251,11 @@ impl Service<Request<Incoming>> for ReplicaFront {
 ///
 /// When `url` is none.
 #[expect(clippy::unwrap_used, reason = "a test panics when it fails")]
-pub fn remote(name: &str, url: &str) -> ServerBuilder<Remote> {
+pub fn remote(name: &str, url: &str) -> UpstreamServerBuilder<Remote> {
     let uri: Uri = url.parse().unwrap();
-    let client = WebClient::new().unwrap();
-    Server::builder(name, Remote::new(uri, client)).with_sessions(SessionPolicy::Shared)
+    let client = PooledHttpClient::new().unwrap();
+    UpstreamServer::builder(name, Remote::new(uri, client))
+        .with_session_policy(SessionPolicy::Shared)
 }
 
 /// Believes every token to be the name of its bearer.

@@ -21,7 +21,7 @@ use tokio::time::sleep;
 pub struct Scripted {
     /// The address of its endpoint.
     pub url: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<ReceivedRequest>>>,
     accepted: Arc<AtomicUsize>,
     _connections: JoinSet<()>,
 }
@@ -29,7 +29,7 @@ pub struct Scripted {
 /// A request that a server got.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Asked {
+pub struct ReceivedRequest {
     /// The method of HTTP.
     pub verb: String,
     /// The path with its query.
@@ -67,7 +67,7 @@ pub enum Step {
 /// What answers a request.
 pub type Steps = Vec<Step>;
 
-impl Asked {
+impl ReceivedRequest {
     /// The method of JSON-RPC; empty if there is none.
     #[must_use]
     pub fn method(&self) -> &str {
@@ -103,7 +103,7 @@ impl Scripted {
     ///
     /// Fails if there is no free port.
     pub async fn start(
-        script: impl Fn(&Asked) -> Steps + Send + Sync + 'static,
+        script: impl Fn(&ReceivedRequest) -> Steps + Send + Sync + 'static,
     ) -> io::Result<Self> {
         Self::start_at("127.0.0.1:0", script).await
     }
@@ -115,7 +115,7 @@ impl Scripted {
     /// Fails if the port is in use.
     pub async fn start_at(
         address: &str,
-        script: impl Fn(&Asked) -> Steps + Send + Sync + 'static,
+        script: impl Fn(&ReceivedRequest) -> Steps + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let url = format!("http://{}/mcp", listener.local_addr()?);
@@ -150,7 +150,7 @@ impl Scripted {
     ///
     /// Fails if there is no free port.
     pub async fn modern(
-        script: impl Fn(&Asked) -> Steps + Send + Sync + 'static,
+        script: impl Fn(&ReceivedRequest) -> Steps + Send + Sync + 'static,
     ) -> io::Result<Self> {
         Self::start(move |asked| modern(asked).unwrap_or_else(|| script(asked))).await
     }
@@ -161,21 +161,21 @@ impl Scripted {
     ///
     /// Fails if there is no free port.
     pub async fn legacy(
-        script: impl Fn(&Asked) -> Steps + Send + Sync + 'static,
+        script: impl Fn(&ReceivedRequest) -> Steps + Send + Sync + 'static,
     ) -> io::Result<Self> {
         Self::start(move |asked| legacy(asked).unwrap_or_else(|| script(asked))).await
     }
 
     /// The requests that came.
     #[must_use]
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<ReceivedRequest> {
         self.log().clone()
     }
 
     /// How many requests of a method came.
     #[must_use]
     pub fn count(&self, method: &str) -> usize {
-        let is_it = |asked: &&Asked| asked.method() == method;
+        let is_it = |asked: &&ReceivedRequest| asked.method() == method;
         self.log().iter().filter(is_it).count()
     }
 
@@ -185,14 +185,14 @@ impl Scripted {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    fn log(&self) -> std::sync::MutexGuard<'_, Vec<Asked>> {
+    fn log(&self) -> std::sync::MutexGuard<'_, Vec<ReceivedRequest>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What an honest server of the modern era answers; none for a tool other than `truth`.
 #[must_use]
-pub fn modern(asked: &Asked) -> Option<Steps> {
+pub fn modern(asked: &ReceivedRequest) -> Option<Steps> {
     let discovered = json!({
         "resultType": "complete",
         "supportedVersions": ["2026-07-28"],
@@ -208,7 +208,7 @@ pub fn modern(asked: &Asked) -> Option<Steps> {
 
 /// What an honest server of the legacy era answers; none for a tool other than `truth`.
 #[must_use]
-pub fn legacy(asked: &Asked) -> Option<Steps> {
+pub fn legacy(asked: &ReceivedRequest) -> Option<Steps> {
     let initialized = json!({
         "protocolVersion": "2025-11-25",
         "capabilities": { "tools": {} },
@@ -231,7 +231,7 @@ pub fn legacy(asked: &Asked) -> Option<Steps> {
     }
 }
 
-fn common(asked: &Asked) -> Option<Steps> {
+fn common(asked: &ReceivedRequest) -> Option<Steps> {
     match (asked.method(), asked.tool()) {
         ("tools/list", _) => {
             let tool = |name: &str| json!({ "name": name, "inputSchema": { "type": "object" } });
@@ -283,8 +283,8 @@ pub const EVENTS: &str =
 
 async fn serve(
     stream: TcpStream,
-    script: &(impl Fn(&Asked) -> Steps + Sync),
-    log: &Mutex<Vec<Asked>>,
+    script: &(impl Fn(&ReceivedRequest) -> Steps + Sync),
+    log: &Mutex<Vec<ReceivedRequest>>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
@@ -336,7 +336,7 @@ async fn take(step: Step, stream: &mut BufReader<TcpStream>) -> io::Result<bool>
     Ok(true)
 }
 
-async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Asked>> {
+async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<ReceivedRequest>> {
     let mut first = String::new();
     if stream.read_line(&mut first).await? == 0 {
         return Ok(None);
@@ -356,7 +356,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Asked>> {
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).await?;
     let mut words = first.split_whitespace().map(str::to_owned);
-    Ok(Some(Asked {
+    Ok(Some(ReceivedRequest {
         verb: words.next().unwrap_or_default(),
         path: words.next().unwrap_or_default(),
         message: serde_json::from_slice(&body).unwrap_or_default(),

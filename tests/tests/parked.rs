@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, header};
 use mcp_gateway_core::Sealer;
-use mcp_gateway_core::bridge::Parking;
+use mcp_gateway_core::era::ParkedCalls;
 use mcp_gateway_tests::fixture::Era;
 use mcp_gateway_tests::gateway::{Backends, TestGateway, remote};
 use mcp_gateway_tests::process::Process;
@@ -152,12 +152,14 @@ impl Caller {
     }
 }
 
-async fn stage(parking: &Parking) -> (Process, TestGateway) {
+async fn stage(parked_calls: &ParkedCalls) -> (Process, TestGateway) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fixture-server"));
     command.args(["--http", "127.0.0.1:0", "--era", &Era::Legacy.to_string()]);
     let mut fixture = Process::start(command).unwrap();
     let url = fixture.url(Duration::from_secs(30)).await.unwrap();
-    let server = remote("only", &url).with_parking(parking.clone()).build();
+    let server = remote("only", &url)
+        .with_parked_calls(parked_calls.clone())
+        .build();
     let gateway = Backends::new().with("only", "", server).start().await;
     (fixture, gateway)
 }
@@ -165,8 +167,8 @@ async fn stage(parking: &Parking) -> (Process, TestGateway) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_ends_once_and_with_its_own_answer() {
     let sealer = Arc::new(Sealer::random().unwrap());
-    let parking = Parking::with_limits(sealer, LIFETIME, CALLS, CALLS);
-    let (_fixture, gateway) = stage(&parking).await;
+    let parked_calls = ParkedCalls::with_limits(sealer, LIFETIME, CALLS, CALLS);
+    let (_fixture, gateway) = stage(&parked_calls).await;
     let mut calls = JoinSet::new();
     for number in 0..CALLS {
         let url = gateway.url.clone();
@@ -182,9 +184,9 @@ async fn every_call_ends_once_and_with_its_own_answer() {
         ended.unwrap();
     }
     let abandoned = CALLS / PLANS.len();
-    assert!(parking.count() <= abandoned, "only those still wait");
+    assert!(parked_calls.count() <= abandoned, "only those still wait");
     let end = Instant::now() + LIFETIME + Duration::from_secs(10);
-    while parking.count() > 0 {
+    while parked_calls.count() > 0 {
         assert!(Instant::now() < end, "nobody waits for ever");
         sleep(Duration::from_millis(100)).await;
     }
@@ -194,8 +196,8 @@ async fn every_call_ends_once_and_with_its_own_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn there_is_an_end_to_what_waits() {
     let sealer = Arc::new(Sealer::random().unwrap());
-    let parking = Parking::with_limits(sealer, LIFETIME, 3, 2);
-    let (_fixture, gateway) = stage(&parking).await;
+    let parked_calls = ParkedCalls::with_limits(sealer, LIFETIME, 3, 2);
+    let (_fixture, gateway) = stage(&parked_calls).await;
     let call = async |number: usize| {
         let url = gateway.url.clone();
         let caller = Caller { url, number };
@@ -211,6 +213,6 @@ async fn there_is_an_end_to_what_waits() {
             "{refused}"
         );
     }
-    assert_eq!(parking.count(), 3);
+    assert_eq!(parked_calls.count(), 3);
     gateway.stop().await;
 }

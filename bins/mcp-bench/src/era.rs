@@ -3,9 +3,9 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::answer;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
+use crate::response;
 use crate::wire::{Call, first_id, modern};
 
 /// Protocol era.
@@ -39,7 +39,7 @@ impl Era {
         let head = connection
             .exchange(request.with_id(first_id(0)), &mut body)
             .await?;
-        match answer::check(&head, &body, request.id()) {
+        match response::check(&head, &body, request.id()) {
             Ok(()) => Ok(Self::Modern),
             Err(
                 failure @ Failure::Status {

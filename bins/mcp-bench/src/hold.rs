@@ -13,12 +13,12 @@ pub(crate) use self::calls::calls;
 pub(crate) use self::sessions::sessions;
 pub(crate) use self::streams::streams;
 use crate::failure::Failure;
-use crate::process::{Usage, seconds};
+use crate::process::{ResourceUsage, seconds};
 
 /// Result of holding items.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Held {
+pub(crate) struct HoldResult {
     /// Number of requested items.
     pub(crate) asked: u64,
     /// Number of opened items.
@@ -35,10 +35,10 @@ pub(crate) struct Held {
     pub(crate) holding: Duration,
     /// Resource usage of the observed processes, from before the first item was opened until before
     /// the end.
-    pub(crate) usage: Vec<Usage>,
+    pub(crate) usage: Vec<ResourceUsage>,
 }
 
-impl Held {
+impl HoldResult {
     /// Records a failure to open or end an item.
     fn fail(&mut self, failure: &Failure) {
         *self.failures.entry(failure.chain()).or_default() += 1;

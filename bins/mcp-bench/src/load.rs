@@ -1,7 +1,7 @@
 //! Closed-loop load: each client sends the next call as soon as it receives a response.
 
-mod shift;
 mod tally;
+mod window;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -10,13 +10,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::task::JoinSet;
 
-use self::shift::Shift;
 pub(crate) use self::tally::Tally;
-use crate::caller::Caller;
+use self::window::MeasurementWindow;
+use crate::client::LoadClient;
 use crate::endpoint::Endpoint;
 use crate::era::Era;
 use crate::failure::Failure;
-use crate::process::{Probe, Usage, busy_time};
+use crate::process::{Probe, ResourceUsage, busy_time};
 use crate::session::Session;
 use crate::wire::Call;
 
@@ -61,17 +61,17 @@ pub(crate) struct Control {
 
 /// Result of a load.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct LoadResult {
     /// Duration of the load.
     pub(crate) elapsed: Duration,
     /// Counts and latencies of the calls.
     pub(crate) tally: Tally,
     /// Resource usage of the observed processes.
-    pub(crate) usage: Vec<Usage>,
+    pub(crate) usage: Vec<ResourceUsage>,
     /// CPU time of all processes of the machine.
     pub(crate) machine: Duration,
     /// Resource usage of the load generator.
-    pub(crate) generator: Usage,
+    pub(crate) generator: ResourceUsage,
 }
 
 /// Runs `plan` while observing the processes of `probes`.
@@ -83,20 +83,20 @@ pub(crate) async fn run(
     plan: &Plan,
     probes: &[Probe],
     control: &Control,
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<LoadResult> {
     let shared = open_shared_session(plan).await?;
     let callers = open_callers(plan, shared.as_ref()).await?;
-    let warmup = Shift::new(plan, Limit::Duration(plan.warmup), control)?;
+    let warmup = MeasurementWindow::new(plan, Limit::Duration(plan.warmup), control)?;
     let (callers, _, _) = warmup.work(callers).await?;
     let probes = [probes, &[Probe::own()]].concat();
     let before = (Probe::read_all(&probes)?, busy_time()?);
-    let measured = Shift::new(plan, plan.limit, control)?;
+    let measured = MeasurementWindow::new(plan, plan.limit, control)?;
     let (callers, elapsed, tally) = measured.work(callers).await?;
-    let mut usage = Usage::between(&probes, before.0, Probe::read_all(&probes)?);
+    let mut usage = ResourceUsage::between(&probes, before.0, Probe::read_all(&probes)?);
     let machine = busy_time()?.saturating_sub(before.1);
     close(plan, callers, shared).await;
     let generator = usage.pop().context("missing usage of the load generator")?;
-    Ok(Outcome {
+    Ok(LoadResult {
         machine,
         elapsed,
         tally,
@@ -115,12 +115,12 @@ async fn open_shared_session(plan: &Plan) -> Result<Option<Session>, Failure> {
         .map(Some)
 }
 
-async fn open_callers(plan: &Plan, shared: Option<&Session>) -> anyhow::Result<Vec<Caller>> {
+async fn open_callers(plan: &Plan, shared: Option<&Session>) -> anyhow::Result<Vec<LoadClient>> {
     let mut opening = JoinSet::new();
     for index in 0..plan.connections {
         let (plan, shared) = (plan.clone(), shared.cloned());
         opening.spawn(async move {
-            Caller::open(&plan.endpoint, plan.era, &plan.call, index, shared.as_ref()).await
+            LoadClient::open(&plan.endpoint, plan.era, &plan.call, index, shared.as_ref()).await
         });
     }
     let mut callers = Vec::with_capacity(plan.connections);
@@ -131,7 +131,7 @@ async fn open_callers(plan: &Plan, shared: Option<&Session>) -> anyhow::Result<V
 }
 
 /// Ends the sessions. Failures are ignored, because the figures are complete.
-async fn close(plan: &Plan, callers: Vec<Caller>, shared: Option<Session>) {
+async fn close(plan: &Plan, callers: Vec<LoadClient>, shared: Option<Session>) {
     for caller in callers {
         let _ = tokio::time::timeout(plan.timeout, caller.close()).await;
     }

@@ -2,10 +2,9 @@
 //!
 //! The README describes the measurements and their method.
 
-mod answer;
 mod backend;
-mod caller;
 mod cli;
+mod client;
 mod compare;
 mod endpoint;
 mod era;
@@ -17,6 +16,7 @@ mod load;
 mod process;
 mod proxy;
 mod report;
+mod response;
 mod run;
 mod sample;
 mod serve;

@@ -39,7 +39,7 @@ pub(crate) struct Probe {
 
 /// Resource usage of the processes of a probe at one point in time.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Reading {
+pub(crate) struct UsageSample {
     /// CPU time in user and kernel mode, of all threads.
     pub(crate) cpu: Duration,
     /// Resident memory.
@@ -57,7 +57,7 @@ pub(crate) struct Reading {
 /// Resource usage of the processes of a probe over a time span.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Usage {
+pub(crate) struct ResourceUsage {
     /// Name of the probe.
     pub(crate) name: String,
     /// ID of the named process.
@@ -88,9 +88,9 @@ impl Probe {
     /// # Errors
     ///
     /// Fails when the named process does not exist, or may not be observed.
-    pub(crate) fn read(&self) -> anyhow::Result<Reading> {
-        let read = || -> anyhow::Result<Reading> {
-            let mut sum = Reading::default();
+    pub(crate) fn read(&self) -> anyhow::Result<UsageSample> {
+        let read = || -> anyhow::Result<UsageSample> {
+            let mut sum = UsageSample::default();
             sum.add(self.pid, self.scope != Scope::Alone)?;
             for pid in members(self.pid, self.scope)? {
                 // A process that ends just now is in its parent's account already.
@@ -107,7 +107,7 @@ impl Probe {
     /// # Errors
     ///
     /// Fails when one of them cannot be read.
-    pub(crate) fn read_all(probes: &[Self]) -> anyhow::Result<Vec<Reading>> {
+    pub(crate) fn read_all(probes: &[Self]) -> anyhow::Result<Vec<UsageSample>> {
         probes.iter().map(Self::read).collect()
     }
 
@@ -120,7 +120,7 @@ impl Probe {
     }
 }
 
-impl Reading {
+impl UsageSample {
     /// Adds the usage of `pid`, and with `with_waited` that of its ended children.
     fn add(&mut self, pid: u32, with_waited: bool) -> anyhow::Result<()> {
         let stat = Stat::read(pid)?;
@@ -139,12 +139,12 @@ impl Reading {
     }
 }
 
-impl Usage {
+impl ResourceUsage {
     /// Returns the usage of `probes` between two readings.
     pub(crate) fn between(
         probes: &[Probe],
-        before: Vec<Reading>,
-        after: Vec<Reading>,
+        before: Vec<UsageSample>,
+        after: Vec<UsageSample>,
     ) -> Vec<Self> {
         let readings = before.into_iter().zip(after);
         let usage = probes

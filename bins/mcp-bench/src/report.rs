@@ -6,9 +6,9 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::hold::Held;
-use crate::load::Outcome;
-use crate::process::Usage;
+use crate::hold::HoldResult;
+use crate::load::LoadResult;
+use crate::process::ResourceUsage;
 use crate::table::{Align, Table};
 use crate::units::{kib, micros, millis, per_second};
 
@@ -32,7 +32,7 @@ pub(crate) struct LoadReport {
     /// Subject of the measurement.
     pub(crate) subject: Subject,
     /// Result.
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: LoadResult,
 }
 
 /// Report of held items.
@@ -41,13 +41,13 @@ pub(crate) struct HoldReport {
     /// Subject of the measurement.
     pub(crate) subject: Subject,
     /// Result.
-    pub(crate) held: Held,
+    pub(crate) held: HoldResult,
 }
 
 impl LoadReport {
     /// Returns the report as JSON.
     pub(crate) fn json(&self) -> Value {
-        let Outcome {
+        let LoadResult {
             elapsed,
             tally,
             usage,
@@ -85,7 +85,7 @@ impl LoadReport {
 
 impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Outcome {
+        let LoadResult {
             elapsed,
             tally,
             usage,
@@ -117,7 +117,7 @@ impl fmt::Display for LoadReport {
             f,
             "{sent} sent, {received} received; {own} CPU per call in mcp-bench itself."
         )?;
-        let per_call = |usage: &Usage| micros(usage.cpu_micros_per(calls));
+        let per_call = |usage: &ResourceUsage| micros(usage.cpu_micros_per(calls));
         processes(f, usage, "CPU per call", per_call)?;
         failures(f, tally.failures())
     }
@@ -139,7 +139,7 @@ impl HoldReport {
 
 impl fmt::Display for HoldReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Held {
+        let HoldResult {
             asked,
             opened,
             stayed,
@@ -153,7 +153,7 @@ impl fmt::Display for HoldReport {
             per_second(*opened, self.held.opening),
             holding.as_secs_f64(),
         )?;
-        let growth = |usage: &Usage| kib(usage.growth_kib_per(*opened));
+        let growth = |usage: &ResourceUsage| kib(usage.growth_kib_per(*opened));
         processes(f, &self.held.usage, "memory per item", growth)?;
         failures(f, &self.held.failures)
     }
@@ -174,9 +174,9 @@ impl fmt::Display for Subject {
 /// Formats the usage of processes; `title` is the heading of the column that `figure` fills.
 fn processes(
     f: &mut fmt::Formatter<'_>,
-    usage: &[Usage],
+    usage: &[ResourceUsage],
     title: &'static str,
-    figure: impl Fn(&Usage) -> String,
+    figure: impl Fn(&ResourceUsage) -> String,
 ) -> fmt::Result {
     if usage.is_empty() {
         return Ok(());

@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use crate::cli::run::{EraChoice, RunArguments, Sessions};
 use crate::era::Era;
-use crate::hold::{self, Held};
+use crate::hold::{self, HoldResult};
 use crate::interrupt::interrupted;
-use crate::load::{self, Control, Outcome, Plan};
+use crate::load::{self, Control, LoadResult, Plan};
 use crate::process::Probe;
 use crate::report::{HoldReport, LoadReport, Subject};
 use crate::sample::sample;
@@ -55,7 +55,7 @@ async fn report_held(
     arguments: &RunArguments,
     plan: &Plan,
     (count, what): (u64, &str),
-    held: impl Future<Output = anyhow::Result<Held>>,
+    held: impl Future<Output = anyhow::Result<HoldResult>>,
 ) -> anyhow::Result<ExitCode> {
     let held = until_interrupted(held).await?;
     let failed = held.stayed < count;
@@ -99,7 +99,7 @@ async fn observed_load(
     arguments: &RunArguments,
     plan: &Plan,
     probes: &[Probe],
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<LoadResult> {
     let control = Control::default();
     let sampling = async {
         match arguments.sample {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, interval};
 
 use crate::load::Control;
-use crate::process::{Probe, Reading};
+use crate::process::{Probe, UsageSample};
 
 /// Column names.
 const COLUMNS: &str = "seconds,process,pid,calls,cpu_seconds,rss_kib,fds,threads,children";
@@ -42,9 +42,9 @@ pub(crate) async fn sample(
 }
 
 /// Formats one line of the table.
-fn line(probe: &Probe, reading: &Reading, seconds: f64, calls: u64) -> String {
+fn line(probe: &Probe, reading: &UsageSample, seconds: f64, calls: u64) -> String {
     let Probe { name, pid, .. } = probe;
-    let Reading {
+    let UsageSample {
         rss_kib,
         fds,
         threads,
@@ -68,7 +68,7 @@ mod tests {
             pid: 7,
             scope: Scope::Alone,
         };
-        let line = line(&probe, &Reading::default(), 1.25, 9);
+        let line = line(&probe, &UsageSample::default(), 1.25, 9);
         assert_eq!(line, "1.2,a_b,7,9,0.00,0,0,0,0");
         assert_eq!(line.split(',').count(), COLUMNS.split(',').count());
     }

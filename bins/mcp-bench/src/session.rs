@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::answer;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::http1::{Connection, Head};
+use crate::response;
 pub(crate) use crate::wire::legacy::Session;
 use crate::wire::{first_id, legacy};
 
@@ -37,7 +37,7 @@ impl Session {
         let head = connection
             .exchange(request.with_id(first_id(0)), &mut body)
             .await?;
-        answer::check(&head, &body, request.id())?;
+        response::check(&head, &body, request.id())?;
         let session = Self {
             version: version(&head, &body)?,
             id: head.session,
@@ -78,7 +78,7 @@ impl Session {
 fn version(head: &Head, body: &[u8]) -> Result<String, Failure> {
     let parse = |message: &[u8]| serde_json::from_slice::<Initialized>(message).ok();
     let found = if head.event_stream {
-        answer::Events::new(body).find_map(|event| parse(&event))
+        response::Events::new(body).find_map(|event| parse(&event))
     } else {
         parse(body)
     };

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// Median and range of figures.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(crate) struct Spread {
+pub(crate) struct Distribution {
     /// Median.
     pub(crate) median: f64,
     /// Minimum.
@@ -13,7 +13,7 @@ pub(crate) struct Spread {
     pub(crate) max: f64,
 }
 
-impl Spread {
+impl Distribution {
     /// Computes the spread of `figures`; `None` if there are none.
     pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut figures: Vec<f64> = figures.into_iter().collect();
@@ -35,11 +35,11 @@ mod tests {
 
     #[test]
     fn the_median_is_in_the_middle() {
-        let spread = |figures: &[f64]| Spread::of(figures.iter().copied());
+        let spread = |figures: &[f64]| Distribution::of(figures.iter().copied());
         assert_eq!(spread(&[]), None);
         assert_eq!(
             spread(&[3.0]),
-            Some(Spread {
+            Some(Distribution {
                 median: 3.0,
                 min: 3.0,
                 max: 3.0
@@ -47,7 +47,7 @@ mod tests {
         );
         assert_eq!(
             spread(&[9.0, 1.0, 2.0]),
-            Some(Spread {
+            Some(Distribution {
                 median: 2.0,
                 min: 1.0,
                 max: 9.0
@@ -55,7 +55,7 @@ mod tests {
         );
         assert_eq!(
             spread(&[4.0, 1.0, 9.0, 2.0]),
-            Some(Spread {
+            Some(Distribution {
                 median: 3.0,
                 min: 1.0,
                 max: 9.0

@@ -22,7 +22,7 @@ use self::script::{Kind, Script};
 use crate::cli::token::TokenArguments;
 use crate::http1::Connector;
 use crate::load::Tally;
-use crate::process::{Probe, Usage};
+use crate::process::{Probe, ResourceUsage};
 use crate::run::exit_code;
 
 /// Results of the requests, by kind.
@@ -32,7 +32,7 @@ pub(crate) type Tallies = [Tally; Kind::ALL.len()];
 ///
 /// # Errors
 ///
-/// Fails when there is no server, or it does not let the person or the clients in.
+/// Fails when there is no server, or it does not let the user or the clients in.
 pub(crate) async fn run(arguments: &TokenArguments) -> anyhow::Result<ExitCode> {
     let codes = prepare(arguments).await?;
     let codes = Arc::new(Mutex::new(VecDeque::from(codes)));
@@ -52,7 +52,7 @@ pub(crate) async fn run(arguments: &TokenArguments) -> anyhow::Result<ExitCode> 
         }
     }
     let elapsed = begin.elapsed();
-    let usage = Usage::between(&probes, before, Probe::read_all(&probes)?);
+    let usage = ResourceUsage::between(&probes, before, Probe::read_all(&probes)?);
     let report = TokenReport {
         tallies,
         elapsed,

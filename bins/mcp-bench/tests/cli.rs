@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use mcp_gateway_auth::login::Login;
 use mcp_gateway_auth::server::{
-    AuthorizationServer, Client, ClientAuthentication, GrantType, RateLimits, Registration,
-    Resource,
+    AuthorizationServer, ClientAuthentication, GrantType, OAuthClient, RateLimits,
+    RegistrationPolicy, Resource,
 };
 use mcp_gateway_auth::users::Users;
 use mcp_gateway_auth::{Clock, Keyring};
@@ -334,11 +334,11 @@ impl Authority {
             keyring,
             Arc::new(login.clone()),
         )
-        .with_registration(Registration::Open)
+        .with_registration(RegistrationPolicy::Open)
         .with_rate_limits(limits)
         .build();
         server.set_resources([Resource::new(format!("{url}/mcp").parse().unwrap(), "main")]);
-        server.set_clients([Client::new("machine", "machine")
+        server.set_clients([OAuthClient::new("machine", "machine")
             .with_authentication(ClientAuthentication::secret(SECRET))
             .with_grant_types([GrantType::ClientCredentials])]);
         let router = server.router().merge(login.router());

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use mcp_gateway_core::auth::AuthVerifier;
 use mcp_gateway_core::credential::CredentialResolver;
-use mcp_gateway_core::guard::Guard;
+use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::session::Sessions;
-use mcp_gateway_core::upstream::{PooledServer, Server, ServerPool};
+use mcp_gateway_core::upstream::{PooledServer, ServerPool, UpstreamServer};
 use mcp_gateway_core::{Drain, Gateway};
 
 /// Internal name of the only server; not visible to clients.
@@ -26,11 +26,11 @@ pub(crate) struct Bridge {
 
 /// Components of a bridge besides the server.
 #[derive(Debug)]
-pub(crate) struct Parts {
+pub(crate) struct BridgeParts {
     pub(crate) verifier: Arc<dyn AuthVerifier>,
     /// Source of the upstream credential.
     pub(crate) credentials: Arc<dyn CredentialResolver>,
-    pub(crate) guard: Guard,
+    pub(crate) guard: HostPolicy,
 }
 
 impl Bridge {
@@ -39,7 +39,7 @@ impl Bridge {
     /// # Errors
     ///
     /// Fails if the system random number generator is unavailable.
-    pub(crate) fn new(server: Arc<Server>, parts: Parts) -> anyhow::Result<Self> {
+    pub(crate) fn new(server: Arc<UpstreamServer>, parts: BridgeParts) -> anyhow::Result<Self> {
         // The bridge is a relay; the client sets the timeout.
         let limits = Limits::default()
             .with_timeout(PATIENCE)

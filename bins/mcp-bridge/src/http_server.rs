@@ -11,13 +11,13 @@ use mcp_gateway_auth::client::GrantCredentials;
 use mcp_gateway_core::Credential;
 use mcp_gateway_core::auth::{AllowAnonymous, Principal};
 use mcp_gateway_core::credential::CredentialResolver;
-use mcp_gateway_core::guard::Guard;
-use mcp_gateway_core::runtime::{Remote, WebClient};
-use mcp_gateway_core::upstream::Server;
+use mcp_gateway_core::host_policy::HostPolicy;
+use mcp_gateway_core::runtime::{PooledHttpClient, Remote};
+use mcp_gateway_core::upstream::UpstreamServer;
 
-use crate::bridge::{Bridge, Parts, SERVER};
+use crate::bridge::{Bridge, BridgeParts, SERVER};
 use crate::login;
-use crate::stop::Stop;
+use crate::shutdown::ShutdownSignal;
 
 #[derive(Debug, Args)]
 pub(crate) struct HttpArgs {
@@ -49,18 +49,18 @@ pub(crate) struct HttpArgs {
 ///
 /// Fails if the bridge cannot start, or if writing to the client fails.
 pub(crate) async fn run(args: HttpArgs) -> anyhow::Result<()> {
-    let mut stop = Stop::listen().context("cannot register signal handlers")?;
+    let mut stop = ShutdownSignal::listen().context("cannot register signal handlers")?;
     let credential = credential(&args, |name| std::env::var(name).ok())?;
     let credentials = credentials(&args, credential).await?;
-    let client = WebClient::new().context("cannot read the system certificates")?;
-    let server = Server::builder(SERVER, Remote::new(args.url, client)).build();
+    let client = PooledHttpClient::new().context("cannot read the system certificates")?;
+    let server = UpstreamServer::builder(SERVER, Remote::new(args.url, client)).build();
     let bridge = Bridge::new(
         server,
-        Parts {
+        BridgeParts {
             // Only the process that started this one can call.
             verifier: Arc::new(AllowAnonymous::new()),
             credentials,
-            guard: Guard::new(),
+            guard: HostPolicy::new(),
         },
     )?;
     let principal = Principal::new("stdio");

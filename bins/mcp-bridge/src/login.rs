@@ -4,7 +4,8 @@ use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 use mcp_gateway_auth::client::{
-    ClientError, ClientIdentity, Grant, OAuthClient, SignIn, SignInEvent, open_browser, policy_for,
+    ClientError, ClientIdentity, Grant, OAuthClient, OAuthClientFlow, SignInEvent, open_browser,
+    policy_for,
 };
 use mcp_gateway_auth::egress::Egress;
 use url::Url;
@@ -38,7 +39,7 @@ pub(crate) async fn log_in(args: &HttpArgs) -> anyhow::Result<Option<Grant>> {
         }
     }
     let opens_browser = !args.no_browser;
-    let mut sign_in = SignIn::new(client)
+    let mut sign_in = OAuthClientFlow::new(client)
         .with_name("mcp-bridge")
         .on_event(move |event| report(&event, opens_browser));
     if let Some(id) = &args.client_id {

@@ -10,11 +10,11 @@
 
 mod bridge;
 mod cli;
-mod front;
 mod http_server;
 mod login;
+mod router;
+mod shutdown;
 mod stdio_server;
-mod stop;
 
 use std::process::ExitCode;
 

@@ -13,14 +13,14 @@ use mcp_gateway_auth::{Secret, StaticTokens};
 use mcp_gateway_core::Serve;
 use mcp_gateway_core::auth::{AllowAnonymous, AuthVerifier, Principal};
 use mcp_gateway_core::credential::NoCredentials;
-use mcp_gateway_core::guard::Guard;
+use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::runtime::Process;
-use mcp_gateway_core::upstream::{Server, SessionPolicy};
+use mcp_gateway_core::upstream::{SessionPolicy, UpstreamServer};
 use tokio::net::TcpListener;
 
-use crate::bridge::{Bridge, Parts, SERVER};
-use crate::front::Front;
-use crate::stop::Stop;
+use crate::bridge::{Bridge, BridgeParts, SERVER};
+use crate::router::BridgeRouter;
+use crate::shutdown::ShutdownSignal;
 
 #[derive(Debug, Args)]
 pub(crate) struct StdioArgs {
@@ -41,8 +41,8 @@ pub(crate) struct StdioArgs {
     #[arg(long, conflicts_with = "token_env")]
     insecure_anonymous: bool,
     /// Sharing of the process by client sessions
-    #[arg(long, value_enum, default_value_t = Sharing::Principal)]
-    sessions: Sharing,
+    #[arg(long, value_enum, default_value_t = SessionSharing::Principal)]
+    sessions: SessionSharing,
     /// Command of the server, with its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -50,7 +50,7 @@ pub(crate) struct StdioArgs {
 
 /// Sharing of a process by client sessions.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Sharing {
+enum SessionSharing {
     /// All sessions of a caller share a process
     Principal,
     /// Each session has its own process
@@ -65,15 +65,15 @@ enum Sharing {
 ///
 /// Fails if the bridge cannot start.
 pub(crate) async fn run(args: StdioArgs) -> anyhow::Result<()> {
-    let mut stop = Stop::listen().context("cannot register signal handlers")?;
+    let mut stop = ShutdownSignal::listen().context("cannot register signal handlers")?;
     let (verifier, token) = args.access()?;
     let guard = args
         .host
         .iter()
-        .fold(Guard::new(), |guard, host| guard.with_host(host));
+        .fold(HostPolicy::new(), |guard, host| guard.with_host(host));
     let bridge = Bridge::new(
         args.server()?,
-        Parts {
+        BridgeParts {
             verifier,
             credentials: Arc::new(NoCredentials::new()),
             guard,
@@ -86,14 +86,14 @@ pub(crate) async fn run(args: StdioArgs) -> anyhow::Result<()> {
             args.listen
         )
     })?;
-    announce(listener.local_addr()?, token.as_deref())?;
+    print_banner(listener.local_addr()?, token.as_deref())?;
 
     let drain = bridge.drain.clone();
-    let front = Front::new(bridge.gateway.clone());
-    let serving = Serve::new(listener).run(front, async { drain.begun().await });
+    let front = BridgeRouter::new(bridge.gateway.clone());
+    let serving = Serve::new(listener).run(front, async { drain.started().await });
     let ending = async {
         stop.requested().await;
-        bridge.drain.begin();
+        bridge.drain.start();
         stop.requested().await;
     };
     tokio::select! {
@@ -108,7 +108,7 @@ pub(crate) async fn run(args: StdioArgs) -> anyhow::Result<()> {
 }
 
 impl StdioArgs {
-    fn server(&self) -> anyhow::Result<Arc<Server>> {
+    fn server(&self) -> anyhow::Result<Arc<UpstreamServer>> {
         let Some((program, args)) = self.command.split_first() else {
             bail!("missing command");
         };
@@ -122,12 +122,12 @@ impl StdioArgs {
             // The server has no use for the token of its clients.
             .without_env(&self.token_env);
         let sessions = match self.sessions {
-            Sharing::Principal => SessionPolicy::PerPrincipal,
-            Sharing::Session => SessionPolicy::PerSession,
-            Sharing::Shared => SessionPolicy::Shared,
+            SessionSharing::Principal => SessionPolicy::PerPrincipal,
+            SessionSharing::Session => SessionPolicy::PerSession,
+            SessionSharing::Shared => SessionPolicy::Shared,
         };
-        Ok(Server::builder(SERVER, process)
-            .with_sessions(sessions)
+        Ok(UpstreamServer::builder(SERVER, process)
+            .with_session_policy(sessions)
             .build())
     }
 
@@ -173,7 +173,7 @@ fn is_program(name: &OsStr) -> bool {
 }
 
 /// Prints the URL, and the token if it was generated.
-fn announce(address: SocketAddr, token: Option<&str>) -> io::Result<()> {
+fn print_banner(address: SocketAddr, token: Option<&str>) -> io::Result<()> {
     let mut output = io::stdout().lock();
     writeln!(output, "endpoint  http://{address}/mcp")?;
     if let Some(token) = token {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use mcp_gateway_auth::login::Login;
-use mcp_gateway_auth::server::{AuthorizationServer, Client};
+use mcp_gateway_auth::server::{AuthorizationServer, OAuthClient};
 use mcp_gateway_auth::users::{User, Users};
 use mcp_gateway_auth::{Clock, Keyring};
 use url::Url;
 
-use crate::files::Files;
-use crate::output::complain;
-use crate::system::System;
+use crate::files::ConfigFiles;
+use crate::output::eprint_line;
+use crate::system::SystemEnvironment;
 use mcp_gateway_platform::spec::{OAuth, Storage};
 use mcp_gateway_platform::state::StateStore;
 
@@ -23,7 +23,7 @@ pub(crate) struct Administration {
     pub(crate) server: AuthorizationServer,
     pub(crate) clock: Clock,
     /// Static clients of the configuration.
-    pub(crate) configured: Vec<Client>,
+    pub(crate) configured: Vec<OAuthClient>,
 }
 
 impl Administration {
@@ -32,9 +32,9 @@ impl Administration {
     /// # Errors
     ///
     /// Fails if the files are invalid, or if the gateway has no state to administer.
-    pub(crate) async fn open(files: &Files) -> anyhow::Result<Self> {
-        let loaded = files.load(&System::new())?;
-        loaded.warnings.lines().for_each(complain);
+    pub(crate) async fn open(files: &ConfigFiles) -> anyhow::Result<Self> {
+        let loaded = files.load(&SystemEnvironment::new())?;
+        loaded.warnings.lines().for_each(eprint_line);
         let spec = loaded.config.platform;
         let oauth = match &spec.fixed.auth.oauth {
             Some(oauth) => oauth.clone(),
@@ -92,8 +92,8 @@ impl Administration {
     /// # Errors
     ///
     /// Fails if the store is unavailable.
-    pub(crate) async fn clients(&self) -> anyhow::Result<Vec<Client>> {
-        let mut all: Vec<Client> = Vec::new();
+    pub(crate) async fn clients(&self) -> anyhow::Result<Vec<OAuthClient>> {
+        let mut all: Vec<OAuthClient> = Vec::new();
         loop {
             let last = all.last().map(|client| client.id.clone());
             let page = self.server.clients_after(last.as_deref(), PAGE).await?;
@@ -110,7 +110,7 @@ impl Administration {
     /// # Errors
     ///
     /// Fails if no user or several users match.
-    pub(crate) async fn person(&self, wanted: &str) -> anyhow::Result<User> {
+    pub(crate) async fn user(&self, wanted: &str) -> anyhow::Result<User> {
         if let Some(user) = self.users.find(wanted).await? {
             return Ok(user);
         }

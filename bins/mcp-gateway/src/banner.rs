@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 
-use crate::output::say;
-use crate::source::{Ready, Source, TOKEN_VARIABLE};
-use mcp_gateway_config::connect::Endpoint;
+use crate::output::print_line;
+use crate::source::{ConfigSource, ResolvedConfig, TOKEN_VARIABLE};
+use mcp_gateway_config::connect::GatewayEndpoint;
 use mcp_gateway_platform::Platform;
 use mcp_gateway_platform::spec::{Anonymous, PlatformSpec};
 
@@ -16,10 +16,10 @@ use mcp_gateway_platform::spec::{Anonymous, PlatformSpec};
 ///
 /// Fails if the output is closed.
 pub(crate) fn show(
-    ready: &Ready,
+    ready: &ResolvedConfig,
     base: &str,
     address: SocketAddr,
-    source: &Source,
+    source: &ConfigSource,
     platform: &Platform,
 ) -> io::Result<()> {
     let spec = &ready.config.platform;
@@ -49,28 +49,28 @@ pub(crate) fn show(
         lines.push(format!("            user {name}, password {password}"));
         lines.push("            (shown only once)".to_owned());
     }
-    if !ready.own_token {
+    if !ready.uses_owner_token {
         lines.push(format!("  callers   {}", callers(spec)));
     }
     if spec.fixed.auth.oauth.is_some() {
-        lines.extend(to_log_in(base));
+        lines.extend(login_lines(base));
     }
-    match (ready.own_token, source.token_is_new) {
+    match (ready.uses_owner_token, source.token_is_new) {
         (true, true) => lines.extend(new_token(source, base)),
         (true, false) => lines.push(format!("  token     the value of {TOKEN_VARIABLE}")),
         (false, _) => {}
     }
-    say(lines.join("\n"))
+    print_line(lines.join("\n"))
 }
 
 /// Formats instructions for clients with a login.
-fn to_log_in(base: &str) -> Vec<String> {
+fn login_lines(base: &str) -> Vec<String> {
     let mut lines = vec![
         String::new(),
         "Paste the endpoint into your client; it opens a browser to log in:".to_owned(),
         String::new(),
     ];
-    if let Ok(endpoint) = Endpoint::new(base, None, None) {
+    if let Ok(endpoint) = GatewayEndpoint::new(base, None, None) {
         lines.push(format!("  {}  # Claude Code", endpoint.claude_code()));
         lines.push(format!("  {}  # Codex", endpoint.codex()));
     }
@@ -83,7 +83,7 @@ fn to_log_in(base: &str) -> Vec<String> {
 }
 
 fn servers(spec: &PlatformSpec) -> String {
-    some(spec.dynamic.servers.iter().map(|server| &*server.name))
+    abbreviated_list(spec.dynamic.servers.iter().map(|server| &*server.name))
 }
 
 fn callers(spec: &PlatformSpec) -> String {
@@ -96,13 +96,13 @@ fn callers(spec: &PlatformSpec) -> String {
             let names: BTreeSet<_> = auth.tokens.iter().map(|token| &*token.name).collect();
             let people = oauth.as_ref().map(|_| "users who log in");
             let issuers = auth.issuers.iter().map(|issuer| &*issuer.issuer);
-            some(people.into_iter().chain(names).chain(issuers))
+            abbreviated_list(people.into_iter().chain(names).chain(issuers))
         }
     }
 }
 
 /// Joins the names, abbreviating a long list.
-fn some<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+fn abbreviated_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<_> = names.into_iter().collect();
     match names.len() {
         0 => "none".to_owned(),
@@ -116,7 +116,7 @@ fn some<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// Formats the generated owner token and instructions for it.
-fn new_token(source: &Source, base: &str) -> Vec<String> {
+fn new_token(source: &ConfigSource, base: &str) -> Vec<String> {
     let program = program();
     let secret = source.token.secret.expose();
     let mut lines = vec![
@@ -127,7 +127,7 @@ fn new_token(source: &Source, base: &str) -> Vec<String> {
         String::new(),
         format!("  export {TOKEN_VARIABLE}={secret}"),
     ];
-    if let Ok(endpoint) = Endpoint::new(base, None, Some(TOKEN_VARIABLE.to_owned())) {
+    if let Ok(endpoint) = GatewayEndpoint::new(base, None, Some(TOKEN_VARIABLE.to_owned())) {
         lines.push(format!(
             "  {program} tools --url {}  # list the tools",
             endpoint.url

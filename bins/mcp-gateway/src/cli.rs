@@ -23,7 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use self::call::CallArgs;
 use self::check::CheckArgs;
-use self::client::ClientArgs;
+use self::client::OAuthClientArgs;
 use self::connect::ConnectArgs;
 use self::login::LoginArgs;
 use self::serve::ServeArgs;
@@ -31,9 +31,9 @@ use self::target::TargetArgs;
 use self::token::TokenArgs;
 use self::tools::ToolsArgs;
 use self::user::UserArgs;
-use crate::client::Servers;
+use crate::client::McpClient;
 use crate::logging;
-use crate::output::complain;
+use crate::output::eprint_line;
 use crate::signals::Signals;
 use mcp_gateway_config::file::Log;
 
@@ -56,7 +56,7 @@ enum Command {
     /// Validate configuration files and report all errors
     Check(CheckArgs),
     /// Create, list and revoke OAuth clients
-    Client(ClientArgs),
+    Client(OAuthClientArgs),
     /// Print a shell completion script
     Completions {
         /// The shell
@@ -96,7 +96,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(format_args!("mcp-gateway: {error:#}"));
+            eprint_line(format_args!("mcp-gateway: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -136,7 +136,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
 /// Runs `work` with the servers of `target`, and closes them in any case.
 fn with_servers(
     target: &TargetArgs,
-    work: impl AsyncFnOnce(&Servers) -> anyhow::Result<ExitCode>,
+    work: impl AsyncFnOnce(&McpClient) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
     logging::init(&Log::from_level("warn"));
     runtime()?.block_on(async {

@@ -12,41 +12,41 @@ use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::call::Prepared;
 use mcp_gateway_core::catalog::{ListKind, Listing};
 use mcp_gateway_core::jsonrpc::{ErrorObject, Id, Message, Notification, Request, code};
-use mcp_gateway_core::protocol::{Capabilities, Method, Version, meta};
-use mcp_gateway_core::reply::Event;
-use mcp_gateway_core::route::{Feature, PrefixRouter, Resolved, Target, ToolRouter};
-use mcp_gateway_core::upstream::{Server, Upstream, UpstreamError};
-use mcp_gateway_core::{Call, Caller, Client, Credential, Reply};
+use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion, meta};
+use mcp_gateway_core::reply::ReplyEvent;
+use mcp_gateway_core::route::{Feature, PrefixRouter, ResolvedName, Target, ToolRouter};
+use mcp_gateway_core::upstream::{Upstream, UpstreamError, UpstreamServer};
+use mcp_gateway_core::{Call, Caller, ClientInfo, Credential, Reply};
 use serde_json::{Map, Value, json};
 
 use crate::builtins::builtins;
-use mcp_gateway_config::document::instead;
+use mcp_gateway_config::document::suggestion;
 use mcp_gateway_config::file::{header_value, remote};
 use mcp_gateway_platform::servers::{ServerFactory, credential};
-use mcp_gateway_platform::spec::{self, DynamicSpec, Remote, Transport};
+use mcp_gateway_platform::spec::{self, DynamicSpec, Remote, ServerRuntime};
 
 /// Servers that the command line calls.
 #[derive(Debug)]
-pub(crate) struct Servers {
-    entries: Vec<Entry>,
+pub(crate) struct McpClient {
+    entries: Vec<ServerEntry>,
     router: PrefixRouter,
     caller: Arc<Caller>,
 }
 
 #[derive(Debug)]
-struct Entry {
-    server: Arc<Server>,
+struct ServerEntry {
+    server: Arc<UpstreamServer>,
     credential: Credential,
 }
 
 /// Tools of one server, with their client-visible names.
 #[derive(Debug)]
-pub(crate) struct Tools {
+pub(crate) struct ToolList {
     pub(crate) server: Arc<str>,
     pub(crate) listed: Result<Vec<Value>, UpstreamError>,
 }
 
-impl Servers {
+impl McpClient {
     /// Creates the servers of the gateway `name` of `config`, or of its default gateway.
     ///
     /// The variables `secrets` are removed from child environments.
@@ -73,15 +73,16 @@ impl Servers {
                 .map(|gateway| &*gateway.name)
                 .collect();
             let name = name.unwrap_or_default();
-            anyhow!("unknown gateway {name:?}; {}", instead(name, &known))
+            anyhow!("unknown gateway {name:?}; {}", suggestion(name, &known))
         })?;
         let factory = ServerFactory::new(builtins(), secrets.to_vec());
         let servers = gateway
             .servers
             .iter()
             .filter_map(|name| config.server(name));
-        let entries: Result<Vec<_>, _> =
-            servers.map(|server| Entry::of(server, &factory)).collect();
+        let entries: Result<Vec<_>, _> = servers
+            .map(|server| ServerEntry::from_spec(server, &factory))
+            .collect();
         Ok(Self::new(entries?, config.router(gateway)?))
     }
 
@@ -104,15 +105,15 @@ impl Servers {
             .authority()
             .map_or("server", Authority::as_str)
             .into();
-        let definition = spec::Server::new(Arc::clone(&name), Transport::Remote(remote));
+        let definition = spec::ServerSpec::new(Arc::clone(&name), ServerRuntime::Remote(remote));
         let factory = ServerFactory::new(builtins(), Vec::new());
-        let entry = Entry::of(&definition, &factory)?;
+        let entry = ServerEntry::from_spec(&definition, &factory)?;
         Ok(Self::new(vec![entry], PrefixRouter::new([(name, "")])?))
     }
 
-    fn new(entries: Vec<Entry>, router: PrefixRouter) -> Self {
+    fn new(entries: Vec<ServerEntry>, router: PrefixRouter) -> Self {
         // Without capabilities, servers do not request input.
-        let client = Client::new(Version::LATEST, Capabilities::default());
+        let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
         Self {
             entries,
             router,
@@ -121,8 +122,8 @@ impl Servers {
     }
 
     /// Lists the tools of all servers.
-    pub(crate) async fn tools(&self) -> Vec<Tools> {
-        let listing = self.entries.iter().map(async |entry| Tools {
+    pub(crate) async fn tools(&self) -> Vec<ToolList> {
+        let listing = self.entries.iter().map(async |entry| ToolList {
             server: Arc::clone(entry.server.name()),
             listed: match self.listing(entry).await {
                 Ok(listing) => Ok(self.exposed(entry, &listing)),
@@ -132,15 +133,15 @@ impl Servers {
         join_all(listing).await
     }
 
-    async fn listing(&self, entry: &Entry) -> Result<Arc<Listing>, UpstreamError> {
+    async fn listing(&self, entry: &ServerEntry) -> Result<Arc<Listing>, UpstreamError> {
         let request = request(&Method::ToolsList, Map::new());
         let call = self.prepared(entry, request, Feature::List(ListKind::Tools));
         entry.server.list(ListKind::Tools, call).await
     }
 
     /// Returns the tools of a server with their client-visible names.
-    fn exposed(&self, entry: &Entry, listing: &Listing) -> Vec<Value> {
-        let tool = |tool: &mcp_gateway_core::catalog::Entry| {
+    fn exposed(&self, entry: &ServerEntry, listing: &Listing) -> Vec<Value> {
+        let tool = |tool: &mcp_gateway_core::catalog::CatalogEntry| {
             let name = self.router.expose(entry.server.name(), tool.name())?;
             let mut description = tool.describe();
             description["name"] = name.into();
@@ -175,7 +176,7 @@ impl Servers {
             .collect();
         match tools.iter().find(|tool| tool["name"] == name) {
             Some(tool) => Ok(tool.clone()),
-            None => bail!("unknown tool {name:?}; {}", instead(name, &known)),
+            None => bail!("unknown tool {name:?}; {}", suggestion(name, &known)),
         }
     }
 
@@ -213,16 +214,16 @@ impl Servers {
     }
 
     /// Resolves a tool name to its server and its upstream name.
-    fn entry<'a>(&self, name: &'a str) -> Option<(&Entry, &'a str)> {
-        let Resolved { server, name, .. } = self.router.resolve(name)?;
+    fn entry<'a>(&self, name: &'a str) -> Option<(&ServerEntry, &'a str)> {
+        let ResolvedName { server, name, .. } = self.router.resolve(name)?;
         let mut entries = self.entries.iter();
         Some((entries.find(|entry| *entry.server.name() == server)?, name))
     }
 
-    fn prepared(&self, entry: &Entry, request: Request, feature: Feature) -> Call<Prepared> {
+    fn prepared(&self, entry: &ServerEntry, request: Request, feature: Feature) -> Call<Prepared> {
         let target = Target::new(Arc::clone(entry.server.name()), feature);
-        let stage = Prepared::vouched_for(target, entry.credential.clone());
-        Call::vouched_for(request, Arc::clone(&self.caller)).prepared(stage)
+        let stage = Prepared::trusted(target, entry.credential.clone());
+        Call::trusted(request, Arc::clone(&self.caller)).prepared(stage)
     }
 
     /// Closes the connections to all servers.
@@ -231,8 +232,8 @@ impl Servers {
     }
 }
 
-impl Entry {
-    fn of(definition: &spec::Server, factory: &ServerFactory) -> std::io::Result<Self> {
+impl ServerEntry {
+    fn from_spec(definition: &spec::ServerSpec, factory: &ServerFactory) -> std::io::Result<Self> {
         Ok(Self {
             server: factory.build(definition)?,
             credential: credential(&definition.transport).unwrap_or_else(Credential::none),
@@ -243,7 +244,7 @@ impl Entry {
 /// Builds a modern request that asks for progress notifications.
 fn request(method: &Method, mut params: Map<String, Value>) -> Request {
     let context = json!({
-        meta::PROTOCOL_VERSION: Version::LATEST.as_str(),
+        meta::PROTOCOL_VERSION: ProtocolVersion::LATEST.as_str(),
         meta::CLIENT_INFO: { "name": "mcp-gateway", "version": env!("CARGO_PKG_VERSION") },
         meta::CLIENT_CAPABILITIES: {},
         meta::PROGRESS_TOKEN: "command line",
@@ -265,13 +266,13 @@ async fn response(
         Reply::Events(mut events) => {
             while let Some(event) = events.next().await {
                 match event? {
-                    Event::Notification(notification) => progress(&notification),
-                    Event::Request(request) => {
+                    ReplyEvent::Notification(notification) => progress(&notification),
+                    ReplyEvent::Request(request) => {
                         let message = "The command line does not accept requests";
                         let error = ErrorObject::new(code::METHOD_NOT_FOUND, message);
-                        request.refuse(&error).await?;
+                        request.reject(&error).await?;
                     }
-                    Event::Response(response) => return Ok(Message::Response(response)),
+                    ReplyEvent::Response(response) => return Ok(Message::Response(response)),
                 }
             }
             Err(UpstreamError::Closed)

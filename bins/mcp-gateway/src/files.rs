@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use mcp_gateway_config::document::Environment;
 use mcp_gateway_config::file::{Config, Diagnostics};
 use mcp_gateway_config::import;
-use mcp_gateway_platform::spec::{Server, Transport};
+use mcp_gateway_platform::spec::{ServerRuntime, ServerSpec};
 
 use crate::builtins::DEMO;
 
 /// Paths of the configuration files. Without any, the configuration is that of the demo.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Files {
+pub(crate) struct ConfigFiles {
     pub(crate) config: Option<PathBuf>,
     /// Configuration files of MCP clients, whose servers are added.
     pub(crate) clients: Vec<PathBuf>,
@@ -20,7 +20,7 @@ pub(crate) struct Files {
 
 /// Configuration that was read from files.
 #[derive(Debug)]
-pub(crate) struct Loaded {
+pub(crate) struct LoadedConfig {
     pub(crate) config: Config,
     /// Warnings.
     pub(crate) warnings: FileDiagnostics,
@@ -30,7 +30,7 @@ pub(crate) struct Loaded {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct FileDiagnostics(Vec<(String, Diagnostics)>);
 
-impl Files {
+impl ConfigFiles {
     /// Sorts paths by type; JSON files are those of clients.
     pub(crate) fn sorted(paths: Vec<PathBuf>) -> Result<Self, String> {
         let is_json = |path: &PathBuf| {
@@ -63,9 +63,12 @@ impl Files {
     /// # Errors
     ///
     /// Returns all diagnostics if any file has an error.
-    pub(crate) fn load(&self, environment: &dyn Environment) -> Result<Loaded, FileDiagnostics> {
+    pub(crate) fn load(
+        &self,
+        environment: &dyn Environment,
+    ) -> Result<LoadedConfig, FileDiagnostics> {
         if self.is_empty() {
-            return Ok(Loaded::demo());
+            return Ok(LoadedConfig::demo());
         }
         let mut findings = FileDiagnostics::default();
         let read = |path: &Path| Config::read_from(&text_of(path)?, environment);
@@ -76,12 +79,12 @@ impl Files {
             let folder = folder_of(path);
             let read = text_of(path).and_then(|text| import::read(&text, &folder, environment));
             for server in findings.keep(path, read).unwrap_or_default() {
-                let taken = |other: &Server| other.name == server.name;
+                let taken = |other: &ServerSpec| other.name == server.name;
                 let configured = config
                     .as_ref()
                     .is_some_and(|config| config.platform.dynamic.server(&server.name).is_some());
                 if configured || servers.iter().any(taken) {
-                    findings.add(path, another(&server.name));
+                    findings.add(path, duplicate_server(&server.name));
                 } else {
                     servers.push(server);
                 }
@@ -92,11 +95,11 @@ impl Files {
                 config.platform.dynamic.add_servers(servers);
                 config
             }
-            None => Config::over(servers),
+            None => Config::from_servers(servers),
         };
         match findings.has_errors() {
             true => Err(findings),
-            false => Ok(Loaded {
+            false => Ok(LoadedConfig {
                 config: loaded,
                 warnings: findings,
             }),
@@ -104,17 +107,17 @@ impl Files {
     }
 }
 
-impl Loaded {
+impl LoadedConfig {
     /// Returns the configuration of the demo.
     fn demo() -> Self {
-        let demo = Server::new("demo", Transport::Builtin(DEMO.into()));
+        let demo = ServerSpec::new("demo", ServerRuntime::Builtin(DEMO.into()));
         let servers = if cfg!(feature = "demo") {
             vec![demo]
         } else {
             Vec::new()
         };
         Self {
-            config: Config::over(servers),
+            config: Config::from_servers(servers),
             warnings: FileDiagnostics::default(),
         }
     }
@@ -176,7 +179,7 @@ fn text_of(path: &Path) -> Result<String, Diagnostics> {
         .map_err(|error| Diagnostics::of_file(format!("cannot read file: {error}")))
 }
 
-fn another(name: &str) -> Diagnostics {
+fn duplicate_server(name: &str) -> Diagnostics {
     Diagnostics::of_file(format!(
         "server {name:?} is also defined in another file; rename one of them"
     ))
@@ -191,23 +194,27 @@ fn folder_of(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::System;
+    use crate::system::SystemEnvironment;
 
-    fn load(files: &[(&str, &str)]) -> Result<Loaded, FileDiagnostics> {
+    fn load(files: &[(&str, &str)]) -> Result<LoadedConfig, FileDiagnostics> {
         let folder = tempfile::tempdir().unwrap();
         let paths = files.iter().map(|(name, text)| {
             let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();
             path
         });
-        Files::sorted(paths.collect()).unwrap().load(&System::new())
+        ConfigFiles::sorted(paths.collect())
+            .unwrap()
+            .load(&SystemEnvironment::new())
     }
 
     const YAML: &str = "servers: [{ name: a, builtin: demo }]\ngateways: [{ name: all }, { name: some, servers: [a] }]";
 
     #[test]
     fn nothing_is_the_demo() {
-        let loaded = Files::default().load(&System::new()).unwrap();
+        let loaded = ConfigFiles::default()
+            .load(&SystemEnvironment::new())
+            .unwrap();
         assert_eq!(&*loaded.config.platform.dynamic.servers[0].name, "demo");
     }
 
@@ -245,13 +252,13 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_a_problem() {
-        let files = Files::sorted(vec!["/nowhere/gateway.yaml".into()]).unwrap();
-        let findings = files.load(&System::new()).unwrap_err();
+        let files = ConfigFiles::sorted(vec!["/nowhere/gateway.yaml".into()]).unwrap();
+        let findings = files.load(&SystemEnvironment::new()).unwrap_err();
         assert!(
             findings
                 .to_string()
                 .starts_with("/nowhere/gateway.yaml: cannot read file")
         );
-        assert!(Files::sorted(vec!["a.yaml".into(), "b.yaml".into()]).is_err());
+        assert!(ConfigFiles::sorted(vec!["a.yaml".into(), "b.yaml".into()]).is_err());
     }
 }

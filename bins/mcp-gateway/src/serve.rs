@@ -14,10 +14,10 @@ use tokio::net::TcpListener;
 
 use crate::banner;
 use crate::builtins::builtins;
-use crate::output::complain;
-use crate::signals::{Request, Signals};
-use crate::source::{Ready, Source};
-use crate::watch::{Seen, Watch};
+use crate::output::eprint_line;
+use crate::signals::{SignalAction, Signals};
+use crate::source::{ConfigSource, ResolvedConfig};
+use crate::watch::{FileStamp, FileWatcher};
 use mcp_gateway_config::file::{Config, Serving};
 
 /// Serves the configuration `ready` of `source` until the process receives a signal to terminate, and
@@ -26,7 +26,11 @@ use mcp_gateway_config::file::{Config, Serving};
 /// # Errors
 ///
 /// Fails if the gateway cannot start.
-pub(crate) async fn run(source: Source, ready: Ready, files: Vec<Seen>) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    source: ConfigSource,
+    ready: ResolvedConfig,
+    files: Vec<FileStamp>,
+) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("cannot register signal handlers")?;
     let listener = bind(ready.config.serving.listen, "--listen").await?;
     let address = listener.local_addr()?;
@@ -54,10 +58,10 @@ pub(crate) async fn run(source: Source, ready: Ready, files: Vec<Seen>) -> anyho
     if let Some(timeout) = serving.idle_timeout {
         serve = serve.with_idle_timeout(timeout);
     }
-    let serving = serve.run(platform.service(), async { drain.begun().await });
+    let serving = serve.run(platform.service(), async { drain.started().await });
     let background = publish(metrics, &platform);
-    let following = Following {
-        watch: Watch::new(files),
+    let following = Supervisor {
+        watch: FileWatcher::new(files),
         config: ready.config,
         platform,
         source,
@@ -65,8 +69,8 @@ pub(crate) async fn run(source: Source, ready: Ready, files: Vec<Seen>) -> anyho
     let (platform, ending) = following.until_end(&mut signals, serving, background).await;
     match ending {
         // Child processes are killed when the runtime is dropped.
-        Ending::AtOnce => tracing::warn!("forced shutdown"),
-        Ending::Finished => tokio::select! {
+        ShutdownOutcome::Forced => tracing::warn!("forced shutdown"),
+        ShutdownOutcome::Drained => tokio::select! {
             () = platform.close() => tracing::info!("shutdown complete"),
             () = signals.stop() => tracing::warn!("forced shutdown"),
         },
@@ -84,11 +88,11 @@ fn workers(serving: &Serving) -> anyhow::Result<Workers> {
 }
 
 /// Outcome of the shutdown.
-enum Ending {
+enum ShutdownOutcome {
     /// A second signal interrupted in-flight calls.
-    AtOnce,
+    Forced,
     /// In-flight calls finished, or the shutdown timeout elapsed.
-    Finished,
+    Drained,
 }
 
 /// Serves metrics on a separate address, if configured.
@@ -103,40 +107,40 @@ fn publish(listener: Option<TcpListener>, platform: &Platform) -> impl Future<Ou
 }
 
 /// Running gateway with hot reload.
-struct Following {
+struct Supervisor {
     config: Config,
     platform: Platform,
-    source: Source,
-    watch: Watch,
+    source: ConfigSource,
+    watch: FileWatcher,
 }
 
-impl Following {
+impl Supervisor {
     /// Runs until shutdown; returns the platform to close.
     async fn until_end(
         mut self,
         signals: &mut Signals,
         serving: impl Future<Output = ()>,
         background: impl Future<Output = ()>,
-    ) -> (Platform, Ending) {
+    ) -> (Platform, ShutdownOutcome) {
         let (mut serving, mut background) = (pin!(serving), pin!(background));
         loop {
             let reload = tokio::select! {
-                () = &mut serving => return (self.platform, Ending::Finished),
+                () = &mut serving => return (self.platform, ShutdownOutcome::Drained),
                 () = &mut background => false,
                 () = self.watch.changed() => true,
                 request = signals.next() => match request {
-                    Request::Reload => true,
-                    Request::Stop if self.platform.drain().has_begun() => {
-                        return (self.platform, Ending::AtOnce);
+                    SignalAction::Reload => true,
+                    SignalAction::Stop if self.platform.drain().is_draining() => {
+                        return (self.platform, ShutdownOutcome::Forced);
                     }
-                    Request::Stop => {
+                    SignalAction::Stop => {
                         tracing::info!("shutting down");
-                        self.platform.drain().begin();
+                        self.platform.drain().start();
                         false
                     }
                 },
             };
-            if reload && !self.platform.drain().has_begun() {
+            if reload && !self.platform.drain().is_draining() {
                 self.reload().await;
             }
         }
@@ -161,12 +165,12 @@ impl Following {
             Err(findings) => {
                 let problems = findings.len();
                 tracing::error!(problems, "invalid configuration; keeping the previous one");
-                findings.lines().for_each(complain);
+                findings.lines().for_each(eprint_line);
                 return;
             }
         };
-        ready.warnings.lines().for_each(complain);
-        if ready.own_token && self.has_other_tokens(&ready.config) {
+        ready.warnings.lines().for_each(eprint_line);
+        if ready.uses_owner_token && self.has_other_tokens(&ready.config) {
             tracing::warn!("no `auth` configured; only the owner token is accepted");
         }
         let rollout = match self.platform.apply(&ready.config.platform) {

@@ -14,7 +14,7 @@ pub(crate) struct Signals {
 
 /// Request made by a signal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Request {
+pub(crate) enum SignalAction {
     /// Reload the configuration.
     Reload,
     /// Shut down.
@@ -40,11 +40,11 @@ impl Signals {
     /// # Cancel safety
     ///
     /// No signal is lost when the future is dropped.
-    pub(crate) async fn next(&mut self) -> Request {
+    pub(crate) async fn next(&mut self) -> SignalAction {
         tokio::select! {
-            _ = self.hangup.recv() => Request::Reload,
-            _ = self.interrupt.recv() => Request::Stop,
-            _ = self.terminate.recv() => Request::Stop,
+            _ = self.hangup.recv() => SignalAction::Reload,
+            _ = self.interrupt.recv() => SignalAction::Stop,
+            _ = self.terminate.recv() => SignalAction::Stop,
         }
     }
 
@@ -54,6 +54,6 @@ impl Signals {
     ///
     /// The same as for [`next`](Self::next).
     pub(crate) async fn stop(&mut self) {
-        while self.next().await != Request::Stop {}
+        while self.next().await != SignalAction::Stop {}
     }
 }

@@ -2,16 +2,16 @@
 
 use std::net::SocketAddr;
 
-use crate::files::{FileDiagnostics, Files};
-use crate::system::System;
-use crate::watch::Seen;
+use crate::files::{ConfigFiles, FileDiagnostics};
+use crate::system::SystemEnvironment;
+use crate::watch::FileStamp;
 use mcp_gateway_config::file::{Config, Log, open_to_all};
 use mcp_gateway_platform::spec::{OAuth, OAuthClients, Secret, Token};
 
 /// Sources of a configuration: files and command-line options.
 #[derive(Clone, Debug)]
-pub(crate) struct Source {
-    pub(crate) files: Files,
+pub(crate) struct ConfigSource {
+    pub(crate) files: ConfigFiles,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) log: LogOptions,
     /// Owner token, for files without `auth`.
@@ -29,39 +29,43 @@ pub(crate) struct LogOptions {
 
 /// Result of loading a configuration.
 #[derive(Debug)]
-pub(crate) struct Attempt {
+pub(crate) struct LoadAttempt {
     /// All files that it depends on, readable or not.
-    pub(crate) files: Vec<Seen>,
+    pub(crate) files: Vec<FileStamp>,
     /// Configuration, or its diagnostics.
-    pub(crate) result: Result<Ready, FileDiagnostics>,
+    pub(crate) result: Result<ResolvedConfig, FileDiagnostics>,
 }
 
 /// Valid configuration with all options applied.
 #[derive(Debug)]
-pub(crate) struct Ready {
+pub(crate) struct ResolvedConfig {
     pub(crate) config: Config,
     pub(crate) warnings: FileDiagnostics,
     /// Set if the files have no `auth`, so that the owner token is accepted.
-    pub(crate) own_token: bool,
+    pub(crate) uses_owner_token: bool,
 }
 
-impl Source {
+impl ConfigSource {
     /// Loads the configuration.
-    pub(crate) fn load(&self) -> Attempt {
-        let system = System::new();
-        let mut files: Vec<_> = self.files.paths().map(|path| Seen::now(path)).collect();
+    pub(crate) fn load(&self) -> LoadAttempt {
+        let system = SystemEnvironment::new();
+        let mut files: Vec<_> = self
+            .files
+            .paths()
+            .map(|path| FileStamp::read(path))
+            .collect();
         let result = self.read(&system);
         files.extend(system.files());
-        Attempt { files, result }
+        LoadAttempt { files, result }
     }
 
-    fn read(&self, system: &System) -> Result<Ready, FileDiagnostics> {
+    fn read(&self, system: &SystemEnvironment) -> Result<ResolvedConfig, FileDiagnostics> {
         let loaded = self.files.load(system)?;
         let mut config = loaded.config;
         if let Some(listen) = self.listen {
             config.serving.listen = listen;
         }
-        if let Some(address) = config.opens() {
+        if let Some(address) = config.anonymous_address() {
             return Err(FileDiagnostics::of_options(open_to_all(&address)));
         }
         let own_token = config.platform.has_no_callers();
@@ -71,21 +75,21 @@ impl Source {
                 .platform
                 .with_authorization_server(OAuth::default(), OAuthClients::default());
         }
-        config.serving.log = self.log.over(config.serving.log);
+        config.serving.log = self.log.override_log(config.serving.log);
         let hidden = &mut config.platform.dynamic.hidden_variables;
         *hidden = system.secrets();
         hidden.push(TOKEN_VARIABLE.to_owned());
-        Ok(Ready {
+        Ok(ResolvedConfig {
             config,
             warnings: loaded.warnings,
-            own_token,
+            uses_owner_token: own_token,
         })
     }
 }
 
 impl LogOptions {
     /// Applies the options to `log`.
-    pub(crate) fn over(&self, mut log: Log) -> Log {
+    pub(crate) fn override_log(&self, mut log: Log) -> Log {
         log.format = self.format.unwrap_or(log.format);
         if let Some(level) = &self.level {
             log.level.clone_from(level);
@@ -116,12 +120,12 @@ pub(crate) fn random_token() -> anyhow::Result<Token> {
 mod tests {
     use super::*;
 
-    fn source(text: &str, listen: Option<&str>) -> (Source, tempfile::TempDir) {
+    fn source(text: &str, listen: Option<&str>) -> (ConfigSource, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.yaml");
         std::fs::write(&path, text).unwrap();
-        let source = Source {
-            files: Files::sorted(vec![path]).unwrap(),
+        let source = ConfigSource {
+            files: ConfigFiles::sorted(vec![path]).unwrap(),
             listen: listen.map(|listen| listen.parse().unwrap()),
             log: LogOptions::default(),
             token: random_token().unwrap(),
@@ -134,7 +138,7 @@ mod tests {
     fn a_gateway_without_tokens_has_one_of_its_own() {
         let (source, _folder) = source("servers: []", None);
         let ready = source.load().result.unwrap();
-        assert!(ready.own_token);
+        assert!(ready.uses_owner_token);
         assert_eq!(
             ready.config.platform.dynamic.auth.tokens,
             std::slice::from_ref(&source.token)
@@ -179,14 +183,20 @@ mod tests {
             secret.display()
         );
         std::fs::write(&config, text).unwrap();
-        source.files = Files::sorted(vec![config.clone()]).unwrap();
+        source.files = ConfigFiles::sorted(vec![config.clone()]).unwrap();
         let attempt = source.load();
         assert!(attempt.result.is_err(), "it may come later");
-        assert_eq!(attempt.files, [Seen::now(&config), Seen::now(&secret)]);
+        assert_eq!(
+            attempt.files,
+            [FileStamp::read(&config), FileStamp::read(&secret)]
+        );
 
         std::fs::write(&secret, "0123456789abcdef0123456789").unwrap();
         let attempt = source.load();
         assert!(attempt.result.is_ok());
-        assert_eq!(attempt.files, [Seen::now(&config), Seen::now(&secret)]);
+        assert_eq!(
+            attempt.files,
+            [FileStamp::read(&config), FileStamp::read(&secret)]
+        );
     }
 }

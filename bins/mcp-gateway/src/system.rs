@@ -8,22 +8,22 @@ use mcp_gateway_config::document::{Environment, Lookup};
 use mcp_gateway_config::system;
 
 use crate::builtins::NAMES;
-use crate::watch::Seen;
+use crate::watch::FileStamp;
 
 /// Environment of the process, which records the files that are read.
 #[derive(Debug, Default)]
-pub(crate) struct System {
-    files: Mutex<Vec<Seen>>,
+pub(crate) struct SystemEnvironment {
+    files: Mutex<Vec<FileStamp>>,
     system: system::System,
 }
 
-impl System {
+impl SystemEnvironment {
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Returns the files that were looked up so far, readable or not.
-    pub(crate) fn files(&self) -> Vec<Seen> {
+    pub(crate) fn files(&self) -> Vec<FileStamp> {
         let files = self.files.lock();
         files.unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -34,7 +34,7 @@ impl System {
     }
 }
 
-impl Environment for System {
+impl Environment for SystemEnvironment {
     fn variable(&self, name: &str) -> Lookup {
         self.system.variable(name)
     }
@@ -50,7 +50,7 @@ impl Environment for System {
     fn file(&self, path: &Path) -> Result<Lookup, io::Error> {
         let files = self.files.lock();
         let mut files = files.unwrap_or_else(PoisonError::into_inner);
-        files.push(Seen::now(path));
+        files.push(FileStamp::read(path));
         drop(files);
         self.system.file(path)
     }
@@ -66,7 +66,7 @@ mod tests {
     fn files_are_read_without_their_last_line_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
-        let system = System::new();
+        let system = SystemEnvironment::new();
         for (content, expected) in [("a\n", "a"), ("a\r\n", "a"), (" a b ", " a b "), ("", "")] {
             std::fs::write(&path, content).unwrap();
             let Lookup::Found(text) = system.file(&path).unwrap() else {
@@ -78,7 +78,7 @@ mod tests {
         assert!(system.file(Path::new("/dev/zero")).is_err());
         assert_eq!(
             system.files().last(),
-            Some(&Seen::now(Path::new("/dev/zero")))
+            Some(&FileStamp::read(Path::new("/dev/zero")))
         );
     }
 }

@@ -13,27 +13,27 @@ use tokio::time::{self, Interval, MissedTickBehavior};
 
 /// Watcher of a set of files.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct FileWatcher {
     interval: Interval,
     /// State of the files before they were read.
-    read: Vec<Seen>,
+    read: Vec<FileStamp>,
     /// State of the files at the last poll, if they have changed.
-    changing: Option<Vec<Seen>>,
+    changing: Option<Vec<FileStamp>>,
 }
 
 /// State of a file at one point in time.
 ///
 /// It is taken before the file is read, so that a change during the read is not missed.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Seen {
+pub(crate) struct FileStamp {
     path: PathBuf,
     /// Device, inode, size and modification time; `None` if the file does not exist.
     stamp: Option<(u64, u64, u64, SystemTime)>,
 }
 
-impl Seen {
+impl FileStamp {
     /// Reads the current state of a file.
-    pub(crate) fn now(path: &Path) -> Self {
+    pub(crate) fn read(path: &Path) -> Self {
         let stamp = fs::metadata(path).ok().map(|metadata| {
             let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             (metadata.dev(), metadata.ino(), metadata.len(), modified)
@@ -45,9 +45,9 @@ impl Seen {
     }
 }
 
-impl Watch {
+impl FileWatcher {
     /// Watches the files that were read in the states `read`.
-    pub(crate) fn new(read: Vec<Seen>) -> Self {
+    pub(crate) fn new(read: Vec<FileStamp>) -> Self {
         let mut interval = time::interval(PAUSE);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -58,7 +58,7 @@ impl Watch {
     }
 
     /// Replaces the watched files.
-    pub(crate) fn replace(&mut self, read: Vec<Seen>) {
+    pub(crate) fn replace(&mut self, read: Vec<FileStamp>) {
         self.read = read;
         self.changing = None;
     }
@@ -73,7 +73,11 @@ impl Watch {
         loop {
             self.interval.tick().await;
             let read = self.read.clone();
-            let look = move || read.iter().map(|seen| Seen::now(&seen.path)).collect();
+            let look = move || {
+                read.iter()
+                    .map(|seen| FileStamp::read(&seen.path))
+                    .collect()
+            };
             // A network drive may be slow.
             let Ok(now) = tokio::task::spawn_blocking::<_, Vec<_>>(look).await else {
                 continue;
@@ -99,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    async fn changes(watch: &mut Watch) -> bool {
+    async fn changes(watch: &mut FileWatcher) -> bool {
         time::timeout(Duration::from_secs(3), watch.changed())
             .await
             .is_ok()
@@ -114,8 +118,8 @@ mod tests {
         fs::write(path("one/file"), "a").unwrap();
         fs::write(path("two/file"), "a").unwrap();
         symlink(path("one"), path("data")).unwrap();
-        let seen = Seen::now(&path("data/file"));
-        let mut watch = Watch::new(vec![seen]);
+        let seen = FileStamp::read(&path("data/file"));
+        let mut watch = FileWatcher::new(vec![seen]);
         assert!(!changes(&mut watch).await, "nothing has happened");
 
         fs::write(path("one/file"), "ab").unwrap();
@@ -139,8 +143,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "a").unwrap();
-        let before = Seen::now(&path);
+        let before = FileStamp::read(&path);
         fs::write(&path, "ab").unwrap();
-        assert!(changes(&mut Watch::new(vec![before])).await);
+        assert!(changes(&mut FileWatcher::new(vec![before])).await);
     }
 }

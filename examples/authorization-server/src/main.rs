@@ -12,7 +12,7 @@ use std::{env, net::SocketAddr, sync::Arc};
 
 use axum::{Router, extract::Request};
 use http::Response;
-use mcp_gateway_auth::server::{AuthorizationServer, Registration, Resource};
+use mcp_gateway_auth::server::{AuthorizationServer, RegistrationPolicy, Resource};
 use mcp_gateway_auth::token::BearerVerifier;
 use mcp_gateway_auth::{
     Clock, Keyring,
@@ -48,15 +48,15 @@ async fn main() -> anyhow::Result<()> {
     let users = Users::new(Arc::clone(&store), Clock::system());
     users.create("alice", &env::var("PASSWORD")?).await?;
     let login = Login::new(users, keyring.clone(), base.as_str())?.with_local_accounts();
-    let people = Arc::new(login.clone());
-    let server = AuthorizationServer::builder(base.clone(), store, keyring, people)
-        .with_registration(Registration::Open)
+    let login_provider = Arc::new(login.clone());
+    let server = AuthorizationServer::builder(base.clone(), store, keyring, login_provider)
+        .with_registration(RegistrationPolicy::Open)
         .build();
     let resource = Resource::new(base.join("/notes")?, "Notes");
     server.set_resources([resource.clone()]);
 
     let tokens = BearerVerifier::new(Arc::new(server.verifier(Some(&resource))))
-        .with_revocations(server.revocations_known());
+        .with_revocations(server.revocations());
     let challenge = server.protected_resources().challenge(&resource);
     let notes = ServiceBuilder::new()
         .layer(RespondErrorsLayer::new().with_protected_resource(challenge))

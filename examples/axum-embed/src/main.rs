@@ -4,15 +4,15 @@ use std::{env, io::Write as _};
 
 use axum::{Router, routing::get, serve};
 use mcp_gateway_auth::StaticTokens;
-use mcp_gateway_core::{Gateway, Server, auth::Principal};
+use mcp_gateway_core::{Gateway, UpstreamServer, auth::Principal};
 use tokio::{net::TcpListener, signal::ctrl_c};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let alice = StaticTokens::new().with_token(&env::var("TOKEN")?, Principal::new("alice"));
     let gateway = Gateway::builder(alice)
-        .server(Server::process("time", "uvx").args(["mcp-server-time"]))
-        .server(Server::http("docs", &env::var("DOCS_URL")?)?)
+        .server(UpstreamServer::process("time", "uvx").args(["mcp-server-time"]))
+        .server(UpstreamServer::http("docs", &env::var("DOCS_URL")?)?)
         .build()?;
     let app = Router::new()
         .route("/", get(async || "The tools are at /mcp."))

@@ -19,7 +19,7 @@ use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::credential::{CredentialError, CredentialResolver};
 use mcp_gateway_core::route::Target;
-use mcp_gateway_core::{Caller, Credential, Gateway, Serve, Server};
+use mcp_gateway_core::{Caller, Credential, Gateway, Serve, UpstreamServer};
 use tokio::net::TcpListener;
 use tokio::signal::ctrl_c;
 
@@ -39,13 +39,13 @@ impl CredentialResolver for Vault {
         caller: &Caller,
         target: &Target,
     ) -> Result<Credential, CredentialError> {
-        let person = caller.principal().subject();
-        let token = self.tokens.get(&(person, &*target.server));
+        let user = caller.principal().subject();
+        let token = self.tokens.get(&(user, &*target.server));
         let token = token.ok_or_else(|| CredentialError::NotConnected {
             url: Some("https://crm.example.com/tokens".into()),
         })?;
         // Sessions with the server are shared within an account, and never between accounts.
-        Ok(Credential::new(person).with_header(AUTHORIZATION, token.clone()))
+        Ok(Credential::new(user).with_header(AUTHORIZATION, token.clone()))
     }
 }
 
@@ -62,7 +62,7 @@ async fn main() -> anyhow::Result<()> {
         ]),
     };
     let gateway = Gateway::builder(callers)
-        .server(Server::http("crm", &env::var("CRM_URL")?)?)
+        .server(UpstreamServer::http("crm", &env::var("CRM_URL")?)?)
         .with_credentials(vault)
         .build()?;
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());

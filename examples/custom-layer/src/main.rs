@@ -13,7 +13,7 @@ use std::env;
 use std::io::{Write as _, stdout};
 use std::time::Duration;
 
-use mcp_gateway_core::{Gateway, Serve, Server};
+use mcp_gateway_core::{Gateway, Serve, UpstreamServer};
 use tokio::net::TcpListener;
 use tokio::signal::ctrl_c;
 
@@ -22,7 +22,7 @@ use self::rate_limit::RateLimitLayer;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let gateway = Gateway::anonymous()
-        .server(Server::http("tickets", &env::var("TICKETS_URL")?)?)
+        .server(UpstreamServer::http("tickets", &env::var("TICKETS_URL")?)?)
         .on_routed(RateLimitLayer::new(3, Duration::from_secs(60)))
         .build()?;
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());

@@ -11,7 +11,7 @@ use std::env;
 use std::io::{Write as _, stdout};
 
 use mcp_gateway_core::runtime::InProcess;
-use mcp_gateway_core::{Gateway, Serve, Server};
+use mcp_gateway_core::{Gateway, Serve, UpstreamServer};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::{ServerHandler, ServiceExt, tool, tool_handler, tool_router};
 use schemars::JsonSchema;
@@ -47,7 +47,7 @@ async fn main() -> anyhow::Result<()> {
         Ok(())
     });
     let gateway = Gateway::anonymous()
-        .server(Server::builder("moon", moon))
+        .server(UpstreamServer::builder("moon", moon))
         .build()?;
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;

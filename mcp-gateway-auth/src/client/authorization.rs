@@ -6,7 +6,7 @@ use std::fmt;
 use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope};
 use url::Url;
 
-use super::discovery::Discovered;
+use super::discovery::AuthorizationTarget;
 use super::error::printable;
 use super::{ClientError, ClientIdentity, ServerError, token};
 use crate::Secret;
@@ -29,7 +29,7 @@ pub type ResponseParameters = HashMap<String, String>;
 impl Authorization {
     /// Creates a request of the client `identity` for a token of `found`.
     pub(super) fn new(
-        found: &Discovered,
+        found: &AuthorizationTarget,
         identity: &ClientIdentity,
         redirect_uri: &Url,
         scope: Option<&str>,

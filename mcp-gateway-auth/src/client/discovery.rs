@@ -11,19 +11,19 @@ use crate::metadata::{Location, MetadataError, ServerMetadata, is_absent};
 /// Audience of a token, and the authorization server that issues it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Discovered {
+pub struct AuthorizationTarget {
     /// Resource indicator of the token (RFC 8707).
     pub resource: String,
     /// Scopes that the challenge requires, separated by spaces.
     pub scope: Option<String>,
     /// Authorization server.
-    pub server: AuthorizationServer,
+    pub server: AuthorizationServerMetadata,
 }
 
 /// Validated metadata of an authorization server.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct AuthorizationServer {
+pub struct AuthorizationServerMetadata {
     /// Client authentication methods of the token endpoint; empty if the metadata has none.
     pub auth_methods: Vec<String>,
     /// Authorization endpoint.
@@ -51,7 +51,7 @@ pub(super) async fn discover(
     reach: &Reach,
     url: &Url,
     challenge: &Challenge,
-) -> Result<Discovered, ClientError> {
+) -> Result<AuthorizationTarget, ClientError> {
     let document = resource(reach, url, challenge.resource_metadata.as_deref()).await?;
     let defect = |reason| ClientError::Metadata {
         server: url.to_string(),
@@ -59,7 +59,7 @@ pub(super) async fn discover(
     };
     let resource = document["resource"].as_str();
     let resource = resource.ok_or_else(|| defect("its metadata has no `resource`"))?;
-    if !covers(resource, url) {
+    if !is_resource_of(resource, url) {
         return Err(ClientError::Resource {
             url: url.to_string(),
             resource: super::error::printable(resource),
@@ -67,7 +67,7 @@ pub(super) async fn discover(
     }
     let issuer = document["authorization_servers"][0].as_str();
     let issuer = issuer.ok_or_else(|| defect("its metadata names no authorization server"))?;
-    Ok(Discovered {
+    Ok(AuthorizationTarget {
         resource: resource.to_owned(),
         scope: challenge.scope.clone(),
         server: authorization_server(reach, issuer).await?,
@@ -111,7 +111,7 @@ async fn resource(reach: &Reach, url: &Url, named: Option<&str>) -> Result<Value
 async fn authorization_server(
     reach: &Reach,
     issuer: &str,
-) -> Result<AuthorizationServer, ClientError> {
+) -> Result<AuthorizationServerMetadata, ClientError> {
     reach.url("authorization_servers", issuer)?;
     let locations = [Location::OAuth, Location::OpenIdInserted, Location::OpenId];
     let found = ServerMetadata::fetch(reach.egress(), issuer, &locations).await;
@@ -140,7 +140,7 @@ async fn authorization_server(
     };
     let authorization = endpoint("authorization_endpoint", &found.authorization_endpoint)?;
     let token = endpoint("token_endpoint", &found.token_endpoint)?;
-    Ok(AuthorizationServer {
+    Ok(AuthorizationServerMetadata {
         authorization_endpoint: authorization
             .ok_or_else(|| malformed(issuer, "its metadata has no authorization_endpoint"))?,
         token_endpoint: token
@@ -161,7 +161,7 @@ fn malformed(issuer: &str, reason: &'static str) -> ClientError {
 }
 
 /// Returns `true` if `resource` identifies the server at `url`, or its whole host.
-fn covers(resource: &str, url: &Url) -> bool {
+fn is_resource_of(resource: &str, url: &Url) -> bool {
     let Ok(resource) = Url::parse(resource) else {
         return false;
     };
@@ -194,7 +194,7 @@ mod tests {
             ("https://b.example/mcp", false),
             ("http://a.example/mcp", false),
         ] {
-            assert_eq!(covers(resource, &url), expected, "{resource}");
+            assert_eq!(is_resource_of(resource, &url), expected, "{resource}");
         }
     }
 }

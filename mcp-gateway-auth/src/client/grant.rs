@@ -13,7 +13,7 @@ use mcp_gateway_core::{BoxError, Caller, Credential};
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinSet;
 
-use super::{ClientError, ClientIdentity, Discovered, Tokens, token};
+use super::{AuthorizationTarget, ClientError, ClientIdentity, Tokens, token};
 use crate::egress::Egress;
 
 /// Tokens that a user has authorized, with the client and the server that refresh them.
@@ -22,7 +22,7 @@ use crate::egress::Egress;
 #[derive(Clone, Debug)]
 pub struct Grant {
     egress: Egress,
-    found: Discovered,
+    found: AuthorizationTarget,
     identity: ClientIdentity,
     issued: Instant,
     tokens: Tokens,
@@ -31,7 +31,7 @@ pub struct Grant {
 impl Grant {
     pub(super) fn new(
         egress: Egress,
-        (found, identity): (Discovered, ClientIdentity),
+        (found, identity): (AuthorizationTarget, ClientIdentity),
         tokens: Tokens,
     ) -> Self {
         Self {

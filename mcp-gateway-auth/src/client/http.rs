@@ -7,7 +7,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use super::ClientError;
-use crate::egress::{Egress, EgressError, Fetched};
+use crate::egress::{Egress, EgressError, FetchedDocument};
 
 /// Addresses that a server may refer a client to.
 ///
@@ -72,7 +72,7 @@ impl Reach {
         url: &Url,
         document: &Value,
         token: Option<&str>,
-    ) -> Result<Fetched, EgressError> {
+    ) -> Result<FetchedDocument, EgressError> {
         let mut request = Request::new(Bytes::from(document.to_string()));
         *request.method_mut() = ::http::Method::POST;
         let headers = request.headers_mut();

@@ -74,8 +74,8 @@ impl Loopback {
     ) -> Result<ResponseParameters, ClientError> {
         let (sender, mut receiver) = mpsc::channel(1);
         let router = Router::new()
-            .route("/callback", get(arrive))
-            .with_state(Arrival {
+            .route("/callback", get(handle_callback))
+            .with_state(CallbackState {
                 state: authorization.state().into(),
                 sender,
                 events,
@@ -102,15 +102,15 @@ impl Loopback {
 
 /// State of the handler.
 #[derive(Clone)]
-struct Arrival {
+struct CallbackState {
     state: Arc<str>,
     sender: mpsc::Sender<ResponseParameters>,
     events: Events,
 }
 
 /// Serves `GET /callback`.
-async fn arrive(
-    State(arrival): State<Arrival>,
+async fn handle_callback(
+    State(arrival): State<CallbackState>,
     Query(parameters): Query<ResponseParameters>,
 ) -> (StatusCode, Html<&'static str>) {
     if parameters.get("state").map(String::as_str) != Some(&*arrival.state) {

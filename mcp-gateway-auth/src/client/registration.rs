@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::discovery::AuthorizationServer;
+use super::discovery::AuthorizationServerMetadata;
 use super::http::Reach;
 use super::{ClientError, ServerError};
-use crate::egress::Fetched;
+use crate::egress::FetchedDocument;
 
 /// Client, as it is registered with an authorization server.
 ///
@@ -55,7 +55,7 @@ impl ClientIdentity {
     }
 
     /// Returns `true` if the secret is sent in the form instead of the `Authorization` header.
-    pub(super) fn is_in_form(&self, server: &AuthorizationServer) -> bool {
+    pub(super) fn is_in_form(&self, server: &AuthorizationServerMetadata) -> bool {
         match &self.auth_method {
             Some(method) => method == "client_secret_post",
             None => {
@@ -83,7 +83,7 @@ impl fmt::Debug for ClientIdentity {
 /// an error response, [`ClientError::Response`] without a `client_id`, and [`ClientError::Egress`].
 pub(super) async fn register(
     reach: &Reach,
-    server: &AuthorizationServer,
+    server: &AuthorizationServerMetadata,
     [name, redirect_uri]: [&str; 2],
     token: Option<&str>,
 ) -> Result<ClientIdentity, ClientError> {
@@ -114,7 +114,7 @@ pub(super) async fn register(
 }
 
 /// Returns the document of a successful response.
-fn document(what: &'static str, fetched: &Fetched) -> Result<Value, ClientError> {
+fn document(what: &'static str, fetched: &FetchedDocument) -> Result<Value, ClientError> {
     let document: Option<Value> = serde_json::from_slice(&fetched.body).ok();
     if fetched.status.is_success() {
         return document.ok_or(ClientError::Response {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::loopback::{Events, Loopback};
-use super::{ClientError, ClientIdentity, Discovered, Grant, OAuthClient};
+use super::{AuthorizationTarget, ClientError, ClientIdentity, Grant, OAuthClient};
 
 /// Login of a user at the server of an [`OAuthClient`].
 ///
@@ -18,14 +18,14 @@ use super::{ClientError, ClientIdentity, Discovered, Grant, OAuthClient};
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::client::{OAuthClient, SignIn, SignInEvent, open_browser};
+/// use mcp_gateway_auth::client::{OAuthClient, OAuthClientFlow, SignInEvent, open_browser};
 /// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let egress = Egress::new(EgressPolicy::new())?;
 /// let client = OAuthClient::new(egress, "https://10.0.0.1/mcp".parse()?)?;
-/// let login = SignIn::new(client).with_name("example").on_event(|event| {
+/// let login = OAuthClientFlow::new(client).with_name("example").on_event(|event| {
 ///     if let SignInEvent::Authorize(url) = event {
 ///         open_browser(url);
 ///     }
@@ -35,7 +35,7 @@ use super::{ClientError, ClientIdentity, Discovered, Grant, OAuthClient};
 /// # Ok(())
 /// # }
 /// ```
-pub struct SignIn {
+pub struct OAuthClientFlow {
     client: OAuthClient,
     events: Events,
     identity: Option<ClientIdentity>,
@@ -60,7 +60,7 @@ pub enum SignInEvent<'a> {
     StateMismatch,
 }
 
-impl SignIn {
+impl OAuthClientFlow {
     /// Creates a login at the server of `client`, with registration as `mcp-gateway`.
     #[must_use]
     pub fn new(client: OAuthClient) -> Self {
@@ -146,7 +146,7 @@ impl SignIn {
     /// Returns the configured client, or registers one.
     async fn identity(
         &self,
-        found: &Discovered,
+        found: &AuthorizationTarget,
         redirect_uri: &Url,
     ) -> Result<ClientIdentity, ClientError> {
         match &self.identity {
@@ -165,9 +165,9 @@ impl SignIn {
     }
 }
 
-impl fmt::Debug for SignIn {
+impl fmt::Debug for OAuthClientFlow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignIn")
+        f.debug_struct("OAuthClientFlow")
             .field("client", &self.client)
             .field("identity", &self.identity)
             .finish_non_exhaustive()

@@ -27,7 +27,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::authorization::Code;
-use super::discovery::{AuthorizationServer, Discovered};
+use super::discovery::{AuthorizationServerMetadata, AuthorizationTarget};
 use super::{ClientError, ClientIdentity, ServerError};
 use crate::egress::{Egress, EgressError};
 
@@ -69,7 +69,7 @@ pub(super) type Client = oauth2::Client<
 >;
 
 /// Returns the client `identity` of `server`.
-pub(super) fn client(identity: &ClientIdentity, server: &AuthorizationServer) -> Client {
+pub(super) fn client(identity: &ClientIdentity, server: &AuthorizationServerMetadata) -> Client {
     let client = oauth2::Client::new(ClientId::new(identity.id.clone()))
         .set_auth_uri(AuthUrl::from_url(server.authorization_endpoint.clone()))
         .set_token_uri(TokenUrl::from_url(server.token_endpoint.clone()));
@@ -92,7 +92,7 @@ pub(super) fn client(identity: &ClientIdentity, server: &AuthorizationServer) ->
 /// [`ClientError::Egress`] if the endpoint cannot be reached.
 pub(super) async fn redeem(
     egress: &Egress,
-    (found, identity): (&Discovered, &ClientIdentity),
+    (found, identity): (&AuthorizationTarget, &ClientIdentity),
     code: Code,
 ) -> Result<Tokens, ClientError> {
     let client = client(identity, &found.server).set_redirect_uri(code.redirect_uri);
@@ -113,7 +113,7 @@ pub(super) async fn redeem(
 /// As [`redeem`].
 pub(super) async fn refresh(
     egress: &Egress,
-    (found, identity): (&Discovered, &ClientIdentity),
+    (found, identity): (&AuthorizationTarget, &ClientIdentity),
     refresh_token: &str,
 ) -> Result<Tokens, ClientError> {
     let client = client(identity, &found.server);

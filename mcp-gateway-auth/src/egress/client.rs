@@ -19,7 +19,7 @@ use url::Url;
 use super::client_auth::{ClientAuth, sensitive};
 use super::connector::GuardedConnector;
 use super::policy::EgressPolicy;
-use super::{EgressError, Fetched};
+use super::{EgressError, FetchedDocument};
 
 /// An HTTP client for untrusted addresses. Cheap to clone; all clones share connections and limits.
 ///
@@ -72,7 +72,7 @@ impl Egress {
     /// [`EgressError::Unavailable`] if the address is forbidden or does not respond in time,
     /// [`EgressError::TooLarge`], [`EgressError::ContentType`] if the response is not JSON, and
     /// [`EgressError::Status`] for every status but 200.
-    pub async fn get_json(&self, url: &str, limit: usize) -> Result<Fetched, EgressError> {
+    pub async fn get_json(&self, url: &str, limit: usize) -> Result<FetchedDocument, EgressError> {
         self.get(url, Request::new(Bytes::new()), limit).await
     }
 
@@ -86,7 +86,7 @@ impl Egress {
         url: &str,
         token: &str,
         limit: usize,
-    ) -> Result<Fetched, EgressError> {
+    ) -> Result<FetchedDocument, EgressError> {
         let mut request = Request::new(Bytes::new());
         let value = HeaderValue::try_from(format!("Bearer {token}"));
         let value = value.map_err(|_| EgressError::Unavailable)?;
@@ -101,7 +101,7 @@ impl Egress {
         url: &str,
         request: Request<Bytes>,
         limit: usize,
-    ) -> Result<Fetched, EgressError> {
+    ) -> Result<FetchedDocument, EgressError> {
         let fetched = self.send(url, request, limit).await?;
         match fetched.status {
             StatusCode::OK if fetched.is_json() => Ok(fetched),
@@ -112,7 +112,7 @@ impl Egress {
 
     /// Posts a form and fetches a JSON document of at most `limit` bytes.
     ///
-    /// JSON errors of the endpoint are returned as documents: check the [status](Fetched::status).
+    /// JSON errors of the endpoint are returned as documents: check the [status](FetchedDocument::status).
     ///
     /// # Errors
     ///
@@ -125,7 +125,7 @@ impl Egress {
         form: &[(&str, &str)],
         auth: &ClientAuth,
         limit: usize,
-    ) -> Result<Fetched, EgressError> {
+    ) -> Result<FetchedDocument, EgressError> {
         let request = auth.request(form)?;
         let fetched = self.send(url, request, limit).await?;
         match fetched.status {
@@ -144,7 +144,7 @@ impl Egress {
         url: &str,
         mut request: Request<Bytes>,
         limit: usize,
-    ) -> Result<Fetched, EgressError> {
+    ) -> Result<FetchedDocument, EgressError> {
         *request.uri_mut() = self.address(url)?;
         let headers = request.headers_mut();
         let json = HeaderValue::from_static("application/json");
@@ -171,12 +171,12 @@ impl Egress {
         &self,
         request: Request<Full<Bytes>>,
         limit: usize,
-    ) -> Result<Fetched, EgressError> {
+    ) -> Result<FetchedDocument, EgressError> {
         let uri = request.uri().clone();
         let permit = self.0.permits.acquire().await;
         let _permit = permit.map_err(|error| unavailable(&uri, &error))?;
         let response = self.0.client.request(request).await;
-        let response = response.map_err(|error| unavailable(&uri, &Chain(&error)))?;
+        let response = response.map_err(|error| unavailable(&uri, &ErrorChain(&error)))?;
         let encoding = response.headers().get(header::CONTENT_ENCODING);
         if encoding.is_some_and(|encoding| encoding != "identity") {
             return Err(EgressError::ContentType);
@@ -184,17 +184,17 @@ impl Egress {
         let (parts, body) = response.into_parts();
         let kind = parts.headers.get(header::CONTENT_TYPE);
         if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
-            return Ok(Fetched {
+            return Ok(FetchedDocument {
                 status: parts.status,
                 headers: parts.headers,
                 body: Bytes::new(),
             });
         }
         let body = collect(body, limit).await.map_err(|error| match error {
-            Some(error) => unavailable(&uri, &Chain(&*error)),
+            Some(error) => unavailable(&uri, &ErrorChain(&*error)),
             None => EgressError::TooLarge { limit },
         })?;
-        Ok(Fetched {
+        Ok(FetchedDocument {
             status: parts.status,
             headers: parts.headers,
             body,
@@ -258,9 +258,9 @@ fn unavailable(url: &dyn fmt::Display, reason: &dyn fmt::Display) -> EgressError
 }
 
 /// An error with its causes, separated by colons.
-struct Chain<'a>(&'a (dyn std::error::Error + 'static));
+struct ErrorChain<'a>(&'a (dyn std::error::Error + 'static));
 
-impl fmt::Display for Chain<'_> {
+impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut cause = self.0.source();

@@ -16,7 +16,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tower_service::Service;
 
-use super::policy::{EgressPolicy, Refusal};
+use super::policy::{EgressDenied, EgressPolicy};
 
 /// A connector to addresses that the policy permits.
 ///
@@ -55,7 +55,7 @@ impl Service<Uri> for GuardedConnector {
 /// Resolves `uri`, and fails if one of its addresses is forbidden. A name with a public and a
 /// private address is an attack, or a mistake.
 async fn resolve(policy: &EgressPolicy, uri: &Uri) -> Result<Vec<SocketAddr>, BoxError> {
-    let host = uri.host().ok_or(Refusal("no host"))?;
+    let host = uri.host().ok_or(EgressDenied("no host"))?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let default = match uri.scheme() == Some(&Scheme::HTTP) {
         true => 80,

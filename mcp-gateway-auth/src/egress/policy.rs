@@ -101,16 +101,16 @@ impl EgressPolicy {
     /// # Errors
     ///
     /// The reason, for the log.
-    pub(super) fn check_url(&self, url: &Url) -> Result<(), Refusal> {
+    pub(super) fn check_url(&self, url: &Url) -> Result<(), EgressDenied> {
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Refusal("credentials in the address"));
+            return Err(EgressDenied("credentials in the address"));
         }
-        let host = url.host().ok_or(Refusal("no host"))?;
+        let host = url.host().ok_or(EgressDenied("no host"))?;
         let local = self.loopback && is_local(&host);
         match url.scheme() {
             "https" => {}
             "http" if local => {}
-            _ => return Err(Refusal("scheme")),
+            _ => return Err(EgressDenied("scheme")),
         }
         let port = url.port_or_known_default().unwrap_or(0);
         match host {
@@ -120,34 +120,39 @@ impl EgressPolicy {
             // permitted.
             Host::Domain(_) if local || !self.networks.is_empty() => Ok(()),
             Host::Domain(_) if self.is_public_port(port) => Ok(()),
-            Host::Domain(_) => Err(Refusal("port")),
+            Host::Domain(_) => Err(EgressDenied("port")),
         }
     }
 
     /// Validates an address to which `host` was resolved, or which is `host` itself.
-    pub(super) fn check_resolved(&self, host: &str, ip: IpAddr, port: u16) -> Result<(), Refusal> {
+    pub(super) fn check_resolved(
+        &self,
+        host: &str,
+        ip: IpAddr,
+        port: u16,
+    ) -> Result<(), EgressDenied> {
         let local = host == LOCALHOST || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
         self.check_ip(ip, self.loopback && local, port)
     }
 
     /// Validates an IP address. `local` means that loopback is permitted and required.
-    fn check_ip(&self, ip: IpAddr, local: bool, port: u16) -> Result<(), Refusal> {
+    fn check_ip(&self, ip: IpAddr, local: bool, port: u16) -> Result<(), EgressDenied> {
         if is_metadata(ip) {
-            return Err(Refusal("metadata service"));
+            return Err(EgressDenied("metadata service"));
         }
         if local {
             return match ip.is_loopback() {
                 true => Ok(()),
-                false => Err(Refusal("not loopback")),
+                false => Err(EgressDenied("not loopback")),
             };
         }
         if self.networks.iter().any(|network| network.contains(&ip)) {
             return Ok(());
         }
         match special_use(ip) {
-            Some(kind) => Err(Refusal(kind)),
+            Some(kind) => Err(EgressDenied(kind)),
             None if self.is_public_port(port) => Ok(()),
-            None => Err(Refusal("port")),
+            None => Err(EgressDenied("port")),
         }
     }
 
@@ -161,7 +166,7 @@ impl EgressPolicy {
 /// address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("forbidden address: {0}")]
-pub(super) struct Refusal(pub(super) &'static str);
+pub(super) struct EgressDenied(pub(super) &'static str);
 
 /// Returns `true` if the host is `localhost` or a loopback address.
 fn is_local(host: &Host<&str>) -> bool {

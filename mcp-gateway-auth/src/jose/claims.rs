@@ -1,17 +1,17 @@
 //! The claims of a JWT: parsing with types and bounds (RFC 7519, section 4).
 //!
 //! Parsing rejects claims of a wrong type or size, so that no later code has to handle them. Values
-//! are compared with what is expected in [`Expectation`](super::Expectation).
+//! are compared with what is expected in [`Validation`](super::Validation).
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::error::JwtError;
-use super::json::Unambiguous;
+use super::json::StrictJson;
 
 /// The claims of a JWT: the [registered claims][rfc], those of OAuth, and all others.
 ///
-/// Parsed claims have the right type and a bounded length. An [`Expectation`](super::Expectation)
+/// Parsed claims have the right type and a bounded length. An [`Validation`](super::Validation)
 /// validates their values.
 ///
 /// The serialized form omits absent claims and writes a single audience as a string.
@@ -77,7 +77,7 @@ impl Claims {
     /// [`JwtError::Malformed`] if `json` is not an object or contains a name twice, and
     /// [`JwtError::Claim`] if a known claim has a wrong type or is out of bounds.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, JwtError> {
-        let Ok(Unambiguous(Value::Object(mut fields))) = serde_json::from_slice(json) else {
+        let Ok(StrictJson(Value::Object(mut fields))) = serde_json::from_slice(json) else {
             return Err(JwtError::Malformed);
         };
         let mut fields = Fields(&mut fields);

@@ -10,9 +10,9 @@
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::jose::{JwtError, Unverified};
+/// use mcp_gateway_auth::jose::{JwtError, UnverifiedJwt};
 ///
-/// let error = Unverified::parse("not a token").unwrap_err();
+/// let error = UnverifiedJwt::parse("not a token").unwrap_err();
 /// assert!(matches!(error, JwtError::Malformed));
 /// assert_eq!(error.to_string(), "malformed JWT");
 /// ```
@@ -45,7 +45,7 @@ pub enum JwtError {
     /// The keys of the issuer are unavailable. This is not the fault of the caller who presents the
     /// token.
     #[error("keys unavailable")]
-    Keys(#[source] KeysError),
+    Keys(#[source] JwksError),
     /// The lifetime of the token exceeds the accepted maximum.
     #[error("lifetime too long")]
     Lifetime,
@@ -76,7 +76,7 @@ pub enum JwtError {
 /// The reason for which the keys of an issuer are unavailable.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeysError {
+pub enum JwksError {
     /// The discovery document has another `issuer` than the requested one (RFC 8414, section 3.3).
     #[error("issuer mismatch in discovery document")]
     Issuer,

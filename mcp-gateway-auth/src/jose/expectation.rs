@@ -21,10 +21,10 @@ use super::header::{Header, normal_typ};
 /// ```
 /// use std::time::Duration;
 ///
-/// use mcp_gateway_auth::jose::{Algorithm, Expectation};
+/// use mcp_gateway_auth::jose::{Algorithm, Validation};
 ///
 /// // An identity provider whose access tokens do not follow RFC 9068.
-/// let expectation = Expectation::new("https://idp.example.com/", "https://gw.example.com/mcp")
+/// let expectation = Validation::new("https://idp.example.com/", "https://gw.example.com/mcp")
 ///     .with_types(["JWT"])
 ///     .with_algorithms([Algorithm::Rs256])
 ///     .with_required(["sub"])
@@ -32,7 +32,7 @@ use super::header::{Header, normal_typ};
 /// assert_eq!(expectation.issuer(), "https://idp.example.com/");
 /// ```
 #[derive(Clone, Debug)]
-pub struct Expectation {
+pub struct Validation {
     algorithms: Vec<Algorithm>,
     audiences: Vec<String>,
     issuer: String,
@@ -47,7 +47,7 @@ pub struct Expectation {
     untyped: bool,
 }
 
-impl Expectation {
+impl Validation {
     /// Expects a JWT of type `at+jwt` that `issuer` has issued for `audience`.
     ///
     /// Nothing but the issuer, the audience, the expiration time and the type is required. All
@@ -92,7 +92,7 @@ impl Expectation {
     /// ```
     /// use mcp_gateway_auth::Clock;
     /// use mcp_gateway_auth::jose::{
-    ///     Algorithm, Expectation, JwkSet, JwtError, JwtVerifier, KeySet, SigningKey,
+    ///     Algorithm, Validation, JwkSet, JwtError, JwtVerifier, KeySet, SigningKey,
     /// };
     /// use serde_json::json;
     ///
@@ -101,7 +101,7 @@ impl Expectation {
     /// let key = SigningKey::generate(Algorithm::Es256)?;
     /// let keys = KeySet::from(&JwkSet::new([key.public().clone()]));
     /// let verifier = JwtVerifier::new(clock.clone());
-    /// let expectation = Expectation::client_assertion("build", "https://gw.example.com");
+    /// let expectation = Validation::client_assertion("build", "https://gw.example.com");
     /// let assertion = |lifetime: u64| key.sign("client-authentication+jwt", &json!({
     ///     "iss": "build",
     ///     "sub": "build",
@@ -115,7 +115,7 @@ impl Expectation {
     /// let long = verifier.verify(&assertion(3600)?, &keys, &expectation);
     /// assert!(matches!(long, Err(JwtError::Lifetime)));
     /// // An assertion is not an access token.
-    /// let access = Expectation::access_token("build", "https://gw.example.com");
+    /// let access = Validation::access_token("build", "https://gw.example.com");
     /// assert!(matches!(verifier.verify(&assertion(300)?, &keys, &access), Err(JwtError::Type)));
     /// # Ok(())
     /// # }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::algorithm::Algorithm;
 use super::error::JwtError;
-use super::json::Unambiguous;
+use super::json::StrictJson;
 
 /// The supported parameters of a JOSE header.
 ///
@@ -14,11 +14,11 @@ use super::json::Unambiguous;
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::jose::{Algorithm, SigningKey, Unverified};
+/// use mcp_gateway_auth::jose::{Algorithm, SigningKey, UnverifiedJwt};
 ///
 /// let key = SigningKey::generate(Algorithm::Es256)?;
 /// let token = key.sign("application/at+jwt", &serde_json::json!({}))?;
-/// let token = Unverified::parse(&token)?;
+/// let token = UnverifiedJwt::parse(&token)?;
 /// assert_eq!(token.header().algorithm, Algorithm::Es256);
 /// assert_eq!(token.header().typ.as_deref(), Some("at+jwt"));
 /// assert_eq!(token.header().kid.as_deref(), Some(key.kid()));
@@ -44,7 +44,7 @@ impl Header {
     /// [`JwtError::Algorithm`] if the algorithm is absent or unsupported, and [`JwtError::Header`]
     /// for an unsupported parameter or one with a wrong type.
     pub(super) fn parse(json: &[u8]) -> Result<Self, JwtError> {
-        let Ok(Unambiguous(Value::Object(fields))) = serde_json::from_slice(json) else {
+        let Ok(StrictJson(Value::Object(fields))) = serde_json::from_slice(json) else {
             return Err(JwtError::Malformed);
         };
         if let Some(name) = REFUSED.into_iter().find(|name| fields.contains_key(*name)) {

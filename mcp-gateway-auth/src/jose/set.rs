@@ -11,7 +11,7 @@ use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
-use super::error::KeysError;
+use super::error::JwksError;
 use super::header::Header;
 use super::jwk::JwkSet;
 
@@ -20,7 +20,7 @@ use super::jwk::JwkSet;
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::jose::{KeySet, KeysError};
+/// use mcp_gateway_auth::jose::{KeySet, JwksError};
 /// use serde_json::json;
 ///
 /// // RFC 8037, appendix A.2.
@@ -35,8 +35,8 @@ use super::jwk::JwkSet;
 /// assert_eq!(keys.len(), 1);
 /// assert!(keys.contains("a") && !keys.contains("b"));
 ///
-/// assert_eq!(KeySet::parse(b"[]").err(), Some(KeysError::Malformed));
-/// # Ok::<(), KeysError>(())
+/// assert_eq!(KeySet::parse(b"[]").err(), Some(JwksError::Malformed));
+/// # Ok::<(), JwksError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
@@ -48,9 +48,9 @@ impl KeySet {
     ///
     /// # Errors
     ///
-    /// [`KeysError::Malformed`] if `json` is not a JWK set. Unusable keys are no error.
-    pub fn parse(json: &[u8]) -> Result<Self, KeysError> {
-        let set: Value = serde_json::from_slice(json).map_err(|_| KeysError::Malformed)?;
+    /// [`JwksError::Malformed`] if `json` is not a JWK set. Unusable keys are no error.
+    pub fn parse(json: &[u8]) -> Result<Self, JwksError> {
+        let set: Value = serde_json::from_slice(json).map_err(|_| JwksError::Malformed)?;
         Self::from_value(&set)
     }
 
@@ -59,10 +59,10 @@ impl KeySet {
     ///
     /// # Errors
     ///
-    /// [`KeysError::Malformed`] if `set` is not a JWK set.
-    pub fn from_value(set: &Value) -> Result<Self, KeysError> {
+    /// [`JwksError::Malformed`] if `set` is not a JWK set.
+    pub fn from_value(set: &Value) -> Result<Self, JwksError> {
         let keys = set.get("keys").and_then(Value::as_array);
-        let keys = keys.ok_or(KeysError::Malformed)?.iter().take(MAX_KEYS);
+        let keys = keys.ok_or(JwksError::Malformed)?.iter().take(MAX_KEYS);
         Ok(Self {
             keys: keys.filter_map(VerificationKey::from_value).collect(),
         })

@@ -14,21 +14,21 @@ use super::header::Header;
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::jose::{Algorithm, JwtError, MAX_TOKEN, SigningKey, Unverified};
+/// use mcp_gateway_auth::jose::{Algorithm, JwtError, MAX_TOKEN, SigningKey, UnverifiedJwt};
 /// use serde_json::json;
 ///
 /// let key = SigningKey::generate(Algorithm::Es256)?;
 /// let token = key.sign("at+jwt", &json!({"iss": "https://idp.example.com", "sub": "alice"}))?;
-/// let unverified = Unverified::parse(&token)?;
+/// let unverified = UnverifiedJwt::parse(&token)?;
 /// assert_eq!(unverified.issuer(), Some("https://idp.example.com"));
 /// assert_eq!(unverified.subject(), Some("alice"));
 ///
 /// let long = "a".repeat(MAX_TOKEN + 1);
-/// assert!(matches!(Unverified::parse(&long), Err(JwtError::TooLong)));
+/// assert!(matches!(UnverifiedJwt::parse(&long), Err(JwtError::TooLong)));
 /// # Ok::<(), JwtError>(())
 /// ```
 #[derive(Debug)]
-pub struct Unverified<'a> {
+pub struct UnverifiedJwt<'a> {
     pub(super) header: Header,
     pub(super) claims: Claims,
     /// Signing input: the encoded header and claims with the period between them.
@@ -36,7 +36,7 @@ pub struct Unverified<'a> {
     pub(super) signature: Vec<u8>,
 }
 
-impl<'a> Unverified<'a> {
+impl<'a> UnverifiedJwt<'a> {
     /// Parses `token`.
     ///
     /// # Errors

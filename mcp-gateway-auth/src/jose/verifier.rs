@@ -1,14 +1,14 @@
-//! Verification of JWTs against local keys and an [`Expectation`]. The signature is verified before
+//! Verification of JWTs against local keys and an [`Validation`]. The signature is verified before
 //! the claims.
 
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 
 use super::claims::Claims;
 use super::error::JwtError;
-use super::expectation::Expectation;
+use super::expectation::Validation;
 use super::header::Header;
 use super::set::{KeySet, VerificationKey};
-use super::token::Unverified;
+use super::token::UnverifiedJwt;
 use crate::clock::Clock;
 
 /// Verifies JWTs. Stateless and cheap to clone.
@@ -22,7 +22,7 @@ pub struct JwtVerifier {
 /// A JWT with a valid signature and the expected properties.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Verified {
+pub struct VerifiedJwt {
     /// The verified header.
     pub header: Header,
     /// The verified claims.
@@ -45,16 +45,16 @@ impl JwtVerifier {
         &self,
         token: &str,
         keys: &KeySet,
-        expectation: &Expectation,
-    ) -> Result<Verified, JwtError> {
-        self.verify_parsed(Unverified::parse(token)?, keys, expectation)
+        expectation: &Validation,
+    ) -> Result<VerifiedJwt, JwtError> {
+        self.verify_parsed(UnverifiedJwt::parse(token)?, keys, expectation)
     }
 
     /// Validates everything but the signature.
     pub(crate) fn check_unsigned(
         &self,
-        token: &Unverified<'_>,
-        expectation: &Expectation,
+        token: &UnverifiedJwt<'_>,
+        expectation: &Validation,
     ) -> Result<(), JwtError> {
         expectation.check_header(&token.header)?;
         expectation.check_claims(&token.claims, self.clock.now())
@@ -73,7 +73,7 @@ impl JwtVerifier {
     /// ```
     /// use mcp_gateway_auth::Clock;
     /// use mcp_gateway_auth::jose::{
-    ///     Algorithm, Expectation, JwkSet, JwtError, JwtVerifier, KeySet, SigningKey, Unverified,
+    ///     Algorithm, Validation, JwkSet, JwtError, JwtVerifier, KeySet, SigningKey, UnverifiedJwt,
     /// };
     /// use serde_json::json;
     ///
@@ -88,13 +88,13 @@ impl JwtVerifier {
     /// }))?;
     ///
     /// // The claimed issuer selects the keys; it is trusted only after the verification.
-    /// let parsed = Unverified::parse(&token)?;
+    /// let parsed = UnverifiedJwt::parse(&token)?;
     /// let key = match parsed.issuer() {
     ///     Some("https://one.example.com") => &one,
     ///     _ => &other,
     /// };
     /// let keys = KeySet::from(&JwkSet::new([key.public().clone()]));
-    /// let expectation = Expectation::new("https://one.example.com", "https://gw.example.com/mcp");
+    /// let expectation = Validation::new("https://one.example.com", "https://gw.example.com/mcp");
     /// let verifier = JwtVerifier::new(clock);
     /// assert!(verifier.verify_parsed(parsed, &keys, &expectation).is_ok());
     ///
@@ -106,14 +106,14 @@ impl JwtVerifier {
     /// ```
     pub fn verify_parsed(
         &self,
-        token: Unverified<'_>,
+        token: UnverifiedJwt<'_>,
         keys: &KeySet,
-        expectation: &Expectation,
-    ) -> Result<Verified, JwtError> {
+        expectation: &Validation,
+    ) -> Result<VerifiedJwt, JwtError> {
         expectation.check_header(&token.header)?;
         check_signature(&token, keys)?;
         expectation.check_claims(&token.claims, self.clock.now())?;
-        Ok(Verified {
+        Ok(VerifiedJwt {
             header: token.header,
             claims: token.claims,
         })
@@ -126,7 +126,7 @@ impl JwtVerifier {
 ///
 /// [`JwtError::Key`] if there is no candidate, and [`JwtError::Signature`] if none of them verifies
 /// the token.
-fn check_signature(token: &Unverified<'_>, keys: &KeySet) -> Result<(), JwtError> {
+fn check_signature(token: &UnverifiedJwt<'_>, keys: &KeySet) -> Result<(), JwtError> {
     let mut error = JwtError::Key;
     for key in keys.candidates(&token.header).take(MAX_CANDIDATES) {
         if is_signed(token, key) {
@@ -138,7 +138,7 @@ fn check_signature(token: &Unverified<'_>, keys: &KeySet) -> Result<(), JwtError
 }
 
 /// Returns `true` if `key` verifies the signature of `token`.
-fn is_signed(token: &Unverified<'_>, key: &VerificationKey) -> bool {
+fn is_signed(token: &UnverifiedJwt<'_>, key: &VerificationKey) -> bool {
     // Not through the process-wide provider: another crate may have installed one that accepts
     // short keys. Without a provider, the library panics.
     let verifier =

@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::source::Source;
+use super::source::JwksSource;
 use crate::clock::Clock;
 use crate::egress::Egress;
-use crate::jose::{KeySet, KeysError};
+use crate::jose::{JwksError, KeySet};
 
 /// The key set of another issuer. Cheap to clone; all clones share the cached keys.
 ///
@@ -36,7 +36,7 @@ use crate::jose::{KeySet, KeysError};
 ///
 /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
 /// let egress = Egress::new(EgressPolicy::new())?;
-/// let keys = RemoteKeys::discover("https://accounts.example.com", egress);
+/// let keys = RemoteJwks::discover("https://accounts.example.com", egress);
 /// let set = keys.keys(None).await?;
 /// assert!(!set.is_empty());
 /// # Ok(())
@@ -47,19 +47,19 @@ use crate::jose::{KeySet, KeysError};
 ///
 /// ```
 /// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
-/// use mcp_gateway_auth::jose::KeysError;
+/// use mcp_gateway_auth::jose::JwksError;
 /// use mcp_gateway_auth::jwks::RemoteKeys;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
 /// let egress = Egress::new(EgressPolicy::new())?;
-/// let keys = RemoteKeys::discover("https://169.254.169.254", egress);
-/// assert_eq!(keys.keys(None).await.err(), Some(KeysError::Unavailable));
+/// let keys = RemoteJwks::discover("https://169.254.169.254", egress);
+/// assert_eq!(keys.keys(None).await.err(), Some(JwksError::Unavailable));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct RemoteKeys {
+pub struct RemoteJwks {
     shared: Arc<Shared>,
     /// Running fetches. They are aborted when the last clone is dropped.
     tasks: Arc<Mutex<JoinSet<()>>>,
@@ -72,14 +72,14 @@ struct Shared {
     ended: watch::Sender<u64>,
     egress: Egress,
     max_stale: u64,
-    source: Source,
+    source: JwksSource,
     state: Mutex<State>,
 }
 
 /// The cached keys and the schedule of the fetches. Times are in seconds since the Unix epoch.
 #[derive(Debug, Default)]
 struct State {
-    error: Option<KeysError>,
+    error: Option<JwksError>,
     /// Number of consecutive failed fetches.
     failures: u32,
     fresh_until: u64,
@@ -89,18 +89,18 @@ struct State {
 }
 
 /// The next step of a lookup.
-enum Step {
+enum FetchDecision {
     /// Return the cached result.
-    Answer(Result<Arc<KeySet>, KeysError>),
+    Answer(Result<Arc<KeySet>, JwksError>),
     /// Wait for a running fetch. If there are valid keys already, wait for at most this time.
     Wait(Option<Duration>),
 }
 
-impl RemoteKeys {
+impl RemoteJwks {
     /// Uses the JWK set at `url`.
     #[must_use]
     pub fn jwks(url: impl Into<String>, egress: Egress) -> Self {
-        Self::new(Source::Jwks(url.into()), egress)
+        Self::new(JwksSource::Jwks(url.into()), egress)
     }
 
     /// Uses the JWK set that the discovery document of `issuer` refers to.
@@ -108,10 +108,10 @@ impl RemoteKeys {
     /// The `issuer` in that document must be exactly equal.
     #[must_use]
     pub fn discover(issuer: impl Into<String>, egress: Egress) -> Self {
-        Self::new(Source::Issuer(issuer.into()), egress)
+        Self::new(JwksSource::Issuer(issuer.into()), egress)
     }
 
-    fn new(source: Source, egress: Egress) -> Self {
+    fn new(source: JwksSource, egress: Egress) -> Self {
         Self {
             shared: Arc::new(Shared {
                 clock: Clock::system(),
@@ -166,11 +166,11 @@ impl RemoteKeys {
     /// # Cancel safety
     ///
     /// A running fetch continues for other callers if this future is dropped.
-    pub async fn keys(&self, kid: Option<&str>) -> Result<Arc<KeySet>, KeysError> {
+    pub async fn keys(&self, kid: Option<&str>) -> Result<Arc<KeySet>, JwksError> {
         let mut ended = self.shared.ended.subscribe();
         let patience = match self.step(kid) {
-            Step::Answer(answer) => return answer,
-            Step::Wait(patience) => patience,
+            FetchDecision::Answer(answer) => return answer,
+            FetchDecision::Wait(patience) => patience,
         };
         // The sender is owned by `self`, so this completes exactly when a fetch does.
         let fetch = ended.changed();
@@ -183,7 +183,7 @@ impl RemoteKeys {
     }
 
     /// Decides on a lookup, and starts a fetch if one is due.
-    fn step(&self, kid: Option<&str>) -> Step {
+    fn step(&self, kid: Option<&str>) -> FetchDecision {
         let now = self.shared.clock.now();
         let mut state = self.shared.state();
         let usable = state.usable(now, self.shared.max_stale);
@@ -191,7 +191,7 @@ impl RemoteKeys {
         let is_known = |keys: &Arc<KeySet>| kid.is_none_or(|kid| keys.contains(kid));
         let has_key = usable.as_ref().is_ok_and(is_known);
         if is_fresh && has_key {
-            return Step::Answer(usable);
+            return FetchDecision::Answer(usable);
         }
         if !state.is_fetching {
             let pause = match is_fresh {
@@ -199,13 +199,13 @@ impl RemoteKeys {
                 false => state.back_off(),
             };
             if now < state.last_fetch.saturating_add(pause) {
-                return Step::Answer(usable);
+                return FetchDecision::Answer(usable);
             }
             state.is_fetching = true;
             state.last_fetch = now;
             self.spawn();
         }
-        Step::Wait(has_key.then_some(PATIENCE))
+        FetchDecision::Wait(has_key.then_some(PATIENCE))
     }
 
     /// Starts a fetch in the background.
@@ -216,8 +216,8 @@ impl RemoteKeys {
         tasks.spawn(async move {
             let shared = &fetch.0;
             let result = timeout(DEADLINE, shared.source.fetch(&shared.egress)).await;
-            let result = result.unwrap_or(Err(KeysError::Unavailable));
-            shared.state().take(result, shared.clock.now());
+            let result = result.unwrap_or(Err(JwksError::Unavailable));
+            shared.state().accept(result, shared.clock.now());
         });
     }
 }
@@ -231,10 +231,10 @@ impl Shared {
 
 impl State {
     /// Returns the keys if they are fresh, or stale within `max_stale`.
-    fn usable(&self, now: u64, max_stale: u64) -> Result<Arc<KeySet>, KeysError> {
+    fn usable(&self, now: u64, max_stale: u64) -> Result<Arc<KeySet>, JwksError> {
         match &self.keys {
             Some(keys) if now < self.fresh_until.saturating_add(max_stale) => Ok(Arc::clone(keys)),
-            _ => Err(self.error.unwrap_or(KeysError::Unavailable)),
+            _ => Err(self.error.unwrap_or(JwksError::Unavailable)),
         }
     }
 
@@ -247,7 +247,7 @@ impl State {
     }
 
     /// Stores the result of a fetch.
-    fn take(&mut self, result: Result<(KeySet, Option<Duration>), KeysError>, now: u64) {
+    fn accept(&mut self, result: Result<(KeySet, Option<Duration>), JwksError>, now: u64) {
         match result {
             Ok((keys, max_age)) => {
                 let age = max_age.map_or(DEFAULT_AGE, |age| age.as_secs());
@@ -279,9 +279,9 @@ impl Drop for Fetch {
     }
 }
 
-impl fmt::Debug for RemoteKeys {
+impl fmt::Debug for RemoteJwks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteKeys")
+        f.debug_struct("RemoteJwks")
             .field("source", &self.shared.source)
             .finish_non_exhaustive()
     }
@@ -298,7 +298,7 @@ const MAX_AGE: u64 = 3600;
 /// Maximum delay between retries, in seconds.
 const MAX_BACK_OFF: u64 = 60;
 
-/// Default of [`RemoteKeys::with_max_stale`], in seconds.
+/// Default of [`RemoteJwks::with_max_stale`], in seconds.
 const MAX_STALE: u64 = 3600;
 
 /// Maximum wait for newer keys while valid ones exist.

@@ -5,24 +5,24 @@ use std::time::Duration;
 
 use super::MAX_DOCUMENT;
 use crate::egress::Egress;
-use crate::jose::{KeySet, KeysError};
+use crate::jose::{JwksError, KeySet};
 use crate::metadata::{Location, MetadataError, ServerMetadata};
 
 /// The location of a key set.
 #[derive(Clone, Debug)]
-pub(super) enum Source {
+pub(super) enum JwksSource {
     /// Discovery: the `jwks_uri` in the metadata of this issuer.
     Issuer(String),
     /// A fixed address.
     Jwks(String),
 }
 
-impl Source {
+impl JwksSource {
     /// Fetches the keys, with their maximum age if the response has one.
     pub(super) async fn fetch(
         &self,
         egress: &Egress,
-    ) -> Result<(KeySet, Option<Duration>), KeysError> {
+    ) -> Result<(KeySet, Option<Duration>), JwksError> {
         let address = match self {
             Self::Jwks(address) => address.clone(),
             Self::Issuer(issuer) => jwks_uri(egress, issuer).await?,
@@ -35,13 +35,13 @@ impl Source {
 
 /// Returns the `jwks_uri` of the issuer. Its metadata must name the same issuer: otherwise an
 /// issuer could hand out keys of another one (RFC 8414, section 6.2).
-async fn jwks_uri(egress: &Egress, issuer: &str) -> Result<String, KeysError> {
+async fn jwks_uri(egress: &Egress, issuer: &str) -> Result<String, JwksError> {
     let locations = [Location::OpenId, Location::OAuth];
     let metadata = ServerMetadata::fetch(egress, issuer, &locations).await;
     let metadata = metadata.map_err(|error| match error {
-        MetadataError::Egress { .. } => KeysError::Unavailable,
-        MetadataError::Issuer(_) => KeysError::Issuer,
-        MetadataError::Malformed => KeysError::Malformed,
+        MetadataError::Egress { .. } => JwksError::Unavailable,
+        MetadataError::Issuer(_) => JwksError::Issuer,
+        MetadataError::Malformed => JwksError::Malformed,
     })?;
-    metadata.jwks_uri.ok_or(KeysError::Malformed)
+    metadata.jwks_uri.ok_or(JwksError::Malformed)
 }

@@ -3,8 +3,8 @@
 //! The claims are validated before the keys are fetched: an unauthenticated sender must not cause
 //! requests to an issuer with tokens that are rejected anyway.
 
-use super::remote::RemoteKeys;
-use crate::jose::{Expectation, JwtError, JwtVerifier, Unverified, Verified};
+use super::remote::RemoteJwks;
+use crate::jose::{JwtError, JwtVerifier, UnverifiedJwt, Validation, VerifiedJwt};
 
 impl JwtVerifier {
     /// Verifies that `token` was signed with a key of the issuer `keys` and meets `expectation`.
@@ -22,10 +22,10 @@ impl JwtVerifier {
     pub async fn verify_remote(
         &self,
         token: &str,
-        keys: &RemoteKeys,
-        expectation: &Expectation,
-    ) -> Result<Verified, JwtError> {
-        let token = Unverified::parse(token)?;
+        keys: &RemoteJwks,
+        expectation: &Validation,
+    ) -> Result<VerifiedJwt, JwtError> {
+        let token = UnverifiedJwt::parse(token)?;
         // An unauthenticated sender must not trigger a fetch with a token that is rejected anyway.
         self.check_unsigned(&token, expectation)?;
         let keys = keys.keys(token.header().kid.as_deref()).await;

@@ -8,24 +8,24 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::browser::Browser;
+use super::browser::BrowserId;
 use super::cookie::Cookie;
-use super::refusal::Refusal;
+use super::error::LoginError;
 use super::return_to::see_other;
 use super::{Login, LoginPages};
-use crate::Authenticator;
-use crate::allowed_client::AllowedClient;
-use crate::pages::{ACCOUNT, AccountPage, LOGIN, MessagePage, RelyingClient, page};
+use crate::LoginProvider;
+use crate::authorized_client::AuthorizedClient;
+use crate::pages::{ACCOUNT, AccountPage, AuthorizedClientItem, LOGIN, MessagePage, page};
 
 /// A form with nothing but its CSRF token.
 #[derive(Debug, Deserialize)]
-pub(super) struct Plain {
+pub(super) struct CsrfForm {
     csrf: String,
 }
 
 /// The form that revokes a client.
 #[derive(Debug, Deserialize)]
-pub(super) struct Revoke {
+pub(super) struct RevokeForm {
     csrf: String,
     client: String,
 }
@@ -34,25 +34,25 @@ pub(super) struct Revoke {
 pub(super) async fn show(
     State(LoginPages { login, clients }): State<LoginPages>,
     parts: Parts,
-) -> Result<Response, Refusal> {
+) -> Result<Response, LoginError> {
     let Some(session) = login.session(&parts).await? else {
         return Ok(see_other(&login.login_url(ACCOUNT)));
     };
     let clients = match clients {
-        Some(clients) => clients.list(&session.person.id).await?,
+        Some(clients) => clients.list(&session.user.id).await?,
         None => Vec::new(),
     };
     let clients: Vec<_> = clients.into_iter().map(shown).collect();
     let known = login.browser(&parts.headers);
     let is_new = known.is_none();
-    let browser = known.map_or_else(Browser::new, Ok)?;
-    let person = session.person;
+    let browser = known.map_or_else(BrowserId::new, Ok)?;
+    let user = session.user;
     let account = AccountPage {
         gateway: &login.0.name,
-        name: &person.name,
-        email: person.email.as_deref(),
-        roles: &person.roles.join(", "),
-        teams: &person.teams.join(", "),
+        name: &user.name,
+        email: user.email.as_deref(),
+        roles: &user.roles.join(", "),
+        teams: &user.teams.join(", "),
         clients: &clients,
         csrf: &login.csrf(&browser),
     };
@@ -68,9 +68,9 @@ pub(super) async fn show(
 pub(super) async fn log_out(
     State(login): State<Login>,
     headers: HeaderMap,
-    form: Result<Form<Plain>, FormRejection>,
-) -> Result<Response, Refusal> {
-    let Form(Plain { csrf }) = form?;
+    form: Result<Form<CsrfForm>, FormRejection>,
+) -> Result<Response, LoginError> {
+    let Form(CsrfForm { csrf }) = form?;
     login.check_form(&headers, &csrf)?;
     if let Some(handle) = login.session_handle(&headers) {
         login.0.sessions.end_of(&handle).await?;
@@ -93,18 +93,18 @@ pub(super) async fn log_out(
 pub(super) async fn revoke(
     State(LoginPages { login, clients }): State<LoginPages>,
     parts: Parts,
-    form: Result<Form<Revoke>, FormRejection>,
-) -> Result<Response, Refusal> {
-    let Form(Revoke { csrf, client }) = form?;
+    form: Result<Form<RevokeForm>, FormRejection>,
+) -> Result<Response, LoginError> {
+    let Form(RevokeForm { csrf, client }) = form?;
     login.check_form(&parts.headers, &csrf)?;
-    let clients = clients.ok_or(Refusal::NotFound)?;
-    let session = login.session(&parts).await?.ok_or(Refusal::Forged)?;
-    clients.revoke(&session.person.id, &client).await?;
+    let clients = clients.ok_or(LoginError::NotFound)?;
+    let session = login.session(&parts).await?.ok_or(LoginError::Forged)?;
+    clients.revoke(&session.user.id, &client).await?;
     Ok(see_other(ACCOUNT))
 }
 
 /// Converts a client for the template.
-fn shown(client: AllowedClient) -> RelyingClient {
-    let AllowedClient { id, name, detail } = client;
-    RelyingClient { id, name, detail }
+fn shown(client: AuthorizedClient) -> AuthorizedClientItem {
+    let AuthorizedClient { id, name, detail } = client;
+    AuthorizedClientItem { id, name, detail }
 }

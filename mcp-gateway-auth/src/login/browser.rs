@@ -7,23 +7,21 @@ use http::{HeaderMap, HeaderValue};
 
 use super::Login;
 use super::cookie::Cookie;
-use super::refusal::Refusal;
-use crate::AuthorityError;
+use super::error::LoginError;
+use crate::AuthServerError;
 use crate::keyring::Handle;
-use crate::secret::identifier;
+use crate::secret::random_id;
 
 /// A browser, identified by a cookie. The cookie is replaced at each login and logout.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Browser {
+pub(super) struct BrowserId {
     id: String,
 }
 
-impl Browser {
+impl BrowserId {
     /// Creates the identity of a browser without a cookie.
-    pub(super) fn new() -> Result<Self, AuthorityError> {
-        Ok(Self {
-            id: identifier("")?,
-        })
+    pub(super) fn new() -> Result<Self, AuthServerError> {
+        Ok(Self { id: random_id("")? })
     }
 
     /// Returns the identifier.
@@ -34,9 +32,9 @@ impl Browser {
 
 impl Login {
     /// Returns the browser that sent `headers`, if its cookie is valid.
-    pub(super) fn browser(&self, headers: &HeaderMap) -> Option<Browser> {
+    pub(super) fn browser(&self, headers: &HeaderMap) -> Option<BrowserId> {
         let handle = self.handle(Cookie::Browser, headers)?;
-        Some(Browser { id: handle.id })
+        Some(BrowserId { id: handle.id })
     }
 
     /// Returns the valid handle in the session cookie.
@@ -48,18 +46,18 @@ impl Login {
     /// domain may have set a second one.
     fn handle(&self, cookie: Cookie, headers: &HeaderMap) -> Option<Handle> {
         let mut values = cookie.values(headers, &self.0.origin);
-        values.find_map(|value| self.0.keyring.read(cookie.purpose(), value))
+        values.find_map(|value| self.0.keyring.verify(cookie.purpose(), value))
     }
 
     /// Returns the cookie that identifies `browser`.
-    pub(super) fn browser_cookie(&self, browser: &Browser) -> HeaderValue {
+    pub(super) fn browser_cookie(&self, browser: &BrowserId) -> HeaderValue {
         let handle = Handle::new(browser.id.as_str(), 0);
         let value = self.0.keyring.issue(Cookie::Browser.purpose(), handle);
         Cookie::Browser.set(&value, None, &self.0.origin)
     }
 
     /// Returns the CSRF token for forms that are shown to `browser`.
-    pub(super) fn csrf(&self, browser: &Browser) -> String {
+    pub(super) fn csrf(&self, browser: &BrowserId) -> String {
         self.0
             .keyring
             .issue(CSRF, Handle::new(browser.id.as_str(), 0))
@@ -69,15 +67,19 @@ impl Login {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Forged`] if the cookie or the CSRF token is invalid, or the request comes from
+    /// [`LoginError::Forged`] if the cookie or the CSRF token is invalid, or the request comes from
     /// another origin.
-    pub(super) fn check_form(&self, headers: &HeaderMap, csrf: &str) -> Result<Browser, Refusal> {
-        let browser = self.browser(headers).ok_or(Refusal::Forged)?;
-        let shown = self.0.keyring.read(CSRF, csrf);
+    pub(super) fn check_form(
+        &self,
+        headers: &HeaderMap,
+        csrf: &str,
+    ) -> Result<BrowserId, LoginError> {
+        let browser = self.browser(headers).ok_or(LoginError::Forged)?;
+        let shown = self.0.keyring.verify(CSRF, csrf);
         let is_shown = shown.is_some_and(|handle| handle == Handle::new(browser.id(), 0));
         match is_shown && self.0.origin.sent(headers) {
             true => Ok(browser),
-            false => Err(Refusal::Forged),
+            false => Err(LoginError::Forged),
         }
     }
 }

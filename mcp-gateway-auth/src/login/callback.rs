@@ -16,12 +16,12 @@ use http::request::Parts;
 use serde::Deserialize;
 
 use super::Login;
-use super::attempts::Key;
-use super::browser::Browser;
-use super::provider::{Answer, IdentityProvider};
-use super::refusal::Refusal;
+use super::browser::BrowserId;
+use super::error::LoginError;
+use super::provider::{AuthorizationResponse, IdentityProvider};
 use super::return_to::{ReturnQuery, see_other};
-use crate::users::Arrival;
+use super::throttle::ThrottleKey;
+use crate::users::LoginOutcome;
 
 /// The parameters of an authorization response (RFC 6749, section 4.1.2; RFC 9207).
 #[derive(Deserialize)]
@@ -38,17 +38,17 @@ pub(super) async fn start(
     Path(provider): Path<String>,
     query: Result<Query<ReturnQuery>, QueryRejection>,
     parts: Parts,
-) -> Result<Response, Refusal> {
+) -> Result<Response, LoginError> {
     let Query(ReturnQuery { return_to }) = query?;
     let provider = login.provider(&provider)?;
     login.count(&parts)?;
-    login.0.attempts.take(Key::Providers)?;
+    login.0.attempts.record_attempt(ThrottleKey::Providers)?;
     let known = login.browser(&parts.headers);
     let is_new = known.is_none();
-    let browser = known.map_or_else(Browser::new, Ok)?;
+    let browser = known.map_or_else(BrowserId::new, Ok)?;
     let trips = &login.0.trips;
-    let trip = trips.begin(provider.id(), &browser, return_to).await?;
-    let mut response = see_other(&provider.address(&trip).await?);
+    let trip = trips.start(provider.id(), &browser, return_to).await?;
+    let mut response = see_other(&provider.authorization_url(&trip).await?);
     if is_new {
         let cookie = login.browser_cookie(&browser);
         response.headers_mut().append(SET_COOKIE, cookie);
@@ -62,15 +62,15 @@ pub(super) async fn finish(
     Path(provider): Path<String>,
     query: Result<Query<CallbackQuery>, QueryRejection>,
     parts: Parts,
-) -> Result<Response, Refusal> {
+) -> Result<Response, LoginError> {
     let Query(query) = query?;
     let provider = login.provider(&provider)?;
     login.count(&parts)?;
-    let state = query.state.ok_or(Refusal::BadRequest)?;
+    let state = query.state.ok_or(LoginError::BadRequest)?;
     // A login that another browser began, sent here by a link, would log the user in as the
     // attacker.
-    let browser = login.browser(&parts.headers).ok_or(Refusal::Forged)?;
-    let ended = login.0.trips.end(provider.id(), &state, &browser).await;
+    let browser = login.browser(&parts.headers).ok_or(LoginError::Forged)?;
+    let ended = login.0.trips.finish(provider.id(), &state, &browser).await;
     let (trip, return_to) = ended?;
     if let Some(error) = query.error {
         tracing::info!(
@@ -78,30 +78,32 @@ pub(super) async fn finish(
             ?error,
             "login denied by identity provider"
         );
-        return Err(Refusal::Declined(provider.label().to_owned()));
+        return Err(LoginError::Declined(provider.label().to_owned()));
     }
-    let answer = Answer {
-        code: query.code.ok_or(Refusal::BadRequest)?,
+    let answer = AuthorizationResponse {
+        code: query.code.ok_or(LoginError::BadRequest)?,
         iss: query.iss,
     };
     let claimant = provider.identify(&trip, &answer).await?;
-    match login.0.users.arrive(&claimant).await? {
-        Arrival::Welcome(user) => Ok(login.welcome(&parts.headers, &user, &return_to).await?),
-        Arrival::Disabled | Arrival::NameReused => {
+    match login.0.users.link_identity(&claimant).await? {
+        LoginOutcome::Accepted(user) => Ok(login
+            .start_session(&parts.headers, &user, &return_to)
+            .await?),
+        LoginOutcome::Disabled | LoginOutcome::NameReused => {
             tracing::info!(
                 provider = provider.id(),
                 "login denied: account disabled or login name reassigned"
             );
-            Err(Refusal::NotAllowed(claimant.name))
+            Err(LoginError::NotAllowed(claimant.name))
         }
     }
 }
 
 impl Login {
     /// Returns the provider with the identifier `id`.
-    fn provider(&self, id: &str) -> Result<Arc<dyn IdentityProvider>, Refusal> {
+    fn provider(&self, id: &str) -> Result<Arc<dyn IdentityProvider>, LoginError> {
         let mut providers = self.0.providers.iter();
         let found = providers.find(|provider| provider.id() == id);
-        found.cloned().ok_or(Refusal::NotFound)
+        found.cloned().ok_or(LoginError::NotFound)
     }
 }

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::provider::{Answer, IdentityProvider, ProviderError, Trip};
-use crate::egress::{ClientAuth, Egress, Fetched};
-use crate::users::{Claimant, Identity};
+use super::provider::{AuthorizationResponse, IdentityProvider, LoginTransaction, ProviderError};
+use crate::egress::{ClientAuth, Egress, FetchedDocument};
+use crate::users::{ExternalIdentity, LinkedIdentity};
 
 /// GitHub or a GitHub Enterprise server as an identity provider.
 ///
@@ -112,7 +112,7 @@ impl GithubProvider {
     }
 
     /// Exchanges a code for an access token.
-    async fn token(&self, trip: &Trip, code: &str) -> Result<String, ProviderError> {
+    async fn token(&self, trip: &LoginTransaction, code: &str) -> Result<String, ProviderError> {
         let url = format!("{}/login/oauth/access_token", self.web);
         let form = [
             ("code", code),
@@ -125,7 +125,7 @@ impl GithubProvider {
         };
         let fetched = self.egress.post_form(&url, &form, &auth, MAX_ANSWER).await;
         // GitHub reports errors with the status 200.
-        let answer: TokenAnswer = read(&fetched.map_err(ProviderError::unavailable)?)?;
+        let answer: TokenResponse = read(&fetched.map_err(ProviderError::unavailable)?)?;
         match (answer.access_token, answer.error) {
             (Some(token), None) => Ok(token),
             (_, Some(error)) => Err(ProviderError::invalid(format!("GitHub returned {error:?}"))),
@@ -175,7 +175,7 @@ impl IdentityProvider for GithubProvider {
         &self.web
     }
 
-    async fn address(&self, trip: &Trip) -> Result<String, ProviderError> {
+    async fn authorization_url(&self, trip: &LoginTransaction) -> Result<String, ProviderError> {
         let url = format!("{}/login/oauth/authorize", self.web);
         let mut url = Url::parse(&url).map_err(ProviderError::unavailable)?;
         let scope = match self.wants_organizations() {
@@ -192,7 +192,11 @@ impl IdentityProvider for GithubProvider {
         Ok(url.into())
     }
 
-    async fn identify(&self, trip: &Trip, answer: &Answer) -> Result<Claimant, ProviderError> {
+    async fn identify(
+        &self,
+        trip: &LoginTransaction,
+        answer: &AuthorizationResponse,
+    ) -> Result<ExternalIdentity, ProviderError> {
         let token = self.token(trip, &answer.code).await?;
         let account: Account = self.api("/user", &token).await?;
         let groups = self.organizations(&token).await?;
@@ -201,7 +205,7 @@ impl IdentityProvider for GithubProvider {
         let email = emails.find(|email| email.primary && email.verified);
         let login = account.login.to_lowercase();
         let teams = groups.iter().filter_map(|group| self.teams.get(group));
-        let claimant = Claimant {
+        let claimant = ExternalIdentity {
             issuer: self.web.clone(),
             subject: account.id.to_string(),
             name: account.login,
@@ -217,7 +221,7 @@ impl IdentityProvider for GithubProvider {
         }
     }
 
-    fn allows(&self, identity: &Identity) -> bool {
+    fn allows(&self, identity: &LinkedIdentity) -> bool {
         let mut groups = identity.groups.iter();
         let is_member = groups.any(|group| self.organizations.contains(group));
         let is_named = identity
@@ -238,7 +242,7 @@ impl fmt::Debug for GithubProvider {
 
 /// Response of the token endpoint.
 #[derive(Deserialize)]
-struct TokenAnswer {
+struct TokenResponse {
     access_token: Option<String>,
     error: Option<String>,
 }
@@ -265,7 +269,7 @@ struct Organization {
 }
 
 /// Parses a response.
-fn read<T: DeserializeOwned>(fetched: &Fetched) -> Result<T, ProviderError> {
+fn read<T: DeserializeOwned>(fetched: &FetchedDocument) -> Result<T, ProviderError> {
     serde_json::from_slice(&fetched.body).map_err(|_| {
         let status = fetched.status;
         ProviderError::unavailable(format!("malformed response from GitHub, status {status}"))

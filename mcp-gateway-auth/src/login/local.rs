@@ -17,19 +17,19 @@ use serde::Deserialize;
 use url::form_urlencoded::byte_serialize;
 
 use super::Login;
-use super::attempts::Key;
-use super::browser::Browser;
+use super::browser::BrowserId;
 use super::cookie::Cookie;
+use super::error::LoginError;
 use super::provider::IdentityProvider;
-use super::refusal::Refusal;
 use super::return_to::{ReturnQuery, ReturnTo};
-use crate::AuthorityError;
+use super::throttle::ThrottleKey;
+use crate::AuthServerError;
 use crate::pages::{LOGIN, LoginPage, ProviderLink, page};
 use crate::users::User;
 
 /// The form with a name and a password. `Debug` does not show it.
 #[derive(Deserialize)]
-pub(super) struct Credentials {
+pub(super) struct LoginForm {
     csrf: String,
     name: String,
     password: String,
@@ -37,14 +37,14 @@ pub(super) struct Credentials {
     return_to: ReturnTo,
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for LoginForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").finish_non_exhaustive()
+        f.debug_struct("LoginForm").finish_non_exhaustive()
     }
 }
 
 /// A failed attempt, shown on the page.
-struct Failed<'a> {
+struct FormError<'a> {
     name: &'a str,
     problem: &'a str,
     status: StatusCode,
@@ -55,7 +55,7 @@ pub(super) async fn show(
     State(login): State<Login>,
     headers: HeaderMap,
     query: Result<Query<ReturnQuery>, QueryRejection>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, LoginError> {
     let Query(ReturnQuery { return_to }) = query?;
     login.login_page(&headers, &return_to, None)
 }
@@ -64,32 +64,32 @@ pub(super) async fn show(
 pub(super) async fn submit(
     State(login): State<Login>,
     parts: Parts,
-    form: Result<Form<Credentials>, FormRejection>,
-) -> Result<Response, Refusal> {
+    form: Result<Form<LoginForm>, FormRejection>,
+) -> Result<Response, LoginError> {
     if !login.0.local {
-        return Err(Refusal::NotFound);
+        return Err(LoginError::NotFound);
     }
     let Form(form) = form?;
     let headers = &parts.headers;
     login.check_form(headers, &form.csrf)?;
-    let key = Key::name(&form.name);
+    let key = ThrottleKey::name(&form.name);
     login.count(&parts)?;
-    login.0.attempts.take(key.clone())?;
+    login.0.attempts.record_attempt(key.clone())?;
     let user = login
         .0
         .users
         .authenticate(&form.name, form.password)
         .await?;
     let Some(user) = user else {
-        let failed = Failed {
+        let failed = FormError {
             name: &form.name,
             problem: "The name or the password is wrong.",
             status: StatusCode::UNAUTHORIZED,
         };
         return login.login_page(headers, &form.return_to, Some(&failed));
     };
-    login.0.attempts.forgive(&key);
-    Ok(login.welcome(headers, &user, &form.return_to).await?)
+    login.0.attempts.reset(&key);
+    Ok(login.start_session(headers, &user, &form.return_to).await?)
 }
 
 impl Login {
@@ -98,11 +98,11 @@ impl Login {
         &self,
         headers: &HeaderMap,
         return_to: &ReturnTo,
-        failed: Option<&Failed<'_>>,
-    ) -> Result<Response, Refusal> {
+        failed: Option<&FormError<'_>>,
+    ) -> Result<Response, LoginError> {
         let known = self.browser(headers);
         let is_new = known.is_none();
-        let browser = known.map_or_else(Browser::new, Ok)?;
+        let browser = known.map_or_else(BrowserId::new, Ok)?;
         let shown = LoginPage {
             gateway: &self.0.name,
             providers: &self.links(return_to),
@@ -137,10 +137,10 @@ impl Login {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooMany`] if the limit of the address is exceeded.
-    pub(super) fn count(&self, request: &Parts) -> Result<(), Refusal> {
+    /// [`LoginError::TooMany`] if the limit of the address is exceeded.
+    pub(super) fn count(&self, request: &Parts) -> Result<(), LoginError> {
         match self.0.proxies.client_address(request) {
-            Some(address) => self.0.attempts.take(Key::peer(address)),
+            Some(address) => self.0.attempts.record_attempt(ThrottleKey::peer(address)),
             None => Ok(()),
         }
     }
@@ -149,24 +149,24 @@ impl Login {
     ///
     /// The previous cookies of the browser become invalid: an attacker may have planted them
     /// (session fixation).
-    pub(super) async fn welcome(
+    pub(super) async fn start_session(
         &self,
         headers: &HeaderMap,
         user: &User,
         return_to: &ReturnTo,
-    ) -> Result<Response, AuthorityError> {
+    ) -> Result<Response, AuthServerError> {
         if let Some(before) = self.session_handle(headers) {
             self.0.sessions.end_of(&before).await?;
         }
         let handle = self.0.sessions.begin(user).await?;
-        tracing::info!(person = user.id, "user logged in");
+        tracing::info!(user = user.id, "user logged in");
         let value = self.0.keyring.issue(Cookie::Session.purpose(), handle);
         let age = Some(self.0.sessions.max_age());
         let mut response = return_to.redirect().into_response();
         let headers = response.headers_mut();
         let session = Cookie::Session.set(&value, age, &self.0.origin);
         headers.append(SET_COOKIE, session);
-        headers.append(SET_COOKIE, self.browser_cookie(&Browser::new()?));
+        headers.append(SET_COOKIE, self.browser_cookie(&BrowserId::new()?));
         Ok(response)
     }
 }

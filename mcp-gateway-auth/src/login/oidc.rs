@@ -11,11 +11,11 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
-use super::discovery::Discovery;
-use super::provider::{Answer, IdentityProvider, ProviderError, Trip};
+use super::provider::{AuthorizationResponse, IdentityProvider, LoginTransaction, ProviderError};
+use super::provider_metadata::ProviderMetadata;
 use crate::egress::Egress;
-use crate::jwks::RemoteKeys;
-use crate::users::{Claimant, Identity};
+use crate::jwks::RemoteJwks;
+use crate::users::{ExternalIdentity, LinkedIdentity};
 
 /// An OpenID Connect provider.
 ///
@@ -47,14 +47,14 @@ use crate::users::{Claimant, Identity};
 #[derive(Clone)]
 pub struct OidcProvider {
     client_id: String,
-    discovery: Arc<Mutex<Option<Known>>>,
+    discovery: Arc<Mutex<Option<CachedMetadata>>>,
     domains: HashSet<String>,
     egress: Egress,
     groups: HashSet<String>,
     groups_claim: String,
     id: String,
     issuer: String,
-    keys: RemoteKeys,
+    keys: RemoteJwks,
     label: String,
     scopes: BTreeSet<String>,
     secret: Option<String>,
@@ -81,7 +81,7 @@ impl OidcProvider {
             domains: HashSet::new(),
             groups: HashSet::new(),
             groups_claim: "groups".to_owned(),
-            keys: RemoteKeys::discover(issuer.clone(), egress.clone()),
+            keys: RemoteJwks::discover(issuer.clone(), egress.clone()),
             label: id.clone(),
             scopes: scopes.map(str::to_owned).into(),
             secret: None,
@@ -146,17 +146,20 @@ impl OidcProvider {
     }
 
     /// Returns the metadata of the provider, cached for an hour.
-    async fn discovery(&self, trip: &Trip) -> Result<Arc<Discovery>, ProviderError> {
+    async fn discovery(
+        &self,
+        trip: &LoginTransaction,
+    ) -> Result<Arc<ProviderMetadata>, ProviderError> {
         let now = trip.clock.now();
         // The lock is held during the fetch, so that concurrent logins share it.
         let mut known = self.discovery.lock().await;
-        if let Some(Known { discovery, until }) = &*known
+        if let Some(CachedMetadata { discovery, until }) = &*known
             && now < *until
         {
             return Ok(Arc::clone(discovery));
         }
-        let discovery = Arc::new(Discovery::fetch(&self.issuer, &self.egress).await?);
-        *known = Some(Known {
+        let discovery = Arc::new(ProviderMetadata::fetch(&self.issuer, &self.egress).await?);
+        *known = Some(CachedMetadata {
             discovery: Arc::clone(&discovery),
             until: now + MAX_AGE,
         });
@@ -164,7 +167,7 @@ impl OidcProvider {
     }
 
     /// Maps the claims to an external identity.
-    fn claimant(&self, sub: String, claims: &Map<String, Value>) -> Claimant {
+    fn external_identity(&self, sub: String, claims: &Map<String, Value>) -> ExternalIdentity {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let is_verified = match claims.get("email_verified") {
             Some(Value::String(text)) => text == "true",
@@ -181,7 +184,7 @@ impl OidcProvider {
         let teams = groups.iter().filter_map(|group| self.teams.get(group));
         let login = text("preferred_username");
         let name = text("name").or(login).or(email).unwrap_or(&sub);
-        Claimant {
+        ExternalIdentity {
             issuer: self.issuer.clone(),
             name: name.to_owned(),
             login: login.map(str::to_owned),
@@ -208,7 +211,7 @@ impl IdentityProvider for OidcProvider {
         &self.issuer
     }
 
-    async fn address(&self, trip: &Trip) -> Result<String, ProviderError> {
+    async fn authorization_url(&self, trip: &LoginTransaction) -> Result<String, ProviderError> {
         let mut url = self.discovery(trip).await?.authorization_url()?;
         let scopes: Vec<_> = self.scopes.iter().map(String::as_str).collect();
         url.query_pairs_mut()
@@ -223,7 +226,11 @@ impl IdentityProvider for OidcProvider {
         Ok(url.into())
     }
 
-    async fn identify(&self, trip: &Trip, answer: &Answer) -> Result<Claimant, ProviderError> {
+    async fn identify(
+        &self,
+        trip: &LoginTransaction,
+        answer: &AuthorizationResponse,
+    ) -> Result<ExternalIdentity, ProviderError> {
         let discovery = self.discovery(trip).await?;
         // RFC 9207: validated before the code is sent to any endpoint (mix-up attack).
         let is_theirs = match &answer.iss {
@@ -237,14 +244,14 @@ impl IdentityProvider for OidcProvider {
         }
         let tokens = self.tokens(trip, &answer.code, &discovery).await?;
         let (sub, claims) = self.claims(trip, &tokens, &discovery).await?;
-        let claimant = self.claimant(sub, &claims);
+        let claimant = self.external_identity(sub, &claims);
         match self.allows(&claimant.identity(0)) {
             true => Ok(claimant),
             false => Err(ProviderError::NotAllowed(claimant.name)),
         }
     }
 
-    fn allows(&self, identity: &Identity) -> bool {
+    fn allows(&self, identity: &LinkedIdentity) -> bool {
         let mut groups = identity.groups.iter();
         let is_member = groups.any(|group| self.groups.contains(group));
         let email = identity.email.as_deref();
@@ -266,8 +273,8 @@ impl fmt::Debug for OidcProvider {
 }
 
 /// Cached metadata with its expiration time.
-struct Known {
-    discovery: Arc<Discovery>,
+struct CachedMetadata {
+    discovery: Arc<ProviderMetadata>,
     until: u64,
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct PublicOrigin {
 /// use mcp_gateway_auth::{Clock, Keyring};
 /// use mcp_gateway_store::MemoryStore;
 ///
-/// # fn main() -> Result<(), mcp_gateway_auth::AuthorityError> {
+/// # fn main() -> Result<(), mcp_gateway_auth::AuthServerError> {
 /// let users = Users::new(Arc::new(MemoryStore::new()), Clock::system());
 /// let keyring = Keyring::new(&[7; 32])?;
 /// let login = |url| Login::new(users.clone(), keyring.clone(), url);

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::routing::{get, post};
 
-use super::{AllowedClients, Login, account, callback, local, return_to};
+use super::{AuthorizedClients, Login, account, callback, local, return_to};
 use crate::pages;
 
 /// The endpoints of a [`Login`], with the clients that users have authorized. Cheap to clone.
@@ -28,8 +28,8 @@ use crate::pages;
 /// let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
 /// let users = Users::new(store.clone(), Clock::system());
 /// let login = Login::new(users, keyring.clone(), "https://gw.example.com")?.with_local_accounts();
-/// let (base, people) = ("https://gw.example.com".parse()?, Arc::new(login.clone()));
-/// let server = AuthorizationServer::builder(base, store, keyring, people).build();
+/// let (base, login_provider) = ("https://gw.example.com".parse()?, Arc::new(login.clone()));
+/// let server = AuthorizationServer::builder(base, store, keyring, login_provider).build();
 /// let pages = LoginPages::new(login).with_clients(Arc::new(server.clone()));
 /// let service: Router = server.router().merge(pages.router());
 /// # let _ = service;
@@ -39,7 +39,7 @@ use crate::pages;
 #[derive(Clone)]
 pub struct LoginPages {
     pub(super) login: Login,
-    pub(super) clients: Option<Arc<dyn AllowedClients>>,
+    pub(super) clients: Option<Arc<dyn AuthorizedClients>>,
 }
 
 impl LoginPages {
@@ -54,7 +54,7 @@ impl LoginPages {
 
     /// Shows users the clients that they have authorized, and lets them revoke the access.
     #[must_use]
-    pub fn with_clients(mut self, clients: Arc<dyn AllowedClients>) -> Self {
+    pub fn with_clients(mut self, clients: Arc<dyn AuthorizedClients>) -> Self {
         self.clients = Some(clients);
         self
     }

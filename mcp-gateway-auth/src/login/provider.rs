@@ -8,10 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_gateway_core::BoxError;
 
-use super::refusal::Refusal;
-use crate::AuthorityError;
+use super::error::LoginError;
+use crate::AuthServerError;
 use crate::clock::Clock;
-use crate::users::{Claimant, Identity};
+use crate::users::{ExternalIdentity, LinkedIdentity};
 
 /// Identifies users after a redirect of their browser to the provider and back.
 #[async_trait]
@@ -26,18 +26,22 @@ pub(super) trait IdentityProvider: fmt::Debug + Send + Sync + 'static {
     fn issuer(&self) -> &str;
 
     /// Returns the authorization URL to which the browser is redirected.
-    async fn address(&self, trip: &Trip) -> Result<String, ProviderError>;
+    async fn authorization_url(&self, trip: &LoginTransaction) -> Result<String, ProviderError>;
 
     /// Redeems the authorization response, and returns the external identity if it is allowed.
-    async fn identify(&self, trip: &Trip, answer: &Answer) -> Result<Claimant, ProviderError>;
+    async fn identify(
+        &self,
+        trip: &LoginTransaction,
+        answer: &AuthorizationResponse,
+    ) -> Result<ExternalIdentity, ProviderError>;
 
     /// Returns `true` if the current configuration allows a previously asserted identity.
-    fn allows(&self, identity: &Identity) -> bool;
+    fn allows(&self, identity: &LinkedIdentity) -> bool;
 }
 
 /// A login transaction: the parameters of one login at a provider.
 #[derive(Clone)]
-pub(super) struct Trip {
+pub(super) struct LoginTransaction {
     pub(super) clock: Clock,
     pub(super) redirect_uri: String,
     pub(super) state: String,
@@ -45,7 +49,7 @@ pub(super) struct Trip {
     pub(super) verifier: String,
 }
 
-impl Trip {
+impl LoginTransaction {
     /// Returns the PKCE code challenge of the verifier, with the method `S256`.
     ///
     /// See [RFC 7636, section 4.2](https://www.rfc-editor.org/rfc/rfc7636#section-4.2).
@@ -54,21 +58,22 @@ impl Trip {
     }
 }
 
-impl fmt::Debug for Trip {
+impl fmt::Debug for LoginTransaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trip").finish_non_exhaustive()
+        f.debug_struct("LoginTransaction").finish_non_exhaustive()
     }
 }
 
 /// A successful authorization response. `Debug` does not show the code.
-pub(super) struct Answer {
+pub(super) struct AuthorizationResponse {
     pub(super) code: String,
     pub(super) iss: Option<String>,
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for AuthorizationResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer").finish_non_exhaustive()
+        f.debug_struct("AuthorizationResponse")
+            .finish_non_exhaustive()
     }
 }
 
@@ -95,7 +100,7 @@ impl ProviderError {
     }
 }
 
-impl From<ProviderError> for Refusal {
+impl From<ProviderError> for LoginError {
     fn from(error: ProviderError) -> Self {
         match error {
             ProviderError::Invalid(error) => {
@@ -103,7 +108,7 @@ impl From<ProviderError> for Refusal {
                 Self::Forged
             }
             ProviderError::NotAllowed(name) => Self::NotAllowed(name),
-            ProviderError::Unavailable(error) => AuthorityError::Provider(error).into(),
+            ProviderError::Unavailable(error) => AuthServerError::Provider(error).into(),
         }
     }
 }
@@ -114,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_challenge_is_that_of_the_rfc() {
-        let trip = Trip {
+        let trip = LoginTransaction {
             clock: Clock::system(),
             redirect_uri: String::new(),
             state: String::new(),

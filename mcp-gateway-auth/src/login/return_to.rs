@@ -11,8 +11,8 @@ use http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded::byte_serialize;
 
+use super::error::LoginError;
 use super::pages::CONTINUE;
-use super::refusal::Refusal;
 use crate::pages::{ACCOUNT, MessagePage, page};
 
 /// A path on this host, with an optional query.
@@ -75,7 +75,7 @@ pub(super) struct ReturnQuery {
 /// `GET /api/auth/continue`: continues to the return path automatically.
 pub(super) async fn go_on(
     query: Result<Query<ReturnQuery>, QueryRejection>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, LoginError> {
     let Query(ReturnQuery { return_to }) = query?;
     let message = MessagePage {
         title: "You are logged in",

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_gateway_store::{Batch, Documents, Stored};
+use mcp_gateway_store::{Batch, Documents, Versioned};
 use serde::{Deserialize, Serialize};
 
-use crate::AuthorityError;
-use crate::clock::{Clock, moment};
+use crate::AuthServerError;
+use crate::clock::{Clock, system_time};
 use crate::keyring::Handle;
-use crate::secret::identifier;
+use crate::secret::random_id;
 use crate::users::{User, Users};
 
 /// The browser sessions in a store. Cheap to clone.
@@ -27,7 +27,7 @@ pub(super) struct Sessions {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Session {
     /// User ID.
-    pub(super) person: String,
+    pub(super) user: String,
     /// Time of the login, in seconds since the Unix epoch.
     pub(super) authenticated_at: u64,
     /// Time of the last use, with a resolution of minutes.
@@ -57,10 +57,10 @@ impl Sessions {
     }
 
     /// Starts a session of `user`, who has just logged in.
-    pub(super) async fn begin(&self, user: &User) -> Result<Handle, AuthorityError> {
-        let id = identifier("")?;
+    pub(super) async fn begin(&self, user: &User) -> Result<Handle, AuthServerError> {
+        let id = random_id("")?;
         let session = Session {
-            person: user.id.clone(),
+            user: user.id.clone(),
             authenticated_at: user.session_start(self.clock.now()),
             seen: self.clock.now(),
         };
@@ -74,9 +74,9 @@ impl Sessions {
     pub(super) async fn find(
         &self,
         handle: Handle,
-    ) -> Result<Option<(String, Session)>, AuthorityError> {
+    ) -> Result<Option<(String, Session)>, AuthServerError> {
         let Handle { id, .. } = handle;
-        let Some(Stored { mut value, version }) = self.documents.get(&id).await? else {
+        let Some(Versioned { mut value, version }) = self.documents.get(&id).await? else {
             return Ok(None);
         };
         let now = self.clock.now();
@@ -95,15 +95,15 @@ impl Sessions {
     }
 
     /// Ends the session of `handle`.
-    pub(super) async fn end_of(&self, handle: &Handle) -> Result<(), AuthorityError> {
+    pub(super) async fn end_of(&self, handle: &Handle) -> Result<(), AuthServerError> {
         let batch = Batch::new().delete(self.documents.key(&handle.id));
         let _ = self.documents.store().commit(batch).await?;
         Ok(())
     }
 
     /// Adds the write of a session to `batch`, with its expiration time.
-    fn put(&self, batch: Batch, id: &str, session: &Session) -> Result<Batch, AuthorityError> {
-        let expires = moment(self.end(session));
+    fn put(&self, batch: Batch, id: &str, session: &Session) -> Result<Batch, AuthServerError> {
+        let expires = system_time(self.end(session));
         Ok(self.documents.put(batch, id, session, Some(expires))?)
     }
 

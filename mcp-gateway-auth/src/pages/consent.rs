@@ -23,7 +23,7 @@ pub(crate) struct ConsentPage<'a> {
     /// Name of the resource that the client requests.
     pub(crate) gateway: &'a str,
     /// Name of the user.
-    pub(crate) person: &'a str,
+    pub(crate) user: &'a str,
     /// Sealed authorization request, sent back in the field `request`.
     pub(crate) request: &'a str,
 }

@@ -48,12 +48,12 @@ pub(crate) struct AccountPage<'a> {
     pub(crate) email: Option<&'a str>,
     pub(crate) roles: &'a str,
     pub(crate) teams: &'a str,
-    pub(crate) clients: &'a [RelyingClient],
+    pub(crate) clients: &'a [AuthorizedClientItem],
     pub(crate) csrf: &'a str,
 }
 
 /// Client that a user has authorized.
-pub(crate) struct RelyingClient {
+pub(crate) struct AuthorizedClientItem {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) detail: String,

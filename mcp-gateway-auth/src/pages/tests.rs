@@ -9,7 +9,7 @@ fn consent<'a>(client_name: &'a str, scopes: &'a [(&'a str, &'a str)]) -> Consen
         scopes,
         host: "gateway.example.com",
         gateway: "engineering",
-        person: "Ada",
+        user: "Ada",
         request: "r-1",
     }
 }
@@ -70,7 +70,7 @@ fn o17_text_from_outside_is_shown_and_never_markup() {
     let consent = ConsentPage {
         client_host: Some(EVIL),
         redirect_host: EVIL,
-        person: EVIL,
+        user: EVIL,
         host: EVIL,
         gateway: EVIL,
         request: EVIL,
@@ -108,7 +108,7 @@ fn evil_login_and_account() -> [askama::Result<String>; 2] {
         href: EVIL.to_owned(),
         github: true,
     };
-    let client = RelyingClient {
+    let client = AuthorizedClientItem {
         id: EVIL.to_owned(),
         name: EVIL.to_owned(),
         detail: EVIL.to_owned(),

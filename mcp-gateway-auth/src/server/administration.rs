@@ -1,53 +1,57 @@
 //! Administration of consents, users and clients by the embedding service.
 
 use super::AuthorizationServer;
-use super::client::Client;
+use super::client::OAuthClient;
 use super::consents::Consent;
-use crate::AuthorityError;
-use crate::token::Revoked;
+use crate::AuthServerError;
+use crate::token::RevocationTarget;
 
 impl AuthorizationServer {
-    /// Returns the consents of the user `person`.
+    /// Returns the consents of the user `user`.
     ///
     /// # Errors
     ///
     /// If the store is unavailable.
-    pub async fn consents_of(&self, person: &str) -> Result<Vec<Consent>, AuthorityError> {
-        self.consents().list(person).await
+    pub async fn consents_of(&self, user: &str) -> Result<Vec<Consent>, AuthServerError> {
+        self.consents().list(user).await
     }
 
-    /// Revokes the consent of `person` for `client`, with all tokens of the client.
+    /// Revokes the consent of `user` for `client`, with all tokens of the client.
     ///
     /// # Errors
     ///
     /// If the store is unavailable. Some grants may have been revoked already; the call may be
     /// repeated.
-    pub async fn revoke_consent(&self, person: &str, client: &str) -> Result<(), AuthorityError> {
-        self.consents().remove(person, client).await?;
-        self.grants().revoke_all(person, client).await
+    pub async fn revoke_consent(&self, user: &str, client: &str) -> Result<(), AuthServerError> {
+        self.consents().remove(user, client).await?;
+        self.grants().revoke_all(user, client).await
     }
 
-    /// Revokes all tokens of the user `person` that exist, and rejects new ones until
-    /// [`restore_person`](Self::restore_person).
+    /// Revokes all tokens of the user `user` that exist, and rejects new ones until
+    /// [`restore_user`](Self::restore_user).
     ///
     /// # Errors
     ///
     /// If the store is unavailable.
-    pub async fn revoke_person(&self, person: &str) -> Result<(), AuthorityError> {
-        for consent in self.consents_of(person).await? {
-            self.revoke_consent(person, &consent.client).await?;
+    pub async fn revoke_user(&self, user: &str) -> Result<(), AuthServerError> {
+        for consent in self.consents_of(user).await? {
+            self.revoke_consent(user, &consent.client).await?;
         }
-        self.revocations().revoke(Revoked::Subject, person).await
+        self.revocation_log()
+            .revoke(RevocationTarget::Subject, user)
+            .await
     }
 
-    /// Accepts new tokens of the user `person` again, after [`revoke_person`](Self::revoke_person).
+    /// Accepts new tokens of the user `user` again, after [`revoke_user`](Self::revoke_user).
     /// Earlier tokens remain revoked.
     ///
     /// # Errors
     ///
     /// If the store is unavailable.
-    pub async fn restore_person(&self, person: &str) -> Result<(), AuthorityError> {
-        self.revocations().lift(Revoked::Subject, person).await
+    pub async fn restore_user(&self, user: &str) -> Result<(), AuthServerError> {
+        self.revocation_log()
+            .reinstate(RevocationTarget::Subject, user)
+            .await
     }
 
     /// Returns up to `limit` registered clients with an ID greater than `after`.
@@ -59,7 +63,7 @@ impl AuthorizationServer {
         &self,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<Client>, AuthorityError> {
+    ) -> Result<Vec<OAuthClient>, AuthServerError> {
         self.clients().list(after, limit).await
     }
 
@@ -75,7 +79,7 @@ impl AuthorizationServer {
     /// use std::sync::Arc;
     ///
     /// use mcp_gateway_auth::login::Login;
-    /// use mcp_gateway_auth::server::{AuthorizationServer, Client};
+    /// use mcp_gateway_auth::server::{AuthorizationServer, OAuthClient};
     /// use mcp_gateway_auth::users::Users;
     /// use mcp_gateway_auth::{Clock, Keyring};
     /// use mcp_gateway_store::MemoryStore;
@@ -88,14 +92,14 @@ impl AuthorizationServer {
     /// let base = "https://gw.example.com".parse()?;
     /// let server = AuthorizationServer::builder(base, store, keyring, Arc::new(login)).build();
     ///
-    /// server.create_client(Client::new("ci", "Build server")).await?;
-    /// assert!(server.create_client(Client::new("ci", "Another one")).await.is_err());
+    /// server.create_client(OAuthClient::new("ci", "Build server")).await?;
+    /// assert!(server.create_client(OAuthClient::new("ci", "Another one")).await.is_err());
     /// server.delete_client("ci").await?;
     /// assert!(server.clients_after(None, 10).await?.is_empty());
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn create_client(&self, client: Client) -> Result<Client, AuthorityError> {
+    pub async fn create_client(&self, client: OAuthClient) -> Result<OAuthClient, AuthServerError> {
         self.clients().register(client, None).await
     }
 
@@ -104,7 +108,7 @@ impl AuthorizationServer {
     /// # Errors
     ///
     /// If the store is unavailable.
-    pub async fn delete_client(&self, id: &str) -> Result<(), AuthorityError> {
+    pub async fn delete_client(&self, id: &str) -> Result<(), AuthServerError> {
         self.clients().remove(id).await
     }
 }

@@ -7,21 +7,23 @@ use mcp_gateway_store::Store;
 use url::Url;
 
 use super::client::assertions::{AssertionIssuer, ClientKeySets};
-use super::client::clients::{ClientLifetimes, Clients};
-use super::client::metadata_document::MetadataDocuments;
-use super::consents::Consents;
-use super::grant::grants::Grants;
-use super::key::{KeyPolicy, Keys};
-use super::limits::Limits;
+use super::client::clients::{ClientLifetimes, ClientRegistry};
+use super::client::metadata_document::ClientMetadataDocuments;
+use super::consents::ConsentStore;
+use super::grant::grants::GrantStore;
+use super::key::{KeyPolicy, SigningKeys};
+use super::limits::EndpointLimiter;
 use super::token::access_token::AccessTokens;
 use super::token::api_tokens::ApiTokens;
 use super::token::opaque::OpaqueTokens;
 use super::token::revocations::RevocationLog;
-use super::{AuthorizationServer, Inner, Lifetimes, ProtectedResources, RateLimits, Registration};
+use super::{
+    AuthorizationServer, Inner, Lifetimes, ProtectedResources, RateLimits, RegistrationPolicy,
+};
 use crate::egress::Egress;
 use crate::jose::Algorithm;
 use crate::peer::TrustedProxies;
-use crate::{Authenticator, Clock, Keyring};
+use crate::{Clock, Keyring, LoginProvider};
 
 /// Builder of an [`AuthorizationServer`].
 ///
@@ -35,7 +37,7 @@ use crate::{Authenticator, Clock, Keyring};
 /// use std::time::Duration;
 ///
 /// # use mcp_gateway_auth::login::Login;
-/// use mcp_gateway_auth::server::{AuthorizationServer, Lifetimes, Registration};
+/// use mcp_gateway_auth::server::{AuthorizationServer, Lifetimes, RegistrationPolicy};
 /// # use mcp_gateway_auth::users::Users;
 /// # use mcp_gateway_auth::{Clock, Keyring};
 /// # use mcp_gateway_store::MemoryStore;
@@ -50,7 +52,7 @@ use crate::{Authenticator, Clock, Keyring};
 /// let server = AuthorizationServer::builder(base, store, keyring, login)
 ///     .with_lifetimes(lifetimes)
 ///     .with_opaque_access_tokens()
-///     .with_registration(Registration::Open)
+///     .with_registration(RegistrationPolicy::Open)
 ///     .build();
 /// // The issuer is the origin of the base URL (RFC 8414, section 2).
 /// assert_eq!(server.issuer(), "https://gw.example.com");
@@ -63,14 +65,14 @@ pub struct AuthorizationServerBuilder {
     base: Url,
     store: Arc<dyn Store>,
     keyring: Keyring,
-    people: Arc<dyn Authenticator>,
+    login_provider: Arc<dyn LoginProvider>,
     clock: Clock,
     egress: Option<Egress>,
     has_documents: bool,
     algorithm: Algorithm,
     is_opaque: bool,
     lifetimes: Lifetimes,
-    registration: Registration,
+    registration: RegistrationPolicy,
     limits: RateLimits,
     proxies: TrustedProxies,
     assertion_issuers: Vec<AssertionIssuer>,
@@ -82,20 +84,20 @@ impl AuthorizationServerBuilder {
         base: Url,
         store: Arc<dyn Store>,
         keyring: Keyring,
-        people: Arc<dyn Authenticator>,
+        login_provider: Arc<dyn LoginProvider>,
     ) -> Self {
         Self {
             base,
             store,
             keyring,
-            people,
+            login_provider,
             clock: Clock::system(),
             egress: None,
             has_documents: false,
             algorithm: Algorithm::Es256,
             is_opaque: false,
             lifetimes: Lifetimes::default(),
-            registration: Registration::Off,
+            registration: RegistrationPolicy::Off,
             limits: RateLimits::default(),
             proxies: TrustedProxies::default(),
             assertion_issuers: Vec::new(),
@@ -142,7 +144,7 @@ impl AuthorizationServerBuilder {
     }
 
     /// Sets the policy for dynamic client registration.
-    pub fn with_registration(mut self, registration: Registration) -> Self {
+    pub fn with_registration(mut self, registration: RegistrationPolicy) -> Self {
         self.registration = registration;
         self
     }
@@ -182,18 +184,18 @@ impl AuthorizationServerBuilder {
         AuthorizationServer(Arc::new(Inner {
             resources,
             clients: self.clients(&revocations),
-            grants: Grants::new(
+            grants: GrantStore::new(
                 store(),
                 revocations.clone(),
                 self.keyring.clone(),
                 self.clock.clone(),
                 self.lifetimes,
             ),
-            consents: Consents::new(store()),
+            consents: ConsentStore::new(store()),
             api_tokens: ApiTokens::new(
                 store(),
                 revocations.clone(),
-                Arc::clone(&self.people),
+                Arc::clone(&self.login_provider),
                 self.clock.clone(),
             ),
             access_tokens: AccessTokens {
@@ -207,13 +209,13 @@ impl AuthorizationServerBuilder {
             },
             keys,
             revocations,
-            limits: Limits::new(self.limits, self.proxies),
+            limits: EndpointLimiter::new(self.limits, self.proxies),
             registration: ArcSwap::from_pointee(self.registration),
             assertion_issuers: self.assertion_issuers,
             client_keys: ClientKeySets::new(self.egress),
             base: self.base,
             issuer,
-            people: self.people,
+            login_provider: self.login_provider,
             store: self.store,
             keyring: self.keyring,
             clock: self.clock,
@@ -222,26 +224,27 @@ impl AuthorizationServerBuilder {
     }
 
     /// Creates the signing keys.
-    fn keys(&self) -> Keys {
+    fn keys(&self) -> SigningKeys {
         let policy = KeyPolicy {
             algorithm: self.algorithm,
             lifetime: self.lifetimes.signing_key.as_secs(),
             tokens: self.lifetimes.access_token.as_secs(),
         };
         let store = Arc::clone(&self.store);
-        Keys::new(store, self.keyring.clone(), self.clock.clone(), policy)
+        SigningKeys::new(store, self.keyring.clone(), self.clock.clone(), policy)
     }
 
     /// Creates the client registry.
-    fn clients(&self, revocations: &RevocationLog) -> Clients {
+    fn clients(&self, revocations: &RevocationLog) -> ClientRegistry {
         let store = Arc::clone(&self.store);
         let lifetimes = ClientLifetimes {
             new: self.lifetimes.new_client.as_secs(),
             unused: self.lifetimes.unused_client.as_secs(),
         };
-        let clients = Clients::new(store, revocations.clone(), self.clock.clone(), lifetimes);
+        let clients =
+            ClientRegistry::new(store, revocations.clone(), self.clock.clone(), lifetimes);
         match self.egress.clone().filter(|_| self.has_documents) {
-            Some(egress) => clients.with_documents(MetadataDocuments::new(egress)),
+            Some(egress) => clients.with_documents(ClientMetadataDocuments::new(egress)),
             None => clients,
         }
     }

@@ -24,20 +24,20 @@ use crate::SecretHash;
 ///
 /// ```
 /// use mcp_gateway_auth::Secret;
-/// use mcp_gateway_auth::server::{Client, ClientAuthentication, GrantType};
+/// use mcp_gateway_auth::server::{OAuthClient, ClientAuthentication, GrantType};
 ///
 /// let secret = Secret::generate("")?;
-/// let client = Client::new("ci", "Build server")
+/// let client = OAuthClient::new("ci", "Build server")
 ///     .with_authentication(ClientAuthentication::secret(secret.expose()))
 ///     .with_grant_types([GrantType::ClientCredentials]);
 /// assert!(client.may_use(GrantType::ClientCredentials));
 /// assert!(!client.may_use(GrantType::AuthorizationCode));
 /// assert!(!format!("{client:?}").contains(secret.expose()));
-/// # Ok::<(), mcp_gateway_auth::AuthorityError>(())
+/// # Ok::<(), mcp_gateway_auth::AuthServerError>(())
 /// ```
 #[derive(Clone, Deserialize, Serialize)]
 #[non_exhaustive]
-pub struct Client {
+pub struct OAuthClient {
     /// Client ID; for a client with a metadata document, its URL.
     pub id: String,
     /// Display name. It is self-declared and unverified unless an operator has configured the
@@ -135,7 +135,7 @@ pub enum ClientOrigin {
     Static,
 }
 
-impl Client {
+impl OAuthClient {
     /// Creates a public client for users, configured by an operator.
     #[must_use]
     pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
@@ -201,7 +201,7 @@ impl Client {
     pub(super) fn redirect_uri(&self, wanted: Option<&str>) -> Option<RedirectUri> {
         match (wanted, self.redirect_uris.as_slice()) {
             (Some(wanted), registered) => {
-                let admitted = registered.iter().any(|uri| uri.admits(wanted));
+                let admitted = registered.iter().any(|uri| uri.matches(wanted));
                 admitted.then(|| wanted.parse().ok()).flatten()
             }
             (None, [only]) => Some(only.clone()),
@@ -240,13 +240,13 @@ impl Client {
     /// consent again.
     pub(super) fn fingerprint(&self) -> SecretHash {
         let uris: Vec<_> = self.redirect_uris.iter().map(RedirectUri::as_str).collect();
-        SecretHash::of(&serde_json::json!([self.id, self.name, uris]).to_string())
+        SecretHash::digest(&serde_json::json!([self.id, self.name, uris]).to_string())
     }
 }
 
-impl fmt::Debug for Client {
+impl fmt::Debug for OAuthClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
+        f.debug_struct("OAuthClient")
             .field("id", &self.id)
             .field("origin", &self.origin)
             .finish_non_exhaustive()
@@ -268,7 +268,7 @@ impl ClientAuthentication {
     #[must_use]
     pub fn secret(secret: &str) -> Self {
         Self::Secret {
-            hash: SecretHash::of(secret),
+            hash: SecretHash::digest(secret),
             in_body: false,
         }
     }
@@ -316,7 +316,7 @@ impl GrantType {
 
     /// Returns the grant type with the name `name`.
     #[must_use]
-    pub fn of(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }

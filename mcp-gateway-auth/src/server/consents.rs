@@ -6,11 +6,11 @@ use mcp_gateway_store::{Batch, Documents, Store};
 use serde::{Deserialize, Serialize};
 
 use super::Scopes;
-use crate::{AuthorityError, SecretHash};
+use crate::{AuthServerError, SecretHash};
 
 /// The consents in a store. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Consents {
+pub(super) struct ConsentStore {
     documents: Documents<Consent>,
 }
 
@@ -34,7 +34,7 @@ pub struct Consent {
     pub(super) fingerprint: SecretHash,
 }
 
-impl Consents {
+impl ConsentStore {
     /// Uses the consents in `store`.
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
         Self {
@@ -42,39 +42,39 @@ impl Consents {
         }
     }
 
-    /// Returns the consent of `person` for `client`.
+    /// Returns the consent of `user` for `client`.
     pub(super) async fn find(
         &self,
-        person: &str,
+        user: &str,
         client: &str,
-    ) -> Result<Option<Consent>, AuthorityError> {
-        let found = self.documents.get(&id(person, client)).await?;
+    ) -> Result<Option<Consent>, AuthServerError> {
+        let found = self.documents.get(&id(user, client)).await?;
         Ok(found.map(|stored| stored.value))
     }
 
-    /// Adds the consent of `person` to `batch`.
+    /// Adds the consent of `user` to `batch`.
     pub(super) fn add(
         &self,
         batch: Batch,
-        person: &str,
+        user: &str,
         consent: &Consent,
-    ) -> Result<Batch, AuthorityError> {
-        let id = id(person, &consent.client);
+    ) -> Result<Batch, AuthServerError> {
+        let id = id(user, &consent.client);
         Ok(self.documents.put(batch, &id, consent, None)?)
     }
 
-    /// Returns the consents of `person`.
-    pub(super) async fn list(&self, person: &str) -> Result<Vec<Consent>, AuthorityError> {
+    /// Returns the consents of `user`.
+    pub(super) async fn list(&self, user: &str) -> Result<Vec<Consent>, AuthServerError> {
         let found = self
             .documents
-            .list(&format!("{person}/"), None, MAX_CONSENTS)
+            .list(&format!("{user}/"), None, MAX_CONSENTS)
             .await?;
         Ok(found.into_iter().map(|(_, stored)| stored.value).collect())
     }
 
-    /// Deletes the consent of `person` for `client`.
-    pub(super) async fn remove(&self, person: &str, client: &str) -> Result<(), AuthorityError> {
-        let batch = Batch::new().delete(self.documents.key(&id(person, client)));
+    /// Deletes the consent of `user` for `client`.
+    pub(super) async fn remove(&self, user: &str, client: &str) -> Result<(), AuthServerError> {
+        let batch = Batch::new().delete(self.documents.key(&id(user, client)));
         let _ = self.documents.store().commit(batch).await?;
         Ok(())
     }
@@ -95,8 +95,8 @@ impl Consent {
 }
 
 /// Returns the ID of a consent. Client IDs are hashed, because they may be URLs.
-fn id(person: &str, client: &str) -> String {
-    format!("{person}/{}", SecretHash::of(client).as_str())
+fn id(user: &str, client: &str) -> String {
+    format!("{user}/{}", SecretHash::digest(client).as_str())
 }
 
 /// Maximum number of consents per user.

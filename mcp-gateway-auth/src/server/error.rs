@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use crate::AuthorityError;
+use crate::AuthServerError;
 
 /// An error response of an OAuth endpoint.
 ///
@@ -33,7 +33,7 @@ pub enum OAuthError {
     AccessDenied,
     /// A temporary failure of the server.
     #[error("authorization server unavailable")]
-    Authority(#[from] AuthorityError),
+    Authority(#[from] AuthServerError),
     /// The client is unknown or not authenticated.
     #[error("{description}")]
     InvalidClient {
@@ -81,24 +81,24 @@ pub enum OAuthError {
 
 impl OAuthError {
     /// Returns `invalid_client` with a description.
-    pub(super) fn client(description: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn invalid_client(description: impl Into<Cow<'static, str>>) -> Self {
         Self::InvalidClient {
             description: description.into(),
         }
     }
 
     /// Returns `invalid_grant` with a description.
-    pub(super) fn grant(description: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn invalid_grant(description: impl Into<Cow<'static, str>>) -> Self {
         Self::InvalidGrant(description.into())
     }
 
     /// Returns `invalid_client_metadata` with a description.
-    pub(super) fn metadata(description: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn invalid_client_metadata(description: impl Into<Cow<'static, str>>) -> Self {
         Self::InvalidClientMetadata(description.into())
     }
 
     /// Returns `invalid_request` with a description.
-    pub(super) fn request(description: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn invalid_request(description: impl Into<Cow<'static, str>>) -> Self {
         Self::InvalidRequest(description.into())
     }
 
@@ -107,7 +107,7 @@ impl OAuthError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::AccessDenied => "access_denied",
-            Self::Authority(AuthorityError::Busy) | Self::RateLimited(_) => {
+            Self::Authority(AuthServerError::Busy) | Self::RateLimited(_) => {
                 "temporarily_unavailable"
             }
             Self::Authority(_) => "server_error",

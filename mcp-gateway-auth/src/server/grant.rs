@@ -5,7 +5,7 @@
 //!   Offered ─────────────> Active(generation) ───────> Active(generation + 1)
 //!                             │   │
 //!             code replayed ──┘   └── old refresh token replayed, after the grace period
-//!                  └──────> Revoked <──────┘
+//!                  └──────> RevocationTarget <──────┘
 //! ```
 //!
 //! A grant is one document. Each transition is a pure function of the stored state, and is written
@@ -20,7 +20,7 @@ pub(super) mod pkce;
 
 use serde::{Deserialize, Serialize};
 
-use self::pkce::Challenge;
+use self::pkce::CodeChallenge;
 use super::Scopes;
 
 /// The authorization of a client by a user. Times are in seconds since the Unix epoch.
@@ -28,32 +28,32 @@ use super::Scopes;
 pub(super) struct Grant {
     pub(super) client: String,
     /// User ID.
-    pub(super) person: String,
+    pub(super) user: String,
     pub(super) scopes: Scopes,
     /// Permitted audiences of tokens.
     pub(super) resources: Vec<String>,
     /// Time of the user's login.
     pub(super) authenticated_at: u64,
     pub(super) created: u64,
-    pub(super) offer: Offer,
-    pub(super) state: State,
+    pub(super) code: AuthorizationCode,
+    pub(super) state: GrantState,
 }
 
 /// The parameters that the redemption of the code must match.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct Offer {
-    pub(super) challenge: Challenge,
+pub(super) struct AuthorizationCode {
+    pub(super) challenge: CodeChallenge,
     pub(super) redirect_uri: String,
     /// `true` if the authorization request contained `redirect_uri`, which the token request must
     /// then repeat.
-    pub(super) redirect_was_sent: bool,
+    pub(super) redirect_uri_required: bool,
     pub(super) expires: u64,
 }
 
 /// The state of a grant.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum State {
+pub(super) enum GrantState {
     /// The code has been redeemed.
     Active {
         /// Number of the current refresh token.
@@ -62,14 +62,14 @@ pub(super) enum State {
         rotated: u64,
     },
     /// The code has been issued.
-    Offered,
+    CodeIssued,
     /// All codes and tokens are revoked.
     Revoked,
 }
 
 /// The token request for a code (RFC 6749, section 4.1.3).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Redemption<'a> {
+pub(super) struct TokenRequest<'a> {
     pub(super) client: &'a str,
     pub(super) redirect_uri: Option<&'a str>,
     pub(super) verifier: &'a str,
@@ -77,16 +77,16 @@ pub(super) struct Redemption<'a> {
 
 /// The transition that a presented code or refresh token causes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Step {
+pub(super) enum Transition {
     /// Write this state, and issue tokens.
-    Advance(State),
+    Advance(GrantState),
     /// Issue tokens again to a client that may not have received them. Nothing is written.
-    Repeat {
+    Reissue {
         /// Number of the refresh token that the client may not have received.
         generation: u32,
     },
     /// Reject the request. Nothing is written.
-    Refuse,
+    Reject,
     /// Revoke the grant, because a token was replayed.
     Revoke,
 }
@@ -101,31 +101,31 @@ pub(super) struct RefreshLimits {
 
 impl Grant {
     /// Returns the transition for a code at the time `now`.
-    pub(super) fn redeem(&self, redemption: &Redemption<'_>, now: u64) -> Step {
-        let Offer {
+    pub(super) fn redeem(&self, redemption: &TokenRequest<'_>, now: u64) -> Transition {
+        let AuthorizationCode {
             challenge,
             redirect_uri,
-            redirect_was_sent,
+            redirect_uri_required: redirect_was_sent,
             expires,
-        } = &self.offer;
+        } = &self.code;
         let same_place = match redemption.redirect_uri {
             Some(sent) => sent == redirect_uri,
             None => !redirect_was_sent,
         };
         let is_right = redemption.client == self.client
             && same_place
-            && challenge.is_met_by(redemption.verifier);
+            && challenge.matches(redemption.verifier);
         match self.state {
             // Without client, redirect URI and verifier, a stolen code must not suffice to revoke
             // the grant.
-            _ if !is_right => Step::Refuse,
-            State::Offered if now >= *expires => Step::Refuse,
-            State::Offered => Step::Advance(State::Active {
+            _ if !is_right => Transition::Reject,
+            GrantState::CodeIssued if now >= *expires => Transition::Reject,
+            GrantState::CodeIssued => Transition::Advance(GrantState::Active {
                 generation: 0,
                 rotated: now,
             }),
-            State::Active { .. } => Step::Revoke,
-            State::Revoked => Step::Refuse,
+            GrantState::Active { .. } => Transition::Revoke,
+            GrantState::Revoked => Transition::Reject,
         }
     }
 
@@ -137,38 +137,38 @@ impl Grant {
         generation: u32,
         limits: RefreshLimits,
         now: u64,
-    ) -> Step {
-        let State::Active {
+    ) -> Transition {
+        let GrantState::Active {
             generation: current,
             rotated,
         } = self.state
         else {
-            return Step::Refuse;
+            return Transition::Reject;
         };
         if client != self.client || now >= self.expires(limits) || generation > current {
-            return Step::Refuse;
+            return Transition::Reject;
         }
         match current - generation {
-            0 => Step::Advance(State::Active {
+            0 => Transition::Advance(GrantState::Active {
                 generation: current.saturating_add(1),
                 rotated: now,
             }),
             // The response may have been lost, or several processes share the token.
-            1 if now < rotated.saturating_add(limits.grace) => Step::Repeat {
+            1 if now < rotated.saturating_add(limits.grace) => Transition::Reissue {
                 generation: current,
             },
-            _ => Step::Revoke,
+            _ => Transition::Revoke,
         }
     }
 
     /// Returns the expiration time of the grant if it is not used again.
     pub(super) fn expires(&self, limits: RefreshLimits) -> u64 {
         match self.state {
-            State::Active { rotated, .. } => rotated
+            GrantState::Active { rotated, .. } => rotated
                 .saturating_add(limits.idle)
                 .min(self.created.saturating_add(limits.absolute)),
-            State::Offered => self.offer.expires,
-            State::Revoked => self.created.saturating_add(limits.absolute),
+            GrantState::CodeIssued => self.code.expires,
+            GrantState::Revoked => self.created.saturating_add(limits.absolute),
         }
     }
 }

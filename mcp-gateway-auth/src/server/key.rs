@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use futures_util::StreamExt as _;
-use mcp_gateway_store::{Batch, Documents, Event, Outcome, Store};
+use mcp_gateway_store::{Batch, CommitOutcome, Documents, Store, WatchEvent};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::moment;
+use crate::clock::system_time;
 use crate::jose::{Algorithm, JwkSet, KeySet, SigningKey};
-use crate::{AuthorityError, Clock, Keyring};
+use crate::{AuthServerError, Clock, Keyring};
 
 /// The signing keys. Cheap to clone.
 ///
@@ -18,9 +18,9 @@ use crate::{AuthorityError, Clock, Keyring};
 /// replicas and external verifiers know it by then. An old key remains published until all tokens
 /// that it has signed are expired.
 #[derive(Clone, Debug)]
-pub(super) struct Keys {
+pub(super) struct SigningKeys {
     documents: Documents<SealedKey>,
-    current: Arc<ArcSwapOption<Snapshot>>,
+    current: Arc<ArcSwapOption<KeySnapshot>>,
     /// Time of the last lookup of an unknown key ID, in seconds since the Unix epoch.
     looked: Arc<AtomicU64>,
     keyring: Keyring,
@@ -48,7 +48,7 @@ struct SealedKey {
 
 /// The keys at a point in time.
 #[derive(Debug)]
-pub(super) struct Snapshot {
+pub(super) struct KeySnapshot {
     signing: SigningKey,
     /// Time at which a refresh is due.
     due: u64,
@@ -56,7 +56,7 @@ pub(super) struct Snapshot {
     set: Arc<KeySet>,
 }
 
-impl Keys {
+impl SigningKeys {
     /// Uses the keys in `store`.
     pub(super) fn new(
         store: Arc<dyn Store>,
@@ -75,17 +75,17 @@ impl Keys {
     }
 
     /// Returns the current signing key.
-    pub(super) async fn signing(&self) -> Result<SigningKey, AuthorityError> {
+    pub(super) async fn signing(&self) -> Result<SigningKey, AuthServerError> {
         Ok(self.snapshot().await?.signing.clone())
     }
 
     /// Returns the public keys, to be published.
-    pub(super) async fn public(&self) -> Result<JwkSet, AuthorityError> {
+    pub(super) async fn public(&self) -> Result<JwkSet, AuthServerError> {
         Ok(self.snapshot().await?.public.clone())
     }
 
     /// Returns the verification keys, refreshed if the key ID `kid` may be new.
-    pub(super) async fn set_with(&self, kid: Option<&str>) -> Result<Arc<KeySet>, AuthorityError> {
+    pub(super) async fn set_with(&self, kid: Option<&str>) -> Result<Arc<KeySet>, AuthServerError> {
         let snapshot = self.snapshot().await?;
         let is_known = kid.is_none_or(|kid| snapshot.set.contains(kid));
         // The very first key signs at once, and another replica may have just created it. Later
@@ -102,7 +102,7 @@ impl Keys {
     }
 
     /// Returns the current keys, refreshed if due.
-    async fn snapshot(&self) -> Result<Arc<Snapshot>, AuthorityError> {
+    async fn snapshot(&self) -> Result<Arc<KeySnapshot>, AuthServerError> {
         match self.current.load_full() {
             Some(snapshot) if self.clock.now() < snapshot.due => Ok(snapshot),
             _ => self.refresh().await,
@@ -110,7 +110,7 @@ impl Keys {
     }
 
     /// Reads the keys, and creates one if due. Expired keys have been removed by the store.
-    pub(super) async fn refresh(&self) -> Result<Arc<Snapshot>, AuthorityError> {
+    pub(super) async fn refresh(&self) -> Result<Arc<KeySnapshot>, AuthServerError> {
         for _ in 0..MAX_ATTEMPTS {
             let found = self.documents.list("", None, MAX_KEYS).await?;
             let now = self.clock.now();
@@ -129,18 +129,18 @@ impl Keys {
             self.current.store(Some(Arc::clone(&snapshot)));
             return Ok(snapshot);
         }
-        Err(AuthorityError::Busy)
+        Err(AuthServerError::Busy)
     }
 
     /// Creates the key `number`, unless another replica has created it.
-    async fn create(&self, number: u64, now: u64) -> Result<Outcome, AuthorityError> {
-        let key = SigningKey::generate(self.policy.algorithm).map_err(|_| AuthorityError::Key)?;
-        let der = key.to_pkcs8().map_err(|_| AuthorityError::Key)?;
+    async fn create(&self, number: u64, now: u64) -> Result<CommitOutcome, AuthServerError> {
+        let key = SigningKey::generate(self.policy.algorithm).map_err(|_| AuthServerError::Key)?;
+        let der = key.to_pkcs8().map_err(|_| AuthServerError::Key)?;
         let sealed = self
             .keyring
             .sealer()
             .seal(PURPOSE, &der)
-            .map_err(|_| AuthorityError::Random)?;
+            .map_err(|_| AuthServerError::Random)?;
         let key = SealedKey {
             algorithm: self.policy.algorithm.name().to_owned(),
             created: now,
@@ -153,22 +153,22 @@ impl Keys {
         let expires = now + 2 * self.policy.lifetime + self.policy.tokens;
         let batch = self
             .documents
-            .put(batch, &id, &key, Some(moment(expires)))?;
+            .put(batch, &id, &key, Some(system_time(expires)))?;
         Ok(self.documents.store().commit(batch).await?)
     }
 
     /// Opens the sealed keys and selects the signing key.
-    fn open(&self, keys: &[(String, SealedKey)], now: u64) -> Result<Snapshot, AuthorityError> {
+    fn open(&self, keys: &[(String, SealedKey)], now: u64) -> Result<KeySnapshot, AuthServerError> {
         let mut opened = Vec::new();
         for (_, key) in keys {
-            let algorithm = Algorithm::from_name(&key.algorithm).ok_or(AuthorityError::Key)?;
+            let algorithm = Algorithm::from_name(&key.algorithm).ok_or(AuthServerError::Key)?;
             let der = self
                 .keyring
                 .sealer()
                 .open(PURPOSE, &key.sealed)
-                .ok_or(AuthorityError::Key)?;
+                .ok_or(AuthServerError::Key)?;
             let signing =
-                SigningKey::from_pkcs8(algorithm, &der).map_err(|_| AuthorityError::Key)?;
+                SigningKey::from_pkcs8(algorithm, &der).map_err(|_| AuthServerError::Key)?;
             opened.push((key, signing));
         }
         let known = opened
@@ -178,7 +178,7 @@ impl Keys {
         // The very first key cannot be delayed.
         let (_, signing) = known
             .or_else(|| opened.first())
-            .ok_or(AuthorityError::Key)?;
+            .ok_or(AuthServerError::Key)?;
         let signing = signing.clone();
         let public = JwkSet::new(opened.iter().map(|(_, key)| key.public().clone()));
         let due = keys
@@ -187,7 +187,7 @@ impl Keys {
                 true => newest.created + LEAD,
                 false => self.successor_due(newest),
             });
-        Ok(Snapshot {
+        Ok(KeySnapshot {
             signing,
             due,
             set: Arc::new(KeySet::from(&public)),
@@ -201,16 +201,16 @@ impl Keys {
     }
 
     /// Follows the keys of other replicas for as long as it is polled.
-    pub(super) async fn follow(&self) -> AuthorityError {
+    pub(super) async fn follow(&self) -> AuthServerError {
         let mut events = self.documents.store().watch(PREFIX);
         while let Some(event) = events.next().await {
-            if !matches!(event, Event::Deleted(_))
+            if !matches!(event, WatchEvent::Deleted(_))
                 && let Err(error) = self.refresh().await
             {
                 return error;
             }
         }
-        AuthorityError::Busy
+        AuthServerError::Busy
     }
 }
 

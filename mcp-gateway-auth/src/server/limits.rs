@@ -46,14 +46,14 @@ impl Default for RateLimits {
 
 /// Counters of requests.
 #[derive(Debug)]
-pub(super) struct Limits {
+pub(super) struct EndpointLimiter {
     authorize: DefaultKeyedRateLimiter<IpAddr>,
     register: DefaultKeyedRateLimiter<IpAddr>,
     client: DefaultKeyedRateLimiter<String>,
     proxies: TrustedProxies,
 }
 
-impl Limits {
+impl EndpointLimiter {
     /// Creates empty counters.
     pub(super) fn new(limits: RateLimits, proxies: TrustedProxies) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl Limits {
     }
 
     /// Removes idle counters.
-    pub(super) fn forget(&self) {
+    pub(super) fn purge(&self) {
         self.authorize.retain_recent();
         self.register.retain_recent();
         self.client.retain_recent();

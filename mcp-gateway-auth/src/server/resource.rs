@@ -84,7 +84,7 @@ impl Resource {
 
     /// Returns `true` if a user with `roles` and `teams` may access the resource.
     #[must_use]
-    pub fn admits(&self, roles: &[Arc<str>], teams: &[Arc<str>]) -> bool {
+    pub fn allows(&self, roles: &[Arc<str>], teams: &[Arc<str>]) -> bool {
         let is_member = |chosen: &Vec<Arc<str>>| teams.iter().any(|team| chosen.contains(team));
         self.teams.as_ref().is_none_or(is_member) || roles.iter().any(|role| **role == *ADMIN)
     }

@@ -75,7 +75,7 @@ impl Lifetimes {
 /// See [RFC 7591, section 3](https://www.rfc-editor.org/rfc/rfc7591#section-3).
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub enum Registration {
+pub enum RegistrationPolicy {
     /// Registration is disabled.
     #[default]
     Off,

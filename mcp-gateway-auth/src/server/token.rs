@@ -2,6 +2,6 @@
 
 pub(super) mod access_token;
 pub(super) mod api_tokens;
+pub(super) mod issued_tokens;
 pub(super) mod opaque;
-pub(super) mod own_tokens;
 pub(super) mod revocations;

@@ -11,7 +11,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use super::{Revocations, TokenVerifier, VerifiedToken};
-use crate::bearer::{TokenDigest, bearer};
+use crate::bearer::{TokenDigest, bearer_token};
 use crate::clock::Clock;
 use crate::jose::MAX_TOKEN;
 
@@ -28,7 +28,7 @@ use crate::jose::MAX_TOKEN;
 /// use std::sync::Arc;
 ///
 /// use http::Request;
-/// use mcp_gateway_auth::token::{BearerVerifier, Revocations, Revoked};
+/// use mcp_gateway_auth::token::{BearerVerifier, Revocations, RevocationTarget};
 /// use mcp_gateway_auth::{Clock, StaticTokens};
 /// use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
 ///
@@ -46,7 +46,7 @@ use crate::jose::MAX_TOKEN;
 /// let in_query = verify("/mcp?access_token=wU3mtk8x").await;
 /// assert!(matches!(in_query, Err(AuthError::InvalidToken)));
 ///
-/// revocations.revoke(Revoked::Subject, "alice", u64::MAX);
+/// revocations.revoke(RevocationTarget::Subject, "alice", u64::MAX);
 /// assert!(matches!(verify("/mcp").await, Err(AuthError::InvalidToken)));
 /// # }
 /// ```
@@ -113,7 +113,7 @@ impl BearerVerifier {
         if request.uri.query().is_some_and(has_token) {
             return Err(AuthError::InvalidToken);
         }
-        let token = bearer(request, MAX_TOKEN)?;
+        let token = bearer_token(request, MAX_TOKEN)?;
         let digest = TokenDigest::of(token);
         let now = self.clock.now();
         let known = self.known.get(&digest);
@@ -121,7 +121,7 @@ impl BearerVerifier {
             Some(known) => known,
             None => self.ask(token, digest).await?,
         };
-        match self.revocations.contain(&verified) {
+        match self.revocations.is_revoked(&verified) {
             true => Err(AuthError::InvalidToken),
             false => Ok(verified),
         }

@@ -24,9 +24,9 @@ use super::{TokenVerifier, VerifiedToken};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), AuthError> {
-/// let people = StaticTokens::new().with_token("wU3mtk8x", Principal::new("alice"));
+/// let login_provider = StaticTokens::new().with_token("wU3mtk8x", Principal::new("alice"));
 /// let jobs = StaticTokens::new().with_token("qT4ncu2z", Principal::new("nightly"));
-/// let chain = ChainVerifier::new().with(Arc::new(people)).with(Arc::new(jobs));
+/// let chain = ChainVerifier::new().with(Arc::new(login_provider)).with(Arc::new(jobs));
 ///
 /// let verified = chain.verify_token("qT4ncu2z").await?;
 /// assert!(verified.is_some_and(|token| token.principal().subject() == "nightly"));

@@ -148,8 +148,8 @@ impl Introspection {
             aud => aud.contains(&self.audience),
         };
         let is_theirs = claims.iss.as_ref().is_none_or(|iss| *iss == self.issuer);
-        let has_begun = claims.nbf.is_none_or(|nbf| nbf <= now);
-        if !is_ours || !is_theirs || !has_begun || exp <= now || !is_bearer(claims) {
+        let has_started = claims.nbf.is_none_or(|nbf| nbf <= now);
+        if !is_ours || !is_theirs || !has_started || exp <= now || !is_bearer(claims) {
             return Err(AuthError::InvalidToken);
         }
         let principal = self.mapping.principal(&self.issuer, claims);

@@ -8,28 +8,28 @@ use mcp_gateway_core::auth::AuthError;
 
 use super::{ClaimMapping, TokenVerifier, VerifiedToken};
 use crate::clock::Clock;
-use crate::jose::{Expectation, JwtError, JwtVerifier, KeySet, Unverified, Verified};
-use crate::jwks::RemoteKeys;
+use crate::jose::{JwtError, JwtVerifier, KeySet, UnverifiedJwt, Validation, VerifiedJwt};
+use crate::jwks::RemoteJwks;
 
 /// An identity provider that issues JWT access tokens.
 ///
-/// The [`Expectation`] defines what its tokens must contain. The one of RFC 9068 fits many
+/// The [`Validation`] defines what its tokens must contain. The one of RFC 9068 fits many
 /// providers; others need their own one, for example because they use `typ: JWT`:
 ///
 /// ```
 /// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
-/// use mcp_gateway_auth::jose::{Algorithm, Expectation};
+/// use mcp_gateway_auth::jose::{Algorithm, Validation};
 /// use mcp_gateway_auth::jwks::RemoteKeys;
 /// use mcp_gateway_auth::token::{ClaimMapping, ExternalIssuers, Issuer, TokenVerifier};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let realm = "https://keycloak.example.com/realms/staff";
-/// let expectation = Expectation::new(realm, "https://gw.example.com/mcp")
+/// let expectation = Validation::new(realm, "https://gw.example.com/mcp")
 ///     .with_types(["JWT"])
 ///     .with_algorithms([Algorithm::Rs256])
 ///     .with_required(["azp"]);
-/// let keys = RemoteKeys::discover(realm, Egress::new(EgressPolicy::new())?);
+/// let keys = RemoteJwks::discover(realm, Egress::new(EgressPolicy::new())?);
 /// let issuer = Issuer::new(expectation, keys)
 ///     .with_mapping(ClaimMapping::new().with_groups("/realm_access/roles"))
 ///     .with_required_scope("mcp");
@@ -42,7 +42,7 @@ use crate::jwks::RemoteKeys;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Issuer {
-    expectation: Expectation,
+    expectation: Validation,
     keys: IssuerKeys,
     mapping: ClaimMapping,
     scopes: Vec<Arc<str>>,
@@ -55,7 +55,7 @@ pub enum IssuerKeys {
     /// A fixed set.
     Fixed(Arc<KeySet>),
     /// The set that the issuer publishes.
-    Remote(RemoteKeys),
+    Remote(RemoteJwks),
 }
 
 impl From<KeySet> for IssuerKeys {
@@ -64,8 +64,8 @@ impl From<KeySet> for IssuerKeys {
     }
 }
 
-impl From<RemoteKeys> for IssuerKeys {
-    fn from(keys: RemoteKeys) -> Self {
+impl From<RemoteJwks> for IssuerKeys {
+    fn from(keys: RemoteJwks) -> Self {
         Self::Remote(keys)
     }
 }
@@ -73,7 +73,7 @@ impl From<RemoteKeys> for IssuerKeys {
 impl Issuer {
     /// Creates the issuer of `expectation` with `keys`.
     #[must_use]
-    pub fn new(expectation: Expectation, keys: impl Into<IssuerKeys>) -> Self {
+    pub fn new(expectation: Validation, keys: impl Into<IssuerKeys>) -> Self {
         Self {
             expectation,
             keys: keys.into(),
@@ -97,7 +97,7 @@ impl Issuer {
     }
 
     /// Verifies a token with the keys of the issuer.
-    async fn verify(&self, verifier: &JwtVerifier, token: &str) -> Result<Verified, JwtError> {
+    async fn verify(&self, verifier: &JwtVerifier, token: &str) -> Result<VerifiedJwt, JwtError> {
         match &self.keys {
             IssuerKeys::Fixed(keys) => verifier.verify(token, keys, &self.expectation),
             IssuerKeys::Remote(keys) => {
@@ -107,7 +107,7 @@ impl Issuer {
     }
 
     /// Maps a verified token to its principal.
-    fn accept(&self, verified: &Verified) -> Result<VerifiedToken, AuthError> {
+    fn accept(&self, verified: &VerifiedJwt) -> Result<VerifiedToken, AuthError> {
         let claims = &verified.claims;
         // A sender-constrained token (RFC 7800): the caller has not proved possession of the key.
         if claims.extra.contains_key("cnf") {
@@ -160,7 +160,7 @@ impl ExternalIssuers {
 #[async_trait]
 impl TokenVerifier for ExternalIssuers {
     async fn verify_token(&self, token: &str) -> Result<Option<VerifiedToken>, AuthError> {
-        let Ok(unverified) = Unverified::parse(token) else {
+        let Ok(unverified) = UnverifiedJwt::parse(token) else {
             return Ok(None);
         };
         let issuer = unverified.issuer().and_then(|name| self.issuers.get(name));

@@ -22,7 +22,7 @@ use crate::jose::{Claims, is_plain};
 /// use std::sync::Arc;
 ///
 /// use mcp_gateway_auth::Clock;
-/// use mcp_gateway_auth::jose::{Algorithm, Expectation, JwkSet, KeySet, SigningKey};
+/// use mcp_gateway_auth::jose::{Algorithm, Validation, JwkSet, KeySet, SigningKey};
 /// use mcp_gateway_auth::token::{ClaimMapping, ExternalIssuers, Issuer, TokenVerifier};
 /// use serde_json::json;
 ///
@@ -35,7 +35,7 @@ use crate::jose::{Claims, is_plain};
 ///
 /// let key = SigningKey::generate(Algorithm::Es256)?;
 /// let keys = KeySet::from(&JwkSet::new([key.public().clone()]));
-/// let expectation = Expectation::new("https://idp.example.com", "https://gw.example.com/mcp");
+/// let expectation = Validation::new("https://idp.example.com", "https://gw.example.com/mcp");
 /// let issuers = ExternalIssuers::new([Issuer::new(expectation, keys).with_mapping(mapping)]);
 /// let token = key.sign("at+jwt", &json!({
 ///     "iss": "https://idp.example.com",

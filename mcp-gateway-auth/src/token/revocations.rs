@@ -19,7 +19,7 @@ use crate::clock::Clock;
 ///
 /// ```
 /// use mcp_gateway_auth::Clock;
-/// use mcp_gateway_auth::token::{Revocations, Revoked, VerifiedToken};
+/// use mcp_gateway_auth::token::{Revocations, RevocationTarget, VerifiedToken};
 /// use mcp_gateway_core::auth::Principal;
 ///
 /// let clock = Clock::fixed(1_800_000_000);
@@ -27,7 +27,7 @@ use crate::clock::Clock;
 ///
 /// let revocations = Revocations::new(clock);
 /// assert!(!revocations.contain(&token));
-/// revocations.revoke(Revoked::Grant, "g-1", token.expires_at());
+/// revocations.revoke(RevocationTarget::Grant, "g-1", token.expires_at());
 /// assert!(revocations.contain(&token));
 /// ```
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub struct Revocations(Arc<Inner>);
 /// The scope of a revocation.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
-pub enum Revoked {
+pub enum RevocationTarget {
     /// All tokens of a client, by client ID.
     Client,
     /// All tokens of a grant, by grant ID.
@@ -53,12 +53,12 @@ struct Inner {
     clock: Clock,
     /// `true` once anything has been revoked. Until then, requests take no lock.
     any: AtomicBool,
-    lists: RwLock<Lists>,
+    lists: RwLock<RevocationLists>,
 }
 
 /// Revocations by scope and identifier.
 #[derive(Debug, Default)]
-struct Lists {
+struct RevocationLists {
     clients: HashMap<Arc<str>, Revocation>,
     grants: HashMap<Arc<str>, Revocation>,
     subjects: HashMap<Arc<str>, Revocation>,
@@ -79,7 +79,7 @@ struct Revocation {
 impl Revocation {
     /// Returns `true` if `token` is revoked. A token without a time of issue counts as issued
     /// before.
-    fn has(&self, token: &VerifiedToken, now: u64) -> bool {
+    fn applies_to(&self, token: &VerifiedToken, now: u64) -> bool {
         let is_before = match (self.before, token.issued_at()) {
             (Some(before), Some(issued_at)) => issued_at < before,
             _ => true,
@@ -101,7 +101,7 @@ impl Revocations {
 
     /// Revokes the tokens of `id` until `until`, the expiration time of the last one in seconds
     /// since the Unix epoch.
-    pub fn revoke(&self, what: Revoked, id: impl Into<Arc<str>>, until: u64) {
+    pub fn revoke(&self, what: RevocationTarget, id: impl Into<Arc<str>>, until: u64) {
         let now = self.0.clock.now();
         let mut lists = self.0.lists.write().unwrap_or_else(PoisonError::into_inner);
         let purge_at = lists.purge_at.max(MIN_PURGE);
@@ -122,7 +122,7 @@ impl Revocations {
 
     /// Accepts those tokens of `id` again that are issued at or after `moment`, in seconds since
     /// the Unix epoch. Earlier ones remain revoked.
-    pub fn lift(&self, what: Revoked, id: &str, moment: u64) {
+    pub fn reinstate(&self, what: RevocationTarget, id: &str, moment: u64) {
         let mut lists = self.0.lists.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(revocation) = lists.list(what).get_mut(id) {
             revocation.before = Some(moment);
@@ -131,7 +131,7 @@ impl Revocations {
 
     /// Returns `true` if `token` is revoked, by itself or by its grant, client or subject.
     #[must_use]
-    pub fn contain(&self, token: &VerifiedToken) -> bool {
+    pub fn is_revoked(&self, token: &VerifiedToken) -> bool {
         if !self.0.any.load(Ordering::Acquire) {
             return false;
         }
@@ -139,7 +139,7 @@ impl Revocations {
         let lists = self.0.lists.read().unwrap_or_else(PoisonError::into_inner);
         let has = |list: &HashMap<Arc<str>, Revocation>, id: Option<&str>| {
             let revocation = id.and_then(|id| list.get(id));
-            revocation.is_some_and(|revocation| revocation.has(token, now))
+            revocation.is_some_and(|revocation| revocation.applies_to(token, now))
         };
         has(&lists.tokens, token.token_id())
             || has(&lists.grants, token.grant())
@@ -148,14 +148,14 @@ impl Revocations {
     }
 }
 
-impl Lists {
+impl RevocationLists {
     /// Returns the list for a scope.
-    fn list(&mut self, what: Revoked) -> &mut HashMap<Arc<str>, Revocation> {
+    fn list(&mut self, what: RevocationTarget) -> &mut HashMap<Arc<str>, Revocation> {
         match what {
-            Revoked::Client => &mut self.clients,
-            Revoked::Grant => &mut self.grants,
-            Revoked::Subject => &mut self.subjects,
-            Revoked::Token => &mut self.tokens,
+            RevocationTarget::Client => &mut self.clients,
+            RevocationTarget::Grant => &mut self.grants,
+            RevocationTarget::Subject => &mut self.subjects,
+            RevocationTarget::Token => &mut self.tokens,
         }
     }
 }
@@ -181,23 +181,23 @@ mod tests {
             .with_token_id("t");
         let later = token.clone().with_issued_at(1100);
         for (what, id) in [
-            (Revoked::Client, "editor"),
-            (Revoked::Grant, "g"),
-            (Revoked::Subject, "alice"),
-            (Revoked::Token, "t"),
+            (RevocationTarget::Client, "editor"),
+            (RevocationTarget::Grant, "g"),
+            (RevocationTarget::Subject, "alice"),
+            (RevocationTarget::Token, "t"),
         ] {
             let revocations = Revocations::new(clock.clone());
             revocations.revoke(what, "another", 2000);
-            assert!(!revocations.contain(&token), "{what:?}");
+            assert!(!revocations.is_revoked(&token), "{what:?}");
             revocations.revoke(what, id, 2000);
             revocations.revoke(what, id, 1500);
-            assert!(revocations.contain(&token), "{what:?}");
-            assert!(revocations.contain(&later), "{what:?}");
-            revocations.lift(what, id, 1100);
-            assert!(revocations.contain(&token), "{what:?}");
-            assert!(!revocations.contain(&later), "{what:?}");
+            assert!(revocations.is_revoked(&token), "{what:?}");
+            assert!(revocations.is_revoked(&later), "{what:?}");
+            revocations.reinstate(what, id, 1100);
+            assert!(revocations.is_revoked(&token), "{what:?}");
+            assert!(!revocations.is_revoked(&later), "{what:?}");
             revocations.revoke(what, id, 1500);
-            assert!(revocations.contain(&later), "{what:?}");
+            assert!(revocations.is_revoked(&later), "{what:?}");
         }
     }
 
@@ -206,7 +206,7 @@ mod tests {
         let clock = Clock::fixed(1000);
         let revocations = Revocations::new(clock.clone());
         for id in 0..10 * MIN_PURGE {
-            revocations.revoke(Revoked::Token, id.to_string(), clock.now() + 10);
+            revocations.revoke(RevocationTarget::Token, id.to_string(), clock.now() + 10);
             clock.advance(Duration::from_secs(1));
         }
         let lists = revocations.0.lists.read().unwrap();

@@ -4,17 +4,17 @@
 //! login with an allowed name pins it to the subject. Another subject with the same name is
 //! rejected later.
 
-use mcp_gateway_store::{Batch, Outcome, Stored};
+use mcp_gateway_store::{Batch, CommitOutcome, Versioned};
 
 use super::user::key as identity_key;
 use super::{ATTEMPTS, Users};
-use crate::AuthorityError;
-use crate::secret::identifier;
-use crate::users::{Identity, User};
+use crate::AuthServerError;
+use crate::secret::random_id;
+use crate::users::{LinkedIdentity, User};
 
 /// An external identity that a trusted provider has just asserted.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Claimant {
+pub(crate) struct ExternalIdentity {
     pub(crate) issuer: String,
     pub(crate) subject: String,
     pub(crate) name: String,
@@ -26,16 +26,16 @@ pub(crate) struct Claimant {
     pub(crate) pinned: Option<String>,
 }
 
-impl Claimant {
+impl ExternalIdentity {
     /// Returns the record of the identity, with the time of the login.
-    pub(crate) fn identity(&self, seen: u64) -> Identity {
-        Identity {
+    pub(crate) fn identity(&self, seen: u64) -> LinkedIdentity {
+        LinkedIdentity {
             issuer: self.issuer.clone(),
             subject: self.subject.clone(),
             login: self.login.clone(),
             email: self.email.clone(),
             groups: self.groups.clone(),
-            seen,
+            last_seen: seen,
             pinned: self.pinned.as_ref().map(|name| name.to_lowercase()),
         }
     }
@@ -43,13 +43,13 @@ impl Claimant {
 
 /// The outcome of a login with an external identity.
 #[derive(Clone, Debug)]
-pub(crate) enum Arrival {
+pub(crate) enum LoginOutcome {
     /// The account is disabled.
     Disabled,
     /// The allowed login name is pinned to another subject.
     NameReused,
     /// The user is logged in.
-    Welcome(User),
+    Accepted(User),
 }
 
 impl Users {
@@ -66,11 +66,11 @@ impl Users {
     /// use std::sync::Arc;
     ///
     /// use mcp_gateway_auth::users::Users;
-    /// use mcp_gateway_auth::{AuthorityError, Clock};
+    /// use mcp_gateway_auth::{AuthServerError, Clock};
     /// use mcp_gateway_store::MemoryStore;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), AuthorityError> {
+    /// # async fn main() -> Result<(), AuthServerError> {
     /// let users = Users::new(Arc::new(MemoryStore::new()), Clock::system());
     /// assert!(users.find_by_identity("https://idp.example.com", "42").await?.is_none());
     /// # Ok(())
@@ -80,7 +80,7 @@ impl Users {
         &self,
         issuer: &str,
         subject: &str,
-    ) -> Result<Option<User>, AuthorityError> {
+    ) -> Result<Option<User>, AuthServerError> {
         match self.identities.get(&identity_key(issuer, subject)).await? {
             Some(id) => self.find(&id.value).await,
             None => Ok(None),
@@ -88,13 +88,16 @@ impl Users {
     }
 
     /// Finds or creates the user of `claimant`, and records the current claims of the provider.
-    pub(crate) async fn arrive(&self, claimant: &Claimant) -> Result<Arrival, AuthorityError> {
+    pub(crate) async fn link_identity(
+        &self,
+        claimant: &ExternalIdentity,
+    ) -> Result<LoginOutcome, AuthServerError> {
         let identity = claimant.identity(self.clock.now());
         for _ in 0..ATTEMPTS {
             let mut batch = Batch::new();
             if let (Some(pin), key) = (identity.pin_key(), identity.key()) {
                 match self.pins.get(&pin).await? {
-                    Some(pinned) if pinned.value != key => return Ok(Arrival::NameReused),
+                    Some(pinned) if pinned.value != key => return Ok(LoginOutcome::NameReused),
                     Some(pinned) => {
                         batch = batch.if_version(self.pins.key(&pin), pinned.version);
                     }
@@ -104,38 +107,38 @@ impl Users {
                     }
                 }
             }
-            if let Some(arrival) = self.settle(batch, claimant, &identity).await? {
+            if let Some(arrival) = self.commit_identity(batch, claimant, &identity).await? {
                 return Ok(arrival);
             }
         }
-        Err(AuthorityError::Busy)
+        Err(AuthServerError::Busy)
     }
 
     /// Commits `batch` together with the user. Returns `None` after a conflict.
-    async fn settle(
+    async fn commit_identity(
         &self,
         batch: Batch,
-        claimant: &Claimant,
-        identity: &Identity,
-    ) -> Result<Option<Arrival>, AuthorityError> {
+        claimant: &ExternalIdentity,
+        identity: &LinkedIdentity,
+    ) -> Result<Option<LoginOutcome>, AuthServerError> {
         let key = identity.key();
         let (batch, user) = match self.identities.get(&key).await? {
             None => {
-                let user = self.newcomer(claimant, identity)?;
+                let user = self.new_user(claimant, identity)?;
                 let batch = batch.if_absent(self.identities.key(&key));
                 let batch = self.identities.put(batch, &key, &user.id, None)?;
                 (batch.if_absent(self.documents.key(&user.id)), user)
             }
             Some(id) => {
                 // Deleted since the identity was read, as both are deleted in one batch.
-                let Some(Stored { mut value, version }) = self.documents.get(&id.value).await?
+                let Some(Versioned { mut value, version }) = self.documents.get(&id.value).await?
                 else {
                     return Ok(None);
                 };
                 if value.disabled {
-                    return Ok(Some(Arrival::Disabled));
+                    return Ok(Some(LoginOutcome::Disabled));
                 }
-                note(&mut value, claimant, identity);
+                update_identity(&mut value, claimant, identity);
                 (
                     batch.if_version(self.documents.key(&value.id), version),
                     value,
@@ -144,22 +147,26 @@ impl Users {
         };
         let batch = self.documents.put(batch, &user.id, &user, None)?;
         let outcome = self.commit(batch).await?;
-        Ok((outcome == Outcome::Committed).then_some(Arrival::Welcome(user)))
+        Ok((outcome == CommitOutcome::Committed).then_some(LoginOutcome::Accepted(user)))
     }
 
     /// Creates the user of a new identity.
-    fn newcomer(&self, claimant: &Claimant, identity: &Identity) -> Result<User, AuthorityError> {
-        let id = identifier("usr_")?;
+    fn new_user(
+        &self,
+        claimant: &ExternalIdentity,
+        identity: &LinkedIdentity,
+    ) -> Result<User, AuthServerError> {
+        let id = random_id("usr_")?;
         let mut user = User::new(id, claimant.name.clone(), self.clock.now());
-        note(&mut user, claimant, identity);
+        update_identity(&mut user, claimant, identity);
         Ok(user)
     }
 }
 
 /// Records the claims of a login in the user.
-fn note(user: &mut User, claimant: &Claimant, identity: &Identity) {
+fn update_identity(user: &mut User, claimant: &ExternalIdentity, identity: &LinkedIdentity) {
     let mut identity = identity.clone();
-    let same = |known: &&mut Identity| known.key() == identity.key();
+    let same = |known: &&mut LinkedIdentity| known.key() == identity.key();
     match user.identities.iter_mut().find(same) {
         Some(known) => {
             // A pin remains until the user is deleted.

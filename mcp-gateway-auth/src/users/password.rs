@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::UserError;
-use crate::AuthorityError;
+use crate::AuthServerError;
 
 /// The Argon2id hash of a password in PHC format, with its salt and parameters.
 #[derive(Clone, Deserialize, Serialize)]
@@ -62,7 +62,7 @@ impl Passwords {
         &self,
         password: String,
         hash: Option<PasswordHash>,
-    ) -> Result<bool, AuthorityError> {
+    ) -> Result<bool, AuthServerError> {
         let is_known = hash.is_some();
         let hash = hash.map_or_else(|| NOBODY.to_owned(), |PasswordHash(hash)| hash);
         let is_right = self.run(move || verify(&password, &hash)).await?;
@@ -73,24 +73,24 @@ impl Passwords {
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, AuthorityError> {
+    ) -> Result<T, AuthServerError> {
         let waiting = Arc::clone(&self.waiting).try_acquire_owned();
-        let waiting = waiting.map_err(|_| AuthorityError::Busy)?;
+        let waiting = waiting.map_err(|_| AuthServerError::Busy)?;
         let running = Arc::clone(&self.running).acquire_owned().await;
-        let running = running.map_err(|_| AuthorityError::Busy)?;
+        let running = running.map_err(|_| AuthServerError::Busy)?;
         // The work owns its permits: it runs to its end even if the caller is dropped.
         let result = spawn_blocking(move || {
             let _permits = (waiting, running);
             work()
         });
-        result.await.map_err(|_| AuthorityError::Busy)
+        result.await.map_err(|_| AuthServerError::Busy)
     }
 }
 
 /// Hashes a password with the default parameters of Argon2id.
-fn hash(password: &str) -> Result<PasswordHash, AuthorityError> {
+fn hash(password: &str) -> Result<PasswordHash, AuthServerError> {
     let hash = Argon2::default().hash_password(password.as_bytes());
-    let hash: phc::PasswordHash = hash.map_err(|_| AuthorityError::Random)?;
+    let hash: phc::PasswordHash = hash.map_err(|_| AuthServerError::Random)?;
     Ok(PasswordHash(hash.to_string()))
 }
 

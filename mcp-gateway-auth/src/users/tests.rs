@@ -8,19 +8,19 @@ fn users() -> Users {
     Users::new(Arc::new(YieldingStore::new()), Clock::fixed(1_800_000_000))
 }
 
-fn claimant(issuer: &str, subject: &str) -> Claimant {
-    Claimant {
+fn claimant(issuer: &str, subject: &str) -> ExternalIdentity {
+    ExternalIdentity {
         issuer: issuer.to_owned(),
         subject: subject.to_owned(),
         name: "Ada".to_owned(),
         email: Some("ada@example.com".to_owned()),
-        ..Claimant::default()
+        ..ExternalIdentity::default()
     }
 }
 
-async fn welcome(users: &Users, claimant: &Claimant) -> User {
-    match users.arrive(claimant).await.unwrap() {
-        Arrival::Welcome(user) => user,
+async fn welcome(users: &Users, claimant: &ExternalIdentity) -> User {
+    match users.link_identity(claimant).await.unwrap() {
+        LoginOutcome::Accepted(user) => user,
         other => panic!("{other:?}"),
     }
 }
@@ -43,7 +43,7 @@ async fn j32_the_same_subject_or_address_elsewhere_is_somebody_else() {
 }
 
 #[tokio::test]
-async fn parallel_first_logins_make_one_person() {
+async fn parallel_first_logins_make_one_user() {
     let users = users();
     let claimant = claimant("https://a.example", "1");
     let mut tasks = tokio::task::JoinSet::new();
@@ -93,21 +93,21 @@ async fn there_is_one_first_account_and_one_of_each_name() {
 #[tokio::test]
 async fn o42_a_name_that_somebody_was_allowed_by_is_not_anothers_later() {
     let users = users();
-    let pinned = |subject| Claimant {
+    let pinned = |subject| ExternalIdentity {
         pinned: Some("Octo".to_owned()),
         ..claimant("https://gh", subject)
     };
     let octo = welcome(&users, &pinned("1")).await;
     assert_eq!(welcome(&users, &pinned("1")).await.id, octo.id);
     assert!(matches!(
-        users.arrive(&pinned("2")).await.unwrap(),
-        Arrival::NameReused
+        users.link_identity(&pinned("2")).await.unwrap(),
+        LoginOutcome::NameReused
     ));
     // A login without a pinned name keeps the existing pin.
     welcome(&users, &claimant("https://gh", "1")).await;
     assert!(matches!(
-        users.arrive(&pinned("2")).await.unwrap(),
-        Arrival::NameReused
+        users.link_identity(&pinned("2")).await.unwrap(),
+        LoginOutcome::NameReused
     ));
 
     users.delete(&octo.id).await.unwrap();
@@ -117,7 +117,7 @@ async fn o42_a_name_that_somebody_was_allowed_by_is_not_anothers_later() {
 #[tokio::test]
 async fn what_a_provider_says_is_noted_at_each_login() {
     let users = users();
-    let mut claims = Claimant {
+    let mut claims = ExternalIdentity {
         teams: vec!["a".to_owned()],
         ..claimant("https://a.example", "1")
     };
@@ -135,14 +135,14 @@ async fn what_a_provider_says_is_noted_at_each_login() {
     assert_eq!((ada.teams, ada.email), (vec!["b".to_owned()], None));
     assert_eq!(ada.identities.len(), 1);
     assert_eq!(
-        (ada.identities[0].seen, ada.created),
+        (ada.identities[0].last_seen, ada.created),
         (1_800_000_060, 1_800_000_000)
     );
 
     users.set_disabled(&ada.id, true).await.unwrap();
     assert!(matches!(
-        users.arrive(&claims).await.unwrap(),
-        Arrival::Disabled
+        users.link_identity(&claims).await.unwrap(),
+        LoginOutcome::Disabled
     ));
 }
 
@@ -172,9 +172,9 @@ async fn accounts_are_administered() {
         .set_teams(&ada.id, vec!["core".to_owned()])
         .await
         .unwrap();
-    let person = users.find(&ada.id).await.unwrap().unwrap().person();
-    assert_eq!(person.roles, ["member".into()]);
-    assert_eq!(person.teams, ["core".into()]);
+    let user = users.find(&ada.id).await.unwrap().unwrap().user();
+    assert_eq!(user.roles, ["member".into()]);
+    assert_eq!(user.teams, ["core".into()]);
 
     users.delete(&ada.id).await.unwrap();
     users.delete(&ada.id).await.unwrap();

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::UserError;
 use super::password::PasswordHash;
-use crate::Person;
+use crate::UserInfo;
 
 /// A user of the gateway.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -29,7 +29,7 @@ pub struct User {
     /// Teams of the user.
     pub teams: Vec<String>,
     /// External identities of the user.
-    pub identities: Vec<Identity>,
+    pub identities: Vec<LinkedIdentity>,
     /// `true` if the user must not log in.
     pub disabled: bool,
     /// Time of creation, in seconds since the Unix epoch.
@@ -67,7 +67,7 @@ pub enum Role {
 /// An external identity, as of the last login.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Identity {
+pub struct LinkedIdentity {
     /// Identity provider.
     pub issuer: String,
     /// Subject at the provider. It is never reassigned.
@@ -79,7 +79,7 @@ pub struct Identity {
     /// Groups or organizations at the provider.
     pub groups: Vec<String>,
     /// Time of the last login, in seconds since the Unix epoch.
-    pub seen: u64,
+    pub last_seen: u64,
     /// Allowed login name, which is pinned to this identity.
     pub(super) pinned: Option<String>,
 }
@@ -119,12 +119,12 @@ impl User {
     }
 
     /// Returns the profile that the authorization server works with.
-    pub(crate) fn person(&self) -> Person {
-        Person {
+    pub(crate) fn user(&self) -> UserInfo {
+        UserInfo {
             email: self.email.as_deref().map(Into::into),
             roles: vec![self.role.as_str().into()],
             teams: self.teams.iter().map(|team| team.as_str().into()).collect(),
-            ..Person::new(self.id.as_str(), self.name.as_str())
+            ..UserInfo::new(self.id.as_str(), self.name.as_str())
         }
     }
 }
@@ -158,7 +158,7 @@ impl FromStr for Role {
     }
 }
 
-impl Identity {
+impl LinkedIdentity {
     /// Returns the key of the identity in the store. It has a fixed length and alphabet, whatever
     /// the provider asserts.
     pub(super) fn key(&self) -> String {

@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use mcp_gateway_auth::client::{ClientError, GrantCredentials};
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::credential::{Challenge, Credential, CredentialError, CredentialResolver};
-use mcp_gateway_core::protocol::{Capabilities, Version};
+use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
 use mcp_gateway_core::route::{Feature, Target};
-use mcp_gateway_core::{Caller, Client};
+use mcp_gateway_core::{Caller, ClientInfo};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::site::{Site, tokens};
 
 fn caller() -> Caller {
-    let client = Client::new(Version::LATEST, Capabilities::default());
+    let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
     Caller::new(Principal::new("alice"), "main", client)
 }
 

@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use mcp_gateway_auth::jose::Expectation;
+use mcp_gateway_auth::jose::Validation;
 use serde_json::{Value, json};
 
-use crate::support::{AUDIENCE, Bench, ISSUER, NOW, access_token, claims, header, outcome, with};
+use crate::support::{AUDIENCE, Harness, ISSUER, NOW, access_token, claims, header, outcome, with};
 
 #[test]
 fn j4_a_token_without_what_is_needed_is_refused() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     for name in ["iss", "aud", "exp", "sub", "client_id", "iat", "jti"] {
         let without = with(claims(), name, Value::Null);
         assert_eq!(bench.claims(&without), format!("Missing({name:?})"));
@@ -18,7 +18,7 @@ fn j4_a_token_without_what_is_needed_is_refused() {
         "Missing(\"aud\")"
     );
     // Also without additional requirements.
-    let least = Expectation::new(ISSUER, AUDIENCE);
+    let least = Validation::new(ISSUER, AUDIENCE);
     for name in ["iss", "aud", "exp"] {
         let token = bench.token(&with(claims(), name, Value::Null));
         let expected = format!("Missing({name:?})");
@@ -28,7 +28,7 @@ fn j4_a_token_without_what_is_needed_is_refused() {
 
 #[test]
 fn j5_claims_of_another_type_are_refused() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     for name in ["iss", "aud", "sub", "client_id", "jti"] {
         for value in [json!(1), json!(true), json!({"a": 1}), json!("")] {
             let token = bench.claims(&with(claims(), name, value.clone()));
@@ -63,7 +63,7 @@ fn j5_claims_of_another_type_are_refused() {
 
 #[test]
 fn j6_an_issuer_is_one_string() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     for iss in [
         json!([ISSUER]),
         json!(["https://evil.example", ISSUER]),
@@ -75,7 +75,7 @@ fn j6_an_issuer_is_one_string() {
 
 #[test]
 fn j7_a_token_that_has_not_begun_is_refused() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     for (nbf, expected) in [(NOW - 1, "ok"), (NOW + 60, "ok"), (NOW + 61, "NotYet")] {
         assert_eq!(
             bench.claims(&with(claims(), "nbf", json!(nbf))),
@@ -90,7 +90,7 @@ fn j7_a_token_that_has_not_begun_is_refused() {
 
 #[test]
 fn j8_a_token_from_the_future_or_for_ever_is_refused() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     for (iat, expected) in [(NOW, "ok"), (NOW + 60, "ok"), (NOW + 61, "NotYet")] {
         assert_eq!(
             bench.claims(&with(claims(), "iat", json!(iat))),
@@ -110,7 +110,7 @@ fn j8_a_token_from_the_future_or_for_ever_is_refused() {
         let actual = outcome(bench.verify_as(&bench.token(&claims), &hour));
         assert_eq!(actual, expected, "{iat} {exp}");
     }
-    let without = Expectation::new(ISSUER, AUDIENCE).with_max_lifetime(Duration::from_secs(60));
+    let without = Validation::new(ISSUER, AUDIENCE).with_max_lifetime(Duration::from_secs(60));
     let claims = with(claims(), "iat", Value::Null);
     let token = bench.token(&claims);
     assert_eq!(outcome(bench.verify_as(&token, &without)), "Lifetime");
@@ -118,7 +118,7 @@ fn j8_a_token_from_the_future_or_for_ever_is_refused() {
 
 #[test]
 fn j9_an_expired_token_is_refused() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     let strict = access_token().with_leeway(Duration::ZERO);
     for (exp, lenient, exact) in [
         (NOW + 1, "ok", "ok"),
@@ -135,7 +135,7 @@ fn j9_an_expired_token_is_refused() {
 
 #[test]
 fn j10_an_expiry_that_is_none_is_refused() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     for exp in [
         json!("1900000000"),
         json!(-1),
@@ -161,7 +161,7 @@ fn j10_an_expiry_that_is_none_is_refused() {
 
 #[test]
 fn j11_a_fraction_of_a_second_is_left_out() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     let exp = NOW as f64 + 300.9;
     let verified = bench.verify(&bench.token(&with(claims(), "exp", json!(exp))));
     assert_eq!(verified.unwrap().claims.exp, Some(NOW + 300));
@@ -171,7 +171,7 @@ fn j11_a_fraction_of_a_second_is_left_out() {
 
 #[test]
 fn j29_an_issuer_is_compared_byte_by_byte() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     for iss in [
         "https://idp.example.com/",
         "https://IDP.example.com",
@@ -195,7 +195,7 @@ fn j29_an_issuer_is_compared_byte_by_byte() {
 
 #[test]
 fn j30_an_audience_is_compared_byte_by_byte() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     for aud in [
         "https://gw.example.com/mcp-evil",
         "https://gw.example.com/mcp/",
@@ -240,7 +240,7 @@ fn j30_an_audience_is_compared_byte_by_byte() {
 
 #[test]
 fn j33_a_subject_is_short_and_harmless() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     for sub in [
         "",
         "a\r\nx-user: root",
@@ -269,7 +269,7 @@ fn j33_a_subject_is_short_and_harmless() {
 
 #[test]
 fn j34_a_minute_is_the_most_that_clocks_may_differ() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     let hour = access_token().with_leeway(Duration::from_secs(3600));
     for (name, value, expected) in [
         ("exp", NOW - 59, "ok"),
@@ -295,11 +295,11 @@ fn j34_a_minute_is_the_most_that_clocks_may_differ() {
 
 #[test]
 fn an_assertion_of_a_client_is_its_own_and_short() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     let own = json!({
         "iss": "editor", "sub": "editor", "aud": ISSUER, "jti": "1", "exp": NOW + 300,
     });
-    let expectation = Expectation::client_assertion("editor", ISSUER);
+    let expectation = Validation::client_assertion("editor", ISSUER);
     for (name, value, expected) in [
         ("x", json!(1), "ok"),
         ("sub", json!("other"), "Claim(\"sub\")"),
@@ -321,9 +321,9 @@ fn an_assertion_of_a_client_is_its_own_and_short() {
 
 #[test]
 fn an_id_jag_is_for_one_audience_and_short() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     let header = with(header(), "typ", json!("oauth-id-jag+jwt"));
-    let expectation = Expectation::id_jag(ISSUER, AUDIENCE);
+    let expectation = Validation::id_jag(ISSUER, AUDIENCE);
     for (name, value, expected) in [
         ("x", json!(1), "ok"),
         ("aud", json!([AUDIENCE]), "ok"),
@@ -348,9 +348,9 @@ fn an_id_jag_is_for_one_audience_and_short() {
 
 #[test]
 fn o42_an_id_token_is_for_the_client_that_asked() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     let header = with(header(), "typ", json!("JWT"));
-    let expectation = Expectation::id_token(ISSUER, "gateway");
+    let expectation = Validation::id_token(ISSUER, "gateway");
     let many = json!(["gateway", "other"]);
     for (aud, azp, expected) in [
         (json!("gateway"), Value::Null, "ok"),

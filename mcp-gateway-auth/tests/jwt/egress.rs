@@ -178,12 +178,12 @@ const CHUNKED: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
 async fn o26_a_slow_drip_is_cut_off() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    let (begun, has_begun) = oneshot::channel();
+    let (begun, has_started) = oneshot::channel();
     let mut tasks = JoinSet::new();
     tasks.spawn(drip(listener, begun));
     let mut fetch = JoinSet::new();
     fetch.spawn(async move { egress().get_json(&url, 5120).await });
-    has_begun.await.unwrap();
+    has_started.await.unwrap();
     // From here on, the paused clock advances whenever all tasks are idle.
     tokio::time::pause();
     let begun = tokio::time::Instant::now();

@@ -1,14 +1,14 @@
-use mcp_gateway_auth::jose::{Expectation, JwtError, MAX_TOKEN, Unverified};
+use mcp_gateway_auth::jose::{JwtError, MAX_TOKEN, UnverifiedJwt, Validation};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::{
-    AUDIENCE, Bench, ISSUER, NOW, access_token, b64, claims, header, outcome, with,
+    AUDIENCE, Harness, ISSUER, NOW, access_token, b64, claims, header, outcome, with,
 };
 
 #[test]
 fn j12_headers_that_would_have_to_be_understood_are_refused() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     for (name, value) in [
         ("crit", json!(["exp"])),
         ("crit", json!([])),
@@ -27,7 +27,7 @@ fn j12_headers_that_would_have_to_be_understood_are_refused() {
 
 #[test]
 fn j13_no_kind_of_token_passes_for_another() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     let types = [
         json!("at+jwt"),
         json!("JWT"),
@@ -42,9 +42,9 @@ fn j13_no_kind_of_token_passes_for_another() {
     ];
     let kinds = [
         (access_token(), claims(), vec![0]),
-        (Expectation::id_jag(ISSUER, AUDIENCE), claims(), vec![2]),
+        (Validation::id_jag(ISSUER, AUDIENCE), claims(), vec![2]),
         (
-            Expectation::client_assertion("editor", AUDIENCE),
+            Validation::client_assertion("editor", AUDIENCE),
             with(
                 with(claims(), "iss", json!("editor")),
                 "sub",
@@ -52,12 +52,8 @@ fn j13_no_kind_of_token_passes_for_another() {
             ),
             vec![1, 3, 9],
         ),
-        (
-            Expectation::id_token(ISSUER, AUDIENCE),
-            claims(),
-            vec![1, 9],
-        ),
-        (Expectation::new(ISSUER, AUDIENCE), claims(), vec![0]),
+        (Validation::id_token(ISSUER, AUDIENCE), claims(), vec![1, 9]),
+        (Validation::new(ISSUER, AUDIENCE), claims(), vec![0]),
     ];
     for (expectation, claims, accepted) in kinds {
         let claims = with(claims, "exp", json!(NOW + 100));
@@ -84,7 +80,7 @@ fn j13_no_kind_of_token_passes_for_another() {
 
 #[test]
 fn j15_a_key_identifier_is_looked_up_and_nothing_else() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     for kid in [
         "../../etc/passwd",
         "' OR 1=1 --",
@@ -108,7 +104,7 @@ fn j15_a_key_identifier_is_looked_up_and_nothing_else() {
 
 #[test]
 fn j21_a_token_that_is_too_long_is_not_decoded() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     let long = with(claims(), "padding", json!("x".repeat(MAX_TOKEN)));
     assert_eq!(bench.claims(&long), "TooLong");
     assert_eq!(bench.outcome(&"a".repeat(20 * 1024 * 1024)), "TooLong");
@@ -118,7 +114,7 @@ fn j21_a_token_that_is_too_long_is_not_decoded() {
 
 #[test]
 fn j22_json_that_is_nested_too_deep_is_refused() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     for depth in [200, 2000] {
         let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let claims = format!(r#"{{"a":{nested}}}"#);
@@ -133,7 +129,7 @@ fn j22_json_that_is_nested_too_deep_is_refused() {
 
 #[test]
 fn j23_a_name_twice_is_refused_everywhere() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     let text = claims().to_string();
     for twice in [
         r#""exp":1"#,
@@ -163,7 +159,7 @@ fn j23_a_name_twice_is_refused_everywhere() {
 
 #[test]
 fn j24_there_is_one_way_to_write_a_token() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     let good = bench.token(&claims());
     let (message, signature) = good.rsplit_once('.').unwrap();
     // 64 bytes leave four unused bits in the last of 86 symbols.
@@ -199,7 +195,7 @@ fn j24_there_is_one_way_to_write_a_token() {
 
 #[test]
 fn j25_what_is_encrypted_compressed_or_nested_is_refused() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     let jwe = format!("{}.a.b.c.d", b64(r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#));
     assert_eq!(bench.outcome(&jwe), "Malformed");
     for (name, value) in [
@@ -219,19 +215,19 @@ fn j25_what_is_encrypted_compressed_or_nested_is_refused() {
 proptest! {
     #[test]
     fn any_text_is_answered(token in "\\PC{0,200}") {
-        prop_assert!(Unverified::parse(&token).is_err());
+        prop_assert!(UnverifiedJwt::parse(&token).is_err());
     }
 
     #[test]
     fn any_parts_are_answered(header: Vec<u8>, claims: Vec<u8>, signature: Vec<u8>) {
         let token = format!("{}.{}.{}", b64(header), b64(claims), b64(signature));
-        prop_assert!(Unverified::parse(&token).is_err());
+        prop_assert!(UnverifiedJwt::parse(&token).is_err());
     }
 
     /// A valid token with any single byte replaced is invalid.
     #[test]
     fn no_byte_of_a_token_can_be_changed(at in any::<prop::sample::Index>(), to in 0x21_u8..0x7f) {
-        let bench = Bench::new();
+        let bench = Harness::new();
         let good = bench.token(&claims());
         let mut bytes = good.clone().into_bytes();
         let at = at.index(bytes.len());
@@ -243,7 +239,7 @@ proptest! {
 
     #[test]
     fn what_is_signed_is_what_is_read(sub in "[^\\p{Cc}]{1,255}", exp in NOW + 1..NOW + 1000) {
-        let bench = Bench::new();
+        let bench = Harness::new();
         let claims = with(with(claims(), "sub", json!(sub)), "exp", json!(exp));
         let verified = bench.verify(&bench.token(&claims));
         let verified = verified.map_err(|error: JwtError| TestCaseError::fail(error.to_string()))?;

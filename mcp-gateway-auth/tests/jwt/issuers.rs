@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderValue, Request};
-use mcp_gateway_auth::jose::{Algorithm, Expectation};
+use mcp_gateway_auth::jose::{Algorithm, Validation};
 use mcp_gateway_auth::token::{
-    BearerVerifier, ChainVerifier, ExternalIssuers, Issuer, Revocations, Revoked, TokenVerifier,
-    VerifiedToken,
+    BearerVerifier, ChainVerifier, ExternalIssuers, Issuer, RevocationTarget, Revocations,
+    TokenVerifier, VerifiedToken,
 };
 use mcp_gateway_auth::{Clock, StaticTokens};
 use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
@@ -49,7 +49,7 @@ impl Two {
 
     fn issuers(&self) -> ExternalIssuers {
         let a = Issuer::new(access_token(), key_set(&[self.a.jwk(Some("k1"))]));
-        let other = Expectation::access_token(OTHER, AUDIENCE);
+        let other = Validation::access_token(OTHER, AUDIENCE);
         let b = Issuer::new(other, key_set(&[self.b.jwk(Some("k1"))]));
         ExternalIssuers::new([a, b]).with_clock(self.clock.clone())
     }
@@ -136,9 +136,9 @@ async fn j31_what_is_revoked_is_refused_at_once() {
     let token = two.token();
     let subject = format!("{ISSUER}#alice");
     for (what, id) in [
-        (Revoked::Token, "1"),
-        (Revoked::Client, "editor"),
-        (Revoked::Subject, subject.as_str()),
+        (RevocationTarget::Token, "1"),
+        (RevocationTarget::Client, "editor"),
+        (RevocationTarget::Subject, subject.as_str()),
     ] {
         assert_eq!(call(&verifier, &token).await, subject);
         revocations.revoke(what, id, NOW + 600);
@@ -147,11 +147,11 @@ async fn j31_what_is_revoked_is_refused_at_once() {
         let (fresh, _) = two.bearer();
         let fresh = fresh.with_revocations(revocations.clone());
         assert_eq!(call(&fresh, &token).await, INVALID, "{what:?}");
-        revocations.lift(what, id, NOW - 10);
+        revocations.reinstate(what, id, NOW - 10);
     }
     assert_eq!(asked.1.load(Ordering::SeqCst), 1);
-    revocations.revoke(Revoked::Token, "2", NOW + 600);
-    revocations.revoke(Revoked::Subject, "alice", NOW + 600);
+    revocations.revoke(RevocationTarget::Token, "2", NOW + 600);
+    revocations.revoke(RevocationTarget::Subject, "alice", NOW + 600);
     assert_eq!(call(&verifier, &token).await, subject);
 }
 
@@ -259,7 +259,7 @@ async fn a_scope_that_is_required_is_named_when_it_is_missing() {
 #[tokio::test]
 async fn a_provider_with_its_own_rules_gets_them() {
     let pair = Pair::rsa();
-    let expectation = Expectation::new(ISSUER, AUDIENCE)
+    let expectation = Validation::new(ISSUER, AUDIENCE)
         .with_types(["JWT"])
         .with_algorithms([Algorithm::Rs256]);
     let issuer = Issuer::new(expectation, key_set(&[pair.jwk(Some("k1"))]));

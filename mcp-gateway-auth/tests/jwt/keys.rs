@@ -2,7 +2,7 @@ use mcp_gateway_auth::jose::KeySet;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{Bench, Pair, b64, claims, header, key_set, with};
+use crate::support::{Harness, Pair, b64, claims, header, key_set, with};
 
 #[test]
 fn j17_a_token_without_a_key_identifier_is_tried_with_few_keys() {
@@ -13,23 +13,23 @@ fn j17_a_token_without_a_key_identifier_is_tried_with_few_keys() {
         Pair::ed25519().jwk(None),
         Pair::rsa().jwk(None),
     ];
-    let bench = Bench::new();
+    let bench = Harness::new();
     let own = bench.pair.jwk(Some("k1"));
     let token = bench.pair.token(&header, &claims());
     // Keys of other types are not candidates.
     let ten = [&decoys[..], &others[..], &[own.clone()][..]].concat();
-    let bench = Bench {
+    let bench = Harness {
         keys: key_set(&ten),
         ..bench
     };
     assert_eq!(bench.outcome(&token), "ok");
     let eleven = [&decoys[..], &[Pair::p256().jwk(None), own][..]].concat();
-    let bench = Bench {
+    let bench = Harness {
         keys: key_set(&eleven),
         ..bench
     };
     assert_eq!(bench.outcome(&token), "Signature");
-    let none = Bench {
+    let none = Harness {
         keys: key_set(&others),
         ..bench
     };
@@ -38,7 +38,7 @@ fn j17_a_token_without_a_key_identifier_is_tried_with_few_keys() {
 
 #[test]
 fn j18_keys_that_cannot_verify_are_left_out_and_the_others_kept() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     let own = bench.pair.jwk(Some("k1"));
     let rsa = Pair::rsa().jwk(Some("k1"));
     let bad = [
@@ -81,7 +81,7 @@ fn j18_keys_that_cannot_verify_are_left_out_and_the_others_kept() {
     }
     let mut mixed = bad.to_vec();
     mixed.insert(3, own.clone());
-    let bench = Bench {
+    let bench = Harness {
         keys: key_set(&mixed),
         ..bench
     };
@@ -98,9 +98,9 @@ fn j18_keys_that_cannot_verify_are_left_out_and_the_others_kept() {
 
 #[test]
 fn j18_what_is_no_key_set_and_no_point_is_refused() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     let point = with(bench.pair.jwk(Some("k1")), "x", json!(b64([1; 32])));
-    let off_curve = Bench {
+    let off_curve = Harness {
         keys: key_set(&[point]),
         ..bench
     };

@@ -5,8 +5,8 @@ use http::{HeaderValue, Response, header};
 use http_body_util::Full;
 use mcp_gateway_auth::Clock;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
-use mcp_gateway_auth::jose::{JwtVerifier, KeysError};
-use mcp_gateway_auth::jwks::RemoteKeys;
+use mcp_gateway_auth::jose::{JwksError, JwtVerifier};
+use mcp_gateway_auth::jwks::RemoteJwks;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -16,7 +16,7 @@ use crate::support::{NOW, Pair, access_token, claims, egress, header, outcome, w
 /// An issuer with one key, and a verifier of its tokens.
 struct Idp {
     clock: Clock,
-    keys: RemoteKeys,
+    keys: RemoteJwks,
     pair: Pair,
     server: Server,
 }
@@ -26,7 +26,7 @@ impl Idp {
         let server = Server::start().await;
         let clock = Clock::fixed(NOW);
         let pair = Pair::p256();
-        let keys = RemoteKeys::jwks(server.url("/jwks"), egress()).with_clock(clock.clone());
+        let keys = RemoteJwks::jwks(server.url("/jwks"), egress()).with_clock(clock.clone());
         let idp = Self {
             clock,
             keys,
@@ -223,29 +223,29 @@ async fn j27_what_is_no_key_set_is_not_taken() {
     let location = HeaderValue::try_from(idp.server.url("/other")).unwrap();
     redirect.headers_mut().insert(header::LOCATION, location);
     for (answer, error) in [
-        (reply(200, "text/html", set.clone()), KeysError::Unavailable),
+        (reply(200, "text/html", set.clone()), JwksError::Unavailable),
         (
             reply(200, "application/json", "<html>"),
-            KeysError::Malformed,
+            JwksError::Malformed,
         ),
-        (reply(200, "application/json", "{}"), KeysError::Malformed),
+        (reply(200, "application/json", "{}"), JwksError::Malformed),
         (
             reply(200, "application/json", padded),
-            KeysError::Unavailable,
+            JwksError::Unavailable,
         ),
         (
             reply(200, "application/json", vec![b' '; 10_000_000]),
-            KeysError::Unavailable,
+            JwksError::Unavailable,
         ),
         (
             reply(404, "application/json", set.clone()),
-            KeysError::Unavailable,
+            JwksError::Unavailable,
         ),
         (
             reply(203, "application/json", set.clone()),
-            KeysError::Unavailable,
+            JwksError::Unavailable,
         ),
-        (Answer::Reply(redirect), KeysError::Unavailable),
+        (Answer::Reply(redirect), JwksError::Unavailable),
     ] {
         idp.server.answer("/jwks", answer);
         let keys = idp.keys.clone().with_clock(idp.clock.clone());
@@ -265,7 +265,7 @@ async fn j27_a_server_that_hangs_is_given_up() {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(11)).await;
     let result = tasks.join_next().await.unwrap().unwrap();
-    assert_eq!(result.unwrap_err(), KeysError::Unavailable);
+    assert_eq!(result.unwrap_err(), JwksError::Unavailable);
 }
 
 #[tokio::test]
@@ -273,8 +273,8 @@ async fn j27_keys_at_a_private_address_are_not_fetched() {
     let server = Server::start().await;
     server.json("/jwks", &json!({"keys": [Pair::p256().jwk(None)]}));
     let strict = Egress::new(EgressPolicy::new()).unwrap();
-    let keys = RemoteKeys::jwks(server.url("/jwks"), strict);
-    assert_eq!(keys.keys(None).await.unwrap_err(), KeysError::Unavailable);
+    let keys = RemoteJwks::jwks(server.url("/jwks"), strict);
+    assert_eq!(keys.keys(None).await.unwrap_err(), JwksError::Unavailable);
     assert_eq!(server.hits("/jwks"), 0);
 }
 
@@ -290,37 +290,37 @@ async fn j29_a_discovery_document_names_its_issuer_byte_by_byte() {
     );
     let document = |issuer: &str| json!({"issuer": issuer, "jwks_uri": server.url("/jwks")});
     let ask = async |issuer: &str| {
-        let keys = RemoteKeys::discover(issuer, egress());
+        let keys = RemoteJwks::discover(issuer, egress());
         keys.keys(Some("k1")).await.map(|keys| keys.len())
     };
     for (named, asked, expected) in [
         (&plain, &plain, Ok(1)),
         (&slash, &slash, Ok(1)),
-        (&plain, &slash, Err(KeysError::Issuer)),
-        (&slash, &plain, Err(KeysError::Issuer)),
-        (&tenant, &plain, Err(KeysError::Issuer)),
+        (&plain, &slash, Err(JwksError::Issuer)),
+        (&slash, &plain, Err(JwksError::Issuer)),
+        (&tenant, &plain, Err(JwksError::Issuer)),
         (
             &plain.replace("http", "HTTP"),
             &plain,
-            Err(KeysError::Issuer),
+            Err(JwksError::Issuer),
         ),
     ] {
         server.json(openid, &document(named));
         assert_eq!(ask(asked).await, expected, "{named} {asked}");
     }
     // An issuer with a path, by both discovery methods.
-    assert_eq!(ask(&tenant).await, Err(KeysError::Unavailable));
+    assert_eq!(ask(&tenant).await, Err(JwksError::Unavailable));
     server.json(&format!("{oauth}/tenant"), &document(&tenant));
     assert_eq!(ask(&tenant).await, Ok(1));
     server.json(&format!("/tenant{openid}"), &document(&plain));
-    assert_eq!(ask(&tenant).await, Err(KeysError::Issuer));
+    assert_eq!(ask(&tenant).await, Err(JwksError::Issuer));
     server.json(openid, &json!({"issuer": plain}));
-    assert_eq!(ask(&plain).await, Err(KeysError::Malformed));
+    assert_eq!(ask(&plain).await, Err(JwksError::Malformed));
     server.json(
         openid,
         &json!({"issuer": plain, "jwks_uri": "file:///etc/passwd"}),
     );
-    assert_eq!(ask(&plain).await, Err(KeysError::Unavailable));
+    assert_eq!(ask(&plain).await, Err(JwksError::Unavailable));
 }
 
 #[tokio::test]

@@ -5,11 +5,11 @@ use mcp_gateway_auth::jose::{Algorithm, JwtVerifier, KeySet, SigningKey};
 use serde_json::{Value, json};
 
 use crate::server::{Server, reply};
-use crate::support::{Bench, Pair, access_token, b64, claims, header, key_set, outcome, with};
+use crate::support::{Harness, Pair, access_token, b64, claims, header, key_set, outcome, with};
 
 #[test]
 fn j1_no_algorithm_and_unknown_ones_are_refused() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     let good = bench.token(&claims());
     assert_eq!(bench.outcome(&good), "ok");
     for name in [
@@ -45,9 +45,9 @@ fn j2_a_public_key_is_no_secret_to_sign_with() {
     let public = rsa.public_key();
     let modulus = public.modulus().big_endian_without_leading_zero();
     let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n", b64(public.as_ref()));
-    let bench = Bench {
+    let bench = Harness {
         keys: key_set(&[Pair::rsa().jwk(Some("k1"))]),
-        ..Bench::new()
+        ..Harness::new()
     };
     for secret in [public.as_ref(), modulus, pem.as_bytes()] {
         for (name, algorithm) in [
@@ -71,9 +71,9 @@ fn j2_a_public_key_is_no_secret_to_sign_with() {
 fn j3_only_the_algorithm_that_is_wanted_is_accepted() {
     let rsa = Pair::rsa();
     let token = |name| rsa.token(&with(header(), "alg", json!(name)), &claims());
-    let bench = Bench {
+    let bench = Harness {
         keys: key_set(&[rsa.jwk(Some("k1"))]),
-        ..Bench::new()
+        ..Harness::new()
     };
     let only = access_token().with_algorithms([Algorithm::Rs256]);
     for (name, expected) in [
@@ -89,7 +89,7 @@ fn j3_only_the_algorithm_that_is_wanted_is_accepted() {
         assert_eq!(bench.outcome(&token(name)), "ok", "{name}");
     }
     // The key itself states its algorithm.
-    let bench = Bench {
+    let bench = Harness {
         keys: key_set(&[with(rsa.jwk(Some("k1")), "alg", json!("RS256"))]),
         ..bench
     };
@@ -101,7 +101,7 @@ fn j3_only_the_algorithm_that_is_wanted_is_accepted() {
 #[tokio::test]
 async fn j14_keys_that_a_token_brings_are_neither_used_nor_fetched() {
     let server = Server::start().await;
-    let bench = Bench::new();
+    let bench = Harness::new();
     let attacker = Pair::p256();
     let set = json!({"keys": [attacker.jwk(Some("k1"))]});
     server.answer("/jwks", reply(200, "application/json", set.to_string()));
@@ -123,7 +123,7 @@ async fn j14_keys_that_a_token_brings_are_neither_used_nor_fetched() {
 
 #[test]
 fn j20_signatures_that_are_none_are_refused() {
-    let bench = Bench::new();
+    let bench = Harness::new();
     let token = bench.token(&claims());
     let (message, signature) = token.rsplit_once('.').unwrap();
     let der = {
@@ -146,9 +146,9 @@ fn j20_signatures_that_are_none_are_refused() {
     }
     // Another curve, and another message.
     let p384 = Pair::p384();
-    let other = Bench {
+    let other = Harness {
         keys: key_set(&[p384.jwk(Some("k1"))]),
-        ..Bench::new()
+        ..Harness::new()
     };
     assert_eq!(other.outcome(&p384.token(&header(), &claims())), "Key");
     let swapped = bench.token(&with(claims(), "sub", json!("bob")));
@@ -162,14 +162,14 @@ fn j20_signatures_that_are_none_are_refused() {
 #[test]
 fn every_algorithm_verifies_what_it_signed() {
     let (p256, p384, ed25519) = (Pair::p256(), Pair::p384(), Pair::ed25519());
-    let bench = Bench {
+    let bench = Harness {
         keys: key_set(&[
             p256.jwk(None),
             p384.jwk(None),
             ed25519.jwk(None),
             Pair::rsa().jwk(None),
         ]),
-        ..Bench::new()
+        ..Harness::new()
     };
     for (pair, name) in [
         (&p256, "ES256"),
@@ -199,9 +199,9 @@ fn a_signing_key_is_the_same_after_it_was_stored() {
         }
         let keys = KeySet::from_value(&json!({"keys": [public]})).unwrap();
         let token = again.sign("at+jwt", &claims()).unwrap();
-        let bench = Bench {
+        let bench = Harness {
             keys,
-            ..Bench::new()
+            ..Harness::new()
         };
         let verified = bench.verify(&token).unwrap();
         assert_eq!(verified.header.kid.as_deref(), Some(key.kid()));
@@ -219,7 +219,7 @@ fn j35_what_other_crates_install_does_not_matter() {
         key_utils: KeyUtils::new_unimplemented(),
     };
     BROKEN.install_default().unwrap();
-    let bench = Bench::new();
+    let bench = Harness::new();
     let token = bench.token(&claims());
     let verifier = JwtVerifier::new(bench.clock.clone());
     assert!(

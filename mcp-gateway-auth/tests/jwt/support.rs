@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_gateway_auth::Clock;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
-use mcp_gateway_auth::jose::{Expectation, JwtError, JwtVerifier, KeySet, Verified};
+use mcp_gateway_auth::jose::{JwtError, JwtVerifier, KeySet, Validation, VerifiedJwt};
 use serde_json::{Value, json};
 
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -107,13 +107,13 @@ impl Pair {
 }
 
 /// A key pair, its published set, and a verifier at [`NOW`].
-pub(crate) struct Bench {
+pub(crate) struct Harness {
     pub(crate) clock: Clock,
     pub(crate) keys: KeySet,
     pub(crate) pair: Pair,
 }
 
-impl Bench {
+impl Harness {
     pub(crate) fn new() -> Self {
         let pair = Pair::p256();
         Self {
@@ -128,15 +128,15 @@ impl Bench {
         self.pair.token(&header(), claims)
     }
 
-    pub(crate) fn verify(&self, token: &str) -> Result<Verified, JwtError> {
+    pub(crate) fn verify(&self, token: &str) -> Result<VerifiedJwt, JwtError> {
         self.verify_as(token, &access_token())
     }
 
     pub(crate) fn verify_as(
         &self,
         token: &str,
-        expectation: &Expectation,
-    ) -> Result<Verified, JwtError> {
+        expectation: &Validation,
+    ) -> Result<VerifiedJwt, JwtError> {
         JwtVerifier::new(self.clock.clone()).verify(token, &self.keys, expectation)
     }
 
@@ -158,8 +158,8 @@ pub(crate) fn outcome<T>(result: Result<T, JwtError>) -> String {
     }
 }
 
-pub(crate) fn access_token() -> Expectation {
-    Expectation::access_token(ISSUER, AUDIENCE)
+pub(crate) fn access_token() -> Validation {
+    Validation::access_token(ISSUER, AUDIENCE)
 }
 
 pub(crate) fn header() -> Value {

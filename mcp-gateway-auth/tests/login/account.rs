@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use mcp_gateway_auth::login::{Login, LoginPages};
-use mcp_gateway_auth::server::{AuthorizationServer, Client, RedirectUri, Resource};
+use mcp_gateway_auth::server::{AuthorizationServer, OAuthClient, RedirectUri, Resource};
 use mcp_gateway_auth::{Clock, Keyring};
 use url::Url;
 
@@ -24,7 +24,7 @@ async fn site() -> Site {
     });
     let site = site.await;
     let callback: RedirectUri = CALLBACK.parse().unwrap();
-    let client = Client::new("editor", "Evil \u{202e}<b>Editor").with_redirect_uri(callback);
+    let client = OAuthClient::new("editor", "Evil \u{202e}<b>Editor").with_redirect_uri(callback);
     made.unwrap().create_client(client).await.unwrap();
     site.users.create("ada", PASSWORD).await.unwrap();
     site

@@ -1,4 +1,4 @@
-use mcp_gateway_auth::Authenticator;
+use mcp_gateway_auth::LoginProvider;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::login::GithubProvider;
 use serde_json::json;
@@ -116,18 +116,18 @@ async fn o41_who_has_left_is_nobody_after_a_while_or_the_next_login() {
     let mut browser = Browser::new();
     log_in(&site, &mut browser).await;
     let id = site.users.list(None, 10).await.unwrap().remove(0).id;
-    assert!(site.login.person(&id).await.unwrap().is_some());
+    assert!(site.login.user(&id).await.unwrap().is_some());
 
     octo.now().organizations.clear();
     assert_eq!(log_in(&site, &mut Browser::new()).await.status, 403);
     site.pass(30 * 24 * 3600);
     assert!(
-        site.login.person(&id).await.unwrap().is_none(),
+        site.login.user(&id).await.unwrap().is_none(),
         "for too long not seen there"
     );
     octo.now().organizations = vec!["example".to_owned()];
     log_in(&site, &mut browser).await;
-    assert!(site.login.person(&id).await.unwrap().is_some());
+    assert!(site.login.user(&id).await.unwrap().is_some());
     site.users.set_disabled(&id, true).await.unwrap();
     assert_eq!(site.who(&mut browser).await, "nobody");
     assert_eq!(log_in(&site, &mut Browser::new()).await.status, 403);

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use mcp_gateway_auth::Authenticator;
+use mcp_gateway_auth::LoginProvider;
 use mcp_gateway_auth::users::Role;
 
 use crate::browser::Browser;
@@ -139,15 +139,15 @@ async fn o41_who_may_not_log_in_any_more_is_nobody_at_once() {
     let site = Site::start().await;
     let mut browser = site.log_in().await;
     let ada = site.users.find_by_name("ada").await.unwrap().unwrap();
-    assert!(site.login.person(&ada.id).await.unwrap().is_some());
+    assert!(site.login.user(&ada.id).await.unwrap().is_some());
 
     site.users.set_disabled(&ada.id, true).await.unwrap();
     assert_eq!(site.who(&mut browser).await, "nobody");
-    assert!(site.login.person(&ada.id).await.unwrap().is_none());
+    assert!(site.login.user(&ada.id).await.unwrap().is_none());
     site.users.set_disabled(&ada.id, false).await.unwrap();
     site.users.set_role(&ada.id, Role::Member).await.unwrap();
-    let person = site.login.person(&ada.id).await.unwrap().unwrap();
-    assert_eq!(person.roles, ["member".into()]);
+    let user = site.login.user(&ada.id).await.unwrap().unwrap();
+    assert_eq!(user.roles, ["member".into()]);
     assert_eq!(site.who(&mut browser).await, "ada");
 
     site.users
@@ -167,7 +167,7 @@ async fn o41_who_may_not_log_in_any_more_is_nobody_at_once() {
     site.users.delete(&ada.id).await.unwrap();
     assert_eq!(site.who(&mut again).await, "nobody");
     for id in [&*ada.id, "", "usr_", "usr_x", "../client/x", "usr_/../x"] {
-        assert!(site.login.person(id).await.unwrap().is_none());
+        assert!(site.login.user(id).await.unwrap().is_none());
     }
 }
 

@@ -8,7 +8,7 @@ use axum::routing::get;
 use http::request::Parts;
 use mcp_gateway_auth::login::Login;
 use mcp_gateway_auth::users::Users;
-use mcp_gateway_auth::{Authenticator, Clock, Keyring};
+use mcp_gateway_auth::{Clock, Keyring, LoginProvider};
 use mcp_gateway_store::MemoryStore;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -109,7 +109,7 @@ impl Site {
 
 async fn who(State(login): State<Login>, parts: Parts) -> String {
     match login.session(&parts).await.unwrap() {
-        Some(session) => session.person.name.to_string(),
+        Some(session) => session.user.name.to_string(),
         None => "nobody".to_owned(),
     }
 }

@@ -6,21 +6,24 @@ use mcp_gateway_auth::jose::{Algorithm, SigningKey};
 use serde_json::{Value, json};
 
 use super::host::{Host, forged, published};
-use super::rig::{CALLBACK, ISSUER, Reply, Rig, VERIFIER};
+use super::rig::{CALLBACK, Harness, ISSUER, Reply, VERIFIER};
 
 const KIND: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const TYPE: &str = "client-authentication+jwt";
 
 /// A client with `private_key_jwt`, and an authorization code for it.
 struct Signer {
-    rig: Rig,
+    rig: Harness,
     key: SigningKey,
     id: String,
 }
 
 impl Signer {
     async fn new() -> Self {
-        let (rig, key) = (Rig::new(), SigningKey::generate(Algorithm::Es256).unwrap());
+        let (rig, key) = (
+            Harness::new(),
+            SigningKey::generate(Algorithm::Es256).unwrap(),
+        );
         let metadata = json!({
             "redirect_uris": [CALLBACK],
             "token_endpoint_auth_method": "private_key_jwt",
@@ -220,7 +223,7 @@ async fn o34_an_assertion_is_the_only_proof_in_a_request() {
 #[tokio::test]
 async fn o34_keys_at_an_address_are_fetched_and_nothing_is_told_of_it() {
     let host = Host::start().await;
-    let rig = Rig::with(|builder| builder.with_egress(host.egress()));
+    let rig = Harness::with(|builder| builder.with_egress(host.egress()));
     let key = SigningKey::generate(Algorithm::Es256).unwrap();
     host.json("/jwks", &published(&key));
     let mut replies = Vec::new();

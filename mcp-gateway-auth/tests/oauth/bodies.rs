@@ -5,13 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use http::{Method, Request, StatusCode};
 use serde_json::json;
 
-use super::rig::{CALLBACK, RESOURCE, Rig, VERIFIER, but, machine, redemption, wanted};
+use super::rig::{CALLBACK, Harness, RESOURCE, VERIFIER, but, machine, redemption, wanted};
 
 const TOKEN: &str = "/api/auth/oauth2/token";
 
 #[tokio::test]
 async fn o33_bodies_that_are_no_forms_are_refused() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let code = rig.code(&client, "alice").await;
     let form = super::rig::encoded(&redemption(&client, &code));
@@ -52,7 +52,7 @@ async fn o33_bodies_that_are_no_forms_are_refused() {
 
 #[tokio::test]
 async fn o33_parameters_are_not_mixed_up() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let code = rig.code(&client, "alice").await;
     let right = redemption(&client, &code);
@@ -77,7 +77,7 @@ async fn o33_parameters_are_not_mixed_up() {
 
 #[tokio::test]
 async fn o32_basic_credentials_are_read_as_the_rfc_has_them() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     rig.server
         .set_clients([machine("a:b+c", "s %&\u{fc}+"), machine("build", "s3cret")]);
     let form = [("grant_type", "client_credentials")];
@@ -123,7 +123,7 @@ async fn o32_basic_credentials_are_read_as_the_rfc_has_them() {
 
 #[tokio::test]
 async fn o19_what_is_far_too_long_is_refused() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let mega = "x".repeat(1024 * 1024);
     for name in ["state", "scope", "nonce", "client_id", "redirect_uri"] {
@@ -166,7 +166,7 @@ async fn o19_what_is_far_too_long_is_refused() {
         .post_with(
             "/api/auth/oauth2/consent",
             &form,
-            &[("cookie", "person=alice")],
+            &[("cookie", "user=alice")],
         )
         .await;
     assert_eq!(reply.status, StatusCode::FORBIDDEN);

@@ -7,13 +7,13 @@ use mcp_gateway_core::auth::AuthError;
 use mcp_gateway_store::Store as _;
 use serde_json::json;
 
-use super::rig::{CALLBACK, RESOURCE, Rig, machine, wanted};
+use super::rig::{CALLBACK, Harness, RESOURCE, machine, wanted};
 
 const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 
 #[tokio::test]
 async fn category_management_identifiers_are_only_compared() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let before = rig.stored().await;
     for id in [
@@ -39,7 +39,7 @@ async fn category_management_identifiers_are_only_compared() {
 
 #[tokio::test]
 async fn category_eternal_client_is_one_that_the_operator_has_set_up() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let metadata = json!({
         "redirect_uris": [CALLBACK],
         "token_endpoint_auth_method": "client_secret_basic",
@@ -59,7 +59,7 @@ async fn category_eternal_client_is_one_that_the_operator_has_set_up() {
 
 #[tokio::test]
 async fn category_expiry_what_is_only_good_for_a_while_is_only_kept_for_a_while() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (client, tokens) = rig.tokens("alice").await;
     rig.code(&client, "alice").await;
     let refresh = tokens["refresh_token"].as_str().unwrap();
@@ -83,7 +83,7 @@ async fn category_expiry_what_is_only_good_for_a_while_is_only_kept_for_a_while(
 
 #[tokio::test]
 async fn category_existing_credentials_outlive_a_restart() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (client, tokens) = rig.tokens("alice").await;
     let code = rig.code(&client, "alice").await;
     let asked = rig.asked(&wanted(&rig.client().await), "alice").await;
@@ -102,7 +102,7 @@ async fn category_existing_credentials_outlive_a_restart() {
 
 #[tokio::test]
 async fn category_echo_security_tokens_that_are_none_are_refused_however_often() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (_, tokens) = rig.tokens("alice").await;
     let token = tokens["access_token"].as_str().unwrap();
     let wrong = [

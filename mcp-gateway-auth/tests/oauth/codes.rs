@@ -6,11 +6,11 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::json;
 
-use super::rig::{RESOURCE, Rig, VERIFIER, but, claims, redemption, wanted};
+use super::rig::{Harness, RESOURCE, VERIFIER, but, claims, redemption, wanted};
 
 #[tokio::test]
 async fn o1_a_code_that_is_used_twice_revokes_what_it_was_exchanged_for() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let code = rig.code(&client, "alice").await;
     let tokens = rig.redeem(&client, &code).await.value();
@@ -31,7 +31,7 @@ async fn o1_a_code_that_is_used_twice_revokes_what_it_was_exchanged_for() {
 
 #[tokio::test]
 async fn o2_whoever_knows_the_code_alone_changes_nothing() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (client, other) = (rig.client().await, rig.client().await);
     let code = rig.code(&client, "alice").await;
     let right = redemption(&client, &code);
@@ -66,7 +66,7 @@ async fn o2_whoever_knows_the_code_alone_changes_nothing() {
 
 #[tokio::test]
 async fn o3_of_many_who_redeem_a_code_one_succeeds() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let code = rig.code(&client, "alice").await;
     let replica = rig.replica();
@@ -83,7 +83,7 @@ async fn o3_of_many_who_redeem_a_code_one_succeeds() {
 
 #[tokio::test]
 async fn o4_there_is_no_way_around_pkce() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let right = wanted(&client);
     let refused = [
@@ -110,7 +110,7 @@ async fn o4_there_is_no_way_around_pkce() {
 
 #[tokio::test]
 async fn o5_a_refresh_token_is_of_no_use_to_another_client() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (client, tokens) = rig.tokens("alice").await;
     let other = rig.client().await;
     let token = tokens["refresh_token"].as_str().unwrap();
@@ -120,7 +120,7 @@ async fn o5_a_refresh_token_is_of_no_use_to_another_client() {
 
 #[tokio::test]
 async fn o20_a_refresh_token_that_comes_back_late_ends_the_family() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (client, tokens) = rig.tokens("alice").await;
     let first = tokens["refresh_token"].as_str().unwrap();
     let second = rig.refresh(&client, first).await.value();
@@ -146,7 +146,7 @@ async fn o20_a_refresh_token_that_comes_back_late_ends_the_family() {
 
 #[tokio::test]
 async fn o21_of_many_who_refresh_all_get_the_same_family() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (client, tokens) = rig.tokens("alice").await;
     let token = tokens["refresh_token"].as_str().unwrap();
     let replica = rig.replica();
@@ -172,7 +172,7 @@ async fn o21_of_many_who_refresh_all_get_the_same_family() {
 
 #[tokio::test]
 async fn o29_what_is_in_the_store_is_of_no_use_alone() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let code = rig.code(&client, "alice").await;
     let mut secrets = vec![code.clone()];
@@ -200,7 +200,7 @@ async fn o29_what_is_in_the_store_is_of_no_use_alone() {
 
 #[tokio::test]
 async fn o22_a_refresh_token_grants_no_more_than_it_did() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (client, tokens) = rig.tokens("alice").await;
     let refresh = tokens["refresh_token"].as_str().unwrap();
     let form = [

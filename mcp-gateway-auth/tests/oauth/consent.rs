@@ -6,25 +6,25 @@ use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use serde_json::json;
 
-use super::rig::{CALLBACK, RESOURCE, Reply, Rig, but, wanted};
+use super::rig::{CALLBACK, Harness, RESOURCE, Reply, but, wanted};
 
 const CONSENT: &str = "/api/auth/oauth2/consent";
 
-/// Returns the response to a form that `person` submits from `origin`.
-async fn sent(rig: &Rig, person: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Reply {
-    let cookie = format!("person={person}");
+/// Returns the response to a form that `user` submits from `origin`.
+async fn sent(rig: &Harness, user: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Reply {
+    let cookie = format!("user={user}");
     let headers = [&[("cookie", &*cookie)], headers].concat();
     rig.post_with(CONSENT, form, &headers).await
 }
 
-async fn has_consents(rig: &Rig) -> bool {
+async fn has_consents(rig: &Harness) -> bool {
     let stored = rig.stored().await;
     stored.contains("auth/consent/") || stored.contains("auth/grant/")
 }
 
 #[tokio::test]
 async fn o12_an_answer_that_no_question_was_put_for_is_refused() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let asked = rig.asked(&wanted(&client), "alice").await;
     let sealed = asked.field("request");
@@ -36,7 +36,7 @@ async fn o12_an_answer_that_no_question_was_put_for_is_refused() {
         "A"
     };
     changed.replace_range(middle..=middle, flipped);
-    let elsewhere = Rig::new();
+    let elsewhere = Harness::new();
     let foreign = elsewhere.client().await;
     let foreign = elsewhere.asked(&wanted(&foreign), "alice").await;
     let foreign = foreign.field("request");
@@ -60,7 +60,7 @@ async fn o12_an_answer_that_no_question_was_put_for_is_refused() {
 
 #[tokio::test]
 async fn o12_a_question_is_for_one_session_alone() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let asked = rig.asked(&wanted(&client), "mallory").await;
     let sealed = asked.field("request");
@@ -74,7 +74,7 @@ async fn o12_a_question_is_for_one_session_alone() {
 
 #[tokio::test]
 async fn o12_a_question_is_answered_once() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     for first in ["allow", "deny"] {
         let query = but(&wanted(&client), "prompt", Some("consent"));
@@ -90,7 +90,7 @@ async fn o12_a_question_is_answered_once() {
 
 #[tokio::test]
 async fn o12_what_was_agreed_to_is_what_was_shown() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let registered = rig.register(&json!({ "redirect_uris": [CALLBACK] })).await;
     let (client, token) = (
         registered["client_id"].as_str().unwrap(),
@@ -125,7 +125,7 @@ async fn o12_what_was_agreed_to_is_what_was_shown() {
 
 #[tokio::test]
 async fn o12_fields_beside_the_question_change_nothing() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let asked = rig.asked(&wanted(&client), "alice").await;
     let sealed = asked.field("request");
@@ -135,7 +135,7 @@ async fn o12_fields_beside_the_question_change_nothing() {
         ("scope", "mcp mcp:admin"),
         ("redirect_uri", "https://evil.com/"),
         ("client_id", "other"),
-        ("person", "mallory"),
+        ("user", "mallory"),
     ];
     let reply = sent(&rig, "alice", &form, &[]).await;
     assert!(reply.location().unwrap().as_str().starts_with(CALLBACK));
@@ -153,7 +153,7 @@ async fn o12_fields_beside_the_question_change_nothing() {
 
 #[tokio::test]
 async fn o15_consent_is_for_one_person_client_scope_resource_and_redirect() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let other = "https://client.example.com/other";
     let metadata = json!({ "redirect_uris": [CALLBACK, other] });
     let client = rig.register(&metadata).await["client_id"]
@@ -165,7 +165,7 @@ async fn o15_consent_is_for_one_person_client_scope_resource_and_redirect() {
     let right = wanted(&client);
     let covered = rig.asked(&right, "olga").await;
     assert!(covered.parameter("code").is_some());
-    for (query, person) in [
+    for (query, user) in [
         (right.clone(), "bob"),
         (wanted(&second), "olga"),
         (but(&right, "scope", Some("mcp mcp:admin")), "olga"),
@@ -176,7 +176,7 @@ async fn o15_consent_is_for_one_person_client_scope_resource_and_redirect() {
         ),
         (but(&right, "redirect_uri", Some(other)), "olga"),
     ] {
-        let reply = rig.asked(&query, person).await;
+        let reply = rig.asked(&query, user).await;
         assert_eq!(reply.status, StatusCode::OK, "{query:?}");
         assert!(reply.location().is_none());
     }
@@ -186,7 +186,7 @@ async fn o15_consent_is_for_one_person_client_scope_resource_and_redirect() {
 
 #[tokio::test]
 async fn o16_two_tabs_are_two_questions() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let first = rig.asked(&wanted(&client), "alice").await;
     let query = but(&wanted(&client), "state", Some("second"));
@@ -203,7 +203,7 @@ async fn o16_two_tabs_are_two_questions() {
 
 #[tokio::test]
 async fn o16_of_many_clicks_on_one_page_one_counts() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let replica = rig.replica();
     let client = rig.client().await;
     let asked = rig.asked(&wanted(&client), "alice").await;
@@ -218,7 +218,7 @@ async fn o16_of_many_clicks_on_one_page_one_counts() {
 
 #[tokio::test]
 async fn o40_an_answer_comes_from_a_page_of_ours() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let asked = rig.asked(&wanted(&client), "alice").await;
     let sealed = asked.field("request");
@@ -246,7 +246,7 @@ async fn o40_an_answer_comes_from_a_page_of_ours() {
 
 #[tokio::test]
 async fn o49_steps_out_of_order_are_refused() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let asked = rig.asked(&wanted(&client), "alice").await;
     let denied = rig.decide(&asked, "alice", "deny").await;
@@ -269,14 +269,18 @@ async fn o49_steps_out_of_order_are_refused() {
     assert_eq!(rig.redeem(&client, &code).await.error(), "invalid_grant");
 
     let asked = rig.asked(&wanted(&client), "bob").await;
-    rig.people.removed.lock().unwrap().insert("bob".to_owned());
+    rig.login_provider
+        .removed
+        .lock()
+        .unwrap()
+        .insert("bob".to_owned());
     let reply = rig.decide(&asked, "bob", "allow").await;
     assert_eq!(reply.status, StatusCode::FORBIDDEN, "removed meanwhile");
 }
 
 #[tokio::test]
 async fn o44_what_a_team_has_is_not_asked_of_others() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let query = but(
         &wanted(&client),

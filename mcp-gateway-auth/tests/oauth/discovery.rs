@@ -3,15 +3,15 @@
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use mcp_gateway_auth::jose::Algorithm;
-use mcp_gateway_auth::server::Registration;
+use mcp_gateway_auth::server::RegistrationPolicy;
 use serde_json::{Value, json};
 
-use super::rig::{CALLBACK, ISSUER, OTHER_RESOURCE, RESOURCE, Reply, Rig, wanted};
+use super::rig::{CALLBACK, Harness, ISSUER, OTHER_RESOURCE, RESOURCE, Reply, wanted};
 
 const SERVER: &str = "/.well-known/oauth-authorization-server";
 const RESOURCES: &str = "/.well-known/oauth-protected-resource";
 
-async fn get_with(rig: &Rig, path: &str, headers: &[(&str, &str)]) -> Reply {
+async fn get_with(rig: &Harness, path: &str, headers: &[(&str, &str)]) -> Reply {
     let request = headers
         .iter()
         .fold(Request::get(path), |request, (name, value)| {
@@ -22,7 +22,7 @@ async fn get_with(rig: &Rig, path: &str, headers: &[(&str, &str)]) -> Reply {
 
 #[tokio::test]
 async fn rfc_8414_the_metadata_says_what_there_is() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let reply = rig.get(SERVER, None).await;
     assert_eq!(
         (reply.status, reply.header("content-type")),
@@ -69,14 +69,14 @@ async fn rfc_8414_the_metadata_says_what_there_is() {
     ] {
         assert_eq!(rig.get(path, None).await.value(), said, "{path}");
     }
-    rig.server.set_registration(Registration::Off);
+    rig.server.set_registration(RegistrationPolicy::Off);
     let said = rig.get(SERVER, None).await.value();
     assert!(said.get("registration_endpoint").is_none());
 }
 
 #[tokio::test]
 async fn rfc_8414_the_algorithms_are_those_that_assertions_may_have() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let said = rig.get(SERVER, None).await.value();
     let known = Algorithm::ALL.map(Algorithm::name);
     for endpoint in ["token", "introspection", "revocation"] {
@@ -88,7 +88,7 @@ async fn rfc_8414_the_algorithms_are_those_that_assertions_may_have() {
 
 #[tokio::test]
 async fn rfc_9728_each_resource_has_metadata_that_names_it_as_the_client_does() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     for (path, resource, scopes) in [
         ("", RESOURCE, json!(["mcp", "mcp:admin"])),
         ("/mcp", RESOURCE, json!(["mcp", "mcp:admin"])),
@@ -130,7 +130,7 @@ async fn rfc_9728_each_resource_has_metadata_that_names_it_as_the_client_does() 
 
 #[tokio::test]
 async fn o39_what_a_request_says_of_the_host_changes_nothing() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let poison = [
         ("host", "evil.com"),
         ("x-forwarded-host", "evil.com"),
@@ -151,7 +151,7 @@ async fn o39_what_a_request_says_of_the_host_changes_nothing() {
     }
     let client = rig.client().await;
     let path = format!("/authorize?{}", super::rig::encoded(&wanted(&client)));
-    for cookie in ["person=alice", "x=y"] {
+    for cookie in ["user=alice", "x=y"] {
         let headers = [&poison[..], &[("cookie", cookie)]].concat();
         let reply = get_with(&rig, &path, &headers).await;
         assert!(!reply.text.contains("evil.com"));
@@ -162,7 +162,7 @@ async fn o39_what_a_request_says_of_the_host_changes_nothing() {
 #[tokio::test]
 async fn o47_the_public_keys_are_public() {
     for algorithm in [Algorithm::Es256, Algorithm::Rs256] {
-        let rig = Rig::with(|builder| builder.with_signing_algorithm(algorithm));
+        let rig = Harness::with(|builder| builder.with_signing_algorithm(algorithm));
         rig.tokens("alice").await;
         let reply = rig.get("/api/auth/oauth2/jwks", None).await;
         assert_eq!(reply.status, StatusCode::OK);
@@ -181,7 +181,7 @@ async fn o47_the_public_keys_are_public() {
 
 #[tokio::test]
 async fn category_cors_scripts_of_other_hosts_may_use_what_needs_no_cookie() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let origin = ("origin", "https://inspector.example.com");
     for path in [SERVER, RESOURCES, "/api/auth/oauth2/jwks"] {
         let reply = get_with(&rig, path, &[origin]).await;
@@ -214,7 +214,7 @@ async fn category_cors_scripts_of_other_hosts_may_use_what_needs_no_cookie() {
 /// There is no device grant, so that users cannot be tricked into entering the code of an attacker.
 #[tokio::test]
 async fn o36_there_are_no_codes_of_devices() {
-    let rig = Rig::with(|builder| builder.with_registration(Registration::Open));
+    let rig = Harness::with(|builder| builder.with_registration(RegistrationPolicy::Open));
     let said = rig.get(SERVER, None).await;
     assert!(!said.text.contains("device"), "{}", said.text);
     for path in [

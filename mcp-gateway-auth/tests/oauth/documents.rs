@@ -6,10 +6,10 @@ use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use serde_json::{Value, json};
 
 use super::host::{Host, JSON};
-use super::rig::{CALLBACK, Reply, Rig, but, redemption, wanted};
+use super::rig::{CALLBACK, Harness, Reply, but, redemption, wanted};
 
-fn rig(host: &Host) -> Rig {
-    Rig::with(|builder| builder.with_metadata_documents(host.egress()))
+fn rig(host: &Host) -> Harness {
+    Harness::with(|builder| builder.with_metadata_documents(host.egress()))
 }
 
 fn document(id: &str) -> Value {
@@ -144,7 +144,7 @@ async fn o26_identifiers_that_are_no_plain_address_are_not_asked() {
 async fn o25_addresses_inside_are_not_reached_and_look_like_any_other() {
     let host = Host::start().await;
     let strict = Egress::new(EgressPolicy::new()).unwrap();
-    let rig = Rig::with(|builder| builder.with_metadata_documents(strict));
+    let rig = Harness::with(|builder| builder.with_metadata_documents(strict));
     host.json("/c", &document(&host.url("/c")));
     let mut texts = Vec::new();
     for id in [

@@ -2,9 +2,9 @@
 
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
-use mcp_gateway_auth::server::{Client, GrantType};
+use mcp_gateway_auth::server::{GrantType, OAuthClient};
 
-use super::rig::{CALLBACK, CHALLENGE, Rig, but, machine, redemption, wanted};
+use super::rig::{CALLBACK, CHALLENGE, Harness, but, machine, redemption, wanted};
 
 const TOKEN: &str = "/api/auth/oauth2/token";
 const BASIC: (&str, &str) = ("authorization", "Basic YnVpbGQ6czNjcmV0");
@@ -47,9 +47,9 @@ const LONG_CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cMA";
 
 #[tokio::test]
 async fn rfc_6749_the_authorization_endpoint_tells_the_client_what_is_wrong() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
-    let limited = Client::new("limited", "Limited")
+    let limited = OAuthClient::new("limited", "Limited")
         .with_redirect_uri(CALLBACK.parse().unwrap())
         .with_grant_types([GrantType::ClientCredentials]);
     rig.server.set_clients([limited]);
@@ -77,7 +77,7 @@ async fn rfc_6749_the_authorization_endpoint_tells_the_client_what_is_wrong() {
 
 #[tokio::test]
 async fn rfc_6749_the_authorization_endpoint_ignores_what_it_does_not_know() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let more = [
         ("unknown", "x"),
@@ -127,8 +127,8 @@ const REDEEM: [Case; 18] = [
 
 #[tokio::test]
 async fn rfc_6749_the_token_endpoint_says_what_is_wrong_with_a_code() {
-    let rig = Rig::new();
-    let stranger = Client::new("stranger", "Stranger");
+    let rig = Harness::new();
+    let stranger = OAuthClient::new("stranger", "Stranger");
     rig.server
         .set_clients([machine("build", "s3cret"), stranger]);
     let client = rig.client().await;
@@ -172,7 +172,7 @@ const MACHINE: [Case; 8] = [
 
 #[tokio::test]
 async fn rfc_6749_the_token_endpoint_says_what_is_wrong_with_credentials() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     rig.server.set_clients([machine("build", "s3cret")]);
     let right = [("grant_type", "client_credentials")];
     for (name, value, code) in MACHINE {
@@ -205,7 +205,7 @@ async fn rfc_6749_the_token_endpoint_says_what_is_wrong_with_credentials() {
 
 #[tokio::test]
 async fn rfc_6749_every_endpoint_has_its_method_and_reads_no_query() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     rig.server.set_clients([machine("build", "s3cret")]);
     for (path, allowed) in [
         (TOKEN, "POST"),

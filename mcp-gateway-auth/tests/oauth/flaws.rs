@@ -7,13 +7,13 @@ use mcp_gateway_auth::server::Lifetimes;
 use serde_json::json;
 
 use super::rig::{
-    CALLBACK, ISSUER, OTHER_RESOURCE, RESOURCE, Rig, but, claims, encoded, machine, redemption,
+    CALLBACK, Harness, ISSUER, OTHER_RESOURCE, RESOURCE, but, claims, encoded, machine, redemption,
     wanted,
 };
 
 #[tokio::test]
 async fn flaw_01_a_confidential_client_needs_its_secret_and_basic_is_read() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     rig.server.set_clients([machine("build", "s3cret")]);
     let form = [("grant_type", "client_credentials"), ("client_id", "build")];
     assert!(
@@ -30,7 +30,7 @@ async fn flaw_01_a_confidential_client_needs_its_secret_and_basic_is_read() {
 
 #[tokio::test]
 async fn flaw_02_there_is_no_code_without_pkce() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let plain = but(&wanted(&client), "code_challenge", None);
     let plain = but(&plain, "code_challenge_method", None);
@@ -40,7 +40,7 @@ async fn flaw_02_there_is_no_code_without_pkce() {
 
 #[tokio::test]
 async fn flaw_03_a_code_is_bound_to_its_client() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (client, other) = (rig.client().await, rig.client().await);
     let code = rig.code(&client, "alice").await;
     assert_eq!(rig.redeem(&other, &code).await.error(), "invalid_grant");
@@ -48,7 +48,7 @@ async fn flaw_03_a_code_is_bound_to_its_client() {
 
 #[tokio::test]
 async fn flaw_04_a_code_lives_for_a_minute_and_a_replay_revokes() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     assert!(Lifetimes::default().code <= Duration::from_secs(60));
     let client = rig.client().await;
     let late = rig.code(&client, "alice").await;
@@ -63,7 +63,7 @@ async fn flaw_04_a_code_lives_for_a_minute_and_a_replay_revokes() {
 
 #[tokio::test]
 async fn flaw_05_a_refresh_token_rotates_and_is_bound_to_its_client() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (client, tokens) = rig.tokens("alice").await;
     let first = tokens["refresh_token"].as_str().unwrap();
     let other = rig.client().await;
@@ -74,7 +74,7 @@ async fn flaw_05_a_refresh_token_rotates_and_is_bound_to_its_client() {
 
 #[tokio::test]
 async fn flaw_06_each_client_is_asked_about_before_anything_is_granted() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     rig.tokens("alice").await;
     let second = rig.client().await;
     let reply = rig.asked(&wanted(&second), "alice").await;
@@ -84,7 +84,7 @@ async fn flaw_06_each_client_is_asked_about_before_anything_is_granted() {
 
 #[tokio::test]
 async fn flaw_07_what_is_under_way_belongs_to_one_browser() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let asked = rig.asked(&wanted(&client), "mallory").await;
     let reply = rig.decide(&asked, "alice", "allow").await;
@@ -93,7 +93,7 @@ async fn flaw_07_what_is_under_way_belongs_to_one_browser() {
 
 #[tokio::test]
 async fn flaw_08_nothing_of_a_request_becomes_markup() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let evil = "<script>alert(1)</script>";
     let client = rig.client().await;
     for name in [
@@ -111,7 +111,7 @@ async fn flaw_08_nothing_of_a_request_becomes_markup() {
 
 #[tokio::test]
 async fn flaw_09_a_redirect_is_compared_not_looked_into() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     for uri in [
         "http://localhost.evil.com/cb",
         "javascript:alert(1)",
@@ -125,7 +125,7 @@ async fn flaw_09_a_redirect_is_compared_not_looked_into() {
 
 #[tokio::test]
 async fn flaw_10_a_redirect_with_an_error_is_well_formed() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let callback = "https://client.example.com/cb?a=b";
     let registered = rig.register(&json!({ "redirect_uris": [callback] })).await;
     let client = registered["client_id"].as_str().unwrap();
@@ -144,7 +144,7 @@ async fn flaw_10_a_redirect_with_an_error_is_well_formed() {
 
 #[tokio::test]
 async fn flaw_11_the_issuer_is_sent_as_it_is_advertised() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let metadata = rig
         .get("/.well-known/oauth-authorization-server", None)
@@ -167,7 +167,7 @@ async fn flaw_11_the_issuer_is_sent_as_it_is_advertised() {
 
 #[tokio::test]
 async fn flaw_12_strangers_neither_ask_about_tokens_nor_revoke_them() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (client, tokens) = rig.tokens("alice").await;
     let other = rig.client().await;
     let access = tokens["access_token"].as_str().unwrap();
@@ -181,7 +181,7 @@ async fn flaw_12_strangers_neither_ask_about_tokens_nor_revoke_them() {
 
 #[tokio::test]
 async fn flaw_13_no_secret_is_stored() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let metadata = json!({
         "redirect_uris": [CALLBACK],
         "token_endpoint_auth_method": "client_secret_basic",
@@ -195,7 +195,7 @@ async fn flaw_13_no_secret_is_stored() {
 
 #[tokio::test]
 async fn flaw_15_only_scopes_that_there_are_and_that_a_client_may_have_are_granted() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let metadata = json!({ "redirect_uris": [CALLBACK], "scope": "mcp" });
     let registered = rig.register(&metadata).await;
     let client = registered["client_id"].as_str().unwrap();
@@ -212,7 +212,7 @@ async fn flaw_15_only_scopes_that_there_are_and_that_a_client_may_have_are_grant
 
 #[tokio::test]
 async fn flaw_16_there_is_a_limit_to_how_often_a_client_asks() {
-    let rig = Rig::with(|builder| {
+    let rig = Harness::with(|builder| {
         let mut limits = mcp_gateway_auth::server::RateLimits::default();
         limits.client = 5;
         builder.with_rate_limits(limits)
@@ -229,7 +229,7 @@ async fn flaw_16_there_is_a_limit_to_how_often_a_client_asks() {
 
 #[tokio::test]
 async fn flaw_17_forwarded_headers_of_strangers_are_not_believed() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let request = Request::get("/.well-known/oauth-protected-resource")
         .header("x-forwarded-host", "evil.com")
         .header("x-forwarded-proto", "http");
@@ -241,7 +241,7 @@ async fn flaw_17_forwarded_headers_of_strangers_are_not_believed() {
 
 #[tokio::test]
 async fn flaw_18_what_a_token_has_to_be_for_is_configured() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (_, tokens) = rig.tokens("alice").await;
     let access = tokens["access_token"].as_str().unwrap();
     assert_eq!(claims(access)["aud"], RESOURCE);
@@ -250,7 +250,7 @@ async fn flaw_18_what_a_token_has_to_be_for_is_configured() {
 
 #[tokio::test]
 async fn flaw_19_pages_are_not_framed_kept_or_scripted() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let page = rig.asked(&wanted("nobody"), "alice").await;
     assert!(
         page.header("content-security-policy")
@@ -262,7 +262,7 @@ async fn flaw_19_pages_are_not_framed_kept_or_scripted() {
 
 #[tokio::test]
 async fn flaw_20_a_new_key_signs_after_a_while() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let keys = async || rig.get("/api/auth/oauth2/jwks", None).await.value()["keys"].clone();
     let first = keys().await;
     rig.clock.advance(Lifetimes::default().signing_key);
@@ -279,7 +279,7 @@ async fn flaw_20_a_new_key_signs_after_a_while() {
 
 #[tokio::test]
 async fn flaw_21_an_update_does_not_make_a_registration_live_on() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let said = rig.register(&json!({ "redirect_uris": [CALLBACK] })).await;
     let (client, token) = (
         &said["client_id"],
@@ -300,7 +300,7 @@ async fn flaw_21_an_update_does_not_make_a_registration_live_on() {
 
 #[tokio::test]
 async fn flaw_22_an_error_is_a_page_and_not_a_redirect_to_one() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     for query in [
         wanted("nobody"),

@@ -6,12 +6,12 @@ use http::StatusCode;
 use mcp_gateway_core::auth::AuthError;
 
 use super::rig::{
-    CALLBACK, ISSUER, OTHER_RESOURCE, RESOURCE, Rig, but, claims, encoded, machine, wanted,
+    CALLBACK, Harness, ISSUER, OTHER_RESOURCE, RESOURCE, but, claims, encoded, machine, wanted,
 };
 
 #[tokio::test]
 async fn a_person_lets_a_client_in() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
 
     let asked = rig.asked(&wanted(&client), "alice").await;
@@ -73,11 +73,11 @@ async fn a_person_lets_a_client_in() {
 
 #[tokio::test]
 async fn a_browser_that_nobody_has_logged_in_with_is_sent_to_log_in() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let query = encoded(&but(&wanted(&client), "prompt", Some("login")));
-    for person in [None, Some("alice")] {
-        let login = rig.get(&format!("/authorize?{query}"), person).await;
+    for user in [None, Some("alice")] {
+        let login = rig.get(&format!("/authorize?{query}"), user).await;
         assert_eq!(login.location().unwrap().path(), "/api/auth/login");
         let back = login.parameter("return_to").unwrap();
         assert!(
@@ -91,7 +91,7 @@ async fn a_browser_that_nobody_has_logged_in_with_is_sent_to_log_in() {
 
 #[tokio::test]
 async fn a_client_that_says_little_gets_the_default() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let query = but(
         &but(&but(&wanted(&client), "scope", None), "resource", None),
@@ -114,7 +114,7 @@ async fn a_client_that_says_little_gets_the_default() {
 
 #[tokio::test]
 async fn a_machine_acts_for_itself() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     rig.server.set_clients([machine("build", "s3cret")]);
     let form = [
         ("grant_type", "client_credentials"),
@@ -133,7 +133,7 @@ async fn a_machine_acts_for_itself() {
 
 #[tokio::test]
 async fn what_a_person_has_agreed_to_can_be_taken_back() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (client, tokens) = rig.tokens("alice").await;
     let (_, others) = rig.tokens("alice").await;
     let consents = rig.server.consents_of("alice").await.unwrap();
@@ -151,7 +151,7 @@ async fn what_a_person_has_agreed_to_can_be_taken_back() {
 
 #[tokio::test]
 async fn keys_rotate_without_logging_anybody_out() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let replica = rig.replica();
     let day = std::time::Duration::from_secs(24 * 3600);
     let (client, first) = rig.tokens("alice").await;

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_gateway_auth::SecretHash;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::jose::{JwkSet, SigningKey};
-use mcp_gateway_auth::server::{Client, ClientAuthentication, GrantType};
+use mcp_gateway_auth::server::{ClientAuthentication, GrantType, OAuthClient};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -134,10 +134,10 @@ pub(super) fn forged(header: &Value, claims: &Value) -> String {
 }
 
 /// A confidential client with client credentials.
-pub(super) fn machine(id: &str, secret: &str) -> Client {
-    Client::new(id, id)
+pub(super) fn machine(id: &str, secret: &str) -> OAuthClient {
+    OAuthClient::new(id, id)
         .with_authentication(ClientAuthentication::Secret {
-            hash: SecretHash::of(secret),
+            hash: SecretHash::digest(secret),
             in_body: false,
         })
         .with_grant_types([GrantType::ClientCredentials])

@@ -4,19 +4,19 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use mcp_gateway_auth::SecretHash;
 use mcp_gateway_auth::jose::{Algorithm, SigningKey};
-use mcp_gateway_auth::jwks::RemoteKeys;
-use mcp_gateway_auth::server::{AssertionIssuer, Client, ClientAuthentication, GrantType};
+use mcp_gateway_auth::jwks::RemoteJwks;
+use mcp_gateway_auth::server::{AssertionIssuer, ClientAuthentication, GrantType, OAuthClient};
 use serde_json::{Value, json};
 
 use super::host::{Host, forged, machine, published};
-use super::rig::{IDP, ISSUER, OTHER_RESOURCE, RESOURCE, Reply, Rig, claims};
+use super::rig::{Harness, IDP, ISSUER, OTHER_RESOURCE, RESOURCE, Reply, claims};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TYPE: &str = "oauth-id-jag+jwt";
 
 /// An enterprise, its identity provider and its client `agent`.
 struct Enterprise {
-    rig: Rig,
+    rig: Harness,
     key: SigningKey,
     _host: Host,
 }
@@ -26,22 +26,22 @@ impl Enterprise {
         let host = Host::start().await;
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
         host.json("/jwks", &published(&key));
-        let keys = RemoteKeys::jwks(host.url("/jwks"), host.egress());
+        let keys = RemoteJwks::jwks(host.url("/jwks"), host.egress());
         let ours = keys.clone();
-        let rig = Rig::with(|builder| {
+        let rig = Harness::with(|builder| {
             builder
                 .with_assertion_issuer(AssertionIssuer::new(IDP, keys))
                 .with_assertion_issuer(AssertionIssuer::new(ISSUER, ours))
         });
         let agent = |id: &str| {
-            Client::new(id, id)
+            OAuthClient::new(id, id)
                 .with_authentication(ClientAuthentication::Secret {
-                    hash: SecretHash::of("s3cret"),
+                    hash: SecretHash::digest("s3cret"),
                     in_body: false,
                 })
                 .with_grant_types([GrantType::JwtBearer])
         };
-        let public = Client::new("public", "p").with_grant_types([GrantType::JwtBearer]);
+        let public = OAuthClient::new("public", "p").with_grant_types([GrantType::JwtBearer]);
         rig.server.set_clients([
             agent("agent"),
             agent("other"),
@@ -104,7 +104,7 @@ async fn o35_an_assertion_is_exchanged_once_for_an_access_token_alone() {
     assert!(enterprise.rig.bearer(RESOURCE, token).await.is_ok());
     let again = enterprise.present(&assertion, &[]).await;
     assert!(again.is_error(400, "invalid_grant"), "{again:?}");
-    enterprise.rig.server.revoke_person("alice").await.unwrap();
+    enterprise.rig.server.revoke_user("alice").await.unwrap();
     assert!(enterprise.rig.bearer(RESOURCE, token).await.is_err());
 }
 
@@ -275,7 +275,7 @@ async fn o35_metadata_says_whether_assertions_are_exchanged() {
             .unwrap()
             .contains(&json!(GRANT))
     );
-    let without = Rig::new().get(path, None).await.value();
+    let without = Harness::new().get(path, None).await.value();
     assert!(
         without
             .get("authorization_grant_profiles_supported")

@@ -2,10 +2,10 @@
 
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
-use mcp_gateway_auth::server::Client;
+use mcp_gateway_auth::server::OAuthClient;
 use serde_json::{Value, json};
 
-use super::rig::{CALLBACK, RESOURCE, Reply, Rig, machine, wanted};
+use super::rig::{CALLBACK, Harness, RESOURCE, Reply, machine, wanted};
 
 /// A dynamically registered client.
 struct Registered {
@@ -14,7 +14,7 @@ struct Registered {
     said: Value,
 }
 
-async fn registered(rig: &Rig, method: &str) -> Registered {
+async fn registered(rig: &Harness, method: &str) -> Registered {
     let metadata = json!({
         "redirect_uris": [CALLBACK],
         "client_name": "A",
@@ -31,14 +31,20 @@ async fn registered(rig: &Rig, method: &str) -> Registered {
     }
 }
 
-async fn manage(rig: &Rig, method: Method, id: &str, token: Option<&str>, body: &Value) -> Reply {
+async fn manage(
+    rig: &Harness,
+    method: Method,
+    id: &str,
+    token: Option<&str>,
+    body: &Value,
+) -> Reply {
     let path = format!("/api/auth/oauth2/register/{id}");
     rig.json(method, &path, token, body).await
 }
 
 #[tokio::test]
 async fn rfc_7592_a_client_reads_changes_and_removes_itself() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let one = registered(&rig, "client_secret_basic").await;
     let token = Some(&*one.token);
     let read = manage(&rig, Method::GET, &one.id, token, &json!(null)).await;
@@ -83,7 +89,7 @@ async fn rfc_7592_a_client_reads_changes_and_removes_itself() {
 
 #[tokio::test]
 async fn rfc_7592_what_an_update_may_not_say_is_refused() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let one = registered(&rig, "client_secret_basic").await;
     let right = json!({ "client_id": one.id, "redirect_uris": [CALLBACK],
         "token_endpoint_auth_method": "client_secret_basic" });
@@ -131,14 +137,14 @@ async fn rfc_7592_what_an_update_may_not_say_is_refused() {
 
 #[tokio::test]
 async fn o24_nobody_manages_the_registration_of_another_client() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (one, other) = (
         registered(&rig, "none").await,
         registered(&rig, "none").await,
     );
     rig.server.set_clients([machine("build", "s3cret")]);
     rig.server
-        .create_client(Client::new("stored", "Stored"))
+        .create_client(OAuthClient::new("stored", "Stored"))
         .await
         .unwrap();
     let code = rig.code(&one.id, "alice").await;
@@ -190,7 +196,7 @@ async fn o24_nobody_manages_the_registration_of_another_client() {
 
 #[tokio::test]
 async fn o24_guessing_a_registration_token_does_not_help() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let one = registered(&rig, "none").await;
     let guesses = (0..200).map(|guess| format!("mcpreg_{guess:043}"));
     let guesses: Vec<_> = guesses.collect();
@@ -207,7 +213,7 @@ async fn o24_guessing_a_registration_token_does_not_help() {
 
 #[tokio::test]
 async fn rfc_7592_updates_at_the_same_time_all_succeed() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let replica = rig.replica();
     let one = registered(&rig, "none").await;
     let bodies: Vec<_> = (0..10)
@@ -227,7 +233,7 @@ async fn rfc_7592_updates_at_the_same_time_all_succeed() {
 
 #[tokio::test]
 async fn rfc_7592_with_a_client_all_that_it_has_dies() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     rig.server
         .set_clients([machine("rs", "s3cret").with_introspection()]);
     let one = registered(&rig, "none").await;

@@ -10,14 +10,14 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value;
 
-use super::rig::{OTHER_RESOURCE, RESOURCE, Rig, but, machine, resources, wanted};
+use super::rig::{Harness, OTHER_RESOURCE, RESOURCE, but, machine, resources, wanted};
 
 /// An action of a client, a user or an attacker.
 #[derive(Clone, Debug)]
 enum Act {
     Authorize {
         client: Index,
-        person: Index,
+        user: Index,
         resource: Index,
     },
     Redeem {
@@ -39,7 +39,7 @@ enum Act {
     },
     TakeBack {
         client: Index,
-        person: Index,
+        user: Index,
     },
     Remove {
         client: Index,
@@ -53,13 +53,13 @@ fn act() -> impl Strategy<Value = Act> {
     let client = || prop::option::weighted(0.2, any());
     prop_oneof![
         3 => (any(), any(), any())
-            .prop_map(|(client, person, resource)| Act::Authorize { client, person, resource }),
+            .prop_map(|(client, user, resource)| Act::Authorize { client, user, resource }),
         3 => (any(), client()).prop_map(|(grant, client)| Act::Redeem { grant, client }),
         12 => (any(), 0..3usize, client())
             .prop_map(|(grant, back, client)| Act::Refresh { grant, back: back / 2, client }),
         1 => (any(), client()).prop_map(|(token, client)| Act::RevokeAccess { token, client }),
         1 => (any(), client()).prop_map(|(grant, client)| Act::RevokeRefresh { grant, client }),
-        1 => (any(), any()).prop_map(|(client, person)| Act::TakeBack { client, person }),
+        1 => (any(), any()).prop_map(|(client, user)| Act::TakeBack { client, user }),
         1 => any().prop_map(|client| Act::Remove { client }),
         5 => prop_oneof![0..40u64, 0..400u64].prop_map(Act::Wait),
     ]
@@ -70,7 +70,7 @@ const PEOPLE: [&str; 2] = ["alice", "olga"];
 /// A grant in the model.
 struct Grant {
     client: usize,
-    person: &'static str,
+    user: &'static str,
     resource: &'static str,
     code: String,
     offered_until: u64,
@@ -89,7 +89,7 @@ struct Access {
 }
 
 struct Model {
-    rig: Rig,
+    rig: Harness,
     clients: Vec<(String, bool)>,
     grants: Vec<Grant>,
     access: Vec<Access>,
@@ -99,7 +99,7 @@ struct Model {
 
 impl Model {
     async fn new() -> Self {
-        let rig = Rig::new();
+        let rig = Harness::new();
         rig.server
             .set_clients([machine("rs", "s3cret").with_introspection()]);
         let clients = vec![(rig.client().await, true), (rig.client().await, true)];
@@ -110,7 +110,7 @@ impl Model {
             let verifier: Arc<dyn TokenVerifier> = Arc::new(rig.server.verifier(resource.as_ref()));
             BearerVerifier::new(verifier)
                 .with_clock(rig.clock.clone())
-                .with_revocations(rig.server.revocations_known())
+                .with_revocations(rig.server.revocations())
         };
         let verifiers = [RESOURCE, OTHER_RESOURCE].map(|uri| (uri, verifier(uri)));
         Self {
@@ -126,11 +126,11 @@ impl Model {
         match act {
             Act::Authorize {
                 client,
-                person,
+                user,
                 resource,
             } => {
                 let client = client.index(self.clients.len());
-                self.authorize(client, PEOPLE[person.index(2)], resource.index(2))
+                self.authorize(client, PEOPLE[user.index(2)], resource.index(2))
                     .await;
                 // Mostly the client redeems the code at once.
                 if let Some(grant) = self.grants.len().checked_sub(1)
@@ -169,9 +169,9 @@ impl Model {
                     self.grants[grant].is_revoked |= self.may_act(grant, client);
                 }
             }
-            Act::TakeBack { client, person } => {
+            Act::TakeBack { client, user } => {
                 let client = client.index(self.clients.len());
-                self.take_back(client, PEOPLE[person.index(2)]).await;
+                self.take_back(client, PEOPLE[user.index(2)]).await;
             }
             Act::Remove { client } => {
                 let client = &mut self.clients[client.index(2)];
@@ -184,14 +184,14 @@ impl Model {
         }
     }
 
-    async fn take_back(&mut self, client: usize, person: &str) {
+    async fn take_back(&mut self, client: usize, user: &str) {
         let id = &self.clients[client].0;
-        self.rig.server.revoke_consent(person, id).await.unwrap();
+        self.rig.server.revoke_consent(user, id).await.unwrap();
         let theirs = self
             .grants
             .iter_mut()
             .filter(|grant| grant.client == client);
-        for grant in theirs.filter(|grant| grant.person == person) {
+        for grant in theirs.filter(|grant| grant.user == user) {
             grant.is_revoked = true;
         }
     }
@@ -217,20 +217,20 @@ impl Model {
         is_redeemed && !is_revoked && self.clients[client].1
     }
 
-    async fn authorize(&mut self, client: usize, person: &'static str, resource: usize) {
+    async fn authorize(&mut self, client: usize, user: &'static str, resource: usize) {
         let resource = self.verifiers[resource].0;
         let (id, is_there) = self.clients[client].clone();
         let query = but(&wanted(&id), "resource", Some(resource));
-        let mut reply = self.rig.asked(&query, person).await;
+        let mut reply = self.rig.asked(&query, user).await;
         if reply.status == StatusCode::OK {
-            reply = self.rig.decide(&reply, person, "allow").await;
+            reply = self.rig.decide(&reply, user, "allow").await;
         }
-        let may = is_there && (resource == RESOURCE || person == "olga");
+        let may = is_there && (resource == RESOURCE || user == "olga");
         let code = reply.parameter("code");
         assert_eq!(code.is_some(), may, "{reply:?}");
         self.grants.extend(code.map(|code| Grant {
             client,
-            person,
+            user,
             resource,
             code,
             offered_until: self.rig.clock.now() + 60,

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::rig::{CALLBACK, OTHER_RESOURCE, RESOURCE, Rig, but, claims, redemption, wanted};
+use super::rig::{CALLBACK, Harness, OTHER_RESOURCE, RESOURCE, but, claims, redemption, wanted};
 
 const TOKEN: &str = "/api/auth/oauth2/token";
 
 #[tokio::test]
 async fn rfc_8707_a_token_is_for_what_was_asked_for() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let both = [&wanted(&client)[..], &[("resource", OTHER_RESOURCE)]].concat();
     let asked = rig.asked(&both, "olga").await;
@@ -46,7 +46,7 @@ async fn rfc_8707_a_token_is_for_what_was_asked_for() {
 
 #[tokio::test]
 async fn rfc_6749_a_refresh_token_may_be_narrowed_and_stays_what_it_was() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let query = but(&wanted(&client), "scope", Some("mcp mcp:admin"));
     let asked = rig.asked(&query, "alice").await;
@@ -73,7 +73,7 @@ async fn rfc_6749_a_refresh_token_may_be_narrowed_and_stays_what_it_was() {
 
 #[tokio::test]
 async fn o5_a_token_of_another_client_tells_it_nothing() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (_, tokens) = rig.tokens("alice").await;
     let other = rig.client().await;
     let token = tokens["refresh_token"].as_str().unwrap();
@@ -94,7 +94,7 @@ async fn o5_a_token_of_another_client_tells_it_nothing() {
 
 #[tokio::test]
 async fn rfc_6749_a_refresh_token_is_for_clients_that_may_use_it() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let metadata = json!({ "redirect_uris": [CALLBACK], "grant_types": ["authorization_code"] });
     let registered = rig.register(&metadata).await;
     let client = registered["client_id"].as_str().unwrap();

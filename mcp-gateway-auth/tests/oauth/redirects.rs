@@ -3,15 +3,15 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::rig::{CALLBACK, ISSUER, Reply, Rig, but, encoded, wanted};
+use super::rig::{CALLBACK, Harness, ISSUER, Reply, but, encoded, wanted};
 
 /// Returns the response to an authorization request with `redirect_uri`.
-async fn sent_to(rig: &Rig, client: &str, redirect_uri: &str) -> Reply {
+async fn sent_to(rig: &Harness, client: &str, redirect_uri: &str) -> Reply {
     let query = but(&wanted(client), "redirect_uri", Some(redirect_uri));
     rig.asked(&query, "alice").await
 }
 
-async fn client_at(rig: &Rig, redirect_uris: &[&str]) -> String {
+async fn client_at(rig: &Harness, redirect_uris: &[&str]) -> String {
     let registered = rig
         .register(&json!({ "redirect_uris": redirect_uris }))
         .await;
@@ -26,7 +26,7 @@ fn is_page(reply: &Reply) -> bool {
 
 #[tokio::test]
 async fn o6_a_redirect_that_was_not_registered_stays_on_a_page() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     for wanted in [
         "https://client.example.com/callback/",
@@ -84,7 +84,7 @@ async fn o6_a_redirect_that_was_not_registered_stays_on_a_page() {
 
 #[tokio::test]
 async fn o6_without_a_redirect_there_has_to_be_one_alone() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let one = client_at(&rig, &[CALLBACK]).await;
     let two = client_at(&rig, &[CALLBACK, "https://client.example.com/other"]).await;
     let without = |client| but(&wanted(client), "redirect_uri", None);
@@ -96,7 +96,7 @@ async fn o6_without_a_redirect_there_has_to_be_one_alone() {
 
 #[tokio::test]
 async fn o7_only_the_port_of_a_loopback_redirect_may_vary() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     for (registered, admitted, refused) in [
         (
             "http://127.0.0.1/cb",
@@ -152,7 +152,7 @@ async fn o7_only_the_port_of_a_loopback_redirect_may_vary() {
 
 #[tokio::test]
 async fn o8_nobody_registers_a_redirect_that_could_run_or_be_read() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     for uri in [
         "javascript:alert(1)",
         "JavaScript:alert(1)",
@@ -207,7 +207,7 @@ async fn o8_nobody_registers_a_redirect_that_could_run_or_be_read() {
 
 #[tokio::test]
 async fn o9_a_stranger_is_sent_nowhere_before_somebody_has_logged_in() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let right = wanted(&client);
     for query in [
@@ -239,7 +239,7 @@ async fn o9_a_stranger_is_sent_nowhere_before_somebody_has_logged_in() {
 
 #[tokio::test]
 async fn o9_without_consent_the_browser_is_not_sent_on_whatever_the_prompt() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     for prompt in ["none", "consent", "select_account", "login consent"] {
         let query = but(&wanted(&client), "prompt", Some(prompt));
@@ -263,7 +263,7 @@ async fn o9_without_consent_the_browser_is_not_sent_on_whatever_the_prompt() {
 
 #[tokio::test]
 async fn o18_what_a_client_sends_back_is_encoded() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let state = "x\r\nset-cookie: a=b\r\n\r\n<script>&code=forged#\u{e4}\u{0}";
     let query = but(&wanted(&client), "state", Some(state));
@@ -284,7 +284,7 @@ async fn o18_what_a_client_sends_back_is_encoded() {
 
 #[tokio::test]
 async fn o18_a_registered_query_is_kept() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let callback = "https://client.example.com/cb?tenant=a%20b";
     let client = client_at(&rig, &[callback]).await;
     let asked = sent_to(&rig, &client, callback).await;

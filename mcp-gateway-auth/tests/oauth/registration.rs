@@ -5,17 +5,17 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::{Method, Request, StatusCode};
-use mcp_gateway_auth::server::{RateLimits, Registration};
+use mcp_gateway_auth::server::{RateLimits, RegistrationPolicy};
 use mcp_gateway_auth::{SecretHash, TrustedProxies};
 use mcp_gateway_core::PeerAddr;
 use serde_json::{Value, json};
 
-use super::rig::{CALLBACK, Reply, Rig, but, redemption, wanted};
+use super::rig::{CALLBACK, Harness, Reply, but, redemption, wanted};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Returns the response to a registration with `metadata` from the address `peer`.
-async fn from(rig: &Rig, peer: &str, forwarded: Option<&str>) -> Reply {
+async fn from(rig: &Harness, peer: &str, forwarded: Option<&str>) -> Reply {
     let metadata = json!({ "redirect_uris": [CALLBACK] });
     let mut request = Request::post("/register").header("content-type", "application/json");
     if let Some(forwarded) = forwarded {
@@ -27,8 +27,8 @@ async fn from(rig: &Rig, peer: &str, forwarded: Option<&str>) -> Reply {
     rig.send(request).await
 }
 
-fn limited() -> Rig {
-    Rig::with(|builder| {
+fn limited() -> Harness {
+    Harness::with(|builder| {
         let mut limits = RateLimits::default();
         limits.register = 3;
         limits.authorize = 3;
@@ -91,7 +91,7 @@ async fn o23_a_flood_of_authorization_requests_has_to_wait() {
 
 #[tokio::test]
 async fn o23_what_is_too_much_to_keep_is_refused() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let many: Vec<_> = (0..11).map(|n| format!("{CALLBACK}/{n}")).collect();
     let long = format!("https://client.example.com/{}", "x".repeat(2048));
     let text = "x".repeat(3000);
@@ -124,7 +124,7 @@ async fn o23_what_is_too_much_to_keep_is_refused() {
 
 #[tokio::test]
 async fn o23_a_client_that_is_not_used_is_forgotten() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (idle, used) = (rig.client().await, rig.client().await);
     let code = rig.code(&used, "alice").await;
     let mut tokens = rig.redeem(&used, &code).await.value();
@@ -145,7 +145,7 @@ async fn o23_a_client_that_is_not_used_is_forgotten() {
 
 #[tokio::test]
 async fn rfc_7591_a_client_gets_what_it_needs_and_all_that_it_said() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let said = json!({
         "redirect_uris": [CALLBACK, "http://localhost/cb"],
         "client_name": "An editor",
@@ -188,7 +188,7 @@ async fn rfc_7591_a_client_gets_what_it_needs_and_all_that_it_said() {
 
 #[tokio::test]
 async fn rfc_7591_a_secret_is_for_clients_that_use_it() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let mut secrets = HashSet::new();
     for (method, has_secret) in [
         (json!(null), false),
@@ -214,7 +214,7 @@ async fn rfc_7591_a_secret_is_for_clients_that_use_it() {
 
 #[tokio::test]
 async fn rfc_7591_what_makes_no_sense_is_refused() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let with = |name: &str, value: Value| {
         let mut metadata = json!({ "redirect_uris": [CALLBACK] });
         metadata[name] = value;
@@ -275,7 +275,7 @@ async fn rfc_7591_what_makes_no_sense_is_refused() {
 
 #[tokio::test]
 async fn rfc_7591_a_body_that_is_no_object_is_refused() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     for body in ["", "{", "redirect_uris=x", "{}{}", "null"] {
         let request = Request::post("/register").header("content-type", "application/json");
         let reply = rig.send(request.body(body.into()).unwrap()).await;
@@ -285,14 +285,14 @@ async fn rfc_7591_a_body_that_is_no_object_is_refused() {
 
 #[tokio::test]
 async fn rfc_7591_registration_can_be_closed_or_want_a_token() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let metadata = json!({ "redirect_uris": [CALLBACK] });
     let register = async |token| rig.json(Method::POST, "/register", token, &metadata).await;
-    rig.server.set_registration(Registration::Off);
+    rig.server.set_registration(RegistrationPolicy::Off);
     let reply = register(None).await;
     assert!(reply.is_error(400, "unauthorized_client"), "{reply:?}");
-    let hash = SecretHash::of("initial");
-    rig.server.set_registration(Registration::Token(hash));
+    let hash = SecretHash::digest("initial");
+    rig.server.set_registration(RegistrationPolicy::Token(hash));
     for token in [None, Some(""), Some("other"), Some("initia")] {
         let reply = register(token).await;
         assert!(reply.is_error(401, "invalid_token"), "{reply:?}");
@@ -303,7 +303,7 @@ async fn rfc_7591_registration_can_be_closed_or_want_a_token() {
 
 #[tokio::test]
 async fn rfc_7591_a_name_that_nobody_sees_is_none() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     for name in ["", "  ", "\u{200b}\u{202e}", "\t\n"] {
         let metadata = json!({ "redirect_uris": [CALLBACK], "client_name": name });
         let got = rig.register(&metadata).await;
@@ -313,7 +313,7 @@ async fn rfc_7591_a_name_that_nobody_sees_is_none() {
 
 #[tokio::test]
 async fn o15_another_name_or_address_is_another_client_to_people() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let registered = rig
         .register(&json!({ "redirect_uris": [CALLBACK], "client_name": "A" }))
         .await;
@@ -338,7 +338,7 @@ async fn o15_another_name_or_address_is_another_client_to_people() {
 
 #[tokio::test]
 async fn clients_that_nobody_lets_in_are_forgotten_after_a_day() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (idle, used) = (rig.client().await, rig.client().await);
     let code = rig.code(&used, "alice").await;
     assert_eq!(rig.redeem(&used, &code).await.status, StatusCode::OK);

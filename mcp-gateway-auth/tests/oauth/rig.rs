@@ -6,10 +6,10 @@ use axum::body::{Body, to_bytes};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use mcp_gateway_auth::server::{
-    AuthorizationServer, AuthorizationServerBuilder, RateLimits, Registration, Resource,
+    AuthorizationServer, AuthorizationServerBuilder, RateLimits, RegistrationPolicy, Resource,
 };
 use mcp_gateway_auth::token::{BearerVerifier, TokenVerifier};
-use mcp_gateway_auth::{Authenticator, AuthorityError, Clock, Keyring, Person, UserSession};
+use mcp_gateway_auth::{AuthServerError, Clock, Keyring, LoginProvider, UserInfo, UserSession};
 use mcp_gateway_core::auth::{AuthError, AuthVerifier as _, Principal};
 use mcp_gateway_store::{MemoryStore, Store};
 use serde_json::{Value, json};
@@ -29,38 +29,38 @@ pub(super) const CALLBACK: &str = "https://client.example.com/callback";
 pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// Login by the cookie `person={name}`, until that user is removed.
+/// Login by the cookie `user={name}`, until that user is removed.
 #[derive(Debug, Default)]
-pub(super) struct People {
+pub(super) struct TestUsers {
     pub(super) removed: Mutex<HashSet<String>>,
 }
 
 #[async_trait]
-impl Authenticator for People {
-    async fn session(&self, request: &Parts) -> Result<Option<UserSession>, AuthorityError> {
+impl LoginProvider for TestUsers {
+    async fn session(&self, request: &Parts) -> Result<Option<UserSession>, AuthServerError> {
         let cookie = request.headers.get(header::COOKIE);
-        let name = cookie.and_then(|cookie| cookie.to_str().ok()?.strip_prefix("person="));
+        let name = cookie.and_then(|cookie| cookie.to_str().ok()?.strip_prefix("user="));
         let Some(name) = name else { return Ok(None) };
-        let person = self.person(name).await?;
-        Ok(person.map(|person| UserSession::new(format!("session of {name}"), person, 1)))
+        let user = self.user(name).await?;
+        Ok(user.map(|user| UserSession::new(format!("session of {name}"), user, 1)))
     }
 
-    async fn person(&self, id: &str) -> Result<Option<Person>, AuthorityError> {
+    async fn user(&self, id: &str) -> Result<Option<UserInfo>, AuthServerError> {
         let is_removed = self.removed.lock().unwrap().contains(id);
-        let mut person = Person::new(id, id.to_uppercase());
+        let mut user = UserInfo::new(id, id.to_uppercase());
         if id == "olga" {
-            person.teams.push("ops".into());
+            user.teams.push("ops".into());
         }
-        Ok((!is_removed).then_some(person))
+        Ok((!is_removed).then_some(user))
     }
 
-    async fn identified(
+    async fn user_by_identity(
         &self,
         issuer: &str,
         subject: &str,
-    ) -> Result<Option<Person>, AuthorityError> {
+    ) -> Result<Option<UserInfo>, AuthServerError> {
         match issuer == IDP && subject != "unknown" {
-            true => self.person(subject).await,
+            true => self.user(subject).await,
             false => Ok(None),
         }
     }
@@ -74,10 +74,10 @@ impl Authenticator for People {
 }
 
 /// An authorization server with two resources and its environment.
-pub(super) struct Rig {
+pub(super) struct Harness {
     pub(super) server: AuthorizationServer,
     pub(super) clock: Clock,
-    pub(super) people: Arc<People>,
+    pub(super) login_provider: Arc<TestUsers>,
     pub(super) store: Arc<MemoryStore>,
 }
 
@@ -89,7 +89,7 @@ pub(super) struct Reply {
     pub(super) text: String,
 }
 
-impl Rig {
+impl Harness {
     pub(super) fn new() -> Self {
         Self::with(|builder| builder)
     }
@@ -101,15 +101,15 @@ impl Rig {
         listen();
         // The store uses the system clock.
         let clock = Clock::fixed(Clock::system().now());
-        let people = Arc::new(People::default());
+        let login_provider = Arc::new(TestUsers::default());
         let store = Arc::new(MemoryStore::new());
-        let builder = builder(&store, &people).with_clock(clock.clone());
+        let builder = builder(&store, &login_provider).with_clock(clock.clone());
         let server = make(builder).build();
         server.set_resources(resources());
         Self {
             server,
             clock,
-            people,
+            login_provider,
             store,
         }
     }
@@ -123,13 +123,13 @@ impl Rig {
         &self,
         make: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
     ) -> Self {
-        let builder = builder(&self.store, &self.people).with_clock(self.clock.clone());
+        let builder = builder(&self.store, &self.login_provider).with_clock(self.clock.clone());
         let server = make(builder).build();
         server.set_resources(resources());
         Self {
             server,
             clock: self.clock.clone(),
-            people: Arc::clone(&self.people),
+            login_provider: Arc::clone(&self.login_provider),
             store: Arc::clone(&self.store),
         }
     }
@@ -145,10 +145,10 @@ impl Rig {
         }
     }
 
-    pub(super) async fn get(&self, path: &str, person: Option<&str>) -> Reply {
+    pub(super) async fn get(&self, path: &str, user: Option<&str>) -> Reply {
         let mut request = Request::get(path);
-        if let Some(person) = person {
-            request = request.header(header::COOKIE, format!("person={person}"));
+        if let Some(user) = user {
+            request = request.header(header::COOKIE, format!("user={user}"));
         }
         self.send(request.body(Body::empty()).unwrap()).await
     }
@@ -203,31 +203,31 @@ impl Rig {
         reply.value()
     }
 
-    /// Returns the consent page for `person`.
-    pub(super) async fn asked(&self, query: &[(&str, &str)], person: &str) -> Reply {
+    /// Returns the consent page for `user`.
+    pub(super) async fn asked(&self, query: &[(&str, &str)], user: &str) -> Reply {
         let path = format!("/api/auth/oauth2/authorize?{}", encoded(query));
-        self.get(&path, Some(person)).await
+        self.get(&path, Some(user)).await
     }
 
-    /// Submits the decision of `person` on the consent page `asked`.
-    pub(super) async fn decide(&self, asked: &Reply, person: &str, decision: &str) -> Reply {
+    /// Submits the decision of `user` on the consent page `asked`.
+    pub(super) async fn decide(&self, asked: &Reply, user: &str, decision: &str) -> Reply {
         let request = asked.field("request");
         let form = [("request", &*request), ("decision", decision)];
-        let cookie = format!("person={person}");
+        let cookie = format!("user={user}");
         let headers = [("cookie", &*cookie), ("sec-fetch-site", "same-origin")];
         self.post_with("/api/auth/oauth2/consent", &form, &headers)
             .await
     }
 
-    /// Returns a code for `client` with the consent of `person`.
-    pub(super) async fn code(&self, client: &str, person: &str) -> String {
-        let asked = self.asked(&wanted(client), person).await;
+    /// Returns a code for `client` with the consent of `user`.
+    pub(super) async fn code(&self, client: &str, user: &str) -> String {
+        let asked = self.asked(&wanted(client), user).await;
         // No consent page after an earlier consent.
         if let Some(code) = asked.parameter("code") {
             return code;
         }
         assert_eq!(asked.status, StatusCode::OK, "{}", asked.text);
-        let decided = self.decide(&asked, person, "allow").await;
+        let decided = self.decide(&asked, user, "allow").await;
         decided.parameter("code").unwrap()
     }
 
@@ -246,10 +246,10 @@ impl Rig {
         self.post("/token", &form).await
     }
 
-    /// Returns a new client with tokens of `person`.
-    pub(super) async fn tokens(&self, person: &str) -> (String, Value) {
+    /// Returns a new client with tokens of `user`.
+    pub(super) async fn tokens(&self, user: &str) -> (String, Value) {
         let client = self.client().await;
-        let code = self.code(&client, person).await;
+        let code = self.code(&client, user).await;
         let tokens = self.redeem(&client, &code).await;
         assert_eq!(tokens.status, StatusCode::OK, "{}", tokens.text);
         (client, tokens.value())
@@ -263,7 +263,7 @@ impl Rig {
         let verifier: Arc<dyn TokenVerifier> = Arc::new(self.server.verifier(resource.as_ref()));
         let verifier = BearerVerifier::new(verifier)
             .with_clock(self.clock.clone())
-            .with_revocations(self.server.revocations_known());
+            .with_revocations(self.server.revocations());
         let request = Request::get("/mcp").header(header::AUTHORIZATION, format!("Bearer {token}"));
         verifier
             .verify(&request.body(()).unwrap().into_parts().0)
@@ -293,7 +293,10 @@ fn listen() {
     });
 }
 
-fn builder(store: &Arc<MemoryStore>, people: &Arc<People>) -> AuthorizationServerBuilder {
+fn builder(
+    store: &Arc<MemoryStore>,
+    login_provider: &Arc<TestUsers>,
+) -> AuthorizationServerBuilder {
     let limits = {
         let mut limits = RateLimits::default();
         limits.register = 1_000_000;
@@ -305,9 +308,9 @@ fn builder(store: &Arc<MemoryStore>, people: &Arc<People>) -> AuthorizationServe
         ISSUER.parse().unwrap(),
         Arc::clone(store) as _,
         Keyring::new(&[7; 32]).unwrap(),
-        Arc::clone(people) as _,
+        Arc::clone(login_provider) as _,
     )
-    .with_registration(Registration::Open)
+    .with_registration(RegistrationPolicy::Open)
     .with_rate_limits(limits)
 }
 

@@ -9,7 +9,7 @@ use mcp_gateway_core::auth::AuthVerifier as _;
 use serde_json::{Value, json};
 use tracing::instrument::WithSubscriber as _;
 
-use super::rig::{CALLBACK, ISSUER, RESOURCE, Rig, VERIFIER, but, machine, redemption, wanted};
+use super::rig::{CALLBACK, Harness, ISSUER, RESOURCE, VERIFIER, but, machine, redemption, wanted};
 
 /// Captures the log.
 #[derive(Clone, Default)]
@@ -27,7 +27,7 @@ impl Write for Log {
 }
 
 /// Uses every endpoint that handles secrets, and returns all secrets.
-async fn everything(rig: &Rig) -> Vec<String> {
+async fn everything(rig: &Harness) -> Vec<String> {
     rig.server
         .set_clients([machine("build", "s3cret-of-build").with_introspection()]);
     let metadata = json!({
@@ -75,7 +75,7 @@ async fn everything(rig: &Rig) -> Vec<String> {
 }
 
 /// Presents invalid, expired and revoked credentials.
-async fn misuse(rig: &Rig, id: &str, secret: &str, code: &str, tokens: &Value) {
+async fn misuse(rig: &Harness, id: &str, secret: &str, code: &str, tokens: &Value) {
     let wrong = [("client_secret", "wrong-secret-of-somebody")];
     rig.post("/token", &[&redemption(id, code)[..], &wrong].concat())
         .await;
@@ -101,7 +101,7 @@ async fn misuse(rig: &Rig, id: &str, secret: &str, code: &str, tokens: &Value) {
 
 #[tokio::test]
 async fn o30_nothing_secret_is_logged() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -119,7 +119,7 @@ async fn o30_nothing_secret_is_logged() {
 
 #[tokio::test]
 async fn o30_nothing_secret_is_in_what_is_shown_to_developers() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let secrets = everything(&rig).await;
     let client = machine("build", "s3cret-of-build");
     let shown = format!(
@@ -133,13 +133,13 @@ async fn o30_nothing_secret_is_in_what_is_shown_to_developers() {
     for secret in &secrets {
         assert!(!shown.contains(&**secret), "{secret} in {shown}");
     }
-    let hash = mcp_gateway_auth::SecretHash::of("s3cret-of-build");
+    let hash = mcp_gateway_auth::SecretHash::digest("s3cret-of-build");
     assert!(!shown.contains(hash.as_str()), "{shown}");
 }
 
 #[tokio::test]
 async fn o28_whether_there_is_such_a_client_is_not_told() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     rig.server.set_clients([machine("build", "s3cret")]);
     let form = [("grant_type", "client_credentials")];
     let mut answers = Vec::new();
@@ -161,7 +161,7 @@ async fn o28_whether_there_is_such_a_client_is_not_told() {
 
 #[tokio::test]
 async fn o28_whether_there_is_such_a_code_or_token_is_not_told() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (client, tokens) = rig.tokens("alice").await;
     let other = rig.client().await;
     let code = rig.code(&client, "alice").await;
@@ -182,7 +182,7 @@ async fn o28_whether_there_is_such_a_code_or_token_is_not_told() {
 
 #[tokio::test]
 async fn o31_a_token_is_in_one_header_alone() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let (_, tokens) = rig.tokens("alice").await;
     let access = tokens["access_token"].as_str().unwrap();
     let verifier: Arc<dyn TokenVerifier> = Arc::new(rig.server.verifier(None));
@@ -211,7 +211,7 @@ async fn o31_a_token_is_in_one_header_alone() {
 
 #[tokio::test]
 async fn o31_no_address_leaves_with_a_page() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let asked = rig.asked(&wanted(&client), "alice").await;
     assert_eq!(asked.header("referrer-policy"), "no-referrer");

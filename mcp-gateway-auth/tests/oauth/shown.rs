@@ -3,13 +3,13 @@
 use http::{Method, StatusCode};
 use serde_json::json;
 
-use super::rig::{CALLBACK, Rig, but, encoded, wanted};
+use super::rig::{CALLBACK, Harness, but, encoded, wanted};
 
 const CONSENT: &str = "/api/auth/oauth2/consent";
 
 #[tokio::test]
 async fn o13_the_page_cannot_be_framed_and_its_form_leads_home() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let pages = [
         rig.asked(&wanted(&client), "alice").await,
@@ -43,7 +43,7 @@ async fn o13_the_page_cannot_be_framed_and_its_form_leads_home() {
 
 #[tokio::test]
 async fn o17_what_a_client_says_of_itself_is_shown_as_text() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let evil = "<script>alert(1)</script>\" onload=\"x\u{202e}gnp.exe\u{0}\r\nReal Bank";
     let long = "x".repeat(2000);
     for name in [evil, &long] {
@@ -77,7 +77,7 @@ async fn o17_what_a_client_says_of_itself_is_shown_as_text() {
 
 #[tokio::test]
 async fn o17_links_that_a_client_registers_are_links_of_the_web() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     for name in [
         "client_uri",
         "logo_uri",
@@ -102,12 +102,12 @@ async fn o17_links_that_a_client_registers_are_links_of_the_web() {
 
 #[tokio::test]
 async fn o40_scripts_of_other_hosts_cannot_read_the_pages() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let path = format!("/authorize?{}", encoded(&wanted(&client)));
     let request = http::Request::get(&path)
         .header("origin", "https://evil.com")
-        .header("cookie", "person=alice");
+        .header("cookie", "user=alice");
     let page = rig
         .send(request.body(axum::body::Body::empty()).unwrap())
         .await;
@@ -123,7 +123,7 @@ async fn o40_scripts_of_other_hosts_cannot_read_the_pages() {
 
 #[tokio::test]
 async fn o45_a_code_is_in_no_cache_and_of_no_use_twice() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let asked = rig.asked(&wanted(&client), "alice").await;
     let decided = rig.decide(&asked, "alice", "allow").await;
@@ -141,7 +141,7 @@ async fn o45_a_code_is_in_no_cache_and_of_no_use_twice() {
 
 #[tokio::test]
 async fn o46_no_redirect_makes_a_browser_send_a_form_again() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let client = rig.client().await;
     let asked = rig.asked(&wanted(&client), "alice").await;
     let again = rig.asked(&wanted(&client), "alice").await;

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::rig::{
-    ISSUER, OTHER_RESOURCE, RESOURCE, Reply, Rig, but, claims, machine, resources, wanted,
+    Harness, ISSUER, OTHER_RESOURCE, RESOURCE, Reply, but, claims, machine, resources, wanted,
 };
 
 const INTROSPECT: &str = "/api/auth/oauth2/introspect";
@@ -19,8 +19,8 @@ const REVOKE: &str = "/api/auth/oauth2/revoke";
 const RS: (&str, &str) = ("authorization", "Basic cnM6czNjcmV0");
 const BUILD: (&str, &str) = ("authorization", "Basic YnVpbGQ6czNjcmV0");
 
-fn rig() -> Rig {
-    let rig = Rig::new();
+fn rig() -> Harness {
+    let rig = Harness::new();
     rig.server.set_clients([
         machine("rs", "s3cret").with_introspection(),
         machine("build", "s3cret"),
@@ -28,12 +28,12 @@ fn rig() -> Rig {
     rig
 }
 
-async fn introspect(rig: &Rig, token: &str, caller: (&str, &str)) -> Reply {
+async fn introspect(rig: &Harness, token: &str, caller: (&str, &str)) -> Reply {
     rig.post_with(INTROSPECT, &[("token", token)], &[caller])
         .await
 }
 
-async fn is_active(rig: &Rig, token: &str) -> bool {
+async fn is_active(rig: &Harness, token: &str) -> bool {
     let reply = introspect(rig, token, RS).await.value();
     match reply["active"].as_bool() {
         Some(true) => true,
@@ -237,7 +237,7 @@ async fn o44_a_server_of_another_tenant_knows_none_of_it() {
     assert_eq!(other.redeem(&foreign, &code).await.error(), "invalid_grant");
 }
 
-fn rig_of_another_tenant() -> Rig {
+fn rig_of_another_tenant() -> Harness {
     let rig = rig();
     let resource = Resource::new(RESOURCE.parse().unwrap(), "theirs");
     rig.server.set_resources([resource]);
@@ -246,9 +246,9 @@ fn rig_of_another_tenant() -> Rig {
 
 #[tokio::test]
 async fn who_is_let_in_again_gets_new_tokens_and_no_old_one_back() {
-    let rig = Rig::new();
+    let rig = Harness::new();
     let replica = rig.replica();
-    let token = async |rig: &Rig| {
+    let token = async |rig: &Harness| {
         let form = [("grant_type", "client_credentials")];
         let reply = rig.post_with("/token", &form, &[BUILD]).await;
         let token = reply.value()["access_token"].as_str().map(str::to_owned);
@@ -285,7 +285,7 @@ async fn who_is_let_in_again_gets_new_tokens_and_no_old_one_back() {
 
 #[tokio::test]
 async fn rfc_7662_opaque_tokens_say_nothing_but_to_those_who_may_ask() {
-    let rig = Rig::with(|builder| builder.with_opaque_access_tokens());
+    let rig = Harness::with(|builder| builder.with_opaque_access_tokens());
     rig.server
         .set_clients([machine("rs", "s3cret").with_introspection()]);
     let (client, tokens) = rig.tokens("alice").await;

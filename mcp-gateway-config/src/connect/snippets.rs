@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::json;
 
-use super::Endpoint;
+use super::GatewayEndpoint;
 
 /// Formats `https://code.claude.com/docs/en/mcp`: project files refer to the environment, the
 /// command stores the token.
-pub(super) fn claude_code(endpoint: &Endpoint) -> String {
+pub(super) fn claude_code(endpoint: &GatewayEndpoint) -> String {
     let server = Remote {
         kind: Some("http"),
         ..Remote::new(endpoint, |variable| format!("Bearer ${{{variable}}}"))
@@ -24,8 +24,8 @@ pub(super) fn claude_code(endpoint: &Endpoint) -> String {
 }
 
 /// Returns the command that adds the endpoint to Claude Code.
-pub(super) fn claude_code_command(endpoint: &Endpoint) -> String {
-    let Endpoint { name, url, token } = endpoint;
+pub(super) fn claude_code_command(endpoint: &GatewayEndpoint) -> String {
+    let GatewayEndpoint { name, url, token } = endpoint;
     let token = token.as_ref();
     let header = token.map(|variable| format!(" --header \"Authorization: Bearer ${variable}\""));
     let header = header.unwrap_or_default();
@@ -34,8 +34,8 @@ pub(super) fn claude_code_command(endpoint: &Endpoint) -> String {
 
 /// Formats `https://modelcontextprotocol.io/docs/develop/connect-local-servers`: the file supports
 /// only child processes, such as the bridge.
-pub(super) fn claude_desktop(endpoint: &Endpoint) -> String {
-    let Endpoint { name, url, token } = endpoint;
+pub(super) fn claude_desktop(endpoint: &GatewayEndpoint) -> String {
+    let GatewayEndpoint { name, url, token } = endpoint;
     let mut program = Program {
         command: "mcp-bridge",
         args: vec!["http", url],
@@ -53,8 +53,8 @@ pub(super) fn claude_desktop(endpoint: &Endpoint) -> String {
 }
 
 /// Formats `https://developers.openai.com/codex/mcp`.
-pub(super) fn codex(endpoint: &Endpoint) -> String {
-    let Endpoint { name, url, token } = endpoint;
+pub(super) fn codex(endpoint: &GatewayEndpoint) -> String {
+    let GatewayEndpoint { name, url, token } = endpoint;
     let token = token.as_ref();
     let line = token.map(|variable| format!("bearer_token_env_var = {variable:?}\n"));
     format!(
@@ -65,8 +65,8 @@ pub(super) fn codex(endpoint: &Endpoint) -> String {
 }
 
 /// Returns the command that adds the endpoint to Codex.
-pub(super) fn codex_command(endpoint: &Endpoint) -> String {
-    let Endpoint { name, url, token } = endpoint;
+pub(super) fn codex_command(endpoint: &GatewayEndpoint) -> String {
+    let GatewayEndpoint { name, url, token } = endpoint;
     let token = token.as_ref();
     let option = token.map(|variable| format!(" --bearer-token-env-var {variable}"));
     let option = option.unwrap_or_default();
@@ -74,7 +74,7 @@ pub(super) fn codex_command(endpoint: &Endpoint) -> String {
 }
 
 /// Formats `https://docs.github.com/copilot/how-tos/copilot-cli/customize-copilot/add-mcp-servers`.
-pub(super) fn copilot_cli(endpoint: &Endpoint) -> String {
+pub(super) fn copilot_cli(endpoint: &GatewayEndpoint) -> String {
     let server = Remote {
         kind: Some("http"),
         tools: Some(["*"]),
@@ -88,7 +88,7 @@ pub(super) fn copilot_cli(endpoint: &Endpoint) -> String {
 }
 
 /// Formats `https://cursor.com/docs/mcp`.
-pub(super) fn cursor(endpoint: &Endpoint) -> String {
+pub(super) fn cursor(endpoint: &GatewayEndpoint) -> String {
     let server = Remote::new(endpoint, |variable| format!("Bearer ${{env:{variable}}}"));
     format!(
         "In ~/.cursor/mcp.json, or .cursor/mcp.json of a project:\n\n{}\n",
@@ -98,7 +98,7 @@ pub(super) fn cursor(endpoint: &Endpoint) -> String {
 
 /// Formats `https://code.visualstudio.com/docs/copilot/reference/mcp-configuration`: the editor
 /// prompts for the token once, and stores it encrypted.
-pub(super) fn vscode(endpoint: &Endpoint) -> String {
+pub(super) fn vscode(endpoint: &GatewayEndpoint) -> String {
     let id = format!("{}-token", endpoint.name);
     let server = Remote {
         kind: Some("http"),
@@ -126,7 +126,7 @@ pub(super) fn vscode(endpoint: &Endpoint) -> String {
 }
 
 /// Formats `https://docs.openwebui.com/features/mcp`.
-pub(super) fn open_webui(endpoint: &Endpoint) -> String {
+pub(super) fn open_webui(endpoint: &GatewayEndpoint) -> String {
     steps(&[
         "Open Admin Settings > External Tools and add a server".to_owned(),
         "Type: MCP (Streamable HTTP)".to_owned(),
@@ -141,7 +141,7 @@ pub(super) fn open_webui(endpoint: &Endpoint) -> String {
 
 /// Formats
 /// `https://docs.n8n.io/integrations/builtin/cluster-nodes/sub-nodes/n8n-nodes-langchain.toolmcp`.
-pub(super) fn n8n(endpoint: &Endpoint) -> String {
+pub(super) fn n8n(endpoint: &GatewayEndpoint) -> String {
     steps(&[
         "Add the node MCP Client Tool to an agent".to_owned(),
         format!("Endpoint: {}", endpoint.url),
@@ -158,7 +158,7 @@ pub(super) fn n8n(endpoint: &Endpoint) -> String {
 }
 
 /// Formats a request of protocol version 2026-07-28, which requires no session.
-pub(super) fn http(endpoint: &Endpoint) -> String {
+pub(super) fn http(endpoint: &GatewayEndpoint) -> String {
     let authorization = endpoint
         .token
         .as_ref()
@@ -233,7 +233,7 @@ struct Remote<'a> {
 
 impl<'a> Remote<'a> {
     /// Creates an entry whose header is formatted by `authorization` from the variable name.
-    fn new(endpoint: &'a Endpoint, authorization: impl Fn(&str) -> String) -> Self {
+    fn new(endpoint: &'a GatewayEndpoint, authorization: impl Fn(&str) -> String) -> Self {
         let token = endpoint.token.as_deref();
         let headers = token.map(|variable| [("Authorization", authorization(variable))]);
         Self {

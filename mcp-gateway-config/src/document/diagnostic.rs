@@ -23,7 +23,7 @@ pub struct Diagnostic {
     /// Severity.
     pub severity: Severity,
     /// Position in the file.
-    pub place: Option<Position>,
+    pub position: Option<Position>,
     /// Path of the value, such as `servers[0].remote.url`; empty for the whole file.
     pub path: String,
     /// Description of the error and of valid values.
@@ -62,7 +62,7 @@ impl Diagnostics {
     /// Sorts diagnostics by position.
     #[must_use]
     pub fn new(mut problems: Vec<Diagnostic>) -> Self {
-        problems.sort_by_key(|problem| problem.place);
+        problems.sort_by_key(|problem| problem.position);
         Self(problems)
     }
 
@@ -80,7 +80,7 @@ impl Diagnostics {
     pub fn of_file(message: impl Into<String>) -> Self {
         Self(vec![Diagnostic {
             severity: Severity::Error,
-            place: None,
+            position: None,
             path: String::new(),
             message: message.into(),
         }])
@@ -119,7 +119,7 @@ impl Diagnostics {
 impl Diagnostic {
     /// Formats the diagnostic of `file`.
     fn line(&self, file: &str) -> String {
-        let place = self.place.map(|place| format!(":{place}"));
+        let place = self.position.map(|place| format!(":{place}"));
         let place = place.unwrap_or_default();
         let warning = match self.severity {
             Severity::Error => "",

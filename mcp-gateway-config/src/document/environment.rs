@@ -71,7 +71,7 @@ pub enum Lookup {
     /// It does not exist.
     Missing,
     /// Lookups are disabled.
-    Unread,
+    Unavailable,
 }
 
 /// Environment without lookups, for checking a file by itself.
@@ -79,11 +79,11 @@ pub enum Lookup {
 /// All secrets are empty. It has the built-in server `demo`.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "it has no state")]
-pub struct Nothing;
+pub struct NoEnvironment;
 
-impl Environment for Nothing {
+impl Environment for NoEnvironment {
     fn variable(&self, _: &str) -> Lookup {
-        Lookup::Unread
+        Lookup::Unavailable
     }
 
     fn builtins(&self) -> &[&str] {
@@ -91,6 +91,6 @@ impl Environment for Nothing {
     }
 
     fn file(&self, _: &Path) -> Result<Lookup, io::Error> {
-        Ok(Lookup::Unread)
+        Ok(Lookup::Unavailable)
     }
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::suggest::instead;
+use super::suggest::suggestion;
 use super::{
     Diagnostic, Diagnostics, Environment, Key, Node, Position, Scalar, Severity, Table, Value,
 };
@@ -25,12 +25,12 @@ pub(crate) struct Field<'a> {
 }
 
 /// Type that can be read from a value in a file.
-pub(crate) trait Read: Sized {
+pub(crate) trait FromField: Sized {
     /// Reads `field`, and records errors in its report.
     ///
     /// Returns `None` after an error. Parts of a returned value may have errors as well: the report
     /// determines whether a file is valid.
-    fn read(field: &Field<'_>) -> Option<Self>;
+    fn from_field(field: &Field<'_>) -> Option<Self>;
 }
 
 impl<'a> DiagnosticSink<'a> {
@@ -73,12 +73,12 @@ impl<'a> Field<'a> {
     }
 
     /// Reads the value as a `T`.
-    pub(crate) fn read<T: Read>(&self) -> Option<T> {
-        T::read(self)
+    pub(crate) fn read<T: FromField>(&self) -> Option<T> {
+        T::from_field(self)
     }
 
     /// Records an error of the value, which is then unusable.
-    pub(crate) fn problem(&self, message: impl Into<String>) {
+    pub(crate) fn error(&self, message: impl Into<String>) {
         self.note(Severity::Error, self.node.at, message.into());
     }
 
@@ -91,7 +91,7 @@ impl<'a> Field<'a> {
     pub(super) fn note(&self, severity: Severity, place: Position, message: String) {
         self.report.add(Diagnostic {
             severity,
-            place: Some(place),
+            position: Some(place),
             path: self.path.clone(),
             message,
         });
@@ -99,7 +99,7 @@ impl<'a> Field<'a> {
 
     /// Records that the value should be `what`.
     fn expected(&self, what: &str) {
-        self.problem(format!("expected {what}, not {}", self.node.value.kind()));
+        self.error(format!("expected {what}, not {}", self.node.value.kind()));
     }
 
     /// Returns `true` if the value is absent or null.
@@ -156,7 +156,7 @@ impl<'a> Field<'a> {
         match parse(text) {
             Ok(value) => Some(value),
             Err(reason) => {
-                self.problem(format!("{text:?} is not {what}: {reason}"));
+                self.error(format!("{text:?} is not {what}: {reason}"));
                 None
             }
         }
@@ -168,8 +168,8 @@ impl<'a> Field<'a> {
         let chosen = choices.iter().find(|(name, _)| *name == text);
         if chosen.is_none() {
             let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-            let instead = instead(text, &names);
-            self.problem(format!("unknown value {text:?}; {instead}"));
+            let instead = suggestion(text, &names);
+            self.error(format!("unknown value {text:?}; {instead}"));
         }
         chosen.map(|(_, value)| value.clone())
     }
@@ -227,38 +227,38 @@ impl<'a> Field<'a> {
     }
 }
 
-impl<T: Read> Read for Vec<T> {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl<T: FromField> FromField for Vec<T> {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let items = field.items()?;
         let read: Vec<_> = items.iter().map(Field::read).collect();
         read.into_iter().collect()
     }
 }
 
-impl Read for String {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for String {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         field.text().map(Self::from)
     }
 }
 
-impl Read for Arc<str> {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Arc<str> {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         field.text().map(Self::from)
     }
 }
 
-impl Read for bool {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for bool {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let scalar = field.scalar("true or false")?;
         match (scalar.quoted, &*scalar.text) {
             (false, "true") => Some(true),
             (false, "false") => Some(false),
             (true, "true" | "false") => {
-                field.problem("expected true or false without quotes");
+                field.error("expected true or false without quotes");
                 None
             }
             (_, text) => {
-                field.problem(format!("expected true or false, not {text:?}"));
+                field.error(format!("expected true or false, not {text:?}"));
                 None
             }
         }

@@ -14,7 +14,7 @@ pub(crate) fn parse(text: &str, report: &DiagnosticSink<'_>) -> Option<Node> {
     let problem = |place, message| {
         report.add(Diagnostic {
             severity: Severity::Error,
-            place: Some(place),
+            position: Some(place),
             path: String::new(),
             message,
         });
@@ -123,13 +123,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::document::Nothing;
+    use crate::document::NoEnvironment;
 
     #[test]
     fn values_are_found_at_their_places() {
         let text =
             "\u{feff}{ // comment\n  \"a\": [1, \"ä\", true,],\n  /* */ \"b\\u00e4\": null,\n}";
-        let report = DiagnosticSink::new(&Nothing);
+        let report = DiagnosticSink::new(&NoEnvironment);
         let node = parse(text, &report).unwrap();
         let Value::Map(entries) = &node.value else {
             panic!("{node:?}");
@@ -162,13 +162,13 @@ mod tests {
             "[+1]",
             "1 2",
         ] {
-            let report = DiagnosticSink::new(&Nothing);
+            let report = DiagnosticSink::new(&NoEnvironment);
             assert!(parse(text, &report).is_none(), "{text}");
             let problems = report.into_diagnostics();
-            assert!(problems.iter().all(|problem| problem.place.is_some()));
+            assert!(problems.iter().all(|problem| problem.position.is_some()));
             assert_eq!(problems.len(), 1, "{text}");
         }
-        let report = DiagnosticSink::new(&Nothing);
+        let report = DiagnosticSink::new(&NoEnvironment);
         assert!(parse("{\n \"a\": x\n}", &report).is_none());
         let lines: Vec<_> = report.into_diagnostics().lines("f").collect();
         assert!(lines[0].starts_with("f:2:7: invalid JSON"), "{lines:?}");
@@ -177,7 +177,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_answered(text in "[\\[\\]{},:\"/*a0.\\\\ \\nä-]{0,64}") {
-            parse(&text, &DiagnosticSink::new(&Nothing));
+            parse(&text, &DiagnosticSink::new(&NoEnvironment));
         }
     }
 }

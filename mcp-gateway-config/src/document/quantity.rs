@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Field, Read};
+use super::{Field, FromField};
 
 /// Size in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -12,20 +12,20 @@ pub(crate) struct Bytes(pub(crate) usize);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Count(pub(crate) usize);
 
-impl Read for Duration {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Duration {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         field.parse("a duration", duration)
     }
 }
 
-impl Read for Bytes {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Bytes {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         field.parse("a size", bytes).map(Self)
     }
 }
 
-impl Read for Count {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Count {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         field.parse("a number", |text| match text.parse() {
             Ok(0) => Err("must be at least 1".to_owned()),
             Ok(number) => Ok(Self(number)),
@@ -34,8 +34,8 @@ impl Read for Count {
     }
 }
 
-impl Read for usize {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for usize {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         field.parse("a number", |text| {
             let number = text.parse();
             number.map_err(|_| "expected digits, such as 1000".to_owned())

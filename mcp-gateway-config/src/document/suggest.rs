@@ -30,7 +30,7 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 /// assert_eq!(instead("xml", &known), "available: text, json");
 /// ```
 #[must_use]
-pub fn instead(name: &str, known: &[&str]) -> String {
+pub fn suggestion(name: &str, known: &[&str]) -> String {
     let all = || known.join(", ");
     match nearest(name, known) {
         Some(near) if known.len() == 1 => format!("did you mean {near:?}?"),
@@ -64,10 +64,10 @@ mod tests {
 
     #[test]
     fn all_names_are_listed() {
-        assert_eq!(instead("b", &[]), "none available");
-        assert_eq!(instead("bb", &["x", "y"]), "available: x, y");
+        assert_eq!(suggestion("b", &[]), "none available");
+        assert_eq!(suggestion("bb", &["x", "y"]), "available: x, y");
         assert_eq!(
-            instead("tokne", &["token", "file"]),
+            suggestion("tokne", &["token", "file"]),
             "did you mean \"token\"? Available: token, file"
         );
     }

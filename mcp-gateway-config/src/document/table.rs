@@ -1,7 +1,7 @@
 //! Maps with a fixed set of keys.
 
-use super::suggest::instead;
-use super::{Field, Key, Node, Read, Severity};
+use super::suggest::suggestion;
+use super::{Field, FromField, Key, Node, Severity};
 
 /// Map in a file with a fixed set of keys.
 ///
@@ -38,7 +38,7 @@ impl<'a> Table<'a> {
     }
 
     /// Reads the value of `key`, if present.
-    pub(crate) fn get<T: Read>(&mut self, key: &'static str) -> Option<T> {
+    pub(crate) fn get<T: FromField>(&mut self, key: &'static str) -> Option<T> {
         self.get_with(key, Field::read)
     }
 
@@ -59,7 +59,7 @@ impl<'a> Table<'a> {
     ) -> Option<T> {
         let field = self.field(key);
         if field.is_none() {
-            self.field.problem(format!("missing key {key:?}"));
+            self.field.error(format!("missing key {key:?}"));
         }
         field.as_ref().and_then(read)
     }
@@ -72,12 +72,12 @@ impl<'a> Table<'a> {
         match present.len() {
             1 => present.into_iter().next(),
             0 => {
-                self.field.problem(format!("missing one of: {choice}"));
+                self.field.error(format!("missing one of: {choice}"));
                 None
             }
             _ => {
                 self.field
-                    .problem(format!("only one of these is allowed: {choice}"));
+                    .error(format!("only one of these is allowed: {choice}"));
                 None
             }
         }
@@ -86,7 +86,7 @@ impl<'a> Table<'a> {
     /// Reports unknown keys as errors.
     pub(crate) fn finish(self) {
         self.note_unknown(Severity::Error, |name, known| {
-            format!("unknown key {name:?}; {}", instead(name, known))
+            format!("unknown key {name:?}; {}", suggestion(name, known))
         });
     }
 

@@ -13,7 +13,7 @@ pub(crate) fn parse(text: &str, report: &DiagnosticSink<'_>) -> Option<Node> {
     let mut tree = Tree::default();
     for next in Parser::new_from_str(text) {
         let taken = next
-            .map_err(|error| Invalid::syntax(&error))
+            .map_err(|error| YamlError::syntax(&error))
             .and_then(|(event, span)| tree.take(event, span));
         if let Err(invalid) = taken {
             report.add(invalid.0);
@@ -21,20 +21,20 @@ pub(crate) fn parse(text: &str, report: &DiagnosticSink<'_>) -> Option<Node> {
         }
     }
     if tree.root.is_none() {
-        report.add(Invalid::new(Position::new(1, 1), "the file is empty").0);
+        report.add(YamlError::new(Position::new(1, 1), "the file is empty").0);
     }
     tree.root
 }
 
 /// Parse error.
-struct Invalid(Diagnostic);
+struct YamlError(Diagnostic);
 
-impl Invalid {
+impl YamlError {
     /// Creates an error at `place`.
     fn new(place: Position, message: impl Into<String>) -> Self {
         Self(Diagnostic {
             severity: Severity::Error,
-            place: Some(place),
+            position: Some(place),
             path: String::new(),
             message: message.into(),
         })
@@ -52,14 +52,14 @@ impl Invalid {
 #[derive(Default)]
 struct Tree {
     root: Option<Node>,
-    open: Vec<Open>,
+    open: Vec<OpenCollection>,
     anchors: HashMap<usize, (Node, usize)>,
     /// Approximate memory use of the nodes.
     weight: usize,
 }
 
 /// List or map that is not complete.
-struct Open {
+struct OpenCollection {
     at: Position,
     anchor: usize,
     /// Memory use before it.
@@ -77,10 +77,10 @@ enum Collection {
 
 impl Tree {
     /// Processes a parser event.
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Invalid> {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), YamlError> {
         let at = Position::new(span.start.line(), span.start.col() + 1);
         if event.tag().is_some() {
-            return Err(Invalid::new(at, "tags are not supported"));
+            return Err(YamlError::new(at, "tags are not supported"));
         }
         #[expect(clippy::wildcard_enum_match_arm, reason = "the others carry no values")]
         match event {
@@ -106,7 +106,7 @@ impl Tree {
         text: &str,
         style: ScalarStyle,
         anchor: usize,
-    ) -> Result<(), Invalid> {
+    ) -> Result<(), YamlError> {
         let quoted = style != ScalarStyle::Plain;
         let null = !quoted && matches!(text, "" | "~" | "null" | "Null" | "NULL");
         let value = match null {
@@ -122,7 +122,7 @@ impl Tree {
 
     /// Opens a collection.
     fn begin(&mut self, at: Position, anchor: usize, collection: Collection) {
-        self.open.push(Open {
+        self.open.push(OpenCollection {
             at,
             anchor,
             weight: self.weight,
@@ -131,7 +131,7 @@ impl Tree {
     }
 
     /// Closes the innermost collection, and adds it to the one around it.
-    fn end(&mut self) -> Result<(), Invalid> {
+    fn end(&mut self) -> Result<(), YamlError> {
         let Some(open) = self.open.pop() else {
             return Ok(());
         };
@@ -146,19 +146,19 @@ impl Tree {
     }
 
     /// Adds a copy of an anchored node, within the memory limit.
-    fn alias(&mut self, at: Position, anchor: usize) -> Result<(), Invalid> {
+    fn alias(&mut self, at: Position, anchor: usize) -> Result<(), YamlError> {
         let Some((node, weight)) = self.anchors.get(&anchor) else {
-            return Err(Invalid::new(at, "recursive alias"));
+            return Err(YamlError::new(at, "recursive alias"));
         };
         let (weight, fits) = (*weight, self.weight + weight <= MAX_WEIGHT);
         match fits {
             true => self.add(node.clone(), 0, weight),
-            false => Err(Invalid::new(at, TOO_LARGE)),
+            false => Err(YamlError::new(at, TOO_LARGE)),
         }
     }
 
     /// Adds `node` to the innermost collection.
-    fn add(&mut self, node: Node, anchor: usize, weight: usize) -> Result<(), Invalid> {
+    fn add(&mut self, node: Node, anchor: usize, weight: usize) -> Result<(), YamlError> {
         self.weight += weight;
         if anchor != 0 {
             // A copy is kept for its aliases.
@@ -166,7 +166,7 @@ impl Tree {
             self.anchors.insert(anchor, (node.clone(), weight));
         }
         if self.weight > MAX_WEIGHT {
-            return Err(Invalid::new(node.at, TOO_LARGE));
+            return Err(YamlError::new(node.at, TOO_LARGE));
         }
         match self.open.last_mut().map(|open| &mut open.collection) {
             Some(Collection::List(items)) => items.push(node),
@@ -176,7 +176,7 @@ impl Tree {
             },
             None if self.root.is_some() => {
                 let message = "only one document is allowed";
-                return Err(Invalid::new(node.at, message));
+                return Err(YamlError::new(node.at, message));
             }
             None => self.root = Some(node),
         }
@@ -185,7 +185,7 @@ impl Tree {
 }
 
 /// Converts a scalar to a key.
-fn key_of(node: Node) -> Result<Key, Invalid> {
+fn key_of(node: Node) -> Result<Key, YamlError> {
     match node.value {
         Value::Scalar(scalar) => Ok(Key {
             at: node.at,
@@ -193,7 +193,7 @@ fn key_of(node: Node) -> Result<Key, Invalid> {
         }),
         Value::List(_) | Value::Map(_) | Value::Null => {
             let message = format!("a key must be a string, not {}", node.value.kind());
-            Err(Invalid::new(node.at, message))
+            Err(YamlError::new(node.at, message))
         }
     }
 }
@@ -213,10 +213,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::document::Nothing;
+    use crate::document::NoEnvironment;
 
     fn read(text: &str) -> Result<String, String> {
-        let report = DiagnosticSink::new(&Nothing);
+        let report = DiagnosticSink::new(&NoEnvironment);
         match parse(text, &report) {
             Some(node) => Ok(show(&node)),
             None => Err(report.into_diagnostics().lines("f").collect()),

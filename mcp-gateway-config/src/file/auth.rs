@@ -17,7 +17,7 @@ use std::sync::Arc;
 use mcp_gateway_platform::spec::{Anonymous, Auth, Secret, StaticAuth, Token};
 
 use super::oauth::{OAuthKeys, networks};
-use crate::document::{Field, Read};
+use crate::document::{Field, FromField};
 
 /// Section `auth`, separated into its static and dynamic parts.
 #[derive(Debug, Default)]
@@ -45,8 +45,8 @@ pub fn open_to_all(address: &str) -> String {
     )
 }
 
-impl Read for AuthSection {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for AuthSection {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let list = table.field("tokens");
         let tokens: Vec<Token> = list.as_ref().and_then(Field::read).unwrap_or_default();
@@ -91,13 +91,13 @@ fn check_distinct(tokens: &[Token], list: &Field<'_>) {
     for token in tokens {
         let secret = token.secret.expose();
         if !secret.is_empty() && !known.insert(secret) {
-            list.problem(format!("duplicate token of {:?}", token.name));
+            list.error(format!("duplicate token of {:?}", token.name));
         }
     }
 }
 
-impl Read for Token {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Token {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let name = table.required("name", principal);
         let secret = table.required("token", token);
@@ -125,7 +125,7 @@ fn token(field: &Field<'_>) -> Option<Secret> {
     let secret: Secret = field.read()?;
     let text = secret.expose();
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        field.problem("a token must consist of printable ASCII characters without spaces");
+        field.error("a token must consist of printable ASCII characters without spaces");
         return None;
     }
     if !text.is_empty() && text.len() < SAFE_LENGTH {

@@ -9,16 +9,16 @@
 
 use std::collections::HashSet;
 
-use mcp_gateway_platform::spec::{Forward, Gateway};
+use mcp_gateway_platform::spec::{Forward, GatewaySpec};
 use url::Url;
 
 use super::gateway::slug;
 use super::login::pairs;
 use super::web_url;
-use crate::document::{Field, Read};
+use crate::document::{Field, FromField};
 
-impl Read for Forward {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Forward {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let name = table.required("name", |field| field.parse("the name of a server", slug));
         let url = table.required("url", |field| field.parse("the URL of a server", resource));
@@ -33,12 +33,12 @@ impl Read for Forward {
 }
 
 /// Records names in `all` that another protected server or a gateway has.
-pub(super) fn check_names(all: &[Forward], gateways: &[Gateway], list: &Field<'_>) {
+pub(super) fn check_names(all: &[Forward], gateways: &[GatewaySpec], list: &Field<'_>) {
     let mut known: HashSet<_> = gateways.iter().map(|gateway| &gateway.name).collect();
     for forward in all {
         if !known.insert(&forward.name) {
             let name = &forward.name;
-            list.problem(format!("{name:?} is already the name of another resource"));
+            list.error(format!("{name:?} is already the name of another resource"));
         }
     }
 }
@@ -58,7 +58,7 @@ fn scopes(field: &Field<'_>) -> Option<Vec<(String, String)>> {
     for (name, _) in &scopes {
         let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
         if name.is_empty() || !name.bytes().all(allowed) {
-            field.problem(format!(
+            field.error(format!(
                 "{name:?} is not a scope: expected letters, digits and ':'"
             ));
         }

@@ -13,16 +13,16 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use mcp_gateway_core::endpoint::is_forwardable;
-use mcp_gateway_platform::spec::Gateway;
+use mcp_gateway_platform::spec::GatewaySpec;
 
-use crate::document::{Count, Field, instead};
+use crate::document::{Count, Field, suggestion};
 
 /// Reads a gateway over a subset of `servers`.
-pub(super) fn read(field: &Field<'_>, servers: &[&str]) -> Option<Gateway> {
+pub(super) fn read(field: &Field<'_>, servers: &[&str]) -> Option<GatewaySpec> {
     let mut table = field.table()?;
     let name = table.required("name", |field| field.parse("the name of a gateway", slug));
     let chosen = table.field("servers");
-    let mut gateway = Gateway::new(name.unwrap_or_default());
+    let mut gateway = GatewaySpec::new(name.unwrap_or_default());
     gateway.has_all = chosen.is_none();
     gateway.servers = match chosen {
         Some(field) => choose(&field, servers),
@@ -44,10 +44,10 @@ fn choose(field: &Field<'_>, servers: &[&str]) -> Vec<Arc<str>> {
     for field in field.items().unwrap_or_default() {
         let Some(name) = field.text() else { continue };
         if !servers.contains(&name) {
-            let instead = instead(name, servers);
-            field.problem(format!("unknown server {name:?}; {instead}"));
+            let instead = suggestion(name, servers);
+            field.error(format!("unknown server {name:?}; {instead}"));
         } else if chosen.iter().any(|chosen| **chosen == *name) {
-            field.problem(format!("duplicate server {name:?}"));
+            field.error(format!("duplicate server {name:?}"));
         } else {
             chosen.push(name.into());
         }

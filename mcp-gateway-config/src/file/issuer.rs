@@ -17,7 +17,7 @@ use mcp_gateway_platform::spec::{Claims, Introspection, Issuer};
 
 use super::login::pairs;
 use super::oauth::url;
-use crate::document::{Field, Read, Table};
+use crate::document::{Field, FromField, Table};
 
 /// Reads the keys of the claim mapping.
 fn claims(table: &mut Table<'_>) -> Claims {
@@ -30,8 +30,8 @@ fn claims(table: &mut Table<'_>) -> Claims {
     claims
 }
 
-impl Read for Issuer {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Issuer {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let issuer = table.required("issuer", url);
         let algorithms: Vec<Named> = table.get("algorithms").unwrap_or_default();
@@ -47,8 +47,8 @@ impl Read for Issuer {
     }
 }
 
-impl Read for Introspection {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Introspection {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let endpoint = table.required("url", url);
         let issuer = table.required("issuer", url);
@@ -69,8 +69,8 @@ impl Read for Introspection {
 /// Signature algorithm, read by its name in RFC 7518.
 struct Named(Algorithm);
 
-impl Read for Named {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Named {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         field.parse("an algorithm", |text| {
             let known = Algorithm::from_name(text).map(Self);
             known.ok_or_else(|| {

@@ -25,7 +25,7 @@ use mcp_gateway_platform::spec::{
 };
 
 use super::Serving;
-use crate::document::{Bytes, Count, Field, Read};
+use crate::document::{Bytes, Count, Field, FromField};
 
 /// Section `limits`.
 #[derive(Debug, Default)]
@@ -38,8 +38,8 @@ pub(super) struct LimitsSection {
     pub(super) workers: Option<NonZeroUsize>,
 }
 
-impl Read for ParkedLimits {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for ParkedLimits {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let mut limits = Self::default();
         if let Some(Count(count)) = table.get("max") {
@@ -54,8 +54,8 @@ impl Read for ParkedLimits {
     }
 }
 
-impl Read for LimitsSection {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for LimitsSection {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let limits = Self {
             max_body: table.get("maxBody").map(|Bytes(bytes)| bytes),
@@ -90,11 +90,11 @@ impl LimitsSection {
 /// Number of worker threads.
 struct Workers(NonZeroUsize);
 
-impl Read for Workers {
-    fn read(field: &Field<'_>) -> Option<Self> {
-        let Count(count) = Count::read(field)?;
+impl FromField for Workers {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
+        let Count(count) = Count::from_field(field)?;
         if count > MAX_WORKERS {
-            field.problem(format!("must be at most {MAX_WORKERS}"));
+            field.error(format!("must be at most {MAX_WORKERS}"));
         }
         NonZeroUsize::new(count).map(Self)
     }
@@ -103,8 +103,8 @@ impl Read for Workers {
 /// Maximum number of worker threads, above the processors of any machine.
 const MAX_WORKERS: usize = 1024;
 
-impl Read for SessionLimits {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for SessionLimits {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let mut limits = Self::default();
         if let Some(Count(count)) = table.get("max") {
@@ -114,14 +114,14 @@ impl Read for SessionLimits {
         limits.lifetime = table.get("lifetime").unwrap_or(limits.lifetime);
         table.finish();
         if limits.idle > limits.lifetime {
-            field.problem("idle must not exceed lifetime");
+            field.error("idle must not exceed lifetime");
         }
         Some(limits)
     }
 }
 
-impl Read for ServerLimits {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for ServerLimits {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let mut calls = Limits::default();
         if let Some(timeout) = table.get("timeout") {
@@ -165,8 +165,8 @@ impl Default for Breaker {
     }
 }
 
-impl Read for Breaker {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Breaker {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let Self { failures, pause } = Self::default();
         let given = table.get("failures").map(|Count(count)| count);

@@ -7,7 +7,7 @@
 
 use tracing_subscriber::EnvFilter;
 
-use crate::document::{Field, Read};
+use crate::document::{Field, FromField};
 
 /// Log level and format.
 ///
@@ -68,8 +68,8 @@ impl Default for Log {
     }
 }
 
-impl Read for Log {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Log {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let Self { format, level } = Self::default();
         let given = table.get_with("level", |field| field.parse("a level", directives));
@@ -82,8 +82,8 @@ impl Read for Log {
     }
 }
 
-impl Read for LogFormat {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for LogFormat {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         field.choice(&[("text", Self::Text), ("json", Self::Json)])
     }
 }

@@ -9,10 +9,10 @@
 use mcp_gateway_platform::spec::{GitHub, Login, Provider};
 
 use super::oauth::url;
-use crate::document::{Field, Read};
+use crate::document::{Field, FromField};
 
-impl Read for Login {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Login {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let mut login = Self::default();
         login.local = table.get("local");
@@ -21,15 +21,15 @@ impl Read for Login {
         if !login.has_accounts() && login.github.is_none() && login.providers.is_empty() {
             table
                 .whole()
-                .problem("no login method is enabled; omit local, or add github or oidc");
+                .error("no login method is enabled; omit local, or add github or oidc");
         }
         table.finish();
         Some(login)
     }
 }
 
-impl Read for GitHub {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for GitHub {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let client_id: Option<String> = table.required("clientId", Field::read);
         let client_secret = table.required("clientSecret", Field::read);
@@ -38,7 +38,7 @@ impl Read for GitHub {
         if users.is_empty() && organizations.is_empty() {
             let message =
                 "github requires users or organizations; otherwise every GitHub user could log in";
-            table.whole().problem(message);
+            table.whole().error(message);
         }
         let (site, api) = (table.get_with("url", url), table.get_with("apiUrl", url));
         table.finish();
@@ -51,8 +51,8 @@ impl Read for GitHub {
     }
 }
 
-impl Read for Provider {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Provider {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let name: Option<String> = table.required("name", Field::read);
         let issuer = table.required("issuer", url);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use mcp_gateway_platform::spec::Metrics;
 
 use super::listen_address;
-use crate::document::{Field, Read};
+use crate::document::{Field, FromField};
 
 /// Section `metrics`.
 #[derive(Debug, Default)]
@@ -14,8 +14,8 @@ pub(super) struct MetricsSection {
     pub(super) listen: Option<SocketAddr>,
 }
 
-impl Read for MetricsSection {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for MetricsSection {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let choice = table.one_of(&["listen", "token"]);
         table.finish();

@@ -15,7 +15,7 @@ use mcp_gateway_platform::spec::{DynamicSpec, StaticSpec};
 use url::{Origin, Url};
 
 use super::Serving;
-use crate::document::{Field, Read, Table};
+use crate::document::{Field, FromField, Table};
 
 /// Addresses and host names of the gateway.
 #[derive(Debug)]
@@ -37,12 +37,12 @@ impl Network {
     pub(super) fn read_keys(table: &mut Table<'_>) -> Self {
         let listen = table.get_with("listen", |field| field.parse("an address", listen_address));
         let public_url = table.get_with("publicUrl", |field| field.parse("a URL", web_url));
-        let hosts: Vec<Host> = table.get("hosts").unwrap_or_default();
+        let hosts: Vec<ServerContext> = table.get("hosts").unwrap_or_default();
         let origins: Vec<WebOrigin> = table.get("origins").unwrap_or_default();
         Self {
             listen: listen.unwrap_or(DEFAULT_LISTEN),
             public_url,
-            hosts: hosts.into_iter().map(|Host(host)| host).collect(),
+            hosts: hosts.into_iter().map(|ServerContext(host)| host).collect(),
             origins: origins
                 .into_iter()
                 .map(|WebOrigin(origin)| origin)
@@ -71,10 +71,10 @@ impl Network {
 }
 
 /// Host name without a port, in lower case.
-struct Host(String);
+struct ServerContext(String);
 
-impl Read for Host {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for ServerContext {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         field.parse("the name of a host", |text| {
             let authority = text.parse::<Authority>();
             let bare = authority.is_ok_and(|authority| authority.host() == text);
@@ -91,8 +91,8 @@ impl Read for Host {
 /// URL of a replica, without path and query.
 struct ReplicaUrl(Url);
 
-impl Read for ReplicaUrl {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for ReplicaUrl {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         field.parse("the URL of a replica", |text| {
             let url = web_url(text)?;
             match url.path() == "/" && url.query().is_none() {
@@ -108,8 +108,8 @@ impl Read for ReplicaUrl {
 /// Serialized origin of web pages.
 struct WebOrigin(String);
 
-impl Read for WebOrigin {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for WebOrigin {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         field.parse("the origin of a web page", |text| {
             let url = web_url(text)?;
             match url.origin() {

@@ -15,14 +15,14 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use mcp_gateway_auth::jose::KeySet;
 use mcp_gateway_auth::server::{
-    Client, ClientAuthentication, ClientKeys, GrantType, RedirectUri, Scopes,
+    ClientAuthentication, ClientKeys, GrantType, OAuthClient, RedirectUri, Scopes,
 };
 use mcp_gateway_platform::spec::{
     AssertionIssuer, OAuth, OAuthClients, RateLimits, Registration, Secret,
 };
 
 use super::web_url;
-use crate::document::{Field, Read, Table};
+use crate::document::{Field, FromField, Table};
 
 /// Section `auth.oauth`, separated into its static and dynamic parts.
 #[derive(Debug, Default)]
@@ -31,8 +31,8 @@ pub(super) struct OAuthKeys {
     pub(super) clients: OAuthClients,
 }
 
-impl Read for OAuthKeys {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for OAuthKeys {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let clients: Vec<ClientEntry> = table.get("clients").unwrap_or_default();
         let mut oauth = OAuth::default();
@@ -62,8 +62,8 @@ impl Read for OAuthKeys {
     }
 }
 
-impl Read for RateLimits {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for RateLimits {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let mut limits = Self::default();
         limits.authorize = table.get("authorize").map(|PerMinute(count)| count);
@@ -77,8 +77,8 @@ impl Read for RateLimits {
 /// Rate per minute; at least 1.
 struct PerMinute(u32);
 
-impl Read for PerMinute {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for PerMinute {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         field.parse("a number", |text| match text.parse() {
             Ok(0) => Err("must be at least 1".to_owned()),
             Ok(count) => Ok(Self(count)),
@@ -87,8 +87,8 @@ impl Read for PerMinute {
     }
 }
 
-impl Read for Registration {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Registration {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         if field.is_scalar() {
             return field.choice(&[("off", Self::Off), ("open", Self::Open)]);
         }
@@ -99,8 +99,8 @@ impl Read for Registration {
     }
 }
 
-impl Read for AssertionIssuer {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for AssertionIssuer {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let issuer = table.required("issuer", |field| url(field));
         let jwks = table.get_with("jwksUrl", |field| url(field));
@@ -123,24 +123,24 @@ impl Read for AssertionIssuer {
 /// | `grantTypes` | list of grant types |
 /// | `scopes` | list of strings |
 /// | `introspection` | boolean |
-struct ClientEntry(Client);
+struct ClientEntry(OAuthClient);
 
-impl Read for ClientEntry {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for ClientEntry {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let id: Option<String> = table.required("id", Field::read);
         let name: Option<String> = table.get("name");
         let secret: Option<Secret> = table.get("secret");
         let keys = client_keys(&mut table);
-        let uris: Vec<Parsed<RedirectUri>> = table.get("redirectUris").unwrap_or_default();
+        let uris: Vec<FromStrField<RedirectUri>> = table.get("redirectUris").unwrap_or_default();
         let grant_types: Option<Vec<Grant>> = table.get("grantTypes");
         let scopes: Option<Vec<String>> = table.get("scopes");
         let introspection = table.get("introspection").unwrap_or(false);
         let whole = table.whole().clone();
         table.finish();
         let id = id?;
-        let mut client = Client::new(id.clone(), name.unwrap_or(id));
-        for Parsed(uri) in uris {
+        let mut client = OAuthClient::new(id.clone(), name.unwrap_or(id));
+        for FromStrField(uri) in uris {
             client = client.with_redirect_uri(uri);
         }
         if let Some(secret) = &secret {
@@ -148,7 +148,7 @@ impl Read for ClientEntry {
         }
         let has_proof = secret.is_some() || keys.is_some();
         if secret.is_some() && keys.is_some() {
-            whole.problem("secret and keys of a client are mutually exclusive");
+            whole.error("secret and keys of a client are mutually exclusive");
         }
         if let Some(keys) = keys {
             client = client.with_authentication(ClientAuthentication::PrivateKey(keys));
@@ -164,10 +164,10 @@ impl Read for ClientEntry {
         client = client.with_grant_types(chosen);
         let needs_redirect = client.may_use(GrantType::AuthorizationCode);
         if needs_redirect && client.redirect_uris.is_empty() {
-            whole.problem("the grant type authorization_code requires redirectUris");
+            whole.error("the grant type authorization_code requires redirectUris");
         }
         if client.may_use(GrantType::ClientCredentials) && !has_proof {
-            whole.problem("the grant type client_credentials requires secret, jwks or jwksUrl");
+            whole.error("the grant type client_credentials requires secret, jwks or jwksUrl");
         }
         Some(Self(client))
     }
@@ -188,11 +188,11 @@ fn client_keys(table: &mut Table<'_>) -> Option<ClientKeys> {
     match set.filter(|set| KeySet::from_value(set).is_ok_and(|keys| !keys.is_empty())) {
         Some(set) if remote.is_none() => Some(ClientKeys::Inline(set)),
         Some(_) => {
-            field.problem("jwks and jwksUrl are mutually exclusive");
+            field.error("jwks and jwksUrl are mutually exclusive");
             None
         }
         None => {
-            field.problem("expected a JSON Web Key Set with a public key");
+            field.error("expected a JSON Web Key Set with a public key");
             None
         }
     }
@@ -204,16 +204,16 @@ fn client_keys(table: &mut Table<'_>) -> Option<ClientKeys> {
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_auth::server::{Client, GrantType};
+/// use mcp_gateway_auth::server::{OAuthClient, GrantType};
 /// use mcp_gateway_config::file::default_grants;
 ///
-/// let client = Client::new("robot", "Robot");
+/// let client = OAuthClient::new("robot", "Robot");
 /// assert_eq!(default_grants(&client), [GrantType::ClientCredentials]);
 /// let client = client.with_redirect_uri("https://app.example.com/callback".parse().unwrap());
 /// assert!(default_grants(&client).contains(&GrantType::AuthorizationCode));
 /// ```
 #[must_use]
-pub fn default_grants(client: &Client) -> Vec<GrantType> {
+pub fn default_grants(client: &OAuthClient) -> Vec<GrantType> {
     match client.redirect_uris.is_empty() {
         true => vec![GrantType::ClientCredentials],
         false => vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
@@ -223,8 +223,8 @@ pub fn default_grants(client: &Client) -> Vec<GrantType> {
 /// Grant type, read by its name.
 struct Grant(GrantType);
 
-impl Read for Grant {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Grant {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         field.parse("a grant type", |text| grant_type(text).map(Self))
     }
 }
@@ -247,7 +247,7 @@ impl Read for Grant {
 pub fn grant_type(text: &str) -> Result<GrantType, String> {
     let kind = match text {
         "jwt-bearer" => Some(GrantType::JwtBearer),
-        other => GrantType::of(other),
+        other => GrantType::from_name(other),
     };
     kind.ok_or_else(|| {
         "expected authorization_code, refresh_token, client_credentials or jwt-bearer".to_owned()
@@ -255,10 +255,10 @@ pub fn grant_type(text: &str) -> Result<GrantType, String> {
 }
 
 /// Value that is parsed with [`FromStr`].
-pub(super) struct Parsed<T>(pub(super) T);
+pub(super) struct FromStrField<T>(pub(super) T);
 
-impl<T: FromStr<Err: std::fmt::Display>> Read for Parsed<T> {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl<T: FromStr<Err: std::fmt::Display>> FromField for FromStrField<T> {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         field.parse("a value", |text| {
             text.parse()
                 .map(Self)
@@ -268,10 +268,10 @@ impl<T: FromStr<Err: std::fmt::Display>> Read for Parsed<T> {
 }
 
 /// Returns the networks of an optional list.
-pub(super) fn networks(read: Option<Vec<Parsed<IpNet>>>) -> Vec<IpNet> {
+pub(super) fn networks(read: Option<Vec<FromStrField<IpNet>>>) -> Vec<IpNet> {
     read.unwrap_or_default()
         .into_iter()
-        .map(|Parsed(network)| network)
+        .map(|FromStrField(network)| network)
         .collect()
 }
 

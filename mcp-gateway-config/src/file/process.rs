@@ -14,10 +14,10 @@ use std::path::PathBuf;
 use mcp_gateway_platform::spec::{Process, Secret};
 
 use super::secret::Setting;
-use crate::document::{Field, Read};
+use crate::document::{Field, FromField};
 
-impl Read for Process {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Process {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let command = table.required("command", command);
         let args: Vec<String> = table.get("args").unwrap_or_default();
@@ -35,7 +35,7 @@ impl Read for Process {
 fn command(field: &Field<'_>) -> Option<String> {
     let text = field.text()?;
     if text.trim().is_empty() {
-        field.problem("missing program name");
+        field.error("missing program name");
         return None;
     }
     if text.contains(char::is_whitespace) && !text.contains('/') {
@@ -50,7 +50,7 @@ fn variables(field: &Field<'_>) -> Option<Vec<(String, Secret)>> {
     let variable = |(name, field): &(&str, Field<'_>)| {
         let Setting(value) = field.read()?;
         if !is_variable(name) {
-            field.problem("not a valid variable name");
+            field.error("not a valid variable name");
             return None;
         }
         Some(((*name).to_owned(), value))

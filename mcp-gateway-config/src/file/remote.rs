@@ -10,15 +10,15 @@
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Uri};
 use mcp_gateway_core::endpoint::is_forwardable;
-use mcp_gateway_core::upstream::Protocol;
+use mcp_gateway_core::upstream::UpstreamProtocol;
 use mcp_gateway_platform::spec::{Remote, Secret};
 
 use super::network::web_url;
 use super::secret::Setting;
-use crate::document::{Field, Read};
+use crate::document::{Field, FromField};
 
-impl Read for Remote {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Remote {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let url = table.required("url", |field| field.parse("a URL", endpoint));
         let mut headers = table.get_with("headers", headers).unwrap_or_default();
@@ -30,7 +30,7 @@ impl Read for Remote {
                 .count()
                 > 1
             {
-                field.problem("bearer and headers.authorization are mutually exclusive");
+                field.error("bearer and headers.authorization are mutually exclusive");
             }
         }
         let protocol = table.get_with("protocol", |field| field.choice(&PROTOCOLS));
@@ -76,7 +76,7 @@ fn header(name: &str, field: &Field<'_>) -> Option<(HeaderName, HeaderValue)> {
     let name = match header_name(name) {
         Ok(name) => name,
         Err(message) => {
-            field.problem(message);
+            field.error(message);
             return None;
         }
     };
@@ -114,7 +114,7 @@ pub(crate) fn header_name(name: &str) -> Result<HeaderName, String> {
 pub(crate) fn read_value(text: &str, field: &Field<'_>) -> Option<HeaderValue> {
     let value = header_value(text);
     if value.is_none() {
-        field.problem("not a valid header value");
+        field.error("not a valid header value");
     }
     value
 }
@@ -137,11 +137,11 @@ pub fn header_value(text: &str) -> Option<HeaderValue> {
 }
 
 /// Values of `protocol`.
-const PROTOCOLS: [(&str, Option<Protocol>); 4] = [
+const PROTOCOLS: [(&str, Option<UpstreamProtocol>); 4] = [
     ("auto", None),
-    ("modern", Some(Protocol::Modern)),
-    ("legacy", Some(Protocol::Legacy)),
-    ("sse", Some(Protocol::Sse)),
+    ("modern", Some(UpstreamProtocol::Modern)),
+    ("legacy", Some(UpstreamProtocol::Legacy)),
+    ("sse", Some(UpstreamProtocol::Sse)),
 ];
 
 /// Headers whose values must be secrets.

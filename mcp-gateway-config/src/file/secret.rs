@@ -1,6 +1,6 @@
 //! References to secrets: `{ env: NAME }` or `{ file: PATH }`.
 //!
-//! A file must not contain a secret. Without lookups ([`Nothing`](crate::document::Nothing)), all
+//! A file must not contain a secret. Without lookups ([`NoEnvironment`](crate::document::NoEnvironment)), all
 //! secrets are empty.
 
 use std::path::Path;
@@ -11,17 +11,17 @@ use mcp_gateway_platform::spec::{Secret, SessionKey};
 use secrecy::ExposeSecret;
 use secrecy::zeroize::Zeroizing;
 
-use crate::document::{Field, Lookup, Read};
+use crate::document::{Field, FromField, Lookup};
 
 /// Value that is either a secret or public text: `{ value: TEXT }`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Setting(pub(crate) Secret);
 
-impl Read for Secret {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Secret {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         if field.is_scalar() {
             // The message must not contain the value, which may be a secret.
-            field.problem(
+            field.error(
                 "secrets must not be in this file; expected { env: NAME } or { file: PATH }",
             );
             return None;
@@ -34,10 +34,10 @@ impl Read for Secret {
     }
 }
 
-impl Read for Setting {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Setting {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         if field.is_scalar() {
-            field.problem("expected { value: TEXT }, { env: NAME } or { file: PATH }");
+            field.error("expected { value: TEXT }, { env: NAME } or { file: PATH }");
             return None;
         }
         let mut table = field.table()?;
@@ -66,20 +66,20 @@ fn look_up(key: &str, field: &Field<'_>) -> Option<Secret> {
     };
     match found {
         Ok(Lookup::Found(text)) if text.expose_secret().is_empty() => {
-            field.problem(format!("{name} is empty"));
+            field.error(format!("{name} is empty"));
             None
         }
         Ok(Lookup::Found(text)) => Some(Secret::new(text.expose_secret())),
-        Ok(Lookup::Missing | Lookup::Unread) => Some(Secret::new("")),
+        Ok(Lookup::Missing | Lookup::Unavailable) => Some(Secret::new("")),
         Err(message) => {
-            field.problem(message);
+            field.error(message);
             None
         }
     }
 }
 
-impl Read for SessionKey {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for SessionKey {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let secret: Secret = field.read()?;
         let text = secret.expose();
         if text.is_empty() {
@@ -89,7 +89,7 @@ impl Read for SessionKey {
         match <[u8; 32]>::try_from(&**bytes) {
             Ok(key) => Some(Self::new(key)),
             Err(_) => {
-                field.problem(
+                field.error(
                     "the key must have 32 bytes; generate one with: openssl rand -base64 32",
                 );
                 None

@@ -19,12 +19,12 @@ use std::sync::Arc;
 
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
-use mcp_gateway_platform::spec::{Server, Transport};
+use mcp_gateway_platform::spec::{ServerRuntime, ServerSpec};
 
-use crate::document::{Field, Read};
+use crate::document::{Field, FromField};
 
-impl Read for Server {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for ServerSpec {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let mut named = None;
         let name = table.required("name", |field| {
@@ -39,7 +39,7 @@ impl Read for Server {
         let transport = table.one_of(&["builtin", "process", "remote"]);
         let transport = transport.and_then(|(key, field)| transport_of(key, &field));
         let sessions = table.get_with("sessions", |field| field.choice(&SESSIONS));
-        let program = !matches!(transport, Some(Transport::Remote(_)) | None);
+        let program = !matches!(transport, Some(ServerRuntime::Remote(_)) | None);
         let roots = table.get_with("roots", |field| roots(field, program));
         let limits = table.get("limits").unwrap_or_default();
         let idle = table.get("idle");
@@ -57,11 +57,11 @@ impl Read for Server {
 }
 
 /// Reads the transport under `key`.
-fn transport_of(key: &str, field: &Field<'_>) -> Option<Transport> {
+fn transport_of(key: &str, field: &Field<'_>) -> Option<ServerRuntime> {
     match key {
-        "builtin" => builtin(field).map(Transport::Builtin),
-        "process" => field.read().map(Transport::Process),
-        _ => field.read().map(Transport::Remote),
+        "builtin" => builtin(field).map(ServerRuntime::Builtin),
+        "process" => field.read().map(ServerRuntime::Process),
+        _ => field.read().map(ServerRuntime::Remote),
     }
 }
 
@@ -72,7 +72,7 @@ fn roots(field: &Field<'_>, program: bool) -> Option<RootsPolicy> {
     }
     let policy = field.choice(&[("off", RootsPolicy::Off), ("on", RootsPolicy::Unchecked)])?;
     if program && policy == RootsPolicy::Unchecked {
-        field.problem("on is for remote servers only; list the allowed directories");
+        field.error("on is for remote servers only; list the allowed directories");
         return None;
     }
     Some(policy)
@@ -82,7 +82,7 @@ fn roots(field: &Field<'_>, program: bool) -> Option<RootsPolicy> {
 fn directories(field: &Field<'_>) -> Option<Vec<PathBuf>> {
     let items = field.items()?;
     if items.is_empty() {
-        field.problem("at least one directory is required; use off for no roots");
+        field.error("at least one directory is required; use off for no roots");
         return None;
     }
     let read = |field: &Field<'_>| field.parse("a directory", directory);
@@ -102,7 +102,7 @@ fn directory(text: &str) -> Result<PathBuf, String> {
 fn builtin(field: &Field<'_>) -> Option<Arc<str>> {
     let known = field.environment().builtins();
     if known.is_empty() {
-        field.problem("no built-in servers are available");
+        field.error("no built-in servers are available");
         return None;
     }
     let choices: Vec<_> = known.iter().map(|name| (*name, *name)).collect();
@@ -136,7 +136,7 @@ fn prefix(text: &str) -> Result<Arc<str>, String> {
 fn default_prefix(name: &str, field: &Field<'_>) -> Option<Arc<str>> {
     let prefix = prefix(name);
     if let Err(error) = &prefix {
-        field.problem(format!(
+        field.error(format!(
             "the name is not a valid prefix; set prefix: {error}"
         ));
     }

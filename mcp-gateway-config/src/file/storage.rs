@@ -2,10 +2,10 @@
 
 use mcp_gateway_platform::spec::Storage;
 
-use crate::document::{Field, Read};
+use crate::document::{Field, FromField};
 
-impl Read for Storage {
-    fn read(field: &Field<'_>) -> Option<Self> {
+impl FromField for Storage {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
         if field.is_scalar() {
             return field.choice(&[("memory", Self::Memory)]);
         }

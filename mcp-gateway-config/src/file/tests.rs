@@ -3,7 +3,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
-use mcp_gateway_platform::spec::{Anonymous, ParkedLimits, Secret, SessionLimits, Transport};
+use mcp_gateway_platform::spec::{Anonymous, ParkedLimits, Secret, ServerRuntime, SessionLimits};
 use proptest::prelude::*;
 use secrecy::SecretString;
 
@@ -90,7 +90,7 @@ fn every_key_is_read() {
     let config = read(include_str!("tests/full.yaml"));
     insta::assert_debug_snapshot!(config);
     let config = config.platform.dynamic;
-    let Transport::Remote(remote) = &config.servers[0].transport else {
+    let ServerRuntime::Remote(remote) = &config.servers[0].transport else {
         panic!("{config:?}");
     };
     let headers: Vec<_> = remote
@@ -106,7 +106,7 @@ fn every_key_is_read() {
             ("authorization", "Bearer value-of-the-variable-GITHUB"),
         ]
     );
-    let Transport::Process(process) = &config.servers[1].transport else {
+    let ServerRuntime::Process(process) = &config.servers[1].transport else {
         panic!("{config:?}");
     };
     assert_eq!(process.args, ["-y", "server-files", "8080"]);

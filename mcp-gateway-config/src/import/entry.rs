@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use http::{HeaderName, HeaderValue};
-use mcp_gateway_core::upstream::Protocol;
-use mcp_gateway_platform::spec::{Process, Remote, Secret, Transport};
+use mcp_gateway_core::upstream::UpstreamProtocol;
+use mcp_gateway_platform::spec::{Process, Remote, Secret, ServerRuntime};
 
 use super::env_file;
 use super::expand::Variables;
@@ -12,7 +12,7 @@ use crate::document::{Field, Table};
 use crate::file::remote;
 
 /// Reads the server of `field`; `None` also if it is disabled.
-pub(super) fn read(field: &Field<'_>, variables: &Variables) -> Option<Transport> {
+pub(super) fn read(field: &Field<'_>, variables: &Variables) -> Option<ServerRuntime> {
     let mut entry = Entry {
         table: field.table()?,
         variables,
@@ -21,8 +21,8 @@ pub(super) fn read(field: &Field<'_>, variables: &Variables) -> Option<Transport
         return None;
     }
     let transport = match entry.kind()? {
-        Kind::Process => entry.process().map(Transport::Process),
-        Kind::Remote(protocol) => entry.remote(protocol).map(Transport::Remote),
+        Kind::Process => entry.process().map(ServerRuntime::Process),
+        Kind::Remote(protocol) => entry.remote(protocol).map(ServerRuntime::Remote),
     };
     for key in IGNORED {
         entry.table.field(key);
@@ -41,7 +41,7 @@ struct Entry<'a> {
 #[derive(Clone, Copy)]
 enum Kind {
     Process,
-    Remote(Option<Protocol>),
+    Remote(Option<UpstreamProtocol>),
 }
 
 impl Entry<'_> {
@@ -62,11 +62,11 @@ impl Entry<'_> {
             (true, true) => {
                 self.table
                     .whole()
-                    .problem("command and url are mutually exclusive");
+                    .error("command and url are mutually exclusive");
                 None
             }
             (false, false) => {
-                self.table.whole().problem("missing command or url");
+                self.table.whole().error("missing command or url");
                 None
             }
         }
@@ -120,11 +120,11 @@ impl Entry<'_> {
     }
 
     /// Reads a server over HTTP.
-    fn remote(&mut self, protocol: Option<Protocol>) -> Option<Remote> {
+    fn remote(&mut self, protocol: Option<UpstreamProtocol>) -> Option<Remote> {
         let variables = self.variables;
         let url = URLS.iter().find_map(|key| self.table.field(key));
         let Some(url) = url else {
-            self.table.whole().problem("missing url");
+            self.table.whole().error("missing url");
             return None;
         };
         let text = variables.text(&url)?;
@@ -132,7 +132,7 @@ impl Entry<'_> {
             Ok(endpoint) => endpoint,
             Err(message) => {
                 // The message must not contain the URL, which may contain a key.
-                url.problem(message);
+                url.error(message);
                 return None;
             }
         };
@@ -174,7 +174,7 @@ const KINDS: [(&str, Kind); 6] = [
     ("http", Kind::Remote(None)),
     ("streamable-http", Kind::Remote(None)),
     ("streamableHttp", Kind::Remote(None)),
-    ("sse", Kind::Remote(Some(Protocol::Sse))),
+    ("sse", Kind::Remote(Some(UpstreamProtocol::Sse))),
 ];
 
 /// Keys of the URL: `serverUrl` in Windsurf, `httpUrl` in Gemini CLI.

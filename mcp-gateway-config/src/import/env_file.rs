@@ -17,9 +17,9 @@ pub(super) fn read(path: &Path, field: &Field<'_>) -> Vec<(String, Secret)> {
                 .filter_map(|(at, line)| variable(at, line, field))
                 .collect()
         }
-        Ok(Lookup::Missing | Lookup::Unread) => Vec::new(),
+        Ok(Lookup::Missing | Lookup::Unavailable) => Vec::new(),
         Err(error) => {
-            field.problem(unreadable(path, &error));
+            field.error(unreadable(path, &error));
             Vec::new()
         }
     }
@@ -38,7 +38,7 @@ fn variable(at: usize, line: &str, field: &Field<'_>) -> Option<(String, Secret)
     }
     let line = line.strip_prefix("export ").unwrap_or(line);
     let Some((name, value)) = line.split_once('=') else {
-        field.problem(format!(
+        field.error(format!(
             "line {} of the file is not of the form NAME=value",
             at + 1
         ));

@@ -67,13 +67,13 @@ impl Variables {
         while let Some((before, reference)) = rest.split_once("${") {
             expanded.push_str(before);
             let Some((reference, after)) = reference.split_once('}') else {
-                field.problem("\"${\" without \"}\"");
+                field.error("\"${\" without \"}\"");
                 return None;
             };
             match self.value(reference, &look_up) {
                 Ok(value) => expanded.push_str(&value),
                 Err(message) => {
-                    field.problem(message);
+                    field.error(message);
                     complete = false;
                 }
             }
@@ -137,7 +137,7 @@ fn found(name: &str, found: Lookup, default: Option<&str>) -> Result<String, Str
             Ok(value.expose_secret().to_owned())
         }
         (_, Some(default)) => Ok(default.to_owned()),
-        (Lookup::Unread, None) => Ok(String::new()),
+        (Lookup::Unavailable, None) => Ok(String::new()),
         (Lookup::Missing, None) => Err(format!("environment variable {name} is not set")),
     }
 }

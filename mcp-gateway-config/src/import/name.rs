@@ -10,11 +10,11 @@ use crate::file::is_name_char;
 
 /// Names of the servers so far.
 #[derive(Debug, Default)]
-pub(super) struct Names(HashSet<Arc<str>>);
+pub(super) struct NameRegistry(HashSet<Arc<str>>);
 
-impl Names {
+impl NameRegistry {
     /// Assigns a unique valid name that is similar to `wanted`; warns if it differs.
-    pub(super) fn give(&mut self, wanted: &str, field: &Field<'_>) -> Arc<str> {
+    pub(super) fn assign(&mut self, wanted: &str, field: &Field<'_>) -> Arc<str> {
         let base = sanitized(wanted);
         let numbered = (2..).map(|number| format!("{base}-{number}"));
         let mut candidates = std::iter::once(base.clone()).chain(numbered);

@@ -1,6 +1,6 @@
 use std::io;
 
-use mcp_gateway_platform::spec::Transport;
+use mcp_gateway_platform::spec::ServerRuntime;
 use secrecy::SecretString;
 
 use super::*;
@@ -30,7 +30,7 @@ impl Environment for Stage {
     }
 }
 
-fn read_in(folder: &str, text: &str) -> Result<(Vec<Server>, Diagnostics), Diagnostics> {
+fn read_in(folder: &str, text: &str) -> Result<(Vec<ServerSpec>, Diagnostics), Diagnostics> {
     read(text, Path::new(folder), &Stage)
 }
 
@@ -43,10 +43,10 @@ fn described(text: &str) -> Vec<String> {
     servers.iter().map(describe).collect()
 }
 
-fn describe(server: &Server) -> String {
+fn describe(server: &ServerSpec) -> String {
     let name = &server.name;
     match &server.transport {
-        Transport::Process(process) => {
+        ServerRuntime::Process(process) => {
             let env: Vec<_> = process
                 .env
                 .iter()
@@ -64,7 +64,7 @@ fn describe(server: &Server) -> String {
                 directory.unwrap_or_default()
             )
         }
-        Transport::Remote(remote) => {
+        ServerRuntime::Remote(remote) => {
             let headers: Vec<_> = remote
                 .headers
                 .iter()

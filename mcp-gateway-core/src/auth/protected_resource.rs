@@ -52,7 +52,7 @@ impl ProtectedResource {
     }
 
     /// Completes the challenge in `WWW-Authenticate`; does nothing if `headers` contains none.
-    pub fn complete(&self, headers: &mut HeaderMap) {
+    pub fn extend_challenge(&self, headers: &mut HeaderMap) {
         let Some(challenge) = headers.get_mut(header::WWW_AUTHENTICATE) else {
             return;
         };

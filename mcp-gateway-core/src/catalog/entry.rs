@@ -7,12 +7,12 @@ use bytestring::ByteString;
 use serde_json::Value;
 
 use super::ListKind;
-use super::param_header::{ParamHeaders, ParamMismatch};
-use crate::json::{Edits, Fields, quoted};
+use super::param_header::{ParamHeaderSpecs, ParamMismatch};
+use crate::json::{Edits, Fields, string_json};
 
 /// One tool, prompt, resource or resource template, as the server wrote it.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct CatalogEntry {
     /// JSON text of the entry.
     text: ByteString,
     /// Name or URI of the entry on the server.
@@ -22,18 +22,18 @@ pub struct Entry {
     /// Span of the URI of the UI resource that MCP Apps attach to a tool.
     app_uri: Option<Range<usize>>,
     /// Headers that mirror arguments of the tool.
-    headers: ParamHeaders,
+    headers: ParamHeaderSpecs,
 }
 
-impl Entry {
+impl CatalogEntry {
     /// Parses an entry of a list of `kind`.
     ///
     /// # Errors
     ///
     /// A description of the defect if no client could use the entry: a missing or unprintable name,
     /// a tool without an input schema, or an invalid header annotation.
-    pub(super) fn read(kind: ListKind, text: ByteString) -> Result<Self, String> {
-        let fields = Fields::read(&text, 0..text.len()).map_err(|error| error.to_string())?;
+    pub(super) fn parse(kind: ListKind, text: ByteString) -> Result<Self, String> {
+        let fields = Fields::parse(&text, 0..text.len()).map_err(|error| error.to_string())?;
         let key = kind.key();
         let name = fields
             .string(&text, key)
@@ -44,7 +44,7 @@ impl Entry {
             ));
         }
         let name = Arc::from(&*name);
-        let mut headers = ParamHeaders::default();
+        let mut headers = ParamHeaderSpecs::default();
         if kind == ListKind::Tools {
             let schema = fields
                 .raw(&text, "inputSchema")
@@ -56,7 +56,7 @@ impl Entry {
             {
                 return Err("inputSchema and outputSchema must be objects".to_owned());
             }
-            headers = ParamHeaders::read(schema)?;
+            headers = ParamHeaderSpecs::parse(schema)?;
         }
         let name_span = fields.span(&text, key).unwrap_or_default();
         let app_uri = app_uri(&text, &fields);
@@ -84,7 +84,7 @@ impl Entry {
     /// Appends the JSON text to `out` with its name replaced by `name`.
     ///
     /// `uri` maps the URI of a UI resource to that of the gateway; `None` leaves it unchanged.
-    pub(crate) fn write(
+    pub(crate) fn write_json(
         &self,
         name: &str,
         uri: impl FnOnce(&str) -> Option<String>,
@@ -92,13 +92,13 @@ impl Entry {
     ) {
         let mut edits = Edits::new();
         if *name != *self.name {
-            edits.replace(self.name_span.clone(), quoted(name));
+            edits.replace(self.name_span.clone(), string_json(name));
         }
         if let Some(span) = self.app_uri.clone()
             && let Some(app) = crate::json::string(&self.text[span.clone()])
             && let Some(uri) = uri(&app)
         {
-            edits.replace(span, quoted(&uri));
+            edits.replace(span, string_json(&uri));
         }
         out.extend_from_slice(&edits.apply(self.text.as_bytes()));
     }
@@ -116,7 +116,7 @@ impl Entry {
         arguments: Option<&str>,
         sent: Option<&http::HeaderMap>,
     ) -> Result<crate::protocol::header::ParamHeaders, ParamMismatch> {
-        self.headers.mirror(arguments, sent)
+        self.headers.headers_for(arguments, sent)
     }
 
     /// Returns the annotation `name` of a tool, such as `readOnlyHint`, or `None` if the server does
@@ -141,8 +141,9 @@ impl Entry {
     #[must_use]
     #[doc(alias = "annotations")]
     pub fn hint(&self, name: &str) -> Option<bool> {
-        let fields = Fields::read(&self.text, 0..self.text.len()).ok()?;
-        let annotations = Fields::read(&self.text, fields.span(&self.text, "annotations")?).ok()?;
+        let fields = Fields::parse(&self.text, 0..self.text.len()).ok()?;
+        let annotations =
+            Fields::parse(&self.text, fields.span(&self.text, "annotations")?).ok()?;
         annotations.raw(&self.text, name)?.parse().ok()
     }
 
@@ -155,8 +156,8 @@ impl Entry {
 
 /// Returns the span of `_meta.ui.resourceUri`.
 fn app_uri(text: &str, fields: &Fields) -> Option<Range<usize>> {
-    let meta = Fields::read(text, fields.span(text, "_meta")?).ok()?;
-    let ui = Fields::read(text, meta.span(text, "ui")?).ok()?;
+    let meta = Fields::parse(text, fields.span(text, "_meta")?).ok()?;
+    let ui = Fields::parse(text, meta.span(text, "ui")?).ok()?;
     ui.span(text, "resourceUri")
 }
 
@@ -168,13 +169,13 @@ const MAX_NAME: usize = 2048;
 mod tests {
     use super::*;
 
-    fn read(kind: ListKind, text: &'static str) -> Result<Entry, String> {
-        Entry::read(kind, ByteString::from_static(text))
+    fn read(kind: ListKind, text: &'static str) -> Result<CatalogEntry, String> {
+        CatalogEntry::parse(kind, ByteString::from_static(text))
     }
 
-    fn written(entry: &Entry, name: &str) -> String {
+    fn written(entry: &CatalogEntry, name: &str) -> String {
         let mut out = Vec::new();
-        entry.write(name, |uri| Some(format!("s+{uri}")), &mut out);
+        entry.write_json(name, |uri| Some(format!("s+{uri}")), &mut out);
         String::from_utf8(out).unwrap()
     }
 

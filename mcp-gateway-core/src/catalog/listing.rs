@@ -8,7 +8,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use serde_json::value::RawValue;
 
-use super::{Entry, ListKind};
+use super::{CatalogEntry, ListKind};
 use crate::error::UpstreamError;
 use crate::json::Fields;
 
@@ -21,13 +21,13 @@ pub struct Listing {
     /// Kind of the entries.
     kind: ListKind,
     /// Entries in the order of the server.
-    entries: Vec<Entry>,
+    entries: Vec<CatalogEntry>,
     /// Indices of the entries by name.
     by_name: HashMap<Arc<str>, usize>,
     /// Members of the result that the specification does not define, as JSON text.
     extras: Vec<(Box<str>, Box<str>)>,
     /// Caching hints of the server.
-    hints: Hints,
+    hints: CacheHints,
     /// `true` if the last page was read.
     complete: bool,
     /// `true` if the server has the capability.
@@ -55,7 +55,7 @@ pub enum CacheScope {
 
 /// Caching hints of a result.
 #[derive(Clone, Copy, Debug)]
-struct Hints {
+struct CacheHints {
     /// Lifetime of the result; `None` if the server does not declare one.
     ttl: Option<Duration>,
     /// Callers that may share the result.
@@ -64,23 +64,23 @@ struct Hints {
 
 /// One page of a list, as an upstream sent it.
 #[derive(Debug)]
-pub(crate) struct Page {
+pub(crate) struct ListPage {
     text: ByteString,
     entries: Vec<ByteString>,
     extras: Vec<(Box<str>, Box<str>)>,
-    hints: Hints,
+    hints: CacheHints,
     /// Cursor of the next page; `None` on the last one.
     pub(crate) next_cursor: Option<String>,
 }
 
-impl Page {
+impl ListPage {
     /// Parses the result of a list request.
     ///
     /// Fails with [`UpstreamError::Invalid`] if the result is not an object or its list is not an
     /// array.
-    pub(crate) fn read(kind: ListKind, result: &str) -> Result<Self, UpstreamError> {
+    pub(crate) fn parse(kind: ListKind, result: &str) -> Result<Self, UpstreamError> {
         let text = ByteString::from(result);
-        let fields = Fields::read(&text, 0..text.len()).map_err(UpstreamError::invalid)?;
+        let fields = Fields::parse(&text, 0..text.len()).map_err(UpstreamError::invalid)?;
         let list = fields.raw(&text, kind.member()).unwrap_or("[]");
         let list: Vec<&RawValue> = serde_json::from_str(list).map_err(UpstreamError::invalid)?;
         let entries = list
@@ -111,7 +111,7 @@ impl Page {
             next_cursor: fields.string(&text, "nextCursor").map(Into::into),
             entries,
             extras,
-            hints: Hints { ttl, scope },
+            hints: CacheHints { ttl, scope },
             text,
         })
     }
@@ -127,14 +127,14 @@ impl Listing {
     ///
     /// The lifetime is the shortest of the pages, and the scope the narrowest. Invalid entries are
     /// dropped with a warning in the log.
-    pub(crate) fn new(server: &str, kind: ListKind, pages: Vec<Page>) -> Self {
+    pub(crate) fn new(server: &str, kind: ListKind, pages: Vec<ListPage>) -> Self {
         let first = pages.first();
         let mut listing = Self {
             kind,
             entries: Vec::new(),
             by_name: HashMap::new(),
             extras: first.map(|page| page.extras.clone()).unwrap_or_default(),
-            hints: Hints {
+            hints: CacheHints {
                 ttl: pages.iter().filter_map(|page| page.hints.ttl).min(),
                 scope: pages
                     .iter()
@@ -147,7 +147,7 @@ impl Listing {
             read: Instant::now(),
         };
         for text in pages.into_iter().flat_map(|page| page.entries) {
-            match Entry::read(kind, text) {
+            match CatalogEntry::parse(kind, text) {
                 Ok(entry) => listing.add(server, entry),
                 Err(reason) => {
                     tracing::warn!(
@@ -188,7 +188,11 @@ impl Listing {
         result: &Bytes,
     ) -> Result<Self, UpstreamError> {
         let result = std::str::from_utf8(result).map_err(UpstreamError::invalid)?;
-        Ok(Self::new(server, kind, vec![Page::read(kind, result)?]))
+        Ok(Self::new(
+            server,
+            kind,
+            vec![ListPage::parse(kind, result)?],
+        ))
     }
 
     /// Returns the empty list of a server that does not declare the capability.
@@ -207,7 +211,7 @@ impl Listing {
     }
 
     /// Adds an entry unless its name exists.
-    fn add(&mut self, server: &str, entry: Entry) {
+    fn add(&mut self, server: &str, entry: CatalogEntry) {
         if self.by_name.contains_key(entry.name()) {
             let (list, name) = (self.kind.member(), entry.name());
             tracing::warn!(server, list, %name, "duplicate entry dropped");
@@ -226,13 +230,13 @@ impl Listing {
 
     /// Returns the entries in the order of the server.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[CatalogEntry] {
         &self.entries
     }
 
     /// Returns the entry that the server names `name`.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Entry> {
+    pub fn get(&self, name: &str) -> Option<&CatalogEntry> {
         self.by_name.get(name).map(|at| &self.entries[*at])
     }
 
@@ -279,7 +283,7 @@ mod tests {
             r#"{"prompts":[{"name":"b"},{"name":"a"}],"nextCursor":"","ttlMs":5000,"cacheScope":"public","vendor":{"x":1}}"#,
             r#"{"prompts":[{"name":"a","other":1},{"nameless":1},{"name":"c"}],"ttlMs":90000,"cacheScope":"public"}"#,
         ];
-        let read = |page: &&str| Page::read(ListKind::Prompts, page).unwrap();
+        let read = |page: &&str| ListPage::parse(ListKind::Prompts, page).unwrap();
         let listing = Listing::new("s", ListKind::Prompts, pages.iter().map(read).collect());
         let names: Vec<_> = listing
             .entries()
@@ -300,11 +304,11 @@ mod tests {
 
     #[test]
     fn what_a_server_does_not_say_is_not_assumed() {
-        let page = Page::read(ListKind::Tools, "{}").unwrap();
+        let page = ListPage::parse(ListKind::Tools, "{}").unwrap();
         let listing = Listing::new("s", ListKind::Tools, vec![page]);
         assert_eq!(listing.fresh_for(), None);
         assert_eq!(listing.scope(), CacheScope::Private);
-        assert!(Page::read(ListKind::Tools, r#"{"tools":{}}"#).is_err());
-        assert!(Page::read(ListKind::Tools, "[]").is_err());
+        assert!(ListPage::parse(ListKind::Tools, r#"{"tools":{}}"#).is_err());
+        assert!(ListPage::parse(ListKind::Tools, "[]").is_err());
     }
 }

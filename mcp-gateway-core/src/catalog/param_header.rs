@@ -16,7 +16,7 @@ use crate::protocol::header::{self, MCP_PARAM_PREFIX};
 
 /// Annotated parameters of a tool.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ParamHeaders(Vec<ParamHeader>);
+pub(super) struct ParamHeaderSpecs(Vec<ParamHeader>);
 
 /// One annotated parameter.
 #[derive(Clone, Debug)]
@@ -39,13 +39,13 @@ pub struct ParamMismatch {
     pub header: HeaderName,
 }
 
-impl ParamHeaders {
+impl ParamHeaderSpecs {
     /// Parses the annotations of an input schema.
     ///
     /// # Errors
     ///
     /// A description of an invalid annotation. A client must drop the tool then.
-    pub(super) fn read(schema: &str) -> Result<Self, String> {
+    pub(super) fn parse(schema: &str) -> Result<Self, String> {
         // Few schemas have the annotation, but every schema is searched.
         if memchr::memmem::find(schema.as_bytes(), ANNOTATION.as_bytes()).is_none() {
             return Ok(Self::default());
@@ -117,7 +117,7 @@ impl ParamHeaders {
     }
 
     /// Returns the headers that mirror `arguments`, after validating those that the client sent.
-    pub(super) fn mirror(
+    pub(super) fn headers_for(
         &self,
         arguments: Option<&str>,
         sent: Option<&HeaderMap>,
@@ -144,7 +144,7 @@ impl ParamHeader {
     fn value(&self, arguments: &str) -> Option<String> {
         let mut json = Cow::Borrowed(arguments);
         for key in &self.path {
-            let fields = Fields::read(&json, 0..json.len()).ok()?;
+            let fields = Fields::parse(&json, 0..json.len()).ok()?;
             json = Cow::Owned(fields.raw(&json, key)?.to_owned());
         }
         match serde_json::from_str(&json).ok()? {
@@ -220,9 +220,9 @@ mod tests {
         "more":{"type":"object","properties":{"dry":{"type":"boolean","x-mcp-header":"Dry"}}}}}"#;
 
     fn mirror(arguments: &str) -> Vec<(String, String)> {
-        let headers = ParamHeaders::read(SCHEMA)
+        let headers = ParamHeaderSpecs::parse(SCHEMA)
             .unwrap()
-            .mirror(Some(arguments), None)
+            .headers_for(Some(arguments), None)
             .unwrap();
         let text = |value: HeaderValue| value.to_str().unwrap().to_owned();
         headers
@@ -265,20 +265,20 @@ mod tests {
             r#"{"type":"string","x-mcp-header":"A"}"#,
         ];
         for schema in table {
-            assert!(ParamHeaders::read(schema).is_err(), "{schema}");
+            assert!(ParamHeaderSpecs::parse(schema).is_err(), "{schema}");
         }
         let data = r#"{"properties":{"a":{"default":{"x-mcp-header":"A"}}}}"#;
-        assert!(ParamHeaders::read(data).unwrap().0.is_empty());
+        assert!(ParamHeaderSpecs::parse(data).unwrap().0.is_empty());
     }
 
     #[test]
     fn what_the_client_sent_must_match() {
-        let headers = ParamHeaders::read(SCHEMA).unwrap();
+        let headers = ParamHeaderSpecs::parse(SCHEMA).unwrap();
         let check = |arguments: &str, sent: &[(&str, &str)]| {
             let name = |name: &str| HeaderName::try_from(name).unwrap();
             let value = |value: &str| HeaderValue::from_str(value).unwrap();
             let sent = sent.iter().map(|(n, v)| (name(n), value(v))).collect();
-            headers.mirror(Some(arguments), Some(&sent)).is_ok()
+            headers.headers_for(Some(arguments), Some(&sent)).is_ok()
         };
         assert!(check(r#"{"region":"w"}"#, &[("Mcp-Param-Region", "w")]));
         assert!(check(

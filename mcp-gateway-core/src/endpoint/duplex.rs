@@ -9,16 +9,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
 use tower::ServiceExt;
 
-use super::legacy::{Answered, Legacy};
-use super::pump::{Pump, Sink};
-use super::{Calls, answer, incoming, modern, stream};
+use super::legacy::{LegacyHandler, SessionResponse};
+use super::reply_writer::{MessageSink, ReplyWriter};
+use super::{CallService, incoming, modern, response, stream};
 use crate::auth::Principal;
 use crate::error::RequestError;
 use crate::jsonrpc::{Id, Message, Notification, Request};
 use crate::protocol::{Era, Method, meta};
-use crate::reply::{self, Event};
+use crate::reply::{self, ReplyEvent};
 use crate::session::{Session, Sessions};
-use crate::task::Task;
+use crate::task::BackgroundTask;
 use crate::{Call, Caller, Cancellation, Drain, Error, Problem, Reply};
 
 /// A client whose messages are all exchanged over one channel.
@@ -26,31 +26,31 @@ use crate::{Call, Caller, Cancellation, Drain, Error, Problem, Reply};
 /// Its first message determines the era: `initialize` starts the session of the channel; any other
 /// request must carry its context.
 #[derive(Debug)]
-pub(super) struct Duplex<S> {
+pub(super) struct DuplexSession<S> {
     /// Server of the session.
-    legacy: Legacy<S>,
+    legacy: LegacyHandler<S>,
     /// Queue of messages for the client.
     out: mpsc::Sender<Bytes>,
     /// Session of the channel, once it has started.
-    session: OnceLock<Begun>,
+    session: OnceLock<EstablishedSession>,
     /// In-flight requests of the modern era.
     calls: Mutex<HashMap<Id, Cancellation>>,
 }
 
 /// The session of a channel.
 #[derive(Debug)]
-struct Begun {
+struct EstablishedSession {
     /// Session ID.
     id: String,
     /// Session.
     session: Arc<Session>,
     /// Task that forwards messages outside of any request.
-    _standalone: Task,
+    _standalone: BackgroundTask,
 }
 
-impl<S: Calls> Duplex<S> {
+impl<S: CallService> DuplexSession<S> {
     /// Creates a channel whose messages for the client are sent to `out`.
-    pub(super) fn new(legacy: Legacy<S>, out: mpsc::Sender<Bytes>) -> Arc<Self> {
+    pub(super) fn new(legacy: LegacyHandler<S>, out: mpsc::Sender<Bytes>) -> Arc<Self> {
         Arc::new(Self {
             legacy,
             out,
@@ -65,9 +65,9 @@ impl<S: Calls> Duplex<S> {
     }
 
     /// Handles a message of the client; answers are sent to the channel.
-    pub(super) async fn take(self: Arc<Self>, message: Message) {
+    pub(super) async fn handle(self: Arc<Self>, message: Message) {
         match message {
-            Message::Notification(notification) => self.notified(&notification).await,
+            Message::Notification(notification) => self.handle_notification(&notification).await,
             Message::Request(request) => {
                 let (id, method) = (request.id().clone(), request.method().clone());
                 let session = self.session.get().map(|begun| Arc::clone(&begun.session));
@@ -76,31 +76,31 @@ impl<S: Calls> Duplex<S> {
                 let result = match (modern, session) {
                     (true, _) => self.modern(request).await,
                     (false, Some(session)) => self.in_session(&session, request).await,
-                    (false, None) => self.begin(&request).await,
+                    (false, None) => self.initialize(&request).await,
                 };
                 if let Err(error) = result {
                     let problem = Problem::from(&error).in_era(era);
-                    self.put(problem.to_answer(Some(&id), Some(&method), era))
+                    self.send(problem.to_answer(Some(&id), Some(&method), era))
                         .await;
                 }
             }
             Message::Response(response) => {
                 if let Some(begun) = self.session.get() {
-                    incoming::answered(&begun.session, &begun.id, &response).await;
+                    incoming::handle_response(&begun.session, &begun.id, &response).await;
                 }
             }
         }
     }
 
     /// Sends a message; returns `false` if the channel is closed.
-    async fn put(&self, text: Bytes) -> bool {
+    async fn send(&self, text: Bytes) -> bool {
         self.out.send(text).await.is_ok()
     }
 
     /// Handles a notification.
-    async fn notified(&self, notification: &Notification) {
+    async fn handle_notification(&self, notification: &Notification) {
         if let Some(begun) = self.session.get() {
-            incoming::notified(&begun.session, notification).await;
+            incoming::handle_notification(&begun.session, notification).await;
         } else if notification.method() == &Method::Cancelled
             && let Some(id) = notification.param("requestId").and_then(Id::from_token)
             && let Some(cancellation) = self.calls().remove(&id)
@@ -110,7 +110,7 @@ impl<S: Calls> Duplex<S> {
     }
 
     /// Starts the session of the channel.
-    async fn begin(&self, request: &Request) -> Result<(), Error> {
+    async fn initialize(&self, request: &Request) -> Result<(), Error> {
         if request.method() != &Method::Initialize {
             return Err(RequestError::MissingSession.into());
         }
@@ -119,14 +119,14 @@ impl<S: Calls> Duplex<S> {
         let session = self.legacy.sessions.find(&id, principal, gateway)?;
         let mut reader = session.state().standalone().read_on();
         let out = self.out.clone();
-        let standalone = Task::spawn(async move {
+        let standalone = BackgroundTask::spawn(async move {
             while let Some((_, text)) = reader.next().await {
                 if !text.is_empty() && out.send(text).await.is_err() {
                     break;
                 }
             }
         });
-        let begun = Begun {
+        let begun = EstablishedSession {
             id,
             session: Arc::clone(&session),
             _standalone: standalone,
@@ -135,8 +135,8 @@ impl<S: Calls> Duplex<S> {
         self.session
             .set(begun)
             .map_err(|_| RequestError::DuplicateId)?;
-        self.put(response).await;
-        self.legacy.attend(&session).await;
+        self.send(response).await;
+        self.legacy.subscribe(&session).await;
         Ok(())
     }
 
@@ -144,14 +144,14 @@ impl<S: Calls> Duplex<S> {
     async fn in_session(&self, session: &Arc<Session>, request: Request) -> Result<(), Error> {
         let id = request.id().clone();
         match self.legacy.request(session, request).await? {
-            Answered::Text(text) => self.put(text).await,
-            Answered::Json(body) => {
+            SessionResponse::Text(text) => self.send(text).await,
+            SessionResponse::Json(body) => {
                 let text = body.into_text(MAX_MESSAGE).await;
-                self.put(text.map_err(Error::Other)?).await
+                self.send(text.map_err(Error::Other)?).await
             }
-            Answered::Events(events, in_flight) => {
-                let sink = Sink::Channel(self.out.clone());
-                Pump::new(Arc::clone(session), id, sink)
+            SessionResponse::Events(events, in_flight) => {
+                let sink = MessageSink::Channel(self.out.clone());
+                ReplyWriter::new(Arc::clone(session), id, sink)
                     .run(events, in_flight)
                     .await;
                 true
@@ -169,7 +169,7 @@ impl<S: Calls> Duplex<S> {
         let caller = Caller::new(self.legacy.principal.clone(), gateway, client);
         let cancellation = Cancellation::new();
         self.calls().insert(id.clone(), cancellation.clone());
-        let call = Call::vouched_for(request, Arc::new(caller));
+        let call = Call::trusted(request, Arc::new(caller));
         let answered = tokio::select! {
             answered = self.answer(call, listens) => answered,
             () = cancellation.cancelled() => Ok(()),
@@ -184,26 +184,26 @@ impl<S: Calls> Duplex<S> {
         let mut events = match self.legacy.inner.clone().oneshot(call).await? {
             Reply::Events(events) => events,
             json @ Reply::Json { .. } => {
-                let text = reply::text(json, MAX_MESSAGE).await;
-                self.put(text.map_err(|error| Error::Other(error.into()))?)
+                let text = reply::into_response_text(json, MAX_MESSAGE).await;
+                self.send(text.map_err(|error| Error::Other(error.into()))?)
                     .await;
                 return Ok(());
             }
         };
         while let Some(event) = events.next().await {
             let (text, last) = match event {
-                Ok(Event::Notification(notification)) if listens => {
+                Ok(ReplyEvent::Notification(notification)) if listens => {
                     (stream::tagged(&notification, &id), false)
                 }
-                Ok(Event::Notification(notification)) => (notification.bytes(), false),
-                Ok(Event::Response(response)) => (response.bytes(), true),
-                Ok(Event::Request(request)) => {
-                    answer::refuse(&request).await;
+                Ok(ReplyEvent::Notification(notification)) => (notification.bytes(), false),
+                Ok(ReplyEvent::Response(response)) => (response.bytes(), true),
+                Ok(ReplyEvent::Request(request)) => {
+                    response::reject_server_request(&request).await;
                     continue;
                 }
-                Err(error) => (answer::failed(&events, error, &id), true),
+                Err(error) => (response::failure_message(&events, error, &id), true),
             };
-            if !self.put(text).await || last {
+            if !self.send(text).await || last {
                 break;
             }
         }
@@ -216,7 +216,7 @@ impl<S: Calls> Duplex<S> {
     }
 
     /// Ends the session, because the channel is closed.
-    pub(super) fn end(&self) {
+    pub(super) fn close(&self) {
         if let Some(begun) = self.session.get() {
             self.legacy.sessions.end(&begun.id, &begun.session);
         }
@@ -257,7 +257,7 @@ where
         + 'static,
     S::Future: Send,
 {
-    let legacy = Legacy {
+    let legacy = LegacyHandler {
         inner: calls,
         sessions,
         gateway: "stdio".into(),
@@ -266,8 +266,8 @@ where
         headers: None,
     };
     let (out, messages) = mpsc::channel(QUEUE);
-    let duplex = Duplex::new(legacy, out);
-    let ending = EndsWith(Arc::clone(&duplex));
+    let duplex = DuplexSession::new(legacy, out);
+    let ending = CloseOnDrop(Arc::clone(&duplex));
     tokio::select! {
         read = read_lines(reader, duplex) => {
             drop(ending);
@@ -278,18 +278,18 @@ where
 }
 
 /// Guard that ends the session of a channel when it is dropped.
-struct EndsWith<S: Calls>(Arc<Duplex<S>>);
+struct CloseOnDrop<S: CallService>(Arc<DuplexSession<S>>);
 
-impl<S: Calls> Drop for EndsWith<S> {
+impl<S: CallService> Drop for CloseOnDrop<S> {
     fn drop(&mut self) {
-        self.0.end();
+        self.0.close();
     }
 }
 
 /// Reads and handles messages until the end of the stream.
-async fn read_lines<S: Calls>(
+async fn read_lines<S: CallService>(
     mut reader: impl AsyncRead + Send + Unpin,
-    duplex: Arc<Duplex<S>>,
+    duplex: Arc<DuplexSession<S>>,
 ) -> std::io::Result<()> {
     let open = Arc::new(Notify::new());
     let mut buffer = BytesMut::new();
@@ -306,16 +306,16 @@ async fn read_lines<S: Calls>(
                     let (duplex, guard) = (Arc::clone(&duplex), Arc::clone(&working));
                     let open = Arc::clone(&open);
                     let work = async move {
-                        duplex.take(message).await;
+                        duplex.handle(message).await;
                         drop(guard);
                         open.notify_one();
                     };
-                    Task::detach(work);
+                    BackgroundTask::detach(work);
                 }
                 Err(error) => {
                     let problem = Problem::from(&Error::from(error));
                     duplex
-                        .put(problem.error.to_response(problem.id.as_ref()))
+                        .send(problem.error.to_response(problem.id.as_ref()))
                         .await;
                 }
             }
@@ -323,7 +323,7 @@ async fn read_lines<S: Calls>(
         if buffer.len() > MAX_MESSAGE {
             let limit = MAX_MESSAGE;
             let problem = Problem::from(&Error::from(RequestError::TooLarge { limit }));
-            duplex.put(problem.error.to_response(None)).await;
+            duplex.send(problem.error.to_response(None)).await;
             return Ok(());
         }
         if reader.read_buf(&mut buffer).await? == 0 {

@@ -9,11 +9,11 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time;
 use tower::ServiceExt;
 
-use super::answer::{self, event_stream};
 use super::headers::{accepts, forwarded, takes_events};
-use super::legacy::Legacy;
+use super::legacy::LegacyHandler;
 use super::modern::{self, HeaderVersion};
-use super::{Body, Calls, Shared, stream};
+use super::response::{self, event_stream};
+use super::{Body, CallService, Shared, stream};
 use crate::auth::Principal;
 use crate::error::{BODY_TIMEOUT, RequestError};
 use crate::jsonrpc::{Message, Request as Rpc};
@@ -22,7 +22,7 @@ use crate::protocol::{Era, Method as RpcMethod, meta};
 use crate::{BoxError, Call, Caller, Error, Reply};
 
 /// One HTTP request of an authenticated caller.
-pub(super) struct Exchange<'a, S> {
+pub(super) struct HttpExchange<'a, S> {
     pub(super) inner: &'a S,
     pub(super) shared: &'a Shared,
     pub(super) principal: Principal,
@@ -31,7 +31,7 @@ pub(super) struct Exchange<'a, S> {
     pub(super) parts: Box<Parts>,
 }
 
-impl<S: Calls> Exchange<'_, S> {
+impl<S: CallService> HttpExchange<'_, S> {
     /// Answers the request.
     pub(super) async fn answer<B>(self, body: B) -> Response<Body>
     where
@@ -40,11 +40,12 @@ impl<S: Calls> Exchange<'_, S> {
         let has_session = self.parts.headers.contains_key(MCP_SESSION_ID);
         let era = self.probable_era();
         let answered = match (&self.parts.method, has_session) {
-            (&Method::POST, _) => match read(body, &self.parts.headers, self.shared.max_body).await
-            {
-                Ok(body) => return self.post(body).await,
-                Err(error) => Err(error.into()),
-            },
+            (&Method::POST, _) => {
+                match read_body(body, &self.parts.headers, self.shared.max_body).await {
+                    Ok(body) => return self.post(body).await,
+                    Err(error) => Err(error.into()),
+                }
+            }
             (&Method::GET, true) => {
                 Box::pin(self.legacy().get(&self.parts.headers, &self.version)).await
             }
@@ -53,7 +54,7 @@ impl<S: Calls> Exchange<'_, S> {
             (&Method::DELETE, false) => Err(RequestError::MissingSession.into()),
             _ => Err(RequestError::HttpMethod.into()),
         };
-        answered.unwrap_or_else(|error| answer::error(&error, None, era))
+        answered.unwrap_or_else(|error| response::error(&error, None, era))
     }
 
     /// Returns the era in which to report an error before the body has been read.
@@ -66,11 +67,11 @@ impl<S: Calls> Exchange<'_, S> {
         let era = self.probable_era();
         let message = match Message::parse(body) {
             Ok(message) => message,
-            Err(error) => return answer::error(&error.into(), None, era),
+            Err(error) => return response::error(&error.into(), None, era),
         };
-        if let Some(channel) = self.shared.channels.named(self.parts.uri.query()) {
-            let taken = channel.take(message, &self.principal).await;
-            return taken.unwrap_or_else(|error| answer::error(&error, None, Era::Legacy));
+        if let Some(channel) = self.shared.channels.find(self.parts.uri.query()) {
+            let taken = channel.handle(message, &self.principal).await;
+            return taken.unwrap_or_else(|error| response::error(&error, None, Era::Legacy));
         }
         match message {
             Message::Request(request) if self.is_modern(&request) => self.modern(request).await,
@@ -79,11 +80,11 @@ impl<S: Calls> Exchange<'_, S> {
                     [RpcMethod::Cancelled, RpcMethod::Initialized].contains(notification.method());
                 match expected {
                     // "... no notifications/cancelled message is required or expected."
-                    true => answer::status(StatusCode::ACCEPTED),
-                    false => unexpected(format!("notification {}", notification.method())),
+                    true => response::status(StatusCode::ACCEPTED),
+                    false => reject_message(format!("notification {}", notification.method())),
                 }
             }
-            Message::Response(_) if era == Era::Modern => unexpected("a response"),
+            Message::Response(_) if era == Era::Modern => reject_message("a response"),
             message => {
                 let (id, method) = match &message {
                     Message::Request(request) => {
@@ -94,7 +95,7 @@ impl<S: Calls> Exchange<'_, S> {
                 let answered =
                     Box::pin(self.legacy().post(&self.parts, &self.version, message)).await;
                 answered.unwrap_or_else(|error| {
-                    answer::error_of(&error, id.as_ref(), method.as_ref(), Era::Legacy)
+                    response::error_of(&error, id.as_ref(), method.as_ref(), Era::Legacy)
                 })
             }
         }
@@ -106,27 +107,27 @@ impl<S: Calls> Exchange<'_, S> {
         let takes_events = takes_events(&self.parts.headers);
         let method = request.method().clone();
         let listens = method == RpcMethod::SubscriptionsListen;
-        let reply = match modern::check(&self.parts, &self.version, &request) {
+        let reply = match modern::validate(&self.parts, &self.version, &request) {
             Ok(client) => {
                 let caller = Caller::new(self.principal, Arc::clone(&self.shared.gateway), client)
                     .with_headers(forwarded(&self.parts.headers, &self.shared.headers));
                 self.inner
                     .clone()
-                    .oneshot(Call::vouched_for(request, Arc::new(caller)))
+                    .oneshot(Call::trusted(request, Arc::new(caller)))
                     .await
             }
             Err(error) => Err(error),
         };
         match reply {
-            Ok(Reply::Json { status, body }) => answer::json(status, body),
+            Ok(Reply::Json { status, body }) => response::json(status, body),
             Ok(Reply::Events(events)) if listens => {
                 event_stream(stream::subscription(events, id, self.shared.drain.clone()))
             }
             Ok(Reply::Events(events)) if takes_events => event_stream(stream::modern(events, id)),
             Ok(Reply::Events(events)) => {
-                answer::document(Box::pin(answer::without_events(events, &id)).await)
+                response::document(Box::pin(response::without_events(events, &id)).await)
             }
-            Err(error) => answer::error_of(&error, Some(&id), Some(&method), Era::Modern),
+            Err(error) => response::error_of(&error, Some(&id), Some(&method), Era::Modern),
         }
     }
 
@@ -150,9 +151,9 @@ impl<S: Calls> Exchange<'_, S> {
     }
 
     /// Returns the server of legacy requests of this caller.
-    fn legacy(&self) -> Legacy<S> {
+    fn legacy(&self) -> LegacyHandler<S> {
         let headers = forwarded(&self.parts.headers, &self.shared.headers);
-        Legacy {
+        LegacyHandler {
             inner: self.inner.clone(),
             sessions: self.shared.sessions.clone(),
             gateway: Arc::clone(&self.shared.gateway),
@@ -183,13 +184,13 @@ fn messages_path(path: &str) -> String {
 }
 
 /// Returns the response to a message that is not allowed.
-fn unexpected(what: impl Into<std::borrow::Cow<'static, str>>) -> Response<Body> {
+fn reject_message(what: impl Into<std::borrow::Cow<'static, str>>) -> Response<Body> {
     let error = RequestError::UnexpectedMessage { what: what.into() };
-    answer::error(&error.into(), None, Era::Modern)
+    response::error(&error.into(), None, Era::Modern)
 }
 
 /// Reads a JSON body of at most `limit` bytes within [`BODY_TIMEOUT`].
-async fn read<B>(body: B, headers: &HeaderMap, limit: usize) -> Result<Bytes, RequestError>
+async fn read_body<B>(body: B, headers: &HeaderMap, limit: usize) -> Result<Bytes, RequestError>
 where
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
 {

@@ -9,19 +9,19 @@ use crate::session::Session;
 
 /// An in-flight request of a session; it can be cancelled until this is dropped.
 #[derive(Debug)]
-pub(super) struct InFlight {
+pub(super) struct InFlightRequest {
     session: Arc<Session>,
     id: Id,
     /// Signal of the cancellation.
     pub(super) cancellation: Cancellation,
 }
 
-impl InFlight {
+impl InFlightRequest {
     /// Registers the request; fails if one with the same ID is in flight.
-    pub(super) fn begin(session: &Arc<Session>, id: &Id) -> Result<Self, RequestError> {
+    pub(super) fn start(session: &Arc<Session>, id: &Id) -> Result<Self, RequestError> {
         let cancellation = session
             .state()
-            .begin_call(id)
+            .start_call(id)
             .ok_or(RequestError::DuplicateId)?;
         Ok(Self {
             session: Arc::clone(session),
@@ -31,7 +31,7 @@ impl InFlight {
     }
 }
 
-impl Drop for InFlight {
+impl Drop for InFlightRequest {
     fn drop(&mut self) {
         self.session.state().end_call(&self.id);
     }

@@ -2,11 +2,11 @@
 
 use crate::jsonrpc::{Id, Notification, Response};
 use crate::protocol::Method;
-use crate::replica::HandedAnswer;
-use crate::session::{Session, Waiting};
+use crate::replica::ForwardedResponse;
+use crate::session::{RequestOrigin, Session};
 
 /// Handles a notification of the client.
-pub(super) async fn notified(session: &Session, notification: &Notification) {
+pub(super) async fn handle_notification(session: &Session, notification: &Notification) {
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others are forwarded")]
     match notification.method() {
         Method::Cancelled => {
@@ -24,8 +24,8 @@ pub(super) async fn notified(session: &Session, notification: &Notification) {
             }
         }
         _ => {
-            for attached in session.attached() {
-                attached.notify(notification).await;
+            for attached in session.listeners() {
+                attached.on_notification(notification).await;
             }
         }
     }
@@ -33,25 +33,25 @@ pub(super) async fn notified(session: &Session, notification: &Notification) {
 
 /// Delivers a response of the client, in the session with the ID `session_id`, to the server that
 /// waits for it.
-pub(super) async fn answered(session: &Session, session_id: &str, response: &Response) {
-    match response.id().and_then(|id| session.waiting(id)) {
-        Some(Waiting::Here(asked)) => {
+pub(super) async fn handle_response(session: &Session, session_id: &str, response: &Response) {
+    match response.id().and_then(|id| session.request_origin(id)) {
+        Some(RequestOrigin::Here(asked)) => {
             // A server that is gone needs no answer.
             let _ = asked.server.respond(response.with_id(&asked.id)).await;
         }
-        Some(Waiting::There {
+        Some(RequestOrigin::There {
             replica,
             at,
             number,
         }) => {
-            let claims = session.claims();
-            let answer = HandedAnswer {
+            let claims = session.record();
+            let answer = ForwardedResponse {
                 session: session_id,
                 principal: claims.principal.subject(),
                 gateway: &claims.gateway,
                 response: response.text(),
             };
-            if let Err(error) = replica.hand_answer(&at, number, &answer).await {
+            if let Err(error) = replica.forward_response(&at, number, &answer).await {
                 tracing::warn!(%error, "failed to deliver the response of a client");
             }
         }

@@ -14,28 +14,28 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tower::ServiceExt;
 
 use super::headers::{accepts, takes_events};
-use super::in_flight::InFlight;
-use super::incoming::{answered, notified};
+use super::in_flight::InFlightRequest;
+use super::incoming::{handle_notification, handle_response};
 use super::modern::{HeaderVersion, check_level};
-use super::pump::{Pump, Sink};
-use super::{Body, Calls, answer, stream};
+use super::reply_writer::{MessageSink, ReplyWriter};
+use super::{Body, CallService, response, stream};
 use crate::auth::Principal;
 use crate::error::{RequestError, RouteError};
-use crate::json::object;
+use crate::json::object_json;
 use crate::jsonrpc::{Id, Message, Request, Response as Rpc};
 use crate::protocol::{
-    Era, Method, Version,
+    Era, Method, ProtocolVersion,
     header::{LAST_EVENT_ID, MCP_SESSION_ID},
 };
-use crate::reply::{Events, JsonBody};
+use crate::reply::{JsonBody, ReplyStream};
 use crate::session::{Session, Sessions};
-use crate::task::Task;
-use crate::upstream::Filter;
-use crate::{Call, Caller, Client, Drain, Error, Reply};
+use crate::task::BackgroundTask;
+use crate::upstream::SubscriptionFilter;
+use crate::{Call, Caller, ClientInfo, Drain, Error, Reply};
 
 /// Server of the sessions of a principal.
 #[derive(Clone, Debug)]
-pub(super) struct Legacy<S> {
+pub(super) struct LegacyHandler<S> {
     /// Inner service for calls.
     pub(super) inner: S,
     /// Registry of sessions.
@@ -51,13 +51,13 @@ pub(super) struct Legacy<S> {
 }
 
 /// Answer to a request within a session.
-pub(super) enum Answered {
-    Events(Events, InFlight),
+pub(super) enum SessionResponse {
+    Events(ReplyStream, InFlightRequest),
     Json(JsonBody),
     Text(Bytes),
 }
 
-impl<S: Calls> Legacy<S> {
+impl<S: CallService> LegacyHandler<S> {
     /// Answers a `POST` request.
     pub(super) async fn post(
         &self,
@@ -69,7 +69,7 @@ impl<S: Calls> Legacy<S> {
             && request.method() == &Method::Initialize
         {
             let (id, result) = self.initialize(request).await?;
-            let mut response = answer::document(result);
+            let mut response = response::document(result);
             if let Ok(id) = HeaderValue::from_str(&id) {
                 response.headers_mut().insert(MCP_SESSION_ID, id);
             }
@@ -78,19 +78,19 @@ impl<S: Calls> Legacy<S> {
         let (session_id, session) = self.session(&parts.headers, version)?;
         match message {
             Message::Notification(notification) => {
-                notified(&session, &notification).await;
-                Ok(answer::status(StatusCode::ACCEPTED))
+                handle_notification(&session, &notification).await;
+                Ok(response::status(StatusCode::ACCEPTED))
             }
             Message::Request(request) => {
                 let id = request.id().clone();
                 let answered = self.request(&session, request).await?;
                 Ok(self
-                    .written(&session, answered, takes_events(&parts.headers), &id)
+                    .write(&session, answered, takes_events(&parts.headers), &id)
                     .await)
             }
             Message::Response(response) => {
-                answered(&session, &session_id, &response).await;
-                Ok(answer::status(StatusCode::ACCEPTED))
+                handle_response(&session, &session_id, &response).await;
+                Ok(response::status(StatusCode::ACCEPTED))
             }
         }
     }
@@ -104,7 +104,7 @@ impl<S: Calls> Legacy<S> {
         match version {
             HeaderVersion::Unknown(requested) => {
                 let requested = requested.clone();
-                return Err(RequestError::UnsupportedVersion { requested }.into());
+                return Err(RequestError::UnsupportedProtocolVersion { requested }.into());
             }
             HeaderVersion::Known(version) if version.era() == Era::Modern => {
                 let detail = "MCP-Protocol-Version names a revision without sessions".into();
@@ -124,35 +124,35 @@ impl<S: Calls> Legacy<S> {
     }
 
     /// Converts an answer into an HTTP response.
-    async fn written(
+    async fn write(
         &self,
         session: &Arc<Session>,
-        answered: Answered,
+        answered: SessionResponse,
         takes_events: bool,
         id: &Id,
     ) -> Response<Body> {
         match answered {
-            Answered::Text(text) => answer::document(text),
-            Answered::Json(body) => answer::json(StatusCode::OK, body),
-            Answered::Events(events, _) if !takes_events => {
-                answer::document(answer::without_events(events, id).await)
+            SessionResponse::Text(text) => response::document(text),
+            SessionResponse::Json(body) => response::json(StatusCode::OK, body),
+            SessionResponse::Events(events, _) if !takes_events => {
+                response::document(response::without_events(events, id).await)
             }
-            Answered::Events(events, in_flight) => {
+            SessionResponse::Events(events, in_flight) => {
                 let (stream_id, log) = session.state().open_stream();
-                if session.version() >= Version::V2025_11_25 {
+                if session.version() >= ProtocolVersion::V2025_11_25 {
                     // Gives the client an event ID for resumption, even if no other event has
                     // occurred.
                     log.push(Bytes::new());
                 }
                 let reader = log.read(0);
-                let pump = Pump::new(Arc::clone(session), id.clone(), Sink::Log(log));
+                let pump = ReplyWriter::new(Arc::clone(session), id.clone(), MessageSink::Log(log));
                 let session = Arc::clone(session);
                 // The stream runs on without the client, which may resume it.
-                Task::detach(async move {
+                BackgroundTask::detach(async move {
                     pump.run(events, in_flight).await;
                     session.state().end_stream(stream_id);
                 });
-                answer::event_stream(stream::of_session(reader, stream_id, self.drain.clone()))
+                response::event_stream(stream::of_session(reader, stream_id, self.drain.clone()))
             }
         }
     }
@@ -173,11 +173,11 @@ impl<S: Calls> Legacy<S> {
                     .to_str()
                     .ok()
                     .and_then(stream::event_id)
-                    .ok_or(RequestError::UnknownStream)?;
+                    .ok_or(RequestError::UnknownEventStream)?;
                 let log = session
                     .state()
                     .stream(id)
-                    .ok_or(RequestError::UnknownStream)?;
+                    .ok_or(RequestError::UnknownEventStream)?;
                 (id, log.read(number.saturating_add(1)))
             }
             None => {
@@ -186,9 +186,9 @@ impl<S: Calls> Legacy<S> {
             }
         };
         if id == stream::STANDALONE && !session.state().is_listening() {
-            self.attend(&session).await;
+            self.subscribe(&session).await;
         }
-        Ok(answer::event_stream(stream::of_session(
+        Ok(response::event_stream(stream::of_session(
             reader,
             id,
             self.drain.clone(),
@@ -203,18 +203,18 @@ impl<S: Calls> Legacy<S> {
     ) -> Result<Response<Body>, Error> {
         let (id, session) = self.session(headers, version)?;
         self.sessions.end(&id, &session);
-        Ok(answer::status(StatusCode::NO_CONTENT))
+        Ok(response::status(StatusCode::NO_CONTENT))
     }
 
     /// Creates a call within the session.
     fn call(&self, session: &Arc<Session>, request: Request) -> Call {
-        let client = Client::in_session(Arc::clone(session));
+        let client = ClientInfo::in_session(Arc::clone(session));
         let caller = Caller::new(self.principal.clone(), Arc::clone(&self.gateway), client);
         let caller = match &self.headers {
             Some(headers) => caller.with_headers(headers.clone()),
             None => caller,
         };
-        Call::vouched_for(request, Arc::new(caller))
+        Call::trusted(request, Arc::new(caller))
     }
 
     /// Answers a request within a session.
@@ -222,9 +222,9 @@ impl<S: Calls> Legacy<S> {
         &self,
         session: &Arc<Session>,
         request: Request,
-    ) -> Result<Answered, Error> {
+    ) -> Result<SessionResponse, Error> {
         let id = request.id().clone();
-        let empty = || Answered::Text(Rpc::new(&id, "{}").bytes());
+        let empty = || SessionResponse::Text(Rpc::new(&id, "{}").bytes());
         #[expect(clippy::wildcard_enum_match_arm, reason = "all others are forwarded")]
         match request.method() {
             Method::Ping => Ok(empty()),
@@ -249,7 +249,7 @@ impl<S: Calls> Legacy<S> {
                 })?;
                 let wanted = request.method() == &Method::ResourcesSubscribe;
                 session.state().subscribe(uri, wanted);
-                self.attend(session).await;
+                self.subscribe(session).await;
                 Ok(empty())
             }
             Method::ServerDiscover | Method::SubscriptionsListen => {
@@ -261,32 +261,36 @@ impl<S: Calls> Legacy<S> {
     }
 
     /// Forwards a request; cancels it if the client does.
-    async fn forward(&self, session: &Arc<Session>, request: Request) -> Result<Answered, Error> {
+    async fn forward(
+        &self,
+        session: &Arc<Session>,
+        request: Request,
+    ) -> Result<SessionResponse, Error> {
         let id = request.id().clone();
-        let in_flight = InFlight::begin(session, &id)?;
+        let in_flight = InFlightRequest::start(session, &id)?;
         let cancellation = in_flight.cancellation.clone();
         let call = self
             .call(session, request)
             .with_cancellation(cancellation.clone());
         let reply = tokio::select! {
             reply = self.inner.clone().oneshot(call) => reply?,
-            () = cancellation.cancelled() => return Ok(Answered::Text(answer::cancelled(&id))),
+            () = cancellation.cancelled() => return Ok(SessionResponse::Text(response::cancelled_message(&id))),
         };
         Ok(match reply {
-            Reply::Events(events) => Answered::Events(events, in_flight),
-            Reply::Json { body, .. } => Answered::Json(body),
+            Reply::Events(events) => SessionResponse::Events(events, in_flight),
+            Reply::Json { body, .. } => SessionResponse::Json(body),
         })
     }
 
     /// Subscribes to the servers on behalf of the client, with its current subscriptions.
     ///
     /// Returns once the servers have acknowledged.
-    pub(super) async fn attend(&self, session: &Arc<Session>) {
+    pub(super) async fn subscribe(&self, session: &Arc<Session>) {
         // Otherwise a subscription could be replaced by one that began before it, with fewer URIs.
         let _subscribing = session.subscribing().await;
-        let mut filter = Filter::lists();
+        let mut filter = SubscriptionFilter::all_lists();
         filter.resource_subscriptions = session.state().subscriptions.clone();
-        let params = object(&[("notifications", filter.to_json().into())]);
+        let params = object_json(&[("notifications", filter.to_json().into())]);
         let request = Request::new(&Id::from("listen"), &Method::SubscriptionsListen, &params);
         let reply = self
             .inner
@@ -302,16 +306,16 @@ impl<S: Calls> Legacy<S> {
             return;
         }
         let weak = Arc::downgrade(session);
-        let listening = Task::spawn(async move {
+        let listening = BackgroundTask::spawn(async move {
             while let Some(Ok(event)) = events.next().await {
                 let Some(session) = weak.upgrade() else {
                     return;
                 };
                 let log = session.state().standalone();
-                let pump = Pump::new(session, Id::from("listen"), Sink::Log(log));
-                pump.pass(event).await;
+                let pump = ReplyWriter::new(session, Id::from("listen"), MessageSink::Log(log));
+                pump.write(event).await;
             }
         });
-        session.state().listening = Some(listening);
+        session.state().subscription = Some(listening);
     }
 }

@@ -12,23 +12,23 @@ use http::request::Parts;
 use crate::error::{RequestError, RouteError};
 use crate::jsonrpc::Request;
 use crate::protocol::{
-    Capabilities, Era, Method, Version,
+    Capabilities, Era, Method, ProtocolVersion,
     header::{self, MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION},
     meta,
 };
-use crate::{Client, Error};
+use crate::{ClientInfo, Error};
 
 /// Protocol version in the `MCP-Protocol-Version` header.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum HeaderVersion {
-    Known(Version),
+    Known(ProtocolVersion),
     Missing,
     Unknown(String),
 }
 
 impl HeaderVersion {
     /// Parses the header.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(MCP_PROTOCOL_VERSION).iter();
         match (values.next(), values.next()) {
             (None, _) => Self::Missing,
@@ -36,7 +36,8 @@ impl HeaderVersion {
             (Some(value), None) => {
                 let text = String::from_utf8_lossy(value.as_bytes());
                 let text = text.trim();
-                Version::parse(text).map_or_else(|| Self::Unknown(text.to_owned()), Self::Known)
+                ProtocolVersion::parse(text)
+                    .map_or_else(|| Self::Unknown(text.to_owned()), Self::Known)
             }
         }
     }
@@ -62,32 +63,32 @@ impl fmt::Display for HeaderVersion {
 
 /// Validates an HTTP request as the specification requires, and returns the client that it
 /// declares.
-pub(super) fn check(
+pub(super) fn validate(
     parts: &Parts,
     version: &HeaderVersion,
     request: &Request,
-) -> Result<Client, Error> {
+) -> Result<ClientInfo, Error> {
     let requested = version_in_body(request)?;
     version_in_header(version, &requested)?;
     let client = check_body(request);
     // An unknown method takes precedence over mismatched headers.
     if matches!(client, Ok(_) | Err(Error::Route(_))) {
-        mirrored(&parts.headers, request)?;
+        check_mirrored_headers(&parts.headers, request)?;
     }
     client
 }
 
 /// Validates the body of a request, and returns the client that it declares.
-pub(super) fn check_body(request: &Request) -> Result<Client, Error> {
+pub(super) fn check_body(request: &Request) -> Result<ClientInfo, Error> {
     let requested = version_in_body(request)?;
-    let version = Version::parse(&requested)
+    let version = ProtocolVersion::parse(&requested)
         .filter(|version| version.era() == Era::Modern)
-        .ok_or_else(|| RequestError::UnsupportedVersion {
+        .ok_or_else(|| RequestError::UnsupportedProtocolVersion {
             requested: requested.into_owned(),
         })?;
     let capabilities = request
         .meta(meta::CLIENT_CAPABILITIES)
-        .ok_or(const { missing(meta::CLIENT_CAPABILITIES) })?;
+        .ok_or(const { missing_header(meta::CLIENT_CAPABILITIES) })?;
     let capabilities = Capabilities::parse(capabilities).ok_or(RequestError::InvalidMeta {
         key: meta::CLIENT_CAPABILITIES,
         detail: "must be an object of up to 4096 bytes",
@@ -100,11 +101,11 @@ pub(super) fn check_body(request: &Request) -> Result<Client, Error> {
         return Err(RouteError::UnknownMethod { method }.into());
     }
     let info = request.meta(meta::CLIENT_INFO).map(Into::into);
-    Ok(Client::new(version, capabilities).with_info(info))
+    Ok(ClientInfo::new(version, capabilities).with_info(info))
 }
 
 /// Returns the error for a missing member of `_meta`.
-const fn missing(key: &'static str) -> RequestError {
+const fn missing_header(key: &'static str) -> RequestError {
     RequestError::InvalidMeta {
         key,
         detail: "is missing",
@@ -116,7 +117,7 @@ fn version_in_body(request: &Request) -> Result<Cow<'_, str>, RequestError> {
     let version = request
         .meta(meta::PROTOCOL_VERSION)
         .and_then(crate::json::string);
-    version.ok_or(const { missing(meta::PROTOCOL_VERSION) })
+    version.ok_or(const { missing_header(meta::PROTOCOL_VERSION) })
 }
 
 /// Validates that the header names the protocol version of the body.
@@ -142,7 +143,7 @@ pub(super) fn check_level(level: &str) -> Result<(), RequestError> {
 }
 
 /// Validates the headers that mirror parts of the body.
-fn mirrored(headers: &HeaderMap, request: &Request) -> Result<(), RequestError> {
+fn check_mirrored_headers(headers: &HeaderMap, request: &Request) -> Result<(), RequestError> {
     let method = request.method();
     let agree = |name: &http::HeaderName, body: &str, required: bool| {
         let mut values = headers.get_all(name).iter();

@@ -9,12 +9,12 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use tower_service::Service;
 
-use super::{Body, answer, stream};
+use super::{Body, response, stream};
 use crate::auth::Principal;
-use crate::bridge::{self, Parking, Passage};
+use crate::era::{self, LegacyToModern, ParkedCalls};
 use crate::jsonrpc::Message;
-use crate::replica::{Errand, Replica};
-use crate::reply::{Event, Events};
+use crate::replica::{Replica, ReplicaRequest};
+use crate::reply::{ReplyEvent, ReplyStream};
 use crate::session::{Session, Sessions};
 use crate::{BoxError, BoxFuture, Reply};
 
@@ -23,22 +23,22 @@ use crate::{BoxError, BoxFuture, Reply};
 /// A request that is not sealed by a replica is rejected with `403 Forbidden`. Requests are never
 /// forwarded from here, so that they cannot loop.
 #[derive(Clone, Debug)]
-pub struct Errands {
+pub struct ReplicaService {
     /// This replica.
     replica: Replica,
     /// Parked calls.
-    parking: Parking,
+    parked_calls: ParkedCalls,
     /// Sessions.
     sessions: Sessions,
 }
 
-impl Errands {
-    /// Creates the service of `replica`, whose calls wait in `parking` and `sessions`.
+impl ReplicaService {
+    /// Creates the service of `replica`, whose calls wait in `parked_calls` and `sessions`.
     #[must_use]
-    pub fn new(replica: Replica, parking: Parking, sessions: Sessions) -> Self {
+    pub fn new(replica: Replica, parked_calls: ParkedCalls, sessions: Sessions) -> Self {
         Self {
             replica,
-            parking,
+            parked_calls,
             sessions,
         }
     }
@@ -46,8 +46,8 @@ impl Errands {
     /// Serves one decoded body.
     async fn run(self, text: &str) -> Response<Body> {
         match self.replica.open(text) {
-            Some(Errand::Call { key, request }) => self.take_up(&key, &request).await,
-            Some(Errand::Answer {
+            Some(ReplicaRequest::ResumeCall { key, request }) => self.take_up(&key, &request).await,
+            Some(ReplicaRequest::DeliverResponse {
                 session,
                 principal,
                 gateway,
@@ -58,7 +58,7 @@ impl Errands {
                     .sessions
                     .find(&session, &Principal::new(principal), &gateway);
                 let status = match found {
-                    Ok(found) => answered(&found, number, &response).await,
+                    Ok(found) => deliver_response(&found, number, &response).await,
                     Err(_) => StatusCode::NOT_FOUND,
                 };
                 status_only(status)
@@ -75,21 +75,22 @@ impl Errands {
             return status_only(StatusCode::BAD_REQUEST);
         };
         let id = request.id().clone();
-        let events = match Passage::resume(self.parking.clone(), key, request).await {
-            Ok(Reply::Events(events)) => events,
-            Ok(reply) => {
-                let response = bridge::response(reply).await.map(Event::Response);
-                Events::new(iter([response]))
-            }
-            Err(error) => Events::new(iter([Err(error)])),
-        };
-        answer::event_stream(stream::modern(events, id))
+        let events =
+            match LegacyToModern::resume_parked(self.parked_calls.clone(), key, request).await {
+                Ok(Reply::Events(events)) => events,
+                Ok(reply) => {
+                    let response = era::response(reply).await.map(ReplyEvent::Response);
+                    ReplyStream::new(iter([response]))
+                }
+                Err(error) => ReplyStream::new(iter([Err(error)])),
+            };
+        response::event_stream(stream::modern(events, id))
     }
 }
 
 /// Delivers the answer of a client to the request `number` of a server.
-async fn answered(session: &Session, number: i64, response: &str) -> StatusCode {
-    let asked = session.state().answered(number);
+async fn deliver_response(session: &Session, number: i64, response: &str) -> StatusCode {
+    let asked = session.state().take_server_request(number);
     let response = Message::parse(Bytes::copy_from_slice(response.as_bytes()));
     match (asked, response) {
         (Some(asked), Ok(Message::Response(response))) => {
@@ -108,7 +109,7 @@ fn status_only(status: StatusCode) -> Response<Body> {
     response
 }
 
-impl<B> Service<Request<B>> for Errands
+impl<B> Service<Request<B>> for ReplicaService
 where
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
@@ -121,7 +122,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let errands = self.clone();
+        let replica_service = self.clone();
         Box::pin(async move {
             if request.method() != Method::POST {
                 return Ok(status_only(StatusCode::METHOD_NOT_ALLOWED));
@@ -131,7 +132,7 @@ where
                 return Ok(status_only(StatusCode::BAD_REQUEST));
             };
             Ok(match std::str::from_utf8(&body) {
-                Ok(text) => errands.run(text).await,
+                Ok(text) => replica_service.run(text).await,
                 Err(_) => status_only(StatusCode::FORBIDDEN),
             })
         })

@@ -4,30 +4,33 @@ use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::{StreamExt, stream};
 
-use super::answer;
+use super::response;
 use crate::Drain;
 use crate::error::UpstreamError;
-use crate::json::object;
+use crate::json::object_json;
 use crate::jsonrpc::{Id, Notification, Response};
 use crate::protocol::meta;
-use crate::reply::{Event, Events};
+use crate::reply::{ReplyEvent, ReplyStream};
 use crate::session::{LogReader, StreamId};
 use crate::sse;
 
 /// Returns the events of a reply to a modern client; the last one is always a response.
-pub(crate) fn modern(events: Events, id: Id) -> impl Stream<Item = Bytes> + Send + 'static {
+pub(crate) fn modern(events: ReplyStream, id: Id) -> impl Stream<Item = Bytes> + Send + 'static {
     stream::unfold(Some((events, id)), |state| async move {
         let (mut events, id) = state?;
         loop {
             let (text, goes_on) = match events.next().await {
-                Some(Ok(Event::Notification(notification))) => (notification.bytes(), true),
-                Some(Ok(Event::Response(response))) => (response.bytes(), false),
-                Some(Ok(Event::Request(request))) => {
-                    answer::refuse(&request).await;
+                Some(Ok(ReplyEvent::Notification(notification))) => (notification.bytes(), true),
+                Some(Ok(ReplyEvent::Response(response))) => (response.bytes(), false),
+                Some(Ok(ReplyEvent::Request(request))) => {
+                    response::reject_server_request(&request).await;
                     continue;
                 }
-                Some(Err(error)) => (answer::failed(&events, error, &id), false),
-                None => (answer::failed(&events, UpstreamError::Closed, &id), false),
+                Some(Err(error)) => (response::failure_message(&events, error, &id), false),
+                None => (
+                    response::failure_message(&events, UpstreamError::Closed, &id),
+                    false,
+                ),
             };
             return Some((written(None, &text), goes_on.then_some((events, id))));
         }
@@ -36,7 +39,7 @@ pub(crate) fn modern(events: Events, id: Id) -> impl Stream<Item = Bytes> + Send
 
 /// Returns the events of a subscription, each tagged with its ID.
 pub(super) fn subscription(
-    events: Events,
+    events: ReplyStream,
     id: Id,
     drain: Drain,
 ) -> impl Stream<Item = Bytes> + Send + 'static {
@@ -45,19 +48,23 @@ pub(super) fn subscription(
         loop {
             let event = tokio::select! {
                 event = events.next() => event,
-                () = drain.begun() => None,
+                () = drain.started() => None,
             };
             match event {
-                Some(Ok(Event::Notification(notification))) => {
+                Some(Ok(ReplyEvent::Notification(notification))) => {
                     let tagged = tagged(&notification, &id);
                     return Some((written(None, &tagged), Some((events, id, drain))));
                 }
-                Some(Ok(Event::Request(request))) => answer::refuse(&request).await,
+                Some(Ok(ReplyEvent::Request(request))) => {
+                    response::reject_server_request(&request).await
+                }
                 // "... it SHOULD respond with a completion result before closing the stream."
-                Some(Ok(Event::Response(_)) | Err(_)) | None => {
-                    let tag = object(&[(meta::SUBSCRIPTION_ID, id.to_token().into())]);
-                    let result =
-                        object(&[("resultType", "\"complete\"".into()), ("_meta", tag.into())]);
+                Some(Ok(ReplyEvent::Response(_)) | Err(_)) | None => {
+                    let tag = object_json(&[(meta::SUBSCRIPTION_ID, id.to_token().into())]);
+                    let result = object_json(&[
+                        ("resultType", "\"complete\"".into()),
+                        ("_meta", tag.into()),
+                    ]);
                     return Some((written(None, &Response::new(&id, &result).bytes()), None));
                 }
             }
@@ -82,7 +89,7 @@ pub(super) fn of_session(
         let event = tokio::select! {
             event = reader.next() => event,
             // The stream of a request ends by itself; the standalone stream does not.
-            () = drain.begun(), if id == STANDALONE => None,
+            () = drain.started(), if id == STANDALONE => None,
         };
         let (number, text) = event?;
         Some((

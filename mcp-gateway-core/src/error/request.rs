@@ -84,10 +84,10 @@ pub enum RequestError {
     },
     /// The stream to resume is unknown or has expired.
     #[error("unknown or expired event ID")]
-    UnknownStream,
+    UnknownEventStream,
     /// The protocol version of the request is not supported.
     #[error("unsupported protocol version {requested:?}")]
-    UnsupportedVersion {
+    UnsupportedProtocolVersion {
         /// Requested version.
         requested: String,
     },

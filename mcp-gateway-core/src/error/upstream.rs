@@ -41,8 +41,8 @@ pub enum UpstreamError {
     #[error("failed to connect to the server")]
     Connect(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The result of the server does not exist in the protocol version of the client.
-    #[error("{what} of a {server} server is not supported by a {} client", .server.other())]
-    Era {
+    #[error("{what} of a {server} server is not supported by a {} client", .server.opposite())]
+    Unsupported {
         /// Kind of the result.
         what: &'static str,
         /// Era of the server.
@@ -56,7 +56,7 @@ pub enum UpstreamError {
     },
     /// No server has the name.
     #[error("unknown server")]
-    NotFound,
+    UnknownServer,
     /// The server, or the gateway on its behalf, accepts no more calls at present.
     #[error("server overloaded")]
     Overloaded {
@@ -74,11 +74,11 @@ pub enum UpstreamError {
     Redirect,
     /// The replica of the gateway that held the call is unreachable.
     #[error("the replica that held the call is unreachable; retry the call")]
-    ReplicaGone,
+    ReplicaUnavailable,
     /// The `requestState` of the client is invalid: it was used before, has expired, or belongs to
     /// another request.
     #[error("invalid or expired requestState")]
-    RequestState,
+    InvalidRequestState,
     /// The server responded with an HTTP status and no message.
     #[error("the server responded with status {0}")]
     Status(StatusCode),
@@ -99,7 +99,7 @@ pub enum UpstreamError {
     },
     /// The client did not answer a request of the server.
     #[error("no answer from the client: {detail}")]
-    Unanswered {
+    InputDeclined {
         /// Request of the server, and the reason for the missing answer.
         detail: Arc<str>,
     },
@@ -139,15 +139,15 @@ impl UpstreamError {
         match self {
             Self::Closed | Self::Connect(_) | Self::Invalid { .. } | Self::Timeout => true,
             Self::Status(status) => status.is_server_error(),
-            Self::Era { .. }
-            | Self::NotFound
+            Self::Unsupported { .. }
+            | Self::UnknownServer
             | Self::Overloaded { .. }
             | Self::ParamMismatch { .. }
             | Self::Redirect
-            | Self::ReplicaGone
-            | Self::RequestState
+            | Self::ReplicaUnavailable
+            | Self::InvalidRequestState
             | Self::TooLarge { .. }
-            | Self::Unanswered { .. }
+            | Self::InputDeclined { .. }
             | Self::Unauthorized { .. }
             | Self::Unavailable { .. } => false,
         }

@@ -7,20 +7,20 @@ use tower::{ServiceBuilder, ServiceExt};
 use tower_layer::{Identity as NoLayer, Layer, Stack};
 use tower_service::Service;
 
-use super::{Calls, Gateway, Owned};
+use super::{BoxCallService, Gateway, Owned};
 use crate::auth::{AuthVerifier, ProtectedResource};
 use crate::call::Routed;
 use crate::credential::{CredentialResolver, NoCredentials};
 use crate::endpoint::EndpointLayer;
-use crate::guard::Guard;
+use crate::host_policy::HostPolicy;
 use crate::layer::attach_credentials::{AttachCredentials, AttachCredentialsLayer};
 use crate::layer::authenticate::AuthenticateLayer;
 use crate::layer::authorize::{Authorize, AuthorizeLayer};
 use crate::layer::cors::CorsLayer;
-use crate::layer::dispatch::{Dispatch, DispatchLayer, Identity};
+use crate::layer::dispatch::{Dispatch, DispatchLayer, Implementation};
 use crate::layer::drain_body::DrainBodyLayer;
 use crate::layer::forward::Forward;
-use crate::layer::guard::GuardLayer;
+use crate::layer::host_guard::HostGuardLayer;
 use crate::layer::observe::{Observe, ObserveLayer};
 use crate::layer::respond_errors::RespondErrorsLayer;
 use crate::layer::trace::TraceLayer;
@@ -29,7 +29,7 @@ use crate::policy::{AllowAll, Policy};
 use crate::route::{PrefixError, PrefixRouter, ToolRouter};
 use crate::seal::SealError;
 use crate::session::Sessions;
-use crate::upstream::{Server, ServerPool};
+use crate::upstream::{ServerPool, UpstreamServer};
 use crate::{Call, Drain, Error, Reply};
 
 /// Builder of a [`Gateway`].
@@ -52,15 +52,15 @@ use crate::{Call, Drain, Error, Reply};
 /// use http::{Request, StatusCode};
 /// use mcp_gateway_core::guard::Guard;
 /// use mcp_gateway_core::runtime::InProcess;
-/// use mcp_gateway_core::{Gateway, Server};
+/// use mcp_gateway_core::{Gateway, UpstreamServer};
 /// use tower::ServiceExt;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let gateway = Gateway::anonymous()
-///     .server(Server::builder("files", InProcess::new(async |_| Ok(()))))
+///     .server(UpstreamServer::builder("files", InProcess::new(async |_| Ok(()))))
 ///     .with_name("team")
-///     .with_guard(Guard::new().with_host("mcp.example.com"))
+///     .with_guard(HostPolicy::new().with_host("mcp.example.com"))
 ///     .with_max_body(1024 * 1024)
 ///     .build()?;
 ///
@@ -89,10 +89,10 @@ struct Options {
     observer: Option<Arc<dyn Observer>>,
     pool: ServerPool,
     sessions: Option<Sessions>,
-    guard: Arc<Guard>,
+    guard: Arc<HostPolicy>,
     drain: Drain,
     name: Arc<str>,
-    identity: Identity,
+    identity: Implementation,
     page_size: Option<usize>,
     max_body: Option<usize>,
     absolute_endpoint: bool,
@@ -124,10 +124,10 @@ impl GatewayBuilder {
                 observer: None,
                 pool: ServerPool::new(),
                 sessions: None,
-                guard: Arc::new(Guard::new()),
+                guard: Arc::new(HostPolicy::new()),
                 drain: Drain::new(),
                 name: "default".into(),
-                identity: Identity::default(),
+                identity: Implementation::default(),
                 page_size: None,
                 absolute_endpoint: false,
                 max_body: None,
@@ -142,7 +142,7 @@ impl GatewayBuilder {
 
 impl<C, R> GatewayBuilder<C, R> {
     /// Adds a server with the default limits, replacing one of the same name.
-    pub fn server(mut self, server: impl Into<Arc<Server>>) -> Self {
+    pub fn server(mut self, server: impl Into<Arc<UpstreamServer>>) -> Self {
         self.options.pool = self.options.pool.with_server(server);
         self
     }
@@ -180,7 +180,7 @@ impl<C, R> GatewayBuilder<C, R> {
     }
 
     /// Sets the name, version and instructions that clients receive.
-    pub fn with_identity(mut self, identity: Identity) -> Self {
+    pub fn with_implementation(mut self, identity: Implementation) -> Self {
         self.options.identity = identity;
         self
     }
@@ -197,8 +197,8 @@ impl<C, R> GatewayBuilder<C, R> {
         self
     }
 
-    /// Sets the allowlist of hosts and origins. Default: local hosts only, see [`Guard`].
-    pub fn with_guard(mut self, guard: Guard) -> Self {
+    /// Sets the allowlist of hosts and origins. Default: local hosts only, see [`HostPolicy`].
+    pub fn with_guard(mut self, guard: HostPolicy) -> Self {
         self.options.guard = Arc::new(guard);
         self
     }
@@ -329,12 +329,12 @@ impl<C, R> GatewayBuilder<C, R> {
         let routed = self.routed.service(options.authorize().layer(permitted));
         let dispatch = options.dispatch()?.layer(options.observe().layer(routed));
         let calls = TraceLayer::new().layer(self.calls.service(dispatch));
-        let calls = Calls(Arc::new(move |call| Box::pin(calls.clone().oneshot(call))));
+        let calls = BoxCallService(Arc::new(move |call| Box::pin(calls.clone().oneshot(call))));
         let stack = ServiceBuilder::new()
             .layer(CorsLayer::new(Arc::clone(&options.guard)))
             .layer(DrainBodyLayer::new())
             .layer(options.respond_errors.clone())
-            .layer(GuardLayer::new(Arc::clone(&options.guard)))
+            .layer(HostGuardLayer::new(Arc::clone(&options.guard)))
             .layer(AuthenticateLayer::new(Arc::clone(&options.verifier)))
             .layer(options.endpoint(sessions.clone()))
             .service(calls.clone());
@@ -364,7 +364,7 @@ impl Options {
             None => Arc::new(PrefixRouter::by_name(self.pool.names())?),
         };
         let layer = DispatchLayer::new(router, Arc::clone(&self.policy))
-            .with_identity(self.identity.clone());
+            .with_implementation(self.identity.clone());
         Ok(match self.page_size {
             Some(entries) => layer.with_page_size(entries),
             None => layer,

@@ -51,7 +51,7 @@ impl Fields {
     ///
     /// [`FieldsError`] if the span does not hold exactly one object, or if the object has a
     /// duplicate key or more than [`MAX_MEMBERS`] members.
-    pub(crate) fn read(text: &str, span: Range<usize>) -> Result<Self, FieldsError> {
+    pub(crate) fn parse(text: &str, span: Range<usize>) -> Result<Self, FieldsError> {
         let mut walker = Walker::part(text, span);
         let mut fields = Self(Vec::with_capacity(6));
         walker.object(|member| fields.add(text, member))?;
@@ -72,7 +72,7 @@ impl Fields {
         } = member;
         let key = match escaped {
             false => Key::At(key),
-            true => Key::Decoded(decoded(text, key)),
+            true => Key::Decoded(unescape(text, key)),
         };
         let name = key.text(text);
         if self.0.iter().any(|field| field.key.text(text) == name) {
@@ -123,7 +123,7 @@ impl Key {
 }
 
 /// Decodes the key with escapes at `span`, which lies between quotes.
-pub(crate) fn decoded(text: &str, span: Range<usize>) -> Box<str> {
+pub(crate) fn unescape(text: &str, span: Range<usize>) -> Box<str> {
     let quoted = &text[span.start - 1..span.end + 1];
     // Undecodable keys, such as half of a surrogate pair, are compared in their raw form.
     serde_json::from_str(quoted).unwrap_or_else(|_| text[span].into())
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Fields, FieldsError> {
-        Fields::read(text, 0..text.len())
+        Fields::parse(text, 0..text.len())
     }
 
     #[test]
@@ -169,9 +169,9 @@ mod tests {
     #[test]
     fn a_part_is_read_with_the_offsets_of_the_whole() {
         let text = r#"[{"a":{"b":1}},2]"#;
-        let fields = Fields::read(text, 1..14).unwrap();
+        let fields = Fields::parse(text, 1..14).unwrap();
         assert_eq!(fields.span(text, "a"), Some(6..13));
-        assert!(Fields::read(text, 1..15).is_err());
+        assert!(Fields::parse(text, 1..15).is_err());
     }
 
     #[test]

@@ -6,18 +6,18 @@ use std::fmt::Write as _;
 /// Returns the JSON text of an object whose values are JSON texts, in the order of `members`.
 ///
 /// Keys are escaped. Values are inserted unchanged, so each of them must be valid JSON text.
-pub(crate) fn object(members: &[(&str, Cow<'_, str>)]) -> String {
+pub(crate) fn object_json(members: &[(&str, Cow<'_, str>)]) -> String {
     let mut json = String::from("{");
     for (at, (key, value)) in members.iter().enumerate() {
         let separator = if at == 0 { "" } else { "," };
         // Writing to a string is infallible.
-        let _ = write!(json, "{separator}{}:{value}", quoted(key));
+        let _ = write!(json, "{separator}{}:{value}", string_json(key));
     }
     json.push('}');
     json
 }
 
 /// Returns the JSON text of a string: `text` escaped and in quotes.
-pub(crate) fn quoted(text: &str) -> String {
+pub(crate) fn string_json(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::json::{FieldsError, Member, Walker, decoded};
+use crate::json::{FieldsError, Member, Walker, unescape};
 
 /// Spans of the members of a JSON-RPC message.
 ///
@@ -37,7 +37,7 @@ impl Envelope {
         } = member;
         let key = match escaped {
             false => Cow::Borrowed(&text[key]),
-            true => Cow::Owned(decoded(text, key).into()),
+            true => Cow::Owned(unescape(text, key).into()),
         };
         let place = match &*key {
             "jsonrpc" => &mut self.jsonrpc,

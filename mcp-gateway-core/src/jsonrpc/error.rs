@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Id;
-use crate::json::{object, quoted};
+use crate::json::{object_json, string_json};
 
 /// Codes of JSON-RPC errors, defined by [JSON-RPC
 /// 2.0](https://www.jsonrpc.org/specification#error_object) and by [MCP
@@ -86,7 +86,7 @@ impl ErrorObject {
     /// valid one.
     #[must_use]
     pub fn message_of(error: &str) -> String {
-        serde_json::from_str(error).map_or_else(|_| String::new(), |Said { message }| message)
+        serde_json::from_str(error).map_or_else(|_| String::new(), |RawError { message }| message)
     }
 
     /// Sets `data`, the machine-readable details.
@@ -105,27 +105,27 @@ impl ErrorObject {
         let mut members = vec![("jsonrpc", "\"2.0\"".into())];
         members.extend(id.map(|id| ("id", id.to_token().into())));
         members.push(("error", self.to_json().into()));
-        object(&members).into()
+        object_json(&members).into()
     }
 
     /// Returns the JSON text of the error.
     pub(super) fn to_json(&self) -> String {
         let mut members = vec![
             ("code", self.code.to_string().into()),
-            ("message", quoted(&self.message).into()),
+            ("message", string_json(&self.message).into()),
         ];
         members.extend(
             self.data
                 .as_ref()
                 .map(|data| ("data", data.to_string().into())),
         );
-        object(&members)
+        object_json(&members)
     }
 }
 
 /// JSON shape of an error object as far as its message is concerned.
 #[derive(Deserialize)]
-struct Said {
+struct RawError {
     #[serde(default)]
     message: String,
 }

@@ -104,7 +104,7 @@ impl Message {
         let text = ByteString::try_from(body).map_err(|error| MessageError::Syntax {
             detail: format!("{error}"),
         })?;
-        let envelope = Envelope::read(&text).map_err(|error| unreadable(&text, error))?;
+        let envelope = Envelope::read(&text).map_err(|error| parse_error(&text, error))?;
         let id = envelope
             .id
             .clone()
@@ -162,7 +162,7 @@ pub(super) fn invalid(id: Option<Id>, detail: impl Into<Cow<'static, str>>) -> M
 ///
 /// The error path may parse the text again: it tells valid JSON that is no object (`Invalid` or
 /// `Batch`) from text that is no JSON at all (`Syntax`), which have different codes.
-fn unreadable(text: &str, error: FieldsError) -> MessageError {
+fn parse_error(text: &str, error: FieldsError) -> MessageError {
     let walk = match error {
         FieldsError::Walk(walk) => walk,
         other => return invalid(None, other.to_string()),

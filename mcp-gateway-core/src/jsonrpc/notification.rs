@@ -7,7 +7,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::{Message, Params};
-use crate::json::{Edits, object};
+use crate::json::{Edits, object_json};
 use crate::protocol::Method;
 
 /// A JSON-RPC notification: a one-way message that has no response.
@@ -113,7 +113,7 @@ impl Notification {
             .filter(|(other, _)| *other != key);
         let mut members: Vec<_> = kept.map(|(key, span)| (key, text[span].into())).collect();
         members.extend(value.map(|value| (key, value.into())));
-        let meta = object(&members);
+        let meta = object_json(&members);
         let mut edits = Edits::new();
         if let Some(span) = self.params.span(text, "_meta") {
             edits.replace(span, meta);

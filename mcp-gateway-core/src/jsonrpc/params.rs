@@ -22,9 +22,9 @@ impl Params {
         let Some(span) = span else {
             return Ok(Self::default());
         };
-        let fields = Fields::read(text, span.clone())?;
+        let fields = Fields::parse(text, span.clone())?;
         let meta = match fields.span(text, "_meta") {
-            Some(meta) => Fields::read(text, meta)?,
+            Some(meta) => Fields::parse(text, meta)?,
             None => Fields::default(),
         };
         Ok(Self {

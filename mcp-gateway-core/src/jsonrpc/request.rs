@@ -79,7 +79,7 @@ impl Request {
     ///
     /// The text of a parsed request is a slice of a larger read buffer, which stays allocated as
     /// long as the slice. A request that is stored must not pin it.
-    pub(crate) fn detached(&self) -> Self {
+    pub(crate) fn to_owned_buffer(&self) -> Self {
         Self {
             text: ByteString::from(self.text.to_string()),
             ..self.clone()
@@ -152,7 +152,7 @@ impl Request {
             .collect();
         let set = members.iter();
         params.extend(set.filter_map(|(key, value)| Some((*key, Cow::Borrowed((*value)?)))));
-        Self::new(id, &self.method, &crate::json::object(&params))
+        Self::new(id, &self.method, &crate::json::object_json(&params))
     }
 
     /// Returns the span of the identifier in the text.

@@ -35,12 +35,12 @@ pub struct Response {
     text: ByteString,
     id: Option<Id>,
     id_span: Option<Range<usize>>,
-    outcome: Outcome,
+    outcome: Payload,
 }
 
 /// Span of the `error` or of the `result` member.
 #[derive(Clone, Debug)]
-enum Outcome {
+enum Payload {
     Error(Range<usize>),
     Result(Range<usize>),
 }
@@ -51,16 +51,16 @@ impl Response {
     /// `result` is JSON text and is embedded as it is; it must be valid.
     #[must_use]
     pub fn new(id: &Id, result: &str) -> Self {
-        Self::written(id, "result", result, Outcome::Result)
+        Self::written(id, "result", result, Payload::Result)
     }
 
     /// Creates an error response of the gateway itself.
     #[must_use]
     pub fn from_error(id: &Id, error: &ErrorObject) -> Self {
-        Self::written(id, "error", &error.to_json(), Outcome::Error)
+        Self::written(id, "error", &error.to_json(), Payload::Error)
     }
 
-    fn written(id: &Id, key: &str, value: &str, outcome: fn(Range<usize>) -> Outcome) -> Self {
+    fn written(id: &Id, key: &str, value: &str, outcome: fn(Range<usize>) -> Payload) -> Self {
         let token = id.to_token();
         let head = format!("{{\"jsonrpc\":\"2.0\",\"id\":{token}");
         let id_span = head.len() - token.len()..head.len();
@@ -83,8 +83,8 @@ impl Response {
         id: Option<Id>,
     ) -> Result<Self, MessageError> {
         let outcome = match (envelope.result, envelope.error) {
-            (Some(result), None) => Outcome::Result(result),
-            (None, Some(error)) => Outcome::Error(error),
+            (Some(result), None) => Payload::Result(result),
+            (None, Some(error)) => Payload::Error(error),
             _ => {
                 let detail = "it has neither a method nor one of result and error";
                 return Err(invalid(id, detail));
@@ -125,8 +125,8 @@ impl Response {
     /// The JSON text of the error object if the response is an error.
     pub fn result(&self) -> Result<&str, &str> {
         match &self.outcome {
-            Outcome::Error(span) => Err(&self.text[span.clone()]),
-            Outcome::Result(span) => Ok(&self.text[span.clone()]),
+            Payload::Error(span) => Err(&self.text[span.clone()]),
+            Payload::Result(span) => Ok(&self.text[span.clone()]),
         }
     }
 
@@ -152,8 +152,8 @@ impl Response {
         };
         Self {
             outcome: match &self.outcome {
-                Outcome::Error(part) => Outcome::Error(shift(part)),
-                Outcome::Result(part) => Outcome::Result(shift(part)),
+                Payload::Error(part) => Payload::Error(shift(part)),
+                Payload::Result(part) => Payload::Result(shift(part)),
             },
             id_span: Some(span.start..span.start + token.len()),
             id: Some(id.clone()),
@@ -178,7 +178,7 @@ impl Response {
 
     /// Returns a copy with the replacements that `edit` records, or an unchanged clone if the
     /// edited text is not a valid response.
-    pub(crate) fn edited(&self, edit: impl FnOnce(&mut Edits<'_>)) -> Self {
+    pub(crate) fn with_edits(&self, edit: impl FnOnce(&mut Edits<'_>)) -> Self {
         let mut edits = Edits::new();
         edit(&mut edits);
         match Message::parse(edits.apply(self.text.as_bytes())) {
@@ -190,16 +190,16 @@ impl Response {
     /// Returns the offset of the error object in the text.
     pub(crate) fn error_start(&self) -> Option<usize> {
         match &self.outcome {
-            Outcome::Error(span) => Some(span.start),
-            Outcome::Result(_) => None,
+            Payload::Error(span) => Some(span.start),
+            Payload::Result(_) => None,
         }
     }
 
     /// Returns the span of the result in the text.
     pub(crate) fn result_span(&self) -> Option<Range<usize>> {
         match &self.outcome {
-            Outcome::Error(_) => None,
-            Outcome::Result(span) => Some(span.clone()),
+            Payload::Error(_) => None,
+            Payload::Result(span) => Some(span.clone()),
         }
     }
 

@@ -5,15 +5,15 @@
 //! the call for observers. It does not validate the whole text against RFC 8259: the client parses
 //! the response, and an upstream gains nothing by sending invalid JSON inside of it.
 
-mod cut;
 mod error;
 mod key;
+mod segment;
 
 use bytes::Bytes;
 
-use self::cut::Cut;
 pub use self::error::ScanError;
 use self::key::Key;
+use self::segment::Segment;
 use super::Id;
 
 /// A filter for one response that is forwarded in pieces.
@@ -43,14 +43,14 @@ pub(crate) struct Scanner {
     /// Raw bytes of the key or value of interest that is being read.
     capture: Option<(Value, Vec<u8>)>,
     /// Match of the identifiers, as far as known.
-    id: Answers,
+    id: ExpectedId,
     /// Findings so far.
-    seen: Seen,
+    seen: ScanResult,
 }
 
 /// Match of the identifier of the response with the expected one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Answers {
+enum ExpectedId {
     /// The expected identifier.
     Expected,
     /// `null`: the server could not read the identifier of the request.
@@ -71,7 +71,7 @@ enum Value {
 
 /// Outcome of a response.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Seen {
+pub(crate) struct ScanResult {
     /// `true` if the response has a `result`.
     pub(crate) result: bool,
     /// `true` if the response has an `error`.
@@ -106,8 +106,8 @@ impl Scanner {
             envelope: Key::Other,
             inner: Key::Other,
             capture: None,
-            id: Answers::Unsaid,
-            seen: Seen::default(),
+            id: ExpectedId::Unsaid,
+            seen: ScanResult::default(),
         }
     }
 
@@ -117,7 +117,7 @@ impl Scanner {
     /// is cut by the end of a piece is held back until it is complete. After an error the scanner
     /// must not be used again.
     pub(crate) fn feed(&mut self, piece: &Bytes, out: &mut Vec<Bytes>) -> Result<(), ScanError> {
-        let mut cut = Cut {
+        let mut cut = Segment {
             piece,
             from: 0,
             id_at: 0,
@@ -133,7 +133,7 @@ impl Scanner {
                     at + 1
                 }
                 State::Scalar => self.scalar(&piece[..], at, &mut cut)?,
-                State::Between => self.between(piece[at], at, &mut cut)?,
+                State::Between => self.between_values(piece[at], at, &mut cut)?,
                 State::Done if piece[at].is_ascii_whitespace() => at + 1,
                 State::Done => return Err(ScanError::Trailing),
             };
@@ -145,7 +145,7 @@ impl Scanner {
 
     /// Returns the outcome after the last piece, or [`ScanError::Truncated`] if the response is
     /// incomplete.
-    pub(crate) fn finish(&self) -> Result<Seen, ScanError> {
+    pub(crate) fn finish(&self) -> Result<ScanResult, ScanError> {
         match self.state {
             State::Done => Ok(self.seen),
             State::Between | State::Escape | State::Scalar | State::String => {
@@ -164,7 +164,12 @@ impl Scanner {
     }
 
     /// Scans the inside of a string; returns the offset after it.
-    fn string(&mut self, piece: &[u8], at: usize, cut: &mut Cut<'_>) -> Result<usize, ScanError> {
+    fn string(
+        &mut self,
+        piece: &[u8],
+        at: usize,
+        cut: &mut Segment<'_>,
+    ) -> Result<usize, ScanError> {
         let rest = &piece[at..];
         let Some(end) = memchr::memchr2(b'"', b'\\', rest) else {
             self.keep(rest);
@@ -181,7 +186,12 @@ impl Scanner {
     }
 
     /// Scans a number or literal; returns the offset after it.
-    fn scalar(&mut self, piece: &[u8], at: usize, cut: &mut Cut<'_>) -> Result<usize, ScanError> {
+    fn scalar(
+        &mut self,
+        piece: &[u8],
+        at: usize,
+        cut: &mut Segment<'_>,
+    ) -> Result<usize, ScanError> {
         let rest = &piece[at..];
         let ends = |byte: &u8| {
             matches!(
@@ -202,7 +212,12 @@ impl Scanner {
     }
 
     /// Scans one byte outside of strings and scalars.
-    fn between(&mut self, byte: u8, at: usize, cut: &mut Cut<'_>) -> Result<usize, ScanError> {
+    fn between_values(
+        &mut self,
+        byte: u8,
+        at: usize,
+        cut: &mut Segment<'_>,
+    ) -> Result<usize, ScanError> {
         match byte {
             b' ' | b'\t' | b'\r' | b'\n' => {}
             b':' => self.expects_key = false,
@@ -251,7 +266,7 @@ impl Scanner {
     }
 
     /// Leaves an array or object.
-    fn close(&mut self, object: bool, at: usize, cut: &mut Cut<'_>) -> Result<(), ScanError> {
+    fn close(&mut self, object: bool, at: usize, cut: &mut Segment<'_>) -> Result<(), ScanError> {
         if self.depth == 0 || self.in_object() != object {
             return Err(ScanError::Malformed);
         }
@@ -280,7 +295,7 @@ impl Scanner {
     }
 
     /// Evaluates the captured key or value that ends at `end`.
-    fn end_value(&mut self, end: usize, cut: &mut Cut<'_>) -> Result<(), ScanError> {
+    fn end_value(&mut self, end: usize, cut: &mut Segment<'_>) -> Result<(), ScanError> {
         let Some((value, raw)) = self.capture.take() else {
             return Ok(());
         };
@@ -301,7 +316,7 @@ impl Scanner {
         match key {
             Key::Error | Key::Result if outcome_known => return Err(ScanError::NotAResponse),
             Key::Error => self.seen.error = true,
-            Key::Id if self.id != Answers::Unsaid => return Err(ScanError::WrongId),
+            Key::Id if self.id != ExpectedId::Unsaid => return Err(ScanError::WrongId),
             Key::Method => return Err(ScanError::NotAResponse),
             Key::Result => self.seen.result = true,
             Key::Code | Key::Id | Key::IsError | Key::Other => {}
@@ -310,11 +325,11 @@ impl Scanner {
     }
 
     /// Compares the identifier with the expected one and replaces it.
-    fn end_id(&mut self, raw: &[u8], end: usize, cut: &mut Cut<'_>) -> Result<(), ScanError> {
+    fn end_id(&mut self, raw: &[u8], end: usize, cut: &mut Segment<'_>) -> Result<(), ScanError> {
         let id = std::str::from_utf8(raw).ok().and_then(Id::from_token);
         self.id = match id {
-            Some(id) if id == self.expected => Answers::Expected,
-            None if raw == b"null" => Answers::Unknown,
+            Some(id) if id == self.expected => ExpectedId::Expected,
+            None if raw == b"null" => ExpectedId::Unknown,
             _ => return Err(ScanError::WrongId),
         };
         let whole_in_piece = raw.len() == end - cut.id_at;
@@ -327,12 +342,12 @@ impl Scanner {
     }
 
     /// Validates the complete envelope; adds the identifier if the server omitted it.
-    fn end_envelope(&mut self, at: usize, cut: &mut Cut<'_>) -> Result<(), ScanError> {
-        let result_of_another = self.seen.result && self.id != Answers::Expected;
+    fn end_envelope(&mut self, at: usize, cut: &mut Segment<'_>) -> Result<(), ScanError> {
+        let result_of_another = self.seen.result && self.id != ExpectedId::Expected;
         if self.seen.result == self.seen.error || result_of_another {
             return Err(ScanError::NotAResponse);
         }
-        if self.id == Answers::Unsaid {
+        if self.id == ExpectedId::Unsaid {
             cut.pass_until(at);
             cut.out.push(Bytes::from_static(b",\"id\":"));
             cut.out.push(self.token.clone());

@@ -22,9 +22,9 @@
 //! use mcp_gateway_core::layer::authorize::AuthorizeLayer;
 //! use mcp_gateway_core::layer::dispatch::DispatchLayer;
 //! use mcp_gateway_core::policy::AllowAll;
-//! use mcp_gateway_core::protocol::{Capabilities, Method, Version};
+//! use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
 //! use mcp_gateway_core::route::{PrefixRouter, Target};
-//! use mcp_gateway_core::{Call, Caller, Client, Error, Reply};
+//! use mcp_gateway_core::{Call, Caller, ClientInfo, Error, Reply};
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
 //! /// Every caller has an account of `files`, and none of any other server.
@@ -54,12 +54,12 @@
 //!         Ok::<_, Error>(Reply::result(call.request().id(), "{}"))
 //!     }));
 //!
-//! let client = Client::new(Version::LATEST, Capabilities::default());
+//! let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
 //! let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
 //! let call = |name: &str| {
 //!     let params = format!(r#"{{"name":"{name}"}}"#);
 //!     let request = Request::new(&Id::from(1), &Method::ToolsCall, &params);
-//!     Call::vouched_for(request, Arc::clone(&caller))
+//!     Call::trusted(request, Arc::clone(&caller))
 //! };
 //! assert!(stack.clone().oneshot(call("files__read")).await.is_ok());
 //! let error = stack.oneshot(call("github__search")).await.unwrap_err();
@@ -76,9 +76,9 @@ use tower::ServiceExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::bridge::carries_state;
 use crate::call::{Permitted, Prepared};
 use crate::credential::{Challenge, CredentialError, CredentialResolver};
+use crate::era::has_request_state;
 use crate::error::UpstreamError;
 use crate::{Call, Credential, Error};
 
@@ -157,7 +157,7 @@ where
 
 /// Adds the credential to `call`.
 fn prepared(call: Call<Permitted>, credential: Credential) -> Call<Prepared> {
-    call.advance(|Permitted { target }| Prepared::vouched_for(target, credential))
+    call.advance(|Permitted { target }| Prepared::trusted(target, credential))
 }
 
 /// Returns the error of `call`, for which there is no credential.
@@ -191,7 +191,7 @@ impl Rejected {
             .await
         {
             // A `requestState` is valid once, and has been redeemed.
-            Ok(Some(renewed)) if !carries_state(&call) => {
+            Ok(Some(renewed)) if !has_request_state(&call) => {
                 tracing::debug!(%server, "credential renewed; call retried");
                 inner.oneshot(prepared(call, renewed)).await
             }
@@ -218,9 +218,9 @@ mod tests {
     use super::*;
     use crate::auth::Principal;
     use crate::jsonrpc::{Id, Request};
-    use crate::protocol::{Capabilities, Method, Version};
+    use crate::protocol::{Capabilities, Method, ProtocolVersion};
     use crate::route::{Feature, Target};
-    use crate::{Caller, Client, Reply};
+    use crate::{Caller, ClientInfo, Reply};
 
     /// Renews once what is rejected, unless a scope is missing.
     #[derive(Debug)]
@@ -278,11 +278,11 @@ mod tests {
                 false => Ok(Reply::result(call.request().id(), "{}")),
             })
         });
-        let client = Client::new(Version::LATEST, Capabilities::default());
+        let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
         let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
         let request = Request::new(&Id::from(1), &Method::ToolsCall, params);
         let target = Target::new("s", Feature::Tool("a".into()));
-        let call = Call::vouched_for(request, caller).advance(|()| Permitted { target });
+        let call = Call::trusted(request, caller).advance(|()| Permitted { target });
         let layer = AttachCredentialsLayer::new(Arc::new(resolver));
         let reply = layer.layer(server).oneshot(call).await;
         (reply, calls.load(std::sync::atomic::Ordering::Relaxed))

@@ -122,9 +122,7 @@ where
             let (parts, body) = request.into_parts();
             let principal = verifier.verify(&parts).await?;
             let request = Request::from_parts(parts, body);
-            inner
-                .call(Authenticated::vouched_for(principal, request))
-                .await
+            inner.call(Authenticated::trusted(principal, request)).await
         }))
     }
 }

@@ -16,9 +16,9 @@
 //! use mcp_gateway_core::layer::authorize::AuthorizeLayer;
 //! use mcp_gateway_core::layer::dispatch::DispatchLayer;
 //! use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
-//! use mcp_gateway_core::protocol::{Capabilities, Method, Version};
+//! use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
 //! use mcp_gateway_core::route::PrefixRouter;
-//! use mcp_gateway_core::{Call, Caller, Client, Error, Reply};
+//! use mcp_gateway_core::{Call, Caller, ClientInfo, Error, Reply};
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
 //! #[derive(Debug)]
@@ -44,12 +44,12 @@
 //!         Ok::<_, Error>(Reply::result(call.request().id(), "{}"))
 //!     }));
 //!
-//! let client = Client::new(Version::LATEST, Capabilities::default());
+//! let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
 //! let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
 //! let call = |name: &str| {
 //!     let params = format!(r#"{{"name":"{name}"}}"#);
 //!     let request = Request::new(&Id::from(1), &Method::ToolsCall, &params);
-//!     Call::vouched_for(request, Arc::clone(&caller))
+//!     Call::trusted(request, Arc::clone(&caller))
 //! };
 //! assert!(stack.clone().oneshot(call("files__read")).await.is_ok());
 //! let denied = stack.oneshot(call("files__delete")).await.unwrap_err();
@@ -144,7 +144,7 @@ where
             }
             Decision::Deny { rule } => {
                 log("call denied", &call, &rule);
-                Gate::reject(refusal(&call))
+                Gate::reject(denied_error(&call))
             }
         }
     }
@@ -158,7 +158,7 @@ fn log(message: &'static str, call: &Call<Routed>, rule: &str) {
 }
 
 /// Returns the error of a denied call, which is that of an unknown target.
-fn refusal(call: &Call<Routed>) -> RouteError {
+fn denied_error(call: &Call<Routed>) -> RouteError {
     let kind = match call.target().feature {
         Feature::Prompt(_) => NameKind::Prompt,
         Feature::Resource(_) => NameKind::Resource,
@@ -183,9 +183,9 @@ mod tests {
     use crate::auth::Principal;
     use crate::jsonrpc::{Id, Request};
     use crate::layer::dispatch::DispatchLayer;
-    use crate::protocol::{Capabilities, ListKind, Method, Version};
+    use crate::protocol::{Capabilities, ListKind, Method, ProtocolVersion};
     use crate::route::PrefixRouter;
-    use crate::{Caller, Client, Reply};
+    use crate::{Caller, ClientInfo, Reply};
 
     /// Allows everything, and notes what it is asked about.
     #[derive(Debug, Default)]
@@ -219,12 +219,12 @@ mod tests {
         let service = AuthorizeLayer::new(Arc::new(Asking)).layer(service_fn(
             async |call: Call<Permitted>| Ok::<_, Error>(Reply::result(call.request().id(), "{}")),
         ));
-        let client = Client::new(Version::LATEST, Capabilities::default());
+        let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
         let caller = Arc::new(Caller::new(Principal::new("alice"), "default", client));
         let params = r#"{"name":"a","arguments":{"a":1}}"#;
         let request = Request::new(&Id::from(1), &Method::ToolsCall, params);
         let target = Target::new("s", Feature::Tool("a".into()));
-        let call = Call::vouched_for(request, caller).advance(|()| Routed { target });
+        let call = Call::trusted(request, caller).advance(|()| Routed { target });
         let error = service.oneshot(call).await.unwrap_err();
         assert!(matches!(error, Error::ApprovalRequired));
     }
@@ -239,10 +239,10 @@ mod tests {
             .service(service_fn(async move |call: Call<Permitted>| {
                 Ok::<_, Error>(Reply::result(call.request().id(), result))
             }));
-        let client = Client::new(Version::LATEST, Capabilities::default());
+        let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
         let caller = Arc::new(Caller::new(Principal::new("alice"), "default", client));
         let request = Request::new(&Id::from(1), &method, params);
-        let _ = service.oneshot(Call::vouched_for(request, caller)).await;
+        let _ = service.oneshot(Call::trusted(request, caller)).await;
         let asked = recorder.0.lock().unwrap();
         asked.clone()
     }

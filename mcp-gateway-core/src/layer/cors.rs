@@ -1,7 +1,7 @@
 //! Answer the preflight requests of web pages that may call the gateway.
 //!
-//! [`CorsLayer`] adds the headers of the [Fetch standard][fetch] for the origins that a [`Guard`]
-//! allows. It rejects nothing: [`GuardLayer`] does. Requests without `Origin` pass unchanged.
+//! [`CorsLayer`] adds the headers of the [Fetch standard][fetch] for the origins that a [`HostPolicy`]
+//! allows. It rejects nothing: [`HostGuardLayer`] does. Requests without `Origin` pass unchanged.
 //!
 //! # Example
 //!
@@ -16,7 +16,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let inner = service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new())));
-//! let service = CorsLayer::new(Guard::new().with_origin("https://app.example.com")).layer(inner);
+//! let service = CorsLayer::new(HostPolicy::new().with_origin("https://app.example.com")).layer(inner);
 //! let preflight = |origin: &str| {
 //!     Request::builder()
 //!         .method(Method::OPTIONS)
@@ -33,7 +33,7 @@
 //! # }
 //! ```
 //!
-//! [`GuardLayer`]: super::guard::GuardLayer
+//! [`HostGuardLayer`]: super::host_guard::HostGuardLayer
 //! [fetch]: https://fetch.spec.whatwg.org/#http-cors-protocol
 
 use std::fmt;
@@ -50,7 +50,7 @@ use tower_http::cors::{self, AllowHeaders, AllowOrigin};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::guard::{self, Guard};
+use crate::host_policy::{self, HostPolicy};
 use crate::protocol::header as mcp;
 
 /// A [`Layer`] that applies [`Cors`].
@@ -62,11 +62,11 @@ pub struct CorsLayer(Arc<cors::CorsLayer>);
 impl CorsLayer {
     /// Creates a layer that adds the headers for the origins that `guard` allows.
     #[must_use]
-    pub fn new(guard: impl Into<Arc<Guard>>) -> Self {
+    pub fn new(guard: impl Into<Arc<HostPolicy>>) -> Self {
         let guard = guard.into();
         let layer = cors::CorsLayer::new()
             .allow_origin(AllowOrigin::predicate(move |origin, parts| {
-                guard.may_call(origin.as_bytes(), guard::authority(parts).as_deref())
+                guard.allows_origin(origin.as_bytes(), host_policy::authority(parts).as_deref())
             }))
             .allow_methods([Method::DELETE, Method::GET, Method::POST])
             // The names of headers that mirror arguments are defined by servers.

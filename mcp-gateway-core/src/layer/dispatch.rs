@@ -14,7 +14,7 @@
 mod discover;
 mod fan_out;
 mod future;
-mod identity;
+mod implementation;
 mod listen;
 mod lists;
 mod resources;
@@ -28,17 +28,17 @@ use tower::ServiceExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use self::fan_out::nameless;
+use self::fan_out::missing_name;
 pub use self::future::DispatchFuture;
-pub use self::identity::Identity;
-use self::resources::Resources;
+pub use self::implementation::Implementation;
+use self::resources::ResourceIndex;
 use crate::call::Routed;
 use crate::catalog::{ListKind, Listing};
 use crate::error::{NameKind, RouteError};
 use crate::json::Fields;
 use crate::policy::Policy;
 use crate::protocol::Method;
-use crate::route::{Feature, Resolved, Target, ToolRouter};
+use crate::route::{Feature, ResolvedName, Target, ToolRouter};
 use crate::{Call, Error, Reply};
 
 /// A [`Layer`] that applies [`Dispatch`].
@@ -55,9 +55,9 @@ use crate::{Call, Error, Reply};
 /// use mcp_gateway_core::jsonrpc::{Id, Request};
 /// use mcp_gateway_core::layer::dispatch::DispatchLayer;
 /// use mcp_gateway_core::policy::AllowAll;
-/// use mcp_gateway_core::protocol::{Capabilities, Method, Version};
+/// use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
 /// use mcp_gateway_core::route::PrefixRouter;
-/// use mcp_gateway_core::{Call, Caller, Client, Error, Reply};
+/// use mcp_gateway_core::{Call, Caller, ClientInfo, Error, Reply};
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -70,12 +70,12 @@ use crate::{Call, Error, Reply};
 /// });
 /// let dispatch = DispatchLayer::new(router, Arc::new(AllowAll::new())).layer(inner);
 ///
-/// let client = Client::new(Version::LATEST, Capabilities::default());
+/// let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
 /// let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
 /// let call = |name: &str| {
 ///     let params = format!(r#"{{"name":"{name}"}}"#);
 ///     let request = Request::new(&Id::from(1), &Method::ToolsCall, &params);
-///     Call::vouched_for(request, Arc::clone(&caller))
+///     Call::trusted(request, Arc::clone(&caller))
 /// };
 /// assert!(dispatch.clone().oneshot(call("github__search")).await.is_ok());
 /// let error = dispatch.oneshot(call("search")).await.unwrap_err();
@@ -90,10 +90,10 @@ pub struct DispatchLayer(Arc<Shared>);
 struct Shared {
     router: Arc<dyn ToolRouter>,
     policy: Arc<dyn Policy>,
-    identity: Identity,
+    identity: Implementation,
     page_size: usize,
     patience: Duration,
-    resources: Resources,
+    resources: ResourceIndex,
 }
 
 impl DispatchLayer {
@@ -105,10 +105,10 @@ impl DispatchLayer {
         Self(Arc::new(Shared {
             router,
             policy,
-            identity: Identity::default(),
+            identity: Implementation::default(),
             page_size: DEFAULT_PAGE_SIZE,
             patience: DEFAULT_PATIENCE,
-            resources: Resources::default(),
+            resources: ResourceIndex::default(),
         }))
     }
 
@@ -120,7 +120,7 @@ impl DispatchLayer {
 
     /// Sets the name, version and instructions that clients receive.
     #[must_use]
-    pub fn with_identity(self, identity: Identity) -> Self {
+    pub fn with_implementation(self, identity: Implementation) -> Self {
         self.with(|shared| Shared { identity, ..shared })
     }
 
@@ -148,7 +148,7 @@ impl DispatchLayer {
                 router: Arc::clone(&shared.router),
                 policy: Arc::clone(&shared.policy),
                 identity: shared.identity.clone(),
-                resources: Resources::default(),
+                resources: ResourceIndex::default(),
                 ..*shared
             },
         };
@@ -178,12 +178,12 @@ pub struct Dispatch<S> {
 type Listings = Vec<(Arc<str>, Arc<Listing>)>;
 
 /// Bounds of the inner service of [`Dispatch`].
-pub(crate) trait Inner:
+pub(crate) trait RoutedService:
     Service<Call<Routed>, Response = Reply, Error = Error, Future: Send> + Clone + Send + Sync + 'static
 {
 }
 
-impl<S> Inner for S where
+impl<S> RoutedService for S where
     S: Service<Call<Routed>, Response = Reply, Error = Error, Future: Send>
         + Clone
         + Send
@@ -216,14 +216,14 @@ where
                     return DispatchFuture::direct(reply);
                 }
                 let router = Arc::clone(&self.shared.router);
-                DispatchFuture::waiting(async move {
-                    tasks::rename(reply.await?, &server, router).await
+                DispatchFuture::pending(async move {
+                    tasks::rename_tasks(reply.await?, &server, router).await
                 })
             }
-            Destination::Refused(error) => DispatchFuture::waiting(std::future::ready(Err(*error))),
+            Destination::Refused(error) => DispatchFuture::pending(std::future::ready(Err(*error))),
             Destination::Servers => {
                 let (shared, inner) = (Arc::clone(&self.shared), self.inner.clone());
-                DispatchFuture::waiting(async move { shared.to_many(inner, call).await })
+                DispatchFuture::pending(async move { shared.to_many(inner, call).await })
             }
         }
     }
@@ -240,7 +240,7 @@ enum Destination {
 
 impl Destination {
     /// Rejects the call with `error`.
-    fn refused(error: impl Into<Error>) -> Self {
+    fn rejected(error: impl Into<Error>) -> Self {
         Self::Refused(Box::new(error.into()))
     }
 }
@@ -252,15 +252,15 @@ impl Shared {
         let named = |kind, feature: fn(Arc<str>) -> Feature| {
             // A request whose name the gateway could not read must not reach a server.
             let Some(name) = request.name() else {
-                return Destination::refused(nameless(request));
+                return Destination::rejected(missing_name(request));
             };
             match self.router.resolve(&name) {
-                Some(Resolved { server, name }) => {
+                Some(ResolvedName { server, name }) => {
                     Destination::Server(Target::new(server, feature(name.into())))
                 }
                 None => {
                     let name = name.into();
-                    Destination::refused(RouteError::UnknownName { kind, name })
+                    Destination::rejected(RouteError::UnknownName { kind, name })
                 }
             }
         };
@@ -274,7 +274,7 @@ impl Shared {
             Method::TasksCancel | Method::TasksGet | Method::TasksResult | Method::TasksUpdate => {
                 named(NameKind::Task, Feature::Task)
             }
-            Method::CompletionComplete => self.completed(call),
+            Method::CompletionComplete => self.completion_target(call),
             Method::LoggingSetLevel
             | Method::PromptsList
             | Method::ResourcesList
@@ -287,7 +287,7 @@ impl Shared {
                 [server] => Destination::Server(Target::new(Arc::clone(server), Feature::Server)),
                 _ => {
                     let method = method.as_str().into();
-                    Destination::refused(RouteError::UnknownMethod { method })
+                    Destination::rejected(RouteError::UnknownMethod { method })
                 }
             },
         }
@@ -295,19 +295,19 @@ impl Shared {
 
     /// Returns the destination of a completion request: the server of its prompt, or those that may
     /// have its template.
-    fn completed(&self, call: &Call) -> Destination {
+    fn completion_target(&self, call: &Call) -> Destination {
         let reference = call.request().param("ref").unwrap_or("{}");
-        let fields = Fields::read(reference, 0..reference.len()).unwrap_or_default();
+        let fields = Fields::parse(reference, 0..reference.len()).unwrap_or_default();
         let Some(name) = fields.string(reference, "name") else {
             return Destination::Servers;
         };
         match self.router.resolve(&name) {
-            Some(Resolved { server, name }) => {
+            Some(ResolvedName { server, name }) => {
                 Destination::Server(Target::new(server, Feature::Prompt(name.into())))
             }
             None => {
                 let name = name.into();
-                Destination::refused(RouteError::UnknownName {
+                Destination::rejected(RouteError::UnknownName {
                     kind: NameKind::Prompt,
                     name,
                 })
@@ -316,20 +316,24 @@ impl Shared {
     }
 
     /// Serves a call that concerns several servers.
-    async fn to_many<S: Inner>(self: Arc<Self>, inner: S, call: Call) -> Result<Reply, Error> {
+    async fn to_many<S: RoutedService>(
+        self: Arc<Self>,
+        inner: S,
+        call: Call,
+    ) -> Result<Reply, Error> {
         #[expect(
             clippy::wildcard_enum_match_arm,
             reason = "`destination` selects only these methods"
         )]
         match call.request().method() {
             Method::ResourcesRead if call.request().name().is_none() => {
-                Err(nameless(call.request()).into())
+                Err(missing_name(call.request()).into())
             }
             Method::CompletionComplete | Method::ResourcesRead => self.resource(inner, call).await,
             Method::LoggingSetLevel => self.set_level(inner, &call).await,
             Method::ServerDiscover => self.discover(inner, &call).await,
-            Method::SubscriptionsListen => self.listen(inner, call).await,
-            method => match ListKind::of(method) {
+            Method::SubscriptionsListen => self.subscribe_all(inner, call).await,
+            method => match ListKind::from_method(method) {
                 Some(kind) => self.list(kind, inner, &call).await,
                 None => {
                     let method = method.as_str().into();
@@ -340,17 +344,17 @@ impl Shared {
     }
 
     /// Sets the minimum level of log messages on all servers.
-    async fn set_level<S: Inner>(&self, inner: S, call: &Call) -> Result<Reply, Error> {
+    async fn set_level<S: RoutedService>(&self, inner: S, call: &Call) -> Result<Reply, Error> {
         let level = call.request().param("level").unwrap_or("null");
-        let params = crate::json::object(&[("level", level.into())]);
+        let params = crate::json::object_json(&[("level", level.into())]);
         // Servers without the logging capability reject this; the client need not learn of it.
-        let _ = self.ask_all(&inner, call, &params).await;
+        let _ = self.call_all(&inner, call, &params).await;
         Ok(Reply::result(call.request().id(), "{}"))
     }
 }
 
 /// Sends `call` to the inner service once it is ready.
-async fn send<S: Inner>(inner: S, call: Call<Routed>) -> Result<Reply, Error> {
+async fn send<S: RoutedService>(inner: S, call: Call<Routed>) -> Result<Reply, Error> {
     inner.oneshot(call).await
 }
 

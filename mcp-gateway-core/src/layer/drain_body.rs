@@ -86,7 +86,7 @@ pub struct DrainBody<S> {
 
 impl<S, B, R> Service<Request<B>> for DrainBody<S>
 where
-    S: Service<Request<Lent<B>>, Response = Response<R>, Error = Infallible>,
+    S: Service<Request<DrainableBody<B>>, Response = Response<R>, Error = Infallible>,
     B: http_body::Body<Data: Send> + Send + 'static,
     R: Send + 'static,
 {
@@ -99,9 +99,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let unread = Unread::of(&request);
+        let unread = DrainAction::for_request(&request);
         let (parts, body) = request.into_parts();
-        let (lent, returned) = Lent::new(body, unread);
+        let (lent, returned) = DrainableBody::new(body, unread);
         DrainBodyFuture {
             inner: self.inner.call(Request::from_parts(parts, lent)),
             unread,
@@ -117,7 +117,7 @@ pin_project! {
     pub struct DrainBodyFuture<F, B, R> {
         #[pin]
         inner: F,
-        unread: Unread,
+        unread: DrainAction,
         returned: Option<oneshot::Receiver<Owned<B>>>,
         draining: Option<BoxFuture<'static, Response<R>>>,
     }
@@ -142,7 +142,7 @@ where
             };
             let unread = *this.unread;
             *this.draining = Some(Box::pin(async move {
-                unread.discard(body.as_mut(), &mut response).await;
+                unread.drain(body.as_mut(), &mut response).await;
                 response
             }));
         }
@@ -164,30 +164,30 @@ type Owned<B> = Pin<Box<Tracked<B>>>;
 
 /// The body of a request, which goes back to its owner when it is dropped before its end.
 #[derive(Debug)]
-pub struct Lent<B: http_body::Body> {
+pub struct DrainableBody<B: http_body::Body> {
     body: Option<Owned<B>>,
     owner: Option<oneshot::Sender<Owned<B>>>,
 }
 
-impl<B: http_body::Body> Lent<B> {
+impl<B: http_body::Body> DrainableBody<B> {
     /// Lends `body`, and returns where it comes back if its end matters.
-    fn new(body: B, unread: Unread) -> (Self, Option<oneshot::Receiver<Owned<B>>>) {
+    fn new(body: B, unread: DrainAction) -> (Self, Option<oneshot::Receiver<Owned<B>>>) {
         let (body, is_done) = match body.is_end_stream() {
             true => (None, true),
             false => (Some(Box::pin(Tracked::new(body))), false),
         };
         let (owner, returned) = match unread {
-            Unread::Read | Unread::Unsent if !is_done => {
+            DrainAction::Read | DrainAction::Unsent if !is_done => {
                 let (owner, returned) = oneshot::channel();
                 (Some(owner), Some(returned))
             }
-            Unread::Ignore | Unread::Read | Unread::Unsent => (None, None),
+            DrainAction::Ignore | DrainAction::Read | DrainAction::Unsent => (None, None),
         };
         (Self { body, owner }, returned)
     }
 }
 
-impl<B: http_body::Body> http_body::Body for Lent<B> {
+impl<B: http_body::Body> http_body::Body for DrainableBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -213,7 +213,7 @@ impl<B: http_body::Body> http_body::Body for Lent<B> {
     }
 }
 
-impl<B: http_body::Body> Drop for Lent<B> {
+impl<B: http_body::Body> Drop for DrainableBody<B> {
     fn drop(&mut self) {
         let unread = self.body.take().filter(|body| !body.is_end_stream());
         if let (Some(body), Some(owner)) = (unread, self.owner.take()) {
@@ -264,7 +264,7 @@ impl<B: http_body::Body> http_body::Body for Tracked<B> {
 
 /// Treatment of the unread rest of a request.
 #[derive(Clone, Copy, Debug)]
-enum Unread {
+enum DrainAction {
     /// Not read: over HTTP/2 it does not affect the next request.
     Ignore,
     /// Read, because it precedes the next request.
@@ -273,9 +273,9 @@ enum Unread {
     Unsent,
 }
 
-impl Unread {
+impl DrainAction {
     /// Decides the treatment of the body of `request`.
-    fn of<B>(request: &Request<B>) -> Self {
+    fn for_request<B>(request: &Request<B>) -> Self {
         match request.version() {
             Version::HTTP_2 | Version::HTTP_3 => Self::Ignore,
             _ if request.headers().contains_key(header::EXPECT) => Self::Unsent,
@@ -284,7 +284,7 @@ impl Unread {
     }
 
     /// Reads the rest of `body`, or announces in `response` that the connection will be closed.
-    async fn discard<B, R>(self, body: Pin<&mut Tracked<B>>, response: &mut Response<R>)
+    async fn drain<B, R>(self, body: Pin<&mut Tracked<B>>, response: &mut Response<R>)
     where
         B: http_body::Body,
     {

@@ -1,7 +1,7 @@
 //! Send calls to their servers.
 //!
 //! [`Forward`] is the innermost service of the stack. A target that is not in the pool, because a
-//! reload removed it in the meantime, fails with [`UpstreamError::NotFound`].
+//! reload removed it in the meantime, fails with [`UpstreamError::UnknownServer`].
 //!
 //! # Example
 //!
@@ -12,20 +12,20 @@
 //! use mcp_gateway_core::call::Prepared;
 //! use mcp_gateway_core::jsonrpc::{Id, Request};
 //! use mcp_gateway_core::layer::forward::Forward;
-//! use mcp_gateway_core::protocol::{Capabilities, Method, Version};
+//! use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
 //! use mcp_gateway_core::route::{Feature, Target};
 //! use mcp_gateway_core::upstream::{ServerPool, UpstreamError};
-//! use mcp_gateway_core::{Call, Caller, Client, Credential, Error};
+//! use mcp_gateway_core::{Call, Caller, ClientInfo, Credential, Error};
 //! use tower::ServiceExt;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
-//! let client = Client::new(Version::LATEST, Capabilities::default());
+//! let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
 //! let caller = Caller::new(Principal::new("alice"), "main", client);
 //! let request = Request::new(&Id::from(1), &Method::ToolsCall, r#"{"name":"read"}"#);
 //! let target = Target::new("files", Feature::Tool("read".into()));
-//! let call = Call::vouched_for(request, Arc::new(caller))
-//!     .prepared(Prepared::vouched_for(target, Credential::none()));
+//! let call = Call::trusted(request, Arc::new(caller))
+//!     .prepared(Prepared::trusted(target, Credential::none()));
 //!
 //! let error = Forward::new(ServerPool::new()).oneshot(call).await.unwrap_err();
 //! assert!(matches!(error, Error::Upstream { source: UpstreamError::NotFound, .. }));
@@ -71,7 +71,7 @@ impl Service<Call<Prepared>> for Forward {
         Box::pin(async move {
             let sent = match found {
                 Some(found) => found.send(call).await,
-                None => Err(UpstreamError::NotFound),
+                None => Err(UpstreamError::UnknownServer),
             };
             match sent {
                 Ok(Reply::Events(events)) => Ok(Reply::Events(events.of_server(server))),

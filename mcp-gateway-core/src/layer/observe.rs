@@ -19,7 +19,7 @@ use tower_service::Service;
 use crate::call::Routed;
 use crate::observe::{CallReport, Observer};
 use crate::protocol::Method;
-use crate::reply::{Ending, Outcome};
+use crate::reply::{CallOutcome, Completion};
 use crate::route::Target;
 use crate::upstream::ServerPool;
 use crate::{Call, Caller, Error, Problem, Reply};
@@ -86,7 +86,7 @@ where
     }
 
     fn call(&mut self, call: Call<Routed>) -> Self::Future {
-        let observed = self.layer.observer.as_ref().map(|observer| Observed {
+        let observed = self.layer.observer.as_ref().map(|observer| PendingReport {
             observer: Arc::clone(observer),
             pool: self.layer.pool.clone(),
             caller: Arc::clone(call.caller()),
@@ -108,7 +108,7 @@ pin_project! {
     pub struct ObserveFuture<F> {
         #[pin]
         inner: F,
-        observed: Option<Observed>,
+        observed: Option<PendingReport>,
     }
 }
 
@@ -120,10 +120,10 @@ impl<F: Future<Output = Result<Reply, Error>>> Future for ObserveFuture<F> {
         let mut result = ready!(this.inner.poll(cx));
         if let Some(mut observed) = this.observed.take() {
             match &mut result {
-                Ok(reply) => reply.on_end(move |ending| observed.end(ending, None)),
+                Ok(reply) => reply.on_end(move |ending| observed.send(ending, None)),
                 Err(error) => {
                     let reason = Problem::from(&*error).reason;
-                    observed.end(&Ending::new(Outcome::Failed, 0), Some(reason));
+                    observed.send(&Completion::new(CallOutcome::Failed, 0), Some(reason));
                 }
             }
         }
@@ -138,7 +138,7 @@ impl<F> fmt::Debug for ObserveFuture<F> {
 }
 
 /// A call whose end will be reported.
-struct Observed {
+struct PendingReport {
     observer: Arc<dyn Observer>,
     pool: ServerPool,
     caller: Arc<Caller>,
@@ -148,12 +148,12 @@ struct Observed {
     request_bytes: u64,
 }
 
-impl Observed {
+impl PendingReport {
     /// Reports the end.
-    fn end(&mut self, ending: &Ending, reason: Option<&'static str>) {
+    fn send(&mut self, ending: &Completion, reason: Option<&'static str>) {
         let Target { server, feature } = &self.target;
-        let listed = self.pool.lists(server, feature);
-        self.observer.ended(&CallReport {
+        let listed = self.pool.is_known_to_list(server, feature);
+        self.observer.on_call_end(&CallReport {
             gateway: self.caller.gateway(),
             server,
             method: &self.method,

@@ -141,7 +141,7 @@ where
         let response = ready!(this.inner.poll(cx)).unwrap_or_else(|error| {
             let mut response = endpoint::error(&error, None, Era::Modern);
             if let Some(protected) = this.protected {
-                protected.complete(response.headers_mut());
+                protected.extend_challenge(response.headers_mut());
             }
             response
         });

@@ -17,17 +17,17 @@
 //! use mcp_gateway_core::auth::Principal;
 //! use mcp_gateway_core::jsonrpc::{Id, Request};
 //! use mcp_gateway_core::layer::trace::TraceLayer;
-//! use mcp_gateway_core::protocol::{Capabilities, Method, Version};
-//! use mcp_gateway_core::{Call, Caller, Client, Error, Reply};
+//! use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
+//! use mcp_gateway_core::{Call, Caller, ClientInfo, Error, Reply};
 //! use tower::{Layer, ServiceExt, service_fn};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Error> {
 //! let inner = service_fn(async |call: Call| Ok(Reply::result(call.request().id(), "{}")));
-//! let client = Client::new(Version::LATEST, Capabilities::default());
+//! let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
 //! let caller = Caller::new(Principal::new("alice"), "default", client);
 //! let request = Request::new(&Id::from(1), &Method::ToolsCall, r#"{"name":"add"}"#);
-//! let call = Call::vouched_for(request, Arc::new(caller));
+//! let call = Call::trusted(request, Arc::new(caller));
 //! // The span is "tools/call add".
 //! let reply = TraceLayer::new().layer(inner).oneshot(call).await?;
 //! assert!(matches!(reply, Reply::Json { .. }));
@@ -50,7 +50,7 @@ use tracing::field::{Empty, display};
 
 use crate::jsonrpc::code;
 use crate::protocol::Method;
-use crate::reply::{Ending, Outcome};
+use crate::reply::{CallOutcome, Completion};
 use crate::{Call, Error, Problem, Reply, semconv};
 
 /// A [`Layer`] that applies [`Trace`].
@@ -195,12 +195,12 @@ fn record_result(span: &Span, result: &mut Result<Reply, Error>) {
     }
 }
 
-fn record_ending(span: &Span, ending: &Ending) {
+fn record_ending(span: &Span, ending: &Completion) {
     match ending.outcome {
-        Outcome::Cancelled | Outcome::Success => {}
-        Outcome::Error { code } => record_code(span, code),
-        Outcome::Failed => record_failure(span, "upstream"),
-        Outcome::ToolError => record_failure(span, "tool_error"),
+        CallOutcome::Cancelled | CallOutcome::Success => {}
+        CallOutcome::Error { code } => record_code(span, code),
+        CallOutcome::Failed => record_failure(span, "upstream"),
+        CallOutcome::ToolError => record_failure(span, "tool_error"),
     }
 }
 
@@ -228,7 +228,7 @@ fn record_failure(span: &Span, error_type: impl fmt::Display) {
 fn transport(call: &Call) -> &'static str {
     match call.caller().is_http() {
         true => "tcp",
-        false => "pipe",
+        false => "stdio",
     }
 }
 
@@ -275,8 +275,8 @@ mod tests {
     use crate::auth::Principal;
     use crate::error::RouteError;
     use crate::jsonrpc::{Id as RequestId, Request};
-    use crate::protocol::{Capabilities, Version};
-    use crate::{Caller, Client};
+    use crate::protocol::{Capabilities, ProtocolVersion};
+    use crate::{Caller, ClientInfo};
 
     /// The fields of the only span.
     #[derive(Clone, Debug, Default)]
@@ -304,10 +304,10 @@ mod tests {
     }
 
     fn call(method: &Method, params: &str) -> Call {
-        let client = Client::new(Version::V2026_07_28, Capabilities::default());
+        let client = ClientInfo::new(ProtocolVersion::V2026_07_28, Capabilities::default());
         let caller = Caller::new(Principal::new("alice"), "main", client);
         let request = Request::new(&RequestId::from("a"), method, params);
-        Call::vouched_for(request, Arc::new(caller))
+        Call::trusted(request, Arc::new(caller))
     }
 
     fn recorded(call: Call, level: tracing::Level, fails: bool) -> BTreeMap<&'static str, String> {
@@ -341,7 +341,7 @@ mod tests {
             ("mcp.method.name", "tools/call"),
             ("mcp.protocol.version", "2026-07-28"),
             ("mcp_gateway.name", "main"),
-            ("network.transport", "pipe"),
+            ("network.transport", "stdio"),
             ("otel.kind", "server"),
             ("otel.name", "tools/call add"),
         ];

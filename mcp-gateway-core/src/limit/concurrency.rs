@@ -37,14 +37,14 @@ impl Concurrency {
     ///
     /// Fails with [`UpstreamError::Overloaded`] if the queue is full or the wait exceeds the
     /// timeout of the server. Cancel safe: a dropped call leaves the queue.
-    pub(crate) async fn admit(&self) -> Result<OwnedSemaphorePermit, UpstreamError> {
+    pub(crate) async fn acquire(&self) -> Result<OwnedSemaphorePermit, UpstreamError> {
         if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
             return Ok(permit);
         }
         let overloaded = UpstreamError::Overloaded {
             retry_after: RETRY_AFTER,
         };
-        let Some(_waiting) = Waiting::enter(self) else {
+        let Some(_waiting) = QueueSlot::new(self) else {
             return Err(overloaded);
         };
         match time::timeout(self.patience, Arc::clone(&self.running).acquire_owned()).await {
@@ -55,18 +55,18 @@ impl Concurrency {
 }
 
 /// A position in the queue; dropping it leaves the queue.
-struct Waiting<'a>(&'a Concurrency);
+struct QueueSlot<'a>(&'a Concurrency);
 
-impl<'a> Waiting<'a> {
+impl<'a> QueueSlot<'a> {
     /// Enters the queue, unless it is full.
-    fn enter(concurrency: &'a Concurrency) -> Option<Self> {
+    fn new(concurrency: &'a Concurrency) -> Option<Self> {
         let before = concurrency.waiting.fetch_add(1, Ordering::AcqRel);
         let place = Self(concurrency);
         (before < concurrency.max_waiting).then_some(place)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for QueueSlot<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::AcqRel);
     }
@@ -82,20 +82,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_does_not_fit_waits_and_then_is_refused() {
         let concurrency = Arc::new(Concurrency::new(1, 1, Duration::from_secs(10)));
-        let first = concurrency.admit().await.unwrap();
+        let first = concurrency.acquire().await.unwrap();
         let waiting = {
             let concurrency = Arc::clone(&concurrency);
-            async move { concurrency.admit().await }
+            async move { concurrency.acquire().await }
         };
         let (second, third) = tokio::join!(waiting, async {
             tokio::task::yield_now().await;
-            let third = concurrency.admit().await;
+            let third = concurrency.acquire().await;
             drop(first);
             third
         });
         assert!(matches!(third, Err(UpstreamError::Overloaded { .. })));
         let _second = second.unwrap();
-        let late = concurrency.admit().await;
+        let late = concurrency.acquire().await;
         assert!(matches!(late, Err(UpstreamError::Overloaded { .. })));
         assert_eq!(concurrency.waiting.load(Ordering::Acquire), 0);
     }

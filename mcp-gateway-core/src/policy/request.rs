@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::Caller;
 use crate::call::{Call, Routed};
-use crate::catalog::Entry;
+use crate::catalog::CatalogEntry;
 use crate::jsonrpc::Request;
 use crate::protocol::Method;
 use crate::route::Target;
@@ -20,11 +20,11 @@ use crate::upstream::ServerPool;
 /// ```
 /// use mcp_gateway_core::auth::Principal;
 /// use mcp_gateway_core::policy::{Action, PolicyRequest};
-/// use mcp_gateway_core::protocol::{Capabilities, Version};
+/// use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
 /// use mcp_gateway_core::route::{Feature, Target};
-/// use mcp_gateway_core::{Caller, Client};
+/// use mcp_gateway_core::{Caller, ClientInfo};
 ///
-/// let client = Client::new(Version::LATEST, Capabilities::default());
+/// let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
 /// let caller = Caller::new(Principal::new("alice"), "main", client);
 /// let target = Target::new("files", Feature::Tool("delete".into()));
 /// let request = PolicyRequest::listing(&caller, &target);
@@ -37,7 +37,7 @@ use crate::upstream::ServerPool;
 pub struct PolicyRequest<'a> {
     caller: &'a Caller,
     target: &'a Target,
-    entry: Option<&'a Entry>,
+    entry: Option<&'a CatalogEntry>,
     request: Option<&'a Request>,
     pool: Option<&'a ServerPool>,
 }
@@ -73,7 +73,7 @@ impl<'a> PolicyRequest<'a> {
     }
 
     /// Sets the catalog entry of the target.
-    pub fn with_entry(self, entry: &'a Entry) -> Self {
+    pub fn with_entry(self, entry: &'a CatalogEntry) -> Self {
         let entry = Some(entry);
         Self { entry, ..self }
     }
@@ -125,7 +125,7 @@ impl<'a> PolicyRequest<'a> {
     /// that depends on the entry must therefore decide about `None`, preferably by a denial: a
     /// client must list tools before it calls one.
     #[must_use]
-    pub fn entry(&self) -> Option<Cow<'a, Entry>> {
+    pub fn entry(&self) -> Option<Cow<'a, CatalogEntry>> {
         match self.entry {
             Some(entry) => Some(Cow::Borrowed(entry)),
             None => {

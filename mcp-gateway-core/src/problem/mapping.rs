@@ -12,7 +12,7 @@ use crate::error::{
     AuthError, CredentialError, NameKind, RequestError, RouteError, SessionError, UpstreamError,
 };
 use crate::jsonrpc::{Id, MessageError, code};
-use crate::protocol::Version;
+use crate::protocol::ProtocolVersion;
 
 impl From<&Error> for Problem {
     fn from(error: &Error) -> Self {
@@ -158,11 +158,11 @@ impl From<&RequestError> for Problem {
             RequestError::UnexpectedMessage { .. } => {
                 (S::BAD_REQUEST, code::INVALID_REQUEST, "unexpected_message")
             }
-            RequestError::UnknownStream => {
+            RequestError::UnknownEventStream => {
                 (S::BAD_REQUEST, code::INVALID_REQUEST, "unknown_stream")
             }
-            RequestError::UnsupportedVersion { requested } => {
-                let supported: Vec<_> = Version::ALL
+            RequestError::UnsupportedProtocolVersion { requested } => {
+                let supported: Vec<_> = ProtocolVersion::ALL
                     .iter()
                     .map(|version| version.as_str())
                     .collect();
@@ -238,24 +238,24 @@ impl From<&UpstreamError> for Problem {
         let (status, reason) = match error {
             UpstreamError::Closed => (StatusCode::OK, "upstream_closed"),
             UpstreamError::Connect(_) => (StatusCode::OK, "upstream_connect"),
-            UpstreamError::Era { .. } => (StatusCode::OK, "era"),
+            UpstreamError::Unsupported { .. } => (StatusCode::OK, "era"),
             UpstreamError::Invalid { .. } => (StatusCode::OK, "upstream_invalid"),
-            UpstreamError::NotFound => (StatusCode::OK, "upstream_not_found"),
+            UpstreamError::UnknownServer => (StatusCode::OK, "upstream_not_found"),
             UpstreamError::Overloaded { .. } => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
             UpstreamError::ParamMismatch { .. } => (StatusCode::BAD_REQUEST, "header_mismatch"),
             UpstreamError::Redirect => (StatusCode::OK, "upstream_redirect"),
-            UpstreamError::ReplicaGone => (StatusCode::OK, "replica_gone"),
-            UpstreamError::RequestState => (StatusCode::OK, "request_state"),
+            UpstreamError::ReplicaUnavailable => (StatusCode::OK, "replica_gone"),
+            UpstreamError::InvalidRequestState => (StatusCode::OK, "request_state"),
             UpstreamError::Status(_) => (StatusCode::OK, "upstream_status"),
             UpstreamError::Timeout => (StatusCode::OK, "timeout"),
             UpstreamError::TooLarge { .. } => (StatusCode::OK, "upstream_too_large"),
-            UpstreamError::Unanswered { .. } => (StatusCode::OK, "unanswered"),
+            UpstreamError::InputDeclined { .. } => (StatusCode::OK, "unanswered"),
             UpstreamError::Unauthorized { .. } => (StatusCode::OK, "upstream_unauthorized"),
             UpstreamError::Unavailable { .. } => (StatusCode::OK, "unavailable"),
         };
         let code = match error {
             UpstreamError::ParamMismatch { .. } => code::HEADER_MISMATCH,
-            UpstreamError::RequestState => code::INVALID_PARAMS,
+            UpstreamError::InvalidRequestState => code::INVALID_PARAMS,
             _ => code::INTERNAL_ERROR,
         };
         let problem = Self::new(status, code, reason, error.to_string());

@@ -93,7 +93,7 @@ fn of_requests() -> Vec<Row> {
     let (host, origin, what) = ("x".into(), "x".into(), "x".into());
     let unexpected = RequestError::UnexpectedMessage { what };
     let requested = "2020-01-01".into();
-    let version = RequestError::UnsupportedVersion { requested };
+    let version = RequestError::UnsupportedProtocolVersion { requested };
     vec![
         row(RequestError::Accept, 406, -32600, "accept"),
         row(RequestError::Body(other()), 400, -32700, "body"),
@@ -114,7 +114,12 @@ fn of_requests() -> Vec<Row> {
             "too_large",
         ),
         row(unexpected, 400, -32600, "unexpected_message"),
-        row(RequestError::UnknownStream, 400, -32600, "unknown_stream"),
+        row(
+            RequestError::UnknownEventStream,
+            400,
+            -32600,
+            "unknown_stream",
+        ),
         row(version, 400, -32022, "unsupported_protocol_version"),
     ]
 }
@@ -150,9 +155,19 @@ fn of_servers() -> Vec<Row> {
             -32603,
             "upstream_connect",
         ),
-        row(UpstreamError::Era { what, server }, 200, -32603, "era"),
+        row(
+            UpstreamError::Unsupported { what, server },
+            200,
+            -32603,
+            "era",
+        ),
         row(UpstreamError::invalid("x"), 200, -32603, "upstream_invalid"),
-        row(UpstreamError::NotFound, 200, -32603, "upstream_not_found"),
+        row(
+            UpstreamError::UnknownServer,
+            200,
+            -32603,
+            "upstream_not_found",
+        ),
         row(
             UpstreamError::ParamMismatch { header },
             400,
@@ -160,10 +175,15 @@ fn of_servers() -> Vec<Row> {
             "header_mismatch",
         ),
         row(UpstreamError::Redirect, 200, -32603, "upstream_redirect"),
-        row(UpstreamError::RequestState, 200, -32602, "request_state"),
+        row(
+            UpstreamError::InvalidRequestState,
+            200,
+            -32602,
+            "request_state",
+        ),
         row(status, 200, -32603, "upstream_status"),
         row(
-            UpstreamError::Unanswered { detail },
+            UpstreamError::InputDeclined { detail },
             200,
             -32603,
             "unanswered",

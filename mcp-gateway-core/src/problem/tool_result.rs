@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::{APPROVAL_REQUIRED, NOT_CONNECTED, Problem};
-use crate::json::object;
+use crate::json::object_json;
 use crate::jsonrpc::{Id, Response};
 use crate::protocol::{Era, Method, meta};
 
@@ -39,7 +39,7 @@ impl Problem {
         if era == Era::Modern {
             members.push(("resultType", "\"complete\"".into()));
         }
-        object(&members)
+        object_json(&members)
     }
 }
 

@@ -33,14 +33,14 @@ pub struct Capabilities {
     /// Canonical JSON text.
     json: Arc<str>,
     /// Parsed form of the capabilities that the gateway interprets.
-    features: Features,
+    features: AskFeatures,
     /// Copy without `roots`, computed on first use; `None` if there are no roots.
     rootless: Option<Arc<OnceLock<Self>>>,
 }
 
 /// Capabilities that determine the requests a server may send to the client.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-struct Features {
+struct AskFeatures {
     elicitation_form: bool,
     elicitation_url: bool,
     roots: bool,
@@ -62,7 +62,7 @@ impl Capabilities {
             return Some(Self::default());
         }
         let value: Value = serde_json::from_str(json).ok()?;
-        let features = Features::of(value.as_object()?);
+        let features = AskFeatures::of(value.as_object()?);
         Some(Self {
             json: canonical(&value).into(),
             features,
@@ -126,12 +126,12 @@ impl Capabilities {
 
     /// Returns `true` if a server may send any request to the client.
     #[must_use]
-    pub fn interactive(&self) -> bool {
-        self.features != Features::default()
+    pub fn can_be_asked(&self) -> bool {
+        self.features != AskFeatures::default()
     }
 }
 
-impl Features {
+impl AskFeatures {
     /// Parses the interpreted capabilities.
     fn of(capabilities: &serde_json::Map<String, Value>) -> Self {
         let elicitation = capabilities.get("elicitation").and_then(Value::as_object);
@@ -151,7 +151,7 @@ impl Default for Capabilities {
     fn default() -> Self {
         Self {
             json: "{}".into(),
-            features: Features::default(),
+            features: AskFeatures::default(),
             rootless: None,
         }
     }
@@ -185,7 +185,7 @@ mod tests {
             one.as_json(),
             r#"{"roots":{"listChanged":true},"sampling":{}}"#
         );
-        assert!(one.sampling() && one.roots() && one.interactive());
+        assert!(one.sampling() && one.roots() && one.can_be_asked());
         assert!(!one.elicitation_form());
     }
 
@@ -214,7 +214,7 @@ mod tests {
             assert!(!rootless.roots());
         }
         let only_roots = Capabilities::parse(r#"{"roots":{}}"#).unwrap();
-        assert!(only_roots.interactive() && !only_roots.without_roots().interactive());
+        assert!(only_roots.can_be_asked() && !only_roots.without_roots().can_be_asked());
     }
 
     #[test]
@@ -223,6 +223,6 @@ mod tests {
         assert!(Capabilities::parse("{").is_none());
         let large = format!(r#"{{"x":"{}"}}"#, "y".repeat(Capabilities::MAX_BYTES));
         assert!(Capabilities::parse(&large).is_none());
-        assert!(!Capabilities::parse("{}").unwrap().interactive());
+        assert!(!Capabilities::parse("{}").unwrap().can_be_asked());
     }
 }

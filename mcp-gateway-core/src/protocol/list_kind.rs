@@ -37,7 +37,7 @@ impl ListKind {
 
     /// Returns the kind that `method` lists, or `None` if it lists nothing.
     #[must_use]
-    pub fn of(method: &Method) -> Option<Self> {
+    pub fn from_method(method: &Method) -> Option<Self> {
         #[expect(
             clippy::wildcard_enum_match_arm,
             reason = "all other methods list nothing"
@@ -66,7 +66,7 @@ impl ListKind {
     ///
     /// Resources and resource templates share one.
     #[must_use]
-    pub fn changed(self) -> Method {
+    pub fn list_changed_method(self) -> Method {
         match self {
             Self::Prompts => Method::PromptsListChanged,
             Self::Resources | Self::Templates => Method::ResourcesListChanged,
@@ -123,9 +123,9 @@ mod tests {
     #[test]
     fn kinds_are_found_by_their_method() {
         for (at, kind) in ListKind::ALL.into_iter().enumerate() {
-            assert_eq!(ListKind::of(&kind.method()), Some(kind));
+            assert_eq!(ListKind::from_method(&kind.method()), Some(kind));
             assert_eq!(kind.index(), at);
         }
-        assert_eq!(ListKind::of(&Method::ToolsCall), None);
+        assert_eq!(ListKind::from_method(&Method::ToolsCall), None);
     }
 }

@@ -9,17 +9,17 @@ use std::fmt;
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_core::protocol::{Era, Version};
+/// use mcp_gateway_core::protocol::{Era, ProtocolVersion};
 ///
-/// assert_eq!(Version::parse("2025-11-25"), Some(Version::V2025_11_25));
-/// assert_eq!(Version::LATEST.era(), Era::Modern);
-/// assert!(Version::LATEST_LEGACY < Version::LATEST);
+/// assert_eq!(ProtocolVersion::parse("2025-11-25"), Some(ProtocolVersion::V2025_11_25));
+/// assert_eq!(ProtocolVersion::LATEST.era(), Era::Modern);
+/// assert!(ProtocolVersion::LATEST_LEGACY < ProtocolVersion::LATEST);
 /// // `initialize` never negotiates a modern protocol version.
-/// assert_eq!(Version::negotiate("2026-07-28"), Version::LATEST_LEGACY);
+/// assert_eq!(ProtocolVersion::negotiate("2026-07-28"), ProtocolVersion::LATEST_LEGACY);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
-pub enum Version {
+pub enum ProtocolVersion {
     /// [2024-11-05](https://modelcontextprotocol.io/specification/2024-11-05)
     V2024_11_05,
     /// [2025-03-26](https://modelcontextprotocol.io/specification/2025-03-26)
@@ -51,7 +51,7 @@ pub enum Era {
 impl Era {
     /// Returns the opposite era.
     #[must_use]
-    pub fn other(self) -> Self {
+    pub fn opposite(self) -> Self {
         match self {
             Self::Legacy => Self::Modern,
             Self::Modern => Self::Legacy,
@@ -59,7 +59,7 @@ impl Era {
     }
 }
 
-impl Version {
+impl ProtocolVersion {
     /// Latest protocol version of the legacy era.
     pub const LATEST_LEGACY: Self = Self::V2025_11_25;
 
@@ -120,7 +120,7 @@ impl Version {
     }
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for ProtocolVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -141,14 +141,20 @@ mod tests {
 
     #[test]
     fn the_revision_that_was_asked_for_is_kept() {
-        for version in Version::ALL {
-            assert_eq!(Version::parse(version.as_str()), Some(version));
+        for version in ProtocolVersion::ALL {
+            assert_eq!(ProtocolVersion::parse(version.as_str()), Some(version));
             if version.era() == Era::Legacy {
-                assert_eq!(Version::negotiate(version.as_str()), version);
+                assert_eq!(ProtocolVersion::negotiate(version.as_str()), version);
             }
         }
-        assert_eq!(Version::negotiate("2026-07-28"), Version::LATEST_LEGACY);
-        assert_eq!(Version::negotiate("1.0"), Version::LATEST_LEGACY);
-        assert!(Version::V2025_03_26 < Version::V2025_06_18);
+        assert_eq!(
+            ProtocolVersion::negotiate("2026-07-28"),
+            ProtocolVersion::LATEST_LEGACY
+        );
+        assert_eq!(
+            ProtocolVersion::negotiate("1.0"),
+            ProtocolVersion::LATEST_LEGACY
+        );
+        assert!(ProtocolVersion::V2025_03_26 < ProtocolVersion::V2025_06_18);
     }
 }

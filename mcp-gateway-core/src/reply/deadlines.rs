@@ -9,7 +9,7 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::Notify;
 use tokio::time::{self, Instant};
 
-use super::{Event, Respond, ServerRequest};
+use super::{ReplyEvent, Responder, ServerRequest};
 use crate::error::UpstreamError;
 use crate::jsonrpc::{Notification, Response};
 
@@ -19,11 +19,11 @@ use crate::jsonrpc::{Notification, Response};
 /// The limit of silence is suspended while the client has an unanswered request of the server,
 /// because the server waits then.
 pub(super) fn with_deadlines(
-    messages: impl Stream<Item = Result<Event, UpstreamError>> + Send + Unpin + 'static,
+    messages: impl Stream<Item = Result<ReplyEvent, UpstreamError>> + Send + Unpin + 'static,
     silence: Duration,
     end: Instant,
-) -> impl Stream<Item = Result<Event, UpstreamError>> + Send + 'static {
-    let questions = Arc::new(Questions::default());
+) -> impl Stream<Item = Result<ReplyEvent, UpstreamError>> + Send + 'static {
+    let questions = Arc::new(OpenRequests::default());
     stream::unfold(Some((messages, questions)), move |state| async move {
         let (mut messages, questions) = state?;
         loop {
@@ -37,7 +37,7 @@ pub(super) fn with_deadlines(
                 () = questions.answered.notified() => continue,
                 () = time::sleep_until(until) => return Some((Err(UpstreamError::Timeout), None)),
             };
-            let item = item.map(|event| Questions::watch(&questions, event));
+            let item = item.map(|event| OpenRequests::track(&questions, event));
             return Some((item, Some((messages, questions))));
         }
     })
@@ -45,32 +45,32 @@ pub(super) fn with_deadlines(
 
 /// Unanswered requests of the server in one stream.
 #[derive(Debug, Default)]
-struct Questions {
+struct OpenRequests {
     open: AtomicUsize,
     answered: Notify,
 }
 
-impl Questions {
+impl OpenRequests {
     /// Counts `event` if it is a request, and wraps its responder to detect the answer.
-    fn watch(this: &Arc<Self>, event: Event) -> Event {
-        let Event::Request(request) = event else {
+    fn track(this: &Arc<Self>, event: ReplyEvent) -> ReplyEvent {
+        let ReplyEvent::Request(request) = event else {
             return event;
         };
         this.open.fetch_add(1, Ordering::AcqRel);
         let (request, _, server) = request.into_parts();
-        let open = Open(Arc::clone(this));
-        Event::Request(ServerRequest::new(
+        let open = OpenRequest(Arc::clone(this));
+        ReplyEvent::Request(ServerRequest::new(
             request,
-            Arc::new(Watched { server, open }),
+            Arc::new(TrackedResponder { server, open }),
         ))
     }
 }
 
 /// An unanswered request; counted until it is dropped, because then it can no longer be answered.
 #[derive(Debug)]
-struct Open(Arc<Questions>);
+struct OpenRequest(Arc<OpenRequests>);
 
-impl Drop for Open {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::AcqRel);
         self.0.answered.notify_one();
@@ -79,14 +79,14 @@ impl Drop for Open {
 
 /// A responder that keeps its request counted.
 #[derive(Debug)]
-struct Watched {
-    server: Arc<dyn Respond>,
+struct TrackedResponder {
+    server: Arc<dyn Responder>,
     #[expect(dead_code, reason = "its drop ends the suspension")]
-    open: Open,
+    open: OpenRequest,
 }
 
 #[async_trait]
-impl Respond for Watched {
+impl Responder for TrackedResponder {
     async fn respond(&self, response: Response) -> Result<(), UpstreamError> {
         self.server.respond(response).await
     }
@@ -103,18 +103,18 @@ mod tests {
     use crate::protocol::Method;
 
     #[derive(Debug)]
-    struct Server;
+    struct UpstreamServer;
 
     #[async_trait]
-    impl Respond for Server {
+    impl Responder for UpstreamServer {
         async fn respond(&self, _: Response) -> Result<(), UpstreamError> {
             Ok(())
         }
     }
 
-    fn question() -> Event {
+    fn question() -> ReplyEvent {
         let request = Request::new(&Id::from(1), &Method::RootsList, "{}");
-        Event::Request(ServerRequest::new(request, Arc::new(Server)))
+        ReplyEvent::Request(ServerRequest::new(request, Arc::new(UpstreamServer)))
     }
 
     #[tokio::test(start_paused = true)]
@@ -123,7 +123,7 @@ mod tests {
         let messages = stream::iter([Ok(question())]).chain(stream::pending());
         let (silence, end) = (Duration::from_secs(10), started + Duration::from_secs(1000));
         let mut messages = Box::pin(with_deadlines(messages, silence, end));
-        let Some(Ok(Event::Request(asked))) = messages.next().await else {
+        let Some(Ok(ReplyEvent::Request(asked))) = messages.next().await else {
             panic!("the question is lost");
         };
         let answer = async {

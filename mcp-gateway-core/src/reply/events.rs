@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use futures_core::Stream;
 use tokio::time::Instant;
 
+use super::completion::{CallOutcome, Completion, CompletionHooks};
 use super::deadlines::with_deadlines;
-use super::ending::{Ending, Outcome, Watchers};
 use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Id, Notification, Request, Response};
 use crate::{Error, Problem};
@@ -22,7 +22,7 @@ use crate::{Error, Problem};
     clippy::exhaustive_enums,
     reason = "JSON-RPC 2.0 defines exactly these three kinds"
 )]
-pub enum Event {
+pub enum ReplyEvent {
     /// A notification that precedes the response, such as progress.
     Notification(Notification),
     /// A request of the server to the client; only in the legacy era.
@@ -38,14 +38,14 @@ pub enum Event {
 #[derive(Clone, Debug)]
 pub struct ServerRequest {
     request: Request,
-    server: Arc<dyn Respond>,
+    responder: Arc<dyn Responder>,
 }
 
 /// Sender of answers to the requests of a server.
 ///
 /// Implemented by transports, and by layers that wrap another responder.
 #[async_trait]
-pub trait Respond: fmt::Debug + Send + Sync + 'static {
+pub trait Responder: fmt::Debug + Send + Sync + 'static {
     /// Sends `response` to the server; its ID is the one that the server chose.
     ///
     /// # Errors
@@ -67,8 +67,8 @@ pub trait Respond: fmt::Debug + Send + Sync + 'static {
 impl ServerRequest {
     /// Creates a request whose answer is sent to `server`.
     #[must_use]
-    pub fn new(request: Request, server: Arc<dyn Respond>) -> Self {
-        Self { request, server }
+    pub fn new(request: Request, responder: Arc<dyn Responder>) -> Self {
+        Self { request, responder }
     }
 
     /// Returns the request, with the ID that the server chose.
@@ -84,7 +84,7 @@ impl ServerRequest {
     /// [`UpstreamError`] if the server is no longer reachable.
     pub async fn answer(&self, result: &str) -> Result<(), UpstreamError> {
         let response = Response::new(self.request.id(), result);
-        self.server.respond(response).await
+        self.responder.respond(response).await
     }
 
     /// Answers the request with an error.
@@ -92,43 +92,43 @@ impl ServerRequest {
     /// # Errors
     ///
     /// [`UpstreamError`] if the server is no longer reachable.
-    pub async fn refuse(&self, error: &ErrorObject) -> Result<(), UpstreamError> {
-        self.server
+    pub async fn reject(&self, error: &ErrorObject) -> Result<(), UpstreamError> {
+        self.responder
             .respond(Response::from_error(self.request.id(), error))
             .await
     }
 
     /// Returns the request, the ID that the server chose, and the sender of the answer.
-    pub(crate) fn into_parts(self) -> (Request, Id, Arc<dyn Respond>) {
+    pub(crate) fn into_parts(self) -> (Request, Id, Arc<dyn Responder>) {
         let id = self.request.id().clone();
-        (self.request, id, self.server)
+        (self.request, id, self.responder)
     }
 }
 
 /// Boxed stream of messages.
-type Messages = Pin<Box<dyn Stream<Item = Result<Event, UpstreamError>> + Send>>;
+type Messages = Pin<Box<dyn Stream<Item = Result<ReplyEvent, UpstreamError>> + Send>>;
 
 /// A reply that is a stream of messages, of which the last is the response.
 ///
 /// The stream yields one item per message and an `Err` as its last item if the server fails.
 /// Dropping it cancels the request.
-pub struct Events {
+pub struct ReplyStream {
     messages: Messages,
     /// Name of the server, for errors; `None` for messages of the gateway itself.
-    server: Option<Arc<str>>,
+    responder: Option<Arc<str>>,
     /// Hooks for the end of the reply.
-    watchers: Watchers,
+    hooks: CompletionHooks,
 }
 
-impl Events {
+impl ReplyStream {
     /// Creates a reply from a stream of messages.
     pub fn new(
-        messages: impl Stream<Item = Result<Event, UpstreamError>> + Send + 'static,
+        messages: impl Stream<Item = Result<ReplyEvent, UpstreamError>> + Send + 'static,
     ) -> Self {
         Self {
             messages: Box::pin(messages),
-            server: None,
-            watchers: Watchers::default(),
+            responder: None,
+            hooks: CompletionHooks::default(),
         }
     }
 
@@ -139,13 +139,13 @@ impl Events {
 
     /// Sets the name of the server.
     pub(crate) fn of_server(mut self, server: Arc<str>) -> Self {
-        self.server = Some(server);
+        self.responder = Some(server);
         self
     }
 
     /// Returns the client's view of an `error` that ends the stream.
-    pub(crate) fn failure(&self, error: UpstreamError) -> Problem {
-        match &self.server {
+    pub(crate) fn problem(&self, error: UpstreamError) -> Problem {
+        match &self.responder {
             Some(server) => Problem::from(&Error::Upstream {
                 server: Arc::clone(server),
                 source: error,
@@ -155,46 +155,46 @@ impl Events {
     }
 
     /// Registers a hook for the end.
-    pub(super) fn on_end(&mut self, hook: impl FnOnce(&Ending) + Send + 'static) {
-        self.watchers.add(hook);
+    pub(super) fn on_complete(&mut self, hook: impl FnOnce(&Completion) + Send + 'static) {
+        self.hooks.add(hook);
     }
 
     /// Replaces the stream of messages by the result of `change`; hooks are kept.
     pub(crate) fn map<S>(self, change: impl FnOnce(Messages) -> S) -> Self
     where
-        S: Stream<Item = Result<Event, UpstreamError>> + Send + 'static,
+        S: Stream<Item = Result<ReplyEvent, UpstreamError>> + Send + 'static,
     {
         Self {
             messages: Box::pin(change(self.messages)),
-            server: self.server,
-            watchers: self.watchers,
+            responder: self.responder,
+            hooks: self.hooks,
         }
     }
 }
 
-impl Stream for Events {
-    type Item = Result<Event, UpstreamError>;
+impl Stream for ReplyStream {
+    type Item = Result<ReplyEvent, UpstreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let item = ready!(self.messages.as_mut().poll_next(cx));
         match &item {
-            Some(Ok(Event::Response(response))) => {
-                self.watchers.count(response.text().len());
-                self.watchers.end(Outcome::of_response(response));
+            Some(Ok(ReplyEvent::Response(response))) => {
+                self.hooks.add_bytes(response.text().len());
+                self.hooks.complete(CallOutcome::of_response(response));
             }
-            Some(Ok(Event::Notification(notification))) => {
-                self.watchers.count(notification.text().len());
+            Some(Ok(ReplyEvent::Notification(notification))) => {
+                self.hooks.add_bytes(notification.text().len());
             }
-            Some(Ok(Event::Request(request))) => {
-                self.watchers.count(request.request.text().len());
+            Some(Ok(ReplyEvent::Request(request))) => {
+                self.hooks.add_bytes(request.request.text().len());
             }
-            Some(Err(_)) | None => self.watchers.end(Outcome::Failed),
+            Some(Err(_)) | None => self.hooks.complete(CallOutcome::Failed),
         }
         Poll::Ready(item)
     }
 }
 
-impl Outcome {
+impl CallOutcome {
     /// Returns the outcome that a complete response denotes.
     pub(super) fn of_response(response: &Response) -> Self {
         let result = match response.result() {
@@ -207,7 +207,7 @@ impl Outcome {
         };
         // Most results contain no tool error, and few texts contain the key at all.
         let tool_error = memchr::memmem::find(result.as_bytes(), b"isError").is_some()
-            && serde_json::from_str(result).is_ok_and(|IsError { is_error }| is_error);
+            && serde_json::from_str(result).is_ok_and(|ToolResultHead { is_error }| is_error);
         if tool_error {
             Self::ToolError
         } else {
@@ -218,15 +218,15 @@ impl Outcome {
 
 /// JSON shape of a tool result, as far as its outcome is concerned.
 #[derive(serde::Deserialize)]
-struct IsError {
+struct ToolResultHead {
     #[serde(default, rename = "isError")]
     is_error: bool,
 }
 
-impl fmt::Debug for Events {
+impl fmt::Debug for ReplyStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events")
-            .field("watchers", &self.watchers)
+        f.debug_struct("ReplyStream")
+            .field("watchers", &self.hooks)
             .finish_non_exhaustive()
     }
 }

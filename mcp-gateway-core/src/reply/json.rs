@@ -13,11 +13,11 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::{self, Instant, Sleep};
 
-use super::ending::{Ending, Outcome, Watchers};
+use super::completion::{CallOutcome, Completion, CompletionHooks};
 use crate::BoxError;
-use crate::catalog::{Entry, Listing};
+use crate::catalog::{CatalogEntry, Listing};
 use crate::error::UpstreamError;
-use crate::jsonrpc::{Id, Response, ScanError, Scanner, Seen};
+use crate::jsonrpc::{Id, Response, ScanError, ScanResult, Scanner};
 use crate::transport::HttpBody;
 
 /// Body of one JSON-RPC response.
@@ -29,13 +29,13 @@ pub struct JsonBody {
     /// Validated pieces that are ready to send.
     ready: VecDeque<Bytes>,
     // Boxed, because nearly all responses are complete, and the type is moved many times.
-    rest: Option<Box<Rest>>,
+    rest: Option<Box<RemainingBody>>,
     /// List that has not been serialized, instead of `ready`.
     unwritten: Option<Box<Unwritten>>,
     /// Deadlines of an incomplete response.
     deadlines: Option<Box<Deadlines>>,
     /// Hooks for the end of the reply.
-    watchers: Watchers,
+    hooks: CompletionHooks,
 }
 
 /// Deadlines of an incomplete response, with their timer.
@@ -52,7 +52,7 @@ struct Unwritten {
 }
 
 /// The part of a response that has not been received.
-struct Rest {
+struct RemainingBody {
     body: HttpBody,
     scanner: Scanner,
     scanned: Vec<Bytes>,
@@ -61,9 +61,9 @@ struct Rest {
 impl JsonBody {
     /// Creates a complete response with a known outcome.
     #[must_use]
-    pub fn full(text: Bytes, outcome: Outcome) -> Self {
+    pub fn full(text: Bytes, outcome: CallOutcome) -> Self {
         Self {
-            watchers: Watchers::ended(outcome, text.len() as u64),
+            hooks: CompletionHooks::completed(outcome, text.len() as u64),
             ready: VecDeque::from([text]),
             rest: None,
             unwritten: None,
@@ -75,7 +75,7 @@ impl JsonBody {
     pub(super) fn listing(id: &Id, listing: Arc<Listing>) -> Self {
         let id = id.clone();
         Self {
-            watchers: Watchers::ended(Outcome::Success, 0),
+            hooks: CompletionHooks::completed(CallOutcome::Success, 0),
             ready: VecDeque::new(),
             rest: None,
             unwritten: Some(Box::new(Unwritten { id, listing })),
@@ -99,8 +99,8 @@ impl JsonBody {
     ///
     /// Small responses, which nearly all are, are thereby validated completely before the client
     /// receives any byte.
-    pub(crate) async fn read(body: HttpBody, scanner: Scanner) -> Result<Self, BoxError> {
-        let mut rest = Rest {
+    pub(crate) async fn buffer(body: HttpBody, scanner: Scanner) -> Result<Self, BoxError> {
+        let mut rest = RemainingBody {
             body,
             scanner,
             scanned: Vec::new(),
@@ -116,7 +116,7 @@ impl JsonBody {
                 return Ok(Self::streaming(rest, bytes));
             }
         }
-        let outcome = Outcome::of(rest.scanner.finish()?);
+        let outcome = CallOutcome::of(rest.scanner.finish()?);
         let text = match <[Bytes; 1]>::try_from(rest.scanned) {
             Ok([text]) => text,
             Err(pieces) => pieces.concat().into(),
@@ -125,15 +125,15 @@ impl JsonBody {
     }
 
     /// Creates a response of which the first `bytes` bytes have been received.
-    fn streaming(mut rest: Rest, bytes: usize) -> Self {
-        let mut watchers = Watchers::default();
-        watchers.count(bytes);
+    fn streaming(mut rest: RemainingBody, bytes: usize) -> Self {
+        let mut hooks = CompletionHooks::default();
+        hooks.add_bytes(bytes);
         Self {
             ready: rest.scanned.drain(..).collect(),
             rest: Some(Box::new(rest)),
             unwritten: None,
             deadlines: None,
-            watchers,
+            hooks,
         }
     }
 
@@ -158,8 +158,8 @@ impl JsonBody {
     }
 
     /// Returns the outcome if it is known already.
-    pub(crate) fn outcome(&self) -> Option<Outcome> {
-        self.watchers.outcome()
+    pub(crate) fn outcome(&self) -> Option<CallOutcome> {
+        self.hooks.outcome()
     }
 
     /// Applies deadlines; see [`Reply::with_deadlines`](super::Reply::with_deadlines).
@@ -198,38 +198,38 @@ impl JsonBody {
     }
 
     /// Registers a hook for the end.
-    pub(super) fn on_end(&mut self, hook: impl FnOnce(&Ending) + Send + 'static) {
-        self.watchers.add(hook);
+    pub(super) fn on_complete(&mut self, hook: impl FnOnce(&Completion) + Send + 'static) {
+        self.hooks.add(hook);
     }
 }
 
-impl Outcome {
+impl CallOutcome {
     /// Returns the outcome that a scanned response denotes.
-    pub(crate) fn of(seen: Seen) -> Self {
+    pub(crate) fn of(seen: ScanResult) -> Self {
         match seen {
-            Seen {
+            ScanResult {
                 error: true, code, ..
             } => Self::Error {
                 code: code.unwrap_or(0),
             },
-            Seen {
+            ScanResult {
                 tool_error: true, ..
             } => Self::ToolError,
-            Seen { .. } => Self::Success,
+            ScanResult { .. } => Self::Success,
         }
     }
 }
 
 impl Unwritten {
     fn write(&self) -> Bytes {
-        let entries = self.listing.entries().iter().map(Entry::json);
+        let entries = self.listing.entries().iter().map(CatalogEntry::json);
         let entries = entries.collect::<Vec<_>>().join(",");
         let result = format!("{{\"{}\":[{entries}]}}", self.listing.kind().member());
         Response::new(&self.id, &result).bytes()
     }
 }
 
-impl Rest {
+impl RemainingBody {
     /// Polls for the next frame and appends its validated bytes to `scanned`; yields `None` at the
     /// end.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<usize, BoxError>>> {
@@ -264,9 +264,9 @@ impl Body for JsonBody {
             let Some(rest) = &mut this.rest else {
                 return Poll::Ready(None);
             };
-            let end: Result<Seen, BoxError> = match more {
+            let end: Result<ScanResult, BoxError> = match more {
                 Some(Ok(bytes)) => {
-                    this.watchers.count(bytes);
+                    this.hooks.add_bytes(bytes);
                     this.ready.extend(rest.scanned.drain(..));
                     continue;
                 }
@@ -275,9 +275,9 @@ impl Body for JsonBody {
             };
             this.rest = None;
             match end {
-                Ok(seen) => this.watchers.end(Outcome::of(seen)),
+                Ok(seen) => this.hooks.complete(CallOutcome::of(seen)),
                 Err(error) => {
-                    this.watchers.end(Outcome::Failed);
+                    this.hooks.complete(CallOutcome::Failed);
                     return Poll::Ready(Some(Err(error)));
                 }
             }
@@ -301,7 +301,7 @@ impl fmt::Debug for JsonBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JsonBody")
             .field("complete", &self.rest.is_none())
-            .field("watchers", &self.watchers)
+            .field("watchers", &self.hooks)
             .finish_non_exhaustive()
     }
 }
@@ -337,20 +337,20 @@ mod tests {
             .boxed_unsync()
     }
 
-    fn watch(body: &mut JsonBody) -> Arc<Mutex<Option<Ending>>> {
+    fn watch(body: &mut JsonBody) -> Arc<Mutex<Option<Completion>>> {
         let ending = Arc::new(Mutex::new(None));
         let seen = Arc::clone(&ending);
-        body.on_end(move |ending| *seen.lock().unwrap() = Some(*ending));
+        body.on_complete(move |ending| *seen.lock().unwrap() = Some(*ending));
         ending
     }
 
     #[tokio::test]
     async fn a_small_response_is_checked_before_it_is_passed_on() {
         let text = full(r#"{"id":1,"result":{"isError":true}}"#);
-        let mut body = JsonBody::read(text, scanner()).await.unwrap();
+        let mut body = JsonBody::buffer(text, scanner()).await.unwrap();
         assert_eq!(
             watch(&mut body).lock().unwrap().unwrap().outcome,
-            Outcome::ToolError
+            CallOutcome::ToolError
         );
         assert_eq!(body.size_hint().exact(), Some(36));
         assert_eq!(
@@ -359,7 +359,7 @@ mod tests {
         );
 
         let wrong = full(r#"{"id":2,"result":{}}"#);
-        assert!(JsonBody::read(wrong, scanner()).await.is_err());
+        assert!(JsonBody::buffer(wrong, scanner()).await.is_err());
     }
 
     #[tokio::test]
@@ -373,7 +373,7 @@ mod tests {
         assert!(!body().is_end_stream());
         assert_eq!(body().collect().await.unwrap().to_bytes(), text);
         assert!(Arc::ptr_eq(&body().into_listing().unwrap(), &listing));
-        let other = JsonBody::full(Bytes::from_static(b"{}"), Outcome::Success);
+        let other = JsonBody::full(Bytes::from_static(b"{}"), CallOutcome::Success);
         assert!(other.into_listing().is_err());
     }
 
@@ -381,7 +381,7 @@ mod tests {
     async fn a_large_response_is_streamed() {
         let large: &'static str = "x".repeat(LOOK_AHEAD).leak();
         let text = vec![Ok("{\"result\":\""), Ok(large), Ok("\",\"id\":"), Ok("1}")];
-        let mut body = JsonBody::read(pieces(text), scanner()).await.unwrap();
+        let mut body = JsonBody::buffer(pieces(text), scanner()).await.unwrap();
         let ending = watch(&mut body);
         assert!(ending.lock().unwrap().is_none());
         let text = body.collect().await.unwrap().to_bytes();
@@ -389,7 +389,7 @@ mod tests {
         let ending = ending.lock().unwrap().unwrap();
         assert_eq!(
             (ending.outcome, ending.bytes),
-            (Outcome::Success, LOOK_AHEAD as u64 + 20)
+            (CallOutcome::Success, LOOK_AHEAD as u64 + 20)
         );
     }
 
@@ -398,10 +398,10 @@ mod tests {
         let large: &'static str = "x".repeat(LOOK_AHEAD).leak();
         for tail in [vec![Ok("\",\"id\":2}")], vec![], vec![Err("reset")]] {
             let text = [vec![Ok("{\"result\":\""), Ok(large)], tail].concat();
-            let mut body = JsonBody::read(pieces(text), scanner()).await.unwrap();
+            let mut body = JsonBody::buffer(pieces(text), scanner()).await.unwrap();
             let ending = watch(&mut body);
             assert!(body.collect().await.is_err());
-            assert_eq!(ending.lock().unwrap().unwrap().outcome, Outcome::Failed);
+            assert_eq!(ending.lock().unwrap().unwrap().outcome, CallOutcome::Failed);
         }
     }
 
@@ -409,9 +409,12 @@ mod tests {
     async fn a_body_that_nobody_reads_was_cancelled() {
         let large: &'static str = "x".repeat(LOOK_AHEAD).leak();
         let text = vec![Ok("{\"result\":\""), Ok(large)];
-        let mut body = JsonBody::read(pieces(text), scanner()).await.unwrap();
+        let mut body = JsonBody::buffer(pieces(text), scanner()).await.unwrap();
         let ending = watch(&mut body);
         drop(body);
-        assert_eq!(ending.lock().unwrap().unwrap().outcome, Outcome::Cancelled);
+        assert_eq!(
+            ending.lock().unwrap().unwrap().outcome,
+            CallOutcome::Cancelled
+        );
     }
 }

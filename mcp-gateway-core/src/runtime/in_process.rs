@@ -14,8 +14,8 @@ use tokio::time;
 
 use crate::BoxFuture;
 use crate::error::UpstreamError;
-use crate::transport::{Link, Pipe, Running};
-use crate::upstream::{Instance, RuntimeBackend};
+use crate::transport::{ServerHandle, StdioTransport, Transport};
+use crate::upstream::{InstanceKey, RuntimeBackend};
 
 /// A backend that runs a server inside of this process.
 ///
@@ -72,17 +72,24 @@ impl InProcess {
 
 #[async_trait]
 impl RuntimeBackend for InProcess {
-    async fn connect(&self, _: &Instance) -> Result<Link, UpstreamError> {
+    async fn connect(&self, _: &InstanceKey) -> Result<Transport, UpstreamError> {
         let (ours, theirs) = tokio::io::duplex(BUFFER);
         let serving = (self.serve)(theirs);
-        #[expect(clippy::disallowed_methods, reason = "the server is owned by the pipe")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the server is owned by the stdio"
+        )]
         let task = tokio::spawn(async move {
             if let Err(error) = serving.await {
                 tracing::warn!(error = &*error, "in-process server failed");
             }
         });
         let (reader, writer) = tokio::io::split(ours);
-        Ok(Link::Pipe(Pipe::new(reader, Input(writer), Serving(task))))
+        Ok(Transport::Stdio(StdioTransport::new(
+            reader,
+            Input(writer),
+            Serving(task),
+        )))
     }
 }
 
@@ -127,7 +134,7 @@ impl fmt::Debug for InProcess {
 struct Serving(JoinHandle<()>);
 
 #[async_trait]
-impl Running for Serving {
+impl ServerHandle for Serving {
     async fn stop(mut self: Box<Self>) {
         // A server that does not end by itself is aborted when this is dropped.
         let _ = time::timeout(GRACE, &mut self.0).await;
@@ -158,13 +165,13 @@ mod tests {
             stream.read_to_end(&mut Vec::new()).await?;
             Ok(())
         });
-        let Link::Pipe(pipe) = backend.connect(&Instance::Shared).await.unwrap() else {
+        let Transport::Stdio(stdio) = backend.connect(&InstanceKey::Shared).await.unwrap() else {
             panic!("it is not reached over HTTP");
         };
         let began = time::Instant::now();
         // The other half is still read, as on a connection.
-        drop(pipe.writer);
-        pipe.server.stop().await;
+        drop(stdio.writer);
+        stdio.handle.stop().await;
         assert!(began.elapsed() < GRACE);
     }
 }

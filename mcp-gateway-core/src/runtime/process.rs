@@ -15,9 +15,9 @@ use tokio::sync::watch;
 use tokio::time;
 
 use crate::error::UpstreamError;
-use crate::task::Task;
-use crate::transport::{Link, Pipe, Running};
-use crate::upstream::{Instance, RuntimeBackend, Server, ServerBuilder};
+use crate::task::BackgroundTask;
+use crate::transport::{ServerHandle, StdioTransport, Transport};
+use crate::upstream::{InstanceKey, RuntimeBackend, UpstreamServer, UpstreamServerBuilder};
 
 /// A backend that runs a program and communicates over its standard input and output.
 ///
@@ -150,7 +150,7 @@ impl Process {
     }
 
     /// Starts the program.
-    fn start(&self) -> Result<Pipe, UpstreamError> {
+    fn start(&self) -> Result<StdioTransport, UpstreamError> {
         let program = self.program.to_string_lossy();
         let failed = |error| {
             UpstreamError::connect(StartError {
@@ -164,8 +164,8 @@ impl Process {
         let stdout = child.stdout.take().ok_or_else(missing)?;
         let stderr = child.stderr.take().ok_or_else(missing)?;
         tracing::info!(server = %self.name, %program, pid = child.id(), "server started");
-        Task::detach(log_lines(Arc::clone(&self.name), stderr));
-        Ok(Pipe::new(
+        BackgroundTask::detach(log_lines(Arc::clone(&self.name), stderr));
+        Ok(StdioTransport::new(
             stdout,
             stdin,
             ProcessGroup::watch(Arc::clone(&self.name), child, self.grace),
@@ -173,7 +173,7 @@ impl Process {
     }
 }
 
-impl Server {
+impl UpstreamServer {
     /// Creates a builder for the server `name`, which is the program `program`.
     ///
     /// `program` is looked up in `PATH` unless it contains a slash. It is started for the first
@@ -182,25 +182,25 @@ impl Server {
     /// # Example
     ///
     /// ```
-    /// use mcp_gateway_core::Server;
+    /// use mcp_gateway_core::UpstreamServer;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// let time = Server::process("time", "uvx").args(["mcp-server-time"]).build();
+    /// let time = UpstreamServer::process("time", "uvx").args(["mcp-server-time"]).build();
     /// assert_eq!(&**time.name(), "time");
-    /// assert_eq!(time.conversations(), 0);
+    /// assert_eq!(time.connections(), 0);
     /// # }
     /// ```
     pub fn process(
         name: impl Into<Arc<str>>,
         program: impl Into<OsString>,
-    ) -> ServerBuilder<Process> {
+    ) -> UpstreamServerBuilder<Process> {
         let name = name.into();
         Self::builder(Arc::clone(&name), Process::new(name, program))
     }
 }
 
-impl ServerBuilder<Process> {
+impl UpstreamServerBuilder<Process> {
     /// Appends arguments of the program.
     pub fn args<A: Into<OsString>>(self, args: impl IntoIterator<Item = A>) -> Self {
         self.map_backend(|process| process.with_args(args))
@@ -219,8 +219,8 @@ impl ServerBuilder<Process> {
 
 #[async_trait]
 impl RuntimeBackend for Process {
-    async fn connect(&self, _: &Instance) -> Result<Link, UpstreamError> {
-        self.start().map(Link::Pipe)
+    async fn connect(&self, _: &InstanceKey) -> Result<Transport, UpstreamError> {
+        self.start().map(Transport::Stdio)
     }
 }
 
@@ -259,7 +259,7 @@ impl ProcessGroup {
             .id()
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let (exit, exited) = watch::channel(false);
-        Task::detach(async move {
+        BackgroundTask::detach(async move {
             match child.wait().await {
                 Ok(status) => tracing::info!(server = %name, %status, "server exited"),
                 Err(error) => tracing::warn!(server = %name, %error, "failed to wait for server"),
@@ -283,7 +283,7 @@ impl ProcessGroup {
 }
 
 #[async_trait]
-impl Running for ProcessGroup {
+impl ServerHandle for ProcessGroup {
     async fn stop(mut self: Box<Self>) {
         if self.exits_in_time().await {
             return;

@@ -18,8 +18,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::runtime::{self, Handle};
 
 use crate::error::UpstreamError;
-use crate::transport::{HttpBody, HttpClient, HttpLink, Link};
-use crate::upstream::{Instance, RuntimeBackend, Server, ServerBuilder};
+use crate::transport::{HttpBody, HttpClient, HttpTransport, Transport};
+use crate::upstream::{InstanceKey, RuntimeBackend, UpstreamServer, UpstreamServerBuilder};
 
 /// A backend for a server that runs elsewhere and is reached over HTTP.
 ///
@@ -27,17 +27,17 @@ use crate::upstream::{Instance, RuntimeBackend, Server, ServerBuilder};
 ///
 /// ```no_run
 /// use http::Uri;
-/// use mcp_gateway_core::runtime::{Remote, WebClient};
+/// use mcp_gateway_core::runtime::{Remote, PooledHttpClient};
 ///
 /// # fn main() -> std::io::Result<()> {
-/// let client = WebClient::new()?;
+/// let client = PooledHttpClient::new()?;
 /// let backend = Remote::new(Uri::from_static("https://mcp.example.com/mcp"), client);
 /// # let _ = backend;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Remote(HttpLink);
+pub struct Remote(HttpTransport);
 
 impl Remote {
     /// Creates a backend for the MCP endpoint at `uri`, reached through `client`.
@@ -45,7 +45,7 @@ impl Remote {
     /// No connection is opened before the first call.
     #[must_use]
     pub fn new(uri: Uri, client: impl HttpClient) -> Self {
-        Self(HttpLink::new(uri, Arc::new(client)))
+        Self(HttpTransport::new(uri, Arc::new(client)))
     }
 }
 
@@ -64,7 +64,7 @@ pub enum RemoteError {
     },
 }
 
-impl Server {
+impl UpstreamServer {
     /// Creates a builder for the server `name` at `url`, with an HTTP client of its own.
     ///
     /// # Errors
@@ -75,30 +75,33 @@ impl Server {
     /// # Example
     ///
     /// ```
-    /// use mcp_gateway_core::Server;
+    /// use mcp_gateway_core::UpstreamServer;
     ///
-    /// let docs = Server::http("docs", "https://mcp.example.com/mcp")?.build();
+    /// let docs = UpstreamServer::http("docs", "https://mcp.example.com/mcp")?.build();
     /// assert_eq!(&**docs.name(), "docs");
-    /// assert!(Server::http("docs", "mcp.example.com").is_err());
+    /// assert!(UpstreamServer::http("docs", "mcp.example.com").is_err());
     /// # Ok::<_, mcp_gateway_core::runtime::RemoteError>(())
     /// ```
     pub fn http(
         name: impl Into<Arc<str>>,
         url: &str,
-    ) -> Result<ServerBuilder<Remote>, RemoteError> {
+    ) -> Result<UpstreamServerBuilder<Remote>, RemoteError> {
         let is_http = |uri: &Uri| [Some("http"), Some("https")].contains(&uri.scheme_str());
         let uri = url.parse().ok().filter(is_http);
         let uri = uri.ok_or_else(|| RemoteError::Url {
             url: url.to_owned(),
         })?;
-        Ok(Self::builder(name, Remote::new(uri, WebClient::new()?)))
+        Ok(Self::builder(
+            name,
+            Remote::new(uri, PooledHttpClient::new()?),
+        ))
     }
 }
 
 #[async_trait]
 impl RuntimeBackend for Remote {
-    async fn connect(&self, _: &Instance) -> Result<Link, UpstreamError> {
-        Ok(Link::Http(self.0.clone()))
+    async fn connect(&self, _: &InstanceKey) -> Result<Transport, UpstreamError> {
+        Ok(Transport::Http(self.0.clone()))
     }
 
     fn is_remote(&self) -> bool {
@@ -111,7 +114,7 @@ impl RuntimeBackend for Remote {
 /// It connects to every address that the machine can reach, private ones included, so it is meant
 /// for servers that an operator configures. It does not follow redirects and stores no cookies.
 #[derive(Clone)]
-pub struct WebClient {
+pub struct PooledHttpClient {
     /// Pools for connections without TLS.
     plain: Arc<Pools>,
     /// Pools for connections with TLS.
@@ -132,7 +135,7 @@ struct Pools {
 /// One connection pool.
 type Pooled = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-impl WebClient {
+impl PooledHttpClient {
     /// Creates a client that trusts the certificate authorities of the system.
     ///
     /// # Errors
@@ -203,7 +206,7 @@ impl Pools {
 }
 
 #[async_trait]
-impl HttpClient for WebClient {
+impl HttpClient for PooledHttpClient {
     async fn request(
         &self,
         request: Request<Full<Bytes>>,
@@ -220,9 +223,9 @@ impl HttpClient for WebClient {
     }
 }
 
-impl fmt::Debug for WebClient {
+impl fmt::Debug for PooledHttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebClient").finish_non_exhaustive()
+        f.debug_struct("PooledHttpClient").finish_non_exhaustive()
     }
 }
 

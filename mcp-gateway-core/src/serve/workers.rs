@@ -45,7 +45,7 @@ struct Worker {
 }
 
 /// A connection that is assigned to a worker.
-pub(super) struct Busy(Arc<AtomicUsize>);
+pub(super) struct WorkerPermit(Arc<AtomicUsize>);
 
 impl Workers {
     /// Starts `count` threads.
@@ -59,11 +59,14 @@ impl Workers {
     }
 
     /// Assigns a connection to the worker with the fewest connections and returns its runtime.
-    pub(super) fn take(&self) -> Option<(&Handle, Busy)> {
+    pub(super) fn acquire(&self) -> Option<(&Handle, WorkerPermit)> {
         let load = |worker: &&Worker| worker.connections.load(Ordering::Relaxed);
         let worker = self.0.iter().min_by_key(load)?;
         worker.connections.fetch_add(1, Ordering::Relaxed);
-        Some((&worker.runtime, Busy(Arc::clone(&worker.connections))))
+        Some((
+            &worker.runtime,
+            WorkerPermit(Arc::clone(&worker.connections)),
+        ))
     }
 }
 
@@ -88,7 +91,7 @@ impl Worker {
     }
 }
 
-impl Drop for Busy {
+impl Drop for WorkerPermit {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -106,11 +109,11 @@ mod tests {
             handle.spawn(async move { told.send(Handle::current().id()) });
             number.recv().unwrap()
         };
-        let (first, busy) = workers.take().unwrap();
-        let (second, _busy) = workers.take().unwrap();
+        let (first, busy) = workers.acquire().unwrap();
+        let (second, _busy) = workers.acquire().unwrap();
         assert_eq!([seen(first), seen(second)], [first.id(), second.id()]);
         assert_ne!(first.id(), second.id());
         drop(busy);
-        assert_eq!(seen(workers.take().unwrap().0), first.id());
+        assert_eq!(seen(workers.acquire().unwrap().0), first.id());
     }
 }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time;
 
-use super::{Claims, Session};
+use super::{Session, SessionRecord};
 use crate::auth::Principal;
 use crate::error::SessionError;
 use crate::replica::Replica;
 use crate::seal::{SealError, Sealer};
-use crate::task::Task;
+use crate::task::BackgroundTask;
 
 /// Registry of the sessions of clients of the legacy era.
 ///
@@ -52,14 +52,14 @@ struct Inner {
     /// Sessions in use by their ID.
     live: RwLock<HashMap<Box<str>, Arc<Session>>>,
     /// Keys of ended sessions whose IDs have not expired.
-    ended: Mutex<Ended>,
+    tombstones: Mutex<Tombstones>,
     /// Task that evicts idle sessions.
-    sweeper: OnceLock<Task>,
+    sweeper: OnceLock<BackgroundTask>,
 }
 
 /// Bounded set of the keys of ended sessions.
 #[derive(Debug, Default)]
-struct Ended {
+struct Tombstones {
     keys: HashSet<Arc<str>>,
     order: VecDeque<(Instant, Arc<str>)>,
 }
@@ -114,7 +114,7 @@ impl Sessions {
             idle,
             max,
             live: RwLock::default(),
-            ended: Mutex::default(),
+            tombstones: Mutex::default(),
             sweeper: OnceLock::new(),
         }))
     }
@@ -141,7 +141,10 @@ impl Sessions {
     }
 
     /// Starts a session and returns its ID.
-    pub(crate) fn begin(&self, claims: Claims) -> Result<(String, Arc<Session>), SessionError> {
+    pub(crate) fn create(
+        &self,
+        claims: SessionRecord,
+    ) -> Result<(String, Arc<Session>), SessionError> {
         let mut key = [0; 16];
         aws_lc_rs::rand::fill(&mut key).map_err(SealError::from)?;
         let key: Arc<str> = hex(&key).into();
@@ -166,9 +169,9 @@ impl Sessions {
         drop(live);
         let session = match found {
             Some(session) => session,
-            None => self.revive(id)?,
+            None => self.restore(id)?,
         };
-        let claims = session.claims();
+        let claims = session.record();
         if claims.principal != *principal || *claims.gateway != *gateway {
             return Err(SessionError::Unknown);
         }
@@ -178,7 +181,7 @@ impl Sessions {
 
     /// Ends the session `id`, as a client's DELETE request demands.
     pub(crate) fn end(&self, id: &str, session: &Arc<Session>) {
-        self.0.bury(session);
+        self.0.add_tombstone(session);
         self.0
             .live
             .write()
@@ -199,21 +202,21 @@ impl Sessions {
     }
 
     /// Restores a session that is not in memory from its ID.
-    fn revive(&self, id: &str) -> Result<Arc<Session>, SessionError> {
+    fn restore(&self, id: &str) -> Result<Arc<Session>, SessionError> {
         let text = self
             .0
             .sealer
             .open(PURPOSE, id)
             .ok_or(SessionError::Unknown)?;
-        let (key, claims) = Claims::from_text(&text).ok_or(SessionError::Unknown)?;
-        if self.0.ended().keys.contains(&key) {
+        let (key, claims) = SessionRecord::from_text(&text).ok_or(SessionError::Unknown)?;
+        if self.0.tombstones().keys.contains(&key) {
             return Err(SessionError::Unknown);
         }
         self.insert(id, self.session(key, claims))
     }
 
     /// Creates a session of this replica.
-    fn session(&self, key: Arc<str>, claims: Claims) -> Arc<Session> {
+    fn session(&self, key: Arc<str>, claims: SessionRecord) -> Arc<Session> {
         Session::new(key, claims, self.0.replica.get().cloned())
     }
 
@@ -221,7 +224,7 @@ impl Sessions {
     fn insert(&self, id: &str, session: Arc<Session>) -> Result<Arc<Session>, SessionError> {
         self.0
             .sweeper
-            .get_or_init(|| Task::spawn(sweep(Arc::downgrade(&self.0))));
+            .get_or_init(|| BackgroundTask::spawn(sweep(Arc::downgrade(&self.0))));
         let mut live = self.0.live.write().unwrap_or_else(PoisonError::into_inner);
         if live.len() >= self.0.max && !live.contains_key(id) {
             return Err(SessionError::TooMany);
@@ -232,8 +235,8 @@ impl Sessions {
 
 impl Inner {
     /// Records the end of a session, because its ID could still be decrypted.
-    fn bury(&self, session: &Session) {
-        let mut ended = self.ended();
+    fn add_tombstone(&self, session: &Session) {
+        let mut ended = self.tombstones();
         let key = session.key();
         if ended.keys.insert(Arc::clone(key)) {
             ended.order.push_back((Instant::now(), Arc::clone(key)));
@@ -244,8 +247,10 @@ impl Inner {
     }
 
     /// Locks the set of ended sessions.
-    fn ended(&self) -> MutexGuard<'_, Ended> {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tombstones(&self) -> MutexGuard<'_, Tombstones> {
+        self.tombstones
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Evicts idle sessions and forgets ended ones whose IDs have expired.
@@ -253,7 +258,7 @@ impl Inner {
         let mut idle = Vec::new();
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
         live.retain(|_, session| {
-            let keep = session.idle().is_none_or(|for_| for_ < self.idle);
+            let keep = session.idle_for().is_none_or(|for_| for_ < self.idle);
             if !keep {
                 idle.push(Arc::clone(session));
             }
@@ -263,14 +268,14 @@ impl Inner {
         for session in idle {
             // A session that its ID restores completely is resumed on its next use.
             match session.is_carried_by_client() {
-                true => session.rest(),
+                true => session.pause_subscription(),
                 false => {
-                    self.bury(&session);
+                    self.add_tombstone(&session);
                     session.end();
                 }
             }
         }
-        let mut ended = self.ended();
+        let mut ended = self.tombstones();
         while ended
             .order
             .front()
@@ -281,7 +286,7 @@ impl Inner {
     }
 }
 
-impl Ended {
+impl Tombstones {
     /// Removes the oldest key.
     fn forget_oldest(&mut self) {
         if let Some((_, key)) = self.order.pop_front() {
@@ -322,13 +327,13 @@ const PURPOSE: &str = "session";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Capabilities, Version};
+    use crate::protocol::{Capabilities, ProtocolVersion};
 
-    fn claims(subject: &str) -> Claims {
-        Claims {
+    fn claims(subject: &str) -> SessionRecord {
+        SessionRecord {
             principal: Principal::new(subject),
             gateway: "g".into(),
-            version: Version::V2025_11_25,
+            version: ProtocolVersion::V2025_11_25,
             capabilities: Capabilities::default(),
             client_info: None,
         }
@@ -343,7 +348,7 @@ mod tests {
     #[tokio::test]
     async fn a_session_is_of_use_to_its_own_principal_only() {
         let sessions = sessions(10);
-        let (id, session) = sessions.begin(claims("alice")).unwrap();
+        let (id, session) = sessions.create(claims("alice")).unwrap();
         let find =
             |id: &str, who: &str, gateway: &str| sessions.find(id, &Principal::new(who), gateway);
         assert!(Arc::ptr_eq(&find(&id, "alice", "g").unwrap(), &session));
@@ -359,7 +364,7 @@ mod tests {
     #[tokio::test]
     async fn a_session_outlives_the_process_but_not_its_end() {
         let before = sessions(10);
-        let (id, session) = before.begin(claims("alice")).unwrap();
+        let (id, session) = before.create(claims("alice")).unwrap();
         let after = sessions(10);
         let revived = after.find(&id, &Principal::new("alice"), "g").unwrap();
         assert_eq!(revived.key(), session.key());
@@ -371,10 +376,10 @@ mod tests {
     #[tokio::test]
     async fn there_is_an_end_to_sessions() {
         let sessions = sessions(2);
-        let (id, _) = sessions.begin(claims("alice")).unwrap();
-        sessions.begin(claims("bob")).unwrap();
+        let (id, _) = sessions.create(claims("alice")).unwrap();
+        sessions.create(claims("bob")).unwrap();
         assert_eq!(
-            sessions.begin(claims("carol")).unwrap_err(),
+            sessions.create(claims("carol")).unwrap_err(),
             SessionError::TooMany
         );
         assert!(sessions.find(&id, &Principal::new("alice"), "g").is_ok());
@@ -389,7 +394,7 @@ mod tests {
     #[tokio::test]
     async fn an_idle_session_that_would_lose_something_ends() {
         let sessions = sessions(2);
-        let (id, session) = sessions.begin(claims("alice")).unwrap();
+        let (id, session) = sessions.create(claims("alice")).unwrap();
         session.state().subscriptions.insert("a:b".to_owned());
         time::sleep(Duration::from_millis(500)).await;
         let again = sessions.find(&id, &Principal::new("alice"), "g");

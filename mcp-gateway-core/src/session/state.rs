@@ -5,29 +5,29 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Attached, EventLog};
+use super::{EventLog, SessionListener};
 use crate::Cancellation;
 use crate::json::Edits;
 use crate::jsonrpc::{Id, Message, Notification, Request};
-use crate::reply::{Respond, ServerRequest};
-use crate::task::Task;
+use crate::reply::{Responder, ServerRequest};
+use crate::task::BackgroundTask;
 
 /// State of a session that is kept in memory.
-pub(crate) struct State {
+pub(crate) struct SessionState {
     /// Time of the last request.
     pub(super) last_used: Instant,
     /// `true` after the end of the session.
     pub(super) ended: bool,
     /// `true` if the session must not share an upstream session of the legacy era.
-    pub(super) own: bool,
+    pub(super) exclusive: bool,
     /// JSON text of the minimum level of log messages.
     pub(super) log_level: Option<Arc<str>>,
     /// Resources that end with the session.
-    pub(super) attached: Vec<Arc<dyn Attached>>,
+    pub(super) attached: Vec<Arc<dyn SessionListener>>,
     /// In-flight requests of the client, for their cancellation.
     calls: HashMap<Id, Cancellation>,
     /// Unanswered requests of servers by their number.
-    asked: HashMap<i64, Asked>,
+    server_requests: HashMap<i64, PendingServerRequest>,
     /// Number of the next request of a server.
     next_asked: i64,
     /// Stream of messages outside of any request.
@@ -41,14 +41,14 @@ pub(crate) struct State {
     /// URIs of resources to whose updates the client has subscribed.
     pub(crate) subscriptions: BTreeSet<String>,
     /// Task that subscribes to the servers on behalf of the client.
-    pub(crate) listening: Option<Task>,
+    pub(crate) subscription: Option<BackgroundTask>,
 }
 
 /// An unanswered request of a server.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct PendingServerRequest {
     /// Channel for the answer.
-    pub(crate) server: Arc<dyn Respond>,
+    pub(crate) server: Arc<dyn Responder>,
     /// ID that the server chose.
     pub(crate) id: Id,
     /// JSON text of the ID under which the client received the request.
@@ -61,38 +61,38 @@ pub(crate) struct Asked {
 pub(crate) type StreamId = u64;
 
 /// Resources of an ended session that remain to be released.
-pub(super) struct Ended {
-    pub(super) attached: Vec<Arc<dyn Attached>>,
+pub(super) struct ClosedSession {
+    pub(super) attached: Vec<Arc<dyn SessionListener>>,
     pub(super) calls: Vec<Cancellation>,
     pub(super) logs: Vec<Arc<EventLog>>,
 }
 
-impl Default for State {
+impl Default for SessionState {
     fn default() -> Self {
         Self {
             last_used: Instant::now(),
             ended: false,
-            own: false,
+            exclusive: false,
             log_level: None,
             attached: Vec::new(),
             calls: HashMap::new(),
-            asked: HashMap::new(),
+            server_requests: HashMap::new(),
             next_asked: 1,
             standalone: None,
             streams: HashMap::new(),
             ended_streams: VecDeque::new(),
             next_stream: 1,
             subscriptions: BTreeSet::new(),
-            listening: None,
+            subscription: None,
         }
     }
 }
 
-impl State {
+impl SessionState {
     /// Registers a request of the client for cancellation.
     ///
     /// Returns `None` if a request with the same ID is in flight.
-    pub(crate) fn begin_call(&mut self, id: &Id) -> Option<Cancellation> {
+    pub(crate) fn start_call(&mut self, id: &Id) -> Option<Cancellation> {
         if self.calls.contains_key(id) {
             return None;
         }
@@ -117,12 +117,12 @@ impl State {
     ///
     /// `name` makes the JSON text of the ID from a number that is unique in the session. Returns
     /// `None` if more than [`MAX_ASKED`] requests are unanswered.
-    pub(super) fn ask(
+    pub(super) fn add_server_request(
         &mut self,
         asked: ServerRequest,
         name: impl FnOnce(i64) -> String,
     ) -> Option<Request> {
-        if self.asked.len() >= MAX_ASKED {
+        if self.server_requests.len() >= MAX_ASKED {
             return None;
         }
         let (request, id, server) = asked.into_parts();
@@ -135,9 +135,9 @@ impl State {
             return None;
         };
         let progress_token = request.meta("progressToken").map(Into::into);
-        self.asked.insert(
+        self.server_requests.insert(
             number,
-            Asked {
+            PendingServerRequest {
                 server,
                 id,
                 name: name.into(),
@@ -148,13 +148,13 @@ impl State {
     }
 
     /// Removes and returns the request of a server with the given number.
-    pub(crate) fn answered(&mut self, number: i64) -> Option<Asked> {
-        self.asked.remove(&number)
+    pub(crate) fn take_server_request(&mut self, number: i64) -> Option<PendingServerRequest> {
+        self.server_requests.remove(&number)
     }
 
     /// Returns the request of a server whose progress token is `token`.
-    pub(crate) fn asked_progress(&self, token: &str) -> Option<Asked> {
-        let mut asked = self.asked.values();
+    pub(crate) fn asked_progress(&self, token: &str) -> Option<PendingServerRequest> {
+        let mut asked = self.server_requests.values();
         asked
             .find(|asked| asked.progress_token.as_deref() == Some(token))
             .cloned()
@@ -163,11 +163,17 @@ impl State {
     /// Translates a server's cancellation of its own request for the client.
     ///
     /// Removes the request. Returns `None` if it is unknown or has been answered.
-    pub(crate) fn taken_back(&mut self, notification: &Notification) -> Option<Notification> {
+    pub(crate) fn withdraw_server_request(
+        &mut self,
+        notification: &Notification,
+    ) -> Option<Notification> {
         let id = notification.param("requestId").and_then(Id::from_token)?;
-        let (number, _) = self.asked.iter().find(|(_, asked)| asked.id == id)?;
+        let (number, _) = self
+            .server_requests
+            .iter()
+            .find(|(_, asked)| asked.id == id)?;
         let number = *number;
-        let asked = self.asked.remove(&number)?;
+        let asked = self.server_requests.remove(&number)?;
         notification.with_param("requestId", &asked.name)
     }
 
@@ -208,7 +214,7 @@ impl State {
 
     /// Returns `true` if a task is subscribed to the servers on behalf of the client.
     pub(crate) fn is_listening(&self) -> bool {
-        self.listening.is_some()
+        self.subscription.is_some()
     }
 
     /// Returns the stream of messages outside of any request, creating it on first use.
@@ -237,24 +243,24 @@ impl State {
     }
 
     /// Returns `true` if a call is in flight or the standalone stream is being read.
-    pub(super) fn is_waited_for(&self) -> bool {
+    pub(super) fn has_pending(&self) -> bool {
         let reads = |log: &Arc<EventLog>| log.is_read() && !log.is_closed();
         !self.calls.is_empty() || self.standalone.as_ref().is_some_and(reads)
     }
 
     /// Returns `true` if the session ID alone restores the session.
     pub(super) fn is_carried_by_client(&self) -> bool {
-        self.subscriptions.is_empty() && self.attached.is_empty() && !self.own
+        self.subscriptions.is_empty() && self.attached.is_empty() && !self.exclusive
     }
 
     /// Takes the resources to release at the end of the session.
-    pub(super) fn take(&mut self) -> Ended {
-        self.listening = None;
+    pub(super) fn take(&mut self) -> ClosedSession {
+        self.subscription = None;
         self.subscriptions.clear();
-        self.asked.clear();
+        self.server_requests.clear();
         self.ended_streams.clear();
         let standalone = self.standalone.take();
-        Ended {
+        ClosedSession {
             attached: mem::take(&mut self.attached),
             calls: mem::take(&mut self.calls).into_values().collect(),
             logs: mem::take(&mut self.streams)

@@ -26,7 +26,7 @@ use bytes::Bytes;
 /// # Ok::<_, mcp_gateway_core::sse::EventTooLarge>(())
 /// ```
 #[derive(Debug)]
-pub struct Reader {
+pub struct SseReader {
     /// Maximum size of an event, in bytes.
     limit: usize,
     /// Start of a line whose end has not arrived.
@@ -75,7 +75,7 @@ struct Pending {
     retry: Option<Duration>,
 }
 
-impl Reader {
+impl SseReader {
     /// Creates a parser at the start of a stream whose events have at most `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     fn read(pieces: &[&[u8]]) -> Vec<SseEvent> {
-        let mut reader = Reader::new(1 << 20);
+        let mut reader = SseReader::new(1 << 20);
         let mut events = Vec::new();
         for piece in pieces {
             reader.feed(piece, &mut events).unwrap();
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn an_event_that_does_not_end_is_refused() {
         for line in ["x", "data: x", "data: x\n"] {
-            let mut reader = Reader::new(1000);
+            let mut reader = SseReader::new(1000);
             let mut events = Vec::new();
             let result = (0..10_000).try_for_each(|_| reader.feed(line.as_bytes(), &mut events));
             assert_eq!(result, Err(EventTooLarge { limit: 1000 }), "{line:?}");

@@ -40,7 +40,7 @@ fn write(out: &mut Vec<u8>, name: &str, id: Option<&str>, data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Reader;
+    use super::super::SseReader;
     use super::*;
 
     #[test]
@@ -53,7 +53,7 @@ mod tests {
             let mut out = Vec::new();
             write_event(&mut out, id, data.as_bytes());
             let mut events = Vec::new();
-            Reader::new(100).feed(&out, &mut events).unwrap();
+            SseReader::new(100).feed(&out, &mut events).unwrap();
             assert_eq!(events.len(), 1);
             assert_eq!(events[0].id.as_deref(), id);
             assert_eq!(events[0].data, data.replace("\r\n", "\n"));

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 
 use super::HttpBody;
 use crate::error::UpstreamError;
-use crate::sse::{Reader, SseEvent};
+use crate::sse::{SseEvent, SseReader};
 
 /// Stream of the server-sent events of a response.
 ///
@@ -19,7 +19,7 @@ pub(crate) struct EventStream {
     /// Body of the response.
     body: HttpBody,
     /// Parser of the body.
-    reader: Reader,
+    reader: SseReader,
     /// Parsed events that have not been returned.
     ready: VecDeque<SseEvent>,
     /// `true` if the body failed.
@@ -31,7 +31,7 @@ impl EventStream {
     pub(crate) fn new(body: HttpBody, limit: usize) -> Self {
         Self {
             body,
-            reader: Reader::new(limit),
+            reader: SseReader::new(limit),
             ready: VecDeque::new(),
             broken: false,
         }

@@ -17,24 +17,24 @@ use crate::error::UpstreamError;
 ///
 /// # Example
 ///
-/// A server in the same process, connected by a pipe in memory:
+/// A server in the same process, connected by a stdio in memory:
 ///
 /// ```
 /// use async_trait::async_trait;
-/// use mcp_gateway_core::transport::{Link, Pipe, Running};
+/// use mcp_gateway_core::transport::{Transport, StdioTransport, ServerHandle};
 ///
 /// #[derive(Debug)]
-/// struct Task(tokio::task::JoinHandle<()>);
+/// struct BackgroundTask(tokio::task::JoinHandle<()>);
 ///
 /// #[async_trait]
-/// impl Running for Task {
+/// impl ServerHandle for BackgroundTask {
 ///     async fn stop(mut self: Box<Self>) {
 ///         // The server ends by itself, because its input has been closed.
 ///         let _ = (&mut self.0).await;
 ///     }
 /// }
 ///
-/// impl Drop for Task {
+/// impl Drop for BackgroundTask {
 ///     fn drop(&mut self) {
 ///         self.0.abort();
 ///     }
@@ -48,8 +48,8 @@ use crate::error::UpstreamError;
 ///     drop(theirs);
 /// });
 /// let (reader, writer) = tokio::io::split(ours);
-/// let link = Link::Pipe(Pipe::new(reader, writer, Task(server)));
-/// assert!(matches!(link, Link::Pipe(_)));
+/// let transport = Transport::Pipe(StdioTransport::new(reader, writer, BackgroundTask(server)));
+/// assert!(matches!(transport, Transport::Pipe(_)));
 /// # }
 /// ```
 #[derive(Debug)]
@@ -57,20 +57,20 @@ use crate::error::UpstreamError;
     clippy::exhaustive_enums,
     reason = "the protocol has exactly these two kinds of transports"
 )]
-pub enum Link {
+pub enum Transport {
     /// HTTP: Streamable HTTP, or the HTTP+SSE transport of 2024-11-05.
-    Http(HttpLink),
+    Http(HttpTransport),
     /// A pair of byte streams that carry one message per line, as [stdio] does.
     ///
     /// [stdio]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio
-    Pipe(Pipe),
+    Stdio(StdioTransport),
 }
 
 /// A transport to a server over HTTP.
 ///
 /// Cloning is cheap; clones share the client.
 #[derive(Clone, Debug)]
-pub struct HttpLink {
+pub struct HttpTransport {
     /// URL of the MCP endpoint.
     uri: Uri,
     /// Client that sends the requests.
@@ -112,7 +112,7 @@ impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
     }
 }
 
-impl HttpLink {
+impl HttpTransport {
     /// Creates a transport to the MCP endpoint at `uri` through `client`.
     #[must_use]
     pub fn new(uri: Uri, client: Arc<dyn HttpClient>) -> Self {
@@ -134,21 +134,21 @@ impl HttpLink {
 /// A transport over two byte streams, and the handle of the server behind them.
 ///
 /// Dropping it closes the streams and drops the handle.
-pub struct Pipe {
+pub struct StdioTransport {
     /// Output of the server.
     pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
     /// Input of the server.
     pub(crate) writer: Box<dyn AsyncWrite + Send + Unpin>,
     /// Handle of the server.
-    pub(crate) server: Box<dyn Running>,
+    pub(crate) handle: Box<dyn ServerHandle>,
 }
 
-/// Handle of a server at the other end of a [`Pipe`].
+/// Handle of a server at the other end of a [`StdioTransport`].
 ///
 /// Dropping it must terminate the server at once, because a caller that does so has no time to
 /// wait.
 #[async_trait]
-pub trait Running: fmt::Debug + Send + 'static {
+pub trait ServerHandle: fmt::Debug + Send + 'static {
     /// Terminates the server gracefully and waits for its end; called after its input has been
     /// closed.
     ///
@@ -158,7 +158,7 @@ pub trait Running: fmt::Debug + Send + 'static {
     async fn stop(self: Box<Self>);
 }
 
-impl Pipe {
+impl StdioTransport {
     /// Creates a transport to a server that reads from `writer` and writes to `reader`.
     ///
     /// Each message is one line of UTF-8, terminated by LF. `server` is stopped when the connection
@@ -166,20 +166,20 @@ impl Pipe {
     pub fn new(
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl AsyncWrite + Send + Unpin + 'static,
-        server: impl Running,
+        server: impl ServerHandle,
     ) -> Self {
         Self {
             reader: Box::new(reader),
             writer: Box::new(writer),
-            server: Box::new(server),
+            handle: Box::new(server),
         }
     }
 }
 
-impl fmt::Debug for Pipe {
+impl fmt::Debug for StdioTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pipe")
-            .field("server", &self.server)
+        f.debug_struct("StdioTransport")
+            .field("server", &self.handle)
             .finish_non_exhaustive()
     }
 }

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::error::UpstreamError;
-use crate::transport::Link;
+use crate::transport::Transport;
 
 /// Backend of one server: it makes the server reachable and starts it if necessary.
 ///
 /// It is independent of MCP. The transport and the protocol version of the server are detected from
-/// the [`Link`] that it returns.
+/// the [`Transport`] that it returns.
 ///
 /// [`connect`](Self::connect) is called when the first caller needs the server, and again after the
-/// link broke or was closed because it was idle. Calls may be concurrent.
+/// transport broke or was closed because it was idle. Calls may be concurrent.
 ///
 /// # Cancel safety
 ///
@@ -31,14 +31,14 @@ use crate::transport::Link;
 /// use async_trait::async_trait;
 /// use mcp_gateway_core::runtime::InProcess;
 /// use mcp_gateway_core::transport::Link;
-/// use mcp_gateway_core::upstream::{Instance, RuntimeBackend, UpstreamError};
+/// use mcp_gateway_core::upstream::{InstanceKey, RuntimeBackend, UpstreamError};
 ///
 /// #[derive(Debug)]
 /// struct Counted(InProcess, AtomicUsize);
 ///
 /// #[async_trait]
 /// impl RuntimeBackend for Counted {
-///     async fn connect(&self, instance: &Instance) -> Result<Link, UpstreamError> {
+///     async fn connect(&self, instance: &InstanceKey) -> Result<Transport, UpstreamError> {
 ///         self.1.fetch_add(1, Ordering::Relaxed);
 ///         self.0.connect(instance).await
 ///     }
@@ -47,20 +47,20 @@ use crate::transport::Link;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), UpstreamError> {
 /// let backend = Counted(InProcess::new(|_| async { Ok(()) }), AtomicUsize::new(0));
-/// let link = backend.connect(&Instance::Shared).await?;
-/// assert!(matches!(link, Link::Pipe(_)));
+/// let transport = backend.connect(&InstanceKey::Shared).await?;
+/// assert!(matches!(transport, Transport::Pipe(_)));
 /// assert_eq!(backend.1.into_inner(), 1);
 /// # Ok(())
 /// # }
 /// ```
 #[async_trait]
 pub trait RuntimeBackend: fmt::Debug + Send + Sync + 'static {
-    /// Returns a link to `instance` of the server, starting it if necessary.
+    /// Returns a transport to `instance` of the server, starting it if necessary.
     ///
     /// # Errors
     ///
     /// [`UpstreamError::Connect`] if the server does not start or cannot be reached.
-    async fn connect(&self, instance: &Instance) -> Result<Link, UpstreamError>;
+    async fn connect(&self, instance: &InstanceKey) -> Result<Transport, UpstreamError>;
 
     /// Returns `true` if the server runs on another machine, and is reached over HTTP. `false` by
     /// default.
@@ -77,7 +77,7 @@ pub trait RuntimeBackend: fmt::Debug + Send + Sync + 'static {
 
 #[async_trait]
 impl<B: RuntimeBackend + ?Sized> RuntimeBackend for Arc<B> {
-    async fn connect(&self, instance: &Instance) -> Result<Link, UpstreamError> {
+    async fn connect(&self, instance: &InstanceKey) -> Result<Transport, UpstreamError> {
         (**self).connect(instance).await
     }
 
@@ -92,7 +92,7 @@ impl<B: RuntimeBackend + ?Sized> RuntimeBackend for Arc<B> {
 /// itself.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
-pub enum Instance {
+pub enum InstanceKey {
     /// One principal, in all of its sessions; its subject.
     Principal(Arc<str>),
     /// One session of a client; an opaque key that identifies the session.

@@ -7,7 +7,7 @@
 //! See [MCP 2025-11-25, Streamable
 //! HTTP](https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http).
 
-mod asked;
+mod in_flight;
 mod stream;
 
 use std::fmt;
@@ -21,20 +21,20 @@ use http::StatusCode;
 use tokio::sync::broadcast;
 use tokio::time;
 
-use self::asked::Asked;
+use self::in_flight::InFlightRequest;
 use self::stream::messages;
-use super::conversation::{Conversation, SendError};
-use super::http::{self as over_http, Answer, HttpServer};
+use super::connection::{SendError, UpstreamConnection};
+use super::http_endpoint::{self as over_http, HttpEndpoint, PostResponse};
 use super::modern_http::add;
 use super::roots::Askable;
-use super::{Facts, outgoing};
+use super::{DiscoverResult, encode};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Id, Message, Notification, Request, Response, code};
 use crate::protocol::Method;
-use crate::reply::{self, Event, Respond, ServerRequest};
+use crate::reply::{self, ReplyEvent, Responder, ServerRequest};
 use crate::signal::Signal;
-use crate::task::Task;
+use crate::task::BackgroundTask;
 use crate::transport::{EventStream, HttpBody};
 use crate::{Call, Reply};
 
@@ -43,23 +43,23 @@ use crate::{Call, Reply};
 /// Callers may share it, so requests are sent under identifiers of the gateway, and progress tokens
 /// are replaced likewise. Closing it deletes the session on the server.
 #[derive(Debug)]
-pub(super) struct LegacyHttp {
+pub(super) struct LegacyHttpConnection {
     /// State that background tasks share.
     session: Arc<HttpSession>,
     /// Self-description of the server.
-    facts: Facts,
+    info: DiscoverResult,
     /// Next identifier. Identifiers are never reused within a session.
     next: AtomicI64,
     /// Task that reads the standalone stream; started by the first subscriber.
-    listening: OnceLock<Task>,
+    listening: OnceLock<BackgroundTask>,
 }
 
 /// The session on the server, shared with the tasks that read its streams.
 struct HttpSession {
     /// Client of the endpoint, with the session ID.
-    server: HttpServer,
+    server: HttpEndpoint,
     /// Messages outside of any request, to all subscribers.
-    events: broadcast::Sender<Arc<Event>>,
+    events: broadcast::Sender<Arc<ReplyEvent>>,
     /// Set when the session has ended: closed here, or unknown to the server.
     ended: Signal,
     /// Set when the server has responded to the request for a standalone stream, with or without
@@ -69,10 +69,10 @@ struct HttpSession {
     askable: Askable,
 }
 
-impl LegacyHttp {
+impl LegacyHttpConnection {
     /// Creates a connection from an initialized session, whose ID and protocol version `server`
     /// sends.
-    pub(super) fn new(server: HttpServer, facts: Facts, askable: Askable) -> Self {
+    pub(super) fn new(server: HttpEndpoint, info: DiscoverResult, askable: Askable) -> Self {
         let session = HttpSession {
             server,
             events: broadcast::channel(EVENTS).0,
@@ -82,7 +82,7 @@ impl LegacyHttp {
         };
         Self {
             session: Arc::new(session),
-            facts,
+            info,
             next: AtomicI64::new(1),
             listening: OnceLock::new(),
         }
@@ -90,9 +90,9 @@ impl LegacyHttp {
 }
 
 #[async_trait]
-impl Conversation for LegacyHttp {
-    fn facts(&self) -> &Facts {
-        &self.facts
+impl UpstreamConnection for LegacyHttpConnection {
+    fn server_info(&self) -> &DiscoverResult {
+        &self.info
     }
 
     async fn send(&self, call: &Call<Prepared>) -> Result<Reply, SendError> {
@@ -102,21 +102,23 @@ impl Conversation for LegacyHttp {
         for (name, value) in call.credential().headers() {
             headers.insert(name, value.clone());
         }
-        let body = outgoing::encode(call, self.facts.version, Some(number));
-        let asked = Asked::new(number, call, &self.session);
+        let body = encode::encode(call, self.info.version, Some(number));
+        let asked = InFlightRequest::new(number, call, &self.session);
         let response = self.session.server.post(headers, body).await?;
-        match Answer::of(response)? {
-            Answer::Json(response) if response.status().is_success() => {
-                let json = over_http::json(response, Id::from(number), &asked.id).await;
-                asked.answered();
+        match PostResponse::from_http(response)? {
+            PostResponse::Json(response) if response.status().is_success() => {
+                let json = over_http::scan_json(response, Id::from(number), &asked.id).await;
+                asked.is_response();
                 Ok(json?)
             }
-            Answer::Json(response) => self.refused(response, asked).await,
-            Answer::Events(body) => Ok(Reply::Events(messages(asked, body))),
-            Answer::Other(status @ StatusCode::NOT_FOUND) if self.session.server.has_session() => {
-                Err(self.lost(asked, status))
+            PostResponse::Json(response) => self.read_error(response, asked).await,
+            PostResponse::Events(body) => Ok(Reply::Events(messages(asked, body))),
+            PostResponse::Other(status @ StatusCode::NOT_FOUND)
+                if self.session.server.has_session() =>
+            {
+                Err(self.session_lost(asked, status))
             }
-            Answer::Other(status) => Err(over_http::no_message(status).into()),
+            PostResponse::Other(status) => Err(over_http::no_message(status).into()),
         }
     }
 
@@ -124,14 +126,15 @@ impl Conversation for LegacyHttp {
         self.session.post(notification.bytes()).await
     }
 
-    fn events(&self) -> broadcast::Receiver<Arc<Event>> {
+    fn subscribe(&self) -> broadcast::Receiver<Arc<ReplyEvent>> {
         let receiver = self.session.events.subscribe();
-        self.listening
-            .get_or_init(|| Task::spawn(Arc::clone(&self.session).listen()));
+        self.listening.get_or_init(|| {
+            BackgroundTask::spawn(Arc::clone(&self.session).read_standalone_stream())
+        });
         receiver
     }
 
-    async fn attended(&self) {
+    async fn ready(&self) {
         let attended = self.session.attended.wait();
         // A server that does not respond is called nevertheless.
         let _ = time::timeout(ATTEND_TIMEOUT, attended).await;
@@ -141,7 +144,7 @@ impl Conversation for LegacyHttp {
         !self.session.ended.is_set()
     }
 
-    async fn ended(&self) {
+    async fn closed(&self) {
         self.session.ended.wait().await;
     }
 
@@ -153,39 +156,39 @@ impl Conversation for LegacyHttp {
     }
 }
 
-impl LegacyHttp {
+impl LegacyHttpConnection {
     /// Handles a JSON document with an error status.
     ///
     /// A JSON-RPC error is a reply with that status, unless it shows that the server has lost the
     /// session.
-    async fn refused(
+    async fn read_error(
         &self,
         response: http::Response<HttpBody>,
-        asked: Asked,
+        asked: InFlightRequest,
     ) -> Result<Reply, SendError> {
         let (status, has_session) = (response.status(), self.session.server.has_session());
-        let text = over_http::text(response.into_body(), self.session.server.limit()).await?;
+        let text = over_http::read_text(response.into_body(), self.session.server.limit()).await?;
         let Ok(Message::Response(error)) = Message::parse(text) else {
             return match status {
-                StatusCode::NOT_FOUND if has_session => Err(self.lost(asked, status)),
+                StatusCode::NOT_FOUND if has_session => Err(self.session_lost(asked, status)),
                 _ => Err(UpstreamError::Status(status).into()),
             };
         };
         let code = error.result().err().map(ErrorObject::code_of);
         if has_session && over_http::wants_session(status, code) {
-            return Err(self.lost(asked, status));
+            return Err(self.session_lost(asked, status));
         }
-        let reply = reply::single(status, &error.with_id(&asked.id));
-        asked.answered();
+        let reply = reply::single_response(status, &error.with_id(&asked.id));
+        asked.is_response();
         Ok(reply)
     }
 
     /// Marks the session as lost: it is unknown to the server, so the request was not executed and
     /// may be sent again.
-    fn lost(&self, asked: Asked, status: StatusCode) -> SendError {
-        asked.answered();
+    fn session_lost(&self, asked: InFlightRequest, status: StatusCode) -> SendError {
+        asked.is_response();
         self.session.ended.set();
-        SendError::Ended(UpstreamError::Status(status))
+        SendError::Closed(UpstreamError::Status(status))
     }
 }
 
@@ -208,7 +211,7 @@ impl HttpSession {
     ///
     /// The delay is the one that the server set, and doubles with each failed attempt. The task
     /// ends with the session, or if the server has no such stream (status 4xx).
-    async fn listen(self: Arc<Self>) {
+    async fn read_standalone_stream(self: Arc<Self>) {
         let mut last = None;
         let mut pause = RETRY;
         while !self.ended.is_set() {
@@ -217,16 +220,16 @@ impl HttpSession {
             let answer = match answer {
                 // "The server MUST either return text/event-stream, or else 405."
                 Ok(response) if response.status().is_client_error() => return,
-                Ok(response) => Answer::of(response),
+                Ok(response) => PostResponse::from_http(response),
                 Err(error) => Err(error),
             };
-            if let Ok(Answer::Events(body)) = answer {
+            if let Ok(PostResponse::Events(body)) = answer {
                 let mut events = EventStream::new(body, self.server.limit());
                 while let Some(Ok(event)) = events.next().await {
                     pause = event.retry.unwrap_or(RETRY).min(MAX_RETRY);
                     last = event.id.or(last);
                     if !event.data.is_empty() {
-                        self.take(event.data).await;
+                        self.on_message(event.data).await;
                     }
                 }
             } else {
@@ -240,23 +243,23 @@ impl HttpSession {
     ///
     /// Notifications reach all subscribers. Requests reach the client only on a dedicated
     /// connection.
-    async fn take(self: &Arc<Self>, text: Bytes) {
+    async fn on_message(self: &Arc<Self>, text: Bytes) {
         match Message::parse(text) {
             Ok(Message::Notification(notification)) => {
                 // Fails only if there is no subscriber.
                 let _ = self
                     .events
-                    .send(Arc::new(Event::Notification(notification)));
+                    .send(Arc::new(ReplyEvent::Notification(notification)));
             }
             Ok(Message::Request(request)) => {
                 let id = request.id().clone();
-                let Some(request) = self.asked(request).await else {
+                let Some(request) = self.on_request(request).await else {
                     return;
                 };
-                let event = Arc::new(Event::Request(request));
+                let event = Arc::new(ReplyEvent::Request(request));
                 // Outside of a request, it could be meant for any party that shares the session.
                 if !self.askable.dedicated() || self.events.send(event).is_err() {
-                    self.refuse(&id).await;
+                    self.reject(&id).await;
                 }
             }
             Ok(Message::Response(response)) => {
@@ -268,7 +271,7 @@ impl HttpSession {
 
     /// Prepares a request of the server for the client; `None` if the gateway has answered it
     /// itself: `ping`, and `roots/list` where the policy excludes it.
-    async fn asked(self: &Arc<Self>, request: Request) -> Option<ServerRequest> {
+    async fn on_request(self: &Arc<Self>, request: Request) -> Option<ServerRequest> {
         if request.method() == &Method::Ping {
             let _ = self.post(Response::new(request.id(), "{}").bytes()).await;
             return None;
@@ -284,14 +287,14 @@ impl HttpSession {
     }
 
     /// Rejects the request `id` of the server, which no client can answer, with "method not found".
-    async fn refuse(&self, id: &Id) {
+    async fn reject(&self, id: &Id) {
         let error = ErrorObject::new(code::METHOD_NOT_FOUND, "no client available");
         let _ = self.post(error.to_response(Some(id))).await;
     }
 }
 
 #[async_trait]
-impl Respond for HttpSession {
+impl Responder for HttpSession {
     async fn respond(&self, response: Response) -> Result<(), UpstreamError> {
         self.post(response.bytes()).await
     }

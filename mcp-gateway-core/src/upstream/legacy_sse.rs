@@ -2,7 +2,7 @@
 //!
 //! One GET opens an event stream, whose first event names the URL for messages. Requests are POSTs
 //! to that URL, and all responses arrive on the stream. Both directions together are a channel like
-//! stdio, so the rest is done by the [`exchange`](super::exchange) module.
+//! stdio, so the rest is done by the [`exchange`](super::multiplexed) module.
 //!
 //! See [MCP 2024-11-05, HTTP with
 //! SSE](https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse).
@@ -12,18 +12,18 @@ use http::Uri;
 use http::uri::PathAndQuery;
 use tokio::sync::mpsc;
 
-use super::exchange::{Channel, Incoming};
-use super::http::{Answer, HttpServer, no_message};
+use super::http_endpoint::{HttpEndpoint, PostResponse, no_message};
+use super::multiplexed::{Channel, Incoming};
 use crate::error::UpstreamError;
-use crate::task::Task;
-use crate::transport::{EventStream, HttpLink};
+use crate::task::BackgroundTask;
+use crate::transport::{EventStream, HttpTransport};
 
 /// An open event stream, and the endpoint for messages.
 pub(super) struct SseStream {
     /// Events of the server.
     events: EventStream,
     /// Client of the URL for messages.
-    endpoint: HttpServer,
+    endpoint: HttpEndpoint,
 }
 
 impl SseStream {
@@ -33,11 +33,14 @@ impl SseStream {
     ///
     /// [`UpstreamError::Invalid`] if the first event is another one, or names a URL of another
     /// origin; [`UpstreamError::Status`] if there is no event stream.
-    pub(super) async fn open(server: &HttpServer, link: &HttpLink) -> Result<Self, UpstreamError> {
-        let body = match Answer::of(server.get(None).await?)? {
-            Answer::Events(body) => body,
-            Answer::Json(response) => return Err(no_message(response.status())),
-            Answer::Other(status) => return Err(no_message(status)),
+    pub(super) async fn open(
+        server: &HttpEndpoint,
+        transport: &HttpTransport,
+    ) -> Result<Self, UpstreamError> {
+        let body = match PostResponse::from_http(server.get(None).await?)? {
+            PostResponse::Events(body) => body,
+            PostResponse::Json(response) => return Err(no_message(response.status())),
+            PostResponse::Other(status) => return Err(no_message(status)),
         };
         let mut events = EventStream::new(body, server.limit());
         let first = events.next().await.unwrap_or(Err(UpstreamError::Closed))?;
@@ -45,7 +48,7 @@ impl SseStream {
             return Err(UpstreamError::invalid("the first event must be `endpoint`"));
         }
         let reference = std::str::from_utf8(&first.data).map_err(UpstreamError::invalid)?;
-        let uri = resolve(link.uri(), reference).ok_or_else(|| {
+        let uri = resolve(transport.uri(), reference).ok_or_else(|| {
             UpstreamError::invalid("the endpoint must have the origin of the server")
         })?;
         let endpoint = server.clone().with_uri(uri);
@@ -62,7 +65,7 @@ impl SseStream {
             endpoint,
         } = self;
         let end = incoming.clone();
-        let input = Task::spawn(async move {
+        let input = BackgroundTask::spawn(async move {
             while let Some(event) = events.next().await {
                 let wanted = match event {
                     Ok(event) if event.name.is_some() || event.data.is_empty() => true,
@@ -77,7 +80,7 @@ impl SseStream {
             incoming.put(Err(UpstreamError::Closed)).await;
         });
         let (outgoing, messages) = mpsc::channel(QUEUE);
-        let output = Task::spawn(async move {
+        let output = BackgroundTask::spawn(async move {
             post_all(endpoint, messages).await;
             end.put(Err(UpstreamError::Closed)).await;
         });
@@ -86,7 +89,7 @@ impl SseStream {
 }
 
 /// Posts messages in their order, until one fails or the channel is closed.
-async fn post_all(endpoint: HttpServer, mut messages: mpsc::Receiver<Bytes>) {
+async fn post_all(endpoint: HttpEndpoint, mut messages: mpsc::Receiver<Bytes>) {
     while let Some(message) = messages.recv().await {
         match endpoint.post(endpoint.headers(), message).await {
             Ok(response) if response.status().is_success() => {}

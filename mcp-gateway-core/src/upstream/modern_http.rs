@@ -14,14 +14,14 @@ use futures_util::stream;
 use http::{HeaderMap, StatusCode};
 use tokio::sync::broadcast;
 
-use super::conversation::{Conversation, SendError};
-use super::http::{self as over_http, Answer, HttpServer};
-use super::{Facts, outgoing};
+use super::connection::{SendError, UpstreamConnection};
+use super::http_endpoint::{self as over_http, HttpEndpoint, PostResponse};
+use super::{DiscoverResult, encode};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Id, Message, Notification};
-use crate::protocol::{Version, header::MCP_PARAM_PREFIX};
-use crate::reply::{self, Event, Events};
+use crate::protocol::{ProtocolVersion, header::MCP_PARAM_PREFIX};
+use crate::reply::{self, ReplyEvent, ReplyStream};
 use crate::signal::Signal;
 use crate::transport::{EventStream, HttpBody};
 use crate::{Call, Reply};
@@ -31,23 +31,23 @@ use crate::{Call, Reply};
 /// This is the fast path: the identifier of the caller is kept, and a response is forwarded as it
 /// arrives, without a copy of its body in memory.
 #[derive(Debug)]
-pub(super) struct ModernHttp {
+pub(super) struct ModernHttpConnection {
     /// Client of the endpoint.
-    server: HttpServer,
+    server: HttpEndpoint,
     /// Properties that the server declared.
-    facts: Arc<Facts>,
+    info: Arc<DiscoverResult>,
     /// Messages outside of any request: none, but the interface requires a channel.
-    events: broadcast::Sender<Arc<Event>>,
+    events: broadcast::Sender<Arc<ReplyEvent>>,
     /// Set when the server appears to have changed its era.
     changed: Signal,
 }
 
-impl ModernHttp {
+impl ModernHttpConnection {
     /// Creates a connection to a discovered server.
-    pub(super) fn new(server: HttpServer, facts: Facts) -> Self {
+    pub(super) fn new(server: HttpEndpoint, info: DiscoverResult) -> Self {
         Self {
-            server: server.with_version(Version::LATEST),
-            facts: Arc::new(facts),
+            server: server.with_version(ProtocolVersion::LATEST),
+            info: Arc::new(info),
             // The era has no messages outside of a request, so no capacity is needed.
             events: broadcast::channel(1).0,
             changed: Signal::new(),
@@ -69,7 +69,7 @@ impl ModernHttp {
         let name = method
             .name_param()
             .and_then(|_| call.target().feature.name());
-        over_http::mirror(&mut headers, method.as_str(), name)?;
+        over_http::mirror_headers(&mut headers, method.as_str(), name)?;
         for (name, value) in call.param_headers() {
             headers.insert(name, value.clone());
         }
@@ -83,13 +83,13 @@ impl ModernHttp {
     ///
     /// A JSON-RPC error is a reply with that status, unless it shows that the server expects a
     /// session.
-    async fn refused(
+    async fn read_error(
         &self,
         response: http::Response<HttpBody>,
         id: &Id,
     ) -> Result<Reply, SendError> {
         let status = response.status();
-        let text = over_http::text(response.into_body(), self.server.limit()).await?;
+        let text = over_http::read_text(response.into_body(), self.server.limit()).await?;
         let Ok(Message::Response(error)) = Message::parse(text) else {
             return Err(UpstreamError::Status(status).into());
         };
@@ -98,17 +98,17 @@ impl ModernHttp {
         }
         let code = error.result().err().map(ErrorObject::code_of);
         if over_http::wants_session(status, code) {
-            return Err(self.changed(status));
+            return Err(self.era_changed(status));
         }
-        Ok(reply::single(status, &error.with_id(id)))
+        Ok(reply::single_response(status, &error.with_id(id)))
     }
 
     /// Marks the server as one of the legacy era, which has not executed the request.
     ///
     /// The connection is closed thereby, and the caller connects again with a new detection.
-    fn changed(&self, status: StatusCode) -> SendError {
+    fn era_changed(&self, status: StatusCode) -> SendError {
         self.changed.set();
-        SendError::Ended(UpstreamError::Status(status))
+        SendError::Closed(UpstreamError::Status(status))
     }
 }
 
@@ -126,31 +126,31 @@ pub(super) fn add(headers: &mut HeaderMap, forwarded: &HeaderMap) {
 }
 
 #[async_trait]
-impl Conversation for ModernHttp {
-    fn facts(&self) -> &Facts {
-        &self.facts
+impl UpstreamConnection for ModernHttpConnection {
+    fn server_info(&self) -> &DiscoverResult {
+        &self.info
     }
 
     async fn send(&self, call: &Call<Prepared>) -> Result<Reply, SendError> {
         let headers = self.headers(call)?;
-        let body = outgoing::encode(call, Version::LATEST, None);
+        let body = encode::encode(call, ProtocolVersion::LATEST, None);
         let response = self.server.post(headers, body).await?;
         let id = call.request().id();
-        match Answer::of(response)? {
-            Answer::Json(response) if response.status().is_success() => {
-                Ok(over_http::json(response, id.clone(), id).await?)
+        match PostResponse::from_http(response)? {
+            PostResponse::Json(response) if response.status().is_success() => {
+                Ok(over_http::scan_json(response, id.clone(), id).await?)
             }
-            Answer::Json(response) => self.refused(response, id).await,
-            Answer::Events(body) => {
+            PostResponse::Json(response) => self.read_error(response, id).await,
+            PostResponse::Events(body) => {
                 let events = EventStream::new(body, self.server.limit());
                 Ok(Reply::Events(messages(events, id.clone())))
             }
-            Answer::Other(
+            PostResponse::Other(
                 status @ (StatusCode::BAD_REQUEST
                 | StatusCode::NOT_FOUND
                 | StatusCode::METHOD_NOT_ALLOWED),
-            ) => Err(self.changed(status)),
-            Answer::Other(status) => Err(over_http::no_message(status).into()),
+            ) => Err(self.era_changed(status)),
+            PostResponse::Other(status) => Err(over_http::no_message(status).into()),
         }
     }
 
@@ -159,7 +159,7 @@ impl Conversation for ModernHttp {
         Ok(())
     }
 
-    fn events(&self) -> broadcast::Receiver<Arc<Event>> {
+    fn subscribe(&self) -> broadcast::Receiver<Arc<ReplyEvent>> {
         self.events.subscribe()
     }
 
@@ -167,7 +167,7 @@ impl Conversation for ModernHttp {
         !self.changed.is_set()
     }
 
-    async fn ended(&self) {
+    async fn closed(&self) {
         self.changed.wait().await;
     }
 
@@ -175,11 +175,11 @@ impl Conversation for ModernHttp {
 }
 
 /// Returns the messages of the event stream of the request `id`, up to its response or an error.
-fn messages(events: EventStream, id: Id) -> Events {
-    Events::new(stream::unfold(Some((events, id)), |state| async move {
+fn messages(events: EventStream, id: Id) -> ReplyStream {
+    ReplyStream::new(stream::unfold(Some((events, id)), |state| async move {
         let (mut events, id) = state?;
         let item = next(&mut events, &id).await;
-        let goes_on = matches!(item, Ok(Event::Notification(_)));
+        let goes_on = matches!(item, Ok(ReplyEvent::Notification(_)));
         Some((item, goes_on.then_some((events, id))))
     }))
 }
@@ -193,16 +193,16 @@ fn messages(events: EventStream, id: Id) -> Events {
 /// [`UpstreamError::Closed`] if the stream ends without a response: a modern stream cannot be
 /// resumed. [`UpstreamError::Invalid`] for a request of the server or a response to another
 /// request.
-async fn next(events: &mut EventStream, id: &Id) -> Result<Event, UpstreamError> {
+async fn next(events: &mut EventStream, id: &Id) -> Result<ReplyEvent, UpstreamError> {
     loop {
         let event = events.next().await.unwrap_or(Err(UpstreamError::Closed))?;
         if event.data.is_empty() {
             continue;
         }
         return match Message::parse(event.data)? {
-            Message::Notification(notification) => Ok(Event::Notification(notification)),
+            Message::Notification(notification) => Ok(ReplyEvent::Notification(notification)),
             Message::Response(response) if response.id().is_none_or(|other| other == id) => {
-                Ok(Event::Response(response.with_id(id)))
+                Ok(ReplyEvent::Response(response.with_id(id)))
             }
             Message::Response(_) => Err(wrong_id()),
             Message::Request(request) => Err(UpstreamError::invalid(format_args!(

@@ -16,15 +16,15 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::time;
 
-use super::{Server, Upstream};
+use super::{Upstream, UpstreamServer};
 use crate::call::Prepared;
-use crate::catalog::Entry;
+use crate::catalog::CatalogEntry;
 use crate::error::UpstreamError;
 use crate::limit::{Breaker, Concurrency, Limits};
 use crate::protocol::{ListKind, Method};
-use crate::reply::{Ending, Outcome};
+use crate::reply::{CallOutcome, Completion};
 use crate::route::Feature;
-use crate::task::Task;
+use crate::task::BackgroundTask;
 use crate::{Call, Reply};
 
 /// Registry of the servers of a process by name.
@@ -36,12 +36,12 @@ use crate::{Call, Reply};
 ///
 /// ```
 /// use mcp_gateway_core::runtime::InProcess;
-/// use mcp_gateway_core::upstream::{Server, ServerPool};
+/// use mcp_gateway_core::upstream::{UpstreamServer, ServerPool};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let backend = InProcess::new(|_| async { Ok(()) });
-/// let pool = ServerPool::new().with_server(Server::builder("files", backend));
+/// let pool = ServerPool::new().with_server(UpstreamServer::builder("files", backend));
 /// assert_eq!(&*pool.names()[0], "files");
 /// assert!(pool.get("github").is_none());
 ///
@@ -66,9 +66,9 @@ pub struct ServerPool {
 ///
 /// use mcp_gateway_core::limit::Limits;
 /// use mcp_gateway_core::runtime::InProcess;
-/// use mcp_gateway_core::upstream::{PooledServer, Server, ServerPool};
+/// use mcp_gateway_core::upstream::{PooledServer, UpstreamServer, ServerPool};
 ///
-/// let server = Server::builder("files", InProcess::new(|_| async { Ok(()) })).build();
+/// let server = UpstreamServer::builder("files", InProcess::new(|_| async { Ok(()) })).build();
 /// let limits = Limits::default()
 ///     .with_timeout(Duration::from_secs(10))
 ///     .with_concurrency(8, 32);
@@ -109,7 +109,7 @@ impl ServerPool {
     /// Adds a server under its own name with the default [`Limits`], replacing one of the same
     /// name.
     #[must_use]
-    pub fn with_server(self, server: impl Into<Arc<Server>>) -> Self {
+    pub fn with_server(self, server: impl Into<Arc<UpstreamServer>>) -> Self {
         let server = server.into();
         let name = Arc::clone(server.name());
         self.with(name, server)
@@ -141,7 +141,7 @@ impl ServerPool {
                 .get(name)
                 .is_some_and(|now| Arc::ptr_eq(now, server));
             if !stays {
-                Task::detach(Arc::clone(server).retire());
+                BackgroundTask::detach(Arc::clone(server).retire());
             }
         }
     }
@@ -156,16 +156,16 @@ impl ServerPool {
     ///
     /// `false` for an unknown server. Does not block.
     #[must_use]
-    pub fn lists(&self, server: &str, feature: &Feature) -> bool {
+    pub fn is_known_to_list(&self, server: &str, feature: &Feature) -> bool {
         self.servers
             .load()
             .get(server)
-            .is_some_and(|server| server.upstream.lists(feature))
+            .is_some_and(|server| server.upstream.is_known_to_list(feature))
     }
 
     /// Returns the catalog entry of `feature`, as [`Upstream::entry`] does.
     #[must_use]
-    pub fn entry(&self, server: &str, feature: &Feature) -> Option<Entry> {
+    pub fn entry(&self, server: &str, feature: &Feature) -> Option<CatalogEntry> {
         self.servers.load().get(server)?.upstream.entry(feature)
     }
 
@@ -201,8 +201,8 @@ impl PooledServer {
 
     /// Returns `true` if the circuit breaker of the server is open or half-open.
     #[must_use]
-    pub fn is_failing(&self) -> bool {
-        self.breaker.has_tripped()
+    pub fn is_breaker_open(&self) -> bool {
+        self.breaker.is_open()
     }
 
     /// Sends `call` within the limits of the server.
@@ -227,25 +227,25 @@ impl PooledServer {
             // A long-lived stream is not a call that occupies the server.
             return self.upstream.send(call).await;
         }
-        self.breaker.admit()?;
-        let trial = Trial(Some(Arc::clone(&self.breaker)));
-        let permit = self.concurrency.admit().await?;
+        self.breaker.try_acquire()?;
+        let trial = BreakerPermit(Some(Arc::clone(&self.breaker)));
+        let permit = self.concurrency.acquire().await?;
         let deadline = time::Instant::now() + self.limits.max_duration();
         let reply = match time::timeout(self.limits.timeout(), self.reply(call)).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(error)) => {
-                trial.ended(Some(!error.is_failure()));
+                trial.record(Some(!error.is_failure()));
                 return Err(error);
             }
             Err(_) => {
-                trial.ended(Some(false));
+                trial.record(Some(false));
                 return Err(UpstreamError::Timeout);
             }
         };
         let mut reply = reply.with_deadlines(self.limits.timeout(), deadline);
         reply.on_end(move |ending| {
             drop(permit);
-            trial.ended(wellness(ending));
+            trial.record(breaker_result(ending));
             // A server that is taken out meanwhile is closed when its last reply has ended.
             drop(self);
         });
@@ -254,7 +254,7 @@ impl PooledServer {
 
     /// Sends `call`, or requests the list if its method is that of one.
     async fn reply(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
-        match ListKind::of(call.request().method()) {
+        match ListKind::from_method(call.request().method()) {
             None => self.upstream.send(call).await,
             Some(kind) => {
                 let id = call.request().id().clone();
@@ -278,11 +278,11 @@ impl PooledServer {
 /// for failing, `None` for neither.
 ///
 /// An error that the server reports is a sign of health.
-fn wellness(ending: &Ending) -> Option<bool> {
+fn breaker_result(ending: &Completion) -> Option<bool> {
     match ending.outcome {
-        Outcome::Cancelled => None,
-        Outcome::Failed => Some(false),
-        Outcome::Error { .. } | Outcome::Success | Outcome::ToolError => Some(true),
+        CallOutcome::Cancelled => None,
+        CallOutcome::Failed => Some(false),
+        CallOutcome::Error { .. } | CallOutcome::Success | CallOutcome::ToolError => Some(true),
     }
 }
 
@@ -290,21 +290,21 @@ fn wellness(ending: &Ending) -> Option<bool> {
 ///
 /// Its end is recorded exactly once, at the latest when it is dropped. Otherwise a half-open
 /// breaker would wait forever for the result of its trial call.
-struct Trial(Option<Arc<Breaker>>);
+struct BreakerPermit(Option<Arc<Breaker>>);
 
-impl Trial {
+impl BreakerPermit {
     /// Records the end of the call, with the evidence that it gives.
-    fn ended(mut self, well: Option<bool>) {
+    fn record(mut self, well: Option<bool>) {
         if let Some(breaker) = self.0.take() {
-            breaker.ended(well);
+            breaker.record(well);
         }
     }
 }
 
-impl Drop for Trial {
+impl Drop for BreakerPermit {
     fn drop(&mut self) {
         if let Some(breaker) = self.0.take() {
-            breaker.ended(None);
+            breaker.record(None);
         }
     }
 }

@@ -11,7 +11,7 @@
 //!
 //! | path | treatment |
 //! |---|---|
-//! | the capability `roots`, in `initialize` and in `_meta` | removed when a call enters a [`Server`](super::Server), so that everything behind it sees a client without roots |
+//! | the capability `roots`, in `initialize` and in `_meta` | removed when a call enters a [`UpstreamServer`](super::UpstreamServer), so that everything behind it sees a client without roots |
 //! | a response in `inputResponses` | removed or confined at the same place, and when a call is retried |
 //! | a response to `roots/list` | the request is rejected, or the response confined before the server receives it |
 //! | `notifications/roots/list_changed` | forwarded only with the capability |
@@ -33,14 +33,14 @@ use futures_util::StreamExt;
 
 pub(super) use self::askable::Askable;
 use self::directories::Directories;
-use crate::bridge::{self, INPUT_RESPONSES};
 use crate::call::Prepared;
+use crate::era::{self, INPUT_RESPONSES};
 use crate::error::UpstreamError;
-use crate::json::{Edits, Fields, object};
+use crate::json::{Edits, Fields, object_json};
 use crate::jsonrpc::{Message, Notification, Request, Response};
 use crate::protocol::{Capabilities, Era, Method, meta};
-use crate::reply::{self, Event};
-use crate::transport::Link;
+use crate::reply::{self, ReplyEvent};
+use crate::transport::Transport;
 use crate::{Call, Reply};
 
 /// Policy for the roots of callers: which of them reach a server.
@@ -79,14 +79,14 @@ impl RootsPolicy {
         Self::Inside(directories.into_iter().map(Into::into).collect())
     }
 
-    /// Validates that the policy is allowed for a server that is reached by `link`.
+    /// Validates that the policy is allowed for a server that is reached by `transport`.
     ///
     /// # Errors
     ///
     /// [`UpstreamError::Connect`] for [`Unchecked`](Self::Unchecked) and a program.
-    pub(super) fn permits(&self, link: &Link) -> Result<(), UpstreamError> {
-        match (self, link) {
-            (Self::Unchecked, Link::Pipe(_)) => Err(UpstreamError::connect(
+    pub(super) fn permits(&self, transport: &Transport) -> Result<(), UpstreamError> {
+        match (self, transport) {
+            (Self::Unchecked, Transport::Stdio(_)) => Err(UpstreamError::connect(
                 "unchecked roots are not allowed for a stdio server",
             )),
             _ => Ok(()),
@@ -181,14 +181,14 @@ impl RootsPolicy {
     /// by their member `roots`, because the request is not available: the server may not even have
     /// sent it. A text that is not a valid object becomes `{}`.
     async fn confined_answers(&self, text: &str) -> Option<String> {
-        let Ok(answers) = Fields::read(text, 0..text.len()) else {
+        let Ok(answers) = Fields::parse(text, 0..text.len()) else {
             return Some("{}".to_owned());
         };
         let mut kept = Vec::new();
         let mut changed = false;
         for (key, span) in answers.iter(text) {
             let answer = &text[span];
-            match (Fields::read(answer, 0..answer.len()), self) {
+            match (Fields::parse(answer, 0..answer.len()), self) {
                 (Ok(fields), _) if fields.raw(answer, ROOTS).is_none() => {
                     kept.push((key, answer.into()));
                     continue;
@@ -201,7 +201,7 @@ impl RootsPolicy {
             }
             changed = true;
         }
-        changed.then(|| object(&kept))
+        changed.then(|| object_json(&kept))
     }
 
     /// Returns `true` if `notification` of a client with `capabilities` may reach the server.
@@ -234,13 +234,13 @@ pub(super) async fn without_question(reply: Reply) -> Result<Reply, UpstreamErro
     match reply {
         Reply::Events(events) => Ok(Reply::Events(events.map(|messages| {
             messages.map(|item| match item {
-                Ok(Event::Response(response)) => unasked(response).map(Event::Response),
+                Ok(ReplyEvent::Response(response)) => unasked(response).map(ReplyEvent::Response),
                 item => item,
             })
         }))),
         Reply::Json { status, .. } => {
-            let response = unasked(bridge::response(reply).await?)?;
-            Ok(reply::single(status, &response))
+            let response = unasked(era::response(reply).await?)?;
+            Ok(reply::single_response(status, &response))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Upstream server and its views.
 //!
-//! [`Server`] assigns each call to the view of its class of callers and creates views on demand. A
+//! [`UpstreamServer`] assigns each call to the view of its class of callers and creates views on demand. A
 //! background task closes views that have been idle for a while. The class follows from three
 //! things:
 //!
@@ -21,23 +21,23 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use self::builder::ServerBuilder;
+pub use self::builder::UpstreamServerBuilder;
 use self::eviction::{evict, sweep};
 pub use self::policy::SessionPolicy;
 use self::session_view::SessionView;
-use super::dialer::Dialer;
+use super::connector::Connector;
 use super::roots;
 use super::view::View;
 use super::view_key::ViewKey;
-use super::{Instance, RuntimeBackend, Upstream};
-use crate::bridge::Parking;
+use super::{InstanceKey, RuntimeBackend, Upstream};
 use crate::call::Prepared;
-use crate::catalog::{Entry, ListKind, Listing};
+use crate::catalog::{CatalogEntry, ListKind, Listing};
+use crate::era::ParkedCalls;
 use crate::error::UpstreamError;
-use crate::protocol::{Era, Version};
+use crate::protocol::{Era, ProtocolVersion};
 use crate::route::Feature;
 use crate::seal::SealError;
-use crate::task::Task;
+use crate::task::BackgroundTask;
 use crate::{Call, Reply};
 
 /// An MCP server, to which connections are opened on demand.
@@ -55,45 +55,48 @@ use crate::{Call, Reply};
 /// use std::time::Duration;
 ///
 /// use mcp_gateway_core::runtime::InProcess;
-/// use mcp_gateway_core::upstream::{Server, SessionPolicy};
+/// use mcp_gateway_core::upstream::{UpstreamServer, SessionPolicy};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let backend = InProcess::new(|_| async { Ok(()) });
-/// let server = Server::builder("browser", backend)
-///     .with_sessions(SessionPolicy::PerSession)
+/// let server = UpstreamServer::builder("browser", backend)
+///     .with_session_policy(SessionPolicy::PerSession)
 ///     .with_idle(Duration::from_secs(120))
 ///     .build();
 /// assert_eq!(&**server.name(), "browser");
 /// // Nothing is connected before the first call.
-/// assert_eq!(server.conversations(), 0);
+/// assert_eq!(server.connections(), 0);
 /// assert!(server.last_failure().is_none());
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Server {
+pub struct UpstreamServer {
     /// Name, for logs and routing.
     name: Arc<str>,
     /// Connector, shared by all views, so that the era is detected once.
-    dialer: Arc<Dialer>,
+    connector: Arc<Connector>,
     /// Sharing of sessions.
     sessions: SessionPolicy,
     /// Idle time after which a view is closed.
     idle: Duration,
     /// Store of parked calls; `None` if the system has no randomness.
-    parking: Option<Parking>,
+    parked_calls: Option<ParkedCalls>,
     /// One view per class of callers.
     views: RwLock<HashMap<ViewKey, Arc<View>>>,
     /// Task that closes idle views; started on first use.
-    sweeper: OnceLock<Task>,
+    sweeper: OnceLock<BackgroundTask>,
     /// Reference to itself, for background tasks.
     this: Weak<Self>,
 }
 
-impl Server {
+impl UpstreamServer {
     /// Creates a builder for the server `name` that `backend` runs.
-    pub fn builder<B: RuntimeBackend>(name: impl Into<Arc<str>>, backend: B) -> ServerBuilder<B> {
-        ServerBuilder::new(name.into(), backend)
+    pub fn builder<B: RuntimeBackend>(
+        name: impl Into<Arc<str>>,
+        backend: B,
+    ) -> UpstreamServerBuilder<B> {
+        UpstreamServerBuilder::new(name.into(), backend)
     }
 
     /// Returns the name, under which routers and logs refer to the server.
@@ -104,7 +107,7 @@ impl Server {
 
     /// Returns the number of views with an open connection. Exclusive connections are not counted.
     #[must_use]
-    pub fn conversations(&self) -> usize {
+    pub fn connections(&self) -> usize {
         let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
         views.values().filter(|view| view.is_connected()).count()
     }
@@ -114,7 +117,7 @@ impl Server {
     /// `None` before the first attempt and after a successful one.
     #[must_use]
     pub fn last_failure(&self) -> Option<UpstreamError> {
-        self.dialer.failure()
+        self.connector.last_failure()
     }
 
     /// Returns the class of callers to which `call` belongs.
@@ -123,27 +126,29 @@ impl Server {
     /// stricter case.
     fn key(&self, call: &Call<Prepared>) -> ViewKey {
         let client = call.client();
-        let modern = self.dialer.found() == Some(Era::Modern);
+        let modern = self.connector.detected_era() == Some(Era::Modern);
         let session = client.session();
         let own = match self.sessions {
             SessionPolicy::PerSession => true,
             SessionPolicy::PerPrincipal | SessionPolicy::Shared => {
-                let interactive = client.capabilities().interactive();
-                !modern && session.is_some_and(|session| interactive || session.needs_own())
+                let interactive = client.capabilities().can_be_asked();
+                !modern
+                    && session
+                        .is_some_and(|session| interactive || session.needs_exclusive_connection())
             }
         };
-        let principal = || Instance::Principal(call.principal().subject().into());
+        let principal = || InstanceKey::Principal(call.principal().subject().into());
         ViewKey {
             instance: match (session.filter(|_| own), self.sessions) {
-                (Some(session), _) => Instance::Session(Arc::clone(session.key())),
-                (None, SessionPolicy::Shared) => Instance::Shared,
+                (Some(session), _) => InstanceKey::Session(Arc::clone(session.key())),
+                (None, SessionPolicy::Shared) => InstanceKey::Shared,
                 (None, SessionPolicy::PerPrincipal | SessionPolicy::PerSession) => principal(),
             },
             account: Arc::clone(call.credential().account()),
             capabilities: client.capabilities().clone(),
             version: match modern {
-                true => Version::LATEST,
-                false => client.version().min(Version::LATEST_LEGACY),
+                true => ProtocolVersion::LATEST,
+                false => client.version().min(ProtocolVersion::LATEST_LEGACY),
             },
         }
     }
@@ -164,30 +169,37 @@ impl Server {
         }
         drop(views);
         self.sweeper
-            .get_or_init(|| Task::spawn(sweep(self.this.clone(), self.idle)));
+            .get_or_init(|| BackgroundTask::spawn(sweep(self.this.clone(), self.idle)));
         let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
         if views.len() >= MAX_VIEWS && !evict(&mut views) {
             return Err(UpstreamError::Overloaded {
                 retry_after: Duration::from_secs(10),
             });
         }
-        let parking = self
-            .parking
+        let parked_calls = self
+            .parked_calls
             .clone()
             .ok_or_else(|| UpstreamError::connect(SealError))?;
-        let leases = match self.sessions {
+        let exclusive = match self.sessions {
             // The next call must see the effects of the previous one, so they share one session.
             SessionPolicy::PerSession => 1,
             SessionPolicy::PerPrincipal | SessionPolicy::Shared => {
-                MAX_LEASES.saturating_add(parking.max())
+                MAX_LEASES.saturating_add(parked_calls.max())
             }
         };
-        let new = || View::new(key.clone(), Arc::clone(&self.dialer), parking, leases);
+        let new = || {
+            View::new(
+                key.clone(),
+                Arc::clone(&self.connector),
+                parked_calls,
+                exclusive,
+            )
+        };
         let view = Arc::clone(views.entry(key.clone()).or_insert_with(new));
         drop(views);
-        if let (Instance::Session(_), Some(session)) = (&key.instance, call.client().session()) {
+        if let (InstanceKey::Session(_), Some(session)) = (&key.instance, call.client().session()) {
             let server = self.this.clone();
-            session.attach(Arc::new(SessionView {
+            session.add_listener(Arc::new(SessionView {
                 server,
                 view: Arc::downgrade(&view),
                 key,
@@ -198,9 +210,9 @@ impl Server {
 }
 
 #[async_trait]
-impl Upstream for Server {
+impl Upstream for UpstreamServer {
     async fn send(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
-        let roots = self.dialer.roots();
+        let roots = self.connector.roots();
         if !roots.concerns(&call) {
             return self.view(&call)?.send(call).await;
         }
@@ -222,7 +234,7 @@ impl Upstream for Server {
         kind: ListKind,
         call: Call<Prepared>,
     ) -> Result<Arc<Listing>, UpstreamError> {
-        let roots = self.dialer.roots();
+        let roots = self.connector.roots();
         let call = match roots.concerns(&call) {
             true => roots.confine(call).await?,
             false => call,
@@ -230,12 +242,12 @@ impl Upstream for Server {
         self.view(&call)?.list(kind, &call).await
     }
 
-    fn lists(&self, feature: &Feature) -> bool {
+    fn is_known_to_list(&self, feature: &Feature) -> bool {
         let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
         views.values().any(|view| view.lists(feature))
     }
 
-    fn entry(&self, feature: &Feature) -> Option<Entry> {
+    fn entry(&self, feature: &Feature) -> Option<CatalogEntry> {
         let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
         let mut entries = views.values().filter_map(|view| view.entry(feature));
         let first = entries.next()?;

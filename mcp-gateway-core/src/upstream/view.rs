@@ -5,7 +5,7 @@
 //! same lists, under the same account and with the same declared capabilities.
 //!
 //! A view is also where the eras meet: a call is forwarded as it is if client and server are of the
-//! same era, and translated by [`Asking`] or [`Passage`] otherwise.
+//! same era, and translated by [`ModernToLegacy`] or [`LegacyToModern`] otherwise.
 //!
 //! | call | served by |
 //! |---|---|
@@ -15,12 +15,12 @@
 //! | `logging/setLevel` for a modern server | an empty result, because there each request sets its level |
 //! | any other request | the connection |
 
-mod connection;
-mod feed;
-mod lease;
-mod lists;
-mod using;
-mod wishes;
+mod exclusive;
+mod list_cache;
+mod notification_hub;
+mod shared_connection;
+mod subscription_set;
+mod use_guard;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -30,18 +30,18 @@ use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use self::connection::Conversing;
-use self::feed::Feed;
-use self::lease::{Leases, needs_lease};
-use self::lists::Lists;
-use self::using::Using;
-use super::Facts;
-use super::conversation::Conversation;
-use super::dialer::Dialer;
+use self::exclusive::{ExclusivePool, needs_exclusive_connection};
+use self::list_cache::ListCache;
+use self::notification_hub::NotificationHub;
+use self::shared_connection::SharedConnection;
+use self::use_guard::UseGuard;
+use super::DiscoverResult;
+use super::connection::UpstreamConnection;
+use super::connector::Connector;
 use super::view_key::ViewKey;
-use crate::bridge::{self, Asking, Parking, Passage, Resend, TakenUp};
 use crate::call::Prepared;
 use crate::catalog::{ListKind, Listing};
+use crate::era::{self, LegacyToModern, ModernToLegacy, ParkedCalls, Resumption, RetryTarget};
 use crate::error::UpstreamError;
 use crate::jsonrpc::Notification;
 use crate::protocol::{Era, Method};
@@ -56,19 +56,19 @@ pub(super) struct View {
     /// Class of callers.
     key: ViewKey,
     /// Connector of the server.
-    dialer: Arc<Dialer>,
+    connector: Arc<Connector>,
     /// Current connection, open or not.
-    conversation: ArcSwapOption<Conversing>,
+    connection: ArcSwapOption<SharedConnection>,
     /// Held while connecting, so that concurrent calls share one attempt.
     connecting: Mutex<()>,
     /// Cached lists.
-    lists: Arc<Lists>,
+    lists: Arc<ListCache>,
     /// Subscriptions to unsolicited messages.
-    feed: Feed,
+    notifications: NotificationHub,
     /// Exclusive sessions of the legacy era.
-    leases: Leases,
+    exclusive: ExclusivePool,
     /// Store of parked calls.
-    parking: Parking,
+    parked_calls: ParkedCalls,
     /// Time of creation.
     started: Instant,
     /// Time of the last use, in milliseconds after the creation.
@@ -78,22 +78,22 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Creates a view with up to `leases` exclusive connections. Nothing is connected.
+    /// Creates a view with up to `exclusive` exclusive connections. Nothing is connected.
     pub(super) fn new(
         key: ViewKey,
-        dialer: Arc<Dialer>,
-        parking: Parking,
-        leases: usize,
+        connector: Arc<Connector>,
+        parked_calls: ParkedCalls,
+        exclusive: usize,
     ) -> Arc<Self> {
         Arc::new(Self {
             key,
-            dialer,
-            conversation: ArcSwapOption::empty(),
+            connector,
+            connection: ArcSwapOption::empty(),
             connecting: Mutex::new(()),
             lists: Arc::default(),
-            feed: Feed::default(),
-            leases: Leases::new(leases),
-            parking,
+            notifications: NotificationHub::default(),
+            exclusive: ExclusivePool::new(exclusive),
+            parked_calls,
             started: Instant::now(),
             last_used: AtomicU64::new(0),
             in_use: AtomicUsize::new(0),
@@ -117,18 +117,18 @@ impl View {
         self: &Arc<Self>,
         call: Call<Prepared>,
     ) -> Result<Reply, UpstreamError> {
-        let using = Using::of(self);
+        let using = UseGuard::new(self);
         let mut reply = match call.request().method() {
             Method::LoggingSetLevel if self.is_modern(&call).await? => {
                 // In the modern era each request sets its level.
                 Reply::result(call.request().id(), "{}")
             }
             Method::ServerDiscover => {
-                let facts = self.facts(&call).await?;
-                Reply::result(call.request().id(), &facts.to_discover())
+                let info = self.server_info(&call).await?;
+                Reply::result(call.request().id(), &info.to_json())
             }
             // Rare branches are boxed to keep the future of the frequent ones small.
-            Method::SubscriptionsListen => Box::pin(self.listen(&call)).await?,
+            Method::SubscriptionsListen => Box::pin(self.subscribe(&call)).await?,
             _ => self.forward(call).await?,
         };
         reply.on_end(move |_| drop(using));
@@ -144,7 +144,7 @@ impl View {
         kind: ListKind,
         call: &Call<Prepared>,
     ) -> Result<Arc<Listing>, UpstreamError> {
-        let _using = Using::of(self);
+        let _using = UseGuard::new(self);
         self.listing(kind, call).await
     }
 
@@ -152,22 +152,22 @@ impl View {
     ///
     /// After `tools/call` all lists are marked as stale, because a tool may change them.
     async fn forward(self: &Arc<Self>, mut call: Call<Prepared>) -> Result<Reply, UpstreamError> {
-        let conversation = self.conversation(&call).await?;
-        let era = conversation.facts().version.era();
+        let connection = self.connection(&call).await?;
+        let era = connection.server_info().version.era();
         let calls_tool = call.request().method() == &Method::ToolsCall;
         if calls_tool {
             let mirrored = self.mirror_arguments(&call, era).await?;
             call.set_param_headers(mirrored);
         }
         let reply = match (call.client().era(), era) {
-            (Era::Legacy, Era::Modern) => Box::pin(self.to_modern(call, conversation)).await,
-            (Era::Modern, Era::Legacy) => Box::pin(self.to_legacy(call, conversation)).await,
+            (Era::Legacy, Era::Modern) => Box::pin(self.to_modern(call, connection)).await,
+            (Era::Modern, Era::Legacy) => Box::pin(self.to_legacy(call, connection)).await,
             (Era::Legacy, Era::Legacy) | (Era::Modern, Era::Modern) => {
-                self.converse_in(conversation, &call).await
+                self.converse_in(connection, &call).await
             }
         };
         if calls_tool {
-            self.lists.suspect();
+            self.lists.mark_stale();
         }
         reply
     }
@@ -178,12 +178,12 @@ impl View {
     async fn to_modern(
         self: &Arc<Self>,
         call: Call<Prepared>,
-        conversation: Arc<dyn Conversation>,
+        connection: Arc<dyn UpstreamConnection>,
     ) -> Result<Reply, UpstreamError> {
         let call = Arc::new(call);
-        let reply = self.converse_in(conversation, &call).await?;
-        Asking::new(Arc::new(Arc::clone(self)), call)
-            .carry(reply)
+        let reply = self.converse_in(connection, &call).await?;
+        ModernToLegacy::new(Arc::new(Arc::clone(self)), call)
+            .translate(reply)
             .await
     }
 
@@ -195,53 +195,56 @@ impl View {
     async fn to_legacy(
         self: &Arc<Self>,
         call: Call<Prepared>,
-        conversation: Arc<dyn Conversation>,
+        connection: Arc<dyn UpstreamConnection>,
     ) -> Result<Reply, UpstreamError> {
         let mut call = Arc::new(call);
-        if bridge::carries_state(&call) {
-            let passage = Passage::new(call, self.parking.clone());
-            match passage.take_up().await? {
-                TakenUp::GoesOn(reply) => return Ok(reply),
-                TakenUp::Again(again) => call = Arc::new(again),
+        if era::has_request_state(&call) {
+            let passage = LegacyToModern::new(call, self.parked_calls.clone());
+            match passage.resume().await? {
+                Resumption::Resumed(reply) => return Ok(reply),
+                Resumption::Retry(again) => call = Arc::new(again),
             }
         }
-        let passage = Passage::new(Arc::clone(&call), self.parking.clone());
-        match needs_lease(&call) {
-            true => passage.settle(self.lease(call).await?).await,
+        let passage = LegacyToModern::new(Arc::clone(&call), self.parked_calls.clone());
+        match needs_exclusive_connection(&call) {
+            true => passage.into_reply(self.send_exclusively(call).await?).await,
             false => {
-                let reply = self.converse_in(conversation, &call).await?;
-                passage.carry(reply).await
+                let reply = self.converse_in(connection, &call).await?;
+                passage.translate(reply).await
             }
         }
     }
 
     /// Returns `true` if the server is of the modern era.
     async fn is_modern(&self, call: &Call<Prepared>) -> Result<bool, UpstreamError> {
-        let conversation = self.conversation(call).await?;
-        Ok(conversation.facts().version.era() == Era::Modern)
+        let connection = self.connection(call).await?;
+        Ok(connection.server_info().version.era() == Era::Modern)
     }
 
     /// Forwards a notification of the client if a connection is open.
     ///
     /// Errors are logged only: a notification has no response that could report them.
     pub(super) async fn notify(&self, notification: &Notification) {
-        let roots = self.dialer.roots();
+        let roots = self.connector.roots();
         if roots.forwards(notification, &self.key.capabilities)
-            && let Some(conversation) = self.present()
-            && let Err(error) = conversation.notify(notification).await
+            && let Some(connection) = self.open_connection()
+            && let Err(error) = connection.notify(notification).await
         {
             tracing::debug!(%error, "upstream rejected a notification");
         }
     }
 
     /// Returns the self-description of the server, connecting if necessary.
-    pub(super) async fn facts(&self, call: &Call<Prepared>) -> Result<Facts, UpstreamError> {
-        Ok(self.conversation(call).await?.facts().clone())
+    pub(super) async fn server_info(
+        &self,
+        call: &Call<Prepared>,
+    ) -> Result<DiscoverResult, UpstreamError> {
+        Ok(self.connection(call).await?.server_info().clone())
     }
 
     /// Returns the time since the last use, or `None` while calls or subscribers use the view.
     pub(super) fn idle(&self) -> Option<Duration> {
-        if self.in_use.load(Ordering::Acquire) > 0 || self.feed.has_listeners() {
+        if self.in_use.load(Ordering::Acquire) > 0 || self.notifications.has_subscribers() {
             return None;
         }
         let last_used = Duration::from_millis(self.last_used.load(Ordering::Relaxed));
@@ -261,10 +264,10 @@ impl View {
 }
 
 #[async_trait]
-impl Resend for Arc<View> {
-    async fn resend(&self, call: &Call<Prepared>) -> Result<Reply, UpstreamError> {
-        let request = self.dialer.roots().confined_request(call).await?;
-        self.converse(&call.repeat(request)).await
+impl RetryTarget for Arc<View> {
+    async fn retry(&self, call: &Call<Prepared>) -> Result<Reply, UpstreamError> {
+        let request = self.connector.roots().confined_request(call).await?;
+        self.send_with_reconnect(&call.with_request(request)).await
     }
 }
 

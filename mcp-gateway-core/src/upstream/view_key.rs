@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Instance;
-use crate::protocol::{Capabilities, Version};
+use super::InstanceKey;
+use crate::protocol::{Capabilities, ProtocolVersion};
 
 /// Properties that callers must have in common to share a view of a server.
 ///
@@ -12,12 +12,12 @@ use crate::protocol::{Capabilities, Version};
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct ViewKey {
     /// Running copy of the server.
-    pub(super) instance: Instance,
+    pub(super) instance: InstanceKey,
     /// Account of the credential that is presented to the server.
     pub(super) account: Arc<str>,
     /// Capabilities of the client.
     pub(super) capabilities: Capabilities,
-    /// Protocol version for the server: [`Version::LATEST`] for a modern one, otherwise that of the
+    /// Protocol version for the server: [`ProtocolVersion::LATEST`] for a modern one, otherwise that of the
     /// client, capped at the last legacy version.
-    pub(super) version: Version,
+    pub(super) version: ProtocolVersion,
 }

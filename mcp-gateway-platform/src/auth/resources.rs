@@ -14,14 +14,14 @@ type Scope = (Arc<str>, Arc<str>);
 
 /// Resources of a platform.
 #[derive(Clone, Debug)]
-pub(crate) struct Resources {
+pub(crate) struct ResourceSet {
     /// Gateways, the default one first.
     pub(crate) gateways: Vec<Resource>,
     /// Servers behind a reverse proxy.
     pub(crate) forward: Vec<Resource>,
 }
 
-impl Resources {
+impl ResourceSet {
     /// Returns all resources.
     pub(crate) fn all(&self) -> Vec<Resource> {
         [&*self.gateways, &*self.forward].concat()
@@ -41,7 +41,7 @@ pub(crate) fn resources(
     config: &DynamicSpec,
     has_authority: bool,
     base: &Url,
-) -> Result<Resources, PlatformError> {
+) -> Result<ResourceSet, PlatformError> {
     let gateways = config.gateways.iter().enumerate();
     let resources = gateways
         .map(|(at, gateway)| resource(gateway, at == config.default_gateway, base))
@@ -65,7 +65,7 @@ pub(crate) fn resources(
         }
         forward.push(behind_a_proxy(definition, asked.as_deref()));
     }
-    Ok(Resources {
+    Ok(ResourceSet {
         gateways: resources,
         forward,
     })
@@ -103,7 +103,7 @@ fn scopes_of_others(auth: &Auth) -> Vec<Scope> {
 }
 
 /// Returns the resource of `gateway`, with an alias for each of its other URLs.
-fn resource(gateway: &spec::Gateway, is_default: bool, base: &Url) -> Option<Resource> {
+fn resource(gateway: &spec::GatewaySpec, is_default: bool, base: &Url) -> Option<Resource> {
     let named = format!("/v1/mcp/{}", gateway.name);
     let paths: Vec<&str> = match is_default {
         true => vec!["/mcp", "/v1/mcp", &named],

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use mcp_gateway_core::auth::ProtectedResource;
-use mcp_gateway_core::guard::Guard;
+use mcp_gateway_core::host_policy::HostPolicy;
 
 use crate::spec::{self, DynamicSpec};
 
@@ -22,7 +22,7 @@ pub(super) struct GatewaySpec {
 }
 
 impl GatewaySpec {
-    pub(super) fn of(definition: &spec::Gateway, spec: &DynamicSpec) -> Self {
+    pub(super) fn of(definition: &spec::GatewaySpec, spec: &DynamicSpec) -> Self {
         Self {
             name: Arc::clone(&definition.name),
             forward_headers: definition.forward_headers.clone(),
@@ -35,20 +35,20 @@ impl GatewaySpec {
         }
     }
 
-    pub(super) fn guard(&self) -> Guard {
+    pub(super) fn guard(&self) -> HostPolicy {
         guarded(&self.hosts, &self.origins)
     }
 }
 
 /// Returns the host guard of `spec`.
-pub(super) fn guard(spec: &DynamicSpec) -> Guard {
+pub(super) fn guard(spec: &DynamicSpec) -> HostPolicy {
     guarded(&spec.hosts, &spec.origins)
 }
 
-fn guarded(hosts: &[String], origins: &[String]) -> Guard {
+fn guarded(hosts: &[String], origins: &[String]) -> HostPolicy {
     let guard = hosts
         .iter()
-        .fold(Guard::new(), |guard, host| guard.with_host(host));
+        .fold(HostPolicy::new(), |guard, host| guard.with_host(host));
     origins
         .iter()
         .fold(guard, |guard, origin| guard.with_origin(origin))

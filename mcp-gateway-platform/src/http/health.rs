@@ -11,7 +11,7 @@ use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::{Drain, Error, Problem};
 use serde_json::{Value, json};
 
-use super::path::{Health, Operation};
+use super::path::{Health, ManagementPath};
 use super::router::RouteTable;
 use crate::reload::verifier::ReloadableVerifier;
 use crate::status::ServerStatus;
@@ -27,28 +27,28 @@ pub(crate) struct AdminEndpoints {
 }
 
 impl AdminEndpoints {
-    pub(super) async fn answer(
+    pub(super) async fn handle(
         &self,
         request: &Parts,
-        operation: Operation,
+        operation: ManagementPath,
         site: &RouteTable,
     ) -> Response<Body> {
         let is_read = request.method == Method::GET || request.method == Method::HEAD;
-        if operation != Operation::Nothing && !is_read {
+        if operation != ManagementPath::Nothing && !is_read {
             return method_not_allowed();
         }
         let answered = match operation {
-            Operation::Health(health) => Ok(self.health(health)),
-            Operation::Metrics => self.metrics(request, site).await,
-            Operation::Nothing => self.nothing(request, site).await,
-            Operation::Servers => self.servers(request, site).await,
+            ManagementPath::Health(health) => Ok(self.health(health)),
+            ManagementPath::Metrics => self.metrics(request, site).await,
+            ManagementPath::Nothing => self.not_found(request, site).await,
+            ManagementPath::Servers => self.servers(request, site).await,
         };
-        answered.unwrap_or_else(|error| refusal(&error))
+        answered.unwrap_or_else(|error| error_response(&error))
     }
 
     fn health(&self, health: Health) -> Response<Body> {
         match health {
-            Health::Ready if self.drain.has_begun() => {
+            Health::Ready if self.drain.is_draining() => {
                 text(StatusCode::SERVICE_UNAVAILABLE, "shutting down\n")
             }
             Health::Live | Health::Ready => text(StatusCode::OK, "ok\n"),
@@ -71,7 +71,7 @@ impl AdminEndpoints {
         respond(StatusCode::OK, MEDIA_TYPE, text)
     }
 
-    async fn nothing(&self, request: &Parts, site: &RouteTable) -> Result<Response<Body>, Error> {
+    async fn not_found(&self, request: &Parts, site: &RouteTable) -> Result<Response<Body>, Error> {
         if request.uri.path().starts_with("/v1/mcp/") {
             // Only callers may find out which gateways exist.
             self.check_caller(request, site).await?;
@@ -141,7 +141,7 @@ fn method_not_allowed() -> Response<Body> {
 }
 
 /// Returns the response for a rejected request.
-pub(super) fn refusal(error: &Error) -> Response<Body> {
+pub(super) fn error_response(error: &Error) -> Response<Body> {
     let problem = Problem::from(error);
     let body = json!({
         "error": { "reason": problem.reason, "message": &*problem.error.message },
@@ -189,7 +189,7 @@ mod tests {
 
     use super::*;
     use crate::http::router::{HttpRouter, MetricsService};
-    use crate::reload::verifier::Issuers;
+    use crate::reload::verifier::VerifierFactory;
     use crate::spec::{Auth, Secret, Token};
 
     const CALLER: &str = "Bearer token-of-alice";
@@ -208,7 +208,11 @@ mod tests {
         };
         let drain = Drain::new();
         let operations = Arc::new(AdminEndpoints {
-            access: ReloadableVerifier::new(Issuers::new(None, None).rules(&auth, None, &[])),
+            access: ReloadableVerifier::new(VerifierFactory::new(None, None).rules(
+                &auth,
+                None,
+                &[],
+            )),
             drain: drain.clone(),
             metrics: Metrics::new(),
             sessions: Sessions::new(Arc::new(Sealer::random().unwrap())),
@@ -263,7 +267,7 @@ mod tests {
                 "{path}"
             );
         }
-        stage.drain.begin();
+        stage.drain.start();
         assert_eq!(get(&mut stage, "/readyz", "").await.0, 503);
         assert_eq!(get(&mut stage, "/livez", "").await.0, 200);
     }

@@ -2,7 +2,7 @@
 
 /// Meaning of a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Path<'a> {
+pub(super) enum RoutePath<'a> {
     /// Default gateway.
     Default,
     /// Authorization server and login.
@@ -14,12 +14,12 @@ pub(super) enum Path<'a> {
     /// Gateway of this name.
     Named(&'a str),
     /// Management endpoint.
-    Operation(Operation),
+    Operation(ManagementPath),
 }
 
 /// Management endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Operation {
+pub(super) enum ManagementPath {
     /// Liveness or readiness.
     Health(Health),
     /// Metrics.
@@ -61,7 +61,7 @@ pub(crate) const ROUTES: [&str; 18] = [
     "/mcp/",
 ];
 
-impl<'a> Path<'a> {
+impl<'a> RoutePath<'a> {
     /// Parses a request path.
     pub(super) fn of(path: &'a str) -> Self {
         let versioned = path.strip_prefix("/v1/mcp");
@@ -72,23 +72,23 @@ impl<'a> Path<'a> {
                 None if path == "/verify" || path.starts_with("/verify/") => Self::Forward,
                 None if path.starts_with("/.well-known/oauth-protected-resource") => Self::Metadata,
                 None if is_authority(path) => Self::Authority,
-                None => Self::Operation(Operation::of(path)),
+                None => Self::Operation(ManagementPath::of(path)),
             },
         }
     }
 
     /// Returns the endpoint that responds if nothing else serves the path.
-    pub(super) fn to_operation(self) -> Operation {
+    pub(super) fn to_operation(self) -> ManagementPath {
         match self {
             Self::Authority | Self::Default | Self::Forward | Self::Metadata | Self::Named(_) => {
-                Operation::Nothing
+                ManagementPath::Nothing
             }
             Self::Operation(operation) => operation,
         }
     }
 }
 
-impl Operation {
+impl ManagementPath {
     fn of(path: &str) -> Self {
         match path {
             "/healthz" | "/livez" => Self::Health(Health::Live),
@@ -126,19 +126,19 @@ mod tests {
 
     #[test]
     fn every_path_means_something() {
-        let nothing = Path::Operation(Operation::Nothing);
+        let nothing = RoutePath::Operation(ManagementPath::Nothing);
         let table = [
-            ("/mcp", Path::Default),
-            ("/mcp/", Path::Default),
-            ("/mcp/sse", Path::Default),
-            ("/mcp/messages", Path::Default),
-            ("/v1/mcp", Path::Default),
-            ("/v1/mcp/", Path::Default),
-            ("/v1/mcp/sse", Path::Default),
-            ("/v1/mcp/dev", Path::Named("dev")),
-            ("/v1/mcp/dev/", Path::Named("dev")),
-            ("/v1/mcp/dev/sse", Path::Named("dev")),
-            ("/v1/mcp/dev/messages", Path::Named("dev")),
+            ("/mcp", RoutePath::Default),
+            ("/mcp/", RoutePath::Default),
+            ("/mcp/sse", RoutePath::Default),
+            ("/mcp/messages", RoutePath::Default),
+            ("/v1/mcp", RoutePath::Default),
+            ("/v1/mcp/", RoutePath::Default),
+            ("/v1/mcp/sse", RoutePath::Default),
+            ("/v1/mcp/dev", RoutePath::Named("dev")),
+            ("/v1/mcp/dev/", RoutePath::Named("dev")),
+            ("/v1/mcp/dev/sse", RoutePath::Named("dev")),
+            ("/v1/mcp/dev/messages", RoutePath::Named("dev")),
             ("/v1/mcp/dev/other", nothing),
             ("/v1/mcp//sse", nothing),
             ("/v1/mcpx", nothing),
@@ -146,22 +146,40 @@ mod tests {
             ("/mcpx", nothing),
             ("/", nothing),
             ("", nothing),
-            ("/authorize", Path::Authority),
-            ("/api/auth/login", Path::Authority),
-            ("/.well-known/oauth-protected-resource/mcp", Path::Metadata),
-            ("/.well-known/oauth-authorization-server", Path::Authority),
-            ("/verify", Path::Forward),
-            ("/verify/notes/mcp", Path::Forward),
+            ("/authorize", RoutePath::Authority),
+            ("/api/auth/login", RoutePath::Authority),
+            (
+                "/.well-known/oauth-protected-resource/mcp",
+                RoutePath::Metadata,
+            ),
+            (
+                "/.well-known/oauth-authorization-server",
+                RoutePath::Authority,
+            ),
+            ("/verify", RoutePath::Forward),
+            ("/verify/notes/mcp", RoutePath::Forward),
             ("/verifyx", nothing),
             ("/authorize/x", nothing),
-            ("/livez", Path::Operation(Operation::Health(Health::Live))),
-            ("/healthz", Path::Operation(Operation::Health(Health::Live))),
-            ("/readyz", Path::Operation(Operation::Health(Health::Ready))),
-            ("/health/servers", Path::Operation(Operation::Servers)),
-            ("/metrics", Path::Operation(Operation::Metrics)),
+            (
+                "/livez",
+                RoutePath::Operation(ManagementPath::Health(Health::Live)),
+            ),
+            (
+                "/healthz",
+                RoutePath::Operation(ManagementPath::Health(Health::Live)),
+            ),
+            (
+                "/readyz",
+                RoutePath::Operation(ManagementPath::Health(Health::Ready)),
+            ),
+            (
+                "/health/servers",
+                RoutePath::Operation(ManagementPath::Servers),
+            ),
+            ("/metrics", RoutePath::Operation(ManagementPath::Metrics)),
         ];
         for (path, expected) in table {
-            assert_eq!(Path::of(path), expected, "{path}");
+            assert_eq!(RoutePath::of(path), expected, "{path}");
         }
     }
 }

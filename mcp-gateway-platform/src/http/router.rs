@@ -13,8 +13,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_core::Replica;
-use mcp_gateway_core::endpoint::{Body, Errands, RequestError};
-use mcp_gateway_core::guard::Guard;
+use mcp_gateway_core::endpoint::{Body, ReplicaService, RequestError};
+use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::drain_body::DrainBodyLayer;
 use mcp_gateway_core::{BoxError, Gateway};
 use tower::{Layer as _, ServiceExt as _};
@@ -22,7 +22,7 @@ use tower_service::Service;
 
 use super::health;
 pub(crate) use super::health::AdminEndpoints;
-use super::path::Path;
+use super::path::RoutePath;
 use crate::reload::verifier::ReloadableVerifier;
 use crate::servers::ManagedServer;
 use crate::status::ServerStatus;
@@ -35,9 +35,9 @@ pub(crate) struct RouteTable {
     /// Name of the default gateway.
     pub(crate) default: Arc<str>,
     pub(crate) members: Vec<Arc<ManagedServer>>,
-    pub(crate) guard: Guard,
+    pub(crate) guard: HostPolicy,
     /// Host guard of the resource metadata, which also accepts the hosts of protected servers.
-    pub(crate) metadata_guard: Guard,
+    pub(crate) metadata_guard: HostPolicy,
     /// Tokens for the metrics, besides callers; `None` if the metrics have a separate address.
     pub(crate) metrics_tokens: Option<StaticTokens>,
     /// Verifiers of team-scoped gateways by name.
@@ -56,11 +56,14 @@ impl RouteTable {
     }
 
     /// Returns the gateway at `path`, and its verifier if it is team-scoped.
-    fn gateway(&self, path: Path<'_>) -> Option<(&Gateway, Option<&Arc<ReloadableVerifier>>)> {
+    fn gateway(&self, path: RoutePath<'_>) -> Option<(&Gateway, Option<&Arc<ReloadableVerifier>>)> {
         let name = match path {
-            Path::Default => &*self.default,
-            Path::Named(name) => name,
-            Path::Authority | Path::Forward | Path::Metadata | Path::Operation(_) => return None,
+            RoutePath::Default => &*self.default,
+            RoutePath::Named(name) => name,
+            RoutePath::Authority
+            | RoutePath::Forward
+            | RoutePath::Metadata
+            | RoutePath::Operation(_) => return None,
         };
         let gateway = self.gateways.get(name)?;
         Some((gateway, self.restricted.get(name)))
@@ -93,24 +96,27 @@ impl RouteTable {
 /// ```
 #[derive(Clone, Debug)]
 pub struct HttpRouter {
-    site: Arc<ArcSwap<RouteTable>>,
+    routes: Arc<ArcSwap<RouteTable>>,
     operations: Arc<AdminEndpoints>,
     /// Endpoint for requests of other replicas.
-    errands: Option<Errands>,
+    replica_service: Option<ReplicaService>,
 }
 
 impl HttpRouter {
-    pub(crate) fn new(site: Arc<ArcSwap<RouteTable>>, operations: Arc<AdminEndpoints>) -> Self {
+    pub(crate) fn new(routes: Arc<ArcSwap<RouteTable>>, operations: Arc<AdminEndpoints>) -> Self {
         Self {
-            site,
+            routes,
             operations,
-            errands: None,
+            replica_service: None,
         }
     }
 
     /// Adds the endpoint for requests of other replicas.
-    pub(crate) fn with_errands(self, errands: Option<Errands>) -> Self {
-        Self { errands, ..self }
+    pub(crate) fn with_errands(self, replica_service: Option<ReplicaService>) -> Self {
+        Self {
+            replica_service,
+            ..self
+        }
     }
 }
 
@@ -129,8 +135,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let path = Path::of(request.uri().path());
-        if let Some((gateway, None)) = self.site.load().gateway(path) {
+        let path = RoutePath::of(request.uri().path());
+        if let Some((gateway, None)) = self.routes.load().gateway(path) {
             return gateway.clone().call(request);
         }
         let front = self.clone();
@@ -145,50 +151,50 @@ impl HttpRouter {
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        let site = self.site.load();
-        let path = Path::of(request.uri().path());
+        let site = self.routes.load();
+        let path = RoutePath::of(request.uri().path());
         if let Some((gateway, access)) = site.gateway(path) {
             let Some(access) = access else {
                 return gateway.clone().call(request);
             };
-            let stage = Restricted {
+            let stage = RestrictedGateway {
                 access: Arc::clone(access),
                 operations: Arc::clone(&self.operations),
-                site: Arc::clone(&site),
+                routes: Arc::clone(&site),
             };
             return Box::pin(stage.call(gateway.clone(), request));
         }
         let (router, guard) = match path {
-            Path::Authority => (&site.router, Some(&site.guard)),
-            Path::Metadata => (&site.metadata, Some(&site.metadata_guard)),
-            // Some proxies send the `Host` of the original request. DNS rebinding is harmless here,
+            RoutePath::Authority => (&site.router, Some(&site.guard)),
+            RoutePath::Metadata => (&site.metadata, Some(&site.metadata_guard)),
+            // Some proxies send the `ServerContext` of the original request. DNS rebinding is harmless here,
             // because a token is required.
-            Path::Forward => (&site.forward, None),
-            Path::Default | Path::Named(_) | Path::Operation(_) => (&None, None),
+            RoutePath::Forward => (&site.forward, None),
+            RoutePath::Default | RoutePath::Named(_) | RoutePath::Operation(_) => (&None, None),
         };
         if let Some(router) = router {
-            return Box::pin(identify(router.clone(), guard.cloned(), request));
+            return Box::pin(serve_auth(router.clone(), guard.cloned(), request));
         }
         if request.uri().path() == Replica::PATH
-            && let Some(errands) = &self.errands
+            && let Some(replica_service) = &self.replica_service
         {
-            return errands.clone().call(request);
+            return replica_service.clone().call(request);
         }
         let operation = path.to_operation();
         let (operations, site) = (Arc::clone(&self.operations), Arc::clone(&site));
         let (parts, _) = request.into_parts();
-        Box::pin(async move { Ok(operations.answer(&parts, operation, &site).await) })
+        Box::pin(async move { Ok(operations.handle(&parts, operation, &site).await) })
     }
 }
 
 /// Team-scoped gateway.
-struct Restricted {
+struct RestrictedGateway {
     access: Arc<ReloadableVerifier>,
     operations: Arc<AdminEndpoints>,
-    site: Arc<RouteTable>,
+    routes: Arc<RouteTable>,
 }
 
-impl Restricted {
+impl RestrictedGateway {
     /// Forwards requests of its teams to `gateway`. Other callers receive 404, as for an unknown
     /// path.
     async fn call<B>(self, mut gateway: Gateway, request: Request<B>) -> Answer
@@ -196,11 +202,11 @@ impl Restricted {
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let (parts, body) = request.into_parts();
-        let caller = self.operations.caller(&parts, &self.site).await;
+        let caller = self.operations.caller(&parts, &self.routes).await;
         match caller {
-            Ok(principal) if !self.access.admits(&principal) => {
-                let nothing = Path::Default.to_operation();
-                Ok(self.operations.answer(&parts, nothing, &self.site).await)
+            Ok(principal) if !self.access.may_see(&principal) => {
+                let nothing = RoutePath::Default.to_operation();
+                Ok(self.operations.handle(&parts, nothing, &self.routes).await)
             }
             _ => gateway.call(Request::from_parts(parts, body)).await,
         }
@@ -208,14 +214,14 @@ impl Restricted {
 }
 
 /// Forwards a request to `router`, if `guard` accepts its host.
-async fn identify<B>(router: Router, guard: Option<Guard>, request: Request<B>) -> Answer
+async fn serve_auth<B>(router: Router, guard: Option<HostPolicy>, request: Request<B>) -> Answer
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let (parts, body) = request.into_parts();
     // The router decides about origins, because other web pages may use some of its endpoints.
     if let Some(Err(error @ RequestError::Host { .. })) = guard.map(|guard| guard.check(&parts)) {
-        return Ok(health::refusal(&error.into()));
+        return Ok(health::error_response(&error.into()));
     }
     let request = Request::from_parts(parts, axum::body::Body::new(body));
     let Ok(response) = router.oneshot(request).await;
@@ -268,7 +274,9 @@ impl<B> Service<Request<B>> for MetricsService {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Self(HttpRouter {
-            site, operations, ..
+            routes: site,
+            operations,
+            ..
         }) = self;
         ready(Ok(match request.uri().path() {
             "/metrics" => operations.rendered(&site.load()),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use mcp_gateway_core::Credential;
 
 use crate::servers::credential;
-use crate::spec::Server;
+use crate::spec::ServerSpec;
 
 /// Returns the credentials of `servers` by name. Servers without request headers are omitted.
-pub(crate) fn configured(servers: &[Server]) -> impl Iterator<Item = (Arc<str>, Credential)> {
+pub(crate) fn configured(servers: &[ServerSpec]) -> impl Iterator<Item = (Arc<str>, Credential)> {
     servers.iter().filter_map(|server| {
         let credential = credential(&server.transport)?;
         Some((Arc::clone(&server.name), credential))

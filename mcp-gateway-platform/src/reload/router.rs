@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use mcp_gateway_core::route::{PrefixRouter, Resolved, ToolRouter};
+use mcp_gateway_core::route::{PrefixRouter, ResolvedName, ToolRouter};
 use tokio::sync::watch;
 
 /// Router that is replaceable while calls are in flight.
@@ -41,7 +41,7 @@ impl ToolRouter for ReloadableRouter {
         self.router.load().servers()
     }
 
-    fn resolve<'a>(&self, name: &'a str) -> Option<Resolved<'a>> {
+    fn resolve<'a>(&self, name: &'a str) -> Option<ResolvedName<'a>> {
         self.router.load().resolve(name)
     }
 

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use http::request::Parts;
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_auth::egress::{ClientAuth, Egress};
-use mcp_gateway_auth::jose::Expectation;
-use mcp_gateway_auth::jwks::RemoteKeys;
+use mcp_gateway_auth::jose::Validation;
+use mcp_gateway_auth::jwks::RemoteJwks;
 use mcp_gateway_auth::server::Resource;
 use mcp_gateway_auth::token::{
     BearerVerifier, ChainVerifier, ExternalIssuers, Introspection, Issuer,
@@ -37,11 +37,11 @@ pub(crate) struct VerifierRules {
 
 /// Issuers of tokens, from which rules are created.
 #[derive(Debug)]
-pub(crate) struct Issuers {
+pub(crate) struct VerifierFactory {
     authority: Option<Arc<AuthorizationServices>>,
     egress: Option<Egress>,
     /// Fetched keys by issuer and URL. They outlive changes of the rules.
-    keys: HashMap<(String, Option<String>), RemoteKeys>,
+    keys: HashMap<(String, Option<String>), RemoteJwks>,
 }
 
 impl ReloadableVerifier {
@@ -55,8 +55,8 @@ impl ReloadableVerifier {
     }
 
     /// Returns `true` if `principal` may see and use the gateway.
-    pub(crate) fn admits(&self, principal: &Principal) -> bool {
-        self.0.load().admits(principal)
+    pub(crate) fn may_see(&self, principal: &Principal) -> bool {
+        self.0.load().may_see(principal)
     }
 }
 
@@ -69,13 +69,13 @@ impl VerifierRules {
         }
     }
 
-    fn admits(&self, principal: &Principal) -> bool {
-        let may = |resource: &Resource| resource.admits(principal.roles(), principal.teams());
+    fn may_see(&self, principal: &Principal) -> bool {
+        let may = |resource: &Resource| resource.allows(principal.roles(), principal.teams());
         self.resource.as_ref().is_none_or(may)
     }
 }
 
-impl Issuers {
+impl VerifierFactory {
     pub(crate) fn new(
         authority: Option<Arc<AuthorizationServices>>,
         egress: Option<Egress>,
@@ -106,7 +106,7 @@ impl Issuers {
                     None => authority.server.verifier_of(all),
                 }))
                 .with(Arc::new(authority.server.api_tokens().clone()));
-            revocations = Some(authority.server.revocations_known());
+            revocations = Some(authority.server.revocations());
         }
         let meant: Vec<_> = match resource {
             Some(resource) => vec![resource],
@@ -160,10 +160,10 @@ fn static_tokens(auth: &Auth) -> StaticTokens {
 }
 
 /// Returns the verifier of `issuer`. The audience is its own, or one of `audiences`.
-fn external(issuer: &spec::Issuer, keys: RemoteKeys, audiences: &[String]) -> Option<Issuer> {
+fn external(issuer: &spec::Issuer, keys: RemoteJwks, audiences: &[String]) -> Option<Issuer> {
     let own = issuer.audience.as_ref().map(std::slice::from_ref);
     let (first, others) = own.unwrap_or(audiences).split_first()?;
-    let mut expectation = Expectation::new(&issuer.issuer, first).with_required(["sub"]);
+    let mut expectation = Validation::new(&issuer.issuer, first).with_required(["sub"]);
     for audience in others {
         expectation = expectation.with_audience(audience);
     }
@@ -214,7 +214,7 @@ impl AuthVerifier for ReloadableVerifier {
             }
             verified => verified,
         };
-        verified.and_then(|principal| match rules.admits(&principal) {
+        verified.and_then(|principal| match rules.may_see(&principal) {
             true => Ok(principal),
             false => Err(AuthError::InvalidToken),
         })
@@ -241,7 +241,7 @@ mod tests {
             anonymous,
             ..Auth::default()
         };
-        Issuers::new(None, None).rules(&auth, None, &[])
+        VerifierFactory::new(None, None).rules(&auth, None, &[])
     }
 
     async fn verify(access: &ReloadableVerifier, token: Option<&str>) -> Result<String, String> {

@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
-use super::Server;
+use super::ServerSpec;
 
 /// Named MCP endpoint over some of the servers.
 ///
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_platform::spec::{Gateway, Server, Transport};
+/// use mcp_gateway_platform::spec::{GatewaySpec, ServerSpec, ServerRuntime};
 ///
-/// let servers = [Server::new("demo", Transport::Builtin("demo".into()))];
-/// let gateway = Gateway::over(&servers);
+/// let servers = [ServerSpec::new("demo", ServerRuntime::Builtin("demo".into()))];
+/// let gateway = GatewaySpec::over(&servers);
 /// assert_eq!((&*gateway.name, gateway.has_all), ("default", true));
-/// assert!(Gateway::new("dev").servers.is_empty());
+/// assert!(GatewaySpec::new("dev").servers.is_empty());
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct Gateway {
+pub struct GatewaySpec {
     /// Last segment of its path, `/v1/mcp/{name}`.
     pub name: Arc<str>,
     /// Names of its servers, in the order of its lists.
@@ -37,7 +37,7 @@ pub struct Gateway {
     pub teams: Option<Vec<Arc<str>>>,
 }
 
-impl Gateway {
+impl GatewaySpec {
     /// Creates a gateway without servers, for all principals.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>) -> Self {
@@ -54,7 +54,7 @@ impl Gateway {
 
     /// Creates the gateway `default` over all of `servers`.
     #[must_use]
-    pub fn over(servers: &[Server]) -> Self {
+    pub fn over(servers: &[ServerSpec]) -> Self {
         let servers = servers.iter().map(|server| Arc::clone(&server.name));
         Self {
             servers: servers.collect(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mcp_gateway_core::bridge::Parking;
+use mcp_gateway_core::era::ParkedCalls;
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_core::session::Sessions;
 
@@ -52,9 +52,9 @@ pub struct ServerLimits {
 impl Default for ParkedLimits {
     fn default() -> Self {
         Self {
-            max: Parking::DEFAULT_MAX,
-            max_of_one: Parking::DEFAULT_MAX_OF_ONE,
-            lifetime: Parking::DEFAULT_LIFETIME,
+            max: ParkedCalls::DEFAULT_MAX,
+            max_of_one: ParkedCalls::DEFAULT_MAX_OF_ONE,
+            lifetime: ParkedCalls::DEFAULT_LIFETIME,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mcp_gateway_auth::SecretHash;
-use mcp_gateway_auth::server::{self, Client, Lifetimes};
+use mcp_gateway_auth::server::{self, Lifetimes, OAuthClient};
 
 use super::{Secret, changed};
 
@@ -44,7 +44,7 @@ pub struct OAuth {
 #[non_exhaustive]
 pub struct OAuthClients {
     /// Static clients.
-    pub known: Vec<Client>,
+    pub known: Vec<OAuthClient>,
     /// Policy for dynamic client registration.
     pub registration: Registration,
 }
@@ -97,11 +97,13 @@ impl AssertionIssuer {
 
 impl Registration {
     /// Converts the policy to that of the authorization server.
-    pub(crate) fn allowed(&self) -> server::Registration {
+    pub(crate) fn allowed(&self) -> server::RegistrationPolicy {
         match self {
-            Self::Off => server::Registration::Off,
-            Self::Open => server::Registration::Open,
-            Self::Token(secret) => server::Registration::Token(SecretHash::of(secret.expose())),
+            Self::Off => server::RegistrationPolicy::Off,
+            Self::Open => server::RegistrationPolicy::Open,
+            Self::Token(secret) => {
+                server::RegistrationPolicy::Token(SecretHash::digest(secret.expose()))
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::{HeaderName, HeaderValue, Uri};
-use mcp_gateway_core::upstream::Protocol;
+use mcp_gateway_core::upstream::UpstreamProtocol;
 
 /// Server over HTTP.
 ///
@@ -25,7 +25,7 @@ pub struct Remote {
     /// Request headers, whose values are marked as sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Protocol of the server; detected if `None`.
-    pub protocol: Option<Protocol>,
+    pub protocol: Option<UpstreamProtocol>,
 }
 
 impl Remote {

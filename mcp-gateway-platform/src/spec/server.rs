@@ -13,22 +13,22 @@ use super::{Process, Remote, ServerLimits};
 ///
 /// ```
 /// use mcp_gateway_core::upstream::SessionPolicy;
-/// use mcp_gateway_platform::spec::{Process, Server, Transport};
+/// use mcp_gateway_platform::spec::{Process, ServerSpec, ServerRuntime};
 ///
-/// let process = Transport::Process(Process::new("uvx", ["mcp-server-time"]));
-/// let server = Server::new("time", process);
+/// let process = ServerRuntime::Process(Process::new("uvx", ["mcp-server-time"]));
+/// let server = ServerSpec::new("time", process);
 /// assert_eq!(server.prefix, server.name);
 /// assert_eq!(server.sessions, SessionPolicy::PerPrincipal);
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct Server {
+pub struct ServerSpec {
     /// Name.
     pub name: Arc<str>,
     /// Prefix of the names of its tools and prompts.
     pub prefix: Arc<str>,
     /// Transport.
-    pub transport: Transport,
+    pub transport: ServerRuntime,
     /// Sharing of its sessions or processes.
     pub sessions: SessionPolicy,
     /// Roots of callers that reach it; `None` for the default.
@@ -44,7 +44,7 @@ pub struct Server {
 /// Transport of a server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum Transport {
+pub enum ServerRuntime {
     /// Built-in server of this name.
     Builtin(Arc<str>),
     /// Child process.
@@ -53,10 +53,10 @@ pub enum Transport {
     Remote(Remote),
 }
 
-impl Server {
+impl ServerSpec {
     /// Creates a server with default settings.
     #[must_use]
-    pub fn new(name: impl Into<Arc<str>>, transport: Transport) -> Self {
+    pub fn new(name: impl Into<Arc<str>>, transport: ServerRuntime) -> Self {
         let name = name.into();
         Self {
             prefix: Arc::clone(&name),
@@ -71,7 +71,7 @@ impl Server {
     }
 }
 
-impl Transport {
+impl ServerRuntime {
     /// Returns the default sharing of sessions.
     #[must_use]
     pub fn default_sessions(&self) -> SessionPolicy {

@@ -3,37 +3,37 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::{Batch, Condition, Outcome, Write};
+use crate::{Batch, CommitOutcome, Condition, WriteOp};
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Connection, PgPool, Postgres};
 
 use super::{ATTEMPTS, acquire, is_passing};
-use crate::convert::{to_nanos, wanted};
+use crate::convert::{required_version, to_nanos};
 
 /// Writes `batch`, and retries as long as nothing can have been written.
-pub(super) async fn commit(pool: &PgPool, batch: &Batch) -> Result<Outcome, sqlx::Error> {
+pub(super) async fn commit(pool: &PgPool, batch: &Batch) -> Result<CommitOutcome, sqlx::Error> {
     let begin = begin(batch);
     for number in 1..ATTEMPTS {
         let connection = acquire(pool, number).await?;
         match attempt(connection, batch, &begin).await {
-            Err(Failed::Before(error)) if is_passing(&error) => {}
-            result => return result.map_err(Failed::into_inner),
+            Err(CommitFailure::Before(error)) if is_passing(&error) => {}
+            result => return result.map_err(CommitFailure::into_inner),
         }
     }
     let connection = acquire(pool, ATTEMPTS).await?;
     let result = attempt(connection, batch, &begin).await;
-    result.map_err(Failed::into_inner)
+    result.map_err(CommitFailure::into_inner)
 }
 
 /// A failed attempt, by its effect.
-enum Failed {
+enum CommitFailure {
     /// Nothing was written.
     Before(sqlx::Error),
     /// The batch may have been written.
     Committing(sqlx::Error),
 }
 
-impl Failed {
+impl CommitFailure {
     /// Returns the error.
     fn into_inner(self) -> sqlx::Error {
         match self {
@@ -47,13 +47,13 @@ async fn attempt(
     mut connection: PoolConnection<Postgres>,
     batch: &Batch,
     begin: &str,
-) -> Result<Outcome, Failed> {
+) -> Result<CommitOutcome, CommitFailure> {
     let mut transaction = connection
         // The statements contain only numbers that were computed here.
         .begin_with(AssertSqlSafe(begin))
         .await
-        .map_err(Failed::Before)?;
-    let parameters = Parameters::of(batch);
+        .map_err(CommitFailure::Before)?;
+    let parameters = Parameters::from_batch(batch);
     let holds: bool = sqlx::query_scalar(WRITE)
         .bind(parameters.conditions.0)
         .bind(parameters.conditions.1)
@@ -63,13 +63,19 @@ async fn attempt(
         .bind(parameters.expiries)
         .fetch_one(&mut *transaction)
         .await
-        .map_err(Failed::Before)?;
+        .map_err(CommitFailure::Before)?;
     if !holds {
-        transaction.rollback().await.map_err(Failed::Before)?;
-        return Ok(Outcome::Conflict);
+        transaction
+            .rollback()
+            .await
+            .map_err(CommitFailure::Before)?;
+        return Ok(CommitOutcome::Conflict);
     }
-    transaction.commit().await.map_err(Failed::Committing)?;
-    Ok(Outcome::Committed)
+    transaction
+        .commit()
+        .await
+        .map_err(CommitFailure::Committing)?;
+    Ok(CommitOutcome::Committed)
 }
 
 /// Returns the statements that begin a transaction and lock all keys of `batch`.
@@ -109,16 +115,16 @@ struct Parameters<'a> {
 
 impl<'a> Parameters<'a> {
     /// Converts a batch.
-    fn of(batch: &'a Batch) -> Self {
+    fn from_batch(batch: &'a Batch) -> Self {
         let mut parameters = Self::default();
         for condition in batch.conditions() {
             parameters.conditions.0.push(condition.key().as_bytes());
-            parameters.conditions.1.push(wanted(condition));
+            parameters.conditions.1.push(required_version(condition));
         }
         for write in batch.writes() {
             match write {
-                Write::Delete(key) => parameters.deletes.push(key.as_bytes()),
-                Write::Put {
+                WriteOp::Delete(key) => parameters.deletes.push(key.as_bytes()),
+                WriteOp::Put {
                     key,
                     value,
                     expires,

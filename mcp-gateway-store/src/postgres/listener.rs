@@ -9,38 +9,38 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Entry, Event, Watchers};
+use crate::{ListedDocument, WatchEvent, WatcherRegistry};
 use sqlx::postgres::{PgListener, PgRow};
 use sqlx::{FromRow, PgPool, Row};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::interests::Interests;
+use super::watched_prefixes::WatchedPrefixes;
 use crate::convert::entry;
 
 /// The local watchers.
 #[derive(Debug, Default)]
-pub(super) struct Listeners {
-    pub(super) watchers: Watchers,
-    pub(super) interests: Interests,
+pub(super) struct LocalWatchers {
+    pub(super) watchers: WatcherRegistry,
+    pub(super) interests: WatchedPrefixes,
     written: Notify,
 }
 
-impl Listeners {
+impl LocalWatchers {
     /// Signals a local write.
-    pub(super) fn written(&self) {
+    pub(super) fn on_commit(&self) {
         self.written.notify_one();
     }
 }
 
 /// The task that reads changes, on one connection for all watchers.
-pub(super) struct Listener {
+pub(super) struct ChangeListener {
     pool: PgPool,
-    listeners: Arc<Listeners>,
+    listeners: Arc<LocalWatchers>,
 }
 
 /// The position up to which changes have been read.
-struct Place {
+struct ChangePosition {
     snapshot: String,
     /// Start time of the server. If it differs, changes may have been lost.
     server: String,
@@ -48,7 +48,7 @@ struct Place {
 }
 
 /// A committed change, or only the current position.
-struct Change {
+struct ChangeRow {
     snapshot: String,
     server: String,
     key: Option<Vec<u8>>,
@@ -58,9 +58,9 @@ struct Change {
     expires: Option<i64>,
 }
 
-impl Listener {
+impl ChangeListener {
     /// Creates a listener on a connection of `pool`.
-    pub(super) fn new(pool: PgPool, listeners: Arc<Listeners>) -> Self {
+    pub(super) fn new(pool: PgPool, listeners: Arc<LocalWatchers>) -> Self {
         Self { pool, listeners }
     }
 
@@ -75,10 +75,10 @@ impl Listener {
 
     /// Follows the changes until the connection is lost.
     async fn follow(&self) -> Result<Infallible, sqlx::Error> {
-        let (mut connection, mut place, own) = in_time(self.begin()).await?;
+        let (mut connection, mut place, own) = in_time(self.connect()).await?;
         loop {
             let (prefixes, next) = self.listeners.interests.prefixes();
-            self.listeners.interests.known(next);
+            self.listeners.interests.mark_active(next);
             place = in_time(self.read(&mut connection, &prefixes, place)).await?;
             sleep(READ_INTERVAL).await;
             let poll_at = sleep(POLL_INTERVAL);
@@ -95,7 +95,7 @@ impl Listener {
                         in_time(tell_others(&mut connection)).await?;
                         break;
                     }
-                    () = self.listeners.interests.added() => break,
+                    () = self.listeners.interests.wait_for_new() => break,
                     () = &mut poll_at => break,
                 }
             }
@@ -103,7 +103,7 @@ impl Listener {
     }
 
     /// Connects, and starts at the current position.
-    async fn begin(&self) -> Result<(PgListener, Place, u32), sqlx::Error> {
+    async fn connect(&self) -> Result<(PgListener, ChangePosition, u32), sqlx::Error> {
         let mut connection = PgListener::connect_with(&self.pool).await?;
         connection.eager_reconnect(false);
         connection.listen(CHANNEL).await?;
@@ -112,14 +112,14 @@ impl Listener {
         )
         .fetch_one(&mut connection)
         .await?;
-        let place = Place {
+        let place = ChangePosition {
             snapshot,
             server,
             read_at: Instant::now(),
         };
         if self.listeners.interests.were_known() {
             // The previous connection was lost: writes in the meantime are not reported.
-            self.listeners.watchers.tell(Event::Reset);
+            self.listeners.watchers.notify(WatchEvent::Reset);
         }
         Ok((connection, place, own.unsigned_abs()))
     }
@@ -129,11 +129,11 @@ impl Listener {
         &self,
         connection: &mut PgListener,
         prefixes: &[Arc<str>],
-        place: Place,
-    ) -> Result<Place, sqlx::Error> {
+        place: ChangePosition,
+    ) -> Result<ChangePosition, sqlx::Error> {
         let read_at = Instant::now();
         let prefixes: Vec<&[u8]> = prefixes.iter().map(|prefix| prefix.as_bytes()).collect();
-        let changes: Vec<Change> = sqlx::query_as(CHANGES)
+        let changes: Vec<ChangeRow> = sqlx::query_as(CHANGES)
             .bind(&place.snapshot)
             .bind(prefixes)
             .bind(MAX_CHANGES + 1)
@@ -142,7 +142,7 @@ impl Listener {
         let Some(first) = changes.first() else {
             return Err(sqlx::Error::RowNotFound);
         };
-        let next = Place {
+        let next = ChangePosition {
             snapshot: first.snapshot.clone(),
             server: first.server.clone(),
             read_at,
@@ -151,29 +151,29 @@ impl Listener {
             || read_at - place.read_at > KEPT / 2
             || i64::try_from(changes.len()).is_ok_and(|count| count > MAX_CHANGES);
         if is_missing {
-            self.listeners.watchers.tell(Event::Reset);
+            self.listeners.watchers.notify(WatchEvent::Reset);
         } else {
-            let events = changes.into_iter().filter_map(Change::into_event);
-            events.for_each(|event| self.listeners.watchers.tell(event));
+            let events = changes.into_iter().filter_map(ChangeRow::into_event);
+            events.for_each(|event| self.listeners.watchers.notify(event));
         }
         Ok(next)
     }
 }
 
-impl Change {
+impl ChangeRow {
     /// Returns the event of the change. Returns `None` if there is no change, or another one to the
     /// key follows.
-    fn into_event(self) -> Option<Event> {
+    fn into_event(self) -> Option<WatchEvent> {
         let key = self.key?;
         if self.deleted? {
-            return Some(Event::Deleted(String::from_utf8(key).ok()?.into()));
+            return Some(WatchEvent::Deleted(String::from_utf8(key).ok()?.into()));
         }
-        let found: Entry = entry((key, self.value?, self.version?, self.expires)).ok()?;
-        Some(Event::Put(found))
+        let found: ListedDocument = entry((key, self.value?, self.version?, self.expires)).ok()?;
+        Some(WatchEvent::Put(found))
     }
 }
 
-impl FromRow<'_, PgRow> for Change {
+impl FromRow<'_, PgRow> for ChangeRow {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             snapshot: row.try_get("snapshot")?,

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::{Batch, Document, Entry, Event, Outcome, StoreError, Version, Watchers, Write};
+use crate::{
+    Batch, CommitOutcome, DocumentVersion, ErrorResponse, ListedDocument, StoreError, WatchEvent,
+    WatcherRegistry, WriteOp,
+};
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -11,32 +14,32 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::{PATIENCE, schema};
-use crate::convert::{to_nanos, wanted};
+use crate::convert::{required_version, to_nanos};
 
 /// A batch, and the channel for its outcome.
-pub(super) struct Request {
+pub(super) struct WriteRequest {
     pub(super) batch: Batch,
-    pub(super) reply: oneshot::Sender<Result<Outcome, StoreError>>,
+    pub(super) reply: oneshot::Sender<Result<CommitOutcome, StoreError>>,
 }
 
 /// The writer task with its connection.
 pub(super) struct Writer {
     connection: SqliteConnection,
-    requests: mpsc::Receiver<Request>,
-    watchers: Arc<Watchers>,
+    requests: mpsc::Receiver<WriteRequest>,
+    watchers: Arc<WatcherRegistry>,
     /// SQLite's `data_version`, which changes when another process has written.
     data_version: i64,
 }
 
 /// The outcome of a batch, and the events for its watchers.
-type Written = (Outcome, Vec<Event>);
+type WriteResult = (CommitOutcome, Vec<WatchEvent>);
 
 impl Writer {
     /// Opens the writing connection and migrates the schema.
     pub(super) async fn open(
         options: &SqliteConnectOptions,
-        watchers: Arc<Watchers>,
-    ) -> Result<(Self, mpsc::Sender<Request>), sqlx::Error> {
+        watchers: Arc<WatcherRegistry>,
+    ) -> Result<(Self, mpsc::Sender<WriteRequest>), sqlx::Error> {
         let mut connection = connect(options).await?;
         schema::migrate(&mut connection).await?;
         let data_version = data_version(&mut connection).await?;
@@ -62,7 +65,7 @@ impl Writer {
                     if received == 0 {
                         return;
                     }
-                    self.answer(&mut group).await;
+                    self.commit_pending(&mut group).await;
                 }
                 _ = look_around.tick() => self.look_around().await,
                 () = sleep_until(purge_at) => purge_at = Instant::now() + self.purge().await,
@@ -71,7 +74,7 @@ impl Writer {
     }
 
     /// Writes all pending batches in one transaction.
-    async fn answer(&mut self, group: &mut Vec<Request>) {
+    async fn commit_pending(&mut self, group: &mut Vec<WriteRequest>) {
         let written = self.write(group).await;
         // The batches have been validated, so that none of them can fail the others.
         let failure = written.as_ref().err().map(ToString::to_string);
@@ -81,7 +84,7 @@ impl Writer {
                 (Some((outcome, events)), _) => {
                     events
                         .into_iter()
-                        .for_each(|event| self.watchers.tell(event));
+                        .for_each(|event| self.watchers.notify(event));
                     Ok(outcome)
                 }
                 (None, failure) => Err(StoreError::new(failure.clone().unwrap_or_default())),
@@ -92,7 +95,7 @@ impl Writer {
     }
 
     /// Applies the batches of a group in one transaction.
-    async fn write(&mut self, group: &[Request]) -> Result<Vec<Written>, sqlx::Error> {
+    async fn write(&mut self, group: &[WriteRequest]) -> Result<Vec<WriteResult>, sqlx::Error> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let now = to_nanos(SystemTime::now());
         let writes: usize = group
@@ -101,16 +104,16 @@ impl Writer {
             .sum();
         let mut version = reserve(&mut transaction, writes).await?;
         let mut written = Vec::with_capacity(group.len());
-        for Request { batch, .. } in group {
+        for WriteRequest { batch, .. } in group {
             let mut events = Vec::new();
             let outcome = if holds(&mut transaction, batch, now).await? {
                 for write in batch.writes() {
                     version += 1;
                     events.push(apply(&mut transaction, write, version).await?);
                 }
-                Outcome::Committed
+                CommitOutcome::Committed
             } else {
-                Outcome::Conflict
+                CommitOutcome::Conflict
             };
             written.push((outcome, events));
         }
@@ -128,7 +131,7 @@ impl Writer {
             Ok(found) if found == self.data_version => {}
             Ok(found) => {
                 self.data_version = found;
-                self.watchers.tell(Event::Reset);
+                self.watchers.notify(WatchEvent::Reset);
             }
             Err(error) => tracing::warn!(%error, "change detection failed"),
         }
@@ -207,7 +210,7 @@ async fn holds(
         .bind(now)
         .fetch_optional(&mut *connection)
         .await?;
-        if found != wanted(condition) {
+        if found != required_version(condition) {
             return Ok(false);
         }
     }
@@ -217,18 +220,18 @@ async fn holds(
 /// Applies a write and returns its event.
 async fn apply(
     connection: &mut SqliteConnection,
-    write: &Write,
+    write: &WriteOp,
     version: i64,
-) -> Result<Event, sqlx::Error> {
+) -> Result<WatchEvent, sqlx::Error> {
     match write {
-        Write::Delete(key) => {
+        WriteOp::Delete(key) => {
             sqlx::query("DELETE FROM documents WHERE key = ?1")
                 .bind(key.as_bytes())
                 .execute(connection)
                 .await?;
-            Ok(Event::Deleted(Arc::clone(key)))
+            Ok(WatchEvent::Deleted(Arc::clone(key)))
         }
-        Write::Put {
+        WriteOp::Put {
             key,
             value,
             expires,
@@ -244,13 +247,13 @@ async fn apply(
             .bind(expires.map(to_nanos))
             .execute(connection)
             .await?;
-            let document = Document {
+            let document = ErrorResponse {
                 value: value.clone(),
-                version: Version(version.unsigned_abs()),
+                version: DocumentVersion(version.unsigned_abs()),
                 expires: *expires,
             };
             let key = Arc::clone(key);
-            Ok(Event::Put(Entry { key, document }))
+            Ok(WatchEvent::Put(ListedDocument { key, document }))
         }
     }
 }

@@ -13,7 +13,7 @@ use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::forward::{ForwardAuth, Guarded};
 use mcp_gateway_auth::login::{GithubProvider, Login};
 use mcp_gateway_auth::server::{
-    AuthorizationServer, Client, ClientAuthentication, GrantType, RateLimits, Registration,
+    AuthorizationServer, Client, ClientAuthentication, GrantType, RateLimits, RegistrationPolicy,
     Resource,
 };
 use mcp_gateway_auth::users::Users;
@@ -29,7 +29,7 @@ use url::Url;
 pub(crate) const ISSUER: &str = "https://gw.example.com";
 pub(crate) const CALLBACK: &str = "https://client.example.com/callback";
 
-/// Who can log in nowhere else: whoever sends the cookie `person=alice`.
+/// Who can log in nowhere else: whoever sends the cookie `user=alice`.
 #[derive(Debug)]
 struct People(Login);
 
@@ -39,7 +39,7 @@ impl Authenticator for People {
         if request
             .headers
             .get(header::COOKIE)
-            .is_none_or(|cookie| cookie != "person=alice")
+            .is_none_or(|cookie| cookie != "user=alice")
         {
             return self.0.session(request).await;
         }
@@ -50,7 +50,7 @@ impl Authenticator for People {
         )))
     }
 
-    async fn person(&self, id: &str) -> Result<Option<Person>, AuthorityError> {
+    async fn user(&self, id: &str) -> Result<Option<Person>, AuthorityError> {
         Ok((id == "alice").then(|| Person::new("alice", "Alice")))
     }
 
@@ -85,10 +85,10 @@ impl Authority {
         let github = GithubProvider::new("id", "secret", egress);
         let login = Login::new(users, keyring.clone(), ISSUER).expect("a login");
         let login = login.with_local_accounts().with_github(github);
-        let people = Arc::new(People(login.clone()));
+        let login_provider = Arc::new(People(login.clone()));
         let issuer = ISSUER.parse().expect("a URL");
-        let server = AuthorizationServer::builder(issuer, store, keyring, people)
-            .with_registration(Registration::Open)
+        let server = AuthorizationServer::builder(issuer, store, keyring, login_provider)
+            .with_registration(RegistrationPolicy::Open)
             .with_rate_limits(unlimited())
             .build();
         server.set_clients([client(), machine()]);
@@ -138,7 +138,7 @@ fn client() -> Client {
 }
 
 fn machine() -> Client {
-    let hash = SecretHash::of("s3cret");
+    let hash = SecretHash::digest("s3cret");
     Client::new("build", "Build")
         .with_authentication(ClientAuthentication::Secret {
             hash,

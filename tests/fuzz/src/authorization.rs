@@ -50,7 +50,7 @@ pub fn authorization(data: &[u8]) {
 const MARK: &str = "<x-mark";
 
 pub(crate) const REQUESTS: &[&[u8]] = &[
-    b"GET /authorize?response_type=code&client_id=editor&redirect_uri=https%3A%2F%2Fclient.example.com%2Fcallback&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256&resource=https%3A%2F%2Fgw.example.com%2Fmcp&scope=mcp&state=%3Cx-mark%3E\ncookie: person=alice\n\n",
+    b"GET /authorize?response_type=code&client_id=editor&redirect_uri=https%3A%2F%2Fclient.example.com%2Fcallback&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256&resource=https%3A%2F%2Fgw.example.com%2Fmcp&scope=mcp&state=%3Cx-mark%3E\ncookie: user=alice\n\n",
     b"GET /api/auth/oauth2/authorize?response_type=code&client_id=%3Cx-mark%3E&redirect_uri=javascript:1&prompt=none&request=x&max_age=1\n\n",
     b"POST /token\ncontent-type: application/x-www-form-urlencoded\nauthorization: Basic YnVpbGQ6czNjcmV0\n\ngrant_type=client_credentials&resource=https%3A%2F%2Fgw.example.com%2Fmcp&scope=mcp",
     b"POST /api/auth/oauth2/token\ncontent-type: application/x-www-form-urlencoded\n\ngrant_type=authorization_code&client_id=editor&code=mcpc_AA.0.AAAA&code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk&redirect_uri=https%3A%2F%2Fclient.example.com%2Fcallback",
@@ -60,7 +60,7 @@ pub(crate) const REQUESTS: &[&[u8]] = &[
     b"PUT /api/auth/oauth2/register/c_x\ncontent-type: application/json\nauthorization: Bearer mcpreg_x\n\n{\"client_id\":\"c_x\",\"redirect_uris\":[\"https://c.example/cb\"],\"contacts\":[\"a\"]}",
     b"POST /api/auth/oauth2/introspect\ncontent-type: application/x-www-form-urlencoded\nauthorization: Basic YnVpbGQ6czNjcmV0\n\ntoken=eyJhbGciOiJFUzI1NiJ9.e30.AA&token_type_hint=access_token",
     b"POST /api/auth/oauth2/revoke\ncontent-type: application/x-www-form-urlencoded\n\nclient_id=editor&token=mcpr_AA.1.AAAA",
-    b"POST /api/auth/oauth2/consent\ncontent-type: application/x-www-form-urlencoded\norigin: https://gw.example.com\nsec-fetch-site: same-origin\ncookie: person=alice\n\nrequest=AA.AA&decision=allow",
+    b"POST /api/auth/oauth2/consent\ncontent-type: application/x-www-form-urlencoded\norigin: https://gw.example.com\nsec-fetch-site: same-origin\ncookie: user=alice\n\nrequest=AA.AA&decision=allow",
     b"GET /.well-known/oauth-protected-resource/v1/mcp/ops\nhost: gw.example.com\n\n",
     b"GET /.well-known/openid-configuration\nx-forwarded-host: evil.example\n\n",
     b"GET /api/auth/login?return_to=%2F%5Cevil.example%2F%3Cx-mark%3E\ncookie: __Host-mcp-browser=x\n\n",

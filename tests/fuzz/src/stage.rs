@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::session::Sessions;
-use mcp_gateway_core::upstream::{Instance, PooledServer, RuntimeBackend, Server, ServerPool, UpstreamError};
+use mcp_gateway_core::upstream::{Instance, PooledServer, RuntimeBackend, UpstreamServer, ServerPool, UpstreamError};
 use mcp_gateway_core::transport::{HttpBody, HttpClient, HttpLink, Link};
 use mcp_gateway_core::{Gateway, Sealer};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ impl Script {
 }
 
 /// A gateway and what drives it.
-pub(crate) struct Stage {
+pub(crate) struct Harness {
     runtime: Runtime,
     gateway: Gateway,
     script: Arc<Mutex<Script>>,
@@ -85,21 +85,21 @@ impl Got {
 }
 
 thread_local! {
-    static STAGES: RefCell<HashMap<bool, Stage>> = RefCell::default();
+    static STAGES: RefCell<HashMap<bool, Harness>> = RefCell::default();
 }
 
 /// Does `work` with a gateway over a server that follows `script`.
-pub(crate) fn with<T>(script: Script, work: impl FnOnce(&Stage) -> T) -> T {
+pub(crate) fn with<T>(script: Script, work: impl FnOnce(&Harness) -> T) -> T {
     STAGES.with_borrow_mut(|stages| {
         let stage = stages
             .entry(script.modern)
-            .or_insert_with(|| Stage::new(script.modern));
+            .or_insert_with(|| Harness::new(script.modern));
         *stage.script.lock().unwrap() = script;
         work(stage)
     })
 }
 
-impl Stage {
+impl Harness {
     fn new(modern: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -107,7 +107,7 @@ impl Stage {
             .unwrap();
         let script = Arc::new(Mutex::new(Script::new(modern)));
         let backend = Arc::new(Scripted(Arc::clone(&script)));
-        let server = Server::builder("s", backend).build();
+        let server = UpstreamServer::builder("s", backend).build();
         let limits = Limits::default().with_breaker(u32::MAX, Duration::ZERO);
         let pool = ServerPool::new();
         pool.replace(HashMap::from([(

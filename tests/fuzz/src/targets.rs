@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use mcp_gateway_auth::Clock;
-use mcp_gateway_auth::jose::{Expectation, JwtError, JwtVerifier, KeySet, Unverified};
+use mcp_gateway_auth::jose::{Validation, JwtError, JwtVerifier, KeySet, Unverified};
 use mcp_gateway_config::document::Nothing;
 use mcp_gateway_core::jsonrpc::Message;
 use mcp_gateway_core::protocol::header as mirror;
@@ -270,7 +270,7 @@ fn encode(parts: &[&[u8]]) -> String {
 /// A token that nobody has signed.
 fn refused(token: &str, keys: &KeySet) {
     let verifier = JwtVerifier::new(Clock::fixed(1_800_000_000));
-    let expectation = Expectation::new("https://idp.example.com", "https://gw.example.com/mcp");
+    let expectation = Validation::new("https://idp.example.com", "https://gw.example.com/mcp");
     let result = verifier.verify(token, keys, &expectation);
     assert!(
         result.is_err(),

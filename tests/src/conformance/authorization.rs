@@ -21,7 +21,7 @@ pub struct Asked<'a> {
 
 impl Suite {
     /// Runs the scenarios for authorization servers, in the order of their names; `visit` does
-    /// what a person does who is sent to the address that it is given.
+    /// what a user does who is sent to the address that it is given.
     ///
     /// # Errors
     ///

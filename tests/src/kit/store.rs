@@ -34,7 +34,7 @@ mod watches;
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use futures_util::stream::StreamExt;
-use mcp_gateway_store::{Batch, Document, Event, Events, Outcome, Store};
+use mcp_gateway_store::{Batch, CommitOutcome, ErrorResponse, Store, WatchEvent, WatchStream};
 use tokio::time::timeout;
 
 pub use self::{
@@ -144,15 +144,15 @@ macro_rules! store_contract {
 
 /// Commits `batch`, whose conditions hold.
 async fn write(store: &dyn Store, batch: Batch) {
-    assert_eq!(store.commit(batch).await.unwrap(), Outcome::Committed);
+    assert_eq!(store.commit(batch).await.unwrap(), CommitOutcome::Committed);
 }
 
-async fn put(store: &dyn Store, key: &str, value: &'static str) -> Document {
+async fn put(store: &dyn Store, key: &str, value: &'static str) -> ErrorResponse {
     write(store, Batch::new().put(key, value)).await;
     store.get(key).await.unwrap().unwrap()
 }
 
-async fn get(store: &dyn Store, key: &str) -> Option<Document> {
+async fn get(store: &dyn Store, key: &str) -> Option<ErrorResponse> {
     store.get(key).await.unwrap()
 }
 
@@ -166,13 +166,13 @@ async fn keys(store: &dyn Store, prefix: &str) -> Vec<String> {
 }
 
 /// A watch that has begun.
-async fn watch(store: &dyn Store, prefix: &str) -> Events {
+async fn watch(store: &dyn Store, prefix: &str) -> WatchStream {
     let mut events = store.watch(prefix);
-    assert_eq!(next(&mut events).await, Event::Reset);
+    assert_eq!(next(&mut events).await, WatchEvent::Reset);
     events
 }
 
-async fn next(events: &mut Events) -> Event {
+async fn next(events: &mut WatchStream) -> WatchEvent {
     timeout(DEADLINE, events.next()).await.unwrap().unwrap()
 }
 

@@ -9,7 +9,7 @@ use http::StatusCode;
 use mcp_gateway_core::observe::{CallReport, Observer};
 use mcp_gateway_core::protocol::Method;
 use mcp_gateway_tests::gateway::{Backends, TestGateway, remote};
-use mcp_gateway_tests::script::{Asked, Scripted, Steps, document};
+use mcp_gateway_tests::script::{ReceivedRequest, Scripted, Steps, document};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -86,7 +86,7 @@ fn keys(round: Round) -> &'static [&'static str] {
 
 /// Answers a call with the round that follows what its client has brought along, or with all that
 /// it has been told.
-fn play(asked: &Asked) -> Steps {
+fn play(asked: &ReceivedRequest) -> Steps {
     let params = &asked.message["params"];
     let number = params["arguments"]["number"].as_u64().unwrap();
     let rounds = rounds_of(usize::try_from(number).unwrap());
@@ -127,7 +127,7 @@ fn play(asked: &Asked) -> Steps {
 struct Ended(AtomicUsize);
 
 impl Observer for Ended {
-    fn ended(&self, call: &CallReport<'_>) {
+    fn on_call_end(&self, call: &CallReport<'_>) {
         if call.method == &Method::ToolsCall {
             self.0.fetch_add(1, Ordering::SeqCst);
         }

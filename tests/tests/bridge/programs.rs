@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, header};
 use mcp_gateway_core::runtime;
-use mcp_gateway_core::upstream::Server;
+use mcp_gateway_core::upstream::UpstreamServer;
 use mcp_gateway_tests::gateway::{Backends, TestGateway};
 use mcp_gateway_tests::wire::Wire;
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 async fn stage(name: &str) -> (TestGateway, Wire) {
     let process = runtime::Process::new("only", env!("CARGO_BIN_EXE_fixture-server"))
         .with_args(["--stdio", "--era", "legacy", "--name", name]);
-    let server = Server::builder("only", process).build();
+    let server = UpstreamServer::builder("only", process).build();
     let gateway = Backends::new().with("only", "", server).start().await;
     let token = HeaderValue::from_static("Bearer alice");
     let wire = Wire::new(&gateway.url).with_header(header::AUTHORIZATION, token);

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use http::{HeaderValue, header};
 use mcp_gateway_core::runtime;
-use mcp_gateway_core::upstream::{RootsPolicy, Server, ServerBuilder, SessionPolicy};
+use mcp_gateway_core::upstream::{
+    RootsPolicy, SessionPolicy, UpstreamServer, UpstreamServerBuilder,
+};
 use mcp_gateway_tests::environment::Environment;
 use mcp_gateway_tests::fixture::Era;
 use mcp_gateway_tests::gateway::{Backends, TestGateway, remote};
@@ -76,26 +78,26 @@ impl Disk {
     }
 
     /// `server-filesystem`, which is to serve `configured`.
-    async fn filesystem(&self) -> ServerBuilder<runtime::Process> {
+    async fn filesystem(&self) -> UpstreamServerBuilder<runtime::Process> {
         let environment = Environment::installed().await.unwrap();
         let script = environment.node_modules.join(FILESYSTEM);
         let process = runtime::Process::new("only", &environment.node)
             .with_args([script, self.path("configured")]);
-        Server::builder("only", process)
+        UpstreamServer::builder("only", process)
     }
 }
 
 /// The fixture as a program.
-fn fixture(era: Era) -> ServerBuilder<runtime::Process> {
+fn fixture(era: Era) -> UpstreamServerBuilder<runtime::Process> {
     let process = runtime::Process::new("only", env!("CARGO_BIN_EXE_fixture-server")).with_args([
         "--stdio",
         "--era",
         &era.to_string(),
     ]);
-    Server::builder("only", process)
+    UpstreamServer::builder("only", process)
 }
 
-async fn gateway(server: impl Into<Arc<Server>>) -> TestGateway {
+async fn gateway(server: impl Into<Arc<UpstreamServer>>) -> TestGateway {
     let server = server.into();
     Backends::new().with("only", "", server).start().await
 }
@@ -242,7 +244,7 @@ async fn roots_of_a_caller_do_not_replace_the_directories_of_a_program() {
     let disk = Disk::new();
     for sessions in SHARING {
         for era in ERAS {
-            let server = disk.filesystem().await.with_sessions(sessions);
+            let server = disk.filesystem().await.with_session_policy(sessions);
             let gateway = gateway(server).await;
             let roots = json!([{ "uri": disk.uri("outside") }, { "uri": "file:///" }]);
             let client = Client::new(&gateway, era, roots).await;
@@ -269,7 +271,7 @@ async fn roots_of_a_caller_do_not_replace_the_directories_of_a_program() {
 async fn a_program_gets_the_roots_that_are_inside_of_what_its_definition_allows() {
     let disk = Disk::new();
     for sessions in SHARING {
-        let server = disk.filesystem().await.with_sessions(sessions);
+        let server = disk.filesystem().await.with_session_policy(sessions);
         let gateway = gateway(server.with_roots(disk.allowed())).await;
         let client = Client::new(&gateway, Era::Legacy, disk.roots()).await;
         let mine = format!("\n{}", disk.path("projects/mine").display());
@@ -293,7 +295,7 @@ async fn a_program_gets_the_roots_that_are_inside_of_what_its_definition_allows(
 async fn a_modern_client_widens_nothing_by_roots_that_are_allowed() {
     let disk = Disk::new();
     for sessions in SHARING {
-        let server = disk.filesystem().await.with_sessions(sessions);
+        let server = disk.filesystem().await.with_session_policy(sessions);
         let gateway = gateway(server.with_roots(disk.allowed())).await;
         let client = Client::new(&gateway, Era::Modern, disk.roots()).await;
         for _ in 0..3 {
@@ -319,7 +321,7 @@ async fn programs_of_both_eras_cannot_ask_for_roots() {
     let disk = Disk::new();
     for server in ERAS {
         for sessions in SHARING {
-            let gateway = gateway(fixture(server).with_sessions(sessions)).await;
+            let gateway = gateway(fixture(server).with_session_policy(sessions)).await;
             for era in ERAS {
                 let client = Client::new(&gateway, era, disk.roots()).await;
                 let answer = client.call(asking(server), json!({})).await;
@@ -346,7 +348,7 @@ async fn programs_of_both_eras_get_only_roots_that_are_allowed() {
     let disk = Disk::new();
     for server in ERAS {
         for sessions in SHARING {
-            let builder = fixture(server).with_sessions(sessions);
+            let builder = fixture(server).with_session_policy(sessions);
             let gateway = gateway(builder.with_roots(disk.allowed())).await;
             for era in ERAS {
                 let client = Client::new(&gateway, era, disk.roots()).await;

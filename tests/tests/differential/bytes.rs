@@ -4,7 +4,7 @@ use http::{HeaderValue, header};
 use mcp_gateway_tests::fixture::Fragment;
 use mcp_gateway_tests::gateway::Backends;
 use mcp_gateway_tests::process::Process;
-use mcp_gateway_tests::script::{self, Asked, Scripted, Steps};
+use mcp_gateway_tests::script::{self, ReceivedRequest, Scripted, Steps};
 use mcp_gateway_tests::wire::Wire;
 use tokio::process::Command;
 
@@ -95,7 +95,7 @@ fn result(era: Era) -> String {
     }
 }
 
-fn lie(era: Era) -> impl Fn(&Asked) -> Steps {
+fn lie(era: Era) -> impl Fn(&ReceivedRequest) -> Steps {
     move |asked| {
         // Not parsed, because of the numbers in it.
         let (_, rest) = asked.text.split_once("\"id\":").unwrap();

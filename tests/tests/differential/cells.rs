@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::client::{Client, Era};
 use super::difference::differences;
 use super::known::Known;
-use super::server::{Server, Way};
+use super::server::{Server, TransportKind};
 use super::table::{self, Outcome};
 
 /// So many clients at a time, because each of them is impatient.
@@ -23,22 +23,28 @@ struct Column {
     era: Era,
     /// The server to compare with.
     direct: Server,
-    through: &'static [(Server, Way)],
+    through: &'static [(Server, TransportKind)],
 }
 
-const FIXTURES: &[(Server, Way)] = &[
-    (Server::Fixture(Era::Legacy), Way::Http),
-    (Server::Fixture(Era::Modern), Way::Http),
+const FIXTURES: &[(Server, TransportKind)] = &[
+    (Server::Fixture(Era::Legacy), TransportKind::Http),
+    (Server::Fixture(Era::Modern), TransportKind::Http),
 ];
 
 /// Both ways to each real server.
-const WAYS: [&[(Server, Way)]; 3] = [
+const WAYS: [&[(Server, TransportKind)]; 3] = [
     &[
-        (Server::Everything, Way::Http),
-        (Server::Everything, Way::Stdio),
+        (Server::Everything, TransportKind::Http),
+        (Server::Everything, TransportKind::Stdio),
     ],
-    &[(Server::Python1, Way::Http), (Server::Python1, Way::Stdio)],
-    &[(Server::Python2, Way::Http), (Server::Python2, Way::Stdio)],
+    &[
+        (Server::Python1, TransportKind::Http),
+        (Server::Python1, TransportKind::Stdio),
+    ],
+    &[
+        (Server::Python2, TransportKind::Http),
+        (Server::Python2, TransportKind::Stdio),
+    ],
 ];
 
 /// What differs through the gateway: the server, the script and the paths.

@@ -27,13 +27,13 @@ pub(super) enum Server {
 
 /// How a gateway reaches a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Way {
+pub(super) enum TransportKind {
     Http,
     Stdio,
 }
 
 /// A server that runs, and where it is.
-pub(super) struct Running {
+pub(super) struct RunningServer {
     pub(super) url: String,
     _process: Process,
 }
@@ -74,15 +74,23 @@ impl Server {
     }
 
     /// The program, and what it is told to serve in a certain way.
-    fn program(self, environment: &Environment, way: Way) -> (std::path::PathBuf, Vec<String>) {
+    fn program(
+        self,
+        environment: &Environment,
+        way: TransportKind,
+    ) -> (std::path::PathBuf, Vec<String>) {
         let python = |venv: &std::path::Path| {
-            let way = if way == Way::Http { "http" } else { "stdio" };
+            let way = if way == TransportKind::Http {
+                "http"
+            } else {
+                "stdio"
+            };
             let script = program("server.py").display().to_string();
             (venv.join("bin/python"), vec![script, way.to_owned()])
         };
         match self {
             Self::Everything => {
-                let way = if way == Way::Http {
+                let way = if way == TransportKind::Http {
                     "streamableHttp"
                 } else {
                     "stdio"
@@ -109,14 +117,14 @@ impl Server {
     }
 
     /// Starts it as a server of HTTP.
-    pub(super) async fn start(self, environment: &Environment) -> Running {
-        let (program, arguments) = self.program(environment, Way::Http);
+    pub(super) async fn start(self, environment: &Environment) -> RunningServer {
+        let (program, arguments) = self.program(environment, TransportKind::Http);
         let mut command = Command::new(program);
         command.args(arguments);
         if self != Self::Everything {
             let mut process = Process::start(command).unwrap();
             let url = process.url(DEADLINE).await.unwrap();
-            return Running {
+            return RunningServer {
                 url,
                 _process: process,
             };
@@ -126,7 +134,7 @@ impl Server {
         let mut process = Process::start(command).unwrap();
         process.listening(address, DEADLINE).await.unwrap();
         let url = format!("http://{address}/mcp");
-        Running {
+        RunningServer {
             url,
             _process: process,
         }
@@ -136,16 +144,16 @@ impl Server {
     pub(super) async fn behind_gateway(
         self,
         environment: &Environment,
-        way: Way,
-    ) -> (TestGateway, Option<Running>) {
-        if way == Way::Http {
+        way: TransportKind,
+    ) -> (TestGateway, Option<RunningServer>) {
+        if way == TransportKind::Http {
             let running = self.start(environment).await;
             return (Backends::only(&running.url).start().await, Some(running));
         }
         let (program, arguments) = self.program(environment, way);
         let process = runtime::Process::new("only", program).with_args(arguments);
         // Without a gateway a program has all roots of its client.
-        let server = upstream::Server::builder("only", process)
+        let server = upstream::UpstreamServer::builder("only", process)
             .with_roots(upstream::RootsPolicy::inside(["/"]))
             .build();
         (Backends::new().with("only", "", server).start().await, None)

@@ -3,7 +3,7 @@
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::{Value, json};
 
-use super::stage::{Stage, assert_error, request};
+use super::stage::{Harness, assert_error, request};
 
 const PARSE_ERROR: i64 = -32700;
 const INVALID_REQUEST: i64 = -32600;
@@ -108,7 +108,7 @@ fn table() -> Vec<(Vec<u8>, i64, Value)> {
 
 #[tokio::test]
 async fn bodies_that_are_no_requests_are_told_so_in_both_eras() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let session = stage.initialize("alice").await;
     for (body, code, id) in table() {
         let what = String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned();
@@ -122,7 +122,7 @@ async fn bodies_that_are_no_requests_are_told_so_in_both_eras() {
 
 #[tokio::test]
 async fn arguments_of_the_wrong_type_are_invalid_params() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let session = stage.initialize("alice").await;
     let table = [
         ("tools/call", json!({})),
@@ -163,7 +163,7 @@ async fn arguments_of_the_wrong_type_are_invalid_params() {
 
 #[tokio::test]
 async fn ids_of_every_kind_come_back_as_they_were() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let session = stage.initialize("alice").await;
     let long = format!("\"{}\"", "i".repeat(10_000));
     let ids = [
@@ -203,7 +203,7 @@ async fn ids_of_every_kind_come_back_as_they_were() {
 #[tokio::test]
 async fn a_request_is_never_taken_for_a_notification() {
     // agentgateway took requests with such ids for notifications and sent them to all servers.
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let session = stage.initialize("alice").await;
     for id in ["1.5", "null", "[]", "{}", "false", "1e3", "-0.0", "1.0"] {
         let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"notifications/cancelled"}}"#);
@@ -218,7 +218,7 @@ async fn a_request_is_never_taken_for_a_notification() {
 
 #[tokio::test]
 async fn notifications_and_responses_do_not_belong_into_the_modern_era() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let headers = [("mcp-protocol-version", "2026-07-28")];
     for body in [
         r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}"#,
@@ -233,7 +233,7 @@ async fn notifications_and_responses_do_not_belong_into_the_modern_era() {
 
 #[tokio::test]
 async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
-    let stage = Stage::with(|builder| builder.with_max_body(100_000)).await;
+    let stage = Harness::with(|builder| builder.with_max_body(100_000)).await;
     let body = |bytes: usize| modern_request("tools/list", json!({ "vendor": "x".repeat(bytes) }));
     let fits = stage.modern(body(99_000)).await;
     assert!(fits.answer()["result"].is_object(), "{}", fits.body);
@@ -244,7 +244,7 @@ async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
 
 #[tokio::test]
 async fn a_thousand_members_are_no_way_to_make_it_slow() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let members = |count: usize| {
         let members: Vec<_> = (0..count).map(|at| format!("\"k{at}\":0")).collect();
         members.join(",")
@@ -269,7 +269,7 @@ async fn a_thousand_members_are_no_way_to_make_it_slow() {
 /// A name that the gateway cannot read must not reach a server that may read it otherwise.
 #[tokio::test]
 async fn a_name_that_is_none_reaches_no_server() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let session = stage.initialize("alice").await;
     for name in [r#""\ud800""#, r#"["echo"]"#, r#"{"echo":1}"#, "7", "null"] {
         for method in ["tools/call", "prompts/get"] {

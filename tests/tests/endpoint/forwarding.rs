@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use mcp_gateway_tests::wire::modern_request;
 
-use super::stage::{Stage, request};
+use super::stage::{Harness, request};
 
 const SENT: [(&str, &str); 12] = [
     ("cookie", "session=secret"),
@@ -31,7 +31,7 @@ fn headers_of(answer: &Value) -> Value {
     headers
 }
 
-async fn whoami_of_both(stage: &Stage, extra: &[(&str, &str)]) -> [Value; 2] {
+async fn whoami_of_both(stage: &Harness, extra: &[(&str, &str)]) -> [Value; 2] {
     let params = json!({ "name": "whoami", "arguments": {} });
     let modern = [
         ("mcp-protocol-version", "2026-07-28"),
@@ -58,7 +58,7 @@ async fn whoami_of_both(stage: &Stage, extra: &[(&str, &str)]) -> [Value; 2] {
 /// agentgateway and FastMCP passed on the caller's `Authorization`, and more.
 #[tokio::test]
 async fn nothing_of_the_caller_reaches_a_server_that_is_not_listed() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     for headers in whoami_of_both(&stage, &SENT).await {
         let text = headers.to_string();
         for secret in [
@@ -99,7 +99,7 @@ async fn listed_headers_are_passed_on_and_no_others() {
         "connection",
     ];
     let names = names.map(HeaderName::from_static);
-    let stage = Stage::with(|builder| builder.with_forwarded_headers(names)).await;
+    let stage = Harness::with(|builder| builder.with_forwarded_headers(names)).await;
     let extra = [
         &SENT[..],
         &[("X-Allowed", "twice"), ("connection", "x-api-key")],
@@ -124,7 +124,7 @@ async fn listed_headers_are_passed_on_and_no_others() {
 
 #[tokio::test]
 async fn the_session_of_a_client_is_not_that_of_the_server() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let session = stage.initialize("alice").await;
     let params = json!({ "name": "whoami", "arguments": {} });
     let answer = stage

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::json;
 
-use super::stage::{SOON, Stage, assert_error};
+use super::stage::{Harness, SOON, assert_error};
 
 const MISMATCH: i64 = -32020;
 
@@ -37,7 +37,7 @@ const CALL: (&str, &str) = ("mcp-method", "tools/call");
 
 #[tokio::test]
 async fn headers_that_disagree_with_the_body_are_refused() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let params = json!({ "name": "echo", "arguments": { "message": "a" } });
     let echo = modern_request("tools/call", params);
     for wrong in WRONG {
@@ -62,7 +62,7 @@ async fn headers_that_disagree_with_the_body_are_refused() {
 
 #[tokio::test]
 async fn headers_of_arguments_that_disagree_are_refused_and_never_passed_on() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let arguments = json!({ "count": 7, "text": "Grüße", "place": { "region": "north" } });
     let params = json!({ "name": "header_types", "arguments": arguments });
     let body = modern_request("tools/call", params);
@@ -104,7 +104,7 @@ async fn headers_of_arguments_that_disagree_are_refused_and_never_passed_on() {
 
 #[tokio::test]
 async fn oversized_headers_are_refused_and_the_gateway_goes_on() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     for head in [
         format!("X-Large: {}\r\n", "x".repeat(200_000)),
         (0..500)
@@ -132,7 +132,7 @@ async fn oversized_headers_are_refused_and_the_gateway_goes_on() {
 
 #[tokio::test]
 async fn headers_of_heads_that_are_no_http_are_refused() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     for head in [
         "POST /mcp\r\n\r\n",
         "POST /mcp HTTP/9.9\r\n\r\n",

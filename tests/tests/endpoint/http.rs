@@ -3,11 +3,11 @@
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::{Value, json};
 
-use super::stage::{LIST_HEADERS, Stage, assert_error, initialize, request};
+use super::stage::{Harness, LIST_HEADERS, assert_error, initialize, request};
 
 #[tokio::test]
 async fn methods_that_the_endpoint_does_not_have_are_named() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     for method in ["PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "BREW"] {
         let mut raw = stage.raw().await;
         let host = raw.host().to_owned();
@@ -29,7 +29,7 @@ async fn methods_that_the_endpoint_does_not_have_are_named() {
 
 #[tokio::test]
 async fn get_and_delete_need_a_session() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     for (method, accept) in [("GET", "application/json"), ("DELETE", "*/*")] {
         let mut raw = stage.raw().await;
         let host = raw.host().to_owned();
@@ -50,7 +50,7 @@ async fn get_and_delete_need_a_session() {
 
 #[tokio::test]
 async fn a_body_that_does_not_say_it_is_json_is_not_read() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let body = modern_request("tools/list", json!({}));
     for kind in [
         "text/plain",
@@ -81,7 +81,7 @@ async fn a_body_that_does_not_say_it_is_json_is_not_read() {
 
 #[tokio::test]
 async fn an_answer_has_a_type_that_the_client_takes() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let params = json!({
         "name": "slow",
         "arguments": { "seconds": 0.02, "steps": 2 },
@@ -129,7 +129,7 @@ async fn an_answer_has_a_type_that_the_client_takes() {
 
 #[tokio::test]
 async fn nothing_is_answered_to_somebody_unknown() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let wire = mcp_gateway_tests::wire::Wire::new(&stage.gateway.url);
     for (token, body) in [
         (None, initialize("2025-11-25")),

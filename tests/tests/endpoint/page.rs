@@ -1,15 +1,15 @@
 //! Web pages: `Origin`, `Host` and CORS.
 
-use mcp_gateway_core::guard::Guard;
+use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::{Value, json};
 
-use super::stage::{LIST_HEADERS, Stage, assert_error};
+use super::stage::{Harness, LIST_HEADERS, assert_error};
 
 /// Of seven gateways that were probed one refused a foreign `Origin`, and none a foreign `Host`.
 #[tokio::test]
 async fn a_page_of_elsewhere_and_a_rebound_name_are_refused() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let body = modern_request("tools/list", json!({}));
     let table = [
         ("origin", "http://evil.example"),
@@ -44,7 +44,7 @@ async fn a_page_of_elsewhere_and_a_rebound_name_are_refused() {
 
 #[tokio::test]
 async fn two_hosts_or_two_origins_are_none() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     for extra in [
         "Host: evil.example\r\n",
         "Origin: http://localhost\r\nOrigin: http://evil.example\r\n",
@@ -67,8 +67,8 @@ async fn two_hosts_or_two_origins_are_none() {
 
 #[tokio::test]
 async fn a_page_that_may_call_is_told_what_it_needs() {
-    let guard = Guard::new().with_origin("https://app.example");
-    let stage = Stage::with(|builder| builder.with_guard(guard)).await;
+    let guard = HostPolicy::new().with_origin("https://app.example");
+    let stage = Harness::with(|builder| builder.with_guard(guard)).await;
     for origin in ["https://app.example", "http://localhost:1234"] {
         let mut raw = stage.raw().await;
         let host = raw.host().to_owned();
@@ -121,7 +121,7 @@ async fn a_page_that_may_call_is_told_what_it_needs() {
 
 #[tokio::test]
 async fn a_preflight_of_a_stranger_allows_nothing() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let mut raw = stage.raw().await;
     let host = raw.host().to_owned();
     let request = format!(
@@ -138,7 +138,7 @@ async fn a_preflight_of_a_stranger_allows_nothing() {
 
 #[tokio::test]
 async fn errors_can_be_read_by_the_page_that_caused_them() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let wire = mcp_gateway_tests::wire::Wire::new(&stage.gateway.url);
     let reply = wire
         .post("{", &[("origin", "http://localhost:1")])

@@ -3,9 +3,9 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::stage::{Stage, assert_error, initialize, request};
+use super::stage::{Harness, assert_error, initialize, request};
 
-async fn ping(stage: &Stage, who: &str, session: &str) -> mcp_gateway_tests::wire::Reply {
+async fn ping(stage: &Harness, who: &str, session: &str) -> mcp_gateway_tests::wire::Reply {
     let headers = [
         ("mcp-session-id", session),
         ("mcp-protocol-version", "2025-11-25"),
@@ -20,7 +20,7 @@ async fn ping(stage: &Stage, who: &str, session: &str) -> mcp_gateway_tests::wir
 /// A client begins anew after 404 and only then: 400, 401 and 200 were the mistakes of others.
 #[tokio::test]
 async fn a_session_that_was_made_up_is_unknown() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let real = stage.initialize("alice").await;
     let middle = real.len() / 2;
     let flipped = |at: usize| {
@@ -56,7 +56,7 @@ async fn a_session_that_was_made_up_is_unknown() {
 /// agentgateway: bob's valid token on alice's session is answered.
 #[tokio::test]
 async fn a_session_of_somebody_else_is_unknown() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let session = stage.initialize("alice").await;
     let foreign = ping(&stage, "bob", &session).await;
     assert_error(&foreign, 404, -32600, &json!(7), "foreign");
@@ -85,7 +85,7 @@ async fn a_session_of_somebody_else_is_unknown() {
 /// Three gateways served a session after it had been deleted.
 #[tokio::test]
 async fn a_session_that_was_ended_is_over() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let session = stage.initialize("alice").await;
     let delete = async || {
         let mut raw = stage.raw().await;
@@ -111,7 +111,7 @@ async fn a_session_that_was_ended_is_over() {
 
 #[tokio::test]
 async fn a_session_of_another_gateway_is_unknown() {
-    let (one, other) = (Stage::new().await, Stage::new().await);
+    let (one, other) = (Harness::new().await, Harness::new().await);
     let session = one.initialize("alice").await;
     assert_eq!(
         ping(&other, "alice", &session).await.status,
@@ -121,7 +121,7 @@ async fn a_session_of_another_gateway_is_unknown() {
 
 #[tokio::test]
 async fn a_request_without_a_session_says_how_to_begin_one() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     for method in [
         "ping",
         "tools/list",
@@ -144,7 +144,7 @@ async fn a_request_without_a_session_says_how_to_begin_one() {
 
 #[tokio::test]
 async fn a_session_is_begun_once() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let session = stage.initialize("alice").await;
     let again = stage.legacy(&session, initialize("2025-11-25")).await;
     // A client that lost its session begins a new one; the old one is not touched.
@@ -158,7 +158,7 @@ async fn a_session_is_begun_once() {
 
 #[tokio::test]
 async fn an_answer_to_what_nobody_asked_does_nothing() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let session = stage.initialize("alice").await;
     for body in [
         r#"{"jsonrpc":"2.0","id":99,"result":{}}"#,
@@ -181,7 +181,7 @@ async fn an_answer_to_what_nobody_asked_does_nothing() {
 
 #[tokio::test]
 async fn two_requests_of_one_id_are_told_apart() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let session = stage.initialize("alice").await;
     let slow = json!({ "name": "slow", "arguments": { "seconds": 1.0, "steps": 1 } });
     let (first, second) = tokio::join!(
@@ -204,7 +204,7 @@ async fn two_requests_of_one_id_are_told_apart() {
 
 #[tokio::test]
 async fn events_that_never_were_cannot_be_resumed() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let session = stage.initialize("alice").await;
     for event in [
         "",
@@ -236,7 +236,7 @@ async fn events_that_never_were_cannot_be_resumed() {
 
 #[tokio::test]
 async fn one_session_cannot_read_the_stream_of_another() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let (one, other) = (
         stage.initialize("alice").await,
         stage.initialize("alice").await,

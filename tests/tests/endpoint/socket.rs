@@ -5,7 +5,7 @@ use std::time::Duration;
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::json;
 
-use super::stage::{SOON, Stage};
+use super::stage::{Harness, SOON};
 
 fn post(host: &str, body: &str) -> String {
     format!(
@@ -24,7 +24,7 @@ fn list(id: usize) -> String {
 
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_their_order() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let mut raw = stage.raw().await;
     let host = raw.host().to_owned();
     let mut all: Vec<_> = (0..20).map(|id| post(&host, &list(id))).collect();
@@ -42,7 +42,7 @@ async fn pipelined_requests_are_answered_in_their_order() {
 /// Closing the connection is how a client of the modern era cancels, and half of it looks the same.
 #[tokio::test]
 async fn a_client_that_closes_half_of_the_connection_cancels() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let slow = json!({ "name": "slow", "arguments": { "seconds": 600, "steps": 1 } });
     let body = modern_request("tools/call", slow);
     let mut raw = stage.raw().await;
@@ -64,7 +64,7 @@ async fn a_client_that_closes_half_of_the_connection_cancels() {
 
 #[tokio::test]
 async fn a_body_that_comes_byte_by_byte_is_a_body() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let mut raw = stage.raw().await;
     let host = raw.host().to_owned();
     let request = post(&host, &list(6));
@@ -87,7 +87,7 @@ async fn a_body_that_comes_byte_by_byte_is_a_body() {
 
 #[tokio::test]
 async fn a_body_that_breaks_off_is_no_request() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     for end in [true, false] {
         let mut raw = stage.raw().await;
         let host = raw.host().to_owned();
@@ -108,7 +108,7 @@ async fn a_body_that_breaks_off_is_no_request() {
 /// The clock of the test goes forward when nobody has anything to do.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_never_finishes_its_request_is_told_so() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let mut raw = stage.raw().await;
     let host = raw.host().to_owned();
     let request = post(&host, &list(9));
@@ -145,7 +145,7 @@ async fn a_client_that_never_finishes_its_request_is_told_so() {
 
 #[tokio::test]
 async fn a_client_that_expects_to_be_told_to_go_on_is() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let mut raw = stage.raw().await;
     let host = raw.host().to_owned();
     let body = list(10);
@@ -160,7 +160,7 @@ async fn a_client_that_expects_to_be_told_to_go_on_is() {
 
 #[tokio::test]
 async fn a_thousand_clients_that_go_away_leave_nothing() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     for id in 0..1000 {
         let mut raw = stage.raw().await;
         let host = raw.host().to_owned();
@@ -175,7 +175,7 @@ async fn a_thousand_clients_that_go_away_leave_nothing() {
 /// Clients that write the head and the body apart, as Python's do, would see their next request fail.
 #[tokio::test]
 async fn a_connection_outlasts_a_refusal_of_which_the_body_comes_later() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let mut raw = stage.raw().await;
     let host = raw.host().to_owned();
     let body = list(11);
@@ -204,7 +204,7 @@ async fn a_connection_outlasts_a_refusal_of_which_the_body_comes_later() {
 
 #[tokio::test]
 async fn a_refusal_says_where_it_ends_the_connection() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let nobody = |host: &str, length: usize, more: &str| {
         format!("POST /mcp HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n{more}\r\n")
     };

@@ -23,12 +23,12 @@ pub(super) const LIST_HEADERS: [(&str, &str); 2] = [
 
 /// A gateway over a fixture of both eras.
 #[derive(Debug)]
-pub(super) struct Stage {
+pub(super) struct Harness {
     pub(super) gateway: TestGateway,
     _fixture: JoinSet<()>,
 }
 
-impl Stage {
+impl Harness {
     pub(super) async fn new() -> Self {
         Self::with(|builder| builder).await
     }

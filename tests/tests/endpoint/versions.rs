@@ -3,7 +3,7 @@
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::json;
 
-use super::stage::{Stage, assert_error, initialize, request};
+use super::stage::{Harness, assert_error, initialize, request};
 
 const UNSUPPORTED: i64 = -32022;
 const MISMATCH: i64 = -32020;
@@ -14,7 +14,7 @@ fn with_version(version: &str) -> String {
 
 #[tokio::test]
 async fn a_revision_that_is_not_spoken_is_told_those_that_are() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     for version in ["2027-01-01", "1.0", "", "2026-07-28 ", "dranz"] {
         let headers = [
             ("mcp-protocol-version", version),
@@ -45,7 +45,7 @@ async fn a_revision_that_is_not_spoken_is_told_those_that_are() {
 
 #[tokio::test]
 async fn header_and_body_must_agree_on_the_revision() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let table = [
         (Some("2025-11-25"), "2026-07-28"),
         (None, "2026-07-28"),
@@ -85,7 +85,7 @@ async fn header_and_body_must_agree_on_the_revision() {
 
 #[tokio::test]
 async fn metadata_of_a_modern_request_is_checked() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let version = "io.modelcontextprotocol/protocolVersion";
     let capabilities = "io.modelcontextprotocol/clientCapabilities";
     let headers = [
@@ -118,7 +118,7 @@ async fn metadata_of_a_modern_request_is_checked() {
 
 #[tokio::test]
 async fn a_session_agrees_on_a_revision_and_keeps_to_it() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     // One gateway answered 2025-11-25 whatever it was asked for.
     for (asked, agreed) in [
         ("2025-11-25", "2025-11-25"),
@@ -160,7 +160,7 @@ async fn a_session_agrees_on_a_revision_and_keeps_to_it() {
 
 #[tokio::test]
 async fn initialize_needs_what_it_is_for() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     for params in [
         json!({}),
         json!({ "protocolVersion": 7 }),
@@ -185,7 +185,7 @@ async fn initialize_needs_what_it_is_for() {
 
 #[tokio::test]
 async fn methods_that_do_not_exist_are_not_found() {
-    let stage = Stage::new().await;
+    let stage = Harness::new().await;
     let session = stage.initialize("alice").await;
     // agentgateway: 500 and -32603; two others: -32602.
     for method in ["no/such/method", "vendor/x", "tools/callx", "TOOLS/LIST"] {

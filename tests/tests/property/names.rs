@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};
 
-use super::stage::{Fake, Has, Stage, check};
+use super::stage::{Fake, Harness, Has, check};
 
 /// Names that servers may give: mostly sane ones, and everything that is confusing.
 fn name() -> impl Strategy<Value = String> {
@@ -96,7 +96,7 @@ const KINDS: [Kind; 3] = [
 #[test]
 fn what_is_listed_can_be_used_and_is_what_it_says() {
     check(96, &(servers(), 1..8_usize), async |(servers, page)| {
-        let stage = Stage::new(&servers, |builder| builder.with_page_size(page)).await;
+        let stage = Harness::new(&servers, |builder| builder.with_page_size(page)).await;
         for (list, member, key, method, place) in KINDS {
             let entries = stage.list(list, member, |_| {}).await;
             let entries = entries.map_err(|answer| TestCaseError::fail(answer.to_string()))?;
@@ -156,7 +156,7 @@ fn missing(
 #[test]
 fn what_is_not_listed_cannot_be_used() {
     check(64, &(servers(), name()), async |(servers, name)| {
-        let stage = Stage::new(&servers, |builder| builder).await;
+        let stage = Harness::new(&servers, |builder| builder).await;
         let entries = stage.list("tools/list", "tools", |_| {}).await;
         let entries = entries.map_err(|answer| TestCaseError::fail(answer.to_string()))?;
         if entries.iter().all(|entry| entry["name"] != name) {

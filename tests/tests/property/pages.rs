@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::json;
 
-use super::stage::{Fake, Has, Stage, check};
+use super::stage::{Fake, Harness, Has, check};
 
 fn tools(names: impl IntoIterator<Item = String>) -> Has {
     Has {
@@ -37,7 +37,7 @@ fn what_stays_is_listed_once_while_other_things_come_and_go() {
                 Fake::new("one", "one", tools(one.into_iter().map(name))),
                 Fake::new("two", "two", tools(two.into_iter().map(name))),
             ];
-            let stage = Stage::new(&servers, |builder| builder.with_page_size(page)).await;
+            let stage = Harness::new(&servers, |builder| builder.with_page_size(page)).await;
             let mut left = changes.into_iter();
             let listed = stage
                 .list("tools/list", "tools", |_| {
@@ -84,7 +84,7 @@ fn pages_have_the_size_that_they_are_to_have() {
     check(48, &(0..40_usize, 1..12_usize), async |(count, page)| {
         let names = (0..count).map(|at| format!("t{at:03}"));
         let server = Fake::new("one", "", tools(names.clone()));
-        let stage = Stage::new(&[server], |builder| builder.with_page_size(page)).await;
+        let stage = Harness::new(&[server], |builder| builder.with_page_size(page)).await;
         let mut params = json!({});
         let mut all = Vec::new();
         loop {
@@ -144,7 +144,7 @@ fn a_cursor_that_was_made_up_tells_nothing() {
             use base64::engine::general_purpose::URL_SAFE_NO_PAD;
             let server = Fake::new("one", "", tools(["hidden".to_owned(), "shown".to_owned()]));
             let stage =
-                Stage::new(&[server], |builder| builder.with_policy(Arc::new(Hiding))).await;
+                Harness::new(&[server], |builder| builder.with_policy(Arc::new(Hiding))).await;
             let cursor = match encoded {
                 true => URL_SAFE_NO_PAD.encode(&cursor),
                 false => cursor,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use mcp_gateway_core::runtime::InProcess;
-use mcp_gateway_core::upstream::Server;
+use mcp_gateway_core::upstream::UpstreamServer;
 use mcp_gateway_core::{BoxError, GatewayBuilder};
 use mcp_gateway_tests::gateway::{Backends, TestGateway};
 use mcp_gateway_tests::wire::Wire;
@@ -102,12 +102,12 @@ fn list(member: &str, names: &BTreeSet<String>, entry: impl Fn(&str) -> Value) -
 
 /// A gateway over fakes.
 #[derive(Debug)]
-pub(super) struct Stage {
+pub(super) struct Harness {
     gateway: TestGateway,
     wire: Wire,
 }
 
-impl Stage {
+impl Harness {
     pub(super) async fn new(
         fakes: &[Fake],
         settings: impl FnOnce(GatewayBuilder) -> GatewayBuilder,
@@ -117,7 +117,7 @@ impl Stage {
             let (name, prefix) = (fake.name.clone(), fake.prefix.clone());
             let fake = fake.clone();
             let process = InProcess::new(move |stream| fake.clone().serve(stream));
-            let server = Server::builder(name.as_str(), process).build();
+            let server = UpstreamServer::builder(name.as_str(), process).build();
             backends = backends.with(&name, &prefix, server);
         }
         let gateway = backends.start_with(settings).await;

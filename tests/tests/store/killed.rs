@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use mcp_gateway_store::{Batch, Outcome, Store};
+use mcp_gateway_store::{Batch, CommitOutcome, Store};
 use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore};
 use mcp_gateway_tests::{postgres::Postgres, process::Process};
 use tokio::{process::Command, task::JoinSet, time::sleep};
@@ -60,7 +60,7 @@ async fn writer() {
                     .put(format!("a/{number:08}"), value.clone())
                     .put(format!("b/{number:08}"), value)
                     .delete(format!("b/{:08}", number.wrapping_sub(1_000_000)));
-                assert_eq!(store.commit(batch).await.unwrap(), Outcome::Committed);
+                assert_eq!(store.commit(batch).await.unwrap(), CommitOutcome::Committed);
                 // In one piece, and past the test harness, which keeps what is printed.
                 io::stdout()
                     .lock()

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use mcp_gateway_store::{Batch, Event, Outcome, Store};
+use mcp_gateway_store::{Batch, CommitOutcome, Store, WatchEvent};
 use mcp_gateway_store::{PostgresOptions, PostgresStore};
 use mcp_gateway_tests::postgres::Postgres;
 use sqlx::{Connection, PgConnection};
@@ -29,7 +29,7 @@ async fn connect(url: &str) -> PostgresStore {
 
 async fn put(store: &PostgresStore, key: &str) {
     let batch = Batch::new().put(key, "x");
-    assert_eq!(store.commit(batch).await.unwrap(), Outcome::Committed);
+    assert_eq!(store.commit(batch).await.unwrap(), CommitOutcome::Committed);
 }
 
 /// Ends all connections of gateways to this database, as a restart of the server would.
@@ -58,7 +58,7 @@ async fn many_may_start_on_a_new_database_at_once() {
     let outcomes = timeout(DEADLINE, starting.join_all()).await.unwrap();
     let committed = outcomes
         .iter()
-        .filter(|outcome| **outcome == Outcome::Committed);
+        .filter(|outcome| **outcome == CommitOutcome::Committed);
     assert_eq!(committed.count(), 1);
 }
 
@@ -82,9 +82,9 @@ async fn a_lost_connection_is_made_again_and_watchers_are_told() {
     let url = database().await;
     let (store, other) = (connect(&url).await, connect(&url).await);
     let mut events = store.watch("a/");
-    assert_eq!(events.next().await, Some(Event::Reset));
+    assert_eq!(events.next().await, Some(WatchEvent::Reset));
     put(&other, "a/1").await;
-    assert!(matches!(events.next().await, Some(Event::Put(_))));
+    assert!(matches!(events.next().await, Some(WatchEvent::Put(_))));
 
     let mut connection = PgConnection::connect(&url).await.unwrap();
     disconnect(&mut connection).await;
@@ -94,12 +94,12 @@ async fn a_lost_connection_is_made_again_and_watchers_are_told() {
     put(&store, "a/3").await;
     assert_eq!(
         timeout(DEADLINE, events.next()).await.unwrap(),
-        Some(Event::Reset)
+        Some(WatchEvent::Reset)
     );
     put(&other, "a/4").await;
     let told = async {
         while let Some(event) = events.next().await {
-            if matches!(event, Event::Put(entry) if *entry.key == *"a/4") {
+            if matches!(event, WatchEvent::Put(entry) if *entry.key == *"a/4") {
                 return;
             }
         }
@@ -114,7 +114,7 @@ async fn who_commits_late_is_told_of() {
     let url = database().await;
     let store = connect(&url).await;
     let mut events = store.watch("");
-    assert_eq!(events.next().await, Some(Event::Reset));
+    assert_eq!(events.next().await, Some(WatchEvent::Reset));
     let mut late = PgConnection::connect(&url).await.unwrap();
     let mut late = late.begin().await.unwrap();
     // What a replica of ours writes.
@@ -133,14 +133,14 @@ async fn who_commits_late_is_told_of() {
         let event = timeout(Duration::from_secs(1), events.next())
             .await
             .unwrap();
-        assert!(matches!(event, Some(Event::Put(entry)) if *entry.key == *key));
+        assert!(matches!(event, Some(WatchEvent::Put(entry)) if *entry.key == *key));
     }
     late.commit().await.unwrap();
     // It has notified nobody, and is found all the same.
     let event = timeout(Duration::from_secs(1), events.next())
         .await
         .unwrap();
-    assert!(matches!(event, Some(Event::Put(entry)) if *entry.key == *"late"));
+    assert!(matches!(event, Some(WatchEvent::Put(entry)) if *entry.key == *"late"));
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn the_isolation_that_is_set_does_not_matter() {
         let outcomes = timeout(DEADLINE, commits.join_all()).await.unwrap();
         let committed = outcomes
             .iter()
-            .filter(|outcome| **outcome == Outcome::Committed);
+            .filter(|outcome| **outcome == CommitOutcome::Committed);
         assert_eq!(committed.count(), 1);
     }
 }
@@ -183,7 +183,7 @@ async fn what_is_over_is_removed() {
     let put =
         |batch: Batch, number| batch.put_until(format!("a/{number}"), "x", SystemTime::UNIX_EPOCH);
     let batch = (0..2500).fold(Batch::new(), put).put("b", "x");
-    assert_eq!(store.commit(batch).await.unwrap(), Outcome::Committed);
+    assert_eq!(store.commit(batch).await.unwrap(), CommitOutcome::Committed);
     let mut connection = PgConnection::connect(&url).await.unwrap();
     sqlx::raw_sql("UPDATE mcp_gateway_changes SET written = written - interval '1 day'")
         .execute(&mut connection)
@@ -210,7 +210,7 @@ async fn its_connections_end_with_it() {
     let url = database().await;
     let store = connect(&url).await;
     let mut events = store.watch("");
-    assert_eq!(events.next().await, Some(Event::Reset));
+    assert_eq!(events.next().await, Some(WatchEvent::Reset));
     drop(store);
     let mut connection = PgConnection::connect(&url).await.unwrap();
     let ended = async {

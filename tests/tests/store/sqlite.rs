@@ -7,7 +7,7 @@ use std::{
 };
 
 use mcp_gateway_store::SqliteStore;
-use mcp_gateway_store::{Batch, Outcome, Store};
+use mcp_gateway_store::{Batch, CommitOutcome, Store};
 use sqlx::{Connection, SqliteConnection};
 use tokio::{
     task::JoinSet,
@@ -51,7 +51,7 @@ async fn many_may_open_a_new_file_at_once() {
         let outcomes = timeout(DEADLINE, opening.join_all()).await.unwrap();
         let committed = outcomes
             .iter()
-            .filter(|outcome| **outcome == Outcome::Committed);
+            .filter(|outcome| **outcome == CommitOutcome::Committed);
         assert_eq!(committed.count(), 1);
     }
 }
@@ -94,7 +94,7 @@ async fn what_is_over_is_removed() {
     let put =
         |batch: Batch, number| batch.put_until(format!("a/{number}"), "x", SystemTime::UNIX_EPOCH);
     let batch = (0..2000).fold(Batch::new(), put).put("b", "x");
-    assert_eq!(store.commit(batch).await.unwrap(), Outcome::Committed);
+    assert_eq!(store.commit(batch).await.unwrap(), CommitOutcome::Committed);
     let url = format!("sqlite://{}", path.display());
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
     let purged = async {

@@ -3,14 +3,16 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use mcp_gateway_tests::script::{Asked, Scripted, Step, Steps, document, events, response, status};
+use mcp_gateway_tests::script::{
+    ReceivedRequest, Scripted, Step, Steps, document, events, response, status,
+};
 use serde_json::json;
 
-use super::stage::{ERAS, SILENCE, SOON, Stage, impatient, patient};
+use super::stage::{ERAS, Harness, SILENCE, SOON, impatient, patient};
 
 const JSON: &str = "Content-Type: application/json\r\n";
 
-type Lie = fn(&Asked) -> Steps;
+type Lie = fn(&ReceivedRequest) -> Steps;
 
 fn cut(text: String) -> Steps {
     vec![Step::Send(text.into()), Step::Close]
@@ -191,7 +193,7 @@ const LIES: [(&str, Lie, &str); 29] = [
 async fn an_answer_that_is_none_is_a_clear_error() {
     for modern in ERAS {
         for (what, lie, expected) in LIES {
-            let stage = Stage::new(modern, lie).await;
+            let stage = Harness::new(modern, lie).await;
             let start = Instant::now();
             let reason = stage.reason().await;
             assert_eq!(reason, expected, "{what}, modern: {modern}");
@@ -217,9 +219,10 @@ async fn statuses_of_errors_are_told() {
             ("503 Service Unavailable", "upstream_status"),
             ("599 Whatever", "upstream_status"),
         ] {
-            let html =
-                move |_: &Asked| response(line, "Content-Type: text/html\r\n", "<html></html>");
-            let stage = Stage::new(modern, html).await;
+            let html = move |_: &ReceivedRequest| {
+                response(line, "Content-Type: text/html\r\n", "<html></html>")
+            };
+            let stage = Harness::new(modern, html).await;
             let reason = stage.reason().await;
             assert_eq!(reason, expected, "{line}, modern: {modern}");
             stage.goes_on(line).await;
@@ -237,14 +240,14 @@ async fn a_server_that_is_busy_says_when_to_come_back() {
             ("18446744073709551615", "18446744073709551615"),
             ("-1", "1"),
         ] {
-            let busy = move |_: &Asked| {
+            let busy = move |_: &ReceivedRequest| {
                 response(
                     "429 Too Many Requests",
                     &format!("Retry-After: {wait}\r\n"),
                     "",
                 )
             };
-            let stage = Stage::new(modern, busy).await;
+            let stage = Harness::new(modern, busy).await;
             let reply = stage.call("liar__lie").await;
             assert_eq!(reply.status.as_u16(), 429, "{wait}");
             assert_eq!(reply.headers["retry-after"], expected, "{wait}");
@@ -277,7 +280,7 @@ async fn silence_ends_at_the_deadline() {
     ];
     for modern in ERAS {
         for (what, lie) in silent {
-            let stage = Stage::limited(modern, impatient(), lie).await;
+            let stage = Harness::limited(modern, impatient(), lie).await;
             stage.goes_on("the beginning").await;
             let start = Instant::now();
             assert_eq!(stage.reason().await, "timeout", "{what}, modern: {modern}");
@@ -297,7 +300,7 @@ async fn a_server_that_drips_ends_at_the_last_deadline() {
             ": x\n\n",
             "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":1}}\n\n",
         ] {
-            let stage = Stage::limited(modern, limits.clone(), move |_| {
+            let stage = Harness::limited(modern, limits.clone(), move |_| {
                 let mut steps = vec![Step::Send(mcp_gateway_tests::script::EVENTS.into())];
                 for _ in 0..100 {
                     steps.extend([Step::Send(drop.into()), Step::Pause(SILENCE / 4)]);
@@ -320,7 +323,7 @@ async fn a_server_that_drips_ends_at_the_last_deadline() {
 #[tokio::test]
 async fn two_answers_are_one() {
     for modern in ERAS {
-        let stage = Stage::new(modern, |asked| {
+        let stage = Harness::new(modern, |asked| {
             let (one, two) = (asked.says("one"), asked.says("two"));
             events(format!("data: {one}\n\ndata: {two}\n\n"))
         })
@@ -334,7 +337,7 @@ async fn two_answers_are_one() {
         );
         assert!(!reply.body.contains("two"), "{}", reply.body);
         stage.goes_on("two answers").await;
-        let stage = Stage::new(modern, |asked| {
+        let stage = Harness::new(modern, |asked| {
             let mut twice = document(&asked.says("one"));
             twice.extend(document(&asked.says("two")));
             twice
@@ -363,7 +366,7 @@ async fn an_answer_is_ok_whatever_success_the_server_calls_it() {
             "206 Partial Content",
             "299 Fine",
         ] {
-            let stage = Stage::new(modern, move |asked| {
+            let stage = Harness::new(modern, move |asked| {
                 response(line, JSON, &asked.says("here").to_string())
             })
             .await;
@@ -378,7 +381,7 @@ async fn an_answer_is_ok_whatever_success_the_server_calls_it() {
 #[tokio::test]
 async fn a_slow_answer_is_an_answer() {
     for modern in ERAS {
-        let stage = Stage::new(modern, |asked| {
+        let stage = Harness::new(modern, |asked| {
             let steps = document(&asked.says("slow"));
             steps
                 .into_iter()
@@ -399,7 +402,7 @@ async fn a_slow_answer_is_an_answer() {
 #[tokio::test]
 async fn old_http_is_http() {
     for modern in ERAS {
-        let stage = Stage::new(modern, |asked| {
+        let stage = Harness::new(modern, |asked| {
             let text = asked.says("old");
             cut(format!("HTTP/1.0 200 OK\r\n{JSON}\r\n{text}"))
         })
@@ -415,7 +418,7 @@ async fn old_http_is_http() {
 #[tokio::test]
 async fn heads_without_end_are_refused() {
     for modern in ERAS {
-        let stage = Stage::limited(modern, impatient(), |_| {
+        let stage = Harness::limited(modern, impatient(), |_| {
             vec![
                 Step::Send("HTTP/1.1 200 OK\r\n".into()),
                 Step::Repeat("X-Long: xxxxxxxxxxxxxxxxxxxxxxxxxx\r\n".into()),
@@ -435,16 +438,16 @@ async fn a_server_that_is_not_there_costs_its_own_tools() {
         .trim_start_matches("http://")
         .trim_end_matches("/mcp")
         .to_owned();
-    let stage = Stage::over(liar, patient()).await;
+    let stage = Harness::over(liar, patient()).await;
     stage.goes_on("the beginning").await;
-    let Stage {
+    let Harness {
         gateway,
         liar,
         honest,
     } = stage;
     drop(liar);
     let gone = Scripted::modern(|_| Vec::new()).await.unwrap();
-    let stage = Stage {
+    let stage = Harness {
         gateway,
         liar: gone,
         honest,

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_core::runtime;
-use mcp_gateway_core::upstream::Server;
+use mcp_gateway_core::upstream::UpstreamServer;
 use mcp_gateway_tests::gateway::{Backends, TestGateway, remote};
 use mcp_gateway_tests::script::Scripted;
 use mcp_gateway_tests::wire::{Reply, Wire};
@@ -24,14 +24,14 @@ const GRACE: Duration = Duration::from_millis(200);
 
 /// A gateway over a program and an honest server.
 #[derive(Debug)]
-struct Stage {
+struct Harness {
     gateway: TestGateway,
     wire: Wire,
     folder: TempDir,
     _honest: Scripted,
 }
 
-impl Stage {
+impl Harness {
     async fn new(how: &str) -> Self {
         Self::limited(how, patient()).await
     }
@@ -43,7 +43,7 @@ impl Stage {
         let process = runtime::Process::new("liar", "python3")
             .with_args([script.into(), PathBuf::from(how), numbers])
             .with_grace(GRACE);
-        let server = Server::builder("liar", process)
+        let server = UpstreamServer::builder("liar", process)
             .with_connect_timeout(Duration::from_secs(5))
             .with_max_message(1 << 20)
             .build();
@@ -106,7 +106,7 @@ fn text(reply: &Reply) -> Value {
 #[tokio::test]
 async fn what_a_program_writes_that_is_no_message_is_passed_over() {
     for how in ["garbage", "two answers", "noisy"] {
-        let stage = Stage::new(how).await;
+        let stage = Harness::new(how).await;
         for _ in 0..3 {
             let reply = stage.call("liar__lie").await;
             assert_eq!(text(&reply), "lied", "{how}: {}", reply.body);
@@ -121,7 +121,7 @@ async fn what_a_program_writes_that_is_no_message_is_passed_over() {
 #[tokio::test]
 async fn a_program_that_ends_fails_its_calls_at_once_and_is_started_again() {
     for how in ["crash", "killed"] {
-        let stage = Stage::new(how).await;
+        let stage = Harness::new(how).await;
         for round in 1..=3 {
             stage.goes_on(how).await;
             assert_eq!(stage.processes().len(), round);
@@ -143,7 +143,7 @@ async fn a_program_that_ends_fails_its_calls_at_once_and_is_started_again() {
 
 #[tokio::test]
 async fn a_program_that_is_killed_under_load_fails_its_calls_at_once() {
-    let stage = Stage::new("mute").await;
+    let stage = Harness::new("mute").await;
     stage.goes_on("the beginning").await;
     let mut calls = JoinSet::new();
     for _ in 0..32 {
@@ -174,7 +174,7 @@ async fn a_program_that_is_killed_under_load_fails_its_calls_at_once() {
 #[tokio::test]
 async fn a_program_that_says_nothing_fails_its_calls_at_their_deadline() {
     for how in ["mute", "fields missing"] {
-        let stage = Stage::limited(how, impatient()).await;
+        let stage = Harness::limited(how, impatient()).await;
         // It is known after the first call, however long it took to start.
         until("it has started", async || {
             stage.call("liar__truth").await.answer()["result"].is_object()
@@ -199,7 +199,7 @@ async fn a_program_that_says_nothing_fails_its_calls_at_their_deadline() {
 #[tokio::test]
 async fn a_program_that_closes_its_output_is_ended_and_started_again() {
     for how in ["hang up", "endless line"] {
-        let stage = Stage::new(how).await;
+        let stage = Harness::new(how).await;
         stage.goes_on("the beginning").await;
         let found = reason(&stage.call("liar__lie").await);
         assert!(
@@ -220,7 +220,7 @@ async fn a_program_that_closes_its_output_is_ended_and_started_again() {
 async fn a_program_that_cannot_start_is_a_clear_error() {
     for how in ["at once", "deaf"] {
         let limits = patient().with_timeout(Duration::from_secs(3));
-        let stage = Stage::limited(how, limits).await;
+        let stage = Harness::limited(how, limits).await;
         let start = Instant::now();
         let found = reason(&stage.call("liar__truth").await);
         assert!(
@@ -237,7 +237,7 @@ async fn a_program_that_cannot_start_is_a_clear_error() {
 #[tokio::test]
 async fn a_program_that_is_not_there_is_a_clear_error() {
     let process = runtime::Process::new("liar", "/nowhere/at/all");
-    let server = Server::builder("liar", process).build();
+    let server = UpstreamServer::builder("liar", process).build();
     let gateway = Backends::new().with("liar", "liar", server).start().await;
     let token = HeaderValue::from_static("Bearer alice");
     let wire = Wire::new(&gateway.url).with_header(AUTHORIZATION, token);
@@ -256,7 +256,9 @@ async fn a_program_goes_on_while_anybody_uses_it() {
     let program = env!("CARGO_BIN_EXE_fixture-server");
     let process = runtime::Process::new("liar", program).with_args(["--stdio", "--era", "modern"]);
     let idle = Duration::from_millis(300);
-    let server = Server::builder("liar", process).with_idle(idle).build();
+    let server = UpstreamServer::builder("liar", process)
+        .with_idle(idle)
+        .build();
     let gateway = Backends::new().with("liar", "liar", server).start().await;
     let token = HeaderValue::from_static("Bearer alice");
     let wire = Wire::new(&gateway.url).with_header(AUTHORIZATION, token);
@@ -280,7 +282,7 @@ async fn a_program_goes_on_while_anybody_uses_it() {
 #[tokio::test]
 async fn nothing_that_a_program_has_started_outlives_it() {
     for how in ["stubborn", "parent"] {
-        let stage = Stage::new(how).await;
+        let stage = Harness::new(how).await;
         stage.goes_on(how).await;
         assert_eq!(stage.processes().len(), 2, "{how}");
         stage.end(how).await;
@@ -289,7 +291,7 @@ async fn nothing_that_a_program_has_started_outlives_it() {
 
 #[tokio::test]
 async fn a_child_that_dies_takes_its_own_children_along() {
-    let stage = Stage::new("parent").await;
+    let stage = Harness::new("parent").await;
     stage.goes_on("the beginning").await;
     let processes = stage.processes();
     kill_process(processes[0], Signal::KILL).unwrap();
@@ -303,7 +305,7 @@ async fn a_child_that_dies_takes_its_own_children_along() {
 /// A gateway that is dropped has no time to be polite.
 #[tokio::test]
 async fn a_gateway_that_is_dropped_leaves_no_process() {
-    let stage = Stage::new("stubborn").await;
+    let stage = Harness::new("stubborn").await;
     stage.goes_on("the beginning").await;
     let processes = stage.processes();
     drop(stage);

@@ -12,12 +12,14 @@ use mcp_gateway_core::route::Target;
 use mcp_gateway_core::upstream::SessionPolicy;
 use mcp_gateway_core::{Caller, Credential};
 use mcp_gateway_tests::gateway::{Backends, TestGateway, remote};
-use mcp_gateway_tests::script::{Asked, Scripted, Steps, document, legacy, modern, response};
+use mcp_gateway_tests::script::{
+    ReceivedRequest, Scripted, Steps, document, legacy, modern, response,
+};
 use mcp_gateway_tests::wire::Wire;
 use serde_json::json;
 use tokio::task::{JoinSet, yield_now};
 
-use super::stage::{ERAS, Stage, reason};
+use super::stage::{ERAS, Harness, reason};
 
 /// Has a token for each caller, and takes its time to find it.
 #[derive(Debug, Default)]
@@ -35,7 +37,7 @@ impl CredentialResolver for Vault {
     }
 }
 
-fn header<'a>(asked: &'a Asked, name: &str) -> Option<&'a str> {
+fn header<'a>(asked: &'a ReceivedRequest, name: &str) -> Option<&'a str> {
     let mut lines = asked.head.lines().filter_map(|line| line.split_once(':'));
     let (_, value) = lines.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
     Some(value.trim())
@@ -44,7 +46,7 @@ fn header<'a>(asked: &'a Asked, name: &str) -> Option<&'a str> {
 /// Answers with the credential that it sees; sessions have names of their own.
 async fn server(is_modern: bool) -> Scripted {
     let sessions = AtomicUsize::new(0);
-    let script = move |asked: &Asked| -> Steps {
+    let script = move |asked: &ReceivedRequest| -> Steps {
         if asked.method() == "initialize" {
             let number = sessions.fetch_add(1, Ordering::Relaxed);
             let result = json!({ "protocolVersion": "2025-11-25", "capabilities": { "tools": {} },
@@ -90,7 +92,7 @@ async fn o38_of_two_who_call_at_once_each_has_their_own_credential() {
             SessionPolicy::PerSession,
         ] {
             let server = server(is_modern).await;
-            let upstream = remote("only", &server.url).with_sessions(policy);
+            let upstream = remote("only", &server.url).with_session_policy(policy);
             let gateway = Backends::new()
                 .with("only", "", upstream.build())
                 .with_credentials(Arc::new(Vault::default()))
@@ -120,13 +122,13 @@ async fn o38_of_two_who_call_at_once_each_has_their_own_credential() {
 
 #[tokio::test]
 async fn o50_a_server_that_always_wants_more_is_not_asked_for_ever() {
-    let insufficient = |_: &Asked| {
+    let insufficient = |_: &ReceivedRequest| {
         let challenge = "WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"more\", \
             resource_metadata=\"http://127.0.0.1:1/\"\r\n";
         response("403 Forbidden", challenge, "")
     };
     for is_modern in ERAS {
-        let stage = Stage::new(is_modern, insufficient).await;
+        let stage = Harness::new(is_modern, insufficient).await;
         for round in 1..=3 {
             let reply = stage.call("liar__lie").await;
             assert_eq!(reason(&reply), "upstream_unauthorized");

@@ -1,9 +1,9 @@
 //! Streams of events, however they are cut and written.
 
-use mcp_gateway_core::sse::Reader;
+use mcp_gateway_core::sse::SseReader;
 use mcp_gateway_tests::script::{EVENTS, Step, events};
 
-use super::stage::{ERAS, Stage};
+use super::stage::{ERAS, Harness};
 
 /// One gateway died of the first event that servers of 2025-11-25 send, whose data is empty.
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn a_stream_is_the_same_however_it_is_written() {
         ] {
             for end in ["\n", "\r\n", "\r"] {
                 let form = form.replace('\n', end);
-                let stage = Stage::new(modern, move |asked| {
+                let stage = Harness::new(modern, move |asked| {
                     events(form.replace("{}", &asked.says("here").to_string()))
                 })
                 .await;
@@ -43,7 +43,7 @@ async fn a_stream_is_the_same_however_it_is_written() {
 async fn an_event_may_be_cut_anywhere() {
     for modern in ERAS {
         for end in ["\n", "\r\n", "\r"] {
-            let stage = Stage::new(modern, move |asked| {
+            let stage = Harness::new(modern, move |asked| {
                 let answer = asked.says("grün 😀");
                 let text =
                     format!("id: 0\ndata:\n\n: c\nevent: message\nid: 1\ndata: {answer}\n\n")
@@ -74,7 +74,7 @@ async fn an_event_may_be_cut_anywhere() {
 #[tokio::test]
 async fn an_event_may_come_byte_by_byte() {
     for modern in ERAS {
-        let stage = Stage::new(modern, |asked| {
+        let stage = Harness::new(modern, |asked| {
             let text = format!("id: 0\r\ndata:\r\n\r\ndata: {}\r\n\r\n", asked.says("slow"));
             vec![
                 Step::Send(EVENTS.into()),
@@ -91,7 +91,7 @@ async fn an_event_may_come_byte_by_byte() {
 #[tokio::test]
 async fn data_on_several_lines_is_one_message() {
     for modern in ERAS {
-        let stage = Stage::new(modern, |asked| {
+        let stage = Harness::new(modern, |asked| {
             let pretty = serde_json::to_string_pretty(&asked.says("lines")).unwrap();
             let line = |line| format!("data: {line}\n");
             let lines: String = pretty.lines().map(line).collect();
@@ -100,7 +100,7 @@ async fn data_on_several_lines_is_one_message() {
         .await;
         let reply = stage.call("liar__lie").await;
         let mut events = Vec::new();
-        let mut reader = Reader::new(1 << 20);
+        let mut reader = SseReader::new(1 << 20);
         reader.feed(reply.body.as_bytes(), &mut events).unwrap();
         let data = &events.last().unwrap().data;
         let answer: serde_json::Value = serde_json::from_slice(data).unwrap();
@@ -111,7 +111,7 @@ async fn data_on_several_lines_is_one_message() {
 #[tokio::test]
 async fn a_stream_that_says_more_than_its_answer_is_cut_off() {
     for modern in ERAS {
-        let stage = Stage::new(modern, |asked| {
+        let stage = Harness::new(modern, |asked| {
             let answer = asked.says("first");
             vec![
                 Step::Send(EVENTS.into()),
@@ -131,7 +131,7 @@ async fn a_stream_that_says_more_than_its_answer_is_cut_off() {
 /// A server of the modern era asks nothing; what comes of it is told to the caller alone.
 #[tokio::test]
 async fn a_request_in_a_stream_of_the_modern_era_is_an_error() {
-    let stage = Stage::new(true, |_| {
+    let stage = Harness::new(true, |_| {
         events("data: {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"sampling/createMessage\"}\n\n")
     })
     .await;

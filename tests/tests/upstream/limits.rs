@@ -14,7 +14,7 @@ use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::stage::{ERAS, SOON, Stage, patient, reason, until};
+use super::stage::{ERAS, Harness, SOON, patient, reason, until};
 
 #[tokio::test]
 async fn the_breaker_opens_and_closes_again() {
@@ -26,7 +26,7 @@ async fn the_breaker_opens_and_closes_again() {
         );
         let (is_well, counted) = (Arc::clone(&well), Arc::clone(&calls));
         let limits = patient().with_breaker(3, pause);
-        let stage = Stage::limited(modern, limits, move |asked| {
+        let stage = Harness::limited(modern, limits, move |asked| {
             counted.fetch_add(1, Ordering::Relaxed);
             match is_well.load(Ordering::Relaxed) {
                 true => document(&asked.says("well")),
@@ -71,7 +71,7 @@ async fn one_call_more_than_the_limit_is_told_when_to_come_back() {
         let gate = Arc::new(Semaphore::new(0));
         let limits = patient().with_concurrency(2, 1);
         let step = Step::Wait(Arc::clone(&gate));
-        let stage = Stage::limited(modern, limits, move |asked| {
+        let stage = Harness::limited(modern, limits, move |asked| {
             let mut steps = vec![step.clone()];
             steps.extend(document(&asked.says("done")));
             steps
@@ -114,7 +114,7 @@ async fn one_call_more_than_the_limit_is_told_when_to_come_back() {
 async fn a_caller_that_went_away_does_not_hold_a_place() {
     for modern in ERAS {
         let limits = patient().with_concurrency(1, 0);
-        let stage = Stage::limited(modern, limits, |_| vec![Step::Hang]).await;
+        let stage = Harness::limited(modern, limits, |_| vec![Step::Hang]).await;
         stage.goes_on("the beginning").await;
         for round in 1..=3 {
             let wire = stage.wire();

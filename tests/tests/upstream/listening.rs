@@ -7,7 +7,7 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use mcp_gateway_tests::gateway::{Backends, TestGateway};
 use mcp_gateway_tests::raw::Raw;
-use mcp_gateway_tests::script::{self, Asked, EVENTS, Scripted, Step, Steps};
+use mcp_gateway_tests::script::{self, EVENTS, ReceivedRequest, Scripted, Step, Steps};
 use mcp_gateway_tests::wire::{Wire, modern_request};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 const NO_WAIT: Duration = Duration::from_secs(4);
 
 /// A server that tells when its tools change, and takes everybody who listens.
-fn telling(asked: &Asked) -> Steps {
+fn telling(asked: &ReceivedRequest) -> Steps {
     let discovered = json!({
         "resultType": "complete",
         "supportedVersions": ["2026-07-28"],
@@ -49,7 +49,7 @@ async fn listen(gateway: &TestGateway) -> Raw {
     let head = format!(
         "POST /mcp HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer alice\r\n\
          Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\
-         MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: subscriptions/listen\r\n\
+         MCP-Protocol-ProtocolVersion: 2026-07-28\r\nMcp-Method: subscriptions/listen\r\n\
          Content-Length: {}\r\n\r\n",
         raw.host(),
         body.len()
@@ -103,7 +103,7 @@ async fn nobody_waits_for_a_server_that_is_down() {
 async fn what_is_acknowledged_is_heard() {
     let opening = Arc::new(Semaphore::new(0));
     let gate = Arc::clone(&opening);
-    let script = move |asked: &Asked| match (&*asked.verb, asked.method()) {
+    let script = move |asked: &ReceivedRequest| match (&*asked.verb, asked.method()) {
         ("GET", _) => vec![
             Step::Wait(Arc::clone(&gate)),
             Step::Send(EVENTS.into()),

@@ -4,15 +4,18 @@ use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use mcp_gateway_tests::script::{self, Asked, Scripted, Step, Steps, document, response};
+use mcp_gateway_tests::script::{self, ReceivedRequest, Scripted, Step, Steps, document, response};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::stage::{SILENCE, Stage, impatient, patient};
+use super::stage::{Harness, SILENCE, impatient, patient};
 
 /// A server of both eras whose list of tools is what `list` says.
-async fn listing(modern: bool, list: impl Fn(&Asked) -> Steps + Send + Sync + 'static) -> Scripted {
-    let script = move |asked: &Asked| match (asked.method(), modern) {
+async fn listing(
+    modern: bool,
+    list: impl Fn(&ReceivedRequest) -> Steps + Send + Sync + 'static,
+) -> Scripted {
+    let script = move |asked: &ReceivedRequest| match (asked.method(), modern) {
         ("tools/list", _) => list(asked),
         (_, true) => script::modern(asked).unwrap_or_default(),
         (_, false) => script::legacy(asked).unwrap_or_default(),
@@ -20,7 +23,7 @@ async fn listing(modern: bool, list: impl Fn(&Asked) -> Steps + Send + Sync + 's
     Scripted::start(script).await.unwrap()
 }
 
-fn tools(asked: &Asked, tools: &Value) -> Steps {
+fn tools(asked: &ReceivedRequest, tools: &Value) -> Steps {
     document(&asked.result(&json!({ "resultType": "complete", "tools": tools })))
 }
 
@@ -117,7 +120,7 @@ async fn tools_that_no_client_could_use_are_left_out_with_a_warning() {
             tools(asked, &all.into())
         })
         .await;
-        let stage = Stage::over(liar, patient()).await;
+        let stage = Harness::over(liar, patient()).await;
         let names = stage.tools().await;
         assert_eq!(
             names,
@@ -156,7 +159,7 @@ async fn a_list_that_is_none_costs_the_tools_of_its_server() {
                 response("200 OK", "Content-Type: application/json\r\n", &text)
             })
             .await;
-            let stage = Stage::over(liar, patient()).await;
+            let stage = Harness::over(liar, patient()).await;
             assert_eq!(
                 stage.tools().await,
                 ["honest__truth", "honest__lie"],
@@ -169,7 +172,7 @@ async fn a_list_that_is_none_costs_the_tools_of_its_server() {
 
 #[tokio::test]
 async fn a_list_without_end_ends() {
-    let endless: [fn(&Asked) -> String; 3] = [
+    let endless: [fn(&ReceivedRequest) -> String; 3] = [
         |_| "same".to_owned(),
         |asked| match asked.message["params"]["cursor"].as_str() {
             Some("a") => "b".to_owned(),
@@ -193,7 +196,7 @@ async fn a_list_without_end_ends() {
                 document(&asked.result(&page))
             })
             .await;
-            let stage = Stage::over(liar, patient()).await;
+            let stage = Harness::over(liar, patient()).await;
             let start = Instant::now();
             let names = stage.tools().await;
             assert!(
@@ -217,7 +220,7 @@ async fn a_list_without_end_ends() {
 async fn a_list_that_hangs_does_not_hold_up_the_others() {
     for modern in [true, false] {
         let liar = listing(modern, |_| vec![Step::Hang]).await;
-        let stage = Stage::over(liar, impatient()).await;
+        let stage = Harness::over(liar, impatient()).await;
         let start = Instant::now();
         assert_eq!(stage.tools().await, ["honest__truth", "honest__lie"]);
         assert!(start.elapsed() < SILENCE * 10, "{:?}", start.elapsed());
@@ -246,7 +249,7 @@ async fn hints_that_are_none_are_not_believed() {
             document(&asked.result(&page))
         })
         .await;
-        let stage = Stage::over(liar, patient()).await;
+        let stage = Harness::over(liar, patient()).await;
         let reply = stage.wire().request("tools/list", json!({})).await.unwrap();
         let result = &reply.answer()["result"];
         assert!(result["ttlMs"].is_u64(), "{hint}: {result}");

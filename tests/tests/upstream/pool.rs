@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
-use mcp_gateway_core::runtime::WebClient;
+use mcp_gateway_core::runtime::PooledHttpClient;
 use mcp_gateway_core::transport::HttpClient;
 use mcp_gateway_tests::script::{Scripted, status};
 use tokio::time::{sleep, timeout};
@@ -19,7 +19,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 #[tokio::test]
 async fn a_connection_is_used_again_but_not_when_the_server_is_about_to_close_it() {
     let server = Scripted::start(|_| status("200 OK")).await.unwrap();
-    let client = WebClient::new().unwrap();
+    let client = PooledHttpClient::new().unwrap();
     let opens_another = async || {
         let before = server.connections();
         let request = Request::post(&server.url).body(Full::new(Bytes::from_static(b"{}")));

@@ -6,7 +6,7 @@ use mcp_gateway_tests::script::{EVENTS, Scripted, Step, document, events};
 use mcp_gateway_tests::wire::{Wire, WireError};
 use serde_json::json;
 
-use super::stage::{ERAS, SILENCE, Stage, impatient, patient, reason};
+use super::stage::{ERAS, Harness, SILENCE, impatient, patient, reason};
 
 const LARGE: usize = 16 * 1024 * 1024;
 
@@ -17,7 +17,7 @@ async fn sixteen_megabytes_pass_in_either_form() {
         let text = "x".repeat(LARGE);
         for in_events in [false, true] {
             let said = text.clone();
-            let stage = Stage::new(modern, move |asked| {
+            let stage = Harness::new(modern, move |asked| {
                 let answer = asked.says(&said);
                 match in_events {
                     false => document(&answer),
@@ -65,7 +65,7 @@ async fn a_message_beyond_the_limit_is_refused() {
 async fn an_answer_without_end_ends_at_the_last_deadline() {
     for modern in ERAS {
         let limits = impatient().with_max_duration(SILENCE);
-        let stage = Stage::limited(modern, limits, |asked| {
+        let stage = Harness::limited(modern, limits, |asked| {
             let id = &asked.message["id"];
             let head = format!(
                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n\

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_gateway_core::limit::Limits;
-use mcp_gateway_core::upstream::Protocol;
+use mcp_gateway_core::upstream::UpstreamProtocol;
 use mcp_gateway_tests::fixture::{Options, PATH, serve_http};
 use mcp_gateway_tests::gateway::{Backends, TestGateway, remote};
 use mcp_gateway_tests::raw::Raw;
@@ -236,7 +236,7 @@ async fn old_server_with(
     .await
     .unwrap();
     let upstream = remote("liar", &server.url)
-        .with_protocol(Protocol::Sse)
+        .with_protocol(UpstreamProtocol::Sse)
         .with_connect_timeout(Duration::from_millis(500))
         .build();
     let gateway = Backends::new()

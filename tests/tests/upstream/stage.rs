@@ -6,7 +6,7 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_tests::gateway::{Backends, TestGateway, remote};
-use mcp_gateway_tests::script::{Asked, Scripted, Steps};
+use mcp_gateway_tests::script::{ReceivedRequest, Scripted, Steps};
 use mcp_gateway_tests::wire::{Reply, Wire};
 use serde_json::{Value, json};
 
@@ -21,17 +21,17 @@ pub(super) const ERAS: [bool; 2] = [true, false];
 
 /// A gateway over two servers, of which `liar` does as it is told.
 #[derive(Debug)]
-pub(super) struct Stage {
+pub(super) struct Harness {
     pub(super) gateway: TestGateway,
     pub(super) liar: Scripted,
     pub(super) honest: Scripted,
 }
 
-impl Stage {
+impl Harness {
     /// The tool `lie` does as `script` says.
     pub(super) async fn new(
         modern: bool,
-        script: impl Fn(&Asked) -> Steps + Send + Sync + 'static,
+        script: impl Fn(&ReceivedRequest) -> Steps + Send + Sync + 'static,
     ) -> Self {
         Self::limited(modern, patient(), script).await
     }
@@ -40,7 +40,7 @@ impl Stage {
     pub(super) async fn limited(
         modern: bool,
         limits: Limits,
-        script: impl Fn(&Asked) -> Steps + Send + Sync + 'static,
+        script: impl Fn(&ReceivedRequest) -> Steps + Send + Sync + 'static,
     ) -> Self {
         let liar = match modern {
             true => Scripted::modern(script).await.unwrap(),

@@ -30,12 +30,12 @@ const LOG_LIMIT: usize = 2000;
 /// Child processes, each the leader of a process group.
 #[derive(Debug)]
 pub(super) struct Children {
-    running: Vec<Running>,
+    running: Vec<RunningProcess>,
 }
 
 /// One process.
 #[derive(Debug)]
-struct Running {
+struct RunningProcess {
     pid: u32,
     child: Child,
     log: File,
@@ -105,7 +105,7 @@ impl Children {
         let mut child = child.with_context(|| format!("cannot start {name}"))?;
         let pid = child.id().with_context(|| format!("{name} has exited"))?;
         let output = child.stdout.take();
-        self.running.push(Running { pid, child, log });
+        self.running.push(RunningProcess { pid, child, log });
         Ok((
             Probe {
                 name: name.to_owned(),
@@ -163,7 +163,7 @@ impl Drop for Children {
     }
 }
 
-impl Running {
+impl RunningProcess {
     fn signal(&self, signal: Signal) {
         if let Some(group) = raw_pid(self.pid) {
             // A group that has ended already needs no signal.
@@ -182,7 +182,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProcess {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::load::Outcome;
-use crate::stats::Spread;
+use crate::load::LoadResult;
+use crate::stats::Distribution;
 use crate::units::per_second;
 
 /// Position of the bare proxy among the routes.
@@ -55,19 +55,19 @@ pub(super) struct Summary {
     /// Name of the route.
     pub(super) path: String,
     /// Successful calls per second.
-    pub(super) calls_per_second: Option<Spread>,
+    pub(super) calls_per_second: Option<Distribution>,
     /// Median latency.
-    pub(super) p50_millis: Option<Spread>,
+    pub(super) p50_millis: Option<Distribution>,
     /// 99th percentile of the latency.
-    pub(super) p99_millis: Option<Spread>,
+    pub(super) p99_millis: Option<Distribution>,
     /// CPU time per call of the process under test.
-    pub(super) cpu_micros_per_call: Option<Spread>,
+    pub(super) cpu_micros_per_call: Option<Distribution>,
     /// Peak memory of the process under test.
-    pub(super) peak_rss_kib: Option<Spread>,
+    pub(super) peak_rss_kib: Option<Distribution>,
     /// CPU time per call, relative to the bare proxy.
-    pub(super) cpu_over_proxy: Option<Spread>,
+    pub(super) cpu_over_proxy: Option<Distribution>,
     /// Calls per second, relative to the bare proxy.
-    pub(super) throughput_over_proxy: Option<Spread>,
+    pub(super) throughput_over_proxy: Option<Distribution>,
     /// Failed calls.
     pub(super) errors: u64,
     /// Measurements.
@@ -76,7 +76,7 @@ pub(super) struct Summary {
 
 impl Measurement {
     /// Computes the figures of a load with the process `tested` under test on `cores` cores.
-    pub(super) fn new(outcome: &Outcome, tested: Option<u32>, cores: usize) -> Self {
+    pub(super) fn new(outcome: &LoadResult, tested: Option<u32>, cores: usize) -> Self {
         let tally = &outcome.tally;
         let calls = tally.succeeded();
         let usage = outcome.usage.iter().find(|usage| Some(usage.pid) == tested);
@@ -135,11 +135,12 @@ impl Figures {
         rounds: &[Measurement],
         proxy: &[Measurement],
     ) -> Summary {
-        let spread =
-            |figure: fn(&Measurement) -> Option<f64>| Spread::of(rounds.iter().filter_map(figure));
+        let spread = |figure: fn(&Measurement) -> Option<f64>| {
+            Distribution::of(rounds.iter().filter_map(figure))
+        };
         let ratio = |figure: fn(&Measurement) -> Option<f64>| {
             let pairs = rounds.iter().zip(proxy);
-            Spread::of(pairs.filter_map(|(this, proxy)| Some(figure(this)? / figure(proxy)?)))
+            Distribution::of(pairs.filter_map(|(this, proxy)| Some(figure(this)? / figure(proxy)?)))
         };
         Summary {
             connections,
@@ -158,7 +159,7 @@ impl Figures {
 }
 
 /// Returns the share of the machine's CPU time that no observed process used.
-fn other_load(outcome: &Outcome, cores: usize) -> f64 {
+fn other_load(outcome: &LoadResult, cores: usize) -> f64 {
     let observed = outcome
         .usage
         .iter()

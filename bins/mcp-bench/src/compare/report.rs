@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::figures::{Figures, Summary};
 use crate::cli::compare::CompareArguments;
-use crate::stats::Spread;
+use crate::stats::Distribution;
 use crate::table::{Align, Table};
 use crate::units::{kib, micros, millis};
 
@@ -90,8 +90,8 @@ impl fmt::Display for Report {
              or gateway with its children."
         )?;
         let rounds = self.summaries.iter().flat_map(|summary| &summary.rounds);
-        if let Some(load) = Spread::of(rounds.map(|round| round.other_load * 100.0)) {
-            let Spread { median, max, .. } = load;
+        if let Some(load) = Distribution::of(rounds.map(|round| round.other_load * 100.0)) {
+            let Distribution { median, max, .. } = load;
             writeln!(
                 f,
                 "Other processes used {median:.0} % of the machine's CPU time, at most {max:.0} %."
@@ -128,13 +128,15 @@ fn row(summary: &Summary) -> Vec<String> {
     ]
 }
 
-fn median(spread: Option<Spread>, figure: impl Fn(f64) -> String) -> String {
+fn median(spread: Option<Distribution>, figure: impl Fn(f64) -> String) -> String {
     spread.map_or_else(|| "-".to_owned(), |spread| figure(spread.median))
 }
 
-fn ratio(spread: Option<Spread>) -> String {
+fn ratio(spread: Option<Distribution>) -> String {
     median(spread, |middle| match spread {
-        Some(Spread { min, max, .. }) if min < max => format!("{middle:.2} ({min:.2} to {max:.2})"),
+        Some(Distribution { min, max, .. }) if min < max => {
+            format!("{middle:.2} ({min:.2} to {max:.2})")
+        }
         Some(_) | None => format!("{middle:.2}"),
     })
 }

@@ -9,8 +9,8 @@ use tokio::time::sleep;
 use url::Url;
 
 use super::child::Children;
-use crate::caller::Caller;
 use crate::cli::compare::CompareArguments;
+use crate::client::LoadClient;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::process::{Probe, Scope};
@@ -181,7 +181,7 @@ async fn ready(
 async fn probe_call(arguments: &CompareArguments, route: &Route) -> Result<(), Failure> {
     let attempt = async {
         let (endpoint, call) = (&route.endpoint, &route.call);
-        let mut caller = Caller::open(endpoint, arguments.era, call, 0, None).await?;
+        let mut caller = LoadClient::open(endpoint, arguments.era, call, 0, None).await?;
         let outcome = caller.call().await;
         let _ = caller.close().await;
         outcome.map(drop)

@@ -8,12 +8,12 @@ use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::Held;
-use crate::answer::{self, Events};
+use super::HoldResult;
 use crate::failure::Failure;
 use crate::http1::{Connection, Head};
 use crate::load::Plan;
-use crate::process::{Probe, Usage};
+use crate::process::{Probe, ResourceUsage};
+use crate::response::{self, Events};
 use crate::wire::{Call, first_id, modern};
 
 /// Makes the plan's call `count` times until the server requires input, holds the calls for a time,
@@ -27,10 +27,10 @@ pub(crate) async fn calls(
     count: u64,
     hold: Duration,
     probes: &[Probe],
-) -> anyhow::Result<Held> {
-    let mut held = Held {
+) -> anyhow::Result<HoldResult> {
+    let mut held = HoldResult {
         asked: count,
-        ..Held::default()
+        ..HoldResult::default()
     };
     let before = Probe::read_all(probes)?;
     let begin = Instant::now();
@@ -50,7 +50,7 @@ pub(crate) async fn calls(
     held.opening = begin.elapsed();
     sleep(hold).await;
     held.holding = hold;
-    held.usage = Usage::between(probes, before, Probe::read_all(probes)?);
+    held.usage = ResourceUsage::between(probes, before, Probe::read_all(probes)?);
     let mut closing: JoinSet<_> = clients.into_iter().map(Client::close).collect();
     while let Some(outcome) = closing.join_next().await {
         let (ended, failures) = outcome?;
@@ -114,7 +114,7 @@ impl Client {
         let limit = self.plan.timeout;
         let exchange = timeout(limit, self.send(call)).await;
         let (head, id) = exchange.unwrap_or(Err(Failure::Timeout))?;
-        answer::check(&head, &self.body, &id)
+        response::check(&head, &self.body, &id)
     }
 
     async fn send(&mut self, call: &Call) -> Result<(Head, Vec<u8>), Failure> {

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::Held;
+use super::HoldResult;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
 use crate::http1::Connection;
 use crate::load::Plan;
-use crate::process::{Probe, Usage};
+use crate::process::{Probe, ResourceUsage};
 use crate::session::Session;
 
 /// Opens `count` legacy sessions over the plan's connections, holds them for a time, and ends them.
@@ -24,10 +24,10 @@ pub(crate) async fn sessions(
     count: u64,
     hold: Duration,
     probes: &[Probe],
-) -> anyhow::Result<Held> {
-    let mut held = Held {
+) -> anyhow::Result<HoldResult> {
+    let mut held = HoldResult {
         asked: count,
-        ..Held::default()
+        ..HoldResult::default()
     };
     let before = Probe::read_all(probes)?;
     let begin = Instant::now();
@@ -47,7 +47,7 @@ pub(crate) async fn sessions(
     held.opening = begin.elapsed();
     tokio::time::sleep(hold).await;
     held.holding = hold;
-    held.usage = Usage::between(probes, before, Probe::read_all(probes)?);
+    held.usage = ResourceUsage::between(probes, before, Probe::read_all(probes)?);
     let mut closing: JoinSet<_> = clients.into_iter().map(Client::close).collect();
     while let Some(outcome) = closing.join_next().await {
         let (ended, failures) = outcome?;

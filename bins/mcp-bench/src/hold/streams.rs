@@ -8,14 +8,14 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::Held;
-use crate::answer::{self, Events};
+use super::HoldResult;
 use crate::endpoint::Endpoint;
 use crate::era::Era;
 use crate::failure::Failure;
 use crate::http1::{Connection, Head};
 use crate::load::Plan;
-use crate::process::{Probe, Usage};
+use crate::process::{Probe, ResourceUsage};
+use crate::response::{self, Events};
 use crate::session::Session;
 use crate::wire::{first_id, legacy, modern};
 
@@ -34,10 +34,10 @@ pub(crate) async fn streams(
     count: u64,
     hold: Duration,
     probes: &[Probe],
-) -> anyhow::Result<Held> {
-    let mut held = Held {
+) -> anyhow::Result<HoldResult> {
+    let mut held = HoldResult {
         asked: count,
-        ..Held::default()
+        ..HoldResult::default()
     };
     let before = Probe::read_all(probes)?;
     let begin = Instant::now();
@@ -64,7 +64,7 @@ pub(crate) async fn streams(
     held.opening = begin.elapsed();
     tokio::time::sleep(hold).await;
     held.holding = hold;
-    held.usage = Usage::between(probes, before, Probe::read_all(probes)?);
+    held.usage = ResourceUsage::between(probes, before, Probe::read_all(probes)?);
     end.cancel();
     while let Some(stayed) = holders.join_next().await {
         held.stayed += u64::from(stayed?);
@@ -161,7 +161,7 @@ impl Stream {
             .piece(&mut self.head.framing, &mut body)
             .await?
         {}
-        answer::check(&self.head, &body, id)?;
+        response::check(&self.head, &body, id)?;
         Err(Failure::WrongType)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::caller::Traffic;
+use crate::client::Traffic;
 use crate::failure::Failure;
 
 /// Number of distinct failures that are recorded.

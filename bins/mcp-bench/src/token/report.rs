@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Tallies;
 use super::script::Kind;
 use crate::load::Tally;
-use crate::process::Usage;
+use crate::process::ResourceUsage;
 use crate::table::{Align, Table};
 use crate::units::{micros, millis, per_second};
 
@@ -14,7 +14,7 @@ use crate::units::{micros, millis, per_second};
 pub(crate) struct TokenReport {
     pub(crate) tallies: Tallies,
     pub(crate) elapsed: Duration,
-    pub(crate) usage: Vec<Usage>,
+    pub(crate) usage: Vec<ResourceUsage>,
     pub(crate) connections: u32,
 }
 

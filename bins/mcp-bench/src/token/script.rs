@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::Tallies;
 use super::browser::{CALLBACK, Code, VERIFIER, encoded};
-use crate::caller::Traffic;
 use crate::cli::token::TokenArguments;
+use crate::client::Traffic;
 use crate::failure::Failure;
 use crate::http1::{Connection, Connector};
 

@@ -10,8 +10,8 @@ use mcp_gateway_core::protocol::Method;
 use serde_json::{Map, Value};
 
 use super::target::TargetArgs;
-use crate::client::Servers;
-use crate::output::{complain, say};
+use crate::client::McpClient;
+use crate::output::{eprint_line, print_line};
 
 #[derive(Debug, Args)]
 pub(super) struct CallArgs {
@@ -35,13 +35,13 @@ pub(super) struct CallArgs {
 /// # Errors
 ///
 /// Fails if the tool is unknown or the call fails.
-pub(super) async fn run(args: &CallArgs, servers: &Servers) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: &CallArgs, servers: &McpClient) -> anyhow::Result<ExitCode> {
     let tool = servers.tool(&args.tool).await?;
     let arguments = args.arguments(&tool)?;
     let result = servers.call(&args.tool, &arguments, show_progress).await?;
     let parsed: Value = serde_json::from_str(&result).context("the result is not JSON")?;
     if args.json {
-        say(&result)?;
+        print_line(&result)?;
     } else if let Some(kind) = parsed["resultType"]
         .as_str()
         .filter(|kind| *kind != "complete")
@@ -49,7 +49,7 @@ pub(super) async fn run(args: &CallArgs, servers: &Servers) -> anyhow::Result<Ex
         bail!("the tool requires input ({kind}), which the command line cannot provide");
     } else {
         for line in lines(&parsed) {
-            say(line)?;
+            print_line(line)?;
         }
     }
     Ok(match parsed["isError"].as_bool() {
@@ -101,7 +101,7 @@ fn show_progress(notification: &Notification) {
     }
     let number = |key| notification.param(key).unwrap_or_default();
     let message: Option<String> = serde_json::from_str(number("message")).ok();
-    complain(match (message, number("total")) {
+    eprint_line(match (message, number("total")) {
         (Some(message), _) => message,
         (None, "") => number("progress").to_owned(),
         (None, total) => format!("{} of {total}", number("progress")),

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use mcp_gateway_config::document::{Environment, Nothing};
+use mcp_gateway_config::document::{Environment, NoEnvironment};
 use mcp_gateway_platform::spec::DynamicSpec;
 
-use crate::files::Files;
-use crate::output::say;
-use crate::system::System;
+use crate::files::ConfigFiles;
+use crate::output::print_line;
+use crate::system::SystemEnvironment;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
@@ -28,10 +28,10 @@ pub(super) struct CheckArgs {
 ///
 /// Fails if the output is closed.
 pub(super) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
-    let files = Files::sorted(args.files).map_err(anyhow::Error::msg)?;
-    let system = System::new();
+    let files = ConfigFiles::sorted(args.files).map_err(anyhow::Error::msg)?;
+    let system = SystemEnvironment::new();
     let environment: &dyn Environment = match args.without_secrets {
-        true => &Nothing,
+        true => &NoEnvironment,
         false => &system,
     };
     let (findings, config) = match files.load(environment) {
@@ -39,15 +39,15 @@ pub(super) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
         Err(findings) => (findings, None),
     };
     for line in findings.lines() {
-        say(line)?;
+        print_line(line)?;
     }
     match config {
         Some(config) => {
-            say(describe(&config))?;
+            print_line(describe(&config))?;
             Ok(ExitCode::SUCCESS)
         }
         None => {
-            say(counted(findings.len(), "problem"))?;
+            print_line(counted(findings.len(), "problem"))?;
             Ok(ExitCode::FAILURE)
         }
     }

@@ -6,18 +6,18 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use mcp_gateway_auth::Secret;
 use mcp_gateway_auth::server::{
-    Client, ClientAuthentication, ClientOrigin, GrantType, RedirectUri, Scopes,
+    ClientAuthentication, ClientOrigin, GrantType, OAuthClient, RedirectUri, Scopes,
 };
 use serde_json::{Value, json};
 
 use super::state::StateArgs;
-use super::table::{plain, relative, show};
+use super::table::{relative, sanitize, show};
 use crate::administration::Administration;
-use crate::output::{complain, say};
+use crate::output::{eprint_line, print_line};
 use mcp_gateway_config::file::{default_grants, grant_type};
 
 #[derive(Debug, Args)]
-pub(super) struct ClientArgs {
+pub(super) struct OAuthClientArgs {
     #[command(subcommand)]
     command: Command,
 }
@@ -78,7 +78,7 @@ struct CreateArgs {
 /// # Errors
 ///
 /// Fails if the command fails or the output is closed.
-pub(super) fn run(args: ClientArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: OAuthClientArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Create(args) => args.state.with(async |all| create(all, &args).await),
         Command::List { json, state } => state.with(async |all| list(all, json).await),
@@ -95,7 +95,7 @@ async fn create(all: &Administration, args: &CreateArgs) -> anyhow::Result<ExitC
         None => generated_id()?,
     };
     let name = args.name.clone().unwrap_or_else(|| id.clone());
-    let mut client = Client::new(id, name);
+    let mut client = OAuthClient::new(id, name);
     client.issued_at = all.clock.now();
     for uri in &args.redirect_uri {
         client = client.with_redirect_uri(uri.clone());
@@ -128,13 +128,13 @@ async fn create(all: &Administration, args: &CreateArgs) -> anyhow::Result<ExitC
     let secret = secret.as_ref().map(Secret::expose);
     if args.json {
         let document = json!({ "client_id": client.id, "client_secret": secret });
-        say(format_args!("{document:#}"))?;
+        print_line(format_args!("{document:#}"))?;
         return Ok(ExitCode::SUCCESS);
     }
-    say(format_args!("id      {}", client.id))?;
+    print_line(format_args!("id      {}", client.id))?;
     if let Some(secret) = secret {
-        say(format_args!("secret  {secret}"))?;
-        complain("The secret is not shown again.");
+        print_line(format_args!("secret  {secret}"))?;
+        eprint_line("The secret is not shown again.");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -185,11 +185,11 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
         .collect();
     if as_json {
         let documents = clients.into_iter().map(document).collect();
-        say(format_args!("{:#}", Value::Array(documents)))?;
+        print_line(format_args!("{:#}", Value::Array(documents)))?;
         return Ok(ExitCode::SUCCESS);
     }
     let now = all.clock.now();
-    let row = |(client, origin): &(&Client, &str)| {
+    let row = |(client, origin): &(&OAuthClient, &str)| {
         let made = match client.issued_at {
             0 => String::new(),
             then => relative(then, now),
@@ -198,11 +198,11 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
         let mut places: Vec<_> = places.collect();
         places.dedup();
         [
-            plain(&client.id),
-            plain(&client.name),
+            sanitize(&client.id),
+            sanitize(&client.name),
             (*origin).to_owned(),
             made,
-            plain(&places.join(",")),
+            sanitize(&places.join(",")),
         ]
     };
     let heading = ["ID", "NAME", "ORIGIN", "CREATED", "REDIRECTS TO"].map(str::to_owned);
@@ -213,7 +213,7 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn origin(client: &Client) -> &'static str {
+fn origin(client: &OAuthClient) -> &'static str {
     match client.origin {
         ClientOrigin::Dynamic => "registration",
         _ => "operator",
@@ -221,7 +221,7 @@ fn origin(client: &Client) -> &'static str {
 }
 
 /// Formats a client as JSON; times are in seconds since the Unix epoch.
-fn document((client, origin): (&Client, &str)) -> Value {
+fn document((client, origin): (&OAuthClient, &str)) -> Value {
     let uris = client.redirect_uris.iter().map(RedirectUri::as_str);
     let grants = client.grant_types.iter().map(|kind| kind.as_str());
     json!({

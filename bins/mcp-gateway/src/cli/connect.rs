@@ -4,14 +4,14 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum as _};
 
-use crate::output::say;
+use crate::output::print_line;
 use crate::source::TOKEN_VARIABLE;
-use mcp_gateway_config::connect::{Client, Endpoint};
+use mcp_gateway_config::connect::{GatewayEndpoint, McpClientApp};
 
 #[derive(Debug, Args)]
 pub(super) struct ConnectArgs {
     /// MCP client; lists all clients if omitted
-    client: Option<Client>,
+    client: Option<McpClientApp>,
     /// URL of the gateway
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     url: String,
@@ -33,7 +33,7 @@ pub(super) struct ConnectArgs {
 /// Fails if the URL is invalid or the output is closed.
 pub(super) fn run(args: &ConnectArgs) -> anyhow::Result<ExitCode> {
     let Some(client) = args.client else {
-        for client in Client::value_variants() {
+        for client in McpClientApp::value_variants() {
             let Some(value) = client.to_possible_value() else {
                 continue;
             };
@@ -41,14 +41,16 @@ pub(super) fn run(args: &ConnectArgs) -> anyhow::Result<ExitCode> {
                 .get_help()
                 .map(ToString::to_string)
                 .unwrap_or_default();
-            say(format_args!("{:16}{help}", value.get_name()))?;
+            print_line(format_args!("{:16}{help}", value.get_name()))?;
         }
-        say("\nFor instructions, add the name of a client: mcp-gateway connect claude-code")?;
+        print_line(
+            "\nFor instructions, add the name of a client: mcp-gateway connect claude-code",
+        )?;
         return Ok(ExitCode::SUCCESS);
     };
     let token = (!args.anonymous).then(|| args.token_env.clone());
-    let endpoint = Endpoint::new(&args.url, args.gateway.as_deref(), token)
+    let endpoint = GatewayEndpoint::new(&args.url, args.gateway.as_deref(), token)
         .map_err(|error| anyhow::anyhow!("{:?}: {error}", args.url))?;
-    say(endpoint.instructions(client).trim_end())?;
+    print_line(endpoint.instructions(client).trim_end())?;
     Ok(ExitCode::SUCCESS)
 }

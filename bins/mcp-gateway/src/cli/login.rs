@@ -7,18 +7,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use mcp_gateway_auth::client::{
-    ClientError, ClientIdentity, Grant, Loopback, OAuthClient, SignIn, SignInEvent, open_browser,
-    policy_for,
+    ClientError, ClientIdentity, Grant, Loopback, OAuthClient, OAuthClientFlow, SignInEvent,
+    open_browser, policy_for,
 };
 use mcp_gateway_auth::egress::Egress;
 use serde_json::Value;
 use url::Url;
 
-use super::table::plain;
-use crate::client::Servers;
+use super::table::sanitize;
+use crate::client::McpClient;
 use crate::logging;
-use crate::output::{chain, complain, say};
-use mcp_gateway_config::connect::Endpoint;
+use crate::output::{chain, eprint_line, print_line};
+use mcp_gateway_config::connect::GatewayEndpoint;
 use mcp_gateway_config::file::Log;
 
 #[derive(Debug, Args)]
@@ -59,20 +59,20 @@ pub(super) struct LoginArgs {
 pub(super) fn run(args: &LoginArgs) -> anyhow::Result<ExitCode> {
     logging::init(&Log::from_level("warn"));
     super::runtime()?.block_on(async {
-        let endpoint = Endpoint::new(&args.url, args.gateway.as_deref(), None);
+        let endpoint = GatewayEndpoint::new(&args.url, args.gateway.as_deref(), None);
         let endpoint = endpoint.map_err(|error| anyhow::anyhow!("{:?}: {error}", args.url))?;
         let granted = log_in(args, endpoint.url.parse()?).await?;
         let token = granted.as_ref().map(|grant| &*grant.tokens().access_token);
         if args.print_token {
             let token = token.with_context(|| format!("{} requires no token", endpoint.url))?;
-            say(token)?;
+            print_line(token)?;
             return Ok(ExitCode::SUCCESS);
         }
         match &granted {
             Some(granted) => describe(granted)?,
-            None => say(format_args!("{} requires no token", endpoint.url))?,
+            None => print_line(format_args!("{} requires no token", endpoint.url))?,
         }
-        let servers = Servers::of_url(&endpoint.url, token)?;
+        let servers = McpClient::of_url(&endpoint.url, token)?;
         let code = count(&servers).await;
         servers.close().await;
         code
@@ -85,7 +85,7 @@ async fn log_in(args: &LoginArgs, url: Url) -> anyhow::Result<Option<Grant>> {
     let egress = egress.context("cannot read the system certificates")?;
     let client = OAuthClient::new(egress, url)?;
     let opens_browser = !args.no_browser;
-    let mut sign_in = SignIn::new(client)
+    let mut sign_in = OAuthClientFlow::new(client)
         .with_name("mcp-gateway login")
         .on_event(move |event| report(&event, opens_browser));
     if let Some(id) = &args.client_id {
@@ -107,20 +107,24 @@ async fn log_in(args: &LoginArgs, url: Url) -> anyhow::Result<Option<Grant>> {
 fn report(event: &SignInEvent<'_>, opens_browser: bool) {
     match event {
         SignInEvent::AuthorizationServer(issuer) => {
-            complain(format_args!("authorization server  {issuer}"));
+            eprint_line(format_args!("authorization server  {issuer}"));
         }
         SignInEvent::Authorize(address) => {
-            complain(format_args!("\nOpen this to log in:\n\n  {address}\n"));
+            eprint_line(format_args!("\nOpen this to log in:\n\n  {address}\n"));
             if opens_browser {
                 open_browser(address);
             }
         }
-        SignInEvent::Client(id) => complain(format_args!("client                {}", plain(id))),
+        SignInEvent::Client(id) => {
+            eprint_line(format_args!("client                {}", sanitize(id)))
+        }
         SignInEvent::NoResourceMetadata => {
-            complain("the challenge names no resource_metadata; the well-known places are tried");
+            eprint_line(
+                "the challenge names no resource_metadata; the well-known places are tried",
+            );
         }
         SignInEvent::StateMismatch => {
-            complain("A browser came back with another `state`, which is ignored.");
+            eprint_line("A browser came back with another `state`, which is ignored.");
         }
         _ => {}
     }
@@ -162,27 +166,27 @@ fn describe(grant: &Grant) -> anyhow::Result<()> {
     let tokens = grant.tokens();
     let claims = claims(&tokens.access_token);
     let claims = claims.as_ref();
-    let text = |key: &str| claims.and_then(|claims| claims[key].as_str()).map(plain);
+    let text = |key: &str| claims.and_then(|claims| claims[key].as_str()).map(sanitize);
     let list = |key: &str| {
         let items = claims.and_then(|claims| claims[key].as_array());
         let items = items.into_iter().flatten().filter_map(Value::as_str);
-        items.map(plain).collect::<Vec<_>>().join(", ")
+        items.map(sanitize).collect::<Vec<_>>().join(", ")
     };
     match (text("name"), text("sub")) {
-        (Some(name), Some(id)) => say(format_args!("user        {name} ({id})"))?,
-        (None, Some(id)) => say(format_args!("user        {id}"))?,
-        (_, None) => say("user        unknown; the token does not contain it")?,
+        (Some(name), Some(id)) => print_line(format_args!("user        {name} ({id})"))?,
+        (None, Some(id)) => print_line(format_args!("user        {id}"))?,
+        (_, None) => print_line("user        unknown; the token does not contain it")?,
     }
     for (what, items) in [
         ("roles     ", list("roles")),
         ("teams     ", list("groups")),
     ] {
         if !items.is_empty() {
-            say(format_args!("{what}  {items}"))?;
+            print_line(format_args!("{what}  {items}"))?;
         }
     }
     if let Some(scope) = &tokens.scope {
-        say(format_args!("scope       {}", plain(scope)))?;
+        print_line(format_args!("scope       {}", sanitize(scope)))?;
     }
     let lasts = tokens
         .expires_in
@@ -193,17 +197,17 @@ fn describe(grant: &Grant) -> anyhow::Result<()> {
     } else {
         ""
     };
-    say(format_args!("token       valid for {lasts}{again}"))?;
+    print_line(format_args!("token       valid for {lasts}{again}"))?;
     Ok(())
 }
 
 /// Lists the tools with the token, to verify that it is accepted.
-async fn count(servers: &Servers) -> anyhow::Result<ExitCode> {
+async fn count(servers: &McpClient) -> anyhow::Result<ExitCode> {
     for tools in servers.tools().await {
         match tools.listed {
-            Ok(listed) => say(format_args!("tools       {}", listed.len()))?,
+            Ok(listed) => print_line(format_args!("tools       {}", listed.len()))?,
             Err(error) => {
-                complain(format_args!(
+                eprint_line(format_args!(
                     "{} rejects the token: {}",
                     tools.server,
                     chain(&error)

@@ -7,9 +7,11 @@ use std::process::ExitCode;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::files::Files;
-use crate::output::complain;
-use crate::source::{Attempt, LogOptions, Source, TOKEN_VARIABLE, owner_token, random_token};
+use crate::files::ConfigFiles;
+use crate::output::eprint_line;
+use crate::source::{
+    ConfigSource, LoadAttempt, LogOptions, TOKEN_VARIABLE, owner_token, random_token,
+};
 use crate::{logging, serve};
 use mcp_gateway_config::file::{LogFormat, directives, listen_address};
 
@@ -41,8 +43,8 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let given = std::env::var(TOKEN_VARIABLE)
         .ok()
         .filter(|token| !token.is_empty());
-    let source = Source {
-        files: Files {
+    let source = ConfigSource {
+        files: ConfigFiles {
             config: args.config,
             clients: args.mcp_config,
         },
@@ -57,16 +59,16 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
             None => random_token()?,
         },
     };
-    let Attempt { files, result } = source.load();
+    let LoadAttempt { files, result } = source.load();
     let ready = match result {
         Ok(ready) => ready,
         Err(findings) => {
-            findings.lines().for_each(complain);
+            findings.lines().for_each(eprint_line);
             return Ok(ExitCode::FAILURE);
         }
     };
     logging::init(&ready.config.serving.log);
-    ready.warnings.lines().for_each(complain);
+    ready.warnings.lines().for_each(eprint_line);
     raise_descriptor_limit();
     let runtime = super::runtime()?;
     runtime.block_on(serve::run(source, ready, files))?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::administration::Administration;
-use crate::files::Files;
+use crate::files::ConfigFiles;
 use crate::logging;
 use mcp_gateway_config::file::Log;
 
@@ -29,7 +29,7 @@ impl StateArgs {
         work: impl AsyncFnOnce(&Administration) -> anyhow::Result<ExitCode>,
     ) -> anyhow::Result<ExitCode> {
         logging::init(&Log::from_level("warn"));
-        let files = Files {
+        let files = ConfigFiles {
             config: self.config.clone(),
             clients: Vec::new(),
         };

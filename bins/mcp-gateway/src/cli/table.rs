@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::output::say;
+use crate::output::print_line;
 
 /// Prints rows with aligned columns; the first row is the heading.
 ///
@@ -20,13 +20,13 @@ pub(super) fn show<const N: usize>(rows: &[[String; N]]) -> io::Result<()> {
         let cells: Vec<_> = cells
             .map(|(cell, width)| format!("{cell:width$}"))
             .collect();
-        say(cells.join("  ").trim_end())?;
+        print_line(cells.join("  ").trim_end())?;
     }
     Ok(())
 }
 
 /// Replaces control characters in untrusted text, for output on a terminal.
-pub(super) fn plain(text: &str) -> String {
+pub(super) fn sanitize(text: &str) -> String {
     let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     text.chars().map(visible).collect()
 }
@@ -74,6 +74,6 @@ mod tests {
 
     #[test]
     fn names_move_no_cursor() {
-        assert_eq!(plain("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
+        assert_eq!(sanitize("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
     }
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use mcp_gateway_core::upstream::UpstreamError;
 
-use crate::client::Servers;
-use crate::files::Files;
-use crate::output::complain;
+use crate::client::McpClient;
+use crate::files::ConfigFiles;
+use crate::output::eprint_line;
 use crate::source::TOKEN_VARIABLE;
-use crate::system::System;
+use crate::system::SystemEnvironment;
 
 /// Selection of the servers: those of a configuration, or of a running gateway.
 #[derive(Debug, Args)]
@@ -37,24 +37,25 @@ impl TargetArgs {
     /// # Errors
     ///
     /// Fails if the configuration or the URL is invalid.
-    pub(super) fn servers(&self) -> anyhow::Result<Servers> {
+    pub(super) fn servers(&self) -> anyhow::Result<McpClient> {
         let gateway = self.gateway.as_deref();
-        let files = Files {
+        let files = ConfigFiles {
             config: self.config.clone(),
             clients: self.mcp_config.clone(),
         };
         if files.is_empty() {
             let token = self.token.as_deref();
-            let endpoint = mcp_gateway_config::connect::Endpoint::new(&self.url, gateway, None);
+            let endpoint =
+                mcp_gateway_config::connect::GatewayEndpoint::new(&self.url, gateway, None);
             let endpoint = endpoint.map_err(|error| anyhow::anyhow!("{:?}: {error}", self.url))?;
-            return Servers::of_url(&endpoint.url, token);
+            return McpClient::of_url(&endpoint.url, token);
         }
-        let system = System::new();
+        let system = SystemEnvironment::new();
         let loaded = files.load(&system)?;
-        loaded.warnings.lines().for_each(complain);
+        loaded.warnings.lines().for_each(eprint_line);
         let mut secrets = system.secrets();
         secrets.push(TOKEN_VARIABLE.to_owned());
-        Servers::of_config(&loaded.config.platform.dynamic, &secrets, gateway)
+        McpClient::of_config(&loaded.config.platform.dynamic, &secrets, gateway)
     }
 
     /// Returns a hint for `error` of a running gateway.

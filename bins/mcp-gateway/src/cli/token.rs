@@ -10,9 +10,9 @@ use mcp_gateway_auth::server::{ApiToken, TokenOwner};
 use serde_json::{Value, json};
 
 use super::state::StateArgs;
-use super::table::{plain, relative, show};
+use super::table::{relative, sanitize, show};
 use crate::administration::Administration;
-use crate::output::{complain, say};
+use crate::output::{eprint_line, print_line};
 use mcp_gateway_config::document::duration;
 
 #[derive(Debug, Args)]
@@ -80,7 +80,7 @@ pub(super) fn run(args: TokenArgs) -> anyhow::Result<ExitCode> {
             state,
         } => state.with(async |all| {
             let owner = match (user, team) {
-                (Some(user), _) => TokenOwner::Person(all.person(&user).await?.id),
+                (Some(user), _) => TokenOwner::User(all.user(&user).await?.id),
                 (None, Some(team)) => TokenOwner::Team(team),
                 (None, None) => TokenOwner::Organization,
             };
@@ -119,8 +119,8 @@ fn unknown(id: &str) -> String {
 
 /// Prints only the token to standard output, for scripts.
 fn hand_out((token, secret): (ApiToken, Secret)) -> anyhow::Result<ExitCode> {
-    complain(format_args!("Token {}; it is shown only once:", token.id));
-    say(secret.expose())?;
+    eprint_line(format_args!("Token {}; it is shown only once:", token.id));
+    print_line(secret.expose())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -136,16 +136,16 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
     }
     if as_json {
         let documents = tokens.iter().map(document).collect();
-        say(format_args!("{:#}", Value::Array(documents)))?;
+        print_line(format_args!("{:#}", Value::Array(documents)))?;
         return Ok(ExitCode::SUCCESS);
     }
     let now = all.clock.now();
     let people = all.people().await?;
     let row = |token: &ApiToken| {
         let owner = match &token.owner {
-            TokenOwner::Person(id) => {
-                let person = people.iter().find(|person| person.id == *id);
-                format!("user {}", person.map_or(id, |person| &person.name))
+            TokenOwner::User(id) => {
+                let user = people.iter().find(|user| user.id == *id);
+                format!("user {}", user.map_or(id, |user| &user.name))
             }
             TokenOwner::Team(team) => format!("team {team}"),
             _ => "everyone".to_owned(),
@@ -155,8 +155,8 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
         };
         [
             token.id.clone(),
-            plain(&token.name),
-            plain(&owner),
+            sanitize(&token.name),
+            sanitize(&owner),
             when(token.expires),
             when(token.last_used),
         ]
@@ -172,7 +172,7 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
 /// Formats a token as JSON; times are in seconds since the Unix epoch.
 fn document(token: &ApiToken) -> Value {
     let (user, team) = match &token.owner {
-        TokenOwner::Person(id) => (Some(id), None),
+        TokenOwner::User(id) => (Some(id), None),
         TokenOwner::Team(team) => (None, Some(team)),
         _ => (None, None),
     };

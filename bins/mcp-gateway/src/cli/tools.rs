@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::target::TargetArgs;
-use crate::client::{Servers, Tools};
-use crate::output::{chain, complain, say};
+use crate::client::{McpClient, ToolList};
+use crate::output::{chain, eprint_line, print_line};
 
 #[derive(Debug, Args)]
 pub(super) struct ToolsArgs {
@@ -23,13 +23,13 @@ pub(super) struct ToolsArgs {
 /// # Errors
 ///
 /// Fails if the output is closed.
-pub(super) async fn run(args: &ToolsArgs, servers: &Servers) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: &ToolsArgs, servers: &McpClient) -> anyhow::Result<ExitCode> {
     let tools = servers.tools().await;
     if args.json {
-        say(format_args!("{:#}", Value::Array(documents(&tools))))?;
+        print_line(format_args!("{:#}", Value::Array(documents(&tools))))?;
     } else {
         for line in lines(&tools) {
-            say(line)?;
+            print_line(line)?;
         }
     }
     let failures = tools.iter().filter_map(|tools| {
@@ -37,18 +37,18 @@ pub(super) async fn run(args: &ToolsArgs, servers: &Servers) -> anyhow::Result<E
         Some(format!("{}: {}", tools.server, chain(error)))
     });
     let failures: Vec<_> = failures.collect();
-    failures.iter().for_each(complain);
+    failures.iter().for_each(eprint_line);
     let errors = tools.iter().filter_map(|tools| tools.listed.as_ref().err());
     let hint = errors.filter_map(|error| args.target.hint(error)).next();
-    hint.into_iter().for_each(complain);
+    hint.into_iter().for_each(eprint_line);
     Ok(match failures.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
 }
 
-fn documents(tools: &[Tools]) -> Vec<Value> {
-    let with_server = |tools: &Tools| -> Vec<Value> {
+fn documents(tools: &[ToolList]) -> Vec<Value> {
+    let with_server = |tools: &ToolList| -> Vec<Value> {
         let listed = tools.listed.iter().flatten().cloned();
         let add = |mut tool: Value| {
             tool["server"] = json!(&*tools.server);
@@ -60,7 +60,7 @@ fn documents(tools: &[Tools]) -> Vec<Value> {
 }
 
 /// Formats one line for each tool: signature and summary.
-fn lines(tools: &[Tools]) -> Vec<String> {
+fn lines(tools: &[ToolList]) -> Vec<String> {
     let listed = tools
         .iter()
         .filter_map(|tools| tools.listed.as_ref().ok())
@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    fn tools() -> Vec<Tools> {
+    fn tools() -> Vec<ToolList> {
         let schema = |properties: &[&str], required: &[&str]| {
             let properties: serde_json::Map<_, _> = properties
                 .iter()
@@ -137,14 +137,14 @@ mod tests {
             json!({ "type": "object", "properties": properties, "required": required })
         };
         vec![
-            Tools {
+            ToolList {
                 server: "a".into(),
                 listed: Ok(vec![
                     json!({ "name": "a__x", "inputSchema": schema(&["p", "q"], &["q"]), "description": "Does x.\nMore." }),
                     json!({ "name": "a__long", "inputSchema": {}, "title": "Long" }),
                 ]),
             },
-            Tools {
+            ToolList {
                 server: "b".into(),
                 listed: Err(UpstreamError::Timeout),
             },

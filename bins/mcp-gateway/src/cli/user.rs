@@ -11,9 +11,9 @@ use secrecy::zeroize::Zeroizing;
 use serde_json::{Value, json};
 
 use super::state::StateArgs;
-use super::table::{plain, show};
+use super::table::{sanitize, show};
 use crate::administration::Administration;
-use crate::output::{complain, say};
+use crate::output::{eprint_line, print_line};
 
 #[derive(Debug, Args)]
 pub(super) struct UserArgs {
@@ -47,15 +47,15 @@ enum Command {
         state: StateArgs,
     },
     /// Disable a user: end all sessions and revoke all clients and tokens
-    Disable(PersonArgs),
+    Disable(UserRefArgs),
     /// Enable a disabled user
-    Enable(PersonArgs),
+    Enable(UserRefArgs),
     /// Delete a user and revoke all sessions, clients and tokens
-    Delete(PersonArgs),
+    Delete(UserRefArgs),
     /// Change the password of a user
     Password {
         #[command(flatten)]
-        person: PersonArgs,
+        user: UserRefArgs,
         #[command(flatten)]
         password: PasswordArgs,
     },
@@ -80,7 +80,7 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-struct PersonArgs {
+struct UserRefArgs {
     /// Name, email address or identifier of the user
     name: String,
     #[command(flatten)]
@@ -109,44 +109,44 @@ pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
             state,
         } => state.with(async |all| create(all, &name, &password, (admin, team)).await),
         Command::List { json, state } => state.with(async |all| list(all, json).await),
-        Command::Disable(PersonArgs { name, state }) => state.with(async |all| {
-            let person = all.person(&name).await?;
-            all.users.set_disabled(&person.id, true).await?;
-            all.server.revoke_person(&person.id).await?;
+        Command::Disable(UserRefArgs { name, state }) => state.with(async |all| {
+            let user = all.user(&name).await?;
+            all.users.set_disabled(&user.id, true).await?;
+            all.server.revoke_user(&user.id).await?;
             Ok(ExitCode::SUCCESS)
         }),
-        Command::Enable(PersonArgs { name, state }) => state.with(async |all| {
-            let person = all.person(&name).await?;
-            all.users.set_disabled(&person.id, false).await?;
-            all.server.restore_person(&person.id).await?;
+        Command::Enable(UserRefArgs { name, state }) => state.with(async |all| {
+            let user = all.user(&name).await?;
+            all.users.set_disabled(&user.id, false).await?;
+            all.server.restore_user(&user.id).await?;
             Ok(ExitCode::SUCCESS)
         }),
-        Command::Delete(PersonArgs { name, state }) => state.with(async |all| {
-            let person = all.person(&name).await?;
-            all.users.delete(&person.id).await?;
-            all.server.revoke_person(&person.id).await?;
+        Command::Delete(UserRefArgs { name, state }) => state.with(async |all| {
+            let user = all.user(&name).await?;
+            all.users.delete(&user.id).await?;
+            all.server.revoke_user(&user.id).await?;
             Ok(ExitCode::SUCCESS)
         }),
-        Command::Password { person, password } => person.state.with(async |all| {
-            let user = all.person(&person.name).await?;
+        Command::Password { user, password } => user.state.with(async |all| {
+            let user = all.user(&user.name).await?;
             if user.username.is_none() {
-                let name = &person.name;
+                let name = &user.name;
                 bail!("user {name:?} logs in at an identity provider and has no password");
             }
-            let chosen = password.choose()?;
+            let chosen = password.resolve()?;
             all.users.set_password(&user.id, &chosen).await?;
-            password.tell(&chosen)
+            password.print_generated(&chosen)
         }),
         Command::Role { name, role, state } => state.with(async |all| {
-            let person = all.person(&name).await?;
-            all.users.set_role(&person.id, role).await?;
+            let user = all.user(&name).await?;
+            all.users.set_role(&user.id, role).await?;
             Ok(ExitCode::SUCCESS)
         }),
         Command::Team { name, teams, state } => state.with(async |all| {
-            let person = all.person(&name).await?;
-            all.users.set_teams(&person.id, teams).await?;
-            if !person.identities.is_empty() {
-                complain("The next login at the identity provider may change the teams again.");
+            let user = all.user(&name).await?;
+            all.users.set_teams(&user.id, teams).await?;
+            if !user.identities.is_empty() {
+                eprint_line("The next login at the identity provider may change the teams again.");
             }
             Ok(ExitCode::SUCCESS)
         }),
@@ -159,23 +159,23 @@ async fn create(
     password: &PasswordArgs,
     (admin, teams): (bool, Vec<String>),
 ) -> anyhow::Result<ExitCode> {
-    let chosen = password.choose()?;
+    let chosen = password.resolve()?;
     let created = all.users.create(name, &chosen).await;
     let user = created.with_context(|| format!("cannot create user {name:?}"))?;
     if admin && user.role != Role::Admin {
         all.users.set_role(&user.id, Role::Admin).await?;
     } else if !admin && user.role == Role::Admin {
-        complain("The first user is always an admin.");
+        eprint_line("The first user is always an admin.");
     }
     if !teams.is_empty() {
         all.users.set_teams(&user.id, teams).await?;
     }
-    password.tell(&chosen)
+    password.print_generated(&chosen)
 }
 
 impl PasswordArgs {
     /// Reads or generates the password.
-    fn choose(&self) -> anyhow::Result<Zeroizing<String>> {
+    fn resolve(&self) -> anyhow::Result<Zeroizing<String>> {
         if !self.password {
             let generated = Secret::generate("").context("cannot generate a password")?;
             return Ok(Zeroizing::new(generated.expose().to_owned()));
@@ -196,10 +196,10 @@ impl PasswordArgs {
     }
 
     /// Prints only the password to standard output, if it was generated.
-    fn tell(&self, chosen: &str) -> anyhow::Result<ExitCode> {
+    fn print_generated(&self, chosen: &str) -> anyhow::Result<ExitCode> {
         if !self.password {
-            complain("Password; it is shown only once:");
-            say(chosen)?;
+            eprint_line("Password; it is shown only once:");
+            print_line(chosen)?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -209,7 +209,7 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
     let people = all.people().await?;
     if as_json {
         let documents = people.iter().map(document).collect();
-        say(format_args!("{:#}", Value::Array(documents)))?;
+        print_line(format_args!("{:#}", Value::Array(documents)))?;
         return Ok(ExitCode::SUCCESS);
     }
     let row = |user: &User| {
@@ -219,11 +219,11 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
         let state = if user.disabled { "disabled" } else { "active" };
         [
             user.id.clone(),
-            plain(&user.name),
+            sanitize(&user.name),
             user.role.to_string(),
-            plain(&user.teams.join(",")),
+            sanitize(&user.teams.join(",")),
             state.to_owned(),
-            plain(&ways.join(",")),
+            sanitize(&ways.join(",")),
         ]
     };
     let heading = ["ID", "NAME", "ROLE", "TEAMS", "STATE", "LOGIN"].map(str::to_owned);

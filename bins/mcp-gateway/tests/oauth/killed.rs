@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::person::{Person, redemption, register};
-use crate::site::{Endpoint, Kind, Replica, Reply, Site};
+use crate::site::{Endpoint, Harness, Kind, Replica, Reply};
 
 const ROUNDS: u32 = 6;
 
@@ -162,7 +162,7 @@ async fn is_kept(person: &Person, ledger: &Ledger) {
 }
 
 async fn survives(kind: Kind) {
-    let site = Site::new(kind).await;
+    let site = Harness::new(kind).await;
     let mut replica = site.start().await;
     let password = replica.password.clone().unwrap();
     let mut people = Vec::new();

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::idp::Idp;
 use crate::person::{CALLBACK, Person, VERIFIER, redemption, register};
-use crate::site::{CLIENT_SECRET, Endpoint, ISSUER, Kind, Replica, Reply, SOON, Site};
+use crate::site::{CLIENT_SECRET, Endpoint, Harness, ISSUER, Kind, Replica, Reply, SOON};
 
 /// How many present the same thing.
 const MANY: usize = 100;
@@ -20,7 +20,7 @@ const BOUND: Duration = Duration::from_secs(5);
 
 /// Two gateways, and somebody who has logged in at the first.
 struct Pair {
-    site: Site,
+    site: Harness,
     _processes: [Replica; 2],
     endpoints: [Endpoint; 2],
     person: Person,
@@ -35,7 +35,7 @@ fn now() -> u64 {
 impl Pair {
     async fn start(kind: Kind) -> Self {
         let idp = Idp::start(now()).await;
-        let site = Site::new(kind).await.with_provider(&idp.issuer);
+        let site = Harness::new(kind).await.with_provider(&idp.issuer);
         // Both at once, on an empty database.
         let (one, two) = tokio::join!(site.start(), site.start());
         let endpoints = [one.endpoint(), two.endpoint()];

@@ -31,7 +31,7 @@ pub(crate) const CLIENT_SECRET: &str = "the-secret-of-the-clients-of-the-file";
 pub(crate) const PROVIDER_SECRET: &str = "sécret";
 
 /// Where gateways keep their state, and how they are configured.
-pub(crate) struct Site {
+pub(crate) struct Harness {
     folder: TempDir,
     /// The URL of the database, if it is one of PostgreSQL.
     database: Option<String>,
@@ -47,7 +47,7 @@ pub(crate) enum Kind {
     Sqlite,
 }
 
-impl Site {
+impl Harness {
     pub(crate) async fn new(kind: Kind) -> Self {
         let database = match kind {
             Kind::Postgres => Some(Postgres::shared().await.unwrap().database().await.unwrap()),

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use http::{HeaderValue, Method, StatusCode};
 use mcp_gateway_auth::Keyring;
-use mcp_gateway_store::{Entry, Store};
+use mcp_gateway_store::{ListedDocument, Store};
 use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore};
 use mcp_gateway_tests::environment::Environment;
 use memchr::memmem;
@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::person::{Person, redemption, register};
-use crate::site::{CLIENT_SECRET, Endpoint, Kind, Replica, Site};
+use crate::site::{CLIENT_SECRET, Endpoint, Harness, Kind, Replica};
 
 /// A gateway that has been in use, and what has been used.
 struct Used {
-    site: Site,
+    site: Harness,
     _replica: Replica,
     endpoint: Endpoint,
     person: Person,
@@ -36,7 +36,7 @@ struct Used {
 
 impl Used {
     async fn start(kind: Kind) -> Self {
-        let site = Site::new(kind).await;
+        let site = Harness::new(kind).await;
         let replica = site.start().await;
         let endpoint = replica.endpoint();
         let password = replica.password.clone().unwrap();
@@ -100,7 +100,7 @@ impl Used {
         self.secrets = secrets;
     }
 
-    async fn entries(&self) -> Vec<Entry> {
+    async fn entries(&self) -> Vec<ListedDocument> {
         let store: Arc<dyn Store> = match self.site.database() {
             Some(url) => {
                 let store = PostgresStore::connect(url, PostgresOptions::new()).await;
@@ -202,7 +202,7 @@ impl Used {
 }
 
 /// The texts in what is stored, and what can be made of them without a key.
-fn texts(entries: &[Entry]) -> BTreeSet<String> {
+fn texts(entries: &[ListedDocument]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for entry in entries {
         found.insert(entry.key.to_string());

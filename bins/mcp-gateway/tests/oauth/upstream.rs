@@ -1,12 +1,12 @@
 //! What servers get to see of those who call.
 
 use http::StatusCode;
-use mcp_gateway_tests::script::{Asked, Scripted, document};
+use mcp_gateway_tests::script::{ReceivedRequest, Scripted, document};
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::json;
 
 use crate::person::{Person, redemption, register};
-use crate::site::{CLIENT_SECRET, Endpoint, Kind, Site};
+use crate::site::{CLIENT_SECRET, Endpoint, Harness, Kind};
 
 /// Calls the tool of the server `name`, with everything that could be mistaken for a credential.
 async fn call(endpoint: &Endpoint, token: &str, name: &str, cookies: &str) {
@@ -32,7 +32,7 @@ async fn call(endpoint: &Endpoint, token: &str, name: &str, cookies: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn o37_no_server_sees_what_a_caller_presents_to_the_gateway() {
-    let script = |asked: &Asked| document(&asked.says("seen"));
+    let script = |asked: &ReceivedRequest| document(&asked.says("seen"));
     let modern = Scripted::modern(script).await.unwrap();
     let legacy = Scripted::legacy(script).await.unwrap();
     let own = Scripted::modern(script).await.unwrap();
@@ -44,7 +44,9 @@ async fn o37_no_server_sees_what_a_caller_presents_to_the_gateway() {
         remote("own", &own),
     ];
     servers[2]["remote"]["bearer"] = json!({ "env": "CLIENT_SECRET" });
-    let site = Site::new(Kind::Sqlite).await.with_servers(json!(servers));
+    let site = Harness::new(Kind::Sqlite)
+        .await
+        .with_servers(json!(servers));
     let replica = site.start().await;
     let endpoint = replica.endpoint();
 

@@ -5,20 +5,20 @@ use serde_json::{Map, Value};
 
 use super::OidcProvider;
 use crate::egress::ClientAuth;
-use crate::jose::{Expectation, JwtError, JwtVerifier};
-use crate::login::discovery::Discovery;
-use crate::login::provider::{ProviderError, Trip};
+use crate::jose::{JwtError, JwtVerifier, Validation};
+use crate::login::provider::{LoginTransaction, ProviderError};
+use crate::login::provider_metadata::ProviderMetadata;
 
 /// Token response (OpenID Connect Core, section 3.1.3.3).
 #[derive(Deserialize)]
-pub(super) struct Tokens {
+pub(super) struct TokenResponse {
     access_token: Option<String>,
     id_token: String,
 }
 
 impl OidcProvider {
     /// Returns the client authentication, by a method that the provider supports.
-    fn client_auth(&self, discovery: &Discovery) -> Result<ClientAuth, ProviderError> {
+    fn client_auth(&self, discovery: &ProviderMetadata) -> Result<ClientAuth, ProviderError> {
         let client_id = self.client_id.clone();
         let Some(secret) = self.secret.clone() else {
             return Ok(ClientAuth::None);
@@ -39,10 +39,10 @@ impl OidcProvider {
     /// Exchanges a code for tokens.
     pub(super) async fn tokens(
         &self,
-        trip: &Trip,
+        trip: &LoginTransaction,
         code: &str,
-        discovery: &Discovery,
-    ) -> Result<Tokens, ProviderError> {
+        discovery: &ProviderMetadata,
+    ) -> Result<TokenResponse, ProviderError> {
         let auth = self.client_auth(discovery)?;
         let mut form = vec![
             ("grant_type", "authorization_code"),
@@ -72,11 +72,11 @@ impl OidcProvider {
     /// Returns the subject and the claims of the ID token, completed by the UserInfo response.
     pub(super) async fn claims(
         &self,
-        trip: &Trip,
-        tokens: &Tokens,
-        discovery: &Discovery,
+        trip: &LoginTransaction,
+        tokens: &TokenResponse,
+        discovery: &ProviderMetadata,
     ) -> Result<(String, Map<String, Value>), ProviderError> {
-        let expectation = Expectation::id_token(&self.issuer, &self.client_id);
+        let expectation = Validation::id_token(&self.issuer, &self.client_id);
         let verifier = JwtVerifier::new(trip.clock.clone());
         let verified = verifier.verify_remote(&tokens.id_token, &self.keys, &expectation);
         let verified = verified.await.map_err(|error| match error {

@@ -3,7 +3,7 @@
 //!
 //! The keys of a client assertion are those of the client that it claims as its subject; the keys
 //! of an identity assertion are those of a configured issuer. Audience, type and lifetime are
-//! validated by an [`Expectation`]. An identity assertion must also name the authenticated client
+//! validated by an [`Validation`]. An identity assertion must also name the authenticated client
 //! and a resource of this server.
 //!
 //! Each assertion is accepted once: its `jti` is recorded in the store until it expires, so that an
@@ -14,19 +14,19 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mcp_gateway_store::{Batch, Outcome};
+use mcp_gateway_store::{Batch, CommitOutcome};
 
-use super::{Client, ClientAuthentication, ClientKeys};
-use crate::clock::moment;
+use super::{ClientAuthentication, ClientKeys, OAuthClient};
+use crate::clock::system_time;
 use crate::egress::Egress;
-use crate::jose::{Claims, Expectation, JwtError, JwtVerifier, KeySet, Unverified};
-use crate::jwks::RemoteKeys;
+use crate::jose::{Claims, JwtError, JwtVerifier, KeySet, UnverifiedJwt, Validation};
+use crate::jwks::RemoteJwks;
 use crate::server::AuthorizationServer;
 use crate::server::endpoint::form::Form;
 use crate::server::endpoint::token::TokenResponse;
 use crate::server::error::OAuthError;
-use crate::server::token::access_token::Subject;
-use crate::{AuthorityError, SecretHash};
+use crate::server::token::access_token::TokenSubject;
+use crate::{AuthServerError, SecretHash};
 
 /// An enterprise's identity provider, whose identity assertions are exchanged for access tokens.
 ///
@@ -41,7 +41,7 @@ use crate::{AuthorityError, SecretHash};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let egress = Egress::new(EgressPolicy::new())?;
-/// let keys = RemoteKeys::discover("https://idp.example.com", egress);
+/// let keys = RemoteJwks::discover("https://idp.example.com", egress);
 /// let issuer = AssertionIssuer::new("https://idp.example.com", keys);
 /// assert!(format!("{issuer:?}").contains("https://idp.example.com"));
 /// # Ok(())
@@ -53,13 +53,13 @@ use crate::{AuthorityError, SecretHash};
 pub struct AssertionIssuer {
     /// Issuer identifier.
     issuer: String,
-    keys: RemoteKeys,
+    keys: RemoteJwks,
 }
 
 impl AssertionIssuer {
     /// Trusts the assertions that `issuer` signs with one of `keys`.
     #[must_use]
-    pub fn new(issuer: impl Into<String>, keys: RemoteKeys) -> Self {
+    pub fn new(issuer: impl Into<String>, keys: RemoteJwks) -> Self {
         Self {
             issuer: issuer.into(),
             keys,
@@ -71,7 +71,7 @@ impl AssertionIssuer {
 #[derive(Clone)]
 pub(in crate::server) struct ClientKeySets {
     egress: Option<Egress>,
-    known: Arc<Mutex<HashMap<String, RemoteKeys>>>,
+    known: Arc<Mutex<HashMap<String, RemoteJwks>>>,
 }
 
 impl ClientKeySets {
@@ -84,7 +84,7 @@ impl ClientKeySets {
     }
 
     /// Returns the key set at `url`.
-    fn remote(&self, url: &str) -> Option<RemoteKeys> {
+    fn remote(&self, url: &str) -> Option<RemoteJwks> {
         let egress = self.egress.clone()?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(keys) = known.get(url) {
@@ -94,7 +94,7 @@ impl ClientKeySets {
         if known.len() >= MAX_KEY_SETS {
             known.clear();
         }
-        let keys = RemoteKeys::jwks(url, egress);
+        let keys = RemoteJwks::jwks(url, egress);
         known.insert(url.to_owned(), keys.clone());
         Some(keys)
     }
@@ -113,15 +113,15 @@ impl AuthorizationServer {
         &self,
         assertion: &str,
         sent: Option<&str>,
-    ) -> Result<Client, OAuthError> {
-        let wrong = |_| OAuthError::client(WRONG_ASSERTION);
+    ) -> Result<OAuthClient, OAuthError> {
+        let wrong = |_| OAuthError::invalid_client(WRONG_ASSERTION);
         // Before the signature is verified, only the claimed subject is used.
-        let subject = Unverified::parse(assertion)
+        let subject = UnverifiedJwt::parse(assertion)
             .map_err(wrong)?
             .subject()
             .map(str::to_owned);
         let id = subject.as_deref().or(sent);
-        let id = id.ok_or_else(|| OAuthError::client(WRONG_ASSERTION))?;
+        let id = id.ok_or_else(|| OAuthError::invalid_client(WRONG_ASSERTION))?;
         let client = self.clients().find(id).await?;
         let keys = client
             .as_ref()
@@ -130,10 +130,10 @@ impl AuthorizationServer {
                 ClientAuthentication::None | ClientAuthentication::Secret { .. } => None,
             });
         let (Some(client), Some(keys)) = (client, keys) else {
-            return Err(OAuthError::client(WRONG_ASSERTION));
+            return Err(OAuthError::invalid_client(WRONG_ASSERTION));
         };
         // Older clients use the token endpoint as the audience, instead of the issuer.
-        let expectation = Expectation::client_assertion(&client.id, self.issuer())
+        let expectation = Validation::client_assertion(&client.id, self.issuer())
             .with_audience(self.url("/token"))
             .with_audience(self.url("/api/auth/oauth2/token"));
         let claims = self.verified(assertion, &keys, &expectation).await?;
@@ -146,7 +146,7 @@ impl AuthorizationServer {
         &self,
         assertion: &str,
         keys: &ClientKeys,
-        expectation: &Expectation,
+        expectation: &Validation,
     ) -> Result<Claims, OAuthError> {
         let verifier = JwtVerifier::new(self.clock().clone());
         let verified = match keys {
@@ -161,72 +161,79 @@ impl AuthorizationServer {
         };
         verified.map(|verified| verified.claims).map_err(|error| {
             tracing::info!(%error, "client assertion rejected");
-            OAuthError::client(WRONG_ASSERTION)
+            OAuthError::invalid_client(WRONG_ASSERTION)
         })
     }
 
     /// Records the use of an assertion. Fails if it was used before.
     async fn use_once(&self, kind: &str, issuer: &str, claims: &Claims) -> Result<(), OAuthError> {
         let Some(jti) = &claims.jti else {
-            return Err(OAuthError::grant("assertion has no jti"));
+            return Err(OAuthError::invalid_grant("assertion has no jti"));
         };
-        let id = SecretHash::of(&format!("{kind}\n{issuer}\n{jti}"));
+        let id = SecretHash::digest(&format!("{kind}\n{issuer}\n{jti}"));
         let key = format!("auth/assertion/{}", id.as_str());
         // For as long as a replica would accept it whose clock differs by a minute.
         let expires = claims.exp.unwrap_or_default().saturating_add(120);
         let batch = Batch::new()
             .if_absent(key.clone())
-            .put_until(key, "", moment(expires));
+            .put_until(key, "", system_time(expires));
         match self
             .store()
             .commit(batch)
             .await
-            .map_err(AuthorityError::from)?
+            .map_err(AuthServerError::from)?
         {
-            Outcome::Committed => Ok(()),
-            Outcome::Conflict if kind == "client" => Err(OAuthError::client(WRONG_ASSERTION)),
-            Outcome::Conflict => Err(OAuthError::grant("assertion already used")),
+            CommitOutcome::Committed => Ok(()),
+            CommitOutcome::Conflict if kind == "client" => {
+                Err(OAuthError::invalid_client(WRONG_ASSERTION))
+            }
+            CommitOutcome::Conflict => Err(OAuthError::invalid_grant("assertion already used")),
         }
     }
 
     /// Exchanges an identity assertion (ID-JAG) for an access token.
     pub(in crate::server) async fn by_identity_assertion(
         &self,
-        client: &Client,
+        client: &OAuthClient,
         form: &Form,
     ) -> Result<TokenResponse, OAuthError> {
         if client.is_public() {
-            return Err(OAuthError::client("client authentication required"));
+            return Err(OAuthError::invalid_client("client authentication required"));
         }
         let assertion = form.get("assertion");
         let assertion =
-            assertion.ok_or_else(|| OAuthError::request("missing parameter: assertion"))?;
+            assertion.ok_or_else(|| OAuthError::invalid_request("missing parameter: assertion"))?;
         let (issuer, claims) = self.identity(assertion).await?;
         if claims.client_id.as_deref() != Some(&client.id) {
-            return Err(OAuthError::grant("assertion was issued to another client"));
+            return Err(OAuthError::invalid_grant(
+                "assertion was issued to another client",
+            ));
         }
         if claims.extra.contains_key("cnf") {
-            return Err(OAuthError::grant(
+            return Err(OAuthError::invalid_grant(
                 "sender-constrained assertions are not supported",
             ));
         }
         let (audiences, scopes) = self.asserted_targets(client, form, &claims)?;
         let subject = claims.sub.as_deref().unwrap_or_default();
-        let person = self.people().identified(&issuer.issuer, subject).await?;
-        let person =
-            person.ok_or_else(|| OAuthError::grant("unknown user; log in to the gateway once"))?;
-        if !self.resources().admits(&audiences, &person) {
+        let user = self
+            .login_provider()
+            .user_by_identity(&issuer.issuer, subject)
+            .await?;
+        let user = user
+            .ok_or_else(|| OAuthError::invalid_grant("unknown user; log in to the gateway once"))?;
+        if !self.resources().admits(&audiences, &user) {
             return Err(OAuthError::InvalidTarget("unknown resource".into()));
         }
         self.use_once("identity", &issuer.issuer, &claims).await?;
         tracing::info!(
             client = client.id,
-            person = &*person.id,
+            user = &*user.id,
             "identity assertion exchanged"
         );
-        let token = Subject {
+        let token = TokenSubject {
             client,
-            person: Some(&person),
+            user: Some(&user),
             scopes: &scopes,
             audiences,
             grant: None,
@@ -238,9 +245,9 @@ impl AuthorizationServer {
     async fn identity(&self, assertion: &str) -> Result<(AssertionIssuer, Claims), OAuthError> {
         let wrong = |error: JwtError| {
             tracing::info!(%error, "identity assertion rejected");
-            OAuthError::grant("invalid assertion")
+            OAuthError::invalid_grant("invalid assertion")
         };
-        let parsed = Unverified::parse(assertion).map_err(wrong)?;
+        let parsed = UnverifiedJwt::parse(assertion).map_err(wrong)?;
         let trusted = self.assertion_issuers();
         let issuer = trusted
             .iter()
@@ -248,7 +255,7 @@ impl AuthorizationServer {
         // Tokens of this server are not assertions for this server.
         let issuer = issuer.filter(|known| known.issuer != self.issuer());
         let issuer = issuer.ok_or_else(|| wrong(JwtError::Issuer))?.clone();
-        let expectation = Expectation::id_jag(&issuer.issuer, self.issuer())
+        let expectation = Validation::id_jag(&issuer.issuer, self.issuer())
             .with_max_lifetime(Duration::from_secs(300));
         let verifier = JwtVerifier::new(self.clock().clone());
         let verified = verifier
@@ -256,7 +263,7 @@ impl AuthorizationServer {
             .await;
         match verified {
             Ok(verified) => Ok((issuer, verified.claims)),
-            Err(JwtError::Keys(error)) => Err(AuthorityError::Provider(error.into()).into()),
+            Err(JwtError::Keys(error)) => Err(AuthServerError::Provider(error.into()).into()),
             Err(error) => Err(wrong(error)),
         }
     }
@@ -265,7 +272,7 @@ impl AuthorizationServer {
     /// request.
     fn asserted_targets(
         &self,
-        client: &Client,
+        client: &OAuthClient,
         form: &Form,
         claims: &Claims,
     ) -> Result<(Vec<String>, crate::server::Scopes), OAuthError> {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use super::{Client, ClientAuthentication};
+use super::{ClientAuthentication, OAuthClient};
 use crate::SecretHash;
 use crate::server::AuthorizationServer;
 use crate::server::endpoint::form::Form;
@@ -18,7 +18,7 @@ use crate::server::error::OAuthError;
 ///
 /// See [RFC 6749, section 2.3](https://www.rfc-editor.org/rfc/rfc6749#section-2.3) and [RFC 7523,
 /// section 2.2](https://www.rfc-editor.org/rfc/rfc7523#section-2.2).
-enum Claim {
+enum ClientCredentials {
     Assertion(String),
     Public(String),
     Secret { id: String, secret: String },
@@ -35,16 +35,16 @@ impl AuthorizationServer {
         &self,
         headers: &HeaderMap,
         form: &mut Form,
-    ) -> Result<Client, OAuthError> {
-        let claim = claim(headers, form)?;
+    ) -> Result<OAuthClient, OAuthError> {
+        let claim = presented_credentials(headers, form)?;
         let sent = form.get("client_id");
         let client = match claim {
-            Claim::Assertion(assertion) => self.by_assertion(&assertion, sent).await?,
-            Claim::Public(id) => self.by_name(&id).await?,
-            Claim::Secret { id, secret } => self.by_secret(&id, &secret).await?,
+            ClientCredentials::Assertion(assertion) => self.by_assertion(&assertion, sent).await?,
+            ClientCredentials::Public(id) => self.public_client(&id).await?,
+            ClientCredentials::Secret { id, secret } => self.by_secret(&id, &secret).await?,
         };
         match sent {
-            Some(sent) if sent != client.id => Err(OAuthError::request(
+            Some(sent) if sent != client.id => Err(OAuthError::invalid_request(
                 "client_id does not match the authenticated client",
             )),
             _ => Ok(client),
@@ -52,19 +52,19 @@ impl AuthorizationServer {
     }
 
     /// Returns a public client.
-    async fn by_name(&self, id: &str) -> Result<Client, OAuthError> {
+    async fn public_client(&self, id: &str) -> Result<OAuthClient, OAuthError> {
         let client = self.clients().find(id).await?;
         match client {
             Some(client) if matches!(client.authentication, ClientAuthentication::None) => {
                 Ok(client)
             }
-            Some(_) => Err(OAuthError::client("client authentication required")),
-            None => Err(OAuthError::client(UNKNOWN)),
+            Some(_) => Err(OAuthError::invalid_client("client authentication required")),
+            None => Err(OAuthError::invalid_client(UNKNOWN)),
         }
     }
 
     /// Authenticates a client by its secret.
-    async fn by_secret(&self, id: &str, secret: &str) -> Result<Client, OAuthError> {
+    async fn by_secret(&self, id: &str, secret: &str) -> Result<OAuthClient, OAuthError> {
         let client = self.clients().find(id).await?;
         let hash = client
             .as_ref()
@@ -74,28 +74,33 @@ impl AuthorizationServer {
             });
         // An unknown client takes the same work.
         let known = hash.is_some();
-        let hash = hash.unwrap_or_else(|| SecretHash::of("nobody's"));
+        let hash = hash.unwrap_or_else(|| SecretHash::digest("nobody's"));
         match client {
             Some(client) if hash.matches(secret) && known => Ok(client),
-            _ => Err(OAuthError::client(UNKNOWN)),
+            _ => Err(OAuthError::invalid_client(UNKNOWN)),
         }
     }
 }
 
 /// Returns the credentials of a request, which must use exactly one method.
-fn claim(headers: &HeaderMap, form: &mut Form) -> Result<Claim, OAuthError> {
+fn presented_credentials(
+    headers: &HeaderMap,
+    form: &mut Form,
+) -> Result<ClientCredentials, OAuthError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let header = values.next();
     if values.next().is_some() {
-        return Err(OAuthError::request("duplicate Authorization header"));
+        return Err(OAuthError::invalid_request(
+            "duplicate Authorization header",
+        ));
     }
     let basic = header.map(|value| basic(value.as_bytes())).transpose()?;
-    let secret = form.take("client_secret");
-    let assertion = form.take("client_assertion");
-    let kind = form.take("client_assertion_type");
+    let secret = form.remove("client_secret");
+    let assertion = form.remove("client_assertion");
+    let kind = form.remove("client_assertion_type");
     let ways = [basic.is_some(), secret.is_some(), assertion.is_some()];
     if ways.into_iter().filter(|used| *used).count() > 1 {
-        return Err(OAuthError::request(
+        return Err(OAuthError::invalid_request(
             "multiple client authentication methods",
         ));
     }
@@ -103,22 +108,24 @@ fn claim(headers: &HeaderMap, form: &mut Form) -> Result<Claim, OAuthError> {
         return Ok(claim);
     }
     match (assertion, kind.as_deref(), secret, form.get("client_id")) {
-        (Some(assertion), Some(ASSERTION_TYPE), _, _) => Ok(Claim::Assertion(assertion)),
-        (Some(_), _, _, _) => Err(OAuthError::request(
+        (Some(assertion), Some(ASSERTION_TYPE), _, _) => {
+            Ok(ClientCredentials::Assertion(assertion))
+        }
+        (Some(_), _, _, _) => Err(OAuthError::invalid_request(
             "client_assertion_type must be urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         )),
-        (None, _, Some(secret), Some(id)) => Ok(Claim::Secret {
+        (None, _, Some(secret), Some(id)) => Ok(ClientCredentials::Secret {
             id: id.to_owned(),
             secret,
         }),
-        (None, _, None, Some(id)) => Ok(Claim::Public(id.to_owned())),
-        (None, _, _, None) => Err(OAuthError::client("missing parameter: client_id")),
+        (None, _, None, Some(id)) => Ok(ClientCredentials::Public(id.to_owned())),
+        (None, _, _, None) => Err(OAuthError::invalid_client("missing parameter: client_id")),
     }
 }
 
 /// Parses an `Authorization: Basic` header.
-fn basic(value: &[u8]) -> Result<Claim, OAuthError> {
-    let wrong = || OAuthError::client("invalid Basic credentials");
+fn basic(value: &[u8]) -> Result<ClientCredentials, OAuthError> {
+    let wrong = || OAuthError::invalid_client("invalid Basic credentials");
     let text = std::str::from_utf8(value).map_err(|_| wrong())?;
     let (scheme, credentials) = text.split_once(' ').ok_or_else(wrong)?;
     if !scheme.eq_ignore_ascii_case("Basic") {
@@ -127,7 +134,7 @@ fn basic(value: &[u8]) -> Result<Claim, OAuthError> {
     let decoded = STANDARD.decode(credentials.trim()).map_err(|_| wrong())?;
     let decoded = String::from_utf8(decoded).map_err(|_| wrong())?;
     let (id, secret) = decoded.split_once(':').ok_or_else(wrong)?;
-    Ok(Claim::Secret {
+    Ok(ClientCredentials::Secret {
         id: form_decoded(id).ok_or_else(wrong)?,
         secret: form_decoded(secret).ok_or_else(wrong)?,
     })
@@ -167,7 +174,7 @@ mod tests {
     fn basic_of(text: &str) -> Result<(String, String), String> {
         let value = format!("Basic {}", STANDARD.encode(text));
         match basic(value.as_bytes()) {
-            Ok(Claim::Secret { id, secret }) => Ok((id, secret)),
+            Ok(ClientCredentials::Secret { id, secret }) => Ok((id, secret)),
             Ok(_) => unreachable!(),
             Err(error) => Err(error.code().to_owned()),
         }
@@ -196,13 +203,19 @@ mod tests {
         headers.insert(AUTHORIZATION, "Basic YTpi".parse().unwrap());
         let mut form = Form::parse(b"client_id=a&client_secret=b").unwrap();
         assert_eq!(
-            claim(&headers, &mut form).err().unwrap().code(),
+            presented_credentials(&headers, &mut form)
+                .err()
+                .unwrap()
+                .code(),
             "invalid_request"
         );
         headers.append(AUTHORIZATION, "Basic YTpi".parse().unwrap());
         let mut form = Form::parse(b"").unwrap();
         assert_eq!(
-            claim(&headers, &mut form).err().unwrap().code(),
+            presented_credentials(&headers, &mut form)
+                .err()
+                .unwrap()
+                .code(),
             "invalid_request"
         );
     }

@@ -4,25 +4,25 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use mcp_gateway_store::{Batch, Documents, Outcome, Store, Stored};
+use mcp_gateway_store::{Batch, CommitOutcome, Documents, Store, Versioned};
 use serde::{Deserialize, Serialize};
 
-use super::metadata_document::MetadataDocuments;
-use super::{Client, ClientOrigin};
-use crate::clock::moment;
+use super::metadata_document::ClientMetadataDocuments;
+use super::{ClientOrigin, OAuthClient};
+use crate::clock::system_time;
 use crate::server::error::OAuthError;
 use crate::server::token::revocations::RevocationLog;
-use crate::token::Revoked;
-use crate::{AuthorityError, Clock, SecretHash};
+use crate::token::RevocationTarget;
+use crate::{AuthServerError, Clock, SecretHash};
 
 /// All clients. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(in crate::server) struct Clients {
+pub(in crate::server) struct ClientRegistry {
     /// Clients that the operator has configured, by client ID.
-    fixed: Arc<ArcSwap<HashMap<String, Client>>>,
+    static_clients: Arc<ArcSwap<HashMap<String, OAuthClient>>>,
     /// Clients with a metadata document.
-    documented: Option<MetadataDocuments>,
-    registered: Documents<Registered>,
+    documented: Option<ClientMetadataDocuments>,
+    registered: Documents<StoredClient>,
     revocations: RevocationLog,
     clock: Clock,
     lifetimes: ClientLifetimes,
@@ -39,15 +39,15 @@ pub(in crate::server) struct ClientLifetimes {
 
 /// A client in the store.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(in crate::server) struct Registered {
-    pub(in crate::server) client: Client,
+pub(in crate::server) struct StoredClient {
+    pub(in crate::server) client: OAuthClient,
     /// Hash of the registration access token (RFC 7592).
     pub(in crate::server) management: Option<SecretHash>,
     /// Time at which the unused client expires; never if `None`.
     pub(in crate::server) expires: Option<u64>,
 }
 
-impl Clients {
+impl ClientRegistry {
     /// Uses the clients in `store`.
     pub(in crate::server) fn new(
         store: Arc<dyn Store>,
@@ -56,7 +56,7 @@ impl Clients {
         lifetimes: ClientLifetimes,
     ) -> Self {
         Self {
-            fixed: Arc::default(),
+            static_clients: Arc::default(),
             documented: None,
             registered: Documents::new(store, "auth/client/"),
             revocations,
@@ -66,7 +66,7 @@ impl Clients {
     }
 
     /// Enables client ID metadata documents.
-    pub(in crate::server) fn with_documents(self, documents: MetadataDocuments) -> Self {
+    pub(in crate::server) fn with_documents(self, documents: ClientMetadataDocuments) -> Self {
         Self {
             documented: Some(documents),
             ..self
@@ -79,16 +79,19 @@ impl Clients {
     }
 
     /// Replaces the configured clients.
-    pub(in crate::server) fn fix(&self, clients: impl IntoIterator<Item = Client>) {
+    pub(in crate::server) fn set_static(&self, clients: impl IntoIterator<Item = OAuthClient>) {
         let clients = clients
             .into_iter()
             .map(|client| (client.id.clone(), client));
-        self.fixed.store(Arc::new(clients.collect()));
+        self.static_clients.store(Arc::new(clients.collect()));
     }
 
     /// Returns the client `id`.
-    pub(in crate::server) async fn find(&self, id: &str) -> Result<Option<Client>, OAuthError> {
-        if let Some(client) = self.fixed.load().get(id) {
+    pub(in crate::server) async fn find(
+        &self,
+        id: &str,
+    ) -> Result<Option<OAuthClient>, OAuthError> {
+        if let Some(client) = self.static_clients.load().get(id) {
             return Ok(Some(client.clone()));
         }
         if id.starts_with("https://") {
@@ -103,8 +106,9 @@ impl Clients {
 
     /// Returns `true` unless the client `id` has been deleted. Clients with a metadata document are
     /// never deleted.
-    pub(in crate::server) async fn is_there(&self, id: &str) -> Result<bool, AuthorityError> {
-        let is_elsewhere = id.starts_with("https://") || self.fixed.load().contains_key(id);
+    pub(in crate::server) async fn is_there(&self, id: &str) -> Result<bool, AuthServerError> {
+        let is_elsewhere =
+            id.starts_with("https://") || self.static_clients.load().contains_key(id);
         Ok(is_elsewhere || self.registration(id).await?.is_some())
     }
 
@@ -112,10 +116,10 @@ impl Clients {
     pub(in crate::server) async fn registration(
         &self,
         id: &str,
-    ) -> Result<Option<Stored<Registered>>, AuthorityError> {
+    ) -> Result<Option<Versioned<StoredClient>>, AuthServerError> {
         let found = self.registered.get(id).await?;
         let now = self.clock.now();
-        let is_good = |stored: &Stored<Registered>| {
+        let is_good = |stored: &Versioned<StoredClient>| {
             let expires = stored.value.expires;
             expires.is_none_or(|expires| now < expires)
         };
@@ -125,9 +129,9 @@ impl Clients {
     /// Stores `client`. Tokens of a previous client with the same ID remain revoked.
     pub(in crate::server) async fn register(
         &self,
-        client: Client,
+        client: OAuthClient,
         management: Option<SecretHash>,
-    ) -> Result<Client, AuthorityError> {
+    ) -> Result<OAuthClient, AuthServerError> {
         let expires = match client.origin {
             ClientOrigin::Dynamic => Some(self.clock.now().saturating_add(self.lifetimes.new)),
             ClientOrigin::MetadataDocument | ClientOrigin::Static => None,
@@ -139,11 +143,11 @@ impl Clients {
             // A client with the same ID may have been deleted before.
             _ => self
                 .revocations
-                .add_lift(batch, Revoked::Client, &client.id)?,
+                .add_lift(batch, RevocationTarget::Client, &client.id)?,
         };
         let (id, registered) = (
             client.id.clone(),
-            Registered {
+            StoredClient {
                 client,
                 management,
                 expires,
@@ -151,42 +155,45 @@ impl Clients {
         );
         let batch = self
             .registered
-            .put(batch, &id, &registered, expires.map(moment))?;
+            .put(batch, &id, &registered, expires.map(system_time))?;
         match self.registered.store().commit(batch).await? {
-            Outcome::Committed => {
-                self.revocations.note_lift(Revoked::Client, &id);
+            CommitOutcome::Committed => {
+                self.revocations.note_lift(RevocationTarget::Client, &id);
                 Ok(registered.client)
             }
-            Outcome::Conflict => Err(AuthorityError::Busy),
+            CommitOutcome::Conflict => Err(AuthServerError::Busy),
         }
     }
 
     /// Replaces the registration `before`. Returns `false` if it has changed in the meantime.
     pub(in crate::server) async fn replace(
         &self,
-        before: &Stored<Registered>,
-        after: &Registered,
-    ) -> Result<bool, AuthorityError> {
+        before: &Versioned<StoredClient>,
+        after: &StoredClient,
+    ) -> Result<bool, AuthServerError> {
         let id = &after.client.id;
         let batch = Batch::new().if_version(self.registered.key(id), before.version);
         let batch = self
             .registered
-            .put(batch, id, after, after.expires.map(moment))?;
+            .put(batch, id, after, after.expires.map(system_time))?;
         let outcome = self.registered.store().commit(batch).await?;
-        Ok(outcome == Outcome::Committed)
+        Ok(outcome == CommitOutcome::Committed)
     }
 
     /// Deletes the client `id` and revokes its tokens.
-    pub(in crate::server) async fn remove(&self, id: &str) -> Result<(), AuthorityError> {
+    pub(in crate::server) async fn remove(&self, id: &str) -> Result<(), AuthServerError> {
         let batch = Batch::new().delete(self.registered.key(id));
-        let batch = self.revocations.add(batch, Revoked::Client, id)?;
+        let batch = self.revocations.add(batch, RevocationTarget::Client, id)?;
         let _ = self.registered.store().commit(batch).await?;
-        self.revocations.note(Revoked::Client, id);
+        self.revocations.apply_local(RevocationTarget::Client, id);
         Ok(())
     }
 
     /// Records the use of `client`, so that it does not expire.
-    pub(in crate::server) async fn touch(&self, client: &Client) -> Result<(), AuthorityError> {
+    pub(in crate::server) async fn touch(
+        &self,
+        client: &OAuthClient,
+    ) -> Result<(), AuthServerError> {
         if client.origin != ClientOrigin::Dynamic {
             return Ok(());
         }
@@ -201,7 +208,7 @@ impl Clients {
             .expires
             .is_some_and(|old| old + unused / 10 < fresh);
         if is_due {
-            let after = Registered {
+            let after = StoredClient {
                 expires: Some(fresh),
                 ..stored.value.clone()
             };
@@ -215,7 +222,7 @@ impl Clients {
         &self,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<Client>, AuthorityError> {
+    ) -> Result<Vec<OAuthClient>, AuthServerError> {
         let found = self.registered.list("", after, limit).await?;
         let clients = found.into_iter().map(|(_, stored)| stored.value.client);
         Ok(clients.collect())

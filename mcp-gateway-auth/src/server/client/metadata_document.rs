@@ -14,8 +14,8 @@ use moka::future::Cache;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::registration_request::{Method, RegistrationRequest};
-use super::{Client, ClientAuthentication, ClientOrigin};
+use super::registration_request::{AuthMethod, RegistrationRequest};
+use super::{ClientAuthentication, ClientOrigin, OAuthClient};
 use crate::egress::Egress;
 use crate::server::error::OAuthError;
 
@@ -25,9 +25,9 @@ use crate::server::error::OAuthError;
 ///
 /// [cimd]: https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/
 #[derive(Clone)]
-pub(in crate::server) struct MetadataDocuments {
+pub(in crate::server) struct ClientMetadataDocuments {
     egress: Egress,
-    known: Cache<String, Known>,
+    known: Cache<String, CachedClient>,
     /// Number of fetches per host.
     fetches: Arc<DefaultKeyedRateLimiter<String>>,
 }
@@ -45,31 +45,31 @@ enum Failure {
 
 /// A cached client with its lifetime.
 #[derive(Clone)]
-struct Known {
-    client: Arc<Client>,
+struct CachedClient {
+    client: Arc<OAuthClient>,
     lifetime: Duration,
 }
 
 /// Expires clients by the lifetime of their documents.
-struct AsLongAsAllowed;
+struct CacheExpiry;
 
-impl Expiry<String, Known> for AsLongAsAllowed {
+impl Expiry<String, CachedClient> for CacheExpiry {
     fn expire_after_create(
         &self,
         _: &String,
-        known: &Known,
+        known: &CachedClient,
         _: std::time::Instant,
     ) -> Option<Duration> {
         Some(known.lifetime)
     }
 }
 
-impl MetadataDocuments {
+impl ClientMetadataDocuments {
     /// Fetches documents with `egress`.
     pub(in crate::server) fn new(egress: Egress) -> Self {
         let known = Cache::builder()
             .max_capacity(MAX_KNOWN)
-            .expire_after(AsLongAsAllowed);
+            .expire_after(CacheExpiry);
         Self {
             egress,
             known: known.build(),
@@ -78,14 +78,14 @@ impl MetadataDocuments {
     }
 
     /// Returns the client `id`, or `None` if its document is unavailable or invalid.
-    pub(in crate::server) async fn get(&self, id: &str) -> Result<Option<Client>, OAuthError> {
+    pub(in crate::server) async fn get(&self, id: &str) -> Result<Option<OAuthClient>, OAuthError> {
         if !is_identifier(id) {
             return Ok(None);
         }
         // Failures are not cached. Concurrent requests share one fetch.
         let known = self.known.try_get_with_by_ref(id, self.fetch(id)).await;
         match known {
-            Ok(known) => Ok(Some(Client::clone(&known.client))),
+            Ok(known) => Ok(Some(OAuthClient::clone(&known.client))),
             Err(error) => {
                 tracing::info!(client = id, %error, "client metadata document rejected");
                 match *error {
@@ -97,21 +97,21 @@ impl MetadataDocuments {
     }
 
     /// Fetches and validates a document.
-    async fn fetch(&self, id: &str) -> Result<Known, Failure> {
+    async fn fetch(&self, id: &str) -> Result<CachedClient, Failure> {
         self.count(id)?;
         let fetched = self.egress.get_json(id, MAX_DOCUMENT).await;
         let fetched = fetched.map_err(|error| Failure::Wrong(error.to_string()))?;
         let client = described(id, &fetched.body);
         let client = client.map_err(|error| Failure::Wrong(error.to_string()))?;
         let age = fetched.max_age().unwrap_or(MIN_LIFETIME);
-        Ok(Known {
+        Ok(CachedClient {
             client: Arc::new(client),
             lifetime: age.clamp(MIN_LIFETIME, MAX_LIFETIME),
         })
     }
 }
 
-impl MetadataDocuments {
+impl ClientMetadataDocuments {
     /// Counts a fetch of `id`.
     fn count(&self, id: &str) -> Result<(), Failure> {
         if self.fetches.len() > MAX_HOSTS {
@@ -123,9 +123,10 @@ impl MetadataDocuments {
     }
 }
 
-impl fmt::Debug for MetadataDocuments {
+impl fmt::Debug for ClientMetadataDocuments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MetadataDocuments").finish_non_exhaustive()
+        f.debug_struct("ClientMetadataDocuments")
+            .finish_non_exhaustive()
     }
 }
 
@@ -157,35 +158,38 @@ fn is_identifier(id: &str) -> bool {
 }
 
 /// Returns the client `id` that `document` describes.
-fn described(id: &str, document: &[u8]) -> Result<Client, OAuthError> {
+fn described(id: &str, document: &[u8]) -> Result<OAuthClient, OAuthError> {
     let object = serde_json::from_slice::<Map<String, Value>>(document);
-    let object = object.map_err(|_| OAuthError::metadata("document is not a JSON object"))?;
+    let object =
+        object.map_err(|_| OAuthError::invalid_client_metadata("document is not a JSON object"))?;
     if object.get("client_id").and_then(Value::as_str) != Some(id) {
-        return Err(OAuthError::metadata(
+        return Err(OAuthError::invalid_client_metadata(
             "client_id does not match the URL of the document",
         ));
     }
     for secret in ["client_secret", "client_secret_expires_at"] {
         if object.contains_key(secret) {
-            return Err(OAuthError::metadata(
+            return Err(OAuthError::invalid_client_metadata(
                 "client secrets are not allowed in a public document",
             ));
         }
     }
-    let wanted = RegistrationRequest::of(&object)?;
+    let wanted = RegistrationRequest::from_object(&object)?;
     let Some(name) = wanted.name else {
-        return Err(OAuthError::metadata("missing member: client_name"));
+        return Err(OAuthError::invalid_client_metadata(
+            "missing member: client_name",
+        ));
     };
     let authentication = match (wanted.method, wanted.keys) {
-        (Method::None, None) => ClientAuthentication::None,
-        (Method::PrivateKey, Some(keys)) => ClientAuthentication::PrivateKey(keys),
+        (AuthMethod::None, None) => ClientAuthentication::None,
+        (AuthMethod::PrivateKey, Some(keys)) => ClientAuthentication::PrivateKey(keys),
         _ => {
-            return Err(OAuthError::metadata(
+            return Err(OAuthError::invalid_client_metadata(
                 "client secrets are not allowed in a public document",
             ));
         }
     };
-    Ok(Client {
+    Ok(OAuthClient {
         id: id.to_owned(),
         name,
         redirect_uris: wanted.redirect_uris,

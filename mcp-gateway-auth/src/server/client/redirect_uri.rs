@@ -65,7 +65,7 @@ pub enum RedirectUriError {
 impl RedirectUri {
     /// Returns `true` if `wanted` may be used where this URI is registered.
     #[must_use]
-    pub fn admits(&self, wanted: &str) -> bool {
+    pub fn matches(&self, wanted: &str) -> bool {
         if self.text == wanted {
             return true;
         }
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn only_the_port_of_a_loopback_address_varies() {
         let admits =
-            |registered: &str, wanted| registered.parse::<RedirectUri>().unwrap().admits(wanted);
+            |registered: &str, wanted| registered.parse::<RedirectUri>().unwrap().matches(wanted);
         assert!(admits(
             "http://localhost/callback",
             "http://localhost:1/callback"
@@ -333,7 +333,7 @@ mod tests {
             registered in uri(), wanted in uri()
         ) {
             let Ok(registered) = registered.parse::<RedirectUri>() else { return Ok(()) };
-            if !registered.admits(&wanted) {
+            if !registered.matches(&wanted) {
                 return Ok(());
             }
             let (one, other) = (Url::parse(registered.as_str()).unwrap(), Url::parse(&wanted).unwrap());

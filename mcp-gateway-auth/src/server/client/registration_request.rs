@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::redirect_uri::is_loopback;
-use super::{Client, ClientKeys, GrantType};
+use super::{ClientKeys, GrantType, OAuthClient};
 use crate::pages::clean;
 use crate::server::error::OAuthError;
 use crate::server::{RedirectUri, Scopes};
@@ -19,7 +19,7 @@ use crate::server::{RedirectUri, Scopes};
 #[derive(Debug)]
 pub(in crate::server) struct RegistrationRequest {
     pub(in crate::server) redirect_uris: Vec<RedirectUri>,
-    pub(in crate::server) method: Method,
+    pub(in crate::server) method: AuthMethod,
     pub(in crate::server) keys: Option<ClientKeys>,
     pub(in crate::server) grant_types: Vec<GrantType>,
     pub(in crate::server) name: Option<String>,
@@ -31,7 +31,7 @@ pub(in crate::server) struct RegistrationRequest {
 
 /// Requested client authentication method.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::server) enum Method {
+pub(in crate::server) enum AuthMethod {
     Basic,
     None,
     Post,
@@ -41,23 +41,25 @@ pub(in crate::server) enum Method {
 impl RegistrationRequest {
     /// Parses a registration request.
     pub(in crate::server) fn parse(body: &[u8]) -> Result<Self, OAuthError> {
-        Self::of(&object(body)?)
+        Self::from_object(&object(body)?)
     }
 
     /// Parses an update of `client`, which replaces all its metadata ([RFC 7592, section
     /// 2.2](https://www.rfc-editor.org/rfc/rfc7592#section-2.2)).
     pub(in crate::server) fn parse_update(
         body: &[u8],
-        client: &Client,
+        client: &OAuthClient,
     ) -> Result<Self, OAuthError> {
         let object = object(body)?;
         if object.get("client_id").and_then(Value::as_str) != Some(&client.id) {
-            return Err(OAuthError::metadata("client_id does not match the client"));
+            return Err(OAuthError::invalid_client_metadata(
+                "client_id does not match the client",
+            ));
         }
         for name in OURS {
             if object.contains_key(name) {
                 let message = format!("{name} must not be set by the client");
-                return Err(OAuthError::metadata(message));
+                return Err(OAuthError::invalid_client_metadata(message));
             }
         }
         if let Some(secret) = object.get("client_secret") {
@@ -65,21 +67,21 @@ impl RegistrationRequest {
                 .as_str()
                 .is_some_and(|secret| client.has_secret(secret));
             if !is_same {
-                return Err(OAuthError::metadata(
+                return Err(OAuthError::invalid_client_metadata(
                     "client_secret does not match the client",
                 ));
             }
         }
-        Self::of(&object)
+        Self::from_object(&object)
     }
 
     /// Validates the members of `object`.
-    pub(in crate::server) fn of(object: &Map<String, Value>) -> Result<Self, OAuthError> {
+    pub(in crate::server) fn from_object(object: &Map<String, Value>) -> Result<Self, OAuthError> {
         let method = method(text(object, "token_endpoint_auth_method")?)?;
         let keys = keys(object)?;
-        if (method == Method::PrivateKey) != keys.is_some() {
+        if (method == AuthMethod::PrivateKey) != keys.is_some() {
             let message = "private_key_jwt requires jwks or jwks_uri, and vice versa";
-            return Err(OAuthError::metadata(message));
+            return Err(OAuthError::invalid_client_metadata(message));
         }
         let grant_types = grant_types(object)?;
         check_response_types(object, &grant_types)?;
@@ -97,7 +99,7 @@ impl RegistrationRequest {
             keys,
             grant_types,
             name: name(object)?,
-            scopes: scopes.map_err(|_| OAuthError::metadata("invalid scope"))?,
+            scopes: scopes.map_err(|_| OAuthError::invalid_client_metadata("invalid scope"))?,
             uri: https(object, "client_uri")?,
             metadata: repeated(object)?,
         };
@@ -107,7 +109,8 @@ impl RegistrationRequest {
 
 /// Parses a JSON object.
 fn object(body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
-    serde_json::from_slice(body).map_err(|_| OAuthError::metadata("body must be a JSON object"))
+    serde_json::from_slice(body)
+        .map_err(|_| OAuthError::invalid_client_metadata("body must be a JSON object"))
 }
 
 /// Returns the string member `name`.
@@ -115,7 +118,7 @@ fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.len() <= MAX_TEXT => Ok(Some(text)),
-        Some(_) => Err(OAuthError::metadata(format!(
+        Some(_) => Err(OAuthError::invalid_client_metadata(format!(
             "{name} must be a string of at most 2048 bytes"
         ))),
     }
@@ -132,7 +135,11 @@ fn list<'a>(
     object: &'a Map<String, Value>,
     name: &str,
 ) -> Result<Option<Vec<&'a str>>, OAuthError> {
-    let wrong = || OAuthError::metadata(format!("{name} must be an array of at most 10 strings"));
+    let wrong = || {
+        OAuthError::invalid_client_metadata(format!(
+            "{name} must be an array of at most 10 strings"
+        ))
+    };
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Array(items)) if items.len() <= MAX_ITEMS => {
@@ -145,13 +152,13 @@ fn list<'a>(
 
 /// Returns the authentication method. The default is `none`, against RFC 7591: real clients that
 /// omit it are public.
-fn method(name: Option<&str>) -> Result<Method, OAuthError> {
+fn method(name: Option<&str>) -> Result<AuthMethod, OAuthError> {
     match name {
-        None | Some("none") => Ok(Method::None),
-        Some("client_secret_basic") => Ok(Method::Basic),
-        Some("client_secret_post") => Ok(Method::Post),
-        Some("private_key_jwt") => Ok(Method::PrivateKey),
-        Some(_) => Err(OAuthError::metadata(
+        None | Some("none") => Ok(AuthMethod::None),
+        Some("client_secret_basic") => Ok(AuthMethod::Basic),
+        Some("client_secret_post") => Ok(AuthMethod::Post),
+        Some("private_key_jwt") => Ok(AuthMethod::PrivateKey),
+        Some(_) => Err(OAuthError::invalid_client_metadata(
             "token_endpoint_auth_method must be none, client_secret_basic, client_secret_post or \
              private_key_jwt",
         )),
@@ -166,15 +173,19 @@ fn keys(object: &Map<String, Value>) -> Result<Option<ClientKeys>, OAuthError> {
         Url::parse(uri).is_ok_and(|url| url.scheme() == "https" || is_loopback(&url))
     };
     if !remote.iter().all(is_safe) {
-        return Err(OAuthError::metadata("jwks_uri must be an https URL"));
+        return Err(OAuthError::invalid_client_metadata(
+            "jwks_uri must be an https URL",
+        ));
     }
     match (object.get("jwks"), remote) {
-        (Some(_), Some(_)) => Err(OAuthError::metadata(
+        (Some(_), Some(_)) => Err(OAuthError::invalid_client_metadata(
             "jwks and jwks_uri are mutually exclusive",
         )),
         (Some(jwks), None) => match crate::jose::KeySet::from_value(jwks) {
             Ok(set) if !set.is_empty() => Ok(Some(ClientKeys::Inline(jwks.clone()))),
-            _ => Err(OAuthError::metadata("jwks has no usable signature key")),
+            _ => Err(OAuthError::invalid_client_metadata(
+                "jwks has no usable signature key",
+            )),
         },
         (None, Some(uri)) => Ok(Some(ClientKeys::Remote(uri))),
         (None, None) => Ok(None),
@@ -188,13 +199,13 @@ fn grant_types(object: &Map<String, Value>) -> Result<Vec<GrantType>, OAuthError
         return Ok(default());
     };
     // Unknown grant types are not granted, which the client sees in the response.
-    let known = names.into_iter().filter_map(GrantType::of);
+    let known = names.into_iter().filter_map(GrantType::from_name);
     let known =
         known.filter(|kind| matches!(kind, GrantType::AuthorizationCode | GrantType::RefreshToken));
     let known: Vec<_> = known.collect();
     match known.contains(&GrantType::AuthorizationCode) {
         true => Ok(known),
-        false => Err(OAuthError::metadata(
+        false => Err(OAuthError::invalid_client_metadata(
             "grant_types must include authorization_code; other clients are configured by an operator",
         )),
     }
@@ -211,7 +222,7 @@ fn check_response_types(
     let has_code = types.contains(&"code");
     match has_code == grant_types.contains(&GrantType::AuthorizationCode) {
         true => Ok(()),
-        false => Err(OAuthError::metadata(
+        false => Err(OAuthError::invalid_client_metadata(
             "response_types must be [\"code\"] for authorization_code",
         )),
     }
@@ -240,7 +251,9 @@ fn https(object: &Map<String, Value>, name: &str) -> Result<Option<String>, OAut
     let is_web = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     match is_web {
         true => Ok(Some(text.to_owned())),
-        false => Err(OAuthError::metadata(format!("{name} must be an https URL"))),
+        false => Err(OAuthError::invalid_client_metadata(format!(
+            "{name} must be an https URL"
+        ))),
     }
 }
 

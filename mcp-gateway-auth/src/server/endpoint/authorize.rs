@@ -22,16 +22,16 @@ use url::form_urlencoded;
 
 use super::form::Form;
 use super::response::{error_page, see_other};
-use crate::server::client::{Client, GrantType};
+use crate::server::client::{GrantType, OAuthClient};
 use crate::server::consents::Consent;
 use crate::server::error::OAuthError;
-use crate::server::grant::pkce::Challenge;
+use crate::server::grant::pkce::CodeChallenge;
 use crate::server::{AuthorizationServer, RedirectUri, Scopes};
 use crate::{SecretHash, UserSession};
 
 /// A validated authorization request.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(in crate::server) struct Asked {
+pub(in crate::server) struct AuthorizationRequest {
     pub(in crate::server) client: String,
     /// Fingerprint of the client at the time of the request.
     pub(in crate::server) fingerprint: SecretHash,
@@ -39,12 +39,12 @@ pub(in crate::server) struct Asked {
     pub(in crate::server) redirect_was_sent: bool,
     pub(in crate::server) scopes: Scopes,
     pub(in crate::server) resources: Vec<String>,
-    pub(in crate::server) challenge: Challenge,
+    pub(in crate::server) challenge: CodeChallenge,
     pub(in crate::server) state: Option<String>,
 }
 
 /// An error of the authorization endpoint.
-pub(in crate::server) enum Refusal {
+pub(in crate::server) enum AuthorizationError {
     /// The client is not validated: shown to the user.
     Page(OAuthError),
     /// Returned to the client (RFC 6749, section 4.1.2.1).
@@ -65,55 +65,64 @@ pub(in crate::server) async fn authorize(
     let (parts, _) = request.into_parts();
     match server.authorize(&parts).await {
         Ok(response) => response,
-        Err(refusal) => server.refuse(refusal),
+        Err(refusal) => server.error_response(refusal),
     }
 }
 
 impl AuthorizationServer {
     /// Validates a request, and redirects to the login, to the client, or shows the consent page.
-    async fn authorize(&self, request: &Parts) -> Result<Response, Refusal> {
-        self.limits().check_peer(request).map_err(Refusal::Page)?;
+    async fn authorize(&self, request: &Parts) -> Result<Response, AuthorizationError> {
+        self.limits()
+            .check_peer(request)
+            .map_err(AuthorizationError::Page)?;
         let query = request.uri.query().unwrap_or_default();
-        let long = || Refusal::Page(OAuthError::request("authorization request too long"));
+        let long = || {
+            AuthorizationError::Page(OAuthError::invalid_request(
+                "authorization request too long",
+            ))
+        };
         if query.len() > MAX_QUERY {
             return Err(long());
         }
         let form = Form::parse(query.as_bytes()).ok_or_else(long)?;
-        let (client, redirect_uri) = self.party(&form).await.map_err(Refusal::Page)?;
-        let session = self.people().session(request).await;
-        let session = session.map_err(|error| Refusal::Page(error.into()))?;
+        let (client, redirect_uri) = self
+            .validate_client(&form)
+            .await
+            .map_err(AuthorizationError::Page)?;
+        let session = self.login_provider().session(request).await;
+        let session = session.map_err(|error| AuthorizationError::Page(error.into()))?;
         // Before any redirect, also with an error: otherwise a link to this host could lead
         // strangers to any registered address.
-        let Some(session) = session.filter(|_| !prompts(&form, "login")) else {
+        let Some(session) = session.filter(|_| !has_prompt(&form, "login")) else {
             let query = without_login_prompt(query);
             let path = request.uri.path();
-            let login = self.people().login_url(&format!("{path}?{query}"));
+            let login = self.login_provider().login_url(&format!("{path}?{query}"));
             return Ok(see_other(&login));
         };
-        let asked = self.asked(&form, &client, redirect_uri.clone());
-        let asked = asked.map_err(|error| Refusal::Redirect {
+        let asked = self.parse_request(&form, &client, redirect_uri.clone());
+        let asked = asked.map_err(|error| AuthorizationError::Redirect {
             to: redirect_uri,
             state: form.get("state").map(str::to_owned),
             error,
         })?;
-        self.check_visible(&asked, &session)?;
-        self.proceed(&client, asked, &session, prompts(&form, "consent"))
+        self.check_access(&asked, &session)?;
+        self.authorize_or_ask(&client, asked, &session, has_prompt(&form, "consent"))
             .await
     }
 
     /// Returns the client and the redirect URI. Until both are validated, there is no redirect.
-    async fn party(&self, form: &Form) -> Result<(Client, RedirectUri), OAuthError> {
-        if let Some(name @ ("client_id" | "redirect_uri")) = form.repeated() {
-            return Err(OAuthError::request(format!(
+    async fn validate_client(&self, form: &Form) -> Result<(OAuthClient, RedirectUri), OAuthError> {
+        if let Some(name @ ("client_id" | "redirect_uri")) = form.repeated_parameter() {
+            return Err(OAuthError::invalid_request(format!(
                 "duplicate parameter: {name:?}"
             )));
         }
         let id = form.get("client_id");
-        let id = id.ok_or_else(|| OAuthError::request("missing parameter: client_id"))?;
+        let id = id.ok_or_else(|| OAuthError::invalid_request("missing parameter: client_id"))?;
         let Some(client) = self.clients().find(id).await? else {
             let message = "unknown client. If it has been connected before, \
                            disconnect it and connect it again";
-            return Err(OAuthError::client(message));
+            return Err(OAuthError::invalid_client(message));
         };
         let wanted = form.get("redirect_uri");
         let Some(redirect_uri) = client.redirect_uri(wanted) else {
@@ -135,34 +144,41 @@ impl AuthorizationServer {
     }
 
     /// Validates the remaining parameters, whose errors are returned to the client.
-    fn asked(
+    fn parse_request(
         &self,
         form: &Form,
-        client: &Client,
+        client: &OAuthClient,
         redirect_uri: RedirectUri,
-    ) -> Result<Asked, OAuthError> {
-        if let Some(name) = form.repeated() {
-            return Err(OAuthError::request(format!(
+    ) -> Result<AuthorizationRequest, OAuthError> {
+        if let Some(name) = form.repeated_parameter() {
+            return Err(OAuthError::invalid_request(format!(
                 "duplicate parameter: {name:?}"
             )));
         }
         match form.get("response_type") {
             Some("code") => {}
             Some(_) => return Err(OAuthError::UnsupportedResponseType),
-            None => return Err(OAuthError::request("missing parameter: response_type")),
+            None => {
+                return Err(OAuthError::invalid_request(
+                    "missing parameter: response_type",
+                ));
+            }
         }
         if !client.may_use(GrantType::AuthorizationCode) {
             let message = "client not registered for grant_type authorization_code";
             return Err(OAuthError::UnauthorizedClient(message.into()));
         }
         if form.get("code_challenge_method") != Some("S256") {
-            return Err(OAuthError::request("code_challenge_method must be S256"));
+            return Err(OAuthError::invalid_request(
+                "code_challenge_method must be S256",
+            ));
         }
-        let challenge = form.get("code_challenge").and_then(Challenge::parse);
-        let challenge = challenge
-            .ok_or_else(|| OAuthError::request("code_challenge must be a base64url SHA-256"))?;
-        let (resources, scopes) = self.resources().targets(client, form)?;
-        Ok(Asked {
+        let challenge = form.get("code_challenge").and_then(CodeChallenge::parse);
+        let challenge = challenge.ok_or_else(|| {
+            OAuthError::invalid_request("code_challenge must be a base64url SHA-256")
+        })?;
+        let (resources, scopes) = self.resources().requested_targets(client, form)?;
+        Ok(AuthorizationRequest {
             client: client.id.clone(),
             fingerprint: client.fingerprint(),
             redirect_uri,
@@ -175,34 +191,42 @@ impl AuthorizationServer {
     }
 
     /// Rejects resources that the user must not access. To that user, they look like unknown ones.
-    fn check_visible(&self, asked: &Asked, session: &UserSession) -> Result<(), Refusal> {
-        match self.resources().admits(&asked.resources, &session.person) {
+    fn check_access(
+        &self,
+        asked: &AuthorizationRequest,
+        session: &UserSession,
+    ) -> Result<(), AuthorizationError> {
+        match self.resources().admits(&asked.resources, &session.user) {
             true => Ok(()),
-            false => Err(asked.refused(OAuthError::InvalidTarget("unknown resource".into()))),
+            false => Err(asked.error(OAuthError::InvalidTarget("unknown resource".into()))),
         }
     }
 
     /// Issues a code if the user has given consent before. Otherwise asks for consent.
-    async fn proceed(
+    async fn authorize_or_ask(
         &self,
-        client: &Client,
-        asked: Asked,
+        client: &OAuthClient,
+        asked: AuthorizationRequest,
         session: &UserSession,
         ask_again: bool,
-    ) -> Result<Response, Refusal> {
+    ) -> Result<Response, AuthorizationError> {
         let consent = self.consent_to(&asked, client);
-        let found = self.consents().find(&session.person.id, &client.id).await;
-        let found = found.map_err(|error| Refusal::Page(error.into()))?;
+        let found = self.consents().find(&session.user.id, &client.id).await;
+        let found = found.map_err(|error| AuthorizationError::Page(error.into()))?;
         let is_covered = found.is_some_and(|found| found.covers(&consent));
         // Any local program can pretend to be a client with a redirect to the user's own machine.
         if is_covered && !ask_again && !asked.redirect_uri.is_local() {
             return self.grant(asked, consent, session, None).await;
         }
-        Ok(self.ask(client, &asked, session))
+        Ok(self.consent_page(client, &asked, session))
     }
 
     /// Returns the consent that the request asks for.
-    pub(in crate::server) fn consent_to(&self, asked: &Asked, client: &Client) -> Consent {
+    pub(in crate::server) fn consent_to(
+        &self,
+        asked: &AuthorizationRequest,
+        client: &OAuthClient,
+    ) -> Consent {
         Consent {
             client: client.id.clone(),
             name: client.name.clone(),
@@ -215,10 +239,10 @@ impl AuthorizationServer {
     }
 
     /// Responds with an error page or an error redirect.
-    pub(in crate::server) fn refuse(&self, refusal: Refusal) -> Response {
+    pub(in crate::server) fn error_response(&self, refusal: AuthorizationError) -> Response {
         match refusal {
-            Refusal::Page(error) => error_page(&error),
-            Refusal::Redirect { to, state, error } => {
+            AuthorizationError::Page(error) => error_page(&error),
+            AuthorizationError::Redirect { to, state, error } => {
                 error.log();
                 let description = error.description();
                 let mut parameters = vec![
@@ -233,10 +257,10 @@ impl AuthorizationServer {
     }
 }
 
-impl Asked {
+impl AuthorizationRequest {
     /// Returns the error redirect for this request.
-    pub(in crate::server) fn refused(&self, error: OAuthError) -> Refusal {
-        Refusal::Redirect {
+    pub(in crate::server) fn error(&self, error: OAuthError) -> AuthorizationError {
+        AuthorizationError::Redirect {
             to: self.redirect_uri.clone(),
             state: self.state.clone(),
             error,
@@ -246,7 +270,7 @@ impl Asked {
 
 /// Returns `true` if `prompt` contains `what`, which requests another login or consent (OpenID
 /// Connect Core, section 3.1.2.1).
-fn prompts(form: &Form, what: &str) -> bool {
+fn has_prompt(form: &Form, what: &str) -> bool {
     let wanted = form.get("prompt").unwrap_or_default();
     wanted.split(' ').any(|wanted| wanted == what)
 }

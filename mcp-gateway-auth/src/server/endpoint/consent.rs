@@ -13,26 +13,26 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
-use mcp_gateway_store::{Batch, Outcome};
+use mcp_gateway_store::{Batch, CommitOutcome};
 use serde::{Deserialize, Serialize};
 
-use super::authorize::{Asked, Refusal};
+use super::authorize::{AuthorizationError, AuthorizationRequest};
 use super::form::Form;
 use super::response::{error_page, see_other};
-use crate::clock::moment;
+use crate::clock::system_time;
 use crate::pages::{ConsentPage, ErrorPage, page};
-use crate::secret::identifier;
+use crate::secret::random_id;
 use crate::server::AuthorizationServer;
-use crate::server::client::Client;
+use crate::server::client::OAuthClient;
 use crate::server::consents::Consent;
 use crate::server::error::OAuthError;
-use crate::server::grant::{Grant, Offer, State as GrantState};
-use crate::{AuthorityError, UserSession};
+use crate::server::grant::{AuthorizationCode, Grant, GrantState};
+use crate::{AuthServerError, UserSession};
 
 /// The content of a consent page, sealed into its form.
 #[derive(Debug, Deserialize, Serialize)]
-struct Question {
-    asked: Asked,
+struct ConsentChallenge {
+    request: AuthorizationRequest,
     /// Session to which the page was shown.
     session: String,
     expires: u64,
@@ -41,7 +41,7 @@ struct Question {
 }
 
 /// `POST /consent`: accepts the decision of the user.
-pub(in crate::server) async fn decide(
+pub(in crate::server) async fn submit_consent(
     State(server): State<AuthorizationServer>,
     request: Request,
 ) -> Response {
@@ -51,20 +51,20 @@ pub(in crate::server) async fn decide(
     };
     match server.decide(&parts, &body).await {
         Ok(response) => response,
-        Err(refusal) => server.refuse(refusal),
+        Err(refusal) => server.error_response(refusal),
     }
 }
 
 impl AuthorizationServer {
     /// Shows the consent page to the user of `session`.
-    pub(in crate::server) fn ask(
+    pub(in crate::server) fn consent_page(
         &self,
-        client: &Client,
-        asked: &Asked,
+        client: &OAuthClient,
+        asked: &AuthorizationRequest,
         session: &UserSession,
     ) -> Response {
-        let Ok(sealed) = self.question(asked, session) else {
-            return error_page(&AuthorityError::Random.into());
+        let Ok(sealed) = self.seal_challenge(asked, session) else {
+            return error_page(&AuthServerError::Random.into());
         };
         let resources = self.resources();
         let scopes: Vec<_> = asked
@@ -87,49 +87,57 @@ impl AuthorizationServer {
             scopes: &scopes,
             host: self.issuer().split_once("://").map_or("", |(_, host)| host),
             gateway: &gateway.join(", "),
-            person: &session.person.name,
+            user: &session.user.name,
             request: &sealed,
         };
         page(StatusCode::OK, &shown, Some(&asked.redirect_uri.source()))
     }
 
     /// Seals the content of the page.
-    fn question(&self, asked: &Asked, session: &UserSession) -> Result<String, AuthorityError> {
-        let question = Question {
-            asked: asked.clone(),
+    fn seal_challenge(
+        &self,
+        asked: &AuthorizationRequest,
+        session: &UserSession,
+    ) -> Result<String, AuthServerError> {
+        let question = ConsentChallenge {
+            request: asked.clone(),
             session: session.id.to_string(),
             expires: self.clock().now() + self.lifetimes().consent_request.as_secs(),
-            id: identifier("q_")?,
+            id: random_id("q_")?,
         };
-        let plain = serde_json::to_vec(&question).map_err(AuthorityError::document)?;
+        let plain = serde_json::to_vec(&question).map_err(AuthServerError::document)?;
         let sealed = self.keyring().sealer().seal(PURPOSE, &plain);
-        sealed.map_err(|_| AuthorityError::Random)
+        sealed.map_err(|_| AuthServerError::Random)
     }
 
     /// Validates a submitted form, and redirects to the client.
-    async fn decide(&self, request: &Parts, body: &Bytes) -> Result<Response, Refusal> {
-        if !self.is_own_page(&request.headers) {
+    async fn decide(&self, request: &Parts, body: &Bytes) -> Result<Response, AuthorizationError> {
+        if !self.is_same_origin(&request.headers) {
             return Ok(forbidden());
         }
-        let form = Form::read(&request.headers, body).map_err(Refusal::Page)?;
-        let session = self.people().session(request).await;
-        let session = session.map_err(|error| Refusal::Page(error.into()))?;
-        let question = form.get("request").and_then(|sealed| self.opened(sealed));
+        let form = Form::read(&request.headers, body).map_err(AuthorizationError::Page)?;
+        let session = self.login_provider().session(request).await;
+        let session = session.map_err(|error| AuthorizationError::Page(error.into()))?;
+        let question = form
+            .get("request")
+            .and_then(|sealed| self.open_challenge(sealed));
         let (Some(session), Some(question)) = (session, question) else {
             return Ok(forbidden());
         };
         if *question.session != *session.id || self.clock().now() >= question.expires {
             return Ok(forbidden());
         }
-        let asked = question.asked.clone();
+        let asked = question.request.clone();
         match form.get("decision") {
             Some("allow") => {}
             Some("deny") => {
-                let answered = self.answered(Batch::new(), &question);
+                let answered = self.consume_challenge(Batch::new(), &question);
                 return match self.store().commit(answered).await {
-                    Ok(Outcome::Committed) => Err(asked.refused(OAuthError::AccessDenied)),
-                    Ok(Outcome::Conflict) => Ok(forbidden()),
-                    Err(error) => Err(Refusal::Page(AuthorityError::from(error).into())),
+                    Ok(CommitOutcome::Committed) => Err(asked.error(OAuthError::AccessDenied)),
+                    Ok(CommitOutcome::Conflict) => Ok(forbidden()),
+                    Err(error) => Err(AuthorizationError::Page(
+                        AuthServerError::from(error).into(),
+                    )),
                 };
             }
             _ => return Ok(forbidden()),
@@ -138,8 +146,8 @@ impl AuthorizationServer {
             .clients()
             .find(&asked.client)
             .await
-            .map_err(Refusal::Page)?;
-        let same = |client: &Client| {
+            .map_err(AuthorizationError::Page)?;
+        let same = |client: &OAuthClient| {
             client.fingerprint().as_str() == asked.fingerprint.as_str()
                 && client
                     .redirect_uri(Some(asked.redirect_uri.as_str()))
@@ -158,47 +166,44 @@ impl AuthorizationServer {
     /// page, if there was one.
     pub(in crate::server) async fn grant(
         &self,
-        asked: Asked,
+        asked: AuthorizationRequest,
         consent: Consent,
         session: &UserSession,
         id: Option<&str>,
-    ) -> Result<Response, Refusal> {
-        let failed = |error: AuthorityError| Refusal::Page(error.into());
-        let (person, now) = (&session.person.id, self.clock().now());
+    ) -> Result<Response, AuthorizationError> {
+        let failed = |error: AuthServerError| AuthorizationError::Page(error.into());
+        let (user, now) = (&session.user.id, self.clock().now());
         let grant = Grant {
             client: asked.client.clone(),
-            person: person.to_string(),
+            user: user.to_string(),
             scopes: asked.scopes.clone(),
             resources: asked.resources.clone(),
             authenticated_at: session.authenticated_at,
             created: now,
-            offer: Offer {
+            code: AuthorizationCode {
                 challenge: asked.challenge.clone(),
                 redirect_uri: asked.redirect_uri.to_string(),
-                redirect_was_sent: asked.redirect_was_sent,
+                redirect_uri_required: asked.redirect_was_sent,
                 expires: now + self.lifetimes().code.as_secs(),
             },
-            state: GrantState::Offered,
+            state: GrantState::CodeIssued,
         };
         let mut batch = Batch::new();
         if let Some(id) = id {
-            batch = self
-                .consents()
-                .add(batch, person, &consent)
-                .map_err(failed)?;
-            let expires = moment(now + self.lifetimes().consent_request.as_secs());
-            let key = answered_key(id);
+            batch = self.consents().add(batch, user, &consent).map_err(failed)?;
+            let expires = system_time(now + self.lifetimes().consent_request.as_secs());
+            let key = consent_nonce_key(id);
             batch = batch.if_absent(key.clone()).put_until(key, "", expires);
         }
-        let (batch, code) = self.grants().offer(&grant, batch).map_err(failed)?;
+        let (batch, code) = self.grants().issue_code(&grant, batch).map_err(failed)?;
         let outcome = self.store().commit(batch).await;
         match outcome.map_err(|error| failed(error.into()))? {
-            Outcome::Committed => {}
-            Outcome::Conflict => return Ok(forbidden()),
+            CommitOutcome::Committed => {}
+            CommitOutcome::Conflict => return Ok(forbidden()),
         }
         tracing::info!(
             client = asked.client,
-            person = &**person,
+            user = &**user,
             "client authorized by user"
         );
         let mut parameters = vec![("code", &*code), ("iss", self.issuer())];
@@ -207,21 +212,21 @@ impl AuthorizationServer {
     }
 
     /// Adds the use of the nonce to `batch`.
-    fn answered(&self, batch: Batch, question: &Question) -> Batch {
-        let key = answered_key(&question.id);
+    fn consume_challenge(&self, batch: Batch, question: &ConsentChallenge) -> Batch {
+        let key = consent_nonce_key(&question.id);
         batch
             .if_absent(key.clone())
-            .put_until(key, "", moment(question.expires))
+            .put_until(key, "", system_time(question.expires))
     }
 
     /// Opens the sealed content.
-    fn opened(&self, sealed: &str) -> Option<Question> {
+    fn open_challenge(&self, sealed: &str) -> Option<ConsentChallenge> {
         let plain = self.keyring().sealer().open(PURPOSE, sealed)?;
         serde_json::from_slice(&plain).ok()
     }
 
     /// Returns `true` if no header contradicts that the form was sent by a page of this origin.
-    fn is_own_page(&self, headers: &HeaderMap) -> bool {
+    fn is_same_origin(&self, headers: &HeaderMap) -> bool {
         let says = |name: &str, allowed: &[&str]| {
             let value = headers.get(name).map(http::HeaderValue::as_bytes);
             value.is_none_or(|value| allowed.iter().any(|allowed| allowed.as_bytes() == value))
@@ -234,7 +239,7 @@ impl AuthorizationServer {
 }
 
 /// Returns the store key of a used nonce.
-fn answered_key(id: &str) -> String {
+fn consent_nonce_key(id: &str) -> String {
     format!("auth/answered/{id}")
 }
 

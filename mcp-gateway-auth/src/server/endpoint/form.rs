@@ -62,13 +62,14 @@ impl Form {
             .trim()
             .eq_ignore_ascii_case("application/x-www-form-urlencoded")
         {
-            return Err(OAuthError::request(
+            return Err(OAuthError::invalid_request(
                 "Content-Type must be application/x-www-form-urlencoded",
             ));
         }
-        let form = Self::parse(body).ok_or_else(|| OAuthError::request("too many parameters"))?;
-        match form.repeated() {
-            Some(name) => Err(OAuthError::request(format!(
+        let form =
+            Self::parse(body).ok_or_else(|| OAuthError::invalid_request("too many parameters"))?;
+        match form.repeated_parameter() {
+            Some(name) => Err(OAuthError::invalid_request(format!(
                 "duplicate parameter: {name:?}"
             ))),
             None => Ok(form),
@@ -87,7 +88,7 @@ impl Form {
     }
 
     /// Removes a secret parameter, so that it is not kept longer than needed.
-    pub(in crate::server) fn take(&mut self, name: &str) -> Option<String> {
+    pub(in crate::server) fn remove(&mut self, name: &str) -> Option<String> {
         self.values.remove(name)
     }
 
@@ -97,7 +98,7 @@ impl Form {
     }
 
     /// Returns the name of a duplicate parameter.
-    pub(in crate::server) fn repeated(&self) -> Option<&str> {
+    pub(in crate::server) fn repeated_parameter(&self) -> Option<&str> {
         self.repeated.as_deref()
     }
 }
@@ -124,9 +125,12 @@ mod tests {
             (Some("1"), None, Some("  "))
         );
         assert_eq!(form.resources(), ["x", "y"]);
-        assert_eq!(form.repeated(), None);
+        assert_eq!(form.repeated_parameter(), None);
         let form = Form::parse(b"a=1&a=1").unwrap();
-        assert_eq!((form.get("a"), form.repeated()), (Some("1"), Some("a")));
+        assert_eq!(
+            (form.get("a"), form.repeated_parameter()),
+            (Some("1"), Some("a"))
+        );
         assert!(Form::parse("a=1&".repeat(100).as_bytes()).is_none());
     }
 }

@@ -15,14 +15,14 @@ use http::{HeaderMap, header};
 use serde_json::{Map, Value, json};
 
 use super::form::Form;
-use super::payload::Payload;
-use crate::AuthorityError;
+use super::payload::LimitedBody;
+use crate::AuthServerError;
 use crate::jose::Claims;
 use crate::server::AuthorizationServer;
-use crate::server::client::Client;
+use crate::server::client::OAuthClient;
 use crate::server::error::OAuthError;
 use crate::server::token::access_token::GRANT;
-use crate::token::Revoked;
+use crate::token::RevocationTarget;
 
 /// `POST /introspect`: the introspection endpoint.
 ///
@@ -30,7 +30,7 @@ use crate::token::Revoked;
 pub(in crate::server) async fn introspect(
     State(server): State<AuthorizationServer>,
     headers: HeaderMap,
-    Payload(body): Payload,
+    LimitedBody(body): LimitedBody,
 ) -> Response {
     match server.introspect(&headers, &body).await {
         Ok(answer) => ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
@@ -44,7 +44,7 @@ pub(in crate::server) async fn introspect(
 pub(in crate::server) async fn revoke(
     State(server): State<AuthorizationServer>,
     headers: HeaderMap,
-    Payload(body): Payload,
+    LimitedBody(body): LimitedBody,
 ) -> Response {
     match server.revoke(&headers, &body).await {
         Ok(()) => [(header::CACHE_CONTROL, "no-store")].into_response(),
@@ -59,13 +59,13 @@ impl AuthorizationServer {
         let client = self.authenticate(headers, &mut form).await?;
         // Anybody can claim to be a public client.
         if client.is_public() {
-            return Err(OAuthError::client(
+            return Err(OAuthError::invalid_client(
                 "client authentication required for introspection",
             ));
         }
         self.limits().check_client(&client.id)?;
         let token = form.get("token");
-        let token = token.ok_or_else(|| OAuthError::request("missing parameter: token"))?;
+        let token = token.ok_or_else(|| OAuthError::invalid_request("missing parameter: token"))?;
         let found = match self.described_refresh_token(token, &client).await? {
             Some(described) => Some(described),
             None => self.described_access_token(token, &client).await?,
@@ -77,9 +77,9 @@ impl AuthorizationServer {
     async fn described_access_token(
         &self,
         token: &str,
-        client: &Client,
-    ) -> Result<Option<Map<String, Value>>, AuthorityError> {
-        let Some(claims) = self.tokens().active(token).await? else {
+        client: &OAuthClient,
+    ) -> Result<Option<Map<String, Value>>, AuthServerError> {
+        let Some(claims) = self.tokens().active_claims(token).await? else {
             return Ok(None);
         };
         if claims.client_id.as_deref() != Some(&client.id) && !client.is_resource_server {
@@ -101,9 +101,9 @@ impl AuthorizationServer {
     async fn described_refresh_token(
         &self,
         token: &str,
-        client: &Client,
-    ) -> Result<Option<Map<String, Value>>, AuthorityError> {
-        let Some(handle) = self.grants().read(token) else {
+        client: &OAuthClient,
+    ) -> Result<Option<Map<String, Value>>, AuthServerError> {
+        let Some(handle) = self.grants().parse_refresh_token(token) else {
             return Ok(None);
         };
         let grant = self.grants().get(&handle.id).await?;
@@ -120,7 +120,7 @@ impl AuthorizationServer {
             let described = json!({
                 "active": true,
                 "client_id": grant.client,
-                "sub": grant.person,
+                "sub": grant.user,
                 "scope": grant.scopes,
                 "aud": grant.resources,
                 "iss": self.issuer(),
@@ -137,21 +137,22 @@ impl AuthorizationServer {
         let client = self.authenticate(headers, &mut form).await?;
         self.limits().check_client(&client.id)?;
         let token = form.get("token");
-        let token = token.ok_or_else(|| OAuthError::request("missing parameter: token"))?;
+        let token = token.ok_or_else(|| OAuthError::invalid_request("missing parameter: token"))?;
         // The response does not reveal whether a token of another client exists.
-        if let Some(handle) = self.grants().read(token) {
+        if let Some(handle) = self.grants().parse_refresh_token(token) {
             let grant = self.grants().get(&handle.id).await?;
             if grant.is_some_and(|grant| grant.client == client.id) {
                 self.grants().revoke(&handle.id).await?;
             }
             return Ok(());
         }
-        let claims = self.tokens().active(token).await?;
+        let claims = self.tokens().active_claims(token).await?;
         let claims = claims.filter(|claims| claims.client_id.as_deref() == Some(&client.id));
         match claims {
-            Some(Claims { jti: Some(jti), .. }) => {
-                Ok(self.revocations().revoke(Revoked::Token, &jti).await?)
-            }
+            Some(Claims { jti: Some(jti), .. }) => Ok(self
+                .revocation_log()
+                .revoke(RevocationTarget::Token, &jti)
+                .await?),
             _ => Ok(()),
         }
     }

@@ -10,7 +10,7 @@ use crate::jose::Algorithm;
 use crate::server::AuthorizationServer;
 use crate::server::client::GrantType;
 use crate::server::resource::OFFLINE_ACCESS;
-use crate::server::settings::Registration;
+use crate::server::settings::RegistrationPolicy;
 
 /// `GET /.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`: the
 /// metadata of the server.
@@ -82,7 +82,7 @@ impl AuthorizationServer {
             "authorization_response_iss_parameter_supported": true,
             "client_id_metadata_document_supported": self.clients().has_documents(),
         });
-        if !matches!(self.registration(), Registration::Off) {
+        if !matches!(self.registration(), RegistrationPolicy::Off) {
             metadata["registration_endpoint"] = self.url("/api/auth/oauth2/register").into();
         }
         if !self.assertion_issuers().is_empty() {

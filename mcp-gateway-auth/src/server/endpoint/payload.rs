@@ -8,9 +8,9 @@ use crate::server::error::OAuthError;
 
 /// The body of a request, within the size limit.
 #[derive(Debug)]
-pub(in crate::server) struct Payload(pub(in crate::server) Bytes);
+pub(in crate::server) struct LimitedBody(pub(in crate::server) Bytes);
 
-impl<S: Sync> FromRequest<S> for Payload {
+impl<S: Sync> FromRequest<S> for LimitedBody {
     type Rejection = OAuthError;
 
     async fn from_request(request: Request<Body>, _: &S) -> Result<Self, OAuthError> {

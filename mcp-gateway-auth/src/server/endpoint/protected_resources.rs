@@ -129,7 +129,7 @@ impl ProtectedResources {
         const ROOT: &str = "/.well-known/oauth-protected-resource";
         Router::new()
             .route(ROOT, get(default_one))
-            .route(&format!("{ROOT}/{{*path}}"), get(one))
+            .route(&format!("{ROOT}/{{*path}}"), get(metadata_of_resource))
             .layer(cors())
             .with_state(self.clone())
     }
@@ -158,7 +158,7 @@ impl ProtectedResources {
     /// metadata must equal the URL that the client uses (RFC 9728, section 3.3).
     ///
     /// The `Host` header selects one of the host's names. An unknown name matches no resource.
-    fn called(&self, path: &str, headers: &HeaderMap) -> Vec<String> {
+    fn possible_urls(&self, path: &str, headers: &HeaderMap) -> Vec<String> {
         let host = headers
             .get(header::HOST)
             .and_then(|host| host.to_str().ok());
@@ -190,19 +190,19 @@ async fn default_one(State(protected): State<ProtectedResources>) -> Response {
     let resources = protected.resources();
     match resources.default_one() {
         Some(resource) => document(protected.metadata(resource, resource.uri.as_str())),
-        None => nothing(),
+        None => not_found(),
     }
 }
 
 /// `GET /.well-known/oauth-protected-resource/{path}`: the metadata of a resource.
-async fn one(
+async fn metadata_of_resource(
     State(protected): State<ProtectedResources>,
     Path(path): Path<String>,
     headers: HeaderMap,
 ) -> Response {
     let resources = protected.resources();
     let found = protected
-        .called(&path, &headers)
+        .possible_urls(&path, &headers)
         .into_iter()
         .find_map(|uri| {
             let resource = resources.known_as(&uri)?;
@@ -214,11 +214,11 @@ async fn one(
         let resource = all.find(|resource| protected.path(resource) == wanted)?;
         Some(protected.metadata(resource, resource.uri.as_str()))
     };
-    found.or_else(elsewhere).map_or_else(nothing, document)
+    found.or_else(elsewhere).map_or_else(not_found, document)
 }
 
 /// Responds with 404 and JSON: clients parse the body regardless of the status.
-fn nothing() -> Response {
+fn not_found() -> Response {
     let body = json!({ "error": "not_found", "error_description": "unknown resource" });
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }

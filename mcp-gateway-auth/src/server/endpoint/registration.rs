@@ -12,18 +12,18 @@ use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
-use mcp_gateway_store::Stored;
+use mcp_gateway_store::Versioned;
 use serde_json::{Map, Value, json};
 
-use super::payload::Payload;
-use crate::secret::identifier;
+use super::payload::LimitedBody;
+use crate::secret::random_id;
 use crate::server::AuthorizationServer;
-use crate::server::client::clients::Registered;
-use crate::server::client::registration_request::{Method, RegistrationRequest};
-use crate::server::client::{Client, ClientAuthentication, ClientOrigin};
+use crate::server::client::clients::StoredClient;
+use crate::server::client::registration_request::{AuthMethod, RegistrationRequest};
+use crate::server::client::{ClientAuthentication, ClientOrigin, OAuthClient};
 use crate::server::error::OAuthError;
-use crate::server::settings::Registration;
-use crate::{AuthorityError, Secret, SecretHash};
+use crate::server::settings::RegistrationPolicy;
+use crate::{AuthServerError, Secret, SecretHash};
 
 /// `POST /register`: registers a client.
 ///
@@ -34,7 +34,7 @@ pub(in crate::server) async fn register(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let registered = async {
-        let Payload(body) = Payload::from_request(Request::new(body), &()).await?;
+        let LimitedBody(body) = LimitedBody::from_request(Request::new(body), &()).await?;
         server.register(&parts, &body).await
     };
     match registered.await {
@@ -65,7 +65,7 @@ pub(in crate::server) async fn update(
     State(server): State<AuthorizationServer>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    Payload(body): Payload,
+    LimitedBody(body): LimitedBody,
 ) -> Response {
     match server.update(&id, &headers, &body).await {
         Ok(client) => answer(StatusCode::OK, server.describe_to_itself(&client, &headers)),
@@ -98,12 +98,12 @@ impl AuthorizationServer {
     ) -> Result<Map<String, Value>, OAuthError> {
         self.limits().check_registration(request)?;
         match self.registration() {
-            Registration::Off => {
+            RegistrationPolicy::Off => {
                 let message = "dynamic client registration is disabled";
                 return Err(OAuthError::UnauthorizedClient(message.into()));
             }
-            Registration::Open => {}
-            Registration::Token(hash) => {
+            RegistrationPolicy::Open => {}
+            RegistrationPolicy::Token(hash) => {
                 let token = bearer(&request.headers);
                 if !token.is_some_and(|token| hash.matches(token)) {
                     let message = "initial access token missing or invalid";
@@ -112,7 +112,7 @@ impl AuthorizationServer {
             }
         }
         let wanted = RegistrationRequest::parse(body)?;
-        let id = identifier("c_")?;
+        let id = random_id("c_")?;
         let secret = secret(wanted.method)?;
         let client = self.client(
             id,
@@ -142,14 +142,14 @@ impl AuthorizationServer {
         &self,
         id: &str,
         headers: &HeaderMap,
-    ) -> Result<Stored<Registered>, OAuthError> {
+    ) -> Result<Versioned<StoredClient>, OAuthError> {
         let stored = self.clients().registration(id).await?;
         let hash = stored
             .as_ref()
             .and_then(|stored| stored.value.management.clone());
         // Neither the response nor its time reveals whether the client exists.
         let is_known = hash.is_some();
-        let hash = hash.unwrap_or_else(|| SecretHash::of("nobody's"));
+        let hash = hash.unwrap_or_else(|| SecretHash::digest("nobody's"));
         let presented = bearer(headers).unwrap_or_default();
         let is_right = hash.matches(presented) && is_known;
         stored.filter(|_| is_right).ok_or_else(|| {
@@ -163,7 +163,7 @@ impl AuthorizationServer {
         id: &str,
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Result<Client, OAuthError> {
+    ) -> Result<OAuthClient, OAuthError> {
         // The loser of a race writes after the winner.
         for _ in 0..MAX_ATTEMPTS {
             let stored = self.managed(id, headers).await?;
@@ -172,25 +172,25 @@ impl AuthorizationServer {
                 return Ok(after.client);
             }
         }
-        Err(AuthorityError::Busy.into())
+        Err(AuthServerError::Busy.into())
     }
 
     /// Returns the registration after the update `body`.
-    fn updated(&self, registered: &Registered, body: &[u8]) -> Result<Registered, OAuthError> {
+    fn updated(&self, registered: &StoredClient, body: &[u8]) -> Result<StoredClient, OAuthError> {
         let before = &registered.client;
         let wanted = RegistrationRequest::parse_update(body, before)?;
         let hash = match (&before.authentication, wanted.method) {
-            (ClientAuthentication::Secret { hash, .. }, Method::Basic | Method::Post) => {
+            (ClientAuthentication::Secret { hash, .. }, AuthMethod::Basic | AuthMethod::Post) => {
                 Some(hash.clone())
             }
-            (_, Method::Basic | Method::Post) => {
+            (_, AuthMethod::Basic | AuthMethod::Post) => {
                 let message = "client secrets are issued at registration only";
-                return Err(OAuthError::metadata(message));
+                return Err(OAuthError::invalid_client_metadata(message));
             }
-            (_, Method::None | Method::PrivateKey) => None,
+            (_, AuthMethod::None | AuthMethod::PrivateKey) => None,
         };
         let client = self.client(before.id.clone(), wanted, hash, before.issued_at);
-        Ok(Registered {
+        Ok(StoredClient {
             client,
             // An update does not extend the lifetime; the use of the client does.
             ..registered.clone()
@@ -204,16 +204,16 @@ impl AuthorizationServer {
         wanted: RegistrationRequest,
         hash: Option<SecretHash>,
         issued_at: u64,
-    ) -> Client {
+    ) -> OAuthClient {
         let authentication = match (wanted.method, hash, wanted.keys) {
-            (Method::Basic | Method::Post, Some(hash), _) => ClientAuthentication::Secret {
+            (AuthMethod::Basic | AuthMethod::Post, Some(hash), _) => ClientAuthentication::Secret {
                 hash,
-                in_body: wanted.method == Method::Post,
+                in_body: wanted.method == AuthMethod::Post,
             },
-            (Method::PrivateKey, _, Some(keys)) => ClientAuthentication::PrivateKey(keys),
+            (AuthMethod::PrivateKey, _, Some(keys)) => ClientAuthentication::PrivateKey(keys),
             _ => ClientAuthentication::None,
         };
-        Client {
+        OAuthClient {
             name: wanted.name.unwrap_or_else(|| id.clone()),
             id,
             redirect_uris: wanted.redirect_uris,
@@ -229,7 +229,7 @@ impl AuthorizationServer {
     }
 
     /// Returns the registration for the client, with its registration access token.
-    fn describe_to_itself(&self, client: &Client, headers: &HeaderMap) -> Map<String, Value> {
+    fn describe_to_itself(&self, client: &OAuthClient, headers: &HeaderMap) -> Map<String, Value> {
         let mut document = self.describe(client);
         if let Some(token) = bearer(headers) {
             document.insert("registration_access_token".to_owned(), token.into());
@@ -238,7 +238,7 @@ impl AuthorizationServer {
     }
 
     /// Returns the registration without secrets.
-    fn describe(&self, client: &Client) -> Map<String, Value> {
+    fn describe(&self, client: &OAuthClient) -> Map<String, Value> {
         let mut document = client.metadata.clone();
         let mut add = |name: &str, value: Value| {
             document.insert(name.to_owned(), value);
@@ -272,10 +272,10 @@ impl AuthorizationServer {
 }
 
 /// Generates a client secret if the method needs one.
-fn secret(method: Method) -> Result<Option<Secret>, AuthorityError> {
+fn secret(method: AuthMethod) -> Result<Option<Secret>, AuthServerError> {
     match method {
-        Method::Basic | Method::Post => Secret::generate("mcpsec_").map(Some),
-        Method::None | Method::PrivateKey => Ok(None),
+        AuthMethod::Basic | AuthMethod::Post => Secret::generate("mcpsec_").map(Some),
+        AuthMethod::None | AuthMethod::PrivateKey => Ok(None),
     }
 }
 

@@ -43,7 +43,7 @@ impl AuthorizationServer {
     /// let metadata: Value = serde_json::from_slice(&body)?;
     /// assert_eq!(metadata["issuer"], "https://gw.example.com");
     /// assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));
-    /// // Registration is off by default.
+    /// // RegistrationPolicy is off by default.
     /// assert!(metadata.get("registration_endpoint").is_none());
     ///
     /// // An unknown client is rejected.
@@ -90,7 +90,7 @@ impl AuthorizationServer {
         let browsers = Router::new()
             .route("/api/auth/oauth2/authorize", get(authorize::authorize))
             .route("/authorize", get(authorize::authorize))
-            .route("/api/auth/oauth2/consent", post(consent::decide));
+            .route("/api/auth/oauth2/consent", post(consent::submit_consent));
         let own = open.merge(browsers).with_state(self.clone());
         own.merge(self.protected_resources().router())
     }

@@ -1,18 +1,18 @@
 //! The resources and scopes that a request is about.
 
 use super::form::Form;
-use crate::Person;
+use crate::UserInfo;
 use crate::server::Scopes;
-use crate::server::client::Client;
+use crate::server::client::OAuthClient;
 use crate::server::error::OAuthError;
 use crate::server::resource::{OFFLINE_ACCESS, Resources};
 
 impl Resources {
     /// Returns `true` if the user may access all of `resources`.
-    pub(in crate::server) fn admits(&self, resources: &[String], person: &Person) -> bool {
+    pub(in crate::server) fn admits(&self, resources: &[String], user: &UserInfo) -> bool {
         resources.iter().all(|uri| {
             let found = self.find(uri);
-            found.is_some_and(|resource| resource.admits(&person.roles, &person.teams))
+            found.is_some_and(|resource| resource.allows(&user.roles, &user.teams))
         })
     }
 
@@ -34,9 +34,9 @@ impl Resources {
     }
 
     /// Returns the resources and scopes that a client requests, or their defaults.
-    pub(in crate::server) fn targets(
+    pub(in crate::server) fn requested_targets(
         &self,
-        client: &Client,
+        client: &OAuthClient,
         form: &Form,
     ) -> Result<(Vec<String>, Scopes), OAuthError> {
         let unknown = || OAuthError::InvalidTarget("unknown resource".into());

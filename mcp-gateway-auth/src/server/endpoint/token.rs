@@ -21,12 +21,12 @@ use http::{HeaderMap, header};
 use serde::Serialize;
 
 use super::form::Form;
-use super::payload::Payload;
-use crate::server::client::{Client, GrantType};
+use super::payload::LimitedBody;
+use crate::server::client::{GrantType, OAuthClient};
 use crate::server::error::OAuthError;
-use crate::server::grant::Redemption;
-use crate::server::grant::grants::Redeemed;
-use crate::server::token::access_token::Subject;
+use crate::server::grant::TokenRequest;
+use crate::server::grant::grants::RedeemedGrant;
+use crate::server::token::access_token::TokenSubject;
 use crate::server::{AuthorizationServer, Scopes};
 
 /// A successful token response.
@@ -46,7 +46,7 @@ pub(in crate::server) struct TokenResponse {
 pub(in crate::server) async fn token(
     State(server): State<AuthorizationServer>,
     headers: HeaderMap,
-    Payload(body): Payload,
+    LimitedBody(body): LimitedBody,
 ) -> Response {
     match server.token(&headers, &body).await {
         Ok(answer) => {
@@ -65,8 +65,9 @@ impl AuthorizationServer {
     async fn token(&self, headers: &HeaderMap, body: &[u8]) -> Result<TokenResponse, OAuthError> {
         let mut form = Form::read(headers, body)?;
         let name = form.get("grant_type");
-        let name = name.ok_or_else(|| OAuthError::request("missing parameter: grant_type"))?;
-        let Some(grant_type) = GrantType::of(name) else {
+        let name =
+            name.ok_or_else(|| OAuthError::invalid_request("missing parameter: grant_type"))?;
+        let Some(grant_type) = GrantType::from_name(name) else {
             let message =
                 "unsupported grant_type; see grant_types_supported in the server metadata";
             return Err(OAuthError::UnsupportedGrantType(message.into()));
@@ -86,33 +87,38 @@ impl AuthorizationServer {
     }
 
     /// Redeems an authorization code (RFC 6749, section 4.1.3).
-    async fn by_code(&self, client: &Client, form: &Form) -> Result<TokenResponse, OAuthError> {
+    async fn by_code(
+        &self,
+        client: &OAuthClient,
+        form: &Form,
+    ) -> Result<TokenResponse, OAuthError> {
         let code = form.get("code");
-        let code = code.ok_or_else(|| OAuthError::request("missing parameter: code"))?;
+        let code = code.ok_or_else(|| OAuthError::invalid_request("missing parameter: code"))?;
         let verifier = form.get("code_verifier");
-        let redemption = Redemption {
+        let redemption = TokenRequest {
             client: &client.id,
             redirect_uri: form.get("redirect_uri"),
             // An empty verifier matches no challenge.
             verifier: verifier.unwrap_or_default(),
         };
-        let redeemed = self.grants().redeem(code, &redemption).await?;
+        let redeemed = self.grants().exchange_code(code, &redemption).await?;
         self.clients().touch(client).await?;
         let scopes = redeemed.grant.scopes.clone();
-        self.respond(client, redeemed, scopes, form).await
+        self.grant_response(client, redeemed, scopes, form).await
     }
 
     /// Refreshes tokens (RFC 6749, section 6).
     async fn by_refresh_token(
         &self,
-        client: &Client,
+        client: &OAuthClient,
         form: &Form,
     ) -> Result<TokenResponse, OAuthError> {
         let token = form.get("refresh_token");
-        let token = token.ok_or_else(|| OAuthError::request("missing parameter: refresh_token"))?;
+        let token =
+            token.ok_or_else(|| OAuthError::invalid_request("missing parameter: refresh_token"))?;
         let wanted = form.scopes()?;
         // Before the rotation: an invalid request must not cost the client its refresh token.
-        if let Some(handle) = self.grants().read(token)
+        if let Some(handle) = self.grants().parse_refresh_token(token)
             && let Some(grant) = self.grants().get(&handle.id).await?
             && grant.client == client.id
         {
@@ -125,41 +131,43 @@ impl AuthorizationServer {
                 ));
             }
             self.resources().audiences(&grant.resources, form)?;
-            let consent = self.consents().find(&grant.person, &client.id).await?;
+            let consent = self.consents().find(&grant.user, &client.id).await?;
             if consent.is_none() {
-                return Err(OAuthError::grant("consent revoked by the user"));
+                return Err(OAuthError::invalid_grant("consent revoked by the user"));
             }
         }
         let redeemed = self.grants().refresh(token, &client.id).await?;
         self.clients().touch(client).await?;
         let scopes = wanted.unwrap_or_else(|| redeemed.grant.scopes.clone());
-        self.respond(client, redeemed, scopes, form).await
+        self.grant_response(client, redeemed, scopes, form).await
     }
 
     /// Issues tokens for a redeemed grant.
-    async fn respond(
+    async fn grant_response(
         &self,
-        client: &Client,
-        redeemed: Redeemed,
+        client: &OAuthClient,
+        redeemed: RedeemedGrant,
         scopes: Scopes,
         form: &Form,
     ) -> Result<TokenResponse, OAuthError> {
-        let Redeemed {
+        let RedeemedGrant {
             id,
             grant,
             refresh_token,
         } = redeemed;
         let audiences = self.resources().audiences(&grant.resources, form)?;
-        let Some(person) = self.people().person(&grant.person).await? else {
+        let Some(user) = self.login_provider().user(&grant.user).await? else {
             self.grants().revoke(&id).await?;
-            return Err(OAuthError::grant("user account disabled or removed"));
+            return Err(OAuthError::invalid_grant(
+                "user account disabled or removed",
+            ));
         };
         // Resources that the user must not access any more are omitted.
         let audiences = audiences.into_iter();
         let audiences: Vec<_> = audiences
             .filter(|audience| {
                 self.resources()
-                    .admits(std::slice::from_ref(audience), &person)
+                    .admits(std::slice::from_ref(audience), &user)
             })
             .collect();
         if audiences.is_empty() {
@@ -167,9 +175,9 @@ impl AuthorizationServer {
             return Err(OAuthError::InvalidTarget(message.into()));
         }
         let may_refresh = client.may_use(GrantType::RefreshToken);
-        let subject = Subject {
+        let subject = TokenSubject {
             client,
-            person: Some(&person),
+            user: Some(&user),
             scopes: &scopes,
             audiences,
             grant: Some((&id, grant.authenticated_at)),
@@ -181,17 +189,17 @@ impl AuthorizationServer {
     /// Issues a token to the client itself (RFC 6749, section 4.4).
     async fn by_credentials(
         &self,
-        client: &Client,
+        client: &OAuthClient,
         form: &Form,
     ) -> Result<TokenResponse, OAuthError> {
         if client.is_public() {
             let message = "client_credentials requires a confidential client";
             return Err(OAuthError::UnauthorizedClient(message.into()));
         }
-        let (resources, scopes) = self.resources().targets(client, form)?;
-        let subject = Subject {
+        let (resources, scopes) = self.resources().requested_targets(client, form)?;
+        let subject = TokenSubject {
             client,
-            person: None,
+            user: None,
             scopes: &scopes,
             audiences: resources,
             grant: None,
@@ -202,7 +210,7 @@ impl AuthorizationServer {
     /// Issues an access token for `subject` and returns the response.
     pub(in crate::server) async fn answer(
         &self,
-        subject: Subject<'_>,
+        subject: TokenSubject<'_>,
         refresh_token: Option<String>,
     ) -> Result<TokenResponse, OAuthError> {
         Ok(TokenResponse {

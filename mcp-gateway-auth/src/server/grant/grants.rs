@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use mcp_gateway_store::{Batch, Documents, Outcome, Store, Stored};
+use mcp_gateway_store::{Batch, CommitOutcome, Documents, Store, Versioned};
 
-use super::{Grant, Redemption, State, Step};
-use crate::clock::moment;
-use crate::secret::identifier;
+use super::{Grant, GrantState, TokenRequest, Transition};
+use crate::clock::system_time;
+use crate::secret::random_id;
 use crate::server::error::OAuthError;
 use crate::server::settings::Lifetimes;
 use crate::server::token::revocations::RevocationLog;
-use crate::token::Revoked;
-use crate::{AuthorityError, Clock, Handle, Keyring, SecretHash};
+use crate::token::RevocationTarget;
+use crate::{AuthServerError, Clock, Handle, Keyring, SecretHash};
 
 /// The grants in a store. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(in crate::server) struct Grants {
+pub(in crate::server) struct GrantStore {
     documents: Documents<Grant>,
     /// Index of the grants by user and client.
     index: Documents<()>,
@@ -27,7 +27,7 @@ pub(in crate::server) struct Grants {
 
 /// A grant for which tokens are issued.
 #[derive(Debug)]
-pub(in crate::server) struct Redeemed {
+pub(in crate::server) struct RedeemedGrant {
     pub(in crate::server) id: String,
     pub(in crate::server) grant: Grant,
     /// Refresh token for the next request.
@@ -35,12 +35,12 @@ pub(in crate::server) struct Redeemed {
 }
 
 /// The credential that was presented, besides its handle.
-enum Presented<'a> {
-    Code(&'a Redemption<'a>),
+enum PresentedGrant<'a> {
+    Code(&'a TokenRequest<'a>),
     RefreshToken { client: &'a str, generation: u32 },
 }
 
-impl Grants {
+impl GrantStore {
     /// Uses the grants in `store`.
     pub(in crate::server) fn new(
         store: Arc<dyn Store>,
@@ -61,37 +61,41 @@ impl Grants {
 
     /// Adds `grant` to `batch`, and returns its authorization code. The code is valid once the
     /// batch has been committed.
-    pub(in crate::server) fn offer(
+    pub(in crate::server) fn issue_code(
         &self,
         grant: &Grant,
         batch: Batch,
-    ) -> Result<(Batch, String), AuthorityError> {
-        let id = identifier("g_")?;
+    ) -> Result<(Batch, String), AuthServerError> {
+        let id = random_id("g_")?;
         let batch = batch.if_absent(self.documents.key(&id));
         let expires = grant.expires(self.lifetimes.refresh());
         let batch = self
             .documents
-            .put(batch, &id, grant, Some(moment(expires)))?;
+            .put(batch, &id, grant, Some(system_time(expires)))?;
         let last = grant.created + self.lifetimes.refresh_absolute.as_secs();
-        let entry = format!("{}{id}", below(&grant.person, &grant.client));
-        let batch = self.index.put(batch, &entry, &(), Some(moment(last)))?;
+        let entry = format!("{}{id}", index_prefix(&grant.user, &grant.client));
+        let batch = self
+            .index
+            .put(batch, &entry, &(), Some(system_time(last)))?;
         Ok((batch, self.keyring.issue(CODE, Handle::new(id, 0))))
     }
 
     /// Redeems an authorization code. This succeeds once.
-    pub(in crate::server) async fn redeem(
+    pub(in crate::server) async fn exchange_code(
         &self,
         code: &str,
-        redemption: &Redemption<'_>,
-    ) -> Result<Redeemed, OAuthError> {
-        let handle = self.keyring.read(CODE, code);
+        redemption: &TokenRequest<'_>,
+    ) -> Result<RedeemedGrant, OAuthError> {
+        let handle = self.keyring.verify(CODE, code);
         let refused = || {
-            OAuthError::grant(
+            OAuthError::invalid_grant(
                 "authorization code invalid, expired, used, or issued to another client",
             )
         };
         let Handle { id, .. } = handle.ok_or_else(refused)?;
-        let redeemed = self.step(&id, &Presented::Code(redemption)).await?;
+        let redeemed = self
+            .transition(&id, &PresentedGrant::Code(redemption))
+            .await?;
         redeemed.ok_or_else(refused)
     }
 
@@ -100,21 +104,21 @@ impl Grants {
         &self,
         token: &str,
         client: &str,
-    ) -> Result<Redeemed, OAuthError> {
-        let refused = || OAuthError::grant("refresh token invalid, expired or revoked");
-        let Handle { id, generation } = self.read(token).ok_or_else(refused)?;
-        let presented = Presented::RefreshToken { client, generation };
-        let redeemed = self.step(&id, &presented).await?;
+    ) -> Result<RedeemedGrant, OAuthError> {
+        let refused = || OAuthError::invalid_grant("refresh token invalid, expired or revoked");
+        let Handle { id, generation } = self.parse_refresh_token(token).ok_or_else(refused)?;
+        let presented = PresentedGrant::RefreshToken { client, generation };
+        let redeemed = self.transition(&id, &presented).await?;
         redeemed.ok_or_else(refused)
     }
 
     /// Returns the handle of a refresh token.
-    pub(in crate::server) fn read(&self, token: &str) -> Option<Handle> {
-        self.keyring.read(REFRESH_TOKEN, token)
+    pub(in crate::server) fn parse_refresh_token(&self, token: &str) -> Option<Handle> {
+        self.keyring.verify(REFRESH_TOKEN, token)
     }
 
     /// Returns the grant `id`.
-    pub(in crate::server) async fn get(&self, id: &str) -> Result<Option<Grant>, AuthorityError> {
+    pub(in crate::server) async fn get(&self, id: &str) -> Result<Option<Grant>, AuthServerError> {
         let found = self.documents.get(id).await?;
         Ok(found.map(|stored| stored.value))
     }
@@ -125,7 +129,7 @@ impl Grants {
         let now = self.clock.now();
         matches!(
             grant.refresh(&grant.client, generation, limits, now),
-            Step::Advance(_) | Step::Repeat { .. }
+            Transition::Advance(_) | Transition::Reissue { .. }
         )
     }
 
@@ -135,26 +139,31 @@ impl Grants {
     }
 
     /// Revokes the grant `id` with all its tokens.
-    pub(in crate::server) async fn revoke(&self, id: &str) -> Result<(), AuthorityError> {
+    pub(in crate::server) async fn revoke(&self, id: &str) -> Result<(), AuthServerError> {
         for _ in 0..MAX_ATTEMPTS {
             let Some(stored) = self.documents.get(id).await? else {
                 return Ok(());
             };
-            let is_revoked = stored.value.state == State::Revoked;
-            if is_revoked || self.write(id, &stored, State::Revoked).await?.is_some() {
+            let is_revoked = stored.value.state == GrantState::Revoked;
+            if is_revoked
+                || self
+                    .write(id, &stored, GrantState::Revoked)
+                    .await?
+                    .is_some()
+            {
                 return Ok(());
             }
         }
-        Err(AuthorityError::Busy)
+        Err(AuthServerError::Busy)
     }
 
-    /// Revokes all grants of `person` for `client`.
+    /// Revokes all grants of `user` for `client`.
     pub(in crate::server) async fn revoke_all(
         &self,
-        person: &str,
+        user: &str,
         client: &str,
-    ) -> Result<(), AuthorityError> {
-        let below = below(person, client);
+    ) -> Result<(), AuthServerError> {
+        let below = index_prefix(user, client);
         let found = self.index.list(&below, None, MAX_GRANTS).await?;
         for (entry, _) in found {
             self.revoke(entry.strip_prefix(&below).unwrap_or_default())
@@ -164,11 +173,11 @@ impl Grants {
     }
 
     /// Performs the transition of a grant, and retries after conflicts.
-    async fn step(
+    async fn transition(
         &self,
         id: &str,
-        presented: &Presented<'_>,
-    ) -> Result<Option<Redeemed>, AuthorityError> {
+        presented: &PresentedGrant<'_>,
+    ) -> Result<Option<RedeemedGrant>, AuthServerError> {
         // The loser of a race sees the state that the winner has written.
         for _ in 0..MAX_ATTEMPTS {
             let Some(stored) = self.documents.get(id).await? else {
@@ -176,22 +185,22 @@ impl Grants {
             };
             let now = self.clock.now();
             let step = match presented {
-                Presented::Code(redemption) => stored.value.redeem(redemption, now),
-                Presented::RefreshToken { client, generation } => {
+                PresentedGrant::Code(redemption) => stored.value.redeem(redemption, now),
+                PresentedGrant::RefreshToken { client, generation } => {
                     let limits = self.lifetimes.refresh();
                     stored.value.refresh(client, *generation, limits, now)
                 }
             };
             let state = match step {
-                Step::Advance(state) => state,
-                Step::Refuse => return Ok(None),
-                Step::Repeat { generation } => {
+                Transition::Advance(state) => state,
+                Transition::Reject => return Ok(None),
+                Transition::Reissue { generation } => {
                     return Ok(Some(self.redeemed(id, stored.value, generation)));
                 }
-                Step::Revoke => {
+                Transition::Revoke => {
                     tracing::warn!(
                         client = stored.value.client,
-                        person = stored.value.person,
+                        user = stored.value.user,
                         "authorization code or refresh token replayed; grant revoked"
                     );
                     self.revoke(id).await?;
@@ -199,20 +208,20 @@ impl Grants {
                 }
             };
             let written = self.write(id, &stored, state).await?;
-            if let (Some(grant), State::Active { generation, .. }) = (written, state) {
+            if let (Some(grant), GrantState::Active { generation, .. }) = (written, state) {
                 return Ok(Some(self.redeemed(id, grant, generation)));
             }
         }
-        Err(AuthorityError::Busy)
+        Err(AuthServerError::Busy)
     }
 
     /// Writes the grant in `state`. Returns `None` if it has changed since it was read.
     async fn write(
         &self,
         id: &str,
-        stored: &Stored<Grant>,
-        state: State,
-    ) -> Result<Option<Grant>, AuthorityError> {
+        stored: &Versioned<Grant>,
+        state: GrantState,
+    ) -> Result<Option<Grant>, AuthServerError> {
         let grant = Grant {
             state,
             ..stored.value.clone()
@@ -221,24 +230,24 @@ impl Grants {
         let expires = grant.expires(self.lifetimes.refresh());
         let mut batch = self
             .documents
-            .put(batch, id, &grant, Some(moment(expires)))?;
-        if state == State::Revoked {
-            batch = self.revocations.add(batch, Revoked::Grant, id)?;
+            .put(batch, id, &grant, Some(system_time(expires)))?;
+        if state == GrantState::Revoked {
+            batch = self.revocations.add(batch, RevocationTarget::Grant, id)?;
         }
         match self.documents.store().commit(batch).await? {
-            Outcome::Committed => {
-                if state == State::Revoked {
-                    self.revocations.note(Revoked::Grant, id);
+            CommitOutcome::Committed => {
+                if state == GrantState::Revoked {
+                    self.revocations.apply_local(RevocationTarget::Grant, id);
                 }
                 Ok(Some(grant))
             }
-            Outcome::Conflict => Ok(None),
+            CommitOutcome::Conflict => Ok(None),
         }
     }
 
     /// Returns a grant with its next refresh token.
-    fn redeemed(&self, id: &str, grant: Grant, generation: u32) -> Redeemed {
-        Redeemed {
+    fn redeemed(&self, id: &str, grant: Grant, generation: u32) -> RedeemedGrant {
+        RedeemedGrant {
             refresh_token: self
                 .keyring
                 .issue(REFRESH_TOKEN, Handle::new(id, generation)),
@@ -248,9 +257,9 @@ impl Grants {
     }
 }
 
-/// Returns the index prefix of the grants of `person` for `client`.
-fn below(person: &str, client: &str) -> String {
-    format!("{person}/{}/", SecretHash::of(client).as_str())
+/// Returns the index prefix of the grants of `user` for `client`.
+fn index_prefix(user: &str, client: &str) -> String {
+    format!("{user}/{}/", SecretHash::digest(client).as_str())
 }
 
 /// Purpose of code handles.

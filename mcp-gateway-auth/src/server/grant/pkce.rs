@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 /// See [RFC 7636, section 4](https://www.rfc-editor.org/rfc/rfc7636#section-4).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
-pub(in crate::server) struct Challenge(String);
+pub(in crate::server) struct CodeChallenge(String);
 
-impl Challenge {
+impl CodeChallenge {
     /// Parses a challenge: the base64url encoding of 32 bytes.
     pub(in crate::server) fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
@@ -25,7 +25,7 @@ impl Challenge {
 
     /// Returns `true` if `verifier` is valid and its hash is the challenge. The comparison takes
     /// constant time.
-    pub(in crate::server) fn is_met_by(&self, verifier: &str) -> bool {
+    pub(in crate::server) fn matches(&self, verifier: &str) -> bool {
         let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
         let same = constant_time::verify_slices_are_equal(hash.as_bytes(), self.0.as_bytes());
         is_verifier(verifier) && same.is_ok()
@@ -48,10 +48,10 @@ mod tests {
 
     #[test]
     fn the_vector_of_the_rfc_is_met() {
-        let challenge = Challenge::parse(CHALLENGE).unwrap();
-        assert!(challenge.is_met_by(VERIFIER));
-        assert!(!challenge.is_met_by(&VERIFIER.replace('d', "e")));
-        assert!(!challenge.is_met_by(CHALLENGE), "plain");
+        let challenge = CodeChallenge::parse(CHALLENGE).unwrap();
+        assert!(challenge.matches(VERIFIER));
+        assert!(!challenge.matches(&VERIFIER.replace('d', "e")));
+        assert!(!challenge.matches(CHALLENGE), "plain");
     }
 
     #[test]
@@ -59,7 +59,7 @@ mod tests {
         let long = format!("{CHALLENGE}A");
         let padded = format!("{CHALLENGE}=");
         for text in ["", "short", &long, &padded, &CHALLENGE.replace('-', "+")] {
-            assert_eq!(Challenge::parse(text), None, "{text}");
+            assert_eq!(CodeChallenge::parse(text), None, "{text}");
         }
     }
 }

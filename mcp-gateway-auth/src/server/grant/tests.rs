@@ -13,23 +13,23 @@ const LIMITS: RefreshLimits = RefreshLimits {
 fn offered() -> Grant {
     Grant {
         client: "c".into(),
-        person: "p".into(),
+        user: "p".into(),
         scopes: Scopes::new(),
         resources: Vec::new(),
         authenticated_at: 0,
         created: 0,
-        offer: Offer {
-            challenge: Challenge::parse(CHALLENGE).unwrap(),
+        code: AuthorizationCode {
+            challenge: CodeChallenge::parse(CHALLENGE).unwrap(),
             redirect_uri: "https://c.example/cb".into(),
-            redirect_was_sent: true,
+            redirect_uri_required: true,
             expires: 60,
         },
-        state: State::Offered,
+        state: GrantState::CodeIssued,
     }
 }
 
-fn right() -> Redemption<'static> {
-    Redemption {
+fn right() -> TokenRequest<'static> {
+    TokenRequest {
         client: "c",
         redirect_uri: Some("https://c.example/cb"),
         verifier: VERIFIER,
@@ -40,44 +40,44 @@ fn right() -> Redemption<'static> {
 fn a_code_is_good_for_its_client_once() {
     let mut grant = offered();
     let wrong = [
-        Redemption {
+        TokenRequest {
             client: "d",
             ..right()
         },
-        Redemption {
+        TokenRequest {
             redirect_uri: None,
             ..right()
         },
-        Redemption {
+        TokenRequest {
             redirect_uri: Some("https://c.example/cb/"),
             ..right()
         },
-        Redemption {
+        TokenRequest {
             verifier: CHALLENGE,
             ..right()
         },
     ];
     for redemption in &wrong {
-        assert_eq!(grant.redeem(redemption, 1), Step::Refuse);
+        assert_eq!(grant.redeem(redemption, 1), Transition::Reject);
     }
-    assert_eq!(grant.redeem(&right(), 60), Step::Refuse, "too late");
-    let active = State::Active {
+    assert_eq!(grant.redeem(&right(), 60), Transition::Reject, "too late");
+    let active = GrantState::Active {
         generation: 0,
         rotated: 59,
     };
-    assert_eq!(grant.redeem(&right(), 59), Step::Advance(active));
+    assert_eq!(grant.redeem(&right(), 59), Transition::Advance(active));
 
     grant.state = active;
     for redemption in &wrong {
         assert_eq!(
             grant.redeem(redemption, 59),
-            Step::Refuse,
+            Transition::Reject,
             "nothing is revoked"
         );
     }
-    assert_eq!(grant.redeem(&right(), 500), Step::Revoke);
-    grant.state = State::Revoked;
-    assert_eq!(grant.redeem(&right(), 59), Step::Refuse);
+    assert_eq!(grant.redeem(&right(), 500), Transition::Revoke);
+    grant.state = GrantState::Revoked;
+    assert_eq!(grant.redeem(&right(), 59), Transition::Reject);
 }
 
 #[test]
@@ -85,46 +85,49 @@ fn a_refresh_token_that_was_rotated_is_good_for_a_moment() {
     let mut grant = offered();
     assert_eq!(
         grant.refresh("c", 0, LIMITS, 1),
-        Step::Refuse,
+        Transition::Reject,
         "not redeemed yet"
     );
-    grant.state = State::Active {
+    grant.state = GrantState::Active {
         generation: 3,
         rotated: 100,
     };
-    let next = State::Active {
+    let next = GrantState::Active {
         generation: 4,
         rotated: 110,
     };
-    assert_eq!(grant.refresh("c", 3, LIMITS, 110), Step::Advance(next));
+    assert_eq!(
+        grant.refresh("c", 3, LIMITS, 110),
+        Transition::Advance(next)
+    );
     assert_eq!(
         grant.refresh("c", 2, LIMITS, 129),
-        Step::Repeat { generation: 3 }
+        Transition::Reissue { generation: 3 }
     );
-    assert_eq!(grant.refresh("c", 2, LIMITS, 130), Step::Revoke);
-    assert_eq!(grant.refresh("c", 1, LIMITS, 110), Step::Revoke);
+    assert_eq!(grant.refresh("c", 2, LIMITS, 130), Transition::Revoke);
+    assert_eq!(grant.refresh("c", 1, LIMITS, 110), Transition::Revoke);
     assert_eq!(
         grant.refresh("c", 4, LIMITS, 110),
-        Step::Refuse,
+        Transition::Reject,
         "never issued"
     );
     assert_eq!(
         grant.refresh("d", 1, LIMITS, 110),
-        Step::Refuse,
+        Transition::Reject,
         "somebody else's"
     );
     assert_eq!(
         grant.refresh("c", 3, LIMITS, 1_100),
-        Step::Refuse,
+        Transition::Reject,
         "idle for too long"
     );
-    grant.state = State::Active {
+    grant.state = GrantState::Active {
         generation: 3,
         rotated: 2_900,
     };
     assert_eq!(
         grant.refresh("c", 3, LIMITS, 3_000),
-        Step::Refuse,
+        Transition::Reject,
         "too old"
     );
 }
@@ -160,34 +163,34 @@ proptest! {
                 }
                 Act::Redeem { right: is_right } => {
                     let client = if is_right { "c" } else { "d" };
-                    (grant.redeem(&Redemption { client, ..right() }, now), is_right)
+                    (grant.redeem(&TokenRequest { client, ..right() }, now), is_right)
                 }
                 Act::Refresh { back, right } => {
                     let generation = match grant.state {
-                        State::Active { generation, .. } => generation.saturating_sub(back),
+                        GrantState::Active { generation, .. } => generation.saturating_sub(back),
                         _ => back,
                     };
                     (grant.refresh(if right { "c" } else { "d" }, generation, LIMITS, now), right)
                 }
             };
             match step {
-                Step::Advance(state) => {
+                Transition::Advance(state) => {
                     if let Act::Redeem { .. } = act {
                         redeemed += 1;
                     }
                     grant.state = state;
                 }
-                Step::Revoke => grant.state = State::Revoked,
-                Step::Repeat { generation } => prop_assert_eq!(generation, highest),
-                Step::Refuse => {}
+                Transition::Revoke => grant.state = GrantState::Revoked,
+                Transition::Reissue { generation } => prop_assert_eq!(generation, highest),
+                Transition::Reject => {}
             }
-            if let State::Active { generation, .. } = grant.state {
+            if let GrantState::Active { generation, .. } = grant.state {
                 prop_assert!(generation >= highest);
                 highest = generation;
             }
-            prop_assert!(is_right || (step == Step::Refuse && grant == before));
+            prop_assert!(is_right || (step == Transition::Reject && grant == before));
             prop_assert!(redeemed <= 1);
-            prop_assert!(before.state != State::Revoked || step == Step::Refuse);
+            prop_assert!(before.state != GrantState::Revoked || step == Transition::Reject);
         }
     }
 }

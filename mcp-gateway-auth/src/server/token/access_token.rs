@@ -4,18 +4,18 @@ use serde_json::{Value, json};
 
 use super::opaque::OpaqueTokens;
 use crate::jose::Claims;
-use crate::secret::identifier;
+use crate::secret::random_id;
 use crate::server::Scopes;
-use crate::server::client::Client;
-use crate::server::key::Keys;
-use crate::{AuthorityError, Clock, Person};
+use crate::server::client::OAuthClient;
+use crate::server::key::SigningKeys;
+use crate::{AuthServerError, Clock, UserInfo};
 
 /// Issues access tokens in the profile of [RFC 9068, section
 /// 2](https://www.rfc-editor.org/rfc/rfc9068#section-2), or opaque ones. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(in crate::server) struct AccessTokens {
     pub(in crate::server) issuer: String,
-    pub(in crate::server) keys: Keys,
+    pub(in crate::server) keys: SigningKeys,
     pub(in crate::server) clock: Clock,
     /// Lifetime of the tokens, in seconds.
     pub(in crate::server) lifetime: u64,
@@ -25,10 +25,10 @@ pub(in crate::server) struct AccessTokens {
 
 /// The content of an access token.
 #[derive(Debug)]
-pub(in crate::server) struct Subject<'a> {
-    pub(in crate::server) client: &'a Client,
+pub(in crate::server) struct TokenSubject<'a> {
+    pub(in crate::server) client: &'a OAuthClient,
     /// User, or `None` if the client acts on its own behalf.
-    pub(in crate::server) person: Option<&'a Person>,
+    pub(in crate::server) user: Option<&'a UserInfo>,
     pub(in crate::server) scopes: &'a Scopes,
     pub(in crate::server) audiences: Vec<String>,
     /// ID of the grant, and the time of the user's login.
@@ -39,19 +39,17 @@ impl AccessTokens {
     /// Issues a token for `subject`.
     pub(in crate::server) async fn issue(
         &self,
-        subject: Subject<'_>,
-    ) -> Result<String, AuthorityError> {
+        subject: TokenSubject<'_>,
+    ) -> Result<String, AuthServerError> {
         let now = self.clock.now();
-        let sub = subject
-            .person
-            .map_or(&*subject.client.id, |person| &person.id);
+        let sub = subject.user.map_or(&*subject.client.id, |user| &user.id);
         let mut claims = Claims {
             iss: Some(self.issuer.clone()),
             sub: Some(sub.to_owned()),
             aud: subject.audiences,
             iat: Some(now),
             exp: Some(now.saturating_add(self.lifetime)),
-            jti: Some(identifier("t_")?),
+            jti: Some(random_id("t_")?),
             client_id: Some(subject.client.id.clone()),
             scope: (!subject.scopes.is_empty()).then(|| subject.scopes.to_string()),
             ..Claims::default()
@@ -62,24 +60,22 @@ impl AccessTokens {
                 .extra
                 .insert("auth_time".to_owned(), authenticated_at.into());
         }
-        if let Some(person) = subject.person {
+        if let Some(user) = subject.user {
             claims
                 .extra
-                .insert("name".to_owned(), Value::from(&*person.name));
+                .insert("name".to_owned(), Value::from(&*user.name));
             let list = |items: &[std::sync::Arc<str>]| {
                 json!(items.iter().map(|item| &**item).collect::<Vec<_>>())
             };
-            if !person.roles.is_empty() {
-                claims.extra.insert("roles".to_owned(), list(&person.roles));
+            if !user.roles.is_empty() {
+                claims.extra.insert("roles".to_owned(), list(&user.roles));
             }
-            if !person.teams.is_empty() {
-                claims
-                    .extra
-                    .insert("groups".to_owned(), list(&person.teams));
+            if !user.teams.is_empty() {
+                claims.extra.insert("groups".to_owned(), list(&user.teams));
             }
         }
         let key = self.keys.signing().await?;
-        let jwt = key.sign(TYPE, &claims).map_err(|_| AuthorityError::Key)?;
+        let jwt = key.sign(TYPE, &claims).map_err(|_| AuthServerError::Key)?;
         match &self.opaque {
             Some(opaque) => opaque.seal(&jwt),
             None => Ok(jwt),

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mcp_gateway_core::auth::{AuthError, Principal};
-use mcp_gateway_store::{Batch, Documents, Outcome, Store, Stored};
+use mcp_gateway_store::{Batch, CommitOutcome, Documents, Store, Versioned};
 use serde::{Deserialize, Serialize};
 
 use super::revocations::RevocationLog;
-use crate::clock::moment;
-use crate::secret::identifier;
-use crate::token::{Revoked, TokenVerifier, VerifiedToken};
-use crate::{Authenticator, AuthorityError, Clock, Secret, SecretHash};
+use crate::clock::system_time;
+use crate::secret::random_id;
+use crate::token::{RevocationTarget, TokenVerifier, VerifiedToken};
+use crate::{AuthServerError, Clock, LoginProvider, Secret, SecretHash};
 
 /// Bearer tokens of users, teams and the organization, valid until they expire or are revoked.
 /// Cheap to clone.
@@ -54,7 +54,7 @@ use crate::{Authenticator, AuthorityError, Clock, Secret, SecretHash};
 pub struct ApiTokens {
     documents: Documents<ApiToken>,
     revocations: RevocationLog,
-    people: Arc<dyn Authenticator>,
+    login_provider: Arc<dyn LoginProvider>,
     clock: Clock,
 }
 
@@ -85,7 +85,7 @@ pub enum TokenOwner {
     /// The whole organization: access to everything that is not restricted to a team.
     Organization,
     /// The user with this ID: the access of that user.
-    Person(String),
+    User(String),
     /// A team: the access of that team.
     Team(String),
 }
@@ -95,13 +95,13 @@ impl ApiTokens {
     pub(in crate::server) fn new(
         store: Arc<dyn Store>,
         revocations: RevocationLog,
-        people: Arc<dyn Authenticator>,
+        login_provider: Arc<dyn LoginProvider>,
         clock: Clock,
     ) -> Self {
         Self {
             documents: Documents::new(store, "auth/api-token/"),
             revocations,
-            people,
+            login_provider,
             clock,
         }
     }
@@ -117,8 +117,8 @@ impl ApiTokens {
         name: &str,
         owner: TokenOwner,
         expires: Option<u64>,
-    ) -> Result<(ApiToken, Secret), AuthorityError> {
-        let id = identifier("")?;
+    ) -> Result<(ApiToken, Secret), AuthServerError> {
+        let id = random_id("")?;
         let secret = Secret::generate(&format!("{PREFIX}{id}."))?;
         let token = ApiToken {
             name: name.to_owned(),
@@ -132,10 +132,10 @@ impl ApiTokens {
         let batch = Batch::new().if_absent(self.documents.key(&token.id));
         let batch = self
             .documents
-            .put(batch, &token.id, &token, expires.map(moment))?;
+            .put(batch, &token.id, &token, expires.map(system_time))?;
         match self.documents.store().commit(batch).await? {
-            Outcome::Committed => Ok((token, secret)),
-            Outcome::Conflict => Err(AuthorityError::Busy),
+            CommitOutcome::Committed => Ok((token, secret)),
+            CommitOutcome::Conflict => Err(AuthServerError::Busy),
         }
     }
 
@@ -148,7 +148,7 @@ impl ApiTokens {
         &self,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<ApiToken>, AuthorityError> {
+    ) -> Result<Vec<ApiToken>, AuthServerError> {
         let found = self.documents.list("", after, limit).await?;
         Ok(found.into_iter().map(|(_, stored)| stored.value).collect())
     }
@@ -159,7 +159,7 @@ impl ApiTokens {
     /// # Errors
     ///
     /// If the store is unavailable.
-    pub async fn rotate(&self, id: &str) -> Result<Option<(ApiToken, Secret)>, AuthorityError> {
+    pub async fn rotate(&self, id: &str) -> Result<Option<(ApiToken, Secret)>, AuthServerError> {
         let Some(stored) = self.documents.get(id).await? else {
             return Ok(None);
         };
@@ -179,7 +179,7 @@ impl ApiTokens {
     /// # Errors
     ///
     /// If the store is unavailable, or another replica changes the token at the same time.
-    pub async fn revoke(&self, id: &str) -> Result<bool, AuthorityError> {
+    pub async fn revoke(&self, id: &str) -> Result<bool, AuthServerError> {
         let Some(stored) = self.documents.get(id).await? else {
             return Ok(false);
         };
@@ -187,25 +187,25 @@ impl ApiTokens {
         let batch = Batch::new()
             .if_version(key.clone(), stored.version)
             .delete(key);
-        let batch = self.revocations.add(batch, Revoked::Token, id)?;
+        let batch = self.revocations.add(batch, RevocationTarget::Token, id)?;
         match self.documents.store().commit(batch).await? {
-            Outcome::Committed => {
-                self.revocations.note(Revoked::Token, id);
+            CommitOutcome::Committed => {
+                self.revocations.apply_local(RevocationTarget::Token, id);
                 Ok(true)
             }
-            Outcome::Conflict => Err(AuthorityError::Busy),
+            CommitOutcome::Conflict => Err(AuthServerError::Busy),
         }
     }
 
     /// Verifies a token, and records its use.
-    async fn verified(&self, token: &str) -> Result<Option<VerifiedToken>, AuthorityError> {
+    async fn verified(&self, token: &str) -> Result<Option<VerifiedToken>, AuthServerError> {
         let id = token
             .strip_prefix(PREFIX)
             .and_then(|rest| rest.split_once('.'));
         let Some((id, _)) = id else { return Ok(None) };
         let stored = self.documents.get(id).await?;
         let now = self.clock.now();
-        let good = |stored: &Stored<ApiToken>| {
+        let good = |stored: &Versioned<ApiToken>| {
             let ApiToken { hash, expires, .. } = &stored.value;
             hash.matches(token) && expires.is_none_or(|expires| now < expires)
         };
@@ -225,14 +225,14 @@ impl ApiTokens {
     }
 
     /// Returns the principal of a token, or `None` if its owner does not exist any more.
-    async fn principal(&self, token: &ApiToken) -> Result<Option<Principal>, AuthorityError> {
+    async fn principal(&self, token: &ApiToken) -> Result<Option<Principal>, AuthServerError> {
         Ok(match &token.owner {
             TokenOwner::Organization => {
                 Some(Principal::new(format!("token:{}", token.id)).with_name(token.name.as_str()))
             }
-            TokenOwner::Person(id) => {
-                let person = self.people.person(id).await?;
-                person.map(|person| person.principal())
+            TokenOwner::User(id) => {
+                let user = self.login_provider.user(id).await?;
+                user.map(|user| user.principal())
             }
             TokenOwner::Team(team) => Some(
                 Principal::new(format!("token:{}", token.id))
@@ -243,7 +243,11 @@ impl ApiTokens {
     }
 
     /// Records the use of a token, at most once a minute.
-    async fn note_use(&self, stored: &Stored<ApiToken>, now: u64) -> Result<(), AuthorityError> {
+    async fn note_use(
+        &self,
+        stored: &Versioned<ApiToken>,
+        now: u64,
+    ) -> Result<(), AuthServerError> {
         let token = &stored.value;
         if token
             .last_used
@@ -258,7 +262,7 @@ impl ApiTokens {
         let batch = Batch::new().if_version(self.documents.key(&token.id), stored.version);
         let batch = self
             .documents
-            .put(batch, &token.id, &used, used.expires.map(moment))?;
+            .put(batch, &token.id, &used, used.expires.map(system_time))?;
         // On a conflict, another replica has recorded the use or revoked the token. The next
         // verification sees it.
         let _ = self.documents.store().commit(batch).await?;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{AuthorityError, Keyring};
+use crate::{AuthServerError, Keyring};
 
 /// Seals JWTs into access tokens that only this server can read. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -15,9 +15,9 @@ impl OpaqueTokens {
     }
 
     /// Returns an opaque token for `jwt`.
-    pub(in crate::server) fn seal(&self, jwt: &str) -> Result<String, AuthorityError> {
+    pub(in crate::server) fn seal(&self, jwt: &str) -> Result<String, AuthServerError> {
         let sealed = self.0.sealer().seal(PURPOSE, jwt.as_bytes());
-        let sealed = sealed.map_err(|_| AuthorityError::Random)?;
+        let sealed = sealed.map_err(|_| AuthServerError::Random)?;
         Ok(format!("{PREFIX}{sealed}"))
     }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use mcp_gateway_store::{Batch, Documents, Event, Store};
+use mcp_gateway_store::{Batch, Documents, Store, WatchEvent};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::moment;
-use crate::token::{Revocations, Revoked};
-use crate::{AuthorityError, Clock};
+use crate::clock::system_time;
+use crate::token::{RevocationTarget, Revocations};
+use crate::{AuthServerError, Clock};
 
 /// The revocations in a store, kept for as long as revoked access tokens could still be in use.
 /// Cheap to clone.
@@ -42,7 +42,7 @@ impl RevocationLog {
     }
 
     /// Returns the revocations that are known to this process.
-    pub(in crate::server) fn known(&self) -> &Revocations {
+    pub(in crate::server) fn in_memory(&self) -> &Revocations {
         &self.known
     }
 
@@ -50,10 +50,10 @@ impl RevocationLog {
     pub(in crate::server) fn add(
         &self,
         batch: Batch,
-        what: Revoked,
+        what: RevocationTarget,
         id: &str,
-    ) -> Result<Batch, AuthorityError> {
-        let until = self.until();
+    ) -> Result<Batch, AuthServerError> {
+        let until = self.retention_end();
         let id = format!("{}/{id}", name(what));
         let entry = Entry {
             until,
@@ -61,23 +61,23 @@ impl RevocationLog {
         };
         Ok(self
             .documents
-            .put(batch, &id, &entry, Some(moment(until)))?)
+            .put(batch, &id, &entry, Some(system_time(until)))?)
     }
 
     /// Applies a committed revocation in this process. Other replicas receive it from the store.
-    pub(in crate::server) fn note(&self, what: Revoked, id: &str) {
-        self.known.revoke(what, id, self.until());
+    pub(in crate::server) fn apply_local(&self, what: RevocationTarget, id: &str) {
+        self.known.revoke(what, id, self.retention_end());
     }
 
     /// Revokes all tokens of `id`.
     pub(in crate::server) async fn revoke(
         &self,
-        what: Revoked,
+        what: RevocationTarget,
         id: &str,
-    ) -> Result<(), AuthorityError> {
+    ) -> Result<(), AuthServerError> {
         let batch = self.add(Batch::new(), what, id)?;
         let _ = self.documents.store().commit(batch).await?;
-        self.note(what, id);
+        self.apply_local(what, id);
         Ok(())
     }
 
@@ -85,28 +85,28 @@ impl RevocationLog {
     pub(in crate::server) fn add_lift(
         &self,
         batch: Batch,
-        what: Revoked,
+        what: RevocationTarget,
         id: &str,
-    ) -> Result<Batch, AuthorityError> {
-        let (until, lifted) = (self.until(), Some(self.clock.now()));
+    ) -> Result<Batch, AuthServerError> {
+        let (until, lifted) = (self.retention_end(), Some(self.clock.now()));
         let id = format!("{}/{id}", name(what));
         let entry = Entry { until, lifted };
         Ok(self
             .documents
-            .put(batch, &id, &entry, Some(moment(until)))?)
+            .put(batch, &id, &entry, Some(system_time(until)))?)
     }
 
     /// Applies a committed change of [`add_lift`](Self::add_lift) in this process.
-    pub(in crate::server) fn note_lift(&self, what: Revoked, id: &str) {
-        self.known.lift(what, id, self.clock.now());
+    pub(in crate::server) fn note_lift(&self, what: RevocationTarget, id: &str) {
+        self.known.reinstate(what, id, self.clock.now());
     }
 
     /// Accepts tokens of `id` that are issued from now on.
-    pub(in crate::server) async fn lift(
+    pub(in crate::server) async fn reinstate(
         &self,
-        what: Revoked,
+        what: RevocationTarget,
         id: &str,
-    ) -> Result<(), AuthorityError> {
+    ) -> Result<(), AuthServerError> {
         let batch = self.add_lift(Batch::new(), what, id)?;
         let _ = self.documents.store().commit(batch).await?;
         self.note_lift(what, id);
@@ -115,21 +115,21 @@ impl RevocationLog {
 
     /// Returns the expiration time of all tokens that exist now, with a tolerance for different
     /// clocks.
-    fn until(&self) -> u64 {
+    fn retention_end(&self) -> u64 {
         let now = self.clock.now();
         now.saturating_add(self.lifetime).saturating_add(CLOCK_SKEW)
     }
 
     /// Follows the revocations of other replicas for as long as it is polled.
-    pub(in crate::server) async fn follow(&self) -> AuthorityError {
+    pub(in crate::server) async fn follow(&self) -> AuthServerError {
         let mut events = self.documents.store().watch(PREFIX);
         while let Some(event) = events.next().await {
             match event {
-                Event::Deleted(_) => {}
-                Event::Put(entry) => {
+                WatchEvent::Deleted(_) => {}
+                WatchEvent::Put(entry) => {
                     let id = entry.key.strip_prefix(PREFIX).unwrap_or(&entry.key);
                     if let Ok(entry) = serde_json::from_slice(&entry.document.value) {
-                        self.learn(id, entry);
+                        self.apply_remote(id, entry);
                     }
                 }
                 // Reset, or one that may have been a write.
@@ -140,16 +140,16 @@ impl RevocationLog {
                 }
             }
         }
-        AuthorityError::Busy
+        AuthServerError::Busy
     }
 
     /// Loads all revocations.
-    pub(in crate::server) async fn load(&self) -> Result<(), AuthorityError> {
+    pub(in crate::server) async fn load(&self) -> Result<(), AuthServerError> {
         let mut after: Option<String> = None;
         loop {
             let page = self.documents.list("", after.as_deref(), PAGE).await?;
             for (id, stored) in &page {
-                self.learn(id, stored.value);
+                self.apply_remote(id, stored.value);
             }
             match page.into_iter().last() {
                 Some((last, _)) => after = Some(last),
@@ -159,40 +159,40 @@ impl RevocationLog {
     }
 
     /// Applies a stored revocation in this process.
-    fn learn(&self, key: &str, entry: Entry) {
+    fn apply_remote(&self, key: &str, entry: Entry) {
         let Some((what, id)) = parsed(key) else {
             return;
         };
         self.known.revoke(what, id, entry.until);
         if let Some(moment) = entry.lifted {
-            self.known.lift(what, id, moment);
+            self.known.reinstate(what, id, moment);
         }
     }
 }
 
 /// Returns the scope and the identifier of a stored revocation.
-fn parsed(key: &str) -> Option<(Revoked, &str)> {
+fn parsed(key: &str) -> Option<(RevocationTarget, &str)> {
     let (kind, id) = key.split_once('/')?;
     let what = KINDS.into_iter().find(|what| name(*what) == kind)?;
     Some((what, id))
 }
 
 /// Returns the name of a scope in store keys.
-fn name(what: Revoked) -> &'static str {
+fn name(what: RevocationTarget) -> &'static str {
     match what {
-        Revoked::Client => "client",
-        Revoked::Grant => "grant",
-        Revoked::Subject => "subject",
-        Revoked::Token => "token",
+        RevocationTarget::Client => "client",
+        RevocationTarget::Grant => "grant",
+        RevocationTarget::Subject => "subject",
+        RevocationTarget::Token => "token",
     }
 }
 
 /// All scopes of revocations.
-const KINDS: [Revoked; 4] = [
-    Revoked::Client,
-    Revoked::Grant,
-    Revoked::Subject,
-    Revoked::Token,
+const KINDS: [RevocationTarget; 4] = [
+    RevocationTarget::Client,
+    RevocationTarget::Grant,
+    RevocationTarget::Subject,
+    RevocationTarget::Token,
 ];
 
 /// Store prefix of revocations.

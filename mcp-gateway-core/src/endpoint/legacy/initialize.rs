@@ -6,24 +6,24 @@ use bytes::Bytes;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use super::Legacy;
-use crate::endpoint::Calls;
+use super::LegacyHandler;
+use crate::endpoint::CallService;
 use crate::error::RequestError;
-use crate::json::{object, quoted};
+use crate::json::{object_json, string_json};
 use crate::jsonrpc::{Id, Message, Request, Response};
-use crate::protocol::{Capabilities, Method, Version, meta};
-use crate::session::{Claims, Session};
+use crate::protocol::{Capabilities, Method, ProtocolVersion, meta};
+use crate::session::{Session, SessionRecord};
 use crate::{Error, reply};
 
-impl<S: Calls> Legacy<S> {
+impl<S: CallService> LegacyHandler<S> {
     /// Starts a session; returns its ID and the response.
     pub(in crate::endpoint) async fn initialize(
         &self,
         request: &Request,
     ) -> Result<(String, Bytes), Error> {
-        let (id, session) = self.sessions.begin(self.claims(request)?)?;
+        let (id, session) = self.sessions.create(self.record(request)?)?;
         let text = self.discovered(&session).await?;
-        let version = quoted(session.version().as_str());
+        let version = string_json(session.version().as_str());
         let discovered: Value = serde_json::from_str(&text).map_err(|e| Error::Other(e.into()))?;
         let mut members = vec![
             ("protocolVersion", version.into()),
@@ -39,11 +39,14 @@ impl<S: Calls> Legacy<S> {
         if let Some(instructions) = discovered.get("instructions") {
             members.push(("instructions", instructions.to_string().into()));
         }
-        Ok((id, Response::new(request.id(), &object(&members)).bytes()))
+        Ok((
+            id,
+            Response::new(request.id(), &object_json(&members)).bytes(),
+        ))
     }
 
     /// Validates the parameters of `initialize`.
-    fn claims(&self, request: &Request) -> Result<Claims, RequestError> {
+    fn record(&self, request: &Request) -> Result<SessionRecord, RequestError> {
         let invalid = |detail: &'static str| RequestError::InvalidParams {
             detail: detail.into(),
         };
@@ -55,10 +58,10 @@ impl<S: Calls> Legacy<S> {
         let info = request
             .param("clientInfo")
             .filter(|info| info.len() <= MAX_CLIENT_INFO);
-        Ok(Claims {
+        Ok(SessionRecord {
             principal: self.principal.clone(),
             gateway: Arc::clone(&self.gateway),
-            version: Version::negotiate(&requested),
+            version: ProtocolVersion::negotiate(&requested),
             capabilities: capabilities
                 .ok_or_else(|| invalid("capabilities must be an object of up to 4096 bytes"))?,
             client_info: info.map(Into::into),
@@ -73,7 +76,7 @@ impl<S: Calls> Legacy<S> {
             .clone()
             .oneshot(self.call(session, request))
             .await?;
-        let text = reply::text(reply, MAX_DISCOVERED)
+        let text = reply::into_response_text(reply, MAX_DISCOVERED)
             .await
             .map_err(|error| Error::Other(error.into()))?;
         match Message::parse(text)? {

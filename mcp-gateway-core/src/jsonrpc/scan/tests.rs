@@ -3,7 +3,12 @@ use proptest::prelude::*;
 use super::*;
 
 /// What comes out when `text` arrives in pieces that end at `cuts`.
-fn scan(text: &str, cuts: &[usize], server: &Id, caller: &Id) -> Result<(String, Seen), ScanError> {
+fn scan(
+    text: &str,
+    cuts: &[usize],
+    server: &Id,
+    caller: &Id,
+) -> Result<(String, ScanResult), ScanError> {
     let mut scanner = Scanner::new(server.clone(), caller);
     let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (text.len() + 1)).collect();
     cuts.extend([0, text.len()]);
@@ -17,7 +22,7 @@ fn scan(text: &str, cuts: &[usize], server: &Id, caller: &Id) -> Result<(String,
     Ok((String::from_utf8(out.concat()).unwrap(), seen))
 }
 
-fn scan_whole(text: &str) -> Result<(String, Seen), ScanError> {
+fn scan_whole(text: &str) -> Result<(String, ScanResult), ScanError> {
     scan(text, &[], &Id::from(7), &Id::from("me"))
 }
 
@@ -91,16 +96,16 @@ fn what_is_not_the_response_is_refused() {
 #[test]
 fn it_is_noted_how_the_call_ended() {
     let seen = |text| scan_whole(text).unwrap().1;
-    let result = Seen {
+    let result = ScanResult {
         result: true,
-        ..Seen::default()
+        ..ScanResult::default()
     };
     assert_eq!(seen(r#"{"id":7,"result":{"x":{"isError":true}}}"#), result);
     assert_eq!(
         seen(r#"{"id":7,"isError":true,"result":{"isError":false}}"#),
         result
     );
-    let tool_error = Seen {
+    let tool_error = ScanResult {
         tool_error: true,
         ..result
     };
@@ -108,10 +113,10 @@ fn it_is_noted_how_the_call_ended() {
         seen(r#"{"result":{"content":[{"a":1}],"isError": true},"id":7}"#),
         tool_error
     );
-    let error = Seen {
+    let error = ScanResult {
         error: true,
         code: Some(-32602),
-        ..Seen::default()
+        ..ScanResult::default()
     };
     assert_eq!(
         seen(r#"{"id":7,"error":{"message":"code","code":-32602}}"#),

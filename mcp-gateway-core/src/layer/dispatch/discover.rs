@@ -7,33 +7,37 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::fan_out::{answered, failed};
-use super::{Inner, Shared};
+use super::fan_out::{is_failure, successes};
+use super::{RoutedService, Shared};
 use crate::error::UpstreamError;
 use crate::jsonrpc::Message;
-use crate::protocol::{Version, meta};
+use crate::protocol::{ProtocolVersion, meta};
 use crate::reply;
-use crate::upstream::Facts;
+use crate::upstream::DiscoverResult;
 use crate::{Call, Error, Reply};
 
 impl Shared {
     /// Merges the capabilities of the servers into the answer to `server/discover`.
-    pub(super) async fn discover<S: Inner>(&self, inner: S, call: &Call) -> Result<Reply, Error> {
+    pub(super) async fn discover<S: RoutedService>(
+        &self,
+        inner: S,
+        call: &Call,
+    ) -> Result<Reply, Error> {
         let mut answers = Vec::new();
         let params = call.request().meta_params();
-        for (server, answer) in self.ask_all(&inner, call, &params).await {
-            let facts = match answer {
-                Ok(reply) => facts(reply).await.map_err(|source| Error::Upstream {
+        for (server, answer) in self.call_all(&inner, call, &params).await {
+            let info = match answer {
+                Ok(reply) => info(reply).await.map_err(|source| Error::Upstream {
                     server: Arc::clone(&server),
                     source,
                 }),
                 Err(error) => Err(error),
             };
-            answers.push((server, facts));
+            answers.push((server, info));
         }
-        let unknown = answers.iter().any(|(_, facts)| failed(facts));
+        let unknown = answers.iter().any(|(_, info)| is_failure(info));
         // A gateway is reachable even if all of its servers are down.
-        let servers = answered(answers).unwrap_or_default();
+        let servers = successes(answers).unwrap_or_default();
         let mut capabilities = capabilities(&servers);
         if unknown {
             // Clients ask for tools only if the capability is declared, and a session outlasts an
@@ -52,7 +56,7 @@ impl Shared {
     /// Returns the `DiscoverResult` of the gateway.
     fn described(
         &self,
-        servers: &[(Arc<str>, Facts)],
+        servers: &[(Arc<str>, DiscoverResult)],
         mut capabilities: Map<String, Value>,
     ) -> Value {
         if self.router.servers().len() > 1
@@ -62,15 +66,15 @@ impl Shared {
             tasks.remove("list");
         }
         let only = match servers {
-            [(server, facts)] if self.router.is_transparent(server) => Some(facts),
+            [(server, info)] if self.router.is_transparent(server) => Some(info),
             _ => None,
         };
         let info = only
-            .and_then(|facts| serde_json::from_str(facts.server_info.as_ref()?).ok())
+            .and_then(|info| serde_json::from_str(info.server_info.as_ref()?).ok())
             .unwrap_or_else(
                 || json!({ "name": &*self.identity.name, "version": &*self.identity.version }),
             );
-        let versions: Vec<_> = Version::ALL
+        let versions: Vec<_> = ProtocolVersion::ALL
             .iter()
             .map(|version| version.as_str())
             .collect();
@@ -89,13 +93,13 @@ impl Shared {
     }
 
     /// Returns the instructions of the gateway, or those of its servers under one heading each.
-    fn instructions(&self, servers: &[(Arc<str>, Facts)]) -> Option<String> {
+    fn instructions(&self, servers: &[(Arc<str>, DiscoverResult)]) -> Option<String> {
         if let Some(instructions) = &self.identity.instructions {
             return Some(instructions.to_string());
         }
         let own = servers
             .iter()
-            .filter_map(|(server, facts)| Some((server, facts.instructions.as_ref()?)));
+            .filter_map(|(server, info)| Some((server, info.instructions.as_ref()?)));
         let own: Vec<_> = own.collect();
         match &*own {
             [] => None,
@@ -109,11 +113,11 @@ impl Shared {
 }
 
 /// Parses the reply of a server.
-async fn facts(reply: Reply) -> Result<Facts, UpstreamError> {
-    let text = reply::text(reply, MAX_FACTS).await?;
+async fn info(reply: Reply) -> Result<DiscoverResult, UpstreamError> {
+    let text = reply::into_response_text(reply, MAX_FACTS).await?;
     match Message::parse(text)? {
         Message::Response(response) => match response.result() {
-            Ok(result) => Facts::from_discover(result),
+            Ok(result) => DiscoverResult::from_discover(result),
             Err(error) => Err(UpstreamError::invalid(error)),
         },
         Message::Notification(_) | Message::Request(_) => {
@@ -123,10 +127,10 @@ async fn facts(reply: Reply) -> Result<Facts, UpstreamError> {
 }
 
 /// Merges the capabilities of the servers.
-fn capabilities(servers: &[(Arc<str>, Facts)]) -> Map<String, Value> {
+fn capabilities(servers: &[(Arc<str>, DiscoverResult)]) -> Map<String, Value> {
     let mut capabilities = Map::new();
-    for (_, facts) in servers {
-        if let Value::Object(more) = &facts.capabilities {
+    for (_, info) in servers {
+        if let Value::Object(more) = &info.capabilities {
             merge(&mut capabilities, more);
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::time;
 
-use super::{Inner, Shared, send};
+use super::{RoutedService, Shared, send};
 use crate::call::Routed;
 use crate::error::{RequestError, RouteError, UpstreamError};
 use crate::jsonrpc::Request;
@@ -14,31 +14,31 @@ use crate::route::{Feature, Target};
 use crate::{Call, Error, Reply};
 
 /// Answers of the servers, in the order of the gateway.
-pub(super) type Answers<T> = Vec<(Arc<str>, Result<T, Error>)>;
+pub(super) type FanOutResults<T> = Vec<(Arc<str>, Result<T, Error>)>;
 
 impl Shared {
     /// Sends the method of `call` with `params` to all servers concurrently, and waits for their
     /// answers.
-    pub(super) async fn ask_all<S: Inner>(
+    pub(super) async fn call_all<S: RoutedService>(
         &self,
         inner: &S,
         call: &Call,
         params: &str,
-    ) -> Answers<Reply> {
+    ) -> FanOutResults<Reply> {
         let request = Request::new(call.request().id(), call.request().method(), params);
         let asked = self.router.servers();
         let asked = asked.iter().map(|server| {
-            let call = call.derive(
+            let call = call.for_request(
                 request.clone(),
                 Routed::to_server(server, call.request().method()),
             );
-            self.ask(inner.clone(), call)
+            self.call_one(inner.clone(), call)
         });
         join_all(asked).await
     }
 
     /// Sends `call` to its server, and waits for the answer for the configured time.
-    pub(super) async fn ask<S: Inner>(
+    pub(super) async fn call_one<S: RoutedService>(
         &self,
         inner: S,
         call: Call<Routed>,
@@ -75,12 +75,12 @@ fn is_refusal(error: &Error) -> bool {
 }
 
 /// Returns `true` if a server that the caller may use did not answer.
-pub(super) fn failed<T>(answer: &Result<T, Error>) -> bool {
+pub(super) fn is_failure<T>(answer: &Result<T, Error>) -> bool {
     answer.as_ref().is_err_and(|error| !is_refusal(error))
 }
 
 /// Returns the successful answers, or the first failure if there are none.
-pub(super) fn answered<T>(answers: Answers<T>) -> Result<Vec<(Arc<str>, T)>, Error> {
+pub(super) fn successes<T>(answers: FanOutResults<T>) -> Result<Vec<(Arc<str>, T)>, Error> {
     let mut failure = None;
     let mut answered = Vec::with_capacity(answers.len());
     for (server, answer) in answers {
@@ -103,7 +103,7 @@ pub(super) fn unknown_method(call: &Call) -> Error {
 }
 
 /// Returns the error for a request without a required name.
-pub(super) fn nameless(request: &Request) -> RequestError {
+pub(super) fn missing_name(request: &Request) -> RequestError {
     let param = request.method().name_param().unwrap_or("name");
     RequestError::InvalidParams {
         detail: format!("params.{param} must be a string").into(),

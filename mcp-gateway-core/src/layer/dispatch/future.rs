@@ -40,7 +40,7 @@ impl<F> DispatchFuture<F> {
     }
 
     /// Returns the future of a call that involves further work.
-    pub(super) fn waiting(
+    pub(super) fn pending(
         future: impl Future<Output = Result<Reply, Error>> + Send + 'static,
     ) -> Self {
         Self {

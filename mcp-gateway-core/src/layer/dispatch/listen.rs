@@ -10,25 +10,25 @@ use futures_util::future::join_all;
 use futures_util::stream::{BoxStream, SelectAll};
 use futures_util::{Stream, StreamExt, stream};
 
-use super::fan_out::answered;
+use super::fan_out::successes;
 use super::resources::qualified;
-use super::{Inner, Shared};
+use super::{RoutedService, Shared};
 use crate::call::Routed;
 use crate::catalog::ListKind;
 use crate::error::{RequestError, UpstreamError};
-use crate::json::{object, quoted};
+use crate::json::{object_json, string_json};
 use crate::jsonrpc::{Notification, Request};
 use crate::protocol::Method;
-use crate::reply::{Event, Events};
-use crate::upstream::Filter;
+use crate::reply::{ReplyEvent, ReplyStream};
+use crate::upstream::SubscriptionFilter;
 use crate::{Call, Error, Reply};
 
 /// Merged messages of all servers.
-type Said = SelectAll<BoxStream<'static, Result<Event, UpstreamError>>>;
+type MergedEvents = SelectAll<BoxStream<'static, Result<ReplyEvent, UpstreamError>>>;
 
 impl Shared {
     /// Subscribes to all servers, to each for its part of the filter.
-    pub(super) async fn listen<S: Inner>(
+    pub(super) async fn subscribe_all<S: RoutedService>(
         self: Arc<Self>,
         inner: S,
         call: Call,
@@ -36,7 +36,7 @@ impl Shared {
         let filter = call
             .request()
             .param("notifications")
-            .and_then(Filter::parse);
+            .and_then(SubscriptionFilter::parse);
         let filter = filter.ok_or_else(|| RequestError::InvalidParams {
             detail: "notifications must be a filter".into(),
         })?;
@@ -45,9 +45,9 @@ impl Shared {
         if changes.is_some() {
             honored.merge(filter.lists_only());
         }
-        let params = object(&[("notifications", honored.to_json().into())]);
+        let params = object_json(&[("notifications", honored.to_json().into())]);
         let first = Notification::new(&Method::SubscriptionsAcknowledged, Some(&params));
-        let listening = Listening {
+        let listening = MergedSubscription {
             shared: self,
             inner,
             call,
@@ -56,25 +56,25 @@ impl Shared {
             changes: changes.unwrap_or_else(|| stream::pending().boxed()),
             ready: VecDeque::from([first]),
         };
-        Ok(Reply::Events(Events::new(listening.into_stream())))
+        Ok(Reply::Events(ReplyStream::new(listening.into_stream())))
     }
 
     /// Subscribes to the current servers; returns the honored part of the filter, and the messages.
-    async fn listen_once<S: Inner>(
+    async fn listen_once<S: RoutedService>(
         &self,
         inner: &S,
         call: &Call,
-        filter: &Filter,
-    ) -> Result<(Filter, Said), Error> {
+        filter: &SubscriptionFilter,
+    ) -> Result<(SubscriptionFilter, MergedEvents), Error> {
         let wanted = self.by_server(inner, call, filter).await;
         let listening = wanted.into_iter().map(|(server, filter)| {
-            let params = object(&[("notifications", filter.to_json().into())]);
+            let params = object_json(&[("notifications", filter.to_json().into())]);
             let request = Request::new(call.request().id(), &Method::SubscriptionsListen, &params);
             let stage = Routed::to_server(&server, request.method());
-            let call = call.derive(request, stage);
+            let call = call.for_request(request, stage);
             let inner = inner.clone();
             async move {
-                let (server, reply) = self.ask(inner, call).await;
+                let (server, reply) = self.call_one(inner, call).await;
                 let stream = match reply {
                     Ok(reply) => self.acknowledged(&server, reply).await,
                     Err(error) => Err(error),
@@ -82,9 +82,9 @@ impl Shared {
                 (server, stream)
             }
         });
-        let listening = answered(join_all(listening).await)?;
-        let mut honored = Filter::default();
-        let mut said = Said::new();
+        let listening = successes(join_all(listening).await)?;
+        let mut honored = SubscriptionFilter::default();
+        let mut said = MergedEvents::new();
         for (_, (filter, stream)) in listening {
             honored.merge(filter);
             said.push(stream);
@@ -95,12 +95,12 @@ impl Shared {
     }
 
     /// Returns the part of the filter for each server.
-    async fn by_server<S: Inner>(
+    async fn by_server<S: RoutedService>(
         &self,
         inner: &S,
         call: &Call,
-        filter: &Filter,
-    ) -> BTreeMap<Arc<str>, Filter> {
+        filter: &SubscriptionFilter,
+    ) -> BTreeMap<Arc<str>, SubscriptionFilter> {
         let lists = filter.lists_only();
         let servers = self.router.servers();
         let mut wanted: BTreeMap<_, _> = servers
@@ -125,7 +125,12 @@ impl Shared {
     }
 
     /// Returns the server that has a resource, or all servers with resources if none lists it.
-    async fn owners<S: Inner>(&self, inner: &S, call: &Call, uri: &str) -> Vec<(Arc<str>, String)> {
+    async fn owners<S: RoutedService>(
+        &self,
+        inner: &S,
+        call: &Call,
+        uri: &str,
+    ) -> Vec<(Arc<str>, String)> {
         if let [server] = &*self.router.servers() {
             return vec![(Arc::clone(server), uri.to_owned())];
         }
@@ -152,7 +157,13 @@ impl Shared {
         &self,
         server: &Arc<str>,
         reply: Reply,
-    ) -> Result<(Filter, BoxStream<'static, Result<Event, UpstreamError>>), Error> {
+    ) -> Result<
+        (
+            SubscriptionFilter,
+            BoxStream<'static, Result<ReplyEvent, UpstreamError>>,
+        ),
+        Error,
+    > {
         let failed = |detail: &str| Error::Upstream {
             server: Arc::clone(server),
             source: UpstreamError::invalid(detail),
@@ -160,20 +171,20 @@ impl Shared {
         let Reply::Events(mut events) = reply else {
             return Err(failed("subscriptions/listen returned no stream"));
         };
-        let Some(Ok(Event::Notification(first))) = events.next().await else {
+        let Some(Ok(ReplyEvent::Notification(first))) = events.next().await else {
             return Err(failed("subscription not acknowledged"));
         };
         let filter = first
             .param("notifications")
-            .and_then(Filter::parse)
+            .and_then(SubscriptionFilter::parse)
             .unwrap_or_default();
-        let honored = Filter {
+        let honored = SubscriptionFilter {
             resource_subscriptions: filter
                 .resource_subscriptions
                 .iter()
                 .map(|uri| {
                     self.resources
-                        .renamed(server, uri)
+                        .qualified_uri(server, uri)
                         .unwrap_or_else(|| uri.clone())
                 })
                 .collect(),
@@ -184,20 +195,23 @@ impl Shared {
                 .collect(),
             ..filter
         };
-        Ok((honored, self.renaming(Arc::clone(server), events).boxed()))
+        Ok((
+            honored,
+            self.rename_events(Arc::clone(server), events).boxed(),
+        ))
     }
 
     /// Returns the messages of a server with the names that clients use.
-    fn renaming(
+    fn rename_events(
         &self,
         server: Arc<str>,
-        events: Events,
-    ) -> impl Stream<Item = Result<Event, UpstreamError>> + Send + 'static {
+        events: ReplyStream,
+    ) -> impl Stream<Item = Result<ReplyEvent, UpstreamError>> + Send + 'static {
         let router = Arc::clone(&self.router);
         let renamed: std::collections::HashSet<String> = self.resources.renamed_uris(&server);
         events.filter_map(move |event| {
             let event = match event {
-                Ok(Event::Notification(notification)) => {
+                Ok(ReplyEvent::Notification(notification)) => {
                     let uri = notification.param("uri").and_then(crate::json::string);
                     let uri = uri.filter(|uri| renamed.contains(&**uri));
                     let task = notification.param("taskId").and_then(crate::json::string);
@@ -205,16 +219,20 @@ impl Shared {
                         task.and_then(|task| router.expose(&server, &task).map(String::from));
                     let changed = match (uri, task) {
                         (Some(uri), _) => {
-                            notification.with_param("uri", &quoted(&qualified(&server, &uri)))
+                            notification.with_param("uri", &string_json(&qualified(&server, &uri)))
                         }
-                        (None, Some(task)) => notification.with_param("taskId", &quoted(&task)),
+                        (None, Some(task)) => {
+                            notification.with_param("taskId", &string_json(&task))
+                        }
                         (None, None) => None,
                     };
-                    Some(Ok(Event::Notification(changed.unwrap_or(notification))))
+                    Some(Ok(ReplyEvent::Notification(
+                        changed.unwrap_or(notification),
+                    )))
                 }
-                Ok(event @ Event::Request(_)) => Some(Ok(event)),
+                Ok(event @ ReplyEvent::Request(_)) => Some(Ok(event)),
                 // The end of one server's stream does not end the client's.
-                Ok(Event::Response(_)) | Err(_) => None,
+                Ok(ReplyEvent::Response(_)) | Err(_) => None,
             };
             std::future::ready(event)
         })
@@ -222,21 +240,21 @@ impl Shared {
 }
 
 /// A subscription to all servers of a gateway, including those that are added later.
-struct Listening<S> {
+struct MergedSubscription<S> {
     shared: Arc<Shared>,
     inner: S,
     call: Call,
-    filter: Filter,
-    said: Said,
+    filter: SubscriptionFilter,
+    said: MergedEvents,
     /// Changes of the set of servers.
     changes: BoxStream<'static, ()>,
     /// Messages that have not been returned.
     ready: VecDeque<Notification>,
 }
 
-impl<S: Inner> Listening<S> {
+impl<S: RoutedService> MergedSubscription<S> {
     /// Converts the subscription into a stream of messages.
-    fn into_stream(self) -> impl Stream<Item = Result<Event, UpstreamError>> + Send + 'static {
+    fn into_stream(self) -> impl Stream<Item = Result<ReplyEvent, UpstreamError>> + Send + 'static {
         stream::unfold(self, |mut listening| async move {
             let event = listening.next().await?;
             Some((event, listening))
@@ -244,10 +262,10 @@ impl<S: Inner> Listening<S> {
     }
 
     /// Waits for the next message.
-    async fn next(&mut self) -> Option<Result<Event, UpstreamError>> {
+    async fn next(&mut self) -> Option<Result<ReplyEvent, UpstreamError>> {
         loop {
             if let Some(notification) = self.ready.pop_front() {
-                return Some(Ok(Event::Notification(notification)));
+                return Some(Ok(ReplyEvent::Notification(notification)));
             }
             tokio::select! {
                 event = self.said.next() => return event,

@@ -10,11 +10,11 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::fan_out::{answered, unknown_method};
-use super::{Inner, Listings, Shared};
-use crate::catalog::{CacheScope, Entry, ListKind};
+use super::fan_out::{successes, unknown_method};
+use super::{Listings, RoutedService, Shared};
+use crate::catalog::{CacheScope, CatalogEntry, ListKind};
 use crate::error::RequestError;
-use crate::json::{object, quoted};
+use crate::json::{object_json, string_json};
 use crate::policy::PolicyRequest;
 use crate::protocol::{Era, meta};
 use crate::reply;
@@ -23,7 +23,7 @@ use crate::{Call, Error, Reply};
 
 impl Shared {
     /// Returns one page of the merged list.
-    pub(super) async fn list<S: Inner>(
+    pub(super) async fn list<S: RoutedService>(
         &self,
         kind: ListKind,
         inner: S,
@@ -31,7 +31,7 @@ impl Shared {
     ) -> Result<Reply, Error> {
         let cursor = match call.request().param("cursor") {
             None | Some("null") => None,
-            Some(cursor) => Some(Cursor::read(cursor).ok_or(RequestError::InvalidParams {
+            Some(cursor) => Some(Cursor::parse(cursor).ok_or(RequestError::InvalidParams {
                 detail: "invalid cursor; start again without one".into(),
             })?),
         };
@@ -45,20 +45,20 @@ impl Shared {
     }
 
     /// Returns the lists of the servers that answer.
-    pub(super) async fn listings<S: Inner>(
+    pub(super) async fn listings<S: RoutedService>(
         &self,
         kind: ListKind,
         inner: &S,
         call: &Call,
     ) -> Result<Listings, Error> {
         let request = call.request().meta_params();
-        let call = call.derive(
+        let call = call.for_request(
             crate::jsonrpc::Request::new(call.request().id(), &kind.method(), &request),
             (),
         );
         let mut listings = Vec::new();
         let mut answers = Vec::new();
-        for (server, answer) in self.ask_all(inner, &call, &request).await {
+        for (server, answer) in self.call_all(inner, &call, &request).await {
             let listing = match answer {
                 Ok(reply) => {
                     let listing = reply::listing(reply, &server, kind).await;
@@ -71,11 +71,11 @@ impl Shared {
             };
             answers.push((server, listing));
         }
-        for (server, listing) in answered(answers)? {
+        for (server, listing) in successes(answers)? {
             listings.push((server, listing));
         }
         if matches!(kind, ListKind::Resources | ListKind::Templates) {
-            self.resources.note(kind, &listings);
+            self.resources.record_listing(kind, &listings);
         }
         Ok(listings)
     }
@@ -86,16 +86,16 @@ impl Shared {
         listings: &'a Listings,
         call: &Call,
         cursor: Option<&Cursor>,
-    ) -> Result<Page<'a>, Error> {
-        let mut page = Page::default();
-        let mut names = Names {
+    ) -> Result<ListPage<'a>, Error> {
+        let mut page = ListPage::default();
+        let mut names = ExposedNames {
             call,
             seen: HashSet::new(),
         };
         let mut before = cursor;
         for (server, listing) in listings {
             for entry in listing.entries() {
-                let Some(name) = names.shown(self, server, listing.kind(), entry) else {
+                let Some(name) = names.visible_name(self, server, listing.kind(), entry) else {
                     continue;
                 };
                 match before {
@@ -105,10 +105,10 @@ impl Shared {
                         page.next = page
                             .entries
                             .last()
-                            .map(|shown| Cursor::at(shown.server, shown.entry));
+                            .map(|shown| Cursor::after(shown.server, shown.entry));
                         return Ok(page);
                     }
-                    None => page.entries.push(Shown {
+                    None => page.entries.push(VisibleEntry {
                         server,
                         entry,
                         name,
@@ -126,21 +126,27 @@ impl Shared {
     }
 
     /// Returns the JSON text of the result.
-    fn write(&self, kind: ListKind, listings: &Listings, call: &Call, page: &Page<'_>) -> String {
+    fn write(
+        &self,
+        kind: ListKind,
+        listings: &Listings,
+        call: &Call,
+        page: &ListPage<'_>,
+    ) -> String {
         let mut list = vec![b'['];
         for (at, shown) in page.entries.iter().enumerate() {
             if at > 0 {
                 list.push(b',');
             }
-            let uri = |uri: &str| self.resources.renamed(shown.server, uri);
-            shown.entry.write(&shown.name, uri, &mut list);
+            let uri = |uri: &str| self.resources.qualified_uri(shown.server, uri);
+            shown.entry.write_json(&shown.name, uri, &mut list);
         }
         list.push(b']');
         // Entries are UTF-8, and the separators are ASCII.
         let list = String::from_utf8(list).unwrap_or_else(|_| "[]".to_owned());
         let mut members = vec![(kind.member(), list.into())];
         if let Some(next) = &page.next {
-            members.push(("nextCursor", quoted(&next.write()).into()));
+            members.push(("nextCursor", string_json(&next.to_json()).into()));
         }
         if call.client().era() == Era::Modern {
             members.push(("resultType", "\"complete\"".into()));
@@ -153,10 +159,10 @@ impl Shared {
             }
         }
         if call.client().era() == Era::Modern && members.iter().all(|(key, _)| *key != "_meta") {
-            let identity = object(&[(meta::SERVER_INFO, self.identity.to_json().into())]);
+            let identity = object_json(&[(meta::SERVER_INFO, self.identity.to_json().into())]);
             members.push(("_meta", identity.into()));
         }
-        object(&members)
+        object_json(&members)
     }
 
     /// Returns the lifetime of the merged list: the shortest of its parts.
@@ -186,20 +192,20 @@ impl Shared {
 }
 
 /// Names under which a caller sees entries.
-struct Names<'a, 'c> {
+struct ExposedNames<'a, 'c> {
     call: &'c Call,
     /// URIs that are taken.
     seen: HashSet<&'a str>,
 }
 
-impl<'a> Names<'a, '_> {
+impl<'a> ExposedNames<'a, '_> {
     /// Returns the name of an entry, or `None` if the policy hides it.
-    fn shown(
+    fn visible_name(
         &mut self,
         shared: &Shared,
         server: &Arc<str>,
         kind: ListKind,
-        entry: &'a Entry,
+        entry: &'a CatalogEntry,
     ) -> Option<String> {
         let target = Target::new(
             Arc::clone(server),
@@ -227,16 +233,16 @@ impl<'a> Names<'a, '_> {
 
 /// One page of the merged list.
 #[derive(Default)]
-struct Page<'a> {
-    entries: Vec<Shown<'a>>,
+struct ListPage<'a> {
+    entries: Vec<VisibleEntry<'a>>,
     /// Cursor of the next page.
     next: Option<Cursor>,
 }
 
 /// An entry of a page, under the name that the client sees.
-struct Shown<'a> {
+struct VisibleEntry<'a> {
     server: &'a Arc<str>,
-    entry: &'a Entry,
+    entry: &'a CatalogEntry,
     name: String,
 }
 
@@ -252,7 +258,7 @@ struct Cursor {
 
 impl Cursor {
     /// Creates the cursor after `entry`.
-    fn at(server: &Arc<str>, entry: &Entry) -> Self {
+    fn after(server: &Arc<str>, entry: &CatalogEntry) -> Self {
         Self {
             server: server.to_string(),
             name: entry.name().to_string(),
@@ -260,17 +266,17 @@ impl Cursor {
     }
 
     /// Returns `true` if the cursor is after `entry`.
-    fn is_at(&self, server: &Arc<str>, entry: &Entry) -> bool {
+    fn is_at(&self, server: &Arc<str>, entry: &CatalogEntry) -> bool {
         self.server == **server && self.name == **entry.name()
     }
 
     /// Returns the text of the cursor.
-    fn write(&self) -> String {
+    fn to_json(&self) -> String {
         URL_SAFE_NO_PAD.encode(format!("{}\n{}", self.server, self.name))
     }
 
     /// Parses the JSON text of a cursor.
-    fn read(json: &str) -> Option<Self> {
+    fn parse(json: &str) -> Option<Self> {
         let text: String = serde_json::from_str(json).ok()?;
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         let (server, name) = text.split_once('\n')?;
@@ -291,13 +297,13 @@ mod tests {
         #[test]
         fn cursors_read_back(server in "[a-z]{1,8}", name in "[^\n]{0,16}") {
             let cursor = Cursor { server, name };
-            prop_assert_eq!(Cursor::read(&quoted(&cursor.write())), Some(cursor));
+            prop_assert_eq!(Cursor::parse(&string_json(&cursor.to_json())), Some(cursor));
         }
 
         #[test]
         fn any_cursor_is_answered(text: String) {
-            let _ = Cursor::read(&text);
-            let _ = Cursor::read(&quoted(&text));
+            let _ = Cursor::parse(&text);
+            let _ = Cursor::parse(&string_json(&text));
         }
     }
 }

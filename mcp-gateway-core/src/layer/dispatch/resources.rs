@@ -3,14 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Inner, Listings, Shared, send};
+use super::{Listings, RoutedService, Shared, send};
 use crate::call::Routed;
 use crate::catalog::ListKind;
 use crate::error::{NameKind, RouteError};
-use crate::json::{Fields, quoted};
+use crate::json::{Fields, string_json};
 use crate::jsonrpc::{Message, code};
 use crate::protocol::Method;
-use crate::reply::{self, Outcome};
+use crate::reply::{self, CallOutcome};
 use crate::route::{Feature, Target};
 use crate::{Call, Error, Reply};
 
@@ -20,13 +20,13 @@ use crate::{Call, Error, Reply};
 /// may have them from elsewhere. If two servers have the same URI, that of the later one is
 /// qualified by the name of its server: `files+file:///a`.
 #[derive(Debug, Default)]
-pub(super) struct Resources {
-    known: Mutex<Known>,
+pub(super) struct ResourceIndex {
+    known: Mutex<ResourceOwners>,
 }
 
 /// Known owners of resources.
 #[derive(Debug, Default)]
-struct Known {
+struct ResourceOwners {
     /// Server of a URI, per principal.
     servers: HashMap<(Arc<str>, Box<str>), Arc<str>>,
     /// URIs per server that an earlier server has as well.
@@ -38,9 +38,9 @@ pub(super) fn qualified(server: &str, uri: &str) -> String {
     format!("{server}+{uri}")
 }
 
-impl Resources {
+impl ResourceIndex {
     /// Records the URIs that several servers have.
-    pub(super) fn note(&self, kind: ListKind, listings: &Listings) {
+    pub(super) fn record_listing(&self, kind: ListKind, listings: &Listings) {
         if kind != ListKind::Resources || listings.len() < 2 {
             return;
         }
@@ -56,12 +56,12 @@ impl Resources {
                 }
             }
         }
-        self.known().renamed = renamed;
+        self.owners().renamed = renamed;
     }
 
     /// Returns the qualified URI under which clients see the `uri` of `server`, if it is qualified.
-    pub(super) fn renamed(&self, server: &str, uri: &str) -> Option<String> {
-        let known = self.known();
+    pub(super) fn qualified_uri(&self, server: &str, uri: &str) -> Option<String> {
+        let known = self.owners();
         let renamed = known
             .renamed
             .get(server)
@@ -71,22 +71,22 @@ impl Resources {
 
     /// Returns the URIs of `server` that clients see qualified.
     pub(super) fn renamed_uris(&self, server: &str) -> HashSet<String> {
-        let known = self.known();
+        let known = self.owners();
         let uris = known.renamed.get(server).into_iter().flatten();
         uris.map(|uri| uri.to_string()).collect()
     }
 
     /// Returns the remembered server of `uri` for a principal.
     fn server(&self, subject: &Arc<str>, uri: &str) -> Option<Arc<str>> {
-        self.known()
+        self.owners()
             .servers
             .get(&(Arc::clone(subject), uri.into()))
             .cloned()
     }
 
     /// Remembers the server of `uri` for a principal.
-    fn learn(&self, subject: &Arc<str>, uri: &str, server: &Arc<str>) {
-        let mut known = self.known();
+    fn record(&self, subject: &Arc<str>, uri: &str, server: &Arc<str>) {
+        let mut known = self.owners();
         if known.servers.len() >= MAX_KNOWN {
             known.servers.clear();
         }
@@ -96,21 +96,25 @@ impl Resources {
     }
 
     /// Forgets the server of `uri` for a principal.
-    fn forget(&self, subject: &Arc<str>, uri: &str) {
-        self.known()
+    fn remove(&self, subject: &Arc<str>, uri: &str) {
+        self.owners()
             .servers
             .remove(&(Arc::clone(subject), uri.into()));
     }
 
     /// Locks the known owners.
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn owners(&self) -> MutexGuard<'_, ResourceOwners> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Shared {
     /// Forwards a call that names a resource to the server that has it.
-    pub(super) async fn resource<S: Inner>(&self, inner: S, call: Call) -> Result<Reply, Error> {
+    pub(super) async fn resource<S: RoutedService>(
+        &self,
+        inner: S,
+        call: Call,
+    ) -> Result<Reply, Error> {
         let uri = uri_of(&call);
         if let [server] = &*self.router.servers() {
             let feature = Feature::Resource((&*uri).into());
@@ -119,10 +123,10 @@ impl Shared {
         let subject: Arc<str> = call.principal().subject().into();
         if let Some(server) = self.resources.server(&subject, &uri) {
             let reply = self.read_from(&inner, &call, &server, &uri).await?;
-            if found(&reply) {
+            if is_found(&reply) {
                 return Ok(reply);
             }
-            self.resources.forget(&subject, &uri);
+            self.resources.remove(&subject, &uri);
         }
         if let Some((server, raw)) = self.qualifier(&uri) {
             let reply = self.read_from(&inner, &call, &server, raw).await?;
@@ -131,8 +135,8 @@ impl Shared {
         for server in self.candidates(&inner, &call, &uri).await? {
             let reply = self.read_from(&inner, &call, &server, &uri).await;
             match reply {
-                Ok(reply) if found(&reply) => {
-                    self.resources.learn(&subject, &uri, &server);
+                Ok(reply) if is_found(&reply) => {
+                    self.resources.record(&subject, &uri, &server);
                     return Ok(reply);
                 }
                 Ok(_) | Err(Error::Route(_)) => {}
@@ -148,7 +152,7 @@ impl Shared {
     }
 
     /// Sends the call to `server` under its `uri`.
-    async fn read_from<S: Inner>(
+    async fn read_from<S: RoutedService>(
         &self,
         inner: &S,
         call: &Call,
@@ -156,7 +160,11 @@ impl Shared {
         uri: &str,
     ) -> Result<Reply, Error> {
         let stage = Routed::to(server, Feature::Resource(uri.into()));
-        send(inner.clone(), call.derive(call.request().clone(), stage)).await
+        send(
+            inner.clone(),
+            call.for_request(call.request().clone(), stage),
+        )
+        .await
     }
 
     /// Splits a qualified URI into the server and its URI.
@@ -172,7 +180,7 @@ impl Shared {
     /// That is one that lists it. Otherwise they are those with a matching template, the most
     /// specific first, followed by all that have resources, because a server may refer to a
     /// resource that it does not list.
-    async fn candidates<S: Inner>(
+    async fn candidates<S: RoutedService>(
         &self,
         inner: &S,
         call: &Call,
@@ -189,7 +197,7 @@ impl Shared {
                 let fits = list
                     .entries()
                     .iter()
-                    .filter_map(|entry| fit(entry.name(), uri));
+                    .filter_map(|entry| template_score(entry.name(), uri));
                 Some((fits.max()?, server))
             })
             .collect();
@@ -222,7 +230,7 @@ fn uri_of(call: &Call) -> String {
         return request.name().unwrap_or_default().into_owned();
     }
     let reference = request.param("ref").unwrap_or("{}");
-    let fields = Fields::read(reference, 0..reference.len()).unwrap_or_default();
+    let fields = Fields::parse(reference, 0..reference.len()).unwrap_or_default();
     fields
         .string(reference, "uri")
         .unwrap_or_default()
@@ -230,7 +238,7 @@ fn uri_of(call: &Call) -> String {
 }
 
 /// Returns `true` if the server has the requested resource.
-fn found(reply: &Reply) -> bool {
+fn is_found(reply: &Reply) -> bool {
     let missing = [
         code::INVALID_PARAMS,
         code::RESOURCE_NOT_FOUND,
@@ -238,7 +246,7 @@ fn found(reply: &Reply) -> bool {
     ];
     match reply {
         Reply::Json { body, .. } => {
-            !matches!(body.outcome(), Some(Outcome::Error { code }) if missing.contains(&code))
+            !matches!(body.outcome(), Some(CallOutcome::Error { code }) if missing.contains(&code))
         }
         Reply::Events(_) => true,
     }
@@ -254,13 +262,15 @@ async fn requalify(reply: Reply, server: &Arc<str>) -> Result<Reply, Error> {
         return Ok(reply);
     };
     let status = *status;
-    let text = reply::text(reply, MAX_CONTENT).await.map_err(failed)?;
+    let text = reply::into_response_text(reply, MAX_CONTENT)
+        .await
+        .map_err(failed)?;
     let Message::Response(response) = Message::parse(text).map_err(|e| failed(e.into()))? else {
         return Err(failed(crate::error::UpstreamError::invalid(
             "expected a response",
         )));
     };
-    let renamed = response.edited(|edits| {
+    let renamed = response.with_edits(|edits| {
         let (Ok(result), Some(span)) = (response.result(), response.result_span()) else {
             return;
         };
@@ -268,24 +278,24 @@ async fn requalify(reply: Reply, server: &Arc<str>) -> Result<Reply, Error> {
             let raw = &result[uri.clone()];
             if let Some(uri_text) = crate::json::string(raw) {
                 let at = span.start + uri.start..span.start + uri.end;
-                edits.replace(at, quoted(&qualified(server, &uri_text)));
+                edits.replace(at, string_json(&qualified(server, &uri_text)));
             }
         }
     });
-    Ok(reply::single(status, &renamed))
+    Ok(reply::single_response(status, &renamed))
 }
 
 /// Returns the spans of the URIs in the result of `resources/read`.
 fn content_uris(result: &str) -> Vec<std::ops::Range<usize>> {
     let read = || {
-        let fields = Fields::read(result, 0..result.len()).ok()?;
+        let fields = Fields::parse(result, 0..result.len()).ok()?;
         let contents = fields.span(result, "contents")?;
         let items: Vec<&serde_json::value::RawValue> =
             serde_json::from_str(&result[contents]).ok()?;
         let span = |item: &serde_json::value::RawValue| {
             let start = item.get().as_ptr() as usize - result.as_ptr() as usize;
             let object = start..start + item.get().len();
-            Fields::read(result, object).ok()?.span(result, "uri")
+            Fields::parse(result, object).ok()?.span(result, "uri")
         };
         Some(items.into_iter().filter_map(span).collect())
     };
@@ -294,7 +304,7 @@ fn content_uris(result: &str) -> Vec<std::ops::Range<usize>> {
 
 /// Matches `uri` against a [template](https://www.rfc-editor.org/rfc/rfc6570); returns the number
 /// of literal characters, or `None` if it does not match.
-fn fit(template: &str, uri: &str) -> Option<usize> {
+fn template_score(template: &str, uri: &str) -> Option<usize> {
     let mut literals = Vec::new();
     let mut rest = template;
     while let Some(open) = rest.find('{') {
@@ -327,14 +337,14 @@ mod tests {
 
     #[test]
     fn templates_fit_by_what_is_not_variable() {
-        assert_eq!(fit("file:///{path}", "file:///a/b"), Some(8));
-        assert_eq!(fit("file:///a/{path}", "file:///a/b"), Some(10));
-        assert_eq!(fit("x://{a}/{b}.txt", "x://1/2.txt"), Some(9));
-        assert_eq!(fit("x://{a}/{b}.txt", "x://1-2.txt"), None);
-        assert_eq!(fit("x://a", "x://a"), Some(5));
-        assert_eq!(fit("x://a", "x://b"), None);
-        assert_eq!(fit("x://{a", "x://b"), None);
-        assert_eq!(fit("{+any}", "x://b"), Some(0));
+        assert_eq!(template_score("file:///{path}", "file:///a/b"), Some(8));
+        assert_eq!(template_score("file:///a/{path}", "file:///a/b"), Some(10));
+        assert_eq!(template_score("x://{a}/{b}.txt", "x://1/2.txt"), Some(9));
+        assert_eq!(template_score("x://{a}/{b}.txt", "x://1-2.txt"), None);
+        assert_eq!(template_score("x://a", "x://a"), Some(5));
+        assert_eq!(template_score("x://a", "x://b"), None);
+        assert_eq!(template_score("x://{a", "x://b"), None);
+        assert_eq!(template_score("{+any}", "x://b"), Some(0));
     }
 
     #[test]
@@ -353,14 +363,14 @@ mod tests {
     proptest! {
         #[test]
         fn any_template_is_answered(template: String, uri: String) {
-            let _ = fit(&template, &uri);
+            let _ = template_score(&template, &uri);
         }
 
         #[test]
         fn what_a_template_gives_fits_it(parts in prop::collection::vec("[a-z/]{1,4}", 1..5)) {
             let template = parts.join("{x}");
             let uri = parts.join("0");
-            prop_assert!(fit(&template, &uri).is_some(), "{} {}", template, uri);
+            prop_assert!(template_score(&template, &uri).is_some(), "{} {}", template, uri);
         }
     }
 }

@@ -10,10 +10,10 @@ use futures_util::StreamExt;
 use serde_json::value::RawValue;
 
 use crate::error::UpstreamError;
-use crate::json::{Edits, Fields, quoted};
+use crate::json::{Edits, Fields, string_json};
 use crate::jsonrpc::{Message, Notification, Response};
 use crate::protocol::{Era, Method};
-use crate::reply::{self, Event};
+use crate::reply::{self, ReplyEvent};
 use crate::route::ToolRouter;
 use crate::{Call, Error, Reply};
 
@@ -36,12 +36,12 @@ pub(super) fn may_name_tasks(call: &Call) -> bool {
 }
 
 /// Replaces the names of tasks in a reply of `server` by those that clients use.
-pub(super) async fn rename(
+pub(super) async fn rename_tasks(
     reply: Reply,
     server: &Arc<str>,
     router: Arc<dyn ToolRouter>,
 ) -> Result<Reply, Error> {
-    let names = Names {
+    let names = TaskNames {
         server: Arc::clone(server),
         router,
     };
@@ -52,10 +52,12 @@ pub(super) async fn rename(
                 source,
             };
             let json = Reply::Json { status, body };
-            let text = reply::text(json, MAX_RESULT).await.map_err(failed)?;
+            let text = reply::into_response_text(json, MAX_RESULT)
+                .await
+                .map_err(failed)?;
             match Message::parse(text).map_err(|error| failed(error.into()))? {
                 Message::Response(response) => {
-                    Ok(reply::single(status, &names.response(&response)))
+                    Ok(reply::single_response(status, &names.response(&response)))
                 }
                 Message::Notification(_) | Message::Request(_) => {
                     Err(failed(UpstreamError::invalid("expected a response")))
@@ -65,11 +67,13 @@ pub(super) async fn rename(
         Reply::Events(events) => Ok(Reply::Events(events.map(|events| {
             events.map(move |event| {
                 event.map(|event| match event {
-                    Event::Notification(notification) => {
-                        Event::Notification(names.notification(notification))
+                    ReplyEvent::Notification(notification) => {
+                        ReplyEvent::Notification(names.notification(notification))
                     }
-                    Event::Response(response) => Event::Response(names.response(&response)),
-                    request @ Event::Request(_) => request,
+                    ReplyEvent::Response(response) => {
+                        ReplyEvent::Response(names.response(&response))
+                    }
+                    request @ ReplyEvent::Request(_) => request,
                 })
             })
         }))),
@@ -77,18 +81,18 @@ pub(super) async fn rename(
 }
 
 /// Translation of the tasks of one server.
-struct Names {
+struct TaskNames {
     server: Arc<str>,
     router: Arc<dyn ToolRouter>,
 }
 
-impl Names {
+impl TaskNames {
     /// Translates a response.
     fn response(&self, response: &Response) -> Response {
         let (Ok(result), Some(span)) = (response.result(), response.result_span()) else {
             return response.clone();
         };
-        response.edited(|edits| self.object(result, 0..result.len(), span.start, edits))
+        response.with_edits(|edits| self.object(result, 0..result.len(), span.start, edits))
     }
 
     /// Translates a notification.
@@ -96,7 +100,7 @@ impl Names {
         let renamed = notification
             .param("taskId")
             .and_then(crate::json::string)
-            .and_then(|id| notification.with_param("taskId", &quoted(&self.exposed(&id)?)));
+            .and_then(|id| notification.with_param("taskId", &string_json(&self.exposed(&id)?)));
         renamed.unwrap_or(notification)
     }
 
@@ -109,14 +113,14 @@ impl Names {
         offset: usize,
         edits: &mut Edits<'_>,
     ) {
-        let Ok(fields) = Fields::read(text, span) else {
+        let Ok(fields) = Fields::parse(text, span) else {
             return;
         };
         if let Some(id) = fields.span(text, "taskId")
             && let Some(name) = crate::json::string(&text[id.clone()])
             && let Some(exposed) = self.exposed(&name)
         {
-            edits.replace(offset + id.start..offset + id.end, quoted(&exposed));
+            edits.replace(offset + id.start..offset + id.end, string_json(&exposed));
         }
         for key in ["task", "_meta", RELATED_TASK] {
             if let Some(inner) = fields.span(text, key) {
@@ -154,7 +158,7 @@ mod tests {
     #[test]
     fn tasks_are_renamed_wherever_they_are_named() {
         let router = Arc::new(PrefixRouter::new([("s", "s")]).unwrap());
-        let names = Names {
+        let names = TaskNames {
             server: "s".into(),
             router,
         };

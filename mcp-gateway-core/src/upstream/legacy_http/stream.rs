@@ -9,18 +9,18 @@ use std::time::Duration;
 use futures_util::stream;
 use tokio::time;
 
-use super::{Asked, MAX_RETRY, RETRY};
+use super::{InFlightRequest, MAX_RETRY, RETRY};
 use crate::error::UpstreamError;
-use crate::reply::{Event, Events};
+use crate::reply::{ReplyEvent, ReplyStream};
 use crate::transport::{EventStream, HttpBody};
-use crate::upstream::http::Answer;
+use crate::upstream::http_endpoint::PostResponse;
 
 /// The event stream of one request, which is resumed if the server supports it.
 ///
 /// Dropping it cancels the request.
-struct Stream {
+struct ResumableStream {
     /// Request that the stream responds to.
-    asked: Asked,
+    asked: InFlightRequest,
     /// Current connection to the stream.
     events: EventStream,
     /// ID of the last event, for the header `Last-Event-ID`. Without one, the stream cannot be
@@ -32,14 +32,14 @@ struct Stream {
     resumptions: u32,
 }
 
-impl Stream {
+impl ResumableStream {
     /// Waits for the next message, across resumptions.
     ///
     /// # Errors
     ///
     /// [`UpstreamError::Closed`] if the stream has ended and cannot be resumed, otherwise those of
     /// a message.
-    async fn next(&mut self) -> Result<Event, UpstreamError> {
+    async fn next(&mut self) -> Result<ReplyEvent, UpstreamError> {
         loop {
             let Some(event) = self.events.next().await else {
                 self.resume().await?;
@@ -52,7 +52,7 @@ impl Stream {
                 continue;
             }
             self.resumptions = 0;
-            if let Some(event) = self.asked.take(event.data).await? {
+            if let Some(event) = self.asked.filter(event.data).await? {
                 return Ok(event);
             }
         }
@@ -78,30 +78,30 @@ impl Stream {
         };
         time::sleep(pause).await;
         let server = &self.asked.session.server;
-        match Answer::of(server.get(Some(last)).await?)? {
-            Answer::Events(body) => {
+        match PostResponse::from_http(server.get(Some(last)).await?)? {
+            PostResponse::Events(body) => {
                 self.events = EventStream::new(body, server.limit());
                 Ok(())
             }
-            Answer::Json(_) | Answer::Other(_) => Err(UpstreamError::Closed),
+            PostResponse::Json(_) | PostResponse::Other(_) => Err(UpstreamError::Closed),
         }
     }
 }
 
 /// Returns the messages of `body`, the response to `asked`, up to the response or an error.
-pub(super) fn messages(asked: Asked, body: HttpBody) -> Events {
+pub(super) fn messages(asked: InFlightRequest, body: HttpBody) -> ReplyStream {
     let events = EventStream::new(body, asked.session.server.limit());
-    let stream = Stream {
+    let stream = ResumableStream {
         asked,
         events,
         last: None,
         retry: RETRY,
         resumptions: 0,
     };
-    Events::new(stream::unfold(Some(stream), |stream| async move {
+    ReplyStream::new(stream::unfold(Some(stream), |stream| async move {
         let mut stream = stream?;
         let item = stream.next().await;
-        let ends = matches!(item, Err(_) | Ok(Event::Response(_)));
+        let ends = matches!(item, Err(_) | Ok(ReplyEvent::Response(_)));
         Some((item, (!ends).then_some(stream)))
     }))
 }

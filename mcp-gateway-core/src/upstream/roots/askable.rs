@@ -12,7 +12,7 @@ use super::directories::Directories;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Notification, Request, Response, code};
 use crate::protocol::Method;
-use crate::reply::{Respond, ServerRequest};
+use crate::reply::{Responder, ServerRequest};
 
 /// Rules for the requests of the server of one connection.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl Askable {
     pub(in crate::upstream) fn question(
         &self,
         request: Request,
-        server: Arc<dyn Respond>,
+        server: Arc<dyn Responder>,
     ) -> Result<ServerRequest, Response> {
         if request.method() != &Method::RootsList {
             return Ok(ServerRequest::new(request, server));
@@ -72,12 +72,12 @@ impl Askable {
 /// Responder that confines the response to `roots/list` before the server receives it.
 #[derive(Debug)]
 struct Confined {
-    server: Arc<dyn Respond>,
+    server: Arc<dyn Responder>,
     directories: Directories,
 }
 
 #[async_trait]
-impl Respond for Confined {
+impl Responder for Confined {
     async fn respond(&self, response: Response) -> Result<(), UpstreamError> {
         let (Ok(result), Some(id)) = (response.result(), response.id()) else {
             // Errors name no roots, so they are forwarded unchanged.

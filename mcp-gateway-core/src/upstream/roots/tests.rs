@@ -4,28 +4,27 @@ use serde_json::json;
 use super::*;
 use crate::auth::Principal;
 use crate::jsonrpc::Id;
-use crate::protocol::Version;
+use crate::protocol::ProtocolVersion;
 use crate::route::{Feature, Target};
-use crate::{Caller, Client, Credential};
+use crate::{Caller, ClientInfo, Credential};
 
 const META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":"#;
 
-fn call(version: Version, capabilities: &str, params: &str) -> Call<Prepared> {
+fn call(version: ProtocolVersion, capabilities: &str, params: &str) -> Call<Prepared> {
     let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
     let Ok(Message::Request(request)) = Message::parse(Bytes::from(text)) else {
         panic!("{params}");
     };
-    let client = Client::new(version, Capabilities::parse(capabilities).unwrap());
+    let client = ClientInfo::new(version, Capabilities::parse(capabilities).unwrap());
     let caller = Caller::new(Principal::new("a"), "g", client);
     let target = Target::new("s", Feature::Tool("t".into()));
-    Call::vouched_for(request, Arc::new(caller))
-        .prepared(Prepared::vouched_for(target, Credential::none()))
+    Call::trusted(request, Arc::new(caller)).prepared(Prepared::trusted(target, Credential::none()))
 }
 
 /// A modern call whose `_meta` declares `capabilities`.
 fn modern(capabilities: &str, more: &str) -> Call<Prepared> {
     let params = format!(r#"{{"name":"t","_meta":{{{META}{capabilities},"x":1}}{more}}}"#);
-    call(Version::LATEST, capabilities, &params)
+    call(ProtocolVersion::LATEST, capabilities, &params)
 }
 
 async fn confined(policy: &RootsPolicy, call: Call<Prepared>) -> (String, String) {
@@ -66,7 +65,7 @@ async fn a_server_without_roots_does_not_see_that_they_are_declared() {
 #[tokio::test]
 async fn a_legacy_client_cannot_declare_them_with_a_request() {
     let params = format!(r#"{{"name":"t","_meta":{{{META}{{"r\u006fots":{{}}}}}}}}"#);
-    let call = call(Version::V2025_11_25, r#"{"roots":{}}"#, &params);
+    let call = call(ProtocolVersion::V2025_11_25, r#"{"roots":{}}"#, &params);
     assert!(RootsPolicy::Off.concerns(&call) && !RootsPolicy::Off.hides_from(&call));
     let (capabilities, text) = confined(&RootsPolicy::Off, call).await;
     assert_eq!(capabilities, "{}");
@@ -93,7 +92,7 @@ async fn answers_about_roots_do_not_reach_a_server_without() {
         (r#"[{"roots":[]}]"#.to_owned(), "{}".to_owned()),
     ];
     for (answers, expected) in table {
-        for version in [Version::LATEST, Version::V2025_06_18] {
+        for version in [ProtocolVersion::LATEST, ProtocolVersion::V2025_06_18] {
             let params = format!(r#"{{"name":"t","input\u0052esponses":{answers}}}"#);
             let call = call(version, "{}", &params);
             assert!(RootsPolicy::Off.concerns(&call));
@@ -147,11 +146,11 @@ async fn a_result_that_asks_for_hidden_roots_is_rejected() {
     for (result, expected) in [(asks, false), (task, false), (form, true), (text, true)] {
         let response = Response::new(&Id::from(1), result);
         let status = http::StatusCode::OK;
-        let single = without_question(reply::single(status, &response)).await;
+        let single = without_question(reply::single_response(status, &response)).await;
         assert_eq!(single.is_ok(), expected, "{result}");
 
-        let events = futures_util::stream::iter([Ok(Event::Response(response))]);
-        let reply = Reply::Events(reply::Events::new(events));
+        let events = futures_util::stream::iter([Ok(ReplyEvent::Response(response))]);
+        let reply = Reply::Events(reply::ReplyStream::new(events));
         let Ok(Reply::Events(mut events)) = without_question(reply).await else {
             panic!("{result}");
         };

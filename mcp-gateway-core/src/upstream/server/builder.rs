@@ -3,28 +3,28 @@
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
-use super::{Server, SessionPolicy};
-use crate::bridge::Parking;
-use crate::upstream::dialer::Dialer;
-use crate::upstream::probe::Protocol;
+use super::{SessionPolicy, UpstreamServer};
+use crate::era::ParkedCalls;
+use crate::upstream::connector::Connector;
+use crate::upstream::handshake::UpstreamProtocol;
 use crate::upstream::{RootsPolicy, RuntimeBackend};
 
-/// Builder of a [`Server`], from [`Server::builder`].
+/// Builder of a [`UpstreamServer`], from [`UpstreamServer::builder`].
 #[derive(Debug)]
 #[must_use]
-pub struct ServerBuilder<B = Arc<dyn RuntimeBackend>> {
+pub struct UpstreamServerBuilder<B = Arc<dyn RuntimeBackend>> {
     name: Arc<str>,
     backend: B,
-    protocol: Option<Protocol>,
+    protocol: Option<UpstreamProtocol>,
     sessions: SessionPolicy,
     idle: Duration,
     connect_timeout: Option<Duration>,
     max_message: Option<usize>,
-    parking: Option<Parking>,
+    parked_calls: Option<ParkedCalls>,
     roots: Option<RootsPolicy>,
 }
 
-impl<B: RuntimeBackend> ServerBuilder<B> {
+impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
     /// Creates a builder with the default of each option.
     pub(super) fn new(name: Arc<str>, backend: B) -> Self {
         Self {
@@ -35,14 +35,14 @@ impl<B: RuntimeBackend> ServerBuilder<B> {
             idle: DEFAULT_IDLE,
             connect_timeout: None,
             max_message: None,
-            parking: None,
+            parked_calls: None,
             roots: None,
         }
     }
 
     /// Replaces the backend by what `change` makes of it.
-    pub fn map_backend<T>(self, change: impl FnOnce(B) -> T) -> ServerBuilder<T> {
-        ServerBuilder {
+    pub fn map_backend<T>(self, change: impl FnOnce(B) -> T) -> UpstreamServerBuilder<T> {
+        UpstreamServerBuilder {
             name: self.name,
             backend: change(self.backend),
             protocol: self.protocol,
@@ -50,7 +50,7 @@ impl<B: RuntimeBackend> ServerBuilder<B> {
             idle: self.idle,
             connect_timeout: self.connect_timeout,
             max_message: self.max_message,
-            parking: self.parking,
+            parked_calls: self.parked_calls,
             roots: self.roots,
         }
     }
@@ -59,13 +59,13 @@ impl<B: RuntimeBackend> ServerBuilder<B> {
     ///
     /// Saves the failed attempts of the first connection. For a stdio server that ignores unknown
     /// requests, such an attempt lasts 10 seconds.
-    pub fn with_protocol(mut self, protocol: Protocol) -> Self {
+    pub fn with_protocol(mut self, protocol: UpstreamProtocol) -> Self {
         self.protocol = Some(protocol);
         self
     }
 
     /// Sets the sharing of sessions and processes. Default: [`SessionPolicy::Shared`].
-    pub fn with_sessions(mut self, sessions: SessionPolicy) -> Self {
+    pub fn with_session_policy(mut self, sessions: SessionPolicy) -> Self {
         self.sessions = sessions;
         self
     }
@@ -100,9 +100,9 @@ impl<B: RuntimeBackend> ServerBuilder<B> {
     /// Sets the store of parked calls, which wait for the input of their clients.
     ///
     /// By default each server has one of its own, without a replica. With several replicas, a store
-    /// from [`Parking::with_replica`] is required for retries that reach another one.
-    pub fn with_parking(mut self, parking: Parking) -> Self {
-        self.parking = Some(parking);
+    /// from [`ParkedCalls::with_replica`] is required for retries that reach another one.
+    pub fn with_parked_calls(mut self, parked_calls: ParkedCalls) -> Self {
+        self.parked_calls = Some(parked_calls);
         self
     }
 
@@ -117,25 +117,25 @@ impl<B: RuntimeBackend> ServerBuilder<B> {
 
     /// Builds the server. Nothing is connected or started.
     #[must_use]
-    pub fn build(self) -> Arc<Server> {
+    pub fn build(self) -> Arc<UpstreamServer> {
         let roots = match (self.roots, self.backend.is_remote()) {
             (Some(roots), _) => roots,
             (None, true) => RootsPolicy::Unchecked,
             (None, false) => RootsPolicy::Off,
         };
-        let mut dialer = Dialer::new(Arc::new(self.backend), self.protocol).with_roots(roots);
+        let mut connector = Connector::new(Arc::new(self.backend), self.protocol).with_roots(roots);
         if let Some(timeout) = self.connect_timeout {
-            dialer = dialer.with_timeout(timeout);
+            connector = connector.with_timeout(timeout);
         }
         if let Some(limit) = self.max_message {
-            dialer = dialer.with_limit(limit);
+            connector = connector.with_limit(limit);
         }
-        Arc::new_cyclic(|this| Server {
+        Arc::new_cyclic(|this| UpstreamServer {
             name: self.name,
-            dialer: Arc::new(dialer),
+            connector: Arc::new(connector),
             sessions: self.sessions,
             idle: self.idle,
-            parking: self.parking.or_else(|| Parking::ephemeral().ok()),
+            parked_calls: self.parked_calls.or_else(|| ParkedCalls::ephemeral().ok()),
             views: RwLock::default(),
             sweeper: OnceLock::new(),
             this: this.clone(),
@@ -143,8 +143,8 @@ impl<B: RuntimeBackend> ServerBuilder<B> {
     }
 }
 
-impl<B: RuntimeBackend> From<ServerBuilder<B>> for Arc<Server> {
-    fn from(builder: ServerBuilder<B>) -> Self {
+impl<B: RuntimeBackend> From<UpstreamServerBuilder<B>> for Arc<UpstreamServer> {
+    fn from(builder: UpstreamServerBuilder<B>) -> Self {
         builder.build()
     }
 }

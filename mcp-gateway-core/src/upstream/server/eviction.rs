@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::time;
 
-use super::Server;
-use crate::task::Task;
+use super::UpstreamServer;
+use crate::task::BackgroundTask;
 use crate::upstream::view::View;
 use crate::upstream::view_key::ViewKey;
 
-impl Server {
+impl UpstreamServer {
     /// Closes the view `key`, because its session has ended. A view that is closed already is
     /// ignored.
     pub(super) async fn close_view(&self, key: &ViewKey) {
@@ -21,7 +21,7 @@ impl Server {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(key);
         if let Some(view) = view {
-            self.end(&view).await;
+            self.release_view(&view).await;
         }
     }
 
@@ -42,18 +42,18 @@ impl Server {
         };
         for view in idle {
             tracing::debug!(server = %self.name, instance = ?view.key().instance, "idle view closed");
-            self.end(&view).await;
+            self.release_view(&view).await;
         }
     }
 
     /// Closes a removed view; its connection stays open if other views share it.
-    async fn end(&self, view: &View) {
+    async fn release_view(&self, view: &View) {
         let shared = {
             let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
-            views.values().any(|other| other.shares(view))
+            views.values().any(|other| other.shares_connection(view))
         };
         match shared {
-            true => view.leave().await,
+            true => view.detach().await,
             false => view.close().await,
         }
     }
@@ -74,10 +74,10 @@ pub(super) fn evict(views: &mut HashMap<ViewKey, Arc<View>>) -> bool {
         return false;
     };
     if let Some(view) = views.remove(&key) {
-        let shared = views.values().any(|other| other.shares(&view));
-        Task::detach(async move {
+        let shared = views.values().any(|other| other.shares_connection(&view));
+        BackgroundTask::detach(async move {
             match shared {
-                true => view.leave().await,
+                true => view.detach().await,
                 false => view.close().await,
             }
         });
@@ -86,7 +86,7 @@ pub(super) fn evict(views: &mut HashMap<ViewKey, Arc<View>>) -> bool {
 }
 
 /// Closes idle views until the server is dropped, which the weak reference detects.
-pub(super) async fn sweep(server: Weak<Server>, idle: Duration) {
+pub(super) async fn sweep(server: Weak<UpstreamServer>, idle: Duration) {
     loop {
         time::sleep((idle / 4).clamp(MIN_SWEEP, MAX_SWEEP)).await;
         match server.upgrade() {

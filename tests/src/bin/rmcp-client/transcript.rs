@@ -170,7 +170,7 @@ impl Transcript {
     }
 }
 
-/// What a person enters into a form of `schema`.
+/// What a user enters into a form of `schema`.
 fn filled(schema: &Value) -> Value {
     let entry = |name: &str, field: &Value| {
         let first = |field: &Value| {

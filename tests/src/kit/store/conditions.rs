@@ -1,11 +1,11 @@
 use std::time::{Duration, SystemTime};
 
-use mcp_gateway_store::{Batch, Outcome, Store, Version};
+use mcp_gateway_store::{Batch, CommitOutcome, DocumentVersion, Store};
 
 use super::{Opened, get, is_there, keys, put, write};
 
 async fn conflicts(store: &dyn Store, batch: Batch) {
-    assert_eq!(store.commit(batch).await.unwrap(), Outcome::Conflict);
+    assert_eq!(store.commit(batch).await.unwrap(), CommitOutcome::Conflict);
 }
 
 /// A key can be created once, until it is deleted.
@@ -21,7 +21,9 @@ pub async fn absent_holds_where_nothing_is(Opened { store, .. }: Opened) {
 pub async fn a_version_holds_until_the_next_write(Opened { store, .. }: Opened) {
     conflicts(
         &*store,
-        Batch::new().if_version("a", Version(0)).put("a", "none"),
+        Batch::new()
+            .if_version("a", DocumentVersion(0))
+            .put("a", "none"),
     )
     .await;
     let first = put(&*store, "a", "one").await.version;
@@ -36,7 +38,9 @@ pub async fn a_version_holds_until_the_next_write(Opened { store, .. }: Opened) 
     for none in [0, u64::MAX, second.version.0 + 1] {
         conflicts(
             &*store,
-            Batch::new().if_version("a", Version(none)).delete("a"),
+            Batch::new()
+                .if_version("a", DocumentVersion(none))
+                .delete("a"),
         )
         .await;
     }

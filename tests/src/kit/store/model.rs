@@ -4,7 +4,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use mcp_gateway_store::{Batch, Document, Outcome, Store, Version};
+use mcp_gateway_store::{Batch, CommitOutcome, DocumentVersion, ErrorResponse, Store};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -81,9 +81,9 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model<'a> {
     store: &'a dyn Store,
     prefix: String,
-    documents: BTreeMap<String, Document>,
+    documents: BTreeMap<String, ErrorResponse>,
     /// All that there were.
-    versions: Vec<Version>,
+    versions: Vec<DocumentVersion>,
 }
 
 impl Model<'_> {
@@ -91,7 +91,7 @@ impl Model<'_> {
         for step in steps {
             let (batch, holds) = self.batch(step);
             let outcome = self.store.commit(batch).await.map_err(failed)?;
-            prop_assert_eq!(outcome == Outcome::Committed, holds, "{:?}", step);
+            prop_assert_eq!(outcome == CommitOutcome::Committed, holds, "{:?}", step);
             let written: BTreeMap<usize, &Written> = match holds {
                 true => step
                     .writes
@@ -125,10 +125,10 @@ impl Model<'_> {
                     batch = batch.if_absent(key);
                     continue;
                 }
-                Wanted::Current => current.unwrap_or(Version(0)),
+                Wanted::Current => current.unwrap_or(DocumentVersion(0)),
                 Wanted::Former(at) => {
                     let at = at.checked_rem(self.versions.len());
-                    at.map_or(Version(0), |at| self.versions[at])
+                    at.map_or(DocumentVersion(0), |at| self.versions[at])
                 }
             };
             holds &= current == Some(version);

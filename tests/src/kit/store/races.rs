@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use mcp_gateway_store::{Batch, Outcome, Store};
+use mcp_gateway_store::{Batch, CommitOutcome, Store};
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{DEADLINE, Opened, get, put, write};
@@ -18,7 +18,7 @@ pub(super) async fn winners(
     let outcomes = timeout(DEADLINE, commits.join_all()).await.unwrap();
     let committed = outcomes
         .into_iter()
-        .filter(|(_, outcome)| *outcome == Outcome::Committed);
+        .filter(|(_, outcome)| *outcome == CommitOutcome::Committed);
     committed.map(|(number, _)| number).collect()
 }
 
@@ -67,7 +67,7 @@ pub async fn no_increment_is_lost(Opened { store, .. }: Opened) {
                     let batch = Batch::new()
                         .if_version("count", found.version)
                         .put("count", (count + 1).to_string());
-                    if store.commit(batch).await.unwrap() == Outcome::Committed {
+                    if store.commit(batch).await.unwrap() == CommitOutcome::Committed {
                         break;
                     }
                 }

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use mcp_gateway_store::{Batch, Event};
+use mcp_gateway_store::{Batch, WatchEvent};
 use tokio::time::{Instant, timeout};
 
 use super::{Opened, get, next, put, races::winners, watch, write};
@@ -34,11 +34,11 @@ pub async fn a_replica_hears_within_a_second(Opened { store, replica, .. }: Open
         let heard = timeout(Duration::from_secs(1), async {
             loop {
                 match next(&mut events).await {
-                    Event::Put(entry) if *entry.key == key => {
+                    WatchEvent::Put(entry) if *entry.key == key => {
                         assert_eq!(entry.document, written);
                         break;
                     }
-                    Event::Reset if get(&*replica, &key).await.is_some() => break,
+                    WatchEvent::Reset if get(&*replica, &key).await.is_some() => break,
                     _ => {}
                 }
             }
@@ -49,8 +49,8 @@ pub async fn a_replica_hears_within_a_second(Opened { store, replica, .. }: Open
     let heard = timeout(Duration::from_secs(1), async {
         loop {
             match next(&mut events).await {
-                Event::Deleted(key) if *key == *"a/0" => break,
-                Event::Reset if get(&*replica, "a/0").await.is_none() => break,
+                WatchEvent::Deleted(key) if *key == *"a/0" => break,
+                WatchEvent::Reset if get(&*replica, "a/0").await.is_none() => break,
                 _ => {}
             }
         }

@@ -5,18 +5,24 @@ use std::{
 };
 
 use futures_util::stream::StreamExt;
-use mcp_gateway_store::{Batch, Event, Events, Outcome, Store, Version};
+use mcp_gateway_store::{Batch, CommitOutcome, DocumentVersion, Store, WatchEvent, WatchStream};
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{DEADLINE, Opened, get, next, put, watch, write};
 
 /// Everything up to the put of `marker`, which is written now.
-async fn until_marker(store: &dyn Store, events: &mut Events, marker: &str) -> Vec<Event> {
+async fn until_marker(
+    store: &dyn Store,
+    events: &mut WatchStream,
+    marker: &str,
+) -> Vec<WatchEvent> {
     let written = put(store, marker, "marker").await;
     let mut seen = Vec::new();
     loop {
         match next(events).await {
-            Event::Put(entry) if *entry.key == *marker && entry.document == written => return seen,
+            WatchEvent::Put(entry) if *entry.key == *marker && entry.document == written => {
+                return seen;
+            }
             event => seen.push(event),
         }
     }
@@ -26,7 +32,7 @@ async fn until_marker(store: &dyn Store, events: &mut Events, marker: &str) -> V
 pub async fn a_watch_begins_with_a_reset(Opened { store, .. }: Opened) {
     put(&*store, "a", "one").await;
     for prefix in ["", "a", "nothing"] {
-        assert_eq!(next(&mut store.watch(prefix)).await, Event::Reset);
+        assert_eq!(next(&mut store.watch(prefix)).await, WatchEvent::Reset);
     }
 }
 
@@ -41,14 +47,14 @@ pub async fn a_watch_tells_of_writes(Opened { store, .. }: Opened) {
     .await;
     let mut told = BTreeMap::new();
     while told.len() < 2 {
-        if let Event::Put(entry) = next(&mut events).await {
+        if let WatchEvent::Put(entry) = next(&mut events).await {
             told.insert(entry.key.to_string(), entry.document);
         }
     }
     assert_eq!(told.get("a"), get(&*store, "a").await.as_ref());
     assert_eq!(told.get("b"), get(&*store, "b").await.as_ref());
     write(&*store, Batch::new().delete("a")).await;
-    assert_eq!(next(&mut events).await, Event::Deleted("a".into()));
+    assert_eq!(next(&mut events).await, WatchEvent::Deleted("a".into()));
 }
 
 /// Nothing is told of other keys.
@@ -65,9 +71,9 @@ pub async fn a_watch_tells_of_its_prefix_alone(Opened { store, .. }: Opened) {
     write(&*store, batch).await;
     for event in until_marker(&*store, &mut events, "a_%/marker").await {
         match event {
-            Event::Deleted(key) => assert!(key.starts_with("a_%/"), "{key}"),
-            Event::Put(entry) => assert!(entry.key.starts_with("a_%/"), "{}", entry.key),
-            Event::Reset => panic!("nobody was slow"),
+            WatchEvent::Deleted(key) => assert!(key.starts_with("a_%/"), "{key}"),
+            WatchEvent::Put(entry) => assert!(entry.key.starts_with("a_%/"), "{}", entry.key),
+            WatchEvent::Reset => panic!("nobody was slow"),
             event => panic!("{event:?}"),
         }
     }
@@ -85,9 +91,9 @@ pub async fn a_watch_tells_of_a_key_in_order(Opened { store, .. }: Opened) {
         writers.spawn(async move { write(&*store, batch).await });
     }
     timeout(DEADLINE, writers.join_all()).await.unwrap();
-    let mut last: BTreeMap<String, Version> = BTreeMap::new();
+    let mut last: BTreeMap<String, DocumentVersion> = BTreeMap::new();
     for event in until_marker(&*store, &mut events, "a/marker").await {
-        let Event::Put(entry) = event else {
+        let WatchEvent::Put(entry) = event else {
             panic!("nothing else was done");
         };
         let version = entry.document.version;
@@ -110,14 +116,16 @@ pub async fn a_watch_does_not_tell_of_conflicts(Opened { store, .. }: Opened) {
     let mut events = watch(&*store, "a/").await;
     for batch in [
         Batch::new().if_absent("a/1").put("a/2", "two"),
-        Batch::new().if_version("a/1", Version(0)).delete("a/1"),
+        Batch::new()
+            .if_version("a/1", DocumentVersion(0))
+            .delete("a/1"),
     ] {
-        assert_eq!(store.commit(batch).await.unwrap(), Outcome::Conflict);
+        assert_eq!(store.commit(batch).await.unwrap(), CommitOutcome::Conflict);
     }
     for event in until_marker(&*store, &mut events, "a/marker").await {
         // Writes before the first event may be told of, these not.
         assert!(
-            matches!(&event, Event::Put(entry) if *entry.key == *"a/1"),
+            matches!(&event, WatchEvent::Put(entry) if *entry.key == *"a/1"),
             "{event:?}"
         );
     }
@@ -143,9 +151,9 @@ pub async fn who_is_slow_is_told_to_list(Opened { store, .. }: Opened) {
         let read = async {
             while !told.contains(&last) {
                 match next(&mut events).await {
-                    Event::Put(entry) => drop(told.insert(entry.key.to_string())),
-                    Event::Deleted(key) => panic!("{key} was not deleted"),
-                    Event::Reset => is_reset = true,
+                    WatchEvent::Put(entry) => drop(told.insert(entry.key.to_string())),
+                    WatchEvent::Deleted(key) => panic!("{key} was not deleted"),
+                    WatchEvent::Reset => is_reset = true,
                     event => panic!("{event:?}"),
                 }
             }
@@ -168,7 +176,7 @@ pub async fn many_watch_at_once(Opened { store, .. }: Opened) {
     let put = |batch: Batch, number| batch.put(format!("a/{number}/key"), "x");
     write(&*store, (0..30).fold(Batch::new(), put)).await;
     for (number, events) in all.iter_mut().enumerate() {
-        let Event::Put(entry) = next(events).await else {
+        let WatchEvent::Put(entry) = next(events).await else {
             panic!("nothing else was done");
         };
         assert_eq!(*entry.key, *format!("a/{number}/key"));

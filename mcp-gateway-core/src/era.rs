@@ -1,0 +1,52 @@
+//! Era translation: calls and replies between clients of one era and servers of the other.
+//!
+//! Within an era nothing is changed. Across the eras, results gain or lose the members that only
+//! one of them defines, and errors get the code of the client's protocol version. Requests of a
+//! server during a call are translated as well:
+//!
+//! | server | client | translation |
+//! |---|---|---|
+//! | modern | legacy | `input_required` becomes requests to the client; their responses become a retry of the call |
+//! | legacy | modern | a request parks the call, and becomes `input_required` with a sealed `requestState`; a retry with that state resumes the call, see [`ParkedCalls`] and [`Replica`](crate::Replica) |
+//!
+//! The request itself is translated when it is encoded for the server, and subscriptions are
+//! translated by the view.
+//!
+//! See [multi round-trip requests][mrtr] in MCP 2026-07-28.
+//!
+//! [mrtr]: https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/mrtr
+
+mod input;
+mod legacy_to_modern;
+mod modern_to_legacy;
+mod parked_calls;
+mod request_state;
+mod translator;
+
+pub(crate) use self::legacy_to_modern::{LegacyToModern, Resumption};
+pub(crate) use self::modern_to_legacy::{ModernToLegacy, RetryTarget};
+pub use self::parked_calls::ParkedCalls;
+pub(crate) use self::request_state::{INPUT_RESPONSES, has_request_state};
+use crate::error::UpstreamError;
+use crate::jsonrpc::{Message, Response};
+use crate::{Reply, reply};
+
+/// Reads the response that `reply` ends in.
+///
+/// Messages before it are skipped.
+///
+/// # Errors
+///
+/// [`UpstreamError`] if the reply is not one response, or exceeds [`MAX_RESULT`].
+pub(crate) async fn response(reply: Reply) -> Result<Response, UpstreamError> {
+    let text = reply::into_response_text(reply, MAX_RESULT).await?;
+    match Message::parse(text)? {
+        Message::Response(response) => Ok(response),
+        Message::Notification(_) | Message::Request(_) => {
+            Err(UpstreamError::invalid("expected a response"))
+        }
+    }
+}
+
+/// Maximum size of a result that is translated between the eras, 64 MiB; it must be held in memory.
+const MAX_RESULT: usize = 64 * 1024 * 1024;

@@ -1,0 +1,231 @@
+//! Discover result: the self-description of a server, from either era.
+//!
+//! Legacy servers describe themselves in the result of `initialize`, modern ones in that of
+//! `server/discover`. Both become one type, so that the rest of the gateway does not distinguish
+//! them.
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::error::UpstreamError;
+use crate::protocol::{Method, ProtocolVersion};
+
+/// Self-description of a server, from its response to `server/discover` or `initialize`.
+///
+/// See [MCP 2025-11-25,
+/// lifecycle](https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle) and [MCP
+/// 2026-07-28,
+/// versioning](https://modelcontextprotocol.io/specification/2026-07-28/basic/versioning#terminology).
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::protocol::{Method, ProtocolVersion};
+/// use mcp_gateway_core::upstream::DiscoverResult;
+///
+/// let info = DiscoverResult::from_initialize(
+///     r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true}}}"#,
+/// )?;
+/// assert_eq!(info.version, ProtocolVersion::V2025_06_18);
+/// assert!(info.supports(&Method::ToolsCall));
+/// assert!(!info.supports(&Method::PromptsList));
+/// assert!(info.has("tools", "listChanged"));
+/// # Ok::<_, mcp_gateway_core::upstream::UpstreamError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DiscoverResult {
+    /// Negotiated protocol version.
+    pub version: ProtocolVersion,
+    /// Capabilities: a `ServerCapabilities` object, or `null` if the server declares none.
+    pub capabilities: Value,
+    /// JSON text of the server's `Implementation`: its name, its version and members that the
+    /// gateway does not interpret.
+    pub server_info: Option<String>,
+    /// Instructions for the model, in natural language.
+    pub instructions: Option<String>,
+}
+
+impl DiscoverResult {
+    /// Parses the result of `server/discover`.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Invalid`] if `result` is not a `DiscoverResult`.
+    pub fn from_discover(result: &str) -> Result<Self, UpstreamError> {
+        let discovered: RawDiscoverResult<'_> =
+            serde_json::from_str(result).map_err(UpstreamError::invalid)?;
+        let raw = |value: Option<&RawValue>| value.map(|value| value.get().to_owned());
+        Ok(Self {
+            version: ProtocolVersion::V2026_07_28,
+            capabilities: discovered.capabilities,
+            server_info: raw(discovered.meta.server_info.or(discovered.server_info)),
+            instructions: discovered.instructions,
+        })
+    }
+
+    /// Parses the result of `initialize`.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Invalid`] if `result` is not an `InitializeResult`, or names an unknown
+    /// protocol version or one without `initialize`.
+    pub fn from_initialize(result: &str) -> Result<Self, UpstreamError> {
+        let initialized: RawInitializeResult<'_> =
+            serde_json::from_str(result).map_err(UpstreamError::invalid)?;
+        let version = initialized.protocol_version;
+        let version = ProtocolVersion::parse(&version)
+            .filter(|known| *known <= ProtocolVersion::LATEST_LEGACY)
+            .ok_or_else(|| {
+                UpstreamError::invalid(format_args!("unsupported protocol version {version:?}"))
+            })?;
+        Ok(Self {
+            version,
+            capabilities: initialized.capabilities,
+            server_info: initialized.server_info.map(|info| info.get().to_owned()),
+            instructions: initialized.instructions,
+        })
+    }
+
+    /// Returns the JSON text of an equivalent `DiscoverResult`.
+    ///
+    /// It must not be cached: its lifetime is 0 and its scope private, because another caller may
+    /// see another server.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut result = serde_json::json!({
+            "resultType": "complete",
+            "supportedVersions": [self.version.as_str()],
+            "capabilities": self.capabilities,
+            "ttlMs": 0,
+            "cacheScope": "private",
+        });
+        if let Some(instructions) = &self.instructions {
+            result["instructions"] = Value::from(instructions.as_str());
+        }
+        if let Some(info) = self
+            .server_info
+            .as_ref()
+            .and_then(|info| serde_json::from_str(info).ok())
+        {
+            result["_meta"] = Value::Object(serde_json::Map::from_iter([(
+                crate::protocol::meta::SERVER_INFO.to_owned(),
+                info,
+            )]));
+        }
+        result.to_string()
+    }
+
+    /// Returns `true` if the server declares the capability that `method` requires.
+    ///
+    /// Methods that require none, such as `ping`, are supported by every server.
+    #[must_use]
+    pub fn supports(&self, method: &Method) -> bool {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "other methods require no capability"
+        )]
+        let capability = match method {
+            Method::CompletionComplete => "completions",
+            Method::LoggingSetLevel => "logging",
+            Method::PromptsGet | Method::PromptsList => "prompts",
+            Method::ResourcesList
+            | Method::ResourcesRead
+            | Method::ResourcesSubscribe
+            | Method::ResourcesTemplatesList
+            | Method::ResourcesUnsubscribe => "resources",
+            Method::ToolsCall | Method::ToolsList => "tools",
+            _ => return true,
+        };
+        self.capabilities
+            .get(capability)
+            .is_some_and(Value::is_object)
+    }
+
+    /// Returns `true` if the server declares `feature` of `capability`, such as `listChanged` of
+    /// `tools`.
+    #[must_use]
+    pub fn declares(&self, capability: &str, feature: &str) -> bool {
+        self.capabilities[capability][feature] == Value::Bool(true)
+    }
+}
+
+/// JSON shape of a `DiscoverResult`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawDiscoverResult<'a> {
+    #[serde(default)]
+    capabilities: Value,
+    instructions: Option<String>,
+    #[serde(borrow, default, rename = "_meta")]
+    meta: RawMeta<'a>,
+    /// Location in drafts of MCP 2026-07-28.
+    #[serde(borrow)]
+    server_info: Option<&'a RawValue>,
+    #[expect(
+        dead_code,
+        reason = "a result without versions is not a DiscoverResult"
+    )]
+    supported_versions: Vec<String>,
+}
+
+/// JSON shape of its `_meta`.
+#[derive(Default, Deserialize)]
+struct RawMeta<'a> {
+    #[serde(borrow, rename = "io.modelcontextprotocol/serverInfo")]
+    server_info: Option<&'a RawValue>,
+}
+
+/// JSON shape of an `InitializeResult`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawInitializeResult<'a> {
+    #[serde(default)]
+    capabilities: Value,
+    instructions: Option<String>,
+    protocol_version: String,
+    #[serde(borrow)]
+    server_info: Option<&'a RawValue>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_eras_say_the_same() {
+        let initialized = DiscoverResult::from_initialize(
+            r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true}},
+                "serverInfo":{"name":"s","version":"1","vendor":1},"instructions":"be kind"}"#,
+        )
+        .unwrap();
+        assert_eq!(initialized.version, ProtocolVersion::V2025_06_18);
+        let discovered = DiscoverResult::from_discover(&initialized.to_json()).unwrap();
+        assert_eq!(discovered.capabilities, initialized.capabilities);
+        assert_eq!(discovered.instructions.as_deref(), Some("be kind"));
+        assert!(discovered.server_info.unwrap().contains("vendor"));
+        assert!(
+            initialized.supports(&Method::ToolsCall) && !initialized.supports(&Method::PromptsGet)
+        );
+        assert!(initialized.supports(&Method::Ping));
+        assert!(
+            initialized.declares("tools", "listChanged") && !initialized.declares("prompts", "x")
+        );
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for result in [
+            "{}",
+            "[]",
+            r#"{"protocolVersion":"2026-07-28"}"#,
+            r#"{"protocolVersion":1}"#,
+        ] {
+            assert!(DiscoverResult::from_initialize(result).is_err(), "{result}");
+        }
+        for result in ["{}", "1", r#"{"capabilities":{}}"#] {
+            assert!(DiscoverResult::from_discover(result).is_err(), "{result}");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Encoding of requests for servers.
+//!
+//! A request is edited by span instead of being serialized again: arguments reach the server byte
+//! for byte as the client sent them, numbers and key order included, and a request without changes
+//! is not even copied.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::Call;
+use crate::call::Prepared;
+use crate::json::{Edits, Fields, object_json, string_json};
+use crate::jsonrpc::Request;
+use crate::protocol::{Era, Method, ProtocolVersion, meta};
+
+/// Returns the text of `call` for a server of protocol version `version`.
+///
+/// Only the differences are edited:
+///
+/// - the name on the server replaces the one that the client used;
+/// - `number`, an identifier that is unique within a shared connection, replaces the identifier of
+///   the client and its progress token;
+/// - members of `_meta` that only one of the eras has are added or removed, if the eras differ.
+pub(super) fn encode(
+    call: &Call<Prepared>,
+    version: ProtocolVersion,
+    number: Option<i64>,
+) -> Bytes {
+    let request = call.request();
+    let mut edits = Edits::new();
+    if let Some(number) = number {
+        edits.replace(request.id_span(), number.to_string());
+        if let Some(token) = request.params().progress_token(request.text()) {
+            edits.replace(token, number.to_string());
+        }
+    }
+    rename_target(call, &mut edits);
+    if call.client().era() != version.era() {
+        translate_meta(call, version, number, &mut edits);
+    }
+    edits.apply(&request.bytes())
+}
+
+/// Replaces the name that the client used by the one on the server.
+///
+/// Does nothing for methods without a name, and if both names are the same.
+fn rename_target<'a>(call: &'a Call<Prepared>, edits: &mut Edits<'a>) {
+    let request = call.request();
+    let Some(name) = call.target().feature.name() else {
+        return;
+    };
+    let text = request.text();
+    let span = match request.method() {
+        Method::CompletionComplete => reference(request),
+        method => method
+            .name_param()
+            .and_then(|key| request.params().span(text, key)),
+    };
+    let Some(span) = span else { return };
+    let same = crate::json::string(&text[span.clone()]).is_some_and(|known| known == name);
+    if !same {
+        edits.replace(span, string_json(name));
+    }
+}
+
+/// Returns the span of the prompt's name or the template's URI in a completion request, which has
+/// it in `params.ref`.
+fn reference(request: &Request) -> Option<std::ops::Range<usize>> {
+    let text = request.text();
+    let reference = request.params().span(text, "ref")?;
+    let fields = Fields::parse(text, reference).ok()?;
+    fields
+        .span(text, "name")
+        .or_else(|| fields.span(text, "uri"))
+}
+
+/// Translates `_meta` for the era of the server.
+///
+/// The members of the request context, such as the protocol version, are removed. For a modern
+/// server they are added again with the values of the client's session; a value that a legacy
+/// client sent itself would be forged.
+fn translate_meta<'a>(
+    call: &'a Call<Prepared>,
+    version: ProtocolVersion,
+    number: Option<i64>,
+    edits: &mut Edits<'a>,
+) {
+    let request = call.request();
+    let text = request.text();
+    let mut members: Vec<(&str, Cow<'_, str>)> = Vec::new();
+    for (key, span) in request.params().meta().iter(text) {
+        let value = match number {
+            // `_meta` is written anew as a whole, so the token must be replaced here.
+            Some(number) if key == meta::PROGRESS_TOKEN => Cow::Owned(number.to_string()),
+            _ => Cow::Borrowed(&text[span]),
+        };
+        if !meta::REQUEST_CONTEXT.contains(&key) {
+            members.push((key, value));
+        }
+    }
+    if version.era() == Era::Modern {
+        let client = call.client();
+        members.push((meta::PROTOCOL_VERSION, string_json(version.as_str()).into()));
+        members.push((meta::CLIENT_INFO, client.implementation().into()));
+        members.push((
+            meta::CLIENT_CAPABILITIES,
+            client.capabilities().as_json().into(),
+        ));
+        if let Some(level) = client.session().and_then(|session| session.log_level()) {
+            members.push((meta::LOG_LEVEL, level.to_string().into()));
+        }
+    }
+    put_meta(request, &object_json(&members), edits);
+}
+
+/// Replaces `_meta` by `members`, the JSON text of an object, adding `params` if necessary.
+///
+/// `members` that are empty are not added, but do replace existing ones.
+fn put_meta(request: &Request, members: &str, edits: &mut Edits<'_>) {
+    let text = request.text();
+    let params = request.params();
+    if let Some(span) = params.span(text, "_meta") {
+        // Edits must not overlap, and the token is part of the replaced span.
+        edits.forget_within(&span);
+        edits.replace(span, members.to_owned());
+    } else if members == "{}" {
+        // Nothing to remove and nothing to add.
+    } else if let Some(span) = params.object() {
+        let separator = if params.iter(text).next().is_some() {
+            ","
+        } else {
+            ""
+        };
+        edits.insert(span.start + 1, format!("\"_meta\":{members}{separator}"));
+    } else {
+        let end = text.trim_ascii_end().len() - 1;
+        edits.insert(end, format!(",\"params\":{{\"_meta\":{members}}}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::auth::Principal;
+    use crate::jsonrpc::Message;
+    use crate::protocol::Capabilities;
+    use crate::route::{Feature, Target};
+    use crate::{Caller, ClientInfo, Credential};
+
+    fn call(version: ProtocolVersion, feature: Feature, text: &str) -> Call<Prepared> {
+        let Ok(Message::Request(request)) = Message::parse(Bytes::copy_from_slice(text.as_bytes()))
+        else {
+            panic!("{text}");
+        };
+        let capabilities = Capabilities::parse(r#"{"sampling":{}}"#).unwrap();
+        let caller = Caller::new(
+            Principal::new("a"),
+            "g",
+            ClientInfo::new(version, capabilities),
+        );
+        Call::trusted(request, Arc::new(caller)).prepared(Prepared::trusted(
+            Target::new("s", feature),
+            Credential::none(),
+        ))
+    }
+
+    fn tool(version: ProtocolVersion, text: &str) -> Call<Prepared> {
+        call(version, Feature::Tool("echo".into()), text)
+    }
+
+    #[test]
+    fn within_an_era_only_names_change() {
+        let text = r#"{"params":{"name":"s__echo","arguments":{"n":1E400},"_meta":{"x":1}},"method":"tools/call","id":"c","jsonrpc":"2.0"}"#;
+        let encoded = encode(
+            &tool(ProtocolVersion::V2026_07_28, text),
+            ProtocolVersion::V2026_07_28,
+            None,
+        );
+        assert_eq!(encoded, text.replace("s__echo", "echo"));
+        let same = text.replace("s__echo", "echo");
+        let call = tool(ProtocolVersion::V2026_07_28, &same);
+        assert_eq!(
+            encode(&call, ProtocolVersion::V2026_07_28, None).as_ptr(),
+            call.request().bytes().as_ptr()
+        );
+    }
+
+    #[test]
+    fn a_shared_conversation_gets_numbers() {
+        let text = r#"{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{"name":"echo","_meta":{"progressToken":"p","x":1}}}"#;
+        let encoded = encode(
+            &tool(ProtocolVersion::V2025_11_25, text),
+            ProtocolVersion::V2025_06_18,
+            Some(7),
+        );
+        assert_eq!(encoded, text.replace("\"c\"", "7").replace("\"p\"", "7"));
+    }
+
+    #[test]
+    fn a_modern_server_gets_the_context_of_a_legacy_client() {
+        let meta = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"mcp-gateway","version":"0.1.0"},"io.modelcontextprotocol/clientCapabilities":{"sampling":{}}"#;
+        let table = [
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"x/y"}"#,
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":1,"method":"x/y","params":{{"_meta":{{{meta}}}}}}}"#
+                ),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"x/y","params":{}}"#,
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":1,"method":"x/y","params":{{"_meta":{{{meta}}}}}}}"#
+                ),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"x/y","params":{"a":1}}"#,
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":1,"method":"x/y","params":{{"_meta":{{{meta}}},"a":1}}}}"#
+                ),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"x/y","params":{"_meta":{"progressToken":3,"io.modelcontextprotocol/clientCapabilities":{"forged":{}}}}}"#,
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":9,"method":"x/y","params":{{"_meta":{{"progressToken":9,{meta}}}}}}}"#
+                ),
+            ),
+        ];
+        for (text, expected) in table {
+            let number = text.contains("progressToken").then_some(9);
+            let call = call(ProtocolVersion::V2025_06_18, Feature::Server, text);
+            assert_eq!(
+                encode(&call, ProtocolVersion::V2026_07_28, number),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn a_legacy_server_does_not_get_the_context_of_a_modern_client() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","traceparent":"00","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+        let encoded = encode(
+            &tool(ProtocolVersion::V2026_07_28, text),
+            ProtocolVersion::V2025_11_25,
+            Some(2),
+        );
+        assert_eq!(
+            encoded,
+            r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","_meta":{"traceparent":"00"}}}"#
+        );
+    }
+
+    #[test]
+    fn the_prompt_of_a_completion_is_renamed_too() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"s__p"},"argument":{"name":"s__p","value":""}}}"#;
+        let call = call(
+            ProtocolVersion::V2025_11_25,
+            Feature::Prompt("p".into()),
+            text,
+        );
+        let encoded = encode(&call, ProtocolVersion::V2025_11_25, None);
+        assert_eq!(encoded, text.replacen("s__p", "p", 1));
+    }
+}

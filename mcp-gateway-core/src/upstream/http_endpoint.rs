@@ -1,0 +1,310 @@
+//! Client of one Streamable HTTP endpoint, as far as the eras share it.
+//!
+//! The modules `modern_http`, `legacy_http` and `legacy_sse` build connections on it. It adds the
+//! headers of the transport, classifies responses by their head and reads bodies within the limit.
+//!
+//! See [MCP 2026-07-28, Streamable
+//! HTTP](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full};
+
+use crate::Reply;
+use crate::challenge::Challenge;
+use crate::error::UpstreamError;
+use crate::jsonrpc::{Id, Scanner};
+use crate::protocol::{
+    ProtocolVersion, header as mcp_header,
+    header::{LAST_EVENT_ID, MCP_PROTOCOL_VERSION, MCP_SESSION_ID},
+};
+use crate::reply::JsonBody;
+use crate::transport::{HttpBody, HttpTransport};
+
+/// Client of one MCP endpoint, with the headers that every request carries.
+///
+/// Cloning copies the headers; the HTTP client and its connections are shared.
+#[derive(Clone, Debug)]
+pub(super) struct HttpEndpoint {
+    /// URL of the endpoint and HTTP client.
+    transport: HttpTransport,
+    /// Headers of every request.
+    headers: HeaderMap,
+    /// Maximum size of a message in bytes.
+    limit: usize,
+}
+
+impl HttpEndpoint {
+    /// Creates a client that accepts JSON and event streams, and messages of at most `limit` bytes.
+    pub(super) fn new(transport: HttpTransport, limit: usize) -> Self {
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+        headers.insert(
+            header::ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
+        let agent = concat!("mcp-gateway/", env!("CARGO_PKG_VERSION"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+        Self {
+            transport,
+            headers,
+            limit,
+        }
+    }
+
+    /// Adds the header `MCP-Protocol-Version` to every request.
+    pub(super) fn with_version(mut self, version: ProtocolVersion) -> Self {
+        self.headers.insert(
+            MCP_PROTOCOL_VERSION,
+            HeaderValue::from_static(version.as_str()),
+        );
+        self
+    }
+
+    /// Adds the header `Mcp-Session-Id` to every request, if the server has set one.
+    pub(super) fn with_session(mut self, session: Option<HeaderValue>) -> Self {
+        if let Some(session) = session {
+            self.headers.insert(MCP_SESSION_ID, session);
+        }
+        self
+    }
+
+    /// Adds headers to every request, replacing those of the same name.
+    pub(super) fn with_headers(mut self, headers: &[(http::HeaderName, HeaderValue)]) -> Self {
+        for (name, value) in headers {
+            self.headers.insert(name, value.clone());
+        }
+        self
+    }
+
+    /// Directs requests to another URL of the same server.
+    ///
+    /// The caller must have validated that it has the same origin, because the credential is sent
+    /// along.
+    pub(super) fn with_uri(mut self, uri: Uri) -> Self {
+        self.transport = HttpTransport::new(uri, Arc::clone(self.transport.client()));
+        self
+    }
+
+    /// Returns `true` if requests carry a session ID.
+    pub(super) fn has_session(&self) -> bool {
+        self.headers.contains_key(MCP_SESSION_ID)
+    }
+
+    /// Returns the maximum size of a message in bytes.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Returns a copy of the headers of every request, to be completed for a single one.
+    pub(super) fn headers(&self) -> HeaderMap {
+        self.headers.clone()
+    }
+
+    /// Sends a POST request with `headers` and `body`, and returns the response with its body
+    /// unread.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Connect`] if the server cannot be reached, [`UpstreamError::Closed`] if the
+    /// connection breaks.
+    pub(super) async fn post(
+        &self,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<HttpBody>, UpstreamError> {
+        self.request(Method::POST, headers, body).await
+    }
+
+    /// Opens an event stream, or resumes the one whose last event was `after`.
+    ///
+    /// An event ID that is not a valid header value is left out.
+    pub(super) async fn get(
+        &self,
+        after: Option<&str>,
+    ) -> Result<Response<HttpBody>, UpstreamError> {
+        let mut headers = self.headers();
+        headers.remove(header::CONTENT_TYPE);
+        headers.insert(header::ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+        if let Some(after) = after.and_then(|after| HeaderValue::from_str(after).ok()) {
+            headers.insert(LAST_EVENT_ID, after);
+        }
+        self.request(Method::GET, headers, Bytes::new()).await
+    }
+
+    /// Deletes the session, by a DELETE request.
+    pub(super) async fn delete(&self) -> Result<Response<HttpBody>, UpstreamError> {
+        let mut headers = self.headers();
+        headers.remove(header::CONTENT_TYPE);
+        self.request(Method::DELETE, headers, Bytes::new()).await
+    }
+
+    /// Sends a request with exactly these headers.
+    async fn request(
+        &self,
+        method: Method,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<HttpBody>, UpstreamError> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.transport.uri().clone();
+        *request.headers_mut() = headers;
+        self.transport.client().request(request).await
+    }
+}
+
+/// Response to a JSON-RPC request, classified by status and content type.
+pub(super) enum PostResponse {
+    /// Event stream with a success status; its end is the response to the request.
+    Events(HttpBody),
+    /// JSON document, with any status that can carry one.
+    Json(Response<HttpBody>),
+    /// Neither of both: an empty response, another content type, or an error without a JSON
+    /// document.
+    Other(StatusCode),
+}
+
+impl PostResponse {
+    /// Classifies a response by its head, without reading its body.
+    ///
+    /// # Errors
+    ///
+    /// For a status that never carries a JSON-RPC message:
+    ///
+    /// - [`UpstreamError::Unauthorized`] for 401 and 403;
+    /// - [`UpstreamError::Overloaded`] for 429, with the delay of `Retry-After`;
+    /// - [`UpstreamError::Redirect`] for redirects, which are not followed.
+    pub(super) fn from_http(response: Response<HttpBody>) -> Result<Self, UpstreamError> {
+        let status = response.status();
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                let challenge = Challenge::new(status, response.headers());
+                return Err(UpstreamError::Unauthorized { challenge });
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                let retry_after = retry_after(response.headers());
+                return Err(UpstreamError::Overloaded { retry_after });
+            }
+            status if status.is_redirection() => return Err(UpstreamError::Redirect),
+            _ => {}
+        }
+        Ok(match content_type(response.headers()) {
+            Some(JSON) => Self::Json(response),
+            Some(EVENT_STREAM) if status.is_success() => Self::Events(response.into_body()),
+            _ => Self::Other(status),
+        })
+    }
+}
+
+/// Returns the error for a response that is neither a document nor a stream.
+///
+/// With a success status it is invalid; otherwise the status is the error.
+pub(super) fn no_message(status: StatusCode) -> UpstreamError {
+    match status.is_success() {
+        true => UpstreamError::invalid(format_args!("status {status} without a JSON-RPC message")),
+        false => UpstreamError::Status(status),
+    }
+}
+
+/// Returns `true` if an error denotes an unknown or missing session.
+///
+/// Servers respond with status 404, as the specification requires, or with another status and a
+/// code that the reference implementation uses for this case. A 404 with another code is an error
+/// of the request.
+pub(super) fn wants_session(status: StatusCode, code: Option<i64>) -> bool {
+    let without_code = code.is_none() || code == Some(0);
+    matches!(code, Some(NO_SESSION | SESSION_NOT_FOUND))
+        || (status == StatusCode::NOT_FOUND && without_code)
+}
+
+/// Returns the reply for a document with a success status, whose body may still be arriving.
+///
+/// The server received the request as `seen`; the reply has the identifier `id` of the caller. The
+/// beginning of the document is read to find and replace the identifier, the rest is streamed.
+///
+/// # Errors
+///
+/// [`UpstreamError::Invalid`] if the document is not a response to that request.
+pub(super) async fn scan_json(
+    response: Response<HttpBody>,
+    seen: Id,
+    id: &Id,
+) -> Result<Reply, UpstreamError> {
+    match JsonBody::buffer(response.into_body(), Scanner::new(seen, id)).await {
+        // To a client, `202 Accepted` for a request would mean that no response follows.
+        Ok(body) => Ok(Reply::Json {
+            status: StatusCode::OK,
+            body,
+        }),
+        Err(error) => Err(UpstreamError::invalid(error)),
+    }
+}
+
+/// Reads a document of at most `limit` bytes into memory.
+///
+/// # Errors
+///
+/// [`UpstreamError::TooLarge`] beyond the limit, [`UpstreamError::Closed`] if the connection
+/// breaks.
+pub(super) async fn read_text(mut body: HttpBody, limit: usize) -> Result<Bytes, UpstreamError> {
+    let mut text = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| UpstreamError::Closed)?;
+        if let Ok(data) = frame.into_data() {
+            if text.len() + data.len() > limit {
+                return Err(UpstreamError::TooLarge { limit });
+            }
+            text.extend_from_slice(&data);
+        }
+    }
+    Ok(text.freeze())
+}
+
+/// Adds the headers that mirror `method` and `name`: `Mcp-Method` and `Mcp-Name`.
+///
+/// A name that is not a valid header value is encoded as the specification describes.
+pub(super) fn mirror_headers(
+    headers: &mut HeaderMap,
+    method: &str,
+    name: Option<&str>,
+) -> Result<(), UpstreamError> {
+    let method = HeaderValue::from_str(method)
+        .map_err(|_| UpstreamError::invalid("the method is not a valid header value"))?;
+    headers.insert(mcp_header::MCP_METHOD, method);
+    if let Some(name) = name {
+        headers.insert(mcp_header::MCP_NAME, mcp_header::encode(name));
+    }
+    Ok(())
+}
+
+/// Returns the content type if it is one of the two that MCP uses.
+fn content_type(headers: &HeaderMap) -> Option<&'static str> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let essence = value.split(';').next()?.trim();
+    [JSON, EVENT_STREAM]
+        .into_iter()
+        .find(|known| essence.eq_ignore_ascii_case(known))
+}
+
+/// Returns the delay of `Retry-After` in seconds; one second if it is absent.
+fn retry_after(headers: &HeaderMap) -> Duration {
+    let seconds = headers
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+        .unwrap_or(1);
+    Duration::from_secs(seconds)
+}
+
+/// Content type of event streams.
+const EVENT_STREAM: &str = "text/event-stream";
+/// Content type of JSON documents.
+const JSON: &str = "application/json";
+
+/// Code of the reference implementation for a request without a session.
+const NO_SESSION: i64 = -32000;
+/// Code of the reference implementation for an unknown session.
+const SESSION_NOT_FOUND: i64 = -32001;

@@ -1,0 +1,116 @@
+//! Requests of the legacy era over Streamable HTTP whose response is pending.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time;
+
+use super::HttpSession;
+use crate::Call;
+use crate::call::Prepared;
+use crate::error::UpstreamError;
+use crate::jsonrpc::{Id, Message, Notification};
+use crate::protocol::{Method, meta};
+use crate::reply::ReplyEvent;
+use crate::task::BackgroundTask;
+use crate::upstream::cancel_policy::CancelPolicy;
+use crate::upstream::modern_http::wrong_id;
+
+/// A sent request whose response is pending.
+///
+/// If it is dropped before the response, the server is notified of the cancellation in the
+/// background, unless the policy forbids it.
+pub(super) struct InFlightRequest {
+    /// Identifier that the server received, and its progress token.
+    number: i64,
+    /// Identifier of the caller, which the response gets again.
+    pub(super) id: Id,
+    /// JSON text of the caller's progress token.
+    progress_token: Option<Box<str>>,
+    /// Session of the request.
+    pub(super) session: Arc<HttpSession>,
+    /// Policy for the cancellation at the server; `None` once it has responded.
+    cancel: Option<CancelPolicy>,
+}
+
+impl InFlightRequest {
+    /// Registers the request `number` of `call`, before it is sent.
+    pub(super) fn new(number: i64, call: &Call<Prepared>, session: &Arc<HttpSession>) -> Self {
+        Self {
+            number,
+            id: call.request().id().clone(),
+            progress_token: call.request().meta(meta::PROGRESS_TOKEN).map(Into::into),
+            session: Arc::clone(session),
+            cancel: Some(CancelPolicy::for_call(call)),
+        }
+    }
+
+    /// Marks the request as answered, so that it is not cancelled when it is dropped.
+    pub(super) fn is_response(mut self) {
+        self.cancel = None;
+    }
+
+    /// Translates a message of the server for the caller; `None` if it is not meant for the caller.
+    ///
+    /// Any message in the stream of the request belongs to it, requests of the server included.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] for a malformed message, or a response to another request.
+    pub(super) async fn filter(
+        &mut self,
+        text: Bytes,
+    ) -> Result<Option<ReplyEvent>, UpstreamError> {
+        Ok(match Message::parse(text)? {
+            Message::Notification(notification) => self
+                .on_notification(notification)
+                .map(ReplyEvent::Notification),
+            Message::Request(request) => self
+                .session
+                .on_request(request)
+                .await
+                .map(ReplyEvent::Request),
+            Message::Response(response) => {
+                let number = Id::from(self.number);
+                if response.id().is_some_and(|id| *id != number) {
+                    return Err(wrong_id());
+                }
+                self.cancel = None;
+                Some(ReplyEvent::Response(response.with_id(&self.id)))
+            }
+        })
+    }
+
+    /// Translates a notification: restores the progress token of the caller.
+    ///
+    /// Progress is dropped if the caller has not requested any.
+    fn on_notification(&self, notification: Notification) -> Option<Notification> {
+        match (notification.method(), &self.progress_token) {
+            (Method::Progress, Some(token)) => notification.with_param("progressToken", token),
+            (Method::Progress, None) => None,
+            _ => Some(notification),
+        }
+    }
+}
+
+impl Drop for InFlightRequest {
+    fn drop(&mut self) {
+        if self
+            .cancel
+            .take()
+            .is_some_and(|cancel| cancel.should_notify())
+        {
+            let params = format!("{{\"requestId\":{}}}", self.number);
+            let cancelled = Notification::new(&Method::Cancelled, Some(&params));
+            let session = Arc::clone(&self.session);
+            BackgroundTask::detach(async move {
+                let post = session.post(cancelled.bytes());
+                let _ = time::timeout(CANCEL_TIMEOUT, post).await;
+            });
+        }
+    }
+}
+
+/// Maximum time for sending a cancellation.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);

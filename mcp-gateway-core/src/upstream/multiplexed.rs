@@ -1,0 +1,293 @@
+//! Connections over a bidirectional channel, on which the messages of all calls are interleaved.
+//!
+//! They serve stdio, in both eras, and the HTTP+SSE transport. A reader task receives every message
+//! and passes it on:
+//!
+//! | message | receiver |
+//! |---|---|
+//! | response | the call with its identifier |
+//! | progress | the call with its token |
+//! | log message, server request | the only call in flight, if there is exactly one; otherwise subscribers |
+//! | `ping` | answered here |
+//! | other notifications | subscribers |
+//!
+//! Such a connection has no request to which a server request belongs. If it could be meant for
+//! several callers, it reaches none of them: it would disclose the data of one to another.
+
+mod channel;
+mod lines;
+mod pending;
+mod replies;
+mod unnegotiated;
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::{broadcast, mpsc};
+
+pub(super) use self::channel::{Channel, Incoming};
+use self::pending::{PendingRequest, PendingRequests};
+use self::replies::{MESSAGES, ReplyReceiver};
+pub(super) use self::unnegotiated::UnnegotiatedConnection;
+use super::cancel_policy::CancelPolicy;
+use super::connection::{SendError, UpstreamConnection};
+use super::roots::Askable;
+use super::{DiscoverResult, encode};
+use crate::call::Prepared;
+use crate::error::UpstreamError;
+use crate::jsonrpc::{ErrorObject, Id, Message, Notification, Request, Response, code};
+use crate::protocol::Method;
+use crate::reply::{self, ReplyEvent, Responder};
+use crate::signal::Signal;
+use crate::{Call, Reply, problem};
+
+/// A connection over a bidirectional channel, after the handshake.
+///
+/// Requests are sent under identifiers of the gateway, because the identifiers of independent
+/// callers may collide. Responses and progress carry those of the callers again.
+///
+/// A call that fails before its request has been queued can be sent again. Later the server may
+/// have executed it, so the connection reports that it was closed, and the caller decides.
+#[derive(Debug)]
+pub(super) struct MultiplexedConnection {
+    /// Self-description of the server.
+    info: DiscoverResult,
+    /// State that the reader shares.
+    shared: Arc<Shared>,
+    /// Tasks and server behind the channel.
+    channel: Channel,
+}
+
+/// State of a connection that its reader shares.
+///
+/// The lock of the calls is never held across an `await`, and no call can block the delivery to
+/// another one.
+struct Shared {
+    /// Queue of outgoing messages.
+    outgoing: mpsc::Sender<Bytes>,
+    /// In-flight calls by the identifier that the server received.
+    pending: Mutex<PendingRequests>,
+    /// Next identifier. Identifiers are never reused within a connection.
+    next: AtomicI64,
+    /// Messages outside of any request, to all subscribers.
+    events: broadcast::Sender<Arc<ReplyEvent>>,
+    /// Receiver for messages that arrive before the first subscriber, on dedicated connections
+    /// only: a server may send a request right after the handshake.
+    early: Mutex<Option<broadcast::Receiver<Arc<ReplyEvent>>>>,
+    /// Set when the connection is closed, by either side. Never reset.
+    closed: Signal,
+    /// Requests that the server may send to clients.
+    askable: Askable,
+}
+
+#[async_trait]
+impl UpstreamConnection for MultiplexedConnection {
+    fn server_info(&self) -> &DiscoverResult {
+        &self.info
+    }
+
+    async fn send(&self, call: &Call<Prepared>) -> Result<Reply, SendError> {
+        let request = call.request();
+        let token = request.meta(crate::protocol::meta::PROGRESS_TOKEN);
+        let version = self.info.version;
+        let encode = |number| encode::encode(call, version, Some(number));
+        let mut replies = self.shared.start_call(request.id(), token, encode).await?;
+        replies.cancel = Some(CancelPolicy::for_call(call));
+        match replies.next().await {
+            Some(Ok(ReplyEvent::Response(response))) => Ok(reply::single_response(
+                problem::status_of(&response),
+                &response,
+            )),
+            Some(Ok(first)) => Ok(Reply::Events(replies.into_events(first))),
+            Some(Err(error)) => Err(error.into()),
+            None => Err(UpstreamError::Closed.into()),
+        }
+    }
+
+    async fn notify(&self, notification: &Notification) -> Result<(), UpstreamError> {
+        self.shared.post(notification.bytes()).await
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Arc<ReplyEvent>> {
+        let early = self.shared.early.lock();
+        let early = early.unwrap_or_else(PoisonError::into_inner).take();
+        early.unwrap_or_else(|| self.shared.events.subscribe())
+    }
+
+    fn is_open(&self) -> bool {
+        !self.shared.closed.is_set()
+    }
+
+    async fn closed(&self) {
+        self.shared.closed.wait().await;
+    }
+
+    async fn close(&self) {
+        self.shared.shutdown(&UpstreamError::Closed);
+        self.channel.close().await;
+    }
+}
+
+impl Shared {
+    /// Registers a call and sends the request that `encode` creates for its number.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] if the connection is closed: the server has not received the request.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future or the result removes the call.
+    async fn start_call(
+        self: &Arc<Self>,
+        id: &Id,
+        progress_token: Option<&str>,
+        encode: impl FnOnce(i64) -> Bytes,
+    ) -> Result<ReplyReceiver, SendError> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (messages, receiver) = mpsc::channel(MESSAGES);
+        let waiting = PendingRequest {
+            messages,
+            id: id.clone(),
+            progress_token: progress_token.map(Into::into),
+        };
+        self.pending().insert(number, waiting);
+        let replies = ReplyReceiver {
+            number,
+            receiver,
+            shared: Arc::clone(self),
+            cancel: None,
+        };
+        // Checked after the registration: `shut` fails all registered calls.
+        if self.closed.is_set() || self.post(encode(number)).await.is_err() {
+            return Err(SendError::Closed(UpstreamError::Closed));
+        }
+        Ok(replies)
+    }
+
+    /// Queues a message for the server. Waits while the queue is full.
+    async fn post(&self, message: Bytes) -> Result<(), UpstreamError> {
+        self.outgoing
+            .send(message)
+            .await
+            .map_err(|_| UpstreamError::Closed)
+    }
+
+    /// Locks the in-flight calls.
+    fn pending(&self) -> std::sync::MutexGuard<'_, PendingRequests> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Handles messages until the channel is closed, then closes the connection.
+    async fn read(self: Arc<Self>, mut messages: mpsc::Receiver<Result<Bytes, UpstreamError>>) {
+        let mut end = UpstreamError::Closed;
+        while let Some(message) = messages.recv().await {
+            match message {
+                Ok(text) => self.on_message(text).await,
+                Err(error) => {
+                    tracing::warn!(%error, "upstream connection failed");
+                    end = error;
+                    break;
+                }
+            }
+        }
+        self.shutdown(&end);
+    }
+
+    /// Closes the connection and fails all in-flight calls with `error`.
+    ///
+    /// The signal is set first, so that a call that is registered later notices it.
+    fn shutdown(&self, error: &UpstreamError) {
+        self.closed.set();
+        self.pending().fail(error);
+    }
+
+    /// Handles one message of the server. A malformed one is logged and skipped.
+    async fn on_message(self: &Arc<Self>, text: Bytes) {
+        match Message::parse(text) {
+            Ok(Message::Response(response)) => {
+                if !self.pending().complete(&response) {
+                    tracing::debug!(id = ?response.id(), "unsolicited response from upstream");
+                }
+            }
+            Ok(Message::Notification(notification)) => self.on_notification(notification),
+            Ok(Message::Request(request)) => self.on_request(request).await,
+            Err(error) => tracing::warn!(%error, "malformed message from upstream"),
+        }
+    }
+
+    /// Handles a notification: progress reaches its call, a log message the only call in flight,
+    /// and everything else the subscribers.
+    fn on_notification(&self, notification: Notification) {
+        let event = match notification.method() {
+            Method::Progress => {
+                self.pending().progress(&notification);
+                return;
+            }
+            Method::LogMessage => self
+                .pending()
+                .attribute(ReplyEvent::Notification(notification)),
+            _ => Some(ReplyEvent::Notification(notification)),
+        };
+        if let Some(event) = event {
+            // Fails only if there is no subscriber.
+            let _ = self.events.send(Arc::new(event));
+        }
+    }
+
+    /// Handles a request of the server: `ping` is answered here, and clients answer the rest.
+    ///
+    /// It is rejected with "method not found" if it belongs to no call and the connection is not
+    /// dedicated to a client, or if the [`RootsPolicy`](super::RootsPolicy) excludes it.
+    async fn on_request(self: &Arc<Self>, request: Request) {
+        let id = request.id().clone();
+        if request.method() == &Method::Ping {
+            let _ = self.post(Response::new(&id, "{}").bytes()).await;
+            return;
+        }
+        let server = Arc::new(ChannelResponder(Arc::clone(self)));
+        let asked = match self.askable.question(request, server) {
+            Ok(question) => ReplyEvent::Request(question),
+            Err(refusal) => {
+                let _ = self.post(refusal.bytes()).await;
+                return;
+            }
+        };
+        let Some(asked) = self.pending().attribute(asked) else {
+            return;
+        };
+        if !self.askable.dedicated() || self.events.send(Arc::new(asked)).is_err() {
+            let error = ErrorObject::new(code::METHOD_NOT_FOUND, "no client available");
+            let _ = self.post(error.to_response(Some(&id))).await;
+        }
+    }
+}
+
+/// Responder for the requests of the server: it sends the responses of clients to the server.
+#[derive(Debug)]
+struct ChannelResponder(Arc<Shared>);
+
+#[async_trait]
+impl Responder for ChannelResponder {
+    async fn respond(&self, response: Response) -> Result<(), UpstreamError> {
+        self.0.post(response.bytes()).await
+    }
+
+    async fn notify(&self, notification: Notification) -> Result<(), UpstreamError> {
+        self.0.post(notification.bytes()).await
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("ended", &self.closed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Maximum number of queued messages per subscriber, which is notified if messages were lost.
+const EVENTS: usize = 256;

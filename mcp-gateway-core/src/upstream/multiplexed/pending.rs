@@ -1,0 +1,202 @@
+//! Correlation of messages with in-flight calls.
+//!
+//! Messages of the server refer to a call by its identifier or progress token; log messages and
+//! server requests refer to none. Those are attributed to a call only if no other call can be
+//! meant. Abandoned calls count, too, as long as the server may still be working on them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::error::UpstreamError;
+use crate::jsonrpc::{Id, Notification, Response};
+use crate::reply::ReplyEvent;
+
+/// In-flight calls of a connection by their number.
+///
+/// All methods are synchronous and never wait: a full queue fails its own call only.
+#[derive(Debug, Default)]
+pub(super) struct PendingRequests {
+    /// Calls that wait for a response.
+    waiting: HashMap<i64, PendingRequest>,
+    /// Abandoned calls without a response, with the time of their abandonment.
+    given_up: HashMap<i64, Instant>,
+}
+
+/// An in-flight call.
+#[derive(Debug)]
+pub(super) struct PendingRequest {
+    /// Queue of messages for the caller.
+    pub(super) messages: mpsc::Sender<Result<ReplyEvent, UpstreamError>>,
+    /// Identifier of the caller.
+    pub(super) id: Id,
+    /// JSON text of the caller's progress token.
+    pub(super) progress_token: Option<Box<str>>,
+}
+
+impl PendingRequests {
+    /// Registers a call under `number`, which must be unused.
+    pub(super) fn insert(&mut self, number: i64, waiting: PendingRequest) {
+        self.waiting.insert(number, waiting);
+    }
+
+    /// Abandons a call; returns `true` if it was in flight, so that the server should be notified.
+    pub(super) fn remove(&mut self, number: i64) -> bool {
+        let waited = self.waiting.remove(&number).is_some();
+        if waited {
+            self.purge_cancelled();
+            self.given_up.insert(number, Instant::now());
+        }
+        waited
+    }
+
+    /// Removes abandoned calls after [`STRAGGLE`], when the server is expected to have ended them.
+    fn purge_cancelled(&mut self) {
+        self.given_up.retain(|_, since| since.elapsed() < STRAGGLE);
+    }
+
+    /// Fails all in-flight calls with `error`.
+    pub(super) fn fail(&mut self, error: &UpstreamError) {
+        for (_, waiting) in self.waiting.drain() {
+            // If the queue is full, the caller sees the end after its content.
+            let _ = waiting.messages.try_send(Err(error.clone()));
+        }
+    }
+
+    /// Delivers a response to its call; returns `false` if no call waits for it.
+    ///
+    /// The call gets the response under its own identifier. An error without an identifier is
+    /// delivered if there is only one call.
+    pub(super) fn complete(&mut self, response: &Response) -> bool {
+        let number = match response.id() {
+            Some(id) => id.as_i64().inspect(|number| {
+                self.given_up.remove(number);
+            }),
+            // A server that could not parse a request cannot repeat its identifier.
+            None if response.result().is_err() => self.single(),
+            None => None,
+        };
+        let Some(waiting) = number.and_then(|number| self.waiting.remove(&number)) else {
+            return false;
+        };
+        let response = response.with_id(&waiting.id);
+        let _ = waiting
+            .messages
+            .try_send(Ok(ReplyEvent::Response(response)));
+        true
+    }
+
+    /// Delivers a progress notification to its call, with the caller's token; returns `false` if
+    /// there is no such call.
+    pub(super) fn progress(&mut self, notification: &Notification) -> bool {
+        let found = notification
+            .param("progressToken")
+            .and_then(Id::from_token)
+            .and_then(|token| token.as_i64())
+            .and_then(|number| {
+                Some((
+                    number,
+                    self.waiting.get(&number)?.progress_token.as_deref()?,
+                ))
+            })
+            .and_then(|(number, token)| {
+                Some((number, notification.with_param("progressToken", token)?))
+            });
+        let Some((number, restored)) = found else {
+            return false;
+        };
+        self.deliver(number, ReplyEvent::Notification(restored));
+        true
+    }
+
+    /// Delivers a message without a reference to the only in-flight call, or returns it.
+    ///
+    /// With several calls, or an abandoned one that the server may still work on, the message could
+    /// concern any of them.
+    pub(super) fn attribute(&mut self, event: ReplyEvent) -> Option<ReplyEvent> {
+        match self.single() {
+            Some(number) => {
+                self.deliver(number, event);
+                None
+            }
+            None => Some(event),
+        }
+    }
+
+    /// Returns the only call that the server can be working on; `None` if there is none or several.
+    fn single(&mut self) -> Option<i64> {
+        self.purge_cancelled();
+        let mut numbers = self.waiting.keys().filter(|_| self.given_up.is_empty());
+        numbers.next().copied().filter(|_| numbers.next().is_none())
+    }
+
+    /// Delivers a message; abandons the call if its queue is full.
+    fn deliver(&mut self, number: i64, event: ReplyEvent) {
+        let Some(waiting) = self.waiting.get(&number) else {
+            return;
+        };
+        // A caller that does not read must not block the others.
+        if let Err(mpsc::error::TrySendError::Full(_)) = waiting.messages.try_send(Ok(event)) {
+            tracing::warn!("caller too slow; call abandoned");
+            self.waiting.remove(&number);
+        }
+    }
+}
+
+/// Time for which a server may send messages of an abandoned call.
+const STRAGGLE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Method;
+
+    fn wait(
+        pending: &mut PendingRequests,
+        number: i64,
+    ) -> mpsc::Receiver<Result<ReplyEvent, UpstreamError>> {
+        let (messages, receiver) = mpsc::channel(4);
+        let waiting = PendingRequest {
+            messages,
+            id: Id::from(number),
+            progress_token: None,
+        };
+        pending.insert(number, waiting);
+        receiver
+    }
+
+    fn log() -> ReplyEvent {
+        ReplyEvent::Notification(Notification::new(&Method::LogMessage, Some("{}")))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_about_a_call_that_was_given_up_reaches_nobody_else() {
+        let mut pending = PendingRequests::default();
+        let _gone = wait(&mut pending, 1);
+        let mut other = wait(&mut pending, 2);
+        assert!(pending.remove(1));
+        assert!(
+            pending.attribute(log()).is_some(),
+            "it may be about the first"
+        );
+        assert!(other.try_recv().is_err());
+
+        // The server answers all the same, so it is done with it.
+        assert!(!pending.complete(&Response::new(&Id::from(1), "{}")));
+        assert!(pending.attribute(log()).is_none());
+        assert!(other.try_recv().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_was_given_up_is_forgotten() {
+        let mut pending = PendingRequests::default();
+        let _gone = wait(&mut pending, 1);
+        let mut other = wait(&mut pending, 2);
+        pending.remove(1);
+        tokio::time::advance(STRAGGLE).await;
+        assert!(pending.attribute(log()).is_none());
+        assert!(other.try_recv().is_ok());
+    }
+}

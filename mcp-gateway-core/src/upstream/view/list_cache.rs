@@ -1,0 +1,310 @@
+//! List cache of a server, and the tool schemas in it.
+//!
+//! A list is fetched in full, over all of its pages, the first time that a caller requests it, and
+//! then served from memory. It stays fresh for the `ttlMs` that a modern server declares. Without a
+//! declaration it is cached only if the server announces changes, and then until such an
+//! announcement, until a call that may have changed it, or for [`MAX_AGE`].
+//!
+//! The list of tools also defines which arguments a client must mirror in headers, which is why a
+//! call of a tool can fetch it. See [MCP 2026-07-28, caching][caching] and [custom
+//! headers][headers].
+//!
+//! [caching]: https://modelcontextprotocol.io/specification/2026-07-28/server/utilities/caching
+//! [headers]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#custom-headers-from-tool-parameters
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::Mutex;
+
+use super::View;
+use crate::call::Prepared;
+use crate::catalog::{CatalogEntry, ListKind, ListPage, Listing, ParamMismatch};
+use crate::error::UpstreamError;
+use crate::json::{object_json, string_json};
+use crate::jsonrpc::{Id, Message, Request};
+use crate::protocol::{
+    Era, Method,
+    header::{self, ParamHeaders},
+};
+use crate::route::Feature;
+use crate::upstream::{
+    DiscoverResult,
+    connection::{SendError, UpstreamConnection},
+};
+use crate::{Call, reply};
+
+/// Cache of the lists of a server, one for each [`ListKind`].
+///
+/// Reads are lock-free. The lists are immutable and shared, so a reader keeps its list even if it
+/// is invalidated meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct ListCache([CachedList; 4]);
+
+/// Cache of one list.
+#[derive(Debug, Default)]
+struct CachedList {
+    /// Last list, fresh or not.
+    listing: ArcSwapOption<Listing>,
+    /// Held while the list is fetched, so that concurrent callers share one request.
+    reading: Mutex<()>,
+    /// `true` if a call may have changed the list since it was fetched.
+    suspect: AtomicBool,
+}
+
+impl ListCache {
+    /// Marks all lists as possibly changed by a call.
+    ///
+    /// A server announces changes by a notification, which over HTTP may arrive after the response
+    /// to the call. Without the mark, a caller could read a list after its own call that lacks the
+    /// effect of that call. A `ttlMs` that the server has declared takes precedence over the mark.
+    pub(super) fn mark_stale(&self) {
+        for list in &self.0 {
+            list.suspect.store(true, Ordering::Release);
+        }
+    }
+
+    /// Invalidates the list whose change the notification `method` announces; other methods have no
+    /// effect.
+    pub(super) fn invalidate(&self, method: &Method) {
+        for kind in ListKind::ALL {
+            if kind.list_changed_method() == *method {
+                self.0[kind.index()].listing.store(None);
+            }
+        }
+    }
+
+    /// Invalidates all lists, because change notifications may have been lost.
+    pub(super) fn clear(&self) {
+        for list in &self.0 {
+            list.listing.store(None);
+        }
+    }
+
+    /// Returns the cached list, fresh or not.
+    fn cached(&self, kind: ListKind) -> Option<Arc<Listing>> {
+        self.0[kind.index()].listing.load_full()
+    }
+}
+
+impl CachedList {
+    /// Returns the cached list if it is fresh.
+    fn if_fresh(&self, info: &DiscoverResult) -> Option<Arc<Listing>> {
+        let listing = self.listing.load_full()?;
+        let fresh = match listing.fresh_for() {
+            Some(rest) => !rest.is_zero(),
+            // A server that announces changes would have announced one.
+            None => {
+                info.declares(listing.kind().capability(), "listChanged")
+                    && !self.suspect.load(Ordering::Acquire)
+                    && listing.age() < MAX_AGE
+            }
+        };
+        fresh.then_some(listing)
+    }
+}
+
+impl View {
+    /// Returns the list `kind` of the server, from the cache if it is fresh.
+    ///
+    /// A list that the server does not support is empty. Fetching a list whose changes the server
+    /// announces also subscribes to these announcements.
+    ///
+    /// # Errors
+    ///
+    /// Those of the connection and of [`fetch_pages`]; the list in the cache, if any, stays as it was.
+    pub(super) async fn listing(
+        self: &Arc<Self>,
+        kind: ListKind,
+        call: &Call<Prepared>,
+    ) -> Result<Arc<Listing>, UpstreamError> {
+        let connection = self.connection(call).await?;
+        let info = connection.server_info();
+        if !info.supports(&kind.method()) {
+            return Ok(Arc::new(Listing::unsupported(kind)));
+        }
+        let list = &self.lists.0[kind.index()];
+        if let Some(listing) = list.if_fresh(info) {
+            return Ok(listing);
+        }
+        let _reading = list.reading.lock().await;
+        if let Some(listing) = list.if_fresh(info) {
+            return Ok(listing);
+        }
+        if info.declares(kind.capability(), "listChanged") {
+            self.start_subscription(call);
+        }
+        // Cleared before the request is sent, so that a concurrent change is not missed.
+        list.suspect.store(false, Ordering::Release);
+        let listing = Arc::new(fetch_pages(kind, call, &*connection).await?);
+        list.listing.store(Some(Arc::clone(&listing)));
+        Ok(listing)
+    }
+
+    /// Returns `true` if a cached list contains `feature`.
+    ///
+    /// Templates are not expanded, and servers and tasks are not listed at all.
+    pub(in crate::upstream) fn lists(&self, feature: &Feature) -> bool {
+        self.known(feature, |_| ()).is_some()
+    }
+
+    /// Returns the entry of `feature` in the cached list, stale or not.
+    pub(in crate::upstream) fn entry(&self, feature: &Feature) -> Option<CatalogEntry> {
+        self.known(feature, CatalogEntry::clone)
+    }
+
+    /// Applies `read` to the entry of `feature` in the cached list.
+    fn known<T>(&self, feature: &Feature, read: impl FnOnce(&CatalogEntry) -> T) -> Option<T> {
+        let (kind, name) = match feature {
+            Feature::Prompt(name) => (ListKind::Prompts, name),
+            Feature::Resource(uri) => (ListKind::Resources, uri),
+            Feature::Tool(name) => (ListKind::Tools, name),
+            Feature::Discovery
+            | Feature::List(_)
+            | Feature::Server
+            | Feature::Subscriptions
+            | Feature::Task(_) => return None,
+        };
+        self.lists.cached(kind)?.get(name).map(read)
+    }
+
+    /// Returns the headers that mirror the arguments of a tool call, after validating those of the
+    /// client.
+    ///
+    /// `era` is that of the server: only a modern one requires them. On the side of the client,
+    /// only a modern request over HTTP must have them; for all others they are derived from the
+    /// arguments. If the schema of the tool is unavailable, the headers of the client are forwarded
+    /// as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::ParamMismatch`] if a header of the client differs from the argument that it
+    /// mirrors.
+    pub(super) async fn mirror_arguments(
+        self: &Arc<Self>,
+        call: &Call<Prepared>,
+        era: Era,
+    ) -> Result<ParamHeaders, UpstreamError> {
+        let Feature::Tool(name) = &call.target().feature else {
+            return Ok(ParamHeaders::new());
+        };
+        let listing = match (self.lists.cached(ListKind::Tools), era) {
+            (Some(listing), _) => Some(listing),
+            // Clients are required to know the schema of a tool before they call it.
+            (None, Era::Modern) => Box::pin(self.tools(call)).await,
+            (None, Era::Legacy) => None,
+        };
+        let sent = call.caller().headers();
+        let Some(tool) = listing.as_ref().and_then(|listing| listing.get(name)) else {
+            return Ok(sent_params(sent));
+        };
+        // Clients of the modern era are required to send them.
+        let check = (call.client().era() == Era::Modern && call.caller().is_http()).then_some(sent);
+        tool.param_headers(call.request().param("arguments"), check)
+            .map_err(|ParamMismatch { header }| UpstreamError::ParamMismatch { header })
+    }
+
+    /// Returns the tools of the server, or `None` if they cannot be listed.
+    ///
+    /// The error is logged, and the schema of the tool treated as unknown.
+    async fn tools(self: &Arc<Self>, call: &Call<Prepared>) -> Option<Arc<Listing>> {
+        let tools = self.listing(ListKind::Tools, call).await;
+        if let Err(error) = &tools {
+            tracing::warn!(server = %call.target().server, %error, "tool schema unavailable; parameter headers not validated");
+        }
+        tools.ok()
+    }
+}
+
+/// Returns the headers of the client that mirror arguments, for a tool whose schema is unavailable.
+fn sent_params(sent: &http::HeaderMap) -> ParamHeaders {
+    sent.iter()
+        .filter(|(name, _)| name.as_str().starts_with(header::MCP_PARAM_PREFIX))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Fetches all pages of a list.
+///
+/// The list is truncated, with a warning, after [`MAX_PAGES`] pages or [`MAX_BYTES`] bytes, or if
+/// the server returns the same cursor twice.
+///
+/// # Errors
+///
+/// Those of the first page that fails.
+async fn fetch_pages(
+    kind: ListKind,
+    call: &Call<Prepared>,
+    connection: &dyn UpstreamConnection,
+) -> Result<Listing, UpstreamError> {
+    let server = &call.target().server;
+    let mut pages = Vec::new();
+    let mut bytes = 0;
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = read_page(kind, call, connection, cursor.as_deref()).await?;
+        bytes += page.bytes();
+        let next = page.next_cursor.clone();
+        pages.push(page);
+        if next.is_none() {
+            break;
+        }
+        if pages.len() == MAX_PAGES || bytes > MAX_BYTES || next == cursor {
+            tracing::warn!(%server, list = kind.member(), pages = pages.len(), "list truncated");
+            break;
+        }
+        cursor = next;
+    }
+    Ok(Listing::new(server, kind, pages))
+}
+
+/// Fetches the page at `cursor`, or the first one.
+///
+/// The request is made with the capabilities of the client and the credential of `call`.
+async fn read_page(
+    kind: ListKind,
+    call: &Call<Prepared>,
+    connection: &dyn UpstreamConnection,
+    cursor: Option<&str>,
+) -> Result<ListPage, UpstreamError> {
+    let mut members = Vec::new();
+    if let Some(cursor) = cursor {
+        members.push(("cursor", string_json(cursor).into()));
+    }
+    if call.client().era() == Era::Modern {
+        members.push(("_meta", call.client().request_context().into()));
+    }
+    let request = Request::new(
+        &Id::from(kind.member()),
+        &kind.method(),
+        &object_json(&members),
+    );
+    let request = call.derive_for_server(request);
+    let reply = match connection.send(&request).await {
+        Ok(reply) => reply,
+        Err(SendError::Closed(error) | SendError::Failed(error)) => return Err(error),
+    };
+    let text = reply::into_response_text(reply, MAX_BYTES).await?;
+    match Message::parse(text)? {
+        Message::Response(response) => match response.result() {
+            Ok(result) => ListPage::parse(kind, result),
+            Err(error) => Err(UpstreamError::invalid(format_args!(
+                "list request failed: {error}"
+            ))),
+        },
+        Message::Notification(_) | Message::Request(_) => Err(UpstreamError::invalid(
+            "expected a response to the list request",
+        )),
+    }
+}
+
+/// Maximum age of a list without a declared lifetime, in case its change notifications are lost.
+const MAX_AGE: Duration = Duration::from_secs(300);
+
+/// Maximum total size of a list in bytes: 64 MiB.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// Maximum number of pages of a list.
+const MAX_PAGES: usize = 1000;
