@@ -10,7 +10,7 @@
 //!    (RFC 7591).
 //! 4. A browser returns a code for a request with PKCE. The issuer in the response is validated
 //!    (RFC 9207).
-//! 5. The code is redeemed for [`Tokens`] of that one resource (RFC 8707), which can be refreshed.
+//! 5. The code is redeemed for [`TokenSet`] of that one resource (RFC 8707), which can be refreshed.
 //!
 //! All requests go through an [`Egress`], because servers choose their addresses (SSRF). The
 //! feature `loopback` adds [`OAuthClientFlow`], which performs all steps with a browser on this machine.
@@ -68,7 +68,7 @@ pub use self::policy::policy_for;
 pub use self::registration::ClientIdentity;
 #[cfg(feature = "loopback")]
 pub use self::sign_in::{OAuthClientFlow, SignInEvent};
-pub use self::token::Tokens;
+pub use self::token::TokenSet;
 use crate::egress::Egress;
 
 /// OAuth client for one MCP server. Cheap to clone.

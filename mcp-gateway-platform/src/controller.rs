@@ -25,7 +25,7 @@ use self::gateway::{GatewaySpec, guard};
 use crate::auth::resources::resources;
 use crate::auth::{AuthorizationServices, Services};
 use crate::error::PlatformError;
-use crate::http::router::{AdminEndpoints, HttpRouter, MetricsService, RouteTable};
+use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
 use crate::reload::credentials;
 use crate::reload::router::ReloadableRouter;
 use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
@@ -51,7 +51,7 @@ pub(crate) struct Controller {
     credentials: Arc<StaticCredentials>,
     fleet: ServerSet,
     gateways: Vec<RunningGateway>,
-    operations: Arc<AdminEndpoints>,
+    operations: Arc<ManagementEndpoints>,
     replica_service: Option<ReplicaService>,
     routes: Arc<ArcSwap<RouteTable>>,
 }
@@ -111,7 +111,7 @@ impl Controller {
         let factory = ServerFactory::new(builtins, Vec::new());
         let factory = factory.with_web(web).with_parked_calls(parked_calls);
         let mut controller = Self {
-            operations: Arc::new(AdminEndpoints {
+            operations: Arc::new(ManagementEndpoints {
                 access: Arc::clone(&access),
                 drain: Drain::new(),
                 metrics: Metrics::new(),
@@ -218,7 +218,7 @@ impl Controller {
         access: Arc<ReloadableVerifier>,
         routing: Arc<ReloadableRouter>,
     ) -> Result<RunningGateway, PlatformError> {
-        let AdminEndpoints {
+        let ManagementEndpoints {
             drain,
             metrics,
             sessions,

@@ -13,7 +13,7 @@ use mcp_gateway_core::{BoxError, Caller, Credential};
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinSet;
 
-use super::{AuthorizationTarget, ClientError, ClientIdentity, Tokens, token};
+use super::{AuthorizationTarget, ClientError, ClientIdentity, TokenSet, token};
 use crate::egress::Egress;
 
 /// Tokens that a user has authorized, with the client and the server that refresh them.
@@ -25,14 +25,14 @@ pub struct Grant {
     found: AuthorizationTarget,
     identity: ClientIdentity,
     issued: Instant,
-    tokens: Tokens,
+    tokens: TokenSet,
 }
 
 impl Grant {
     pub(super) fn new(
         egress: Egress,
         (found, identity): (AuthorizationTarget, ClientIdentity),
-        tokens: Tokens,
+        tokens: TokenSet,
     ) -> Self {
         Self {
             egress,
@@ -45,7 +45,7 @@ impl Grant {
 
     /// Current tokens.
     #[must_use]
-    pub fn tokens(&self) -> &Tokens {
+    pub fn tokens(&self) -> &TokenSet {
         &self.tokens
     }
 

@@ -34,7 +34,7 @@ use crate::egress::{Egress, EgressError};
 /// Tokens that an authorization server has issued (RFC 6749, section 5.1).
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct Tokens {
+pub struct TokenSet {
     /// Access token, of the type Bearer.
     pub access_token: String,
     /// Lifetime of the access token, if the response has one.
@@ -45,10 +45,10 @@ pub struct Tokens {
     pub scope: Option<String>,
 }
 
-impl fmt::Debug for Tokens {
+impl fmt::Debug for TokenSet {
     /// Omits the tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens")
+        f.debug_struct("TokenSet")
             .field("expires_in", &self.expires_in)
             .field("scope", &self.scope)
             .finish_non_exhaustive()
@@ -94,7 +94,7 @@ pub(super) async fn redeem(
     egress: &Egress,
     (found, identity): (&AuthorizationTarget, &ClientIdentity),
     code: Code,
-) -> Result<Tokens, ClientError> {
+) -> Result<TokenSet, ClientError> {
     let client = client(identity, &found.server).set_redirect_uri(code.redirect_uri);
     let request = client
         .exchange_code(AuthorizationCode::new(code.code))
@@ -115,7 +115,7 @@ pub(super) async fn refresh(
     egress: &Egress,
     (found, identity): (&AuthorizationTarget, &ClientIdentity),
     refresh_token: &str,
-) -> Result<Tokens, ClientError> {
+) -> Result<TokenSet, ClientError> {
     let client = client(identity, &found.server);
     let token = RefreshToken::new(refresh_token.to_owned());
     let request = client
@@ -141,7 +141,7 @@ pub(super) struct TokenAnswer {
 }
 
 impl TokenAnswer {
-    fn tokens(self) -> Result<Tokens, ClientError> {
+    fn tokens(self) -> Result<TokenSet, ClientError> {
         // A token of another type, such as DPoP, must not be presented as a bearer token.
         if self.token_type != BasicTokenType::Bearer {
             return Err(ClientError::Response {
@@ -153,7 +153,7 @@ impl TokenAnswer {
             let texts: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
             texts.join(" ")
         };
-        Ok(Tokens {
+        Ok(TokenSet {
             access_token: self.access_token.into_secret(),
             expires_in: self.expires_in.map(Duration::from_secs),
             refresh_token: self.refresh_token.map(RefreshToken::into_secret),
@@ -306,7 +306,7 @@ mod tests {
 
     use super::*;
 
-    fn read(status: u16, document: Value) -> Result<Tokens, String> {
+    fn read(status: u16, document: Value) -> Result<TokenSet, String> {
         let Value::Object(document) = document else {
             panic!("not an object");
         };

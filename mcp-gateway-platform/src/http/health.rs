@@ -19,14 +19,14 @@ use crate::telemetry::{MEDIA_TYPE, Metrics};
 
 /// Answers what is asked about the gateway itself.
 #[derive(Debug)]
-pub(crate) struct AdminEndpoints {
+pub(crate) struct ManagementEndpoints {
     pub(crate) access: Arc<ReloadableVerifier>,
     pub(crate) drain: Drain,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) sessions: Sessions,
 }
 
-impl AdminEndpoints {
+impl ManagementEndpoints {
     pub(super) async fn handle(
         &self,
         request: &Parts,
@@ -207,7 +207,7 @@ mod tests {
             ..Auth::default()
         };
         let drain = Drain::new();
-        let operations = Arc::new(AdminEndpoints {
+        let operations = Arc::new(ManagementEndpoints {
             access: ReloadableVerifier::new(VerifierFactory::new(None, None).rules(
                 &auth,
                 None,

@@ -21,7 +21,7 @@ use tower::{Layer as _, ServiceExt as _};
 use tower_service::Service;
 
 use super::health;
-pub(crate) use super::health::AdminEndpoints;
+pub(crate) use super::health::ManagementEndpoints;
 use super::path::RoutePath;
 use crate::reload::verifier::ReloadableVerifier;
 use crate::servers::ManagedServer;
@@ -97,13 +97,16 @@ impl RouteTable {
 #[derive(Clone, Debug)]
 pub struct HttpRouter {
     routes: Arc<ArcSwap<RouteTable>>,
-    operations: Arc<AdminEndpoints>,
+    operations: Arc<ManagementEndpoints>,
     /// Endpoint for requests of other replicas.
     replica_service: Option<ReplicaService>,
 }
 
 impl HttpRouter {
-    pub(crate) fn new(routes: Arc<ArcSwap<RouteTable>>, operations: Arc<AdminEndpoints>) -> Self {
+    pub(crate) fn new(
+        routes: Arc<ArcSwap<RouteTable>>,
+        operations: Arc<ManagementEndpoints>,
+    ) -> Self {
         Self {
             routes,
             operations,
@@ -167,7 +170,7 @@ impl HttpRouter {
         let (router, guard) = match path {
             RoutePath::Authority => (&site.router, Some(&site.guard)),
             RoutePath::Metadata => (&site.metadata, Some(&site.metadata_guard)),
-            // Some proxies send the `ServerContext` of the original request. DNS rebinding is harmless here,
+            // Some proxies send the `Host` of the original request. DNS rebinding is harmless here,
             // because a token is required.
             RoutePath::Forward => (&site.forward, None),
             RoutePath::Default | RoutePath::Named(_) | RoutePath::Operation(_) => (&None, None),
@@ -190,7 +193,7 @@ impl HttpRouter {
 /// Team-scoped gateway.
 struct RestrictedGateway {
     access: Arc<ReloadableVerifier>,
-    operations: Arc<AdminEndpoints>,
+    operations: Arc<ManagementEndpoints>,
     routes: Arc<RouteTable>,
 }
 
@@ -258,7 +261,10 @@ where
 pub struct MetricsService(HttpRouter);
 
 impl MetricsService {
-    pub(crate) fn new(site: Arc<ArcSwap<RouteTable>>, operations: Arc<AdminEndpoints>) -> Self {
+    pub(crate) fn new(
+        site: Arc<ArcSwap<RouteTable>>,
+        operations: Arc<ManagementEndpoints>,
+    ) -> Self {
         Self(HttpRouter::new(site, operations))
     }
 }
