@@ -1,6 +1,6 @@
 //! Signing and strict verification of JSON Web Tokens (RFC 7515, RFC 7519, RFC 8725).
 //!
-//! A [`JwtVerifier`] validates a token against the keys of its issuer and an [`Validation`]. These
+//! A [`JwtVerifier`] validates a token against the keys of its issuer and a [`Validation`]. These
 //! checks are always made, and no option disables one of them:
 //!
 //! 1. The token is at most 16 KiB long, has three parts in canonical base64url, and no JSON object

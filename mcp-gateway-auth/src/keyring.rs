@@ -30,8 +30,8 @@ use crate::AuthServerError;
 /// let text = old.issue("code", Handle::new("grant-1", 0));
 ///
 /// let new = Keyring::new(&[2; 32])?.with_previous(&[1; 32])?;
-/// assert_eq!(new.read("code", &text), Some(Handle::new("grant-1", 0)));
-/// assert_eq!(new.read("refresh", &text), None);
+/// assert_eq!(new.verify("code", &text), Some(Handle::new("grant-1", 0)));
+/// assert_eq!(new.verify("refresh", &text), None);
 ///
 /// let sealed = old.sealer().seal("key", b"private").unwrap();
 /// assert_eq!(new.sealer().open("key", &sealed).as_deref(), Some(&b"private"[..]));

@@ -65,7 +65,7 @@
 //! let pages: axum::Router = server.router().merge(login.router());
 //!
 //! let tokens = BearerVerifier::new(Arc::new(server.verifier(Some(&notes))))
-//!     .with_revocations(server.revocations_known());
+//!     .with_revocations(server.revocations());
 //! let request = http::Request::get("/notes").header("authorization", "Bearer forged").body(())?;
 //! let rejected = tokens.verify(&request.into_parts().0).await;
 //! assert!(matches!(rejected, Err(AuthError::InvalidToken)));

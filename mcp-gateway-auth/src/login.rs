@@ -1,6 +1,6 @@
 //! User login with a browser.
 //!
-//! [`Login`] is an [`LoginProvider`] for gateways without accounts of their own. It serves the
+//! [`Login`] is a [`LoginProvider`] for gateways without accounts of their own. It serves the
 //! login pages and keeps browser sessions in a cookie. Users authenticate:
 //!
 //! - with a name and a password, for development and small teams;

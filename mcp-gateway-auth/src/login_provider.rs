@@ -51,7 +51,7 @@ use crate::AuthServerError;
 /// let anonymous = http::Request::get("/").body(())?.into_parts().0;
 /// assert!(Owner.session(&anonymous).await?.is_none());
 /// // External identities are optional.
-/// assert!(Owner.identified("https://idp.example.com", "42").await?.is_none());
+/// assert!(Owner.user_by_identity("https://idp.example.com", "42").await?.is_none());
 /// # Ok(())
 /// # }
 /// ```

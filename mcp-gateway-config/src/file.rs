@@ -101,7 +101,7 @@ impl Config {
     /// # Example
     ///
     /// ```
-    /// use mcp_gateway_config::document::Nothing;
+    /// use mcp_gateway_config::document::NoEnvironment;
     /// use mcp_gateway_config::file::Config;
     ///
     /// let text = "servers: [{ name: a, process: { command: npx -y a } }]\n";
@@ -131,7 +131,7 @@ impl Config {
     /// use mcp_gateway_config::file::Config;
     /// use mcp_gateway_platform::spec::{ServerSpec, ServerRuntime};
     ///
-    /// let config = Config::over(vec![ServerSpec::new("demo", ServerRuntime::Builtin("demo".into()))]);
+    /// let config = Config::from_servers(vec![ServerSpec::new("demo", ServerRuntime::Builtin("demo".into()))]);
     /// assert_eq!(config.platform.dynamic.gateways[0].servers, ["demo".into()]);
     /// ```
     #[must_use]

@@ -35,7 +35,7 @@ use crate::document::{DiagnosticSink, Diagnostics, Environment, Field, Table, js
 /// ```
 /// use std::path::Path;
 ///
-/// use mcp_gateway_config::document::Nothing;
+/// use mcp_gateway_config::document::NoEnvironment;
 /// use mcp_gateway_config::import::read;
 ///
 /// let text = r#"{ "mcpServers": { "a": { "command": "a" }, } }"#;

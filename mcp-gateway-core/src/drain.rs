@@ -15,9 +15,9 @@ use crate::signal::Signal;
 ///
 /// let drain = Drain::new();
 /// let clone = drain.clone();
-/// assert!(!clone.has_started());
-/// drain.begin();
-/// assert!(clone.has_started());
+/// assert!(!clone.is_draining());
+/// drain.start();
+/// assert!(clone.is_draining());
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Drain(Arc<Signal>);

@@ -45,7 +45,7 @@ use crate::{BoxError, BoxFuture, Call, Drain, Error, Reply};
 /// use mcp_gateway_core::auth::ProtectedResource;
 /// use mcp_gateway_core::credential::NoCredentials;
 /// use mcp_gateway_core::endpoint::EndpointLayer;
-/// use mcp_gateway_core::guard::Guard;
+/// use mcp_gateway_core::host_policy::HostPolicy;
 /// use mcp_gateway_core::layer::attach_credentials::AttachCredentialsLayer;
 /// use mcp_gateway_core::layer::authenticate::AuthenticateLayer;
 /// use mcp_gateway_core::layer::authorize::AuthorizeLayer;
@@ -53,7 +53,7 @@ use crate::{BoxError, BoxFuture, Call, Drain, Error, Reply};
 /// use mcp_gateway_core::layer::dispatch::DispatchLayer;
 /// use mcp_gateway_core::layer::drain_body::DrainBodyLayer;
 /// use mcp_gateway_core::layer::forward::Forward;
-/// use mcp_gateway_core::layer::guard::GuardLayer;
+/// use mcp_gateway_core::layer::host_guard::HostGuardLayer;
 /// use mcp_gateway_core::layer::observe::ObserveLayer;
 /// use mcp_gateway_core::layer::respond_errors::RespondErrorsLayer;
 /// use mcp_gateway_core::layer::trace::TraceLayer;
@@ -170,7 +170,7 @@ impl Gateway {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let gateway = Gateway::anonymous().build()?;
     /// gateway.shutdown_when(std::future::ready(())).await;
-    /// assert!(gateway.drain().has_started());
+    /// assert!(gateway.drain().is_draining());
     /// # Ok(())
     /// # }
     /// ```

@@ -18,7 +18,7 @@
 //!
 //! ```
 //! use http::Request;
-//! use mcp_gateway_core::guard::Guard;
+//! use mcp_gateway_core::host_policy::HostPolicy;
 //!
 //! let guard = HostPolicy::new().with_host("mcp.example.com").with_origin("https://app.example.com");
 //! let check = |host: &str, origin: Option<&str>| {

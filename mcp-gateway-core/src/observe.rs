@@ -15,7 +15,7 @@
 //! use mcp_gateway_core::observe::{CallReport, Observer};
 //! use mcp_gateway_core::policy::AllowAll;
 //! use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
-//! use mcp_gateway_core::reply::Outcome;
+//! use mcp_gateway_core::reply::CallOutcome;
 //! use mcp_gateway_core::route::PrefixRouter;
 //! use mcp_gateway_core::upstream::ServerPool;
 //! use mcp_gateway_core::{Call, Caller, ClientInfo, Error, Reply};
@@ -26,8 +26,8 @@
 //! struct Successes(AtomicU64);
 //!
 //! impl Observer for Successes {
-//!     fn ended(&self, call: &CallReport<'_>) {
-//!         if call.outcome == Outcome::Success {
+//!     fn on_call_end(&self, call: &CallReport<'_>) {
+//!         if call.outcome == CallOutcome::Success {
 //!             self.0.fetch_add(1, Ordering::Relaxed);
 //!         }
 //!     }

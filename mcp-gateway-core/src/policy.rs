@@ -11,12 +11,12 @@
 //!
 //! | request | [`Feature`](crate::route::Feature) of the target, at each server |
 //! |---|---|
-//! | `tools/call`, `prompts/get`, `resources/read`, methods of tasks | `Tool`, `Prompt`, `Resource`, `BackgroundTask` |
+//! | `tools/call`, `prompts/get`, `resources/read`, methods of tasks | `Tool`, `Prompt`, `Resource`, `Task` |
 //! | an entry of a list | the `Tool`, `Prompt` or `Resource` that it is |
 //! | a list | `List`, before the server is asked |
 //! | `server/discover`, and `initialize` of the legacy era | `Discovery` |
 //! | `subscriptions/listen`, and what the legacy era has for it | `Subscriptions` |
-//! | any other method, such as `logging/setLevel` | `UpstreamServer` |
+//! | any other method, such as `logging/setLevel` | `Server` |
 //!
 //! A policy that denies by default must therefore allow `List`, `Discovery` and `Subscriptions`
 //! explicitly at the servers that its callers may use. Otherwise those servers are omitted from

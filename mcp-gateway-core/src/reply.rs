@@ -36,14 +36,14 @@ use crate::protocol::ListKind;
 ///
 /// use mcp_gateway_core::Reply;
 /// use mcp_gateway_core::jsonrpc::Id;
-/// use mcp_gateway_core::reply::Outcome;
+/// use mcp_gateway_core::reply::CallOutcome;
 ///
 /// let seen = Arc::new(OnceLock::new());
 /// let mut reply = Reply::result(&Id::from(1), "{}");
 /// let hook = Arc::clone(&seen);
 /// reply.on_end(move |ending| hook.set(ending.outcome).unwrap());
 /// // The outcome of a complete reply is known at once.
-/// assert_eq!(seen.get(), Some(&Outcome::Success));
+/// assert_eq!(seen.get(), Some(&CallOutcome::Success));
 /// ```
 #[derive(Debug)]
 #[expect(

@@ -1,6 +1,6 @@
 //! Client side of MCP servers: connections, sessions, caches and retries.
 //!
-//! A [`UpstreamServer`] connects to an MCP server that a [`RuntimeBackend`] runs. It detects the era of the
+//! An [`UpstreamServer`] connects to an MCP server that a [`RuntimeBackend`] runs. It detects the era of the
 //! server, starts sessions where the era has them, shares them between callers according to its
 //! [`SessionPolicy`], caches the lists of the server, and reconnects after failures.
 //!
@@ -64,7 +64,7 @@ pub use crate::error::UpstreamError;
 use crate::route::Feature;
 use crate::{Call, Reply, reply};
 
-/// A target of calls; usually a [`UpstreamServer`].
+/// A target of calls; usually an [`UpstreamServer`].
 ///
 /// Implement it to serve calls by other means than MCP over a transport. Limits, circuit breaker
 /// and deadlines are applied by the [`ServerPool`], so an implementation has none of its own.
@@ -95,7 +95,7 @@ use crate::{Call, Reply, reply};
 ///         Ok(Reply::result(call.request().id(), result))
 ///     }
 ///
-///     fn lists(&self, feature: &Feature) -> bool {
+///     fn is_known_to_list(&self, feature: &Feature) -> bool {
 ///         *feature == Feature::Tool("answer".into())
 ///     }
 /// }
@@ -110,7 +110,7 @@ use crate::{Call, Reply, reply};
 ///     .prepared(Prepared::trusted(target, Credential::none()));
 ///
 /// assert!(matches!(Fixed.send(call).await?, Reply::Json { status, .. } if status == 200));
-/// assert!(Fixed.lists(&Feature::Tool("answer".into())));
+/// assert!(Fixed.is_known_to_list(&Feature::Tool("answer".into())));
 /// # Ok(())
 /// # }
 /// ```

@@ -43,7 +43,7 @@ use crate::status::PlatformStatus;
 /// assert_eq!(platform.apply(&spec)?.to_string(), "added: time");
 /// assert_eq!(platform.status().servers[0].state(), "idle");
 ///
-/// platform.drain().begin();
+/// platform.drain().start();
 /// platform.close().await;
 /// # Ok(())
 /// # }

@@ -28,7 +28,7 @@ use crate::spec::{SessionKey, Storage};
 /// let key = SessionKey::new([7; 32]);
 /// let state = StateStore::open(&Storage::Memory, Some(&key)).await.unwrap();
 /// assert_eq!(*state.key, [7; 32]);
-/// assert!(state.place.starts_with("memory"));
+/// assert!(state.location.starts_with("memory"));
 /// # }
 /// ```
 #[derive(Clone)]

@@ -29,12 +29,12 @@ pub enum WatchEvent {
 ///
 /// ```
 /// use futures_util::{StreamExt, stream};
-/// use mcp_gateway_store::{Event, WatchStream};
+/// use mcp_gateway_store::{WatchEvent, WatchStream};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let mut events = WatchStream::new(stream::iter([Event::Reset]));
-/// assert_eq!(events.next().await, Some(Event::Reset));
+/// let mut events = WatchStream::new(stream::iter([WatchEvent::Reset]));
+/// assert_eq!(events.next().await, Some(WatchEvent::Reset));
 /// assert_eq!(events.next().await, None);
 /// # }
 /// ```

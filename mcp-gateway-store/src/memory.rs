@@ -19,15 +19,15 @@ use crate::{
 ///
 /// ```
 /// use futures_util::StreamExt;
-/// use mcp_gateway_store::{Batch, Event, MemoryStore, Store, StoreError};
+/// use mcp_gateway_store::{Batch, WatchEvent, MemoryStore, Store, StoreError};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), StoreError> {
 /// let store = MemoryStore::new();
 /// let mut events = store.watch("auth/");
 /// let _ = store.clone().commit(Batch::new().put("auth/1", "a")).await?;
-/// assert_eq!(events.next().await, Some(Event::Reset));
-/// assert!(matches!(events.next().await, Some(Event::Put(entry)) if &*entry.key == "auth/1"));
+/// assert_eq!(events.next().await, Some(WatchEvent::Reset));
+/// assert!(matches!(events.next().await, Some(WatchEvent::Put(entry)) if &*entry.key == "auth/1"));
 /// # Ok(())
 /// # }
 /// ```

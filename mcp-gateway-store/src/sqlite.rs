@@ -32,8 +32,8 @@ use crate::convert::{self, Row, store_error, to_nanos};
 /// Other connections read.
 ///
 /// The file is meant for one process. A second one (a command line next to a running server) is
-/// safe: nothing is lost or written twice. Watchers receive [`Event::Reset`](crate::WatchEvent::Reset)
-/// within a second after its writes.
+/// safe: nothing is lost or written twice. Watchers receive
+/// [`WatchEvent::Reset`](crate::WatchEvent::Reset) within a second after its writes.
 ///
 /// Expiration uses the clock of the process.
 ///

@@ -78,7 +78,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the writes to keys that begin with `prefix`, by all replicas.
     ///
-    /// The first event is [`Event::Reset`](crate::WatchEvent::Reset). Later writes are reported; [list](Store::list) the
+    /// The first event is [`WatchEvent::Reset`](crate::WatchEvent::Reset). Later writes are reported; [list](Store::list) the
     /// earlier ones after it. A `Reset` is repeated whenever writes may have been missed.
     ///
     /// Writes to one key are reported in their order. A write may be omitted if another one to the

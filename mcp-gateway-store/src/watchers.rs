@@ -13,17 +13,17 @@ use crate::{WatchEvent, WatchStream};
 ///
 /// ```
 /// use futures_util::StreamExt;
-/// use mcp_gateway_store::{Event, WatcherRegistry};
+/// use mcp_gateway_store::{WatchEvent, WatcherRegistry};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let watchers = WatcherRegistry::new();
 /// let mut events = watchers.watch("auth/");
-/// watchers.tell(Event::Deleted("other/1".into()));
-/// watchers.tell(Event::Deleted("auth/1".into()));
+/// watchers.notify(WatchEvent::Deleted("other/1".into()));
+/// watchers.notify(WatchEvent::Deleted("auth/1".into()));
 ///
-/// assert_eq!(events.next().await, Some(Event::Reset));
-/// assert_eq!(events.next().await, Some(Event::Deleted("auth/1".into())));
+/// assert_eq!(events.next().await, Some(WatchEvent::Reset));
+/// assert_eq!(events.next().await, Some(WatchEvent::Deleted("auth/1".into())));
 ///
 /// drop(watchers);
 /// assert_eq!(events.next().await, None);

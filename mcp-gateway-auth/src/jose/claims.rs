@@ -11,7 +11,7 @@ use super::json::StrictJson;
 
 /// The claims of a JWT: the [registered claims][rfc], those of OAuth, and all others.
 ///
-/// Parsed claims have the right type and a bounded length. An [`Validation`](super::Validation)
+/// Parsed claims have the right type and a bounded length. A [`Validation`](super::Validation)
 /// validates their values.
 ///
 /// The serialized form omits absent claims and writes a single audience as a string.

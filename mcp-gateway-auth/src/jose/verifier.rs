@@ -1,4 +1,4 @@
-//! Verification of JWTs against local keys and an [`Validation`]. The signature is verified before
+//! Verification of JWTs against local keys and a [`Validation`]. The signature is verified before
 //! the claims.
 
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;

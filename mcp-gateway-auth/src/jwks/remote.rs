@@ -32,7 +32,7 @@ use crate::jose::{JwksError, KeySet};
 ///
 /// ```no_run
 /// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
-/// use mcp_gateway_auth::jwks::RemoteKeys;
+/// use mcp_gateway_auth::jwks::RemoteJwks;
 ///
 /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
 /// let egress = Egress::new(EgressPolicy::new())?;
@@ -48,7 +48,7 @@ use crate::jose::{JwksError, KeySet};
 /// ```
 /// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 /// use mcp_gateway_auth::jose::JwksError;
-/// use mcp_gateway_auth::jwks::RemoteKeys;
+/// use mcp_gateway_auth::jwks::RemoteJwks;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {

@@ -102,8 +102,8 @@ pub enum ClientKeys {
 /// ```
 /// use mcp_gateway_auth::server::GrantType;
 ///
-/// assert_eq!(GrantType::of("refresh_token"), Some(GrantType::RefreshToken));
-/// assert_eq!(GrantType::of("password"), None);
+/// assert_eq!(GrantType::from_name("refresh_token"), Some(GrantType::RefreshToken));
+/// assert_eq!(GrantType::from_name("password"), None);
 /// ```
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!               redeem                        refresh
-//!   Offered ─────────────> Active(generation) ───────> Active(generation + 1)
+//!   CodeIssued ─────────────> Active(generation) ───────> Active(generation + 1)
 //!                             │   │
 //!             code replayed ──┘   └── old refresh token replayed, after the grace period
-//!                  └──────> RevocationTarget <──────┘
+//!                  └──────> Revoked <──────┘
 //! ```
 //!
 //! A grant is one document. Each transition is a pure function of the stored state, and is written

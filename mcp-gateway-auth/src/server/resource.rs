@@ -19,10 +19,10 @@ use super::Scopes;
 /// # fn main() -> Result<(), url::ParseError> {
 /// let notes = Resource::new("https://gw.example.com/notes".parse()?, "Notes")
 ///     .with_teams(["platform".into()]);
-/// assert!(notes.admits(&[], &["platform".into()]));
-/// assert!(!notes.admits(&["member".into()], &["sales".into()]));
+/// assert!(notes.allows(&[], &["platform".into()]));
+/// assert!(!notes.allows(&["member".into()], &["sales".into()]));
 /// // Administrators have access to all resources.
-/// assert!(notes.admits(&["admin".into()], &[]));
+/// assert!(notes.allows(&["admin".into()], &[]));
 /// # Ok(())
 /// # }
 /// ```

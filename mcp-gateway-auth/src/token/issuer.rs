@@ -19,7 +19,7 @@ use crate::jwks::RemoteJwks;
 /// ```
 /// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 /// use mcp_gateway_auth::jose::{Algorithm, Validation};
-/// use mcp_gateway_auth::jwks::RemoteKeys;
+/// use mcp_gateway_auth::jwks::RemoteJwks;
 /// use mcp_gateway_auth::token::{ClaimMapping, ExternalIssuers, Issuer, TokenVerifier};
 ///
 /// # #[tokio::main(flavor = "current_thread")]

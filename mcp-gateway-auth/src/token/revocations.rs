@@ -26,9 +26,9 @@ use crate::clock::Clock;
 /// let token = VerifiedToken::new(Principal::new("alice"), clock.now() + 60).with_grant("g-1");
 ///
 /// let revocations = Revocations::new(clock);
-/// assert!(!revocations.contain(&token));
+/// assert!(!revocations.is_revoked(&token));
 /// revocations.revoke(RevocationTarget::Grant, "g-1", token.expires_at());
-/// assert!(revocations.contain(&token));
+/// assert!(revocations.is_revoked(&token));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Revocations(Arc<Inner>);

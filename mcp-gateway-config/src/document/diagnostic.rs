@@ -15,7 +15,7 @@ use super::Position;
 /// let found = parse("log: { format: xml }\n").unwrap_err();
 /// let first = found.iter().next().unwrap();
 /// assert_eq!((&*first.path, first.severity), ("log.format", Severity::Error));
-/// assert_eq!(first.place, Some(Position::new(1, 16)));
+/// assert_eq!(first.position, Some(Position::new(1, 16)));
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]

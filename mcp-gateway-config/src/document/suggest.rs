@@ -23,11 +23,11 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_config::document::instead;
+/// use mcp_gateway_config::document::suggestion;
 ///
 /// let known = ["text", "json"];
-/// assert_eq!(instead("jsn", &known), "did you mean \"json\"? Available: text, json");
-/// assert_eq!(instead("xml", &known), "available: text, json");
+/// assert_eq!(suggestion("jsn", &known), "did you mean \"json\"? Available: text, json");
+/// assert_eq!(suggestion("xml", &known), "available: text, json");
 /// ```
 #[must_use]
 pub fn suggestion(name: &str, known: &[&str]) -> String {

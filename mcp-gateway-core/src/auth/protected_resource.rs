@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderValue, header};
 ///
 /// let mut headers = HeaderMap::new();
 /// headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
-/// resource.complete(&mut headers);
+/// resource.extend_challenge(&mut headers);
 /// assert_eq!(
 ///     headers[WWW_AUTHENTICATE],
 ///     format!("Bearer error=\"invalid_token\", resource_metadata=\"{url}\", scope=\"mcp\""),

@@ -10,7 +10,7 @@ use super::BoxError;
 pub enum CredentialError {
     /// The caller has not connected an account of the server.
     ///
-    /// A call of a tool is answered by a tool result with the transport, so that the user sees it.
+    /// A call of a tool is answered by a tool result with the link, so that the user sees it.
     #[error("no connected account")]
     NotConnected {
         /// Address at which the user can connect one.

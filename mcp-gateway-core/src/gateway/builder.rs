@@ -50,7 +50,7 @@ use crate::{Call, Drain, Error, Reply};
 ///
 /// ```
 /// use http::{Request, StatusCode};
-/// use mcp_gateway_core::guard::Guard;
+/// use mcp_gateway_core::host_policy::HostPolicy;
 /// use mcp_gateway_core::runtime::InProcess;
 /// use mcp_gateway_core::{Gateway, UpstreamServer};
 /// use tower::ServiceExt;

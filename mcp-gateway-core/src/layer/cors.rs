@@ -9,7 +9,7 @@
 //! use std::convert::Infallible;
 //!
 //! use http::{Method, Request, Response};
-//! use mcp_gateway_core::guard::Guard;
+//! use mcp_gateway_core::host_policy::HostPolicy;
 //! use mcp_gateway_core::layer::cors::CorsLayer;
 //! use tower::{Layer, ServiceExt, service_fn};
 //!

@@ -28,7 +28,7 @@
 //!     .prepared(Prepared::trusted(target, Credential::none()));
 //!
 //! let error = Forward::new(ServerPool::new()).oneshot(call).await.unwrap_err();
-//! assert!(matches!(error, Error::Upstream { source: UpstreamError::NotFound, .. }));
+//! assert!(matches!(error, Error::Upstream { source: UpstreamError::UnknownServer, .. }));
 //! # }
 //! ```
 

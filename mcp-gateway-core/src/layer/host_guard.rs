@@ -13,8 +13,8 @@
 //! use http::Request;
 //! use mcp_gateway_core::Error;
 //! use mcp_gateway_core::endpoint::RequestError;
-//! use mcp_gateway_core::guard::Guard;
-//! use mcp_gateway_core::layer::guard::GuardLayer;
+//! use mcp_gateway_core::host_policy::HostPolicy;
+//! use mcp_gateway_core::layer::host_guard::HostGuardLayer;
 //! use tower::{Layer, ServiceExt, service_fn};
 //!
 //! # #[tokio::main(flavor = "current_thread")]

@@ -26,7 +26,7 @@ use crate::json::canonical;
 /// assert_eq!(one, other);
 /// // An empty `elicitation` means form mode only.
 /// assert!(one.is_some_and(|one| one.elicitation_form()));
-/// assert!(!Capabilities::default().interactive());
+/// assert!(!Capabilities::default().can_be_asked());
 /// ```
 #[derive(Clone, Debug)]
 pub struct Capabilities {

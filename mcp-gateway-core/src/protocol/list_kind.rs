@@ -10,10 +10,10 @@ use super::Method;
 /// use mcp_gateway_core::catalog::ListKind;
 /// use mcp_gateway_core::protocol::Method;
 ///
-/// assert_eq!(ListKind::of(&Method::ResourcesTemplatesList), Some(ListKind::Templates));
+/// assert_eq!(ListKind::from_method(&Method::ResourcesTemplatesList), Some(ListKind::Templates));
 /// assert_eq!(ListKind::Templates.member(), "resourceTemplates");
 /// assert_eq!(ListKind::Templates.key(), "uriTemplate");
-/// assert_eq!(ListKind::of(&Method::ToolsCall), None);
+/// assert_eq!(ListKind::from_method(&Method::ToolsCall), None);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[expect(

@@ -75,10 +75,7 @@ impl RuntimeBackend for InProcess {
     async fn connect(&self, _: &InstanceKey) -> Result<Transport, UpstreamError> {
         let (ours, theirs) = tokio::io::duplex(BUFFER);
         let serving = (self.serve)(theirs);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the server is owned by the stdio"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "the server is owned by the pipe")]
         let task = tokio::spawn(async move {
             if let Err(error) = serving.await {
                 tracing::warn!(error = &*error, "in-process server failed");

@@ -13,9 +13,9 @@ use bytes::Bytes;
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_core::sse::Reader;
+/// use mcp_gateway_core::sse::SseReader;
 ///
-/// let mut reader = Reader::new(1024);
+/// let mut reader = SseReader::new(1024);
 /// let mut events = Vec::new();
 /// for piece in ["id: 7\r", "\ndata: {\"a\":", "1}\n", "\n: ping\n\n"] {
 ///     reader.feed(piece.as_bytes(), &mut events)?;

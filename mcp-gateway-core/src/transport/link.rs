@@ -17,7 +17,7 @@ use crate::error::UpstreamError;
 ///
 /// # Example
 ///
-/// A server in the same process, connected by a stdio in memory:
+/// A server in the same process, connected by a pipe in memory:
 ///
 /// ```
 /// use async_trait::async_trait;
@@ -48,8 +48,8 @@ use crate::error::UpstreamError;
 ///     drop(theirs);
 /// });
 /// let (reader, writer) = tokio::io::split(ours);
-/// let transport = Transport::Pipe(StdioTransport::new(reader, writer, BackgroundTask(server)));
-/// assert!(matches!(transport, Transport::Pipe(_)));
+/// let transport = Transport::Stdio(StdioTransport::new(reader, writer, BackgroundTask(server)));
+/// assert!(matches!(transport, Transport::Stdio(_)));
 /// # }
 /// ```
 #[derive(Debug)]

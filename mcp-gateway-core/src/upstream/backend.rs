@@ -30,7 +30,7 @@ use crate::transport::Transport;
 ///
 /// use async_trait::async_trait;
 /// use mcp_gateway_core::runtime::InProcess;
-/// use mcp_gateway_core::transport::Link;
+/// use mcp_gateway_core::transport::Transport;
 /// use mcp_gateway_core::upstream::{InstanceKey, RuntimeBackend, UpstreamError};
 ///
 /// #[derive(Debug)]
@@ -48,7 +48,7 @@ use crate::transport::Transport;
 /// # async fn main() -> Result<(), UpstreamError> {
 /// let backend = Counted(InProcess::new(|_| async { Ok(()) }), AtomicUsize::new(0));
 /// let transport = backend.connect(&InstanceKey::Shared).await?;
-/// assert!(matches!(transport, Transport::Pipe(_)));
+/// assert!(matches!(transport, Transport::Stdio(_)));
 /// assert_eq!(backend.1.into_inner(), 1);
 /// # Ok(())
 /// # }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`ModernHttpConnection`](super::modern_http::ModernHttpConnection) | Streamable HTTP, modern |
 //! | [`LegacyHttpConnection`](super::legacy_http::LegacyHttpConnection) | Streamable HTTP, legacy |
-//! | [`Exchange`](super::multiplexed::MultiplexedConnection) | stdio in both eras, HTTP+SSE |
+//! | [`MultiplexedConnection`](super::multiplexed::MultiplexedConnection) | stdio in both eras, HTTP+SSE |
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,11 +43,11 @@ pub(super) trait UpstreamConnection: fmt::Debug + Send + Sync + 'static {
 
     /// Subscribes to messages of the server outside of any request.
     ///
-    /// The first subscription may open a stream for them; see [`attended`](Self::ready).
+    /// The first subscription may open a stream for them; see [`ready`](Self::ready).
     fn subscribe(&self) -> broadcast::Receiver<Arc<ReplyEvent>>;
 
     /// Waits until messages outside of any request would reach the receivers of
-    /// [`events`](Self::subscribe), at most for a few seconds.
+    /// [`subscribe`](Self::subscribe), at most for a few seconds.
     async fn ready(&self) {}
 
     /// Returns `true` if requests can be sent. A closed connection never reopens.

@@ -30,7 +30,7 @@ use crate::protocol::{Method, ProtocolVersion};
 /// assert_eq!(info.version, ProtocolVersion::V2025_06_18);
 /// assert!(info.supports(&Method::ToolsCall));
 /// assert!(!info.supports(&Method::PromptsList));
-/// assert!(info.has("tools", "listChanged"));
+/// assert!(info.declares("tools", "listChanged"));
 /// # Ok::<_, mcp_gateway_core::upstream::UpstreamError>(())
 /// ```
 #[derive(Clone, Debug)]

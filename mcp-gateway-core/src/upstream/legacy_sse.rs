@@ -2,7 +2,7 @@
 //!
 //! One GET opens an event stream, whose first event names the URL for messages. Requests are POSTs
 //! to that URL, and all responses arrive on the stream. Both directions together are a channel like
-//! stdio, so the rest is done by the [`exchange`](super::multiplexed) module.
+//! stdio, so the rest is done by the [`multiplexed`](super::multiplexed) module.
 //!
 //! See [MCP 2024-11-05, HTTP with
 //! SSE](https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse).

@@ -73,7 +73,7 @@ pub struct ServerPool {
 ///     .with_timeout(Duration::from_secs(10))
 ///     .with_concurrency(8, 32);
 /// let pooled = PooledServer::new(server, limits);
-/// assert!(!pooled.is_failing());
+/// assert!(!pooled.is_breaker_open());
 ///
 /// let pool = ServerPool::new();
 /// pool.insert("files", pooled);

@@ -11,7 +11,7 @@
 //!
 //! | path | treatment |
 //! |---|---|
-//! | the capability `roots`, in `initialize` and in `_meta` | removed when a call enters a [`UpstreamServer`](super::UpstreamServer), so that everything behind it sees a client without roots |
+//! | the capability `roots`, in `initialize` and in `_meta` | removed when a call enters an [`UpstreamServer`](super::UpstreamServer), so that everything behind it sees a client without roots |
 //! | a response in `inputResponses` | removed or confined at the same place, and when a call is retried |
 //! | a response to `roots/list` | the request is rejected, or the response confined before the server receives it |
 //! | `notifications/roots/list_changed` | forwarded only with the capability |

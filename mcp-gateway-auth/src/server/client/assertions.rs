@@ -3,7 +3,7 @@
 //!
 //! The keys of a client assertion are those of the client that it claims as its subject; the keys
 //! of an identity assertion are those of a configured issuer. Audience, type and lifetime are
-//! validated by an [`Validation`]. An identity assertion must also name the authenticated client
+//! validated by a [`Validation`]. An identity assertion must also name the authenticated client
 //! and a resource of this server.
 //!
 //! Each assertion is accepted once: its `jti` is recorded in the store until it expires, so that an
@@ -36,7 +36,7 @@ use crate::{AuthServerError, SecretHash};
 ///
 /// ```
 /// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
-/// use mcp_gateway_auth::jwks::RemoteKeys;
+/// use mcp_gateway_auth::jwks::RemoteJwks;
 /// use mcp_gateway_auth::server::AssertionIssuer;
 ///
 /// # fn main() -> std::io::Result<()> {

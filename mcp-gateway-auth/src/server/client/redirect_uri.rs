@@ -20,8 +20,8 @@ use url::{Host, Url};
 /// use mcp_gateway_auth::server::RedirectUri;
 ///
 /// let registered: RedirectUri = "http://127.0.0.1/callback".parse()?;
-/// assert!(registered.admits("http://127.0.0.1:51234/callback"));
-/// assert!(!registered.admits("http://localhost:51234/callback"));
+/// assert!(registered.matches("http://127.0.0.1:51234/callback"));
+/// assert!(!registered.matches("http://localhost:51234/callback"));
 /// assert!("http://localhost.example.com/".parse::<RedirectUri>().is_err());
 /// assert!("javascript:alert(1)".parse::<RedirectUri>().is_err());
 /// # Ok::<(), mcp_gateway_auth::server::RedirectUriError>(())

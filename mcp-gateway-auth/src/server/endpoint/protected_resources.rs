@@ -38,7 +38,7 @@ use crate::server::resource::{Resource, Resources};
 ///
 /// let mut headers = HeaderMap::new();
 /// headers.insert("www-authenticate", "Bearer".parse()?);
-/// protected.challenge(&resource).complete(&mut headers);
+/// protected.challenge(&resource).extend_challenge(&mut headers);
 /// let challenge = headers["www-authenticate"].to_str()?;
 /// assert!(challenge.contains("/.well-known/oauth-protected-resource/mcp"), "{challenge}");
 ///

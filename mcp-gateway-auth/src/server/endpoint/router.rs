@@ -43,7 +43,7 @@ impl AuthorizationServer {
     /// let metadata: Value = serde_json::from_slice(&body)?;
     /// assert_eq!(metadata["issuer"], "https://gw.example.com");
     /// assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));
-    /// // RegistrationPolicy is off by default.
+    /// // Registration is off by default.
     /// assert!(metadata.get("registration_endpoint").is_none());
     ///
     /// // An unknown client is rejected.

@@ -1,4 +1,4 @@
-//! Identity of a gateway towards clients.
+//! Implementation of a gateway towards clients.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use std::sync::Arc;
 /// # Example
 ///
 /// ```
-/// use mcp_gateway_core::layer::dispatch::Identity;
+/// use mcp_gateway_core::layer::dispatch::Implementation;
 ///
-/// let identity = Identity::new("acme", "1.2").with_instructions("Prefer the search tools.");
+/// let identity = Implementation::new("acme", "1.2").with_instructions("Prefer the search tools.");
 /// assert!(format!("{identity:?}").contains("acme"));
 /// ```
 #[derive(Clone, Debug)]

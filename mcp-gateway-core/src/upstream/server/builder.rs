@@ -9,7 +9,7 @@ use crate::upstream::connector::Connector;
 use crate::upstream::handshake::UpstreamProtocol;
 use crate::upstream::{RootsPolicy, RuntimeBackend};
 
-/// Builder of a [`UpstreamServer`], from [`UpstreamServer::builder`].
+/// Builder of an [`UpstreamServer`], from [`UpstreamServer::builder`].
 #[derive(Debug)]
 #[must_use]
 pub struct UpstreamServerBuilder<B = Arc<dyn RuntimeBackend>> {
