@@ -37,7 +37,6 @@
 mod authorization;
 #[cfg(feature = "loopback")]
 mod browser;
-mod challenge;
 mod discovery;
 mod error;
 mod grant;
@@ -51,13 +50,13 @@ mod sign_in;
 mod token;
 
 use ::http::StatusCode;
+use mcp_gateway_core::credential::Challenge;
 use serde_json::json;
 use url::Url;
 
 pub use self::authorization::{Authorization, ResponseParameters};
 #[cfg(feature = "loopback")]
 pub use self::browser::open_browser;
-pub use self::challenge::Challenge;
 pub use self::discovery::{AuthorizationServerMetadata, AuthorizationTarget};
 pub use self::error::{ClientError, ServerError};
 pub use self::grant::{Grant, GrantCredentials};
@@ -106,7 +105,7 @@ impl OAuthClient {
         let fetched = self.reach.post_json(&self.url, &ping, None).await;
         let fetched = fetched.map_err(|source| ClientError::egress(&self.url, source))?;
         match fetched.status.as_u16() {
-            401 => Ok(Some(Challenge::parse(&fetched.headers))),
+            401 => Ok(Some(Challenge::new(fetched.status, &fetched.headers))),
             // The server may reject the ping, but not because of a missing token.
             200..=299 | 400 | 405 | 406 | 415 | 422 => Ok(None),
             _ => Err(self.status(fetched.status)),

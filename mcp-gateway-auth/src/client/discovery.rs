@@ -1,10 +1,11 @@
 //! Discovery of the authorization server of a resource (RFC 9728; RFC 8414).
 
+use mcp_gateway_core::credential::Challenge;
 use serde_json::Value;
 use url::Url;
 
+use super::ClientError;
 use super::http::Reach;
-use super::{Challenge, ClientError};
 use crate::egress::EgressError;
 use crate::metadata::{Location, MetadataError, ServerMetadata, is_absent};
 
@@ -52,7 +53,7 @@ pub(super) async fn discover(
     url: &Url,
     challenge: &Challenge,
 ) -> Result<AuthorizationTarget, ClientError> {
-    let document = resource(reach, url, challenge.resource_metadata.as_deref()).await?;
+    let document = resource(reach, url, challenge.resource_metadata()).await?;
     let defect = |reason| ClientError::Metadata {
         server: url.to_string(),
         reason,
@@ -69,7 +70,7 @@ pub(super) async fn discover(
     let issuer = issuer.ok_or_else(|| defect("its metadata names no authorization server"))?;
     Ok(AuthorizationTarget {
         resource: resource.to_owned(),
-        scope: challenge.scope.clone(),
+        scope: challenge.param("scope").map(str::to_owned),
         server: authorization_server(reach, issuer).await?,
     })
 }

@@ -122,7 +122,7 @@ impl OAuthClientFlow {
         let Some(challenge) = self.client.challenge().await? else {
             return Ok(None);
         };
-        if challenge.resource_metadata.is_none() {
+        if challenge.resource_metadata().is_none() {
             self.tell(SignInEvent::NoResourceMetadata);
         }
         let found = self.client.discover(&challenge).await?;
