@@ -1,5 +1,6 @@
 //! Control loop: makes the running servers and gateways match a spec.
 
+mod apply;
 mod gateway;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use mcp_gateway_core::Replica;
 use mcp_gateway_core::auth::{Principal, ProtectedResource};
 use mcp_gateway_core::endpoint::ReplicaService;
 use mcp_gateway_core::era::ParkedCalls;
+use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::dispatch::Implementation;
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::ServerPool;
@@ -22,14 +24,11 @@ use mcp_gateway_core::{Drain, Gateway, Sealer};
 use url::Url;
 
 use self::gateway::{GatewaySpec, guard};
-use crate::auth::resources::resources;
 use crate::auth::{AuthorizationServices, Services};
 use crate::error::PlatformError;
 use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
-use crate::reload::credentials;
 use crate::reload::router::ReloadableRouter;
 use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
-use crate::rollout::Rollout;
 use crate::servers::{Builtins, ServerFactory, ServerSet, SharedHttpClient};
 use crate::spec::{
     Auth, DynamicSpec, Metrics as Published, ParkedLimits, PlatformSpec, SessionLimits,
@@ -49,7 +48,7 @@ pub(crate) struct Controller {
     /// Protected resource metadata (RFC 9728).
     protected: ProtectedResources,
     credentials: Arc<StaticCredentials>,
-    fleet: ServerSet,
+    servers: ServerSet,
     gateways: Vec<RunningGateway>,
     operations: Arc<ManagementEndpoints>,
     replica_service: Option<ReplicaService>,
@@ -57,7 +56,7 @@ pub(crate) struct Controller {
 }
 
 /// Running gateway.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct RunningGateway {
     traits: GatewaySpec,
     access: Arc<ReloadableVerifier>,
@@ -124,81 +123,12 @@ impl Controller {
             authority,
             protected,
             credentials: Arc::default(),
-            fleet: ServerSet::new(factory),
+            servers: ServerSet::new(factory),
             gateways: Vec::new(),
             routes: Arc::default(),
         };
         controller.apply(dynamic)?;
         Ok(controller)
-    }
-
-    /// Makes the running state match `spec`, and returns the changes.
-    ///
-    /// Unchanged servers and gateways keep their connections and sessions.
-    ///
-    /// # Errors
-    ///
-    /// [`PlatformError`] if the spec cannot be applied. Then nothing has changed.
-    pub(crate) fn apply(&mut self, spec: &DynamicSpec) -> Result<Rollout, PlatformError> {
-        let change = self
-            .fleet
-            .prepare(&spec.servers, &spec.hidden_variables)
-            .map_err(PlatformError::Servers)?;
-        let resources = resources(spec, self.authority.is_some(), &self.base)?;
-        let mut routers = Vec::new();
-        for gateway in &spec.gateways {
-            let resource = resources
-                .gateways
-                .iter()
-                .find(|known| known.name == gateway.name);
-            let resource = resource.ok_or_else(|| PlatformError::BasePath {
-                base: self.base.clone(),
-            })?;
-            routers.push((gateway, spec.router(gateway)?, resource));
-        }
-        let rollout = change.rollout(&self.fleet);
-        // Routers must not refer to missing servers: new servers are added before the routers are
-        // replaced, and old ones are removed afterwards.
-        self.credentials
-            .replace(credentials::configured(&spec.servers));
-        self.fleet.begin(&change);
-        self.protect(&spec.auth, resources.all());
-        let mut gateways = Vec::new();
-        for (definition, router, resource) in routers {
-            let mut traits = GatewaySpec::of(definition, spec);
-            traits.protected = self.challenge(&spec.auth, resource, false);
-            let rules = self.issuers.rules(&spec.auth, Some(resource), &[]);
-            let same = self
-                .gateways
-                .iter()
-                .position(|running| running.traits == traits);
-            gateways.push(match same {
-                Some(at) => {
-                    let running = self.gateways.swap_remove(at);
-                    running.routing.replace(router, rollout.has_servers());
-                    running.access.replace(rules);
-                    running
-                }
-                None => self.start(
-                    traits,
-                    ReloadableVerifier::new(rules),
-                    ReloadableRouter::new(router),
-                )?,
-            });
-        }
-        self.gateways = gateways;
-        self.access
-            .replace(self.issuers.rules(&spec.auth, None, &resources.gateways));
-        let forward = self.forward(spec, &resources.forward);
-        let mut site = self.site(spec);
-        for resource in &resources.forward {
-            if let Some(host) = resource.uri.host_str() {
-                site.metadata_guard = site.metadata_guard.with_host(host);
-            }
-        }
-        self.routes.store(Arc::new(RouteTable { forward, ..site }));
-        self.fleet.finish(change);
-        Ok(rollout)
     }
 
     /// Publishes the metadata of `resources` with their authorization servers.
@@ -212,7 +142,8 @@ impl Controller {
         }
     }
 
-    fn start(
+    /// Creates a gateway.
+    fn create(
         &self,
         traits: GatewaySpec,
         access: Arc<ReloadableVerifier>,
@@ -231,7 +162,7 @@ impl Controller {
         let mut builder = Gateway::builder(Arc::clone(&access))
             .with_router(Arc::clone(&routing))
             .with_credentials(Arc::clone(&self.credentials))
-            .with_servers(self.fleet.pool().clone())
+            .with_servers(self.servers.pool().clone())
             .with_sessions(sessions.clone())
             .with_name(Arc::clone(&traits.name))
             .with_implementation(identity)
@@ -261,7 +192,14 @@ impl Controller {
         })
     }
 
-    fn site(&self, spec: &DynamicSpec) -> RouteTable {
+    /// Creates the route table, with forward authentication of the resources `forward`.
+    fn routes(&mut self, spec: &DynamicSpec, forward: &[Resource]) -> RouteTable {
+        let guard = guard(spec, &self.base);
+        let hosts = forward
+            .iter()
+            .filter_map(|resource| resource.uri.host_str());
+        let metadata_guard = hosts.fold(guard.clone(), HostPolicy::with_host);
+        let forward = self.forward(spec, forward);
         let named = |one: &RunningGateway| (Arc::clone(&one.traits.name), one.gateway.clone());
         let gateways: HashMap<_, _> = self.gateways.iter().map(named).collect();
         let default = spec.gateways.get(spec.default_gateway);
@@ -270,10 +208,10 @@ impl Controller {
             default: default
                 .map(|gateway| Arc::clone(&gateway.name))
                 .unwrap_or_default(),
-            members: self.fleet.members().to_vec(),
-            metadata_guard: guard(spec),
-            guard: guard(spec),
-            forward: None,
+            members: self.servers.members().to_vec(),
+            metadata_guard,
+            guard,
+            forward,
             metrics_tokens: metrics_tokens(&spec.metrics),
             restricted: self.restricted(spec),
             metadata: self
@@ -362,12 +300,12 @@ impl Controller {
 
     /// Returns the observed state of all servers.
     pub(crate) fn status(&self) -> Vec<ServerStatus> {
-        let members = self.fleet.members().iter();
+        let members = self.servers.members().iter();
         members.map(|member| member.status()).collect()
     }
 
     pub(crate) fn pool(&self) -> &ServerPool {
-        self.fleet.pool()
+        self.servers.pool()
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {
@@ -400,64 +338,4 @@ fn metrics_tokens(published: &Published) -> Option<StaticTokens> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::spec::{self, Process, ServerRuntime, ServerSpec, StaticSpec};
-
-    fn controller(spec: &DynamicSpec) -> Controller {
-        let spec = PlatformSpec::new(StaticSpec::default(), spec.clone());
-        let foundation = Services::at("http://localhost".parse().unwrap());
-        Controller::new(&spec, Builtins::new(), &foundation).unwrap()
-    }
-
-    /// A server that is a program, with the prefix.
-    fn server(name: &str, prefix: &str) -> ServerSpec {
-        let mut server = ServerSpec::new(name, ServerRuntime::Process(Process::new("x", [""; 0])));
-        server.prefix = prefix.into();
-        server
-    }
-
-    fn over(servers: [ServerSpec; 2]) -> DynamicSpec {
-        let mut spec = DynamicSpec::default();
-        spec.add_servers(servers);
-        spec
-    }
-
-    #[tokio::test]
-    async fn a_gateway_stays_when_only_its_servers_change() {
-        let mut before = DynamicSpec::default();
-        before.add_servers([server("a", "a")]);
-        let mut controller = controller(&before);
-        let routing = Arc::clone(&controller.gateways[0].routing);
-        assert_eq!(&*controller.routes.load().default, "default");
-
-        let mut after = over([server("a", "x"), server("b", "b")]);
-        let rollout = controller.apply(&after).unwrap();
-        assert_eq!(rollout.to_string(), "added: b; changed: a");
-        assert!(Arc::ptr_eq(&routing, &controller.gateways[0].routing));
-        assert_eq!(controller.pool().names().len(), 2);
-
-        after.hosts = vec!["mcp.example.com".to_owned()];
-        assert!(!controller.apply(&after).unwrap().has_servers());
-        assert!(!Arc::ptr_eq(&routing, &controller.gateways[0].routing));
-    }
-
-    #[tokio::test]
-    async fn gateways_come_and_go() {
-        let before = DynamicSpec {
-            gateways: vec![spec::GatewaySpec::new("a"), spec::GatewaySpec::new("b")],
-            ..DynamicSpec::default()
-        };
-        let mut controller = controller(&before);
-        let next = DynamicSpec {
-            gateways: vec![spec::GatewaySpec::new("c"), spec::GatewaySpec::new("b")],
-            default_gateway: 1,
-            ..DynamicSpec::default()
-        };
-        controller.apply(&next).unwrap();
-        let site = controller.routes.load();
-        let mut names: Vec<_> = site.gateways.keys().map(|name| &**name).collect();
-        names.sort_unstable();
-        assert_eq!((names, &*site.default), (vec!["b", "c"], "b"));
-    }
-}
+mod tests;

@@ -15,4 +15,5 @@
 
 mod health;
 pub(crate) mod path;
+mod restricted;
 pub(crate) mod router;

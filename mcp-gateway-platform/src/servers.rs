@@ -122,15 +122,15 @@ impl ServerSet {
         })
     }
 
-    /// Adds and replaces servers. Removed ones stay until [`finish`](Self::finish).
-    pub(crate) fn begin(&mut self, change: &StagedServers) {
+    /// Adds and replaces servers. Removed ones stay until [`complete`](Self::complete).
+    pub(crate) fn start(&mut self, change: &StagedServers) {
         self.members.clone_from(&change.members);
         self.pool
             .replace(entries(change.members.iter().chain(&change.retired)));
     }
 
     /// Removes servers. Their in-flight calls finish.
-    pub(crate) fn finish(&mut self, change: StagedServers) {
+    pub(crate) fn complete(&mut self, change: StagedServers) {
         drop(change.retired);
         self.pool.replace(entries(&change.members));
     }
@@ -146,20 +146,23 @@ fn entries<'a>(
 }
 
 impl StagedServers {
-    /// Returns the changes compared with `fleet`.
-    pub(crate) fn rollout(&self, fleet: &ServerSet) -> Rollout {
+    /// Returns the changes compared with `servers`.
+    pub(crate) fn rollout(&self, servers: &ServerSet) -> Rollout {
         let names = |members: Vec<&Arc<ManagedServer>>| {
             let names = members.iter().map(|member| Arc::clone(member.name()));
             names.collect()
         };
         let existed = |member: &&Arc<ManagedServer>| {
-            fleet
+            servers
                 .members
                 .iter()
                 .any(|other| other.name() == member.name())
         };
         let kept = |member: &&Arc<ManagedServer>| {
-            fleet.members.iter().any(|other| Arc::ptr_eq(other, member))
+            servers
+                .members
+                .iter()
+                .any(|other| Arc::ptr_eq(other, member))
         };
         let (old, added): (Vec<_>, Vec<_>) = self.members.iter().partition(existed);
         let replaced = old.into_iter().filter(|member| !kept(member)).collect();
@@ -357,43 +360,43 @@ mod tests {
         spec::ServerSpec::new(name, ServerRuntime::Process(process))
     }
 
-    fn apply(fleet: &mut ServerSet, servers: &[spec::ServerSpec]) -> String {
-        let change = fleet.prepare(servers, &[]).unwrap();
-        let rollout = change.rollout(fleet);
-        fleet.begin(&change);
-        fleet.finish(change);
+    fn apply(servers: &mut ServerSet, specs: &[spec::ServerSpec]) -> String {
+        let change = servers.prepare(specs, &[]).unwrap();
+        let rollout = change.rollout(servers);
+        servers.start(&change);
+        servers.complete(change);
         rollout.to_string()
     }
 
     #[tokio::test]
     async fn only_what_has_changed_is_replaced() {
-        let mut fleet = ServerSet::default();
+        let mut servers = ServerSet::default();
         let before = [server("a", &[]), server("b", &[])];
-        assert_eq!(apply(&mut fleet, &before), "added: a, b");
+        assert_eq!(apply(&mut servers, &before), "added: a, b");
         let (a, b) = (
-            fleet.pool().get("a").unwrap(),
-            fleet.pool().get("b").unwrap(),
+            servers.pool().get("a").unwrap(),
+            servers.pool().get("b").unwrap(),
         );
 
         let after = [server("c", &[]), server("a", &[]), server("b", &["x"])];
-        assert_eq!(apply(&mut fleet, &after), "added: c; changed: b");
-        assert!(Arc::ptr_eq(&a, &fleet.pool().get("a").unwrap()));
-        assert!(!Arc::ptr_eq(&b, &fleet.pool().get("b").unwrap()));
-        assert_eq!(apply(&mut fleet, &after), "unchanged");
+        assert_eq!(apply(&mut servers, &after), "added: c; changed: b");
+        assert!(Arc::ptr_eq(&a, &servers.pool().get("a").unwrap()));
+        assert!(!Arc::ptr_eq(&b, &servers.pool().get("b").unwrap()));
+        assert_eq!(apply(&mut servers, &after), "unchanged");
 
         let less = [server("a", &[])];
-        assert_eq!(apply(&mut fleet, &less), "removed: c, b");
-        assert_eq!(fleet.pool().names(), ["a".into()]);
+        assert_eq!(apply(&mut servers, &less), "removed: c, b");
+        assert_eq!(servers.pool().names(), ["a".into()]);
     }
 
     #[tokio::test]
     async fn a_server_that_goes_stays_until_nobody_is_sent_there() {
-        let mut fleet = ServerSet::default();
-        apply(&mut fleet, &[server("a", &[])]);
-        let change = fleet.prepare(&[], &[]).unwrap();
-        fleet.begin(&change);
-        assert!(fleet.pool().get("a").is_some());
-        fleet.finish(change);
-        assert!(fleet.pool().get("a").is_none());
+        let mut servers = ServerSet::default();
+        apply(&mut servers, &[server("a", &[])]);
+        let change = servers.prepare(&[], &[]).unwrap();
+        servers.start(&change);
+        assert!(servers.pool().get("a").is_some());
+        servers.complete(change);
+        assert!(servers.pool().get("a").is_none());
     }
 }

@@ -88,7 +88,7 @@ pub struct DynamicSpec {
     pub gateways: Vec<GatewaySpec>,
     /// The position of the default gateway among the gateways.
     pub default_gateway: usize,
-    /// Allowed host names, besides `localhost` and IP addresses.
+    /// Allowed host names, besides `localhost`, IP addresses and the host of the public URL.
     pub hosts: Vec<String>,
     /// Allowed origins of web pages.
     pub origins: Vec<String>,

@@ -53,7 +53,7 @@ impl Network {
 }
 
 impl Network {
-    /// Assigns the values to the specs. The host of the public URL becomes an allowed host.
+    /// Assigns the values to the specs.
     pub(super) fn assign(
         self,
         fixed: &mut StaticSpec,
@@ -62,8 +62,6 @@ impl Network {
     ) {
         serving.listen = self.listen;
         dynamic.hosts = self.hosts;
-        let public = self.public_url.as_ref().and_then(|url| url.host_str());
-        dynamic.hosts.extend(public.map(str::to_owned));
         dynamic.origins = self.origins;
         fixed.public_url = self.public_url;
         fixed.replica_url = self.replica_url;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderName;
 use mcp_gateway_core::auth::ProtectedResource;
 use mcp_gateway_core::host_policy::HostPolicy;
+use url::Url;
 
 use crate::spec::{self, DynamicSpec};
 
@@ -22,14 +23,15 @@ pub(super) struct GatewaySpec {
 }
 
 impl GatewaySpec {
-    pub(super) fn of(definition: &spec::GatewaySpec, spec: &DynamicSpec) -> Self {
+    /// Returns the properties of `definition` in `spec`, for a platform at `base`.
+    pub(super) fn of(definition: &spec::GatewaySpec, spec: &DynamicSpec, base: &Url) -> Self {
         Self {
             name: Arc::clone(&definition.name),
             forward_headers: definition.forward_headers.clone(),
             page_size: definition.page_size,
             instructions: definition.instructions.clone(),
             max_body: spec.max_body,
-            hosts: spec.hosts.clone(),
+            hosts: hosts(spec, base),
             origins: spec.origins.clone(),
             protected: None,
         }
@@ -40,9 +42,15 @@ impl GatewaySpec {
     }
 }
 
-/// Returns the host guard of `spec`.
-pub(super) fn guard(spec: &DynamicSpec) -> HostPolicy {
-    guarded(&spec.hosts, &spec.origins)
+/// Returns the host guard of `spec`, for a platform at `base`.
+pub(super) fn guard(spec: &DynamicSpec, base: &Url) -> HostPolicy {
+    guarded(&hosts(spec, base), &spec.origins)
+}
+
+/// Returns the allowed hosts: those of `spec`, and that of the public URL.
+fn hosts(spec: &DynamicSpec, base: &Url) -> Vec<String> {
+    let public = base.host_str().map(str::to_owned);
+    spec.hosts.iter().cloned().chain(public).collect()
 }
 
 fn guarded(hosts: &[String], origins: &[String]) -> HostPolicy {

@@ -23,6 +23,7 @@ use tower_service::Service;
 use super::health;
 pub(crate) use super::health::ManagementEndpoints;
 use super::path::RoutePath;
+use super::restricted::RestrictedGateway;
 use crate::reload::verifier::ReloadableVerifier;
 use crate::servers::ManagedServer;
 use crate::status::ServerStatus;
@@ -123,7 +124,7 @@ impl HttpRouter {
     }
 }
 
-type Answer = Result<Response<Body>, Infallible>;
+pub(super) type Answer = Result<Response<Body>, Infallible>;
 
 impl<B> Service<Request<B>> for HttpRouter
 where
@@ -160,12 +161,13 @@ impl HttpRouter {
             let Some(access) = access else {
                 return gateway.clone().call(request);
             };
-            let stage = RestrictedGateway {
+            let restricted = RestrictedGateway {
+                gateway: gateway.clone(),
                 access: Arc::clone(access),
                 operations: Arc::clone(&self.operations),
                 routes: Arc::clone(&site),
             };
-            return Box::pin(stage.call(gateway.clone(), request));
+            return Box::pin(restricted.call(request));
         }
         let (router, guard) = match path {
             RoutePath::Authority => (&site.router, Some(&site.guard)),
@@ -187,32 +189,6 @@ impl HttpRouter {
         let (operations, site) = (Arc::clone(&self.operations), Arc::clone(&site));
         let (parts, _) = request.into_parts();
         Box::pin(async move { Ok(operations.handle(&parts, operation, &site).await) })
-    }
-}
-
-/// Team-scoped gateway.
-struct RestrictedGateway {
-    access: Arc<ReloadableVerifier>,
-    operations: Arc<ManagementEndpoints>,
-    routes: Arc<RouteTable>,
-}
-
-impl RestrictedGateway {
-    /// Forwards requests of its teams to `gateway`. Other callers receive 404, as for an unknown
-    /// path.
-    async fn call<B>(self, mut gateway: Gateway, request: Request<B>) -> Answer
-    where
-        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-    {
-        let (parts, body) = request.into_parts();
-        let caller = self.operations.caller(&parts, &self.routes).await;
-        match caller {
-            Ok(principal) if !self.access.may_see(&principal) => {
-                let nothing = RoutePath::Default.to_operation();
-                Ok(self.operations.handle(&parts, nothing, &self.routes).await)
-            }
-            _ => gateway.call(Request::from_parts(parts, body)).await,
-        }
     }
 }
 

@@ -1,0 +1,136 @@
+//! Replacement of the running state, in a step that can fail and one that cannot.
+
+use std::sync::Arc;
+
+use mcp_gateway_auth::server::Resource;
+use mcp_gateway_core::route::PrefixRouter;
+
+use super::gateway::GatewaySpec;
+use super::{Controller, RunningGateway};
+use crate::auth::resources::{ResourceSet, resources};
+use crate::error::PlatformError;
+use crate::reload::credentials;
+use crate::reload::router::ReloadableRouter;
+use crate::reload::verifier::{ReloadableVerifier, VerifierRules};
+use crate::rollout::Rollout;
+use crate::servers::StagedServers;
+use crate::spec::{self, DynamicSpec};
+
+/// Prepared replacement of the running state.
+#[must_use = "nothing changes before it is committed"]
+struct StagedSpec {
+    rollout: Rollout,
+    servers: StagedServers,
+    resources: ResourceSet,
+    gateways: Vec<StagedGateway>,
+}
+
+/// Gateway of a prepared replacement.
+struct StagedGateway {
+    gateway: RunningGateway,
+    /// Router and rules, if the gateway is running already.
+    update: Option<(PrefixRouter, VerifierRules)>,
+}
+
+impl StagedGateway {
+    /// Updates the gateway. Subscribers are notified if servers have changed (`has_servers`).
+    fn commit(self, has_servers: bool) -> RunningGateway {
+        if let Some((router, rules)) = self.update {
+            self.gateway.routing.replace(router, has_servers);
+            self.gateway.access.replace(rules);
+        }
+        self.gateway
+    }
+}
+
+impl Controller {
+    /// Makes the running state match `spec`, and returns the changes.
+    ///
+    /// Unchanged servers and gateways keep their connections and sessions.
+    ///
+    /// # Errors
+    ///
+    /// [`PlatformError`] if the spec cannot be applied. Then nothing has changed.
+    pub(crate) fn apply(&mut self, spec: &DynamicSpec) -> Result<Rollout, PlatformError> {
+        let staged = self.prepare(spec)?;
+        Ok(self.commit(spec, staged))
+    }
+
+    /// Performs every step of an apply that can fail, without changing the running state.
+    fn prepare(&mut self, spec: &DynamicSpec) -> Result<StagedSpec, PlatformError> {
+        let servers = self
+            .servers
+            .prepare(&spec.servers, &spec.hidden_variables)
+            .map_err(PlatformError::Servers)?;
+        let resources = resources(spec, self.authority.is_some(), &self.base)?;
+        let mut gateways = Vec::new();
+        for definition in &spec.gateways {
+            let mut resources = resources.gateways.iter();
+            let resource = resources.find(|resource| resource.name == definition.name);
+            let resource = resource.ok_or_else(|| PlatformError::BasePath {
+                base: self.base.clone(),
+            })?;
+            let router = spec.router(definition)?;
+            gateways.push(self.prepare_gateway(spec, (definition, resource), router)?);
+        }
+        Ok(StagedSpec {
+            rollout: servers.rollout(&self.servers),
+            servers,
+            resources,
+            gateways,
+        })
+    }
+
+    /// Prepares the update of a running gateway, or creates a new one.
+    fn prepare_gateway(
+        &mut self,
+        spec: &DynamicSpec,
+        (definition, resource): (&spec::GatewaySpec, &Resource),
+        router: PrefixRouter,
+    ) -> Result<StagedGateway, PlatformError> {
+        let mut traits = GatewaySpec::of(definition, spec, &self.base);
+        traits.protected = self.challenge(&spec.auth, resource, false);
+        let rules = self.issuers.rules(&spec.auth, Some(resource), &[]);
+        let mut running = self.gateways.iter();
+        Ok(match running.find(|running| running.traits == traits) {
+            Some(same) => StagedGateway {
+                gateway: same.clone(),
+                update: Some((router, rules)),
+            },
+            None => StagedGateway {
+                gateway: self.create(
+                    traits,
+                    ReloadableVerifier::new(rules),
+                    ReloadableRouter::new(router),
+                )?,
+                update: None,
+            },
+        })
+    }
+
+    /// Replaces the running state by a prepared one.
+    fn commit(&mut self, spec: &DynamicSpec, staged: StagedSpec) -> Rollout {
+        let StagedSpec {
+            rollout,
+            servers,
+            resources,
+            gateways,
+        } = staged;
+        // Routers must not refer to missing servers: new servers are added before the routers are
+        // replaced, and old ones are removed afterwards.
+        self.credentials
+            .replace(credentials::configured(&spec.servers));
+        self.servers.start(&servers);
+        self.protect(&spec.auth, resources.all());
+        let gateways = gateways.into_iter();
+        self.gateways = gateways
+            .map(|staged| staged.commit(rollout.has_servers()))
+            .collect();
+        self.access
+            .replace(self.issuers.rules(&spec.auth, None, &resources.gateways));
+        let routes = self.routes(spec, &resources.forward);
+        self.routes.store(Arc::new(routes));
+        self.servers.complete(servers);
+        rollout
+    }
+}

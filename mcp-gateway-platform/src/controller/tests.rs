@@ -1,0 +1,161 @@
+use tower::ServiceExt as _;
+
+use super::*;
+use crate::spec::{self, Process, ServerRuntime, ServerSpec, StaticSpec};
+
+fn controller(spec: &DynamicSpec) -> Controller {
+    let spec = PlatformSpec::new(StaticSpec::default(), spec.clone());
+    let services = Services::at("http://localhost".parse().unwrap());
+    Controller::new(&spec, Builtins::new(), &services).unwrap()
+}
+
+/// A server that is a program, with the prefix.
+fn server(name: &str, prefix: &str) -> ServerSpec {
+    let mut server = ServerSpec::new(name, ServerRuntime::Process(Process::new("x", [""; 0])));
+    server.prefix = prefix.into();
+    server
+}
+
+fn over(servers: [ServerSpec; 2]) -> DynamicSpec {
+    let mut spec = DynamicSpec::default();
+    spec.add_servers(servers);
+    spec
+}
+
+#[tokio::test]
+async fn a_gateway_stays_when_only_its_servers_change() {
+    let mut before = DynamicSpec::default();
+    before.add_servers([server("a", "a")]);
+    let mut controller = controller(&before);
+    let routing = Arc::clone(&controller.gateways[0].routing);
+    assert_eq!(&*controller.routes.load().default, "default");
+
+    let mut after = over([server("a", "x"), server("b", "b")]);
+    let rollout = controller.apply(&after).unwrap();
+    assert_eq!(rollout.to_string(), "added: b; changed: a");
+    assert!(Arc::ptr_eq(&routing, &controller.gateways[0].routing));
+    assert_eq!(controller.pool().names().len(), 2);
+
+    after.hosts = vec!["mcp.example.com".to_owned()];
+    assert!(!controller.apply(&after).unwrap().has_servers());
+    assert!(!Arc::ptr_eq(&routing, &controller.gateways[0].routing));
+}
+
+#[tokio::test]
+async fn gateways_come_and_go() {
+    let before = DynamicSpec {
+        gateways: vec![spec::GatewaySpec::new("a"), spec::GatewaySpec::new("b")],
+        ..DynamicSpec::default()
+    };
+    let mut controller = controller(&before);
+    let next = DynamicSpec {
+        gateways: vec![spec::GatewaySpec::new("c"), spec::GatewaySpec::new("b")],
+        default_gateway: 1,
+        ..DynamicSpec::default()
+    };
+    controller.apply(&next).unwrap();
+    let routes = controller.routes.load();
+    let mut names: Vec<_> = routes.gateways.keys().map(|name| &**name).collect();
+    names.sort_unstable();
+    assert_eq!((names, &*routes.default), (vec!["b", "c"], "b"));
+}
+
+#[test]
+fn the_host_of_the_public_url_is_allowed() {
+    let base = "https://MCP.example.com/".parse().unwrap();
+    let guard = guard(&DynamicSpec::default(), &base);
+    let check = |host: &str| {
+        let request = http::Request::get("/mcp").header("host", host);
+        guard.check(&request.body(()).unwrap().into_parts().0)
+    };
+    assert!(check("mcp.example.com").is_ok());
+    assert!(check("other.example.com").is_err());
+}
+
+/// Observable identities of the running state.
+fn identities(controller: &Controller) -> Vec<usize> {
+    let id = |pointer: *const ()| pointer as usize;
+    let mut names = controller.pool().names();
+    names.sort_unstable();
+    let servers = names
+        .iter()
+        .map(|name| controller.pool().get(name).unwrap());
+    let servers = servers.map(|server| id(Arc::as_ptr(&server).cast()));
+    let gateways = controller.gateways.iter();
+    let gateways = gateways.map(|gateway| id(Arc::as_ptr(&gateway.access).cast()));
+    let routes = id(Arc::as_ptr(&controller.routes.load_full()).cast());
+    servers.chain(gateways).chain([routes]).collect()
+}
+
+/// Returns the number of resources and the credential of the server `a`.
+async fn published(controller: &Controller) -> (u16, String) {
+    let path = "/.well-known/oauth-protected-resource/v1/mcp/second";
+    let request = http::Request::get(path).body(axum::body::Body::empty());
+    let router = controller.protected.router();
+    let metadata = router.oneshot(request.unwrap()).await.unwrap();
+    let credential = controller.credentials.get("a");
+    let credential = credential.map(|credential| {
+        let headers = credential.headers().iter();
+        let values = headers.map(|(_, value)| value.to_str().unwrap().to_owned());
+        values.collect::<String>()
+    });
+    (metadata.status().as_u16(), credential.unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_failed_apply_changes_nothing() {
+    let remote = |header: &str| {
+        let mut remote = spec::Remote::new("https://a.example/mcp".parse().unwrap());
+        remote
+            .headers
+            .push((http::header::ACCEPT_LANGUAGE, header.parse().unwrap()));
+        ServerSpec::new("a", ServerRuntime::Remote(remote))
+    };
+    let mut before = DynamicSpec::default();
+    before.add_servers([remote("de")]);
+    let mut controller = controller(&before);
+    let state = (identities(&controller), published(&controller).await);
+    assert_eq!(state.1.0, 404);
+
+    // Each change would be visible: another credential, one server and one gateway more.
+    let mut valid = DynamicSpec::default();
+    valid.add_servers([remote("fr"), server("b", "b")]);
+    valid.gateways.push(spec::GatewaySpec::new("second"));
+    let unknown_server = {
+        let mut spec = valid.clone();
+        spec.add_servers([ServerSpec::new(
+            "c",
+            ServerRuntime::Builtin("missing".into()),
+        )]);
+        spec
+    };
+    let duplicate_resource = {
+        let mut spec = valid.clone();
+        let url = "http://localhost/mcp".parse().unwrap();
+        spec.auth.forward = vec![spec::Forward::new("x", url)];
+        spec
+    };
+    // The first gateway is valid, and would be replaced.
+    let conflicting_prefixes = {
+        let mut spec = valid.clone();
+        spec.add_servers([server("c", "b")]);
+        let mut second = spec::GatewaySpec::new("second");
+        second.servers = vec!["b".into(), "c".into()];
+        spec.gateways = vec![spec::GatewaySpec::new("default"), second];
+        spec.gateways[0].page_size = Some(1);
+        spec
+    };
+    for (fault, spec) in [
+        ("unknown server", unknown_server),
+        ("duplicate resource", duplicate_resource),
+        ("conflicting prefixes", conflicting_prefixes),
+    ] {
+        assert!(controller.apply(&spec).is_err(), "{fault}");
+        let after = (identities(&controller), published(&controller).await);
+        assert_eq!(after, state, "{fault}");
+    }
+    assert!(controller.apply(&valid).is_ok());
+    let after = (identities(&controller), published(&controller).await);
+    assert_eq!(after.1.0, 200);
+    assert_ne!(after.1.1, state.1.1);
+}
