@@ -9,8 +9,10 @@
 
 mod event_stream;
 mod link;
+mod program_output;
 
 pub(crate) use self::event_stream::EventStream;
 pub use self::link::{
     HttpBody, HttpClient, HttpTransport, ServerHandle, StdioTransport, Transport,
 };
+pub(crate) use self::program_output::ProgramOutput;

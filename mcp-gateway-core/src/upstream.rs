@@ -29,9 +29,11 @@
 //! 2025-11-25.
 
 mod backend;
+mod backoff;
 mod cancel_policy;
 mod connection;
 mod connector;
+mod detection;
 mod discover_result;
 mod encode;
 mod handshake;

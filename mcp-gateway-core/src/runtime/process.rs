@@ -16,7 +16,7 @@ use tokio::time;
 
 use crate::error::UpstreamError;
 use crate::task::BackgroundTask;
-use crate::transport::{ServerHandle, StdioTransport, Transport};
+use crate::transport::{ProgramOutput, ServerHandle, StdioTransport, Transport};
 use crate::upstream::{InstanceKey, RuntimeBackend, UpstreamServer, UpstreamServerBuilder};
 
 /// A backend that runs a program and communicates over its standard input and output.
@@ -164,12 +164,12 @@ impl Process {
         let stdout = child.stdout.take().ok_or_else(missing)?;
         let stderr = child.stderr.take().ok_or_else(missing)?;
         tracing::info!(server = %self.name, %program, pid = child.id(), "server started");
-        BackgroundTask::detach(log_lines(Arc::clone(&self.name), stderr));
-        Ok(StdioTransport::new(
-            stdout,
-            stdin,
-            ProcessGroup::watch(Arc::clone(&self.name), child, self.grace),
-        ))
+        let output = Arc::new(ProgramOutput::default());
+        let log = log_lines(Arc::clone(&self.name), Arc::clone(&output), stderr);
+        BackgroundTask::detach(log);
+        let name = Arc::clone(&self.name);
+        let group = ProcessGroup::watch(name, child, Arc::clone(&output), self.grace);
+        Ok(StdioTransport::new(stdout, stdin, group).with_output(output))
     }
 }
 
@@ -254,19 +254,33 @@ struct ProcessGroup {
 
 impl ProcessGroup {
     /// Waits for the exit of `child` in the background, so that it is reaped in any case.
-    fn watch(name: Arc<str>, mut child: Child, grace: Duration) -> Self {
+    fn watch(
+        name: Arc<str>,
+        mut child: Child,
+        output: Arc<ProgramOutput>,
+        grace: Duration,
+    ) -> Self {
         let group = child
             .id()
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let (exit, exited) = watch::channel(false);
         BackgroundTask::detach(async move {
-            match child.wait().await {
-                Ok(status) => tracing::info!(server = %name, %status, "server exited"),
-                Err(error) => tracing::warn!(server = %name, %error, "failed to wait for server"),
-            }
+            let status = match child.wait().await {
+                Ok(status) => {
+                    tracing::info!(server = %name, %status, "server exited");
+                    status.to_string()
+                }
+                Err(error) => {
+                    tracing::warn!(server = %name, %error, "failed to wait for server");
+                    error.to_string()
+                }
+            };
             // Descendants that the program left behind end with it.
             signal(group, Signal::KILL);
             exit.send_replace(true);
+            // The last lines explain the exit. A daemon that left the group may keep them open.
+            let _ = time::timeout(STDERR_GRACE, output.stderr_closed()).await;
+            output.set_exit_status(&status);
         });
         Self {
             group,
@@ -313,25 +327,32 @@ fn signal(group: Option<Pid>, signal: Signal) {
 }
 
 /// Logs the standard error of a server line by line.
-async fn log_lines(server: Arc<str>, mut stderr: impl AsyncRead + Unpin) {
+async fn log_lines(
+    server: Arc<str>,
+    output: Arc<ProgramOutput>,
+    mut stderr: impl AsyncRead + Unpin,
+) {
     let mut buffer = Vec::with_capacity(MAX_LINE);
     while let Ok(1..) = stderr.read_buf(&mut buffer).await {
+        output.set_alive();
         while let Some(end) = memchr::memchr(b'\n', &buffer) {
-            log_line(&server, &buffer[..end]);
+            log_line(&server, &output, &buffer[..end]);
             buffer.drain(..=end);
         }
         if buffer.len() >= MAX_LINE {
-            log_line(&server, &buffer);
+            log_line(&server, &output, &buffer);
             buffer.clear();
         }
     }
-    log_line(&server, &buffer);
+    log_line(&server, &output, &buffer);
+    output.close_stderr();
 }
 
 /// Logs one line, unless it is empty.
-fn log_line(server: &str, line: &[u8]) {
+fn log_line(server: &str, output: &ProgramOutput, line: &[u8]) {
     let line = String::from_utf8_lossy(line.trim_ascii_end());
     if !line.is_empty() {
+        output.push_line(&line);
         tracing::info!(target: "mcp_gateway::stderr", server, "{line}");
     }
 }
@@ -341,6 +362,9 @@ const KEPT: [&str; 2] = ["HOME", "PATH"];
 
 /// Default grace period.
 const DEFAULT_GRACE: Duration = Duration::from_secs(3);
+
+/// Time for the last lines of a program after its exit.
+const STDERR_GRACE: Duration = Duration::from_millis(200);
 
 /// Maximum length of a logged line in bytes; longer lines are split.
 const MAX_LINE: usize = 8 * 1024;

@@ -10,6 +10,7 @@ use http_body_util::Full;
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::ProgramOutput;
 use crate::BoxError;
 use crate::error::UpstreamError;
 
@@ -141,6 +142,8 @@ pub struct StdioTransport {
     pub(crate) writer: Box<dyn AsyncWrite + Send + Unpin>,
     /// Handle of the server.
     pub(crate) handle: Box<dyn ServerHandle>,
+    /// Output of the program behind the streams, if it is one.
+    pub(crate) output: Option<Arc<ProgramOutput>>,
 }
 
 /// Handle of a server at the other end of a [`StdioTransport`].
@@ -172,7 +175,15 @@ impl StdioTransport {
             reader: Box::new(reader),
             writer: Box::new(writer),
             handle: Box::new(server),
+            output: None,
         }
+    }
+
+    /// Attaches the output of the program behind the streams.
+    #[cfg(feature = "process")]
+    pub(crate) fn with_output(mut self, output: Arc<ProgramOutput>) -> Self {
+        self.output = Some(output);
+        self
     }
 }
 

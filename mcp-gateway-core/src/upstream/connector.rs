@@ -1,6 +1,6 @@
 //! Connector of a server: start or look-up by the backend, handshake, and detected protocol.
 //!
-//! The detected protocol is remembered for later connections until an attempt fails. It also
+//! The detected protocol is remembered for later connections, which try it first. It also
 //! decides if connections can be shared: a modern server over stdio needs one process per instance,
 //! whatever the class of callers, because each request carries the context of its caller.
 
@@ -10,20 +10,23 @@ use std::time::{Duration, Instant};
 
 use tokio::time;
 
+use super::backoff::Backoff;
 use super::connection::UpstreamConnection;
-use super::handshake::{Handshake, UpstreamProtocol};
+use super::detection::Memory;
+use super::handshake::{Handshake, HandshakeDetails, HandshakeError, UpstreamProtocol};
 use super::view_key::ViewKey;
 use super::{InstanceKey, RootsPolicy, RuntimeBackend};
 use crate::credential::Credential;
-use crate::error::UpstreamError;
+use crate::error::{UpstreamError, error_chain};
 use crate::protocol::Era;
-use crate::transport::Transport;
 
 /// Connector of one server, which remembers the detected protocol.
 ///
 /// All views of a server share it.
 #[derive(Debug)]
 pub(super) struct Connector {
+    /// Name of the server, for the log.
+    name: Arc<str>,
     /// Backend that starts or reaches the server.
     backend: Arc<dyn RuntimeBackend>,
     /// Protocol from the configuration, which disables the detection.
@@ -43,30 +46,38 @@ pub(super) struct Connector {
 /// Results of earlier attempts, over all views.
 #[derive(Debug, Default)]
 struct ConnectorState {
-    /// Detected protocol; `None` before the first success and after a failure.
-    detected: Option<DetectedProtocol>,
+    /// Result of earlier handshakes.
+    memory: Memory,
+    /// `true` if the server is reached over byte streams; `None` if it was never reached.
+    is_stdio: Option<bool>,
     /// Last failure, so that concurrent callers that waited for it do not fail one after the other.
-    failure: Option<(Instant, UpstreamError)>,
+    failure: Option<ConnectFailure>,
+    /// Delay after failed starts of a program.
+    backoff: Backoff,
     /// Connections of the modern era over stdio, which all views of an instance share.
     shared_connections: HashMap<InstanceKey, Weak<dyn UpstreamConnection>>,
 }
 
-/// Detected protocol and transport of a server.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct DetectedProtocol {
-    /// Protocol that the handshake found.
-    protocol: UpstreamProtocol,
-    /// `true` for stdio.
-    is_stdio: bool,
+/// A failed attempt to connect.
+#[derive(Clone, Debug)]
+pub(super) struct ConnectFailure {
+    /// Time of the failure.
+    at: Instant,
+    /// Error that callers receive.
+    pub(super) error: UpstreamError,
+    /// Answers of the server and last output of a program.
+    pub(super) details: HandshakeDetails,
 }
 
 impl Connector {
     /// Creates a connector with the default limits.
     pub(super) fn new(
+        name: Arc<str>,
         backend: Arc<dyn RuntimeBackend>,
         configured: Option<UpstreamProtocol>,
     ) -> Self {
         Self {
+            name,
             backend,
             configured,
             limit: DEFAULT_LIMIT,
@@ -102,22 +113,19 @@ impl Connector {
 
     /// Returns the era of the server if it has been detected.
     pub(super) fn detected_era(&self) -> Option<Era> {
-        self.memory().detected.map(|found| match found.protocol {
-            UpstreamProtocol::Legacy | UpstreamProtocol::Sse => Era::Legacy,
-            UpstreamProtocol::Modern => Era::Modern,
-        })
+        self.state().memory.protocol.map(UpstreamProtocol::era)
     }
 
-    /// Returns the error of the last attempt, if it failed.
-    pub(super) fn last_failure(&self) -> Option<UpstreamError> {
-        let memory = self.memory();
-        memory.failure.as_ref().map(|(_, error)| error.clone())
+    /// Returns the last attempt, if it failed.
+    pub(super) fn last_failure(&self) -> Option<ConnectFailure> {
+        self.state().failure.clone()
     }
 
     /// Connects on behalf of the callers that `key` describes, or returns a connection to share.
     ///
     /// A caller that waited for the attempt of another one gets its result, also if it is an error,
-    /// instead of repeating it.
+    /// instead of repeating it. After failed starts of a program, attempts fail without another
+    /// start until the delay has passed.
     ///
     /// # Errors
     ///
@@ -133,23 +141,17 @@ impl Connector {
         credential: &Credential,
     ) -> Result<Arc<dyn UpstreamConnection>, UpstreamError> {
         let asked = Instant::now();
-        let shareable = self
-            .memory()
-            .detected
-            .is_none_or(|found| found.is_stdio && found.protocol == UpstreamProtocol::Modern);
-        let _finding_out = match shareable {
+        let may_share = self.state().may_share();
+        let _detection = match may_share {
             true => Some(self.detection.lock().await),
             false => None,
         };
-        if let Some(known) = self.memory().reuse(&key.instance, asked) {
+        if let Some(known) = self.state().reuse(&key.instance, asked) {
             return known;
         }
         let dedicated = matches!(key.instance, InstanceKey::Session(_));
-        match time::timeout(self.timeout, self.connect_once(key, credential, dedicated)).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(self.memory().record_failure(error)),
-            Err(_) => Err(self.memory().record_failure(UpstreamError::Timeout)),
-        }
+        let connected = self.connect_once(key, credential, dedicated).await;
+        connected.map_err(|failed| self.record_failure(failed))
     }
 
     /// Opens a connection of the legacy era for the exclusive use of one call.
@@ -160,71 +162,96 @@ impl Connector {
         key: &ViewKey,
         credential: &Credential,
     ) -> Result<Arc<dyn UpstreamConnection>, UpstreamError> {
-        match time::timeout(self.timeout, self.connect_once(key, credential, true)).await {
-            Ok(dialed) => dialed,
-            Err(_) => Err(UpstreamError::Timeout),
-        }
+        let connected = self.connect_once(key, credential, true).await;
+        connected.map_err(|failed| failed.error)
     }
 
     /// Returns `true` if the server is known to be connected by byte streams.
     pub(super) fn is_stdio(&self) -> bool {
-        self.memory().detected.is_some_and(|found| found.is_stdio)
+        self.state().is_stdio == Some(true)
     }
 
     /// Connects to the backend, performs the handshake and records its result.
-    ///
-    /// The time is limited by the caller.
     async fn connect_once(
         &self,
         key: &ViewKey,
         credential: &Credential,
         dedicated: bool,
-    ) -> Result<Arc<dyn UpstreamConnection>, UpstreamError> {
-        let known = self
-            .configured
-            .or_else(|| self.memory().detected.map(|found| found.protocol));
-        let opener = Handshake {
-            detected: known,
+    ) -> Result<Arc<dyn UpstreamConnection>, HandshakeError> {
+        let memory = self.state().memory;
+        let handshake = Handshake {
+            configured: self.configured,
+            memory,
+            era: Era::Modern,
             version: key.version,
             capabilities: key.capabilities.clone(),
             credential: credential.clone(),
             dedicated,
             limit: self.limit,
             roots: Arc::clone(&self.roots),
+            deadline: time::Instant::now() + self.timeout,
         };
-        let transport = self.backend.connect(&key.instance).await?;
-        self.roots.permits(&transport)?;
-        let stdio = matches!(transport, Transport::Stdio(_));
-        let (protocol, connection) = opener.perform(transport).await?;
-        if known != Some(protocol) {
-            tracing::debug!(?protocol, "protocol version detected");
+        let negotiated = handshake.perform(&*self.backend, &key.instance).await?;
+        let (protocol, is_stdio) = (negotiated.protocol, negotiated.is_stdio);
+        if memory.protocol != Some(protocol) {
+            let answers = tracing::field::display(&negotiated.answers);
+            tracing::info!(server = %self.name, ?protocol, %answers, "protocol version detected");
         }
-        let mut memory = self.memory();
-        memory.detected = Some(DetectedProtocol {
-            protocol,
-            is_stdio: stdio,
-        });
-        memory.failure = None;
-        if stdio && protocol == UpstreamProtocol::Modern {
-            memory
+        let connection = negotiated.connection;
+        let mut state = self.state();
+        state.memory = Memory::of(protocol);
+        state.is_stdio = Some(is_stdio);
+        state.failure = None;
+        state.backoff.reset();
+        if is_stdio && protocol == UpstreamProtocol::Modern {
+            state
                 .shared_connections
                 .retain(|_, connection| connection.strong_count() > 0);
-            memory
+            state
                 .shared_connections
                 .insert(key.instance.clone(), Arc::downgrade(&connection));
         }
         Ok(connection)
     }
 
-    /// Locks the memory.
-    fn memory(&self) -> MutexGuard<'_, ConnectorState> {
+    /// Records a failed attempt, and returns its error.
+    fn record_failure(&self, failed: HandshakeError) -> UpstreamError {
+        let cause = error_chain(&failed.error);
+        let details = tracing::field::display(&failed.details);
+        tracing::warn!(server = %self.name, error = cause, %details, "handshake failed");
+        let mut state = self.state();
+        state.memory = failed.memory.unwrap_or(state.memory);
+        state.is_stdio = failed.is_stdio.or(state.is_stdio);
+        // A program that could not be started costs nothing; one that crashes does.
+        if failed.is_stdio == Some(true) {
+            state.backoff.fail(Instant::now());
+        }
+        state.failure = Some(ConnectFailure {
+            at: Instant::now(),
+            error: failed.error.clone(),
+            details: failed.details,
+        });
+        failed.error
+    }
+
+    /// Locks the results of earlier attempts.
+    fn state(&self) -> MutexGuard<'_, ConnectorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ConnectorState {
+    /// Returns `true` if a connection may be shared by several views, as far as is known.
+    fn may_share(&self) -> bool {
+        match self.memory.protocol {
+            Some(UpstreamProtocol::Modern) => self.is_stdio == Some(true),
+            Some(UpstreamProtocol::Legacy | UpstreamProtocol::Sse) => false,
+            None => true,
+        }
+    }
+
     /// Returns the result of another caller that connected while this one waited since `asked`: a
-    /// shared connection to `instance`, or a failure.
+    /// shared connection to `instance`, or a failure. A failure also lasts for its delay.
     fn reuse(
         &self,
         instance: &InstanceKey,
@@ -237,18 +264,9 @@ impl ConnectorState {
         if let Some(connection) = running.filter(|connection| connection.is_open()) {
             return Some(Ok(connection));
         }
-        match &self.failure {
-            Some((failed, error)) if *failed >= asked => Some(Err(error.clone())),
-            _ => None,
-        }
-    }
-
-    /// Records a failure, which also discards the detected protocol, and returns it.
-    fn record_failure(&mut self, error: UpstreamError) -> UpstreamError {
-        // The specification asks for "re-probing if the cached assumption later fails".
-        self.detected = None;
-        self.failure = Some((Instant::now(), error.clone()));
-        error
+        let failure = self.failure.as_ref()?;
+        let lasts = failure.at >= asked || self.backoff.is_pending(asked);
+        lasts.then(|| Err(failure.error.clone()))
     }
 }
 

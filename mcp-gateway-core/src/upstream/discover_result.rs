@@ -56,13 +56,26 @@ impl DiscoverResult {
     pub fn from_discover(result: &str) -> Result<Self, UpstreamError> {
         let discovered: RawDiscoverResult<'_> =
             serde_json::from_str(result).map_err(UpstreamError::invalid)?;
-        let raw = |value: Option<&RawValue>| value.map(|value| value.get().to_owned());
-        Ok(Self {
-            version: ProtocolVersion::V2026_07_28,
-            capabilities: discovered.capabilities,
-            server_info: raw(discovered.meta.server_info.or(discovered.server_info)),
-            instructions: discovered.instructions,
-        })
+        match discovered.supported_versions {
+            Some(_) => Ok(discovered.into_result()),
+            None => Err(UpstreamError::invalid("missing field `supportedVersions`")),
+        }
+    }
+
+    /// Parses a result of `server/discover` that may lack `supportedVersions`.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Invalid`] if `result` has no capabilities.
+    pub(super) fn from_incomplete(result: &str) -> Result<Self, UpstreamError> {
+        let discovered: RawDiscoverResult<'_> =
+            serde_json::from_str(result).map_err(UpstreamError::invalid)?;
+        match discovered.capabilities.is_object() {
+            true => Ok(discovered.into_result()),
+            false => Err(UpstreamError::invalid(
+                "discover result without capabilities",
+            )),
+        }
     }
 
     /// Parses the result of `initialize`.
@@ -163,11 +176,20 @@ struct RawDiscoverResult<'a> {
     /// Location in drafts of MCP 2026-07-28.
     #[serde(borrow)]
     server_info: Option<&'a RawValue>,
-    #[expect(
-        dead_code,
-        reason = "a result without versions is not a DiscoverResult"
-    )]
-    supported_versions: Vec<String>,
+    supported_versions: Option<Vec<String>>,
+}
+
+impl RawDiscoverResult<'_> {
+    /// Converts the shape into the result.
+    fn into_result(self) -> DiscoverResult {
+        let raw = |value: Option<&RawValue>| value.map(|value| value.get().to_owned());
+        DiscoverResult {
+            version: ProtocolVersion::V2026_07_28,
+            capabilities: self.capabilities,
+            server_info: raw(self.meta.server_info.or(self.server_info)),
+            instructions: self.instructions,
+        }
+    }
 }
 
 /// JSON shape of its `_meta`.

@@ -200,6 +200,16 @@ impl PostResponse {
     }
 }
 
+/// Returns `true` if a response has the content type of a document or of a stream, and a status
+/// that can carry a message.
+pub(super) fn is_message(response: &Response<HttpBody>) -> bool {
+    match content_type(response.headers()) {
+        Some(JSON) => true,
+        Some(_) => response.status().is_success(),
+        None => false,
+    }
+}
+
 /// Returns the error for a response that is neither a document nor a stream.
 ///
 /// With a success status it is invalid; otherwise the status is the error.

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::http_endpoint::{HttpEndpoint, PostResponse, no_message};
 use super::multiplexed::{Channel, Incoming};
 use crate::error::UpstreamError;
+use crate::jsonrpc::Message;
 use crate::task::BackgroundTask;
 use crate::transport::{EventStream, HttpTransport};
 
@@ -89,13 +90,17 @@ impl SseStream {
 }
 
 /// Posts messages in their order, until one fails or the channel is closed.
+///
+/// A rejected notification is logged only: no response would be missing.
 async fn post_all(endpoint: HttpEndpoint, mut messages: mpsc::Receiver<Bytes>) {
     while let Some(message) = messages.recv().await {
-        match endpoint.post(endpoint.headers(), message).await {
+        match endpoint.post(endpoint.headers(), message.clone()).await {
             Ok(response) if response.status().is_success() => {}
             Ok(response) => {
                 tracing::warn!(status = %response.status(), "upstream rejected a message");
-                break;
+                if !matches!(Message::parse(message), Ok(Message::Notification(_))) {
+                    break;
+                }
             }
             Err(error) => {
                 tracing::debug!(%error, "upstream post failed");

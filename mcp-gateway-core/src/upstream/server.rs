@@ -117,7 +117,18 @@ impl UpstreamServer {
     /// `None` before the first attempt and after a successful one.
     #[must_use]
     pub fn last_failure(&self) -> Option<UpstreamError> {
-        self.connector.last_failure()
+        self.connector.last_failure().map(|failure| failure.error)
+    }
+
+    /// Returns a description of the last connection attempt, if it failed: what the server answered
+    /// to each request of the handshake, and for a program its exit status and the last lines of
+    /// its standard error.
+    ///
+    /// The text is for operators: it may contain anything that the server has written.
+    #[must_use]
+    pub fn last_failure_details(&self) -> Option<String> {
+        let details = self.connector.last_failure()?.details;
+        (!details.is_empty()).then(|| details.to_string())
     }
 
     /// Returns the class of callers to which `call` belongs.

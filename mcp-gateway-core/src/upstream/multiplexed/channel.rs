@@ -72,8 +72,9 @@ impl Channel {
             reader,
             writer,
             handle: server,
+            output: program,
         } = stdio;
-        let mut lines = LineReader::new(reader, limit);
+        let mut lines = LineReader::new(reader, limit).with_output(program);
         let end = incoming.clone();
         let input = BackgroundTask::spawn(async move {
             while let Some(line) = lines.next().await {

@@ -2,10 +2,13 @@
 //! transport](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio) of
 //! MCP 2026-07-28.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::error::UpstreamError;
+use crate::transport::ProgramOutput;
 
 /// Reader of newline-delimited messages.
 ///
@@ -20,6 +23,8 @@ pub(super) struct LineReader {
     searched: usize,
     /// Maximum length of a line in bytes.
     limit: usize,
+    /// Output of the program that writes the lines, until its first byte has arrived.
+    output: Option<Arc<ProgramOutput>>,
 }
 
 impl LineReader {
@@ -30,7 +35,14 @@ impl LineReader {
             buffer: BytesMut::new(),
             searched: 0,
             limit,
+            output: None,
         }
+    }
+
+    /// Records the first byte in `output` as a sign of life.
+    pub(super) fn with_output(mut self, output: Option<Arc<ProgramOutput>>) -> Self {
+        self.output = output;
+        self
     }
 
     /// Waits for the next non-blank line, without surrounding whitespace; returns `None` at the end
@@ -58,7 +70,11 @@ impl LineReader {
             }
             self.buffer.reserve(8 * 1024);
             match self.reader.read_buf(&mut self.buffer).await {
-                Ok(1..) => {}
+                Ok(1..) => {
+                    if let Some(output) = self.output.take() {
+                        output.set_alive();
+                    }
+                }
                 Ok(0) => return None,
                 Err(error) => {
                     tracing::debug!(%error, "upstream read failed");

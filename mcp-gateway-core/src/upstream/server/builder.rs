@@ -123,7 +123,10 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
             (None, true) => RootsPolicy::Unchecked,
             (None, false) => RootsPolicy::Off,
         };
-        let mut connector = Connector::new(Arc::new(self.backend), self.protocol).with_roots(roots);
+        let mut connector = {
+            let name = Arc::clone(&self.name);
+            Connector::new(name, Arc::new(self.backend), self.protocol).with_roots(roots)
+        };
         if let Some(timeout) = self.connect_timeout {
             connector = connector.with_timeout(timeout);
         }

@@ -1,0 +1,122 @@
+//! Signs of life of a program: its last lines on standard error, and its exit status.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::signal::Signal;
+
+/// Output of a program that explains why it does not answer.
+///
+/// The process, and the readers of its streams, share it.
+#[derive(Debug, Default)]
+pub(crate) struct ProgramOutput {
+    /// Set by the first byte on standard output or standard error.
+    alive: Signal,
+    /// Set at the end of standard error.
+    stderr_closed: Signal,
+    /// Set by the exit of the program.
+    exited: Signal,
+    /// Last lines and exit status.
+    last: Mutex<Last>,
+}
+
+/// Last lines and exit status.
+#[derive(Debug, Default)]
+struct Last {
+    /// Up to [`MAX_LINES`] lines of standard error.
+    lines: VecDeque<Arc<str>>,
+    /// Exit status, once the program has exited.
+    exit: Option<Arc<str>>,
+}
+
+impl ProgramOutput {
+    /// Records that the program has written something.
+    pub(crate) fn set_alive(&self) {
+        if !self.alive.is_set() {
+            self.alive.set();
+        }
+    }
+
+    /// Waits for the first sign of life: a byte on either stream, or the exit.
+    pub(crate) async fn alive(&self) {
+        self.alive.wait().await;
+    }
+
+    /// Records a line of standard error. A long one is truncated.
+    pub(crate) fn push_line(&self, line: &str) {
+        let end = line
+            .char_indices()
+            .nth(MAX_LINE)
+            .map_or(line.len(), |(end, _)| end);
+        let mut last = self.last();
+        if last.lines.len() == MAX_LINES {
+            last.lines.pop_front();
+        }
+        last.lines.push_back(line[..end].into());
+    }
+
+    /// Records the end of standard error.
+    pub(crate) fn close_stderr(&self) {
+        self.stderr_closed.set();
+    }
+
+    /// Waits for the end of standard error.
+    pub(crate) async fn stderr_closed(&self) {
+        self.stderr_closed.wait().await;
+    }
+
+    /// Records the exit of the program.
+    pub(crate) fn set_exit_status(&self, status: &str) {
+        self.last().exit = Some(status.into());
+        self.exited.set();
+        self.set_alive();
+    }
+
+    /// Waits for the exit of the program.
+    pub(crate) async fn exited(&self) {
+        self.exited.wait().await;
+    }
+
+    /// Returns the exit status of the program, if it has exited.
+    pub(crate) fn exit_status(&self) -> Option<Arc<str>> {
+        self.last().exit.clone()
+    }
+
+    /// Returns the last lines of standard error, the oldest first.
+    pub(crate) fn last_lines(&self) -> Vec<Arc<str>> {
+        self.last().lines.iter().cloned().collect()
+    }
+
+    /// Locks the lines and the exit status.
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Maximum length of a line in characters.
+const MAX_LINE: usize = 300;
+
+/// Number of lines that are kept. A stack trace is longer, but its last lines matter.
+const MAX_LINES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_lines_are_kept() {
+        let output = ProgramOutput::default();
+        for line in 0..20 {
+            output.push_line(&format!("line {line}"));
+        }
+        let lines = output.last_lines();
+        assert_eq!(lines.len(), MAX_LINES);
+        assert_eq!(&*lines[MAX_LINES - 1], "line 19");
+        output.push_line(&"é".repeat(1000));
+        assert_eq!(output.last_lines()[MAX_LINES - 1].chars().count(), MAX_LINE);
+        assert_eq!(output.exit_status(), None);
+        output.set_exit_status("exit status: 1");
+        output.alive().await;
+        assert_eq!(output.exit_status().as_deref(), Some("exit status: 1"));
+    }
+}
