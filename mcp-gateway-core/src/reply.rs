@@ -82,6 +82,20 @@ impl Reply {
         }
     }
 
+    /// Returns the code of the JSON-RPC error, if the reply is known to be one.
+    pub(crate) fn error_code(&self) -> Option<i64> {
+        match self {
+            Self::Json { body, .. } => match body.outcome()? {
+                CallOutcome::Error { code } => Some(code),
+                CallOutcome::Cancelled
+                | CallOutcome::Failed
+                | CallOutcome::Success
+                | CallOutcome::ToolError => None,
+            },
+            Self::Events(_) => None,
+        }
+    }
+
     /// Creates the response to the request `id` from the list of a server.
     ///
     /// It is serialized only if it is read.

@@ -8,6 +8,7 @@
 //! HTTP](https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http).
 
 mod in_flight;
+mod lost;
 mod stream;
 
 use std::fmt;
@@ -105,20 +106,35 @@ impl UpstreamConnection for LegacyHttpConnection {
         let body = encode::encode(call, self.info.version, Some(number));
         let asked = InFlightRequest::new(number, call, &self.session);
         let response = self.session.server.post(headers, body).await?;
-        match PostResponse::from_http(response)? {
-            PostResponse::Json(response) if response.status().is_success() => {
-                let json = over_http::scan_json(response, Id::from(number), &asked.id).await;
-                asked.is_response();
-                Ok(json?)
+        let status = response.status();
+        let response = match PostResponse::from_http(response) {
+            Ok(response) => response,
+            Err(error) => {
+                asked.complete();
+                return Err(Box::pin(self.failed(call, status, error)).await);
             }
-            PostResponse::Json(response) => self.read_error(response, asked).await,
+        };
+        match response {
+            PostResponse::Json(response) if status.is_success() => {
+                let json = over_http::scan_json(response, Id::from(number), &asked.id).await;
+                asked.complete();
+                let reply = json?;
+                let suspect = reply.error_code().is_some_and(lost::concerns_session);
+                if suspect && Box::pin(self.is_lost(call)).await {
+                    return Err(SendError::Closed(UpstreamError::Closed));
+                }
+                Ok(reply)
+            }
+            PostResponse::Json(response) => Box::pin(self.read_error(call, response, asked)).await,
             PostResponse::Events(body) => Ok(Reply::Events(messages(asked, body))),
-            PostResponse::Other(status @ StatusCode::NOT_FOUND)
-                if self.session.server.has_session() =>
-            {
+            PostResponse::Other(StatusCode::NOT_FOUND) if self.session.server.has_session() => {
                 Err(self.session_lost(asked, status))
             }
-            PostResponse::Other(status) => Err(over_http::no_message(status).into()),
+            PostResponse::Other(_) => {
+                let error = over_http::no_message(status);
+                asked.complete();
+                Err(Box::pin(self.failed(call, status, error)).await)
+            }
         }
     }
 
@@ -163,30 +179,34 @@ impl LegacyHttpConnection {
     /// session.
     async fn read_error(
         &self,
+        call: &Call<Prepared>,
         response: http::Response<HttpBody>,
         asked: InFlightRequest,
     ) -> Result<Reply, SendError> {
         let (status, has_session) = (response.status(), self.session.server.has_session());
         let text = over_http::read_text(response.into_body(), self.session.server.limit()).await?;
         let Ok(Message::Response(error)) = Message::parse(text) else {
-            return match status {
-                StatusCode::NOT_FOUND if has_session => Err(self.session_lost(asked, status)),
-                _ => Err(UpstreamError::Status(status).into()),
-            };
+            if status == StatusCode::NOT_FOUND && has_session {
+                return Err(self.session_lost(asked, status));
+            }
+            asked.complete();
+            return Err(self
+                .failed(call, status, UpstreamError::Status(status))
+                .await);
         };
         let code = error.result().err().map(ErrorObject::code_of);
         if has_session && over_http::wants_session(status, code) {
             return Err(self.session_lost(asked, status));
         }
         let reply = reply::single_response(status, &error.with_id(&asked.id));
-        asked.is_response();
+        asked.complete();
         Ok(reply)
     }
 
     /// Marks the session as lost: it is unknown to the server, so the request was not executed and
     /// may be sent again.
     fn session_lost(&self, asked: InFlightRequest, status: StatusCode) -> SendError {
-        asked.is_response();
+        asked.complete();
         self.session.ended.set();
         SendError::Closed(UpstreamError::Status(status))
     }

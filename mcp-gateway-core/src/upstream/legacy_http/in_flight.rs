@@ -47,7 +47,7 @@ impl InFlightRequest {
     }
 
     /// Marks the request as answered, so that it is not cancelled when it is dropped.
-    pub(super) fn is_response(mut self) {
+    pub(super) fn complete(mut self) {
         self.cancel = None;
     }
 
