@@ -92,6 +92,7 @@ struct Shared {
     policy: Arc<dyn Policy>,
     identity: Implementation,
     page_size: usize,
+    wait: Duration,
     patience: Duration,
     resources: ResourceIndex,
 }
@@ -107,6 +108,7 @@ impl DispatchLayer {
             policy,
             identity: Implementation::default(),
             page_size: DEFAULT_PAGE_SIZE,
+            wait: DEFAULT_WAIT,
             patience: DEFAULT_PATIENCE,
             resources: ResourceIndex::default(),
         }))
@@ -134,8 +136,16 @@ impl DispatchLayer {
         })
     }
 
-    /// Sets the maximum time for a server to contribute to a merged answer; a slower one is
-    /// omitted. Default: 10 seconds.
+    /// Sets the time for a server to contribute to a merged answer once another one has answered; a
+    /// slower one is omitted. Default: 2 seconds.
+    ///
+    /// Subscribers are notified of a list change when the answer of the slower server is available.
+    #[must_use]
+    pub fn with_wait(self, wait: Duration) -> Self {
+        self.with(|shared| Shared { wait, ..shared })
+    }
+
+    /// Sets the maximum time for a merged answer while no server has answered. Default: 10 seconds.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         self.with(|shared| Shared { patience, ..shared })
@@ -363,3 +373,5 @@ async fn send<S: RoutedService>(inner: S, call: Call<Routed>) -> Result<Reply, E
 const DEFAULT_PAGE_SIZE: usize = 1000;
 
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
+
+const DEFAULT_WAIT: Duration = Duration::from_secs(2);

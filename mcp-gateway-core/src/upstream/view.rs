@@ -15,6 +15,7 @@
 //! | `logging/setLevel` for a modern server | an empty result, because there each request sets its level |
 //! | any other request | the connection |
 
+mod attempt;
 mod exclusive;
 mod list_cache;
 mod notification_hub;
@@ -28,8 +29,8 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use tokio::sync::Mutex;
 
+use self::attempt::Attempt;
 use self::exclusive::{ExclusivePool, needs_exclusive_connection};
 use self::list_cache::ListCache;
 use self::notification_hub::NotificationHub;
@@ -59,8 +60,8 @@ pub(super) struct View {
     connector: Arc<Connector>,
     /// Current connection, open or not.
     connection: ArcSwapOption<SharedConnection>,
-    /// Held while connecting, so that concurrent calls share one attempt.
-    connecting: Mutex<()>,
+    /// Attempt to connect, which concurrent calls share.
+    connecting: Attempt<Arc<dyn UpstreamConnection>>,
     /// Cached lists.
     lists: Arc<ListCache>,
     /// Subscriptions to unsolicited messages.
@@ -89,7 +90,7 @@ impl View {
             key,
             connector,
             connection: ArcSwapOption::empty(),
-            connecting: Mutex::new(()),
+            connecting: Attempt::default(),
             lists: Arc::default(),
             notifications: NotificationHub::default(),
             exclusive: ExclusivePool::new(exclusive),
@@ -216,7 +217,7 @@ impl View {
     }
 
     /// Returns `true` if the server is of the modern era.
-    async fn is_modern(&self, call: &Call<Prepared>) -> Result<bool, UpstreamError> {
+    async fn is_modern(self: &Arc<Self>, call: &Call<Prepared>) -> Result<bool, UpstreamError> {
         let connection = self.connection(call).await?;
         Ok(connection.server_info().version.era() == Era::Modern)
     }
@@ -236,7 +237,7 @@ impl View {
 
     /// Returns the self-description of the server, connecting if necessary.
     pub(super) async fn server_info(
-        &self,
+        self: &Arc<Self>,
         call: &Call<Prepared>,
     ) -> Result<DiscoverResult, UpstreamError> {
         Ok(self.connection(call).await?.server_info().clone())

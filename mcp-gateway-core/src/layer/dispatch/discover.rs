@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::fan_out::{is_failure, successes};
+use super::fan_out::{is_failure, is_late, successes};
 use super::{RoutedService, Shared};
 use crate::error::UpstreamError;
 use crate::jsonrpc::Message;
@@ -35,6 +35,7 @@ impl Shared {
             };
             answers.push((server, info));
         }
+        let slow = answers.iter().any(|(_, info)| is_late(info));
         let unknown = answers.iter().any(|(_, info)| is_failure(info));
         // A gateway is reachable even if all of its servers are down.
         let servers = successes(answers).unwrap_or_default();
@@ -43,6 +44,10 @@ impl Shared {
             // Clients ask for tools only if the capability is declared, and a session outlasts an
             // outage.
             merge(&mut capabilities, &tools());
+        }
+        if slow {
+            // It will have answered by the time that the client lists its features.
+            merge(&mut capabilities, &lists());
         }
         if self.router.changes().is_some() {
             // The gateway notifies of added and removed servers, regardless of the servers' own
@@ -140,6 +145,13 @@ fn capabilities(servers: &[(Arc<str>, DiscoverResult)]) -> Map<String, Value> {
 /// Returns the capabilities of a server with tools.
 fn tools() -> Map<String, Value> {
     Map::from_iter([("tools".to_owned(), json!({ "listChanged": true }))])
+}
+
+/// Returns the capabilities of a server with all lists.
+fn lists() -> Map<String, Value> {
+    let lists = ["prompts", "resources", "tools"];
+    let changes = lists.map(|kind| (kind.to_owned(), json!({ "listChanged": true })));
+    Map::from_iter(changes)
 }
 
 /// Declares that lists change and that clients are notified.

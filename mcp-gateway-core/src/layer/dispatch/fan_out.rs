@@ -1,8 +1,10 @@
 //! Requests to all servers of a gateway, and the evaluation of their answers.
 
+use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::time;
 
 use super::{RoutedService, Shared, send};
@@ -19,6 +21,9 @@ pub(super) type FanOutResults<T> = Vec<(Arc<str>, Result<T, Error>)>;
 impl Shared {
     /// Sends the method of `call` with `params` to all servers concurrently, and waits for their
     /// answers.
+    ///
+    /// Once a server has answered successfully, the others have only the rest of the short wait: a
+    /// slow server must not delay those that are ready. It is notified of as a change later.
     pub(super) async fn call_all<S: RoutedService>(
         &self,
         inner: &S,
@@ -26,15 +31,38 @@ impl Shared {
         params: &str,
     ) -> FanOutResults<Reply> {
         let request = Request::new(call.request().id(), call.request().method(), params);
-        let asked = self.router.servers();
-        let asked = asked.iter().map(|server| {
+        let servers = self.router.servers();
+        let calls = servers.iter().enumerate().map(|(at, server)| {
             let call = call.for_request(
                 request.clone(),
                 Routed::to_server(server, call.request().method()),
             );
-            self.call_one(inner.clone(), call)
+            let reply = send(inner.clone(), call);
+            async move { (at, reply.await) }
         });
-        join_all(asked).await
+        let mut pending: FuturesUnordered<_> = calls.collect();
+        let mut answers: Vec<_> = servers.iter().map(|_| None).collect();
+        let (short, long) = (time::sleep(self.wait), time::sleep(self.patience));
+        let (mut short, mut long) = (pin!(short), pin!(long));
+        let mut may_end = false;
+        loop {
+            tokio::select! {
+                biased;
+                answer = pending.next() => match answer {
+                    Some((at, answer)) => answers[at] = Some(answer),
+                    None => break,
+                },
+                () = &mut short, if !may_end => may_end = true,
+                () = &mut long => break,
+            }
+            if may_end && answers.iter().flatten().any(Result::is_ok) {
+                break;
+            }
+        }
+        let answers = servers.iter().zip(answers);
+        answers
+            .map(|(server, answer)| omitted(server, answer))
+            .collect()
     }
 
     /// Sends `call` to its server, and waits for the answer for the configured time.
@@ -44,21 +72,30 @@ impl Shared {
         call: Call<Routed>,
     ) -> (Arc<str>, Result<Reply, Error>) {
         let server = Arc::clone(&call.target().server);
-        let answer = match time::timeout(self.patience, send(inner, call)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Error::Upstream {
-                server: Arc::clone(&server),
-                source: UpstreamError::Timeout,
-            }),
-        };
-        if let Err(error) = &answer
-            && !is_refusal(error)
-        {
-            let cause = std::error::Error::source(error).map(ToString::to_string);
-            tracing::warn!(%server, %error, cause, "upstream omitted from merged response");
-        }
-        (server, answer)
+        let answer = time::timeout(self.patience, send(inner, call)).await;
+        omitted(&server, answer.ok())
     }
+}
+
+/// Returns the answer of a server, which is a timeout if there is none. A failure is logged.
+fn omitted(
+    server: &Arc<str>,
+    answer: Option<Result<Reply, Error>>,
+) -> (Arc<str>, Result<Reply, Error>) {
+    let server = Arc::clone(server);
+    let answer = answer.unwrap_or_else(|| {
+        Err(Error::Upstream {
+            server: Arc::clone(&server),
+            source: UpstreamError::Timeout,
+        })
+    });
+    if let Err(error) = &answer
+        && !is_refusal(error)
+    {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        tracing::warn!(%server, %error, cause, "upstream omitted from merged response");
+    }
+    (server, answer)
 }
 
 impl Routed {
@@ -77,6 +114,17 @@ fn is_refusal(error: &Error) -> bool {
 /// Returns `true` if a server that the caller may use did not answer.
 pub(super) fn is_failure<T>(answer: &Result<T, Error>) -> bool {
     answer.as_ref().is_err_and(|error| !is_refusal(error))
+}
+
+/// Returns `true` if a server did not answer in time, so that it may do so later.
+pub(super) fn is_late<T>(answer: &Result<T, Error>) -> bool {
+    matches!(
+        answer,
+        Err(Error::Upstream {
+            source: UpstreamError::Timeout,
+            ..
+        })
+    )
 }
 
 /// Returns the successful answers, or the first failure if there are none.

@@ -10,9 +10,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::fan_out::{successes, unknown_method};
+use super::fan_out::{FanOutResults, is_late, successes, unknown_method};
 use super::{Listings, RoutedService, Shared};
-use crate::catalog::{CacheScope, CatalogEntry, ListKind};
+use crate::catalog::{CacheScope, CatalogEntry, ListKind, Listing};
 use crate::error::RequestError;
 use crate::json::{object_json, string_json};
 use crate::policy::PolicyRequest;
@@ -35,8 +35,11 @@ impl Shared {
                 detail: "invalid cursor; start again without one".into(),
             })?),
         };
-        let listings = self.listings(kind, &inner, call).await?;
-        if !listings.iter().any(|(_, listing)| listing.is_supported()) {
+        let answers = self.answers(kind, &inner, call).await;
+        // A server that has not answered in time may support the method.
+        let complete = !answers.iter().any(|(_, answer)| is_late(answer));
+        let listings = self.recorded(kind, answers)?;
+        if complete && !listings.iter().any(|(_, listing)| listing.is_supported()) {
             return Err(unknown_method(call));
         }
         let page = self.page(&listings, call, cursor.as_ref())?;
@@ -51,12 +54,22 @@ impl Shared {
         inner: &S,
         call: &Call,
     ) -> Result<Listings, Error> {
+        let answers = self.answers(kind, inner, call).await;
+        self.recorded(kind, answers)
+    }
+
+    /// Requests the list `kind` of all servers.
+    async fn answers<S: RoutedService>(
+        &self,
+        kind: ListKind,
+        inner: &S,
+        call: &Call,
+    ) -> FanOutResults<Arc<Listing>> {
         let request = call.request().meta_params();
         let call = call.for_request(
             crate::jsonrpc::Request::new(call.request().id(), &kind.method(), &request),
             (),
         );
-        let mut listings = Vec::new();
         let mut answers = Vec::new();
         for (server, answer) in self.call_all(inner, &call, &request).await {
             let listing = match answer {
@@ -71,9 +84,16 @@ impl Shared {
             };
             answers.push((server, listing));
         }
-        for (server, listing) in successes(answers)? {
-            listings.push((server, listing));
-        }
+        answers
+    }
+
+    /// Returns the lists of the servers that have answered, and records their resources.
+    fn recorded(
+        &self,
+        kind: ListKind,
+        answers: FanOutResults<Arc<Listing>>,
+    ) -> Result<Listings, Error> {
+        let listings = successes(answers)?;
         if matches!(kind, ListKind::Resources | ListKind::Templates) {
             self.resources.record_listing(kind, &listings);
         }

@@ -17,9 +17,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::Mutex;
+use tokio::time;
 
-use super::View;
+use super::attempt::{Attempt, IsAwaited};
+use super::{UseGuard, View};
 use crate::call::Prepared;
 use crate::catalog::{CatalogEntry, ListKind, ListPage, Listing, ParamMismatch};
 use crate::error::UpstreamError;
@@ -48,8 +49,8 @@ pub(super) struct ListCache([CachedList; 4]);
 struct CachedList {
     /// Last list, fresh or not.
     listing: ArcSwapOption<Listing>,
-    /// Held while the list is fetched, so that concurrent callers share one request.
-    reading: Mutex<()>,
+    /// Request for the list, which concurrent callers share.
+    fetching: Attempt<Arc<Listing>>,
     /// `true` if a call may have changed the list since it was fetched.
     suspect: AtomicBool,
 }
@@ -80,6 +81,13 @@ impl ListCache {
     pub(super) fn clear(&self) {
         for list in &self.0 {
             list.listing.store(None);
+        }
+    }
+
+    /// Aborts the requests that are in progress.
+    pub(super) async fn abort(&self) {
+        for list in &self.0 {
+            list.fetching.abort().await;
         }
     }
 
@@ -129,18 +137,59 @@ impl View {
         if let Some(listing) = list.if_fresh(info) {
             return Ok(listing);
         }
-        let _reading = list.reading.lock().await;
-        if let Some(listing) = list.if_fresh(info) {
-            return Ok(listing);
-        }
-        if info.declares(kind.capability(), "listChanged") {
-            self.start_subscription(call);
-        }
+        let request = Request::new(&Id::from(kind.member()), &kind.method(), "{}");
+        let call = call.derive_for_server(request);
+        let view = UseGuard::new(self);
+        let fetch = |awaited| async move { view.0.fetch(kind, &call, &awaited).await };
+        list.fetching.join(|| list.if_fresh(info), fetch).await
+    }
+
+    /// Fetches the list `kind` and caches it.
+    ///
+    /// If no caller has waited for it, subscribers are notified that it has changed: those callers
+    /// have been answered without it.
+    async fn fetch(
+        self: &Arc<Self>,
+        kind: ListKind,
+        call: &Call<Prepared>,
+        awaited: &IsAwaited<Arc<Listing>>,
+    ) -> Result<Arc<Listing>, UpstreamError> {
+        let list = &self.lists.0[kind.index()];
         // Cleared before the request is sent, so that a concurrent change is not missed.
         list.suspect.store(false, Ordering::Release);
-        let listing = Arc::new(fetch_pages(kind, call, &*connection).await?);
+        let fetched = time::timeout(FETCH_TIMEOUT, self.fetch_with_reconnect(kind, call)).await;
+        let listing = Arc::new(fetched.unwrap_or(Err(UpstreamError::Timeout))?);
         list.listing.store(Some(Arc::clone(&listing)));
+        if !awaited.get() {
+            self.notifications.broadcast_changed(kind);
+        }
         Ok(listing)
+    }
+
+    /// Fetches the list `kind`, once more on a new connection if the server has lost the session.
+    ///
+    /// Fetching a list whose changes the server announces also subscribes to the announcements.
+    async fn fetch_with_reconnect(
+        self: &Arc<Self>,
+        kind: ListKind,
+        call: &Call<Prepared>,
+    ) -> Result<Listing, UpstreamError> {
+        let mut closed = UpstreamError::Closed;
+        for _ in 0..2 {
+            let connection = self.connection(call).await?;
+            if connection
+                .server_info()
+                .declares(kind.capability(), "listChanged")
+            {
+                self.start_subscription(call);
+            }
+            match fetch_pages(kind, call, &*connection).await {
+                Ok(listing) => return Ok(listing),
+                Err(SendError::Closed(error)) => closed = error,
+                Err(SendError::Failed(error)) => return Err(error),
+            }
+        }
+        Err(closed)
     }
 
     /// Returns `true` if a cached list contains `feature`.
@@ -238,7 +287,7 @@ async fn fetch_pages(
     kind: ListKind,
     call: &Call<Prepared>,
     connection: &dyn UpstreamConnection,
-) -> Result<Listing, UpstreamError> {
+) -> Result<Listing, SendError> {
     let server = &call.target().server;
     let mut pages = Vec::new();
     let mut bytes = 0;
@@ -268,7 +317,7 @@ async fn read_page(
     call: &Call<Prepared>,
     connection: &dyn UpstreamConnection,
     cursor: Option<&str>,
-) -> Result<ListPage, UpstreamError> {
+) -> Result<ListPage, SendError> {
     let mut members = Vec::new();
     if let Some(cursor) = cursor {
         members.push(("cursor", string_json(cursor).into()));
@@ -282,12 +331,9 @@ async fn read_page(
         &object_json(&members),
     );
     let request = call.derive_for_server(request);
-    let reply = match connection.send(&request).await {
-        Ok(reply) => reply,
-        Err(SendError::Closed(error) | SendError::Failed(error)) => return Err(error),
-    };
+    let reply = connection.send(&request).await?;
     let text = reply::into_response_text(reply, MAX_BYTES).await?;
-    match Message::parse(text)? {
+    let page = match Message::parse(text).map_err(UpstreamError::from)? {
         Message::Response(response) => match response.result() {
             Ok(result) => ListPage::parse(kind, result),
             Err(error) => Err(UpstreamError::invalid(format_args!(
@@ -297,8 +343,12 @@ async fn read_page(
         Message::Notification(_) | Message::Request(_) => Err(UpstreamError::invalid(
             "expected a response to the list request",
         )),
-    }
+    };
+    page.map_err(SendError::Failed)
 }
+
+/// Maximum time for all pages of a list.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Maximum age of a list without a declared lifetime, in case its change notifications are lost.
 const MAX_AGE: Duration = Duration::from_secs(300);

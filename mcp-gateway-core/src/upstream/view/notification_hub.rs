@@ -31,7 +31,7 @@ use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::json::object_json;
 use crate::jsonrpc::{Id, Notification, Request};
-use crate::protocol::Method;
+use crate::protocol::{ListKind, Method};
 use crate::reply::{ReplyEvent, ReplyStream};
 use crate::task::BackgroundTask;
 use crate::upstream::{InstanceKey, subscription_filter::SubscriptionFilter};
@@ -89,6 +89,16 @@ impl NotificationHub {
         lock(&self.shared.subscriptions).subscribers > 0
     }
 
+    /// Notifies the subscribers that the list `kind` has changed.
+    pub(super) fn broadcast_changed(&self, kind: ListKind) {
+        let changed = Notification::new(&kind.list_changed_method(), None);
+        // Fails only if there is no subscriber.
+        let _ = self
+            .shared
+            .events
+            .send(Arc::new(ReplyEvent::Notification(changed)));
+    }
+
     /// Stops the task. Subscribers receive nothing until it is started again; their streams stay
     /// open.
     pub(super) fn stop(&self) {
@@ -115,7 +125,7 @@ impl View {
             .param("notifications")
             .and_then(SubscriptionFilter::parse);
         let filter = filter.unwrap_or_default();
-        let info = time::timeout(TELL_TIMEOUT, self.server_info(call)).await;
+        let info = time::timeout(CONNECT_WAIT, self.server_info(call)).await;
         let honored = match &info {
             Ok(Ok(info)) => filter.honored_by(info),
             // Once the server is reachable, its lists differ from the empty ones before.
@@ -296,6 +306,9 @@ const MIN_PAUSE: Duration = Duration::from_millis(500);
 
 /// Greater than any version, so that no subscriber waits for a server that is down.
 const NOBODY_TO_TELL: u64 = u64::MAX;
+
+/// Time for the connection to the server, which continues in the background.
+const CONNECT_WAIT: Duration = Duration::from_secs(2);
 
 /// Maximum time for the acknowledgement of the server.
 const TELL_TIMEOUT: Duration = Duration::from_secs(5);

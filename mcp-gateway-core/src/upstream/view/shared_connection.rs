@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::View;
+use super::{UseGuard, View};
 use crate::call::Prepared;
+use crate::credential::Credential;
 use crate::error::UpstreamError;
 use crate::upstream::connection::{SendError, UpstreamConnection};
 use crate::{Call, Reply};
@@ -53,7 +54,7 @@ impl View {
     ///
     /// The fast path is lock-free.
     pub(super) async fn connection(
-        &self,
+        self: &Arc<Self>,
         call: &Call<Prepared>,
     ) -> Result<Arc<dyn UpstreamConnection>, UpstreamError> {
         match self.open_connection() {
@@ -62,22 +63,33 @@ impl View {
         }
     }
 
-    /// Opens a connection, unless another caller has just done so.
+    /// Opens a connection, or waits for the attempt of another caller.
     ///
-    /// The closed connection is closed on the server first, so that the session or process that
-    /// belongs to it does not outlive it.
+    /// The attempt continues when its callers have gone: the next one may want the server, and a
+    /// slow program would never start otherwise. It ends with the view.
     async fn connect(
-        &self,
+        self: &Arc<Self>,
         call: &Call<Prepared>,
     ) -> Result<Arc<dyn UpstreamConnection>, UpstreamError> {
-        let _connecting = self.connecting.lock().await;
-        if let Some(connection) = self.open_connection() {
-            return Ok(connection);
+        let (using, credential) = (UseGuard::new(self), call.credential().clone());
+        let connect = |_| async move { using.0.reconnect(&credential).await };
+        self.connecting
+            .join(|| self.open_connection(), connect)
+            .await
+    }
+
+    /// Replaces the closed connection.
+    ///
+    /// It is closed on the server first, so that the session or process that belongs to it does not
+    /// outlive it.
+    async fn reconnect(
+        &self,
+        credential: &Credential,
+    ) -> Result<Arc<dyn UpstreamConnection>, UpstreamError> {
+        if let Some(closed) = self.connection.swap(None) {
+            closed.0.close().await;
         }
-        if let Some(ended) = self.connection.swap(None) {
-            ended.0.close().await;
-        }
-        let connection = self.connector.connect(&self.key, call.credential()).await?;
+        let connection = self.connector.connect(&self.key, credential).await?;
         self.connection
             .store(Some(Arc::new(SharedConnection(Arc::clone(&connection)))));
         Ok(connection)
@@ -96,7 +108,8 @@ impl View {
     pub(in crate::upstream) async fn close(&self) {
         self.notifications.stop();
         self.exclusive.close().await;
-        let _connecting = self.connecting.lock().await;
+        self.connecting.abort().await;
+        self.lists.abort().await;
         if let Some(conversing) = self.connection.swap(None) {
             conversing.0.close().await;
         }
@@ -108,6 +121,8 @@ impl View {
     pub(in crate::upstream) async fn detach(&self) {
         self.notifications.stop();
         self.exclusive.close().await;
+        self.connecting.abort().await;
+        self.lists.abort().await;
         self.connection.store(None);
     }
 
