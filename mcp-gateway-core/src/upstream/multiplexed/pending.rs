@@ -21,7 +21,8 @@ use crate::reply::ReplyEvent;
 pub(super) struct PendingRequests {
     /// Calls that wait for a response.
     waiting: HashMap<i64, PendingRequest>,
-    /// Abandoned calls without a response, with the time of their abandonment.
+    /// Abandoned calls without a response, with the time at which the server is expected to have
+    /// ended them.
     given_up: HashMap<i64, Instant>,
 }
 
@@ -47,14 +48,28 @@ impl PendingRequests {
         let waited = self.waiting.remove(&number).is_some();
         if waited {
             self.purge_cancelled();
-            self.given_up.insert(number, Instant::now());
+            self.given_up.insert(number, Instant::now() + STRAGGLE);
         }
         waited
     }
 
-    /// Removes abandoned calls after [`STRAGGLE`], when the server is expected to have ended them.
+    /// Records that the server has been notified of the cancellation of an abandoned call: it ends
+    /// the call, and should not respond.
+    pub(super) fn cancelled(&mut self, number: i64) {
+        if let Some(end) = self.given_up.get_mut(&number) {
+            *end = Instant::now() + CANCEL_GRACE;
+        }
+    }
+
+    /// Removes a request of the gateway itself, to which no message of the server belongs.
+    pub(super) fn forget(&mut self, number: i64) {
+        self.waiting.remove(&number);
+    }
+
+    /// Removes abandoned calls that the server is expected to have ended.
     fn purge_cancelled(&mut self) {
-        self.given_up.retain(|_, since| since.elapsed() < STRAGGLE);
+        let now = Instant::now();
+        self.given_up.retain(|_, end| *end > now);
     }
 
     /// Fails all in-flight calls with `error`.
@@ -145,6 +160,9 @@ impl PendingRequests {
     }
 }
 
+/// Time for which a server may send messages of a call after it was notified of the cancellation.
+const CANCEL_GRACE: Duration = Duration::from_secs(1);
+
 /// Time for which a server may send messages of an abandoned call.
 const STRAGGLE: Duration = Duration::from_secs(30);
 
@@ -196,6 +214,21 @@ mod tests {
         let mut other = wait(&mut pending, 2);
         pending.remove(1);
         tokio::time::advance(STRAGGLE).await;
+        assert!(pending.attribute(log()).is_none());
+        assert!(other.try_recv().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancelled_call_without_a_response_ends_soon() {
+        let mut pending = PendingRequests::default();
+        let _cancelled = wait(&mut pending, 1);
+        let _probe = wait(&mut pending, 2);
+        let mut other = wait(&mut pending, 3);
+        assert!(pending.remove(1));
+        pending.cancelled(1);
+        pending.forget(2);
+        assert!(pending.attribute(log()).is_some());
+        tokio::time::advance(CANCEL_GRACE).await;
         assert!(pending.attribute(log()).is_none());
         assert!(other.try_recv().is_ok());
     }

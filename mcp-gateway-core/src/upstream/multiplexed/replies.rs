@@ -51,17 +51,18 @@ impl ReplyReceiver {
 
 impl Drop for ReplyReceiver {
     fn drop(&mut self) {
+        let Some(cancel) = &self.cancel else {
+            self.shared.pending().forget(self.number);
+            return;
+        };
         let waiting = self.shared.pending().remove(self.number);
-        if waiting
-            && self
-                .cancel
-                .as_ref()
-                .is_some_and(CancelPolicy::should_notify)
-        {
+        if waiting && cancel.should_notify() {
             let params = format!("{{\"requestId\":{}}}", self.number);
             let cancelled = Notification::new(&Method::Cancelled, Some(&params));
             // A server that does not even read has nothing to cancel.
-            let _ = self.shared.outgoing.try_send(cancelled.bytes());
+            if self.shared.outgoing.try_send(cancelled.bytes()).is_ok() {
+                self.shared.pending().cancelled(self.number);
+            }
         }
     }
 }
