@@ -203,7 +203,11 @@ impl ManagedServer {
     /// Returns the cause of recent failures.
     fn failure(&self) -> Option<String> {
         match self.server.last_failure() {
-            Some(error) => Some(error_chain(&error)),
+            Some(error) => {
+                let details = self.server.last_failure_details();
+                let details = details.map_or_else(String::new, |details| format!(" ({details})"));
+                Some(error_chain(&error) + &details)
+            }
             None if self.pooled.is_breaker_open() => Some("calls fail".to_owned()),
             None => None,
         }
@@ -254,9 +258,7 @@ impl ServerFactory {
         let name = &definition.name;
         let mut builder = UpstreamServer::builder(Arc::clone(name), self.backend(definition)?)
             .with_session_policy(definition.sessions);
-        if let spec::ServerRuntime::Remote(remote) = &definition.transport
-            && let Some(protocol) = remote.protocol
-        {
+        if let Some(protocol) = definition.transport.protocol() {
             builder = builder.with_protocol(protocol);
         }
         if let Some(roots) = &definition.roots {

@@ -8,9 +8,11 @@
 //! | `directory` | path |
 //! | `clearEnvironment` | boolean |
 //! | `grace` | duration |
+//! | `protocol` | `auto`, `modern` or `legacy` |
 
 use std::path::PathBuf;
 
+use mcp_gateway_core::upstream::UpstreamProtocol;
 use mcp_gateway_platform::spec::{Process, Secret};
 
 use super::secret::Setting;
@@ -26,6 +28,8 @@ impl FromField for Process {
         process.directory = table.get::<String>("directory").map(PathBuf::from);
         process.clear_environment = table.get("clearEnvironment").unwrap_or(false);
         process.grace = table.get("grace");
+        let protocol = table.get_with("protocol", |field| field.choice(&PROTOCOLS));
+        process.protocol = protocol.flatten();
         table.finish();
         Some(process)
     }
@@ -62,3 +66,10 @@ fn variables(field: &Field<'_>) -> Option<Vec<(String, Secret)>> {
 fn is_variable(name: &str) -> bool {
     !name.is_empty() && !name.contains(['=', '\0'])
 }
+
+/// Values of `protocol`.
+const PROTOCOLS: [(&str, Option<UpstreamProtocol>); 3] = [
+    ("auto", None),
+    ("modern", Some(UpstreamProtocol::Modern)),
+    ("legacy", Some(UpstreamProtocol::Legacy)),
+];

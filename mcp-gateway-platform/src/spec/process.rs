@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mcp_gateway_core::upstream::UpstreamProtocol;
+
 use super::Secret;
 
 /// Server that is a child process, reached over stdio.
@@ -33,6 +35,8 @@ pub struct Process {
     pub clear_environment: bool,
     /// Time to exit after standard input is closed, and again after SIGTERM.
     pub grace: Option<Duration>,
+    /// Protocol; detected if `None`.
+    pub protocol: Option<UpstreamProtocol>,
 }
 
 impl Process {
@@ -49,6 +53,7 @@ impl Process {
             directory: None,
             clear_environment: false,
             grace: None,
+            protocol: None,
         }
     }
 }

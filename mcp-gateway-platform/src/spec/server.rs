@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
+use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy, UpstreamProtocol};
 
 use super::{Process, Remote, ServerLimits};
 
@@ -72,6 +72,16 @@ impl ServerSpec {
 }
 
 impl ServerRuntime {
+    /// Returns the configured protocol; `None` if it is detected.
+    #[must_use]
+    pub fn protocol(&self) -> Option<UpstreamProtocol> {
+        match self {
+            Self::Builtin(_) => None,
+            Self::Process(process) => process.protocol,
+            Self::Remote(remote) => remote.protocol,
+        }
+    }
+
     /// Returns the default sharing of sessions.
     #[must_use]
     pub fn default_sessions(&self) -> SessionPolicy {
