@@ -27,7 +27,7 @@ pub struct Scripted {
 }
 
 /// A request that a server got.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ReceivedRequest {
     /// The method of HTTP.

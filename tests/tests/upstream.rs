@@ -9,6 +9,7 @@ mod upstream {
     mod answers;
     mod children;
     mod credentials;
+    mod detection;
     mod events;
     mod limits;
     mod listening;

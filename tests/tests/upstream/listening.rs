@@ -49,7 +49,7 @@ async fn listen(gateway: &TestGateway) -> Raw {
     let head = format!(
         "POST /mcp HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer alice\r\n\
          Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\
-         MCP-Protocol-ProtocolVersion: 2026-07-28\r\nMcp-Method: subscriptions/listen\r\n\
+         MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: subscriptions/listen\r\n\
          Content-Length: {}\r\n\r\n",
         raw.host(),
         body.len()
