@@ -1,11 +1,13 @@
 //! Platform and its life cycle.
 
+use std::future::{Future, pending};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
-use mcp_gateway_core::Drain;
 use mcp_gateway_core::upstream::RuntimeBackend;
+use mcp_gateway_core::{Drain, Serve};
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -63,6 +65,10 @@ pub struct Platform {
     background: JoinSet<()>,
 }
 
+/// The code of an `async fn` is compiled in each crate that awaits it, together with all that it
+/// awaits itself. A boxed future is compiled once.
+type Starting = Pin<Box<dyn Future<Output = Result<Platform, PlatformError>> + Send>>;
+
 /// Builder of a [`Platform`].
 #[derive(Debug)]
 #[must_use = "a platform exists when it has been started"]
@@ -95,6 +101,16 @@ impl PlatformBuilder {
     ///
     /// [`PlatformError`] if state cannot be opened, or the spec cannot be applied.
     pub async fn start(self) -> Result<Platform, PlatformError> {
+        self.start_boxed().await
+    }
+
+    /// Starts the platform, without code in the crate of the caller.
+    #[inline(never)]
+    fn start_boxed(self) -> Starting {
+        Box::pin(self.start_services())
+    }
+
+    async fn start_services(self) -> Result<Platform, PlatformError> {
         let Self {
             spec,
             builtins,
@@ -177,6 +193,30 @@ impl Platform {
     #[must_use]
     pub fn service(&self) -> HttpRouter {
         self.front.clone()
+    }
+
+    /// Serves the platform on the listener of `serve` until it drains.
+    ///
+    /// The same as [`run`](Serve::run) with [`service`](Self::service) and [`drain`](Self::drain),
+    /// but compiled once.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of [`run`](Serve::run).
+    #[inline(never)]
+    pub fn serve(&self, serve: Serve) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let (service, drain) = (self.service(), self.drain.clone());
+        Box::pin(async move { serve.run(service, drain.started()).await })
+    }
+
+    /// Serves the metrics alone on the listener of `serve`.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of [`run`](Serve::run). The future never completes.
+    #[inline(never)]
+    pub fn serve_metrics(&self, serve: Serve) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(serve.run(self.metrics_service(), pending()))
     }
 
     /// Returns a router with the paths of the platform alone, to be merged into that of a program.

@@ -12,6 +12,7 @@ mod watched_prefixes;
 
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +57,10 @@ use crate::convert::{self, Row, store_error};
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Shared>);
 
+/// The code of an `async fn` is compiled in each crate that awaits it, together with all that it
+/// awaits itself. A boxed future is compiled once.
+type Connecting<'a> = Pin<Box<dyn Future<Output = Result<PostgresStore, StoreError>> + Send + 'a>>;
+
 /// The state that all clones share.
 struct Shared {
     pool: PgPool,
@@ -79,23 +84,32 @@ impl PostgresStore {
     /// If the database is unreachable, rejects the user or the creation of tables, or has a newer
     /// schema. No error contains the URL.
     pub async fn connect(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
-        let connect = options.of_connections(url)?;
-        let pool = options.pool().connect_lazy_with(connect.clone());
-        with_timeout(options.timeout, async {
-            schema::migrate(&mut *pool.acquire().await?).await
+        Self::connect_boxed(url, options).await
+    }
+
+    /// Connects to the database at `url`, without code in the crate of the caller.
+    #[inline(never)]
+    fn connect_boxed(url: &str, options: PostgresOptions) -> Connecting<'_> {
+        Box::pin(async move {
+            let connect = options.of_connections(url)?;
+            let pool = options.pool().connect_lazy_with(connect.clone());
+            with_timeout(options.timeout, async {
+                schema::migrate(&mut *pool.acquire().await?).await
+            })
+            .await?;
+            let listeners = Arc::new(LocalWatchers::default());
+            let listener =
+                ChangeListener::new(options.listener_pool(connect), Arc::clone(&listeners));
+            let mut tasks = JoinSet::new();
+            tasks.spawn(listener.run());
+            tasks.spawn(purge::run(pool.clone()));
+            Ok(Self(Arc::new(Shared {
+                pool,
+                timeout: options.timeout,
+                listeners,
+                _tasks: tasks,
+            })))
         })
-        .await?;
-        let listeners = Arc::new(LocalWatchers::default());
-        let listener = ChangeListener::new(options.listener_pool(connect), Arc::clone(&listeners));
-        let mut tasks = JoinSet::new();
-        tasks.spawn(listener.run());
-        tasks.spawn(purge::run(pool.clone()));
-        Ok(Self(Arc::new(Shared {
-            pool,
-            timeout: options.timeout,
-            listeners,
-            _tasks: tasks,
-        })))
     }
 }
 

@@ -4,8 +4,10 @@ mod schema;
 mod writer;
 
 use std::fs::OpenOptions;
+use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use std::{fmt, iter};
@@ -54,6 +56,10 @@ use crate::convert::{self, Row, store_error, to_nanos};
 #[derive(Clone)]
 pub struct SqliteStore(Arc<Shared>);
 
+/// The code of an `async fn` is compiled in each crate that awaits it, together with all that it
+/// awaits itself. A boxed future is compiled once.
+type Opening<'a> = Pin<Box<dyn Future<Output = Result<SqliteStore, StoreError>> + Send + 'a>>;
+
 /// The state that all clones share.
 struct Shared {
     path: PathBuf,
@@ -74,29 +80,36 @@ impl SqliteStore {
     ///
     /// If the file cannot be created, is not a database, or has a newer schema.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let path = path.as_ref();
-        let named =
-            |error: &dyn fmt::Display| StoreError::new(format!("{}: {error}", path.display()));
-        create(path).map_err(|error| named(&error))?;
-        let watchers = Arc::new(WatcherRegistry::new());
-        let options = options(path);
-        let (writer, requests) = Writer::open(&options, Arc::clone(&watchers))
-            .await
-            .map_err(|error| named(&error))?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(MAX_READERS)
-            .acquire_timeout(PATIENCE)
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_lazy_with(options.read_only(true));
-        Ok(Self(Arc::new(Shared {
-            path: path.into(),
-            readers,
-            requests,
-            watchers,
-            _writer: iter::once(writer.run()).collect(),
-        })))
+        Self::open_boxed(path.as_ref()).await
+    }
+
+    /// Opens the file at `path`, without code in the crate of the caller.
+    #[inline(never)]
+    fn open_boxed(path: &Path) -> Opening<'_> {
+        Box::pin(async move {
+            let named =
+                |error: &dyn fmt::Display| StoreError::new(format!("{}: {error}", path.display()));
+            create(path).map_err(|error| named(&error))?;
+            let watchers = Arc::new(WatcherRegistry::new());
+            let options = options(path);
+            let (writer, requests) = Writer::open(&options, Arc::clone(&watchers))
+                .await
+                .map_err(|error| named(&error))?;
+            let readers = SqlitePoolOptions::new()
+                .max_connections(MAX_READERS)
+                .acquire_timeout(PATIENCE)
+                .test_before_acquire(false)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .connect_lazy_with(options.read_only(true));
+            Ok(Self(Arc::new(Shared {
+                path: path.into(),
+                readers,
+                requests,
+                watchers,
+                _writer: iter::once(writer.run()).collect(),
+            })))
+        })
     }
 }
 

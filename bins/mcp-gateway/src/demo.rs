@@ -49,12 +49,20 @@ pub(crate) async fn serve(
     reader: impl AsyncRead + Send + Unpin + 'static,
     writer: impl AsyncWrite + Send + Unpin + 'static,
 ) -> io::Result<()> {
+    serve_boxed(Box::new(reader), Box::new(writer)).await
+}
+
+/// Serves the demo to the client of `reader` and `writer`, with one copy of the code of `rmcp`.
+async fn serve_boxed(reader: BoxReader, writer: BoxWriter) -> io::Result<()> {
     match Demo::new().serve((reader, writer)).await {
         Ok(running) => running.waiting().await.map(drop).map_err(io::Error::other),
         Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),
         Err(error) => Err(io::Error::other(error)),
     }
 }
+
+type BoxReader = Box<dyn AsyncRead + Send + Unpin>;
+type BoxWriter = Box<dyn AsyncWrite + Send + Unpin>;
 
 #[derive(Clone, Debug)]
 struct Demo {

@@ -47,7 +47,6 @@ pub(crate) async fn run(
     };
     banner::show(&ready, &base, address, &source, &platform)?;
 
-    let drain = platform.drain().clone();
     let workers = workers(serving)?;
     let mut serve = Serve::new(listener)
         .with_drain_timeout(serving.shutdown_timeout)
@@ -58,7 +57,7 @@ pub(crate) async fn run(
     if let Some(timeout) = serving.idle_timeout {
         serve = serve.with_idle_timeout(timeout);
     }
-    let serving = serve.run(platform.service(), async { drain.started().await });
+    let serving = platform.serve(serve);
     let background = publish(metrics, &platform);
     let following = Supervisor {
         watch: FileWatcher::new(files),
@@ -97,10 +96,10 @@ enum ShutdownOutcome {
 
 /// Serves metrics on a separate address, if configured.
 fn publish(listener: Option<TcpListener>, platform: &Platform) -> impl Future<Output = ()> + use<> {
-    let front = platform.metrics_service();
+    let serving = listener.map(|listener| platform.serve_metrics(Serve::new(listener)));
     async move {
-        match listener {
-            Some(listener) => Serve::new(listener).run(front, pending()).await,
+        match serving {
+            Some(serving) => serving.await,
             None => pending().await,
         }
     }

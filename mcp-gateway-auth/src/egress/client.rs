@@ -1,6 +1,8 @@
 //! The HTTP client for untrusted addresses.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +32,10 @@ use super::{EgressError, FetchedDocument};
 /// Dropping a future closes its connection or returns it to the pool. Nothing is retried.
 #[derive(Clone)]
 pub struct Egress(Arc<Inner>);
+
+/// The code of an `async fn` is compiled in each crate that awaits it, here the whole HTTP client.
+/// A boxed future is compiled once.
+type Exchange<'a> = Pin<Box<dyn Future<Output = Result<FetchedDocument, EgressError>> + Send + 'a>>;
 
 struct Inner {
     client: Client<HttpsConnector<GuardedConnector>, Full<Bytes>>,
@@ -167,37 +173,36 @@ impl Egress {
     }
 
     /// Sends a request within the concurrency limit and reads the response.
-    async fn exchange(
-        &self,
-        request: Request<Full<Bytes>>,
-        limit: usize,
-    ) -> Result<FetchedDocument, EgressError> {
-        let uri = request.uri().clone();
-        let permit = self.0.permits.acquire().await;
-        let _permit = permit.map_err(|error| unavailable(&uri, &error))?;
-        let response = self.0.client.request(request).await;
-        let response = response.map_err(|error| unavailable(&uri, &ErrorChain(&error)))?;
-        let encoding = response.headers().get(header::CONTENT_ENCODING);
-        if encoding.is_some_and(|encoding| encoding != "identity") {
-            return Err(EgressError::ContentType);
-        }
-        let (parts, body) = response.into_parts();
-        let kind = parts.headers.get(header::CONTENT_TYPE);
-        if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
-            return Ok(FetchedDocument {
+    #[inline(never)]
+    fn exchange(&self, request: Request<Full<Bytes>>, limit: usize) -> Exchange<'_> {
+        Box::pin(async move {
+            let uri = request.uri().clone();
+            let permit = self.0.permits.acquire().await;
+            let _permit = permit.map_err(|error| unavailable(&uri, &error))?;
+            let response = self.0.client.request(request).await;
+            let response = response.map_err(|error| unavailable(&uri, &ErrorChain(&error)))?;
+            let encoding = response.headers().get(header::CONTENT_ENCODING);
+            if encoding.is_some_and(|encoding| encoding != "identity") {
+                return Err(EgressError::ContentType);
+            }
+            let (parts, body) = response.into_parts();
+            let kind = parts.headers.get(header::CONTENT_TYPE);
+            if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+                return Ok(FetchedDocument {
+                    status: parts.status,
+                    headers: parts.headers,
+                    body: Bytes::new(),
+                });
+            }
+            let body = collect(body, limit).await.map_err(|error| match error {
+                Some(error) => unavailable(&uri, &ErrorChain(&*error)),
+                None => EgressError::TooLarge { limit },
+            })?;
+            Ok(FetchedDocument {
                 status: parts.status,
                 headers: parts.headers,
-                body: Bytes::new(),
-            });
-        }
-        let body = collect(body, limit).await.map_err(|error| match error {
-            Some(error) => unavailable(&uri, &ErrorChain(&*error)),
-            None => EgressError::TooLarge { limit },
-        })?;
-        Ok(FetchedDocument {
-            status: parts.status,
-            headers: parts.headers,
-            body,
+                body,
+            })
         })
     }
 }
