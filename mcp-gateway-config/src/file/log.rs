@@ -3,9 +3,9 @@
 //! | Key | Type |
 //! |---|---|
 //! | `format` | `text` or `json` |
-//! | `level` | level, or directives of `tracing_subscriber::EnvFilter` |
+//! | `level` | level, or directives of `tracing_subscriber::filter::Targets` |
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use crate::document::{Field, FromField};
 
@@ -88,7 +88,7 @@ impl FromField for LogFormat {
     }
 }
 
-/// Validates the directives of a filter.
+/// Validates the directives of a filter. Empty ones are removed.
 ///
 /// # Errors
 ///
@@ -100,17 +100,28 @@ impl FromField for LogFormat {
 /// use mcp_gateway_config::file::directives;
 ///
 /// assert!(directives("info,mcp_gateway_core=debug").is_ok());
+/// assert_eq!(directives("info, h2=warn,").unwrap(), "info,h2=warn");
 /// assert!(directives("verbose").unwrap_err().starts_with("expected one of: trace"));
+/// assert!(directives("[call]=debug").unwrap_err().contains("span"));
 /// ```
 pub fn directives(text: &str) -> Result<String, String> {
-    // `EnvFilter` accepts any word as a target with all its levels.
+    // `Targets` accepts any word as a target with all its levels, and spans as parts of one.
+    if text.contains('[') {
+        return Err("filters by span or field are not supported".to_owned());
+    }
     let levels = ["trace", "debug", "info", "warn", "error", "off"];
-    let known = text.split(',').any(|directive| {
+    let directives = text
+        .split(',')
+        .map(str::trim)
+        .filter(|text| !text.is_empty());
+    let directives: Vec<&str> = directives.collect();
+    let known = directives.iter().any(|directive| {
         let level = directive.rsplit('=').next().unwrap_or_default();
-        levels.contains(&&*level.trim().to_ascii_lowercase())
+        levels.contains(&&*level.to_ascii_lowercase())
     });
-    match EnvFilter::try_new(text) {
-        Ok(_) if known => Ok(text.to_owned()),
+    let text = directives.join(",");
+    match text.parse::<Targets>() {
+        Ok(_) if known => Ok(text),
         Ok(_) => Err(format!("expected one of: {}", levels.join(", "))),
         Err(error) => Err(error.to_string()),
     }
