@@ -8,6 +8,7 @@
 //!
 //! [`Authenticate`]: crate::layer::authenticate::Authenticate
 
+mod assertion;
 mod principal;
 mod protected_resource;
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::request::Parts;
 
+pub use self::assertion::Assertion;
 pub use self::principal::Principal;
 pub use self::protected_resource::ProtectedResource;
 use crate::BoxFuture;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::request::Parts;
-use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
+use mcp_gateway_core::auth::{Assertion, AuthError, AuthVerifier, Principal};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
@@ -52,6 +52,7 @@ use crate::jose::MAX_TOKEN;
 /// ```
 #[derive(Clone)]
 pub struct BearerVerifier {
+    assertion: bool,
     clock: Clock,
     known: Cache<TokenDigest, Arc<VerifiedToken>>,
     recheck: u64,
@@ -69,12 +70,44 @@ impl BearerVerifier {
             .build();
         let clock = Clock::system();
         Self {
+            assertion: false,
             revocations: Revocations::new(clock.clone()),
             clock,
             known,
             recheck: u64::MAX,
             verifier,
         }
+    }
+
+    /// Attaches the verified token to the principal as an [assertion](Principal::assertion), so that
+    /// a resolver of credentials can exchange it. By default, the token is discarded.
+    ///
+    /// The cache does not keep the token: each request carries its own.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use http::Request;
+    /// use mcp_gateway_auth::StaticTokens;
+    /// use mcp_gateway_auth::token::BearerVerifier;
+    /// use mcp_gateway_core::auth::{Assertion, AuthVerifier, Principal};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let tokens = StaticTokens::new().with_token("wU3mtk8x", Principal::new("alice"));
+    /// let verifier = BearerVerifier::new(Arc::new(tokens)).with_assertion();
+    /// let request = Request::get("/mcp").header("authorization", "Bearer wU3mtk8x");
+    /// let (request, ()) = request.body(()).unwrap().into_parts();
+    /// let alice = verifier.verify(&request).await.unwrap();
+    /// assert_eq!(alice.assertion().map(Assertion::expose), Some("wU3mtk8x"));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_assertion(mut self) -> Self {
+        self.assertion = true;
+        self
     }
 
     /// Replaces the clock.
@@ -151,7 +184,12 @@ impl BearerVerifier {
 impl AuthVerifier for BearerVerifier {
     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
         let verified = self.token(request).await?;
-        Ok(verified.principal().clone())
+        let principal = verified.principal().clone();
+        if !self.assertion {
+            return Ok(principal);
+        }
+        let token = bearer_token(request, MAX_TOKEN)?;
+        Ok(principal.with_assertion(Assertion::new(token)))
     }
 }
 

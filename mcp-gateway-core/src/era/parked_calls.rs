@@ -301,7 +301,8 @@ impl Inner {
         if calls.parked.len() >= self.max || of_one >= self.max_per_principal {
             return Some(waiting);
         }
-        *calls.per_principal.entry(principal.clone()).or_default() += 1;
+        let principal = principal.clone().without_assertion();
+        *calls.per_principal.entry(principal).or_default() += 1;
         let parked = Entry {
             call: Arc::new(call.with_request(call.request().to_owned_buffer())),
             expires: Instant::now() + self.lifetime,

@@ -59,7 +59,7 @@ impl<S: CallService> LegacyHandler<S> {
             .param("clientInfo")
             .filter(|info| info.len() <= MAX_CLIENT_INFO);
         Ok(SessionRecord {
-            principal: self.principal.clone(),
+            principal: self.principal.clone().without_assertion(),
             gateway: Arc::clone(&self.gateway),
             version: ProtocolVersion::negotiate(&requested),
             capabilities: capabilities
