@@ -59,6 +59,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::ClientInfo;
+use crate::auth::Principal;
 use crate::protocol::{Method, ProtocolVersion};
 use crate::reply::CallOutcome;
 use crate::route::Feature;
@@ -79,6 +81,32 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
 }
 
 /// Report of a completed call.
+///
+/// Metrics need the [feature](Self::feature) and the figures; an audit log needs the
+/// [principal](Self::principal), the [client](Self::client) and the [target](Self::requested).
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Mutex;
+///
+/// use mcp_gateway_core::observe::{CallReport, Observer};
+///
+/// /// An audit log.
+/// #[derive(Debug, Default)]
+/// struct Audit(Mutex<Vec<String>>);
+///
+/// impl Observer for Audit {
+///     fn on_call_end(&self, call: &CallReport<'_>) {
+///         let who = call.principal.subject();
+///         let with = call.client.implementation();
+///         let session = call.session.unwrap_or("-");
+///         let did = format!("{} {:?} of {}", call.method, call.requested, call.server);
+///         let line = format!("{who} with {with} in {session}: {did}: {:?}", call.outcome);
+///         self.0.lock().unwrap().push(line);
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CallReport<'a> {
@@ -86,8 +114,21 @@ pub struct CallReport<'a> {
     pub gateway: &'a str,
     /// Name of the server that the call was routed to.
     pub server: &'a str,
+    /// Principal that called.
+    pub principal: &'a Principal,
+    /// Client that the principal used, as it declared itself.
+    pub client: &'a ClientInfo,
+    /// Key of the client's session; `None` for clients of the modern era.
+    ///
+    /// It is random, and the same for all calls of the session on all replicas. It is not the
+    /// session ID, which is a credential.
+    pub session: Option<&'a str>,
     /// Method of the request.
     pub method: &'a Method,
+    /// Feature of the server that the call targets, as the client named it.
+    ///
+    /// The name may be invented, so that it must not be a metric label.
+    pub requested: &'a Feature,
     /// Feature of the server that the call targets, if the server is known to list it.
     ///
     /// `None` for names that a client invented, so that the values are bounded and can be metric

@@ -153,17 +153,94 @@ impl PendingReport {
     fn send(&mut self, ending: &Completion, reason: Option<&'static str>) {
         let Target { server, feature } = &self.target;
         let listed = self.pool.is_known_to_list(server, feature);
+        let client = self.caller.client();
         self.observer.on_call_end(&CallReport {
             gateway: self.caller.gateway(),
             server,
+            principal: self.caller.principal(),
+            client,
+            session: client.session().map(|session| &**session.key()),
             method: &self.method,
+            requested: feature,
             feature: listed.then_some(feature),
-            version: self.caller.client().version(),
+            version: client.version(),
             outcome: ending.outcome,
             reason,
             duration: self.started.elapsed(),
             request_bytes: self.request_bytes,
             response_bytes: ending.bytes,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+    use crate::ClientInfo;
+    use crate::auth::{Assertion, Principal};
+    use crate::jsonrpc::{Id, Request};
+    use crate::protocol::{Capabilities, ProtocolVersion};
+    use crate::route::Feature;
+    use crate::session::{Session, SessionRecord};
+
+    /// Lines of an audit log.
+    #[derive(Debug, Default)]
+    struct Audit(Mutex<Vec<String>>);
+
+    impl Observer for Audit {
+        fn on_call_end(&self, call: &CallReport<'_>) {
+            let line = format!(
+                "{} {} {:?} {:?} {:?}",
+                call.principal.subject(),
+                call.client.implementation(),
+                call.session,
+                call.requested,
+                call.feature
+            );
+            assert!(!format!("{call:?}").contains("secret"));
+            self.0.lock().unwrap().push(line);
+        }
+    }
+
+    fn session() -> Arc<Session> {
+        let record = SessionRecord {
+            principal: Principal::new("alice"),
+            gateway: "main".into(),
+            version: ProtocolVersion::V2025_11_25,
+            capabilities: Capabilities::default(),
+            client_info: Some("{\"name\":\"editor\"}".into()),
+        };
+        Session::new("7f".into(), record, None)
+    }
+
+    #[tokio::test]
+    async fn a_report_tells_who_called() {
+        let audit = Arc::new(Audit::default());
+        let layer = ObserveLayer::new(ServerPool::new()).with_observer(audit.clone());
+        let service = layer.layer(service_fn(async |call: Call<Routed>| {
+            Ok(Reply::result(call.request().id(), "{}"))
+        }));
+        let info = Some("{\"name\":\"cli\"}".into());
+        let modern = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
+        for client in [ClientInfo::in_session(session()), modern.with_info(info)] {
+            let alice = Principal::new("alice").with_assertion(Assertion::new("secret"));
+            let caller = Arc::new(Caller::new(alice, "main", client));
+            let request = Request::new(&Id::from(1), &Method::ToolsCall, "{}");
+            let target = Target::new("files", Feature::Tool("invented".into()));
+            let call = Call::trusted(request, caller).advance(|()| Routed { target });
+            drop(service.clone().oneshot(call).await.unwrap());
+        }
+        let lines = audit.0.lock().unwrap();
+        assert_eq!(
+            *lines,
+            [
+                "alice {\"name\":\"editor\"} Some(\"7f\") Tool(\"invented\") None",
+                "alice {\"name\":\"cli\"} None Tool(\"invented\") None",
+            ]
+        );
     }
 }
