@@ -189,10 +189,8 @@ impl ProtectedUpstream {
         let lacks = |scope: &&Arc<str>| !principal.scopes().contains(scope);
         let needs_scopes = principal.client().is_some() || !principal.scopes().is_empty();
         match needs_scopes && self.scopes.iter().any(|scope| lacks(&scope)) {
-            // A client requests exactly the scopes of the challenge, and must not lose the ones
-            // that it has.
             true => Err(AuthError::InsufficientScope {
-                scope: self.scopes.join(" ").into(),
+                scopes: self.scopes.clone(),
             }),
             false => Ok(principal),
         }

@@ -154,13 +154,10 @@ impl Introspection {
         }
         let principal = self.mapping.principal(&self.issuer, claims);
         let principal = principal.ok_or(AuthError::InvalidToken)?;
-        if let Some(scope) = self
-            .scopes
-            .iter()
-            .find(|scope| !principal.scopes().contains(scope))
-        {
-            let scope = Arc::clone(scope);
-            return Err(AuthError::InsufficientScope { scope });
+        let has = |scope: &Arc<str>| principal.scopes().contains(scope);
+        if !self.scopes.iter().all(has) {
+            let scopes = self.scopes.clone();
+            return Err(AuthError::InsufficientScope { scopes });
         }
         let fresh_until = now.saturating_add(self.max_age);
         let token = VerifiedToken::new(principal, exp).with_fresh_until(fresh_until);

@@ -115,11 +115,10 @@ impl Issuer {
         }
         let principal = self.mapping.principal(self.expectation.issuer(), claims);
         let principal = principal.ok_or(AuthError::InvalidToken)?;
-        for scope in &self.scopes {
-            if !principal.scopes().contains(scope) {
-                let scope = Arc::clone(scope);
-                return Err(AuthError::InsufficientScope { scope });
-            }
+        let has = |scope: &Arc<str>| principal.scopes().contains(scope);
+        if !self.scopes.iter().all(has) {
+            let scopes = self.scopes.clone();
+            return Err(AuthError::InsufficientScope { scopes });
         }
         let token = VerifiedToken::new(principal, claims.exp.unwrap_or(0));
         Ok(token.identified_by(claims))

@@ -248,11 +248,27 @@ async fn a_scope_that_is_required_is_named_when_it_is_missing() {
         let token = pair.token(&header(), &with(claims(), name, value.clone()));
         match issuers.verify_token(&token).await {
             Ok(Some(_)) => assert!(expected, "{value}"),
-            Err(AuthError::InsufficientScope { scope }) => {
-                assert!(!expected && &*scope == "mcp:call", "{value}");
+            Err(AuthError::InsufficientScope { scopes }) => {
+                assert!(!expected && scopes == ["mcp:call".into()], "{value}");
             }
             other => panic!("{other:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn all_required_scopes_are_named_when_one_is_missing() {
+    let pair = Pair::p256();
+    let issuer = Issuer::new(access_token(), key_set(&[pair.jwk(Some("k1"))]))
+        .with_required_scope("mcp:read")
+        .with_required_scope("mcp:call");
+    let issuers = ExternalIssuers::new([issuer]).with_clock(Clock::fixed(NOW));
+    let token = pair.token(&header(), &with(claims(), "scope", json!("mcp:read")));
+    match issuers.verify_token(&token).await {
+        Err(AuthError::InsufficientScope { scopes }) => {
+            assert_eq!(scopes, ["mcp:read".into(), "mcp:call".into()]);
+        }
+        other => panic!("{other:?}"),
     }
 }
 

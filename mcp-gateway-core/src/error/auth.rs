@@ -8,11 +8,12 @@ use super::BoxError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// The token does not grant a required scope. The client receives HTTP 403 and a challenge.
-    #[error("insufficient scope: {scope:?} is required")]
+    /// The token does not grant all required scopes. The client receives HTTP 403 and a challenge.
+    #[error("insufficient scope: {:?} is required", scopes.join(" "))]
     InsufficientScope {
-        /// The missing scope.
-        scope: Arc<str>,
+        /// All scopes that the request requires: a client requests exactly these, and must not lose
+        /// the ones that it has.
+        scopes: Vec<Arc<str>>,
     },
     /// The token is malformed, unknown, expired, or issued for another audience. The client
     /// receives HTTP 401.

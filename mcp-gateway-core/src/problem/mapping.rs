@@ -64,11 +64,11 @@ impl From<&AuthError> for Problem {
             Self::new(status, code::INVALID_REQUEST, reason, message)
         };
         match error {
-            AuthError::InsufficientScope { scope } => {
+            AuthError::InsufficientScope { scopes } => {
                 let message = "The token lacks a required scope";
-                problem(StatusCode::FORBIDDEN, "insufficient_scope", message).with_challenge(
-                    format!("error=\"insufficient_scope\", scope={:?}", &**scope),
-                )
+                let scopes = scopes.join(" ");
+                problem(StatusCode::FORBIDDEN, "insufficient_scope", message)
+                    .with_challenge(format!("error=\"insufficient_scope\", scope={scopes:?}"))
             }
             AuthError::InvalidToken => {
                 let message = "The token is invalid or expired";

@@ -40,8 +40,8 @@ fn row(error: impl Into<Error>, status: u16, code: i64, reason: &'static str) ->
 }
 
 fn of_callers() -> Vec<Row> {
-    let scope = "write".into();
-    let insufficient = AuthError::InsufficientScope { scope };
+    let scopes = vec!["write".into()];
+    let insufficient = AuthError::InsufficientScope { scopes };
     let limited = Error::RateLimited {
         retry_after: soon(),
     };
@@ -278,4 +278,14 @@ fn a_missing_resource_has_the_code_of_the_era() {
     assert_eq!(problem.in_era(Era::Modern).error.code, -32602);
     let tool = Problem::from(&unknown(NameKind::Tool)).in_era(Era::Legacy);
     assert_eq!(tool.error.code, -32602);
+}
+
+#[test]
+fn required_scopes_are_joined_in_the_challenge() {
+    let scopes = vec!["mcp:read".into(), "mcp:write".into()];
+    let problem = Problem::from(&AuthError::InsufficientScope { scopes });
+    assert_eq!(
+        problem.challenge.as_deref(),
+        Some("error=\"insufficient_scope\", scope=\"mcp:read mcp:write\"")
+    );
 }
