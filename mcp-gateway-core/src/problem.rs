@@ -44,6 +44,19 @@ pub struct Problem {
     pub retry_after: Option<Duration>,
     /// Parameters of the `Bearer` challenge in `WWW-Authenticate`.
     pub challenge: Option<String>,
+    /// Variation of the response.
+    variation: Variation,
+}
+
+/// Variation of a response by the era or the method of the request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Variation {
+    /// The same error in both eras and for all methods.
+    None,
+    /// A result of a tool, because the user can solve the problem.
+    Solvable,
+    /// A code that depends on the era.
+    UnknownResource,
 }
 
 impl Problem {
@@ -61,13 +74,14 @@ impl Problem {
             id: None,
             retry_after: None,
             challenge: None,
+            variation: Variation::None,
         }
     }
 
     /// Returns the problem with the code that the era defines.
     #[must_use]
     pub fn in_era(mut self, era: Era) -> Self {
-        if era == Era::Legacy && self.reason == UNKNOWN_RESOURCE {
+        if era == Era::Legacy && self.variation == Variation::UnknownResource {
             self.error.code = code::RESOURCE_NOT_FOUND;
         }
         self
@@ -123,6 +137,12 @@ impl Problem {
         self
     }
 
+    /// Sets the variation of the response.
+    fn with_variation(mut self, variation: Variation) -> Self {
+        self.variation = variation;
+        self
+    }
+
     /// Sets the challenge.
     fn with_challenge(mut self, challenge: impl Into<String>) -> Self {
         self.challenge = Some(challenge.into());
@@ -148,15 +168,6 @@ pub(crate) fn status_of(response: &Response) -> StatusCode {
         _ => StatusCode::OK,
     }
 }
-
-/// Reason for a call that requires approval.
-const APPROVAL_REQUIRED: &str = "approval_required";
-
-/// Reason for a missing credential of the caller.
-const NOT_CONNECTED: &str = "not_connected";
-
-/// Reason for an unknown resource, whose code depends on the era.
-const UNKNOWN_RESOURCE: &str = "unknown_resource";
 
 #[cfg(test)]
 mod tests;

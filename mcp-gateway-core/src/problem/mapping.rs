@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 
-use super::{APPROVAL_REQUIRED, NOT_CONNECTED, Problem, UNKNOWN_RESOURCE};
+use super::{Problem, Variation};
 use crate::Error;
 use crate::error::{
     AuthError, CredentialError, NameKind, RequestError, RouteError, SessionError, UpstreamError,
@@ -20,9 +20,10 @@ impl From<&Error> for Problem {
             Error::ApprovalRequired => Self::new(
                 StatusCode::OK,
                 code::INVALID_REQUEST,
-                APPROVAL_REQUIRED,
+                "approval_required",
                 "The call requires approval, and nobody has approved it",
-            ),
+            )
+            .with_variation(Variation::Solvable),
             Error::Auth(error) => Self::from(error),
             Error::Credential { server, source } => {
                 Self::from(source).with_data("server", &**server)
@@ -193,14 +194,16 @@ impl From<&RouteError> for Problem {
             RouteError::UnknownName { kind, name } => {
                 let (reason, message) = match kind {
                     NameKind::Prompt => ("unknown_prompt", format!("Unknown prompt: {name}")),
-                    NameKind::Resource => (UNKNOWN_RESOURCE, "Resource not found".to_owned()),
+                    NameKind::Resource => ("unknown_resource", "Resource not found".to_owned()),
                     NameKind::Task => ("unknown_task", format!("Unknown task: {name}")),
                     NameKind::Tool => ("unknown_tool", format!("Unknown tool: {name}")),
                 };
                 let problem = Self::new(StatusCode::OK, code::INVALID_PARAMS, reason, message);
-                match reason {
-                    UNKNOWN_RESOURCE => problem.with_data("uri", &**name),
-                    _ => problem,
+                match kind {
+                    NameKind::Resource => problem
+                        .with_data("uri", &**name)
+                        .with_variation(Variation::UnknownResource),
+                    NameKind::Prompt | NameKind::Task | NameKind::Tool => problem,
                 }
             }
         }
@@ -275,7 +278,9 @@ impl From<&UpstreamError> for Problem {
 /// Returns the problem of a caller without an account, which can be connected at `url`.
 fn not_connected(url: Option<&str>) -> Problem {
     let problem = |message: Cow<'static, str>| {
-        Problem::new(StatusCode::OK, code::INTERNAL_ERROR, NOT_CONNECTED, message)
+        let reason = "not_connected";
+        Problem::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)
+            .with_variation(Variation::Solvable)
     };
     let message = "You have not connected an account of this server";
     match url {

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use serde_json::json;
 
-use super::{APPROVAL_REQUIRED, NOT_CONNECTED, Problem};
+use super::{Problem, Variation};
 use crate::json::object_json;
 use crate::jsonrpc::{Id, Response};
 use crate::protocol::{Era, Method, meta};
@@ -18,7 +18,7 @@ impl Problem {
     /// link where there is one, and the data of the error in `_meta`, under `mcp-gateway/problem`.
     /// Any other problem is a JSON-RPC error.
     pub(crate) fn to_answer(&self, id: Option<&Id>, method: Option<&Method>, era: Era) -> Bytes {
-        let solvable = [APPROVAL_REQUIRED, NOT_CONNECTED].contains(&self.reason);
+        let solvable = self.variation == Variation::Solvable;
         match (id, method) {
             (Some(id), Some(Method::ToolsCall)) if solvable => {
                 Response::new(id, &self.to_tool_result(era)).bytes()

@@ -33,7 +33,8 @@ pub enum ListKind {
 
 impl ListKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Prompts, Self::Resources, Self::Templates, Self::Tools];
+    pub const ALL: &'static [Self] =
+        &[Self::Prompts, Self::Resources, Self::Templates, Self::Tools];
 
     /// Returns the kind that `method` lists, or `None` if it lists nothing.
     #[must_use]
@@ -122,7 +123,7 @@ mod tests {
 
     #[test]
     fn kinds_are_found_by_their_method() {
-        for (at, kind) in ListKind::ALL.into_iter().enumerate() {
+        for (at, kind) in ListKind::ALL.iter().copied().enumerate() {
             assert_eq!(ListKind::from_method(&kind.method()), Some(kind));
             assert_eq!(kind.index(), at);
         }
