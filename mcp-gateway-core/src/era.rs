@@ -25,7 +25,7 @@ mod translator;
 
 pub(crate) use self::legacy_to_modern::{LegacyToModern, Resumption};
 pub(crate) use self::modern_to_legacy::{ModernToLegacy, RetryTarget};
-pub use self::parked_calls::ParkedCalls;
+pub use self::parked_calls::{ParkedCallLimits, ParkedCalls};
 pub(crate) use self::request_state::{INPUT_RESPONSES, has_request_state};
 use crate::error::UpstreamError;
 use crate::jsonrpc::{Message, Response};

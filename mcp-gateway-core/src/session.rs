@@ -12,6 +12,7 @@
 //!
 //! [spec]: https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#session-management
 
+mod limits;
 mod log;
 mod record;
 mod registry;
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
+pub use self::limits::SessionLimits;
 pub(crate) use self::log::{EventLog, LogReader};
 pub(crate) use self::record::SessionRecord;
 pub use self::registry::Sessions;

@@ -30,9 +30,7 @@ use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, Route
 use crate::reload::router::ReloadableRouter;
 use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
 use crate::servers::{Builtins, ServerFactory, ServerSet, SharedHttpClient};
-use crate::spec::{
-    Auth, DynamicSpec, Metrics as Published, ParkedLimits, PlatformSpec, SessionLimits,
-};
+use crate::spec::{Auth, DynamicSpec, Metrics as Published, PlatformSpec};
 use crate::status::ServerStatus;
 use crate::telemetry::Metrics;
 
@@ -83,8 +81,8 @@ impl Controller {
         };
         let sealer = Arc::new(sealer.map_err(|error| PlatformError::Sealer(error.into()))?);
         let web = SharedHttpClient::default();
-        let mut sessions = sessions(&fixed.sessions, &sealer);
-        let mut parked_calls = parked_calls(&fixed.parked, &sealer);
+        let mut sessions = Sessions::with_limits(Arc::clone(&sealer), fixed.sessions);
+        let mut parked_calls = ParkedCalls::with_limits(Arc::clone(&sealer), fixed.parked);
         let mut replica_service = None;
         if let Some(url) = &fixed.replica_url {
             let error = |error: BoxError| PlatformError::Replica(error);
@@ -311,19 +309,6 @@ impl Controller {
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.operations.sessions
     }
-}
-
-fn sessions(limits: &SessionLimits, sealer: &Arc<Sealer>) -> Sessions {
-    Sessions::with_limits(Arc::clone(sealer), limits.lifetime, limits.idle, limits.max)
-}
-
-fn parked_calls(limits: &ParkedLimits, sealer: &Arc<Sealer>) -> ParkedCalls {
-    let ParkedLimits {
-        max,
-        max_of_one,
-        lifetime,
-    } = *limits;
-    ParkedCalls::with_limits(Arc::clone(sealer), lifetime, max, max_of_one)
 }
 
 fn metrics_tokens(published: &Published) -> Option<StaticTokens> {

@@ -38,7 +38,7 @@ use url::Url;
 pub use self::auth::{Anonymous, Auth, Forward, StaticAuth, Token};
 pub use self::gateway::GatewaySpec;
 pub use self::issuer::{Claims, Introspection, Issuer};
-pub use self::limits::{ParkedLimits, ServerLimits, SessionLimits};
+pub use self::limits::{ParkedCallLimits, ServerLimits, SessionLimits};
 pub use self::login::{GitHub, Login, Provider};
 pub use self::metrics::Metrics;
 pub use self::oauth::{AssertionIssuer, OAuth, OAuthClients, RateLimits, Registration};
@@ -69,7 +69,7 @@ pub struct StaticSpec {
     /// Limits of client sessions.
     pub sessions: SessionLimits,
     /// Limits of parked calls.
-    pub parked: ParkedLimits,
+    pub parked: ParkedCallLimits,
     /// Key that seals sessions and state; generated if `None`.
     pub session_key: Option<SessionKey>,
     /// The store of accounts, tokens and clients.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, header};
 use mcp_gateway_core::Sealer;
-use mcp_gateway_core::era::ParkedCalls;
+use mcp_gateway_core::era::{ParkedCallLimits, ParkedCalls};
 use mcp_gateway_tests::fixture::Era;
 use mcp_gateway_tests::gateway::{Backends, TestGateway, remote};
 use mcp_gateway_tests::process::Process;
@@ -164,10 +164,18 @@ async fn stage(parked_calls: &ParkedCalls) -> (Process, TestGateway) {
     (fixture, gateway)
 }
 
+/// Limits of the store.
+fn limits(max: usize, max_per_principal: usize) -> ParkedCallLimits {
+    ParkedCallLimits::default()
+        .with_lifetime(LIFETIME)
+        .with_max(max)
+        .with_max_per_principal(max_per_principal)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_ends_once_and_with_its_own_answer() {
     let sealer = Arc::new(Sealer::random().unwrap());
-    let parked_calls = ParkedCalls::with_limits(sealer, LIFETIME, CALLS, CALLS);
+    let parked_calls = ParkedCalls::with_limits(sealer, limits(CALLS, CALLS));
     let (_fixture, gateway) = stage(&parked_calls).await;
     let mut calls = JoinSet::new();
     for number in 0..CALLS {
@@ -196,7 +204,7 @@ async fn every_call_ends_once_and_with_its_own_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn there_is_an_end_to_what_waits() {
     let sealer = Arc::new(Sealer::random().unwrap());
-    let parked_calls = ParkedCalls::with_limits(sealer, LIFETIME, 3, 2);
+    let parked_calls = ParkedCalls::with_limits(sealer, limits(3, 2));
     let (_fixture, gateway) = stage(&parked_calls).await;
     let call = async |number: usize| {
         let url = gateway.url.clone();

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_platform::spec::{
-    DynamicSpec, ParkedLimits, ServerLimits, SessionLimits, StaticSpec,
+    DynamicSpec, ParkedCallLimits, ServerLimits, SessionLimits, StaticSpec,
 };
 
 use super::Serving;
@@ -34,21 +34,23 @@ pub(super) struct LimitsSection {
     pub(super) connections: Option<usize>,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) sessions: SessionLimits,
-    pub(super) parked: ParkedLimits,
+    pub(super) parked: ParkedCallLimits,
     pub(super) workers: Option<NonZeroUsize>,
 }
 
-impl FromField for ParkedLimits {
+impl FromField for ParkedCallLimits {
     fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let mut limits = Self::default();
         if let Some(Count(count)) = table.get("max") {
-            limits.max = count;
+            limits = limits.with_max(count);
         }
         if let Some(Count(count)) = table.get("maxPerCaller") {
-            limits.max_of_one = count;
+            limits = limits.with_max_per_principal(count);
         }
-        limits.lifetime = table.get("lifetime").unwrap_or(limits.lifetime);
+        if let Some(lifetime) = table.get("lifetime") {
+            limits = limits.with_lifetime(lifetime);
+        }
         table.finish();
         Some(limits)
     }
@@ -108,12 +110,16 @@ impl FromField for SessionLimits {
         let mut table = field.table()?;
         let mut limits = Self::default();
         if let Some(Count(count)) = table.get("max") {
-            limits.max = count;
+            limits = limits.with_max(count);
         }
-        limits.idle = table.get("idle").unwrap_or(limits.idle);
-        limits.lifetime = table.get("lifetime").unwrap_or(limits.lifetime);
+        if let Some(idle) = table.get("idle") {
+            limits = limits.with_idle(idle);
+        }
+        if let Some(lifetime) = table.get("lifetime") {
+            limits = limits.with_lifetime(lifetime);
+        }
         table.finish();
-        if limits.idle > limits.lifetime {
+        if limits.idle() > limits.lifetime() {
             field.error("idle must not exceed lifetime");
         }
         Some(limits)

@@ -3,7 +3,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
-use mcp_gateway_platform::spec::{Anonymous, ParkedLimits, Secret, ServerRuntime, SessionLimits};
+use mcp_gateway_platform::spec::{
+    Anonymous, ParkedCallLimits, Secret, ServerRuntime, SessionLimits,
+};
 use proptest::prelude::*;
 use secrecy::SecretString;
 
@@ -66,7 +68,7 @@ fn what_is_left_out_has_defaults() {
     assert!(config.platform.has_no_callers() && fixed.session_key.is_none());
     assert_eq!(serving.shutdown_timeout, Duration::from_secs(30));
     assert_eq!(fixed.sessions, SessionLimits::default());
-    assert_eq!(fixed.parked, ParkedLimits::default());
+    assert_eq!(fixed.parked, ParkedCallLimits::default());
     assert!(serving.connections.is_none() && serving.idle_timeout.is_none());
     assert!(serving.workers.is_none());
     let config = config.platform.dynamic;

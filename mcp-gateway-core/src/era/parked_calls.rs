@@ -10,6 +10,8 @@
 //! - A call that is not retried in time is abandoned: its requests are rejected, and its stream is
 //!   dropped.
 
+mod limits;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -17,13 +19,13 @@ use std::time::Duration;
 
 use tokio::time::{self, Instant};
 
+pub use self::limits::ParkedCallLimits;
 use super::request_state::{ParkedCallRef, RequestState};
 use crate::Call;
 use crate::auth::Principal;
 use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, code};
-use crate::limit::FOREVER;
 use crate::replica::Replica;
 use crate::reply::{ReplyStream, ServerRequest};
 use crate::seal::{SealError, Sealer};
@@ -45,10 +47,11 @@ use crate::task::BackgroundTask;
 /// use std::time::Duration;
 ///
 /// use mcp_gateway_core::Sealer;
-/// use mcp_gateway_core::era::ParkedCalls;
+/// use mcp_gateway_core::era::{ParkedCallLimits, ParkedCalls};
 ///
 /// let sealer = Arc::new(Sealer::random()?);
-/// let parked_calls = ParkedCalls::with_limits(sealer, Duration::from_secs(60), 1_000, 10);
+/// let limits = ParkedCallLimits::default().with_lifetime(Duration::from_secs(60));
+/// let parked_calls = ParkedCalls::with_limits(sealer, limits);
 /// assert_eq!(parked_calls.count(), 0);
 /// # Ok::<_, mcp_gateway_core::SealError>(())
 /// ```
@@ -61,12 +64,8 @@ struct Inner {
     sealer: Arc<Sealer>,
     /// Address of this replica, and access to the others, once it is set.
     replica: OnceLock<Replica>,
-    /// Maximum time for which a call is parked.
-    lifetime: Duration,
-    /// Maximum number of parked calls.
-    max: usize,
-    /// Maximum number of parked calls per principal.
-    max_per_principal: usize,
+    /// Lifetime and number of parked calls.
+    limits: ParkedCallLimits,
     /// Parked calls.
     calls: Mutex<Calls>,
     /// Task that evicts expired calls.
@@ -118,40 +117,22 @@ pub(super) enum ParkedLookup {
 }
 
 impl ParkedCalls {
-    /// Default time for which a call is parked: enough for a user to fill in a form.
-    pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
-
-    /// Default maximum number of parked calls.
-    pub const DEFAULT_MAX: usize = 10_000;
-
-    /// Default maximum number of parked calls per principal.
-    pub const DEFAULT_MAX_OF_ONE: usize = 1000;
-
     /// Creates a store with the default limits; `sealer` seals the `requestState`.
     #[must_use]
     pub fn new(sealer: Arc<Sealer>) -> Self {
-        let (max, of_one) = (Self::DEFAULT_MAX, Self::DEFAULT_MAX_OF_ONE);
-        Self::with_limits(sealer, Self::DEFAULT_LIFETIME, max, of_one)
+        Self::with_limits(sealer, ParkedCallLimits::default())
     }
 
-    /// Creates a store of at most `max` calls, and of at most `max_of_one` calls per principal,
-    /// each for at most `lifetime`.
+    /// Creates a store with the given limits; `sealer` seals the `requestState`.
     ///
     /// A call beyond a limit fails with [`UpstreamError::Overloaded`], and the requests of its
-    /// server are rejected. A `lifetime` too long for the clock is shortened.
+    /// server are rejected.
     #[must_use]
-    pub fn with_limits(
-        sealer: Arc<Sealer>,
-        lifetime: Duration,
-        max: usize,
-        max_of_one: usize,
-    ) -> Self {
+    pub fn with_limits(sealer: Arc<Sealer>, limits: ParkedCallLimits) -> Self {
         Self(Arc::new(Inner {
             sealer,
             replica: OnceLock::new(),
-            lifetime: lifetime.min(FOREVER),
-            max,
-            max_per_principal: max_of_one,
+            limits,
             calls: Mutex::default(),
             sweeper: OnceLock::new(),
         }))
@@ -186,7 +167,7 @@ impl ParkedCalls {
 
     /// Returns the maximum number of parked calls.
     pub(crate) fn max(&self) -> usize {
-        self.0.max
+        self.0.limits.max()
     }
 
     /// Parks `call` and returns the `requestState` for its client.
@@ -231,13 +212,13 @@ impl ParkedCalls {
             key: key.clone(),
             replica: self.0.replica.get().map(|replica| replica.url().to_owned()),
         };
-        let ticket = RequestState::new(call, Some(place), self.0.lifetime.as_secs());
+        let ticket = RequestState::new(call, Some(place), self.0.limits.lifetime().as_secs());
         Ok((key, ticket.seal(&self.0.sealer)?))
     }
 
     /// Returns a `requestState` without a parked call: with its retry, the server is called again.
     pub(super) fn retry_state(&self, call: &Call<Prepared>) -> Result<String, UpstreamError> {
-        let ticket = RequestState::new(call, None, self.0.lifetime.as_secs());
+        let ticket = RequestState::new(call, None, self.0.limits.lifetime().as_secs());
         ticket.seal(&self.0.sealer).map_err(UpstreamError::connect)
     }
 
@@ -298,14 +279,14 @@ impl Inner {
             .get(principal)
             .copied()
             .unwrap_or_default();
-        if calls.parked.len() >= self.max || of_one >= self.max_per_principal {
+        if calls.parked.len() >= self.limits.max() || of_one >= self.limits.max_per_principal() {
             return Some(waiting);
         }
         let principal = principal.clone().without_assertion();
         *calls.per_principal.entry(principal).or_default() += 1;
         let parked = Entry {
             call: Arc::new(call.with_request(call.request().to_owned_buffer())),
-            expires: Instant::now() + self.lifetime,
+            expires: Instant::now() + self.limits.lifetime(),
             waiting,
         };
         calls.parked.insert(key, parked);
@@ -365,8 +346,7 @@ async fn sweep(parked_calls: Weak<Inner>) {
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inner")
-            .field("lifetime", &self.lifetime)
-            .field("max", &self.max)
+            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time;
 
-use super::{Session, SessionRecord};
+use super::{Session, SessionLimits, SessionRecord};
 use crate::auth::Principal;
 use crate::error::SessionError;
 use crate::replica::Replica;
@@ -25,12 +25,12 @@ use crate::task::BackgroundTask;
 /// use std::time::Duration;
 ///
 /// use mcp_gateway_core::Sealer;
-/// use mcp_gateway_core::session::Sessions;
+/// use mcp_gateway_core::session::{SessionLimits, Sessions};
 ///
 /// // The key must be secret, random and shared by all replicas.
 /// let sealer = Arc::new(Sealer::random()?);
-/// let idle = Duration::from_secs(600);
-/// let sessions = Sessions::with_limits(sealer, Sessions::DEFAULT_LIFETIME, idle, 1_000);
+/// let limits = SessionLimits::default().with_idle(Duration::from_secs(600)).with_max(1_000);
+/// let sessions = Sessions::with_limits(sealer, limits);
 /// assert_eq!(sessions.count(), 0);
 /// # Ok::<_, mcp_gateway_core::SealError>(())
 /// ```
@@ -43,12 +43,8 @@ struct Inner {
     sealer: Arc<Sealer>,
     /// This replica, once it is set.
     replica: OnceLock<Replica>,
-    /// Time after which a session ID expires.
-    lifetime: Duration,
-    /// Time after which an unused session is evicted.
-    idle: Duration,
-    /// Maximum number of sessions in use.
-    max: usize,
+    /// Lifetime, idle timeout and number of sessions.
+    limits: SessionLimits,
     /// Sessions in use by their ID.
     live: RwLock<HashMap<Box<str>, Arc<Session>>>,
     /// Keys of ended sessions whose IDs have not expired.
@@ -65,16 +61,6 @@ struct Tombstones {
 }
 
 impl Sessions {
-    /// Default time after which a session expires: one day, as clients keep a session for a working
-    /// day.
-    pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
-
-    /// Default time after which an unused session is evicted: half an hour.
-    pub const DEFAULT_IDLE: Duration = Duration::from_secs(1800);
-
-    /// Default maximum number of sessions in use.
-    pub const DEFAULT_MAX: usize = 50_000;
-
     /// Creates a registry with a random key, so that sessions end with the process.
     ///
     /// # Errors
@@ -87,32 +73,16 @@ impl Sessions {
     /// Creates a registry whose session IDs are encrypted by `sealer`, with the default limits.
     #[must_use]
     pub fn new(sealer: Arc<Sealer>) -> Self {
-        Self::with_limits(
-            sealer,
-            Self::DEFAULT_LIFETIME,
-            Self::DEFAULT_IDLE,
-            Self::DEFAULT_MAX,
-        )
+        Self::with_limits(sealer, SessionLimits::default())
     }
 
-    /// Creates a registry with the given limits.
-    ///
-    /// A session expires after `lifetime` and is evicted after `idle` without use. Beyond `max`
-    /// sessions in use, new ones are rejected with [`SessionError::TooMany`]; those in use are
-    /// never evicted for a new one.
+    /// Creates a registry whose session IDs are encrypted by `sealer`, with the given limits.
     #[must_use]
-    pub fn with_limits(
-        sealer: Arc<Sealer>,
-        lifetime: Duration,
-        idle: Duration,
-        max: usize,
-    ) -> Self {
+    pub fn with_limits(sealer: Arc<Sealer>, limits: SessionLimits) -> Self {
         Self(Arc::new(Inner {
             sealer,
             replica: OnceLock::new(),
-            lifetime,
-            idle,
-            max,
+            limits,
             live: RwLock::default(),
             tombstones: Mutex::default(),
             sweeper: OnceLock::new(),
@@ -148,7 +118,7 @@ impl Sessions {
         let mut key = [0; 16];
         aws_lc_rs::rand::fill(&mut key).map_err(SealError::from)?;
         let key: Arc<str> = hex(&key).into();
-        let text = claims.to_text(&key, self.0.lifetime);
+        let text = claims.to_text(&key, self.0.limits.lifetime());
         let id = self.0.sealer.seal(PURPOSE, text.as_bytes())?;
         let session = self.insert(&id, self.session(key, claims))?;
         Ok((id, session))
@@ -226,7 +196,7 @@ impl Sessions {
             .sweeper
             .get_or_init(|| BackgroundTask::spawn(sweep(Arc::downgrade(&self.0))));
         let mut live = self.0.live.write().unwrap_or_else(PoisonError::into_inner);
-        if live.len() >= self.0.max && !live.contains_key(id) {
+        if live.len() >= self.0.limits.max() && !live.contains_key(id) {
             return Err(SessionError::TooMany);
         }
         Ok(Arc::clone(live.entry(id.into()).or_insert(session)))
@@ -258,7 +228,9 @@ impl Inner {
         let mut idle = Vec::new();
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
         live.retain(|_, session| {
-            let keep = session.idle_for().is_none_or(|for_| for_ < self.idle);
+            let keep = session
+                .idle_for()
+                .is_none_or(|for_| for_ < self.limits.idle());
             if !keep {
                 idle.push(Arc::clone(session));
             }
@@ -279,7 +251,7 @@ impl Inner {
         while ended
             .order
             .front()
-            .is_some_and(|(when, _)| when.elapsed() > self.lifetime)
+            .is_some_and(|(when, _)| when.elapsed() > self.limits.lifetime())
         {
             ended.forget_oldest();
         }
@@ -298,7 +270,10 @@ impl Tombstones {
 /// Sweeps until the registry is dropped.
 async fn sweep(sessions: Weak<Inner>) {
     loop {
-        let Some(pause) = sessions.upgrade().map(|sessions| sessions.idle / 4) else {
+        let Some(pause) = sessions
+            .upgrade()
+            .map(|sessions| sessions.limits.idle() / 4)
+        else {
             return;
         };
         time::sleep(pause.clamp(MIN_SWEEP, MAX_SWEEP)).await;
@@ -341,8 +316,11 @@ mod tests {
 
     fn sessions(max: usize) -> Sessions {
         let sealer = Arc::new(Sealer::new(&[7; 32]).unwrap());
-        let hour = Duration::from_secs(3600);
-        Sessions::with_limits(sealer, hour, Duration::from_millis(200), max)
+        let limits = SessionLimits::default()
+            .with_lifetime(Duration::from_secs(3600))
+            .with_idle(Duration::from_millis(200))
+            .with_max(max);
+        Sessions::with_limits(sealer, limits)
     }
 
     #[tokio::test]
