@@ -16,13 +16,13 @@
 
 mod snippets;
 
-use clap::ValueEnum;
 use url::Url;
 
 use crate::file::web_url;
 
 /// Supported MCP client.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[non_exhaustive]
 pub enum McpClientApp {
     /// Claude Code, command line
@@ -55,6 +55,21 @@ pub struct GatewayEndpoint {
     pub url: String,
     /// Environment variable that contains the token; `None` without a token.
     pub token: Option<String>,
+}
+
+impl McpClientApp {
+    /// All clients.
+    pub const ALL: &'static [Self] = &[
+        Self::ClaudeCode,
+        Self::ClaudeDesktop,
+        Self::Codex,
+        Self::CopilotCli,
+        Self::Cursor,
+        Self::Http,
+        Self::N8n,
+        Self::OpenWebui,
+        Self::Vscode,
+    ];
 }
 
 impl GatewayEndpoint {
@@ -196,7 +211,7 @@ mod tests {
 
     #[test]
     fn every_client_is_told_the_same() {
-        for client in McpClientApp::value_variants() {
+        for client in McpClientApp::ALL {
             let with = of(*client, Some("MY_TOKEN"));
             assert!(
                 with.contains("https://mcp.example.com/v1/mcp/dev"),
@@ -211,7 +226,7 @@ mod tests {
 
     #[test]
     fn instructions_have_the_form_that_clients_take() {
-        let all: Vec<_> = McpClientApp::value_variants()
+        let all: Vec<_> = McpClientApp::ALL
             .iter()
             .map(|client| format!("## {client:?}\n{}", of(*client, Some("MCP_GATEWAY_TOKEN"))))
             .collect();

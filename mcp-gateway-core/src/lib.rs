@@ -181,7 +181,7 @@ pub use self::replica::Replica;
 pub use self::reply::Reply;
 pub use self::seal::{SealError, Sealer};
 #[cfg(feature = "serve")]
-pub use self::serve::{Serve, Workers};
+pub use self::serve::{RequestBody, Serve, Workers};
 pub use self::upstream::UpstreamServer;
 
 /// A boxed future, as the services of this crate return where they wait for something.

@@ -10,7 +10,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use tokio::time;
 
@@ -195,7 +194,7 @@ impl Replica {
         let text = serde_json::to_vec(&sealed).map_err(UpstreamError::connect)?;
         let sealed = self.0.sealer.seal(ERRAND, &text);
         let sealed = sealed.map_err(UpstreamError::connect)?;
-        let mut request = Request::new(Full::from(sealed));
+        let mut request = Request::new(Bytes::from(sealed));
         *request.method_mut() = Method::POST;
         let uri = format!("{at}{}", Self::PATH).parse();
         *request.uri_mut() = uri.map_err(UpstreamError::connect)?;

@@ -16,13 +16,14 @@
 //! # Ok::<_, mcp_gateway_core::route::PrefixError>(())
 //! ```
 
+mod changes;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::stream::BoxStream;
-
+pub use self::changes::RouterChanges;
 pub use crate::error::{NameKind, RouteError};
 use crate::protocol::{ListKind, Method};
 
@@ -151,7 +152,7 @@ pub trait ToolRouter: fmt::Debug + Send + Sync + 'static {
     /// clients are notified of changed lists.
     ///
     /// `None`, the default, if they never change.
-    fn changes(&self) -> Option<BoxStream<'static, ()>> {
+    fn changes(&self) -> Option<RouterChanges> {
         None
     }
 }
@@ -173,7 +174,7 @@ impl<R: ToolRouter + ?Sized> ToolRouter for Arc<R> {
         (**self).is_transparent(server)
     }
 
-    fn changes(&self) -> Option<BoxStream<'static, ()>> {
+    fn changes(&self) -> Option<RouterChanges> {
         (**self).changes()
     }
 }

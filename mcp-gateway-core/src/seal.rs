@@ -56,7 +56,7 @@ impl Sealer {
     /// [`SealError`] if the system provides no randomness.
     pub fn random() -> Result<Self, SealError> {
         let mut key = [0; 32];
-        aws_lc_rs::rand::fill(&mut key)?;
+        fill_random(&mut key)?;
         Self::new(&key)
     }
 
@@ -90,7 +90,9 @@ impl Sealer {
     pub fn seal(&self, purpose: &str, plain: &[u8]) -> Result<String, SealError> {
         let SealKey { id, key } = &self.current;
         let mut sealed = plain.to_vec();
-        let nonce = key.seal_in_place_append_tag(Aad::from(purpose.as_bytes()), &mut sealed)?;
+        let aad = Aad::from(purpose.as_bytes());
+        let nonce = key.seal_in_place_append_tag(aad, &mut sealed);
+        let nonce = nonce.map_err(SealError::from_crypto)?;
         Ok(URL_SAFE_NO_PAD.encode([&id[..], nonce.as_ref(), &sealed].concat()))
     }
 
@@ -117,7 +119,7 @@ impl SealKey {
     fn new(key: &[u8; 32]) -> Result<Self, SealError> {
         let mut id = [0; KEY_ID_LEN];
         id.copy_from_slice(&digest(&SHA256, key).as_ref()[..KEY_ID_LEN]);
-        let key = RandomizedNonceKey::new(&AES_256_GCM, key)?;
+        let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(SealError::from_crypto)?;
         Ok(Self { id, key })
     }
 }
@@ -134,10 +136,20 @@ impl fmt::Debug for SealKey {
 #[non_exhaustive]
 pub struct SealError;
 
-impl From<Unspecified> for SealError {
-    fn from(_: Unspecified) -> Self {
+impl SealError {
+    /// Converts the error of the cryptographic library, which has no details.
+    fn from_crypto(_: Unspecified) -> Self {
         Self
     }
+}
+
+/// Fills `bytes` with randomness of the system.
+///
+/// # Errors
+///
+/// [`SealError`] if the system provides none.
+pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), SealError> {
+    aws_lc_rs::rand::fill(bytes).map_err(SealError::from_crypto)
 }
 
 /// Length of a key ID in bytes; enough to distinguish the few keys of a gateway.

@@ -4,6 +4,7 @@
 //! not terminate TLS, bind ports or handle signals; those are up to the embedder. Gateways that are
 //! mounted in axum or hyper do not need it.
 
+mod body;
 mod peer;
 mod workers;
 
@@ -14,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -25,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time;
 use tower_service::Service;
 
+pub use self::body::RequestBody;
 use self::peer::WithPeer;
 use self::workers::WorkerPermit;
 pub use self::workers::Workers;
@@ -117,7 +118,7 @@ impl Serve {
     /// Dropping the future closes the listener. Connections are background tasks and run on.
     pub async fn run<S, B>(self, service: S, shutdown: impl Future<Output = ()>)
     where
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + Sync + 'static,
         S::Future: Send,
         S::Error: Into<BoxError>,
         B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,

@@ -8,11 +8,11 @@
 //! transports](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports).
 
 mod event_stream;
+mod http_body;
 mod link;
 mod program_output;
 
 pub(crate) use self::event_stream::EventStream;
-pub use self::link::{
-    HttpBody, HttpClient, HttpTransport, ServerHandle, StdioTransport, Transport,
-};
+pub use self::http_body::HttpBody;
+pub use self::link::{HttpClient, HttpTransport, ServerHandle, StdioTransport, Transport};
 pub(crate) use self::program_output::ProgramOutput;

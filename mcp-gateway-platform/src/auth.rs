@@ -13,11 +13,10 @@ use mcp_gateway_auth::login::LoginPages;
 use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, Resource};
 use mcp_gateway_auth::users::{UserError, Users};
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
-use secrecy::zeroize::Zeroizing;
 use url::Url;
 
 use crate::error::PlatformError;
-use crate::spec::{Auth, OAuth, PlatformSpec, StaticAuth};
+use crate::spec::{Auth, OAuth, PlatformSpec, SessionKey, StaticAuth};
 use crate::state::StateStore;
 
 /// Services that exist before the servers: egress, state and authorization server.
@@ -28,7 +27,7 @@ pub(crate) struct Services {
     pub(crate) authority: Option<Arc<AuthorizationServices>>,
     pub(crate) egress: Option<Egress>,
     /// Key that seals sessions, if there is a state store.
-    pub(crate) key: Option<Zeroizing<[u8; 32]>>,
+    pub(crate) key: Option<SessionKey>,
     pub(crate) first_account: Option<InitialAccount>,
     /// Description of the state store for operators.
     pub(crate) location: Option<String>,
@@ -103,7 +102,7 @@ impl AuthorizationServices {
         vault: &StateStore,
         egress: &Egress,
     ) -> Result<(Self, Option<InitialAccount>), PlatformError> {
-        let keyring = Keyring::new(&vault.key);
+        let keyring = Keyring::new(vault.key.bytes());
         let keyring = keyring.map_err(|error| PlatformError::Key(error.into()))?;
         let users = Users::new(Arc::clone(&vault.store), Clock::system());
         let first = match auth.login.has_accounts() {

@@ -75,8 +75,7 @@ impl Controller {
     ) -> Result<Self, PlatformError> {
         let (fixed, dynamic) = (&spec.fixed, &spec.dynamic);
         let sealer = match (&fixed.session_key, &foundation.key) {
-            (Some(key), _) => Sealer::new(key.bytes()),
-            (None, Some(key)) => Sealer::new(key),
+            (Some(key), _) | (None, Some(key)) => Sealer::new(key.bytes()),
             (None, None) => Sealer::random(),
         };
         let sealer = Arc::new(sealer.map_err(|error| PlatformError::Sealer(error.into()))?);

@@ -27,7 +27,7 @@ use crate::spec::{SessionKey, Storage};
 /// # async fn main() {
 /// let key = SessionKey::new([7; 32]);
 /// let state = StateStore::open(&Storage::Memory, Some(&key)).await.unwrap();
-/// assert_eq!(*state.key, [7; 32]);
+/// assert_eq!(state.key.bytes(), &[7; 32]);
 /// assert!(state.location.starts_with("memory"));
 /// # }
 /// ```
@@ -37,7 +37,7 @@ pub struct StateStore {
     /// Store.
     pub store: Arc<dyn Store>,
     /// Key that encrypts the content.
-    pub key: Zeroizing<[u8; 32]>,
+    pub key: SessionKey,
     /// Description of the location for operators.
     pub location: String,
 }
@@ -104,7 +104,7 @@ impl StateStore {
     ///
     /// [`StateError`] if the database cannot be opened, or the key is missing or invalid.
     pub async fn open(storage: &Storage, key: Option<&SessionKey>) -> Result<Self, StateError> {
-        let given = key.map(|key| Zeroizing::new(*key.bytes()));
+        let given = key.cloned();
         match storage {
             Storage::Default => Self::sqlite(&data_folder()?.join(DATABASE), given).await,
             Storage::Memory => Ok(Self {
@@ -125,7 +125,7 @@ impl StateStore {
     }
 
     /// Opens the database at `path`; its key is next to it unless `key` is present.
-    async fn sqlite(path: &Path, key: Option<Zeroizing<[u8; 32]>>) -> Result<Self, StateError> {
+    async fn sqlite(path: &Path, key: Option<SessionKey>) -> Result<Self, StateError> {
         if let Some(folder) = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
@@ -152,7 +152,7 @@ impl StateStore {
 }
 
 /// Reads the key in the file at `path`, or generates it.
-fn kept_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, StateError> {
+fn kept_key(path: &Path) -> Result<SessionKey, StateError> {
     let key = match read_key(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(path),
         read => read,
@@ -164,14 +164,14 @@ fn kept_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, StateError> {
 }
 
 /// Reads a key of 32 bytes.
-fn read_key(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
+fn read_key(path: &Path) -> io::Result<SessionKey> {
     let bytes = Zeroizing::new(fs::read(path)?);
-    let key = <[u8; 32]>::try_from(&**bytes).map(Zeroizing::new);
+    let key = <[u8; 32]>::try_from(&**bytes).map(SessionKey::new);
     key.map_err(|_| io::Error::other("expected 32 bytes"))
 }
 
 /// Generates a key at `path`, or reads the one that another process has created concurrently.
-fn make_key(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
+fn make_key(path: &Path) -> io::Result<SessionKey> {
     let key = random_key().map_err(io::Error::other)?;
     // A hard link makes the complete file appear atomically.
     let new = path.with_extension(format!("key.{}", std::process::id()));
@@ -182,7 +182,7 @@ fn make_key(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
         .truncate(true)
         .mode(0o600)
         .open(&new)?;
-    file.write_all(&*key)?;
+    file.write_all(key.bytes())?;
     file.sync_all()?;
     let linked = fs::hard_link(&new, path);
     fs::remove_file(&new)?;
@@ -193,10 +193,10 @@ fn make_key(path: &Path) -> io::Result<Zeroizing<[u8; 32]>> {
 }
 
 /// Generates a random key.
-fn random_key() -> Result<Zeroizing<[u8; 32]>, StateError> {
+fn random_key() -> Result<SessionKey, StateError> {
     let mut key = Zeroizing::new([0; 32]);
     rand::fill(&mut *key).map_err(|_| StateError::Random)?;
-    Ok(key)
+    Ok(SessionKey::new(*key))
 }
 
 /// Returns the data directory: `MCP_GATEWAY_DATA`, or a subdirectory of `XDG_DATA_HOME`.

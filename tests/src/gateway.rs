@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use http::request::Parts;
 use http::{Request, Response, Uri};
-use hyper::body::Incoming;
 use mcp_gateway_core::Replica;
+use mcp_gateway_core::RequestBody;
 use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
 use mcp_gateway_core::credential::{CredentialResolver, NoCredentials};
 use mcp_gateway_core::endpoint::{Body, ReplicaService};
@@ -228,7 +228,7 @@ struct ReplicaFront {
     replica_service: ReplicaService,
 }
 
-impl Service<Request<Incoming>> for ReplicaFront {
+impl Service<Request<RequestBody>> for ReplicaFront {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
@@ -237,7 +237,7 @@ impl Service<Request<Incoming>> for ReplicaFront {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         match request.uri().path() {
             Replica::PATH => self.replica_service.call(request),
             _ => self.gateway.call(request),

@@ -49,7 +49,7 @@ impl Administration {
             bail!("the configuration has `store: memory`, which other processes cannot access");
         }
         let vault = StateStore::open(&spec.fixed.store, spec.fixed.session_key.as_ref()).await?;
-        let keyring = Keyring::new(&vault.key).context("invalid encryption key")?;
+        let keyring = Keyring::new(vault.key.bytes()).context("invalid encryption key")?;
         let clock = Clock::system();
         let users = Users::new(Arc::clone(&vault.store), clock.clone());
         // No request is served here, so any URL is sufficient.

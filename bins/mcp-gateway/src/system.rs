@@ -58,8 +58,6 @@ impl Environment for SystemEnvironment {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     #[test]
@@ -72,7 +70,7 @@ mod tests {
             let Lookup::Found(text) = system.file(&path).unwrap() else {
                 panic!("{content:?}");
             };
-            assert_eq!(text.expose_secret(), expected);
+            assert_eq!(text.expose(), expected);
         }
         assert!(system.file(&folder.path().join("none")).is_err());
         assert!(system.file(Path::new("/dev/zero")).is_err());

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use secrecy::SecretString;
+use mcp_gateway_platform::spec::Secret;
 
 /// Environment of a file: variables and other files that it refers to.
 ///
@@ -67,7 +67,7 @@ pub trait Environment: fmt::Debug {
 #[non_exhaustive]
 pub enum Lookup {
     /// The value.
-    Found(SecretString),
+    Found(Secret),
     /// It does not exist.
     Missing,
     /// Lookups are disabled.

@@ -8,8 +8,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use mcp_gateway_platform::spec::{Secret, SessionKey};
-use secrecy::ExposeSecret;
-use secrecy::zeroize::Zeroizing;
+use zeroize::Zeroizing;
 
 use crate::document::{Field, FromField, Lookup};
 
@@ -65,11 +64,11 @@ fn look_up(key: &str, field: &Field<'_>) -> Option<Secret> {
         }
     };
     match found {
-        Ok(Lookup::Found(text)) if text.expose_secret().is_empty() => {
+        Ok(Lookup::Found(text)) if text.expose().is_empty() => {
             field.error(format!("{name} is empty"));
             None
         }
-        Ok(Lookup::Found(text)) => Some(Secret::new(text.expose_secret())),
+        Ok(Lookup::Found(text)) => Some(text),
         Ok(Lookup::Missing | Lookup::Unavailable) => Some(Secret::new("")),
         Err(message) => {
             field.error(message);

@@ -7,7 +7,6 @@ use mcp_gateway_platform::spec::{
     Anonymous, ParkedCallLimits, Secret, ServerRuntime, SessionLimits,
 };
 use proptest::prelude::*;
-use secrecy::SecretString;
 
 use super::*;
 use crate::document::Lookup;
@@ -20,7 +19,7 @@ impl Environment for Stage {
     fn variable(&self, name: &str) -> Lookup {
         match name {
             "MISSING" => Lookup::Missing,
-            name => Lookup::Found(SecretString::from(format!("value-of-the-variable-{name}"))),
+            name => Lookup::Found(Secret::from(format!("value-of-the-variable-{name}"))),
         }
     }
 
@@ -31,8 +30,8 @@ impl Environment for Stage {
     fn file(&self, path: &Path) -> Result<Lookup, io::Error> {
         match path.to_str() {
             Some("/missing") => Err(io::ErrorKind::NotFound.into()),
-            Some("/empty") => Ok(Lookup::Found(SecretString::from(""))),
-            _ => Ok(Lookup::Found(SecretString::from("0f".repeat(32)))),
+            Some("/empty") => Ok(Lookup::Found(Secret::from(""))),
+            _ => Ok(Lookup::Found(Secret::from("0f".repeat(32)))),
         }
     }
 }

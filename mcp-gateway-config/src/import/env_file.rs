@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 
 use mcp_gateway_platform::spec::Secret;
-use secrecy::ExposeSecret;
 
 use crate::document::{Field, Lookup};
 
@@ -12,7 +11,7 @@ use crate::document::{Field, Lookup};
 pub(super) fn read(path: &Path, field: &Field<'_>) -> Vec<(String, Secret)> {
     match field.environment().file(path) {
         Ok(Lookup::Found(text)) => {
-            let lines = text.expose_secret().lines().enumerate();
+            let lines = text.expose().lines().enumerate();
             lines
                 .filter_map(|(at, line)| variable(at, line, field))
                 .collect()

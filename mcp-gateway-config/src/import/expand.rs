@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use secrecy::ExposeSecret;
-
 use crate::document::{Field, Lookup};
 
 /// Expansion of references in a client file.
@@ -131,10 +129,10 @@ impl Variables {
 /// Returns the value of a variable, or its default.
 fn found(name: &str, found: Lookup, default: Option<&str>) -> Result<String, String> {
     match (found, default) {
-        (Lookup::Found(value), None) => Ok(value.expose_secret().to_owned()),
+        (Lookup::Found(value), None) => Ok(value.expose().to_owned()),
         // As in a shell, the default replaces an empty value.
-        (Lookup::Found(value), Some(_)) if !value.expose_secret().is_empty() => {
-            Ok(value.expose_secret().to_owned())
+        (Lookup::Found(value), Some(_)) if !value.expose().is_empty() => {
+            Ok(value.expose().to_owned())
         }
         (_, Some(default)) => Ok(default.to_owned()),
         (Lookup::Unavailable, None) => Ok(String::new()),

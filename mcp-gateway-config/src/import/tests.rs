@@ -1,7 +1,6 @@
 use std::io;
 
-use mcp_gateway_platform::spec::ServerRuntime;
-use secrecy::SecretString;
+use mcp_gateway_platform::spec::{Secret, ServerRuntime};
 
 use super::*;
 use crate::document::Lookup;
@@ -13,16 +12,16 @@ struct Stage;
 impl Environment for Stage {
     fn variable(&self, name: &str) -> Lookup {
         match name {
-            "HOME" => Lookup::Found(SecretString::from("/home/alice")),
-            "TOKEN" | "API_KEY" => Lookup::Found(SecretString::from("t0k3n")),
-            "EMPTY" => Lookup::Found(SecretString::from("")),
+            "HOME" => Lookup::Found(Secret::from("/home/alice")),
+            "TOKEN" | "API_KEY" => Lookup::Found(Secret::from("t0k3n")),
+            "EMPTY" => Lookup::Found(Secret::from("")),
             _ => Lookup::Missing,
         }
     }
 
     fn file(&self, path: &Path) -> Result<Lookup, io::Error> {
         match path.to_str() {
-            Some("/project/.env") => Ok(Lookup::Found(SecretString::from(
+            Some("/project/.env") => Ok(Lookup::Found(Secret::from(
                 "# comment\n\nA=1\nexport B = \"two words\"\nC='3'\n",
             ))),
             _ => Err(io::ErrorKind::NotFound.into()),

@@ -28,7 +28,7 @@ use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, code};
 use crate::replica::Replica;
 use crate::reply::{ReplyStream, ServerRequest};
-use crate::seal::{SealError, Sealer};
+use crate::seal::{SealError, Sealer, fill_random};
 use crate::task::BackgroundTask;
 
 /// Store of calls of modern clients that wait for input, which a legacy server has requested.
@@ -206,7 +206,7 @@ impl ParkedCalls {
     /// Returns a new random key of 128 bits, and the sealed `requestState` for it.
     fn new_state(&self, call: &Call<Prepared>) -> Result<(String, String), SealError> {
         let mut key = [0; 16];
-        aws_lc_rs::rand::fill(&mut key).map_err(SealError::from)?;
+        fill_random(&mut key)?;
         let key = u128::from_ne_bytes(key).to_string();
         let place = ParkedCallRef {
             key: key.clone(),

@@ -1,7 +1,5 @@
 use std::io;
 
-use aws_lc_rs::error::Unspecified;
-
 use super::*;
 use crate::credential::Challenge;
 use crate::error::{
@@ -56,12 +54,7 @@ fn of_callers() -> Vec<Row> {
             "auth_unavailable",
         ),
         row(limited, 429, -32603, "rate_limited"),
-        row(
-            SessionError::Seal(SealError::from(Unspecified)),
-            500,
-            -32603,
-            "internal",
-        ),
+        row(SessionError::Seal(SealError), 500, -32603, "internal"),
         row(SessionError::TooMany, 429, -32603, "too_many_sessions"),
         row(SessionError::Unknown, 404, -32600, "unknown_session"),
         row(Error::Other(other()), 500, -32603, "internal"),

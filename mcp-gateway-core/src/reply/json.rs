@@ -313,7 +313,7 @@ const LOOK_AHEAD: usize = 64 * 1024;
 mod tests {
     use std::sync::Mutex;
 
-    use http_body_util::{Full, StreamBody};
+    use http_body_util::StreamBody;
 
     use super::*;
     use crate::protocol::ListKind;
@@ -326,15 +326,14 @@ mod tests {
         let frame = |piece: Result<&'static str, &'static str>| {
             piece
                 .map(|piece| Frame::data(Bytes::from(piece)))
-                .map_err(Into::into)
+                .map_err(BoxError::from)
         };
-        StreamBody::new(futures_util::stream::iter(pieces.into_iter().map(frame))).boxed_unsync()
+        let frames = futures_util::stream::iter(pieces.into_iter().map(frame));
+        HttpBody::new(StreamBody::new(frames))
     }
 
     fn full(text: &'static str) -> HttpBody {
-        Full::from(text)
-            .map_err(|never| match never {})
-            .boxed_unsync()
+        HttpBody::full(text)
     }
 
     fn watch(body: &mut JsonBody) -> Arc<Mutex<Option<Completion>>> {

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, ResponseFuture};
@@ -179,7 +179,8 @@ impl Pools {
     }
 
     /// Sends `request` on a connection of the current runtime.
-    fn request(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
+    fn request(&self, request: Request<Bytes>) -> ResponseFuture {
+        let request = request.map(Full::new);
         let runtime = Handle::try_current().ok().map(|handle| handle.id());
         let pools = self.by_runtime.load();
         match pools.iter().find(|(id, _)| *id == runtime) {
@@ -207,12 +208,9 @@ impl Pools {
 
 #[async_trait]
 impl HttpClient for PooledHttpClient {
-    async fn request(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<HttpBody>, UpstreamError> {
+    async fn request(&self, request: Request<Bytes>) -> Result<Response<HttpBody>, UpstreamError> {
         match self.pools(request.uri()).request(request).await {
-            Ok(response) => Ok(response.map(|body| body.map_err(Into::into).boxed_unsync())),
+            Ok(response) => Ok(response.map(HttpBody::new)),
             Err(error) if error.is_connect() => Err(UpstreamError::connect(error)),
             Err(error) => {
                 let cause = error.source().map(ToString::to_string);

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use http::Request;
+use hyper::body::Incoming;
 use tower_service::Service;
 
+use super::RequestBody;
 use crate::PeerAddr;
 
 /// Service that inserts the peer of its connection into requests.
@@ -22,7 +24,7 @@ impl<S> WithPeer<S> {
     }
 }
 
-impl<S: Service<Request<B>>, B> Service<Request<B>> for WithPeer<S> {
+impl<S: Service<Request<RequestBody>>> Service<Request<Incoming>> for WithPeer<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;
@@ -31,8 +33,8 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for WithPeer<S> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(PeerAddr(self.peer));
-        self.inner.call(request)
+        self.inner.call(request.map(RequestBody::new))
     }
 }

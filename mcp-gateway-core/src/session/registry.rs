@@ -10,7 +10,7 @@ use super::{Session, SessionLimits, SessionRecord};
 use crate::auth::Principal;
 use crate::error::SessionError;
 use crate::replica::Replica;
-use crate::seal::{SealError, Sealer};
+use crate::seal::{SealError, Sealer, fill_random};
 use crate::task::BackgroundTask;
 
 /// Registry of the sessions of clients of the legacy era.
@@ -116,7 +116,7 @@ impl Sessions {
         claims: SessionRecord,
     ) -> Result<(String, Arc<Session>), SessionError> {
         let mut key = [0; 16];
-        aws_lc_rs::rand::fill(&mut key).map_err(SealError::from)?;
+        fill_random(&mut key)?;
         let key: Arc<str> = hex(&key).into();
         let text = claims.to_text(&key, self.0.limits.lifetime());
         let id = self.0.sealer.seal(PURPOSE, text.as_bytes())?;

@@ -6,12 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::Uri;
-use http_body_util::Full;
-use http_body_util::combinators::UnsyncBoxBody;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::ProgramOutput;
-use crate::BoxError;
+use super::{HttpBody, ProgramOutput};
 use crate::error::UpstreamError;
 
 /// A transport to a running server.
@@ -78,9 +75,6 @@ pub struct HttpTransport {
     client: Arc<dyn HttpClient>,
 }
 
-/// Body of a server's HTTP response, which arrives while it is read.
-pub type HttpBody = UnsyncBoxBody<Bytes, BoxError>;
-
 /// A client that sends HTTP requests to servers.
 ///
 /// Must not follow redirects, because a redirect could send a credential to another origin. Called
@@ -89,6 +83,36 @@ pub type HttpBody = UnsyncBoxBody<Bytes, BoxError>;
 /// # Cancel safety
 ///
 /// Dropping the future, or the body of the response, must abort the request.
+///
+/// # Example
+///
+/// ```
+/// use async_trait::async_trait;
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use mcp_gateway_core::transport::{HttpBody, HttpClient};
+/// use mcp_gateway_core::upstream::UpstreamError;
+///
+/// /// Answers every request itself.
+/// #[derive(Debug)]
+/// struct Echo;
+///
+/// #[async_trait]
+/// impl HttpClient for Echo {
+///     async fn request(
+///         &self,
+///         request: Request<Bytes>,
+///     ) -> Result<Response<HttpBody>, UpstreamError> {
+///         Ok(Response::new(HttpBody::full(request.into_body())))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let response = Echo.request(Request::new("{}".into())).await.unwrap();
+/// assert_eq!(response.status(), 200);
+/// # }
+/// ```
 #[async_trait]
 pub trait HttpClient: fmt::Debug + Send + Sync + 'static {
     /// Sends `request` and returns the response as soon as its head has arrived.
@@ -99,7 +123,7 @@ pub trait HttpClient: fmt::Debug + Send + Sync + 'static {
     /// not sent; otherwise [`UpstreamError::Closed`].
     async fn request(
         &self,
-        request: http::Request<Full<Bytes>>,
+        request: http::Request<Bytes>,
     ) -> Result<http::Response<HttpBody>, UpstreamError>;
 }
 
@@ -107,7 +131,7 @@ pub trait HttpClient: fmt::Debug + Send + Sync + 'static {
 impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
     async fn request(
         &self,
-        request: http::Request<Full<Bytes>>,
+        request: http::Request<Bytes>,
     ) -> Result<http::Response<HttpBody>, UpstreamError> {
         (**self).request(request).await
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 
 use crate::Reply;
 use crate::challenge::Challenge;
@@ -149,7 +149,7 @@ impl HttpEndpoint {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response<HttpBody>, UpstreamError> {
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = self.transport.uri().clone();
         *request.headers_mut() = headers;

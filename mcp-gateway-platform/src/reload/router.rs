@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use futures_util::stream::{self, BoxStream, StreamExt};
-use mcp_gateway_core::route::{PrefixRouter, ResolvedName, ToolRouter};
+use futures_util::stream;
+use mcp_gateway_core::route::{PrefixRouter, ResolvedName, RouterChanges, ToolRouter};
 use tokio::sync::watch;
 
 /// Router that is replaceable while calls are in flight.
@@ -53,19 +53,19 @@ impl ToolRouter for ReloadableRouter {
         self.router.load().is_transparent(server)
     }
 
-    fn changes(&self) -> Option<BoxStream<'static, ()>> {
+    fn changes(&self) -> Option<RouterChanges> {
         let changed = self.changed.subscribe();
         let changes = stream::unfold(changed, |mut changed| async move {
             changed.changed().await.ok()?;
             Some(((), changed))
         });
-        Some(changes.boxed())
+        Some(RouterChanges::new(changes))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
+    use futures_util::{FutureExt as _, StreamExt as _};
 
     use super::*;
 

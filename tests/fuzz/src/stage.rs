@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -216,11 +217,9 @@ impl RuntimeBackend for Scripted {
 impl HttpClient for Scripted {
     async fn request(
         &self,
-        request: Request<Full<Bytes>>,
+        request: Request<Bytes>,
     ) -> Result<Response<HttpBody>, UpstreamError> {
-        let body = request.into_body().collect().await;
-        let body = body.unwrap_or_else(|never| match never {}).to_bytes();
-        let message: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let message: Value = serde_json::from_slice(request.body()).unwrap_or_default();
         let script = self.0.lock().unwrap().clone();
         Ok(script.answer(&message))
     }
@@ -266,8 +265,8 @@ impl Script {
 fn response(status: StatusCode, kind: &'static str, pieces: Vec<Bytes>) -> Response<HttpBody> {
     let frames = pieces
         .into_iter()
-        .map(|piece| Ok(http_body::Frame::data(piece)));
-    let body = StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync();
+        .map(|piece| Ok::<_, Infallible>(http_body::Frame::data(piece)));
+    let body = HttpBody::new(StreamBody::new(futures_util::stream::iter(frames)));
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let kind = HeaderValue::from_static(kind);

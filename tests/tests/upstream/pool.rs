@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use mcp_gateway_core::runtime::PooledHttpClient;
 use mcp_gateway_core::transport::HttpClient;
 use mcp_gateway_tests::script::{Scripted, status};
@@ -22,7 +22,7 @@ async fn a_connection_is_used_again_but_not_when_the_server_is_about_to_close_it
     let client = PooledHttpClient::new().unwrap();
     let opens_another = async || {
         let before = server.connections();
-        let request = Request::post(&server.url).body(Full::new(Bytes::from_static(b"{}")));
+        let request = Request::post(&server.url).body(Bytes::from_static(b"{}"));
         let response = client.request(request.unwrap()).await.unwrap();
         response.into_body().collect().await.unwrap();
         server.connections() > before

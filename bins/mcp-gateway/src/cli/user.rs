@@ -7,8 +7,8 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use mcp_gateway_auth::Secret;
 use mcp_gateway_auth::users::{Role, User};
-use secrecy::zeroize::Zeroizing;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::state::StateArgs;
 use super::table::{sanitize, show};

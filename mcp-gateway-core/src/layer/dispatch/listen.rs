@@ -20,6 +20,7 @@ use crate::json::{object_json, string_json};
 use crate::jsonrpc::{Notification, Request};
 use crate::protocol::Method;
 use crate::reply::{ReplyEvent, ReplyStream};
+use crate::route::RouterChanges;
 use crate::upstream::SubscriptionFilter;
 use crate::{Call, Error, Reply};
 
@@ -53,7 +54,7 @@ impl Shared {
             call,
             filter,
             said,
-            changes: changes.unwrap_or_else(|| stream::pending().boxed()),
+            changes: changes.unwrap_or_else(RouterChanges::pending),
             ready: VecDeque::from([first]),
         };
         Ok(Reply::Events(ReplyStream::new(listening.into_stream())))
@@ -247,7 +248,7 @@ struct MergedSubscription<S> {
     filter: SubscriptionFilter,
     said: MergedEvents,
     /// Changes of the set of servers.
-    changes: BoxStream<'static, ()>,
+    changes: RouterChanges,
     /// Messages that have not been returned.
     ready: VecDeque<Notification>,
 }
