@@ -79,6 +79,7 @@ use crate::server::Resource;
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Debug, Default)]
+#[doc(alias("ext_authz", "auth_request", "forward auth"))]
 pub struct ForwardAuth(Arc<Vec<ProtectedUpstream>>);
 
 /// A protected resource behind a proxy, with everything below its path.

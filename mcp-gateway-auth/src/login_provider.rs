@@ -55,6 +55,12 @@ use crate::AuthServerError;
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias("SSO", "identity provider"))]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot log users in",
+    label = "not a `LoginProvider`",
+    note = "implement `LoginProvider`, or use `Login` with the feature `login`"
+)]
 #[async_trait]
 pub trait LoginProvider: fmt::Debug + Send + Sync + 'static {
     /// Returns the session of the browser that sent `request`, or `None` if nobody is logged in.

@@ -129,6 +129,7 @@ use crate::{AuthServerError, Clock, Keyring, LoginProvider};
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone)]
+#[doc(alias("OAuth", "RFC 8414"))]
 pub struct AuthorizationServer(Arc<Inner>);
 
 /// The parts that all clones share.

@@ -44,6 +44,7 @@ use crate::token::{TokenVerifier, VerifiedToken};
 /// [`InvalidToken`]: AuthError::InvalidToken
 /// [`MissingToken`]: AuthError::MissingToken
 #[derive(Clone, Default)]
+#[doc(alias("API key"))]
 pub struct StaticTokens {
     principals: HashMap<TokenDigest, Principal>,
 }

@@ -39,6 +39,12 @@ pub use crate::error::AuthError;
 /// # Example
 ///
 /// See [`authenticate`](crate::layer::authenticate) for an implementation in a stack.
+#[doc(alias("authentication", "bearer", "JWT"))]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot authenticate callers",
+    label = "not an `AuthVerifier`",
+    note = "implement `AuthVerifier`, or use `StaticTokens` or `BearerVerifier` of the crate `mcp-gateway-auth`, or `AllowAnonymous`"
+)]
 #[async_trait]
 pub trait AuthVerifier: fmt::Debug + Send + Sync + 'static {
     /// Verifies the credential in `request` and returns the principal that presented it.

@@ -50,6 +50,12 @@ use crate::{BoxFuture, Caller};
 /// # Cancel safety
 ///
 /// The future is dropped when the client disconnects, at any `.await`.
+#[doc(alias("secret", "token exchange"))]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot resolve credentials for servers",
+    label = "not a `CredentialResolver`",
+    note = "implement `CredentialResolver`, or use `NoCredentials`"
+)]
 #[async_trait]
 pub trait CredentialResolver: fmt::Debug + Send + Sync + 'static {
     /// Returns the credential for one call.

@@ -20,6 +20,7 @@ use crate::signal::Signal;
 /// assert!(clone.is_draining());
 /// ```
 #[derive(Clone, Debug, Default)]
+#[doc(alias("graceful shutdown"))]
 pub struct Drain(Arc<Signal>);
 
 impl Drain {

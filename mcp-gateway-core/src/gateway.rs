@@ -123,6 +123,7 @@ use crate::{BoxError, BoxFuture, Call, Drain, Error, Reply};
 /// # }
 /// ```
 #[derive(Clone)]
+#[doc(alias("proxy", "aggregator", "multiplexer"))]
 pub struct Gateway {
     stack: Stack,
     owned: Arc<Owned>,

@@ -51,6 +51,7 @@ use crate::error::RequestError;
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Debug, Default)]
+#[doc(alias("Origin", "DNS rebinding"))]
 pub struct HostPolicy {
     /// Additional host names in lower case.
     hosts: HashSet<String>,

@@ -143,6 +143,7 @@ mod gateway;
 pub mod host_policy;
 mod json;
 pub mod jsonrpc;
+#[doc(alias = "middleware")]
 pub mod layer;
 pub mod limit;
 pub mod observe;

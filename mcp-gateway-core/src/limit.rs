@@ -26,6 +26,7 @@ pub(crate) use self::concurrency::Concurrency;
 /// assert_eq!(limits.timeout(), Duration::from_secs(10));
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[doc(alias("timeout", "circuit breaker", "rate limit"))]
 pub struct Limits {
     /// Maximum silence of the server during a call.
     timeout: Duration,

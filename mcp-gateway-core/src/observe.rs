@@ -69,6 +69,12 @@ use crate::route::Feature;
 ///
 /// Called on the path of the reply, once per call, concurrently. It must not block: it should
 /// count, or hand the report to another task.
+#[doc(alias("audit", "metrics", "hook"))]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot observe calls",
+    label = "not an `Observer`",
+    note = "implement `Observer`, whose method receives a `CallReport` of each call"
+)]
 pub trait Observer: fmt::Debug + Send + Sync + 'static {
     /// Receives the report of a call at its end.
     fn on_call_end(&self, call: &CallReport<'_>);

@@ -77,6 +77,11 @@ pub use self::request::{Action, PolicyRequest};
 /// Called once per call and once per entry of a list. It must answer from memory without blocking;
 /// data that requires I/O must be fetched in the background.
 #[doc(alias("PDP", "RBAC", "ABAC"))]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot authorize calls",
+    label = "not a `Policy`",
+    note = "implement `Policy`, or use `AllowAll`"
+)]
 pub trait Policy: fmt::Debug + Send + Sync + 'static {
     /// Decides if the caller of `request` may see or use its target.
     ///

@@ -131,6 +131,12 @@ impl<'a> ResolvedName<'a> {
 ///
 /// Invariant: [`resolve`](Self::resolve) must map the result of [`expose`](Self::expose) back to
 /// the same server and name.
+#[doc(alias("namespace", "prefix"))]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot route names to servers",
+    label = "not a `ToolRouter`",
+    note = "implement `ToolRouter`, or use `PrefixRouter`"
+)]
 pub trait ToolRouter: fmt::Debug + Send + Sync + 'static {
     /// Returns the servers of the gateway, in the order of its lists.
     fn servers(&self) -> Arc<[Arc<str>]>;

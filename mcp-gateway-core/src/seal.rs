@@ -33,6 +33,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// # Ok::<_, mcp_gateway_core::SealError>(())
 /// ```
 #[derive(Debug)]
+#[doc(alias("AEAD", "encryption"))]
 pub struct Sealer {
     /// Key that seals.
     current: SealKey,

@@ -33,6 +33,7 @@ use super::address::{is_metadata, special_use};
 /// # }
 /// ```
 #[derive(Clone, Debug, Default)]
+#[doc(alias("SSRF"))]
 pub struct EgressPolicy {
     loopback: bool,
     networks: Vec<IpNet>,

@@ -51,6 +51,7 @@ use crate::jose::MAX_TOKEN;
 /// # }
 /// ```
 #[derive(Clone)]
+#[doc(alias("RFC 6750"))]
 pub struct BearerVerifier {
     assertion: bool,
     clock: Clock,

@@ -48,6 +48,7 @@ use crate::jose::Claims;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias("RFC 7662"))]
 pub struct Introspection {
     any_audience: bool,
     audience: String,

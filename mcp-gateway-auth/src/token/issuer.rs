@@ -132,6 +132,7 @@ impl Issuer {
 ///
 /// See the [module documentation](super) for an example.
 #[derive(Clone, Debug)]
+#[doc(alias("JWT", "OIDC", "RFC 9068"))]
 pub struct ExternalIssuers {
     issuers: HashMap<String, Issuer>,
     verifier: JwtVerifier,

@@ -28,8 +28,7 @@ use zeroize::Zeroizing;
 ///
 /// [`CredentialResolver`]: crate::credential::CredentialResolver
 #[derive(Clone)]
-#[doc(alias = "subject_token")]
-#[doc(alias = "access token")]
+#[doc(alias("subject_token", "access token"))]
 pub struct Assertion(Arc<Zeroizing<String>>);
 
 impl Assertion {

@@ -32,8 +32,7 @@ use super::Assertion;
 /// [assertion]: Self::with_assertion
 /// [extensions]: Self::with_extension
 #[derive(Clone, Debug)]
-#[doc(alias = "user")]
-#[doc(alias = "subject")]
+#[doc(alias("user", "subject", "identity"))]
 pub struct Principal {
     attributes: Arc<Attributes>,
     // Beside the attributes, so that a verifier can add it to cached ones without a copy of them.
@@ -110,8 +109,7 @@ impl Principal {
     /// A value of the same type is replaced. Values are cloned whenever a shared principal is
     /// modified: put large ones into an [`Arc`].
     #[must_use]
-    #[doc(alias = "tenant")]
-    #[doc(alias = "claims")]
+    #[doc(alias("tenant", "claims", "attributes"))]
     pub fn with_extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
         self.attributes_mut().extensions.insert(value);
         self

@@ -27,6 +27,7 @@ use http::{HeaderMap, HeaderValue, header};
 /// );
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[doc(alias("RFC 9728", "oauth-protected-resource"))]
 pub struct ProtectedResource {
     /// URL of the metadata document.
     metadata: Arc<str>,

@@ -56,6 +56,7 @@ use crate::task::BackgroundTask;
 /// # Ok::<_, mcp_gateway_core::SealError>(())
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias("elicitation", "sampling", "requestState"))]
 pub struct ParkedCalls(Arc<Inner>);
 
 /// State that the clones share.

@@ -76,6 +76,7 @@ use crate::{Call, Error};
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Debug)]
+#[doc(alias("RBAC", "filter"))]
 pub struct AuthorizeLayer(Arc<Shared>);
 
 /// Parts of the layer, shared by its services: they are cloned for every call.

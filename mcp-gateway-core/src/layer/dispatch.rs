@@ -84,6 +84,7 @@ use crate::{Call, Error, Reply};
 /// # }
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias("router", "merge"))]
 pub struct DispatchLayer(Arc<Shared>);
 
 #[derive(Debug)]

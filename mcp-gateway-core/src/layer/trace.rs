@@ -58,6 +58,7 @@ use crate::{Call, Error, Problem, Reply, semconv};
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
+#[doc(alias("OpenTelemetry", "span"))]
 pub struct TraceLayer;
 
 impl TraceLayer {

@@ -39,6 +39,7 @@ use crate::upstream::{InstanceKey, RuntimeBackend, UpstreamServer, UpstreamServe
 ///
 /// [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio#shutdown
 #[derive(Clone)]
+#[doc(alias("stdio", "subprocess", "command"))]
 pub struct Process {
     /// Name of the server, for the log.
     name: Arc<str>,

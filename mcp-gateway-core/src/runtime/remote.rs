@@ -37,6 +37,7 @@ use crate::upstream::{InstanceKey, RuntimeBackend, UpstreamServer, UpstreamServe
 /// # }
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias("Streamable HTTP", "HTTP+SSE"))]
 pub struct Remote(HttpTransport);
 
 impl Remote {
@@ -114,6 +115,7 @@ impl RuntimeBackend for Remote {
 /// It connects to every address that the machine can reach, private ones included, so it is meant
 /// for servers that an operator configures. It does not follow redirects and stores no cookies.
 #[derive(Clone)]
+#[doc(alias("connection pool"))]
 pub struct PooledHttpClient {
     /// Pools for connections without TLS.
     plain: Arc<Pools>,

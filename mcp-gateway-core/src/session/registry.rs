@@ -35,6 +35,7 @@ use crate::task::BackgroundTask;
 /// # Ok::<_, mcp_gateway_core::SealError>(())
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias("Mcp-Session-Id"))]
 pub struct Sessions(Arc<Inner>);
 
 #[derive(Debug)]

@@ -53,6 +53,12 @@ use crate::transport::Transport;
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias("launcher", "driver"))]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot connect to a server",
+    label = "not a `RuntimeBackend`",
+    note = "implement `RuntimeBackend`, or use `Process`, `Remote` or `InProcess`"
+)]
 #[async_trait]
 pub trait RuntimeBackend: fmt::Debug + Send + Sync + 'static {
     /// Returns a transport to `instance` of the server, starting it if necessary.

@@ -50,6 +50,7 @@ use crate::{Call, Reply};
 /// # }
 /// ```
 #[derive(Clone, Debug, Default)]
+#[doc(alias("registry", "backends"))]
 pub struct ServerPool {
     servers: Arc<ArcSwap<HashMap<Arc<str>, Arc<PooledServer>>>>,
 }

@@ -71,6 +71,7 @@ use crate::{Call, Reply};
 /// # }
 /// ```
 #[derive(Debug)]
+#[doc(alias("backend", "target"))]
 pub struct UpstreamServer {
     /// Name, for logs and routing.
     name: Arc<str>,

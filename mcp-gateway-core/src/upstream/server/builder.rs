@@ -116,6 +116,9 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
     }
 
     /// Builds the server. Nothing is connected or started.
+    ///
+    /// It is shared, because its background tasks refer to it. Methods that take a server accept
+    /// the builder as well.
     #[must_use]
     pub fn build(self) -> Arc<UpstreamServer> {
         let roots = match (self.roots, self.backend.is_remote()) {
