@@ -130,6 +130,6 @@ mod tests {
             trip.challenge(),
             "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
         );
-        assert_eq!(format!("{trip:?}"), "Trip { .. }");
+        assert_eq!(format!("{trip:?}"), "LoginTransaction { .. }");
     }
 }
