@@ -311,8 +311,8 @@ fn program(
     for (name, value) in &definition.env {
         process = process.with_env(name, value.expose());
     }
-    if definition.clear_environment {
-        process = process.with_clear_env();
+    if !definition.clear_environment {
+        process = process.with_inherited_env();
     }
     if let Some(directory) = &definition.directory {
         process = process.with_directory(directory);

@@ -119,6 +119,8 @@ impl StdioArgs {
         );
         let process = Process::new(SERVER, program)
             .with_args(args)
+            // Its variables are set where the bridge is started.
+            .with_inherited_env()
             // The server has no use for the token of its clients.
             .without_env(&self.token_env);
         let sessions = match self.sessions {

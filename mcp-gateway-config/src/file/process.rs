@@ -26,7 +26,7 @@ impl FromField for Process {
         let mut process = Self::new(command.unwrap_or_default(), args);
         process.env = table.get_with("env", variables).unwrap_or_default();
         process.directory = table.get::<String>("directory").map(PathBuf::from);
-        process.clear_environment = table.get("clearEnvironment").unwrap_or(false);
+        process.clear_environment = table.get("clearEnvironment").unwrap_or(true);
         process.grace = table.get("grace");
         let protocol = table.get_with("protocol", |field| field.choice(&PROTOCOLS));
         process.protocol = protocol.flatten();

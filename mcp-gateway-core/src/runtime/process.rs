@@ -1,7 +1,8 @@
 //! Servers that are child processes.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -51,8 +52,8 @@ pub struct Process {
     env: Vec<(OsString, OsString)>,
     /// Variables to remove.
     hidden_env: Vec<OsString>,
-    /// `true` if the environment of this process is not inherited.
-    clear_env: bool,
+    /// `true` if all variables of this process are inherited.
+    inherit_env: bool,
     /// Working directory; that of this process by default.
     directory: Option<PathBuf>,
     /// Grace period before each signal.
@@ -71,7 +72,7 @@ impl Process {
             args: Vec::new(),
             env: Vec::new(),
             hidden_env: Vec::new(),
-            clear_env: false,
+            inherit_env: false,
             directory: None,
             grace: DEFAULT_GRACE,
         }
@@ -86,7 +87,8 @@ impl Process {
 
     /// Sets an environment variable of the program.
     ///
-    /// All other variables are inherited from this process.
+    /// Of the variables of this process, a program inherits only those that name the user, paths,
+    /// the locale and trusted certificates, such as `HOME`, `PATH` and `LANG`.
     #[must_use]
     pub fn with_env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((name.into(), value.into()));
@@ -101,10 +103,12 @@ impl Process {
         self
     }
 
-    /// Inherits no environment variables except `PATH` and `HOME`.
+    /// Inherits all environment variables of this process.
+    ///
+    /// They may contain secrets, which the program can pass on to its callers.
     #[must_use]
-    pub fn with_clear_env(mut self) -> Self {
-        self.clear_env = true;
+    pub fn with_inherited_env(mut self) -> Self {
+        self.inherit_env = true;
         self
     }
 
@@ -127,11 +131,9 @@ impl Process {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args);
-        if self.clear_env {
+        if !self.inherit_env {
             command.env_clear();
-            for name in KEPT {
-                command.envs(std::env::var_os(name).map(|value| (name, value)));
-            }
+            command.envs(std::env::vars_os().filter(|(name, _)| is_inherited(name)));
         }
         for name in &self.hidden_env {
             command.env_remove(name);
@@ -159,6 +161,13 @@ impl Process {
                 source: error,
             })
         };
+        if let Some(directory) = &self.directory
+            && !directory.is_dir()
+        {
+            // The system reports it like a missing program.
+            let missing = format!("working directory {} does not exist", directory.display());
+            return Err(failed(std::io::Error::new(ErrorKind::NotFound, missing)));
+        }
         let mut child = self.command().spawn().map_err(failed)?;
         let missing = || failed(std::io::Error::other("missing standard streams"));
         let stdin = child.stdin.take().ok_or_else(missing)?;
@@ -207,7 +216,9 @@ impl UpstreamServerBuilder<Process> {
         self.map_backend(|process| process.with_args(args))
     }
 
-    /// Sets an environment variable of the program, which inherits all others.
+    /// Sets an environment variable of the program.
+    ///
+    /// Of the variables of this process, it inherits only the basic ones, such as `HOME` and `PATH`.
     pub fn env(self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.map_backend(|process| process.with_env(name, value))
     }
@@ -358,8 +369,34 @@ fn log_line(server: &str, output: &ProgramOutput, line: &[u8]) {
     }
 }
 
-/// Inherited variables without which few programs start.
-const KEPT: [&str; 2] = ["HOME", "PATH"];
+/// Returns `true` if programs inherit the variable `name` by default.
+fn is_inherited(name: &OsStr) -> bool {
+    name.to_str()
+        .is_some_and(|name| INHERITED.contains(&name) || name.starts_with("LC_"))
+}
+
+/// Variables that programs inherit by default, besides `LC_*`: they name the user, paths, the locale
+/// and trusted certificates. URLs of proxies are not among them, because they may contain passwords.
+const INHERITED: [&str; 18] = [
+    "HOME",
+    "LANG",
+    "LANGUAGE",
+    "LOGNAME",
+    "NODE_EXTRA_CA_CERTS",
+    "PATH",
+    "SHELL",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TERM",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "XDG_STATE_HOME",
+];
 
 /// Default grace period.
 const DEFAULT_GRACE: Duration = Duration::from_secs(3);
@@ -369,3 +406,56 @@ const STDERR_GRACE: Duration = Duration::from_millis(200);
 
 /// Maximum length of a logged line in bytes; longer lines are split.
 const MAX_LINE: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names of the variables that the command of `process` sets.
+    fn variables(process: &Process) -> Vec<String> {
+        let command = process.command();
+        let set = command
+            .as_std()
+            .get_envs()
+            .filter(|(_, value)| value.is_some());
+        set.map(|(name, _)| name.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn programs_have_a_basic_environment() {
+        let process = Process::new("a", "b").with_env("OWN", "1");
+        let variables = variables(&process);
+        assert!(variables.contains(&"OWN".to_owned()), "{variables:?}");
+        assert!(variables.contains(&"PATH".to_owned()), "{variables:?}");
+        // Cargo sets it for tests.
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+        assert!(
+            !variables.contains(&"CARGO_MANIFEST_DIR".to_owned()),
+            "{variables:?}"
+        );
+        assert!(is_inherited(OsStr::new("LC_ALL")));
+        assert!(!is_inherited(OsStr::new("HTTPS_PROXY")));
+    }
+
+    #[test]
+    fn hidden_variables_are_removed_from_an_inherited_environment() {
+        let process = Process::new("a", "b")
+            .with_inherited_env()
+            .without_env("SECRET");
+        let command = process.command();
+        let removed: Vec<_> = command.as_std().get_envs().collect();
+        assert_eq!(removed, [(OsStr::new("SECRET"), None)]);
+    }
+
+    #[test]
+    fn a_missing_directory_is_named() {
+        let process = Process::new("a", "true").with_directory("/nonexistent");
+        let error = process.start().unwrap_err();
+        let error = crate::error::error_chain(&error);
+        assert!(
+            error.contains("working directory /nonexistent does not exist"),
+            "{error}"
+        );
+    }
+}

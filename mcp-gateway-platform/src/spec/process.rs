@@ -31,7 +31,8 @@ pub struct Process {
     pub env: Vec<(String, Secret)>,
     /// Working directory; that of the gateway if `None`.
     pub directory: Option<PathBuf>,
-    /// Set to pass only `env`, `PATH` and `HOME`.
+    /// Set to pass only `env` and basic variables, such as `PATH`, `HOME` and `LANG`; otherwise the
+    /// program inherits the environment of the gateway without its secrets. Default: set.
     pub clear_environment: bool,
     /// Time to exit after standard input is closed, and again after SIGTERM.
     pub grace: Option<Duration>,
@@ -51,7 +52,7 @@ impl Process {
             args: args.into_iter().map(Into::into).collect(),
             env: Vec::new(),
             directory: None,
-            clear_environment: false,
+            clear_environment: true,
             grace: None,
             protocol: None,
         }
