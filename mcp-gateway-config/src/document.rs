@@ -30,6 +30,7 @@ mod node;
 mod quantity;
 mod suggest;
 mod table;
+pub(crate) mod toml;
 pub(crate) mod yaml;
 
 pub use self::diagnostic::{Diagnostic, Diagnostics, Severity};

@@ -2,33 +2,53 @@
 //!
 //! | Client | Key |
 //! |---|---|
-//! | Claude Desktop, Claude Code, Cursor, Windsurf, Cline, Copilot CLI, Gemini CLI | `mcpServers` |
+//! | Claude Desktop, Claude Code, Cursor, Windsurf, Cline, Copilot CLI, Gemini CLI, LibreChat, Continue | `mcpServers` |
+//! | Claude Code, for one project | `projects.*.mcpServers` |
 //! | VS Code | `servers` and `inputs`, or both in `mcp` of its settings |
 //! | Zed | `context_servers` |
+//! | Codex | `mcp_servers` |
+//! | opencode, Crush | `mcp` |
+//! | Goose | `extensions` |
+//! | plugins of Claude Code, Warp | the map of servers itself |
+//! | the MCP registry | `packages` and `remotes` |
 //!
-//! Comments and trailing commas are accepted, references to the environment are expanded, and
-//! disabled servers are skipped. Keys without a meaning for a gateway cause a warning.
+//! Files are JSON, YAML or TOML by their extension. Comments and trailing commas are accepted in
+//! JSON, references to the environment are expanded, and disabled servers are skipped. Keys without
+//! a meaning for a gateway cause a warning. An entry that cannot be served is reported with the
+//! reason, and the others are served.
 
 mod entry;
 mod env_file;
 mod expand;
+mod layout;
 mod name;
+mod origin;
+mod program;
+mod registry;
+mod web;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use mcp_gateway_platform::spec::ServerSpec;
+use mcp_gateway_platform::spec::{ServerRuntime, ServerSpec};
 
+use self::entry::Imported;
 use self::expand::Variables;
+use self::layout::{Layout, Listed};
 use self::name::NameRegistry;
-use crate::document::{DiagnosticSink, Diagnostics, Environment, Field, Table, jsonc};
+use self::origin::{Origin, Syntax};
+use crate::document::{
+    DiagnosticSink, Diagnostics, Environment, Field, NoEnvironment, jsonc, toml, yaml,
+};
 
-/// Reads the servers of a client file.
+/// Reads the servers of the client file at `path`, whose content is `text`.
 ///
-/// Paths are relative to `folder`, the directory of the file. Returns the servers and the warnings.
+/// The path determines the syntax, the client, and the folders that relative paths and references
+/// mean. Returns the servers, and the warnings: among them the reasons why servers are left out.
 ///
 /// # Errors
 ///
-/// Returns all diagnostics if `text` is invalid.
+/// Returns all diagnostics if `text` has a syntax error, or if none of its servers can be served.
 ///
 /// # Example
 ///
@@ -38,60 +58,109 @@ use crate::document::{DiagnosticSink, Diagnostics, Environment, Field, Table, js
 /// use mcp_gateway_config::document::NoEnvironment;
 /// use mcp_gateway_config::import::read;
 ///
-/// let text = r#"{ "mcpServers": { "a": { "command": "a" }, } }"#;
-/// let (servers, _) = read(text, Path::new("."), &NoEnvironment).unwrap();
+/// let text = r#"{ "mcpServers": { "a": { "command": "a" }, "b": {}, } }"#;
+/// let (servers, warnings) = read(text, Path::new("mcp.json"), &NoEnvironment).unwrap();
 /// assert_eq!(servers.len(), 1);
-/// assert!(read("{}", Path::new("."), &NoEnvironment).is_err());
+/// assert!(warnings.to_string().contains("missing command or url"));
+/// assert!(read("{}", Path::new("mcp.json"), &NoEnvironment).is_err());
 /// ```
 pub fn read(
     text: &str,
-    folder: &Path,
+    path: &Path,
     environment: &dyn Environment,
 ) -> Result<(Vec<ServerSpec>, Diagnostics), Diagnostics> {
     let report = DiagnosticSink::new(environment);
-    let node = jsonc::parse(text, &report);
-    let servers = node.and_then(|node| servers(&report.root(&node), folder));
-    let problems = report.into_diagnostics();
+    let node = match Syntax::of(path) {
+        Syntax::Json => jsonc::parse(text, &report),
+        Syntax::Toml => toml::parse(text, &report),
+        Syntax::Yaml => yaml::parse(text, &report),
+    };
+    let origin = Origin::of(path, environment);
+    let servers = node.and_then(|node| servers(&report.root(&node), &origin));
+    let found = report.into_diagnostics();
     match servers {
-        Some(servers) if !problems.has_errors() => Ok((servers, problems)),
-        Some(_) | None => Err(problems),
+        Some(servers) if !servers.is_empty() => Ok((servers, found.into_warnings())),
+        Some(servers) if !found.has_errors() => Ok((servers, found)),
+        Some(_) | None => Err(found),
     }
 }
 
+/// Returns `true` if a YAML file has the keys of a client instead of those of a gateway.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_config::import::is_client_file;
+///
+/// assert!(is_client_file("mcpServers: { a: { command: a } }"));
+/// assert!(!is_client_file("servers: [{ name: a, process: { command: a } }]"));
+/// ```
+#[must_use]
+pub fn is_client_file(text: &str) -> bool {
+    let report = DiagnosticSink::new(&NoEnvironment);
+    yaml::parse(text, &report).is_some_and(|node| {
+        let root = report.root(&node);
+        let keys = ["mcpServers", "extensions"];
+        keys.iter().any(|key| root.get(key).is_some())
+    })
+}
+
 /// Reads the servers of the file with `root`.
-fn servers(root: &Field<'_>, folder: &Path) -> Option<Vec<ServerSpec>> {
-    let mut file = root.table()?;
-    let settings = file.get_with("mcp", |settings| settings.table());
-    let (list, inputs) = match list(&mut file) {
-        Some(list) => (list, file.field("inputs")),
-        None => {
-            let mut settings = settings.unwrap_or(file);
-            let Some(list) = list(&mut settings) else {
-                root.error(format!("expected one of: {}", LISTS.join(", ")));
-                return None;
-            };
-            (list, settings.field("inputs"))
-        }
-    };
-    let variables = Variables::new(folder, inputs.as_ref());
+fn servers(root: &Field<'_>, origin: &Origin) -> Option<Vec<ServerSpec>> {
     let mut names = NameRegistry::default();
-    let mut servers = Vec::new();
-    for (name, field) in list.entries()? {
-        // An invalid entry does not end the loop, so that all errors are found.
-        if let Some(transport) = entry::read(&field, &variables) {
-            servers.push(ServerSpec::new(names.assign(name, &field), transport));
+    if registry::is_registry(root) {
+        let name = root.peek("name").unwrap_or_default();
+        let variables = Variables::new(origin, None);
+        let imported = registry::read(root, &variables);
+        // An error concerns the only server.
+        let imported = imported.filter(|_| root.error_count() == 0)?;
+        return Some(vec![server(names.assign(name, root), imported)]);
+    }
+    let layout = Layout::of(root)?;
+    let mut variables = Variables::new(origin, layout.inputs.as_ref());
+    let (mut servers, mut invalid) = (Vec::new(), Vec::new());
+    for Listed {
+        name,
+        field,
+        project,
+    } in &layout.entries
+    {
+        variables.set_own(std::iter::empty());
+        let errors = field.error_count();
+        let imported = entry::read(field, &mut variables);
+        if field.error_count() > errors {
+            invalid.push(field);
+        } else if let Some(mut imported) = imported {
+            set_directory(&mut imported.transport, *project);
+            servers.push(server(names.assign(name, field), imported));
+        }
+    }
+    if !servers.is_empty() {
+        for field in invalid {
+            field.warning("the server is not served");
         }
     }
     Some(servers)
 }
 
-/// Returns the map of servers, under any of the supported keys.
-fn list<'a>(file: &mut Table<'a>) -> Option<Field<'a>> {
-    LISTS.iter().find_map(|key| file.field(key))
+/// Creates the server `name`.
+fn server(name: Arc<str>, imported: Imported) -> ServerSpec {
+    let mut server = ServerSpec::new(name, imported.transport);
+    server.connect_timeout = imported.connect_timeout;
+    if let Some(timeout) = imported.timeout {
+        server.limits.calls = server.limits.calls.with_timeout(timeout);
+    }
+    server
 }
 
-/// Keys of the map of servers.
-const LISTS: [&str; 3] = ["mcpServers", "servers", "context_servers"];
+/// Sets the directory of a program without one to that of its project.
+fn set_directory(transport: &mut ServerRuntime, project: Option<&str>) {
+    if let ServerRuntime::Process(process) = transport
+        && process.directory.is_none()
+    {
+        process.directory = project.map(PathBuf::from);
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Configuration files and their diagnostics.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -31,13 +32,9 @@ pub(crate) struct LoadedConfig {
 pub(crate) struct FileDiagnostics(Vec<(String, Diagnostics)>);
 
 impl ConfigFiles {
-    /// Sorts paths by type; JSON files are those of clients.
+    /// Sorts paths by type: configuration files, and the files of clients.
     pub(crate) fn sorted(paths: Vec<PathBuf>) -> Result<Self, String> {
-        let is_json = |path: &PathBuf| {
-            let extension = path.extension().unwrap_or_default();
-            extension == "json" || extension == "jsonc"
-        };
-        let (clients, configs): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_json);
+        let (clients, configs): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_client_file);
         let mut configs = configs.into_iter();
         let config = configs.next();
         match configs.next() {
@@ -76,17 +73,17 @@ impl ConfigFiles {
         let config = config.and_then(|path| findings.keep(path, read(path)));
         let mut servers = Vec::new();
         for path in &self.clients {
-            let folder = folder_of(path);
-            let read = text_of(path).and_then(|text| import::read(&text, &folder, environment));
+            let whole = absolute(path);
+            let read = text_of(path).and_then(|text| import::read(&text, &whole, environment));
             for server in findings.keep(path, read).unwrap_or_default() {
-                let taken = |other: &ServerSpec| other.name == server.name;
-                let configured = config
-                    .as_ref()
-                    .is_some_and(|config| config.platform.dynamic.server(&server.name).is_some());
-                if configured || servers.iter().any(taken) {
-                    findings.add(path, duplicate_server(&server.name));
-                } else {
-                    servers.push(server);
+                let dynamic = config.as_ref().map(|config| &config.platform.dynamic);
+                let configured = dynamic.and_then(|dynamic| dynamic.server(&server.name));
+                let taken = |other: &&ServerSpec| other.name == server.name;
+                match configured.or_else(|| servers.iter().find(taken)) {
+                    // Clients of one project often have the same servers.
+                    Some(other) if *other == server => {}
+                    Some(_) => findings.add(path, duplicate_server(&server.name)),
+                    None => servers.push(server),
                 }
             }
         }
@@ -185,10 +182,17 @@ fn duplicate_server(name: &str) -> Diagnostics {
     ))
 }
 
-/// Returns the directory of the file at `path`.
-fn folder_of(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    absolute.parent().map(Path::to_owned).unwrap_or_default()
+/// Returns the absolute path of `path`.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Returns `true` if the file at `path` is that of a client. YAML files are told apart by their keys.
+fn is_client_file(path: &PathBuf) -> bool {
+    match path.extension().and_then(OsStr::to_str) {
+        Some("json" | "jsonc" | "toml") => true,
+        Some(_) | None => text_of(path).is_ok_and(|text| import::is_client_file(&text)),
+    }
 }
 
 #[cfg(test)]

@@ -110,6 +110,14 @@ impl Diagnostics {
             .any(|problem| problem.severity == Severity::Error)
     }
 
+    /// Converts all errors to warnings.
+    pub(crate) fn into_warnings(mut self) -> Self {
+        for problem in &mut self.0 {
+            problem.severity = Severity::Warning;
+        }
+        self
+    }
+
     /// Formats the diagnostics of `file`, one per line.
     pub fn lines<'a>(&'a self, file: &'a str) -> impl Iterator<Item = String> + 'a {
         self.iter().map(move |problem| problem.line(file))

@@ -60,6 +60,13 @@ impl<'a> DiagnosticSink<'a> {
         }
     }
 
+    /// Returns the number of errors so far.
+    fn error_count(&self) -> usize {
+        let found = self.found.borrow();
+        let errors = found.iter().filter(|one| one.severity == Severity::Error);
+        errors.count()
+    }
+
     /// Returns all diagnostics.
     pub(crate) fn into_diagnostics(self) -> Diagnostics {
         Diagnostics::new(self.found.into_inner())
@@ -110,6 +117,31 @@ impl<'a> Field<'a> {
     /// Returns `true` if the value is a string, number or boolean.
     pub(crate) fn is_scalar(&self) -> bool {
         matches!(self.node.value, Value::Scalar(_))
+    }
+
+    /// Returns `true` if the value is a map.
+    pub(crate) fn is_map(&self) -> bool {
+        matches!(self.node.value, Value::Map(_))
+    }
+
+    /// Returns `true` if the value is a list.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.node.value, Value::List(_))
+    }
+
+    /// Returns the value under `key` of a map, if it is not null, without a diagnostic.
+    pub(crate) fn get(&self, key: &str) -> Option<Self> {
+        let Value::Map(entries) = &self.node.value else {
+            return None;
+        };
+        let (_, node) = entries.iter().find(|(known, _)| known.text == key)?;
+        let field = self.member(key, node);
+        (!field.is_null()).then_some(field)
+    }
+
+    /// Returns the number of errors in the whole file so far.
+    pub(crate) fn error_count(&self) -> usize {
+        self.report.error_count()
     }
 
     /// Returns the string under `key` of a map, without a diagnostic if it is missing.

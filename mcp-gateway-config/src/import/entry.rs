@@ -1,40 +1,28 @@
 //! Server entries of client files.
 
-use std::path::PathBuf;
+use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
 use mcp_gateway_core::upstream::UpstreamProtocol;
-use mcp_gateway_platform::spec::{Process, Remote, Secret, ServerRuntime};
+use mcp_gateway_platform::spec::ServerRuntime;
 
-use super::env_file;
 use super::expand::Variables;
+use super::origin::Dialect;
+use super::{program, web};
 use crate::document::{Field, Table};
-use crate::file::remote;
 
-/// Reads the server of `field`; `None` also if it is disabled.
-pub(super) fn read(field: &Field<'_>, variables: &Variables) -> Option<ServerRuntime> {
-    let mut entry = Entry {
-        table: field.table()?,
-        variables,
-    };
-    if entry.is_disabled() {
-        return None;
-    }
-    let transport = match entry.kind()? {
-        Kind::Process => entry.process().map(ServerRuntime::Process),
-        Kind::Remote(protocol) => entry.remote(protocol).map(ServerRuntime::Remote),
-    };
-    for key in IGNORED {
-        entry.table.field(key);
-    }
-    entry.table.finish_leniently();
-    transport
+/// Server of an entry.
+#[derive(Debug)]
+pub(super) struct Imported {
+    pub(super) transport: ServerRuntime,
+    /// Longest silence during a call.
+    pub(super) timeout: Option<Duration>,
+    pub(super) connect_timeout: Option<Duration>,
 }
 
 /// Server entry of a client file.
-struct Entry<'a> {
-    table: Table<'a>,
-    variables: &'a Variables,
+pub(super) struct Entry<'a, 'v> {
+    pub(super) table: Table<'a>,
+    pub(super) variables: &'v mut Variables<'a>,
 }
 
 /// Transport of an entry.
@@ -42,29 +30,86 @@ struct Entry<'a> {
 enum Kind {
     Process,
     Remote(Option<UpstreamProtocol>),
+    /// A transport that only the client itself provides.
+    Internal,
 }
 
-impl Entry<'_> {
+/// Reads the server of `field`; `None` also if it is disabled.
+pub(super) fn read<'a>(field: &Field<'a>, variables: &mut Variables<'a>) -> Option<Imported> {
+    let mut entry = Entry {
+        table: field.table()?,
+        variables,
+    };
+    let disabled = entry.is_disabled();
+    if disabled {
+        return None;
+    }
+    // Cline nests what the others have in the entry itself.
+    if let Some(nested) = entry.table.field("transport").filter(Field::is_map) {
+        entry.table.finish_leniently();
+        return read(&nested, entry.variables);
+    }
+    let kind = entry.kind();
+    let transport = match kind? {
+        Kind::Process => program::read(&mut entry).map(ServerRuntime::Process),
+        Kind::Remote(protocol) => web::read(&mut entry, protocol).map(ServerRuntime::Remote),
+        Kind::Internal => {
+            let message = "only the client itself can provide this server";
+            entry.table.whole().error(message);
+            return None;
+        }
+    };
+    let (timeout, connect_timeout) = (entry.timeout(), entry.connect_timeout());
+    entry.warn_about_filters();
+    for key in IGNORED {
+        entry.table.field(key);
+    }
+    entry.table.finish_leniently();
+    Some(Imported {
+        transport: transport?,
+        timeout,
+        connect_timeout,
+    })
+}
+
+impl<'a> Entry<'a, '_> {
     /// Returns `true` if the client skips the entry.
     fn is_disabled(&mut self) -> bool {
-        self.table.get("disabled") == Some(true) || self.table.get("enabled") == Some(false)
+        let disabled = self.table.get("disabled") == Some(true);
+        let enabled = self.table.get("enabled") != Some(false);
+        disabled || !enabled
     }
 
-    /// Determines the transport from `type`, or from `command` and the keys of the URL.
+    /// Returns the value of the first of `keys` that is present.
+    pub(super) fn first(&mut self, keys: &[&'static str]) -> Option<Field<'a>> {
+        let present: Vec<_> = keys
+            .iter()
+            .filter_map(|key| self.table.field(key))
+            .collect();
+        present.into_iter().next()
+    }
+
+    /// Determines the transport from `type`, or from the keys of programs and URLs.
     fn kind(&mut self) -> Option<Kind> {
-        if let Some(kind) = self.table.field("type") {
-            return kind.choice(&KINDS);
+        let command = self.first(&COMMANDS).is_some();
+        let url = self.first(&URLS).is_some();
+        if let Some(field) = self.first(&["type", "transport"]) {
+            let name = field.text()?;
+            let known = KINDS.iter().find(|(known, _)| *known == name);
+            if known.is_none() {
+                field.error(format!("unsupported transport {name:?}"));
+            }
+            return known.map(|(_, kind)| *kind);
         }
-        let has_url = URLS.iter().any(|key| self.table.field(key).is_some());
-        match (self.table.field("command").is_some(), has_url) {
+        match (command, url) {
             (true, false) => Some(Kind::Process),
             (false, true) => Some(Kind::Remote(None)),
             (true, true) => {
-                self.table
-                    .whole()
-                    .error("command and url are mutually exclusive");
+                let message = "command and url are mutually exclusive";
+                self.table.whole().error(message);
                 None
             }
+            (false, false) if self.table.field("settings").is_some() => Some(Kind::Internal),
             (false, false) => {
                 self.table.whole().error("missing command or url");
                 None
@@ -72,123 +117,133 @@ impl Entry<'_> {
         }
     }
 
-    /// Reads a server that is a child process.
-    fn process(&mut self) -> Option<Process> {
-        let variables = self.variables;
-        let command = self
-            .table
-            .required("command", |field| variables.text(field));
-        let args = self.table.get_with("args", |field| {
-            let args = field.items()?.into_iter();
-            Some(args.filter_map(|field| variables.text(&field)).collect())
-        });
-        let args: Vec<String> = args.unwrap_or_default();
-        let mut process = Process::new(command?, args);
-        let directory = self.table.get_with("cwd", |field| variables.text(field));
-        process.directory = directory.map(|directory| self.path(&directory));
-        process.env = self.environment();
-        Some(process)
-    }
-
-    /// Returns the variables of a program; those of the entry override those of its environment
-    /// file.
-    fn environment(&mut self) -> Vec<(String, Secret)> {
-        let variables = self.variables;
-        let file = self.table.field("envFile");
-        let file = file.and_then(|field| Some((variables.text(&field)?, field)));
-        let from_file = file.map(|(path, field)| env_file::read(&self.path(&path), &field));
-        let own = self.table.get_with("env", |field| {
-            let entries = field.entries()?.into_iter();
-            let entry = |(name, field): (&str, Field<'_>)| {
-                // VS Code unsets such a variable; an empty one is the closest equivalent.
-                let value = match field.is_null() {
-                    true => String::new(),
-                    false => variables.text(&field)?,
-                };
-                Some((name.to_owned(), Secret::new(value)))
+    /// Returns the longest silence during a call.
+    fn timeout(&mut self) -> Option<Duration> {
+        let seconds = self.table.field("tool_timeout_sec");
+        let seconds = seconds.and_then(|field| time(&field, 1.0));
+        let timeout = self.first(&["timeout", "requestTimeout"]);
+        let timeout = timeout.and_then(|field| {
+            let unit = match self.variables.origin.dialect {
+                Dialect::Gemini | Dialect::Milliseconds | Dialect::Opencode => MILLISECOND,
+                Dialect::Crush | Dialect::Seconds => 1.0,
+                // Nobody waits for a quarter of an hour, or for less than a second.
+                Dialect::Other if number(&field)? >= 1000.0 => MILLISECOND,
+                Dialect::Other => 1.0,
             };
-            Some(entries.filter_map(entry).collect::<Vec<_>>())
+            time(&field, unit)
         });
-        let mut environment = from_file.unwrap_or_default();
-        environment.extend(own.unwrap_or_default());
-        environment
+        seconds.or(timeout)
     }
 
-    /// Resolves `path` relative to the workspace folder.
-    fn path(&self, path: &str) -> PathBuf {
-        self.variables.workspace().join(path)
+    /// Returns the time limit for starting or connecting.
+    fn connect_timeout(&mut self) -> Option<Duration> {
+        let seconds = self.table.field("startup_timeout_sec");
+        let seconds = seconds.and_then(|field| time(&field, 1.0));
+        let keys = ["startup_timeout_ms", "connectionTimeout", "initTimeout"];
+        let milliseconds = self.first(&keys);
+        seconds.or(milliseconds.and_then(|field| time(&field, MILLISECOND)))
     }
 
-    /// Reads a server over HTTP.
-    fn remote(&mut self, protocol: Option<UpstreamProtocol>) -> Option<Remote> {
-        let variables = self.variables;
-        let url = URLS.iter().find_map(|key| self.table.field(key));
-        let Some(url) = url else {
-            self.table.whole().error("missing url");
-            return None;
-        };
-        let text = variables.text(&url)?;
-        let endpoint = match remote::endpoint(&text) {
-            Ok(endpoint) => endpoint,
-            Err(message) => {
-                // The message must not contain the URL, which may contain a key.
-                url.error(message);
-                return None;
+    /// Warns if the client shows only some tools of the server.
+    fn warn_about_filters(&mut self) {
+        for key in FILTERS {
+            let Some(field) = self.table.field(key) else {
+                continue;
+            };
+            let all = field.is_list()
+                && matches!(&*field.items().unwrap_or_default(), [one] if one.text() == Some("*"));
+            if !all {
+                field.warning("tools cannot be filtered; all tools of the server are served");
             }
-        };
-        let headers = self.table.get_with("headers", |field| {
-            let entries = field.entries()?;
-            let headers = entries
-                .iter()
-                .filter_map(|(name, field)| header(name, field, variables));
-            Some(headers.collect())
-        });
-        let mut remote = Remote::new(endpoint);
-        remote.headers = headers.unwrap_or_default();
-        remote.protocol = protocol;
-        Some(remote)
-    }
-}
-
-/// Reads a request header. Headers that cannot be configured are ignored with a warning.
-fn header(
-    name: &str,
-    field: &Field<'_>,
-    variables: &Variables,
-) -> Option<(HeaderName, HeaderValue)> {
-    let value = variables.secret(field)?;
-    match remote::header_name(name) {
-        Ok(name) => Some((name, remote::read_value(&value, field)?)),
-        Err(message) => {
-            field.warning(format!("{message}; ignored"));
-            None
         }
     }
 }
 
+/// Returns a number; records an error otherwise.
+fn number(field: &Field<'_>) -> Option<f64> {
+    field.parse("a number", |text| {
+        text.parse().map_err(|_| "expected digits".to_owned())
+    })
+}
+
+/// Returns a duration in `unit`s of a second. Zero means that there is no limit.
+fn time(field: &Field<'_>, unit: f64) -> Option<Duration> {
+    let seconds = number(field)? * unit;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+}
+
+/// Milliseconds in seconds.
+const MILLISECOND: f64 = 0.001;
+
 /// Values of `type`.
-const KINDS: [(&str, Kind); 6] = [
+const KINDS: [(&str, Kind); 15] = [
     ("stdio", Kind::Process),
     ("local", Kind::Process),
     // Some servers implement only HTTP+SSE although clients configure `http`: detected.
     ("http", Kind::Remote(None)),
     ("streamable-http", Kind::Remote(None)),
     ("streamableHttp", Kind::Remote(None)),
+    ("streamable_http", Kind::Remote(None)),
+    ("remote", Kind::Remote(None)),
+    ("url", Kind::Remote(None)),
     ("sse", Kind::Remote(Some(UpstreamProtocol::Sse))),
+    ("builtin", Kind::Internal),
+    ("platform", Kind::Internal),
+    ("frontend", Kind::Internal),
+    ("inline_python", Kind::Internal),
+    ("sdk", Kind::Internal),
+    ("inMemory", Kind::Internal),
 ];
 
-/// Keys of the URL: `serverUrl` in Windsurf, `httpUrl` in Gemini CLI.
-const URLS: [&str; 3] = ["url", "serverUrl", "httpUrl"];
+/// Keys of the program.
+pub(super) const COMMANDS: [&str; 2] = ["command", "cmd"];
+
+/// Keys of the URL: `serverUrl` in Windsurf, `httpUrl` in Gemini CLI, `uri` in Goose.
+pub(super) const URLS: [&str; 6] = ["url", "serverUrl", "httpUrl", "uri", "baseUrl", "serverURL"];
+
+/// Keys of lists of tools that the client shows or hides.
+const FILTERS: [&str; 10] = [
+    "allowedTools",
+    "available_tools",
+    "blockedTools",
+    "disabledTools",
+    "disabled_tools",
+    "enabled_tools",
+    "excludeTools",
+    "includeTools",
+    "toolFilter",
+    "tools",
+];
 
 /// Keys that concern the client only, such as display and approval.
-const IGNORED: [&str; 9] = [
+const IGNORED: [&str; 27] = [
     "alwaysAllow",
+    "always_allow",
     "autoApprove",
+    "autoStart",
+    "bundled",
+    "chatMenu",
+    "default_tools_approval_mode",
     "description",
     "dev",
+    "display_name",
     "gallery",
+    "icon",
+    "iconPath",
+    "id",
+    "installed_by",
+    "isActive",
     "name",
+    "note",
+    "required",
+    "sandbox",
+    "sandboxEnabled",
+    "serverInstructions",
+    "settings",
     "source",
+    "startup",
     "trust",
     "version",
 ];

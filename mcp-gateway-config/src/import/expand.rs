@@ -1,74 +1,74 @@
 //! References in client files.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 
+use super::origin::{Dialect, Origin};
 use crate::document::{Field, Lookup};
 
 /// Expansion of references in a client file.
 ///
 /// | Reference | Client | Value |
 /// |---|---|---|
-/// | `${NAME}`, `${NAME:-default}` | Claude Code, Gemini CLI | environment variable |
-/// | `${env:NAME}` | VS Code, Cursor, Windsurf | the same |
+/// | `${NAME}`, `${NAME:-default}` | Claude Code, Gemini CLI, LibreChat | environment variable |
+/// | `${env:NAME}` | VS Code, Cursor, Windsurf, Roo | the same |
+/// | `$NAME` | Gemini CLI, Qwen Code, Crush; with the prefix `COPILOT_MCP_`, Copilot | the same |
+/// | `{env:NAME}`, `{file:PATH}` | opencode | the same; content of a file |
+/// | `${{ secrets.NAME }}` | Continue | the same |
 /// | `${input:ID}` | VS Code | environment variable `ID`, instead of a prompt |
-/// | `${workspaceFolder}` | VS Code, Cursor | directory that contains `.vscode` or `.cursor` |
+/// | `${workspaceFolder}`, `${CLAUDE_PROJECT_DIR}` | VS Code, Cursor, Claude Code | workspace folder |
+/// | `${extensionPath}`, `${CLAUDE_PLUGIN_ROOT}` | Gemini CLI, Claude Code | folder of the file |
 /// | `${userHome}`, `${pathSeparator}`, `${/}` | VS Code, Cursor | as named |
 #[derive(Debug)]
-pub(super) struct Variables {
-    workspace: PathBuf,
+pub(super) struct Variables<'a> {
+    pub(super) origin: &'a Origin,
     /// Inputs with their default values.
     inputs: HashMap<String, Option<String>>,
+    /// Variables of the entry, which precede those of the gateway.
+    own: HashMap<String, String>,
 }
 
-impl Variables {
-    /// Creates the expansion for a file in `folder` with `inputs`.
-    pub(super) fn new(folder: &Path, inputs: Option<&Field<'_>>) -> Self {
-        let of_editor = folder
-            .file_name()
-            .is_some_and(|name| name == ".vscode" || name == ".cursor");
-        let workspace = match folder.parent() {
-            Some(parent) if of_editor => parent,
-            Some(_) | None => folder,
-        };
+/// Reference that was found in a text.
+enum Reference<'t> {
+    /// Content of `${...}`.
+    Braces(&'t str),
+    /// Content of `${{ ... }}`.
+    Template(&'t str),
+    /// Content of `{env:...}` and `{file:...}`.
+    Single(&'t str),
+    /// Name after `$`.
+    Dollar(&'t str),
+}
+
+impl<'a> Variables<'a> {
+    /// Creates the expansion for a file of `origin` with `inputs`.
+    pub(super) fn new(origin: &'a Origin, inputs: Option<&Field<'_>>) -> Self {
         let inputs = inputs.and_then(Field::items).unwrap_or_default();
         let input = |field: &Field<'_>| {
             let default = field.peek("default").map(str::to_owned);
             Some((field.peek("id")?.to_owned(), default))
         };
         Self {
-            workspace: workspace.to_owned(),
+            origin,
             inputs: inputs.iter().filter_map(input).collect(),
+            own: HashMap::new(),
         }
     }
 
-    /// Returns the workspace folder.
-    pub(super) fn workspace(&self) -> &Path {
-        &self.workspace
+    /// Sets the variables of the entry that is read.
+    pub(super) fn set_own<'v>(&mut self, own: impl Iterator<Item = (&'v String, &'v str)>) {
+        self.own = own
+            .map(|(name, value)| (name.clone(), value.to_owned()))
+            .collect();
     }
 
-    /// Returns the text of `field` with expanded references.
+    /// Returns the text of `field` with expanded references. Records an error for each that fails.
     pub(super) fn text(&self, field: &Field<'_>) -> Option<String> {
-        self.expand(field, |name| field.environment().variable(name))
-    }
-
-    /// Returns the text of `field` with expanded references, as a secret.
-    pub(super) fn secret(&self, field: &Field<'_>) -> Option<String> {
-        self.expand(field, |name| field.environment().secret(name))
-    }
-
-    /// Replaces all references in the text of `field`. Records an error for each that fails.
-    fn expand(&self, field: &Field<'_>, look_up: impl Fn(&str) -> Lookup) -> Option<String> {
         let mut rest = field.text()?;
         let mut expanded = String::new();
         let mut complete = true;
-        while let Some((before, reference)) = rest.split_once("${") {
+        while let Some((before, reference, after)) = self.next(rest) {
             expanded.push_str(before);
-            let Some((reference, after)) = reference.split_once('}') else {
-                field.error("\"${\" without \"}\"");
-                return None;
-            };
-            match self.value(reference, &look_up) {
+            match self.value(&reference, field) {
                 Ok(value) => expanded.push_str(&value),
                 Err(message) => {
                     field.error(message);
@@ -77,65 +77,201 @@ impl Variables {
             }
             rest = after;
         }
+        if rest.contains("${") {
+            field.error("\"${\" without \"}\"");
+            return None;
+        }
         expanded.push_str(rest);
         complete.then_some(expanded)
     }
 
-    /// Returns the value of one reference, without its delimiters.
+    /// Splits `text` at its first reference.
+    fn next<'t>(&self, text: &'t str) -> Option<(&'t str, Reference<'t>, &'t str)> {
+        let dialect = self.origin.dialect;
+        for (at, c) in text.char_indices() {
+            let (before, rest) = text.split_at(at);
+            let found = match c {
+                '$' => template(rest)
+                    .or_else(|| braces(rest))
+                    .or_else(|| dollar(rest, dialect)),
+                '{' if dialect == Dialect::Opencode => single(rest),
+                _ => None,
+            };
+            if let Some((reference, after)) = found {
+                return Some((before, reference, after));
+            }
+        }
+        None
+    }
+
+    /// Returns the value of one reference.
     ///
     /// # Errors
     ///
     /// A message if the reference is unsupported or its variable is not set.
-    fn value(&self, reference: &str, look_up: impl Fn(&str) -> Lookup) -> Result<String, String> {
+    fn value(&self, reference: &Reference<'_>, field: &Field<'_>) -> Result<String, String> {
         match reference {
-            "workspaceFolder" => return Ok(self.workspace.display().to_string()),
-            "workspaceFolderBasename" => {
-                let name = self.workspace.file_name().unwrap_or_default();
-                return Ok(name.display().to_string());
+            Reference::Braces(content) => self.braced(content, field),
+            Reference::Template(content) => {
+                let content = content.trim();
+                let name = ["secrets.", "inputs."]
+                    .iter()
+                    .find_map(|prefix| content.strip_prefix(prefix));
+                match name {
+                    Some(name) if is_name(name) => self.variable(name, None, field),
+                    Some(_) | None => Err(format!("unsupported reference ${{{{ {content} }}}}")),
+                }
             }
-            "pathSeparator" | "/" => return Ok("/".to_owned()),
-            "userHome" => return found("HOME", look_up("HOME"), None),
-            _ => {}
+            Reference::Single(content) => match content.split_once(':') {
+                Some(("env", name)) => self.variable(name, Some(""), field),
+                Some((_, path)) => self.file(path, field),
+                None => Ok(format!("{{{content}}}")),
+            },
+            // These clients leave a reference as it is if the variable is not set.
+            Reference::Dollar(name) => self.variable(name, None, field).or_else(|_| {
+                field.warning(format!(
+                    "environment variable {name} is not set; ${name} is passed as it is"
+                ));
+                Ok(format!("${name}"))
+            }),
         }
-        if let Some(id) = reference.strip_prefix("input:") {
-            return self.input(id, look_up);
+    }
+
+    /// Returns the value of `${content}`.
+    fn braced(&self, content: &str, field: &Field<'_>) -> Result<String, String> {
+        if let Some(path) = self.folder(content) {
+            return Ok(path);
         }
-        let reference = reference.strip_prefix("env:").unwrap_or(reference);
-        let (name, default) = match reference.split_once(":-") {
+        if let Some(id) = content.strip_prefix("input:") {
+            return self.input(id, field);
+        }
+        let name = content.strip_prefix("env:").unwrap_or(content);
+        let (name, default) = match name.split_once(":-") {
             Some((name, default)) => (name, Some(default)),
-            None => (reference, None),
+            None => (name, None),
         };
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        match !name.is_empty() && name.chars().all(is_name) {
-            true => found(name, look_up(name), default),
-            false => Err(format!("unsupported reference ${{{reference}}}")),
+        match is_name(name) {
+            true => self.variable(name, default, field),
+            false => Err(format!("unsupported reference ${{{content}}}")),
         }
+    }
+
+    /// Returns the value of a reference to a folder.
+    fn folder(&self, name: &str) -> Option<String> {
+        let Origin {
+            folder, workspace, ..
+        } = self.origin;
+        Some(match name {
+            "workspaceFolder" | "workspacePath" | "CLAUDE_PROJECT_DIR" => {
+                workspace.display().to_string()
+            }
+            "extensionPath" | "CLAUDE_PLUGIN_ROOT" | "__dirname" => folder.display().to_string(),
+            "workspaceFolderBasename" => {
+                let name = workspace.file_name().unwrap_or_default();
+                name.display().to_string()
+            }
+            "pathSeparator" | "/" => "/".to_owned(),
+            _ => return None,
+        })
     }
 
     /// Resolves an input, which an editor would prompt for.
-    fn input(&self, id: &str, look_up: impl Fn(&str) -> Lookup) -> Result<String, String> {
+    fn input(&self, id: &str, field: &Field<'_>) -> Result<String, String> {
         let default = self.inputs.get(id).and_then(Option::as_deref);
-        let upper = |c: char| match c.is_ascii_alphanumeric() {
-            true => c.to_ascii_uppercase(),
-            false => '_',
-        };
-        let name: String = id.chars().map(upper).collect();
-        found(&name, look_up(&name), default).map_err(|_| {
+        let name = variable_name(id);
+        self.variable(&name, default, field).map_err(|_| {
             format!("cannot prompt for input {id:?}; set the environment variable {name}")
         })
     }
-}
 
-/// Returns the value of a variable, or its default.
-fn found(name: &str, found: Lookup, default: Option<&str>) -> Result<String, String> {
-    match (found, default) {
-        (Lookup::Found(value), None) => Ok(value.expose().to_owned()),
-        // As in a shell, the default replaces an empty value.
-        (Lookup::Found(value), Some(_)) if !value.expose().is_empty() => {
-            Ok(value.expose().to_owned())
+    /// Returns the value of a variable, or its default.
+    pub(super) fn variable(
+        &self,
+        name: &str,
+        default: Option<&str>,
+        field: &Field<'_>,
+    ) -> Result<String, String> {
+        if let Some(value) = self.own.get(name) {
+            return Ok(value.clone());
         }
-        (_, Some(default)) => Ok(default.to_owned()),
-        (Lookup::Unavailable, None) => Ok(String::new()),
-        (Lookup::Missing, None) => Err(format!("environment variable {name} is not set")),
+        let environment = field.environment();
+        let lookup = match name {
+            "userHome" => environment.variable("HOME"),
+            name if PUBLIC.contains(&name) => environment.variable(name),
+            name => environment.secret(name),
+        };
+        match (lookup, default) {
+            (Lookup::Found(value), None) => Ok(value.expose().to_owned()),
+            // As in a shell, the default replaces an empty value.
+            (Lookup::Found(value), Some(_)) if !value.expose().is_empty() => {
+                Ok(value.expose().to_owned())
+            }
+            (_, Some(default)) => Ok(default.to_owned()),
+            (Lookup::Unavailable, None) => Ok(String::new()),
+            (Lookup::Missing, None) => Err(format!("environment variable {name} is not set")),
+        }
+    }
+
+    /// Returns the content of a file that the text refers to.
+    fn file(&self, path: &str, field: &Field<'_>) -> Result<String, String> {
+        let full = match path.strip_prefix("~/") {
+            Some(rest) => self.variable("HOME", None, field)? + "/" + rest,
+            None => self.origin.folder.join(path).display().to_string(),
+        };
+        match field.environment().file(full.as_ref()) {
+            Ok(Lookup::Found(text)) => Ok(text.expose().trim().to_owned()),
+            Ok(Lookup::Missing | Lookup::Unavailable) => Ok(String::new()),
+            Err(error) => Err(format!("cannot read {full}: {error}")),
+        }
     }
 }
+
+/// Splits `${{ content }}` from the beginning of `text`.
+fn template(text: &str) -> Option<(Reference<'_>, &str)> {
+    let (content, after) = text.strip_prefix("${{")?.split_once("}}")?;
+    Some((Reference::Template(content), after))
+}
+
+/// Splits `${content}` from the beginning of `text`.
+fn braces(text: &str) -> Option<(Reference<'_>, &str)> {
+    let (content, after) = text.strip_prefix("${")?.split_once('}')?;
+    Some((Reference::Braces(content), after))
+}
+
+/// Splits `{env:content}` or `{file:content}` from the beginning of `text`.
+fn single(text: &str) -> Option<(Reference<'_>, &str)> {
+    let inner = text.strip_prefix('{')?;
+    let known = inner.starts_with("env:") || inner.starts_with("file:");
+    let (content, after) = inner.split_once('}')?;
+    known.then_some((Reference::Single(content), after))
+}
+
+/// Splits `$NAME` from the beginning of `text`, if it is a reference in the dialect.
+fn dollar(text: &str, dialect: Dialect) -> Option<(Reference<'_>, &str)> {
+    let inner = text.strip_prefix('$')?;
+    let end = inner.find(|c| !is_name_char(c)).unwrap_or(inner.len());
+    let (name, after) = inner.split_at(end);
+    let known =
+        matches!(dialect, Dialect::Gemini | Dialect::Crush) || name.starts_with("COPILOT_MCP_");
+    (known && is_name(name)).then_some((Reference::Dollar(name), after))
+}
+
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(is_name_char)
+}
+
+/// Returns the name of the variable that stands for the input `id`.
+pub(super) fn variable_name(id: &str) -> String {
+    let upper = |c: char| match c.is_ascii_alphanumeric() {
+        true => c.to_ascii_uppercase(),
+        false => '_',
+    };
+    id.chars().map(upper).collect()
+}
+
+/// Variables that are not secrets.
+const PUBLIC: [&str; 6] = ["HOME", "LANG", "LOGNAME", "PATH", "TMPDIR", "USER"];

@@ -1,5 +1,6 @@
 use std::io;
 
+use mcp_gateway_core::limit::Limits;
 use mcp_gateway_platform::spec::{Secret, ServerRuntime};
 
 use super::*;
@@ -13,7 +14,7 @@ impl Environment for Stage {
     fn variable(&self, name: &str) -> Lookup {
         match name {
             "HOME" => Lookup::Found(Secret::from("/home/alice")),
-            "TOKEN" | "API_KEY" => Lookup::Found(Secret::from("t0k3n")),
+            "TOKEN" | "API_KEY" | "COPILOT_MCP_KEY" => Lookup::Found(Secret::from("t0k3n")),
             "EMPTY" => Lookup::Found(Secret::from("")),
             _ => Lookup::Missing,
         }
@@ -24,18 +25,24 @@ impl Environment for Stage {
             Some("/project/.env") => Ok(Lookup::Found(Secret::from(
                 "# comment\n\nA=1\nexport B = \"two words\"\nC='3'\n",
             ))),
+            Some("/project/key.txt") => Ok(Lookup::Found(Secret::from("k3y"))),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
 }
 
-fn read_in(folder: &str, text: &str) -> Result<(Vec<ServerSpec>, Diagnostics), Diagnostics> {
-    read(text, Path::new(folder), &Stage)
+fn read_at(path: &str, text: &str) -> Result<(Vec<ServerSpec>, Diagnostics), Diagnostics> {
+    read(text, Path::new(path), &Stage)
 }
 
 /// What a file describes, a line for each server.
 fn described(text: &str) -> Vec<String> {
-    let servers = match read_in("/project/.vscode", text) {
+    described_at("/project/mcp.json", text)
+}
+
+/// The same for a file at `path`.
+fn described_at(path: &str, text: &str) -> Vec<String> {
+    let servers = match read_at(path, text) {
         Ok((servers, _)) => servers,
         Err(problems) => panic!("{problems}"),
     };
@@ -81,7 +88,11 @@ fn describe(server: &ServerSpec) -> String {
 }
 
 fn problems(text: &str) -> Vec<String> {
-    let problems = match read_in("/project", text) {
+    problems_at("/project/mcp.json", text)
+}
+
+fn problems_at(path: &str, text: &str) -> Vec<String> {
+    let problems = match read_at(path, text) {
         Ok((_, warnings)) => warnings,
         Err(problems) => problems,
     };
@@ -136,12 +147,13 @@ fn files_of_editors_are_taken_as_they_are() {
         "remote": { "url": "http://localhost:3000/mcp", "headers": { "X-Key": "${env:API_KEY}" } },
       },
     }"#;
-    insta::assert_snapshot!(described(text).join("\n"), @r#"
+    let path = "/project/.vscode/mcp.json";
+    insta::assert_snapshot!(described_at(path, text).join("\n"), @r#"
     search: /project/bin/search ["--region", "eu", "//$x"] A="1" B="two words" C="3" KEY="t0k3n" C="" in /project/sub
     remote: http://localhost:3000/mcp None x-key: t0k3n
     "#);
     let settings = format!(r#"{{ "editor.fontSize": 12, "mcp": {text} }}"#);
-    assert_eq!(described(&settings), described(text));
+    assert_eq!(described_at(path, &settings), described_at(path, text));
 }
 
 #[test]
@@ -161,23 +173,23 @@ fn other_clients_have_other_names_for_the_same() {
 }
 
 #[test]
-fn what_has_no_effect_is_said() {
+fn ignored_keys_are_reported() {
     let text = r#"{ "mcpServers": {
-  "My Server": { "command": "a", "timeout": 5, "disabledTools": ["x"] },
-  "my-server": { "command": "b" },
+  "My Server": { "command": "a", "colour": 5, "disabledTools": ["x"] },
+  "my-server": { "command": "b", "tools": ["*"] },
   "my server": { "url": "https://c.example.com", "headers": { "Host": "d" } }
 } }"#;
     insta::assert_snapshot!(problems(text).join("\n"), @r#"
     f:2:16: warning: mcpServers.My Server: server renamed to "My-Server", because its name is a prefix of tool names
-    f:2:34: warning: mcpServers.My Server: unknown key "timeout" is ignored
-    f:2:48: warning: mcpServers.My Server: unknown key "disabledTools" is ignored
+    f:2:34: warning: mcpServers.My Server: unknown key "colour" is ignored
+    f:2:64: warning: mcpServers.My Server.disabledTools: tools cannot be filtered; all tools of the server are served
     f:4:16: warning: mcpServers.my server: server renamed to "my-server-2", because its name is a prefix of tool names
     f:4:71: warning: mcpServers.my server.headers.Host: the header belongs to the connection or the protocol; ignored
     "#);
 }
 
 #[test]
-fn all_mistakes_are_found_at_once() {
+fn all_errors_are_found_at_once() {
     let text = r#"{ "mcpServers": {
   "a": {},
   "b": { "command": "x", "url": "https://b.example.com" },
@@ -193,8 +205,7 @@ fn all_mistakes_are_found_at_once() {
     f:2:8: mcpServers.a: missing command or url
     f:3:8: mcpServers.b: command and url are mutually exclusive
     f:4:8: mcpServers.c: missing url
-    f:4:26: warning: mcpServers.c: unknown key "command" is ignored
-    f:5:18: mcpServers.d.type: unknown value "websocket"; available: stdio, local, http, streamable-http, streamableHttp, sse
+    f:5:18: mcpServers.d.type: unsupported transport "websocket"
     f:6:17: mcpServers.e.url: must begin with http:// or https://; expected a URL such as https://mcp.example.com/mcp
     f:7:21: mcpServers.f.command: environment variable MISSING is not set
     f:7:44: mcpServers.f.args[0]: cannot prompt for input "the.key"; set the environment variable THE_KEY
@@ -208,11 +219,89 @@ fn all_mistakes_are_found_at_once() {
 }
 
 #[test]
-fn other_files_are_told_apart() {
+fn other_files_are_rejected() {
     assert_eq!(
         problems("{}"),
-        ["f:1:1: expected one of: mcpServers, servers, context_servers"]
+        ["f:1:1: expected one of: mcpServers, servers, context_servers, mcp_servers, extensions"]
     );
     assert_eq!(problems("[]"), ["f:1:1: expected a map, not a list"]);
     assert!(problems("mcpServers: {}")[0].contains("invalid JSON"));
 }
+
+#[test]
+fn an_invalid_entry_does_not_affect_the_others() {
+    let text = r#"{ "mcpServers": {
+  "a": { "url": "https://a.example.com", "headers": { "Authorization": "Bearer ${MISSING}" } },
+  "b": { "command": "b" }
+} }"#;
+    assert_eq!(described(text), ["b: b []"]);
+    assert_eq!(
+        problems(text),
+        [
+            "f:2:8: warning: mcpServers.a: the server is not served",
+            "f:2:72: warning: mcpServers.a.headers.Authorization: environment variable MISSING is not set",
+        ]
+    );
+}
+
+#[test]
+fn variables_of_an_entry_precede_those_of_the_environment() {
+    let text = r#"{ "mcpServers": { "a": {
+        "command": "npx",
+        "args": ["mcp-remote", "--header", "Authorization:${AUTH}", "${TOKEN}"],
+        "env": { "AUTH": "Bearer ${TOKEN}", "TOKEN": "${TOKEN}" }
+    }, "b": { "command": "b", "args": ["${AUTH:-none}"] } } }"#;
+    assert_eq!(
+        described(text),
+        [
+            r#"a: npx ["mcp-remote", "--header", "Authorization:Bearer t0k3n", "t0k3n"] AUTH="Bearer t0k3n" TOKEN="t0k3n""#,
+            r#"b: b ["none"]"#,
+        ]
+    );
+}
+
+#[test]
+fn every_variable_that_a_file_refers_to_is_a_secret() {
+    let text = r#"{ "mcpServers": { "a": {
+        "command": "${PROGRAM:-x}", "args": ["${HOME}/b"], "env": { "KEY": "${TOKEN}" }
+    } } }"#;
+    let environment = Recorder::default();
+    read(text, Path::new("/project/mcp.json"), &environment).unwrap();
+    assert_eq!(*environment.secrets.lock().unwrap(), ["TOKEN", "PROGRAM"]);
+}
+
+/// An environment in which every variable is set, and that records the secrets.
+#[derive(Debug, Default)]
+struct Recorder {
+    secrets: std::sync::Mutex<Vec<String>>,
+}
+
+impl Environment for Recorder {
+    fn variable(&self, _: &str) -> Lookup {
+        Lookup::Found(Secret::from("value"))
+    }
+
+    fn secret(&self, name: &str) -> Lookup {
+        self.secrets.lock().unwrap().push(name.to_owned());
+        self.variable(name)
+    }
+
+    fn file(&self, _: &Path) -> Result<Lookup, io::Error> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+#[test]
+fn missing_inputs_are_all_named() {
+    let text = r#"{ "servers": { "r": {
+  "type": "http",
+  "url": "https://${input:app-name}.example.com/mcp",
+  "headers": { "x-functions-key": "${input:app-key}" }
+} } }"#;
+    let lines = problems(text);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].contains("APP_NAME"), "{lines:?}");
+    assert!(lines[1].contains("APP_KEY"), "{lines:?}");
+}
+
+mod clients;

@@ -102,7 +102,9 @@ pub fn config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for problems in [
         mcp_gateway_config::file::parse(&text).err(),
-        mcp_gateway_config::import::read(&text, Path::new("."), &Nothing).err(),
+        mcp_gateway_config::import::read(&text, Path::new("mcp.json"), &Nothing).err(),
+        mcp_gateway_config::import::read(&text, Path::new("mcp.toml"), &Nothing).err(),
+        mcp_gateway_config::import::read(&text, Path::new("mcp.yaml"), &Nothing).err(),
     ]
     .into_iter()
     .flatten()

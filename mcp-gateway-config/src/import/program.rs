@@ -1,0 +1,167 @@
+//! Entries of servers that are child processes.
+
+use std::path::PathBuf;
+
+use mcp_gateway_platform::spec::{Process, Secret};
+
+use super::entry::{COMMANDS, Entry};
+use super::env_file;
+use crate::document::{Field, Lookup};
+
+/// Variables of a program.
+type Variables = Vec<(String, Secret)>;
+
+/// Parts of a command, as far as they are valid.
+#[derive(Default)]
+struct Command {
+    program: Option<String>,
+    args: Vec<String>,
+}
+
+/// Reads a server that is a child process.
+pub(super) fn read(entry: &mut Entry<'_, '_>) -> Option<Process> {
+    let command = entry.first(&COMMANDS);
+    let mut env = environment(entry);
+    // Zed had a map of path, arguments and variables.
+    let nested = command.as_ref().filter(|field| field.is_map());
+    let nested_env = nested.and_then(|field| field.table()?.field("env"));
+    env.extend(
+        nested_env
+            .map(|field| variables(entry, &field))
+            .unwrap_or_default(),
+    );
+    let own = env.iter().map(|(name, value)| (name, value.expose()));
+    entry.variables.set_own(own);
+    let Command { program, args } = match &command {
+        Some(field) => parts(entry, field),
+        None => {
+            entry.table.whole().error("missing key \"command\"");
+            Command::default()
+        }
+    };
+    let own_args = entry.table.field("args");
+    let own_args = own_args
+        .map(|field| texts(entry, &field))
+        .unwrap_or_default();
+    let mut process = Process::new(program?, [args, own_args].concat());
+    process.directory = directory(entry);
+    process.env = env;
+    Some(process)
+}
+
+/// Reads the program, with the arguments that its key contains.
+fn parts(entry: &Entry<'_, '_>, field: &Field<'_>) -> Command {
+    if field.is_list() {
+        let mut args = texts(entry, field).into_iter();
+        let program = args.next();
+        return Command {
+            program,
+            args: args.collect(),
+        };
+    }
+    if !field.is_map() {
+        return Command {
+            program: entry.variables.text(field),
+            args: Vec::new(),
+        };
+    }
+    let Some(mut table) = field.table() else {
+        return Command::default();
+    };
+    table.field("env");
+    let program = table.required("path", |field| entry.variables.text(field));
+    let args = table.field("args");
+    table.finish_leniently();
+    Command {
+        program,
+        args: args.map(|field| texts(entry, &field)).unwrap_or_default(),
+    }
+}
+
+/// Returns the working directory: that of the entry, or the workspace where the client uses it.
+fn directory(entry: &mut Entry<'_, '_>) -> Option<PathBuf> {
+    let origin = entry.variables.origin;
+    let own = entry.first(&["cwd", "workingDirectory", "working_directory"]);
+    match own {
+        Some(field) => {
+            let path = entry.variables.text(&field)?;
+            Some(origin.workspace.join(home(entry, &field, path)))
+        }
+        None if origin.runs_in_workspace && !origin.workspace.as_os_str().is_empty() => {
+            Some(origin.workspace.clone())
+        }
+        None => None,
+    }
+}
+
+/// Replaces `~` at the beginning of `path`.
+fn home(entry: &Entry<'_, '_>, field: &Field<'_>, path: String) -> String {
+    match path.strip_prefix("~/") {
+        Some(rest) => match entry.variables.variable("HOME", None, field) {
+            Ok(home) => format!("{home}/{rest}"),
+            Err(_) => path,
+        },
+        None => path,
+    }
+}
+
+fn texts(entry: &Entry<'_, '_>, field: &Field<'_>) -> Vec<String> {
+    let items = field.items().unwrap_or_default();
+    items
+        .iter()
+        .filter_map(|field| entry.variables.text(field))
+        .collect()
+}
+
+/// Returns the variables of a program; those of the entry override those of its environment file.
+fn environment(entry: &mut Entry<'_, '_>) -> Variables {
+    let file = entry.table.field("envFile");
+    let mut environment = Vec::new();
+    if let Some(field) = file
+        && let Some(path) = entry.variables.text(&field)
+    {
+        let path = entry.variables.origin.workspace.join(path);
+        environment = env_file::read(&path, &field);
+    }
+    for key in ["env_vars", "env_keys"] {
+        if let Some(field) = entry.table.field(key) {
+            environment.extend(passed(&field));
+        }
+    }
+    for key in ["env", "environment", "envs"] {
+        if let Some(field) = entry.table.field(key) {
+            environment.extend(variables(entry, &field));
+        }
+    }
+    environment
+}
+
+/// Reads a map of variables.
+fn variables(entry: &Entry<'_, '_>, field: &Field<'_>) -> Variables {
+    let entries = field.entries().unwrap_or_default().into_iter();
+    let variable = |(name, field): (&str, Field<'_>)| {
+        // VS Code unsets such a variable; an empty one is the closest equivalent.
+        let value = match field.is_null() {
+            true => String::new(),
+            false => entry.variables.text(&field)?,
+        };
+        Some((name.to_owned(), Secret::new(value)))
+    };
+    entries.filter_map(variable).collect()
+}
+
+/// Reads a list of names of variables that the program gets from the environment, if they are set.
+fn passed(field: &Field<'_>) -> Variables {
+    let items = field.items().unwrap_or_default();
+    let variable = |field: &Field<'_>| {
+        let name = match field.is_map() {
+            true => field.peek("name")?,
+            false => field.text()?,
+        };
+        match field.environment().secret(name) {
+            Lookup::Found(value) => Some((name.to_owned(), value)),
+            Lookup::Missing | Lookup::Unavailable => None,
+        }
+    };
+    items.iter().filter_map(variable).collect()
+}

@@ -1,0 +1,360 @@
+//! Files of particular clients.
+
+use super::*;
+
+#[test]
+fn gemini_writes_references_with_a_dollar_sign() {
+    let text = r#"{ "mcpServers": { "a": {
+        "httpUrl": "https://a.example.com/$API_KEY/mcp",
+        "headers": { "Authorization": "Bearer $TOKEN", "x": "${TOKEN}$", "y": "$5 $UNKNOWN" },
+        "timeout": 1500
+    } } }"#;
+    let path = "/project/gemini-extension.json";
+    assert_eq!(
+        described_at(path, text),
+        [
+            "a: https://a.example.com/t0k3n/mcp None authorization: Bearer t0k3n x: t0k3n$ y: $5 $UNKNOWN"
+        ]
+    );
+    let lines = problems_at(path, text);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(
+        lines[1].ends_with("environment variable UNKNOWN is not set; $UNKNOWN is passed as it is")
+    );
+    let (servers, _) = read_at(path, text).unwrap();
+    let timeout = std::time::Duration::from_millis(1500);
+    assert_eq!(
+        servers[0].limits.calls,
+        Limits::default().with_timeout(timeout)
+    );
+    // Other clients send these words.
+    assert!(described_at("/project/mcp.json", text)[0].contains("Bearer $TOKEN"));
+}
+
+#[test]
+fn the_coding_agent_of_copilot_marks_its_variables() {
+    let text = r#"{ "mcpServers": { "a": {
+        "command": "a", "args": ["$COPILOT_MCP_KEY", "$TOKEN"], "tools": ["*"]
+    } } }"#;
+    assert_eq!(described(text), [r#"a: a ["t0k3n", "$TOKEN"]"#]);
+    assert!(problems(text).is_empty());
+}
+
+#[test]
+fn gemini_skips_servers_by_name() {
+    let list = r#""mcpServers": { "a": { "command": "a" }, "b": { "command": "b" }, "c": { "command": "c" } }"#;
+    let excluded = format!(r#"{{ "mcp": {{ "excluded": ["b"] }}, {list} }}"#);
+    assert_eq!(described(&excluded), ["a: a []", "c: c []"]);
+    let allowed = format!(r#"{{ "mcp": {{ "allowed": ["b", "c"], "excluded": ["c"] }}, {list} }}"#);
+    assert_eq!(described(&allowed), ["b: b []"]);
+    let old = format!(r#"{{ "allowMCPServers": ["a"], {list} }}"#);
+    assert_eq!(described(&old), ["a: a []"]);
+    let none = format!(r#"{{ "mcp": {{ "allowed": [] }}, {list} }}"#);
+    assert!(described(&none).is_empty());
+}
+
+#[test]
+fn programs_of_a_project_run_in_its_folder() {
+    let text = r#"{ "servers": { "a": { "command": "python3", "args": ["build/index.py"] },
+        "b": { "command": "b", "cwd": "sub" }, "c": { "command": "c", "cwd": "/srv" } } }"#;
+    assert_eq!(
+        described_at("/project/.vscode/mcp.json", text),
+        [
+            r#"a: python3 ["build/index.py"] in /project"#,
+            "b: b [] in /project/sub",
+            "c: c [] in /srv",
+        ]
+    );
+    assert_eq!(
+        described_at("/project/claude_desktop_config.json", text)[0],
+        r#"a: python3 ["build/index.py"]"#
+    );
+    // The home directory is nobody's project.
+    assert_eq!(
+        described_at("/home/alice/.cursor/mcp.json", text)[0],
+        r#"a: python3 ["build/index.py"]"#
+    );
+}
+
+#[test]
+fn zed_has_entries_of_extensions_and_commands_as_maps() {
+    let text = r#"{ "context_servers": {
+  "github": { "source": "extension", "enabled": true, "settings": { "token": "x" } },
+  "notion": { "command": { "path": "npx", "args": ["-y", "notion"], "env": { "A": "b" } }, "settings": {} },
+  "local": { "source": "custom", "command": "uvx", "args": ["mcp-server-time"] }
+} }"#;
+    assert_eq!(
+        described(text),
+        [
+            r#"notion: npx ["-y", "notion"] A="b""#,
+            r#"local: uvx ["mcp-server-time"]"#
+        ]
+    );
+    assert_eq!(
+        problems(text),
+        [
+            "f:2:13: warning: context_servers.github: only the client itself can provide this server",
+            "f:2:13: warning: context_servers.github: the server is not served",
+        ]
+    );
+}
+
+#[test]
+fn a_file_may_be_the_map_of_servers_itself() {
+    let text = r#"{ "firebase": { "command": "npx", "args": ["-y", "firebase-tools", "mcp"] } }"#;
+    assert_eq!(
+        described_at("/plugin/.mcp.json", text),
+        [r#"firebase: npx ["-y", "firebase-tools", "mcp"] in /plugin"#]
+    );
+}
+
+#[test]
+fn claude_code_has_servers_of_projects() {
+    let text = r#"{ "numStartups": 3,
+        "mcpServers": { "a": { "command": "a" } },
+        "projects": {
+            "/srv/one": { "mcpServers": { "b": { "command": "b" }, "x": { "command": "x" } },
+                "disabledMcpServers": ["x"] },
+            "/srv/two": { "mcpServers": { "b": { "type": "http", "url": "https://b.example.com" } } },
+            "/srv/three": { "history": [] } } }"#;
+    assert_eq!(
+        described_at("/home/alice/.claude.json", text),
+        [
+            "a: a []",
+            "b: b [] in /srv/one",
+            "b-2: https://b.example.com/ None",
+        ]
+    );
+}
+
+#[test]
+fn editors_have_settings_of_several_forms() {
+    let server = r#"{ "a": { "command": "a" } }"#;
+    for text in [
+        format!(r#"{{ "mcp.servers": {server} }}"#),
+        format!(r#"{{ "mcp": {{ "servers": {server} }} }}"#),
+        format!(r#"{{ "folders": [], "settings": {{ "mcp": {{ "servers": {server} }} }} }}"#),
+    ] {
+        assert_eq!(described(&text), ["a: a []"], "{text}");
+    }
+}
+
+#[test]
+fn headers_have_several_places() {
+    let text = r#"{ "mcpServers": {
+        "a": { "url": "https://a.example.com", "requestInit": { "headers": { "x-key": "${TOKEN}" } } },
+        "b": { "transport": { "type": "streamableHttp", "url": "https://b.example.com", "headers": { "x-key": "b" } } },
+        "c": { "transport": "sse", "url": "https://c.example.com/sse" }
+    } }"#;
+    assert_eq!(
+        described(text),
+        [
+            "a: https://a.example.com/ None x-key: t0k3n",
+            "b: https://b.example.com/ None x-key: b",
+            "c: https://c.example.com/sse Some(Sse)",
+        ]
+    );
+}
+
+#[test]
+fn codex_writes_toml() {
+    let text = r#"
+model = "gpt-5"
+
+[mcp_servers.docs]
+command = "npx"
+args = ["-y", "docs"]
+env_vars = ["TOKEN", "MISSING"]
+startup_timeout_sec = 20
+tool_timeout_sec = 45.5
+
+[mcp_servers.docs.env]
+LEVEL = "info"
+
+[mcp_servers.figma]
+url = "https://figma.example.com/mcp"
+bearer_token_env_var = "TOKEN"
+http_headers = { "X-Region" = "eu" }
+env_http_headers = { "X-Key" = "API_KEY" }
+
+[mcp_servers.off]
+command = "off"
+enabled = false
+
+[mcp_servers.bad]
+url = "https://bad.example.com/mcp"
+bearer_token_env_var = "MISSING"
+"#;
+    let path = "/home/alice/.codex/config.toml";
+    assert_eq!(
+        described_at(path, text),
+        [
+            r#"docs: npx ["-y", "docs"] TOKEN="t0k3n" LEVEL="info""#,
+            "figma: https://figma.example.com/mcp None x-region: eu x-key: t0k3n authorization: Bearer t0k3n",
+        ]
+    );
+    let (servers, _) = read_at(path, text).unwrap();
+    let seconds = std::time::Duration::from_secs_f64;
+    assert_eq!(servers[0].connect_timeout, Some(seconds(20.0)));
+    assert_eq!(
+        servers[0].limits.calls,
+        Limits::default().with_timeout(seconds(45.5))
+    );
+    let lines = problems_at(path, text);
+    assert!(
+        lines[0].starts_with("f:24:1: warning: mcp_servers.bad"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].contains("environment variable MISSING is not set"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn opencode_has_commands_as_lists() {
+    let text = r#"{ "$schema": "https://opencode.ai/config.json", "mcp": {
+        "a": { "type": "local", "command": ["npx", "-y", "a"], "environment": { "K": "{env:TOKEN}" }, "timeout": 10000 },
+        "b": { "type": "remote", "url": "https://b.example.com", "headers": { "x": "{file:key.txt} {env:NONE}{}" } },
+        "c": { "type": "remote", "url": "https://c.example.com", "enabled": false }
+    } }"#;
+    assert_eq!(
+        described_at("/project/opencode.json", text),
+        [
+            r#"a: npx ["-y", "a"] K="t0k3n" in /project"#,
+            "b: https://b.example.com/ None x: k3y {}",
+        ]
+    );
+}
+
+#[test]
+fn crush_has_entries_under_mcp() {
+    let text = r#"{ "mcp": { "a": { "type": "stdio", "command": "a", "env": { "K": "$TOKEN" }, "timeout": 120 },
+        "b": { "type": "http", "url": "https://b.example.com", "disabled": true } } }"#;
+    assert_eq!(
+        described_at("/project/crush.json", text),
+        [r#"a: a [] K="t0k3n" in /project"#]
+    );
+}
+
+#[test]
+fn continue_writes_lists_in_yaml() {
+    let text = "
+name: config
+mcpServers:
+  - name: docs
+    command: uvx
+    args: [docs, --key, '${{ secrets.TOKEN }}']
+  - name: web
+    type: streamable-http
+    url: https://web.example.com/mcp
+    apiKey: ${{ secrets.API_KEY }}
+    requestOptions: { headers: { x-a: b } }
+    connectionTimeout: 5000
+";
+    let path = "/home/alice/.continue/config.yaml";
+    assert_eq!(
+        described_at(path, text),
+        [
+            r#"docs: uvx ["docs", "--key", "t0k3n"]"#,
+            "web: https://web.example.com/mcp None x-a: b authorization: Bearer t0k3n",
+        ]
+    );
+    let (servers, _) = read_at(path, text).unwrap();
+    let timeout = std::time::Duration::from_secs(5);
+    assert_eq!(servers[1].connect_timeout, Some(timeout));
+}
+
+#[test]
+fn goose_has_extensions() {
+    let text = "
+GOOSE_MODEL: x
+extensions:
+  developer: { type: builtin, enabled: true, name: developer }
+  docs:
+    type: stdio
+    enabled: true
+    cmd: uvx
+    args: [docs]
+    envs: { LEVEL: info }
+    env_keys: [TOKEN]
+    timeout: 300
+  web: { type: streamable_http, enabled: true, uri: 'https://web.example.com/mcp', headers: { x: y } }
+  off: { type: stdio, enabled: false, cmd: off }
+";
+    let path = "/home/alice/.config/goose/config.yaml";
+    assert_eq!(
+        described_at(path, text),
+        [
+            r#"docs: uvx ["docs"] TOKEN="t0k3n" LEVEL="info""#,
+            "web: https://web.example.com/mcp None x: y",
+        ]
+    );
+    assert!(problems_at(path, text)[0].contains("only the client itself can provide this server"));
+}
+
+#[test]
+fn librechat_has_times_in_milliseconds() {
+    let text = "
+version: 1.2.1
+mcpServers:
+  files: { command: npx, args: [-y, files], timeout: 60000, initTimeout: 15000, chatMenu: false }
+  web: { type: streamable-http, url: 'https://web.example.com/mcp', headers: { Authorization: 'Bearer ${TOKEN}' } }
+";
+    let path = "/srv/librechat.yaml";
+    assert_eq!(
+        described_at(path, text),
+        [
+            r#"files: npx ["-y", "files"]"#,
+            "web: https://web.example.com/mcp None authorization: Bearer t0k3n",
+        ]
+    );
+    let (servers, _) = read_at(path, text).unwrap();
+    let seconds = std::time::Duration::from_secs;
+    assert_eq!(servers[0].connect_timeout, Some(seconds(15)));
+    assert_eq!(
+        servers[0].limits.calls,
+        Limits::default().with_timeout(seconds(60))
+    );
+}
+
+#[test]
+fn servers_of_the_registry_run_their_packages() {
+    let text = r#"{ "name": "io.github.example/weather", "description": "x", "version": "1.2.0",
+        "packages": [
+            { "registryType": "mcpb", "identifier": "https://example.com/a.mcpb", "transport": { "type": "stdio" } },
+            { "registryType": "npm", "identifier": "@example/weather", "version": "1.2.0",
+              "transport": { "type": "stdio" },
+              "runtimeArguments": [{ "type": "named", "name": "--silent", "value": "" }],
+              "packageArguments": ["serve", { "type": "named", "name": "--unit", "default": "c" },
+                  { "type": "positional", "valueHint": "missing" }, { "type": "positional", "value": "{TOKEN}" }],
+              "environmentVariables": [{ "name": "API_KEY", "isRequired": true, "isSecret": true },
+                  { "name": "OPTIONAL" }, { "name": "REGION", "default": "eu" }] } ] }"#;
+    assert_eq!(
+        described_at("/srv/server.json", text),
+        [
+            r#"io.github.example-weather: npx ["-y", "--silent", "@example/weather@1.2.0", "serve", "--unit", "c", "t0k3n"] API_KEY="t0k3n" REGION="eu""#
+        ]
+    );
+    let old = r#"{ "name": "a/b", "packages": [{ "registry_type": "pypi", "identifier": "b", "version": "2",
+        "environment_variables": [{ "name": "MISSING", "is_required": true }] }] }"#;
+    let lines = problems_at("/srv/server.json", old);
+    assert!(
+        lines[0].contains("environment variable MISSING is not set"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn servers_of_the_registry_have_endpoints() {
+    let text = r#"{ "name": "com.example/api",
+        "packages": [{ "registryType": "npm", "identifier": "x", "transport": { "type": "streamable-http", "url": "http://localhost:8080" } }],
+        "remotes": [{ "type": "streamable-http", "url": "https://{tenant}.example.com/mcp",
+            "variables": { "tenant": { "default": "eu" } },
+            "headers": [{ "name": "Authorization", "value": "Bearer {TOKEN}", "isSecret": true },
+                { "name": "X-Optional" }] }] }"#;
+    assert_eq!(
+        described_at("/srv/server.json", text),
+        ["com.example-api: https://eu.example.com/mcp None authorization: Bearer t0k3n"]
+    );
+}

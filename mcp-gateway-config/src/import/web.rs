@@ -1,0 +1,104 @@
+//! Entries of servers over HTTP.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue};
+use mcp_gateway_core::upstream::UpstreamProtocol;
+use mcp_gateway_platform::spec::Remote;
+
+use super::entry::{Entry, URLS};
+use crate::document::Field;
+use crate::file::remote;
+
+type Headers = Vec<(HeaderName, HeaderValue)>;
+
+/// Reads a server over HTTP.
+///
+/// All of its keys are read even if one is invalid, so that all errors are found.
+pub(super) fn read(
+    entry: &mut Entry<'_, '_>,
+    protocol: Option<UpstreamProtocol>,
+) -> Option<Remote> {
+    let url = entry.first(&URLS);
+    if url.is_none() {
+        entry.table.whole().error("missing url");
+    }
+    let headers = headers(entry);
+    let url = url?;
+    let text = entry.variables.text(&url)?;
+    let endpoint = match remote::endpoint(&text) {
+        Ok(endpoint) => endpoint,
+        Err(message) => {
+            // The message must not contain the URL, which may contain a key.
+            url.error(message);
+            return None;
+        }
+    };
+    let mut remote = Remote::new(endpoint);
+    remote.headers = headers;
+    remote.protocol = protocol;
+    Some(remote)
+}
+
+/// Reads the request headers.
+fn headers(entry: &mut Entry<'_, '_>) -> Headers {
+    let mut maps: Vec<_> = ["headers", "http_headers"]
+        .iter()
+        .filter_map(|key| entry.table.field(key))
+        .collect();
+    for key in ["requestInit", "requestOptions"] {
+        let nested = entry.table.field(key);
+        maps.extend(nested.and_then(|field| field.table()?.field("headers")));
+    }
+    let mut headers = Headers::new();
+    for (name, field) in maps.iter().filter_map(Field::entries).flatten() {
+        let value = entry.variables.text(&field);
+        headers.extend(value.and_then(|value| header(name, &value, &field)));
+    }
+    if let Some(field) = entry.table.field("env_http_headers") {
+        for (name, field) in field.entries().unwrap_or_default() {
+            let value = named(entry, &field);
+            headers.extend(value.and_then(|value| header(name, &value, &field)));
+        }
+    }
+    headers.extend(bearer(entry));
+    headers
+}
+
+/// Reads a bearer token, or the name of the variable that contains it.
+fn bearer(entry: &mut Entry<'_, '_>) -> Option<(HeaderName, HeaderValue)> {
+    let variable = entry.first(&["bearer_token_env_var", "bearerTokenEnv"]);
+    let text = entry.first(&["apiKey", "bearerToken", "authorization_token"]);
+    let (token, field) = match (variable, text) {
+        (Some(field), _) => (named(entry, &field)?, field),
+        (None, Some(field)) => (entry.variables.text(&field)?, field),
+        (None, None) => return None,
+    };
+    let value = remote::read_value(&format!("Bearer {token}"), &field)?;
+    Some((AUTHORIZATION, value))
+}
+
+/// Returns the value of the variable that `field` names.
+fn named(entry: &Entry<'_, '_>, field: &Field<'_>) -> Option<String> {
+    match entry.variables.variable(field.text()?, None, field) {
+        Ok(value) => Some(value),
+        Err(message) => {
+            field.error(message);
+            None
+        }
+    }
+}
+
+/// Reads a request header. Headers that cannot be configured are ignored with a warning.
+pub(super) fn header(
+    name: &str,
+    value: &str,
+    field: &Field<'_>,
+) -> Option<(HeaderName, HeaderValue)> {
+    match remote::header_name(name) {
+        Ok(name) => Some((name, remote::read_value(value, field)?)),
+        Err(message) => {
+            field.warning(format!("{message}; ignored"));
+            None
+        }
+    }
+}
