@@ -6,7 +6,7 @@
 //! # Example
 //!
 //! ```
-//! use mcp_gateway_config::connect::{McpClientApp, GatewayEndpoint};
+//! use mcp_gateway_config::connect::{GatewayEndpoint, McpClientApp};
 //!
 //! let token = Some("MCP_TOKEN".to_owned());
 //! let endpoint = GatewayEndpoint::new("https://mcp.example.com", Some("dev"), token).unwrap();
@@ -14,7 +14,9 @@
 //! assert!(endpoint.instructions(McpClientApp::Cursor).contains("Bearer ${env:MCP_TOKEN}"));
 //! ```
 
+mod agents;
 mod snippets;
+mod tools;
 
 use url::Url;
 
@@ -29,23 +31,43 @@ pub enum McpClientApp {
     ClaudeCode,
     /// Claude Desktop
     ClaudeDesktop,
+    /// Cline, command line and editors
+    Cline,
     /// OpenAI Codex
     Codex,
+    /// Continue
+    Continue,
     /// GitHub Copilot, command line
     CopilotCli,
     /// Cursor
     Cursor,
+    /// FastMCP, command line
+    Fastmcp,
+    /// Gemini CLI
+    GeminiCli,
     /// Any HTTP client, such as curl
     Http,
+    /// MCP Inspector
+    Inspector,
+    /// Programs that support only stdio, through mcp-remote
+    McpRemote,
+    /// mcporter
+    Mcporter,
     /// n8n, MCP Client Tool
     N8n,
     /// Open WebUI
     OpenWebui,
+    /// opencode
+    Opencode,
+    /// Qwen Code
+    QwenCode,
     /// Visual Studio Code
     Vscode,
+    /// Hosted clients: claude.ai, ChatGPT
+    Web,
 }
 
-/// Endpoint of a gateway, with its credential.
+/// GatewayEndpoint of a gateway, with its credential.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct GatewayEndpoint {
@@ -99,12 +121,12 @@ impl GatewayEndpoint {
     /// let endpoint = GatewayEndpoint::new("http://127.0.0.1:8080", None, None).unwrap();
     /// assert_eq!(
     ///     endpoint.claude_code(),
-    ///     "claude mcp add --transport http mcp-gateway http://127.0.0.1:8080/mcp",
+    ///     "claude mcp add --scope user --transport http mcp-gateway http://127.0.0.1:8080/mcp",
     /// );
     /// ```
     #[must_use]
     pub fn claude_code(&self) -> String {
-        snippets::claude_code_command(self)
+        agents::claude_code_command(self)
     }
 
     /// Returns the command that adds the gateway to Codex.
@@ -119,22 +141,32 @@ impl GatewayEndpoint {
     /// ```
     #[must_use]
     pub fn codex(&self) -> String {
-        snippets::codex_command(self)
+        agents::codex_command(self)
     }
 
     /// Returns instructions for adding the gateway to `client`.
     #[must_use]
     pub fn instructions(&self, client: McpClientApp) -> String {
         match client {
-            McpClientApp::ClaudeCode => snippets::claude_code(self),
+            McpClientApp::ClaudeCode => agents::claude_code(self),
             McpClientApp::ClaudeDesktop => snippets::claude_desktop(self),
-            McpClientApp::Codex => snippets::codex(self),
-            McpClientApp::CopilotCli => snippets::copilot_cli(self),
+            McpClientApp::Cline => agents::cline(self),
+            McpClientApp::Codex => agents::codex(self),
+            McpClientApp::Continue => agents::continue_dev(self),
+            McpClientApp::CopilotCli => agents::copilot_cli(self),
             McpClientApp::Cursor => snippets::cursor(self),
+            McpClientApp::Fastmcp => tools::fastmcp(self),
+            McpClientApp::GeminiCli => agents::gemini_cli(self),
             McpClientApp::Http => snippets::http(self),
+            McpClientApp::Inspector => tools::inspector(self),
+            McpClientApp::McpRemote => tools::mcp_remote(self),
+            McpClientApp::Mcporter => tools::mcporter(self),
             McpClientApp::N8n => snippets::n8n(self),
             McpClientApp::OpenWebui => snippets::open_webui(self),
+            McpClientApp::Opencode => agents::opencode(self),
+            McpClientApp::QwenCode => agents::qwen_code(self),
             McpClientApp::Vscode => snippets::vscode(self),
+            McpClientApp::Web => snippets::web(self),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Instructions for each client.
+//! Instructions for editors, applications and plain HTTP, and the formats of files.
 
 use std::collections::BTreeMap;
 
@@ -6,31 +6,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::GatewayEndpoint;
-
-/// Formats `https://code.claude.com/docs/en/mcp`: project files refer to the environment, the
-/// command stores the token.
-pub(super) fn claude_code(endpoint: &GatewayEndpoint) -> String {
-    let server = Remote {
-        kind: Some("http"),
-        ..Remote::new(endpoint, |variable| format!("Bearer ${{{variable}}}"))
-    };
-    format!(
-        "For the current user:\n\n\
-         {}\n\n\
-         For a project, in .mcp.json:\n\n{}\n",
-        claude_code_command(endpoint),
-        pretty(&McpServers::of(&endpoint.name, server)),
-    )
-}
-
-/// Returns the command that adds the endpoint to Claude Code.
-pub(super) fn claude_code_command(endpoint: &GatewayEndpoint) -> String {
-    let GatewayEndpoint { name, url, token } = endpoint;
-    let token = token.as_ref();
-    let header = token.map(|variable| format!(" --header \"Authorization: Bearer ${variable}\""));
-    let header = header.unwrap_or_default();
-    format!("claude mcp add --transport http {name} {url}{header}")
-}
 
 /// Formats `https://modelcontextprotocol.io/docs/develop/connect-local-servers`: the file supports
 /// only child processes, such as the bridge.
@@ -43,47 +18,12 @@ pub(super) fn claude_desktop(endpoint: &GatewayEndpoint) -> String {
     };
     if let Some(variable) = token {
         program.args.extend(["--token-env", variable]);
-        program.env = Some(BTreeMap::from([(&**variable, PLACEHOLDER)]));
+        program.env = Some(BTreeMap::from([(&**variable, PLACEHOLDER.to_owned())]));
     }
     format!(
         "In Settings > Developer > Edit Config (requires mcp-bridge){}:\n\n{}\n",
         paste_token(token.as_deref()),
         pretty(&McpServers::of(name, program)),
-    )
-}
-
-/// Formats `https://developers.openai.com/codex/mcp`.
-pub(super) fn codex(endpoint: &GatewayEndpoint) -> String {
-    let GatewayEndpoint { name, url, token } = endpoint;
-    let token = token.as_ref();
-    let line = token.map(|variable| format!("bearer_token_env_var = {variable:?}\n"));
-    format!(
-        "{}\n\nOr in ~/.codex/config.toml:\n\n[mcp_servers.{name}]\nurl = {url:?}\n{}",
-        codex_command(endpoint),
-        line.unwrap_or_default(),
-    )
-}
-
-/// Returns the command that adds the endpoint to Codex.
-pub(super) fn codex_command(endpoint: &GatewayEndpoint) -> String {
-    let GatewayEndpoint { name, url, token } = endpoint;
-    let token = token.as_ref();
-    let option = token.map(|variable| format!(" --bearer-token-env-var {variable}"));
-    let option = option.unwrap_or_default();
-    format!("codex mcp add {name} --url {url}{option}")
-}
-
-/// Formats `https://docs.github.com/copilot/how-tos/copilot-cli/customize-copilot/add-mcp-servers`.
-pub(super) fn copilot_cli(endpoint: &GatewayEndpoint) -> String {
-    let server = Remote {
-        kind: Some("http"),
-        tools: Some(["*"]),
-        ..Remote::new(endpoint, |_| format!("Bearer {PLACEHOLDER}"))
-    };
-    format!(
-        "In ~/.copilot/mcp-config.json{}:\n\n{}\n",
-        paste_token(endpoint.token.as_deref()),
-        pretty(&McpServers::of(&endpoint.name, server)),
     )
 }
 
@@ -157,6 +97,23 @@ pub(super) fn n8n(endpoint: &GatewayEndpoint) -> String {
     ])
 }
 
+/// Formats `https://support.claude.com/en/articles/11175166`, and the connectors of ChatGPT: these
+/// clients log in, and call from the servers and the web pages of their providers.
+pub(super) fn web(endpoint: &GatewayEndpoint) -> String {
+    let add = steps(&[
+        "claude.ai: open Settings > Connectors, and add a custom connector".to_owned(),
+        "ChatGPT: open Settings > Apps & Connectors, enable the developer mode, and create a \
+         connector with the authentication OAuth"
+            .to_owned(),
+        format!("URL: {}", endpoint.url),
+        "Log in, without the token".to_owned(),
+    ]);
+    format!(
+        "{add}\nThe URL must be public. In the configuration of the gateway:\n\n\
+         origins: [claude, chatgpt]\n"
+    )
+}
+
 /// Formats a request of protocol version 2026-07-28, which requires no session.
 pub(super) fn http(endpoint: &GatewayEndpoint) -> String {
     let authorization = endpoint
@@ -189,12 +146,13 @@ pub(super) fn http(endpoint: &GatewayEndpoint) -> String {
 /// File format of most clients.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct McpServers<'a, S> {
+pub(super) struct McpServers<'a, S> {
     mcp_servers: BTreeMap<&'a str, S>,
 }
 
 impl<'a, S> McpServers<'a, S> {
-    fn of(name: &'a str, server: S) -> Self {
+    /// Creates a file with one server.
+    pub(super) fn of(name: &'a str, server: S) -> Self {
         Self {
             mcp_servers: BTreeMap::from([(name, server)]),
         }
@@ -220,42 +178,53 @@ struct Input {
 }
 
 /// HTTP server.
-#[derive(Serialize)]
-struct Remote<'a> {
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Remote<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    kind: Option<&'static str>,
-    url: &'a str,
+    pub(super) kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    headers: Option<BTreeMap<&'static str, String>>,
+    pub(super) url: Option<&'a str>,
+    /// The URL in Qwen Code.
     #[serde(skip_serializing_if = "Option::is_none")]
-    tools: Option<[&'static str; 1]>,
+    pub(super) http_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) headers: Option<BTreeMap<&'static str, String>>,
+    /// Tools to show, in Copilot CLI.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tools: Option<[&'static str; 1]>,
+    /// Login, in opencode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) oauth: Option<bool>,
 }
 
 impl<'a> Remote<'a> {
     /// Creates an entry whose header is formatted by `authorization` from the variable name.
-    fn new(endpoint: &'a GatewayEndpoint, authorization: impl Fn(&str) -> String) -> Self {
+    pub(super) fn new(
+        endpoint: &'a GatewayEndpoint,
+        authorization: impl Fn(&str) -> String,
+    ) -> Self {
         let token = endpoint.token.as_deref();
         let headers = token.map(|variable| [("Authorization", authorization(variable))]);
         Self {
-            kind: None,
-            url: &endpoint.url,
+            url: Some(&endpoint.url),
             headers: headers.map(BTreeMap::from),
-            tools: None,
+            ..Self::default()
         }
     }
 }
 
 /// Stdio server.
 #[derive(Serialize)]
-struct Program<'a> {
-    command: &'static str,
-    args: Vec<&'a str>,
+pub(super) struct Program<'a> {
+    pub(super) command: &'static str,
+    pub(super) args: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    env: Option<BTreeMap<&'a str, &'static str>>,
+    pub(super) env: Option<BTreeMap<&'a str, String>>,
 }
 
 /// Formats indented JSON.
-fn pretty(value: &impl Serialize) -> String {
+pub(super) fn pretty(value: &impl Serialize) -> String {
     // Serialization of maps with string keys does not fail.
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
@@ -270,7 +239,7 @@ fn steps(steps: &[String]) -> String {
 }
 
 /// Returns the instruction to replace the placeholder, if the endpoint has a token.
-fn paste_token(variable: Option<&str>) -> String {
+pub(super) fn paste_token(variable: Option<&str>) -> String {
     match variable {
         Some(variable) => {
             format!(", with the token (the value of {variable}) instead of {PLACEHOLDER}")
@@ -280,4 +249,4 @@ fn paste_token(variable: Option<&str>) -> String {
 }
 
 /// Placeholder of the token for clients without references to the environment.
-const PLACEHOLDER: &str = "YOUR-TOKEN";
+pub(super) const PLACEHOLDER: &str = "YOUR-TOKEN";
