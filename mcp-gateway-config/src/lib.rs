@@ -6,6 +6,7 @@
 //! | [`file`](mod@file) | the configuration file |
 //! | [`import`] | the server lists of MCP clients |
 //! | [`connect`] | the settings by which MCP clients connect to a gateway |
+//! | [`lint`] | checks of tool definitions against the limits of MCP clients |
 //! | [`system`] | the environment and the files of this process |
 //!
 //! Only [`system`] accesses files and the environment: references are resolved through the trait
@@ -27,4 +28,5 @@ pub mod connect;
 pub mod document;
 pub mod file;
 pub mod import;
+pub mod lint;
 pub mod system;

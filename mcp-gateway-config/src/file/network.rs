@@ -36,16 +36,24 @@ impl Network {
     /// Reads the network keys of a file.
     pub(super) fn read_keys(table: &mut Table<'_>) -> Self {
         let listen = table.get_with("listen", |field| field.parse("an address", listen_address));
-        let public_url = table.get_with("publicUrl", |field| field.parse("a URL", web_url));
-        let hosts: Vec<ServerContext> = table.get("hosts").unwrap_or_default();
-        let origins: Vec<WebOrigin> = table.get("origins").unwrap_or_default();
+        let public_url = table.field("publicUrl");
+        let public = public_url.as_ref();
+        let url = public.and_then(|field| field.parse("a URL", web_url));
+        let hosts: Vec<HostName> = table.get("hosts").unwrap_or_default();
+        let origins = table.field("origins");
+        if let (Some(field), Some(url), None) = (&public_url, &url, &origins)
+            && is_public(url)
+        {
+            field.warning(NO_ORIGINS);
+        }
+        let origins: Vec<WebOrigins> = origins.and_then(|field| field.read()).unwrap_or_default();
         Self {
             listen: listen.unwrap_or(DEFAULT_LISTEN),
-            public_url,
-            hosts: hosts.into_iter().map(|ServerContext(host)| host).collect(),
+            public_url: url,
+            hosts: hosts.into_iter().map(|HostName(host)| host).collect(),
             origins: origins
                 .into_iter()
-                .map(|WebOrigin(origin)| origin)
+                .flat_map(|WebOrigins(origins)| origins)
                 .collect(),
             replica_url: table.get("replicaUrl").map(|ReplicaUrl(url)| url),
         }
@@ -69,9 +77,9 @@ impl Network {
 }
 
 /// Host name without a port, in lower case.
-struct ServerContext(String);
+struct HostName(String);
 
-impl FromField for ServerContext {
+impl FromField for HostName {
     fn from_field(field: &Field<'_>) -> Option<Self> {
         field.parse("the name of a host", |text| {
             let authority = text.parse::<Authority>();
@@ -103,16 +111,22 @@ impl FromField for ReplicaUrl {
     }
 }
 
-/// Serialized origin of web pages.
-struct WebOrigin(String);
+/// Serialized origins of web pages: one, or those of a hosted client.
+struct WebOrigins(Vec<String>);
 
-impl FromField for WebOrigin {
+impl FromField for WebOrigins {
     fn from_field(field: &Field<'_>) -> Option<Self> {
         field.parse("the origin of a web page", |text| {
+            let hosted = HOSTED.iter().find(|(name, _)| *name == text);
+            if let Some((_, origins)) = hosted {
+                return Ok(Self(
+                    origins.iter().map(|&origin| origin.to_owned()).collect(),
+                ));
+            }
             let url = web_url(text)?;
             match url.origin() {
                 origin @ Origin::Tuple(..) if url.path() == "/" => {
-                    Ok(Self(origin.ascii_serialization()))
+                    Ok(Self(vec![origin.ascii_serialization()]))
                 }
                 Origin::Tuple(..) | Origin::Opaque(_) => {
                     Err("expected a URL without a path, such as https://app.example.com".to_owned())
@@ -175,3 +189,28 @@ pub fn web_url(text: &str) -> Result<Url, String> {
 /// Default listen address. Other machines cannot reach it, which prevents accidental exposure.
 pub(super) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// Hosted clients, with the origins of their web pages.
+const HOSTED: [(&str, &[&str]); 2] = [
+    ("claude", &["https://claude.ai", "https://claude.com"]),
+    (
+        "chatgpt",
+        &["https://chatgpt.com", "https://chat.openai.com"],
+    ),
+];
+
+/// Warning for a public URL without origins.
+const NO_ORIGINS: &str =
+    "web pages of hosted clients are rejected; add origins: [claude, chatgpt], or origins: []";
+
+/// Returns `true` if hosted clients can reach `url`.
+fn is_public(url: &Url) -> bool {
+    let private = |name: &str| {
+        let suffixes = [".internal", ".local", ".localhost", ".lan", ".test"];
+        !name.contains('.') || suffixes.iter().any(|suffix| name.ends_with(suffix))
+    };
+    match url.host() {
+        Some(url::Host::Domain(name)) => url.scheme() == "https" && !private(name),
+        Some(url::Host::Ipv4(_) | url::Host::Ipv6(_)) | None => false,
+    }
+}

@@ -5,11 +5,16 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use mcp_gateway_config::connect::McpClientApp;
 use mcp_gateway_config::document::{Environment, NoEnvironment};
+use mcp_gateway_config::file::Log;
+use mcp_gateway_config::lint::lint;
 use mcp_gateway_platform::spec::DynamicSpec;
 
+use crate::client::{McpClient, ToolList};
 use crate::files::ConfigFiles;
-use crate::output::print_line;
+use crate::logging;
+use crate::output::{chain, print_line};
 use crate::system::SystemEnvironment;
 
 #[derive(Debug, Args)]
@@ -18,8 +23,11 @@ pub(super) struct CheckArgs {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Do not resolve environment variables and referenced files
-    #[arg(long)]
+    #[arg(long, conflicts_with = "client")]
     without_secrets: bool,
+    /// Start the servers, and check their tools against the limits of this client
+    #[arg(long, value_name = "CLIENT")]
+    client: Option<McpClientApp>,
 }
 
 /// Checks configuration files and prints all diagnostics.
@@ -44,7 +52,10 @@ pub(super) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     match config {
         Some(config) => {
             print_line(describe(&config))?;
-            Ok(ExitCode::SUCCESS)
+            match args.client {
+                Some(client) => check_tools(&config, &system.secrets(), client),
+                None => Ok(ExitCode::SUCCESS),
+            }
         }
         None => {
             print_line(counted(findings.len(), "problem"))?;
@@ -52,6 +63,57 @@ pub(super) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
         }
     }
 }
+
+/// Lists the tools of each gateway, and prints those that `client` cannot use.
+fn check_tools(
+    config: &DynamicSpec,
+    secrets: &[String],
+    client: McpClientApp,
+) -> anyhow::Result<ExitCode> {
+    logging::init(&Log::from_level("error"));
+    super::runtime()?.block_on(async {
+        let mut count = 0;
+        for (at, gateway) in config.gateways.iter().enumerate() {
+            let servers = McpClient::of_config(config, secrets, Some(&gateway.name))?;
+            let name = match at == config.default_gateway {
+                true => DEFAULT_NAME,
+                false => &gateway.name,
+            };
+            let listed = servers.tools().await;
+            servers.close().await;
+            let lines = findings(&listed, client, name);
+            count += lines.len();
+            for line in lines {
+                print_line(format_args!("{}: {line}", gateway.name))?;
+            }
+        }
+        print_line(counted(count, "finding"))?;
+        Ok(match count {
+            0 => ExitCode::SUCCESS,
+            _ => ExitCode::FAILURE,
+        })
+    })
+}
+
+/// Formats the findings about the tools of a gateway, and the servers that cannot be listed.
+fn findings(listed: &[ToolList], client: McpClientApp, gateway: &str) -> Vec<String> {
+    let failures = listed.iter().filter_map(|tools| {
+        let error = tools.listed.as_ref().err()?;
+        Some(format!("{}: {}", tools.server, chain(error)))
+    });
+    let tools: Vec<_> = listed
+        .iter()
+        .filter_map(|tools| tools.listed.as_ref().ok())
+        .flatten()
+        .cloned()
+        .collect();
+    let found = lint(&tools, Some(client), gateway).into_iter();
+    let found = found.map(|finding| format!("{}: {}", finding.tool, finding.message));
+    failures.chain(found).collect()
+}
+
+/// Name of the default gateway in clients.
+const DEFAULT_NAME: &str = "mcp-gateway";
 
 fn describe(config: &DynamicSpec) -> String {
     let servers = counted(config.servers.len(), "server");
