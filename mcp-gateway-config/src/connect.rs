@@ -67,7 +67,7 @@ pub enum McpClientApp {
     Web,
 }
 
-/// GatewayEndpoint of a gateway, with its credential.
+/// Endpoint of a gateway, with its credential.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct GatewayEndpoint {
@@ -84,13 +84,23 @@ impl McpClientApp {
     pub const ALL: &'static [Self] = &[
         Self::ClaudeCode,
         Self::ClaudeDesktop,
+        Self::Cline,
         Self::Codex,
+        Self::Continue,
         Self::CopilotCli,
         Self::Cursor,
+        Self::Fastmcp,
+        Self::GeminiCli,
         Self::Http,
+        Self::Inspector,
+        Self::McpRemote,
+        Self::Mcporter,
         Self::N8n,
         Self::OpenWebui,
+        Self::Opencode,
+        Self::QwenCode,
         Self::Vscode,
+        Self::Web,
     ];
 }
 

@@ -141,7 +141,7 @@ impl<'a> Entry<'a, '_> {
         let seconds = seconds.and_then(|field| time(&field, 1.0));
         let keys = ["startup_timeout_ms", "connectionTimeout", "initTimeout"];
         let milliseconds = self.first(&keys);
-        seconds.or(milliseconds.and_then(|field| time(&field, MILLISECOND)))
+        seconds.or_else(|| milliseconds.and_then(|field| time(&field, MILLISECOND)))
     }
 
     /// Warns if the client shows only some tools of the server.

@@ -56,14 +56,14 @@ impl Syntax {
 impl Origin {
     /// Determines the origin of the file at `path`.
     pub(super) fn of(path: &Path, environment: &dyn Environment) -> Self {
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let folder = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
         let name = file_name(path);
         let inner = file_name(&folder);
         // .kiro/settings/mcp.json and .continue/mcpServers/a.yaml are one level deeper.
         let (marker, above) = match EDITOR_FOLDERS.contains(&inner) {
             true => (inner, folder.parent()),
             false => {
-                let outer = folder.parent().unwrap_or(Path::new(""));
+                let outer = folder.parent().unwrap_or_else(|| Path::new(""));
                 (file_name(outer), outer.parent())
             }
         };
