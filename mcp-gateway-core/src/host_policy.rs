@@ -20,14 +20,14 @@
 //! use http::Request;
 //! use mcp_gateway_core::host_policy::HostPolicy;
 //!
-//! let guard = HostPolicy::new().with_host("mcp.example.com").with_origin("https://app.example.com");
+//! let policy = HostPolicy::new().with_host("mcp.example.com").with_origin("https://app.example.com");
 //! let check = |host: &str, origin: Option<&str>| {
 //!     let mut request = Request::builder().header("host", host);
 //!     if let Some(origin) = origin {
 //!         request = request.header("origin", origin);
 //!     }
 //!     let (parts, ()) = request.body(()).unwrap().into_parts();
-//!     guard.check(&parts).is_ok()
+//!     policy.check(&parts).is_ok()
 //! };
 //! assert!(check("mcp.example.com", None));
 //! assert!(check("mcp.example.com", Some("https://app.example.com")));
@@ -183,19 +183,19 @@ mod tests {
 
     use super::*;
 
-    fn check(guard: &HostPolicy, host: &str, origin: Option<&str>) -> bool {
+    fn check(policy: &HostPolicy, host: &str, origin: Option<&str>) -> bool {
         let mut request = Request::builder().header("host", host);
         if let Some(origin) = origin {
             request = request.header("origin", origin);
         }
-        guard
+        policy
             .check(&request.body(()).unwrap().into_parts().0)
             .is_ok()
     }
 
     #[test]
     fn a_page_can_neither_rebind_nor_call_from_elsewhere() {
-        let guard = HostPolicy::new();
+        let policy = HostPolicy::new();
         let table = [
             ("localhost:8080", None, true),
             ("[::1]:8080", Some("http://localhost:6274"), true),
@@ -227,13 +227,13 @@ mod tests {
             ),
         ];
         for (host, origin, expected) in table {
-            assert_eq!(check(&guard, host, origin), expected, "{host} {origin:?}");
+            assert_eq!(check(&policy, host, origin), expected, "{host} {origin:?}");
         }
     }
 
     #[test]
     fn configured_hosts_and_origins_are_accepted() {
-        let guard = HostPolicy::new()
+        let policy = HostPolicy::new()
             .with_host("MCP.example.com")
             .with_host("mcp.example.org")
             .with_origin("https://App.example.com/")
@@ -251,7 +251,7 @@ mod tests {
             ("mcp.example.com", Some("http://localhost"), false),
         ];
         for (host, origin, expected) in table {
-            assert_eq!(check(&guard, host, origin), expected, "{host} {origin:?}");
+            assert_eq!(check(&policy, host, origin), expected, "{host} {origin:?}");
         }
     }
 

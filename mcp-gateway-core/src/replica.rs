@@ -95,7 +95,7 @@ pub(crate) enum ReplicaRequest {
 struct SealedReplicaRequest {
     /// Expiry, in seconds since 1970.
     expires: u64,
-    errand: ReplicaRequest,
+    request: ReplicaRequest,
 }
 
 /// Content of the ID under which a client receives the request of a server, so that the answer can
@@ -157,14 +157,14 @@ impl Replica {
         number: i64,
         answer: &ForwardedResponse<'_>,
     ) -> Result<(), UpstreamError> {
-        let errand = ReplicaRequest::DeliverResponse {
+        let request = ReplicaRequest::DeliverResponse {
             session: answer.session.to_owned(),
             principal: answer.principal.to_owned(),
             gateway: answer.gateway.to_owned(),
             number,
             response: answer.response.to_owned(),
         };
-        self.send(at, errand).await.map(|_| ())
+        self.send(at, request).await.map(|_| ())
     }
 
     /// Resumes the call that is parked at the replica `at`.
@@ -185,14 +185,14 @@ impl Replica {
     async fn send(
         &self,
         at: &str,
-        errand: ReplicaRequest,
+        request: ReplicaRequest,
     ) -> Result<Response<HttpBody>, UpstreamError> {
         let sealed = SealedReplicaRequest {
             expires: unix_now().saturating_add(LIFETIME.as_secs()),
-            errand,
+            request,
         };
         let text = serde_json::to_vec(&sealed).map_err(UpstreamError::connect)?;
-        let sealed = self.0.sealer.seal(ERRAND, &text);
+        let sealed = self.0.sealer.seal(PURPOSE, &text);
         let sealed = sealed.map_err(UpstreamError::connect)?;
         let mut request = Request::new(Bytes::from(sealed));
         *request.method_mut() = Method::POST;
@@ -216,9 +216,9 @@ impl Replica {
 
     /// Decrypts a request from another replica; returns `None` if it is invalid or expired.
     pub(crate) fn open(&self, text: &str) -> Option<ReplicaRequest> {
-        let text = self.0.sealer.open(ERRAND, text)?;
+        let text = self.0.sealer.open(PURPOSE, text)?;
         let sealed: SealedReplicaRequest = serde_json::from_slice(&text).ok()?;
-        (sealed.expires > unix_now()).then_some(sealed.errand)
+        (sealed.expires > unix_now()).then_some(sealed.request)
     }
 }
 
@@ -259,7 +259,7 @@ impl fmt::Debug for Replica {
 }
 
 /// Purpose to which the cipher binds requests between replicas.
-const ERRAND: &str = "errand";
+const PURPOSE: &str = "replica-request";
 /// Purpose to which the cipher binds IDs of requests.
 const QUESTION: &str = "question";
 

@@ -3,7 +3,7 @@
 //! A [`Reply`] is handed out before its body has been read; it is read at the pace of the client.
 //! Dropping a reply cancels the request at the server, if the transport supports it.
 //!
-//! Layers that need the outcome of a call register a hook with [`Reply::on_end`] instead of
+//! Layers that need the outcome of a call register a hook with [`Reply::on_complete`] instead of
 //! wrapping the body.
 
 mod completion;
@@ -41,7 +41,7 @@ use crate::protocol::ListKind;
 /// let seen = Arc::new(OnceLock::new());
 /// let mut reply = Reply::result(&Id::from(1), "{}");
 /// let hook = Arc::clone(&seen);
-/// reply.on_end(move |ending| hook.set(ending.outcome).unwrap());
+/// reply.on_complete(move |completion| hook.set(completion.outcome).unwrap());
 /// // The outcome of a complete reply is known at once.
 /// assert_eq!(seen.get(), Some(&CallOutcome::Success));
 /// ```
@@ -123,7 +123,7 @@ impl Reply {
     ///
     /// Hooks run once, in the order of registration, on the task that reads the reply; they must
     /// not block. If the end is known already, `hook` runs at once.
-    pub fn on_end(&mut self, hook: impl FnOnce(&Completion) + Send + 'static) {
+    pub fn on_complete(&mut self, hook: impl FnOnce(&Completion) + Send + 'static) {
         match self {
             Self::Events(events) => events.on_complete(hook),
             Self::Json { body, .. } => body.on_complete(hook),

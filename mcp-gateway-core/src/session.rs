@@ -75,15 +75,15 @@ pub(crate) trait SessionListener: Send + Sync + 'static {
     async fn on_notification(&self, notification: &Notification);
 
     /// Releases the resource, because the session has ended.
-    async fn on_end(&self);
+    async fn on_close(&self);
 }
 
 impl Session {
     /// Creates a session with the random `key`.
-    pub(crate) fn new(key: Arc<str>, claims: SessionRecord, replica: Option<Replica>) -> Arc<Self> {
+    pub(crate) fn new(key: Arc<str>, record: SessionRecord, replica: Option<Replica>) -> Arc<Self> {
         Arc::new(Self {
             key,
-            record: claims,
+            record,
             replica,
             state: Mutex::default(),
             subscribing: tokio::sync::Mutex::new(()),
@@ -153,7 +153,7 @@ impl Session {
         let mut state = self.state();
         if state.ended {
             drop(state);
-            crate::task::BackgroundTask::detach(async move { attached.on_end().await });
+            crate::task::BackgroundTask::detach(async move { attached.on_close().await });
         } else {
             state.attached.push(attached);
         }
@@ -177,7 +177,7 @@ impl Session {
             cancellation.cancel();
         }
         for attached in ended.attached {
-            crate::task::BackgroundTask::detach(async move { attached.on_end().await });
+            crate::task::BackgroundTask::detach(async move { attached.on_close().await });
         }
     }
 

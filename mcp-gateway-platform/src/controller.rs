@@ -164,7 +164,7 @@ impl Controller {
             .with_name(Arc::clone(&traits.name))
             .with_implementation(identity)
             .with_observer(Arc::clone(metrics))
-            .with_guard(traits.guard())
+            .with_host_policy(traits.host_policy())
             .with_drain(drain.clone())
             .with_absolute_endpoint()
             .with_forwarded_headers(traits.forward_headers.iter().cloned());

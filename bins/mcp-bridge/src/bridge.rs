@@ -53,7 +53,7 @@ impl Bridge {
             .with_credentials(parts.credentials)
             .with_servers(pool.clone())
             .with_sessions(sessions.clone())
-            .with_guard(parts.guard)
+            .with_host_policy(parts.guard)
             .with_drain(drain.clone())
             .build()?;
         Ok(Self {

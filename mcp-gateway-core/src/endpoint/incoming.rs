@@ -44,11 +44,11 @@ pub(super) async fn handle_response(session: &Session, session_id: &str, respons
             at,
             number,
         }) => {
-            let claims = session.record();
+            let record = session.record();
             let answer = ForwardedResponse {
                 session: session_id,
-                principal: claims.principal.subject(),
-                gateway: &claims.gateway,
+                principal: record.principal.subject(),
+                gateway: &record.gateway,
                 response: response.text(),
             };
             if let Err(error) = replica.forward_response(&at, number, &answer).await {

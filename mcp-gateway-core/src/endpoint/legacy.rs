@@ -145,11 +145,12 @@ impl<S: CallService> LegacyHandler<S> {
                     log.push(Bytes::new());
                 }
                 let reader = log.read(0);
-                let pump = ReplyWriter::new(Arc::clone(session), id.clone(), MessageSink::Log(log));
+                let writer =
+                    ReplyWriter::new(Arc::clone(session), id.clone(), MessageSink::Log(log));
                 let session = Arc::clone(session);
                 // The stream runs on without the client, which may resume it.
                 BackgroundTask::detach(async move {
-                    pump.run(events, in_flight).await;
+                    writer.run(events, in_flight).await;
                     session.state().end_stream(stream_id);
                 });
                 response::event_stream(stream::of_session(reader, stream_id, self.drain.clone()))
@@ -312,8 +313,8 @@ impl<S: CallService> LegacyHandler<S> {
                     return;
                 };
                 let log = session.state().standalone();
-                let pump = ReplyWriter::new(session, Id::from("listen"), MessageSink::Log(log));
-                pump.write(event).await;
+                let writer = ReplyWriter::new(session, Id::from("listen"), MessageSink::Log(log));
+                writer.write(event).await;
             }
         });
         session.state().subscription = Some(listening);

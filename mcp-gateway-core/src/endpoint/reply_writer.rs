@@ -47,7 +47,7 @@ impl MessageSink {
 }
 
 impl ReplyWriter {
-    /// Creates a pump for the request `id`.
+    /// Creates a writer for the request `id`.
     pub(super) fn new(session: Arc<Session>, id: Id, sink: MessageSink) -> Self {
         Self { session, id, sink }
     }

@@ -113,9 +113,9 @@ impl ModernToLegacy {
     /// Converts the translation into a stream of messages.
     fn into_events(self, stage: TranslationStage) -> ReplyStream {
         ReplyStream::new(stream::unfold(Some((self, stage)), |state| async move {
-            let (mut asking, stage) = state?;
-            match asking.next(stage).await {
-                Ok((event, Some(stage))) => Some((Ok(event), Some((asking, stage)))),
+            let (mut translation, stage) = state?;
+            match translation.next(stage).await {
+                Ok((event, Some(stage))) => Some((Ok(event), Some((translation, stage)))),
                 Ok((event, None)) => Some((Ok(event), None)),
                 Err(error) => Some((Err(error), None)),
             }

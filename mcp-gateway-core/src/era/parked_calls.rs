@@ -185,7 +185,7 @@ impl ParkedCalls {
         waiting: ParkedCall,
     ) -> Result<String, UpstreamError> {
         let (key, state) = match self.new_state(call) {
-            Ok(ticket) => ticket,
+            Ok(request_state) => request_state,
             Err(error) => {
                 waiting.abandon().await;
                 return Err(UpstreamError::connect(error));
@@ -213,14 +213,17 @@ impl ParkedCalls {
             key: key.clone(),
             replica: self.0.replica.get().map(|replica| replica.url().to_owned()),
         };
-        let ticket = RequestState::new(call, Some(place), self.0.limits.lifetime().as_secs());
-        Ok((key, ticket.seal(&self.0.sealer)?))
+        let request_state =
+            RequestState::new(call, Some(place), self.0.limits.lifetime().as_secs());
+        Ok((key, request_state.seal(&self.0.sealer)?))
     }
 
     /// Returns a `requestState` without a parked call: with its retry, the server is called again.
     pub(super) fn retry_state(&self, call: &Call<Prepared>) -> Result<String, UpstreamError> {
-        let ticket = RequestState::new(call, None, self.0.limits.lifetime().as_secs());
-        ticket.seal(&self.0.sealer).map_err(UpstreamError::connect)
+        let request_state = RequestState::new(call, None, self.0.limits.lifetime().as_secs());
+        request_state
+            .seal(&self.0.sealer)
+            .map_err(UpstreamError::connect)
     }
 
     /// Resolves the `requestState` of `call`. A call of this replica is removed from the store.
@@ -231,9 +234,9 @@ impl ParkedCalls {
     /// [`UpstreamError::ReplicaUnavailable`] if the call is held by another replica and this one has no
     /// access to it.
     pub(super) fn lookup(&self, call: &Call<Prepared>) -> Result<ParkedLookup, UpstreamError> {
-        let ticket =
+        let request_state =
             RequestState::open(call, &self.0.sealer).ok_or(UpstreamError::InvalidRequestState)?;
-        let Some(ParkedCallRef { key, replica: at }) = ticket.parked else {
+        let Some(ParkedCallRef { key, replica: at }) = request_state.parked else {
             return Ok(ParkedLookup::Retry);
         };
         let own = self.0.replica.get();

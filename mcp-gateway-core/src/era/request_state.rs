@@ -82,13 +82,13 @@ impl RequestState {
     pub(super) fn open(call: &Call<Prepared>, sealer: &Sealer) -> Option<Self> {
         let state = call.request().param(REQUEST_STATE)?;
         let state = json::string(state)?;
-        let ticket: Self = serde_json::from_slice(&sealer.open(PURPOSE, &state)?).ok()?;
+        let opened: Self = serde_json::from_slice(&sealer.open(PURPOSE, &state)?).ok()?;
         let expected = Self::new(call, None, 0);
-        let same = expected.principal == ticket.principal
-            && expected.gateway == ticket.gateway
-            && expected.server == ticket.server
-            && expected.digest == ticket.digest;
-        (same && ticket.expires > unix_now()).then_some(ticket)
+        let same = expected.principal == opened.principal
+            && expected.gateway == opened.gateway
+            && expected.server == opened.server
+            && expected.digest == opened.digest;
+        (same && opened.expires > unix_now()).then_some(opened)
     }
 }
 

@@ -44,7 +44,7 @@ use crate::{Call, Drain, Error, Reply};
 /// | [`with_policy`](Self::with_policy) | callers may use everything |
 /// | [`with_credentials`](Self::with_credentials) | servers receive no credential |
 /// | [`with_sessions`](Self::with_sessions) | sessions end with the process |
-/// | [`with_guard`](Self::with_guard) | local hosts only |
+/// | [`with_host_policy`](Self::with_host_policy) | local hosts only |
 ///
 /// # Example
 ///
@@ -60,7 +60,7 @@ use crate::{Call, Drain, Error, Reply};
 /// let gateway = Gateway::anonymous()
 ///     .server(UpstreamServer::builder("files", InProcess::new(async |_| Ok(()))))
 ///     .with_name("team")
-///     .with_guard(HostPolicy::new().with_host("mcp.example.com"))
+///     .with_host_policy(HostPolicy::new().with_host("mcp.example.com"))
 ///     .with_max_body(1024 * 1024)
 ///     .build()?;
 ///
@@ -89,7 +89,7 @@ struct Options {
     observer: Option<Arc<dyn Observer>>,
     pool: ServerPool,
     sessions: Option<Sessions>,
-    guard: Arc<HostPolicy>,
+    host_policy: Arc<HostPolicy>,
     drain: Drain,
     name: Arc<str>,
     identity: Implementation,
@@ -124,7 +124,7 @@ impl GatewayBuilder {
                 observer: None,
                 pool: ServerPool::new(),
                 sessions: None,
-                guard: Arc::new(HostPolicy::new()),
+                host_policy: Arc::new(HostPolicy::new()),
                 drain: Drain::new(),
                 name: "default".into(),
                 identity: Implementation::default(),
@@ -198,8 +198,8 @@ impl<C, R> GatewayBuilder<C, R> {
     }
 
     /// Sets the allowlist of hosts and origins. Default: local hosts only, see [`HostPolicy`].
-    pub fn with_guard(mut self, guard: HostPolicy) -> Self {
-        self.options.guard = Arc::new(guard);
+    pub fn with_host_policy(mut self, policy: HostPolicy) -> Self {
+        self.options.host_policy = Arc::new(policy);
         self
     }
 
@@ -331,10 +331,10 @@ impl<C, R> GatewayBuilder<C, R> {
         let calls = TraceLayer::new().layer(self.calls.service(dispatch));
         let calls = BoxCallService(Arc::new(move |call| Box::pin(calls.clone().oneshot(call))));
         let stack = ServiceBuilder::new()
-            .layer(CorsLayer::new(Arc::clone(&options.guard)))
+            .layer(CorsLayer::new(Arc::clone(&options.host_policy)))
             .layer(DrainBodyLayer::new())
             .layer(options.respond_errors.clone())
-            .layer(HostGuardLayer::new(Arc::clone(&options.guard)))
+            .layer(HostGuardLayer::new(Arc::clone(&options.host_policy)))
             .layer(AuthenticateLayer::new(Arc::clone(&options.verifier)))
             .layer(options.endpoint(sessions.clone()))
             .service(calls.clone());

@@ -60,13 +60,13 @@ use crate::protocol::header as mcp;
 pub struct CorsLayer(Arc<cors::CorsLayer>);
 
 impl CorsLayer {
-    /// Creates a layer that adds the headers for the origins that `guard` allows.
+    /// Creates a layer that adds the headers for the origins that `policy` allows.
     #[must_use]
-    pub fn new(guard: impl Into<Arc<HostPolicy>>) -> Self {
-        let guard = guard.into();
+    pub fn new(policy: impl Into<Arc<HostPolicy>>) -> Self {
+        let policy = policy.into();
         let layer = cors::CorsLayer::new()
             .allow_origin(AllowOrigin::predicate(move |origin, parts| {
-                guard.allows_origin(origin.as_bytes(), host_policy::authority(parts).as_deref())
+                policy.allows_origin(origin.as_bytes(), host_policy::authority(parts).as_deref())
             }))
             .allow_methods([Method::DELETE, Method::GET, Method::POST])
             // The names of headers that mirror arguments are defined by servers.

@@ -52,10 +52,10 @@ use crate::host_policy::HostPolicy;
 pub struct HostGuardLayer(Arc<HostPolicy>);
 
 impl HostGuardLayer {
-    /// Creates a layer that validates requests with `guard`.
+    /// Creates a layer that validates requests with `policy`.
     #[must_use]
-    pub fn new(guard: impl Into<Arc<HostPolicy>>) -> Self {
-        Self(guard.into())
+    pub fn new(policy: impl Into<Arc<HostPolicy>>) -> Self {
+        Self(policy.into())
     }
 }
 

@@ -120,7 +120,7 @@ impl<F: Future<Output = Result<Reply, Error>>> Future for ObserveFuture<F> {
         let mut result = ready!(this.inner.poll(cx));
         if let Some(mut observed) = this.observed.take() {
             match &mut result {
-                Ok(reply) => reply.on_end(move |ending| observed.send(ending, None)),
+                Ok(reply) => reply.on_complete(move |completion| observed.send(completion, None)),
                 Err(error) => {
                     let reason = Problem::from(&*error).reason;
                     observed.send(&Completion::new(CallOutcome::Failed, 0), Some(reason));
@@ -150,7 +150,7 @@ struct PendingReport {
 
 impl PendingReport {
     /// Reports the end.
-    fn send(&mut self, ending: &Completion, reason: Option<&'static str>) {
+    fn send(&mut self, completion: &Completion, reason: Option<&'static str>) {
         let Target { server, feature } = &self.target;
         let listed = self.pool.is_known_to_list(server, feature);
         let client = self.caller.client();
@@ -164,11 +164,11 @@ impl PendingReport {
             requested: feature,
             feature: listed.then_some(feature),
             version: client.version(),
-            outcome: ending.outcome,
+            outcome: completion.outcome,
             reason,
             duration: self.started.elapsed(),
             request_bytes: self.request_bytes,
-            response_bytes: ending.bytes,
+            response_bytes: completion.bytes,
         });
     }
 }

@@ -186,7 +186,7 @@ fn record_result(span: &Span, result: &mut Result<Reply, Error>) {
     match result {
         Ok(reply) => {
             let span = span.clone();
-            reply.on_end(move |ending| record_ending(&span, ending));
+            reply.on_complete(move |completion| record_completion(&span, completion));
         }
         Err(error) => {
             let problem = Problem::from(&*error);
@@ -196,8 +196,8 @@ fn record_result(span: &Span, result: &mut Result<Reply, Error>) {
     }
 }
 
-fn record_ending(span: &Span, ending: &Completion) {
-    match ending.outcome {
+fn record_completion(span: &Span, completion: &Completion) {
+    match completion.outcome {
         CallOutcome::Cancelled | CallOutcome::Success => {}
         CallOutcome::Error { code } => record_code(span, code),
         CallOutcome::Failed => record_failure(span, "upstream"),

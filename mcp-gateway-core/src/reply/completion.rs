@@ -64,14 +64,14 @@ impl CompletionHooks {
     /// Adds a hook, or runs it at once if the end is known.
     pub(super) fn add(&mut self, hook: impl FnOnce(&Completion) + Send + 'static) {
         match &self.completion {
-            Some(ending) => hook(ending),
+            Some(completion) => hook(completion),
             None => self.hooks.push(Box::new(hook)),
         }
     }
 
     /// Returns the outcome if it is known.
     pub(super) fn outcome(&self) -> Option<CallOutcome> {
-        self.completion.map(|ending| ending.outcome)
+        self.completion.map(|completion| completion.outcome)
     }
 
     /// Counts bytes of messages.
@@ -82,10 +82,10 @@ impl CompletionHooks {
     /// Records the end and runs the hooks; later calls have no effect.
     pub(super) fn complete(&mut self, outcome: CallOutcome) {
         if self.completion.is_none() {
-            let ending = Completion::new(outcome, self.bytes);
-            self.completion = Some(ending);
+            let completion = Completion::new(outcome, self.bytes);
+            self.completion = Some(completion);
             for hook in mem::take(&mut self.hooks) {
-                hook(&ending);
+                hook(&completion);
             }
         }
     }
@@ -101,7 +101,7 @@ impl fmt::Debug for CompletionHooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CompletionHooks")
             .field("hooks", &self.hooks.len())
-            .field("ending", &self.completion)
+            .field("completion", &self.completion)
             .finish_non_exhaustive()
     }
 }

@@ -63,7 +63,7 @@ impl SessionRecord {
         if sealed.e <= unix_now() {
             return None;
         }
-        let claims = Self {
+        let record = Self {
             principal: Principal::new(sealed.p),
             gateway: sealed.g.into(),
             version: ProtocolVersion::parse(&sealed.v)
@@ -71,7 +71,7 @@ impl SessionRecord {
             capabilities: Capabilities::parse(&sealed.c)?,
             client_info: sealed.i.map(Into::into),
         };
-        Some((sealed.k.into(), claims))
+        Some((sealed.k.into(), record))
     }
 }
 
@@ -93,21 +93,21 @@ mod tests {
 
     #[test]
     fn claims_read_back_until_they_expire() {
-        let claims = SessionRecord {
+        let record = SessionRecord {
             principal: Principal::new("a\"b\nc"),
             gateway: "g".into(),
             version: ProtocolVersion::V2025_06_18,
             capabilities: Capabilities::parse(r#"{"roots":{}}"#).unwrap(),
             client_info: Some(r#"{"name":"x"}"#.into()),
         };
-        let text = claims.to_text("key", Duration::from_secs(60));
+        let text = record.to_text("key", Duration::from_secs(60));
         let (key, read) = SessionRecord::from_text(text.as_bytes()).unwrap();
         assert_eq!(&*key, "key");
-        assert_eq!(read.principal, claims.principal);
-        assert_eq!(read.capabilities, claims.capabilities);
-        assert_eq!(read.client_info, claims.client_info);
+        assert_eq!(read.principal, record.principal);
+        assert_eq!(read.capabilities, record.capabilities);
+        assert_eq!(read.client_info, record.client_info);
         assert!(
-            SessionRecord::from_text(claims.to_text("key", Duration::ZERO).as_bytes()).is_none()
+            SessionRecord::from_text(record.to_text("key", Duration::ZERO).as_bytes()).is_none()
         );
         assert!(
             SessionRecord::from_text(text.replace("2025-06-18", "2026-07-28").as_bytes()).is_none()

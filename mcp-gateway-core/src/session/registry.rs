@@ -114,14 +114,14 @@ impl Sessions {
     /// Starts a session and returns its ID.
     pub(crate) fn create(
         &self,
-        claims: SessionRecord,
+        record: SessionRecord,
     ) -> Result<(String, Arc<Session>), SessionError> {
         let mut key = [0; 16];
         fill_random(&mut key)?;
         let key: Arc<str> = hex(&key).into();
-        let text = claims.to_text(&key, self.0.limits.lifetime());
+        let text = record.to_text(&key, self.0.limits.lifetime());
         let id = self.0.sealer.seal(PURPOSE, text.as_bytes())?;
-        let session = self.insert(&id, self.session(key, claims))?;
+        let session = self.insert(&id, self.session(key, record))?;
         Ok((id, session))
     }
 
@@ -142,8 +142,8 @@ impl Sessions {
             Some(session) => session,
             None => self.restore(id)?,
         };
-        let claims = session.record();
-        if claims.principal != *principal || *claims.gateway != *gateway {
+        let record = session.record();
+        if record.principal != *principal || *record.gateway != *gateway {
             return Err(SessionError::Unknown);
         }
         session.touch();
@@ -179,16 +179,16 @@ impl Sessions {
             .sealer
             .open(PURPOSE, id)
             .ok_or(SessionError::Unknown)?;
-        let (key, claims) = SessionRecord::from_text(&text).ok_or(SessionError::Unknown)?;
+        let (key, record) = SessionRecord::from_text(&text).ok_or(SessionError::Unknown)?;
         if self.0.tombstones().keys.contains(&key) {
             return Err(SessionError::Unknown);
         }
-        self.insert(id, self.session(key, claims))
+        self.insert(id, self.session(key, record))
     }
 
     /// Creates a session of this replica.
-    fn session(&self, key: Arc<str>, claims: SessionRecord) -> Arc<Session> {
-        Session::new(key, claims, self.0.replica.get().cloned())
+    fn session(&self, key: Arc<str>, record: SessionRecord) -> Arc<Session> {
+        Session::new(key, record, self.0.replica.get().cloned())
     }
 
     /// Inserts a session unless one with its ID exists; starts the sweeper on first use.
@@ -305,7 +305,7 @@ mod tests {
     use super::*;
     use crate::protocol::{Capabilities, ProtocolVersion};
 
-    fn claims(subject: &str) -> SessionRecord {
+    fn record(subject: &str) -> SessionRecord {
         SessionRecord {
             principal: Principal::new(subject),
             gateway: "g".into(),
@@ -327,7 +327,7 @@ mod tests {
     #[tokio::test]
     async fn a_session_is_of_use_to_its_own_principal_only() {
         let sessions = sessions(10);
-        let (id, session) = sessions.create(claims("alice")).unwrap();
+        let (id, session) = sessions.create(record("alice")).unwrap();
         let find =
             |id: &str, who: &str, gateway: &str| sessions.find(id, &Principal::new(who), gateway);
         assert!(Arc::ptr_eq(&find(&id, "alice", "g").unwrap(), &session));
@@ -343,7 +343,7 @@ mod tests {
     #[tokio::test]
     async fn a_session_outlives_the_process_but_not_its_end() {
         let before = sessions(10);
-        let (id, session) = before.create(claims("alice")).unwrap();
+        let (id, session) = before.create(record("alice")).unwrap();
         let after = sessions(10);
         let revived = after.find(&id, &Principal::new("alice"), "g").unwrap();
         assert_eq!(revived.key(), session.key());
@@ -355,10 +355,10 @@ mod tests {
     #[tokio::test]
     async fn there_is_an_end_to_sessions() {
         let sessions = sessions(2);
-        let (id, _) = sessions.create(claims("alice")).unwrap();
-        sessions.create(claims("bob")).unwrap();
+        let (id, _) = sessions.create(record("alice")).unwrap();
+        sessions.create(record("bob")).unwrap();
         assert_eq!(
-            sessions.create(claims("carol")).unwrap_err(),
+            sessions.create(record("carol")).unwrap_err(),
             SessionError::TooMany
         );
         assert!(sessions.find(&id, &Principal::new("alice"), "g").is_ok());
@@ -373,7 +373,7 @@ mod tests {
     #[tokio::test]
     async fn an_idle_session_that_would_lose_something_ends() {
         let sessions = sessions(2);
-        let (id, session) = sessions.create(claims("alice")).unwrap();
+        let (id, session) = sessions.create(record("alice")).unwrap();
         session.state().subscriptions.insert("a:b".to_owned());
         time::sleep(Duration::from_millis(500)).await;
         let again = sessions.find(&id, &Principal::new("alice"), "g");

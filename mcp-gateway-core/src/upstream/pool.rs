@@ -244,7 +244,7 @@ impl PooledServer {
             }
         };
         let mut reply = reply.with_deadlines(self.limits.timeout(), deadline);
-        reply.on_end(move |ending| {
+        reply.on_complete(move |ending| {
             drop(permit);
             trial.record(breaker_result(ending));
             // A server that is taken out meanwhile is closed when its last reply has ended.

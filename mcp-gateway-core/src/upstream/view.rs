@@ -132,7 +132,7 @@ impl View {
             Method::SubscriptionsListen => Box::pin(self.subscribe(&call)).await?,
             _ => self.forward(call).await?,
         };
-        reply.on_end(move |_| drop(using));
+        reply.on_complete(move |_| drop(using));
         Ok(reply)
     }
 
@@ -200,18 +200,22 @@ impl View {
     ) -> Result<Reply, UpstreamError> {
         let mut call = Arc::new(call);
         if era::has_request_state(&call) {
-            let passage = LegacyToModern::new(call, self.parked_calls.clone());
-            match passage.resume().await? {
+            let translation = LegacyToModern::new(call, self.parked_calls.clone());
+            match translation.resume().await? {
                 Resumption::Resumed(reply) => return Ok(reply),
                 Resumption::Retry(again) => call = Arc::new(again),
             }
         }
-        let passage = LegacyToModern::new(Arc::clone(&call), self.parked_calls.clone());
+        let translation = LegacyToModern::new(Arc::clone(&call), self.parked_calls.clone());
         match needs_exclusive_connection(&call) {
-            true => passage.into_reply(self.send_exclusively(call).await?).await,
+            true => {
+                translation
+                    .into_reply(self.send_exclusively(call).await?)
+                    .await
+            }
             false => {
                 let reply = self.converse_in(connection, &call).await?;
-                passage.translate(reply).await
+                translation.translate(reply).await
             }
         }
     }

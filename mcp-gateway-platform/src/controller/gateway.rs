@@ -37,7 +37,7 @@ impl GatewaySpec {
         }
     }
 
-    pub(super) fn guard(&self) -> HostPolicy {
+    pub(super) fn host_policy(&self) -> HostPolicy {
         guarded(&self.hosts, &self.origins)
     }
 }

@@ -68,7 +68,7 @@ async fn two_hosts_or_two_origins_are_none() {
 #[tokio::test]
 async fn a_page_that_may_call_is_told_what_it_needs() {
     let guard = HostPolicy::new().with_origin("https://app.example");
-    let stage = Harness::with(|builder| builder.with_guard(guard)).await;
+    let stage = Harness::with(|builder| builder.with_host_policy(guard)).await;
     for origin in ["https://app.example", "http://localhost:1234"] {
         let mut raw = stage.raw().await;
         let host = raw.host().to_owned();

@@ -15,7 +15,7 @@ use crate::reply::{ReplyEvent, ReplyStream, ServerRequest};
 /// A stream of messages under translation.
 pub(super) struct TranslatedStream {
     /// Translation, with the call to park.
-    passage: LegacyToModern,
+    translation: LegacyToModern,
     /// Messages of the server; `None` after the end.
     events: Option<ReplyStream>,
     /// Translated messages that have not been returned.
@@ -23,10 +23,10 @@ pub(super) struct TranslatedStream {
 }
 
 impl TranslatedStream {
-    /// Creates the translation of `events` by `passage`.
-    pub(super) fn new(passage: LegacyToModern, events: ReplyStream) -> Self {
+    /// Creates the translation of `events` by `translation`.
+    pub(super) fn new(translation: LegacyToModern, events: ReplyStream) -> Self {
         Self {
-            passage,
+            translation,
             events: Some(events),
             ready: VecDeque::new(),
         }
@@ -55,13 +55,13 @@ impl TranslatedStream {
                     self.events = Some(events);
                 }
                 ReplyEvent::Request(question) => {
-                    match self.passage.accept_request(question).await {
+                    match self.translation.accept_request(question).await {
                         Some(question) => self.park(question, events).await?,
                         None => self.events = Some(events),
                     }
                 }
                 ReplyEvent::Response(response) => {
-                    let response = self.passage.finish(&response).await?;
+                    let response = self.translation.finish(&response).await?;
                     return Ok(Some(ReplyEvent::Response(response)));
                 }
             }
@@ -70,7 +70,10 @@ impl TranslatedStream {
 
     /// Queues the translation of a notification.
     fn push_notification(&mut self, notification: Notification) {
-        let notification = self.passage.translator.translate_notification(notification);
+        let notification = self
+            .translation
+            .translator
+            .translate_notification(notification);
         self.ready
             .extend(notification.map(ReplyEvent::Notification));
     }
@@ -88,18 +91,18 @@ impl TranslatedStream {
             match event.unwrap_or(Err(UpstreamError::Closed))? {
                 ReplyEvent::Notification(notification) => self.push_notification(notification),
                 ReplyEvent::Request(question) => {
-                    questions.extend(self.passage.accept_request(question).await);
+                    questions.extend(self.translation.accept_request(question).await);
                 }
                 // The server has not waited for the answers.
                 ReplyEvent::Response(response) => {
-                    let response = self.passage.finish(&response).await?;
+                    let response = self.translation.finish(&response).await?;
                     self.ready.push_back(ReplyEvent::Response(response));
                     return Ok(());
                 }
             }
         }
         let response = self
-            .passage
+            .translation
             .park(ParkedCall {
                 requests: questions,
                 events,

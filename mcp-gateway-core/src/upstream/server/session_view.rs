@@ -25,7 +25,7 @@ impl SessionListener for SessionView {
         }
     }
 
-    async fn on_end(&self) {
+    async fn on_close(&self) {
         if let Some(server) = self.server.upgrade() {
             server.close_view(&self.key).await;
         }
