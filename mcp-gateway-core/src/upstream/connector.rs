@@ -19,6 +19,7 @@ use super::{InstanceKey, RootsPolicy, RuntimeBackend};
 use crate::credential::Credential;
 use crate::error::{UpstreamError, error_chain};
 use crate::protocol::Era;
+use crate::task::BackgroundTask;
 
 /// Connector of one server, which remembers the detected protocol.
 ///
@@ -46,8 +47,10 @@ pub(super) struct Connector {
 /// Results of earlier attempts, over all views.
 #[derive(Debug, Default)]
 struct ConnectorState {
-    /// Result of earlier handshakes.
-    memory: Memory,
+    /// Results of earlier handshakes for modern clients.
+    modern: Memory,
+    /// Results of earlier handshakes for legacy clients.
+    legacy: Memory,
     /// `true` if the server is reached over byte streams; `None` if it was never reached.
     is_stdio: Option<bool>,
     /// Last failure, so that concurrent callers that waited for it do not fail one after the other.
@@ -111,9 +114,12 @@ impl Connector {
         &self.roots
     }
 
-    /// Returns the era of the server if it has been detected.
-    pub(super) fn detected_era(&self) -> Option<Era> {
-        self.state().memory.protocol.map(UpstreamProtocol::era)
+    /// Returns the era of connections for clients of the era `client`, if it has been detected.
+    ///
+    /// It is that of the client if the server supports both.
+    pub(super) fn detected_era(&self, client: Era) -> Option<Era> {
+        let memory = *self.state().memory(client);
+        memory.protocol.map(UpstreamProtocol::era)
     }
 
     /// Returns the last attempt, if it failed.
@@ -141,17 +147,17 @@ impl Connector {
         credential: &Credential,
     ) -> Result<Arc<dyn UpstreamConnection>, UpstreamError> {
         let asked = Instant::now();
-        let may_share = self.state().may_share();
+        let may_share = self.state().may_share(key.era);
         let _detection = match may_share {
             true => Some(self.detection.lock().await),
             false => None,
         };
-        if let Some(known) = self.state().reuse(&key.instance, asked) {
+        if let Some(known) = self.state().reuse(key, asked) {
             return known;
         }
         let dedicated = matches!(key.instance, InstanceKey::Session(_));
         let connected = self.connect_once(key, credential, dedicated).await;
-        connected.map_err(|failed| self.record_failure(failed))
+        connected.map_err(|failed| self.record_failure(key.era, failed))
     }
 
     /// Opens a connection of the legacy era for the exclusive use of one call.
@@ -178,11 +184,11 @@ impl Connector {
         credential: &Credential,
         dedicated: bool,
     ) -> Result<Arc<dyn UpstreamConnection>, HandshakeError> {
-        let memory = self.state().memory;
+        let memory = *self.state().memory(key.era);
         let handshake = Handshake {
             configured: self.configured,
             memory,
-            era: Era::Modern,
+            era: key.era,
             version: key.version,
             capabilities: key.capabilities.clone(),
             credential: credential.clone(),
@@ -199,28 +205,33 @@ impl Connector {
         }
         let connection = negotiated.connection;
         let mut state = self.state();
-        state.memory = Memory::of(protocol);
+        state.remember(key.era, protocol);
         state.is_stdio = Some(is_stdio);
         state.failure = None;
         state.backoff.reset();
-        if is_stdio && protocol == UpstreamProtocol::Modern {
-            state
-                .shared_connections
-                .retain(|_, connection| connection.strong_count() > 0);
-            state
-                .shared_connections
-                .insert(key.instance.clone(), Arc::downgrade(&connection));
+        if !is_stdio || protocol != UpstreamProtocol::Modern {
+            return Ok(connection);
         }
+        // Clients of the other era may have a process already.
+        if let Some(shared) = state.shared_connection(&key.instance) {
+            BackgroundTask::detach(async move { connection.close().await });
+            return Ok(shared);
+        }
+        let shared = &mut state.shared_connections;
+        shared.retain(|_, connection| connection.strong_count() > 0);
+        shared.insert(key.instance.clone(), Arc::downgrade(&connection));
         Ok(connection)
     }
 
     /// Records a failed attempt, and returns its error.
-    fn record_failure(&self, failed: HandshakeError) -> UpstreamError {
+    fn record_failure(&self, client: Era, failed: HandshakeError) -> UpstreamError {
         let cause = error_chain(&failed.error);
         let details = tracing::field::display(&failed.details);
         tracing::warn!(server = %self.name, error = cause, %details, "handshake failed");
         let mut state = self.state();
-        state.memory = failed.memory.unwrap_or(state.memory);
+        if let Some(memory) = failed.memory {
+            *state.memory(client) = memory;
+        }
         state.is_stdio = failed.is_stdio.or(state.is_stdio);
         // A program that could not be started costs nothing; one that crashes does.
         if failed.is_stdio == Some(true) {
@@ -241,27 +252,54 @@ impl Connector {
 }
 
 impl ConnectorState {
-    /// Returns `true` if a connection may be shared by several views, as far as is known.
-    fn may_share(&self) -> bool {
-        match self.memory.protocol {
+    /// Returns the result of earlier handshakes for clients of an era.
+    fn memory(&mut self, client: Era) -> &mut Memory {
+        match client {
+            Era::Legacy => &mut self.legacy,
+            Era::Modern => &mut self.modern,
+        }
+    }
+
+    /// Records the protocol of a handshake for a client of an era.
+    ///
+    /// A server that does not support the era of one client does not support it for the others
+    /// either.
+    fn remember(&mut self, client: Era, protocol: UpstreamProtocol) {
+        *self.memory(client) = Memory::of(protocol);
+        if protocol.era() != client {
+            *self.memory(client.opposite()) = Memory::of(protocol);
+        }
+    }
+
+    /// Returns `true` if a connection for clients of an era may be shared by several views, as far
+    /// as is known.
+    fn may_share(&mut self, client: Era) -> bool {
+        match self.memory(client).protocol {
             Some(UpstreamProtocol::Modern) => self.is_stdio == Some(true),
             Some(UpstreamProtocol::Legacy | UpstreamProtocol::Sse) => false,
             None => true,
         }
     }
 
+    /// Returns the open connection of the modern era to `instance`, over stdio.
+    fn shared_connection(&self, instance: &InstanceKey) -> Option<Arc<dyn UpstreamConnection>> {
+        let shared = self.shared_connections.get(instance)?.upgrade();
+        shared.filter(|connection| connection.is_open())
+    }
+
     /// Returns the result of another caller that connected while this one waited since `asked`: a
-    /// shared connection to `instance`, or a failure. A failure also lasts for its delay.
+    /// shared connection, or a failure. A failure also lasts for its delay.
+    ///
+    /// A legacy client shares a connection of the modern era only if the server has no other one.
     fn reuse(
-        &self,
-        instance: &InstanceKey,
+        &mut self,
+        key: &ViewKey,
         asked: Instant,
     ) -> Option<Result<Arc<dyn UpstreamConnection>, UpstreamError>> {
-        let running = self
-            .shared_connections
-            .get(instance)
-            .and_then(Weak::upgrade);
-        if let Some(connection) = running.filter(|connection| connection.is_open()) {
+        let is_modern = self.memory(key.era).protocol == Some(UpstreamProtocol::Modern);
+        if (is_modern || key.era == Era::Modern)
+            && let Some(connection) = self.shared_connection(&key.instance)
+        {
             return Some(Ok(connection));
         }
         let failure = self.failure.as_ref()?;

@@ -24,6 +24,7 @@
 
 mod answers;
 mod attempt;
+mod limits;
 mod plan;
 mod step;
 mod versions;
@@ -307,11 +308,8 @@ impl Detection {
     fn start_discover(&mut self, fresh: bool) -> Step {
         let clean = self.use_connection(fresh);
         self.discover.start(clean);
-        let limit = match self.limit() {
-            // A server that may be a legacy one should not delay its callers.
-            Limit::Half if self.discover.is_first_try() => Limit::Probe,
-            limit => limit,
-        };
+        // A server that may be a legacy one should not delay its callers.
+        let limit = self.probe_limit(self.discover.is_first_try());
         Step::Discover { fresh, limit }
     }
 
@@ -320,10 +318,13 @@ impl Detection {
         let clean = self.use_connection(fresh);
         self.initialize.start(clean);
         self.repeated = false;
+        // Over HTTP, another request does not disturb this one.
+        let guess = !self.is_stdio() && self.plan.memory.protocol.is_none();
+        let limit = self.probe_limit(guess && self.discover.is_untried());
         Step::Initialize {
             version: self.versions.request(),
             fresh,
-            limit: self.limit(),
+            limit,
         }
     }
 
@@ -353,26 +354,6 @@ impl Detection {
     fn disconnect(&mut self) {
         for attempt in [&mut self.discover, &mut self.initialize] {
             attempt.abandon();
-        }
-    }
-
-    /// Returns the limit of a step: half of the time while there is an alternative.
-    ///
-    /// The first step after an earlier detection may take all of it: the program may be slow.
-    fn limit(&self) -> Limit {
-        let tries = [&self.discover, &self.initialize, &self.sse];
-        let is_first = tries.iter().map(|attempt| attempt.tries()).sum::<u8>() == 1;
-        if is_first && self.is_stdio() && self.plan.memory != Memory::default() {
-            return Limit::Rest;
-        }
-        let tries = |protocol| self.order.contains(&protocol);
-        let alternative = tries(UpstreamProtocol::Modern) && self.discover.is_untried()
-            || tries(UpstreamProtocol::Legacy)
-                && (self.initialize.is_untried() || self.initialize.is_unclean())
-            || tries(UpstreamProtocol::Sse) && self.sse.is_untried();
-        match alternative {
-            true => Limit::Half,
-            false => Limit::Rest,
         }
     }
 

@@ -135,10 +135,11 @@ impl UpstreamServer {
     /// Returns the class of callers to which `call` belongs.
     ///
     /// While the era of the server is unknown, calls are assigned as for a legacy server, the
-    /// stricter case.
+    /// stricter case. Clients of different eras never share a view: each meets its own era wherever
+    /// the server supports it.
     fn key(&self, call: &Call<Prepared>) -> ViewKey {
         let client = call.client();
-        let modern = self.connector.detected_era() == Some(Era::Modern);
+        let modern = self.connector.detected_era(client.era()) == Some(Era::Modern);
         let session = client.session();
         let own = match self.sessions {
             SessionPolicy::PerSession => true,
@@ -158,7 +159,8 @@ impl UpstreamServer {
             },
             account: Arc::clone(call.credential().account()),
             capabilities: client.capabilities().clone(),
-            version: match modern {
+            era: client.era(),
+            version: match modern || client.era() == Era::Modern {
                 true => ProtocolVersion::LATEST,
                 false => client.version().min(ProtocolVersion::LATEST_LEGACY),
             },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::InstanceKey;
-use crate::protocol::{Capabilities, ProtocolVersion};
+use crate::protocol::{Capabilities, Era, ProtocolVersion};
 
 /// Properties that callers must have in common to share a view of a server.
 ///
@@ -17,7 +17,9 @@ pub(super) struct ViewKey {
     pub(super) account: Arc<str>,
     /// Capabilities of the client.
     pub(super) capabilities: Capabilities,
-    /// Protocol version for the server: [`ProtocolVersion::LATEST`] for a modern one, otherwise that of the
-    /// client, capped at the last legacy version.
+    /// Era of the client, which is that of the connection if the server supports it.
+    pub(super) era: Era,
+    /// Latest protocol version to request: that of the client, or [`ProtocolVersion::LATEST`] if the
+    /// connection is of the modern era.
     pub(super) version: ProtocolVersion,
 }

@@ -15,7 +15,6 @@ pub(super) struct Known {
 
 const ANYWHERE: (&str, &str) = ("", "");
 const HELLO: &str = "server information";
-const PYTHON: &str = "Python `mcp` 2";
 
 /// All differences that are known.
 pub(super) const KNOWN: &[Known] = &[
@@ -25,41 +24,6 @@ pub(super) const KNOWN: &[Known] = &[
         place: ANYWHERE,
         paths: &[('+', "/result/resultType")],
         reason: "results of a modern server contain `resultType`, which legacy clients ignore",
-    },
-    Known {
-        client: Some(Era::Legacy),
-        server: Some(Era::Modern),
-        place: (PYTHON, ""),
-        paths: &[
-            ('+', "/result/_meta"),
-            ('+', "/result/ttlMs"),
-            ('+', "/result/cacheScope"),
-        ],
-        reason: "the server adds its identity in `_meta` and the time to live of resources in the \
-                 modern era only; legacy clients ignore both",
-    },
-    Known {
-        client: Some(Era::Legacy),
-        server: Some(Era::Modern),
-        place: (PYTHON, "prompts"),
-        paths: &[('!', "/2/error/code"), ('!', "/2/error/message")],
-        reason: "the server returns another error for a missing argument in the modern era",
-    },
-    Known {
-        client: Some(Era::Legacy),
-        server: Some(Era::Modern),
-        place: (PYTHON, "resources"),
-        paths: &[('!', "/4/error/code")],
-        reason: "the error of an unknown resource is `-32002`, as the legacy versions specify; the \
-                 server itself returns `-32602` in both eras",
-    },
-    Known {
-        client: Some(Era::Legacy),
-        server: Some(Era::Modern),
-        place: (PYTHON, HELLO),
-        paths: &[('!', "/listChanged"), ('!', "/subscribe")],
-        reason: "the server declares change notifications in the modern era only; the gateway \
-                 declares them in both",
     },
     Known {
         client: Some(Era::Legacy),

@@ -64,7 +64,7 @@ impl<'a> Table<'a> {
         for server in Server::REAL {
             let (name, era) = (server.name(), server.era());
             let how = match server.speaks(Era::Modern) {
-                true => "which the gateway connects to in the modern era",
+                true => "a server of both eras",
                 false => "a legacy server",
             };
             write!(

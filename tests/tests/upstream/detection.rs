@@ -11,7 +11,8 @@ use mcp_gateway_core::runtime;
 use mcp_gateway_core::upstream::{UpstreamProtocol, UpstreamServer};
 use mcp_gateway_tests::gateway::{Backends, TestGateway, remote};
 use mcp_gateway_tests::script::{
-    EVENTS, ReceivedRequest, Scripted, Step, Steps, document, events, legacy, response, status,
+    EVENTS, ReceivedRequest, Scripted, Step, Steps, document, events, legacy, modern, response,
+    status,
 };
 use mcp_gateway_tests::wire::Wire;
 use serde_json::{Value, json};
@@ -350,4 +351,93 @@ async fn a_failed_call_does_not_cost_the_session() {
         assert!(answer["error"].is_object(), "{answer}");
     }
     assert_eq!(harness.liar.count("initialize"), 1);
+}
+
+/// Calls a tool as a legacy client, in a session of its own.
+async fn call_in_session(gateway: &TestGateway, tool: &str) -> Value {
+    let request = |method: &str, params: Value| {
+        json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string()
+    };
+    let params = json!({
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": { "name": "c", "version": "1" },
+    });
+    let wire = wire(gateway);
+    let opened = wire.post(request("initialize", params), &[]).await.unwrap();
+    let session = opened.headers["mcp-session-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let headers = [("mcp-session-id", &*session)];
+    let call = request("tools/call", json!({ "name": tool }));
+    let answer = wire.post(call, &headers).await.unwrap().answer();
+    let text = &answer["result"]["content"][0]["text"];
+    if text.is_null() { answer } else { text.clone() }
+}
+
+#[tokio::test]
+async fn a_client_meets_its_own_era_over_http() {
+    let script = |asked: &ReceivedRequest| match (asked.method(), asked.tool()) {
+        ("server/discover", _) => modern(asked).unwrap_or_default(),
+        ("tools/call", _) => {
+            let in_session = asked.head.to_lowercase().contains("mcp-session-id");
+            let text = if in_session {
+                "in a session"
+            } else {
+                "in a request"
+            };
+            document(&asked.says(text))
+        }
+        _ => legacy(asked).unwrap_or_default(),
+    };
+    for legacy_first in [true, false] {
+        let server = Scripted::start(script).await.unwrap();
+        let gateway = Backends::only(&server.url).start().await;
+        for legacy in [legacy_first, !legacy_first, legacy_first] {
+            let (text, expected) = match legacy {
+                true => (call_in_session(&gateway, "truth").await, "in a session"),
+                false => (call(&gateway, "truth").await, "in a request"),
+            };
+            assert_eq!(text, expected, "{legacy_first}");
+        }
+        assert_eq!(server.count("server/discover"), 1, "{legacy_first}");
+        assert_eq!(server.count("initialize"), 1, "{legacy_first}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_meets_its_own_era_in_a_program() {
+    for legacy_first in [true, false] {
+        let program = Program::new("dual");
+        let (gateway, _honest) = program.gateway().await;
+        for legacy in [legacy_first, !legacy_first, legacy_first] {
+            let (text, expected) = match legacy {
+                true => (
+                    call_in_session(&gateway, "late__ready").await,
+                    "in a session",
+                ),
+                false => (call(&gateway, "late__ready").await, "in a request"),
+            };
+            assert_eq!(text, expected, "{legacy_first}");
+        }
+        assert_eq!(program.starts(), 2, "one for each era");
+    }
+}
+
+#[tokio::test]
+async fn clients_of_both_eras_share_a_modern_program() {
+    for legacy_first in [true, false] {
+        let program = Program::new("modern");
+        let (gateway, _honest) = program.gateway().await;
+        for legacy in [legacy_first, !legacy_first] {
+            let text = match legacy {
+                true => call_in_session(&gateway, "late__ready").await,
+                false => call(&gateway, "late__ready").await,
+            };
+            assert_eq!(text, "yes", "{legacy_first}");
+        }
+        let started = if legacy_first { 1 } else { 2 };
+        assert!(program.starts() <= started, "{}", program.starts());
+    }
 }

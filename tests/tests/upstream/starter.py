@@ -33,8 +33,15 @@ for line in sys.stdin:
     if "strict" in HABITS and not started and method != "initialize":
         sys.exit("expected initialize")
     started = True
+    meta = message.get("params", {}).get("_meta", {})
+    modern = "io.modelcontextprotocol/protocolVersion" in meta
     if method == "server/discover" and "mute" in HABITS:
         continue
+    elif method == "server/discover" and ("dual" in HABITS or "modern" in HABITS):
+        result = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
+        answer(message, "result", {**result, "resultType": "complete"})
+    elif "id" in message and "modern" in HABITS and not modern:
+        answer(message, "error", {"code": -32601, "message": "Method not found"})
     elif method == "initialize":
         version = message["params"]["protocolVersion"]
         if "old" in HABITS and version != "2024-11-05":
@@ -46,6 +53,8 @@ for line in sys.stdin:
         tool = {"name": "ready", "inputSchema": {"type": "object"}}
         answer(message, "result", {"tools": [tool]})
     elif method == "tools/call":
-        answer(message, "result", {"content": [{"type": "text", "text": "yes"}]})
+        text = ("in a request" if modern else "in a session") if "dual" in HABITS else "yes"
+        result = {"content": [{"type": "text", "text": text}], "resultType": "complete"}
+        answer(message, "result", result)
     elif "id" in message:
         answer(message, "error", {"code": -32601, "message": "Method not found"})
