@@ -88,6 +88,62 @@ impl Grant {
 /// the refresh token with the error `invalid_grant`, the access token is presented until it
 /// expires, and [`CredentialError::NotConnected`] is returned afterwards. Other failures are
 /// temporary.
+///
+/// # Example
+///
+/// ```
+/// # use axum::routing::{get, post};
+/// # use axum::{Json, Router};
+/// use mcp_gateway_auth::client::{ClientIdentity, GrantCredentials, OAuthClient};
+/// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
+/// use mcp_gateway_core::auth::Principal;
+/// use mcp_gateway_core::credential::CredentialResolver;
+/// use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
+/// use mcp_gateway_core::route::{Feature, Target};
+/// use mcp_gateway_core::{Caller, ClientInfo, Credential};
+/// # use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let base = format!("http://{}", listener.local_addr()?);
+/// # let url = format!("{base}/mcp");
+/// # let resource = json!({ "resource": url, "authorization_servers": [base] });
+/// # let server = json!({
+/// #     "issuer": base,
+/// #     "authorization_endpoint": format!("{base}/authorize"),
+/// #     "token_endpoint": format!("{base}/token"),
+/// #     "code_challenge_methods_supported": ["S256"],
+/// # });
+/// # let metadata = format!("{base}/.well-known/oauth-protected-resource/mcp");
+/// # let challenge = format!("Bearer resource_metadata=\"{metadata}\"");
+/// # let tokens = json!({ "access_token": "a-1", "token_type": "Bearer", "expires_in": 3600 });
+/// # let router = Router::new()
+/// #     .route("/mcp", post(async || (http::StatusCode::UNAUTHORIZED, [("www-authenticate", challenge)])))
+/// #     .route("/.well-known/oauth-protected-resource/mcp", get(async || Json(resource)))
+/// #     .route("/.well-known/oauth-authorization-server", get(async || Json(server)))
+/// #     .route("/token", post(async || Json(tokens)));
+/// # tokio::spawn(async move { axum::serve(listener, router).await });
+/// let egress = Egress::new(EgressPolicy::new().with_any_port().with_insecure_loopback())?;
+/// let client = OAuthClient::new(egress, url.parse()?)?;
+/// let challenge = client.challenge().await?.ok_or("no challenge")?;
+/// let found = client.discover(&challenge).await?;
+/// let identity = ClientIdentity::public("editor");
+/// let redirect_uri = "http://127.0.0.1:8123/callback".parse()?;
+/// let authorization = client.authorize(&found, &identity, &redirect_uri, None)?;
+/// // The user visits `authorization.url()`, and returns with a code.
+/// let response = [("code", "code-1"), ("state", authorization.state())];
+/// let response = response.map(|(name, value)| (name.to_owned(), value.to_owned()));
+/// let grant = client.redeem((found, identity), authorization, response.into()).await?;
+///
+/// let resolver = GrantCredentials::new(grant, Credential::new("editor"));
+/// let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
+/// let caller = Caller::new(Principal::new("alice"), "main", client);
+/// let credential = resolver.resolve(&caller, &Target::new("notes", Feature::Server)).await?;
+/// assert_eq!(credential.headers()[0].1, "Bearer a-1");
+/// # Ok(())
+/// # }
+/// ```
 pub struct GrantCredentials {
     state: Arc<Mutex<GrantState>>,
     rest: Credential,

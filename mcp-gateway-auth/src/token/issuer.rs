@@ -130,7 +130,7 @@ impl Issuer {
 /// The unverified `iss` of a token only selects the issuer: its keys are tried, and those of no
 /// other. Tokens of unlisted issuers are left to other verifiers.
 ///
-/// See the [module documentation](super) for an example.
+/// See the [module documentation](super) and [`Issuer`] for examples.
 #[derive(Clone, Debug)]
 #[doc(alias("JWT", "OIDC", "RFC 9068"))]
 pub struct ExternalIssuers {

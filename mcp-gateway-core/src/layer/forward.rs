@@ -8,26 +8,41 @@
 //! ```
 //! use std::sync::Arc;
 //!
+//! use async_trait::async_trait;
 //! use mcp_gateway_core::auth::Principal;
 //! use mcp_gateway_core::call::Prepared;
 //! use mcp_gateway_core::jsonrpc::{Id, Request};
 //! use mcp_gateway_core::layer::forward::Forward;
 //! use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
 //! use mcp_gateway_core::route::{Feature, Target};
-//! use mcp_gateway_core::upstream::{ServerPool, UpstreamError};
-//! use mcp_gateway_core::{Call, Caller, ClientInfo, Credential, Error};
+//! use mcp_gateway_core::upstream::{ServerPool, Upstream, UpstreamError};
+//! use mcp_gateway_core::{Call, Caller, ClientInfo, Credential, Error, Reply};
 //! use tower::ServiceExt;
+//!
+//! #[derive(Debug)]
+//! struct Empty;
+//!
+//! #[async_trait]
+//! impl Upstream for Empty {
+//!     async fn send(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+//!         Ok(Reply::result(call.request().id(), r#"{"content":[]}"#))
+//!     }
+//! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
-//! let caller = Caller::new(Principal::new("alice"), "main", client);
-//! let request = Request::new(&Id::from(1), &Method::ToolsCall, r#"{"name":"read"}"#);
-//! let target = Target::new("files", Feature::Tool("read".into()));
-//! let call = Call::trusted(request, Arc::new(caller))
-//!     .prepared(Prepared::trusted(target, Credential::none()));
+//! let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
+//! let call = |server: &str| {
+//!     let request = Request::new(&Id::from(1), &Method::ToolsCall, r#"{"name":"read"}"#);
+//!     let target = Target::new(server, Feature::Tool("read".into()));
+//!     Call::trusted(request, Arc::clone(&caller))
+//!         .prepared(Prepared::trusted(target, Credential::none()))
+//! };
 //!
-//! let error = Forward::new(ServerPool::new()).oneshot(call).await.unwrap_err();
+//! let forward = Forward::new(ServerPool::new().with("files", Arc::new(Empty)));
+//! assert!(forward.clone().oneshot(call("files")).await.is_ok());
+//! let error = forward.oneshot(call("removed")).await.unwrap_err();
 //! assert!(matches!(error, Error::Upstream { source: UpstreamError::UnknownServer, .. }));
 //! # }
 //! ```

@@ -4,6 +4,64 @@
 //! has failed, or has been dropped because the client disconnected. Every call passes; the layer
 //! changes nothing. It is placed right after routing, so that its reports include calls that the
 //! policy denies.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::{Arc, Mutex};
+//!
+//! use mcp_gateway_core::auth::Principal;
+//! use mcp_gateway_core::call::Routed;
+//! use mcp_gateway_core::jsonrpc::{Id, Request};
+//! use mcp_gateway_core::layer::dispatch::DispatchLayer;
+//! use mcp_gateway_core::layer::observe::ObserveLayer;
+//! use mcp_gateway_core::observe::{CallReport, Observer};
+//! use mcp_gateway_core::policy::AllowAll;
+//! use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
+//! use mcp_gateway_core::reply::CallOutcome;
+//! use mcp_gateway_core::route::PrefixRouter;
+//! use mcp_gateway_core::upstream::{ServerPool, UpstreamError};
+//! use mcp_gateway_core::{Call, Caller, ClientInfo, Error, Reply};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! #[derive(Debug, Default)]
+//! struct Log(Mutex<Vec<(CallOutcome, Option<&'static str>)>>);
+//!
+//! impl Observer for Log {
+//!     fn on_call_end(&self, call: &CallReport<'_>) {
+//!         self.0.lock().unwrap().push((call.outcome, call.reason));
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let log = Arc::new(Log::default());
+//! let router = Arc::new(PrefixRouter::by_name(["files", "github"])?);
+//! let stack = ServiceBuilder::new()
+//!     .layer(DispatchLayer::new(router, Arc::new(AllowAll::new())))
+//!     .layer(ObserveLayer::new(ServerPool::new()).with_observer(log.clone()))
+//!     .service(service_fn(async |call: Call<Routed>| {
+//!         let server = Arc::clone(&call.target().server);
+//!         match &*server {
+//!             "files" => Ok(Reply::result(call.request().id(), "{}")),
+//!             _ => Err(Error::Upstream { server, source: UpstreamError::UnknownServer }),
+//!         }
+//!     }));
+//!
+//! let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
+//! let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
+//! for (name, ok) in [("files__read", true), ("github__search", false)] {
+//!     let params = format!(r#"{{"name":"{name}"}}"#);
+//!     let request = Request::new(&Id::from(1), &Method::ToolsCall, &params);
+//!     let reply = stack.clone().oneshot(Call::trusted(request, Arc::clone(&caller))).await;
+//!     assert_eq!(reply.is_ok(), ok);
+//! }
+//! let log = log.0.lock().unwrap();
+//! assert_eq!(log[0], (CallOutcome::Success, None));
+//! assert_eq!((log[1].0, log[1].1.is_some()), (CallOutcome::Failed, true));
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fmt;
 use std::future::Future;
@@ -26,7 +84,7 @@ use crate::{Call, Caller, Error, Problem, Reply};
 
 /// A [`Layer`] that applies [`Observe`].
 ///
-/// See the [observer's documentation](crate::observe) for an example of an observer.
+/// See the [module documentation](self) for an example.
 #[derive(Clone, Debug)]
 pub struct ObserveLayer {
     observer: Option<Arc<dyn Observer>>,

@@ -34,8 +34,12 @@ use crate::upstream::{InstanceKey, RuntimeBackend};
 ///
 /// ```
 /// use mcp_gateway_core::runtime::InProcess;
+/// use mcp_gateway_core::transport::Transport;
+/// use mcp_gateway_core::upstream::{InstanceKey, RuntimeBackend};
 /// use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, split};
 ///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// // A server that answers everything with the same error.
 /// let backend = InProcess::new(|stream| async move {
 ///     let (reader, mut writer) = split(stream);
@@ -45,7 +49,10 @@ use crate::upstream::{InstanceKey, RuntimeBackend};
 ///     }
 ///     Ok(())
 /// });
-/// # let _ = backend;
+/// let transport = backend.connect(&InstanceKey::Shared).await?;
+/// assert!(matches!(transport, Transport::Stdio(_)));
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone)]
 pub struct InProcess {

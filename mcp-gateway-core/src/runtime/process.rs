@@ -29,13 +29,22 @@ use crate::upstream::{InstanceKey, RuntimeBackend, UpstreamServer, UpstreamServe
 ///
 /// # Example
 ///
-/// ```no_run
+/// ```
 /// use mcp_gateway_core::runtime::Process;
+/// use mcp_gateway_core::transport::Transport;
+/// use mcp_gateway_core::upstream::{InstanceKey, RuntimeBackend};
 ///
-/// let backend = Process::new("files", "npx")
-///     .with_args(["-y", "@modelcontextprotocol/server-filesystem", "/srv/files"])
-///     .with_env("NODE_OPTIONS", "--max-old-space-size=256");
-/// # let _ = backend;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let backend = Process::new("echo", "cat").with_args(["-u"]).with_env("LANG", "C");
+/// assert!(!backend.is_remote());
+/// let transport = backend.connect(&InstanceKey::Shared).await?;
+/// assert!(matches!(transport, Transport::Stdio(_)));
+///
+/// let missing = Process::new("echo", "no-such-program");
+/// assert!(missing.connect(&InstanceKey::Shared).await.is_err());
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio#shutdown

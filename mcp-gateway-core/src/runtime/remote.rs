@@ -25,14 +25,20 @@ use crate::upstream::{InstanceKey, RuntimeBackend, UpstreamServer, UpstreamServe
 ///
 /// # Example
 ///
-/// ```no_run
+/// ```
 /// use http::Uri;
-/// use mcp_gateway_core::runtime::{Remote, PooledHttpClient};
+/// use mcp_gateway_core::runtime::{PooledHttpClient, Remote};
+/// use mcp_gateway_core::transport::Transport;
+/// use mcp_gateway_core::upstream::{InstanceKey, RuntimeBackend};
 ///
-/// # fn main() -> std::io::Result<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = PooledHttpClient::new()?;
 /// let backend = Remote::new(Uri::from_static("https://mcp.example.com/mcp"), client);
-/// # let _ = backend;
+/// assert!(backend.is_remote());
+/// // The first request opens a connection.
+/// let transport = backend.connect(&InstanceKey::Shared).await?;
+/// assert!(matches!(transport, Transport::Http(_)));
 /// # Ok(())
 /// # }
 /// ```
