@@ -357,6 +357,21 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn every_report_of_a_tool_call_is_counted() {
+        let metrics = Metrics::new();
+        let reports = mcp_gateway_testkit::observer::contract(Arc::clone(&metrics) as _);
+        let calls = reports
+            .iter()
+            .filter(|(method, _)| *method == Method::ToolsCall);
+        let text = metrics.render(&[], 0);
+        let totals = text
+            .lines()
+            .filter(|line| line.starts_with("mcp_tool_calls_total"))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok());
+        assert_eq!(totals.sum::<usize>(), calls.count());
+    }
+
     #[test]
     fn there_is_an_end_to_series() {
         let metrics = Metrics::new();

@@ -3,9 +3,11 @@
 //! | contract | trait |
 //! |---|---|
 //! | [`backend::contract`] | [`RuntimeBackend`](mcp_gateway_core::upstream::RuntimeBackend) |
+//! | [`observer::contract`] | [`Observer`](mcp_gateway_core::observe::Observer) |
 //! | [`policy::contract`] | [`Policy`](mcp_gateway_core::policy::Policy) |
 //! | [`resolver::contract`] | [`CredentialResolver`](mcp_gateway_core::credential::CredentialResolver) |
 //! | [`router::contract`] | [`ToolRouter`](mcp_gateway_core::route::ToolRouter) |
+//! | [`upstream::contract`] | [`Upstream`](mcp_gateway_core::upstream::Upstream) |
 //! | [`verifier::contract`] | [`AuthVerifier`](mcp_gateway_core::auth::AuthVerifier) |
 //!
 //! A contract takes an implementation and inputs that the implementation accepts or rejects. It
@@ -33,7 +35,9 @@
 mod cancel;
 
 pub mod backend;
+pub mod observer;
 pub mod policy;
 pub mod resolver;
 pub mod router;
+pub mod upstream;
 pub mod verifier;

@@ -7,22 +7,32 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::request::Parts;
-use http::{HeaderValue, Request, header};
-use mcp_gateway_auth::StaticTokens;
+use http::{HeaderValue, header};
+use mcp_gateway_auth::{StaticCredentials, StaticTokens};
 use mcp_gateway_core::auth::{AllowAnonymous, AuthError, AuthVerifier, Principal};
+use mcp_gateway_core::call::Prepared;
 use mcp_gateway_core::credential::{CredentialError, CredentialResolver, NoCredentials};
+use mcp_gateway_core::jsonrpc::{Id, Request};
+use mcp_gateway_core::observe::{CallReport, Observer};
 use mcp_gateway_core::policy::{AllowAll, Decision, Policy, PolicyRequest};
-use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
+use mcp_gateway_core::protocol::{Capabilities, Era, Method, ProtocolVersion};
+use mcp_gateway_core::reply::CallOutcome;
 use mcp_gateway_core::route::{Feature, PrefixRouter, ResolvedName, Target, ToolRouter};
 use mcp_gateway_core::runtime::{InProcess, PooledHttpClient, Process, Remote};
-use mcp_gateway_core::{Caller, ClientInfo, Credential};
-use mcp_gateway_testkit::{backend, policy, resolver, router, verifier};
+use mcp_gateway_core::upstream::{SessionPolicy, Upstream, UpstreamError, UpstreamServer};
+use mcp_gateway_core::{BoxError, Call, Caller, ClientInfo, Credential, Reply};
+use mcp_gateway_testkit::{backend, observer, policy, resolver, router, upstream, verifier};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, split};
 
 fn bearer(token: &str) -> Parts {
-    let request = Request::builder().header(header::AUTHORIZATION, format!("Bearer {token}"));
+    let request = http::Request::builder().header(header::AUTHORIZATION, format!("Bearer {token}"));
     request.body(()).unwrap().into_parts().0
 }
 
@@ -67,6 +77,65 @@ fn policies_keep_their_contract() {
 #[tokio::test]
 async fn resolvers_keep_their_contract() {
     resolver::contract(&NoCredentials::new(), &calls()).await;
+    let key = HeaderValue::from_static("Bearer 2aee1c40");
+    let key = Credential::new("configuration").with_header(header::AUTHORIZATION, key);
+    resolver::contract(&StaticCredentials::new([("docs", key)]), &calls()).await;
+}
+
+#[tokio::test]
+async fn upstreams_keep_their_contract() {
+    for era in [ProtocolVersion::LATEST, ProtocolVersion::LATEST_LEGACY] {
+        for sessions in [SessionPolicy::Shared, SessionPolicy::PerPrincipal] {
+            let backend = InProcess::new(move |stream| serve(stream, era));
+            let builder = UpstreamServer::builder("docs", backend);
+            let server = builder.with_session_policy(sessions).build();
+            upstream::contract(&*server, call).await;
+        }
+    }
+}
+
+/// A call of the tool `search` with the ID `id`.
+fn call(id: &Id) -> Call<Prepared> {
+    let request = Request::new(id, &Method::ToolsCall, r#"{"name":"search"}"#);
+    let target = Target::new("docs", Feature::Tool("search".into()));
+    let stage = Prepared::trusted(target, Credential::none());
+    Call::trusted(request, Arc::new(caller("ada"))).prepared(stage)
+}
+
+/// Serves one tool to a client of the protocol version `version`.
+async fn serve(stream: DuplexStream, version: ProtocolVersion) -> Result<(), BoxError> {
+    let (reader, mut writer) = split(stream);
+    let mut lines = BufReader::new(reader).lines();
+    while let Some(line) = lines.next_line().await? {
+        let request: Value = serde_json::from_str(&line)?;
+        let (Some(id), Some(method)) = (request.get("id"), request["method"].as_str()) else {
+            continue;
+        };
+        let mut answer = match (method, version.era()) {
+            ("initialize", Era::Legacy) => json!({ "result": {
+                "protocolVersion": version.as_str(),
+                "capabilities": { "tools": { "listChanged": true } },
+                "serverInfo": { "name": "docs", "version": "1" },
+            } }),
+            ("server/discover", Era::Modern) => json!({ "result": {
+                "resultType": "complete",
+                "supportedVersions": [version.as_str()],
+                "capabilities": { "tools": { "listChanged": true } },
+                "serverInfo": { "name": "docs", "version": "1" },
+            } }),
+            ("tools/list", _) => json!({ "result": {
+                "resultType": "complete",
+                "ttlMs": 60_000,
+                "tools": [{ "name": "search", "inputSchema": { "type": "object" } }],
+            } }),
+            ("tools/call", _) => json!({ "result": { "resultType": "complete", "content": [] } }),
+            _ => json!({ "error": { "code": -32601, "message": "Method not found" } }),
+        };
+        answer["jsonrpc"] = "2.0".into();
+        answer["id"] = id.clone();
+        writer.write_all(format!("{answer}\n").as_bytes()).await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -146,4 +215,107 @@ fn a_policy_that_is_not_as_uniform_as_it_says_is_found() {
 #[should_panic(expected = "\"shared\" at docs")]
 async fn a_resolver_that_shares_an_account_between_callers_is_found() {
     resolver::contract(&Broken, &calls()).await;
+}
+
+#[derive(Debug)]
+struct SameId;
+
+#[async_trait]
+impl Upstream for SameId {
+    async fn send(&self, _: Call<Prepared>) -> Result<Reply, UpstreamError> {
+        Ok(Reply::result(&Id::from(7), "{}"))
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "the ID of its request")]
+async fn an_upstream_that_mixes_up_responses_is_found() {
+    upstream::contract(&SameId, call).await;
+}
+
+#[derive(Debug)]
+struct ListsEverything;
+
+#[async_trait]
+impl Upstream for ListsEverything {
+    async fn send(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+        Ok(Reply::result(call.request().id(), "{}"))
+    }
+
+    fn is_known_to_list(&self, _: &Feature) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "is known")]
+async fn an_upstream_that_lists_invented_names_is_found() {
+    upstream::contract(&ListsEverything, call).await;
+}
+
+#[derive(Debug, Default)]
+struct Counted(AtomicUsize);
+
+impl Observer for Counted {
+    fn on_call_end(&self, _: &CallReport<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn an_observer_receives_every_outcome_of_both_methods() {
+    let counted = Arc::new(Counted::default());
+    let reports = observer::contract(counted.clone());
+    assert_eq!(
+        (reports.len(), counted.0.load(Ordering::Relaxed)),
+        (960, 960)
+    );
+    let of = |wanted: CallOutcome| {
+        let found = reports.iter().filter(|(_, outcome)| *outcome == wanted);
+        found.count()
+    };
+    let error = CallOutcome::Error { code: -32602 };
+    assert_eq!((of(CallOutcome::Cancelled), of(error)), (160, 160));
+    // A server that failed, and one that could not be reached.
+    assert_eq!(
+        (of(CallOutcome::Failed), of(CallOutcome::Success)),
+        (320, 160)
+    );
+    assert_eq!(of(CallOutcome::ToolError), 160);
+    let prompts = reports
+        .iter()
+        .filter(|(method, _)| *method == Method::PromptsGet);
+    assert_eq!(prompts.count(), 480);
+}
+
+/// Panics on a report without a feature.
+#[derive(Debug)]
+struct NeedsFeature;
+
+impl Observer for NeedsFeature {
+    fn on_call_end(&self, call: &CallReport<'_>) {
+        call.feature.unwrap();
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "does not panic")]
+async fn an_observer_that_panics_is_found() {
+    observer::contract(Arc::new(NeedsFeature));
+}
+
+/// Waits on the path of the reply.
+#[derive(Debug)]
+struct Waits;
+
+impl Observer for Waits {
+    fn on_call_end(&self, _: &CallReport<'_>) {
+        thread::sleep(Duration::from_millis(25));
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "does not block")]
+async fn an_observer_that_blocks_is_found() {
+    observer::contract(Arc::new(Waits));
 }
