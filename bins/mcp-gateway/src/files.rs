@@ -34,7 +34,8 @@ pub(crate) struct FileDiagnostics(Vec<(String, Diagnostics)>);
 impl ConfigFiles {
     /// Sorts paths by type: configuration files, and the files of clients.
     pub(crate) fn sorted(paths: Vec<PathBuf>) -> Result<Self, String> {
-        let (clients, configs): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_client_file);
+        let (clients, configs): (Vec<_>, Vec<_>) =
+            paths.into_iter().partition(|path| is_client_file(path));
         let mut configs = configs.into_iter();
         let config = configs.next();
         match configs.next() {
@@ -188,7 +189,7 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 /// Returns `true` if the file at `path` is that of a client. YAML files are told apart by their keys.
-fn is_client_file(path: &PathBuf) -> bool {
+fn is_client_file(path: &Path) -> bool {
     match path.extension().and_then(OsStr::to_str) {
         Some("json" | "jsonc" | "toml") => true,
         Some(_) | None => text_of(path).is_ok_and(|text| import::is_client_file(&text)),
