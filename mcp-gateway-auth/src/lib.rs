@@ -10,7 +10,7 @@
 //! | [`StaticTokens`] | authenticates callers | bearer tokens that an operator has issued |
 //! | [`token::BearerVerifier`] | authenticates callers | bearer tokens that a [`token::TokenVerifier`] verifies: JWTs of identity providers, introspected tokens, or a chain of both |
 //! | [`server::AuthorizationServer`] | issues tokens | OAuth 2.1: authorization codes with PKCE, consent, refresh, registration, rotating keys |
-//! | [`login::Login`] | authenticates users in a browser | local accounts, GitHub, OpenID Connect |
+//! | [`login::LoginSessions`], [`login::LoginPages`] | authenticate users in a browser | local accounts, GitHub, OpenID Connect |
 //! | [`users::Users`] | stores users | local accounts and external identities |
 //! | [`forward::ForwardAuth`] | authenticates callers of a server behind a reverse proxy | any verifier |
 //! | [`jose::JwtVerifier`] | verifies a JWT | strict checks without opt-outs |
@@ -42,7 +42,7 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use mcp_gateway_auth::login::Login;
+//! use mcp_gateway_auth::login::{LoginPages, LoginSessions};
 //! use mcp_gateway_auth::server::{AuthorizationServer, RegistrationPolicy, Resource};
 //! use mcp_gateway_auth::token::BearerVerifier;
 //! use mcp_gateway_auth::users::Users;
@@ -54,15 +54,16 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
 //! let users = Users::new(store.clone(), Clock::system());
-//! let login = Login::new(users, keyring.clone(), "http://localhost:8080")?.with_local_accounts();
-//! let login_provider = Arc::new(login.clone());
+//! let sessions = LoginSessions::new(users, keyring.clone(), "http://localhost:8080")?
+//!     .with_local_accounts();
+//! let login_provider = Arc::new(sessions.clone());
 //! let base = "http://localhost:8080".parse()?;
 //! let server = AuthorizationServer::builder(base, store, keyring, login_provider)
 //!     .with_registration(RegistrationPolicy::Open)
 //!     .build();
 //! let notes = Resource::new("http://localhost:8080/notes".parse()?, "Notes");
 //! server.set_resources([notes.clone()]);
-//! let pages: axum::Router = server.router().merge(login.router());
+//! let pages: axum::Router = server.router().merge(LoginPages::new(sessions).router());
 //!
 //! let tokens = BearerVerifier::new(Arc::new(server.verifier(Some(&notes))))
 //!     .with_revocations(server.revocations());

@@ -12,7 +12,7 @@ use crate::AuthServerError;
 /// Authenticates the users who authorize clients.
 ///
 /// Implement it for a service that has accounts and sessions already. Otherwise,
-/// [`Login`](crate::login::Login) implements it.
+/// [`LoginSessions`](crate::login::LoginSessions) implements it.
 ///
 /// # Cancel safety
 ///

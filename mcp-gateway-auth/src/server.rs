@@ -192,7 +192,7 @@ impl AuthorizationServer {
     /// # use std::sync::Arc;
     /// use axum::body::Body;
     /// use http::Request;
-    /// # use mcp_gateway_auth::login::Login;
+    /// # use mcp_gateway_auth::login::LoginSessions;
     /// use mcp_gateway_auth::server::{AuthorizationServer, RegistrationPolicy};
     /// # use mcp_gateway_auth::users::Users;
     /// # use mcp_gateway_auth::{Clock, Keyring};
@@ -203,7 +203,7 @@ impl AuthorizationServer {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
     /// # let users = Users::new(store.clone(), Clock::system());
-    /// # let login = Arc::new(Login::new(users, keyring.clone(), "https://gw.example.com")?);
+    /// # let login = Arc::new(LoginSessions::new(users, keyring.clone(), "https://gw.example.com")?);
     /// # let base = "https://gw.example.com".parse()?;
     /// let server = AuthorizationServer::builder(base, store, keyring, login).build();
     /// let router = server.router();

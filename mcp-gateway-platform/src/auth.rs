@@ -109,19 +109,18 @@ impl AuthorizationServices {
             true => first_account(&users).await?,
             false => None,
         };
-        let login = login::login(&auth.login, users, keyring.clone(), base, egress)?;
+        let sessions = login::sessions(&auth.login, users, keyring.clone(), base, egress)?;
         let proxies = TrustedProxies::new(auth.trusted_proxies.iter().copied());
-        let login = login.with_trusted_proxies(proxies.clone());
         let mut builder = AuthorizationServer::builder(
             base.clone(),
             Arc::clone(&vault.store),
             keyring,
-            Arc::new(login.clone()),
+            Arc::new(sessions.clone()),
         )
         .with_egress(egress.clone())
         .with_lifetimes(oauth.lifetimes())
         .with_rate_limits(oauth.rate_limits())
-        .with_trusted_proxies(proxies);
+        .with_trusted_proxies(proxies.clone());
         if oauth.is_opaque {
             builder = builder.with_opaque_access_tokens();
         }
@@ -133,7 +132,9 @@ impl AuthorizationServices {
             builder = builder.with_assertion_issuer(AssertionIssuer::new(&known.issuer, keys));
         }
         let server = builder.build();
-        let pages = LoginPages::new(login).with_clients(Arc::new(server.clone()));
+        let pages = LoginPages::new(sessions)
+            .with_trusted_proxies(proxies)
+            .with_clients(Arc::new(server.clone()));
         let router = server.router().merge(pages.router());
         Ok((Self { server, router }, first))
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mcp_gateway_auth::login::Login;
+use mcp_gateway_auth::login::{LoginPages, LoginSessions};
 use mcp_gateway_auth::server::{
     AuthorizationServer, ClientAuthentication, GrantType, OAuthClient, RateLimits,
     RegistrationPolicy, Resource,
@@ -324,7 +324,7 @@ impl Authority {
         );
         let users = Users::new(Arc::clone(&store) as _, Clock::system());
         users.create("admin", SECRET).await.unwrap();
-        let login = Login::new(users, keyring.clone(), &url).unwrap();
+        let login = LoginSessions::new(users, keyring.clone(), &url).unwrap();
         let login = login.with_local_accounts();
         let mut limits = RateLimits::default();
         limits.authorize = 1_000_000;
@@ -341,7 +341,7 @@ impl Authority {
         server.set_clients([OAuthClient::new("machine", "machine")
             .with_authentication(ClientAuthentication::secret(SECRET))
             .with_grant_types([GrantType::ClientCredentials])]);
-        let router = server.router().merge(login.router());
+        let router = server.router().merge(LoginPages::new(login).router());
         let mut serving = JoinSet::new();
         serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use mcp_gateway_auth::login::Login;
+use mcp_gateway_auth::login::LoginSessions;
 use mcp_gateway_auth::server::{AuthorizationServer, OAuthClient};
 use mcp_gateway_auth::users::{User, Users};
 use mcp_gateway_auth::{Clock, Keyring};
@@ -53,12 +53,12 @@ impl Administration {
         let clock = Clock::system();
         let users = Users::new(Arc::clone(&vault.store), clock.clone());
         // No request is served here, so any URL is sufficient.
-        let people = Login::new(users.clone(), keyring.clone(), NOWHERE)?;
+        let sessions = LoginSessions::new(users.clone(), keyring.clone(), NOWHERE)?;
         let server = AuthorizationServer::builder(
             Url::parse(NOWHERE)?,
             Arc::clone(&vault.store),
             keyring,
-            Arc::new(people),
+            Arc::new(sessions),
         )
         .with_lifetimes(oauth.lifetimes())
         .build();

@@ -16,7 +16,7 @@ use mcp_gateway_auth::server::{AuthorizationServer, RegistrationPolicy, Resource
 use mcp_gateway_auth::token::BearerVerifier;
 use mcp_gateway_auth::{
     Clock, Keyring,
-    login::{Login, LoginPages},
+    login::{LoginPages, LoginSessions},
     users::Users,
 };
 use mcp_gateway_core::Error;
@@ -47,8 +47,9 @@ async fn main() -> anyhow::Result<()> {
 
     let users = Users::new(Arc::clone(&store), Clock::system());
     users.create("alice", &env::var("PASSWORD")?).await?;
-    let login = Login::new(users, keyring.clone(), base.as_str())?.with_local_accounts();
-    let login_provider = Arc::new(login.clone());
+    let sessions =
+        LoginSessions::new(users, keyring.clone(), base.as_str())?.with_local_accounts();
+    let login_provider = Arc::new(sessions.clone());
     let server = AuthorizationServer::builder(base.clone(), store, keyring, login_provider)
         .with_registration(RegistrationPolicy::Open)
         .build();
@@ -62,7 +63,7 @@ async fn main() -> anyhow::Result<()> {
         .layer(RespondErrorsLayer::new().with_protected_resource(challenge))
         .layer(AuthenticateLayer::new(Arc::new(tokens)))
         .service(service_fn(notes));
-    let pages = LoginPages::new(login).with_clients(Arc::new(server.clone()));
+    let pages = LoginPages::new(sessions).with_clients(Arc::new(server.clone()));
     let app = Router::new()
         .route_service("/notes", notes)
         .merge(pages.router())

@@ -5,12 +5,12 @@
 
 use http::{HeaderMap, HeaderValue};
 
-use super::Login;
 use super::cookie::Cookie;
 use super::error::LoginError;
-use crate::AuthServerError;
+use super::origin::PublicOrigin;
 use crate::keyring::Handle;
 use crate::secret::random_id;
+use crate::{AuthServerError, Keyring};
 
 /// A browser, identified by a cookie. The cookie is replaced at each login and logout.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -30,7 +30,29 @@ impl BrowserId {
     }
 }
 
-impl Login {
+/// Cookies of the login, sealed for one origin. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct BrowserCookies {
+    keyring: Keyring,
+    origin: PublicOrigin,
+}
+
+impl BrowserCookies {
+    /// Creates the cookies of `origin`, sealed with `keyring`.
+    pub(super) fn new(keyring: Keyring, origin: PublicOrigin) -> Self {
+        Self { keyring, origin }
+    }
+
+    /// Returns the key of the cookies.
+    pub(super) fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Returns the origin at which browsers keep the cookies.
+    pub(super) fn origin(&self) -> &PublicOrigin {
+        &self.origin
+    }
+
     /// Returns the browser that sent `headers`, if its cookie is valid.
     pub(super) fn browser(&self, headers: &HeaderMap) -> Option<BrowserId> {
         let handle = self.handle(Cookie::Browser, headers)?;
@@ -38,28 +60,27 @@ impl Login {
     }
 
     /// Returns the valid handle in the session cookie.
-    pub(super) fn session_handle(&self, headers: &HeaderMap) -> Option<Handle> {
+    pub(super) fn session(&self, headers: &HeaderMap) -> Option<Handle> {
         self.handle(Cookie::Session, headers)
     }
 
     /// Returns the first valid handle among the cookies of this name. Another site on a parent
     /// domain may have set a second one.
     fn handle(&self, cookie: Cookie, headers: &HeaderMap) -> Option<Handle> {
-        let mut values = cookie.values(headers, &self.0.origin);
-        values.find_map(|value| self.0.keyring.verify(cookie.purpose(), value))
+        let mut values = cookie.values(headers, &self.origin);
+        values.find_map(|value| self.keyring.verify(cookie.purpose(), value))
     }
 
     /// Returns the cookie that identifies `browser`.
     pub(super) fn browser_cookie(&self, browser: &BrowserId) -> HeaderValue {
         let handle = Handle::new(browser.id.as_str(), 0);
-        let value = self.0.keyring.issue(Cookie::Browser.purpose(), handle);
-        Cookie::Browser.set(&value, None, &self.0.origin)
+        let value = self.keyring.issue(Cookie::Browser.purpose(), handle);
+        Cookie::Browser.set(&value, None, &self.origin)
     }
 
     /// Returns the CSRF token for forms that are shown to `browser`.
     pub(super) fn csrf(&self, browser: &BrowserId) -> String {
-        self.0
-            .keyring
+        self.keyring
             .issue(CSRF, Handle::new(browser.id.as_str(), 0))
     }
 
@@ -75,9 +96,9 @@ impl Login {
         csrf: &str,
     ) -> Result<BrowserId, LoginError> {
         let browser = self.browser(headers).ok_or(LoginError::Forged)?;
-        let shown = self.0.keyring.verify(CSRF, csrf);
+        let shown = self.keyring.verify(CSRF, csrf);
         let is_shown = shown.is_some_and(|handle| handle == Handle::new(browser.id(), 0));
-        match is_shown && self.0.origin.sent(headers) {
+        match is_shown && self.origin.sent(headers) {
             true => Ok(browser),
             false => Err(LoginError::Forged),
         }

@@ -15,7 +15,7 @@ use http::header::SET_COOKIE;
 use http::request::Parts;
 use serde::Deserialize;
 
-use super::Login;
+use super::LoginPages;
 use super::browser::BrowserId;
 use super::error::LoginError;
 use super::provider::{AuthorizationResponse, IdentityProvider};
@@ -34,23 +34,25 @@ pub(super) struct CallbackQuery {
 
 /// `GET /api/auth/login/{provider}`: redirects the browser to a provider.
 pub(super) async fn start(
-    State(login): State<Login>,
+    State(pages): State<Arc<LoginPages>>,
     Path(provider): Path<String>,
     query: Result<Query<ReturnQuery>, QueryRejection>,
     parts: Parts,
 ) -> Result<Response, LoginError> {
     let Query(ReturnQuery { return_to }) = query?;
-    let provider = login.provider(&provider)?;
-    login.count(&parts)?;
-    login.0.attempts.record_attempt(ThrottleKey::Providers)?;
-    let known = login.browser(&parts.headers);
+    let provider = pages.provider(&provider)?;
+    pages.record_attempt(&parts)?;
+    pages.throttle.record_attempt(ThrottleKey::Providers)?;
+    let cookies = pages.sessions.cookies();
+    let known = cookies.browser(&parts.headers);
     let is_new = known.is_none();
     let browser = known.map_or_else(BrowserId::new, Ok)?;
-    let trips = &login.0.trips;
-    let trip = trips.start(provider.id(), &browser, return_to).await?;
-    let mut response = see_other(&provider.authorization_url(&trip).await?);
+    let transactions = &pages.transactions;
+    let transaction = transactions.start(provider.id(), &browser, return_to);
+    let url = provider.authorization_url(&transaction.await?).await?;
+    let mut response = see_other(&url);
     if is_new {
-        let cookie = login.browser_cookie(&browser);
+        let cookie = cookies.browser_cookie(&browser);
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
@@ -58,20 +60,23 @@ pub(super) async fn start(
 
 /// `GET /api/auth/callback/{provider}`: completes a login.
 pub(super) async fn finish(
-    State(login): State<Login>,
+    State(pages): State<Arc<LoginPages>>,
     Path(provider): Path<String>,
     query: Result<Query<CallbackQuery>, QueryRejection>,
     parts: Parts,
 ) -> Result<Response, LoginError> {
     let Query(query) = query?;
-    let provider = login.provider(&provider)?;
-    login.count(&parts)?;
+    let provider = pages.provider(&provider)?;
+    pages.record_attempt(&parts)?;
     let state = query.state.ok_or(LoginError::BadRequest)?;
     // A login that another browser began, sent here by a link, would log the user in as the
     // attacker.
-    let browser = login.browser(&parts.headers).ok_or(LoginError::Forged)?;
-    let ended = login.0.trips.finish(provider.id(), &state, &browser).await;
-    let (trip, return_to) = ended?;
+    let cookies = pages.sessions.cookies();
+    let browser = cookies.browser(&parts.headers);
+    let browser = browser.ok_or(LoginError::Forged)?;
+    let transactions = &pages.transactions;
+    let redeemed = transactions.redeem(provider.id(), &state, &browser).await;
+    let (transaction, return_to) = redeemed?;
     if let Some(error) = query.error {
         tracing::info!(
             provider = provider.id(),
@@ -80,13 +85,14 @@ pub(super) async fn finish(
         );
         return Err(LoginError::Declined(provider.label().to_owned()));
     }
-    let answer = AuthorizationResponse {
+    let response = AuthorizationResponse {
         code: query.code.ok_or(LoginError::BadRequest)?,
         iss: query.iss,
     };
-    let claimant = provider.identify(&trip, &answer).await?;
-    match login.0.users.link_identity(&claimant).await? {
-        LoginOutcome::Accepted(user) => Ok(login
+    let identity = provider.identify(&transaction, &response).await?;
+    let users = pages.sessions.users();
+    match users.link_identity(&identity).await? {
+        LoginOutcome::Accepted(user) => Ok(pages
             .start_session(&parts.headers, &user, &return_to)
             .await?),
         LoginOutcome::Disabled | LoginOutcome::NameReused => {
@@ -94,15 +100,15 @@ pub(super) async fn finish(
                 provider = provider.id(),
                 "login denied: account disabled or login name reassigned"
             );
-            Err(LoginError::NotAllowed(claimant.name))
+            Err(LoginError::NotAllowed(identity.name))
         }
     }
 }
 
-impl Login {
+impl LoginPages {
     /// Returns the provider with the identifier `id`.
     fn provider(&self, id: &str) -> Result<Arc<dyn IdentityProvider>, LoginError> {
-        let mut providers = self.0.providers.iter();
+        let mut providers = self.sessions.providers().iter();
         let found = providers.find(|provider| provider.id() == id);
         found.cloned().ok_or(LoginError::NotFound)
     }

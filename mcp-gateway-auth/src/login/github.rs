@@ -112,12 +112,12 @@ impl GithubProvider {
     }
 
     /// Exchanges a code for an access token.
-    async fn token(&self, trip: &LoginTransaction, code: &str) -> Result<String, ProviderError> {
+    async fn token(&self, transaction: &LoginTransaction, code: &str) -> Result<String, ProviderError> {
         let url = format!("{}/login/oauth/access_token", self.web);
         let form = [
             ("code", code),
-            ("redirect_uri", &trip.redirect_uri),
-            ("code_verifier", &trip.verifier),
+            ("redirect_uri", &transaction.redirect_uri),
+            ("code_verifier", &transaction.verifier),
         ];
         let auth = ClientAuth::Post {
             client_id: self.client_id.clone(),
@@ -175,7 +175,7 @@ impl IdentityProvider for GithubProvider {
         &self.web
     }
 
-    async fn authorization_url(&self, trip: &LoginTransaction) -> Result<String, ProviderError> {
+    async fn authorization_url(&self, transaction: &LoginTransaction) -> Result<String, ProviderError> {
         let url = format!("{}/login/oauth/authorize", self.web);
         let mut url = Url::parse(&url).map_err(ProviderError::unavailable)?;
         let scope = match self.wants_organizations() {
@@ -184,20 +184,20 @@ impl IdentityProvider for GithubProvider {
         };
         url.query_pairs_mut()
             .append_pair("client_id", &self.client_id)
-            .append_pair("redirect_uri", &trip.redirect_uri)
+            .append_pair("redirect_uri", &transaction.redirect_uri)
             .append_pair("scope", scope)
-            .append_pair("state", &trip.state)
-            .append_pair("code_challenge", &trip.challenge())
+            .append_pair("state", &transaction.state)
+            .append_pair("code_challenge", &transaction.challenge())
             .append_pair("code_challenge_method", "S256");
         Ok(url.into())
     }
 
     async fn identify(
         &self,
-        trip: &LoginTransaction,
+        transaction: &LoginTransaction,
         answer: &AuthorizationResponse,
     ) -> Result<ExternalIdentity, ProviderError> {
-        let token = self.token(trip, &answer.code).await?;
+        let token = self.token(transaction, &answer.code).await?;
         let account: Account = self.api("/user", &token).await?;
         let groups = self.organizations(&token).await?;
         let emails: Vec<Email> = self.api("/user/emails", &token).await?;

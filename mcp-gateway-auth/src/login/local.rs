@@ -16,7 +16,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use url::form_urlencoded::byte_serialize;
 
-use super::Login;
+use super::LoginPages;
 use super::browser::BrowserId;
 use super::cookie::Cookie;
 use super::error::LoginError;
@@ -52,47 +52,44 @@ struct FormError<'a> {
 
 /// `GET /api/auth/login`: shows the login methods.
 pub(super) async fn show(
-    State(login): State<Login>,
+    State(pages): State<Arc<LoginPages>>,
     headers: HeaderMap,
     query: Result<Query<ReturnQuery>, QueryRejection>,
 ) -> Result<Response, LoginError> {
     let Query(ReturnQuery { return_to }) = query?;
-    login.login_page(&headers, &return_to, None)
+    pages.login_page(&headers, &return_to, None)
 }
 
 /// `POST /api/auth/login`: verifies a name and a password.
 pub(super) async fn submit(
-    State(login): State<Login>,
+    State(pages): State<Arc<LoginPages>>,
     parts: Parts,
     form: Result<Form<LoginForm>, FormRejection>,
 ) -> Result<Response, LoginError> {
-    if !login.0.local {
+    if !pages.sessions.has_local_accounts() {
         return Err(LoginError::NotFound);
     }
     let Form(form) = form?;
     let headers = &parts.headers;
-    login.check_form(headers, &form.csrf)?;
+    pages.sessions.cookies().check_form(headers, &form.csrf)?;
     let key = ThrottleKey::name(&form.name);
-    login.count(&parts)?;
-    login.0.attempts.record_attempt(key.clone())?;
-    let user = login
-        .0
-        .users
-        .authenticate(&form.name, form.password)
-        .await?;
+    pages.record_attempt(&parts)?;
+    pages.throttle.record_attempt(key.clone())?;
+    let users = pages.sessions.users();
+    let user = users.authenticate(&form.name, form.password).await?;
     let Some(user) = user else {
         let failed = FormError {
             name: &form.name,
             problem: "The name or the password is wrong.",
             status: StatusCode::UNAUTHORIZED,
         };
-        return login.login_page(headers, &form.return_to, Some(&failed));
+        return pages.login_page(headers, &form.return_to, Some(&failed));
     };
-    login.0.attempts.reset(&key);
-    Ok(login.start_session(headers, &user, &form.return_to).await?)
+    pages.throttle.reset(&key);
+    Ok(pages.start_session(headers, &user, &form.return_to).await?)
 }
 
-impl Login {
+impl LoginPages {
     /// Renders the login page, and identifies a new browser by a cookie.
     fn login_page(
         &self,
@@ -100,22 +97,23 @@ impl Login {
         return_to: &ReturnTo,
         failed: Option<&FormError<'_>>,
     ) -> Result<Response, LoginError> {
-        let known = self.browser(headers);
+        let cookies = self.sessions.cookies();
+        let known = cookies.browser(headers);
         let is_new = known.is_none();
         let browser = known.map_or_else(BrowserId::new, Ok)?;
         let shown = LoginPage {
-            gateway: &self.0.name,
+            gateway: &self.name,
             providers: &self.links(return_to),
-            local: self.0.local,
+            local: self.sessions.has_local_accounts(),
             problem: failed.map(|failed| failed.problem),
             name: failed.map_or("", |failed| failed.name),
             return_to: return_to.as_str(),
-            csrf: &self.csrf(&browser),
+            csrf: &cookies.csrf(&browser),
         };
         let status = failed.map_or(StatusCode::OK, |failed| failed.status);
         let mut response = page(status, &shown, None);
         if is_new {
-            let cookie = self.browser_cookie(&browser);
+            let cookie = cookies.browser_cookie(&browser);
             response.headers_mut().append(SET_COOKIE, cookie);
         }
         Ok(response)
@@ -130,7 +128,7 @@ impl Login {
             href: format!("{LOGIN}/{}?return_to={return_to}", encode(provider.id())),
             github: provider.id() == "github",
         };
-        self.0.providers.iter().map(link).collect()
+        self.sessions.providers().iter().map(link).collect()
     }
 
     /// Counts an attempt from the client address of `request`.
@@ -138,9 +136,9 @@ impl Login {
     /// # Errors
     ///
     /// [`LoginError::TooMany`] if the limit of the address is exceeded.
-    pub(super) fn count(&self, request: &Parts) -> Result<(), LoginError> {
-        match self.0.proxies.client_address(request) {
-            Some(address) => self.0.attempts.record_attempt(ThrottleKey::peer(address)),
+    pub(super) fn record_attempt(&self, request: &Parts) -> Result<(), LoginError> {
+        match self.proxies.client_address(request) {
+            Some(address) => self.throttle.record_attempt(ThrottleKey::peer(address)),
             None => Ok(()),
         }
     }
@@ -155,18 +153,19 @@ impl Login {
         user: &User,
         return_to: &ReturnTo,
     ) -> Result<Response, AuthServerError> {
-        if let Some(before) = self.session_handle(headers) {
-            self.0.sessions.end_of(&before).await?;
+        let (cookies, store) = (self.sessions.cookies(), self.sessions.store());
+        if let Some(before) = cookies.session(headers) {
+            store.end(&before).await?;
         }
-        let handle = self.0.sessions.begin(user).await?;
+        let handle = store.start(user).await?;
         tracing::info!(user = user.id, "user logged in");
-        let value = self.0.keyring.issue(Cookie::Session.purpose(), handle);
-        let age = Some(self.0.sessions.max_age());
+        let value = cookies.keyring().issue(Cookie::Session.purpose(), handle);
+        let age = Some(store.max_age());
         let mut response = return_to.redirect().into_response();
         let headers = response.headers_mut();
-        let session = Cookie::Session.set(&value, age, &self.0.origin);
+        let session = Cookie::Session.set(&value, age, cookies.origin());
         headers.append(SET_COOKIE, session);
-        headers.append(SET_COOKIE, self.browser_cookie(&BrowserId::new()?));
+        headers.append(SET_COOKIE, cookies.browser_cookie(&BrowserId::new()?));
         Ok(response)
     }
 }

@@ -148,9 +148,9 @@ impl OidcProvider {
     /// Returns the metadata of the provider, cached for an hour.
     async fn discovery(
         &self,
-        trip: &LoginTransaction,
+        transaction: &LoginTransaction,
     ) -> Result<Arc<ProviderMetadata>, ProviderError> {
-        let now = trip.clock.now();
+        let now = transaction.clock.now();
         // The lock is held during the fetch, so that concurrent logins share it.
         let mut known = self.discovery.lock().await;
         if let Some(CachedMetadata { discovery, until }) = &*known
@@ -211,27 +211,27 @@ impl IdentityProvider for OidcProvider {
         &self.issuer
     }
 
-    async fn authorization_url(&self, trip: &LoginTransaction) -> Result<String, ProviderError> {
-        let mut url = self.discovery(trip).await?.authorization_url()?;
+    async fn authorization_url(&self, transaction: &LoginTransaction) -> Result<String, ProviderError> {
+        let mut url = self.discovery(transaction).await?.authorization_url()?;
         let scopes: Vec<_> = self.scopes.iter().map(String::as_str).collect();
         url.query_pairs_mut()
             .append_pair("response_type", "code")
             .append_pair("client_id", &self.client_id)
-            .append_pair("redirect_uri", &trip.redirect_uri)
+            .append_pair("redirect_uri", &transaction.redirect_uri)
             .append_pair("scope", &scopes.join(" "))
-            .append_pair("state", &trip.state)
-            .append_pair("nonce", &trip.nonce)
-            .append_pair("code_challenge", &trip.challenge())
+            .append_pair("state", &transaction.state)
+            .append_pair("nonce", &transaction.nonce)
+            .append_pair("code_challenge", &transaction.challenge())
             .append_pair("code_challenge_method", "S256");
         Ok(url.into())
     }
 
     async fn identify(
         &self,
-        trip: &LoginTransaction,
+        transaction: &LoginTransaction,
         answer: &AuthorizationResponse,
     ) -> Result<ExternalIdentity, ProviderError> {
-        let discovery = self.discovery(trip).await?;
+        let discovery = self.discovery(transaction).await?;
         // RFC 9207: validated before the code is sent to any endpoint (mix-up attack).
         let is_theirs = match &answer.iss {
             Some(iss) => *iss == self.issuer,
@@ -242,8 +242,8 @@ impl IdentityProvider for OidcProvider {
                 "issuer mismatch in authorization response",
             ));
         }
-        let tokens = self.tokens(trip, &answer.code, &discovery).await?;
-        let (sub, claims) = self.claims(trip, &tokens, &discovery).await?;
+        let tokens = self.tokens(transaction, &answer.code, &discovery).await?;
+        let (sub, claims) = self.claims(transaction, &tokens, &discovery).await?;
         let claimant = self.external_identity(sub, &claims);
         match self.allows(&claimant.identity(0)) {
             true => Ok(claimant),

@@ -21,7 +21,7 @@ pub(crate) struct PublicOrigin {
 /// ```
 /// use std::sync::Arc;
 ///
-/// use mcp_gateway_auth::login::{Login, PublicUrlError};
+/// use mcp_gateway_auth::login::{LoginSessions, PublicUrlError};
 /// use mcp_gateway_auth::users::Users;
 /// use mcp_gateway_auth::{Clock, Keyring};
 /// use mcp_gateway_store::MemoryStore;
@@ -29,7 +29,7 @@ pub(crate) struct PublicOrigin {
 /// # fn main() -> Result<(), mcp_gateway_auth::AuthServerError> {
 /// let users = Users::new(Arc::new(MemoryStore::new()), Clock::system());
 /// let keyring = Keyring::new(&[7; 32])?;
-/// let login = |url| Login::new(users.clone(), keyring.clone(), url);
+/// let login = |url| LoginSessions::new(users.clone(), keyring.clone(), url);
 /// assert!(login("https://gw.example.com").is_ok());
 /// assert!(matches!(login("http://gw.example.com"), Err(PublicUrlError { .. })));
 /// # Ok(())

@@ -4,13 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
-use super::{AuthorizedClients, Login, account, callback, local, return_to};
-use crate::pages;
+use super::throttle::LoginThrottle;
+use super::transactions::LoginTransactions;
+use super::{AuthorizedClients, LoginSessions, account, callback, local, return_to};
+use crate::{TrustedProxies, pages};
 
-/// The endpoints of a [`Login`], with the clients that users have authorized. Cheap to clone.
+/// Pages on which users log in, log out, and revoke the clients that they have authorized.
 ///
 /// # Example
 ///
@@ -18,7 +20,7 @@ use crate::pages;
 /// use std::sync::Arc;
 ///
 /// use axum::Router;
-/// use mcp_gateway_auth::login::{Login, LoginPages};
+/// use mcp_gateway_auth::login::{LoginPages, LoginSessions};
 /// use mcp_gateway_auth::server::AuthorizationServer;
 /// use mcp_gateway_auth::users::Users;
 /// use mcp_gateway_auth::{Clock, Keyring};
@@ -27,10 +29,11 @@ use crate::pages;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
 /// let users = Users::new(store.clone(), Clock::system());
-/// let login = Login::new(users, keyring.clone(), "https://gw.example.com")?.with_local_accounts();
-/// let (base, login_provider) = ("https://gw.example.com".parse()?, Arc::new(login.clone()));
+/// let sessions = LoginSessions::new(users, keyring.clone(), "https://gw.example.com")?
+///     .with_local_accounts();
+/// let (base, login_provider) = ("https://gw.example.com".parse()?, Arc::new(sessions.clone()));
 /// let server = AuthorizationServer::builder(base, store, keyring, login_provider).build();
-/// let pages = LoginPages::new(login).with_clients(Arc::new(server.clone()));
+/// let pages = LoginPages::new(sessions).with_clients(Arc::new(server.clone()));
 /// let service: Router = server.router().merge(pages.router());
 /// # let _ = service;
 /// # Ok(())
@@ -38,17 +41,28 @@ use crate::pages;
 /// ```
 #[derive(Clone)]
 pub struct LoginPages {
-    pub(super) login: Login,
+    pub(super) sessions: LoginSessions,
     pub(super) clients: Option<Arc<dyn AuthorizedClients>>,
+    /// Name of the gateway on the pages.
+    pub(super) name: String,
+    pub(super) proxies: TrustedProxies,
+    pub(super) throttle: LoginThrottle,
+    pub(super) transactions: LoginTransactions,
 }
 
 impl LoginPages {
-    /// Creates the pages of `login`, without authorized clients.
+    /// Creates the pages on which `sessions` begin, without authorized clients.
     #[must_use]
-    pub fn new(login: Login) -> Self {
+    pub fn new(sessions: LoginSessions) -> Self {
+        let (users, cookies) = (sessions.users(), sessions.cookies());
+        let (keyring, origin) = (cookies.keyring().clone(), cookies.origin());
         Self {
-            login,
+            throttle: LoginThrottle::new(users.clock().clone()),
+            transactions: LoginTransactions::new(users, keyring, origin.as_str().to_owned()),
+            name: origin.host().to_owned(),
+            proxies: TrustedProxies::default(),
             clients: None,
+            sessions,
         }
     }
 
@@ -59,7 +73,54 @@ impl LoginPages {
         self
     }
 
+    /// Sets the name of the gateway on the pages. By default, it is the host of the public URL.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Accepts the client addresses that `proxies` forward.
+    #[must_use]
+    pub fn with_trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
     /// Returns the endpoints with their full paths, to be merged into the router of the service.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use axum::body::Body;
+    /// use http::Request;
+    /// use mcp_gateway_auth::login::{LoginPages, LoginSessions};
+    /// # use mcp_gateway_auth::users::Users;
+    /// # use mcp_gateway_auth::{Clock, Keyring};
+    /// # use mcp_gateway_store::MemoryStore;
+    /// use tower::ServiceExt;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let users = Users::new(Arc::new(MemoryStore::new()), Clock::system());
+    /// # let keyring = Keyring::new(&[7; 32])?;
+    /// let sessions = LoginSessions::new(users, keyring, "https://gw.example.com")?;
+    /// let router = LoginPages::new(sessions.with_local_accounts()).router();
+    ///
+    /// let request = Request::get("/api/auth/login").body(Body::empty())?;
+    /// let page = router.clone().oneshot(request).await?;
+    /// assert_eq!(page.status(), 200);
+    /// assert_eq!(page.headers()["x-frame-options"], "DENY");
+    ///
+    /// // A form without a valid CSRF token is rejected.
+    /// let request = Request::post("/api/auth/login")
+    ///     .header("content-type", "application/x-www-form-urlencoded")
+    ///     .body(Body::from("csrf=forged&name=ada&password=guess"))?;
+    /// assert_eq!(router.oneshot(request).await?.status(), 403);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn router(self) -> Router {
         Router::new()
             .route(pages::LOGIN, get(local::show).post(local::submit))
@@ -74,20 +135,14 @@ impl LoginPages {
             .route(pages::ICON, get(pages::icon))
             .route(CONTINUE, get(return_to::go_on))
             .layer(DefaultBodyLimit::max(MAX_BODY))
-            .with_state(self)
-    }
-}
-
-impl FromRef<LoginPages> for Login {
-    fn from_ref(pages: &LoginPages) -> Self {
-        pages.login.clone()
+            .with_state(Arc::new(self))
     }
 }
 
 impl fmt::Debug for LoginPages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoginPages")
-            .field("login", &self.login)
+            .field("sessions", &self.sessions)
             .finish_non_exhaustive()
     }
 }

@@ -26,12 +26,12 @@ pub(super) trait IdentityProvider: fmt::Debug + Send + Sync + 'static {
     fn issuer(&self) -> &str;
 
     /// Returns the authorization URL to which the browser is redirected.
-    async fn authorization_url(&self, trip: &LoginTransaction) -> Result<String, ProviderError>;
+    async fn authorization_url(&self, transaction: &LoginTransaction) -> Result<String, ProviderError>;
 
     /// Redeems the authorization response, and returns the external identity if it is allowed.
     async fn identify(
         &self,
-        trip: &LoginTransaction,
+        transaction: &LoginTransaction,
         answer: &AuthorizationResponse,
     ) -> Result<ExternalIdentity, ProviderError>;
 
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_challenge_is_that_of_the_rfc() {
-        let trip = LoginTransaction {
+        let transaction = LoginTransaction {
             clock: Clock::system(),
             redirect_uri: String::new(),
             state: String::new(),
@@ -127,9 +127,9 @@ mod tests {
             verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".to_owned(),
         };
         assert_eq!(
-            trip.challenge(),
+            transaction.challenge(),
             "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
         );
-        assert_eq!(format!("{trip:?}"), "LoginTransaction { .. }");
+        assert_eq!(format!("{transaction:?}"), "LoginTransaction { .. }");
     }
 }

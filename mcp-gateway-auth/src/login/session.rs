@@ -16,7 +16,7 @@ use crate::users::{User, Users};
 
 /// The browser sessions in a store. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Sessions {
+pub(super) struct SessionStore {
     absolute: u64,
     clock: Clock,
     documents: Documents<Session>,
@@ -34,7 +34,7 @@ pub(super) struct Session {
     seen: u64,
 }
 
-impl Sessions {
+impl SessionStore {
     /// Uses the store of `users`, with the default timeouts.
     pub(super) fn new(users: &Users) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Sessions {
     }
 
     /// Starts a session of `user`, who has just logged in.
-    pub(super) async fn begin(&self, user: &User) -> Result<Handle, AuthServerError> {
+    pub(super) async fn start(&self, user: &User) -> Result<Handle, AuthServerError> {
         let id = random_id("")?;
         let session = Session {
             user: user.id.clone(),
@@ -80,7 +80,7 @@ impl Sessions {
             return Ok(None);
         };
         let now = self.clock.now();
-        if now >= self.end(&value) {
+        if now >= self.expires_at(&value) {
             return Ok(None);
         }
         if now >= value.seen.saturating_add(GRAIN.min(self.idle / 4)) {
@@ -95,7 +95,7 @@ impl Sessions {
     }
 
     /// Ends the session of `handle`.
-    pub(super) async fn end_of(&self, handle: &Handle) -> Result<(), AuthServerError> {
+    pub(super) async fn end(&self, handle: &Handle) -> Result<(), AuthServerError> {
         let batch = Batch::new().delete(self.documents.key(&handle.id));
         let _ = self.documents.store().commit(batch).await?;
         Ok(())
@@ -103,12 +103,12 @@ impl Sessions {
 
     /// Adds the write of a session to `batch`, with its expiration time.
     fn put(&self, batch: Batch, id: &str, session: &Session) -> Result<Batch, AuthServerError> {
-        let expires = system_time(self.end(session));
+        let expires = system_time(self.expires_at(session));
         Ok(self.documents.put(batch, id, session, Some(expires))?)
     }
 
     /// Returns the expiration time: the earlier one of both timeouts.
-    fn end(&self, session: &Session) -> u64 {
+    fn expires_at(&self, session: &Session) -> u64 {
         let absolute = session.authenticated_at.saturating_add(self.absolute);
         absolute.min(session.seen.saturating_add(self.idle))
     }

@@ -86,7 +86,7 @@ impl LoginTransactions {
             .documents
             .put(batch, &id, &pending, Some(system_time(expires)))?;
         let _ = self.documents.store().commit(batch).await?;
-        Ok(self.trip(provider, id, secrets))
+        Ok(self.transaction(provider, id, secrets))
     }
 
     /// Redeems the transaction of `state`, if `browser` began it with `provider` and it has not
@@ -95,7 +95,7 @@ impl LoginTransactions {
     /// # Errors
     ///
     /// [`LoginError::Forged`] otherwise, and [`LoginError::Unavailable`] if the store is unavailable.
-    pub(super) async fn finish(
+    pub(super) async fn redeem(
         &self,
         provider: &str,
         state: &str,
@@ -128,11 +128,11 @@ impl LoginTransactions {
         let plain = self.keyring.sealer().open(PURPOSE, &pending.sealed);
         let secrets = plain.and_then(|plain| serde_json::from_slice(&plain).ok());
         let secrets = secrets.ok_or(LoginError::Forged)?;
-        Ok((self.trip(provider, id, secrets), pending.return_to))
+        Ok((self.transaction(provider, id, secrets), pending.return_to))
     }
 
     /// Returns the parameters of a transaction.
-    fn trip(&self, provider: &str, id: String, secrets: TransactionSecrets) -> LoginTransaction {
+    fn transaction(&self, provider: &str, id: String, secrets: TransactionSecrets) -> LoginTransaction {
         LoginTransaction {
             clock: self.clock.clone(),
             redirect_uri: format!("{}/api/auth/callback/{provider}", self.origin),
@@ -157,26 +157,27 @@ mod tests {
     use crate::yielding::YieldingStore;
 
     #[tokio::test]
-    async fn o49_of_all_that_end_a_trip_at_once_one_does() {
+    async fn o49_of_all_that_redeem_a_transaction_at_once_one_does() {
         let users = Users::new(Arc::new(YieldingStore::new()), Clock::system());
         let keyring = Keyring::new(&[7; 32]).unwrap();
-        let trips = LoginTransactions::new(&users, keyring, "https://gw.example".to_owned());
+        let transactions = LoginTransactions::new(&users, keyring, "https://gw.example".to_owned());
         let browser = BrowserId::new().unwrap();
         let return_to = ReturnTo::default();
-        let trip = trips.start("github", &browser, return_to).await.unwrap();
+        let transaction = transactions.start("github", &browser, return_to).await.unwrap();
         assert_eq!(
-            trip.redirect_uri,
+            transaction.redirect_uri,
             "https://gw.example/api/auth/callback/github"
         );
         let mut tasks = JoinSet::new();
         for _ in 0..8 {
-            let (trips, browser, state) = (trips.clone(), browser.clone(), trip.state.clone());
-            tasks.spawn(async move { trips.finish("github", &state, &browser).await });
+            let (browser, state) = (browser.clone(), transaction.state.clone());
+            let transactions = transactions.clone();
+            tasks.spawn(async move { transactions.redeem("github", &state, &browser).await });
         }
         let ended = tasks.join_all().await;
         let mut ended = ended.into_iter().filter_map(Result::ok);
         let (same, _) = ended.next().unwrap();
-        assert_eq!((same.nonce, same.verifier), (trip.nonce, trip.verifier));
+        assert_eq!((same.nonce, same.verifier), (transaction.nonce, transaction.verifier));
         assert!(ended.next().is_none());
     }
 }

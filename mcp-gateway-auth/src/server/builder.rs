@@ -36,7 +36,7 @@ use crate::{Clock, Keyring, LoginProvider};
 /// # use std::sync::Arc;
 /// use std::time::Duration;
 ///
-/// # use mcp_gateway_auth::login::Login;
+/// # use mcp_gateway_auth::login::LoginSessions;
 /// use mcp_gateway_auth::server::{AuthorizationServer, Lifetimes, RegistrationPolicy};
 /// # use mcp_gateway_auth::users::Users;
 /// # use mcp_gateway_auth::{Clock, Keyring};
@@ -45,7 +45,7 @@ use crate::{Clock, Keyring, LoginProvider};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
 /// # let users = Users::new(store.clone(), Clock::system());
-/// # let login = Arc::new(Login::new(users, keyring.clone(), "https://gw.example.com")?);
+/// # let login = Arc::new(LoginSessions::new(users, keyring.clone(), "https://gw.example.com")?);
 /// let mut lifetimes = Lifetimes::default();
 /// lifetimes.access_token = Duration::from_secs(15 * 60);
 /// let base = "https://gw.example.com/".parse()?;

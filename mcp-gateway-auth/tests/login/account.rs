@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use mcp_gateway_auth::login::{Login, LoginPages};
+use mcp_gateway_auth::login::{LoginPages, LoginSessions};
 use mcp_gateway_auth::server::{AuthorizationServer, OAuthClient, RedirectUri, Resource};
 use mcp_gateway_auth::{Clock, Keyring};
 use url::Url;
@@ -30,7 +30,7 @@ async fn site() -> Site {
     site
 }
 
-fn server(login: &Login, origin: &str, clock: Clock) -> AuthorizationServer {
+fn server(login: &LoginSessions, origin: &str, clock: Clock) -> AuthorizationServer {
     let store = login.users().clone();
     let server = AuthorizationServer::builder(
         origin.parse().unwrap(),

@@ -1,4 +1,4 @@
-use mcp_gateway_auth::login::Login;
+use mcp_gateway_auth::login::LoginSessions;
 use mcp_gateway_auth::users::Users;
 use mcp_gateway_auth::{Clock, Keyring};
 use mcp_gateway_store::{MemoryStore, Store};
@@ -224,9 +224,9 @@ fn o39_the_public_url_is_what_is_configured() {
     let users = Users::new(Arc::new(MemoryStore::new()), Clock::system());
     for url in ["http://gw.example", "gw.example", "https://a:b@gw.example"] {
         let keyring = Keyring::new(&[7; 32]).unwrap();
-        assert!(Login::new(users.clone(), keyring, url).is_err());
+        assert!(LoginSessions::new(users.clone(), keyring, url).is_err());
     }
     let keyring = Keyring::new(&[7; 32]).unwrap();
-    let login = Login::new(users, keyring, "https://gw.example").unwrap();
+    let login = LoginSessions::new(users, keyring, "https://gw.example").unwrap();
     assert!(!format!("{login:?}").contains('7'));
 }

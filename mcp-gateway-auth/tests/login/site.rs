@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use http::request::Parts;
-use mcp_gateway_auth::login::Login;
+use mcp_gateway_auth::login::{LoginPages, LoginSessions};
 use mcp_gateway_auth::users::Users;
 use mcp_gateway_auth::{Clock, Keyring, LoginProvider};
 use mcp_gateway_store::MemoryStore;
@@ -19,7 +19,7 @@ use crate::browser::{Browser, Page, url};
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Clock,
-    pub(crate) login: Login,
+    pub(crate) login: LoginSessions,
     pub(crate) store: MemoryStore,
     pub(crate) users: Users,
     _server: JoinSet<()>,
@@ -33,10 +33,10 @@ impl Site {
         site
     }
 
-    pub(crate) async fn with(configure: impl FnOnce(Login) -> Login) -> Self {
+    pub(crate) async fn with(configure: impl FnOnce(LoginSessions) -> LoginSessions) -> Self {
         Self::serve(Clock::fixed(4_000_000_000), |login, _| {
             let login = configure(login);
-            (login.clone(), login.router())
+            (login.clone(), LoginPages::new(login).router())
         })
         .await
     }
@@ -44,7 +44,7 @@ impl Site {
     /// Serves the router that `make` returns for the login and the origin.
     pub(crate) async fn serve(
         clock: Clock,
-        make: impl FnOnce(Login, &str) -> (Login, Router),
+        make: impl FnOnce(LoginSessions, &str) -> (LoginSessions, Router),
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -52,7 +52,7 @@ impl Site {
         let users = Users::new(Arc::new(store.clone()), clock.clone());
         let keyring = Keyring::new(&[7; 32]).unwrap();
         let origin = format!("http://{address}");
-        let login = Login::new(users.clone(), keyring, &origin).unwrap();
+        let login = LoginSessions::new(users.clone(), keyring, &origin).unwrap();
         let (login, router) = make(login, &origin);
         let service = Router::new()
             .route("/who", get(who))
@@ -107,7 +107,7 @@ impl Site {
     }
 }
 
-async fn who(State(login): State<Login>, parts: Parts) -> String {
+async fn who(State(login): State<LoginSessions>, parts: Parts) -> String {
     match login.session(&parts).await.unwrap() {
         Some(session) => session.user.name.to_string(),
         None => "nobody".to_owned(),

@@ -2,41 +2,41 @@
 
 use mcp_gateway_auth::Keyring;
 use mcp_gateway_auth::egress::Egress;
-use mcp_gateway_auth::login::{GithubProvider, Login, OidcProvider};
+use mcp_gateway_auth::login::{GithubProvider, LoginSessions, OidcProvider};
 use mcp_gateway_auth::users::Users;
 use url::Url;
 
 use crate::error::PlatformError;
 use crate::spec;
 
-/// Creates the login provider of `config` at `base`.
+/// Creates the browser sessions of `config` at `base`, with its login methods.
 ///
 /// # Errors
 ///
 /// [`PlatformError::Login`] if browsers would not keep the session cookie.
-pub(crate) fn login(
+pub(crate) fn sessions(
     config: &spec::Login,
     users: Users,
     keyring: Keyring,
     base: &Url,
     egress: &Egress,
-) -> Result<Login, PlatformError> {
+) -> Result<LoginSessions, PlatformError> {
     let host = base.origin().ascii_serialization();
-    let login = Login::new(users, keyring, &host);
-    let mut login = login.map_err(|source| PlatformError::Login {
+    let sessions = LoginSessions::new(users, keyring, &host);
+    let mut sessions = sessions.map_err(|source| PlatformError::Login {
         host,
         source: source.into(),
     })?;
     if config.has_accounts() {
-        login = login.with_local_accounts();
+        sessions = sessions.with_local_accounts();
     }
     if let Some(github) = &config.github {
-        login = login.with_github(at_github(github, egress));
+        sessions = sessions.with_github(at_github(github, egress));
     }
     for provider in &config.providers {
-        login = login.with_oidc(at_provider(provider, egress));
+        sessions = sessions.with_oidc(at_provider(provider, egress));
     }
-    Ok(login)
+    Ok(sessions)
 }
 
 /// Creates the identity provider GitHub.

@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::forward::{ForwardAuth, Guarded};
-use mcp_gateway_auth::login::{GithubProvider, Login};
+use mcp_gateway_auth::login::{GithubProvider, LoginPages, LoginSessions};
 use mcp_gateway_auth::server::{
     AuthorizationServer, Client, ClientAuthentication, GrantType, RateLimits, RegistrationPolicy,
     Resource,
@@ -31,7 +31,7 @@ pub(crate) const CALLBACK: &str = "https://client.example.com/callback";
 
 /// Who can log in nowhere else: whoever sends the cookie `user=alice`.
 #[derive(Debug)]
-struct People(Login);
+struct People(LoginSessions);
 
 #[async_trait]
 impl Authenticator for People {
@@ -83,7 +83,7 @@ impl Authority {
         let users = Users::new(Arc::clone(&store) as _, Clock::system());
         let egress = Egress::new(EgressPolicy::default()).expect("a client");
         let github = GithubProvider::new("id", "secret", egress);
-        let login = Login::new(users, keyring.clone(), ISSUER).expect("a login");
+        let login = LoginSessions::new(users, keyring.clone(), ISSUER).expect("a login");
         let login = login.with_local_accounts().with_github(github);
         let login_provider = Arc::new(People(login.clone()));
         let issuer = ISSUER.parse().expect("a URL");
@@ -102,7 +102,7 @@ impl Authority {
             runtime,
             router: server
                 .router()
-                .merge(login.router())
+                .merge(LoginPages::new(login).router())
                 .merge(forward.router()),
             answered: 0,
         }

@@ -39,7 +39,7 @@ impl OidcProvider {
     /// Exchanges a code for tokens.
     pub(super) async fn tokens(
         &self,
-        trip: &LoginTransaction,
+        transaction: &LoginTransaction,
         code: &str,
         discovery: &ProviderMetadata,
     ) -> Result<TokenResponse, ProviderError> {
@@ -47,8 +47,8 @@ impl OidcProvider {
         let mut form = vec![
             ("grant_type", "authorization_code"),
             ("code", code),
-            ("redirect_uri", &trip.redirect_uri),
-            ("code_verifier", &trip.verifier),
+            ("redirect_uri", &transaction.redirect_uri),
+            ("code_verifier", &transaction.verifier),
         ];
         if matches!(auth, ClientAuth::None) {
             form.push(("client_id", &self.client_id));
@@ -72,19 +72,19 @@ impl OidcProvider {
     /// Returns the subject and the claims of the ID token, completed by the UserInfo response.
     pub(super) async fn claims(
         &self,
-        trip: &LoginTransaction,
+        transaction: &LoginTransaction,
         tokens: &TokenResponse,
         discovery: &ProviderMetadata,
     ) -> Result<(String, Map<String, Value>), ProviderError> {
         let expectation = Validation::id_token(&self.issuer, &self.client_id);
-        let verifier = JwtVerifier::new(trip.clock.clone());
+        let verifier = JwtVerifier::new(transaction.clock.clone());
         let verified = verifier.verify_remote(&tokens.id_token, &self.keys, &expectation);
         let verified = verified.await.map_err(|error| match error {
             JwtError::Keys(error) => ProviderError::unavailable(error),
             error => ProviderError::invalid(error),
         })?;
         let mut claims = verified.claims.extra;
-        if claims.get("nonce").and_then(Value::as_str) != Some(&*trip.nonce) {
+        if claims.get("nonce").and_then(Value::as_str) != Some(&*transaction.nonce) {
             return Err(ProviderError::invalid("nonce mismatch"));
         }
         let sub = verified.claims.sub.unwrap_or_default();

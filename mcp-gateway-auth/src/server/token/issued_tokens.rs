@@ -25,7 +25,7 @@ use crate::{AuthServerError, Clock};
 /// ```
 /// use std::sync::Arc;
 ///
-/// use mcp_gateway_auth::login::Login;
+/// use mcp_gateway_auth::login::LoginSessions;
 /// use mcp_gateway_auth::server::{AuthorizationServer, Resource};
 /// use mcp_gateway_auth::token::TokenVerifier;
 /// use mcp_gateway_auth::users::Users;
@@ -37,7 +37,7 @@ use crate::{AuthServerError, Clock};
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
 /// let users = Users::new(store.clone(), Clock::system());
-/// let login = Login::new(users, keyring.clone(), "https://gw.example.com")?;
+/// let login = LoginSessions::new(users, keyring.clone(), "https://gw.example.com")?;
 /// let base = "https://gw.example.com".parse()?;
 /// let server = AuthorizationServer::builder(base, store, keyring, Arc::new(login)).build();
 /// let notes = Resource::new("https://gw.example.com/notes".parse()?, "Notes");
