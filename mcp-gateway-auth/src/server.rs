@@ -79,10 +79,10 @@ mod administration;
 mod allowed_clients;
 mod builder;
 mod client;
-mod consents;
 mod endpoint;
 mod error;
 mod grant;
+mod issuer;
 mod key;
 mod limits;
 mod resource;
@@ -95,64 +95,54 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use axum::Router;
 use mcp_gateway_store::Store;
 use tokio::time;
 use url::Url;
 
 pub use self::builder::AuthorizationServerBuilder;
 pub use self::client::assertions::AssertionIssuer;
-use self::client::assertions::ClientKeySets;
 use self::client::clients::ClientRegistry;
 pub use self::client::redirect_uri::{RedirectUri, RedirectUriError};
 pub use self::client::{ClientAuthentication, ClientKeys, ClientOrigin, GrantType, OAuthClient};
-pub use self::consents::Consent;
-use self::consents::ConsentStore;
+use self::endpoint::Endpoints;
 pub use self::endpoint::protected_resources::ProtectedResources;
 pub use self::error::OAuthError;
-use self::grant::grants::GrantStore;
-use self::key::SigningKeys;
+use self::grant::Grants;
+pub use self::grant::consents::Consent;
+use self::issuer::IssuerUrl;
 use self::limits::EndpointLimiter;
 pub use self::limits::RateLimits;
 pub use self::resource::Resource;
-use self::resource::Resources;
 pub use self::scope::{ScopeError, Scopes};
 pub use self::settings::{Lifetimes, RegistrationPolicy};
-use self::token::access_token::AccessTokens;
 pub use self::token::api_tokens::{ApiToken, ApiTokens, TokenOwner};
 pub use self::token::issued_tokens::IssuedTokenVerifier;
-use self::token::opaque::OpaqueTokens;
-use self::token::revocations::RevocationLog;
+use self::token::tokens::Tokens;
 use crate::token::Revocations;
-use crate::{AuthServerError, Clock, Keyring, LoginProvider};
+use crate::{AuthServerError, Keyring, LoginProvider};
 
 /// An OAuth 2.1 authorization server. Cheap to clone; all clones share the state.
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone)]
 #[doc(alias("OAuth", "RFC 8414"))]
-pub struct AuthorizationServer(Arc<Inner>);
+pub struct AuthorizationServer {
+    rooms: Arc<Rooms>,
+    endpoints: Endpoints,
+}
 
-/// The parts that all clones share.
-struct Inner {
-    issuer: Arc<str>,
-    base: Url,
-    login_provider: Arc<dyn LoginProvider>,
-    store: Arc<dyn Store>,
-    keyring: Keyring,
-    clock: Clock,
+/// State of the server, shared by its endpoints and its administration.
+#[derive(Debug)]
+struct Rooms {
+    issuer: IssuerUrl,
     resources: ProtectedResources,
     clients: ClientRegistry,
-    grants: GrantStore,
-    consents: ConsentStore,
-    keys: SigningKeys,
-    access_tokens: AccessTokens,
+    registration: Arc<ArcSwap<RegistrationPolicy>>,
+    grants: Grants,
+    tokens: Tokens,
     api_tokens: ApiTokens,
-    revocations: RevocationLog,
-    limits: EndpointLimiter,
-    registration: ArcSwap<RegistrationPolicy>,
-    lifetimes: Lifetimes,
-    assertion_issuers: Vec<AssertionIssuer>,
-    client_keys: ClientKeySets,
+    limits: Arc<EndpointLimiter>,
 }
 
 impl AuthorizationServer {
@@ -167,21 +157,74 @@ impl AuthorizationServer {
         AuthorizationServerBuilder::new(base, store, keyring, login_provider)
     }
 
+    /// Returns all endpoints, to be mounted at the root of the host.
+    ///
+    /// Cross-origin requests (CORS) are permitted everywhere but at the authorization and consent
+    /// endpoints, which browsers visit.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use axum::body::{Body, to_bytes};
+    /// use http::Request;
+    /// # use mcp_gateway_auth::login::LoginSessions;
+    /// use mcp_gateway_auth::server::AuthorizationServer;
+    /// # use mcp_gateway_auth::users::Users;
+    /// # use mcp_gateway_auth::{Clock, Keyring};
+    /// # use mcp_gateway_store::MemoryStore;
+    /// use serde_json::{Value, json};
+    /// use tower::ServiceExt;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
+    /// # let users = Users::new(store.clone(), Clock::system());
+    /// # let login = Arc::new(LoginSessions::new(users, keyring.clone(), "https://gw.example.com")?);
+    /// # let base = "https://gw.example.com".parse()?;
+    /// let server = AuthorizationServer::builder(base, store, keyring, login).build();
+    /// let router = server.router();
+    ///
+    /// let request = Request::get("/.well-known/oauth-authorization-server").body(Body::empty())?;
+    /// let response = router.clone().oneshot(request).await?;
+    /// let body = to_bytes(response.into_body(), 64 * 1024).await?;
+    /// let metadata: Value = serde_json::from_slice(&body)?;
+    /// assert_eq!(metadata["issuer"], "https://gw.example.com");
+    /// assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));
+    /// // Registration is off by default.
+    /// assert!(metadata.get("registration_endpoint").is_none());
+    ///
+    /// // An unknown client is rejected.
+    /// let request = Request::post("/token")
+    ///     .header("content-type", "application/x-www-form-urlencoded")
+    ///     .body(Body::from("grant_type=authorization_code&code=1&client_id=unknown"))?;
+    /// let response = router.oneshot(request).await?;
+    /// assert_eq!(response.status(), 401);
+    /// let body = to_bytes(response.into_body(), 64 * 1024).await?;
+    /// assert_eq!(serde_json::from_slice::<Value>(&body)?["error"], "invalid_client");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn router(&self) -> Router {
+        let resources = self.rooms.resources.router();
+        self.endpoints.router().merge(resources)
+    }
+
     /// Returns the issuer identifier: the URL of the host, without a trailing slash.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.0.issuer
+        self.rooms.issuer.as_str()
     }
 
     /// Replaces the set of protected resources. The first one is the default for requests without
     /// `resource`.
     pub fn set_resources(&self, resources: impl IntoIterator<Item = Resource>) {
-        self.0.resources.set_resources(resources);
+        self.rooms.resources.set_resources(resources);
     }
 
     /// Replaces the set of clients that the operator has configured.
     pub fn set_clients(&self, clients: impl IntoIterator<Item = OAuthClient>) {
-        self.0.clients.set_static(clients);
+        self.rooms.clients.set_static(clients);
     }
 
     /// Replaces the policy for dynamic client registration.
@@ -219,61 +262,39 @@ impl AuthorizationServer {
     /// # }
     /// ```
     pub fn set_registration(&self, registration: RegistrationPolicy) {
-        self.0.registration.store(Arc::new(registration));
+        self.rooms.registration.store(Arc::new(registration));
     }
 
     /// Returns a verifier for tokens that were issued for `resource`, or for any resource if
     /// `None`.
     #[must_use]
     pub fn verifier(&self, resource: Option<&Resource>) -> IssuedTokenVerifier {
-        let resources = self.resources();
-        let all = || {
-            resources
-                .0
-                .iter()
-                .map(|resource| resource.uri.to_string())
-                .collect()
-        };
-        IssuedTokenVerifier {
-            issuer: Arc::clone(&self.0.issuer),
-            keys: self.0.keys.clone(),
-            opaque: OpaqueTokens::new(self.0.keyring.clone()),
-            clock: self.0.clock.clone(),
-            revocations: self.0.revocations.in_memory().clone(),
-            resource: resource.cloned(),
-            audiences: resource.map_or_else(all, |resource| vec![resource.uri.to_string()]),
-        }
+        self.rooms.tokens.verifier(resource)
     }
 
     /// Returns a verifier for tokens that were issued for one of `resources`.
     #[must_use]
     pub fn verifier_of(&self, resources: &[Resource]) -> IssuedTokenVerifier {
-        IssuedTokenVerifier {
-            audiences: resources
-                .iter()
-                .map(|resource| resource.uri.to_string())
-                .collect(),
-            ..self.verifier(None)
-        }
+        self.rooms.tokens.verifier_of(resources)
     }
 
     /// Returns the metadata of the protected resources, which refer clients to this server.
     #[must_use]
     pub fn protected_resources(&self) -> &ProtectedResources {
-        &self.0.resources
+        &self.rooms.resources
     }
 
     /// Returns the API tokens, which are issued without a client.
     #[must_use]
     pub fn api_tokens(&self) -> &ApiTokens {
-        &self.0.api_tokens
+        &self.rooms.api_tokens
     }
 
     /// Returns the revocations that are known to this process, for a
     /// [`BearerVerifier`](crate::token::BearerVerifier).
     #[must_use]
     pub fn revocations(&self) -> Revocations {
-        self.0.revocations.in_memory().clone()
+        self.rooms.tokens.revocations.in_memory().clone()
     }
 
     /// Rotates keys and follows the changes of other replicas for as long as it is polled.
@@ -285,10 +306,11 @@ impl AuthorizationServer {
     ///
     /// It may be dropped and called again at any time.
     pub async fn maintain(&self) {
+        let tokens = &self.rooms.tokens;
         loop {
             let error = tokio::select! {
-                error = self.0.keys.follow() => error,
-                error = self.0.revocations.follow() => error,
+                error = tokens.keys.follow() => error,
+                error = tokens.revocations.follow() => error,
                 error = self.rotate() => error,
             };
             error.log("authorization server maintenance failed; retrying");
@@ -300,96 +322,18 @@ impl AuthorizationServer {
     async fn rotate(&self) -> AuthServerError {
         loop {
             time::sleep(HOUSEKEEPING).await;
-            self.0.limits.purge();
-            if let Err(error) = self.0.keys.refresh().await {
+            self.rooms.limits.purge();
+            if let Err(error) = self.rooms.tokens.keys.refresh().await {
                 return error;
             }
         }
-    }
-
-    /// Returns the URL of `path` on the public host.
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.0.issuer)
-    }
-
-    fn access_tokens(&self) -> &AccessTokens {
-        &self.0.access_tokens
-    }
-
-    fn assertion_issuers(&self) -> &[AssertionIssuer] {
-        &self.0.assertion_issuers
-    }
-
-    fn base(&self) -> &Url {
-        &self.0.base
-    }
-
-    fn client_keys(&self) -> &ClientKeySets {
-        &self.0.client_keys
-    }
-
-    fn clients(&self) -> &ClientRegistry {
-        &self.0.clients
-    }
-
-    fn clock(&self) -> &Clock {
-        &self.0.clock
-    }
-
-    fn consents(&self) -> &ConsentStore {
-        &self.0.consents
-    }
-
-    fn grants(&self) -> &GrantStore {
-        &self.0.grants
-    }
-
-    fn keyring(&self) -> &Keyring {
-        &self.0.keyring
-    }
-
-    fn keys(&self) -> &SigningKeys {
-        &self.0.keys
-    }
-
-    fn lifetimes(&self) -> &Lifetimes {
-        &self.0.lifetimes
-    }
-
-    fn limits(&self) -> &EndpointLimiter {
-        &self.0.limits
-    }
-
-    fn login_provider(&self) -> &dyn LoginProvider {
-        &*self.0.login_provider
-    }
-
-    fn registration(&self) -> RegistrationPolicy {
-        RegistrationPolicy::clone(&self.0.registration.load())
-    }
-
-    fn resources(&self) -> Arc<Resources> {
-        self.0.resources.resources()
-    }
-
-    fn revocation_log(&self) -> &RevocationLog {
-        &self.0.revocations
-    }
-
-    fn store(&self) -> &dyn Store {
-        &*self.0.store
-    }
-
-    /// Returns a verifier for the tokens of all resources.
-    fn tokens(&self) -> IssuedTokenVerifier {
-        self.verifier(None)
     }
 }
 
 impl fmt::Debug for AuthorizationServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizationServer")
-            .field("issuer", &self.0.issuer)
+            .field("issuer", &self.issuer())
             .finish_non_exhaustive()
     }
 }

@@ -47,8 +47,7 @@ async fn main() -> anyhow::Result<()> {
 
     let users = Users::new(Arc::clone(&store), Clock::system());
     users.create("alice", &env::var("PASSWORD")?).await?;
-    let sessions =
-        LoginSessions::new(users, keyring.clone(), base.as_str())?.with_local_accounts();
+    let sessions = LoginSessions::new(users, keyring.clone(), base.as_str())?.with_local_accounts();
     let login_provider = Arc::new(sessions.clone());
     let server = AuthorizationServer::builder(base.clone(), store, keyring, login_provider)
         .with_registration(RegistrationPolicy::Open)

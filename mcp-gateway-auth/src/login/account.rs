@@ -11,9 +11,9 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use super::LoginPages;
+use super::LoginPages;
 use super::browser::BrowserId;
 use super::cookie::Cookie;
-use super::LoginPages;
 use super::error::LoginError;
 use super::return_to::see_other;
 use crate::LoginProvider;

@@ -112,7 +112,11 @@ impl GithubProvider {
     }
 
     /// Exchanges a code for an access token.
-    async fn token(&self, transaction: &LoginTransaction, code: &str) -> Result<String, ProviderError> {
+    async fn token(
+        &self,
+        transaction: &LoginTransaction,
+        code: &str,
+    ) -> Result<String, ProviderError> {
         let url = format!("{}/login/oauth/access_token", self.web);
         let form = [
             ("code", code),
@@ -175,7 +179,10 @@ impl IdentityProvider for GithubProvider {
         &self.web
     }
 
-    async fn authorization_url(&self, transaction: &LoginTransaction) -> Result<String, ProviderError> {
+    async fn authorization_url(
+        &self,
+        transaction: &LoginTransaction,
+    ) -> Result<String, ProviderError> {
         let url = format!("{}/login/oauth/authorize", self.web);
         let mut url = Url::parse(&url).map_err(ProviderError::unavailable)?;
         let scope = match self.wants_organizations() {

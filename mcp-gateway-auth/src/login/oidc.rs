@@ -211,7 +211,10 @@ impl IdentityProvider for OidcProvider {
         &self.issuer
     }
 
-    async fn authorization_url(&self, transaction: &LoginTransaction) -> Result<String, ProviderError> {
+    async fn authorization_url(
+        &self,
+        transaction: &LoginTransaction,
+    ) -> Result<String, ProviderError> {
         let mut url = self.discovery(transaction).await?.authorization_url()?;
         let scopes: Vec<_> = self.scopes.iter().map(String::as_str).collect();
         url.query_pairs_mut()

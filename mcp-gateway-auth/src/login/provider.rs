@@ -26,7 +26,10 @@ pub(super) trait IdentityProvider: fmt::Debug + Send + Sync + 'static {
     fn issuer(&self) -> &str;
 
     /// Returns the authorization URL to which the browser is redirected.
-    async fn authorization_url(&self, transaction: &LoginTransaction) -> Result<String, ProviderError>;
+    async fn authorization_url(
+        &self,
+        transaction: &LoginTransaction,
+    ) -> Result<String, ProviderError>;
 
     /// Redeems the authorization response, and returns the external identity if it is allowed.
     async fn identify(

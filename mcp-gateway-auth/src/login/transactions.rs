@@ -132,7 +132,12 @@ impl LoginTransactions {
     }
 
     /// Returns the parameters of a transaction.
-    fn transaction(&self, provider: &str, id: String, secrets: TransactionSecrets) -> LoginTransaction {
+    fn transaction(
+        &self,
+        provider: &str,
+        id: String,
+        secrets: TransactionSecrets,
+    ) -> LoginTransaction {
         LoginTransaction {
             clock: self.clock.clone(),
             redirect_uri: format!("{}/api/auth/callback/{provider}", self.origin),
@@ -163,7 +168,10 @@ mod tests {
         let transactions = LoginTransactions::new(&users, keyring, "https://gw.example".to_owned());
         let browser = BrowserId::new().unwrap();
         let return_to = ReturnTo::default();
-        let transaction = transactions.start("github", &browser, return_to).await.unwrap();
+        let transaction = transactions
+            .start("github", &browser, return_to)
+            .await
+            .unwrap();
         assert_eq!(
             transaction.redirect_uri,
             "https://gw.example/api/auth/callback/github"
@@ -177,7 +185,10 @@ mod tests {
         let ended = tasks.join_all().await;
         let mut ended = ended.into_iter().filter_map(Result::ok);
         let (same, _) = ended.next().unwrap();
-        assert_eq!((same.nonce, same.verifier), (transaction.nonce, transaction.verifier));
+        assert_eq!(
+            (same.nonce, same.verifier),
+            (transaction.nonce, transaction.verifier)
+        );
         assert!(ended.next().is_none());
     }
 }

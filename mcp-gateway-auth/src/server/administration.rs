@@ -2,7 +2,7 @@
 
 use super::AuthorizationServer;
 use super::client::OAuthClient;
-use super::consents::Consent;
+use super::grant::consents::Consent;
 use crate::AuthServerError;
 use crate::token::RevocationTarget;
 
@@ -13,7 +13,7 @@ impl AuthorizationServer {
     ///
     /// If the store is unavailable.
     pub async fn consents_of(&self, user: &str) -> Result<Vec<Consent>, AuthServerError> {
-        self.consents().list(user).await
+        self.rooms.grants.consents.list(user).await
     }
 
     /// Revokes the consent of `user` for `client`, with all tokens of the client.
@@ -23,8 +23,7 @@ impl AuthorizationServer {
     /// If the store is unavailable. Some grants may have been revoked already; the call may be
     /// repeated.
     pub async fn revoke_consent(&self, user: &str, client: &str) -> Result<(), AuthServerError> {
-        self.consents().remove(user, client).await?;
-        self.grants().revoke_all(user, client).await
+        self.rooms.grants.revoke(user, client).await
     }
 
     /// Revokes all tokens of the user `user` that exist, and rejects new ones until
@@ -37,7 +36,9 @@ impl AuthorizationServer {
         for consent in self.consents_of(user).await? {
             self.revoke_consent(user, &consent.client).await?;
         }
-        self.revocation_log()
+        self.rooms
+            .tokens
+            .revocations
             .revoke(RevocationTarget::Subject, user)
             .await
     }
@@ -49,7 +50,9 @@ impl AuthorizationServer {
     ///
     /// If the store is unavailable.
     pub async fn restore_user(&self, user: &str) -> Result<(), AuthServerError> {
-        self.revocation_log()
+        self.rooms
+            .tokens
+            .revocations
             .reinstate(RevocationTarget::Subject, user)
             .await
     }
@@ -64,7 +67,7 @@ impl AuthorizationServer {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<OAuthClient>, AuthServerError> {
-        self.clients().list(after, limit).await
+        self.rooms.clients.list(after, limit).await
     }
 
     /// Stores the client `client`.
@@ -100,7 +103,7 @@ impl AuthorizationServer {
     /// # }
     /// ```
     pub async fn create_client(&self, client: OAuthClient) -> Result<OAuthClient, AuthServerError> {
-        self.clients().register(client, None).await
+        self.rooms.clients.register(client, None).await
     }
 
     /// Deletes the registered client `id` and revokes all its tokens.
@@ -109,6 +112,6 @@ impl AuthorizationServer {
     ///
     /// If the store is unavailable.
     pub async fn delete_client(&self, id: &str) -> Result<(), AuthServerError> {
-        self.clients().remove(id).await
+        self.rooms.clients.remove(id).await
     }
 }

@@ -6,19 +6,30 @@ use arc_swap::ArcSwap;
 use mcp_gateway_store::Store;
 use url::Url;
 
-use super::client::assertions::{AssertionIssuer, ClientKeySets};
+use super::client::assertions::{AssertionIssuer, AssertionLog, ClientKeySets, IdentityAssertions};
+use super::client::authentication::ClientAuthenticator;
 use super::client::clients::{ClientLifetimes, ClientRegistry};
 use super::client::metadata_document::ClientMetadataDocuments;
-use super::consents::ConsentStore;
+use super::endpoint::Endpoints;
+use super::endpoint::authorize::AuthorizeEndpoint;
+use super::endpoint::consent::{CodeIssuer, ConsentChallenges, ConsentEndpoint};
+use super::endpoint::introspection::IntrospectionEndpoint;
+use super::endpoint::metadata::MetadataEndpoint;
+use super::endpoint::registration::RegistrationEndpoint;
+use super::endpoint::token::TokenEndpoint;
+use super::grant::Grants;
+use super::grant::consents::ConsentStore;
 use super::grant::grants::GrantStore;
+use super::issuer::IssuerUrl;
 use super::key::{KeyPolicy, SigningKeys};
 use super::limits::EndpointLimiter;
 use super::token::access_token::AccessTokens;
 use super::token::api_tokens::ApiTokens;
 use super::token::opaque::OpaqueTokens;
 use super::token::revocations::RevocationLog;
+use super::token::tokens::Tokens;
 use super::{
-    AuthorizationServer, Inner, Lifetimes, ProtectedResources, RateLimits, RegistrationPolicy,
+    AuthorizationServer, Lifetimes, ProtectedResources, RateLimits, RegistrationPolicy, Rooms,
 };
 use crate::egress::Egress;
 use crate::jose::Algorithm;
@@ -174,53 +185,157 @@ impl AuthorizationServerBuilder {
     /// Builds the server. This does not access the store.
     #[must_use]
     pub fn build(self) -> AuthorizationServer {
+        let rooms = self.rooms();
+        let endpoints = self.endpoints(&rooms);
+        AuthorizationServer {
+            rooms: Arc::new(rooms),
+            endpoints,
+        }
+    }
+
+    /// Creates the shared state.
+    fn rooms(&self) -> Rooms {
+        let issuer = IssuerUrl::new(&self.base);
         let lifetime = self.lifetimes.access_token.as_secs();
-        let issuer: Arc<str> = self.base.origin().ascii_serialization().into();
-        let store = || Arc::clone(&self.store);
-        let revocations = RevocationLog::new(store(), self.clock.clone(), lifetime);
-        let keys = self.keys();
+        let revocations = RevocationLog::new(self.store(), self.clock.clone(), lifetime);
         let resources = ProtectedResources::new(self.base.clone());
-        resources.set_authorization_servers([issuer.to_string()]);
-        AuthorizationServer(Arc::new(Inner {
-            resources,
+        resources.set_authorization_servers([issuer.as_str().to_owned()]);
+        let registration = self.registration.clone();
+        Rooms {
             clients: self.clients(&revocations),
-            grants: GrantStore::new(
-                store(),
+            registration: Arc::new(ArcSwap::from_pointee(registration)),
+            grants: self.grants(&revocations),
+            tokens: Tokens {
+                issuer: issuer.clone(),
+                keys: self.keys(),
+                opaque: OpaqueTokens::new(self.keyring.clone()),
+                clock: self.clock.clone(),
+                revocations: revocations.clone(),
+                resources: resources.clone(),
+            },
+            api_tokens: ApiTokens::new(
+                self.store(),
+                revocations,
+                Arc::clone(&self.login_provider),
+                self.clock.clone(),
+            ),
+            limits: Arc::new(EndpointLimiter::new(self.limits, self.proxies.clone())),
+            issuer,
+            resources,
+        }
+    }
+
+    /// Creates the endpoints, each with the parts that it needs.
+    fn endpoints(self, rooms: &Rooms) -> Endpoints {
+        let consent = Arc::new(self.consent(rooms));
+        let authenticator = ClientAuthenticator {
+            issuer: rooms.issuer.clone(),
+            registry: rooms.clients.clone(),
+            keys: ClientKeySets::new(self.egress.clone()),
+            assertions: AssertionLog::new(self.store()),
+            clock: self.clock.clone(),
+        };
+        Endpoints {
+            authorize: Arc::new(AuthorizeEndpoint {
+                issuer: rooms.issuer.clone(),
+                clients: rooms.clients.clone(),
+                resources: rooms.resources.clone(),
+                login_provider: Arc::clone(&self.login_provider),
+                limits: Arc::clone(&rooms.limits),
+                consent: Arc::clone(&consent),
+            }),
+            consent,
+            introspection: Arc::new(IntrospectionEndpoint {
+                clients: authenticator.clone(),
+                limits: Arc::clone(&rooms.limits),
+                grants: rooms.grants.store.clone(),
+                tokens: rooms.tokens.clone(),
+            }),
+            metadata: Arc::new(MetadataEndpoint {
+                issuer: rooms.issuer.clone(),
+                resources: rooms.resources.clone(),
+                clients: rooms.clients.clone(),
+                keys: rooms.tokens.keys.clone(),
+                policy: Arc::clone(&rooms.registration),
+                has_assertion_issuers: !self.assertion_issuers.is_empty(),
+            }),
+            registration: Arc::new(RegistrationEndpoint {
+                issuer: rooms.issuer.clone(),
+                clients: rooms.clients.clone(),
+                limits: Arc::clone(&rooms.limits),
+                clock: self.clock.clone(),
+                policy: Arc::clone(&rooms.registration),
+            }),
+            token: Arc::new(self.token(rooms, authenticator)),
+        }
+    }
+
+    /// Creates the consent page and its endpoint.
+    fn consent(&self, rooms: &Rooms) -> ConsentEndpoint {
+        let lifetime = self.lifetimes.consent_request.as_secs();
+        ConsentEndpoint {
+            clients: rooms.clients.clone(),
+            resources: rooms.resources.clone(),
+            login_provider: Arc::clone(&self.login_provider),
+            challenges: ConsentChallenges {
+                keyring: self.keyring.clone(),
+                store: self.store(),
+                clock: self.clock.clone(),
+                lifetime,
+            },
+            codes: CodeIssuer {
+                issuer: rooms.issuer.clone(),
+                grants: rooms.grants.clone(),
+                store: self.store(),
+                clock: self.clock.clone(),
+                code_lifetime: self.lifetimes.code.as_secs(),
+                nonce_lifetime: lifetime,
+            },
+        }
+    }
+
+    /// Creates the token endpoint.
+    fn token(self, rooms: &Rooms, clients: ClientAuthenticator) -> TokenEndpoint {
+        let opaque = || OpaqueTokens::new(self.keyring.clone());
+        TokenEndpoint {
+            limits: Arc::clone(&rooms.limits),
+            grants: rooms.grants.clone(),
+            resources: rooms.resources.clone(),
+            access_tokens: AccessTokens {
+                issuer: rooms.issuer.as_str().to_owned(),
+                keys: rooms.tokens.keys.clone(),
+                clock: self.clock.clone(),
+                lifetime: self.lifetimes.access_token.as_secs(),
+                opaque: self.is_opaque.then(opaque),
+            },
+            identity_assertions: IdentityAssertions {
+                issuer: rooms.issuer.clone(),
+                trusted: self.assertion_issuers.into(),
+                clock: self.clock,
+                log: clients.assertions.clone(),
+            },
+            login_provider: self.login_provider,
+            clients,
+        }
+    }
+
+    /// Returns the store.
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+
+    /// Creates the consents and grants.
+    fn grants(&self, revocations: &RevocationLog) -> Grants {
+        Grants {
+            consents: ConsentStore::new(self.store()),
+            store: GrantStore::new(
+                self.store(),
                 revocations.clone(),
                 self.keyring.clone(),
                 self.clock.clone(),
                 self.lifetimes,
             ),
-            consents: ConsentStore::new(store()),
-            api_tokens: ApiTokens::new(
-                store(),
-                revocations.clone(),
-                Arc::clone(&self.login_provider),
-                self.clock.clone(),
-            ),
-            access_tokens: AccessTokens {
-                issuer: issuer.to_string(),
-                keys: keys.clone(),
-                clock: self.clock.clone(),
-                lifetime,
-                opaque: self
-                    .is_opaque
-                    .then(|| OpaqueTokens::new(self.keyring.clone())),
-            },
-            keys,
-            revocations,
-            limits: EndpointLimiter::new(self.limits, self.proxies),
-            registration: ArcSwap::from_pointee(self.registration),
-            assertion_issuers: self.assertion_issuers,
-            client_keys: ClientKeySets::new(self.egress),
-            base: self.base,
-            issuer,
-            login_provider: self.login_provider,
-            store: self.store,
-            keyring: self.keyring,
-            clock: self.clock,
-            lifetimes: self.lifetimes,
-        }))
+        }
     }
 
     /// Creates the signing keys.

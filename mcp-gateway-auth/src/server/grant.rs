@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!               redeem                        refresh
-//!   CodeIssued ─────────────> Active(generation) ───────> Active(generation + 1)
+//!   CodeIssued ──────────> Active(generation) ───────> Active(generation + 1)
 //!                             │   │
 //!             code replayed ──┘   └── old refresh token replayed, after the grace period
 //!                  └──────> Revoked <──────┘
@@ -15,13 +15,37 @@
 //! Replays revoke the grant (RFC 6749, section 4.1.2; RFC 9700, section 4.14.2): either the client
 //! or the attacker has presented a stolen token, and the server cannot distinguish them.
 
+pub(super) mod consents;
 pub(super) mod grants;
 pub(super) mod pkce;
 
 use serde::{Deserialize, Serialize};
 
+use self::consents::ConsentStore;
+use self::grants::GrantStore;
 use self::pkce::CodeChallenge;
 use super::Scopes;
+use crate::AuthServerError;
+
+/// Consents of users, and the grants that follow from them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Grants {
+    pub(super) consents: ConsentStore,
+    pub(super) store: GrantStore,
+}
+
+impl Grants {
+    /// Revokes the consent of `user` for `client`, with all tokens of the client.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable. Some grants may have been revoked already; the call may be
+    /// repeated.
+    pub(super) async fn revoke(&self, user: &str, client: &str) -> Result<(), AuthServerError> {
+        self.consents.remove(user, client).await?;
+        self.store.revoke_all(user, client).await
+    }
+}
 
 /// The authorization of a client by a user. Times are in seconds since the Unix epoch.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

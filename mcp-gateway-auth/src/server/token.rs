@@ -5,3 +5,4 @@ pub(super) mod api_tokens;
 pub(super) mod issued_tokens;
 pub(super) mod opaque;
 pub(super) mod revocations;
+pub(super) mod tokens;

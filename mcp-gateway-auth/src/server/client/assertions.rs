@@ -14,19 +14,17 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mcp_gateway_store::{Batch, CommitOutcome};
+use mcp_gateway_store::{Batch, CommitOutcome, Store};
 
+use super::authentication::ClientAuthenticator;
 use super::{ClientAuthentication, ClientKeys, OAuthClient};
 use crate::clock::system_time;
 use crate::egress::Egress;
 use crate::jose::{Claims, JwtError, JwtVerifier, KeySet, UnverifiedJwt, Validation};
 use crate::jwks::RemoteJwks;
-use crate::server::AuthorizationServer;
-use crate::server::endpoint::form::Form;
-use crate::server::endpoint::token::TokenResponse;
 use crate::server::error::OAuthError;
-use crate::server::token::access_token::TokenSubject;
-use crate::{AuthServerError, SecretHash};
+use crate::server::issuer::IssuerUrl;
+use crate::{AuthServerError, Clock, SecretHash};
 
 /// An enterprise's identity provider, whose identity assertions are exchanged for access tokens.
 ///
@@ -52,7 +50,7 @@ use crate::{AuthServerError, SecretHash};
 #[derive(Clone, Debug)]
 pub struct AssertionIssuer {
     /// Issuer identifier.
-    issuer: String,
+    pub(in crate::server) issuer: String,
     keys: RemoteJwks,
 }
 
@@ -106,7 +104,7 @@ impl fmt::Debug for ClientKeySets {
     }
 }
 
-impl AuthorizationServer {
+impl ClientAuthenticator {
     /// Authenticates a client by `assertion` (`private_key_jwt`). `sent` is the optional parameter
     /// `client_id`.
     pub(in crate::server) async fn by_assertion(
@@ -122,7 +120,7 @@ impl AuthorizationServer {
             .map(str::to_owned);
         let id = subject.as_deref().or(sent);
         let id = id.ok_or_else(|| OAuthError::invalid_client(WRONG_ASSERTION))?;
-        let client = self.clients().find(id).await?;
+        let client = self.registry.find(id).await?;
         let keys = client
             .as_ref()
             .and_then(|client| match &client.authentication {
@@ -133,11 +131,13 @@ impl AuthorizationServer {
             return Err(OAuthError::invalid_client(WRONG_ASSERTION));
         };
         // Older clients use the token endpoint as the audience, instead of the issuer.
-        let expectation = Validation::client_assertion(&client.id, self.issuer())
-            .with_audience(self.url("/token"))
-            .with_audience(self.url("/api/auth/oauth2/token"));
+        let expectation = Validation::client_assertion(&client.id, self.issuer.as_str())
+            .with_audience(self.issuer.url("/token"))
+            .with_audience(self.issuer.url("/api/auth/oauth2/token"));
         let claims = self.verified(assertion, &keys, &expectation).await?;
-        self.use_once("client", &client.id, &claims).await?;
+        self.assertions
+            .record_use("client", &client.id, &claims)
+            .await?;
         Ok(client)
     }
 
@@ -148,13 +148,13 @@ impl AuthorizationServer {
         keys: &ClientKeys,
         expectation: &Validation,
     ) -> Result<Claims, OAuthError> {
-        let verifier = JwtVerifier::new(self.clock().clone());
+        let verifier = JwtVerifier::new(self.clock.clone());
         let verified = match keys {
             ClientKeys::Inline(set) => match KeySet::from_value(set) {
                 Ok(set) => verifier.verify(assertion, &set, expectation),
                 Err(_) => Err(JwtError::Key),
             },
-            ClientKeys::Remote(url) => match self.client_keys().remote(url) {
+            ClientKeys::Remote(url) => match self.keys.remote(url) {
                 Some(keys) => verifier.verify_remote(assertion, &keys, expectation).await,
                 None => Err(JwtError::Key),
             },
@@ -164,9 +164,27 @@ impl AuthorizationServer {
             OAuthError::invalid_client(WRONG_ASSERTION)
         })
     }
+}
+
+/// Log of used assertions in a store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct AssertionLog {
+    store: Arc<dyn Store>,
+}
+
+impl AssertionLog {
+    /// Uses the log in `store`.
+    pub(in crate::server) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
 
     /// Records the use of an assertion. Fails if it was used before.
-    async fn use_once(&self, kind: &str, issuer: &str, claims: &Claims) -> Result<(), OAuthError> {
+    pub(in crate::server) async fn record_use(
+        &self,
+        kind: &str,
+        issuer: &str,
+        claims: &Claims,
+    ) -> Result<(), OAuthError> {
         let Some(jti) = &claims.jti else {
             return Err(OAuthError::invalid_grant("assertion has no jti"));
         };
@@ -178,7 +196,7 @@ impl AuthorizationServer {
             .if_absent(key.clone())
             .put_until(key, "", system_time(expires));
         match self
-            .store()
+            .store
             .commit(batch)
             .await
             .map_err(AuthServerError::from)?
@@ -190,74 +208,38 @@ impl AuthorizationServer {
             CommitOutcome::Conflict => Err(OAuthError::invalid_grant("assertion already used")),
         }
     }
+}
 
-    /// Exchanges an identity assertion (ID-JAG) for an access token.
-    pub(in crate::server) async fn by_identity_assertion(
-        &self,
-        client: &OAuthClient,
-        form: &Form,
-    ) -> Result<TokenResponse, OAuthError> {
-        if client.is_public() {
-            return Err(OAuthError::invalid_client("client authentication required"));
-        }
-        let assertion = form.get("assertion");
-        let assertion =
-            assertion.ok_or_else(|| OAuthError::invalid_request("missing parameter: assertion"))?;
-        let (issuer, claims) = self.identity(assertion).await?;
-        if claims.client_id.as_deref() != Some(&client.id) {
-            return Err(OAuthError::invalid_grant(
-                "assertion was issued to another client",
-            ));
-        }
-        if claims.extra.contains_key("cnf") {
-            return Err(OAuthError::invalid_grant(
-                "sender-constrained assertions are not supported",
-            ));
-        }
-        let (audiences, scopes) = self.asserted_targets(client, form, &claims)?;
-        let subject = claims.sub.as_deref().unwrap_or_default();
-        let user = self
-            .login_provider()
-            .user_by_identity(&issuer.issuer, subject)
-            .await?;
-        let user = user
-            .ok_or_else(|| OAuthError::invalid_grant("unknown user; log in to the gateway once"))?;
-        if !self.resources().admits(&audiences, &user) {
-            return Err(OAuthError::InvalidTarget("unknown resource".into()));
-        }
-        self.use_once("identity", &issuer.issuer, &claims).await?;
-        tracing::info!(
-            client = client.id,
-            user = &*user.id,
-            "identity assertion exchanged"
-        );
-        let token = TokenSubject {
-            client,
-            user: Some(&user),
-            scopes: &scopes,
-            audiences,
-            grant: None,
-        };
-        self.answer(token, None).await
-    }
+/// Verifies identity assertions (ID-JAG) of trusted issuers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct IdentityAssertions {
+    pub(in crate::server) issuer: IssuerUrl,
+    pub(in crate::server) trusted: Arc<[AssertionIssuer]>,
+    pub(in crate::server) clock: Clock,
+    pub(in crate::server) log: AssertionLog,
+}
 
+impl IdentityAssertions {
     /// Verifies an identity assertion of a trusted issuer.
-    async fn identity(&self, assertion: &str) -> Result<(AssertionIssuer, Claims), OAuthError> {
+    pub(in crate::server) async fn verify(
+        &self,
+        assertion: &str,
+    ) -> Result<(AssertionIssuer, Claims), OAuthError> {
         let wrong = |error: JwtError| {
             tracing::info!(%error, "identity assertion rejected");
             OAuthError::invalid_grant("invalid assertion")
         };
         let parsed = UnverifiedJwt::parse(assertion).map_err(wrong)?;
-        let trusted = self.assertion_issuers();
+        let trusted = &self.trusted;
         let issuer = trusted
             .iter()
             .find(|known| parsed.issuer() == Some(&known.issuer));
         // Tokens of this server are not assertions for this server.
-        let issuer = issuer.filter(|known| known.issuer != self.issuer());
+        let issuer = issuer.filter(|known| known.issuer != self.issuer.as_str());
         let issuer = issuer.ok_or_else(|| wrong(JwtError::Issuer))?.clone();
-        let expectation = Validation::id_jag(&issuer.issuer, self.issuer())
+        let expectation = Validation::id_jag(&issuer.issuer, self.issuer.as_str())
             .with_max_lifetime(Duration::from_secs(300));
-        let verifier = JwtVerifier::new(self.clock().clone());
+        let verifier = JwtVerifier::new(self.clock.clone());
         let verified = verifier
             .verify_remote(assertion, &issuer.keys, &expectation)
             .await;
@@ -265,64 +247,6 @@ impl AuthorizationServer {
             Ok(verified) => Ok((issuer, verified.claims)),
             Err(JwtError::Keys(error)) => Err(AuthServerError::Provider(error.into()).into()),
             Err(error) => Err(wrong(error)),
-        }
-    }
-
-    /// Returns the resources and scopes of the assertion, restricted to those of the client and the
-    /// request.
-    fn asserted_targets(
-        &self,
-        client: &OAuthClient,
-        form: &Form,
-        claims: &Claims,
-    ) -> Result<(Vec<String>, crate::server::Scopes), OAuthError> {
-        let resources = self.resources();
-        let named: Vec<&str> = match claims.extra.get("resource") {
-            Some(serde_json::Value::String(one)) => vec![one],
-            Some(serde_json::Value::Array(many)) => {
-                many.iter().filter_map(|one| one.as_str()).collect()
-            }
-            _ => Vec::new(),
-        };
-        let unknown =
-            || OAuthError::InvalidTarget("assertion names no resource of this server".into());
-        let found = named
-            .iter()
-            .map(|named| resources.find(named).ok_or_else(unknown));
-        let found = found.collect::<Result<Vec<_>, _>>()?;
-        if found.is_empty() {
-            return Err(unknown());
-        }
-        let audiences: Vec<_> = found
-            .iter()
-            .map(|resource| resource.uri.to_string())
-            .collect();
-        let wanted = self.resources().audiences(&audiences, form)?;
-        let known: crate::server::Scopes = found
-            .iter()
-            .flat_map(|resource| &resource.scopes)
-            .map(|(name, _)| &**name)
-            .collect();
-        let allowed = client.allowed(known);
-        let asserted = claims
-            .scope
-            .as_deref()
-            .map(str::parse::<crate::server::Scopes>)
-            .transpose();
-        let asserted =
-            asserted.map_err(|error| OAuthError::InvalidScope(error.to_string().into()))?;
-        let mut scopes = match asserted {
-            Some(asserted) => allowed.intersection(&asserted),
-            None => allowed,
-        };
-        if let Some(wanted) = form.scopes()? {
-            scopes = scopes.intersection(&wanted);
-        }
-        match scopes.is_empty() {
-            true => Err(OAuthError::InvalidScope(
-                "no requested scope can be granted".into(),
-            )),
-            false => Ok((wanted, scopes)),
         }
     }
 }

@@ -8,11 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+use super::assertions::{AssertionLog, ClientKeySets};
+use super::clients::ClientRegistry;
 use super::{ClientAuthentication, OAuthClient};
-use crate::SecretHash;
-use crate::server::AuthorizationServer;
 use crate::server::endpoint::form::Form;
 use crate::server::error::OAuthError;
+use crate::server::issuer::IssuerUrl;
+use crate::{Clock, SecretHash};
 
 /// The credentials of a client in a request.
 ///
@@ -24,7 +26,17 @@ enum ClientCredentials {
     Secret { id: String, secret: String },
 }
 
-impl AuthorizationServer {
+/// Authenticates clients at the token, introspection and revocation endpoints. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct ClientAuthenticator {
+    pub(in crate::server) issuer: IssuerUrl,
+    pub(in crate::server) registry: ClientRegistry,
+    pub(in crate::server) keys: ClientKeySets,
+    pub(in crate::server) assertions: AssertionLog,
+    pub(in crate::server) clock: Clock,
+}
+
+impl ClientAuthenticator {
     /// Returns the authenticated client of a request. Credentials are removed from `form`.
     ///
     /// # Errors
@@ -53,7 +65,7 @@ impl AuthorizationServer {
 
     /// Returns a public client.
     async fn public_client(&self, id: &str) -> Result<OAuthClient, OAuthError> {
-        let client = self.clients().find(id).await?;
+        let client = self.registry.find(id).await?;
         match client {
             Some(client) if matches!(client.authentication, ClientAuthentication::None) => {
                 Ok(client)
@@ -65,7 +77,7 @@ impl AuthorizationServer {
 
     /// Authenticates a client by its secret.
     async fn by_secret(&self, id: &str, secret: &str) -> Result<OAuthClient, OAuthError> {
-        let client = self.clients().find(id).await?;
+        let client = self.registry.find(id).await?;
         let hash = client
             .as_ref()
             .and_then(|client| match &client.authentication {

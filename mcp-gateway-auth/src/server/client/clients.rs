@@ -106,10 +106,10 @@ impl ClientRegistry {
 
     /// Returns `true` unless the client `id` has been deleted. Clients with a metadata document are
     /// never deleted.
-    pub(in crate::server) async fn is_there(&self, id: &str) -> Result<bool, AuthServerError> {
-        let is_elsewhere =
+    pub(in crate::server) async fn exists(&self, id: &str) -> Result<bool, AuthServerError> {
+        let is_configured =
             id.starts_with("https://") || self.static_clients.load().contains_key(id);
-        Ok(is_elsewhere || self.registration(id).await?.is_some())
+        Ok(is_configured || self.registration(id).await?.is_some())
     }
 
     /// Returns the unexpired registration of the client `id`.
@@ -119,11 +119,11 @@ impl ClientRegistry {
     ) -> Result<Option<Versioned<StoredClient>>, AuthServerError> {
         let found = self.registered.get(id).await?;
         let now = self.clock.now();
-        let is_good = |stored: &Versioned<StoredClient>| {
+        let is_valid = |stored: &Versioned<StoredClient>| {
             let expires = stored.value.expires;
             expires.is_none_or(|expires| now < expires)
         };
-        Ok(found.filter(is_good))
+        Ok(found.filter(is_valid))
     }
 
     /// Stores `client`. Tokens of a previous client with the same ID remain revoked.

@@ -14,20 +14,25 @@
 //! Before step 4 there is no redirect to the client: it would make the server an open redirector,
 //! because anybody can register a client.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 
+use super::consent::ConsentEndpoint;
 use super::form::Form;
 use super::response::{error_page, see_other};
+use crate::server::client::clients::ClientRegistry;
 use crate::server::client::{GrantType, OAuthClient};
-use crate::server::consents::Consent;
 use crate::server::error::OAuthError;
 use crate::server::grant::pkce::CodeChallenge;
-use crate::server::{AuthorizationServer, RedirectUri, Scopes};
-use crate::{SecretHash, UserSession};
+use crate::server::issuer::IssuerUrl;
+use crate::server::limits::EndpointLimiter;
+use crate::server::{ProtectedResources, RedirectUri, Scopes};
+use crate::{LoginProvider, SecretHash, UserSession};
 
 /// A validated authorization request.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -59,20 +64,29 @@ pub(in crate::server) enum AuthorizationError {
 ///
 /// See [RFC 6749, section 4.1.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1).
 pub(in crate::server) async fn authorize(
-    State(server): State<AuthorizationServer>,
+    State(endpoint): State<Arc<AuthorizeEndpoint>>,
     request: Request,
 ) -> Response {
     let (parts, _) = request.into_parts();
-    match server.authorize(&parts).await {
-        Ok(response) => response,
-        Err(refusal) => server.error_response(refusal),
-    }
+    let response = endpoint.authorize(&parts).await;
+    response.unwrap_or_else(|error| error.into_response(&endpoint.issuer))
 }
 
-impl AuthorizationServer {
+/// Authorization endpoint.
+#[derive(Debug)]
+pub(in crate::server) struct AuthorizeEndpoint {
+    pub(in crate::server) issuer: IssuerUrl,
+    pub(in crate::server) clients: ClientRegistry,
+    pub(in crate::server) resources: ProtectedResources,
+    pub(in crate::server) login_provider: Arc<dyn LoginProvider>,
+    pub(in crate::server) limits: Arc<EndpointLimiter>,
+    pub(in crate::server) consent: Arc<ConsentEndpoint>,
+}
+
+impl AuthorizeEndpoint {
     /// Validates a request, and redirects to the login, to the client, or shows the consent page.
     async fn authorize(&self, request: &Parts) -> Result<Response, AuthorizationError> {
-        self.limits()
+        self.limits
             .check_peer(request)
             .map_err(AuthorizationError::Page)?;
         let query = request.uri.query().unwrap_or_default();
@@ -89,14 +103,14 @@ impl AuthorizationServer {
             .validate_client(&form)
             .await
             .map_err(AuthorizationError::Page)?;
-        let session = self.login_provider().session(request).await;
+        let session = self.login_provider.session(request).await;
         let session = session.map_err(|error| AuthorizationError::Page(error.into()))?;
         // Before any redirect, also with an error: otherwise a link to this host could lead
         // strangers to any registered address.
         let Some(session) = session.filter(|_| !has_prompt(&form, "login")) else {
             let query = without_login_prompt(query);
             let path = request.uri.path();
-            let login = self.login_provider().login_url(&format!("{path}?{query}"));
+            let login = self.login_provider.login_url(&format!("{path}?{query}"));
             return Ok(see_other(&login));
         };
         let asked = self.parse_request(&form, &client, redirect_uri.clone());
@@ -119,7 +133,7 @@ impl AuthorizationServer {
         }
         let id = form.get("client_id");
         let id = id.ok_or_else(|| OAuthError::invalid_request("missing parameter: client_id"))?;
-        let Some(client) = self.clients().find(id).await? else {
+        let Some(client) = self.clients.find(id).await? else {
             let message = "unknown client. If it has been connected before, \
                            disconnect it and connect it again";
             return Err(OAuthError::invalid_client(message));
@@ -177,7 +191,7 @@ impl AuthorizationServer {
         let challenge = challenge.ok_or_else(|| {
             OAuthError::invalid_request("code_challenge must be a base64url SHA-256")
         })?;
-        let (resources, scopes) = self.resources().requested_targets(client, form)?;
+        let (resources, scopes) = self.resources.snapshot().requested_targets(client, form)?;
         Ok(AuthorizationRequest {
             client: client.id.clone(),
             fingerprint: client.fingerprint(),
@@ -196,7 +210,11 @@ impl AuthorizationServer {
         asked: &AuthorizationRequest,
         session: &UserSession,
     ) -> Result<(), AuthorizationError> {
-        match self.resources().admits(&asked.resources, &session.user) {
+        match self
+            .resources
+            .snapshot()
+            .admits(&asked.resources, &session.user)
+        {
             true => Ok(()),
             false => Err(asked.error(OAuthError::InvalidTarget("unknown resource".into()))),
         }
@@ -210,50 +228,20 @@ impl AuthorizationServer {
         session: &UserSession,
         ask_again: bool,
     ) -> Result<Response, AuthorizationError> {
-        let consent = self.consent_to(&asked, client);
-        let found = self.consents().find(&session.user.id, &client.id).await;
+        let codes = &self.consent.codes;
+        let consent = codes.consent_to(&asked, client);
+        let found = codes
+            .grants
+            .consents
+            .find(&session.user.id, &client.id)
+            .await;
         let found = found.map_err(|error| AuthorizationError::Page(error.into()))?;
         let is_covered = found.is_some_and(|found| found.covers(&consent));
         // Any local program can pretend to be a client with a redirect to the user's own machine.
         if is_covered && !ask_again && !asked.redirect_uri.is_local() {
-            return self.grant(asked, consent, session, None).await;
+            return codes.grant(asked, consent, session, None).await;
         }
-        Ok(self.consent_page(client, &asked, session))
-    }
-
-    /// Returns the consent that the request asks for.
-    pub(in crate::server) fn consent_to(
-        &self,
-        asked: &AuthorizationRequest,
-        client: &OAuthClient,
-    ) -> Consent {
-        Consent {
-            client: client.id.clone(),
-            name: client.name.clone(),
-            redirect_uri: asked.redirect_uri.to_string(),
-            scopes: asked.scopes.clone(),
-            resources: asked.resources.clone(),
-            at: self.clock().now(),
-            fingerprint: asked.fingerprint.clone(),
-        }
-    }
-
-    /// Responds with an error page or an error redirect.
-    pub(in crate::server) fn error_response(&self, refusal: AuthorizationError) -> Response {
-        match refusal {
-            AuthorizationError::Page(error) => error_page(&error),
-            AuthorizationError::Redirect { to, state, error } => {
-                error.log();
-                let description = error.description();
-                let mut parameters = vec![
-                    ("error", error.code()),
-                    ("error_description", &*description),
-                    ("iss", self.issuer()),
-                ];
-                parameters.extend(state.as_deref().map(|state| ("state", state)));
-                see_other(&to.with_parameters(&parameters))
-            }
-        }
+        Ok(self.consent.page(client, &asked, session))
     }
 }
 
@@ -264,6 +252,26 @@ impl AuthorizationRequest {
             to: self.redirect_uri.clone(),
             state: self.state.clone(),
             error,
+        }
+    }
+}
+
+impl AuthorizationError {
+    /// Returns the error page, or the error redirect of the server `issuer`.
+    pub(in crate::server) fn into_response(self, issuer: &IssuerUrl) -> Response {
+        match self {
+            Self::Page(error) => error_page(&error),
+            Self::Redirect { to, state, error } => {
+                error.log();
+                let description = error.description();
+                let mut parameters = vec![
+                    ("error", error.code()),
+                    ("error_description", &*description),
+                    ("iss", issuer.as_str()),
+                ];
+                parameters.extend(state.as_deref().map(|state| ("state", state)));
+                see_other(&to.with_parameters(&parameters))
+            }
         }
     }
 }

@@ -8,12 +8,14 @@
 //! An accepted form writes the consent, the grant and the used nonce in one batch. The browser is
 //! then redirected to the client with the code and `iss` (RFC 9207).
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
-use mcp_gateway_store::{Batch, CommitOutcome};
+use mcp_gateway_store::{Batch, CommitOutcome, Store};
 use serde::{Deserialize, Serialize};
 
 use super::authorize::{AuthorizationError, AuthorizationRequest};
@@ -22,12 +24,14 @@ use super::response::{error_page, see_other};
 use crate::clock::system_time;
 use crate::pages::{ConsentPage, ErrorPage, page};
 use crate::secret::random_id;
-use crate::server::AuthorizationServer;
+use crate::server::ProtectedResources;
 use crate::server::client::OAuthClient;
-use crate::server::consents::Consent;
+use crate::server::client::clients::ClientRegistry;
 use crate::server::error::OAuthError;
-use crate::server::grant::{AuthorizationCode, Grant, GrantState};
-use crate::{AuthServerError, UserSession};
+use crate::server::grant::consents::Consent;
+use crate::server::grant::{AuthorizationCode, Grant, GrantState, Grants};
+use crate::server::issuer::IssuerUrl;
+use crate::{AuthServerError, Clock, Keyring, LoginProvider, UserSession};
 
 /// The content of a consent page, sealed into its form.
 #[derive(Debug, Deserialize, Serialize)]
@@ -42,31 +46,181 @@ struct ConsentChallenge {
 
 /// `POST /consent`: accepts the decision of the user.
 pub(in crate::server) async fn submit_consent(
-    State(server): State<AuthorizationServer>,
+    State(endpoint): State<Arc<ConsentEndpoint>>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, MAX_FORM).await else {
         return forbidden();
     };
-    match server.decide(&parts, &body).await {
-        Ok(response) => response,
-        Err(refusal) => server.error_response(refusal),
+    let response = endpoint.decide(&parts, &body).await;
+    response.unwrap_or_else(|error| error.into_response(&endpoint.codes.issuer))
+}
+
+/// Consent page, and the endpoint of its form.
+#[derive(Debug)]
+pub(in crate::server) struct ConsentEndpoint {
+    pub(in crate::server) clients: ClientRegistry,
+    pub(in crate::server) resources: ProtectedResources,
+    pub(in crate::server) login_provider: Arc<dyn LoginProvider>,
+    pub(in crate::server) challenges: ConsentChallenges,
+    pub(in crate::server) codes: CodeIssuer,
+}
+
+/// Seals the content of consent pages, and accepts each of them once.
+#[derive(Debug)]
+pub(in crate::server) struct ConsentChallenges {
+    pub(in crate::server) keyring: Keyring,
+    pub(in crate::server) store: Arc<dyn Store>,
+    pub(in crate::server) clock: Clock,
+    /// Lifetime of a page, in seconds.
+    pub(in crate::server) lifetime: u64,
+}
+
+/// Issues authorization codes.
+#[derive(Debug)]
+pub(in crate::server) struct CodeIssuer {
+    pub(in crate::server) issuer: IssuerUrl,
+    pub(in crate::server) grants: Grants,
+    pub(in crate::server) store: Arc<dyn Store>,
+    pub(in crate::server) clock: Clock,
+    /// Lifetime of a code, in seconds.
+    pub(in crate::server) code_lifetime: u64,
+    /// Retention of the nonces of consent pages, in seconds.
+    pub(in crate::server) nonce_lifetime: u64,
+}
+
+impl ConsentChallenges {
+    /// Seals the content of the page.
+    fn seal(
+        &self,
+        asked: &AuthorizationRequest,
+        session: &UserSession,
+    ) -> Result<String, AuthServerError> {
+        let challenge = ConsentChallenge {
+            request: asked.clone(),
+            session: session.id.to_string(),
+            expires: self.clock.now() + self.lifetime,
+            id: random_id("q_")?,
+        };
+        let plain = serde_json::to_vec(&challenge).map_err(AuthServerError::document)?;
+        let sealed = self.keyring.sealer().seal(PURPOSE, &plain);
+        sealed.map_err(|_| AuthServerError::Random)
+    }
+
+    /// Opens the sealed content.
+    fn open(&self, sealed: &str) -> Option<ConsentChallenge> {
+        let plain = self.keyring.sealer().open(PURPOSE, sealed)?;
+        serde_json::from_slice(&plain).ok()
+    }
+
+    /// Returns `true` if the page has not expired and was shown to `session`.
+    fn is_valid(&self, challenge: &ConsentChallenge, session: &UserSession) -> bool {
+        *challenge.session == *session.id && self.clock.now() < challenge.expires
+    }
+
+    /// Records the use of the nonce. Fails with a conflict if it was used before.
+    async fn consume(
+        &self,
+        challenge: &ConsentChallenge,
+    ) -> Result<CommitOutcome, AuthServerError> {
+        let key = consent_nonce_key(&challenge.id);
+        let batch =
+            Batch::new()
+                .if_absent(key.clone())
+                .put_until(key, "", system_time(challenge.expires));
+        Ok(self.store.commit(batch).await?)
     }
 }
 
-impl AuthorizationServer {
+impl CodeIssuer {
+    /// Returns the consent that the request asks for.
+    pub(in crate::server) fn consent_to(
+        &self,
+        asked: &AuthorizationRequest,
+        client: &OAuthClient,
+    ) -> Consent {
+        Consent {
+            client: client.id.clone(),
+            name: client.name.clone(),
+            redirect_uri: asked.redirect_uri.to_string(),
+            scopes: asked.scopes.clone(),
+            resources: asked.resources.clone(),
+            at: self.clock.now(),
+            fingerprint: asked.fingerprint.clone(),
+        }
+    }
+
+    /// Stores the grant and redirects to the client with a code. `id` is the nonce of the consent
+    /// page, if there was one.
+    pub(in crate::server) async fn grant(
+        &self,
+        asked: AuthorizationRequest,
+        consent: Consent,
+        session: &UserSession,
+        id: Option<&str>,
+    ) -> Result<Response, AuthorizationError> {
+        let failed = |error: AuthServerError| AuthorizationError::Page(error.into());
+        let (user, now) = (&session.user.id, self.clock.now());
+        let grant = Grant {
+            client: asked.client.clone(),
+            user: user.to_string(),
+            scopes: asked.scopes.clone(),
+            resources: asked.resources.clone(),
+            authenticated_at: session.authenticated_at,
+            created: now,
+            code: AuthorizationCode {
+                challenge: asked.challenge.clone(),
+                redirect_uri: asked.redirect_uri.to_string(),
+                redirect_uri_required: asked.redirect_was_sent,
+                expires: now + self.code_lifetime,
+            },
+            state: GrantState::CodeIssued,
+        };
+        let mut batch = Batch::new();
+        if let Some(id) = id {
+            batch = self
+                .grants
+                .consents
+                .add(batch, user, &consent)
+                .map_err(failed)?;
+            let expires = system_time(now + self.nonce_lifetime);
+            let key = consent_nonce_key(id);
+            batch = batch.if_absent(key.clone()).put_until(key, "", expires);
+        }
+        let (batch, code) = self
+            .grants
+            .store
+            .issue_code(&grant, batch)
+            .map_err(failed)?;
+        let outcome = self.store.commit(batch).await;
+        match outcome.map_err(|error| failed(error.into()))? {
+            CommitOutcome::Committed => {}
+            CommitOutcome::Conflict => return Ok(forbidden()),
+        }
+        tracing::info!(
+            client = asked.client,
+            user = &**user,
+            "client authorized by user"
+        );
+        let mut parameters = vec![("code", &*code), ("iss", self.issuer.as_str())];
+        parameters.extend(asked.state.as_deref().map(|state| ("state", state)));
+        Ok(see_other(&asked.redirect_uri.with_parameters(&parameters)))
+    }
+}
+
+impl ConsentEndpoint {
     /// Shows the consent page to the user of `session`.
-    pub(in crate::server) fn consent_page(
+    pub(in crate::server) fn page(
         &self,
         client: &OAuthClient,
         asked: &AuthorizationRequest,
         session: &UserSession,
     ) -> Response {
-        let Ok(sealed) = self.seal_challenge(asked, session) else {
+        let Ok(sealed) = self.challenges.seal(asked, session) else {
             return error_page(&AuthServerError::Random.into());
         };
-        let resources = self.resources();
+        let resources = self.resources.snapshot();
         let scopes: Vec<_> = asked
             .scopes
             .iter()
@@ -85,7 +239,7 @@ impl AuthorizationServer {
             redirect_host: &asked.redirect_uri.host(),
             is_loopback_only: client.is_local_only(),
             scopes: &scopes,
-            host: self.issuer().split_once("://").map_or("", |(_, host)| host),
+            host: self.codes.issuer.host(),
             gateway: &gateway.join(", "),
             user: &session.user.name,
             request: &sealed,
@@ -93,57 +247,37 @@ impl AuthorizationServer {
         page(StatusCode::OK, &shown, Some(&asked.redirect_uri.source()))
     }
 
-    /// Seals the content of the page.
-    fn seal_challenge(
-        &self,
-        asked: &AuthorizationRequest,
-        session: &UserSession,
-    ) -> Result<String, AuthServerError> {
-        let question = ConsentChallenge {
-            request: asked.clone(),
-            session: session.id.to_string(),
-            expires: self.clock().now() + self.lifetimes().consent_request.as_secs(),
-            id: random_id("q_")?,
-        };
-        let plain = serde_json::to_vec(&question).map_err(AuthServerError::document)?;
-        let sealed = self.keyring().sealer().seal(PURPOSE, &plain);
-        sealed.map_err(|_| AuthServerError::Random)
-    }
-
     /// Validates a submitted form, and redirects to the client.
     async fn decide(&self, request: &Parts, body: &Bytes) -> Result<Response, AuthorizationError> {
-        if !self.is_same_origin(&request.headers) {
+        if !is_same_origin(&self.codes.issuer, &request.headers) {
             return Ok(forbidden());
         }
         let form = Form::read(&request.headers, body).map_err(AuthorizationError::Page)?;
-        let session = self.login_provider().session(request).await;
+        let session = self.login_provider.session(request).await;
         let session = session.map_err(|error| AuthorizationError::Page(error.into()))?;
-        let question = form
+        let challenge = form
             .get("request")
-            .and_then(|sealed| self.open_challenge(sealed));
-        let (Some(session), Some(question)) = (session, question) else {
+            .and_then(|sealed| self.challenges.open(sealed));
+        let (Some(session), Some(challenge)) = (session, challenge) else {
             return Ok(forbidden());
         };
-        if *question.session != *session.id || self.clock().now() >= question.expires {
+        if !self.challenges.is_valid(&challenge, &session) {
             return Ok(forbidden());
         }
-        let asked = question.request.clone();
+        let asked = challenge.request.clone();
         match form.get("decision") {
             Some("allow") => {}
             Some("deny") => {
-                let answered = self.consume_challenge(Batch::new(), &question);
-                return match self.store().commit(answered).await {
+                return match self.challenges.consume(&challenge).await {
                     Ok(CommitOutcome::Committed) => Err(asked.error(OAuthError::AccessDenied)),
                     Ok(CommitOutcome::Conflict) => Ok(forbidden()),
-                    Err(error) => Err(AuthorizationError::Page(
-                        AuthServerError::from(error).into(),
-                    )),
+                    Err(error) => Err(AuthorizationError::Page(error.into())),
                 };
             }
             _ => return Ok(forbidden()),
         }
         let client = self
-            .clients()
+            .clients
             .find(&asked.client)
             .await
             .map_err(AuthorizationError::Page)?;
@@ -157,85 +291,21 @@ impl AuthorizationServer {
         let Some(client) = client.filter(same) else {
             return Ok(forbidden());
         };
-        let consent = self.consent_to(&asked, &client);
-        self.grant(asked, consent, &session, Some(&question.id))
-            .await
+        let consent = self.codes.consent_to(&asked, &client);
+        let nonce = Some(&*challenge.id);
+        self.codes.grant(asked, consent, &session, nonce).await
     }
+}
 
-    /// Stores the grant and redirects to the client with a code. `id` is the nonce of the consent
-    /// page, if there was one.
-    pub(in crate::server) async fn grant(
-        &self,
-        asked: AuthorizationRequest,
-        consent: Consent,
-        session: &UserSession,
-        id: Option<&str>,
-    ) -> Result<Response, AuthorizationError> {
-        let failed = |error: AuthServerError| AuthorizationError::Page(error.into());
-        let (user, now) = (&session.user.id, self.clock().now());
-        let grant = Grant {
-            client: asked.client.clone(),
-            user: user.to_string(),
-            scopes: asked.scopes.clone(),
-            resources: asked.resources.clone(),
-            authenticated_at: session.authenticated_at,
-            created: now,
-            code: AuthorizationCode {
-                challenge: asked.challenge.clone(),
-                redirect_uri: asked.redirect_uri.to_string(),
-                redirect_uri_required: asked.redirect_was_sent,
-                expires: now + self.lifetimes().code.as_secs(),
-            },
-            state: GrantState::CodeIssued,
-        };
-        let mut batch = Batch::new();
-        if let Some(id) = id {
-            batch = self.consents().add(batch, user, &consent).map_err(failed)?;
-            let expires = system_time(now + self.lifetimes().consent_request.as_secs());
-            let key = consent_nonce_key(id);
-            batch = batch.if_absent(key.clone()).put_until(key, "", expires);
-        }
-        let (batch, code) = self.grants().issue_code(&grant, batch).map_err(failed)?;
-        let outcome = self.store().commit(batch).await;
-        match outcome.map_err(|error| failed(error.into()))? {
-            CommitOutcome::Committed => {}
-            CommitOutcome::Conflict => return Ok(forbidden()),
-        }
-        tracing::info!(
-            client = asked.client,
-            user = &**user,
-            "client authorized by user"
-        );
-        let mut parameters = vec![("code", &*code), ("iss", self.issuer())];
-        parameters.extend(asked.state.as_deref().map(|state| ("state", state)));
-        Ok(see_other(&asked.redirect_uri.with_parameters(&parameters)))
-    }
-
-    /// Adds the use of the nonce to `batch`.
-    fn consume_challenge(&self, batch: Batch, question: &ConsentChallenge) -> Batch {
-        let key = consent_nonce_key(&question.id);
-        batch
-            .if_absent(key.clone())
-            .put_until(key, "", system_time(question.expires))
-    }
-
-    /// Opens the sealed content.
-    fn open_challenge(&self, sealed: &str) -> Option<ConsentChallenge> {
-        let plain = self.keyring().sealer().open(PURPOSE, sealed)?;
-        serde_json::from_slice(&plain).ok()
-    }
-
-    /// Returns `true` if no header contradicts that the form was sent by a page of this origin.
-    fn is_same_origin(&self, headers: &HeaderMap) -> bool {
-        let says = |name: &str, allowed: &[&str]| {
-            let value = headers.get(name).map(http::HeaderValue::as_bytes);
-            value.is_none_or(|value| allowed.iter().any(|allowed| allowed.as_bytes() == value))
-        };
-        let origin = self.base().origin().ascii_serialization();
-        // Browsers send `null` for pages with the policy `no-referrer`.
-        says(header::ORIGIN.as_str(), &[&origin, "null"])
-            && says("sec-fetch-site", &["same-origin"])
-    }
+/// Returns `true` if no header contradicts that the form was sent by a page of this origin.
+fn is_same_origin(issuer: &IssuerUrl, headers: &HeaderMap) -> bool {
+    let says = |name: &str, allowed: &[&str]| {
+        let value = headers.get(name).map(http::HeaderValue::as_bytes);
+        value.is_none_or(|value| allowed.iter().any(|allowed| allowed.as_bytes() == value))
+    };
+    // Browsers send `null` for pages with the policy `no-referrer`.
+    says(header::ORIGIN.as_str(), &[issuer.as_str(), "null"])
+        && says("sec-fetch-site", &["same-origin"])
 }
 
 /// Returns the store key of a used nonce.

@@ -8,6 +8,8 @@
 //! revokes only that token. Both take effect at once in this replica, and in the others as soon as
 //! they receive the change.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -18,21 +20,24 @@ use super::form::Form;
 use super::payload::LimitedBody;
 use crate::AuthServerError;
 use crate::jose::Claims;
-use crate::server::AuthorizationServer;
 use crate::server::client::OAuthClient;
+use crate::server::client::authentication::ClientAuthenticator;
 use crate::server::error::OAuthError;
+use crate::server::grant::grants::GrantStore;
+use crate::server::limits::EndpointLimiter;
 use crate::server::token::access_token::GRANT;
+use crate::server::token::tokens::Tokens;
 use crate::token::RevocationTarget;
 
 /// `POST /introspect`: the introspection endpoint.
 ///
 /// See [RFC 7662, section 2](https://www.rfc-editor.org/rfc/rfc7662#section-2).
 pub(in crate::server) async fn introspect(
-    State(server): State<AuthorizationServer>,
+    State(endpoint): State<Arc<IntrospectionEndpoint>>,
     headers: HeaderMap,
     LimitedBody(body): LimitedBody,
 ) -> Response {
-    match server.introspect(&headers, &body).await {
+    match endpoint.introspect(&headers, &body).await {
         Ok(answer) => ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
         Err(error) => error.into_response(),
     }
@@ -42,28 +47,37 @@ pub(in crate::server) async fn introspect(
 ///
 /// See [RFC 7009, section 2](https://www.rfc-editor.org/rfc/rfc7009#section-2).
 pub(in crate::server) async fn revoke(
-    State(server): State<AuthorizationServer>,
+    State(endpoint): State<Arc<IntrospectionEndpoint>>,
     headers: HeaderMap,
     LimitedBody(body): LimitedBody,
 ) -> Response {
-    match server.revoke(&headers, &body).await {
+    match endpoint.revoke(&headers, &body).await {
         Ok(()) => [(header::CACHE_CONTROL, "no-store")].into_response(),
         Err(error) => error.into_response(),
     }
 }
 
-impl AuthorizationServer {
+/// Introspection and revocation endpoints.
+#[derive(Debug)]
+pub(in crate::server) struct IntrospectionEndpoint {
+    pub(in crate::server) clients: ClientAuthenticator,
+    pub(in crate::server) limits: Arc<EndpointLimiter>,
+    pub(in crate::server) grants: GrantStore,
+    pub(in crate::server) tokens: Tokens,
+}
+
+impl IntrospectionEndpoint {
     /// Authenticates the client and describes the token.
     async fn introspect(&self, headers: &HeaderMap, body: &[u8]) -> Result<Value, OAuthError> {
         let mut form = Form::read(headers, body)?;
-        let client = self.authenticate(headers, &mut form).await?;
+        let client = self.clients.authenticate(headers, &mut form).await?;
         // Anybody can claim to be a public client.
         if client.is_public() {
             return Err(OAuthError::invalid_client(
                 "client authentication required for introspection",
             ));
         }
-        self.limits().check_client(&client.id)?;
+        self.limits.check_client(&client.id)?;
         let token = form.get("token");
         let token = token.ok_or_else(|| OAuthError::invalid_request("missing parameter: token"))?;
         let found = match self.described_refresh_token(token, &client).await? {
@@ -79,7 +93,7 @@ impl AuthorizationServer {
         token: &str,
         client: &OAuthClient,
     ) -> Result<Option<Map<String, Value>>, AuthServerError> {
-        let Some(claims) = self.tokens().active_claims(token).await? else {
+        let Some(claims) = self.tokens.verifier(None).active_claims(token).await? else {
             return Ok(None);
         };
         if claims.client_id.as_deref() != Some(&client.id) && !client.is_resource_server {
@@ -103,16 +117,16 @@ impl AuthorizationServer {
         token: &str,
         client: &OAuthClient,
     ) -> Result<Option<Map<String, Value>>, AuthServerError> {
-        let Some(handle) = self.grants().parse_refresh_token(token) else {
+        let Some(handle) = self.grants.parse_refresh_token(token) else {
             return Ok(None);
         };
-        let grant = self.grants().get(&handle.id).await?;
+        let grant = self.grants.get(&handle.id).await?;
         let mut grant = grant.filter(|grant| {
             let may_see = grant.client == client.id || client.is_resource_server;
-            may_see && self.grants().is_current(grant, handle.generation)
+            may_see && self.grants.is_current(grant, handle.generation)
         });
         if let Some(found) = &grant
-            && !self.clients().is_there(&found.client).await?
+            && !self.clients.registry.exists(&found.client).await?
         {
             grant = None;
         }
@@ -123,9 +137,9 @@ impl AuthorizationServer {
                 "sub": grant.user,
                 "scope": grant.scopes,
                 "aud": grant.resources,
-                "iss": self.issuer(),
+                "iss": self.tokens.issuer.as_str(),
                 "iat": grant.created,
-                "exp": self.grants().expires(&grant),
+                "exp": self.grants.expires(&grant),
             });
             described.as_object().cloned()
         }))
@@ -134,23 +148,24 @@ impl AuthorizationServer {
     /// Authenticates the client and revokes its token.
     async fn revoke(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), OAuthError> {
         let mut form = Form::read(headers, body)?;
-        let client = self.authenticate(headers, &mut form).await?;
-        self.limits().check_client(&client.id)?;
+        let client = self.clients.authenticate(headers, &mut form).await?;
+        self.limits.check_client(&client.id)?;
         let token = form.get("token");
         let token = token.ok_or_else(|| OAuthError::invalid_request("missing parameter: token"))?;
         // The response does not reveal whether a token of another client exists.
-        if let Some(handle) = self.grants().parse_refresh_token(token) {
-            let grant = self.grants().get(&handle.id).await?;
+        if let Some(handle) = self.grants.parse_refresh_token(token) {
+            let grant = self.grants.get(&handle.id).await?;
             if grant.is_some_and(|grant| grant.client == client.id) {
-                self.grants().revoke(&handle.id).await?;
+                self.grants.revoke(&handle.id).await?;
             }
             return Ok(());
         }
-        let claims = self.tokens().active_claims(token).await?;
+        let claims = self.tokens.verifier(None).active_claims(token).await?;
         let claims = claims.filter(|claims| claims.client_id.as_deref() == Some(&client.id));
         match claims {
             Some(Claims { jti: Some(jti), .. }) => Ok(self
-                .revocation_log()
+                .tokens
+                .revocations
                 .revoke(RevocationTarget::Token, &jti)
                 .await?),
             _ => Ok(()),

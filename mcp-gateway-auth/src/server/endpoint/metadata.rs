@@ -1,5 +1,8 @@
 //! The metadata of the authorization server (RFC 8414).
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -7,8 +10,11 @@ use http::header;
 use serde_json::{Value, json};
 
 use crate::jose::Algorithm;
-use crate::server::AuthorizationServer;
+use crate::server::ProtectedResources;
 use crate::server::client::GrantType;
+use crate::server::client::clients::ClientRegistry;
+use crate::server::issuer::IssuerUrl;
+use crate::server::key::SigningKeys;
 use crate::server::resource::OFFLINE_ACCESS;
 use crate::server::settings::RegistrationPolicy;
 
@@ -16,33 +22,45 @@ use crate::server::settings::RegistrationPolicy;
 /// metadata of the server.
 ///
 /// See [RFC 8414, section 3](https://www.rfc-editor.org/rfc/rfc8414#section-3).
-pub(in crate::server) async fn server(State(server): State<AuthorizationServer>) -> Response {
-    document(server.metadata())
+pub(in crate::server) async fn server(State(endpoint): State<Arc<MetadataEndpoint>>) -> Response {
+    document(endpoint.metadata())
 }
 
 /// `GET /jwks`: the public keys.
 ///
 /// See [RFC 7517, section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5).
-pub(in crate::server) async fn keys(State(server): State<AuthorizationServer>) -> Response {
-    match server.keys().public().await {
+pub(in crate::server) async fn keys(State(endpoint): State<Arc<MetadataEndpoint>>) -> Response {
+    match endpoint.keys.public().await {
         Ok(keys) => document(serde_json::to_value(keys).unwrap_or_default()),
         Err(error) => crate::server::error::OAuthError::from(error).into_response(),
     }
 }
 
-impl AuthorizationServer {
-    /// Returns the metadata. It describes the current configuration, such as whether registration
-    /// is enabled.
+/// Metadata and public keys of the server.
+#[derive(Debug)]
+pub(in crate::server) struct MetadataEndpoint {
+    pub(in crate::server) issuer: IssuerUrl,
+    pub(in crate::server) resources: ProtectedResources,
+    pub(in crate::server) clients: ClientRegistry,
+    pub(in crate::server) keys: SigningKeys,
+    pub(in crate::server) policy: Arc<ArcSwap<RegistrationPolicy>>,
+    /// Set if identity assertions of any issuer are accepted.
+    pub(in crate::server) has_assertion_issuers: bool,
+}
+
+impl MetadataEndpoint {
+    /// Returns the metadata of the current configuration.
     fn metadata(&self) -> Value {
         let mut scopes: Vec<_> = self
-            .resources()
+            .resources
+            .snapshot()
             .scopes()
             .iter()
             .map(str::to_owned)
             .collect();
         scopes.push(OFFLINE_ACCESS.to_owned());
         let grant_types = GrantType::ALL.into_iter().filter(|kind| match kind {
-            GrantType::JwtBearer => !self.assertion_issuers().is_empty(),
+            GrantType::JwtBearer => self.has_assertion_issuers,
             GrantType::AuthorizationCode
             | GrantType::ClientCredentials
             | GrantType::RefreshToken => true,
@@ -62,12 +80,12 @@ impl AuthorizationServer {
         // Those that assertions are verified with.
         let algorithms = Algorithm::ALL.map(Algorithm::name);
         let mut metadata = json!({
-            "issuer": self.issuer(),
-            "authorization_endpoint": self.url("/api/auth/oauth2/authorize"),
-            "token_endpoint": self.url("/api/auth/oauth2/token"),
-            "jwks_uri": self.url("/api/auth/oauth2/jwks"),
-            "introspection_endpoint": self.url("/api/auth/oauth2/introspect"),
-            "revocation_endpoint": self.url("/api/auth/oauth2/revoke"),
+            "issuer": self.issuer.as_str(),
+            "authorization_endpoint": self.issuer.url("/api/auth/oauth2/authorize"),
+            "token_endpoint": self.issuer.url("/api/auth/oauth2/token"),
+            "jwks_uri": self.issuer.url("/api/auth/oauth2/jwks"),
+            "introspection_endpoint": self.issuer.url("/api/auth/oauth2/introspect"),
+            "revocation_endpoint": self.issuer.url("/api/auth/oauth2/revoke"),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "grant_types_supported": grant_types,
@@ -80,12 +98,12 @@ impl AuthorizationServer {
             "revocation_endpoint_auth_methods_supported": all,
             "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
             "authorization_response_iss_parameter_supported": true,
-            "client_id_metadata_document_supported": self.clients().has_documents(),
+            "client_id_metadata_document_supported": self.clients.has_documents(),
         });
-        if !matches!(self.registration(), RegistrationPolicy::Off) {
-            metadata["registration_endpoint"] = self.url("/api/auth/oauth2/register").into();
+        if !matches!(**self.policy.load(), RegistrationPolicy::Off) {
+            metadata["registration_endpoint"] = self.issuer.url("/api/auth/oauth2/register").into();
         }
-        if !self.assertion_issuers().is_empty() {
+        if self.has_assertion_issuers {
             metadata["authorization_grant_profiles_supported"] = json!([ID_JAG]);
         }
         metadata

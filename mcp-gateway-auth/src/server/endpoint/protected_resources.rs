@@ -135,7 +135,7 @@ impl ProtectedResources {
     }
 
     /// Returns the current resources.
-    pub(in crate::server) fn resources(&self) -> Arc<Resources> {
+    pub(in crate::server) fn snapshot(&self) -> Arc<Resources> {
         self.0.resources.load_full()
     }
 
@@ -187,7 +187,7 @@ impl ProtectedResources {
 
 /// `GET /.well-known/oauth-protected-resource`: the metadata of the default resource.
 async fn default_one(State(protected): State<ProtectedResources>) -> Response {
-    let resources = protected.resources();
+    let resources = protected.snapshot();
     match resources.default_one() {
         Some(resource) => document(protected.metadata(resource, resource.uri.as_str())),
         None => not_found(),
@@ -200,7 +200,7 @@ async fn metadata_of_resource(
     Path(path): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let resources = protected.resources();
+    let resources = protected.snapshot();
     let found = protected
         .possible_urls(&path, &headers)
         .into_iter()

@@ -7,6 +7,9 @@
 //! Anybody can register a client with any name. The name is therefore marked as unverified on the
 //! consent page, registrations are limited per client address, and unused clients expire.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use axum::Json;
 use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::response::{IntoResponse, Response};
@@ -17,25 +20,26 @@ use serde_json::{Map, Value, json};
 
 use super::payload::LimitedBody;
 use crate::secret::random_id;
-use crate::server::AuthorizationServer;
-use crate::server::client::clients::StoredClient;
+use crate::server::client::clients::{ClientRegistry, StoredClient};
 use crate::server::client::registration_request::{AuthMethod, RegistrationRequest};
 use crate::server::client::{ClientAuthentication, ClientOrigin, OAuthClient};
 use crate::server::error::OAuthError;
+use crate::server::issuer::IssuerUrl;
+use crate::server::limits::EndpointLimiter;
 use crate::server::settings::RegistrationPolicy;
-use crate::{AuthServerError, Secret, SecretHash};
+use crate::{AuthServerError, Clock, Secret, SecretHash};
 
 /// `POST /register`: registers a client.
 ///
 /// See [RFC 7591, section 3](https://www.rfc-editor.org/rfc/rfc7591#section-3).
 pub(in crate::server) async fn register(
-    State(server): State<AuthorizationServer>,
+    State(endpoint): State<Arc<RegistrationEndpoint>>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
     let registered = async {
         let LimitedBody(body) = LimitedBody::from_request(Request::new(body), &()).await?;
-        server.register(&parts, &body).await
+        endpoint.register(&parts, &body).await
     };
     match registered.await {
         Ok(document) => answer(StatusCode::CREATED, document),
@@ -47,14 +51,14 @@ pub(in crate::server) async fn register(
 ///
 /// See [RFC 7592, section 2](https://www.rfc-editor.org/rfc/rfc7592#section-2).
 pub(in crate::server) async fn read(
-    State(server): State<AuthorizationServer>,
+    State(endpoint): State<Arc<RegistrationEndpoint>>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    match server.managed(&id, &headers).await {
+    match endpoint.managed(&id, &headers).await {
         Ok(stored) => answer(
             StatusCode::OK,
-            server.describe_to_itself(&stored.value.client, &headers),
+            endpoint.describe_to_itself(&stored.value.client, &headers),
         ),
         Err(error) => error.into_response(),
     }
@@ -62,26 +66,30 @@ pub(in crate::server) async fn read(
 
 /// `PUT /register/{id}`: replaces a registration.
 pub(in crate::server) async fn update(
-    State(server): State<AuthorizationServer>,
+    State(endpoint): State<Arc<RegistrationEndpoint>>,
     Path(id): Path<String>,
     headers: HeaderMap,
     LimitedBody(body): LimitedBody,
 ) -> Response {
-    match server.update(&id, &headers, &body).await {
-        Ok(client) => answer(StatusCode::OK, server.describe_to_itself(&client, &headers)),
+    match endpoint.update(&id, &headers, &body).await {
+        Ok(client) => answer(
+            StatusCode::OK,
+            endpoint.describe_to_itself(&client, &headers),
+        ),
         Err(error) => error.into_response(),
     }
 }
 
 /// `DELETE /register/{id}`: deletes a registration.
 pub(in crate::server) async fn delete(
-    State(server): State<AuthorizationServer>,
+    State(endpoint): State<Arc<RegistrationEndpoint>>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
     let deleted = async {
-        server.managed(&id, &headers).await?;
-        server.clients().remove(&id).await.map_err(OAuthError::from)
+        endpoint.managed(&id, &headers).await?;
+        let removed = endpoint.clients.remove(&id).await;
+        removed.map_err(OAuthError::from)
     };
     match deleted.await {
         Ok(()) => (StatusCode::NO_CONTENT, NO_STORE).into_response(),
@@ -89,15 +97,25 @@ pub(in crate::server) async fn delete(
     }
 }
 
-impl AuthorizationServer {
+/// Registration and management endpoints.
+#[derive(Debug)]
+pub(in crate::server) struct RegistrationEndpoint {
+    pub(in crate::server) issuer: IssuerUrl,
+    pub(in crate::server) clients: ClientRegistry,
+    pub(in crate::server) limits: Arc<EndpointLimiter>,
+    pub(in crate::server) clock: Clock,
+    pub(in crate::server) policy: Arc<ArcSwap<RegistrationPolicy>>,
+}
+
+impl RegistrationEndpoint {
     /// Validates a request, and stores the client.
     async fn register(
         &self,
         request: &Parts,
         body: &[u8],
     ) -> Result<Map<String, Value>, OAuthError> {
-        self.limits().check_registration(request)?;
-        match self.registration() {
+        self.limits.check_registration(request)?;
+        match &**self.policy.load() {
             RegistrationPolicy::Off => {
                 let message = "dynamic client registration is disabled";
                 return Err(OAuthError::UnauthorizedClient(message.into()));
@@ -118,7 +136,7 @@ impl AuthorizationServer {
             id,
             wanted,
             secret.as_ref().map(Secret::hash),
-            self.clock().now(),
+            self.clock.now(),
         );
         let management = Secret::generate("mcpreg_")?;
         let client = self
@@ -143,7 +161,7 @@ impl AuthorizationServer {
         id: &str,
         headers: &HeaderMap,
     ) -> Result<Versioned<StoredClient>, OAuthError> {
-        let stored = self.clients().registration(id).await?;
+        let stored = self.clients.registration(id).await?;
         let hash = stored
             .as_ref()
             .and_then(|stored| stored.value.management.clone());
@@ -168,7 +186,7 @@ impl AuthorizationServer {
         for _ in 0..MAX_ATTEMPTS {
             let stored = self.managed(id, headers).await?;
             let after = self.updated(&stored.value, body)?;
-            if self.clients().replace(&stored, &after).await? {
+            if self.clients.replace(&stored, &after).await? {
                 return Ok(after.client);
             }
         }
@@ -265,7 +283,7 @@ impl AuthorizationServer {
         if let Some(uri) = &client.uri {
             add("client_uri", uri.as_str().into());
         }
-        let uri = self.url(&format!("{MANAGEMENT}/{}", client.id));
+        let uri = self.issuer.url(&format!("{MANAGEMENT}/{}", client.id));
         add("registration_client_uri", uri.into());
         document
     }

@@ -14,6 +14,8 @@
 //!
 //! Responses are never cached (`Cache-Control: no-store`).
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -22,12 +24,16 @@ use serde::Serialize;
 
 use super::form::Form;
 use super::payload::LimitedBody;
+use crate::LoginProvider;
+use crate::server::client::assertions::IdentityAssertions;
+use crate::server::client::authentication::ClientAuthenticator;
 use crate::server::client::{GrantType, OAuthClient};
 use crate::server::error::OAuthError;
-use crate::server::grant::TokenRequest;
 use crate::server::grant::grants::RedeemedGrant;
-use crate::server::token::access_token::TokenSubject;
-use crate::server::{AuthorizationServer, Scopes};
+use crate::server::grant::{Grants, TokenRequest};
+use crate::server::limits::EndpointLimiter;
+use crate::server::token::access_token::{AccessTokens, TokenSubject};
+use crate::server::{ProtectedResources, Scopes};
 
 /// A successful token response.
 ///
@@ -44,11 +50,11 @@ pub(in crate::server) struct TokenResponse {
 
 /// `POST /token`: the token endpoint.
 pub(in crate::server) async fn token(
-    State(server): State<AuthorizationServer>,
+    State(endpoint): State<Arc<TokenEndpoint>>,
     headers: HeaderMap,
     LimitedBody(body): LimitedBody,
 ) -> Response {
-    match server.token(&headers, &body).await {
+    match endpoint.token(&headers, &body).await {
         Ok(answer) => {
             let no_store = [
                 (header::CACHE_CONTROL, "no-store"),
@@ -60,7 +66,19 @@ pub(in crate::server) async fn token(
     }
 }
 
-impl AuthorizationServer {
+/// Token endpoint.
+#[derive(Debug)]
+pub(in crate::server) struct TokenEndpoint {
+    pub(in crate::server) clients: ClientAuthenticator,
+    pub(in crate::server) limits: Arc<EndpointLimiter>,
+    pub(in crate::server) grants: Grants,
+    pub(in crate::server) resources: ProtectedResources,
+    pub(in crate::server) login_provider: Arc<dyn LoginProvider>,
+    pub(in crate::server) access_tokens: AccessTokens,
+    pub(in crate::server) identity_assertions: IdentityAssertions,
+}
+
+impl TokenEndpoint {
     /// Authenticates the client and dispatches on the grant type.
     async fn token(&self, headers: &HeaderMap, body: &[u8]) -> Result<TokenResponse, OAuthError> {
         let mut form = Form::read(headers, body)?;
@@ -72,8 +90,8 @@ impl AuthorizationServer {
                 "unsupported grant_type; see grant_types_supported in the server metadata";
             return Err(OAuthError::UnsupportedGrantType(message.into()));
         };
-        let client = self.authenticate(headers, &mut form).await?;
-        self.limits().check_client(&client.id)?;
+        let client = self.clients.authenticate(headers, &mut form).await?;
+        self.limits.check_client(&client.id)?;
         if !client.may_use(grant_type) {
             let message = "client not registered for this grant type";
             return Err(OAuthError::UnauthorizedClient(message.into()));
@@ -101,8 +119,8 @@ impl AuthorizationServer {
             // An empty verifier matches no challenge.
             verifier: verifier.unwrap_or_default(),
         };
-        let redeemed = self.grants().exchange_code(code, &redemption).await?;
-        self.clients().touch(client).await?;
+        let redeemed = self.grants.store.exchange_code(code, &redemption).await?;
+        self.clients.registry.touch(client).await?;
         let scopes = redeemed.grant.scopes.clone();
         self.grant_response(client, redeemed, scopes, form).await
     }
@@ -118,8 +136,8 @@ impl AuthorizationServer {
             token.ok_or_else(|| OAuthError::invalid_request("missing parameter: refresh_token"))?;
         let wanted = form.scopes()?;
         // Before the rotation: an invalid request must not cost the client its refresh token.
-        if let Some(handle) = self.grants().parse_refresh_token(token)
-            && let Some(grant) = self.grants().get(&handle.id).await?
+        if let Some(handle) = self.grants.store.parse_refresh_token(token)
+            && let Some(grant) = self.grants.store.get(&handle.id).await?
             && grant.client == client.id
         {
             if wanted
@@ -130,14 +148,16 @@ impl AuthorizationServer {
                     "requested scope exceeds the granted scope".into(),
                 ));
             }
-            self.resources().audiences(&grant.resources, form)?;
-            let consent = self.consents().find(&grant.user, &client.id).await?;
+            self.resources
+                .snapshot()
+                .audiences(&grant.resources, form)?;
+            let consent = self.grants.consents.find(&grant.user, &client.id).await?;
             if consent.is_none() {
                 return Err(OAuthError::invalid_grant("consent revoked by the user"));
             }
         }
-        let redeemed = self.grants().refresh(token, &client.id).await?;
-        self.clients().touch(client).await?;
+        let redeemed = self.grants.store.refresh(token, &client.id).await?;
+        self.clients.registry.touch(client).await?;
         let scopes = wanted.unwrap_or_else(|| redeemed.grant.scopes.clone());
         self.grant_response(client, redeemed, scopes, form).await
     }
@@ -155,9 +175,12 @@ impl AuthorizationServer {
             grant,
             refresh_token,
         } = redeemed;
-        let audiences = self.resources().audiences(&grant.resources, form)?;
-        let Some(user) = self.login_provider().user(&grant.user).await? else {
-            self.grants().revoke(&id).await?;
+        let audiences = self
+            .resources
+            .snapshot()
+            .audiences(&grant.resources, form)?;
+        let Some(user) = self.login_provider.user(&grant.user).await? else {
+            self.grants.store.revoke(&id).await?;
             return Err(OAuthError::invalid_grant(
                 "user account disabled or removed",
             ));
@@ -166,7 +189,8 @@ impl AuthorizationServer {
         let audiences = audiences.into_iter();
         let audiences: Vec<_> = audiences
             .filter(|audience| {
-                self.resources()
+                self.resources
+                    .snapshot()
                     .admits(std::slice::from_ref(audience), &user)
             })
             .collect();
@@ -196,7 +220,7 @@ impl AuthorizationServer {
             let message = "client_credentials requires a confidential client";
             return Err(OAuthError::UnauthorizedClient(message.into()));
         }
-        let (resources, scopes) = self.resources().requested_targets(client, form)?;
+        let (resources, scopes) = self.resources.snapshot().requested_targets(client, form)?;
         let subject = TokenSubject {
             client,
             user: None,
@@ -215,9 +239,9 @@ impl AuthorizationServer {
     ) -> Result<TokenResponse, OAuthError> {
         Ok(TokenResponse {
             scope: subject.scopes.to_string(),
-            access_token: self.access_tokens().issue(subject).await?,
+            access_token: self.access_tokens.issue(subject).await?,
             token_type: "Bearer",
-            expires_in: self.access_tokens().lifetime,
+            expires_in: self.access_tokens.lifetime,
             refresh_token,
         })
     }

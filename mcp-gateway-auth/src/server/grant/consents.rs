@@ -5,12 +5,12 @@ use std::sync::Arc;
 use mcp_gateway_store::{Batch, Documents, Store};
 use serde::{Deserialize, Serialize};
 
-use super::Scopes;
+use crate::server::Scopes;
 use crate::{AuthServerError, SecretHash};
 
 /// The consents in a store. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct ConsentStore {
+pub(in crate::server) struct ConsentStore {
     documents: Documents<Consent>,
 }
 
@@ -31,19 +31,19 @@ pub struct Consent {
     /// Time of the consent, in seconds since the Unix epoch.
     pub at: u64,
     /// Fingerprint of the client at the time of the consent.
-    pub(super) fingerprint: SecretHash,
+    pub(in crate::server) fingerprint: SecretHash,
 }
 
 impl ConsentStore {
     /// Uses the consents in `store`.
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+    pub(in crate::server) fn new(store: Arc<dyn Store>) -> Self {
         Self {
             documents: Documents::new(store, "auth/consent/"),
         }
     }
 
     /// Returns the consent of `user` for `client`.
-    pub(super) async fn find(
+    pub(in crate::server) async fn find(
         &self,
         user: &str,
         client: &str,
@@ -53,7 +53,7 @@ impl ConsentStore {
     }
 
     /// Adds the consent of `user` to `batch`.
-    pub(super) fn add(
+    pub(in crate::server) fn add(
         &self,
         batch: Batch,
         user: &str,
@@ -64,7 +64,10 @@ impl ConsentStore {
     }
 
     /// Returns the consents of `user`.
-    pub(super) async fn list(&self, user: &str) -> Result<Vec<Consent>, AuthServerError> {
+    pub(in crate::server) async fn list(
+        &self,
+        user: &str,
+    ) -> Result<Vec<Consent>, AuthServerError> {
         let found = self
             .documents
             .list(&format!("{user}/"), None, MAX_CONSENTS)
@@ -73,7 +76,11 @@ impl ConsentStore {
     }
 
     /// Deletes the consent of `user` for `client`.
-    pub(super) async fn remove(&self, user: &str, client: &str) -> Result<(), AuthServerError> {
+    pub(in crate::server) async fn remove(
+        &self,
+        user: &str,
+        client: &str,
+    ) -> Result<(), AuthServerError> {
         let batch = Batch::new().delete(self.documents.key(&id(user, client)));
         let _ = self.documents.store().commit(batch).await?;
         Ok(())
@@ -83,7 +90,7 @@ impl ConsentStore {
 impl Consent {
     /// Returns `true` if the consent covers `other`: the same client and redirect URI, and no
     /// further scopes or resources.
-    pub(super) fn covers(&self, other: &Self) -> bool {
+    pub(in crate::server) fn covers(&self, other: &Self) -> bool {
         self.fingerprint.as_str() == other.fingerprint.as_str()
             && self.redirect_uri == other.redirect_uri
             && self.scopes.contains_all(&other.scopes)
