@@ -35,8 +35,10 @@
 //! ```
 
 mod authorization;
+mod backoff;
 #[cfg(feature = "loopback")]
 mod browser;
+mod credentials;
 mod discovery;
 mod error;
 mod grant;
@@ -57,9 +59,10 @@ use url::Url;
 pub use self::authorization::{Authorization, ResponseParameters};
 #[cfg(feature = "loopback")]
 pub use self::browser::open_browser;
+pub use self::credentials::GrantCredentials;
 pub use self::discovery::{AuthorizationServerMetadata, AuthorizationTarget};
 pub use self::error::{ClientError, ServerError};
-pub use self::grant::{Grant, GrantCredentials};
+pub use self::grant::Grant;
 use self::http::Reach;
 #[cfg(feature = "loopback")]
 pub use self::loopback::Loopback;

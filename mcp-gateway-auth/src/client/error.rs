@@ -1,5 +1,7 @@
 //! Errors of the OAuth client.
 
+use std::time::Duration;
+
 use ::http::StatusCode;
 use mcp_gateway_core::BoxError;
 
@@ -116,6 +118,14 @@ pub enum ClientError {
         url: String,
         /// The status.
         status: StatusCode,
+    },
+    /// The refresh of a token is delayed, because the last attempts have failed.
+    #[error("token refresh suspended for {}s after a failure: {failure}", remaining.as_secs_f64().ceil())]
+    Suspended {
+        /// The time until the next attempt.
+        remaining: Duration,
+        /// The last failure.
+        failure: String,
     },
     /// The token endpoint has rejected the code or the refresh token.
     #[error("token request rejected: {0}")]
