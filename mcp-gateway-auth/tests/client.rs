@@ -5,7 +5,7 @@
     reason = "the helpers of tests are not in functions that are tests"
 )]
 
+#[path = "client/harness.rs"]
+mod harness;
 #[path = "client/refresh.rs"]
 mod refresh;
-#[path = "client/site.rs"]
-mod site;

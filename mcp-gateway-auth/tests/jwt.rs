@@ -13,6 +13,8 @@ mod claims;
 mod egress;
 #[path = "jwt/form.rs"]
 mod form;
+#[path = "jwt/harness.rs"]
+mod harness;
 #[path = "jwt/introspection.rs"]
 mod introspection;
 #[path = "jwt/issuers.rs"]
@@ -25,5 +27,3 @@ mod remote;
 mod server;
 #[path = "jwt/signature.rs"]
 mod signature;
-#[path = "jwt/support.rs"]
-mod support;

@@ -13,6 +13,8 @@ mod attacks;
 mod browser;
 #[path = "login/github.rs"]
 mod github;
+#[path = "login/harness.rs"]
+mod harness;
 #[path = "login/idp.rs"]
 mod idp;
 #[path = "login/local.rs"]
@@ -21,5 +23,3 @@ mod local;
 mod octo;
 #[path = "login/oidc.rs"]
 mod oidc;
-#[path = "login/site.rs"]
-mod site;

@@ -31,6 +31,7 @@ mod oauth {
     mod endpoints;
     mod flaws;
     mod flow;
+    mod harness;
     mod host;
     mod identity_assertions;
     mod management;
@@ -38,7 +39,6 @@ mod oauth {
     mod narrowed;
     mod redirects;
     mod registration;
-    mod rig;
     mod secrets;
     mod shown;
     mod tokens;

@@ -19,7 +19,7 @@ pub mod environment;
 pub mod fixture;
 pub mod gateway;
 pub mod guide;
-pub mod kit;
+pub mod harness;
 pub mod postgres;
 pub mod process;
 pub mod raw;

@@ -9,11 +9,11 @@
 mod endpoint {
     mod body;
     mod forwarding;
+    mod harness;
     mod headers;
     mod http;
     mod page;
     mod sessions;
     mod socket;
-    mod stage;
     mod versions;
 }

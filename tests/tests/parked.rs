@@ -152,7 +152,7 @@ impl Caller {
     }
 }
 
-async fn stage(parked_calls: &ParkedCalls) -> (Process, TestGateway) {
+async fn harness(parked_calls: &ParkedCalls) -> (Process, TestGateway) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fixture-server"));
     command.args(["--http", "127.0.0.1:0", "--era", &Era::Legacy.to_string()]);
     let mut fixture = Process::start(command).unwrap();
@@ -176,7 +176,7 @@ fn limits(max: usize, max_per_principal: usize) -> ParkedCallLimits {
 async fn every_call_ends_once_and_with_its_own_answer() {
     let sealer = Arc::new(Sealer::random().unwrap());
     let parked_calls = ParkedCalls::with_limits(sealer, limits(CALLS, CALLS));
-    let (_fixture, gateway) = stage(&parked_calls).await;
+    let (_fixture, gateway) = harness(&parked_calls).await;
     let mut calls = JoinSet::new();
     for number in 0..CALLS {
         let url = gateway.url.clone();
@@ -205,7 +205,7 @@ async fn every_call_ends_once_and_with_its_own_answer() {
 async fn there_is_an_end_to_what_waits() {
     let sealer = Arc::new(Sealer::random().unwrap());
     let parked_calls = ParkedCalls::with_limits(sealer, limits(3, 2));
-    let (_fixture, gateway) = stage(&parked_calls).await;
+    let (_fixture, gateway) = harness(&parked_calls).await;
     let call = async |number: usize| {
         let url = gateway.url.clone();
         let caller = Caller { url, number };

@@ -9,8 +9,8 @@
 #![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 
 mod property {
+    mod harness;
     mod names;
     mod pages;
     mod params;
-    mod stage;
 }

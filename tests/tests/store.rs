@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use mcp_gateway_store::MemoryStore;
 use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore};
-use mcp_gateway_tests::{kit::store::Opened, postgres::Postgres, store_contract};
+use mcp_gateway_tests::{harness::store::Opened, postgres::Postgres, store_contract};
 
 async fn memory_store() -> Opened {
     let store = MemoryStore::new();

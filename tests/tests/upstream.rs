@@ -11,11 +11,11 @@ mod upstream {
     mod credentials;
     mod detection;
     mod events;
+    mod harness;
     mod limits;
     mod listening;
     mod lists;
     mod pool;
     mod size;
     mod sse;
-    mod stage;
 }

@@ -13,6 +13,8 @@ mod accounts;
 mod browser;
 #[path = "cli/forward.rs"]
 mod forward;
+#[path = "cli/harness.rs"]
+mod harness;
 #[path = "cli/issuers.rs"]
 mod issuers;
 #[path = "cli/life.rs"]
@@ -21,8 +23,6 @@ mod life;
 mod login;
 #[path = "cli/servers.rs"]
 mod servers;
-#[path = "cli/stage.rs"]
-mod stage;
 #[path = "cli/teams.rs"]
 mod teams;
 
@@ -31,7 +31,7 @@ use mcp_gateway_tests::process::Process;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use self::stage::{Folder, Gateway, PROGRAM, SOON, run};
+use self::harness::{Folder, Gateway, PROGRAM, SOON, run};
 
 #[tokio::test]
 async fn it_starts_without_any_file() {

@@ -16,12 +16,12 @@ mod browser;
 mod client;
 #[path = "login/conformance.rs"]
 mod conformance;
+#[path = "login/harness.rs"]
+mod harness;
 #[path = "login/pages.rs"]
 mod pages;
 #[path = "login/provider.rs"]
 mod provider;
-#[path = "login/stage.rs"]
-mod stage;
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use self::client::{Call, Client, Connected};
-use self::stage::{Gateway, Visitor};
+use self::harness::{Gateway, Visitor};
 
 /// Access tokens that expire soon, and a server to call.
 const SHORT: &str = "
@@ -99,7 +99,7 @@ async fn expiry(gateway: &Gateway, call: &Call) -> Duration {
             return begin.elapsed();
         }
         assert_eq!(reply.status, 200);
-        assert!(begin.elapsed() < LEEWAY + stage::SOON);
+        assert!(begin.elapsed() < LEEWAY + harness::SOON);
         sleep(Duration::from_secs(1)).await;
     }
 }

@@ -13,17 +13,17 @@
 #[path = "../../../mcp-gateway-auth/tests/login/browser.rs"]
 #[expect(dead_code, reason = "its other tests need more of it")]
 mod browser;
+#[path = "oauth/browser_user.rs"]
+mod browser_user;
+#[path = "oauth/harness.rs"]
+mod harness;
 #[path = "../../../mcp-gateway-auth/tests/login/idp.rs"]
 #[expect(dead_code, reason = "its other tests need more of it")]
 mod idp;
 #[path = "oauth/killed.rs"]
 mod killed;
-#[path = "oauth/person.rs"]
-mod person;
 #[path = "oauth/races.rs"]
 mod races;
-#[path = "oauth/site.rs"]
-mod site;
 #[path = "oauth/stolen.rs"]
 mod stolen;
 #[path = "oauth/upstream.rs"]

@@ -4,9 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
-#[path = "cli/stage.rs"]
+#[path = "cli/harness.rs"]
 #[expect(dead_code, reason = "the other tests of the program need more of it")]
-mod stage;
+mod harness;
 
 use std::fs;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use self::stage::{Folder, Gateway, PROGRAM, eventually};
+use self::harness::{Folder, Gateway, PROGRAM, eventually};
 
 /// How long what nobody uses may still be there.
 const REST: Duration = Duration::from_secs(20);
@@ -209,7 +209,7 @@ async fn legacy(wire: Wire, url: String, token: String, counts: Arc<Counts>, unt
 async fn killing(gateway: u32, counts: Arc<Counts>, until: Instant) {
     while Instant::now() < until {
         sleep(LIFE).await;
-        if let Some(child) = stage::children(gateway).first() {
+        if let Some(child) = harness::children(gateway).first() {
             // It may have ended by itself.
             let _ = kill_process(child.0, Signal::KILL);
             Counts::add(&counts.kills);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::site::{Site, tokens};
+use crate::harness::{Harness, tokens};
 
 fn caller() -> Caller {
     let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
@@ -35,27 +35,27 @@ fn authorization(credential: &Credential) -> String {
     header.unwrap().1.to_str().unwrap().to_owned()
 }
 
-async fn credentials(site: &Site, issued: Value) -> GrantCredentials {
-    GrantCredentials::new(site.grant(issued).await, Credential::new("test"))
+async fn credentials(harness: &Harness, issued: Value) -> GrantCredentials {
+    GrantCredentials::new(harness.grant(issued).await, Credential::new("test"))
 }
 
 #[tokio::test]
 async fn a_token_with_time_left_is_not_refreshed() {
-    let site = Site::start().await;
-    let credentials = credentials(&site, tokens("a-1", 3600, Some("r-1"))).await;
+    let harness = Harness::start().await;
+    let credentials = credentials(&harness, tokens("a-1", 3600, Some("r-1"))).await;
     for _ in 0..3 {
         assert_eq!(resolve(&credentials).await.unwrap(), "Bearer a-1");
     }
-    assert!(site.presented().is_empty());
+    assert!(harness.presented().is_empty());
 }
 
 #[tokio::test]
 async fn calls_at_the_same_time_share_one_refresh() {
-    let site = Site::start().await;
-    let credentials = credentials(&site, tokens("a-1", 30, Some("r-1"))).await;
+    let harness = Harness::start().await;
+    let credentials = credentials(&harness, tokens("a-1", 30, Some("r-1"))).await;
     let credentials = Arc::new(credentials);
-    site.respond(200, tokens("a-2", 3600, Some("r-2")));
-    site.delay(Duration::from_millis(200));
+    harness.respond(200, tokens("a-2", 3600, Some("r-2")));
+    harness.delay(Duration::from_millis(200));
     let mut calls = JoinSet::new();
     for _ in 0..20 {
         let credentials = Arc::clone(&credentials);
@@ -63,69 +63,69 @@ async fn calls_at_the_same_time_share_one_refresh() {
     }
     let presented = calls.join_all().await;
     assert_eq!(presented, vec!["Bearer a-2"; 20]);
-    assert_eq!(site.presented(), ["r-1"]);
-    assert_eq!(site.last()["resource"], site.url());
-    assert_eq!(site.last()["client_id"], "c-1");
+    assert_eq!(harness.presented(), ["r-1"]);
+    assert_eq!(harness.last()["resource"], harness.url());
+    assert_eq!(harness.last()["client_id"], "c-1");
 }
 
 #[tokio::test]
 async fn a_dropped_call_does_not_lose_a_rotated_token() {
-    let site = Site::start().await;
-    let credentials = credentials(&site, tokens("a-1", 30, Some("r-1"))).await;
-    site.respond(200, tokens("a-2", 3600, Some("r-2")));
-    site.delay(Duration::from_millis(300));
+    let harness = Harness::start().await;
+    let credentials = credentials(&harness, tokens("a-1", 30, Some("r-1"))).await;
+    harness.respond(200, tokens("a-2", 3600, Some("r-2")));
+    harness.delay(Duration::from_millis(300));
     let dropped = timeout(Duration::from_millis(100), resolve(&credentials)).await;
     assert!(dropped.is_err());
     assert_eq!(resolve(&credentials).await.unwrap(), "Bearer a-2");
-    assert_eq!(site.presented(), ["r-1"]);
+    assert_eq!(harness.presented(), ["r-1"]);
 }
 
 #[tokio::test]
 async fn a_refresh_token_is_kept_until_another_is_issued() {
-    let site = Site::start().await;
-    let credentials = credentials(&site, tokens("a-1", 0, Some("r-1"))).await;
-    site.respond(200, tokens("a-2", 0, None));
-    site.respond(200, tokens("a-3", 0, Some("r-2")));
-    site.respond(200, tokens("a-4", 3600, Some("r-3")));
+    let harness = Harness::start().await;
+    let credentials = credentials(&harness, tokens("a-1", 0, Some("r-1"))).await;
+    harness.respond(200, tokens("a-2", 0, None));
+    harness.respond(200, tokens("a-3", 0, Some("r-2")));
+    harness.respond(200, tokens("a-4", 3600, Some("r-3")));
     for expected in ["Bearer a-2", "Bearer a-3", "Bearer a-4", "Bearer a-4"] {
         assert_eq!(resolve(&credentials).await.unwrap(), expected);
     }
-    assert_eq!(site.presented(), ["r-1", "r-1", "r-2"]);
+    assert_eq!(harness.presented(), ["r-1", "r-1", "r-2"]);
 }
 
 #[tokio::test]
 async fn a_valid_token_outlives_a_failed_refresh() {
-    let site = Site::start().await;
-    let credentials = credentials(&site, tokens("a-1", 30, Some("r-1"))).await;
-    site.respond(503, json!({}));
-    site.respond(200, tokens("a-2", 3600, None));
+    let harness = Harness::start().await;
+    let credentials = credentials(&harness, tokens("a-1", 30, Some("r-1"))).await;
+    harness.respond(503, json!({}));
+    harness.respond(200, tokens("a-2", 3600, None));
     assert_eq!(resolve(&credentials).await.unwrap(), "Bearer a-1");
     assert_eq!(resolve(&credentials).await.unwrap(), "Bearer a-2");
-    assert_eq!(site.presented(), ["r-1", "r-1"]);
+    assert_eq!(harness.presented(), ["r-1", "r-1"]);
 }
 
 #[tokio::test]
 async fn a_revoked_grant_is_recognized_by_its_error_code() {
     let revoked = json!({ "error": "invalid_grant", "error_description": "revoked" });
     for status in [200, 400, 401, 403, 500] {
-        let site = Site::start().await;
-        let credentials = credentials(&site, tokens("a-1", 0, Some("r-1"))).await;
-        site.respond(status, revoked.clone());
+        let harness = Harness::start().await;
+        let credentials = credentials(&harness, tokens("a-1", 0, Some("r-1"))).await;
+        harness.respond(status, revoked.clone());
         for _ in 0..2 {
             let error = resolve(&credentials).await.unwrap_err();
             let is_revoked = matches!(error, CredentialError::NotConnected { .. });
             assert!(is_revoked, "{status}: {error:?}");
         }
         // A revoked token is not presented again.
-        assert_eq!(site.presented(), ["r-1"], "{status}");
+        assert_eq!(harness.presented(), ["r-1"], "{status}");
     }
 }
 
 #[tokio::test]
 async fn a_revoked_grant_keeps_its_valid_access_token() {
-    let site = Site::start().await;
-    let credentials = credentials(&site, tokens("a-1", 2, Some("r-1"))).await;
-    site.respond(400, json!({ "error": "invalid_grant" }));
+    let harness = Harness::start().await;
+    let credentials = credentials(&harness, tokens("a-1", 2, Some("r-1"))).await;
+    harness.respond(400, json!({ "error": "invalid_grant" }));
     for _ in 0..2 {
         assert_eq!(resolve(&credentials).await.unwrap(), "Bearer a-1");
     }
@@ -135,7 +135,7 @@ async fn a_revoked_grant_keeps_its_valid_access_token() {
         matches!(error, CredentialError::NotConnected { .. }),
         "{error:?}"
     );
-    assert_eq!(site.presented(), ["r-1"]);
+    assert_eq!(harness.presented(), ["r-1"]);
 }
 
 #[tokio::test]
@@ -153,10 +153,10 @@ async fn other_errors_are_temporary_whatever_their_status() {
         (500, json!({ "message": "oops" }), "500"),
     ];
     for (status, body, code) in table {
-        let site = Site::start().await;
-        let credentials = credentials(&site, tokens("a-1", 0, Some("r-1"))).await;
-        site.respond(status, body);
-        site.respond(200, tokens("a-2", 3600, None));
+        let harness = Harness::start().await;
+        let credentials = credentials(&harness, tokens("a-1", 0, Some("r-1"))).await;
+        harness.respond(status, body);
+        harness.respond(200, tokens("a-2", 3600, None));
         let error = resolve(&credentials).await.unwrap_err();
         let CredentialError::Unavailable(source) = error else {
             unreachable!("{code}: {error:?}");
@@ -172,10 +172,10 @@ async fn other_errors_are_temporary_whatever_their_status() {
 
 #[tokio::test]
 async fn a_token_without_refresh_token_is_presented_as_it_is() {
-    let site = Site::start().await;
-    let credentials = credentials(&site, tokens("a-1", 0, None)).await;
+    let harness = Harness::start().await;
+    let credentials = credentials(&harness, tokens("a-1", 0, None)).await;
     assert_eq!(resolve(&credentials).await.unwrap(), "Bearer a-1");
-    assert!(site.presented().is_empty());
+    assert!(harness.presented().is_empty());
 }
 
 /// Reports `credential` as rejected with `status`. Returns the renewed one.
@@ -194,13 +194,13 @@ async fn reject(
 
 #[tokio::test]
 async fn rejected_calls_share_one_refresh() {
-    let site = Site::start().await;
+    let harness = Harness::start().await;
     // Its server revokes it before it expires.
-    let credentials = credentials(&site, tokens("a-1", 3600, Some("r-1"))).await;
+    let credentials = credentials(&harness, tokens("a-1", 3600, Some("r-1"))).await;
     let credentials = Arc::new(credentials);
     let presented = credentials.resolve(&caller(), &target()).await.unwrap();
-    site.respond(200, tokens("a-2", 3600, Some("r-2")));
-    site.delay(Duration::from_millis(100));
+    harness.respond(200, tokens("a-2", 3600, Some("r-2")));
+    harness.delay(Duration::from_millis(100));
     let mut calls = JoinSet::new();
     for _ in 0..10 {
         let (credentials, presented) = (Arc::clone(&credentials), presented.clone());
@@ -210,23 +210,23 @@ async fn rejected_calls_share_one_refresh() {
         });
     }
     assert_eq!(calls.join_all().await, vec!["Bearer a-2"; 10]);
-    assert_eq!(site.presented(), ["r-1"]);
+    assert_eq!(harness.presented(), ["r-1"]);
     assert_eq!(resolve(&credentials).await.unwrap(), "Bearer a-2");
 }
 
 #[tokio::test]
 async fn a_rejected_call_is_given_up_without_another_token() {
-    let site = Site::start().await;
-    let credentials = credentials(&site, tokens("a-1", 3600, Some("r-1"))).await;
+    let harness = Harness::start().await;
+    let credentials = credentials(&harness, tokens("a-1", 3600, Some("r-1"))).await;
     let presented = credentials.resolve(&caller(), &target()).await.unwrap();
     // A refresh adds no scopes.
     let renewed = reject(&credentials, &presented, StatusCode::FORBIDDEN).await;
     assert_eq!(renewed.unwrap(), None);
-    assert!(site.presented().is_empty());
-    site.respond(400, json!({ "error": "invalid_grant" }));
+    assert!(harness.presented().is_empty());
+    harness.respond(400, json!({ "error": "invalid_grant" }));
     for _ in 0..2 {
         let renewed = reject(&credentials, &presented, StatusCode::UNAUTHORIZED).await;
         assert_eq!(renewed.unwrap(), None);
     }
-    assert_eq!(site.presented(), ["r-1"]);
+    assert_eq!(harness.presented(), ["r-1"]);
 }

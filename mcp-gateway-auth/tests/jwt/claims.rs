@@ -3,7 +3,7 @@ use std::time::Duration;
 use mcp_gateway_auth::jose::Validation;
 use serde_json::{Value, json};
 
-use crate::support::{AUDIENCE, Harness, ISSUER, NOW, access_token, claims, header, outcome, with};
+use crate::harness::{AUDIENCE, Harness, ISSUER, NOW, access_token, claims, header, outcome, with};
 
 #[test]
 fn j4_a_token_without_what_is_needed_is_refused() {

@@ -15,8 +15,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::harness::egress;
 use crate::server::{Answer, Server, reply};
-use crate::support::egress;
 
 #[tokio::test]
 async fn a_document_is_fetched_as_it_is() {

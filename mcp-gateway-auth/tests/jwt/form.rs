@@ -2,7 +2,7 @@ use mcp_gateway_auth::jose::{JwtError, MAX_TOKEN, UnverifiedJwt, Validation};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{
+use crate::harness::{
     AUDIENCE, Harness, ISSUER, NOW, access_token, b64, claims, header, outcome, with,
 };
 

@@ -9,8 +9,8 @@ use mcp_gateway_auth::token::{BearerVerifier, Introspection, TokenVerifier};
 use mcp_gateway_core::auth::{AuthError, AuthVerifier};
 use serde_json::{Value, json};
 
+use crate::harness::{AUDIENCE, ISSUER, NOW, egress, with};
 use crate::server::{Server, reply};
-use crate::support::{AUDIENCE, ISSUER, NOW, egress, with};
 
 fn active() -> Value {
     json!({

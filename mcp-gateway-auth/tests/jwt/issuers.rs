@@ -15,7 +15,7 @@ use mcp_gateway_auth::{Clock, StaticTokens};
 use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal};
 use serde_json::{Value, json};
 
-use crate::support::{AUDIENCE, ISSUER, NOW, Pair, access_token, claims, header, key_set, with};
+use crate::harness::{AUDIENCE, ISSUER, NOW, Pair, access_token, claims, header, key_set, with};
 
 const OTHER: &str = "https://other.example.com";
 

@@ -2,7 +2,7 @@ use mcp_gateway_auth::jose::KeySet;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{Harness, Pair, b64, claims, header, key_set, with};
+use crate::harness::{Harness, Pair, b64, claims, header, key_set, with};
 
 #[test]
 fn j17_a_token_without_a_key_identifier_is_tried_with_few_keys() {

@@ -10,8 +10,8 @@ use mcp_gateway_auth::jwks::RemoteJwks;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::harness::{NOW, Pair, access_token, claims, egress, header, outcome, with};
 use crate::server::{Answer, Server, reply};
-use crate::support::{NOW, Pair, access_token, claims, egress, header, outcome, with};
 
 /// An issuer with one key, and a verifier of its tokens.
 struct Idp {

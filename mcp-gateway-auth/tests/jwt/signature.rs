@@ -4,8 +4,8 @@ use jsonwebtoken::crypto::{CryptoProvider, KeyUtils};
 use mcp_gateway_auth::jose::{Algorithm, JwtVerifier, KeySet, SigningKey};
 use serde_json::{Value, json};
 
+use crate::harness::{Harness, Pair, access_token, b64, claims, header, key_set, outcome, with};
 use crate::server::{Server, reply};
-use crate::support::{Harness, Pair, access_token, b64, claims, header, key_set, outcome, with};
 
 #[test]
 fn j1_no_algorithm_and_unknown_ones_are_refused() {

@@ -6,28 +6,28 @@ use mcp_gateway_auth::{Clock, Keyring};
 use url::Url;
 
 use crate::browser::{Browser, Page};
-use crate::site::{PASSWORD, Site};
+use crate::harness::{Harness, PASSWORD};
 
 const CALLBACK: &str = "https://client.example/callback";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// A site with an authorization server and its client `editor`.
-async fn site() -> Site {
+/// A harness with an authorization server and its client `editor`.
+async fn harness() -> Harness {
     let clock = Clock::fixed(4_000_000_000);
     let mut made = None;
-    let site = Site::serve(clock.clone(), |login, origin| {
+    let harness = Harness::serve(clock.clone(), |login, origin| {
         let login = login.with_local_accounts();
         let server = server(&login, origin, clock);
         made = Some(server.clone());
         let pages = LoginPages::new(login.clone()).with_clients(Arc::new(server.clone()));
         (login, pages.router().merge(server.router()))
     });
-    let site = site.await;
+    let harness = harness.await;
     let callback: RedirectUri = CALLBACK.parse().unwrap();
     let client = OAuthClient::new("editor", "Evil \u{202e}<b>Editor").with_redirect_uri(callback);
     made.unwrap().create_client(client).await.unwrap();
-    site.users.create("ada", PASSWORD).await.unwrap();
-    site
+    harness.users.create("ada", PASSWORD).await.unwrap();
+    harness
 }
 
 fn server(login: &LoginSessions, origin: &str, clock: Clock) -> AuthorizationServer {
@@ -44,8 +44,8 @@ fn server(login: &LoginSessions, origin: &str, clock: Clock) -> AuthorizationSer
     server
 }
 
-fn authorize(site: &Site) -> String {
-    let mut url = Url::parse(&site.url("/api/auth/oauth2/authorize")).unwrap();
+fn authorize(harness: &Harness) -> String {
+    let mut url = Url::parse(&harness.url("/api/auth/oauth2/authorize")).unwrap();
     url.query_pairs_mut()
         .append_pair("response_type", "code")
         .append_pair("client_id", "editor")
@@ -56,22 +56,22 @@ fn authorize(site: &Site) -> String {
     url.into()
 }
 
-async fn log_in(browser: &mut Browser, site: &Site) -> Page {
-    let page = browser.visit(&authorize(site)).await;
+async fn log_in(browser: &mut Browser, harness: &Harness) -> Page {
+    let page = browser.visit(&authorize(harness)).await;
     let fields = [
         ("csrf", &*page.field("csrf")),
         ("return_to", &page.field("return_to")),
         ("name", "ada"),
         ("password", PASSWORD),
     ];
-    browser.post(&site.url("/api/auth/login"), &fields).await
+    browser.post(&harness.url("/api/auth/login"), &fields).await
 }
 
 #[tokio::test]
 async fn who_logs_in_for_a_client_goes_on_and_can_take_it_back() {
-    let site = site().await;
+    let harness = harness().await;
     let mut browser = Browser::new();
-    let page = log_in(&mut browser, &site).await;
+    let page = log_in(&mut browser, &harness).await;
     let consent = browser.visit(&page.next().unwrap()).await;
     assert!(
         consent.title().contains("Evil &#60;b&#62;Editor"),
@@ -84,7 +84,7 @@ async fn who_logs_in_for_a_client_goes_on_and_can_take_it_back() {
         ("decision", "allow"),
     ];
     let allowed = browser
-        .post(&site.url("/api/auth/oauth2/consent"), &fields)
+        .post(&harness.url("/api/auth/oauth2/consent"), &fields)
         .await;
     let back = allowed.next().unwrap();
     assert!(
@@ -93,20 +93,20 @@ async fn who_logs_in_for_a_client_goes_on_and_can_take_it_back() {
     );
     assert!(
         browser
-            .get(&authorize(&site))
+            .get(&authorize(&harness))
             .await
             .next()
             .unwrap()
             .starts_with(CALLBACK)
     );
 
-    let account = browser.get(&site.url("/api/auth/account")).await;
+    let account = browser.get(&harness.url("/api/auth/account")).await;
     assert!(
         account.body.contains("Evil &#60;b&#62;Editor")
             && account.body.contains("at client.example")
     );
     let csrf = account.field("csrf");
-    let revoke = site.url("/api/auth/account/revoke");
+    let revoke = harness.url("/api/auth/account/revoke");
     let forged = browser
         .post(&revoke, &[("csrf", "x"), ("client", "editor")])
         .await;
@@ -117,21 +117,21 @@ async fn who_logs_in_for_a_client_goes_on_and_can_take_it_back() {
     assert_eq!(revoked.status, 303);
     let account = browser.get(&revoked.next().unwrap()).await;
     assert!(!account.body.contains("at client.example"));
-    let again = browser.get(&authorize(&site)).await;
+    let again = browser.get(&authorize(&harness)).await;
     assert!(again.title().starts_with("Allow "), "{again:?}");
 }
 
 #[tokio::test]
 async fn o12_who_is_not_logged_in_takes_nothing_back() {
-    let site = site().await;
+    let harness = harness().await;
     let mut browser = Browser::new();
     let csrf = browser
-        .get(&site.url("/api/auth/login"))
+        .get(&harness.url("/api/auth/login"))
         .await
         .field("csrf");
     let fields = [("csrf", &*csrf), ("client", "editor")];
     let page = browser
-        .post(&site.url("/api/auth/account/revoke"), &fields)
+        .post(&harness.url("/api/auth/account/revoke"), &fields)
         .await;
     assert_eq!(page.status, 403);
 }

@@ -5,15 +5,15 @@ use mcp_gateway_store::{MemoryStore, Store};
 use std::sync::Arc;
 
 use crate::browser::Browser;
-use crate::site::{PASSWORD, Site};
+use crate::harness::{Harness, PASSWORD};
 
 const SESSION: &str = "mcp-gateway-session";
 const BROWSER: &str = "mcp-gateway-browser";
 
 #[tokio::test]
 async fn o12_forms_of_others_are_refused() {
-    let site = Site::start().await;
-    let login = site.url("/api/auth/login");
+    let harness = Harness::start().await;
+    let login = harness.url("/api/auth/login");
     let mut browser = Browser::new();
     let csrf = browser.get(&login).await.field("csrf");
     let other = Browser::new().get(&login).await.field("csrf");
@@ -41,20 +41,20 @@ async fn o12_forms_of_others_are_refused() {
             "{value}"
         );
     }
-    browser.form_headers = vec![("origin", site.url(""))];
+    browser.form_headers = vec![("origin", harness.url(""))];
     assert_eq!(browser.post(&login, &fields(&csrf)).await.status, 303);
 
     let page = browser
-        .post(&site.url("/api/auth/logout"), &[("csrf", &csrf)])
+        .post(&harness.url("/api/auth/logout"), &[("csrf", &csrf)])
         .await;
     assert_eq!(page.status, 403, "the token of the session before");
-    assert_eq!(site.who(&mut browser).await, "ada");
+    assert_eq!(harness.who(&mut browser).await, "ada");
 }
 
 #[tokio::test]
 async fn o13_o45_every_page_is_its_own() {
-    let site = Site::start().await;
-    let mut browser = site.log_in().await;
+    let harness = Harness::start().await;
+    let mut browser = harness.log_in().await;
     for path in [
         "/api/auth/login",
         "/api/auth/account",
@@ -62,7 +62,7 @@ async fn o13_o45_every_page_is_its_own() {
         "/api/auth/login?return_to=//evil.example",
         "/api/auth/login?return_to=/a&return_to=/b",
     ] {
-        let page = browser.get(&site.url(path)).await;
+        let page = browser.get(&harness.url(path)).await;
         let header = |name: &str| page.headers[name].to_str().unwrap().to_owned();
         assert_eq!(header("x-frame-options"), "DENY");
         assert_eq!(header("cache-control"), "no-store");
@@ -79,7 +79,7 @@ async fn o13_o45_every_page_is_its_own() {
 
 #[tokio::test]
 async fn o9_o18_nobody_is_sent_elsewhere() {
-    let site = Site::start().await;
+    let harness = Harness::start().await;
     let paths = [
         "//evil.example",
         "/%5Cevil.example",
@@ -92,12 +92,12 @@ async fn o9_o18_nobody_is_sent_elsewhere() {
     let mut browser = Browser::new();
     for path in paths {
         for page in ["login", "continue"] {
-            let url = site.url(&format!("/api/auth/{page}?return_to={path}"));
+            let url = harness.url(&format!("/api/auth/{page}?return_to={path}"));
             assert_eq!(browser.get(&url).await.status, 400, "{path}");
         }
     }
     let csrf = browser
-        .get(&site.url("/api/auth/login"))
+        .get(&harness.url("/api/auth/login"))
         .await
         .field("csrf");
     let fields = [
@@ -106,32 +106,32 @@ async fn o9_o18_nobody_is_sent_elsewhere() {
         ("password", PASSWORD),
         ("return_to", "//evil.example"),
     ];
-    let page = browser.post(&site.url("/api/auth/login"), &fields).await;
+    let page = browser.post(&harness.url("/api/auth/login"), &fields).await;
     assert_eq!((page.status.as_u16(), browser.cookie(SESSION)), (400, None));
 }
 
 #[tokio::test]
 async fn o17_what_somebody_types_is_not_markup() {
-    let site = Site::start().await;
+    let harness = Harness::start().await;
     let evil = "\"><script>alert(1)</script>\u{202e}";
-    let page = site.submit(&mut Browser::new(), evil, "wrong").await;
+    let page = harness.submit(&mut Browser::new(), evil, "wrong").await;
     assert_eq!(page.status, 401);
     assert!(!page.body.contains("<script") && !page.body.contains('\u{202e}'));
 }
 
 #[tokio::test]
 async fn o19_what_is_sent_is_bounded() {
-    let site = Site::start().await;
+    let harness = Harness::start().await;
     let mut browser = Browser::new();
     let csrf = browser
-        .get(&site.url("/api/auth/login"))
+        .get(&harness.url("/api/auth/login"))
         .await
         .field("csrf");
     let long = "x".repeat(100_000);
     let fields = [("csrf", &*csrf), ("name", &long), ("password", PASSWORD)];
-    let page = browser.post(&site.url("/api/auth/login"), &fields).await;
+    let page = browser.post(&harness.url("/api/auth/login"), &fields).await;
     assert_eq!(page.status, 400);
-    let url = site.url(&format!(
+    let url = harness.url(&format!(
         "/api/auth/login?return_to=/{}",
         "x".repeat(10_000)
     ));
@@ -140,23 +140,23 @@ async fn o19_what_is_sent_is_bounded() {
 
 #[tokio::test]
 async fn o43_a_login_begins_a_session_of_its_own() {
-    let site = Site::start().await;
+    let harness = Harness::start().await;
     let mut attacker = Browser::new();
-    attacker.get(&site.url("/api/auth/login")).await;
+    attacker.get(&harness.url("/api/auth/login")).await;
     let mut victim = Browser::new();
     victim.cookies.clone_from(&attacker.cookies);
     let before = victim.cookie(BROWSER).unwrap().to_owned();
-    site.submit(&mut victim, "ada", PASSWORD).await;
+    harness.submit(&mut victim, "ada", PASSWORD).await;
     let first = victim.cookie(SESSION).unwrap().to_owned();
     assert_ne!(victim.cookie(BROWSER), Some(&*before));
-    assert_eq!(site.who(&mut attacker).await, "nobody");
+    assert_eq!(harness.who(&mut attacker).await, "nobody");
 
     let mut stale = Browser::new();
     stale.cookies.clone_from(&victim.cookies);
-    site.submit(&mut victim, "ada", PASSWORD).await;
+    harness.submit(&mut victim, "ada", PASSWORD).await;
     assert_ne!(victim.cookie(SESSION), Some(&*first));
     assert_eq!(
-        site.who(&mut stale).await,
+        harness.who(&mut stale).await,
         "nobody",
         "the session before has ended"
     );
@@ -164,8 +164,8 @@ async fn o43_a_login_begins_a_session_of_its_own() {
 
 #[tokio::test]
 async fn o43_cookies_cannot_be_made_or_changed() {
-    let site = Site::start().await;
-    let browser = site.log_in().await;
+    let harness = Harness::start().await;
+    let browser = harness.log_in().await;
     let session = browser.cookie(SESSION).unwrap().to_owned();
     let id = session.split('.').next().unwrap();
     let csrf = Keyring::new(&[7; 32]).unwrap();
@@ -179,18 +179,18 @@ async fn o43_cookies_cannot_be_made_or_changed() {
         &session[1..],
     ] {
         let mut forged = Browser::new();
-        let site_of = site.url("");
+        let site_of = harness.url("");
         forged
             .cookies
             .insert((site_of, SESSION.to_owned()), wrong.to_owned());
-        assert_eq!(site.who(&mut forged).await, "nobody", "{wrong}");
+        assert_eq!(harness.who(&mut forged).await, "nobody", "{wrong}");
     }
 }
 
 #[tokio::test]
 async fn o46_a_password_is_sent_once() {
-    let site = Site::start().await;
-    let page = site.submit(&mut Browser::new(), "ada", PASSWORD).await;
+    let harness = Harness::start().await;
+    let page = harness.submit(&mut Browser::new(), "ada", PASSWORD).await;
     assert_eq!(page.status, 303);
     assert_eq!(page.headers["cache-control"], "no-store");
     let location = page.headers["location"].to_str().unwrap();
@@ -199,9 +199,9 @@ async fn o46_a_password_is_sent_once() {
 
 #[tokio::test]
 async fn o29_the_store_has_nothing_that_opens_a_session() {
-    let site = Site::start().await;
-    let browser = site.log_in().await;
-    let entries = site.store.list("", None, 100).await.unwrap();
+    let harness = Harness::start().await;
+    let browser = harness.log_in().await;
+    let entries = harness.store.list("", None, 100).await.unwrap();
     let text: String = entries
         .iter()
         .map(|entry| {

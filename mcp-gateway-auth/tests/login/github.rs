@@ -4,8 +4,8 @@ use mcp_gateway_auth::login::GithubProvider;
 use serde_json::json;
 
 use crate::browser::{Browser, Page};
+use crate::harness::Harness;
 use crate::octo::Octo;
-use crate::site::Site;
 
 pub(crate) fn egress() -> Egress {
     Egress::new(EgressPolicy::new().with_insecure_loopback()).unwrap()
@@ -17,21 +17,21 @@ fn provider(octo: &Octo) -> GithubProvider {
     provider.with_urls(&web, &format!("{web}/api/"))
 }
 
-async fn site(octo: &Octo, allow: impl FnOnce(GithubProvider) -> GithubProvider) -> Site {
+async fn harness(octo: &Octo, allow: impl FnOnce(GithubProvider) -> GithubProvider) -> Harness {
     let provider = allow(provider(octo));
-    Site::with(|login| login.with_github(provider)).await
+    Harness::with(|login| login.with_github(provider)).await
 }
 
-async fn log_in(site: &Site, browser: &mut Browser) -> Page {
+async fn log_in(harness: &Harness, browser: &mut Browser) -> Page {
     browser
-        .visit(&site.url("/api/auth/login/github?return_to=%2Fwho"))
+        .visit(&harness.url("/api/auth/login/github?return_to=%2Fwho"))
         .await
 }
 
 /// Returns the callback to which the browser would be redirected.
-async fn callback(site: &Site, browser: &mut Browser) -> String {
+async fn callback(harness: &Harness, browser: &mut Browser) -> String {
     let start = browser
-        .get(&site.url("/api/auth/login/github?return_to=%2Fwho"))
+        .get(&harness.url("/api/auth/login/github?return_to=%2Fwho"))
         .await;
     assert_eq!(start.status, 303, "{start:?}");
     browser.get(&start.next().unwrap()).await.next().unwrap()
@@ -44,10 +44,10 @@ async fn a_user_who_is_allowed_logs_in_at_github() {
         {"email": "a@example.com", "primary": false, "verified": true},
         {"email": "octo@example.com", "primary": true, "verified": true},
     ]);
-    let site = site(&octo, |github| github.with_allowed_user("octocat")).await;
+    let harness = harness(&octo, |github| github.with_allowed_user("octocat")).await;
     let mut browser = Browser::new();
     let page = browser
-        .get(&site.url("/api/auth/login?return_to=%2Fwho%3Fa%3D1%26b"))
+        .get(&harness.url("/api/auth/login?return_to=%2Fwho%3Fa%3D1%26b"))
         .await;
     assert!(page.body.contains("Continue with GitHub") && !page.body.contains("<form"));
     assert!(
@@ -55,13 +55,13 @@ async fn a_user_who_is_allowed_logs_in_at_github() {
             .contains("/api/auth/login/github?return_to=%2Fwho%3Fa%3D1%26b")
     );
 
-    let page = log_in(&site, &mut browser).await;
+    let page = log_in(&harness, &mut browser).await;
     assert_eq!((page.url.path(), &*page.body), ("/who", "Octocat"));
-    let user = site.users.list(None, 10).await.unwrap().remove(0);
+    let user = harness.users.list(None, 10).await.unwrap().remove(0);
     assert_eq!(user.email.as_deref(), Some("octo@example.com"));
     assert_eq!((&*user.identities[0].subject, user.username), ("42", None));
-    log_in(&site, &mut Browser::new()).await;
-    assert_eq!(site.users.list(None, 10).await.unwrap().len(), 1);
+    log_in(&harness, &mut Browser::new()).await;
+    assert_eq!(harness.users.list(None, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -71,15 +71,15 @@ async fn members_of_an_organization_log_in_and_belong_to_teams() {
     organizations.push("Example".to_owned());
     octo.now().organizations = organizations;
     octo.now().emails = json!([{"email": "o@example.com", "primary": true, "verified": false}]);
-    let site = site(&octo, |github| {
+    let harness = harness(&octo, |github| {
         github
             .with_allowed_organization("example")
             .with_team("EXAMPLE", "core")
             .with_team("x", "y")
     });
-    let site = site.await;
-    assert_eq!(log_in(&site, &mut Browser::new()).await.body, "octocat");
-    let user = site.users.list(None, 10).await.unwrap().remove(0);
+    let harness = harness.await;
+    assert_eq!(log_in(&harness, &mut Browser::new()).await.body, "octocat");
+    let user = harness.users.list(None, 10).await.unwrap().remove(0);
     assert_eq!((user.teams, user.email), (vec!["core".to_owned()], None));
 }
 
@@ -87,24 +87,24 @@ async fn members_of_an_organization_log_in_and_belong_to_teams() {
 async fn o41_who_is_not_allowed_gets_no_session() {
     let octo = Octo::start(42, "octocat").await;
     octo.now().organizations = vec!["other".to_owned()];
-    let strict = site(&octo, |github| {
+    let strict = harness(&octo, |github| {
         github
             .with_allowed_user("hubot")
             .with_allowed_organization("example")
     });
-    let nobody = site(&octo, |github| github);
-    for site in [strict.await, nobody.await] {
+    let nobody = harness(&octo, |github| github);
+    for harness in [strict.await, nobody.await] {
         let mut browser = Browser::new();
-        let page = log_in(&site, &mut browser).await;
+        let page = log_in(&harness, &mut browser).await;
         assert_eq!(
             (page.status.as_u16(), page.title()),
             (403, "You may not use this gateway")
         );
         assert!(page.body.contains("octocat"));
         assert!(browser.cookie("mcp-gateway-session").is_none());
-        assert!(site.users.list(None, 10).await.unwrap().is_empty());
+        assert!(harness.users.list(None, 10).await.unwrap().is_empty());
     }
-    let open = site(&octo, GithubProvider::with_anybody).await;
+    let open = harness(&octo, GithubProvider::with_anybody).await;
     assert_eq!(log_in(&open, &mut Browser::new()).await.body, "octocat");
 }
 
@@ -112,37 +112,37 @@ async fn o41_who_is_not_allowed_gets_no_session() {
 async fn o41_who_has_left_is_nobody_after_a_while_or_the_next_login() {
     let octo = Octo::start(42, "octocat").await;
     octo.now().organizations = vec!["example".to_owned()];
-    let site = site(&octo, |github| github.with_allowed_organization("example")).await;
+    let harness = harness(&octo, |github| github.with_allowed_organization("example")).await;
     let mut browser = Browser::new();
-    log_in(&site, &mut browser).await;
-    let id = site.users.list(None, 10).await.unwrap().remove(0).id;
-    assert!(site.login.user(&id).await.unwrap().is_some());
+    log_in(&harness, &mut browser).await;
+    let id = harness.users.list(None, 10).await.unwrap().remove(0).id;
+    assert!(harness.login.user(&id).await.unwrap().is_some());
 
     octo.now().organizations.clear();
-    assert_eq!(log_in(&site, &mut Browser::new()).await.status, 403);
-    site.pass(30 * 24 * 3600);
+    assert_eq!(log_in(&harness, &mut Browser::new()).await.status, 403);
+    harness.pass(30 * 24 * 3600);
     assert!(
-        site.login.user(&id).await.unwrap().is_none(),
+        harness.login.user(&id).await.unwrap().is_none(),
         "for too long not seen there"
     );
     octo.now().organizations = vec!["example".to_owned()];
-    log_in(&site, &mut browser).await;
-    assert!(site.login.user(&id).await.unwrap().is_some());
-    site.users.set_disabled(&id, true).await.unwrap();
-    assert_eq!(site.who(&mut browser).await, "nobody");
-    assert_eq!(log_in(&site, &mut Browser::new()).await.status, 403);
+    log_in(&harness, &mut browser).await;
+    assert!(harness.login.user(&id).await.unwrap().is_some());
+    harness.users.set_disabled(&id, true).await.unwrap();
+    assert_eq!(harness.who(&mut browser).await, "nobody");
+    assert_eq!(log_in(&harness, &mut Browser::new()).await.status, 403);
 }
 
 #[tokio::test]
 async fn o42_a_user_is_the_number_and_not_the_name() {
     let octo = Octo::start(42, "octocat").await;
-    let site = site(&octo, |github| github.with_allowed_user("octocat")).await;
-    log_in(&site, &mut Browser::new()).await;
+    let harness = harness(&octo, |github| github.with_allowed_user("octocat")).await;
+    log_in(&harness, &mut Browser::new()).await;
     octo.now().id = 43;
-    assert_eq!(log_in(&site, &mut Browser::new()).await.status, 403);
+    assert_eq!(log_in(&harness, &mut Browser::new()).await.status, 403);
     octo.now().login = "hubot".to_owned();
     octo.now().id = 42;
-    let page = log_in(&site, &mut Browser::new()).await;
+    let page = log_in(&harness, &mut Browser::new()).await;
     assert_eq!(
         page.status, 403,
         "who has another name now is allowed by that"
@@ -152,12 +152,12 @@ async fn o42_a_user_is_the_number_and_not_the_name() {
 #[tokio::test]
 async fn o14_a_callback_is_for_the_browser_that_began() {
     let octo = Octo::start(42, "octocat").await;
-    let site = site(&octo, GithubProvider::with_anybody).await;
+    let harness = harness(&octo, GithubProvider::with_anybody).await;
     let mut attacker = Browser::new();
-    let link = callback(&site, &mut attacker).await;
+    let link = callback(&harness, &mut attacker).await;
     for mut victim in [Browser::new(), {
         let mut other = Browser::new();
-        other.get(&site.url("/api/auth/login")).await;
+        other.get(&harness.url("/api/auth/login")).await;
         other
     }] {
         let page = victim.get(&link).await;
@@ -165,7 +165,7 @@ async fn o14_a_callback_is_for_the_browser_that_began() {
             (page.status.as_u16(), page.headers.get("set-cookie")),
             (403, None)
         );
-        assert_eq!(site.who(&mut victim).await, "nobody");
+        assert_eq!(harness.who(&mut victim).await, "nobody");
     }
     // Attempts of other browsers do not consume it.
     assert_eq!(attacker.visit(&link).await.body, "octocat");
@@ -174,28 +174,28 @@ async fn o14_a_callback_is_for_the_browser_that_began() {
 #[tokio::test]
 async fn o49_a_callback_is_good_once_and_for_ten_minutes() {
     let octo = Octo::start(42, "octocat").await;
-    let site = site(&octo, GithubProvider::with_anybody).await;
+    let harness = harness(&octo, GithubProvider::with_anybody).await;
     let mut browser = Browser::new();
-    let link = callback(&site, &mut browser).await;
+    let link = callback(&harness, &mut browser).await;
     let cookies = browser.cookies.clone();
     assert_eq!(browser.get(&link).await.status, 303);
     browser.cookies = cookies;
     assert_eq!(browser.get(&link).await.status, 403);
 
-    let late = callback(&site, &mut browser).await;
-    site.pass(599);
+    let late = callback(&harness, &mut browser).await;
+    harness.pass(599);
     assert_eq!(browser.get(&late).await.status, 303);
-    let late = callback(&site, &mut browser).await;
-    site.pass(600);
+    let late = callback(&harness, &mut browser).await;
+    harness.pass(600);
     assert_eq!(browser.get(&late).await.status, 403);
 }
 
 #[tokio::test]
 async fn o49_of_parallel_callbacks_one_is_taken() {
     let octo = Octo::start(42, "octocat").await;
-    let site = site(&octo, GithubProvider::with_anybody).await;
+    let harness = harness(&octo, GithubProvider::with_anybody).await;
     let mut browser = Browser::new();
-    let link = callback(&site, &mut browser).await;
+    let link = callback(&harness, &mut browser).await;
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let (link, cookies) = (link.clone(), browser.cookies.clone());
@@ -213,9 +213,9 @@ async fn o49_of_parallel_callbacks_one_is_taken() {
 #[tokio::test]
 async fn o14_a_callback_with_anything_changed_is_refused() {
     let octo = Octo::start(42, "octocat").await;
-    let site = site(&octo, GithubProvider::with_anybody).await;
+    let harness = harness(&octo, GithubProvider::with_anybody).await;
     let mut browser = Browser::new();
-    let link = callback(&site, &mut browser).await;
+    let link = callback(&harness, &mut browser).await;
     let (path, query) = link.split_once('?').unwrap();
     let state = query.split_once("state=").unwrap().1.to_owned();
     let code = query.split('&').next().unwrap().to_owned();
@@ -231,7 +231,7 @@ async fn o14_a_callback_with_anything_changed_is_refused() {
         assert_eq!(browser.get(&link).await.status, status, "{link}");
     }
     // The code of another user does not match the verifier of this login.
-    let stolen = callback(&site, &mut Browser::new()).await;
+    let stolen = callback(&harness, &mut Browser::new()).await;
     let stolen = stolen
         .split_once('?')
         .unwrap()
@@ -242,16 +242,16 @@ async fn o14_a_callback_with_anything_changed_is_refused() {
         .to_owned();
     let page = browser.get(&format!("{path}?{stolen}&state={state}")).await;
     assert_eq!(page.status, 403);
-    assert_eq!(site.who(&mut browser).await, "nobody");
+    assert_eq!(harness.who(&mut browser).await, "nobody");
 }
 
 #[tokio::test]
 async fn two_tabs_do_not_get_in_each_others_way() {
     let octo = Octo::start(42, "octocat").await;
-    let site = site(&octo, GithubProvider::with_anybody).await;
+    let harness = harness(&octo, GithubProvider::with_anybody).await;
     let mut browser = Browser::new();
-    let cancelled = callback(&site, &mut browser).await;
-    let second = callback(&site, &mut browser).await;
+    let cancelled = callback(&harness, &mut browser).await;
+    let second = callback(&harness, &mut browser).await;
     assert_ne!(cancelled, second);
     assert_eq!(browser.visit(&second).await.body, "octocat");
 }
@@ -260,8 +260,8 @@ async fn two_tabs_do_not_get_in_each_others_way() {
 async fn o17_what_github_says_is_not_markup_and_its_failure_is_told() {
     let octo = Octo::start(42, "<img src=x>\u{202e}").await;
     octo.now().cancels = true;
-    let site = site(&octo, |github| github.with_allowed_user("hubot")).await;
-    let page = log_in(&site, &mut Browser::new()).await;
+    let harness = harness(&octo, |github| github.with_allowed_user("hubot")).await;
+    let page = log_in(&harness, &mut Browser::new()).await;
     assert_eq!(
         (page.status.as_u16(), page.title()),
         (403, "You are not logged in")
@@ -269,12 +269,12 @@ async fn o17_what_github_says_is_not_markup_and_its_failure_is_told() {
     assert!(!page.body.contains("<script"));
 
     octo.now().cancels = false;
-    let page = log_in(&site, &mut Browser::new()).await;
+    let page = log_in(&harness, &mut Browser::new()).await;
     assert_eq!(page.status, 403);
     assert!(!page.body.contains("<img") && !page.body.contains('\u{202e}'));
 
     octo.now().is_down = true;
-    let page = log_in(&site, &mut Browser::new()).await;
+    let page = log_in(&harness, &mut Browser::new()).await;
     assert_eq!(
         (page.status.as_u16(), &page.headers["retry-after"]),
         (503, &"5".parse().unwrap())

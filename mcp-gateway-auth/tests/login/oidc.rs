@@ -4,19 +4,19 @@ use serde_json::{Value, json};
 
 use crate::browser::{Browser, Page};
 use crate::github::egress;
+use crate::harness::Harness;
 use crate::idp::{Idp, Now};
-use crate::site::Site;
 
-async fn start(configure: impl FnOnce(OidcProvider) -> OidcProvider) -> (Idp, Site) {
+async fn start(configure: impl FnOnce(OidcProvider) -> OidcProvider) -> (Idp, Harness) {
     let idp = Idp::start(4_000_000_000).await;
     let provider = OidcProvider::new("corp", &idp.issuer, "gateway", egress());
     let provider = configure(provider.with_secret("sécret").with_label("Corp & Co"));
-    let site = Site::with(|login| login.with_oidc(provider)).await;
-    (idp, site)
+    let harness = Harness::with(|login| login.with_oidc(provider)).await;
+    (idp, harness)
 }
 
-async fn log_in(site: &Site) -> Page {
-    let start = site.url("/api/auth/login/corp?return_to=%2Fwho");
+async fn log_in(harness: &Harness) -> Page {
+    let start = harness.url("/api/auth/login/corp?return_to=%2Fwho");
     Browser::new().visit(&start).await
 }
 
@@ -28,16 +28,16 @@ fn set(now: &mut Now, claims: &Value) {
 
 #[tokio::test]
 async fn who_is_known_elsewhere_logs_in() {
-    let (idp, site) = start(|idp| idp.with_team("eng", "core").with_team("ops", "ops")).await;
-    let page = Browser::new().get(&site.url("/api/auth/login")).await;
+    let (idp, harness) = start(|idp| idp.with_team("eng", "core").with_team("ops", "ops")).await;
+    let page = Browser::new().get(&harness.url("/api/auth/login")).await;
     assert!(
         page.body.contains("Continue with Corp &#38; Co"),
         "{}",
         page.body
     );
-    let page = log_in(&site).await;
+    let page = log_in(&harness).await;
     assert_eq!((page.url.path(), &*page.body), ("/who", "Ada"));
-    let user = site.users.list(None, 10).await.unwrap().remove(0);
+    let user = harness.users.list(None, 10).await.unwrap().remove(0);
     assert_eq!(
         (user.teams, user.email.as_deref()),
         (vec!["core".to_owned()], Some("ada@example.com"))
@@ -47,8 +47,8 @@ async fn who_is_known_elsewhere_logs_in() {
         &mut idp.now(),
         &json!({"groups": ["ops"], "email_verified": false, "name": "Ada L."}),
     );
-    assert_eq!(log_in(&site).await.body, "Ada L.");
-    let users = site.users.list(None, 10).await.unwrap();
+    assert_eq!(log_in(&harness).await.body, "Ada L.");
+    let users = harness.users.list(None, 10).await.unwrap();
     assert_eq!(
         (users.len(), &users[0].teams, &users[0].email),
         (1, &vec!["ops".to_owned()], &None)
@@ -57,14 +57,14 @@ async fn who_is_known_elsewhere_logs_in() {
 
 #[tokio::test]
 async fn secrets_are_sent_as_the_provider_takes_them() {
-    let (idp, site) = start(|idp| idp).await;
+    let (idp, harness) = start(|idp| idp).await;
     idp.now().discovery["token_endpoint_auth_methods_supported"] = json!(["client_secret_post"]);
-    assert_eq!(log_in(&site).await.body, "Ada");
+    assert_eq!(log_in(&harness).await.body, "Ada");
 }
 
 #[tokio::test]
 async fn what_the_token_does_not_say_is_asked_for() {
-    let (idp, site) = start(|idp| {
+    let (idp, harness) = start(|idp| {
         idp.with_allowed_group("eng")
             .with_allowed_domain("Example.com")
     })
@@ -76,19 +76,19 @@ async fn what_the_token_does_not_say_is_asked_for() {
     idp.now().userinfo = json!({
         "sub": "s-1", "name": "Ada", "email": "ada@EXAMPLE.com", "email_verified": true, "groups": "eng",
     });
-    assert_eq!(log_in(&site).await.body, "Ada");
+    assert_eq!(log_in(&harness).await.body, "Ada");
     idp.now().userinfo["sub"] = json!("s-2");
-    assert_eq!(log_in(&site).await.status, 403, "of somebody else");
+    assert_eq!(log_in(&harness).await.status, 403, "of somebody else");
 }
 
 #[tokio::test]
 async fn o41_who_is_in_no_allowed_group_or_domain_is_refused() {
-    let (idp, site) = start(|idp| {
+    let (idp, harness) = start(|idp| {
         idp.with_allowed_group("eng")
             .with_allowed_domain("example.com")
     })
     .await;
-    assert_eq!(log_in(&site).await.body, "Ada");
+    assert_eq!(log_in(&harness).await.body, "Ada");
     let wrong = [
         json!({"groups": ["ops"]}),
         json!({"groups": []}),
@@ -101,7 +101,7 @@ async fn o41_who_is_in_no_allowed_group_or_domain_is_refused() {
     for claims in wrong {
         idp.now().claims = right.clone();
         set(&mut idp.now(), &claims);
-        let page = log_in(&site).await;
+        let page = log_in(&harness).await;
         assert_eq!(
             (page.status.as_u16(), page.title()),
             (403, "You may not use this gateway"),
@@ -112,7 +112,7 @@ async fn o41_who_is_in_no_allowed_group_or_domain_is_refused() {
 
 #[tokio::test]
 async fn o42_an_address_that_was_not_verified_is_none() {
-    let (idp, site) = start(|idp| idp.with_allowed_domain("example.com")).await;
+    let (idp, harness) = start(|idp| idp.with_allowed_domain("example.com")).await;
     for verified in [
         json!(false),
         json!("false"),
@@ -121,15 +121,15 @@ async fn o42_an_address_that_was_not_verified_is_none() {
         json!("yes"),
     ] {
         set(&mut idp.now(), &json!({"email_verified": verified}));
-        assert_eq!(log_in(&site).await.status, 403, "{verified}");
+        assert_eq!(log_in(&harness).await.status, 403, "{verified}");
     }
     set(&mut idp.now(), &json!({"email_verified": "true"}));
-    assert_eq!(log_in(&site).await.body, "Ada");
+    assert_eq!(log_in(&harness).await.body, "Ada");
 }
 
 #[tokio::test]
 async fn o42_an_id_token_is_for_this_login_alone() {
-    let (idp, site) = start(|idp| idp).await;
+    let (idp, harness) = start(|idp| idp).await;
     let right = idp.now().claims.clone();
     let wrong = [
         json!({"nonce": null}),
@@ -149,54 +149,54 @@ async fn o42_an_id_token_is_for_this_login_alone() {
     for claims in wrong {
         idp.now().claims = right.clone();
         set(&mut idp.now(), &claims);
-        assert_eq!(log_in(&site).await.status, 403, "{claims}");
+        assert_eq!(log_in(&harness).await.status, 403, "{claims}");
     }
     idp.now().claims = right;
     for typ in ["at+jwt", "logout+jwt"] {
         typ.clone_into(&mut idp.now().typ);
-        assert_eq!(log_in(&site).await.status, 403, "{typ}");
+        assert_eq!(log_in(&harness).await.status, 403, "{typ}");
     }
     "JWT".clone_into(&mut idp.now().typ);
     set(
         &mut idp.now(),
         &json!({"aud": ["gateway", "another"], "azp": "gateway"}),
     );
-    assert_eq!(log_in(&site).await.body, "Ada");
-    assert_eq!(site.users.list(None, 10).await.unwrap().len(), 1);
+    assert_eq!(log_in(&harness).await.body, "Ada");
+    assert_eq!(harness.users.list(None, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn o42_an_id_token_is_signed_by_the_provider() {
-    let (idp, site) = start(|idp| idp).await;
+    let (idp, harness) = start(|idp| idp).await;
     idp.now().published = Some(SigningKey::generate(Algorithm::Es256).unwrap());
-    assert_eq!(log_in(&site).await.status, 403);
-    assert!(site.users.list(None, 10).await.unwrap().is_empty());
+    assert_eq!(log_in(&harness).await.status, 403);
+    assert!(harness.users.list(None, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn o10_an_answer_of_another_issuer_is_refused_before_the_code_is_sent() {
-    let (idp, site) = start(|idp| idp).await;
+    let (idp, harness) = start(|idp| idp).await;
     for iss in [
         Some("https://evil.example".to_owned()),
         Some(format!("{}/", idp.issuer)),
         None,
     ] {
         idp.now().iss.clone_from(&iss);
-        assert_eq!(log_in(&site).await.status, 403, "{iss:?}");
+        assert_eq!(log_in(&harness).await.status, 403, "{iss:?}");
     }
     assert_eq!(idp.now().unused_codes(), 3);
 
-    let (idp, site) = start(|idp| idp).await;
+    let (idp, harness) = start(|idp| idp).await;
     idp.now().discovery["authorization_response_iss_parameter_supported"] = json!(false);
     idp.now().iss = None;
-    assert_eq!(log_in(&site).await.body, "Ada");
+    assert_eq!(log_in(&harness).await.body, "Ada");
     idp.now().iss = Some("https://evil.example".to_owned());
-    assert_eq!(log_in(&site).await.status, 403);
+    assert_eq!(log_in(&harness).await.status, 403);
 }
 
 #[tokio::test]
 async fn o11_discovery_of_another_issuer_is_refused() {
-    let (idp, site) = start(|idp| idp).await;
+    let (idp, harness) = start(|idp| idp).await;
     let issuer = idp.issuer.clone();
     for other in [
         "https://evil.example".to_owned(),
@@ -204,17 +204,17 @@ async fn o11_discovery_of_another_issuer_is_refused() {
         issuer.to_uppercase(),
     ] {
         idp.now().discovery["issuer"] = json!(other);
-        assert_eq!(log_in(&site).await.status, 503, "{other}");
+        assert_eq!(log_in(&harness).await.status, 503, "{other}");
     }
     idp.now().discovery["issuer"] = json!(issuer);
-    assert_eq!(log_in(&site).await.body, "Ada");
+    assert_eq!(log_in(&harness).await.body, "Ada");
 }
 
 /// An email address is displayed and matched with allowed domains; it never identifies a user.
 #[tokio::test]
 async fn flaw_14_somebody_without_a_verified_address_has_none() {
-    let (idp, site) = start(|idp| idp).await;
-    assert_eq!(log_in(&site).await.body, "Ada");
+    let (idp, harness) = start(|idp| idp).await;
+    assert_eq!(log_in(&harness).await.body, "Ada");
     let without = [
         json!({"email": null, "email_verified": null}),
         json!({"email": "", "email_verified": true}),
@@ -226,9 +226,9 @@ async fn flaw_14_somebody_without_a_verified_address_has_none() {
         set(&mut idp.now(), &json!({"sub": subject, "name": subject}));
         idp.now().userinfo = json!({"sub": subject});
         set(&mut idp.now(), claims);
-        assert_eq!(log_in(&site).await.body, subject, "{claims}");
+        assert_eq!(log_in(&harness).await.body, subject, "{claims}");
     }
-    let users = site.users.list(None, 10).await.unwrap();
+    let users = harness.users.list(None, 10).await.unwrap();
     assert_eq!(users.len(), 1 + without.len(), "nobody is taken for Ada");
     for user in users {
         let expected = (user.name == "Ada").then_some("ada@example.com");
@@ -236,12 +236,12 @@ async fn flaw_14_somebody_without_a_verified_address_has_none() {
     }
 
     // With allowed domains, users without an email address are rejected.
-    let (idp, site) = start(|idp| idp.with_allowed_domain("example.com")).await;
+    let (idp, harness) = start(|idp| idp.with_allowed_domain("example.com")).await;
     for claims in &without {
         set(&mut idp.now(), claims);
-        let page = log_in(&site).await;
+        let page = log_in(&harness).await;
         assert_eq!(page.status, 403, "{claims}");
         assert_eq!(page.title(), "You may not use this gateway");
     }
-    assert!(site.users.list(None, 10).await.unwrap().is_empty());
+    assert!(harness.users.list(None, 10).await.unwrap().is_empty());
 }

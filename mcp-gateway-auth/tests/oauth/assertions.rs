@@ -5,22 +5,22 @@ use http::StatusCode;
 use mcp_gateway_auth::jose::{Algorithm, SigningKey};
 use serde_json::{Value, json};
 
+use super::harness::{CALLBACK, Harness, ISSUER, Reply, VERIFIER};
 use super::host::{Host, forged, published};
-use super::rig::{CALLBACK, Harness, ISSUER, Reply, VERIFIER};
 
 const KIND: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const TYPE: &str = "client-authentication+jwt";
 
 /// A client with `private_key_jwt`, and an authorization code for it.
 struct Signer {
-    rig: Harness,
+    harness: Harness,
     key: SigningKey,
     id: String,
 }
 
 impl Signer {
     async fn new() -> Self {
-        let (rig, key) = (
+        let (harness, key) = (
             Harness::new(),
             SigningKey::generate(Algorithm::Es256).unwrap(),
         );
@@ -29,22 +29,22 @@ impl Signer {
             "token_endpoint_auth_method": "private_key_jwt",
             "jwks": published(&key),
         });
-        let id = rig.register(&metadata).await["client_id"]
+        let id = harness.register(&metadata).await["client_id"]
             .as_str()
             .unwrap()
             .to_owned();
-        Self { rig, key, id }
+        Self { harness, key, id }
     }
 
     fn claims(&self) -> Value {
-        let now = self.rig.clock.now();
+        let now = self.harness.clock.now();
         json!({ "iss": self.id, "sub": self.id, "aud": ISSUER, "jti": "1", "iat": now,
             "exp": now + 60 })
     }
 
     /// Returns the token response to a code that is presented with `assertion`.
     async fn present(&self, assertion: &str) -> Reply {
-        let code = self.rig.code(&self.id, "alice").await;
+        let code = self.harness.code(&self.id, "alice").await;
         let form = [
             ("grant_type", "authorization_code"),
             ("code", &*code),
@@ -53,7 +53,7 @@ impl Signer {
             ("client_assertion_type", KIND),
             ("client_assertion", assertion),
         ];
-        self.rig.post("/token", &form).await
+        self.harness.post("/token", &form).await
     }
 }
 
@@ -74,7 +74,7 @@ async fn o34_a_client_proves_itself_with_its_key_once_for_each_assertion() {
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
     let again = signer.present(&assertion).await;
     assert!(again.is_error(401, "invalid_client"), "{again:?}");
-    let replica = signer.rig.replica();
+    let replica = signer.harness.replica();
     let form = [
         ("grant_type", "refresh_token"),
         ("refresh_token", "x"),
@@ -97,7 +97,7 @@ async fn o34_a_client_proves_itself_with_its_key_once_for_each_assertion() {
 async fn o34_of_many_who_present_one_assertion_one_succeeds() {
     let signer = Signer::new().await;
     let assertion = signer.key.sign(TYPE, &signer.claims()).unwrap();
-    let codes: Vec<_> = join_all((0..50).map(|_| signer.rig.code(&signer.id, "alice"))).await;
+    let codes: Vec<_> = join_all((0..50).map(|_| signer.harness.code(&signer.id, "alice"))).await;
     let forms = codes.iter().map(|code| {
         vec![
             ("grant_type", "authorization_code"),
@@ -109,7 +109,7 @@ async fn o34_of_many_who_present_one_assertion_one_succeeds() {
         ]
     });
     let forms: Vec<_> = forms.collect();
-    let replies = join_all(forms.iter().map(|form| signer.rig.post("/token", form))).await;
+    let replies = join_all(forms.iter().map(|form| signer.harness.post("/token", form))).await;
     let successes = replies
         .iter()
         .filter(|reply| reply.status == StatusCode::OK);
@@ -120,7 +120,7 @@ async fn o34_of_many_who_present_one_assertion_one_succeeds() {
 async fn o34_assertions_that_prove_nothing_are_refused() {
     let signer = Signer::new().await;
     let other = Signer::new().await;
-    let now = signer.rig.clock.now();
+    let now = signer.harness.clock.now();
     let mut bad = vec![
         (String::from("garbage"), "garbage"),
         (other.key.sign(TYPE, &signer.claims()).unwrap(), "other key"),
@@ -185,20 +185,20 @@ async fn o34_an_assertion_is_the_only_proof_in_a_request() {
     let secret = [&right[..], &[("client_secret", "x")]].concat();
     let basic = [("authorization", "Basic YTpi")];
     for reply in [
-        signer.rig.post("/token", &secret).await,
-        signer.rig.post_with("/token", &right, &basic).await,
+        signer.harness.post("/token", &secret).await,
+        signer.harness.post_with("/token", &right, &basic).await,
         signer
-            .rig
+            .harness
             .post(
                 "/token",
-                &super::rig::but(&right, "client_assertion_type", None),
+                &super::harness::but(&right, "client_assertion_type", None),
             )
             .await,
         signer
-            .rig
+            .harness
             .post(
                 "/token",
-                &super::rig::but(&right, "client_assertion_type", Some("x")),
+                &super::harness::but(&right, "client_assertion_type", Some("x")),
             )
             .await,
     ] {
@@ -212,18 +212,18 @@ async fn o34_an_assertion_is_the_only_proof_in_a_request() {
             ("client_secret", "x"),
         ],
     ] {
-        let reply = signer.rig.post("/token", &form).await;
+        let reply = signer.harness.post("/token", &form).await;
         assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
     }
     let mismatch = [&right[..], &[("client_id", "other")]].concat();
-    let reply = signer.rig.post("/token", &mismatch).await;
+    let reply = signer.harness.post("/token", &mismatch).await;
     assert!(reply.is_error(400, "invalid_request"), "{reply:?}");
 }
 
 #[tokio::test]
 async fn o34_keys_at_an_address_are_fetched_and_nothing_is_told_of_it() {
     let host = Host::start().await;
-    let rig = Harness::with(|builder| builder.with_egress(host.egress()));
+    let harness = Harness::with(|builder| builder.with_egress(host.egress()));
     let key = SigningKey::generate(Algorithm::Es256).unwrap();
     host.json("/jwks", &published(&key));
     let mut replies = Vec::new();
@@ -233,11 +233,11 @@ async fn o34_keys_at_an_address_are_fetched_and_nothing_is_told_of_it() {
             "token_endpoint_auth_method": "private_key_jwt",
             "jwks_uri": host.url(path),
         });
-        let id = rig.register(&metadata).await["client_id"]
+        let id = harness.register(&metadata).await["client_id"]
             .as_str()
             .unwrap()
             .to_owned();
-        let now = rig.clock.now();
+        let now = harness.clock.now();
         let claims = json!({ "iss": id, "sub": id, "aud": ISSUER, "jti": "1", "exp": now + 60 });
         let assertion = key.sign(TYPE, &claims).unwrap();
         let form = [
@@ -246,7 +246,7 @@ async fn o34_keys_at_an_address_are_fetched_and_nothing_is_told_of_it() {
             ("client_assertion_type", KIND),
             ("client_assertion", &*assertion),
         ];
-        let reply = rig.post("/token", &form).await;
+        let reply = harness.post("/token", &form).await;
         assert_eq!(reply.error() == "invalid_grant", works, "{reply:?}");
         assert_eq!(host.hits(path), 1);
         replies.push(reply);
@@ -258,6 +258,6 @@ async fn o34_keys_at_an_address_are_fetched_and_nothing_is_told_of_it() {
         ("client_assertion_type", KIND),
         ("client_assertion", &*assertion),
     ];
-    let unknown = rig.post("/token", &form).await;
+    let unknown = harness.post("/token", &form).await;
     assert_eq!(unknown.text, replies[1].text, "no oracle");
 }

@@ -5,16 +5,16 @@ use base64::engine::general_purpose::STANDARD;
 use http::{Method, Request, StatusCode};
 use serde_json::json;
 
-use super::rig::{CALLBACK, Harness, RESOURCE, VERIFIER, but, machine, redemption, wanted};
+use super::harness::{CALLBACK, Harness, RESOURCE, VERIFIER, but, machine, redemption, wanted};
 
 const TOKEN: &str = "/api/auth/oauth2/token";
 
 #[tokio::test]
 async fn o33_bodies_that_are_no_forms_are_refused() {
-    let rig = Harness::new();
-    let client = rig.client().await;
-    let code = rig.code(&client, "alice").await;
-    let form = super::rig::encoded(&redemption(&client, &code));
+    let harness = Harness::new();
+    let client = harness.client().await;
+    let code = harness.code(&client, "alice").await;
+    let form = super::harness::encoded(&redemption(&client, &code));
     let body = json!({ "grant_type": "authorization_code", "code": code, "client_id": client,
         "code_verifier": VERIFIER, "redirect_uri": CALLBACK });
     let table = [
@@ -35,7 +35,9 @@ async fn o33_bodies_that_are_no_forms_are_refused() {
             if let Some(kind) = kind {
                 request = request.header("content-type", *kind);
             }
-            let reply = rig.send(request.body(body.clone().into()).unwrap()).await;
+            let reply = harness
+                .send(request.body(body.clone().into()).unwrap())
+                .await;
             assert!(
                 reply.is_error(400, "invalid_request"),
                 "{kind:?}: {reply:?}"
@@ -46,27 +48,27 @@ async fn o33_bodies_that_are_no_forms_are_refused() {
         "content-type",
         "Application/X-WWW-Form-Urlencoded ; charset=UTF-8",
     );
-    let reply = rig.send(request.body(form.into()).unwrap()).await;
+    let reply = harness.send(request.body(form.into()).unwrap()).await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
 }
 
 #[tokio::test]
 async fn o33_parameters_are_not_mixed_up() {
-    let rig = Harness::new();
-    let client = rig.client().await;
-    let code = rig.code(&client, "alice").await;
+    let harness = Harness::new();
+    let client = harness.client().await;
+    let code = harness.code(&client, "alice").await;
     let right = redemption(&client, &code);
     for (name, value) in &right {
         let twice = [&right[..], &[(*name, *value)]].concat();
-        let reply = rig.post(TOKEN, &twice).await;
+        let reply = harness.post(TOKEN, &twice).await;
         assert!(reply.is_error(400, "invalid_request"), "{name}");
     }
     let many: Vec<(String, String)> = (0..100).map(|i| (i.to_string(), "x".into())).collect();
     let many: Vec<_> = many.iter().map(|(a, b)| (&**a, &**b)).collect();
-    let reply = rig.post(TOKEN, &[&right[..], &many].concat()).await;
+    let reply = harness.post(TOKEN, &[&right[..], &many].concat()).await;
     assert!(reply.is_error(400, "invalid_request"));
     let upper = but(&right, "code", None);
-    let reply = rig
+    let reply = harness
         .post(
             TOKEN,
             &[&upper[..], &[("CODE", &*code), ("code[]", &code)]].concat(),
@@ -77,8 +79,9 @@ async fn o33_parameters_are_not_mixed_up() {
 
 #[tokio::test]
 async fn o32_basic_credentials_are_read_as_the_rfc_has_them() {
-    let rig = Harness::new();
-    rig.server
+    let harness = Harness::new();
+    harness
+        .server
         .set_clients([machine("a:b+c", "s %&\u{fc}+"), machine("build", "s3cret")]);
     let form = [("grant_type", "client_credentials")];
     let basic = |bytes: &[u8]| {
@@ -90,12 +93,12 @@ async fn o32_basic_credentials_are_read_as_the_rfc_has_them() {
         b"build:s3cret",
         b"%62uild:s3cret",
     ] {
-        let reply = rig
+        let reply = harness
             .post_with(TOKEN, &form, &[("authorization", &basic(good))])
             .await;
         assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
     }
-    let reply = rig
+    let reply = harness
         .post_with(TOKEN, &form, &[("authorization", "bAsIc YnVpbGQ6czNjcmV0")])
         .await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
@@ -114,7 +117,7 @@ async fn o32_basic_credentials_are_read_as_the_rfc_has_them() {
         b"build:s3cret:",
         b"BUILD:s3cret",
     ] {
-        let reply = rig
+        let reply = harness
             .post_with(TOKEN, &form, &[("authorization", &basic(bad))])
             .await;
         assert!(reply.is_error(401, "invalid_client"), "{bad:?}: {reply:?}");
@@ -123,13 +126,13 @@ async fn o32_basic_credentials_are_read_as_the_rfc_has_them() {
 
 #[tokio::test]
 async fn o19_what_is_far_too_long_is_refused() {
-    let rig = Harness::new();
-    let client = rig.client().await;
+    let harness = Harness::new();
+    let client = harness.client().await;
     let mega = "x".repeat(1024 * 1024);
     for name in ["state", "scope", "nonce", "client_id", "redirect_uri"] {
         // No server reads longer ones.
         let query = but(&wanted(&client), name, Some(&mega[..60_000]));
-        let reply = rig.asked(&query, "alice").await;
+        let reply = harness.asked(&query, "alice").await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{name}");
         assert!(reply.text.len() < 20_000);
     }
@@ -140,7 +143,7 @@ async fn o19_what_is_far_too_long_is_refused() {
         "/api/auth/oauth2/introspect",
         "/api/auth/oauth2/revoke",
     ] {
-        let reply = rig.post(path, &form).await;
+        let reply = harness.post(path, &form).await;
         assert!(
             reply.is_error(413, "invalid_request"),
             "{path}: {}",
@@ -148,9 +151,11 @@ async fn o19_what_is_far_too_long_is_refused() {
         );
     }
     let metadata = json!({ "redirect_uris": [CALLBACK], "client_name": mega });
-    let reply = rig.json(Method::POST, "/register", None, &metadata).await;
+    let reply = harness
+        .json(Method::POST, "/register", None, &metadata)
+        .await;
     assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE);
-    let reply = rig
+    let reply = harness
         .json(
             Method::PUT,
             "/api/auth/oauth2/register/x",
@@ -159,10 +164,10 @@ async fn o19_what_is_far_too_long_is_refused() {
         )
         .await;
     assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE);
-    let asked = rig.asked(&wanted(&client), "alice").await;
+    let asked = harness.asked(&wanted(&client), "alice").await;
     let sealed = asked.field("request") + &mega;
     let form = [("request", &*sealed), ("decision", "allow")];
-    let reply = rig
+    let reply = harness
         .post_with(
             "/api/auth/oauth2/consent",
             &form,
@@ -170,7 +175,7 @@ async fn o19_what_is_far_too_long_is_refused() {
         )
         .await;
     assert_eq!(reply.status, StatusCode::FORBIDDEN);
-    let (_, token) = rig.tokens("alice").await;
+    let (_, token) = harness.tokens("alice").await;
     let long = format!("{}{mega}", token["refresh_token"].as_str().unwrap());
-    assert!(rig.bearer(RESOURCE, &long).await.is_err());
+    assert!(harness.bearer(RESOURCE, &long).await.is_err());
 }

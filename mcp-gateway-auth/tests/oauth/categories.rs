@@ -7,15 +7,15 @@ use mcp_gateway_core::auth::AuthError;
 use mcp_gateway_store::Store as _;
 use serde_json::json;
 
-use super::rig::{CALLBACK, Harness, RESOURCE, machine, wanted};
+use super::harness::{CALLBACK, Harness, RESOURCE, machine, wanted};
 
 const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 
 #[tokio::test]
 async fn category_management_identifiers_are_only_compared() {
-    let rig = Harness::new();
-    let client = rig.client().await;
-    let before = rig.stored().await;
+    let harness = Harness::new();
+    let client = harness.client().await;
+    let before = harness.stored().await;
     for id in [
         "'%20OR%20'1'='1",
         "c_%25",
@@ -28,46 +28,55 @@ async fn category_management_identifiers_are_only_compared() {
     ] {
         for method in [Method::GET, Method::PUT, Method::DELETE] {
             let path = format!("/api/auth/oauth2/register/{id}");
-            let reply = rig.json(method, &path, Some("x"), &json!({})).await;
+            let reply = harness.json(method, &path, Some("x"), &json!({})).await;
             assert!(reply.is_error(401, "invalid_token"), "{id}: {reply:?}");
         }
         let query = format!("/authorize?response_type=code&client_id={id}");
-        assert_eq!(rig.get(&query, Some("alice")).await.status, 400, "{id}");
+        assert_eq!(harness.get(&query, Some("alice")).await.status, 400, "{id}");
     }
-    assert_eq!(rig.stored().await, before);
+    assert_eq!(harness.stored().await, before);
 }
 
 #[tokio::test]
 async fn category_eternal_client_is_one_that_the_operator_has_set_up() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     let metadata = json!({
         "redirect_uris": [CALLBACK],
         "token_endpoint_auth_method": "client_secret_basic",
     });
-    assert_eq!(rig.register(&metadata).await["client_secret_expires_at"], 0);
-    rig.server.set_clients([machine("fixed", "s3cret")]);
-    let kept = rig.server.create_client(machine("kept", "s3cret")).await;
+    assert_eq!(
+        harness.register(&metadata).await["client_secret_expires_at"],
+        0
+    );
+    harness.server.set_clients([machine("fixed", "s3cret")]);
+    let kept = harness
+        .server
+        .create_client(machine("kept", "s3cret"))
+        .await;
     kept.unwrap();
-    rig.clock.advance(10 * YEAR);
+    harness.clock.advance(10 * YEAR);
     let form = [("grant_type", "client_credentials")];
     for basic in ["Basic Zml4ZWQ6czNjcmV0", "Basic a2VwdDpzM2NyZXQ="] {
         let headers = [("authorization", basic)];
-        let reply = rig.post_with("/token", &form, &headers).await;
+        let reply = harness.post_with("/token", &form, &headers).await;
         assert_eq!(reply.status, StatusCode::OK, "{basic}");
     }
 }
 
 #[tokio::test]
 async fn category_expiry_what_is_only_good_for_a_while_is_only_kept_for_a_while() {
-    let rig = Harness::new();
-    let (client, tokens) = rig.tokens("alice").await;
-    rig.code(&client, "alice").await;
+    let harness = Harness::new();
+    let (client, tokens) = harness.tokens("alice").await;
+    harness.code(&client, "alice").await;
     let refresh = tokens["refresh_token"].as_str().unwrap();
-    assert_eq!(rig.refresh(&client, refresh).await.status, StatusCode::OK);
+    assert_eq!(
+        harness.refresh(&client, refresh).await.status,
+        StatusCode::OK
+    );
     let form = [("client_id", &*client), ("token", refresh)];
-    let revoked = rig.post("/api/auth/oauth2/revoke", &form).await;
+    let revoked = harness.post("/api/auth/oauth2/revoke", &form).await;
     assert_eq!(revoked.status, StatusCode::OK);
-    let entries = rig.store.list("", None, usize::MAX).await.unwrap();
+    let entries = harness.store.list("", None, usize::MAX).await.unwrap();
     let kinds = |expires: bool| {
         let entries = entries
             .iter()
@@ -83,11 +92,13 @@ async fn category_expiry_what_is_only_good_for_a_while_is_only_kept_for_a_while(
 
 #[tokio::test]
 async fn category_existing_credentials_outlive_a_restart() {
-    let rig = Harness::new();
-    let (client, tokens) = rig.tokens("alice").await;
-    let code = rig.code(&client, "alice").await;
-    let asked = rig.asked(&wanted(&rig.client().await), "alice").await;
-    let after = rig.replica();
+    let harness = Harness::new();
+    let (client, tokens) = harness.tokens("alice").await;
+    let code = harness.code(&client, "alice").await;
+    let asked = harness
+        .asked(&wanted(&harness.client().await), "alice")
+        .await;
+    let after = harness.replica();
     let access = tokens["access_token"].as_str().unwrap();
     assert_eq!(
         after.bearer(RESOURCE, access).await.unwrap().subject(),
@@ -102,8 +113,8 @@ async fn category_existing_credentials_outlive_a_restart() {
 
 #[tokio::test]
 async fn category_echo_security_tokens_that_are_none_are_refused_however_often() {
-    let rig = Harness::new();
-    let (_, tokens) = rig.tokens("alice").await;
+    let harness = Harness::new();
+    let (_, tokens) = harness.tokens("alice").await;
     let token = tokens["access_token"].as_str().unwrap();
     let wrong = [
         String::new(),
@@ -117,13 +128,13 @@ async fn category_echo_security_tokens_that_are_none_are_refused_however_often()
     ];
     for _ in 0..50 {
         for wrong in &wrong {
-            let refused = rig.bearer(RESOURCE, wrong).await;
+            let refused = harness.bearer(RESOURCE, wrong).await;
             let is_refused = matches!(
                 refused,
                 Err(AuthError::InvalidToken | AuthError::MissingToken)
             );
             assert!(is_refused, "{wrong:.40}: {refused:?}");
         }
-        assert!(rig.bearer(RESOURCE, token).await.is_ok());
+        assert!(harness.bearer(RESOURCE, token).await.is_ok());
     }
 }

@@ -6,24 +6,24 @@ use mcp_gateway_auth::jose::Algorithm;
 use mcp_gateway_auth::server::RegistrationPolicy;
 use serde_json::{Value, json};
 
-use super::rig::{CALLBACK, Harness, ISSUER, OTHER_RESOURCE, RESOURCE, Reply, wanted};
+use super::harness::{CALLBACK, Harness, ISSUER, OTHER_RESOURCE, RESOURCE, Reply, wanted};
 
 const SERVER: &str = "/.well-known/oauth-authorization-server";
 const RESOURCES: &str = "/.well-known/oauth-protected-resource";
 
-async fn get_with(rig: &Harness, path: &str, headers: &[(&str, &str)]) -> Reply {
+async fn get_with(harness: &Harness, path: &str, headers: &[(&str, &str)]) -> Reply {
     let request = headers
         .iter()
         .fold(Request::get(path), |request, (name, value)| {
             request.header(*name, *value)
         });
-    rig.send(request.body(Body::empty()).unwrap()).await
+    harness.send(request.body(Body::empty()).unwrap()).await
 }
 
 #[tokio::test]
 async fn rfc_8414_the_metadata_says_what_there_is() {
-    let rig = Harness::new();
-    let reply = rig.get(SERVER, None).await;
+    let harness = Harness::new();
+    let reply = harness.get(SERVER, None).await;
     assert_eq!(
         (reply.status, reply.header("content-type")),
         (StatusCode::OK, "application/json")
@@ -39,7 +39,7 @@ async fn rfc_8414_the_metadata_says_what_there_is() {
     ] {
         let url = said[format!("{name}_endpoint")].as_str().unwrap();
         let path = url.strip_prefix(ISSUER).unwrap();
-        let reply = rig.get(path, None).await;
+        let reply = harness.get(path, None).await;
         assert_ne!(reply.status, StatusCode::NOT_FOUND, "{path}");
     }
     for (name, value) in [
@@ -67,17 +67,17 @@ async fn rfc_8414_the_metadata_says_what_there_is() {
         "/.well-known/oauth-authorization-server/mcp",
         "/.well-known/oauth-authorization-server/v1/mcp/ops",
     ] {
-        assert_eq!(rig.get(path, None).await.value(), said, "{path}");
+        assert_eq!(harness.get(path, None).await.value(), said, "{path}");
     }
-    rig.server.set_registration(RegistrationPolicy::Off);
-    let said = rig.get(SERVER, None).await.value();
+    harness.server.set_registration(RegistrationPolicy::Off);
+    let said = harness.get(SERVER, None).await.value();
     assert!(said.get("registration_endpoint").is_none());
 }
 
 #[tokio::test]
 async fn rfc_8414_the_algorithms_are_those_that_assertions_may_have() {
-    let rig = Harness::new();
-    let said = rig.get(SERVER, None).await.value();
+    let harness = Harness::new();
+    let said = harness.get(SERVER, None).await.value();
     let known = Algorithm::ALL.map(Algorithm::name);
     for endpoint in ["token", "introspection", "revocation"] {
         let listed = &said[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")];
@@ -88,7 +88,7 @@ async fn rfc_8414_the_algorithms_are_those_that_assertions_may_have() {
 
 #[tokio::test]
 async fn rfc_9728_each_resource_has_metadata_that_names_it_as_the_client_does() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     for (path, resource, scopes) in [
         ("", RESOURCE, json!(["mcp", "mcp:admin"])),
         ("/mcp", RESOURCE, json!(["mcp", "mcp:admin"])),
@@ -99,7 +99,7 @@ async fn rfc_9728_each_resource_has_metadata_that_names_it_as_the_client_does() 
         ),
         ("/v1/mcp/ops", OTHER_RESOURCE, json!(["mcp"])),
     ] {
-        let reply = rig.get(&format!("{RESOURCES}{path}"), None).await;
+        let reply = harness.get(&format!("{RESOURCES}{path}"), None).await;
         assert_eq!(reply.status, StatusCode::OK, "{path}");
         let said = reply.value();
         assert_eq!(said["resource"], resource);
@@ -116,7 +116,7 @@ async fn rfc_9728_each_resource_has_metadata_that_names_it_as_the_client_does() 
         "/MCP",
         "/v1",
     ] {
-        let reply = rig.get(&format!("{RESOURCES}{path}"), None).await;
+        let reply = harness.get(&format!("{RESOURCES}{path}"), None).await;
         assert_eq!(
             reply.status,
             StatusCode::NOT_FOUND,
@@ -130,7 +130,7 @@ async fn rfc_9728_each_resource_has_metadata_that_names_it_as_the_client_does() 
 
 #[tokio::test]
 async fn o39_what_a_request_says_of_the_host_changes_nothing() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     let poison = [
         ("host", "evil.com"),
         ("x-forwarded-host", "evil.com"),
@@ -145,15 +145,15 @@ async fn o39_what_a_request_says_of_the_host_changes_nothing() {
         RESOURCES,
         "/.well-known/oauth-protected-resource/mcp",
     ] {
-        let plain = rig.get(path, None).await;
-        let poisoned = get_with(&rig, path, &poison).await;
+        let plain = harness.get(path, None).await;
+        let poisoned = get_with(&harness, path, &poison).await;
         assert_eq!(plain.text, poisoned.text, "{path}");
     }
-    let client = rig.client().await;
-    let path = format!("/authorize?{}", super::rig::encoded(&wanted(&client)));
+    let client = harness.client().await;
+    let path = format!("/authorize?{}", super::harness::encoded(&wanted(&client)));
     for cookie in ["user=alice", "x=y"] {
         let headers = [&poison[..], &[("cookie", cookie)]].concat();
-        let reply = get_with(&rig, &path, &headers).await;
+        let reply = get_with(&harness, &path, &headers).await;
         assert!(!reply.text.contains("evil.com"));
         assert!(!reply.header("location").contains("evil.com"));
     }
@@ -162,9 +162,9 @@ async fn o39_what_a_request_says_of_the_host_changes_nothing() {
 #[tokio::test]
 async fn o47_the_public_keys_are_public() {
     for algorithm in [Algorithm::Es256, Algorithm::Rs256] {
-        let rig = Harness::with(|builder| builder.with_signing_algorithm(algorithm));
-        rig.tokens("alice").await;
-        let reply = rig.get("/api/auth/oauth2/jwks", None).await;
+        let harness = Harness::with(|builder| builder.with_signing_algorithm(algorithm));
+        harness.tokens("alice").await;
+        let reply = harness.get("/api/auth/oauth2/jwks", None).await;
         assert_eq!(reply.status, StatusCode::OK);
         let keys = reply.value()["keys"].as_array().unwrap().clone();
         assert!(!keys.is_empty());
@@ -181,10 +181,10 @@ async fn o47_the_public_keys_are_public() {
 
 #[tokio::test]
 async fn category_cors_scripts_of_other_hosts_may_use_what_needs_no_cookie() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     let origin = ("origin", "https://inspector.example.com");
     for path in [SERVER, RESOURCES, "/api/auth/oauth2/jwks"] {
-        let reply = get_with(&rig, path, &[origin]).await;
+        let reply = get_with(&harness, path, &[origin]).await;
         assert_eq!(reply.header("access-control-allow-origin"), "*", "{path}");
         assert!(reply.header("access-control-allow-credentials").is_empty());
     }
@@ -201,7 +201,7 @@ async fn category_cors_scripts_of_other_hosts_may_use_what_needs_no_cookie() {
                 "access-control-request-headers",
                 "authorization, content-type, mcp-protocol-version",
             );
-        let reply = rig.send(request.body(Body::empty()).unwrap()).await;
+        let reply = harness.send(request.body(Body::empty()).unwrap()).await;
         assert_eq!(reply.status, StatusCode::OK, "{path}");
         assert_eq!(reply.header("access-control-allow-origin"), "*");
         let allowed = reply
@@ -214,8 +214,8 @@ async fn category_cors_scripts_of_other_hosts_may_use_what_needs_no_cookie() {
 /// There is no device grant, so that users cannot be tricked into entering the code of an attacker.
 #[tokio::test]
 async fn o36_there_are_no_codes_of_devices() {
-    let rig = Harness::with(|builder| builder.with_registration(RegistrationPolicy::Open));
-    let said = rig.get(SERVER, None).await;
+    let harness = Harness::with(|builder| builder.with_registration(RegistrationPolicy::Open));
+    let said = harness.get(SERVER, None).await;
     assert!(!said.text.contains("device"), "{}", said.text);
     for path in [
         "/device_authorization",
@@ -223,10 +223,10 @@ async fn o36_there_are_no_codes_of_devices() {
         "/device",
     ] {
         let form = [("client_id", "x")];
-        let reply = rig.post(path, &form).await;
+        let reply = harness.post(path, &form).await;
         assert_eq!(reply.status, StatusCode::NOT_FOUND, "{path}");
     }
-    let client = rig.client().await;
+    let client = harness.client().await;
     for grant in [
         "urn:ietf:params:oauth:grant-type:device_code",
         "device_code",
@@ -236,11 +236,11 @@ async fn o36_there_are_no_codes_of_devices() {
             ("client_id", &*client),
             ("device_code", "x"),
         ];
-        let reply = rig.post("/token", &form).await;
+        let reply = harness.post("/token", &form).await;
         assert!(reply.is_error(400, "unsupported_grant_type"), "{reply:?}");
         let metadata = json!({ "redirect_uris": [CALLBACK], "grant_types": [grant] });
         let path = "/api/auth/oauth2/register";
-        let reply = rig.json(Method::POST, path, None, &metadata).await;
+        let reply = harness.json(Method::POST, path, None, &metadata).await;
         assert!(reply.is_error(400, "invalid_client_metadata"), "{reply:?}");
     }
 }

@@ -5,10 +5,10 @@ use http::StatusCode;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use serde_json::{Value, json};
 
+use super::harness::{CALLBACK, Harness, Reply, but, redemption, wanted};
 use super::host::{Host, JSON};
-use super::rig::{CALLBACK, Harness, Reply, but, redemption, wanted};
 
-fn rig(host: &Host) -> Harness {
+fn harness(host: &Host) -> Harness {
     Harness::with(|builder| builder.with_metadata_documents(host.egress()))
 }
 
@@ -23,11 +23,11 @@ fn is_page(reply: &Reply) -> bool {
 #[tokio::test]
 async fn o26_a_client_is_what_its_document_says_and_is_fetched_once() {
     let host = Host::start().await;
-    let rig = rig(&host);
+    let harness = harness(&host);
     let id = host.url("/client.json");
     host.json("/client.json", &document(&id));
     let query = wanted(&id);
-    let pages = join_all((0..20).map(|_| rig.asked(&query, "alice"))).await;
+    let pages = join_all((0..20).map(|_| harness.asked(&query, "alice"))).await;
     for page in &pages {
         assert_eq!(page.status, StatusCode::OK, "{}", page.text);
         assert!(page.text.contains("localhost"), "the host of the document");
@@ -36,19 +36,19 @@ async fn o26_a_client_is_what_its_document_says_and_is_fetched_once() {
             "the redirect host"
         );
     }
-    let code = rig.code(&id, "alice").await;
-    let tokens = rig.redeem(&id, &code).await.value();
+    let code = harness.code(&id, "alice").await;
+    let tokens = harness.redeem(&id, &code).await.value();
     let refresh = tokens["refresh_token"].as_str().unwrap();
-    assert_eq!(rig.refresh(&id, refresh).await.status, StatusCode::OK);
+    assert_eq!(harness.refresh(&id, refresh).await.status, StatusCode::OK);
     assert_eq!(host.hits("/client.json"), 1);
     let elsewhere = but(&query, "redirect_uri", Some("https://evil.com/"));
-    assert!(is_page(&rig.asked(&elsewhere, "alice").await));
+    assert!(is_page(&harness.asked(&elsewhere, "alice").await));
 }
 
 #[tokio::test]
 async fn o26_documents_that_are_not_as_they_have_to_be_describe_nobody() {
     let host = Host::start().await;
-    let rig = rig(&host);
+    let harness = harness(&host);
     let id = host.url("/c");
     let good = document(&id);
     let with = |name: &str, value: Value| {
@@ -97,14 +97,14 @@ async fn o26_documents_that_are_not_as_they_have_to_be_describe_nobody() {
     host.json("/other", &good);
     for (number, (head, body)) in cases.iter().enumerate() {
         host.serve("/c", head, body);
-        let reply = rig.asked(&wanted(&id), "alice").await;
+        let reply = harness.asked(&wanted(&id), "alice").await;
         assert!(is_page(&reply), "{number}: {head} {body}: {reply:?}");
         assert!(!reply.text.contains("10.0.0.1"), "nothing is told of it");
     }
-    let reply = rig.post("/token", &redemption(&id, "x")).await;
+    let reply = harness.post("/token", &redemption(&id, "x")).await;
     assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
     host.json("/c", &good);
-    let reply = rig.asked(&wanted(&id), "alice").await;
+    let reply = harness.asked(&wanted(&id), "alice").await;
     assert_eq!(reply.status, StatusCode::OK, "no failure is remembered");
     assert_eq!(host.hits("/other"), 0);
 }
@@ -112,7 +112,7 @@ async fn o26_documents_that_are_not_as_they_have_to_be_describe_nobody() {
 #[tokio::test]
 async fn o26_identifiers_that_are_no_plain_address_are_not_asked() {
     let host = Host::start().await;
-    let rig = rig(&host);
+    let harness = harness(&host);
     let port = host.port;
     host.json("/c", &document(&host.url("/c")));
     for id in [
@@ -132,11 +132,11 @@ async fn o26_identifiers_that_are_no_plain_address_are_not_asked() {
         format!("https://localhost:{port}\\c"),
         "file:///etc/passwd".to_owned(),
     ] {
-        let reply = rig.asked(&wanted(&id), "alice").await;
+        let reply = harness.asked(&wanted(&id), "alice").await;
         assert!(is_page(&reply), "{id}: {reply:?}");
     }
     assert_eq!(host.hits("/c"), 0);
-    let reply = rig.asked(&wanted(&host.url("/c")), "alice").await;
+    let reply = harness.asked(&wanted(&host.url("/c")), "alice").await;
     assert_eq!(reply.status, StatusCode::OK);
 }
 
@@ -144,7 +144,7 @@ async fn o26_identifiers_that_are_no_plain_address_are_not_asked() {
 async fn o25_addresses_inside_are_not_reached_and_look_like_any_other() {
     let host = Host::start().await;
     let strict = Egress::new(EgressPolicy::new()).unwrap();
-    let rig = Harness::with(|builder| builder.with_metadata_documents(strict));
+    let harness = Harness::with(|builder| builder.with_metadata_documents(strict));
     host.json("/c", &document(&host.url("/c")));
     let mut texts = Vec::new();
     for id in [
@@ -163,10 +163,10 @@ async fn o25_addresses_inside_are_not_reached_and_look_like_any_other() {
         "https://example.com:22/c".to_owned(),
         "https://does-not-exist.invalid/c".to_owned(),
     ] {
-        let reply = rig.asked(&wanted(&id), "alice").await;
+        let reply = harness.asked(&wanted(&id), "alice").await;
         assert!(is_page(&reply), "{id}: {reply:?}");
         texts.push(reply.text);
-        let reply = rig.post("/token", &redemption(&id, "x")).await;
+        let reply = harness.post("/token", &redemption(&id, "x")).await;
         assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
     }
     texts.dedup();
@@ -177,10 +177,10 @@ async fn o25_addresses_inside_are_not_reached_and_look_like_any_other() {
 #[tokio::test]
 async fn o26_a_host_is_asked_no_more_than_it_can_bear() {
     let host = Host::start().await;
-    let rig = rig(&host);
+    let harness = harness(&host);
     let ids: Vec<_> = (0..100).map(|n| host.url(&format!("/c{n}"))).collect();
     let forms: Vec<_> = ids.iter().map(|id| redemption(id, "x")).collect();
-    let replies = join_all(forms.iter().map(|form| rig.post("/token", form))).await;
+    let replies = join_all(forms.iter().map(|form| harness.post("/token", form))).await;
     let waiting: Vec<_> = replies.iter().filter(|reply| reply.status == 429).collect();
     assert!(waiting.len() >= 35, "{}", waiting.len());
     assert!(!waiting[0].header("retry-after").is_empty());
@@ -191,13 +191,13 @@ async fn o26_a_host_is_asked_no_more_than_it_can_bear() {
 #[tokio::test]
 async fn o22_a_document_that_changed_is_agreed_to_again() {
     let host = Host::start().await;
-    let rig = rig(&host);
+    let harness = harness(&host);
     let id = host.url("/c");
     host.json("/c", &document(&id));
-    rig.code(&id, "alice").await;
-    let covered = rig.asked(&wanted(&id), "alice").await;
+    harness.code(&id, "alice").await;
+    let covered = harness.asked(&wanted(&id), "alice").await;
     assert!(covered.parameter("code").is_some());
-    let pending = rig
+    let pending = harness
         .asked(&but(&wanted(&id), "prompt", Some("consent")), "alice")
         .await;
     for (name, value) in [
@@ -208,7 +208,8 @@ async fn o22_a_document_that_changed_is_agreed_to_again() {
         changed[name] = value;
         host.json("/c", &changed);
         // Another replica has not cached the document yet.
-        let replica = rig.replica_with(|builder| builder.with_metadata_documents(host.egress()));
+        let replica =
+            harness.replica_with(|builder| builder.with_metadata_documents(host.egress()));
         let asked = replica.asked(&wanted(&id), "alice").await;
         assert_eq!(asked.status, StatusCode::OK, "asked again");
         let reply = replica.decide(&pending, "alice", "allow").await;
@@ -223,7 +224,7 @@ async fn o22_a_document_that_changed_is_agreed_to_again() {
 #[tokio::test]
 async fn o27_a_client_on_this_machine_is_asked_for_every_time() {
     let host = Host::start().await;
-    let rig = rig(&host);
+    let harness = harness(&host);
     let (id, callback) = (host.url("/c"), "http://localhost/callback");
     let mut local = document(&id);
     local["redirect_uris"] = json!([callback]);
@@ -231,28 +232,28 @@ async fn o27_a_client_on_this_machine_is_asked_for_every_time() {
     for port in ["", ":1234", ":1234"] {
         let callback = format!("http://localhost{port}/callback");
         let query = but(&wanted(&id), "redirect_uri", Some(&callback));
-        let asked = rig.asked(&query, "alice").await;
+        let asked = harness.asked(&query, "alice").await;
         assert_eq!(asked.status, StatusCode::OK, "never without being asked");
         assert!(
             asked.text.contains("program on this computer"),
             "{}",
             asked.text
         );
-        let decided = rig.decide(&asked, "alice", "allow").await;
+        let decided = harness.decide(&asked, "alice", "allow").await;
         assert!(decided.parameter("code").is_some());
     }
     let private = json!({ "redirect_uris": ["cursor://anysphere.cursor-mcp/oauth/callback"] });
-    let registered = rig.register(&private).await;
+    let registered = harness.register(&private).await;
     let client = registered["client_id"].as_str().unwrap();
     let callback = private["redirect_uris"][0].as_str();
     for _ in 0..2 {
         let query = but(&wanted(client), "redirect_uri", callback);
-        let asked = rig.asked(&query, "alice").await;
+        let asked = harness.asked(&query, "alice").await;
         assert_eq!(
             asked.status,
             StatusCode::OK,
             "any program may have the scheme"
         );
-        rig.decide(&asked, "alice", "allow").await;
+        harness.decide(&asked, "alice", "allow").await;
     }
 }

@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use mcp_gateway_auth::server::{GrantType, OAuthClient};
 
-use super::rig::{CALLBACK, CHALLENGE, Harness, but, machine, redemption, wanted};
+use super::harness::{CALLBACK, CHALLENGE, Harness, but, machine, redemption, wanted};
 
 const TOKEN: &str = "/api/auth/oauth2/token";
 const BASIC: (&str, &str) = ("authorization", "Basic YnVpbGQ6czNjcmV0");
@@ -47,12 +47,12 @@ const LONG_CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cMA";
 
 #[tokio::test]
 async fn rfc_6749_the_authorization_endpoint_tells_the_client_what_is_wrong() {
-    let rig = Harness::new();
-    let client = rig.client().await;
+    let harness = Harness::new();
+    let client = harness.client().await;
     let limited = OAuthClient::new("limited", "Limited")
         .with_redirect_uri(CALLBACK.parse().unwrap())
         .with_grant_types([GrantType::ClientCredentials]);
-    rig.server.set_clients([limited]);
+    harness.server.set_clients([limited]);
     let right = wanted(&client);
     let replaced = AUTHORIZE.map(|(name, value, code)| (but(&right, name, value), code));
     let added = [
@@ -63,11 +63,14 @@ async fn rfc_6749_the_authorization_endpoint_tells_the_client_what_is_wrong() {
     ];
     let added = added.map(|(name, value, code)| ([&right[..], &[(name, value)]].concat(), code));
     for (query, code) in replaced.into_iter().chain(added) {
-        let reply = rig.asked(&query, "alice").await;
+        let reply = harness.asked(&query, "alice").await;
         let location = reply.location().map(String::from).unwrap_or_default();
         assert!(location.starts_with(CALLBACK), "{query:?}: {reply:?}");
         assert_eq!(reply.parameter("error").as_deref(), Some(code), "{query:?}");
-        assert_eq!(reply.parameter("iss").as_deref(), Some(super::rig::ISSUER));
+        assert_eq!(
+            reply.parameter("iss").as_deref(),
+            Some(super::harness::ISSUER)
+        );
         assert_eq!(reply.parameter("state").as_deref(), Some("a b&c"));
         let text = reply.parameter("error_description").unwrap();
         let allowed = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
@@ -77,8 +80,8 @@ async fn rfc_6749_the_authorization_endpoint_tells_the_client_what_is_wrong() {
 
 #[tokio::test]
 async fn rfc_6749_the_authorization_endpoint_ignores_what_it_does_not_know() {
-    let rig = Harness::new();
-    let client = rig.client().await;
+    let harness = Harness::new();
+    let client = harness.client().await;
     let more = [
         ("unknown", "x"),
         ("nonce", ""),
@@ -86,15 +89,15 @@ async fn rfc_6749_the_authorization_endpoint_ignores_what_it_does_not_know() {
         ("login_hint", ""),
     ];
     let query = [&wanted(&client)[..], &more].concat();
-    assert_eq!(rig.asked(&query, "alice").await.status, StatusCode::OK);
+    assert_eq!(harness.asked(&query, "alice").await.status, StatusCode::OK);
     for twice in ["client_id", "redirect_uri"] {
         let query = [&wanted(&client)[..], &[(twice, "x")]].concat();
-        let reply = rig.asked(&query, "alice").await;
+        let reply = harness.asked(&query, "alice").await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST);
         assert!(reply.location().is_none(), "{twice}");
     }
     for path in ["/authorize", "/api/auth/oauth2/authorize"] {
-        let reply = rig.post(path, &wanted(&client)).await;
+        let reply = harness.post(path, &wanted(&client)).await;
         assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
         assert!(reply.header("allow").contains("GET"));
     }
@@ -127,12 +130,13 @@ const REDEEM: [Case; 18] = [
 
 #[tokio::test]
 async fn rfc_6749_the_token_endpoint_says_what_is_wrong_with_a_code() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     let stranger = OAuthClient::new("stranger", "Stranger");
-    rig.server
+    harness
+        .server
         .set_clients([machine("build", "s3cret"), stranger]);
-    let client = rig.client().await;
-    let code = rig.code(&client, "alice").await;
+    let client = harness.client().await;
+    let code = harness.code(&client, "alice").await;
     let right = redemption(&client, &code);
     let long = "a".repeat(129);
     let mut table: Vec<_> = REDEEM
@@ -143,13 +147,13 @@ async fn rfc_6749_the_token_endpoint_says_what_is_wrong_with_a_code() {
     for (form, code) in &table {
         let status = if *code == "invalid_client" { 401 } else { 400 };
         for path in [TOKEN, "/token"] {
-            let reply = rig.post(path, form).await;
+            let reply = harness.post(path, form).await;
             assert!(reply.is_error(status, code), "{form:?}: {reply:?}");
             let challenge = reply.header("www-authenticate");
             assert_eq!(challenge.starts_with("Basic "), status == 401);
         }
     }
-    let reply = rig.post(TOKEN, &right).await;
+    let reply = harness.post(TOKEN, &right).await;
     assert_eq!(reply.status, StatusCode::OK, "none of it cost the code");
     assert_eq!(reply.header("cache-control"), "no-store");
     assert_eq!(reply.header("pragma"), "no-cache");
@@ -172,12 +176,12 @@ const MACHINE: [Case; 8] = [
 
 #[tokio::test]
 async fn rfc_6749_the_token_endpoint_says_what_is_wrong_with_credentials() {
-    let rig = Harness::new();
-    rig.server.set_clients([machine("build", "s3cret")]);
+    let harness = Harness::new();
+    harness.server.set_clients([machine("build", "s3cret")]);
     let right = [("grant_type", "client_credentials")];
     for (name, value, code) in MACHINE {
         let form = but(&right, name, value);
-        let reply = rig.post_with(TOKEN, &form, &[BASIC]).await;
+        let reply = harness.post_with(TOKEN, &form, &[BASIC]).await;
         assert!(reply.is_error(400, code), "{name}: {reply:?}");
     }
     for value in [
@@ -189,24 +193,24 @@ async fn rfc_6749_the_token_endpoint_says_what_is_wrong_with_credentials() {
         "Bearer x",
         "x",
     ] {
-        let reply = rig
+        let reply = harness
             .post_with(TOKEN, &right, &[("authorization", value)])
             .await;
         assert!(reply.is_error(401, "invalid_client"), "{value}: {reply:?}");
         assert!(reply.header("www-authenticate").starts_with("Basic "));
     }
-    let reply = rig.post_with(TOKEN, &right, &[BASIC, BASIC]).await;
+    let reply = harness.post_with(TOKEN, &right, &[BASIC, BASIC]).await;
     assert!(reply.is_error(400, "invalid_request"), "{reply:?}");
-    let public = rig.client().await;
+    let public = harness.client().await;
     let form = [&right[..], &[("client_id", &*public)]].concat();
-    let reply = rig.post(TOKEN, &form).await;
+    let reply = harness.post(TOKEN, &form).await;
     assert!(reply.is_error(400, "unauthorized_client"), "{reply:?}");
 }
 
 #[tokio::test]
 async fn rfc_6749_every_endpoint_has_its_method_and_reads_no_query() {
-    let rig = Harness::new();
-    rig.server.set_clients([machine("build", "s3cret")]);
+    let harness = Harness::new();
+    harness.server.set_clients([machine("build", "s3cret")]);
     for (path, allowed) in [
         (TOKEN, "POST"),
         ("/token", "POST"),
@@ -218,17 +222,17 @@ async fn rfc_6749_every_endpoint_has_its_method_and_reads_no_query() {
     ] {
         let query =
             format!("{path}?grant_type=client_credentials&client_id=build&client_secret=s3cret");
-        let reply = rig.get(&query, Some("alice")).await;
+        let reply = harness.get(&query, Some("alice")).await;
         assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
         assert_eq!(reply.header("allow"), allowed);
         for method in [Method::DELETE, Method::PUT, Method::PATCH] {
             let request = Request::builder().method(method).uri(path);
-            let reply = rig.send(request.body(Body::empty()).unwrap()).await;
+            let reply = harness.send(request.body(Body::empty()).unwrap()).await;
             assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
         }
     }
     let query = format!("{TOKEN}?client_id=build&client_secret=s3cret");
-    let reply = rig
+    let reply = harness
         .post(&query, &[("grant_type", "client_credentials")])
         .await;
     assert!(reply.is_error(401, "invalid_client"));

@@ -8,15 +8,15 @@ use mcp_gateway_auth::jwks::RemoteJwks;
 use mcp_gateway_auth::server::{AssertionIssuer, ClientAuthentication, GrantType, OAuthClient};
 use serde_json::{Value, json};
 
+use super::harness::{Harness, IDP, ISSUER, OTHER_RESOURCE, RESOURCE, Reply, claims};
 use super::host::{Host, forged, machine, published};
-use super::rig::{Harness, IDP, ISSUER, OTHER_RESOURCE, RESOURCE, Reply, claims};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TYPE: &str = "oauth-id-jag+jwt";
 
 /// An enterprise, its identity provider and its client `agent`.
 struct Enterprise {
-    rig: Harness,
+    harness: Harness,
     key: SigningKey,
     _host: Host,
 }
@@ -28,7 +28,7 @@ impl Enterprise {
         host.json("/jwks", &published(&key));
         let keys = RemoteJwks::jwks(host.url("/jwks"), host.egress());
         let ours = keys.clone();
-        let rig = Harness::with(|builder| {
+        let harness = Harness::with(|builder| {
             builder
                 .with_assertion_issuer(AssertionIssuer::new(IDP, keys))
                 .with_assertion_issuer(AssertionIssuer::new(ISSUER, ours))
@@ -42,7 +42,7 @@ impl Enterprise {
                 .with_grant_types([GrantType::JwtBearer])
         };
         let public = OAuthClient::new("public", "p").with_grant_types([GrantType::JwtBearer]);
-        rig.server.set_clients([
+        harness.server.set_clients([
             agent("agent"),
             agent("other"),
             agent("narrow").with_scopes("mcp:admin".parse().unwrap()),
@@ -50,14 +50,14 @@ impl Enterprise {
             public,
         ]);
         Self {
-            rig,
+            harness,
             key,
             _host: host,
         }
     }
 
     fn claims(&self) -> Value {
-        let now = self.rig.clock.now();
+        let now = self.harness.clock.now();
         json!({
             "iss": IDP, "sub": "alice", "aud": ISSUER, "client_id": "agent", "jti": "1",
             "iat": now, "exp": now + 300, "resource": RESOURCE, "scope": "mcp",
@@ -80,7 +80,7 @@ impl Enterprise {
     async fn present(&self, assertion: &str, more: &[(&str, &str)]) -> Reply {
         let form = [("grant_type", GRANT), ("assertion", assertion)];
         let basic = [("authorization", "Basic YWdlbnQ6czNjcmV0")];
-        self.rig
+        self.harness
             .post_with("/token", &[&form[..], more].concat(), &basic)
             .await
     }
@@ -101,11 +101,16 @@ async fn o35_an_assertion_is_exchanged_once_for_an_access_token_alone() {
         (&json!("alice"), &json!(RESOURCE))
     );
     assert_eq!(said["client_id"], "agent");
-    assert!(enterprise.rig.bearer(RESOURCE, token).await.is_ok());
+    assert!(enterprise.harness.bearer(RESOURCE, token).await.is_ok());
     let again = enterprise.present(&assertion, &[]).await;
     assert!(again.is_error(400, "invalid_grant"), "{again:?}");
-    enterprise.rig.server.revoke_user("alice").await.unwrap();
-    assert!(enterprise.rig.bearer(RESOURCE, token).await.is_err());
+    enterprise
+        .harness
+        .server
+        .revoke_user("alice")
+        .await
+        .unwrap();
+    assert!(enterprise.harness.bearer(RESOURCE, token).await.is_err());
 }
 
 #[tokio::test]
@@ -122,7 +127,7 @@ async fn o35_of_many_who_present_one_assertion_one_succeeds() {
 #[tokio::test]
 async fn o35_assertions_that_are_not_for_this_are_refused() {
     let enterprise = Enterprise::new().await;
-    let now = enterprise.rig.clock.now();
+    let now = enterprise.harness.clock.now();
     for (name, value, code) in [
         ("iss", json!("https://evil.com"), "invalid_grant"),
         ("iss", json!("https://idp.example.com/"), "invalid_grant"),
@@ -204,7 +209,7 @@ async fn o35_only_a_client_that_authenticates_and_may_exchanges() {
     let form = [("grant_type", GRANT), ("assertion", &*assertion)];
     let post = async |client: &str, headers: &[(&str, &str)]| {
         let form = [&form[..], &[("client_id", client)]].concat();
-        enterprise.rig.post_with("/token", &form, headers).await
+        enterprise.harness.post_with("/token", &form, headers).await
     };
     for client in ["", "agent", "public", "nobody"] {
         let reply = post(client, &[]).await;
@@ -255,7 +260,7 @@ async fn o35_what_is_granted_is_what_all_agree_to() {
     claims["jti"] = "narrow".into();
     let assertion = enterprise.key.sign(TYPE, &claims).unwrap();
     let form = [("grant_type", GRANT), ("assertion", &*assertion)];
-    let reply = enterprise.rig.post_with("/token", &form, &narrow).await;
+    let reply = enterprise.harness.post_with("/token", &form, &narrow).await;
     assert_eq!(
         reply.value()["scope"],
         "mcp:admin",
@@ -267,7 +272,12 @@ async fn o35_what_is_granted_is_what_all_agree_to() {
 async fn o35_metadata_says_whether_assertions_are_exchanged() {
     let path = "/.well-known/oauth-authorization-server";
     let profile = json!(["urn:ietf:params:oauth:grant-profile:id-jag"]);
-    let with = Enterprise::new().await.rig.get(path, None).await.value();
+    let with = Enterprise::new()
+        .await
+        .harness
+        .get(path, None)
+        .await
+        .value();
     assert_eq!(with["authorization_grant_profiles_supported"], profile);
     assert!(
         with["grant_types_supported"]

@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 use mcp_gateway_auth::server::OAuthClient;
 use serde_json::{Value, json};
 
-use super::rig::{CALLBACK, Harness, RESOURCE, Reply, machine, wanted};
+use super::harness::{CALLBACK, Harness, RESOURCE, Reply, machine, wanted};
 
 /// A dynamically registered client.
 struct Registered {
@@ -14,13 +14,13 @@ struct Registered {
     said: Value,
 }
 
-async fn registered(rig: &Harness, method: &str) -> Registered {
+async fn registered(harness: &Harness, method: &str) -> Registered {
     let metadata = json!({
         "redirect_uris": [CALLBACK],
         "client_name": "A",
         "token_endpoint_auth_method": method,
     });
-    let said = rig.register(&metadata).await;
+    let said = harness.register(&metadata).await;
     Registered {
         id: said["client_id"].as_str().unwrap().to_owned(),
         token: said["registration_access_token"]
@@ -32,22 +32,22 @@ async fn registered(rig: &Harness, method: &str) -> Registered {
 }
 
 async fn manage(
-    rig: &Harness,
+    harness: &Harness,
     method: Method,
     id: &str,
     token: Option<&str>,
     body: &Value,
 ) -> Reply {
     let path = format!("/api/auth/oauth2/register/{id}");
-    rig.json(method, &path, token, body).await
+    harness.json(method, &path, token, body).await
 }
 
 #[tokio::test]
 async fn rfc_7592_a_client_reads_changes_and_removes_itself() {
-    let rig = Harness::new();
-    let one = registered(&rig, "client_secret_basic").await;
+    let harness = Harness::new();
+    let one = registered(&harness, "client_secret_basic").await;
     let token = Some(&*one.token);
-    let read = manage(&rig, Method::GET, &one.id, token, &json!(null)).await;
+    let read = manage(&harness, Method::GET, &one.id, token, &json!(null)).await;
     assert_eq!(
         (read.status, read.header("cache-control")),
         (StatusCode::OK, "no-store")
@@ -62,7 +62,7 @@ async fn rfc_7592_a_client_reads_changes_and_removes_itself() {
         "redirect_uris": ["https://client.example.com/new"],
         "token_endpoint_auth_method": "client_secret_basic",
     });
-    let put = manage(&rig, Method::PUT, &one.id, token, &after).await;
+    let put = manage(&harness, Method::PUT, &one.id, token, &after).await;
     assert_eq!(put.status, StatusCode::OK, "{}", put.text);
     assert_eq!(put.value()["redirect_uris"], after["redirect_uris"]);
     assert_eq!(
@@ -70,30 +70,30 @@ async fn rfc_7592_a_client_reads_changes_and_removes_itself() {
         one.id,
         "what is left out is cleared"
     );
-    let reply = rig.asked(&wanted(&one.id), "alice").await;
+    let reply = harness.asked(&wanted(&one.id), "alice").await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST, "the old address");
 
-    let deleted = manage(&rig, Method::DELETE, &one.id, token, &json!(null)).await;
+    let deleted = manage(&harness, Method::DELETE, &one.id, token, &json!(null)).await;
     assert_eq!(
         (deleted.status, &*deleted.text),
         (StatusCode::NO_CONTENT, "")
     );
     for method in [Method::GET, Method::PUT, Method::DELETE] {
-        let reply = manage(&rig, method, &one.id, token, &after).await;
+        let reply = manage(&harness, method, &one.id, token, &after).await;
         assert!(reply.is_error(401, "invalid_token"), "{reply:?}");
     }
-    let reply = manage(&rig, Method::POST, &one.id, token, &after).await;
+    let reply = manage(&harness, Method::POST, &one.id, token, &after).await;
     assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
     assert!(reply.header("allow").contains("PUT"));
 }
 
 #[tokio::test]
 async fn rfc_7592_what_an_update_may_not_say_is_refused() {
-    let rig = Harness::new();
-    let one = registered(&rig, "client_secret_basic").await;
+    let harness = Harness::new();
+    let one = registered(&harness, "client_secret_basic").await;
     let right = json!({ "client_id": one.id, "redirect_uris": [CALLBACK],
         "token_endpoint_auth_method": "client_secret_basic" });
-    let public = registered(&rig, "none").await;
+    let public = registered(&harness, "none").await;
     for (name, value) in [
         ("client_id", json!(null)),
         ("client_id", json!("other")),
@@ -108,7 +108,7 @@ async fn rfc_7592_what_an_update_may_not_say_is_refused() {
     ] {
         let mut after = right.clone();
         after[name] = value;
-        let reply = manage(&rig, Method::PUT, &one.id, Some(&one.token), &after).await;
+        let reply = manage(&harness, Method::PUT, &one.id, Some(&one.token), &after).await;
         assert!(
             reply.is_error(400, "invalid_client_metadata"),
             "{after}: {reply:?}"
@@ -117,13 +117,13 @@ async fn rfc_7592_what_an_update_may_not_say_is_refused() {
     for uris in [json!([]), json!(["javascript:alert(1)"])] {
         let mut after = right.clone();
         after["redirect_uris"] = uris;
-        let reply = manage(&rig, Method::PUT, &one.id, Some(&one.token), &after).await;
+        let reply = manage(&harness, Method::PUT, &one.id, Some(&one.token), &after).await;
         assert!(reply.is_error(400, "invalid_redirect_uri"), "{after}");
     }
     let mut secretive = right.clone();
     secretive["client_id"] = public.id.clone().into();
     let reply = manage(
-        &rig,
+        &harness,
         Method::PUT,
         &public.id,
         Some(&public.token),
@@ -131,24 +131,32 @@ async fn rfc_7592_what_an_update_may_not_say_is_refused() {
     )
     .await;
     assert!(reply.is_error(400, "invalid_client_metadata"), "{reply:?}");
-    let read = manage(&rig, Method::GET, &one.id, Some(&one.token), &json!(null)).await;
+    let read = manage(
+        &harness,
+        Method::GET,
+        &one.id,
+        Some(&one.token),
+        &json!(null),
+    )
+    .await;
     assert_eq!(read.value()["client_name"], "A", "nothing was changed");
 }
 
 #[tokio::test]
 async fn o24_nobody_manages_the_registration_of_another_client() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     let (one, other) = (
-        registered(&rig, "none").await,
-        registered(&rig, "none").await,
+        registered(&harness, "none").await,
+        registered(&harness, "none").await,
     );
-    rig.server.set_clients([machine("build", "s3cret")]);
-    rig.server
+    harness.server.set_clients([machine("build", "s3cret")]);
+    harness
+        .server
         .create_client(OAuthClient::new("stored", "Stored"))
         .await
         .unwrap();
-    let code = rig.code(&one.id, "alice").await;
-    let tokens = rig.redeem(&one.id, &code).await.value();
+    let code = harness.code(&one.id, "alice").await;
+    let tokens = harness.redeem(&one.id, &code).await.value();
     let access = tokens["access_token"].as_str().unwrap();
     let refresh = tokens["refresh_token"].as_str().unwrap();
     let near = format!("{}x", one.token);
@@ -165,7 +173,7 @@ async fn o24_nobody_manages_the_registration_of_another_client() {
             Some(&*near),
             Some(&one.token[..20]),
         ] {
-            let reply = manage(&rig, method.clone(), &one.id, token, &body).await;
+            let reply = manage(&harness, method.clone(), &one.id, token, &body).await;
             assert!(reply.is_error(401, "invalid_token"), "{token:?}: {reply:?}");
             answers.push(reply.text);
         }
@@ -179,7 +187,7 @@ async fn o24_nobody_manages_the_registration_of_another_client() {
             "%00",
             "https%3A%2F%2Fclient.example.com%2Fc",
         ] {
-            let reply = manage(&rig, method.clone(), id, Some(&one.token), &body).await;
+            let reply = manage(&harness, method.clone(), id, Some(&one.token), &body).await;
             assert!(reply.is_error(401, "invalid_token"), "{id}: {reply:?}");
             answers.push(reply.text);
         }
@@ -190,32 +198,46 @@ async fn o24_nobody_manages_the_registration_of_another_client() {
         1,
         "nothing tells whether there is such a client"
     );
-    let read = manage(&rig, Method::GET, &one.id, Some(&one.token), &json!(null)).await;
+    let read = manage(
+        &harness,
+        Method::GET,
+        &one.id,
+        Some(&one.token),
+        &json!(null),
+    )
+    .await;
     assert_eq!(read.value()["redirect_uris"], json!([CALLBACK]));
 }
 
 #[tokio::test]
 async fn o24_guessing_a_registration_token_does_not_help() {
-    let rig = Harness::new();
-    let one = registered(&rig, "none").await;
+    let harness = Harness::new();
+    let one = registered(&harness, "none").await;
     let guesses = (0..200).map(|guess| format!("mcpreg_{guess:043}"));
     let guesses: Vec<_> = guesses.collect();
     let body = json!(null);
     let replies = guesses
         .iter()
-        .map(|guess| manage(&rig, Method::DELETE, &one.id, Some(guess), &body));
+        .map(|guess| manage(&harness, Method::DELETE, &one.id, Some(guess), &body));
     for reply in join_all(replies).await {
         assert!(reply.is_error(401, "invalid_token"));
     }
-    let read = manage(&rig, Method::GET, &one.id, Some(&one.token), &json!(null)).await;
+    let read = manage(
+        &harness,
+        Method::GET,
+        &one.id,
+        Some(&one.token),
+        &json!(null),
+    )
+    .await;
     assert_eq!(read.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn rfc_7592_updates_at_the_same_time_all_succeed() {
-    let rig = Harness::new();
-    let replica = rig.replica();
-    let one = registered(&rig, "none").await;
+    let harness = Harness::new();
+    let replica = harness.replica();
+    let one = registered(&harness, "none").await;
     let bodies: Vec<_> = (0..10)
         .map(|n| {
             json!({ "client_id": one.id, "redirect_uris": [CALLBACK],
@@ -223,8 +245,8 @@ async fn rfc_7592_updates_at_the_same_time_all_succeed() {
         })
         .collect();
     let updates = bodies.iter().enumerate().map(|(n, body)| {
-        let rig = if n % 2 == 0 { &rig } else { &replica };
-        manage(rig, Method::PUT, &one.id, Some(&one.token), body)
+        let harness = if n % 2 == 0 { &harness } else { &replica };
+        manage(harness, Method::PUT, &one.id, Some(&one.token), body)
     });
     for reply in join_all(updates).await {
         assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
@@ -233,33 +255,34 @@ async fn rfc_7592_updates_at_the_same_time_all_succeed() {
 
 #[tokio::test]
 async fn rfc_7592_with_a_client_all_that_it_has_dies() {
-    let rig = Harness::new();
-    rig.server
+    let harness = Harness::new();
+    harness
+        .server
         .set_clients([machine("rs", "s3cret").with_introspection()]);
-    let one = registered(&rig, "none").await;
-    let code = rig.code(&one.id, "alice").await;
-    let tokens = rig.redeem(&one.id, &code).await.value();
-    let pending = rig.asked(&wanted(&one.id), "alice").await;
+    let one = registered(&harness, "none").await;
+    let code = harness.code(&one.id, "alice").await;
+    let tokens = harness.redeem(&one.id, &code).await.value();
+    let pending = harness.asked(&wanted(&one.id), "alice").await;
     let pending = pending.parameter("code").unwrap();
     let access = tokens["access_token"].as_str().unwrap();
     let refresh = tokens["refresh_token"].as_str().unwrap();
     manage(
-        &rig,
+        &harness,
         Method::DELETE,
         &one.id,
         Some(&one.token),
         &json!(null),
     )
     .await;
-    assert!(rig.bearer(RESOURCE, access).await.is_err());
-    let reply = rig.refresh(&one.id, refresh).await;
+    assert!(harness.bearer(RESOURCE, access).await.is_err());
+    let reply = harness.refresh(&one.id, refresh).await;
     assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
-    let reply = rig.redeem(&one.id, &pending).await;
+    let reply = harness.redeem(&one.id, &pending).await;
     assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
     let basic = [("authorization", "Basic cnM6czNjcmV0")];
     for token in [access, refresh] {
         let form = [("token", token)];
-        let reply = rig
+        let reply = harness
             .post_with("/api/auth/oauth2/introspect", &form, &basic)
             .await;
         assert_eq!(reply.value(), json!({ "active": false }));

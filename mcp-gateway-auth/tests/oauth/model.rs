@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value;
 
-use super::rig::{Harness, OTHER_RESOURCE, RESOURCE, but, machine, resources, wanted};
+use super::harness::{Harness, OTHER_RESOURCE, RESOURCE, but, machine, resources, wanted};
 
 /// An action of a client, a user or an attacker.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-const PEOPLE: [&str; 2] = ["alice", "olga"];
+const USERS: [&str; 2] = ["alice", "olga"];
 
 /// A grant in the model.
 struct Grant {
@@ -89,7 +89,7 @@ struct Access {
 }
 
 struct Model {
-    rig: Harness,
+    harness: Harness,
     clients: Vec<(String, bool)>,
     grants: Vec<Grant>,
     access: Vec<Access>,
@@ -99,18 +99,23 @@ struct Model {
 
 impl Model {
     async fn new() -> Self {
-        let rig = Harness::new();
-        rig.server
+        let harness = Harness::new();
+        harness
+            .server
             .set_clients([machine("rs", "s3cret").with_introspection()]);
-        let clients = vec![(rig.client().await, true), (rig.client().await, true)];
+        let clients = vec![
+            (harness.client().await, true),
+            (harness.client().await, true),
+        ];
         let verifier = |uri: &str| {
             let resource = resources()
                 .into_iter()
                 .find(|known| known.uri.as_str() == uri);
-            let verifier: Arc<dyn TokenVerifier> = Arc::new(rig.server.verifier(resource.as_ref()));
+            let verifier: Arc<dyn TokenVerifier> =
+                Arc::new(harness.server.verifier(resource.as_ref()));
             BearerVerifier::new(verifier)
-                .with_clock(rig.clock.clone())
-                .with_revocations(rig.server.revocations())
+                .with_clock(harness.clock.clone())
+                .with_revocations(harness.server.revocations())
         };
         let verifiers = [RESOURCE, OTHER_RESOURCE].map(|uri| (uri, verifier(uri)));
         Self {
@@ -118,7 +123,7 @@ impl Model {
             grants: Vec::new(),
             access: Vec::new(),
             verifiers,
-            rig,
+            harness,
         }
     }
 
@@ -130,7 +135,7 @@ impl Model {
                 resource,
             } => {
                 let client = client.index(self.clients.len());
-                self.authorize(client, PEOPLE[user.index(2)], resource.index(2))
+                self.authorize(client, USERS[user.index(2)], resource.index(2))
                     .await;
                 // Mostly the client redeems the code at once.
                 if let Some(grant) = self.grants.len().checked_sub(1)
@@ -171,22 +176,22 @@ impl Model {
             }
             Act::TakeBack { client, user } => {
                 let client = client.index(self.clients.len());
-                self.take_back(client, PEOPLE[user.index(2)]).await;
+                self.take_back(client, USERS[user.index(2)]).await;
             }
             Act::Remove { client } => {
                 let client = &mut self.clients[client.index(2)];
-                self.rig.server.delete_client(&client.0).await.unwrap();
+                self.harness.server.delete_client(&client.0).await.unwrap();
                 client.1 = false;
-                self.clients.push((self.rig.client().await, true));
+                self.clients.push((self.harness.client().await, true));
             }
-            Act::Wait(seconds) => self.rig.clock.advance(Duration::from_secs(*seconds)),
+            Act::Wait(seconds) => self.harness.clock.advance(Duration::from_secs(*seconds)),
             _ => {}
         }
     }
 
     async fn take_back(&mut self, client: usize, user: &str) {
         let id = &self.clients[client].0;
-        self.rig.server.revoke_consent(user, id).await.unwrap();
+        self.harness.server.revoke_consent(user, id).await.unwrap();
         let theirs = self
             .grants
             .iter_mut()
@@ -221,9 +226,9 @@ impl Model {
         let resource = self.verifiers[resource].0;
         let (id, is_there) = self.clients[client].clone();
         let query = but(&wanted(&id), "resource", Some(resource));
-        let mut reply = self.rig.asked(&query, user).await;
+        let mut reply = self.harness.asked(&query, user).await;
         if reply.status == StatusCode::OK {
-            reply = self.rig.decide(&reply, user, "allow").await;
+            reply = self.harness.decide(&reply, user, "allow").await;
         }
         let may = is_there && (resource == RESOURCE || user == "olga");
         let code = reply.parameter("code");
@@ -233,7 +238,7 @@ impl Model {
             user,
             resource,
             code,
-            offered_until: self.rig.clock.now() + 60,
+            offered_until: self.harness.clock.now() + 60,
             is_redeemed: false,
             is_revoked: false,
             refresh: Vec::new(),
@@ -242,10 +247,13 @@ impl Model {
     }
 
     async fn redeem(&mut self, grant: usize, client: usize) {
-        let now = self.rig.clock.now();
+        let now = self.harness.clock.now();
         let is_right = self.may_act(grant, client);
         let known = &mut self.grants[grant];
-        let reply = self.rig.redeem(&self.clients[client].0, &known.code).await;
+        let reply = self
+            .harness
+            .redeem(&self.clients[client].0, &known.code)
+            .await;
         let is_offered = !known.is_redeemed && !known.is_revoked && now < known.offered_until;
         let succeeds = is_right && is_offered;
         assert_eq!(reply.status == StatusCode::OK, succeeds, "{reply:?}");
@@ -259,13 +267,13 @@ impl Model {
     }
 
     async fn refresh(&mut self, grant: usize, back: usize, client: usize) {
-        let now = self.rig.clock.now();
+        let now = self.harness.clock.now();
         let (is_right, is_alive) = (self.may_act(grant, client), self.is_alive(grant));
         let known = &mut self.grants[grant];
         let Some(token) = known.refresh.iter().rev().nth(back).cloned() else {
             return;
         };
-        let reply = self.rig.refresh(&self.clients[client].0, &token).await;
+        let reply = self.harness.refresh(&self.clients[client].0, &token).await;
         let is_good = back == 0 || back == 1 && now < known.rotated + 30;
         let succeeds = is_right && is_alive && is_good;
         assert_eq!(reply.status == StatusCode::OK, succeeds, "{reply:?}");
@@ -290,14 +298,14 @@ impl Model {
         self.access.push(Access {
             grant,
             token: tokens["access_token"].as_str().unwrap().to_owned(),
-            expires: self.rig.clock.now() + 3600,
+            expires: self.harness.clock.now() + 3600,
             is_revoked: false,
         });
     }
 
     async fn revoke(&self, token: &str, client: usize) {
         let form = [("token", token), ("client_id", &*self.clients[client].0)];
-        let reply = self.rig.post("/api/auth/oauth2/revoke", &form).await;
+        let reply = self.harness.post("/api/auth/oauth2/revoke", &form).await;
         assert_eq!(reply.status == StatusCode::OK, self.clients[client].1);
     }
 
@@ -305,7 +313,7 @@ impl Model {
         let basic = [("authorization", "Basic cnM6czNjcmV0")];
         let form = [("token", token)];
         let reply = self
-            .rig
+            .harness
             .post_with("/api/auth/oauth2/introspect", &form, &basic)
             .await;
         reply.value()["active"].as_bool().unwrap()
@@ -313,7 +321,7 @@ impl Model {
 
     /// Asserts that every token is valid exactly where and as long as in the model.
     async fn check(&self) {
-        let now = self.rig.clock.now();
+        let now = self.harness.clock.now();
         for access in &self.access {
             let is_good = self.is_alive(access.grant) && !access.is_revoked;
             // Clocks may differ by a minute.

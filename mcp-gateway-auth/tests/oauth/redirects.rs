@@ -3,16 +3,16 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::rig::{CALLBACK, Harness, ISSUER, Reply, but, encoded, wanted};
+use super::harness::{CALLBACK, Harness, ISSUER, Reply, but, encoded, wanted};
 
 /// Returns the response to an authorization request with `redirect_uri`.
-async fn sent_to(rig: &Harness, client: &str, redirect_uri: &str) -> Reply {
+async fn sent_to(harness: &Harness, client: &str, redirect_uri: &str) -> Reply {
     let query = but(&wanted(client), "redirect_uri", Some(redirect_uri));
-    rig.asked(&query, "alice").await
+    harness.asked(&query, "alice").await
 }
 
-async fn client_at(rig: &Harness, redirect_uris: &[&str]) -> String {
-    let registered = rig
+async fn client_at(harness: &Harness, redirect_uris: &[&str]) -> String {
+    let registered = harness
         .register(&json!({ "redirect_uris": redirect_uris }))
         .await;
     registered["client_id"].as_str().unwrap().to_owned()
@@ -26,8 +26,8 @@ fn is_page(reply: &Reply) -> bool {
 
 #[tokio::test]
 async fn o6_a_redirect_that_was_not_registered_stays_on_a_page() {
-    let rig = Harness::new();
-    let client = rig.client().await;
+    let harness = Harness::new();
+    let client = harness.client().await;
     for wanted in [
         "https://client.example.com/callback/",
         "https://client.example.com/callback/more",
@@ -73,30 +73,30 @@ async fn o6_a_redirect_that_was_not_registered_stays_on_a_page() {
         "javascript:alert(1)//https://client.example.com/callback",
         "*",
     ] {
-        let reply = sent_to(&rig, &client, wanted).await;
+        let reply = sent_to(&harness, &client, wanted).await;
         assert!(is_page(&reply), "{wanted:?}: {reply:?}");
     }
     assert_eq!(
-        sent_to(&rig, &client, CALLBACK).await.status,
+        sent_to(&harness, &client, CALLBACK).await.status,
         StatusCode::OK
     );
 }
 
 #[tokio::test]
 async fn o6_without_a_redirect_there_has_to_be_one_alone() {
-    let rig = Harness::new();
-    let one = client_at(&rig, &[CALLBACK]).await;
-    let two = client_at(&rig, &[CALLBACK, "https://client.example.com/other"]).await;
+    let harness = Harness::new();
+    let one = client_at(&harness, &[CALLBACK]).await;
+    let two = client_at(&harness, &[CALLBACK, "https://client.example.com/other"]).await;
     let without = |client| but(&wanted(client), "redirect_uri", None);
-    let reply = rig.asked(&without(&one), "alice").await;
+    let reply = harness.asked(&without(&one), "alice").await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
-    let reply = rig.asked(&without(&two), "alice").await;
+    let reply = harness.asked(&without(&two), "alice").await;
     assert!(is_page(&reply), "{reply:?}");
 }
 
 #[tokio::test]
 async fn o7_only_the_port_of_a_loopback_redirect_may_vary() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     for (registered, admitted, refused) in [
         (
             "http://127.0.0.1/cb",
@@ -138,13 +138,13 @@ async fn o7_only_the_port_of_a_loopback_redirect_may_vary() {
             ],
         ),
     ] {
-        let client = client_at(&rig, &[registered]).await;
+        let client = client_at(&harness, &[registered]).await;
         for wanted in admitted {
-            let reply = sent_to(&rig, &client, wanted).await;
+            let reply = sent_to(&harness, &client, wanted).await;
             assert_eq!(reply.status, StatusCode::OK, "{wanted}: {}", reply.text);
         }
         for wanted in refused {
-            let reply = sent_to(&rig, &client, wanted).await;
+            let reply = sent_to(&harness, &client, wanted).await;
             assert!(is_page(&reply), "{wanted}: {reply:?}");
         }
     }
@@ -152,7 +152,7 @@ async fn o7_only_the_port_of_a_loopback_redirect_may_vary() {
 
 #[tokio::test]
 async fn o8_nobody_registers_a_redirect_that_could_run_or_be_read() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     for uri in [
         "javascript:alert(1)",
         "JavaScript:alert(1)",
@@ -197,7 +197,7 @@ async fn o8_nobody_registers_a_redirect_that_could_run_or_be_read() {
         "https:///cb",
     ] {
         let metadata = json!({ "redirect_uris": [CALLBACK, uri] });
-        let reply = rig
+        let reply = harness
             .json(http::Method::POST, "/register", None, &metadata)
             .await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{uri:?}");
@@ -207,8 +207,8 @@ async fn o8_nobody_registers_a_redirect_that_could_run_or_be_read() {
 
 #[tokio::test]
 async fn o9_a_stranger_is_sent_nowhere_before_somebody_has_logged_in() {
-    let rig = Harness::new();
-    let client = rig.client().await;
+    let harness = Harness::new();
+    let client = harness.client().await;
     let right = wanted(&client);
     for query in [
         right.clone(),
@@ -219,7 +219,7 @@ async fn o9_a_stranger_is_sent_nowhere_before_somebody_has_logged_in() {
         but(&right, "resource", Some("https://evil.com/")),
     ] {
         let path = format!("/authorize?{}", encoded(&query));
-        let reply = rig.get(&path, None).await;
+        let reply = harness.get(&path, None).await;
         let location = reply.location().unwrap();
         assert_eq!(location.path(), "/api/auth/login", "{query:?}");
         assert!(location.as_str().starts_with(ISSUER));
@@ -229,7 +229,7 @@ async fn o9_a_stranger_is_sent_nowhere_before_somebody_has_logged_in() {
         but(&right, "client_id", Some("nobody")),
         but(&right, "client_id", None),
     ] {
-        let reply = rig
+        let reply = harness
             .get(&format!("/authorize?{}", encoded(&query)), None)
             .await;
         assert!(is_page(&reply), "{query:?}");
@@ -239,16 +239,16 @@ async fn o9_a_stranger_is_sent_nowhere_before_somebody_has_logged_in() {
 
 #[tokio::test]
 async fn o9_without_consent_the_browser_is_not_sent_on_whatever_the_prompt() {
-    let rig = Harness::new();
-    let client = rig.client().await;
+    let harness = Harness::new();
+    let client = harness.client().await;
     for prompt in ["none", "consent", "select_account", "login consent"] {
         let query = but(&wanted(&client), "prompt", Some(prompt));
-        let reply = rig.asked(&query, "alice").await;
+        let reply = harness.asked(&query, "alice").await;
         assert!(reply.parameter("code").is_none(), "{prompt}");
     }
-    rig.code(&client, "alice").await;
+    harness.code(&client, "alice").await;
     let query = wanted(&client);
-    let again = rig.asked(&query, "alice").await;
+    let again = harness.asked(&query, "alice").await;
     assert!(
         again.parameter("code").is_some(),
         "agreed to: {}",
@@ -256,19 +256,19 @@ async fn o9_without_consent_the_browser_is_not_sent_on_whatever_the_prompt() {
     );
     for prompt in ["consent", "consent select_account"] {
         let query = but(&query, "prompt", Some(prompt));
-        let reply = rig.asked(&query, "alice").await;
+        let reply = harness.asked(&query, "alice").await;
         assert_eq!(reply.status, StatusCode::OK, "asked again");
     }
 }
 
 #[tokio::test]
 async fn o18_what_a_client_sends_back_is_encoded() {
-    let rig = Harness::new();
-    let client = rig.client().await;
+    let harness = Harness::new();
+    let client = harness.client().await;
     let state = "x\r\nset-cookie: a=b\r\n\r\n<script>&code=forged#\u{e4}\u{0}";
     let query = but(&wanted(&client), "state", Some(state));
-    let asked = rig.asked(&query, "alice").await;
-    let decided = rig.decide(&asked, "alice", "allow").await;
+    let asked = harness.asked(&query, "alice").await;
+    let decided = harness.decide(&asked, "alice", "allow").await;
     assert_eq!(decided.parameter("state").as_deref(), Some(state));
     assert_ne!(decided.parameter("code").as_deref(), Some("forged"));
     assert!(decided.headers.get("set-cookie").is_none());
@@ -277,18 +277,18 @@ async fn o18_what_a_client_sends_back_is_encoded() {
     assert_eq!(codes.count(), 1);
 
     let query = but(&query, "scope", Some("bad\r\nscope"));
-    let refused = rig.asked(&query, "alice").await;
+    let refused = harness.asked(&query, "alice").await;
     assert_eq!(refused.parameter("error").as_deref(), Some("invalid_scope"));
     assert_eq!(refused.parameter("state").as_deref(), Some(state));
 }
 
 #[tokio::test]
 async fn o18_a_registered_query_is_kept() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     let callback = "https://client.example.com/cb?tenant=a%20b";
-    let client = client_at(&rig, &[callback]).await;
-    let asked = sent_to(&rig, &client, callback).await;
-    let decided = rig.decide(&asked, "alice", "allow").await;
+    let client = client_at(&harness, &[callback]).await;
+    let asked = sent_to(&harness, &client, callback).await;
+    let decided = harness.decide(&asked, "alice", "allow").await;
     let location = decided.headers["location"].to_str().unwrap();
     assert!(
         location.starts_with(&format!("{callback}&code=")),

@@ -10,12 +10,12 @@ use mcp_gateway_auth::{SecretHash, TrustedProxies};
 use mcp_gateway_core::PeerAddr;
 use serde_json::{Value, json};
 
-use super::rig::{CALLBACK, Harness, Reply, but, redemption, wanted};
+use super::harness::{CALLBACK, Harness, Reply, but, redemption, wanted};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Returns the response to a registration with `metadata` from the address `peer`.
-async fn from(rig: &Harness, peer: &str, forwarded: Option<&str>) -> Reply {
+async fn from(harness: &Harness, peer: &str, forwarded: Option<&str>) -> Reply {
     let metadata = json!({ "redirect_uris": [CALLBACK] });
     let mut request = Request::post("/register").header("content-type", "application/json");
     if let Some(forwarded) = forwarded {
@@ -24,7 +24,7 @@ async fn from(rig: &Harness, peer: &str, forwarded: Option<&str>) -> Reply {
     let mut request = request.body(metadata.to_string().into()).unwrap();
     let peer: SocketAddr = peer.parse().unwrap();
     request.extensions_mut().insert(PeerAddr(peer));
-    rig.send(request).await
+    harness.send(request).await
 }
 
 fn limited() -> Harness {
@@ -41,57 +41,62 @@ fn limited() -> Harness {
 
 #[tokio::test]
 async fn o23_a_flood_of_registrations_has_to_wait() {
-    let rig = limited();
+    let harness = limited();
     for _ in 0..3 {
-        let reply = from(&rig, "192.0.2.1:1", None).await;
+        let reply = from(&harness, "192.0.2.1:1", None).await;
         assert_eq!(reply.status, StatusCode::CREATED);
     }
     for port in 1..20 {
-        let reply = from(&rig, &format!("192.0.2.1:{port}"), Some("203.0.113.7")).await;
+        let reply = from(&harness, &format!("192.0.2.1:{port}"), Some("203.0.113.7")).await;
         assert!(reply.is_error(429, "temporarily_unavailable"), "{reply:?}");
         let wait: u64 = reply.header("retry-after").parse().unwrap();
         assert!((1..=60).contains(&wait), "{wait}");
     }
-    assert_eq!(from(&rig, "192.0.2.2:1", None).await.status, 201);
+    assert_eq!(from(&harness, "192.0.2.2:1", None).await.status, 201);
     for host in 1..=3 {
-        let reply = from(&rig, &format!("[2001:db8:0:1::{host}]:1"), None).await;
+        let reply = from(&harness, &format!("[2001:db8:0:1::{host}]:1"), None).await;
         assert_eq!(reply.status, StatusCode::CREATED);
     }
-    let reply = from(&rig, "[2001:db8:0:1:ffff::9]:1", None).await;
+    let reply = from(&harness, "[2001:db8:0:1:ffff::9]:1", None).await;
     assert_eq!(reply.status, 429, "the same network");
-    assert_eq!(from(&rig, "[2001:db8:0:2::1]:1", None).await.status, 201);
+    assert_eq!(
+        from(&harness, "[2001:db8:0:2::1]:1", None).await.status,
+        201
+    );
     for _ in 0..3 {
-        let reply = from(&rig, "10.0.0.1:1", Some("198.51.100.1")).await;
+        let reply = from(&harness, "10.0.0.1:1", Some("198.51.100.1")).await;
         assert_eq!(reply.status, StatusCode::CREATED);
     }
-    let reply = from(&rig, "10.0.0.1:1", Some("1.1.1.1, 198.51.100.1")).await;
+    let reply = from(&harness, "10.0.0.1:1", Some("1.1.1.1, 198.51.100.1")).await;
     assert_eq!(
         reply.status, 429,
         "the proxy is believed, the client is not"
     );
     assert_eq!(
-        from(&rig, "10.0.0.1:1", Some("198.51.100.2")).await.status,
+        from(&harness, "10.0.0.1:1", Some("198.51.100.2"))
+            .await
+            .status,
         201
     );
 }
 
 #[tokio::test]
 async fn o23_a_flood_of_authorization_requests_has_to_wait() {
-    let rig = limited();
+    let harness = limited();
     for attempt in 0..10 {
         let mut request = Request::get("/authorize?client_id=nobody")
             .body(axum::body::Body::empty())
             .unwrap();
         let peer: SocketAddr = "192.0.2.1:1".parse().unwrap();
         request.extensions_mut().insert(PeerAddr(peer));
-        let reply = rig.send(request).await;
+        let reply = harness.send(request).await;
         assert_eq!(reply.status == 429, attempt >= 3, "{attempt}");
     }
 }
 
 #[tokio::test]
 async fn o23_what_is_too_much_to_keep_is_refused() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     let many: Vec<_> = (0..11).map(|n| format!("{CALLBACK}/{n}")).collect();
     let long = format!("https://client.example.com/{}", "x".repeat(2048));
     let text = "x".repeat(3000);
@@ -105,10 +110,12 @@ async fn o23_what_is_too_much_to_keep_is_refused() {
         json!({ "redirect_uris": [CALLBACK], "contacts": vec!["a@example.com"; 100] }),
         json!({ "redirect_uris": [CALLBACK], "grant_types": vec!["x"; 100] }),
     ] {
-        let reply = rig.json(Method::POST, "/register", None, &metadata).await;
+        let reply = harness
+            .json(Method::POST, "/register", None, &metadata)
+            .await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{metadata}");
     }
-    let registered = rig
+    let registered = harness
         .register(&json!({
             "redirect_uris": [CALLBACK],
             "client_name": "n".repeat(400),
@@ -117,35 +124,35 @@ async fn o23_what_is_too_much_to_keep_is_refused() {
         .await;
     assert_eq!(registered["client_name"].as_str().unwrap().len(), 256);
     assert!(
-        !rig.stored().await.contains("yyyy"),
+        !harness.stored().await.contains("yyyy"),
         "only what is known is kept"
     );
 }
 
 #[tokio::test]
 async fn o23_a_client_that_is_not_used_is_forgotten() {
-    let rig = Harness::new();
-    let (idle, used) = (rig.client().await, rig.client().await);
-    let code = rig.code(&used, "alice").await;
-    let mut tokens = rig.redeem(&used, &code).await.value();
+    let harness = Harness::new();
+    let (idle, used) = (harness.client().await, harness.client().await);
+    let code = harness.code(&used, "alice").await;
+    let mut tokens = harness.redeem(&used, &code).await.value();
     for _ in 0..3 {
-        rig.clock.advance(DAY * 29);
+        harness.clock.advance(DAY * 29);
         let refresh = tokens["refresh_token"].as_str().unwrap().to_owned();
-        tokens = rig.refresh(&used, &refresh).await.value();
+        tokens = harness.refresh(&used, &refresh).await.value();
         assert!(tokens.get("error").is_none(), "{tokens}");
     }
-    rig.clock.advance(DAY * 4);
-    let gone = rig.asked(&wanted(&idle), "alice").await;
+    harness.clock.advance(DAY * 4);
+    let gone = harness.asked(&wanted(&idle), "alice").await;
     assert_eq!(gone.status, StatusCode::BAD_REQUEST);
-    let reply = rig.post("/token", &redemption(&idle, "x")).await;
+    let reply = harness.post("/token", &redemption(&idle, "x")).await;
     assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
-    let kept = rig.asked(&wanted(&used), "alice").await;
+    let kept = harness.asked(&wanted(&used), "alice").await;
     assert_ne!(kept.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
 async fn rfc_7591_a_client_gets_what_it_needs_and_all_that_it_said() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     let said = json!({
         "redirect_uris": [CALLBACK, "http://localhost/cb"],
         "client_name": "An editor",
@@ -165,7 +172,7 @@ async fn rfc_7591_a_client_gets_what_it_needs_and_all_that_it_said() {
     let mut metadata = said.clone();
     metadata["x_unknown"] = json!({ "a": 1 });
     metadata["software_statement"] = "of nobody".into();
-    let reply = rig
+    let reply = harness
         .json(Method::POST, "/api/auth/oauth2/register", None, &metadata)
         .await;
     assert_eq!(reply.status, StatusCode::CREATED);
@@ -176,19 +183,19 @@ async fn rfc_7591_a_client_gets_what_it_needs_and_all_that_it_said() {
         assert_eq!(&got[name], value, "{name}");
     }
     assert!(got.get("x_unknown").is_none());
-    assert_eq!(got["client_id_issued_at"], rig.clock.now());
+    assert_eq!(got["client_id_issued_at"], harness.clock.now());
     assert_eq!(got["client_secret_expires_at"], 0);
     let id = got["client_id"].as_str().unwrap();
     assert!(!id.starts_with("https:"), "not a document");
     assert_eq!(
         got["registration_client_uri"],
-        format!("{}/api/auth/oauth2/register/{id}", super::rig::ISSUER)
+        format!("{}/api/auth/oauth2/register/{id}", super::harness::ISSUER)
     );
 }
 
 #[tokio::test]
 async fn rfc_7591_a_secret_is_for_clients_that_use_it() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     let mut secrets = HashSet::new();
     for (method, has_secret) in [
         (json!(null), false),
@@ -197,7 +204,7 @@ async fn rfc_7591_a_secret_is_for_clients_that_use_it() {
         (json!("client_secret_post"), true),
     ] {
         let metadata = json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": method });
-        let got = rig.register(&metadata).await;
+        let got = harness.register(&metadata).await;
         assert_eq!(got.get("client_secret").is_some(), has_secret, "{method}");
         assert_eq!(got.get("client_secret_expires_at").is_some(), has_secret);
         let named = method.as_str().unwrap_or("none");
@@ -214,7 +221,7 @@ async fn rfc_7591_a_secret_is_for_clients_that_use_it() {
 
 #[tokio::test]
 async fn rfc_7591_what_makes_no_sense_is_refused() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     let with = |name: &str, value: Value| {
         let mut metadata = json!({ "redirect_uris": [CALLBACK] });
         metadata[name] = value;
@@ -268,31 +275,39 @@ async fn rfc_7591_what_makes_no_sense_is_refused() {
         (with("jwks", keys), "invalid_client_metadata"),
         (both, "invalid_client_metadata"),
     ] {
-        let reply = rig.json(Method::POST, "/register", None, &metadata).await;
+        let reply = harness
+            .json(Method::POST, "/register", None, &metadata)
+            .await;
         assert!(reply.is_error(400, code), "{metadata}: {reply:?}");
     }
 }
 
 #[tokio::test]
 async fn rfc_7591_a_body_that_is_no_object_is_refused() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     for body in ["", "{", "redirect_uris=x", "{}{}", "null"] {
         let request = Request::post("/register").header("content-type", "application/json");
-        let reply = rig.send(request.body(body.into()).unwrap()).await;
+        let reply = harness.send(request.body(body.into()).unwrap()).await;
         assert!(reply.is_error(400, "invalid_client_metadata"), "{body}");
     }
 }
 
 #[tokio::test]
 async fn rfc_7591_registration_can_be_closed_or_want_a_token() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     let metadata = json!({ "redirect_uris": [CALLBACK] });
-    let register = async |token| rig.json(Method::POST, "/register", token, &metadata).await;
-    rig.server.set_registration(RegistrationPolicy::Off);
+    let register = async |token| {
+        harness
+            .json(Method::POST, "/register", token, &metadata)
+            .await
+    };
+    harness.server.set_registration(RegistrationPolicy::Off);
     let reply = register(None).await;
     assert!(reply.is_error(400, "unauthorized_client"), "{reply:?}");
     let hash = SecretHash::digest("initial");
-    rig.server.set_registration(RegistrationPolicy::Token(hash));
+    harness
+        .server
+        .set_registration(RegistrationPolicy::Token(hash));
     for token in [None, Some(""), Some("other"), Some("initia")] {
         let reply = register(token).await;
         assert!(reply.is_error(401, "invalid_token"), "{reply:?}");
@@ -303,23 +318,23 @@ async fn rfc_7591_registration_can_be_closed_or_want_a_token() {
 
 #[tokio::test]
 async fn rfc_7591_a_name_that_nobody_sees_is_none() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     for name in ["", "  ", "\u{200b}\u{202e}", "\t\n"] {
         let metadata = json!({ "redirect_uris": [CALLBACK], "client_name": name });
-        let got = rig.register(&metadata).await;
+        let got = harness.register(&metadata).await;
         assert_eq!(got["client_name"], got["client_id"], "{name:?}");
     }
 }
 
 #[tokio::test]
 async fn o15_another_name_or_address_is_another_client_to_people() {
-    let rig = Harness::new();
-    let registered = rig
+    let harness = Harness::new();
+    let registered = harness
         .register(&json!({ "redirect_uris": [CALLBACK], "client_name": "A" }))
         .await;
     let client = registered["client_id"].as_str().unwrap();
     let token = registered["registration_access_token"].as_str();
-    rig.code(client, "alice").await;
+    harness.code(client, "alice").await;
     let path = format!("/api/auth/oauth2/register/{client}");
     let other = "https://client.example.com/x";
     for after in [
@@ -328,27 +343,27 @@ async fn o15_another_name_or_address_is_another_client_to_people() {
         json!({ "client_id": client, "redirect_uris": [CALLBACK],
             "client_name": format!("A\n{CALLBACK}") }),
     ] {
-        let put = rig.json(Method::PUT, &path, token, &after).await;
+        let put = harness.json(Method::PUT, &path, token, &after).await;
         assert_eq!(put.status, StatusCode::OK, "{}", put.text);
         let query = but(&wanted(client), "state", None);
-        let reply = rig.asked(&query, "alice").await;
+        let reply = harness.asked(&query, "alice").await;
         assert_eq!(reply.status, StatusCode::OK, "asked again: {after}");
     }
 }
 
 #[tokio::test]
 async fn clients_that_nobody_lets_in_are_forgotten_after_a_day() {
-    let rig = Harness::new();
-    let (idle, used) = (rig.client().await, rig.client().await);
-    let code = rig.code(&used, "alice").await;
-    assert_eq!(rig.redeem(&used, &code).await.status, StatusCode::OK);
-    rig.clock.advance(DAY);
-    let reply = rig.asked(&wanted(&idle), "alice").await;
+    let harness = Harness::new();
+    let (idle, used) = (harness.client().await, harness.client().await);
+    let code = harness.code(&used, "alice").await;
+    assert_eq!(harness.redeem(&used, &code).await.status, StatusCode::OK);
+    harness.clock.advance(DAY);
+    let reply = harness.asked(&wanted(&idle), "alice").await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);
-    rig.clock.advance(89 * DAY - Duration::from_secs(1));
-    let reply = rig.asked(&wanted(&used), "alice").await;
+    harness.clock.advance(89 * DAY - Duration::from_secs(1));
+    let reply = harness.asked(&wanted(&used), "alice").await;
     assert!(reply.parameter("code").is_some(), "{reply:?}");
-    rig.clock.advance(Duration::from_secs(1));
-    let reply = rig.asked(&wanted(&used), "alice").await;
+    harness.clock.advance(Duration::from_secs(1));
+    let reply = harness.asked(&wanted(&used), "alice").await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);
 }

@@ -9,7 +9,9 @@ use mcp_gateway_core::auth::AuthVerifier as _;
 use serde_json::{Value, json};
 use tracing::instrument::WithSubscriber as _;
 
-use super::rig::{CALLBACK, Harness, ISSUER, RESOURCE, VERIFIER, but, machine, redemption, wanted};
+use super::harness::{
+    CALLBACK, Harness, ISSUER, RESOURCE, VERIFIER, but, machine, redemption, wanted,
+};
 
 /// Captures the log.
 #[derive(Clone, Default)]
@@ -27,24 +29,25 @@ impl Write for Log {
 }
 
 /// Uses every endpoint that handles secrets, and returns all secrets.
-async fn everything(rig: &Harness) -> Vec<String> {
-    rig.server
+async fn everything(harness: &Harness) -> Vec<String> {
+    harness
+        .server
         .set_clients([machine("build", "s3cret-of-build").with_introspection()]);
     let metadata = json!({
         "redirect_uris": [CALLBACK],
         "token_endpoint_auth_method": "client_secret_post",
     });
-    let said = rig.register(&metadata).await;
+    let said = harness.register(&metadata).await;
     let text = |name: &str| said[name].as_str().unwrap().to_owned();
     let (id, secret) = (text("client_id"), text("client_secret"));
-    let asked = rig.asked(&wanted(&id), "alice").await;
-    let code = rig
+    let asked = harness.asked(&wanted(&id), "alice").await;
+    let code = harness
         .decide(&asked, "alice", "allow")
         .await
         .parameter("code")
         .unwrap();
     let form = [&redemption(&id, &code)[..], &[("client_secret", &*secret)]].concat();
-    let tokens = rig.post("/token", &form).await.value();
+    let tokens = harness.post("/token", &form).await.value();
     let basic = ("authorization", "Basic YnVpbGQ6czNjcmV0LW9mLWJ1aWxk");
     let mut secrets = vec![
         text("registration_access_token"),
@@ -56,28 +59,31 @@ async fn everything(rig: &Harness) -> Vec<String> {
     ];
     for name in ["access_token", "refresh_token"] {
         let token = tokens[name].as_str().unwrap().to_owned();
-        rig.post_with(
-            "/api/auth/oauth2/introspect",
-            &[("token", &token)],
-            &[basic],
-        )
-        .await;
-        let _ = rig.bearer(RESOURCE, &token).await;
-        let _ = rig.bearer(RESOURCE, &format!("{token}x")).await;
+        harness
+            .post_with(
+                "/api/auth/oauth2/introspect",
+                &[("token", &token)],
+                &[basic],
+            )
+            .await;
+        let _ = harness.bearer(RESOURCE, &token).await;
+        let _ = harness.bearer(RESOURCE, &format!("{token}x")).await;
         secrets.push(token);
     }
-    misuse(rig, &id, &secret, &code, &tokens).await;
+    misuse(harness, &id, &secret, &code, &tokens).await;
     let path = format!("/api/auth/oauth2/register/{id}");
-    rig.json(Method::DELETE, &path, Some(&secrets[0]), &json!(null))
+    harness
+        .json(Method::DELETE, &path, Some(&secrets[0]), &json!(null))
         .await;
     secrets.extend([secret, code]);
     secrets
 }
 
 /// Presents invalid, expired and revoked credentials.
-async fn misuse(rig: &Harness, id: &str, secret: &str, code: &str, tokens: &Value) {
+async fn misuse(harness: &Harness, id: &str, secret: &str, code: &str, tokens: &Value) {
     let wrong = [("client_secret", "wrong-secret-of-somebody")];
-    rig.post("/token", &[&redemption(id, code)[..], &wrong].concat())
+    harness
+        .post("/token", &[&redemption(id, code)[..], &wrong].concat())
         .await;
     let assertion = [
         ("grant_type", "refresh_token"),
@@ -87,28 +93,28 @@ async fn misuse(rig: &Harness, id: &str, secret: &str, code: &str, tokens: &Valu
         ),
         ("client_assertion", tokens["access_token"].as_str().unwrap()),
     ];
-    rig.post("/token", &assertion).await;
+    harness.post("/token", &assertion).await;
     let form = [&redemption(id, code)[..], &[("client_secret", secret)]].concat();
-    rig.post("/token", &form).await;
+    harness.post("/token", &form).await;
     let refresh = tokens["refresh_token"].as_str().unwrap();
     let form = [
         ("token", refresh),
         ("client_id", id),
         ("client_secret", secret),
     ];
-    rig.post("/api/auth/oauth2/revoke", &form).await;
+    harness.post("/api/auth/oauth2/revoke", &form).await;
 }
 
 #[tokio::test]
 async fn o30_nothing_secret_is_logged() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_writer(move || writer.clone())
         .finish();
-    let secrets = everything(&rig).with_subscriber(subscriber).await;
+    let secrets = everything(&harness).with_subscriber(subscriber).await;
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(logged.contains("client registered"), "{logged}");
     assert!(logged.contains("grant revoked"), "{logged}");
@@ -119,16 +125,16 @@ async fn o30_nothing_secret_is_logged() {
 
 #[tokio::test]
 async fn o30_nothing_secret_is_in_what_is_shown_to_developers() {
-    let rig = Harness::new();
-    let secrets = everything(&rig).await;
+    let harness = Harness::new();
+    let secrets = everything(&harness).await;
     let client = machine("build", "s3cret-of-build");
     let shown = format!(
         "{:?} {:?} {:?} {:?} {:?}",
-        rig.server,
+        harness.server,
         client,
         client.authentication,
-        rig.server.verifier(None),
-        rig.server.clients_after(None, 100).await.unwrap(),
+        harness.server.verifier(None),
+        harness.server.clients_after(None, 100).await.unwrap(),
     );
     for secret in &secrets {
         assert!(!shown.contains(&**secret), "{secret} in {shown}");
@@ -139,8 +145,8 @@ async fn o30_nothing_secret_is_in_what_is_shown_to_developers() {
 
 #[tokio::test]
 async fn o28_whether_there_is_such_a_client_is_not_told() {
-    let rig = Harness::new();
-    rig.server.set_clients([machine("build", "s3cret")]);
+    let harness = Harness::new();
+    harness.server.set_clients([machine("build", "s3cret")]);
     let form = [("grant_type", "client_credentials")];
     let mut answers = Vec::new();
     // Credentials of `build` and of an unknown client, both with a wrong secret.
@@ -151,7 +157,7 @@ async fn o28_whether_there_is_such_a_client_is_not_told() {
             "/api/auth/oauth2/introspect",
             "/api/auth/oauth2/revoke",
         ] {
-            let reply = rig.post_with(path, &form, &headers).await;
+            let reply = harness.post_with(path, &form, &headers).await;
             answers.push((reply.status, reply.text, reply.headers));
         }
     }
@@ -161,20 +167,20 @@ async fn o28_whether_there_is_such_a_client_is_not_told() {
 
 #[tokio::test]
 async fn o28_whether_there_is_such_a_code_or_token_is_not_told() {
-    let rig = Harness::new();
-    let (client, tokens) = rig.tokens("alice").await;
-    let other = rig.client().await;
-    let code = rig.code(&client, "alice").await;
+    let harness = Harness::new();
+    let (client, tokens) = harness.tokens("alice").await;
+    let other = harness.client().await;
+    let code = harness.code(&client, "alice").await;
     let mut answers = Vec::new();
     for code in [&*code, "g_unknown.0.AAAA", "x"] {
-        answers.push(rig.redeem(&other, code).await.text);
+        answers.push(harness.redeem(&other, code).await.text);
     }
     answers.dedup();
     assert_eq!(answers.len(), 1, "{answers:?}");
     let mut answers = Vec::new();
     let refresh = tokens["refresh_token"].as_str().unwrap();
     for token in [refresh, "g_unknown.0.AAAA", "x", &code] {
-        answers.push(rig.refresh(&other, token).await.text);
+        answers.push(harness.refresh(&other, token).await.text);
     }
     answers.dedup();
     assert_eq!(answers.len(), 1, "{answers:?}");
@@ -182,11 +188,11 @@ async fn o28_whether_there_is_such_a_code_or_token_is_not_told() {
 
 #[tokio::test]
 async fn o31_a_token_is_in_one_header_alone() {
-    let rig = Harness::new();
-    let (_, tokens) = rig.tokens("alice").await;
+    let harness = Harness::new();
+    let (_, tokens) = harness.tokens("alice").await;
     let access = tokens["access_token"].as_str().unwrap();
-    let verifier: Arc<dyn TokenVerifier> = Arc::new(rig.server.verifier(None));
-    let verifier = BearerVerifier::new(verifier).with_clock(rig.clock.clone());
+    let verifier: Arc<dyn TokenVerifier> = Arc::new(harness.server.verifier(None));
+    let verifier = BearerVerifier::new(verifier).with_clock(harness.clock.clone());
     let query = format!("/mcp?access_token={access}&authorization=Bearer%20{access}");
     for request in [
         Request::get(&*query),
@@ -211,9 +217,9 @@ async fn o31_a_token_is_in_one_header_alone() {
 
 #[tokio::test]
 async fn o31_no_address_leaves_with_a_page() {
-    let rig = Harness::new();
-    let client = rig.client().await;
-    let asked = rig.asked(&wanted(&client), "alice").await;
+    let harness = Harness::new();
+    let client = harness.client().await;
+    let asked = harness.asked(&wanted(&client), "alice").await;
     assert_eq!(asked.header("referrer-policy"), "no-referrer");
     assert!(!asked.text.contains("<script"), "nothing could send it");
     assert!(
@@ -221,7 +227,7 @@ async fn o31_no_address_leaves_with_a_page() {
         "nothing is fetched from elsewhere"
     );
     let implicit = but(&wanted(&client), "response_type", Some("token"));
-    let reply = rig.asked(&implicit, "alice").await;
+    let reply = harness.asked(&implicit, "alice").await;
     assert_eq!(reply.parameter("access_token"), None);
     assert!(reply.location().unwrap().fragment().is_none());
     assert!(!reply.text.contains(ISSUER) || reply.status == StatusCode::SEE_OTHER);

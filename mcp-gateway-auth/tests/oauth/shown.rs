@@ -3,18 +3,18 @@
 use http::{Method, StatusCode};
 use serde_json::json;
 
-use super::rig::{CALLBACK, Harness, but, encoded, wanted};
+use super::harness::{CALLBACK, Harness, but, encoded, wanted};
 
 const CONSENT: &str = "/api/auth/oauth2/consent";
 
 #[tokio::test]
 async fn o13_the_page_cannot_be_framed_and_its_form_leads_home() {
-    let rig = Harness::new();
-    let client = rig.client().await;
+    let harness = Harness::new();
+    let client = harness.client().await;
     let pages = [
-        rig.asked(&wanted(&client), "alice").await,
-        rig.asked(&wanted("nobody"), "alice").await,
-        rig.post(CONSENT, &[]).await,
+        harness.asked(&wanted(&client), "alice").await,
+        harness.asked(&wanted("nobody"), "alice").await,
+        harness.post(CONSENT, &[]).await,
     ];
     for page in &pages {
         let policy = page.header("content-security-policy");
@@ -43,7 +43,7 @@ async fn o13_the_page_cannot_be_framed_and_its_form_leads_home() {
 
 #[tokio::test]
 async fn o17_what_a_client_says_of_itself_is_shown_as_text() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     let evil = "<script>alert(1)</script>\" onload=\"x\u{202e}gnp.exe\u{0}\r\nReal Bank";
     let long = "x".repeat(2000);
     for name in [evil, &long] {
@@ -53,9 +53,9 @@ async fn o17_what_a_client_says_of_itself_is_shown_as_text() {
             "client_uri": "https://client.example.com/\"><script>alert(2)</script>",
             "policy_uri": "https://client.example.com/'><script>",
         });
-        let registered = rig.register(&metadata).await;
+        let registered = harness.register(&metadata).await;
         let client = registered["client_id"].as_str().unwrap();
-        let page = rig.asked(&wanted(client), "<img src=x>").await;
+        let page = harness.asked(&wanted(client), "<img src=x>").await;
         assert_eq!(page.status, StatusCode::OK);
         for raw in ["<script", "\" onload", "\u{202e}", "\u{0}", "<img", "<IMG"] {
             assert!(!page.text.contains(raw), "{raw:?}: {}", page.text);
@@ -68,16 +68,16 @@ async fn o17_what_a_client_says_of_itself_is_shown_as_text() {
         ("scope", "<script>"),
         ("<script>", "a"),
     ] {
-        let client = rig.client().await;
+        let client = harness.client().await;
         let query = but(&wanted(&client), name, Some(value));
-        let page = rig.asked(&query, "alice").await;
+        let page = harness.asked(&query, "alice").await;
         assert!(!page.text.contains("<script>"), "{name}: {}", page.text);
     }
 }
 
 #[tokio::test]
 async fn o17_links_that_a_client_registers_are_links_of_the_web() {
-    let rig = Harness::new();
+    let harness = Harness::new();
     for name in [
         "client_uri",
         "logo_uri",
@@ -87,7 +87,9 @@ async fn o17_links_that_a_client_registers_are_links_of_the_web() {
     ] {
         for uri in ["javascript:alert(1)", "data:text/html,x", "file:///x", "x"] {
             let metadata = json!({ "redirect_uris": [CALLBACK], name: uri });
-            let reply = rig.json(Method::POST, "/register", None, &metadata).await;
+            let reply = harness
+                .json(Method::POST, "/register", None, &metadata)
+                .await;
             assert_eq!(reply.error(), "invalid_client_metadata", "{name}: {uri}");
         }
     }
@@ -96,26 +98,28 @@ async fn o17_links_that_a_client_registers_are_links_of_the_web() {
         "token_endpoint_auth_method": "private_key_jwt",
         "jwks_uri": "http://client.example.com/jwks",
     });
-    let reply = rig.json(Method::POST, "/register", None, &metadata).await;
+    let reply = harness
+        .json(Method::POST, "/register", None, &metadata)
+        .await;
     assert_eq!(reply.error(), "invalid_client_metadata", "keys over http");
 }
 
 #[tokio::test]
 async fn o40_scripts_of_other_hosts_cannot_read_the_pages() {
-    let rig = Harness::new();
-    let client = rig.client().await;
+    let harness = Harness::new();
+    let client = harness.client().await;
     let path = format!("/authorize?{}", encoded(&wanted(&client)));
     let request = http::Request::get(&path)
         .header("origin", "https://evil.com")
         .header("cookie", "user=alice");
-    let page = rig
+    let page = harness
         .send(request.body(axum::body::Body::empty()).unwrap())
         .await;
     assert!(page.header("access-control-allow-origin").is_empty());
     let preflight = http::Request::options(CONSENT)
         .header("origin", "https://evil.com")
         .header("access-control-request-method", "POST");
-    let reply = rig
+    let reply = harness
         .send(preflight.body(axum::body::Body::empty()).unwrap())
         .await;
     assert!(reply.header("access-control-allow-origin").is_empty());
@@ -123,10 +127,10 @@ async fn o40_scripts_of_other_hosts_cannot_read_the_pages() {
 
 #[tokio::test]
 async fn o45_a_code_is_in_no_cache_and_of_no_use_twice() {
-    let rig = Harness::new();
-    let client = rig.client().await;
-    let asked = rig.asked(&wanted(&client), "alice").await;
-    let decided = rig.decide(&asked, "alice", "allow").await;
+    let harness = Harness::new();
+    let client = harness.client().await;
+    let asked = harness.asked(&wanted(&client), "alice").await;
+    let decided = harness.decide(&asked, "alice", "allow").await;
     for reply in [&asked, &decided] {
         assert_eq!(reply.header("cache-control"), "no-store");
         assert_eq!(reply.header("referrer-policy"), "no-referrer");
@@ -135,22 +139,26 @@ async fn o45_a_code_is_in_no_cache_and_of_no_use_twice() {
     assert!(location.fragment().is_none());
     assert!(decided.parameter("access_token").is_none());
     let code = decided.parameter("code").unwrap();
-    assert_eq!(rig.redeem(&client, &code).await.status, StatusCode::OK);
-    assert_eq!(rig.redeem(&client, &code).await.error(), "invalid_grant");
+    assert_eq!(harness.redeem(&client, &code).await.status, StatusCode::OK);
+    assert_eq!(
+        harness.redeem(&client, &code).await.error(),
+        "invalid_grant"
+    );
 }
 
 #[tokio::test]
 async fn o46_no_redirect_makes_a_browser_send_a_form_again() {
-    let rig = Harness::new();
-    let client = rig.client().await;
-    let asked = rig.asked(&wanted(&client), "alice").await;
-    let again = rig.asked(&wanted(&client), "alice").await;
+    let harness = Harness::new();
+    let client = harness.client().await;
+    let asked = harness.asked(&wanted(&client), "alice").await;
+    let again = harness.asked(&wanted(&client), "alice").await;
     let bad = but(&wanted(&client), "scope", Some("x"));
     for reply in [
-        rig.decide(&asked, "alice", "allow").await,
-        rig.decide(&again, "alice", "deny").await,
-        rig.asked(&bad, "alice").await,
-        rig.get(&format!("/authorize?{}", encoded(&wanted(&client))), None)
+        harness.decide(&asked, "alice", "allow").await,
+        harness.decide(&again, "alice", "deny").await,
+        harness.asked(&bad, "alice").await,
+        harness
+            .get(&format!("/authorize?{}", encoded(&wanted(&client))), None)
             .await,
     ] {
         assert_eq!(reply.status, StatusCode::SEE_OTHER);

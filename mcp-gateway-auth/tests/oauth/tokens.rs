@@ -8,7 +8,7 @@ use mcp_gateway_core::auth::AuthError;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use super::rig::{
+use super::harness::{
     Harness, ISSUER, OTHER_RESOURCE, RESOURCE, Reply, but, claims, machine, resources, wanted,
 };
 
@@ -19,22 +19,23 @@ const REVOKE: &str = "/api/auth/oauth2/revoke";
 const RS: (&str, &str) = ("authorization", "Basic cnM6czNjcmV0");
 const BUILD: (&str, &str) = ("authorization", "Basic YnVpbGQ6czNjcmV0");
 
-fn rig() -> Harness {
-    let rig = Harness::new();
-    rig.server.set_clients([
+fn harness() -> Harness {
+    let harness = Harness::new();
+    harness.server.set_clients([
         machine("rs", "s3cret").with_introspection(),
         machine("build", "s3cret"),
     ]);
-    rig
+    harness
 }
 
-async fn introspect(rig: &Harness, token: &str, caller: (&str, &str)) -> Reply {
-    rig.post_with(INTROSPECT, &[("token", token)], &[caller])
+async fn introspect(harness: &Harness, token: &str, caller: (&str, &str)) -> Reply {
+    harness
+        .post_with(INTROSPECT, &[("token", token)], &[caller])
         .await
 }
 
-async fn is_active(rig: &Harness, token: &str) -> bool {
-    let reply = introspect(rig, token, RS).await.value();
+async fn is_active(harness: &Harness, token: &str) -> bool {
+    let reply = introspect(harness, token, RS).await.value();
     match reply["active"].as_bool() {
         Some(true) => true,
         _ => {
@@ -46,10 +47,10 @@ async fn is_active(rig: &Harness, token: &str) -> bool {
 
 #[tokio::test]
 async fn rfc_7662_a_resource_server_is_told_about_tokens() {
-    let rig = rig();
-    let (client, tokens) = rig.tokens("alice").await;
+    let harness = harness();
+    let (client, tokens) = harness.tokens("alice").await;
     let access = tokens["access_token"].as_str().unwrap();
-    let reply = introspect(&rig, access, RS).await;
+    let reply = introspect(&harness, access, RS).await;
     assert_eq!(
         (reply.header("cache-control"), reply.header("content-type")),
         ("no-store", "application/json")
@@ -65,58 +66,58 @@ async fn rfc_7662_a_resource_server_is_told_about_tokens() {
         ("aud", json!(RESOURCE)),
         ("iss", json!(ISSUER)),
         ("jti", claims(access)["jti"].clone()),
-        ("iat", json!(rig.clock.now())),
-        ("exp", json!(rig.clock.now() + 3600)),
+        ("iat", json!(harness.clock.now())),
+        ("exp", json!(harness.clock.now() + 3600)),
     ] {
         assert_eq!(said[name], value, "{name}");
     }
     let refresh = tokens["refresh_token"].as_str().unwrap();
-    let said = introspect(&rig, refresh, RS).await.value();
+    let said = introspect(&harness, refresh, RS).await.value();
     assert_eq!(
         (&said["active"], &said["sub"]),
         (&json!(true), &json!("alice"))
     );
-    rig.clock.advance(Duration::from_secs(3700));
-    assert!(!is_active(&rig, access).await, "expired");
+    harness.clock.advance(Duration::from_secs(3700));
+    assert!(!is_active(&harness, access).await, "expired");
 }
 
 #[tokio::test]
 async fn rfc_7662_others_are_told_nothing() {
-    let rig = rig();
-    let (client, tokens) = rig.tokens("alice").await;
+    let harness = harness();
+    let (client, tokens) = harness.tokens("alice").await;
     for name in ["access_token", "refresh_token"] {
         let token = tokens[name].as_str().unwrap();
-        let reply = introspect(&rig, token, BUILD).await;
+        let reply = introspect(&harness, token, BUILD).await;
         assert_eq!(reply.value(), json!({ "active": false }), "{name}");
         let form = [("token", token)];
-        let reply = rig.post(INTROSPECT, &form).await;
+        let reply = harness.post(INTROSPECT, &form).await;
         assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
-        let reply = rig
+        let reply = harness
             .post(INTROSPECT, &[("token", token), ("client_id", &client)])
             .await;
         assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
         let wrong = ("authorization", "Basic cnM6eA==");
-        let reply = introspect(&rig, token, wrong).await;
+        let reply = introspect(&harness, token, wrong).await;
         assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
         assert!(!reply.text.contains("active"));
     }
-    let code = rig.code(&client, "bob").await;
+    let code = harness.code(&client, "bob").await;
     let changed = tokens["access_token"].as_str().unwrap().replace("ey", "eY");
     for token in ["x", "a.b.c", "\u{0}", &changed, &code] {
-        assert!(!is_active(&rig, token).await, "{token}");
+        assert!(!is_active(&harness, token).await, "{token}");
     }
-    let reply = rig.post_with(INTROSPECT, &[], &[RS]).await;
+    let reply = harness.post_with(INTROSPECT, &[], &[RS]).await;
     assert!(reply.is_error(400, "invalid_request"), "{reply:?}");
     let form = [("grant_type", "client_credentials")];
-    let own = rig.post_with("/token", &form, &[BUILD]).await.value();
+    let own = harness.post_with("/token", &form, &[BUILD]).await.value();
     let own = own["access_token"].as_str().unwrap();
-    let said = introspect(&rig, own, BUILD).await.value();
+    let said = introspect(&harness, own, BUILD).await.value();
     assert_eq!(said["active"], true, "its own");
 }
 
 #[tokio::test]
 async fn rfc_7009_what_is_revoked_is_never_active_again() {
-    let rig = rig();
+    let harness = harness();
     for (revoked, hint, both) in [
         ("access_token", None, false),
         ("access_token", Some("refresh_token"), false),
@@ -124,7 +125,7 @@ async fn rfc_7009_what_is_revoked_is_never_active_again() {
         ("refresh_token", Some("access_token"), true),
         ("refresh_token", Some("saml"), true),
     ] {
-        let (client, tokens) = rig.tokens("alice").await;
+        let (client, tokens) = harness.tokens("alice").await;
         let access = tokens["access_token"].as_str().unwrap();
         let refresh = tokens["refresh_token"].as_str().unwrap();
         let mut form = vec![
@@ -133,43 +134,45 @@ async fn rfc_7009_what_is_revoked_is_never_active_again() {
         ];
         form.extend(hint.map(|hint| ("token_type_hint", hint)));
         for _ in 0..2 {
-            let reply = rig.post(REVOKE, &form).await;
+            let reply = harness.post(REVOKE, &form).await;
             assert_eq!((reply.status, &*reply.text), (StatusCode::OK, ""));
             assert_eq!(reply.header("cache-control"), "no-store");
         }
-        assert!(!is_active(&rig, access).await);
-        assert!(rig.bearer(RESOURCE, access).await.is_err());
-        assert_eq!(is_active(&rig, refresh).await, !both);
-        assert_eq!(rig.refresh(&client, refresh).await.status == 200, !both);
+        assert!(!is_active(&harness, access).await);
+        assert!(harness.bearer(RESOURCE, access).await.is_err());
+        assert_eq!(is_active(&harness, refresh).await, !both);
+        assert_eq!(harness.refresh(&client, refresh).await.status == 200, !both);
     }
 }
 
 #[tokio::test]
 async fn rfc_7009_a_token_of_another_client_stays_active() {
-    let rig = rig();
-    let (client, tokens) = rig.tokens("alice").await;
-    let other = rig.client().await;
+    let harness = harness();
+    let (client, tokens) = harness.tokens("alice").await;
+    let other = harness.client().await;
     for name in ["access_token", "refresh_token"] {
         let token = tokens[name].as_str().unwrap();
-        let reply = rig
+        let reply = harness
             .post(REVOKE, &[("token", token), ("client_id", &other)])
             .await;
         assert_eq!(reply.status, StatusCode::OK);
-        let reply = rig.post_with(REVOKE, &[("token", token)], &[BUILD]).await;
+        let reply = harness
+            .post_with(REVOKE, &[("token", token)], &[BUILD])
+            .await;
         assert_eq!(reply.status, StatusCode::OK);
-        assert!(is_active(&rig, token).await, "{name}");
-        let reply = rig.post(REVOKE, &[("token", token)]).await;
+        assert!(is_active(&harness, token).await, "{name}");
+        let reply = harness.post(REVOKE, &[("token", token)]).await;
         assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
-        let reply = rig
+        let reply = harness
             .post(REVOKE, &[("token", token), ("client_id", "build")])
             .await;
         assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
-        assert!(is_active(&rig, token).await, "{name}");
+        assert!(is_active(&harness, token).await, "{name}");
     }
-    let reply = rig.post(REVOKE, &[("client_id", &*client)]).await;
+    let reply = harness.post(REVOKE, &[("client_id", &*client)]).await;
     assert!(reply.is_error(400, "invalid_request"), "{reply:?}");
     for garbage in ["x", "a.b.c", "\u{0}"] {
-        let reply = rig
+        let reply = harness
             .post(REVOKE, &[("token", garbage), ("client_id", &client)])
             .await;
         assert_eq!(reply.status, StatusCode::OK);
@@ -178,98 +181,103 @@ async fn rfc_7009_a_token_of_another_client_stays_active() {
 
 #[tokio::test]
 async fn o48_a_token_for_one_resource_is_no_good_at_another() {
-    let rig = rig();
-    let client = rig.client().await;
+    let harness = harness();
+    let client = harness.client().await;
     for (own, foreign) in [(RESOURCE, OTHER_RESOURCE), (OTHER_RESOURCE, RESOURCE)] {
         let query = but(&wanted(&client), "resource", Some(own));
-        let asked = rig.asked(&query, "olga").await;
-        let decided = rig.decide(&asked, "olga", "allow").await;
+        let asked = harness.asked(&query, "olga").await;
+        let decided = harness.decide(&asked, "olga", "allow").await;
         let code = decided.parameter("code").unwrap();
-        let tokens = rig.redeem(&client, &code).await.value();
+        let tokens = harness.redeem(&client, &code).await.value();
         let access = tokens["access_token"].as_str().unwrap();
-        assert!(rig.bearer(own, access).await.is_ok());
-        let refused = rig.bearer(foreign, access).await;
+        assert!(harness.bearer(own, access).await.is_ok());
+        let refused = harness.bearer(foreign, access).await;
         assert!(
             matches!(refused, Err(AuthError::InvalidToken)),
             "{refused:?}"
         );
         for other in [tokens["refresh_token"].as_str().unwrap(), &code] {
-            assert!(rig.bearer(own, other).await.is_err());
+            assert!(harness.bearer(own, other).await.is_err());
         }
     }
 }
 
 #[tokio::test]
 async fn o44_who_leaves_a_team_loses_what_it_has() {
-    let rig = rig();
-    let client = rig.client().await;
+    let harness = harness();
+    let client = harness.client().await;
     let both = [&wanted(&client)[..], &[("resource", OTHER_RESOURCE)]].concat();
-    let asked = rig.asked(&both, "olga").await;
-    let code = rig.decide(&asked, "olga", "allow").await.parameter("code");
-    let tokens = rig.redeem(&client, &code.unwrap()).await.value();
+    let asked = harness.asked(&both, "olga").await;
+    let code = harness
+        .decide(&asked, "olga", "allow")
+        .await
+        .parameter("code");
+    let tokens = harness.redeem(&client, &code.unwrap()).await.value();
     // From now on, it is restricted to a team without olga.
     let [main, ops] = resources();
     let moved = ops.with_teams(["sec".into()]);
-    rig.server.set_resources([main, moved.clone()]);
+    harness.server.set_resources([main, moved.clone()]);
     let refresh = tokens["refresh_token"].as_str().unwrap();
-    let next = rig.refresh(&client, refresh).await.value();
+    let next = harness.refresh(&client, refresh).await.value();
     let access = next["access_token"].as_str().unwrap();
     assert_eq!(claims(access)["aud"], RESOURCE);
-    rig.server.set_resources([moved]);
+    harness.server.set_resources([moved]);
     let refresh = next["refresh_token"].as_str().unwrap();
-    let reply = rig.refresh(&client, refresh).await;
+    let reply = harness.refresh(&client, refresh).await;
     assert!(reply.is_error(400, "invalid_target"), "{reply:?}");
-    assert!(!is_active(&rig, access).await, "the resource is gone");
+    assert!(!is_active(&harness, access).await, "the resource is gone");
 }
 
 #[tokio::test]
 async fn o44_a_server_of_another_tenant_knows_none_of_it() {
-    let (rig, other) = (rig(), rig_of_another_tenant());
-    let (client, tokens) = rig.tokens("alice").await;
+    let (harness, other) = (harness(), rig_of_another_tenant());
+    let (client, tokens) = harness.tokens("alice").await;
     let access = tokens["access_token"].as_str().unwrap();
     assert!(other.bearer(RESOURCE, access).await.is_err());
     assert!(!is_active(&other, access).await);
     assert!(!is_active(&other, tokens["refresh_token"].as_str().unwrap()).await);
     let reply = other.asked(&wanted(&client), "alice").await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);
-    let code = rig.code(&client, "alice").await;
+    let code = harness.code(&client, "alice").await;
     let foreign = other.client().await;
     assert_eq!(other.redeem(&foreign, &code).await.error(), "invalid_grant");
 }
 
 fn rig_of_another_tenant() -> Harness {
-    let rig = rig();
+    let harness = harness();
     let resource = Resource::new(RESOURCE.parse().unwrap(), "theirs");
-    rig.server.set_resources([resource]);
-    rig
+    harness.server.set_resources([resource]);
+    harness
 }
 
 #[tokio::test]
 async fn who_is_let_in_again_gets_new_tokens_and_no_old_one_back() {
-    let rig = Harness::new();
-    let replica = rig.replica();
-    let token = async |rig: &Harness| {
+    let harness = Harness::new();
+    let replica = harness.replica();
+    let token = async |harness: &Harness| {
         let form = [("grant_type", "client_credentials")];
-        let reply = rig.post_with("/token", &form, &[BUILD]).await;
+        let reply = harness.post_with("/token", &form, &[BUILD]).await;
         let token = reply.value()["access_token"].as_str().map(str::to_owned);
         token.unwrap()
     };
-    rig.server
+    harness
+        .server
         .create_client(machine("build", "s3cret"))
         .await
         .unwrap();
-    let old = token(&rig).await;
-    assert!(rig.bearer(RESOURCE, &old).await.is_ok());
-    rig.clock.advance(Duration::from_secs(1));
-    rig.server.delete_client("build").await.unwrap();
-    rig.clock.advance(Duration::from_secs(1));
-    rig.server
+    let old = token(&harness).await;
+    assert!(harness.bearer(RESOURCE, &old).await.is_ok());
+    harness.clock.advance(Duration::from_secs(1));
+    harness.server.delete_client("build").await.unwrap();
+    harness.clock.advance(Duration::from_secs(1));
+    harness
+        .server
         .create_client(machine("build", "s3cret"))
         .await
         .unwrap();
-    let new = token(&rig).await;
-    assert!(rig.bearer(RESOURCE, &old).await.is_err());
-    assert!(rig.bearer(RESOURCE, &new).await.is_ok());
+    let new = token(&harness).await;
+    assert!(harness.bearer(RESOURCE, &old).await.is_err());
+    assert!(harness.bearer(RESOURCE, &new).await.is_ok());
     let refused = async {
         while replica.bearer(RESOURCE, &old).await.is_ok() {
             sleep(Duration::from_millis(10)).await;
@@ -285,39 +293,44 @@ async fn who_is_let_in_again_gets_new_tokens_and_no_old_one_back() {
 
 #[tokio::test]
 async fn rfc_7662_opaque_tokens_say_nothing_but_to_those_who_may_ask() {
-    let rig = Harness::with(|builder| builder.with_opaque_access_tokens());
-    rig.server
+    let harness = Harness::with(|builder| builder.with_opaque_access_tokens());
+    harness
+        .server
         .set_clients([machine("rs", "s3cret").with_introspection()]);
-    let (client, tokens) = rig.tokens("alice").await;
+    let (client, tokens) = harness.tokens("alice").await;
     let token = tokens["access_token"].as_str().unwrap();
     assert!(token.starts_with("mcpa_") && !token.contains('.'));
-    let principal = rig.bearer(RESOURCE, token).await.unwrap();
+    let principal = harness.bearer(RESOURCE, token).await.unwrap();
     assert_eq!(
         (principal.subject(), principal.client()),
         ("alice", Some(&*client))
     );
-    assert!(rig.bearer(OTHER_RESOURCE, token).await.is_err());
-    let described = rig.post_with(INTROSPECT, &[("token", token)], &[RS]).await;
+    assert!(harness.bearer(OTHER_RESOURCE, token).await.is_err());
+    let described = harness
+        .post_with(INTROSPECT, &[("token", token)], &[RS])
+        .await;
     assert_eq!(described.value()["sub"], "alice");
 
     // Tokens from before and after the change are valid, and modified ones are not.
-    let plain = rig.replica();
+    let plain = harness.replica();
     assert!(plain.bearer(RESOURCE, token).await.is_ok());
     let (_, others) = plain.tokens("alice").await;
     let jwt = others["access_token"].as_str().unwrap();
-    assert!(rig.bearer(RESOURCE, jwt).await.is_ok());
+    assert!(harness.bearer(RESOURCE, jwt).await.is_ok());
     for wrong in [
         "mcpa_",
         "mcpa_AAAA",
         &token[..token.len() - 4],
         &format!("mcpa_{jwt}"),
     ] {
-        assert!(rig.bearer(RESOURCE, wrong).await.is_err(), "{wrong}");
+        assert!(harness.bearer(RESOURCE, wrong).await.is_err(), "{wrong}");
     }
 
     let form = [("client_id", &*client), ("token", token)];
-    assert_eq!(rig.post(REVOKE, &form).await.status, StatusCode::OK);
-    assert!(rig.bearer(RESOURCE, token).await.is_err());
-    let described = rig.post_with(INTROSPECT, &[("token", token)], &[RS]).await;
+    assert_eq!(harness.post(REVOKE, &form).await.status, StatusCode::OK);
+    assert!(harness.bearer(RESOURCE, token).await.is_err());
+    let described = harness
+        .post_with(INTROSPECT, &[("token", token)], &[RS])
+        .await;
     assert_eq!(described.value(), json!({ "active": false }));
 }

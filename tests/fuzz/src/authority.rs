@@ -10,15 +10,15 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
-use mcp_gateway_auth::forward::{ForwardAuth, Guarded};
+use mcp_gateway_auth::forward::{ForwardAuth, ProtectedUpstream};
 use mcp_gateway_auth::login::{GithubProvider, LoginPages, LoginSessions};
 use mcp_gateway_auth::server::{
-    AuthorizationServer, Client, ClientAuthentication, GrantType, RateLimits, RegistrationPolicy,
-    Resource,
+    AuthorizationServer, ClientAuthentication, GrantType, OAuthClient, RateLimits,
+    RegistrationPolicy, Resource,
 };
 use mcp_gateway_auth::users::Users;
 use mcp_gateway_auth::{
-    Authenticator, AuthorityError, Clock, Keyring, Person, SecretHash, StaticTokens, UserSession,
+    AuthServerError, Clock, Keyring, LoginProvider, SecretHash, StaticTokens, UserInfo, UserSession,
 };
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_store::MemoryStore;
@@ -31,11 +31,11 @@ pub(crate) const CALLBACK: &str = "https://client.example.com/callback";
 
 /// Who can log in nowhere else: whoever sends the cookie `user=alice`.
 #[derive(Debug)]
-struct People(LoginSessions);
+struct TestUsers(LoginSessions);
 
 #[async_trait]
-impl Authenticator for People {
-    async fn session(&self, request: &Parts) -> Result<Option<UserSession>, AuthorityError> {
+impl LoginProvider for TestUsers {
+    async fn session(&self, request: &Parts) -> Result<Option<UserSession>, AuthServerError> {
         if request
             .headers
             .get(header::COOKIE)
@@ -45,13 +45,13 @@ impl Authenticator for People {
         }
         Ok(Some(UserSession::new(
             "s",
-            Person::new("alice", "Alice"),
+            UserInfo::new("alice", "Alice"),
             1,
         )))
     }
 
-    async fn user(&self, id: &str) -> Result<Option<Person>, AuthorityError> {
-        Ok((id == "alice").then(|| Person::new("alice", "Alice")))
+    async fn user(&self, id: &str) -> Result<Option<UserInfo>, AuthServerError> {
+        Ok((id == "alice").then(|| UserInfo::new("alice", "Alice")))
     }
 
     fn login_url(&self, return_to: &str) -> String {
@@ -85,7 +85,7 @@ impl Authority {
         let github = GithubProvider::new("id", "secret", egress);
         let login = LoginSessions::new(users, keyring.clone(), ISSUER).expect("a login");
         let login = login.with_local_accounts().with_github(github);
-        let login_provider = Arc::new(People(login.clone()));
+        let login_provider = Arc::new(TestUsers(login.clone()));
         let issuer = ISSUER.parse().expect("a URL");
         let server = AuthorizationServer::builder(issuer, store, keyring, login_provider)
             .with_registration(RegistrationPolicy::Open)
@@ -97,7 +97,7 @@ impl Authority {
         server.set_resources([resource("/mcp"), resource("/v1/mcp/ops")]);
         let tokens = StaticTokens::new().with_token("t", Principal::new("alice"));
         let forward =
-            ForwardAuth::new().with_resource(Guarded::new(resource("/mcp"), Arc::new(tokens)));
+            ForwardAuth::new().with_resource(ProtectedUpstream::new(resource("/mcp"), Arc::new(tokens)));
         Self {
             runtime,
             router: server
@@ -133,13 +133,13 @@ fn unlimited() -> RateLimits {
     limits
 }
 
-fn client() -> Client {
-    Client::new("editor", "Editor").with_redirect_uri(CALLBACK.parse().expect("a URI"))
+fn client() -> OAuthClient {
+    OAuthClient::new("editor", "Editor").with_redirect_uri(CALLBACK.parse().expect("a URI"))
 }
 
-fn machine() -> Client {
+fn machine() -> OAuthClient {
     let hash = SecretHash::digest("s3cret");
-    Client::new("build", "Build")
+    OAuthClient::new("build", "Build")
         .with_authentication(ClientAuthentication::Secret {
             hash,
             in_body: true,

@@ -24,7 +24,7 @@
 mod authority;
 mod authorization;
 mod mutation;
-mod stage;
+mod harness;
 pub mod targets;
 
 pub use self::mutation::Mutation;

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::authorization::REQUESTS;
 pub use crate::authorization::authorization;
-use crate::stage::{self, Got, Script};
+use crate::harness::{self, Got, Script};
 
 /// A name of a target, the target, and inputs to begin with.
 pub type Target = (&'static str, fn(&[u8]), &'static [&'static [u8]]);
@@ -75,9 +75,9 @@ pub fn answer(data: &[u8]) {
 
 fn call(script: &Script, legacy: bool) -> Got {
     let params = json!({ "name": "t", "arguments": {} });
-    let got = stage::with(script.clone(), |stage| match legacy {
-        true => stage.legacy("tools/call", params),
-        false => stage.modern("tools/call", params),
+    let got = harness::with(script.clone(), |harness| match legacy {
+        true => harness.legacy("tools/call", params),
+        false => harness.modern("tools/call", params),
     });
     assert_ne!(
         got.status,
@@ -293,8 +293,8 @@ pub fn listing(data: &[u8]) {
         text.clone_into(&mut script.list);
         let text = json!({ "jsonrpc": "2.0", "id": 1, "result": {} }).to_string();
         script.body = text.into();
-        stage::with(script, |stage| {
-            let got = stage.modern("tools/list", json!({}));
+        harness::with(script, |harness| {
+            let got = harness.modern("tools/list", json!({}));
             let body = got.body.clone().expect("a list that breaks off");
             let read: Result<IgnoredAny, _> = serde_json::from_slice(&body);
             read.expect("a list that is no JSON");
@@ -309,7 +309,7 @@ pub fn listing(data: &[u8]) {
                 .take(3)
             {
                 let name = tool["name"].as_str().expect("a tool without a name");
-                let got = stage.legacy("tools/call", json!({ "name": name }));
+                let got = harness.legacy("tools/call", json!({ "name": name }));
                 let answer = got.message().expect("an answer");
                 assert_ne!(
                     answer["error"]["data"]["reason"], "unknown_tool",
@@ -330,10 +330,10 @@ pub fn request(data: &[u8]) {
         ("mcp-method", "tools/call"),
         ("mcp-name", "t"),
     ];
-    stage::with(Script::new(true), |stage| {
-        let session = [("mcp-session-id", stage.session())];
+    harness::with(Script::new(true), |harness| {
+        let session = [("mcp-session-id", harness.session())];
         for headers in [&modern[..], &session[..]] {
-            let got = stage.send(headers, data.to_vec());
+            let got = harness.send(headers, data.to_vec());
             if got.status == StatusCode::ACCEPTED {
                 assert!(!is_request, "a request was taken for something else");
                 continue;
@@ -370,10 +370,10 @@ pub fn sealed(data: &[u8]) {
     for purpose in ["session", "state"] {
         assert_eq!(sealer.open(purpose, &text), None, "it was made elsewhere");
     }
-    stage::with(Script::new(true), |stage| {
+    harness::with(Script::new(true), |harness| {
         let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }).to_string();
         // Of its own session, one changed byte is the least that can be wrong.
-        let session = stage.session().to_owned();
+        let session = harness.session().to_owned();
         let mut changed = session.clone().into_bytes();
         if let [at, by, ..] = *data {
             let at = usize::from(at) * changed.len() / 256;
@@ -387,11 +387,11 @@ pub fn sealed(data: &[u8]) {
                 continue;
             };
             if id != session {
-                let got = stage.send(&[("mcp-session-id", id)], ping.clone());
+                let got = harness.send(&[("mcp-session-id", id)], ping.clone());
                 assert_eq!(got.status, StatusCode::NOT_FOUND, "{id:?}");
             }
         }
-        let got = stage.legacy("tools/list", json!({ "cursor": text }));
+        let got = harness.legacy("tools/list", json!({ "cursor": text }));
         let message = got.message().expect("an answer");
         let (result, error) = (message.get("result"), &message["error"]);
         assert!(result.is_some() || error["code"] == -32602, "{message}");

@@ -249,7 +249,7 @@ impl Caller {
     }
 }
 
-async fn stage() -> (Scripted, Arc<Ended>, TestGateway) {
+async fn harness() -> (Scripted, Arc<Ended>, TestGateway) {
     let server = Scripted::modern(play).await.unwrap();
     let ended = Arc::new(Ended::default());
     let gateway = Backends::new()
@@ -262,7 +262,7 @@ async fn stage() -> (Scripted, Arc<Ended>, TestGateway) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_of_an_old_client_ends_once_and_with_its_own_answers() {
-    let (server, ended, gateway) = stage().await;
+    let (server, ended, gateway) = harness().await;
     let mut sessions = Vec::new();
     // Nothing is called in the last ones.
     for number in 0..SESSIONS + 2 {

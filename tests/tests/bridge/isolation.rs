@@ -12,7 +12,7 @@ use super::client::Legacy;
 
 const CALLS: usize = 40;
 
-async fn stage(era: Era) -> (JoinSet<()>, TestGateway) {
+async fn harness(era: Era) -> (JoinSet<()>, TestGateway) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}{PATH}", listener.local_addr().unwrap());
     let mut options = Options::default();
@@ -44,7 +44,7 @@ fn is_log(message: &Value) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_level_and_a_token_are_those_of_one_call() {
     for era in [Era::Legacy, Era::Modern] {
-        let (_fixture, gateway) = stage(era).await;
+        let (_fixture, gateway) = harness(era).await;
         let mut calls = JoinSet::new();
         for number in 0..CALLS {
             let url = gateway.url.clone();
@@ -85,7 +85,7 @@ async fn a_level_and_a_token_are_those_of_one_call() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_level_of_an_old_client_is_its_own() {
-    let (_fixture, gateway) = stage(Era::Modern).await;
+    let (_fixture, gateway) = harness(Era::Modern).await;
     let loud = Legacy::begin(&gateway.url, "alice", json!({})).await;
     let quiet = Legacy::begin(&gateway.url, "bob", json!({})).await;
     for (client, level) in [(&loud, "debug"), (&quiet, "error")] {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 /// A gateway over a program that calls itself `name`.
-async fn stage(name: &str) -> (TestGateway, Wire) {
+async fn harness(name: &str) -> (TestGateway, Wire) {
     let process = runtime::Process::new("only", env!("CARGO_BIN_EXE_fixture-server"))
         .with_args(["--stdio", "--era", "legacy", "--name", name]);
     let server = UpstreamServer::builder("only", process).build();
@@ -53,7 +53,7 @@ async fn call(wire: &Wire, retry: Option<&Value>) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_wait_for_a_program_that_is_killed_fail_when_they_are_taken_up() {
     let name = "killed-while-calls-wait";
-    let (gateway, wire) = stage(name).await;
+    let (gateway, wire) = harness(name).await;
     let mut parked = Vec::new();
     for _ in 0..4 {
         let asked = call(&wire, None).await;
@@ -90,7 +90,7 @@ async fn calls_that_wait_for_a_program_that_is_killed_fail_when_they_are_taken_u
 #[tokio::test(flavor = "multi_thread")]
 async fn there_is_an_end_to_the_programs_that_calls_wait_for() {
     let name = "many-calls-wait";
-    let (gateway, wire) = stage(name).await;
+    let (gateway, wire) = harness(name).await;
     let mut parked = Vec::new();
     let refused = loop {
         let asked = call(&wire, None).await;

@@ -3,7 +3,7 @@
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::{Value, json};
 
-use super::stage::{Harness, assert_error, request};
+use super::harness::{Harness, assert_error, request};
 
 const PARSE_ERROR: i64 = -32700;
 const INVALID_REQUEST: i64 = -32600;
@@ -108,22 +108,22 @@ fn table() -> Vec<(Vec<u8>, i64, Value)> {
 
 #[tokio::test]
 async fn bodies_that_are_no_requests_are_told_so_in_both_eras() {
-    let stage = Harness::new().await;
-    let session = stage.initialize("alice").await;
+    let harness = Harness::new().await;
+    let session = harness.initialize("alice").await;
     for (body, code, id) in table() {
         let what = String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned();
-        let reply = stage.modern(body.clone()).await;
+        let reply = harness.modern(body.clone()).await;
         assert_error(&reply, 400, code, &id, &format!("modern: {what}"));
-        let reply = stage.legacy(&session, body).await;
+        let reply = harness.legacy(&session, body).await;
         assert_error(&reply, 400, code, &id, &format!("legacy: {what}"));
     }
-    stage.is_well().await;
+    harness.is_well().await;
 }
 
 #[tokio::test]
 async fn arguments_of_the_wrong_type_are_invalid_params() {
-    let stage = Harness::new().await;
-    let session = stage.initialize("alice").await;
+    let harness = Harness::new().await;
+    let session = harness.initialize("alice").await;
     let table = [
         ("tools/call", json!({})),
         ("tools/call", json!({ "name": 7 })),
@@ -141,7 +141,11 @@ async fn arguments_of_the_wrong_type_are_invalid_params() {
     ];
     for (method, params) in table {
         let what = format!("{method} {params}");
-        let reply = stage.wire().request(method, params.clone()).await.unwrap();
+        let reply = harness
+            .wire()
+            .request(method, params.clone())
+            .await
+            .unwrap();
         assert_eq!(
             reply.answer()["error"]["code"],
             INVALID_PARAMS,
@@ -149,7 +153,7 @@ async fn arguments_of_the_wrong_type_are_invalid_params() {
             reply.body
         );
         assert_eq!(reply.answer()["id"], 1, "{what}: {}", reply.body);
-        let reply = stage.legacy(&session, request(method, &params)).await;
+        let reply = harness.legacy(&session, request(method, &params)).await;
         assert_eq!(
             reply.answer()["error"]["code"],
             INVALID_PARAMS,
@@ -158,13 +162,13 @@ async fn arguments_of_the_wrong_type_are_invalid_params() {
         );
         assert_eq!(reply.answer()["id"], 7, "{what}: {}", reply.body);
     }
-    stage.is_well().await;
+    harness.is_well().await;
 }
 
 #[tokio::test]
 async fn ids_of_every_kind_come_back_as_they_were() {
-    let stage = Harness::new().await;
-    let session = stage.initialize("alice").await;
+    let harness = Harness::new().await;
+    let session = harness.initialize("alice").await;
     let long = format!("\"{}\"", "i".repeat(10_000));
     let ids = [
         "0",
@@ -179,7 +183,7 @@ async fn ids_of_every_kind_come_back_as_they_were() {
     ];
     for id in ids {
         let body = changed(r#""id":1"#, &format!("\"id\":{id}"));
-        let reply = stage.modern(body).await;
+        let reply = harness.modern(body).await;
         let has_id = |body: &str| {
             let sent: Value = serde_json::from_str(id).unwrap();
             let answer: Value = serde_json::from_str(body).unwrap();
@@ -191,7 +195,7 @@ async fn ids_of_every_kind_come_back_as_they_were() {
             reply.body
         );
         let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/list"}}"#);
-        let reply = stage.legacy(&session, body).await;
+        let reply = harness.legacy(&session, body).await;
         assert!(
             has_id(reply.messages().pop().unwrap()),
             "{id}: {}",
@@ -203,13 +207,13 @@ async fn ids_of_every_kind_come_back_as_they_were() {
 #[tokio::test]
 async fn a_request_is_never_taken_for_a_notification() {
     // agentgateway took requests with such ids for notifications and sent them to all servers.
-    let stage = Harness::new().await;
-    let session = stage.initialize("alice").await;
+    let harness = Harness::new().await;
+    let session = harness.initialize("alice").await;
     for id in ["1.5", "null", "[]", "{}", "false", "1e3", "-0.0", "1.0"] {
         let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"notifications/cancelled"}}"#);
         for reply in [
-            stage.modern(body.clone()).await,
-            stage.legacy(&session, body).await,
+            harness.modern(body.clone()).await,
+            harness.legacy(&session, body).await,
         ] {
             assert_error(&reply, 400, INVALID_REQUEST, &Value::Null, id);
         }
@@ -218,7 +222,7 @@ async fn a_request_is_never_taken_for_a_notification() {
 
 #[tokio::test]
 async fn notifications_and_responses_do_not_belong_into_the_modern_era() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     let headers = [("mcp-protocol-version", "2026-07-28")];
     for body in [
         r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}"#,
@@ -226,25 +230,25 @@ async fn notifications_and_responses_do_not_belong_into_the_modern_era() {
         r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
         r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"x"}}"#,
     ] {
-        let reply = stage.wire().post(body, &headers).await.unwrap();
+        let reply = harness.wire().post(body, &headers).await.unwrap();
         assert_error(&reply, 400, INVALID_REQUEST, &Value::Null, body);
     }
 }
 
 #[tokio::test]
 async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
-    let stage = Harness::with(|builder| builder.with_max_body(100_000)).await;
+    let harness = Harness::with(|builder| builder.with_max_body(100_000)).await;
     let body = |bytes: usize| modern_request("tools/list", json!({ "vendor": "x".repeat(bytes) }));
-    let fits = stage.modern(body(99_000)).await;
+    let fits = harness.modern(body(99_000)).await;
     assert!(fits.answer()["result"].is_object(), "{}", fits.body);
-    let reply = stage.modern(body(100_000)).await;
+    let reply = harness.modern(body(100_000)).await;
     assert_error(&reply, 413, INVALID_REQUEST, &Value::Null, "too large");
-    stage.is_well().await;
+    harness.is_well().await;
 }
 
 #[tokio::test]
 async fn a_thousand_members_are_no_way_to_make_it_slow() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     let members = |count: usize| {
         let members: Vec<_> = (0..count).map(|at| format!("\"k{at}\":0")).collect();
         members.join(",")
@@ -260,7 +264,7 @@ async fn a_thousand_members_are_no_way_to_make_it_slow() {
             &format!("\"params\":{{{},", members(200_000)),
         ),
     ] {
-        let reply = stage.modern(place).await;
+        let reply = harness.modern(place).await;
         assert_eq!(reply.status.as_u16(), 400, "{}", reply.body);
     }
     assert!(start.elapsed().as_secs() < 10, "took {:?}", start.elapsed());
@@ -269,14 +273,14 @@ async fn a_thousand_members_are_no_way_to_make_it_slow() {
 /// A name that the gateway cannot read must not reach a server that may read it otherwise.
 #[tokio::test]
 async fn a_name_that_is_none_reaches_no_server() {
-    let stage = Harness::new().await;
-    let session = stage.initialize("alice").await;
+    let harness = Harness::new().await;
+    let session = harness.initialize("alice").await;
     for name in [r#""\ud800""#, r#"["echo"]"#, r#"{"echo":1}"#, "7", "null"] {
         for method in ["tools/call", "prompts/get"] {
             let body = format!(
                 r#"{{"jsonrpc":"2.0","id":7,"method":"{method}","params":{{"name":{name}}}}}"#
             );
-            let reply = stage.legacy(&session, body).await;
+            let reply = harness.legacy(&session, body).await;
             assert_error(&reply, 200, INVALID_PARAMS, &json!(7), name);
             let reason = &reply.answer()["error"]["data"]["reason"];
             assert_eq!(

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use mcp_gateway_tests::wire::modern_request;
 
-use super::stage::{Harness, request};
+use super::harness::{Harness, request};
 
 const SENT: [(&str, &str); 12] = [
     ("cookie", "session=secret"),
@@ -31,7 +31,7 @@ fn headers_of(answer: &Value) -> Value {
     headers
 }
 
-async fn whoami_of_both(stage: &Harness, extra: &[(&str, &str)]) -> [Value; 2] {
+async fn whoami_of_both(harness: &Harness, extra: &[(&str, &str)]) -> [Value; 2] {
     let params = json!({ "name": "whoami", "arguments": {} });
     let modern = [
         ("mcp-protocol-version", "2026-07-28"),
@@ -40,14 +40,14 @@ async fn whoami_of_both(stage: &Harness, extra: &[(&str, &str)]) -> [Value; 2] {
     ];
     let body = modern_request("tools/call", params.clone());
     let headers = [&modern[..], extra].concat();
-    let modern = stage.wire().post(body, &headers).await.unwrap().answer();
-    let session = stage.initialize("alice").await;
+    let modern = harness.wire().post(body, &headers).await.unwrap().answer();
+    let session = harness.initialize("alice").await;
     let legacy = [
         ("mcp-session-id", &*session),
         ("mcp-protocol-version", "2025-11-25"),
     ];
     let headers = [&legacy[..], extra].concat();
-    let legacy = stage
+    let legacy = harness
         .wire()
         .post(request("tools/call", &params), &headers)
         .await
@@ -58,8 +58,8 @@ async fn whoami_of_both(stage: &Harness, extra: &[(&str, &str)]) -> [Value; 2] {
 /// agentgateway and FastMCP passed on the caller's `Authorization`, and more.
 #[tokio::test]
 async fn nothing_of_the_caller_reaches_a_server_that_is_not_listed() {
-    let stage = Harness::new().await;
-    for headers in whoami_of_both(&stage, &SENT).await {
+    let harness = Harness::new().await;
+    for headers in whoami_of_both(&harness, &SENT).await {
         let text = headers.to_string();
         for secret in [
             "alice", "secret", "10.0.0.1", "spy/1", "abc", "\"de\"", "yes",
@@ -74,7 +74,7 @@ async fn nothing_of_the_caller_reaches_a_server_that_is_not_listed() {
             );
         }
         assert!(headers.get("authorization").is_none(), "{text}");
-        let gateway = stage
+        let gateway = harness
             .gateway
             .url
             .trim_start_matches("http://")
@@ -99,13 +99,13 @@ async fn listed_headers_are_passed_on_and_no_others() {
         "connection",
     ];
     let names = names.map(HeaderName::from_static);
-    let stage = Harness::with(|builder| builder.with_forwarded_headers(names)).await;
+    let harness = Harness::with(|builder| builder.with_forwarded_headers(names)).await;
     let extra = [
         &SENT[..],
         &[("X-Allowed", "twice"), ("connection", "x-api-key")],
     ]
     .concat();
-    for headers in whoami_of_both(&stage, &extra).await {
+    for headers in whoami_of_both(&harness, &extra).await {
         assert_eq!(headers["x-allowed"], json!(["yes", "twice"]), "{headers}");
         assert_eq!(headers["x-request-id"], json!(["abc"]), "{headers}");
         for name in [
@@ -124,10 +124,10 @@ async fn listed_headers_are_passed_on_and_no_others() {
 
 #[tokio::test]
 async fn the_session_of_a_client_is_not_that_of_the_server() {
-    let stage = Harness::new().await;
-    let session = stage.initialize("alice").await;
+    let harness = Harness::new().await;
+    let session = harness.initialize("alice").await;
     let params = json!({ "name": "whoami", "arguments": {} });
-    let answer = stage
+    let answer = harness
         .legacy(&session, request("tools/call", &params))
         .await
         .answer();

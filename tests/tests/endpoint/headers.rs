@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::json;
 
-use super::stage::{Harness, SOON, assert_error};
+use super::harness::{Harness, SOON, assert_error};
 
 const MISMATCH: i64 = -32020;
 
@@ -37,12 +37,12 @@ const CALL: (&str, &str) = ("mcp-method", "tools/call");
 
 #[tokio::test]
 async fn headers_that_disagree_with_the_body_are_refused() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     let params = json!({ "name": "echo", "arguments": { "message": "a" } });
     let echo = modern_request("tools/call", params);
     for wrong in WRONG {
         let headers = [&[("mcp-protocol-version", "2026-07-28")], wrong].concat();
-        let reply = stage.wire().post(echo.clone(), &headers).await.unwrap();
+        let reply = harness.wire().post(echo.clone(), &headers).await.unwrap();
         assert_error(&reply, 400, MISMATCH, &json!(1), &format!("{wrong:?}"));
     }
     for name in ["echo".to_owned(), sentinel("echo")] {
@@ -51,7 +51,7 @@ async fn headers_that_disagree_with_the_body_are_refused() {
             ("mcp-method", "tools/call"),
             ("mcp-name", &name),
         ];
-        let reply = stage.wire().post(echo.clone(), &headers).await.unwrap();
+        let reply = harness.wire().post(echo.clone(), &headers).await.unwrap();
         assert!(
             reply.answer()["result"].is_object(),
             "{name}: {}",
@@ -62,7 +62,7 @@ async fn headers_that_disagree_with_the_body_are_refused() {
 
 #[tokio::test]
 async fn headers_of_arguments_that_disagree_are_refused_and_never_passed_on() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     let arguments = json!({ "count": 7, "text": "Grüße", "place": { "region": "north" } });
     let params = json!({ "name": "header_types", "arguments": arguments });
     let body = modern_request("tools/call", params);
@@ -75,7 +75,7 @@ async fn headers_of_arguments_that_disagree_are_refused_and_never_passed_on() {
         ("mcp-param-text", &text),
         ("mcp-param-region", "north"),
     ];
-    let reply = stage.wire().post(body.clone(), &right).await.unwrap();
+    let reply = harness.wire().post(body.clone(), &right).await.unwrap();
     let answer = reply.answer();
     let headers = &answer["result"]["structuredContent"]["headers"];
     assert_eq!(headers["mcp-param-count"], json!(["7"]), "{answer}");
@@ -90,7 +90,7 @@ async fn headers_of_arguments_that_disagree_are_refused_and_never_passed_on() {
     ] {
         let mut headers = right;
         headers[at].1 = wrong;
-        let reply = stage.wire().post(body.clone(), &headers).await.unwrap();
+        let reply = harness.wire().post(body.clone(), &headers).await.unwrap();
         assert_error(&reply, 400, MISMATCH, &json!(1), wrong);
     }
     let missing: Vec<_> = right
@@ -98,13 +98,13 @@ async fn headers_of_arguments_that_disagree_are_refused_and_never_passed_on() {
         .copied()
         .filter(|(name, _)| *name != "mcp-param-count")
         .collect();
-    let reply = stage.wire().post(body, &missing).await.unwrap();
+    let reply = harness.wire().post(body, &missing).await.unwrap();
     assert_error(&reply, 400, MISMATCH, &json!(1), "missing");
 }
 
 #[tokio::test]
 async fn oversized_headers_are_refused_and_the_gateway_goes_on() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     for head in [
         format!("X-Large: {}\r\n", "x".repeat(200_000)),
         (0..500)
@@ -112,7 +112,7 @@ async fn oversized_headers_are_refused_and_the_gateway_goes_on() {
             .collect::<String>(),
         format!("Mcp-Name: {}\r\n", "n".repeat(100_000)),
     ] {
-        let mut raw = stage.raw().await;
+        let mut raw = harness.raw().await;
         let host = raw.host().to_owned();
         let request = format!("POST /mcp HTTP/1.1\r\nHost: {host}\r\n{head}\r\n");
         // The server may close before all of it is written.
@@ -127,12 +127,12 @@ async fn oversized_headers_are_refused_and_the_gateway_goes_on() {
             .any(|start| rest.starts_with(start));
         assert!(refused || rest.is_empty(), "{rest}");
     }
-    stage.is_well().await;
+    harness.is_well().await;
 }
 
 #[tokio::test]
 async fn headers_of_heads_that_are_no_http_are_refused() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     for head in [
         "POST /mcp\r\n\r\n",
         "POST /mcp HTTP/9.9\r\n\r\n",
@@ -142,12 +142,12 @@ async fn headers_of_heads_that_are_no_http_are_refused() {
         "POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         "POST /mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ] {
-        let mut raw = stage.raw().await;
+        let mut raw = harness.raw().await;
         raw.write(head).await.unwrap();
         raw.finish().await.unwrap();
         let rest = raw.rest().await.unwrap();
         let text = String::from_utf8_lossy(&rest);
         assert!(!text.starts_with("HTTP/1.1 2"), "{head:?}: {text}");
     }
-    stage.is_well().await;
+    harness.is_well().await;
 }

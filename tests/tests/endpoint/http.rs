@@ -3,13 +3,13 @@
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::{Value, json};
 
-use super::stage::{Harness, LIST_HEADERS, assert_error, initialize, request};
+use super::harness::{Harness, LIST_HEADERS, assert_error, initialize, request};
 
 #[tokio::test]
 async fn methods_that_the_endpoint_does_not_have_are_named() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     for method in ["PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "BREW"] {
-        let mut raw = stage.raw().await;
+        let mut raw = harness.raw().await;
         let host = raw.host().to_owned();
         let head = format!(
             "{method} /mcp HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer alice\r\n\
@@ -29,9 +29,9 @@ async fn methods_that_the_endpoint_does_not_have_are_named() {
 
 #[tokio::test]
 async fn get_and_delete_need_a_session() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     for (method, accept) in [("GET", "application/json"), ("DELETE", "*/*")] {
-        let mut raw = stage.raw().await;
+        let mut raw = harness.raw().await;
         let host = raw.host().to_owned();
         let head = format!(
             "{method} /mcp HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer alice\r\n\
@@ -50,7 +50,7 @@ async fn get_and_delete_need_a_session() {
 
 #[tokio::test]
 async fn a_body_that_does_not_say_it_is_json_is_not_read() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     let body = modern_request("tools/list", json!({}));
     for kind in [
         "text/plain",
@@ -61,7 +61,7 @@ async fn a_body_that_does_not_say_it_is_json_is_not_read() {
         "",
     ] {
         let headers = [&LIST_HEADERS[..], &[("content-type", kind)]].concat();
-        let reply = stage.wire().post(body.clone(), &headers).await.unwrap();
+        let reply = harness.wire().post(body.clone(), &headers).await.unwrap();
         assert_error(&reply, 415, -32600, &Value::Null, kind);
     }
     for kind in [
@@ -70,7 +70,7 @@ async fn a_body_that_does_not_say_it_is_json_is_not_read() {
         " application/json ;x=y",
     ] {
         let headers = [&LIST_HEADERS[..], &[("content-type", kind)]].concat();
-        let reply = stage.wire().post(body.clone(), &headers).await.unwrap();
+        let reply = harness.wire().post(body.clone(), &headers).await.unwrap();
         assert!(
             reply.answer()["result"].is_object(),
             "{kind}: {}",
@@ -81,7 +81,7 @@ async fn a_body_that_does_not_say_it_is_json_is_not_read() {
 
 #[tokio::test]
 async fn an_answer_has_a_type_that_the_client_takes() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     let params = json!({
         "name": "slow",
         "arguments": { "seconds": 0.02, "steps": 2 },
@@ -103,7 +103,7 @@ async fn an_answer_has_a_type_that_the_client_takes() {
             ("mcp-name", "slow"),
             ("accept", accept),
         ];
-        let reply = stage.wire().post(body.clone(), &headers).await.unwrap();
+        let reply = harness.wire().post(body.clone(), &headers).await.unwrap();
         assert_eq!(
             reply.headers["content-type"], kind,
             "{accept}: {}",
@@ -115,8 +115,8 @@ async fn an_answer_has_a_type_that_the_client_takes() {
             reply.body
         );
     }
-    let session = stage.initialize("alice").await;
-    let mut raw = stage.raw().await;
+    let session = harness.initialize("alice").await;
+    let mut raw = harness.raw().await;
     let host = raw.host().to_owned();
     let head = format!(
         "GET /mcp HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer alice\r\n\
@@ -129,8 +129,8 @@ async fn an_answer_has_a_type_that_the_client_takes() {
 
 #[tokio::test]
 async fn nothing_is_answered_to_somebody_unknown() {
-    let stage = Harness::new().await;
-    let wire = mcp_gateway_tests::wire::Wire::new(&stage.gateway.url);
+    let harness = Harness::new().await;
+    let wire = mcp_gateway_tests::wire::Wire::new(&harness.gateway.url);
     for (token, body) in [
         (None, initialize("2025-11-25")),
         (None, modern_request("tools/list", json!({}))),
@@ -153,5 +153,5 @@ async fn nothing_is_answered_to_somebody_unknown() {
         assert!(challenge.starts_with("Bearer"), "{challenge}");
         assert!(reply.answer()["error"]["code"].is_i64(), "{}", reply.body);
     }
-    assert_eq!(stage.gateway.sessions.count(), 0);
+    assert_eq!(harness.gateway.sessions.count(), 0);
 }

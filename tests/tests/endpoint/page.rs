@@ -4,12 +4,12 @@ use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::{Value, json};
 
-use super::stage::{Harness, LIST_HEADERS, assert_error};
+use super::harness::{Harness, LIST_HEADERS, assert_error};
 
 /// Of seven gateways that were probed one refused a foreign `Origin`, and none a foreign `Host`.
 #[tokio::test]
 async fn a_page_of_elsewhere_and_a_rebound_name_are_refused() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     let body = modern_request("tools/list", json!({}));
     let table = [
         ("origin", "http://evil.example"),
@@ -24,7 +24,7 @@ async fn a_page_of_elsewhere_and_a_rebound_name_are_refused() {
     ];
     for (name, value) in table {
         let headers = [&LIST_HEADERS[..], &[(name, value)]].concat();
-        let reply = stage.wire().post(body.clone(), &headers).await.unwrap();
+        let reply = harness.wire().post(body.clone(), &headers).await.unwrap();
         assert_error(&reply, 403, -32600, &Value::Null, value);
         assert!(
             !reply.headers.contains_key("access-control-allow-origin"),
@@ -33,7 +33,7 @@ async fn a_page_of_elsewhere_and_a_rebound_name_are_refused() {
     }
     for (name, value) in [("origin", "http://localhost:6274"), ("host", "localhost")] {
         let headers = [&LIST_HEADERS[..], &[(name, value)]].concat();
-        let reply = stage.wire().post(body.clone(), &headers).await.unwrap();
+        let reply = harness.wire().post(body.clone(), &headers).await.unwrap();
         assert!(
             reply.answer()["result"].is_object(),
             "{value}: {}",
@@ -44,12 +44,12 @@ async fn a_page_of_elsewhere_and_a_rebound_name_are_refused() {
 
 #[tokio::test]
 async fn two_hosts_or_two_origins_are_none() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     for extra in [
         "Host: evil.example\r\n",
         "Origin: http://localhost\r\nOrigin: http://evil.example\r\n",
     ] {
-        let mut raw = stage.raw().await;
+        let mut raw = harness.raw().await;
         let host = raw.host().to_owned();
         let request = format!(
             "POST /mcp HTTP/1.1\r\nHost: {host}\r\n{extra}Authorization: Bearer alice\r\n\
@@ -68,9 +68,9 @@ async fn two_hosts_or_two_origins_are_none() {
 #[tokio::test]
 async fn a_page_that_may_call_is_told_what_it_needs() {
     let guard = HostPolicy::new().with_origin("https://app.example");
-    let stage = Harness::with(|builder| builder.with_host_policy(guard)).await;
+    let harness = Harness::with(|builder| builder.with_host_policy(guard)).await;
     for origin in ["https://app.example", "http://localhost:1234"] {
-        let mut raw = stage.raw().await;
+        let mut raw = harness.raw().await;
         let host = raw.host().to_owned();
         let request = format!(
             "OPTIONS /mcp HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\n\
@@ -107,7 +107,7 @@ async fn a_page_that_may_call_is_told_what_it_needs() {
         }
         let body = modern_request("tools/list", json!({}));
         let headers = [&LIST_HEADERS[..], &[("origin", origin)]].concat();
-        let reply = stage.wire().post(body, &headers).await.unwrap();
+        let reply = harness.wire().post(body, &headers).await.unwrap();
         assert_eq!(reply.headers["access-control-allow-origin"], origin);
         let exposed = reply.headers["access-control-expose-headers"]
             .to_str()
@@ -121,8 +121,8 @@ async fn a_page_that_may_call_is_told_what_it_needs() {
 
 #[tokio::test]
 async fn a_preflight_of_a_stranger_allows_nothing() {
-    let stage = Harness::new().await;
-    let mut raw = stage.raw().await;
+    let harness = Harness::new().await;
+    let mut raw = harness.raw().await;
     let host = raw.host().to_owned();
     let request = format!(
         "OPTIONS /mcp HTTP/1.1\r\nHost: {host}\r\nOrigin: http://evil.example\r\n\
@@ -138,8 +138,8 @@ async fn a_preflight_of_a_stranger_allows_nothing() {
 
 #[tokio::test]
 async fn errors_can_be_read_by_the_page_that_caused_them() {
-    let stage = Harness::new().await;
-    let wire = mcp_gateway_tests::wire::Wire::new(&stage.gateway.url);
+    let harness = Harness::new().await;
+    let wire = mcp_gateway_tests::wire::Wire::new(&harness.gateway.url);
     let reply = wire
         .post("{", &[("origin", "http://localhost:1")])
         .await

@@ -3,14 +3,14 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::stage::{Harness, assert_error, initialize, request};
+use super::harness::{Harness, assert_error, initialize, request};
 
-async fn ping(stage: &Harness, who: &str, session: &str) -> mcp_gateway_tests::wire::Reply {
+async fn ping(harness: &Harness, who: &str, session: &str) -> mcp_gateway_tests::wire::Reply {
     let headers = [
         ("mcp-session-id", session),
         ("mcp-protocol-version", "2025-11-25"),
     ];
-    stage
+    harness
         .wire_of(who)
         .post(request("ping", &json!({})), &headers)
         .await
@@ -20,8 +20,8 @@ async fn ping(stage: &Harness, who: &str, session: &str) -> mcp_gateway_tests::w
 /// A client begins anew after 404 and only then: 400, 401 and 200 were the mistakes of others.
 #[tokio::test]
 async fn a_session_that_was_made_up_is_unknown() {
-    let stage = Harness::new().await;
-    let real = stage.initialize("alice").await;
+    let harness = Harness::new().await;
+    let real = harness.initialize("alice").await;
     let middle = real.len() / 2;
     let flipped = |at: usize| {
         let mut bytes = real.clone().into_bytes();
@@ -45,28 +45,28 @@ async fn a_session_that_was_made_up_is_unknown() {
         &format!("{real}="),
         &"A".repeat(20_000),
     ] {
-        let reply = ping(&stage, "alice", session).await;
+        let reply = ping(&harness, "alice", session).await;
         assert_error(&reply, 404, -32600, &json!(7), session);
         assert_eq!(reply.answer()["error"]["data"]["reason"], "unknown_session");
     }
-    let reply = ping(&stage, "alice", &real).await;
+    let reply = ping(&harness, "alice", &real).await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
 }
 
 /// agentgateway: bob's valid token on alice's session is answered.
 #[tokio::test]
 async fn a_session_of_somebody_else_is_unknown() {
-    let stage = Harness::new().await;
-    let session = stage.initialize("alice").await;
-    let foreign = ping(&stage, "bob", &session).await;
+    let harness = Harness::new().await;
+    let session = harness.initialize("alice").await;
+    let foreign = ping(&harness, "bob", &session).await;
     assert_error(&foreign, 404, -32600, &json!(7), "foreign");
-    let made_up = ping(&stage, "bob", "made up").await;
+    let made_up = ping(&harness, "bob", "made up").await;
     assert_eq!(
         foreign.body, made_up.body,
         "an error tells that the session exists"
     );
     for method in ["GET", "DELETE"] {
-        let mut raw = stage.raw().await;
+        let mut raw = harness.raw().await;
         let host = raw.host().to_owned();
         let head = format!(
             "{method} /mcp HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer bob\r\n\
@@ -79,16 +79,19 @@ async fn a_session_of_somebody_else_is_unknown() {
             "{method}"
         );
     }
-    assert_eq!(ping(&stage, "alice", &session).await.status, StatusCode::OK);
+    assert_eq!(
+        ping(&harness, "alice", &session).await.status,
+        StatusCode::OK
+    );
 }
 
 /// Three gateways served a session after it had been deleted.
 #[tokio::test]
 async fn a_session_that_was_ended_is_over() {
-    let stage = Harness::new().await;
-    let session = stage.initialize("alice").await;
+    let harness = Harness::new().await;
+    let session = harness.initialize("alice").await;
     let delete = async || {
-        let mut raw = stage.raw().await;
+        let mut raw = harness.raw().await;
         let host = raw.host().to_owned();
         let head = format!(
             "DELETE /mcp HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer alice\r\n\
@@ -99,14 +102,14 @@ async fn a_session_that_was_ended_is_over() {
     };
     assert_eq!(delete().await, StatusCode::NO_CONTENT);
     assert_error(
-        &ping(&stage, "alice", &session).await,
+        &ping(&harness, "alice", &session).await,
         404,
         -32600,
         &json!(7),
         "ended",
     );
     assert_eq!(delete().await, StatusCode::NOT_FOUND);
-    assert_eq!(stage.gateway.sessions.count(), 0);
+    assert_eq!(harness.gateway.sessions.count(), 0);
 }
 
 #[tokio::test]
@@ -121,14 +124,14 @@ async fn a_session_of_another_gateway_is_unknown() {
 
 #[tokio::test]
 async fn a_request_without_a_session_says_how_to_begin_one() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     for method in [
         "ping",
         "tools/list",
         "tools/call",
         "notifications/initialized",
     ] {
-        let reply = stage
+        let reply = harness
             .wire()
             .post(request(method, &json!({})), &[])
             .await
@@ -138,28 +141,31 @@ async fn a_request_without_a_session_says_how_to_begin_one() {
         assert!(message.contains("initialize"), "{message}");
     }
     let notification = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-    let reply = stage.wire().post(notification, &[]).await.unwrap();
+    let reply = harness.wire().post(notification, &[]).await.unwrap();
     assert_error(&reply, 400, -32600, &Value::Null, "notification");
 }
 
 #[tokio::test]
 async fn a_session_is_begun_once() {
-    let stage = Harness::new().await;
-    let session = stage.initialize("alice").await;
-    let again = stage.legacy(&session, initialize("2025-11-25")).await;
+    let harness = Harness::new().await;
+    let session = harness.initialize("alice").await;
+    let again = harness.legacy(&session, initialize("2025-11-25")).await;
     // A client that lost its session begins a new one; the old one is not touched.
     let new = again
         .headers
         .get("mcp-session-id")
         .map(|id| id.to_str().unwrap());
     assert_ne!(new, Some(&*session));
-    assert_eq!(ping(&stage, "alice", &session).await.status, StatusCode::OK);
+    assert_eq!(
+        ping(&harness, "alice", &session).await.status,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
 async fn an_answer_to_what_nobody_asked_does_nothing() {
-    let stage = Harness::new().await;
-    let session = stage.initialize("alice").await;
+    let harness = Harness::new().await;
+    let session = harness.initialize("alice").await;
     for body in [
         r#"{"jsonrpc":"2.0","id":99,"result":{}}"#,
         r#"{"jsonrpc":"2.0","id":"x","error":{"code":1,"message":"x"}}"#,
@@ -169,24 +175,24 @@ async fn an_answer_to_what_nobody_asked_does_nothing() {
         r#"{"jsonrpc":"2.0","method":"notifications/cancelled"}"#,
         r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"x"}}"#,
     ] {
-        let reply = stage.legacy(&session, body).await;
+        let reply = harness.legacy(&session, body).await;
         assert!(
             [202, 400].contains(&reply.status.as_u16()),
             "{body}: {}",
             reply.body
         );
     }
-    stage.is_well().await;
+    harness.is_well().await;
 }
 
 #[tokio::test]
 async fn two_requests_of_one_id_are_told_apart() {
-    let stage = Harness::new().await;
-    let session = stage.initialize("alice").await;
+    let harness = Harness::new().await;
+    let session = harness.initialize("alice").await;
     let slow = json!({ "name": "slow", "arguments": { "seconds": 1.0, "steps": 1 } });
     let (first, second) = tokio::join!(
-        stage.legacy(&session, request("tools/call", &slow.clone())),
-        stage.legacy(&session, request("tools/call", &slow)),
+        harness.legacy(&session, request("tools/call", &slow.clone())),
+        harness.legacy(&session, request("tools/call", &slow)),
     );
     let mut refused = 0;
     for reply in [first, second] {
@@ -204,8 +210,8 @@ async fn two_requests_of_one_id_are_told_apart() {
 
 #[tokio::test]
 async fn events_that_never_were_cannot_be_resumed() {
-    let stage = Harness::new().await;
-    let session = stage.initialize("alice").await;
+    let harness = Harness::new().await;
+    let session = harness.initialize("alice").await;
     for event in [
         "",
         "x",
@@ -216,7 +222,7 @@ async fn events_that_never_were_cannot_be_resumed() {
         "-",
         "1/2/3",
     ] {
-        let mut raw = stage.raw().await;
+        let mut raw = harness.raw().await;
         let host = raw.host().to_owned();
         let head = format!(
             "GET /mcp HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer alice\r\n\
@@ -236,17 +242,17 @@ async fn events_that_never_were_cannot_be_resumed() {
 
 #[tokio::test]
 async fn one_session_cannot_read_the_stream_of_another() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     let (one, other) = (
-        stage.initialize("alice").await,
-        stage.initialize("alice").await,
+        harness.initialize("alice").await,
+        harness.initialize("alice").await,
     );
     let secret = json!({
         "name": "slow",
         "arguments": { "seconds": 0.01, "steps": 2 },
         "_meta": { "progressToken": "mine" },
     });
-    let reply = stage.legacy(&one, request("tools/call", &secret)).await;
+    let reply = harness.legacy(&one, request("tools/call", &secret)).await;
     let events: Vec<_> = reply
         .body
         .lines()
@@ -254,7 +260,7 @@ async fn one_session_cannot_read_the_stream_of_another() {
         .collect();
     let event = events.first().unwrap().trim();
     for (session, status) in [(&other, 400), (&one, 200)] {
-        let mut raw = stage.raw().await;
+        let mut raw = harness.raw().await;
         let host = raw.host().to_owned();
         let head = format!(
             "GET /mcp HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer alice\r\n\

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::json;
 
-use super::stage::{Harness, SOON};
+use super::harness::{Harness, SOON};
 
 fn post(host: &str, body: &str) -> String {
     format!(
@@ -24,8 +24,8 @@ fn list(id: usize) -> String {
 
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_their_order() {
-    let stage = Harness::new().await;
-    let mut raw = stage.raw().await;
+    let harness = Harness::new().await;
+    let mut raw = harness.raw().await;
     let host = raw.host().to_owned();
     let mut all: Vec<_> = (0..20).map(|id| post(&host, &list(id))).collect();
     all.insert(10, post(&host, "{"));
@@ -42,15 +42,15 @@ async fn pipelined_requests_are_answered_in_their_order() {
 /// Closing the connection is how a client of the modern era cancels, and half of it looks the same.
 #[tokio::test]
 async fn a_client_that_closes_half_of_the_connection_cancels() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     let slow = json!({ "name": "slow", "arguments": { "seconds": 600, "steps": 1 } });
     let body = modern_request("tools/call", slow);
-    let mut raw = stage.raw().await;
+    let mut raw = harness.raw().await;
     let host = raw.host().to_owned();
     let request = post(&host, &body).replace("tools/list", "tools/call\r\nMcp-Name: slow");
     raw.write(request).await.unwrap();
     let counts = async || {
-        let answer = stage.wire().call("slow_counts", json!({})).await.unwrap();
+        let answer = harness.wire().call("slow_counts", json!({})).await.unwrap();
         answer.answer()["result"]["structuredContent"].clone()
     };
     while counts().await["started"] != 1 {}
@@ -64,8 +64,8 @@ async fn a_client_that_closes_half_of_the_connection_cancels() {
 
 #[tokio::test]
 async fn a_body_that_comes_byte_by_byte_is_a_body() {
-    let stage = Harness::new().await;
-    let mut raw = stage.raw().await;
+    let harness = Harness::new().await;
+    let mut raw = harness.raw().await;
     let host = raw.host().to_owned();
     let request = post(&host, &list(6));
     for byte in request.as_bytes() {
@@ -87,9 +87,9 @@ async fn a_body_that_comes_byte_by_byte_is_a_body() {
 
 #[tokio::test]
 async fn a_body_that_breaks_off_is_no_request() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     for end in [true, false] {
-        let mut raw = stage.raw().await;
+        let mut raw = harness.raw().await;
         let host = raw.host().to_owned();
         let request = post(&host, &list(8));
         raw.write(&request.as_bytes()[..request.len() - 10])
@@ -102,14 +102,14 @@ async fn a_body_that_breaks_off_is_no_request() {
             assert!(!text.contains("\"result\""), "{text}");
         }
     }
-    stage.is_well().await;
+    harness.is_well().await;
 }
 
 /// The clock of the test goes forward when nobody has anything to do.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_never_finishes_its_request_is_told_so() {
-    let stage = Harness::new().await;
-    let mut raw = stage.raw().await;
+    let harness = Harness::new().await;
+    let mut raw = harness.raw().await;
     let host = raw.host().to_owned();
     let request = post(&host, &list(9));
     raw.write(&request.as_bytes()[..request.len() - 10])
@@ -131,7 +131,7 @@ async fn a_client_that_never_finishes_its_request_is_told_so() {
     );
 
     // A head that does not end is not answered at all.
-    let mut raw = stage.raw().await;
+    let mut raw = harness.raw().await;
     raw.write("POST /mcp HTTP/1.1\r\nHost: loc").await.unwrap();
     let end = loop {
         match raw.rest().await {
@@ -145,8 +145,8 @@ async fn a_client_that_never_finishes_its_request_is_told_so() {
 
 #[tokio::test]
 async fn a_client_that_expects_to_be_told_to_go_on_is() {
-    let stage = Harness::new().await;
-    let mut raw = stage.raw().await;
+    let harness = Harness::new().await;
+    let mut raw = harness.raw().await;
     let host = raw.host().to_owned();
     let body = list(10);
     let request = post(&host, &body).replace("Accept:", "Expect: 100-continue\r\nAccept:");
@@ -160,23 +160,23 @@ async fn a_client_that_expects_to_be_told_to_go_on_is() {
 
 #[tokio::test]
 async fn a_thousand_clients_that_go_away_leave_nothing() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     for id in 0..1000 {
-        let mut raw = stage.raw().await;
+        let mut raw = harness.raw().await;
         let host = raw.host().to_owned();
         let request = post(&host, &list(id));
         let cut = request.len() * (id % 10 + 1) / 10;
         raw.write(&request.as_bytes()[..cut]).await.unwrap();
     }
-    stage.is_well().await;
-    assert!(stage.gateway.sessions.count() <= 1);
+    harness.is_well().await;
+    assert!(harness.gateway.sessions.count() <= 1);
 }
 
 /// Clients that write the head and the body apart, as Python's do, would see their next request fail.
 #[tokio::test]
 async fn a_connection_outlasts_a_refusal_of_which_the_body_comes_later() {
-    let stage = Harness::new().await;
-    let mut raw = stage.raw().await;
+    let harness = Harness::new().await;
+    let mut raw = harness.raw().await;
     let host = raw.host().to_owned();
     let body = list(11);
     let refused = [
@@ -204,7 +204,7 @@ async fn a_connection_outlasts_a_refusal_of_which_the_body_comes_later() {
 
 #[tokio::test]
 async fn a_refusal_says_where_it_ends_the_connection() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     let nobody = |host: &str, length: usize, more: &str| {
         format!("POST /mcp HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n{more}\r\n")
     };
@@ -216,7 +216,7 @@ async fn a_refusal_says_where_it_ends_the_connection() {
         // Nothing is to be read of what was not asked for.
         (100, 0, "Expect: 100-continue\r\n"),
     ] {
-        let mut raw = stage.raw().await;
+        let mut raw = harness.raw().await;
         let head = nobody(raw.host(), length, more);
         raw.write(format!("{head}{}", "x".repeat(sent)))
             .await

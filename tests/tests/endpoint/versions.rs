@@ -3,7 +3,7 @@
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::json;
 
-use super::stage::{Harness, assert_error, initialize, request};
+use super::harness::{Harness, assert_error, initialize, request};
 
 const UNSUPPORTED: i64 = -32022;
 const MISMATCH: i64 = -32020;
@@ -14,13 +14,13 @@ fn with_version(version: &str) -> String {
 
 #[tokio::test]
 async fn a_revision_that_is_not_spoken_is_told_those_that_are() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     for version in ["2027-01-01", "1.0", "", "2026-07-28 ", "dranz"] {
         let headers = [
             ("mcp-protocol-version", version),
             ("mcp-method", "tools/list"),
         ];
-        let reply = stage
+        let reply = harness
             .wire()
             .post(with_version(version), &headers)
             .await
@@ -45,7 +45,7 @@ async fn a_revision_that_is_not_spoken_is_told_those_that_are() {
 
 #[tokio::test]
 async fn header_and_body_must_agree_on_the_revision() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     let table = [
         (Some("2025-11-25"), "2026-07-28"),
         (None, "2026-07-28"),
@@ -56,7 +56,7 @@ async fn header_and_body_must_agree_on_the_revision() {
     for (header, body) in table {
         let mut headers = vec![("mcp-method", "tools/list")];
         headers.extend(header.map(|header| ("mcp-protocol-version", header)));
-        let reply = stage
+        let reply = harness
             .wire()
             .post(with_version(body), &headers)
             .await
@@ -75,7 +75,7 @@ async fn header_and_body_must_agree_on_the_revision() {
         ("mcp-protocol-version", "2025-11-25"),
         ("mcp-method", "tools/list"),
     ];
-    let reply = stage
+    let reply = harness
         .wire()
         .post(with_version("2026-07-28"), &headers)
         .await
@@ -85,7 +85,7 @@ async fn header_and_body_must_agree_on_the_revision() {
 
 #[tokio::test]
 async fn metadata_of_a_modern_request_is_checked() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     let version = "io.modelcontextprotocol/protocolVersion";
     let capabilities = "io.modelcontextprotocol/clientCapabilities";
     let headers = [
@@ -109,7 +109,7 @@ async fn metadata_of_a_modern_request_is_checked() {
         ),
     ] {
         let body = request("tools/list", &json!({ "_meta": meta }));
-        let reply = stage.wire().post(body, &headers).await.unwrap();
+        let reply = harness.wire().post(body, &headers).await.unwrap();
         let answer = reply.answer();
         assert_eq!(answer["error"]["code"], code, "{meta}: {answer}");
         assert_eq!(answer["id"], 7, "{meta}");
@@ -118,7 +118,7 @@ async fn metadata_of_a_modern_request_is_checked() {
 
 #[tokio::test]
 async fn a_session_agrees_on_a_revision_and_keeps_to_it() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     // One gateway answered 2025-11-25 whatever it was asked for.
     for (asked, agreed) in [
         ("2025-11-25", "2025-11-25"),
@@ -128,7 +128,7 @@ async fn a_session_agrees_on_a_revision_and_keeps_to_it() {
         ("1999-01-01", "2025-11-25"),
         ("", "2025-11-25"),
     ] {
-        let reply = stage.wire().post(initialize(asked), &[]).await.unwrap();
+        let reply = harness.wire().post(initialize(asked), &[]).await.unwrap();
         assert_eq!(
             reply.answer()["result"]["protocolVersion"],
             agreed,
@@ -136,7 +136,7 @@ async fn a_session_agrees_on_a_revision_and_keeps_to_it() {
         );
     }
     // Three gateways answered such a request with 200.
-    let session = stage.initialize("alice").await;
+    let session = harness.initialize("alice").await;
     for (version, code) in [
         ("2027-01-01", UNSUPPORTED),
         ("x", UNSUPPORTED),
@@ -146,7 +146,7 @@ async fn a_session_agrees_on_a_revision_and_keeps_to_it() {
             ("mcp-session-id", &*session),
             ("mcp-protocol-version", version),
         ];
-        let reply = stage
+        let reply = harness
             .wire()
             .post(request("ping", &json!({})), &headers)
             .await
@@ -160,14 +160,14 @@ async fn a_session_agrees_on_a_revision_and_keeps_to_it() {
 
 #[tokio::test]
 async fn initialize_needs_what_it_is_for() {
-    let stage = Harness::new().await;
+    let harness = Harness::new().await;
     for params in [
         json!({}),
         json!({ "protocolVersion": 7 }),
         json!({ "protocolVersion": "2025-11-25", "capabilities": 7 }),
         json!({ "protocolVersion": "2025-11-25", "capabilities": { "x": "y".repeat(5000) } }),
     ] {
-        let reply = stage
+        let reply = harness
             .wire()
             .post(request("initialize", &params.clone()), &[])
             .await
@@ -180,23 +180,23 @@ async fn initialize_needs_what_it_is_for() {
         );
         assert!(!reply.headers.contains_key("mcp-session-id"), "{params}");
     }
-    assert_eq!(stage.gateway.sessions.count(), 0);
+    assert_eq!(harness.gateway.sessions.count(), 0);
 }
 
 #[tokio::test]
 async fn methods_that_do_not_exist_are_not_found() {
-    let stage = Harness::new().await;
-    let session = stage.initialize("alice").await;
+    let harness = Harness::new().await;
+    let session = harness.initialize("alice").await;
     // agentgateway: 500 and -32603; two others: -32602.
     for method in ["no/such/method", "vendor/x", "tools/callx", "TOOLS/LIST"] {
-        let reply = stage.wire().request(method, json!({})).await.unwrap();
+        let reply = harness.wire().request(method, json!({})).await.unwrap();
         let code = &reply.answer()["error"]["code"];
         assert_eq!(
             (reply.status.as_u16(), code),
             (404, &json!(-32601)),
             "{method}"
         );
-        let reply = stage.legacy(&session, request(method, &json!({}))).await;
+        let reply = harness.legacy(&session, request(method, &json!({}))).await;
         let code = &reply.answer()["error"]["code"];
         assert_eq!(
             (reply.status.as_u16(), code),
@@ -211,12 +211,12 @@ async fn methods_that_do_not_exist_are_not_found() {
         "logging/setLevel",
         "resources/subscribe",
     ] {
-        let reply = stage.wire().request(method, json!({})).await.unwrap();
+        let reply = harness.wire().request(method, json!({})).await.unwrap();
         assert_error(&reply, 404, -32601, &json!(1), method);
     }
     // Those that the legacy era does not have.
     for method in ["server/discover", "subscriptions/listen"] {
-        let reply = stage.legacy(&session, request(method, &json!({}))).await;
+        let reply = harness.legacy(&session, request(method, &json!({}))).await;
         assert_error(&reply, 200, -32601, &json!(7), method);
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};
 
-use super::stage::{Fake, Harness, Has, check};
+use super::harness::{Fake, Harness, Has, check};
 
 /// Names that servers may give: mostly sane ones, and everything that is confusing.
 fn name() -> impl Strategy<Value = String> {
@@ -96,16 +96,16 @@ const KINDS: [Kind; 3] = [
 #[test]
 fn what_is_listed_can_be_used_and_is_what_it_says() {
     check(96, &(servers(), 1..8_usize), async |(servers, page)| {
-        let stage = Harness::new(&servers, |builder| builder.with_page_size(page)).await;
+        let harness = Harness::new(&servers, |builder| builder.with_page_size(page)).await;
         for (list, member, key, method, place) in KINDS {
-            let entries = stage.list(list, member, |_| {}).await;
+            let entries = harness.list(list, member, |_| {}).await;
             let entries = entries.map_err(|answer| TestCaseError::fail(answer.to_string()))?;
             let mut names = BTreeSet::new();
             let mut reached = BTreeSet::new();
             for entry in entries {
                 let name = entry[key].as_str().unwrap();
                 prop_assert!(names.insert(name.to_owned()), "{name:?} is listed twice");
-                let answer = stage.ask(method, json!({ key: name })).await;
+                let answer = harness.ask(method, json!({ key: name })).await;
                 let text = answer.pointer(place).unwrap_or(&Value::Null);
                 let Some(target) = called(text) else {
                     return Err(TestCaseError::fail(format!("{name:?} is listed: {answer}")));
@@ -115,7 +115,7 @@ fn what_is_listed_can_be_used_and_is_what_it_says() {
             let missing = missing(&servers, member, &reached);
             prop_assert!(missing.is_empty(), "not listed: {missing:?}");
         }
-        stage.end().await;
+        harness.end().await;
         Ok(())
     });
 }
@@ -156,14 +156,14 @@ fn missing(
 #[test]
 fn what_is_not_listed_cannot_be_used() {
     check(64, &(servers(), name()), async |(servers, name)| {
-        let stage = Harness::new(&servers, |builder| builder).await;
-        let entries = stage.list("tools/list", "tools", |_| {}).await;
+        let harness = Harness::new(&servers, |builder| builder).await;
+        let entries = harness.list("tools/list", "tools", |_| {}).await;
         let entries = entries.map_err(|answer| TestCaseError::fail(answer.to_string()))?;
         if entries.iter().all(|entry| entry["name"] != name) {
-            let answer = stage.ask("tools/call", json!({ "name": name })).await;
+            let answer = harness.ask("tools/call", json!({ "name": name })).await;
             prop_assert_eq!(&answer["error"]["code"], -32602, "{}", answer);
         }
-        stage.end().await;
+        harness.end().await;
         Ok(())
     });
 }

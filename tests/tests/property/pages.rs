@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::json;
 
-use super::stage::{Fake, Harness, Has, check};
+use super::harness::{Fake, Harness, Has, check};
 
 fn tools(names: impl IntoIterator<Item = String>) -> Has {
     Has {
@@ -37,9 +37,9 @@ fn what_stays_is_listed_once_while_other_things_come_and_go() {
                 Fake::new("one", "one", tools(one.into_iter().map(name))),
                 Fake::new("two", "two", tools(two.into_iter().map(name))),
             ];
-            let stage = Harness::new(&servers, |builder| builder.with_page_size(page)).await;
+            let harness = Harness::new(&servers, |builder| builder.with_page_size(page)).await;
             let mut left = changes.into_iter();
-            let listed = stage
+            let listed = harness
                 .list("tools/list", "tools", |_| {
                     let Some((first, add, name)) = left.next() else {
                         return;
@@ -73,7 +73,7 @@ fn what_stays_is_listed_once_while_other_things_come_and_go() {
                     .count();
                 prop_assert_eq!(found, 1, "{} in {:?}", stayed, names);
             }
-            stage.end().await;
+            harness.end().await;
             Ok(())
         },
     );
@@ -84,11 +84,11 @@ fn pages_have_the_size_that_they_are_to_have() {
     check(48, &(0..40_usize, 1..12_usize), async |(count, page)| {
         let names = (0..count).map(|at| format!("t{at:03}"));
         let server = Fake::new("one", "", tools(names.clone()));
-        let stage = Harness::new(&[server], |builder| builder.with_page_size(page)).await;
+        let harness = Harness::new(&[server], |builder| builder.with_page_size(page)).await;
         let mut params = json!({});
         let mut all = Vec::new();
         loop {
-            let answer = stage.ask("tools/list", params).await;
+            let answer = harness.ask("tools/list", params).await;
             let list = answer["result"]["tools"].as_array().unwrap();
             let next = answer["result"]["nextCursor"].as_str();
             prop_assert!(list.len() == page || (next.is_none() && list.len() < page));
@@ -102,7 +102,7 @@ fn pages_have_the_size_that_they_are_to_have() {
             }
         }
         prop_assert_eq!(all, names.collect::<Vec<_>>());
-        stage.end().await;
+        harness.end().await;
         Ok(())
     });
 }
@@ -143,13 +143,13 @@ fn a_cursor_that_was_made_up_tells_nothing() {
             use base64::Engine;
             use base64::engine::general_purpose::URL_SAFE_NO_PAD;
             let server = Fake::new("one", "", tools(["hidden".to_owned(), "shown".to_owned()]));
-            let stage =
+            let harness =
                 Harness::new(&[server], |builder| builder.with_policy(Arc::new(Hiding))).await;
             let cursor = match encoded {
                 true => URL_SAFE_NO_PAD.encode(&cursor),
                 false => cursor,
             };
-            let answer = stage.ask("tools/list", json!({ "cursor": cursor })).await;
+            let answer = harness.ask("tools/list", json!({ "cursor": cursor })).await;
             let text = answer.to_string();
             prop_assert_eq!(&answer["error"]["code"], -32602, "{}", text);
             prop_assert!(
@@ -159,12 +159,12 @@ fn a_cursor_that_was_made_up_tells_nothing() {
             );
             let absent = URL_SAFE_NO_PAD.encode("one\nnothing");
             let hidden = URL_SAFE_NO_PAD.encode("one\nhidden");
-            let absent = stage.ask("tools/list", json!({ "cursor": absent })).await;
-            let hidden = stage.ask("tools/list", json!({ "cursor": hidden })).await;
+            let absent = harness.ask("tools/list", json!({ "cursor": absent })).await;
+            let hidden = harness.ask("tools/list", json!({ "cursor": hidden })).await;
             prop_assert_eq!(absent, hidden);
-            let call = stage.ask("tools/call", json!({ "name": "hidden" })).await;
+            let call = harness.ask("tools/call", json!({ "name": "hidden" })).await;
             prop_assert_eq!(&call["error"]["message"], "Unknown tool: hidden");
-            stage.end().await;
+            harness.end().await;
             Ok::<_, TestCaseError>(())
         },
     );

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};
 
-use super::stage::check;
+use super::harness::check;
 
 fn tool() -> Value {
     let property = |kind: &str, name: &str| json!({ "type": kind, "x-mcp-header": name });

@@ -8,7 +8,7 @@ use mcp_gateway_tests::script::{
 };
 use serde_json::json;
 
-use super::stage::{ERAS, Harness, SILENCE, SOON, impatient, patient};
+use super::harness::{ERAS, Harness, SILENCE, SOON, impatient, patient};
 
 const JSON: &str = "Content-Type: application/json\r\n";
 
@@ -193,12 +193,12 @@ const LIES: [(&str, Lie, &str); 29] = [
 async fn an_answer_that_is_none_is_a_clear_error() {
     for modern in ERAS {
         for (what, lie, expected) in LIES {
-            let stage = Harness::new(modern, lie).await;
+            let harness = Harness::new(modern, lie).await;
             let start = Instant::now();
-            let reason = stage.reason().await;
+            let reason = harness.reason().await;
             assert_eq!(reason, expected, "{what}, modern: {modern}");
             assert!(start.elapsed() < SOON, "{what}");
-            stage.goes_on(what).await;
+            harness.goes_on(what).await;
         }
     }
 }
@@ -222,10 +222,10 @@ async fn statuses_of_errors_are_told() {
             let html = move |_: &ReceivedRequest| {
                 response(line, "Content-Type: text/html\r\n", "<html></html>")
             };
-            let stage = Harness::new(modern, html).await;
-            let reason = stage.reason().await;
+            let harness = Harness::new(modern, html).await;
+            let reason = harness.reason().await;
             assert_eq!(reason, expected, "{line}, modern: {modern}");
-            stage.goes_on(line).await;
+            harness.goes_on(line).await;
         }
     }
 }
@@ -247,11 +247,11 @@ async fn a_server_that_is_busy_says_when_to_come_back() {
                     "",
                 )
             };
-            let stage = Harness::new(modern, busy).await;
-            let reply = stage.call("liar__lie").await;
+            let harness = Harness::new(modern, busy).await;
+            let reply = harness.call("liar__lie").await;
             assert_eq!(reply.status.as_u16(), 429, "{wait}");
             assert_eq!(reply.headers["retry-after"], expected, "{wait}");
-            stage.goes_on(wait).await;
+            harness.goes_on(wait).await;
         }
     }
 }
@@ -280,13 +280,17 @@ async fn silence_ends_at_the_deadline() {
     ];
     for modern in ERAS {
         for (what, lie) in silent {
-            let stage = Harness::limited(modern, impatient(), lie).await;
-            stage.goes_on("the beginning").await;
+            let harness = Harness::limited(modern, impatient(), lie).await;
+            harness.goes_on("the beginning").await;
             let start = Instant::now();
-            assert_eq!(stage.reason().await, "timeout", "{what}, modern: {modern}");
+            assert_eq!(
+                harness.reason().await,
+                "timeout",
+                "{what}, modern: {modern}"
+            );
             let took = start.elapsed();
             assert!(took >= SILENCE && took < SILENCE * 10, "{what}: {took:?}");
-            stage.goes_on(what).await;
+            harness.goes_on(what).await;
         }
     }
 }
@@ -300,7 +304,7 @@ async fn a_server_that_drips_ends_at_the_last_deadline() {
             ": x\n\n",
             "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":1}}\n\n",
         ] {
-            let stage = Harness::limited(modern, limits.clone(), move |_| {
+            let harness = Harness::limited(modern, limits.clone(), move |_| {
                 let mut steps = vec![Step::Send(mcp_gateway_tests::script::EVENTS.into())];
                 for _ in 0..100 {
                     steps.extend([Step::Send(drop.into()), Step::Pause(SILENCE / 4)]);
@@ -309,13 +313,17 @@ async fn a_server_that_drips_ends_at_the_last_deadline() {
             })
             .await;
             let start = Instant::now();
-            assert_eq!(stage.reason().await, "timeout", "{drop}, modern: {modern}");
+            assert_eq!(
+                harness.reason().await,
+                "timeout",
+                "{drop}, modern: {modern}"
+            );
             assert!(
                 start.elapsed() < SILENCE * 10,
                 "{drop}: {:?}",
                 start.elapsed()
             );
-            stage.goes_on(drop).await;
+            harness.goes_on(drop).await;
         }
     }
 }
@@ -323,12 +331,12 @@ async fn a_server_that_drips_ends_at_the_last_deadline() {
 #[tokio::test]
 async fn two_answers_are_one() {
     for modern in ERAS {
-        let stage = Harness::new(modern, |asked| {
+        let harness = Harness::new(modern, |asked| {
             let (one, two) = (asked.says("one"), asked.says("two"));
             events(format!("data: {one}\n\ndata: {two}\n\n"))
         })
         .await;
-        let reply = stage.call("liar__lie").await;
+        let reply = harness.call("liar__lie").await;
         assert_eq!(
             reply.answer()["result"]["content"][0]["text"],
             "one",
@@ -336,22 +344,22 @@ async fn two_answers_are_one() {
             reply.body
         );
         assert!(!reply.body.contains("two"), "{}", reply.body);
-        stage.goes_on("two answers").await;
-        let stage = Harness::new(modern, |asked| {
+        harness.goes_on("two answers").await;
+        let harness = Harness::new(modern, |asked| {
             let mut twice = document(&asked.says("one"));
             twice.extend(document(&asked.says("two")));
             twice
         })
         .await;
         for _ in 0..3 {
-            let reply = stage.call("liar__lie").await;
+            let reply = harness.call("liar__lie").await;
             assert_eq!(
                 reply.answer()["result"]["content"][0]["text"],
                 "one",
                 "{}",
                 reply.body
             );
-            stage.goes_on("an answer that nobody asked for").await;
+            harness.goes_on("an answer that nobody asked for").await;
         }
     }
 }
@@ -366,11 +374,11 @@ async fn an_answer_is_ok_whatever_success_the_server_calls_it() {
             "206 Partial Content",
             "299 Fine",
         ] {
-            let stage = Harness::new(modern, move |asked| {
+            let harness = Harness::new(modern, move |asked| {
                 response(line, JSON, &asked.says("here").to_string())
             })
             .await;
-            let reply = stage.call("liar__lie").await;
+            let reply = harness.call("liar__lie").await;
             assert_eq!(reply.status.as_u16(), 200, "{line}, modern: {modern}");
             let answer = reply.answer();
             assert_eq!(answer["result"]["content"][0]["text"], "here", "{answer}");
@@ -381,7 +389,7 @@ async fn an_answer_is_ok_whatever_success_the_server_calls_it() {
 #[tokio::test]
 async fn a_slow_answer_is_an_answer() {
     for modern in ERAS {
-        let stage = Harness::new(modern, |asked| {
+        let harness = Harness::new(modern, |asked| {
             let steps = document(&asked.says("slow"));
             steps
                 .into_iter()
@@ -393,7 +401,7 @@ async fn a_slow_answer_is_an_answer() {
         })
         .await;
         for _ in 0..3 {
-            let answer = stage.call("liar__lie").await.answer();
+            let answer = harness.call("liar__lie").await.answer();
             assert_eq!(answer["result"]["content"][0]["text"], "slow", "{answer}");
         }
     }
@@ -402,31 +410,31 @@ async fn a_slow_answer_is_an_answer() {
 #[tokio::test]
 async fn old_http_is_http() {
     for modern in ERAS {
-        let stage = Harness::new(modern, |asked| {
+        let harness = Harness::new(modern, |asked| {
             let text = asked.says("old");
             cut(format!("HTTP/1.0 200 OK\r\n{JSON}\r\n{text}"))
         })
         .await;
         for _ in 0..3 {
-            let answer = stage.call("liar__lie").await.answer();
+            let answer = harness.call("liar__lie").await.answer();
             assert_eq!(answer["result"]["content"][0]["text"], "old", "{answer}");
         }
-        stage.goes_on("HTTP/1.0").await;
+        harness.goes_on("HTTP/1.0").await;
     }
 }
 
 #[tokio::test]
 async fn heads_without_end_are_refused() {
     for modern in ERAS {
-        let stage = Harness::limited(modern, impatient(), |_| {
+        let harness = Harness::limited(modern, impatient(), |_| {
             vec![
                 Step::Send("HTTP/1.1 200 OK\r\n".into()),
                 Step::Repeat("X-Long: xxxxxxxxxxxxxxxxxxxxxxxxxx\r\n".into()),
             ]
         })
         .await;
-        assert_eq!(stage.reason().await, "upstream_closed");
-        stage.goes_on("a head without end").await;
+        assert_eq!(harness.reason().await, "upstream_closed");
+        harness.goes_on("a head without end").await;
     }
 }
 
@@ -438,33 +446,33 @@ async fn a_server_that_is_not_there_costs_its_own_tools() {
         .trim_start_matches("http://")
         .trim_end_matches("/mcp")
         .to_owned();
-    let stage = Harness::over(liar, patient()).await;
-    stage.goes_on("the beginning").await;
+    let harness = Harness::over(liar, patient()).await;
+    harness.goes_on("the beginning").await;
     let Harness {
         gateway,
         liar,
         honest,
-    } = stage;
+    } = harness;
     drop(liar);
     let gone = Scripted::modern(|_| Vec::new()).await.unwrap();
-    let stage = Harness {
+    let harness = Harness {
         gateway,
         liar: gone,
         honest,
     };
-    super::stage::until("the server is gone", async || {
-        let answer = stage.call("liar__truth").await.answer();
+    super::harness::until("the server is gone", async || {
+        let answer = harness.call("liar__truth").await.answer();
         answer["error"]["data"]["reason"] == "upstream_connect"
     })
     .await;
-    assert_eq!(stage.tools().await, ["honest__truth", "honest__lie"]);
+    assert_eq!(harness.tools().await, ["honest__truth", "honest__lie"]);
 
     let again = Scripted::start_at(&address, |asked| {
         mcp_gateway_tests::script::modern(asked).unwrap_or_default()
     })
     .await
     .unwrap();
-    stage.goes_on("its return").await;
-    assert_eq!(stage.tools().await.len(), 4);
+    harness.goes_on("its return").await;
+    assert_eq!(harness.tools().await.len(), 4);
     drop(again);
 }

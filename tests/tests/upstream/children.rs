@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::stage::{SILENCE, SOON, impatient, patient, reason, until};
+use super::harness::{SILENCE, SOON, impatient, patient, reason, until};
 
 /// How long a program may take to end when it is asked to.
 const GRACE: Duration = Duration::from_millis(200);
@@ -106,14 +106,14 @@ fn text(reply: &Reply) -> Value {
 #[tokio::test]
 async fn what_a_program_writes_that_is_no_message_is_passed_over() {
     for how in ["garbage", "two answers", "noisy"] {
-        let stage = Harness::new(how).await;
+        let harness = Harness::new(how).await;
         for _ in 0..3 {
-            let reply = stage.call("liar__lie").await;
+            let reply = harness.call("liar__lie").await;
             assert_eq!(text(&reply), "lied", "{how}: {}", reply.body);
-            stage.goes_on(how).await;
+            harness.goes_on(how).await;
         }
-        assert_eq!(stage.processes().len(), 1, "{how}: it was started again");
-        stage.end(how).await;
+        assert_eq!(harness.processes().len(), 1, "{how}: it was started again");
+        harness.end(how).await;
     }
 }
 
@@ -121,13 +121,13 @@ async fn what_a_program_writes_that_is_no_message_is_passed_over() {
 #[tokio::test]
 async fn a_program_that_ends_fails_its_calls_at_once_and_is_started_again() {
     for how in ["crash", "killed"] {
-        let stage = Harness::new(how).await;
+        let harness = Harness::new(how).await;
         for round in 1..=3 {
-            stage.goes_on(how).await;
-            assert_eq!(stage.processes().len(), round);
+            harness.goes_on(how).await;
+            assert_eq!(harness.processes().len(), round);
             let start = Instant::now();
             assert_eq!(
-                reason(&stage.call("liar__lie").await),
+                reason(&harness.call("liar__lie").await),
                 "upstream_closed",
                 "{how}"
             );
@@ -137,17 +137,17 @@ async fn a_program_that_ends_fails_its_calls_at_once_and_is_started_again() {
                 start.elapsed()
             );
         }
-        stage.end(how).await;
+        harness.end(how).await;
     }
 }
 
 #[tokio::test]
 async fn a_program_that_is_killed_under_load_fails_its_calls_at_once() {
-    let stage = Harness::new("mute").await;
-    stage.goes_on("the beginning").await;
+    let harness = Harness::new("mute").await;
+    harness.goes_on("the beginning").await;
     let mut calls = JoinSet::new();
     for _ in 0..32 {
-        let wire = stage.wire.clone();
+        let wire = harness.wire.clone();
         calls.spawn(async move {
             let reply = wire.call("liar__lie", json!({})).await.unwrap();
             (Instant::now(), reply)
@@ -156,9 +156,9 @@ async fn a_program_that_is_killed_under_load_fails_its_calls_at_once() {
     // It answers in the order in which it reads, so all of them are on their way then.
     for _ in 0..32 {
         tokio::task::yield_now().await;
-        stage.goes_on("some calls").await;
+        harness.goes_on("some calls").await;
     }
-    let process = stage.processes()[0];
+    let process = harness.processes()[0];
     kill_process(process, Signal::KILL).unwrap();
     let killed = Instant::now();
     for (when, reply) in calls.join_all().await {
@@ -166,22 +166,22 @@ async fn a_program_that_is_killed_under_load_fails_its_calls_at_once() {
         let took = when.saturating_duration_since(killed);
         assert!(took < Duration::from_secs(1), "{took:?}");
     }
-    stage.goes_on("its death").await;
-    assert_eq!(stage.processes().len(), 2);
-    stage.end("killed under load").await;
+    harness.goes_on("its death").await;
+    assert_eq!(harness.processes().len(), 2);
+    harness.end("killed under load").await;
 }
 
 #[tokio::test]
 async fn a_program_that_says_nothing_fails_its_calls_at_their_deadline() {
     for how in ["mute", "fields missing"] {
-        let stage = Harness::limited(how, impatient()).await;
+        let harness = Harness::limited(how, impatient()).await;
         // It is known after the first call, however long it took to start.
         until("it has started", async || {
-            stage.call("liar__truth").await.answer()["result"].is_object()
+            harness.call("liar__truth").await.answer()["result"].is_object()
         })
         .await;
         let start = Instant::now();
-        let reason = reason(&stage.call("liar__lie").await);
+        let reason = reason(&harness.call("liar__lie").await);
         assert!(
             ["timeout", "upstream_invalid"].contains(&&*reason),
             "{how}: {reason}"
@@ -191,28 +191,28 @@ async fn a_program_that_says_nothing_fails_its_calls_at_their_deadline() {
             "{how}: {:?}",
             start.elapsed()
         );
-        stage.goes_on(how).await;
-        stage.end(how).await;
+        harness.goes_on(how).await;
+        harness.end(how).await;
     }
 }
 
 #[tokio::test]
 async fn a_program_that_closes_its_output_is_ended_and_started_again() {
     for how in ["hang up", "endless line"] {
-        let stage = Harness::new(how).await;
-        stage.goes_on("the beginning").await;
-        let found = reason(&stage.call("liar__lie").await);
+        let harness = Harness::new(how).await;
+        harness.goes_on("the beginning").await;
+        let found = reason(&harness.call("liar__lie").await);
         assert!(
             ["upstream_closed", "upstream_too_large"].contains(&&*found),
             "{how}: {found}"
         );
-        stage.goes_on(how).await;
-        let first = stage.processes()[0];
+        harness.goes_on(how).await;
+        let first = harness.processes()[0];
         until("the first process is gone", async || {
             test_kill_process(first).is_err()
         })
         .await;
-        stage.end(how).await;
+        harness.end(how).await;
     }
 }
 
@@ -220,17 +220,17 @@ async fn a_program_that_closes_its_output_is_ended_and_started_again() {
 async fn a_program_that_cannot_start_is_a_clear_error() {
     for how in ["at once", "deaf"] {
         let limits = patient().with_timeout(Duration::from_secs(3));
-        let stage = Harness::limited(how, limits).await;
+        let harness = Harness::limited(how, limits).await;
         let start = Instant::now();
-        let found = reason(&stage.call("liar__truth").await);
+        let found = reason(&harness.call("liar__truth").await);
         assert!(
             ["upstream_closed", "timeout"].contains(&&*found),
             "{how}: {found}"
         );
         assert!(start.elapsed() < SOON, "{how}: {:?}", start.elapsed());
-        let other = stage.call("honest__truth").await;
+        let other = harness.call("honest__truth").await;
         assert_eq!(text(&other), "true", "{how}");
-        stage.end(how).await;
+        harness.end(how).await;
     }
 }
 
@@ -282,33 +282,33 @@ async fn a_program_goes_on_while_anybody_uses_it() {
 #[tokio::test]
 async fn nothing_that_a_program_has_started_outlives_it() {
     for how in ["stubborn", "parent"] {
-        let stage = Harness::new(how).await;
-        stage.goes_on(how).await;
-        assert_eq!(stage.processes().len(), 2, "{how}");
-        stage.end(how).await;
+        let harness = Harness::new(how).await;
+        harness.goes_on(how).await;
+        assert_eq!(harness.processes().len(), 2, "{how}");
+        harness.end(how).await;
     }
 }
 
 #[tokio::test]
 async fn a_child_that_dies_takes_its_own_children_along() {
-    let stage = Harness::new("parent").await;
-    stage.goes_on("the beginning").await;
-    let processes = stage.processes();
+    let harness = Harness::new("parent").await;
+    harness.goes_on("the beginning").await;
+    let processes = harness.processes();
     kill_process(processes[0], Signal::KILL).unwrap();
     for process in processes {
         until("it is gone", async || test_kill_process(process).is_err()).await;
     }
-    stage.goes_on("its death").await;
-    stage.end("death").await;
+    harness.goes_on("its death").await;
+    harness.end("death").await;
 }
 
 /// A gateway that is dropped has no time to be polite.
 #[tokio::test]
 async fn a_gateway_that_is_dropped_leaves_no_process() {
-    let stage = Harness::new("stubborn").await;
-    stage.goes_on("the beginning").await;
-    let processes = stage.processes();
-    drop(stage);
+    let harness = Harness::new("stubborn").await;
+    harness.goes_on("the beginning").await;
+    let processes = harness.processes();
+    drop(harness);
     for process in processes {
         until("it is gone", async || test_kill_process(process).is_err()).await;
     }

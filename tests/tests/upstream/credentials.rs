@@ -19,7 +19,7 @@ use mcp_gateway_tests::wire::Wire;
 use serde_json::json;
 use tokio::task::{JoinSet, yield_now};
 
-use super::stage::{ERAS, Harness, reason};
+use super::harness::{ERAS, Harness, reason};
 
 /// Has a token for each caller, and takes its time to find it.
 #[derive(Debug, Default)]
@@ -128,16 +128,16 @@ async fn o50_a_server_that_always_wants_more_is_not_asked_for_ever() {
         response("403 Forbidden", challenge, "")
     };
     for is_modern in ERAS {
-        let stage = Harness::new(is_modern, insufficient).await;
+        let harness = Harness::new(is_modern, insufficient).await;
         for round in 1..=3 {
-            let reply = stage.call("liar__lie").await;
+            let reply = harness.call("liar__lie").await;
             assert_eq!(reason(&reply), "upstream_unauthorized");
             // It is the gateway that the server wants more of, not the caller.
             assert!(!reply.headers.contains_key("www-authenticate"), "{reply:?}");
-            let asked = stage.liar.asked();
+            let asked = harness.liar.asked();
             let asked = asked.iter().filter(|asked| asked.tool() == "lie").count();
             assert!(asked <= 3 * round, "{asked} attempts for {round} calls");
         }
-        stage.goes_on("a server that wants more").await;
+        harness.goes_on("a server that wants more").await;
     }
 }

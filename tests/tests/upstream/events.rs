@@ -3,7 +3,7 @@
 use mcp_gateway_core::sse::SseReader;
 use mcp_gateway_tests::script::{EVENTS, Step, events};
 
-use super::stage::{ERAS, Harness};
+use super::harness::{ERAS, Harness};
 
 /// One gateway died of the first event that servers of 2025-11-25 send, whose data is empty.
 #[tokio::test]
@@ -27,11 +27,11 @@ async fn a_stream_is_the_same_however_it_is_written() {
         ] {
             for end in ["\n", "\r\n", "\r"] {
                 let form = form.replace('\n', end);
-                let stage = Harness::new(modern, move |asked| {
+                let harness = Harness::new(modern, move |asked| {
                     events(form.replace("{}", &asked.says("here").to_string()))
                 })
                 .await;
-                let answer = stage.call("liar__lie").await.answer();
+                let answer = harness.call("liar__lie").await.answer();
                 let text = &answer["result"]["content"][0]["text"];
                 assert_eq!(text, "here", "{what} {end:?}, modern: {modern}: {answer}");
             }
@@ -43,7 +43,7 @@ async fn a_stream_is_the_same_however_it_is_written() {
 async fn an_event_may_be_cut_anywhere() {
     for modern in ERAS {
         for end in ["\n", "\r\n", "\r"] {
-            let stage = Harness::new(modern, move |asked| {
+            let harness = Harness::new(modern, move |asked| {
                 let answer = asked.says("grün 😀");
                 let text =
                     format!("id: 0\ndata:\n\n: c\nevent: message\nid: 1\ndata: {answer}\n\n")
@@ -63,7 +63,7 @@ async fn an_event_may_be_cut_anywhere() {
             .await;
             for cut in 0..190 {
                 let arguments = serde_json::json!({ "cut": cut });
-                let reply = stage.wire().call("liar__lie", arguments).await.unwrap();
+                let reply = harness.wire().call("liar__lie", arguments).await.unwrap();
                 let text = &reply.answer()["result"]["content"][0]["text"];
                 assert_eq!(text, "grün 😀", "at {cut} {end:?}: {}", reply.body);
             }
@@ -74,7 +74,7 @@ async fn an_event_may_be_cut_anywhere() {
 #[tokio::test]
 async fn an_event_may_come_byte_by_byte() {
     for modern in ERAS {
-        let stage = Harness::new(modern, |asked| {
+        let harness = Harness::new(modern, |asked| {
             let text = format!("id: 0\r\ndata:\r\n\r\ndata: {}\r\n\r\n", asked.says("slow"));
             vec![
                 Step::Send(EVENTS.into()),
@@ -83,7 +83,7 @@ async fn an_event_may_come_byte_by_byte() {
             ]
         })
         .await;
-        let answer = stage.call("liar__lie").await.answer();
+        let answer = harness.call("liar__lie").await.answer();
         assert_eq!(answer["result"]["content"][0]["text"], "slow", "{answer}");
     }
 }
@@ -91,14 +91,14 @@ async fn an_event_may_come_byte_by_byte() {
 #[tokio::test]
 async fn data_on_several_lines_is_one_message() {
     for modern in ERAS {
-        let stage = Harness::new(modern, |asked| {
+        let harness = Harness::new(modern, |asked| {
             let pretty = serde_json::to_string_pretty(&asked.says("lines")).unwrap();
             let line = |line| format!("data: {line}\n");
             let lines: String = pretty.lines().map(line).collect();
             events(format!("{lines}\n"))
         })
         .await;
-        let reply = stage.call("liar__lie").await;
+        let reply = harness.call("liar__lie").await;
         let mut events = Vec::new();
         let mut reader = SseReader::new(1 << 20);
         reader.feed(reply.body.as_bytes(), &mut events).unwrap();
@@ -111,7 +111,7 @@ async fn data_on_several_lines_is_one_message() {
 #[tokio::test]
 async fn a_stream_that_says_more_than_its_answer_is_cut_off() {
     for modern in ERAS {
-        let stage = Harness::new(modern, |asked| {
+        let harness = Harness::new(modern, |asked| {
             let answer = asked.says("first");
             vec![
                 Step::Send(EVENTS.into()),
@@ -122,19 +122,19 @@ async fn a_stream_that_says_more_than_its_answer_is_cut_off() {
             ]
         })
         .await;
-        let answer = stage.call("liar__lie").await.answer();
+        let answer = harness.call("liar__lie").await.answer();
         assert_eq!(answer["result"]["content"][0]["text"], "first", "{answer}");
-        stage.goes_on("a stream without end").await;
+        harness.goes_on("a stream without end").await;
     }
 }
 
 /// A server of the modern era asks nothing; what comes of it is told to the caller alone.
 #[tokio::test]
 async fn a_request_in_a_stream_of_the_modern_era_is_an_error() {
-    let stage = Harness::new(true, |_| {
+    let harness = Harness::new(true, |_| {
         events("data: {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"sampling/createMessage\"}\n\n")
     })
     .await;
-    assert_eq!(stage.reason().await, "upstream_invalid");
-    stage.goes_on("a request").await;
+    assert_eq!(harness.reason().await, "upstream_invalid");
+    harness.goes_on("a request").await;
 }

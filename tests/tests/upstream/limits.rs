@@ -14,7 +14,7 @@ use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::stage::{ERAS, Harness, SOON, patient, reason, until};
+use super::harness::{ERAS, Harness, SOON, patient, reason, until};
 
 #[tokio::test]
 async fn the_breaker_opens_and_closes_again() {
@@ -26,7 +26,7 @@ async fn the_breaker_opens_and_closes_again() {
         );
         let (is_well, counted) = (Arc::clone(&well), Arc::clone(&calls));
         let limits = patient().with_breaker(3, pause);
-        let stage = Harness::limited(modern, limits, move |asked| {
+        let harness = Harness::limited(modern, limits, move |asked| {
             // The `ping` after a failure asks for the session.
             let is_call = asked.method() == "tools/call";
             counted.fetch_add(usize::from(is_call), Ordering::Relaxed);
@@ -37,12 +37,12 @@ async fn the_breaker_opens_and_closes_again() {
         })
         .await;
         for _ in 0..2 {
-            assert_eq!(stage.reason().await, "upstream_status");
+            assert_eq!(harness.reason().await, "upstream_status");
         }
         // The pause begins with the next failure, before the answer that tells of it.
         let opened = Instant::now();
-        assert_eq!(stage.reason().await, "upstream_status");
-        let reply = stage.call("liar__lie").await;
+        assert_eq!(harness.reason().await, "upstream_status");
+        let reply = harness.call("liar__lie").await;
         assert_eq!(reason(&reply), "unavailable");
         let wait = reply.answer()["error"]["data"]["retryAfterMs"]
             .as_u64()
@@ -54,16 +54,16 @@ async fn the_breaker_opens_and_closes_again() {
             reply.headers
         );
         assert_eq!(calls.load(Ordering::Relaxed), 3, "it was left alone");
-        let other = stage.call("honest__truth").await.answer();
+        let other = harness.call("honest__truth").await.answer();
         assert!(other["result"].is_object(), "{other}");
 
         well.store(true, Ordering::Relaxed);
         until("the server is called again", async || {
-            stage.call("liar__lie").await.answer()["result"].is_object()
+            harness.call("liar__lie").await.answer()["result"].is_object()
         })
         .await;
         assert!(opened.elapsed() >= pause, "{:?}", opened.elapsed());
-        stage.goes_on("its recovery").await;
+        harness.goes_on("its recovery").await;
     }
 }
 
@@ -73,7 +73,7 @@ async fn one_call_more_than_the_limit_is_told_when_to_come_back() {
         let gate = Arc::new(Semaphore::new(0));
         let limits = patient().with_concurrency(2, 1);
         let step = Step::Wait(Arc::clone(&gate));
-        let stage = Harness::limited(modern, limits, move |asked| {
+        let harness = Harness::limited(modern, limits, move |asked| {
             let mut steps = vec![step.clone()];
             steps.extend(document(&asked.says("done")));
             steps
@@ -81,32 +81,32 @@ async fn one_call_more_than_the_limit_is_told_when_to_come_back() {
         .await;
         // Whatever has to be found out about the server is found out before.
         gate.add_permits(1);
-        stage.call("liar__lie").await;
+        harness.call("liar__lie").await;
         let mut calls = JoinSet::new();
         for _ in 0..3 {
-            let wire = stage.wire();
+            let wire = harness.wire();
             calls.spawn(async move { wire.call("liar__lie", json!({})).await.unwrap() });
         }
         until("two calls have reached the server", async || {
-            stage.liar.count("tools/call") == 3
+            harness.liar.count("tools/call") == 3
         })
         .await;
-        let mut refused = stage.call("liar__lie").await;
+        let mut refused = harness.call("liar__lie").await;
         until("the third call waits", async || {
-            refused = stage.call("liar__lie").await;
+            refused = harness.call("liar__lie").await;
             refused.status.as_u16() == 429
         })
         .await;
         assert_eq!(reason(&refused), "overloaded");
         assert_eq!(refused.headers["retry-after"], "1");
-        let other = stage.call("honest__truth").await.answer();
+        let other = harness.call("honest__truth").await.answer();
         assert!(other["result"].is_object(), "{other}");
         gate.add_permits(100);
         for reply in calls.join_all().await {
             assert!(reply.answer()["result"].is_object(), "{}", reply.body);
         }
         gate.add_permits(100);
-        let again = stage.call("liar__lie").await;
+        let again = harness.call("liar__lie").await;
         assert!(again.answer()["result"].is_object(), "{}", again.body);
     }
 }
@@ -116,20 +116,20 @@ async fn one_call_more_than_the_limit_is_told_when_to_come_back() {
 async fn a_caller_that_went_away_does_not_hold_a_place() {
     for modern in ERAS {
         let limits = patient().with_concurrency(1, 0);
-        let stage = Harness::limited(modern, limits, |_| vec![Step::Hang]).await;
-        stage.goes_on("the beginning").await;
+        let harness = Harness::limited(modern, limits, |_| vec![Step::Hang]).await;
+        harness.goes_on("the beginning").await;
         for round in 1..=3 {
-            let wire = stage.wire();
+            let wire = harness.wire();
             let mut call = JoinSet::new();
             call.spawn(async move { wire.call("liar__lie", json!({})).await });
             until("the call has reached the server", async || {
-                let asked = stage.liar.asked();
+                let asked = harness.liar.asked();
                 asked.iter().filter(|asked| asked.tool() == "lie").count() == round
             })
             .await;
             drop(call);
             until("its place is free", async || {
-                let reply = stage.call("liar__truth").await;
+                let reply = harness.call("liar__truth").await;
                 reply.answer()["result"].is_object()
             })
             .await;

@@ -8,7 +8,7 @@ use mcp_gateway_tests::script::{self, ReceivedRequest, Scripted, Step, Steps, do
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::stage::{Harness, SILENCE, impatient, patient};
+use super::harness::{Harness, SILENCE, impatient, patient};
 
 /// A server of both eras whose list of tools is what `list` says.
 async fn listing(
@@ -120,13 +120,13 @@ async fn tools_that_no_client_could_use_are_left_out_with_a_warning() {
             tools(asked, &all.into())
         })
         .await;
-        let stage = Harness::over(liar, patient()).await;
-        let names = stage.tools().await;
+        let harness = Harness::over(liar, patient()).await;
+        let names = harness.tools().await;
         assert_eq!(
             names,
             ["liar__truth", "liar__last", "honest__truth", "honest__lie"]
         );
-        stage.goes_on("a list with bad tools").await;
+        harness.goes_on("a list with bad tools").await;
         let text = log.text().split_off(before);
         let warnings = text.matches("entry dropped").count();
         assert!(warnings > bad_tools().len(), "{text}");
@@ -159,13 +159,13 @@ async fn a_list_that_is_none_costs_the_tools_of_its_server() {
                 response("200 OK", "Content-Type: application/json\r\n", &text)
             })
             .await;
-            let stage = Harness::over(liar, patient()).await;
+            let harness = Harness::over(liar, patient()).await;
             assert_eq!(
-                stage.tools().await,
+                harness.tools().await,
                 ["honest__truth", "honest__lie"],
                 "{body}"
             );
-            stage.goes_on(body).await;
+            harness.goes_on(body).await;
         }
     }
 }
@@ -196,9 +196,9 @@ async fn a_list_without_end_ends() {
                 document(&asked.result(&page))
             })
             .await;
-            let stage = Harness::over(liar, patient()).await;
+            let harness = Harness::over(liar, patient()).await;
             let start = Instant::now();
-            let names = stage.tools().await;
+            let names = harness.tools().await;
             assert!(
                 names.iter().any(|name| name.starts_with("liar__t")),
                 "{names:?}"
@@ -208,9 +208,9 @@ async fn a_list_without_end_ends() {
                 "{:?}",
                 start.elapsed()
             );
-            let pages = stage.liar.count("tools/list");
+            let pages = harness.liar.count("tools/list");
             assert!(pages <= 1000, "{pages} pages were read");
-            let answer = stage.call("honest__truth").await.answer();
+            let answer = harness.call("honest__truth").await.answer();
             assert!(answer["result"].is_object(), "{answer}");
         }
     }
@@ -220,11 +220,11 @@ async fn a_list_without_end_ends() {
 async fn a_list_that_hangs_does_not_hold_up_the_others() {
     for modern in [true, false] {
         let liar = listing(modern, |_| vec![Step::Hang]).await;
-        let stage = Harness::over(liar, impatient()).await;
+        let harness = Harness::over(liar, impatient()).await;
         let start = Instant::now();
-        assert_eq!(stage.tools().await, ["honest__truth", "honest__lie"]);
+        assert_eq!(harness.tools().await, ["honest__truth", "honest__lie"]);
         assert!(start.elapsed() < SILENCE * 10, "{:?}", start.elapsed());
-        let answer = stage.call("honest__truth").await.answer();
+        let answer = harness.call("honest__truth").await.answer();
         assert!(answer["result"].is_object(), "{answer}");
     }
 }
@@ -249,11 +249,15 @@ async fn hints_that_are_none_are_not_believed() {
             document(&asked.result(&page))
         })
         .await;
-        let stage = Harness::over(liar, patient()).await;
-        let reply = stage.wire().request("tools/list", json!({})).await.unwrap();
+        let harness = Harness::over(liar, patient()).await;
+        let reply = harness
+            .wire()
+            .request("tools/list", json!({}))
+            .await
+            .unwrap();
         let result = &reply.answer()["result"];
         assert!(result["ttlMs"].is_u64(), "{hint}: {result}");
         assert_eq!(result["cacheScope"], "private", "{hint}");
-        stage.goes_on("strange hints").await;
+        harness.goes_on("strange hints").await;
     }
 }

@@ -10,7 +10,7 @@ use mcp_gateway_core::transport::HttpClient;
 use mcp_gateway_tests::script::{Scripted, status};
 use tokio::time::{sleep, timeout};
 
-use super::stage::SOON;
+use super::harness::SOON;
 
 /// When the HTTP servers of Node.js and uvicorn close a connection that nobody uses.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);

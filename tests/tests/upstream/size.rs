@@ -6,7 +6,7 @@ use mcp_gateway_tests::script::{EVENTS, Scripted, Step, document, events};
 use mcp_gateway_tests::wire::{Wire, WireError};
 use serde_json::json;
 
-use super::stage::{ERAS, Harness, SILENCE, impatient, patient, reason};
+use super::harness::{ERAS, Harness, SILENCE, impatient, patient, reason};
 
 const LARGE: usize = 16 * 1024 * 1024;
 
@@ -17,7 +17,7 @@ async fn sixteen_megabytes_pass_in_either_form() {
         let text = "x".repeat(LARGE);
         for in_events in [false, true] {
             let said = text.clone();
-            let stage = Harness::new(modern, move |asked| {
+            let harness = Harness::new(modern, move |asked| {
                 let answer = asked.says(&said);
                 match in_events {
                     false => document(&answer),
@@ -25,13 +25,13 @@ async fn sixteen_megabytes_pass_in_either_form() {
                 }
             })
             .await;
-            let answer = stage.call("liar__lie").await.answer();
+            let answer = harness.call("liar__lie").await.answer();
             let found = answer["result"]["content"][0]["text"].as_str();
             assert!(
                 found == Some(&text),
                 "modern: {modern}, events: {in_events}"
             );
-            stage.goes_on("a large answer").await;
+            harness.goes_on("a large answer").await;
         }
     }
 }
@@ -65,7 +65,7 @@ async fn a_message_beyond_the_limit_is_refused() {
 async fn an_answer_without_end_ends_at_the_last_deadline() {
     for modern in ERAS {
         let limits = impatient().with_max_duration(SILENCE);
-        let stage = Harness::limited(modern, limits, |asked| {
+        let harness = Harness::limited(modern, limits, |asked| {
             let id = &asked.message["id"];
             let head = format!(
                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n\
@@ -77,7 +77,7 @@ async fn an_answer_without_end_ends_at_the_last_deadline() {
             ]
         })
         .await;
-        match stage.wire().call("liar__lie", json!({})).await {
+        match harness.wire().call("liar__lie", json!({})).await {
             // Where it has begun to pass through, all that is left is to break it off.
             Err(WireError::Response(_)) => assert!(modern),
             Ok(reply) => {
@@ -87,7 +87,7 @@ async fn an_answer_without_end_ends_at_the_last_deadline() {
             }
             Err(error) => panic!("{error}"),
         }
-        stage.goes_on("an endless document").await;
+        harness.goes_on("an endless document").await;
     }
 }
 

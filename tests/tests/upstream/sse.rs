@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::stage::{SOON, impatient, patient, reason, until};
+use super::harness::{SOON, impatient, patient, reason, until};
 
 fn token() -> (http::HeaderName, http::HeaderValue) {
     let token = http::HeaderValue::from_static("Bearer alice");

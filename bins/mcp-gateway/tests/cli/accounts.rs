@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
-use crate::stage::{Done, Folder, Gateway, eventually, run, run_with_input};
+use crate::harness::{Done, Folder, Gateway, eventually, run, run_with_input};
 
 /// A gateway with a store of its own.
 pub(crate) struct Company {

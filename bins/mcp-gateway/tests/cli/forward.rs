@@ -19,8 +19,8 @@ use tokio::task::JoinSet;
 
 use crate::accounts::Company;
 use crate::browser::Browser;
+use crate::harness::{Folder, Gateway, SOON, eventually};
 use crate::login::{Terminal, decide};
-use crate::stage::{Folder, Gateway, SOON, eventually};
 
 const GUIDE: &str = "docs/authentication.md";
 

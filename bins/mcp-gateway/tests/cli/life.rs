@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::stage::{Folder, Gateway, PROGRAM, eventually};
+use crate::harness::{Folder, Gateway, PROGRAM, eventually};
 
 /// A configuration with the servers of those names, each of which is a program.
 fn programs(names: &[&str]) -> String {

@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::accounts::Company;
 use crate::browser::{Browser, Page};
-use crate::stage::{PROGRAM, SOON, run};
+use crate::harness::{PROGRAM, SOON, run};
 
 /// Somebody who logs in from a terminal.
 pub(crate) struct Terminal {

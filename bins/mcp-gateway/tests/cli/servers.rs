@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::stage::{Folder, Gateway, PROGRAM, eventually, run};
+use crate::harness::{Folder, Gateway, PROGRAM, eventually, run};
 
 #[tokio::test]
 async fn a_remote_server_gets_its_own_credential_and_the_headers_of_the_list() {

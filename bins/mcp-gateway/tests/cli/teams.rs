@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::stage::{Folder, Gateway};
+use super::harness::{Folder, Gateway};
 
 const CONFIG: &str = "
 servers: [{ name: demo, builtin: demo }]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::stage::{Gateway, SOON, Visitor, program};
+use super::harness::{Gateway, SOON, Visitor, program};
 
 /// A client.
 #[derive(Clone, Copy, Debug)]

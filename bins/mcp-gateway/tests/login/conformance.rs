@@ -3,7 +3,7 @@
 use mcp_gateway_tests::conformance::{Asked, Revision, Scenario, Suite, Verdict};
 use mcp_gateway_tests::environment::Environment;
 
-use super::stage::{Gateway, Visitor};
+use super::harness::{Gateway, Visitor};
 
 fn assert_passed(scenarios: &[Scenario]) {
     for scenario in scenarios {

@@ -7,7 +7,7 @@ use mcp_gateway_tests::guide::root;
 use mcp_gateway_tests::process::Process;
 use tokio::process::Command;
 
-use super::stage::{Gateway, SOON, Visitor, program};
+use super::harness::{Gateway, SOON, Visitor, program};
 
 /// A gateway behind something that ends TLS, with every way to log in.
 const PUBLIC: &str = "

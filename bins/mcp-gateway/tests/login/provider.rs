@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::browser::Browser;
 use super::client::Client;
-use super::stage::{Gateway, SECRET, SOON, Visitor, program};
+use super::harness::{Gateway, SECRET, SOON, Visitor, program};
 
 /// Unknown keys do not make the gateway ask for keys more often.
 const REFETCH: Duration = Duration::from_secs(30);

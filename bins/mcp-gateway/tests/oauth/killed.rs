@@ -9,12 +9,12 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::person::{Person, redemption, register};
-use crate::site::{Endpoint, Harness, Kind, Replica, Reply};
+use crate::browser_user::{BrowserUser, redemption, register};
+use crate::harness::{Endpoint, Harness, Kind, Replica, Reply};
 
 const ROUNDS: u32 = 6;
 
-const PEOPLE: usize = 4;
+const USERS: usize = 4;
 
 /// What has been acknowledged.
 #[derive(Debug, Default)]
@@ -35,8 +35,8 @@ struct Ledger {
 type Shared = Arc<Mutex<Ledger>>;
 
 /// Lets a client in, and gets tokens for it; `None` when there is no answer.
-async fn visit(person: &Person, ledger: &Shared) -> Option<()> {
-    let endpoint = &person.endpoint;
+async fn visit(user: &BrowserUser, ledger: &Shared) -> Option<()> {
+    let endpoint = &user.endpoint;
     let registered = register(endpoint, &json!({})).await?;
     let client = registered.text("client_id");
     let management = registered.text("registration_access_token");
@@ -46,7 +46,7 @@ async fn visit(person: &Person, ledger: &Shared) -> Option<()> {
         .clients
         .insert(client.clone(), management);
 
-    let (code, asked) = person.code(&client).await?;
+    let (code, asked) = user.code(&client).await?;
     assert!(asked, "nobody has let it in before");
     ledger.lock().unwrap().consents.push(client.clone());
     let tokens = redeem(endpoint, ledger, &client, &code).await?;
@@ -67,9 +67,9 @@ async fn visit(person: &Person, ledger: &Shared) -> Option<()> {
         .refresh_tokens
         .insert(client.clone(), token);
 
-    let (code, _) = person.code(&client).await?;
+    let (code, _) = user.code(&client).await?;
     redeem(endpoint, ledger, &client, &code).await?;
-    let (code, _) = person.code(&client).await?;
+    let (code, _) = user.code(&client).await?;
     ledger.lock().unwrap().unused.push((client, code));
     Some(())
 }
@@ -87,13 +87,17 @@ async fn redeem(endpoint: &Endpoint, ledger: &Shared, client: &str, code: &str) 
 }
 
 /// Loads `replica` and kills it; returns what it has acknowledged.
-async fn killed(replica: Replica, people: Vec<Person>, round: u32) -> (Ledger, Vec<Person>) {
+async fn killed(
+    replica: Replica,
+    users: Vec<BrowserUser>,
+    round: u32,
+) -> (Ledger, Vec<BrowserUser>) {
     let ledger = Shared::default();
     let endpoint = replica.endpoint();
     let mut working = JoinSet::new();
-    for mut person in people {
-        person.endpoint = endpoint.clone();
-        working.spawn(visitor(person, Arc::clone(&ledger)));
+    for mut user in users {
+        user.endpoint = endpoint.clone();
+        working.spawn(visitor(user, Arc::clone(&ledger)));
     }
     while ledger.lock().unwrap().unused.is_empty() {
         sleep(Duration::from_millis(1)).await;
@@ -104,19 +108,19 @@ async fn killed(replica: Replica, people: Vec<Person>, round: u32) -> (Ledger, V
     ))
     .await;
     replica.kill().await;
-    let people = working.join_all().await;
+    let users = working.join_all().await;
     let ledger = Arc::into_inner(ledger).unwrap().into_inner().unwrap();
-    (ledger, people)
+    (ledger, users)
 }
 
 /// Lets clients in until there is no answer.
-async fn visitor(person: Person, ledger: Shared) -> Person {
-    while let Some(()) = visit(&person, &ledger).await {}
-    person
+async fn visitor(user: BrowserUser, ledger: Shared) -> BrowserUser {
+    while let Some(()) = visit(&user, &ledger).await {}
+    user
 }
 
-async fn is_kept(person: &Person, ledger: &Ledger) {
-    let endpoint = &person.endpoint;
+async fn is_kept(user: &BrowserUser, ledger: &Ledger) {
+    let endpoint = &user.endpoint;
     for (client, token) in &ledger.clients {
         let bearer = format!("Bearer {token}");
         let path = format!("/api/auth/oauth2/register/{client}");
@@ -137,7 +141,7 @@ async fn is_kept(person: &Person, ledger: &Ledger) {
         );
     }
     for client in &ledger.consents {
-        let (_, asked) = person.code(client).await.unwrap();
+        let (_, asked) = user.code(client).await.unwrap();
         assert!(!asked, "a consent is lost");
     }
     let again = async |client: &str, code: &str| {
@@ -162,20 +166,20 @@ async fn is_kept(person: &Person, ledger: &Ledger) {
 }
 
 async fn survives(kind: Kind) {
-    let site = Harness::new(kind).await;
-    let mut replica = site.start().await;
+    let harness = Harness::new(kind).await;
+    let mut replica = harness.start().await;
     let password = replica.password.clone().unwrap();
-    let mut people = Vec::new();
-    for _ in 0..PEOPLE {
-        people.push(Person::log_in(&replica.endpoint(), "admin", &password).await);
+    let mut users = Vec::new();
+    for _ in 0..USERS {
+        users.push(BrowserUser::log_in(&replica.endpoint(), "admin", &password).await);
     }
     let mut totals = [0; 5];
     for round in 1..=ROUNDS {
-        let (ledger, back) = killed(replica, people, round).await;
-        people = back;
-        replica = site.start().await;
-        people[0].endpoint = replica.endpoint();
-        is_kept(&people[0], &ledger).await;
+        let (ledger, back) = killed(replica, users, round).await;
+        users = back;
+        replica = harness.start().await;
+        users[0].endpoint = replica.endpoint();
+        is_kept(&users[0], &ledger).await;
         let counts = [
             ledger.clients.len(),
             ledger.consents.len(),

@@ -8,9 +8,9 @@ use mcp_gateway_auth::jose::{Algorithm, JwkSet, SigningKey};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::browser_user::{BrowserUser, CALLBACK, VERIFIER, redemption, register};
+use crate::harness::{CLIENT_SECRET, Endpoint, Harness, ISSUER, Kind, Replica, Reply, SOON};
 use crate::idp::Idp;
-use crate::person::{CALLBACK, Person, VERIFIER, redemption, register};
-use crate::site::{CLIENT_SECRET, Endpoint, Harness, ISSUER, Kind, Replica, Reply, SOON};
 
 /// How many present the same thing.
 const MANY: usize = 100;
@@ -20,10 +20,10 @@ const BOUND: Duration = Duration::from_secs(5);
 
 /// Two gateways, and somebody who has logged in at the first.
 struct Pair {
-    site: Harness,
+    harness: Harness,
     _processes: [Replica; 2],
     endpoints: [Endpoint; 2],
-    person: Person,
+    user: BrowserUser,
     idp: Idp,
 }
 
@@ -35,17 +35,17 @@ fn now() -> u64 {
 impl Pair {
     async fn start(kind: Kind) -> Self {
         let idp = Idp::start(now()).await;
-        let site = Harness::new(kind).await.with_provider(&idp.issuer);
+        let harness = Harness::new(kind).await.with_provider(&idp.issuer);
         // Both at once, on an empty database.
-        let (one, two) = tokio::join!(site.start(), site.start());
+        let (one, two) = tokio::join!(harness.start(), harness.start());
         let endpoints = [one.endpoint(), two.endpoint()];
         let password = one.password.clone().or_else(|| two.password.clone());
-        let person = Person::log_in(&endpoints[0], "admin", &password.unwrap()).await;
+        let user = BrowserUser::log_in(&endpoints[0], "admin", &password.unwrap()).await;
         Self {
-            site,
+            harness,
             _processes: [one, two],
             endpoints,
-            person,
+            user,
             idp,
         }
     }
@@ -76,7 +76,7 @@ impl Pair {
     /// Tokens for a new client.
     async fn tokens(&mut self) -> (String, Reply) {
         let client = self.client(&json!({})).await;
-        let (code, _) = self.person.code(&client).await.unwrap();
+        let (code, _) = self.user.code(&client).await.unwrap();
         let form = redemption(&client, &code);
         let reply = self.endpoints[0].token(&form).await.unwrap();
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
@@ -117,7 +117,7 @@ fn successes(replies: &[Reply]) -> usize {
 
 async fn one_code_is_good_once(pair: &mut Pair) {
     let client = pair.client(&json!({})).await;
-    let (code, _) = pair.person.code(&client).await.unwrap();
+    let (code, _) = pair.user.code(&client).await.unwrap();
     let form = [
         ("grant_type", "authorization_code"),
         ("client_id", &*client),
@@ -181,7 +181,7 @@ async fn one_assertion_of_a_client_is_good_once(pair: &mut Pair) {
     let assertion = key.sign("client-authentication+jwt", &claims).unwrap();
     let mut forms = Vec::new();
     for _ in 0..MANY {
-        let (code, _) = pair.person.code(&client).await.unwrap();
+        let (code, _) = pair.user.code(&client).await.unwrap();
         let mut form = owned(&redemption(&client, &code));
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
         form.push(("client_assertion_type", kind.to_owned()));
@@ -192,7 +192,7 @@ async fn one_assertion_of_a_client_is_good_once(pair: &mut Pair) {
 }
 
 async fn one_assertion_about_a_person_is_good_once(pair: &mut Pair) {
-    Person::log_in_elsewhere(&pair.endpoints[0]).await;
+    BrowserUser::log_in_elsewhere(&pair.endpoints[0]).await;
     let claims = json!({ "iss": pair.idp.issuer, "sub": "s-1", "aud": ISSUER,
         "client_id": "agent", "jti": "one", "iat": now(), "exp": now() + 300,
         "resource": format!("{ISSUER}/mcp"), "scope": "mcp" });
@@ -226,7 +226,7 @@ async fn what_is_revoked_at_one_is_refused_at_the_other(pair: &mut Pair, kind: K
 
     let registered = register(&pair.endpoints[0], &json!({})).await.unwrap();
     let client = registered.text("client_id");
-    let (code, _) = pair.person.code(&client).await.unwrap();
+    let (code, _) = pair.user.code(&client).await.unwrap();
     let form = redemption(&client, &code);
     let access = pair.endpoints[0].token(&form).await.unwrap();
     let access = access.text("access_token");
@@ -240,12 +240,12 @@ async fn what_is_revoked_at_one_is_refused_at_the_other(pair: &mut Pair, kind: K
     assert_eq!(gone.await.unwrap().status, StatusCode::NO_CONTENT);
     took.push(("client", pair.until_refused(&access, since).await));
 
-    let made = pair.site.operate(&["token", "create", "ci"]).await;
+    let made = pair.harness.operate(&["token", "create", "ci"]).await;
     assert_eq!(pair.endpoints[1].status(&made).await, StatusCode::OK);
     let (id, _) = made.split_once('.').unwrap();
     let id = id.rsplit_once("mcpt_").map_or(id, |(_, id)| id);
     let since = Instant::now();
-    pair.site.operate(&["token", "revoke", id]).await;
+    pair.harness.operate(&["token", "revoke", id]).await;
     took.push(("API token", pair.until_refused(&made, since).await));
 
     for (what, took) in &took {

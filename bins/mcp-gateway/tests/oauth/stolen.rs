@@ -15,15 +15,15 @@ use memchr::memmem;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::person::{Person, redemption, register};
-use crate::site::{CLIENT_SECRET, Endpoint, Harness, Kind, Replica};
+use crate::browser_user::{BrowserUser, redemption, register};
+use crate::harness::{CLIENT_SECRET, Endpoint, Harness, Kind, Replica};
 
 /// A gateway that has been in use, and what has been used.
 struct Used {
-    site: Harness,
+    harness: Harness,
     _replica: Replica,
     endpoint: Endpoint,
-    person: Person,
+    user: BrowserUser,
     password: String,
     /// A client, what it proves itself with, and what it manages its registration with.
     client: String,
@@ -36,11 +36,11 @@ struct Used {
 
 impl Used {
     async fn start(kind: Kind) -> Self {
-        let site = Harness::new(kind).await;
-        let replica = site.start().await;
+        let harness = Harness::new(kind).await;
+        let replica = harness.start().await;
         let endpoint = replica.endpoint();
         let password = replica.password.clone().unwrap();
-        let person = Person::log_in(&endpoint, "admin", &password).await;
+        let user = BrowserUser::log_in(&endpoint, "admin", &password).await;
         let method = json!({ "token_endpoint_auth_method": "client_secret_basic" });
         let registered = register(&endpoint, &method).await.unwrap();
         let mut used = Self {
@@ -49,10 +49,10 @@ impl Used {
             management: registered.text("registration_access_token"),
             refresh_token: String::new(),
             secrets: BTreeSet::new(),
-            site,
+            harness,
             _replica: replica,
             endpoint,
-            person,
+            user,
             password,
         };
         used.use_everything().await;
@@ -60,12 +60,12 @@ impl Used {
     }
 
     async fn use_everything(&mut self) {
-        let cookies = self.person.cookies.split("; ");
+        let cookies = self.user.cookies.split("; ");
         let cookies = cookies.filter_map(|cookie| cookie.split_once('='));
         let mut secrets: BTreeSet<String> = cookies.map(|(_, value)| value.to_owned()).collect();
         let basic = Some((&*self.client, &*self.client_secret));
         for _ in 0..3 {
-            let (code, _) = self.person.code(&self.client).await.unwrap();
+            let (code, _) = self.user.code(&self.client).await.unwrap();
             let form = redemption(&self.client, &code);
             let tokens = self.endpoint.form("/token", &form, basic).await.unwrap();
             self.refresh_token = tokens.text("refresh_token");
@@ -76,7 +76,7 @@ impl Used {
             ]);
         }
         // A code that nobody has exchanged.
-        secrets.insert(self.person.code(&self.client).await.unwrap().0);
+        secrets.insert(self.user.code(&self.client).await.unwrap().0);
         let form = [("grant_type", "client_credentials")];
         let machine = Some(("machine", CLIENT_SECRET));
         let tokens = self.endpoint.form("/token", &form, machine).await.unwrap();
@@ -84,12 +84,12 @@ impl Used {
         let form = [("token", &*tokens.text("access_token"))];
         let path = "/api/auth/oauth2/revoke";
         self.endpoint.form(path, &form, machine).await.unwrap();
-        let token = self.site.operate(&["token", "create", "ci"]).await;
+        let token = self.harness.operate(&["token", "create", "ci"]).await;
         assert_eq!(self.endpoint.status(&token).await, StatusCode::OK);
         secrets.extend([
             token,
-            self.site.operate(&["user", "create", "zoe"]).await,
-            self.site
+            self.harness.operate(&["user", "create", "zoe"]).await,
+            self.harness
                 .operate(&["client", "create", "ci", "--secret"])
                 .await,
             self.password.clone(),
@@ -101,13 +101,13 @@ impl Used {
     }
 
     async fn entries(&self) -> Vec<ListedDocument> {
-        let store: Arc<dyn Store> = match self.site.database() {
+        let store: Arc<dyn Store> = match self.harness.database() {
             Some(url) => {
                 let store = PostgresStore::connect(url, PostgresOptions::new()).await;
                 Arc::new(store.unwrap())
             }
             None => Arc::new(
-                SqliteStore::open(self.site.path("gateway.db"))
+                SqliteStore::open(self.harness.path("gateway.db"))
                     .await
                     .unwrap(),
             ),
@@ -117,7 +117,7 @@ impl Used {
 
     /// Everything that is on the disk, or in a dump.
     async fn bytes(&self) -> Vec<u8> {
-        if let Some(url) = self.site.database() {
+        if let Some(url) = self.harness.database() {
             let programs = Environment::installed().await.unwrap().postgres;
             let dump = Command::new(programs.join("pg_dump"))
                 .arg(url)
@@ -128,7 +128,7 @@ impl Used {
             return dump.stdout;
         }
         let parts = ["gateway.db", "gateway.db-wal", "gateway.db-shm"];
-        let parts = parts.map(|name| fs::read(self.site.path(name)).unwrap());
+        let parts = parts.map(|name| fs::read(self.harness.path(name)).unwrap());
         assert!(!parts[1].is_empty());
         parts.concat()
     }
@@ -138,13 +138,13 @@ impl Used {
         let (endpoint, secret) = (&self.endpoint, &self.client_secret);
         assert!(self.opens_registration(&self.management).await);
         assert!(self.proves(secret).await);
-        let cookies = self.person.cookies.split("; ");
+        let cookies = self.user.cookies.split("; ");
         let cookies = cookies.filter_map(|cookie| cookie.strip_prefix("mcp-gateway-session="));
         for cookie in cookies {
             assert!(self.is_session(cookie).await);
         }
         assert!(self.is_good("refresh_token", &self.refresh_token).await);
-        let (code, _) = self.person.code(&self.client).await.unwrap();
+        let (code, _) = self.user.code(&self.client).await.unwrap();
         assert!(self.is_good("code", &code).await);
         assert_ne!(endpoint.status("x").await, StatusCode::OK);
     }
@@ -294,10 +294,10 @@ async fn is_of_no_use(kind: Kind) {
         }
         searched += 1;
     }
-    assert!(!is_in(&bytes, &used.site.key()));
+    assert!(!is_in(&bytes, &used.harness.key()));
 
     // The keys that sign are there, and are sealed.
-    let keyring = Keyring::new(&used.site.key()).unwrap();
+    let keyring = Keyring::new(&used.harness.key()).unwrap();
     let mut keys = 0;
     for entry in entries
         .iter()

@@ -5,8 +5,8 @@ use mcp_gateway_tests::script::{ReceivedRequest, Scripted, document};
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::json;
 
-use crate::person::{Person, redemption, register};
-use crate::site::{CLIENT_SECRET, Endpoint, Harness, Kind};
+use crate::browser_user::{BrowserUser, redemption, register};
+use crate::harness::{CLIENT_SECRET, Endpoint, Harness, Kind};
 
 /// Calls the tool of the server `name`, with everything that could be mistaken for a credential.
 async fn call(endpoint: &Endpoint, token: &str, name: &str, cookies: &str) {
@@ -44,30 +44,30 @@ async fn o37_no_server_sees_what_a_caller_presents_to_the_gateway() {
         remote("own", &own),
     ];
     servers[2]["remote"]["bearer"] = json!({ "env": "CLIENT_SECRET" });
-    let site = Harness::new(Kind::Sqlite)
+    let harness = Harness::new(Kind::Sqlite)
         .await
         .with_servers(json!(servers));
-    let replica = site.start().await;
+    let replica = harness.start().await;
     let endpoint = replica.endpoint();
 
     let password = replica.password.clone().unwrap();
-    let person = Person::log_in(&endpoint, "admin", &password).await;
+    let user = BrowserUser::log_in(&endpoint, "admin", &password).await;
     let client = register(&endpoint, &json!({}))
         .await
         .unwrap()
         .text("client_id");
-    let (code, _) = person.code(&client).await.unwrap();
+    let (code, _) = user.code(&client).await.unwrap();
     let tokens = endpoint.token(&redemption(&client, &code)).await.unwrap();
     let form = [("grant_type", "client_credentials")];
     let machine = endpoint.form("/token", &form, Some(("machine", CLIENT_SECRET)));
     let presented = [
         tokens.text("access_token"),
         machine.await.unwrap().text("access_token"),
-        site.operate(&["token", "create", "ci"]).await,
+        harness.operate(&["token", "create", "ci"]).await,
     ];
     for token in &presented {
         for name in ["modern", "legacy", "own"] {
-            call(&endpoint, token, name, &person.cookies).await;
+            call(&endpoint, token, name, &user.cookies).await;
         }
     }
     for (server, authorization) in [
@@ -75,12 +75,7 @@ async fn o37_no_server_sees_what_a_caller_presents_to_the_gateway() {
         (&legacy, None),
         (&own, Some(format!("authorization: Bearer {CLIENT_SECRET}"))),
     ] {
-        saw_nothing(
-            server,
-            &presented,
-            &person.cookies,
-            authorization.as_deref(),
-        );
+        saw_nothing(server, &presented, &user.cookies, authorization.as_deref());
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 pub(crate) type Parameters = HashMap<String, String>;
 
 /// A server with a token endpoint that sends scripted responses in their order.
-pub(crate) struct Site {
+pub(crate) struct Harness {
     base: String,
     state: Arc<Mutex<Script>>,
     _serving: JoinSet<()>,
@@ -37,7 +37,7 @@ struct Script {
 
 type Shared = Arc<Mutex<Script>>;
 
-impl Site {
+impl Harness {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

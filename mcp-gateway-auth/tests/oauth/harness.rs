@@ -94,7 +94,7 @@ impl Harness {
         Self::with(|builder| builder)
     }
 
-    /// Creates a rig with a modified builder.
+    /// Creates a harness with a modified builder.
     pub(super) fn with(
         make: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder,
     ) -> Self {

@@ -92,11 +92,11 @@ thread_local! {
 /// Does `work` with a gateway over a server that follows `script`.
 pub(crate) fn with<T>(script: Script, work: impl FnOnce(&Harness) -> T) -> T {
     STAGES.with_borrow_mut(|stages| {
-        let stage = stages
+        let harness = stages
             .entry(script.modern)
             .or_insert_with(|| Harness::new(script.modern));
-        *stage.script.lock().unwrap() = script;
-        work(stage)
+        *harness.script.lock().unwrap() = script;
+        work(harness)
     })
 }
 
@@ -121,14 +121,14 @@ impl Harness {
             .with_router(router)
             .with_servers(pool)
             .with_sessions(sessions);
-        let mut stage = Self {
+        let mut harness = Self {
             runtime,
             gateway: gateway.build().unwrap(),
             script,
             session: String::new(),
         };
-        stage.session = stage.initialize();
-        stage
+        harness.session = harness.initialize();
+        harness
     }
 
     fn initialize(&self) -> String {

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::browser::{Browser, Page};
-use crate::site::{Endpoint, ISSUER, Reply, encoded};
+use crate::harness::{Endpoint, ISSUER, Reply, encoded};
 
-/// Not on this machine: people are asked about those clients each time. Nobody goes there.
+/// Not on this machine: users are asked about those clients each time. Nobody goes there.
 pub(crate) const CALLBACK: &str = "https://client.example.com/callback";
 
 /// The vector of RFC 7636.
@@ -15,13 +15,13 @@ pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// Somebody who has logged in with a browser.
-pub(crate) struct Person {
+pub(crate) struct BrowserUser {
     pub(crate) endpoint: Endpoint,
     /// What the browser has kept.
     pub(crate) cookies: String,
 }
 
-impl Person {
+impl BrowserUser {
     /// Logs in with a name and a password.
     pub(crate) async fn log_in(endpoint: &Endpoint, name: &str, password: &str) -> Self {
         let mut browser = Browser::new();
@@ -57,7 +57,7 @@ impl Person {
         }
     }
 
-    /// A code for `client`, and whether the person was asked; `None` if there was no answer.
+    /// A code for `client`, and whether the user was asked; `None` if there was no answer.
     pub(crate) async fn code(&self, client: &str) -> Option<(String, bool)> {
         let query = encoded(&[
             ("response_type", "code"),

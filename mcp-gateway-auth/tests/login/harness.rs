@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::browser::{Browser, Page, url};
 
 /// A service with a login.
-pub(crate) struct Site {
+pub(crate) struct Harness {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Clock,
     pub(crate) login: LoginSessions,
@@ -25,12 +25,12 @@ pub(crate) struct Site {
     _server: JoinSet<()>,
 }
 
-impl Site {
-    /// Creates a site with the account `ada` and [`PASSWORD`].
+impl Harness {
+    /// Creates a harness with the account `ada` and [`PASSWORD`].
     pub(crate) async fn start() -> Self {
-        let site = Self::with(|login| login.with_local_accounts()).await;
-        site.users.create("ada", PASSWORD).await.unwrap();
-        site
+        let harness = Self::with(|login| login.with_local_accounts()).await;
+        harness.users.create("ada", PASSWORD).await.unwrap();
+        harness
     }
 
     pub(crate) async fn with(configure: impl FnOnce(LoginSessions) -> LoginSessions) -> Self {

@@ -6,7 +6,7 @@
 //! use std::sync::Arc;
 //!
 //! use mcp_gateway_store::MemoryStore;
-//! use mcp_gateway_tests::kit::store::Opened;
+//! use mcp_gateway_tests::harness::store::Opened;
 //!
 //! async fn open() -> Opened {
 //!     let store = MemoryStore::new();
@@ -78,7 +78,7 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// A module of tests, one for each check of [`kit::store`](crate::kit::store).
+/// A module of tests, one for each check of [`harness::store`](crate::harness::store).
 ///
 /// The second argument is an `async fn() -> Opened`. Needs `tokio` with its macros.
 #[macro_export]
@@ -135,7 +135,7 @@ macro_rules! store_contract {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $check() {
                     let opened = $open().await;
-                    $crate::kit::store::$check(opened).await;
+                    $crate::harness::store::$check(opened).await;
                 }
             )*
         }

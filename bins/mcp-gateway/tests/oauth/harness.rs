@@ -21,7 +21,7 @@ use url::form_urlencoded;
 /// How long a busy machine may take for what takes no time.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-/// What people and clients know all replicas by.
+/// What users and clients know all replicas by.
 pub(crate) const ISSUER: &str = "http://localhost";
 
 /// The secret of the clients that the configuration has.
