@@ -71,7 +71,6 @@ mod transactions;
 
 pub use self::github::GithubProvider;
 pub use self::oidc::OidcProvider;
-pub(crate) use self::origin::PublicOrigin;
 pub use self::origin::PublicUrlError;
 pub use self::pages::LoginPages;
 pub use self::sessions::LoginSessions;

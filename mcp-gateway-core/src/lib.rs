@@ -93,7 +93,7 @@
 //!
 //! # Cancel safety
 //!
-//! When a client disconnects, the future of its call is dropped at an `.await`. The documentation
+//! The future of a call is dropped at an `.await` after its client disconnects. The documentation
 //! of each trait states the consequences for implementations; nothing in this crate is left
 //! half-written. Dropping a [`Reply`] cancels the request at the server, if the transport supports
 //! it.

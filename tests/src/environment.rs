@@ -8,7 +8,7 @@ use std::{
 use serde::Deserialize;
 use tokio::process::Command;
 
-/// Why there is no environment.
+/// Error of the environment.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvironmentError {
@@ -23,7 +23,7 @@ pub enum EnvironmentError {
     Report(#[source] serde_json::Error),
 }
 
-/// Where the programs are.
+/// Directory of the programs.
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct Environment {

@@ -44,7 +44,7 @@ pub struct TestGateway {
     task: JoinHandle<()>,
 }
 
-/// What a gateway is put in front of.
+/// Server behind a gateway.
 #[derive(Debug, Default)]
 pub struct Backends {
     servers: Vec<(String, String, Arc<dyn Upstream>, Limits)>,
@@ -108,7 +108,7 @@ impl Backends {
     ///
     /// # Panics
     ///
-    /// When the port or the random numbers of the system cannot be had.
+    /// If the system has no free port or no random numbers.
     #[expect(clippy::unwrap_used, reason = "a test panics when it fails")]
     pub async fn start_with(
         self,
@@ -176,7 +176,7 @@ impl Drop for TestGateway {
 ///
 /// # Panics
 ///
-/// When a port or the random numbers of the system cannot be had.
+/// If the system has no free port or no random numbers.
 #[expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 pub async fn replicas(url: &str, count: usize) -> Vec<TestGateway> {
     let sealer = Arc::new(Sealer::random().unwrap());
@@ -249,7 +249,7 @@ impl Service<Request<RequestBody>> for ReplicaFront {
 ///
 /// # Panics
 ///
-/// When `url` is none.
+/// If `url` is no URL.
 #[expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 pub fn remote(name: &str, url: &str) -> UpstreamServerBuilder<Remote> {
     let uri: Uri = url.parse().unwrap();

@@ -18,14 +18,14 @@ pub struct Example {
     pub file: PathBuf,
     /// The line in which it begins.
     pub line: usize,
-    /// What comes after the fence.
+    /// Info string of the fence.
     pub language: String,
     /// The code.
     pub text: String,
 }
 
 impl Example {
-    /// Where it is.
+    /// Address.
     #[must_use]
     pub fn place(&self) -> String {
         format!("{}:{}", self.file.display(), self.line)

@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 
 use crate::environment::{Environment, EnvironmentError};
 
-/// Why there is no server, or no database.
+/// Error of the server or the database.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostgresError {

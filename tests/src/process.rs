@@ -22,24 +22,24 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How much of the standard error is kept: the end of it, where the reason is.
+/// Size of the retained end of the standard error, which contains the reason.
 const KEPT_BYTES: usize = 32 * 1024;
 
 /// Short beside the time that any program takes to start.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What went wrong with a program.
+/// Error of a program.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProcessError {
     /// The program took too long.
     #[error("{program} had not {goal} after {deadline:?}; its standard error:\n{stderr}")]
     Deadline {
-        /// What was started.
+        /// Command.
         program: String,
-        /// What was waited for.
+        /// Awaited event.
         goal: &'static str,
-        /// How long it was waited for.
+        /// Timeout.
         deadline: Duration,
         /// The end of the standard error.
         stderr: String,
@@ -47,9 +47,9 @@ pub enum ProcessError {
     /// The program ended too early.
     #[error("{program} ended before it had {goal}; its standard error:\n{stderr}")]
     Ended {
-        /// What was started.
+        /// Command.
         program: String,
-        /// What was waited for.
+        /// Awaited event.
         goal: &'static str,
         /// The end of the standard error.
         stderr: String,
@@ -57,9 +57,9 @@ pub enum ProcessError {
     /// The program could not be started, written to or waited for.
     #[error("{program}: {source}")]
     Io {
-        /// What was started.
+        /// Command.
         program: String,
-        /// What the system says about it.
+        /// Cause.
         source: io::Error,
     },
 }

@@ -64,7 +64,7 @@ pub enum Step {
     Wait(Arc<Semaphore>),
 }
 
-/// What answers a request.
+/// Response to a request.
 pub type Steps = Vec<Step>;
 
 impl ReceivedRequest {
@@ -172,14 +172,14 @@ impl Scripted {
         self.log().clone()
     }
 
-    /// How many requests of a method came.
+    /// Returns the number of requests with the method.
     #[must_use]
     pub fn count(&self, method: &str) -> usize {
         let is_it = |asked: &&ReceivedRequest| asked.method() == method;
         self.log().iter().filter(is_it).count()
     }
 
-    /// How many connections clients have opened.
+    /// Returns the number of connections that clients have opened.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.accepted.load(Ordering::Relaxed)
@@ -190,7 +190,7 @@ impl Scripted {
     }
 }
 
-/// What an honest server of the modern era answers; none for a tool other than `truth`.
+/// Returns the response of an honest server of the modern era; none for a tool other than `truth`.
 #[must_use]
 pub fn modern(asked: &ReceivedRequest) -> Option<Steps> {
     let discovered = json!({
@@ -206,7 +206,7 @@ pub fn modern(asked: &ReceivedRequest) -> Option<Steps> {
     }
 }
 
-/// What an honest server of the legacy era answers; none for a tool other than `truth`.
+/// Returns the response of an honest server of the legacy era; none for a tool other than `truth`.
 #[must_use]
 pub fn legacy(asked: &ReceivedRequest) -> Option<Steps> {
     let initialized = json!({

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 /// No answer takes so long, unless there is none.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What went wrong with a request.
+/// Error of a request.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WireError {

@@ -1,4 +1,4 @@
-//! What clients see of a server through the gateway, beside what they see of it directly.
+//! Comparison of a server through the gateway with the same server directly.
 //!
 //! Each client plays the same scripts against a server of its own era, and through the gateway
 //! against servers of both eras. What differs must be known, with a reason; the outcome is a table

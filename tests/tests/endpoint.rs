@@ -1,4 +1,4 @@
-//! What the endpoint does with requests that no well-made client sends.
+//! Malformed requests to the endpoint.
 //!
 //! Real sockets, a gateway over a fixture of both eras, and a table of mistakes in each module.
 //! Whatever comes, the answer is a JSON-RPC error that says what is wrong: no panic, no silence, no

@@ -1,4 +1,4 @@
-//! What the fixture has beyond the conformance suite, which tests of the gateway rely on.
+//! Features of the fixture beyond the conformance suite, which tests of the gateway need.
 
 #![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 

@@ -21,7 +21,7 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-/// What a client does with the question that it gets.
+/// Reaction of a client to a question.
 #[derive(Clone, Copy, Debug)]
 enum Plan {
     Accept,
@@ -54,7 +54,7 @@ const PLANS: [Plan; 8] = [
 const CALLS: usize = 1000;
 const CALLERS: usize = 25;
 
-/// How long a call waits; by then those that are not abandoned have ended.
+/// Timeout of a parked call; by then the others have ended.
 const LIFETIME: Duration = Duration::from_secs(20);
 
 struct Caller {

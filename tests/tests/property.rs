@@ -1,4 +1,4 @@
-//! What holds for all servers, whatever they call what they have.
+//! Properties of all servers, for any names of their features.
 //!
 //! | property | others who broke it |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! What stores do: the contract of all of them, and what each promises beyond it.
+//! The contract of all stores, and the guarantees of each beyond it.
 
 #![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 

@@ -1,4 +1,4 @@
-//! What the gateway does with servers that lie, break off, are silent, huge or dead.
+//! Servers that lie, break off, are silent, huge or dead.
 //!
 //! Each of them costs itself: its callers get a clear error within its deadline, the next call
 //! works, and other servers do not notice.

@@ -73,7 +73,7 @@ fn report(arguments: &[&str]) -> Value {
     serde_json::from_str(&text).expect("the report is JSON")
 }
 
-/// Whether the process ends soon: one that has been killed does when it is its turn.
+/// Returns `true` if the process ends soon: a killed one ends when it is scheduled.
 fn ends(pid: &str) -> bool {
     let deadline = Instant::now() + Duration::from_secs(20);
     while is_alive(pid) {
@@ -85,7 +85,7 @@ fn ends(pid: &str) -> bool {
     true
 }
 
-/// Whether the process has not ended.
+/// Returns `true` if the process has not ended.
 fn is_alive(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     stat.rsplit_once(") ")

@@ -28,7 +28,7 @@ const SERVER: [&str; 2] = [
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/server.py"),
 ];
 
-/// How long a busy machine may take for what takes no time.
+/// Timeout of steps that take no time on an idle machine.
 const SOON: Duration = Duration::from_secs(30);
 
 fn start(args: &[&str], env: &[(&str, &str)]) -> Process {
@@ -60,7 +60,7 @@ fn wire(url: &str, token: &str) -> Wire {
     Wire::new(url).with_header(AUTHORIZATION, token)
 }
 
-/// What a tool of the small server says.
+/// Text of a tool of the small server.
 async fn call(wire: &Wire, tool: &str, arguments: Value) -> String {
     let answer = wire.call(tool, arguments).await.unwrap().answer();
     let text = answer["result"]["content"][0]["text"].as_str();

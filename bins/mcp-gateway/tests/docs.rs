@@ -1,4 +1,4 @@
-//! What the documentation shows works.
+//! Examples of the documentation, executed.
 
 #![expect(
     clippy::panic,
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
 
-/// How long a busy machine may take for what takes no time.
+/// Timeout of steps that take no time on an idle machine.
 const SOON: Duration = Duration::from_secs(60);
 
 const DOCUMENTS: [&str; 4] = [
@@ -111,12 +111,12 @@ fn every_program_is_one_of_the_examples() {
     assert!(compared > 0, "the documentation has programs");
 }
 
-/// What a reader has at hand who follows a document.
+/// State of a reader who follows a document.
 struct Reader {
     desk: Desk,
     /// The gateway that was started last.
     running: Option<(Process, String)>,
-    /// What the last command wrote.
+    /// Output of the last command.
     said: String,
 }
 
@@ -276,10 +276,10 @@ async fn every_command_does_what_it_says() {
     }
 }
 
-/// Where the documentation says that the gateway is.
+/// Address of the gateway in the documentation.
 const SHOWN: &str = "http://127.0.0.1:8080";
 
-/// Whether `command` sets a variable, and does nothing else.
+/// Returns `true` if `command` sets a variable, and does nothing else.
 fn is_assignment(command: &str) -> bool {
     let is_name = |name: &str| {
         name.bytes()
@@ -289,7 +289,7 @@ fn is_assignment(command: &str) -> bool {
     command.starts_with("export ") || alone.is_some_and(|(name, _)| is_name(name))
 }
 
-/// Whether `text` is `shown`, in which `…` stands for anything.
+/// Returns `true` if `text` equals `shown`, in which `…` stands for any text.
 fn is_like(shown: &str, text: &str) -> bool {
     let mut parts = shown.split('…');
     let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {
@@ -305,7 +305,7 @@ fn is_like(shown: &str, text: &str) -> bool {
     open || rest.is_empty()
 }
 
-/// Whether `said` is what is `shown`; moments differ, and a member `…` stands for any others.
+/// Returns `true` if `said` equals `shown`, except for times; a member `…` stands for any others.
 fn matches(shown: &Value, said: &Value) -> bool {
     match (shown, said) {
         (Value::String(shown), Value::String(said)) => is_like(shown, said),
@@ -328,7 +328,7 @@ fn matches(shown: &Value, said: &Value) -> bool {
     }
 }
 
-/// Whether the lines that are `shown` are among those of `said`, in that order.
+/// Returns `true` if the lines of `shown` are among those of `said`, in their order.
 fn has_lines(said: &str, shown: &str) -> bool {
     let mut said = said.lines().map(str::trim_end);
     let mut shown = shown.lines().filter(|line| *line != "…");

@@ -39,7 +39,7 @@ auth: { oauth: { accessTokenLifetime: 1s } }
 servers: [{ name: demo, builtin: demo }]
 ";
 
-/// What people log in with.
+/// Name and password of a login.
 const CLIENTS: [Client; 6] = [
     Client::Python2,
     Client::Python1,

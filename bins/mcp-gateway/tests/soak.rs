@@ -24,20 +24,20 @@ use tokio::time::{sleep, timeout};
 
 use self::harness::{Folder, Gateway, PROGRAM, eventually};
 
-/// How long what nobody uses may still be there.
+/// Maximum time for which unused resources are kept.
 const REST: Duration = Duration::from_secs(20);
 
-/// How many clients of each kind there are.
+/// Number of clients of each kind.
 const CLIENTS: usize = 4;
 
 /// Between two deaths of a program.
 const LIFE: Duration = Duration::from_millis(700);
 
-/// How much more memory may be in use afterwards than after the first load, in KiB. What grows with
+/// Maximum growth of the memory after the first load, in KiB. A leak with
 /// each call or session would be many times that.
 const GROWTH: u64 = 16 * 1024;
 
-/// What calls were good for.
+/// Outcomes of calls.
 #[derive(Debug, Default)]
 struct Counts {
     well: AtomicUsize,
@@ -74,7 +74,7 @@ impl Counts {
     }
 }
 
-/// What a process holds.
+/// Resources of a process.
 #[derive(Debug)]
 struct Held {
     descriptors: usize,

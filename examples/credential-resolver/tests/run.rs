@@ -20,7 +20,7 @@ async fn whoami(url: &str, token: &'static str) -> Value {
     wire.call("crm__whoami", json!({})).await.unwrap().answer()
 }
 
-/// What each caller gets.
+/// Credential of each caller.
 async fn scenario(url: &str) {
     for (token, presented) in [
         ("Bearer token-of-alice", "Bearer crm-a"),

@@ -11,7 +11,6 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use super::LoginPages;
-use super::LoginPages;
 use super::browser::BrowserId;
 use super::cookie::Cookie;
 use super::error::LoginError;

@@ -35,7 +35,7 @@ fn read_at(path: &str, text: &str) -> Result<(Vec<ServerSpec>, Diagnostics), Dia
     read(text, Path::new(path), &Stage)
 }
 
-/// What a file describes, a line for each server.
+/// Returns the content of a file, a line for each server.
 fn described(text: &str) -> Vec<String> {
     described_at("/project/mcp.json", text)
 }

@@ -272,7 +272,7 @@ impl<C, R> GatewayBuilder<C, R> {
     /// }
     /// ```
     ///
-    /// Where the target is not known yet, it does not compile:
+    /// A layer that needs the target of the call does not compile here:
     ///
     /// ```compile_fail,E0631
     /// # use mcp_gateway_core::call::{Call, Routed};

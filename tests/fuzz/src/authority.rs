@@ -29,7 +29,7 @@ use url::Url;
 pub(crate) const ISSUER: &str = "https://gw.example.com";
 pub(crate) const CALLBACK: &str = "https://client.example.com/callback";
 
-/// Who can log in nowhere else: whoever sends the cookie `user=alice`.
+/// Login of a user by the cookie `user=alice`.
 #[derive(Debug)]
 struct TestUsers(LoginSessions);
 
@@ -63,11 +63,11 @@ impl LoginProvider for TestUsers {
 pub(crate) struct Authority {
     runtime: Runtime,
     router: Router,
-    /// How many requests it has answered.
+    /// Number of answered requests.
     answered: u32,
 }
 
-/// What was answered.
+/// Response.
 pub(crate) struct Answered {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -186,7 +186,7 @@ fn split(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     Some((&text[..at], &text[at + 1..]))
 }
 
-/// Where a browser is sent by `answered`, if it is.
+/// Returns the redirect target of `answered`.
 pub(crate) fn location(answered: &Answered) -> Option<Url> {
     let location = answered.headers.get(header::LOCATION)?;
     let location = location.to_str().expect("a location that is no text");

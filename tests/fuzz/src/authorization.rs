@@ -46,7 +46,7 @@ pub fn authorization(data: &[u8]) {
     }
 }
 
-/// What would be markup, if it were not changed.
+/// Returns the markup that `text` contains, unless it is escaped.
 const MARK: &str = "<x-mark";
 
 pub(crate) const REQUESTS: &[&[u8]] = &[

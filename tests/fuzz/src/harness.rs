@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tower_service::Service;
 
-/// What the server answers to what is not asked of every server.
+/// Response of the server to methods that few servers have.
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
     /// The revision that it speaks.
@@ -56,7 +56,7 @@ pub(crate) struct Harness {
     session: String,
 }
 
-/// What a client gets.
+/// Response to a client.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Got {
     pub(crate) status: StatusCode,

@@ -65,7 +65,7 @@ impl Mutation {
 
 const LONGEST: usize = 64 * 1024;
 
-/// What parsers look at.
+/// Characters that parsers evaluate.
 const TOKENS: [&str; 40] = [
     "{",
     "}",

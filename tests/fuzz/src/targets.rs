@@ -38,7 +38,7 @@ pub const ALL: [Target; 11] = [
     ("token", token, TOKENS),
 ];
 
-/// What a server answers to `tools/call`. The first two bytes say how it is sent.
+/// Response of a server to `tools/call`. The first two bytes select the transfer.
 pub fn answer(data: &[u8]) {
     let &[how, cut, ref body @ ..] = data else {
         return;
@@ -358,7 +358,7 @@ pub fn request(data: &[u8]) {
     });
 }
 
-/// Whether two ids are the same; -0 is 0.
+/// Returns `true` if two IDs are equal; -0 equals 0.
 fn is_same(one: &Value, other: &Value) -> bool {
     one == other || (one.is_number() && one.as_f64() == other.as_f64())
 }

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mcp_gateway_fuzz::{Mutation, targets};
 
-/// How many inputs each target gets: a few seconds.
+/// Number of inputs of each target, for a few seconds.
 const ROUNDS: u64 = 20_000;
 
 fn variable(name: &str, default: u64) -> u64 {

@@ -4,10 +4,10 @@ use super::suite::{DEADLINE, read_results, results_folder};
 use super::{Scenario, Standing, Suite, SuiteError};
 use crate::process::Process;
 
-/// What the suite says once somebody can be sent back to it.
+/// Message of the suite when its redirect URI is ready.
 const LISTENING: &str = "Callback server started";
 
-/// What the suite asks of an authorization server.
+/// Parameters of the suite for an authorization server.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing more to know")]
 pub struct Asked<'a> {
@@ -15,7 +15,7 @@ pub struct Asked<'a> {
     pub issuer: &'a str,
     /// The identifier of a public client, which is sent back to `http://127.0.0.1/callback`.
     pub client: &'a str,
-    /// What the token is for.
+    /// Audience of the token.
     pub resource: &'a str,
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{Revision, Standing};
 use crate::fixture::Era;
 
-/// What the suite found.
+/// Findings of the suite.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
@@ -19,13 +19,13 @@ pub struct Report {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Scenario {
-    /// What the suite calls it.
+    /// Name in the suite.
     pub name: String,
-    /// What it counts for.
+    /// Weight of the scenario.
     pub standing: Standing,
-    /// What was checked; nothing at all if the scenario did not come to its end.
+    /// Checks; empty if the scenario did not complete.
     pub checks: Vec<Check>,
-    /// What the suite said while it ran the scenario.
+    /// Output of the suite during the scenario.
     pub log: String,
 }
 
@@ -34,18 +34,18 @@ pub struct Scenario {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Check {
-    /// What the suite calls it, which other checks may share.
+    /// Name in the suite, which other checks may share.
     pub id: String,
-    /// What should be the case.
+    /// Expectation.
     #[serde(default)]
     pub description: String,
-    /// How it went.
+    /// Status.
     pub status: Status,
-    /// What was the case instead.
+    /// Deviation from the expectation.
     pub error_message: Option<String>,
 }
 
-/// How a check went.
+/// Status of a check.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
@@ -62,7 +62,7 @@ pub enum Status {
     Warning,
 }
 
-/// How a scenario went.
+/// Status of a scenario.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -106,7 +106,7 @@ impl Report {
         format!("conformance {client}->{server} {revision}: passed {passed} of {required} required")
     }
 
-    /// How many checks of all scenarios have `status`.
+    /// Returns the number of checks of all scenarios with `status`.
     #[must_use]
     pub fn count(&self, status: Status) -> usize {
         let scenarios = self.scenarios.iter();
@@ -130,7 +130,7 @@ impl fmt::Display for Report {
 }
 
 impl Scenario {
-    /// How it went.
+    /// Status.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         if self.checks.is_empty() {
@@ -144,7 +144,7 @@ impl Scenario {
         }
     }
 
-    /// How many checks have `status`.
+    /// Returns the number of checks with `status`.
     #[must_use]
     pub fn count(&self, status: Status) -> usize {
         let checks = self.checks.iter();

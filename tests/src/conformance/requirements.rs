@@ -49,7 +49,7 @@ impl fmt::Display for Era {
     }
 }
 
-/// Why a scenario counts for nothing.
+/// Reason for which a scenario is not evaluated.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -62,7 +62,7 @@ pub enum Reason {
     Pending,
 }
 
-/// What a scenario counts for.
+/// Evaluation of a scenario.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Standing {

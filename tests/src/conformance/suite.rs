@@ -18,10 +18,10 @@ use crate::{
 
 const PACKAGE: &str = "@modelcontextprotocol/conformance";
 
-/// What the suite writes before it runs a scenario.
+/// Line of the suite before a scenario.
 const SCENARIO_START: &str = "=== Running scenario: ";
 
-/// What the suite writes after the last scenario.
+/// Line of the suite after the last scenario.
 const SCENARIOS_END: &str = "=== SUMMARY ===";
 
 /// The length of the time that ends the name of a folder of results, with its hyphen.
@@ -30,16 +30,16 @@ const TIME_LENGTH: usize = "-2026-07-28T00-00-00-000Z".len();
 /// Many times what the suite takes, unless every scenario runs into its own deadline.
 pub(super) const DEADLINE: Duration = Duration::from_secs(600);
 
-/// Why there is no report.
+/// Error of a run of the suite.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SuiteError {
     /// The suite or its results could not be read.
     #[error("{path}: {source}")]
     Io {
-        /// What was read.
+        /// Input.
         path: PathBuf,
-        /// What the system says about it.
+        /// Cause.
         source: io::Error,
     },
     /// The suite did not come to its end.
@@ -183,7 +183,7 @@ fn origin(url: &str) -> Option<String> {
 struct Logs(Vec<String>);
 
 impl Logs {
-    /// What the suite wrote while it ran the scenario `name`, and what it wrote about its failure.
+    /// Returns the output of the suite during the scenario `name`, and its report of the failure.
     fn of(&self, name: &str) -> String {
         let start = format!("{SCENARIO_START}{name} ===");
         let failure = format!("Failed to run scenario {name}:");

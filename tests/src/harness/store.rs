@@ -1,4 +1,4 @@
-//! What every [`Store`] does.
+//! Contract of every [`Store`].
 //!
 //! [`store_contract!`](crate::store_contract) makes a test of each check:
 //!

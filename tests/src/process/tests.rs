@@ -92,7 +92,7 @@ async fn children_are_killed_with_the_process() {
     }
 }
 
-/// Whether process `id` is there, and not only waiting for its parent to notice its end.
+/// Returns `true` if the process `id` exists and is no zombie.
 fn is_running(id: &str) -> bool {
     let status = Path::new("/proc").join(id).join("stat");
     fs::read_to_string(status).is_ok_and(|status| !status.contains(") Z "))

@@ -19,7 +19,7 @@ use super::client::{Legacy, Stream};
 const CALLS: usize = 600;
 const SESSIONS: usize = 12;
 
-/// What the server does in the rounds before its result.
+/// Behavior of the server in the rounds before its result.
 #[derive(Clone, Copy, Debug)]
 enum Round {
     /// Asks one thing.
@@ -39,7 +39,7 @@ const ROUNDS: [&[Round]; 5] = [
     &[Round::One, Round::One, Round::One],
 ];
 
-/// What the client does.
+/// Behavior of the client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Plan {
     Accept,
@@ -150,7 +150,7 @@ impl Caller {
         json!(format!("call-{}", self.number))
     }
 
-    /// What the person says to a question.
+    /// Answer of the user to a question.
     fn says(&self, message: &str) -> Value {
         match self.plan {
             Plan::Decline => json!({ "action": "decline" }),

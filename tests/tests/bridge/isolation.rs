@@ -1,4 +1,4 @@
-//! What one caller does shows in no stream of another, though they share a server.
+//! Isolation of the streams of callers that share a server.
 
 use http::{HeaderValue, header};
 use mcp_gateway_tests::fixture::{Era, Options, PATH, serve_http};

@@ -12,13 +12,13 @@ use super::client::Era;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What the gateway has to pass on without a look at it: unknown members, their order, numbers that
+/// Content that the gateway must forward unparsed: unknown members, their order, numbers that
 /// no binary64 can hold, and escapes that could be written in another way.
 const ARGUMENTS: &str = r#""arguments":{"zulu":12345678901234567890123,"alpha":1.0e400,"mike":"caf\u00e9 \/","empty":{ }}"#;
 const PARAM: &str = r#""x-vendor":[1.00,{"zulu":-0,"alpha":-0.0}]"#;
 const META: &str = r#""example.com/zulu":{"zulu":1E400,"alpha":12345678901234567890123}"#;
 
-/// What the SDK of the fixture can read.
+/// Content that the SDK of the fixture can read.
 const FINITE: &str = r#""example.com/zulu":1"#;
 
 const RESULT: [&str; 4] = [

@@ -16,7 +16,7 @@ const AT_ONCE: usize = 4;
 /// All tools that `server-everything` has for clients that can be asked everything.
 const TOOLS_OF_EVERYTHING: usize = 17;
 
-/// What one client sees of one server, directly and through the gateway.
+/// Transcripts of one client and one server, directly and through the gateway.
 #[derive(Clone, Copy, Debug)]
 struct Column {
     client: Client,
@@ -47,7 +47,7 @@ const WAYS: [&[(Server, TransportKind)]; 3] = [
     ],
 ];
 
-/// What differs through the gateway: the server, the script and the paths.
+/// Differences through the gateway: the server, the script and the paths.
 type Found = Vec<(Server, String, BTreeSet<String>)>;
 
 impl Column {

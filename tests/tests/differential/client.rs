@@ -9,7 +9,7 @@ use super::program;
 /// Far more than all scripts take.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// How client and server talk to each other.
+/// Transport between client and server.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Era {
     Legacy,
@@ -74,7 +74,7 @@ impl Client {
         command
     }
 
-    /// What it sees of the server at `url` when it plays `scripts`, by their names.
+    /// Returns the transcripts of `scripts` at the server `url`, by their names.
     pub(super) async fn play(
         self,
         environment: &Environment,

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// Where two transcripts of a script differ: the step, and the path in what was seen of it.
+/// Difference of two transcripts of a script: the step, and the path in its transcript.
 pub(super) fn differences(expected: &Value, seen: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     compare(expected, seen, "", &mut found);

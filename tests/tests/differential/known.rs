@@ -6,7 +6,7 @@ pub(super) struct Known {
     /// The eras of the client and the server; any where there is none.
     client: Option<Era>,
     server: Option<Era>,
-    /// Where it may be: the name of the server and the script; anywhere where it is empty.
+    /// Server and script; any if empty.
     place: (&'static str, &'static str),
     /// The sign of the difference, and the end of its path.
     paths: &'static [(char, &'static str)],

@@ -25,7 +25,7 @@ pub(super) enum Server {
     Python2,
 }
 
-/// How a gateway reaches a server.
+/// Transport between gateway and server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum TransportKind {
     Http,
@@ -68,7 +68,7 @@ impl Server {
         }
     }
 
-    /// Whether clients of `era` can speak with it directly.
+    /// Returns `true` if clients of `era` can connect to it directly.
     pub(super) fn speaks(self, era: Era) -> bool {
         self == Self::Python2 || self.era() == era
     }

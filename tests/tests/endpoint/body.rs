@@ -33,7 +33,7 @@ const NO_JSON: [&str; 8] = [
 /// Bodies that are JSON and no message; agentgateway answers batches with plain text.
 const NO_MESSAGE: [&str; 7] = ["\"text\"", "7", "null", "true", "{}", "[]", " [{}]"];
 
-/// What is put in the place of the id, and no id: agentgateway took some of them for notifications.
+/// Replacements of the ID that are no IDs: agentgateway took some of them for notifications.
 const NO_ID: [&str; 9] = [
     r#""id":1.5"#,
     r#""id":1,"id":1"#,
@@ -46,7 +46,7 @@ const NO_ID: [&str; 9] = [
     r#""id":1e400"#,
 ];
 
-/// What is put in the place of something else, where the id can be told.
+/// Replacements of other members, with a valid ID.
 const NO_REQUEST: [(&str, &str, i64); 7] = [
     (r#""2.0""#, "2.0", INVALID_REQUEST),
     (r#""2.0""#, r#""1.0""#, INVALID_REQUEST),

@@ -1,4 +1,4 @@
-//! What of a caller's request reaches a server.
+//! Parts of a caller's request that reach a server.
 
 use http::HeaderName;
 use serde_json::{Value, json};

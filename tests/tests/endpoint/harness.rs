@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// How long a busy machine may take for what takes no time.
+/// Timeout of steps that take no time on an idle machine.
 pub(super) const SOON: Duration = Duration::from_secs(20);
 
 /// The headers of a request of 2026-07-28 for the list of tools.

@@ -14,7 +14,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, split};
 
-/// What a server has.
+/// Features of a server.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Has {
     pub(super) tools: BTreeSet<String>,

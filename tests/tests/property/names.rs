@@ -55,7 +55,7 @@ fn servers() -> impl Strategy<Value = Vec<Fake>> {
     })
 }
 
-/// Who was called, according to the one who was.
+/// Called server and tool, as reported by the server.
 fn called(text: &Value) -> Option<(String, String)> {
     serde_json::from_str(text.as_str()?).ok()
 }
@@ -120,7 +120,7 @@ fn what_is_listed_can_be_used_and_is_what_it_says() {
     });
 }
 
-/// What of the servers was not reached, and has no reason for that.
+/// Returns the features of the servers that should have been reached, and were not.
 fn missing(
     servers: &[Fake],
     member: &str,
@@ -152,7 +152,7 @@ fn missing(
     missing
 }
 
-/// What is not listed does not exist, in whatever words it is asked for.
+/// Unlisted names do not exist, in any spelling.
 #[test]
 fn what_is_not_listed_cannot_be_used() {
     check(64, &(servers(), name()), async |(servers, name)| {

@@ -17,7 +17,7 @@ fn tools(names: impl IntoIterator<Item = String>) -> Has {
     }
 }
 
-/// What comes and goes between two pages: which server, and what.
+/// Change between two pages: the server and the feature.
 type Change = (bool, bool, String);
 
 #[test]

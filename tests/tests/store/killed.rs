@@ -1,4 +1,4 @@
-//! What was acknowledged is there after the process was killed.
+//! Durability of acknowledged writes after the process was killed.
 //!
 //! The test binary runs itself: [`writer`] is the process that is killed.
 
@@ -20,7 +20,7 @@ use tokio::{process::Command, task::JoinSet, time::sleep};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// What the writer opens.
+/// Store of the writer.
 const PLACE: &str = "MCP_GATEWAY_TEST_STORE";
 
 /// The number that the writer begins with.

@@ -1,4 +1,4 @@
-//! What PostgreSQL has beyond the contract.
+//! Guarantees of PostgreSQL beyond the contract.
 
 use std::{
     error::Error,

@@ -1,4 +1,4 @@
-//! What SQLite has beyond the contract.
+//! Guarantees of SQLite beyond the contract.
 
 use std::{
     fs,

@@ -18,7 +18,7 @@ fn cut(text: String) -> Steps {
     vec![Step::Send(text.into()), Step::Close]
 }
 
-/// What is wrong, how it is done, and what callers are told of it.
+/// Defect, its script, and the error that callers receive.
 const LIES: [(&str, Lie, &str); 29] = [
     (
         "HTML",

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use super::harness::{SILENCE, SOON, impatient, patient, reason, until};
 
-/// How long a program may take to end when it is asked to.
+/// Timeout of a program that is told to end.
 const GRACE: Duration = Duration::from_millis(200);
 
 /// A gateway over a program and an honest server.

@@ -1,4 +1,4 @@
-//! What is presented to servers, and what comes of it when they want more.
+//! Credentials that are presented to servers, and insufficient ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -18,7 +18,7 @@ use mcp_gateway_tests::wire::Wire;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::stage::{Harness, patient};
+use super::harness::{Harness, patient};
 
 /// A program with the habits of `starter.py`.
 struct Program {

@@ -10,10 +10,10 @@ use mcp_gateway_tests::script::{ReceivedRequest, Scripted, Steps};
 use mcp_gateway_tests::wire::{Reply, Wire};
 use serde_json::{Value, json};
 
-/// How long a busy machine may take for what takes no time.
+/// Timeout of steps that take no time on an idle machine.
 pub(super) const SOON: Duration = Duration::from_secs(20);
 
-/// How long the server may be silent where it is going to be.
+/// Timeout of a server that is silent.
 pub(super) const SILENCE: Duration = Duration::from_millis(400);
 
 /// The eras of the server.

@@ -68,7 +68,7 @@ async fn ask(gateway: &TestGateway, method: &str) -> String {
     reply.body
 }
 
-/// What the server says while one stream takes the place of another could be lost.
+/// A notification during the replacement of a stream could be lost.
 #[tokio::test]
 async fn who_wants_nothing_else_opens_no_other_stream() {
     let server = Scripted::start(telling).await.unwrap();
@@ -98,7 +98,7 @@ async fn nobody_waits_for_a_server_that_is_down() {
     }
 }
 
-/// What a server of the legacy era says while it has no stream for that is lost.
+/// A notification of a legacy server without a stream is lost.
 #[tokio::test]
 async fn what_is_acknowledged_is_heard() {
     let opening = Arc::new(Semaphore::new(0));

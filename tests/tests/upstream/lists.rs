@@ -32,7 +32,7 @@ fn tools(asked: &ReceivedRequest, tools: &Value) -> Steps {
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// What is logged in this process from now on.
+    /// Captures the log of this process from now on.
     ///
     /// There is one subscriber for all threads: whether anybody listens is remembered for each
     /// place that logs, by whichever thread comes there first.
@@ -71,7 +71,7 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// What is wrong with a tool: its definition, and why it is left out.
+/// Invalid tool: its definition, and the reason for which it is omitted.
 fn bad_tools() -> Vec<Value> {
     let schema = json!({ "type": "object" });
     let with = |name: Value| json!({ "name": name, "inputSchema": schema });

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::harness::SOON;
 
-/// When the HTTP servers of Node.js and uvicorn close a connection that nobody uses.
+/// Idle timeouts of the HTTP servers of Node.js and uvicorn.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// A call that meets the end of a connection is lost, and nobody knows whether it was done.

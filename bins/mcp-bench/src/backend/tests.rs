@@ -1,4 +1,4 @@
-//! What the backend answers, without a network.
+//! Responses of the backend, without a network.
 
 use http::HeaderValue;
 use serde_json::{Value, json};

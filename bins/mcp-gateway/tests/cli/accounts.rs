@@ -1,4 +1,4 @@
-//! What an operator does from the command line, while the gateway runs.
+//! Administration from the command line, while the gateway runs.
 
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ impl Company {
         self.folder.write("gateway.yaml", &config);
     }
 
-    /// What came of a command.
+    /// Outcome of a command.
     pub(crate) async fn run(&self, line: &str) -> Done {
         let args: Vec<_> = line.split(' ').chain(["--config", &self.config]).collect();
         run(&args).await
@@ -67,7 +67,7 @@ impl Company {
         serde_json::from_str(&done.stdout).unwrap()
     }
 
-    /// What the gateway answers who presents `token`.
+    /// Returns the response of the gateway to a request with `token`.
     pub(crate) async fn status(&self, token: &str) -> u16 {
         let wire = self.gateway.wire_with(Some(token));
         let reply = wire.request("tools/list", json!({})).await.unwrap();

@@ -121,7 +121,7 @@ impl Site {
     }
 }
 
-/// What came back.
+/// Received response.
 #[derive(Debug)]
 struct Reply {
     status: u16,
@@ -159,7 +159,7 @@ async fn send(method: &str, url: &str, headers: &[(&str, &str)]) -> Reply {
     }
 }
 
-/// What a client makes up about itself.
+/// Headers by which a client pretends to be another.
 const MADE_UP: [(&str, &str); 5] = [
     ("x-user-id", "root"),
     ("x-user-name", "Root"),
@@ -348,7 +348,7 @@ struct StandIn {
     /// The headers that are taken over from the answer, in the place of those of the request.
     copied: Vec<String>,
     removed: Vec<String>,
-    /// What Envoy does: the path of the request comes after that of the question.
+    /// Request as Envoy sends it: the original path follows that of the subrequest.
     with_path: bool,
 }
 
@@ -411,7 +411,7 @@ async fn proxy(State(proxy): State<StandIn>, request: Request) -> axum::response
         .map(axum::body::Body::new)
 }
 
-/// What comes after `key` in its line of `text`.
+/// Returns the text after `key` in its line of `text`.
 fn value<'a>(text: &'a str, key: &str) -> &'a str {
     let line = text.lines().find_map(|line| line.trim().strip_prefix(key));
     line.unwrap_or_else(|| panic!("{key} in {text}")).trim()

@@ -19,20 +19,20 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-/// Where gateways keep their state that are not told where.
+/// Default directory of the state of gateways.
 const DATA: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
 
-/// Where the program is.
+/// Path of the program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
 
-/// How long a busy machine may take for what takes no time.
+/// Timeout of steps that take no time on an idle machine.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// A gateway that runs.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     process: Process,
-    /// Where it is, without a path.
+    /// URL without a path.
     pub(crate) url: String,
     pub(crate) token: String,
     /// The first lines of what it said when it was ready.
@@ -260,7 +260,7 @@ fn names(answer: &Value) -> Vec<String> {
     tools.iter().map(name).collect()
 }
 
-/// What came of a command that ends by itself.
+/// Outcome of a command that ends by itself.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
@@ -315,7 +315,7 @@ fn command(args: &[&str]) -> Command {
 pub(crate) struct Child(pub(crate) Pid);
 
 impl Child {
-    /// Whether it runs.
+    /// Returns `true` if the process runs.
     pub(crate) fn lives(&self) -> bool {
         test_kill_process(self.0).is_ok()
     }
@@ -356,7 +356,7 @@ impl Folder {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// Where a file of the name is, or will be.
+    /// Returns the path of the file `name`, which may not exist yet.
     pub(crate) fn path(&self, name: &str) -> String {
         self.0.path().join(name).to_str().unwrap().to_owned()
     }

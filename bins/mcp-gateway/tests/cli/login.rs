@@ -11,7 +11,7 @@ use crate::harness::{PROGRAM, SOON, run};
 /// Somebody who logs in from a terminal.
 pub(crate) struct Terminal {
     process: Process,
-    /// Where the browser is to go.
+    /// URL that the browser must open.
     address: Url,
 }
 
@@ -39,7 +39,7 @@ impl Terminal {
         Self { process, address }
     }
 
-    /// What is said after the browser was sent away.
+    /// Output after the browser has been opened.
     pub(crate) async fn end(mut self) -> (bool, String) {
         let success = self.process.finish(SOON).await.unwrap().success();
         (success, self.process.rest().join("\n"))

@@ -26,16 +26,16 @@ pub(crate) struct Connected {
     pub(crate) client: Client,
     pub(crate) visitor: Visitor,
     endpoint: String,
-    /// What talks to the gateway, unless each call is a program of its own.
+    /// Connection to the gateway, unless each call is a separate program.
     process: Option<Process>,
     /// A call that has been made and not been looked at.
     made: Option<Call>,
 }
 
-/// What came of a call.
+/// Outcome of a call.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Call {
-    /// What the tool has answered.
+    /// Response of the tool.
     pub(crate) text: String,
     /// The access token of the client.
     pub(crate) token: String,
@@ -185,7 +185,7 @@ impl Connected {
 }
 
 impl Client {
-    /// Whether it is a program of ours around an SDK.
+    /// Returns `true` if the client is a program of this repository around an SDK.
     fn is_script(self) -> bool {
         !matches!(self, Self::Inspector | Self::McpRemote)
     }

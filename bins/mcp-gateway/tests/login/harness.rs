@@ -14,16 +14,16 @@ use mcp_gateway_tests::wire::Wire;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-/// How long a busy machine may take for what takes no time.
+/// Timeout of steps that take no time on an idle machine.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
-/// What the programs that belong together know of each other.
+/// Shared secret of the client and the provider.
 pub(crate) const SECRET: &str = "a secret of more than thirty-two characters";
 
 /// A gateway with a folder of its own.
 pub(crate) struct Gateway {
     process: Process,
-    /// Where it is, without a path.
+    /// URL without a path.
     pub(crate) url: String,
     /// The same, where the program itself is.
     pub(crate) listener: String,
@@ -108,7 +108,7 @@ impl Visitor {
         }
     }
 
-    /// Who is known as `name` at `provider`.
+    /// Creates a visitor with the account `name` at `provider`.
     pub(crate) fn known_at(mut self, provider: &'static str, name: &str) -> Self {
         self.provider = Some(provider);
         name.clone_into(&mut self.name);
@@ -151,7 +151,7 @@ impl Visitor {
         process.line(SOON).await.unwrap()
     }
 
-    /// Where the ways ended, one for each time that a client sent somebody to a page.
+    /// Returns the final URLs, one for each page that a client has opened.
     pub(crate) fn visits(&self) -> Vec<String> {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         log.lines().map(str::to_owned).collect()

@@ -24,12 +24,12 @@ struct Provider {
     issuer: String,
 }
 
-/// What somebody gets there without the gateway.
+/// Tokens that the provider issues without the gateway.
 #[derive(Deserialize)]
 struct Got {
     /// A token for the gateway, signed by the provider.
     access: String,
-    /// What the provider says of them to the authorization server.
+    /// Identity assertion of the provider for the authorization server.
     assertion: String,
 }
 
@@ -94,7 +94,7 @@ gateways: [{{ name: ours, teams: [engineering] }}]
         Visitor::new(&self.environment, gateway).known_at("Acme", name)
     }
 
-    /// What `name` gets for themselves.
+    /// Returns the tokens of `name`.
     async fn get(&self, gateway: &Gateway, name: &str) -> Got {
         let mut command = Command::new(&self.environment.node);
         command

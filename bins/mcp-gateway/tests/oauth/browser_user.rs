@@ -17,7 +17,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 /// Somebody who has logged in with a browser.
 pub(crate) struct BrowserUser {
     pub(crate) endpoint: Endpoint,
-    /// What the browser has kept.
+    /// Cookies of the browser.
     pub(crate) cookies: String,
 }
 
@@ -104,7 +104,7 @@ fn code(page: &Page) -> Option<String> {
     Some(code.into_owned())
 }
 
-/// How a code is redeemed.
+/// Returns the form that redeems a code.
 pub(crate) fn redemption<'a>(client: &'a str, code: &'a str) -> [(&'static str, &'a str); 5] {
     [
         ("grant_type", "authorization_code"),

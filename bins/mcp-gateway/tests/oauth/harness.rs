@@ -18,10 +18,10 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use url::form_urlencoded;
 
-/// How long a busy machine may take for what takes no time.
+/// Timeout of steps that take no time on an idle machine.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-/// What users and clients know all replicas by.
+/// Issuer of all replicas.
 pub(crate) const ISSUER: &str = "http://localhost";
 
 /// The secret of the clients that the configuration has.
@@ -30,7 +30,7 @@ pub(crate) const CLIENT_SECRET: &str = "the-secret-of-the-clients-of-the-file";
 /// That of the gateway at the identity provider.
 pub(crate) const PROVIDER_SECRET: &str = "sécret";
 
-/// Where gateways keep their state, and how they are configured.
+/// State and configuration of the gateways.
 pub(crate) struct Harness {
     folder: TempDir,
     /// The URL of the database, if it is one of PostgreSQL.
@@ -40,7 +40,7 @@ pub(crate) struct Harness {
     servers: Value,
 }
 
-/// Where state is kept.
+/// Kind of the state store.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Postgres,
@@ -79,7 +79,7 @@ impl Harness {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
-    /// What is sealed with, and is not in the database.
+    /// Returns the master key, which is not in the database.
     pub(crate) fn key(&self) -> [u8; 32] {
         [0xab; 32]
     }
@@ -171,14 +171,14 @@ impl Harness {
 /// A gateway that runs.
 pub(crate) struct Replica {
     process: Process,
-    /// Where it is.
+    /// Address.
     pub(crate) url: String,
     /// That of the first account, if it was made just now.
     pub(crate) password: Option<String>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// What was answered.
+/// Response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,

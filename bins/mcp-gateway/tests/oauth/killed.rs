@@ -1,4 +1,4 @@
-//! What was acknowledged is there after the process was killed.
+//! Durability of acknowledged writes after the process was killed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ const ROUNDS: u32 = 6;
 
 const USERS: usize = 4;
 
-/// What has been acknowledged.
+/// Acknowledged writes.
 #[derive(Debug, Default)]
 struct Ledger {
     /// The registration tokens of clients, by their identifiers.

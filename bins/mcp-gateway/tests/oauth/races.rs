@@ -12,10 +12,10 @@ use crate::browser_user::{BrowserUser, CALLBACK, VERIFIER, redemption, register}
 use crate::harness::{CLIENT_SECRET, Endpoint, Harness, ISSUER, Kind, Replica, Reply, SOON};
 use crate::idp::Idp;
 
-/// How many present the same thing.
+/// Number of concurrent requests with the same credential.
 const MANY: usize = 100;
 
-/// What revoked tokens may be used for longer than.
+/// Maximum time for which revoked tokens remain usable.
 const BOUND: Duration = Duration::from_secs(5);
 
 /// Two gateways, and somebody who has logged in at the first.

@@ -133,7 +133,7 @@ impl Used {
         parts.concat()
     }
 
-    /// Who presents what is right gets in, which shows that the questions are the right ones.
+    /// Accepts the valid credentials, which proves that the requests are well-formed.
     async fn right_ones_open(&self) {
         let (endpoint, secret) = (&self.endpoint, &self.client_secret);
         assert!(self.opens_registration(&self.management).await);
@@ -175,7 +175,7 @@ impl Used {
         reply.await.unwrap().status == StatusCode::OK
     }
 
-    /// Whether it is a code, or a refresh token, of the client.
+    /// Returns `true` if it is a code or a refresh token of the client.
     async fn is_good(&self, kind: &'static str, value: &str) -> bool {
         let mut form = redemption(&self.client, value).to_vec();
         if kind == "refresh_token" {

@@ -1,4 +1,4 @@
-//! What servers get to see of those who call.
+//! Caller data that reaches servers.
 
 use http::StatusCode;
 use mcp_gateway_tests::script::{ReceivedRequest, Scripted, document};

@@ -140,7 +140,7 @@ impl RegistrationEndpoint {
         );
         let management = Secret::generate("mcpreg_")?;
         let client = self
-            .clients()
+            .clients
             .register(client, Some(management.hash()))
             .await?;
         tracing::info!(client = client.id, name = client.name, "client registered");

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What comes out when `text` arrives in pieces that end at `cuts`.
+/// Returns the output for `text`, which arrives in pieces that end at `cuts`.
 fn scan(
     text: &str,
     cuts: &[usize],

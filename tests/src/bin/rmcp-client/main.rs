@@ -240,7 +240,7 @@ impl Player {
     }
 }
 
-/// What the server or the SDK says against a step.
+/// Error of the server or the SDK for a step.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -260,7 +260,7 @@ fn typed<T: DeserializeOwned>(value: Value) -> serde_json::Result<T> {
     serde_json::from_value(value)
 }
 
-/// What a step says under these keys.
+/// Returns the values of a step under these keys.
 fn taken<T: DeserializeOwned>(step: &Value, keys: &[&str]) -> serde_json::Result<T> {
     let said = keys
         .iter()

@@ -13,10 +13,10 @@ use tokio::sync::Notify;
 
 use crate::{plain, typed};
 
-/// What is asked of a client that declares nothing else.
+/// Default declaration of a client.
 const EVERYTHING: [&str; 3] = ["elicitation", "sampling", "roots"];
 
-/// What the client of a step sees, and what it says to it. Cheap to clone.
+/// Observations and responses of the client of a step. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Transcript(Arc<Shared>);
 
@@ -28,7 +28,7 @@ struct Shared {
     more: Notify,
 }
 
-/// What belongs to the current step.
+/// State of the current step.
 #[derive(Default)]
 struct Current {
     step: Value,
@@ -170,7 +170,7 @@ impl Transcript {
     }
 }
 
-/// What a user enters into a form of `schema`.
+/// Returns the input of a user for a form of `schema`.
 fn filled(schema: &Value) -> Value {
     let entry = |name: &str, field: &Value| {
         let first = |field: &Value| {

@@ -87,7 +87,7 @@ pub async fn all_conditions_have_to_hold(Opened { store, .. }: Opened) {
     assert_eq!(keys(&*store, "").await, ["a", "c"]);
 }
 
-/// What is over is absent.
+/// Expired entries are absent.
 pub async fn what_is_over_fulfills_no_version(Opened { store, .. }: Opened) {
     let expires = SystemTime::now() + Duration::from_millis(300);
     write(&*store, Batch::new().put_until("a", "one", expires)).await;
@@ -107,7 +107,7 @@ pub async fn what_is_over_fulfills_no_version(Opened { store, .. }: Opened) {
     assert_eq!(get(&*store, "a").await.unwrap().value, "three");
 }
 
-/// What is asked for need not be what is written.
+/// Conditions may concern other keys than the writes.
 pub async fn a_condition_may_be_about_another_key(Opened { store, .. }: Opened) {
     let family = put(&*store, "family", "alive").await.version;
     let issue = |key: &str| Batch::new().if_version("family", family).put(key, "token");

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use super::{Opened, get, is_there, keys, put, write};
 
-/// What was put under a key is there, and nothing under others.
+/// Stores a document under its key only.
 pub async fn what_was_put_is_there(Opened { store, .. }: Opened) {
     assert_eq!(get(&*store, "a/1").await, None);
     let document = put(&*store, "a/1", "one").await;
@@ -107,7 +107,7 @@ pub async fn keys_are_any_text(Opened { store, .. }: Opened) {
     }
 }
 
-/// What was put with a time that is over is nowhere.
+/// Hides expired documents.
 pub async fn what_is_over_is_gone(Opened { store, .. }: Opened) {
     put(&*store, "a", "one").await;
     let over = SystemTime::now() - Duration::from_millis(1);

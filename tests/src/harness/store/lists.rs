@@ -123,7 +123,7 @@ pub async fn pages_go_on_where_a_key_was_deleted(Opened { store, .. }: Opened) {
     assert_eq!(rest, ["a/2\0", "a/20", "a/3"]);
 }
 
-/// What is over takes no place in a page.
+/// Expired entries take no place in a page.
 pub async fn a_list_leaves_out_what_is_over(Opened { store, .. }: Opened) {
     let over = SystemTime::now() - Duration::from_secs(1);
     let over = |batch: Batch, key: &str| batch.put_until(key, "x", over);

@@ -78,7 +78,7 @@ pub async fn no_increment_is_lost(Opened { store, .. }: Opened) {
     assert_eq!(get(&*store, "count").await.unwrap().value, "80");
 }
 
-/// Who reads meanwhile sees all of a batch or nothing of it.
+/// Concurrent readers see all of a batch or nothing of it.
 pub async fn a_batch_is_never_seen_in_parts(Opened { store, .. }: Opened) {
     let both = |number: u32| {
         Batch::new()

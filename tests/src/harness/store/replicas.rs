@@ -5,7 +5,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{Opened, get, next, put, races::winners, watch, write};
 
-/// What one has acknowledged, the other sees at once.
+/// Shows a replica the acknowledged writes of another at once.
 pub async fn a_replica_sees_what_was_acknowledged(Opened { store, replica, .. }: Opened) {
     for number in 0..50 {
         let (writer, reader) = if number % 2 == 0 {
@@ -24,7 +24,7 @@ pub async fn a_replica_sees_what_was_acknowledged(Opened { store, replica, .. }:
     assert_eq!(get(&*replica, "a").await, None);
 }
 
-/// What one writes, those who watch the other hear of within a second, or are told to list.
+/// Notifies watchers of another replica within a second, or tells them to list.
 pub async fn a_replica_hears_within_a_second(Opened { store, replica, .. }: Opened) {
     let mut events = watch(&*replica, "a/").await;
     for number in 0..5 {

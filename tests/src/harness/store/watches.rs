@@ -36,7 +36,7 @@ pub async fn a_watch_begins_with_a_reset(Opened { store, .. }: Opened) {
     }
 }
 
-/// What is put and deleted after the first event is told of.
+/// Reports puts and deletions after the first event.
 pub async fn a_watch_tells_of_writes(Opened { store, .. }: Opened) {
     let mut events = watch(&*store, "").await;
     let expires = SystemTime::now() + Duration::from_secs(3600);
@@ -110,7 +110,7 @@ pub async fn a_watch_tells_of_a_key_in_order(Opened { store, .. }: Opened) {
     }
 }
 
-/// What was not written is not told of.
+/// Reports no rejected writes.
 pub async fn a_watch_does_not_tell_of_conflicts(Opened { store, .. }: Opened) {
     put(&*store, "a/1", "one").await;
     let mut events = watch(&*store, "a/").await;
