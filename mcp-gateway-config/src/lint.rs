@@ -15,7 +15,7 @@
 //!
 //! let long = json!({ "name": "a".repeat(60), "inputSchema": { "type": "object" } });
 //! let found = lint(&[long], Some(McpClientApp::Cursor), "mcp-gateway");
-//! assert!(found[0].message.contains("at most 60"));
+//! assert!(found[0].message.contains("at most 61"));
 //! ```
 
 mod schema;
