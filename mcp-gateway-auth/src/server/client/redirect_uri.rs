@@ -285,6 +285,29 @@ mod tests {
     }
 
     #[test]
+    fn a_user_or_a_password_is_rejected_for_every_scheme() {
+        for text in [
+            "cursor://alice@callback",
+            "cursor://:secret@callback",
+            "cursor://alice:secret@callback",
+            "https://alice@a.example/cb",
+            "https://:secret@a.example/cb",
+        ] {
+            let error = text.parse::<RedirectUri>().unwrap_err();
+            assert!(matches!(error, RedirectUriError::Part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_maximum_length_is_accepted() {
+        let longest = format!("https://a.example/{:c<1$}", "", MAX_LEN - 18);
+        assert_eq!(longest.len(), MAX_LEN);
+        assert!(longest.parse::<RedirectUri>().is_ok());
+        let error = format!("{longest}c").parse::<RedirectUri>().unwrap_err();
+        assert!(matches!(error, RedirectUriError::Malformed), "{error}");
+    }
+
+    #[test]
     fn only_the_port_of_a_loopback_address_varies() {
         let admits =
             |registered: &str, wanted| registered.parse::<RedirectUri>().unwrap().matches(wanted);
