@@ -92,6 +92,31 @@ impl Id {
     }
 }
 
+impl Id {
+    /// Returns `true` if a response with this identifier answers the request `expected`.
+    ///
+    /// Some servers return the number of a request as a string. Clients that compare the number
+    /// accept this, so it is accepted here too.
+    pub(crate) fn answers(&self, expected: &Self) -> bool {
+        self == expected
+            || self
+                .number()
+                .is_some_and(|number| expected.0 == Repr::Integer(number))
+    }
+
+    /// Returns the identifier as a number, also if it is a string of decimal digits.
+    pub(crate) fn number(&self) -> Option<i64> {
+        match &self.0 {
+            Repr::Integer(number) => Some(*number),
+            Repr::String(digits) => digits
+                .parse()
+                .ok()
+                .filter(|number: &i64| *number.to_string() == **digits),
+            Repr::Big(_) => None,
+        }
+    }
+}
+
 impl From<i64> for Id {
     fn from(number: i64) -> Self {
         Self(Repr::Integer(number))
@@ -160,6 +185,16 @@ mod tests {
                 "{token}: {id:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_number_may_come_back_as_a_string() {
+        assert!(Id::from("7").answers(&Id::from(7)));
+        assert!(Id::from(7).answers(&Id::from(7)));
+        for other in [Id::from("07"), Id::from("+7"), Id::from(" 7"), Id::from(8)] {
+            assert!(!other.answers(&Id::from(7)), "{other}");
+        }
+        assert!(!Id::from(7).answers(&Id::from("7")));
     }
 
     #[test]

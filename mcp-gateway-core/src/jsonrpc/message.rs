@@ -8,13 +8,14 @@
 //! messages](https://modelcontextprotocol.io/specification/2026-07-28/basic#messages).
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::envelope::Envelope;
 use super::{Id, Notification, Params, Request, Response};
-use crate::json::{FieldsError, MAX_DEPTH, WalkErrorKind, Walker};
+use crate::json::{Fields, FieldsError, MAX_DEPTH, WalkErrorKind, Walker, object_json};
 use crate::protocol::Method;
 
 /// A JSON-RPC message: the text that arrived and the spans of its significant parts.
@@ -101,6 +102,10 @@ impl Message {
     /// [`MessageError`] if the text is not a valid message. The variants carry the identifier of
     /// the request where it could be parsed, so that the error response can name it.
     pub fn parse(body: Bytes) -> Result<Self, MessageError> {
+        let body = match body.strip_prefix(BYTE_ORDER_MARK) {
+            Some(text) => body.slice_ref(text),
+            None => body,
+        };
         let text = ByteString::try_from(body).map_err(|error| MessageError::Syntax {
             detail: format!("{error}"),
         })?;
@@ -126,6 +131,18 @@ impl Message {
         else {
             return Err(invalid(id, "the method must be a string"));
         };
+        if let Some(params) = &envelope.params
+            && let Some(params) = without_null(&text, params.clone())
+        {
+            return Ok(match id {
+                Some(id) => Self::Request(Request::new(
+                    &id,
+                    &method,
+                    params.as_deref().unwrap_or("{}"),
+                )),
+                None => Self::Notification(Notification::new(&method, params.as_deref())),
+            });
+        }
         let params = match Params::read(&text, envelope.params) {
             Ok(params) => params,
             Err(error) => {
@@ -182,6 +199,30 @@ fn parse_error(text: &str, error: FieldsError) -> MessageError {
         },
     }
 }
+
+/// Returns `params` without what serializers write for an absent value: `null` itself, or a member
+/// `_meta` that is `null`. Returns `None` if there is nothing to leave out.
+///
+/// Such parameters are common, and invalid. Their recipient may reject them, so they are not
+/// forwarded as they are.
+fn without_null(text: &str, params: Range<usize>) -> Option<Option<String>> {
+    if text[params.clone()] == *"null" {
+        return Some(None);
+    }
+    let fields = Fields::parse(text, params.clone()).ok()?;
+    if fields.raw(text, "_meta") != Some("null") {
+        return None;
+    }
+    let members = fields.iter(text).filter(|(key, _)| *key != "_meta");
+    let members: Vec<_> = members
+        .map(|(key, value)| (key, text[value].into()))
+        .collect();
+    Some(Some(object_json(&members)))
+}
+
+/// Mark that some servers begin a document with. JSON does not allow it, and parsers may ignore it
+/// (RFC 8259, section 8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[cfg(test)]
 mod tests;

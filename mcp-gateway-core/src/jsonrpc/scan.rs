@@ -224,6 +224,8 @@ impl Scanner {
             b',' => self.expects_key = self.in_object(),
             b'{' | b'[' => self.open(byte == b'{')?,
             b'}' | b']' => self.close(byte == b'}', at, cut)?,
+            // A byte order mark is not part of the document.
+            0xef | 0xbb | 0xbf if self.depth == 0 => cut.from = at + 1,
             _ if self.depth == 0 || (self.expects_key && byte != b'"') => {
                 return Err(ScanError::Malformed);
             }
@@ -328,7 +330,7 @@ impl Scanner {
     fn end_id(&mut self, raw: &[u8], end: usize, cut: &mut Segment<'_>) -> Result<(), ScanError> {
         let id = std::str::from_utf8(raw).ok().and_then(Id::from_token);
         self.id = match id {
-            Some(id) if id == self.expected => ExpectedId::Expected,
+            Some(id) if id.answers(&self.expected) => ExpectedId::Expected,
             None if raw == b"null" => ExpectedId::Unknown,
             _ => return Err(ScanError::WrongId),
         };

@@ -55,6 +55,15 @@ pub struct SseEvent {
     pub retry: Option<Duration>,
 }
 
+impl SseEvent {
+    /// Returns `true` if the event is a message of the protocol: of the default type, and with data.
+    ///
+    /// Servers and proxies send events of other types, such as keep-alives.
+    pub(crate) fn is_message(&self) -> bool {
+        self.name.is_none() && !self.data.is_empty()
+    }
+}
+
 /// Error of a stream whose event, or a line of it, exceeds the limit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("an event is larger than {limit} bytes")]

@@ -22,7 +22,8 @@ fn write(out: &mut Vec<u8>, name: &str, id: Option<&str>, data: &[u8]) {
         out.extend_from_slice(id.as_bytes());
         out.push(b'\n');
     }
-    if name != "message" {
+    // Some clients ignore events without a type. An event without data is no message.
+    if !data.is_empty() {
         out.extend_from_slice(b"event: ");
         out.extend_from_slice(name.as_bytes());
         out.push(b'\n');

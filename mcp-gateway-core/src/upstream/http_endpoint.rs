@@ -46,6 +46,11 @@ impl HttpEndpoint {
             header::ACCEPT,
             HeaderValue::from_static("application/json, text/event-stream"),
         );
+        // Without it, a server may choose any coding (RFC 9110, section 12.5.3).
+        headers.insert(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
+        );
         let agent = concat!("mcp-gateway/", env!("CARGO_PKG_VERSION"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
         Self {
@@ -142,19 +147,47 @@ impl HttpEndpoint {
         self.request(Method::DELETE, headers, Bytes::new()).await
     }
 
-    /// Sends a request with exactly these headers.
+    /// Sends a request with exactly these headers, and follows redirects that preserve it (307 and
+    /// 308) within the origin of the server.
+    ///
+    /// Another origin would receive the credential, so that a redirect to it is an error.
     async fn request(
         &self,
         method: Method,
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response<HttpBody>, UpstreamError> {
-        let mut request = Request::new(body);
-        *request.method_mut() = method;
-        *request.uri_mut() = self.transport.uri().clone();
-        *request.headers_mut() = headers;
-        self.transport.client().request(request).await
+        let mut uri = self.transport.uri().clone();
+        for _ in 0..MAX_REDIRECTS {
+            let request = request(&method, &uri, &headers, &body);
+            let response = self.transport.client().request(request).await?;
+            match redirected(&uri, &response) {
+                Some(target) => uri = target,
+                None => return Ok(response),
+            }
+        }
+        Err(UpstreamError::Redirect)
     }
+}
+
+/// Creates a request with a copy of its parts, because it may have to be sent again.
+fn request(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Request<Bytes> {
+    let mut request = Request::new(body.clone());
+    *request.method_mut() = method.clone();
+    *request.uri_mut() = uri.clone();
+    *request.headers_mut() = headers.clone();
+    request
+}
+
+/// Returns the URL to repeat the request at: that of a redirect with status 307 or 308 to the same
+/// origin.
+fn redirected(uri: &Uri, response: &Response<HttpBody>) -> Option<Uri> {
+    let status = response.status();
+    if status != StatusCode::TEMPORARY_REDIRECT && status != StatusCode::PERMANENT_REDIRECT {
+        return None;
+    }
+    let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    super::legacy_sse::resolve(uri, location)
 }
 
 /// Response to a JSON-RPC request, classified by status and content type.
@@ -311,6 +344,8 @@ fn retry_after(headers: &HeaderMap) -> Duration {
 
 /// Content type of event streams.
 const EVENT_STREAM: &str = "text/event-stream";
+/// Maximum number of requests for one, with those that are redirected.
+const MAX_REDIRECTS: usize = 4;
 /// Content type of JSON documents.
 const JSON: &str = "application/json";
 

@@ -247,8 +247,9 @@ impl HttpSession {
                 let mut events = EventStream::new(body, self.server.limit());
                 while let Some(Ok(event)) = events.next().await {
                     pause = event.retry.unwrap_or(RETRY).min(MAX_RETRY);
+                    let is_message = event.is_message();
                     last = event.id.or(last);
-                    if !event.data.is_empty() {
+                    if is_message {
                         self.on_message(event.data).await;
                     }
                 }

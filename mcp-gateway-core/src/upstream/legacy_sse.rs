@@ -114,7 +114,7 @@ async fn post_all(endpoint: HttpEndpoint, mut messages: mpsc::Receiver<Bytes>) {
 ///
 /// The server must not be able to redirect the gateway, and the credential that it carries, to
 /// another server. Scheme and authority must match exactly.
-fn resolve(base: &Uri, reference: &str) -> Option<Uri> {
+pub(super) fn resolve(base: &Uri, reference: &str) -> Option<Uri> {
     let reference: Uri = match reference.starts_with(['/', '?']) || reference.contains("://") {
         true => reference.parse().ok()?,
         false if reference.is_empty() => return None,

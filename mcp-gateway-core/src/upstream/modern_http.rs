@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, StatusCode};
 use tokio::sync::broadcast;
@@ -19,7 +20,7 @@ use super::http_endpoint::{self as over_http, HttpEndpoint, PostResponse};
 use super::{DiscoverResult, encode};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
-use crate::jsonrpc::{ErrorObject, Id, Message, Notification};
+use crate::jsonrpc::{ErrorObject, Id, Message, MessageError, Notification};
 use crate::protocol::{ProtocolVersion, header::MCP_PARAM_PREFIX};
 use crate::reply::{self, ReplyEvent, ReplyStream};
 use crate::signal::Signal;
@@ -93,7 +94,7 @@ impl ModernHttpConnection {
         let Ok(Message::Response(error)) = Message::parse(text) else {
             return Err(UpstreamError::Status(status).into());
         };
-        if error.id().is_some_and(|other| other != id) {
+        if error.id().is_some_and(|other| !other.answers(id)) {
             return Err(wrong_id().into());
         }
         let code = error.result().err().map(ErrorObject::code_of);
@@ -186,7 +187,7 @@ fn messages(events: EventStream, id: Id) -> ReplyStream {
 
 /// Waits for the next message of the request `id`.
 ///
-/// Events without data, such as keep-alives, are skipped.
+/// Events that are no message for the request are skipped.
 ///
 /// # Errors
 ///
@@ -196,20 +197,49 @@ fn messages(events: EventStream, id: Id) -> ReplyStream {
 async fn next(events: &mut EventStream, id: &Id) -> Result<ReplyEvent, UpstreamError> {
     loop {
         let event = events.next().await.unwrap_or(Err(UpstreamError::Closed))?;
-        if event.data.is_empty() {
+        if !event.is_message() {
             continue;
         }
-        return match Message::parse(event.data)? {
+        let Some(message) = parse_event(event.data, id)? else {
+            continue;
+        };
+        return match message {
             Message::Notification(notification) => Ok(ReplyEvent::Notification(notification)),
-            Message::Response(response) if response.id().is_none_or(|other| other == id) => {
-                Ok(ReplyEvent::Response(response.with_id(id)))
-            }
-            Message::Response(_) => Err(wrong_id()),
+            Message::Response(response) => Ok(ReplyEvent::Response(response.with_id(id))),
             Message::Request(request) => Err(UpstreamError::invalid(format_args!(
                 "server request {} is not allowed in this revision",
                 request.method()
             ))),
         };
+    }
+}
+
+/// Parses an event in the stream of the request `id`; `None` if it must be ignored.
+///
+/// Text that is not a message, and a response to another request, do not end the call: clients
+/// ignore them. A response to another request must not reach the caller in any case, because it
+/// could disclose the data of another caller.
+///
+/// # Errors
+///
+/// [`UpstreamError::Invalid`] for a malformed response to the request.
+pub(super) fn parse_event(text: Bytes, id: &Id) -> Result<Option<Message>, UpstreamError> {
+    match Message::parse(text) {
+        Ok(Message::Response(response))
+            if response.id().is_some_and(|other| !other.answers(id)) =>
+        {
+            tracing::debug!(id = ?response.id(), "unsolicited response from upstream");
+            Ok(None)
+        }
+        Ok(message) => Ok(Some(message)),
+        Err(MessageError::Invalid {
+            id: Some(other),
+            detail,
+        }) if other.answers(id) => Err(UpstreamError::invalid(detail)),
+        Err(error) => {
+            tracing::warn!(%error, "malformed message from upstream");
+            Ok(None)
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::protocol::{Method, meta};
 use crate::reply::ReplyEvent;
 use crate::task::BackgroundTask;
 use crate::upstream::cancel_policy::CancelPolicy;
-use crate::upstream::modern_http::wrong_id;
+use crate::upstream::modern_http::parse_event;
 
 /// A sent request whose response is pending.
 ///
@@ -57,12 +57,16 @@ impl InFlightRequest {
     ///
     /// # Errors
     ///
-    /// [`UpstreamError`] for a malformed message, or a response to another request.
+    /// [`UpstreamError`] for a malformed response to this request.
     pub(super) async fn filter(
         &mut self,
         text: Bytes,
     ) -> Result<Option<ReplyEvent>, UpstreamError> {
-        Ok(match Message::parse(text)? {
+        let number = Id::from(self.number);
+        let Some(message) = parse_event(text, &number)? else {
+            return Ok(None);
+        };
+        Ok(match message {
             Message::Notification(notification) => self
                 .on_notification(notification)
                 .map(ReplyEvent::Notification),
@@ -72,10 +76,6 @@ impl InFlightRequest {
                 .await
                 .map(ReplyEvent::Request),
             Message::Response(response) => {
-                let number = Id::from(self.number);
-                if response.id().is_some_and(|id| *id != number) {
-                    return Err(wrong_id());
-                }
                 self.cancel = None;
                 Some(ReplyEvent::Response(response.with_id(&self.id)))
             }

@@ -47,8 +47,9 @@ impl ResumableStream {
             };
             let event = event?;
             self.retry = event.retry.unwrap_or(self.retry).min(MAX_RETRY);
+            let is_message = event.is_message();
             self.last = event.id.or_else(|| self.last.take());
-            if event.data.is_empty() {
+            if !is_message {
                 continue;
             }
             self.resumptions = 0;

@@ -48,7 +48,7 @@ impl LineReader {
     /// Waits for the next non-blank line, without surrounding whitespace; returns `None` at the end
     /// of the stream.
     ///
-    /// An unfinished last line is discarded. After an error the reader must not be used any more.
+    /// A last line without its end is a message too. After an error the reader must not be used any more.
     ///
     /// # Errors
     ///
@@ -75,13 +75,23 @@ impl LineReader {
                         output.set_alive();
                     }
                 }
-                Ok(0) => return None,
+                Ok(0) => return self.unfinished().map(Ok),
                 Err(error) => {
                     tracing::debug!(%error, "upstream read failed");
                     return None;
                 }
             }
         }
+    }
+}
+
+impl LineReader {
+    /// Takes what the stream ended with, unless it is blank.
+    fn unfinished(&mut self) -> Option<Bytes> {
+        self.searched = 0;
+        let line = self.buffer.split().freeze();
+        let line = line.slice_ref(line.trim_ascii());
+        (!line.is_empty()).then_some(line)
     }
 }
 
@@ -104,8 +114,11 @@ mod tests {
 
     #[tokio::test]
     async fn blank_lines_and_line_ends_are_not_messages() {
-        let read = read(b"{}\r\n\n  \n[1]\n unfinished", 100).await;
-        assert_eq!(read, [Ok(Bytes::from("{}")), Ok(Bytes::from("[1]"))]);
+        let read = read(b"{}\r\n\n  \n[1]\n last \r", 100).await;
+        assert_eq!(
+            read,
+            ["{}", "[1]", "last"].map(|line| Ok(Bytes::from(line)))
+        );
     }
 
     #[tokio::test]

@@ -86,7 +86,7 @@ impl PendingRequests {
     /// delivered if there is only one call.
     pub(super) fn complete(&mut self, response: &Response) -> bool {
         let number = match response.id() {
-            Some(id) => id.as_i64().inspect(|number| {
+            Some(id) => id.number().inspect(|number| {
                 self.given_up.remove(number);
             }),
             // A server that could not parse a request cannot repeat its identifier.
