@@ -64,7 +64,8 @@ fn what_is_not_the_response_is_refused() {
     let deep = format!("{{\"id\":7,\"result\":{}", "[".repeat(1000));
     let table = [
         (r#"{"id":8,"result":{}}"#, ScanError::WrongId),
-        (r#"{"id":"7","result":{}}"#, ScanError::WrongId),
+        (r#"{"id":"8","result":{}}"#, ScanError::WrongId),
+        (r#"{"id":"07","result":{}}"#, ScanError::WrongId),
         (r#"{"id":7,"id":7,"result":{}}"#, ScanError::WrongId),
         (r#"{"result":{}}"#, ScanError::NotAResponse),
         (r#"{"id":null,"result":{}}"#, ScanError::NotAResponse),
