@@ -185,7 +185,7 @@ const LIES: [(&str, Lie, &str); 29] = [
     (
         "events that are no messages",
         |_| events("data: hello\n\n"),
-        "upstream_invalid",
+        "upstream_closed",
     ),
 ];
 

@@ -18,7 +18,15 @@ async fn a_stream_is_the_same_however_it_is_written() {
             ),
             ("comments", ": hello\n\n:\n\n: x\ndata: {}\n: y\n\n"),
             ("unknown fields", "foo: bar\ndata: {}\nbaz\n\n"),
-            ("unknown events", "event: ping\ndata: {}\n\n"),
+            (
+                "other events",
+                "event: ping\ndata: 1\n\nevent: message\ndata: {}\n\n",
+            ),
+            ("text that is no message", "data: hello\n\ndata: {}\n\n"),
+            (
+                "a response to nobody",
+                "data: {\"jsonrpc\":\"2.0\",\"id\":\"x\",\"result\":null}\n\ndata: {}\n\n",
+            ),
             ("no space", "data:{}\n\n"),
             ("a byte order mark", "\u{feff}data: {}\n\n"),
             ("a huge retry", "retry: 18446744073709551615\ndata: {}\n\n"),
