@@ -96,8 +96,8 @@ impl Authority {
             |path| Resource::new(format!("{ISSUER}{path}").parse().expect("a URL"), path);
         server.set_resources([resource("/mcp"), resource("/v1/mcp/ops")]);
         let tokens = StaticTokens::new().with_token("t", Principal::new("alice"));
-        let forward =
-            ForwardAuth::new().with_resource(ProtectedUpstream::new(resource("/mcp"), Arc::new(tokens)));
+        let forward = ForwardAuth::new()
+            .with_resource(ProtectedUpstream::new(resource("/mcp"), Arc::new(tokens)));
         Self {
             runtime,
             router: server

@@ -13,8 +13,10 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::session::Sessions;
-use mcp_gateway_core::upstream::{Instance, PooledServer, RuntimeBackend, UpstreamServer, ServerPool, UpstreamError};
-use mcp_gateway_core::transport::{HttpBody, HttpClient, HttpLink, Link};
+use mcp_gateway_core::transport::{HttpBody, HttpClient, HttpTransport, Transport};
+use mcp_gateway_core::upstream::{
+    InstanceKey, PooledServer, RuntimeBackend, ServerPool, UpstreamError, UpstreamServer,
+};
 use mcp_gateway_core::{Gateway, Sealer};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -73,7 +75,7 @@ impl Got {
             return Some(body.clone());
         }
         let mut events = Vec::new();
-        let mut reader = mcp_gateway_core::sse::Reader::new(usize::MAX / 2);
+        let mut reader = mcp_gateway_core::sse::SseReader::new(usize::MAX / 2);
         reader.feed(body, &mut events).ok()?;
         let messages = events.into_iter().map(|event| event.data);
         messages.filter(|data| !data.is_empty()).last()
@@ -206,19 +208,16 @@ struct Scripted(Arc<Mutex<Script>>);
 
 #[async_trait]
 impl RuntimeBackend for Scripted {
-    async fn connect(&self, _: &Instance) -> Result<Link, UpstreamError> {
+    async fn connect(&self, _: &InstanceKey) -> Result<Transport, UpstreamError> {
         let client = Arc::new(Self(Arc::clone(&self.0)));
         let uri = Uri::from_static("http://server/mcp");
-        Ok(Link::Http(HttpLink::new(uri, client)))
+        Ok(Transport::Http(HttpTransport::new(uri, client)))
     }
 }
 
 #[async_trait]
 impl HttpClient for Scripted {
-    async fn request(
-        &self,
-        request: Request<Bytes>,
-    ) -> Result<Response<HttpBody>, UpstreamError> {
+    async fn request(&self, request: Request<Bytes>) -> Result<Response<HttpBody>, UpstreamError> {
         let message: Value = serde_json::from_slice(request.body()).unwrap_or_default();
         let script = self.0.lock().unwrap().clone();
         Ok(script.answer(&message))

@@ -23,8 +23,8 @@
 
 mod authority;
 mod authorization;
-mod mutation;
 mod harness;
+mod mutation;
 pub mod targets;
 
 pub use self::mutation::Mutation;

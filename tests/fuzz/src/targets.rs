@@ -7,11 +7,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use mcp_gateway_auth::Clock;
-use mcp_gateway_auth::jose::{Validation, JwtError, JwtVerifier, KeySet, Unverified};
-use mcp_gateway_config::document::Nothing;
+use mcp_gateway_auth::jose::{JwtError, JwtVerifier, KeySet, UnverifiedJwt, Validation};
+use mcp_gateway_config::document::NoEnvironment;
 use mcp_gateway_core::jsonrpc::Message;
 use mcp_gateway_core::protocol::header as mirror;
-use mcp_gateway_core::sse::{Reader, SseEvent};
+use mcp_gateway_core::sse::{SseEvent, SseReader};
 use mcp_gateway_core::{Error, Problem, Sealer};
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -102,9 +102,9 @@ pub fn config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for problems in [
         mcp_gateway_config::file::parse(&text).err(),
-        mcp_gateway_config::import::read(&text, Path::new("mcp.json"), &Nothing).err(),
-        mcp_gateway_config::import::read(&text, Path::new("mcp.toml"), &Nothing).err(),
-        mcp_gateway_config::import::read(&text, Path::new("mcp.yaml"), &Nothing).err(),
+        mcp_gateway_config::import::read(&text, Path::new("mcp.json"), &NoEnvironment).err(),
+        mcp_gateway_config::import::read(&text, Path::new("mcp.toml"), &NoEnvironment).err(),
+        mcp_gateway_config::import::read(&text, Path::new("mcp.yaml"), &NoEnvironment).err(),
     ]
     .into_iter()
     .flatten()
@@ -189,7 +189,7 @@ pub fn events(data: &[u8]) {
 
 fn read(text: &[u8], size: usize) -> Result<Vec<SseEvent>, ()> {
     // Beyond the limit the pieces decide when that is noticed, so it is out of reach here.
-    let mut reader = Reader::new(1 << 30);
+    let mut reader = SseReader::new(1 << 30);
     let mut events = Vec::new();
     for piece in text.chunks(size) {
         reader.feed(piece, &mut events).map_err(drop)?;
@@ -243,7 +243,7 @@ pub fn token(data: &[u8]) {
     let (header, claims) = (&data[..at], &data[at + 1..]);
     let token = encode(&[header, claims, &[7; 64]]);
     refused(&token, &keys);
-    let Ok(unverified) = Unverified::parse(&token) else {
+    let Ok(unverified) = UnverifiedJwt::parse(&token) else {
         return;
     };
     let header: Value = serde_json::from_slice(header).expect("a header that is no JSON");
@@ -278,7 +278,7 @@ fn refused(token: &str, keys: &KeySet) {
         result.is_err(),
         "a token that nobody has signed is believed"
     );
-    if let (Err(JwtError::Signature), Err(error)) = (&result, Unverified::parse(token)) {
+    if let (Err(JwtError::Signature), Err(error)) = (&result, UnverifiedJwt::parse(token)) {
         panic!("its signature was looked at before it was read: {error}");
     }
 }
