@@ -145,10 +145,8 @@ async fn rfc_7592_what_an_update_may_not_say_is_refused() {
 #[tokio::test]
 async fn o24_nobody_manages_the_registration_of_another_client() {
     let harness = Harness::new();
-    let (one, other) = (
-        registered(&harness, "none").await,
-        registered(&harness, "none").await,
-    );
+    let one = registered(&harness, "none").await;
+    let other = registered(&harness, "none").await;
     harness.server.set_clients([machine("build", "s3cret")]);
     harness
         .server
@@ -193,19 +191,9 @@ async fn o24_nobody_manages_the_registration_of_another_client() {
         }
     }
     answers.dedup();
-    assert_eq!(
-        answers.len(),
-        1,
-        "nothing tells whether there is such a client"
-    );
-    let read = manage(
-        &harness,
-        Method::GET,
-        &one.id,
-        Some(&one.token),
-        &json!(null),
-    )
-    .await;
+    assert_eq!(answers.len(), 1, "the existence of a client is disclosed");
+    let nothing = json!(null);
+    let read = manage(&harness, Method::GET, &one.id, Some(&one.token), &nothing).await;
     assert_eq!(read.value()["redirect_uris"], json!([CALLBACK]));
 }
 

@@ -6,10 +6,12 @@ use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
 use mcp_gateway_platform::spec::{
     Anonymous, ParkedCallLimits, Secret, ServerRuntime, SessionLimits,
 };
-use proptest::prelude::*;
 
 use super::*;
 use crate::document::Lookup;
+
+mod arbitrary;
+mod origins;
 
 /// A system whose variables and files are named after what is in them.
 #[derive(Debug)]
@@ -378,55 +380,5 @@ fn what_cannot_change_in_a_process_is_known() {
         ),
     ] {
         assert_eq!(fixed_keys(before, after), expected, "{before} -> {after}");
-    }
-}
-
-proptest! {
-    #[test]
-    fn any_text_is_answered(text in "[a-z:\\[\\]{}, \\n-]{0,80}") {
-        let _ = parse(&text);
-    }
-
-    /// Whatever stands in the place of a value, the rest is read and nothing panics.
-    #[test]
-    fn any_value_is_answered(at in 0..60_usize, value in "[-0-9a-z{}\\[\\]: '&*]{0,12}") {
-        let lines = include_str!("tests/full.yaml").lines().enumerate();
-        let line = |(number, line): (usize, &str)| match line.split_once(": ") {
-            Some((key, _)) if number == at => format!("{key}: {value}"),
-            _ => line.to_owned(),
-        };
-        let _ = parse(&lines.map(line).collect::<Vec<_>>().join("\n"));
-    }
-}
-
-#[test]
-fn origins_of_hosted_clients_are_one_word() {
-    let config = parse("origins: [claude, chatgpt, 'https://app.example.com']\n").unwrap();
-    assert_eq!(
-        config.platform.dynamic.origins,
-        [
-            "https://claude.ai",
-            "https://claude.com",
-            "https://chatgpt.com",
-            "https://chat.openai.com",
-            "https://app.example.com",
-        ]
-    );
-}
-
-#[test]
-fn a_public_url_without_origins_causes_a_warning() {
-    let warnings = |text: &str| {
-        let (_, warnings) = Config::read_from(text, &NoEnvironment).unwrap();
-        warnings.len()
-    };
-    assert_eq!(warnings("publicUrl: https://mcp.example.com\n"), 1);
-    for text in [
-        "publicUrl: https://mcp.example.com\norigins: []\n",
-        "publicUrl: https://mcp.corp.internal\n",
-        "publicUrl: https://gateway\n",
-        "publicUrl: http://10.0.0.1:8080\n",
-    ] {
-        assert_eq!(warnings(text), 0, "{text}");
     }
 }

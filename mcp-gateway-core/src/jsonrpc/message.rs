@@ -209,7 +209,7 @@ fn without_null(text: &str, params: Range<usize>) -> Option<Option<String>> {
     if text[params.clone()] == *"null" {
         return Some(None);
     }
-    let fields = Fields::parse(text, params.clone()).ok()?;
+    let fields = Fields::parse(text, params).ok()?;
     if fields.raw(text, "_meta") != Some("null") {
         return None;
     }

@@ -9,16 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
-use tokio::sync::watch;
-use tokio::time;
+use tokio::process::Command;
 
+use self::group::ProcessGroup;
 use crate::error::UpstreamError;
 use crate::task::BackgroundTask;
-use crate::transport::{ProgramOutput, ServerHandle, StdioTransport, Transport};
+use crate::transport::{ProgramOutput, StdioTransport, Transport};
 use crate::upstream::{InstanceKey, RuntimeBackend, UpstreamServer, UpstreamServerBuilder};
+
+mod group;
+mod stderr;
 
 /// A backend that runs a program and communicates over its standard input and output.
 ///
@@ -184,7 +184,7 @@ impl Process {
         let stderr = child.stderr.take().ok_or_else(missing)?;
         tracing::info!(server = %self.name, %program, pid = child.id(), "server started");
         let output = Arc::new(ProgramOutput::default());
-        let log = log_lines(Arc::clone(&self.name), Arc::clone(&output), stderr);
+        let log = stderr::log_lines(Arc::clone(&self.name), Arc::clone(&output), stderr);
         BackgroundTask::detach(log);
         let name = Arc::clone(&self.name);
         let group = ProcessGroup::watch(name, child, Arc::clone(&output), self.grace);
@@ -262,122 +262,6 @@ struct StartError {
     source: std::io::Error,
 }
 
-/// A running program and its descendants; dropping it kills them.
-#[derive(Debug)]
-struct ProcessGroup {
-    /// Process group to signal.
-    group: Option<Pid>,
-    /// `true` once the program has exited.
-    exited: watch::Receiver<bool>,
-    /// Grace period before each signal.
-    grace: Duration,
-}
-
-impl ProcessGroup {
-    /// Waits for the exit of `child` in the background, so that it is reaped in any case.
-    fn watch(
-        name: Arc<str>,
-        mut child: Child,
-        output: Arc<ProgramOutput>,
-        grace: Duration,
-    ) -> Self {
-        let group = child
-            .id()
-            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let (exit, exited) = watch::channel(false);
-        BackgroundTask::detach(async move {
-            let status = match child.wait().await {
-                Ok(status) => {
-                    tracing::info!(server = %name, %status, "server exited");
-                    status.to_string()
-                }
-                Err(error) => {
-                    tracing::warn!(server = %name, %error, "failed to wait for server");
-                    error.to_string()
-                }
-            };
-            // Descendants that the program left behind end with it.
-            signal(group, Signal::KILL);
-            exit.send_replace(true);
-            // The last lines explain the exit. A daemon that left the group may keep them open.
-            let _ = time::timeout(STDERR_GRACE, output.stderr_closed()).await;
-            output.set_exit_status(&status);
-        });
-        Self {
-            group,
-            exited,
-            grace,
-        }
-    }
-
-    /// Waits for the exit for one grace period; returns `true` if the program has exited.
-    async fn exits_in_time(&mut self) -> bool {
-        let exited = self.exited.wait_for(|exited| *exited);
-        time::timeout(self.grace, exited).await.is_ok()
-    }
-}
-
-#[async_trait]
-impl ServerHandle for ProcessGroup {
-    async fn stop(mut self: Box<Self>) {
-        if self.exits_in_time().await {
-            return;
-        }
-        signal(self.group, Signal::TERM);
-        if self.exits_in_time().await {
-            return;
-        }
-        signal(self.group, Signal::KILL);
-        self.exits_in_time().await;
-    }
-}
-
-impl Drop for ProcessGroup {
-    fn drop(&mut self) {
-        if !*self.exited.borrow() {
-            signal(self.group, Signal::KILL);
-        }
-    }
-}
-
-/// Sends `signal` to all processes of the group, if any is left.
-fn signal(group: Option<Pid>, signal: Signal) {
-    if let Some(group) = group {
-        let _ = kill_process_group(group, signal);
-    }
-}
-
-/// Logs the standard error of a server line by line.
-async fn log_lines(
-    server: Arc<str>,
-    output: Arc<ProgramOutput>,
-    mut stderr: impl AsyncRead + Unpin,
-) {
-    let mut buffer = Vec::with_capacity(MAX_LINE);
-    while let Ok(1..) = stderr.read_buf(&mut buffer).await {
-        output.set_alive();
-        while let Some(end) = memchr::memchr(b'\n', &buffer) {
-            log_line(&server, &output, &buffer[..end]);
-            buffer.drain(..=end);
-        }
-        if buffer.len() >= MAX_LINE {
-            log_line(&server, &output, &buffer);
-            buffer.clear();
-        }
-    }
-    log_line(&server, &output, &buffer);
-    output.close_stderr();
-}
-
-/// Logs one line, unless it is empty.
-fn log_line(server: &str, output: &ProgramOutput, line: &[u8]) {
-    let line = String::from_utf8_lossy(line.trim_ascii_end());
-    if !line.is_empty() {
-        output.push_line(&line);
-        tracing::info!(target: "mcp_gateway::stderr", server, "{line}");
-    }
-}
-
 /// Returns `true` if programs inherit the variable `name` by default.
 fn is_inherited(name: &OsStr) -> bool {
     name.to_str()
@@ -409,12 +293,6 @@ const INHERITED: [&str; 18] = [
 
 /// Default grace period.
 const DEFAULT_GRACE: Duration = Duration::from_secs(3);
-
-/// Time for the last lines of a program after its exit.
-const STDERR_GRACE: Duration = Duration::from_millis(200);
-
-/// Maximum length of a logged line in bytes; longer lines are split.
-const MAX_LINE: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests {
