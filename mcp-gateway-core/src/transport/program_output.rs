@@ -13,6 +13,7 @@ pub(crate) struct ProgramOutput {
     /// Set by the first byte on standard output or standard error.
     alive: Signal,
     /// Set at the end of standard error.
+    #[cfg(feature = "process")]
     stderr_closed: Signal,
     /// Set by the exit of the program.
     exited: Signal,
@@ -23,7 +24,7 @@ pub(crate) struct ProgramOutput {
 /// Last lines and exit status.
 #[derive(Debug, Default)]
 struct Last {
-    /// Up to [`MAX_LINES`] lines of standard error.
+    /// Last lines of standard error.
     lines: VecDeque<Arc<str>>,
     /// Exit status, once the program has exited.
     exit: Option<Arc<str>>,
@@ -42,6 +43,30 @@ impl ProgramOutput {
         self.alive.wait().await;
     }
 
+    /// Waits for the exit of the program.
+    pub(crate) async fn exited(&self) {
+        self.exited.wait().await;
+    }
+
+    /// Returns the exit status of the program, if it has exited.
+    pub(crate) fn exit_status(&self) -> Option<Arc<str>> {
+        self.last().exit.clone()
+    }
+
+    /// Returns the last lines of standard error, the oldest first.
+    pub(crate) fn last_lines(&self) -> Vec<Arc<str>> {
+        self.last().lines.iter().cloned().collect()
+    }
+
+    /// Locks the lines and the exit status.
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The part of the process.
+#[cfg(feature = "process")]
+impl ProgramOutput {
     /// Records a line of standard error. A long one is truncated.
     pub(crate) fn push_line(&self, line: &str) {
         let end = line
@@ -71,35 +96,18 @@ impl ProgramOutput {
         self.exited.set();
         self.set_alive();
     }
-
-    /// Waits for the exit of the program.
-    pub(crate) async fn exited(&self) {
-        self.exited.wait().await;
-    }
-
-    /// Returns the exit status of the program, if it has exited.
-    pub(crate) fn exit_status(&self) -> Option<Arc<str>> {
-        self.last().exit.clone()
-    }
-
-    /// Returns the last lines of standard error, the oldest first.
-    pub(crate) fn last_lines(&self) -> Vec<Arc<str>> {
-        self.last().lines.iter().cloned().collect()
-    }
-
-    /// Locks the lines and the exit status.
-    fn last(&self) -> MutexGuard<'_, Last> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Maximum length of a line in characters.
+#[cfg(feature = "process")]
 const MAX_LINE: usize = 300;
 
 /// Number of lines that are kept. A stack trace is longer, but its last lines matter.
+#[cfg(feature = "process")]
 const MAX_LINES: usize = 8;
 
 #[cfg(test)]
+#[cfg(feature = "process")]
 mod tests {
     use super::*;
 
