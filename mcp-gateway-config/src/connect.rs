@@ -13,6 +13,21 @@
 //! assert_eq!(endpoint.url, "https://mcp.example.com/v1/mcp/dev");
 //! assert!(endpoint.instructions(McpClientApp::Cursor).contains("Bearer ${env:MCP_TOKEN}"));
 //! ```
+//!
+//! # Tokens
+//!
+//! | Client | Reference to the token |
+//! |---|---|
+//! | Claude Code, Copilot CLI, Gemini CLI, Qwen Code, mcporter | `${NAME}` in the header |
+//! | Cursor | `${env:NAME}` in the header |
+//! | opencode | `{env:NAME}` in the header |
+//! | Codex | name of the variable in `bearer_token_env_var` |
+//! | Continue | `${{ secrets.NAME }}` in `apiKey` |
+//! | VS Code | `${input:ID}` in the header: the editor prompts |
+//! | FastMCP, MCP Inspector, curl | `$NAME` in a shell |
+//! | Claude Desktop, mcp-remote, the file of Cline | placeholder to replace |
+//! | n8n, Open WebUI | credential in a form |
+//! | claude.ai, ChatGPT | none: these clients log in |
 
 mod agents;
 mod snippets;

@@ -140,6 +140,17 @@ fn sanitized(name: &str) -> String {
 }
 
 /// Returns the limits of `client`; `None` for clients that show names as they are.
+///
+/// | Client | Name in the client | Characters |
+/// |---|---|---|
+/// | Claude Code | `mcp__GATEWAY__TOOL` | 128 |
+/// | Codex | `mcp__GATEWAY__TOOL` | 64 |
+/// | Cursor | `GATEWAY:TOOL` | 60 without the colon |
+/// | Gemini CLI | `mcp_GATEWAY_TOOL` | 63 |
+/// | Qwen Code | `mcp__GATEWAY__TOOL` | 63 |
+/// | opencode | `GATEWAY_TOOL` | 64 |
+/// | VS Code, Copilot CLI | `GATEWAY-TOOL` | 64 |
+/// | Claude Desktop, Cline, Continue, n8n, Open WebUI, hosted clients | `TOOL` | 64 |
 fn limits(client: McpClientApp) -> Option<NameLimits> {
     let (affixes, max, excess) = match client {
         McpClientApp::ClaudeCode => (("mcp__", "__"), 128, Excess::LeftOut),

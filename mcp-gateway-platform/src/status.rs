@@ -30,6 +30,12 @@ impl ServerStatus {
     /// Returns the state as one word: `failing`, `idle` or `up`.
     ///
     /// An idle server is started or connected by the next call that needs it.
+    ///
+    /// | Word | Failure | Sessions or processes |
+    /// |---|---|---|
+    /// | `failing` | recent | any number |
+    /// | `idle` | none | none |
+    /// | `up` | none | at least one |
     #[must_use]
     pub fn state(&self) -> &'static str {
         match (&self.failure, self.conversations) {

@@ -53,6 +53,7 @@ struct StateMetrics {
     conversations: Family<ServerLabels, Gauge>,
 }
 
+/// Labels of the number of calls, with the outcome in `status`.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct CallLabels {
     gateway: String,
@@ -61,6 +62,7 @@ struct CallLabels {
     status: &'static str,
 }
 
+/// Labels of the histograms of a tool.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ToolLabels {
     gateway: String,
@@ -68,11 +70,13 @@ struct ToolLabels {
     tool_name: String,
 }
 
+/// Labels of the gauges of a server.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ServerLabels {
     mcp_server_name: String,
 }
 
+/// Constructor of a histogram with the buckets of its family.
 type Buckets = fn() -> Histogram;
 
 /// Key of a tool.

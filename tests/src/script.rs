@@ -202,6 +202,7 @@ pub fn modern(asked: &ReceivedRequest) -> Option<Steps> {
     });
     match asked.method() {
         "server/discover" => Some(document(&asked.result(&discovered))),
+        "initialize" => Some(status("400 Bad Request")),
         _ => common(asked),
     }
 }

@@ -1,4 +1,7 @@
 //! Instructions for coding agents.
+//!
+//! Each function describes the command of an agent that adds a server, the file in which the agent
+//! keeps its servers, or both. Summaries name the page that documents the format.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +16,8 @@ fn bearer_reference(variable: &str) -> String {
 }
 
 /// Returns the option for the header, quoted so that the client stores the reference.
+///
+/// Returns an empty text without a token.
 fn header_option(endpoint: &GatewayEndpoint) -> String {
     let token = endpoint.token.as_deref();
     let option = |variable| format!(" --header 'Authorization: {}'", bearer_reference(variable));
@@ -42,6 +47,8 @@ pub(super) fn claude_code_command(endpoint: &GatewayEndpoint) -> String {
 }
 
 /// Formats the login that is necessary without a token.
+///
+/// Returns an empty text with a token; `how` is the command.
 fn log_in(endpoint: &GatewayEndpoint, how: &str) -> String {
     match endpoint.token {
         Some(_) => String::new(),
@@ -68,7 +75,8 @@ pub(super) fn cline(endpoint: &GatewayEndpoint) -> String {
     )
 }
 
-/// Formats `https://developers.openai.com/codex/mcp`. Without a token, the command begins the login.
+/// Formats `https://developers.openai.com/codex/mcp`. Without a token, the command begins the
+/// login.
 pub(super) fn codex(endpoint: &GatewayEndpoint) -> String {
     let GatewayEndpoint { name, url, token } = endpoint;
     let token = token.as_ref();

@@ -1,4 +1,7 @@
 //! Instructions for editors, applications and plain HTTP, and the formats of files.
+//!
+//! Entries are serialized from types with the keys of the clients, so that names and URLs are
+//! escaped.
 
 use std::collections::BTreeMap;
 
@@ -147,6 +150,7 @@ pub(super) fn http(endpoint: &GatewayEndpoint) -> String {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct McpServers<'a, S> {
+    /// Entries by name.
     mcp_servers: BTreeMap<&'a str, S>,
 }
 
@@ -162,8 +166,10 @@ impl<'a, S> McpServers<'a, S> {
 /// File format of VS Code.
 #[derive(Serialize)]
 struct Editor<'a> {
+    /// Prompt for the token, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     inputs: Option<[Input; 1]>,
+    /// Entries by name.
     servers: BTreeMap<&'a str, Remote<'a>>,
 }
 
@@ -172,8 +178,10 @@ struct Editor<'a> {
 struct Input {
     #[serde(rename = "type")]
     kind: &'static str,
+    /// Identifier in references `${input:ID}`.
     id: String,
     description: &'static str,
+    /// Set to hide what the user enters.
     password: bool,
 }
 
@@ -181,13 +189,16 @@ struct Input {
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Remote<'a> {
+    /// Transport in the words of the client; `None` where the file does not name it.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub(super) kind: Option<&'static str>,
+    /// URL of the gateway, except in Qwen Code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) url: Option<&'a str>,
     /// The URL in Qwen Code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) http_url: Option<&'a str>,
+    /// Request headers: `Authorization`, if there is a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) headers: Option<BTreeMap<&'static str, String>>,
     /// Tools to show, in Copilot CLI.
@@ -217,8 +228,11 @@ impl<'a> Remote<'a> {
 /// Stdio server.
 #[derive(Serialize)]
 pub(super) struct Program<'a> {
+    /// Name of a program on the search path.
     pub(super) command: &'static str,
+    /// Arguments, with the URL of the gateway.
     pub(super) args: Vec<&'a str>,
+    /// Variables with the placeholder of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) env: Option<BTreeMap<&'a str, String>>,
 }

@@ -1,4 +1,7 @@
 //! Instructions for tools of developers.
+//!
+//! Most of them are commands. A shell expands the reference to the token where the tool does
+//! not do so itself.
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,23 @@
 //! TOML, parsed to nodes with positions.
+//!
+//! | TOML | Node |
+//! |---|---|
+//! | table, inline table, dotted key | map |
+//! | array, array of tables | list |
+//! | string | quoted scalar without its quotes and escapes |
+//! | integer, float, boolean, date and time | plain scalar |
+//!
+//! TOML has no null. The parser rejects duplicate keys, and limits the nesting depth.
 
 use toml_edit::{Array, Document, Item, Key as TomlKey, TableLike, Value as TomlValue};
 
 use super::{Diagnostic, DiagnosticSink, Key, Node, Position, Scalar, Severity, Value};
 
 /// Parses `text`, and records a syntax error.
+///
+/// A byte order mark is ignored. The root is a map at the first character. After a syntax error,
+/// the result is `None`, and the only diagnostic has the position of the error if the parser knows
+/// it.
 pub(crate) fn parse(text: &str, report: &DiagnosticSink<'_>) -> Option<Node> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let positions = Positions(text);
@@ -26,6 +39,7 @@ pub(crate) fn parse(text: &str, report: &DiagnosticSink<'_>) -> Option<Node> {
     }
 }
 
+/// Returns the first line of `message`, because a diagnostic has a single line.
 fn first_line(message: &str) -> &str {
     message.lines().next().unwrap_or_default()
 }
@@ -34,6 +48,8 @@ fn first_line(message: &str) -> &str {
 struct Positions<'a>(&'a str);
 
 impl Positions<'_> {
+    /// Returns the position of the byte `offset`. Columns count characters; an offset behind the
+    /// end is that of the end.
     fn at(&self, offset: usize) -> Position {
         let before = self.0.get(..offset).unwrap_or(self.0);
         let line = before.rsplit('\n').next().unwrap_or_default();
@@ -74,6 +90,7 @@ impl Positions<'_> {
         Some(Node { at, value })
     }
 
+    /// Converts a value. Numbers have decimal digits, whatever their notation in the file.
     fn value(&self, value: &TomlValue) -> Value {
         let plain = |text: String| {
             let quoted = false;
@@ -93,6 +110,7 @@ impl Positions<'_> {
         }
     }
 
+    /// Converts an array, each item with its own position.
     fn list(&self, items: &Array) -> Value {
         let items = items.iter().map(|value| Node {
             at: self.of(value.span()),

@@ -1,4 +1,20 @@
 //! Server entries of client files.
+//!
+//! | Keys | Meaning | Unit |
+//! |---|---|---|
+//! | `type`, `transport` | transport; otherwise it follows from the other keys | |
+//! | `command`, `cmd` | child process | |
+//! | `url`, `serverUrl`, `httpUrl`, `uri`, `baseUrl`, `serverURL` | server over HTTP | |
+//! | `disabled`, `enabled` | switch; a disabled entry is skipped without a diagnostic | |
+//! | `timeout`, `requestTimeout` | timeout of calls | by the dialect of the client |
+//! | `tool_timeout_sec` | timeout of calls, which precedes the others | seconds |
+//! | `startup_timeout_sec` | timeout for connecting, which precedes the others | seconds |
+//! | `startup_timeout_ms`, `connectionTimeout` | timeout for connecting | milliseconds |
+//! | `initTimeout` | the same | milliseconds |
+//!
+//! Lists of tools cause a warning: a gateway serves all tools of a server. Keys for display and
+//! approval are ignored without a warning, and unknown keys with one. Servers that are part of a
+//! client are not served: there is neither a program to start nor a URL to call.
 
 use std::time::Duration;
 
@@ -13,28 +29,39 @@ use crate::document::{Field, Table};
 /// Server of an entry.
 #[derive(Debug)]
 pub(super) struct Imported {
+    /// Child process or endpoint, with expanded references.
     pub(super) transport: ServerRuntime,
     /// Longest silence during a call.
+    ///
+    /// `None` without a key, and for a value that is not positive.
     pub(super) timeout: Option<Duration>,
+    /// Time limit for starting a program, or for connecting to an endpoint.
     pub(super) connect_timeout: Option<Duration>,
 }
 
 /// Server entry of a client file.
 pub(super) struct Entry<'a, 'v> {
+    /// Map of the entry; keys that are read count as known.
     pub(super) table: Table<'a>,
+    /// Expansion of references, with the variables of this entry.
     pub(super) variables: &'v mut Variables<'a>,
 }
 
 /// Transport of an entry.
 #[derive(Clone, Copy)]
 enum Kind {
+    /// Child process.
     Process,
+    /// HTTP, with the protocol if the entry names it; otherwise the protocol is detected.
     Remote(Option<UpstreamProtocol>),
     /// A transport that only the client itself provides.
     Internal,
 }
 
 /// Reads the server of `field`; `None` also if it is disabled.
+///
+/// An invalid entry results in `None` as well: errors in the report of the file distinguish it from
+/// a disabled one. A map under `transport` is read instead of the entry.
 pub(super) fn read<'a>(field: &Field<'a>, variables: &mut Variables<'a>) -> Option<Imported> {
     let mut entry = Entry {
         table: field.table()?,
@@ -81,6 +108,8 @@ impl<'a> Entry<'a, '_> {
     }
 
     /// Returns the value of the first of `keys` that is present.
+    ///
+    /// All of `keys` become known, so that the others cause no warning.
     pub(super) fn first(&mut self, keys: &[&'static str]) -> Option<Field<'a>> {
         let present: Vec<_> = keys
             .iter()
@@ -90,6 +119,9 @@ impl<'a> Entry<'a, '_> {
     }
 
     /// Determines the transport from `type`, or from the keys of programs and URLs.
+    ///
+    /// An explicit name decides even if both a program and a URL are present. Without one, an entry
+    /// must have either; one that has neither, but `settings`, is a server of the client itself.
     fn kind(&mut self) -> Option<Kind> {
         let command = self.first(&COMMANDS).is_some();
         let url = self.first(&URLS).is_some();
@@ -118,6 +150,9 @@ impl<'a> Entry<'a, '_> {
     }
 
     /// Returns the longest silence during a call.
+    ///
+    /// The unit follows from the dialect. In files of unknown clients, numbers from 1000 on are
+    /// milliseconds, and smaller ones are seconds.
     fn timeout(&mut self) -> Option<Duration> {
         let seconds = self.table.field("tool_timeout_sec");
         let seconds = seconds.and_then(|field| time(&field, 1.0));
@@ -145,6 +180,8 @@ impl<'a> Entry<'a, '_> {
     }
 
     /// Warns if the client shows only some tools of the server.
+    ///
+    /// The list `["*"]`, which stands for all tools, causes no warning.
     fn warn_about_filters(&mut self) {
         for key in FILTERS {
             let Some(field) = self.table.field(key) else {
@@ -167,6 +204,8 @@ fn number(field: &Field<'_>) -> Option<f64> {
 }
 
 /// Returns a duration in `unit`s of a second. Zero means that there is no limit.
+///
+/// Negative numbers, and those that a duration cannot hold, are treated alike.
 fn time(field: &Field<'_>, unit: f64) -> Option<Duration> {
     let seconds = number(field)? * unit;
     Duration::try_from_secs_f64(seconds)
@@ -178,6 +217,8 @@ fn time(field: &Field<'_>, unit: f64) -> Option<Duration> {
 const MILLISECOND: f64 = 0.001;
 
 /// Values of `type`.
+///
+/// The spelling of Streamable HTTP differs between clients. Only `sse` determines the protocol.
 const KINDS: [(&str, Kind); 15] = [
     ("stdio", Kind::Process),
     ("local", Kind::Process),

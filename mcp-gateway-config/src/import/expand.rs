@@ -1,4 +1,9 @@
 //! References in client files.
+//!
+//! Values come from the entry itself, otherwise from the environment of the gateway. Names of
+//! well-known public variables are looked up as such, and all others as secrets. Values are not
+//! expanded again, so that they may contain any text. Commands of a client, such as those that
+//! print a token, are never run.
 
 use std::collections::HashMap;
 
@@ -20,6 +25,7 @@ use crate::document::{Field, Lookup};
 /// | `${userHome}`, `${pathSeparator}`, `${/}` | VS Code, Cursor | as named |
 #[derive(Debug)]
 pub(super) struct Variables<'a> {
+    /// Folders for references, and the syntax of the client.
     pub(super) origin: &'a Origin,
     /// Inputs with their default values.
     inputs: HashMap<String, Option<String>>,
@@ -62,6 +68,8 @@ impl<'a> Variables<'a> {
     }
 
     /// Returns the text of `field` with expanded references. Records an error for each that fails.
+    ///
+    /// Returns `None` after an error. `${` without an end is an error as well.
     pub(super) fn text(&self, field: &Field<'_>) -> Option<String> {
         let mut rest = field.text()?;
         let mut expanded = String::new();
@@ -86,6 +94,8 @@ impl<'a> Variables<'a> {
     }
 
     /// Splits `text` at its first reference.
+    ///
+    /// Returns the text before, the reference, and the text after; `None` without a reference.
     fn next<'t>(&self, text: &'t str) -> Option<(&'t str, Reference<'t>, &'t str)> {
         let dialect = self.origin.dialect;
         for (at, c) in text.char_indices() {
@@ -138,6 +148,10 @@ impl<'a> Variables<'a> {
     }
 
     /// Returns the value of `${content}`.
+    ///
+    /// # Errors
+    ///
+    /// Returns a message if the content is not a name, or the variable is not set.
     fn braced(&self, content: &str, field: &Field<'_>) -> Result<String, String> {
         if let Some(path) = self.folder(content) {
             return Ok(path);
@@ -176,6 +190,9 @@ impl<'a> Variables<'a> {
     }
 
     /// Resolves an input, which an editor would prompt for.
+    ///
+    /// The variable has the identifier of the input in upper case. Its value precedes the default
+    /// of the file.
     fn input(&self, id: &str, field: &Field<'_>) -> Result<String, String> {
         let default = self.inputs.get(id).and_then(Option::as_deref);
         let name = variable_name(id);
@@ -185,6 +202,12 @@ impl<'a> Variables<'a> {
     }
 
     /// Returns the value of a variable, or its default.
+    ///
+    /// Without lookups, the result is the default, or else empty.
+    ///
+    /// # Errors
+    ///
+    /// Returns a message with the name if the variable is not set and has no default.
     pub(super) fn variable(
         &self,
         name: &str,
@@ -213,6 +236,13 @@ impl<'a> Variables<'a> {
     }
 
     /// Returns the content of a file that the text refers to.
+    ///
+    /// The path is relative to the folder of the file, or to the home directory after `~/`. White
+    /// space around the content is removed.
+    ///
+    /// # Errors
+    ///
+    /// Returns a message with the path if the file cannot be read.
     fn file(&self, path: &str, field: &Field<'_>) -> Result<String, String> {
         let full = match path.strip_prefix("~/") {
             Some(rest) => self.variable("HOME", None, field)? + "/" + rest,
@@ -256,15 +286,19 @@ fn dollar(text: &str, dialect: Dialect) -> Option<(Reference<'_>, &str)> {
     (known && is_name(name)).then_some((Reference::Dollar(name), after))
 }
 
+/// Returns `true` for the characters of a variable name: ASCII letters, digits and underscores.
 fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
+/// Returns `true` if `name` is not empty and has only such characters.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(is_name_char)
 }
 
 /// Returns the name of the variable that stands for the input `id`.
+///
+/// Letters become upper case, and all but ASCII letters and digits an underscore.
 pub(super) fn variable_name(id: &str) -> String {
     let upper = |c: char| match c.is_ascii_alphanumeric() {
         true => c.to_ascii_uppercase(),

@@ -1,10 +1,26 @@
 //! Places of server entries in client files.
+//!
+//! | Place | Entries |
+//! |---|---|
+//! | `mcpServers`, `mcp_servers`, `context_servers` | map, or list of entries with `name` |
+//! | `servers`, `extensions` | the same |
+//! | `mcp.servers`, `servers.mcp` as one key with a dot | map |
+//! | `mcp` | map; or settings with `servers` and `inputs` |
+//! | `settings.mcp` | the same, in a workspace file of VS Code |
+//! | `projects.FOLDER.mcpServers` | map, for programs that run in the folder |
+//! | the root | map, if no other place exists and at least one value looks like an entry |
+//!
+//! A file may have several places, whose entries are added to each other. Entries are left out if
+//! the client skips them: by `excluded`, `excludeMCPServers` or `disabledMcpServers`, or because a
+//! list `allowed` or `allowMCPServers` does not contain their name.
 
 use crate::document::{Field, Table};
 
 /// Server entry of a file, with the name that it has there.
 pub(super) struct Listed<'a> {
+    /// Key in a map, or the value of `name` in a list.
     pub(super) name: &'a str,
+    /// The entry itself, which is not checked yet.
     pub(super) field: Field<'a>,
     /// Folder of the project that the entry belongs to.
     pub(super) project: Option<&'a str>,
@@ -13,12 +29,13 @@ pub(super) struct Listed<'a> {
 /// Entries of a file.
 #[derive(Default)]
 pub(super) struct Layout<'a> {
+    /// Entries that the client uses, place by place.
     pub(super) entries: Vec<Listed<'a>>,
     /// Inputs of VS Code.
     pub(super) inputs: Option<Field<'a>>,
-    /// NameRegistry that the client skips.
+    /// Names of entries that the client skips.
     excluded: Vec<&'a str>,
-    /// NameRegistry that the client uses; all if `None`.
+    /// Names of entries that the client uses; all if `None`.
     allowed: Option<Vec<&'a str>>,
     /// Set if the file has a place for entries.
     is_known: bool,
@@ -26,6 +43,8 @@ pub(super) struct Layout<'a> {
 
 impl<'a> Layout<'a> {
     /// Finds the entries of the file with `root`. Returns `None` if nothing in it looks like them.
+    ///
+    /// In that case an error names the keys of most clients.
     pub(super) fn of(root: &Field<'a>) -> Option<Self> {
         let mut layout = Self::default();
         let mut table = root.table()?;
@@ -80,7 +99,10 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Reads the key `mcp`: settings of VS Code or Gemini CLI, or the entries of opencode and Crush.
+    /// Reads the key `mcp`: settings of VS Code or Gemini CLI, or the entries of opencode and
+    /// Crush.
+    ///
+    /// Any other map under the key is ignored: `mcp` has further settings in some clients.
     fn settings(&mut self, field: &Field<'a>) {
         let Some(mut table) = field.table() else {
             return;
@@ -105,6 +127,8 @@ impl<'a> Layout<'a> {
     }
 
     /// Adds the entries of the projects of Claude Code.
+    ///
+    /// Keys are folders. The list of disabled names of a project concerns its own entries alone.
     fn projects(&mut self, field: &Field<'a>) {
         for (folder, project) in field.entries().unwrap_or_default() {
             let Some(mut table) = project.table() else {
@@ -123,6 +147,8 @@ impl<'a> Layout<'a> {
     }
 
     /// Adds a map of entries, or a list of entries with names.
+    ///
+    /// Items of a list without a name are ignored.
     fn add(&mut self, field: &Field<'a>, project: Option<&'a str>) {
         self.is_known = true;
         let entries = match field.is_list() {

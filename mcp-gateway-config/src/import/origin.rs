@@ -1,4 +1,9 @@
 //! Properties of a client file that follow from its path.
+//!
+//! Files of clients do not name the client, but its conventions differ: the unit of times, the
+//! syntax of references, and the folder in which programs run. Well-known names of files and
+//! folders determine them, such as `.gemini/settings.json`. The path is not resolved, and no file
+//! is read.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -9,11 +14,18 @@ use crate::document::{Environment, Lookup};
 #[derive(Debug)]
 pub(super) struct Origin {
     /// Folder of the file.
+    ///
+    /// Empty for a path without a folder, which means the current one.
     pub(super) folder: PathBuf,
     /// Folder that the client calls the workspace or project.
+    ///
+    /// The parent of a folder such as `.vscode`; otherwise the folder of the file.
     pub(super) workspace: PathBuf,
     /// Set if the client runs programs in the workspace folder.
+    ///
+    /// Not set for files in the home directory, which belong to a user instead of a project.
     pub(super) runs_in_workspace: bool,
+    /// Units of times and syntax of references.
     pub(super) dialect: Dialect,
 }
 
@@ -37,8 +49,11 @@ pub(super) enum Dialect {
 /// Syntax of a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Syntax {
+    /// JSON with comments and trailing commas.
     Json,
+    /// TOML, for files `*.toml`.
     Toml,
+    /// YAML, for files `*.yaml` and `*.yml`.
     Yaml,
 }
 
@@ -83,6 +98,9 @@ impl Origin {
 }
 
 /// Returns the dialect of the file `name` in a folder of a client.
+///
+/// `marker` is the folder of the client, if the file is in one, and `inner` is the folder that
+/// contains the file. They differ where the client has a folder of settings within its own.
 fn dialect(name: &str, marker: &str, inner: &str) -> Dialect {
     match (name, marker) {
         ("gemini-extension.json" | "qwen-extension.json", _) | (_, ".gemini" | ".qwen") => {

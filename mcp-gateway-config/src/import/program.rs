@@ -1,4 +1,18 @@
 //! Entries of servers that are child processes.
+//!
+//! | Keys | Meaning |
+//! |---|---|
+//! | `command`, `cmd` | program; list of program and arguments; map of `path`, `args`, `env` |
+//! | `args` | arguments, after those of the command |
+//! | `env`, `environment`, `envs` | map of variables; `null` sets an empty value |
+//! | `env_vars`, `env_keys` | names of variables that are passed on if they are set |
+//! | `envFile` | file of variables, relative to the workspace |
+//! | `cwd`, `workingDirectory`, `working_directory` | directory, relative to the workspace |
+//!
+//! Variables of the file come first, then those passed on, then those of the maps: a later one
+//! overrides an earlier one of the same name. References in the program, its arguments and its
+//! directory are expanded with these variables first, and with the environment of the gateway
+//! otherwise.
 
 use std::path::PathBuf;
 
@@ -9,16 +23,23 @@ use super::env_file;
 use crate::document::{Field, Lookup};
 
 /// Variables of a program.
+///
+/// A name may occur several times; the last value counts.
 type Variables = Vec<(String, Secret)>;
 
 /// Parts of a command, as far as they are valid.
 #[derive(Default)]
 struct Command {
+    /// Name or path of the program; `None` if it is missing or has an error.
     program: Option<String>,
+    /// Arguments that belong to the key of the program.
     args: Vec<String>,
 }
 
 /// Reads a server that is a child process.
+///
+/// The environment is read first, because the program and its arguments may refer to it. The
+/// arguments are read even if the program is missing, so that their errors are found.
 pub(super) fn read(entry: &mut Entry<'_, '_>) -> Option<Process> {
     let command = entry.first(&COMMANDS);
     let mut env = environment(entry);
@@ -50,6 +71,8 @@ pub(super) fn read(entry: &mut Entry<'_, '_>) -> Option<Process> {
 }
 
 /// Reads the program, with the arguments that its key contains.
+///
+/// The key is a text, a list or a map. An empty list has no program, without an error.
 fn parts(entry: &Entry<'_, '_>, field: &Field<'_>) -> Command {
     if field.is_list() {
         let mut args = texts(entry, field).into_iter();
@@ -79,6 +102,9 @@ fn parts(entry: &Entry<'_, '_>, field: &Field<'_>) -> Command {
 }
 
 /// Returns the working directory: that of the entry, or the workspace where the client uses it.
+///
+/// Returns `None` where the client has no such folder, as for the files of a user, which belong to
+/// no project.
 fn directory(entry: &mut Entry<'_, '_>) -> Option<PathBuf> {
     let origin = entry.variables.origin;
     let own = entry.first(&["cwd", "workingDirectory", "working_directory"]);
@@ -95,6 +121,8 @@ fn directory(entry: &mut Entry<'_, '_>) -> Option<PathBuf> {
 }
 
 /// Replaces `~` at the beginning of `path`.
+///
+/// The path remains as it is if `HOME` is not set.
 fn home(entry: &Entry<'_, '_>, field: &Field<'_>, path: String) -> String {
     match path.strip_prefix("~/") {
         Some(rest) => match entry.variables.variable("HOME", None, field) {
@@ -105,6 +133,7 @@ fn home(entry: &Entry<'_, '_>, field: &Field<'_>, path: String) -> String {
     }
 }
 
+/// Returns the texts of a list with expanded references, without those that have an error.
 fn texts(entry: &Entry<'_, '_>, field: &Field<'_>) -> Vec<String> {
     let items = field.items().unwrap_or_default();
     items
@@ -151,6 +180,8 @@ fn variables(entry: &Entry<'_, '_>, field: &Field<'_>) -> Variables {
 }
 
 /// Reads a list of names of variables that the program gets from the environment, if they are set.
+///
+/// Items are names, or maps with the name under `name`. References are not expanded.
 fn passed(field: &Field<'_>) -> Variables {
     let items = field.items().unwrap_or_default();
     let variable = |field: &Field<'_>| {

@@ -1,4 +1,19 @@
 //! Servers in the format of the MCP registry, `server.json`.
+//!
+//! | `registryType` | Program | Form of the package |
+//! |---|---|---|
+//! | `npm` | `npx -y` | `identifier@version` |
+//! | `pypi` | `uvx` | `identifier==version` |
+//! | `oci`, `docker` | `docker run -i --rm`, and `-e NAME` per variable | `identifier:version` |
+//! | `nuget` | `dnx --yes` | `identifier@version` |
+//!
+//! The version is left out if it is missing or `latest`. Packages of other types, such as archives
+//! to download, are not served, nor are packages whose transport has a URL: they listen for
+//! requests themselves. Both the names of keys in camel case and the older ones with underscores
+//! are accepted.
+//!
+//! The gateway cannot prompt for inputs. A value comes from the key `value`, from the environment
+//! variable with the name of the input in upper case, or from the key `default`.
 
 use mcp_gateway_platform::spec::{Process, Remote, Secret, ServerRuntime};
 
@@ -14,6 +29,9 @@ pub(super) fn is_registry(root: &Field<'_>) -> bool {
 }
 
 /// Reads the server of a file: its first package that can be run, otherwise its first endpoint.
+///
+/// Such a file has no timeouts: those of the gateway apply. Names of keys are not checked, because
+/// most of them describe the server for readers of the registry.
 pub(super) fn read(root: &Field<'_>, variables: &Variables<'_>) -> Option<Imported> {
     let mut table = root.table()?;
     let packages = items(table.field("packages"));
@@ -34,6 +52,7 @@ pub(super) fn read(root: &Field<'_>, variables: &Variables<'_>) -> Option<Import
     })
 }
 
+/// Returns the items of a list; none if it is missing or is not a list.
 fn items(field: Option<Field<'_>>) -> Vec<Field<'_>> {
     field.and_then(|field| field.items()).unwrap_or_default()
 }
@@ -44,6 +63,8 @@ fn text<'a>(field: &Field<'a>, keys: [&str; 2]) -> Option<&'a str> {
 }
 
 /// Programs that run the packages of a registry, with their first arguments.
+///
+/// Returns `None` for a package that cannot be run.
 fn runner(package: &Field<'_>) -> Option<(&'static str, &'static [&'static str])> {
     let has_url = package
         .get("transport")
@@ -61,6 +82,9 @@ fn runner(package: &Field<'_>) -> Option<(&'static str, &'static [&'static str])
 }
 
 /// Reads a package as a program.
+///
+/// Arguments are in the order: those of the runner, `runtimeArguments`, the package, and
+/// `packageArguments`.
 fn package(field: &Field<'_>, variables: &Variables<'_>) -> Option<Process> {
     let (program, first) = runner(field)?;
     let mut table = field.table()?;
@@ -95,6 +119,9 @@ fn package(field: &Field<'_>, variables: &Variables<'_>) -> Option<Process> {
 }
 
 /// Reads the arguments under the first of `keys`. Optional ones without a value are left out.
+///
+/// A named argument becomes its name and its value, or its name alone if the value is empty.
+/// Scalars are passed as they are.
 fn arguments(
     table: &mut Table<'_>,
     keys: [&'static str; 2],
@@ -122,6 +149,8 @@ fn arguments(
 }
 
 /// Reads the variables of a package.
+///
+/// Variables without a name are ignored, and so are optional ones without a value.
 fn environment(table: &mut Table<'_>, variables: &Variables<'_>) -> Vec<(String, Secret)> {
     let keys = ["environmentVariables", "environment_variables"];
     let list = items(keys.iter().find_map(|key| table.field(key)));
@@ -133,6 +162,8 @@ fn environment(table: &mut Table<'_>, variables: &Variables<'_>) -> Vec<(String,
 }
 
 /// Reads an endpoint with its headers.
+///
+/// The protocol is detected. `{NAME}` in the URL is replaced as in values of inputs.
 fn endpoint(field: &Field<'_>, variables: &Variables<'_>) -> Option<Remote> {
     let mut table = field.table()?;
     let url = table.required("url", Field::text)?;
@@ -151,6 +182,8 @@ fn endpoint(field: &Field<'_>, variables: &Variables<'_>) -> Option<Remote> {
 
 /// Returns the value of an input: the variable `name`, its fixed value, or its default. Records an
 /// error if a required one has none.
+///
+/// Leading hyphens are not part of the name: `--api-key` is the variable `API_KEY`.
 fn input(field: &Field<'_>, name: &str, variables: &Variables<'_>) -> Option<String> {
     if let Some(value) = field.peek("value") {
         return templated(value, field, variables);
@@ -168,6 +201,9 @@ fn input(field: &Field<'_>, name: &str, variables: &Variables<'_>) -> Option<Str
 }
 
 /// Replaces the names in braces in `text` by the values of its variables.
+///
+/// The value is that of the environment variable, or the default in `variables` of the field.
+/// Without either, an error is recorded and the result is `None`.
 fn templated(text: &str, field: &Field<'_>, variables: &Variables<'_>) -> Option<String> {
     let mut expanded = String::new();
     let mut rest = text;
@@ -190,6 +226,8 @@ fn templated(text: &str, field: &Field<'_>, variables: &Variables<'_>) -> Option
 }
 
 /// Splits `text` at its first name in braces.
+///
+/// Returns the text before, the name, and the text after. A `$` before the brace is removed.
 fn name_in_braces(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('{')?;
     let (name, after) = rest.split_once('}')?;

@@ -1,4 +1,16 @@
 //! Entries of servers over HTTP.
+//!
+//! | Keys | Request headers |
+//! |---|---|
+//! | `headers`, `http_headers` | map of names and values |
+//! | `requestInit.headers`, `requestOptions.headers` | the same, nested |
+//! | `env_http_headers` | map of names and environment variables with the values |
+//! | `bearer_token_env_var`, `bearerTokenEnv` | environment variable with a bearer token |
+//! | `apiKey`, `bearerToken`, `authorization_token` | bearer token |
+//!
+//! References in the URL and in values are expanded. A variable with a bearer token precedes a
+//! token in the entry. Headers of the connection or the protocol are left out with a warning. Error
+//! messages do not contain values, because values are usually secrets.
 
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
@@ -9,6 +21,7 @@ use super::entry::{Entry, URLS};
 use crate::document::Field;
 use crate::file::remote;
 
+/// Names and values of request headers, in the order of the file.
 type Headers = Vec<(HeaderName, HeaderValue)>;
 
 /// Reads a server over HTTP.
@@ -40,6 +53,9 @@ pub(super) fn read(
 }
 
 /// Reads the request headers.
+///
+/// Headers with an error are missing from the result; the error is in the report of the file. The
+/// header with the bearer token is the last one.
 fn headers(entry: &mut Entry<'_, '_>) -> Headers {
     let mut maps: Vec<_> = ["headers", "http_headers"]
         .iter()
@@ -65,6 +81,8 @@ fn headers(entry: &mut Entry<'_, '_>) -> Headers {
 }
 
 /// Reads a bearer token, or the name of the variable that contains it.
+///
+/// Returns the header `Authorization: Bearer TOKEN`; `None` without a token, or after an error.
 fn bearer(entry: &mut Entry<'_, '_>) -> Option<(HeaderName, HeaderValue)> {
     let variable = entry.first(&["bearer_token_env_var", "bearerTokenEnv"]);
     let text = entry.first(&["apiKey", "bearerToken", "authorization_token"]);
@@ -78,6 +96,8 @@ fn bearer(entry: &mut Entry<'_, '_>) -> Option<(HeaderName, HeaderValue)> {
 }
 
 /// Returns the value of the variable that `field` names.
+///
+/// A variable that is not set is an error: without it, the server would reject each call.
 fn named(entry: &Entry<'_, '_>, field: &Field<'_>) -> Option<String> {
     match entry.variables.variable(field.text()?, None, field) {
         Ok(value) => Some(value),

@@ -1,4 +1,15 @@
 //! Checks of the schemas of tools.
+//!
+//! | Member | Finding |
+//! |---|---|
+//! | `inputSchema` | missing; not an object; another type than `object`; `anyOf` and the like |
+//! | `outputSchema` | not an object; another type than `object` |
+//! | `type` | a name that JSON Schema does not define |
+//! | `required` | not a list of names; a list below `properties` instead of beside it |
+//! | `$ref` | a JSON pointer without a target; another document |
+//!
+//! Subschemas are checked to a fixed depth. A finding begins with the path of the member, such as
+//! `inputSchema.properties.a`. Arguments are not validated.
 
 use serde_json::{Map, Value};
 
@@ -49,7 +60,9 @@ fn top_level(path: &str, schema: &Map<String, Value>, found: &mut Vec<String>) {
 
 /// Traversal of a schema.
 struct Walk<'a> {
+    /// Whole schema, which JSON pointers refer to.
     root: &'a Map<String, Value>,
+    /// Findings so far.
     found: &'a mut Vec<String>,
     /// Remaining depth: definitions may be nested without an end.
     depth: usize,
@@ -66,6 +79,7 @@ impl<'a> Walk<'a> {
         walk.schema(path, root);
     }
 
+    /// Checks a schema and its subschemas. Those below the maximum depth are left out.
     fn schema(&mut self, path: &str, schema: &Map<String, Value>) {
         if self.depth == 0 {
             return;
@@ -104,6 +118,7 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Checks that `type` is a known name or a list of known names.
     fn types(&mut self, path: &str, schema: &Map<String, Value>) {
         let types = match schema.get("type") {
             Some(Value::Array(types)) => types.iter().collect(),

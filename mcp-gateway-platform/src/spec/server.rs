@@ -83,6 +83,9 @@ impl ServerRuntime {
     }
 
     /// Returns the default sharing of sessions.
+    ///
+    /// It is one for each principal for child processes, and one for all callers for built-in and
+    /// HTTP servers.
     #[must_use]
     pub fn default_sessions(&self) -> SessionPolicy {
         match self {

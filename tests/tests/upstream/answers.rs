@@ -19,7 +19,7 @@ fn cut(text: String) -> Steps {
 }
 
 /// Defect, its script, and the error that callers receive.
-const LIES: [(&str, Lie, &str); 29] = [
+const LIES: [(&str, Lie, &str); 28] = [
     (
         "HTML",
         |_| response("200 OK", "Content-Type: text/html\r\n", "<html></html>"),
@@ -55,14 +55,6 @@ const LIES: [(&str, Lie, &str); 29] = [
     (
         "another id",
         |_| document(&json!({ "jsonrpc": "2.0", "id": 999, "result": {} })),
-        "upstream_invalid",
-    ),
-    (
-        "an id of another type",
-        |asked| {
-            let id = asked.message["id"].to_string();
-            document(&json!({ "jsonrpc": "2.0", "id": id, "result": {} }))
-        },
         "upstream_invalid",
     ),
     (
