@@ -80,17 +80,17 @@ use crate::{BoxError, BoxFuture, Call, Drain, Error, Reply};
 /// # let servers = ServerPool::new();
 /// # let verifier = Arc::new(Tokens);
 /// let metadata = "https://gw.example.com/.well-known/oauth-protected-resource/mcp";
-/// let policy = Arc::new(HostPolicy::new());
+/// let hosts = Arc::new(HostPolicy::new());
 /// let router = Arc::new(PrefixRouter::by_name(servers.names())?);
 /// let policy = Arc::new(AllowAll::new());
 ///
 /// let gateway = ServiceBuilder::new()
-///     .layer(CorsLayer::new(policy.clone()))
+///     .layer(CorsLayer::new(hosts.clone()))
 ///     .layer(DrainBodyLayer::new())
 ///     .layer(
 ///         RespondErrorsLayer::new().with_protected_resource(ProtectedResource::new(metadata)),
 ///     )
-///     .layer(HostGuardLayer::new(policy))
+///     .layer(HostGuardLayer::new(hosts))
 ///     .layer(AuthenticateLayer::new(verifier))
 ///     .layer(EndpointLayer::new("default", Sessions::ephemeral()?))
 ///     .layer(TraceLayer::new())
