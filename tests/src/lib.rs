@@ -7,7 +7,7 @@
 //! | [`fixture`] | a server to put behind the gateway, for both eras |
 //! | [`gateway`] | a gateway inside the test process |
 //! | [`guide`] | examples in the documentation, and a place to try them in |
-//! | [`kit`] | checks that every implementation of a plug-in passes |
+//! | [`harness`] | checks that every implementation of a plug-in passes |
 //! | [`postgres`] | a PostgreSQL server |
 //! | [`process`] | programs that run beside a test |
 //! | [`raw`] | connections on which a test writes what no client would |
