@@ -131,29 +131,30 @@ impl Message {
         else {
             return Err(invalid(id, "the method must be a string"));
         };
-        if let Some(params) = &envelope.params
-            && let Some(params) = without_null(&text, params.clone())
-        {
-            return Ok(match id {
-                Some(id) => Self::Request(Request::new(
-                    &id,
-                    &method,
-                    params.as_deref().unwrap_or("{}"),
-                )),
-                None => Self::Notification(Notification::new(&method, params.as_deref())),
-            });
-        }
-        let params = match Params::read(&text, envelope.params) {
+        let params = match Params::read(&text, envelope.params.clone()) {
             Ok(params) => params,
             Err(error) => {
-                let detail = error.to_string();
-                return Err(MessageError::Params { id, detail });
+                return match envelope.params.and_then(|span| without_null(&text, span)) {
+                    Some(params) => Ok(Self::new(id.as_ref(), &method, params.as_deref())),
+                    None => Err(MessageError::Params {
+                        id,
+                        detail: error.to_string(),
+                    }),
+                };
             }
         };
         Ok(match id.zip(envelope.id) {
             Some(id) => Self::Request(Request::read(text, id, method, params)),
             None => Self::Notification(Notification::read(text, method, params)),
         })
+    }
+
+    /// Creates a request, or a notification without an identifier.
+    fn new(id: Option<&Id>, method: &Method, params: Option<&str>) -> Self {
+        match id {
+            Some(id) => Self::Request(Request::new(id, method, params.unwrap_or("{}"))),
+            None => Self::Notification(Notification::new(method, params)),
+        }
     }
 
     /// Returns the JSON text of the message.
@@ -203,8 +204,8 @@ fn parse_error(text: &str, error: FieldsError) -> MessageError {
 /// Returns `params` without what serializers write for an absent value: `null` itself, or a member
 /// `_meta` that is `null`. Returns `None` if there is nothing to leave out.
 ///
-/// Such parameters are common, and invalid. Their recipient may reject them, so they are not
-/// forwarded as they are.
+/// Such parameters are common, and invalid: [`Params::read`] fails for them. Their recipient may
+/// reject them, so they are not forwarded as they are.
 fn without_null(text: &str, params: Range<usize>) -> Option<Option<String>> {
     if text[params.clone()] == *"null" {
         return Some(None);

@@ -233,12 +233,13 @@ impl Connector {
             *state.memory(client) = memory;
         }
         state.is_stdio = failed.is_stdio.or(state.is_stdio);
+        let at = Instant::now();
         // A program that could not be started costs nothing; one that crashes does.
         if failed.is_stdio == Some(true) {
-            state.backoff.fail(Instant::now());
+            state.backoff.fail(at);
         }
         state.failure = Some(ConnectFailure {
-            at: Instant::now(),
+            at,
             error: failed.error.clone(),
             details: failed.details,
         });

@@ -112,13 +112,15 @@ impl HttpEndpoint {
     /// Sends a POST request with `headers` and `body`, and returns the response with its body
     /// unread.
     ///
+    /// `headers` is called once, and again for each redirect.
+    ///
     /// # Errors
     ///
     /// [`UpstreamError::Connect`] if the server cannot be reached, [`UpstreamError::Closed`] if the
-    /// connection breaks.
+    /// connection breaks, and those of `headers`.
     pub(super) async fn post(
         &self,
-        headers: HeaderMap,
+        headers: impl Fn() -> Result<HeaderMap, UpstreamError>,
         body: Bytes,
     ) -> Result<Response<HttpBody>, UpstreamError> {
         self.request(Method::POST, headers, body).await
@@ -131,19 +133,26 @@ impl HttpEndpoint {
         &self,
         after: Option<&str>,
     ) -> Result<Response<HttpBody>, UpstreamError> {
-        let mut headers = self.headers();
-        headers.remove(header::CONTENT_TYPE);
-        headers.insert(header::ACCEPT, HeaderValue::from_static(EVENT_STREAM));
-        if let Some(after) = after.and_then(|after| HeaderValue::from_str(after).ok()) {
-            headers.insert(LAST_EVENT_ID, after);
-        }
+        let after = after.and_then(|after| HeaderValue::from_str(after).ok());
+        let headers = || {
+            let mut headers = self.headers();
+            headers.remove(header::CONTENT_TYPE);
+            headers.insert(header::ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+            if let Some(after) = &after {
+                headers.insert(LAST_EVENT_ID, after.clone());
+            }
+            Ok(headers)
+        };
         self.request(Method::GET, headers, Bytes::new()).await
     }
 
     /// Deletes the session, by a DELETE request.
     pub(super) async fn delete(&self) -> Result<Response<HttpBody>, UpstreamError> {
-        let mut headers = self.headers();
-        headers.remove(header::CONTENT_TYPE);
+        let headers = || {
+            let mut headers = self.headers();
+            headers.remove(header::CONTENT_TYPE);
+            Ok(headers)
+        };
         self.request(Method::DELETE, headers, Bytes::new()).await
     }
 
@@ -154,29 +163,25 @@ impl HttpEndpoint {
     async fn request(
         &self,
         method: Method,
-        headers: HeaderMap,
+        headers: impl Fn() -> Result<HeaderMap, UpstreamError>,
         body: Bytes,
     ) -> Result<Response<HttpBody>, UpstreamError> {
-        let mut uri = self.transport.uri().clone();
+        let mut target = None;
         for _ in 0..MAX_REDIRECTS {
-            let request = request(&method, &uri, &headers, &body);
+            let uri = target.as_ref().unwrap_or_else(|| self.transport.uri());
+            let mut request = Request::new(body.clone());
+            *request.method_mut() = method.clone();
+            *request.uri_mut() = uri.clone();
+            // Redirects are rare: a copy for them would cost every call.
+            *request.headers_mut() = headers()?;
             let response = self.transport.client().request(request).await?;
-            match redirected(&uri, &response) {
-                Some(target) => uri = target,
+            match redirected(uri, &response) {
+                Some(uri) => target = Some(uri),
                 None => return Ok(response),
             }
         }
         Err(UpstreamError::Redirect)
     }
-}
-
-/// Creates a request with a copy of its parts, because it may have to be sent again.
-fn request(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Request<Bytes> {
-    let mut request = Request::new(body.clone());
-    *request.method_mut() = method.clone();
-    *request.uri_mut() = uri.clone();
-    *request.headers_mut() = headers.clone();
-    request
 }
 
 /// Returns the URL to repeat the request at: that of a redirect with status 307 or 308 to the same

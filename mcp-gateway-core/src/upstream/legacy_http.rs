@@ -98,11 +98,14 @@ impl UpstreamConnection for LegacyHttpConnection {
 
     async fn send(&self, call: &Call<Prepared>) -> Result<Reply, SendError> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut headers = self.session.server.headers();
-        add(&mut headers, call.caller().headers());
-        for (name, value) in call.credential().headers() {
-            headers.insert(name, value.clone());
-        }
+        let headers = || {
+            let mut headers = self.session.server.headers();
+            add(&mut headers, call.caller().headers());
+            for (name, value) in call.credential().headers() {
+                headers.insert(name, value.clone());
+            }
+            Ok(headers)
+        };
         let body = encode::encode(call, self.info.version, Some(number));
         let asked = InFlightRequest::new(number, call, &self.session);
         let response = self.session.server.post(headers, body).await?;
@@ -219,7 +222,10 @@ impl HttpSession {
     ///
     /// [`UpstreamError::Status`] if the server rejects it, otherwise those of the request.
     async fn post(&self, message: Bytes) -> Result<(), UpstreamError> {
-        let response = self.server.post(self.server.headers(), message).await?;
+        let response = self
+            .server
+            .post(|| Ok(self.server.headers()), message)
+            .await?;
         match response.status() {
             status if status.is_success() => Ok(()),
             status => Err(UpstreamError::Status(status)),

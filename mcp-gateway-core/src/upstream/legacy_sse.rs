@@ -94,7 +94,10 @@ impl SseStream {
 /// A rejected notification is logged only: no response would be missing.
 async fn post_all(endpoint: HttpEndpoint, mut messages: mpsc::Receiver<Bytes>) {
     while let Some(message) = messages.recv().await {
-        match endpoint.post(endpoint.headers(), message.clone()).await {
+        match endpoint
+            .post(|| Ok(endpoint.headers()), message.clone())
+            .await
+        {
             Ok(response) if response.status().is_success() => {}
             Ok(response) => {
                 tracing::warn!(status = %response.status(), "upstream rejected a message");

@@ -133,9 +133,8 @@ impl UpstreamConnection for ModernHttpConnection {
     }
 
     async fn send(&self, call: &Call<Prepared>) -> Result<Reply, SendError> {
-        let headers = self.headers(call)?;
         let body = encode::encode(call, ProtocolVersion::LATEST, None);
-        let response = self.server.post(headers, body).await?;
+        let response = self.server.post(|| self.headers(call), body).await?;
         let id = call.request().id();
         match PostResponse::from_http(response)? {
             PostResponse::Json(response) if response.status().is_success() => {

@@ -93,7 +93,7 @@ impl Run<'_> {
         };
         match (endpoint, channel) {
             (Some(endpoint), _) => self.start(Request::Initialized, async move {
-                let headers = endpoint.headers();
+                let headers = || Ok(endpoint.headers());
                 let http = endpoint.post(headers, notification.bytes()).await;
                 answer::notification(http.map_err(answer::failed)?).await
             }),
@@ -158,7 +158,8 @@ async fn initialize_http(endpoint: HttpEndpoint, params: String) -> Answer {
 
 /// Sends the request `id` over HTTP.
 async fn post(endpoint: &HttpEndpoint, headers: http::HeaderMap, body: Bytes, id: Id) -> Answer {
-    let http = endpoint.post(headers, body).await.map_err(answer::failed)?;
+    let http = endpoint.post(|| Ok(headers.clone()), body).await;
+    let http = http.map_err(answer::failed)?;
     answer::read(http, &id, endpoint.limit()).await
 }
 

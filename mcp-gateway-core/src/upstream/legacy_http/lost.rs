@@ -65,7 +65,7 @@ impl HttpSession {
     async fn rejects_ping(&self, number: i64, headers: HeaderMap) -> bool {
         let id = Id::from(number);
         let ping = Request::new(&id, &Method::Ping, "{}");
-        let Ok(response) = self.server.post(headers, ping.bytes()).await else {
+        let Ok(response) = self.server.post(|| Ok(headers.clone()), ping.bytes()).await else {
             return false;
         };
         let status = response.status();
