@@ -2,8 +2,7 @@
 
 use async_trait::async_trait;
 use mcp_gateway_store::{
-    Batch, CommitOutcome, ErrorResponse, ListedDocument, MemoryStore, Store, StoreError,
-    WatchStream,
+    Batch, CommitOutcome, Document, ListedDocument, MemoryStore, Store, StoreError, WatchStream,
 };
 use tokio::task::yield_now;
 
@@ -19,7 +18,7 @@ impl YieldingStore {
 
 #[async_trait]
 impl Store for YieldingStore {
-    async fn get(&self, key: &str) -> Result<Option<ErrorResponse>, StoreError> {
+    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
         let document = self.0.get(key).await;
         yield_now().await;
         document

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::{
-    Batch, Condition, DocumentVersion, ErrorResponse, ListedDocument, StoreError, WriteOp,
-};
+use crate::{Batch, Condition, Document, DocumentVersion, ListedDocument, StoreError, WriteOp};
 use bytes::Bytes;
 
 /// A row: key, value, version and expiration time in nanoseconds since the Unix epoch.
@@ -68,8 +66,8 @@ pub(crate) fn required_version(condition: &Condition) -> Option<i64> {
 }
 
 /// Converts the columns of a document.
-pub(crate) fn document(value: Vec<u8>, version: i64, expires: Option<i64>) -> ErrorResponse {
-    ErrorResponse {
+pub(crate) fn document(value: Vec<u8>, version: i64, expires: Option<i64>) -> Document {
+    Document {
         value: Bytes::from(value),
         version: DocumentVersion(version.unsigned_abs()),
         expires: expires.map(from_nanos),

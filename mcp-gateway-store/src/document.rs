@@ -12,7 +12,7 @@ use bytes::Bytes;
     clippy::exhaustive_structs,
     reason = "implementations of `Store` make them"
 )]
-pub struct ErrorResponse {
+pub struct Document {
     /// Stored bytes.
     pub value: Bytes,
     /// Version of the write.
@@ -21,10 +21,10 @@ pub struct ErrorResponse {
     pub expires: Option<SystemTime>,
 }
 
-impl fmt::Debug for ErrorResponse {
+impl fmt::Debug for Document {
     /// Does not show the value, which may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ErrorResponse")
+        f.debug_struct("Document")
             .field("len", &self.value.len())
             .field("version", &self.version)
             .field("expires", &self.expires)
@@ -50,5 +50,5 @@ pub struct ListedDocument {
     /// Key of the document.
     pub key: Arc<str>,
     /// Content of the key.
-    pub document: ErrorResponse,
+    pub document: Document,
 }

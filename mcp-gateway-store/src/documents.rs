@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Batch, BoxError, DocumentVersion, ErrorResponse, ListedDocument, Store, StoreError};
+use crate::{Batch, BoxError, Document, DocumentVersion, ListedDocument, Store, StoreError};
 
 /// Documents of one type in a store, as JSON.
 ///
@@ -151,7 +151,7 @@ fn invalid(error: serde_json::Error) -> DocumentError {
 }
 
 /// Parses a document.
-fn read<T: DeserializeOwned>(document: &ErrorResponse) -> Result<Versioned<T>, DocumentError> {
+fn read<T: DeserializeOwned>(document: &Document) -> Result<Versioned<T>, DocumentError> {
     Ok(Versioned {
         value: serde_json::from_slice(&document.value).map_err(invalid)?,
         version: document.version,

@@ -81,7 +81,7 @@ mod store;
 mod watchers;
 
 pub use self::batch::{Batch, Condition, WriteOp};
-pub use self::document::{DocumentVersion, ErrorResponse, ListedDocument};
+pub use self::document::{Document, DocumentVersion, ListedDocument};
 pub use self::documents::{DocumentError, Documents, Versioned};
 pub use self::error::{BoxError, StoreError};
 pub use self::events::{WatchEvent, WatchStream};

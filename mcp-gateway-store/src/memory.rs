@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use crate::{
-    Batch, CommitOutcome, Condition, DocumentVersion, ErrorResponse, ListedDocument, Store,
-    StoreError, WatchEvent, WatchStream, WatcherRegistry, WriteOp,
+    Batch, CommitOutcome, Condition, Document, DocumentVersion, ListedDocument, Store, StoreError,
+    WatchEvent, WatchStream, WatcherRegistry, WriteOp,
 };
 
 /// A store whose documents live as long as the process. Cheap to clone; all clones share the
@@ -44,7 +44,7 @@ struct Shared {
 /// The documents.
 #[derive(Debug)]
 struct State {
-    documents: BTreeMap<Arc<str>, ErrorResponse>,
+    documents: BTreeMap<Arc<str>, Document>,
     writes: u64,
     /// Time of the last removal of expired documents.
     purged: SystemTime,
@@ -78,7 +78,7 @@ impl Default for MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn get(&self, key: &str) -> Result<Option<ErrorResponse>, StoreError> {
+    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
         Ok(self.state().get(key, SystemTime::now()).cloned())
     }
 
@@ -97,7 +97,7 @@ impl Store for MemoryStore {
         let documents = state.documents.range::<str, _>((from, Bound::Unbounded));
         let documents = documents.take_while(|(key, _)| key.starts_with(prefix));
         let documents = documents.filter(|(_, document)| !is_over(document, now));
-        let entry = |(key, document): (&Arc<str>, &ErrorResponse)| ListedDocument {
+        let entry = |(key, document): (&Arc<str>, &Document)| ListedDocument {
             key: Arc::clone(key),
             document: document.clone(),
         };
@@ -129,7 +129,7 @@ impl Store for MemoryStore {
 
 impl State {
     /// Returns an unexpired document.
-    fn get(&self, key: &str, now: SystemTime) -> Option<&ErrorResponse> {
+    fn get(&self, key: &str, now: SystemTime) -> Option<&Document> {
         self.documents
             .get(key)
             .filter(|document| !is_over(document, now))
@@ -159,7 +159,7 @@ impl State {
                 value,
                 expires,
             } => {
-                let document = ErrorResponse {
+                let document = Document {
                     value: value.clone(),
                     version: DocumentVersion(self.writes),
                     expires: *expires,
@@ -182,7 +182,7 @@ impl State {
 }
 
 /// Returns `true` if `document` is expired.
-fn is_over(document: &ErrorResponse, now: SystemTime) -> bool {
+fn is_over(document: &Document, now: SystemTime) -> bool {
     document.expires.is_some_and(|expires| expires <= now)
 }
 

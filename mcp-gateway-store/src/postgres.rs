@@ -16,7 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Batch, CommitOutcome, ErrorResponse, ListedDocument, Store, StoreError, WatchStream};
+use crate::{Batch, CommitOutcome, Document, ListedDocument, Store, StoreError, WatchStream};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::stream::StreamExt;
@@ -124,7 +124,7 @@ impl fmt::Debug for PostgresStore {
 
 #[async_trait]
 impl Store for PostgresStore {
-    async fn get(&self, key: &str) -> Result<Option<ErrorResponse>, StoreError> {
+    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
         let found = |attempt| async move {
             let mut connection = acquire(&self.0.pool, attempt).await?;
             let row: Option<(Vec<u8>, i64, Option<i64>)> = sqlx::query_as(GET)

@@ -13,8 +13,7 @@ use std::time::{Duration, SystemTime};
 use std::{fmt, iter};
 
 use crate::{
-    Batch, CommitOutcome, ErrorResponse, ListedDocument, Store, StoreError, WatchStream,
-    WatcherRegistry,
+    Batch, CommitOutcome, Document, ListedDocument, Store, StoreError, WatchStream, WatcherRegistry,
 };
 use async_trait::async_trait;
 use sqlx::ConnectOptions;
@@ -123,7 +122,7 @@ impl fmt::Debug for SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn get(&self, key: &str) -> Result<Option<ErrorResponse>, StoreError> {
+    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
         let found: Option<(Vec<u8>, i64, Option<i64>)> = sqlx::query_as(
             "SELECT value, version, expires FROM documents
             WHERE key = ?1 AND (expires IS NULL OR expires > ?2)",

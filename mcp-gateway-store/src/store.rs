@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Batch, ErrorResponse, ListedDocument, StoreError, WatchStream};
+use crate::{Batch, Document, ListedDocument, StoreError, WatchStream};
 
 /// A store of documents under keys, shared by all parts of a gateway and all replicas.
 ///
@@ -51,7 +51,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreError`] if the store is unavailable.
-    async fn get(&self, key: &str) -> Result<Option<ErrorResponse>, StoreError>;
+    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError>;
 
     /// Returns up to `limit` documents whose keys begin with `prefix` and are greater than `after`,
     /// ordered by key.
@@ -89,7 +89,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
 #[async_trait]
 impl<S: Store + ?Sized> Store for Arc<S> {
-    async fn get(&self, key: &str) -> Result<Option<ErrorResponse>, StoreError> {
+    async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
         (**self).get(key).await
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::{
-    Batch, CommitOutcome, DocumentVersion, ErrorResponse, ListedDocument, StoreError, WatchEvent,
+    Batch, CommitOutcome, Document, DocumentVersion, ListedDocument, StoreError, WatchEvent,
     WatcherRegistry, WriteOp,
 };
 use sqlx::error::DatabaseError;
@@ -247,7 +247,7 @@ async fn apply(
             .bind(expires.map(to_nanos))
             .execute(connection)
             .await?;
-            let document = ErrorResponse {
+            let document = Document {
                 value: value.clone(),
                 version: DocumentVersion(version.unsigned_abs()),
                 expires: *expires,

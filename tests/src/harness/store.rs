@@ -34,7 +34,7 @@ mod watches;
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use futures_util::stream::StreamExt;
-use mcp_gateway_store::{Batch, CommitOutcome, ErrorResponse, Store, WatchEvent, WatchStream};
+use mcp_gateway_store::{Batch, CommitOutcome, Document, Store, WatchEvent, WatchStream};
 use tokio::time::timeout;
 
 pub use self::{
@@ -147,12 +147,12 @@ async fn write(store: &dyn Store, batch: Batch) {
     assert_eq!(store.commit(batch).await.unwrap(), CommitOutcome::Committed);
 }
 
-async fn put(store: &dyn Store, key: &str, value: &'static str) -> ErrorResponse {
+async fn put(store: &dyn Store, key: &str, value: &'static str) -> Document {
     write(store, Batch::new().put(key, value)).await;
     store.get(key).await.unwrap().unwrap()
 }
 
-async fn get(store: &dyn Store, key: &str) -> Option<ErrorResponse> {
+async fn get(store: &dyn Store, key: &str) -> Option<Document> {
     store.get(key).await.unwrap()
 }
 

@@ -4,7 +4,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use mcp_gateway_store::{Batch, CommitOutcome, DocumentVersion, ErrorResponse, Store};
+use mcp_gateway_store::{Batch, CommitOutcome, Document, DocumentVersion, Store};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -81,7 +81,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model<'a> {
     store: &'a dyn Store,
     prefix: String,
-    documents: BTreeMap<String, ErrorResponse>,
+    documents: BTreeMap<String, Document>,
     /// All that there were.
     versions: Vec<DocumentVersion>,
 }
