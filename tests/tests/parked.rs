@@ -108,7 +108,7 @@ impl Caller {
     async fn run(self, plan: Plan) {
         let first = self.send(self.number, self.params(None)).await;
         let (mut key, mut state) = self.asked(&first);
-        let name = format!("person {}", self.number);
+        let name = format!("user {}", self.number);
         let accept =
             json!({ "action": "accept", "content": { "username": name, "email": "a@b.c" } });
         let (action, response) = match plan {

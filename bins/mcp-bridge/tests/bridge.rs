@@ -1,4 +1,4 @@
-//! The program as people and clients run it.
+//! The program as users and clients run it.
 
 #![expect(
     clippy::panic,

@@ -75,7 +75,7 @@ impl Administration {
     /// # Errors
     ///
     /// Fails if the store is unavailable.
-    pub(crate) async fn people(&self) -> anyhow::Result<Vec<User>> {
+    pub(crate) async fn list_users(&self) -> anyhow::Result<Vec<User>> {
         let mut all: Vec<User> = Vec::new();
         loop {
             let last = all.last().map(|user| user.id.clone());
@@ -124,7 +124,7 @@ impl Administration {
             let mut names = own.into_iter().chain(theirs).flatten();
             names.any(|name| name.eq_ignore_ascii_case(wanted))
         };
-        let mut found = self.people().await?;
+        let mut found = self.list_users().await?;
         found.retain(is_meant);
         match <[User; 1]>::try_from(found) {
             Ok([user]) => Ok(user),

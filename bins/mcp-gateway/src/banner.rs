@@ -94,9 +94,9 @@ fn callers(spec: &PlatformSpec) -> String {
         _ => {
             // A caller may have several tokens.
             let names: BTreeSet<_> = auth.tokens.iter().map(|token| &*token.name).collect();
-            let people = oauth.as_ref().map(|_| "users who log in");
+            let users = oauth.as_ref().map(|_| "users who log in");
             let issuers = auth.issuers.iter().map(|issuer| &*issuer.issuer);
-            abbreviated_list(people.into_iter().chain(names).chain(issuers))
+            abbreviated_list(users.into_iter().chain(names).chain(issuers))
         }
     }
 }

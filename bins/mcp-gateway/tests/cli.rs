@@ -1,4 +1,4 @@
-//! The program as people run it.
+//! The program as operators run it.
 
 #![expect(
     clippy::panic,

@@ -1,4 +1,4 @@
-//! People log in to the program, and clients call it for them.
+//! Users log in to the program, and clients call it for them.
 //!
 //! Everything here is real: the program, the clients, the browser and the identity provider.
 

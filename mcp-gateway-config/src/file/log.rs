@@ -36,7 +36,7 @@ pub struct Log {
 pub enum LogFormat {
     /// For programs
     Json,
-    /// For people
+    /// For operators
     #[default]
     Text,
 }

@@ -218,7 +218,7 @@ impl Caller {
         if self.plan == Plan::Stolen {
             let mut forged = answer.clone();
             forged["result"]["content"]["said"] = "a lie".into();
-            // Sessions of other people, and of the same person.
+            // Sessions of other users, and of the same user.
             for thief in &self.sessions[SESSIONS..] {
                 thief.tell(&forged).await;
             }

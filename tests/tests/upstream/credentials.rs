@@ -31,9 +31,9 @@ impl CredentialResolver for Vault {
         for _ in 0..self.0.fetch_add(1, Ordering::Relaxed) % 7 {
             yield_now().await;
         }
-        let person = caller.principal().subject();
-        let token = HeaderValue::from_str(&format!("Bearer of-{person}")).unwrap();
-        Ok(Credential::new(person).with_header(AUTHORIZATION, token))
+        let user = caller.principal().subject();
+        let token = HeaderValue::from_str(&format!("Bearer of-{user}")).unwrap();
+        Ok(Credential::new(user).with_header(AUTHORIZATION, token))
     }
 }
 
@@ -69,13 +69,13 @@ async fn server(is_modern: bool) -> Scripted {
 async fn calls(gateway: &TestGateway) {
     let mut calling = JoinSet::new();
     for number in 0..200 {
-        let person = ["alice", "bob"][number % 2];
-        let token = HeaderValue::from_str(&format!("Bearer {person}")).unwrap();
+        let user = ["alice", "bob"][number % 2];
+        let token = HeaderValue::from_str(&format!("Bearer {user}")).unwrap();
         let wire = Wire::new(&gateway.url).with_header(AUTHORIZATION, token);
         calling.spawn(async move {
-            let reply = wire.call("lie", json!({ "person": person })).await.unwrap();
+            let reply = wire.call("lie", json!({ "user": user })).await.unwrap();
             let seen = reply.answer()["result"]["content"][0]["text"].clone();
-            assert_eq!(seen, format!("Bearer of-{person}"), "{reply:?}");
+            assert_eq!(seen, format!("Bearer of-{user}"), "{reply:?}");
         });
     }
     while let Some(done) = calling.join_next().await {
@@ -104,8 +104,8 @@ async fn o38_of_two_who_call_at_once_each_has_their_own_credential() {
                 let credential = header(&asked, "authorization")
                     .unwrap_or("nothing")
                     .to_owned();
-                if let Some(person) = asked.message["params"]["arguments"]["person"].as_str() {
-                    assert_eq!(credential, format!("Bearer of-{person}"), "{asked:?}");
+                if let Some(user) = asked.message["params"]["arguments"]["user"].as_str() {
+                    assert_eq!(credential, format!("Bearer of-{user}"), "{asked:?}");
                 }
                 if let Some(session) = header(&asked, "mcp-session-id") {
                     let of = sessions.entry(session.to_owned()).or_default();

@@ -140,11 +140,11 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let now = all.clock.now();
-    let people = all.people().await?;
+    let users = all.list_users().await?;
     let row = |token: &ApiToken| {
         let owner = match &token.owner {
             TokenOwner::User(id) => {
-                let user = people.iter().find(|user| user.id == *id);
+                let user = users.iter().find(|user| user.id == *id);
                 format!("user {}", user.map_or(id, |user| &user.name))
             }
             TokenOwner::Team(team) => format!("team {team}"),

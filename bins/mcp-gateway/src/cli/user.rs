@@ -206,9 +206,9 @@ impl PasswordArgs {
 }
 
 async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
-    let people = all.people().await?;
+    let users = all.list_users().await?;
     if as_json {
-        let documents = people.iter().map(document).collect();
+        let documents = users.iter().map(document).collect();
         print_line(format_args!("{:#}", Value::Array(documents)))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -228,7 +228,7 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
     };
     let heading = ["ID", "NAME", "ROLE", "TEAMS", "STATE", "LOGIN"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(heading)
-        .chain(people.iter().map(row))
+        .chain(users.iter().map(row))
         .collect();
     show(&rows)?;
     Ok(ExitCode::SUCCESS)

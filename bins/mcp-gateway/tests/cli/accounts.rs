@@ -147,14 +147,14 @@ async fn a_token_is_no_better_than_its_owner() {
 #[tokio::test]
 async fn people_are_made_and_changed() {
     let company = Company::start().await;
-    let people = company.json("user list --json").await;
-    assert_eq!(people[0]["name"], "admin", "the first account of a gateway");
+    let users = company.json("user list --json").await;
+    assert_eq!(users[0]["name"], "admin", "the first account of a gateway");
     let password = company.get("user create Zoe --team a --team b").await;
     assert!(password.len() > 40, "{password}");
-    let zoe = |people: Value| {
-        let mut people = people.as_array().unwrap().clone();
-        people.retain(|person| person["name"] == "zoe");
-        people.remove(0)
+    let zoe = |users: Value| {
+        let mut users = users.as_array().unwrap().clone();
+        users.retain(|user| user["name"] == "zoe");
+        users.remove(0)
     };
     let known = zoe(company.json("user list --json").await);
     assert_eq!(

@@ -23,7 +23,7 @@ impl Terminal {
     /// Logs in to the server at `url`.
     pub(crate) async fn open_at(url: &str, args: &[&str]) -> Self {
         let mut command = Command::new("sh");
-        // What people read is on the standard error.
+        // Messages for users are on the standard error.
         let script = format!("exec '{PROGRAM}' login \"$@\" --no-browser 2>&1");
         command.args(["-c", &script, "login", url]);
         command.args(args);

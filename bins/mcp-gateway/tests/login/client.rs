@@ -1,4 +1,4 @@
-//! Clients that people use, each as it is installed.
+//! Clients that users have, each as it is installed.
 
 use std::fs;
 use std::path::Path;

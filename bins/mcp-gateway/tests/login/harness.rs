@@ -93,7 +93,7 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    /// The first person of `gateway`.
+    /// The first user of `gateway`.
     pub(crate) fn new(environment: &Environment, gateway: &Gateway) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["browser", "gio", "xdg-open"] {

@@ -1,4 +1,4 @@
-//! The pages that people see, in a browser without scripts.
+//! The pages that users see, in a browser without scripts.
 
 use std::path::PathBuf;
 

@@ -63,7 +63,7 @@ impl Harness {
         }
     }
 
-    /// People log in at the provider too, and what it says about them is exchanged.
+    /// Users log in at the provider too, and what it says about them is exchanged.
     pub(crate) fn with_provider(self, issuer: &str) -> Self {
         Self {
             provider: Some(issuer.to_owned()),
