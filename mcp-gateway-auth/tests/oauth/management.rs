@@ -31,6 +31,14 @@ async fn registered(harness: &Harness, method: &str) -> Registered {
     }
 }
 
+impl Registered {
+    /// Reads the registration with its own token.
+    async fn read(&self, harness: &Harness) -> Reply {
+        let token = Some(&*self.token);
+        manage(harness, Method::GET, &self.id, token, &json!(null)).await
+    }
+}
+
 async fn manage(
     harness: &Harness,
     method: Method,
@@ -47,7 +55,7 @@ async fn rfc_7592_a_client_reads_changes_and_removes_itself() {
     let harness = Harness::new();
     let one = registered(&harness, "client_secret_basic").await;
     let token = Some(&*one.token);
-    let read = manage(&harness, Method::GET, &one.id, token, &json!(null)).await;
+    let read = one.read(&harness).await;
     assert_eq!(
         (read.status, read.header("cache-control")),
         (StatusCode::OK, "no-store")
@@ -131,14 +139,7 @@ async fn rfc_7592_what_an_update_may_not_say_is_refused() {
     )
     .await;
     assert!(reply.is_error(400, "invalid_client_metadata"), "{reply:?}");
-    let read = manage(
-        &harness,
-        Method::GET,
-        &one.id,
-        Some(&one.token),
-        &json!(null),
-    )
-    .await;
+    let read = one.read(&harness).await;
     assert_eq!(read.value()["client_name"], "A", "nothing was changed");
 }
 
@@ -192,8 +193,7 @@ async fn o24_nobody_manages_the_registration_of_another_client() {
     }
     answers.dedup();
     assert_eq!(answers.len(), 1, "the existence of a client is disclosed");
-    let nothing = json!(null);
-    let read = manage(&harness, Method::GET, &one.id, Some(&one.token), &nothing).await;
+    let read = one.read(&harness).await;
     assert_eq!(read.value()["redirect_uris"], json!([CALLBACK]));
 }
 
@@ -210,14 +210,7 @@ async fn o24_guessing_a_registration_token_does_not_help() {
     for reply in join_all(replies).await {
         assert!(reply.is_error(401, "invalid_token"));
     }
-    let read = manage(
-        &harness,
-        Method::GET,
-        &one.id,
-        Some(&one.token),
-        &json!(null),
-    )
-    .await;
+    let read = one.read(&harness).await;
     assert_eq!(read.status, StatusCode::OK);
 }
 
