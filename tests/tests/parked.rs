@@ -129,7 +129,7 @@ impl Caller {
                 self.refused(self.number + 1, params).await;
             }
             Plan::Tampered => {
-                let forged = state.as_str().unwrap().replace(['a', 'Q'], "b");
+                let forged = tampered(state.as_str().unwrap(), self.number);
                 let params = self.params(Some((&responses, &forged.into())));
                 self.refused(self.number, params).await;
             }
@@ -150,6 +150,19 @@ impl Caller {
             self.refused(self.number, retry).await;
         }
     }
+}
+
+/// Returns `state` with another character at one position, which depends on `number`.
+fn tampered(state: &str, number: usize) -> String {
+    let position = number % state.len();
+    let other = if state[position..].starts_with('a') {
+        "b"
+    } else {
+        "a"
+    };
+    let mut forged = state.to_owned();
+    forged.replace_range(position..=position, other);
+    forged
 }
 
 async fn harness(parked_calls: &ParkedCalls) -> (Process, TestGateway) {
