@@ -146,6 +146,7 @@ pub mod jsonrpc;
 #[doc(alias = "middleware")]
 pub mod layer;
 pub mod limit;
+mod list_changes;
 pub mod observe;
 mod peer;
 pub mod policy;

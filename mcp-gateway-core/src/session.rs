@@ -19,7 +19,7 @@ mod registry;
 mod state;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -34,6 +34,7 @@ pub(crate) use self::state::StreamId;
 pub use crate::error::SessionError;
 use crate::json::string_json;
 use crate::jsonrpc::{Id, Notification, Request};
+use crate::list_changes::ListChanges;
 use crate::protocol::{Capabilities, ProtocolVersion};
 use crate::replica::Replica;
 use crate::reply::ServerRequest;
@@ -53,6 +54,8 @@ pub struct Session {
     state: Mutex<SessionState>,
     /// Held while the session subscribes to the servers, so that the latest filter is in effect.
     subscribing: tokio::sync::Mutex<()>,
+    /// Pace of the list-changed notifications to the client; created by the first one.
+    list_changes: OnceLock<Arc<ListChanges>>,
 }
 
 /// The party that waits for a client's answer to a request.
@@ -87,6 +90,7 @@ impl Session {
             replica,
             state: Mutex::default(),
             subscribing: tokio::sync::Mutex::new(()),
+            list_changes: OnceLock::new(),
         })
     }
 
@@ -141,6 +145,11 @@ impl Session {
     /// Returns the JSON text of the minimum level of log messages, if the client has set one.
     pub(crate) fn log_level(&self) -> Option<Arc<str>> {
         self.state().log_level.clone()
+    }
+
+    /// Returns the pace of the list-changed notifications to the client.
+    pub(crate) fn list_changes(&self) -> &Arc<ListChanges> {
+        self.list_changes.get_or_init(Arc::default)
     }
 
     /// Returns the decrypted content of the session ID.

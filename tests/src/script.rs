@@ -3,6 +3,7 @@
 //! An honest server is made of an SDK; one that lies, breaks off or is silent is written here: a
 //! function from what is asked to the [`Step`]s that answer it.
 
+use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,11 +44,13 @@ pub struct ReceivedRequest {
 }
 
 /// A part of what a server does.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Step {
     /// Closes the connection.
     Close,
+    /// Runs a function of the test.
+    Do(Arc<dyn Fn() + Send + Sync>),
     /// Does nothing more until the client closes the connection.
     Hang,
     /// Waits.
@@ -62,6 +65,12 @@ pub enum Step {
     Trickle(Bytes),
     /// Waits until there is a permit, and takes it.
     Wait(Arc<Semaphore>),
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Step")
+    }
 }
 
 /// Response to a request.
@@ -307,6 +316,7 @@ async fn serve(
 async fn take(step: Step, stream: &mut BufReader<TcpStream>) -> io::Result<bool> {
     match step {
         Step::Close => return Ok(false),
+        Step::Do(act) => act(),
         Step::Hang => {
             let mut rest = Vec::new();
             stream.read_to_end(&mut rest).await?;

@@ -16,6 +16,7 @@ mod upstream {
     mod listening;
     mod lists;
     mod pool;
+    mod refresh;
     mod size;
     mod sse;
 }

@@ -195,7 +195,12 @@ impl<S: CallService> DuplexSession<S> {
                 Ok(ReplyEvent::Notification(notification)) if listens => {
                     (stream::tagged(&notification, &id), false)
                 }
-                Ok(ReplyEvent::Notification(notification)) => (notification.bytes(), false),
+                Ok(ReplyEvent::Notification(notification)) => {
+                    if stream::is_unsolicited(&notification) {
+                        continue;
+                    }
+                    (notification.bytes(), false)
+                }
                 Ok(ReplyEvent::Response(response)) => (response.bytes(), true),
                 Ok(ReplyEvent::Request(request)) => {
                     response::reject_server_request(&request).await;

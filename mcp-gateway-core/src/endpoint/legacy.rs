@@ -23,12 +23,13 @@ use crate::auth::Principal;
 use crate::error::{RequestError, RouteError};
 use crate::json::object_json;
 use crate::jsonrpc::{Id, Message, Request, Response as Rpc};
+use crate::list_changes::ChangedList;
 use crate::protocol::{
     Era, Method, ProtocolVersion,
     header::{LAST_EVENT_ID, MCP_SESSION_ID},
 };
-use crate::reply::{JsonBody, ReplyStream};
-use crate::session::{Session, Sessions};
+use crate::reply::{JsonBody, ReplyEvent, ReplyStream};
+use crate::session::{EventLog, Session, Sessions};
 use crate::task::BackgroundTask;
 use crate::upstream::SubscriptionFilter;
 use crate::{Call, Caller, ClientInfo, Drain, Error, Reply};
@@ -179,10 +180,15 @@ impl<S: CallService> LegacyHandler<S> {
                     .state()
                     .stream(id)
                     .ok_or(RequestError::UnknownEventStream)?;
-                (id, log.read(number.saturating_add(1)))
+                let next = number.saturating_add(1);
+                if id == stream::STANDALONE {
+                    restart_list_changes(&session, &log, Some(next));
+                }
+                (id, log.read(next))
             }
             None => {
                 let log = session.state().standalone();
+                restart_list_changes(&session, &log, None);
                 (stream::STANDALONE, log.read_on())
             }
         };
@@ -313,10 +319,24 @@ impl<S: CallService> LegacyHandler<S> {
                     return;
                 };
                 let log = session.state().standalone();
+                if let ReplyEvent::Notification(notification) = &event
+                    && let Some(list) = ChangedList::of(notification.method())
+                {
+                    log.push_list_change(list, notification.bytes());
+                    continue;
+                }
                 let writer = ReplyWriter::new(session, Id::from("listen"), MessageSink::Log(log));
                 writer.write(event).await;
             }
         });
         session.state().subscription = Some(listening);
+    }
+}
+
+/// Begins a new interval for the notifications that the client receives with the events from
+/// `next` on, which it has missed.
+fn restart_list_changes(session: &Session, log: &EventLog, next: Option<u64>) {
+    for list in log.unread_list_changes(next) {
+        session.list_changes().restart(list);
     }
 }

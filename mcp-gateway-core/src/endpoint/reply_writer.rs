@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use super::in_flight::InFlightRequest;
 use super::response;
 use crate::error::UpstreamError;
-use crate::jsonrpc::Id;
+use crate::jsonrpc::{Id, Notification};
+use crate::list_changes::ChangedList;
 use crate::protocol::Method;
 use crate::reply::{ReplyEvent, ReplyStream};
 use crate::session::{EventLog, Session};
@@ -93,15 +94,9 @@ impl ReplyWriter {
     /// Forwards one message; returns `false` if the destination is closed.
     pub(super) async fn write(&self, event: ReplyEvent) -> bool {
         let text = match event {
-            ReplyEvent::Notification(notification) => match notification.method() {
-                // The server cancels its own request.
-                Method::Cancelled => {
-                    match self.session.state().withdraw_server_request(&notification) {
-                        Some(notification) => notification.bytes(),
-                        None => return true,
-                    }
-                }
-                _ => notification.bytes(),
+            ReplyEvent::Notification(notification) => match self.for_client(notification) {
+                Some(notification) => notification.bytes(),
+                None => return true,
             },
             ReplyEvent::Request(request) => {
                 let asked = self.session.add_server_request(request.clone());
@@ -116,5 +111,17 @@ impl ReplyWriter {
             ReplyEvent::Response(response) => response.bytes(),
         };
         self.sink.send(text).await
+    }
+
+    /// Translates a notification for the client; `None` if it is not sent now.
+    fn for_client(&self, notification: Notification) -> Option<Notification> {
+        // The server cancels its own request.
+        if notification.method() == &Method::Cancelled {
+            return self.session.state().withdraw_server_request(&notification);
+        }
+        match ChangedList::of(notification.method()) {
+            Some(list) => self.session.list_changes().admit(list, notification),
+            None => Some(notification),
+        }
     }
 }

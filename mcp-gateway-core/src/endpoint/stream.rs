@@ -9,6 +9,7 @@ use crate::Drain;
 use crate::error::UpstreamError;
 use crate::json::object_json;
 use crate::jsonrpc::{Id, Notification, Response};
+use crate::list_changes::ChangedList;
 use crate::protocol::meta;
 use crate::reply::{ReplyEvent, ReplyStream};
 use crate::session::{LogReader, StreamId};
@@ -20,7 +21,12 @@ pub(crate) fn modern(events: ReplyStream, id: Id) -> impl Stream<Item = Bytes> +
         let (mut events, id) = state?;
         loop {
             let (text, goes_on) = match events.next().await {
-                Some(Ok(ReplyEvent::Notification(notification))) => (notification.bytes(), true),
+                Some(Ok(ReplyEvent::Notification(notification))) => {
+                    if is_unsolicited(&notification) {
+                        continue;
+                    }
+                    (notification.bytes(), true)
+                }
                 Some(Ok(ReplyEvent::Response(response))) => (response.bytes(), false),
                 Some(Ok(ReplyEvent::Request(request))) => {
                     response::reject_server_request(&request).await;
@@ -70,6 +76,13 @@ pub(super) fn subscription(
             }
         }
     })
+}
+
+/// Returns `true` if the notification does not belong to the reply of a request.
+///
+/// Modern clients receive changes of lists by their subscriptions, which have their own pace.
+pub(super) fn is_unsolicited(notification: &Notification) -> bool {
+    ChangedList::of(notification.method()).is_some()
 }
 
 /// Tags a notification with the subscription `id`.

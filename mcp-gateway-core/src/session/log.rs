@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use crate::list_changes::ChangedList;
+
 /// Bounded log of the events of one stream, from which a client with a broken connection resumes.
 ///
 /// Events are numbered from 0. When the log is full, the oldest events are dropped. At most one
@@ -22,12 +24,14 @@ pub(crate) struct EventLog {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Retained events.
-    events: VecDeque<Bytes>,
+    /// Retained events; `None` for one that a later event has replaced.
+    events: VecDeque<Option<Bytes>>,
     /// Number of the first retained event.
     first: u64,
     /// Total size of the retained events.
     bytes: usize,
+    /// Numbers of the last notifications of changed lists.
+    list_changes: [Option<u64>; ChangedList::COUNT],
     /// `true` if no more events follow.
     closed: bool,
     /// Number of the first event that no reader has received.
@@ -44,19 +48,34 @@ impl EventLog {
 
     /// Appends an event, dropping the oldest ones beyond the limits.
     pub(crate) fn push(&self, event: Bytes) {
+        self.inner().push(event);
+        self.changed.notify_waiters();
+    }
+
+    /// Appends the notification that `list` has changed. It replaces an earlier one, so that a
+    /// client that resumes the stream receives only the last.
+    pub(crate) fn push_list_change(&self, list: ChangedList, event: Bytes) {
         let mut inner = self.inner();
-        inner.bytes += event.len();
-        inner.events.push_back(event);
-        while inner.events.len() > MAX_EVENTS || (inner.bytes > MAX_BYTES && inner.events.len() > 1)
-        {
-            let Some(oldest) = inner.events.pop_front() else {
-                break;
-            };
-            inner.bytes -= oldest.len();
-            inner.first += 1;
+        if let Some(earlier) = inner.list_changes[list.index()] {
+            inner.replace(earlier);
         }
+        inner.list_changes[list.index()] = Some(inner.push(event));
         drop(inner);
         self.changed.notify_waiters();
+    }
+
+    /// Returns the lists whose change no reader of the events from `next` on has received.
+    pub(crate) fn unread_list_changes(&self, next: Option<u64>) -> Vec<ChangedList> {
+        let inner = self.inner();
+        let next = next.unwrap_or(inner.unread);
+        let is_unread =
+            |list: &ChangedList| inner.list_changes[list.index()].is_some_and(|last| last >= next);
+        let all = [
+            ChangedList::Prompts,
+            ChangedList::Resources,
+            ChangedList::Tools,
+        ];
+        all.into_iter().filter(is_unread).collect()
     }
 
     /// Marks the end of the stream.
@@ -107,6 +126,33 @@ impl EventLog {
     }
 }
 
+impl Inner {
+    /// Appends an event, dropping the oldest ones beyond the limits; returns its number.
+    fn push(&mut self, event: Bytes) -> u64 {
+        self.bytes += event.len();
+        self.events.push_back(Some(event));
+        while self.events.len() > MAX_EVENTS || (self.bytes > MAX_BYTES && self.events.len() > 1) {
+            let Some(oldest) = self.events.pop_front() else {
+                break;
+            };
+            self.bytes -= oldest.map_or(0, |oldest| oldest.len());
+            self.first += 1;
+        }
+        self.first + self.events.len() as u64 - 1
+    }
+
+    /// Removes the content of the event `number`, which keeps its number.
+    fn replace(&mut self, number: u64) {
+        let Some(at) = number.checked_sub(self.first) else {
+            return;
+        };
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        if let Some(replaced) = self.events.get_mut(at).and_then(Option::take) {
+            self.bytes -= replaced.len();
+        }
+    }
+}
+
 /// Reader of the events of a stream.
 #[derive(Debug)]
 pub(crate) struct LogReader {
@@ -133,7 +179,10 @@ impl LogReader {
                 }
                 self.next = self.next.max(inner.first);
                 let at = usize::try_from(self.next - inner.first).unwrap_or(usize::MAX);
-                if let Some(event) = inner.events.get(at).cloned() {
+                let replaced = inner.events.iter().skip(at).take_while(|it| it.is_none());
+                self.next += replaced.count() as u64;
+                let at = usize::try_from(self.next - inner.first).unwrap_or(usize::MAX);
+                if let Some(event) = inner.events.get(at).cloned().flatten() {
                     self.next += 1;
                     inner.unread = inner.unread.max(self.next);
                     return Some((self.next - 1, event));
@@ -178,6 +227,30 @@ mod tests {
         let mut reader = log.read(0);
         let (event, ()) = tokio::join!(reader.next(), async { log.push("a".into()) });
         assert_eq!(event, Some((0, "a".into())));
+    }
+
+    #[tokio::test]
+    async fn only_the_last_change_of_a_list_is_kept() {
+        let log = EventLog::new();
+        log.push("a".into());
+        log.push_list_change(ChangedList::Tools, "tools 1".into());
+        log.push_list_change(ChangedList::Prompts, "prompts 1".into());
+        log.push("b".into());
+        log.push_list_change(ChangedList::Tools, "tools 2".into());
+        let unread = [ChangedList::Prompts, ChangedList::Tools];
+        assert_eq!(log.unread_list_changes(None), unread);
+        let mut reader = log.read_on();
+        for expected in [(0, "a"), (2, "prompts 1"), (3, "b"), (4, "tools 2")] {
+            let (number, event) = reader.next().await.unwrap();
+            assert_eq!((number, &*event), (expected.0, expected.1.as_bytes()));
+        }
+        assert_eq!(log.unread_list_changes(None), []);
+        assert_eq!(log.unread_list_changes(Some(4)), [ChangedList::Tools]);
+        // One that is replaced while it is the next one is skipped.
+        log.push_list_change(ChangedList::Tools, "tools 3".into());
+        log.push_list_change(ChangedList::Tools, "tools 4".into());
+        assert_eq!(reader.next().await, Some((6, "tools 4".into())));
+        assert_eq!(log.bytes(), "abprompts 1tools 4".len());
     }
 
     #[tokio::test]

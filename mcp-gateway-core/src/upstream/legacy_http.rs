@@ -235,12 +235,14 @@ impl HttpSession {
     /// Reads the standalone stream, and reopens it whenever it ends, after the last event that has
     /// arrived.
     ///
-    /// The delay is the one that the server set, and doubles with each failed attempt. The task
-    /// ends with the session, or if the server has no such stream (status 4xx).
+    /// The delay is the one that the server set, and doubles with each failed attempt and with each
+    /// stream that ends at once. The task ends with the session, or if the server has no such stream
+    /// (status 4xx).
     async fn read_standalone_stream(self: Arc<Self>) {
         let mut last = None;
         let mut pause = RETRY;
         while !self.ended.is_set() {
+            let opened = time::Instant::now();
             let answer = self.server.get(last.as_deref()).await;
             self.attended.set();
             let answer = match answer {
@@ -249,17 +251,21 @@ impl HttpSession {
                 Ok(response) => PostResponse::from_http(response),
                 Err(error) => Err(error),
             };
+            let mut is_used = false;
             if let Ok(PostResponse::Events(body)) = answer {
                 let mut events = EventStream::new(body, self.server.limit());
                 while let Some(Ok(event)) = events.next().await {
-                    pause = event.retry.unwrap_or(RETRY).min(MAX_RETRY);
+                    pause = event.retry.unwrap_or(RETRY).clamp(MIN_RETRY, MAX_RETRY);
+                    is_used = true;
                     let is_message = event.is_message();
                     last = event.id.or(last);
                     if is_message {
                         self.on_message(event.data).await;
                     }
                 }
-            } else {
+                is_used |= opened.elapsed() >= MIN_STREAM;
+            }
+            if !is_used {
                 pause = (pause * 2).min(MAX_RETRY);
             }
             time::sleep(pause).await;
@@ -273,10 +279,7 @@ impl HttpSession {
     async fn on_message(self: &Arc<Self>, text: Bytes) {
         match Message::parse(text) {
             Ok(Message::Notification(notification)) => {
-                // Fails only if there is no subscriber.
-                let _ = self
-                    .events
-                    .send(Arc::new(ReplyEvent::Notification(notification)));
+                self.broadcast(notification);
             }
             Ok(Message::Request(request)) => {
                 let id = request.id().clone();
@@ -294,6 +297,14 @@ impl HttpSession {
             }
             Err(error) => tracing::warn!(%error, "malformed message from upstream"),
         }
+    }
+
+    /// Forwards a notification to all subscribers.
+    fn broadcast(&self, notification: Notification) {
+        // Fails only if there is no subscriber.
+        let _ = self
+            .events
+            .send(Arc::new(ReplyEvent::Notification(notification)));
     }
 
     /// Prepares a request of the server for the client; `None` if the gateway has answered it
@@ -349,6 +360,12 @@ const EVENTS: usize = 128;
 
 /// Maximum delay before a stream is reopened.
 const MAX_RETRY: Duration = Duration::from_secs(60);
+
+/// Minimum delay before a stream is reopened, whatever the server sets.
+const MIN_RETRY: Duration = Duration::from_millis(100);
+
+/// Duration of a stream without an event that counts as a successful attempt.
+const MIN_STREAM: Duration = Duration::from_secs(5);
 
 /// Delay before a stream is reopened if the server does not set one.
 const RETRY: Duration = Duration::from_secs(1);

@@ -18,7 +18,9 @@
 mod attempt;
 mod exclusive;
 mod list_cache;
+mod list_pages;
 mod notification_hub;
+mod refetch_budget;
 mod shared_connection;
 mod subscription_set;
 mod use_guard;

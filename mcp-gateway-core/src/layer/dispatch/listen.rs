@@ -1,9 +1,12 @@
 //! Merged subscriptions to all servers of a gateway.
 //!
+//! Notifications of changed lists are combined, so that a server that changes its lists all the
+//! time does not flood the client; see [`ListChanges`].
+//!
 //! See [MCP 2026-07-28,
 //! subscriptions](https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/subscriptions).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -18,6 +21,7 @@ use crate::catalog::ListKind;
 use crate::error::{RequestError, UpstreamError};
 use crate::json::{object_json, string_json};
 use crate::jsonrpc::{Notification, Request};
+use crate::list_changes::{ChangedList, ListChanges};
 use crate::protocol::Method;
 use crate::reply::{ReplyEvent, ReplyStream};
 use crate::route::RouterChanges;
@@ -48,6 +52,11 @@ impl Shared {
         }
         let params = object_json(&[("notifications", honored.to_json().into())]);
         let first = Notification::new(&Method::SubscriptionsAcknowledged, Some(&params));
+        // A session may subscribe again at any time, and its pace is kept.
+        let list_changes = match call.client().session() {
+            Some(session) => Arc::clone(session.list_changes()),
+            None => Arc::default(),
+        };
         let listening = MergedSubscription {
             shared: self,
             inner,
@@ -55,7 +64,8 @@ impl Shared {
             filter,
             said,
             changes: changes.unwrap_or_else(RouterChanges::pending),
-            ready: VecDeque::from([first]),
+            list_changes,
+            acknowledgement: Some(first),
         };
         Ok(Reply::Events(ReplyStream::new(listening.into_stream())))
     }
@@ -249,8 +259,10 @@ struct MergedSubscription<S> {
     said: MergedEvents,
     /// Changes of the set of servers.
     changes: RouterChanges,
-    /// Messages that have not been returned.
-    ready: VecDeque<Notification>,
+    /// Pace of the list-changed notifications.
+    list_changes: Arc<ListChanges>,
+    /// First message, unless it has been returned.
+    acknowledgement: Option<Notification>,
 }
 
 impl<S: RoutedService> MergedSubscription<S> {
@@ -265,11 +277,22 @@ impl<S: RoutedService> MergedSubscription<S> {
     /// Waits for the next message.
     async fn next(&mut self) -> Option<Result<ReplyEvent, UpstreamError>> {
         loop {
-            if let Some(notification) = self.ready.pop_front() {
-                return Some(Ok(ReplyEvent::Notification(notification)));
+            if let Some(first) = self.acknowledgement.take() {
+                return Some(Ok(ReplyEvent::Notification(first)));
             }
             tokio::select! {
-                event = self.said.next() => return event,
+                event = self.said.next() => match event {
+                    Some(Ok(ReplyEvent::Notification(notification))) => {
+                        let Some(list) = ChangedList::of(notification.method()) else {
+                            return Some(Ok(ReplyEvent::Notification(notification)));
+                        };
+                        self.list_changes.record(list, notification);
+                    }
+                    event => return event,
+                },
+                due = self.list_changes.next() => {
+                    return Some(Ok(ReplyEvent::Notification(due)));
+                }
                 Some(()) = self.changes.next() => self.listen_anew().await,
             }
         }
@@ -284,7 +307,10 @@ impl<S: RoutedService> MergedSubscription<S> {
             Ok((_, said)) => self.said = said,
             Err(error) => tracing::debug!(%error, "subscription to servers failed"),
         }
-        self.ready
-            .extend(self.filter.lists_only().everything_changed());
+        for notification in self.filter.lists_only().everything_changed() {
+            if let Some(list) = ChangedList::of(notification.method()) {
+                self.list_changes.record(list, notification);
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::Call;
 use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{Id, Message, Notification};
+use crate::list_changes::ChangedList;
 use crate::protocol::{Method, meta};
 use crate::reply::ReplyEvent;
 use crate::task::BackgroundTask;
@@ -84,12 +85,18 @@ impl InFlightRequest {
 
     /// Translates a notification: restores the progress token of the caller.
     ///
-    /// Progress is dropped if the caller has not requested any.
+    /// Progress is dropped if the caller has not requested any. A change of a list concerns all
+    /// subscribers.
     fn on_notification(&self, notification: Notification) -> Option<Notification> {
         match (notification.method(), &self.progress_token) {
             (Method::Progress, Some(token)) => notification.with_param("progressToken", token),
             (Method::Progress, None) => None,
-            _ => Some(notification),
+            (method, _) => {
+                if ChangedList::of(method).is_some() {
+                    self.session.broadcast(notification.clone());
+                }
+                Some(notification)
+            }
         }
     }
 }

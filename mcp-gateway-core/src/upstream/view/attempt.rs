@@ -24,6 +24,13 @@ struct InProgress<T> {
     _task: BackgroundTask,
 }
 
+impl<T> InProgress<T> {
+    /// Returns `true` unless the operation has ended without a result.
+    fn is_running(&self) -> bool {
+        self.result.has_changed().is_ok()
+    }
+}
+
 /// Result of an operation.
 type Outcome<T> = Result<T, UpstreamError>;
 
@@ -60,7 +67,7 @@ impl<T: Clone + Send + Sync + 'static> Attempt<T> {
                 return Ok(ready);
             }
             match &*current {
-                Some(running) if running.result.has_changed().is_ok() => running.result.clone(),
+                Some(running) if running.is_running() => running.result.clone(),
                 _ => {
                     let running = self.start(start);
                     current.insert(running).result.clone()
@@ -70,6 +77,22 @@ impl<T: Clone + Send + Sync + 'static> Attempt<T> {
         match result.wait_for(Option::is_some).await {
             Ok(result) => result.clone().unwrap_or(Err(UpstreamError::Closed)),
             Err(_) => Err(UpstreamError::Closed),
+        }
+    }
+
+    /// Returns `true` if an operation is in progress.
+    pub(super) fn is_in_progress(&self) -> bool {
+        lock(&self.0).as_ref().is_some_and(InProgress::is_running)
+    }
+
+    /// Starts an operation, unless one is in progress. Its result is lost if no caller waits for it.
+    pub(super) fn begin<F>(&self, start: impl FnOnce(IsAwaited<T>) -> F)
+    where
+        F: Future<Output = Outcome<T>> + Send + 'static,
+    {
+        let mut current = lock(&self.0);
+        if !current.as_ref().is_some_and(InProgress::is_running) {
+            *current = Some(self.start(start));
         }
     }
 

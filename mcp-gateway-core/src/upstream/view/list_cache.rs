@@ -5,6 +5,9 @@
 //! declaration it is cached only if the server announces changes, and then until such an
 //! announcement, until a call that may have changed it, or for [`MAX_AGE`].
 //!
+//! Announcements cause a bounded number of requests: beyond the [`RefetchBudget`], callers receive
+//! the last list, and are notified of a change once the next one has been fetched.
+//!
 //! The list of tools also defines which arguments a client must mirror in headers, which is why a
 //! call of a tool can fetch it. See [MCP 2026-07-28, caching][caching] and [custom
 //! headers][headers].
@@ -13,29 +16,27 @@
 //! [headers]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#custom-headers-from-tool-parameters
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::time;
 
 use super::attempt::{Attempt, IsAwaited};
+use super::list_pages::fetch_pages;
+use super::refetch_budget::RefetchBudget;
 use super::{UseGuard, View};
+use crate::Call;
 use crate::call::Prepared;
-use crate::catalog::{CatalogEntry, ListKind, ListPage, Listing, ParamMismatch};
+use crate::catalog::{CatalogEntry, ListKind, Listing, ParamMismatch};
 use crate::error::UpstreamError;
-use crate::json::{object_json, string_json};
-use crate::jsonrpc::{Id, Message, Request};
+use crate::jsonrpc::{Id, Request};
 use crate::protocol::{
     Era, Method,
     header::{self, ParamHeaders},
 };
 use crate::route::Feature;
-use crate::upstream::{
-    DiscoverResult,
-    connection::{SendError, UpstreamConnection},
-};
-use crate::{Call, reply};
+use crate::upstream::{DiscoverResult, connection::SendError};
 
 /// Cache of the lists of a server, one for each [`ListKind`].
 ///
@@ -53,6 +54,14 @@ struct CachedList {
     fetching: Attempt<Arc<Listing>>,
     /// `true` if a call may have changed the list since it was fetched.
     suspect: AtomicBool,
+    /// Number of announced changes.
+    changes: AtomicU64,
+    /// Number of announced changes before the request for the last list.
+    included: AtomicU64,
+    /// Limit of the requests that announced changes cause.
+    refetches: RefetchBudget,
+    /// `true` while a request waits until the limit permits it.
+    delayed: AtomicBool,
 }
 
 impl ListCache {
@@ -72,7 +81,7 @@ impl ListCache {
     pub(super) fn invalidate(&self, method: &Method) {
         for kind in ListKind::ALL {
             if kind.list_changed_method() == *method {
-                self.0[kind.index()].listing.store(None);
+                self.0[kind.index()].invalidate();
             }
         }
     }
@@ -80,7 +89,7 @@ impl ListCache {
     /// Invalidates all lists, because change notifications may have been lost.
     pub(super) fn clear(&self) {
         for list in &self.0 {
-            list.listing.store(None);
+            list.invalidate();
         }
     }
 
@@ -91,16 +100,53 @@ impl ListCache {
         }
     }
 
-    /// Returns the cached list, fresh or not.
+    /// Returns the cached list, fresh or not, unless the server has announced a change since.
     fn cached(&self, kind: ListKind) -> Option<Arc<Listing>> {
-        self.0[kind.index()].listing.load_full()
+        self.0[kind.index()].unchanged()
     }
 }
 
 impl CachedList {
+    /// Records that the server has announced a change.
+    fn invalidate(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Stores a list that was requested after `changes` announced changes.
+    fn store(&self, listing: Arc<Listing>, changes: u64) {
+        self.listing.store(Some(listing));
+        self.included.store(changes, Ordering::Release);
+    }
+
+    /// Returns the cached list, unless the server has announced a change since.
+    fn unchanged(&self) -> Option<Arc<Listing>> {
+        // Read before the list, which is stored first.
+        let included = self.included.load(Ordering::Acquire);
+        let listing = self.listing.load_full()?;
+        (included == self.changes.load(Ordering::Acquire)).then_some(listing)
+    }
+
+    /// Returns the last list and the delay of the next request, if announced changes have used up
+    /// the requests.
+    fn if_exhausted(&self) -> Option<(Arc<Listing>, Duration)> {
+        // After a call of its own, the caller must see the effects of that call.
+        if self.suspect.load(Ordering::Acquire) || self.unchanged().is_some() {
+            return None;
+        }
+        let listing = self.listing.load_full()?;
+        if self.delayed.load(Ordering::Acquire) {
+            return Some((listing, Duration::ZERO));
+        }
+        if self.fetching.is_in_progress() {
+            return None;
+        }
+        let delay = self.refetches.take(time::Instant::now()).err()?;
+        Some((listing, delay))
+    }
+
     /// Returns the cached list if it is fresh.
     fn if_fresh(&self, info: &DiscoverResult) -> Option<Arc<Listing>> {
-        let listing = self.listing.load_full()?;
+        let listing = self.unchanged()?;
         let fresh = match listing.fresh_for() {
             Some(rest) => !rest.is_zero(),
             // A server that announces changes would have announced one.
@@ -138,10 +184,42 @@ impl View {
             return Ok(listing);
         }
         let request = Request::new(&Id::from(kind.member()), &kind.method(), "{}");
-        let call = call.derive_for_server(request);
+        let request = || call.derive_for_server(request.clone());
+        let mut listing = None;
+        // A request in progress may precede a change of which this caller has been notified.
+        for _ in 0..2 {
+            if let Some((last, delay)) = list.if_exhausted() {
+                self.fetch_later(kind, request(), delay);
+                return Ok(last);
+            }
+            let (view, call) = (UseGuard::new(self), request());
+            let fetch = |awaited| async move { view.0.fetch(kind, &call, &awaited).await };
+            listing = Some(list.fetching.join(|| list.if_fresh(info), fetch).await?);
+            if list.unchanged().is_some() {
+                break;
+            }
+        }
+        listing.ok_or(UpstreamError::Closed)
+    }
+
+    /// Fetches the list `kind` after `delay`, and notifies the subscribers that it has changed.
+    fn fetch_later(self: &Arc<Self>, kind: ListKind, call: Call<Prepared>, delay: Duration) {
         let view = UseGuard::new(self);
-        let fetch = |awaited| async move { view.0.fetch(kind, &call, &awaited).await };
-        list.fetching.join(|| list.if_fresh(info), fetch).await
+        let fetch = |awaited: IsAwaited<Arc<Listing>>| async move {
+            let list = &view.0.lists.0[kind.index()];
+            let delayed = DelayedFetch::new(&list.delayed);
+            time::sleep(delay).await;
+            // Accounts for this request.
+            let _ = list.refetches.take(time::Instant::now());
+            drop(delayed);
+            let fetched = view.0.fetch(kind, &call, &awaited).await;
+            // Otherwise the subscribers have been notified already.
+            if fetched.is_err() || awaited.get() {
+                view.0.notifications.broadcast_changed(kind);
+            }
+            fetched
+        };
+        self.lists.0[kind.index()].fetching.begin(fetch);
     }
 
     /// Fetches the list `kind` and caches it.
@@ -157,9 +235,10 @@ impl View {
         let list = &self.lists.0[kind.index()];
         // Cleared before the request is sent, so that a concurrent change is not missed.
         list.suspect.store(false, Ordering::Release);
+        let changes = list.changes.load(Ordering::Acquire);
         let fetched = time::timeout(FETCH_TIMEOUT, self.fetch_with_reconnect(kind, call)).await;
         let listing = Arc::new(fetched.unwrap_or(Err(UpstreamError::Timeout))?);
-        list.listing.store(Some(Arc::clone(&listing)));
+        list.store(Arc::clone(&listing), changes);
         if !awaited.get() {
             self.notifications.broadcast_changed(kind);
         }
@@ -267,6 +346,22 @@ impl View {
     }
 }
 
+/// Guard of a request that waits.
+struct DelayedFetch<'a>(&'a AtomicBool);
+
+impl<'a> DelayedFetch<'a> {
+    fn new(delayed: &'a AtomicBool) -> Self {
+        delayed.store(true, Ordering::Release);
+        Self(delayed)
+    }
+}
+
+impl Drop for DelayedFetch<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 /// Returns the headers of the client that mirror arguments, for a tool whose schema is unavailable.
 fn sent_params(sent: &http::HeaderMap) -> ParamHeaders {
     sent.iter()
@@ -275,86 +370,8 @@ fn sent_params(sent: &http::HeaderMap) -> ParamHeaders {
         .collect()
 }
 
-/// Fetches all pages of a list.
-///
-/// The list is truncated, with a warning, after [`MAX_PAGES`] pages or [`MAX_BYTES`] bytes, or if
-/// the server returns the same cursor twice.
-///
-/// # Errors
-///
-/// Those of the first page that fails.
-async fn fetch_pages(
-    kind: ListKind,
-    call: &Call<Prepared>,
-    connection: &dyn UpstreamConnection,
-) -> Result<Listing, SendError> {
-    let server = &call.target().server;
-    let mut pages = Vec::new();
-    let mut bytes = 0;
-    let mut cursor: Option<String> = None;
-    loop {
-        let page = read_page(kind, call, connection, cursor.as_deref()).await?;
-        bytes += page.bytes();
-        let next = page.next_cursor.clone();
-        pages.push(page);
-        if next.is_none() {
-            break;
-        }
-        if pages.len() == MAX_PAGES || bytes > MAX_BYTES || next == cursor {
-            tracing::warn!(%server, list = kind.member(), pages = pages.len(), "list truncated");
-            break;
-        }
-        cursor = next;
-    }
-    Ok(Listing::new(server, kind, pages))
-}
-
-/// Fetches the page at `cursor`, or the first one.
-///
-/// The request is made with the capabilities of the client and the credential of `call`.
-async fn read_page(
-    kind: ListKind,
-    call: &Call<Prepared>,
-    connection: &dyn UpstreamConnection,
-    cursor: Option<&str>,
-) -> Result<ListPage, SendError> {
-    let mut members = Vec::new();
-    if let Some(cursor) = cursor {
-        members.push(("cursor", string_json(cursor).into()));
-    }
-    if call.client().era() == Era::Modern {
-        members.push(("_meta", call.client().request_context().into()));
-    }
-    let request = Request::new(
-        &Id::from(kind.member()),
-        &kind.method(),
-        &object_json(&members),
-    );
-    let request = call.derive_for_server(request);
-    let reply = connection.send(&request).await?;
-    let text = reply::into_response_text(reply, MAX_BYTES).await?;
-    let page = match Message::parse(text).map_err(UpstreamError::from)? {
-        Message::Response(response) => match response.result() {
-            Ok(result) => ListPage::parse(kind, result),
-            Err(error) => Err(UpstreamError::invalid(format_args!(
-                "list request failed: {error}"
-            ))),
-        },
-        Message::Notification(_) | Message::Request(_) => Err(UpstreamError::invalid(
-            "expected a response to the list request",
-        )),
-    };
-    page.map_err(SendError::Failed)
-}
-
 /// Maximum time for all pages of a list.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Maximum age of a list without a declared lifetime, in case its change notifications are lost.
 const MAX_AGE: Duration = Duration::from_secs(300);
-
-/// Maximum total size of a list in bytes: 64 MiB.
-const MAX_BYTES: usize = 64 * 1024 * 1024;
-
-/// Maximum number of pages of a list.
-const MAX_PAGES: usize = 1000;

@@ -167,7 +167,9 @@ impl View {
 /// Reads messages of the server for as long as the view exists, reconnecting with a growing delay.
 ///
 /// The view is referenced weakly, so that the task does not keep it alive. The list cache is
-/// cleared whenever a connection ends, because its change notifications are lost from then on.
+/// invalidated whenever a connection ends, because its change notifications are lost from then on.
+/// A connection or stream that ends at once counts as a failure: each subscriber is notified of
+/// possible changes after it.
 async fn run_subscription(view: Weak<View>, shared: Arc<Shared>) {
     let mut pause = MIN_PAUSE;
     loop {
@@ -190,7 +192,9 @@ async fn run_subscription(view: Weak<View>, shared: Arc<Shared>) {
                 call: &call,
                 dedicated,
             };
-            if attending.run(&*connection).await.is_ok() {
+            let began = time::Instant::now();
+            let ended = attending.run(&*connection).await;
+            if ended.is_ok() && began.elapsed() >= MIN_DURATION {
                 pause = MIN_PAUSE;
             }
             lists.clear();
@@ -300,6 +304,9 @@ const EVENTS: usize = 256;
 
 /// Maximum delay before a reconnection.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
+
+/// Duration of a subscription after which the next reconnection is not delayed further.
+const MIN_DURATION: Duration = Duration::from_secs(10);
 
 /// Initial delay before a reconnection.
 const MIN_PAUSE: Duration = Duration::from_millis(500);
