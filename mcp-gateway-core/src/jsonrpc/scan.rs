@@ -9,6 +9,8 @@ mod error;
 mod key;
 mod segment;
 
+use std::mem;
+
 use bytes::Bytes;
 
 pub use self::error::ScanError;
@@ -40,8 +42,10 @@ pub(crate) struct Scanner {
     envelope: Key,
     /// Current member of the result or of the error.
     inner: Key,
-    /// Raw bytes of the key or value of interest that is being read.
-    capture: Option<(Value, Vec<u8>)>,
+    /// Key or value of interest that is being read.
+    capture: Option<Value>,
+    /// Its bytes in earlier pieces; empty if it began in this one.
+    held: Vec<u8>,
     /// Match of the identifiers, as far as known.
     id: ExpectedId,
     /// Findings so far.
@@ -106,6 +110,7 @@ impl Scanner {
             envelope: Key::Other,
             inner: Key::Other,
             capture: None,
+            held: Vec::new(),
             id: ExpectedId::Unsaid,
             seen: ScanResult::default(),
         }
@@ -120,7 +125,7 @@ impl Scanner {
         let mut cut = Segment {
             piece,
             from: 0,
-            id_at: 0,
+            value_at: 0,
             out,
         };
         let mut at = 0;
@@ -128,7 +133,6 @@ impl Scanner {
             at = match self.state {
                 State::String => self.string(&piece[..], at, &mut cut)?,
                 State::Escape => {
-                    self.keep(&piece[at..=at]);
                     self.state = State::String;
                     at + 1
                 }
@@ -138,8 +142,15 @@ impl Scanner {
                 State::Done => return Err(ScanError::Trailing),
             };
         }
-        let reading_id = matches!(self.capture, Some((Value::Id, _)));
-        cut.pass_until(if reading_id { cut.id_at } else { piece.len() });
+        let reading_id = self.capture == Some(Value::Id);
+        if self.capture.is_some() {
+            hold(&mut self.held, &piece[cut.value_at..]);
+        }
+        cut.pass_until(if reading_id {
+            cut.value_at
+        } else {
+            piece.len()
+        });
         Ok(())
     }
 
@@ -154,15 +165,6 @@ impl Scanner {
         }
     }
 
-    /// Appends `bytes` to the captured part, if there is one.
-    fn keep(&mut self, bytes: &[u8]) {
-        if let Some((_, kept)) = &mut self.capture {
-            // No key or value of interest is longer, so a truncated one equals none of them.
-            let room = MAX_CAPTURE.saturating_sub(kept.len());
-            kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        }
-    }
-
     /// Scans the inside of a string; returns the offset after it.
     fn string(
         &mut self,
@@ -172,10 +174,8 @@ impl Scanner {
     ) -> Result<usize, ScanError> {
         let rest = &piece[at..];
         let Some(end) = memchr::memchr2(b'"', b'\\', rest) else {
-            self.keep(rest);
             return Ok(piece.len());
         };
-        self.keep(&rest[..=end]);
         if rest[end] == b'\\' {
             self.state = State::Escape;
         } else {
@@ -200,7 +200,6 @@ impl Scanner {
             )
         };
         let end = rest.iter().position(ends);
-        self.keep(&rest[..end.unwrap_or(rest.len())]);
         match end {
             None => Ok(piece.len()),
             Some(end) => {
@@ -231,8 +230,7 @@ impl Scanner {
             }
             _ => {
                 self.begin_value();
-                cut.id_at = at;
-                self.keep(&[byte]);
+                cut.value_at = at;
                 self.state = if byte == b'"' {
                     State::String
                 } else {
@@ -293,19 +291,30 @@ impl Scanner {
             },
             _ => None,
         };
-        self.capture = value.map(|value| (value, Vec::new()));
+        self.capture = value;
+        self.held.clear();
     }
 
     /// Evaluates the captured key or value that ends at `end`.
     fn end_value(&mut self, end: usize, cut: &mut Segment<'_>) -> Result<(), ScanError> {
-        let Some((value, raw)) = self.capture.take() else {
+        let Some(value) = self.capture.take() else {
             return Ok(());
         };
+        let piece = cut.piece;
+        let here = &piece[cut.value_at..end];
+        let mut held = mem::take(&mut self.held);
+        let raw = match held.is_empty() {
+            true => &here[..here.len().min(MAX_CAPTURE)],
+            false => {
+                hold(&mut held, here);
+                &held
+            }
+        };
         match value {
-            Value::Code => self.seen.code = parse(&raw),
-            Value::EnvelopeKey => self.envelope_key(Key::read(&raw))?,
-            Value::Id => self.end_id(&raw, end, cut)?,
-            Value::InnerKey => self.inner = Key::read(&raw),
+            Value::Code => self.seen.code = parse(raw),
+            Value::EnvelopeKey => self.envelope_key(Key::read(raw))?,
+            Value::Id => self.end_id(raw, end, cut)?,
+            Value::InnerKey => self.inner = Key::read(raw),
             Value::IsError => self.seen.tool_error = raw == b"true",
         }
         Ok(())
@@ -334,9 +343,9 @@ impl Scanner {
             None if raw == b"null" => ExpectedId::Unknown,
             _ => return Err(ScanError::WrongId),
         };
-        let whole_in_piece = raw.len() == end - cut.id_at;
+        let whole_in_piece = raw.len() == end - cut.value_at;
         if !whole_in_piece || raw != self.token {
-            cut.pass_until(cut.id_at);
+            cut.pass_until(cut.value_at);
             cut.out.push(self.token.clone());
             cut.from = end;
         }
@@ -357,6 +366,14 @@ impl Scanner {
         self.state = State::Done;
         Ok(())
     }
+}
+
+/// Appends `bytes` to the held part of a key or value of interest.
+///
+/// No key or value of interest is longer than [`MAX_CAPTURE`], so a truncated one equals none of them.
+fn hold(held: &mut Vec<u8>, bytes: &[u8]) {
+    let room = MAX_CAPTURE.saturating_sub(held.len());
+    held.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
 
 /// Parses a captured integer.

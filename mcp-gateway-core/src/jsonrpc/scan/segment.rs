@@ -8,7 +8,7 @@ pub(super) struct Segment<'a> {
     /// Offset up to which the piece has been forwarded or replaced.
     pub(super) from: usize,
     /// Start of the value that is being read; 0 if it began in an earlier piece.
-    pub(super) id_at: usize,
+    pub(super) value_at: usize,
     pub(super) out: &'a mut Vec<Bytes>,
 }
 
