@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::walker::{Member, WalkError, Walker};
+use super::walker::{Member, MemberKey, WalkError, Walker};
 
 /// Spans of the members of a JSON object in the text from which it was read.
 ///
@@ -53,10 +53,28 @@ impl Fields {
     /// duplicate key or more than [`MAX_MEMBERS`] members.
     pub(crate) fn parse(text: &str, span: Range<usize>) -> Result<Self, FieldsError> {
         let mut walker = Walker::part(text, span);
-        let mut fields = Self(Vec::with_capacity(6));
-        walker.object(|member| fields.add(text, member))?;
+        let (fields, _) = Self::walk(text, &mut walker)?;
         walker.end()?;
         Ok(fields)
+    }
+
+    /// Reads the next value of `walker`, which walks over `text`; returns its span as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub(crate) fn walk(
+        text: &str,
+        walker: &mut Walker<'_>,
+    ) -> Result<(Self, Range<usize>), FieldsError> {
+        let mut fields = Self::with_capacity();
+        let span = walker.object(|member| fields.add(text, member))?;
+        Ok((fields, span))
+    }
+
+    /// Creates an empty index with room for the members of most objects.
+    pub(crate) fn with_capacity() -> Self {
+        Self(Vec::with_capacity(6))
     }
 
     /// Adds a member.
@@ -64,15 +82,14 @@ impl Fields {
     /// # Errors
     ///
     /// [`FieldsError::Duplicate`] or [`FieldsError::TooMany`].
-    fn add(&mut self, text: &str, member: Member) -> Result<(), FieldsError> {
-        let Member {
-            key,
-            escaped,
-            value,
-        } = member;
-        let key = match escaped {
-            false => Key::At(key),
-            true => Key::Decoded(unescape(text, key)),
+    pub(crate) fn add(&mut self, text: &str, member: Member) -> Result<(), FieldsError> {
+        let Member { key, value } = member;
+        let key = match key {
+            MemberKey {
+                span,
+                escaped: false,
+            } => Key::At(span),
+            MemberKey { span, .. } => Key::Decoded(unescape(text, span)),
         };
         let name = key.text(text);
         if self.0.iter().any(|field| field.key.text(text) == name) {

@@ -10,6 +10,8 @@
 
 use std::ops::Range;
 
+use super::plain::plain_len;
+
 /// A cursor over a JSON text that validates it against [RFC 8259][rfc] and returns the spans of its
 /// parts.
 ///
@@ -23,6 +25,8 @@ pub(crate) struct Walker<'a> {
     bytes: &'a [u8],
     /// Offset of the next byte.
     at: usize,
+    /// Number of levels that count towards the nesting depth of the next value.
+    outer: u32,
 }
 
 /// A syntax error and its offset in bytes.
@@ -49,14 +53,20 @@ pub(crate) enum WalkErrorKind {
     TooDeep,
 }
 
-/// A member of an object: the span of its key between the quotes, and the span of its value.
+/// A member of an object.
 pub(crate) struct Member {
-    /// Span of the key, between its quotes.
-    pub(crate) key: Range<usize>,
-    /// `true` if the key contains escapes.
-    pub(crate) escaped: bool,
+    /// Its key.
+    pub(crate) key: MemberKey,
     /// Span of the value, without surrounding whitespace.
     pub(crate) value: Range<usize>,
+}
+
+/// Key of a member of an object.
+pub(crate) struct MemberKey {
+    /// Span of the key, between its quotes.
+    pub(crate) span: Range<usize>,
+    /// `true` if the key contains escapes.
+    pub(crate) escaped: bool,
 }
 
 /// Result of a step of the [`Walker`].
@@ -70,6 +80,7 @@ impl<'a> Walker<'a> {
         Self {
             bytes: text.as_bytes(),
             at: 0,
+            outer: 0,
         }
     }
 
@@ -78,6 +89,7 @@ impl<'a> Walker<'a> {
         Self {
             bytes: &text.as_bytes()[..span.end],
             at: span.start,
+            outer: 0,
         }
     }
 
@@ -95,6 +107,14 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Calls `read`, which reads a value inside of an object that [`members`](Self::members) reads.
+    pub(crate) fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.outer += 1;
+        let value = read(self);
+        self.outer -= 1;
+        value
+    }
+
     /// Validates an object, calls `member` for each of its members, and returns its span.
     ///
     /// Members are reported in the order of the text, duplicates included.
@@ -106,6 +126,22 @@ impl<'a> Walker<'a> {
         &mut self,
         mut member: impl FnMut(Member) -> Result<(), E>,
     ) -> Result<Range<usize>, E> {
+        self.members(|walker, key| {
+            let value = walker.value()?;
+            member(Member { key, value })
+        })
+    }
+
+    /// Validates an object, calls `member` in front of the value of each of its members, and returns
+    /// the span of the object. `member` must read exactly that value.
+    ///
+    /// # Errors
+    ///
+    /// A syntax error. An error of `member` ends the walk and is returned.
+    pub(crate) fn members<E: From<WalkError>>(
+        &mut self,
+        mut member: impl FnMut(&mut Self, MemberKey) -> Result<(), E>,
+    ) -> Result<Range<usize>, E> {
         self.space();
         let start = self.at;
         self.expect(b'{', "an object")?;
@@ -115,15 +151,10 @@ impl<'a> Walker<'a> {
         }
         loop {
             self.space();
-            let (key, escaped) = self.string()?;
+            let (span, escaped) = self.string()?;
             self.space();
             self.expect(b':', "a colon")?;
-            let value = self.value()?;
-            member(Member {
-                key,
-                escaped,
-                value,
-            })?;
+            member(self, MemberKey { span, escaped })?;
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b'}') => {
@@ -154,7 +185,7 @@ impl<'a> Walker<'a> {
             match self.bytes.get(self.at) {
                 Some(b'{' | b'[') => {
                     let object = self.bytes[self.at] == b'{';
-                    if depth == MAX_DEPTH {
+                    if depth + self.outer >= MAX_DEPTH {
                         return Err(self.error(WalkErrorKind::TooDeep));
                     }
                     depth += 1;
@@ -344,37 +375,6 @@ impl<'a> Walker<'a> {
 /// At most 128, the bits of the stack in [`Walker::value`].
 pub(crate) const MAX_DEPTH: u32 = 126;
 
-/// Returns the length of the run of plain characters of a string at the start of `bytes`.
-///
-/// A quote, a backslash or a control character ends the run; `None` if none of them follows. Most
-/// of the time of a walk is spent here, so eight bytes are compared at a time.
-fn plain_len(bytes: &[u8]) -> Option<usize> {
-    let mut rest = bytes;
-    while let Some((word, after)) = rest.split_first_chunk() {
-        let special = special_bytes(u64::from_le_bytes(*word));
-        if special != 0 {
-            let len = special.trailing_zeros() / u8::BITS;
-            return Some(bytes.len() - rest.len() + len as usize);
-        }
-        rest = after;
-    }
-    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-    let len = rest.iter().position(is_special)?;
-    Some(bytes.len() - rest.len() + len)
-}
-
-/// Returns a word whose lowest set bit is in the lowest byte of `word` that is a quote, a backslash
-/// or a control character; zero if there is none.
-///
-/// The bits above the lowest one mean nothing, because the subtractions borrow from them.
-fn special_bytes(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = ONES << 7;
-    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGH;
-    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    below(word, b' ') | equal(b'"') | equal(b'\\')
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -454,22 +454,6 @@ mod tests {
         #[test]
         fn it_agrees_on_strings(text in r#""[a-z\\u0-9"/\n]{0,12}""#) {
             prop_assert_eq!(is_json(&text), serde_says(&text));
-        }
-
-        #[test]
-        fn a_run_ends_at_its_first_special_byte(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
-            let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-            prop_assert_eq!(plain_len(&bytes), bytes.iter().position(special));
-        }
-
-        #[test]
-        fn a_long_run_ends_at_its_first_special_byte(
-            plain in "[ !#-\\[\\]-\u{10ffff}]{0,40}",
-            special in 0_u8..0x23,
-        ) {
-            let text = [plain.as_bytes(), &[special], plain.as_bytes()].concat();
-            let ends = special < 0x20 || special == b'"';
-            prop_assert_eq!(plain_len(&text), ends.then_some(plain.len()));
         }
 
         #[test]

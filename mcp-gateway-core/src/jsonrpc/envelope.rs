@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::json::{FieldsError, Member, Walker, unescape};
+use super::Params;
+use crate::json::{FieldsError, MemberKey, Walker, unescape};
 
 /// Spans of the members of a JSON-RPC message.
 ///
@@ -14,6 +15,8 @@ pub(super) struct Envelope {
     pub(super) id: Option<Range<usize>>,
     pub(super) method: Option<Range<usize>>,
     pub(super) params: Option<Range<usize>>,
+    /// Index of `params`, unless they are invalid.
+    pub(super) index: Option<Params>,
     pub(super) result: Option<Range<usize>>,
     pub(super) error: Option<Range<usize>>,
 }
@@ -23,21 +26,25 @@ impl Envelope {
     pub(super) fn read(text: &str) -> Result<Self, FieldsError> {
         let mut envelope = Self::default();
         let mut walker = Walker::new(text);
-        walker.object(|member| envelope.set(text, member))?;
+        walker.members(|walker, key| envelope.member(text, walker, key))?;
         walker.end()?;
         Ok(envelope)
     }
 
-    /// Records one member.
-    fn set(&mut self, text: &str, member: Member) -> Result<(), FieldsError> {
-        let Member {
-            key,
-            escaped,
-            value,
-        } = member;
-        let key = match escaped {
-            false => Cow::Borrowed(&text[key]),
-            true => Cow::Owned(unescape(text, key).into()),
+    /// Reads and records one member.
+    fn member(
+        &mut self,
+        text: &str,
+        walker: &mut Walker<'_>,
+        key: MemberKey,
+    ) -> Result<(), FieldsError> {
+        let key = match key.escaped {
+            false => Cow::Borrowed(&text[key.span]),
+            true => Cow::Owned(unescape(text, key.span).into()),
+        };
+        let value = match &*key {
+            "params" => self.params(text, walker)?,
+            _ => walker.value()?,
         };
         let place = match &*key {
             "jsonrpc" => &mut self.jsonrpc,
@@ -52,5 +59,20 @@ impl Envelope {
             None => Ok(()),
             Some(_) => Err(FieldsError::Duplicate(key.into_owned())),
         }
+    }
+
+    /// Reads and indexes `params` in one pass; returns their span.
+    fn params(&mut self, text: &str, walker: &mut Walker<'_>) -> Result<Range<usize>, FieldsError> {
+        let start = walker.clone();
+        let indexed = walker.nested(|walker| Params::walk(text, walker));
+        if let Ok(params) = indexed
+            && let Some(span) = params.object()
+        {
+            self.index = Some(params);
+            return Ok(span);
+        }
+        // The rest of the envelope has to be read first, because the error names the identifier.
+        *walker = start;
+        Ok(walker.value()?)
     }
 }

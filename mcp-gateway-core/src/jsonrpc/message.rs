@@ -1,8 +1,7 @@
 //! Parser of JSON-RPC messages.
 //!
 //! One pass over the text validates its syntax and records the spans of the members of the
-//! envelope; a second, shallow one indexes `params` and `_meta`. Nothing is decoded but the
-//! identifier and the method.
+//! envelope, of `params` and of `_meta`. Nothing is decoded but the identifier and the method.
 //!
 //! See [JSON-RPC 2.0](https://www.jsonrpc.org/specification) and [MCP 2026-07-28,
 //! messages](https://modelcontextprotocol.io/specification/2026-07-28/basic#messages).
@@ -109,7 +108,7 @@ impl Message {
         let text = ByteString::try_from(body).map_err(|error| MessageError::Syntax {
             detail: format!("{error}"),
         })?;
-        let envelope = Envelope::read(&text).map_err(|error| parse_error(&text, error))?;
+        let mut envelope = Envelope::read(&text).map_err(|error| parse_error(&text, error))?;
         let id = envelope
             .id
             .clone()
@@ -131,7 +130,9 @@ impl Message {
         else {
             return Err(invalid(id, "the method must be a string"));
         };
-        let params = match Params::read(&text, envelope.params.clone()) {
+        let indexed = envelope.index.take().map(Ok);
+        let read = || Params::read(&text, envelope.params.clone());
+        let params = match indexed.unwrap_or_else(read) {
             Ok(params) => params,
             Err(error) => {
                 return match envelope.params.and_then(|span| without_null(&text, span)) {

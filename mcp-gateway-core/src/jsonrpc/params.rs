@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::json::{Fields, FieldsError};
+use crate::json::{Fields, FieldsError, Member, Walker};
 use crate::protocol::meta;
 
 /// Spans of the members of `params` and of `params._meta` in the text of a message.
@@ -22,10 +22,32 @@ impl Params {
         let Some(span) = span else {
             return Ok(Self::default());
         };
-        let fields = Fields::parse(text, span.clone())?;
-        let meta = match fields.span(text, "_meta") {
-            Some(meta) => Fields::parse(text, meta)?,
-            None => Fields::default(),
+        let mut walker = Walker::part(text, span);
+        let params = Self::walk(text, &mut walker)?;
+        walker.end()?;
+        Ok(params)
+    }
+
+    /// Indexes the next value of `walker`, which walks over `text`.
+    pub(super) fn walk(text: &str, walker: &mut Walker<'_>) -> Result<Self, FieldsError> {
+        let mut fields = Fields::with_capacity();
+        let mut meta = None;
+        let span = walker.members(|walker, key| {
+            let value = match &text[key.span.clone()] {
+                "_meta" => {
+                    let (read, value) = walker.nested(|walker| Fields::walk(text, walker))?;
+                    meta = Some(read);
+                    value
+                }
+                _ => walker.value()?,
+            };
+            fields.add(text, Member { key, value })
+        })?;
+        // A key with escapes is not recognized before.
+        let meta = match (meta, fields.span(text, "_meta")) {
+            (Some(meta), _) => meta,
+            (None, Some(span)) => Fields::parse(text, span)?,
+            (None, None) => Fields::default(),
         };
         Ok(Self {
             span: Some(span),

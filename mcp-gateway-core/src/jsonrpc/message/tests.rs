@@ -201,3 +201,48 @@ proptest! {
         prop_assert_eq!(read.as_deref(), Some(&*name));
     }
 }
+
+#[test]
+fn all_members_may_be_nested_equally_deep() {
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let places = [
+        (1, r#"{"jsonrpc":"2.0","method":"m","x":HERE}"#),
+        (2, r#"{"jsonrpc":"2.0","method":"m","params":{"x":HERE}}"#),
+        (
+            3,
+            r#"{"jsonrpc":"2.0","method":"m","params":{"_meta":{"x":HERE}}}"#,
+        ),
+        (
+            3,
+            r#"{"jsonrpc":"2.0","method":"m","params":{"\u005fmeta":{"x":HERE}}}"#,
+        ),
+    ];
+    for (outer, text) in places {
+        let deepest = nested(Message::MAX_DEPTH - outer);
+        assert!(parse(&text.replace("HERE", &deepest)).is_ok(), "{text}");
+        let deeper = nested(Message::MAX_DEPTH - outer + 1);
+        let error = parse(&text.replace("HERE", &deeper)).unwrap_err();
+        assert_eq!(error, MessageError::TooDeep, "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_params_is_told_after_the_id() {
+    for params in [
+        r#"{"a":1,"a":2}"#,
+        r#"{"_meta":7}"#,
+        r#"{"_meta":{"a":1,"a":2}}"#,
+        "[1]",
+    ] {
+        for text in [
+            format!(r#"{{"jsonrpc":"2.0","method":"m","params":{params},"id":7}}"#),
+            format!(r#"{{"jsonrpc":"2.0","method":"m","id":7,"params":{params}}}"#),
+        ] {
+            let error = parse(&text).unwrap_err();
+            let MessageError::Params { id, .. } = &error else {
+                panic!("{text}: {error:?}");
+            };
+            assert_eq!(id.as_ref(), Some(&Id::from(7)), "{text}");
+        }
+    }
+}
