@@ -7,7 +7,7 @@
 //! | `POST` with the `_meta` of 2026-07-28 | a call without a session ([Streamable HTTP][modern]) |
 //! | `POST` with `initialize` | the start of a session ([2025-11-25][legacy] and earlier) |
 //! | `POST`, `GET` or `DELETE` with `Mcp-Session-Id` | a part of a session |
-//! | `GET` with neither | the stream of [HTTP+SSE][sse], whose messages arrive by `POST …?sessionId=` |
+//! | `GET` with neither, for `text/event-stream` by name | the stream of [HTTP+SSE][sse], whose messages arrive by `POST …?sessionId=` |
 //!
 //! Every request is answered. A defect of a request is reported as a JSON-RPC error, with the
 //! identifier of the request if it could be read.

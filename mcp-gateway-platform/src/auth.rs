@@ -16,7 +16,7 @@ use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
 use url::Url;
 
 use crate::error::PlatformError;
-use crate::spec::{Auth, OAuth, PlatformSpec, SessionKey, StaticAuth};
+use crate::spec::{Auth, MetadataDocuments, OAuth, PlatformSpec, SessionKey, StaticAuth};
 use crate::state::StateStore;
 
 /// Services that exist before the servers: egress, state and authorization server.
@@ -124,9 +124,13 @@ impl AuthorizationServices {
         if oauth.is_opaque {
             builder = builder.with_opaque_access_tokens();
         }
-        if oauth.documents {
-            builder = builder.with_metadata_documents(egress.clone());
-        }
+        builder = match oauth.documents {
+            MetadataDocuments::Off => builder,
+            MetadataDocuments::WhileReachable => builder.with_metadata_documents(egress.clone()),
+            MetadataDocuments::Always => builder
+                .with_metadata_documents(egress.clone())
+                .with_metadata_document_probes([]),
+        };
         for known in &oauth.assertion_issuers {
             let keys = remote_keys(&known.issuer, known.jwks.as_deref(), egress);
             builder = builder.with_assertion_issuer(AssertionIssuer::new(&known.issuer, keys));

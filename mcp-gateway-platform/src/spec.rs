@@ -41,7 +41,9 @@ pub use self::issuer::{Claims, Introspection, Issuer};
 pub use self::limits::{ParkedCallLimits, ServerLimits, SessionLimits};
 pub use self::login::{GitHub, Login, Provider};
 pub use self::metrics::Metrics;
-pub use self::oauth::{AssertionIssuer, OAuth, OAuthClients, RateLimits, Registration};
+pub use self::oauth::{
+    AssertionIssuer, MetadataDocuments, OAuth, OAuthClients, RateLimits, Registration,
+};
 pub use self::process::Process;
 pub use self::remote::Remote;
 pub use self::secret::{Secret, SessionKey};

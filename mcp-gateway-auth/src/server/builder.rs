@@ -80,6 +80,7 @@ pub struct AuthorizationServerBuilder {
     clock: Clock,
     egress: Option<Egress>,
     has_documents: bool,
+    probes: Option<Arc<[String]>>,
     algorithm: Algorithm,
     is_opaque: bool,
     lifetimes: Lifetimes,
@@ -105,6 +106,7 @@ impl AuthorizationServerBuilder {
             clock: Clock::system(),
             egress: None,
             has_documents: false,
+            probes: None,
             algorithm: Algorithm::Es256,
             is_opaque: false,
             lifetimes: Lifetimes::default(),
@@ -136,9 +138,47 @@ impl AuthorizationServerBuilder {
 
     /// Accepts client ID metadata documents, and fetches them and the key sets of clients by
     /// `egress`.
+    ///
+    /// The metadata of the server advertises them only while the documents of well-known clients
+    /// can be fetched: a client that finds them advertised does not register.
     pub fn with_metadata_documents(mut self, egress: Egress) -> Self {
         self.egress = Some(egress);
         self.has_documents = true;
+        self
+    }
+
+    /// Replaces the documents that are fetched to determine whether client ID metadata documents
+    /// are advertised. If there are none, they are always advertised.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
+    /// # use mcp_gateway_auth::login::LoginSessions;
+    /// use mcp_gateway_auth::server::AuthorizationServer;
+    /// # use mcp_gateway_auth::users::Users;
+    /// # use mcp_gateway_auth::{Clock, Keyring};
+    /// # use mcp_gateway_store::MemoryStore;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
+    /// # let users = Users::new(store.clone(), Clock::system());
+    /// # let login = Arc::new(LoginSessions::new(users, keyring.clone(), "https://gw.example.com")?);
+    /// let base = "https://gw.example.com/".parse()?;
+    /// let server = AuthorizationServer::builder(base, store, keyring, login)
+    ///     .with_metadata_documents(Egress::new(EgressPolicy::new())?)
+    ///     .with_metadata_document_probes(["https://ide.example.com/client.json".to_owned()])
+    ///     .build();
+    /// # let _ = server;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_metadata_document_probes(
+        mut self,
+        probes: impl IntoIterator<Item = String>,
+    ) -> Self {
+        self.probes = Some(probes.into_iter().collect());
         self
     }
 
@@ -358,9 +398,15 @@ impl AuthorizationServerBuilder {
         };
         let clients =
             ClientRegistry::new(store, revocations.clone(), self.clock.clone(), lifetimes);
-        match self.egress.clone().filter(|_| self.has_documents) {
-            Some(egress) => clients.with_documents(ClientMetadataDocuments::new(egress)),
-            None => clients,
-        }
+        let Some(egress) = self.egress.clone().filter(|_| self.has_documents) else {
+            return clients;
+        };
+        let retention = self.lifetimes.refresh_absolute.as_secs();
+        let documents =
+            ClientMetadataDocuments::new(egress, self.store(), self.clock.clone(), retention);
+        clients.with_documents(match &self.probes {
+            Some(probes) => documents.with_probes(Arc::clone(probes)),
+            None => documents,
+        })
     }
 }

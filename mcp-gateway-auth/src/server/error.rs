@@ -34,6 +34,9 @@ pub enum OAuthError {
     /// A temporary failure of the server.
     #[error("authorization server unavailable")]
     Authority(#[from] AuthServerError),
+    /// The metadata document of the client is neither available nor stored.
+    #[error("the metadata document of the client is unavailable at the moment")]
+    DocumentUnavailable,
     /// The client is unknown or not authenticated.
     #[error("{description}")]
     InvalidClient {
@@ -107,9 +110,9 @@ impl OAuthError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::AccessDenied => "access_denied",
-            Self::Authority(AuthServerError::Busy) | Self::RateLimited(_) => {
-                "temporarily_unavailable"
-            }
+            Self::Authority(AuthServerError::Busy)
+            | Self::DocumentUnavailable
+            | Self::RateLimited(_) => "temporarily_unavailable",
             Self::Authority(_) => "server_error",
             Self::InvalidClient { .. } => "invalid_client",
             Self::InvalidClientMetadata(_) => "invalid_client_metadata",
@@ -142,7 +145,7 @@ impl OAuthError {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Authority(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Authority(_) | Self::DocumentUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::InvalidClient { .. } | Self::InvalidToken(_) => StatusCode::UNAUTHORIZED,
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -160,19 +163,24 @@ impl OAuthError {
     }
 
     /// Returns the value of `Retry-After`, if a retry can succeed.
-    fn retry_after(&self) -> Option<Duration> {
+    pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Authority(_) => Some(Duration::from_secs(1)),
+            Self::DocumentUnavailable => Some(DOCUMENT_RETRY),
             Self::RateLimited(after) => Some(*after),
             _ => None,
         }
     }
 
-    /// Logs the cause of an internal failure, which the client must not see.
+    /// Logs the cause of an internal failure, which the client must not see, and the reason for
+    /// which a request is rejected.
     pub(super) fn log(&self) {
         if let Self::Authority(error) = self {
             let error = error as &dyn std::error::Error;
             tracing::error!(error, "authorization server request failed");
+        } else {
+            let reason = self.description();
+            tracing::info!(error = self.code(), reason, "OAuth request rejected");
         }
     }
 }
@@ -201,6 +209,9 @@ impl IntoResponse for OAuthError {
         response
     }
 }
+
+/// Time after which a client metadata document may be available again.
+const DOCUMENT_RETRY: Duration = Duration::from_secs(30);
 
 /// Maximum length of a description, in characters.
 const MAX_DESCRIPTION: usize = 1000;

@@ -102,7 +102,8 @@ pub(super) struct Resources(pub(super) Vec<Resource>);
 impl Resources {
     /// Returns the resource that the parameter `resource` refers to.
     ///
-    /// Clients disagree about a trailing slash, so it is ignored.
+    /// Clients disagree about a trailing slash, so it is ignored. So is the query of a URL such as
+    /// `…/mcp?v=2`, by which a user makes a client forget what it has cached.
     pub(super) fn find(&self, wanted: &str) -> Option<&Resource> {
         let url = Url::parse(wanted)
             .ok()
@@ -110,6 +111,14 @@ impl Resources {
         let wanted = without_slash(&url);
         let leads = |resource: &&Resource| resource.uris().any(|uri| without_slash(uri) == wanted);
         let found = self.0.iter().find(leads);
+        let found = found.or_else(|| match url.query() {
+            Some(_) => {
+                let mut plain = url.clone();
+                plain.set_query(None);
+                self.find(plain.as_str())
+            }
+            None => None,
+        });
         // Some clients use the URL of the host.
         let is_origin = url.path() == "/" && url.query().is_none();
         let default = self
@@ -182,6 +191,10 @@ mod tests {
             "https://GW.example:443/mcp/",
             "https://gw.example/v1/mcp",
             "https://gw.example",
+            "https://gw.example/mcp?v=2",
+            "https://gw.example/mcp/?v=2",
+            "https://gw.example/v1/mcp//?v=2&x",
+            "https://gw.example/?v=2",
         ] {
             assert_eq!(found(wanted), Some("main"), "{wanted}");
         }
@@ -192,7 +205,9 @@ mod tests {
             "https://gw.example/MCP",
             "http://gw.example/mcp",
             "https://gw.example:8443/mcp",
-            "https://gw.example/mcp?x",
+            "https://gw.example/mcp-evil?v=2",
+            "https://gw.example/mcp/evil?v=2",
+            "https://evil.example/mcp?v=2",
             "/mcp",
             "https://gw.example/mcp#x",
             "https://gw.example/%6dcp",

@@ -97,6 +97,11 @@ async fn rfc_9728_each_resource_has_metadata_that_names_it_as_the_client_does() 
             "https://gw.example.com/mcp/",
             json!(["mcp", "mcp:admin"]),
         ),
+        (
+            "/mcp?v=2",
+            "https://gw.example.com/mcp?v=2",
+            json!(["mcp", "mcp:admin"]),
+        ),
         ("/v1/mcp/ops", OTHER_RESOURCE, json!(["mcp"])),
     ] {
         let reply = harness.get(&format!("{RESOURCES}{path}"), None).await;

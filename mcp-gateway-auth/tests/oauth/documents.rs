@@ -1,8 +1,11 @@
 //! Client ID metadata documents.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use http::StatusCode;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
+use mcp_gateway_auth::server::RegistrationPolicy;
 use serde_json::{Value, json};
 
 use super::harness::{CALLBACK, Harness, Reply, but, redemption, wanted};
@@ -10,6 +13,13 @@ use super::host::{Host, JSON};
 
 fn harness(host: &Host) -> Harness {
     Harness::with(|builder| builder.with_metadata_documents(host.egress()))
+}
+
+/// Returns `true` if clients cannot be validated for now, which costs them nothing.
+fn is_temporary(reply: &Reply) -> bool {
+    reply.status == StatusCode::SERVICE_UNAVAILABLE
+        && !reply.header("retry-after").is_empty()
+        && reply.location().is_none()
 }
 
 fn document(id: &str) -> Value {
@@ -77,10 +87,6 @@ async fn o26_documents_that_are_not_as_they_have_to_be_describe_nobody() {
         ("302 Found\r\nlocation: https://10.0.0.1/", String::new()),
         (
             "404 Not Found\r\ncontent-type: application/json",
-            good.to_string(),
-        ),
-        (
-            "500 Oops\r\ncontent-type: application/json",
             good.to_string(),
         ),
         (
@@ -155,22 +161,31 @@ async fn o25_addresses_inside_are_not_reached_and_look_like_any_other() {
         "https://192.168.1.1/c".to_owned(),
         "https://169.254.169.254/latest/meta-data".to_owned(),
         "https://[::1]/c".to_owned(),
-        "https://[::ffff:127.0.0.1]/c".to_owned(),
+        "https://[::ffff:7f00:1]/c".to_owned(),
         "https://[fd00:ec2::254]/c".to_owned(),
         "https://[64:ff9b::a00:1]/c".to_owned(),
-        "https://2130706433/c".to_owned(),
-        "https://0x7f.1/c".to_owned(),
         "https://example.com:22/c".to_owned(),
         "https://does-not-exist.invalid/c".to_owned(),
     ] {
         let reply = harness.asked(&wanted(&id), "alice").await;
-        assert!(is_page(&reply), "{id}: {reply:?}");
+        assert!(is_temporary(&reply), "{id}: {reply:?}");
         texts.push(reply.text);
         let reply = harness.post("/token", &redemption(&id, "x")).await;
-        assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
+        assert!(reply.is_error(503, "temporarily_unavailable"), "{reply:?}");
     }
     texts.dedup();
     assert_eq!(texts.len(), 1, "no oracle");
+    // Not in the only form that is an identifier, which depends on no host.
+    for id in [
+        "https://[::ffff:127.0.0.1]/c",
+        "https://2130706433/c",
+        "https://0x7f.1/c",
+    ] {
+        let reply = harness.asked(&wanted(id), "alice").await;
+        assert!(is_page(&reply), "{id}: {reply:?}");
+        let reply = harness.post("/token", &redemption(id, "x")).await;
+        assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
+    }
     assert_eq!(host.hits("/c"), 0);
 }
 
@@ -256,4 +271,133 @@ async fn o27_a_client_on_this_machine_is_asked_for_every_time() {
         );
         harness.decide(&asked, "alice", "allow").await;
     }
+}
+
+const SERVER: &str = "/.well-known/oauth-authorization-server";
+
+async fn is_advertised(harness: &Harness) -> bool {
+    let metadata = harness.get(SERVER, None).await.value();
+    metadata["client_id_metadata_document_supported"] == json!(true)
+}
+
+#[tokio::test]
+async fn documents_are_advertised_only_while_they_can_be_fetched() {
+    let host = Host::start().await;
+    let probes = [host.url("/claude"), host.url("/codex")];
+    let harness = Harness::with(|builder| {
+        builder
+            .with_metadata_documents(host.egress())
+            .with_metadata_document_probes(probes.clone())
+    });
+    let blocked = "403 Forbidden\r\ncontent-type: text/html";
+    host.json("/claude", &document(&probes[0]));
+    host.serve("/codex", blocked, "");
+    assert!(!is_advertised(&harness).await, "one client would fail");
+    harness.server.set_registration(RegistrationPolicy::Off);
+    assert!(
+        is_advertised(&harness).await,
+        "the others have no other way"
+    );
+    host.serve("/claude", blocked, "");
+    harness.clock.advance(Duration::from_secs(31));
+    assert!(!is_advertised(&harness).await);
+
+    harness.server.set_registration(RegistrationPolicy::Open);
+    host.json("/claude", &document(&probes[0]));
+    // Moved, which says nothing about others.
+    host.serve("/codex", "404 Not Found", "");
+    assert!(!is_advertised(&harness).await, "observed a moment ago");
+    harness.clock.advance(Duration::from_secs(31));
+    assert!(is_advertised(&harness).await);
+    let hits = host.hits("/claude");
+    host.serve("/claude", blocked, "");
+    harness.clock.advance(Duration::from_secs(200));
+    assert!(is_advertised(&harness).await, "still the same observation");
+    assert_eq!(host.hits("/claude"), hits);
+    // A client whose document cannot be fetched shortens that.
+    let unknown = host.url("/unknown");
+    host.serve("/unknown", "502 Bad Gateway", "");
+    assert!(is_temporary(
+        &harness.asked(&wanted(&unknown), "alice").await
+    ));
+    assert!(!is_advertised(&harness).await);
+
+    let always = Harness::with(|builder| {
+        builder
+            .with_metadata_documents(Egress::new(EgressPolicy::new()).unwrap())
+            .with_metadata_document_probes([])
+    });
+    assert!(is_advertised(&always).await);
+}
+
+#[tokio::test]
+async fn a_client_outlives_the_host_of_its_document() {
+    let host = Host::start().await;
+    let harness = harness(&host);
+    let replica = || harness.replica_with(|builder| builder.with_metadata_documents(host.egress()));
+    let id = host.url("/c");
+    host.json("/c", &document(&id));
+    let code = harness.code(&id, "alice").await;
+    assert!(
+        !harness.stored().await.contains("client-document"),
+        "not yet in use"
+    );
+    let tokens = harness.redeem(&id, &code).await.value();
+    let mut refresh = tokens["refresh_token"].as_str().unwrap().to_owned();
+    for head in [
+        "503 Oops\r\ncontent-type: application/json",
+        "403 Forbidden\r\ncontent-type: text/html",
+        "302 Found\r\nlocation: https://login.example.com/",
+        "200 OK\r\ncontent-type: text/html",
+    ] {
+        host.serve("/c", head, "<html>");
+        // After a restart.
+        let replica = replica();
+        let reply = replica.refresh(&id, &refresh).await;
+        assert_eq!(reply.status, StatusCode::OK, "{head}: {reply:?}");
+        refresh = reply.value()["refresh_token"].as_str().unwrap().to_owned();
+        assert_eq!(
+            replica.asked(&wanted(&id), "alice").await.status,
+            StatusCode::SEE_OTHER
+        );
+    }
+    // The publisher has withdrawn it.
+    host.serve("/c", "404 Not Found", "");
+    let reply = replica().refresh(&id, &refresh).await;
+    assert!(reply.is_error(401, "invalid_client"), "{reply:?}");
+    assert!(!harness.stored().await.contains("client-document"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_determined_now_is_not_an_invalid_client() {
+    let host = Host::start().await;
+    let harness = harness(&host);
+    let id = host.url("/c");
+    for status in [
+        "401 Unauthorized",
+        "403 Forbidden",
+        "429 Slow",
+        "500 Oops",
+        "503 Busy",
+    ] {
+        host.serve("/c", status, "");
+        let page = harness.asked(&wanted(&id), "alice").await;
+        assert!(is_temporary(&page), "{status}: {page:?}");
+        assert!(
+            page.text.contains("auth.oauth.clientMetadataDocuments"),
+            "{}",
+            page.text
+        );
+        let reply = harness.post("/token", &redemption(&id, "x")).await;
+        assert!(reply.is_error(503, "temporarily_unavailable"), "{reply:?}");
+        assert_eq!(reply.header("retry-after"), "30");
+    }
+    let off = Harness::new();
+    let page = off.asked(&wanted(&id), "alice").await;
+    assert!(is_page(&page));
+    assert!(
+        page.text.contains("auth.oauth.clientMetadataDocuments"),
+        "{}",
+        page.text
+    );
 }

@@ -1,10 +1,12 @@
 //! Error responses of the endpoints (RFC 6749, section 5.2).
 
 use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{Method, Request, StatusCode};
 use mcp_gateway_auth::server::{GrantType, OAuthClient};
 
-use super::harness::{CALLBACK, CHALLENGE, Harness, but, machine, redemption, wanted};
+use super::harness::{CALLBACK, CHALLENGE, Harness, but, claims, machine, redemption, wanted};
 
 const TOKEN: &str = "/api/auth/oauth2/token";
 const BASIC: (&str, &str) = ("authorization", "Basic YnVpbGQ6czNjcmV0");
@@ -236,4 +238,46 @@ async fn rfc_6749_every_endpoint_has_its_method_and_reads_no_query() {
         .post(&query, &[("grant_type", "client_credentials")])
         .await;
     assert!(reply.is_error(401, "invalid_client"));
+}
+
+#[tokio::test]
+async fn a_public_client_may_send_a_header_that_is_for_the_server() {
+    let harness = Harness::new();
+    harness.server.set_clients([machine("build", "s3cret")]);
+    let client = harness.client().await;
+    let empty = format!("Basic {}", STANDARD.encode(format!("{client}:")));
+    for value in [
+        "Bearer a-static-token",
+        "Basic dXNlcjpwYXNzd29yZCBvZiBhIHByb3h5",
+        "Basic !",
+        "Basic",
+        "x",
+        BASIC.1,
+        &*empty,
+    ] {
+        let code = harness.code(&client, "alice").await;
+        let headers = [("authorization", value)];
+        let form = redemption(&client, &code);
+        let reply = harness.post_with(TOKEN, &form, &headers).await;
+        assert_eq!(reply.status, StatusCode::OK, "{value}: {reply:?}");
+        assert_eq!(
+            claims(reply.value()["access_token"].as_str().unwrap())["client_id"],
+            *client
+        );
+    }
+    // The ID is in the header only.
+    let code = harness.code(&client, "alice").await;
+    let form = but(&redemption(&client, &code), "client_id", None);
+    let reply = harness
+        .post_with(TOKEN, &form, &[("authorization", &empty)])
+        .await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    // A confidential client is not helped by any of them.
+    for value in ["Bearer x", "Basic YnVpbGQ6", "Basic YnVpbGQ6eA=="] {
+        let form = [("grant_type", "client_credentials"), ("client_id", "build")];
+        let reply = harness
+            .post_with(TOKEN, &form, &[("authorization", value)])
+            .await;
+        assert!(reply.is_error(401, "invalid_client"), "{value}: {reply:?}");
+    }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `clients` | list of [`ClientEntry`] |
 //! | `registration` | `open`, `off` or `{ token: SECRET }` |
-//! | `clientMetadataDocuments` | boolean |
+//! | `clientMetadataDocuments` | boolean, or `always` |
 //! | `assertionIssuers` | list of `issuer` and `jwksUrl` |
 //! | `accessTokens` | `jwt` or `opaque` |
 //! | `accessTokenLifetime`, `refreshTokenIdle`, `refreshTokenLifetime` | duration |
@@ -18,7 +18,7 @@ use mcp_gateway_auth::server::{
     ClientAuthentication, ClientKeys, GrantType, OAuthClient, RedirectUri, Scopes,
 };
 use mcp_gateway_platform::spec::{
-    AssertionIssuer, OAuth, OAuthClients, RateLimits, Registration, Secret,
+    AssertionIssuer, MetadataDocuments, OAuth, OAuthClients, RateLimits, Registration, Secret,
 };
 
 use super::web_url;
@@ -37,7 +37,7 @@ impl FromField for OAuthKeys {
         let clients: Vec<ClientEntry> = table.get("clients").unwrap_or_default();
         let mut oauth = OAuth::default();
         let registration = table.get("registration").unwrap_or_default();
-        oauth.documents = table.get("clientMetadataDocuments").unwrap_or(true);
+        oauth.documents = table.get("clientMetadataDocuments").unwrap_or_default();
         oauth.assertion_issuers = table.get("assertionIssuers").unwrap_or_default();
         oauth.is_opaque = table
             .get_with("accessTokens", |field| {
@@ -59,6 +59,16 @@ impl FromField for OAuthKeys {
             fixed: oauth,
             clients: dynamic,
         })
+    }
+}
+
+impl FromField for MetadataDocuments {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
+        field.choice(&[
+            ("true", Self::WhileReachable),
+            ("false", Self::Off),
+            ("always", Self::Always),
+        ])
     }
 }
 

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time;
 use tower::ServiceExt;
 
-use super::headers::{accepts, forwarded, takes_events};
+use super::headers::{forwarded, names_events, takes_events};
 use super::legacy::LegacyHandler;
 use super::modern::{self, HeaderVersion};
 use super::response::{self, event_stream};
@@ -165,7 +165,7 @@ impl<S: CallService> HttpExchange<'_, S> {
 
     /// Opens a stream of HTTP+SSE.
     fn open_channel(&self) -> Result<Response<Body>, Error> {
-        if !accepts(&self.parts.headers, "text/event-stream") {
+        if !names_events(&self.parts.headers) {
             return Err(RequestError::MissingSession.into());
         }
         let path = match self.shared.absolute_endpoint {

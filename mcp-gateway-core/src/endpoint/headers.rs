@@ -26,6 +26,21 @@ pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
         .any(takes)
 }
 
+/// Returns `true` if the client names `text/event-stream`; a range such as `*/*` does not suffice.
+///
+/// A browser, a monitor or a probe of a client accepts anything, and does not expect a response
+/// that never ends.
+pub(super) fn names_events(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT).iter();
+    let mut ranges = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    ranges.any(|range| {
+        let essence = range.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case("text/event-stream")
+    })
+}
+
 /// Returns `true` if the client accepts event streams.
 pub(super) fn takes_events(headers: &HeaderMap) -> bool {
     accepts(headers, "text/event-stream")

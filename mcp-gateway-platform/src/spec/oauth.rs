@@ -24,7 +24,7 @@ use super::{Secret, changed};
 #[non_exhaustive]
 pub struct OAuth {
     /// Support for client ID metadata documents.
-    pub documents: bool,
+    pub documents: MetadataDocuments,
     /// Identity providers whose assertions are exchanged for tokens (ID-JAG).
     pub assertion_issuers: Vec<AssertionIssuer>,
     /// Set for opaque access tokens instead of JWTs.
@@ -47,6 +47,19 @@ pub struct OAuthClients {
     pub known: Vec<OAuthClient>,
     /// Policy for dynamic client registration.
     pub registration: Registration,
+}
+
+/// Support for client ID metadata documents.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum MetadataDocuments {
+    /// Rejected.
+    Off,
+    /// Accepted, and advertised while those of well-known clients can be fetched.
+    #[default]
+    WhileReachable,
+    /// Accepted, and always advertised.
+    Always,
 }
 
 /// Rate limits per minute; defaults where `None`.
@@ -111,7 +124,7 @@ impl Registration {
 impl Default for OAuth {
     fn default() -> Self {
         Self {
-            documents: true,
+            documents: MetadataDocuments::default(),
             assertion_issuers: Vec::new(),
             is_opaque: false,
             access_token: None,

@@ -48,11 +48,18 @@ impl ClientAuthenticator {
         headers: &HeaderMap,
         form: &mut Form,
     ) -> Result<OAuthClient, OAuthError> {
-        let claim = presented_credentials(headers, form)?;
+        let claim = match self.is_stray_header(headers, form).await? {
+            true => presented_credentials(&HeaderMap::new(), form)?,
+            false => presented_credentials(headers, form)?,
+        };
         let sent = form.get("client_id");
         let client = match claim {
             ClientCredentials::Assertion(assertion) => self.by_assertion(&assertion, sent).await?,
             ClientCredentials::Public(id) => self.public_client(&id).await?,
+            // Some OAuth libraries send the ID of a public client with an empty password.
+            ClientCredentials::Secret { id, secret } if secret.is_empty() => {
+                self.public_client(&id).await?
+            }
             ClientCredentials::Secret { id, secret } => self.by_secret(&id, &secret).await?,
         };
         match sent {
@@ -60,6 +67,23 @@ impl ClientAuthenticator {
                 "client_id does not match the authenticated client",
             )),
             _ => Ok(client),
+        }
+    }
+
+    /// Returns `true` if the `Authorization` header is not client authentication: the form names
+    /// a public client, which has no credentials.
+    ///
+    /// Some clients send the header that the user has configured for the MCP server with every
+    /// request to its host.
+    async fn is_stray_header(&self, headers: &HeaderMap, form: &Form) -> Result<bool, OAuthError> {
+        let has_other_proof =
+            form.get("client_secret").is_some() || form.get("client_assertion").is_some();
+        match (form.get("client_id"), headers.get(AUTHORIZATION)) {
+            (Some(id), Some(_)) if !has_other_proof => {
+                let client = self.registry.find(id).await?;
+                Ok(client.is_some_and(|client| client.is_public()))
+            }
+            _ => Ok(false),
         }
     }
 
@@ -106,6 +130,8 @@ fn presented_credentials(
             "duplicate Authorization header",
         ));
     }
+    // Other schemes are not client authentication.
+    let header = header.filter(|value| has_basic_scheme(value.as_bytes()));
     let basic = header.map(|value| basic(value.as_bytes())).transpose()?;
     let secret = form.remove("client_secret");
     let assertion = form.remove("client_assertion");
@@ -133,6 +159,12 @@ fn presented_credentials(
         (None, _, None, Some(id)) => Ok(ClientCredentials::Public(id.to_owned())),
         (None, _, _, None) => Err(OAuthError::invalid_client("missing parameter: client_id")),
     }
+}
+
+/// Returns `true` if an `Authorization` header has the scheme `Basic`.
+fn has_basic_scheme(value: &[u8]) -> bool {
+    let scheme = value.split(|byte| *byte == b' ').next();
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Basic"))
 }
 
 /// Parses an `Authorization: Basic` header.

@@ -78,6 +78,16 @@ impl ClientRegistry {
         self.documented.is_some()
     }
 
+    /// Returns `true` if client ID metadata documents are enabled and can be fetched at the moment.
+    ///
+    /// If clients can register otherwise, those of all well-known clients must be reachable.
+    pub(in crate::server) async fn advertises_documents(&self, can_register: bool) -> bool {
+        match &self.documented {
+            Some(documents) => documents.are_reachable(can_register).await,
+            None => false,
+        }
+    }
+
     /// Replaces the configured clients.
     pub(in crate::server) fn set_static(&self, clients: impl IntoIterator<Item = OAuthClient>) {
         let clients = clients
@@ -194,8 +204,12 @@ impl ClientRegistry {
         &self,
         client: &OAuthClient,
     ) -> Result<(), AuthServerError> {
-        if client.origin != ClientOrigin::Dynamic {
-            return Ok(());
+        match (client.origin, &self.documented) {
+            (ClientOrigin::Dynamic, _) => {}
+            (ClientOrigin::MetadataDocument, Some(documents)) => {
+                return documents.keep(client).await;
+            }
+            (ClientOrigin::MetadataDocument | ClientOrigin::Static, _) => return Ok(()),
         }
         let Some(stored) = self.registered.get(&client.id).await? else {
             return Ok(());

@@ -2,6 +2,15 @@
 //!
 //! Strangers choose the URL. It is fetched through [`Egress`], with a limit per host, so that the
 //! server cannot be used to flood another one.
+//!
+//! A client that has obtained tokens does not depend on the host of its document: its last valid
+//! document is in the store, and is used for as long as the host does not respond. If there is none,
+//! the client is unknown *for now*: that is a temporary error, because clients discard their tokens
+//! upon `invalid_client`.
+
+mod description;
+mod last_valid;
+mod reach;
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -9,15 +18,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use http::StatusCode;
+use mcp_gateway_store::Store;
 use moka::Expiry;
 use moka::future::Cache;
-use serde_json::{Map, Value};
+use tokio::time::timeout;
 use url::Url;
 
-use super::registration_request::{AuthMethod, RegistrationRequest};
-use super::{ClientAuthentication, ClientOrigin, OAuthClient};
-use crate::egress::Egress;
+use self::description::{described, is_identifier};
+use self::last_valid::LastValidDocuments;
+use self::reach::DocumentReach;
+use super::OAuthClient;
+use crate::egress::{Egress, EgressError};
 use crate::server::error::OAuthError;
+use crate::{AuthServerError, Clock};
 
 /// Clients with a metadata document. Cheap to clone.
 ///
@@ -28,6 +42,8 @@ use crate::server::error::OAuthError;
 pub(in crate::server) struct ClientMetadataDocuments {
     egress: Egress,
     known: Cache<String, CachedClient>,
+    last_valid: LastValidDocuments,
+    reach: DocumentReach,
     /// Number of fetches per host.
     fetches: Arc<DefaultKeyedRateLimiter<String>>,
 }
@@ -35,10 +51,16 @@ pub(in crate::server) struct ClientMetadataDocuments {
 /// The reason for which a client is unknown.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
+    /// The response is not a document, such as a page of a proxy.
+    #[error("{0}")]
+    Garbled(EgressError),
     /// Too many fetches from the host, which anybody can cause.
     #[error("too many requests to the host")]
     Often,
-    /// The document is unavailable or invalid.
+    /// The host does not respond, or refuses for now.
+    #[error("{0}")]
+    Unavailable(EgressError),
+    /// The document does not exist or is invalid.
     #[error("{0}")]
     Wrong(String),
 }
@@ -65,34 +87,105 @@ impl Expiry<String, CachedClient> for CacheExpiry {
 }
 
 impl ClientMetadataDocuments {
-    /// Fetches documents with `egress`.
-    pub(in crate::server) fn new(egress: Egress) -> Self {
+    /// Fetches documents with `egress`, and keeps those of clients in use in `store` for
+    /// `retention` seconds since their last use.
+    pub(in crate::server) fn new(
+        egress: Egress,
+        store: Arc<dyn Store>,
+        clock: Clock,
+        retention: u64,
+    ) -> Self {
         let known = Cache::builder()
             .max_capacity(MAX_KNOWN)
             .expire_after(CacheExpiry);
         Self {
+            reach: DocumentReach::new(egress.clone(), clock.clone()),
             egress,
             known: known.build(),
+            last_valid: LastValidDocuments::new(store, clock, retention),
             fetches: Arc::new(RateLimiter::keyed(Quota::per_minute(MAX_FETCHES))),
         }
     }
 
-    /// Returns the client `id`, or `None` if its document is unavailable or invalid.
+    /// Replaces the documents by which reachability is determined.
+    pub(in crate::server) fn with_probes(mut self, probes: Arc<[String]>) -> Self {
+        self.reach = self.reach.with_probes(probes);
+        self
+    }
+
+    /// Returns `true` if documents can be fetched at the moment. `all` requires those of all
+    /// well-known clients.
+    pub(in crate::server) async fn are_reachable(&self, all: bool) -> bool {
+        self.reach.is_reachable(all).await
+    }
+
+    /// Returns the client `id`, or `None` if its document does not exist or is invalid.
+    ///
+    /// # Errors
+    ///
+    /// [`OAuthError::DocumentUnavailable`] if that cannot be determined at the moment.
     pub(in crate::server) async fn get(&self, id: &str) -> Result<Option<OAuthClient>, OAuthError> {
         if !is_identifier(id) {
             return Ok(None);
         }
         // Failures are not cached. Concurrent requests share one fetch.
-        let known = self.known.try_get_with_by_ref(id, self.fetch(id)).await;
+        let known = self.known.try_get_with_by_ref(id, self.load(id)).await;
         match known {
             Ok(known) => Ok(Some(OAuthClient::clone(&known.client))),
-            Err(error) => {
-                tracing::info!(client = id, %error, "client metadata document rejected");
-                match *error {
-                    Failure::Often => Err(OAuthError::RateLimited(Duration::from_secs(60))),
-                    Failure::Wrong(_) => Ok(None),
+            Err(error) => match *error {
+                Failure::Often => Err(OAuthError::RateLimited(Duration::from_secs(60))),
+                Failure::Unavailable(_) => {
+                    tracing::warn!(client = id, %error, setting = SETTING,
+                        "client metadata document unavailable");
+                    Err(OAuthError::DocumentUnavailable)
                 }
+                Failure::Garbled(_) | Failure::Wrong(_) => {
+                    tracing::info!(client = id, %error, "client metadata document rejected");
+                    Ok(None)
+                }
+            },
+        }
+    }
+
+    /// Keeps the document of `client`, which has obtained tokens.
+    pub(in crate::server) async fn keep(
+        &self,
+        client: &OAuthClient,
+    ) -> Result<(), AuthServerError> {
+        self.last_valid.keep(client).await
+    }
+
+    /// Fetches a document. If its host does not respond, uses the last valid one.
+    async fn load(&self, id: &str) -> Result<CachedClient, Failure> {
+        let last_valid = self.last_valid.get(id).await;
+        let fetched = match &last_valid {
+            // Users wait no longer than for a slow host.
+            Some(_) => timeout(FALLBACK_AFTER, self.fetch(id)).await,
+            None => Ok(self.fetch(id).await),
+        };
+        let fetched = fetched.unwrap_or(Err(Failure::Unavailable(EgressError::Unavailable)));
+        match &fetched {
+            Ok(_) => self.reach.note_success(),
+            Err(Failure::Unavailable(_)) => self.reach.note_failure(),
+            Err(_) => {}
+        }
+        match (fetched, last_valid) {
+            (Ok(client), _) => Ok(client),
+            (Err(Failure::Wrong(reason)), last_valid) => {
+                if last_valid.is_some() {
+                    self.last_valid.forget(id).await;
+                }
+                Err(Failure::Wrong(reason))
             }
+            (Err(error), Some(client)) => {
+                tracing::warn!(client = id, %error, setting = SETTING,
+                    "client metadata document unavailable; using the last valid one");
+                Ok(CachedClient {
+                    client: Arc::new(client),
+                    lifetime: RETRY,
+                })
+            }
+            (Err(error), None) => Err(error),
         }
     }
 
@@ -100,7 +193,7 @@ impl ClientMetadataDocuments {
     async fn fetch(&self, id: &str) -> Result<CachedClient, Failure> {
         self.count(id)?;
         let fetched = self.egress.get_json(id, MAX_DOCUMENT).await;
-        let fetched = fetched.map_err(|error| Failure::Wrong(error.to_string()))?;
+        let fetched = fetched.map_err(Failure::from)?;
         let client = described(id, &fetched.body);
         let client = client.map_err(|error| Failure::Wrong(error.to_string()))?;
         let age = fetched.max_age().unwrap_or(MIN_LIFETIME);
@@ -109,9 +202,7 @@ impl ClientMetadataDocuments {
             lifetime: age.clamp(MIN_LIFETIME, MAX_LIFETIME),
         })
     }
-}
 
-impl ClientMetadataDocuments {
     /// Counts a fetch of `id`.
     fn count(&self, id: &str) -> Result<(), Failure> {
         if self.fetches.len() > MAX_HOSTS {
@@ -123,6 +214,27 @@ impl ClientMetadataDocuments {
     }
 }
 
+impl From<EgressError> for Failure {
+    fn from(error: EgressError) -> Self {
+        match error {
+            EgressError::Unavailable => Self::Unavailable(error),
+            EgressError::Status(StatusCode::NOT_FOUND | StatusCode::GONE) => {
+                Self::Wrong(error.to_string())
+            }
+            EgressError::Status(status) if is_temporary(status) => Self::Unavailable(error),
+            EgressError::ContentType | EgressError::Status(_) | EgressError::TooLarge { .. } => {
+                Self::Garbled(error)
+            }
+        }
+    }
+}
+
+/// Returns `true` if a host that responds with `status` may serve the document later, or to others:
+/// protections against robots respond with 401 or 403.
+fn is_temporary(status: StatusCode) -> bool {
+    status.is_server_error() || matches!(status.as_u16(), 401 | 403 | 407 | 408 | 425 | 429)
+}
+
 impl fmt::Debug for ClientMetadataDocuments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientMetadataDocuments")
@@ -130,79 +242,14 @@ impl fmt::Debug for ClientMetadataDocuments {
     }
 }
 
-/// Returns `true` if `id` is a valid client ID URL: normalized, with a path, and without fragment,
-/// credentials or dot segments.
-fn is_identifier(id: &str) -> bool {
-    let Ok(url) = Url::parse(id) else {
-        return false;
-    };
-    let path = id
-        .strip_prefix("https://")
-        .and_then(|rest| rest.split_once('/'));
-    let Some((_, path)) = path else {
-        return false;
-    };
-    let is_dotted = |segment: &str| {
-        matches!(
-            segment.to_ascii_lowercase().replace("%2e", ".").as_str(),
-            "." | ".."
-        )
-    };
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    url.as_str() == id
-        && url.path().len() > 1
-        && url.fragment().is_none()
-        && url.username().is_empty()
-        && url.password().is_none()
-        && !path.split('/').any(is_dotted)
-}
+/// Configuration key, for operators who search the log for the cause.
+const SETTING: &str = "auth.oauth.clientMetadataDocuments";
 
-/// Returns the client `id` that `document` describes.
-fn described(id: &str, document: &[u8]) -> Result<OAuthClient, OAuthError> {
-    let object = serde_json::from_slice::<Map<String, Value>>(document);
-    let object =
-        object.map_err(|_| OAuthError::invalid_client_metadata("document is not a JSON object"))?;
-    if object.get("client_id").and_then(Value::as_str) != Some(id) {
-        return Err(OAuthError::invalid_client_metadata(
-            "client_id does not match the URL of the document",
-        ));
-    }
-    for secret in ["client_secret", "client_secret_expires_at"] {
-        if object.contains_key(secret) {
-            return Err(OAuthError::invalid_client_metadata(
-                "client secrets are not allowed in a public document",
-            ));
-        }
-    }
-    let wanted = RegistrationRequest::from_object(&object)?;
-    let Some(name) = wanted.name else {
-        return Err(OAuthError::invalid_client_metadata(
-            "missing member: client_name",
-        ));
-    };
-    let authentication = match (wanted.method, wanted.keys) {
-        (AuthMethod::None, None) => ClientAuthentication::None,
-        (AuthMethod::PrivateKey, Some(keys)) => ClientAuthentication::PrivateKey(keys),
-        _ => {
-            return Err(OAuthError::invalid_client_metadata(
-                "client secrets are not allowed in a public document",
-            ));
-        }
-    };
-    Ok(OAuthClient {
-        id: id.to_owned(),
-        name,
-        redirect_uris: wanted.redirect_uris,
-        authentication,
-        grant_types: wanted.grant_types,
-        scopes: wanted.scopes,
-        origin: ClientOrigin::MetadataDocument,
-        uri: wanted.uri,
-        metadata: wanted.metadata,
-        issued_at: 0,
-        is_resource_server: false,
-    })
-}
+/// Time after which the last valid document is used instead of one from a slow host.
+const FALLBACK_AFTER: Duration = Duration::from_secs(3);
+
+/// Time between attempts to fetch a document whose last valid version is in use.
+const RETRY: Duration = Duration::from_secs(60);
 
 /// Maximum size of a document by the draft, in bytes.
 const MAX_DOCUMENT: usize = 5 * 1024;
@@ -221,57 +268,3 @@ const MIN_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
 /// Upper bound of the lifetime of a document.
 const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn o26_an_identifier_is_a_plain_url() {
-        for id in [
-            "https://a.example/client.json",
-            "https://a.example/a?b=c",
-            "https://a.example:8443/c",
-        ] {
-            assert!(is_identifier(id), "{id}");
-        }
-        for id in [
-            "https://a.example",
-            "https://a.example/",
-            "http://a.example/c",
-            "https://a.example/../c",
-            "https://a.example/a/%2e%2E/c",
-            "https://a.example/./c",
-            "https://u@a.example/c",
-            "https://u:p@a.example/c",
-            "https://a.example/c#f",
-            "https://A.example/c",
-            "https://a.example:443/c",
-            "https://a.example/c\\d",
-            " https://a.example/c",
-        ] {
-            assert!(!is_identifier(id), "{id}");
-        }
-    }
-
-    #[test]
-    fn o26_a_document_describes_its_own_url_without_secrets() {
-        let id = "https://a.example/c";
-        let good = r#"{"client_id":"https://a.example/c","client_name":"A","redirect_uris":["https://a.example/cb"]}"#;
-        assert_eq!(described(id, good.as_bytes()).unwrap().name, "A");
-        for bad in [
-            good.replace("example/c\"", "example/d\""),
-            good.replace("\"client_name\":\"A\",", ""),
-            good.replace("\"A\"", "\"A\",\"client_secret\":\"s\""),
-            good.replace(
-                "\"A\"",
-                "\"A\",\"token_endpoint_auth_method\":\"client_secret_post\"",
-            ),
-            good.replace("[\"https://a.example/cb\"]", "[]"),
-            good.replace("https://a.example/cb", "javascript:1"),
-            "[]".to_owned(),
-        ] {
-            assert!(described(id, bad.as_bytes()).is_err(), "{bad}");
-        }
-    }
-}

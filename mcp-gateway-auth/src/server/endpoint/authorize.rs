@@ -134,9 +134,7 @@ impl AuthorizeEndpoint {
         let id = form.get("client_id");
         let id = id.ok_or_else(|| OAuthError::invalid_request("missing parameter: client_id"))?;
         let Some(client) = self.clients.find(id).await? else {
-            let message = "unknown client. If it has been connected before, \
-                           disconnect it and connect it again";
-            return Err(OAuthError::invalid_client(message));
+            return Err(OAuthError::invalid_client(self.unknown_client(id)));
         };
         let wanted = form.get("redirect_uri");
         let Some(redirect_uri) = client.redirect_uri(wanted) else {
@@ -155,6 +153,24 @@ impl AuthorizeEndpoint {
             ));
         };
         Ok((client, redirect_uri))
+    }
+
+    /// Returns the reason for which the client `id` is unknown, for the user.
+    fn unknown_client(&self, id: &str) -> &'static str {
+        match (id.starts_with("https://"), self.clients.has_documents()) {
+            (false, _) => {
+                "unknown client. If it has been connected before, \
+                 disconnect it and connect it again"
+            }
+            (true, true) => {
+                "unknown client: its metadata document does not exist or is invalid. \
+                 The log of the gateway contains the reason"
+            }
+            (true, false) => {
+                "unknown client: client metadata documents are disabled \
+                 (auth.oauth.clientMetadataDocuments)"
+            }
+        }
     }
 
     /// Validates the remaining parameters, whose errors are returned to the client.

@@ -23,7 +23,7 @@ use crate::server::settings::RegistrationPolicy;
 ///
 /// See [RFC 8414, section 3](https://www.rfc-editor.org/rfc/rfc8414#section-3).
 pub(in crate::server) async fn server(State(endpoint): State<Arc<MetadataEndpoint>>) -> Response {
-    document(endpoint.metadata())
+    document(endpoint.metadata().await)
 }
 
 /// `GET /jwks`: the public keys.
@@ -50,7 +50,9 @@ pub(in crate::server) struct MetadataEndpoint {
 
 impl MetadataEndpoint {
     /// Returns the metadata of the current configuration.
-    fn metadata(&self) -> Value {
+    async fn metadata(&self) -> Value {
+        let can_register = matches!(**self.policy.load(), RegistrationPolicy::Open);
+        let has_documents = self.clients.advertises_documents(can_register).await;
         let mut scopes: Vec<_> = self
             .resources
             .snapshot()
@@ -98,7 +100,7 @@ impl MetadataEndpoint {
             "revocation_endpoint_auth_methods_supported": all,
             "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
             "authorization_response_iss_parameter_supported": true,
-            "client_id_metadata_document_supported": self.clients.has_documents(),
+            "client_id_metadata_document_supported": has_documents,
         });
         if !matches!(**self.policy.load(), RegistrationPolicy::Off) {
             metadata["registration_endpoint"] = self.issuer.url("/api/auth/oauth2/register").into();

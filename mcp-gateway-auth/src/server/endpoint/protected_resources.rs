@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -198,6 +198,7 @@ async fn default_one(State(protected): State<ProtectedResources>) -> Response {
 async fn metadata_of_resource(
     State(protected): State<ProtectedResources>,
     Path(path): Path<String>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let resources = protected.snapshot();
@@ -206,6 +207,10 @@ async fn metadata_of_resource(
         .into_iter()
         .find_map(|uri| {
             let resource = resources.known_as(&uri)?;
+            let uri = match &query {
+                Some(query) => format!("{uri}?{query}"),
+                None => uri,
+            };
             Some(protected.metadata(resource, &uri))
         });
     let elsewhere = || {

@@ -117,14 +117,15 @@ impl RegistrationEndpoint {
         self.limits.check_registration(request)?;
         match &**self.policy.load() {
             RegistrationPolicy::Off => {
-                let message = "dynamic client registration is disabled";
+                let message = "dynamic client registration is disabled (auth.oauth.registration)";
                 return Err(OAuthError::UnauthorizedClient(message.into()));
             }
             RegistrationPolicy::Open => {}
             RegistrationPolicy::Token(hash) => {
                 let token = bearer(&request.headers);
                 if !token.is_some_and(|token| hash.matches(token)) {
-                    let message = "initial access token missing or invalid";
+                    let message =
+                        "initial access token missing or invalid (auth.oauth.registration)";
                     return Err(OAuthError::InvalidToken(message.into()));
                 }
             }
