@@ -142,6 +142,7 @@ struct Context {
     caller: Arc<Caller>,
     cancellation: Option<Cancellation>,
     extensions: Extensions,
+    merged: bool,
 }
 
 impl Call {
@@ -156,6 +157,7 @@ impl Call {
             caller,
             cancellation: None,
             extensions: Extensions::new(),
+            merged: false,
         };
         Self {
             context: Arc::new(context),
@@ -214,6 +216,18 @@ impl<S> Call<S> {
         &mut Arc::make_mut(&mut self.context).extensions
     }
 
+    /// Returns `true` if the answer is merged with those of other servers, which must not wait for
+    /// a server that is known to be slow.
+    pub(crate) fn is_merged(&self) -> bool {
+        self.context.merged
+    }
+
+    /// Sets whether the answer is merged with those of other servers.
+    pub(crate) fn with_merged(mut self, merged: bool) -> Self {
+        Arc::make_mut(&mut self.context).merged = merged;
+        self
+    }
+
     /// Advances the call to its next stage.
     pub(crate) fn advance<T>(self, next: impl FnOnce(S) -> T) -> Call<T> {
         Call {
@@ -240,6 +254,7 @@ impl<S> Call<S> {
             caller: Arc::clone(&self.context.caller),
             cancellation: self.context.cancellation.clone(),
             extensions: self.context.extensions.clone(),
+            merged: self.context.merged,
         };
         Call {
             context: Arc::new(context),
@@ -286,13 +301,15 @@ impl Call<Prepared> {
         self.for_request(request, self.stage.clone())
     }
 
-    /// Creates a request of the gateway itself to the same server, with the same credential.
+    /// Creates a request of the gateway itself to the same server, with the same credential. It
+    /// waits for a slow server.
     pub(crate) fn derive_for_server(&self, request: Request) -> Self {
         let target = Target::new(Arc::clone(&self.target().server), Feature::Server);
         self.for_request(
             request,
             Prepared::trusted(target, self.credential().clone()),
         )
+        .with_merged(false)
     }
 }
 

@@ -12,7 +12,9 @@ mod upstream {
     mod detection;
     mod events;
     mod harness;
+    mod hundred;
     mod limits;
+    mod listener;
     mod listening;
     mod lists;
     mod pool;

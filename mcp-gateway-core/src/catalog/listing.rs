@@ -162,6 +162,16 @@ impl Listing {
         listing
     }
 
+    /// Returns `true` if both lists have the same entries, in the same order.
+    pub(crate) fn has_same_entries(&self, other: &Self) -> bool {
+        self.entries.len() == other.entries.len()
+            && self
+                .entries
+                .iter()
+                .zip(&other.entries)
+                .all(|(one, two)| one.json() == two.json())
+    }
+
     /// Parses a list that consists of one page.
     ///
     /// # Errors

@@ -138,7 +138,7 @@ impl DispatchLayer {
     }
 
     /// Sets the time for a server to contribute to a merged answer once another one has answered; a
-    /// slower one is omitted. Default: 2 seconds.
+    /// slower one is omitted. Default: 1.5 seconds.
     ///
     /// Subscribers are notified of a list change when the answer of the slower server is available.
     #[must_use]
@@ -375,4 +375,4 @@ const DEFAULT_PAGE_SIZE: usize = 1000;
 
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
 
-const DEFAULT_WAIT: Duration = Duration::from_secs(2);
+const DEFAULT_WAIT: Duration = Duration::from_millis(1_500);

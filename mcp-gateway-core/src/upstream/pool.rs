@@ -232,10 +232,13 @@ impl PooledServer {
         let trial = BreakerPermit(Some(Arc::clone(&self.breaker)));
         let permit = self.concurrency.acquire().await?;
         let deadline = time::Instant::now() + self.limits.max_duration();
+        let is_merged = call.is_merged();
         let reply = match time::timeout(self.limits.timeout(), self.reply(call)).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(error)) => {
-                trial.record(Some(!error.is_failure()));
+                // A server for which others do not wait may answer later.
+                let is_late = is_merged && matches!(error, UpstreamError::Timeout);
+                trial.record((!is_late).then(|| !error.is_failure()));
                 return Err(error);
             }
             Err(_) => {

@@ -278,6 +278,10 @@ impl RetryTarget for Arc<View> {
     }
 }
 
+/// Time for an operation on behalf of an answer that is merged with those of other servers; less
+/// than they wait for each other.
+const MERGED_WAIT: Duration = Duration::from_millis(1_200);
+
 /// Locks `mutex`.
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

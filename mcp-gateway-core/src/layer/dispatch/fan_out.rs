@@ -22,8 +22,9 @@ impl Shared {
     /// Sends the method of `call` with `params` to all servers concurrently, and waits for their
     /// answers.
     ///
-    /// Once a server has answered successfully, the others have only the rest of the short wait: a
-    /// slow server must not delay those that are ready. It is notified of as a change later.
+    /// Once a server has answered successfully, the others have only the rest of the short wait, and
+    /// none if they are known to be slow: a slow server must not delay those that are ready. Its
+    /// answer is announced as a change later. While no server has answered, slow ones are awaited.
     pub(super) async fn call_all<S: RoutedService>(
         &self,
         inner: &S,
@@ -32,29 +33,37 @@ impl Shared {
     ) -> FanOutResults<Reply> {
         let request = Request::new(call.request().id(), call.request().method(), params);
         let servers = self.router.servers();
-        let calls = servers.iter().enumerate().map(|(at, server)| {
-            let call = call.for_request(
-                request.clone(),
-                Routed::to_server(server, call.request().method()),
-            );
-            let reply = send(inner.clone(), call);
-            async move { (at, reply.await) }
-        });
-        let mut pending: FuturesUnordered<_> = calls.collect();
+        let ask = |at: usize, is_merged: bool| {
+            let server: &Arc<str> = &servers[at];
+            let stage = Routed::to_server(server, call.request().method());
+            let call = call.for_request(request.clone(), stage);
+            let reply = send(inner.clone(), call.with_merged(is_merged));
+            async move { (at, is_merged, reply.await) }
+        };
+        let is_merged = servers.len() > 1;
+        let mut pending: FuturesUnordered<_> =
+            (0..servers.len()).map(|at| ask(at, is_merged)).collect();
         let mut answers: Vec<_> = servers.iter().map(|_| None).collect();
         let (short, long) = (time::sleep(self.wait), time::sleep(self.patience));
         let (mut short, mut long) = (pin!(short), pin!(long));
-        let mut may_end = false;
+        let (mut may_end, mut awaited) = (false, servers.len());
         loop {
             tokio::select! {
                 biased;
                 answer = pending.next() => match answer {
-                    Some((at, answer)) => answers[at] = Some(answer),
+                    Some((at, is_merged, answer)) => {
+                        awaited -= usize::from(is_merged);
+                        if is_merged && is_late(&answer) {
+                            pending.push(ask(at, false));
+                        }
+                        answers[at] = Some(answer);
+                    }
                     None => break,
                 },
                 () = &mut short, if !may_end => may_end = true,
                 () = &mut long => break,
             }
+            let may_end = may_end || is_merged && awaited == 0;
             if may_end && answers.iter().flatten().any(Result::is_ok) {
                 break;
             }
@@ -72,6 +81,7 @@ impl Shared {
         call: Call<Routed>,
     ) -> (Arc<str>, Result<Reply, Error>) {
         let server = Arc::clone(&call.target().server);
+        let call = call.with_merged(self.router.servers().len() > 1);
         let answer = time::timeout(self.patience, send(inner, call)).await;
         omitted(&server, answer.ok())
     }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
+use tokio::time::{Duration, Instant};
 
 use super::lock;
 use crate::error::UpstreamError;
@@ -20,6 +21,8 @@ pub(super) struct Attempt<T>(Arc<Mutex<Option<InProgress<T>>>>);
 struct InProgress<T> {
     /// Result, once the operation has completed.
     result: watch::Receiver<Option<Outcome<T>>>,
+    /// Time of its start.
+    started: Instant,
     /// Task of the operation.
     _task: BackgroundTask,
 }
@@ -80,9 +83,11 @@ impl<T: Clone + Send + Sync + 'static> Attempt<T> {
         }
     }
 
-    /// Returns `true` if an operation is in progress.
-    pub(super) fn is_in_progress(&self) -> bool {
-        lock(&self.0).as_ref().is_some_and(InProgress::is_running)
+    /// Returns the time since the start of the operation that is in progress.
+    pub(super) fn age(&self) -> Option<Duration> {
+        let current = lock(&self.0);
+        let running = current.as_ref().filter(|running| running.is_running());
+        running.map(|running| running.started.elapsed())
     }
 
     /// Starts an operation, unless one is in progress. Its result is lost if no caller waits for it.
@@ -119,6 +124,7 @@ impl<T: Clone + Send + Sync + 'static> Attempt<T> {
         });
         InProgress {
             result,
+            started: Instant::now(),
             _task: task,
         }
     }
@@ -126,7 +132,10 @@ impl<T: Clone + Send + Sync + 'static> Attempt<T> {
     /// Aborts the operation that is in progress, and waits for its end.
     pub(super) async fn abort(&self) {
         let running = lock(&self.0).take();
-        if let Some(InProgress { mut result, _task }) = running {
+        if let Some(InProgress {
+            mut result, _task, ..
+        }) = running
+        {
             drop(_task);
             let _ = result.wait_for(Option::is_some).await;
         }
@@ -169,7 +178,7 @@ mod tests {
                 .is_err()
         );
         // The second caller waits for the operation of the first one.
-        let began = time::Instant::now();
+        let began = Instant::now();
         assert_eq!(attempt.join(|| None, slow(7)).await.unwrap(), 3);
         assert!(began.elapsed() < Duration::from_secs(3));
         // Nothing is kept.

@@ -22,6 +22,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use tokio::time;
 
+use super::MERGED_WAIT;
 use super::attempt::{Attempt, IsAwaited};
 use super::list_pages::fetch_pages;
 use super::refetch_budget::RefetchBudget;
@@ -62,6 +63,10 @@ struct CachedList {
     refetches: RefetchBudget,
     /// `true` while a request waits until the limit permits it.
     delayed: AtomicBool,
+    /// `true` if the last request took longer than other servers wait for it.
+    slow: AtomicBool,
+    /// `true` if callers have received the last list instead of the one that is requested.
+    preceded: AtomicBool,
 }
 
 impl ListCache {
@@ -137,11 +142,25 @@ impl CachedList {
         if self.delayed.load(Ordering::Acquire) {
             return Some((listing, Duration::ZERO));
         }
-        if self.fetching.is_in_progress() {
+        if self.fetching.age().is_some() {
             return None;
         }
         let delay = self.refetches.take(time::Instant::now()).err()?;
         Some((listing, delay))
+    }
+
+    /// Returns the last list if it takes long to request another one, and no change is known.
+    fn if_slow(&self) -> Option<Arc<Listing>> {
+        let is_sure = self.slow.load(Ordering::Acquire) && !self.suspect.load(Ordering::Acquire);
+        let listing = is_sure.then(|| self.unchanged()).flatten()?;
+        (listing.age() < MAX_AGE).then_some(listing)
+    }
+
+    /// Returns the last list as an answer that precedes the one of the request in progress.
+    fn last(&self) -> Option<Arc<Listing>> {
+        let listing = self.listing.load_full()?;
+        self.preceded.store(true, Ordering::Release);
+        Some(listing)
     }
 
     /// Returns the cached list if it is fresh.
@@ -166,9 +185,13 @@ impl View {
     /// A list that the server does not support is empty. Fetching a list whose changes the server
     /// announces also subscribes to these announcements.
     ///
+    /// If the list takes longer than other servers wait for it, the answer is the last list, and
+    /// subscribers are notified if the next one differs.
+    ///
     /// # Errors
     ///
-    /// Those of the connection and of [`fetch_pages`]; the list in the cache, if any, stays as it was.
+    /// Those of the connection and of [`fetch_pages`]; [`UpstreamError::Timeout`] if other servers
+    /// do not wait for the first list.
     pub(super) async fn listing(
         self: &Arc<Self>,
         kind: ListKind,
@@ -186,15 +209,29 @@ impl View {
         let request = Request::new(&Id::from(kind.member()), &kind.method(), "{}");
         let request = || call.derive_for_server(request.clone());
         let mut listing = None;
+        let is_merged = call.is_merged();
+        let spent = list.fetching.age().unwrap_or_default();
+        let wait = MERGED_WAIT.saturating_sub(spent);
         // A request in progress may precede a change of which this caller has been notified.
         for _ in 0..2 {
             if let Some((last, delay)) = list.if_exhausted() {
                 self.fetch_later(kind, request(), delay);
-                return Ok(last);
+                return Ok(list.last().unwrap_or(last));
             }
             let (view, call) = (UseGuard::new(self), request());
             let fetch = |awaited| async move { view.0.fetch(kind, &call, &awaited).await };
-            listing = Some(list.fetching.join(|| list.if_fresh(info), fetch).await?);
+            if is_merged && let Some(last) = list.if_slow() {
+                list.fetching.begin(fetch);
+                return Ok(list.last().unwrap_or(last));
+            }
+            let fetched = list.fetching.join(|| list.if_fresh(info), fetch);
+            listing = Some(match is_merged {
+                false => fetched.await?,
+                true => match time::timeout(wait, fetched).await {
+                    Ok(fetched) => fetched?,
+                    Err(_) => return list.last().ok_or(UpstreamError::Timeout),
+                },
+            });
             if list.unchanged().is_some() {
                 break;
             }
@@ -202,7 +239,7 @@ impl View {
         listing.ok_or(UpstreamError::Closed)
     }
 
-    /// Fetches the list `kind` after `delay`, and notifies the subscribers that it has changed.
+    /// Fetches the list `kind` after `delay`.
     fn fetch_later(self: &Arc<Self>, kind: ListKind, call: Call<Prepared>, delay: Duration) {
         let view = UseGuard::new(self);
         let fetch = |awaited: IsAwaited<Arc<Listing>>| async move {
@@ -212,20 +249,15 @@ impl View {
             // Accounts for this request.
             let _ = list.refetches.take(time::Instant::now());
             drop(delayed);
-            let fetched = view.0.fetch(kind, &call, &awaited).await;
-            // Otherwise the subscribers have been notified already.
-            if fetched.is_err() || awaited.get() {
-                view.0.notifications.broadcast_changed(kind);
-            }
-            fetched
+            view.0.fetch(kind, &call, &awaited).await
         };
         self.lists.0[kind.index()].fetching.begin(fetch);
     }
 
     /// Fetches the list `kind` and caches it.
     ///
-    /// If no caller has waited for it, subscribers are notified that it has changed: those callers
-    /// have been answered without it.
+    /// If callers have been answered without it, subscribers are notified unless it is the same as
+    /// the last one. If it fails then, the last one is dropped.
     async fn fetch(
         self: &Arc<Self>,
         kind: ListKind,
@@ -236,13 +268,29 @@ impl View {
         // Cleared before the request is sent, so that a concurrent change is not missed.
         list.suspect.store(false, Ordering::Release);
         let changes = list.changes.load(Ordering::Acquire);
+        let began = time::Instant::now();
         let fetched = time::timeout(FETCH_TIMEOUT, self.fetch_with_reconnect(kind, call)).await;
-        let listing = Arc::new(fetched.unwrap_or(Err(UpstreamError::Timeout))?);
-        list.store(Arc::clone(&listing), changes);
-        if !awaited.get() {
-            self.notifications.broadcast_changed(kind);
+        let fetched = fetched.unwrap_or(Err(UpstreamError::Timeout));
+        list.slow
+            .store(began.elapsed() > MERGED_WAIT, Ordering::Release);
+        let last = list.listing.load_full();
+        let fetched = fetched.map(Arc::new);
+        let precedes = list.preceded.swap(false, Ordering::AcqRel);
+        match &fetched {
+            Ok(listing) => {
+                list.store(Arc::clone(listing), changes);
+                let differs = last.is_none_or(|last| !last.has_same_entries(listing));
+                if differs && (precedes || !awaited.get()) {
+                    self.notifications.broadcast_changed(kind);
+                }
+            }
+            Err(_) if precedes => {
+                list.listing.store(None);
+                self.notifications.broadcast_changed(kind);
+            }
+            Err(_) => {}
         }
-        Ok(listing)
+        fetched
     }
 
     /// Fetches the list `kind`, once more on a new connection if the server has lost the session.

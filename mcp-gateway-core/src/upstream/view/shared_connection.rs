@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::MERGED_WAIT;
 use super::{UseGuard, View};
 use crate::call::Prepared;
 use crate::credential::Credential;
@@ -67,10 +68,18 @@ impl View {
     ///
     /// The attempt continues when its callers have gone: the next one may want the server, and a
     /// slow program would never start otherwise. It ends with the view.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Timeout`] at once if the answer is merged with those of other servers, and
+    /// the attempt has taken longer than they wait.
     async fn connect(
         self: &Arc<Self>,
         call: &Call<Prepared>,
     ) -> Result<Arc<dyn UpstreamConnection>, UpstreamError> {
+        if call.is_merged() && self.connecting.age().is_some_and(|age| age > MERGED_WAIT) {
+            return Err(UpstreamError::Timeout);
+        }
         let (using, credential) = (UseGuard::new(self), call.credential().clone());
         let connect = |_| async move { using.0.reconnect(&credential).await };
         self.connecting
