@@ -46,7 +46,7 @@ impl Gateway {
         let text = format!(
             "store: {{ sqlite: {} }}\n\
              servers: [{{ name: demo, builtin: demo }}]\n\
-             auth: {{ oauth: {{}} }}\n",
+             auth: {{ oauth: {{ clientMetadataDocuments: always }} }}\n",
             store.display()
         );
         fs::write(&config, text).unwrap();

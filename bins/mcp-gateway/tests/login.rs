@@ -35,7 +35,7 @@ use self::harness::{Gateway, Visitor};
 
 /// Access tokens that expire soon, and a server to call.
 const SHORT: &str = "
-auth: { oauth: { accessTokenLifetime: 1s } }
+auth: { oauth: { accessTokenLifetime: 1s, clientMetadataDocuments: always } }
 servers: [{ name: demo, builtin: demo }]
 ";
 

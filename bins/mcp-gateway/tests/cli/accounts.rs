@@ -35,7 +35,7 @@ impl Company {
             "store: {{ sqlite: {store} }}\n\
              servers: [{{ name: demo, builtin: demo }}]\n{}",
             match more {
-                "" => "auth: { oauth: {} }\n",
+                "" => "auth: { oauth: { clientMetadataDocuments: always } }\n",
                 more => more,
             }
         )
@@ -119,7 +119,7 @@ async fn tokens_are_made_used_rotated_and_revoked() {
 #[tokio::test]
 async fn a_token_is_no_better_than_its_owner() {
     let company = Company::with(
-        "auth: { oauth: {} }\ngateways: [{ name: ops, teams: [ops] }, { name: all }]\n",
+        "auth: { oauth: { clientMetadataDocuments: always } }\ngateways: [{ name: ops, teams: [ops] }, { name: all }]\n",
     )
     .await;
     company.get("user create ada").await;

@@ -176,7 +176,7 @@ fn configuration(url: &str) -> String {
 }
 
 fn protecting(server: &str) -> String {
-    format!("auth:\n  oauth: {{}}\n  forward: [{{ {server} }}]\n")
+    format!("auth:\n  oauth: {{ clientMetadataDocuments: always }}\n  forward: [{{ {server} }}]\n")
 }
 
 /// Asks as somebody who may, and as others; `url` is what the proxy is in front of.

@@ -194,7 +194,7 @@ async fn a_connection_outlasts_an_answer_before_the_body() {
         "
 servers: [{ name: a, builtin: demo }]
 gateways: [{ name: main }, { name: ops, teams: [ops] }]
-auth: { oauth: {}, tokens: [{ name: bob, token: { env: MCP_GATEWAY_TOKEN } }] }
+auth: { oauth: { clientMetadataDocuments: always }, tokens: [{ name: bob, token: { env: MCP_GATEWAY_TOKEN } }] }
 ",
     );
     let token = ("MCP_GATEWAY_TOKEN", "the-token-of-bob-is-this");

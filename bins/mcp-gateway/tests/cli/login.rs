@@ -149,7 +149,9 @@ async fn a_refusal_and_a_stranger_are_told_apart() {
 
 #[tokio::test]
 async fn a_login_that_cannot_work_says_what_to_do() {
-    let closed = Company::with("auth: { oauth: { registration: off } }\n").await;
+    let closed =
+        Company::with("auth: { oauth: { registration: off, clientMetadataDocuments: always } }\n")
+            .await;
     let tokens =
         Company::with("auth: { tokens: [{ name: a, token: { env: MCP_GATEWAY_TOKEN } }] }\n").await;
     let open = Company::with("auth: { anonymous: true }\n").await;

@@ -18,6 +18,7 @@ async fn the_authorization_server_passes() {
     let config = "
         auth:
           oauth:
+            clientMetadataDocuments: always
             clients:
               - id: suite
                 redirectUris: ['http://127.0.0.1/callback']

@@ -78,6 +78,7 @@ auth:
         teams: {{ eng: engineering }}
   issuers: [{{ issuer: '{issuer}', groupsClaim: groups, teams: {{ eng: engineering }} }}]
   oauth:
+    clientMetadataDocuments: always
     assertionIssuers: [{{ issuer: '{issuer}' }}]
     clients: [{{ id: desktop, secret: {{ env: SECRET }}, grantTypes: [jwt-bearer] }}]
 servers: [{{ name: demo, builtin: demo }}]

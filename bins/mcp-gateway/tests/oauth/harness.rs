@@ -114,6 +114,7 @@ impl Harness {
                 "allowedNetworks": ["127.0.0.0/8"],
                 "login": { "local": true, "oidc": oidc.into_iter().collect::<Vec<_>>() },
                 "oauth": {
+                    "clientMetadataDocuments": "always",
                     "assertionIssuers": issuers.into_iter().collect::<Vec<_>>(),
                     "clients": [client("machine", "client_credentials"), client("agent", "jwt-bearer")],
                     "rateLimits": { "authorize": 1_000_000, "register": 1_000_000, "client": 1_000_000 },
