@@ -25,6 +25,7 @@ mod name;
 mod origin;
 mod program;
 mod registry;
+mod tools;
 mod web;
 
 use std::path::{Path, PathBuf};
@@ -147,6 +148,7 @@ fn servers(root: &Field<'_>, origin: &Origin) -> Option<Vec<ServerSpec>> {
 fn server(name: Arc<str>, imported: Imported) -> ServerSpec {
     let mut server = ServerSpec::new(name, imported.transport);
     server.connect_timeout = imported.connect_timeout;
+    server.tools = imported.tools;
     if let Some(timeout) = imported.timeout {
         server.limits.calls = server.limits.calls.with_timeout(timeout);
     }

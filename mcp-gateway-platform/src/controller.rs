@@ -28,6 +28,7 @@ use crate::auth::{AuthorizationServices, Services};
 use crate::error::PlatformError;
 use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
 use crate::reload::router::ReloadableRouter;
+use crate::reload::tool_filters::ReloadableToolFilters;
 use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
 use crate::servers::{Builtins, ServerFactory, ServerSet, SharedHttpClient};
 use crate::spec::{Auth, DynamicSpec, Metrics as Published, PlatformSpec};
@@ -46,6 +47,7 @@ pub(crate) struct Controller {
     /// Protected resource metadata (RFC 9728).
     protected: ProtectedResources,
     credentials: Arc<StaticCredentials>,
+    tool_filters: Arc<ReloadableToolFilters>,
     servers: ServerSet,
     gateways: Vec<RunningGateway>,
     operations: Arc<ManagementEndpoints>,
@@ -120,6 +122,7 @@ impl Controller {
             authority,
             protected,
             credentials: Arc::default(),
+            tool_filters: Arc::default(),
             servers: ServerSet::new(factory),
             gateways: Vec::new(),
             routes: Arc::default(),
@@ -158,6 +161,7 @@ impl Controller {
         }
         let mut builder = Gateway::builder(Arc::clone(&access))
             .with_router(Arc::clone(&routing))
+            .with_policy(Arc::clone(&self.tool_filters))
             .with_credentials(Arc::clone(&self.credentials))
             .with_servers(self.servers.pool().clone())
             .with_sessions(sessions.clone())

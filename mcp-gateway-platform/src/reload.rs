@@ -2,4 +2,5 @@
 
 pub(crate) mod credentials;
 pub(crate) mod router;
+pub(crate) mod tool_filters;
 pub(crate) mod verifier;

@@ -28,6 +28,7 @@ mod remote;
 mod secret;
 mod server;
 mod storage;
+mod tool_filter;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub use self::remote::Remote;
 pub use self::secret::{Secret, SessionKey};
 pub use self::server::{ServerRuntime, ServerSpec};
 pub use self::storage::Storage;
+pub use self::tool_filter::ToolFilter;
 
 /// The desired state of a platform.
 #[derive(Clone, Debug, Default)]

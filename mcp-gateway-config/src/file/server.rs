@@ -9,6 +9,7 @@
 //! | `remote` | [`Remote`](mcp_gateway_platform::spec::Remote) |
 //! | `sessions` | `shared`, `principal` or `session` |
 //! | `roots` | `off`, `on` or a list of directories |
+//! | `tools` | `allow`, `deny`: lists of tools, in which `*` stands for any characters |
 //! | `limits` | [`ServerLimits`](mcp_gateway_platform::spec::ServerLimits) |
 //! | `idle`, `connectTimeout` | duration |
 //!
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
-use mcp_gateway_platform::spec::{ServerRuntime, ServerSpec};
+use mcp_gateway_platform::spec::{ServerRuntime, ServerSpec, ToolFilter};
 
 use crate::document::{Field, FromField};
 
@@ -41,6 +42,7 @@ impl FromField for ServerSpec {
         let sessions = table.get_with("sessions", |field| field.choice(&SESSIONS));
         let program = !matches!(transport, Some(ServerRuntime::Remote(_)) | None);
         let roots = table.get_with("roots", |field| roots(field, program));
+        let tools = table.get("tools").unwrap_or_default();
         let limits = table.get("limits").unwrap_or_default();
         let idle = table.get("idle");
         let connect_timeout = table.get("connectTimeout");
@@ -49,10 +51,26 @@ impl FromField for ServerSpec {
         server.prefix = prefix?;
         server.sessions = sessions.unwrap_or(server.sessions);
         server.roots = roots;
+        server.tools = tools;
         server.limits = limits;
         server.idle = idle;
         server.connect_timeout = connect_timeout;
         Some(server)
+    }
+}
+
+impl FromField for ToolFilter {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let allow: Option<Vec<String>> = table.get("allow");
+        let deny: Option<Vec<String>> = table.get("deny");
+        table.finish();
+        let patterns = |texts: Vec<String>| texts.into_iter().map(Arc::from);
+        let filter = Self::default().with_denied(patterns(deny.unwrap_or_default()));
+        Some(match allow {
+            Some(allow) => filter.with_allowed(patterns(allow)),
+            None => filter,
+        })
     }
 }
 

@@ -12,18 +12,18 @@
 //! | `startup_timeout_ms`, `connectionTimeout` | timeout for connecting | milliseconds |
 //! | `initTimeout` | the same | milliseconds |
 //!
-//! Lists of tools cause a warning: a gateway serves all tools of a server. Keys for display and
+//! Lists of tools become the filter of the server: see the module `tools`. Keys for display and
 //! approval are ignored without a warning, and unknown keys with one. Servers that are part of a
 //! client are not served: there is neither a program to start nor a URL to call.
 
 use std::time::Duration;
 
 use mcp_gateway_core::upstream::UpstreamProtocol;
-use mcp_gateway_platform::spec::ServerRuntime;
+use mcp_gateway_platform::spec::{ServerRuntime, ToolFilter};
 
 use super::expand::Variables;
 use super::origin::Dialect;
-use super::{program, web};
+use super::{program, tools, web};
 use crate::document::{Field, Table};
 
 /// Server of an entry.
@@ -37,6 +37,8 @@ pub(super) struct Imported {
     pub(super) timeout: Option<Duration>,
     /// Time limit for starting a program, or for connecting to an endpoint.
     pub(super) connect_timeout: Option<Duration>,
+    /// Tools that the client shows.
+    pub(super) tools: ToolFilter,
 }
 
 /// Server entry of a client file.
@@ -87,7 +89,7 @@ pub(super) fn read<'a>(field: &Field<'a>, variables: &mut Variables<'a>) -> Opti
         }
     };
     let (timeout, connect_timeout) = (entry.timeout(), entry.connect_timeout());
-    entry.warn_about_filters();
+    let tools = tools::read(&mut entry.table);
     for key in IGNORED {
         entry.table.field(key);
     }
@@ -96,6 +98,7 @@ pub(super) fn read<'a>(field: &Field<'a>, variables: &mut Variables<'a>) -> Opti
         transport: transport?,
         timeout,
         connect_timeout,
+        tools,
     })
 }
 
@@ -178,22 +181,6 @@ impl<'a> Entry<'a, '_> {
         let milliseconds = self.first(&keys);
         seconds.or_else(|| milliseconds.and_then(|field| time(&field, MILLISECOND)))
     }
-
-    /// Warns if the client shows only some tools of the server.
-    ///
-    /// The list `["*"]`, which stands for all tools, causes no warning.
-    fn warn_about_filters(&mut self) {
-        for key in FILTERS {
-            let Some(field) = self.table.field(key) else {
-                continue;
-            };
-            let all = field.is_list()
-                && matches!(&*field.items().unwrap_or_default(), [one] if one.text() == Some("*"));
-            if !all {
-                field.warning("tools cannot be filtered; all tools of the server are served");
-            }
-        }
-    }
 }
 
 /// Returns a number; records an error otherwise.
@@ -243,20 +230,6 @@ pub(super) const COMMANDS: [&str; 2] = ["command", "cmd"];
 
 /// Keys of the URL: `serverUrl` in Windsurf, `httpUrl` in Gemini CLI, `uri` in Goose.
 pub(super) const URLS: [&str; 6] = ["url", "serverUrl", "httpUrl", "uri", "baseUrl", "serverURL"];
-
-/// Keys of lists of tools that the client shows or hides.
-const FILTERS: [&str; 10] = [
-    "allowedTools",
-    "available_tools",
-    "blockedTools",
-    "disabledTools",
-    "disabled_tools",
-    "enabled_tools",
-    "excludeTools",
-    "includeTools",
-    "toolFilter",
-    "tools",
-];
 
 /// Keys that concern the client only, such as display and approval.
 const IGNORED: [&str; 27] = [

@@ -39,7 +39,7 @@ struct Command {
 /// Reads a server that is a child process.
 ///
 /// The environment is read first, because the program and its arguments may refer to it. The
-/// arguments are read even if the program is missing, so that their errors are found.
+/// other keys are read even if the program is missing, so that their errors are found.
 pub(super) fn read(entry: &mut Entry<'_, '_>) -> Option<Process> {
     let command = entry.first(&COMMANDS);
     let mut env = environment(entry);
@@ -64,17 +64,22 @@ pub(super) fn read(entry: &mut Entry<'_, '_>) -> Option<Process> {
     let own_args = own_args
         .map(|field| texts(entry, &field))
         .unwrap_or_default();
+    // Read even without a program, so that the key is known.
+    let directory = directory(entry);
     let mut process = Process::new(program?, [args, own_args].concat());
-    process.directory = directory(entry);
+    process.directory = directory;
     process.env = env;
     Some(process)
 }
 
 /// Reads the program, with the arguments that its key contains.
 ///
-/// The key is a text, a list or a map. An empty list has no program, without an error.
+/// The key is a text, a list or a map.
 fn parts(entry: &Entry<'_, '_>, field: &Field<'_>) -> Command {
     if field.is_list() {
+        if field.items().is_some_and(|items| items.is_empty()) {
+            field.error("the list is empty: missing program");
+        }
         let mut args = texts(entry, field).into_iter();
         let program = args.next();
         return Command {

@@ -15,7 +15,7 @@
 //! The gateway cannot prompt for inputs. A value comes from the key `value`, from the environment
 //! variable with the name of the input in upper case, or from the key `default`.
 
-use mcp_gateway_platform::spec::{Process, Remote, Secret, ServerRuntime};
+use mcp_gateway_platform::spec::{Process, Remote, Secret, ServerRuntime, ToolFilter};
 
 use super::entry::Imported;
 use super::expand::{Variables, variable_name};
@@ -49,6 +49,7 @@ pub(super) fn read(root: &Field<'_>, variables: &Variables<'_>) -> Option<Import
         transport: transport?,
         timeout: None,
         connect_timeout: None,
+        tools: ToolFilter::default(),
     })
 }
 

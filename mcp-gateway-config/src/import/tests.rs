@@ -182,7 +182,6 @@ fn ignored_keys_are_reported() {
     insta::assert_snapshot!(problems(text).join("\n"), @r#"
     f:2:16: warning: mcpServers.My Server: server renamed to "My-Server", because its name is a prefix of tool names
     f:2:34: warning: mcpServers.My Server: unknown key "colour" is ignored
-    f:2:64: warning: mcpServers.My Server.disabledTools: tools cannot be filtered; all tools of the server are served
     f:4:16: warning: mcpServers.my server: server renamed to "my-server-2", because its name is a prefix of tool names
     f:4:71: warning: mcpServers.my server.headers.Host: the header belongs to the connection or the protocol; ignored
     "#);
@@ -242,6 +241,66 @@ fn an_invalid_entry_does_not_affect_the_others() {
             "f:2:72: warning: mcpServers.a.headers.Authorization: environment variable MISSING is not set",
         ]
     );
+}
+
+#[test]
+fn an_entry_without_a_program_is_reported_with_the_reason_alone() {
+    let text = r#"{ "mcpServers": {
+  "a": { "command": [], "args": ["x"] },
+  "b": { "type": "stdio", "cwd": "/srv", "args": ["x"], "env": { "A": "1" } },
+  "c": { "command": "c" }
+} }"#;
+    assert_eq!(described(text), ["c: c []"]);
+    assert_eq!(
+        problems(text),
+        [
+            "f:2:8: warning: mcpServers.a: the server is not served",
+            "f:2:21: warning: mcpServers.a.command: the list is empty: missing program",
+            "f:3:8: warning: mcpServers.b: missing key \"command\"",
+            "f:3:8: warning: mcpServers.b: the server is not served",
+        ]
+    );
+}
+
+#[test]
+fn tools_are_filtered_as_in_the_client() {
+    let filter = |entry: &str| {
+        let text = format!(r#"{{ "mcpServers": {{ "a": {{ "command": "a", {entry} }} }} }}"#);
+        let (servers, warnings) = read(&text, Path::new("f"), &NoEnvironment).unwrap();
+        assert!(warnings.is_empty(), "{entry}: {warnings}");
+        let tools = ["get", "set", "del"].into_iter();
+        let shown = tools.filter(|tool| servers[0].tools.allows(tool));
+        shown.collect::<Vec<_>>().join(" ")
+    };
+    let table = [
+        (r#""tools": ["*"]"#, "get set del"),
+        (r#""tools": ["get"]"#, "get"),
+        (r#""tools": []"#, ""),
+        (
+            r#""enabled_tools": ["get", "set"], "disabled_tools": ["set"]"#,
+            "get",
+        ),
+        (
+            r#""includeTools": ["get(a)", "del"], "excludeTools": ["del"]"#,
+            "get",
+        ),
+        (r#""available_tools": []"#, "get set del"),
+        (r#""available_tools": ["set"]"#, "set"),
+        (r#""disabledTools": ["*et"]"#, "del"),
+        (
+            r#""tools": { "get": true, "set": false, "del": { "enabled": false } }"#,
+            "get",
+        ),
+        (r#""toolFilter": { "allowedToolNames": ["get"] }"#, "get"),
+        (r#""toolFilter": { "exclude": ["get"] }"#, "set del"),
+        (
+            r#""autoApprove": ["get"], "alwaysAllow": ["get"]"#,
+            "get set del",
+        ),
+    ];
+    for (entry, shown) in table {
+        assert_eq!(filter(entry), shown, "{entry}");
+    }
 }
 
 #[test]

@@ -120,6 +120,7 @@ impl Controller {
         // replaced, and old ones are removed afterwards.
         self.credentials
             .replace(credentials::configured(&spec.servers));
+        self.tool_filters.replace(&spec.servers);
         self.servers.start(&servers);
         self.protect(&spec.auth, resources.all());
         let gateways = gateways.into_iter();

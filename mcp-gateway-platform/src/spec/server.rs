@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy, UpstreamProtocol};
 
-use super::{Process, Remote, ServerLimits};
+use super::{Process, Remote, ServerLimits, ToolFilter};
 
 /// MCP server behind the gateways.
 ///
@@ -33,6 +33,8 @@ pub struct ServerSpec {
     pub sessions: SessionPolicy,
     /// Roots of callers that reach it; `None` for the default.
     pub roots: Option<RootsPolicy>,
+    /// Tools that gateways offer.
+    pub tools: ToolFilter,
     /// Limits.
     pub limits: ServerLimits,
     /// Idle timeout of its sessions.
@@ -64,6 +66,7 @@ impl ServerSpec {
             sessions: transport.default_sessions(),
             transport,
             roots: None,
+            tools: ToolFilter::default(),
             limits: ServerLimits::default(),
             idle: None,
             connect_timeout: None,

@@ -151,3 +151,28 @@ async fn programs_do_not_get_to_know_what_is_not_for_them() {
     let expected = format!("token= key= mine={key}");
     eventually(async || gateway.stderr().contains(&expected)).await;
 }
+
+#[tokio::test]
+async fn tools_that_the_configuration_hides_do_not_exist() {
+    let folder = Folder::new();
+    let config = |tools: Value| {
+        let server = json!({ "name": "demo", "builtin": "demo", "tools": tools });
+        json!({ "servers": [server], "gateways": [{ "name": "one" }] }).to_string()
+    };
+    let path = folder.write("gateway.yaml", &config(json!({ "deny": ["ec*"] })));
+    let gateway = Gateway::serve(&path).await;
+    let tools = gateway.tools().await;
+    assert!(!tools.iter().any(|tool| tool == "demo__echo"), "{tools:?}");
+    assert!(tools.len() > 1, "{tools:?}");
+    let answer = gateway.call("demo__echo", json!({ "text": "a" })).await;
+    assert_eq!(
+        answer["error"]["data"]["reason"], "unknown_tool",
+        "{answer}"
+    );
+    assert_eq!(answer["error"]["message"], "Unknown tool: demo__echo");
+    // Without a restart.
+    folder.write("gateway.yaml", &config(json!({ "allow": ["echo"] })));
+    eventually(async || gateway.tools().await == ["demo__echo"]).await;
+    let answer = gateway.call("demo__echo", json!({ "text": "a" })).await;
+    assert!(answer["result"].is_object(), "{answer}");
+}

@@ -1,0 +1,77 @@
+//! Tool filters of the current spec.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
+use mcp_gateway_core::route::Feature;
+
+use crate::spec::{ServerSpec, ToolFilter};
+
+/// Policy that hides the tools that the filters of servers exclude. The filters are replaceable
+/// while calls are in flight.
+#[derive(Debug, Default)]
+pub(crate) struct ReloadableToolFilters {
+    /// Filters by server, without those that hide nothing.
+    filters: ArcSwap<HashMap<Arc<str>, ToolFilter>>,
+}
+
+impl ReloadableToolFilters {
+    /// Replaces the filters by those of `servers`.
+    pub(crate) fn replace(&self, servers: &[ServerSpec]) {
+        let filtered = servers.iter().filter(|server| !server.tools.is_empty());
+        let filters = filtered.map(|server| (Arc::clone(&server.name), server.tools.clone()));
+        self.filters.store(Arc::new(filters.collect()));
+    }
+}
+
+impl Policy for ReloadableToolFilters {
+    fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
+        let filters = self.filters.load();
+        let target = request.target();
+        match &target.feature {
+            Feature::Tool(name) if !filters.is_empty() => match filters.get(&target.server) {
+                Some(filter) if !filter.allows(name) => Decision::deny("tools of the server"),
+                Some(_) | None => Decision::Allow,
+            },
+            _ => Decision::Allow,
+        }
+    }
+
+    fn is_uniform(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mcp_gateway_core::auth::Principal;
+    use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
+    use mcp_gateway_core::route::Target;
+    use mcp_gateway_core::{Caller, ClientInfo};
+
+    use super::*;
+    use crate::spec::ServerRuntime;
+
+    #[test]
+    fn only_tools_of_the_server_are_hidden() {
+        let filters = ReloadableToolFilters::default();
+        let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
+        let caller = Caller::new(Principal::new("alice"), "main", client);
+        let allows = |server: &str, feature: Feature| {
+            let target = Target::new(server, feature);
+            filters.decide(&PolicyRequest::listing(&caller, &target)) == Decision::Allow
+        };
+        assert!(allows("a", Feature::Tool("echo".into())));
+        let mut server = ServerSpec::new("a", ServerRuntime::Builtin("demo".into()));
+        server.tools = ToolFilter::default().with_denied(["ec*".into()]);
+        filters.replace(&[server]);
+        assert!(!allows("a", Feature::Tool("echo".into())));
+        assert!(allows("a", Feature::Tool("add".into())));
+        assert!(allows("a", Feature::Prompt("echo".into())));
+        assert!(allows("b", Feature::Tool("echo".into())));
+        filters.replace(&[]);
+        assert!(allows("a", Feature::Tool("echo".into())));
+    }
+}
