@@ -100,7 +100,7 @@ use http::Extensions;
 
 use crate::auth::Principal;
 use crate::caller::{Caller, ClientInfo};
-use crate::jsonrpc::Request;
+use crate::jsonrpc::{Id, Notification, Request};
 use crate::protocol::header::ParamHeaders;
 use crate::route::{Feature, Target};
 use crate::{Cancellation, Credential};
@@ -141,8 +141,19 @@ struct Context {
     request: Request,
     caller: Arc<Caller>,
     cancellation: Option<Cancellation>,
+    /// Set if the call stands for a notification.
+    notification: Option<Arc<ClientNotification>>,
     extensions: Extensions,
     merged: bool,
+}
+
+/// A notification of a client, on its way to servers.
+#[derive(Clone, Debug)]
+struct ClientNotification {
+    /// The message.
+    notification: Notification,
+    /// `true` if it may be meant for any of several servers.
+    broadcast: bool,
 }
 
 impl Call {
@@ -156,6 +167,7 @@ impl Call {
             request,
             caller,
             cancellation: None,
+            notification: None,
             extensions: Extensions::new(),
             merged: false,
         };
@@ -163,6 +175,30 @@ impl Call {
             context: Arc::new(context),
             stage: (),
         }
+    }
+
+    /// Creates the call that carries `notification` through the layers.
+    ///
+    /// Its request repeats the method and the parameters, so that it is routed, authorized and
+    /// observed like any other; servers receive the notification itself.
+    pub(crate) fn of_notification(notification: Notification, caller: Arc<Caller>) -> Self {
+        let params = notification.param_text().unwrap_or("{}");
+        let request = Request::new(&Id::from("notification"), notification.method(), params);
+        let mut call = Self::trusted(request, caller);
+        Arc::make_mut(&mut call.context).notification = Some(Arc::new(ClientNotification {
+            notification,
+            broadcast: false,
+        }));
+        call
+    }
+
+    /// Marks the notification of the call as one that may be meant for any of several servers.
+    pub(crate) fn broadcast(mut self) -> Self {
+        let context = Arc::make_mut(&mut self.context);
+        if let Some(notification) = &mut context.notification {
+            Arc::make_mut(notification).broadcast = true;
+        }
+        self
     }
 
     /// Sets the signal by which the client cancels the request.
@@ -203,6 +239,21 @@ impl<S> Call<S> {
     #[must_use]
     pub fn cancellation(&self) -> Option<&Cancellation> {
         self.context.cancellation.as_ref()
+    }
+
+    /// Returns the notification that the call carries; `None` for a request.
+    ///
+    /// Such a call has no response; that of the inner service only means that it was processed.
+    #[must_use]
+    pub fn notification(&self) -> Option<&Notification> {
+        let carried = self.context.notification.as_ref()?;
+        Some(&carried.notification)
+    }
+
+    /// Returns `true` if the call carries a notification that may be meant for another server.
+    pub(crate) fn is_broadcast(&self) -> bool {
+        let carried = self.context.notification.as_ref();
+        carried.is_some_and(|carried| carried.broadcast)
     }
 
     /// Returns the extensions that layers of other crates have attached.
@@ -253,6 +304,7 @@ impl<S> Call<S> {
             request,
             caller: Arc::clone(&self.context.caller),
             cancellation: self.context.cancellation.clone(),
+            notification: self.context.notification.clone(),
             extensions: self.context.extensions.clone(),
             merged: self.context.merged,
         };
@@ -305,11 +357,12 @@ impl Call<Prepared> {
     /// waits for a slow server.
     pub(crate) fn derive_for_server(&self, request: Request) -> Self {
         let target = Target::new(Arc::clone(&self.target().server), Feature::Server);
-        self.for_request(
-            request,
-            Prepared::trusted(target, self.credential().clone()),
-        )
-        .with_merged(false)
+        let stage = Prepared::trusted(target, self.credential().clone());
+        let mut call = self.for_request(request, stage).with_merged(false);
+        if call.context.notification.is_some() {
+            Arc::make_mut(&mut call.context).notification = None;
+        }
+        call
     }
 }
 

@@ -150,6 +150,11 @@ impl ClientInfo {
         &self.capabilities
     }
 
+    /// Returns the JSON text of the client's name and version, if it sent them.
+    pub(crate) fn info(&self) -> Option<&Arc<str>> {
+        self.info.as_ref()
+    }
+
     /// Returns the JSON text of the client's name and version; that of the gateway if the client
     /// sent none.
     #[must_use]

@@ -19,6 +19,7 @@ mod registry;
 mod state;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,7 @@ use self::state::SessionState;
 pub(crate) use self::state::StreamId;
 pub use crate::error::SessionError;
 use crate::json::string_json;
-use crate::jsonrpc::{Id, Notification, Request};
+use crate::jsonrpc::{Id, Request};
 use crate::list_changes::ListChanges;
 use crate::protocol::{Capabilities, ProtocolVersion};
 use crate::replica::Replica;
@@ -46,6 +47,8 @@ use crate::reply::ServerRequest;
 pub struct Session {
     /// Random key of the session; see [`key`](Self::key).
     key: Arc<str>,
+    /// Number that is unique in the process.
+    number: u64,
     /// Decrypted content of the session ID.
     record: SessionRecord,
     /// This replica, if other replicas forward answers of clients to it.
@@ -70,13 +73,9 @@ pub(crate) enum RequestOrigin {
     },
 }
 
-/// A resource that belongs to a session: it receives the client's notifications and ends with the
-/// session.
+/// A resource that belongs to a session and ends with it.
 #[async_trait]
 pub(crate) trait SessionListener: Send + Sync + 'static {
-    /// Forwards a notification of the client that may concern any server.
-    async fn on_notification(&self, notification: &Notification);
-
     /// Releases the resource, because the session has ended.
     async fn on_close(&self);
 }
@@ -86,6 +85,7 @@ impl Session {
     pub(crate) fn new(key: Arc<str>, record: SessionRecord, replica: Option<Replica>) -> Arc<Self> {
         Arc::new(Self {
             key,
+            number: SESSIONS.fetch_add(1, Ordering::Relaxed),
             record,
             replica,
             state: Mutex::default(),
@@ -105,6 +105,11 @@ impl Session {
     #[must_use]
     pub fn key(&self) -> &Arc<str> {
         &self.key
+    }
+
+    /// Returns a number that no other session of the process has, 1 or greater.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Returns the negotiated protocol version.
@@ -166,11 +171,6 @@ impl Session {
         } else {
             state.attached.push(attached);
         }
-    }
-
-    /// Returns the attached resources.
-    pub(crate) fn listeners(&self) -> Vec<Arc<dyn SessionListener>> {
-        self.state().attached.clone()
     }
 
     /// Ends the session: closes its streams, cancels its calls and releases its resources.
@@ -259,6 +259,9 @@ impl Session {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Number of the next session.
+static SESSIONS: AtomicU64 = AtomicU64::new(1);
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -43,6 +43,7 @@ mod legacy_sse;
 mod modern_http;
 mod multiplexed;
 mod pool;
+mod request_ids;
 mod roots;
 mod server;
 mod subscription_filter;

@@ -67,7 +67,7 @@ impl<S: CallService> DuplexSession<S> {
     /// Handles a message of the client; answers are sent to the channel.
     pub(super) async fn handle(self: Arc<Self>, message: Message) {
         match message {
-            Message::Notification(notification) => self.handle_notification(&notification).await,
+            Message::Notification(notification) => self.handle_notification(notification).await,
             Message::Request(request) => {
                 let (id, method) = (request.id().clone(), request.method().clone());
                 let session = self.session.get().map(|begun| Arc::clone(&begun.session));
@@ -98,14 +98,15 @@ impl<S: CallService> DuplexSession<S> {
     }
 
     /// Handles a notification.
-    async fn handle_notification(&self, notification: &Notification) {
+    async fn handle_notification(&self, notification: Notification) {
         if let Some(begun) = self.session.get() {
-            incoming::handle_notification(&begun.session, notification).await;
+            let session = &begun.session;
+            self.legacy.on_notification(session, notification).await;
         } else if notification.method() == &Method::Cancelled
-            && let Some(id) = notification.param("requestId").and_then(Id::from_token)
+            && let Some((id, reason)) = incoming::cancellation(&notification)
             && let Some(cancellation) = self.calls().remove(&id)
         {
-            cancellation.cancel();
+            cancellation.cancel_for(reason);
         }
     }
 
@@ -144,6 +145,8 @@ impl<S: CallService> DuplexSession<S> {
     async fn in_session(&self, session: &Arc<Session>, request: Request) -> Result<(), Error> {
         let id = request.id().clone();
         match self.legacy.request(session, request).await? {
+            // On a channel, a cancelled request has no response.
+            SessionResponse::Cancelled => true,
             SessionResponse::Text(text) => self.send(text).await,
             SessionResponse::Json(body) => {
                 let text = body.into_text(MAX_MESSAGE).await;
@@ -169,7 +172,7 @@ impl<S: CallService> DuplexSession<S> {
         let caller = Caller::new(self.legacy.principal.clone(), gateway, client);
         let cancellation = Cancellation::new();
         self.calls().insert(id.clone(), cancellation.clone());
-        let call = Call::trusted(request, Arc::new(caller));
+        let call = Call::trusted(request, Arc::new(caller)).with_cancellation(cancellation.clone());
         let answered = tokio::select! {
             answered = self.answer(call, listens) => answered,
             () = cancellation.cancelled() => Ok(()),

@@ -15,7 +15,7 @@ use tower::ServiceExt;
 
 use super::headers::{accepts, takes_events};
 use super::in_flight::InFlightRequest;
-use super::incoming::{handle_notification, handle_response};
+use super::incoming::handle_response;
 use super::modern::{HeaderVersion, check_level};
 use super::reply_writer::{MessageSink, ReplyWriter};
 use super::{Body, CallService, response, stream};
@@ -53,6 +53,8 @@ pub(super) struct LegacyHandler<S> {
 
 /// Answer to a request within a session.
 pub(super) enum SessionResponse {
+    /// The client has cancelled the request.
+    Cancelled,
     Events(ReplyStream, InFlightRequest),
     Json(JsonBody),
     Text(Bytes),
@@ -79,7 +81,7 @@ impl<S: CallService> LegacyHandler<S> {
         let (session_id, session) = self.session(&parts.headers, version)?;
         match message {
             Message::Notification(notification) => {
-                handle_notification(&session, &notification).await;
+                self.on_notification(&session, notification).await;
                 Ok(response::status(StatusCode::ACCEPTED))
             }
             Message::Request(request) => {
@@ -133,6 +135,8 @@ impl<S: CallService> LegacyHandler<S> {
         id: &Id,
     ) -> Response<Body> {
         match answered {
+            // Over HTTP, a request ends with a response.
+            SessionResponse::Cancelled => response::document(response::cancelled_message(id)),
             SessionResponse::Text(text) => response::document(text),
             SessionResponse::Json(body) => response::json(StatusCode::OK, body),
             SessionResponse::Events(events, _) if !takes_events => {
@@ -215,13 +219,17 @@ impl<S: CallService> LegacyHandler<S> {
 
     /// Creates a call within the session.
     fn call(&self, session: &Arc<Session>, request: Request) -> Call {
+        Call::trusted(request, self.caller(session))
+    }
+
+    /// Returns the caller of the session.
+    pub(super) fn caller(&self, session: &Arc<Session>) -> Arc<Caller> {
         let client = ClientInfo::in_session(Arc::clone(session));
         let caller = Caller::new(self.principal.clone(), Arc::clone(&self.gateway), client);
-        let caller = match &self.headers {
+        Arc::new(match &self.headers {
             Some(headers) => caller.with_headers(headers.clone()),
             None => caller,
-        };
-        Call::trusted(request, Arc::new(caller))
+        })
     }
 
     /// Answers a request within a session.
@@ -281,7 +289,7 @@ impl<S: CallService> LegacyHandler<S> {
             .with_cancellation(cancellation.clone());
         let reply = tokio::select! {
             reply = self.inner.clone().oneshot(call) => reply?,
-            () = cancellation.cancelled() => return Ok(SessionResponse::Text(response::cancelled_message(&id))),
+            () = cancellation.cancelled() => return Ok(SessionResponse::Cancelled),
         };
         Ok(match reply {
             Reply::Events(events) => SessionResponse::Events(events, in_flight),

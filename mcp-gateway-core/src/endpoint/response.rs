@@ -137,8 +137,9 @@ const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(15);
 
 /// Returns the response to a request that its client has cancelled.
 pub(super) fn cancelled_message(id: &Id) -> Bytes {
-    ErrorObject::new(CANCELLED, "the client cancelled the request").to_response(Some(id))
+    ErrorObject::new(CANCELLED, "Request cancelled").to_response(Some(id))
 }
 
-/// Code for cancelled requests from the language server protocol; MCP defines none.
+/// Code for cancelled requests from the language server protocol, with the text of SDKs; MCP defines
+/// none.
 const CANCELLED: i64 = -32800;

@@ -88,6 +88,11 @@ impl Notification {
         &self.method
     }
 
+    /// Returns the JSON text of the parameters, or `None` if there are none.
+    pub(crate) fn param_text(&self) -> Option<&str> {
+        Some(&self.text[self.params.object()?])
+    }
+
     /// Returns the JSON text of the parameter `key`, or `None` if it is absent.
     #[must_use]
     pub fn param(&self, key: &str) -> Option<&str> {

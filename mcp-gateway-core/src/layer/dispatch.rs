@@ -294,6 +294,9 @@ impl Shared {
             | Method::ServerDiscover
             | Method::SubscriptionsListen
             | Method::ToolsList => Destination::Servers,
+            _ if call.notification().is_some() && self.router.servers().len() > 1 => {
+                Destination::Servers
+            }
             method => match &*self.router.servers() {
                 [server] => Destination::Server(Target::new(Arc::clone(server), Feature::Server)),
                 _ => {
@@ -337,6 +340,7 @@ impl Shared {
             reason = "`destination` selects only these methods"
         )]
         match call.request().method() {
+            _ if call.notification().is_some() => Ok(self.notify_all(inner, call).await),
             Method::ResourcesRead if call.request().name().is_none() => {
                 Err(missing_name(call.request()).into())
             }
@@ -352,6 +356,14 @@ impl Shared {
                 }
             },
         }
+    }
+
+    /// Sends the notification of `call` to all servers that have the client for themselves.
+    async fn notify_all<S: RoutedService>(&self, inner: S, call: Call) -> Reply {
+        let call = call.broadcast();
+        let params = call.request().param_text().unwrap_or("{}");
+        let _ = self.call_all(&inner, &call, params).await;
+        Reply::result(call.request().id(), "{}")
     }
 
     /// Sets the minimum level of log messages on all servers.

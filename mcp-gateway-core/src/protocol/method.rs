@@ -118,6 +118,19 @@ impl Method {
         }
     }
 
+    /// Returns `true` for a notification of a change, to which clients subscribe.
+    pub(crate) fn is_change(&self) -> bool {
+        matches!(
+            self,
+            Self::PromptsListChanged
+                | Self::ResourcesListChanged
+                | Self::ResourcesUpdated
+                | Self::TaskStatus
+                | Self::TasksNotification
+                | Self::ToolsListChanged
+        )
+    }
+
     /// Returns `true` if revision 2026-07-28 removed the method from the protocol.
     #[must_use]
     pub fn is_removed(&self) -> bool {

@@ -106,10 +106,10 @@ impl SessionState {
         self.calls.remove(id);
     }
 
-    /// Cancels an in-flight request; ignores unknown IDs.
-    pub(crate) fn cancel_call(&mut self, id: &Id) {
+    /// Cancels an in-flight request for `reason`, a JSON text; ignores unknown IDs.
+    pub(crate) fn cancel_call(&mut self, id: &Id, reason: Option<&str>) {
         if let Some(cancellation) = self.calls.remove(id) {
-            cancellation.cancel();
+            cancellation.cancel_for(reason);
         }
     }
 

@@ -1,7 +1,9 @@
 //! Cancellation policy: whether a server is notified of a dropped reply.
 
 use crate::call::Prepared;
-use crate::protocol::Era;
+use crate::json::object_json;
+use crate::jsonrpc::Notification;
+use crate::protocol::{Era, Method};
 use crate::{Call, Cancellation};
 
 /// Policy that decides if a dropped reply cancels the request at the server.
@@ -25,11 +27,24 @@ impl CancelPolicy {
         }
     }
 
+    /// Returns the notification that cancels the request `number` at the server; `None` if the
+    /// server must not be notified.
+    pub(super) fn notification(&self, number: i64) -> Option<Notification> {
+        if !self.should_notify() {
+            return None;
+        }
+        let mut members = vec![("requestId", number.to_string().into())];
+        let reason = self.cancellation.as_ref().and_then(Cancellation::reason);
+        members.extend(reason.map(|reason| ("reason", reason.into())));
+        let params = object_json(&members);
+        Some(Notification::new(&Method::Cancelled, Some(&params)))
+    }
+
     /// Returns `true` if the server must be notified of the cancellation.
     ///
     /// In the modern era a client cancels by closing its connection; in the legacy era it must
     /// cancel explicitly.
-    pub(super) fn should_notify(&self) -> bool {
+    fn should_notify(&self) -> bool {
         match self.era {
             Era::Modern => true,
             Era::Legacy => self

@@ -191,6 +191,7 @@ impl Connector {
             era: key.era,
             version: key.version,
             capabilities: key.capabilities.clone(),
+            client_info: key.client_info.clone(),
             credential: credential.clone(),
             dedicated,
             limit: self.limit,

@@ -61,6 +61,8 @@ pub(super) struct Handshake {
     pub(super) version: ProtocolVersion,
     /// Capabilities to declare: those of the class of callers.
     pub(super) capabilities: Capabilities,
+    /// JSON text of the name and version of the client; `None` for those of the gateway.
+    pub(super) client_info: Option<Arc<str>>,
     /// Credential to present, in HTTP headers.
     pub(super) credential: Credential,
     /// `true` if one session of a client uses the connection exclusively.

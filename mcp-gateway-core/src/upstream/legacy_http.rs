@@ -12,7 +12,6 @@ mod lost;
 mod stream;
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,6 +26,7 @@ use self::stream::messages;
 use super::connection::{SendError, UpstreamConnection};
 use super::http_endpoint::{self as over_http, HttpEndpoint, PostResponse};
 use super::modern_http::add;
+use super::request_ids::RequestIds;
 use super::roots::Askable;
 use super::{DiscoverResult, encode};
 use crate::call::Prepared;
@@ -49,8 +49,8 @@ pub(super) struct LegacyHttpConnection {
     session: Arc<HttpSession>,
     /// Self-description of the server.
     info: DiscoverResult,
-    /// Next identifier. Identifiers are never reused within a session.
-    next: AtomicI64,
+    /// Identifiers of requests.
+    ids: RequestIds,
     /// Task that reads the standalone stream; started by the first subscriber.
     listening: OnceLock<BackgroundTask>,
 }
@@ -84,7 +84,8 @@ impl LegacyHttpConnection {
         Self {
             session: Arc::new(session),
             info,
-            next: AtomicI64::new(1),
+            // 0 was that of `initialize`.
+            ids: RequestIds::from(1),
             listening: OnceLock::new(),
         }
     }
@@ -97,7 +98,7 @@ impl UpstreamConnection for LegacyHttpConnection {
     }
 
     async fn send(&self, call: &Call<Prepared>) -> Result<Reply, SendError> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let number = self.ids.issue(call.request().id());
         let headers = || {
             let mut headers = self.session.server.headers();
             add(&mut headers, call.caller().headers());

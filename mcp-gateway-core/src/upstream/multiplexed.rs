@@ -6,10 +6,10 @@
 //! | message | receiver |
 //! |---|---|
 //! | response | the call with its identifier |
-//! | progress | the call with its token |
-//! | log message, server request | the only call in flight, if there is exactly one; otherwise subscribers |
+//! | progress | the call with its token; otherwise subscribers |
+//! | change of a list, a resource or a task | subscribers |
+//! | any other notification, server request | the only call in flight, if there is exactly one; otherwise subscribers |
 //! | `ping` | answered here |
-//! | other notifications | subscribers |
 //!
 //! Such a connection has no request to which a server request belongs. If it could be meant for
 //! several callers, it reaches none of them: it would disclose the data of one to another.
@@ -21,7 +21,6 @@ mod replies;
 mod unnegotiated;
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -34,6 +33,7 @@ use self::replies::{MESSAGES, ReplyReceiver};
 pub(super) use self::unnegotiated::UnnegotiatedConnection;
 use super::cancel_policy::CancelPolicy;
 use super::connection::{SendError, UpstreamConnection};
+use super::request_ids::RequestIds;
 use super::roots::Askable;
 use super::{DiscoverResult, encode};
 use crate::call::Prepared;
@@ -70,8 +70,8 @@ struct Shared {
     outgoing: mpsc::Sender<Bytes>,
     /// In-flight calls by the identifier that the server received.
     pending: Mutex<PendingRequests>,
-    /// Next identifier. Identifiers are never reused within a connection.
-    next: AtomicI64,
+    /// Identifiers of requests.
+    ids: RequestIds,
     /// Messages outside of any request, to all subscribers.
     events: broadcast::Sender<Arc<ReplyEvent>>,
     /// Receiver for messages that arrive before the first subscriber, on dedicated connections
@@ -147,7 +147,7 @@ impl Shared {
         progress_token: Option<&str>,
         encode: impl FnOnce(i64) -> Bytes,
     ) -> Result<ReplyReceiver, SendError> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let number = self.ids.issue(id);
         let (messages, receiver) = mpsc::channel(MESSAGES);
         let waiting = PendingRequest {
             messages,
@@ -219,18 +219,17 @@ impl Shared {
         }
     }
 
-    /// Handles a notification: progress reaches its call, a log message the only call in flight,
-    /// and everything else the subscribers.
+    /// Handles a notification: progress reaches its call, a change those who subscribe to it, and
+    /// anything else the only call in flight.
     fn on_notification(&self, notification: Notification) {
         let event = match notification.method() {
-            Method::Progress => {
-                self.pending().progress(&notification);
-                return;
+            Method::Progress if self.pending().progress(&notification) => return,
+            method if method == &Method::Progress || method.is_change() => {
+                Some(ReplyEvent::Notification(notification))
             }
-            Method::LogMessage => self
+            _ => self
                 .pending()
                 .attribute(ReplyEvent::Notification(notification)),
-            _ => Some(ReplyEvent::Notification(notification)),
         };
         if let Some(event) = event {
             // Fails only if there is no subscriber.

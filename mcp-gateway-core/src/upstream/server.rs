@@ -1,7 +1,7 @@
 //! Upstream server and its views.
 //!
 //! [`UpstreamServer`] assigns each call to the view of its class of callers and creates views on demand. A
-//! background task closes views that have been idle for a while. The class follows from three
+//! background task closes views that have been idle for a while. The class follows from four
 //! things:
 //!
 //! | part of the key | source |
@@ -9,6 +9,7 @@
 //! | instance | [`SessionPolicy`], and the session of the client where it must be exclusive |
 //! | account | upstream credential of the call |
 //! | capabilities and protocol version | declaration of the client |
+//! | name and version of the client | likewise, where a legacy server receives them |
 
 mod builder;
 mod eviction;
@@ -77,6 +78,8 @@ pub struct UpstreamServer {
     name: Arc<str>,
     /// Connector, shared by all views, so that the era is detected once.
     connector: Arc<Connector>,
+    /// `true` if a connection costs no process; see [`RuntimeBackend::is_remote`].
+    is_remote: bool,
     /// Sharing of sessions.
     sessions: SessionPolicy,
     /// Idle time after which a view is closed.
@@ -150,6 +153,10 @@ impl UpstreamServer {
                         .is_some_and(|session| interactive || session.needs_exclusive_connection())
             }
         };
+        let alone = own && session.is_some();
+        // A process for each kind of client would cost more than its name is worth, and a modern
+        // client has no session that would bear it.
+        let introduced = client.era() == Era::Legacy && !modern && (alone || self.is_remote);
         let principal = || InstanceKey::Principal(call.principal().subject().into());
         ViewKey {
             instance: match (session.filter(|_| own), self.sessions) {
@@ -159,6 +166,10 @@ impl UpstreamServer {
             },
             account: Arc::clone(call.credential().account()),
             capabilities: client.capabilities().clone(),
+            client_info: client
+                .info()
+                .filter(|info| introduced && info.len() <= MAX_CLIENT_INFO)
+                .cloned(),
             era: client.era(),
             version: match modern || client.era() == Era::Modern {
                 true => ProtocolVersion::LATEST,
@@ -213,11 +224,7 @@ impl UpstreamServer {
         drop(views);
         if let (InstanceKey::Session(_), Some(session)) = (&key.instance, call.client().session()) {
             let server = self.this.clone();
-            session.add_listener(Arc::new(SessionView {
-                server,
-                view: Arc::downgrade(&view),
-                key,
-            }));
+            session.add_listener(Arc::new(SessionView { server, key }));
         }
         Ok(view)
     }
@@ -288,3 +295,6 @@ const MAX_LEASES: usize = 1024;
 /// A client can create one by declaring a unique set of capabilities, so the number must be
 /// bounded.
 const MAX_VIEWS: usize = 4096;
+
+/// Maximum size of a client's name and version that a legacy server receives, in bytes.
+const MAX_CLIENT_INFO: usize = 1024;

@@ -22,6 +22,7 @@ mod list_pages;
 mod notification_hub;
 mod refetch_budget;
 mod shared_connection;
+mod sole_user;
 mod subscription_set;
 mod use_guard;
 
@@ -37,16 +38,16 @@ use self::exclusive::{ExclusivePool, needs_exclusive_connection};
 use self::list_cache::ListCache;
 use self::notification_hub::NotificationHub;
 use self::shared_connection::SharedConnection;
+use self::sole_user::SoleUser;
 use self::use_guard::UseGuard;
-use super::DiscoverResult;
 use super::connection::UpstreamConnection;
 use super::connector::Connector;
 use super::view_key::ViewKey;
+use super::{DiscoverResult, InstanceKey};
 use crate::call::Prepared;
 use crate::catalog::{ListKind, Listing};
 use crate::era::{self, LegacyToModern, ModernToLegacy, ParkedCalls, Resumption, RetryTarget};
 use crate::error::UpstreamError;
-use crate::jsonrpc::Notification;
 use crate::protocol::{Era, Method};
 use crate::{Call, Reply};
 
@@ -68,6 +69,8 @@ pub(super) struct View {
     lists: Arc<ListCache>,
     /// Subscriptions to unsolicited messages.
     notifications: NotificationHub,
+    /// Only session of a client that has used the view.
+    sole_user: SoleUser,
     /// Exclusive sessions of the legacy era.
     exclusive: ExclusivePool,
     /// Store of parked calls.
@@ -95,6 +98,7 @@ impl View {
             connecting: Attempt::default(),
             lists: Arc::default(),
             notifications: NotificationHub::default(),
+            sole_user: SoleUser::default(),
             exclusive: ExclusivePool::new(exclusive),
             parked_calls,
             started: Instant::now(),
@@ -121,7 +125,12 @@ impl View {
         call: Call<Prepared>,
     ) -> Result<Reply, UpstreamError> {
         let using = UseGuard::new(self);
+        self.sole_user.record(call.client().session());
         let mut reply = match call.request().method() {
+            _ if call.notification().is_some() => {
+                Box::pin(self.notify(&call)).await;
+                Reply::result(call.request().id(), "{}")
+            }
             Method::LoggingSetLevel if self.is_modern(&call).await? => {
                 // In the modern era each request sets its level.
                 Reply::result(call.request().id(), "{}")
@@ -148,6 +157,7 @@ impl View {
         call: &Call<Prepared>,
     ) -> Result<Arc<Listing>, UpstreamError> {
         let _using = UseGuard::new(self);
+        self.sole_user.record(call.client().session());
         self.listing(kind, call).await
     }
 
@@ -228,13 +238,33 @@ impl View {
         Ok(connection.server_info().version.era() == Era::Modern)
     }
 
-    /// Forwards a notification of the client if a connection is open.
+    /// Forwards the notification that `call` carries.
     ///
-    /// Errors are logged only: a notification has no response that could report them.
-    pub(super) async fn notify(&self, notification: &Notification) {
+    /// One that may be meant for another server, or that concerns the roots of the client, is for
+    /// an open connection of the client's session only. A modern server receives no notification
+    /// that its protocol version has removed.
+    ///
+    /// Errors are logged only: a notification has no response that could report them, and a server
+    /// may ignore what it does not know.
+    async fn notify(self: &Arc<Self>, call: &Call<Prepared>) {
+        let Some(notification) = call.notification() else {
+            return;
+        };
         let roots = self.connector.roots();
-        if roots.forwards(notification, &self.key.capabilities)
-            && let Some(connection) = self.open_connection()
+        if !roots.forwards(notification, &self.key.capabilities) {
+            return;
+        }
+        let of_session = matches!(self.key.instance, InstanceKey::Session(_));
+        let changes_roots = notification.method() == &Method::RootsListChanged;
+        let connection = match call.is_broadcast() || changes_roots {
+            true => self.open_connection().filter(|_| of_session),
+            false => self.connection(call).await.ok(),
+        };
+        let is_known = |connection: &Arc<dyn UpstreamConnection>| {
+            connection.server_info().version.era() == Era::Legacy
+                || matches!(notification.method(), Method::Other(_))
+        };
+        if let Some(connection) = connection.filter(is_known)
             && let Err(error) = connection.notify(notification).await
         {
             tracing::debug!(%error, "upstream rejected a notification");

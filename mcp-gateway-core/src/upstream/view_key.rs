@@ -17,6 +17,9 @@ pub(super) struct ViewKey {
     pub(super) account: Arc<str>,
     /// Capabilities of the client.
     pub(super) capabilities: Capabilities,
+    /// JSON text of the name and version of the client, if a legacy server receives them in
+    /// `initialize`; otherwise those of the gateway are sent.
+    pub(super) client_info: Option<Arc<str>>,
     /// Era of the client, which is that of the connection if the server supports it.
     pub(super) era: Era,
     /// Latest protocol version to request: that of the client, or [`ProtocolVersion::LATEST`] if the

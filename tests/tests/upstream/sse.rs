@@ -300,7 +300,7 @@ async fn an_old_server_whose_stream_breaks_fails_its_calls_at_once() {
     let gate = Arc::new(Semaphore::new(0));
     let step = Step::Wait(Arc::clone(&gate));
     let (server, gateway) = old_server(move |_| {
-        let initialized = json!({ "jsonrpc": "2.0", "id": 1, "result": {
+        let initialized = json!({ "jsonrpc": "2.0", "id": 0, "result": {
             "protocolVersion": "2024-11-05",
             "capabilities": { "tools": {} },
             "serverInfo": { "name": "old", "version": "1" },

@@ -238,7 +238,9 @@ async fn response_in(body: HttpBody, id: &Id, limit: usize) -> Result<Response, 
     while let Some(event) = events.next().await {
         let event = event.map_err(failed)?;
         match Message::parse(event.data) {
-            Ok(Message::Response(response)) if response.id().is_none_or(|other| other == id) => {
+            Ok(Message::Response(response))
+                if response.id().is_none_or(|other| other.answers(id)) =>
+            {
                 return Ok(response);
             }
             _ => others += 1,

@@ -129,14 +129,27 @@ impl Handshake {
         object_json(&[("_meta", context.into())])
     }
 
+    /// Returns the JSON text of the name and version that a legacy server receives.
+    fn client_info(&self) -> &str {
+        let info = self.client_info.as_deref();
+        info.filter(|info| is_implementation(info))
+            .unwrap_or(GATEWAY_INFO)
+    }
+
     /// Returns the parameters of `initialize` as JSON text.
     fn initialize_params(&self, version: ProtocolVersion) -> String {
         object_json(&[
             ("protocolVersion", Cow::from(string_json(version.as_str()))),
             ("capabilities", self.capabilities.as_json().into()),
-            ("clientInfo", GATEWAY_INFO.into()),
+            ("clientInfo", self.client_info().into()),
         ])
     }
+}
+
+/// Returns `true` if the JSON text `info` is a name and a version, which servers require.
+fn is_implementation(info: &str) -> bool {
+    let info: serde_json::Value = serde_json::from_str(info).unwrap_or_default();
+    info["name"].is_string() && info["version"].is_string()
 }
 
 /// Sends `server/discover` over HTTP.

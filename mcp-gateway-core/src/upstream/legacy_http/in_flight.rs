@@ -103,13 +103,8 @@ impl InFlightRequest {
 
 impl Drop for InFlightRequest {
     fn drop(&mut self) {
-        if self
-            .cancel
-            .take()
-            .is_some_and(|cancel| cancel.should_notify())
-        {
-            let params = format!("{{\"requestId\":{}}}", self.number);
-            let cancelled = Notification::new(&Method::Cancelled, Some(&params));
+        let cancel = self.cancel.take();
+        if let Some(cancelled) = cancel.and_then(|cancel| cancel.notification(self.number)) {
             let session = Arc::clone(&self.session);
             BackgroundTask::detach(async move {
                 let post = session.post(cancelled.bytes());

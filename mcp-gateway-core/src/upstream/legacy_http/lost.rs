@@ -44,7 +44,7 @@ impl LegacyHttpConnection {
     /// Returns `true` if the server has lost the session, as its answer to a `ping` shows. The
     /// connection is closed then.
     pub(super) async fn is_lost(&self, call: &Call<Prepared>) -> bool {
-        let number = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let number = self.ids.issue(&Id::from("ping"));
         let mut headers = self.session.server.headers();
         for (name, value) in call.credential().headers() {
             headers.insert(name, value.clone());

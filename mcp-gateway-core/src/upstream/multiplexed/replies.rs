@@ -7,8 +7,6 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use crate::error::UpstreamError;
-use crate::jsonrpc::Notification;
-use crate::protocol::Method;
 use crate::reply::{ReplyEvent, ReplyStream};
 use crate::upstream::cancel_policy::CancelPolicy;
 
@@ -56,9 +54,7 @@ impl Drop for ReplyReceiver {
             return;
         };
         let waiting = self.shared.pending().remove(self.number);
-        if waiting && cancel.should_notify() {
-            let params = format!("{{\"requestId\":{}}}", self.number);
-            let cancelled = Notification::new(&Method::Cancelled, Some(&params));
+        if waiting && let Some(cancelled) = cancel.notification(self.number) {
             // A server that does not even read has nothing to cancel.
             if self.shared.outgoing.try_send(cancelled.bytes()).is_ok() {
                 self.shared.pending().cancelled(self.number);

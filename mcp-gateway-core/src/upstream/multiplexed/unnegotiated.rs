@@ -1,6 +1,5 @@
 //! Channel during the handshake.
 
-use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -14,6 +13,7 @@ use crate::reply::ReplyEvent;
 use crate::signal::Signal;
 use crate::upstream::DiscoverResult;
 use crate::upstream::connection::SendError;
+use crate::upstream::request_ids::RequestIds;
 use crate::upstream::roots::Askable;
 
 /// A channel before the handshake is complete.
@@ -39,7 +39,7 @@ impl UnnegotiatedConnection {
         let shared = Arc::new(Shared {
             outgoing,
             pending: Mutex::default(),
-            next: AtomicI64::new(1),
+            ids: RequestIds::from(0),
             events,
             early: Mutex::new(askable.dedicated().then_some(early)),
             closed: Signal::new(),

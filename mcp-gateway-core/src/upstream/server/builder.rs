@@ -121,7 +121,8 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
     /// the builder as well.
     #[must_use]
     pub fn build(self) -> Arc<UpstreamServer> {
-        let roots = match (self.roots, self.backend.is_remote()) {
+        let is_remote = self.backend.is_remote();
+        let roots = match (self.roots, is_remote) {
             (Some(roots), _) => roots,
             (None, true) => RootsPolicy::Unchecked,
             (None, false) => RootsPolicy::Off,
@@ -139,6 +140,7 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
         Arc::new_cyclic(|this| UpstreamServer {
             name: self.name,
             connector: Arc::new(connector),
+            is_remote,
             sessions: self.sessions,
             idle: self.idle,
             parked_calls: self.parked_calls.or_else(|| ParkedCalls::ephemeral().ok()),

@@ -290,7 +290,9 @@ impl Drop for ExclusiveConnection {
 /// Returns `true` if a message outside of the response belongs to the call.
 fn belongs_to_call(event: &ReplyEvent) -> bool {
     match event {
-        ReplyEvent::Notification(notification) => notification.method() == &Method::LogMessage,
+        ReplyEvent::Notification(notification) => {
+            matches!(notification.method(), Method::LogMessage | Method::Other(_))
+        }
         ReplyEvent::Request(_) => true,
         ReplyEvent::Response(_) => false,
     }

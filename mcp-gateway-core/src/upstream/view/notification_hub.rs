@@ -35,7 +35,7 @@ use crate::protocol::{ListKind, Method};
 use crate::reply::{ReplyEvent, ReplyStream};
 use crate::task::BackgroundTask;
 use crate::upstream::{InstanceKey, subscription_filter::SubscriptionFilter};
-use crate::{Call, Reply};
+use crate::{Call, ClientInfo, Reply};
 
 /// Hub of the unsolicited messages of a server.
 ///
@@ -131,7 +131,7 @@ impl View {
             // Once the server is reachable, its lists differ from the empty ones before.
             Ok(Err(_)) | Err(_) => filter.lists_only(),
         };
-        let listener = Subscriber::new(self, honored.clone());
+        let listener = Subscriber::new(self, honored.clone(), call.client());
         let is_there = matches!(info, Ok(Ok(_)));
         if !is_there {
             self.notifications
@@ -215,6 +215,9 @@ struct Subscriber {
     /// `true` if the subscriber receives all messages, requests included, because the session of
     /// its client uses the connection exclusively.
     everything: bool,
+    /// Number of the session of the client, which receives all notifications while nobody else uses
+    /// the view.
+    session: Option<u64>,
     /// Version of the union that includes its filter.
     state: u64,
     /// Queue of at most [`EVENTS`] messages.
@@ -225,7 +228,7 @@ impl Subscriber {
     /// Registers a subscriber and requests the new union from the server.
     ///
     /// The queue is created first, so that no message is lost after the registration.
-    fn new(view: &Arc<View>, filter: SubscriptionFilter) -> Self {
+    fn new(view: &Arc<View>, filter: SubscriptionFilter, client: &ClientInfo) -> Self {
         let shared = &view.notifications.shared;
         let events = shared.events.subscribe();
         let state = lock(&shared.subscriptions).add(&filter);
@@ -233,6 +236,7 @@ impl Subscriber {
         Self {
             view: Arc::clone(view),
             everything: matches!(view.key.instance, InstanceKey::Session(_)),
+            session: client.session().map(|session| session.number()),
             filter,
             state,
             events,
@@ -260,10 +264,13 @@ impl Subscriber {
         )
     }
 
-    /// Returns `true` if `event` matches the filter.
+    /// Returns `true` if `event` is meant for the subscriber.
     fn matches(&self, event: &ReplyEvent) -> bool {
-        self.everything
-            || matches!(event, ReplyEvent::Notification(told) if self.filter.matches(told))
+        let ReplyEvent::Notification(told) = event else {
+            return self.everything;
+        };
+        let alone = |session| self.view.sole_user.is(session);
+        self.everything || self.filter.matches(told) || self.session.is_some_and(alone)
     }
 
     /// Waits for the next message that matches; `None` if the hub is closed.
