@@ -149,7 +149,12 @@ impl Connector {
         let asked = Instant::now();
         let may_share = self.state().may_share(key.era);
         let _detection = match may_share {
-            true => Some(self.detection.lock().await),
+            true => {
+                let guard = self.detection.lock().await;
+                // The attempt of another caller may have shown that nothing is shared. The callers
+                // that waited for it must not connect one after the other then.
+                self.state().may_share(key.era).then_some(guard)
+            }
             false => None,
         };
         if let Some(known) = self.state().reuse(key, asked) {

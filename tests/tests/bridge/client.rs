@@ -55,9 +55,10 @@ impl Legacy {
         if let Some(session) = &self.session {
             request = request.header("mcp-session-id", session);
         }
-        let request = request.body(Full::from(body)).unwrap();
+        let request = request.body(Full::from(body.clone())).unwrap();
         let response = timeout(DEADLINE, self.http.request(request)).await;
-        response.unwrap().unwrap()
+        let response = response.unwrap_or_else(|_| panic!("no response to {body}"));
+        response.unwrap()
     }
 
     async fn post(&self, message: &Value) -> Response<Incoming> {
