@@ -145,6 +145,7 @@ struct Context {
     notification: Option<Arc<ClientNotification>>,
     extensions: Extensions,
     merged: bool,
+    for_page: bool,
 }
 
 /// A notification of a client, on its way to servers.
@@ -170,6 +171,7 @@ impl Call {
             notification: None,
             extensions: Extensions::new(),
             merged: false,
+            for_page: false,
         };
         Self {
             context: Arc::new(context),
@@ -279,6 +281,17 @@ impl<S> Call<S> {
         self
     }
 
+    /// Requests one page of a list instead of the complete list.
+    pub(crate) fn for_page(mut self) -> Self {
+        Arc::make_mut(&mut self.context).for_page = true;
+        self
+    }
+
+    /// Returns `true` if a list request is for one page, with the cursor of its server.
+    pub(crate) fn is_for_page(&self) -> bool {
+        self.context.for_page
+    }
+
     /// Advances the call to its next stage.
     pub(crate) fn advance<T>(self, next: impl FnOnce(S) -> T) -> Call<T> {
         Call {
@@ -307,6 +320,7 @@ impl<S> Call<S> {
             notification: self.context.notification.clone(),
             extensions: self.context.extensions.clone(),
             merged: self.context.merged,
+            for_page: self.context.for_page,
         };
         Call {
             context: Arc::new(context),

@@ -1,6 +1,6 @@
 //! Lists of servers: tools, prompts, resources and resource templates.
 //!
-//! [`Listing`] is the complete list of one kind from one server, assembled from its pages. Entries
+//! [`Listing`] is the list of one kind from one server, assembled from its pages. Entries
 //! keep the text of the server; only names and URIs are rewritten when a list is sent to a client.
 //! Entries that no client could use are dropped with a warning, so that one broken tool does not
 //! hide the rest.

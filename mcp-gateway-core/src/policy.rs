@@ -94,6 +94,14 @@ pub trait Policy: fmt::Debug + Send + Sync + 'static {
     fn is_uniform(&self) -> bool {
         false
     }
+
+    /// Returns `true` if no target is denied to any caller, so that nothing is hidden from lists.
+    /// `false` by default.
+    ///
+    /// Only then can a list have the cursors of its server: a cursor may name a hidden entry.
+    fn permits_all(&self) -> bool {
+        false
+    }
 }
 
 impl<P: Policy + ?Sized> Policy for Arc<P> {
@@ -103,6 +111,10 @@ impl<P: Policy + ?Sized> Policy for Arc<P> {
 
     fn is_uniform(&self) -> bool {
         (**self).is_uniform()
+    }
+
+    fn permits_all(&self) -> bool {
+        (**self).permits_all()
     }
 }
 
@@ -122,7 +134,7 @@ impl<P: Policy + ?Sized> Policy for Arc<P> {
 /// let target = Target::new("files", Feature::Tool("delete".into()));
 /// let request = PolicyRequest::listing(&caller, &target);
 /// assert_eq!(AllowAll::new().decide(&request), Decision::Allow);
-/// assert!(AllowAll::new().is_uniform());
+/// assert!(AllowAll::new().is_uniform() && AllowAll::new().permits_all());
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -142,6 +154,10 @@ impl Policy for AllowAll {
     }
 
     fn is_uniform(&self) -> bool {
+        true
+    }
+
+    fn permits_all(&self) -> bool {
         true
     }
 }

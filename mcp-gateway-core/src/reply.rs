@@ -164,23 +164,35 @@ pub(crate) async fn listing(
     server: &str,
     kind: ListKind,
 ) -> Result<Arc<Listing>, UpstreamError> {
-    let reply = match reply {
+    let listed = listed(reply, server, kind).await?;
+    Ok(listed.unwrap_or_else(|_| Arc::new(Listing::unsupported(kind))))
+}
+
+/// Returns the list, or the page of it, that `reply` of `server` is; the inner error is the reply
+/// by which the server rejects the request.
+pub(crate) async fn listed(
+    reply: Reply,
+    server: &str,
+    kind: ListKind,
+) -> Result<Result<Arc<Listing>, Reply>, UpstreamError> {
+    let (status, reply) = match reply {
         Reply::Json { status, body } => match body.into_listing() {
-            Ok(listing) => return Ok(listing),
-            Err(body) => Reply::Json { status, body },
+            Ok(listing) => return Ok(Ok(listing)),
+            Err(body) => (status, Reply::Json { status, body }),
         },
-        events @ Reply::Events(_) => events,
+        events @ Reply::Events(_) => (StatusCode::OK, events),
     };
     match Message::parse(into_response_text(reply, MAX_LIST).await?)? {
         Message::Response(response) => match response.result() {
             Ok(result) => {
                 let result = Bytes::copy_from_slice(result.as_bytes());
-                Ok(Arc::new(Listing::from_result(server, kind, &result)?))
+                let listing = Listing::from_result(server, kind, &result)?;
+                Ok(Ok(Arc::new(listing)))
             }
-            Err(_) => Ok(Arc::new(Listing::unsupported(kind))),
+            Err(_) => Ok(Err(single_response(status, &response))),
         },
         Message::Notification(_) | Message::Request(_) => Err(UpstreamError::invalid(
-            "it answers a list with something else",
+            "expected a response to the list request",
         )),
     }
 }

@@ -122,7 +122,8 @@ pub trait Upstream: std::fmt::Debug + Send + Sync + 'static {
     /// Sends `call` and returns the reply as soon as its first message has arrived.
     ///
     /// The names in `call` are those of the server: routing, authorization and credentials are
-    /// done.
+    /// done. If its method is that of a list, the reply is one page of it: the first one, or that
+    /// of the `cursor`, which is the server's own.
     ///
     /// # Errors
     ///

@@ -19,6 +19,7 @@ mod upstream {
     mod lists;
     mod pool;
     mod refresh;
+    mod single;
     mod size;
     mod sse;
 }

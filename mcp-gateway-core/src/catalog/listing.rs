@@ -1,4 +1,4 @@
-//! The complete list of one kind from one server.
+//! The list of one kind from one server.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 
 use super::{CatalogEntry, ListKind};
 use crate::error::UpstreamError;
-use crate::json::Fields;
+use crate::json::{Fields, object_json, string_json};
 
-/// The complete list of one kind that a server shows to one class of callers.
+/// The list of one kind that a server shows to one class of callers, or one page of it.
 ///
-/// Assembled from the pages of the server. Names are unique: of two entries with the same name the
+/// Assembled from pages of the server. Names are unique: of two entries with the same name the
 /// first is kept.
 #[derive(Clone, Debug)]
 pub struct Listing {
@@ -28,8 +28,12 @@ pub struct Listing {
     extras: Vec<(Box<str>, Box<str>)>,
     /// Caching hints of the server.
     hints: CacheHints,
-    /// `true` if the last page was read.
-    complete: bool,
+    /// Number of pages that were read.
+    pages: usize,
+    /// Cursor of the first page that was not read.
+    next_cursor: Option<Box<str>>,
+    /// Size of the pages in bytes.
+    bytes: usize,
     /// `true` if the server has the capability.
     supported: bool,
     /// Time of reading.
@@ -142,7 +146,11 @@ impl Listing {
                     .min()
                     .unwrap_or(CacheScope::Private),
             },
-            complete: pages.last().is_none_or(|page| page.next_cursor.is_none()),
+            pages: pages.len(),
+            next_cursor: pages
+                .last()
+                .and_then(|page| page.next_cursor.as_deref().map(Into::into)),
+            bytes: pages.iter().map(ListPage::bytes).sum(),
             supported: true,
             read: Instant::now(),
         };
@@ -172,7 +180,7 @@ impl Listing {
                 .all(|(one, two)| one.json() == two.json())
     }
 
-    /// Parses a list that consists of one page.
+    /// Parses one page of a list.
     ///
     /// # Errors
     ///
@@ -268,12 +276,40 @@ impl Listing {
         self.hints.scope
     }
 
-    /// Returns `true` if all pages were read.
+    /// Returns the cursor of the next page, or `None` if the last page was read.
     ///
     /// The number and the size of the pages that the gateway reads are limited.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.complete
+    pub fn next_cursor(&self) -> Option<&str> {
+        self.next_cursor.as_deref()
+    }
+
+    /// Returns `true` if the server has the list on one page.
+    pub(crate) fn is_single_page(&self) -> bool {
+        self.pages == 1 && self.next_cursor.is_none()
+    }
+
+    /// Returns the size of the pages in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Returns the JSON text of the result of a list request.
+    pub(crate) fn to_json(&self) -> String {
+        let entries = self.entries.iter().map(CatalogEntry::json);
+        let entries = format!("[{}]", entries.collect::<Vec<_>>().join(","));
+        let mut members = vec![(self.kind.member(), entries.into())];
+        if let Some(next) = &self.next_cursor {
+            members.push(("nextCursor", string_json(next).into()));
+        }
+        if let Some(ttl) = self.fresh_for() {
+            members.push(("ttlMs", ttl.as_millis().to_string().into()));
+        }
+        if self.scope() == CacheScope::Public {
+            members.push(("cacheScope", "\"public\"".into()));
+        }
+        members.extend(self.extras().map(|(key, value)| (key, value.into())));
+        object_json(&members)
     }
 
     /// Returns the members of the result that the specification does not define: names and JSON
@@ -308,8 +344,18 @@ mod tests {
             listing.extras().collect::<Vec<_>>(),
             [("vendor", r#"{"x":1}"#)]
         );
-        assert!(listing.is_complete());
+        assert_eq!(listing.next_cursor(), None);
         assert_eq!(read(&pages[0]).next_cursor.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn the_text_of_a_page_reads_back() {
+        let page = r#"{"prompts":[{"name":"b"}],"nextCursor":"\"2\"","ttlMs":0,"cacheScope":"public","vendor":{"x":1}}"#;
+        let listing = Listing::from_result("s", ListKind::Prompts, &page.into()).unwrap();
+        assert_eq!(listing.next_cursor(), Some("\"2\""));
+        assert!(!listing.is_single_page());
+        assert_eq!(listing.bytes(), page.len());
+        assert_eq!(listing.to_json(), page);
     }
 
     #[test]

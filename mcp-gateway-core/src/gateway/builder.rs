@@ -228,7 +228,7 @@ impl<C, R> GatewayBuilder<C, R> {
         self
     }
 
-    /// Sets the maximum number of entries of a list page. Default: 1,000.
+    /// Sets the maximum number of entries of a list page; see [`DispatchLayer::with_page_size`].
     pub fn with_page_size(mut self, entries: usize) -> Self {
         self.options.page_size = Some(entries);
         self

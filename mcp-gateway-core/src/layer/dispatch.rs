@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `tools/call`, `prompts/get`, methods of tasks | the server that the [`ToolRouter`] resolves from the name |
 //! | `resources/read`, completion | the server that has the resource, prompt or template |
-//! | lists, `server/discover`, `subscriptions/listen`, `logging/setLevel` | all servers; their answers are merged |
+//! | lists | the only server, page by page; several servers, whose lists are merged |
+//! | `server/discover`, `subscriptions/listen`, `logging/setLevel` | all servers; their answers are merged |
 //! | any other method | the server, if the gateway has only one |
 //!
 //! A server that fails to answer costs its own entries, not the list. If all of them fail, the call
@@ -17,6 +18,7 @@ mod future;
 mod implementation;
 mod listen;
 mod lists;
+mod pages;
 mod resources;
 mod tasks;
 
@@ -92,7 +94,7 @@ struct Shared {
     router: Arc<dyn ToolRouter>,
     policy: Arc<dyn Policy>,
     identity: Implementation,
-    page_size: usize,
+    page_size: Option<usize>,
     wait: Duration,
     patience: Duration,
     resources: ResourceIndex,
@@ -108,7 +110,7 @@ impl DispatchLayer {
             router,
             policy,
             identity: Implementation::default(),
-            page_size: DEFAULT_PAGE_SIZE,
+            page_size: None,
             wait: DEFAULT_WAIT,
             patience: DEFAULT_PATIENCE,
             resources: ResourceIndex::default(),
@@ -127,10 +129,11 @@ impl DispatchLayer {
         self.with(|shared| Shared { identity, ..shared })
     }
 
-    /// Sets the maximum number of entries of a list page. Default: 1,000.
+    /// Sets the maximum number of entries of a list page. Default: the pages of the server if there
+    /// is one server and a policy that [permits all](Policy::permits_all), otherwise 1,000.
     #[must_use]
     pub fn with_page_size(self, entries: usize) -> Self {
-        let page_size = entries.max(1);
+        let page_size = Some(entries.max(1));
         self.with(|shared| Shared {
             page_size,
             ..shared
@@ -380,10 +383,6 @@ impl Shared {
 async fn send<S: RoutedService>(inner: S, call: Call<Routed>) -> Result<Reply, Error> {
     inner.oneshot(call).await
 }
-
-/// Default size of a page. Many clients read only the first page, so it should contain every entry
-/// in practice.
-const DEFAULT_PAGE_SIZE: usize = 1000;
 
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
 

@@ -15,7 +15,7 @@ use tokio::time::{self, Instant, Sleep};
 
 use super::completion::{CallOutcome, Completion, CompletionHooks};
 use crate::BoxError;
-use crate::catalog::{CatalogEntry, Listing};
+use crate::catalog::Listing;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{Id, Response, ScanError, ScanResult, Scanner};
 use crate::transport::HttpBody;
@@ -222,10 +222,7 @@ impl CallOutcome {
 
 impl Unwritten {
     fn write(&self) -> Bytes {
-        let entries = self.listing.entries().iter().map(CatalogEntry::json);
-        let entries = entries.collect::<Vec<_>>().join(",");
-        let result = format!("{{\"{}\":[{entries}]}}", self.listing.kind().member());
-        Response::new(&self.id, &result).bytes()
+        Response::new(&self.id, &self.listing.to_json()).bytes()
     }
 }
 

@@ -256,15 +256,15 @@ impl PooledServer {
         Ok(reply)
     }
 
-    /// Sends `call`, or requests the list if its method is that of one.
+    /// Sends `call`, or requests the complete list if its method is that of a list.
     async fn reply(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
         match ListKind::from_method(call.request().method()) {
-            None => self.upstream.send(call).await,
-            Some(kind) => {
+            Some(kind) if !call.is_for_page() => {
                 let id = call.request().id().clone();
                 let listing = self.upstream.list(kind, call).await?;
                 Ok(Reply::listing(&id, listing))
             }
+            Some(_) | None => self.upstream.send(call).await,
         }
     }
 

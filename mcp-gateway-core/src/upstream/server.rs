@@ -239,7 +239,8 @@ impl Upstream for UpstreamServer {
         }
         // The rare branch is boxed to keep the future of the frequent one small.
         Box::pin(async {
-            let hidden = roots.hides_from(&call);
+            let is_list = ListKind::from_method(call.request().method()).is_some();
+            let hidden = roots.hides_from(&call) && !is_list;
             let call = roots.confine(call).await?;
             let reply = self.view(&call)?.send(call).await?;
             match hidden {

@@ -10,7 +10,7 @@
 //! | call | served by |
 //! |---|---|
 //! | `server/discover` | the result of the handshake |
-//! | a list | the list cache |
+//! | a list, or one page of it | the list cache, or the connection |
 //! | `subscriptions/listen` | the notification hub |
 //! | `logging/setLevel` for a modern server | an empty result, because there each request sets its level |
 //! | any other request | the connection |
@@ -18,6 +18,8 @@
 mod attempt;
 mod exclusive;
 mod list_cache;
+mod list_fetch;
+mod list_lookup;
 mod list_pages;
 mod notification_hub;
 mod refetch_budget;
@@ -141,7 +143,10 @@ impl View {
             }
             // Rare branches are boxed to keep the future of the frequent ones small.
             Method::SubscriptionsListen => Box::pin(self.subscribe(&call)).await?,
-            _ => self.forward(call).await?,
+            method => match ListKind::from_method(method) {
+                Some(kind) => Box::pin(self.page(kind, &call)).await?,
+                None => self.forward(call).await?,
+            },
         };
         reply.on_complete(move |_| drop(using));
         Ok(reply)

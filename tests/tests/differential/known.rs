@@ -35,13 +35,6 @@ pub(super) const KNOWN: &[Known] = &[
     },
     Known {
         client: Some(Era::Modern),
-        server: None,
-        place: ANYWHERE,
-        paths: &[('!', "/result/ttlMs")],
-        reason: "lists may be cached: `ttlMs` is the remaining time to live",
-    },
-    Known {
-        client: Some(Era::Modern),
         server: Some(Era::Legacy),
         place: ANYWHERE,
         paths: &[
@@ -51,13 +44,6 @@ pub(super) const KNOWN: &[Known] = &[
         ],
         reason: "the gateway adds the `resultType` and the time to live that the modern era \
                  requires; a legacy server provides neither, so that the time to live is zero",
-    },
-    Known {
-        client: Some(Era::Modern),
-        server: None,
-        place: ANYWHERE,
-        paths: &[('+', "/result/_meta")],
-        reason: "lists are merged from all servers, and the gateway identifies itself in `_meta`",
     },
     Known {
         client: Some(Era::Legacy),

@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,7 +21,7 @@ use crate::route::{Feature, Target};
 use crate::{Call, Error, Reply};
 
 impl Shared {
-    /// Returns one page of the merged list.
+    /// Returns one page of the list: a page of the only server, or of the merged list.
     pub(super) async fn list<S: RoutedService>(
         &self,
         kind: ListKind,
@@ -30,7 +29,29 @@ impl Shared {
         call: &Call,
     ) -> Result<Reply, Error> {
         let cursor = match call.request().param("cursor") {
+            Some(cursor) if cursor.starts_with('"') => Some(cursor),
             None | Some("null") => None,
+            Some(_) => {
+                let detail = "cursor must be a string".into();
+                return Err(RequestError::InvalidParams { detail }.into());
+            }
+        };
+        match self.paging_server() {
+            Some(server) => self.server_page(kind, inner, call, &server).await,
+            None => self.merged_page(kind, inner, call, cursor).await,
+        }
+    }
+
+    /// Returns one page of the merged list.
+    async fn merged_page<S: RoutedService>(
+        &self,
+        kind: ListKind,
+        inner: S,
+        call: &Call,
+        cursor: Option<&str>,
+    ) -> Result<Reply, Error> {
+        let cursor = match cursor {
+            None => None,
             Some(cursor) => Some(Cursor::parse(cursor).ok_or(RequestError::InvalidParams {
                 detail: "invalid cursor; start again without one".into(),
             })?),
@@ -42,7 +63,9 @@ impl Shared {
         if complete && !listings.iter().any(|(_, listing)| listing.is_supported()) {
             return Err(unknown_method(call));
         }
-        let page = self.page(&listings, call, cursor.as_ref())?;
+        let size = self.page_size.unwrap_or(DEFAULT_PAGE_SIZE);
+        let mut page = self.page(&listings, call, cursor.as_ref(), size)?;
+        page.is_merged = true;
         let text = self.write(kind, &listings, call, &page);
         Ok(Reply::result(call.request().id(), &text))
     }
@@ -100,12 +123,13 @@ impl Shared {
         Ok(listings)
     }
 
-    /// Selects the entries of the page after `cursor`.
-    fn page<'a>(
+    /// Selects the entries of the page after `cursor`, at most `size`.
+    pub(super) fn page<'a>(
         &self,
         listings: &'a Listings,
         call: &Call,
         cursor: Option<&Cursor>,
+        size: usize,
     ) -> Result<ListPage<'a>, Error> {
         let mut page = ListPage::default();
         let mut names = ExposedNames {
@@ -121,11 +145,11 @@ impl Shared {
                 match before {
                     Some(cursor) if cursor.is_at(server, entry) => before = None,
                     Some(_) => {}
-                    None if page.entries.len() == self.page_size => {
+                    None if page.entries.len() == size => {
                         page.next = page
                             .entries
                             .last()
-                            .map(|shown| Cursor::after(shown.server, shown.entry));
+                            .map(|shown| Cursor::after(shown.server, shown.entry).encode());
                         return Ok(page);
                     }
                     None => page.entries.push(VisibleEntry {
@@ -146,7 +170,7 @@ impl Shared {
     }
 
     /// Returns the JSON text of the result.
-    fn write(
+    pub(super) fn write(
         &self,
         kind: ListKind,
         listings: &Listings,
@@ -166,11 +190,11 @@ impl Shared {
         let list = String::from_utf8(list).unwrap_or_else(|_| "[]".to_owned());
         let mut members = vec![(kind.member(), list.into())];
         if let Some(next) = &page.next {
-            members.push(("nextCursor", string_json(&next.to_json()).into()));
+            members.push(("nextCursor", string_json(next).into()));
         }
         if call.client().era() == Era::Modern {
             members.push(("resultType", "\"complete\"".into()));
-            members.push(("ttlMs", self.ttl(listings).as_millis().to_string().into()));
+            members.push(("ttlMs", self.ttl(listings).to_string().into()));
             members.push(("cacheScope", self.scope(listings).into()));
         }
         for (key, value) in listings.iter().flat_map(|(_, listing)| listing.extras()) {
@@ -178,15 +202,16 @@ impl Shared {
                 members.push((key, value.into()));
             }
         }
-        if call.client().era() == Era::Modern && members.iter().all(|(key, _)| *key != "_meta") {
+        let is_named = members.iter().any(|(key, _)| *key == "_meta");
+        if call.client().era() == Era::Modern && page.is_merged && !is_named {
             let identity = object_json(&[(meta::SERVER_INFO, self.identity.to_json().into())]);
             members.push(("_meta", identity.into()));
         }
         object_json(&members)
     }
 
-    /// Returns the lifetime of the merged list: the shortest of its parts.
-    fn ttl(&self, listings: &Listings) -> Duration {
+    /// Returns the lifetime of the list in milliseconds: the shortest of its parts.
+    fn ttl(&self, listings: &Listings) -> u128 {
         let complete = listings.len() == self.router.servers().len();
         let ttl = listings
             .iter()
@@ -194,7 +219,9 @@ impl Shared {
             .map(|(_, listing)| listing.fresh_for().unwrap_or_default())
             .min();
         // A missing server may return at any time.
-        ttl.filter(|_| complete).unwrap_or_default()
+        let ttl = ttl.filter(|_| complete).unwrap_or_default();
+        // A lifetime that has just begun is that of the server.
+        ttl.as_micros().div_ceil(1000)
     }
 
     /// Returns the scope of the merged list: public only if all parts are, and the policy does not
@@ -251,12 +278,14 @@ impl<'a> ExposedNames<'a, '_> {
     }
 }
 
-/// One page of the merged list.
+/// One page of a list.
 #[derive(Default)]
-struct ListPage<'a> {
+pub(super) struct ListPage<'a> {
     entries: Vec<VisibleEntry<'a>>,
     /// Cursor of the next page.
-    next: Option<Cursor>,
+    pub(super) next: Option<String>,
+    /// `true` if the list is the gateway's, so that it identifies itself in the result.
+    is_merged: bool,
 }
 
 /// An entry of a page, under the name that the client sees.
@@ -271,7 +300,7 @@ struct VisibleEntry<'a> {
 /// It names the entry instead of counting, so that entries that are added or removed elsewhere
 /// neither hide nor repeat any.
 #[derive(Clone, Debug, Eq, PartialEq)]
-struct Cursor {
+pub(super) struct Cursor {
     server: String,
     name: String,
 }
@@ -291,7 +320,7 @@ impl Cursor {
     }
 
     /// Returns the text of the cursor.
-    fn to_json(&self) -> String {
+    fn encode(&self) -> String {
         URL_SAFE_NO_PAD.encode(format!("{}\n{}", self.server, self.name))
     }
 
@@ -307,6 +336,10 @@ impl Cursor {
     }
 }
 
+/// Default size of a page. Many clients read only the first page, so it should contain every entry
+/// in practice.
+const DEFAULT_PAGE_SIZE: usize = 1000;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -317,7 +350,7 @@ mod tests {
         #[test]
         fn cursors_read_back(server in "[a-z]{1,8}", name in "[^\n]{0,16}") {
             let cursor = Cursor { server, name };
-            prop_assert_eq!(Cursor::parse(&string_json(&cursor.to_json())), Some(cursor));
+            prop_assert_eq!(Cursor::parse(&string_json(&cursor.encode())), Some(cursor));
         }
 
         #[test]

@@ -1,49 +1,109 @@
-//! Request of a complete list, page by page.
+//! Requests of lists, page by page.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use http::StatusCode;
 
 use crate::call::Prepared;
 use crate::catalog::{ListKind, ListPage, Listing};
 use crate::error::UpstreamError;
 use crate::json::{object_json, string_json};
-use crate::jsonrpc::{Id, Message, Request};
+use crate::jsonrpc::{Id, Message, Request, Response};
 use crate::protocol::Era;
 use crate::upstream::connection::{SendError, UpstreamConnection};
-use crate::{Call, reply};
+use crate::{Call, Reply, reply};
 
-/// Fetches all pages of a list.
+/// Requested part of a list.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Extent {
+    /// All pages.
+    Complete,
+    /// One page.
+    Page,
+}
+
+/// Answer of a server to a list request.
+#[derive(Clone, Debug)]
+pub(super) enum ListAnswer {
+    /// The list, or one page of it.
+    Listed(Arc<Listing>),
+    /// The error of the server, with its HTTP status.
+    Rejected(StatusCode, Response),
+}
+
+/// Answer of a server to the request for one page.
+enum PageAnswer {
+    /// The page.
+    Page(ListPage),
+    /// The error of the server, with its HTTP status.
+    Rejected(StatusCode, Response),
+}
+
+impl ListAnswer {
+    /// Returns the list.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::Invalid`] if the server has rejected the request.
+    pub(super) fn into_listing(self) -> Result<Arc<Listing>, UpstreamError> {
+        match self {
+            Self::Listed(listing) => Ok(listing),
+            Self::Rejected(_, response) => Err(UpstreamError::invalid(format_args!(
+                "list request failed: {}",
+                response.result().unwrap_or_else(|error| error)
+            ))),
+        }
+    }
+}
+
+/// Fetches the pages of a list from `cursor` on, as far as `extent` demands.
 ///
-/// The list is truncated, with a warning, after [`MAX_PAGES`] pages or [`MAX_BYTES`] bytes, or if
-/// the server returns the same cursor twice.
+/// A complete list is truncated, with a warning, after [`MAX_PAGES`] pages or [`MAX_BYTES`] bytes,
+/// or if the server returns the same cursor twice.
 ///
 /// # Errors
 ///
 /// Those of the first page that fails.
 pub(super) async fn fetch_pages(
     kind: ListKind,
+    extent: Extent,
+    cursor: Option<&str>,
     call: &Call<Prepared>,
     connection: &dyn UpstreamConnection,
-) -> Result<Listing, SendError> {
+) -> Result<ListAnswer, SendError> {
     let server = &call.target().server;
     let mut pages = Vec::new();
     let mut bytes = 0;
-    let mut cursor: Option<String> = None;
+    let mut cursor = cursor.map(str::to_owned);
+    let mut cursors = HashSet::new();
     loop {
-        let page = read_page(kind, call, connection, cursor.as_deref()).await?;
+        let page = match read_page(kind, call, connection, cursor.as_deref()).await? {
+            PageAnswer::Page(page) => page,
+            PageAnswer::Rejected(status, response) => {
+                return Ok(ListAnswer::Rejected(status, response));
+            }
+        };
         bytes += page.bytes();
-        let next = page.next_cursor.clone();
+        cursor = page.next_cursor.as_deref().map(string_json);
         pages.push(page);
-        if next.is_none() {
+        let Some(next) = &cursor else {
+            break;
+        };
+        if extent == Extent::Page {
             break;
         }
-        if pages.len() == MAX_PAGES || bytes > MAX_BYTES || next == cursor {
+        if pages.len() == MAX_PAGES || bytes > MAX_BYTES || !cursors.insert(next.clone()) {
             tracing::warn!(%server, list = kind.member(), pages = pages.len(), "list truncated");
             break;
         }
-        cursor = next;
     }
-    Ok(Listing::new(server, kind, pages))
+    Ok(ListAnswer::Listed(Arc::new(Listing::new(
+        server, kind, pages,
+    ))))
 }
 
-/// Fetches the page at `cursor`, or the first one.
+/// Fetches the page at `cursor`, a JSON text, or the first one.
 ///
 /// The request is made with the capabilities of the client and the credential of `call`.
 async fn read_page(
@@ -51,10 +111,10 @@ async fn read_page(
     call: &Call<Prepared>,
     connection: &dyn UpstreamConnection,
     cursor: Option<&str>,
-) -> Result<ListPage, SendError> {
+) -> Result<PageAnswer, SendError> {
     let mut members = Vec::new();
     if let Some(cursor) = cursor {
-        members.push(("cursor", string_json(cursor).into()));
+        members.push(("cursor", cursor.into()));
     }
     if call.client().era() == Era::Modern {
         members.push(("_meta", call.client().request_context().into()));
@@ -66,23 +126,24 @@ async fn read_page(
     );
     let request = call.derive_for_server(request);
     let reply = connection.send(&request).await?;
-    let text = reply::into_response_text(reply, MAX_BYTES).await?;
-    let page = match Message::parse(text).map_err(UpstreamError::from)? {
-        Message::Response(response) => match response.result() {
-            Ok(result) => ListPage::parse(kind, result),
-            Err(error) => Err(UpstreamError::invalid(format_args!(
-                "list request failed: {error}"
-            ))),
-        },
-        Message::Notification(_) | Message::Request(_) => Err(UpstreamError::invalid(
-            "expected a response to the list request",
-        )),
+    let status = match &reply {
+        Reply::Json { status, .. } => *status,
+        Reply::Events(_) => StatusCode::OK,
     };
-    page.map_err(SendError::Failed)
+    let text = reply::into_response_text(reply, MAX_BYTES).await?;
+    match Message::parse(text).map_err(UpstreamError::from)? {
+        Message::Response(response) => match response.result() {
+            Ok(result) => Ok(PageAnswer::Page(ListPage::parse(kind, result)?)),
+            Err(_) => Ok(PageAnswer::Rejected(status, response)),
+        },
+        Message::Notification(_) | Message::Request(_) => {
+            Err(UpstreamError::invalid("expected a response to the list request").into())
+        }
+    }
 }
 
 /// Maximum total size of a list in bytes: 64 MiB.
-const MAX_BYTES: usize = 64 * 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Maximum number of pages of a list.
-const MAX_PAGES: usize = 1000;
+pub(super) const MAX_PAGES: usize = 1000;

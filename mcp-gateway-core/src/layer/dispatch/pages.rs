@@ -1,0 +1,54 @@
+//! Pages of a list of the only server of a gateway.
+//!
+//! A merged list has pages of the gateway. A client of one server receives the pages, the cursors
+//! and the errors of that server, unless a page size is configured or the policy may hide entries.
+
+use std::sync::Arc;
+
+use super::{Listings, RoutedService, Shared};
+use crate::call::Routed;
+use crate::catalog::ListKind;
+use crate::reply;
+use crate::{Call, Error, Reply};
+
+impl Shared {
+    /// Returns the server whose pages clients receive.
+    pub(super) fn paging_server(&self) -> Option<Arc<str>> {
+        match &*self.router.servers() {
+            [server] if self.page_size.is_none() && self.policy.permits_all() => {
+                Some(Arc::clone(server))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the page of `server` that the client requests.
+    ///
+    /// The list is requested even if the server does not declare it.
+    pub(super) async fn server_page<S: RoutedService>(
+        &self,
+        kind: ListKind,
+        inner: S,
+        call: &Call,
+        server: &Arc<str>,
+    ) -> Result<Reply, Error> {
+        let request = call.request();
+        let stage = Routed::to_server(server, request.method());
+        let page = call.for_request(request.clone(), stage).for_page();
+        let (_, reply) = self.call_one(inner, page).await;
+        let listed = reply::listed(reply?, server, kind).await;
+        let listing = match listed.map_err(|source| Error::Upstream {
+            server: Arc::clone(server),
+            source,
+        })? {
+            Ok(listing) => listing,
+            Err(rejected) => return Ok(rejected),
+        };
+        let next = listing.next_cursor().map(str::to_owned);
+        let listings: Listings = vec![(Arc::clone(server), listing)];
+        let mut page = self.page(&listings, call, None, usize::MAX)?;
+        page.next = next;
+        let text = self.write(kind, &listings, call, &page);
+        Ok(Reply::result(request.id(), &text))
+    }
+}
