@@ -61,6 +61,22 @@ pub struct Session {
     list_changes: OnceLock<Arc<ListChanges>>,
 }
 
+/// Minimum level of log messages of a session.
+#[derive(Debug)]
+pub(crate) struct LogSetting {
+    /// `true` if the session must not share an upstream session of the legacy era.
+    exclusive: bool,
+    /// JSON text of the level.
+    level: Option<Arc<str>>,
+}
+
+impl LogSetting {
+    /// Returns `true` if the session must not share an upstream session of the legacy era.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.exclusive
+    }
+}
+
 /// The party that waits for a client's answer to a request.
 pub(crate) enum RequestOrigin {
     /// An upstream connected to this replica.
@@ -137,14 +153,23 @@ impl Session {
         self.state().exclusive
     }
 
-    /// Sets the minimum level of log messages; `level` is JSON text.
+    /// Sets the minimum level of log messages; `level` is JSON text. Returns the setting before.
     ///
     /// A server of the legacy era keeps the level per session, so that its session can no longer be
     /// shared.
-    pub(crate) fn set_log_level(&self, level: &str) {
+    pub(crate) fn set_log_level(&self, level: &str) -> LogSetting {
         let mut state = self.state();
-        state.exclusive = true;
-        state.log_level = Some(level.into());
+        LogSetting {
+            exclusive: std::mem::replace(&mut state.exclusive, true),
+            level: state.log_level.replace(level.into()),
+        }
+    }
+
+    /// Restores the setting before [`set_log_level`](Self::set_log_level).
+    pub(crate) fn restore_log_level(&self, before: LogSetting) {
+        let mut state = self.state();
+        state.exclusive = before.exclusive;
+        state.log_level = before.level;
     }
 
     /// Returns the JSON text of the minimum level of log messages, if the client has set one.

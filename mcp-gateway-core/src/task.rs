@@ -20,6 +20,13 @@ impl BackgroundTask {
         Self(tokio::spawn(work))
     }
 
+    /// Aborts the task, and waits until everything that it owns has been dropped.
+    pub(crate) async fn stop(mut self) {
+        self.0.abort();
+        // The result of an aborted task is an error.
+        let _ = (&mut self.0).await;
+    }
+
     /// Spawns `work` without an owner; for work that ends soon by itself and must not be aborted.
     #[expect(clippy::disallowed_methods, reason = "the work is bounded in time")]
     pub(crate) fn detach(work: impl Future<Output = ()> + Send + 'static) {

@@ -10,4 +10,5 @@ mod messages {
     mod harness;
     mod identity;
     mod notifications;
+    mod settings;
 }

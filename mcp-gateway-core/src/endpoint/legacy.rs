@@ -4,6 +4,7 @@
 //! lifecycle](https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle).
 
 mod initialize;
+mod settings;
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use tower::ServiceExt;
 use super::headers::{accepts, takes_events};
 use super::in_flight::InFlightRequest;
 use super::incoming::handle_response;
-use super::modern::{HeaderVersion, check_level};
+use super::modern::HeaderVersion;
 use super::reply_writer::{MessageSink, ReplyWriter};
 use super::{Body, CallService, response, stream};
 use crate::auth::Principal;
@@ -247,25 +248,9 @@ impl<S: CallService> LegacyHandler<S> {
                 let what = "initialize within a session".into();
                 Err(RequestError::UnexpectedMessage { what }.into())
             }
-            Method::LoggingSetLevel => {
-                let level = request.param("level").unwrap_or("null");
-                check_level(level)?;
-                session.set_log_level(level);
-                self.inner
-                    .clone()
-                    .oneshot(self.call(session, request))
-                    .await?;
-                Ok(empty())
-            }
+            Method::LoggingSetLevel => self.set_level(session, request).await,
             Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
-                let uri = request.name().map(String::from);
-                let uri = uri.ok_or(RequestError::InvalidParams {
-                    detail: "missing uri".into(),
-                })?;
-                let wanted = request.method() == &Method::ResourcesSubscribe;
-                session.state().subscribe(uri, wanted);
-                self.subscribe(session).await;
-                Ok(empty())
+                self.change_subscription(session, request).await
             }
             Method::ServerDiscover | Method::SubscriptionsListen => {
                 let method = request.method().as_str().into();
@@ -337,7 +322,11 @@ impl<S: CallService> LegacyHandler<S> {
                 writer.write(event).await;
             }
         });
-        session.state().subscription = Some(listening);
+        let before = session.state().subscription.replace(listening);
+        if let Some(before) = before {
+            // Until then, the servers count it as that of another client.
+            before.stop().await;
+        }
     }
 }
 

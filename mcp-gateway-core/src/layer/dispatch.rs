@@ -3,9 +3,10 @@
 //! | method | destination |
 //! |---|---|
 //! | `tools/call`, `prompts/get`, methods of tasks | the server that the [`ToolRouter`] resolves from the name |
-//! | `resources/read`, completion | the server that has the resource, prompt or template |
+//! | `resources/read`, subscriptions to resources, completion | the server that has the resource, prompt or template |
 //! | lists | the only server, page by page; several servers, whose lists are merged |
-//! | `server/discover`, `subscriptions/listen`, `logging/setLevel` | all servers; their answers are merged |
+//! | `server/discover`, `subscriptions/listen` | all servers; their answers are merged |
+//! | `logging/setLevel`, notifications | the server, if the gateway has only one; otherwise all, whose answers are ignored |
 //! | any other method | the server, if the gateway has only one |
 //!
 //! A server that fails to answer costs its own entries, not the list. If all of them fail, the call
@@ -289,15 +290,19 @@ impl Shared {
                 named(NameKind::Task, Feature::Task)
             }
             Method::CompletionComplete => self.completion_target(call),
-            Method::LoggingSetLevel
-            | Method::PromptsList
+            Method::PromptsList
             | Method::ResourcesList
             | Method::ResourcesRead
+            | Method::ResourcesSubscribe
             | Method::ResourcesTemplatesList
+            | Method::ResourcesUnsubscribe
             | Method::ServerDiscover
             | Method::SubscriptionsListen
             | Method::ToolsList => Destination::Servers,
-            _ if call.notification().is_some() && self.router.servers().len() > 1 => {
+            method
+                if (method == &Method::LoggingSetLevel || call.notification().is_some())
+                    && self.router.servers().len() != 1 =>
+            {
                 Destination::Servers
             }
             method => match &*self.router.servers() {
@@ -344,10 +349,15 @@ impl Shared {
         )]
         match call.request().method() {
             _ if call.notification().is_some() => Ok(self.notify_all(inner, call).await),
-            Method::ResourcesRead if call.request().name().is_none() => {
+            Method::ResourcesRead | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe
+                if call.request().name().is_none() =>
+            {
                 Err(missing_name(call.request()).into())
             }
-            Method::CompletionComplete | Method::ResourcesRead => self.resource(inner, call).await,
+            Method::CompletionComplete
+            | Method::ResourcesRead
+            | Method::ResourcesSubscribe
+            | Method::ResourcesUnsubscribe => self.resource(inner, call).await,
             Method::LoggingSetLevel => self.set_level(inner, &call).await,
             Method::ServerDiscover => self.discover(inner, &call).await,
             Method::SubscriptionsListen => self.subscribe_all(inner, call).await,

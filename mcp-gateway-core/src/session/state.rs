@@ -201,14 +201,15 @@ impl SessionState {
         }
     }
 
-    /// Subscribes to the updates of a resource, or unsubscribes from them.
+    /// Subscribes to the updates of a resource, or unsubscribes from them. Returns `true` if that is
+    /// a change.
     ///
     /// Beyond [`MAX_SUBSCRIPTIONS`] resources a subscription is ignored.
-    pub(crate) fn subscribe(&mut self, uri: String, wanted: bool) {
+    pub(crate) fn subscribe(&mut self, uri: String, wanted: bool) -> bool {
         if !wanted {
-            self.subscriptions.remove(&uri);
-        } else if self.subscriptions.len() < MAX_SUBSCRIPTIONS {
-            self.subscriptions.insert(uri);
+            self.subscriptions.remove(&uri)
+        } else {
+            self.subscriptions.len() < MAX_SUBSCRIPTIONS && self.subscriptions.insert(uri)
         }
     }
 

@@ -12,6 +12,7 @@
 //! | `server/discover` | the result of the handshake |
 //! | a list, or one page of it | the list cache, or the connection |
 //! | `subscriptions/listen` | the notification hub |
+//! | `resources/subscribe`, `resources/unsubscribe` | the server, asked by the notification hub |
 //! | `logging/setLevel` for a modern server | an empty result, because there each request sets its level |
 //! | any other request | the connection |
 
@@ -23,6 +24,7 @@ mod list_lookup;
 mod list_pages;
 mod notification_hub;
 mod refetch_budget;
+mod resource_subscription;
 mod shared_connection;
 mod sole_user;
 mod subscription_set;
@@ -142,6 +144,9 @@ impl View {
                 Reply::result(call.request().id(), &info.to_json())
             }
             // Rare branches are boxed to keep the future of the frequent ones small.
+            Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
+                Box::pin(self.change_subscription(call)).await?
+            }
             Method::SubscriptionsListen => Box::pin(self.subscribe(&call)).await?,
             method => match ListKind::from_method(method) {
                 Some(kind) => Box::pin(self.page(kind, &call)).await?,

@@ -13,6 +13,7 @@
 //! [subscriptions](https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/subscriptions)
 //! in MCP 2026-07-28.
 
+mod outcomes;
 mod subscription_task;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +25,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time;
 
+use self::outcomes::SubscriptionOutcomes;
 use self::subscription_task::SubscriptionTask;
 use super::subscription_set::SubscriptionSet;
 use super::{View, lock};
@@ -43,22 +45,24 @@ use crate::{Call, ClientInfo, Reply};
 #[derive(Debug)]
 pub(super) struct NotificationHub {
     /// State that subscribers and the task share.
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// Task that reads from the server; started by the first subscriber.
     task: Mutex<Option<BackgroundTask>>,
 }
 
 /// State that subscribers and the task share.
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     /// Messages of the server, to all subscribers. Each of them filters by itself.
     events: broadcast::Sender<Arc<ReplyEvent>>,
     /// Union of the filters.
-    subscriptions: Mutex<SubscriptionSet>,
+    pub(super) subscriptions: Mutex<SubscriptionSet>,
+    /// Answers of a legacy server to the subscriptions.
+    pub(super) outcomes: Mutex<SubscriptionOutcomes>,
     /// Notified when the union has changed.
     changed: Notify,
     /// Version of the union that the server has acknowledged.
-    told: watch::Sender<u64>,
+    pub(super) told: watch::Sender<u64>,
     /// `true` if the stream was interrupted since a subscriber appeared, so that messages may have
     /// been missed.
     down: AtomicBool,
@@ -71,6 +75,7 @@ impl Default for NotificationHub {
         let shared = Shared {
             events: broadcast::channel(EVENTS).0,
             subscriptions: Mutex::default(),
+            outcomes: Mutex::default(),
             changed: Notify::new(),
             told: watch::channel(0).0,
             down: AtomicBool::new(false),
@@ -87,6 +92,11 @@ impl NotificationHub {
     /// Returns `true` if there are subscribers, which keep the view in use.
     pub(super) fn has_subscribers(&self) -> bool {
         lock(&self.shared.subscriptions).subscribers > 0
+    }
+
+    /// Returns `true` if the task is running.
+    pub(super) fn is_running(&self) -> bool {
+        lock(&self.task).is_some()
     }
 
     /// Notifies the subscribers that the list `kind` has changed.
@@ -325,4 +335,4 @@ const NOBODY_TO_TELL: u64 = u64::MAX;
 const CONNECT_WAIT: Duration = Duration::from_secs(2);
 
 /// Maximum time for the acknowledgement of the server.
-const TELL_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const TELL_TIMEOUT: Duration = Duration::from_secs(5);

@@ -71,6 +71,11 @@ impl SubscriptionSet {
         self.state += u64::from(gone);
     }
 
+    /// Returns `true` if there are subscribers to the resource `uri`.
+    pub(super) fn contains(&self, uri: &str) -> bool {
+        self.uris.contains_key(uri)
+    }
+
     /// Returns the current version.
     pub(super) fn generation(&self) -> u64 {
         self.state

@@ -27,7 +27,7 @@ use crate::jsonrpc::{Id, Request};
 use crate::protocol::{Era, Method};
 use crate::reply::{ReplyEvent, ReplyStream};
 use crate::upstream::{connection::UpstreamConnection, subscription_filter::SubscriptionFilter};
-use crate::{Call, Reply};
+use crate::{Call, Reply, era};
 
 /// Subscription to a server over one connection, on behalf of all subscribers of a view.
 pub(super) struct SubscriptionTask<'a> {
@@ -99,13 +99,22 @@ impl SubscriptionTask<'_> {
 
     /// Sends `method`, a subscribe or unsubscribe request, for the resource `uri`.
     ///
-    /// A rejection is logged only: other subscriptions do not depend on it.
+    /// The answer is recorded for the client that caused it; other subscriptions do not depend on
+    /// it.
     async fn subscribe(&self, connection: &dyn UpstreamConnection, method: &Method, uri: &str) {
         let params = object_json(&[("uri", string_json(uri).into())]);
         let request = Request::new(&Id::from("subscribe"), method, &params);
         let call = self.call.derive_for_server(request);
-        if connection.send(&call).await.is_err() {
+        let reply = match connection.send(&call).await {
+            Ok(reply) => era::response(reply).await.ok(),
+            Err(_) => None,
+        };
+        if reply.as_ref().is_none_or(|reply| reply.result().is_err()) {
             tracing::debug!(%method, "upstream rejected a subscription");
+        }
+        if let Some(reply) = reply {
+            let subscribed = method == &Method::ResourcesSubscribe;
+            lock(&self.shared.outcomes).record(uri, subscribed, reply);
         }
     }
 
