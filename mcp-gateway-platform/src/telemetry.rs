@@ -162,9 +162,11 @@ impl Observer for Metrics {
         if call.method != &Method::ToolsCall {
             return;
         }
-        let name = match call.feature {
-            Some(Feature::Tool(name)) => name,
-            Some(_) | None => UNLISTED,
+        let name = match (call.feature, call.requested, call.outcome) {
+            (Some(Feature::Tool(name)), _, _) => name,
+            // Its success proves that the tool exists, although no client has listed it yet.
+            (None, Feature::Tool(name), CallOutcome::Success) => name,
+            _ => UNLISTED,
         };
         let series = self.series(ToolRef {
             gateway: call.gateway,
@@ -308,7 +310,7 @@ impl ToolRef<'_> {
     }
 }
 
-/// Label value of tools that their servers do not list.
+/// Label value of tools that their servers do not list, unless a call succeeds.
 const UNLISTED: &str = "_unlisted";
 
 /// Label value of tools beyond [`MAX_TOOLS`].
