@@ -71,6 +71,7 @@ use std::sync::Arc;
 
 pub use self::decision::Decision;
 pub use self::request::{Action, PolicyRequest};
+use crate::protocol::ListKind;
 
 /// Authorizes calls and list entries.
 ///
@@ -95,11 +96,12 @@ pub trait Policy: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Returns `true` if no target is denied to any caller, so that nothing is hidden from lists.
-    /// `false` by default.
+    /// Returns `true` if no entry of the list `kind` of `server` is hidden from any caller. `false`
+    /// by default.
     ///
     /// Only then can a list have the cursors of its server: a cursor may name a hidden entry.
-    fn permits_all(&self) -> bool {
+    fn permits_all(&self, server: &str, kind: ListKind) -> bool {
+        let _ = (server, kind);
         false
     }
 }
@@ -113,8 +115,8 @@ impl<P: Policy + ?Sized> Policy for Arc<P> {
         (**self).is_uniform()
     }
 
-    fn permits_all(&self) -> bool {
-        (**self).permits_all()
+    fn permits_all(&self, server: &str, kind: ListKind) -> bool {
+        (**self).permits_all(server, kind)
     }
 }
 
@@ -134,7 +136,7 @@ impl<P: Policy + ?Sized> Policy for Arc<P> {
 /// let target = Target::new("files", Feature::Tool("delete".into()));
 /// let request = PolicyRequest::listing(&caller, &target);
 /// assert_eq!(AllowAll::new().decide(&request), Decision::Allow);
-/// assert!(AllowAll::new().is_uniform() && AllowAll::new().permits_all());
+/// assert!(AllowAll::new().is_uniform());
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -157,7 +159,7 @@ impl Policy for AllowAll {
         true
     }
 
-    fn permits_all(&self) -> bool {
+    fn permits_all(&self, _: &str, _: ListKind) -> bool {
         true
     }
 }

@@ -131,7 +131,7 @@ impl DispatchLayer {
     }
 
     /// Sets the maximum number of entries of a list page. Default: the pages of the server if there
-    /// is one server and a policy that [permits all](Policy::permits_all), otherwise 1,000.
+    /// is one server and a policy that [permits all](Policy::permits_all) entries, otherwise 1,000.
     #[must_use]
     pub fn with_page_size(self, entries: usize) -> Self {
         let page_size = Some(entries.max(1));

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::DiscoverResult;
 use crate::json::{object_json, string_json};
 use crate::jsonrpc::Notification;
-use crate::protocol::Method;
+use crate::protocol::{Era, Method};
 
 /// A notification filter: the changes that a subscriber is interested in.
 ///
@@ -64,17 +64,18 @@ impl SubscriptionFilter {
     /// Returns the part of the filter that a server with these capabilities can honor.
     ///
     /// Lists need `listChanged` of their capability, resources `resources.subscribe`, and tasks the
-    /// tasks extension.
+    /// tasks extension. A legacy server notifies of lists without being asked, whether it declares
+    /// that or not.
     pub(crate) fn honored_by(&self, info: &DiscoverResult) -> Self {
+        let legacy = info.version.era() == Era::Legacy;
+        let lists = |kind: &str| legacy || info.declares(kind, "listChanged");
         let subscribe = info.declares("resources", "subscribe");
         let subscriptions = self.resource_subscriptions.iter().filter(|_| subscribe);
         let tasks = info.capabilities["extensions"]["io.modelcontextprotocol/tasks"].is_object();
         Self {
-            tools_list_changed: self.tools_list_changed && info.declares("tools", "listChanged"),
-            prompts_list_changed: self.prompts_list_changed
-                && info.declares("prompts", "listChanged"),
-            resources_list_changed: self.resources_list_changed
-                && info.declares("resources", "listChanged"),
+            tools_list_changed: self.tools_list_changed && lists("tools"),
+            prompts_list_changed: self.prompts_list_changed && lists("prompts"),
+            resources_list_changed: self.resources_list_changed && lists("resources"),
             resource_subscriptions: subscriptions.cloned().collect(),
             task_ids: self.task_ids.iter().filter(|_| tasks).cloned().collect(),
         }
@@ -158,9 +159,15 @@ fn is_false(value: &bool) -> bool {
 mod tests {
     use super::*;
 
-    fn info(capabilities: &str) -> DiscoverResult {
+    fn legacy(capabilities: &str) -> DiscoverResult {
         let result = format!(r#"{{"protocolVersion":"2025-11-25","capabilities":{capabilities}}}"#);
         DiscoverResult::from_initialize(&result).unwrap()
+    }
+
+    fn modern(capabilities: &str) -> DiscoverResult {
+        let result =
+            format!(r#"{{"supportedVersions":["2026-07-28"],"capabilities":{capabilities}}}"#);
+        DiscoverResult::from_discover(&result).unwrap()
     }
 
     #[test]
@@ -180,10 +187,24 @@ mod tests {
     fn only_what_the_server_declares_is_honored() {
         let mut filter = SubscriptionFilter::all_lists();
         filter.resource_subscriptions.insert("a:b".to_owned());
-        let honored = filter.honored_by(&info(r#"{"tools":{"listChanged":true},"resources":{}}"#));
+        let honored =
+            filter.honored_by(&modern(r#"{"tools":{"listChanged":true},"resources":{}}"#));
         assert_eq!(honored.to_json(), r#"{"toolsListChanged":true}"#);
-        let honored = filter.honored_by(&info(r#"{"resources":{"subscribe":true}}"#));
+        let honored = filter.honored_by(&modern(r#"{"resources":{"subscribe":true}}"#));
         assert_eq!(honored.to_json(), r#"{"resourceSubscriptions":["a:b"]}"#);
+    }
+
+    #[test]
+    fn a_legacy_server_may_notify_of_lists_that_it_does_not_declare() {
+        let mut filter = SubscriptionFilter::all_lists();
+        filter.resource_subscriptions.insert("a:b".to_owned());
+        assert_eq!(
+            filter.honored_by(&legacy("{}")),
+            SubscriptionFilter::all_lists()
+        );
+        filter.tools_list_changed = false;
+        let honored = filter.honored_by(&legacy(r#"{"resources":{"subscribe":true}}"#));
+        assert_eq!(honored, filter);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use mcp_gateway_core::catalog::ListKind;
 use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
 use mcp_gateway_core::route::Feature;
 
@@ -42,6 +43,10 @@ impl Policy for ReloadableToolFilters {
     fn is_uniform(&self) -> bool {
         true
     }
+
+    fn permits_all(&self, server: &str, kind: ListKind) -> bool {
+        kind != ListKind::Tools || !self.filters.load().contains_key(server)
+    }
 }
 
 #[cfg(test)]
@@ -64,6 +69,7 @@ mod tests {
             filters.decide(&PolicyRequest::listing(&caller, &target)) == Decision::Allow
         };
         assert!(allows("a", Feature::Tool("echo".into())));
+        assert!(filters.permits_all("a", ListKind::Tools));
         let mut server = ServerSpec::new("a", ServerRuntime::Builtin("demo".into()));
         server.tools = ToolFilter::default().with_denied(["ec*".into()]);
         filters.replace(&[server]);
@@ -71,6 +77,9 @@ mod tests {
         assert!(allows("a", Feature::Tool("add".into())));
         assert!(allows("a", Feature::Prompt("echo".into())));
         assert!(allows("b", Feature::Tool("echo".into())));
+        assert!(!filters.permits_all("a", ListKind::Tools));
+        assert!(filters.permits_all("a", ListKind::Prompts));
+        assert!(filters.permits_all("b", ListKind::Tools));
         filters.replace(&[]);
         assert!(allows("a", Feature::Tool("echo".into())));
     }

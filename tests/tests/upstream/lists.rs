@@ -185,8 +185,10 @@ async fn a_list_without_end_ends() {
             format!("{}", cursor.parse::<u64>().unwrap_or(0) + 1)
         },
     ];
+    // A cursor that comes back ends the list at once.
+    let bounds = [2, 3, 1000];
     for modern in [true, false] {
-        for next in endless {
+        for (next, bound) in endless.into_iter().zip(bounds) {
             let liar = listing(modern, move |asked| {
                 let cursor = next(asked);
                 let name = format!("t{cursor}");
@@ -209,7 +211,7 @@ async fn a_list_without_end_ends() {
                 start.elapsed()
             );
             let pages = harness.liar.count("tools/list");
-            assert!(pages <= 1000, "{pages} pages were read");
+            assert!(pages <= bound, "{pages} pages were read");
             let answer = harness.call("honest__truth").await.answer();
             assert!(answer["result"].is_object(), "{answer}");
         }

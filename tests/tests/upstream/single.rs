@@ -6,10 +6,12 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use mcp_gateway_core::GatewayBuilder;
 use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
-use mcp_gateway_tests::gateway::{Backends, TestGateway};
+use mcp_gateway_tests::gateway::{Backends, TestGateway, remote};
 use mcp_gateway_tests::script::{self, ReceivedRequest, Scripted, Steps, document, response};
 use mcp_gateway_tests::wire::{Reply, Wire};
 use serde_json::{Value, json};
+
+use super::harness::ERAS;
 
 /// Cursors of the pages after the first one; only their server can read them.
 const CURSORS: [&str; 2] = ["YWxwaGE+YnJhdm8/Y2hhcmxpZQ==", "\"\\ zwölf\n"];
@@ -271,5 +273,70 @@ async fn a_tool_of_a_later_page_is_called_with_its_headers() {
     for call in calls {
         let head = call.head.to_ascii_lowercase();
         assert!(head.contains("mcp-param-region: eu"), "{head}");
+    }
+}
+
+/// A server without capabilities that has tools, and answers nothing else.
+fn undeclared(asked: &ReceivedRequest) -> Option<Steps> {
+    let described = json!({
+        "resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": {},
+        "protocolVersion": "2025-11-25", "serverInfo": { "name": "bare", "version": "1" },
+    });
+    let modern = asked.head.to_ascii_lowercase().contains("mcp-method");
+    match asked.method() {
+        "server/discover" if modern => Some(document(&asked.result(&described))),
+        "initialize" => Some(document(&asked.result(&described))),
+        "resources/list" => {
+            let result = json!({ "resultType": "complete", "resources": [] });
+            Some(document(&asked.result(&result)))
+        }
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_not_declared_is_what_the_server_answers() {
+    for era in ERAS {
+        let single = Single::new(era, undeclared).await;
+        let client = single.client(era).await;
+        let result = client.result("tools/list", json!({})).await;
+        assert_eq!(result["tools"][0]["name"], "truth", "{result}");
+        let result = client.result("resources/list", json!({})).await;
+        assert_eq!(result["resources"], json!([]));
+        for method in ["prompts/list", "resources/templates/list"] {
+            let answer = client.ask(method, json!({})).await.answer();
+            assert_eq!(answer["error"]["code"], -32601, "{answer}");
+            assert_eq!(answer["error"]["message"], "there is no such method");
+        }
+    }
+}
+
+/// Each server is asked once, and costs itself alone.
+#[tokio::test]
+async fn undeclared_lists_of_several_servers_are_merged() {
+    for era in ERAS {
+        let single = Single::new(era, undeclared).await;
+        let other = Scripted::modern(|_| Vec::new()).await.unwrap();
+        let gateway = Backends::new()
+            .with("bare", "bare", remote("bare", &single.server.url).build())
+            .with("other", "other", remote("other", &other.url).build())
+            .start()
+            .await;
+        let several = Single {
+            server: single.server,
+            gateway,
+        };
+        let client = several.client(true).await;
+        for _ in 0..2 {
+            let result = client.result("tools/list", json!({})).await;
+            let tools = result["tools"].as_array().unwrap().iter();
+            let names: Vec<_> = tools.map(|tool| tool["name"].as_str().unwrap()).collect();
+            let expected = ["bare__truth", "bare__lie", "other__truth", "other__lie"];
+            assert_eq!(names, expected);
+            let answer = client.ask("prompts/list", json!({})).await.answer();
+            assert_eq!(answer["error"]["code"], -32601, "{answer}");
+        }
+        assert_eq!(several.server.count("prompts/list"), 1);
+        assert!(other.count("prompts/list") <= 1);
     }
 }

@@ -49,9 +49,10 @@ impl Shared {
             // It will have answered by the time that the client lists its features.
             merge(&mut capabilities, &lists());
         }
-        if self.router.changes().is_some() {
+        if self.router.servers().len() != 1 && self.router.changes().is_some() {
             // The gateway notifies of added and removed servers, regardless of the servers' own
-            // capabilities.
+            // capabilities. One server is described as it describes itself: reloads are rare, and
+            // subscribers are notified of them nevertheless.
             tell_of_changes(&mut capabilities);
         }
         let result = self.described(&servers, capabilities);
@@ -183,7 +184,74 @@ const MAX_FACTS: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
+    use tower::{Layer, ServiceExt, service_fn};
+
     use super::*;
+    use crate::auth::Principal;
+    use crate::call::Routed;
+    use crate::jsonrpc::{Id, Request};
+    use crate::layer::dispatch::DispatchLayer;
+    use crate::policy::AllowAll;
+    use crate::protocol::{Capabilities, Method};
+    use crate::route::{PrefixRouter, ResolvedName, RouterChanges, ToolRouter};
+    use crate::{Caller, ClientInfo};
+
+    /// A router whose servers may change.
+    #[derive(Debug)]
+    struct Reloadable(PrefixRouter);
+
+    impl ToolRouter for Reloadable {
+        fn servers(&self) -> Arc<[Arc<str>]> {
+            self.0.servers()
+        }
+
+        fn resolve<'a>(&self, name: &'a str) -> Option<ResolvedName<'a>> {
+            self.0.resolve(name)
+        }
+
+        fn expose<'a>(&self, server: &str, name: &'a str) -> Option<Cow<'a, str>> {
+            self.0.expose(server, name)
+        }
+
+        fn changes(&self) -> Option<RouterChanges> {
+            Some(RouterChanges::pending())
+        }
+    }
+
+    /// The capabilities of a gateway over `servers`, each of which declares `own`.
+    async fn declared(servers: &[&'static str], own: Value) -> Value {
+        let result = json!({ "supportedVersions": ["2026-07-28"], "capabilities": own });
+        let router = Reloadable(PrefixRouter::by_name(servers.iter().copied()).unwrap());
+        let inner = service_fn(move |call: Call<Routed>| {
+            let reply = Reply::result(call.request().id(), &result.to_string());
+            std::future::ready(Ok::<_, Error>(reply))
+        });
+        let dispatch = DispatchLayer::new(Arc::new(router), Arc::new(AllowAll::new())).layer(inner);
+        let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
+        let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
+        let request = Request::new(&Id::from(1), &Method::ServerDiscover, "{}");
+        let reply = dispatch.oneshot(Call::trusted(request, caller)).await;
+        let text = reply::into_response_text(reply.unwrap(), MAX_FACTS).await;
+        let answer: Value = serde_json::from_slice(&text.unwrap()).unwrap();
+        answer["result"]["capabilities"].clone()
+    }
+
+    #[tokio::test]
+    async fn one_server_is_described_as_it_describes_itself() {
+        for own in [
+            json!({}),
+            json!({ "tools": {} }),
+            json!({ "tools": { "listChanged": false }, "prompts": {}, "vendor": 1 }),
+            json!({ "resources": { "subscribe": true, "listChanged": true } }),
+        ] {
+            assert_eq!(declared(&["a"], own.clone()).await, own);
+        }
+        let merged = declared(&["a", "b"], json!({ "prompts": {} })).await;
+        let changes = json!({ "listChanged": true });
+        assert_eq!(merged, json!({ "tools": changes, "prompts": changes }));
+    }
 
     #[test]
     fn what_any_server_can_do_the_gateway_can() {

@@ -36,7 +36,7 @@ impl Shared {
                 return Err(RequestError::InvalidParams { detail }.into());
             }
         };
-        match self.paging_server() {
+        match self.paging_server(kind) {
             Some(server) => self.server_page(kind, inner, call, &server).await,
             None => self.merged_page(kind, inner, call, cursor).await,
         }

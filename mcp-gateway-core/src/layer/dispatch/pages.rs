@@ -12,14 +12,14 @@ use crate::reply;
 use crate::{Call, Error, Reply};
 
 impl Shared {
-    /// Returns the server whose pages clients receive.
-    pub(super) fn paging_server(&self) -> Option<Arc<str>> {
-        match &*self.router.servers() {
-            [server] if self.page_size.is_none() && self.policy.permits_all() => {
-                Some(Arc::clone(server))
-            }
-            _ => None,
-        }
+    /// Returns the server whose pages of the list `kind` clients receive.
+    pub(super) fn paging_server(&self, kind: ListKind) -> Option<Arc<str>> {
+        let servers = self.router.servers();
+        let [server] = &*servers else {
+            return None;
+        };
+        let is_whole = self.page_size.is_none() && self.policy.permits_all(server, kind);
+        is_whole.then(|| Arc::clone(server))
     }
 
     /// Returns the page of `server` that the client requests.

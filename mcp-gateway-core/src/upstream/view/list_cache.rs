@@ -269,6 +269,7 @@ impl CachedList {
         let listing = self.unchanged()?;
         let fresh = match listing.fresh_for() {
             Some(rest) => !rest.is_zero(),
+            None if !listing.is_supported() => listing.age() < MAX_AGE,
             // A server that announces changes would have announced one.
             None => {
                 info.declares(listing.kind().capability(), "listChanged")
@@ -297,4 +298,4 @@ impl Drop for DelayedFetch<'_> {
 }
 
 /// Maximum age of a list without a declared lifetime, in case its change notifications are lost.
-const MAX_AGE: Duration = Duration::from_secs(300);
+pub(super) const MAX_AGE: Duration = Duration::from_secs(300);

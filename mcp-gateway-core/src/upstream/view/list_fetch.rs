@@ -16,6 +16,8 @@ use std::time::Duration;
 use tokio::time;
 
 use super::attempt::IsAwaited;
+#[cfg(doc)]
+use super::list_cache::MAX_AGE;
 use super::list_cache::{CachedList, DelayedFetch, FirstPage};
 use super::list_pages::{Extent, ListAnswer, fetch_pages};
 use super::{MERGED_WAIT, UseGuard, View};
@@ -29,8 +31,9 @@ use crate::{Call, Reply, reply};
 impl View {
     /// Returns the complete list `kind` of the server, from the cache if it is fresh.
     ///
-    /// A list that the server does not support is empty. Fetching a list whose changes the server
-    /// announces also subscribes to these announcements.
+    /// A list that the server does not have is [unsupported](Listing::unsupported). It is requested
+    /// even if the server does not declare it, and the answer remembered for [`MAX_AGE`].
+    /// Fetching a list whose changes the server announces also subscribes to these announcements.
     ///
     /// If the list takes longer than other servers wait for it, the answer is the last list, and
     /// subscribers are notified if the next one differs.
@@ -46,9 +49,6 @@ impl View {
     ) -> Result<Arc<Listing>, UpstreamError> {
         let connection = self.connection(call).await?;
         let info = connection.server_info();
-        if !info.supports(&kind.method()) {
-            return Ok(Arc::new(Listing::unsupported(kind)));
-        }
         let list = self.lists.of(kind);
         if let Some(listing) = list.if_fresh(info) {
             return Ok(listing);
@@ -76,7 +76,13 @@ impl View {
                 false => fetched.await?,
                 true => match time::timeout(wait, fetched).await {
                     Ok(fetched) => fetched?,
-                    Err(_) => return list.precede().ok_or(UpstreamError::Timeout),
+                    Err(_) => match list.precede() {
+                        Some(last) => return Ok(last),
+                        None if info.supports(&kind.method()) => {
+                            return Err(UpstreamError::Timeout);
+                        }
+                        None => return Ok(Arc::new(Listing::unsupported(kind))),
+                    },
                 },
             });
             if list.unchanged().is_some() {
@@ -221,10 +227,19 @@ impl View {
         let list = self.lists.of(kind);
         let before = list.begin();
         let began = time::Instant::now();
+        let connection = self.connection(call).await?;
+        let is_declared = connection.server_info().supports(&kind.method());
+        drop(connection);
         let fetched = self.fetch_with_reconnect(kind, Extent::Complete, None, call);
         let fetched = time::timeout(FETCH_TIMEOUT, fetched).await;
-        let fetched = fetched.unwrap_or(Err(UpstreamError::Timeout));
-        let fetched = fetched.and_then(ListAnswer::into_listing);
+        let fetched = match fetched.unwrap_or(Err(UpstreamError::Timeout)) {
+            // An attempt at what the server does not declare is no failure of the server.
+            Ok(ListAnswer::Rejected(..)) | Err(_) if !is_declared => {
+                Ok(Arc::new(Listing::unsupported(kind)))
+            }
+            Ok(answer) => answer.into_listing(kind),
+            Err(error) => Err(error),
+        };
         list.slow
             .store(began.elapsed() > MERGED_WAIT, Ordering::Release);
         let last = list.last();
@@ -232,7 +247,10 @@ impl View {
         match &fetched {
             Ok(listing) => {
                 list.store(Some(Arc::clone(listing)), &before);
-                let differs = last.is_none_or(|last| !last.has_same_entries(listing));
+                let differs = match last {
+                    Some(last) => !last.has_same_entries(listing),
+                    None => listing.is_supported(),
+                };
                 if differs && (precedes || !awaited.get()) {
                     self.notifications.broadcast_changed(kind);
                 }

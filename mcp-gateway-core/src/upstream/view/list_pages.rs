@@ -9,7 +9,7 @@ use crate::call::Prepared;
 use crate::catalog::{ListKind, ListPage, Listing};
 use crate::error::UpstreamError;
 use crate::json::{object_json, string_json};
-use crate::jsonrpc::{Id, Message, Request, Response};
+use crate::jsonrpc::{ErrorObject, Id, Message, Request, Response, code};
 use crate::protocol::Era;
 use crate::upstream::connection::{SendError, UpstreamConnection};
 use crate::{Call, Reply, reply};
@@ -41,14 +41,18 @@ enum PageAnswer {
 }
 
 impl ListAnswer {
-    /// Returns the list.
+    /// Returns the list of `kind`, which is unsupported if the server does not have the method.
     ///
     /// # Errors
     ///
-    /// [`UpstreamError::Invalid`] if the server has rejected the request.
-    pub(super) fn into_listing(self) -> Result<Arc<Listing>, UpstreamError> {
+    /// [`UpstreamError::Invalid`] if the server has rejected the request for another reason.
+    pub(super) fn into_listing(self, kind: ListKind) -> Result<Arc<Listing>, UpstreamError> {
+        let unknown = |error| ErrorObject::code_of(error) == code::METHOD_NOT_FOUND;
         match self {
             Self::Listed(listing) => Ok(listing),
+            Self::Rejected(_, response) if response.result().is_err_and(unknown) => {
+                Ok(Arc::new(Listing::unsupported(kind)))
+            }
             Self::Rejected(_, response) => Err(UpstreamError::invalid(format_args!(
                 "list request failed: {}",
                 response.result().unwrap_or_else(|error| error)
