@@ -21,6 +21,8 @@ mod issuers;
 mod life;
 #[path = "cli/login.rs"]
 mod login;
+#[path = "cli/recorded.rs"]
+mod recorded;
 #[path = "cli/servers.rs"]
 mod servers;
 #[path = "cli/teams.rs"]

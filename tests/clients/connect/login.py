@@ -67,8 +67,11 @@ class Person:
         return self.log.read_text().splitlines() if self.log.exists() else []
 
 
-def terminal(case, command, until=None, typed=(), limit=60):
-    """The output of a command that wants a terminal; `typed` are texts with the time before each."""
+def terminal(case, command, until=None, typed=(), limit=60, printed=None):
+    """The output of a command that wants a terminal; `typed` are texts with the time before each.
+
+    The user opens the URL that the command prints after `printed`.
+    """
     process, master = pty.fork()
     if process == 0:
         os.chdir(case.cwd)
@@ -88,6 +91,10 @@ def terminal(case, command, until=None, typed=(), limit=60):
             if not chunk:
                 break
             output += chunk
+            if printed and (found := re.search(printed + rb"[^h]*(http[^\s\x00-\x1f]+)[\s\x00-\x1f]", output)):
+                printed = None
+                url = found[1].decode()
+                subprocess.Popen([case.person.bin / "xdg-open", url], env=case.env)
         if until and ended is None and until():
             ended = time.monotonic()
         if ended and time.monotonic() > ended + 5:
@@ -123,14 +130,17 @@ def opencode(case):
 
 
 def inspector(case):
-    case.env["MCP_AUTO_OPEN_ENABLED"] = "true"
     command = case.command("npx").replace("npx @modelcontextprotocol/inspector", "mcp-inspector")
-    return terminal(case, command, limit=60)
+    return terminal(case, command, limit=60, printed=b"navigate to:")
 
 
 def mcp_remote(case, play):
     case.file("mcp.json")
-    return play(case)
+    # It is a program between a client and the gateway: once alone, then with a client.
+    url = f"http://127.0.0.1:{case.port}/mcp"
+    command = f"mcp-remote {url} --allow-http"
+    said = terminal(case, command, until=case.person.visits, printed=b"visiting:")
+    return play(case) + said
 
 
 def mcporter(case):
