@@ -17,6 +17,7 @@
 //! ```
 
 mod changes;
+mod tool_names;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -24,6 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::changes::RouterChanges;
+use self::tool_names::ToolNames;
 pub use crate::error::{NameKind, RouteError};
 use crate::protocol::{ListKind, Method};
 
@@ -113,13 +115,14 @@ pub struct ResolvedName<'a> {
     /// Name of the server.
     pub server: Arc<str>,
     /// Name that the server uses.
-    pub name: &'a str,
+    pub name: Cow<'a, str>,
 }
 
 impl<'a> ResolvedName<'a> {
     /// Creates the result for `name` of `server`.
     #[must_use]
-    pub fn new(server: Arc<str>, name: &'a str) -> Self {
+    pub fn new(server: Arc<str>, name: impl Into<Cow<'a, str>>) -> Self {
+        let name = name.into();
         Self { server, name }
     }
 }
@@ -146,6 +149,29 @@ pub trait ToolRouter: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the name under which clients see `name` of `server`, or `None` to hide it.
     fn expose<'a>(&self, server: &str, name: &'a str) -> Option<Cow<'a, str>>;
+
+    /// Resolves the name of a tool, as [`resolve`](Self::resolve) does by default.
+    fn resolve_tool<'a>(&self, name: &'a str) -> Option<ResolvedName<'a>> {
+        self.resolve(name)
+    }
+
+    /// Returns the name under which clients see the tool `name` of `server`, or `None` to hide it;
+    /// as [`expose`](Self::expose) does by default.
+    ///
+    /// The invariant of `resolve` and `expose` holds for tools once they were exposed.
+    fn expose_tool<'a>(&self, server: &str, name: &'a str) -> Option<Cow<'a, str>> {
+        self.expose(server, name)
+    }
+
+    /// Returns `true` if [`resolve_tool`](Self::resolve_tool) may resolve `name` once all tools
+    /// were exposed. `false` by default.
+    ///
+    /// Before a name that does not resolve is rejected, the tools of all servers are listed and
+    /// exposed if this is `true`.
+    fn is_pending(&self, name: &str) -> bool {
+        let _ = name;
+        false
+    }
 
     /// Returns `true` if clients see the names of `server` unchanged, so that no translation is
     /// needed. `false` by default.
@@ -176,6 +202,18 @@ impl<R: ToolRouter + ?Sized> ToolRouter for Arc<R> {
         (**self).expose(server, name)
     }
 
+    fn resolve_tool<'a>(&self, name: &'a str) -> Option<ResolvedName<'a>> {
+        (**self).resolve_tool(name)
+    }
+
+    fn expose_tool<'a>(&self, server: &str, name: &'a str) -> Option<Cow<'a, str>> {
+        (**self).expose_tool(server, name)
+    }
+
+    fn is_pending(&self, name: &str) -> bool {
+        (**self).is_pending(name)
+    }
+
     fn is_transparent(&self, server: &str) -> bool {
         (**self).is_transparent(server)
     }
@@ -198,6 +236,8 @@ pub struct PrefixRouter {
     by_server: HashMap<Arc<str>, Arc<str>>,
     /// Server with the empty prefix.
     unprefixed: Option<Arc<str>>,
+    /// Aliases and short names of tools.
+    tool_names: ToolNames,
 }
 
 /// Rejection of ambiguous or invalid prefixes.
@@ -252,6 +292,7 @@ impl PrefixRouter {
             by_prefix: HashMap::new(),
             by_server: HashMap::new(),
             unprefixed: None,
+            tool_names: ToolNames::default(),
         };
         let mut names = Vec::new();
         for (server, prefix) in servers {
@@ -276,6 +317,55 @@ impl PrefixRouter {
             let name = name.into();
             (Arc::clone(&name), name)
         }))
+    }
+
+    /// Limits the names of tools to `max` bytes, 48 or more. The end of a longer name is replaced by
+    /// a hash of the whole name.
+    ///
+    /// Some clients and interfaces of models reject names above 64 characters.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_core::route::{PrefixRouter, ToolRouter};
+    ///
+    /// let router = PrefixRouter::by_name(["github"])?.with_max_tool_name(64);
+    /// let long = "list_all_of_the_pull_requests_that_somebody_has_to_look_at_today";
+    /// let short = router.expose_tool("github", long).unwrap();
+    /// assert_eq!(short.len(), 64);
+    /// assert_eq!(router.resolve_tool(&short).unwrap().name, long);
+    /// # Ok::<_, mcp_gateway_core::route::PrefixError>(())
+    /// ```
+    #[must_use]
+    pub fn with_max_tool_name(mut self, max: usize) -> Self {
+        self.tool_names.set_max(max);
+        self
+    }
+
+    /// Exposes the tool `name` of `server` as `alias`, after the prefix of the server. The tool can
+    /// still be called by its own name.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_core::route::{PrefixRouter, ToolRouter};
+    ///
+    /// let router = PrefixRouter::by_name(["github"])?
+    ///     .with_tool_alias("github", "search_code", "search");
+    /// let exposed = router.expose_tool("github", "search_code").unwrap();
+    /// assert_eq!(exposed, "github__search");
+    /// assert_eq!(router.resolve_tool(&exposed).unwrap().name, "search_code");
+    /// # Ok::<_, mcp_gateway_core::route::PrefixError>(())
+    /// ```
+    #[must_use]
+    pub fn with_tool_alias(
+        mut self,
+        server: &str,
+        name: impl Into<Arc<str>>,
+        alias: impl Into<Arc<str>>,
+    ) -> Self {
+        self.tool_names.add_alias(server, name.into(), alias.into());
+        self
     }
 
     /// Adds one server.
@@ -327,6 +417,38 @@ impl ToolRouter for PrefixRouter {
         // A name that looks like that of another server would resolve to it.
         let resolved = self.resolve(name)?;
         (&*resolved.server == server).then_some(Cow::Borrowed(name))
+    }
+
+    fn resolve_tool<'a>(&self, name: &'a str) -> Option<ResolvedName<'a>> {
+        if self.tool_names.is_empty() {
+            return self.resolve(name);
+        }
+        let resolved = match self.tool_names.long_name(name) {
+            Some(long) => {
+                let ResolvedName { server, name } = self.resolve(&long)?;
+                ResolvedName::new(server, name.into_owned())
+            }
+            None if self.tool_names.may_be_short(name) => return None,
+            None => self.resolve(name)?,
+        };
+        let ResolvedName { server, name } = resolved;
+        let name = self.tool_names.original(&server, name);
+        Some(ResolvedName::new(server, name))
+    }
+
+    fn expose_tool<'a>(&self, server: &str, name: &'a str) -> Option<Cow<'a, str>> {
+        if self.tool_names.is_empty() {
+            return self.expose(server, name);
+        }
+        let exposed = match self.tool_names.alias(server, name) {
+            Cow::Borrowed(name) => self.expose(server, name)?,
+            Cow::Owned(alias) => Cow::Owned(self.expose(server, &alias)?.into_owned()),
+        };
+        Some(self.tool_names.shorten(exposed))
+    }
+
+    fn is_pending(&self, name: &str) -> bool {
+        self.tool_names.may_be_short(name)
     }
 
     fn is_transparent(&self, server: &str) -> bool {
@@ -417,7 +539,7 @@ mod tests {
                 for name in &names {
                     if let Some(exposed) = router.expose(server, name) {
                         let resolved = router.resolve(&exposed).unwrap();
-                        prop_assert_eq!((&*resolved.server, resolved.name), (&**server, &**name));
+                        prop_assert_eq!((&*resolved.server, &*resolved.name), (&**server, &**name));
                     }
                 }
             }

@@ -319,9 +319,20 @@ impl DynamicSpec {
     /// assert!(spec.router(&spec.gateways[0]).is_err());
     /// ```
     pub fn router(&self, gateway: &GatewaySpec) -> Result<PrefixRouter, PrefixError> {
-        let servers = gateway.servers.iter().filter_map(|name| self.server(name));
-        PrefixRouter::new(
-            servers.map(|server| (Arc::clone(&server.name), Arc::clone(&server.prefix))),
-        )
+        let servers: Vec<_> = gateway.servers.iter().collect();
+        let servers = servers.iter().filter_map(|name| self.server(name));
+        let prefixes = servers
+            .clone()
+            .map(|server| (Arc::clone(&server.name), Arc::clone(&server.prefix)));
+        let mut router = PrefixRouter::new(prefixes)?;
+        for server in servers {
+            for (name, alias) in &server.tool_aliases {
+                router = router.with_tool_alias(&server.name, Arc::clone(name), Arc::clone(alias));
+            }
+        }
+        Ok(match gateway.max_tool_name {
+            Some(max) => router.with_max_tool_name(max),
+            None => router,
+        })
     }
 }

@@ -39,7 +39,8 @@ pub fn contract(router: &dyn ToolRouter, names: &[&str]) {
                 assert_eq!(public, name, "{server} is transparent");
             }
             let resolved = router.resolve(&public);
-            let resolved = resolved.map(|found| (found.server.to_string(), found.name.to_owned()));
+            let resolved =
+                resolved.map(|found| (found.server.to_string(), found.name.into_owned()));
             let expected = Some((server.to_string(), name.to_owned()));
             assert_eq!(resolved, expected, "{public:?} resolves to its origin");
             if let Some(other) = exposed.insert(public.into_owned(), (server, name)) {
@@ -49,7 +50,7 @@ pub fn contract(router: &dyn ToolRouter, names: &[&str]) {
     }
     for name in HOSTILE.iter().chain(names).copied() {
         if let Some(found) = router.resolve(name) {
-            let public = router.expose(&found.server, found.name);
+            let public = router.expose(&found.server, &found.name);
             assert_eq!(
                 public.as_deref(),
                 Some(name),

@@ -1,5 +1,6 @@
 //! MCP client of the command line.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -142,7 +143,7 @@ impl McpClient {
     /// Returns the tools of a server with their client-visible names.
     fn exposed(&self, entry: &ServerEntry, listing: &Listing) -> Vec<Value> {
         let tool = |tool: &mcp_gateway_core::catalog::CatalogEntry| {
-            let name = self.router.expose(entry.server.name(), tool.name())?;
+            let name = self.router.expose_tool(entry.server.name(), tool.name())?;
             let mut description = tool.describe();
             description["name"] = name.into();
             Some(description)
@@ -195,7 +196,7 @@ impl McpClient {
             .entry(name)
             .with_context(|| format!("unknown tool {name:?}"))?;
         let params = Map::from_iter([
-            ("name".to_owned(), known.into()),
+            ("name".to_owned(), known.as_ref().into()),
             ("arguments".to_owned(), Value::Object(arguments.clone())),
         ]);
         let request = request(&Method::ToolsCall, params);
@@ -214,8 +215,8 @@ impl McpClient {
     }
 
     /// Resolves a tool name to its server and its upstream name.
-    fn entry<'a>(&self, name: &'a str) -> Option<(&ServerEntry, &'a str)> {
-        let ResolvedName { server, name, .. } = self.router.resolve(name)?;
+    fn entry<'a>(&self, name: &'a str) -> Option<(&ServerEntry, Cow<'a, str>)> {
+        let ResolvedName { server, name, .. } = self.router.resolve_tool(name)?;
         let mut entries = self.entries.iter();
         Some((entries.find(|entry| *entry.server.name() == server)?, name))
     }

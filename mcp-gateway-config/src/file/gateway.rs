@@ -6,9 +6,11 @@
 //! | `servers` | list of server names; all servers if absent |
 //! | `forwardHeaders` | list of header names |
 //! | `pageSize` | positive number |
+//! | `maxToolName` | number from 48 to 128 |
 //! | `instructions` | string |
 //! | `teams` | list of strings |
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use http::HeaderName;
@@ -32,6 +34,7 @@ pub(super) fn read(field: &Field<'_>, servers: &[&str]) -> Option<GatewaySpec> {
         .get_with("forwardHeaders", forward_headers)
         .unwrap_or_default();
     gateway.page_size = table.get("pageSize").map(|Count(count)| count);
+    gateway.max_tool_name = table.get_with("maxToolName", max_tool_name);
     gateway.instructions = table.get("instructions");
     gateway.teams = table.get("teams");
     table.finish();
@@ -53,6 +56,14 @@ fn choose(field: &Field<'_>, servers: &[&str]) -> Vec<Arc<str>> {
         }
     }
     chosen
+}
+
+/// Reads the maximum length of the name of a tool.
+fn max_tool_name(field: &Field<'_>) -> Option<usize> {
+    field.parse("a length", |text| match text.parse() {
+        Ok(length) if TOOL_NAME_LENGTHS.contains(&length) => Ok(length),
+        Ok(_) | Err(_) => Err("expected a number from 48 to 128".to_owned()),
+    })
 }
 
 fn forward_headers(field: &Field<'_>) -> Option<Vec<HeaderName>> {
@@ -88,6 +99,9 @@ pub(super) fn slug(text: &str) -> Result<Arc<str>, String> {
         )),
     }
 }
+
+/// Permitted limits of the length of tool names. A prefix and a hash need most of the shortest.
+const TOOL_NAME_LENGTHS: RangeInclusive<usize> = 48..=128;
 
 /// Maximum length of a name: that of a host name label (RFC 1035), so that names can become hosts.
 const MAX_SLUG: usize = 63;

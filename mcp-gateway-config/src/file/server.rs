@@ -9,12 +9,13 @@
 //! | `remote` | [`Remote`](mcp_gateway_platform::spec::Remote) |
 //! | `sessions` | `shared`, `principal` or `session` |
 //! | `roots` | `off`, `on` or a list of directories |
-//! | `tools` | `allow`, `deny`: lists of tools, in which `*` stands for any characters |
+//! | `tools` | `allow`, `deny`: lists of tools, in which `*` stands for any characters; `rename`: map of tools to aliases |
 //! | `limits` | [`ServerLimits`](mcp_gateway_platform::spec::ServerLimits) |
 //! | `idle`, `connectTimeout` | duration |
 //!
 //! Exactly one of `builtin`, `process` and `remote` is required.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ impl FromField for ServerSpec {
         let sessions = table.get_with("sessions", |field| field.choice(&SESSIONS));
         let program = !matches!(transport, Some(ServerRuntime::Remote(_)) | None);
         let roots = table.get_with("roots", |field| roots(field, program));
-        let tools = table.get("tools").unwrap_or_default();
+        let tools: ToolKeys = table.get("tools").unwrap_or_default();
         let limits = table.get("limits").unwrap_or_default();
         let idle = table.get("idle");
         let connect_timeout = table.get("connectTimeout");
@@ -51,7 +52,8 @@ impl FromField for ServerSpec {
         server.prefix = prefix?;
         server.sessions = sessions.unwrap_or(server.sessions);
         server.roots = roots;
-        server.tools = tools;
+        server.tools = tools.filter;
+        server.tool_aliases = tools.aliases;
         server.limits = limits;
         server.idle = idle;
         server.connect_timeout = connect_timeout;
@@ -59,19 +61,43 @@ impl FromField for ServerSpec {
     }
 }
 
-impl FromField for ToolFilter {
+/// Section `tools` of a server.
+#[derive(Default)]
+struct ToolKeys {
+    filter: ToolFilter,
+    aliases: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl FromField for ToolKeys {
     fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
         let allow: Option<Vec<String>> = table.get("allow");
         let deny: Option<Vec<String>> = table.get("deny");
+        let aliases = table.get_with("rename", aliases).unwrap_or_default();
         table.finish();
         let patterns = |texts: Vec<String>| texts.into_iter().map(Arc::from);
-        let filter = Self::default().with_denied(patterns(deny.unwrap_or_default()));
-        Some(match allow {
+        let filter = ToolFilter::default().with_denied(patterns(deny.unwrap_or_default()));
+        let filter = match allow {
             Some(allow) => filter.with_allowed(patterns(allow)),
             None => filter,
-        })
+        };
+        Some(Self { filter, aliases })
     }
+}
+
+/// Reads a map of the names of tools to distinct aliases.
+fn aliases(field: &Field<'_>) -> Option<BTreeMap<Arc<str>, Arc<str>>> {
+    let mut aliases: BTreeMap<Arc<str>, Arc<str>> = BTreeMap::new();
+    for (tool, field) in field.entries()? {
+        let Some(alias) = field.parse("the name of a tool", name) else {
+            continue;
+        };
+        if aliases.values().any(|other| *other == alias) {
+            field.error(format!("duplicate alias {alias:?}"));
+        }
+        aliases.insert(tool.into(), alias);
+    }
+    Some(aliases)
 }
 
 /// Reads the transport under `key`.

@@ -39,6 +39,7 @@ use crate::call::Routed;
 use crate::catalog::{ListKind, Listing};
 use crate::error::{NameKind, RouteError};
 use crate::json::Fields;
+use crate::jsonrpc::Request;
 use crate::policy::Policy;
 use crate::protocol::Method;
 use crate::route::{Feature, ResolvedName, Target, ToolRouter};
@@ -236,6 +237,16 @@ where
                 })
             }
             Destination::Refused(error) => DispatchFuture::pending(std::future::ready(Err(*error))),
+            Destination::Unlisted => {
+                let (shared, inner) = (Arc::clone(&self.shared), self.inner.clone());
+                DispatchFuture::pending(async move {
+                    let target = shared.listed_target(&inner, &call).await?;
+                    let server = Arc::clone(&target.server);
+                    let reply = send(inner, call.advance(|()| Routed { target })).await?;
+                    let router = Arc::clone(&shared.router);
+                    tasks::rename_tasks(reply, &server, router).await
+                })
+            }
             Destination::Servers => {
                 let (shared, inner) = (Arc::clone(&self.shared), self.inner.clone());
                 DispatchFuture::pending(async move { shared.to_many(inner, call).await })
@@ -250,6 +261,8 @@ enum Destination {
     Server(Target),
     /// Several servers, or one that must be found by asking them.
     Servers,
+    /// A tool whose name resolves once tools were listed.
+    Unlisted,
     Refused(Box<Error>),
 }
 
@@ -284,7 +297,7 @@ impl Shared {
             reason = "other methods are forwarded to the only server"
         )]
         match request.method() {
-            Method::ToolsCall => named(NameKind::Tool, Feature::Tool),
+            Method::ToolsCall => self.tool_target(request),
             Method::PromptsGet => named(NameKind::Prompt, Feature::Prompt),
             Method::TasksCancel | Method::TasksGet | Method::TasksResult | Method::TasksUpdate => {
                 named(NameKind::Task, Feature::Task)
@@ -312,6 +325,41 @@ impl Shared {
                     Destination::rejected(RouteError::UnknownMethod { method })
                 }
             },
+        }
+    }
+
+    /// Returns the destination of a call of a tool.
+    fn tool_target(&self, request: &Request) -> Destination {
+        let Some(name) = request.name() else {
+            return Destination::rejected(missing_name(request));
+        };
+        match self.router.resolve_tool(&name) {
+            Some(ResolvedName { server, name }) => {
+                Destination::Server(Target::new(server, Feature::Tool(name.into())))
+            }
+            None if self.router.is_pending(&name) => Destination::Unlisted,
+            None => Destination::rejected(unknown_tool(&name)),
+        }
+    }
+
+    /// Exposes the tools of all servers, and returns the server of a call of a tool.
+    async fn listed_target<S: RoutedService>(
+        &self,
+        inner: &S,
+        call: &Call,
+    ) -> Result<Target, Error> {
+        for (server, listing) in self.listings(ListKind::Tools, inner, call).await? {
+            for entry in listing.entries() {
+                let _ = self.router.expose_tool(&server, entry.name());
+            }
+        }
+        match self.tool_target(call.request()) {
+            Destination::Server(target) => Ok(target),
+            Destination::Refused(error) => Err(*error),
+            Destination::Servers | Destination::Unlisted => {
+                let name = call.request().name().unwrap_or_default();
+                Err(unknown_tool(&name).into())
+            }
         }
     }
 
@@ -386,6 +434,14 @@ impl Shared {
         // Servers without the logging capability reject this; the client need not learn of it.
         let _ = self.call_all(&inner, call, &params).await;
         Ok(Reply::result(call.request().id(), "{}"))
+    }
+}
+
+/// Returns the error for the tool `name`.
+fn unknown_tool(name: &str) -> RouteError {
+    RouteError::UnknownName {
+        kind: NameKind::Tool,
+        name: name.into(),
     }
 }
 

@@ -49,6 +49,18 @@ impl ToolRouter for ReloadableRouter {
         self.router.load().expose(server, name)
     }
 
+    fn resolve_tool<'a>(&self, name: &'a str) -> Option<ResolvedName<'a>> {
+        self.router.load().resolve_tool(name)
+    }
+
+    fn expose_tool<'a>(&self, server: &str, name: &'a str) -> Option<Cow<'a, str>> {
+        self.router.load().expose_tool(server, name)
+    }
+
+    fn is_pending(&self, name: &str) -> bool {
+        self.router.load().is_pending(name)
+    }
+
     fn is_transparent(&self, server: &str) -> bool {
         self.router.load().is_transparent(server)
     }

@@ -31,6 +31,8 @@ pub struct GatewaySpec {
     pub forward_headers: Vec<HeaderName>,
     /// Maximum number of entries on a page of a list.
     pub page_size: Option<usize>,
+    /// Maximum length of the name of a tool in bytes; the end of a longer one is replaced by a hash.
+    pub max_tool_name: Option<usize>,
     /// Instructions for clients, instead of those of the servers.
     pub instructions: Option<Arc<str>>,
     /// Teams that may see and use it; everybody if `None`.
@@ -47,6 +49,7 @@ impl GatewaySpec {
             has_all: false,
             forward_headers: Vec::new(),
             page_size: None,
+            max_tool_name: None,
             instructions: None,
             teams: None,
         }

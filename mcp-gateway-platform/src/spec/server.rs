@@ -1,5 +1,6 @@
 //! Servers behind the gateways.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct ServerSpec {
     pub roots: Option<RootsPolicy>,
     /// Tools that gateways offer.
     pub tools: ToolFilter,
+    /// Aliases of tools by their names; gateways add the prefix to an alias, too.
+    pub tool_aliases: BTreeMap<Arc<str>, Arc<str>>,
     /// Limits.
     pub limits: ServerLimits,
     /// Idle timeout of its sessions.
@@ -67,6 +70,7 @@ impl ServerSpec {
             transport,
             roots: None,
             tools: ToolFilter::default(),
+            tool_aliases: BTreeMap::new(),
             limits: ServerLimits::default(),
             idle: None,
             connect_timeout: None,

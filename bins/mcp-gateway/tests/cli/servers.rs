@@ -176,3 +176,48 @@ async fn tools_that_the_configuration_hides_do_not_exist() {
     let answer = gateway.call("demo__echo", json!({ "text": "a" })).await;
     assert!(answer["result"].is_object(), "{answer}");
 }
+
+#[tokio::test]
+async fn tools_have_aliases_and_short_names_that_survive_a_restart() {
+    let folder = Folder::new();
+    let prefix = "a".repeat(32);
+    let config = json!({
+        "servers": [{
+            "name": "demo",
+            "builtin": "demo",
+            "prefix": prefix,
+            "tools": { "rename": { "add": "a-name-that-is-longer-than-its-gateway-permits", "wait": "sleep" } },
+        }],
+        "gateways": [{ "name": "one", "maxToolName": 64 }],
+    });
+    let path = folder.write("gateway.yaml", &config.to_string());
+    let gateway = Gateway::serve(&path).await;
+    let tools = gateway.tools().await;
+    assert!(tools.contains(&format!("{prefix}__sleep")), "{tools:?}");
+    let short = tools.iter().find(|tool| tool.len() == 64).unwrap();
+    let answer = gateway.call(short, json!({ "a": 1, "b": 2 })).await;
+    assert_eq!(
+        answer["result"]["structuredContent"]["sum"], 3.0,
+        "{answer}"
+    );
+    drop(gateway);
+
+    // No list has been requested yet.
+    let gateway = Gateway::serve(&path).await;
+    let answer = gateway.call(short, json!({ "a": 1, "b": 2 })).await;
+    assert_eq!(
+        answer["result"]["structuredContent"]["sum"], 3.0,
+        "{answer}"
+    );
+    let unknown = format!("{}0", &short[..63]);
+    let unknown = match unknown == *short {
+        true => format!("{}1", &short[..63]),
+        false => unknown,
+    };
+    let answer = gateway.call(&unknown, json!({ "a": 1, "b": 2 })).await;
+    assert_eq!(
+        answer["error"]["data"]["reason"], "unknown_tool",
+        "{answer}"
+    );
+    assert_eq!(gateway.tools().await, tools);
+}

@@ -129,7 +129,7 @@ impl Shared {
             if let Some(resolved) = self.router.resolve(task)
                 && let Some(filter) = wanted.get_mut(&resolved.server)
             {
-                filter.task_ids.insert(resolved.name.to_owned());
+                filter.task_ids.insert(resolved.name.into_owned());
             }
         }
         wanted

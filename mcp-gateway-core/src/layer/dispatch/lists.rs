@@ -263,9 +263,11 @@ impl<'a> ExposedNames<'a, '_> {
             return None;
         }
         match kind {
-            ListKind::Prompts | ListKind::Tools => {
-                shared.router.expose(server, entry.name()).map(Into::into)
-            }
+            ListKind::Prompts => shared.router.expose(server, entry.name()).map(Into::into),
+            ListKind::Tools => shared
+                .router
+                .expose_tool(server, entry.name())
+                .map(Into::into),
             ListKind::Resources | ListKind::Templates => {
                 // The first server keeps the URI; that of a later one is qualified.
                 let first = self.seen.insert(entry.name());
