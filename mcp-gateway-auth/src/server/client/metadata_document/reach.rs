@@ -1,4 +1,4 @@
-//! Whether documents can be fetched: a gateway without internet must not advertise them.
+//! Reachability of documents: a gateway without internet must not advertise them.
 //!
 //! A client that finds `client_id_metadata_document_supported` does not register. If its document
 //! cannot be fetched, it cannot log in, although it could have registered. So the metadata endpoint
@@ -38,7 +38,7 @@ struct Observation {
     is_doubted: bool,
 }
 
-/// Which documents can be fetched.
+/// Documents that can be fetched.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Reachable {
     All,
