@@ -136,6 +136,12 @@ impl ListChanges {
         }
     }
 
+    /// Removes and returns a recorded notification, because no other one will follow.
+    pub(crate) fn take_any(&self) -> Option<Notification> {
+        let mut lists = self.lists();
+        lists.iter_mut().find_map(|change| change.pending.take())
+    }
+
     /// Removes and returns a recorded notification that may be sent now; otherwise returns the
     /// time of the next one.
     fn take_due(&self) -> Result<Notification, Option<Instant>> {

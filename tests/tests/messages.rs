@@ -9,6 +9,7 @@ mod messages {
     mod cancellation;
     mod harness;
     mod identity;
+    mod listening;
     mod notifications;
     mod settings;
 }

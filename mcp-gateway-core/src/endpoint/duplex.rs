@@ -204,6 +204,9 @@ impl<S: CallService> DuplexSession<S> {
                     }
                     (notification.bytes(), false)
                 }
+                Ok(ReplyEvent::Response(response)) if listens => {
+                    (stream::end_of(&response, &id), true)
+                }
                 Ok(ReplyEvent::Response(response)) => (response.bytes(), true),
                 Ok(ReplyEvent::Request(request)) => {
                     response::reject_server_request(&request).await;

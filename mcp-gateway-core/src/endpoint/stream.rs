@@ -64,15 +64,14 @@ pub(super) fn subscription(
                 Some(Ok(ReplyEvent::Request(request))) => {
                     response::reject_server_request(&request).await
                 }
-                // "... it SHOULD respond with a completion result before closing the stream."
-                Some(Ok(ReplyEvent::Response(_)) | Err(_)) | None => {
-                    let tag = object_json(&[(meta::SUBSCRIPTION_ID, id.to_token().into())]);
-                    let result = object_json(&[
-                        ("resultType", "\"complete\"".into()),
-                        ("_meta", tag.into()),
-                    ]);
-                    return Some((written(None, &Response::new(&id, &result).bytes()), None));
+                Some(Ok(ReplyEvent::Response(response))) => {
+                    return Some((written(None, &end_of(&response, &id)), None));
                 }
+                Some(Err(error)) => {
+                    let failed = response::failure_message(&events, error, &id);
+                    return Some((written(None, &failed), None));
+                }
+                None => return Some((written(None, &completed(&id)), None)),
             }
         }
     })
@@ -83,6 +82,23 @@ pub(super) fn subscription(
 /// Modern clients receive changes of lists by their subscriptions, which have their own pace.
 pub(super) fn is_unsolicited(notification: &Notification) -> bool {
     ChangedList::of(notification.method()).is_some()
+}
+
+/// Returns the message that ends the subscription `id` as its only server did with `response`.
+pub(super) fn end_of(response: &Response, id: &Id) -> Bytes {
+    match response.result() {
+        Ok(_) => completed(id),
+        Err(_) => response.with_id(id).bytes(),
+    }
+}
+
+/// Returns the message that ends the subscription `id` gracefully.
+///
+/// "... it SHOULD respond with a completion result before closing the stream."
+fn completed(id: &Id) -> Bytes {
+    let tag = object_json(&[(meta::SUBSCRIPTION_ID, id.to_token().into())]);
+    let result = object_json(&[("resultType", "\"complete\"".into()), ("_meta", tag.into())]);
+    Response::new(id, &result).bytes()
 }
 
 /// Tags a notification with the subscription `id`.

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | response | the call with its identifier |
 //! | progress | the call with its token; otherwise subscribers |
+//! | notification of a subscription | the `subscriptions/listen` with its identifier |
 //! | change of a list, a resource or a task | subscribers |
 //! | any other notification, server request | the only call in flight, if there is exactly one; otherwise subscribers |
 //! | `ping` | answered here |
@@ -28,7 +29,7 @@ use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc};
 
 pub(super) use self::channel::{Channel, Incoming};
-use self::pending::{PendingRequest, PendingRequests};
+use self::pending::{PendingRequest, PendingRequests, PendingSender};
 use self::replies::{MESSAGES, ReplyReceiver};
 pub(super) use self::unnegotiated::UnnegotiatedConnection;
 use super::cancel_policy::CancelPolicy;
@@ -38,8 +39,8 @@ use super::roots::Askable;
 use super::{DiscoverResult, encode};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
-use crate::jsonrpc::{ErrorObject, Id, Message, Notification, Request, Response, code};
-use crate::protocol::Method;
+use crate::jsonrpc::{ErrorObject, Message, Notification, Request, Response, code};
+use crate::protocol::{Method, meta};
 use crate::reply::{self, ReplyEvent, Responder};
 use crate::signal::Signal;
 use crate::{Call, Reply, problem};
@@ -91,10 +92,14 @@ impl UpstreamConnection for MultiplexedConnection {
 
     async fn send(&self, call: &Call<Prepared>) -> Result<Reply, SendError> {
         let request = call.request();
-        let token = request.meta(crate::protocol::meta::PROGRESS_TOKEN);
+        let sender = PendingSender {
+            id: request.id().clone(),
+            progress_token: request.meta(meta::PROGRESS_TOKEN).map(Into::into),
+            listens: request.method() == &Method::SubscriptionsListen,
+        };
         let version = self.info.version;
         let encode = |number| encode::encode(call, version, Some(number));
-        let mut replies = self.shared.start_call(request.id(), token, encode).await?;
+        let mut replies = self.shared.start_call(sender, encode).await?;
         replies.cancel = Some(CancelPolicy::for_call(call));
         match replies.next().await {
             Some(Ok(ReplyEvent::Response(response))) => Ok(reply::single_response(
@@ -143,17 +148,12 @@ impl Shared {
     /// Dropping the future or the result removes the call.
     async fn start_call(
         self: &Arc<Self>,
-        id: &Id,
-        progress_token: Option<&str>,
+        sender: PendingSender,
         encode: impl FnOnce(i64) -> Bytes,
     ) -> Result<ReplyReceiver, SendError> {
-        let number = self.ids.issue(id);
+        let number = self.ids.issue(&sender.id);
         let (messages, receiver) = mpsc::channel(MESSAGES);
-        let waiting = PendingRequest {
-            messages,
-            id: id.clone(),
-            progress_token: progress_token.map(Into::into),
-        };
+        let waiting = PendingRequest { messages, sender };
         self.pending().insert(number, waiting);
         let replies = ReplyReceiver {
             number,
@@ -224,6 +224,7 @@ impl Shared {
     fn on_notification(&self, notification: Notification) {
         let event = match notification.method() {
             Method::Progress if self.pending().progress(&notification) => return,
+            _ if self.pending().subscription(&notification) => return,
             method if method == &Method::Progress || method.is_change() => {
                 Some(ReplyEvent::Notification(notification))
             }

@@ -36,11 +36,12 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
+use tokio::time;
 
 use self::attempt::Attempt;
 use self::exclusive::{ExclusivePool, needs_exclusive_connection};
 use self::list_cache::ListCache;
-use self::notification_hub::NotificationHub;
+use self::notification_hub::{CONNECT_WAIT, NotificationHub};
 use self::shared_connection::SharedConnection;
 use self::sole_user::SoleUser;
 use self::use_guard::UseGuard;
@@ -52,7 +53,7 @@ use crate::call::Prepared;
 use crate::catalog::{ListKind, Listing};
 use crate::era::{self, LegacyToModern, ModernToLegacy, ParkedCalls, Resumption, RetryTarget};
 use crate::error::UpstreamError;
-use crate::protocol::{Era, Method};
+use crate::protocol::{Era, Method, meta};
 use crate::{Call, Reply};
 
 /// A server as one class of callers sees it: a connection, and the lists that it returns to them.
@@ -147,7 +148,7 @@ impl View {
             Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
                 Box::pin(self.change_subscription(call)).await?
             }
-            Method::SubscriptionsListen => Box::pin(self.subscribe(&call)).await?,
+            Method::SubscriptionsListen => Box::pin(self.listen(call)).await?,
             method => match ListKind::from_method(method) {
                 Some(kind) => Box::pin(self.page(kind, &call)).await?,
                 None => self.forward(call).await?,
@@ -240,6 +241,25 @@ impl View {
                 translation.translate(reply).await
             }
         }
+    }
+
+    /// Serves `subscriptions/listen`.
+    ///
+    /// A request with the context of its client is forwarded to a modern server, whose stream is
+    /// the client's own. Any other one is a subscriber of the notification hub, and so is a client
+    /// of a server that cannot be reached for the moment.
+    async fn listen(self: &Arc<Self>, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+        let is_own = call.request().meta(meta::PROTOCOL_VERSION).is_some();
+        if is_own
+            && let Ok(Ok(connection)) = time::timeout(CONNECT_WAIT, self.connection(&call)).await
+            && connection.server_info().version.era() == Era::Modern
+        {
+            match self.converse_in(connection, &call).await {
+                Err(UpstreamError::Closed | UpstreamError::Connect(_)) => {}
+                reply => return reply,
+            }
+        }
+        self.subscribe(&call).await
     }
 
     /// Returns `true` if the server is of the modern era.

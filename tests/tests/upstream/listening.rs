@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
-use mcp_gateway_tests::gateway::{Backends, TestGateway};
+use mcp_gateway_tests::gateway::{Backends, TestGateway, remote};
 use mcp_gateway_tests::raw::Raw;
 use mcp_gateway_tests::script::{self, EVENTS, ReceivedRequest, Scripted, Step, Steps};
 use mcp_gateway_tests::wire::{Wire, modern_request};
@@ -72,7 +72,13 @@ async fn ask(gateway: &TestGateway, method: &str) -> String {
 #[tokio::test]
 async fn who_wants_nothing_else_opens_no_other_stream() {
     let server = Scripted::start(telling).await.unwrap();
-    let gateway = Backends::only(&server.url).start().await;
+    // Clients of a gateway with one server have streams of their own.
+    let other = Scripted::modern(|_| Vec::new()).await.unwrap();
+    let gateway = Backends::new()
+        .with("telling", "telling", remote("telling", &server.url).build())
+        .with("other", "other", remote("other", &other.url).build())
+        .start()
+        .await;
     // From now on the gateway knows the era of the server.
     ask(&gateway, "server/discover").await;
     let _listeners = [

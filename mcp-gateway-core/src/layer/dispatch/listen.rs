@@ -12,6 +12,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use futures_util::stream::{BoxStream, SelectAll};
 use futures_util::{Stream, StreamExt, stream};
+use tokio::time;
 
 use super::fan_out::successes;
 use super::resources::qualified;
@@ -22,11 +23,11 @@ use crate::error::{RequestError, UpstreamError};
 use crate::json::{object_json, string_json};
 use crate::jsonrpc::{Notification, Request};
 use crate::list_changes::{ChangedList, ListChanges};
-use crate::protocol::Method;
-use crate::reply::{ReplyEvent, ReplyStream};
+use crate::protocol::{Method, meta};
+use crate::reply::{self, ReplyEvent, ReplyStream};
 use crate::route::RouterChanges;
 use crate::upstream::SubscriptionFilter;
-use crate::{Call, Error, Reply};
+use crate::{Call, Error, Reply, problem};
 
 /// Merged messages of all servers.
 type MergedEvents = SelectAll<BoxStream<'static, Result<ReplyEvent, UpstreamError>>>;
@@ -46,7 +47,16 @@ impl Shared {
             detail: "notifications must be a filter".into(),
         })?;
         let changes = self.router.changes();
-        let (mut honored, said) = self.listen_once(&inner, &call, &filter).await?;
+        let first = match &*self.router.servers() {
+            [server] if call.request().meta(meta::PROTOCOL_VERSION).is_some() => {
+                self.listen_to_only(server, &inner, &call).await?
+            }
+            _ => Ok(self.listen_once(&inner, &call, &filter).await?),
+        };
+        let (mut honored, said) = match first {
+            Ok(listening) => listening,
+            Err(refused) => return Ok(refused),
+        };
         if changes.is_some() {
             honored.merge(filter.lists_only());
         }
@@ -66,8 +76,50 @@ impl Shared {
             changes: changes.unwrap_or_else(RouterChanges::pending),
             list_changes,
             acknowledgement: Some(first),
+            ending: None,
         };
         Ok(Reply::Events(ReplyStream::new(listening.into_stream())))
+    }
+
+    /// Subscribes to the only server of the gateway with the request of the client, whose stream
+    /// ends as that of the server does. Returns the reply of a server that refuses.
+    async fn listen_to_only<S: RoutedService>(
+        &self,
+        server: &Arc<str>,
+        inner: &S,
+        call: &Call,
+    ) -> Result<Result<(SubscriptionFilter, MergedEvents), Reply>, Error> {
+        let stage = Routed::to_server(server, call.request().method());
+        let call = call.for_request(call.request().clone(), stage);
+        let failed = |source| Error::Upstream {
+            server: Arc::clone(server),
+            source,
+        };
+        let mut events = match self.call_one(inner.clone(), call).await.1? {
+            Reply::Events(events) => events,
+            reply @ Reply::Json { .. } => return Ok(Err(reply)),
+        };
+        let first = match time::timeout(self.patience, events.next()).await {
+            Ok(Some(first)) => first.map_err(failed)?,
+            Ok(None) => return Err(failed(UpstreamError::Closed)),
+            Err(_) => return Err(failed(UpstreamError::Timeout)),
+        };
+        let first = match first {
+            ReplyEvent::Notification(first) => first,
+            ReplyEvent::Response(refused) => {
+                let status = problem::status_of(&refused);
+                return Ok(Err(reply::single_response(status, &refused)));
+            }
+            ReplyEvent::Request(_) => {
+                return Err(failed(UpstreamError::invalid(
+                    "subscription not acknowledged",
+                )));
+            }
+        };
+        let mut said = MergedEvents::new();
+        let events = self.rename_events(Arc::clone(server), events, true);
+        said.push(events.boxed());
+        Ok(Ok((self.honored(server, &first), said)))
     }
 
     /// Subscribes to the current servers; returns the honored part of the filter, and the messages.
@@ -185,11 +237,17 @@ impl Shared {
         let Some(Ok(ReplyEvent::Notification(first))) = events.next().await else {
             return Err(failed("subscription not acknowledged"));
         };
-        let filter = first
+        let events = self.rename_events(Arc::clone(server), events, false);
+        Ok((self.honored(server, &first), events.boxed()))
+    }
+
+    /// Returns the filter that a server acknowledges, with the names that clients use.
+    fn honored(&self, server: &Arc<str>, acknowledgement: &Notification) -> SubscriptionFilter {
+        let filter = acknowledgement
             .param("notifications")
             .and_then(SubscriptionFilter::parse)
             .unwrap_or_default();
-        let honored = SubscriptionFilter {
+        SubscriptionFilter {
             resource_subscriptions: filter
                 .resource_subscriptions
                 .iter()
@@ -205,18 +263,16 @@ impl Shared {
                 .filter_map(|task| self.router.expose(server, task).map(Into::into))
                 .collect(),
             ..filter
-        };
-        Ok((
-            honored,
-            self.rename_events(Arc::clone(server), events).boxed(),
-        ))
+        }
     }
 
-    /// Returns the messages of a server with the names that clients use.
+    /// Returns the messages of a server with the names that clients use, and the end of its stream
+    /// if it `ends` that of the client.
     fn rename_events(
         &self,
         server: Arc<str>,
         events: ReplyStream,
+        ends: bool,
     ) -> impl Stream<Item = Result<ReplyEvent, UpstreamError>> + Send + 'static {
         let router = Arc::clone(&self.router);
         let renamed: std::collections::HashSet<String> = self.resources.renamed_uris(&server);
@@ -242,8 +298,9 @@ impl Shared {
                     )))
                 }
                 Ok(event @ ReplyEvent::Request(_)) => Some(Ok(event)),
-                // The end of one server's stream does not end the client's.
-                Ok(ReplyEvent::Response(_)) | Err(_) => None,
+                // The end of one of several servers does not end the client's stream.
+                Ok(ReplyEvent::Response(_)) | Err(_) if !ends => None,
+                end => Some(end),
             };
             std::future::ready(event)
         })
@@ -263,6 +320,8 @@ struct MergedSubscription<S> {
     list_changes: Arc<ListChanges>,
     /// First message, unless it has been returned.
     acknowledgement: Option<Notification>,
+    /// End of the stream of the only server.
+    ending: Option<Result<ReplyEvent, UpstreamError>>,
 }
 
 impl<S: RoutedService> MergedSubscription<S> {
@@ -280,6 +339,12 @@ impl<S: RoutedService> MergedSubscription<S> {
             if let Some(first) = self.acknowledgement.take() {
                 return Some(Ok(ReplyEvent::Notification(first)));
             }
+            if self.ending.is_some() {
+                // What the server has notified of before is not lost.
+                let due = self.list_changes.take_any();
+                let due = due.map(|due| Ok(ReplyEvent::Notification(due)));
+                return due.or_else(|| self.ending.take());
+            }
             tokio::select! {
                 event = self.said.next() => match event {
                     Some(Ok(ReplyEvent::Notification(notification))) => {
@@ -288,7 +353,8 @@ impl<S: RoutedService> MergedSubscription<S> {
                         };
                         self.list_changes.record(list, notification);
                     }
-                    event => return event,
+                    Some(Ok(event @ ReplyEvent::Request(_))) => return Some(Ok(event)),
+                    end => self.ending = Some(end.unwrap_or(Err(UpstreamError::Closed))),
                 },
                 due = self.list_changes.next() => {
                     return Some(Ok(ReplyEvent::Notification(due)));

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::error::UpstreamError;
 use crate::jsonrpc::{Id, Notification, Response};
+use crate::protocol::meta;
 use crate::reply::ReplyEvent;
 
 /// In-flight calls of a connection by their number.
@@ -31,10 +32,30 @@ pub(super) struct PendingRequests {
 pub(super) struct PendingRequest {
     /// Queue of messages for the caller.
     pub(super) messages: mpsc::Sender<Result<ReplyEvent, UpstreamError>>,
-    /// Identifier of the caller.
+    /// Caller.
+    pub(super) sender: PendingSender,
+}
+
+/// Properties of a call that its caller chose.
+#[derive(Debug)]
+pub(super) struct PendingSender {
+    /// Identifier.
     pub(super) id: Id,
-    /// JSON text of the caller's progress token.
+    /// JSON text of the progress token.
     pub(super) progress_token: Option<Box<str>>,
+    /// `true` for `subscriptions/listen`, which lasts, and to which no other message belongs.
+    pub(super) listens: bool,
+}
+
+impl PendingSender {
+    /// Creates the sender of a request without progress.
+    pub(super) fn of(id: Id) -> Self {
+        Self {
+            id,
+            progress_token: None,
+            listens: false,
+        }
+    }
 }
 
 impl PendingRequests {
@@ -96,7 +117,7 @@ impl PendingRequests {
         let Some(waiting) = number.and_then(|number| self.waiting.remove(&number)) else {
             return false;
         };
-        let response = response.with_id(&waiting.id);
+        let response = response.with_id(&waiting.sender.id);
         let _ = waiting
             .messages
             .try_send(Ok(ReplyEvent::Response(response)));
@@ -113,7 +134,11 @@ impl PendingRequests {
             .and_then(|number| {
                 Some((
                     number,
-                    self.waiting.get(&number)?.progress_token.as_deref()?,
+                    self.waiting
+                        .get(&number)?
+                        .sender
+                        .progress_token
+                        .as_deref()?,
                 ))
             })
             .and_then(|(number, token)| {
@@ -123,6 +148,18 @@ impl PendingRequests {
             return false;
         };
         self.deliver(number, ReplyEvent::Notification(restored));
+        true
+    }
+
+    /// Delivers a notification of a subscription to its `subscriptions/listen`; returns `false` if
+    /// it belongs to none.
+    pub(super) fn subscription(&mut self, notification: &Notification) -> bool {
+        let tag = notification.meta(meta::SUBSCRIPTION_ID);
+        let number = tag.and_then(Id::from_token).and_then(|tag| tag.number());
+        let Some(number) = number.filter(|number| self.waiting.contains_key(number)) else {
+            return false;
+        };
+        self.deliver(number, ReplyEvent::Notification(notification.clone()));
         true
     }
 
@@ -143,8 +180,12 @@ impl PendingRequests {
     /// Returns the only call that the server can be working on; `None` if there is none or several.
     fn single(&mut self) -> Option<i64> {
         self.purge_cancelled();
-        let mut numbers = self.waiting.keys().filter(|_| self.given_up.is_empty());
-        numbers.next().copied().filter(|_| numbers.next().is_none())
+        if !self.given_up.is_empty() {
+            return None;
+        }
+        let calls = self.waiting.iter().filter(|(_, it)| !it.sender.listens);
+        let mut numbers = calls.map(|(number, _)| *number);
+        numbers.next().filter(|_| numbers.next().is_none())
     }
 
     /// Delivers a message; abandons the call if its queue is full.
@@ -178,8 +219,7 @@ mod tests {
         let (messages, receiver) = mpsc::channel(4);
         let waiting = PendingRequest {
             messages,
-            id: Id::from(number),
-            progress_token: None,
+            sender: PendingSender::of(Id::from(number)),
         };
         pending.insert(number, waiting);
         receiver
@@ -205,6 +245,25 @@ mod tests {
         assert!(!pending.complete(&Response::new(&Id::from(1), "{}")));
         assert!(pending.attribute(log()).is_none());
         assert!(other.try_recv().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_subscription_gets_its_notifications_and_no_others() {
+        let mut pending = PendingRequests::default();
+        let (messages, mut listener) = mpsc::channel(4);
+        let mut sender = PendingSender::of(Id::from("listen"));
+        sender.listens = true;
+        pending.insert(1, PendingRequest { messages, sender });
+        let mut call = wait(&mut pending, 2);
+        let tagged = |tag: &str| {
+            let params = format!(r#"{{"_meta":{{"{}":{tag}}}}}"#, meta::SUBSCRIPTION_ID);
+            Notification::new(&Method::ToolsListChanged, Some(&params))
+        };
+        assert!(pending.subscription(&tagged("1")) && pending.subscription(&tagged("\"1\"")));
+        assert!(!pending.subscription(&tagged("7")));
+        assert!(listener.try_recv().is_ok() && listener.try_recv().is_ok());
+        assert!(pending.attribute(log()).is_none(), "one call is in flight");
+        assert!(call.try_recv().is_ok() && listener.try_recv().is_err());
     }
 
     #[tokio::test(start_paused = true)]

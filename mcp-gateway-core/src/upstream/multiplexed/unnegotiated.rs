@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc};
 
+use super::pending::PendingSender;
 use super::{Channel, EVENTS, Incoming, MultiplexedConnection, Shared};
 use crate::error::UpstreamError;
 use crate::jsonrpc::{Id, Notification, Request, Response};
@@ -63,7 +64,7 @@ impl UnnegotiatedConnection {
         let request = |number: i64| Request::new(&Id::from(number), method, params).bytes();
         let mut replies = self
             .shared
-            .start_call(&id, None, request)
+            .start_call(PendingSender::of(id), request)
             .await
             .map_err(ended)?;
         loop {

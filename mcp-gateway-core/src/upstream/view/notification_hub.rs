@@ -332,7 +332,7 @@ const MIN_PAUSE: Duration = Duration::from_millis(500);
 const NOBODY_TO_TELL: u64 = u64::MAX;
 
 /// Time for the connection to the server, which continues in the background.
-const CONNECT_WAIT: Duration = Duration::from_secs(2);
+pub(super) const CONNECT_WAIT: Duration = Duration::from_secs(2);
 
 /// Maximum time for the acknowledgement of the server.
 pub(super) const TELL_TIMEOUT: Duration = Duration::from_secs(5);
