@@ -20,7 +20,7 @@ use super::{Secret, changed};
 /// oauth.access_token = Some(Duration::from_secs(300));
 /// assert_eq!(oauth.lifetimes().access_token, Duration::from_secs(300));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct OAuth {
     /// Support for client ID metadata documents.
@@ -117,20 +117,6 @@ impl Registration {
             Self::Token(secret) => {
                 server::RegistrationPolicy::Token(SecretHash::digest(secret.expose()))
             }
-        }
-    }
-}
-
-impl Default for OAuth {
-    fn default() -> Self {
-        Self {
-            documents: MetadataDocuments::default(),
-            assertion_issuers: Vec::new(),
-            is_opaque: false,
-            access_token: None,
-            refresh_idle: None,
-            refresh_absolute: None,
-            limits: RateLimits::default(),
         }
     }
 }
