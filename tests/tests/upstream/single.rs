@@ -1,17 +1,21 @@
 //! Lists of the only server of a gateway: what its client sees is what the server sends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use mcp_gateway_core::GatewayBuilder;
 use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
 use mcp_gateway_tests::gateway::{Backends, TestGateway, remote};
-use mcp_gateway_tests::script::{self, ReceivedRequest, Scripted, Steps, document, response};
+use mcp_gateway_tests::script::{
+    self, EVENTS, ReceivedRequest, Scripted, Step, Steps, document, response,
+};
 use mcp_gateway_tests::wire::{Reply, Wire};
 use serde_json::{Value, json};
 
 use super::harness::ERAS;
+use super::listener::Listener;
 
 /// Cursors of the pages after the first one; only their server can read them.
 const CURSORS: [&str; 2] = ["YWxwaGE+YnJhdm8/Y2hhcmxpZQ==", "\"\\ zwölf\n"];
@@ -163,7 +167,8 @@ async fn a_client_walks_the_pages_of_the_server() {
                 assert_eq!(result["vendor"], page);
                 assert_eq!(result["nextCursor"].as_str(), CURSORS.get(page).copied());
                 if client.modern && server {
-                    assert_eq!(result["ttlMs"], 60_000);
+                    let left = result["ttlMs"].as_u64().unwrap();
+                    assert!((30_000..=60_000).contains(&left), "{left}");
                     assert_eq!(result["cacheScope"], "public");
                 }
                 params = json!({ "cursor": result["nextCursor"] });
@@ -339,4 +344,24 @@ async fn undeclared_lists_of_several_servers_are_merged() {
         assert_eq!(several.server.count("prompts/list"), 1);
         assert!(other.count("prompts/list") <= 1);
     }
+}
+
+/// A legacy server sends notifications of lists whether it declares them or not.
+#[tokio::test]
+async fn an_undeclared_change_of_a_list_reaches_a_legacy_client() {
+    let script = |asked: &ReceivedRequest| {
+        let changed = json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" });
+        (asked.verb == "GET").then(|| {
+            vec![
+                Step::Send(EVENTS.into()),
+                Step::Pause(Duration::from_millis(500)),
+                Step::Send(format!("data: {changed}\n\n").into()),
+                Step::Hang,
+            ]
+        })
+    };
+    let single = Single::new(false, script).await;
+    let mut listener = Listener::new(&single.gateway, false).await;
+    listener.listen(Duration::from_secs(3)).await;
+    assert_eq!(listener.told.len(), 1);
 }
