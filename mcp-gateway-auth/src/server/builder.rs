@@ -125,31 +125,6 @@ impl AuthorizationServerBuilder {
 
     /// Replaces the documents that are fetched to determine whether client ID metadata documents
     /// are advertised. If there are none, they are always advertised.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// # use std::sync::Arc;
-    /// use mcp_gateway_auth::egress::{Egress, EgressPolicy};
-    /// # use mcp_gateway_auth::login::LoginSessions;
-    /// use mcp_gateway_auth::server::AuthorizationServer;
-    /// # use mcp_gateway_auth::users::Users;
-    /// # use mcp_gateway_auth::{Clock, Keyring};
-    /// # use mcp_gateway_store::MemoryStore;
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
-    /// # let users = Users::new(store.clone(), Clock::system());
-    /// # let login = Arc::new(LoginSessions::new(users, keyring.clone(), "https://gw.example.com")?);
-    /// let base = "https://gw.example.com/".parse()?;
-    /// let server = AuthorizationServer::builder(base, store, keyring, login)
-    ///     .with_metadata_documents(Egress::new(EgressPolicy::new())?)
-    ///     .with_metadata_document_probes(["https://ide.example.com/client.json".to_owned()])
-    ///     .build();
-    /// # let _ = server;
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn with_metadata_document_probes(
         mut self,
         probes: impl IntoIterator<Item = String>,

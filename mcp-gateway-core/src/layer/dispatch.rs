@@ -22,6 +22,7 @@ mod lists;
 mod pages;
 mod resources;
 mod tasks;
+mod tools;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -39,7 +40,6 @@ use crate::call::Routed;
 use crate::catalog::{ListKind, Listing};
 use crate::error::{NameKind, RouteError};
 use crate::json::Fields;
-use crate::jsonrpc::Request;
 use crate::policy::Policy;
 use crate::protocol::Method;
 use crate::route::{Feature, ResolvedName, Target, ToolRouter};
@@ -328,41 +328,6 @@ impl Shared {
         }
     }
 
-    /// Returns the destination of a call of a tool.
-    fn tool_target(&self, request: &Request) -> Destination {
-        let Some(name) = request.name() else {
-            return Destination::rejected(missing_name(request));
-        };
-        match self.router.resolve_tool(&name) {
-            Some(ResolvedName { server, name }) => {
-                Destination::Server(Target::new(server, Feature::Tool(name.into())))
-            }
-            None if self.router.is_pending(&name) => Destination::Unlisted,
-            None => Destination::rejected(unknown_tool(&name)),
-        }
-    }
-
-    /// Exposes the tools of all servers, and returns the server of a call of a tool.
-    async fn listed_target<S: RoutedService>(
-        &self,
-        inner: &S,
-        call: &Call,
-    ) -> Result<Target, Error> {
-        for (server, listing) in self.listings(ListKind::Tools, inner, call).await? {
-            for entry in listing.entries() {
-                let _ = self.router.expose_tool(&server, entry.name());
-            }
-        }
-        match self.tool_target(call.request()) {
-            Destination::Server(target) => Ok(target),
-            Destination::Refused(error) => Err(*error),
-            Destination::Servers | Destination::Unlisted => {
-                let name = call.request().name().unwrap_or_default();
-                Err(unknown_tool(&name).into())
-            }
-        }
-    }
-
     /// Returns the destination of a completion request: the server of its prompt, or those that may
     /// have its template.
     fn completion_target(&self, call: &Call) -> Destination {
@@ -434,14 +399,6 @@ impl Shared {
         // Servers without the logging capability reject this; the client need not learn of it.
         let _ = self.call_all(&inner, call, &params).await;
         Ok(Reply::result(call.request().id(), "{}"))
-    }
-}
-
-/// Returns the error for the tool `name`.
-fn unknown_tool(name: &str) -> RouteError {
-    RouteError::UnknownName {
-        kind: NameKind::Tool,
-        name: name.into(),
     }
 }
 
