@@ -178,7 +178,12 @@ impl Replay {
                 assert_eq!(answer.status, 202, "{context}");
             }
             ("POST", _) => {
-                assert_eq!(answer.status, 200, "{context}");
+                // A modern server answers an unknown method with 404.
+                let status = match answer.body.contains("-32601") {
+                    true => answer.status == 200 || answer.status == 404,
+                    false => answer.status == 200,
+                };
+                assert!(status, "{context}");
                 let is_answered = answer.body.contains("\"result\":")
                     || answer
                         .body
