@@ -1,5 +1,10 @@
 //! Assembly of an authorization server from its parts.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use mcp_gateway_store::Store;
+
 use super::AuthorizationServerBuilder;
 use crate::server::client::assertions::{AssertionLog, ClientKeySets, IdentityAssertions};
 use crate::server::client::authentication::ClientAuthenticator;
@@ -24,9 +29,6 @@ use crate::server::token::opaque::OpaqueTokens;
 use crate::server::token::revocations::RevocationLog;
 use crate::server::token::tokens::Tokens;
 use crate::server::{ProtectedResources, Rooms};
-use arc_swap::ArcSwap;
-use mcp_gateway_store::Store;
-use std::sync::Arc;
 
 impl AuthorizationServerBuilder {
     /// Creates the shared state.
