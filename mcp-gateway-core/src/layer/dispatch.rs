@@ -13,6 +13,7 @@
 //! fails, because an empty list would have another meaning. An unknown name is rejected with the
 //! JSON-RPC error that MCP defines for it.
 
+mod destination;
 mod discover;
 mod fan_out;
 mod future;
@@ -32,17 +33,17 @@ use tower::ServiceExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use self::destination::Destination;
 use self::fan_out::missing_name;
 pub use self::future::DispatchFuture;
 pub use self::implementation::Implementation;
 use self::resources::ResourceIndex;
 use crate::call::Routed;
 use crate::catalog::{ListKind, Listing};
-use crate::error::{NameKind, RouteError};
-use crate::json::Fields;
+use crate::error::RouteError;
 use crate::policy::Policy;
 use crate::protocol::Method;
-use crate::route::{Feature, ResolvedName, Target, ToolRouter};
+use crate::route::ToolRouter;
 use crate::{Call, Error, Reply};
 
 /// A [`Layer`] that applies [`Dispatch`].
@@ -255,101 +256,7 @@ where
     }
 }
 
-/// Destination of a call.
-enum Destination {
-    /// One server.
-    Server(Target),
-    /// Several servers, or one that must be found by asking them.
-    Servers,
-    /// A tool whose name resolves once tools were listed.
-    Unlisted,
-    Refused(Box<Error>),
-}
-
-impl Destination {
-    /// Rejects the call with `error`.
-    fn rejected(error: impl Into<Error>) -> Self {
-        Self::Refused(Box::new(error.into()))
-    }
-}
-
 impl Shared {
-    /// Returns the destination of `call`.
-    fn destination(&self, call: &Call) -> Destination {
-        let request = call.request();
-        let named = |kind, feature: fn(Arc<str>) -> Feature| {
-            // A request whose name the gateway could not read must not reach a server.
-            let Some(name) = request.name() else {
-                return Destination::rejected(missing_name(request));
-            };
-            match self.router.resolve(&name) {
-                Some(ResolvedName { server, name }) => {
-                    Destination::Server(Target::new(server, feature(name.into())))
-                }
-                None => {
-                    let name = name.into();
-                    Destination::rejected(RouteError::UnknownName { kind, name })
-                }
-            }
-        };
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "other methods are forwarded to the only server"
-        )]
-        match request.method() {
-            Method::ToolsCall => self.tool_target(request),
-            Method::PromptsGet => named(NameKind::Prompt, Feature::Prompt),
-            Method::TasksCancel | Method::TasksGet | Method::TasksResult | Method::TasksUpdate => {
-                named(NameKind::Task, Feature::Task)
-            }
-            Method::CompletionComplete => self.completion_target(call),
-            Method::PromptsList
-            | Method::ResourcesList
-            | Method::ResourcesRead
-            | Method::ResourcesSubscribe
-            | Method::ResourcesTemplatesList
-            | Method::ResourcesUnsubscribe
-            | Method::ServerDiscover
-            | Method::SubscriptionsListen
-            | Method::ToolsList => Destination::Servers,
-            method
-                if (method == &Method::LoggingSetLevel || call.notification().is_some())
-                    && self.router.servers().len() != 1 =>
-            {
-                Destination::Servers
-            }
-            method => match &*self.router.servers() {
-                [server] => Destination::Server(Target::new(Arc::clone(server), Feature::Server)),
-                _ => {
-                    let method = method.as_str().into();
-                    Destination::rejected(RouteError::UnknownMethod { method })
-                }
-            },
-        }
-    }
-
-    /// Returns the destination of a completion request: the server of its prompt, or those that may
-    /// have its template.
-    fn completion_target(&self, call: &Call) -> Destination {
-        let reference = call.request().param("ref").unwrap_or("{}");
-        let fields = Fields::parse(reference, 0..reference.len()).unwrap_or_default();
-        let Some(name) = fields.string(reference, "name") else {
-            return Destination::Servers;
-        };
-        match self.router.resolve(&name) {
-            Some(ResolvedName { server, name }) => {
-                Destination::Server(Target::new(server, Feature::Prompt(name.into())))
-            }
-            None => {
-                let name = name.into();
-                Destination::rejected(RouteError::UnknownName {
-                    kind: NameKind::Prompt,
-                    name,
-                })
-            }
-        }
-    }
-
     /// Serves a call that concerns several servers.
     async fn to_many<S: RoutedService>(
         self: Arc<Self>,

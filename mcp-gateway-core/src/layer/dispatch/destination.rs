@@ -1,0 +1,107 @@
+//! Destination of a call.
+
+use std::sync::Arc;
+
+use super::Shared;
+use super::fan_out::missing_name;
+use crate::error::{NameKind, RouteError};
+use crate::json::Fields;
+use crate::protocol::Method;
+use crate::route::{Feature, ResolvedName, Target};
+use crate::{Call, Error};
+
+/// Destination of a call.
+pub(super) enum Destination {
+    /// One server.
+    Server(Target),
+    /// Several servers, or one that must be found by asking them.
+    Servers,
+    /// A tool whose name resolves once tools were listed.
+    Unlisted,
+    Refused(Box<Error>),
+}
+
+impl Destination {
+    /// Rejects the call with `error`.
+    pub(super) fn rejected(error: impl Into<Error>) -> Self {
+        Self::Refused(Box::new(error.into()))
+    }
+}
+
+impl Shared {
+    /// Returns the destination of `call`.
+    pub(super) fn destination(&self, call: &Call) -> Destination {
+        let request = call.request();
+        let named = |kind, feature: fn(Arc<str>) -> Feature| {
+            // A request whose name the gateway could not read must not reach a server.
+            let Some(name) = request.name() else {
+                return Destination::rejected(missing_name(request));
+            };
+            match self.router.resolve(&name) {
+                Some(ResolvedName { server, name }) => {
+                    Destination::Server(Target::new(server, feature(name.into())))
+                }
+                None => {
+                    let name = name.into();
+                    Destination::rejected(RouteError::UnknownName { kind, name })
+                }
+            }
+        };
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "other methods are forwarded to the only server"
+        )]
+        match request.method() {
+            Method::ToolsCall => self.tool_target(request),
+            Method::PromptsGet => named(NameKind::Prompt, Feature::Prompt),
+            Method::TasksCancel | Method::TasksGet | Method::TasksResult | Method::TasksUpdate => {
+                named(NameKind::Task, Feature::Task)
+            }
+            Method::CompletionComplete => self.completion_target(call),
+            Method::PromptsList
+            | Method::ResourcesList
+            | Method::ResourcesRead
+            | Method::ResourcesSubscribe
+            | Method::ResourcesTemplatesList
+            | Method::ResourcesUnsubscribe
+            | Method::ServerDiscover
+            | Method::SubscriptionsListen
+            | Method::ToolsList => Destination::Servers,
+            method
+                if (method == &Method::LoggingSetLevel || call.notification().is_some())
+                    && self.router.servers().len() != 1 =>
+            {
+                Destination::Servers
+            }
+            method => match &*self.router.servers() {
+                [server] => Destination::Server(Target::new(Arc::clone(server), Feature::Server)),
+                _ => {
+                    let method = method.as_str().into();
+                    Destination::rejected(RouteError::UnknownMethod { method })
+                }
+            },
+        }
+    }
+
+    /// Returns the destination of a completion request: the server of its prompt, or those that may
+    /// have its template.
+    fn completion_target(&self, call: &Call) -> Destination {
+        let reference = call.request().param("ref").unwrap_or("{}");
+        let fields = Fields::parse(reference, 0..reference.len()).unwrap_or_default();
+        let Some(name) = fields.string(reference, "name") else {
+            return Destination::Servers;
+        };
+        match self.router.resolve(&name) {
+            Some(ResolvedName { server, name }) => {
+                Destination::Server(Target::new(server, Feature::Prompt(name.into())))
+            }
+            None => {
+                let name = name.into();
+                Destination::rejected(RouteError::UnknownName {
+                    kind: NameKind::Prompt,
+                    name,
+                })
+            }
+        }
+    }
+}
