@@ -1,11 +1,11 @@
 //! The list of one kind from one server.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use foldhash::HashMap;
 use serde_json::value::RawValue;
 
 use super::{CatalogEntry, ListKind};
@@ -136,7 +136,7 @@ impl Listing {
         let mut listing = Self {
             kind,
             entries: Vec::new(),
-            by_name: HashMap::new(),
+            by_name: HashMap::default(),
             extras: first.map(|page| page.extras.clone()).unwrap_or_default(),
             hints: CacheHints {
                 ttl: pages.iter().filter_map(|page| page.hints.ttl).min(),

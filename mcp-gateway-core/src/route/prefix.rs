@@ -1,8 +1,9 @@
 //! The router that gives each server a prefix.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::tool_names::ToolNames;
 use super::{ResolvedName, ToolRouter};
@@ -73,8 +74,8 @@ impl PrefixRouter {
     {
         let mut router = Self {
             servers: Arc::new([]),
-            by_prefix: HashMap::new(),
-            by_server: HashMap::new(),
+            by_prefix: HashMap::default(),
+            by_server: HashMap::default(),
             unprefixed: None,
             tool_names: ToolNames::default(),
         };

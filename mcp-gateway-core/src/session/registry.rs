@@ -1,9 +1,10 @@
 //! Registry of sessions: issuing, resolving, expiry and eviction.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
 use tokio::time;
 
 use super::{Session, SessionLimits, SessionRecord};

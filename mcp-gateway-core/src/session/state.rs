@@ -25,7 +25,7 @@ pub(crate) struct SessionState {
     /// Resources that end with the session.
     pub(super) attached: Vec<Arc<dyn SessionListener>>,
     /// In-flight requests of the client, for their cancellation.
-    calls: HashMap<Id, Cancellation>,
+    calls: foldhash::HashMap<Id, Cancellation>,
     /// Unanswered requests of servers by their number.
     server_requests: HashMap<i64, PendingServerRequest>,
     /// Number of the next request of a server.
@@ -75,7 +75,7 @@ impl Default for SessionState {
             exclusive: false,
             log_level: None,
             attached: Vec::new(),
-            calls: HashMap::new(),
+            calls: foldhash::HashMap::default(),
             server_requests: HashMap::new(),
             next_asked: 1,
             standalone: None,

@@ -16,11 +16,11 @@ mod eviction;
 mod policy;
 mod session_view;
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use foldhash::HashMap;
 
 pub use self::builder::UpstreamServerBuilder;
 use self::eviction::{evict, sweep};

@@ -1,9 +1,9 @@
 //! Closing of the views of a server: idle, evicted, or of an ended session.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use tokio::time;
 
 use super::UpstreamServer;
