@@ -7,6 +7,7 @@
 
 mod upstream {
     mod answers;
+    mod apps;
     mod children;
     mod credentials;
     mod detection;

@@ -20,8 +20,10 @@ pub struct CatalogEntry {
     name: Arc<str>,
     /// Span of the name in the text.
     name_span: Range<usize>,
-    /// Span of the URI of the UI resource that MCP Apps attach to a tool.
-    app_uri: Option<Range<usize>>,
+    /// Spans of the URI of the UI resource that MCP Apps attach to a tool, in its several places.
+    app_uris: Vec<Range<usize>>,
+    /// `true` if the tool has a user interface, or is called by one.
+    has_app: bool,
     /// Headers that mirror arguments of the tool.
     headers: ParamHeaderSpecs,
 }
@@ -59,11 +61,12 @@ impl CatalogEntry {
             headers = ParamHeaderSpecs::parse(schema)?;
         }
         let name_span = fields.span(&text, key).unwrap_or_default();
-        let app_uri = app_uri(&text, &fields);
+        let (app_uris, has_app) = app_uris(&text, &fields);
         Ok(Self {
             name,
             name_span,
-            app_uri,
+            app_uris,
+            has_app,
             headers,
             text,
         })
@@ -73,6 +76,11 @@ impl CatalogEntry {
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Returns `true` if the tool has a user interface, or is called by one.
+    pub(crate) fn has_app(&self) -> bool {
+        self.has_app
     }
 
     /// Returns the JSON text as the server wrote it.
@@ -87,18 +95,18 @@ impl CatalogEntry {
     pub(crate) fn write_json(
         &self,
         name: &str,
-        uri: impl FnOnce(&str) -> Option<String>,
+        uri: impl Fn(&str) -> Option<String>,
         out: &mut Vec<u8>,
     ) {
         let mut edits = Edits::new();
         if *name != *self.name {
             edits.replace(self.name_span.clone(), string_json(name));
         }
-        if let Some(span) = self.app_uri.clone()
-            && let Some(app) = crate::json::string(&self.text[span.clone()])
-            && let Some(uri) = uri(&app)
-        {
-            edits.replace(span, string_json(&uri));
+        for span in &self.app_uris {
+            let app = crate::json::string(&self.text[span.clone()]);
+            if let Some(uri) = app.and_then(|app| uri(&app)) {
+                edits.replace(span.clone(), string_json(&uri));
+            }
         }
         out.extend_from_slice(&edits.apply(self.text.as_bytes()));
     }
@@ -194,11 +202,22 @@ fn non_null<'a>(text: &'a str, fields: &'a Fields) -> Option<Vec<(&'a str, Cow<'
     Some(kept.map(|(key, value)| (key, text[value].into())).collect())
 }
 
-/// Returns the span of `_meta.ui.resourceUri`.
-fn app_uri(text: &str, fields: &Fields) -> Option<Range<usize>> {
-    let meta = Fields::parse(text, fields.span(text, "_meta")?).ok()?;
-    let ui = Fields::parse(text, meta.span(text, "ui")?).ok()?;
-    ui.span(text, "resourceUri")
+/// Returns the spans of the URI of a tool's user interface in `_meta`, and `true` if the tool
+/// belongs to an app.
+///
+/// It stands in `ui.resourceUri`, in the flat member of earlier drafts, and in the one of ChatGPT.
+fn app_uris(text: &str, fields: &Fields) -> (Vec<Range<usize>>, bool) {
+    let inner = |fields: &Fields, key| Fields::parse(text, fields.span(text, key)?).ok();
+    let Some(meta) = inner(fields, "_meta") else {
+        return (Vec::new(), false);
+    };
+    let ui = inner(&meta, "ui");
+    let flat = ["ui/resourceUri", "openai/outputTemplate"];
+    let flat = flat.into_iter().filter_map(|key| meta.span(text, key));
+    let nested = ui.as_ref().and_then(|ui| ui.span(text, "resourceUri"));
+    let spans: Vec<_> = nested.into_iter().chain(flat).collect();
+    let has_app = ui.is_some() || !spans.is_empty();
+    (spans, has_app)
 }
 
 /// Maximum length of a name or URI, in bytes: four times the maximum that the specification
@@ -232,9 +251,17 @@ mod tests {
 
     #[test]
     fn the_resource_of_an_app_is_renamed_with_the_others() {
-        let text = r#"{"name":"a","inputSchema":{},"_meta":{"ui":{"resourceUri":"ui://a/b"}}}"#;
+        let text = r#"{"name":"a","inputSchema":{},"_meta":{"ui":{"resourceUri":"ui://a/b"},"ui/resourceUri":"ui://a/b","openai/outputTemplate":"ui://a/b"}}"#;
         let entry = read(ListKind::Tools, text).unwrap();
         assert_eq!(written(&entry, "a"), text.replace("ui://a/b", "s+ui://a/b"));
+        assert!(entry.has_app());
+        let app_only = r#"{"name":"a","inputSchema":{},"_meta":{"ui":{"visibility":["app"]}}}"#;
+        assert!(read(ListKind::Tools, app_only).unwrap().has_app());
+        assert!(
+            !read(ListKind::Tools, r#"{"name":"a","inputSchema":{}}"#)
+                .unwrap()
+                .has_app()
+        );
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! |---|---|
 //! | `tools/call`, `prompts/get`, methods of tasks | the server that the [`ToolRouter`] resolves from the name |
 //! | `resources/read`, subscriptions to resources, completion | the server that has the resource, prompt or template |
+//! | `skills/get`, `resources/directory/read` | the server that has the skill |
 //! | lists | the only server, page by page; several servers, whose lists are merged |
-//! | `server/discover`, `subscriptions/listen` | all servers; their answers are merged |
+//! | `skills/list`, `server/discover`, `subscriptions/listen` | all servers; their answers are merged |
 //! | `logging/setLevel`, notifications | the server, if the gateway has only one; otherwise all, whose answers are ignored |
 //! | any other method | the server, if the gateway has only one |
 //!
@@ -13,6 +14,8 @@
 //! fails, because an empty list would have another meaning. An unknown name is rejected with the
 //! JSON-RPC error that MCP defines for it.
 
+mod apps;
+mod broadcast;
 mod destination;
 mod discover;
 mod fan_out;
@@ -22,6 +25,8 @@ mod listen;
 mod lists;
 mod pages;
 mod resources;
+mod scoped_uri;
+mod skills;
 mod tasks;
 mod tools;
 
@@ -33,17 +38,19 @@ use tower::ServiceExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use self::apps::AppIndex;
 use self::destination::Destination;
 use self::fan_out::missing_name;
 pub use self::future::DispatchFuture;
 pub use self::implementation::Implementation;
 use self::resources::ResourceIndex;
+use self::skills::SkillsMethod;
 use crate::call::Routed;
 use crate::catalog::{ListKind, Listing};
 use crate::error::RouteError;
 use crate::policy::Policy;
 use crate::protocol::Method;
-use crate::route::ToolRouter;
+use crate::route::{Feature, ToolRouter};
 use crate::{Call, Error, Reply};
 
 /// A [`Layer`] that applies [`Dispatch`].
@@ -101,6 +108,7 @@ struct Shared {
     wait: Duration,
     patience: Duration,
     resources: ResourceIndex,
+    apps: AppIndex,
 }
 
 impl DispatchLayer {
@@ -117,6 +125,7 @@ impl DispatchLayer {
             wait: DEFAULT_WAIT,
             patience: DEFAULT_PATIENCE,
             resources: ResourceIndex::default(),
+            apps: AppIndex::default(),
         }))
     }
 
@@ -166,6 +175,7 @@ impl DispatchLayer {
                 policy: Arc::clone(&shared.policy),
                 identity: shared.identity.clone(),
                 resources: ResourceIndex::default(),
+                apps: AppIndex::default(),
                 ..*shared
             },
         };
@@ -228,25 +238,29 @@ where
                 let renames_tasks = tasks::may_name_tasks(&call)
                     && !self.shared.router.is_transparent(&target.server);
                 let server = Arc::clone(&target.server);
+                let scopes_uris = matches!(target.feature, Feature::Tool(_))
+                    && self.shared.apps.has(&server)
+                    && self.shared.scopes(&server);
                 let reply = self.inner.call(call.advance(|()| Routed { target }));
-                if !renames_tasks {
+                if !renames_tasks && !scopes_uris {
                     return DispatchFuture::direct(reply);
                 }
                 let router = Arc::clone(&self.shared.router);
                 DispatchFuture::pending(async move {
-                    tasks::rename_tasks(reply.await?, &server, router).await
+                    let mut reply = reply.await?;
+                    if renames_tasks {
+                        reply = tasks::rename_tasks(reply, &server, router).await?;
+                    }
+                    match scopes_uris {
+                        true => scoped_uri::scope_reply(reply, &server).await,
+                        false => Ok(reply),
+                    }
                 })
             }
             Destination::Refused(error) => DispatchFuture::pending(std::future::ready(Err(*error))),
             Destination::Unlisted => {
                 let (shared, inner) = (Arc::clone(&self.shared), self.inner.clone());
-                DispatchFuture::pending(async move {
-                    let target = shared.listed_target(&inner, &call).await?;
-                    let server = Arc::clone(&target.server);
-                    let reply = send(inner, call.advance(|()| Routed { target })).await?;
-                    let router = Arc::clone(&shared.router);
-                    tasks::rename_tasks(reply, &server, router).await
-                })
+                DispatchFuture::pending(async move { shared.call_unlisted(inner, call).await })
             }
             Destination::Servers => {
                 let (shared, inner) = (Arc::clone(&self.shared), self.inner.clone());
@@ -281,31 +295,16 @@ impl Shared {
             Method::LoggingSetLevel => self.set_level(inner, &call).await,
             Method::ServerDiscover => self.discover(inner, &call).await,
             Method::SubscriptionsListen => self.subscribe_all(inner, call).await,
-            method => match ListKind::from_method(method) {
-                Some(kind) => self.list(kind, inner, &call).await,
-                None => {
+            Method::ToolsCall => self.app_call(inner, call).await,
+            method => match (ListKind::from_method(method), SkillsMethod::of(method)) {
+                (Some(kind), _) => self.list(kind, inner, &call).await,
+                (None, Some(method)) => self.skills(method, inner, call).await,
+                (None, None) => {
                     let method = method.as_str().into();
                     Err(RouteError::UnknownMethod { method }.into())
                 }
             },
         }
-    }
-
-    /// Sends the notification of `call` to all servers that have the client for themselves.
-    async fn notify_all<S: RoutedService>(&self, inner: S, call: Call) -> Reply {
-        let call = call.broadcast();
-        let params = call.request().param_text().unwrap_or("{}");
-        let _ = self.call_all(&inner, &call, params).await;
-        Reply::result(call.request().id(), "{}")
-    }
-
-    /// Sets the minimum level of log messages on all servers.
-    async fn set_level<S: RoutedService>(&self, inner: S, call: &Call) -> Result<Reply, Error> {
-        let level = call.request().param("level").unwrap_or("null");
-        let params = crate::json::object_json(&[("level", level.into())]);
-        // Servers without the logging capability reject this; the client need not learn of it.
-        let _ = self.call_all(&inner, call, &params).await;
-        Ok(Reply::result(call.request().id(), "{}"))
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::fan_out::missing_name;
+use super::skills::SkillsMethod;
 use crate::error::{NameKind, RouteError};
 use crate::json::Fields;
 use crate::protocol::Method;
@@ -75,6 +76,7 @@ impl Shared {
             }
             method => match &*self.router.servers() {
                 [server] => Destination::Server(Target::new(Arc::clone(server), Feature::Server)),
+                _ if SkillsMethod::of(method).is_some() => Destination::Servers,
                 _ => {
                     let method = method.as_str().into();
                     Destination::rejected(RouteError::UnknownMethod { method })

@@ -119,7 +119,7 @@ impl Shared {
 }
 
 /// Parses the reply of a server.
-async fn info(reply: Reply) -> Result<DiscoverResult, UpstreamError> {
+pub(super) async fn info(reply: Reply) -> Result<DiscoverResult, UpstreamError> {
     let text = reply::into_response_text(reply, MAX_FACTS).await?;
     match Message::parse(text)? {
         Message::Response(response) => match response.result() {

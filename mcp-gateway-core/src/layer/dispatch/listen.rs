@@ -16,6 +16,7 @@ use tokio::time;
 
 use super::fan_out::successes;
 use super::resources::qualified;
+use super::scoped_uri::scoped;
 use super::{RoutedService, Shared};
 use crate::call::Routed;
 use crate::catalog::ListKind;
@@ -198,7 +199,7 @@ impl Shared {
             return vec![(Arc::clone(server), uri.to_owned())];
         }
         if let Some((server, raw)) = self.qualifier(uri) {
-            return vec![(server, raw.to_owned())];
+            return vec![(server, raw.into_owned())];
         }
         let resources = self
             .listings(ListKind::Resources, inner, call)
@@ -251,11 +252,7 @@ impl Shared {
             resource_subscriptions: filter
                 .resource_subscriptions
                 .iter()
-                .map(|uri| {
-                    self.resources
-                        .qualified_uri(server, uri)
-                        .unwrap_or_else(|| uri.clone())
-                })
+                .map(|uri| self.exposed_uri(server, uri).unwrap_or_else(|| uri.clone()))
                 .collect(),
             task_ids: filter
                 .task_ids
@@ -276,18 +273,22 @@ impl Shared {
     ) -> impl Stream<Item = Result<ReplyEvent, UpstreamError>> + Send + 'static {
         let router = Arc::clone(&self.router);
         let renamed: std::collections::HashSet<String> = self.resources.renamed_uris(&server);
+        let scopes = self.scopes(&server);
+        let exposed = move |server: &str, uri: &str| match (scopes, renamed.contains(uri)) {
+            (true, false) => scoped(server, uri),
+            (_, true) => Some(qualified(server, uri)),
+            (false, false) => None,
+        };
         events.filter_map(move |event| {
             let event = match event {
                 Ok(ReplyEvent::Notification(notification)) => {
                     let uri = notification.param("uri").and_then(crate::json::string);
-                    let uri = uri.filter(|uri| renamed.contains(&**uri));
+                    let uri = uri.and_then(|uri| exposed(&server, &uri));
                     let task = notification.param("taskId").and_then(crate::json::string);
                     let task =
                         task.and_then(|task| router.expose(&server, &task).map(String::from));
                     let changed = match (uri, task) {
-                        (Some(uri), _) => {
-                            notification.with_param("uri", &string_json(&qualified(&server, &uri)))
-                        }
+                        (Some(uri), _) => notification.with_param("uri", &string_json(&uri)),
                         (None, Some(task)) => {
                             notification.with_param("taskId", &string_json(&task))
                         }

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::fan_out::{FanOutResults, is_late, successes, unknown_method};
-use super::{Listings, RoutedService, Shared};
+use super::{Listings, RoutedService, Shared, scoped_uri};
 use crate::catalog::{CacheScope, CatalogEntry, ListKind, Listing};
 use crate::error::RequestError;
 use crate::json::{object_json, string_json};
@@ -120,6 +120,9 @@ impl Shared {
         if matches!(kind, ListKind::Resources | ListKind::Templates) {
             self.resources.record_listing(kind, &listings);
         }
+        if kind == ListKind::Tools {
+            self.apps.record(&listings);
+        }
         Ok(listings)
     }
 
@@ -182,7 +185,7 @@ impl Shared {
             if at > 0 {
                 list.push(b',');
             }
-            let uri = |uri: &str| self.resources.qualified_uri(shown.server, uri);
+            let uri = |uri: &str| self.exposed_uri(shown.server, uri);
             shown.entry.write_json(&shown.name, uri, &mut list);
         }
         list.push(b']');
@@ -269,6 +272,12 @@ impl<'a> ExposedNames<'a, '_> {
                 .expose_tool(server, entry.name())
                 .map(Into::into),
             ListKind::Resources | ListKind::Templates => {
+                let scoped = shared
+                    .scopes(server)
+                    .then(|| scoped_uri::scoped(server, entry.name()));
+                if let Some(scoped) = scoped.flatten() {
+                    return Some(scoped);
+                }
                 // The first server keeps the URI; that of a later one is qualified.
                 let first = self.seen.insert(entry.name());
                 Some(match first {
@@ -308,26 +317,36 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
+    /// Creates the cursor after the entry `name` of `server`.
+    pub(super) fn new(server: &str, name: &str) -> Self {
+        Self {
+            server: server.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
     /// Creates the cursor after `entry`.
     fn after(server: &Arc<str>, entry: &CatalogEntry) -> Self {
-        Self {
-            server: server.to_string(),
-            name: entry.name().to_string(),
-        }
+        Self::new(server, entry.name())
+    }
+
+    /// Returns `true` if the cursor is after the entry `name` of `server`.
+    pub(super) fn names(&self, server: &str, name: &str) -> bool {
+        self.server == server && self.name == name
     }
 
     /// Returns `true` if the cursor is after `entry`.
     fn is_at(&self, server: &Arc<str>, entry: &CatalogEntry) -> bool {
-        self.server == **server && self.name == **entry.name()
+        self.names(server, entry.name())
     }
 
     /// Returns the text of the cursor.
-    fn encode(&self) -> String {
+    pub(super) fn encode(&self) -> String {
         URL_SAFE_NO_PAD.encode(format!("{}\n{}", self.server, self.name))
     }
 
     /// Parses the JSON text of a cursor.
-    fn parse(json: &str) -> Option<Self> {
+    pub(super) fn parse(json: &str) -> Option<Self> {
         let text: String = serde_json::from_str(json).ok()?;
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         let (server, name) = text.split_once('\n')?;

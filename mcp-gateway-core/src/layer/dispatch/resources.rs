@@ -1,16 +1,18 @@
 //! Routing by the URI of a resource.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::scoped_uri::{edit_reply, scoped, unscoped};
 use super::{Listings, RoutedService, Shared, send};
 use crate::call::Routed;
 use crate::catalog::ListKind;
 use crate::error::{NameKind, RouteError};
-use crate::json::{Fields, string_json};
-use crate::jsonrpc::{Message, code};
+use crate::json::Fields;
+use crate::jsonrpc::code;
 use crate::protocol::Method;
-use crate::reply::{self, CallOutcome};
+use crate::reply::CallOutcome;
 use crate::route::{Feature, Target};
 use crate::{Call, Error, Reply};
 
@@ -35,7 +37,7 @@ struct ResourceOwners {
 
 /// Returns the qualified URI of a resource whose URI an earlier server has as well.
 pub(super) fn qualified(server: &str, uri: &str) -> String {
-    format!("{server}+{uri}")
+    scoped(server, uri).unwrap_or_else(|| format!("{server}+{uri}"))
 }
 
 impl ResourceIndex {
@@ -129,8 +131,15 @@ impl Shared {
             self.resources.remove(&subject, &uri);
         }
         if let Some((server, raw)) = self.qualifier(&uri) {
-            let reply = self.read_from(&inner, &call, &server, raw).await?;
-            return requalify(reply, &server).await;
+            let reply = self.read_from(&inner, &call, &server, &raw).await?;
+            // A server may have a URI that looks as if it were scoped.
+            if is_found(&reply) || unscoped(&uri).is_none() {
+                if uri.starts_with("ui://") && call.request().method() == &Method::ResourcesRead {
+                    self.apps.record_read(&call, &server);
+                }
+                return edit_reply(reply, &server, |server, uri| Some(qualified(server, uri)))
+                    .await;
+            }
         }
         for server in self.candidates(&inner, &call, &uri).await? {
             let reply = self.read_from(&inner, &call, &server, &uri).await;
@@ -168,11 +177,16 @@ impl Shared {
     }
 
     /// Splits a qualified URI into the server and its URI.
-    pub(super) fn qualifier<'a>(&self, uri: &'a str) -> Option<(Arc<str>, &'a str)> {
-        let (name, rest) = uri.split_once('+')?;
+    pub(super) fn qualifier<'a>(&self, uri: &'a str) -> Option<(Arc<str>, Cow<'a, str>)> {
         let servers = self.router.servers();
-        let server = servers.iter().find(|server| &***server == name)?;
-        rest.contains(':').then(|| (Arc::clone(server), rest))
+        let find = |name: &str| servers.iter().find(|server| &***server == name).cloned();
+        if let Some((name, raw)) = unscoped(uri) {
+            let server = find(name).filter(|server| self.scopes(server))?;
+            return Some((server, raw.into()));
+        }
+        let (name, rest) = uri.split_once('+')?;
+        let server = find(name)?;
+        rest.contains(':').then_some((server, rest.into()))
     }
 
     /// Returns the servers that may have `uri`, most likely first.
@@ -238,7 +252,7 @@ fn uri_of(call: &Call) -> String {
 }
 
 /// Returns `true` if the server has the requested resource.
-fn is_found(reply: &Reply) -> bool {
+pub(super) fn is_found(reply: &Reply) -> bool {
     let missing = [
         code::INVALID_PARAMS,
         code::RESOURCE_NOT_FOUND,
@@ -250,56 +264,6 @@ fn is_found(reply: &Reply) -> bool {
         }
         Reply::Events(_) => true,
     }
-}
-
-/// Qualifies the URIs in the contents of a resource, as the client requested them.
-async fn requalify(reply: Reply, server: &Arc<str>) -> Result<Reply, Error> {
-    let failed = |source| Error::Upstream {
-        server: Arc::clone(server),
-        source,
-    };
-    let Reply::Json { status, .. } = &reply else {
-        return Ok(reply);
-    };
-    let status = *status;
-    let text = reply::into_response_text(reply, MAX_CONTENT)
-        .await
-        .map_err(failed)?;
-    let Message::Response(response) = Message::parse(text).map_err(|e| failed(e.into()))? else {
-        return Err(failed(crate::error::UpstreamError::invalid(
-            "expected a response",
-        )));
-    };
-    let renamed = response.with_edits(|edits| {
-        let (Ok(result), Some(span)) = (response.result(), response.result_span()) else {
-            return;
-        };
-        for uri in content_uris(result) {
-            let raw = &result[uri.clone()];
-            if let Some(uri_text) = crate::json::string(raw) {
-                let at = span.start + uri.start..span.start + uri.end;
-                edits.replace(at, string_json(&qualified(server, &uri_text)));
-            }
-        }
-    });
-    Ok(reply::single_response(status, &renamed))
-}
-
-/// Returns the spans of the URIs in the result of `resources/read`.
-fn content_uris(result: &str) -> Vec<std::ops::Range<usize>> {
-    let read = || {
-        let fields = Fields::parse(result, 0..result.len()).ok()?;
-        let contents = fields.span(result, "contents")?;
-        let items: Vec<&serde_json::value::RawValue> =
-            serde_json::from_str(&result[contents]).ok()?;
-        let span = |item: &serde_json::value::RawValue| {
-            let start = item.get().as_ptr() as usize - result.as_ptr() as usize;
-            let object = start..start + item.get().len();
-            Fields::parse(result, object).ok()?.span(result, "uri")
-        };
-        Some(items.into_iter().filter_map(span).collect())
-    };
-    read().unwrap_or_default()
 }
 
 /// Matches `uri` against a [template](https://www.rfc-editor.org/rfc/rfc6570); returns the number
@@ -323,9 +287,6 @@ fn template_score(template: &str, uri: &str) -> Option<usize> {
     Some(literals.iter().map(|literal| literal.len()).sum::<usize>() + rest.len())
 }
 
-/// Maximum size of a content that is held to be renamed, in bytes.
-const MAX_CONTENT: usize = 64 * 1024 * 1024;
-
 /// Maximum number of remembered URIs; beyond it all are forgotten.
 const MAX_KNOWN: usize = 10_000;
 
@@ -345,19 +306,6 @@ mod tests {
         assert_eq!(template_score("x://a", "x://b"), None);
         assert_eq!(template_score("x://{a", "x://b"), None);
         assert_eq!(template_score("{+any}", "x://b"), Some(0));
-    }
-
-    #[test]
-    fn contents_are_found() {
-        let result =
-            r#"{"contents":[{"uri":"a:b","text":"uri"},{"text":""},{"uri":"c:d"}],"uri":1}"#;
-        let uris: Vec<_> = content_uris(result)
-            .into_iter()
-            .map(|span| &result[span])
-            .collect();
-        assert_eq!(uris, ["\"a:b\"", "\"c:d\""]);
-        assert!(content_uris("{}").is_empty());
-        assert!(content_uris("[]").is_empty());
     }
 
     proptest! {

@@ -1,12 +1,17 @@
 //! Destinations of calls of tools.
 
+use std::sync::Arc;
+
 use super::fan_out::missing_name;
-use super::{Destination, RoutedService, Shared};
+use super::scoped_uri::scope_reply;
+use super::tasks::rename_tasks;
+use super::{Destination, RoutedService, Shared, send};
+use crate::call::Routed;
 use crate::catalog::ListKind;
 use crate::error::{NameKind, RouteError};
 use crate::jsonrpc::Request;
 use crate::route::{Feature, ResolvedName, Target};
-use crate::{Call, Error};
+use crate::{Call, Error, Reply};
 
 impl Shared {
     /// Returns the destination of a call of a tool.
@@ -19,6 +24,7 @@ impl Shared {
                 Destination::Server(Target::new(server, Feature::Tool(name.into())))
             }
             None if self.router.is_pending(&name) => Destination::Unlisted,
+            None if self.may_be_of_an_app() => Destination::Servers,
             None => Destination::rejected(unknown_tool(&name)),
         }
     }
@@ -41,6 +47,27 @@ impl Shared {
                 let name = call.request().name().unwrap_or_default();
                 Err(unknown_tool(&name).into())
             }
+        }
+    }
+
+    /// Forwards a call of a tool whose name resolves once tools were listed.
+    pub(super) async fn call_unlisted<S: RoutedService>(
+        &self,
+        inner: S,
+        call: Call,
+    ) -> Result<Reply, Error> {
+        let target = match self.listed_target(&inner, &call).await {
+            Err(Error::Route(_)) if self.may_be_of_an_app() => {
+                return self.app_call(inner, call).await;
+            }
+            target => target?,
+        };
+        let server = Arc::clone(&target.server);
+        let reply = send(inner, call.advance(|()| Routed { target })).await?;
+        let reply = rename_tasks(reply, &server, Arc::clone(&self.router)).await?;
+        match self.apps.has(&server) && self.scopes(&server) {
+            true => scope_reply(reply, &server).await,
+            false => Ok(reply),
         }
     }
 }

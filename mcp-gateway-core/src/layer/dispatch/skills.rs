@@ -1,0 +1,332 @@
+//! Skills of several servers.
+//!
+//! | method | answer |
+//! |---|---|
+//! | `skills/list` | the skills of all servers, in the order of the gateway |
+//! | `skills/get`, `resources/directory/read` | that of the server in the scoped URI; otherwise of the first server that has it |
+//!
+//! Only servers that declare the extension are asked. Entries are forwarded as they are but for their
+//! URIs; see [`scoped_uri`](super::scoped_uri). Digests cover contents, which are not changed.
+//!
+//! See the [skills extension](https://github.com/modelcontextprotocol/ext-skills).
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::value::RawValue;
+
+use super::discover::info;
+use super::lists::Cursor;
+use super::resources::is_found;
+use super::scoped_uri::scope_reply;
+use super::{RoutedService, Shared};
+use crate::call::Routed;
+use crate::error::{NameKind, RequestError, RouteError, UpstreamError};
+use crate::json::{Fields, object_json, string_json};
+use crate::jsonrpc::{Message, Request};
+use crate::policy::PolicyRequest;
+use crate::protocol::Method;
+use crate::reply;
+use crate::route::{Feature, Target};
+use crate::upstream::DiscoverResult;
+use crate::{Call, Error, Reply};
+
+/// Method of the skills extension.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum SkillsMethod {
+    Directory,
+    Get,
+    List,
+}
+
+impl SkillsMethod {
+    /// Returns the method of the extension that `method` is; `None` for any other one.
+    pub(super) fn of(method: &Method) -> Option<Self> {
+        match method.as_str() {
+            "resources/directory/read" => Some(Self::Directory),
+            "skills/get" => Some(Self::Get),
+            "skills/list" => Some(Self::List),
+            _ => None,
+        }
+    }
+
+    /// Returns `true` if a server with these capabilities has the method.
+    fn is_declared(self, info: &DiscoverResult) -> bool {
+        let skills = &info.capabilities["extensions"][EXTENSION];
+        match self {
+            Self::Directory => skills["directoryRead"] == true,
+            Self::Get | Self::List => skills.is_object(),
+        }
+    }
+}
+
+/// One page of the skills of a server.
+struct SkillsPage {
+    /// JSON texts of the entries, with scoped URIs, and the URIs at the server.
+    entries: Vec<(String, String)>,
+    next_cursor: Option<String>,
+    ttl: Duration,
+    is_public: bool,
+}
+
+/// Skills of several servers.
+struct MergedSkills {
+    /// Server, JSON text and URI at the server of each entry.
+    entries: Vec<(Arc<str>, String, String)>,
+    /// Shortest lifetime.
+    ttl: Duration,
+    is_public: bool,
+}
+
+impl Shared {
+    /// Serves a method of the skills extension.
+    pub(super) async fn skills<S: RoutedService>(
+        &self,
+        method: SkillsMethod,
+        inner: S,
+        call: Call,
+    ) -> Result<Reply, Error> {
+        if method == SkillsMethod::List {
+            return self.skills_list(inner, &call).await;
+        }
+        let uri = call.request().param("uri").and_then(crate::json::string);
+        let uri = uri.ok_or(RequestError::InvalidParams {
+            detail: "params.uri must be a string".into(),
+        })?;
+        let mut candidates: Vec<(Arc<str>, Cow<'_, str>)> =
+            self.qualifier(&uri).into_iter().collect();
+        let declaring = self.declaring(method, &inner, &call).await;
+        if declaring.is_empty() && candidates.is_empty() {
+            return Err(super::fan_out::unknown_method(&call));
+        }
+        candidates.extend(
+            declaring
+                .into_iter()
+                .map(|server| (server, Cow::Borrowed(&*uri))),
+        );
+        for (server, raw) in candidates {
+            let params = [("uri", string_json(&raw))];
+            let params = params
+                .each_ref()
+                .map(|(key, value)| (*key, Some(value.as_str())));
+            let request = call.request().with_params(call.request().id(), &params);
+            let target = Target::new(Arc::clone(&server), Feature::Resource((&*raw).into()));
+            let sent = self.call_one(inner.clone(), call.for_request(request, Routed { target }));
+            match sent.await {
+                (_, Ok(reply)) if is_found(&reply) => {
+                    return match self.scopes(&server) {
+                        true => scope_reply(reply, &server).await,
+                        false => Ok(reply),
+                    };
+                }
+                (_, Ok(_) | Err(Error::Route(_))) => {}
+                (_, Err(error)) => return Err(error),
+            }
+        }
+        let (kind, name) = (NameKind::Resource, uri.into());
+        Err(RouteError::UnknownName { kind, name }.into())
+    }
+
+    /// Returns the servers that declare `method`.
+    async fn declaring<S: RoutedService>(
+        &self,
+        method: SkillsMethod,
+        inner: &S,
+        call: &Call,
+    ) -> Vec<Arc<str>> {
+        let params = call.request().meta_params();
+        let discover = Request::new(call.request().id(), &Method::ServerDiscover, &params);
+        let discover = call.for_request(discover, ());
+        let mut declaring = Vec::new();
+        for (server, answer) in self.call_all(inner, &discover, &params).await {
+            if let Ok(reply) = answer
+                && let Ok(info) = info(reply).await
+                && method.is_declared(&info)
+            {
+                declaring.push(server);
+            }
+        }
+        declaring
+    }
+
+    /// Returns one page of the merged skills.
+    async fn skills_list<S: RoutedService>(&self, inner: S, call: &Call) -> Result<Reply, Error> {
+        let cursor = match call.request().param("cursor") {
+            None | Some("null") => None,
+            Some(cursor) => Some(Cursor::parse(cursor).ok_or(RequestError::InvalidParams {
+                detail: "invalid cursor; start again without one".into(),
+            })?),
+        };
+        let servers = self.declaring(SkillsMethod::List, &inner, call).await;
+        if servers.is_empty() {
+            return Err(super::fan_out::unknown_method(call));
+        }
+        let merged = self.merged_skills(&inner, call, &servers).await;
+        let all = &merged.entries;
+        let start = match &cursor {
+            None => 0,
+            Some(cursor) => {
+                let is_at =
+                    |(server, _, uri): &(Arc<str>, String, String)| cursor.names(server, uri);
+                let at = all.iter().position(is_at);
+                1 + at.ok_or(RequestError::InvalidParams {
+                    detail: "expired cursor: the list has changed; start again without one".into(),
+                })?
+            }
+        };
+        let end = all.len().min(start + self.page_size.unwrap_or(all.len()));
+        let shown: Vec<_> = all[start..end]
+            .iter()
+            .map(|(_, entry, _)| entry.as_str())
+            .collect();
+        let mut members = vec![
+            ("resultType", Cow::Borrowed("\"complete\"")),
+            ("skills", format!("[{}]", shown.join(",")).into()),
+        ];
+        if end < all.len()
+            && let Some((server, _, uri)) = all[..end].last()
+        {
+            let next = Cursor::new(server, uri).encode();
+            members.push(("nextCursor", string_json(&next).into()));
+        }
+        let ttl = merged.ttl.as_millis();
+        members.push(("ttlMs", ttl.to_string().into()));
+        let scope = match merged.is_public {
+            true => "\"public\"",
+            false => "\"private\"",
+        };
+        members.push(("cacheScope", scope.into()));
+        Ok(Reply::result(call.request().id(), &object_json(&members)))
+    }
+
+    /// Reads the skills of `servers`. A server that fails loses its own.
+    async fn merged_skills<S: RoutedService>(
+        &self,
+        inner: &S,
+        call: &Call,
+        servers: &[Arc<str>],
+    ) -> MergedSkills {
+        let read = servers
+            .iter()
+            .map(|server| self.read_skills(inner, call, server));
+        let pages = join_all(read).await;
+        let mut all = Vec::new();
+        let (mut ttl, mut is_public) = (None, self.policy.is_uniform());
+        for (server, read) in servers.iter().zip(pages) {
+            let Ok(pages) = read.inspect_err(
+                |error| tracing::warn!(%server, %error, "upstream omitted from merged response"),
+            ) else {
+                ttl = Some(Duration::ZERO);
+                continue;
+            };
+            for page in pages {
+                ttl = Some(ttl.map_or(page.ttl, |ttl: Duration| ttl.min(page.ttl)));
+                is_public &= page.is_public;
+                let skills = page.entries.into_iter();
+                all.extend(skills.filter_map(|(entry, uri)| {
+                    self.lists_skill(call, server, &uri)
+                        .then_some((Arc::clone(server), entry, uri))
+                }));
+            }
+        }
+        MergedSkills {
+            entries: all,
+            ttl: ttl.unwrap_or_default(),
+            is_public,
+        }
+    }
+
+    /// Returns `true` if the caller may read the skill.
+    fn lists_skill(&self, call: &Call, server: &Arc<str>, uri: &str) -> bool {
+        let target = Target::new(Arc::clone(server), Feature::Resource(uri.into()));
+        let request = PolicyRequest::listing(call.caller(), &target);
+        self.policy.decide(&request).is_listed()
+    }
+
+    /// Reads all pages of the skills of a server.
+    async fn read_skills<S: RoutedService>(
+        &self,
+        inner: &S,
+        call: &Call,
+        server: &Arc<str>,
+    ) -> Result<Vec<SkillsPage>, Error> {
+        let failed = |source| Error::Upstream {
+            server: Arc::clone(server),
+            source,
+        };
+        let mut pages: Vec<SkillsPage> = Vec::new();
+        let mut cursor: Option<String> = None;
+        while pages.len() < MAX_PAGES {
+            let json = cursor.as_deref().map(string_json);
+            let id = call.request().id();
+            let request = call
+                .request()
+                .with_params(id, &[("cursor", json.as_deref())]);
+            let target = Target::new(Arc::clone(server), Feature::Server);
+            let call = call.for_request(request, Routed { target });
+            let (_, reply) = self.call_one(inner.clone(), call).await;
+            let reply = match self.scopes(server) {
+                true => scope_reply(reply?, server).await?,
+                false => reply?,
+            };
+            let text = reply::into_response_text(reply, MAX_BYTES)
+                .await
+                .map_err(failed)?;
+            let page = match Message::parse(text).map_err(|error| failed(error.into()))? {
+                Message::Response(response) => response
+                    .result()
+                    .map_err(UpstreamError::invalid)
+                    .and_then(|result| SkillsPage::parse(result, self.scopes(server)))
+                    .map_err(failed)?,
+                Message::Notification(_) | Message::Request(_) => {
+                    return Err(failed(UpstreamError::invalid("expected a response")));
+                }
+            };
+            let next = page.next_cursor.clone();
+            pages.push(page);
+            if next.is_none() || next == cursor {
+                break;
+            }
+            cursor = next;
+        }
+        Ok(pages)
+    }
+}
+
+impl SkillsPage {
+    /// Parses the result of `skills/list`, whose URIs are scoped if `scoped`.
+    fn parse(result: &str, scoped: bool) -> Result<Self, UpstreamError> {
+        let fields = Fields::parse(result, 0..result.len()).map_err(UpstreamError::invalid)?;
+        let skills = fields.raw(result, "skills").unwrap_or("[]");
+        let skills: Vec<&RawValue> =
+            serde_json::from_str(skills).map_err(UpstreamError::invalid)?;
+        let entry = |skill: &RawValue| {
+            let skill = skill.get();
+            let fields = Fields::parse(skill, 0..skill.len()).ok()?;
+            let uri = fields.string(skill, "uri")?;
+            let raw = match super::scoped_uri::unscoped(&uri) {
+                Some((_, raw)) if scoped => raw,
+                _ => uri.into_owned(),
+            };
+            Some((skill.to_owned(), raw))
+        };
+        let ttl = fields.raw(result, "ttlMs").and_then(|ms| ms.parse().ok());
+        Ok(Self {
+            entries: skills.into_iter().filter_map(entry).collect(),
+            next_cursor: fields.string(result, "nextCursor").map(Into::into),
+            ttl: Duration::from_millis(ttl.unwrap_or_default()),
+            is_public: fields.string(result, "cacheScope").as_deref() == Some("public"),
+        })
+    }
+}
+
+/// Identifier of the extension.
+const EXTENSION: &str = "io.modelcontextprotocol/skills";
+
+/// Maximum size of a page in bytes.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// Maximum number of pages of a server.
+const MAX_PAGES: usize = 1000;
