@@ -8,8 +8,8 @@
 #   {"count": null}              isError            accepted      accepted
 #   {"more": 1}                  accepted, dropped  accepted,     isError
 #                                                   dropped
-# The last two rows follow the `inputSchema` that each lists: Python's has null as a type, FastMCP's closes the object. The
-# first two do not: text is converted although the schema has no such type. A client that validates arguments before it
+# The last two rows follow the `inputSchema` that each lists: Python's has null as a type, FastMCP's closes the object. Where
+# a text is accepted in the first two, no schema has text as a type. A client that validates arguments before it
 # sends them is stricter than the Python servers, and a call that works with one implementation is an error with another.
 #
 # Usage: findings/sdk-tool-arguments.sh    (needs node, npm and python3 with venv; exit 0 while it is as stated)
