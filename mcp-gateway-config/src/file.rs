@@ -82,7 +82,7 @@ pub struct Config {
 /// assert_eq!(lines, [
 ///     "gateway.yaml:2:5: servers[0]: missing key \"name\"",
 ///     "gateway.yaml:2:7: servers[0]: unknown key \"nam\"; did you mean \"name\"? \
-///      Available: name, prefix, builtin, process, remote, sessions, roots, limits, idle, connectTimeout",
+///      Available: name, prefix, builtin, process, remote, sessions, roots, tools, limits, idle, connectTimeout",
 /// ]);
 /// ```
 pub fn parse(text: &str) -> Result<Config, Diagnostics> {
