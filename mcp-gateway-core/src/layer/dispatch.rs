@@ -76,8 +76,11 @@ use crate::{Call, Error, Reply};
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let router = Arc::new(PrefixRouter::by_name(["files", "github"])?);
 /// let inner = service_fn(async |call: Call<Routed>| {
-///     assert_eq!(&*call.target().server, "github");
-///     assert_eq!(call.target().feature.name(), Some("search"));
+///     // The app of a server may use a name without a prefix, for which tools are listed.
+///     if call.request().method() == &Method::ToolsCall {
+///         assert_eq!(&*call.target().server, "github");
+///         assert_eq!(call.target().feature.name(), Some("search"));
+///     }
 ///     Ok::<_, Error>(Reply::result(call.request().id(), "{}"))
 /// });
 /// let dispatch = DispatchLayer::new(router, Arc::new(AllowAll::new())).layer(inner);
