@@ -27,26 +27,3 @@ pub(crate) use self::legacy_to_modern::{LegacyToModern, Resumption};
 pub(crate) use self::modern_to_legacy::{ModernToLegacy, RetryTarget};
 pub use self::parked_calls::{ParkedCallLimits, ParkedCalls};
 pub(crate) use self::request_state::{INPUT_RESPONSES, has_request_state};
-use crate::error::UpstreamError;
-use crate::jsonrpc::{Message, Response};
-use crate::{Reply, reply};
-
-/// Reads the response that `reply` ends in.
-///
-/// Messages before it are skipped.
-///
-/// # Errors
-///
-/// [`UpstreamError`] if the reply is not one response, or exceeds [`MAX_RESULT`].
-pub(crate) async fn response(reply: Reply) -> Result<Response, UpstreamError> {
-    let text = reply::into_response_text(reply, MAX_RESULT).await?;
-    match Message::parse(text)? {
-        Message::Response(response) => Ok(response),
-        Message::Notification(_) | Message::Request(_) => {
-            Err(UpstreamError::invalid("expected a response"))
-        }
-    }
-}
-
-/// Maximum size of a result that is translated between the eras, 64 MiB; it must be held in memory.
-const MAX_RESULT: usize = 64 * 1024 * 1024;

@@ -91,6 +91,17 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Returns the conversion of failures of `server`.
+    pub(crate) fn of_server(server: &Arc<str>) -> impl Fn(UpstreamError) -> Self + use<> {
+        let server = Arc::clone(server);
+        move |source| Self::Upstream {
+            server: Arc::clone(&server),
+            source,
+        }
+    }
+}
+
 impl From<BoxError> for Error {
     /// Unwraps an error of this type that a layer has boxed.
     fn from(error: BoxError) -> Self {

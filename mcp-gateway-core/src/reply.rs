@@ -82,6 +82,14 @@ impl Reply {
         }
     }
 
+    /// Returns the HTTP status; that of event streams is 200.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Json { status, .. } => *status,
+            Self::Events(_) => StatusCode::OK,
+        }
+    }
+
     /// Returns the code of the JSON-RPC error, if the reply is known to be one.
     pub(crate) fn error_code(&self) -> Option<i64> {
         match self {
@@ -156,6 +164,31 @@ pub(crate) async fn into_response_text(reply: Reply, limit: usize) -> Result<Byt
     }
 }
 
+/// Reads the response that `reply` ends in, of up to [`MAX_RESULT`] bytes, skipping the messages
+/// before it.
+///
+/// # Errors
+///
+/// As [`into_response`].
+pub(crate) async fn response(reply: Reply) -> Result<Response, UpstreamError> {
+    into_response(reply, MAX_RESULT).await
+}
+
+/// Reads the response that `reply` ends in, of up to `limit` bytes, skipping the messages before
+/// it.
+///
+/// # Errors
+///
+/// [`UpstreamError`] if the reply is not one response, or exceeds `limit`.
+pub(crate) async fn into_response(reply: Reply, limit: usize) -> Result<Response, UpstreamError> {
+    match Message::parse(into_response_text(reply, limit).await?)? {
+        Message::Response(response) => Ok(response),
+        Message::Notification(_) | Message::Request(_) => {
+            Err(UpstreamError::invalid("expected a response"))
+        }
+    }
+}
+
 /// Returns the list that `reply` of `server` is.
 ///
 /// An error of the server says that it has no such list.
@@ -175,27 +208,24 @@ pub(crate) async fn listed(
     server: &str,
     kind: ListKind,
 ) -> Result<Result<Arc<Listing>, Reply>, UpstreamError> {
-    let (status, reply) = match reply {
+    let status = reply.status();
+    let reply = match reply {
         Reply::Json { status, body } => match body.into_listing() {
             Ok(listing) => return Ok(Ok(listing)),
-            Err(body) => (status, Reply::Json { status, body }),
+            Err(body) => Reply::Json { status, body },
         },
-        events @ Reply::Events(_) => (StatusCode::OK, events),
+        events @ Reply::Events(_) => events,
     };
-    match Message::parse(into_response_text(reply, MAX_LIST).await?)? {
-        Message::Response(response) => match response.result() {
-            Ok(result) => {
-                let result = Bytes::copy_from_slice(result.as_bytes());
-                let listing = Listing::from_result(server, kind, &result)?;
-                Ok(Ok(Arc::new(listing)))
-            }
-            Err(_) => Ok(Err(single_response(status, &response))),
-        },
-        Message::Notification(_) | Message::Request(_) => Err(UpstreamError::invalid(
-            "expected a response to the list request",
-        )),
+    let response = response(reply).await?;
+    match response.result() {
+        Ok(result) => {
+            let result = Bytes::copy_from_slice(result.as_bytes());
+            let listing = Listing::from_result(server, kind, &result)?;
+            Ok(Ok(Arc::new(listing)))
+        }
+        Err(_) => Ok(Err(single_response(status, &response))),
     }
 }
 
-/// The largest list that is read from a reply, in bytes.
-const MAX_LIST: usize = 64 * 1024 * 1024;
+/// Maximum size of a response that must be held in memory, in bytes: 64 MiB.
+const MAX_RESULT: usize = 64 * 1024 * 1024;

@@ -11,10 +11,10 @@ use tower_service::Service;
 
 use super::{Body, response, stream};
 use crate::auth::Principal;
-use crate::era::{self, LegacyToModern, ParkedCalls};
+use crate::era::{LegacyToModern, ParkedCalls};
 use crate::jsonrpc::Message;
 use crate::replica::{Replica, ReplicaRequest};
-use crate::reply::{ReplyEvent, ReplyStream};
+use crate::reply::{self, ReplyEvent, ReplyStream};
 use crate::session::{Session, Sessions};
 use crate::{BoxError, BoxFuture, Reply};
 
@@ -79,7 +79,7 @@ impl ReplicaService {
             match LegacyToModern::resume_parked(self.parked_calls.clone(), key, request).await {
                 Ok(Reply::Events(events)) => events,
                 Ok(reply) => {
-                    let response = era::response(reply).await.map(ReplyEvent::Response);
+                    let response = reply::response(reply).await.map(ReplyEvent::Response);
                     ReplyStream::new(iter([response]))
                 }
                 Err(error) => ReplyStream::new(iter([Err(error)])),

@@ -87,7 +87,7 @@ impl LegacyToModern {
         match reply {
             Reply::Events(events) => self.translate_stream(events).await,
             json @ Reply::Json { .. } => {
-                let response = super::response(json).await?;
+                let response = reply::response(json).await?;
                 Ok(self.single_response(&self.finish(&response).await?))
             }
         }

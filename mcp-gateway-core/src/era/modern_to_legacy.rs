@@ -282,7 +282,7 @@ impl Responder for InputResponder {
 async fn first_stage(reply: Reply) -> Result<TranslationStage, UpstreamError> {
     match reply {
         Reply::Events(events) => Ok(TranslationStage::Receiving(events)),
-        json @ Reply::Json { .. } => super::response(json).await.map(TranslationStage::Received),
+        json @ Reply::Json { .. } => reply::response(json).await.map(TranslationStage::Received),
     }
 }
 

@@ -34,7 +34,7 @@ use futures_util::StreamExt;
 pub(super) use self::askable::Askable;
 use self::directories::Directories;
 use crate::call::Prepared;
-use crate::era::{self, INPUT_RESPONSES};
+use crate::era::INPUT_RESPONSES;
 use crate::error::UpstreamError;
 use crate::json::{Edits, Fields, object_json};
 use crate::jsonrpc::{Message, Notification, Request, Response};
@@ -239,7 +239,7 @@ pub(super) async fn without_question(reply: Reply) -> Result<Reply, UpstreamErro
             })
         }))),
         Reply::Json { status, .. } => {
-            let response = unasked(era::response(reply).await?)?;
+            let response = unasked(reply::response(reply).await?)?;
             Ok(reply::single_response(status, &response))
         }
     }

@@ -10,8 +10,8 @@ use tower::ServiceExt;
 use super::{LegacyHandler, SessionResponse};
 use crate::endpoint::CallService;
 use crate::endpoint::modern::check_level;
-use crate::error::{RequestError, UpstreamError};
-use crate::jsonrpc::{Message, Request, Response};
+use crate::error::RequestError;
+use crate::jsonrpc::{Request, Response};
 use crate::protocol::Method;
 use crate::session::Session;
 use crate::{Error, reply};
@@ -73,13 +73,8 @@ impl<S: CallService> LegacyHandler<S> {
     async fn answer(&self, session: &Arc<Session>, request: Request) -> Result<Response, Error> {
         let call = self.call(session, request);
         let reply = self.inner.clone().oneshot(call).await?;
-        let text = reply::into_response_text(reply, MAX_ANSWER).await;
-        match Message::parse(text.map_err(|error| Error::Other(error.into()))?)? {
-            Message::Response(response) => Ok(response),
-            Message::Notification(_) | Message::Request(_) => Err(Error::Other(
-                UpstreamError::invalid("expected a response").into(),
-            )),
-        }
+        let response = reply::into_response(reply, MAX_ANSWER).await;
+        response.map_err(|error| Error::Other(error.into()))
     }
 }
 

@@ -10,7 +10,6 @@ use serde_json::{Map, Value, json};
 use super::fan_out::{is_failure, is_late, successes};
 use super::{RoutedService, Shared};
 use crate::error::UpstreamError;
-use crate::jsonrpc::Message;
 use crate::protocol::{ProtocolVersion, meta};
 use crate::reply;
 use crate::upstream::DiscoverResult;
@@ -27,10 +26,7 @@ impl Shared {
         let params = call.request().meta_params();
         for (server, answer) in self.call_all(&inner, call, &params).await {
             let info = match answer {
-                Ok(reply) => info(reply).await.map_err(|source| Error::Upstream {
-                    server: Arc::clone(&server),
-                    source,
-                }),
+                Ok(reply) => info(reply).await.map_err(Error::of_server(&server)),
                 Err(error) => Err(error),
             };
             answers.push((server, info));
@@ -120,15 +116,10 @@ impl Shared {
 
 /// Parses the reply of a server.
 pub(super) async fn info(reply: Reply) -> Result<DiscoverResult, UpstreamError> {
-    let text = reply::into_response_text(reply, MAX_FACTS).await?;
-    match Message::parse(text)? {
-        Message::Response(response) => match response.result() {
-            Ok(result) => DiscoverResult::from_discover(result),
-            Err(error) => Err(UpstreamError::invalid(error)),
-        },
-        Message::Notification(_) | Message::Request(_) => {
-            Err(UpstreamError::invalid("expected a response"))
-        }
+    let response = reply::into_response(reply, MAX_FACTS).await?;
+    match response.result() {
+        Ok(result) => DiscoverResult::from_discover(result),
+        Err(error) => Err(UpstreamError::invalid(error)),
     }
 }
 

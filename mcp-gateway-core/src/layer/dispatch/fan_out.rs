@@ -93,12 +93,7 @@ fn omitted(
     answer: Option<Result<Reply, Error>>,
 ) -> (Arc<str>, Result<Reply, Error>) {
     let server = Arc::clone(server);
-    let answer = answer.unwrap_or_else(|| {
-        Err(Error::Upstream {
-            server: Arc::clone(&server),
-            source: UpstreamError::Timeout,
-        })
-    });
+    let answer = answer.unwrap_or_else(|| Err(Error::of_server(&server)(UpstreamError::Timeout)));
     if let Err(error) = &answer
         && !is_refusal(error)
     {

@@ -92,16 +92,13 @@ impl Shared {
     ) -> Result<Result<(SubscriptionFilter, MergedEvents), Reply>, Error> {
         let stage = Routed::to_server(server, call.request().method());
         let call = call.for_request(call.request().clone(), stage);
-        let failed = |source| Error::Upstream {
-            server: Arc::clone(server),
-            source,
-        };
+        let failed = Error::of_server(server);
         let mut events = match self.call_one(inner.clone(), call).await.1? {
             Reply::Events(events) => events,
             reply @ Reply::Json { .. } => return Ok(Err(reply)),
         };
         let first = match time::timeout(self.patience, events.next()).await {
-            Ok(Some(first)) => first.map_err(failed)?,
+            Ok(Some(first)) => first.map_err(&failed)?,
             Ok(None) => return Err(failed(UpstreamError::Closed)),
             Err(_) => return Err(failed(UpstreamError::Timeout)),
         };
@@ -228,10 +225,7 @@ impl Shared {
         ),
         Error,
     > {
-        let failed = |detail: &str| Error::Upstream {
-            server: Arc::clone(server),
-            source: UpstreamError::invalid(detail),
-        };
+        let failed = |detail: &str| Error::of_server(server)(UpstreamError::invalid(detail));
         let Reply::Events(mut events) = reply else {
             return Err(failed("subscriptions/listen returned no stream"));
         };

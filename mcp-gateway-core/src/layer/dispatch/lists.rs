@@ -98,10 +98,7 @@ impl Shared {
             let listing = match answer {
                 Ok(reply) => {
                     let listing = reply::listing(reply, &server, kind).await;
-                    listing.map_err(|source| Error::Upstream {
-                        server: Arc::clone(&server),
-                        source,
-                    })
+                    listing.map_err(Error::of_server(&server))
                 }
                 Err(error) => Err(error),
             };

@@ -37,10 +37,7 @@ impl Shared {
         let page = call.for_request(request.clone(), stage).for_page();
         let (_, reply) = self.call_one(inner, page).await;
         let listed = reply::listed(reply?, server, kind).await;
-        let listing = match listed.map_err(|source| Error::Upstream {
-            server: Arc::clone(server),
-            source,
-        })? {
+        let listing = match listed.map_err(Error::of_server(server))? {
             Ok(listing) => listing,
             Err(rejected) => return Ok(rejected),
         };

@@ -14,9 +14,8 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use serde_json::value::RawValue;
 
-use crate::error::UpstreamError;
 use crate::json::{Edits, Fields, string_json};
-use crate::jsonrpc::{Message, Response};
+use crate::jsonrpc::Response;
 use crate::reply::{self, ReplyEvent};
 use crate::{Error, Reply};
 
@@ -54,34 +53,24 @@ pub(super) async fn edit_reply(
     server: &Arc<str>,
     exposed: fn(&str, &str) -> Option<String>,
 ) -> Result<Reply, Error> {
-    let failed = |source| Error::Upstream {
-        server: Arc::clone(server),
-        source,
-    };
-    let status = match reply {
-        Reply::Json { status, .. } => status,
+    match reply {
+        json @ Reply::Json { .. } => {
+            let status = json.status();
+            let response = reply::response(json).await;
+            let response = response.map_err(Error::of_server(server))?;
+            let response = edited(&response, server, exposed);
+            Ok(reply::single_response(status, &response))
+        }
         Reply::Events(events) => {
             let server = Arc::clone(server);
-            return Ok(Reply::Events(events.map(|events| {
+            Ok(Reply::Events(events.map(|events| {
                 events.map(move |event| match event {
                     Ok(ReplyEvent::Response(response)) => {
                         Ok(ReplyEvent::Response(edited(&response, &server, exposed)))
                     }
                     event => event,
                 })
-            })));
-        }
-    };
-    let text = reply::into_response_text(reply, MAX_RESULT)
-        .await
-        .map_err(failed)?;
-    match Message::parse(text).map_err(|error| failed(error.into()))? {
-        Message::Response(response) => {
-            let response = edited(&response, server, exposed);
-            Ok(reply::single_response(status, &response))
-        }
-        Message::Notification(_) | Message::Request(_) => {
-            Err(failed(UpstreamError::invalid("expected a response")))
+            })))
         }
     }
 }
@@ -156,9 +145,6 @@ const CONTAINERS: [&str; 9] = [
 
 /// Maximum depth of a URI in a result.
 const MAX_DEPTH: usize = 8;
-
-/// Maximum size of a result that is held to be changed, in bytes.
-const MAX_RESULT: usize = 64 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

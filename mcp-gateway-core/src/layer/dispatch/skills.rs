@@ -25,7 +25,7 @@ use super::{RoutedService, Shared};
 use crate::call::Routed;
 use crate::error::{NameKind, RequestError, RouteError, UpstreamError};
 use crate::json::{Fields, object_json, string_json};
-use crate::jsonrpc::{Message, Request};
+use crate::jsonrpc::Request;
 use crate::policy::PolicyRequest;
 use crate::protocol::Method;
 use crate::reply;
@@ -252,10 +252,7 @@ impl Shared {
         call: &Call,
         server: &Arc<str>,
     ) -> Result<Vec<SkillsPage>, Error> {
-        let failed = |source| Error::Upstream {
-            server: Arc::clone(server),
-            source,
-        };
+        let failed = Error::of_server(server);
         let mut pages: Vec<SkillsPage> = Vec::new();
         let mut cursor: Option<String> = None;
         while pages.len() < MAX_PAGES {
@@ -271,19 +268,10 @@ impl Shared {
                 true => scope_reply(reply?, server).await?,
                 false => reply?,
             };
-            let text = reply::into_response_text(reply, MAX_BYTES)
-                .await
-                .map_err(failed)?;
-            let page = match Message::parse(text).map_err(|error| failed(error.into()))? {
-                Message::Response(response) => response
-                    .result()
-                    .map_err(UpstreamError::invalid)
-                    .and_then(|result| SkillsPage::parse(result, self.scopes(server)))
-                    .map_err(failed)?,
-                Message::Notification(_) | Message::Request(_) => {
-                    return Err(failed(UpstreamError::invalid("expected a response")));
-                }
-            };
+            let response = reply::response(reply).await.map_err(&failed)?;
+            let result = response.result().map_err(UpstreamError::invalid);
+            let page = result.and_then(|result| SkillsPage::parse(result, self.scopes(server)));
+            let page = page.map_err(&failed)?;
             let next = page.next_cursor.clone();
             pages.push(page);
             if next.is_none() || next == cursor {
@@ -324,9 +312,6 @@ impl SkillsPage {
 
 /// Identifier of the extension.
 const EXTENSION: &str = "io.modelcontextprotocol/skills";
-
-/// Maximum size of a page in bytes.
-const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Maximum number of pages of a server.
 const MAX_PAGES: usize = 1000;

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use serde_json::value::RawValue;
 
-use crate::error::UpstreamError;
 use crate::json::{Edits, Fields, string_json};
-use crate::jsonrpc::{Message, Notification, Response};
+use crate::jsonrpc::{Notification, Response};
 use crate::protocol::{Era, Method};
 use crate::reply::{self, ReplyEvent};
 use crate::route::ToolRouter;
@@ -46,23 +45,11 @@ pub(super) async fn rename_tasks(
         router,
     };
     match reply {
-        Reply::Json { status, body } => {
-            let failed = |source| Error::Upstream {
-                server: Arc::clone(server),
-                source,
-            };
-            let json = Reply::Json { status, body };
-            let text = reply::into_response_text(json, MAX_RESULT)
-                .await
-                .map_err(failed)?;
-            match Message::parse(text).map_err(|error| failed(error.into()))? {
-                Message::Response(response) => {
-                    Ok(reply::single_response(status, &names.response(&response)))
-                }
-                Message::Notification(_) | Message::Request(_) => {
-                    Err(failed(UpstreamError::invalid("expected a response")))
-                }
-            }
+        json @ Reply::Json { .. } => {
+            let status = json.status();
+            let response = reply::response(json).await;
+            let response = response.map_err(Error::of_server(server))?;
+            Ok(reply::single_response(status, &names.response(&response)))
         }
         Reply::Events(events) => Ok(Reply::Events(events.map(|events| {
             events.map(move |event| {
@@ -145,9 +132,6 @@ impl TaskNames {
 const EXTENSION: &str = "io.modelcontextprotocol/tasks";
 /// Member of `_meta` that names a task in revision 2025-11-25.
 const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
-
-/// Maximum size of a result that is held to be renamed, in bytes.
-const MAX_RESULT: usize = 64 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -34,10 +34,10 @@ use crate::error::UpstreamError;
 use crate::json::object_json;
 use crate::jsonrpc::{Id, Request};
 use crate::protocol::{Method, meta};
-use crate::reply::{ReplyEvent, ReplyStream};
+use crate::reply::{self, ReplyEvent, ReplyStream};
 use crate::task::BackgroundTask;
 use crate::upstream::connection::SendError;
-use crate::{Call, Reply, era};
+use crate::{Call, Reply};
 
 /// A connection that one call has for itself.
 ///
@@ -202,7 +202,7 @@ impl ExclusiveConnection {
                 ExchangeStep::Replied(reply) => match reply {
                     Ok(Reply::Events(events)) => stage = ExchangeStage::Receiving(events),
                     Ok(reply) => {
-                        let response = era::response(reply).await.map(ReplyEvent::Response);
+                        let response = reply::response(reply).await.map(ReplyEvent::Response);
                         stage = self.flush_before_response(response);
                     }
                     Err(SendError::Closed(error) | SendError::Failed(error)) => {

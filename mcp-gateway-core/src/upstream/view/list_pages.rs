@@ -9,10 +9,10 @@ use crate::call::Prepared;
 use crate::catalog::{ListKind, ListPage, Listing};
 use crate::error::UpstreamError;
 use crate::json::{object_json, string_json};
-use crate::jsonrpc::{ErrorObject, Id, Message, Request, Response, code};
+use crate::jsonrpc::{ErrorObject, Id, Request, Response, code};
 use crate::protocol::Era;
 use crate::upstream::connection::{SendError, UpstreamConnection};
-use crate::{Call, Reply, reply};
+use crate::{Call, reply};
 
 /// Requested part of a list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,14 +28,6 @@ pub(super) enum Extent {
 pub(super) enum ListAnswer {
     /// The list, or one page of it.
     Listed(Arc<Listing>),
-    /// The error of the server, with its HTTP status.
-    Rejected(StatusCode, Response),
-}
-
-/// Answer of a server to the request for one page.
-enum PageAnswer {
-    /// The page.
-    Page(ListPage),
     /// The error of the server, with its HTTP status.
     Rejected(StatusCode, Response),
 }
@@ -83,10 +75,8 @@ pub(super) async fn fetch_pages(
     let mut cursors = HashSet::new();
     loop {
         let page = match read_page(kind, call, connection, cursor.as_deref()).await? {
-            PageAnswer::Page(page) => page,
-            PageAnswer::Rejected(status, response) => {
-                return Ok(ListAnswer::Rejected(status, response));
-            }
+            Ok(page) => page,
+            Err(rejected) => return Ok(rejected),
         };
         bytes += page.bytes();
         cursor = page.next_cursor.as_deref().map(string_json);
@@ -107,7 +97,8 @@ pub(super) async fn fetch_pages(
     ))))
 }
 
-/// Fetches the page at `cursor`, a JSON text, or the first one.
+/// Fetches the page at `cursor`, a JSON text, or the first one. The inner error is the answer of a
+/// server that rejects the request.
 ///
 /// The request is made with the capabilities of the client and the credential of `call`.
 async fn read_page(
@@ -115,7 +106,7 @@ async fn read_page(
     call: &Call<Prepared>,
     connection: &dyn UpstreamConnection,
     cursor: Option<&str>,
-) -> Result<PageAnswer, SendError> {
+) -> Result<Result<ListPage, ListAnswer>, SendError> {
     let mut members = Vec::new();
     if let Some(cursor) = cursor {
         members.push(("cursor", cursor.into()));
@@ -130,19 +121,11 @@ async fn read_page(
     );
     let request = call.derive_for_server(request);
     let reply = connection.send(&request).await?;
-    let status = match &reply {
-        Reply::Json { status, .. } => *status,
-        Reply::Events(_) => StatusCode::OK,
-    };
-    let text = reply::into_response_text(reply, MAX_BYTES).await?;
-    match Message::parse(text).map_err(UpstreamError::from)? {
-        Message::Response(response) => match response.result() {
-            Ok(result) => Ok(PageAnswer::Page(ListPage::parse(kind, result)?)),
-            Err(_) => Ok(PageAnswer::Rejected(status, response)),
-        },
-        Message::Notification(_) | Message::Request(_) => {
-            Err(UpstreamError::invalid("expected a response to the list request").into())
-        }
+    let status = reply.status();
+    let response = reply::into_response(reply, MAX_BYTES).await?;
+    match response.result() {
+        Ok(result) => Ok(Ok(ListPage::parse(kind, result)?)),
+        Err(_) => Ok(Err(ListAnswer::Rejected(status, response))),
     }
 }
 

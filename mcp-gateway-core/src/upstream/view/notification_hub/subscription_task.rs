@@ -25,9 +25,9 @@ use crate::error::UpstreamError;
 use crate::json::{object_json, string_json};
 use crate::jsonrpc::{Id, Request};
 use crate::protocol::{Era, Method};
-use crate::reply::{ReplyEvent, ReplyStream};
+use crate::reply::{self, ReplyEvent, ReplyStream};
 use crate::upstream::{connection::UpstreamConnection, subscription_filter::SubscriptionFilter};
-use crate::{Call, Reply, era};
+use crate::{Call, Reply};
 
 /// Subscription to a server over one connection, on behalf of all subscribers of a view.
 pub(super) struct SubscriptionTask<'a> {
@@ -106,7 +106,7 @@ impl SubscriptionTask<'_> {
         let request = Request::new(&Id::from("subscribe"), method, &params);
         let call = self.call.derive_for_server(request);
         let reply = match connection.send(&call).await {
-            Ok(reply) => era::response(reply).await.ok(),
+            Ok(reply) => reply::response(reply).await.ok(),
             Err(_) => None,
         };
         if reply.as_ref().is_none_or(|reply| reply.result().is_err()) {
