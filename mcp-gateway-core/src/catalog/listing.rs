@@ -57,6 +57,24 @@ pub enum CacheScope {
     Public,
 }
 
+impl CacheScope {
+    /// Returns the scope of a result that is public if `public` is `true`.
+    pub(crate) fn of_public(public: bool) -> Self {
+        match public {
+            true => Self::Public,
+            false => Self::Private,
+        }
+    }
+
+    /// Returns the JSON text of the scope.
+    pub(crate) fn to_json(self) -> &'static str {
+        match self {
+            Self::Private => "\"private\"",
+            Self::Public => "\"public\"",
+        }
+    }
+}
+
 /// Caching hints of a result.
 #[derive(Clone, Copy, Debug)]
 struct CacheHints {
@@ -306,7 +324,7 @@ impl Listing {
             members.push(("ttlMs", ttl.as_millis().to_string().into()));
         }
         if self.scope() == CacheScope::Public {
-            members.push(("cacheScope", "\"public\"".into()));
+            members.push(("cacheScope", self.scope().to_json().into()));
         }
         members.extend(self.extras().map(|(key, value)| (key, value.into())));
         object_json(&members)

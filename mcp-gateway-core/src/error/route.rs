@@ -22,6 +22,23 @@ pub enum RouteError {
     },
 }
 
+impl RouteError {
+    /// Creates the error for an unknown `method`.
+    pub(crate) fn unknown_method(method: &str) -> Self {
+        Self::UnknownMethod {
+            method: method.into(),
+        }
+    }
+
+    /// Creates the error for an unknown `name`.
+    pub(crate) fn unknown_name(kind: NameKind, name: &str) -> Self {
+        Self::UnknownName {
+            kind,
+            name: name.into(),
+        }
+    }
+}
+
 /// Kind of a feature that a client names in a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]

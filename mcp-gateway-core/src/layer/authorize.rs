@@ -166,12 +166,10 @@ fn denied_error(call: &Call<Routed>) -> RouteError {
         Feature::Task(_) => NameKind::Task,
         Feature::Tool(_) => NameKind::Tool,
         Feature::Discovery | Feature::List(_) | Feature::Server | Feature::Subscriptions => {
-            let method = call.request().method().as_str().into();
-            return RouteError::UnknownMethod { method };
+            return RouteError::unknown_method(call.request().method().as_str());
         }
     };
-    let name = call.request().name().unwrap_or_default().into();
-    RouteError::UnknownName { kind, name }
+    RouteError::unknown_name(kind, &call.request().name().unwrap_or_default())
 }
 
 #[cfg(test)]

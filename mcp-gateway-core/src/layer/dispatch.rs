@@ -302,10 +302,7 @@ impl Shared {
             method => match (ListKind::from_method(method), SkillsMethod::of(method)) {
                 (Some(kind), _) => self.list(kind, inner, &call).await,
                 (None, Some(method)) => self.skills(method, inner, call).await,
-                (None, None) => {
-                    let method = method.as_str().into();
-                    Err(RouteError::UnknownMethod { method }.into())
-                }
+                (None, None) => Err(RouteError::unknown_method(method.as_str()).into()),
             },
         }
     }

@@ -110,15 +110,11 @@ impl Shared {
             several => last_read.filter(|last| several.contains(&last)),
         };
         let Some(server) = owner else {
-            let (kind, name) = (NameKind::Tool, name.into());
-            return Err(RouteError::UnknownName { kind, name }.into());
+            return Err(RouteError::unknown_name(NameKind::Tool, &name).into());
         };
         let target = Target::new(Arc::clone(&server), Feature::Tool(name.into()));
         let reply = send(inner, call.advance(|()| Routed { target })).await?;
-        match self.scopes(&server) {
-            true => scope_reply(reply, &server).await,
-            false => Ok(reply),
-        }
+        self.scoped_reply(reply, &server).await
     }
 
     /// Returns `true` if a name without a server may be used by the app of a server.
@@ -131,14 +127,16 @@ impl Shared {
         self.router.servers().len() > 1 && !self.router.is_transparent(server)
     }
 
-    /// Returns the URI under which clients see `uri` of `server`, if it is another one.
-    pub(super) fn exposed_uri(&self, server: &str, uri: &str) -> Option<String> {
-        let scoped = self
-            .scopes(server)
-            .then(|| super::scoped_uri::scoped(server, uri));
-        scoped
-            .flatten()
-            .or_else(|| self.resources.qualified_uri(server, uri))
+    /// Replaces the URIs in a reply of `server` by those that clients see.
+    pub(super) async fn scoped_reply(
+        &self,
+        reply: Reply,
+        server: &Arc<str>,
+    ) -> Result<Reply, Error> {
+        match self.scopes(server) {
+            true => scope_reply(reply, server).await,
+            false => Ok(reply),
+        }
     }
 }
 

@@ -42,10 +42,7 @@ impl Shared {
                 Some(ResolvedName { server, name }) => {
                     Destination::Server(Target::new(server, feature(name.into())))
                 }
-                None => {
-                    let name = name.into();
-                    Destination::rejected(RouteError::UnknownName { kind, name })
-                }
+                None => Destination::rejected(RouteError::unknown_name(kind, &name)),
             }
         };
         #[expect(
@@ -77,10 +74,7 @@ impl Shared {
             method => match &*self.router.servers() {
                 [server] => Destination::Server(Target::new(Arc::clone(server), Feature::Server)),
                 _ if SkillsMethod::of(method).is_some() => Destination::Servers,
-                _ => {
-                    let method = method.as_str().into();
-                    Destination::rejected(RouteError::UnknownMethod { method })
-                }
+                _ => Destination::rejected(RouteError::unknown_method(method.as_str())),
             },
         }
     }
@@ -97,13 +91,7 @@ impl Shared {
             Some(ResolvedName { server, name }) => {
                 Destination::Server(Target::new(server, Feature::Prompt(name.into())))
             }
-            None => {
-                let name = name.into();
-                Destination::rejected(RouteError::UnknownName {
-                    kind: NameKind::Prompt,
-                    name,
-                })
-            }
+            None => Destination::rejected(RouteError::unknown_name(NameKind::Prompt, &name)),
         }
     }
 }

@@ -151,8 +151,7 @@ pub(super) fn successes<T>(answers: FanOutResults<T>) -> Result<Vec<(Arc<str>, T
 
 /// Returns the error for a method that no server supports.
 pub(super) fn unknown_method(call: &Call) -> Error {
-    let method = call.request().method().as_str().into();
-    RouteError::UnknownMethod { method }.into()
+    RouteError::unknown_method(call.request().method().as_str()).into()
 }
 
 /// Returns the error for a request without a required name.

@@ -15,8 +15,7 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::time;
 
 use super::fan_out::successes;
-use super::resources::qualified;
-use super::scoped_uri::scoped;
+use super::resources::exposed;
 use super::{RoutedService, Shared};
 use crate::call::Routed;
 use crate::catalog::ListKind;
@@ -268,16 +267,12 @@ impl Shared {
         let router = Arc::clone(&self.router);
         let renamed: std::collections::HashSet<String> = self.resources.renamed_uris(&server);
         let scopes = self.scopes(&server);
-        let exposed = move |server: &str, uri: &str| match (scopes, renamed.contains(uri)) {
-            (true, false) => scoped(server, uri),
-            (_, true) => Some(qualified(server, uri)),
-            (false, false) => None,
-        };
         events.filter_map(move |event| {
             let event = match event {
                 Ok(ReplyEvent::Notification(notification)) => {
                     let uri = notification.param("uri").and_then(crate::json::string);
-                    let uri = uri.and_then(|uri| exposed(&server, &uri));
+                    let uri = uri
+                        .and_then(|uri| exposed(&server, &uri, scopes, || renamed.contains(&*uri)));
                     let task = notification.param("taskId").and_then(crate::json::string);
                     let task =
                         task.and_then(|task| router.expose(&server, &task).map(String::from));

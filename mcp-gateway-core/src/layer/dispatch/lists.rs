@@ -50,12 +50,7 @@ impl Shared {
         call: &Call,
         cursor: Option<&str>,
     ) -> Result<Reply, Error> {
-        let cursor = match cursor {
-            None => None,
-            Some(cursor) => Some(Cursor::parse(cursor).ok_or(RequestError::InvalidParams {
-                detail: "invalid cursor; start again without one".into(),
-            })?),
-        };
+        let cursor = Cursor::read(cursor)?;
         let answers = self.answers(kind, &inner, call).await;
         // A server that has not answered in time may support the method.
         let complete = !answers.iter().any(|(_, answer)| is_late(answer));
@@ -162,10 +157,7 @@ impl Shared {
         }
         match before {
             None => Ok(page),
-            Some(_) => Err(RequestError::InvalidParams {
-                detail: "expired cursor: the list has changed; start again without one".into(),
-            }
-            .into()),
+            Some(_) => Err(Cursor::expired().into()),
         }
     }
 
@@ -195,7 +187,7 @@ impl Shared {
         if call.client().era() == Era::Modern {
             members.push(("resultType", "\"complete\"".into()));
             members.push(("ttlMs", self.ttl(listings).to_string().into()));
-            members.push(("cacheScope", self.scope(listings).into()));
+            members.push(("cacheScope", self.scope(listings).to_json().into()));
         }
         for (key, value) in listings.iter().flat_map(|(_, listing)| listing.extras()) {
             if members.iter().all(|(other, _)| *other != key) {
@@ -226,15 +218,12 @@ impl Shared {
 
     /// Returns the scope of the merged list: public only if all parts are, and the policy does not
     /// depend on the caller.
-    fn scope(&self, listings: &Listings) -> &'static str {
+    fn scope(&self, listings: &Listings) -> CacheScope {
         let public = listings
             .iter()
             .filter(|(_, listing)| listing.is_supported())
             .all(|(_, listing)| listing.scope() == CacheScope::Public);
-        match public && self.policy.is_uniform() {
-            true => "\"public\"",
-            false => "\"private\"",
-        }
+        CacheScope::of_public(public && self.policy.is_uniform())
     }
 }
 
@@ -342,8 +331,24 @@ impl Cursor {
         URL_SAFE_NO_PAD.encode(format!("{}\n{}", self.server, self.name))
     }
 
+    /// Reads the JSON text of the cursor of a request, if there is one.
+    pub(super) fn read(json: Option<&str>) -> Result<Option<Self>, RequestError> {
+        let invalid = || RequestError::InvalidParams {
+            detail: "invalid cursor; start again without one".into(),
+        };
+        json.map(|json| Self::parse(json).ok_or_else(invalid))
+            .transpose()
+    }
+
+    /// Returns the error for a cursor after an entry that is no longer in the list.
+    pub(super) fn expired() -> RequestError {
+        RequestError::InvalidParams {
+            detail: "expired cursor: the list has changed; start again without one".into(),
+        }
+    }
+
     /// Parses the JSON text of a cursor.
-    pub(super) fn parse(json: &str) -> Option<Self> {
+    fn parse(json: &str) -> Option<Self> {
         let text: String = serde_json::from_str(json).ok()?;
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         let (server, name) = text.split_once('\n')?;

@@ -40,6 +40,18 @@ pub(super) fn qualified(server: &str, uri: &str) -> String {
     scoped(server, uri).unwrap_or_else(|| format!("{server}+{uri}"))
 }
 
+/// Returns the URI under which clients see `uri` of `server`, if it is another one: scoped if
+/// `scopes` and its scheme is, otherwise qualified if it `is_renamed`.
+pub(super) fn exposed(
+    server: &str,
+    uri: &str,
+    scopes: bool,
+    is_renamed: impl FnOnce() -> bool,
+) -> Option<String> {
+    let scoped = scopes.then(|| scoped(server, uri)).flatten();
+    scoped.or_else(|| is_renamed().then(|| qualified(server, uri)))
+}
+
 impl ResourceIndex {
     /// Records the URIs that several servers have.
     pub(super) fn record_listing(&self, kind: ListKind, listings: &Listings) {
@@ -61,14 +73,11 @@ impl ResourceIndex {
         self.owners().renamed = renamed;
     }
 
-    /// Returns the qualified URI under which clients see the `uri` of `server`, if it is qualified.
-    pub(super) fn qualified_uri(&self, server: &str, uri: &str) -> Option<String> {
+    /// Returns `true` if an earlier server has the `uri` of `server` as well.
+    fn is_renamed(&self, server: &str, uri: &str) -> bool {
         let known = self.owners();
-        let renamed = known
-            .renamed
-            .get(server)
-            .is_some_and(|uris| uris.contains(uri));
-        renamed.then(|| qualified(server, uri))
+        let renamed = known.renamed.get(server);
+        renamed.is_some_and(|uris| uris.contains(uri))
     }
 
     /// Returns the URIs of `server` that clients see qualified.
@@ -111,6 +120,12 @@ impl ResourceIndex {
 }
 
 impl Shared {
+    /// Returns the URI under which clients see `uri` of `server`, if it is another one.
+    pub(super) fn exposed_uri(&self, server: &str, uri: &str) -> Option<String> {
+        let is_renamed = || self.resources.is_renamed(server, uri);
+        exposed(server, uri, self.scopes(server), is_renamed)
+    }
+
     /// Forwards a call that names a resource to the server that has it.
     pub(super) async fn resource<S: RoutedService>(
         &self,
@@ -152,12 +167,7 @@ impl Shared {
                 Err(error) => return Err(error),
             }
         }
-        let name = uri.into();
-        Err(RouteError::UnknownName {
-            kind: NameKind::Resource,
-            name,
-        }
-        .into())
+        Err(RouteError::unknown_name(NameKind::Resource, &uri).into())
     }
 
     /// Sends the call to `server` under its `uri`.
@@ -231,7 +241,7 @@ impl Shared {
 
 impl Routed {
     /// Creates the stage of a call to a feature of `server`.
-    fn to(server: &Arc<str>, feature: Feature) -> Self {
+    pub(super) fn to(server: &Arc<str>, feature: Feature) -> Self {
         let target = Target::new(Arc::clone(server), feature);
         Self { target }
     }

@@ -20,9 +20,9 @@ use serde_json::value::RawValue;
 use super::discover::info;
 use super::lists::Cursor;
 use super::resources::is_found;
-use super::scoped_uri::scope_reply;
 use super::{RoutedService, Shared};
 use crate::call::Routed;
+use crate::catalog::CacheScope;
 use crate::error::{NameKind, RequestError, RouteError, UpstreamError};
 use crate::json::{Fields, object_json, string_json};
 use crate::jsonrpc::Request;
@@ -107,26 +107,19 @@ impl Shared {
                 .map(|server| (server, Cow::Borrowed(&*uri))),
         );
         for (server, raw) in candidates {
-            let params = [("uri", string_json(&raw))];
-            let params = params
-                .each_ref()
-                .map(|(key, value)| (*key, Some(value.as_str())));
+            let params = [("uri", Some(&*string_json(&raw)))];
             let request = call.request().with_params(call.request().id(), &params);
-            let target = Target::new(Arc::clone(&server), Feature::Resource((&*raw).into()));
-            let sent = self.call_one(inner.clone(), call.for_request(request, Routed { target }));
+            let stage = Routed::to(&server, Feature::Resource((&*raw).into()));
+            let sent = self.call_one(inner.clone(), call.for_request(request, stage));
             match sent.await {
                 (_, Ok(reply)) if is_found(&reply) => {
-                    return match self.scopes(&server) {
-                        true => scope_reply(reply, &server).await,
-                        false => Ok(reply),
-                    };
+                    return self.scoped_reply(reply, &server).await;
                 }
                 (_, Ok(_) | Err(Error::Route(_))) => {}
                 (_, Err(error)) => return Err(error),
             }
         }
-        let (kind, name) = (NameKind::Resource, uri.into());
-        Err(RouteError::UnknownName { kind, name }.into())
+        Err(RouteError::unknown_name(NameKind::Resource, &uri).into())
     }
 
     /// Returns the servers that declare `method`.
@@ -153,12 +146,8 @@ impl Shared {
 
     /// Returns one page of the merged skills.
     async fn skills_list<S: RoutedService>(&self, inner: S, call: &Call) -> Result<Reply, Error> {
-        let cursor = match call.request().param("cursor") {
-            None | Some("null") => None,
-            Some(cursor) => Some(Cursor::parse(cursor).ok_or(RequestError::InvalidParams {
-                detail: "invalid cursor; start again without one".into(),
-            })?),
-        };
+        let cursor = call.request().param("cursor");
+        let cursor = Cursor::read(cursor.filter(|cursor| *cursor != "null"))?;
         let servers = self.declaring(SkillsMethod::List, &inner, call).await;
         if servers.is_empty() {
             return Err(super::fan_out::unknown_method(call));
@@ -170,10 +159,7 @@ impl Shared {
             Some(cursor) => {
                 let is_at =
                     |(server, _, uri): &(Arc<str>, String, String)| cursor.names(server, uri);
-                let at = all.iter().position(is_at);
-                1 + at.ok_or(RequestError::InvalidParams {
-                    detail: "expired cursor: the list has changed; start again without one".into(),
-                })?
+                1 + all.iter().position(is_at).ok_or_else(Cursor::expired)?
             }
         };
         let end = all.len().min(start + self.page_size.unwrap_or(all.len()));
@@ -193,11 +179,8 @@ impl Shared {
         }
         let ttl = merged.ttl.as_millis();
         members.push(("ttlMs", ttl.to_string().into()));
-        let scope = match merged.is_public {
-            true => "\"public\"",
-            false => "\"private\"",
-        };
-        members.push(("cacheScope", scope.into()));
+        let scope = CacheScope::of_public(merged.is_public);
+        members.push(("cacheScope", scope.to_json().into()));
         Ok(Reply::result(call.request().id(), &object_json(&members)))
     }
 
@@ -261,13 +244,9 @@ impl Shared {
             let request = call
                 .request()
                 .with_params(id, &[("cursor", json.as_deref())]);
-            let target = Target::new(Arc::clone(server), Feature::Server);
-            let call = call.for_request(request, Routed { target });
+            let call = call.for_request(request, Routed::to(server, Feature::Server));
             let (_, reply) = self.call_one(inner.clone(), call).await;
-            let reply = match self.scopes(server) {
-                true => scope_reply(reply?, server).await?,
-                false => reply?,
-            };
+            let reply = self.scoped_reply(reply?, server).await?;
             let response = reply::response(reply).await.map_err(&failed)?;
             let result = response.result().map_err(UpstreamError::invalid);
             let page = result.and_then(|result| SkillsPage::parse(result, self.scopes(server)));

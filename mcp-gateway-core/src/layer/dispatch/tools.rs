@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::fan_out::missing_name;
-use super::scoped_uri::scope_reply;
 use super::tasks::rename_tasks;
 use super::{Destination, RoutedService, Shared, send};
 use crate::call::Routed;
@@ -25,7 +24,7 @@ impl Shared {
             }
             None if self.router.is_pending(&name) => Destination::Unlisted,
             None if self.may_be_of_an_app() => Destination::Servers,
-            None => Destination::rejected(unknown_tool(&name)),
+            None => Destination::rejected(RouteError::unknown_name(NameKind::Tool, &name)),
         }
     }
 
@@ -45,7 +44,7 @@ impl Shared {
             Destination::Refused(error) => Err(*error),
             Destination::Servers | Destination::Unlisted => {
                 let name = call.request().name().unwrap_or_default();
-                Err(unknown_tool(&name).into())
+                Err(RouteError::unknown_name(NameKind::Tool, &name).into())
             }
         }
     }
@@ -65,17 +64,9 @@ impl Shared {
         let server = Arc::clone(&target.server);
         let reply = send(inner, call.advance(|()| Routed { target })).await?;
         let reply = rename_tasks(reply, &server, Arc::clone(&self.router)).await?;
-        match self.apps.has(&server) && self.scopes(&server) {
-            true => scope_reply(reply, &server).await,
+        match self.apps.has(&server) {
+            true => self.scoped_reply(reply, &server).await,
             false => Ok(reply),
         }
-    }
-}
-
-/// Returns the error for the tool `name`.
-fn unknown_tool(name: &str) -> RouteError {
-    RouteError::UnknownName {
-        kind: NameKind::Tool,
-        name: name.into(),
     }
 }
