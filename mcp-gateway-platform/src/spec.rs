@@ -319,8 +319,7 @@ impl DynamicSpec {
     /// assert!(spec.router(&spec.gateways[0]).is_err());
     /// ```
     pub fn router(&self, gateway: &GatewaySpec) -> Result<PrefixRouter, PrefixError> {
-        let servers: Vec<_> = gateway.servers.iter().collect();
-        let servers = servers.iter().filter_map(|name| self.server(name));
+        let servers = gateway.servers.iter().filter_map(|name| self.server(name));
         let prefixes = servers
             .clone()
             .map(|server| (Arc::clone(&server.name), Arc::clone(&server.prefix)));

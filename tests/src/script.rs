@@ -202,15 +202,9 @@ impl Scripted {
 /// Returns the response of an honest server of the modern era; none for a tool other than `truth`.
 #[must_use]
 pub fn modern(asked: &ReceivedRequest) -> Option<Steps> {
-    let discovered = json!({
-        "resultType": "complete",
-        "supportedVersions": ["2026-07-28"],
-        "capabilities": { "tools": {} },
-        "ttlMs": 0,
-        "cacheScope": "private",
-    });
+    let discovered = || discovered(&json!({ "tools": {} }));
     match asked.method() {
-        "server/discover" => Some(document(&asked.result(&discovered))),
+        "server/discover" => Some(document(&asked.result(&discovered()))),
         "initialize" => Some(status("400 Bad Request")),
         _ => common(asked),
     }
@@ -219,26 +213,54 @@ pub fn modern(asked: &ReceivedRequest) -> Option<Steps> {
 /// Returns the response of an honest server of the legacy era; none for a tool other than `truth`.
 #[must_use]
 pub fn legacy(asked: &ReceivedRequest) -> Option<Steps> {
-    let initialized = json!({
-        "protocolVersion": "2025-11-25",
-        "capabilities": { "tools": {} },
-        "serverInfo": { "name": "scripted", "version": "1" },
-    });
     match (&*asked.verb, asked.method()) {
         ("GET", _) => Some(status("405 Method Not Allowed")),
         ("DELETE", _) => Some(status("204 No Content")),
-        (_, "initialize") => {
-            let body = asked.result(&initialized).to_string();
-            Some(response(
-                "200 OK",
-                "Content-Type: application/json\r\nMcp-Session-Id: scripted\r\n",
-                &body,
-            ))
-        }
+        (_, "initialize") => Some(begun(asked, &json!({ "tools": {} }))),
         (_, method) if method.starts_with("notifications/") => Some(status("202 Accepted")),
         (_, "server/discover") => Some(status("400 Bad Request")),
         _ => common(asked),
     }
+}
+
+/// Returns the response of an honest server with these `capabilities`, of the modern or of the legacy
+/// era; none for tools but `truth`, or other features than tools.
+#[must_use]
+pub fn declaring(asked: &ReceivedRequest, modern: bool, capabilities: &Value) -> Steps {
+    match (asked.method(), modern) {
+        ("server/discover", true) => document(&asked.result(&discovered(capabilities))),
+        ("initialize", false) => document(&asked.result(&initialized(capabilities))),
+        (_, true) => self::modern(asked).unwrap_or_default(),
+        (_, false) => legacy(asked).unwrap_or_default(),
+    }
+}
+
+/// Returns the response to `initialize` with `capabilities`, which begins the session `scripted`.
+#[must_use]
+pub fn begun(asked: &ReceivedRequest, capabilities: &Value) -> Steps {
+    let headers = "Content-Type: application/json\r\nMcp-Session-Id: scripted\r\n";
+    let body = asked.result(&initialized(capabilities)).to_string();
+    response("200 OK", headers, &body)
+}
+
+/// Returns the result of `initialize`.
+fn initialized(capabilities: &Value) -> Value {
+    json!({
+        "protocolVersion": "2025-11-25",
+        "capabilities": capabilities,
+        "serverInfo": { "name": "scripted", "version": "1" },
+    })
+}
+
+/// Returns the result of `server/discover`.
+fn discovered(capabilities: &Value) -> Value {
+    json!({
+        "resultType": "complete",
+        "supportedVersions": ["2026-07-28"],
+        "capabilities": capabilities,
+        "ttlMs": 0,
+        "cacheScope": "private",
+    })
 }
 
 fn common(asked: &ReceivedRequest) -> Option<Steps> {

@@ -2,15 +2,17 @@
 
 mod assembly;
 
+use std::sync::Arc;
+
+use mcp_gateway_store::Store;
+use url::Url;
+
 use super::client::assertions::AssertionIssuer;
 use super::{AuthorizationServer, Lifetimes, RateLimits, RegistrationPolicy};
 use crate::egress::Egress;
 use crate::jose::Algorithm;
 use crate::peer::TrustedProxies;
 use crate::{Clock, Keyring, LoginProvider};
-use mcp_gateway_store::Store;
-use std::sync::Arc;
-use url::Url;
 
 /// Builder of an [`AuthorizationServer`].
 ///

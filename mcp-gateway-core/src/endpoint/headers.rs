@@ -1,6 +1,6 @@
 //! Interpretation of request headers.
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::protocol::header::{
     LAST_EVENT_ID, MCP_METHOD, MCP_NAME, MCP_PARAM_PREFIX, MCP_PROTOCOL_VERSION, MCP_SESSION_ID,
@@ -15,15 +15,11 @@ pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     }
     let (kind, _) = media_type.split_once('/').unwrap_or((media_type, ""));
     let takes = |range: &str| {
-        let essence = range.split(';').next().unwrap_or_default().trim();
-        let all_of = essence.strip_suffix("/*");
-        essence.eq_ignore_ascii_case(media_type)
+        let all_of = range.strip_suffix("/*");
+        range.eq_ignore_ascii_case(media_type)
             || all_of.is_some_and(|all| all == "*" || all.eq_ignore_ascii_case(kind))
     };
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(takes)
+    media_ranges(values).any(takes)
 }
 
 /// Returns `true` if the client names `text/event-stream`; a range such as `*/*` does not suffice.
@@ -32,13 +28,17 @@ pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
 /// that never ends.
 pub(super) fn names_events(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT).iter();
-    let mut ranges = values
+    media_ranges(values).any(|range| range.eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// Returns the media ranges in the values of `Accept`, without their parameters.
+fn media_ranges<'a>(
+    values: impl Iterator<Item = &'a HeaderValue>,
+) -> impl Iterator<Item = &'a str> {
+    values
         .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    ranges.any(|range| {
-        let essence = range.split(';').next().unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case("text/event-stream")
-    })
+        .flat_map(|value| value.split(','))
+        .map(|range| range.split(';').next().unwrap_or_default().trim())
 }
 
 /// Returns `true` if the client accepts event streams.

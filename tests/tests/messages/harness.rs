@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
-use mcp_gateway_tests::gateway::TestGateway;
+use mcp_gateway_tests::gateway::{Backends, TestGateway, remote};
 use mcp_gateway_tests::raw::Raw;
 use mcp_gateway_tests::script::{self, EVENTS, ReceivedRequest, Scripted, Step, Steps};
 use mcp_gateway_tests::wire::{Reply, Wire};
@@ -39,22 +39,33 @@ pub(super) async fn server(
             steps.push(Step::Hang);
             steps
         }
-        (_, "initialize") => {
-            let result = json!({
-                "protocolVersion": "2025-11-25",
-                "capabilities": capabilities,
-                "serverInfo": { "name": "scripted", "version": "1" },
-            });
-            let body = asked.result(&result).to_string();
-            let headers = "Content-Type: application/json\r\nMcp-Session-Id: scripted\r\n";
-            script::response("200 OK", headers, &body)
-        }
+        (_, "initialize") => script::begun(asked, &capabilities),
         _ => script(asked)
             .or_else(|| script::legacy(asked))
             .unwrap_or_else(|| script::document(&asked.result(&json!({})))),
     })
     .await
     .unwrap()
+}
+
+/// A server of the legacy era with tools, which sends no messages of its own.
+pub(super) async fn plain_server() -> Scripted {
+    server(
+        json!({ "tools": {} }),
+        &Arc::new(Semaphore::new(0)),
+        &[],
+        |_| None,
+    )
+    .await
+}
+
+/// A gateway over the servers `one` and `other`.
+pub(super) async fn gateway_of_two(one: &Scripted, other: &Scripted) -> TestGateway {
+    Backends::new()
+        .with("one", "one", remote("one", &one.url).build())
+        .with("other", "other", remote("other", &other.url).build())
+        .start()
+        .await
 }
 
 /// An event with `message`.

@@ -1,12 +1,9 @@
-//! What a server sees of the client: its name, its identifiers, its tokens.
-
-use std::sync::Arc;
+//! Properties of a client that a server sees: its name, its identifiers, its tokens.
 
 use mcp_gateway_tests::gateway::Backends;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
-use super::harness::{Client, received, server};
+use super::harness::{Client, plain_server, received};
 
 fn call(token: i64) -> Value {
     json!({ "name": "truth", "arguments": {}, "_meta": { "progressToken": token } })
@@ -14,8 +11,7 @@ fn call(token: i64) -> Value {
 
 #[tokio::test]
 async fn a_client_that_counts_keeps_its_identifiers_and_tokens() {
-    let gate = Arc::new(Semaphore::new(0));
-    let server = server(json!({ "tools": {} }), &gate, &[], |_| None).await;
+    let server = plain_server().await;
     let gateway = Backends::only(&server.url).start().await;
     let client = Client::connect(&gateway, json!({})).await;
     for id in [2, 3, 10] {
@@ -44,8 +40,7 @@ fn matches_call(asked: &mcp_gateway_tests::script::ReceivedRequest, id: i64) -> 
 
 #[tokio::test]
 async fn a_remote_server_sees_each_client_by_its_name() {
-    let gate = Arc::new(Semaphore::new(0));
-    let server = server(json!({ "tools": {} }), &gate, &[], |_| None).await;
+    let server = plain_server().await;
     let gateway = Backends::only(&server.url).start().await;
     let acme = json!({ "name": "acme", "version": "9.9.9", "title": "Acme" });
     let own = json!({ "name": "other", "version": "1" });

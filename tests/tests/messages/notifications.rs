@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use mcp_gateway_tests::gateway::{Backends, remote};
+use mcp_gateway_tests::gateway::Backends;
 use mcp_gateway_tests::script::{EVENTS, Step};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::harness::{Client, event, notification, received, server};
+use super::harness::{Client, event, gateway_of_two, notification, plain_server, received, server};
 
 #[tokio::test]
 async fn what_a_client_notifies_of_reaches_the_server_unchanged() {
-    let gate = Arc::new(Semaphore::new(0));
-    let server = server(json!({ "tools": {} }), &gate, &[], |_| None).await;
+    let server = plain_server().await;
     let gateway = Backends::only(&server.url).start().await;
     let client = Client::connect(&gateway, json!({})).await;
     for (method, params) in [
@@ -32,8 +31,7 @@ async fn what_a_client_notifies_of_reaches_the_server_unchanged() {
 /// They belong to the connection of the client, or would execute what nobody waits for.
 #[tokio::test]
 async fn what_concerns_the_gateway_alone_reaches_no_server() {
-    let gate = Arc::new(Semaphore::new(0));
-    let server = server(json!({ "tools": {} }), &gate, &[], |_| None).await;
+    let server = plain_server().await;
     let gateway = Backends::only(&server.url).start().await;
     let client = Client::connect(&gateway, json!({})).await;
     let unknown = json!({ "requestId": 77 });
@@ -51,14 +49,9 @@ async fn what_concerns_the_gateway_alone_reaches_no_server() {
 
 #[tokio::test]
 async fn several_servers_are_notified_by_a_client_that_they_know() {
-    let gate = Arc::new(Semaphore::new(0));
-    let one = server(json!({ "tools": {} }), &gate, &[], |_| None).await;
-    let other = server(json!({ "tools": {} }), &gate, &[], |_| None).await;
-    let gateway = Backends::new()
-        .with("one", "one", remote("one", &one.url).build())
-        .with("other", "other", remote("other", &other.url).build())
-        .start()
-        .await;
+    let one = plain_server().await;
+    let other = plain_server().await;
+    let gateway = gateway_of_two(&one, &other).await;
     let stranger = Client::connect(&gateway, json!({})).await;
     stranger.notify("notifications/shared", &json!({})).await;
     let known = Client::connect(&gateway, json!({ "elicitation": {} })).await;
@@ -71,8 +64,7 @@ async fn several_servers_are_notified_by_a_client_that_they_know() {
 
 #[tokio::test]
 async fn changed_roots_reach_the_servers_that_may_see_them() {
-    let gate = Arc::new(Semaphore::new(0));
-    let server = server(json!({ "tools": {} }), &gate, &[], |_| None).await;
+    let server = plain_server().await;
     let gateway = Backends::only(&server.url).start().await;
     let method = "notifications/roots/list_changed";
     let without = Client::connect(&gateway, json!({})).await;

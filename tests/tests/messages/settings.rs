@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use mcp_gateway_tests::gateway::{Backends, remote};
+use mcp_gateway_tests::gateway::Backends;
 use mcp_gateway_tests::script::{self, ReceivedRequest, Steps};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::harness::{Client, notification, received, server};
+use super::harness::{Client, gateway_of_two, notification, plain_server, received, server};
 
 const SUBSCRIBE: &str = "resources/subscribe";
 const UNSUBSCRIBE: &str = "resources/unsubscribe";
@@ -144,12 +144,8 @@ async fn several_servers_need_not_all_have_levels() {
     let script =
         |asked: &ReceivedRequest| (asked.method() == "logging/setLevel").then(|| rejected(asked));
     let one = server(json!({ "tools": {} }), &gate, &[], script).await;
-    let other = server(json!({ "tools": {} }), &gate, &[], |_| None).await;
-    let gateway = Backends::new()
-        .with("one", "one", remote("one", &one.url).build())
-        .with("other", "other", remote("other", &other.url).build())
-        .start()
-        .await;
+    let other = plain_server().await;
+    let gateway = gateway_of_two(&one, &other).await;
     let client = Client::connect(&gateway, json!({})).await;
     let level = json!({ "level": "info" });
     let answer = client.request(2, "logging/setLevel", &level).await.answer();

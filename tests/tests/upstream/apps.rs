@@ -65,22 +65,7 @@ fn handshake(asked: &ReceivedRequest, modern: bool) -> Steps {
         "io.modelcontextprotocol/ui": {},
         "io.modelcontextprotocol/skills": { "directoryRead": true },
     } });
-    match (asked.method(), modern) {
-        ("server/discover", true) => script::document(&asked.result(&json!({
-            "resultType": "complete",
-            "supportedVersions": ["2026-07-28"],
-            "capabilities": capabilities,
-            "ttlMs": 0,
-            "cacheScope": "private",
-        }))),
-        ("initialize", false) => script::document(&asked.result(&json!({
-            "protocolVersion": "2025-11-25",
-            "capabilities": capabilities,
-            "serverInfo": { "name": "apps", "version": "1" },
-        }))),
-        (_, true) => script::modern(asked).unwrap_or_default(),
-        (_, false) => script::legacy(asked).unwrap_or_default(),
-    }
+    script::declaring(asked, modern, &capabilities)
 }
 
 fn tools(name: &str) -> Value {

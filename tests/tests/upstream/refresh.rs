@@ -39,22 +39,7 @@ async fn restless(modern: bool) -> Scripted {
 /// Answers the handshake with the capability to announce changes.
 fn declaring(modern: bool, asked: &ReceivedRequest) -> Steps {
     let capabilities = json!({ "tools": { "listChanged": true } });
-    match (asked.method(), modern) {
-        ("server/discover", true) => script::document(&asked.result(&json!({
-            "resultType": "complete",
-            "supportedVersions": ["2026-07-28"],
-            "capabilities": capabilities,
-            "ttlMs": 0,
-            "cacheScope": "private",
-        }))),
-        ("initialize", false) => script::document(&asked.result(&json!({
-            "protocolVersion": "2025-11-25",
-            "capabilities": capabilities,
-            "serverInfo": { "name": "restless", "version": "1" },
-        }))),
-        (_, true) => script::modern(asked).unwrap_or_default(),
-        (_, false) => script::legacy(asked).unwrap_or_default(),
-    }
+    script::declaring(asked, modern, &capabilities)
 }
 
 /// A stream of changes.

@@ -91,9 +91,7 @@ impl ClientAuthenticator {
     async fn public_client(&self, id: &str) -> Result<OAuthClient, OAuthError> {
         let client = self.registry.find(id).await?;
         match client {
-            Some(client) if matches!(client.authentication, ClientAuthentication::None) => {
-                Ok(client)
-            }
+            Some(client) if client.is_public() => Ok(client),
             Some(_) => Err(OAuthError::invalid_client("client authentication required")),
             None => Err(OAuthError::invalid_client(UNKNOWN)),
         }
@@ -167,14 +165,11 @@ fn has_basic_scheme(value: &[u8]) -> bool {
     scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Basic"))
 }
 
-/// Parses an `Authorization: Basic` header.
+/// Parses an `Authorization` header of the scheme `Basic`.
 fn basic(value: &[u8]) -> Result<ClientCredentials, OAuthError> {
     let wrong = || OAuthError::invalid_client("invalid Basic credentials");
     let text = std::str::from_utf8(value).map_err(|_| wrong())?;
-    let (scheme, credentials) = text.split_once(' ').ok_or_else(wrong)?;
-    if !scheme.eq_ignore_ascii_case("Basic") {
-        return Err(wrong());
-    }
+    let (_, credentials) = text.split_once(' ').ok_or_else(wrong)?;
     let decoded = STANDARD.decode(credentials.trim()).map_err(|_| wrong())?;
     let decoded = String::from_utf8(decoded).map_err(|_| wrong())?;
     let (id, secret) = decoded.split_once(':').ok_or_else(wrong)?;
