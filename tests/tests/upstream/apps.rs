@@ -302,3 +302,33 @@ async fn skills_are_paginated() {
     assert!(!first.contains(&last[0]));
     assert_eq!(second["result"]["nextCursor"], Value::Null);
 }
+
+#[tokio::test]
+async fn cursors_of_skills_in_a_circle_come_to_an_end() {
+    let script = |asked: &ReceivedRequest| match asked.method() {
+        "skills/list" => {
+            let cursor = asked.message["params"]["cursor"].as_str();
+            let next = if cursor == Some("a") { "b" } else { "a" };
+            script::document(&asked.result(&json!({
+                "resultType": "complete",
+                "skills": [skill("one", SKILL)],
+                "nextCursor": next,
+            })))
+        }
+        _ => handshake(asked, true),
+    };
+    let circling = Scripted::start(script).await.unwrap();
+    let other = server("two", true).await;
+    let gateway = Backends::new()
+        .with("one", "one", remote("one", &circling.url).build())
+        .with("two", "two", remote("two", &other.url).build())
+        .start()
+        .await;
+    let client = Client {
+        gateway: &gateway,
+        session: None,
+    };
+    let list = client.ask("skills/list", json!({})).await;
+    assert_eq!(list["result"]["skills"].as_array().unwrap().len(), 5);
+    assert_eq!(circling.count("skills/list"), 3, "no cursor is used twice");
+}

@@ -11,6 +11,7 @@
 //! See the [skills extension](https://github.com/modelcontextprotocol/ext-skills).
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -237,8 +238,10 @@ impl Shared {
     ) -> Result<Vec<SkillsPage>, Error> {
         let failed = Error::of_server(server);
         let mut pages: Vec<SkillsPage> = Vec::new();
+        let mut bytes = 0;
         let mut cursor: Option<String> = None;
-        while pages.len() < MAX_PAGES {
+        let mut cursors = HashSet::new();
+        loop {
             let json = cursor.as_deref().map(string_json);
             let id = call.request().id();
             let request = call
@@ -249,14 +252,18 @@ impl Shared {
             let reply = self.scoped_reply(reply?, server).await?;
             let response = reply::response(reply).await.map_err(&failed)?;
             let result = response.result().map_err(UpstreamError::invalid);
-            let page = result.and_then(|result| SkillsPage::parse(result, self.scopes(server)));
-            let page = page.map_err(&failed)?;
-            let next = page.next_cursor.clone();
+            let result = result.map_err(&failed)?;
+            bytes += result.len();
+            let page = SkillsPage::parse(result, self.scopes(server)).map_err(&failed)?;
+            cursor.clone_from(&page.next_cursor);
             pages.push(page);
-            if next.is_none() || next == cursor {
+            let Some(next) = &cursor else {
+                break;
+            };
+            if pages.len() == MAX_PAGES || bytes > MAX_BYTES || !cursors.insert(next.clone()) {
+                tracing::warn!(%server, list = "skills", pages = pages.len(), "list truncated");
                 break;
             }
-            cursor = next;
         }
         Ok(pages)
     }
@@ -291,6 +298,9 @@ impl SkillsPage {
 
 /// Identifier of the extension.
 const EXTENSION: &str = "io.modelcontextprotocol/skills";
+
+/// Maximum total size of the pages of a server in bytes: 64 MiB.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Maximum number of pages of a server.
 const MAX_PAGES: usize = 1000;
