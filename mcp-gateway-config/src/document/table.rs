@@ -1,5 +1,6 @@
 //! Maps with a fixed set of keys.
 
+use super::node::Value;
 use super::suggest::suggestion;
 use super::{Field, FromField, Key, Node, Severity};
 
@@ -58,7 +59,7 @@ impl<'a> Table<'a> {
         read: impl FnOnce(&Field<'a>) -> Option<T>,
     ) -> Option<T> {
         let field = self.field(key);
-        if field.is_none() {
+        if !self.entries.iter().any(|(known, _)| known.text == key) {
             self.field.error(format!("missing key {key:?}"));
         }
         field.as_ref().and_then(read)
@@ -83,8 +84,23 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Reports unknown keys as errors.
+    /// Reports unknown keys, and known ones without a value, as errors.
+    ///
+    /// The default of a missing key is often wider than what an empty value seems to say, such as
+    /// `allow:` with all of its items commented out.
     pub(crate) fn finish(self) {
+        let is_empty = |key: &Key, node: &Node| {
+            matches!(node.value, Value::Null) && self.known.contains(&&*key.text)
+        };
+        for (key, node) in self
+            .entries
+            .iter()
+            .filter(|(key, node)| is_empty(key, node))
+        {
+            let message = "missing value; use [] for an empty list, or remove the key".to_owned();
+            let field = self.field.member(&key.text, node);
+            field.note(Severity::Error, key.at, message);
+        }
         self.note_unknown(Severity::Error, |name, known| {
             format!("unknown key {name:?}; {}", suggestion(name, known))
         });

@@ -66,12 +66,25 @@ impl FromField for Provider {
         provider.client_secret = table.get("clientSecret");
         provider.scopes = table.get("scopes").unwrap_or_default();
         provider.groups = table.get("groupsClaim");
-        provider.allowed_groups = table.get("allowedGroups").unwrap_or_default();
-        provider.allowed_domains = table.get("allowedDomains").unwrap_or_default();
+        provider.allowed_groups = table
+            .get_with("allowedGroups", restriction)
+            .unwrap_or_default();
+        provider.allowed_domains = table
+            .get_with("allowedDomains", restriction)
+            .unwrap_or_default();
         provider.teams = table.get_with("teams", pairs).unwrap_or_default();
         table.finish();
         Some(provider)
     }
+}
+
+/// Reads a list that restricts who may log in: without an item it would restrict nobody.
+fn restriction(field: &Field<'_>) -> Option<Vec<String>> {
+    let items: Vec<String> = field.read()?;
+    if items.is_empty() {
+        field.error("an empty list would allow everybody; remove the key to do so");
+    }
+    Some(items)
 }
 
 /// Reads a map from names to strings.

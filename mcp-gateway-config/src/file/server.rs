@@ -71,25 +71,41 @@ struct ToolKeys {
 impl FromField for ToolKeys {
     fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
-        let allow: Option<Vec<String>> = table.get("allow");
-        let deny: Option<Vec<String>> = table.get("deny");
-        let aliases = table.get_with("rename", aliases).unwrap_or_default();
-        table.finish();
-        let patterns = |texts: Vec<String>| texts.into_iter().map(Arc::from);
-        let filter = ToolFilter::default().with_denied(patterns(deny.unwrap_or_default()));
+        let allow = table.get_with("allow", patterns);
+        let deny = table.get_with("deny", patterns).unwrap_or_default();
+        let filter = ToolFilter::default().with_denied(deny);
         let filter = match allow {
-            Some(allow) => filter.with_allowed(patterns(allow)),
+            Some(allow) => filter.with_allowed(allow),
             None => filter,
         };
+        let aliases = table
+            .get_with("rename", |field| aliases(field, &filter))
+            .unwrap_or_default();
+        table.finish();
         Some(Self { filter, aliases })
     }
 }
 
-/// Reads a map of the names of tools to distinct aliases.
-fn aliases(field: &Field<'_>) -> Option<BTreeMap<Arc<str>, Arc<str>>> {
+/// Reads a list of patterns of the names of tools.
+fn patterns(field: &Field<'_>) -> Option<Vec<Arc<str>>> {
+    let read = |field: &Field<'_>| field.parse("the name of a tool", tool_name);
+    let read: Vec<_> = field.items()?.iter().map(read).collect();
+    read.into_iter().collect()
+}
+
+/// Reads a map of the names of tools, as far as `filter` offers them, to distinct aliases.
+fn aliases(field: &Field<'_>, filter: &ToolFilter) -> Option<BTreeMap<Arc<str>, Arc<str>>> {
     let mut aliases: BTreeMap<Arc<str>, Arc<str>> = BTreeMap::new();
     for (tool, field) in field.entries()? {
-        let Some(alias) = field.parse("the name of a tool", name) else {
+        match tool_name(tool) {
+            Ok(_) if tool.contains('*') => field.error("expected the name of one tool, without *"),
+            Ok(_) if !filter.allows(tool) => {
+                field.warning("the alias has no effect, because the tool is not offered");
+            }
+            Ok(_) => {}
+            Err(reason) => field.error(format!("{tool:?} is not the name of a tool: {reason}")),
+        }
+        let Some(alias) = field.parse("an alias", name) else {
             continue;
         };
         if aliases.values().any(|other| *other == alias) {
@@ -98,6 +114,17 @@ fn aliases(field: &Field<'_>) -> Option<BTreeMap<Arc<str>, Arc<str>>> {
         aliases.insert(tool.into(), alias);
     }
     Some(aliases)
+}
+
+/// Parses the name that a server gives to a tool, or a pattern of such names.
+fn tool_name(text: &str) -> Result<Arc<str>, String> {
+    let is_printable = !text.contains(char::is_control);
+    match !text.is_empty() && text.len() <= MAX_TOOL_NAME && is_printable {
+        true => Ok(text.into()),
+        false => Err(format!(
+            "expected printable characters, up to {MAX_TOOL_NAME} bytes"
+        )),
+    }
 }
 
 /// Reads the transport under `key`.
@@ -193,6 +220,9 @@ const SESSIONS: [(&str, SessionPolicy); 3] = [
     ("principal", SessionPolicy::PerPrincipal),
     ("session", SessionPolicy::PerSession),
 ];
+
+/// Maximum length of the name that a server gives to a tool, in bytes.
+const MAX_TOOL_NAME: usize = 2048;
 
 /// Maximum length of a name in characters. Names are labels of metrics and parts of log lines.
 const MAX_NAME: usize = 64;

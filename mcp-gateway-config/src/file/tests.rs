@@ -291,6 +291,78 @@ const MISTAKES: &[(&str, &str)] = &[
         "limits: { sessions: { idle: 2d } }",
         "1:21: limits.sessions: idle must not exceed lifetime",
     ),
+    (
+        "servers: [{ name: a, builtin: demo, tools: { allow: } }]",
+        "1:46: servers[0].tools.allow: missing value; use [] for an empty list, or remove the key",
+    ),
+    (
+        "servers: [{ name: a, builtin: demo, tools: { deny: null } }]",
+        "1:46: servers[0].tools.deny: missing value; use [] for an empty list, or remove the key",
+    ),
+    (
+        "servers: [{ name: a, builtin: demo, tools: { rename: ~ } }]",
+        "1:46: servers[0].tools.rename: missing value; use [] for an empty list, or remove the key",
+    ),
+    (
+        "servers: [{ name: a, builtin: demo, tools: }]",
+        "1:37: servers[0].tools: missing value; use [] for an empty list, or remove the key",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: http://a }, roots: }]",
+        "1:49: servers[0].roots: missing value; use [] for an empty list, or remove the key",
+    ),
+    (
+        "gateways: [{ name: a, servers: }]",
+        "1:23: gateways[0].servers: missing value; use [] for an empty list, or remove the key",
+    ),
+    (
+        "gateways: [{ name: a, teams: }]",
+        "1:23: gateways[0].teams: missing value; use [] for an empty list, or remove the key",
+    ),
+    (
+        "auth: { issuers: [{ issuer: https://a.example, audience: }] }",
+        "1:48: auth.issuers[0].audience: missing value; use [] for an empty list, or remove the key",
+    ),
+    (
+        "auth: { issuers: [{ issuer: https://a.example, requiredScopes: }] }",
+        "1:48: auth.issuers[0].requiredScopes: missing value; use [] for an empty list, or remove the key",
+    ),
+    (
+        "origins:",
+        "1:1: origins: missing value; use [] for an empty list, or remove the key",
+    ),
+    (
+        "servers: [{ name: }]",
+        "1:13: servers[0].name: missing value; use [] for an empty list, or remove the key",
+    ),
+    (
+        "auth: { login: { oidc: [{ name: a, issuer: https://a.example, clientId: a, allowedGroups: [] }] } }",
+        "1:91: auth.login.oidc[0].allowedGroups: an empty list would allow everybody; remove the key to do so",
+    ),
+    (
+        "servers: [{ name: a, builtin: demo, tools: { rename: { \"get_*\": x } } }]",
+        "1:65: servers[0].tools.rename.get_*: expected the name of one tool, without *",
+    ),
+    (
+        "servers: [{ name: a, builtin: demo, tools: { rename: { \"\": x } } }]",
+        "1:60: servers[0].tools.rename.: \"\" is not the name of a tool: expected printable characters, up to 2048 bytes",
+    ),
+    (
+        "servers: [{ name: a, builtin: demo, tools: { rename: { b: x y } } }]",
+        "1:59: servers[0].tools.rename.b: \"x y\" is not an alias: expected letters, digits, '-', '_' and '.', up to 64 characters",
+    ),
+    (
+        "servers: [{ name: a, builtin: demo, tools: { rename: { b: x, c: x } } }]",
+        "1:65: servers[0].tools.rename.c: duplicate alias \"x\"",
+    ),
+    (
+        "servers: [{ name: a, builtin: demo, tools: { deny: [b], rename: { b: x } } }]",
+        "1:70: warning: servers[0].tools.rename.b: the alias has no effect, because the tool is not offered",
+    ),
+    (
+        "servers: [{ name: a, builtin: demo, tools: { allow: [\"\"] } }]",
+        "1:54: servers[0].tools.allow[0]: \"\" is not the name of a tool: expected printable characters, up to 2048 bytes",
+    ),
 ];
 
 #[test]
