@@ -138,7 +138,8 @@ fn with_servers(
     target: &TargetArgs,
     work: impl AsyncFnOnce(&McpClient) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
-    logging::init(&Log::from_level("warn"));
+    // The error of a server contains what a warning would.
+    logging::init(&Log::from_level("error"));
     runtime()?.block_on(async {
         let servers = target.servers()?;
         let mut signals = Signals::listen()?;

@@ -1,6 +1,7 @@
 //! MCP client of the command line.
 
 use std::borrow::Cow;
+use std::iter;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -21,10 +22,11 @@ use mcp_gateway_core::{Call, Caller, ClientInfo, Credential, Reply};
 use serde_json::{Map, Value, json};
 
 use crate::builtins::builtins;
+use crate::output::chain;
 use mcp_gateway_config::document::suggestion;
 use mcp_gateway_config::file::{header_value, remote};
 use mcp_gateway_platform::servers::{ServerFactory, credential};
-use mcp_gateway_platform::spec::{self, DynamicSpec, Remote, ServerRuntime};
+use mcp_gateway_platform::spec::{self, DynamicSpec, Remote, ServerRuntime, ToolFilter};
 
 /// Servers that the command line calls.
 #[derive(Debug)]
@@ -38,6 +40,7 @@ pub(crate) struct McpClient {
 struct ServerEntry {
     server: Arc<UpstreamServer>,
     credential: Credential,
+    filter: ToolFilter,
 }
 
 /// Tools of one server, with their client-visible names.
@@ -45,6 +48,16 @@ struct ServerEntry {
 pub(crate) struct ToolList {
     pub(crate) server: Arc<str>,
     pub(crate) listed: Result<Vec<Value>, UpstreamError>,
+    /// Answers of a server that cannot be listed, in parentheses.
+    pub(crate) details: String,
+}
+
+impl ToolList {
+    /// Formats the failure, if the server cannot be listed.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let error = chain(self.listed.as_ref().err()?);
+        Some(format!("{}: {error}{}", self.server, self.details))
+    }
 }
 
 impl McpClient {
@@ -124,12 +137,16 @@ impl McpClient {
 
     /// Lists the tools of all servers.
     pub(crate) async fn tools(&self) -> Vec<ToolList> {
-        let listing = self.entries.iter().map(async |entry| ToolList {
-            server: Arc::clone(entry.server.name()),
-            listed: match self.listing(entry).await {
-                Ok(listing) => Ok(self.exposed(entry, &listing)),
-                Err(error) => Err(error),
-            },
+        let listing = self.entries.iter().map(async |entry| {
+            let listed = self.listing(entry).await;
+            ToolList {
+                server: Arc::clone(entry.server.name()),
+                details: listed
+                    .as_ref()
+                    .err()
+                    .map_or_else(String::new, |error| entry.details(error)),
+                listed: listed.map(|listing| self.exposed(entry, &listing)),
+            }
         });
         join_all(listing).await
     }
@@ -140,7 +157,7 @@ impl McpClient {
         entry.server.list(ListKind::Tools, call).await
     }
 
-    /// Returns the tools of a server with their client-visible names.
+    /// Returns the offered tools of a server with their client-visible names.
     fn exposed(&self, entry: &ServerEntry, listing: &Listing) -> Vec<Value> {
         let tool = |tool: &mcp_gateway_core::catalog::CatalogEntry| {
             let name = self.router.expose_tool(entry.server.name(), tool.name())?;
@@ -148,7 +165,9 @@ impl McpClient {
             description["name"] = name.into();
             Some(description)
         };
-        listing.entries().iter().filter_map(tool).collect()
+        let offered = listing.entries().iter();
+        let offered = offered.filter(|tool| entry.filter.allows(tool.name()));
+        offered.filter_map(tool).collect()
     }
 
     /// Returns the definition of the tool with the client-visible `name`.
@@ -157,18 +176,18 @@ impl McpClient {
     ///
     /// Fails if the server is unreachable, or if the tool does not exist.
     pub(crate) async fn tool(&self, name: &str) -> anyhow::Result<Value> {
+        let mut failed = Vec::new();
         let tools = match self.entry(name) {
             Some((entry, _)) => {
-                let server = entry.server.name();
                 let listing = self.listing(entry).await;
-                let listing = listing.with_context(|| format!("server {server:?}"))?;
+                let listing = listing.map_err(|error| entry.failed(error))?;
                 self.exposed(entry, &listing)
             }
             None => {
                 let all = self.tools().await;
-                all.into_iter()
-                    .flat_map(|tools| tools.listed.unwrap_or_default())
-                    .collect()
+                failed.extend(all.iter().filter_map(ToolList::failure));
+                let listed = all.into_iter().filter_map(|tools| tools.listed.ok());
+                listed.flatten().collect()
             }
         };
         let known: Vec<_> = tools
@@ -177,7 +196,11 @@ impl McpClient {
             .collect();
         match tools.iter().find(|tool| tool["name"] == name) {
             Some(tool) => Ok(tool.clone()),
-            None => bail!("unknown tool {name:?}; {}", suggestion(name, &known)),
+            None => {
+                let unknown = format!("unknown tool {name:?}; {}", suggestion(name, &known));
+                let lines: Vec<_> = iter::once(unknown).chain(failed).collect();
+                bail!(lines.join("\n"))
+            }
         }
     }
 
@@ -204,7 +227,7 @@ impl McpClient {
         let answered = async { response(entry.server.send(call).await?, progress).await };
         let message = answered.await;
         let server = entry.server.name();
-        let message = message.with_context(|| format!("server {server:?}"))?;
+        let message = message.map_err(|error| entry.failed(error))?;
         let Message::Response(response) = message else {
             bail!("server {server:?} did not return a response");
         };
@@ -214,11 +237,12 @@ impl McpClient {
         }
     }
 
-    /// Resolves a tool name to its server and its upstream name.
+    /// Resolves the name of an offered tool to its server and its upstream name.
     fn entry<'a>(&self, name: &'a str) -> Option<(&ServerEntry, Cow<'a, str>)> {
         let ResolvedName { server, name, .. } = self.router.resolve_tool(name)?;
         let mut entries = self.entries.iter();
-        Some((entries.find(|entry| *entry.server.name() == server)?, name))
+        let entry = entries.find(|entry| *entry.server.name() == server)?;
+        entry.filter.allows(&name).then_some((entry, name))
     }
 
     fn prepared(&self, entry: &ServerEntry, request: Request, feature: Feature) -> Call<Prepared> {
@@ -238,7 +262,23 @@ impl ServerEntry {
         Ok(Self {
             server: factory.build(definition)?,
             credential: credential(&definition.transport).unwrap_or_else(Credential::none),
+            filter: definition.tools.clone(),
         })
+    }
+
+    /// Adds the name of the server and its answers to `error`.
+    fn failed(&self, error: UpstreamError) -> anyhow::Error {
+        let (server, details) = (self.server.name(), self.details(&error));
+        anyhow::Error::new(error).context(format!("server {server:?}{details}"))
+    }
+
+    /// Formats the answers of the server and the last output of its program, in parentheses.
+    ///
+    /// Returns an empty text if they add nothing to `error`.
+    fn details(&self, error: &UpstreamError) -> String {
+        let details = self.server.last_failure_details();
+        let details = details.filter(|details| !details.contains(&chain(error)));
+        details.map_or_else(String::new, |details| format!(" ({details})"))
     }
 }
 

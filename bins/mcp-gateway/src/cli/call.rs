@@ -70,8 +70,8 @@ impl CallArgs {
             }
             Some(text) => text.to_owned(),
         };
-        let mut arguments: Map<String, Value> =
-            serde_json::from_str(&text).context("the arguments are not a JSON object")?;
+        let mut arguments: Map<String, Value> = serde_json::from_str(&text)
+            .context("the arguments are not a JSON object; use --arg NAME=VALUE for single ones")?;
         let properties = &tool["inputSchema"]["properties"];
         for (name, value) in &self.named {
             arguments.insert(name.clone(), typed(value, &properties[name]));

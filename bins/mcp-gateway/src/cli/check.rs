@@ -14,7 +14,7 @@ use mcp_gateway_platform::spec::DynamicSpec;
 use crate::client::{McpClient, ToolList};
 use crate::files::ConfigFiles;
 use crate::logging;
-use crate::output::{chain, print_line};
+use crate::output::print_line;
 use crate::system::SystemEnvironment;
 
 #[derive(Debug, Args)]
@@ -97,10 +97,7 @@ fn check_tools(
 
 /// Formats the findings about the tools of a gateway, and the servers that cannot be listed.
 fn findings(listed: &[ToolList], client: McpClientApp, gateway: &str) -> Vec<String> {
-    let failures = listed.iter().filter_map(|tools| {
-        let error = tools.listed.as_ref().err()?;
-        Some(format!("{}: {}", tools.server, chain(error)))
-    });
+    let failures = listed.iter().filter_map(ToolList::failure);
     let tools: Vec<_> = listed
         .iter()
         .filter_map(|tools| tools.listed.as_ref().ok())

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::target::TargetArgs;
 use crate::client::{McpClient, ToolList};
-use crate::output::{chain, eprint_line, print_line};
+use crate::output::{eprint_line, print_line};
 
 #[derive(Debug, Args)]
 pub(super) struct ToolsArgs {
@@ -32,11 +32,7 @@ pub(super) async fn run(args: &ToolsArgs, servers: &McpClient) -> anyhow::Result
             print_line(line)?;
         }
     }
-    let failures = tools.iter().filter_map(|tools| {
-        let error = tools.listed.as_ref().err()?;
-        Some(format!("{}: {}", tools.server, chain(error)))
-    });
-    let failures: Vec<_> = failures.collect();
+    let failures: Vec<_> = tools.iter().filter_map(ToolList::failure).collect();
     failures.iter().for_each(eprint_line);
     let errors = tools.iter().filter_map(|tools| tools.listed.as_ref().err());
     let hint = errors.filter_map(|error| args.target.hint(error)).next();
@@ -143,10 +139,12 @@ mod tests {
                     json!({ "name": "a__x", "inputSchema": schema(&["p", "q"], &["q"]), "description": "Does x.\nMore." }),
                     json!({ "name": "a__long", "inputSchema": {}, "title": "Long" }),
                 ]),
+                details: String::new(),
             },
             ToolList {
                 server: "b".into(),
                 listed: Err(UpstreamError::Timeout),
+                details: " (initialize: no answer)".to_owned(),
             },
         ]
     }
@@ -157,6 +155,13 @@ mod tests {
             lines(&tools()),
             ["a__x(q, [p])  Does x.", "a__long()     Long"]
         );
+    }
+
+    #[test]
+    fn a_failure_names_the_server_and_its_answers() {
+        let failures: Vec<_> = tools().iter().filter_map(ToolList::failure).collect();
+        let error = UpstreamError::Timeout;
+        assert_eq!(failures, [format!("b: {error} (initialize: no answer)")]);
     }
 
     #[test]

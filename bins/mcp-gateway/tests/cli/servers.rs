@@ -178,6 +178,38 @@ async fn tools_that_the_configuration_hides_do_not_exist() {
 }
 
 #[tokio::test]
+async fn commands_see_the_tools_that_clients_see() {
+    let folder = Folder::new();
+    let tools =
+        json!({ "allow": ["add", "wait", "echo"], "deny": ["echo"], "rename": { "add": "sum" } });
+    let config = json!({ "servers": [{ "name": "demo", "builtin": "demo", "tools": tools }] });
+    let path = folder.write("gateway.yaml", &config.to_string());
+    let listed = run(&["tools", "--config", &path]).await;
+    let names = listed
+        .stdout
+        .lines()
+        .filter_map(|line| line.split('(').next());
+    assert_eq!(names.collect::<Vec<_>>(), ["demo__sum", "demo__wait"]);
+    let called = run(&["call", "demo__echo", "{}", "--config", &path]).await;
+    let expected = "mcp-gateway: unknown tool \"demo__echo\"; available: demo__sum, demo__wait\n";
+    assert_eq!(called.stderr, expected);
+}
+
+#[tokio::test]
+async fn commands_quote_a_program_that_fails() {
+    let folder = Folder::new();
+    let args = json!(["-c", "echo the key is missing >&2; exit 3"]);
+    let servers = json!({ "mcpServers": { "a": { "command": "sh", "args": args } } });
+    let path = folder.write("mcp.json", &servers.to_string());
+    for command in [&["tools"][..], &["call", "a__x"], &["call", "x"]] {
+        let done = run(&[command, &["--mcp-config", &path]].concat()).await;
+        let quoted = "exit status: 3; stderr: \"the key is missing\"";
+        assert_eq!(done.stderr.matches(quoted).count(), 1, "{done:?}");
+        assert_eq!(done.code, Some(1), "{done:?}");
+    }
+}
+
+#[tokio::test]
 async fn tools_have_aliases_and_short_names_that_survive_a_restart() {
     let folder = Folder::new();
     let prefix = "a".repeat(32);
