@@ -293,7 +293,10 @@ pub enum UserError {
     Authority(#[from] AuthServerError),
     /// The name is invalid. It must have up to 128 ASCII letters, digits and `.`, `_`, `-`, `@`,
     /// `+`, and begin with a letter or a digit.
-    #[error("invalid account name")]
+    #[error(
+        "invalid account name; expected up to 128 ASCII letters, digits and . _ - @ +, beginning with \
+         a letter or a digit"
+    )]
     Name,
     /// The name belongs to another account.
     #[error("account name already exists")]
@@ -302,7 +305,7 @@ pub enum UserError {
     #[error("password must have 8 to 1024 bytes")]
     Password,
     /// The role is neither `admin` nor `member`.
-    #[error("unknown role")]
+    #[error("unknown role; expected admin or member")]
     Role,
     /// The account does not exist.
     #[error("no such account")]

@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use http::uri::Authority;
 use mcp_gateway_platform::spec::{DynamicSpec, StaticSpec};
-use url::{Origin, Url};
+use url::{Origin, ParseError, Url};
 
 use super::Serving;
 use crate::document::{Field, FromField, Table};
@@ -178,11 +178,15 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
 /// ```
 pub fn web_url(text: &str) -> Result<Url, String> {
     let hint = "expected a URL such as https://mcp.example.com/mcp";
-    let url = Url::parse(text).map_err(|error| format!("{error}; {hint}"))?;
+    let scheme = || format!("must begin with http:// or https://; {hint}");
+    let url = Url::parse(text).map_err(|error| match error {
+        ParseError::RelativeUrlWithoutBase => scheme(),
+        error => format!("{error}; {hint}"),
+    })?;
     match url.scheme() {
         "http" | "https" if url.username().is_empty() && url.password().is_none() => Ok(url),
         "http" | "https" => Err("must not contain credentials".to_owned()),
-        _ => Err(format!("must begin with http:// or https://; {hint}")),
+        _ => Err(scheme()),
     }
 }
 

@@ -190,9 +190,15 @@ async fn people_are_made_and_changed() {
 
     for (line, expected) in [
         ("user create ZOE", "account name already exists"),
-        ("user create a/b", "invalid account name"),
+        (
+            "user create a/b",
+            "invalid account name; expected up to 128 ASCII letters",
+        ),
         ("user disable nobody", "unknown user \"nobody\""),
-        ("user role zoe boss", "unknown role"),
+        (
+            "user role zoe boss",
+            "unknown role; expected admin or member",
+        ),
     ] {
         let done = company.run(line).await;
         assert_ne!(done.code, Some(0), "{line}");
