@@ -22,9 +22,11 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
 /// Timeout of steps that take no time on an idle machine.
 const SOON: Duration = Duration::from_secs(60);
 
-const DOCUMENTS: [&str; 4] = [
+const DOCUMENTS: [&str; 6] = [
     "README.md",
+    "bins/mcp-gateway/README.md",
     "docs/authentication.md",
+    "docs/clients-and-servers.md",
     "docs/configuration.md",
     "docs/performance.md",
 ];
@@ -199,14 +201,13 @@ impl Reader {
     }
 
     async fn run(&mut self, command: &str, place: &str) {
-        let program = command.trim_start_matches("cargo run --release");
         if is_assignment(command) {
             self.assign(command, place).await;
         } else if LONG.contains(&command.split(' ').next().unwrap_or_default()) {
             let script = root().join(command.split(' ').next().unwrap_or_default());
             let read = Command::new("bash").arg("-n").arg(script).status();
             assert!(read.await.unwrap().success(), "{place}");
-        } else if program.is_empty() || program.starts_with("mcp-gateway serve") {
+        } else if is_in_foreground(command) {
             self.start(command, place).await;
         } else {
             self.finish(command, place).await;
@@ -256,6 +257,29 @@ impl Reader {
             process.interrupt().unwrap();
             let status = process.finish(SOON).await.unwrap();
             assert!(status.success(), "{}", process.stderr());
+        }
+    }
+}
+
+/// Returns `true` if `command` occupies the terminal until it is interrupted.
+fn is_in_foreground(command: &str) -> bool {
+    let words = command.split(" #").next().unwrap_or_default().trim_end();
+    ["cargo run --release", "mcp-gateway"].contains(&words)
+        || words.starts_with("mcp-gateway serve")
+}
+
+#[test]
+fn nothing_follows_a_gateway_in_the_foreground() {
+    for document in documents(root()) {
+        let path = document.strip_prefix(root()).unwrap();
+        let examples = examples(path.to_str().unwrap()).unwrap();
+        for example in examples.iter().filter(|example| example.language == "sh") {
+            let commands = example.commands();
+            let first = commands
+                .iter()
+                .position(|command| is_in_foreground(command));
+            let after = first.map_or(0, |at| commands.len() - at - 1);
+            assert_eq!(after, 0, "{}: a paste would stop there", example.place());
         }
     }
 }
