@@ -19,8 +19,9 @@ HEAD = """# Test suites of others
 
 Suites that the authors of SDKs wrote for their own clients and servers, run twice on the same machine: over the same
 transports without the gateway (*directly*), and with the gateway program in between. For the gateway, each test has a
-process of its own with one server and without a prefix. Nothing of the suites is part of this repository;
-`tests/suites/run` fetches them.
+process of its own with one server and without a prefix. A program is that of one client only, and is told the roots of
+its client (`sessions: session` and `roots: [/]`), as if the client had started it. Nothing of the suites is part of this
+repository; `tests/suites/run` fetches them.
 
 | suite | version | tests | pass directly | pass through the gateway | pass directly only |
 |---|---|---|---|---|---|"""

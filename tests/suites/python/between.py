@@ -28,6 +28,8 @@ ENDPOINT = re.compile(rb"endpoint\s+(http://\S+)")
 RELAY = Path(__file__).with_name("relay.py")
 # Many times what a start takes on a busy machine.
 START_DEADLINE = 20
+# A program that a client starts itself has this client alone, on the machine of the client.
+OF_ONE_CLIENT = {"sessions": "session", "roots": ["/"]}
 numbers = itertools.count(1)
 
 
@@ -40,7 +42,6 @@ def protocol(modern):
     if not PINNED:
         return "auto"
     return "modern" if modern else "legacy"
-
 
 @contextlib.asynccontextmanager
 async def listening(app):

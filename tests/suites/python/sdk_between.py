@@ -38,7 +38,7 @@ async def over_stdio(server, modern, _options):
                 await inner.run(read, write, inner.create_initialization_options())
 
     async with between.program(serve, modern) as process:
-        yield {"process": process}
+        yield {"process": process, **between.OF_ONE_CLIENT}
 
 
 @contextlib.asynccontextmanager

@@ -43,7 +43,11 @@ const BETWEEN = (process.env.SUITES_BETWEEN ?? 'gateway') === 'gateway';
 const PINNED = process.env.SUITES_PROTOCOL === 'pinned';
 const MODERN = '2026-07-28';
 
-type Entry = { process?: { command: string; args: string[] }; remote?: { url: string; protocol: string } };
+// A program that a client starts itself has this client alone, on the machine of the client.
+const OF_ONE_CLIENT = { sessions: 'session', roots: ['/'] };
+
+type Program = { command: string; args: string[] };
+type Entry = { process?: Program; remote?: { url: string; protocol: string }; sessions?: string; roots?: string[] };
 type Served = { entry: Entry; close: () => Promise<void> };
 
 /** Serves over a relay between the standard streams of a program and this process. */
@@ -60,7 +64,7 @@ async function serveStdio(makeServer: ServerFactory): Promise<Served> {
         for (const socket of sockets) socket.destroy();
         listener.close();
     };
-    return { entry: { process: { command: 'python3', args } }, close };
+    return { entry: { process: { command: 'python3', args }, ...OF_ONE_CLIENT }, close };
 }
 
 /** Serves a handler of web requests over HTTP. */
