@@ -2,10 +2,11 @@
 //!
 //! [`Listing`] is the list of one kind from one server, assembled from its pages. Entries
 //! keep the text of the server; only names and URIs are rewritten when a list is sent to a client.
-//! Entries that no client could use are dropped with a warning, so that one broken tool does not
-//! hide the rest.
+//! What would cost a client the whole list is adapted or left out, so that one broken tool does not
+//! hide the rest; see [`lint`].
 
 mod entry;
+pub mod lint;
 mod listing;
 mod param_header;
 

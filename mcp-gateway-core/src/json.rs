@@ -11,11 +11,13 @@ mod canonical;
 mod edits;
 mod fields;
 mod plain;
+mod tree;
 mod walker;
 mod write;
 
 pub(crate) use self::canonical::canonical;
 pub(crate) use self::edits::Edits;
 pub(crate) use self::fields::{Fields, FieldsError, string, unescape};
+pub(crate) use self::tree::{Tree, TreeObject};
 pub(crate) use self::walker::{MAX_DEPTH, Member, MemberKey, WalkErrorKind, Walker};
 pub(crate) use self::write::{object_json, string_json};

@@ -197,6 +197,7 @@ impl ManagedServer {
             name: Arc::clone(self.name()),
             conversations: self.server.connections(),
             failure: self.failure(),
+            lint: self.server.lint_counts(),
         }
     }
 
@@ -257,7 +258,8 @@ impl ServerFactory {
     pub fn build(&self, definition: &spec::ServerSpec) -> io::Result<Arc<UpstreamServer>> {
         let name = &definition.name;
         let mut builder = UpstreamServer::builder(Arc::clone(name), self.backend(definition)?)
-            .with_session_policy(definition.sessions);
+            .with_session_policy(definition.sessions)
+            .with_lint(definition.lint);
         if let Some(protocol) = definition.transport.protocol() {
             builder = builder.with_protocol(protocol);
         }

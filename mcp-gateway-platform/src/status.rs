@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use mcp_gateway_core::upstream::LintCounts;
+
 /// Observed state of a platform.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -24,6 +26,8 @@ pub struct ServerStatus {
     pub conversations: usize,
     /// Cause of recent failures.
     pub failure: Option<String>,
+    /// Numbers of tools with defects.
+    pub lint: LintCounts,
 }
 
 impl ServerStatus {

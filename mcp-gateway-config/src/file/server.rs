@@ -10,6 +10,7 @@
 //! | `sessions` | `shared`, `principal` or `session` |
 //! | `roots` | `off`, `on` or a list of directories |
 //! | `tools` | `allow`, `deny`: lists of tools, in which `*` stands for any characters; `rename`: map of tools to aliases |
+//! | `lint` | `report`, `adapt` or `hold-back` |
 //! | `limits` | [`ServerLimits`](mcp_gateway_platform::spec::ServerLimits) |
 //! | `idle`, `connectTimeout` | duration |
 //!
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mcp_gateway_core::catalog::lint::LintPolicy;
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
 use mcp_gateway_platform::spec::{ServerRuntime, ServerSpec, ToolFilter};
@@ -44,6 +46,7 @@ impl FromField for ServerSpec {
         let program = !matches!(transport, Some(ServerRuntime::Remote(_)) | None);
         let roots = table.get_with("roots", |field| roots(field, program));
         let tools: ToolKeys = table.get("tools").unwrap_or_default();
+        let lint = table.get_with("lint", |field| field.choice(&LINT));
         let limits = table.get("limits").unwrap_or_default();
         let idle = table.get("idle");
         let connect_timeout = table.get("connectTimeout");
@@ -54,6 +57,7 @@ impl FromField for ServerSpec {
         server.roots = roots;
         server.tools = tools.filter;
         server.tool_aliases = tools.aliases;
+        server.lint = lint.unwrap_or_default();
         server.limits = limits;
         server.idle = idle;
         server.connect_timeout = connect_timeout;
@@ -213,6 +217,13 @@ fn default_prefix(name: &str, field: &Field<'_>) -> Option<Arc<str>> {
     }
     prefix.ok()
 }
+
+/// Values of `lint`.
+const LINT: [(&str, LintPolicy); 3] = [
+    ("report", LintPolicy::Report),
+    ("adapt", LintPolicy::Adapt),
+    ("hold-back", LintPolicy::HoldBack),
+];
 
 /// Values of `sessions`.
 const SESSIONS: [(&str, SessionPolicy); 3] = [

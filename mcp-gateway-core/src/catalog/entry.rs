@@ -1,6 +1,5 @@
 //! One entry of a list.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,9 +8,10 @@ use serde_json::Value;
 
 use super::ListKind;
 use super::param_header::{ParamHeaderSpecs, ParamMismatch};
-use crate::json::{Edits, Fields, object_json, string_json};
+use crate::json::{Edits, Fields, string_json};
 
-/// One tool, prompt, resource or resource template, as the server wrote it.
+/// One tool, prompt, resource or resource template, as the server wrote it, apart from what clients
+/// could not parse.
 #[derive(Clone, Debug)]
 pub struct CatalogEntry {
     /// JSON text of the entry.
@@ -29,14 +29,13 @@ pub struct CatalogEntry {
 }
 
 impl CatalogEntry {
-    /// Parses an entry of a list of `kind`.
+    /// Parses an entry of a list of `kind`, as [`LintRules`](super::lint::LintRules) leave it.
     ///
     /// # Errors
     ///
     /// A description of the defect if no client could use the entry: a missing or unprintable name,
     /// a tool without an input schema, or an invalid header annotation.
     pub(super) fn parse(kind: ListKind, text: ByteString) -> Result<Self, String> {
-        let text = without_nulls(&text).map_or(text, ByteString::from);
         let fields = Fields::parse(&text, 0..text.len()).map_err(|error| error.to_string())?;
         let key = kind.key();
         let name = fields
@@ -83,7 +82,7 @@ impl CatalogEntry {
         self.has_app
     }
 
-    /// Returns the JSON text as the server wrote it.
+    /// Returns the JSON text.
     #[must_use]
     pub fn json(&self) -> &str {
         &self.text
@@ -162,46 +161,6 @@ impl CatalogEntry {
     }
 }
 
-/// Returns the entry without members that are `null`, at the top and in `annotations`; `None` if it
-/// has none.
-///
-/// Serializers write `null` for an absent value. No member of an entry may be `null`, and a strict
-/// client rejects the whole list because of one.
-fn without_nulls(text: &str) -> Option<String> {
-    if !text.contains("null") {
-        return None;
-    }
-    let fields = Fields::parse(text, 0..text.len()).ok()?;
-    let annotations = fields.span(text, "annotations").and_then(|span| {
-        let fields = Fields::parse(text, span).ok()?;
-        Some(object_json(&non_null(text, &fields)?))
-    });
-    let mut members = non_null(text, &fields);
-    if let Some(annotations) = annotations {
-        let all = || {
-            fields
-                .iter(text)
-                .map(|(key, value)| (key, text[value].into()))
-        };
-        for (key, value) in members.get_or_insert_with(|| all().collect()) {
-            if *key == "annotations" {
-                *value = Cow::Owned(annotations.clone());
-            }
-        }
-    }
-    members.map(|members| object_json(&members))
-}
-
-/// Returns the members of `fields` that are not `null`; `None` if that is all of them.
-fn non_null<'a>(text: &'a str, fields: &'a Fields) -> Option<Vec<(&'a str, Cow<'a, str>)>> {
-    let is_null = |value: &Range<usize>| text[value.clone()] == *"null";
-    if !fields.iter(text).any(|(_, value)| is_null(&value)) {
-        return None;
-    }
-    let kept = fields.iter(text).filter(|(_, value)| !is_null(value));
-    Some(kept.map(|(key, value)| (key, text[value].into())).collect())
-}
-
 /// Returns the spans of the URI of a tool's user interface in `_meta`, and `true` if the tool
 /// belongs to an app.
 ///
@@ -262,16 +221,6 @@ mod tests {
                 .unwrap()
                 .has_app()
         );
-    }
-
-    #[test]
-    fn members_that_are_null_are_left_out() {
-        let text = r#"{"name":"a","description":null,"inputSchema":{"default":null},"outputSchema":null,"annotations":{"title":null,"readOnlyHint":true},"_meta":null}"#;
-        let entry = read(ListKind::Tools, text).unwrap();
-        let expected =
-            r#"{"name":"a","inputSchema":{"default":null},"annotations":{"readOnlyHint":true}}"#;
-        assert_eq!(written(&entry, "a"), expected);
-        assert_eq!(entry.json(), expected);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use bytestring::ByteString;
 use foldhash::HashMap;
 use serde_json::value::RawValue;
 
+use super::lint::{Finding, LintRules};
 use super::{CatalogEntry, ListKind};
 use crate::error::UpstreamError;
 use crate::json::{Fields, object_json, string_json};
@@ -36,6 +37,8 @@ pub struct Listing {
     bytes: usize,
     /// `true` if the server has the capability.
     supported: bool,
+    /// Defects of the entries.
+    findings: Vec<Finding>,
     /// Time of reading.
     read: Instant,
 }
@@ -147,9 +150,14 @@ impl ListPage {
 impl Listing {
     /// Assembles a list from its pages.
     ///
-    /// The lifetime is the shortest of the pages, and the scope the narrowest. Invalid entries are
-    /// dropped with a warning in the log.
-    pub(crate) fn new(server: &str, kind: ListKind, pages: Vec<ListPage>) -> Self {
+    /// The lifetime is the shortest of the pages, and the scope the narrowest. Entries are checked by
+    /// `rules`; those without a valid name are dropped with a warning in the log.
+    pub(crate) fn new(
+        server: &str,
+        kind: ListKind,
+        pages: Vec<ListPage>,
+        rules: LintRules,
+    ) -> Self {
         let first = pages.first();
         let mut listing = Self {
             kind,
@@ -170,10 +178,17 @@ impl Listing {
                 .and_then(|page| page.next_cursor.as_deref().map(Into::into)),
             bytes: pages.iter().map(ListPage::bytes).sum(),
             supported: true,
+            findings: Vec::new(),
             read: Instant::now(),
         };
         for text in pages.into_iter().flat_map(|page| page.entries) {
-            match CatalogEntry::parse(kind, text) {
+            let linted = rules.check(kind, text);
+            let is_held_back = linted.is_held_back();
+            listing.findings.extend(linted.findings);
+            if is_held_back {
+                continue;
+            }
+            match CatalogEntry::parse(kind, linted.text) {
                 Ok(entry) => listing.add(server, entry),
                 Err(reason) => {
                     tracing::warn!(
@@ -224,11 +239,8 @@ impl Listing {
         result: &Bytes,
     ) -> Result<Self, UpstreamError> {
         let result = std::str::from_utf8(result).map_err(UpstreamError::invalid)?;
-        Ok(Self::new(
-            server,
-            kind,
-            vec![ListPage::parse(kind, result)?],
-        ))
+        let page = ListPage::parse(kind, result)?;
+        Ok(Self::new(server, kind, vec![page], LintRules::default()))
     }
 
     /// Returns the empty list of a server that does not declare the capability.
@@ -236,7 +248,7 @@ impl Listing {
     pub fn unsupported(kind: ListKind) -> Self {
         Self {
             supported: false,
-            ..Self::new("", kind, Vec::new())
+            ..Self::new("", kind, Vec::new(), LintRules::default())
         }
     }
 
@@ -262,6 +274,12 @@ impl Listing {
     #[must_use]
     pub fn kind(&self) -> ListKind {
         self.kind
+    }
+
+    /// Returns the defects of the entries, those that are adapted or left out included.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// Returns the entries in the order of the server.
@@ -341,6 +359,10 @@ impl Listing {
 mod tests {
     use super::*;
 
+    fn listing(kind: ListKind, pages: Vec<ListPage>) -> Listing {
+        Listing::new("s", kind, pages, LintRules::default())
+    }
+
     #[test]
     fn pages_become_one_list() {
         let pages = [
@@ -348,7 +370,7 @@ mod tests {
             r#"{"prompts":[{"name":"a","other":1},{"nameless":1},{"name":"c"}],"ttlMs":90000,"cacheScope":"public"}"#,
         ];
         let read = |page: &&str| ListPage::parse(ListKind::Prompts, page).unwrap();
-        let listing = Listing::new("s", ListKind::Prompts, pages.iter().map(read).collect());
+        let listing = listing(ListKind::Prompts, pages.iter().map(read).collect());
         let names: Vec<_> = listing
             .entries()
             .iter()
@@ -379,7 +401,7 @@ mod tests {
     #[test]
     fn what_a_server_does_not_say_is_not_assumed() {
         let page = ListPage::parse(ListKind::Tools, "{}").unwrap();
-        let listing = Listing::new("s", ListKind::Tools, vec![page]);
+        let listing = listing(ListKind::Tools, vec![page]);
         assert_eq!(listing.fresh_for(), None);
         assert_eq!(listing.scope(), CacheScope::Private);
         assert!(ListPage::parse(ListKind::Tools, r#"{"tools":{}}"#).is_err());

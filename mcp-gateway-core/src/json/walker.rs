@@ -144,6 +144,9 @@ impl<'a> Walker<'a> {
     ) -> Result<Range<usize>, E> {
         self.space();
         let start = self.at;
+        if self.outer >= MAX_DEPTH {
+            return Err(self.error(WalkErrorKind::TooDeep).into());
+        }
         self.expect(b'{', "an object")?;
         if self.peek() == Some(b'}') {
             self.at += 1;
@@ -162,6 +165,39 @@ impl<'a> Walker<'a> {
                     return Ok(start..self.at);
                 }
                 _ => return Err(self.expected("a comma or a closing brace").into()),
+            }
+        }
+    }
+
+    /// Validates an array, calls `item` in front of each of its items, and returns the span of the
+    /// array. `item` must read exactly that value.
+    ///
+    /// # Errors
+    ///
+    /// A syntax error. An error of `item` ends the walk and is returned.
+    pub(crate) fn items<E: From<WalkError>>(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<Range<usize>, E> {
+        self.space();
+        let start = self.at;
+        if self.outer >= MAX_DEPTH {
+            return Err(self.error(WalkErrorKind::TooDeep).into());
+        }
+        self.expect(b'[', "an array")?;
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(start..self.at);
+        }
+        loop {
+            item(self)?;
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => {
+                    self.at += 1;
+                    return Ok(start..self.at);
+                }
+                _ => return Err(self.expected("a comma or a closing bracket").into()),
             }
         }
     }

@@ -14,8 +14,10 @@ use super::backoff::Backoff;
 use super::connection::UpstreamConnection;
 use super::detection::Memory;
 use super::handshake::{Handshake, HandshakeDetails, HandshakeError, UpstreamProtocol};
+use super::lint_report::LintReport;
 use super::view_key::ViewKey;
 use super::{InstanceKey, RootsPolicy, RuntimeBackend};
+use crate::catalog::lint::LintPolicy;
 use crate::credential::Credential;
 use crate::error::{UpstreamError, error_chain};
 use crate::protocol::Era;
@@ -38,6 +40,8 @@ pub(super) struct Connector {
     timeout: Duration,
     /// Policy for the roots of callers.
     roots: Arc<RootsPolicy>,
+    /// Defects of listed definitions.
+    lint: LintReport,
     /// Results of earlier attempts.
     state: Mutex<ConnectorState>,
     /// Held while it is unknown if the connection can be shared, so that only one is opened.
@@ -86,6 +90,7 @@ impl Connector {
             limit: DEFAULT_LIMIT,
             timeout: DEFAULT_TIMEOUT,
             roots: Arc::default(),
+            lint: LintReport::default(),
             state: Mutex::default(),
             detection: tokio::sync::Mutex::new(()),
         }
@@ -107,6 +112,17 @@ impl Connector {
     pub(super) fn with_roots(mut self, roots: RootsPolicy) -> Self {
         self.roots = Arc::new(roots);
         self
+    }
+
+    /// Sets the treatment of tools that model interfaces reject. Default: they are reported.
+    pub(super) fn with_lint(mut self, policy: LintPolicy) -> Self {
+        self.lint = LintReport::new(policy);
+        self
+    }
+
+    /// Returns the defects of listed definitions.
+    pub(super) fn lint(&self) -> &LintReport {
+        &self.lint
     }
 
     /// Returns the policy for the roots of callers.

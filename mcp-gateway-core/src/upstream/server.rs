@@ -26,6 +26,7 @@ pub use self::builder::UpstreamServerBuilder;
 use self::eviction::{evict, sweep};
 pub use self::policy::SessionPolicy;
 use self::session_view::SessionView;
+use super::LintCounts;
 use super::connector::Connector;
 use super::roots;
 use super::view::View;
@@ -133,6 +134,12 @@ impl UpstreamServer {
     pub fn last_failure_details(&self) -> Option<String> {
         let details = self.connector.last_failure()?.details;
         (!details.is_empty()).then(|| details.to_string())
+    }
+
+    /// Returns the numbers of tools with defects in the list that was fetched last.
+    #[must_use]
+    pub fn lint_counts(&self) -> LintCounts {
+        self.connector.lint().counts()
     }
 
     /// Returns the class of callers to which `call` belongs.

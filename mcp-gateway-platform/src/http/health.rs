@@ -8,6 +8,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use mcp_gateway_core::auth::{AuthVerifier, Principal};
 use mcp_gateway_core::endpoint::Body;
 use mcp_gateway_core::session::Sessions;
+use mcp_gateway_core::upstream::LintCounts;
 use mcp_gateway_core::{Drain, Error, Problem};
 use serde_json::{Value, json};
 
@@ -117,6 +118,13 @@ fn describe(server: &ServerStatus) -> Value {
     });
     if let Some(failure) = &server.failure {
         description["error"] = failure.as_str().into();
+    }
+    if server.lint != LintCounts::default() {
+        description["defectiveTools"] = json!({
+            "adapted": server.lint.adapted,
+            "reported": server.lint.reported,
+            "heldBack": server.lint.held_back,
+        });
     }
     description
 }

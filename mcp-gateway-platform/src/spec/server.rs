@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mcp_gateway_core::catalog::lint::LintPolicy;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy, UpstreamProtocol};
 
 use super::{Process, Remote, ServerLimits, ToolFilter};
@@ -38,6 +39,8 @@ pub struct ServerSpec {
     pub tools: ToolFilter,
     /// Aliases of tools by their names; gateways add the prefix to an alias, too.
     pub tool_aliases: BTreeMap<Arc<str>, Arc<str>>,
+    /// Treatment of tools that the interfaces of models reject.
+    pub lint: LintPolicy,
     /// Limits.
     pub limits: ServerLimits,
     /// Idle timeout of its sessions.
@@ -71,6 +74,7 @@ impl ServerSpec {
             roots: None,
             tools: ToolFilter::default(),
             tool_aliases: BTreeMap::new(),
+            lint: LintPolicy::default(),
             limits: ServerLimits::default(),
             idle: None,
             connect_timeout: None,

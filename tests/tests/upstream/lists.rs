@@ -87,11 +87,6 @@ fn bad_tools() -> Vec<Value> {
         with(json!("a\nb")),
         with(json!("a\u{0}b")),
         with(json!("n".repeat(100_000))),
-        json!({ "name": "no_schema" }),
-        json!({ "name": "null_schema", "inputSchema": null }),
-        json!({ "name": "text_schema", "inputSchema": "object" }),
-        json!({ "name": "list_schema", "inputSchema": [] }),
-        json!({ "name": "bad_output", "inputSchema": schema, "outputSchema": 7 }),
         json!({ "name": "bad_header", "inputSchema": {
             "type": "object",
             "properties": { "a": { "type": "string", "x-mcp-header": "a b" } },
@@ -133,6 +128,48 @@ async fn tools_that_no_client_could_use_are_left_out_with_a_warning() {
         assert!(text.contains("duplicate entry dropped"));
         let longest = text.lines().map(str::len).max().unwrap();
         assert!(longest < 2_000, "the log repeats what it was told");
+    }
+}
+
+#[tokio::test]
+async fn tools_that_cost_a_client_its_list_are_adapted() {
+    for modern in [true, false] {
+        let log = Log::begin();
+        let before = log.text().len();
+        let object = json!({ "type": "object" });
+        let schema = object.clone();
+        let liar = listing(modern, move |asked| {
+            let all = json!([
+                { "name": "no_schema" },
+                { "name": "null_schema", "inputSchema": null },
+                { "name": "text_schema", "inputSchema": "object" },
+                { "name": "list_schema", "inputSchema": [] },
+                { "name": "bad_output", "inputSchema": schema, "outputSchema": 7 },
+                { "name": "nulls", "inputSchema": schema, "description": null,
+                    "annotations": { "title": null } },
+            ]);
+            tools(asked, &all)
+        })
+        .await;
+        let harness = Harness::over(liar, patient()).await;
+        let names = harness.tools().await;
+        assert_eq!(
+            names[..6].join(" "),
+            "liar__no_schema liar__null_schema liar__text_schema \
+             liar__list_schema liar__bad_output liar__nulls"
+        );
+        let answer = harness.wire().request("tools/list", json!({})).await;
+        let answer = answer.unwrap().answer();
+        let listed = answer["result"]["tools"].as_array().unwrap();
+        assert!(
+            listed.iter().all(|tool| tool["inputSchema"] == object),
+            "{answer}"
+        );
+        assert!(!answer.to_string().contains("null,"), "{answer}");
+        assert!(!answer.to_string().contains("outputSchema"), "{answer}");
+        let text = log.text().split_off(before);
+        let lines = text.matches("invalid definitions adapted").count();
+        assert_eq!(lines, 1, "{text}");
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use super::{SessionPolicy, UpstreamServer};
+use crate::catalog::lint::LintPolicy;
 use crate::era::ParkedCalls;
 use crate::upstream::connector::Connector;
 use crate::upstream::handshake::UpstreamProtocol;
@@ -22,6 +23,7 @@ pub struct UpstreamServerBuilder<B = Arc<dyn RuntimeBackend>> {
     max_message: Option<usize>,
     parked_calls: Option<ParkedCalls>,
     roots: Option<RootsPolicy>,
+    lint: LintPolicy,
 }
 
 impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
@@ -37,6 +39,7 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
             max_message: None,
             parked_calls: None,
             roots: None,
+            lint: LintPolicy::default(),
         }
     }
 
@@ -52,6 +55,7 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
             max_message: self.max_message,
             parked_calls: self.parked_calls,
             roots: self.roots,
+            lint: self.lint,
         }
     }
 
@@ -115,6 +119,13 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
         self
     }
 
+    /// Sets the treatment of tools that the interfaces of models reject. Default:
+    /// [`LintPolicy::Report`].
+    pub fn with_lint(mut self, policy: LintPolicy) -> Self {
+        self.lint = policy;
+        self
+    }
+
     /// Builds the server. Nothing is connected or started.
     ///
     /// It is shared, because its background tasks refer to it. Methods that take a server accept
@@ -129,7 +140,9 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
         };
         let mut connector = {
             let name = Arc::clone(&self.name);
-            Connector::new(name, Arc::new(self.backend), self.protocol).with_roots(roots)
+            Connector::new(name, Arc::new(self.backend), self.protocol)
+                .with_roots(roots)
+                .with_lint(self.lint)
         };
         if let Some(timeout) = self.connect_timeout {
             connector = connector.with_timeout(timeout);

@@ -19,7 +19,7 @@ use super::attempt::IsAwaited;
 #[cfg(doc)]
 use super::list_cache::MAX_AGE;
 use super::list_cache::{CachedList, DelayedFetch, FirstPage};
-use super::list_pages::{Extent, ListAnswer, fetch_pages};
+use super::list_pages::{Extent, ListAnswer, ListRequest, fetch_pages};
 use super::{MERGED_WAIT, UseGuard, View};
 use crate::call::Prepared;
 use crate::catalog::{ListKind, Listing};
@@ -275,6 +275,13 @@ impl View {
         cursor: Option<&str>,
         call: &Call<Prepared>,
     ) -> Result<ListAnswer, UpstreamError> {
+        let lint = self.connector.lint();
+        let request = ListRequest {
+            kind,
+            extent,
+            cursor,
+            policy: lint.policy(),
+        };
         let mut closed = UpstreamError::Closed;
         for _ in 0..2 {
             let connection = self.connection(call).await?;
@@ -284,8 +291,13 @@ impl View {
             {
                 self.start_subscription(call);
             }
-            match fetch_pages(kind, extent, cursor, call, &*connection).await {
-                Ok(answer) => return Ok(answer),
+            match fetch_pages(request, call, &*connection).await {
+                Ok(answer) => {
+                    if let ListAnswer::Listed(listing) = &answer {
+                        lint.record(&call.target().server, listing, cursor.is_none());
+                    }
+                    return Ok(answer);
+                }
                 Err(SendError::Closed(error)) => closed = error,
                 Err(SendError::Failed(error)) => return Err(error),
             }

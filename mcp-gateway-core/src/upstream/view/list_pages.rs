@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use crate::call::Prepared;
+use crate::catalog::lint::{LintPolicy, LintRules};
 use crate::catalog::{ListKind, ListPage, Listing};
 use crate::error::UpstreamError;
 use crate::json::{object_json, string_json};
@@ -21,6 +22,19 @@ pub(super) enum Extent {
     Complete,
     /// One page.
     Page,
+}
+
+/// Request of a list, or of a part of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ListRequest<'a> {
+    /// Kind of the list.
+    pub(super) kind: ListKind,
+    /// Requested part.
+    pub(super) extent: Extent,
+    /// Cursor of the first requested page, a JSON text.
+    pub(super) cursor: Option<&'a str>,
+    /// Treatment of tools that model interfaces reject.
+    pub(super) policy: LintPolicy,
 }
 
 /// Answer of a server to a list request.
@@ -53,7 +67,7 @@ impl ListAnswer {
     }
 }
 
-/// Fetches the pages of a list from `cursor` on, as far as `extent` demands.
+/// Fetches the pages that `request` demands.
 ///
 /// A complete list is truncated, with a warning, after [`MAX_PAGES`] pages or [`MAX_BYTES`] bytes,
 /// or if the server returns the same cursor twice.
@@ -62,16 +76,15 @@ impl ListAnswer {
 ///
 /// Those of the first page that fails.
 pub(super) async fn fetch_pages(
-    kind: ListKind,
-    extent: Extent,
-    cursor: Option<&str>,
+    request: ListRequest<'_>,
     call: &Call<Prepared>,
     connection: &dyn UpstreamConnection,
 ) -> Result<ListAnswer, SendError> {
     let server = &call.target().server;
+    let kind = request.kind;
     let mut pages = Vec::new();
     let mut bytes = 0;
-    let mut cursor = cursor.map(str::to_owned);
+    let mut cursor = request.cursor.map(str::to_owned);
     let mut cursors = HashSet::new();
     loop {
         let page = match read_page(kind, call, connection, cursor.as_deref()).await? {
@@ -84,7 +97,7 @@ pub(super) async fn fetch_pages(
         let Some(next) = &cursor else {
             break;
         };
-        if extent == Extent::Page {
+        if request.extent == Extent::Page {
             break;
         }
         if pages.len() == MAX_PAGES || bytes > MAX_BYTES || !cursors.insert(next.clone()) {
@@ -92,9 +105,12 @@ pub(super) async fn fetch_pages(
             break;
         }
     }
-    Ok(ListAnswer::Listed(Arc::new(Listing::new(
-        server, kind, pages,
-    ))))
+    let rules = LintRules {
+        policy: request.policy,
+        era: call.client().era(),
+    };
+    let listing = Listing::new(server, kind, pages, rules);
+    Ok(ListAnswer::Listed(Arc::new(listing)))
 }
 
 /// Fetches the page at `cursor`, a JSON text, or the first one. The inner error is the answer of a
