@@ -9,16 +9,19 @@
 //! [`Authenticate`]: crate::layer::authenticate::Authenticate
 
 mod assertion;
+mod authentication;
 mod principal;
 mod protected_resource;
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::request::Parts;
 
 pub use self::assertion::Assertion;
+pub(crate) use self::authentication::{Authentication, AuthenticationEnd, AuthenticationWatch};
 pub use self::principal::Principal;
 pub use self::protected_resource::ProtectedResource;
 use crate::BoxFuture;
@@ -53,7 +56,25 @@ pub trait AuthVerifier: fmt::Debug + Send + Sync + 'static {
     ///
     /// [`AuthError`] determines the status and the challenge of the response.
     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError>;
+
+    /// Returns a future that completes when the credential in `request`, which was verified as that
+    /// of `principal`, is revoked.
+    ///
+    /// Called once for a stream that outlasts its request, and for each session. Both end when the
+    /// future completes. An expiration is not a revocation; see [`Principal::with_expiry`]. The
+    /// default, `None`, keeps streams open until the credential expires.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped with the stream or session.
+    fn revocation(&self, request: &Parts, principal: &Principal) -> Option<Revocation> {
+        let _ = (request, principal);
+        None
+    }
 }
+
+/// Future that completes with the revocation of a credential; see [`AuthVerifier::revocation`].
+pub type Revocation = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl<V: AuthVerifier + ?Sized> AuthVerifier for Arc<V> {
     // Without the macro, which would box the future of the inner verifier once more.
@@ -67,6 +88,10 @@ impl<V: AuthVerifier + ?Sized> AuthVerifier for Arc<V> {
         Self: 'f,
     {
         (**self).verify(request)
+    }
+
+    fn revocation(&self, request: &Parts, principal: &Principal) -> Option<Revocation> {
+        (**self).revocation(request, principal)
     }
 }
 
@@ -112,6 +137,8 @@ impl AuthVerifier for AllowAnonymous {
 #[derive(Debug)]
 pub struct Authenticated<T> {
     principal: Principal,
+    /// Verifier that has accepted the caller, if any.
+    verifier: Option<Arc<dyn AuthVerifier>>,
     request: T,
 }
 
@@ -122,7 +149,20 @@ impl<T> Authenticated<T> {
     /// The code that calls it vouches for `principal`.
     #[must_use]
     pub fn trusted(principal: Principal, request: T) -> Self {
-        Self { principal, request }
+        Self {
+            principal,
+            verifier: None,
+            request,
+        }
+    }
+
+    /// Creates a request whose caller `verifier` has accepted.
+    pub(crate) fn by(verifier: Arc<dyn AuthVerifier>, principal: Principal, request: T) -> Self {
+        Self {
+            principal,
+            verifier: Some(verifier),
+            request,
+        }
     }
 
     /// Returns the principal.
@@ -137,8 +177,8 @@ impl<T> Authenticated<T> {
         &self.request
     }
 
-    /// Splits it into the principal and the request.
-    pub(crate) fn into_parts(self) -> (Principal, T) {
-        (self.principal, self.request)
+    /// Splits it into the principal, the verifier that has accepted it, and the request.
+    pub(crate) fn into_parts(self) -> (Principal, Option<Arc<dyn AuthVerifier>>, T) {
+        (self.principal, self.verifier, self.request)
     }
 }

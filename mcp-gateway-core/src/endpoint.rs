@@ -179,12 +179,13 @@ impl EndpointLayer {
         S: CallService,
         B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
     {
-        let (principal, request) = request.into_parts();
+        let (principal, verifier, request) = request.into_parts();
         let (parts, body) = request.into_parts();
         let exchange = HttpExchange {
             inner,
             shared: &self.0,
             principal,
+            verifier,
             version: HeaderVersion::from_headers(&parts.headers),
             parts: Box::new(parts),
         };

@@ -12,6 +12,7 @@
 //!
 //! [spec]: https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#session-management
 
+mod lease;
 mod limits;
 mod log;
 mod record;
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
+use self::lease::LeaseTerm;
 pub use self::limits::SessionLimits;
 pub(crate) use self::log::{EventLog, LogReader};
 pub(crate) use self::record::SessionRecord;
@@ -32,6 +34,7 @@ pub use self::registry::Sessions;
 pub(crate) use self::state::PendingServerRequest;
 use self::state::SessionState;
 pub(crate) use self::state::StreamId;
+use crate::auth::Principal;
 pub use crate::error::SessionError;
 use crate::json::string_json;
 use crate::jsonrpc::{Id, Request};
@@ -59,6 +62,8 @@ pub struct Session {
     subscribing: tokio::sync::Mutex<()>,
     /// Pace of the list-changed notifications to the client; created by the first one.
     list_changes: OnceLock<Arc<ListChanges>>,
+    /// End of the credential to which the session is bound.
+    lease_term: LeaseTerm,
 }
 
 /// Minimum level of log messages of a session.
@@ -107,6 +112,7 @@ impl Session {
             state: Mutex::default(),
             subscribing: tokio::sync::Mutex::new(()),
             list_changes: OnceLock::new(),
+            lease_term: LeaseTerm::default(),
         })
     }
 
@@ -212,6 +218,26 @@ impl Session {
         }
         for attached in ended.attached {
             crate::task::BackgroundTask::detach(async move { attached.on_close().await });
+        }
+    }
+
+    /// Returns `true` if the session must be bound to the credential of `principal`, because that
+    /// outlasts the one to which it is bound.
+    pub(crate) fn needs_lease(&self, principal: &Principal) -> bool {
+        self.lease_term.is_outlasted_by(principal)
+    }
+
+    /// Ends the response to the client's GET request. The client may resume the stream.
+    fn interrupt_standalone(&self) {
+        if let Some(log) = self.state().stream(0) {
+            log.interrupt();
+        }
+    }
+
+    /// Ends all responses to the client, without what it has not read yet.
+    fn interrupt_streams(&self) {
+        for log in self.state().logs() {
+            log.interrupt();
         }
     }
 

@@ -40,27 +40,40 @@ use crate::telemetry::Metrics;
 pub(crate) struct Controller {
     /// Verifier of the management endpoints.
     access: Arc<ReloadableVerifier>,
+    /// Factory of the verifiers of the gateways.
     issuers: VerifierFactory,
     /// URL of the platform for clients.
     base: Url,
+    /// Authorization server, if the platform has one.
     authority: Option<Arc<AuthorizationServices>>,
     /// Protected resource metadata (RFC 9728).
     protected: ProtectedResources,
+    /// Configured credentials of servers.
     credentials: Arc<StaticCredentials>,
+    /// Policy of all gateways.
     tool_filters: Arc<ReloadableToolFilters>,
+    /// Running servers.
     servers: ServerSet,
+    /// Running gateways, in the order of the spec.
     gateways: Vec<RunningGateway>,
+    /// Management endpoints, with the sessions and the drain of all gateways.
     operations: Arc<ManagementEndpoints>,
+    /// Endpoint for requests of other replicas.
     replica_service: Option<ReplicaService>,
+    /// Gateways and endpoints that are served.
     routes: Arc<ArcSwap<RouteTable>>,
 }
 
 /// Running gateway.
 #[derive(Clone, Debug)]
 struct RunningGateway {
+    /// Properties whose change builds the gateway anew.
     traits: GatewaySpec,
+    /// Verifier, which open streams watch.
     access: Arc<ReloadableVerifier>,
+    /// Router, whose changes open streams receive.
     routing: Arc<ReloadableRouter>,
+    /// Service.
     gateway: Gateway,
 }
 

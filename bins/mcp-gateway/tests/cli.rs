@@ -23,6 +23,8 @@ mod life;
 mod login;
 #[path = "cli/recorded.rs"]
 mod recorded;
+#[path = "cli/revoked.rs"]
+mod revoked;
 #[path = "cli/servers.rs"]
 mod servers;
 #[path = "cli/teams.rs"]

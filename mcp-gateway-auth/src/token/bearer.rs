@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::request::Parts;
-use mcp_gateway_core::auth::{Assertion, AuthError, AuthVerifier, Principal};
+use mcp_gateway_core::auth::{Assertion, AuthError, AuthVerifier, Principal, Revocation};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use tokio::time;
 
 use super::{Revocations, TokenVerifier, VerifiedToken};
 use crate::bearer::{TokenDigest, bearer_token};
@@ -147,7 +148,17 @@ impl BearerVerifier {
         if request.uri.query().is_some_and(has_token) {
             return Err(AuthError::InvalidToken);
         }
-        let token = bearer_token(request, MAX_TOKEN)?;
+        self.verified(bearer_token(request, MAX_TOKEN)?).await
+    }
+
+    /// Returns the bearer token of `request`, for [`revoked`](Self::revoked).
+    #[must_use]
+    pub fn presented(request: &Parts) -> Option<Assertion> {
+        bearer_token(request, MAX_TOKEN).ok().map(Assertion::new)
+    }
+
+    /// Returns the verified `token`.
+    async fn verified(&self, token: &str) -> Result<Arc<VerifiedToken>, AuthError> {
         let digest = TokenDigest::of(token);
         let now = self.clock.now();
         let known = self.known.get(&digest);
@@ -158,6 +169,53 @@ impl BearerVerifier {
         match self.revocations.is_revoked(&verified) {
             true => Err(AuthError::InvalidToken),
             false => Ok(verified),
+        }
+    }
+
+    /// Waits until `token` is revoked, or `accepts` rejects its principal.
+    ///
+    /// The token is verified now and whenever its verification is stale. Its expiration is no
+    /// revocation; its grant, client or subject can still be revoked afterwards.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn revoked(&self, token: &Assertion, accepts: impl Fn(&Principal) -> bool + Send) {
+        let mut added = self.revocations.subscribe();
+        let mut last: Option<Arc<VerifiedToken>> = None;
+        loop {
+            let now = self.clock.now();
+            let expired = last.as_ref().filter(|token| token.expires_at() <= now);
+            let due = match expired {
+                Some(_) => u64::MAX,
+                None => match self.verified(token.expose()).await {
+                    Ok(token) if accepts(token.principal()) => {
+                        let due = token.fresh_until();
+                        last = Some(token);
+                        due
+                    }
+                    // An unavailable issuer revokes nothing.
+                    Err(AuthError::Unavailable(_)) => now.saturating_add(UNAVAILABLE_RETRY),
+                    Ok(_) | Err(_) => return,
+                },
+            };
+            let pause = due.saturating_sub(now).clamp(1, MAX_PAUSE);
+            let due = time::sleep(Duration::from_secs(pause));
+            let revoked = async {
+                // The sender lives as long as this verifier.
+                while added.changed().await.is_ok() {
+                    if last
+                        .as_ref()
+                        .is_some_and(|token| self.revocations.is_revoked(token))
+                    {
+                        return;
+                    }
+                }
+            };
+            tokio::select! {
+                () = due => {}
+                () = revoked => return,
+            }
         }
     }
 
@@ -192,6 +250,13 @@ impl AuthVerifier for BearerVerifier {
         let token = bearer_token(request, MAX_TOKEN)?;
         Ok(principal.with_assertion(Assertion::new(token)))
     }
+
+    fn revocation(&self, request: &Parts, principal: &Principal) -> Option<Revocation> {
+        let (verifier, token) = (self.clone(), Self::presented(request)?);
+        let principal = principal.clone();
+        let revoked = async move { verifier.revoked(&token, |it| *it == principal).await };
+        Some(Box::pin(revoked))
+    }
 }
 
 impl fmt::Debug for BearerVerifier {
@@ -210,5 +275,75 @@ fn has_token(query: &str) -> bool {
     url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token")
 }
 
+/// Longest interval between checks of the token of an open stream, in seconds.
+const MAX_PAUSE: u64 = 3600;
+
+/// Interval between attempts to verify the token of an open stream while its issuer is unavailable,
+/// in seconds.
+const UNAVAILABLE_RETRY: u64 = 10;
+
 /// Maximum number of cached tokens.
 const MAX_KNOWN: u64 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::token::RevocationTarget;
+
+    /// Accepts every token as one of alice, of the grant `g` and until the time.
+    #[derive(Debug)]
+    struct UntilThen(u64);
+
+    #[async_trait]
+    impl TokenVerifier for UntilThen {
+        async fn verify_token(&self, _: &str) -> Result<Option<VerifiedToken>, AuthError> {
+            let alice = VerifiedToken::new(Principal::new("alice"), self.0);
+            Ok(Some(alice.with_grant("g")))
+        }
+    }
+
+    #[tokio::test]
+    async fn j31_an_open_stream_is_notified_of_a_revocation() {
+        let clock = Clock::fixed(1000);
+        let revocations = Revocations::new(clock.clone());
+        let verifier = BearerVerifier::new(Arc::new(UntilThen(2000)))
+            .with_clock(clock)
+            .with_revocations(revocations.clone());
+        let token = Assertion::new("token");
+        let mut revoked = std::pin::pin!(verifier.revoked(&token, |it| it.subject() == "alice"));
+        assert!(revoked.as_mut().now_or_never().is_none());
+        revocations.revoke(RevocationTarget::Grant, "another", 2000);
+        assert!(revoked.as_mut().now_or_never().is_none());
+        revocations.revoke(RevocationTarget::Grant, "g", 2000);
+        revoked.await;
+        let not_hers = verifier.revoked(&token, |_| true);
+        assert!(not_hers.now_or_never().is_some(), "revoked before");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_expired_token_can_still_be_revoked_by_its_grant() {
+        let clock = Clock::fixed(1000);
+        let revocations = Revocations::new(clock.clone());
+        let verifier = BearerVerifier::new(Arc::new(UntilThen(1060)))
+            .with_clock(clock.clone())
+            .with_revocations(revocations.clone());
+        let token = Assertion::new("token");
+        let mut revoked = std::pin::pin!(verifier.revoked(&token, |_| true));
+        assert!(revoked.as_mut().now_or_never().is_none());
+        clock.advance(Duration::from_secs(60));
+        time::advance(Duration::from_secs(60)).await;
+        assert!(revoked.as_mut().now_or_never().is_none(), "expired only");
+        revocations.revoke(RevocationTarget::Subject, "alice", 2000);
+        revoked.await;
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_when_its_principal_is_rejected() {
+        let verifier = BearerVerifier::new(Arc::new(UntilThen(u64::MAX)));
+        let token = Assertion::new("token");
+        let rejects = verifier.revoked(&token, |it| it.subject() == "bob");
+        assert!(rejects.now_or_never().is_some());
+    }
+}

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tokio::sync::watch;
+
 use super::VerifiedToken;
 use crate::clock::Clock;
 
@@ -54,6 +56,8 @@ struct Inner {
     /// `true` once anything has been revoked. Until then, requests take no lock.
     any: AtomicBool,
     lists: RwLock<RevocationLists>,
+    /// Notifies open streams of new entries.
+    added: watch::Sender<()>,
 }
 
 /// Revocations by scope and identifier.
@@ -96,6 +100,7 @@ impl Revocations {
             clock,
             any: AtomicBool::new(false),
             lists: RwLock::default(),
+            added: watch::Sender::new(()),
         }))
     }
 
@@ -118,6 +123,13 @@ impl Revocations {
         };
         // Stored after the entry and within the lock: a reader that sees it also finds the entry.
         self.0.any.store(true, Ordering::Release);
+        drop(lists);
+        self.0.added.send_replace(());
+    }
+
+    /// Returns a receiver that is notified of each new entry.
+    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
+        self.0.added.subscribe()
     }
 
     /// Accepts those tokens of `id` again that are issued at or after `moment`, in seconds since

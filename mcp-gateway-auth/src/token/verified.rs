@@ -1,6 +1,7 @@
 //! The result of a token verification.
 
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use mcp_gateway_core::auth::Principal;
 
@@ -33,9 +34,15 @@ pub struct VerifiedToken {
 
 impl VerifiedToken {
     /// Creates a token of `principal` that expires at `expires_at`, in seconds since the Unix
-    /// epoch.
+    /// epoch, and so does the principal's authentication.
     #[must_use]
     pub fn new(principal: Principal, expires_at: u64) -> Self {
+        // A time that the system cannot represent is none.
+        let expiry = UNIX_EPOCH.checked_add(Duration::from_secs(expires_at));
+        let principal = match expiry {
+            Some(expiry) => principal.with_expiry(expiry),
+            None => principal,
+        };
         Self {
             expires_at,
             fresh_until: expires_at,

@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::Extensions;
 
@@ -48,6 +49,7 @@ struct Attributes {
     roles: Vec<Arc<str>>,
     scopes: Vec<Arc<str>>,
     teams: Vec<Arc<str>>,
+    expires_at: Option<SystemTime>,
     extensions: Extensions,
 }
 
@@ -63,6 +65,7 @@ impl Principal {
                 roles: Vec::new(),
                 scopes: Vec::new(),
                 teams: Vec::new(),
+                expires_at: None,
                 extensions: Extensions::new(),
             }),
             assertion: None,
@@ -101,6 +104,14 @@ impl Principal {
     #[must_use]
     pub fn with_team(mut self, team: impl Into<Arc<str>>) -> Self {
         self.attributes_mut().teams.push(team.into());
+        self
+    }
+
+    /// Sets the expiration time of the credential. Streams without an end of their own end then,
+    /// unless their session has been used with a later credential.
+    #[must_use]
+    pub fn with_expiry(mut self, at: SystemTime) -> Self {
+        self.attributes_mut().expires_at = Some(at);
         self
     }
 
@@ -166,6 +177,12 @@ impl Principal {
     #[must_use]
     pub fn teams(&self) -> &[Arc<str>] {
         &self.attributes.teams
+    }
+
+    /// Returns the expiration time of the credential; `None` if it does not expire.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.attributes.expires_at
     }
 
     /// Returns the value of the type `T`, if one was [set](Self::with_extension).

@@ -273,6 +273,7 @@ where
         sessions,
         gateway: "stdio".into(),
         principal,
+        verifier: None,
         drain: Drain::new(),
         headers: None,
     };

@@ -14,7 +14,7 @@ use super::legacy::LegacyHandler;
 use super::modern::{self, HeaderVersion};
 use super::response::{self, event_stream};
 use super::{Body, CallService, Shared, stream};
-use crate::auth::Principal;
+use crate::auth::{AuthVerifier, Authentication, Principal};
 use crate::error::{BODY_TIMEOUT, RequestError};
 use crate::jsonrpc::{Message, Request as Rpc};
 use crate::protocol::header::MCP_SESSION_ID;
@@ -26,6 +26,8 @@ pub(super) struct HttpExchange<'a, S> {
     pub(super) inner: &'a S,
     pub(super) shared: &'a Shared,
     pub(super) principal: Principal,
+    /// Verifier that has accepted the caller, if any.
+    pub(super) verifier: Option<Arc<dyn AuthVerifier>>,
     /// Protocol version in the header.
     pub(super) version: HeaderVersion,
     pub(super) parts: Box<Parts>,
@@ -46,11 +48,9 @@ impl<S: CallService> HttpExchange<'_, S> {
                     Err(error) => Err(error.into()),
                 }
             }
-            (&Method::GET, true) => {
-                Box::pin(self.legacy().get(&self.parts.headers, &self.version)).await
-            }
+            (&Method::GET, true) => Box::pin(self.legacy().get(&self.parts, &self.version)).await,
             (&Method::GET, false) => self.open_channel(),
-            (&Method::DELETE, true) => self.legacy().delete(&self.parts.headers, &self.version),
+            (&Method::DELETE, true) => self.legacy().delete(&self.parts, &self.version),
             (&Method::DELETE, false) => Err(RequestError::MissingSession.into()),
             _ => Err(RequestError::HttpMethod.into()),
         };
@@ -70,7 +70,7 @@ impl<S: CallService> HttpExchange<'_, S> {
             Err(error) => return response::error(&error.into(), None, era),
         };
         if let Some(channel) = self.shared.channels.find(self.parts.uri.query()) {
-            let taken = channel.handle(message, &self.principal).await;
+            let taken = channel.handle(message, self.authentication()).await;
             return taken.unwrap_or_else(|error| response::error(&error, None, Era::Legacy));
         }
         match message {
@@ -109,8 +109,12 @@ impl<S: CallService> HttpExchange<'_, S> {
         let listens = method == RpcMethod::SubscriptionsListen;
         let reply = match modern::validate(&self.parts, &self.version, &request) {
             Ok(client) => {
-                let caller = Caller::new(self.principal, Arc::clone(&self.shared.gateway), client)
-                    .with_headers(forwarded(&self.parts.headers, &self.shared.headers));
+                let caller = Caller::new(
+                    self.principal.clone(),
+                    Arc::clone(&self.shared.gateway),
+                    client,
+                )
+                .with_headers(forwarded(&self.parts.headers, &self.shared.headers));
                 self.inner
                     .clone()
                     .oneshot(Call::trusted(request, Arc::new(caller)))
@@ -121,9 +125,14 @@ impl<S: CallService> HttpExchange<'_, S> {
         match reply {
             Ok(Reply::Json { status, body }) => response::json(status, body),
             Ok(Reply::Events(events)) if listens => {
-                event_stream(stream::subscription(events, id, self.shared.drain.clone()))
+                let drain = self.shared.drain.clone();
+                let watch = self.authentication().watch();
+                event_stream(stream::subscription(events, id, drain, watch))
             }
-            Ok(Reply::Events(events)) if takes_events => event_stream(stream::modern(events, id)),
+            Ok(Reply::Events(events)) if takes_events => {
+                let watch = self.authentication().watch();
+                event_stream(stream::modern(events, id, watch))
+            }
             Ok(Reply::Events(events)) => {
                 response::document(Box::pin(response::without_events(events, &id)).await)
             }
@@ -158,13 +167,19 @@ impl<S: CallService> HttpExchange<'_, S> {
             sessions: self.shared.sessions.clone(),
             gateway: Arc::clone(&self.shared.gateway),
             principal: self.principal.clone(),
+            verifier: self.verifier.clone(),
             drain: self.shared.drain.clone(),
             headers: Some(headers),
         }
     }
 
+    /// Returns the authentication of the request.
+    fn authentication(self) -> Authentication {
+        Authentication::new(self.principal, self.verifier, self.parts)
+    }
+
     /// Opens a stream of HTTP+SSE.
-    fn open_channel(&self) -> Result<Response<Body>, Error> {
+    fn open_channel(self) -> Result<Response<Body>, Error> {
         if !names_events(&self.parts.headers) {
             return Err(RequestError::MissingSession.into());
         }
@@ -173,7 +188,9 @@ impl<S: CallService> HttpExchange<'_, S> {
             // Relative to the URL of this stream: a nested service does not see all of it.
             false => String::new(),
         };
-        Ok(self.shared.channels.open(&path, self.legacy()))
+        let legacy = self.legacy();
+        let channels = &self.shared.channels;
+        Ok(channels.open(&path, legacy, self.authentication()))
     }
 }
 

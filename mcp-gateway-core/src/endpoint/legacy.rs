@@ -20,7 +20,7 @@ use super::incoming::handle_response;
 use super::modern::HeaderVersion;
 use super::reply_writer::{MessageSink, ReplyWriter};
 use super::{Body, CallService, response, stream};
-use crate::auth::Principal;
+use crate::auth::{AuthVerifier, Authentication, Principal};
 use crate::error::{RequestError, RouteError};
 use crate::json::object_json;
 use crate::jsonrpc::{Id, Message, Request, Response as Rpc};
@@ -46,6 +46,8 @@ pub(super) struct LegacyHandler<S> {
     pub(super) gateway: Arc<str>,
     /// Authenticated caller.
     pub(super) principal: Principal,
+    /// Verifier that has accepted the caller; `None` if other means have.
+    pub(super) verifier: Option<Arc<dyn AuthVerifier>>,
     /// Signal of the shutdown.
     pub(super) drain: Drain,
     /// Headers that are forwarded to HTTP servers; `None` for a transport without headers.
@@ -79,7 +81,7 @@ impl<S: CallService> LegacyHandler<S> {
             }
             return Ok(response);
         }
-        let (session_id, session) = self.session(&parts.headers, version)?;
+        let (session_id, session) = self.session(parts, version)?;
         match message {
             Message::Notification(notification) => {
                 self.on_notification(&session, notification).await;
@@ -99,10 +101,11 @@ impl<S: CallService> LegacyHandler<S> {
         }
     }
 
-    /// Returns the session that the headers name, with its ID.
+    /// Returns the session that the headers name, with its ID. It is bound to the credential of the
+    /// request.
     fn session(
         &self,
-        headers: &HeaderMap,
+        parts: &Parts,
         version: &HeaderVersion,
     ) -> Result<(String, Arc<Session>), Error> {
         match version {
@@ -116,15 +119,24 @@ impl<S: CallService> LegacyHandler<S> {
             }
             HeaderVersion::Known(_) | HeaderVersion::Missing => {}
         }
-        let id = headers
+        let id = parts
+            .headers
             .get(MCP_SESSION_ID)
             .ok_or(RequestError::MissingSession)?;
         // A value that is not text cannot be a session ID of this gateway.
         let id = id.to_str().unwrap_or_default();
-        Ok((
-            id.to_owned(),
-            self.sessions.find(id, &self.principal, &self.gateway)?,
-        ))
+        let session = self.sessions.find(id, &self.principal, &self.gateway)?;
+        if self.verifier.is_some() && session.needs_lease(&self.principal) {
+            self.sessions
+                .extend_lease(id, &session, self.authentication(parts));
+        }
+        Ok((id.to_owned(), session))
+    }
+
+    /// Returns the authentication of the request with the head `parts`.
+    fn authentication(&self, parts: &Parts) -> Authentication {
+        let verifier = self.verifier.clone();
+        Authentication::new(self.principal.clone(), verifier, Box::new(parts.clone()))
     }
 
     /// Converts an answer into an HTTP response.
@@ -167,10 +179,11 @@ impl<S: CallService> LegacyHandler<S> {
     /// Opens the standalone stream, or resumes a broken stream.
     pub(super) async fn get(
         &self,
-        headers: &HeaderMap,
+        parts: &Parts,
         version: &HeaderVersion,
     ) -> Result<Response<Body>, Error> {
-        let (_, session) = self.session(headers, version)?;
+        let headers = &parts.headers;
+        let (_, session) = self.session(parts, version)?;
         if !accepts(headers, "text/event-stream") {
             return Err(RequestError::Accept.into());
         }
@@ -210,10 +223,10 @@ impl<S: CallService> LegacyHandler<S> {
     /// Ends a session.
     pub(super) fn delete(
         &self,
-        headers: &HeaderMap,
+        parts: &Parts,
         version: &HeaderVersion,
     ) -> Result<Response<Body>, Error> {
-        let (id, session) = self.session(headers, version)?;
+        let (id, session) = self.session(parts, version)?;
         self.sessions.end(&id, &session);
         Ok(response::status(StatusCode::NO_CONTENT))
     }

@@ -17,7 +17,7 @@ use super::duplex::DuplexSession;
 use super::legacy::LegacyHandler;
 use super::{Body, CallService, response};
 use crate::Error;
-use crate::auth::Principal;
+use crate::auth::{Authentication, AuthenticationWatch};
 use crate::error::SessionError;
 use crate::jsonrpc::Message;
 use crate::sse;
@@ -34,30 +34,66 @@ pub(super) trait SseSession: Send + Sync {
     async fn handle(
         &self,
         message: Message,
-        principal: &Principal,
+        authentication: Authentication,
     ) -> Result<Response<Body>, Error>;
 
     /// Ends the stream, because the client has disconnected.
     fn close(&self);
 }
 
+/// An open stream of a client, and its latest authentication.
+struct SseChannel<S> {
+    duplex: Arc<DuplexSession<S>>,
+    latest: Arc<LatestAuthentication>,
+}
+
+/// Authentication of the last message that the client has posted since the last
+/// [`take`](Self::take).
+#[derive(Default)]
+struct LatestAuthentication(Mutex<Option<Authentication>>);
+
+impl LatestAuthentication {
+    /// Records the authentication of a message.
+    fn record(&self, authentication: Authentication) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(authentication);
+    }
+
+    /// Removes and returns the authentication.
+    fn take(&self) -> Option<Authentication> {
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.take()
+    }
+}
+
 #[async_trait]
-impl<S: CallService> SseSession for Arc<DuplexSession<S>> {
+impl<S: CallService> SseSession for SseChannel<S> {
     async fn handle(
         &self,
         message: Message,
-        principal: &Principal,
+        authentication: Authentication,
     ) -> Result<Response<Body>, Error> {
-        if self.principal() != principal {
+        if self.duplex.principal() != authentication.principal() {
             return Err(SessionError::Unknown.into());
         }
-        let duplex = Self::clone(self);
+        self.latest.record(authentication);
+        let duplex = Arc::clone(&self.duplex);
         BackgroundTask::detach(duplex.handle(message));
         Ok(response::status(StatusCode::ACCEPTED))
     }
 
     fn close(&self) {
-        DuplexSession::close(self);
+        self.duplex.close();
+    }
+}
+
+/// Waits until `watch` ends, and with it all authentications of later messages.
+async fn unauthenticated(watch: &mut AuthenticationWatch, latest: &LatestAuthentication) {
+    loop {
+        watch.ended().await;
+        match latest.take() {
+            Some(authentication) => *watch = authentication.watch(),
+            None => return,
+        }
     }
 }
 
@@ -73,10 +109,14 @@ impl SseSessions {
     }
 
     /// Opens a stream whose first event is the endpoint for messages, at `path`.
+    ///
+    /// It ends with its authentication, unless the client has posted a message with another one
+    /// that lasts.
     pub(super) fn open<S: CallService>(
         &self,
         path: &str,
         legacy: LegacyHandler<S>,
+        authentication: Authentication,
     ) -> Response<Body> {
         let mut random = [0; 32];
         if aws_lc_rs::rand::fill(&mut random).is_err() {
@@ -89,7 +129,11 @@ impl SseSessions {
 
         let drain = legacy.drain.clone();
         let (out, messages) = mpsc::channel(QUEUE);
-        let channel: Arc<dyn SseSession> = Arc::new(DuplexSession::new(legacy, out));
+        let latest = Arc::<LatestAuthentication>::default();
+        let channel: Arc<dyn SseSession> = Arc::new(SseChannel {
+            duplex: DuplexSession::new(legacy, out),
+            latest: Arc::clone(&latest),
+        });
         self.channels().insert(name.clone(), Arc::clone(&channel));
         let closing = SessionGuard {
             sse_sessions: self.clone(),
@@ -97,18 +141,21 @@ impl SseSessions {
             channel,
         };
         let first = stream::iter([Bytes::from(first)]);
-        let rest = stream::unfold(
-            (messages, closing, drain),
-            |(mut messages, closing, drain)| async move {
+        let state = (messages, closing, drain, authentication.watch());
+        let rest = stream::unfold(state, move |(mut messages, closing, drain, mut watch)| {
+            let latest = Arc::clone(&latest);
+            async move {
                 let message = tokio::select! {
-                    message = messages.recv() => message?,
+                    biased;
+                    () = unauthenticated(&mut watch, &latest) => return None,
                     () = drain.started() => return None,
+                    message = messages.recv() => message?,
                 };
                 let mut event = Vec::new();
                 sse::write_event(&mut event, None, &message);
-                Some((Bytes::from(event), (messages, closing, drain)))
-            },
-        );
+                Some((Bytes::from(event), (messages, closing, drain, watch)))
+            }
+        });
         response::event_stream(first.chain(rest))
     }
 
@@ -131,7 +178,7 @@ struct UnknownSession;
 
 #[async_trait]
 impl SseSession for UnknownSession {
-    async fn handle(&self, _: Message, _: &Principal) -> Result<Response<Body>, Error> {
+    async fn handle(&self, _: Message, _: Authentication) -> Result<Response<Body>, Error> {
         Err(SessionError::Unknown.into())
     }
 

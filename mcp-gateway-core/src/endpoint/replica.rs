@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Limited};
 use tower_service::Service;
 
 use super::{Body, response, stream};
-use crate::auth::Principal;
+use crate::auth::{AuthenticationWatch, Principal};
 use crate::era::{LegacyToModern, ParkedCalls};
 use crate::jsonrpc::Message;
 use crate::replica::{Replica, ReplicaRequest};
@@ -84,7 +84,9 @@ impl ReplicaService {
                 }
                 Err(error) => ReplyStream::new(iter([Err(error)])),
             };
-        response::event_stream(stream::modern(events, id))
+        // The other replica watches over the authentication of the client.
+        let watch = AuthenticationWatch::default();
+        response::event_stream(stream::modern(events, id, watch))
     }
 }
 

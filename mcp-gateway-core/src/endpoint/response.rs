@@ -10,7 +10,7 @@ use tokio::time;
 
 use super::Body;
 use crate::Error;
-use crate::error::UpstreamError;
+use crate::error::{AuthError, UpstreamError};
 use crate::jsonrpc::{ErrorObject, Id, code};
 use crate::problem::Problem;
 use crate::protocol::{Era, Method};
@@ -138,6 +138,12 @@ const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(15);
 /// Returns the response to a request that its client has cancelled.
 pub(super) fn cancelled_message(id: &Id) -> Bytes {
     ErrorObject::new(CANCELLED, "Request cancelled").to_response(Some(id))
+}
+
+/// Returns the response to a request whose credential has been revoked meanwhile.
+pub(super) fn revoked_message(id: &Id) -> Bytes {
+    let problem = Problem::from(&Error::from(AuthError::InvalidToken));
+    problem.error.to_response(Some(id))
 }
 
 /// Code for cancelled requests from the language server protocol, with the text of SDKs; MCP defines

@@ -6,6 +6,7 @@ use futures_util::{StreamExt, stream};
 
 use super::response;
 use crate::Drain;
+use crate::auth::AuthenticationWatch;
 use crate::error::UpstreamError;
 use crate::json::object_json;
 use crate::jsonrpc::{Id, Notification, Response};
@@ -16,11 +17,25 @@ use crate::session::{LogReader, StreamId};
 use crate::sse;
 
 /// Returns the events of a reply to a modern client; the last one is always a response.
-pub(crate) fn modern(events: ReplyStream, id: Id) -> impl Stream<Item = Bytes> + Send + 'static {
-    stream::unfold(Some((events, id)), |state| async move {
-        let (mut events, id) = state?;
+///
+/// The reply ends with an error if the credential of its request is revoked.
+pub(crate) fn modern(
+    events: ReplyStream,
+    id: Id,
+    watch: AuthenticationWatch,
+) -> impl Stream<Item = Bytes> + Send + 'static {
+    stream::unfold(Some((events, id, watch)), |state| async move {
+        let (mut events, id, mut watch) = state?;
         loop {
-            let (text, goes_on) = match events.next().await {
+            let event = tokio::select! {
+                // The watch begins only if the server makes the client wait.
+                biased;
+                event = events.next() => event,
+                () = watch.revoked() => {
+                    return Some((written(None, &response::revoked_message(&id)), None));
+                }
+            };
+            let (text, goes_on) = match event {
                 Some(Ok(ReplyEvent::Notification(notification))) => {
                     if is_unsolicited(&notification) {
                         continue;
@@ -38,28 +53,36 @@ pub(crate) fn modern(events: ReplyStream, id: Id) -> impl Stream<Item = Bytes> +
                     false,
                 ),
             };
-            return Some((written(None, &text), goes_on.then_some((events, id))));
+            let rest = goes_on.then_some((events, id, watch));
+            return Some((written(None, &text), rest));
         }
     })
 }
 
 /// Returns the events of a subscription, each tagged with its ID.
+///
+/// It ends gracefully with the authentication of its request, so that the client subscribes again
+/// with its current credential.
 pub(super) fn subscription(
     events: ReplyStream,
     id: Id,
     drain: Drain,
+    watch: AuthenticationWatch,
 ) -> impl Stream<Item = Bytes> + Send + 'static {
-    stream::unfold(Some((events, id, drain)), |state| async move {
-        let (mut events, id, drain) = state?;
+    stream::unfold(Some((events, id, drain, watch)), |state| async move {
+        let (mut events, id, drain, mut watch) = state?;
         loop {
             let event = tokio::select! {
-                event = events.next() => event,
+                biased;
+                _ = watch.ended() => None,
                 () = drain.started() => None,
+                event = events.next() => event,
             };
             match event {
                 Some(Ok(ReplyEvent::Notification(notification))) => {
                     let tagged = tagged(&notification, &id);
-                    return Some((written(None, &tagged), Some((events, id, drain))));
+                    let rest = Some((events, id, drain, watch));
+                    return Some((written(None, &tagged), rest));
                 }
                 Some(Ok(ReplyEvent::Request(request))) => {
                     response::reject_server_request(&request).await

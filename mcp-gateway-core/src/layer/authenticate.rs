@@ -122,7 +122,9 @@ where
             let (parts, body) = request.into_parts();
             let principal = verifier.verify(&parts).await?;
             let request = Request::from_parts(parts, body);
-            inner.call(Authenticated::trusted(principal, request)).await
+            inner
+                .call(Authenticated::by(verifier, principal, request))
+                .await
         }))
     }
 }

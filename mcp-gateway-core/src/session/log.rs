@@ -78,6 +78,12 @@ impl EventLog {
         all.into_iter().filter(is_unread).collect()
     }
 
+    /// Ends the active reader. Unread events are retained for the next one.
+    pub(crate) fn interrupt(&self) {
+        self.inner().reader += 1;
+        self.changed.notify_waiters();
+    }
+
     /// Marks the end of the stream.
     pub(crate) fn close(&self) {
         self.inner().closed = true;

@@ -37,10 +37,10 @@ use crate::task::BackgroundTask;
 /// ```
 #[derive(Clone, Debug)]
 #[doc(alias("Mcp-Session-Id"))]
-pub struct Sessions(Arc<Inner>);
+pub struct Sessions(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
+pub(super) struct Inner {
     /// Cipher of session IDs.
     sealer: Arc<Sealer>,
     /// This replica, once it is set.
@@ -160,6 +160,18 @@ impl Sessions {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(id);
         session.end();
+    }
+
+    /// Ends the session `id`, because the credential of its client has been revoked: its streams end
+    /// without what the client has not read yet.
+    pub(super) fn revoke(&self, id: &str, session: &Arc<Session>) {
+        session.interrupt_streams();
+        self.end(id, session);
+    }
+
+    /// Returns a reference for a task that sessions own.
+    pub(super) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.0)
     }
 
     /// Closes all streams and cancels all calls, because the gateway shuts down.

@@ -42,6 +42,8 @@ pub(crate) struct SessionState {
     pub(crate) subscriptions: BTreeSet<String>,
     /// Task that subscribes to the servers on behalf of the client.
     pub(crate) subscription: Option<BackgroundTask>,
+    /// Task that ends the session with the authentication of its client.
+    pub(super) lease: Option<BackgroundTask>,
 }
 
 /// An unanswered request of a server.
@@ -84,6 +86,7 @@ impl Default for SessionState {
             next_stream: 1,
             subscriptions: BTreeSet::new(),
             subscription: None,
+            lease: None,
         }
     }
 }
@@ -91,12 +94,16 @@ impl Default for SessionState {
 impl SessionState {
     /// Registers a request of the client for cancellation.
     ///
-    /// Returns `None` if a request with the same ID is in flight.
+    /// Returns `None` if a request with the same ID is in flight. In a session that has ended, the
+    /// request is cancelled at once.
     pub(crate) fn start_call(&mut self, id: &Id) -> Option<Cancellation> {
         if self.calls.contains_key(id) {
             return None;
         }
         let cancellation = Cancellation::new();
+        if self.ended {
+            cancellation.cancel();
+        }
         self.calls.insert(id.clone(), cancellation.clone());
         Some(cancellation)
     }
@@ -181,7 +188,7 @@ impl SessionState {
     pub(crate) fn open_stream(&mut self) -> (StreamId, Arc<EventLog>) {
         let id = self.next_stream;
         self.next_stream += 1;
-        let log = EventLog::new();
+        let log = self.new_log();
         self.streams.insert(id, Arc::clone(&log));
         (id, log)
     }
@@ -220,7 +227,26 @@ impl SessionState {
 
     /// Returns the stream of messages outside of any request, creating it on first use.
     pub(crate) fn standalone(&mut self) -> Arc<EventLog> {
-        Arc::clone(self.standalone.get_or_insert_with(EventLog::new))
+        if let Some(log) = &self.standalone {
+            return Arc::clone(log);
+        }
+        let log = self.new_log();
+        self.standalone = Some(Arc::clone(&log));
+        log
+    }
+
+    /// Returns the logs of all streams.
+    pub(super) fn logs(&self) -> impl Iterator<Item = &Arc<EventLog>> {
+        self.streams.values().chain(&self.standalone)
+    }
+
+    /// Creates a log, which is closed if the session has ended.
+    fn new_log(&self) -> Arc<EventLog> {
+        let log = EventLog::new();
+        if self.ended {
+            log.close();
+        }
+        log
     }
 
     /// Evicts closed streams beyond the limits of age, number and size.
@@ -257,6 +283,7 @@ impl SessionState {
     /// Takes the resources to release at the end of the session.
     pub(super) fn take(&mut self) -> ClosedSession {
         self.subscription = None;
+        self.lease = None;
         self.subscriptions.clear();
         self.server_requests.clear();
         self.ended_streams.clear();

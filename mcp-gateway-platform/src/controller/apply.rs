@@ -28,7 +28,7 @@ struct StagedSpec {
 /// Gateway of a prepared replacement.
 struct StagedGateway {
     gateway: RunningGateway,
-    /// Router and rules, if the gateway is running already.
+    /// Router and rules, if a gateway of the name is running already.
     update: Option<(PrefixRouter, VerifierRules)>,
 }
 
@@ -92,9 +92,18 @@ impl Controller {
         traits.protected = self.challenge(&spec.auth, resource, false);
         let rules = self.issuers.rules(&spec.auth, Some(resource), &[]);
         let mut running = self.gateways.iter();
-        Ok(match running.find(|running| running.traits == traits) {
-            Some(same) => StagedGateway {
-                gateway: same.clone(),
+        let running = running.find(|running| running.traits.name == traits.name);
+        Ok(match running {
+            Some(running) => StagedGateway {
+                gateway: match running.traits == traits {
+                    true => running.clone(),
+                    // Open streams follow the verifier and the router to the new gateway.
+                    false => self.create(
+                        traits,
+                        Arc::clone(&running.access),
+                        Arc::clone(&running.routing),
+                    )?,
+                },
                 update: Some((router, rules)),
             },
             None => StagedGateway {
@@ -124,9 +133,14 @@ impl Controller {
         self.servers.start(&servers);
         self.protect(&spec.auth, resources.all());
         let gateways = gateways.into_iter();
-        self.gateways = gateways
-            .map(|staged| staged.commit(rollout.has_servers()))
-            .collect();
+        let gateways = gateways.map(|staged| staged.commit(rollout.has_servers()));
+        let before = std::mem::replace(&mut self.gateways, gateways.collect());
+        for removed in before {
+            let mut gateways = self.gateways.iter();
+            if !gateways.any(|other| other.traits.name == removed.traits.name) {
+                removed.access.close();
+            }
+        }
         self.access
             .replace(self.issuers.rules(&spec.auth, None, &resources.gateways));
         let routes = self.routes(spec, &resources.forward);

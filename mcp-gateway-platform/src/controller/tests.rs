@@ -36,9 +36,12 @@ async fn a_gateway_stays_when_only_its_servers_change() {
     assert!(Arc::ptr_eq(&routing, &controller.gateways[0].routing));
     assert_eq!(controller.pool().names().len(), 2);
 
+    let traits = controller.gateways[0].traits.clone();
     after.hosts = vec!["mcp.example.com".to_owned()];
     assert!(!controller.apply(&after).unwrap().has_servers());
-    assert!(!Arc::ptr_eq(&routing, &controller.gateways[0].routing));
+    assert_ne!(traits, controller.gateways[0].traits);
+    // The streams of the replaced gateway follow its router.
+    assert!(Arc::ptr_eq(&routing, &controller.gateways[0].routing));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Verifier of the current spec.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,21 +16,32 @@ use mcp_gateway_auth::server::Resource;
 use mcp_gateway_auth::token::{
     BearerVerifier, ChainVerifier, ExternalIssuers, Introspection, Issuer,
 };
-use mcp_gateway_core::auth::{AllowAnonymous, AuthError, AuthVerifier, Principal};
+use mcp_gateway_core::auth::{
+    AllowAnonymous, Assertion, AuthError, AuthVerifier, Principal, Revocation,
+};
+use tokio::sync::watch;
 
 use crate::auth::{AuthorizationServices, remote_keys};
 use crate::spec::{self, Anonymous, Auth};
 
 /// Verifier that is replaceable while calls are in flight.
 ///
-/// A request in flight keeps the rules with which it began.
+/// A request that has been accepted keeps its response. Sessions and streams whose caller the new
+/// rules reject end.
 #[derive(Debug)]
-pub(crate) struct ReloadableVerifier(ArcSwap<VerifierRules>);
+pub(crate) struct ReloadableVerifier {
+    /// Current rules.
+    rules: Arc<ArcSwap<VerifierRules>>,
+    /// Notifies open streams of new rules.
+    replaced: watch::Sender<()>,
+}
 
 /// Rules by which a gateway accepts callers.
 #[derive(Debug)]
 pub(crate) struct VerifierRules {
+    /// Verifier of tokens, with its cache.
     tokens: BearerVerifier,
+    /// Set to accept requests without credentials.
     anonymous: bool,
     /// Gateway of the rules; `None` for the management endpoints.
     resource: Option<Resource>,
@@ -38,7 +50,9 @@ pub(crate) struct VerifierRules {
 /// Issuers of tokens, from which rules are created.
 #[derive(Debug)]
 pub(crate) struct VerifierFactory {
+    /// Authorization server, if the platform has one.
     authority: Option<Arc<AuthorizationServices>>,
+    /// Client for requests to other issuers.
     egress: Option<Egress>,
     /// Fetched keys by issuer and URL. They outlive changes of the rules.
     keys: HashMap<(String, Option<String>), RemoteJwks>,
@@ -46,21 +60,51 @@ pub(crate) struct VerifierFactory {
 
 impl ReloadableVerifier {
     pub(crate) fn new(rules: VerifierRules) -> Arc<Self> {
-        Arc::new(Self(ArcSwap::from_pointee(rules)))
+        Arc::new(Self {
+            rules: Arc::new(ArcSwap::from_pointee(rules)),
+            replaced: watch::Sender::new(()),
+        })
     }
 
     /// Replaces the rules.
     pub(crate) fn replace(&self, rules: VerifierRules) {
-        self.0.store(Arc::new(rules));
+        self.rules.store(Arc::new(rules));
+        self.replaced.send_replace(());
+    }
+
+    /// Rejects all callers, because the gateway is removed.
+    pub(crate) fn close(&self) {
+        self.replace(VerifierRules::closed());
     }
 
     /// Returns `true` if `principal` may see and use the gateway.
     pub(crate) fn may_see(&self, principal: &Principal) -> bool {
-        self.0.load().may_see(principal)
+        self.rules.load().may_see(principal)
     }
 }
 
 impl VerifierRules {
+    /// Creates rules that reject all callers.
+    fn closed() -> Self {
+        Self {
+            tokens: BearerVerifier::new(Arc::new(ChainVerifier::new())),
+            anonymous: false,
+            resource: None,
+        }
+    }
+
+    /// Waits until the rules reject `principal`, which has presented `token`.
+    async fn rejected(&self, token: Option<&Assertion>, principal: &Principal) {
+        match token {
+            Some(token) => {
+                let accepts = |now: &Principal| now == principal && self.may_see(now);
+                self.tokens.revoked(token, accepts).await;
+            }
+            None if self.anonymous && self.may_see(principal) => pending().await,
+            None => {}
+        }
+    }
+
     /// Rejects requests without credentials.
     pub(crate) fn without_anonymous(self) -> Self {
         Self {
@@ -206,7 +250,7 @@ fn introspection(
 #[async_trait]
 impl AuthVerifier for ReloadableVerifier {
     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
-        let rules = self.0.load_full();
+        let rules = self.rules.load_full();
         let verified = match rules.tokens.verify(request).await {
             // An invalid token is always an error: only its absence is anonymous.
             Err(AuthError::MissingToken) if rules.anonymous => {
@@ -219,6 +263,23 @@ impl AuthVerifier for ReloadableVerifier {
             false => Err(AuthError::InvalidToken),
         })
     }
+
+    fn revocation(&self, request: &Parts, principal: &Principal) -> Option<Revocation> {
+        // Subscribed before the rules are read, so that no replacement is missed.
+        let mut replaced = self.replaced.subscribe();
+        let rules = Arc::clone(&self.rules);
+        let (token, principal) = (BearerVerifier::presented(request), principal.clone());
+        Some(Box::pin(async move {
+            loop {
+                let current = rules.load_full();
+                tokio::select! {
+                    () = current.rejected(token.as_ref(), &principal) => return,
+                    // The sender is gone if the gateway has been removed.
+                    replaced = replaced.changed() => if replaced.is_err() { return },
+                }
+            }
+        }))
+    }
 }
 
 /// Type in a spec that stands for tokens without `typ`.
@@ -229,6 +290,7 @@ const RECHECK: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use http::Request;
     use http::header::AUTHORIZATION;
 
@@ -286,5 +348,41 @@ mod tests {
         assert_eq!(verify(&access, Some("two")).await.as_deref(), Ok("alice"));
         assert!(verify(&access, Some("one")).await.is_err());
         assert!(verify(&access, None).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn j31_only_those_whom_the_rules_reject_lose_their_streams() {
+        let access = ReloadableVerifier::new(rules("one", Anonymous::Local));
+        let revocation = |token: Option<&str>, subject: &str| {
+            let mut request = Request::new(());
+            if let Some(token) = token {
+                let value = format!("Bearer {token}").parse().unwrap();
+                request.headers_mut().insert(AUTHORIZATION, value);
+            }
+            let request = request.into_parts().0;
+            access
+                .revocation(&request, &Principal::new(subject.to_owned()))
+                .unwrap()
+        };
+        let mut alice = revocation(Some("one"), "alice");
+        let mut anonymous = revocation(None, "anonymous");
+        let mut both = async || {
+            tokio::task::yield_now().await;
+            let ends = (&mut alice).now_or_never().is_some();
+            (ends, (&mut anonymous).now_or_never().is_some())
+        };
+        assert_eq!(both().await, (false, false));
+        access.replace(rules("one", Anonymous::Local));
+        assert_eq!(both().await, (false, false));
+        access.replace(rules("one", Anonymous::Never));
+        assert_eq!(both().await, (false, true));
+        access.replace(rules("two", Anonymous::Never));
+        alice.await;
+        // A token that has another principal now is another credential.
+        assert!(revocation(Some("two"), "bob").now_or_never().is_some());
+        let mut kept = revocation(Some("two"), "alice");
+        assert!((&mut kept).now_or_never().is_none());
+        access.close();
+        kept.await;
     }
 }

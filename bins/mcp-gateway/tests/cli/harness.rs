@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 /// Default directory of the state of gateways.
@@ -205,6 +206,28 @@ impl Gateway {
             "{text} is not in {seen:?}\n{}",
             self.stderr()
         );
+    }
+
+    /// Opens the stream at `path`, of `session` or of HTTP+SSE; the task reads it to its end.
+    pub(crate) async fn read(
+        &self,
+        path: &str,
+        token: &str,
+        session: Option<&str>,
+    ) -> JoinHandle<String> {
+        let mut request = Request::get(format!("{}{path}", self.url))
+            .header(AUTHORIZATION, format!("Bearer {token}"))
+            .header(ACCEPT, "text/event-stream");
+        if let Some(session) = session {
+            request = request.header("mcp-session-id", session);
+        }
+        let response = self.send(request).await;
+        assert_eq!(response.status(), 200);
+        tokio::spawn(async move {
+            let body = response.into_body().collect().await;
+            let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+            String::from_utf8_lossy(&body).into_owned()
+        })
     }
 
     async fn open(&self, path: &str, accept: &str) -> http::Response<hyper::body::Incoming> {
