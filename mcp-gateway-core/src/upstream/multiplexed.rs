@@ -9,7 +9,7 @@
 //! | progress | the call with its token; otherwise subscribers |
 //! | notification of a subscription | the `subscriptions/listen` with its identifier |
 //! | change of a list, a resource or a task | subscribers |
-//! | any other notification, server request | the only call in flight, if there is exactly one; otherwise subscribers |
+//! | any other notification, server request | the only call in flight, if there is exactly one and no other principal has used the connection; otherwise subscribers |
 //! | `ping` | answered here |
 //!
 //! Such a connection has no request to which a server request belongs. If it could be meant for
@@ -96,6 +96,7 @@ impl UpstreamConnection for MultiplexedConnection {
             id: request.id().clone(),
             progress_token: request.meta(meta::PROGRESS_TOKEN).map(Into::into),
             listens: request.method() == &Method::SubscriptionsListen,
+            principal: Some(call.principal().clone()),
         };
         let version = self.info.version;
         let encode = |number| encode::encode(call, version, Some(number));

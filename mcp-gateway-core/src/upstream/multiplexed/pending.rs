@@ -2,7 +2,9 @@
 //!
 //! Messages of the server refer to a call by its identifier or progress token; log messages and
 //! server requests refer to none. Those are attributed to a call only if no other call can be
-//! meant. Abandoned calls count, too, as long as the server may still be working on them.
+//! meant. Abandoned calls count, too, as long as the server may still be working on them. A server
+//! can work on beyond the response of a call, so on a connection that several principals have used,
+//! those messages are attributed to nobody.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::auth::Principal;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{Id, Notification, Response};
 use crate::protocol::meta;
@@ -25,6 +28,28 @@ pub(super) struct PendingRequests {
     /// Abandoned calls without a response, with the time at which the server is expected to have
     /// ended them.
     given_up: HashMap<i64, Instant>,
+    /// Principals that have used the connection.
+    users: Users,
+}
+
+/// Principals that have used a connection.
+#[derive(Debug, Default)]
+enum Users {
+    #[default]
+    None,
+    One(Principal),
+    Several,
+}
+
+impl Users {
+    /// Records a use.
+    fn record(&mut self, principal: &Principal) {
+        match self {
+            Self::None => *self = Self::One(principal.clone().without_assertion()),
+            Self::One(known) if known != principal => *self = Self::Several,
+            Self::One(_) | Self::Several => {}
+        }
+    }
 }
 
 /// An in-flight call.
@@ -45,6 +70,8 @@ pub(super) struct PendingSender {
     pub(super) progress_token: Option<Box<str>>,
     /// `true` for `subscriptions/listen`, which lasts, and to which no other message belongs.
     pub(super) listens: bool,
+    /// Principal; `None` for a request of the gateway itself.
+    pub(super) principal: Option<Principal>,
 }
 
 impl PendingSender {
@@ -54,6 +81,7 @@ impl PendingSender {
             id,
             progress_token: None,
             listens: false,
+            principal: None,
         }
     }
 }
@@ -61,6 +89,9 @@ impl PendingSender {
 impl PendingRequests {
     /// Registers a call under `number`, which must be unused.
     pub(super) fn insert(&mut self, number: i64, waiting: PendingRequest) {
+        if let Some(principal) = &waiting.sender.principal {
+            self.users.record(principal);
+        }
         self.waiting.insert(number, waiting);
     }
 
@@ -166,8 +197,11 @@ impl PendingRequests {
     /// Delivers a message without a reference to the only in-flight call, or returns it.
     ///
     /// With several calls, or an abandoned one that the server may still work on, the message could
-    /// concern any of them.
+    /// concern any of them; with several users, a call that has ended.
     pub(super) fn attribute(&mut self, event: ReplyEvent) -> Option<ReplyEvent> {
+        if matches!(self.users, Users::Several) {
+            return Some(event);
+        }
         match self.single() {
             Some(number) => {
                 self.deliver(number, event);
@@ -290,5 +324,29 @@ mod tests {
         tokio::time::advance(CANCEL_GRACE).await;
         assert!(pending.attribute(log()).is_none());
         assert!(other.try_recv().is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_about_a_job_of_somebody_else_reaches_nobody() {
+        let mut pending = PendingRequests::default();
+        let mut call_of = |number: i64, who: &str| {
+            let (messages, receiver) = mpsc::channel(4);
+            let mut sender = PendingSender::of(Id::from(number));
+            sender.principal = Some(Principal::new(who.to_owned()));
+            pending.insert(number, PendingRequest { messages, sender });
+            let alone = pending.attribute(log()).is_none();
+            // The server has answered, and may still work on a job that the call has started.
+            let response = Response::new(&Id::from(number), "{}");
+            assert!(pending.complete(&response));
+            (alone, receiver)
+        };
+        for number in 1..3 {
+            let (alone, mut alice) = call_of(number, "alice");
+            assert!(alone && matches!(alice.try_recv(), Ok(Ok(ReplyEvent::Notification(_)))));
+        }
+        for (number, who) in [(3, "bob"), (4, "alice")] {
+            let (alone, mut call) = call_of(number, who);
+            assert!(!alone && matches!(call.try_recv(), Ok(Ok(ReplyEvent::Response(_)))));
+        }
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! A call passes through these stages:
 //!
-//! 1. It waits for a permit, then takes an idle connection or opens one.
+//! 1. It waits for a permit, then takes an idle connection of its principal or opens one.
 //! 2. The log level of the call is set on the server, unless it is set already.
 //! 3. Everything that the server sends until the response belongs to the call.
 //! 4. If log messages may still be in transit, the response is delayed for them.
@@ -91,21 +91,19 @@ impl View {
     ) -> Result<ExclusiveConnection, UpstreamError> {
         let room = Arc::clone(&self.exclusive.permits).acquire_owned().await;
         let room = room.map_err(|_| UpstreamError::Closed)?;
-        let open = |spare: &IdleConnection| spare.connection.is_open();
-        let spare = loop {
-            match lock(&self.exclusive.spare).pop() {
-                Some(spare) if !open(&spare) => {}
-                found => break found,
-            }
-        };
-        let spare = match spare {
+        let spare = match self.exclusive.take(call.principal()) {
             Some(spare) => spare,
             None if self.connector.is_stdio() && self.exclusive.in_use() > MAX_PROCESSES => {
                 return Err(UpstreamError::Overloaded {
                     retry_after: PROCESS_RETRY,
                 });
             }
-            None => self.dial_spare(call).await?,
+            None => {
+                if let Some(spare) = self.exclusive.evict(MAX_PROCESSES) {
+                    BackgroundTask::detach(async move { spare.connection.close().await });
+                }
+                self.dial_spare(call).await?
+            }
         };
         self.exclusive.check_out(&spare.connection);
         let (events, connection) = (spare.connection.subscribe(), Arc::clone(&spare.connection));
@@ -126,6 +124,7 @@ impl View {
         let connection = Box::pin(self.connector.connect_exclusive(&self.key, credential)).await?;
         Ok(IdleConnection {
             connection,
+            user: call.principal().clone().without_assertion(),
             level: None,
             in_order: self.connector.is_stdio(),
         })
@@ -291,14 +290,18 @@ impl Drop for ExclusiveConnection {
 fn belongs_to_call(event: &ReplyEvent) -> bool {
     match event {
         ReplyEvent::Notification(notification) => {
-            matches!(notification.method(), Method::LogMessage | Method::Other(_))
+            matches!(
+                notification.method(),
+                Method::LogMessage | Method::Other(_) | Method::Progress
+            )
         }
         ReplyEvent::Request(_) => true,
         ReplyEvent::Response(_) => false,
     }
 }
 
-/// Maximum number of processes of a program per class of callers.
+/// Maximum number of processes of a program per class of callers, and of connections to other
+/// servers that are kept for principals that do not use them.
 ///
 /// Each exclusive connection to a program is a process of its own.
 const MAX_PROCESSES: usize = 32;

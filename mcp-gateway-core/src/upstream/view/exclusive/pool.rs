@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Semaphore;
 
+use crate::auth::Principal;
 use crate::upstream::connection::UpstreamConnection;
 use crate::upstream::view::lock;
 
@@ -28,6 +29,8 @@ pub(in crate::upstream::view) struct ExclusivePool {
 pub(super) struct IdleConnection {
     /// Open connection.
     pub(super) connection: Arc<dyn UpstreamConnection>,
+    /// Principal of all calls on it: the server may still work on a job that one has started.
+    pub(super) user: Principal,
     /// JSON text of the log level that was set on the server.
     pub(super) level: Option<String>,
     /// `true` if log messages are known to precede the response to which they belong.
@@ -61,6 +64,21 @@ impl ExclusivePool {
         let ending: Vec<_> = spare.chain(lent.into_values()).collect();
         let closing = ending.iter().map(|connection| connection.close());
         futures_util::future::join_all(closing).await;
+    }
+
+    /// Takes the open connection that `user` has used last.
+    pub(super) fn take(&self, user: &Principal) -> Option<IdleConnection> {
+        let mut spare = lock(&self.spare);
+        spare.retain(|spare| spare.connection.is_open());
+        let at = spare.iter().rposition(|spare| spare.user == *user)?;
+        Some(spare.remove(at))
+    }
+
+    /// Takes the connection that has been idle for the longest time, if `max` are open.
+    pub(super) fn evict(&self, max: usize) -> Option<IdleConnection> {
+        let mut spare = lock(&self.spare);
+        let is_full = spare.len() + lock(&self.checked_out).len() >= max;
+        (is_full && !spare.is_empty()).then(|| spare.remove(0))
     }
 
     /// Marks a connection as in use.
