@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::in_flight::InFlightRequest;
 use super::response;
+use crate::era;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{Id, Notification};
 use crate::list_changes::ChangedList;
@@ -99,7 +100,12 @@ impl ReplyWriter {
                 None => return true,
             },
             ReplyEvent::Request(request) => {
-                let asked = self.session.add_server_request(request.clone());
+                // A server may ask whatever the capabilities of the client are.
+                let asked = match era::is_acceptable(request.request(), self.session.capabilities())
+                {
+                    true => self.session.add_server_request(request.clone()),
+                    false => None,
+                };
                 match asked {
                     Some(request) => request.bytes(),
                     None => {

@@ -121,6 +121,13 @@ pub(super) fn is_permitted(request: &Request, capabilities: &Capabilities) -> bo
     }
 }
 
+/// Returns `true` if `request` may be sent to a legacy client with these capabilities.
+///
+/// Requests without a capability in the specification may be sent to every client.
+pub(crate) fn is_acceptable(request: &Request, capabilities: &Capabilities) -> bool {
+    required_capabilities(request).is_none() || is_permitted(request, capabilities)
+}
+
 /// Returns the JSON text of the capabilities that a client needs for `request`; `None` if no client
 /// supports it.
 pub(super) fn required_capabilities(request: &Request) -> Option<&'static str> {
@@ -190,6 +197,23 @@ pub(super) fn response_json<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clients_are_asked_for_what_they_have_declared() {
+        let accepts = |method: &str, capabilities: &str| {
+            let request = Request::new(&Id::from(1), &Method::from(method), "{}");
+            is_acceptable(&request, &Capabilities::parse(capabilities).unwrap())
+        };
+        for (method, capabilities) in [
+            ("elicitation/create", r#"{"elicitation":{}}"#),
+            ("roots/list", r#"{"roots":{}}"#),
+            ("sampling/createMessage", r#"{"sampling":{}}"#),
+        ] {
+            assert!(!accepts(method, "{}"), "{method}");
+            assert!(accepts(method, capabilities), "{method}");
+        }
+        assert!(accepts("vendor/ask", "{}"));
+    }
 
     #[test]
     fn what_is_wanted_reads_back() {
