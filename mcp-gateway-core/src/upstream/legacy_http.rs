@@ -9,6 +9,7 @@
 
 mod in_flight;
 mod lost;
+mod progress;
 mod stream;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use tokio::sync::broadcast;
 use tokio::time;
 
 use self::in_flight::InFlightRequest;
+use self::progress::ProgressTokens;
 use self::stream::messages;
 use super::connection::{SendError, UpstreamConnection};
 use super::http_endpoint::{self as over_http, HttpEndpoint, PostResponse};
@@ -68,6 +70,8 @@ struct HttpSession {
     attended: Signal,
     /// Rules for the requests that the server may send to clients.
     askable: Askable,
+    /// Progress tokens of the requests in flight.
+    progress: ProgressTokens,
 }
 
 impl LegacyHttpConnection {
@@ -80,6 +84,7 @@ impl LegacyHttpConnection {
             ended: Signal::new(),
             attended: Signal::new(),
             askable,
+            progress: ProgressTokens::default(),
         };
         Self {
             session: Arc::new(session),
@@ -275,12 +280,18 @@ impl HttpSession {
 
     /// Handles a message of the standalone stream.
     ///
-    /// Notifications reach all subscribers. Requests reach the client only on a dedicated
-    /// connection.
+    /// Notifications reach all subscribers, progress with the token of its caller. Requests reach the
+    /// client only on a dedicated connection.
     async fn on_message(self: &Arc<Self>, text: Bytes) {
         match Message::parse(text) {
             Ok(Message::Notification(notification)) => {
-                self.broadcast(notification);
+                let known = match notification.method() {
+                    Method::Progress => self.progress.restore(&notification),
+                    _ => Some(notification),
+                };
+                if let Some(known) = known {
+                    self.broadcast(known);
+                }
             }
             Ok(Message::Request(request)) => {
                 let id = request.id().clone();

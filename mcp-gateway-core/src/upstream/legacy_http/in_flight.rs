@@ -28,7 +28,7 @@ pub(super) struct InFlightRequest {
     /// Identifier of the caller, which the response gets again.
     pub(super) id: Id,
     /// JSON text of the caller's progress token.
-    progress_token: Option<Box<str>>,
+    progress_token: Option<Arc<str>>,
     /// Session of the request.
     pub(super) session: Arc<HttpSession>,
     /// Policy for the cancellation at the server; `None` once it has responded.
@@ -38,10 +38,14 @@ pub(super) struct InFlightRequest {
 impl InFlightRequest {
     /// Registers the request `number` of `call`, before it is sent.
     pub(super) fn new(number: i64, call: &Call<Prepared>, session: &Arc<HttpSession>) -> Self {
+        let progress_token = call.request().meta(meta::PROGRESS_TOKEN).map(Into::into);
+        if let Some(token) = &progress_token {
+            session.progress.insert(number, token);
+        }
         Self {
             number,
             id: call.request().id().clone(),
-            progress_token: call.request().meta(meta::PROGRESS_TOKEN).map(Into::into),
+            progress_token,
             session: Arc::clone(session),
             cancel: Some(CancelPolicy::for_call(call)),
         }
@@ -103,6 +107,9 @@ impl InFlightRequest {
 
 impl Drop for InFlightRequest {
     fn drop(&mut self) {
+        if self.progress_token.is_some() {
+            self.session.progress.remove(self.number);
+        }
         let cancel = self.cancel.take();
         if let Some(cancelled) = cancel.and_then(|cancel| cancel.notification(self.number)) {
             let session = Arc::clone(&self.session);
