@@ -26,7 +26,8 @@ use std::sync::Arc;
 pub struct Rollout {
     /// Names of new servers.
     pub added: Vec<Arc<str>>,
-    /// Names of replaced servers.
+    /// Names of servers whose definition has changed. Those that are started and reached as before
+    /// keep running.
     pub changed: Vec<Arc<str>>,
     /// Names of removed servers.
     pub removed: Vec<Arc<str>>,

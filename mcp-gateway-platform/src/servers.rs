@@ -88,7 +88,8 @@ impl ServerSet {
         &self.members
     }
 
-    /// Prepares the servers of `definitions`. Unchanged ones keep running.
+    /// Prepares the servers of `definitions`. Those that are started and reached as before keep
+    /// running, whatever gateways show of them.
     ///
     /// Child processes do not inherit the variables `hidden`.
     ///
@@ -103,12 +104,11 @@ impl ServerSet {
         self.factory.hidden = hidden.to_vec();
         let mut members = Vec::new();
         for definition in definitions {
-            let same = self
-                .members
-                .iter()
-                .find(|member| member.definition == *definition);
-            members.push(match same {
-                Some(member) => Arc::clone(member),
+            let mut running = self.members.iter();
+            let running = running.find(|member| member.definition.runs_like(definition));
+            members.push(match running {
+                Some(member) if member.definition == *definition => Arc::clone(member),
+                Some(member) => Arc::new(member.with_definition(definition)),
                 None => Arc::new(ManagedServer::new(definition, &self.factory)?),
             });
         }
@@ -178,13 +178,24 @@ impl StagedServers {
 impl ManagedServer {
     fn new(definition: &spec::ServerSpec, factory: &ServerFactory) -> io::Result<Self> {
         let server = factory.build(definition)?;
-        let limits = definition.limits.calls.clone();
-        let pooled = Arc::new(PooledServer::new(Arc::clone(&server) as _, limits));
         Ok(Self {
             definition: definition.clone(),
+            pooled: Arc::new(pooled(&server, definition)),
             server,
-            pooled,
         })
+    }
+
+    /// Returns the same running server with another definition.
+    fn with_definition(&self, definition: &spec::ServerSpec) -> Self {
+        let pooled = match self.definition.limits.calls == definition.limits.calls {
+            true => Arc::clone(&self.pooled),
+            false => Arc::new(pooled(&self.server, definition)),
+        };
+        Self {
+            definition: definition.clone(),
+            server: Arc::clone(&self.server),
+            pooled,
+        }
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {
@@ -213,6 +224,11 @@ impl ManagedServer {
             None => None,
         }
     }
+}
+
+/// Returns `server` with the limits of `definition`.
+fn pooled(server: &Arc<UpstreamServer>, definition: &spec::ServerSpec) -> PooledServer {
+    PooledServer::new(Arc::clone(server) as _, definition.limits.calls.clone())
 }
 
 impl SharedHttpClient {
@@ -387,6 +403,16 @@ mod tests {
         assert!(Arc::ptr_eq(&a, &servers.pool().get("a").unwrap()));
         assert!(!Arc::ptr_eq(&b, &servers.pool().get("b").unwrap()));
         assert_eq!(apply(&mut servers, &after), "unchanged");
+
+        let shown = {
+            let mut shown = after.clone();
+            shown[1].prefix = "x".into();
+            shown[1].tools = spec::ToolFilter::default().with_denied(["t".into()]);
+            shown
+        };
+        assert_eq!(apply(&mut servers, &shown), "changed: a");
+        assert!(Arc::ptr_eq(&a, &servers.pool().get("a").unwrap()));
+        assert_eq!(apply(&mut servers, &after), "changed: a");
 
         let less = [server("a", &[])];
         assert_eq!(apply(&mut servers, &less), "removed: c, b");

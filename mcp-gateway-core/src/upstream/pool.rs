@@ -128,8 +128,9 @@ impl ServerPool {
 
     /// Replaces all servers by `servers`, atomically.
     ///
-    /// Servers present in both are kept, which is decided by pointer. Removed ones finish their
-    /// in-flight calls, within their limits, and are closed in the background.
+    /// Servers present in both are kept, which is decided by the pointer of the upstream: its limits
+    /// may be others. Removed ones finish their in-flight calls, within their limits, and are closed
+    /// in the background.
     ///
     /// # Panics
     ///
@@ -140,7 +141,7 @@ impl ServerPool {
         for (name, server) in before.iter() {
             let stays = servers
                 .get(name)
-                .is_some_and(|now| Arc::ptr_eq(now, server));
+                .is_some_and(|now| now.has_upstream_of(server));
             if !stays {
                 BackgroundTask::detach(Arc::clone(server).retire());
             }
@@ -198,6 +199,11 @@ impl PooledServer {
             breaker: limits.breaker(),
             limits,
         }
+    }
+
+    /// Returns `true` if both send their calls to the same upstream.
+    fn has_upstream_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.upstream, &other.upstream)
     }
 
     /// Returns `true` if the circuit breaker of the server is open or half-open.

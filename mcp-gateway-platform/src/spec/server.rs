@@ -80,6 +80,24 @@ impl ServerSpec {
             connect_timeout: None,
         }
     }
+
+    /// Returns `true` if the server of `other` is started and reached in the same way as this one,
+    /// and may differ only in what gateways show of it and in the limits of its calls.
+    #[must_use]
+    pub fn runs_like(&self, other: &Self) -> bool {
+        // Fields that are added later count, unless they are named here.
+        let shown = Self {
+            prefix: Arc::clone(&self.prefix),
+            tools: self.tools.clone(),
+            tool_aliases: self.tool_aliases.clone(),
+            limits: ServerLimits {
+                calls: self.limits.calls.clone(),
+                ..other.limits.clone()
+            },
+            ..other.clone()
+        };
+        shown == *self
+    }
 }
 
 impl ServerRuntime {
