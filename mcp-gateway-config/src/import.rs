@@ -8,8 +8,10 @@
 //! | Zed | `context_servers` |
 //! | Codex | `mcp_servers` |
 //! | opencode, Crush | `mcp` |
+//! | fast-agent | `mcp.servers` |
 //! | Goose | `extensions` |
 //! | plugins of Claude Code, Warp | the map of servers itself |
+//! | extensions of Claude Desktop | `server.mcp_config` and `user_config` |
 //! | the MCP registry | `packages` and `remotes` |
 //!
 //! Files are JSON, YAML or TOML by their extension. Comments and trailing commas are accepted in
@@ -25,6 +27,7 @@ mod name;
 mod origin;
 mod program;
 mod registry;
+mod switches;
 mod tools;
 mod web;
 
@@ -37,7 +40,8 @@ use self::entry::Imported;
 use self::expand::Variables;
 use self::layout::{Layout, Listed};
 use self::name::NameRegistry;
-use self::origin::{Origin, Syntax};
+use self::origin::{Dialect, Origin, Syntax};
+use self::switches::Switches;
 use crate::document::{
     DiagnosticSink, Diagnostics, Environment, Field, NoEnvironment, jsonc, toml, yaml,
 };
@@ -76,8 +80,10 @@ pub fn read(
         Syntax::Toml => toml::parse(text, &report),
         Syntax::Yaml => yaml::parse(text, &report),
     };
-    let origin = Origin::of(path, environment);
-    let servers = node.and_then(|node| servers(&report.root(&node), &origin));
+    let servers = node.and_then(|node| {
+        let root = report.root(&node);
+        servers(&root, &Origin::of(path, environment).refined(&root))
+    });
     let found = report.into_diagnostics();
     match servers {
         Some(servers) if !servers.is_empty() => Ok((servers, found.into_warnings())),
@@ -101,7 +107,13 @@ pub fn is_client_file(text: &str) -> bool {
     let report = DiagnosticSink::new(&NoEnvironment);
     yaml::parse(text, &report).is_some_and(|node| {
         let root = report.root(&node);
-        let keys = ["mcpServers", "extensions"];
+        let keys = [
+            "mcpServers",
+            "mcp_servers",
+            "context_servers",
+            "mcp",
+            "extensions",
+        ];
         keys.iter().any(|key| root.get(key).is_some())
     })
 }
@@ -119,6 +131,10 @@ fn servers(root: &Field<'_>, origin: &Origin) -> Option<Vec<ServerSpec>> {
     }
     let layout = Layout::of(root)?;
     let mut variables = Variables::new(origin, layout.inputs.as_ref());
+    let switches = match origin.dialect {
+        Dialect::Opencode => Switches::of(root),
+        _ => Switches::default(),
+    };
     let (mut servers, mut invalid) = (Vec::new(), Vec::new());
     for Listed {
         name,
@@ -130,15 +146,16 @@ fn servers(root: &Field<'_>, origin: &Origin) -> Option<Vec<ServerSpec>> {
         let errors = field.error_count();
         let imported = entry::read(field, &mut variables);
         if field.error_count() > errors {
-            invalid.push(field);
+            invalid.push((name, field));
         } else if let Some(mut imported) = imported {
             set_directory(&mut imported.transport, *project);
+            imported.options.tools = switches.select(name, imported.options.tools);
             servers.push(server(names.assign(name, field), imported));
         }
     }
     if !servers.is_empty() {
-        for field in invalid {
-            field.warning("the server is not served");
+        for (name, field) in invalid {
+            field.warning(format!("server {name:?} is not served"));
         }
     }
     Some(servers)
@@ -147,9 +164,10 @@ fn servers(root: &Field<'_>, origin: &Origin) -> Option<Vec<ServerSpec>> {
 /// Creates the server `name`.
 fn server(name: Arc<str>, imported: Imported) -> ServerSpec {
     let mut server = ServerSpec::new(name, imported.transport);
-    server.connect_timeout = imported.connect_timeout;
-    server.tools = imported.tools;
-    if let Some(timeout) = imported.timeout {
+    let options = imported.options;
+    server.connect_timeout = options.connect_timeout;
+    server.tools = options.tools;
+    if let Some(timeout) = options.timeout {
         server.limits.calls = server.limits.calls.with_timeout(timeout);
     }
     server

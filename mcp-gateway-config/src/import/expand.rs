@@ -6,6 +6,7 @@
 //! print a token, are never run.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 
 use super::origin::{Dialect, Origin};
 use crate::document::{Field, Lookup};
@@ -18,9 +19,12 @@ use crate::document::{Field, Lookup};
 /// | `${env:NAME}` | VS Code, Cursor, Windsurf, Roo | the same |
 /// | `$NAME` | Gemini CLI, Qwen Code, Crush; with the prefix `COPILOT_MCP_`, Copilot | the same |
 /// | `{env:NAME}`, `{file:PATH}` | opencode | the same; content of a file |
+/// | `{{NAME}}` | LibreChat | the same; those of the client's own users are not supported |
+/// | `${file:PATH}` | Windsurf | content of a file |
 /// | `${{ secrets.NAME }}` | Continue | the same |
 /// | `${input:ID}` | VS Code | environment variable `ID`, instead of a prompt |
-/// | `${workspaceFolder}`, `${CLAUDE_PROJECT_DIR}` | VS Code, Cursor, Claude Code | workspace folder |
+/// | `${user_config.ID}` | extensions of Claude Desktop | the same |
+/// | `${workspaceFolder}`, `${cwd}`, `${CLAUDE_PROJECT_DIR}` | VS Code, Cursor, Claude Code | workspace folder |
 /// | `${extensionPath}`, `${CLAUDE_PLUGIN_ROOT}` | Gemini CLI, Claude Code | folder of the file |
 /// | `${userHome}`, `${pathSeparator}`, `${/}` | VS Code, Cursor | as named |
 #[derive(Debug)]
@@ -43,19 +47,33 @@ enum Reference<'t> {
     Single(&'t str),
     /// Name after `$`.
     Dollar(&'t str),
+    /// Content of `$(...)`, a command of a shell.
+    Command(&'t str),
+    /// Content of `{{...}}`.
+    Doubled(&'t str),
 }
 
 impl<'a> Variables<'a> {
     /// Creates the expansion for a file of `origin` with `inputs`.
     pub(super) fn new(origin: &'a Origin, inputs: Option<&Field<'_>>) -> Self {
-        let inputs = inputs.and_then(Field::items).unwrap_or_default();
-        let input = |field: &Field<'_>| {
-            let default = field.peek("default").map(str::to_owned);
-            Some((field.peek("id")?.to_owned(), default))
+        let default = |field: &Field<'_>| field.peek("default").map(str::to_owned);
+        let inputs = match inputs {
+            Some(map) if map.is_map() => {
+                let entries = map.entries().unwrap_or_default().into_iter();
+                let input = |(id, field): (&str, Field<'_>)| (id.to_owned(), default(&field));
+                entries.map(input).collect()
+            }
+            Some(list) => {
+                let items = list.items().unwrap_or_default();
+                let input =
+                    |field: &Field<'_>| Some((field.peek("id")?.to_owned(), default(field)));
+                items.iter().filter_map(input).collect()
+            }
+            None => HashMap::new(),
         };
         Self {
             origin,
-            inputs: inputs.iter().filter_map(input).collect(),
+            inputs,
             own: HashMap::new(),
         }
     }
@@ -103,8 +121,10 @@ impl<'a> Variables<'a> {
             let found = match c {
                 '$' => template(rest)
                     .or_else(|| braces(rest))
+                    .or_else(|| command(rest, dialect))
                     .or_else(|| dollar(rest, dialect)),
                 '{' if dialect == Dialect::Opencode => single(rest),
+                '{' if dialect == Dialect::LibreChat => doubled(rest),
                 _ => None,
             };
             if let Some((reference, after)) = found {
@@ -133,10 +153,21 @@ impl<'a> Variables<'a> {
                 }
             }
             Reference::Single(content) => match content.split_once(':') {
-                Some(("env", name)) => self.variable(name, Some(""), field),
+                Some(("env", name)) => self.variable(name, None, field).or_else(|message| {
+                    field.warning(format!("{message}; the value is empty"));
+                    Ok(String::new())
+                }),
                 Some((_, path)) => self.file(path, field),
                 None => Ok(format!("{{{content}}}")),
             },
+            Reference::Command(content) => Err(format!("unsupported reference $({content})")),
+            Reference::Doubled(name) if name.starts_with("LIBRECHAT_") => Err(format!(
+                "{{{{{name}}}}} stands for a value of the client's user, which the gateway lacks"
+            )),
+            Reference::Doubled(name) => self.variable(name, None, field),
+            Reference::Dollar(name) if self.origin.dialect == Dialect::Crush => {
+                self.variable(name, None, field)
+            }
             // These clients leave a reference as it is if the variable is not set.
             Reference::Dollar(name) => self.variable(name, None, field).or_else(|_| {
                 field.warning(format!(
@@ -156,8 +187,15 @@ impl<'a> Variables<'a> {
         if let Some(path) = self.folder(content) {
             return Ok(path);
         }
-        if let Some(id) = content.strip_prefix("input:") {
+        let inputs = ["input:", "user_config."];
+        if let Some(id) = inputs
+            .iter()
+            .find_map(|prefix| content.strip_prefix(prefix))
+        {
             return self.input(id, field);
+        }
+        if let Some(path) = content.strip_prefix("file:") {
+            return self.file(path, field);
         }
         let name = content.strip_prefix("env:").unwrap_or(content);
         let (name, default) = match name.split_once(":-") {
@@ -176,7 +214,11 @@ impl<'a> Variables<'a> {
             folder, workspace, ..
         } = self.origin;
         Some(match name {
-            "workspaceFolder" | "workspacePath" | "CLAUDE_PROJECT_DIR" => {
+            "workspaceFolder" | "workspacePath" | "cwd" | "CLAUDE_PROJECT_DIR" => {
+                workspace.display().to_string()
+            }
+            // The only folder of the workspace.
+            _ if name.strip_prefix("workspaceFolder:").map(OsStr::new) == workspace.file_name() => {
                 workspace.display().to_string()
             }
             "extensionPath" | "CLAUDE_PLUGIN_ROOT" | "__dirname" => folder.display().to_string(),
@@ -274,6 +316,19 @@ fn single(text: &str) -> Option<(Reference<'_>, &str)> {
     let known = inner.starts_with("env:") || inner.starts_with("file:");
     let (content, after) = inner.split_once('}')?;
     known.then_some((Reference::Single(content), after))
+}
+
+/// Splits `{{NAME}}` from the beginning of `text`.
+fn doubled(text: &str) -> Option<(Reference<'_>, &str)> {
+    let (name, after) = text.strip_prefix("{{")?.split_once("}}")?;
+    let name = name.trim();
+    is_name(name).then_some((Reference::Doubled(name), after))
+}
+
+/// Splits `$(content)` from the beginning of `text`, where the client would run the command.
+fn command(text: &str, dialect: Dialect) -> Option<(Reference<'_>, &str)> {
+    let (content, after) = text.strip_prefix("$(")?.split_once(')')?;
+    (dialect == Dialect::Crush).then_some((Reference::Command(content), after))
 }
 
 /// Splits `$NAME` from the beginning of `text`, if it is a reference in the dialect.

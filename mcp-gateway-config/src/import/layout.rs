@@ -6,19 +6,24 @@
 //! | `servers`, `extensions` | the same |
 //! | `mcp.servers`, `servers.mcp` as one key with a dot | map |
 //! | `mcp` | map; or settings with `servers` and `inputs` |
-//! | `settings.mcp` | the same, in a workspace file of VS Code |
+//! | `settings.mcp`, `customizations.vscode.mcp` | the same, in a workspace file of VS Code, and in `devcontainer.json` |
+//! | `experimental.modelContextProtocolServers` | list, in older files of Continue |
+//! | `server.mcp_config` | one entry, in the manifest of an extension of Claude Desktop |
 //! | `projects.FOLDER.mcpServers` | map, for programs that run in the folder |
 //! | the root | map, if no other place exists and at least one value looks like an entry |
 //!
-//! A file may have several places, whose entries are added to each other. Entries are left out if
+//! A file may have several places, whose entries are added to each other. The last one of several
+//! entries with the same key in a map counts, as in JSON. Entries are left out if
 //! the client skips them: by `excluded`, `excludeMCPServers` or `disabledMcpServers`, or because a
 //! list `allowed` or `allowMCPServers` does not contain their name.
+
+use std::collections::HashMap;
 
 use crate::document::{Field, Table};
 
 /// Server entry of a file, with the name that it has there.
 pub(super) struct Listed<'a> {
-    /// Key in a map, or the value of `name` in a list.
+    /// Key in a map; in a list the value of `name` or `uses`, or a placeholder.
     pub(super) name: &'a str,
     /// The entry itself, which is not checked yet.
     pub(super) field: Field<'a>,
@@ -31,7 +36,7 @@ pub(super) struct Listed<'a> {
 pub(super) struct Layout<'a> {
     /// Entries that the client uses, place by place.
     pub(super) entries: Vec<Listed<'a>>,
-    /// Inputs of VS Code.
+    /// Inputs of VS Code, or the user configuration of an extension.
     pub(super) inputs: Option<Field<'a>>,
     /// Names of entries that the client skips.
     excluded: Vec<&'a str>,
@@ -48,22 +53,30 @@ impl<'a> Layout<'a> {
     pub(super) fn of(root: &Field<'a>) -> Option<Self> {
         let mut layout = Self::default();
         let mut table = root.table()?;
-        layout.inputs = table.field("inputs");
+        layout.inputs = table.field("inputs").or_else(|| table.field("user_config"));
         layout.maps(&mut table);
         layout.lists(&mut table);
-        if let Some(settings) = table.field("mcp").filter(Field::is_map) {
-            layout.settings(&settings);
-        }
         if let Some(projects) = table.field("projects") {
             layout.projects(&projects);
         }
-        for key in ["settings", "mcp.servers", "servers.mcp"] {
-            if let Some(field) = table.field(key).filter(Field::is_map) {
-                match key {
-                    "settings" => layout.workspace(&field),
-                    _ => layout.add(&field, None),
-                }
+        for path in SETTINGS {
+            if let Some(settings) = at(root, path).filter(Field::is_map) {
+                layout.settings(&settings);
             }
+        }
+        for path in FURTHER {
+            if let Some(entries) = at(root, path) {
+                layout.add(&entries, None);
+            }
+        }
+        if let Some(field) = at(root, &["server", "mcp_config"]) {
+            let name = root.peek("name").unwrap_or(NAMELESS);
+            layout.is_known = true;
+            layout.entries.push(Listed {
+                name,
+                field,
+                project: None,
+            });
         }
         if !layout.is_known && looks_like_entries(root) {
             layout.add(root, None);
@@ -79,7 +92,10 @@ impl<'a> Layout<'a> {
     /// Adds the entries under the keys of most clients.
     fn maps(&mut self, table: &mut Table<'a>) {
         for key in MAPS {
-            if let Some(field) = table.field(key) {
+            // In files of editors, extensions are something else.
+            let field = table.field(key);
+            let field = field.filter(|field| key != "extensions" || looks_like_entries(field));
+            if let Some(field) = field {
                 self.add(&field, None);
             }
         }
@@ -118,14 +134,6 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Adds the entries of the workspace settings of VS Code.
-    fn workspace(&mut self, field: &Field<'a>) {
-        let settings = field.table().and_then(|mut table| table.field("mcp"));
-        if let Some(settings) = settings.filter(Field::is_map) {
-            self.settings(&settings);
-        }
-    }
-
     /// Adds the entries of the projects of Claude Code.
     ///
     /// Keys are folders. The list of disabled names of a project concerns its own entries alone.
@@ -148,15 +156,16 @@ impl<'a> Layout<'a> {
 
     /// Adds a map of entries, or a list of entries with names.
     ///
-    /// Items of a list without a name are ignored.
+    /// The last one of several entries with the same key in a map counts.
     fn add(&mut self, field: &Field<'a>, project: Option<&'a str>) {
         self.is_known = true;
         let entries = match field.is_list() {
             true => field.items().map(|items| {
-                let named = |field: Field<'a>| Some((field.peek("name")?, field));
-                items.into_iter().filter_map(named).collect()
+                let name = |field: &Field<'a>| field.peek("name").or_else(|| field.peek("uses"));
+                let named = |field: Field<'a>| (name(&field).unwrap_or(NAMELESS), field);
+                items.into_iter().map(named).collect()
             }),
-            false => field.entries(),
+            false => field.entries().map(last_of_each),
         };
         let listed = |(name, field)| Listed {
             name,
@@ -186,6 +195,20 @@ fn texts<'a>(field: &Field<'a>) -> Vec<&'a str> {
     items.iter().filter_map(Field::text).collect()
 }
 
+/// Removes entries whose key occurs again.
+fn last_of_each<'a>(entries: Vec<(&'a str, Field<'a>)>) -> Vec<(&'a str, Field<'a>)> {
+    let last: HashMap<_, _> = entries.iter().map(|(name, _)| *name).zip(0..).collect();
+    let numbered = entries.into_iter().zip(0..);
+    let counts = numbered.filter(|((name, _), at)| last.get(name) == Some(at));
+    counts.map(|(entry, _)| entry).collect()
+}
+
+/// Returns the field at `path` below `root`.
+fn at<'a>(root: &Field<'a>, path: &[&str]) -> Option<Field<'a>> {
+    let mut keys = path.iter();
+    keys.try_fold(root.clone(), |field, key| field.get(key))
+}
+
 /// Returns `true` if `field` is a map of server entries.
 fn looks_like_entries(field: &Field<'_>) -> bool {
     let Some(entries) = field.is_map().then(|| field.entries()).flatten() else {
@@ -204,5 +227,30 @@ const MAPS: [&str; 5] = [
     "extensions",
 ];
 
-/// Keys of which a server entry has at least one.
-const KEYS: [&str; 6] = ["command", "cmd", "url", "uri", "serverUrl", "httpUrl"];
+/// Paths of settings with entries.
+const SETTINGS: [&[&str]; 3] = [
+    &["mcp"],
+    &["settings", "mcp"],
+    &["customizations", "vscode", "mcp"],
+];
+
+/// Paths of further entries.
+const FURTHER: [&[&str]; 3] = [
+    &["mcp.servers"],
+    &["servers.mcp"],
+    &["experimental", "modelContextProtocolServers"],
+];
+
+/// Name of an entry without one.
+const NAMELESS: &str = "server";
+
+/// Keys of which a server entry has at least one. In Goose, servers of the client have a type only.
+const KEYS: [&str; 7] = [
+    "command",
+    "cmd",
+    "httpUrl",
+    "serverUrl",
+    "type",
+    "uri",
+    "url",
+];

@@ -8,7 +8,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::document::{Environment, Lookup};
+use crate::document::{Environment, Field, Lookup};
 
 /// Origin of a client file: the client that owns it, as far as its path tells.
 #[derive(Debug)]
@@ -38,7 +38,9 @@ pub(super) enum Dialect {
     Opencode,
     /// `$NAME` is a reference, times are in seconds.
     Crush,
-    /// Times are in milliseconds: LibreChat, Copilot, Kiro.
+    /// `{{NAME}}` is a value of the user, times are in milliseconds.
+    LibreChat,
+    /// Times are in milliseconds: Copilot, Kiro.
     Milliseconds,
     /// Times are in seconds: Cline, Roo, Goose.
     Seconds,
@@ -95,6 +97,22 @@ impl Origin {
             workspace,
         }
     }
+
+    /// Determines the dialect by the content of a file whose path does not tell.
+    pub(super) fn refined(mut self, root: &Field<'_>) -> Self {
+        let schema = root.peek("$schema").unwrap_or_default();
+        let dialects = [
+            (schema.contains("opencode"), Dialect::Opencode),
+            (schema.contains("crush"), Dialect::Crush),
+            (root.get("extensions").is_some(), Dialect::Seconds),
+        ];
+        if self.dialect == Dialect::Other
+            && let Some((_, dialect)) = dialects.into_iter().find(|(shown, _)| *shown)
+        {
+            self.dialect = dialect;
+        }
+        self
+    }
 }
 
 /// Returns the dialect of the file `name` in a folder of a client.
@@ -108,11 +126,11 @@ fn dialect(name: &str, marker: &str, inner: &str) -> Dialect {
         }
         ("opencode.json" | "opencode.jsonc", _) | (_, ".opencode") => Dialect::Opencode,
         ("crush.json" | ".crush.json", _) => Dialect::Crush,
-        ("librechat.yaml" | "librechat.yml" | "mcp-config.json", _)
+        ("librechat.yaml" | "librechat.yml", _) => Dialect::LibreChat,
+        ("mcp-config.json", _)
         | (_, ".kiro" | ".amazonq" | ".copilot" | ".github" | ".continue") => Dialect::Milliseconds,
-        ("cline_mcp_settings.json" | "mcp_settings.json", _) | (_, ".roo" | ".cline") => {
-            Dialect::Seconds
-        }
+        ("cline_mcp_settings.json" | "mcp_settings.json", _)
+        | (_, ".roo" | ".cline" | ".kilocode") => Dialect::Seconds,
         _ if inner == "goose" => Dialect::Seconds,
         _ => Dialect::Other,
     }
@@ -132,22 +150,28 @@ fn is_home(folder: &Path, environment: &dyn Environment) -> bool {
 }
 
 /// Folders of clients in a project, whose parent is the workspace.
-const EDITOR_FOLDERS: [&str; 18] = [
+const EDITOR_FOLDERS: [&str; 24] = [
     ".amazonq",
+    ".augment",
     ".claude",
     ".cline",
     ".codex",
     ".continue",
     ".copilot",
     ".cursor",
+    ".devcontainer",
+    ".factory",
     ".gemini",
     ".github",
+    ".idea",
     ".junie",
+    ".kilocode",
     ".kiro",
     ".opencode",
     ".qwen",
     ".roo",
     ".trae",
+    ".vs",
     ".vscode",
     ".windsurf",
     ".zed",

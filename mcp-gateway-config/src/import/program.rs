@@ -5,7 +5,7 @@
 //! | `command`, `cmd` | program; list of program and arguments; map of `path`, `args`, `env` |
 //! | `args` | arguments, after those of the command |
 //! | `env`, `environment`, `envs` | map of variables; `null` sets an empty value |
-//! | `env_vars`, `env_keys` | names of variables that are passed on if they are set |
+//! | `env_vars`, `env_keys` | names of variables that are passed on if they are set; the client requires the latter |
 //! | `envFile` | file of variables, relative to the workspace |
 //! | `cwd`, `workingDirectory`, `working_directory` | directory, relative to the workspace |
 //!
@@ -157,11 +157,7 @@ fn environment(entry: &mut Entry<'_, '_>) -> Variables {
         let path = entry.variables.origin.workspace.join(path);
         environment = env_file::read(&path, &field);
     }
-    for key in ["env_vars", "env_keys"] {
-        if let Some(field) = entry.table.field(key) {
-            environment.extend(passed(&field));
-        }
-    }
+    environment.extend(named(entry));
     for key in ["env", "environment", "envs"] {
         if let Some(field) = entry.table.field(key) {
             environment.extend(variables(entry, &field));
@@ -170,8 +166,19 @@ fn environment(entry: &mut Entry<'_, '_>) -> Variables {
     environment
 }
 
+/// Returns the variables that an entry names without their values.
+pub(super) fn named(entry: &mut Entry<'_, '_>) -> Variables {
+    let mut variables = Variables::new();
+    for (key, is_required) in [("env_vars", false), ("env_keys", true)] {
+        if let Some(field) = entry.table.field(key) {
+            variables.extend(passed(&field, is_required));
+        }
+    }
+    variables
+}
+
 /// Reads a map of variables.
-fn variables(entry: &Entry<'_, '_>, field: &Field<'_>) -> Variables {
+pub(super) fn variables(entry: &Entry<'_, '_>, field: &Field<'_>) -> Variables {
     let entries = field.entries().unwrap_or_default().into_iter();
     let variable = |(name, field): (&str, Field<'_>)| {
         // VS Code unsets such a variable; an empty one is the closest equivalent.
@@ -186,8 +193,9 @@ fn variables(entry: &Entry<'_, '_>, field: &Field<'_>) -> Variables {
 
 /// Reads a list of names of variables that the program gets from the environment, if they are set.
 ///
-/// Items are names, or maps with the name under `name`. References are not expanded.
-fn passed(field: &Field<'_>) -> Variables {
+/// Items are names, or maps with the name under `name`. References are not expanded. A required
+/// variable that is not set causes a warning.
+fn passed(field: &Field<'_>, is_required: bool) -> Variables {
     let items = field.items().unwrap_or_default();
     let variable = |field: &Field<'_>| {
         let name = match field.is_map() {
@@ -196,6 +204,10 @@ fn passed(field: &Field<'_>) -> Variables {
         };
         match field.environment().secret(name) {
             Lookup::Found(value) => Some((name.to_owned(), value)),
+            Lookup::Missing if is_required => {
+                field.warning(format!("environment variable {name} is not set"));
+                None
+            }
             Lookup::Missing | Lookup::Unavailable => None,
         }
     };

@@ -15,9 +15,9 @@
 //! The gateway cannot prompt for inputs. A value comes from the key `value`, from the environment
 //! variable with the name of the input in upper case, or from the key `default`.
 
-use mcp_gateway_platform::spec::{Process, Remote, Secret, ServerRuntime, ToolFilter};
+use mcp_gateway_platform::spec::{Process, Remote, Secret, ServerRuntime};
 
-use super::entry::Imported;
+use super::entry::{Imported, Options};
 use super::expand::{Variables, variable_name};
 use super::web;
 use crate::document::{Field, Table};
@@ -47,9 +47,7 @@ pub(super) fn read(root: &Field<'_>, variables: &Variables<'_>) -> Option<Import
     };
     Some(Imported {
         transport: transport?,
-        timeout: None,
-        connect_timeout: None,
-        tools: ToolFilter::default(),
+        options: Options::default(),
     })
 }
 

@@ -237,7 +237,7 @@ fn an_invalid_entry_does_not_affect_the_others() {
     assert_eq!(
         problems(text),
         [
-            "f:2:8: warning: mcpServers.a: the server is not served",
+            "f:2:8: warning: mcpServers.a: server \"a\" is not served",
             "f:2:72: warning: mcpServers.a.headers.Authorization: environment variable MISSING is not set",
         ]
     );
@@ -254,11 +254,113 @@ fn an_entry_without_a_program_is_reported_with_the_reason_alone() {
     assert_eq!(
         problems(text),
         [
-            "f:2:8: warning: mcpServers.a: the server is not served",
+            "f:2:8: warning: mcpServers.a: server \"a\" is not served",
             "f:2:21: warning: mcpServers.a.command: the list is empty: missing program",
             "f:3:8: warning: mcpServers.b: missing key \"command\"",
-            "f:3:8: warning: mcpServers.b: the server is not served",
+            "f:3:8: warning: mcpServers.b: server \"b\" is not served",
         ]
+    );
+}
+
+#[test]
+fn transports_have_several_spellings() {
+    let entry = |kind: &str| {
+        let text = format!(
+            r#"{{ "mcpServers": {{ "a": {{ {kind}, "url": "https://a.example.com" }} }} }}"#
+        );
+        described(&text).concat()
+    };
+    for kind in [
+        "HTTP",
+        "streamableHttp",
+        "streamable_http",
+        "Streamable-HTTP",
+    ] {
+        let described = entry(&format!(r#""type": "{kind}""#));
+        assert_eq!(described, "a: https://a.example.com/ None", "{kind}");
+    }
+    let sse = entry(r#""transportType": "sse""#);
+    assert_eq!(sse, "a: https://a.example.com/ Some(Sse)");
+}
+
+#[test]
+fn a_time_never_costs_the_server() {
+    let read = |timeout: &str| {
+        let text = format!(r#"{{ "mcpServers": {{ "a": {{ "command": "a", {timeout} }} }} }}"#);
+        let (servers, warnings) = read_at("/project/mcp.json", &text).unwrap();
+        (servers[0].limits.calls.clone(), warnings.len())
+    };
+    let limits = |seconds| Limits::default().with_timeout(std::time::Duration::from_secs(seconds));
+    let table = [
+        (r#""timeout": 30"#, limits(30), 0),
+        (r#""timeout": "30s""#, limits(30), 0),
+        (r#""timeout": "30""#, limits(30), 0),
+        (r#""timeout": 30000"#, limits(30), 0),
+        (r#""read_timeout_seconds": 3000"#, limits(3000), 0),
+        (r#""timeout": 0"#, Limits::default(), 0),
+        (r#""timeout": -1"#, Limits::default(), 0),
+        (r#""timeout": "soon""#, Limits::default(), 1),
+        (r#""timeout": {}"#, Limits::default(), 1),
+    ];
+    for (timeout, expected, warnings) in table {
+        assert_eq!(read(timeout), (expected, warnings), "{timeout}");
+    }
+}
+
+#[test]
+fn a_login_of_the_client_is_reported() {
+    let warnings = |login: &str| {
+        let text = format!(
+            r#"{{ "mcpServers": {{ "a": {{ "url": "https://a.example.com", {login} }} }} }}"#
+        );
+        problems(&text)
+    };
+    for login in [
+        r#""oauth": { "clientId": "x" }, "scopes": ["a"]"#,
+        r#""auth": "oauth""#,
+        r#""authProviderType": "google_credentials""#,
+        r#""headersHelper": "/bin/headers""#,
+        r#""oauth": { "enabled": true }"#,
+    ] {
+        let lines = warnings(login);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("neither logs in to servers"), "{lines:?}");
+    }
+    for login in [
+        r#""oauth": false"#,
+        r#""oauth": {}, "scopes": []"#,
+        r#""oauth": { "enabled": false }"#,
+    ] {
+        assert!(warnings(login).is_empty(), "{login}");
+    }
+}
+
+#[test]
+fn the_last_of_several_entries_with_a_name_counts() {
+    let text = r#"{ "mcpServers": { "a": { "command": "a" }, "b": { "command": "b" }, "a": { "command": "c" } } }"#;
+    assert_eq!(described(text), ["b: b []", "a: c []"]);
+    assert!(problems(text)[0].contains("duplicate key \"a\""));
+}
+
+#[test]
+fn inactive_entries_are_skipped() {
+    let text = r#"{ "mcpServers": { "a": { "command": "a", "isActive": false }, "b": { "command": "b", "isActive": true } } }"#;
+    assert_eq!(described(text), ["b: b []"]);
+    assert!(problems(text).is_empty());
+}
+
+#[test]
+fn client_files_in_yaml_have_their_keys() {
+    for key in ["mcpServers", "mcp_servers", "context_servers", "mcp"] {
+        assert!(
+            is_client_file(&format!("{key}: {{ a: {{ command: a }} }}")),
+            "{key}"
+        );
+    }
+    let text = "mcp: { servers: { a: { transport: stdio, command: a } } }";
+    assert_eq!(
+        described_at("/srv/fastagent.config.yaml", text),
+        ["a: a []"]
     );
 }
 

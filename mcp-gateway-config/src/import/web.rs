@@ -8,7 +8,8 @@
 //! | `bearer_token_env_var`, `bearerTokenEnv` | environment variable with a bearer token |
 //! | `apiKey`, `bearerToken`, `authorization_token` | bearer token |
 //!
-//! References in the URL and in values are expanded. A variable with a bearer token precedes a
+//! References in the URL and in values are expanded; the variables of the entry (`envs`, `env_keys`)
+//! precede those of the gateway. A variable with a bearer token precedes a
 //! token in the entry. Headers of the connection or the protocol are left out with a warning. Error
 //! messages do not contain values, because values are usually secrets.
 
@@ -18,6 +19,7 @@ use mcp_gateway_core::upstream::UpstreamProtocol;
 use mcp_gateway_platform::spec::Remote;
 
 use super::entry::{Entry, URLS};
+use super::program;
 use crate::document::Field;
 use crate::file::remote;
 
@@ -35,6 +37,12 @@ pub(super) fn read(
     if url.is_none() {
         entry.table.whole().error("missing url");
     }
+    let mut own = program::named(entry);
+    if let Some(field) = entry.table.field("envs") {
+        own.extend(program::variables(entry, &field));
+    }
+    let own = own.iter().map(|(name, value)| (name, value.expose()));
+    entry.variables.set_own(own);
     let headers = headers(entry);
     let url = url?;
     let text = entry.variables.text(&url)?;

@@ -94,7 +94,7 @@ fn zed_has_entries_of_extensions_and_commands_as_maps() {
         problems(text),
         [
             "f:2:13: warning: context_servers.github: only the client itself can provide this server",
-            "f:2:13: warning: context_servers.github: the server is not served",
+            "f:2:13: warning: context_servers.github: server \"github\" is not served",
         ]
     );
 }
@@ -294,6 +294,35 @@ extensions:
 }
 
 #[test]
+fn goose_requires_the_variables_that_it_names() {
+    let text = "
+extensions:
+  docs: { type: stdio, cmd: uvx, args: [docs], env_keys: [MISSING], timeout: 1200 }
+  web: { type: streamable_http, uri: 'https://web.example.com', envs: { K: v }, headers: { x: '${K}' } }
+";
+    assert!(is_client_file(text));
+    let path = "/srv/any-name.yaml";
+    assert_eq!(
+        described_at(path, text),
+        [
+            r#"docs: uvx ["docs"]"#,
+            "web: https://web.example.com/ None x: v"
+        ]
+    );
+    let (servers, warnings) = read_at(path, text).unwrap();
+    assert!(
+        warnings
+            .to_string()
+            .contains("environment variable MISSING is not set")
+    );
+    let timeout = std::time::Duration::from_secs(1200);
+    assert_eq!(
+        servers[0].limits.calls,
+        Limits::default().with_timeout(timeout)
+    );
+}
+
+#[test]
 fn librechat_has_times_in_milliseconds() {
     let text = "
 version: 1.2.1
@@ -357,4 +386,173 @@ fn servers_of_the_registry_have_endpoints() {
         described_at("/srv/server.json", text),
         ["com.example-api: https://eu.example.com/mcp None authorization: Bearer t0k3n"]
     );
+}
+
+#[test]
+fn librechat_has_values_of_its_users() {
+    let text = "
+mcpServers:
+  a: { type: http, url: 'https://a.example.com', headers: { x: '{{LIBRECHAT_USER_ID}}' } }
+  b: { type: http, url: 'https://b.example.com', headers: { x: '{{TOKEN}}' }, customUserVars: { TOKEN: {} } }
+";
+    let path = "/srv/librechat.yaml";
+    assert_eq!(
+        described_at(path, text),
+        ["b: https://b.example.com/ None x: t0k3n"]
+    );
+    let lines = problems_at(path, text);
+    assert!(
+        lines[0].ends_with(r#"server "a" is not served"#),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].contains("{{LIBRECHAT_USER_ID}} stands for"),
+        "{lines:?}"
+    );
+    assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+#[test]
+fn cline_nests_the_transport_alone() {
+    let text = r#"{ "mcpServers": { "a": {
+        "transport": { "type": "stdio", "command": "a" }, "timeout": 1500, "disabledTools": ["x"], "metadata": {}
+    } } }"#;
+    let path = "/home/alice/.cline/data/settings/cline_mcp_settings.json";
+    let (servers, warnings) = read_at(path, text).unwrap();
+    assert!(warnings.is_empty(), "{warnings}");
+    let timeout = std::time::Duration::from_secs(1500);
+    assert_eq!(
+        servers[0].limits.calls,
+        Limits::default().with_timeout(timeout)
+    );
+    assert!(!servers[0].tools.allows("x"));
+}
+
+#[test]
+fn gemini_prefers_the_url_of_http() {
+    let text = r#"{ "mcpServers": { "a": {
+        "command": "a", "url": "https://a.example.com/sse", "httpUrl": "https://a.example.com/mcp"
+    } } }"#;
+    assert_eq!(
+        described_at("/home/alice/.gemini/settings.json", text),
+        ["a: https://a.example.com/mcp None"]
+    );
+    assert!(problems(text)[0].contains("command and url are mutually exclusive"));
+}
+
+#[test]
+fn opencode_hides_tools_by_the_names_that_the_model_sees() {
+    let read = |tools: &str| {
+        let text = format!(
+            r#"{{ "$schema": "https://opencode.ai/config.json", {tools},
+                "mcp": {{ "a-b": {{ "type": "local", "command": ["a"], "environment": {{ "K": "{{env:MISSING}}" }} }} }} }}"#
+        );
+        let (servers, warnings) = read_at("/srv/any-name.json", &text).unwrap();
+        let expected = "environment variable MISSING is not set; the value is empty";
+        assert!(warnings.to_string().contains(expected), "{warnings}");
+        let tools = ["get", "set", "del"].into_iter();
+        let shown = tools.filter(|tool| servers[0].tools.allows(tool));
+        shown.collect::<Vec<_>>().join(" ")
+    };
+    let table = [
+        (
+            r#""tools": { "a-b_get": false, "other_set": false, "get": false }"#,
+            "set del",
+        ),
+        (r#""tools": { "a-b_*et": false, "bash": true }"#, "del"),
+        (r#""tools": { "a-b*": false }"#, ""),
+        (r#""tools": { "*": false, "a-b_set": true }"#, "set"),
+        (
+            r#""permission": { "a-b_del": "deny", "a-b_get": "ask", "bash": { "*": "ask" } }"#,
+            "get set",
+        ),
+    ];
+    for (tools, shown) in table {
+        assert_eq!(read(tools), shown, "{tools}");
+    }
+}
+
+#[test]
+fn crush_commands_are_not_run() {
+    let text = r#"{ "mcp": {
+        "a": { "type": "stdio", "command": "a", "env": { "K": "$(cat key.txt)" } },
+        "b": { "type": "stdio", "command": "b", "env": { "K": "$MISSING" } },
+        "c": { "type": "stdio", "command": "c", "env": { "K": "$(" } } } }"#;
+    let path = "/srv/crush.json";
+    assert_eq!(described_at(path, text), [r#"c: c [] K="$(" in /srv"#]);
+    let text = problems_at(path, text).join("\n");
+    assert!(
+        text.contains("unsupported reference $(cat key.txt)"),
+        "{text}"
+    );
+    assert!(
+        text.contains("environment variable MISSING is not set"),
+        "{text}"
+    );
+}
+
+#[test]
+fn continue_has_blocks_of_its_hub() {
+    let text = "
+mcpServers:
+  - uses: example/docs-mcp
+  - { command: a }
+  - { name: b, command: b, faviconUrl: x }
+";
+    let path = "/home/alice/.continue/config.yaml";
+    assert_eq!(described_at(path, text), ["server: a []", "b: b []"]);
+    let lines = problems_at(path, text);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].contains("a block of the hub"), "{lines:?}");
+    assert!(
+        lines[1].ends_with(r#"server "example/docs-mcp" is not served"#),
+        "{lines:?}"
+    );
+    let old = r#"{ "experimental": { "modelContextProtocolServers": [
+        { "transport": { "type": "stdio", "command": "a" } },
+        { "transport": { "type": "sse", "url": "https://b.example.com/sse" } } ] } }"#;
+    assert_eq!(
+        described_at("/home/alice/.continue/config.json", old),
+        [
+            "server: a []",
+            "server-2: https://b.example.com/sse Some(Sse)"
+        ]
+    );
+}
+
+#[test]
+fn extensions_of_claude_desktop_have_a_manifest() {
+    let text = r#"{ "manifest_version": "0.2", "name": "files", "version": "1.0.0",
+        "server": { "type": "node", "entry_point": "server.js", "mcp_config": {
+            "command": "node", "args": ["${__dirname}/server.js", "${user_config.folder}"],
+            "env": { "KEY": "${user_config.api_key}" } } },
+        "user_config": { "api_key": { "type": "string", "required": true },
+            "folder": { "type": "directory", "default": "/srv" } } }"#;
+    assert_eq!(
+        described_at("/srv/files/manifest.json", text),
+        [r#"files: node ["/srv/files/server.js", "/srv"] KEY="t0k3n""#]
+    );
+}
+
+#[test]
+fn editors_have_more_places_and_references() {
+    let server = r#"{ "a": { "command": "a", "args": ["${cwd}", "${workspaceFolder:project}", "${file:key.txt}"] } }"#;
+    let container = format!(
+        r#"{{ "customizations": {{ "vscode": {{ "extensions": ["x"], "mcp": {{ "servers": {server} }} }} }} }}"#
+    );
+    assert_eq!(
+        described_at(
+            "/project/.devcontainer/devcontainer.json",
+            &container.replace(", \"${file:key.txt}\"", "")
+        ),
+        [r#"a: a ["/project", "/project"] in /project"#]
+    );
+    let workspace = format!(
+        r#"{{ "extensions": {{ "recommendations": ["x"] }}, "settings": {{ "mcp": {{ "servers": {server} }} }} }}"#
+    );
+    assert_eq!(
+        described_at("/project/p.code-workspace", &workspace),
+        [r#"a: a ["/project", "/project", "k3y"]"#]
+    );
+    assert!(problems_at("/project/p.code-workspace", &workspace).is_empty());
 }
