@@ -1,42 +1,52 @@
-//! Checks of tool definitions against the limits of MCP clients.
+//! Limits of MCP clients for the tools of a gateway.
 //!
-//! Clients and the interfaces of models reject some definitions: names that are too long, schemas
-//! with unknown types. Some clients then leave out all tools of a server, without a message.
+//! Clients and the interfaces of models limit the length of names and the number of tools. Invalid
+//! definitions are the subject of [`mcp_gateway_core::catalog::lint`].
+//!
+//! | Client | Version | Name in the client | Characters | Tools |
+//! |---|---|---|---|---|
+//! | Claude Code | 2.1.332 | `mcp__GATEWAY__TOOL` | 128, longer ones are left out | |
+//! | Codex | 0.171.0 | `mcp__GATEWAY__TOOL` | 64, then a hash | |
+//! | Copilot CLI | 1.0.102 | `GATEWAY-TOOL` | 64 | 128 |
+//! | Cursor | September 2025 | `GATEWAY:TOOL` | 60 without the colon, longer ones are left out | 80 |
+//! | Gemini CLI | 0.61.0 | `mcp_GATEWAY_TOOL` | 63, without the middle of a longer one | |
+//! | opencode | 1.18.33 | `GATEWAY_TOOL` | 64 | |
+//! | Qwen Code | 0.24.4 | `mcp__GATEWAY__TOOL` | 63, then a hash | |
+//! | VS Code | 1.102 | `GATEWAY-TOOL` | 64 | 128 |
+//! | Claude Desktop, Cline, Continue, n8n, Open WebUI, hosted clients | | `TOOL` | 64 | |
+//! | FastMCP, Inspector, mcp-remote, mcporter, HTTP | | no model | | |
+//!
+//! The command lines were tried, and the others are as reported by their users.
 //!
 //! # Example
 //!
 //! ```
 //! use mcp_gateway_config::connect::McpClientApp;
-//! use mcp_gateway_config::lint::lint;
-//! use serde_json::json;
+//! use mcp_gateway_config::lint::ClientLimits;
 //!
-//! let tool = json!({ "name": "github__search", "inputSchema": { "type": "object" } });
-//! assert!(lint(&[tool], Some(McpClientApp::Cursor), "mcp-gateway").is_empty());
+//! let cursor = ClientLimits::of(McpClientApp::Cursor);
+//! assert!(cursor.check(&["github__search"], "mcp-gateway").is_empty());
 //!
-//! let long = json!({ "name": "a".repeat(60), "inputSchema": { "type": "object" } });
-//! let found = lint(&[long], Some(McpClientApp::Cursor), "mcp-gateway");
-//! assert!(found[0].message.contains("at most 61"));
+//! let long = "a".repeat(60);
+//! let found = cursor.check(&[&long], "mcp-gateway");
+//! assert!(found[0].contains("at most 61"));
 //! ```
-
-mod schema;
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use crate::connect::McpClientApp;
 
-/// Finding about a tool definition.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Finding {
-    /// Name of the tool.
-    pub tool: String,
-    /// Description of the limit, and of the consequence.
-    pub message: String,
+/// Limits of a client.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientLimits {
+    /// Limits of names; `None` for a client without a model.
+    names: Option<NameLimits>,
+    /// Maximum number of tools.
+    tools: Option<usize>,
 }
 
 /// Limits of the names of tools in a client.
+#[derive(Clone, Copy, Debug)]
 struct NameLimits {
     /// Text before the name of the gateway, between the two names.
     affixes: (&'static str, &'static str),
@@ -47,7 +57,7 @@ struct NameLimits {
 }
 
 /// Consequence of a name above the limit.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Excess {
     /// The client does not show the tool.
     LeftOut,
@@ -59,32 +69,82 @@ enum Excess {
     Hashed,
 }
 
-/// Checks `tools`, as a gateway that `client` calls `gateway` lists them.
-///
-/// Without a client, only the schemas are checked. Findings are in the order of the tools.
-#[must_use]
-pub fn lint(tools: &[Value], client: Option<McpClientApp>, gateway: &str) -> Vec<Finding> {
-    let limits = client.and_then(limits);
-    let mut names: BTreeMap<String, &str> = BTreeMap::new();
-    let mut findings = Vec::new();
-    for tool in tools {
-        let name = tool.get("name").and_then(Value::as_str).unwrap_or_default();
-        let mut add = |message| {
-            findings.push(Finding {
-                tool: name.to_owned(),
-                message,
-            });
+impl ClientLimits {
+    /// Returns the limits of `client`.
+    #[must_use]
+    pub fn of(client: McpClientApp) -> Self {
+        let (affixes, max, excess) = match client {
+            McpClientApp::ClaudeCode => (("mcp__", "__"), 128, Excess::LeftOut),
+            McpClientApp::Codex => (("mcp__", "__"), 64, Excess::Hashed),
+            McpClientApp::Cursor => (("", ":"), 60 + ":".len(), Excess::LeftOut),
+            McpClientApp::GeminiCli => (("mcp_", "_"), 63, Excess::Elided),
+            McpClientApp::QwenCode => (("mcp__", "__"), 63, Excess::Hashed),
+            McpClientApp::Opencode => (("", "_"), 64, Excess::Rejected),
+            McpClientApp::Vscode | McpClientApp::CopilotCli => (("", "-"), 64, Excess::Rejected),
+            McpClientApp::ClaudeDesktop
+            | McpClientApp::Cline
+            | McpClientApp::Continue
+            | McpClientApp::N8n
+            | McpClientApp::OpenWebui
+            | McpClientApp::Web => (("", ""), 64, Excess::Rejected),
+            McpClientApp::Fastmcp
+            | McpClientApp::Http
+            | McpClientApp::Inspector
+            | McpClientApp::McpRemote
+            | McpClientApp::Mcporter => {
+                let (names, tools) = (None, None);
+                return Self { names, tools };
+            }
         };
-        if let Some(limits) = &limits {
-            limits.check(gateway, name).into_iter().for_each(&mut add);
-            let shown = limits.shown(gateway, name);
-            if let Some(other) = names.insert(shown, name) {
-                add(format!("the client gives {other:?} the same name"));
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the others have no known limit"
+        )]
+        let tools = match client {
+            McpClientApp::Cursor => Some(80),
+            McpClientApp::CopilotCli | McpClientApp::Vscode => Some(128),
+            _ => None,
+        };
+        let names = Some(NameLimits {
+            affixes,
+            max,
+            excess,
+        });
+        Self { names, tools }
+    }
+
+    /// Returns `true` if the client hands the definitions of tools to a model.
+    #[must_use]
+    pub fn has_model(&self) -> bool {
+        self.names.is_some()
+    }
+
+    /// Checks `tools`, the names that a gateway lists, which the client calls `gateway`.
+    ///
+    /// Returns one line for each excess, in the order of the tools.
+    #[must_use]
+    pub fn check(&self, tools: &[&str], gateway: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Some(max) = self.tools.filter(|max| tools.len() > *max) {
+            found.push(format!(
+                "{} tools, of which the client uses at most {max}",
+                tools.len()
+            ));
+        }
+        let Some(limits) = self.names else {
+            return found;
+        };
+        let mut shown: BTreeMap<String, &str> = BTreeMap::new();
+        for name in tools {
+            if let Some(excess) = limits.check(gateway, name) {
+                found.push(format!("{name}: {excess}"));
+            }
+            if let Some(other) = shown.insert(limits.shown(gateway, name), name) {
+                found.push(format!("{name}: the client gives {other:?} the same name"));
             }
         }
-        schema::check(tool).into_iter().for_each(&mut add);
+        found
     }
-    findings
 }
 
 impl NameLimits {
@@ -139,63 +199,16 @@ fn sanitized(name: &str) -> String {
         .collect()
 }
 
-/// Returns the limits of `client`; `None` for clients that show names as they are.
-///
-/// | Client | Name in the client | Characters |
-/// |---|---|---|
-/// | Claude Code | `mcp__GATEWAY__TOOL` | 128 |
-/// | Codex | `mcp__GATEWAY__TOOL` | 64 |
-/// | Cursor | `GATEWAY:TOOL` | 60 without the colon |
-/// | Gemini CLI | `mcp_GATEWAY_TOOL` | 63 |
-/// | Qwen Code | `mcp__GATEWAY__TOOL` | 63 |
-/// | opencode | `GATEWAY_TOOL` | 64 |
-/// | VS Code, Copilot CLI | `GATEWAY-TOOL` | 64 |
-/// | Claude Desktop, Cline, Continue, n8n, Open WebUI, hosted clients | `TOOL` | 64 |
-fn limits(client: McpClientApp) -> Option<NameLimits> {
-    let (affixes, max, excess) = match client {
-        McpClientApp::ClaudeCode => (("mcp__", "__"), 128, Excess::LeftOut),
-        McpClientApp::Codex => (("mcp__", "__"), 64, Excess::Hashed),
-        McpClientApp::Cursor => (("", ":"), 60 + ":".len(), Excess::LeftOut),
-        McpClientApp::GeminiCli => (("mcp_", "_"), 63, Excess::Elided),
-        McpClientApp::QwenCode => (("mcp__", "__"), 63, Excess::Hashed),
-        McpClientApp::Opencode => (("", "_"), 64, Excess::Rejected),
-        McpClientApp::Vscode | McpClientApp::CopilotCli => (("", "-"), 64, Excess::Rejected),
-        McpClientApp::ClaudeDesktop
-        | McpClientApp::Cline
-        | McpClientApp::Continue
-        | McpClientApp::N8n
-        | McpClientApp::OpenWebui
-        | McpClientApp::Web => (("", ""), 64, Excess::Rejected),
-        McpClientApp::Fastmcp
-        | McpClientApp::Http
-        | McpClientApp::Inspector
-        | McpClientApp::McpRemote
-        | McpClientApp::Mcporter => return None,
-    };
-    Some(NameLimits {
-        affixes,
-        max,
-        excess,
-    })
-}
-
 /// Replacement of the middle of a name.
 const ELLIPSIS: &str = "...";
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn tools(names: &[String]) -> Vec<Value> {
-        let tool = |name| json!({ "name": name, "inputSchema": { "type": "object" } });
-        names.iter().map(tool).collect()
-    }
-
-    fn messages(client: McpClientApp, names: &[String]) -> Vec<String> {
-        let findings = lint(&tools(names), Some(client), "gw").into_iter();
-        findings.map(|finding| finding.message).collect()
+    fn found(client: McpClientApp, names: &[String]) -> Vec<String> {
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        ClientLimits::of(client).check(&names, "gw")
     }
 
     #[test]
@@ -208,14 +221,11 @@ mod tests {
             (McpClientApp::ClaudeDesktop, 64, 65),
         ];
         for (client, valid, invalid) in table {
-            assert!(
-                messages(client, &["a".repeat(valid)]).is_empty(),
-                "{client:?}"
-            );
-            let found = messages(client, &["a".repeat(invalid)]);
+            assert!(found(client, &["a".repeat(valid)]).is_empty(), "{client:?}");
+            let found = found(client, &["a".repeat(invalid)]);
             assert_eq!(found.len(), 1, "{client:?}");
         }
-        assert!(messages(McpClientApp::Http, &["a".repeat(500)]).is_empty());
+        assert!(found(McpClientApp::Http, &["a".repeat(500)]).is_empty());
     }
 
     #[test]
@@ -224,13 +234,34 @@ mod tests {
             let half = "a".repeat(40);
             format!("{half}{middle}{half}")
         });
-        let found = messages(McpClientApp::GeminiCli, &names);
-        assert_eq!(found.len(), 3, "{found:?}");
-        assert!(found[2].contains("the same name"), "{found:?}");
-        let found = messages(
+        let lines = found(McpClientApp::GeminiCli, &names);
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(lines[2].contains("the same name"), "{lines:?}");
+        let lines = found(
             McpClientApp::Opencode,
             &["a b".to_owned(), "a/b".to_owned()],
         );
-        assert_eq!(found, ["the client gives \"a b\" the same name"]);
+        assert_eq!(lines, ["a/b: the client gives \"a b\" the same name"]);
+    }
+
+    #[test]
+    fn the_number_of_tools_has_the_limit_of_the_client() {
+        let names: Vec<_> = (0..129).map(|n| format!("t{n}")).collect();
+        assert_eq!(
+            found(McpClientApp::Vscode, &names),
+            ["129 tools, of which the client uses at most 128"]
+        );
+        assert!(found(McpClientApp::Vscode, &names[1..]).is_empty());
+        assert!(found(McpClientApp::Codex, &names).is_empty());
+        assert_eq!(found(McpClientApp::Cursor, &names).len(), 1);
+    }
+
+    #[test]
+    fn every_client_with_a_model_has_limits() {
+        let without: Vec<_> = McpClientApp::ALL
+            .iter()
+            .filter(|client| !ClientLimits::of(**client).has_model())
+            .collect();
+        assert_eq!(without.len(), 5, "{without:?}");
     }
 }

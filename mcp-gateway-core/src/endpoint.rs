@@ -17,6 +17,7 @@
 //! [sse]: https://modelcontextprotocol.io/specification/2024-11-05/basic/transports#http-with-sse
 
 mod body;
+mod compatibility;
 mod duplex;
 mod exchange;
 mod headers;
@@ -38,6 +39,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 pub use self::body::Body;
+pub use self::compatibility::Compatibility;
 pub use self::duplex::serve_lines;
 use self::exchange::HttpExchange;
 pub use self::headers::is_forwardable;
@@ -107,6 +109,8 @@ struct Shared {
     channels: SseSessions,
     /// Signal of the shutdown.
     drain: Drain,
+    /// Accepted departures from the specification.
+    compatibility: Compatibility,
     /// Absolute path in the `endpoint` event of HTTP+SSE, instead of a relative reference.
     absolute_endpoint: bool,
     /// Maximum size of a body in bytes.
@@ -124,6 +128,7 @@ impl EndpointLayer {
             sessions,
             channels: SseSessions::default(),
             drain: Drain::new(),
+            compatibility: Compatibility::default(),
             absolute_endpoint: false,
             max_body: DEFAULT_MAX_BODY,
             headers: Vec::new(),
@@ -163,6 +168,12 @@ impl EndpointLayer {
         self.with(|shared| shared.headers = allowed)
     }
 
+    /// Sets the departures from the specification that are accepted. Default: none.
+    #[must_use]
+    pub fn with_compatibility(self, accepted: Compatibility) -> Self {
+        self.with(|shared| shared.compatibility = accepted)
+    }
+
     /// Sets the signal upon which long-lived streams end.
     #[must_use]
     pub fn with_drain(self, drain: Drain) -> Self {
@@ -186,7 +197,7 @@ impl EndpointLayer {
             shared: &self.0,
             principal,
             verifier,
-            version: HeaderVersion::from_headers(&parts.headers),
+            version: HeaderVersion::from_headers(&parts.headers, self.0.compatibility),
             parts: Box::new(parts),
         };
         exchange.answer(body).await

@@ -184,6 +184,7 @@ impl Controller {
             .with_host_policy(traits.host_policy())
             .with_drain(drain.clone())
             .with_absolute_endpoint()
+            .with_compatibility(traits.compatibility)
             .with_forwarded_headers(traits.forward_headers.iter().cloned());
         if let Some(bytes) = traits.max_body {
             builder = builder.with_max_body(bytes);

@@ -12,6 +12,7 @@ use http::uri::Authority;
 use http_body_util::BodyExt as _;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::call::Prepared;
+use mcp_gateway_core::catalog::lint::Finding;
 use mcp_gateway_core::catalog::{ListKind, Listing};
 use mcp_gateway_core::jsonrpc::{ErrorObject, Id, Message, Notification, Request, code};
 use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion, meta};
@@ -48,6 +49,8 @@ struct ServerEntry {
 pub(crate) struct ToolList {
     pub(crate) server: Arc<str>,
     pub(crate) listed: Result<Vec<Value>, UpstreamError>,
+    /// Defects of the tools, with their client-visible names.
+    pub(crate) findings: Vec<(String, Finding)>,
     /// Answers of a server that cannot be listed, in parentheses.
     pub(crate) details: String,
 }
@@ -145,6 +148,9 @@ impl McpClient {
                     .as_ref()
                     .err()
                     .map_or_else(String::new, |error| entry.details(error)),
+                findings: listed
+                    .as_ref()
+                    .map_or_else(|_| Vec::new(), |listing| self.findings(entry, listing)),
                 listed: listed.map(|listing| self.exposed(entry, &listing)),
             }
         });
@@ -168,6 +174,19 @@ impl McpClient {
         let offered = listing.entries().iter();
         let offered = offered.filter(|tool| entry.filter.allows(tool.name()));
         offered.filter_map(tool).collect()
+    }
+
+    /// Returns the defects of the offered tools of a server with their client-visible names.
+    fn findings(&self, entry: &ServerEntry, listing: &Listing) -> Vec<(String, Finding)> {
+        let named = |finding: &Finding| {
+            let name = self
+                .router
+                .expose_tool(entry.server.name(), &finding.name)?;
+            Some((name.into(), finding.clone()))
+        };
+        let offered = listing.findings().iter();
+        let offered = offered.filter(|finding| entry.filter.allows(&finding.name));
+        offered.filter_map(named).collect()
     }
 
     /// Returns the definition of the tool with the client-visible `name`.

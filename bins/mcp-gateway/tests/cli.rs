@@ -19,6 +19,8 @@ mod harness;
 mod issuers;
 #[path = "cli/life.rs"]
 mod life;
+#[path = "cli/lint.rs"]
+mod lint;
 #[path = "cli/login.rs"]
 mod login;
 #[path = "cli/recorded.rs"]

@@ -8,13 +8,14 @@
 //! | `pageSize` | positive number |
 //! | `maxToolName` | number from 48 to 128 |
 //! | `instructions` | string |
+//! | `compatibility` | list of `version-header` |
 //! | `teams` | list of strings |
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use http::HeaderName;
-use mcp_gateway_core::endpoint::is_forwardable;
+use mcp_gateway_core::endpoint::{Compatibility, is_forwardable};
 use mcp_gateway_platform::spec::GatewaySpec;
 
 use crate::document::{Count, Field, suggestion};
@@ -36,6 +37,9 @@ pub(super) fn read(field: &Field<'_>, servers: &[&str]) -> Option<GatewaySpec> {
     gateway.page_size = table.get("pageSize").map(|Count(count)| count);
     gateway.max_tool_name = table.get_with("maxToolName", max_tool_name);
     gateway.instructions = table.get("instructions");
+    gateway.compatibility = table
+        .get_with("compatibility", compatibility)
+        .unwrap_or_default();
     gateway.teams = table.get("teams");
     table.finish();
     Some(gateway)
@@ -64,6 +68,16 @@ fn max_tool_name(field: &Field<'_>) -> Option<usize> {
         Ok(length) if TOOL_NAME_LENGTHS.contains(&length) => Ok(length),
         Ok(_) | Err(_) => Err("expected a number from 48 to 128".to_owned()),
     })
+}
+
+/// Reads the names of departures from the specification.
+fn compatibility(field: &Field<'_>) -> Option<Compatibility> {
+    let mut accepted = Compatibility::default();
+    for field in field.items()? {
+        field.choice(&[("version-header", ())])?;
+        accepted.version_header = true;
+    }
+    Some(accepted)
 }
 
 fn forward_headers(field: &Field<'_>) -> Option<Vec<HeaderName>> {

@@ -16,12 +16,13 @@
 //! | `required` in a property, or below `properties` | model interfaces | moved |
 //! | `$ref` without a target | model interfaces | removed |
 //! | other keyword with an invalid value | model interfaces | converted or removed |
-//! | `anyOf`, `oneOf` or `allOf` at the top | model interfaces | none |
+//! | `anyOf`, `oneOf` or `allOf` at the top | model interfaces | merged |
 //! | name with other characters than `A-Za-z0-9_.-` | model interfaces | none |
 //!
 //! Which client libraries reject what has been tried with the Python and TypeScript SDKs of both
 //! eras.
 
+mod combination;
 mod defect;
 mod definition;
 mod keyword;

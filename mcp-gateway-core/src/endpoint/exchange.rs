@@ -107,7 +107,12 @@ impl<S: CallService> HttpExchange<'_, S> {
         let takes_events = takes_events(&self.parts.headers);
         let method = request.method().clone();
         let listens = method == RpcMethod::SubscriptionsListen;
-        let reply = match modern::validate(&self.parts, &self.version, &request) {
+        let reply = match modern::validate(
+            &self.parts,
+            &self.version,
+            &request,
+            self.shared.compatibility,
+        ) {
             Ok(client) => {
                 let caller = Caller::new(
                     self.principal.clone(),

@@ -9,11 +9,12 @@ use std::fmt;
 use http::HeaderMap;
 use http::request::Parts;
 
+use super::Compatibility;
 use crate::error::{RequestError, RouteError};
 use crate::jsonrpc::Request;
 use crate::protocol::{
     Capabilities, Era, Method, ProtocolVersion,
-    header::{self, MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION},
+    header::{self, MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION, MCP_SESSION_ID},
     meta,
 };
 use crate::{ClientInfo, Error};
@@ -28,7 +29,20 @@ pub(super) enum HeaderVersion {
 
 impl HeaderVersion {
     /// Parses the header.
-    pub(super) fn from_headers(headers: &HeaderMap) -> Self {
+    pub(super) fn from_headers(headers: &HeaderMap, accepted: Compatibility) -> Self {
+        match Self::parse(headers) {
+            Self::Known(version)
+                if accepted.version_header
+                    && version.era() == Era::Modern
+                    && headers.contains_key(MCP_SESSION_ID) =>
+            {
+                Self::Missing
+            }
+            version => version,
+        }
+    }
+
+    fn parse(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(MCP_PROTOCOL_VERSION).iter();
         match (values.next(), values.next()) {
             (None, _) => Self::Missing,
@@ -67,13 +81,17 @@ pub(super) fn validate(
     parts: &Parts,
     version: &HeaderVersion,
     request: &Request,
+    accepted: Compatibility,
 ) -> Result<ClientInfo, Error> {
     let requested = version_in_body(request)?;
-    version_in_header(version, &requested)?;
+    let ignored = accepted.version_header && !matches!(version, HeaderVersion::Unknown(_));
+    if !ignored {
+        version_in_header(version, &requested)?;
+    }
     let client = check_body(request);
     // An unknown method takes precedence over mismatched headers.
     if matches!(client, Ok(_) | Err(Error::Route(_))) {
-        check_mirrored_headers(&parts.headers, request)?;
+        check_mirrored_headers(&parts.headers, request, !accepted.version_header)?;
     }
     client
 }
@@ -142,8 +160,12 @@ pub(super) fn check_level(level: &str) -> Result<(), RequestError> {
     }
 }
 
-/// Validates the headers that mirror parts of the body.
-fn check_mirrored_headers(headers: &HeaderMap, request: &Request) -> Result<(), RequestError> {
+/// Validates the headers that mirror parts of the body; they may be absent unless `required`.
+fn check_mirrored_headers(
+    headers: &HeaderMap,
+    request: &Request,
+    required: bool,
+) -> Result<(), RequestError> {
     let method = request.method();
     let agree = |name: &http::HeaderName, body: &str, required: bool| {
         let mut values = headers.get_all(name).iter();
@@ -159,14 +181,15 @@ fn check_mirrored_headers(headers: &HeaderMap, request: &Request) -> Result<(), 
             None => Err(format!("{name} cannot be decoded")),
         }
     };
-    let checked = agree(&MCP_METHOD, method.as_str(), true).and_then(|()| {
+    let checked = agree(&MCP_METHOD, method.as_str(), required).and_then(|()| {
         let Some(name) = request.name() else {
             return Ok(());
         };
-        let required = matches!(
-            method,
-            Method::PromptsGet | Method::ResourcesRead | Method::ToolsCall
-        );
+        let required = required
+            && matches!(
+                method,
+                Method::PromptsGet | Method::ResourcesRead | Method::ToolsCall
+            );
         agree(&MCP_NAME, &name, required)
     });
     checked.map_err(|detail| RequestError::HeaderMismatch {

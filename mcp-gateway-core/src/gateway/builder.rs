@@ -1,5 +1,7 @@
 //! Builder of a gateway.
 
+mod options;
+
 use std::sync::Arc;
 
 use http::HeaderName;
@@ -7,26 +9,30 @@ use tower::{ServiceBuilder, ServiceExt};
 use tower_layer::{Identity as NoLayer, Layer, Stack};
 use tower_service::Service;
 
+use self::options::Options;
 use super::{BoxCallService, Gateway, Owned};
 use crate::auth::{AuthVerifier, ProtectedResource};
 use crate::call::Routed;
-use crate::credential::{CredentialResolver, NoCredentials};
+use crate::credential::CredentialResolver;
+use crate::endpoint::Compatibility;
+#[cfg(doc)]
 use crate::endpoint::EndpointLayer;
 use crate::host_policy::HostPolicy;
 use crate::layer::attach_credentials::{AttachCredentials, AttachCredentialsLayer};
 use crate::layer::authenticate::AuthenticateLayer;
-use crate::layer::authorize::{Authorize, AuthorizeLayer};
+use crate::layer::authorize::Authorize;
 use crate::layer::cors::CorsLayer;
-use crate::layer::dispatch::{Dispatch, DispatchLayer, Implementation};
+#[cfg(doc)]
+use crate::layer::dispatch::DispatchLayer;
+use crate::layer::dispatch::{Dispatch, Implementation};
 use crate::layer::drain_body::DrainBodyLayer;
 use crate::layer::forward::Forward;
 use crate::layer::host_guard::HostGuardLayer;
-use crate::layer::observe::{Observe, ObserveLayer};
-use crate::layer::respond_errors::RespondErrorsLayer;
+use crate::layer::observe::Observe;
 use crate::layer::trace::TraceLayer;
 use crate::observe::Observer;
-use crate::policy::{AllowAll, Policy};
-use crate::route::{PrefixError, PrefixRouter, ToolRouter};
+use crate::policy::Policy;
+use crate::route::{PrefixError, ToolRouter};
 use crate::seal::SealError;
 use crate::session::Sessions;
 use crate::upstream::{ServerPool, UpstreamServer};
@@ -79,27 +85,6 @@ pub struct GatewayBuilder<C = NoLayer, R = NoLayer> {
     routed: ServiceBuilder<R>,
 }
 
-/// Options of a gateway.
-#[derive(Debug)]
-struct Options {
-    verifier: Arc<dyn AuthVerifier>,
-    router: Option<Arc<dyn ToolRouter>>,
-    policy: Arc<dyn Policy>,
-    resolver: Arc<dyn CredentialResolver>,
-    observer: Option<Arc<dyn Observer>>,
-    pool: ServerPool,
-    sessions: Option<Sessions>,
-    host_policy: Arc<HostPolicy>,
-    drain: Drain,
-    name: Arc<str>,
-    identity: Implementation,
-    page_size: Option<usize>,
-    max_body: Option<usize>,
-    absolute_endpoint: bool,
-    forwarded_headers: Vec<HeaderName>,
-    respond_errors: RespondErrorsLayer,
-}
-
 /// Failure to build a gateway.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -116,24 +101,7 @@ impl GatewayBuilder {
     /// Creates a builder with the default options.
     pub(super) fn new(verifier: Arc<dyn AuthVerifier>) -> Self {
         Self {
-            options: Options {
-                verifier,
-                router: None,
-                policy: Arc::new(AllowAll::new()),
-                resolver: Arc::new(NoCredentials::new()),
-                observer: None,
-                pool: ServerPool::new(),
-                sessions: None,
-                host_policy: Arc::new(HostPolicy::new()),
-                drain: Drain::new(),
-                name: "default".into(),
-                identity: Implementation::default(),
-                page_size: None,
-                absolute_endpoint: false,
-                max_body: None,
-                forwarded_headers: Vec::new(),
-                respond_errors: RespondErrorsLayer::new(),
-            },
+            options: Options::new(verifier),
             calls: ServiceBuilder::new(),
             routed: ServiceBuilder::new(),
         }
@@ -219,6 +187,12 @@ impl<C, R> GatewayBuilder<C, R> {
     /// [`EndpointLayer::with_absolute_endpoint`].
     pub fn with_absolute_endpoint(mut self) -> Self {
         self.options.absolute_endpoint = true;
+        self
+    }
+
+    /// Sets the departures from the specification that are accepted. Default: none.
+    pub fn with_compatibility(mut self, accepted: Compatibility) -> Self {
+        self.options.compatibility = accepted;
         self
     }
 
@@ -348,50 +322,5 @@ impl<C, R> GatewayBuilder<C, R> {
             stack,
             owned: Arc::new(owned),
         })
-    }
-}
-
-impl Options {
-    /// Returns the layer that authorizes calls.
-    fn authorize(&self) -> AuthorizeLayer {
-        AuthorizeLayer::new(Arc::clone(&self.policy)).with_pool(self.pool.clone())
-    }
-
-    /// Returns the layer that routes calls.
-    fn dispatch(&self) -> Result<DispatchLayer, PrefixError> {
-        let router = match &self.router {
-            Some(router) => Arc::clone(router),
-            None => Arc::new(PrefixRouter::by_name(self.pool.names())?),
-        };
-        let layer = DispatchLayer::new(router, Arc::clone(&self.policy))
-            .with_implementation(self.identity.clone());
-        Ok(match self.page_size {
-            Some(entries) => layer.with_page_size(entries),
-            None => layer,
-        })
-    }
-
-    /// Returns the layer that serves HTTP.
-    fn endpoint(&self, sessions: Sessions) -> EndpointLayer {
-        let layer = EndpointLayer::new(Arc::clone(&self.name), sessions)
-            .with_drain(self.drain.clone())
-            .with_forwarded_headers(self.forwarded_headers.iter().cloned());
-        let layer = match self.absolute_endpoint {
-            true => layer.with_absolute_endpoint(),
-            false => layer,
-        };
-        match self.max_body {
-            Some(bytes) => layer.with_max_body(bytes),
-            None => layer,
-        }
-    }
-
-    /// Returns the layer that reports calls.
-    fn observe(&self) -> ObserveLayer {
-        let layer = ObserveLayer::new(self.pool.clone());
-        match &self.observer {
-            Some(observer) => layer.with_observer(Arc::clone(observer)),
-            None => layer,
-        }
     }
 }

@@ -152,10 +152,11 @@ impl<'a> TreeObject<'a> {
     }
 
     /// Sets the value of `key`; a new member becomes the last one.
-    pub(crate) fn set(&mut self, key: &'a str, value: Tree<'a>) {
-        match self.get_mut(key) {
+    pub(crate) fn set(&mut self, key: impl Into<Cow<'a, str>>, value: Tree<'a>) {
+        let key = key.into();
+        match self.get_mut(&key) {
             Some(place) => *place = value,
-            None => self.0.push((key.into(), value)),
+            None => self.0.push((key, value)),
         }
     }
 

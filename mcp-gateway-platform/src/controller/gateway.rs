@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use mcp_gateway_core::auth::ProtectedResource;
+use mcp_gateway_core::endpoint::Compatibility;
 use mcp_gateway_core::host_policy::HostPolicy;
 use url::Url;
 
@@ -16,6 +17,7 @@ pub(super) struct GatewaySpec {
     pub(super) forward_headers: Vec<HeaderName>,
     pub(super) page_size: Option<usize>,
     pub(super) instructions: Option<Arc<str>>,
+    pub(super) compatibility: Compatibility,
     pub(super) max_body: Option<usize>,
     hosts: Vec<String>,
     origins: Vec<String>,
@@ -30,6 +32,7 @@ impl GatewaySpec {
             forward_headers: definition.forward_headers.clone(),
             page_size: definition.page_size,
             instructions: definition.instructions.clone(),
+            compatibility: definition.compatibility,
             max_body: spec.max_body,
             hosts: hosts(spec, base),
             origins: spec.origins.clone(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderName;
+use mcp_gateway_core::endpoint::Compatibility;
 
 use super::ServerSpec;
 
@@ -35,6 +36,8 @@ pub struct GatewaySpec {
     pub max_tool_name: Option<usize>,
     /// Instructions for clients, instead of those of the servers.
     pub instructions: Option<Arc<str>>,
+    /// Departures of clients from the specification that are accepted.
+    pub compatibility: Compatibility,
     /// Teams that may see and use it; everybody if `None`.
     pub teams: Option<Vec<Arc<str>>>,
 }
@@ -51,6 +54,7 @@ impl GatewaySpec {
             page_size: None,
             max_tool_name: None,
             instructions: None,
+            compatibility: Compatibility::default(),
             teams: None,
         }
     }

@@ -8,7 +8,8 @@ use clap::Args;
 use mcp_gateway_config::connect::McpClientApp;
 use mcp_gateway_config::document::{Environment, NoEnvironment};
 use mcp_gateway_config::file::Log;
-use mcp_gateway_config::lint::lint;
+use mcp_gateway_config::lint::ClientLimits;
+use mcp_gateway_core::catalog::lint::Outcome;
 use mcp_gateway_platform::spec::DynamicSpec;
 
 use crate::client::{McpClient, ToolList};
@@ -83,7 +84,7 @@ fn check_tools(
             servers.close().await;
             let lines = findings(&listed, client, name);
             count += lines.len();
-            for line in lines {
+            for line in lines.iter().chain(&adaptations(&listed)) {
                 print_line(format_args!("{}: {line}", gateway.name))?;
             }
         }
@@ -95,18 +96,37 @@ fn check_tools(
     })
 }
 
-/// Formats the findings about the tools of a gateway, and the servers that cannot be listed.
+/// Formats what `client` cannot use of a gateway, and the servers that cannot be listed.
 fn findings(listed: &[ToolList], client: McpClientApp, gateway: &str) -> Vec<String> {
+    let limits = ClientLimits::of(client);
     let failures = listed.iter().filter_map(ToolList::failure);
-    let tools: Vec<_> = listed
-        .iter()
-        .filter_map(|tools| tools.listed.as_ref().ok())
+    let tools = listed.iter().filter_map(|tools| tools.listed.as_ref().ok());
+    let names: Vec<_> = tools
         .flatten()
-        .cloned()
+        .filter_map(|tool| tool["name"].as_str())
         .collect();
-    let found = lint(&tools, Some(client), gateway).into_iter();
-    let found = found.map(|finding| format!("{}: {}", finding.tool, finding.message));
-    failures.chain(found).collect()
+    let defects = listed.iter().flat_map(|tools| &tools.findings);
+    let defects = defects.filter_map(|(name, finding)| {
+        let consequence = match finding.outcome {
+            Outcome::HeldBack => "the tool is held back",
+            outcome if outcome == Outcome::Reported && limits.has_model() => {
+                "model interfaces reject it"
+            }
+            _ => return None,
+        };
+        Some(format!("{name}: {finding}; {consequence}"))
+    });
+    let excesses = limits.check(&names, gateway);
+    failures.chain(excesses).chain(defects).collect()
+}
+
+/// Formats the defects that a client does not see, because the gateway adapts the definitions.
+fn adaptations(listed: &[ToolList]) -> Vec<String> {
+    let defects = listed.iter().flat_map(|tools| &tools.findings);
+    let adapted = defects.filter(|(_, finding)| finding.outcome == Outcome::Adapted);
+    adapted
+        .map(|(name, finding)| format!("{name}: {finding}; adapted"))
+        .collect()
 }
 
 /// Name of the default gateway in clients.

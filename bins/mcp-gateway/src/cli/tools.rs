@@ -139,11 +139,13 @@ mod tests {
                     json!({ "name": "a__x", "inputSchema": schema(&["p", "q"], &["q"]), "description": "Does x.\nMore." }),
                     json!({ "name": "a__long", "inputSchema": {}, "title": "Long" }),
                 ]),
+                findings: Vec::new(),
                 details: String::new(),
             },
             ToolList {
                 server: "b".into(),
                 listed: Err(UpstreamError::Timeout),
+                findings: Vec::new(),
                 details: " (initialize: no answer)".to_owned(),
             },
         ]

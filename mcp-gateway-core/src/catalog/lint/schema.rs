@@ -4,6 +4,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::combination::{COMBINATIONS, merge};
 use super::defect::printable;
 use super::keyword::{Keyword, is_type, type_meant_by};
 use super::path::Path;
@@ -70,14 +71,24 @@ impl<'c> SchemaCheck<'c> {
             schema.set("type", Tree::of_text("object"));
         }
         if self.used_for == Use::Arguments {
-            let combined = COMBINATIONS
-                .into_iter()
-                .find(|key| schema.get(key).is_some());
-            if let Some(key) = combined {
-                self.check.report(path, Defect::Combination(key));
-            }
+            self.combinations(path, schema);
         }
         true
+    }
+
+    /// Checks that no schemas are combined at the top level.
+    fn combinations(&mut self, path: &Path<'_>, schema: &mut TreeObject<'_>) {
+        for key in COMBINATIONS {
+            if schema.get(key).is_none() {
+                continue;
+            }
+            match self.check.adapts() && merge(schema, key) {
+                true => {
+                    self.check.breaks_request(path, Defect::Combination(key));
+                }
+                false => self.check.report(path, Defect::Combination(key)),
+            }
+        }
     }
 
     /// Checks a schema and its subschemas.
@@ -363,6 +374,3 @@ fn resolves(root: &Tree<'_>, reference: &str) -> bool {
     let pointer = percent_decode_str(fragment).decode_utf8_lossy();
     root.pointer(&pointer).is_some()
 }
-
-/// Combinations that interfaces of models reject at the top level.
-const COMBINATIONS: [&str; 3] = ["anyOf", "oneOf", "allOf"];

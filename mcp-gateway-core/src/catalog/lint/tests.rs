@@ -201,7 +201,7 @@ fn flags_become_required_names() {
 
 #[test]
 fn what_cannot_be_adapted_is_held_back_if_configured() {
-    let combined = tool("inputSchema", json!({ "type": "object", "oneOf": [{}] }));
+    let combined = tool("inputSchema", json!({ "type": "object", "oneOf": [true] }));
     let mut named = tool("title", json!("A"));
     named["name"] = json!("a b");
     for (tool, text) in [
@@ -302,4 +302,41 @@ fn deep_and_long_definitions_end() {
     let text = "[".repeat(10_000);
     let linted = LintRules::default().check(ListKind::Tools, text.clone().into());
     assert_eq!(linted.text, text);
+}
+
+#[test]
+fn combined_schemas_are_merged() {
+    let table = [
+        (
+            json!({ "type": "object", "properties": { "a": {}, "b": {} }, "required": ["a"],
+                "anyOf": [{ "required": ["a", "b"] }, { "required": ["b", "c"] }] }),
+            json!({ "type": "object", "properties": { "a": {}, "b": {} }, "required": ["a", "b"] }),
+        ),
+        (
+            json!({ "oneOf": [{ "$ref": "#/$defs/x" }, { "properties": { "p": { "type": "int" } } }],
+                "$defs": { "x": { "properties": { "p": { "type": "string" }, "q": {} },
+                    "required": ["q"] } } }),
+            json!({ "$defs": { "x": { "properties": { "p": { "type": "string" }, "q": {} },
+                    "required": ["q"] } }, "type": "object",
+                "properties": { "p": { "anyOf": [{ "type": "string" }, { "type": "integer" }] },
+                    "q": {} } }),
+        ),
+        (
+            json!({ "type": "object", "allOf": [{ "required": ["a"] }, { "required": ["b"] }] }),
+            json!({ "type": "object", "required": ["a", "b"] }),
+        ),
+    ];
+    for (schema, expected) in table {
+        let tool = tool("inputSchema", schema);
+        for policy in [LintPolicy::Adapt, LintPolicy::HoldBack] {
+            let (adapted, findings) = linted(policy, Era::Legacy, ListKind::Tools, &tool);
+            assert_eq!(adapted["inputSchema"], expected);
+            assert!(findings.iter().all(|it| it.outcome == Outcome::Adapted));
+        }
+        let (listed, _) = linted(LintPolicy::Report, Era::Modern, ListKind::Tools, &tool);
+        assert_eq!(
+            listed["inputSchema"].get("properties"),
+            tool["inputSchema"].get("properties")
+        );
+    }
 }

@@ -1,0 +1,111 @@
+//! Options of a gateway.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use crate::Drain;
+use crate::auth::AuthVerifier;
+use crate::credential::{CredentialResolver, NoCredentials};
+use crate::endpoint::{Compatibility, EndpointLayer};
+use crate::host_policy::HostPolicy;
+use crate::layer::authorize::AuthorizeLayer;
+use crate::layer::dispatch::{DispatchLayer, Implementation};
+use crate::layer::observe::ObserveLayer;
+use crate::layer::respond_errors::RespondErrorsLayer;
+use crate::observe::Observer;
+use crate::policy::{AllowAll, Policy};
+use crate::route::{PrefixError, PrefixRouter, ToolRouter};
+use crate::session::Sessions;
+use crate::upstream::ServerPool;
+
+/// Options of a gateway.
+#[derive(Debug)]
+pub(super) struct Options {
+    pub(super) verifier: Arc<dyn AuthVerifier>,
+    pub(super) router: Option<Arc<dyn ToolRouter>>,
+    pub(super) policy: Arc<dyn Policy>,
+    pub(super) resolver: Arc<dyn CredentialResolver>,
+    pub(super) observer: Option<Arc<dyn Observer>>,
+    pub(super) pool: ServerPool,
+    pub(super) sessions: Option<Sessions>,
+    pub(super) host_policy: Arc<HostPolicy>,
+    pub(super) drain: Drain,
+    pub(super) name: Arc<str>,
+    pub(super) identity: Implementation,
+    pub(super) page_size: Option<usize>,
+    pub(super) max_body: Option<usize>,
+    pub(super) absolute_endpoint: bool,
+    pub(super) compatibility: Compatibility,
+    pub(super) forwarded_headers: Vec<HeaderName>,
+    pub(super) respond_errors: RespondErrorsLayer,
+}
+
+impl Options {
+    /// Creates the default options.
+    pub(super) fn new(verifier: Arc<dyn AuthVerifier>) -> Self {
+        Self {
+            verifier,
+            router: None,
+            policy: Arc::new(AllowAll::new()),
+            resolver: Arc::new(NoCredentials::new()),
+            observer: None,
+            pool: ServerPool::new(),
+            sessions: None,
+            host_policy: Arc::new(HostPolicy::new()),
+            drain: Drain::new(),
+            name: "default".into(),
+            identity: Implementation::default(),
+            page_size: None,
+            absolute_endpoint: false,
+            compatibility: Compatibility::default(),
+            max_body: None,
+            forwarded_headers: Vec::new(),
+            respond_errors: RespondErrorsLayer::new(),
+        }
+    }
+
+    /// Returns the layer that authorizes calls.
+    pub(super) fn authorize(&self) -> AuthorizeLayer {
+        AuthorizeLayer::new(Arc::clone(&self.policy)).with_pool(self.pool.clone())
+    }
+
+    /// Returns the layer that routes calls.
+    pub(super) fn dispatch(&self) -> Result<DispatchLayer, PrefixError> {
+        let router = match &self.router {
+            Some(router) => Arc::clone(router),
+            None => Arc::new(PrefixRouter::by_name(self.pool.names())?),
+        };
+        let layer = DispatchLayer::new(router, Arc::clone(&self.policy))
+            .with_implementation(self.identity.clone());
+        Ok(match self.page_size {
+            Some(entries) => layer.with_page_size(entries),
+            None => layer,
+        })
+    }
+
+    /// Returns the layer that serves HTTP.
+    pub(super) fn endpoint(&self, sessions: Sessions) -> EndpointLayer {
+        let layer = EndpointLayer::new(Arc::clone(&self.name), sessions)
+            .with_drain(self.drain.clone())
+            .with_compatibility(self.compatibility)
+            .with_forwarded_headers(self.forwarded_headers.iter().cloned());
+        let layer = match self.absolute_endpoint {
+            true => layer.with_absolute_endpoint(),
+            false => layer,
+        };
+        match self.max_body {
+            Some(bytes) => layer.with_max_body(bytes),
+            None => layer,
+        }
+    }
+
+    /// Returns the layer that reports calls.
+    pub(super) fn observe(&self) -> ObserveLayer {
+        let layer = ObserveLayer::new(self.pool.clone());
+        match &self.observer {
+            Some(observer) => layer.with_observer(Arc::clone(observer)),
+            None => layer,
+        }
+    }
+}
