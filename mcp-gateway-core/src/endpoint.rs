@@ -43,7 +43,6 @@ pub use self::compatibility::Compatibility;
 pub use self::duplex::serve_lines;
 use self::exchange::HttpExchange;
 pub use self::headers::is_forwardable;
-use self::legacy_sse::SseSessions;
 use self::modern::HeaderVersion;
 pub use self::replica::ReplicaService;
 pub(crate) use self::response::error;
@@ -105,8 +104,6 @@ struct Shared {
     gateway: Arc<str>,
     /// Sessions of legacy clients.
     sessions: Sessions,
-    /// Open streams of HTTP+SSE.
-    channels: SseSessions,
     /// Signal of the shutdown.
     drain: Drain,
     /// Accepted departures from the specification.
@@ -126,7 +123,6 @@ impl EndpointLayer {
         Self(Arc::new(Shared {
             gateway: gateway.into(),
             sessions,
-            channels: SseSessions::default(),
             drain: Drain::new(),
             compatibility: Compatibility::default(),
             absolute_endpoint: false,

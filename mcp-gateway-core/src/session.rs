@@ -12,6 +12,7 @@
 //!
 //! [spec]: https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#session-management
 
+mod channels;
 mod lease;
 mod limits;
 mod log;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
+pub(crate) use self::channels::{Channels, MessageChannel};
 use self::lease::LeaseTerm;
 pub use self::limits::SessionLimits;
 pub(crate) use self::log::{EventLog, LogReader};

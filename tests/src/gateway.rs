@@ -50,6 +50,7 @@ pub struct Backends {
     servers: Vec<(String, String, Arc<dyn Upstream>, Limits)>,
     observer: Option<Arc<dyn Observer>>,
     credentials: Option<Arc<dyn CredentialResolver>>,
+    verifier: Option<Arc<dyn AuthVerifier>>,
 }
 
 impl Backends {
@@ -99,6 +100,13 @@ impl Backends {
         self
     }
 
+    /// Authenticates callers by other means than the names that are their tokens.
+    #[must_use]
+    pub fn with_verifier(mut self, verifier: Arc<dyn AuthVerifier>) -> Self {
+        self.verifier = Some(verifier);
+        self
+    }
+
     /// Starts the gateway.
     pub async fn start(self) -> TestGateway {
         self.start_with(|builder| builder).await
@@ -132,7 +140,8 @@ impl Backends {
         let nobodys = || Arc::new(NoCredentials::new()) as _;
         let resolver = self.credentials.unwrap_or_else(nobodys);
         let drain = Drain::new();
-        let mut builder = Gateway::builder(NamedByToken)
+        let verifier = self.verifier.unwrap_or_else(|| Arc::new(NamedByToken));
+        let mut builder = Gateway::builder(verifier)
             .with_router(router)
             .with_credentials(resolver)
             .with_servers(pool.clone())

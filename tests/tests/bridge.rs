@@ -14,6 +14,8 @@ mod client;
 mod delays;
 #[path = "bridge/isolation.rs"]
 mod isolation;
+#[path = "bridge/lingering.rs"]
+mod lingering;
 #[path = "bridge/programs.rs"]
 mod programs;
 #[path = "bridge/roots.rs"]

@@ -13,6 +13,7 @@ mod endpoint {
     mod headers;
     mod http;
     mod page;
+    mod revocation;
     mod sessions;
     mod socket;
     mod versions;

@@ -64,6 +64,11 @@ impl<S: CallService> DuplexSession<S> {
         &self.legacy.principal
     }
 
+    /// Returns the name of the gateway.
+    pub(super) fn gateway(&self) -> &str {
+        &self.legacy.gateway
+    }
+
     /// Handles a message of the client; answers are sent to the channel.
     pub(super) async fn handle(self: Arc<Self>, message: Message) {
         match message {

@@ -11,6 +11,7 @@ use tower::ServiceExt;
 
 use super::headers::{forwarded, names_events, takes_events};
 use super::legacy::LegacyHandler;
+use super::legacy_sse::{self, channel_name};
 use super::modern::{self, HeaderVersion};
 use super::response::{self, event_stream};
 use super::{Body, CallService, Shared, stream};
@@ -69,9 +70,16 @@ impl<S: CallService> HttpExchange<'_, S> {
             Ok(message) => message,
             Err(error) => return response::error(&error.into(), None, era),
         };
-        if let Some(channel) = self.shared.channels.find(self.parts.uri.query()) {
-            let taken = channel.handle(message, self.authentication()).await;
-            return taken.unwrap_or_else(|error| response::error(&error, None, Era::Legacy));
+        if let Some(name) = channel_name(self.parts.uri.query()) {
+            let channels = self.shared.sessions.channels();
+            let taken = match channels.find(name, &self.shared.gateway) {
+                Ok(channel) => channel.handle(message, self.authentication()).await,
+                Err(unknown) => Err(unknown),
+            };
+            return match taken {
+                Ok(()) => response::status(StatusCode::ACCEPTED),
+                Err(error) => response::error(&error.into(), None, Era::Legacy),
+            };
         }
         match message {
             Message::Request(request) if self.is_modern(&request) => self.modern(request).await,
@@ -194,8 +202,7 @@ impl<S: CallService> HttpExchange<'_, S> {
             false => String::new(),
         };
         let legacy = self.legacy();
-        let channels = &self.shared.channels;
-        Ok(channels.open(&path, legacy, self.authentication()))
+        Ok(legacy_sse::open(&path, legacy, self.authentication()))
     }
 }
 

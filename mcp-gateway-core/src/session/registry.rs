@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use foldhash::HashMap;
 use tokio::time;
 
-use super::{Session, SessionLimits, SessionRecord};
+use super::{Channels, Session, SessionLimits, SessionRecord};
 use crate::auth::Principal;
 use crate::error::SessionError;
 use crate::replica::Replica;
@@ -51,6 +51,8 @@ pub(super) struct Inner {
     live: RwLock<HashMap<Box<str>, Arc<Session>>>,
     /// Keys of ended sessions whose IDs have not expired.
     tombstones: Mutex<Tombstones>,
+    /// Open channels of HTTP+SSE.
+    channels: Channels,
     /// Task that evicts idle sessions.
     sweeper: OnceLock<BackgroundTask>,
 }
@@ -87,6 +89,7 @@ impl Sessions {
             limits,
             live: RwLock::default(),
             tombstones: Mutex::default(),
+            channels: Channels::default(),
             sweeper: OnceLock::new(),
         }))
     }
@@ -110,6 +113,11 @@ impl Sessions {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .len()
+    }
+
+    /// Returns the open channels of HTTP+SSE.
+    pub(crate) fn channels(&self) -> &Channels {
+        &self.0.channels
     }
 
     /// Starts a session and returns its ID.

@@ -285,13 +285,11 @@ impl HttpSession {
     async fn on_message(self: &Arc<Self>, text: Bytes) {
         match Message::parse(text) {
             Ok(Message::Notification(notification)) => {
-                let known = match notification.method() {
-                    Method::Progress => self.progress.restore(&notification),
-                    _ => Some(notification),
+                let restored = match notification.method() == &Method::Progress {
+                    true => self.progress.restore(&notification),
+                    false => None,
                 };
-                if let Some(known) = known {
-                    self.broadcast(known);
-                }
+                self.broadcast(restored.unwrap_or(notification));
             }
             Ok(Message::Request(request)) => {
                 let id = request.id().clone();

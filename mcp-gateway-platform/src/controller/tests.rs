@@ -1,3 +1,4 @@
+use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
 use super::*;
@@ -161,4 +162,34 @@ async fn a_failed_apply_changes_nothing() {
     let after = (identities(&controller), published(&controller).await);
     assert_eq!(after.1.0, 200);
     assert_ne!(after.1.1, state.1.1);
+}
+
+#[tokio::test]
+async fn messages_reach_a_channel_whose_gateway_was_built_anew() {
+    let mut spec = DynamicSpec::default();
+    spec.auth.anonymous = spec::Anonymous::Local;
+    spec.add_servers([server("a", "a")]);
+    let mut controller = controller(&spec);
+    let send = async |controller: &Controller, request: http::request::Builder, body: &str| {
+        let request = request.header("host", "localhost").body(body.to_owned());
+        let front = controller.front();
+        front.oneshot(request.unwrap()).await.unwrap()
+    };
+    let open = http::Request::get("/mcp").header("accept", "text/event-stream");
+    let mut stream = send(&controller, open, "").await.into_body();
+    let first = stream.frame().await.unwrap().unwrap().into_data().unwrap();
+    let first = String::from_utf8(first.to_vec()).unwrap();
+    let endpoint = first.lines().find_map(|line| line.strip_prefix("data: "));
+    let endpoint = endpoint.unwrap().to_owned();
+
+    spec.gateways[0].page_size = Some(1);
+    spec.gateways.push(spec::GatewaySpec::new("other"));
+    controller.apply(&spec).unwrap();
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let name = endpoint.rsplit_once('?').unwrap().1;
+    for (path, status) in [(&*endpoint, 202), (&*format!("/v1/mcp/other?{name}"), 404)] {
+        let post = http::Request::post(path).header("content-type", "application/json");
+        let answer = send(&controller, post, ping).await;
+        assert_eq!(answer.status(), status, "{path}");
+    }
 }

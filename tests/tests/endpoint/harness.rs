@@ -1,9 +1,11 @@
 //! A gateway over a fixture, and how to speak to it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, StatusCode};
+use mcp_gateway_core::auth::AuthVerifier;
 use mcp_gateway_tests::fixture::{Options, PATH, serve_http};
 use mcp_gateway_tests::gateway::{Backends, TestGateway};
 use mcp_gateway_tests::raw::Raw;
@@ -36,6 +38,22 @@ impl Harness {
     pub(super) async fn with(
         settings: impl FnOnce(mcp_gateway_core::GatewayBuilder) -> mcp_gateway_core::GatewayBuilder,
     ) -> Self {
+        Self::over(|backends| backends, settings).await
+    }
+
+    /// A gateway whose callers the verifier accepts.
+    pub(super) async fn verified_by(verifier: Arc<dyn AuthVerifier>) -> Self {
+        Self::over(
+            |backends| backends.with_verifier(verifier),
+            |builder| builder,
+        )
+        .await
+    }
+
+    async fn over(
+        backends: impl FnOnce(Backends) -> Backends,
+        settings: impl FnOnce(mcp_gateway_core::GatewayBuilder) -> mcp_gateway_core::GatewayBuilder,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}{PATH}", listener.local_addr().unwrap());
         let mut fixture = JoinSet::new();
@@ -43,7 +61,7 @@ impl Harness {
             let _ = serve_http(listener, Options::default()).await;
         });
         Self {
-            gateway: Backends::only(&url).start_with(settings).await,
+            gateway: backends(Backends::only(&url)).start_with(settings).await,
             _fixture: fixture,
         }
     }

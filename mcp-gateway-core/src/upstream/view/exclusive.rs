@@ -47,6 +47,8 @@ struct ExclusiveConnection {
     idle: Option<IdleConnection>,
     /// Messages outside of the response.
     events: broadcast::Receiver<Arc<ReplyEvent>>,
+    /// JSON text of the progress token of the call.
+    progress_token: Option<Box<str>>,
     /// `ping` request to send after the response, if log messages may still be in transit then.
     ping: Option<Arc<Call<Prepared>>>,
     /// Keeps the view in use.
@@ -110,6 +112,7 @@ impl View {
         let lease = ExclusiveConnection {
             idle: Some(spare),
             events,
+            progress_token: call.request().meta(meta::PROGRESS_TOKEN).map(Into::into),
             ping: None,
             using: UseGuard::new(self),
             _room: room,
@@ -194,7 +197,7 @@ impl ExclusiveConnection {
                 step = stage.step() => step?,
             };
             match step {
-                ExchangeStep::Aside(Some(event)) if belongs_to_call(&event) => {
+                ExchangeStep::Aside(Some(event)) if self.concerns_call(&event) => {
                     return Some((Ok(event), stage));
                 }
                 ExchangeStep::Aside(_) => {}
@@ -219,6 +222,23 @@ impl ExclusiveConnection {
                     return Some((self.finish(item), ExchangeStage::Ended));
                 }
             }
+        }
+    }
+
+    /// Returns `true` if a message outside of the response belongs to the call.
+    fn concerns_call(&self, event: &ReplyEvent) -> bool {
+        match event {
+            ReplyEvent::Notification(notification)
+                if notification.method() == &Method::Progress =>
+            {
+                let token = notification.param("progressToken");
+                token.is_some() && token == self.progress_token.as_deref()
+            }
+            ReplyEvent::Notification(notification) => {
+                matches!(notification.method(), Method::LogMessage | Method::Other(_))
+            }
+            ReplyEvent::Request(_) => true,
+            ReplyEvent::Response(_) => false,
         }
     }
 
@@ -283,20 +303,6 @@ impl Drop for ExclusiveConnection {
             self.using.0.exclusive.check_in(&spare.connection);
             BackgroundTask::detach(async move { spare.connection.close().await });
         }
-    }
-}
-
-/// Returns `true` if a message outside of the response belongs to the call.
-fn belongs_to_call(event: &ReplyEvent) -> bool {
-    match event {
-        ReplyEvent::Notification(notification) => {
-            matches!(
-                notification.method(),
-                Method::LogMessage | Method::Other(_) | Method::Progress
-            )
-        }
-        ReplyEvent::Request(_) => true,
-        ReplyEvent::Response(_) => false,
     }
 }
 
