@@ -174,8 +174,8 @@ impl BearerVerifier {
 
     /// Waits until `token` is revoked, or `accepts` rejects its principal.
     ///
-    /// The token is verified now and whenever its verification is stale. Its expiration is no
-    /// revocation; its grant, client or subject can still be revoked afterwards.
+    /// The token is verified now and whenever its verification is stale, at most once a minute. Its
+    /// expiration is no revocation; its grant, client or subject can still be revoked afterwards.
     ///
     /// # Cancel safety
     ///
@@ -195,11 +195,11 @@ impl BearerVerifier {
                         due
                     }
                     // An unavailable issuer revokes nothing.
-                    Err(AuthError::Unavailable(_)) => now.saturating_add(UNAVAILABLE_RETRY),
+                    Err(AuthError::Unavailable(_)) => now,
                     Ok(_) | Err(_) => return,
                 },
             };
-            let pause = due.saturating_sub(now).clamp(1, MAX_PAUSE);
+            let pause = due.saturating_sub(now).clamp(MIN_PAUSE, MAX_PAUSE);
             let due = time::sleep(Duration::from_secs(pause));
             let revoked = async {
                 // The sender lives as long as this verifier.
@@ -275,12 +275,12 @@ fn has_token(query: &str) -> bool {
     url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token")
 }
 
-/// Longest interval between checks of the token of an open stream, in seconds.
+/// Longest interval between verifications of the token of an open stream, in seconds.
 const MAX_PAUSE: u64 = 3600;
 
-/// Interval between attempts to verify the token of an open stream while its issuer is unavailable,
-/// in seconds.
-const UNAVAILABLE_RETRY: u64 = 10;
+/// Shortest interval between verifications of the token of an open stream, in seconds: there may be
+/// many, and each may be a request to the issuer.
+const MIN_PAUSE: u64 = 60;
 
 /// Maximum number of cached tokens.
 const MAX_KNOWN: u64 = 10_000;
