@@ -129,6 +129,10 @@ pub struct CallReport<'a> {
     /// It is random, and the same for all calls of the session on all replicas. It is not the
     /// session ID, which is a credential.
     pub session: Option<&'a str>,
+    /// Account whose credential was presented to the server.
+    ///
+    /// `None` if there was none, or the server has not replied.
+    pub account: Option<&'a str>,
     /// Method of the request.
     pub method: &'a Method,
     /// Feature of the server that the call targets, as the client named it.

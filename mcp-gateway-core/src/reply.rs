@@ -126,6 +126,14 @@ impl Reply {
         }
     }
 
+    /// Records the account whose credential was presented, for [`Completion::account`].
+    pub(crate) fn set_account(&mut self, account: Arc<str>) {
+        match self {
+            Self::Events(events) => events.set_account(account),
+            Self::Json { body, .. } => body.set_account(account),
+        }
+    }
+
     /// Registers a hook for the end of the reply: it has been read completely, has failed, or is
     /// dropped.
     ///

@@ -83,16 +83,22 @@ impl Service<Call<Prepared>> for Forward {
     fn call(&mut self, call: Call<Prepared>) -> Self::Future {
         let server = Arc::clone(&call.target().server);
         let found = self.pool.get(&server);
+        let account = call.credential().account();
+        let account = (!account.is_empty()).then(|| Arc::clone(account));
         Box::pin(async move {
             let sent = match found {
                 Some(found) => found.send(call).await,
                 None => Err(UpstreamError::UnknownServer),
             };
-            match sent {
-                Ok(Reply::Events(events)) => Ok(Reply::Events(events.of_server(server))),
-                Ok(reply) => Ok(reply),
-                Err(source) => Err(Error::Upstream { server, source }),
+            let mut reply = match sent {
+                Ok(Reply::Events(events)) => Reply::Events(events.of_server(server)),
+                Ok(reply) => reply,
+                Err(source) => return Err(Error::Upstream { server, source }),
+            };
+            if let Some(account) = account {
+                reply.set_account(account);
             }
+            Ok(reply)
         })
     }
 }

@@ -218,6 +218,7 @@ impl PendingReport {
             principal: self.caller.principal(),
             client,
             session: client.session().map(|session| &**session.key()),
+            account: completion.account.as_deref(),
             method: &self.method,
             requested: feature,
             feature: listed.then_some(feature),

@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::mem;
+use std::sync::Arc;
 
 /// The end of a reply.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Completion {
     /// Outcome of the call.
     pub outcome: CallOutcome,
     /// Number of bytes of messages that the server sent.
     pub bytes: u64,
+    /// Account whose credential was presented to the server, if there is one.
+    pub account: Option<Arc<str>>,
 }
 
 /// Outcome of a call.
@@ -36,7 +39,11 @@ pub enum CallOutcome {
 impl Completion {
     /// Creates the end of a reply.
     pub(crate) fn new(outcome: CallOutcome, bytes: u64) -> Self {
-        Self { outcome, bytes }
+        Self {
+            outcome,
+            bytes,
+            account: None,
+        }
     }
 }
 
@@ -48,6 +55,7 @@ type CompletionHook = Box<dyn FnOnce(&Completion) + Send>;
 pub(super) struct CompletionHooks {
     hooks: Vec<CompletionHook>,
     bytes: u64,
+    account: Option<Arc<str>>,
     completion: Option<Completion>,
 }
 
@@ -57,6 +65,7 @@ impl CompletionHooks {
         Self {
             hooks: Vec::new(),
             bytes,
+            account: None,
             completion: Some(Completion::new(outcome, bytes)),
         }
     }
@@ -71,7 +80,17 @@ impl CompletionHooks {
 
     /// Returns the outcome if it is known.
     pub(super) fn outcome(&self) -> Option<CallOutcome> {
-        self.completion.map(|completion| completion.outcome)
+        self.completion
+            .as_ref()
+            .map(|completion| completion.outcome)
+    }
+
+    /// Sets the account whose credential was presented.
+    pub(super) fn set_account(&mut self, account: Arc<str>) {
+        match &mut self.completion {
+            Some(completion) => completion.account = Some(account),
+            None => self.account = Some(account),
+        }
     }
 
     /// Counts bytes of messages.
@@ -82,11 +101,14 @@ impl CompletionHooks {
     /// Records the end and runs the hooks; later calls have no effect.
     pub(super) fn complete(&mut self, outcome: CallOutcome) {
         if self.completion.is_none() {
-            let completion = Completion::new(outcome, self.bytes);
-            self.completion = Some(completion);
+            let completion = Completion {
+                account: self.account.take(),
+                ..Completion::new(outcome, self.bytes)
+            };
             for hook in mem::take(&mut self.hooks) {
                 hook(&completion);
             }
+            self.completion = Some(completion);
         }
     }
 }

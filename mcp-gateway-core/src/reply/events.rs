@@ -154,6 +154,11 @@ impl ReplyStream {
         }
     }
 
+    /// Records the account whose credential was presented.
+    pub(super) fn set_account(&mut self, account: Arc<str>) {
+        self.hooks.set_account(account);
+    }
+
     /// Registers a hook for the end.
     pub(super) fn on_complete(&mut self, hook: impl FnOnce(&Completion) + Send + 'static) {
         self.hooks.add(hook);

@@ -197,6 +197,11 @@ impl JsonBody {
         }
     }
 
+    /// Records the account whose credential was presented.
+    pub(super) fn set_account(&mut self, account: Arc<str>) {
+        self.hooks.set_account(account);
+    }
+
     /// Registers a hook for the end.
     pub(super) fn on_complete(&mut self, hook: impl FnOnce(&Completion) + Send + 'static) {
         self.hooks.add(hook);
@@ -336,7 +341,7 @@ mod tests {
     fn watch(body: &mut JsonBody) -> Arc<Mutex<Option<Completion>>> {
         let ending = Arc::new(Mutex::new(None));
         let seen = Arc::clone(&ending);
-        body.on_complete(move |ending| *seen.lock().unwrap() = Some(*ending));
+        body.on_complete(move |ending| *seen.lock().unwrap() = Some(ending.clone()));
         ending
     }
 
@@ -345,7 +350,7 @@ mod tests {
         let text = full(r#"{"id":1,"result":{"isError":true}}"#);
         let mut body = JsonBody::buffer(text, scanner()).await.unwrap();
         assert_eq!(
-            watch(&mut body).lock().unwrap().unwrap().outcome,
+            watch(&mut body).lock().unwrap().as_ref().unwrap().outcome,
             CallOutcome::ToolError
         );
         assert_eq!(body.size_hint().exact(), Some(36));
@@ -382,7 +387,7 @@ mod tests {
         assert!(ending.lock().unwrap().is_none());
         let text = body.collect().await.unwrap().to_bytes();
         assert_eq!(text, format!("{{\"result\":\"{large}\",\"id\":\"a\"}}"));
-        let ending = ending.lock().unwrap().unwrap();
+        let ending = ending.lock().unwrap().clone().unwrap();
         assert_eq!(
             (ending.outcome, ending.bytes),
             (CallOutcome::Success, LOOK_AHEAD as u64 + 20)
@@ -397,7 +402,10 @@ mod tests {
             let mut body = JsonBody::buffer(pieces(text), scanner()).await.unwrap();
             let ending = watch(&mut body);
             assert!(body.collect().await.is_err());
-            assert_eq!(ending.lock().unwrap().unwrap().outcome, CallOutcome::Failed);
+            assert_eq!(
+                ending.lock().unwrap().as_ref().unwrap().outcome,
+                CallOutcome::Failed
+            );
         }
     }
 
@@ -409,7 +417,7 @@ mod tests {
         let ending = watch(&mut body);
         drop(body);
         assert_eq!(
-            ending.lock().unwrap().unwrap().outcome,
+            ending.lock().unwrap().as_ref().unwrap().outcome,
             CallOutcome::Cancelled
         );
     }
