@@ -1,0 +1,360 @@
+//! Journal: records that are not in the store yet.
+//!
+//! A record is in the journal before its call has ended. With a folder, the journal is a sequence of
+//! files that outlive the process, so that `kill -9` loses no record. Each file becomes one segment.
+//! The folder may be shared: a process locks the files of its chain, and takes over those of chains
+//! whose process has ended.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::error::AuditError;
+
+/// Journal of one chain.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    chain: Arc<str>,
+    /// Number of the segment that is being written.
+    number: u64,
+    /// The segment that is being written.
+    open: Piece,
+    opened: Instant,
+    /// Completed pieces, oldest first.
+    complete: VecDeque<(u64, Piece)>,
+    /// Size of all pieces in bytes.
+    bytes: u64,
+    limit: u64,
+    folder: Option<LockedFolder>,
+}
+
+/// The lines of one segment.
+#[derive(Debug)]
+struct Piece {
+    bytes: u64,
+    content: Content,
+}
+
+/// Place of the lines.
+#[derive(Debug)]
+enum Content {
+    /// A file that is being written.
+    Open(File, PathBuf),
+    /// A file that is complete.
+    Closed(PathBuf),
+    Memory(String),
+}
+
+/// Folder of journals, with the lock of a chain.
+#[derive(Debug)]
+struct LockedFolder {
+    path: PathBuf,
+    lock: PathBuf,
+    /// Locked as long as it is open.
+    _file: File,
+}
+
+impl Journal {
+    /// Creates the journal of `chain`, of up to `limit` bytes, in `folder` or in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::Journal`] if the folder cannot be created or written.
+    pub(crate) fn create(
+        chain: &str,
+        folder: Option<&Path>,
+        limit: u64,
+    ) -> Result<Self, AuditError> {
+        let folder = folder
+            .map(|path| LockedFolder::lock(path, chain))
+            .transpose()?;
+        Ok(Self {
+            open: Piece::create(folder.as_ref(), (chain, 1))?,
+            chain: chain.into(),
+            number: 1,
+            opened: Instant::now(),
+            complete: VecDeque::new(),
+            bytes: 0,
+            limit,
+            folder,
+        })
+    }
+
+    /// Appends one line, which ends with a line feed.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::Journal`] if the journal is full or cannot be written.
+    pub(crate) fn append(&mut self, line: &str) -> Result<(), AuditError> {
+        let bytes = line.len() as u64;
+        if self.bytes + bytes > self.limit {
+            let full = io::Error::from(io::ErrorKind::QuotaExceeded);
+            return Err(AuditError::journal(self.open.path())(full));
+        }
+        if self.open.bytes > 0 && self.is_due(bytes) {
+            self.rotate()?;
+        }
+        if self.open.bytes == 0 {
+            self.opened = Instant::now();
+        }
+        self.open.append(line)?;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Returns `true` if a record of `bytes` belongs to the next segment.
+    fn is_due(&self, bytes: u64) -> bool {
+        self.open.bytes + bytes > MAX_SEGMENT || self.opened.elapsed() > MAX_SPAN
+    }
+
+    /// Completes the current segment unless it is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::Journal`] if the next one cannot be created.
+    pub(crate) fn rotate(&mut self) -> Result<(), AuditError> {
+        if self.open.bytes == 0 {
+            return Ok(());
+        }
+        let next = Piece::create(self.folder.as_ref(), (&self.chain, self.number + 1))?;
+        let complete = std::mem::replace(&mut self.open, next);
+        self.complete.push_back((self.number, complete.closed()));
+        self.number += 1;
+        Ok(())
+    }
+
+    /// Returns the number and the lines of the oldest completed segment.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::Journal`] if it cannot be read.
+    pub(crate) fn oldest(&self) -> Result<Option<(u64, String)>, AuditError> {
+        let Some((number, piece)) = self.complete.front() else {
+            return Ok(None);
+        };
+        Ok(Some((*number, piece.read()?)))
+    }
+
+    /// Removes the oldest completed segment, which is in the store.
+    pub(crate) fn remove_oldest(&mut self) {
+        if let Some((_, piece)) = self.complete.pop_front() {
+            self.bytes = self.bytes.saturating_sub(piece.bytes);
+            piece.remove();
+        }
+    }
+
+    /// Removes the journal if nothing is left of it.
+    pub(crate) fn close(mut self) {
+        if self.complete.is_empty() && self.open.bytes == 0 {
+            self.open.remove();
+            if let Some(folder) = self.folder.take() {
+                let _ = fs::remove_file(&folder.lock);
+            }
+        }
+    }
+
+    /// Takes over the journals in `folder` of chains whose process has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::Journal`] if the folder cannot be read.
+    pub(crate) fn orphans(folder: &Path) -> Result<Vec<Self>, AuditError> {
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(AuditError::journal(folder))?,
+        };
+        let mut orphans = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(AuditError::journal(folder))?.path();
+            let Some(chain) = path.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
+            let Some(chain) = chain.strip_suffix(LOCK) else {
+                continue;
+            };
+            if let Some(lock) = LockedFolder::try_lock(folder, chain)? {
+                orphans.push(Self::of_orphan(chain, lock)?);
+            }
+        }
+        Ok(orphans)
+    }
+
+    /// Opens the files of `chain`, whose process has ended.
+    fn of_orphan(chain: &str, folder: LockedFolder) -> Result<Self, AuditError> {
+        let mut complete = folder.pieces(chain)?;
+        complete.sort_by_key(|(number, _)| *number);
+        let number = complete.last().map_or(1, |(number, _)| number + 1);
+        Ok(Self {
+            chain: chain.into(),
+            number,
+            open: Piece::in_memory(),
+            opened: Instant::now(),
+            bytes: complete.iter().map(|(_, piece)| piece.bytes).sum(),
+            complete: complete.into(),
+            limit: 0,
+            folder: Some(folder),
+        })
+    }
+
+    /// Returns the identifier of the chain.
+    pub(crate) fn chain(&self) -> Arc<str> {
+        Arc::clone(&self.chain)
+    }
+}
+
+impl Piece {
+    /// Creates an empty segment, in a file if there is a folder.
+    fn create(
+        folder: Option<&LockedFolder>,
+        (chain, number): (&str, u64),
+    ) -> Result<Self, AuditError> {
+        let Some(folder) = folder else {
+            return Ok(Self::in_memory());
+        };
+        let path = folder.path.join(format!("{chain}-{number:010}{LINES}"));
+        let file = private().create_new(true).append(true).open(&path);
+        let file = file.map_err(AuditError::journal(&path))?;
+        Ok(Self {
+            bytes: 0,
+            content: Content::Open(file, path),
+        })
+    }
+
+    fn in_memory() -> Self {
+        Self {
+            bytes: 0,
+            content: Content::Memory(String::new()),
+        }
+    }
+
+    /// Appends in one write, so that no part of a line remains without the rest.
+    fn append(&mut self, line: &str) -> Result<(), AuditError> {
+        match &mut self.content {
+            Content::Memory(lines) => lines.push_str(line),
+            Content::Open(file, path) => {
+                if let Err(source) = file.write_all(line.as_bytes()) {
+                    // A part may have been written.
+                    let _ = file.set_len(self.bytes);
+                    return Err(AuditError::journal(&*path)(source));
+                }
+            }
+            Content::Closed(path) => {
+                let closed = io::Error::from(io::ErrorKind::ReadOnlyFilesystem);
+                return Err(AuditError::journal(&*path)(closed));
+            }
+        }
+        self.bytes += line.len() as u64;
+        Ok(())
+    }
+
+    /// Returns the lines; the end of a record that was not completely written is omitted.
+    fn read(&self) -> Result<String, AuditError> {
+        let mut lines = match &self.content {
+            Content::Memory(lines) => lines.clone(),
+            Content::Open(_, path) | Content::Closed(path) => {
+                let bytes = fs::read(path).map_err(AuditError::journal(path))?;
+                String::from_utf8_lossy(&bytes).into_owned()
+            }
+        };
+        lines.truncate(lines.rfind('\n').map_or(0, |end| end + 1));
+        Ok(lines)
+    }
+
+    /// Closes the file.
+    fn closed(self) -> Self {
+        Self {
+            content: match self.content {
+                Content::Open(_, path) => Content::Closed(path),
+                other => other,
+            },
+            ..self
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        match &self.content {
+            Content::Memory(_) => PathBuf::from("memory"),
+            Content::Open(_, path) | Content::Closed(path) => path.clone(),
+        }
+    }
+
+    fn remove(self) {
+        if let Content::Open(_, path) | Content::Closed(path) = self.content
+            && let Err(error) = fs::remove_file(&path)
+        {
+            tracing::warn!(path = %path.display(), %error, "audit journal not removed");
+        }
+    }
+}
+
+impl LockedFolder {
+    /// Creates the folder at `path`, and locks `chain` in it.
+    fn lock(path: &Path, chain: &str) -> Result<Self, AuditError> {
+        fs::create_dir_all(path).map_err(AuditError::journal(path))?;
+        let locked = Self::try_lock(path, chain)?;
+        locked.ok_or_else(|| AuditError::Conflict {
+            chain: chain.to_owned(),
+        })
+    }
+
+    /// Locks `chain`; `None` if another process has locked it.
+    fn try_lock(path: &Path, chain: &str) -> Result<Option<Self>, AuditError> {
+        let lock = path.join(format!("{chain}{LOCK}"));
+        let file = private().create(true).truncate(false).open(&lock);
+        let file = file.map_err(AuditError::journal(&lock))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self {
+                path: path.to_owned(),
+                lock,
+                _file: file,
+            })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(source)) => Err(AuditError::journal(lock)(source)),
+        }
+    }
+
+    /// Returns the segments of `chain` with their numbers.
+    fn pieces(&self, chain: &str) -> Result<Vec<(u64, Piece)>, AuditError> {
+        let mut pieces = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(AuditError::journal(&self.path))? {
+            let path = entry.map_err(AuditError::journal(&self.path))?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let number = name
+                .and_then(|name| name.strip_prefix(chain)?.strip_prefix('-'))
+                .and_then(|rest| rest.strip_suffix(LINES)?.parse().ok());
+            let Some(number) = number else {
+                continue;
+            };
+            let metadata = fs::metadata(&path).map_err(AuditError::journal(&path))?;
+            let piece = Piece {
+                bytes: metadata.len(),
+                content: Content::Closed(path),
+            };
+            pieces.push((number, piece));
+        }
+        Ok(pieces)
+    }
+}
+
+/// Returns options for files that only their owner reads.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    options
+}
+
+/// Suffix of a file of records.
+const LINES: &str = ".jsonl";
+
+/// Suffix of a lock.
+const LOCK: &str = ".lock";
+
+/// Maximum size of a segment in bytes, unless a single record is larger.
+const MAX_SEGMENT: u64 = 1024 * 1024;
+
+/// Maximum time between the first and the last record of a segment.
+pub(crate) const MAX_SPAN: Duration = Duration::from_secs(60);

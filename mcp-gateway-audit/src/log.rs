@@ -1,0 +1,322 @@
+//! The log: records are appended to the journal, and moved to the store in the background.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::rand;
+use mcp_gateway_core::observe::{CallReport, Observer};
+use mcp_gateway_store::Store;
+use tokio::time::MissedTickBehavior;
+
+use crate::chain::extend;
+use crate::error::AuditError;
+use crate::journal::Journal;
+use crate::record::{Actor, AuditEvent, AuditRecord, Gap, milliseconds};
+use crate::segment::{AuditKey, encode, json};
+
+/// An audit log in a store. Cheap to clone.
+///
+/// [`append`](Self::append) writes a record to the journal and does not wait. [`run`](Self::run)
+/// moves records to the store, in segments; each process writes a hash chain of its own.
+///
+/// While the store is unavailable, records stay in the journal. If that is full, or cannot be
+/// written, records are lost; their number is logged and recorded as a [`Gap`].
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use mcp_gateway_audit::{Actor, AuditEvent, AuditKey, AuditLog, AuditQuery, AuditRecord, Change};
+/// use mcp_gateway_store::MemoryStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Arc::new(MemoryStore::new());
+/// let log = AuditLog::builder(store.clone(), AuditKey::new(&[7; 32])).open().await?;
+/// let event = AuditEvent::Change(Change::new("token.revoke", "token/t-1"));
+/// log.append(&AuditRecord::new(Actor::new("alice"), event));
+/// log.close().await?;
+///
+/// let found = AuditQuery::new().with_subject("alice").run(&*store).await?;
+/// assert_eq!(found.records.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct AuditLog(Arc<Shared>);
+
+/// Parts of a log that its clones share.
+struct Shared {
+    store: Arc<dyn Store>,
+    key: AuditKey,
+    journal: Mutex<Option<Journal>>,
+    /// Held while records are moved to the store.
+    moving: tokio::sync::Mutex<()>,
+    lost: AtomicU64,
+    retention: Option<Duration>,
+}
+
+/// Builder of an [`AuditLog`].
+#[derive(Debug)]
+#[must_use = "a log exists when it has been opened"]
+pub struct AuditLogBuilder {
+    store: Arc<dyn Store>,
+    key: AuditKey,
+    folder: Option<PathBuf>,
+    journal_limit: u64,
+    retention: Option<Duration>,
+}
+
+impl AuditLogBuilder {
+    /// Keeps the journal in files in `folder`, which outlive the process. In memory otherwise.
+    pub fn with_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// Sets the maximum size of the journal in bytes. Default: 256 MiB in files, 64 MiB in memory.
+    pub fn with_journal_limit(mut self, bytes: u64) -> Self {
+        self.journal_limit = bytes;
+        self
+    }
+
+    /// Deletes records of this age. They are kept forever otherwise.
+    pub fn with_retention(mut self, age: Duration) -> Self {
+        self.retention = Some(age);
+        self
+    }
+
+    /// Opens the log, and moves the journals of ended processes to the store.
+    ///
+    /// A journal that cannot be moved stays in the folder for the next process.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`] if the journal cannot be created.
+    pub async fn open(self) -> Result<AuditLog, AuditError> {
+        let Self {
+            store,
+            key,
+            folder,
+            journal_limit,
+            retention,
+        } = self;
+        let default = match &folder {
+            Some(_) => FILES_LIMIT,
+            None => MEMORY_LIMIT,
+        };
+        let limit = match journal_limit {
+            0 => default,
+            limit => limit,
+        };
+        if let Some(folder) = &folder {
+            for orphan in Journal::orphans(folder)? {
+                recover(orphan, &store, &key).await;
+            }
+        }
+        let chain = new_chain()?;
+        let journal = Journal::create(&chain, folder.as_deref(), limit)?;
+        Ok(AuditLog(Arc::new(Shared {
+            moving: tokio::sync::Mutex::default(),
+            store,
+            key,
+            journal: Mutex::new(Some(journal)),
+            lost: AtomicU64::new(0),
+            retention,
+        })))
+    }
+}
+
+impl AuditLog {
+    /// Returns a builder of a log in `store`, whose segments are sealed with `key`.
+    pub fn builder(store: Arc<dyn Store>, key: AuditKey) -> AuditLogBuilder {
+        AuditLogBuilder {
+            store,
+            key,
+            folder: None,
+            journal_limit: 0,
+            retention: None,
+        }
+    }
+
+    /// Appends a record to the journal.
+    ///
+    /// With a folder, the record is in a file when this returns, and outlives the process. Does not
+    /// wait for the store. Records after [`close`](Self::close) are lost.
+    pub fn append(&self, record: &AuditRecord) {
+        let mut line = json(record);
+        line.push('\n');
+        let appended = match &mut *self.journal() {
+            Some(journal) => journal.append(&line),
+            None => return,
+        };
+        if let Err(error) = appended
+            && self.0.lost.fetch_add(1, Ordering::Relaxed) == 0
+        {
+            let error = mcp_gateway_core::error_chain(&error);
+            tracing::error!(error, "audit records are lost");
+        }
+    }
+
+    /// Moves records to the store five times a second, and deletes expired ones. Never completes.
+    ///
+    /// # Cancel safety
+    ///
+    /// Records stay in the journal if the future is dropped.
+    pub async fn run(&self) {
+        let mut ticks = tokio::time::interval(FLUSH_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut failed, mut pruned) = (false, None::<SystemTime>);
+        loop {
+            ticks.tick().await;
+            let flushed = self.flush().await;
+            if let Err(error) = &flushed
+                && !failed
+            {
+                let error = mcp_gateway_core::error_chain(error);
+                tracing::warn!(error, "audit records wait for the store");
+            }
+            failed = flushed.is_err();
+            let is_due =
+                pruned.is_none_or(|last| last.elapsed().is_ok_and(|age| age > PRUNE_INTERVAL));
+            if let Some(age) = self.0.retention
+                && is_due
+            {
+                pruned = Some(SystemTime::now());
+                let before = SystemTime::now().checked_sub(age).map_or(0, milliseconds);
+                if let Err(error) =
+                    crate::retention::prune(&*self.0.store, &self.0.key, before).await
+                {
+                    let error = mcp_gateway_core::error_chain(&error);
+                    tracing::warn!(error, "expired audit records not deleted");
+                }
+            }
+        }
+    }
+
+    /// Moves all records to the store.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`] if the store is unavailable; the records stay in the journal.
+    ///
+    /// # Cancel safety
+    ///
+    /// Records stay in the journal if the future is dropped.
+    pub async fn flush(&self) -> Result<(), AuditError> {
+        let _moving = self.0.moving.lock().await;
+        self.record_gap();
+        if let Some(journal) = &mut *self.journal() {
+            journal.rotate()?;
+        }
+        let Shared { store, key, .. } = &*self.0;
+        loop {
+            let oldest = match &*self.journal() {
+                Some(journal) => journal.oldest()?.map(|oldest| (journal.chain(), oldest)),
+                None => None,
+            };
+            let Some((chain, (number, lines))) = oldest else {
+                return Ok(());
+            };
+            extend(&**store, key, (&chain, number), lines).await?;
+            if let Some(journal) = &mut *self.journal() {
+                journal.remove_oldest();
+            }
+        }
+    }
+
+    /// Moves all records to the store and ends the log.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`] if the store is unavailable; a journal in files stays for the next process.
+    pub async fn close(&self) -> Result<(), AuditError> {
+        let flushed = self.flush().await;
+        if let Some(journal) = self.journal().take() {
+            journal.close();
+        }
+        flushed
+    }
+
+    /// Records the number of lost records, if the journal accepts records again.
+    fn record_gap(&self) {
+        let lost = self.0.lost.load(Ordering::Relaxed);
+        if lost == 0 {
+            return;
+        }
+        let record = AuditRecord::new(Actor::gateway(), AuditEvent::Gap(Gap { lost }));
+        let line = json(&record) + "\n";
+        if let Some(journal) = &mut *self.journal()
+            && journal.append(&line).is_ok()
+        {
+            self.0.lost.fetch_sub(lost, Ordering::Relaxed);
+        }
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Option<Journal>> {
+        self.0
+            .journal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for AuditLog {
+    fn on_call_end(&self, call: &CallReport<'_>) {
+        self.append(&AuditRecord::of_call(call));
+    }
+}
+
+impl fmt::Debug for AuditLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditLog")
+            .field("retention", &self.0.retention)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Moves the journal of an ended process to the store.
+async fn recover(mut journal: Journal, store: &Arc<dyn Store>, key: &AuditKey) {
+    let chain = journal.chain();
+    let moved = async {
+        while let Some((number, lines)) = journal.oldest()? {
+            extend(&**store, key, (&chain, number), lines).await?;
+            journal.remove_oldest();
+        }
+        Ok::<_, AuditError>(())
+    };
+    match moved.await {
+        Ok(()) => journal.close(),
+        Err(error) => {
+            let error = mcp_gateway_core::error_chain(&error);
+            tracing::warn!(
+                error,
+                "audit journal of an ended process stays in its folder"
+            );
+        }
+    }
+}
+
+/// Generates the identifier of a chain.
+fn new_chain() -> Result<String, AuditError> {
+    let mut bytes = [0; 9];
+    rand::fill(&mut bytes).map_err(|_| AuditError::Random)?;
+    // Without the characters that separate it in file names and keys.
+    Ok(encode(&bytes).replace(['-', '_'], "0"))
+}
+
+/// Time between two moves of records to the store.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Time between two deletions of expired records.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(600);
+
+/// Default maximum size of a journal in files.
+const FILES_LIMIT: u64 = 256 * 1024 * 1024;
+
+/// Default maximum size of a journal in memory.
+const MEMORY_LIMIT: u64 = 64 * 1024 * 1024;
