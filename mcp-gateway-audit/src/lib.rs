@@ -31,7 +31,7 @@
 //! let store = Arc::new(MemoryStore::new());
 //! let log = AuditLog::builder(store, AuditKey::new(&[7; 32])).open().await?;
 //! let gateway = Gateway::builder(AllowAnonymous::new())
-//!     .with_observer(Arc::new(log.clone()))
+//!     .with_observer(log.clone())
 //!     .build()?;
 //! let writer = tokio::spawn({
 //!     let log = log.clone();

@@ -8,7 +8,7 @@ use mcp_gateway_core::reply::CallOutcome;
 use mcp_gateway_core::route::Feature;
 use serde::{Deserialize, Serialize};
 
-use crate::redaction::redacted_uri;
+use crate::redaction::{redacted_uri, shortened};
 
 /// A record of the audit log, one line of JSON.
 ///
@@ -244,8 +244,7 @@ fn target(feature: &Feature) -> Option<String> {
         Feature::Prompt(name) | Feature::Task(name) | Feature::Tool(name) => name,
         _ => return None,
     };
-    // Clients may invent names of any length.
-    Some(name.chars().take(MAX_NAME).collect())
+    Some(shortened(name))
 }
 
 /// Returns the number of milliseconds since 1970-01-01 UTC; 0 before.
@@ -254,6 +253,3 @@ pub(crate) fn milliseconds(time: SystemTime) -> u64 {
     let since = since.unwrap_or(Duration::ZERO).as_millis();
     u64::try_from(since).unwrap_or(u64::MAX)
 }
-
-/// Maximum number of characters of a recorded name.
-pub(crate) const MAX_NAME: usize = 256;

@@ -1,8 +1,6 @@
-//! Redaction of URIs.
+//! Redaction of names and URIs that clients choose.
 
 use url::Url;
-
-use crate::record::MAX_NAME;
 
 /// Returns `uri` without its user information, query and fragment.
 ///
@@ -23,8 +21,16 @@ pub(crate) fn redacted_uri(uri: &str) -> String {
     if url.fragment().is_some() {
         url.set_fragment(Some(HIDDEN));
     }
-    String::from(url).chars().take(MAX_NAME).collect()
+    shortened(url.as_str())
 }
+
+/// Returns at most the first 256 characters of `name`; clients may invent names of any length.
+pub(crate) fn shortened(name: &str) -> String {
+    name.chars().take(MAX_NAME).collect()
+}
+
+/// Maximum number of characters of a recorded name.
+const MAX_NAME: usize = 256;
 
 /// Replacement of a hidden part.
 const HIDDEN: &str = "redacted";

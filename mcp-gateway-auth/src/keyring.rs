@@ -121,6 +121,29 @@ impl Keyring {
         &self.0.sealer
     }
 
+    /// Returns the keys for `usage` of another component, newest first.
+    ///
+    /// They are independent of the keys of this type, whose usages have no `/`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_auth::Keyring;
+    ///
+    /// # fn main() -> Result<(), mcp_gateway_auth::AuthServerError> {
+    /// let old = Keyring::new(&[1; 32])?.derive("example/signatures");
+    /// let new = Keyring::new(&[2; 32])?.with_previous(&[1; 32])?.derive("example/signatures");
+    /// assert_eq!(new[1], old[0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn derive(&self, usage: &str) -> Vec<Zeroizing<[u8; 32]>> {
+        let usage = format!("component/{usage}");
+        let masters = self.0.masters.iter();
+        masters.map(|master| secret(master, &usage)).collect()
+    }
+
     /// Returns the text of `handle` for `purpose`.
     #[must_use]
     pub fn issue(&self, purpose: &str, handle: Handle) -> String {

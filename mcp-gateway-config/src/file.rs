@@ -13,10 +13,12 @@
 //! | `limits` | `limits` |
 //! | `sessionKey` and all secrets | `secret` |
 //! | `store` | `storage` |
+//! | `audit` | `audit` |
 //! | `metrics` | `metrics` |
 //! | `log` | `log` |
 //! | `shutdownTimeout` | `serving` |
 
+mod audit;
 mod auth;
 mod forward;
 mod gateway;
@@ -186,6 +188,7 @@ impl FromField for Config {
         dynamic.servers = servers.as_ref().and_then(Field::read).unwrap_or_default();
         fixed.session_key = session_key.as_ref().and_then(Field::read);
         fixed.store = table.get("store").unwrap_or_default();
+        fixed.audit = table.get("audit");
         let metrics: MetricsSection = table.get("metrics").unwrap_or_default();
         serving.log = table.get("log").unwrap_or_default();
         serving.shutdown_timeout = table

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use ipnet::IpNet;
+use mcp_gateway_audit::AuditLog;
 use mcp_gateway_auth::egress::{Egress, EgressPolicy};
 use mcp_gateway_auth::jwks::RemoteJwks;
 use mcp_gateway_auth::login::LoginPages;
@@ -26,6 +27,7 @@ pub(crate) struct Services {
     pub(crate) base: Url,
     pub(crate) authority: Option<Arc<AuthorizationServices>>,
     pub(crate) egress: Option<Egress>,
+    pub(crate) audit: Option<AuditLog>,
     /// Key that seals sessions, if there is a state store.
     pub(crate) key: Option<SessionKey>,
     pub(crate) first_account: Option<InitialAccount>,
@@ -40,6 +42,7 @@ impl Services {
             base,
             authority: None,
             egress: None,
+            audit: None,
             key: None,
             first_account: None,
             location: None,
@@ -57,10 +60,17 @@ impl Services {
         if spec.asks_others() {
             foundation.egress = Some(egress(&auth.allowed_networks)?);
         }
+        if auth.oauth.is_none() && fixed.audit.is_none() {
+            return Ok(foundation);
+        }
+        let vault = StateStore::open(&fixed.store, fixed.session_key.as_ref()).await?;
+        if let Some(audit) = &fixed.audit {
+            foundation.audit = Some(crate::audit::open(audit, &vault).await?);
+        }
         let (Some(oauth), Some(egress)) = (&auth.oauth, &foundation.egress) else {
+            foundation.location = Some(vault.location);
             return Ok(foundation);
         };
-        let vault = StateStore::open(&fixed.store, fixed.session_key.as_ref()).await?;
         let (authority, first) =
             AuthorizationServices::open(auth, oauth, &base, &vault, egress).await?;
         foundation.authority = Some(Arc::new(authority));

@@ -24,6 +24,7 @@ use mcp_gateway_core::{Drain, Gateway, Sealer};
 use url::Url;
 
 use self::gateway::{GatewaySpec, guard};
+use crate::audit::CallObserver;
 use crate::auth::{AuthorizationServices, Services};
 use crate::error::PlatformError;
 use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
@@ -58,6 +59,8 @@ pub(crate) struct Controller {
     gateways: Vec<RunningGateway>,
     /// Management endpoints, with the sessions and the drain of all gateways.
     operations: Arc<ManagementEndpoints>,
+    /// Observer of all gateways.
+    observer: CallObserver,
     /// Endpoint for requests of other replicas.
     replica_service: Option<ReplicaService>,
     /// Gateways and endpoints that are served.
@@ -121,11 +124,16 @@ impl Controller {
         let access = ReloadableVerifier::new(issuers.rules(&dynamic.auth, None, &[]));
         let factory = ServerFactory::new(builtins, Vec::new());
         let factory = factory.with_web(web).with_parked_calls(parked_calls);
+        let metrics = Metrics::new();
         let mut controller = Self {
+            observer: CallObserver {
+                metrics: Arc::clone(&metrics),
+                audit: foundation.audit.clone(),
+            },
             operations: Arc::new(ManagementEndpoints {
                 access: Arc::clone(&access),
                 drain: Drain::new(),
-                metrics: Metrics::new(),
+                metrics,
                 sessions,
             }),
             replica_service,
@@ -163,10 +171,7 @@ impl Controller {
         routing: Arc<ReloadableRouter>,
     ) -> Result<RunningGateway, PlatformError> {
         let ManagementEndpoints {
-            drain,
-            metrics,
-            sessions,
-            ..
+            drain, sessions, ..
         } = &*self.operations;
         let mut identity = Implementation::default();
         if let Some(instructions) = &traits.instructions {
@@ -180,7 +185,7 @@ impl Controller {
             .with_sessions(sessions.clone())
             .with_name(Arc::clone(&traits.name))
             .with_implementation(identity)
-            .with_observer(Arc::clone(metrics))
+            .with_observer(self.observer.clone())
             .with_host_policy(traits.host_policy())
             .with_drain(drain.clone())
             .with_absolute_endpoint()

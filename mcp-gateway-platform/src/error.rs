@@ -30,6 +30,9 @@ pub enum PlatformError {
     /// The first account cannot be created.
     #[error("failed to create the first account")]
     Accounts(#[source] BoxError),
+    /// The audit log cannot be opened.
+    #[error("failed to open the audit log")]
+    Audit(#[source] BoxError),
     /// The URL of the platform is invalid.
     #[error("invalid URL of the gateway")]
     BaseUrl(#[source] BoxError),

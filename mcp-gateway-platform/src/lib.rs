@@ -11,12 +11,14 @@
 //! | [`source`] | sources of specs |
 //! | [`Platform`] | starts, applies specs, drains and closes |
 //! | [`status`] | observed state |
+//! | [`audit`] | log of calls and administrative changes |
 //! | [`state`] | store of accounts, tokens and clients, and its key |
 //! | [`servers`] | creation of servers from their specs |
 //!
 //! The crate reads no configuration files, handles no signals, prints nothing and never ends the
 //! process. `mcp-gateway-config` reads specs from files.
 
+pub mod audit;
 mod auth;
 mod controller;
 mod error;

@@ -6,11 +6,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
+use mcp_gateway_audit::AuditLog;
 use mcp_gateway_core::upstream::RuntimeBackend;
 use mcp_gateway_core::{Drain, Serve};
 use tokio::task::JoinSet;
 use url::Url;
 
+use crate::audit;
 use crate::auth::{InitialAccount, Services};
 use crate::controller::Controller;
 use crate::error::PlatformError;
@@ -61,6 +63,7 @@ pub struct Platform {
     drain: Drain,
     first_account: Option<InitialAccount>,
     state_location: Option<String>,
+    audit: Option<AuditLog>,
     #[expect(dead_code, reason = "its tasks end when the platform is dropped")]
     background: JoinSet<()>,
 }
@@ -125,6 +128,10 @@ impl PlatformBuilder {
         if let Some(authority) = foundation.authority {
             background.spawn(async move { authority.server.maintain().await });
         }
+        if let Some(audit) = foundation.audit.clone() {
+            audit.append(&audit::started());
+            background.spawn(async move { audit.run().await });
+        }
         Ok(Platform {
             front: controller.front(),
             metrics: controller.metrics_front(),
@@ -134,6 +141,7 @@ impl PlatformBuilder {
             spec: Mutex::new(spec),
             first_account: foundation.first_account,
             state_location: foundation.location,
+            audit: foundation.audit,
             background,
         })
     }
@@ -175,6 +183,9 @@ impl Platform {
         let mut before = lock(&self.spec);
         rollout.restart = before.restart_keys(spec);
         before.clone_from(spec);
+        if let Some(audit) = &self.audit {
+            audit.append(&audit::applied(&rollout));
+        }
         Ok(rollout)
     }
 
@@ -267,7 +278,8 @@ impl Platform {
         self.state_location.as_deref()
     }
 
-    /// Ends the sessions of clients, then those with servers, and waits until processes have ended.
+    /// Ends the sessions of clients, then those with servers, and waits until processes have ended
+    /// and the audit log is in the store.
     ///
     /// Call it when requests have been drained.
     ///
@@ -281,6 +293,12 @@ impl Platform {
             controller.pool().clone()
         };
         pool.close().await;
+        if let Some(audit) = &self.audit
+            && let Err(error) = audit.close().await
+        {
+            let error = mcp_gateway_core::error_chain(&error);
+            tracing::error!(error, "audit records stay in the journal");
+        }
     }
 }
 

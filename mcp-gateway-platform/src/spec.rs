@@ -16,6 +16,7 @@
 //! assert_eq!(spec.dynamic.gateways[0].servers, ["time".into()]);
 //! ```
 
+mod audit;
 mod auth;
 mod gateway;
 mod issuer;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use mcp_gateway_core::route::{PrefixError, PrefixRouter};
 use url::Url;
 
+pub use self::audit::Audit;
 pub use self::auth::{Anonymous, Auth, Forward, StaticAuth, Token};
 pub use self::gateway::GatewaySpec;
 pub use self::issuer::{Claims, Introspection, Issuer};
@@ -80,6 +82,8 @@ pub struct StaticSpec {
     pub store: Storage,
     /// The authorization server and the login.
     pub auth: StaticAuth,
+    /// The audit log, if there is one.
+    pub audit: Option<Audit>,
 }
 
 /// The part of a [`PlatformSpec`] that can be replaced while a platform runs.
@@ -217,8 +221,10 @@ impl StaticSpec {
             session_key,
             store,
             auth,
+            audit,
         } = self;
         let changes = [
+            ("audit", *audit != after.audit),
             ("limits.parked", *parked != after.parked),
             ("limits.sessions", *sessions != after.sessions),
             ("publicUrl", *public_url != after.public_url),

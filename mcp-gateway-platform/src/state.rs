@@ -40,6 +40,8 @@ pub struct StateStore {
     pub key: SessionKey,
     /// Description of the location for operators.
     pub location: String,
+    /// Folder for files of this process beside the store; `None` if nothing may be kept.
+    pub folder: Option<PathBuf>,
 }
 
 /// Error of opening the state store.
@@ -111,6 +113,7 @@ impl StateStore {
                 store: Arc::new(MemoryStore::new()),
                 key: given.map_or_else(random_key, Ok)?,
                 location: "memory, for this run only".to_owned(),
+                folder: None,
             }),
             Storage::Postgres(url) => {
                 let store = PostgresStore::connect(url.expose(), PostgresOptions::new()).await;
@@ -118,6 +121,7 @@ impl StateStore {
                     store: Arc::new(store.map_err(|error| StateError::Database(error.into()))?),
                     key: given.ok_or(StateError::KeyMissing)?,
                     location: "PostgreSQL".to_owned(),
+                    folder: data_folder().ok(),
                 })
             }
             Storage::Sqlite(path) => Self::sqlite(path, given).await,
@@ -147,6 +151,7 @@ impl StateStore {
             store: Arc::new(store),
             key: key.map_or_else(|| kept_key(&key_path), Ok)?,
             location: path.display().to_string(),
+            folder: path.parent().map(Path::to_owned),
         })
     }
 }

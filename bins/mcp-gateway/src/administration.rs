@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use mcp_gateway_audit::{Actor, AuditEvent, AuditLog, AuditRecord, Change};
 use mcp_gateway_auth::login::LoginSessions;
 use mcp_gateway_auth::server::{AuthorizationServer, OAuthClient};
 use mcp_gateway_auth::users::{User, Users};
@@ -13,7 +14,7 @@ use url::Url;
 use crate::files::ConfigFiles;
 use crate::output::eprint_line;
 use crate::system::SystemEnvironment;
-use mcp_gateway_platform::spec::{OAuth, Storage};
+use mcp_gateway_platform::spec::{OAuth, PlatformSpec, Storage};
 use mcp_gateway_platform::state::StateStore;
 
 /// State that can be administered. Gateways with the same store apply every change at once.
@@ -24,6 +25,7 @@ pub(crate) struct Administration {
     pub(crate) clock: Clock,
     /// Static clients of the configuration.
     pub(crate) configured: Vec<OAuthClient>,
+    audit: Option<AuditLog>,
 }
 
 impl Administration {
@@ -33,9 +35,7 @@ impl Administration {
     ///
     /// Fails if the files are invalid, or if the gateway has no state to administer.
     pub(crate) async fn open(files: &ConfigFiles) -> anyhow::Result<Self> {
-        let loaded = files.load(&SystemEnvironment::new())?;
-        loaded.warnings.lines().for_each(eprint_line);
-        let spec = loaded.config.platform;
+        let spec = load(files)?;
         let oauth = match &spec.fixed.auth.oauth {
             Some(oauth) => oauth.clone(),
             // Such a gateway has an authorization server by default.
@@ -45,10 +45,11 @@ impl Administration {
                  API tokens; `auth: {{ oauth: {{}} }}` enables them"
             ),
         };
-        if spec.fixed.store == Storage::Memory {
-            bail!("the configuration has `store: memory`, which other processes cannot access");
-        }
-        let vault = StateStore::open(&spec.fixed.store, spec.fixed.session_key.as_ref()).await?;
+        let vault = open_store(&spec).await?;
+        let audit = match &spec.fixed.audit {
+            Some(audit) => Some(mcp_gateway_platform::audit::open(audit, &vault).await?),
+            None => None,
+        };
         let keyring = Keyring::new(vault.key.bytes()).context("invalid encryption key")?;
         let clock = Clock::system();
         let users = Users::new(Arc::clone(&vault.store), clock.clone());
@@ -67,7 +68,32 @@ impl Administration {
             server,
             clock,
             configured: spec.dynamic.auth.oauth.unwrap_or_default().known,
+            audit,
         })
+    }
+
+    /// Records the change `action` of `object` in the audit log, if there is one.
+    pub(crate) fn record(&self, action: &str, object: impl Into<String>) {
+        if let Some(audit) = &self.audit {
+            let change = Change::new(action, object);
+            let actor = Actor::new(format!("uid:{}", rustix::process::getuid().as_raw()));
+            audit.append(&AuditRecord::new(actor, AuditEvent::Change(change)));
+        }
+    }
+
+    /// Moves the recorded changes to the store.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store is unavailable; the gateway moves them later.
+    pub(crate) async fn close(&self) -> anyhow::Result<()> {
+        match &self.audit {
+            Some(audit) => audit
+                .close()
+                .await
+                .context("the change is not in the audit log yet"),
+            None => Ok(()),
+        }
     }
 
     /// Returns all users, ordered by identifier.
@@ -151,6 +177,31 @@ impl Administration {
         let all = known.into_iter().chain(self.configured.iter().cloned());
         Ok(all.map(|client| client.id).collect())
     }
+}
+
+/// Opens the state of the gateway that `files` configure.
+///
+/// # Errors
+///
+/// Fails if the files are invalid, or the state is in memory or cannot be opened.
+pub(crate) async fn open_state(files: &ConfigFiles) -> anyhow::Result<(PlatformSpec, StateStore)> {
+    let spec = load(files)?;
+    let state = open_store(&spec).await?;
+    Ok((spec, state))
+}
+
+/// Reads `files`, and prints their warnings.
+fn load(files: &ConfigFiles) -> anyhow::Result<PlatformSpec> {
+    let loaded = files.load(&SystemEnvironment::new())?;
+    loaded.warnings.lines().for_each(eprint_line);
+    Ok(loaded.config.platform)
+}
+
+async fn open_store(spec: &PlatformSpec) -> anyhow::Result<StateStore> {
+    if spec.fixed.store == Storage::Memory {
+        bail!("the configuration has `store: memory`, which other processes cannot access");
+    }
+    Ok(StateStore::open(&spec.fixed.store, spec.fixed.session_key.as_ref()).await?)
 }
 
 /// Placeholder URL.

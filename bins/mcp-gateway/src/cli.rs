@@ -1,5 +1,6 @@
 //! Command-line interface.
 
+mod audit;
 mod call;
 mod check;
 mod client;
@@ -21,6 +22,7 @@ use clap_complete::Shell;
 use mcp_gateway_core::upstream::UpstreamError;
 use tokio::runtime::{Builder, Runtime};
 
+use self::audit::AuditArgs;
 use self::call::CallArgs;
 use self::check::CheckArgs;
 use self::client::OAuthClientArgs;
@@ -51,6 +53,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// List and verify the audit log
+    Audit(AuditArgs),
     /// Call a tool
     Call(CallArgs),
     /// Validate configuration files and report all errors
@@ -104,6 +108,7 @@ pub fn main() -> ExitCode {
 
 fn execute(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Audit(args) => audit::run(args),
         Command::Call(args) => with_servers(&args.target, async |servers| {
             call::run(&args, servers).await
         }),

@@ -8,6 +8,8 @@
 
 #[path = "cli/accounts.rs"]
 mod accounts;
+#[path = "cli/audit.rs"]
+mod audit;
 #[path = "../../../mcp-gateway-auth/tests/login/browser.rs"]
 #[expect(dead_code, reason = "its other tests need more of it")]
 mod browser;

@@ -125,6 +125,7 @@ async fn create(all: &Administration, args: &CreateArgs) -> anyhow::Result<ExitC
         bail!("a client with --introspection requires --secret");
     }
     let client = all.server.create_client(client).await?;
+    all.record("client.create", format!("client/{}", client.id));
     let secret = secret.as_ref().map(Secret::expose);
     if args.json {
         let document = json!({ "client_id": client.id, "client_secret": secret });
@@ -171,6 +172,7 @@ async fn revoke(all: &Administration, id: &str) -> anyhow::Result<ExitCode> {
         bail!("unknown client {id:?}; list clients with `mcp-gateway client list`");
     }
     all.server.delete_client(id).await?;
+    all.record("client.revoke", format!("client/{id}"));
     Ok(ExitCode::SUCCESS)
 }
 

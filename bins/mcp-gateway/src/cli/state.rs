@@ -35,7 +35,9 @@ impl StateArgs {
         };
         super::runtime()?.block_on(async {
             let administration = Administration::open(&files).await?;
-            work(&administration).await
+            let done = work(&administration).await;
+            administration.close().await?;
+            done
         })
     }
 }

@@ -86,18 +86,23 @@ pub(super) fn run(args: TokenArgs) -> anyhow::Result<ExitCode> {
             };
             let now = all.clock.now();
             let expires = expires.map(|duration| now.saturating_add(duration.as_secs()));
-            hand_out(
-                all.server
-                    .api_tokens()
-                    .create(&name, owner, expires)
-                    .await?,
-            )
+            let created = all
+                .server
+                .api_tokens()
+                .create(&name, owner, expires)
+                .await?;
+            record(all, "token.create", &created.0.id);
+            hand_out(created)
         }),
         Command::List { json, state } => state.with(async |all| list(all, json).await),
         Command::Rotate { id, state } => {
             state.with(
                 async |all| match all.server.api_tokens().rotate(&id).await? {
-                    Some(created) => hand_out(created),
+                    Some(created) => {
+                        record(all, "token.revoke", &id);
+                        record(all, "token.create", &created.0.id);
+                        hand_out(created)
+                    }
                     None => bail!(unknown(&id)),
                 },
             )
@@ -105,12 +110,20 @@ pub(super) fn run(args: TokenArgs) -> anyhow::Result<ExitCode> {
         Command::Revoke { id, state } => {
             state.with(
                 async |all| match all.server.api_tokens().revoke(&id).await? {
-                    true => Ok(ExitCode::SUCCESS),
+                    true => {
+                        record(all, "token.revoke", &id);
+                        Ok(ExitCode::SUCCESS)
+                    }
                     false => bail!(unknown(&id)),
                 },
             )
         }
     }
+}
+
+/// Records a change of the token `id`.
+fn record(all: &Administration, action: &str, id: &str) {
+    all.record(action, format!("token/{id}"));
 }
 
 fn unknown(id: &str) -> String {

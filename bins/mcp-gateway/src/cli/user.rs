@@ -113,18 +113,21 @@ pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
             let user = all.user(&name).await?;
             all.users.set_disabled(&user.id, true).await?;
             all.server.revoke_user(&user.id).await?;
+            record(all, "user.disable", &user.id);
             Ok(ExitCode::SUCCESS)
         }),
         Command::Enable(UserRefArgs { name, state }) => state.with(async |all| {
             let user = all.user(&name).await?;
             all.users.set_disabled(&user.id, false).await?;
             all.server.restore_user(&user.id).await?;
+            record(all, "user.enable", &user.id);
             Ok(ExitCode::SUCCESS)
         }),
         Command::Delete(UserRefArgs { name, state }) => state.with(async |all| {
             let user = all.user(&name).await?;
             all.users.delete(&user.id).await?;
             all.server.revoke_user(&user.id).await?;
+            record(all, "user.delete", &user.id);
             Ok(ExitCode::SUCCESS)
         }),
         Command::Password { user, password } => user.state.with(async |all| {
@@ -135,22 +138,30 @@ pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
             }
             let chosen = password.resolve()?;
             all.users.set_password(&user.id, &chosen).await?;
+            record(all, "user.setPassword", &user.id);
             password.print_generated(&chosen)
         }),
         Command::Role { name, role, state } => state.with(async |all| {
             let user = all.user(&name).await?;
             all.users.set_role(&user.id, role).await?;
+            record(all, "user.setRole", &user.id);
             Ok(ExitCode::SUCCESS)
         }),
         Command::Team { name, teams, state } => state.with(async |all| {
             let user = all.user(&name).await?;
             all.users.set_teams(&user.id, teams).await?;
+            record(all, "user.setTeams", &user.id);
             if !user.identities.is_empty() {
                 eprint_line("The next login at the identity provider may change the teams again.");
             }
             Ok(ExitCode::SUCCESS)
         }),
     }
+}
+
+/// Records a change of the user `id`.
+fn record(all: &Administration, action: &str, id: &str) {
+    all.record(action, format!("user/{id}"));
 }
 
 async fn create(
@@ -162,6 +173,7 @@ async fn create(
     let chosen = password.resolve()?;
     let created = all.users.create(name, &chosen).await;
     let user = created.with_context(|| format!("cannot create user {name:?}"))?;
+    record(all, "user.create", &user.id);
     if admin && user.role != Role::Admin {
         all.users.set_role(&user.id, Role::Admin).await?;
     } else if !admin && user.role == Role::Admin {

@@ -47,6 +47,11 @@ impl Company {
         self.folder.write("gateway.yaml", &config);
     }
 
+    /// Path of a file of the gateway.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.folder.path(name)
+    }
+
     /// Outcome of a command.
     pub(crate) async fn run(&self, line: &str) -> Done {
         let args: Vec<_> = line.split(' ').chain(["--config", &self.config]).collect();

@@ -1,0 +1,111 @@
+//! The audit log of a platform.
+
+use std::sync::Arc;
+
+use mcp_gateway_audit::{Actor, AuditEvent, AuditKey, AuditLog, AuditRecord, Change};
+use mcp_gateway_auth::Keyring;
+use mcp_gateway_core::observe::{CallReport, Observer};
+
+use crate::error::PlatformError;
+use crate::rollout::Rollout;
+use crate::spec::Audit;
+use crate::state::StateStore;
+use crate::telemetry::Metrics;
+
+/// Opens the audit log in `state`.
+///
+/// The journal is in a folder beside the store, unless the store is in memory.
+///
+/// # Errors
+///
+/// [`PlatformError`] if the key is invalid, or the journal cannot be created.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_audit::{Actor, AuditEvent, AuditQuery, AuditRecord, Change};
+/// use mcp_gateway_platform::audit;
+/// use mcp_gateway_platform::spec::{Audit, Storage};
+/// use mcp_gateway_platform::state::StateStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let state = StateStore::open(&Storage::Memory, None).await?;
+/// let log = audit::open(&Audit::new(), &state).await?;
+/// let change = AuditEvent::Change(Change::new("user.create", "user/ada"));
+/// log.append(&AuditRecord::new(Actor::new("admin"), change));
+/// log.close().await?;
+/// assert_eq!(AuditQuery::new().run(&*state.store).await?.records.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+pub async fn open(spec: &Audit, state: &StateStore) -> Result<AuditLog, PlatformError> {
+    let mut builder = AuditLog::builder(Arc::clone(&state.store), key(state)?);
+    if let Some(folder) = &state.folder {
+        builder = builder.with_folder(folder.join(JOURNAL));
+    }
+    if let Some(age) = spec.retention {
+        builder = builder.with_retention(age);
+    }
+    let opened = builder.open().await;
+    opened.map_err(|error| PlatformError::Audit(error.into()))
+}
+
+/// Returns the key of the seals of the audit log in `state`.
+///
+/// # Errors
+///
+/// [`PlatformError::Key`] if the key of the store is invalid.
+pub fn key(state: &StateStore) -> Result<AuditKey, PlatformError> {
+    let keyring = Keyring::new(state.key.bytes());
+    let keyring = keyring.map_err(|error| PlatformError::Key(error.into()))?;
+    let keys = keyring.derive("audit");
+    let [key, ..] = &keys[..] else {
+        return Err(PlatformError::Key("no key".into()));
+    };
+    Ok(AuditKey::new(key))
+}
+
+/// Observer of the calls of all gateways.
+#[derive(Clone, Debug)]
+pub(crate) struct CallObserver {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) audit: Option<AuditLog>,
+}
+
+impl Observer for CallObserver {
+    fn on_call_end(&self, call: &CallReport<'_>) {
+        self.metrics.on_call_end(call);
+        if let Some(audit) = &self.audit {
+            audit.on_call_end(call);
+        }
+    }
+}
+
+/// Returns the record of the start of a platform.
+pub(crate) fn started() -> AuditRecord {
+    change(Change::new("platform.start", "platform"))
+}
+
+/// Returns the record of an applied spec.
+pub(crate) fn applied(rollout: &Rollout) -> AuditRecord {
+    let changes = [
+        ("added", &rollout.added),
+        ("changed", &rollout.changed),
+        ("removed", &rollout.removed),
+    ];
+    let fields = changes.into_iter().flat_map(|(change, names)| {
+        let named = names.iter();
+        named.map(move |name| format!("server/{name}: {change}"))
+    });
+    let applied = fields.fold(Change::new("spec.apply", "platform"), Change::with_field);
+    change(applied)
+}
+
+/// Returns the record of a change by the gateway itself.
+fn change(change: Change) -> AuditRecord {
+    AuditRecord::new(Actor::gateway(), AuditEvent::Change(change))
+}
+
+/// Name of the folder of the journal.
+const JOURNAL: &str = "audit-journal";
