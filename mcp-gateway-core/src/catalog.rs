@@ -5,6 +5,7 @@
 //! What would cost a client the whole list is adapted or left out, so that one broken tool does not
 //! hide the rest; see [`lint`].
 
+mod app;
 mod entry;
 pub mod lint;
 mod listing;

@@ -12,6 +12,7 @@ mod edits;
 mod fields;
 mod plain;
 mod tree;
+mod visit;
 mod walker;
 mod write;
 
@@ -19,5 +20,6 @@ pub(crate) use self::canonical::canonical;
 pub(crate) use self::edits::Edits;
 pub(crate) use self::fields::{Fields, FieldsError, string, unescape};
 pub(crate) use self::tree::{Tree, TreeObject};
+pub(crate) use self::visit::{each_item, each_member};
 pub(crate) use self::walker::{MAX_DEPTH, Member, MemberKey, WalkErrorKind, Walker};
 pub(crate) use self::write::{object_json, string_json};

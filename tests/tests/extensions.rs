@@ -4,6 +4,7 @@
 
 mod extensions {
     mod apps;
+    mod skills;
 
     /// A program of these tests.
     fn program(name: &str) -> std::path::PathBuf {

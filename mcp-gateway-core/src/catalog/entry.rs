@@ -7,6 +7,7 @@ use bytestring::ByteString;
 use serde_json::Value;
 
 use super::ListKind;
+use super::app::AppLink;
 use super::param_header::{ParamHeaderSpecs, ParamMismatch};
 use crate::json::{Edits, Fields, string_json};
 
@@ -20,10 +21,8 @@ pub struct CatalogEntry {
     name: Arc<str>,
     /// Span of the name in the text.
     name_span: Range<usize>,
-    /// Spans of the URI of the UI resource that MCP Apps attach to a tool, in its several places.
-    app_uris: Vec<Range<usize>>,
-    /// `true` if the tool has a user interface, or is called by one.
-    has_app: bool,
+    /// App of a tool.
+    app: AppLink,
     /// Headers that mirror arguments of the tool.
     headers: ParamHeaderSpecs,
 }
@@ -60,12 +59,11 @@ impl CatalogEntry {
             headers = ParamHeaderSpecs::parse(schema)?;
         }
         let name_span = fields.span(&text, key).unwrap_or_default();
-        let (app_uris, has_app) = app_uris(&text, &fields);
+        let app = AppLink::parse(&text, &fields);
         Ok(Self {
             name,
             name_span,
-            app_uris,
-            has_app,
+            app,
             headers,
             text,
         })
@@ -77,9 +75,9 @@ impl CatalogEntry {
         &self.name
     }
 
-    /// Returns `true` if the tool has a user interface, or is called by one.
-    pub(crate) fn has_app(&self) -> bool {
-        self.has_app
+    /// Returns the app of a tool.
+    pub(crate) fn app(&self) -> &AppLink {
+        &self.app
     }
 
     /// Returns the JSON text.
@@ -101,7 +99,7 @@ impl CatalogEntry {
         if *name != *self.name {
             edits.replace(self.name_span.clone(), string_json(name));
         }
-        for span in &self.app_uris {
+        for span in self.app.uris() {
             let app = crate::json::string(&self.text[span.clone()]);
             if let Some(uri) = app.and_then(|app| uri(&app)) {
                 edits.replace(span.clone(), string_json(&uri));
@@ -161,24 +159,6 @@ impl CatalogEntry {
     }
 }
 
-/// Returns the spans of the URI of a tool's user interface in `_meta`, and `true` if the tool
-/// belongs to an app.
-///
-/// It stands in `ui.resourceUri`, in the flat member of earlier drafts, and in the one of ChatGPT.
-fn app_uris(text: &str, fields: &Fields) -> (Vec<Range<usize>>, bool) {
-    let inner = |fields: &Fields, key| Fields::parse(text, fields.span(text, key)?).ok();
-    let Some(meta) = inner(fields, "_meta") else {
-        return (Vec::new(), false);
-    };
-    let ui = inner(&meta, "ui");
-    let flat = ["ui/resourceUri", "openai/outputTemplate"];
-    let flat = flat.into_iter().filter_map(|key| meta.span(text, key));
-    let nested = ui.as_ref().and_then(|ui| ui.span(text, "resourceUri"));
-    let spans: Vec<_> = nested.into_iter().chain(flat).collect();
-    let has_app = ui.is_some() || !spans.is_empty();
-    (spans, has_app)
-}
-
 /// Maximum length of a name or URI, in bytes: four times the maximum that the specification
 /// recommends for names, because URIs may be longer.
 const MAX_NAME: usize = 2048;
@@ -213,14 +193,6 @@ mod tests {
         let text = r#"{"name":"a","inputSchema":{},"_meta":{"ui":{"resourceUri":"ui://a/b"},"ui/resourceUri":"ui://a/b","openai/outputTemplate":"ui://a/b"}}"#;
         let entry = read(ListKind::Tools, text).unwrap();
         assert_eq!(written(&entry, "a"), text.replace("ui://a/b", "s+ui://a/b"));
-        assert!(entry.has_app());
-        let app_only = r#"{"name":"a","inputSchema":{},"_meta":{"ui":{"visibility":["app"]}}}"#;
-        assert!(read(ListKind::Tools, app_only).unwrap().has_app());
-        assert!(
-            !read(ListKind::Tools, r#"{"name":"a","inputSchema":{}}"#)
-                .unwrap()
-                .has_app()
-        );
     }
 
     #[test]

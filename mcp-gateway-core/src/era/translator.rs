@@ -95,7 +95,7 @@ impl EraTranslator {
             }
         };
         add("resultType", "\"complete\"");
-        if self.method == Method::ResourcesRead {
+        if self.method.is_cacheable() {
             // The server declares neither lifetime nor scope of the content.
             add("ttlMs", "0");
             add("cacheScope", "\"private\"");

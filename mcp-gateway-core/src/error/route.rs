@@ -6,6 +6,16 @@ use std::fmt;
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RouteError {
+    /// Several servers have a feature of that name, and nothing tells which of them is meant.
+    #[error("ambiguous {kind} {name:?}")]
+    AmbiguousName {
+        /// Kind of the named feature.
+        kind: NameKind,
+        /// Name in the request.
+        name: Box<str>,
+        /// Names that are unambiguous.
+        candidates: Box<[String]>,
+    },
     /// No server of the gateway supports the method.
     #[error("unknown method {method:?}")]
     UnknownMethod {
@@ -27,6 +37,15 @@ impl RouteError {
     pub(crate) fn unknown_method(method: &str) -> Self {
         Self::UnknownMethod {
             method: method.into(),
+        }
+    }
+
+    /// Creates the error for a `name` that may be any of `candidates`.
+    pub(crate) fn ambiguous_name(kind: NameKind, name: &str, candidates: Vec<String>) -> Self {
+        Self::AmbiguousName {
+            kind,
+            name: name.into(),
+            candidates: candidates.into(),
         }
     }
 

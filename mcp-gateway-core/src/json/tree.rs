@@ -177,7 +177,7 @@ impl<'a> TreeObject<'a> {
 }
 
 /// Returns the decoded key.
-fn key_text(text: &str, key: MemberKey) -> Cow<'_, str> {
+pub(super) fn key_text(text: &str, key: MemberKey) -> Cow<'_, str> {
     match key.escaped {
         false => Cow::Borrowed(&text[key.span]),
         true => Cow::Owned(unescape(text, key.span).into()),

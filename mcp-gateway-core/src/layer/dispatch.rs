@@ -23,8 +23,11 @@ mod future;
 mod implementation;
 mod listen;
 mod lists;
+mod opened_apps;
 mod pages;
+mod reply_edits;
 mod resources;
+mod scoped_resources;
 mod scoped_uri;
 mod skills;
 mod tasks;
@@ -44,13 +47,12 @@ use self::fan_out::missing_name;
 pub use self::future::DispatchFuture;
 pub use self::implementation::Implementation;
 use self::resources::ResourceIndex;
-use self::skills::SkillsMethod;
 use crate::call::Routed;
 use crate::catalog::{ListKind, Listing};
 use crate::error::RouteError;
 use crate::policy::Policy;
 use crate::protocol::Method;
-use crate::route::{Feature, ToolRouter};
+use crate::route::ToolRouter;
 use crate::{Call, Error, Reply};
 
 /// A [`Layer`] that applies [`Dispatch`].
@@ -238,27 +240,14 @@ where
     fn call(&mut self, call: Call) -> Self::Future {
         match self.shared.destination(&call) {
             Destination::Server(target) => {
-                let renames_tasks = tasks::may_name_tasks(&call)
-                    && !self.shared.router.is_transparent(&target.server);
-                let server = Arc::clone(&target.server);
-                let scopes_uris = matches!(target.feature, Feature::Tool(_))
-                    && self.shared.apps.has(&server)
-                    && self.shared.scopes(&server);
+                let edits = self.shared.reply_edits(&call, &target);
                 let reply = self.inner.call(call.advance(|()| Routed { target }));
-                if !renames_tasks && !scopes_uris {
-                    return DispatchFuture::direct(reply);
+                match edits {
+                    None => DispatchFuture::direct(reply),
+                    Some(edits) => {
+                        DispatchFuture::pending(async move { edits.apply(reply.await?).await })
+                    }
                 }
-                let router = Arc::clone(&self.shared.router);
-                DispatchFuture::pending(async move {
-                    let mut reply = reply.await?;
-                    if renames_tasks {
-                        reply = tasks::rename_tasks(reply, &server, router).await?;
-                    }
-                    match scopes_uris {
-                        true => scoped_uri::scope_reply(reply, &server).await,
-                        false => Ok(reply),
-                    }
-                })
             }
             Destination::Refused(error) => DispatchFuture::pending(std::future::ready(Err(*error))),
             Destination::Unlisted => {
@@ -296,13 +285,14 @@ impl Shared {
             | Method::ResourcesSubscribe
             | Method::ResourcesUnsubscribe => self.resource(inner, call).await,
             Method::LoggingSetLevel => self.set_level(inner, &call).await,
+            Method::ResourcesDirectoryRead | Method::SkillsGet => self.skill(inner, call).await,
             Method::ServerDiscover => self.discover(inner, &call).await,
+            Method::SkillsList => self.skills_list(inner, &call).await,
             Method::SubscriptionsListen => self.subscribe_all(inner, call).await,
             Method::ToolsCall => self.app_call(inner, call).await,
-            method => match (ListKind::from_method(method), SkillsMethod::of(method)) {
-                (Some(kind), _) => self.list(kind, inner, &call).await,
-                (None, Some(method)) => self.skills(method, inner, call).await,
-                (None, None) => Err(RouteError::unknown_method(method.as_str()).into()),
+            method => match ListKind::from_method(method) {
+                Some(kind) => self.list(kind, inner, &call).await,
+                None => Err(RouteError::unknown_method(method.as_str()).into()),
             },
         }
     }

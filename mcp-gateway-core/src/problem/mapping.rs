@@ -185,6 +185,21 @@ impl From<&RequestError> for Problem {
 impl From<&RouteError> for Problem {
     fn from(error: &RouteError) -> Self {
         match error {
+            RouteError::AmbiguousName {
+                kind,
+                name,
+                candidates,
+            } => {
+                let reason = match kind {
+                    NameKind::Prompt => "ambiguous_prompt",
+                    NameKind::Resource => "ambiguous_resource",
+                    NameKind::Task => "ambiguous_task",
+                    NameKind::Tool => "ambiguous_tool",
+                };
+                let message = format!("Ambiguous {kind}: {name}; use {}", candidates.join(" or "));
+                Self::new(StatusCode::OK, code::INVALID_PARAMS, reason, message)
+                    .with_data("candidates", candidates.to_vec())
+            }
             RouteError::UnknownMethod { method } => Self::new(
                 StatusCode::NOT_FOUND,
                 code::METHOD_NOT_FOUND,

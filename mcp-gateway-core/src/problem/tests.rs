@@ -1,5 +1,7 @@
 use std::io;
 
+use serde_json::json;
+
 use super::*;
 use crate::credential::Challenge;
 use crate::error::{
@@ -20,6 +22,10 @@ fn of_server(source: UpstreamError) -> Error {
 fn of_credential(source: CredentialError) -> Error {
     let server = "github".into();
     Error::Credential { server, source }
+}
+
+fn ambiguous(kind: NameKind) -> Error {
+    RouteError::ambiguous_name(kind, "x", vec!["a__x".to_owned(), "b__x".to_owned()]).into()
 }
 
 fn unknown(kind: NameKind) -> Error {
@@ -125,6 +131,15 @@ fn of_targets() -> Vec<Row> {
     vec![
         row(Error::ApprovalRequired, 200, -32600, "approval_required"),
         row(method, 404, -32601, "method_not_found"),
+        row(ambiguous(NameKind::Prompt), 200, -32602, "ambiguous_prompt"),
+        row(
+            ambiguous(NameKind::Resource),
+            200,
+            -32602,
+            "ambiguous_resource",
+        ),
+        row(ambiguous(NameKind::Task), 200, -32602, "ambiguous_task"),
+        row(ambiguous(NameKind::Tool), 200, -32602, "ambiguous_tool"),
         row(unknown(NameKind::Prompt), 200, -32602, "unknown_prompt"),
         row(unknown(NameKind::Resource), 200, -32602, "unknown_resource"),
         row(unknown(NameKind::Task), 200, -32602, "unknown_task"),
@@ -271,6 +286,14 @@ fn a_missing_resource_has_the_code_of_the_era() {
     assert_eq!(problem.in_era(Era::Modern).error.code, -32602);
     let tool = Problem::from(&unknown(NameKind::Tool)).in_era(Era::Legacy);
     assert_eq!(tool.error.code, -32602);
+}
+
+#[test]
+fn an_ambiguous_name_is_followed_by_unambiguous_ones() {
+    let problem = Problem::from(&ambiguous(NameKind::Tool));
+    assert_eq!(problem.error.message, "Ambiguous tool: x; use a__x or b__x");
+    let data = problem.error.data.unwrap();
+    assert_eq!(data["candidates"], json!(["a__x", "b__x"]));
 }
 
 #[test]

@@ -69,6 +69,7 @@ methods! {
     PromptsGet = "prompts/get",
     PromptsList = "prompts/list",
     PromptsListChanged = "notifications/prompts/list_changed",
+    ResourcesDirectoryRead = "resources/directory/read",
     ResourcesList = "resources/list",
     ResourcesListChanged = "notifications/resources/list_changed",
     ResourcesRead = "resources/read",
@@ -80,6 +81,8 @@ methods! {
     RootsListChanged = "notifications/roots/list_changed",
     SamplingCreateMessage = "sampling/createMessage",
     ServerDiscover = "server/discover",
+    SkillsGet = "skills/get",
+    SkillsList = "skills/list",
     SubscriptionsAcknowledged = "notifications/subscriptions/acknowledged",
     SubscriptionsListen = "subscriptions/listen",
     TaskStatus = "notifications/tasks/status",
@@ -128,6 +131,19 @@ impl Method {
                 | Self::TaskStatus
                 | Self::TasksNotification
                 | Self::ToolsListChanged
+        )
+    }
+
+    /// Returns `true` if a result of the method has a lifetime and a scope in the modern era, lists
+    /// of features aside.
+    ///
+    /// See [MCP 2026-07-28,
+    /// caching](https://modelcontextprotocol.io/specification/2026-07-28/server/utilities/caching)
+    /// and the [skills extension](https://github.com/modelcontextprotocol/ext-skills).
+    pub(crate) fn is_cacheable(&self) -> bool {
+        matches!(
+            self,
+            Self::ResourcesDirectoryRead | Self::ResourcesRead | Self::SkillsGet | Self::SkillsList
         )
     }
 

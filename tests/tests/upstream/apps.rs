@@ -131,6 +131,17 @@ impl Client<'_> {
         text.unwrap_or_default().to_owned()
     }
 
+    /// Fails unless a call of `tool` is rejected, because it could be any of `candidates`.
+    async fn is_ambiguous(&self, tool: &str, candidates: &[&str]) {
+        let answer = self.call(tool).await;
+        assert_eq!(answer["error"]["code"], -32602, "{answer}");
+        assert_eq!(
+            answer["error"]["data"]["reason"], "ambiguous_tool",
+            "{answer}"
+        );
+        assert_eq!(answer["error"]["data"]["candidates"], json!(candidates));
+    }
+
     async fn read(&self, uri: &str) -> Value {
         let answer = self.ask("resources/read", json!({ "uri": uri })).await;
         answer["result"]["contents"][0].clone()
@@ -193,11 +204,24 @@ async fn an_app_calls_the_tools_of_its_own_server() {
             let tool = format!("only_{server}");
             assert_eq!(client.says(&tool).await, format!("{server} {tool}"));
         }
-        // A name that both have, after the client has read the app.
-        for server in ["two", "one"] {
-            client.read(&format!("ui://{server}/app/main")).await;
-            assert_eq!(client.says("refresh").await, format!("{server} refresh"));
-        }
+        // A name that both have, after the client has read one of the apps.
+        client.read("ui://two/app/main").await;
+        assert_eq!(client.says("refresh").await, "two refresh");
+        // Hosts read user interfaces ahead of their use: a call tells which of them is open.
+        client.read("ui://one/app/main").await;
+        client
+            .is_ambiguous("refresh", &["one__refresh", "two__refresh"])
+            .await;
+        client.call("one__show").await;
+        assert_eq!(client.says("refresh").await, "one refresh");
+        client.read("ui://two/app/main").await;
+        assert_eq!(client.says("refresh").await, "one refresh");
+        // Nothing tells which of two open apps has made a call.
+        client.call("two__show").await;
+        client
+            .is_ambiguous("refresh", &["one__refresh", "two__refresh"])
+            .await;
+        assert_eq!(client.says("two__refresh").await, "two refresh");
         let unknown = client.call("nothing").await;
         assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
     })
@@ -228,8 +252,9 @@ async fn nobody_else_calls_tools_without_their_server() {
 #[tokio::test]
 async fn an_app_that_two_servers_could_own_belongs_to_nobody_by_guess() {
     in_all_eras(async |client| {
-        let answer = client.call("refresh").await;
-        assert_eq!(answer["error"]["code"], -32602, "{answer}");
+        client
+            .is_ambiguous("refresh", &["one__refresh", "two__refresh"])
+            .await;
     })
     .await;
 }

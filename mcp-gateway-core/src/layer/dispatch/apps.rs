@@ -2,7 +2,11 @@
 //!
 //! A host renders the HTML of the tool `maps__show` and forwards the calls of its code as they are.
 //! The code is written for its server, so it calls `pan` instead of `maps__pan`. A name that no
-//! prefix resolves is therefore looked for among the tools of servers with apps.
+//! prefix resolves is therefore looked for among the tools that servers with apps list for apps.
+//!
+//! Nothing in such a call tells which app has made it. Of several servers with such a tool, the
+//! owner is the one whose app the client has opened. If it has opened several, or none, the call is
+//! rejected: it could be that of any of them.
 //!
 //! See [MCP Apps](https://github.com/modelcontextprotocol/ext-apps) of 2026-01-26.
 
@@ -10,15 +14,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::scoped_uri::scope_reply;
-use super::{Listings, RoutedService, Shared, send};
-use crate::call::Routed;
-use crate::catalog::{CatalogEntry, ListKind, Listing};
+use super::opened_apps::{AppUse, ClientKey, OpenedApps};
+use super::{Listings, RoutedService, Shared};
+use crate::catalog::{ListKind, Listing};
 use crate::error::{NameKind, RouteError};
 use crate::route::{Feature, Target};
 use crate::{Call, Error, Reply};
 
-/// Servers with apps, as far as lists of tools have shown them.
+/// Servers with apps, as far as lists of tools have shown them, and the apps that are open.
 #[derive(Debug, Default)]
 pub(super) struct AppIndex {
     /// `true` once a list of tools was seen.
@@ -30,10 +33,9 @@ pub(super) struct AppIndex {
 
 #[derive(Debug, Default)]
 struct KnownApps {
-    /// Servers with apps.
-    servers: HashSet<Arc<str>>,
-    /// Server whose user interface a client has read last.
-    last_read: HashMap<Arc<str>, Arc<str>>,
+    /// Names of the tools that open an app, by server with apps.
+    openers: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    opened: OpenedApps,
 }
 
 impl AppIndex {
@@ -41,15 +43,18 @@ impl AppIndex {
     pub(super) fn record(&self, listings: &Listings) {
         self.is_known.store(true, Ordering::Relaxed);
         let with_apps = listings.iter().filter(|(_, listing)| has_apps(listing));
-        for (server, _) in with_apps {
+        for (server, listing) in with_apps {
             self.any.store(true, Ordering::Relaxed);
-            self.known().servers.insert(Arc::clone(server));
+            let entries = listing.entries().iter();
+            let openers = entries.filter(|entry| entry.app().opens());
+            let openers = openers.map(|entry| Arc::clone(entry.name())).collect();
+            self.known().openers.insert(Arc::clone(server), openers);
         }
     }
 
     /// Returns `true` if `server` is known to have apps.
     pub(super) fn has(&self, server: &str) -> bool {
-        self.any.load(Ordering::Relaxed) && self.known().servers.contains(server)
+        self.any.load(Ordering::Relaxed) && self.known().openers.contains_key(server)
     }
 
     /// Returns `true` unless no server has an app.
@@ -57,13 +62,29 @@ impl AppIndex {
         self.any.load(Ordering::Relaxed) || !self.is_known.load(Ordering::Relaxed)
     }
 
+    /// Records that the client of `call` has opened the app of `target`, if it has one.
+    pub(super) fn record_call<S>(&self, call: &Call<S>, target: &Target) {
+        let Feature::Tool(tool) = &target.feature else {
+            return;
+        };
+        let mut known = self.known();
+        let openers = known.openers.get(&target.server);
+        if openers.is_some_and(|openers| openers.contains(tool)) {
+            let client = ClientKey::of(call);
+            known.opened.record(client, &target.server, AppUse::Called);
+        }
+    }
+
     /// Records that the client of `call` has read a user interface of `server`.
     pub(super) fn record_read<S>(&self, call: &Call<S>, server: &Arc<str>) {
-        let mut known = self.known();
-        if known.last_read.len() >= MAX_CLIENTS {
-            known.last_read.clear();
-        }
-        known.last_read.insert(client_key(call), Arc::clone(server));
+        let client = ClientKey::of(call);
+        self.known().opened.record(client, server, AppUse::Read);
+    }
+
+    /// Returns those of `servers` whose app the client of `call` has opened; all of them if it has
+    /// opened none.
+    pub(super) fn opened<S>(&self, call: &Call<S>, servers: Vec<Arc<str>>) -> Vec<Arc<str>> {
+        self.known().opened.opened(&ClientKey::of(call), servers)
     }
 
     /// Locks the known apps.
@@ -74,71 +95,52 @@ impl AppIndex {
 
 /// Returns `true` if a tool of the list has an app.
 fn has_apps(listing: &Listing) -> bool {
-    listing.entries().iter().any(CatalogEntry::has_app)
-}
-
-/// Returns the key of a client: its session, or its principal in the modern era.
-fn client_key<S>(call: &Call<S>) -> Arc<str> {
-    match call.client().session() {
-        Some(session) => Arc::clone(session.key()),
-        None => call.principal().subject().into(),
-    }
+    listing.entries().iter().any(|entry| entry.app().exists())
 }
 
 impl Shared {
     /// Forwards a call of a tool by the name of its server, which an app has made.
-    ///
-    /// Of several servers with such a tool, the owner is the one whose app the client has read
-    /// last.
     pub(super) async fn app_call<S: RoutedService>(
         &self,
         inner: S,
         call: Call,
     ) -> Result<Reply, Error> {
         let name = call.request().name().unwrap_or_default().into_owned();
-        let listings = self
-            .listings(ListKind::Tools, &inner, &call)
-            .await
-            .unwrap_or_default();
-        let owners = listings
-            .iter()
-            .filter(|(_, listing)| has_apps(listing) && listing.get(&name).is_some());
-        let owners: Vec<_> = owners.map(|(server, _)| server).collect();
-        let last_read = self.apps.known().last_read.get(&client_key(&call)).cloned();
-        let owner = match &*owners {
-            [owner] => Some(Arc::clone(owner)),
-            several => last_read.filter(|last| several.contains(&last)),
-        };
-        let Some(server) = owner else {
-            return Err(RouteError::unknown_name(NameKind::Tool, &name).into());
-        };
-        let target = Target::new(Arc::clone(&server), Feature::Tool(name.into()));
-        let reply = send(inner, call.advance(|()| Routed { target })).await?;
-        self.scoped_reply(reply, &server).await
+        let owners = self.app_tool_owners(&name, &inner, &call).await;
+        match &*self.apps.opened(&call, owners) {
+            [] => Err(RouteError::unknown_name(NameKind::Tool, &name).into()),
+            [server] => {
+                let target = Target::new(Arc::clone(server), Feature::Tool(name.into()));
+                self.call_target(inner, call, target).await
+            }
+            several => {
+                let exposed = |server| self.router.expose_tool(server, &name);
+                let candidates = several.iter().filter_map(|server| exposed(server));
+                let candidates = candidates.map(String::from).collect();
+                Err(RouteError::ambiguous_name(NameKind::Tool, &name, candidates).into())
+            }
+        }
+    }
+
+    /// Returns the servers with a tool `name` that apps may call.
+    async fn app_tool_owners<S: RoutedService>(
+        &self,
+        name: &str,
+        inner: &S,
+        call: &Call,
+    ) -> Vec<Arc<str>> {
+        let listings = self.listings(ListKind::Tools, inner, call).await;
+        let owners = listings.unwrap_or_default().into_iter();
+        let owners = owners.filter(|(server, listing)| {
+            let tool = listing.get(name).filter(|tool| tool.app().is_callable());
+            has_apps(listing)
+                && tool.is_some_and(|tool| self.lists(call, server, listing.kind(), tool))
+        });
+        owners.map(|(server, _)| server).collect()
     }
 
     /// Returns `true` if a name without a server may be used by the app of a server.
     pub(super) fn may_be_of_an_app(&self) -> bool {
         self.apps.may_exist() && self.router.servers().len() > 1
     }
-
-    /// Returns `true` if clients see the URIs of apps and skills of `server` scoped.
-    pub(super) fn scopes(&self, server: &str) -> bool {
-        self.router.servers().len() > 1 && !self.router.is_transparent(server)
-    }
-
-    /// Replaces the URIs in a reply of `server` by those that clients see.
-    pub(super) async fn scoped_reply(
-        &self,
-        reply: Reply,
-        server: &Arc<str>,
-    ) -> Result<Reply, Error> {
-        match self.scopes(server) {
-            true => scope_reply(reply, server).await,
-            false => Ok(reply),
-        }
-    }
 }
-
-/// Maximum number of clients whose last app is remembered; beyond it all are forgotten.
-const MAX_CLIENTS: usize = 10_000;

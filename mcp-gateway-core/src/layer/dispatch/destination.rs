@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::fan_out::missing_name;
-use super::skills::SkillsMethod;
 use crate::error::{NameKind, RouteError};
 use crate::json::Fields;
 use crate::protocol::Method;
@@ -73,7 +72,13 @@ impl Shared {
             }
             method => match &*self.router.servers() {
                 [server] => Destination::Server(Target::new(Arc::clone(server), Feature::Server)),
-                _ if SkillsMethod::of(method).is_some() => Destination::Servers,
+                _ if matches!(
+                    method,
+                    Method::ResourcesDirectoryRead | Method::SkillsGet | Method::SkillsList
+                ) =>
+                {
+                    Destination::Servers
+                }
                 _ => Destination::rejected(RouteError::unknown_method(method.as_str())),
             },
         }

@@ -266,13 +266,14 @@ impl Shared {
     ) -> impl Stream<Item = Result<ReplyEvent, UpstreamError>> + Send + 'static {
         let router = Arc::clone(&self.router);
         let renamed: std::collections::HashSet<String> = self.resources.renamed_uris(&server);
-        let scopes = self.scopes(&server);
+        let scope = self.uri_scope(&server);
         events.filter_map(move |event| {
             let event = match event {
                 Ok(ReplyEvent::Notification(notification)) => {
                     let uri = notification.param("uri").and_then(crate::json::string);
-                    let uri = uri
-                        .and_then(|uri| exposed(&server, &uri, scopes, || renamed.contains(&*uri)));
+                    let uri = uri.and_then(|uri| {
+                        exposed(&server, &uri, scope.as_ref(), || renamed.contains(&*uri))
+                    });
                     let task = notification.param("taskId").and_then(crate::json::string);
                     let task =
                         task.and_then(|task| router.expose(&server, &task).map(String::from));

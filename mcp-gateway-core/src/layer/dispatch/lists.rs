@@ -3,14 +3,14 @@
 //! See [MCP 2026-07-28,
 //! pagination](https://modelcontextprotocol.io/specification/2026-07-28/server/utilities/pagination).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::fan_out::{FanOutResults, is_late, successes, unknown_method};
-use super::{Listings, RoutedService, Shared, scoped_uri};
+use super::{Listings, RoutedService, Shared};
 use crate::catalog::{CacheScope, CatalogEntry, ListKind, Listing};
 use crate::error::RequestError;
 use crate::json::{object_json, string_json};
@@ -129,7 +129,7 @@ impl Shared {
         let mut page = ListPage::default();
         let mut names = ExposedNames {
             call,
-            seen: HashSet::new(),
+            seen: HashMap::new(),
         };
         let mut before = cursor;
         for (server, listing) in listings {
@@ -202,6 +202,20 @@ impl Shared {
         object_json(&members)
     }
 
+    /// Returns `true` if the policy lists the entry for the caller.
+    pub(super) fn lists(
+        &self,
+        call: &Call,
+        server: &Arc<str>,
+        kind: ListKind,
+        entry: &CatalogEntry,
+    ) -> bool {
+        let feature = Feature::of_entry(kind, Arc::clone(entry.name()));
+        let target = Target::new(Arc::clone(server), feature);
+        let request = PolicyRequest::listing(call.caller(), &target).with_entry(entry);
+        self.policy.decide(&request).is_listed()
+    }
+
     /// Returns the lifetime of the list in milliseconds: the shortest of its parts.
     fn ttl(&self, listings: &Listings) -> u128 {
         let complete = listings.len() == self.router.servers().len();
@@ -230,8 +244,8 @@ impl Shared {
 /// Names under which a caller sees entries.
 struct ExposedNames<'a, 'c> {
     call: &'c Call,
-    /// URIs that are taken.
-    seen: HashSet<&'a str>,
+    /// Servers of the URIs that are taken.
+    seen: HashMap<&'a str, &'a Arc<str>>,
 }
 
 impl<'a> ExposedNames<'a, '_> {
@@ -239,16 +253,11 @@ impl<'a> ExposedNames<'a, '_> {
     fn visible_name(
         &mut self,
         shared: &Shared,
-        server: &Arc<str>,
+        server: &'a Arc<str>,
         kind: ListKind,
         entry: &'a CatalogEntry,
     ) -> Option<String> {
-        let target = Target::new(
-            Arc::clone(server),
-            Feature::of_entry(kind, Arc::clone(entry.name())),
-        );
-        let request = PolicyRequest::listing(self.call.caller(), &target).with_entry(entry);
-        if !shared.policy.decide(&request).is_listed() {
+        if !shared.lists(self.call, server, kind, entry) {
             return None;
         }
         match kind {
@@ -258,17 +267,16 @@ impl<'a> ExposedNames<'a, '_> {
                 .expose_tool(server, entry.name())
                 .map(Into::into),
             ListKind::Resources | ListKind::Templates => {
-                let scoped = shared
-                    .scopes(server)
-                    .then(|| scoped_uri::scoped(server, entry.name()));
-                if let Some(scoped) = scoped.flatten() {
+                let uri = entry.name();
+                let scope = shared.uri_scope(server);
+                if let Some(scoped) = scope.and_then(|scope| scope.exposed(uri)) {
                     return Some(scoped);
                 }
                 // The first server keeps the URI; that of a later one is qualified.
-                let first = self.seen.insert(entry.name());
-                Some(match first {
-                    true => entry.name().to_string(),
-                    false => super::resources::qualified(server, entry.name()),
+                let first = *self.seen.entry(uri).or_insert(server);
+                Some(match first == server {
+                    true => uri.to_string(),
+                    false => super::resources::qualified(server, uri),
                 })
             }
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::scoped_uri::{edit_reply, scoped, unscoped};
+use super::scoped_uri::{UriScope, edit_reply, has_scope, scoped, unscoped};
 use super::{Listings, RoutedService, Shared, send};
 use crate::call::Routed;
 use crate::catalog::ListKind;
@@ -40,15 +40,15 @@ pub(super) fn qualified(server: &str, uri: &str) -> String {
     scoped(server, uri).unwrap_or_else(|| format!("{server}+{uri}"))
 }
 
-/// Returns the URI under which clients see `uri` of `server`, if it is another one: scoped if
-/// `scopes` and its scheme is, otherwise qualified if it `is_renamed`.
+/// Returns the URI under which clients see `uri` of `server`, if it is another one: scoped by
+/// `scope`, otherwise qualified if it `is_renamed`.
 pub(super) fn exposed(
     server: &str,
     uri: &str,
-    scopes: bool,
+    scope: Option<&UriScope>,
     is_renamed: impl FnOnce() -> bool,
 ) -> Option<String> {
-    let scoped = scopes.then(|| scoped(server, uri)).flatten();
+    let scoped = scope.and_then(|scope| scope.exposed(uri));
     scoped.or_else(|| is_renamed().then(|| qualified(server, uri)))
 }
 
@@ -58,11 +58,11 @@ impl ResourceIndex {
         if kind != ListKind::Resources || listings.len() < 2 {
             return;
         }
-        let mut seen = HashSet::new();
+        let mut seen = HashMap::new();
         let mut renamed: HashMap<Arc<str>, HashSet<Box<str>>> = HashMap::new();
         for (server, listing) in listings {
             for entry in listing.entries() {
-                if !seen.insert(&**entry.name()) {
+                if *seen.entry(entry.name()).or_insert(server) != server {
                     renamed
                         .entry(Arc::clone(server))
                         .or_default()
@@ -121,9 +121,9 @@ impl ResourceIndex {
 
 impl Shared {
     /// Returns the URI under which clients see `uri` of `server`, if it is another one.
-    pub(super) fn exposed_uri(&self, server: &str, uri: &str) -> Option<String> {
+    pub(super) fn exposed_uri(&self, server: &Arc<str>, uri: &str) -> Option<String> {
         let is_renamed = || self.resources.is_renamed(server, uri);
-        exposed(server, uri, self.scopes(server), is_renamed)
+        exposed(server, uri, self.uri_scope(server).as_ref(), is_renamed)
     }
 
     /// Forwards a call that names a resource to the server that has it.
@@ -137,6 +137,9 @@ impl Shared {
             let feature = Feature::Resource((&*uri).into());
             return send(inner, call.advance(|()| Routed::to(server, feature))).await;
         }
+        if has_scope(&uri) {
+            return self.scoped_resource(&inner, &call, &uri).await;
+        }
         let subject: Arc<str> = call.principal().subject().into();
         if let Some(server) = self.resources.server(&subject, &uri) {
             let reply = self.read_from(&inner, &call, &server, &uri).await?;
@@ -147,14 +150,8 @@ impl Shared {
         }
         if let Some((server, raw)) = self.qualifier(&uri) {
             let reply = self.read_from(&inner, &call, &server, &raw).await?;
-            // A server may have a URI that looks as if it were scoped.
-            if is_found(&reply) || unscoped(&uri).is_none() {
-                if uri.starts_with("ui://") && call.request().method() == &Method::ResourcesRead {
-                    self.apps.record_read(&call, &server);
-                }
-                return edit_reply(reply, &server, |server, uri| Some(qualified(server, uri)))
-                    .await;
-            }
+            let name = Arc::clone(&server);
+            return edit_reply(reply, &server, move |uri| Some(qualified(&name, uri))).await;
         }
         for server in self.candidates(&inner, &call, &uri).await? {
             let reply = self.read_from(&inner, &call, &server, &uri).await;
@@ -171,7 +168,7 @@ impl Shared {
     }
 
     /// Sends the call to `server` under its `uri`.
-    async fn read_from<S: RoutedService>(
+    pub(super) async fn read_from<S: RoutedService>(
         &self,
         inner: &S,
         call: &Call,
@@ -191,8 +188,7 @@ impl Shared {
         let servers = self.router.servers();
         let find = |name: &str| servers.iter().find(|server| &***server == name).cloned();
         if let Some((name, raw)) = unscoped(uri) {
-            let server = find(name).filter(|server| self.scopes(server))?;
-            return Some((server, raw.into()));
+            return Some((find(name)?, raw.into()));
         }
         let (name, rest) = uri.split_once('+')?;
         let server = find(name)?;
@@ -204,7 +200,7 @@ impl Shared {
     /// That is one that lists it. Otherwise they are those with a matching template, the most
     /// specific first, followed by all that have resources, because a server may refer to a
     /// resource that it does not list.
-    async fn candidates<S: RoutedService>(
+    pub(super) async fn candidates<S: RoutedService>(
         &self,
         inner: &S,
         call: &Call,

@@ -12,9 +12,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use serde_json::value::RawValue;
 
-use crate::json::{Edits, Fields, string_json};
+use super::Shared;
+use crate::json::{Edits, each_item, each_member, string_json};
 use crate::jsonrpc::Response;
 use crate::reply::{self, ReplyEvent};
 use crate::{Error, Reply};
@@ -36,89 +36,127 @@ pub(super) fn unscoped(uri: &str) -> Option<(&str, String)> {
     Some((server, format!("{scheme}{rest}")))
 }
 
+/// Returns `true` if URIs of the scheme of `uri` are scoped.
+pub(super) fn has_scope(uri: &str) -> bool {
+    split(uri).is_some()
+}
+
 /// Splits a URI of a scoped scheme.
 fn split(uri: &str) -> Option<(&str, &str)> {
     let scheme = SCHEMES.into_iter().find(|scheme| uri.starts_with(scheme))?;
     Some(uri.split_at(scheme.len()))
 }
 
-/// Replaces the URIs in a reply of `server` by those that clients see.
-pub(super) async fn scope_reply(reply: Reply, server: &Arc<str>) -> Result<Reply, Error> {
-    edit_reply(reply, server, scoped).await
+/// Scope of the URIs of a server.
+///
+/// Those of the server without a prefix stay as they are, unless they look like those of a server.
+#[derive(Clone, Debug)]
+pub(super) struct UriScope {
+    server: Arc<str>,
+    /// Servers whose names must not be taken by URIs that are not scoped; `None` if all are.
+    reserved: Option<Arc<[Arc<str>]>>,
+}
+
+impl Shared {
+    /// Returns the scope of the URIs of `server`; `None` if it is the only one.
+    pub(super) fn uri_scope(&self, server: &Arc<str>) -> Option<UriScope> {
+        let servers = self.router.servers();
+        (servers.len() > 1).then(|| UriScope {
+            server: Arc::clone(server),
+            reserved: self.router.is_transparent(server).then_some(servers),
+        })
+    }
+
+    /// Replaces the URIs in a reply of `server` by those that clients see.
+    pub(super) async fn scoped_reply(
+        &self,
+        reply: Reply,
+        server: &Arc<str>,
+    ) -> Result<Reply, Error> {
+        match self.uri_scope(server) {
+            Some(scope) => scope.edit_reply(reply).await,
+            None => Ok(reply),
+        }
+    }
+}
+
+impl UriScope {
+    /// Returns the URI under which clients see `uri`, if it is another one.
+    pub(super) fn exposed(&self, uri: &str) -> Option<String> {
+        let scoped = scoped(&self.server, uri)?;
+        let Some(reserved) = &self.reserved else {
+            return Some(scoped);
+        };
+        let (first, _) = unscoped(uri)?;
+        let is_reserved = reserved.iter().any(|server| **server == *first);
+        is_reserved.then_some(scoped)
+    }
+
+    /// Replaces the URIs in a reply of the server by those that clients see.
+    pub(super) async fn edit_reply(self, reply: Reply) -> Result<Reply, Error> {
+        let server = Arc::clone(&self.server);
+        edit_reply(reply, &server, move |uri| self.exposed(uri)).await
+    }
 }
 
 /// Replaces the URIs in a reply of `server` by what `exposed` returns for them.
 pub(super) async fn edit_reply(
     reply: Reply,
     server: &Arc<str>,
-    exposed: fn(&str, &str) -> Option<String>,
+    exposed: impl Fn(&str) -> Option<String> + Send + 'static,
 ) -> Result<Reply, Error> {
     match reply {
         json @ Reply::Json { .. } => {
             let status = json.status();
             let response = reply::response(json).await;
             let response = response.map_err(Error::of_server(server))?;
-            let response = edited(&response, server, exposed);
-            Ok(reply::single_response(status, &response))
+            Ok(reply::single_response(status, &edited(&response, &exposed)))
         }
-        Reply::Events(events) => {
-            let server = Arc::clone(server);
-            Ok(Reply::Events(events.map(|events| {
-                events.map(move |event| match event {
-                    Ok(ReplyEvent::Response(response)) => {
-                        Ok(ReplyEvent::Response(edited(&response, &server, exposed)))
-                    }
-                    event => event,
-                })
-            })))
-        }
+        Reply::Events(events) => Ok(Reply::Events(events.map(|events| {
+            events.map(move |event| match event {
+                Ok(ReplyEvent::Response(response)) => {
+                    Ok(ReplyEvent::Response(edited(&response, &exposed)))
+                }
+                event => event,
+            })
+        }))),
     }
 }
 
 /// Returns the response with other URIs.
-fn edited(
-    response: &Response,
-    server: &str,
-    exposed: fn(&str, &str) -> Option<String>,
-) -> Response {
+fn edited(response: &Response, exposed: impl Fn(&str) -> Option<String>) -> Response {
     let (Ok(result), Some(span)) = (response.result(), response.result_span()) else {
         return response.clone();
     };
-    let mut spans = Vec::new();
-    collect(result, 0..result.len(), 0, &mut spans);
     response.with_edits(|edits: &mut Edits<'_>| {
-        for uri in spans {
+        each_uri(result, 0..result.len(), 0, &mut |uri| {
             let text = crate::json::string(&result[uri.clone()]);
-            if let Some(exposed) = text.and_then(|text| exposed(server, &text)) {
+            if let Some(exposed) = text.and_then(|text| exposed(&text)) {
                 let at = span.start + uri.start..span.start + uri.end;
                 edits.replace(at, string_json(&exposed));
             }
-        }
+        });
     })
 }
 
-/// Collects the spans of the URIs in the value at `span`, at the places that the specifications
-/// define for them. Texts, structured content and frontmatter are not searched.
-fn collect(text: &str, span: Range<usize>, depth: usize, spans: &mut Vec<Range<usize>>) {
+/// Calls `visit` with the spans of the URIs in the value at `span`, at the places that the
+/// specifications define for them. Texts, structured content and frontmatter are not searched.
+///
+/// Members of the same name are all visited: which of them counts depends on the reader.
+fn each_uri(text: &str, span: Range<usize>, depth: usize, visit: &mut impl FnMut(Range<usize>)) {
     if depth > MAX_DEPTH {
         return;
     }
-    let value = &text[span.clone()];
-    if value.starts_with('[') {
-        let items: Vec<&RawValue> = serde_json::from_str(value).unwrap_or_default();
-        for item in items {
-            let start = item.get().as_ptr() as usize - text.as_ptr() as usize;
-            collect(text, start..start + item.get().len(), depth + 1, spans);
-        }
-    } else if value.starts_with('{')
-        && let Ok(fields) = Fields::parse(text, span)
-    {
-        spans.extend(URIS.iter().filter_map(|key| fields.span(text, key)));
-        for key in CONTAINERS {
-            if let Some(inner) = fields.span(text, key) {
-                collect(text, inner, depth + 1, spans);
+    match text.as_bytes().get(span.start) {
+        Some(b'[') => each_item(text, span, |item| each_uri(text, item, depth + 1, visit)),
+        Some(b'{') => each_member(text, span, |key, value| {
+            if URIS.contains(&key) {
+                visit(value);
+            } else if CONTAINERS.contains(&key) {
+                each_uri(text, value, depth + 1, visit);
             }
-        }
+        }),
+        _ => {}
     }
 }
 
@@ -172,11 +210,68 @@ mod tests {
                 r#"{"skills":[{"uri":"skill://x/SKILL.md","frontmatter":{"uri":"skill://x"},"resources":[{"uri":"skill://x/a","digest":"sha256:0"}]},{"uri":"github://x","resources":"dynamic"}]}"#,
                 r#"{"skills":[{"uri":"skill://s/x/SKILL.md","frontmatter":{"uri":"skill://x"},"resources":[{"uri":"skill://s/x/a","digest":"sha256:0"}]},{"uri":"github://x","resources":"dynamic"}]}"#,
             ),
+            // Readers differ in which of two members counts, and keys may be escaped.
+            (
+                r#"{"_meta":{"ui":{"resourceUri":"ui://a","resourceUri":"ui://b"},"\u0075i":{"resourceUri":"ui://c"}}}"#,
+                r#"{"_meta":{"ui":{"resourceUri":"ui://s/a","resourceUri":"ui://s/b"},"\u0075i":{"resourceUri":"ui://s/c"}}}"#,
+            ),
         ];
         for (result, expected) in table {
             let response = Response::new(&Id::from(1), result);
-            let response = edited(&response, "s", scoped);
+            let response = edited(&response, |uri| scoped("s", uri));
             assert_eq!(response.result(), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn huge_and_deep_results_cost_what_their_size_is() {
+        let member = |at| format!(r#""{at}":0,"#);
+        let members: String = (0..100_000).map(member).collect();
+        let huge = format!(r#"{{"_meta":{{{members}"ui":{{"resourceUri":"ui://a"}}}}}}"#);
+        let items = r#"{"uri":"ui://a"},"#.repeat(50_000);
+        let long = format!(r#"{{"content":[{items}{{}}]}}"#);
+        let deep =
+            format!("{}{}", r#"{"_meta":"#.repeat(100), "}".repeat(100)).replace(":}", ":{}}");
+        for result in [huge, long, deep] {
+            let response = Response::new(&Id::from(1), &result);
+            let scoped = edited(&response, |uri| scoped("s", uri));
+            let expected = result.replace("ui://a", "ui://s/a");
+            assert!(scoped.result() == Ok(&*expected), "{}", result.len());
+        }
+    }
+
+    #[test]
+    fn no_server_takes_the_uris_of_another_one() {
+        let servers: Arc<[Arc<str>]> = Arc::new(["one".into(), "two".into()]);
+        let scope = |server: &str, reserved| UriScope {
+            server: server.into(),
+            reserved,
+        };
+        for (uri, prefixed, unprefixed) in [
+            ("ui://app/main", Some("ui://two/app/main"), None),
+            (
+                "ui://one/main",
+                Some("ui://two/one/main"),
+                Some("ui://two/one/main"),
+            ),
+            (
+                "ui://two/main",
+                Some("ui://two/two/main"),
+                Some("ui://two/two/main"),
+            ),
+            ("ui://one", Some("ui://two/one"), None),
+            (
+                "skill://one/a",
+                Some("skill://two/one/a"),
+                Some("skill://two/one/a"),
+            ),
+            ("file:///one/a", None, None),
+            ("UI://one/a", None, None),
+        ] {
+            let exposed = scope("two", None).exposed(uri);
+            assert_eq!(exposed.as_deref(), prefixed, "{uri}");
+            let exposed = scope("two", Some(Arc::clone(&servers))).exposed(uri);
+            assert_eq!(exposed.as_deref(), unprefixed, "{uri}");
         }
     }
 

@@ -3,7 +3,7 @@
 //! | method | answer |
 //! |---|---|
 //! | `skills/list` | the skills of all servers, in the order of the gateway |
-//! | `skills/get`, `resources/directory/read` | that of the server in the scoped URI; otherwise of the first server that has it |
+//! | `skills/get`, `resources/directory/read` | that of the server in the scoped URI; otherwise of the only server that has it |
 //!
 //! Only servers that declare the extension are asked. Entries are forwarded as they are but for their
 //! URIs; see [`scoped_uri`](super::scoped_uri). Digests cover contents, which are not changed.
@@ -34,33 +34,13 @@ use crate::route::{Feature, Target};
 use crate::upstream::DiscoverResult;
 use crate::{Call, Error, Reply};
 
-/// Method of the skills extension.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum SkillsMethod {
-    Directory,
-    Get,
-    List,
-}
-
-impl SkillsMethod {
-    /// Returns the method of the extension that `method` is; `None` for any other one.
-    pub(super) fn of(method: &Method) -> Option<Self> {
-        match method.as_str() {
-            "resources/directory/read" => Some(Self::Directory),
-            "skills/get" => Some(Self::Get),
-            "skills/list" => Some(Self::List),
-            _ => None,
-        }
+/// Returns `true` if a server with these capabilities has the method of the skills extension.
+fn declares(info: &DiscoverResult, method: &Method) -> bool {
+    let skills = &info.capabilities["extensions"][EXTENSION];
+    if method == &Method::ResourcesDirectoryRead {
+        return skills["directoryRead"] == true;
     }
-
-    /// Returns `true` if a server with these capabilities has the method.
-    fn is_declared(self, info: &DiscoverResult) -> bool {
-        let skills = &info.capabilities["extensions"][EXTENSION];
-        match self {
-            Self::Directory => skills["directoryRead"] == true,
-            Self::Get | Self::List => skills.is_object(),
-        }
-    }
+    skills.is_object()
 }
 
 /// One page of the skills of a server.
@@ -82,54 +62,36 @@ struct MergedSkills {
 }
 
 impl Shared {
-    /// Serves a method of the skills extension.
-    pub(super) async fn skills<S: RoutedService>(
+    /// Forwards a call that names a skill, or a directory of one, to the server that has it.
+    pub(super) async fn skill<S: RoutedService>(
         &self,
-        method: SkillsMethod,
         inner: S,
         call: Call,
     ) -> Result<Reply, Error> {
-        if method == SkillsMethod::List {
-            return self.skills_list(inner, &call).await;
-        }
         let uri = call.request().param("uri").and_then(crate::json::string);
         let uri = uri.ok_or(RequestError::InvalidParams {
             detail: "params.uri must be a string".into(),
         })?;
-        let mut candidates: Vec<(Arc<str>, Cow<'_, str>)> =
-            self.qualifier(&uri).into_iter().collect();
-        let declaring = self.declaring(method, &inner, &call).await;
-        if declaring.is_empty() && candidates.is_empty() {
-            return Err(super::fan_out::unknown_method(&call));
+        let Some((server, raw)) = self.qualifier(&uri) else {
+            let declaring = self.declaring(&inner, &call).await;
+            return match declaring.is_empty() {
+                true => Err(super::fan_out::unknown_method(&call)),
+                false => self.only_owner(&inner, &call, &uri, declaring).await,
+            };
+        };
+        let params = [("uri", Some(&*string_json(&raw)))];
+        let request = call.request().with_params(call.request().id(), &params);
+        let stage = Routed::to(&server, Feature::Resource((&*raw).into()));
+        let (_, reply) = self.call_one(inner, call.for_request(request, stage)).await;
+        match reply? {
+            reply if is_found(&reply) => self.scoped_reply(reply, &server).await,
+            _ => Err(RouteError::unknown_name(NameKind::Resource, &uri).into()),
         }
-        candidates.extend(
-            declaring
-                .into_iter()
-                .map(|server| (server, Cow::Borrowed(&*uri))),
-        );
-        for (server, raw) in candidates {
-            let params = [("uri", Some(&*string_json(&raw)))];
-            let request = call.request().with_params(call.request().id(), &params);
-            let stage = Routed::to(&server, Feature::Resource((&*raw).into()));
-            let sent = self.call_one(inner.clone(), call.for_request(request, stage));
-            match sent.await {
-                (_, Ok(reply)) if is_found(&reply) => {
-                    return self.scoped_reply(reply, &server).await;
-                }
-                (_, Ok(_) | Err(Error::Route(_))) => {}
-                (_, Err(error)) => return Err(error),
-            }
-        }
-        Err(RouteError::unknown_name(NameKind::Resource, &uri).into())
     }
 
-    /// Returns the servers that declare `method`.
-    async fn declaring<S: RoutedService>(
-        &self,
-        method: SkillsMethod,
-        inner: &S,
-        call: &Call,
-    ) -> Vec<Arc<str>> {
+    /// Returns the servers that declare the method of `call`.
+    async fn declaring<S: RoutedService>(&self, inner: &S, call: &Call) -> Vec<Arc<str>> {
+        let method = call.request().method();
         let params = call.request().meta_params();
         let discover = Request::new(call.request().id(), &Method::ServerDiscover, &params);
         let discover = call.for_request(discover, ());
@@ -137,7 +99,7 @@ impl Shared {
         for (server, answer) in self.call_all(inner, &discover, &params).await {
             if let Ok(reply) = answer
                 && let Ok(info) = info(reply).await
-                && method.is_declared(&info)
+                && declares(&info, method)
             {
                 declaring.push(server);
             }
@@ -146,10 +108,14 @@ impl Shared {
     }
 
     /// Returns one page of the merged skills.
-    async fn skills_list<S: RoutedService>(&self, inner: S, call: &Call) -> Result<Reply, Error> {
+    pub(super) async fn skills_list<S: RoutedService>(
+        &self,
+        inner: S,
+        call: &Call,
+    ) -> Result<Reply, Error> {
         let cursor = call.request().param("cursor");
         let cursor = Cursor::read(cursor.filter(|cursor| *cursor != "null"))?;
-        let servers = self.declaring(SkillsMethod::List, &inner, call).await;
+        let servers = self.declaring(&inner, call).await;
         if servers.is_empty() {
             return Err(super::fan_out::unknown_method(call));
         }
@@ -254,7 +220,7 @@ impl Shared {
             let result = response.result().map_err(UpstreamError::invalid);
             let result = result.map_err(&failed)?;
             bytes += result.len();
-            let page = SkillsPage::parse(result, self.scopes(server)).map_err(&failed)?;
+            let page = SkillsPage::parse(result, server).map_err(&failed)?;
             cursor.clone_from(&page.next_cursor);
             pages.push(page);
             let Some(next) = &cursor else {
@@ -270,8 +236,8 @@ impl Shared {
 }
 
 impl SkillsPage {
-    /// Parses the result of `skills/list`, whose URIs are scoped if `scoped`.
-    fn parse(result: &str, scoped: bool) -> Result<Self, UpstreamError> {
+    /// Parses the result of `skills/list` of `server`, whose URIs are scoped.
+    fn parse(result: &str, server: &str) -> Result<Self, UpstreamError> {
         let fields = Fields::parse(result, 0..result.len()).map_err(UpstreamError::invalid)?;
         let skills = fields.raw(result, "skills").unwrap_or("[]");
         let skills: Vec<&RawValue> =
@@ -281,7 +247,7 @@ impl SkillsPage {
             let fields = Fields::parse(skill, 0..skill.len()).ok()?;
             let uri = fields.string(skill, "uri")?;
             let raw = match super::scoped_uri::unscoped(&uri) {
-                Some((_, raw)) if scoped => raw,
+                Some((name, raw)) if name == server => raw,
                 _ => uri.into_owned(),
             };
             Some((skill.to_owned(), raw))

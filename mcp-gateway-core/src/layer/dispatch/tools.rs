@@ -1,11 +1,7 @@
 //! Destinations of calls of tools.
 
-use std::sync::Arc;
-
 use super::fan_out::missing_name;
-use super::tasks::rename_tasks;
-use super::{Destination, RoutedService, Shared, send};
-use crate::call::Routed;
+use super::{Destination, RoutedService, Shared};
 use crate::catalog::ListKind;
 use crate::error::{NameKind, RouteError};
 use crate::jsonrpc::Request;
@@ -61,12 +57,6 @@ impl Shared {
             }
             target => target?,
         };
-        let server = Arc::clone(&target.server);
-        let reply = send(inner, call.advance(|()| Routed { target })).await?;
-        let reply = rename_tasks(reply, &server, Arc::clone(&self.router)).await?;
-        match self.apps.has(&server) {
-            true => self.scoped_reply(reply, &server).await,
-            false => Ok(reply),
-        }
+        self.call_target(inner, call, target).await
     }
 }

@@ -1,0 +1,71 @@
+//! Edits of the reply to a call of one server.
+
+use std::sync::Arc;
+
+use super::scoped_uri::UriScope;
+use super::tasks::{self, rename_tasks};
+use super::{RoutedService, Shared, send};
+use crate::call::Routed;
+use crate::route::{Feature, Target, ToolRouter};
+use crate::{Call, Error, Reply};
+
+/// Edits of a reply of a server, whose names differ from those that clients use.
+pub(super) struct ReplyEdits {
+    server: Arc<str>,
+    /// Router that names tasks, if the reply may name any.
+    tasks: Option<Arc<dyn ToolRouter>>,
+    /// Scope of URIs, if the reply may contain any.
+    uris: Option<UriScope>,
+}
+
+impl ReplyEdits {
+    /// Returns the reply with the names that clients use.
+    pub(super) async fn apply(self, mut reply: Reply) -> Result<Reply, Error> {
+        if let Some(router) = self.tasks {
+            reply = rename_tasks(reply, &self.server, router).await?;
+        }
+        match self.uris {
+            Some(scope) => scope.edit_reply(reply).await,
+            None => Ok(reply),
+        }
+    }
+}
+
+impl Shared {
+    /// Returns the edits of the reply to `call`; `None` if it is forwarded as it is.
+    ///
+    /// Records the app that the call opens.
+    pub(super) fn reply_edits(&self, call: &Call, target: &Target) -> Option<ReplyEdits> {
+        let server = &target.server;
+        let renames_tasks = tasks::may_name_tasks(call) && !self.router.is_transparent(server);
+        let has_uris = matches!(target.feature, Feature::Prompt(_) | Feature::Tool(_))
+            && self.apps.has(server);
+        let uris = has_uris.then(|| self.uri_scope(server)).flatten();
+        if uris.is_some() {
+            self.apps.record_call(call, target);
+        }
+        if !renames_tasks && uris.is_none() {
+            return None;
+        }
+        Some(ReplyEdits {
+            server: Arc::clone(server),
+            tasks: renames_tasks.then(|| Arc::clone(&self.router)),
+            uris,
+        })
+    }
+
+    /// Forwards `call` to `target`.
+    pub(super) async fn call_target<S: RoutedService>(
+        &self,
+        inner: S,
+        call: Call,
+        target: Target,
+    ) -> Result<Reply, Error> {
+        let edits = self.reply_edits(&call, &target);
+        let reply = send(inner, call.advance(|()| Routed { target })).await?;
+        match edits {
+            Some(edits) => edits.apply(reply).await,
+            None => Ok(reply),
+        }
+    }
+}
