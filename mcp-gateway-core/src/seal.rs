@@ -5,8 +5,10 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -47,6 +49,8 @@ struct SealKey {
     id: [u8; KEY_ID_LEN],
     /// Key with a random nonce per text.
     key: RandomizedNonceKey,
+    /// Key of tags, derived from the other one.
+    tags: hmac::Key,
 }
 
 impl Sealer {
@@ -89,7 +93,7 @@ impl Sealer {
     ///
     /// [`SealError`] if the system provides no randomness.
     pub fn seal(&self, purpose: &str, plain: &[u8]) -> Result<String, SealError> {
-        let SealKey { id, key } = &self.current;
+        let SealKey { id, key, .. } = &self.current;
         let mut sealed = plain.to_vec();
         let aad = Aad::from(purpose.as_bytes());
         let nonce = key.seal_in_place_append_tag(aad, &mut sealed);
@@ -116,12 +120,46 @@ impl Sealer {
     }
 }
 
+impl Sealer {
+    /// Returns the tag of `data` for `purpose`: Base64url, always the same, and unknown to whoever
+    /// lacks the key.
+    #[must_use]
+    pub fn tag(&self, purpose: &str, data: &[&str]) -> String {
+        URL_SAFE_NO_PAD.encode(self.current.tag(purpose, data))
+    }
+
+    /// Returns `true` if `tag` is that of `data` for `purpose`, with this key or an earlier one.
+    #[must_use]
+    pub fn has_tag(&self, purpose: &str, data: &[&str], tag: &str) -> bool {
+        let Ok(tag) = URL_SAFE_NO_PAD.decode(tag) else {
+            return false;
+        };
+        let mut keys = std::iter::once(&self.current).chain(&self.previous);
+        keys.any(|key| verify_slices_are_equal(&key.tag(purpose, data), &tag).is_ok())
+    }
+}
+
 impl SealKey {
+    /// Returns the tag of `data` for `purpose`.
+    fn tag(&self, purpose: &str, data: &[&str]) -> [u8; TAG_LEN] {
+        let mut context = hmac::Context::with_key(&self.tags);
+        for part in std::iter::once(&purpose).chain(data) {
+            // With their lengths, the parts cannot be divided in another way.
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut tag = [0; TAG_LEN];
+        tag.copy_from_slice(&context.sign().as_ref()[..TAG_LEN]);
+        tag
+    }
+
     fn new(key: &[u8; 32]) -> Result<Self, SealError> {
         let mut id = [0; KEY_ID_LEN];
         id.copy_from_slice(&digest(&SHA256, key).as_ref()[..KEY_ID_LEN]);
+        let tags = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"tags");
+        let tags = hmac::Key::new(hmac::HMAC_SHA256, tags.as_ref());
         let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(SealError::from_crypto)?;
-        Ok(Self { id, key })
+        Ok(Self { id, key, tags })
     }
 }
 
@@ -156,11 +194,40 @@ pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), SealError> {
 /// Length of a key ID in bytes; enough to distinguish the few keys of a gateway.
 const KEY_ID_LEN: usize = 4;
 
+/// Length of a tag in bytes.
+const TAG_LEN: usize = 16;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_tag_is_that_of_its_parts_purpose_and_key() {
+        let old = Sealer::new(&[1; 32]).unwrap();
+        let tag = old.tag("task", &["alice", "1"]);
+        assert_eq!(tag, old.tag("task", &["alice", "1"]));
+        let new = Sealer::new(&[2; 32]).unwrap();
+        assert!(!new.has_tag("task", &["alice", "1"], &tag));
+        let rotated = new.with_previous(&[1; 32]).unwrap();
+        for (sealer, purpose, data, expected) in [
+            (&old, "task", ["alice", "1"], true),
+            (&rotated, "task", ["alice", "1"], true),
+            (&old, "other", ["alice", "1"], false),
+            (&old, "task", ["alice1", ""], false),
+            (&old, "task", ["bob", "1"], false),
+        ] {
+            assert_eq!(
+                sealer.has_tag(purpose, &data, &tag),
+                expected,
+                "{purpose} {data:?}"
+            );
+        }
+        for wrong in ["", "!", "AAAA", &tag[1..]] {
+            assert!(!old.has_tag("task", &["alice", "1"], wrong), "{wrong}");
+        }
+    }
 
     #[test]
     fn only_what_was_sealed_opens_and_only_for_its_purpose() {

@@ -231,6 +231,7 @@ fn standard_headers(method: &str, params: &Value) -> Vec<(&'static str, String)>
     let name = match method {
         "tools/call" | "prompts/get" => params["name"].as_str(),
         "resources/read" => params["uri"].as_str(),
+        "tasks/cancel" | "tasks/get" | "tasks/update" => params["taskId"].as_str(),
         _ => None,
     };
     headers.extend(name.map(|name| ("mcp-name", name.to_owned())));

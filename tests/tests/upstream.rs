@@ -7,11 +7,13 @@
 
 mod upstream {
     mod answers;
+    mod app_scopes;
     mod apps;
     mod children;
     mod credentials;
     mod detection;
     mod events;
+    mod extensions;
     mod harness;
     mod hundred;
     mod limits;
@@ -23,4 +25,5 @@ mod upstream {
     mod single;
     mod size;
     mod sse;
+    mod tasks;
 }

@@ -301,7 +301,8 @@ impl<C, R> GatewayBuilder<C, R> {
         let attach_credentials = AttachCredentialsLayer::new(Arc::clone(&options.resolver));
         let permitted = attach_credentials.layer(Forward::new(options.pool.clone()));
         let routed = self.routed.service(options.authorize().layer(permitted));
-        let dispatch = options.dispatch()?.layer(options.observe().layer(routed));
+        let dispatch = options.dispatch(&sessions)?;
+        let dispatch = dispatch.layer(options.observe().layer(routed));
         let calls = TraceLayer::new().layer(self.calls.service(dispatch));
         let calls = BoxCallService(Arc::new(move |call| Box::pin(calls.clone().oneshot(call))));
         let stack = ServiceBuilder::new()

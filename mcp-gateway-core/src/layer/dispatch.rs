@@ -8,7 +8,7 @@
 //! | lists | the only server, page by page; several servers, whose lists are merged |
 //! | `skills/list`, `server/discover`, `subscriptions/listen` | all servers; their answers are merged |
 //! | `logging/setLevel`, notifications | the server, if the gateway has only one; otherwise all, whose answers are ignored |
-//! | any other method | the server, if the gateway has only one |
+//! | any other method | the server, if the gateway has only one; otherwise the only one whose extensions can define it |
 //!
 //! A server that fails to answer costs its own entries, not the list. If all of them fail, the call
 //! fails, because an empty list would have another meaning. An unknown name is rejected with the
@@ -18,6 +18,7 @@ mod apps;
 mod broadcast;
 mod destination;
 mod discover;
+mod extensions;
 mod fan_out;
 mod future;
 mod implementation;
@@ -49,11 +50,10 @@ pub use self::implementation::Implementation;
 use self::resources::ResourceIndex;
 use crate::call::Routed;
 use crate::catalog::{ListKind, Listing};
-use crate::error::RouteError;
 use crate::policy::Policy;
 use crate::protocol::Method;
 use crate::route::ToolRouter;
-use crate::{Call, Error, Reply};
+use crate::{Call, Error, Reply, Sealer};
 
 /// A [`Layer`] that applies [`Dispatch`].
 ///
@@ -109,6 +109,7 @@ struct Shared {
     router: Arc<dyn ToolRouter>,
     policy: Arc<dyn Policy>,
     identity: Implementation,
+    sealer: Option<Arc<Sealer>>,
     page_size: Option<usize>,
     wait: Duration,
     patience: Duration,
@@ -126,6 +127,7 @@ impl DispatchLayer {
             router,
             policy,
             identity: Implementation::default(),
+            sealer: None,
             page_size: None,
             wait: DEFAULT_WAIT,
             patience: DEFAULT_PATIENCE,
@@ -144,6 +146,15 @@ impl DispatchLayer {
     #[must_use]
     pub fn with_implementation(self, identity: Implementation) -> Self {
         self.with(|shared| Shared { identity, ..shared })
+    }
+
+    /// Sets the key by which the names of tasks of several servers are bound to their caller.
+    ///
+    /// Without one, any caller can use a task whose name it has.
+    #[must_use]
+    pub fn with_sealer(self, sealer: Arc<Sealer>) -> Self {
+        let sealer = Some(sealer);
+        self.with(|shared| Shared { sealer, ..shared })
     }
 
     /// Sets the maximum number of entries of a list page. Default: the pages of the server if there
@@ -179,6 +190,7 @@ impl DispatchLayer {
                 router: Arc::clone(&shared.router),
                 policy: Arc::clone(&shared.policy),
                 identity: shared.identity.clone(),
+                sealer: shared.sealer.clone(),
                 resources: ResourceIndex::default(),
                 apps: AppIndex::default(),
                 ..*shared
@@ -271,7 +283,7 @@ impl Shared {
     ) -> Result<Reply, Error> {
         #[expect(
             clippy::wildcard_enum_match_arm,
-            reason = "`destination` selects only these methods"
+            reason = "the other methods are those of lists and extensions"
         )]
         match call.request().method() {
             _ if call.notification().is_some() => Ok(self.notify_all(inner, call).await),
@@ -292,7 +304,7 @@ impl Shared {
             Method::ToolsCall => self.app_call(inner, call).await,
             method => match ListKind::from_method(method) {
                 Some(kind) => self.list(kind, inner, &call).await,
-                None => Err(RouteError::unknown_method(method.as_str()).into()),
+                None => self.extension_call(inner, call).await,
             },
         }
     }

@@ -80,6 +80,11 @@ impl Sessions {
         Self::with_limits(sealer, SessionLimits::default())
     }
 
+    /// Returns the cipher of the session IDs, which replicas share.
+    pub(crate) fn sealer(&self) -> &Arc<Sealer> {
+        &self.0.sealer
+    }
+
     /// Creates a registry whose session IDs are encrypted by `sealer`, with the given limits.
     #[must_use]
     pub fn with_limits(sealer: Arc<Sealer>, limits: SessionLimits) -> Self {

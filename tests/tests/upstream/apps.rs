@@ -8,13 +8,13 @@ use super::harness::ERAS;
 use super::listener::{initialize, wire};
 
 /// The address of the user interface of both servers, which neither lists.
-const APP: &str = "ui://app/main";
+pub(super) const APP: &str = "ui://app/main";
 
 /// The address of a skill of both servers.
-const SKILL: &str = "skill://refunds/SKILL.md";
+pub(super) const SKILL: &str = "skill://refunds/SKILL.md";
 
 /// A server with an app and skills: `name` is in all of its contents.
-async fn server(name: &'static str, modern: bool) -> Scripted {
+pub(super) async fn server(name: &'static str, modern: bool) -> Scripted {
     let script = move |asked: &ReceivedRequest| {
         let uri = asked.message["params"]["uri"].as_str().unwrap_or_default();
         let result = match (asked.method(), asked.tool()) {
@@ -60,7 +60,7 @@ async fn server(name: &'static str, modern: bool) -> Scripted {
     Scripted::start(script).await.unwrap()
 }
 
-fn handshake(asked: &ReceivedRequest, modern: bool) -> Steps {
+pub(super) fn handshake(asked: &ReceivedRequest, modern: bool) -> Steps {
     let capabilities = json!({ "tools": {}, "resources": {}, "extensions": {
         "io.modelcontextprotocol/ui": {},
         "io.modelcontextprotocol/skills": { "directoryRead": true },
@@ -87,7 +87,7 @@ fn tools(name: &str) -> Value {
 }
 
 /// Content whose digest covers text that names addresses.
-fn content(name: &str, uri: &str) -> String {
+pub(super) fn content(name: &str, uri: &str) -> String {
     format!("<p title=\"{uri}\">{name}</p>")
 }
 
@@ -100,13 +100,13 @@ fn skill(name: &str, uri: &str) -> Value {
 }
 
 /// A client of one era.
-struct Client<'a> {
-    gateway: &'a TestGateway,
-    session: Option<String>,
+pub(super) struct Client<'a> {
+    pub(super) gateway: &'a TestGateway,
+    pub(super) session: Option<String>,
 }
 
 impl Client<'_> {
-    async fn ask(&self, method: &str, params: Value) -> Value {
+    pub(super) async fn ask(&self, method: &str, params: Value) -> Value {
         let wire = wire(self.gateway);
         let reply = match &self.session {
             None => wire.request(method, params).await,
@@ -119,12 +119,12 @@ impl Client<'_> {
         reply.unwrap().answer()
     }
 
-    async fn call(&self, tool: &str) -> Value {
+    pub(super) async fn call(&self, tool: &str) -> Value {
         self.ask("tools/call", json!({ "name": tool, "arguments": {} }))
             .await
     }
 
-    async fn says(&self, tool: &str) -> String {
+    pub(super) async fn says(&self, tool: &str) -> String {
         let answer = self.call(tool).await;
         let text = answer["result"]["content"][0]["text"].as_str();
         assert!(text.is_some(), "{tool}: {answer}");
@@ -132,7 +132,7 @@ impl Client<'_> {
     }
 
     /// Fails unless a call of `tool` is rejected, because it could be any of `candidates`.
-    async fn is_ambiguous(&self, tool: &str, candidates: &[&str]) {
+    pub(super) async fn is_ambiguous(&self, tool: &str, candidates: &[&str]) {
         let answer = self.call(tool).await;
         assert_eq!(answer["error"]["code"], -32602, "{answer}");
         assert_eq!(
@@ -142,14 +142,14 @@ impl Client<'_> {
         assert_eq!(answer["error"]["data"]["candidates"], json!(candidates));
     }
 
-    async fn read(&self, uri: &str) -> Value {
+    pub(super) async fn read(&self, uri: &str) -> Value {
         let answer = self.ask("resources/read", json!({ "uri": uri })).await;
         answer["result"]["contents"][0].clone()
     }
 }
 
 /// Runs `test` with clients of both eras, and servers of both eras in all combinations.
-async fn in_all_eras(test: impl AsyncFn(Client<'_>)) {
+pub(super) async fn in_all_eras(test: impl AsyncFn(Client<'_>)) {
     for (one, two) in [(true, true), (true, false), (false, true), (false, false)] {
         let servers = [server("one", one).await, server("two", two).await];
         for modern in ERAS {
@@ -250,7 +250,7 @@ async fn nobody_else_calls_tools_without_their_server() {
 }
 
 #[tokio::test]
-async fn an_app_that_two_servers_could_own_belongs_to_nobody_by_guess() {
+async fn a3_an_app_that_two_servers_could_own_belongs_to_nobody_by_guess() {
     in_all_eras(async |client| {
         client
             .is_ambiguous("refresh", &["one__refresh", "two__refresh"])

@@ -71,12 +71,13 @@ impl Options {
     }
 
     /// Returns the layer that routes calls.
-    pub(super) fn dispatch(&self) -> Result<DispatchLayer, PrefixError> {
+    pub(super) fn dispatch(&self, sessions: &Sessions) -> Result<DispatchLayer, PrefixError> {
         let router = match &self.router {
             Some(router) => Arc::clone(router),
             None => Arc::new(PrefixRouter::by_name(self.pool.names())?),
         };
         let layer = DispatchLayer::new(router, Arc::clone(&self.policy))
+            .with_sealer(Arc::clone(sessions.sealer()))
             .with_implementation(self.identity.clone());
         Ok(match self.page_size {
             Some(entries) => layer.with_page_size(entries),

@@ -33,8 +33,10 @@ pub(super) struct AppIndex {
 
 #[derive(Debug, Default)]
 struct KnownApps {
-    /// Names of the tools that open an app, by server with apps.
-    openers: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    /// Servers with apps.
+    servers: HashSet<Arc<str>>,
+    /// Last list of tools of each server.
+    tools: HashMap<Arc<str>, Arc<Listing>>,
     opened: OpenedApps,
 }
 
@@ -42,19 +44,30 @@ impl AppIndex {
     /// Records the servers whose tools have apps.
     pub(super) fn record(&self, listings: &Listings) {
         self.is_known.store(true, Ordering::Relaxed);
-        let with_apps = listings.iter().filter(|(_, listing)| has_apps(listing));
-        for (server, listing) in with_apps {
-            self.any.store(true, Ordering::Relaxed);
-            let entries = listing.entries().iter();
-            let openers = entries.filter(|entry| entry.app().opens());
-            let openers = openers.map(|entry| Arc::clone(entry.name())).collect();
-            self.known().openers.insert(Arc::clone(server), openers);
+        let mut known = self.known();
+        for (server, listing) in listings {
+            if has_apps(listing) {
+                self.any.store(true, Ordering::Relaxed);
+                known.servers.insert(Arc::clone(server));
+            }
+            known.tools.insert(Arc::clone(server), Arc::clone(listing));
         }
     }
 
     /// Returns `true` if `server` is known to have apps.
     pub(super) fn has(&self, server: &str) -> bool {
-        self.any.load(Ordering::Relaxed) && self.known().openers.contains_key(server)
+        self.any.load(Ordering::Relaxed) && self.known().servers.contains(server)
+    }
+
+    /// Returns `true` if `server` lists no tool `name`, and a server with apps has one for them.
+    fn is_elsewhere(&self, server: &str, name: &str) -> bool {
+        let known = self.known();
+        let tool = |server: &str| Some(known.tools.get(server)?.get(name));
+        let is_for_apps = |server: &Arc<str>| {
+            let tool = tool(server).flatten();
+            tool.is_some_and(|tool| tool.app().is_callable())
+        };
+        tool(server).is_some_and(|tool| tool.is_none()) && known.servers.iter().any(is_for_apps)
     }
 
     /// Returns `true` unless no server has an app.
@@ -68,8 +81,9 @@ impl AppIndex {
             return;
         };
         let mut known = self.known();
-        let openers = known.openers.get(&target.server);
-        if openers.is_some_and(|openers| openers.contains(tool)) {
+        let listing = known.tools.get(&target.server);
+        let entry = listing.and_then(|listing| listing.get(tool));
+        if entry.is_some_and(|entry| entry.app().opens()) {
             let client = ClientKey::of(call);
             known.opened.record(client, &target.server, AppUse::Called);
         }
@@ -130,13 +144,32 @@ impl Shared {
         call: &Call,
     ) -> Vec<Arc<str>> {
         let listings = self.listings(ListKind::Tools, inner, call).await;
-        let owners = listings.unwrap_or_default().into_iter();
+        let listings = listings.unwrap_or_default();
+        let servers = self.router.servers();
+        let unprefixed = servers
+            .iter()
+            .find(|server| self.router.is_transparent(server));
+        if let Some(unprefixed) = unprefixed {
+            let own = listings.iter().find(|(server, _)| server == unprefixed);
+            // Its names come first, and are unknown while it does not list them.
+            if own.is_none_or(|(_, listing)| listing.get(name).is_some()) {
+                return vec![Arc::clone(unprefixed)];
+            }
+        }
+        let owners = listings.into_iter();
         let owners = owners.filter(|(server, listing)| {
             let tool = listing.get(name).filter(|tool| tool.app().is_callable());
             has_apps(listing)
                 && tool.is_some_and(|tool| self.lists(call, server, listing.kind(), tool))
         });
         owners.map(|(server, _)| server).collect()
+    }
+
+    /// Returns `true` if an app may have used the `name` of no tool of the unprefixed `server`.
+    pub(super) fn is_of_an_app(&self, server: &str, name: &str) -> bool {
+        self.apps.any.load(Ordering::Relaxed)
+            && self.router.is_transparent(server)
+            && self.apps.is_elsewhere(server, name)
     }
 
     /// Returns `true` if a name without a server may be used by the app of a server.

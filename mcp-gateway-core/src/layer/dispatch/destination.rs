@@ -6,6 +6,7 @@ use super::Shared;
 use super::fan_out::missing_name;
 use crate::error::{NameKind, RouteError};
 use crate::json::Fields;
+use crate::jsonrpc::Request;
 use crate::protocol::Method;
 use crate::route::{Feature, ResolvedName, Target};
 use crate::{Call, Error};
@@ -26,33 +27,36 @@ impl Destination {
     pub(super) fn rejected(error: impl Into<Error>) -> Self {
         Self::Refused(Box::new(error.into()))
     }
+
+    /// Returns the destination of the feature `name`; rejects the call if it is unknown.
+    fn of_name(
+        resolved: Option<ResolvedName<'_>>,
+        kind: NameKind,
+        feature: fn(Arc<str>) -> Feature,
+        name: &str,
+    ) -> Self {
+        match resolved {
+            Some(ResolvedName { server, name }) => {
+                Self::Server(Target::new(server, feature(name.into())))
+            }
+            None => Self::rejected(RouteError::unknown_name(kind, name)),
+        }
+    }
 }
 
 impl Shared {
     /// Returns the destination of `call`.
     pub(super) fn destination(&self, call: &Call) -> Destination {
         let request = call.request();
-        let named = |kind, feature: fn(Arc<str>) -> Feature| {
-            // A request whose name the gateway could not read must not reach a server.
-            let Some(name) = request.name() else {
-                return Destination::rejected(missing_name(request));
-            };
-            match self.router.resolve(&name) {
-                Some(ResolvedName { server, name }) => {
-                    Destination::Server(Target::new(server, feature(name.into())))
-                }
-                None => Destination::rejected(RouteError::unknown_name(kind, &name)),
-            }
-        };
         #[expect(
             clippy::wildcard_enum_match_arm,
             reason = "other methods are forwarded to the only server"
         )]
         match request.method() {
             Method::ToolsCall => self.tool_target(request),
-            Method::PromptsGet => named(NameKind::Prompt, Feature::Prompt),
+            Method::PromptsGet => self.prompt_target(request),
             Method::TasksCancel | Method::TasksGet | Method::TasksResult | Method::TasksUpdate => {
-                named(NameKind::Task, Feature::Task)
+                self.task_target(call)
             }
             Method::CompletionComplete => self.completion_target(call),
             Method::PromptsList
@@ -74,7 +78,10 @@ impl Shared {
                 [server] => Destination::Server(Target::new(Arc::clone(server), Feature::Server)),
                 _ if matches!(
                     method,
-                    Method::ResourcesDirectoryRead | Method::SkillsGet | Method::SkillsList
+                    Method::Other(_)
+                        | Method::ResourcesDirectoryRead
+                        | Method::SkillsGet
+                        | Method::SkillsList
                 ) =>
                 {
                     Destination::Servers
@@ -82,6 +89,25 @@ impl Shared {
                 _ => Destination::rejected(RouteError::unknown_method(method.as_str())),
             },
         }
+    }
+
+    /// Returns the destination of a request of a prompt.
+    fn prompt_target(&self, request: &Request) -> Destination {
+        // A request whose name the gateway could not read must not reach a server.
+        let Some(name) = request.name() else {
+            return Destination::rejected(missing_name(request));
+        };
+        let resolved = self.router.resolve(&name);
+        Destination::of_name(resolved, NameKind::Prompt, Feature::Prompt, &name)
+    }
+
+    /// Returns the destination of a request of a task of the caller.
+    fn task_target(&self, call: &Call) -> Destination {
+        let Some(name) = call.request().name() else {
+            return Destination::rejected(missing_name(call.request()));
+        };
+        let names = self.task_names(call);
+        Destination::of_name(names.resolve(&name), NameKind::Task, Feature::Task, &name)
     }
 
     /// Returns the destination of a completion request: the server of its prompt, or those that may
@@ -92,11 +118,7 @@ impl Shared {
         let Some(name) = fields.string(reference, "name") else {
             return Destination::Servers;
         };
-        match self.router.resolve(&name) {
-            Some(ResolvedName { server, name }) => {
-                Destination::Server(Target::new(server, Feature::Prompt(name.into())))
-            }
-            None => Destination::rejected(RouteError::unknown_name(NameKind::Prompt, &name)),
-        }
+        let resolved = self.router.resolve(&name);
+        Destination::of_name(resolved, NameKind::Prompt, Feature::Prompt, &name)
     }
 }

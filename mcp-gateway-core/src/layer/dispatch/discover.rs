@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::extensions::ForeignExtensions;
 use super::fan_out::{is_failure, is_late, successes};
-use super::{RoutedService, Shared};
+use super::{RoutedService, Shared, tasks};
 use crate::error::UpstreamError;
 use crate::protocol::{ProtocolVersion, meta};
 use crate::reply;
@@ -36,6 +37,10 @@ impl Shared {
         // A gateway is reachable even if all of its servers are down.
         let servers = successes(answers).unwrap_or_default();
         let mut capabilities = capabilities(&servers);
+        if self.router.servers().len() > 1 {
+            ForeignExtensions::of(&servers).remove_shared(&mut capabilities);
+            tasks::remove_unserved(&mut capabilities, call.client().era());
+        }
         if unknown {
             // Clients ask for tools only if the capability is declared, and a session outlasts an
             // outage.
@@ -51,7 +56,7 @@ impl Shared {
             // subscribers are notified of them nevertheless.
             tell_of_changes(&mut capabilities);
         }
-        let result = self.described(&servers, capabilities);
+        let result = self.described(&servers, &capabilities);
         Ok(Reply::result(call.request().id(), &result.to_string()))
     }
 
@@ -59,14 +64,8 @@ impl Shared {
     fn described(
         &self,
         servers: &[(Arc<str>, DiscoverResult)],
-        mut capabilities: Map<String, Value>,
+        capabilities: &Map<String, Value>,
     ) -> Value {
-        if self.router.servers().len() > 1
-            && let Some(tasks) = capabilities.get_mut("tasks").and_then(Value::as_object_mut)
-        {
-            // The task lists of several servers have no common order for pages.
-            tasks.remove("list");
-        }
         let only = match servers {
             [(server, info)] if self.router.is_transparent(server) => Some(info),
             _ => None,

@@ -16,6 +16,7 @@ use tokio::time;
 
 use super::fan_out::successes;
 use super::resources::exposed;
+use super::tasks::TaskNames;
 use super::{RoutedService, Shared};
 use crate::call::Routed;
 use crate::catalog::ListKind;
@@ -92,6 +93,7 @@ impl Shared {
         let stage = Routed::to_server(server, call.request().method());
         let call = call.for_request(call.request().clone(), stage);
         let failed = Error::of_server(server);
+        let tasks = self.task_names(&call);
         let mut events = match self.call_one(inner.clone(), call).await.1? {
             Reply::Events(events) => events,
             reply @ Reply::Json { .. } => return Ok(Err(reply)),
@@ -114,9 +116,10 @@ impl Shared {
             }
         };
         let mut said = MergedEvents::new();
-        let events = self.rename_events(Arc::clone(server), events, true);
+        let honored = self.honored(server, &first, &tasks);
+        let events = self.rename_events(Arc::clone(server), events, tasks, true);
         said.push(events.boxed());
-        Ok(Ok((self.honored(server, &first), said)))
+        Ok(Ok((honored, said)))
     }
 
     /// Subscribes to the current servers; returns the honored part of the filter, and the messages.
@@ -133,10 +136,11 @@ impl Shared {
             let stage = Routed::to_server(&server, request.method());
             let call = call.for_request(request, stage);
             let inner = inner.clone();
+            let tasks = self.task_names(&call);
             async move {
                 let (server, reply) = self.call_one(inner, call).await;
                 let stream = match reply {
-                    Ok(reply) => self.acknowledged(&server, reply).await,
+                    Ok(reply) => self.acknowledged(&server, reply, tasks).await,
                     Err(error) => Err(error),
                 };
                 (server, stream)
@@ -174,8 +178,9 @@ impl Shared {
                 }
             }
         }
+        let tasks = self.task_names(call);
         for task in &filter.task_ids {
-            if let Some(resolved) = self.router.resolve(task)
+            if let Some(resolved) = tasks.resolve(task)
                 && let Some(filter) = wanted.get_mut(&resolved.server)
             {
                 filter.task_ids.insert(resolved.name.into_owned());
@@ -217,6 +222,7 @@ impl Shared {
         &self,
         server: &Arc<str>,
         reply: Reply,
+        tasks: TaskNames,
     ) -> Result<
         (
             SubscriptionFilter,
@@ -231,12 +237,18 @@ impl Shared {
         let Some(Ok(ReplyEvent::Notification(first))) = events.next().await else {
             return Err(failed("subscription not acknowledged"));
         };
-        let events = self.rename_events(Arc::clone(server), events, false);
-        Ok((self.honored(server, &first), events.boxed()))
+        let honored = self.honored(server, &first, &tasks);
+        let events = self.rename_events(Arc::clone(server), events, tasks, false);
+        Ok((honored, events.boxed()))
     }
 
     /// Returns the filter that a server acknowledges, with the names that clients use.
-    fn honored(&self, server: &Arc<str>, acknowledgement: &Notification) -> SubscriptionFilter {
+    fn honored(
+        &self,
+        server: &Arc<str>,
+        acknowledgement: &Notification,
+        tasks: &TaskNames,
+    ) -> SubscriptionFilter {
         let filter = acknowledgement
             .param("notifications")
             .and_then(SubscriptionFilter::parse)
@@ -250,7 +262,7 @@ impl Shared {
             task_ids: filter
                 .task_ids
                 .iter()
-                .filter_map(|task| self.router.expose(server, task).map(Into::into))
+                .map(|task| tasks.exposed(server, task).unwrap_or_else(|| task.clone()))
                 .collect(),
             ..filter
         }
@@ -262,9 +274,9 @@ impl Shared {
         &self,
         server: Arc<str>,
         events: ReplyStream,
+        tasks: TaskNames,
         ends: bool,
     ) -> impl Stream<Item = Result<ReplyEvent, UpstreamError>> + Send + 'static {
-        let router = Arc::clone(&self.router);
         let renamed: std::collections::HashSet<String> = self.resources.renamed_uris(&server);
         let scope = self.uri_scope(&server);
         events.filter_map(move |event| {
@@ -275,8 +287,7 @@ impl Shared {
                         exposed(&server, &uri, scope.as_ref(), || renamed.contains(&*uri))
                     });
                     let task = notification.param("taskId").and_then(crate::json::string);
-                    let task =
-                        task.and_then(|task| router.expose(&server, &task).map(String::from));
+                    let task = task.and_then(|task| tasks.exposed(&server, &task));
                     let changed = match (uri, task) {
                         (Some(uri), _) => notification.with_param("uri", &string_json(&uri)),
                         (None, Some(task)) => {

@@ -3,7 +3,7 @@
 //! See [MCP 2026-07-28,
 //! pagination](https://modelcontextprotocol.io/specification/2026-07-28/server/utilities/pagination).
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -129,7 +129,7 @@ impl Shared {
         let mut page = ListPage::default();
         let mut names = ExposedNames {
             call,
-            seen: HashMap::new(),
+            seen: HashSet::new(),
         };
         let mut before = cursor;
         for (server, listing) in listings {
@@ -244,8 +244,8 @@ impl Shared {
 /// Names under which a caller sees entries.
 struct ExposedNames<'a, 'c> {
     call: &'c Call,
-    /// Servers of the URIs that are taken.
-    seen: HashMap<&'a str, &'a Arc<str>>,
+    /// URIs that are taken.
+    seen: HashSet<&'a str>,
 }
 
 impl<'a> ExposedNames<'a, '_> {
@@ -253,7 +253,7 @@ impl<'a> ExposedNames<'a, '_> {
     fn visible_name(
         &mut self,
         shared: &Shared,
-        server: &'a Arc<str>,
+        server: &Arc<str>,
         kind: ListKind,
         entry: &'a CatalogEntry,
     ) -> Option<String> {
@@ -273,8 +273,7 @@ impl<'a> ExposedNames<'a, '_> {
                     return Some(scoped);
                 }
                 // The first server keeps the URI; that of a later one is qualified.
-                let first = *self.seen.entry(uri).or_insert(server);
-                Some(match first == server {
+                Some(match self.seen.insert(uri) {
                     true => uri.to_string(),
                     false => super::resources::qualified(server, uri),
                 })

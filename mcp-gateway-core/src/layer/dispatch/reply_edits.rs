@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use super::scoped_uri::UriScope;
-use super::tasks::{self, rename_tasks};
+use super::tasks::{TaskNames, may_name_tasks, rename_tasks};
 use super::{RoutedService, Shared, send};
 use crate::call::Routed;
-use crate::route::{Feature, Target, ToolRouter};
+use crate::route::{Feature, Target};
 use crate::{Call, Error, Reply};
 
 /// Edits of a reply of a server, whose names differ from those that clients use.
 pub(super) struct ReplyEdits {
     server: Arc<str>,
-    /// Router that names tasks, if the reply may name any.
-    tasks: Option<Arc<dyn ToolRouter>>,
+    /// Names of tasks, if the reply may contain any.
+    tasks: Option<TaskNames>,
     /// Scope of URIs, if the reply may contain any.
     uris: Option<UriScope>,
 }
@@ -21,8 +21,8 @@ pub(super) struct ReplyEdits {
 impl ReplyEdits {
     /// Returns the reply with the names that clients use.
     pub(super) async fn apply(self, mut reply: Reply) -> Result<Reply, Error> {
-        if let Some(router) = self.tasks {
-            reply = rename_tasks(reply, &self.server, router).await?;
+        if let Some(names) = self.tasks {
+            reply = rename_tasks(reply, &self.server, names).await?;
         }
         match self.uris {
             Some(scope) => scope.edit_reply(reply).await,
@@ -37,19 +37,20 @@ impl Shared {
     /// Records the app that the call opens.
     pub(super) fn reply_edits(&self, call: &Call, target: &Target) -> Option<ReplyEdits> {
         let server = &target.server;
-        let renames_tasks = tasks::may_name_tasks(call) && !self.router.is_transparent(server);
+        let tasks = may_name_tasks(call).then(|| self.task_names(call));
+        let tasks = tasks.filter(|names| names.rename(server));
         let has_uris = matches!(target.feature, Feature::Prompt(_) | Feature::Tool(_))
             && self.apps.has(server);
         let uris = has_uris.then(|| self.uri_scope(server)).flatten();
         if uris.is_some() {
             self.apps.record_call(call, target);
         }
-        if !renames_tasks && uris.is_none() {
+        if tasks.is_none() && uris.is_none() {
             return None;
         }
         Some(ReplyEdits {
             server: Arc::clone(server),
-            tasks: renames_tasks.then(|| Arc::clone(&self.router)),
+            tasks,
             uris,
         })
     }

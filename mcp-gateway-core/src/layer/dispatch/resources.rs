@@ -58,11 +58,11 @@ impl ResourceIndex {
         if kind != ListKind::Resources || listings.len() < 2 {
             return;
         }
-        let mut seen = HashMap::new();
+        let mut seen = HashSet::new();
         let mut renamed: HashMap<Arc<str>, HashSet<Box<str>>> = HashMap::new();
         for (server, listing) in listings {
             for entry in listing.entries() {
-                if *seen.entry(entry.name()).or_insert(server) != server {
+                if !seen.insert(&**entry.name()) {
                     renamed
                         .entry(Arc::clone(server))
                         .or_default()

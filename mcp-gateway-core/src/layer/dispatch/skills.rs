@@ -18,7 +18,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::value::RawValue;
 
-use super::discover::info;
 use super::lists::Cursor;
 use super::resources::is_found;
 use super::{RoutedService, Shared};
@@ -26,7 +25,6 @@ use crate::call::Routed;
 use crate::catalog::CacheScope;
 use crate::error::{NameKind, RequestError, RouteError, UpstreamError};
 use crate::json::{Fields, object_json, string_json};
-use crate::jsonrpc::Request;
 use crate::policy::PolicyRequest;
 use crate::protocol::Method;
 use crate::reply;
@@ -92,19 +90,9 @@ impl Shared {
     /// Returns the servers that declare the method of `call`.
     async fn declaring<S: RoutedService>(&self, inner: &S, call: &Call) -> Vec<Arc<str>> {
         let method = call.request().method();
-        let params = call.request().meta_params();
-        let discover = Request::new(call.request().id(), &Method::ServerDiscover, &params);
-        let discover = call.for_request(discover, ());
-        let mut declaring = Vec::new();
-        for (server, answer) in self.call_all(inner, &discover, &params).await {
-            if let Ok(reply) = answer
-                && let Ok(info) = info(reply).await
-                && declares(&info, method)
-            {
-                declaring.push(server);
-            }
-        }
-        declaring
+        let described = self.descriptions(inner, call).await.into_iter();
+        let declaring = described.filter(|(_, info)| declares(info, method));
+        declaring.map(|(server, _)| server).collect()
     }
 
     /// Returns one page of the merged skills.

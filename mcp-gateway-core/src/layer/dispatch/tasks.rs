@@ -1,20 +1,26 @@
 //! Names of tasks, which are prefixed like those of tools.
 //!
+//! Callers that share a credential are one and the same to a server, which returns a task to
+//! whoever names it. With several servers, the name that a caller receives is therefore bound to
+//! its principal and the gateway by a tag; nobody else can use it.
+//!
 //! See [the tasks extension](https://modelcontextprotocol.io/seps/2663-tasks-extension) and [MCP
 //! 2025-11-25,
 //! tasks](https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/tasks).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-use crate::json::{Edits, Fields, string_json};
+use super::Shared;
+use crate::json::{Edits, each_item, each_member, string_json};
 use crate::jsonrpc::{Notification, Response};
 use crate::protocol::{Era, Method};
 use crate::reply::{self, ReplyEvent};
-use crate::route::ToolRouter;
-use crate::{Call, Error, Reply};
+use crate::route::{ResolvedName, ToolRouter};
+use crate::{Call, Error, Reply, Sealer};
 
 /// Returns `true` if the reply to `call` may name tasks.
 pub(super) fn may_name_tasks(call: &Call) -> bool {
@@ -34,31 +40,109 @@ pub(super) fn may_name_tasks(call: &Call) -> bool {
     }
 }
 
-/// Replaces the names of tasks in a reply of `server` by those that clients use.
+/// Removes what clients of `era` cannot use from the merged `capabilities` of several servers.
+///
+/// Tasks differ between the eras and are not translated. Tasks of several servers have no common
+/// order for the pages of a list.
+pub(super) fn remove_unserved(capabilities: &mut Map<String, Value>, era: Era) {
+    match era {
+        Era::Modern => {
+            capabilities.remove("tasks");
+        }
+        Era::Legacy => {
+            let object = |value: &mut Value, key| value.as_object_mut()?.remove(key);
+            let _ = capabilities
+                .get_mut("extensions")
+                .and_then(|value| object(value, EXTENSION));
+            let _ = capabilities
+                .get_mut("tasks")
+                .and_then(|value| object(value, "list"));
+        }
+    }
+}
+
+/// Names of the tasks of a caller.
+#[derive(Clone, Debug)]
+pub(super) struct TaskNames {
+    router: Arc<dyn ToolRouter>,
+    /// Key that binds names to the caller, if they are.
+    sealer: Option<Arc<Sealer>>,
+    gateway: Box<str>,
+    subject: Box<str>,
+}
+
+impl Shared {
+    /// Returns the names of the tasks of the caller.
+    pub(super) fn task_names<S>(&self, call: &Call<S>) -> TaskNames {
+        let is_bound = self.router.servers().len() > 1;
+        TaskNames {
+            router: Arc::clone(&self.router),
+            sealer: self.sealer.clone().filter(|_| is_bound),
+            gateway: call.caller().gateway().into(),
+            subject: call.principal().subject().into(),
+        }
+    }
+}
+
+impl TaskNames {
+    /// Returns the server of the task `name`, and its name there; `None` if the caller has no such
+    /// task.
+    pub(super) fn resolve<'a>(&self, name: &'a str) -> Option<ResolvedName<'a>> {
+        let Some(sealer) = &self.sealer else {
+            return self.router.resolve(name);
+        };
+        let (name, tag) = name.rsplit_once(TAG_SEPARATOR)?;
+        let resolved = self.router.resolve(name)?;
+        let task = self.bound(&resolved.server, &resolved.name);
+        sealer.has_tag(PURPOSE, &task, tag).then_some(resolved)
+    }
+
+    /// Returns `true` if the names of the tasks of `server` are not those that the caller uses.
+    pub(super) fn rename(&self, server: &str) -> bool {
+        self.sealer.is_some() || !self.router.is_transparent(server)
+    }
+
+    /// Returns the name that the caller uses for the task `id` of `server`, if it is another one.
+    pub(super) fn exposed(&self, server: &str, id: &str) -> Option<String> {
+        let name = self.router.expose(server, id)?;
+        let Some(sealer) = &self.sealer else {
+            return (name != id).then(|| name.into_owned());
+        };
+        let tag = sealer.tag(PURPOSE, &self.bound(server, id));
+        Some(format!("{name}{TAG_SEPARATOR}{tag}"))
+    }
+
+    /// Returns what the name of a task is bound to.
+    fn bound<'a>(&'a self, server: &'a str, id: &'a str) -> [&'a str; 4] {
+        [&self.gateway, &self.subject, server, id]
+    }
+}
+
+/// Replaces the names of tasks in a reply of `server` by those that the caller uses.
 pub(super) async fn rename_tasks(
     reply: Reply,
     server: &Arc<str>,
-    router: Arc<dyn ToolRouter>,
+    names: TaskNames,
 ) -> Result<Reply, Error> {
-    let names = TaskNames {
+    let edits = TaskEdits {
         server: Arc::clone(server),
-        router,
+        names,
     };
     match reply {
         json @ Reply::Json { .. } => {
             let status = json.status();
             let response = reply::response(json).await;
             let response = response.map_err(Error::of_server(server))?;
-            Ok(reply::single_response(status, &names.response(&response)))
+            Ok(reply::single_response(status, &edits.response(&response)))
         }
         Reply::Events(events) => Ok(Reply::Events(events.map(|events| {
             events.map(move |event| {
                 event.map(|event| match event {
                     ReplyEvent::Notification(notification) => {
-                        ReplyEvent::Notification(names.notification(notification))
+                        ReplyEvent::Notification(edits.notification(notification))
                     }
                     ReplyEvent::Response(response) => {
-                        ReplyEvent::Response(names.response(&response))
+                        ReplyEvent::Response(edits.response(&response))
                     }
                     request @ ReplyEvent::Request(_) => request,
                 })
@@ -68,64 +152,51 @@ pub(super) async fn rename_tasks(
 }
 
 /// Translation of the tasks of one server.
-struct TaskNames {
+struct TaskEdits {
     server: Arc<str>,
-    router: Arc<dyn ToolRouter>,
+    names: TaskNames,
 }
 
-impl TaskNames {
+impl TaskEdits {
     /// Translates a response.
     fn response(&self, response: &Response) -> Response {
         let (Ok(result), Some(span)) = (response.result(), response.result_span()) else {
             return response.clone();
         };
-        response.with_edits(|edits| self.object(result, 0..result.len(), span.start, edits))
+        response.with_edits(|edits: &mut Edits<'_>| {
+            each_task(result, 0..result.len(), 0, &mut |id| {
+                let name = crate::json::string(&result[id.clone()]);
+                if let Some(exposed) = name.and_then(|name| self.names.exposed(&self.server, &name))
+                {
+                    let at = span.start + id.start..span.start + id.end;
+                    edits.replace(at, string_json(&exposed));
+                }
+            });
+        })
     }
 
     /// Translates a notification.
     fn notification(&self, notification: Notification) -> Notification {
-        let renamed = notification
-            .param("taskId")
-            .and_then(crate::json::string)
-            .and_then(|id| notification.with_param("taskId", &string_json(&self.exposed(&id)?)));
+        let id = notification.param("taskId").and_then(crate::json::string);
+        let name = id.and_then(|id| self.names.exposed(&self.server, &id));
+        let renamed = name.and_then(|name| notification.with_param("taskId", &string_json(&name)));
         renamed.unwrap_or(notification)
     }
+}
 
-    /// Translates the names in the object at `span` of `text`, whose first byte is at `offset` of
-    /// the message.
-    fn object(
-        &self,
-        text: &str,
-        span: std::ops::Range<usize>,
-        offset: usize,
-        edits: &mut Edits<'_>,
-    ) {
-        let Ok(fields) = Fields::parse(text, span) else {
-            return;
-        };
-        if let Some(id) = fields.span(text, "taskId")
-            && let Some(name) = crate::json::string(&text[id.clone()])
-            && let Some(exposed) = self.exposed(&name)
-        {
-            edits.replace(offset + id.start..offset + id.end, string_json(&exposed));
-        }
-        for key in ["task", "_meta", RELATED_TASK] {
-            if let Some(inner) = fields.span(text, key) {
-                self.object(text, inner, offset, edits);
-            }
-        }
-        let tasks = fields.raw(text, "tasks").unwrap_or("[]");
-        let tasks: Vec<&RawValue> = serde_json::from_str(tasks).unwrap_or_default();
-        for task in tasks {
-            let start = task.get().as_ptr() as usize - text.as_ptr() as usize;
-            self.object(text, start..start + task.get().len(), offset, edits);
-        }
+/// Calls `visit` with the spans of the names of tasks in the object at `span`.
+///
+/// Members of the same name are all visited: which of them counts depends on the reader.
+fn each_task(text: &str, span: Range<usize>, depth: usize, visit: &mut impl FnMut(Range<usize>)) {
+    if depth > MAX_DEPTH {
+        return;
     }
-
-    /// Returns the name that clients use for the task `id`.
-    fn exposed(&self, id: &str) -> Option<String> {
-        self.router.expose(&self.server, id).map(Into::into)
-    }
+    each_member(text, span, |key, value| match key {
+        "taskId" => visit(value),
+        "task" | "_meta" | RELATED_TASK => each_task(text, value, depth + 1, visit),
+        "tasks" => each_item(text, value, |task| each_task(text, task, depth + 1, visit)),
+        _ => {}
+    });
 }
 
 /// Identifier of the tasks extension.
@@ -133,18 +204,55 @@ const EXTENSION: &str = "io.modelcontextprotocol/tasks";
 /// Member of `_meta` that names a task in revision 2025-11-25.
 const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
 
+/// Maximum depth of the name of a task in a result.
+const MAX_DEPTH: usize = 3;
+
+/// Purpose of the tags of names.
+const PURPOSE: &str = "task";
+
+/// Separator between the name of a task and its tag, which does not contain it.
+const TAG_SEPARATOR: char = '.';
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::jsonrpc::Id;
     use crate::route::PrefixRouter;
 
+    fn names(subject: &str, sealer: Option<Arc<Sealer>>) -> TaskNames {
+        TaskNames {
+            router: Arc::new(PrefixRouter::new([("s", "s"), ("plain", "")]).unwrap()),
+            sealer,
+            gateway: "main".into(),
+            subject: subject.into(),
+        }
+    }
+
+    #[test]
+    fn a_task_is_that_of_its_caller_and_server() {
+        let sealer = Arc::new(Sealer::new(&[7; 32]).unwrap());
+        let names = |subject| names(subject, Some(Arc::clone(&sealer)));
+        for (server, id) in [("s", "1"), ("s", "a.b__c"), ("plain", "1"), ("plain", "")] {
+            let name = names("alice").exposed(server, id).unwrap();
+            assert_eq!(names("alice").exposed(server, id).unwrap(), name);
+            let resolved = names("alice");
+            let resolved = resolved.resolve(&name).unwrap();
+            assert_eq!((&*resolved.server, &*resolved.name), (server, id));
+            assert!(names("bob").resolve(&name).is_none());
+            let other = names("alice").exposed(server, "2").unwrap();
+            let (_, tag) = name.rsplit_once('.').unwrap();
+            let (task, _) = other.rsplit_once('.').unwrap();
+            assert!(names("alice").resolve(&format!("{task}.{tag}")).is_none());
+        }
+        assert!(names("alice").resolve("s__1").is_none());
+        assert!(names("alice").resolve("1.").is_none());
+    }
+
     #[test]
     fn tasks_are_renamed_wherever_they_are_named() {
-        let router = Arc::new(PrefixRouter::new([("s", "s")]).unwrap());
-        let names = TaskNames {
+        let edits = TaskEdits {
             server: "s".into(),
-            router,
+            names: names("alice", None),
         };
         let table = [
             (
@@ -163,9 +271,14 @@ mod tests {
                 r#"{"content":[{"taskId":"1"}],"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"1"}}}"#,
                 r#"{"content":[{"taskId":"1"}],"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"s__1"}}}"#,
             ),
+            // Readers differ in which of two members counts.
+            (
+                r#"{"taskId":"1","taskId":"2"}"#,
+                r#"{"taskId":"s__1","taskId":"s__2"}"#,
+            ),
         ];
         for (result, expected) in table {
-            let response = names.response(&Response::new(&Id::from(1), result));
+            let response = edits.response(&Response::new(&Id::from(1), result));
             assert_eq!(response.result(), Ok(expected));
         }
     }

@@ -15,6 +15,9 @@ impl Shared {
             return Destination::rejected(missing_name(request));
         };
         match self.router.resolve_tool(&name) {
+            Some(ResolvedName { server, name }) if self.is_of_an_app(&server, &name) => {
+                Destination::Servers
+            }
             Some(ResolvedName { server, name }) => {
                 Destination::Server(Target::new(server, Feature::Tool(name.into())))
             }
