@@ -5,7 +5,7 @@
 //! | `type`, `transport`, `transportType` | transport; otherwise it follows from the other keys | |
 //! | `command`, `cmd` | child process | |
 //! | `url`, `serverUrl`, `httpUrl`, `uri`, `baseUrl`, `serverURL` | server over HTTP | |
-//! | `disabled`, `enabled`, `isActive` | switch; a disabled entry is skipped without a diagnostic | |
+//! | `disabled`, `active`, `enabled`, `isActive` | switch; a disabled entry is skipped without a diagnostic | |
 //! | `timeout`, `requestTimeout` | timeout of calls | by the dialect of the client |
 //! | `tool_timeout_sec`, `read_timeout_seconds` | timeout of calls, which precedes the others | seconds |
 //! | `startup_timeout_sec` | timeout for connecting, which precedes the others | seconds |
@@ -127,7 +127,8 @@ impl<'a> Entry<'a, '_> {
     /// Returns `true` if the client skips the entry.
     fn is_disabled(&mut self) -> bool {
         let disabled = self.table.get("disabled") == Some(true);
-        let enabled = ["enabled", "isActive"].map(|key| self.table.get(key) != Some(false));
+        let enabled =
+            ["active", "enabled", "isActive"].map(|key| self.table.get(key) != Some(false));
         disabled || enabled.contains(&false)
     }
 
@@ -325,7 +326,7 @@ const LOGINS: [&str; 8] = [
 ];
 
 /// Keys that concern the client only, such as display and approval.
-const IGNORED: [&str; 37] = [
+const IGNORED: [&str; 38] = [
     "alwaysAllow",
     "always_allow",
     "autoApprove",
@@ -355,6 +356,7 @@ const IGNORED: [&str; 37] = [
     "settings",
     "socket",
     "source",
+    "start_on_launch",
     "startup",
     "stderr",
     "supports_parallel_tool_calls",

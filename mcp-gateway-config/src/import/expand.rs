@@ -146,7 +146,9 @@ impl<'a> Variables<'a> {
                 let content = content.trim();
                 let name = ["secrets.", "inputs."]
                     .iter()
-                    .find_map(|prefix| content.strip_prefix(prefix));
+                    .find_map(|prefix| content.strip_prefix(prefix))
+                    // The owner precedes the name.
+                    .and_then(|name| name.rsplit('/').next());
                 match name {
                     Some(name) if is_name(name) => self.variable(name, None, field),
                     Some(_) | None => Err(format!("unsupported reference ${{{{ {content} }}}}")),

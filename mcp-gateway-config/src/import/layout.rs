@@ -7,6 +7,7 @@
 //! | `mcp.servers`, `servers.mcp` as one key with a dot | map |
 //! | `mcp` | map; or settings with `servers` and `inputs` |
 //! | `settings.mcp`, `customizations.vscode.mcp` | the same, in a workspace file of VS Code, and in `devcontainer.json` |
+//! | `*.mcpServers`, `augment.advanced.mcpServers` | map or list, in settings of extensions of editors |
 //! | `experimental.modelContextProtocolServers` | list, in older files of Continue |
 //! | `server.mcp_config` | one entry, in the manifest of an extension of Claude Desktop |
 //! | `projects.FOLDER.mcpServers` | map, for programs that run in the folder |
@@ -59,25 +60,7 @@ impl<'a> Layout<'a> {
         if let Some(projects) = table.field("projects") {
             layout.projects(&projects);
         }
-        for path in SETTINGS {
-            if let Some(settings) = at(root, path).filter(Field::is_map) {
-                layout.settings(&settings);
-            }
-        }
-        for path in FURTHER {
-            if let Some(entries) = at(root, path) {
-                layout.add(&entries, None);
-            }
-        }
-        if let Some(field) = at(root, &["server", "mcp_config"]) {
-            let name = root.peek("name").unwrap_or(NAMELESS);
-            layout.is_known = true;
-            layout.entries.push(Listed {
-                name,
-                field,
-                project: None,
-            });
-        }
+        layout.nested(root);
         if !layout.is_known && looks_like_entries(root) {
             layout.add(root, None);
         }
@@ -87,6 +70,35 @@ impl<'a> Layout<'a> {
         }
         layout.select();
         Some(layout)
+    }
+
+    /// Adds the entries in settings of editors, and that of a manifest.
+    fn nested(&mut self, root: &Field<'a>) {
+        for path in SETTINGS {
+            if let Some(settings) = at(root, path).filter(Field::is_map) {
+                self.settings(&settings);
+            }
+        }
+        for path in FURTHER {
+            if let Some(entries) = at(root, path) {
+                self.add(&entries, None);
+            }
+        }
+        for (key, entries) in root.entries().unwrap_or_default() {
+            // Settings of extensions of editors, such as amp.mcpServers.
+            if key.ends_with(".mcpServers") {
+                self.add(&entries, None);
+            }
+        }
+        if let Some(field) = at(root, &["server", "mcp_config"]) {
+            let name = root.peek("name").unwrap_or(NAMELESS);
+            self.is_known = true;
+            self.entries.push(Listed {
+                name,
+                field,
+                project: None,
+            });
+        }
     }
 
     /// Adds the entries under the keys of most clients.
@@ -235,10 +247,11 @@ const SETTINGS: [&[&str]; 3] = [
 ];
 
 /// Paths of further entries.
-const FURTHER: [&[&str]; 3] = [
+const FURTHER: [&[&str]; 4] = [
     &["mcp.servers"],
     &["servers.mcp"],
     &["experimental", "modelContextProtocolServers"],
+    &["augment.advanced", "mcpServers"],
 ];
 
 /// Name of an entry without one.

@@ -244,7 +244,7 @@ name: config
 mcpServers:
   - name: docs
     command: uvx
-    args: [docs, --key, '${{ secrets.TOKEN }}']
+    args: [docs, --key, '${{ secrets.example/TOKEN }}']
   - name: web
     type: streamable-http
     url: https://web.example.com/mcp
@@ -532,6 +532,17 @@ fn extensions_of_claude_desktop_have_a_manifest() {
         described_at("/srv/files/manifest.json", text),
         [r#"files: node ["/srv/files/server.js", "/srv"] KEY="t0k3n""#]
     );
+}
+
+#[test]
+fn extensions_of_editors_have_settings_of_their_own() {
+    for text in [
+        r#"{ "amp.mcpServers": { "a": { "command": "a", "active": true }, "b": { "command": "b", "active": false } } }"#,
+        r#"{ "augment.advanced": { "mcpServers": [{ "name": "a", "command": "a" }] } }"#,
+    ] {
+        assert_eq!(described(text), ["a: a []"], "{text}");
+        assert!(problems(text).is_empty(), "{text}");
+    }
 }
 
 #[test]
