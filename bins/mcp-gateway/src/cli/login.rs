@@ -10,7 +10,7 @@ use mcp_gateway_auth::client::{
     ClientError, ClientIdentity, Grant, Loopback, OAuthClient, OAuthClientFlow, SignInEvent,
     open_browser, policy_for,
 };
-use mcp_gateway_auth::egress::Egress;
+use mcp_gateway_auth::egress::{Egress, EgressError};
 use serde_json::Value;
 use url::Url;
 
@@ -133,6 +133,10 @@ fn report(event: &SignInEvent<'_>, opens_browser: bool) {
 /// Returns what the user can do about an error.
 fn hint(error: &ClientError) -> Option<String> {
     match error {
+        ClientError::Egress {
+            source: EgressError::Unavailable,
+            ..
+        } => Some("is the gateway running at this URL?".to_owned()),
         ClientError::NoRegistration(_) => Some(format!(
             "create a client for {} and pass it with --client-id (`mcp-gateway client create ID \
              --redirect-uri URI` creates one)",

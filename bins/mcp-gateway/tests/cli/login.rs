@@ -163,7 +163,11 @@ async fn a_login_that_cannot_work_says_what_to_do() {
             "requires a token, but has no protected resource metadata at",
         ),
         (&open.gateway.url, 0, "requires no token"),
-        ("http://127.0.0.1:1", 1, "failed to connect to the server"),
+        (
+            "http://127.0.0.1:1",
+            1,
+            "is the gateway running at this URL?",
+        ),
         ("http://mcp.example.com", 1, "is not https"),
         (
             "ftp://mcp.example.com",
