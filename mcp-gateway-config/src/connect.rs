@@ -290,6 +290,39 @@ mod tests {
         insta::assert_snapshot!(all.join("\n"));
     }
 
+    /// Variable that has the page written instead of compared.
+    const UPDATE: &str = "MCP_GATEWAY_UPDATE_CONNECT";
+
+    #[cfg(feature = "clap")]
+    #[test]
+    fn the_page_has_the_texts_of_the_command() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/connect.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let introduction = page.split("\n## ").next().unwrap();
+        let sections = McpClientApp::ALL.iter().map(|client| section(*client));
+        let expected = format!("{introduction}{}", sections.collect::<String>());
+        if std::env::var_os(UPDATE).is_some() {
+            std::fs::write(path, expected).unwrap();
+        } else {
+            assert!(page == expected, "run the test with {UPDATE}=1");
+        }
+    }
+
+    /// Returns the section of a client in the page.
+    #[cfg(feature = "clap")]
+    fn section(client: McpClientApp) -> String {
+        let value = clap::ValueEnum::to_possible_value(&client).unwrap();
+        let text = |token| of(client, token).trim_end().to_owned();
+        format!(
+            "\n## {}\n\n`mcp-gateway connect {}`, with a login:\n\n```text\n{}\n```\n\nWith a \
+             token:\n\n```text\n{}\n```\n",
+            value.get_help().unwrap(),
+            value.get_name(),
+            text(None),
+            text(Some("MCP_GATEWAY_TOKEN")),
+        )
+    }
+
     #[test]
     fn what_is_json_can_be_read() {
         for client in [

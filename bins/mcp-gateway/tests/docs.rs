@@ -22,13 +22,14 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
 /// Timeout of steps that take no time on an idle machine.
 const SOON: Duration = Duration::from_secs(60);
 
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "bins/mcp-gateway/README.md",
     "docs/audit.md",
     "docs/authentication.md",
     "docs/clients-and-servers.md",
     "docs/configuration.md",
+    "docs/connect.md",
     "docs/performance.md",
 ];
 
@@ -265,8 +266,13 @@ impl Reader {
 /// Returns `true` if `command` occupies the terminal until it is interrupted.
 fn is_in_foreground(command: &str) -> bool {
     let words = command.split(" #").next().unwrap_or_default().trim_end();
-    ["cargo run --release", "mcp-gateway"].contains(&words)
-        || words.starts_with("mcp-gateway serve")
+    ["cargo run --release", "mcp-gateway"].contains(&words) || is_server(words)
+}
+
+/// Returns `true` if `command` starts a program that serves until it is interrupted.
+fn is_server(command: &str) -> bool {
+    let servers = ["mcp-gateway serve", "mcp-bridge stdio"];
+    servers.iter().any(|server| command.starts_with(server))
 }
 
 #[test]

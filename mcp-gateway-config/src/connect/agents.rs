@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::GatewayEndpoint;
-use super::snippets::{McpServers, PLACEHOLDER, Remote, paste_token, pretty};
+use super::snippets::{McpServers, PLACEHOLDER, Remote, paste_token, pretty, without_token};
 
 /// Formats a reference that a shell must not expand.
 fn bearer_reference(variable: &str) -> String {
@@ -50,10 +50,7 @@ pub(super) fn claude_code_command(endpoint: &GatewayEndpoint) -> String {
 ///
 /// Returns an empty text with a token; `how` is the command.
 fn log_in(endpoint: &GatewayEndpoint, how: &str) -> String {
-    match endpoint.token {
-        Some(_) => String::new(),
-        None => format!("\nTo log in:\n\n{how}\n"),
-    }
+    without_token(endpoint, &format!("To log in:\n\n{how}"))
 }
 
 /// Formats `https://docs.cline.bot/mcp`: the file does not support references.
@@ -68,10 +65,11 @@ pub(super) fn cline(endpoint: &GatewayEndpoint) -> String {
     let file = McpServers::of(name, json!({ "transport": transport }));
     format!(
         "cline mcp add {name} {url} --transport http --yes{}\n\n\
-         Or in ~/.cline/data/settings/cline_mcp_settings.json{}:\n\n{}\n",
+         Or in ~/.cline/data/settings/cline_mcp_settings.json{}:\n\n{}\n{}",
         header.unwrap_or_default(),
         paste_token(endpoint.token.as_deref()),
         pretty(&file),
+        without_token(endpoint, "To log in, select the server in the client."),
     )
 }
 
@@ -126,9 +124,10 @@ pub(super) fn copilot_cli(endpoint: &GatewayEndpoint) -> String {
     };
     format!(
         "copilot mcp add --transport http {name} {url}{}\n\n\
-         Or in ~/.copilot/mcp-config.json:\n\n{}\n",
+         Or in ~/.copilot/mcp-config.json:\n\n{}\n{}",
         header_option(endpoint),
         pretty(&McpServers::of(name, server)),
+        without_token(endpoint, "The client opens the login when it starts."),
     )
 }
 

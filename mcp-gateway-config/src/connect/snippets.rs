@@ -34,8 +34,9 @@ pub(super) fn claude_desktop(endpoint: &GatewayEndpoint) -> String {
 pub(super) fn cursor(endpoint: &GatewayEndpoint) -> String {
     let server = Remote::new(endpoint, |variable| format!("Bearer ${{env:{variable}}}"));
     format!(
-        "In ~/.cursor/mcp.json, or .cursor/mcp.json of a project:\n\n{}\n",
+        "In ~/.cursor/mcp.json, or .cursor/mcp.json of a project:\n\n{}\n{}",
         pretty(&McpServers::of(&endpoint.name, server)),
+        without_token(endpoint, "To log in, select the server in Settings > MCP."),
     )
 }
 
@@ -63,8 +64,12 @@ pub(super) fn vscode(endpoint: &GatewayEndpoint) -> String {
     };
     format!(
         "In .vscode/mcp.json of a project, or with the command \"MCP: Open User \
-         Configuration\"{ask}:\n\n{}\n",
+         Configuration\"{ask}:\n\n{}\n{}",
         pretty(&file),
+        without_token(
+            endpoint,
+            "The editor opens the login when it starts the server."
+        ),
     )
 }
 
@@ -76,7 +81,7 @@ pub(super) fn open_webui(endpoint: &GatewayEndpoint) -> String {
         format!("URL: {}", endpoint.url),
         match &endpoint.token {
             Some(variable) => format!("Auth: Bearer, with the token (the value of {variable})"),
-            None => "Auth: None".to_owned(),
+            None => "Auth: OAuth 2.1, or None for a gateway that is open to everyone".to_owned(),
         },
         format!("ID and name: {}", endpoint.name),
     ])
@@ -94,7 +99,8 @@ pub(super) fn n8n(endpoint: &GatewayEndpoint) -> String {
                 "Authentication: Bearer Auth, with a credential that contains the token (the value \
                  of {variable})"
             ),
-            None => "Authentication: None".to_owned(),
+            None => "Authentication: MCP OAuth2, or None for a gateway that is open to everyone"
+                .to_owned(),
         },
         "Tools to Include: All".to_owned(),
     ])
@@ -241,6 +247,16 @@ pub(super) struct Program<'a> {
 pub(super) fn pretty(value: &impl Serialize) -> String {
     // Serialization of maps with string keys does not fail.
     serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+/// Formats a sentence about the login, for an endpoint without a token.
+///
+/// Returns an empty text with a token.
+pub(super) fn without_token(endpoint: &GatewayEndpoint, sentence: &str) -> String {
+    match endpoint.token {
+        Some(_) => String::new(),
+        None => format!("\n{sentence}\n"),
+    }
 }
 
 /// Formats a numbered list.

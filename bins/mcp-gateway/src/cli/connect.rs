@@ -18,9 +18,9 @@ pub(super) struct ConnectArgs {
     /// Environment variable that contains the token
     #[arg(long, value_name = "NAME", default_value = TOKEN_VARIABLE)]
     token_env: String,
-    /// Connect without a token
-    #[arg(long, conflicts_with = "token_env")]
-    anonymous: bool,
+    /// Connect without a token: the client logs in, if the gateway requires it
+    #[arg(long, visible_alias = "anonymous", conflicts_with = "token_env")]
+    login: bool,
     /// Connect to this gateway instead of the default one
     #[arg(long, value_name = "NAME")]
     gateway: Option<String>,
@@ -48,7 +48,7 @@ pub(super) fn run(args: &ConnectArgs) -> anyhow::Result<ExitCode> {
         )?;
         return Ok(ExitCode::SUCCESS);
     };
-    let token = (!args.anonymous).then(|| args.token_env.clone());
+    let token = (!args.login).then(|| args.token_env.clone());
     let endpoint = GatewayEndpoint::new(&args.url, args.gateway.as_deref(), token)
         .map_err(|error| anyhow::anyhow!("{:?}: {error}", args.url))?;
     print_line(endpoint.instructions(client).trim_end())?;
