@@ -15,15 +15,11 @@ use crate::auth::{AuthVerifier, ProtectedResource};
 use crate::call::Routed;
 use crate::credential::CredentialResolver;
 use crate::endpoint::Compatibility;
-#[cfg(doc)]
-use crate::endpoint::EndpointLayer;
 use crate::host_policy::HostPolicy;
 use crate::layer::attach_credentials::{AttachCredentials, AttachCredentialsLayer};
 use crate::layer::authenticate::AuthenticateLayer;
 use crate::layer::authorize::Authorize;
 use crate::layer::cors::CorsLayer;
-#[cfg(doc)]
-use crate::layer::dispatch::DispatchLayer;
 use crate::layer::dispatch::{Dispatch, Implementation};
 use crate::layer::drain_body::DrainBodyLayer;
 use crate::layer::forward::Forward;
@@ -122,13 +118,15 @@ impl<C, R> GatewayBuilder<C, R> {
     }
 
     /// Sets the router between the names that clients see and the features of servers. Default:
-    /// [`PrefixRouter::by_name`] over the servers that are present at [`build`](Self::build).
+    /// [`PrefixRouter::by_name`](crate::route::PrefixRouter::by_name) over the servers that are
+    /// present at [`build`](Self::build).
     pub fn with_router(mut self, router: impl ToolRouter) -> Self {
         self.options.router = Some(Arc::new(router));
         self
     }
 
-    /// Sets the resolver of upstream credentials. Default: [`NoCredentials`].
+    /// Sets the resolver of upstream credentials. Default:
+    /// [`NoCredentials`](crate::credential::NoCredentials).
     pub fn with_credentials(mut self, resolver: impl CredentialResolver) -> Self {
         self.options.resolver = Arc::new(resolver);
         self
@@ -153,7 +151,8 @@ impl<C, R> GatewayBuilder<C, R> {
         self
     }
 
-    /// Sets the policy that authorizes calls and filters lists. Default: [`AllowAll`].
+    /// Sets the policy that authorizes calls and filters lists. Default:
+    /// [`AllowAll`](crate::policy::AllowAll).
     pub fn with_policy(mut self, policy: impl Policy) -> Self {
         self.options.policy = Arc::new(policy);
         self
@@ -184,7 +183,7 @@ impl<C, R> GatewayBuilder<C, R> {
     }
 
     /// Tells clients of HTTP+SSE the absolute path for messages; see
-    /// [`EndpointLayer::with_absolute_endpoint`].
+    /// [`EndpointLayer::with_absolute_endpoint`](crate::endpoint::EndpointLayer::with_absolute_endpoint).
     pub fn with_absolute_endpoint(mut self) -> Self {
         self.options.absolute_endpoint = true;
         self
@@ -202,7 +201,8 @@ impl<C, R> GatewayBuilder<C, R> {
         self
     }
 
-    /// Sets the maximum number of entries of a list page; see [`DispatchLayer::with_page_size`].
+    /// Sets the maximum number of entries of a list page; see
+    /// [`DispatchLayer::with_page_size`](crate::layer::dispatch::DispatchLayer::with_page_size).
     pub fn with_page_size(mut self, entries: usize) -> Self {
         self.options.page_size = Some(entries);
         self

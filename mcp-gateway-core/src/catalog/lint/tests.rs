@@ -16,7 +16,7 @@ fn tool(member: &str, value: Value) -> Value {
 }
 
 /// A tool whose arguments have a property `p`.
-fn property(schema: Value) -> Value {
+fn property(schema: &Value) -> Value {
     tool(
         "inputSchema",
         json!({ "type": "object", "properties": { "p": schema } }),
@@ -27,23 +27,36 @@ fn texts(findings: &[Finding]) -> Vec<String> {
     findings.iter().map(ToString::to_string).collect()
 }
 
+/// Checks that `member` of a tool becomes what is expected, in both eras and without an option.
+fn assert_adapted(table: &[(&str, Value, Option<Value>)]) {
+    for era in [Era::Legacy, Era::Modern] {
+        for (member, value, expected) in table {
+            let tool = tool(member, value.clone());
+            let (adapted, findings) = linted(LintPolicy::Report, era, ListKind::Tools, &tool);
+            let found = adapted.get(member);
+            assert_eq!(found, expected.as_ref(), "{tool} {findings:?}");
+            let is_adapted = |it: &Finding| it.outcome == Outcome::Adapted;
+            assert!(findings.iter().any(is_adapted), "{tool}");
+        }
+    }
+}
+
 #[test]
-fn what_breaks_the_list_of_a_client_is_adapted() {
-    let object = || json!({ "type": "object" });
-    let icon = json!({ "src": "https://example.com/a.png" });
+fn schemas_that_break_the_list_of_a_client_are_adapted() {
+    let object = || Some(json!({ "type": "object" }));
     let table = [
-        ("inputSchema", Value::Null, Some(object())),
-        ("inputSchema", json!("x"), Some(object())),
-        ("inputSchema", json!({}), Some(object())),
+        ("inputSchema", Value::Null, object()),
+        ("inputSchema", json!("x"), object()),
+        ("inputSchema", json!({}), object()),
         (
             "inputSchema",
             json!({ "type": ["object", "null"] }),
-            Some(object()),
+            object(),
         ),
         (
             "inputSchema",
             json!({ "type": "Object", "$schema": 7 }),
-            Some(object()),
+            object(),
         ),
         (
             "inputSchema",
@@ -52,6 +65,17 @@ fn what_breaks_the_list_of_a_client_is_adapted() {
         ),
         ("outputSchema", Value::Null, None),
         ("outputSchema", json!([]), None),
+    ];
+    assert_adapted(&table);
+    let tool = json!({ "name": "a" });
+    let (adapted, _) = linted(LintPolicy::Report, Era::Modern, ListKind::Tools, &tool);
+    assert_eq!(adapted.get("inputSchema"), object().as_ref());
+}
+
+#[test]
+fn members_that_break_the_list_of_a_client_are_adapted() {
+    let icon = json!({ "src": "https://example.com/a.png" });
+    assert_adapted(&[
         ("description", Value::Null, None),
         ("description", json!(7), None),
         ("title", json!(["a"]), None),
@@ -77,29 +101,7 @@ fn what_breaks_the_list_of_a_client_is_adapted() {
             json!({ "src": "a", "sizes": "48x48", "theme": null }),
             Some(json!([{ "src": "a", "sizes": ["48x48"] }])),
         ),
-    ];
-    for era in [Era::Legacy, Era::Modern] {
-        for (member, value, expected) in &table {
-            let tool = tool(member, value.clone());
-            let (adapted, findings) = linted(LintPolicy::Report, era, ListKind::Tools, &tool);
-            assert_eq!(
-                adapted.get(member),
-                expected.as_ref(),
-                "{tool} {findings:?}"
-            );
-            assert!(
-                findings.iter().any(|it| it.outcome == Outcome::Adapted),
-                "{tool}"
-            );
-        }
-    }
-    let (adapted, _) = linted(
-        LintPolicy::Report,
-        Era::Modern,
-        ListKind::Tools,
-        &json!({ "name": "a" }),
-    );
-    assert_eq!(adapted["inputSchema"], object());
+    ]);
 }
 
 #[test]
@@ -144,28 +146,28 @@ fn libraries_of_the_legacy_era_reject_more() {
 fn what_models_reject_is_adapted_or_held_back_as_configured() {
     let table = [
         (
-            property(json!({ "type": "int" })),
-            property(json!({ "type": "integer" })),
+            property(&json!({ "type": "int" })),
+            property(&json!({ "type": "integer" })),
             "inputSchema.properties.p has the unknown type \"int\"",
         ),
         (
-            property(json!({ "type": ["STRING", "none", "money"] })),
-            property(json!({ "type": ["string", "null"] })),
+            property(&json!({ "type": ["STRING", "none", "money"] })),
+            property(&json!({ "type": ["string", "null"] })),
             "inputSchema.properties.p has the unknown type \"STRING\"",
         ),
         (
-            property(json!({ "type": "money" })),
-            property(json!({})),
+            property(&json!({ "type": "money" })),
+            property(&json!({})),
             "inputSchema.properties.p has the unknown type \"money\"",
         ),
         (
-            property(json!({ "$ref": "#/$defs/x", "title": null })),
-            property(json!({})),
+            property(&json!({ "$ref": "#/$defs/x", "title": null })),
+            property(&json!({})),
             "inputSchema.properties.p refers to #/$defs/x, which does not exist",
         ),
         (
-            property(json!({ "items": [{ "minimum": "1", "enum": [] }, null] })),
-            property(json!({ "items": [{ "minimum": 1 }, {}] })),
+            property(&json!({ "items": [{ "minimum": "1", "enum": [] }, null] })),
+            property(&json!({ "items": [{ "minimum": 1 }, {}] })),
             "inputSchema.properties.p.items[0].minimum is not a number",
         ),
     ];
