@@ -48,6 +48,8 @@ mod request_ids;
 mod roots;
 mod server;
 mod subscription_filter;
+mod unanswered;
+mod unsolicited;
 mod view;
 mod view_key;
 

@@ -12,4 +12,5 @@ mod messages {
     mod listening;
     mod notifications;
     mod settings;
+    mod unsolicited;
 }

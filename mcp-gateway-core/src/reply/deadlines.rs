@@ -94,6 +94,10 @@ impl Responder for TrackedResponder {
     async fn notify(&self, notification: Notification) -> Result<(), UpstreamError> {
         self.server.notify(notification).await
     }
+
+    fn withdraw(&self) {
+        self.server.withdraw();
+    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,10 @@ pub trait Responder: fmt::Debug + Send + Sync + 'static {
         let _ = notification;
         Ok(())
     }
+
+    /// Records that the server needs no answer any more, because it has cancelled its request.
+    /// Ignored by default.
+    fn withdraw(&self) {}
 }
 
 impl ServerRequest {

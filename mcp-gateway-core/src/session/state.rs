@@ -181,6 +181,7 @@ impl SessionState {
             .find(|(_, asked)| asked.id == id)?;
         let number = *number;
         let asked = self.server_requests.remove(&number)?;
+        asked.server.withdraw();
         notification.with_param("requestId", &asked.name)
     }
 

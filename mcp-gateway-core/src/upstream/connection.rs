@@ -43,7 +43,8 @@ pub(super) trait UpstreamConnection: fmt::Debug + Send + Sync + 'static {
 
     /// Subscribes to messages of the server outside of any request.
     ///
-    /// The first subscription may open a stream for them; see [`ready`](Self::ready).
+    /// The first subscriber also receives those that arrived shortly before; see
+    /// [`ready`](Self::ready).
     fn subscribe(&self) -> broadcast::Receiver<Arc<ReplyEvent>>;
 
     /// Waits until messages outside of any request would reach the receivers of

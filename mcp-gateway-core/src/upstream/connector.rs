@@ -14,6 +14,7 @@ use super::backoff::Backoff;
 use super::connection::UpstreamConnection;
 use super::detection::Memory;
 use super::handshake::{Handshake, HandshakeDetails, HandshakeError, UpstreamProtocol};
+use super::legacy_http::Attendance;
 use super::lint_report::LintReport;
 use super::view_key::ViewKey;
 use super::{InstanceKey, RootsPolicy, RuntimeBackend};
@@ -42,6 +43,8 @@ pub(super) struct Connector {
     roots: Arc<RootsPolicy>,
     /// Defects of listed definitions.
     lint: LintReport,
+    /// Time that the server takes to open a standalone stream.
+    attendance: Arc<Attendance>,
     /// Results of earlier attempts.
     state: Mutex<ConnectorState>,
     /// Held while it is unknown if the connection can be shared, so that only one is opened.
@@ -91,6 +94,7 @@ impl Connector {
             timeout: DEFAULT_TIMEOUT,
             roots: Arc::default(),
             lint: LintReport::default(),
+            attendance: Arc::default(),
             state: Mutex::default(),
             detection: tokio::sync::Mutex::new(()),
         }
@@ -176,8 +180,7 @@ impl Connector {
         if let Some(known) = self.state().reuse(key, asked) {
             return known;
         }
-        let dedicated = matches!(key.instance, InstanceKey::Session(_));
-        let connected = self.connect_once(key, credential, dedicated).await;
+        let connected = self.connect_once(key, credential).await;
         connected.map_err(|failed| self.record_failure(key.era, failed))
     }
 
@@ -189,7 +192,7 @@ impl Connector {
         key: &ViewKey,
         credential: &Credential,
     ) -> Result<Arc<dyn UpstreamConnection>, UpstreamError> {
-        let connected = self.connect_once(key, credential, true).await;
+        let connected = self.connect_once(key, credential).await;
         connected.map_err(|failed| failed.error)
     }
 
@@ -203,7 +206,6 @@ impl Connector {
         &self,
         key: &ViewKey,
         credential: &Credential,
-        dedicated: bool,
     ) -> Result<Arc<dyn UpstreamConnection>, HandshakeError> {
         let memory = *self.state().memory(key.era);
         let handshake = Handshake {
@@ -214,9 +216,9 @@ impl Connector {
             capabilities: key.capabilities.clone(),
             client_info: key.client_info.clone(),
             credential: credential.clone(),
-            dedicated,
             limit: self.limit,
             roots: Arc::clone(&self.roots),
+            attendance: Arc::clone(&self.attendance),
             deadline: time::Instant::now() + self.timeout,
         };
         let negotiated = handshake.perform(&*self.backend, &key.instance).await?;

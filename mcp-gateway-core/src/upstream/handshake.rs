@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use self::run::Run;
 use super::connection::UpstreamConnection;
 use super::detection::{Answers, Memory};
+use super::legacy_http::Attendance;
 use super::roots::Askable;
 use super::{InstanceKey, RootsPolicy, RuntimeBackend};
 use crate::credential::Credential;
@@ -65,12 +66,12 @@ pub(super) struct Handshake {
     pub(super) client_info: Option<Arc<str>>,
     /// Credential to present, in HTTP headers.
     pub(super) credential: Credential,
-    /// `true` if one session of a client uses the connection exclusively.
-    pub(super) dedicated: bool,
     /// Maximum size of a message from the server in bytes.
     pub(super) limit: usize,
     /// Policy for the roots of callers.
     pub(super) roots: Arc<RootsPolicy>,
+    /// Time that the server takes to open a standalone stream, as far as is known.
+    pub(super) attendance: Arc<Attendance>,
     /// End of the time for the whole handshake, starts of the server included.
     pub(super) deadline: Instant,
 }
@@ -134,7 +135,7 @@ impl Handshake {
 
     /// Returns the rules for requests of the server to clients.
     fn askable(&self) -> Askable {
-        Askable::new(self.dedicated, Arc::clone(&self.roots))
+        Askable::new(Arc::clone(&self.roots))
     }
 }
 

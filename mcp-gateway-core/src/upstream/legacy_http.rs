@@ -2,7 +2,7 @@
 //!
 //! A connection is a session on the server. Requests are POSTs; the server may answer each of them
 //! with an event stream, which is resumed if it breaks. All other messages arrive on the
-//! *standalone stream*, a GET that a background task keeps open once somebody subscribes.
+//! *standalone stream*, a GET that a background task keeps open as long as the session.
 //!
 //! See [MCP 2025-11-25, Streamable
 //! HTTP](https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#streamable-http).
@@ -10,35 +10,38 @@
 mod in_flight;
 mod lost;
 mod progress;
+mod standalone;
 mod stream;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
 use tokio::sync::broadcast;
-use tokio::time;
 
 use self::in_flight::InFlightRequest;
 use self::progress::ProgressTokens;
+pub(super) use self::standalone::Attendance;
+use self::standalone::Opening;
 use self::stream::messages;
 use super::connection::{SendError, UpstreamConnection};
 use super::http_endpoint::{self as over_http, HttpEndpoint, PostResponse};
 use super::modern_http::add;
 use super::request_ids::RequestIds;
 use super::roots::Askable;
+use super::unsolicited::UnsolicitedMessages;
 use super::{DiscoverResult, encode};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
-use crate::jsonrpc::{ErrorObject, Id, Message, Notification, Request, Response, code};
-use crate::protocol::Method;
+use crate::jsonrpc::{ErrorObject, Id, Message, Notification, Request, Response};
+use crate::protocol::{ListKind, Method};
 use crate::reply::{self, ReplyEvent, Responder, ServerRequest};
 use crate::signal::Signal;
 use crate::task::BackgroundTask;
-use crate::transport::{EventStream, HttpBody};
+use crate::transport::HttpBody;
 use crate::{Call, Reply};
 
 /// A session of the legacy era over Streamable HTTP.
@@ -53,21 +56,20 @@ pub(super) struct LegacyHttpConnection {
     info: DiscoverResult,
     /// Identifiers of requests.
     ids: RequestIds,
-    /// Task that reads the standalone stream; started by the first subscriber.
-    listening: OnceLock<BackgroundTask>,
+    /// Task that reads the standalone stream.
+    _standalone: BackgroundTask,
 }
 
 /// The session on the server, shared with the tasks that read its streams.
-struct HttpSession {
+pub(super) struct HttpSession {
     /// Client of the endpoint, with the session ID.
     server: HttpEndpoint,
-    /// Messages outside of any request, to all subscribers.
-    events: broadcast::Sender<Arc<ReplyEvent>>,
+    /// Messages outside of any request.
+    events: UnsolicitedMessages,
     /// Set when the session has ended: closed here, or unknown to the server.
     ended: Signal,
-    /// Set when the server has responded to the request for a standalone stream, with or without
-    /// one.
-    attended: Signal,
+    /// State of the standalone stream.
+    opening: Opening,
     /// Rules for the requests that the server may send to clients.
     askable: Askable,
     /// Progress tokens of the requests in flight.
@@ -75,23 +77,16 @@ struct HttpSession {
 }
 
 impl LegacyHttpConnection {
-    /// Creates a connection from an initialized session, whose ID and protocol version `server`
-    /// sends.
-    pub(super) fn new(server: HttpEndpoint, info: DiscoverResult, askable: Askable) -> Self {
-        let session = HttpSession {
-            server,
-            events: broadcast::channel(EVENTS).0,
-            ended: Signal::new(),
-            attended: Signal::new(),
-            askable,
-            progress: ProgressTokens::default(),
-        };
+    /// Creates a connection from an initialized session, and opens the standalone stream.
+    pub(super) fn new(session: HttpSession, info: DiscoverResult) -> Self {
+        let session = Arc::new(session);
+        let standalone = Arc::clone(&session).read_standalone_stream();
         Self {
-            session: Arc::new(session),
+            session,
             info,
             // 0 was that of `initialize`.
             ids: RequestIds::from(1),
-            listening: OnceLock::new(),
+            _standalone: BackgroundTask::spawn(standalone),
         }
     }
 }
@@ -103,6 +98,9 @@ impl UpstreamConnection for LegacyHttpConnection {
     }
 
     async fn send(&self, call: &Call<Prepared>) -> Result<Reply, SendError> {
+        if !self.session.opening.is_settled() && may_cause_requests(call.request().method()) {
+            self.ready().await;
+        }
         let number = self.ids.issue(call.request().id());
         let headers = || {
             let mut headers = self.session.server.headers();
@@ -152,17 +150,11 @@ impl UpstreamConnection for LegacyHttpConnection {
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<ReplyEvent>> {
-        let receiver = self.session.events.subscribe();
-        self.listening.get_or_init(|| {
-            BackgroundTask::spawn(Arc::clone(&self.session).read_standalone_stream())
-        });
-        receiver
+        self.session.events.subscribe()
     }
 
     async fn ready(&self) {
-        let attended = self.session.attended.wait();
-        // A server that does not respond is called nevertheless.
-        let _ = time::timeout(ATTEND_TIMEOUT, attended).await;
+        self.session.opening.wait().await;
     }
 
     fn is_open(&self) -> bool {
@@ -174,7 +166,9 @@ impl UpstreamConnection for LegacyHttpConnection {
     }
 
     async fn close(&self) {
-        if self.session.ended.set() && self.session.server.has_session() {
+        let is_first = self.session.ended.set();
+        self.session.events.close();
+        if is_first && self.session.server.has_session() {
             // If the server refuses to delete the session, it expires by itself.
             let _ = self.session.server.delete().await;
         }
@@ -222,6 +216,18 @@ impl LegacyHttpConnection {
 }
 
 impl HttpSession {
+    /// Creates the state of an initialized session, whose ID and protocol version `server` sends.
+    pub(super) fn new(server: HttpEndpoint, askable: Askable, attendance: Arc<Attendance>) -> Self {
+        Self {
+            server,
+            events: UnsolicitedMessages::new(EVENTS),
+            ended: Signal::new(),
+            opening: Opening::new(attendance),
+            askable,
+            progress: ProgressTokens::default(),
+        }
+    }
+
     /// Sends a message that requires no response.
     ///
     /// # Errors
@@ -236,85 +242,6 @@ impl HttpSession {
             status if status.is_success() => Ok(()),
             status => Err(UpstreamError::Status(status)),
         }
-    }
-
-    /// Reads the standalone stream, and reopens it whenever it ends, after the last event that has
-    /// arrived.
-    ///
-    /// The delay is the one that the server set, and doubles with each failed attempt and with each
-    /// stream that ends at once. The task ends with the session, or if the server has no such stream
-    /// (status 4xx).
-    async fn read_standalone_stream(self: Arc<Self>) {
-        let mut last = None;
-        let mut pause = RETRY;
-        while !self.ended.is_set() {
-            let opened = time::Instant::now();
-            let answer = self.server.get(last.as_deref()).await;
-            self.attended.set();
-            let answer = match answer {
-                // "The server MUST either return text/event-stream, or else 405."
-                Ok(response) if response.status().is_client_error() => return,
-                Ok(response) => PostResponse::from_http(response),
-                Err(error) => Err(error),
-            };
-            let mut is_used = false;
-            if let Ok(PostResponse::Events(body)) = answer {
-                let mut events = EventStream::new(body, self.server.limit());
-                while let Some(Ok(event)) = events.next().await {
-                    pause = event.retry.unwrap_or(RETRY).clamp(MIN_RETRY, MAX_RETRY);
-                    is_used = true;
-                    let is_message = event.is_message();
-                    last = event.id.or(last);
-                    if is_message {
-                        self.on_message(event.data).await;
-                    }
-                }
-                is_used |= opened.elapsed() >= MIN_STREAM;
-            }
-            if !is_used {
-                pause = (pause * 2).min(MAX_RETRY);
-            }
-            time::sleep(pause).await;
-        }
-    }
-
-    /// Handles a message of the standalone stream.
-    ///
-    /// Notifications reach all subscribers, progress with the token of its caller. Requests reach the
-    /// client only on a dedicated connection.
-    async fn on_message(self: &Arc<Self>, text: Bytes) {
-        match Message::parse(text) {
-            Ok(Message::Notification(notification)) => {
-                let restored = match notification.method() == &Method::Progress {
-                    true => self.progress.restore(&notification),
-                    false => None,
-                };
-                self.broadcast(restored.unwrap_or(notification));
-            }
-            Ok(Message::Request(request)) => {
-                let id = request.id().clone();
-                let Some(request) = self.on_request(request).await else {
-                    return;
-                };
-                let event = Arc::new(ReplyEvent::Request(request));
-                // Outside of a request, it could be meant for any party that shares the session.
-                if !self.askable.dedicated() || self.events.send(event).is_err() {
-                    self.reject(&id).await;
-                }
-            }
-            Ok(Message::Response(response)) => {
-                tracing::debug!(id = ?response.id(), "unsolicited response from upstream");
-            }
-            Err(error) => tracing::warn!(%error, "malformed message from upstream"),
-        }
-    }
-
-    /// Forwards a notification to all subscribers.
-    fn broadcast(&self, notification: Notification) {
-        // Fails only if there is no subscriber.
-        let _ = self
-            .events
-            .send(Arc::new(ReplyEvent::Notification(notification)));
     }
 
     /// Prepares a request of the server for the client; `None` if the gateway has answered it
@@ -333,18 +260,15 @@ impl HttpSession {
             }
         }
     }
-
-    /// Rejects the request `id` of the server, which no client can answer, with "method not found".
-    async fn reject(&self, id: &Id) {
-        let error = ErrorObject::new(code::METHOD_NOT_FOUND, "no client available");
-        let _ = self.post(error.to_response(Some(id))).await;
-    }
 }
 
 #[async_trait]
 impl Responder for HttpSession {
     async fn respond(&self, response: Response) -> Result<(), UpstreamError> {
-        self.post(response.bytes()).await
+        match self.ended.is_set() {
+            true => Err(UpstreamError::Closed),
+            false => self.post(response.bytes()).await,
+        }
     }
 
     async fn notify(&self, notification: Notification) -> Result<(), UpstreamError> {
@@ -360,8 +284,12 @@ impl fmt::Debug for HttpSession {
     }
 }
 
-/// Maximum time for the server to open the standalone stream.
-const ATTEND_TIMEOUT: Duration = Duration::from_secs(2);
+/// Returns `true` if a server may send requests or log messages on the standalone stream while it
+/// handles a request with this method. Lists, which are awaited with those of other servers, cause
+/// none.
+fn may_cause_requests(method: &Method) -> bool {
+    ListKind::from_method(method).is_none()
+}
 
 /// Maximum number of queued messages per subscriber.
 ///
@@ -370,12 +298,6 @@ const EVENTS: usize = 128;
 
 /// Maximum delay before a stream is reopened.
 const MAX_RETRY: Duration = Duration::from_secs(60);
-
-/// Minimum delay before a stream is reopened, whatever the server sets.
-const MIN_RETRY: Duration = Duration::from_millis(100);
-
-/// Duration of a stream without an event that counts as a successful attempt.
-const MIN_STREAM: Duration = Duration::from_secs(5);
 
 /// Delay before a stream is reopened if the server does not set one.
 const RETRY: Duration = Duration::from_secs(1);

@@ -36,10 +36,11 @@ use super::cancel_policy::CancelPolicy;
 use super::connection::{SendError, UpstreamConnection};
 use super::request_ids::RequestIds;
 use super::roots::Askable;
+use super::unsolicited::UnsolicitedMessages;
 use super::{DiscoverResult, encode};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
-use crate::jsonrpc::{ErrorObject, Message, Notification, Request, Response, code};
+use crate::jsonrpc::{Message, Notification, Request, Response};
 use crate::protocol::{Method, meta};
 use crate::reply::{self, ReplyEvent, Responder};
 use crate::signal::Signal;
@@ -73,11 +74,8 @@ struct Shared {
     pending: Mutex<PendingRequests>,
     /// Identifiers of requests.
     ids: RequestIds,
-    /// Messages outside of any request, to all subscribers.
-    events: broadcast::Sender<Arc<ReplyEvent>>,
-    /// Receiver for messages that arrive before the first subscriber, on dedicated connections
-    /// only: a server may send a request right after the handshake.
-    early: Mutex<Option<broadcast::Receiver<Arc<ReplyEvent>>>>,
+    /// Messages outside of any request.
+    events: UnsolicitedMessages,
     /// Set when the connection is closed, by either side. Never reset.
     closed: Signal,
     /// Requests that the server may send to clients.
@@ -118,9 +116,7 @@ impl UpstreamConnection for MultiplexedConnection {
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<ReplyEvent>> {
-        let early = self.shared.early.lock();
-        let early = early.unwrap_or_else(PoisonError::into_inner).take();
-        early.unwrap_or_else(|| self.shared.events.subscribe())
+        self.shared.events.subscribe()
     }
 
     fn is_open(&self) -> bool {
@@ -204,6 +200,7 @@ impl Shared {
     fn shutdown(&self, error: &UpstreamError) {
         self.closed.set();
         self.pending().fail(error);
+        self.events.close();
     }
 
     /// Handles one message of the server. A malformed one is logged and skipped.
@@ -234,19 +231,17 @@ impl Shared {
                 .attribute(ReplyEvent::Notification(notification)),
         };
         if let Some(event) = event {
-            // Fails only if there is no subscriber.
-            let _ = self.events.send(Arc::new(event));
+            self.events.send(event);
         }
     }
 
     /// Handles a request of the server: `ping` is answered here, and clients answer the rest.
     ///
-    /// It is rejected with "method not found" if it belongs to no call and the connection is not
-    /// dedicated to a client, or if the [`RootsPolicy`](super::RootsPolicy) excludes it.
+    /// It is rejected with "method not found" if it belongs to no call and no subscriber accepts
+    /// it, or if the [`RootsPolicy`](super::RootsPolicy) excludes it.
     async fn on_request(self: &Arc<Self>, request: Request) {
-        let id = request.id().clone();
         if request.method() == &Method::Ping {
-            let _ = self.post(Response::new(&id, "{}").bytes()).await;
+            let _ = self.post(Response::new(request.id(), "{}").bytes()).await;
             return;
         }
         let server = Arc::new(ChannelResponder(Arc::clone(self)));
@@ -257,12 +252,8 @@ impl Shared {
                 return;
             }
         };
-        let Some(asked) = self.pending().attribute(asked) else {
-            return;
-        };
-        if !self.askable.dedicated() || self.events.send(Arc::new(asked)).is_err() {
-            let error = ErrorObject::new(code::METHOD_NOT_FOUND, "no client available");
-            let _ = self.post(error.to_response(Some(&id))).await;
+        if let Some(asked) = self.pending().attribute(asked) {
+            self.events.send(asked);
         }
     }
 }

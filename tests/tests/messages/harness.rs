@@ -130,6 +130,28 @@ impl Client {
         assert_eq!(reply.status, 202, "{}", reply.body);
     }
 
+    /// Answers the request `id` of a server.
+    pub(super) async fn answer(&self, id: &Value, result: &Value) {
+        let answer = json!({ "jsonrpc": "2.0", "id": id, "result": result });
+        let reply = self.post(&answer).await;
+        assert_eq!(reply.status, 202, "{}", reply.body);
+    }
+
+    /// Ends the session.
+    pub(super) async fn end(&self) {
+        let mut raw = Raw::connect(&self.url).await.unwrap();
+        let head = format!(
+            "DELETE /mcp HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
+             Mcp-Session-Id: {}\r\n\r\n",
+            raw.host(),
+            self.who,
+            self.session
+        );
+        raw.write(head).await.unwrap();
+        let (status, _) = raw.head().await.unwrap();
+        assert_eq!(status, 204);
+    }
+
     async fn post(&self, message: &Value) -> Reply {
         let token = HeaderValue::from_str(&format!("Bearer {}", self.who)).unwrap();
         let wire = Wire::new(&self.url).with_header(AUTHORIZATION, token);

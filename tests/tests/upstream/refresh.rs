@@ -250,7 +250,7 @@ async fn a_stream_that_ends_at_once_is_no_storm() {
             false => asked.verb == "GET",
         });
         let opened = opened.count();
-        assert!(opened <= if modern { 5 } else { 60 }, "{modern}: {opened}");
+        assert!(opened <= if modern { 5 } else { 8 }, "{modern}: {opened}");
         assert!(listener.told.len() <= 4, "{modern}: {:?}", listener.told);
         listener.is_paced("streams that end");
     }

@@ -15,7 +15,7 @@ use crate::transport::{HttpTransport, ProgramOutput, Transport};
 use crate::upstream::connection::UpstreamConnection;
 use crate::upstream::detection::{self, Detection, Event, Limit, Plan, Request, Step};
 use crate::upstream::http_endpoint::HttpEndpoint;
-use crate::upstream::legacy_http::LegacyHttpConnection;
+use crate::upstream::legacy_http::{HttpSession, LegacyHttpConnection};
 use crate::upstream::modern_http::ModernHttpConnection;
 use crate::upstream::multiplexed::{Channel, UnnegotiatedConnection};
 use crate::upstream::{DiscoverResult, InstanceKey, RuntimeBackend};
@@ -266,7 +266,9 @@ impl<'a> Run<'a> {
                 return Some(Arc::new(ModernHttpConnection::new(*endpoint, info)));
             }
             (Wire::Http { .. }, UpstreamProtocol::Legacy) => {
-                return Some(Arc::new(LegacyHttpConnection::new(session?, info, askable)));
+                let attendance = Arc::clone(&self.handshake.attendance);
+                let session = HttpSession::new(session?, askable, attendance);
+                return Some(Arc::new(LegacyHttpConnection::new(session, info)));
             }
             (Wire::Http { sse, .. }, UpstreamProtocol::Sse) => sse?,
             (Wire::Stdio { channel, .. }, _) => channel,

@@ -97,7 +97,8 @@ impl InFlightRequest {
             (Method::Progress, None) => None,
             (method, _) => {
                 if ChangedList::of(method).is_some() {
-                    self.session.broadcast(notification.clone());
+                    let changed = ReplyEvent::Notification(notification.clone());
+                    self.session.events.send(changed);
                 }
                 Some(notification)
             }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 
 use super::pending::PendingSender;
 use super::{Channel, EVENTS, Incoming, MultiplexedConnection, Shared};
@@ -16,6 +16,7 @@ use crate::upstream::DiscoverResult;
 use crate::upstream::connection::SendError;
 use crate::upstream::request_ids::RequestIds;
 use crate::upstream::roots::Askable;
+use crate::upstream::unsolicited::UnsolicitedMessages;
 
 /// A channel before the handshake is complete.
 ///
@@ -36,13 +37,11 @@ impl UnnegotiatedConnection {
     ) -> Self {
         let (incoming, messages) = Incoming::new();
         let (channel, outgoing) = connect(incoming);
-        let (events, early) = broadcast::channel(EVENTS);
         let shared = Arc::new(Shared {
             outgoing,
             pending: Mutex::default(),
             ids: RequestIds::from(0),
-            events,
-            early: Mutex::new(askable.dedicated().then_some(early)),
+            events: UnsolicitedMessages::new(EVENTS),
             closed: Signal::new(),
             askable,
         });

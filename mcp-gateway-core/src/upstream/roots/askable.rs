@@ -13,30 +13,24 @@ use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Notification, Request, Response, code};
 use crate::protocol::Method;
 use crate::reply::{Responder, ServerRequest};
+use crate::upstream::unanswered::Unanswered;
 
 /// Rules for the requests of the server of one connection.
 #[derive(Clone, Debug)]
 pub(in crate::upstream) struct Askable {
-    /// `true` if a client or a call has the connection for itself.
-    dedicated: bool,
     /// Policy for `roots/list`.
     roots: Arc<RootsPolicy>,
 }
 
 impl Askable {
-    /// Creates the rules of a connection; `dedicated` if one client or one call has it for itself,
-    /// otherwise it is shared.
-    pub(in crate::upstream) fn new(dedicated: bool, roots: Arc<RootsPolicy>) -> Self {
-        Self { dedicated, roots }
-    }
-
-    /// Returns `true` if requests outside of a call can be sent to the client, because the
-    /// connection is dedicated to it.
-    pub(in crate::upstream) fn dedicated(&self) -> bool {
-        self.dedicated
+    /// Creates the rules of a connection.
+    pub(in crate::upstream) fn new(roots: Arc<RootsPolicy>) -> Self {
+        Self { roots }
     }
 
     /// Accepts `request` for a client; its response is sent to `server`.
+    ///
+    /// It is rejected if it is dropped without a response.
     ///
     /// # Errors
     ///
@@ -48,8 +42,10 @@ impl Askable {
         request: Request,
         server: Arc<dyn Responder>,
     ) -> Result<ServerRequest, Response> {
+        let id = request.id().clone();
+        let answerable = || Arc::new(Unanswered::new(id, server));
         if request.method() != &Method::RootsList {
-            return Ok(ServerRequest::new(request, server));
+            return Ok(ServerRequest::new(request, answerable()));
         }
         match &*self.roots {
             RootsPolicy::Off => {
@@ -59,12 +55,12 @@ impl Askable {
             RootsPolicy::Inside(directories) => {
                 let directories = Directories::new(directories);
                 let server = Arc::new(Confined {
-                    server,
+                    server: answerable(),
                     directories,
                 });
                 Ok(ServerRequest::new(request, server))
             }
-            RootsPolicy::Unchecked => Ok(ServerRequest::new(request, server)),
+            RootsPolicy::Unchecked => Ok(ServerRequest::new(request, answerable())),
         }
     }
 }
@@ -89,5 +85,9 @@ impl Responder for Confined {
 
     async fn notify(&self, notification: Notification) -> Result<(), UpstreamError> {
         self.server.notify(notification).await
+    }
+
+    fn withdraw(&self) {
+        self.server.withdraw();
     }
 }

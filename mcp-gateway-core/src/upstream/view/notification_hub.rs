@@ -36,6 +36,7 @@ use crate::jsonrpc::{Id, Notification, Request};
 use crate::protocol::{ListKind, Method};
 use crate::reply::{ReplyEvent, ReplyStream};
 use crate::task::BackgroundTask;
+use crate::upstream::unsolicited::UnsolicitedMessages;
 use crate::upstream::{InstanceKey, subscription_filter::SubscriptionFilter};
 use crate::{Call, ClientInfo, Reply};
 
@@ -53,8 +54,8 @@ pub(super) struct NotificationHub {
 /// State that subscribers and the task share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Messages of the server, to all subscribers. Each of them filters by itself.
-    events: broadcast::Sender<Arc<ReplyEvent>>,
+    /// Messages of the server. Each subscriber filters by itself.
+    events: UnsolicitedMessages,
     /// Union of the filters.
     pub(super) subscriptions: Mutex<SubscriptionSet>,
     /// Answers of a legacy server to the subscriptions.
@@ -73,7 +74,7 @@ pub(super) struct Shared {
 impl Default for NotificationHub {
     fn default() -> Self {
         let shared = Shared {
-            events: broadcast::channel(EVENTS).0,
+            events: UnsolicitedMessages::new(EVENTS),
             subscriptions: Mutex::default(),
             outcomes: Mutex::default(),
             changed: Notify::new(),
@@ -84,6 +85,16 @@ impl Default for NotificationHub {
         Self {
             shared: Arc::new(shared),
             task: Mutex::default(),
+        }
+    }
+}
+
+impl Shared {
+    /// Sends a notification to the subscribers. What is known before the first of them is not held
+    /// for it.
+    fn notify(&self, notification: Notification) {
+        if self.events.has_subscribers() {
+            self.events.send(ReplyEvent::Notification(notification));
         }
     }
 }
@@ -102,11 +113,7 @@ impl NotificationHub {
     /// Notifies the subscribers that the list `kind` has changed.
     pub(super) fn broadcast_changed(&self, kind: ListKind) {
         let changed = Notification::new(&kind.list_changed_method(), None);
-        // Fails only if there is no subscriber.
-        let _ = self
-            .shared
-            .events
-            .send(Arc::new(ReplyEvent::Notification(changed)));
+        self.shared.notify(changed);
     }
 
     /// Stops the task. Subscribers receive nothing until it is started again; their streams stay
@@ -194,13 +201,10 @@ async fn run_subscription(view: Weak<View>, shared: Arc<Shared>) {
             None => return,
         };
         if let Ok((connection, lists)) = connected {
-            let instance = view.upgrade().map(|view| view.key.instance.clone());
-            let dedicated = matches!(instance, Some(InstanceKey::Session(_)));
             let attending = SubscriptionTask {
                 shared: &shared,
                 list_cache: &lists,
                 call: &call,
-                dedicated,
             };
             let began = time::Instant::now();
             let ended = attending.run(&*connection).await;
@@ -225,8 +229,8 @@ struct Subscriber {
     /// `true` if the subscriber receives all messages, requests included, because the session of
     /// its client uses the connection exclusively.
     everything: bool,
-    /// Number of the session of the client, which receives all notifications while nobody else uses
-    /// the view.
+    /// Number of the session of the client, which receives all messages while nobody else uses the
+    /// view.
     session: Option<u64>,
     /// Version of the union that includes its filter.
     state: u64,
@@ -276,11 +280,9 @@ impl Subscriber {
 
     /// Returns `true` if `event` is meant for the subscriber.
     fn matches(&self, event: &ReplyEvent) -> bool {
-        let ReplyEvent::Notification(told) = event else {
-            return self.everything;
-        };
         let alone = |session| self.view.sole_user.is(session);
-        self.everything || self.filter.matches(told) || self.session.is_some_and(alone)
+        let wanted = matches!(event, ReplyEvent::Notification(told) if self.filter.matches(told));
+        wanted || self.everything || self.session.is_some_and(alone)
     }
 
     /// Waits for the next message that matches; `None` if the hub is closed.

@@ -38,9 +38,6 @@ pub(super) struct SubscriptionTask<'a> {
     /// Call on whose behalf the subscription is made: its credential is presented, and its client's
     /// capabilities are declared.
     pub(super) call: &'a Call<Prepared>,
-    /// `true` if one session of a client uses the connection exclusively, so that requests of the
-    /// server are forwarded too.
-    pub(super) dedicated: bool,
 }
 
 impl SubscriptionTask<'_> {
@@ -86,7 +83,7 @@ impl SubscriptionTask<'_> {
             loop {
                 tokio::select! {
                     event = events.recv() => match event {
-                        Ok(event) => self.broadcast(event),
+                        Ok(event) => self.broadcast(Arc::unwrap_or_clone(event)),
                         Err(RecvError::Lagged(_)) => self.broadcast_all_changed(),
                         Err(RecvError::Closed) => return Ok(()),
                     },
@@ -135,7 +132,7 @@ impl SubscriptionTask<'_> {
             loop {
                 tokio::select! {
                     event = next(&mut events) => match event {
-                        Some(Ok(event @ ReplyEvent::Notification(_))) => self.broadcast(Arc::new(event)),
+                        Some(Ok(event @ ReplyEvent::Notification(_))) => self.broadcast(event),
                         Some(Ok(_)) | None => return Ok(()),
                         Some(Err(error)) => return Err(error),
                     },
@@ -168,12 +165,12 @@ impl SubscriptionTask<'_> {
         let opened = loop {
             tokio::select! {
                 biased;
-                Some(Ok(event)) = next(&mut old) => self.broadcast(Arc::new(event)),
+                Some(Ok(event)) = next(&mut old) => self.broadcast(event),
                 opened = &mut opening => break opened?,
             }
         };
         while let Some(Some(Ok(event))) = next(&mut old).now_or_never() {
-            self.broadcast(Arc::new(event));
+            self.broadcast(event);
         }
         Ok(opened)
     }
@@ -229,18 +226,16 @@ impl SubscriptionTask<'_> {
     /// Forwards a message to the subscribers, after invalidating the list that it announces a
     /// change of.
     ///
-    /// Requests are forwarded only on a dedicated connection: otherwise they could be meant for any
-    /// of its users.
-    fn broadcast(&self, event: Arc<ReplyEvent>) {
-        match &*event {
+    /// A request that no subscriber accepts is rejected.
+    fn broadcast(&self, event: ReplyEvent) {
+        match event {
             ReplyEvent::Notification(notification) => {
-                self.list_cache.invalidate(notification.method())
+                self.list_cache.invalidate(notification.method());
+                self.shared.notify(notification);
             }
-            ReplyEvent::Request(_) | ReplyEvent::Response(_) if self.dedicated => {}
-            ReplyEvent::Request(_) | ReplyEvent::Response(_) => return,
+            ReplyEvent::Request(_) => self.shared.events.send(event),
+            ReplyEvent::Response(_) => {}
         }
-        // Fails only if there is no subscriber.
-        let _ = self.shared.events.send(event);
     }
 
     /// Notifies the subscribers that anything may have changed, and clears the list cache.
@@ -248,8 +243,7 @@ impl SubscriptionTask<'_> {
         self.list_cache.clear();
         let (_, filter) = lock(&self.shared.subscriptions).filter();
         for notification in filter.everything_changed() {
-            let event = Arc::new(ReplyEvent::Notification(notification));
-            let _ = self.shared.events.send(event);
+            self.shared.notify(notification);
         }
     }
 }
