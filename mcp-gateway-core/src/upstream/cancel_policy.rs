@@ -2,7 +2,7 @@
 
 use crate::call::Prepared;
 use crate::json::object_json;
-use crate::jsonrpc::Notification;
+use crate::jsonrpc::{Id, Notification};
 use crate::protocol::{Era, Method};
 use crate::{Call, Cancellation};
 
@@ -27,13 +27,13 @@ impl CancelPolicy {
         }
     }
 
-    /// Returns the notification that cancels the request `number` at the server; `None` if the
-    /// server must not be notified.
-    pub(super) fn notification(&self, number: i64) -> Option<Notification> {
+    /// Returns the notification that cancels the request `id` at the server; `None` if the server
+    /// must not be notified.
+    pub(super) fn notification(&self, id: &Id) -> Option<Notification> {
         if !self.should_notify() {
             return None;
         }
-        let mut members = vec![("requestId", number.to_string().into())];
+        let mut members = vec![("requestId", id.to_token().into())];
         let reason = self.cancellation.as_ref().and_then(Cancellation::reason);
         members.extend(reason.map(|reason| ("reason", reason.into())));
         let params = object_json(&members);

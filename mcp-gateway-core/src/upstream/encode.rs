@@ -13,24 +13,30 @@ use crate::call::Prepared;
 use crate::json::{Edits, Fields, object_json, string_json};
 use crate::jsonrpc::Request;
 use crate::protocol::{Era, Method, ProtocolVersion, meta};
+use crate::upstream::request_ids::IssuedId;
 
 /// Returns the text of `call` for a server of protocol version `version`.
 ///
 /// Only the differences are edited:
 ///
 /// - the name on the server replaces the one that the client used;
-/// - `number`, an identifier that is unique within a shared connection, replaces the identifier of
+/// - `issued`, an identifier that is unique within a shared connection, replaces the identifier of
 ///   the client and its progress token;
 /// - members of `_meta` that only one of the eras has are added or removed, if the eras differ.
 pub(super) fn encode(
     call: &Call<Prepared>,
     version: ProtocolVersion,
-    number: Option<i64>,
+    issued: Option<IssuedId>,
 ) -> Bytes {
     let request = call.request();
     let mut edits = Edits::new();
+    let number = issued.map(|issued| issued.number);
+    if let Some(issued) = issued
+        && !issued.is_kept
+    {
+        edits.replace(request.id_span(), issued.number.to_string());
+    }
     if let Some(number) = number {
-        edits.replace(request.id_span(), number.to_string());
         if let Some(token) = request.params().progress_token(request.text()) {
             edits.replace(token, number.to_string());
         }
@@ -194,9 +200,21 @@ mod tests {
         let encoded = encode(
             &tool(ProtocolVersion::V2025_11_25, text),
             ProtocolVersion::V2025_06_18,
-            Some(7),
+            Some(7.into()),
         );
         assert_eq!(encoded, text.replace("\"c\"", "7").replace("\"p\"", "7"));
+    }
+
+    #[test]
+    fn a_kept_identifier_is_not_replaced() {
+        let text = r#"{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{"name":"echo","_meta":{"progressToken":"p"}}}"#;
+        let issued = IssuedId {
+            number: 7,
+            is_kept: true,
+        };
+        let call = tool(ProtocolVersion::V2026_07_28, text);
+        let encoded = encode(&call, ProtocolVersion::V2026_07_28, Some(issued));
+        assert_eq!(encoded, text.replace("\"p\"", "7"));
     }
 
     #[test]
@@ -229,7 +247,7 @@ mod tests {
             ),
         ];
         for (text, expected) in table {
-            let number = text.contains("progressToken").then_some(9);
+            let number = text.contains("progressToken").then_some(IssuedId::from(9));
             let call = call(ProtocolVersion::V2025_06_18, Feature::Server, text);
             assert_eq!(
                 encode(&call, ProtocolVersion::V2026_07_28, number),
@@ -244,7 +262,7 @@ mod tests {
         let encoded = encode(
             &tool(ProtocolVersion::V2026_07_28, text),
             ProtocolVersion::V2025_11_25,
-            Some(2),
+            Some(2.into()),
         );
         assert_eq!(
             encoded,

@@ -110,7 +110,7 @@ impl UpstreamConnection for LegacyHttpConnection {
             }
             Ok(headers)
         };
-        let body = encode::encode(call, self.info.version, Some(number));
+        let body = encode::encode(call, self.info.version, Some(number.into()));
         let asked = InFlightRequest::new(number, call, &self.session);
         let response = self.session.server.post(headers, body).await?;
         let status = response.status();

@@ -34,7 +34,7 @@ use self::replies::{MESSAGES, ReplyReceiver};
 pub(super) use self::unnegotiated::UnnegotiatedConnection;
 use super::cancel_policy::CancelPolicy;
 use super::connection::{SendError, UpstreamConnection};
-use super::request_ids::RequestIds;
+use super::request_ids::{IssuedId, RequestIds};
 use super::roots::Askable;
 use super::unsolicited::UnsolicitedMessages;
 use super::{DiscoverResult, encode};
@@ -97,7 +97,7 @@ impl UpstreamConnection for MultiplexedConnection {
             principal: Some(call.principal().clone()),
         };
         let version = self.info.version;
-        let encode = |number| encode::encode(call, version, Some(number));
+        let encode = |issued| encode::encode(call, version, Some(issued));
         let mut replies = self.shared.start_call(sender, encode).await?;
         replies.cancel = Some(CancelPolicy::for_call(call));
         match replies.next().await {
@@ -134,7 +134,7 @@ impl UpstreamConnection for MultiplexedConnection {
 }
 
 impl Shared {
-    /// Registers a call and sends the request that `encode` creates for its number.
+    /// Registers a call and sends the request that `encode` creates for its identifier.
     ///
     /// # Errors
     ///
@@ -146,20 +146,30 @@ impl Shared {
     async fn start_call(
         self: &Arc<Self>,
         sender: PendingSender,
-        encode: impl FnOnce(i64) -> Bytes,
+        encode: impl FnOnce(IssuedId) -> Bytes,
     ) -> Result<ReplyReceiver, SendError> {
-        let number = self.ids.issue(&sender.id);
+        let issued = match sender.listens {
+            true => self.ids.issue_for_subscription(&sender.id),
+            false => self.ids.issue(&sender.id).into(),
+        };
+        let number = issued.number;
         let (messages, receiver) = mpsc::channel(MESSAGES);
-        let waiting = PendingRequest { messages, sender };
+        let seen = issued.for_server(&sender.id);
+        let waiting = PendingRequest {
+            messages,
+            sender,
+            is_kept: issued.is_kept,
+        };
         self.pending().insert(number, waiting);
         let replies = ReplyReceiver {
             number,
+            seen,
             receiver,
             shared: Arc::clone(self),
             cancel: None,
         };
         // Checked after the registration: `shut` fails all registered calls.
-        if self.closed.is_set() || self.post(encode(number)).await.is_err() {
+        if self.closed.is_set() || self.post(encode(issued)).await.is_err() {
             return Err(SendError::Closed(UpstreamError::Closed));
         }
         Ok(replies)

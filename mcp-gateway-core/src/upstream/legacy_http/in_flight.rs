@@ -112,7 +112,9 @@ impl Drop for InFlightRequest {
             self.session.progress.remove(self.number);
         }
         let cancel = self.cancel.take();
-        if let Some(cancelled) = cancel.and_then(|cancel| cancel.notification(self.number)) {
+        if let Some(cancelled) =
+            cancel.and_then(|cancel| cancel.notification(&Id::from(self.number)))
+        {
             let session = Arc::clone(&self.session);
             BackgroundTask::detach(async move {
                 let post = session.post(cancelled.bytes());

@@ -59,6 +59,9 @@ pub(super) struct PendingRequest {
     pub(super) messages: mpsc::Sender<Result<ReplyEvent, UpstreamError>>,
     /// Caller.
     pub(super) sender: PendingSender,
+    /// `true` if the server received the identifier that the caller chose, a text, instead of the
+    /// number.
+    pub(super) is_kept: bool,
 }
 
 /// Properties of a call that its caller chose.
@@ -138,7 +141,7 @@ impl PendingRequests {
     /// delivered if there is only one call.
     pub(super) fn complete(&mut self, response: &Response) -> bool {
         let number = match response.id() {
-            Some(id) => id.number().inspect(|number| {
+            Some(id) => self.number_of(id).inspect(|number| {
                 self.given_up.remove(number);
             }),
             // A server that could not parse a request cannot repeat its identifier.
@@ -153,6 +156,16 @@ impl PendingRequests {
             .messages
             .try_send(Ok(ReplyEvent::Response(response)));
         true
+    }
+
+    /// Returns the number of the call whose identifier the server received as `seen`.
+    fn number_of(&self, seen: &Id) -> Option<i64> {
+        // Texts are kept for subscriptions only, so that they are searched rarely.
+        seen.number().or_else(|| {
+            let mut calls = self.waiting.iter();
+            let (number, _) = calls.find(|(_, it)| it.is_kept && it.sender.id == *seen)?;
+            Some(*number)
+        })
     }
 
     /// Delivers a progress notification to its call, with the caller's token; returns `false` if
@@ -186,7 +199,8 @@ impl PendingRequests {
     /// it belongs to none.
     pub(super) fn subscription(&mut self, notification: &Notification) -> bool {
         let tag = notification.meta(meta::SUBSCRIPTION_ID);
-        let number = tag.and_then(Id::from_token).and_then(|tag| tag.number());
+        let tag = tag.and_then(Id::from_token);
+        let number = tag.and_then(|tag| self.number_of(&tag));
         let Some(number) = number.filter(|number| self.waiting.contains_key(number)) else {
             return false;
         };
@@ -254,6 +268,7 @@ mod tests {
         let waiting = PendingRequest {
             messages,
             sender: PendingSender::of(Id::from(number)),
+            is_kept: false,
         };
         pending.insert(number, waiting);
         receiver
@@ -287,17 +302,26 @@ mod tests {
         let (messages, mut listener) = mpsc::channel(4);
         let mut sender = PendingSender::of(Id::from("listen"));
         sender.listens = true;
-        pending.insert(1, PendingRequest { messages, sender });
+        let waiting = PendingRequest {
+            messages,
+            sender,
+            is_kept: true,
+        };
+        pending.insert(1, waiting);
         let mut call = wait(&mut pending, 2);
         let tagged = |tag: &str| {
             let params = format!(r#"{{"_meta":{{"{}":{tag}}}}}"#, meta::SUBSCRIPTION_ID);
             Notification::new(&Method::ToolsListChanged, Some(&params))
         };
-        assert!(pending.subscription(&tagged("1")) && pending.subscription(&tagged("\"1\"")));
-        assert!(!pending.subscription(&tagged("7")));
-        assert!(listener.try_recv().is_ok() && listener.try_recv().is_ok());
+        for tag in ["1", "\"1\"", "\"listen\""] {
+            assert!(pending.subscription(&tagged(tag)), "{tag}");
+            assert!(listener.try_recv().is_ok(), "{tag}");
+        }
+        assert!(!pending.subscription(&tagged("7")) && !pending.subscription(&tagged("\"7\"")));
         assert!(pending.attribute(log()).is_none(), "one call is in flight");
         assert!(call.try_recv().is_ok() && listener.try_recv().is_err());
+        assert!(pending.complete(&Response::new(&Id::from("listen"), "{}")));
+        assert!(listener.try_recv().is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -333,7 +357,12 @@ mod tests {
             let (messages, receiver) = mpsc::channel(4);
             let mut sender = PendingSender::of(Id::from(number));
             sender.principal = Some(Principal::new(who.to_owned()));
-            pending.insert(number, PendingRequest { messages, sender });
+            let waiting = PendingRequest {
+                messages,
+                sender,
+                is_kept: false,
+            };
+            pending.insert(number, waiting);
             let alone = pending.attribute(log()).is_none();
             // The server has answered, and may still work on a job that the call has started.
             let response = Response::new(&Id::from(number), "{}");

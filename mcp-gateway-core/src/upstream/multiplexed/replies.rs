@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use crate::error::UpstreamError;
+use crate::jsonrpc::Id;
 use crate::reply::{ReplyEvent, ReplyStream};
 use crate::upstream::cancel_policy::CancelPolicy;
 
@@ -15,8 +16,10 @@ use crate::upstream::cancel_policy::CancelPolicy;
 /// If it is dropped before the response, the call is removed, and the server notified of the
 /// cancellation where the policy wants that.
 pub(super) struct ReplyReceiver {
-    /// Identifier that the server received.
+    /// Number of the call on its connection.
     pub(super) number: i64,
+    /// Identifier that the server received.
+    pub(super) seen: Id,
     /// Queue of at most [`MESSAGES`] messages.
     pub(super) receiver: mpsc::Receiver<Result<ReplyEvent, UpstreamError>>,
     /// Connection of the call.
@@ -54,7 +57,7 @@ impl Drop for ReplyReceiver {
             return;
         };
         let waiting = self.shared.pending().remove(self.number);
-        if waiting && let Some(cancelled) = cancel.notification(self.number) {
+        if waiting && let Some(cancelled) = cancel.notification(&self.seen) {
             // A server that does not even read has nothing to cancel.
             if self.shared.outgoing.try_send(cancelled.bytes()).is_ok() {
                 self.shared.pending().cancelled(self.number);

@@ -14,7 +14,7 @@ use crate::reply::ReplyEvent;
 use crate::signal::Signal;
 use crate::upstream::DiscoverResult;
 use crate::upstream::connection::SendError;
-use crate::upstream::request_ids::RequestIds;
+use crate::upstream::request_ids::{IssuedId, RequestIds};
 use crate::upstream::roots::Askable;
 use crate::upstream::unsolicited::UnsolicitedMessages;
 
@@ -60,7 +60,8 @@ impl UnnegotiatedConnection {
         params: &str,
     ) -> Result<Response, UpstreamError> {
         let id = Id::from(0);
-        let request = |number: i64| Request::new(&Id::from(number), method, params).bytes();
+        let request =
+            |issued: IssuedId| Request::new(&Id::from(issued.number), method, params).bytes();
         let mut replies = self
             .shared
             .start_call(PendingSender::of(id), request)
