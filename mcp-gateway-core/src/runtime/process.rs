@@ -12,12 +12,14 @@ use async_trait::async_trait;
 use tokio::process::Command;
 
 use self::group::ProcessGroup;
+use self::input::ProgramInput;
 use crate::error::UpstreamError;
 use crate::task::BackgroundTask;
-use crate::transport::{ProgramOutput, StdioTransport, Transport};
+use crate::transport::{StdioTransport, Transport};
 use crate::upstream::{InstanceKey, RuntimeBackend, UpstreamServer, UpstreamServerBuilder};
 
 mod group;
+mod input;
 mod stderr;
 
 /// A backend that runs a program and communicates over its standard input and output.
@@ -183,7 +185,7 @@ impl Process {
         let stdout = child.stdout.take().ok_or_else(missing)?;
         let stderr = child.stderr.take().ok_or_else(missing)?;
         tracing::info!(server = %self.name, %program, pid = child.id(), "server started");
-        let output = Arc::new(ProgramOutput::default());
+        let (stdin, output) = ProgramInput::new(stdin);
         let log = stderr::log_lines(Arc::clone(&self.name), Arc::clone(&output), stderr);
         BackgroundTask::detach(log);
         let name = Arc::clone(&self.name);

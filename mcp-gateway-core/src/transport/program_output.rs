@@ -1,16 +1,24 @@
 //! Signs of life of a program: its last lines on standard error, and its exit status.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::signal::Signal;
 
 /// Output of a program that explains why it does not answer.
 ///
 /// The process, and the readers of its streams, share it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ProgramOutput {
-    /// Set by the first byte on standard output or standard error.
+    /// Time of the start.
+    started: Instant,
+    /// Time from the start to the first sign of life.
+    start_time: OnceLock<Duration>,
+    /// `true` if the input of the program is observed. Its output is no sign of life then: an
+    /// installer writes some before the program has started.
+    observes_input: bool,
+    /// Set by the first sign of life.
     alive: Signal,
     /// Set at the end of standard error.
     #[cfg(feature = "process")]
@@ -30,17 +38,49 @@ struct Last {
     exit: Option<Arc<str>>,
 }
 
+impl Default for ProgramOutput {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            start_time: OnceLock::new(),
+            observes_input: false,
+            alive: Signal::new(),
+            #[cfg(feature = "process")]
+            stderr_closed: Signal::new(),
+            exited: Signal::new(),
+            last: Mutex::default(),
+        }
+    }
+}
+
 impl ProgramOutput {
     /// Records that the program has written something.
     pub(crate) fn set_alive(&self) {
-        if !self.alive.is_set() {
-            self.alive.set();
+        if !self.observes_input && !self.alive.is_set() {
+            self.show_life();
         }
     }
 
-    /// Waits for the first sign of life: a byte on either stream, or the exit.
+    /// Records the first sign of life.
+    fn show_life(&self) {
+        self.start_time.get_or_init(|| self.started.elapsed());
+        self.alive.set();
+    }
+
+    /// Waits for the first sign of life: a byte on either stream, a read of its input where that is
+    /// observed instead, or the exit.
     pub(crate) async fn alive(&self) {
         self.alive.wait().await;
+    }
+
+    /// Returns the time from the start to the first sign of life; zero before that.
+    pub(crate) fn start_time(&self) -> Duration {
+        self.start_time.get().copied().unwrap_or_default()
+    }
+
+    /// Returns `true` if the input of the program is observed.
+    pub(crate) fn observes_input(&self) -> bool {
+        self.observes_input
     }
 
     /// Waits for the exit of the program.
@@ -67,6 +107,19 @@ impl ProgramOutput {
 /// The part of the process.
 #[cfg(feature = "process")]
 impl ProgramOutput {
+    /// Creates the output of a program whose input is observed.
+    pub(crate) fn with_observed_input() -> Self {
+        Self {
+            observes_input: true,
+            ..Self::default()
+        }
+    }
+
+    /// Records that the program has read its input.
+    pub(crate) fn set_reading(&self) {
+        self.show_life();
+    }
+
     /// Records a line of standard error. A long one is truncated.
     pub(crate) fn push_line(&self, line: &str) {
         let end = line
@@ -94,7 +147,7 @@ impl ProgramOutput {
     pub(crate) fn set_exit_status(&self, status: &str) {
         self.last().exit = Some(status.into());
         self.exited.set();
-        self.set_alive();
+        self.show_life();
     }
 }
 

@@ -8,6 +8,8 @@ use crate::protocol::{Era, ProtocolVersion};
 pub(in crate::upstream) struct Plan {
     /// Transport of the server.
     pub(in crate::upstream) transport: Transport,
+    /// `true` if limits begin with the end of the start of a program, because its input is observed.
+    pub(in crate::upstream) observes_start: bool,
     /// Protocol from the configuration, which disables the detection.
     pub(in crate::upstream) configured: Option<UpstreamProtocol>,
     /// Result of earlier detections.

@@ -48,16 +48,16 @@ pub(in crate::upstream) enum Step {
 
 /// Time to wait for an answer before [`Event::Quiet`] is reported.
 ///
-/// For programs, `Half` and `Probe` begin with the first sign of life, a byte on standard output or
-/// standard error.
+/// For programs, `Share` and `Probe` begin with the first sign of life: the read of the request, or
+/// where that is not observed, a byte on standard output or standard error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::upstream) enum Limit {
-    /// Half of the time that is left.
-    Half,
     /// Limit of a probe.
     Probe,
     /// All of the time that is left.
     Rest,
+    /// Half of the time that is left, after another start of the program has been set aside.
+    Share,
 }
 
 /// Request of the handshake.

@@ -18,6 +18,7 @@ use crate::upstream::UpstreamProtocol;
 fn plan(transport: Transport) -> Plan {
     Plan {
         transport,
+        observes_start: false,
         configured: None,
         memory: Memory::default(),
         era: Era::Modern,
@@ -52,6 +53,7 @@ proptest! {
     #[test]
     fn a_server_that_a_client_of_its_era_could_use_is_used(server in any_server(), legacy: bool) {
         let mut plan = plan(server.transport);
+        plan.observes_start = server.observed;
         if legacy {
             plan.era = Era::Legacy;
         }
@@ -76,7 +78,7 @@ proptest! {
         server in any_server(),
         remembered in prop::sample::select(&[UpstreamProtocol::Legacy, UpstreamProtocol::Modern, UpstreamProtocol::Sse]),
     ) {
-        let plan = Plan { memory: Memory::of(remembered), ..plan(server.transport) };
+        let plan = Plan { memory: Memory::of(remembered), observes_start: server.observed, ..plan(server.transport) };
         let usable = server.usable();
         let verdict = connect(&server, &plan, 5);
         prop_assert!(verdict.steps <= MAX_STEPS, "{verdict:?}");
@@ -91,7 +93,7 @@ proptest! {
         server in any_server(),
         configured in prop::sample::select(&[UpstreamProtocol::Legacy, UpstreamProtocol::Modern, UpstreamProtocol::Sse]),
     ) {
-        let plan = Plan { configured: Some(configured), ..plan(server.transport) };
+        let plan = Plan { configured: Some(configured), observes_start: server.observed, ..plan(server.transport) };
         let verdict = Network::run(&server, &plan);
         if let Some(protocol) = verdict.protocol {
             prop_assert_eq!(protocol.era(), configured.era(), "{:?}", verdict);

@@ -136,6 +136,7 @@ impl<'a> Run<'a> {
                 true => detection::Transport::Stdio,
                 false => detection::Transport::Http,
             },
+            observes_start: self.wire.observes_start(),
             configured: self.handshake.configured,
             memory: self.handshake.memory,
             era: self.handshake.era,
@@ -357,18 +358,24 @@ impl Wire {
             Self::Http { .. } => None,
         };
         let now = Instant::now();
-        let half = now + deadline.saturating_duration_since(now) / 2;
         async move {
             let alive = async {
-                if let Some(output) = output {
-                    output.alive().await;
+                match &output {
+                    Some(output) => output.alive().await,
+                    None => {}
                 }
             };
             match limit {
                 Limit::Rest => std::future::pending().await,
-                Limit::Half => {
+                Limit::Share => {
                     alive.await;
-                    time::sleep_until(half).await;
+                    let start = output.as_ref().map(|output| output.start_time());
+                    let rest = deadline.saturating_duration_since(Instant::now());
+                    time::sleep(share(rest, start.unwrap_or_default())).await;
+                }
+                Limit::Probe if output.as_ref().is_some_and(|it| it.observes_input()) => {
+                    alive.await;
+                    time::sleep(PROBE_TIMEOUT).await;
                 }
                 Limit::Probe => {
                     // A program may show no sign of life until it has started.
@@ -378,6 +385,21 @@ impl Wire {
             }
         }
     }
+
+    /// Returns `true` if the end of the start of a program is observed.
+    fn observes_start(&self) -> bool {
+        match self {
+            Self::Stdio { output, .. } => output.as_ref().is_some_and(|it| it.observes_input()),
+            Self::Http { .. } => false,
+        }
+    }
+}
+
+/// Returns the time for a step of which there is an alternative: half of the `rest`, after another
+/// `start` of the program has been set aside, and at least the time for a probe.
+fn share(rest: Duration, start: Duration) -> Duration {
+    let share = rest.saturating_sub(start) / 2;
+    share.max(PROBE_TIMEOUT.min(rest / 2))
 }
 
 /// Time for a server to answer a request that it may not know.
@@ -386,7 +408,7 @@ impl Wire {
 /// been observed to need four seconds to start on a busy machine.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The same for a program, its start included, if that takes long.
+/// The same for a program, its start included, if that takes long and is not observed.
 const MAX_PROBE: Duration = Duration::from_secs(10);
 
 /// Time for the exit of a program that has closed its output.

@@ -30,6 +30,8 @@ pub(super) struct Network<'a> {
     /// Time of the start of the current program.
     started: u64,
     starts: usize,
+    /// `true` once the current program has answered.
+    answered: bool,
     /// Time until which the program is busy with earlier messages.
     busy: u64,
     first: Option<Expected>,
@@ -46,6 +48,7 @@ impl<'a> Network<'a> {
             due: Vec::new(),
             started: 0,
             starts: 1,
+            answered: false,
             busy: 0,
             first: None,
             exited: false,
@@ -139,6 +142,7 @@ impl<'a> Network<'a> {
             self.due.clear();
             self.started = self.now;
             self.starts += 1;
+            self.answered = false;
             self.busy = 0;
             self.first = None;
             self.exited = false;
@@ -194,19 +198,30 @@ impl<'a> Network<'a> {
         self.due.push((at, rejected(request, Cause::Closed)));
     }
 
+    /// Returns the time of the first sign of life of a program, and the time that its start has
+    /// taken as far as is known. There may be no sign until it answers.
+    fn life(&self) -> (u64, u64) {
+        let server = self.server;
+        match server.transport {
+            Transport::Http => (self.started, 0),
+            Transport::Stdio if server.observed => (self.started + server.start, server.start),
+            Transport::Stdio if server.banner || self.answered => (self.started, 0),
+            Transport::Stdio => (LIMIT, 0),
+        }
+    }
+
     /// Returns the time at which `limit` ends.
     fn deadline(&self, limit: Limit) -> u64 {
-        let is_stdio = self.server.transport == Transport::Stdio;
-        let life = match (is_stdio, self.server.banner) {
-            (true, false) => self.started + self.server.start,
-            _ => self.started,
-        };
-        match limit {
+        let (life, start) = self.life();
+        let from = life.max(self.now);
+        let rest = LIMIT.saturating_sub(from);
+        let until = match limit {
             Limit::Rest => LIMIT,
-            Limit::Probe => (life.max(self.now) + PROBE).min(self.now + MAX_PROBE),
-            Limit::Half if life > self.now => LIMIT,
-            Limit::Half => self.now + (LIMIT - self.now) / 2,
-        }
+            Limit::Probe if self.server.observed => from + PROBE,
+            Limit::Probe => (from + PROBE).min(self.now + MAX_PROBE),
+            Limit::Share => from + (rest.saturating_sub(start) / 2).max(PROBE.min(rest / 2)),
+        };
+        until.min(LIMIT)
     }
 
     /// Waits for the next answer until `deadline`.
@@ -216,6 +231,7 @@ impl<'a> Network<'a> {
             Some(at) => {
                 let (time, event) = self.due.remove(at);
                 self.now = self.now.max(time);
+                self.answered = true;
                 event
             }
             None => {
@@ -263,10 +279,10 @@ fn rejected(request: Request, cause: Cause) -> Event {
 }
 
 /// Time for the whole handshake.
-const LIMIT: u64 = 60_000;
+pub(super) const LIMIT: u64 = 60_000;
 
 /// Time for a probe after the first sign of life.
-const PROBE: u64 = 5_000;
+pub(super) const PROBE: u64 = 5_000;
 
 /// Time for a probe without any sign of life.
 const MAX_PROBE: u64 = 10_000;

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use proptest::prelude::*;
 
+use super::network::{LIMIT, PROBE};
 use crate::jsonrpc::code;
 use crate::protocol::{Era, ProtocolVersion};
 use crate::upstream::UpstreamProtocol;
@@ -16,6 +17,8 @@ pub(super) struct Server {
     pub(super) start: u64,
     /// `true` if a program writes something as soon as it is executed.
     pub(super) banner: bool,
+    /// `true` if it is observed when a program reads its input.
+    pub(super) observed: bool,
     /// Latency of answers.
     pub(super) latency: u64,
     pub(super) discover: Reaction,
@@ -107,13 +110,22 @@ impl Server {
 
     /// Returns `true` if one time limit is enough for a detection that begins with `era`.
     ///
-    /// Each start of a slow program takes a part of it. A program that shows no sign of life is
-    /// given the whole of it, although it ignores what was sent.
+    /// It must be enough for all starts of the program: a second one is needed if the first message
+    /// is not the one that the program expects.
+    ///
+    /// If its input is not observed, a program that ignores that message cannot be told from one
+    /// that is slow to start.
     pub(super) fn fits_into_one_limit(&self, era: Era) -> bool {
-        let ignores = match era {
-            Era::Legacy => matches!(self.initialize, Reaction::Silent),
-            Era::Modern => false,
+        let (ours, expected) = match era {
+            Era::Legacy => (&self.initialize, Expected::Initialize),
+            Era::Modern => (&self.discover, Expected::Discover),
         };
+        let is_right = ours.is_accepting() && self.expects.is_none_or(|it| it == expected);
+        if self.observed {
+            let starts = if is_right { 1 } else { 2 };
+            return (self.start + PROBE) * starts <= LIMIT;
+        }
+        let ignores = era == Era::Legacy && matches!(ours, Reaction::Silent);
         let wedges = self.expects.is_some() && self.confusion == Confusion::Wedges;
         self.start <= 4_000 && (self.banner || !ignores && !wedges)
     }
@@ -136,8 +148,8 @@ fn stdio() -> impl Strategy<Value = Server> {
     ];
     let confusion =
         prop::sample::select(&[Confusion::Exits, Confusion::Rejects, Confusion::Wedges]);
-    (start, any::<(bool, bool)>(), 1_u64..500, eras, confusion).prop_map(
-        |(start, (banner, strict), latency, (discover, initialize), confusion)| {
+    (start, any::<[bool; 3]>(), 1_u64..500, eras, confusion).prop_map(
+        |(start, [banner, observed, strict], latency, (discover, initialize), confusion)| {
             let modern = discover.is_accepting() || discover.is_incomplete();
             let expects = match (modern, initialize.is_accepting()) {
                 (true, false) => Some(Expected::Discover),
@@ -148,6 +160,7 @@ fn stdio() -> impl Strategy<Value = Server> {
                 transport: Transport::Stdio,
                 start,
                 banner,
+                observed,
                 latency,
                 discover,
                 initialize,
@@ -189,6 +202,7 @@ fn http() -> impl Strategy<Value = Server> {
             transport: Transport::Http,
             start: 0,
             banner: true,
+            observed: false,
             latency,
             discover,
             initialize,
