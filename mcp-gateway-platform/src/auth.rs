@@ -17,7 +17,10 @@ use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
 use url::Url;
 
 use crate::error::PlatformError;
-use crate::spec::{Auth, MetadataDocuments, OAuth, PlatformSpec, SessionKey, StaticAuth};
+use crate::protocols::ProtocolDocuments;
+use crate::spec::{
+    Auth, MetadataDocuments, OAuth, PlatformSpec, SessionKey, StaticAuth, StaticSpec, Storage,
+};
 use crate::state::StateStore;
 
 /// Services that exist before the servers: egress, state and authorization server.
@@ -30,6 +33,8 @@ pub(crate) struct Services {
     pub(crate) audit: Option<AuditLog>,
     /// Key that seals sessions, if there is a state store.
     pub(crate) key: Option<SessionKey>,
+    /// Detected protocols of servers, if there is a state store.
+    pub(crate) protocols: Option<ProtocolDocuments>,
     pub(crate) first_account: Option<InitialAccount>,
     /// Description of the state store for operators.
     pub(crate) location: Option<String>,
@@ -44,6 +49,7 @@ impl Services {
             egress: None,
             audit: None,
             key: None,
+            protocols: None,
             first_account: None,
             location: None,
         }
@@ -60,10 +66,12 @@ impl Services {
         if spec.asks_others() {
             foundation.egress = Some(egress(&auth.allowed_networks)?);
         }
-        if auth.oauth.is_none() && fixed.audit.is_none() {
+        if auth.oauth.is_none() && fixed.audit.is_none() && !is_configured(fixed) {
             return Ok(foundation);
         }
         let vault = StateStore::open(&fixed.store, fixed.session_key.as_ref()).await?;
+        let protocols = ProtocolDocuments::new(Arc::clone(&vault.store), &vault.key);
+        foundation.protocols = Some(protocols);
         if let Some(audit) = &fixed.audit {
             foundation.audit = Some(crate::audit::open(audit, &vault).await?);
         }
@@ -78,6 +86,16 @@ impl Services {
         foundation.key = Some(vault.key);
         foundation.location = Some(vault.location);
         Ok(foundation)
+    }
+}
+
+/// Returns `true` if a state store is configured that is of use without an authorization server.
+fn is_configured(fixed: &StaticSpec) -> bool {
+    match fixed.store {
+        Storage::Default | Storage::Memory => false,
+        // It has no key of its own.
+        Storage::Postgres(_) => fixed.session_key.is_some(),
+        Storage::Sqlite(_) => true,
     }
 }
 

@@ -123,7 +123,10 @@ impl Controller {
         let mut issuers = VerifierFactory::new(authority.clone(), foundation.egress.clone());
         let access = ReloadableVerifier::new(issuers.rules(&dynamic.auth, None, &[]));
         let factory = ServerFactory::new(builtins, Vec::new());
-        let factory = factory.with_web(web).with_parked_calls(parked_calls);
+        let factory = factory
+            .with_web(web)
+            .with_parked_calls(parked_calls)
+            .with_protocols(foundation.protocols.clone());
         let metrics = Metrics::new();
         let mut controller = Self {
             observer: CallObserver {

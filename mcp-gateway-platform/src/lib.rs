@@ -12,7 +12,7 @@
 //! | [`Platform`] | starts, applies specs, drains and closes |
 //! | [`status`] | observed state |
 //! | [`audit`] | log of calls and administrative changes |
-//! | [`state`] | store of accounts, tokens and clients, and its key |
+//! | [`state`] | store of accounts, tokens, clients and detected protocols, and its key |
 //! | [`servers`] | creation of servers from their specs |
 //!
 //! The crate reads no configuration files, handles no signals, prints nothing and never ends the
@@ -24,6 +24,7 @@ mod controller;
 mod error;
 mod http;
 mod platform;
+mod protocols;
 mod reload;
 mod rollout;
 pub mod servers;

@@ -8,6 +8,7 @@ use mcp_gateway_core::era::ParkedCalls;
 use mcp_gateway_core::runtime::{PooledHttpClient, Process, Remote};
 use mcp_gateway_core::upstream::{PooledServer, RuntimeBackend, ServerPool, UpstreamServer};
 
+use crate::protocols::ProtocolDocuments;
 use crate::rollout::Rollout;
 use crate::spec;
 use crate::status::ServerStatus;
@@ -60,6 +61,8 @@ pub struct ServerFactory {
     web: SharedHttpClient,
     /// Common store of parked calls; `None` for one in each server.
     parked_calls: Option<ParkedCalls>,
+    /// Protocols that were detected; `None` without a state store.
+    protocols: Option<ProtocolDocuments>,
 }
 
 /// Prepared replacement of the running servers.
@@ -260,6 +263,12 @@ impl ServerFactory {
         self
     }
 
+    /// Sets the store of detected protocols.
+    pub(crate) fn with_protocols(mut self, protocols: Option<ProtocolDocuments>) -> Self {
+        self.protocols = protocols;
+        self
+    }
+
     /// Sets the HTTP client.
     pub(crate) fn with_web(mut self, web: SharedHttpClient) -> Self {
         self.web = web;
@@ -284,6 +293,10 @@ impl ServerFactory {
         }
         if let Some(parked_calls) = &self.parked_calls {
             builder = builder.with_parked_calls(parked_calls.clone());
+        }
+        let protocols = self.protocols.as_ref();
+        if let Some(store) = protocols.and_then(|all| all.of_server(&definition.transport)) {
+            builder = builder.with_protocol_store(store);
         }
         if let Some(idle) = definition.idle {
             builder = builder.with_idle(idle);

@@ -16,6 +16,7 @@ use super::detection::Memory;
 use super::handshake::{Handshake, HandshakeDetails, HandshakeError, UpstreamProtocol};
 use super::legacy_http::Attendance;
 use super::lint_report::LintReport;
+use super::protocol_store::{DetectedProtocols, ProtocolStore, StoredProtocols};
 use super::view_key::ViewKey;
 use super::{InstanceKey, RootsPolicy, RuntimeBackend};
 use crate::catalog::lint::LintPolicy;
@@ -45,6 +46,8 @@ pub(super) struct Connector {
     lint: LintReport,
     /// Time that the server takes to open a standalone stream.
     attendance: Arc<Attendance>,
+    /// Results of earlier processes and of other replicas.
+    stored: Option<StoredProtocols>,
     /// Results of earlier attempts.
     state: Mutex<ConnectorState>,
     /// Held while it is unknown if the connection can be shared, so that only one is opened.
@@ -95,6 +98,7 @@ impl Connector {
             roots: Arc::default(),
             lint: LintReport::default(),
             attendance: Arc::default(),
+            stored: None,
             state: Mutex::default(),
             detection: tokio::sync::Mutex::new(()),
         }
@@ -127,6 +131,15 @@ impl Connector {
     /// Returns the defects of listed definitions.
     pub(super) fn lint(&self) -> &LintReport {
         &self.lint
+    }
+
+    /// Sets the store of detected protocols. It is not used if the protocol is configured.
+    pub(super) fn with_store(mut self, store: Arc<dyn ProtocolStore>) -> Self {
+        self.stored = self
+            .configured
+            .is_none()
+            .then(|| StoredProtocols::new(store));
+        self
     }
 
     /// Returns the policy for the roots of callers.
@@ -166,6 +179,7 @@ impl Connector {
         key: &ViewKey,
         credential: &Credential,
     ) -> Result<Arc<dyn UpstreamConnection>, UpstreamError> {
+        self.recall().await;
         let asked = Instant::now();
         let may_share = self.state().may_share(key.era);
         let _detection = match may_share {
@@ -192,8 +206,16 @@ impl Connector {
         key: &ViewKey,
         credential: &Credential,
     ) -> Result<Arc<dyn UpstreamConnection>, UpstreamError> {
+        self.recall().await;
         let connected = self.connect_once(key, credential).await;
         connected.map_err(|failed| failed.error)
+    }
+
+    /// Loads the stored protocols before the first attempt.
+    async fn recall(&self) {
+        if let Some(stored) = &self.stored {
+            stored.load(|detected| self.state().recall(detected)).await;
+        }
     }
 
     /// Returns `true` if the server is known to be connected by byte streams.
@@ -233,6 +255,9 @@ impl Connector {
         state.is_stdio = Some(is_stdio);
         state.failure = None;
         state.backoff.reset();
+        if let Some(stored) = &self.stored {
+            stored.save(state.detected());
+        }
         if !is_stdio || protocol != UpstreamProtocol::Modern {
             return Ok(connection);
         }
@@ -296,11 +321,25 @@ impl ConnectorState {
         }
     }
 
+    /// Accepts the protocols that an earlier process has detected.
+    fn recall(&mut self, detected: DetectedProtocols) {
+        self.modern.protocol = detected.modern;
+        self.legacy.protocol = detected.legacy;
+    }
+
+    /// Returns the detected protocols.
+    fn detected(&self) -> DetectedProtocols {
+        let mut detected = DetectedProtocols::default();
+        detected.modern = self.modern.protocol;
+        detected.legacy = self.legacy.protocol;
+        detected
+    }
+
     /// Returns `true` if a connection for clients of an era may be shared by several views, as far
     /// as is known.
     fn may_share(&mut self, client: Era) -> bool {
         match self.memory(client).protocol {
-            Some(UpstreamProtocol::Modern) => self.is_stdio == Some(true),
+            Some(UpstreamProtocol::Modern) => self.is_stdio != Some(false),
             Some(UpstreamProtocol::Legacy | UpstreamProtocol::Sse) => false,
             None => true,
         }

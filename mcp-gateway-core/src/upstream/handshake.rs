@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `run` | loop of steps and events, with the limits |
 //! | `requests` | requests of the steps over each transport |
+//! | `limits` | time for each step |
 //! | `answer` | classification of what the server answers |
 //!
 //! See [MCP 2026-07-28, versioning][versioning], and for each transport [stdio][stdio] and
@@ -14,6 +15,7 @@
 //! [http]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#backward-compatibility
 
 mod answer;
+mod limits;
 mod requests;
 mod run;
 

@@ -8,7 +8,7 @@ use crate::catalog::lint::LintPolicy;
 use crate::era::ParkedCalls;
 use crate::upstream::connector::Connector;
 use crate::upstream::handshake::UpstreamProtocol;
-use crate::upstream::{RootsPolicy, RuntimeBackend};
+use crate::upstream::{ProtocolStore, RootsPolicy, RuntimeBackend};
 
 /// Builder of an [`UpstreamServer`], from [`UpstreamServer::builder`].
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub struct UpstreamServerBuilder<B = Arc<dyn RuntimeBackend>> {
     parked_calls: Option<ParkedCalls>,
     roots: Option<RootsPolicy>,
     lint: LintPolicy,
+    protocols: Option<Arc<dyn ProtocolStore>>,
 }
 
 impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
@@ -40,6 +41,7 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
             parked_calls: None,
             roots: None,
             lint: LintPolicy::default(),
+            protocols: None,
         }
     }
 
@@ -56,6 +58,7 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
             parked_calls: self.parked_calls,
             roots: self.roots,
             lint: self.lint,
+            protocols: self.protocols,
         }
     }
 
@@ -126,6 +129,12 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
         self
     }
 
+    /// Sets the store of the detected protocol. By default, each process detects it anew.
+    pub fn with_protocol_store(mut self, store: Arc<dyn ProtocolStore>) -> Self {
+        self.protocols = Some(store);
+        self
+    }
+
     /// Builds the server. Nothing is connected or started.
     ///
     /// It is shared, because its background tasks refer to it. Methods that take a server accept
@@ -144,6 +153,9 @@ impl<B: RuntimeBackend> UpstreamServerBuilder<B> {
                 .with_roots(roots)
                 .with_lint(self.lint)
         };
+        if let Some(store) = self.protocols {
+            connector = connector.with_store(store);
+        }
         if let Some(timeout) = self.connect_timeout {
             connector = connector.with_timeout(timeout);
         }
