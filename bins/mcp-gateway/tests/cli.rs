@@ -13,6 +13,8 @@ mod audit;
 #[path = "../../../mcp-gateway-auth/tests/login/browser.rs"]
 #[expect(dead_code, reason = "its other tests need more of it")]
 mod browser;
+#[path = "cli/detected.rs"]
+mod detected;
 #[path = "cli/forward.rs"]
 mod forward;
 #[path = "cli/harness.rs"]

@@ -32,12 +32,16 @@ impl Program {
     }
 
     fn fixed(habits: &str, protocol: Option<UpstreamProtocol>) -> Self {
+        Self::limited(habits, protocol, Duration::from_secs(60))
+    }
+
+    fn limited(habits: &str, protocol: Option<UpstreamProtocol>, limit: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/upstream/starter.py");
         let process = runtime::Process::new("late", "python3")
             .with_args([script.into(), PathBuf::from(habits)])
             .with_args([folder.path().join("starts")]);
-        let mut builder = UpstreamServer::builder("late", process);
+        let mut builder = UpstreamServer::builder("late", process).with_connect_timeout(limit);
         if let Some(protocol) = protocol {
             builder = builder.with_protocol(protocol);
         }
@@ -274,6 +278,23 @@ async fn a_slow_program_is_listed_when_it_is_ready_and_delays_nobody() {
         let expected = if habits.contains("strict") { 2 } else { 1 };
         assert_eq!(program.starts(), expected, "{habits}");
     }
+}
+
+/// Such a program gives no sign but that it reads its input.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_program_that_ignores_a_client_is_reached_within_one_limit() {
+    let limit = Duration::from_secs(12);
+    let program = Program::limited("modern deaf", None, limit);
+    let (gateway, _honest) = program.gateway().await;
+    assert_eq!(call_in_session(&gateway, "late__ready").await, "yes");
+    assert_eq!(program.starts(), 2);
+    // The result is remembered for clients of both eras.
+    let began = Instant::now();
+    assert_eq!(call_in_session(&gateway, "late__ready").await, "yes");
+    assert_eq!(call(&gateway, "late__ready").await, "yes");
+    assert_eq!(program.starts(), 2);
+    assert!(began.elapsed() < limit / 3, "{:?}", began.elapsed());
 }
 
 #[tokio::test]

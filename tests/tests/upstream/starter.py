@@ -40,8 +40,10 @@ for line in sys.stdin:
     elif method == "server/discover" and ("dual" in HABITS or "modern" in HABITS):
         result = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
         answer(message, "result", {**result, "resultType": "complete"})
-    elif "id" in message and "modern" in HABITS and not modern:
+    elif "id" in message and "modern" in HABITS and not modern and "deaf" not in HABITS:
         answer(message, "error", {"code": -32601, "message": "Method not found"})
+    elif method == "initialize" and "deaf" in HABITS:
+        continue
     elif method == "initialize":
         version = message["params"]["protocolVersion"]
         if "old" in HABITS and version != "2024-11-05":
