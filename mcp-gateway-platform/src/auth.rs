@@ -28,13 +28,16 @@ use crate::state::StateStore;
 pub(crate) struct Services {
     /// URL of the platform for clients.
     pub(crate) base: Url,
+    /// Authorization server, if one is configured.
     pub(crate) authority: Option<Arc<AuthorizationServices>>,
+    /// Client for addresses that others choose.
     pub(crate) egress: Option<Egress>,
     pub(crate) audit: Option<AuditLog>,
     /// Key that seals sessions, if there is a state store.
     pub(crate) key: Option<SessionKey>,
     /// Detected protocols of servers, if there is a state store.
     pub(crate) protocols: Option<ProtocolDocuments>,
+    /// Account that was created in an empty state store.
     pub(crate) first_account: Option<InitialAccount>,
     /// Description of the state store for operators.
     pub(crate) location: Option<String>,

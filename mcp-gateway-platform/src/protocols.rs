@@ -1,4 +1,8 @@
 //! Detected protocols of servers in the state store.
+//!
+//! A restarted gateway begins with them instead of probing its servers again, and replicas share
+//! them. They are hints: a server that does not answer in its stored protocol is detected anew, and
+//! a store that is unavailable costs only the probe.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
@@ -28,6 +32,7 @@ pub(crate) struct ProtocolDocuments {
 /// Detected protocols of one server.
 #[derive(Debug)]
 struct ServerProtocols {
+    /// Documents of all servers.
     all: ProtocolDocuments,
     /// Digest of the definition.
     id: String,
@@ -35,6 +40,9 @@ struct ServerProtocols {
 
 impl ProtocolDocuments {
     /// Uses the documents in `store`; `key` is that of the store.
+    ///
+    /// Replicas must have the same key, as they must for the rest of the state: they find no
+    /// documents of another key.
     pub(crate) fn new(store: Arc<dyn Store>, key: &SessionKey) -> Self {
         // A key of its own for this purpose.
         let master = hmac::Key::new(hmac::HMAC_SHA256, key.bytes());
@@ -87,7 +95,8 @@ impl ProtocolStore for ServerProtocols {
     }
 }
 
-/// Returns the parts of a definition that identify a server.
+/// Returns the parts of a definition that identify a server, as JSON text; `None` for a built-in
+/// server.
 ///
 /// Values of variables and headers are left out: they are often credentials that rotate.
 fn definition(runtime: &ServerRuntime) -> Option<String> {

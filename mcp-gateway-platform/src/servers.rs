@@ -55,9 +55,11 @@ pub type Builtins = HashMap<Arc<str>, Arc<dyn RuntimeBackend>>;
 /// ```
 #[derive(Debug, Default)]
 pub struct ServerFactory {
+    /// Built-in servers by their names.
     builtins: Builtins,
     /// Environment variables that child processes do not inherit.
     hidden: Vec<String>,
+    /// HTTP client of all servers.
     web: SharedHttpClient,
     /// Common store of parked calls; `None` for one in each server.
     parked_calls: Option<ParkedCalls>,
