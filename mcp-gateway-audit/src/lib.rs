@@ -33,12 +33,11 @@
 //! let gateway = Gateway::builder(AllowAnonymous::new())
 //!     .with_observer(log.clone())
 //!     .build()?;
-//! let writer = tokio::spawn({
-//!     let log = log.clone();
-//!     async move { log.run().await }
-//! });
+//! let mut background = tokio::task::JoinSet::new();
+//! let writer = log.clone();
+//! background.spawn(async move { writer.run().await });
 //! // Serve the gateway; then:
-//! writer.abort();
+//! background.shutdown().await;
 //! log.close().await?;
 //! # let _ = gateway;
 //! # Ok(())

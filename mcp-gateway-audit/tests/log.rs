@@ -1,5 +1,7 @@
 //! Durability of the log, with real stores and files.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -192,13 +194,14 @@ async fn expired_segments_are_deleted_without_a_fault() {
     tokio::time::sleep(Duration::from_millis(400)).await;
     log.append(&record(3));
     let running = log.clone();
-    let running = tokio::spawn(async move { running.run().await });
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move { running.run().await });
     let deadline = SystemTime::now() + Duration::from_secs(10);
     while objects(&*store).await != ["note/3"] {
         assert!(SystemTime::now() < deadline, "not deleted");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    running.abort();
+    tasks.shutdown().await;
     let verification = Verification::run(&*store, &key()).await.unwrap();
     assert!(verification.is_intact(), "{:?}", verification.faults);
     assert_eq!(verification.records, 1);
