@@ -223,7 +223,7 @@ impl Gateway {
         }
         let response = self.send(request).await;
         assert_eq!(response.status(), 200);
-        tokio::spawn(async move {
+        in_background(async move {
             let body = response.into_body().collect().await;
             let body = body.map(|body| body.to_bytes()).unwrap_or_default();
             String::from_utf8_lossy(&body).into_owned()
@@ -358,6 +358,17 @@ pub(crate) fn children(parent: u32) -> Vec<Child> {
         Some(Child(Pid::from_raw(id).filter(|_| runs)?))
     };
     processes.filter_map(child).collect()
+}
+
+/// Reads a stream while the test goes on.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the returned handle owns the task"
+)]
+pub(crate) fn in_background(
+    reading: impl Future<Output = String> + Send + 'static,
+) -> JoinHandle<String> {
+    tokio::spawn(reading)
 }
 
 /// Waits until something is so.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::harness::{Folder, Gateway, SOON};
+use crate::harness::{Folder, Gateway, SOON, eventually, in_background};
 
 const ALICE: &str = "the-token-of-alice-is-this";
 const BOB: &str = "the-token-of-bob-is-this";
@@ -59,12 +59,12 @@ impl Streams {
         Self {
             standalone: gateway.read(path, token, Some(&session)).await,
             channel: gateway.read(path, token, None).await,
-            subscription: tokio::spawn(async move {
+            subscription: in_background(async move {
                 let reply = listening.request("subscriptions/listen", params).await;
                 reply.unwrap().body
             }),
-            call: tokio::spawn(async move { call.reply().await.unwrap().body }),
-            call_in_session: tokio::spawn(async move {
+            call: in_background(async move { call.reply().await.unwrap().body }),
+            call_in_session: in_background(async move {
                 let (wire, session) = in_session;
                 let headers = [
                     ("mcp-session-id", &*session),
@@ -150,13 +150,13 @@ async fn streams_follow_a_gateway_with_other_properties() {
     let listening = gateway.wire();
     let params = json!({ "notifications": { "toolsListChanged": true } });
     let change = async {
-        let subscription = tokio::spawn(async move {
+        let subscription = in_background(async move {
             let reply = listening.request("subscriptions/listen", params).await;
             reply.unwrap().body
         });
         folder.write("gateway.yaml", &demo("", ", pageSize: 2"));
         gateway.signal(Signal::HUP);
-        crate::harness::eventually(async || gateway.tools().await.len() == 2).await;
+        eventually(async || gateway.tools().await.len() == 2).await;
         let next = ", { name: next, builtin: demo }";
         folder.write("gateway.yaml", &demo(next, ", pageSize: 2"));
         gateway.signal(Signal::HUP);
