@@ -17,15 +17,24 @@
 //! ```
 
 mod changes;
+mod listed_tool;
 mod prefix;
+mod prefix_mode;
+mod prefixes;
+mod short_name;
+mod tool_collision;
 mod tool_names;
+mod tool_table;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 pub use self::changes::RouterChanges;
+pub use self::listed_tool::ListedTool;
 pub use self::prefix::{PrefixError, PrefixRouter};
+pub use self::prefix_mode::PrefixMode;
+pub use self::tool_collision::{CollisionEffect, ToolCollision};
 pub use crate::error::{NameKind, RouteError};
 use crate::protocol::{ListKind, Method};
 
@@ -158,19 +167,30 @@ pub trait ToolRouter: fmt::Debug + Send + Sync + 'static {
     /// Returns the name under which clients see the tool `name` of `server`, or `None` to hide it;
     /// as [`expose`](Self::expose) does by default.
     ///
-    /// The invariant of `resolve` and `expose` holds for tools once they were exposed.
+    /// The invariant of `resolve` and `expose` holds for tools once they were recorded.
     fn expose_tool<'a>(&self, server: &str, name: &'a str) -> Option<Cow<'a, str>> {
         self.expose(server, name)
     }
 
-    /// Returns `true` if [`resolve_tool`](Self::resolve_tool) may resolve `name` once all tools
-    /// were exposed. `false` by default.
+    /// Records tools that `server` has listed, before they are exposed: all of them if `is_whole`.
+    /// No effect by default.
+    fn record_tools(
+        &self,
+        server: &str,
+        tools: &mut dyn Iterator<Item = ListedTool<'_>>,
+        is_whole: bool,
+    ) {
+        let _ = (server, tools, is_whole);
+    }
+
+    /// Returns the servers with whose tools [`resolve_tool`](Self::resolve_tool) may resolve `name`.
+    /// None by default.
     ///
-    /// Before a name that does not resolve is rejected, the tools of all servers are listed and
-    /// exposed if this is `true`.
-    fn is_pending(&self, name: &str) -> bool {
+    /// Before a name that does not resolve is rejected, the tools of these servers are listed and
+    /// recorded.
+    fn pending_servers(&self, name: &str) -> Vec<Arc<str>> {
         let _ = name;
-        false
+        Vec::new()
     }
 
     /// Returns `true` if clients see the names of `server` unchanged, so that no translation is
@@ -210,8 +230,17 @@ impl<R: ToolRouter + ?Sized> ToolRouter for Arc<R> {
         (**self).expose_tool(server, name)
     }
 
-    fn is_pending(&self, name: &str) -> bool {
-        (**self).is_pending(name)
+    fn record_tools(
+        &self,
+        server: &str,
+        tools: &mut dyn Iterator<Item = ListedTool<'_>>,
+        is_whole: bool,
+    ) {
+        (**self).record_tools(server, tools, is_whole);
+    }
+
+    fn pending_servers(&self, name: &str) -> Vec<Arc<str>> {
+        (**self).pending_servers(name)
     }
 
     fn is_transparent(&self, server: &str) -> bool {
@@ -281,7 +310,306 @@ mod tests {
         assert!(router.is_transparent("plain") && !router.is_transparent("a"));
     }
 
+    fn record(router: &PrefixRouter, server: &str, tools: &[&str]) {
+        let names: Vec<Arc<str>> = tools.iter().map(|name| (*name).into()).collect();
+        router.record_tools(server, &mut names.iter().map(ListedTool::permitted), true);
+    }
+
+    /// Names that clients see, by server and tool.
+    fn exposed(router: &PrefixRouter, tools: &[(&str, &str)]) -> Vec<Option<String>> {
+        let exposed = tools
+            .iter()
+            .map(|(server, tool)| router.expose_tool(server, tool));
+        exposed.map(|name| name.map(Into::into)).collect()
+    }
+
+    fn some(names: &[&str]) -> Vec<Option<String>> {
+        names
+            .iter()
+            .map(|name| (!name.is_empty()).then(|| (*name).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn an_alias_precedes_a_tool_of_this_name() {
+        let router = PrefixRouter::by_name(["a"])
+            .unwrap()
+            .with_tool_alias("a", "find", "search")
+            .with_tool_alias("a", "missing", "get")
+            .with_tool_alias("a", "x", "y")
+            .with_tool_alias("a", "y", "x");
+        record(&router, "a", &["find", "get", "search", "x", "y"]);
+        let tools = ["find", "get", "search", "x", "y"].map(|tool| ("a", tool));
+        let names = ["a__search", "a__get", "", "a__y", "a__x"];
+        assert_eq!(exposed(&router, &tools), some(&names));
+        assert_eq!(router.resolve_tool("a__search").unwrap().name, "find");
+        assert_eq!(router.resolve_tool("a__x").unwrap().name, "y");
+        assert!(router.resolve_tool("a__find").is_none());
+        assert!(router.resolve_tool("a__missing").is_none());
+        let collisions = router.tool_collisions().into_iter();
+        let texts: Vec<_> = collisions.map(|collision| collision.to_string()).collect();
+        assert_eq!(
+            texts,
+            [r#"tool "search" of "a" is not offered: "search" is the name of "find" of "a""#]
+        );
+        // A name without a rule needs no list.
+        let router = PrefixRouter::by_name(["a"])
+            .unwrap()
+            .with_tool_alias("a", "b", "c");
+        assert!(router.resolve_tool("a__d").is_some());
+        assert!(router.pending_servers("a__d").is_empty());
+        assert_eq!(router.pending_servers("a__c"), ["a".into()]);
+    }
+
+    #[test]
+    fn the_last_alias_counts() {
+        let router = PrefixRouter::by_name(["a"])
+            .unwrap()
+            .with_tool_alias("a", "x", "one")
+            .with_tool_alias("a", "x", "two")
+            .with_tool_alias("a", "y", "two");
+        record(&router, "a", &["x", "y"]);
+        assert_eq!(
+            exposed(&router, &[("a", "x"), ("a", "y")]),
+            some(&["a__x", "a__two"])
+        );
+        assert!(
+            router
+                .resolve_tool("a__one")
+                .is_none_or(|found| found.name == "one")
+        );
+    }
+
+    #[test]
+    fn a_name_that_looks_short_is_callable() {
+        let long = "x".repeat(70);
+        let router = PrefixRouter::new([("a", "")])
+            .unwrap()
+            .with_max_tool_name(48);
+        record(&router, "a", &[&long]);
+        let short = router.expose_tool("a", &long).unwrap().into_owned();
+        let alike = format!("{}-01234567", "x".repeat(39));
+        record(&router, "a", &[&alike]);
+        assert_eq!(router.resolve_tool(&alike).unwrap().name, alike);
+        // A tool with the short name of another one keeps its name.
+        record(&router, "a", &[&short]);
+        assert_eq!(router.resolve_tool(&short).unwrap().name, short);
+        assert_eq!(router.expose_tool("a", &long), None);
+        assert!(router.tool_collisions()[0].is_hidden());
+        assert!(router.resolve_tool(&long).is_none());
+        assert!(router.pending_servers(&long).is_empty());
+    }
+
+    #[test]
+    fn prefixes_are_used_as_configured() {
+        let router = |mode| {
+            let servers = [("a", "a"), ("b", "b"), ("c", "")];
+            let router = PrefixRouter::new(servers).unwrap().with_tool_prefix(mode);
+            record(&router, "b", &["read", "search", "a__x"]);
+            record(&router, "a", &["search"]);
+            record(&router, "c", &["read", "only"]);
+            router
+        };
+        let tools = [
+            ("a", "search"),
+            ("b", "read"),
+            ("b", "search"),
+            ("b", "a__x"),
+            ("c", "read"),
+            ("c", "only"),
+        ];
+        for (mode, expected) in [
+            (
+                PrefixMode::Always,
+                [
+                    "a__search",
+                    "b__read",
+                    "b__search",
+                    "b__a__x",
+                    "read",
+                    "only",
+                ],
+            ),
+            (
+                PrefixMode::OnCollision,
+                [
+                    "a__search",
+                    "b__read",
+                    "b__search",
+                    "b__a__x",
+                    "read",
+                    "only",
+                ],
+            ),
+            (
+                PrefixMode::Never,
+                ["search", "read", "", "a__x", "", "only"],
+            ),
+        ] {
+            assert_eq!(exposed(&router(mode), &tools), some(&expected), "{mode:?}");
+        }
+        let collisions = router(PrefixMode::Never).tool_collisions();
+        assert!(collisions.iter().all(ToolCollision::is_hidden));
+        assert_eq!(collisions.len(), 2);
+        let collisions = router(PrefixMode::OnCollision).tool_collisions();
+        assert!(!collisions.iter().any(ToolCollision::is_hidden));
+        assert_eq!(collisions.len(), 3);
+        // Prompts and tasks always have prefixes.
+        assert_eq!(
+            router(PrefixMode::Never).expose("a", "p").as_deref(),
+            Some("a__p")
+        );
+    }
+
+    #[test]
+    fn a_tool_that_is_not_permitted_takes_no_name() {
+        let router = PrefixRouter::by_name(["a", "b"])
+            .unwrap()
+            .with_tool_prefix(PrefixMode::OnCollision);
+        record(&router, "a", &["search"]);
+        let hidden: Arc<str> = "search".into();
+        let mut tools = [ListedTool::new(&hidden, false)].into_iter();
+        router.record_tools("b", &mut tools, true);
+        assert_eq!(router.expose_tool("a", "search").as_deref(), Some("search"));
+    }
+
+    fn mode() -> impl Strategy<Value = PrefixMode> {
+        prop::sample::select(vec![
+            PrefixMode::Always,
+            PrefixMode::Never,
+            PrefixMode::OnCollision,
+        ])
+    }
+
+    /// Names of tools: alike, with separators, and long ones that look like short names.
+    fn tool() -> impl Strategy<Value = String> {
+        prop_oneof![
+            4 => "[ab]{1,2}",
+            2 => "[ab](__)[ab]",
+            2 => "[ab]{36,60}",
+            1 => "[ab]{36,41}-[0-9a-f]{8}",
+            1 => "\\PC{1,24}",
+        ]
+    }
+
+    /// Servers with their tools, and rules for the names.
+    #[derive(Clone, Debug)]
+    struct Named {
+        servers: Vec<(String, Vec<String>)>,
+        aliases: Vec<(usize, usize, String)>,
+        max: Option<usize>,
+        mode: PrefixMode,
+    }
+
+    fn named() -> impl Strategy<Value = Named> {
+        let prefixes = prop::collection::btree_set("[ab]([_.-]?[ab]){0,2}|", 1..4);
+        let servers = prefixes.prop_flat_map(|prefixes| {
+            let tools = || {
+                prop::collection::btree_set(tool(), 0..6)
+                    .prop_map(|tools| tools.into_iter().collect::<Vec<_>>())
+            };
+            prefixes
+                .into_iter()
+                .map(|prefix| (Just(prefix), tools()))
+                .collect::<Vec<_>>()
+        });
+        let aliases = prop::collection::vec(
+            (0..4_usize, 0..6_usize, "[ab]{1,2}|[ab]__[ab]|[ab]{40,60}"),
+            0..4,
+        );
+        (servers, aliases, prop::option::of(48..60_usize), mode()).prop_map(
+            |(servers, aliases, max, mode)| Named {
+                servers,
+                aliases,
+                max,
+                mode,
+            },
+        )
+    }
+
+    impl Named {
+        fn router<'a>(
+            &'a self,
+            servers: impl Iterator<Item = &'a (String, Vec<String>)>,
+        ) -> PrefixRouter {
+            let servers = servers.map(|(prefix, _)| (format!("s{prefix}"), prefix.as_str()));
+            let mut router = PrefixRouter::new(servers)
+                .unwrap()
+                .with_tool_prefix(self.mode);
+            if let Some(max) = self.max {
+                router = router.with_max_tool_name(max);
+            }
+            for (server, tool, alias) in &self.aliases {
+                if let Some((prefix, tools)) = self.servers.get(*server)
+                    && let Some(tool) = tools.get(*tool)
+                {
+                    router = router.with_tool_alias(&format!("s{prefix}"), &**tool, &**alias);
+                }
+            }
+            router
+        }
+
+        fn tools(&self) -> Vec<(String, &str)> {
+            let tools = self.servers.iter();
+            tools
+                .flat_map(|(prefix, tools)| {
+                    tools
+                        .iter()
+                        .map(move |tool| (format!("s{prefix}"), &**tool))
+                })
+                .collect()
+        }
+    }
+
     proptest! {
+        /// Each listed name is callable and reaches its tool. The names do not depend on the order
+        /// of the lists, and without a collision neither on the order of the servers.
+        #[test]
+        fn listed_tools_are_callable(named in named()) {
+            let tools = named.tools();
+            let router = named.router(named.servers.iter());
+            for (server, tool) in &tools {
+                record(&router, server, &[tool]);
+            }
+            let restarted = named.router(named.servers.iter());
+            let reordered = named.router(named.servers.iter().rev());
+            for (server, tools) in named.servers.iter().rev() {
+                let tools: Vec<_> = tools.iter().map(|tool| &**tool).collect();
+                record(&restarted, &format!("s{server}"), &tools);
+                record(&reordered, &format!("s{server}"), &tools);
+            }
+            let is_stable = !router.tool_collisions().iter().any(ToolCollision::is_hidden);
+            let mut seen = std::collections::HashSet::new();
+            for (server, tool) in &tools {
+                let name = router.expose_tool(server, tool);
+                prop_assert_eq!(&restarted.expose_tool(server, tool), &name);
+                if is_stable {
+                    prop_assert_eq!(&reordered.expose_tool(server, tool), &name);
+                }
+                let Some(name) = name else { continue };
+                prop_assert!(named.max.is_none_or(|max| name.len() <= max));
+                let resolved = router.resolve_tool(&name).unwrap();
+                prop_assert_eq!((&*resolved.server, &*resolved.name), (&**server, *tool));
+                prop_assert!(seen.insert(name.clone().into_owned()), "{name} is listed twice");
+                // After a restart, the call lists the tools of one of these servers.
+                let cold = named.router(named.servers.iter());
+                let known = cold.resolve_tool(&name).map(|found| found.server);
+                let servers = known.map_or_else(|| cold.pending_servers(&name), |one| vec![one]);
+                prop_assert!(servers.iter().any(|one| **one == **server));
+            }
+            // A name that resolves to a listed tool is the listed name of that tool.
+            for (server, tool) in &tools {
+                for name in [(*tool).to_owned(), format!("{}__{tool}", &server[1..])] {
+                    if let Some(found) = router.resolve_tool(&name)
+                        && tools.iter().any(|(server, tool)| *server == *found.server && *tool == found.name)
+                    {
+                        let exposed = router.expose_tool(&found.server, &found.name);
+                        prop_assert_eq!(exposed.as_deref(), Some(&*name));
+                    }
+                }
+            }
+        }
+
         /// An exposed name resolves to the server and the name that it stands for.
         #[test]
         fn what_is_exposed_resolves_to_where_it_came_from(

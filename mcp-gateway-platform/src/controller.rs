@@ -30,6 +30,7 @@ use crate::error::PlatformError;
 use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
 use crate::reload::router::ReloadableRouter;
 use crate::reload::tool_filters::ReloadableToolFilters;
+use crate::reload::tool_names::ReloadableToolNames;
 use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
 use crate::servers::{Builtins, ServerFactory, ServerSet, SharedHttpClient};
 use crate::spec::{Auth, DynamicSpec, Metrics as Published, PlatformSpec};
@@ -53,6 +54,8 @@ pub(crate) struct Controller {
     credentials: Arc<StaticCredentials>,
     /// Policy of all gateways.
     tool_filters: Arc<ReloadableToolFilters>,
+    /// Configured names of tools, which servers may not have.
+    tool_names: Arc<ReloadableToolNames>,
     /// Running servers.
     servers: ServerSet,
     /// Running gateways, in the order of the spec.
@@ -147,6 +150,7 @@ impl Controller {
             protected,
             credentials: Arc::default(),
             tool_filters: Arc::default(),
+            tool_names: Arc::default(),
             servers: ServerSet::new(factory),
             gateways: Vec::new(),
             routes: Arc::default(),

@@ -3,4 +3,5 @@
 pub(crate) mod credentials;
 pub(crate) mod router;
 pub(crate) mod tool_filters;
+pub(crate) mod tool_names;
 pub(crate) mod verifier;

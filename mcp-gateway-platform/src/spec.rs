@@ -331,13 +331,63 @@ impl DynamicSpec {
             .map(|server| (Arc::clone(&server.name), Arc::clone(&server.prefix)));
         let mut router = PrefixRouter::new(prefixes)?;
         for server in servers {
-            for (name, alias) in &server.tool_aliases {
+            if !server.tools.is_empty() {
+                router = router.with_listed_tools_only(Arc::clone(&server.name));
+            }
+            let aliases = server.tool_aliases.iter();
+            for (name, alias) in aliases.filter(|(name, _)| server.tools.allows(name)) {
                 router = router.with_tool_alias(&server.name, Arc::clone(name), Arc::clone(alias));
             }
         }
+        let router = router.with_tool_prefix(gateway.tool_prefix);
         Ok(match gateway.max_tool_name {
             Some(max) => router.with_max_tool_name(max),
             None => router,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mcp_gateway_core::route::{ListedTool, ToolRouter};
+
+    use super::*;
+
+    fn router(change: impl FnOnce(&mut ServerSpec)) -> PrefixRouter {
+        let mut server = ServerSpec::new("a", ServerRuntime::Builtin("demo".into()));
+        change(&mut server);
+        let mut spec = DynamicSpec::default();
+        spec.add_servers([server]);
+        spec.router(&spec.gateways[0]).unwrap()
+    }
+
+    #[test]
+    fn only_listed_tools_of_a_filtered_server_resolve() {
+        assert!(router(|_| {}).resolve_tool("a__X").is_some());
+        let denied = router(|server| {
+            server.tools = ToolFilter::default().with_denied(["x".into()]);
+        });
+        let allowed = router(|server| {
+            server.tools = ToolFilter::default().with_allowed(["x*".into()]);
+        });
+        for router in [denied, allowed] {
+            assert!(router.resolve_tool("a__xy").is_none());
+            assert_eq!(router.pending_servers("a__xy"), ["a".into()]);
+        }
+    }
+
+    #[test]
+    fn an_alias_of_a_hidden_tool_takes_no_name() {
+        let router = router(|server| {
+            server.tools = ToolFilter::default().with_denied(["secret".into()]);
+            server.tool_aliases.insert("secret".into(), "search".into());
+        });
+        let listed = ["secret", "search"].map(Into::into);
+        let mut tools = listed
+            .iter()
+            .map(|name| ListedTool::new(name, **name != *"secret"));
+        router.record_tools("a", &mut tools, true);
+        assert_eq!(router.resolve_tool("a__search").unwrap().name, "search");
+        assert!(router.tool_collisions().is_empty());
     }
 }

@@ -1,8 +1,9 @@
 //! Contract of [`ToolRouter`].
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use mcp_gateway_core::route::ToolRouter;
+use mcp_gateway_core::route::{ListedTool, ToolRouter};
 
 /// Names that clients may send, whatever servers exist.
 const HOSTILE: [&str; 8] = [
@@ -24,6 +25,7 @@ const HOSTILE: [&str; 8] = [
 /// 4. A transparent server exposes its names unchanged.
 /// 5. A name that resolves is the exposed name of what it resolves to, whatever a client sends.
 /// 6. A server that is not listed exposes nothing.
+/// 7. Once `names` were recorded as tools, 2, 3 and 6 hold for tools as well.
 pub fn contract(router: &dyn ToolRouter, names: &[&str]) {
     let servers = router.servers();
     let unique: HashSet<_> = servers.iter().collect();
@@ -58,9 +60,42 @@ pub fn contract(router: &dyn ToolRouter, names: &[&str]) {
             );
         }
     }
-    let unlisted = "a server that no gateway has";
     for name in names.iter().copied() {
-        let public = router.expose(unlisted, name);
+        let public = router.expose(UNLISTED, name);
         assert_eq!(public, None, "a server that is not listed exposes nothing");
     }
+    check_tools(router, names);
 }
+
+/// Checks the names of tools.
+fn check_tools(router: &dyn ToolRouter, names: &[&str]) {
+    let tools: Vec<Arc<str>> = names.iter().map(|name| (*name).into()).collect();
+    let servers = router.servers();
+    for server in servers.iter().map(|server| &**server).chain([UNLISTED]) {
+        let mut tools = tools.iter().map(ListedTool::permitted);
+        router.record_tools(server, &mut tools, true);
+    }
+    let mut exposed = HashSet::new();
+    for (server, name) in servers
+        .iter()
+        .flat_map(|one| names.iter().map(move |name| (one, *name)))
+    {
+        let Some(public) = router.expose_tool(server, name) else {
+            continue;
+        };
+        let resolved = router.resolve_tool(&public);
+        let is_origin = resolved.is_some_and(|found| found.server == *server && found.name == name);
+        assert!(is_origin, "the tool {public:?} resolves to its origin");
+        assert!(
+            exposed.insert(public.to_string()),
+            "two tools are exposed as {public:?}"
+        );
+    }
+    for name in names.iter().copied() {
+        let public = router.expose_tool(UNLISTED, name);
+        assert_eq!(public, None, "a server that is not listed has no tools");
+    }
+}
+
+/// Server that no router lists.
+const UNLISTED: &str = "a server that no gateway has";

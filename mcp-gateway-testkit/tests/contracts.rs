@@ -23,7 +23,9 @@ use mcp_gateway_core::observe::{CallReport, Observer};
 use mcp_gateway_core::policy::{AllowAll, Decision, Policy, PolicyRequest};
 use mcp_gateway_core::protocol::{Capabilities, Era, Method, ProtocolVersion};
 use mcp_gateway_core::reply::CallOutcome;
-use mcp_gateway_core::route::{Feature, PrefixRouter, ResolvedName, Target, ToolRouter};
+use mcp_gateway_core::route::{
+    Feature, PrefixMode, PrefixRouter, ResolvedName, Target, ToolRouter,
+};
 use mcp_gateway_core::runtime::{InProcess, PooledHttpClient, Process, Remote};
 use mcp_gateway_core::upstream::{SessionPolicy, Upstream, UpstreamError, UpstreamServer};
 use mcp_gateway_core::{BoxError, Call, Caller, ClientInfo, Credential, Reply};
@@ -66,6 +68,16 @@ fn routers_keep_their_contract() {
     router::contract(&by_name, &names);
     let one = PrefixRouter::new([("docs", "")]).unwrap();
     router::contract(&one, &names);
+    for mode in [
+        PrefixMode::Always,
+        PrefixMode::Never,
+        PrefixMode::OnCollision,
+    ] {
+        let router = PrefixRouter::by_name(["docs", "time"]).unwrap();
+        let router = router.with_tool_prefix(mode).with_max_tool_name(48);
+        let router = router.with_tool_alias("docs", "a__b", "search");
+        router::contract(&router.with_listed_tools_only("time"), &names);
+    }
 }
 
 #[test]

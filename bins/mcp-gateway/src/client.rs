@@ -17,7 +17,9 @@ use mcp_gateway_core::catalog::{ListKind, Listing};
 use mcp_gateway_core::jsonrpc::{ErrorObject, Id, Message, Notification, Request, code};
 use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion, meta};
 use mcp_gateway_core::reply::ReplyEvent;
-use mcp_gateway_core::route::{Feature, PrefixRouter, ResolvedName, Target, ToolRouter};
+use mcp_gateway_core::route::{
+    Feature, ListedTool, PrefixRouter, ResolvedName, Target, ToolCollision, ToolRouter,
+};
 use mcp_gateway_core::upstream::{Upstream, UpstreamError, UpstreamServer};
 use mcp_gateway_core::{Call, Caller, ClientInfo, Credential, Reply};
 use serde_json::{Map, Value, json};
@@ -27,7 +29,7 @@ use crate::output::chain;
 use mcp_gateway_config::document::suggestion;
 use mcp_gateway_config::file::{header_value, remote};
 use mcp_gateway_platform::servers::{ServerFactory, credential};
-use mcp_gateway_platform::spec::{self, DynamicSpec, Remote, ServerRuntime, ToolFilter};
+use mcp_gateway_platform::spec::{self, DynamicSpec, Remote, ServerRuntime};
 
 /// Servers that the command line calls.
 #[derive(Debug)]
@@ -39,9 +41,9 @@ pub(crate) struct McpClient {
 
 #[derive(Debug)]
 struct ServerEntry {
+    definition: spec::ServerSpec,
     server: Arc<UpstreamServer>,
     credential: Credential,
-    filter: ToolFilter,
 }
 
 /// Tools of one server, with their client-visible names.
@@ -53,6 +55,8 @@ pub(crate) struct ToolList {
     pub(crate) findings: Vec<(String, Finding)>,
     /// Answers of a server that cannot be listed, in parentheses.
     pub(crate) details: String,
+    /// Names in the filter and the aliases of the server that no tool has.
+    pub(crate) unknown: Vec<Arc<str>>,
 }
 
 impl ToolList {
@@ -138,23 +142,65 @@ impl McpClient {
         }
     }
 
-    /// Lists the tools of all servers.
+    /// Lists the tools of all servers, as the gateway offers them.
     pub(crate) async fn tools(&self) -> Vec<ToolList> {
-        let listing = self.entries.iter().map(async |entry| {
-            let listed = self.listing(entry).await;
-            ToolList {
-                server: Arc::clone(entry.server.name()),
-                details: listed
-                    .as_ref()
-                    .err()
-                    .map_or_else(String::new, |error| entry.details(error)),
-                findings: listed
-                    .as_ref()
-                    .map_or_else(|_| Vec::new(), |listing| self.findings(entry, listing)),
-                listed: listed.map(|listing| self.exposed(entry, &listing)),
+        self.list_all(&self.entries.iter().collect::<Vec<_>>())
+            .await
+    }
+
+    /// Lists the tools of `entries`.
+    async fn list_all(&self, entries: &[&ServerEntry]) -> Vec<ToolList> {
+        let listings = join_all(entries.iter().map(|entry| self.listing(entry))).await;
+        // The names of tools may depend on those of other servers.
+        for (entry, listing) in entries.iter().zip(&listings) {
+            if let Ok(listing) = listing {
+                self.record(entry, listing);
             }
-        });
-        join_all(listing).await
+        }
+        let listings = entries.iter().zip(listings);
+        listings
+            .map(|(entry, listing)| self.tool_list(entry, listing))
+            .collect()
+    }
+
+    /// Records the tools of a server.
+    fn record(&self, entry: &ServerEntry, listing: &Listing) {
+        let filter = &entry.definition.tools;
+        let tools = listing.entries().iter();
+        let mut tools = tools.map(|tool| ListedTool::new(tool.name(), filter.allows(tool.name())));
+        let server = entry.server.name();
+        self.router.record_tools(server, &mut tools, true);
+    }
+
+    /// Returns the offered tools of a server, or its failure.
+    fn tool_list(
+        &self,
+        entry: &ServerEntry,
+        listing: Result<Arc<Listing>, UpstreamError>,
+    ) -> ToolList {
+        let (mut details, mut unknown, mut findings) = (String::new(), Vec::new(), Vec::new());
+        match &listing {
+            Ok(listing) => {
+                let names = listing.entries().iter().map(|tool| &**tool.name());
+                unknown = entry.definition.unknown_tools(&names.collect::<Vec<_>>());
+                findings = self.findings(entry, listing);
+            }
+            Err(error) => details = entry.details(error),
+        }
+        ToolList {
+            server: Arc::clone(entry.server.name()),
+            details,
+            findings,
+            unknown,
+            listed: listing.map(|listing| self.exposed(entry, &listing)),
+        }
+    }
+
+    /// Returns the listed tools that are not offered, because their names collide.
+    pub(crate) fn hidden(&self) -> Vec<ToolCollision> {
+        let mut collisions = self.router.tool_collisions();
+        collisions.retain(ToolCollision::is_hidden);
+        collisions
     }
 
     async fn listing(&self, entry: &ServerEntry) -> Result<Arc<Listing>, UpstreamError> {
@@ -172,7 +218,7 @@ impl McpClient {
             Some(description)
         };
         let offered = listing.entries().iter();
-        let offered = offered.filter(|tool| entry.filter.allows(tool.name()));
+        let offered = offered.filter(|tool| entry.definition.tools.allows(tool.name()));
         offered.filter_map(tool).collect()
     }
 
@@ -185,7 +231,7 @@ impl McpClient {
             Some((name.into(), finding.clone()))
         };
         let offered = listing.findings().iter();
-        let offered = offered.filter(|finding| entry.filter.allows(&finding.name));
+        let offered = offered.filter(|finding| entry.definition.tools.allows(&finding.name));
         offered.filter_map(named).collect()
     }
 
@@ -196,13 +242,14 @@ impl McpClient {
     /// Fails if the server is unreachable, or if the tool does not exist.
     pub(crate) async fn tool(&self, name: &str) -> anyhow::Result<Value> {
         let mut failed = Vec::new();
-        let tools = match self.entry(name) {
-            Some((entry, _)) => {
+        let tools = match &*self.owners(name) {
+            [entry] => {
                 let listing = self.listing(entry).await;
                 let listing = listing.map_err(|error| entry.failed(error))?;
+                self.record(entry, &listing);
                 self.exposed(entry, &listing)
             }
-            None => {
+            _ => {
                 let all = self.tools().await;
                 failed.extend(all.iter().filter_map(ToolList::failure));
                 let listed = all.into_iter().filter_map(|tools| tools.listed.ok());
@@ -256,12 +303,23 @@ impl McpClient {
         }
     }
 
-    /// Resolves the name of an offered tool to its server and its upstream name.
+    /// Returns the servers that may have the tool with the client-visible `name`.
+    fn owners(&self, name: &str) -> Vec<&ServerEntry> {
+        let servers = match self.router.resolve_tool(name) {
+            Some(resolved) => vec![resolved.server],
+            None => self.router.pending_servers(name),
+        };
+        let entries = self.entries.iter();
+        entries
+            .filter(|entry| servers.contains(entry.server.name()))
+            .collect()
+    }
+
+    /// Resolves the name of a listed tool to its server and its upstream name.
     fn entry<'a>(&self, name: &'a str) -> Option<(&ServerEntry, Cow<'a, str>)> {
         let ResolvedName { server, name, .. } = self.router.resolve_tool(name)?;
         let mut entries = self.entries.iter();
-        let entry = entries.find(|entry| *entry.server.name() == server)?;
-        entry.filter.allows(&name).then_some((entry, name))
+        Some((entries.find(|entry| *entry.server.name() == server)?, name))
     }
 
     fn prepared(&self, entry: &ServerEntry, request: Request, feature: Feature) -> Call<Prepared> {
@@ -279,9 +337,9 @@ impl McpClient {
 impl ServerEntry {
     fn from_spec(definition: &spec::ServerSpec, factory: &ServerFactory) -> std::io::Result<Self> {
         Ok(Self {
+            definition: definition.clone(),
             server: factory.build(definition)?,
             credential: credential(&definition.transport).unwrap_or_else(Credential::none),
-            filter: definition.tools.clone(),
         })
     }
 

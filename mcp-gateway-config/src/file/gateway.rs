@@ -7,6 +7,7 @@
 //! | `forwardHeaders` | list of header names |
 //! | `pageSize` | positive number |
 //! | `maxToolName` | number from 48 to 128 |
+//! | `toolPrefix` | `always`, `onCollision` or `never` |
 //! | `instructions` | string |
 //! | `compatibility` | list of `version-header` |
 //! | `teams` | list of strings |
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use mcp_gateway_core::endpoint::{Compatibility, is_forwardable};
+use mcp_gateway_core::route::PrefixMode;
 use mcp_gateway_platform::spec::GatewaySpec;
 
 use crate::document::{Count, Field, suggestion};
@@ -36,6 +38,9 @@ pub(super) fn read(field: &Field<'_>, servers: &[&str]) -> Option<GatewaySpec> {
         .unwrap_or_default();
     gateway.page_size = table.get("pageSize").map(|Count(count)| count);
     gateway.max_tool_name = table.get_with("maxToolName", max_tool_name);
+    if let Some(mode) = table.get_with("toolPrefix", |field| field.choice(&PREFIX_MODES)) {
+        gateway.tool_prefix = mode;
+    }
     gateway.instructions = table.get("instructions");
     gateway.compatibility = table
         .get_with("compatibility", compatibility)
@@ -113,6 +118,13 @@ pub(super) fn slug(text: &str) -> Result<Arc<str>, String> {
         )),
     }
 }
+
+/// Values of `toolPrefix`.
+const PREFIX_MODES: [(&str, PrefixMode); 3] = [
+    ("always", PrefixMode::Always),
+    ("never", PrefixMode::Never),
+    ("onCollision", PrefixMode::OnCollision),
+];
 
 /// Permitted limits of the length of tool names. A prefix and a hash need most of the shortest.
 const TOOL_NAME_LENGTHS: RangeInclusive<usize> = 48..=128;

@@ -171,6 +171,57 @@ fn one_mistake_has_one_message() {
     }
 }
 
+/// Without a value, each of these keys would have a default that is wider than it seems.
+#[test]
+fn category_empty_value_is_rejected() {
+    for (text, path) in [
+        (
+            "servers: [{ name: a, builtin: demo, tools: }]",
+            "servers[0].tools",
+        ),
+        (
+            "servers: [{ name: a, builtin: demo, tools: { allow: } }]",
+            "servers[0].tools.allow",
+        ),
+        (
+            "servers: [{ name: a, builtin: demo, tools: { deny: null } }]",
+            "servers[0].tools.deny",
+        ),
+        (
+            "servers: [{ name: a, builtin: demo, tools: { rename: ~ } }]",
+            "servers[0].tools.rename",
+        ),
+        (
+            "servers: [{ name: a, remote: { url: http://a }, roots: }]",
+            "servers[0].roots",
+        ),
+        ("gateways: [{ name: a, servers: }]", "gateways[0].servers"),
+        ("gateways: [{ name: a, teams: }]", "gateways[0].teams"),
+        (
+            "auth: { issuers: [{ issuer: https://a.example, audience: }] }",
+            "auth.issuers[0].audience",
+        ),
+        (
+            "auth: { issuers: [{ issuer: https://a.example, requiredScopes: }] }",
+            "auth.issuers[0].requiredScopes",
+        ),
+        (
+            "auth: { oauth: { clients: [{ id: a, scopes: }] } }",
+            "auth.oauth.clients[0].scopes",
+        ),
+        ("origins:", "origins"),
+        ("servers: [{ name: }]", "servers[0].name"),
+    ] {
+        let expected =
+            format!("{path}: missing value; use [] for an empty list, or remove the key");
+        let lines = problems(text);
+        assert!(
+            lines.iter().any(|line| line.ends_with(&expected)),
+            "{text}\n{lines:#?}"
+        );
+    }
+}
+
 /// Texts, and what is said of them.
 const MISTAKES: &[(&str, &str)] = &[
     (
@@ -290,50 +341,6 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "limits: { sessions: { idle: 2d } }",
         "1:21: limits.sessions: idle must not exceed lifetime",
-    ),
-    (
-        "servers: [{ name: a, builtin: demo, tools: { allow: } }]",
-        "1:46: servers[0].tools.allow: missing value; use [] for an empty list, or remove the key",
-    ),
-    (
-        "servers: [{ name: a, builtin: demo, tools: { deny: null } }]",
-        "1:46: servers[0].tools.deny: missing value; use [] for an empty list, or remove the key",
-    ),
-    (
-        "servers: [{ name: a, builtin: demo, tools: { rename: ~ } }]",
-        "1:46: servers[0].tools.rename: missing value; use [] for an empty list, or remove the key",
-    ),
-    (
-        "servers: [{ name: a, builtin: demo, tools: }]",
-        "1:37: servers[0].tools: missing value; use [] for an empty list, or remove the key",
-    ),
-    (
-        "servers: [{ name: a, remote: { url: http://a }, roots: }]",
-        "1:49: servers[0].roots: missing value; use [] for an empty list, or remove the key",
-    ),
-    (
-        "gateways: [{ name: a, servers: }]",
-        "1:23: gateways[0].servers: missing value; use [] for an empty list, or remove the key",
-    ),
-    (
-        "gateways: [{ name: a, teams: }]",
-        "1:23: gateways[0].teams: missing value; use [] for an empty list, or remove the key",
-    ),
-    (
-        "auth: { issuers: [{ issuer: https://a.example, audience: }] }",
-        "1:48: auth.issuers[0].audience: missing value; use [] for an empty list, or remove the key",
-    ),
-    (
-        "auth: { issuers: [{ issuer: https://a.example, requiredScopes: }] }",
-        "1:48: auth.issuers[0].requiredScopes: missing value; use [] for an empty list, or remove the key",
-    ),
-    (
-        "origins:",
-        "1:1: origins: missing value; use [] for an empty list, or remove the key",
-    ),
-    (
-        "servers: [{ name: }]",
-        "1:13: servers[0].name: missing value; use [] for an empty list, or remove the key",
     ),
     (
         "auth: { login: { oidc: [{ name: a, issuer: https://a.example, clientId: a, allowedGroups: [] }] } }",

@@ -3,25 +3,18 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use foldhash::HashMap;
-
+use super::prefixes::Prefixes;
 use super::tool_names::ToolNames;
-use super::{ResolvedName, ToolRouter};
+use super::tool_table::ToolRules;
+use super::{ListedTool, PrefixMode, ResolvedName, ToolCollision, ToolRouter};
 
 /// A router that gives each server a prefix.
 ///
 /// See the [module documentation](super) for an example.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PrefixRouter {
-    /// Servers in the order of their lists.
-    servers: Arc<[Arc<str>]>,
-    /// Servers by their prefix.
-    by_prefix: HashMap<Arc<str>, Arc<str>>,
-    /// Prefixes by server.
-    by_server: HashMap<Arc<str>, Arc<str>>,
-    /// Server with the empty prefix.
-    unprefixed: Option<Arc<str>>,
-    /// Aliases and short names of tools.
+    prefixes: Prefixes,
+    /// Aliases, short names and bare names of tools.
     tool_names: ToolNames,
 }
 
@@ -72,21 +65,10 @@ impl PrefixRouter {
         N: Into<Arc<str>>,
         P: Into<Arc<str>>,
     {
-        let mut router = Self {
-            servers: Arc::new([]),
-            by_prefix: HashMap::default(),
-            by_server: HashMap::default(),
-            unprefixed: None,
+        Ok(Self {
+            prefixes: Prefixes::new(servers)?,
             tool_names: ToolNames::default(),
-        };
-        let mut names = Vec::new();
-        for (server, prefix) in servers {
-            let server = server.into();
-            router.insert(&server, prefix.into())?;
-            names.push(server);
-        }
-        router.servers = names.into();
-        Ok(router)
+        })
     }
 
     /// Creates a router that gives each server its own name as prefix, in the order of their lists.
@@ -112,143 +94,160 @@ impl PrefixRouter {
     /// # Example
     ///
     /// ```
-    /// use mcp_gateway_core::route::{PrefixRouter, ToolRouter};
+    /// use mcp_gateway_core::route::{ListedTool, PrefixRouter, ToolRouter};
     ///
     /// let router = PrefixRouter::by_name(["github"])?.with_max_tool_name(64);
-    /// let long = "list_all_of_the_pull_requests_that_somebody_has_to_look_at_today";
-    /// let short = router.expose_tool("github", long).unwrap();
+    /// let long = "list_all_of_the_pull_requests_that_somebody_has_to_look_at_today".into();
+    /// router.record_tools("github", &mut [ListedTool::permitted(&long)].into_iter(), true);
+    /// let short = router.expose_tool("github", &long).unwrap();
     /// assert_eq!(short.len(), 64);
-    /// assert_eq!(router.resolve_tool(&short).unwrap().name, long);
+    /// assert_eq!(router.resolve_tool(&short).unwrap().name, *long);
     /// # Ok::<_, mcp_gateway_core::route::PrefixError>(())
     /// ```
     #[must_use]
-    pub fn with_max_tool_name(mut self, max: usize) -> Self {
-        self.tool_names.set_max(max);
-        self
+    pub fn with_max_tool_name(self, max: usize) -> Self {
+        self.with_rules(|rules| rules.max = Some(max.max(MIN_TOOL_NAME)))
     }
 
-    /// Exposes the tool `name` of `server` as `alias`, after the prefix of the server. The tool can
-    /// still be called by its own name.
+    /// Exposes the tool `name` of `server` as `alias`, after the prefix of the server, and no longer
+    /// by its own name.
+    ///
+    /// An alias precedes a tool that has it as its name: that tool is not offered, unless it has an
+    /// alias, too. The alias of a tool that does not exist has no effect. Of several aliases of one
+    /// tool, and of several tools with one alias, the last one counts.
     ///
     /// # Example
     ///
     /// ```
-    /// use mcp_gateway_core::route::{PrefixRouter, ToolRouter};
+    /// use mcp_gateway_core::route::{ListedTool, PrefixRouter, ToolRouter};
     ///
     /// let router = PrefixRouter::by_name(["github"])?
     ///     .with_tool_alias("github", "search_code", "search");
+    /// let listed = ["search", "search_code"].map(Into::into);
+    /// router.record_tools("github", &mut listed.iter().map(ListedTool::permitted), true);
     /// let exposed = router.expose_tool("github", "search_code").unwrap();
     /// assert_eq!(exposed, "github__search");
     /// assert_eq!(router.resolve_tool(&exposed).unwrap().name, "search_code");
+    /// assert!(router.resolve_tool("github__search_code").is_none());
+    /// assert_eq!(router.tool_collisions()[0].tool, "search".into());
     /// # Ok::<_, mcp_gateway_core::route::PrefixError>(())
     /// ```
     #[must_use]
     pub fn with_tool_alias(
-        mut self,
+        self,
         server: &str,
         name: impl Into<Arc<str>>,
         alias: impl Into<Arc<str>>,
     ) -> Self {
-        self.tool_names.add_alias(server, name.into(), alias.into());
-        self
+        let (name, alias) = (name.into(), alias.into());
+        self.with_rules(|rules| {
+            let aliases = rules.aliases.entry(server.into()).or_default();
+            aliases.retain(|_, other| *other != alias);
+            aliases.insert(name, alias);
+        })
     }
 
-    /// Adds one server.
-    fn insert(&mut self, server: &Arc<str>, prefix: Arc<str>) -> Result<(), PrefixError> {
-        if !is_prefix(&prefix) {
-            return Err(PrefixError::Invalid { prefix });
-        }
-        let taken = match prefix.is_empty() {
-            true => self.unprefixed.replace(Arc::clone(server)),
-            false => self
-                .by_prefix
-                .insert(Arc::clone(&prefix), Arc::clone(server)),
-        };
-        let twice = self
-            .by_server
-            .insert(Arc::clone(server), Arc::clone(&prefix));
-        match taken.or_else(|| twice.map(|_| Arc::clone(server))) {
-            Some(first) => Err(PrefixError::Duplicate {
-                prefix,
-                first,
-                second: Arc::clone(server),
-            }),
-            None => Ok(()),
+    /// Sets the use of prefixes in the names of tools.
+    #[must_use]
+    pub fn with_tool_prefix(self, mode: PrefixMode) -> Self {
+        self.with_rules(|rules| rules.prefixes = mode)
+    }
+
+    /// Resolves only the names of tools that `server` has listed, and that a policy permits.
+    ///
+    /// Otherwise the server decides which names it accepts. If a policy depends on names, a server
+    /// that ignores their case or surrounding white space would be called by names that the policy
+    /// does not expect.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_core::route::{ListedTool, PrefixRouter, ToolRouter};
+    ///
+    /// let router = PrefixRouter::by_name(["github"])?.with_listed_tools_only("github");
+    /// assert!(router.resolve_tool("github__search").is_none());
+    /// assert_eq!(router.pending_servers("github__search"), ["github".into()]);
+    /// let listed = "search".into();
+    /// router.record_tools("github", &mut [ListedTool::permitted(&listed)].into_iter(), true);
+    /// assert!(router.resolve_tool("github__search").is_some());
+    /// assert!(router.resolve_tool("github__SEARCH").is_none());
+    /// # Ok::<_, mcp_gateway_core::route::PrefixError>(())
+    /// ```
+    #[must_use]
+    pub fn with_listed_tools_only(self, server: impl Into<Arc<str>>) -> Self {
+        self.with_rules(|rules| {
+            rules.listed_only.insert(server.into());
+        })
+    }
+
+    /// Returns the recorded tools that do not have the names that they would have alone.
+    #[must_use]
+    pub fn tool_collisions(&self) -> Vec<ToolCollision> {
+        self.tool_names.collisions()
+    }
+
+    /// Changes the rules for the names of tools.
+    fn with_rules(self, change: impl FnOnce(&mut ToolRules)) -> Self {
+        Self {
+            tool_names: self.tool_names.with(change),
+            ..self
         }
     }
 }
 
 impl ToolRouter for PrefixRouter {
     fn servers(&self) -> Arc<[Arc<str>]> {
-        Arc::clone(&self.servers)
+        Arc::clone(self.prefixes.servers())
     }
 
     fn resolve<'a>(&self, name: &'a str) -> Option<ResolvedName<'a>> {
-        let prefixed = name
-            .split_once(Self::SEPARATOR)
-            .and_then(|(prefix, name)| Some((self.by_prefix.get(prefix)?, name)));
-        let (server, name) = match prefixed {
-            Some(prefixed) => prefixed,
-            None => (self.unprefixed.as_ref()?, name),
-        };
-        Some(ResolvedName::new(Arc::clone(server), name))
+        self.prefixes.resolve(name)
     }
 
     fn expose<'a>(&self, server: &str, name: &'a str) -> Option<Cow<'a, str>> {
-        let prefix = self.by_server.get(server)?;
-        if !prefix.is_empty() {
-            return Some(Cow::Owned(format!("{prefix}{}{name}", Self::SEPARATOR)));
-        }
-        // A name that looks like that of another server would resolve to it.
-        let resolved = self.resolve(name)?;
-        (&*resolved.server == server).then_some(Cow::Borrowed(name))
+        self.prefixes.expose(server, name)
     }
 
     fn resolve_tool<'a>(&self, name: &'a str) -> Option<ResolvedName<'a>> {
-        if self.tool_names.is_empty() {
-            return self.resolve(name);
+        match self.tool_names.is_plain() {
+            true => self.prefixes.resolve(name),
+            false => self.tool_names.resolve(&self.prefixes, name),
         }
-        let resolved = match self.tool_names.long_name(name) {
-            Some(long) => {
-                let ResolvedName { server, name } = self.resolve(&long)?;
-                ResolvedName::new(server, name.into_owned())
-            }
-            None if self.tool_names.may_be_short(name) => return None,
-            None => self.resolve(name)?,
-        };
-        let ResolvedName { server, name } = resolved;
-        let name = self.tool_names.original(&server, name);
-        Some(ResolvedName::new(server, name))
     }
 
     fn expose_tool<'a>(&self, server: &str, name: &'a str) -> Option<Cow<'a, str>> {
-        if self.tool_names.is_empty() {
-            return self.expose(server, name);
+        match self.tool_names.is_plain() {
+            true => self.prefixes.expose(server, name),
+            false => {
+                let exposed = self.tool_names.expose(&self.prefixes, server, name);
+                exposed.map(Cow::Owned)
+            }
         }
-        let exposed = match self.tool_names.alias(server, name) {
-            Cow::Borrowed(name) => self.expose(server, name)?,
-            Cow::Owned(alias) => Cow::Owned(self.expose(server, &alias)?.into_owned()),
-        };
-        Some(self.tool_names.shorten(exposed))
     }
 
-    fn is_pending(&self, name: &str) -> bool {
-        self.tool_names.may_be_short(name)
+    fn record_tools(
+        &self,
+        server: &str,
+        tools: &mut dyn Iterator<Item = ListedTool<'_>>,
+        _is_whole: bool,
+    ) {
+        if !self.tool_names.is_plain() {
+            self.tool_names.record(&self.prefixes, server, tools);
+        }
+    }
+
+    fn pending_servers(&self, name: &str) -> Vec<Arc<str>> {
+        match self.tool_names.is_plain() {
+            true => Vec::new(),
+            false => self.tool_names.pending(&self.prefixes, name),
+        }
     }
 
     fn is_transparent(&self, server: &str) -> bool {
-        self.by_server
-            .get(server)
-            .is_some_and(|prefix| prefix.is_empty())
+        self.prefixes.is_transparent(server)
     }
 }
 
-/// Returns `true` if the first separator in any name with `prefix` is the one after the prefix.
-fn is_prefix(prefix: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    prefix.len() <= PrefixRouter::MAX_PREFIX
-        && prefix.chars().all(allowed)
-        && !prefix.contains(PrefixRouter::SEPARATOR)
-        && !prefix.starts_with('_')
-        && !prefix.ends_with('_')
-}
+/// Lower bound of the maximum length of the name of a tool: a prefix, the separator, the hash and
+/// some of the name.
+const MIN_TOOL_NAME: usize = 48;

@@ -1,176 +1,180 @@
-//! Names of tools that are not just prefix and name: aliases, and short names.
+//! Names of tools that are not just prefix and name: aliases, short names and bare names.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::digest::{SHA256, digest};
+use arc_swap::ArcSwap;
 
-/// Aliases and short names of tools.
+use super::prefixes::Prefixes;
+use super::tool_collision::ToolCollision;
+use super::tool_table::{ToolRules, ToolTable};
+use super::{ListedTool, PrefixMode, ResolvedName};
+
+/// Names of tools by configured rules, and the tools that servers have listed.
 ///
-/// A short name is derived from the long one alone, so that it is the same after a restart and at
-/// every replica. The long name cannot be derived from it: it is known once the tool was listed.
-#[derive(Clone, Debug, Default)]
+/// A name may depend on which tools exist: an alias may be the name of another tool, a short name
+/// does not contain the long one, and a bare name does not name its server.
+#[derive(Clone, Debug)]
 pub(super) struct ToolNames {
-    /// Aliases by server and name.
-    aliases: HashMap<Arc<str>, HashMap<Arc<str>, Arc<str>>>,
-    /// Names by server and alias.
-    originals: HashMap<Arc<str>, HashMap<Arc<str>, Arc<str>>>,
-    /// Maximum length of a name in bytes.
-    max: Option<usize>,
-    /// Long names by their short ones.
-    long_names: Arc<Mutex<HashMap<String, String>>>,
+    rules: ToolRules,
+    /// `true` without rules. Read by each call.
+    is_plain: bool,
+    listed: Arc<ListedTools>,
+}
+
+/// Tools that servers have listed.
+#[derive(Debug, Default)]
+struct ListedTools {
+    table: ArcSwap<ToolTable>,
+    /// Held while a new table is created.
+    writing: Mutex<()>,
 }
 
 impl ToolNames {
-    /// Adds an alias for the tool `name` of `server`.
-    pub(super) fn add_alias(&mut self, server: &str, name: Arc<str>, alias: Arc<str>) {
-        let originals = self.originals.entry(server.into()).or_default();
-        originals.insert(Arc::clone(&alias), Arc::clone(&name));
-        self.aliases
-            .entry(server.into())
-            .or_default()
-            .insert(name, alias);
-    }
-
-    /// Sets the maximum length of a name.
-    pub(super) fn set_max(&mut self, max: usize) {
-        self.max = Some(max.max(MIN_LENGTH));
-    }
-
-    /// Returns `true` if names are prefix and name.
-    pub(super) fn is_empty(&self) -> bool {
-        self.max.is_none() && self.aliases.is_empty()
-    }
-
-    /// Returns the alias of `name` of `server`, otherwise the name.
-    pub(super) fn alias<'a>(&self, server: &str, name: &'a str) -> Cow<'a, str> {
-        let alias = self.aliases.get(server).and_then(|names| names.get(name));
-        match alias {
-            Some(alias) => Cow::Owned(String::from(&**alias)),
-            None => Cow::Borrowed(name),
+    /// Returns the names by other rules. Tools are no longer known.
+    pub(super) fn with(self, change: impl FnOnce(&mut ToolRules)) -> Self {
+        let mut rules = self.rules;
+        change(&mut rules);
+        Self {
+            is_plain: rules == ToolRules::default(),
+            rules,
+            listed: Arc::default(),
         }
     }
 
-    /// Returns the name of the tool of `server` with the alias `alias`, otherwise the argument.
-    pub(super) fn original<'a>(&self, server: &str, alias: Cow<'a, str>) -> Cow<'a, str> {
-        let names = self.originals.get(server);
-        match names.and_then(|names| names.get(&*alias)) {
-            Some(name) => Cow::Owned(String::from(&**name)),
-            None => alias,
+    /// Returns `true` if all names are prefix and name.
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// Resolves the name of a tool.
+    pub(super) fn resolve<'a>(
+        &self,
+        prefixes: &Prefixes,
+        name: &'a str,
+    ) -> Option<ResolvedName<'a>> {
+        if let Some((server, tool)) = self.listed.table.load().origin(name) {
+            let server = Arc::clone(server);
+            return Some(match name.strip_suffix(&**tool) {
+                Some(prefix) => ResolvedName::new(server, &name[prefix.len()..]),
+                None => ResolvedName::new(server, String::from(&**tool)),
+            });
+        }
+        let resolved = prefixes.resolve(name)?;
+        let ResolvedName {
+            server,
+            name: local,
+        } = &resolved;
+        (!self.rules.depends_on_lists(server, local, name)).then_some(resolved)
+    }
+
+    /// Returns the servers one of which may have the tool `name`, once it has listed its tools.
+    pub(super) fn pending(&self, prefixes: &Prefixes, name: &str) -> Vec<Arc<str>> {
+        if self.rules.max.is_some_and(|max| name.len() > max) {
+            return Vec::new();
+        }
+        if self.rules.prefixes != PrefixMode::Always {
+            return prefixes.servers().to_vec();
+        }
+        let resolved = prefixes.resolve(name);
+        let pending = resolved.filter(
+            |ResolvedName {
+                 server,
+                 name: local,
+             }| { self.rules.depends_on_lists(server, local, name) },
+        );
+        pending
+            .map(|resolved| resolved.server)
+            .into_iter()
+            .collect()
+    }
+
+    /// Returns the name under which clients see the tool `name` of `server`; `None` to hide it.
+    pub(super) fn expose(&self, prefixes: &Prefixes, server: &str, name: &str) -> Option<String> {
+        match self.listed.table.load().exposed(server, name) {
+            Some(exposed) => exposed.map(|exposed| exposed.to_string()),
+            None => self.rules.unlisted_name(prefixes, server, name),
         }
     }
 
-    /// Returns a short name for `long`, and remembers it, if `long` exceeds the limit.
-    pub(super) fn shorten<'a>(&self, long: Cow<'a, str>) -> Cow<'a, str> {
-        let Some(max) = self.max.filter(|max| long.len() > *max) else {
-            return long;
+    /// Records the permitted ones of the tools that `server` has listed.
+    ///
+    /// Tools are kept, so that names do not depend on which caller has listed them last.
+    pub(super) fn record(
+        &self,
+        prefixes: &Prefixes,
+        server: &str,
+        tools: &mut dyn Iterator<Item = ListedTool<'_>>,
+    ) {
+        let Some(server) = prefixes.servers().iter().find(|one| ***one == *server) else {
+            return;
         };
-        let hash = digest(&SHA256, long.as_bytes());
-        let mut kept = max - SUFFIX;
-        while !long.is_char_boundary(kept) {
-            kept -= 1;
+        let before = self.listed.table.load();
+        let permitted = tools.filter(|tool| tool.is_permitted);
+        let unknown = permitted.filter(|tool| before.exposed(server, tool.name).is_none());
+        let unknown: Vec<_> = unknown.map(|tool| Arc::clone(tool.name)).collect();
+        if unknown.is_empty() {
+            return;
         }
-        let mut short = String::from(&long[..kept]);
-        short.push(MARK);
-        for byte in &hash.as_ref()[..HASH / 2] {
-            short.push_str(&format!("{byte:02x}"));
-        }
-        let mut known = self.known();
-        if !known.contains_key(&short) {
-            // Forgotten names are learned again from the next list.
-            if known.len() >= MAX_KNOWN {
-                known.clear();
-            }
-            known.insert(short.clone(), long.into_owned());
-        }
-        Cow::Owned(short)
-    }
-
-    /// Returns the long name of `name`, if it is a short one that is known.
-    pub(super) fn long_name(&self, name: &str) -> Option<String> {
-        match self.may_be_short(name) {
-            true => self.known().get(name).cloned(),
-            false => None,
-        }
-    }
-
-    /// Returns `true` if `name` has the form of a short name.
-    pub(super) fn may_be_short(&self, name: &str) -> bool {
-        let Some(max) = self.max else {
-            return false;
-        };
-        // The end of the kept part is a character, of up to four bytes.
-        let is_long = name.len() <= max && name.len() + 4 > max;
-        let suffix = name.rsplit_once(MARK).map(|(_, hash)| hash);
-        is_long
-            && suffix.is_some_and(|hash| {
-                hash.len() == HASH && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
-            })
-    }
-
-    /// Locks the known names.
-    fn known(&self) -> MutexGuard<'_, HashMap<String, String>> {
-        self.long_names
+        let _writing = self
+            .listed
+            .writing
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner);
+        let before = self.listed.table.load();
+        let mut all = before.tools();
+        let tools = all.entry(Arc::clone(server)).or_default();
+        // Forgotten tools are recorded again with the next list.
+        if tools.len() + unknown.len() > MAX_TOOLS {
+            tools.clear();
+        }
+        tools.extend(unknown);
+        tools.sort_unstable();
+        tools.dedup();
+        let table = ToolTable::new(&self.rules, prefixes, &all);
+        let new = table.collisions.iter();
+        new.filter(|collision| !before.collisions.contains(collision))
+            .for_each(log);
+        self.listed.table.store(Arc::new(table));
+    }
+
+    /// Returns the collisions of the recorded tools.
+    pub(super) fn collisions(&self) -> Vec<ToolCollision> {
+        self.listed.table.load().collisions.clone()
     }
 }
 
-/// Known short names are not part of the configuration.
+/// Logs a collision.
+fn log(collision: &ToolCollision) {
+    let ToolCollision {
+        server,
+        tool,
+        name,
+        effect,
+    } = collision;
+    match collision.is_hidden() {
+        true => tracing::warn!(%server, %tool, %name, ?effect, "tool hidden by name collision"),
+        false => tracing::info!(%server, %tool, %name, "tool prefixed after name collision"),
+    }
+}
+
+impl Default for ToolNames {
+    fn default() -> Self {
+        Self {
+            rules: ToolRules::default(),
+            is_plain: true,
+            listed: Arc::default(),
+        }
+    }
+}
+
+/// Listed tools are not part of the configuration.
 impl PartialEq for ToolNames {
     fn eq(&self, other: &Self) -> bool {
-        (&self.aliases, self.max) == (&other.aliases, other.max)
+        self.rules == other.rules
     }
 }
 
 impl Eq for ToolNames {}
 
-/// Character before the hash.
-const MARK: char = '-';
-
-/// Length of the hash in hexadecimal digits.
-const HASH: usize = 8;
-
-/// Length of mark and hash.
-const SUFFIX: usize = 1 + HASH;
-
-/// Lower bound of the maximum length: a prefix, the separator, the hash and some of the name.
-const MIN_LENGTH: usize = 48;
-
-/// Maximum number of known short names.
-const MAX_KNOWN: usize = 10_000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn short_names_are_stable_and_distinct() {
-        let mut names = ToolNames::default();
-        names.set_max(64);
-        let long = |end: &str| format!("server__{}{end}", "x".repeat(70));
-        let short = names.shorten(long("a").into()).into_owned();
-        assert_eq!(short.len(), 64);
-        assert!(names.may_be_short(&short));
-        assert_eq!(names.long_name(&short), Some(long("a")));
-        assert_ne!(names.shorten(long("b").into()), short);
-        // After a restart, the name is the same, and not yet known.
-        let mut others = ToolNames::default();
-        others.set_max(64);
-        assert_eq!(others.long_name(&short), None);
-        assert_eq!(others.shorten(long("a").into()), short);
-
-        assert_eq!(names.shorten("a".repeat(64).into()), "a".repeat(64));
-        let wide = format!("server__{}", "ä".repeat(60));
-        let short = names.shorten(wide.clone().into()).into_owned();
-        assert!(short.len() <= 64 && names.long_name(&short) == Some(wide));
-        for name in [
-            "a",
-            &*"a".repeat(64),
-            &*format!("{}-0123456g", "a".repeat(55)),
-        ] {
-            assert!(!names.may_be_short(name), "{name}");
-        }
-    }
-}
+/// Maximum number of recorded tools of a server.
+const MAX_TOOLS: usize = 10_000;

@@ -110,7 +110,7 @@ impl Controller {
                 gateway: self.create(
                     traits,
                     ReloadableVerifier::new(rules),
-                    ReloadableRouter::new(router),
+                    ReloadableRouter::new(router, Arc::clone(&self.tool_names)),
                 )?,
                 update: None,
             },
@@ -130,6 +130,7 @@ impl Controller {
         self.credentials
             .replace(credentials::configured(&spec.servers));
         self.tool_filters.replace(&spec.servers);
+        self.tool_names.replace(&spec.servers);
         self.servers.start(&servers);
         self.protect(&spec.auth, resources.all());
         let gateways = gateways.into_iter();

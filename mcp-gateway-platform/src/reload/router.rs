@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use futures_util::stream;
-use mcp_gateway_core::route::{PrefixRouter, ResolvedName, RouterChanges, ToolRouter};
+use mcp_gateway_core::route::{ListedTool, PrefixRouter, ResolvedName, RouterChanges, ToolRouter};
 use tokio::sync::watch;
+
+use super::tool_names::ReloadableToolNames;
 
 /// Router that is replaceable while calls are in flight.
 ///
@@ -14,14 +16,17 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(crate) struct ReloadableRouter {
     router: ArcSwap<PrefixRouter>,
+    configured: Arc<ReloadableToolNames>,
     /// Notifies subscribers of changed lists.
     changed: watch::Sender<()>,
 }
 
 impl ReloadableRouter {
-    pub(crate) fn new(router: PrefixRouter) -> Arc<Self> {
+    /// Creates the router; listed tools are compared with the `configured` names.
+    pub(crate) fn new(router: PrefixRouter, configured: Arc<ReloadableToolNames>) -> Arc<Self> {
         Arc::new(Self {
             router: ArcSwap::from_pointee(router),
+            configured,
             changed: watch::Sender::new(()),
         })
     }
@@ -57,8 +62,24 @@ impl ToolRouter for ReloadableRouter {
         self.router.load().expose_tool(server, name)
     }
 
-    fn is_pending(&self, name: &str) -> bool {
-        self.router.load().is_pending(name)
+    fn record_tools(
+        &self,
+        server: &str,
+        tools: &mut dyn Iterator<Item = ListedTool<'_>>,
+        is_whole: bool,
+    ) {
+        let router = self.router.load();
+        if !is_whole || !self.configured.has(server) {
+            router.record_tools(server, tools, is_whole);
+            return;
+        }
+        let tools: Vec<_> = tools.collect();
+        self.configured.report(server, &tools);
+        router.record_tools(server, &mut tools.into_iter(), is_whole);
+    }
+
+    fn pending_servers(&self, name: &str) -> Vec<Arc<str>> {
+        self.router.load().pending_servers(name)
     }
 
     fn is_transparent(&self, server: &str) -> bool {
@@ -83,7 +104,8 @@ mod tests {
 
     #[test]
     fn names_change_while_the_router_stays() {
-        let routing = ReloadableRouter::new(PrefixRouter::new([("a", "x")]).unwrap());
+        let routing =
+            ReloadableRouter::new(PrefixRouter::new([("a", "x")]).unwrap(), Arc::default());
         assert_eq!(routing.expose("a", "t").as_deref(), Some("x__t"));
         routing.replace(PrefixRouter::new([("a", ""), ("b", "b")]).unwrap(), false);
         assert_eq!(routing.expose("a", "t").as_deref(), Some("t"));
@@ -94,7 +116,7 @@ mod tests {
     #[tokio::test]
     async fn those_who_listen_hear_of_changes() {
         let router = |prefix| PrefixRouter::new([("a", prefix)]).unwrap();
-        let routing = ReloadableRouter::new(router("x"));
+        let routing = ReloadableRouter::new(router("x"), Arc::default());
         let mut changes = routing.changes().unwrap();
         let mut heard = async || changes.next().now_or_never().is_some();
         routing.replace(router("x"), false);

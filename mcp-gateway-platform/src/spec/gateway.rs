@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use mcp_gateway_core::endpoint::Compatibility;
+use mcp_gateway_core::route::PrefixMode;
 
 use super::ServerSpec;
 
@@ -34,6 +35,8 @@ pub struct GatewaySpec {
     pub page_size: Option<usize>,
     /// Maximum length of the name of a tool in bytes; the end of a longer one is replaced by a hash.
     pub max_tool_name: Option<usize>,
+    /// Use of the prefixes of servers in the names of tools.
+    pub tool_prefix: PrefixMode,
     /// Instructions for clients, instead of those of the servers.
     pub instructions: Option<Arc<str>>,
     /// Departures of clients from the specification that are accepted.
@@ -53,6 +56,7 @@ impl GatewaySpec {
             forward_headers: Vec::new(),
             page_size: None,
             max_tool_name: None,
+            tool_prefix: PrefixMode::Always,
             instructions: None,
             compatibility: Compatibility::default(),
             teams: None,

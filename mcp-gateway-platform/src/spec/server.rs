@@ -98,6 +98,34 @@ impl ServerSpec {
         };
         shown == *self
     }
+
+    /// Returns `true` if tools have a filter or aliases.
+    #[must_use]
+    pub fn has_tool_names(&self) -> bool {
+        !self.tools.is_empty() || !self.tool_aliases.is_empty()
+    }
+
+    /// Returns the names and patterns of its filter and aliases that none of the tools `listed` has.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_platform::spec::{ServerSpec, ServerRuntime, ToolFilter};
+    ///
+    /// let mut server = ServerSpec::new("demo", ServerRuntime::Builtin("demo".into()));
+    /// server.tools = ToolFilter::default().with_denied(["ech*".into(), "delete".into()]);
+    /// assert_eq!(server.unknown_tools(&["echo"]), ["delete".into()]);
+    /// ```
+    #[must_use]
+    pub fn unknown_tools(&self, listed: &[&str]) -> Vec<Arc<str>> {
+        let aliases = self.tool_aliases.keys();
+        let aliases = aliases.filter(|name| !listed.contains(&&***name));
+        self.tools
+            .unmatched(listed)
+            .chain(aliases)
+            .cloned()
+            .collect()
+    }
 }
 
 impl ServerRuntime {

@@ -60,6 +60,16 @@ impl ToolFilter {
         self.allowed.as_deref().is_none_or(any) && !any(&self.denied)
     }
 
+    /// Returns the patterns that none of the tools `listed` matches, except for `*`.
+    pub(super) fn unmatched<'a>(
+        &'a self,
+        listed: &'a [&str],
+    ) -> impl Iterator<Item = &'a Arc<str>> {
+        let patterns = self.allowed.iter().flatten().chain(&self.denied);
+        let is_matched = |pattern: &str| listed.iter().any(|name| matches(pattern, name));
+        patterns.filter(move |pattern| ***pattern != *"*" && !is_matched(pattern))
+    }
+
     /// Returns `true` if the filter hides nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {

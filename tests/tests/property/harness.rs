@@ -28,6 +28,8 @@ pub(super) struct Fake {
     pub(super) name: String,
     pub(super) prefix: String,
     pub(super) has: Arc<Mutex<Has>>,
+    /// Set if it ignores the case of the names of tools, and white space around them.
+    pub(super) is_lenient: bool,
 }
 
 impl Fake {
@@ -36,7 +38,14 @@ impl Fake {
             name: name.to_owned(),
             prefix: prefix.to_owned(),
             has: Arc::new(Mutex::new(has)),
+            is_lenient: false,
         }
+    }
+
+    /// Returns `true` if a call of the tool `name` is answered.
+    fn serves(&self, name: &str, has: &Has) -> bool {
+        let known = name.trim().to_lowercase();
+        has.tools.contains(name) || self.is_lenient && has.tools.contains(&known)
     }
 
     async fn serve(self, stream: DuplexStream) -> Result<(), BoxError> {
@@ -79,7 +88,7 @@ impl Fake {
                 |uri| json!({ "uri": uri, "name": "a resource" }),
             ),
             "resources/templates/list" => json!({ "result": { "resourceTemplates": [] } }),
-            "tools/call" if name.is_some_and(|name| has.tools.contains(name)) => {
+            "tools/call" if name.is_some_and(|name| self.serves(name, &has)) => {
                 json!({ "result": { "content": [{ "type": "text", "text": me(name) }] } })
             }
             "prompts/get" if name.is_some_and(|name| has.prompts.contains(name)) => {

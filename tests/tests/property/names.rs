@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
+use mcp_gateway_core::protocol::ListKind;
+use mcp_gateway_core::route::{PrefixMode, PrefixRouter};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};
@@ -166,4 +169,131 @@ fn what_is_not_listed_cannot_be_used() {
         harness.end().await;
         Ok(())
     });
+}
+
+/// Routers of `servers` that give tools other names than prefix and name.
+fn router(servers: &[Fake], mode: PrefixMode, max: Option<usize>) -> PrefixRouter {
+    let pairs = servers
+        .iter()
+        .map(|fake| (fake.name.as_str(), fake.prefix.as_str()));
+    let mut router = PrefixRouter::new(pairs).unwrap().with_tool_prefix(mode);
+    for fake in servers {
+        let has = fake.has.lock().unwrap();
+        let mut tools = has.tools.iter();
+        // The alias may be the name of another tool.
+        if let (Some(first), Some(last)) = (tools.next(), tools.next_back()) {
+            router = router.with_tool_alias(&fake.name, first.as_str(), last.as_str());
+        }
+    }
+    match max {
+        Some(max) => router.with_max_tool_name(max),
+        None => router,
+    }
+}
+
+#[test]
+fn tools_with_other_names_can_be_used() {
+    let mode = prop::sample::select(vec![
+        PrefixMode::Always,
+        PrefixMode::Never,
+        PrefixMode::OnCollision,
+    ]);
+    let long = prop::collection::btree_set("[a-b]{44,60}|[ab]{36,41}-[0-9a-f]{8}", 0..4);
+    let strategy = (servers(), long, mode, prop::option::of(48..60_usize));
+    check(64, &strategy, async |(servers, long, mode, max)| {
+        for fake in &servers {
+            fake.has.lock().unwrap().tools.extend(long.iter().cloned());
+        }
+        let warm = router(&servers, mode, max);
+        let warm = Harness::new(&servers, |builder| builder.with_router(warm)).await;
+        let cold = router(&servers, mode, max);
+        let cold = Harness::new(&servers, |builder| builder.with_router(cold)).await;
+        let entries = warm.list("tools/list", "tools", |_| {}).await;
+        let entries = entries.map_err(|answer| TestCaseError::fail(answer.to_string()))?;
+        let mut names = BTreeSet::new();
+        let mut reached = BTreeSet::new();
+        for entry in &entries {
+            let name = entry["name"].as_str().unwrap();
+            prop_assert!(names.insert(name), "{name:?} is listed twice");
+            prop_assert!(max.is_none_or(|max| name.len() <= max), "{name:?}");
+            let mut targets = Vec::new();
+            for harness in [&warm, &cold] {
+                let answer = harness.ask("tools/call", json!({ "name": name })).await;
+                let text = &answer["result"]["content"][0]["text"];
+                let Some(target) = called(text) else {
+                    return Err(TestCaseError::fail(format!("{name:?} is listed: {answer}")));
+                };
+                targets.push(target);
+            }
+            prop_assert_eq!(&targets[0], &targets[1]);
+            prop_assert!(
+                reached.insert(targets.swap_remove(0)),
+                "two names: {name:?}"
+            );
+        }
+        warm.end().await;
+        cold.end().await;
+        Ok(())
+    });
+}
+
+/// Denies the tool `secret`.
+#[derive(Debug)]
+struct WithoutSecret;
+
+impl Policy for WithoutSecret {
+    fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
+        match request.target().feature.name() {
+            Some("secret") => Decision::deny("secret"),
+            _ => Decision::Allow,
+        }
+    }
+
+    fn permits_all(&self, _: &str, kind: ListKind) -> bool {
+        kind != ListKind::Tools
+    }
+}
+
+/// A server that ignores the case of names, or white space around them, is not reached by another
+/// spelling of a denied tool.
+#[tokio::test]
+async fn category_tool_spelling_of_a_denied_tool() {
+    let has = Has {
+        tools: ["add", "secret"].map(str::to_owned).into(),
+        ..Has::default()
+    };
+    let server = Fake {
+        is_lenient: true,
+        ..Fake::new("a", "a", has)
+    };
+    let spellings = [
+        "a__secret",
+        "a__SECRET",
+        "a__secret ",
+        "a__ secret",
+        "a__\u{a0}Secret",
+    ];
+    for is_listed_only in [false, true] {
+        let router = PrefixRouter::by_name(["a"]).unwrap();
+        let router = match is_listed_only {
+            true => router.with_listed_tools_only("a"),
+            false => router,
+        };
+        let harness = Harness::new(std::slice::from_ref(&server), |builder| {
+            builder.with_router(router).with_policy(WithoutSecret)
+        });
+        let harness = harness.await;
+        let mut reached = 0;
+        for name in spellings {
+            let answer = harness.ask("tools/call", json!({ "name": name })).await;
+            match answer["error"]["message"].as_str() {
+                Some(message) => assert_eq!(message, format!("Unknown tool: {name}")),
+                None => reached += 1,
+            }
+        }
+        assert_eq!(reached > 0, !is_listed_only);
+        let answer = harness.ask("tools/call", json!({ "name": "a__add" })).await;
+        assert!(answer["result"].is_object(), "{answer}");
+        harness.end().await;
+    }
 }

@@ -12,6 +12,7 @@ use mcp_gateway_config::lint::ClientLimits;
 use mcp_gateway_core::catalog::lint::Outcome;
 use mcp_gateway_platform::spec::DynamicSpec;
 
+use super::tools::name_findings;
 use crate::client::{McpClient, ToolList};
 use crate::files::ConfigFiles;
 use crate::logging;
@@ -24,8 +25,11 @@ pub(super) struct CheckArgs {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Do not resolve environment variables and referenced files
-    #[arg(long, conflicts_with = "client")]
+    #[arg(long, conflicts_with_all = ["client", "connect"])]
     without_secrets: bool,
+    /// Start the servers, and check their tools
+    #[arg(long)]
+    connect: bool,
     /// Start the servers, and check their tools against the limits of this client
     #[arg(long, value_name = "CLIENT")]
     client: Option<McpClientApp>,
@@ -53,9 +57,9 @@ pub(super) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     match config {
         Some(config) => {
             print_line(describe(&config))?;
-            match args.client {
-                Some(client) => check_tools(&config, &system.secrets(), client),
-                None => Ok(ExitCode::SUCCESS),
+            match args.connect || args.client.is_some() {
+                true => check_tools(&config, &system.secrets(), args.client),
+                false => Ok(ExitCode::SUCCESS),
             }
         }
         None => {
@@ -65,11 +69,11 @@ pub(super) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Lists the tools of each gateway, and prints those that `client` cannot use.
+/// Lists the tools of each gateway, and prints those that clients, or `client`, cannot use.
 fn check_tools(
     config: &DynamicSpec,
     secrets: &[String],
-    client: McpClientApp,
+    client: Option<McpClientApp>,
 ) -> anyhow::Result<ExitCode> {
     logging::init(&Log::from_level("error"));
     super::runtime()?.block_on(async {
@@ -82,7 +86,8 @@ fn check_tools(
             };
             let listed = servers.tools().await;
             servers.close().await;
-            let lines = findings(&listed, client, name);
+            let mut lines = findings(&listed, client, name);
+            lines.extend(name_findings(&listed, &servers));
             count += lines.len();
             for line in lines.iter().chain(&adaptations(&listed)) {
                 print_line(format_args!("{}: {line}", gateway.name))?;
@@ -96,9 +101,10 @@ fn check_tools(
     })
 }
 
-/// Formats what `client` cannot use of a gateway, and the servers that cannot be listed.
-fn findings(listed: &[ToolList], client: McpClientApp, gateway: &str) -> Vec<String> {
-    let limits = ClientLimits::of(client);
+/// Formats what clients, or `client`, cannot use of a gateway, and the servers that cannot be listed.
+fn findings(listed: &[ToolList], client: Option<McpClientApp>, gateway: &str) -> Vec<String> {
+    let limits = client.map(ClientLimits::of);
+    let has_model = limits.as_ref().is_none_or(ClientLimits::has_model);
     let failures = listed.iter().filter_map(ToolList::failure);
     let tools = listed.iter().filter_map(|tools| tools.listed.as_ref().ok());
     let names: Vec<_> = tools
@@ -109,15 +115,16 @@ fn findings(listed: &[ToolList], client: McpClientApp, gateway: &str) -> Vec<Str
     let defects = defects.filter_map(|(name, finding)| {
         let consequence = match finding.outcome {
             Outcome::HeldBack => "the tool is held back",
-            outcome if outcome == Outcome::Reported && limits.has_model() => {
-                "model interfaces reject it"
-            }
+            outcome if outcome == Outcome::Reported && has_model => "model interfaces reject it",
             _ => return None,
         };
         Some(format!("{name}: {finding}; {consequence}"))
     });
-    let excesses = limits.check(&names, gateway);
-    failures.chain(excesses).chain(defects).collect()
+    let excesses = limits.map(|limits| limits.check(&names, gateway));
+    failures
+        .chain(excesses.into_iter().flatten())
+        .chain(defects)
+        .collect()
 }
 
 /// Formats the defects that a client does not see, because the gateway adapts the definitions.

@@ -32,6 +32,9 @@ pub(super) async fn run(args: &ToolsArgs, servers: &McpClient) -> anyhow::Result
             print_line(line)?;
         }
     }
+    for finding in name_findings(&tools, servers) {
+        eprint_line(format_args!("warning: {finding}"));
+    }
     let failures: Vec<_> = tools.iter().filter_map(ToolList::failure).collect();
     failures.iter().for_each(eprint_line);
     let errors = tools.iter().filter_map(|tools| tools.listed.as_ref().err());
@@ -41,6 +44,23 @@ pub(super) async fn run(args: &ToolsArgs, servers: &McpClient) -> anyhow::Result
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// Describes the configured names that no tool has, and the tools that names hide.
+pub(super) fn name_findings(tools: &[ToolList], servers: &McpClient) -> Vec<String> {
+    let unknown = tools.iter().flat_map(|tools| {
+        let describe = |name| {
+            format!(
+                "no tool of {:?} has the configured name {name:?}",
+                tools.server
+            )
+        };
+        tools.unknown.iter().map(describe)
+    });
+    let hidden = servers.hidden().into_iter();
+    unknown
+        .chain(hidden.map(|collision| collision.to_string()))
+        .collect()
 }
 
 fn documents(tools: &[ToolList]) -> Vec<Value> {
@@ -141,12 +161,14 @@ mod tests {
                 ]),
                 findings: Vec::new(),
                 details: String::new(),
+                unknown: Vec::new(),
             },
             ToolList {
                 server: "b".into(),
                 listed: Err(UpstreamError::Timeout),
                 findings: Vec::new(),
                 details: " (initialize: no answer)".to_owned(),
+                unknown: Vec::new(),
             },
         ]
     }

@@ -210,6 +210,108 @@ async fn commands_quote_a_program_that_fails() {
 }
 
 #[tokio::test]
+async fn names_that_no_tool_has_are_reported() {
+    let folder = Folder::new();
+    let tools = json!({ "deny": ["delete_all"], "rename": { "add": "echo", "plus": "sum" } });
+    let config = json!({ "servers": [{ "name": "demo", "builtin": "demo", "tools": tools }] });
+    let path = folder.write("gateway.yaml", &config.to_string());
+    let unknown = ["delete_all", "plus"];
+    let unknown =
+        unknown.map(|name| format!("no tool of \"demo\" has the configured name {name:?}"));
+    let hidden = r#"tool "echo" of "demo" is not offered: "echo" is the name of "add" of "demo""#;
+    let done = run(&["tools", "--config", &path]).await;
+    let checked = run(&["check", "--connect", &path]).await;
+    for line in unknown.iter().map(String::as_str).chain([hidden]) {
+        assert!(
+            done.stderr.contains(&format!("warning: {line}\n")),
+            "{done:?}"
+        );
+        assert!(
+            checked.stdout.contains(&format!("default: {line}\n")),
+            "{checked:?}"
+        );
+    }
+    assert_eq!((done.code, checked.code), (Some(0), Some(1)));
+    let names = done
+        .stdout
+        .lines()
+        .filter_map(|line| line.split('(').next());
+    assert_eq!(names.filter(|name| *name == "demo__echo").count(), 1);
+
+    let gateway = Gateway::serve(&path).await;
+    for _ in 0..2 {
+        gateway.tools().await;
+    }
+    let log = gateway.stderr();
+    assert_eq!(log.matches("configured tool not found").count(), 2, "{log}");
+    assert_eq!(
+        log.matches("tool hidden by name collision").count(),
+        1,
+        "{log}"
+    );
+    let answer = gateway.call("demo__echo", json!({ "a": 1, "b": 2 })).await;
+    assert_eq!(
+        answer["result"]["structuredContent"]["sum"], 3.0,
+        "{answer}"
+    );
+    let answer = gateway.call("demo__add", json!({ "a": 1, "b": 2 })).await;
+    assert_eq!(
+        answer["error"]["data"]["reason"], "unknown_tool",
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn prefixes_are_used_where_names_collide() {
+    let folder = Folder::new();
+    let config = |mode: &str| {
+        let server =
+            |name: &str, tools: Value| json!({ "name": name, "builtin": "demo", "tools": tools });
+        let servers = [
+            server("one", json!({ "allow": ["add", "echo"] })),
+            server("two", json!({ "allow": ["add", "wait"] })),
+        ];
+        json!({ "servers": servers, "gateways": [{ "name": "both", "toolPrefix": mode }] })
+            .to_string()
+    };
+    let path = folder.write("gateway.yaml", &config("onCollision"));
+    let gateway = Gateway::serve(&path).await;
+    // No list has been requested yet.
+    let answer = gateway.call("echo", json!({ "text": "a" })).await;
+    assert!(answer["result"].is_object(), "{answer}");
+    let expected = ["one__add", "echo", "two__add", "wait"];
+    let mut listed = gateway.tools().await;
+    let mut sorted = expected.to_vec();
+    listed.sort_unstable();
+    sorted.sort_unstable();
+    assert_eq!(listed, sorted);
+    let answer = gateway.call("add", json!({ "a": 1, "b": 2 })).await;
+    assert_eq!(
+        answer["error"]["data"]["reason"], "unknown_tool",
+        "{answer}"
+    );
+    let done = run(&[
+        "call", "two__add", "--arg", "a=1", "--arg", "b=2", "--config", &path,
+    ])
+    .await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+
+    folder.write("gateway.yaml", &config("never"));
+    eventually(async || {
+        let mut listed = gateway.tools().await;
+        listed.sort_unstable();
+        listed == ["add", "echo", "wait"]
+    })
+    .await;
+    let done = run(&["check", "--connect", &path]).await;
+    assert!(
+        done.stdout
+            .contains("\"add\" is the name of \"add\" of \"one\""),
+        "{done:?}"
+    );
+}
+
+#[tokio::test]
 async fn tools_have_aliases_and_short_names_that_survive_a_restart() {
     let folder = Folder::new();
     let prefix = "a".repeat(32);

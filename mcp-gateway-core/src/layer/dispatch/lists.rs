@@ -14,6 +14,7 @@ use super::{Listings, RoutedService, Shared};
 use crate::catalog::{CacheScope, CatalogEntry, ListKind, Listing};
 use crate::error::RequestError;
 use crate::json::{object_json, string_json};
+use crate::jsonrpc::Request;
 use crate::policy::PolicyRequest;
 use crate::protocol::{Era, meta};
 use crate::reply;
@@ -54,7 +55,7 @@ impl Shared {
         let answers = self.answers(kind, &inner, call).await;
         // A server that has not answered in time may support the method.
         let complete = !answers.iter().any(|(_, answer)| is_late(answer));
-        let listings = self.recorded(kind, answers)?;
+        let listings = self.recorded(kind, answers, call)?;
         if complete && !listings.iter().any(|(_, listing)| listing.is_supported()) {
             return Err(unknown_method(call));
         }
@@ -73,7 +74,7 @@ impl Shared {
         call: &Call,
     ) -> Result<Listings, Error> {
         let answers = self.answers(kind, inner, call).await;
-        self.recorded(kind, answers)
+        self.recorded(kind, answers, call)
     }
 
     /// Requests the list `kind` of all servers.
@@ -83,30 +84,23 @@ impl Shared {
         inner: &S,
         call: &Call,
     ) -> FanOutResults<Arc<Listing>> {
-        let request = call.request().meta_params();
-        let call = call.for_request(
-            crate::jsonrpc::Request::new(call.request().id(), &kind.method(), &request),
-            (),
-        );
+        let request = list_request(kind, call);
+        let params = call.request().meta_params();
+        let call = call.for_request(request, ());
         let mut answers = Vec::new();
-        for (server, answer) in self.call_all(inner, &call, &request).await {
-            let listing = match answer {
-                Ok(reply) => {
-                    let listing = reply::listing(reply, &server, kind).await;
-                    listing.map_err(Error::of_server(&server))
-                }
-                Err(error) => Err(error),
-            };
+        for (server, answer) in self.call_all(inner, &call, &params).await {
+            let listing = parsed(answer, &server, kind).await;
             answers.push((server, listing));
         }
         answers
     }
 
-    /// Returns the lists of the servers that have answered, and records their resources.
+    /// Returns the lists of the servers that have answered, and records their resources and tools.
     fn recorded(
         &self,
         kind: ListKind,
         answers: FanOutResults<Arc<Listing>>,
+        call: &Call,
     ) -> Result<Listings, Error> {
         let listings = successes(answers)?;
         if matches!(kind, ListKind::Resources | ListKind::Templates) {
@@ -114,6 +108,10 @@ impl Shared {
         }
         if kind == ListKind::Tools {
             self.apps.record(&listings);
+            for (server, listing) in &listings {
+                let is_whole = listing.next_cursor().is_none();
+                self.record_tools(server, listing, call, is_whole);
+            }
         }
         Ok(listings)
     }
@@ -239,6 +237,22 @@ impl Shared {
             .all(|(_, listing)| listing.scope() == CacheScope::Public);
         CacheScope::of_public(public && self.policy.is_uniform())
     }
+}
+
+/// Returns a request for the list `kind`.
+pub(super) fn list_request(kind: ListKind, call: &Call) -> Request {
+    let request = call.request();
+    Request::new(request.id(), &kind.method(), &request.meta_params())
+}
+
+/// Returns the list in the answer of `server`.
+pub(super) async fn parsed(
+    answer: Result<Reply, Error>,
+    server: &Arc<str>,
+    kind: ListKind,
+) -> Result<Arc<Listing>, Error> {
+    let listing = reply::listing(answer?, server, kind).await;
+    listing.map_err(Error::of_server(server))
 }
 
 /// Names under which a caller sees entries.

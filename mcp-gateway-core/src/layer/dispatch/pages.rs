@@ -41,6 +41,9 @@ impl Shared {
             Ok(listing) => listing,
             Err(rejected) => return Ok(rejected),
         };
+        if kind == ListKind::Tools {
+            self.record_tools(server, &listing, call, listing.is_single_page());
+        }
         let next = listing.next_cursor().map(str::to_owned);
         let listings: Listings = vec![(Arc::clone(server), listing)];
         let mut page = self.page(&listings, call, None, usize::MAX)?;
