@@ -12,6 +12,8 @@ from fastmcp.client.transports.http import StreamableHttpTransport
 from fastmcp.client.transports.memory import FastMCPTransport
 from mcp.server.transport_security import TransportSecuritySettings
 
+# Some tests replace it.
+CONNECT_SESSION = StreamableHttpTransport.connect_session
 UNPROTECTED = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
 
@@ -43,12 +45,12 @@ async def reached(server, modern):
 async def connect_session(self, *, transport_options=None, **session):
     between.connected()
     mode = getattr(transport_options, "backend_mode", None)
-    async with reached(self.server, mode != "legacy") as url:
-        transport = StreamableHttpTransport(url)
-        async with transport.connect_session(
-            transport_options=transport_options, **session
-        ) as session:
-            yield session
+    options = {"transport_options": transport_options, **session}
+    async with (
+        reached(self.server, mode != "legacy") as url,
+        CONNECT_SESSION(StreamableHttpTransport(url), **options) as session,
+    ):
+        yield session
 
 
 FastMCPTransport.connect_session = connect_session

@@ -2,12 +2,14 @@
 
 The file is SUITES_RESULTS, with one JSON object a line: `test`, `outcome`, `seconds`, and what was
 raised, `error`, with the leaves of groups of exceptions alone. `connected` says that a client of
-the test connected over a transport of `between`.
+the test connected over a transport of `between`. With SUITES_FILTER, what earlier runs wrote about
+other tests is kept.
 """
 
 import json
 import os
 import re
+from pathlib import Path
 
 import between
 import pytest
@@ -55,6 +57,14 @@ def pytest_sessionfinish(session):
     # With xdist, the reports of the workers arrive in the process that controls them.
     if hasattr(session.config, "workerinput"):
         return
-    with open(os.environ["SUITES_RESULTS"], "w", encoding="utf-8") as results:
-        for test, seen in sorted(outcomes.items()):
+    path = Path(os.environ["SUITES_RESULTS"])
+    merged = {**(earlier(path) if os.environ.get("SUITES_FILTER") else {}), **outcomes}
+    with path.open("w", encoding="utf-8") as results:
+        for test, seen in sorted(merged.items()):
             results.write(json.dumps({"test": test, **seen}) + "\n")
+
+
+def earlier(path):
+    """The outcomes of an earlier run."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return {seen.pop("test"): seen for seen in map(json.loads, lines)}
