@@ -59,6 +59,28 @@ pub(crate) struct ListChanges {
     recorded: Notify,
 }
 
+/// Pace of the list-changed notifications in the reply to one request.
+///
+/// Costs nothing until the first one.
+#[derive(Debug, Default)]
+pub(crate) struct ReplyListChanges(Option<Box<ListChanges>>);
+
+impl ReplyListChanges {
+    /// Returns `notification` if it may be sent now. A list-changed notification that follows
+    /// another too soon is recorded, to be returned by [`take_any`](Self::take_any).
+    pub(crate) fn admit(&mut self, notification: Notification) -> Option<Notification> {
+        match ChangedList::of(notification.method()) {
+            Some(list) => self.0.get_or_insert_default().admit(list, notification),
+            None => Some(notification),
+        }
+    }
+
+    /// Removes and returns a recorded notification, because the reply ends.
+    pub(crate) fn take_any(&mut self) -> Option<Notification> {
+        self.0.as_ref()?.take_any()
+    }
+}
+
 /// State of one list.
 #[derive(Debug, Default)]
 struct ListChange {

@@ -15,6 +15,7 @@ use super::{CallService, incoming, modern, response, stream};
 use crate::auth::Principal;
 use crate::error::RequestError;
 use crate::jsonrpc::{Id, Message, Notification, Request};
+use crate::list_changes::ReplyListChanges;
 use crate::protocol::{Era, Method, meta};
 use crate::reply::{self, ReplyEvent};
 use crate::session::{Session, Sessions};
@@ -198,17 +199,16 @@ impl<S: CallService> DuplexSession<S> {
                 return Ok(());
             }
         };
+        let mut changes = ReplyListChanges::default();
         while let Some(event) = events.next().await {
             let (text, last) = match event {
                 Ok(ReplyEvent::Notification(notification)) if listens => {
                     (stream::tagged(&notification, &id), false)
                 }
-                Ok(ReplyEvent::Notification(notification)) => {
-                    if stream::is_unsolicited(&notification) {
-                        continue;
-                    }
-                    (notification.bytes(), false)
-                }
+                Ok(ReplyEvent::Notification(notification)) => match changes.admit(notification) {
+                    Some(notification) => (notification.bytes(), false),
+                    None => continue,
+                },
                 Ok(ReplyEvent::Response(response)) if listens => {
                     (stream::end_of(&response, &id), true)
                 }
@@ -219,6 +219,9 @@ impl<S: CallService> DuplexSession<S> {
                 }
                 Err(error) => (response::failure_message(&events, error, &id), true),
             };
+            while last && let Some(due) = changes.take_any() {
+                self.send(due.bytes()).await;
+            }
             if !self.send(text).await || last {
                 break;
             }

@@ -10,7 +10,7 @@ use crate::auth::AuthenticationWatch;
 use crate::error::UpstreamError;
 use crate::json::object_json;
 use crate::jsonrpc::{Id, Notification, Response};
-use crate::list_changes::ChangedList;
+use crate::list_changes::ReplyListChanges;
 use crate::protocol::meta;
 use crate::reply::{ReplyEvent, ReplyStream};
 use crate::session::{LogReader, StreamId};
@@ -24,39 +24,43 @@ pub(crate) fn modern(
     id: Id,
     watch: AuthenticationWatch,
 ) -> impl Stream<Item = Bytes> + Send + 'static {
-    stream::unfold(Some((events, id, watch)), |state| async move {
-        let (mut events, id, mut watch) = state?;
-        loop {
+    let changes = ReplyListChanges::default();
+    stream::unfold(Some((events, id, watch, changes)), |state| async move {
+        let (mut events, id, mut watch, mut changes) = state?;
+        let last = loop {
             let event = tokio::select! {
                 // The watch begins only if the server makes the client wait.
                 biased;
                 event = events.next() => event,
-                () = watch.revoked() => {
-                    return Some((written(None, &response::revoked_message(&id)), None));
-                }
+                () = watch.revoked() => break response::revoked_message(&id),
             };
-            let (text, goes_on) = match event {
+            match event {
                 Some(Ok(ReplyEvent::Notification(notification))) => {
-                    if is_unsolicited(&notification) {
-                        continue;
+                    if let Some(notification) = changes.admit(notification) {
+                        let text = written(None, &notification.bytes());
+                        return Some((text, Some((events, id, watch, changes))));
                     }
-                    (notification.bytes(), true)
                 }
-                Some(Ok(ReplyEvent::Response(response))) => (response.bytes(), false),
                 Some(Ok(ReplyEvent::Request(request))) => {
                     response::reject_server_request(&request).await;
-                    continue;
                 }
-                Some(Err(error)) => (response::failure_message(&events, error, &id), false),
-                None => (
-                    response::failure_message(&events, UpstreamError::Closed, &id),
-                    false,
-                ),
-            };
-            let rest = goes_on.then_some((events, id, watch));
-            return Some((written(None, &text), rest));
-        }
+                Some(Ok(ReplyEvent::Response(response))) => break response.bytes(),
+                Some(Err(error)) => break response::failure_message(&events, error, &id),
+                None => break response::failure_message(&events, UpstreamError::Closed, &id),
+            }
+        };
+        Some((ended(&mut changes, &last), None))
     })
+}
+
+/// Serializes the last event of a reply, after the changes that have been held back.
+fn ended(changes: &mut ReplyListChanges, last: &[u8]) -> Bytes {
+    let mut events = Vec::with_capacity(last.len() + 32);
+    while let Some(due) = changes.take_any() {
+        sse::write_event(&mut events, None, &due.bytes());
+    }
+    sse::write_event(&mut events, None, last);
+    events.into()
 }
 
 /// Returns the events of a subscription, each tagged with its ID.
@@ -98,13 +102,6 @@ pub(super) fn subscription(
             }
         }
     })
-}
-
-/// Returns `true` if the notification does not belong to the reply of a request.
-///
-/// Modern clients receive changes of lists by their subscriptions, which have their own pace.
-pub(super) fn is_unsolicited(notification: &Notification) -> bool {
-    ChangedList::of(notification.method()).is_some()
 }
 
 /// Returns the message that ends the subscription `id` as its only server did with `response`.
@@ -185,6 +182,45 @@ mod tests {
         assert!(tag(Some(r#"{"uri":"a:b","_meta":{"x":1}}"#)).ends_with(
             r#""params":{"uri":"a:b","_meta":{"x":1,"io.modelcontextprotocol/subscriptionId":"s"}}}"#
         ));
+    }
+
+    /// Messages of a reply to a modern client, as text.
+    async fn reply(messages: &[&Notification]) -> String {
+        let response = Response::new(&Id::from(1), "{}");
+        let messages = messages
+            .iter()
+            .map(|it| ReplyEvent::Notification((*it).clone()));
+        let messages = messages.chain([ReplyEvent::Response(response)]).map(Ok);
+        let events = ReplyStream::new(stream::iter(messages.collect::<Vec<_>>()));
+        let texts: Vec<_> = modern(events, Id::from(1), AuthenticationWatch::default())
+            .collect()
+            .await;
+        String::from_utf8(texts.concat()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_change_of_a_list_belongs_to_the_reply_that_it_came_with() {
+        let tools = Notification::new(&Method::ToolsListChanged, None);
+        let prompts = Notification::new(&Method::PromptsListChanged, None);
+        let text = reply(&[&tools, &prompts]).await;
+        let (tools, rest) = text.split_once("prompts/list_changed").unwrap();
+        assert!(tools.contains("tools/list_changed"), "{text}");
+        assert!(rest.contains(r#""result":{}"#), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_storm_in_a_reply_is_its_first_and_last_change() {
+        let changed = |number: usize| {
+            let params = format!("{{\"n\":{number}}}");
+            Notification::new(&Method::ToolsListChanged, Some(&params))
+        };
+        let storm: Vec<_> = (0..100).map(changed).collect();
+        let text = reply(&storm.iter().collect::<Vec<_>>()).await;
+        assert_eq!(text.matches("list_changed").count(), 2, "{text}");
+        let (first, rest) = text.split_once(r#"{"n":0}"#).unwrap();
+        assert!(!first.contains("result"), "{text}");
+        let (_, end) = rest.split_once(r#"{"n":99}"#).unwrap();
+        assert!(end.contains(r#""result":{}"#), "{text}");
     }
 
     #[test]

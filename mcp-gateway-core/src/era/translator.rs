@@ -19,6 +19,7 @@ use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::json::{Edits, Fields};
 use crate::jsonrpc::{ErrorObject, Notification, Response, code};
+use crate::list_changes::ChangedList;
 use crate::protocol::{Era, Method, meta};
 use crate::{Call, problem};
 
@@ -58,6 +59,8 @@ impl EraTranslator {
             (Era::Modern, Method::LogMessage) if !self.logs => None,
             // A modern client gets this result by retrying the request.
             (Era::Modern, Method::ElicitationComplete) => None,
+            // A modern client subscribes to changes of lists.
+            (Era::Modern, method) if ChangedList::of(method).is_some() => None,
             // The token is that of the request that is answered now, not of an earlier attempt.
             (Era::Modern, Method::Progress) => {
                 notification.with_param("progressToken", self.progress_token.as_deref()?)
@@ -169,4 +172,25 @@ impl EraTranslator {
 fn names_capabilities(error: &str) -> bool {
     let error: serde_json::Value = serde_json::from_str(error).unwrap_or_default();
     error["data"]["requiredCapabilities"].is_object()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modern_clients_receive_changes_of_lists_by_subscription_alone() {
+        let changed = |client| {
+            let translator = EraTranslator {
+                client,
+                method: Method::ToolsCall,
+                logs: true,
+                progress_token: None,
+            };
+            let notification = Notification::new(&Method::ToolsListChanged, None);
+            translator.translate_notification(notification).is_some()
+        };
+        assert!(!changed(Era::Modern));
+        assert!(changed(Era::Legacy));
+    }
 }
