@@ -10,6 +10,7 @@ mod completion;
 mod deadlines;
 mod events;
 mod json;
+mod rejected_body;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 pub use self::completion::{CallOutcome, Completion};
 pub use self::events::{ReplyEvent, ReplyStream, Responder, ServerRequest};
 pub use self::json::JsonBody;
+pub(crate) use self::rejected_body::RejectedBody;
 use crate::catalog::Listing;
 use crate::error::UpstreamError;
 use crate::jsonrpc::{ErrorObject, Id, Message, Response};

@@ -13,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::{self, Instant, Sleep};
 
+use super::RejectedBody;
 use super::completion::{CallOutcome, Completion, CompletionHooks};
 use crate::BoxError;
 use crate::catalog::Listing;
@@ -99,7 +100,11 @@ impl JsonBody {
     ///
     /// Small responses, which nearly all are, are thereby validated completely before the client
     /// receives any byte.
-    pub(crate) async fn buffer(body: HttpBody, scanner: Scanner) -> Result<Self, BoxError> {
+    ///
+    /// # Errors
+    ///
+    /// [`RejectedBody`] if the body is not the response, or breaks.
+    pub(crate) async fn buffer(body: HttpBody, scanner: Scanner) -> Result<Self, RejectedBody> {
         let mut rest = RemainingBody {
             body,
             scanner,
@@ -110,8 +115,15 @@ impl JsonBody {
             let Ok(data) = frame?.into_data() else {
                 continue;
             };
+            let first = bytes == 0;
             bytes += data.len();
-            rest.scanner.feed(&data, &mut rest.scanned)?;
+            match rest.scanner.feed(&data, &mut rest.scanned) {
+                Ok(()) => {}
+                Err(error) if first => {
+                    return Err(RejectedBody::at_first(error.into(), data, rest.body));
+                }
+                Err(error) => return Err(error.into()),
+            }
             if bytes > LOOK_AHEAD {
                 return Ok(Self::streaming(rest, bytes));
             }

@@ -5,7 +5,10 @@
 
 use std::collections::VecDeque;
 
-use http_body_util::BodyExt;
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::{StreamExt, future, stream};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 
 use super::HttpBody;
 use crate::error::UpstreamError;
@@ -35,6 +38,20 @@ impl EventStream {
             ready: VecDeque::new(),
             broken: false,
         }
+    }
+
+    /// Creates a stream from a body with one message per line, of which `first` has been read. Each
+    /// line is an event.
+    pub(crate) fn of_lines(first: Bytes, rest: HttpBody, limit: usize) -> Self {
+        let text = |text: &'static str| stream::once(future::ready(Ok(text.into())));
+        let first = stream::once(future::ready(Ok(first)));
+        let lines = first.chain(rest.into_data_stream());
+        let events = lines.map(|lines| lines.map(|lines| separated(&lines)));
+        let body = text(DATA).chain(events).chain(text("\n\n"));
+        Self::new(
+            HttpBody::new(StreamBody::new(body.map(|data| data.map(Frame::data)))),
+            limit,
+        )
     }
 
     /// Returns `true` if the connection broke before the end of the stream.
@@ -72,3 +89,20 @@ impl EventStream {
         }
     }
 }
+
+/// Returns `lines` with the end of each line replaced by the end of an event and the start of the
+/// next.
+fn separated(lines: &[u8]) -> Bytes {
+    let mut events = BytesMut::with_capacity(lines.len() + 2 * DATA.len());
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        events.put_slice(line);
+        if line.ends_with(b"\n") {
+            events.put_slice(b"\n");
+            events.put_slice(DATA.as_bytes());
+        }
+    }
+    events.freeze()
+}
+
+/// Start of a line with data.
+const DATA: &str = "data:";

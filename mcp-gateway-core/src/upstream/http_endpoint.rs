@@ -21,7 +21,7 @@ use crate::protocol::{
     ProtocolVersion, header as mcp_header,
     header::{LAST_EVENT_ID, MCP_PROTOCOL_VERSION, MCP_SESSION_ID},
 };
-use crate::reply::JsonBody;
+use crate::reply::{JsonBody, RejectedBody};
 use crate::transport::{HttpBody, HttpTransport};
 
 /// Client of one MCP endpoint, with the headers that every request carries.
@@ -276,20 +276,16 @@ pub(super) fn wants_session(status: StatusCode, code: Option<i64>) -> bool {
 ///
 /// # Errors
 ///
-/// [`UpstreamError::Invalid`] if the document is not a response to that request.
+/// [`RejectedBody`] if the document is not a response to that request.
 pub(super) async fn scan_json(
     response: Response<HttpBody>,
     seen: Id,
     id: &Id,
-) -> Result<Reply, UpstreamError> {
-    match JsonBody::buffer(response.into_body(), Scanner::new(seen, id)).await {
-        // To a client, `202 Accepted` for a request would mean that no response follows.
-        Ok(body) => Ok(Reply::Json {
-            status: StatusCode::OK,
-            body,
-        }),
-        Err(error) => Err(UpstreamError::invalid(error)),
-    }
+) -> Result<Reply, RejectedBody> {
+    let body = JsonBody::buffer(response.into_body(), Scanner::new(seen, id)).await?;
+    // To a client, `202 Accepted` for a request would mean that no response follows.
+    let status = StatusCode::OK;
+    Ok(Reply::Json { status, body })
 }
 
 /// Reads a document of at most `limit` bytes into memory.

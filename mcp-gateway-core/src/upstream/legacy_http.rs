@@ -125,7 +125,7 @@ impl UpstreamConnection for LegacyHttpConnection {
             PostResponse::Json(response) if status.is_success() => {
                 let json = over_http::scan_json(response, Id::from(number), &asked.id).await;
                 asked.complete();
-                let reply = json?;
+                let reply = json.map_err(|it| UpstreamError::invalid(it.into_error()))?;
                 let suspect = reply.error_code().is_some_and(lost::concerns_session);
                 if suspect && Box::pin(self.is_lost(call)).await {
                     return Err(SendError::Closed(UpstreamError::Closed));

@@ -138,7 +138,13 @@ impl UpstreamConnection for ModernHttpConnection {
         let id = call.request().id();
         match PostResponse::from_http(response)? {
             PostResponse::Json(response) if response.status().is_success() => {
-                Ok(over_http::scan_json(response, id.clone(), id).await?)
+                let rejected = match over_http::scan_json(response, id.clone(), id).await {
+                    Ok(reply) => return Ok(reply),
+                    Err(rejected) => rejected,
+                };
+                let events = rejected.into_lines(self.server.limit());
+                let events = events.map_err(UpstreamError::invalid)?;
+                Ok(Reply::Events(messages(events, id.clone())))
             }
             PostResponse::Json(response) => self.read_error(response, id).await,
             PostResponse::Events(body) => {

@@ -36,32 +36,46 @@ async fn listen(
     (reply, message)
 }
 
-/// A stream that is acknowledged and ends with `last`.
-fn stream(asked: &ReceivedRequest, last: &Value) -> Steps {
+/// The messages of a subscription that is acknowledged and ends with `last`.
+fn messages(asked: &ReceivedRequest, last: &Value) -> [Value; 3] {
     let id = &asked.message["id"];
     let tagged = |method: &str, mut params: Value| {
         params["_meta"] = json!({ KEY: id });
-        event(&notification(method, &params))
+        notification(method, &params)
     };
     let honored = json!({ "notifications": { "toolsListChanged": true } });
-    let changed = "notifications/tools/list_changed";
-    let text = [
+    [
         tagged("notifications/subscriptions/acknowledged", honored),
-        tagged(changed, json!({})),
-        event(last),
-    ];
+        tagged("notifications/tools/list_changed", json!({})),
+        last.clone(),
+    ]
+}
+
+/// A stream that is acknowledged and ends with `last`.
+fn stream(asked: &ReceivedRequest, last: &Value) -> Steps {
+    let events = messages(asked, last).map(|it| event(&it));
     vec![
         Step::Send(EVENTS.into()),
-        Step::Send(text.concat().into()),
+        Step::Send(events.concat().into()),
         Step::Close,
     ]
 }
 
-#[tokio::test]
-async fn a_subscription_ends_as_that_of_the_server_does() {
-    let (reply, asked) = listen(|asked| {
+/// The same as lines of a document.
+fn lines(asked: &ReceivedRequest, last: &Value) -> Steps {
+    let head = EVENTS.replace("text/event-stream", "application/json");
+    let lines = messages(asked, last).map(|it| format!("{it}\n"));
+    let [first, rest @ ..] = lines.map(|line| Step::Send(line.into()));
+    let mut steps = vec![Step::Send(head.into()), first];
+    steps.extend(rest);
+    steps.push(Step::Close);
+    steps
+}
+
+async fn assert_ends_as_that_of_the_server(form: fn(&ReceivedRequest, &Value) -> Steps) {
+    let (reply, asked) = listen(move |asked| {
         let result = json!({ "resultType": "complete", "_meta": { KEY: asked.message["id"] } });
-        stream(asked, &asked.result(&result))
+        form(asked, &asked.result(&result))
     })
     .await;
     let messages: Vec<Value> = reply
@@ -81,6 +95,17 @@ async fn a_subscription_ends_as_that_of_the_server_does() {
     }
     assert_eq!(messages[2]["result"]["resultType"], "complete");
     assert_eq!(messages[2]["id"], asked["id"]);
+}
+
+#[tokio::test]
+async fn a_subscription_ends_as_that_of_the_server_does() {
+    assert_ends_as_that_of_the_server(stream).await;
+}
+
+/// The server of the conformance suite writes them.
+#[tokio::test]
+async fn lines_of_a_document_are_a_subscription_too() {
+    assert_ends_as_that_of_the_server(lines).await;
 }
 
 #[tokio::test]
