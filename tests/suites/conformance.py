@@ -32,7 +32,7 @@ CELLS = [
     for revision in REVISIONS
     for protocol in ("auto", "legacy", "modern")
 ]
-START_DEADLINE = 30
+START_DEADLINE = 60
 SUITE_DEADLINE = 600
 TIME = len("-2026-07-28T00-00-00-000Z")
 
