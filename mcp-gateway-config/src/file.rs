@@ -31,6 +31,7 @@ mod network;
 mod oauth;
 mod process;
 pub mod remote;
+mod results;
 mod secret;
 mod server;
 mod serving;

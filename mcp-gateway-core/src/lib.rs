@@ -79,15 +79,16 @@
 //! | [`policy`], [`credential`] | authorization, and credentials for servers |
 //! | [`upstream`], [`transport`], [`runtime`], [`limit`] | servers: connections, transports, runtimes and limits |
 //! | [`era`] | translation between the eras |
-//! | [`reply`], [`observe`] | replies, and reports of calls |
+//! | [`reply`], [`results`], [`observe`] | replies, budgets for results, and reports of calls |
 //!
 //! # Features
 //!
-//! All are enabled by default. Each exists to drop dependencies.
+//! Each exists to drop dependencies. All but `json-path` are enabled by default.
 //!
 //! | feature | adds |
 //! |---|---|
 //! | `client` | [`Remote`] and [`PooledHttpClient`]: servers over HTTP, with TLS |
+//! | `json-path` | [`Projection`]: parts of results that JSON paths select |
 //! | `process` | [`Process`]: servers as child processes, on Unix |
 //! | `serve` | [`Serve`]: gateways on a listener, without a framework |
 //!
@@ -114,6 +115,7 @@
 //! [`Observer`]: observe::Observer
 //! [`Policy`]: policy::Policy
 //! [`PrefixRouter`]: route::PrefixRouter
+//! [`Projection`]: results::Projection
 //! [`Process`]: runtime::Process
 //! [`Remote`]: runtime::Remote
 //! [`RuntimeBackend`]: upstream::RuntimeBackend
@@ -154,6 +156,7 @@ mod problem;
 pub mod protocol;
 mod replica;
 pub mod reply;
+pub mod results;
 pub mod route;
 pub mod runtime;
 mod seal;

@@ -116,6 +116,45 @@ impl Reply {
         }
     }
 
+    /// Replaces the final response by what `change` makes of it.
+    ///
+    /// A stream stays a stream; a document of up to [`MAX_RESULT`] bytes is read completely.
+    ///
+    /// # Errors
+    ///
+    /// Those of `change`, and [`UpstreamError`] if the document cannot be read. An error of `change`
+    /// ends a stream.
+    pub(crate) async fn map_response(
+        self,
+        change: impl Fn(Response) -> Result<Response, UpstreamError> + Send + 'static,
+    ) -> Result<Self, UpstreamError> {
+        match self {
+            Self::Json { status, .. } => {
+                let response = change(response(self).await?)?;
+                Ok(single_response(status, &response))
+            }
+            Self::Events(events) => Ok(Self::Events(events.map(|messages| {
+                messages.map(move |message| match message {
+                    Ok(ReplyEvent::Response(response)) => {
+                        change(response).map(ReplyEvent::Response)
+                    }
+                    other => other,
+                })
+            }))),
+        }
+    }
+
+    /// Replaces the list of a reply that was created from one.
+    pub(crate) fn map_listing(self, change: impl FnOnce(Arc<Listing>) -> Arc<Listing>) -> Self {
+        match self {
+            Self::Json { status, body } => Self::Json {
+                status,
+                body: body.map_listing(change),
+            },
+            events @ Self::Events(_) => events,
+        }
+    }
+
     /// Applies deadlines: the reply fails if the server is silent for `silence`, or is incomplete
     /// at `end`.
     pub(crate) fn with_deadlines(self, silence: Duration, end: Instant) -> Self {

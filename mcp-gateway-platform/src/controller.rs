@@ -18,6 +18,7 @@ use mcp_gateway_core::endpoint::ReplicaService;
 use mcp_gateway_core::era::ParkedCalls;
 use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::dispatch::Implementation;
+use mcp_gateway_core::results::KeptResults;
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::ServerPool;
 use mcp_gateway_core::{Drain, Gateway, Sealer};
@@ -129,7 +130,8 @@ impl Controller {
         let factory = factory
             .with_web(web)
             .with_parked_calls(parked_calls)
-            .with_protocols(foundation.protocols.clone());
+            .with_protocols(foundation.protocols.clone())
+            .with_kept_results(KeptResults::new(fixed.kept_results));
         let metrics = Metrics::new();
         let mut controller = Self {
             observer: CallObserver {

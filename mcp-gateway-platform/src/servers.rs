@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use mcp_gateway_core::era::ParkedCalls;
+use mcp_gateway_core::results::KeptResults;
 use mcp_gateway_core::runtime::{PooledHttpClient, Process, Remote};
 use mcp_gateway_core::upstream::{PooledServer, RuntimeBackend, ServerPool, UpstreamServer};
 
@@ -65,6 +66,8 @@ pub struct ServerFactory {
     parked_calls: Option<ParkedCalls>,
     /// Protocols that were detected; `None` without a state store.
     protocols: Option<ProtocolDocuments>,
+    /// Common store of kept results.
+    kept_results: KeptResults,
 }
 
 /// Prepared replacement of the running servers.
@@ -113,7 +116,9 @@ impl ServerSet {
             let running = running.find(|member| member.definition.runs_like(definition));
             members.push(match running {
                 Some(member) if member.definition == *definition => Arc::clone(member),
-                Some(member) => Arc::new(member.with_definition(definition)),
+                Some(member) => {
+                    Arc::new(member.with_definition(definition, &self.factory.kept_results))
+                }
                 None => Arc::new(ManagedServer::new(definition, &self.factory)?),
             });
         }
@@ -185,16 +190,19 @@ impl ManagedServer {
         let server = factory.build(definition)?;
         Ok(Self {
             definition: definition.clone(),
-            pooled: Arc::new(pooled(&server, definition)),
+            pooled: Arc::new(pooled(&server, definition, &factory.kept_results)),
             server,
         })
     }
 
     /// Returns the same running server with another definition.
-    fn with_definition(&self, definition: &spec::ServerSpec) -> Self {
-        let pooled = match self.definition.limits.calls == definition.limits.calls {
+    fn with_definition(&self, definition: &spec::ServerSpec, kept_results: &KeptResults) -> Self {
+        let before = &self.definition;
+        let is_same =
+            before.limits.calls == definition.limits.calls && before.results == definition.results;
+        let pooled = match is_same {
             true => Arc::clone(&self.pooled),
-            false => Arc::new(pooled(&self.server, definition)),
+            false => Arc::new(pooled(&self.server, definition, kept_results)),
         };
         Self {
             definition: definition.clone(),
@@ -219,21 +227,25 @@ impl ManagedServer {
 
     /// Returns the cause of recent failures.
     fn failure(&self) -> Option<String> {
-        match self.server.last_failure() {
-            Some(error) => {
-                let details = self.server.last_failure_details();
-                let details = details.map_or_else(String::new, |details| format!(" ({details})"));
-                Some(error_chain(&error) + &details)
-            }
-            None if self.pooled.is_breaker_open() => Some("calls fail".to_owned()),
-            None => None,
-        }
+        let failure = match self.server.last_failure() {
+            Some(error) => error_chain(&error),
+            None if self.pooled.is_breaker_open() => "calls fail".to_owned(),
+            None => return None,
+        };
+        let details = self.server.last_failure_details();
+        let details = details.map_or_else(String::new, |details| format!(" ({details})"));
+        Some(failure + &details)
     }
 }
 
-/// Returns `server` with the limits of `definition`.
-fn pooled(server: &Arc<UpstreamServer>, definition: &spec::ServerSpec) -> PooledServer {
+/// Returns `server` with the limits and the result budgets of `definition`.
+fn pooled(
+    server: &Arc<UpstreamServer>,
+    definition: &spec::ServerSpec,
+    kept_results: &KeptResults,
+) -> PooledServer {
     PooledServer::new(Arc::clone(server) as _, definition.limits.calls.clone())
+        .with_results(definition.results.clone(), kept_results.clone())
 }
 
 impl SharedHttpClient {
@@ -268,6 +280,12 @@ impl ServerFactory {
     /// Sets the store of detected protocols.
     pub(crate) fn with_protocols(mut self, protocols: Option<ProtocolDocuments>) -> Self {
         self.protocols = protocols;
+        self
+    }
+
+    /// Sets the common store of kept results.
+    pub(crate) fn with_kept_results(mut self, kept_results: KeptResults) -> Self {
+        self.kept_results = kept_results;
         self
     }
 
@@ -387,6 +405,8 @@ pub fn credential(transport: &spec::ServerRuntime) -> Option<Credential> {
 
 #[cfg(test)]
 mod tests {
+    use mcp_gateway_core::results::{ResultBudget, ResultBudgets};
+
     use super::*;
     use crate::spec::{Process, ServerRuntime};
 
@@ -432,6 +452,19 @@ mod tests {
         let less = [server("a", &[])];
         assert_eq!(apply(&mut servers, &less), "removed: c, b");
         assert_eq!(servers.pool().names(), ["a".into()]);
+    }
+
+    #[tokio::test]
+    async fn budgets_change_while_a_server_runs() {
+        let mut servers = ServerSet::default();
+        let mut specs = [server("a", &[])];
+        apply(&mut servers, &specs);
+        let before = Arc::clone(&servers.members()[0]);
+        specs[0].results = ResultBudgets::new(ResultBudget::new().with_max_bytes(2048));
+        assert_eq!(apply(&mut servers, &specs), "changed: a");
+        let after = &servers.members()[0];
+        assert!(Arc::ptr_eq(&before.server, &after.server));
+        assert!(!Arc::ptr_eq(&before.pooled, &after.pooled));
     }
 
     #[tokio::test]

@@ -41,7 +41,7 @@ pub use self::audit::Audit;
 pub use self::auth::{Anonymous, Auth, Forward, StaticAuth, Token};
 pub use self::gateway::GatewaySpec;
 pub use self::issuer::{Claims, Introspection, Issuer};
-pub use self::limits::{ParkedCallLimits, ServerLimits, SessionLimits};
+pub use self::limits::{KeptResultLimits, ParkedCallLimits, ServerLimits, SessionLimits};
 pub use self::login::{GitHub, Login, Provider};
 pub use self::metrics::Metrics;
 pub use self::oauth::{
@@ -76,6 +76,8 @@ pub struct StaticSpec {
     pub sessions: SessionLimits,
     /// Limits of parked calls.
     pub parked: ParkedCallLimits,
+    /// Limits of kept results.
+    pub kept_results: KeptResultLimits,
     /// Key that seals sessions and state; generated if `None`.
     pub session_key: Option<SessionKey>,
     /// The store of accounts, tokens and clients.
@@ -218,6 +220,7 @@ impl StaticSpec {
             replica_url,
             sessions,
             parked,
+            kept_results,
             session_key,
             store,
             auth,
@@ -226,6 +229,7 @@ impl StaticSpec {
         let changes = [
             ("audit", *audit != after.audit),
             ("limits.parked", *parked != after.parked),
+            ("limits.results", *kept_results != after.kept_results),
             ("limits.sessions", *sessions != after.sessions),
             ("publicUrl", *public_url != after.public_url),
             ("replicaUrl", *replica_url != after.replica_url),

@@ -17,6 +17,7 @@ use mcp_gateway_core::endpoint::{Body, ReplicaService};
 use mcp_gateway_core::era::ParkedCalls;
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_core::observe::Observer;
+use mcp_gateway_core::results::{KeptResults, ResultBudgets};
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::runtime::{PooledHttpClient, Remote};
 use mcp_gateway_core::session::Sessions;
@@ -48,6 +49,7 @@ pub struct TestGateway {
 #[derive(Debug, Default)]
 pub struct Backends {
     servers: Vec<(String, String, Arc<dyn Upstream>, Limits)>,
+    results: HashMap<String, ResultBudgets>,
     observer: Option<Arc<dyn Observer>>,
     credentials: Option<Arc<dyn CredentialResolver>>,
     verifier: Option<Arc<dyn AuthVerifier>>,
@@ -83,6 +85,13 @@ impl Backends {
     ) -> Self {
         self.servers
             .push((name.to_owned(), prefix.to_owned(), server, limits));
+        self
+    }
+
+    /// Limits the results of a server.
+    #[must_use]
+    pub fn with_results(mut self, name: &str, budgets: ResultBudgets) -> Self {
+        self.results.insert(name.to_owned(), budgets);
         self
     }
 
@@ -128,13 +137,13 @@ impl Backends {
             .map(|(name, prefix, ..)| (name.as_str(), prefix.as_str()));
         let router = PrefixRouter::new(pairs).unwrap();
         let pool = ServerPool::new();
-        let servers: HashMap<Arc<str>, _> = self
-            .servers
-            .into_iter()
-            .map(|(name, _, server, limits)| {
-                (name.into(), Arc::new(PooledServer::new(server, limits)))
-            })
-            .collect();
+        let (mut budgets, kept) = (self.results, KeptResults::default());
+        let pooled = |(name, _, server, limits): (String, _, _, _)| {
+            let budgets = budgets.remove(&name).unwrap_or_default();
+            let server = PooledServer::new(server, limits).with_results(budgets, kept.clone());
+            (name.into(), Arc::new(server))
+        };
+        let servers: HashMap<Arc<str>, _> = self.servers.into_iter().map(pooled).collect();
         pool.replace(servers);
         let sessions = Sessions::new(Arc::new(Sealer::random().unwrap()));
         let nobodys = || Arc::new(NoCredentials::new()) as _;

@@ -10,6 +10,7 @@ mod upstream {
     mod app_scopes;
     mod apps;
     mod children;
+    mod client;
     mod credentials;
     mod detection;
     mod events;
@@ -22,6 +23,7 @@ mod upstream {
     mod lists;
     mod pool;
     mod refresh;
+    mod results;
     mod single;
     mod size;
     mod sse;

@@ -7,6 +7,7 @@
 //! | `idleTimeout` | duration |
 //! | `sessions` | `max`, `idle`, `lifetime` |
 //! | `parked` | `max`, `maxPerCaller`, `lifetime` |
+//! | `results` | `max`, `maxPerCaller`: sizes; `lifetime` |
 //!
 //! | Key of `servers[].limits` | Type |
 //! |---|---|
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use mcp_gateway_core::limit::Limits;
 use mcp_gateway_platform::spec::{
-    DynamicSpec, ParkedCallLimits, ServerLimits, SessionLimits, StaticSpec,
+    DynamicSpec, KeptResultLimits, ParkedCallLimits, ServerLimits, SessionLimits, StaticSpec,
 };
 
 use super::Serving;
@@ -35,6 +36,7 @@ pub(super) struct LimitsSection {
     pub(super) idle_timeout: Option<Duration>,
     pub(super) sessions: SessionLimits,
     pub(super) parked: ParkedCallLimits,
+    pub(super) results: KeptResultLimits,
     pub(super) workers: Option<NonZeroUsize>,
 }
 
@@ -56,6 +58,24 @@ impl FromField for ParkedCallLimits {
     }
 }
 
+impl FromField for KeptResultLimits {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let mut limits = Self::default();
+        if let Some(Bytes(bytes)) = table.get("max") {
+            limits = limits.with_max_bytes(bytes);
+        }
+        if let Some(Bytes(bytes)) = table.get("maxPerCaller") {
+            limits = limits.with_max_bytes_per_principal(bytes);
+        }
+        if let Some(lifetime) = table.get("lifetime") {
+            limits = limits.with_lifetime(lifetime);
+        }
+        table.finish();
+        Some(limits)
+    }
+}
+
 impl FromField for LimitsSection {
     fn from_field(field: &Field<'_>) -> Option<Self> {
         let mut table = field.table()?;
@@ -65,6 +85,7 @@ impl FromField for LimitsSection {
             idle_timeout: table.get("idleTimeout"),
             sessions: table.get("sessions").unwrap_or_default(),
             parked: table.get("parked").unwrap_or_default(),
+            results: table.get("results").unwrap_or_default(),
             workers: table.get("workers").map(|Workers(count)| count),
         };
         table.finish();
@@ -83,6 +104,7 @@ impl LimitsSection {
         dynamic.max_body = self.max_body;
         fixed.sessions = self.sessions;
         fixed.parked = self.parked;
+        fixed.kept_results = self.results;
         serving.connections = self.connections;
         serving.idle_timeout = self.idle_timeout;
         serving.workers = self.workers;

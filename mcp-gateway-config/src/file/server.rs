@@ -11,6 +11,7 @@
 //! | `roots` | `off`, `on` or a list of directories |
 //! | `tools` | `allow`, `deny`: lists of tools, in which `*` stands for any characters; `rename`: map of tools to aliases |
 //! | `lint` | `report`, `adapt` or `hold-back` |
+//! | `results` | [`ResultBudgets`](mcp_gateway_core::results::ResultBudgets) |
 //! | `limits` | [`ServerLimits`](mcp_gateway_platform::spec::ServerLimits) |
 //! | `idle`, `connectTimeout` | duration |
 //!
@@ -47,6 +48,7 @@ impl FromField for ServerSpec {
         let roots = table.get_with("roots", |field| roots(field, program));
         let tools: ToolKeys = table.get("tools").unwrap_or_default();
         let lint = table.get_with("lint", |field| field.choice(&LINT));
+        let results = table.get("results").unwrap_or_default();
         let limits = table.get("limits").unwrap_or_default();
         let idle = table.get("idle");
         let connect_timeout = table.get("connectTimeout");
@@ -58,6 +60,7 @@ impl FromField for ServerSpec {
         server.tools = tools.filter;
         server.tool_aliases = tools.aliases;
         server.lint = lint.unwrap_or_default();
+        server.results = results;
         server.limits = limits;
         server.idle = idle;
         server.connect_timeout = connect_timeout;

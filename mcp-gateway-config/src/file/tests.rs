@@ -2,6 +2,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use mcp_gateway_core::results::Overflow;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
 use mcp_gateway_platform::spec::{
     Anonymous, ParkedCallLimits, Secret, ServerRuntime, SessionLimits,
@@ -128,6 +129,32 @@ fn programs_are_not_shared_by_accident() {
     assert_eq!(
         config.platform.dynamic.servers[0].sessions,
         SessionPolicy::PerPrincipal
+    );
+}
+
+#[test]
+fn budgets_of_tools_complete_that_of_their_server() {
+    let results =
+        |results: &str| format!("servers: [{{ name: a, builtin: demo, results: {results} }}]");
+    let config = read(&results(
+        "{ maxBytes: 64KiB, over: link, tools: { b: { over: error }, c: { maxBytes: 1KiB } } }",
+    ));
+    let budgets = &config.platform.dynamic.servers[0].results;
+    let budget = |tool| {
+        let budget = budgets.of(tool);
+        (budget.max_bytes(), budget.overflow())
+    };
+    assert_eq!(budget("a"), (Some(64 * 1024), Overflow::Link));
+    assert_eq!(budget("b"), (Some(64 * 1024), Overflow::Reject));
+    assert_eq!(budget("c"), (Some(1024), Overflow::Link));
+    let config = read(&results("{ tools: { b: { project: $.items } } }"));
+    let budgets = &config.platform.dynamic.servers[0].results;
+    assert!(budgets.of("a").is_empty() && !budgets.of("b").is_empty());
+    let lines = problems(&results("{ over: cut, tools: { b: { project: $.a } } }"));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].ends_with("over has no effect without maxBytes"),
+        "{lines:?}"
     );
 }
 

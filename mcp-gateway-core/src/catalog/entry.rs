@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::ListKind;
 use super::app::AppLink;
 use super::param_header::{ParamHeaderSpecs, ParamMismatch};
-use crate::json::{Edits, Fields, string_json};
+use crate::json::{Edits, Fields, object_json, string_json};
 
 /// One tool, prompt, resource or resource template, as the server wrote it, apart from what clients
 /// could not parse.
@@ -51,7 +51,7 @@ impl CatalogEntry {
             let schema = fields
                 .raw(&text, "inputSchema")
                 .ok_or("missing inputSchema")?;
-            let output = fields.raw(&text, "outputSchema");
+            let output = fields.raw(&text, OUTPUT_SCHEMA);
             let is_schema = |schema: &str| schema.starts_with('{');
             if !is_schema(schema) || !output.is_none_or(is_schema) {
                 return Err("inputSchema and outputSchema must be objects".to_owned());
@@ -152,12 +152,27 @@ impl CatalogEntry {
         annotations.raw(&self.text, name)?.parse().ok()
     }
 
+    /// Returns the entry of a tool without its output schema.
+    pub(super) fn without_output_schema(&self) -> Self {
+        let text = &*self.text;
+        let fields = Fields::parse(text, 0..text.len()).unwrap_or_default();
+        if fields.raw(text, OUTPUT_SCHEMA).is_none() {
+            return self.clone();
+        }
+        let rest = fields.iter(text).filter(|(key, _)| *key != OUTPUT_SCHEMA);
+        let rest: Vec<_> = rest.map(|(key, span)| (key, text[span].into())).collect();
+        // The remaining members have been parsed before.
+        Self::parse(ListKind::Tools, object_json(&rest).into()).unwrap_or_else(|_| self.clone())
+    }
+
     /// Returns the entry as a JSON value, with all of its members.
     #[must_use]
     pub fn describe(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 }
+
+const OUTPUT_SCHEMA: &str = "outputSchema";
 
 /// Maximum length of a name or URI, in bytes: four times the maximum that the specification
 /// recommends for names, because URIs may be longer.

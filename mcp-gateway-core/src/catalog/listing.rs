@@ -248,14 +248,32 @@ impl Listing {
     pub fn unsupported(kind: ListKind) -> Self {
         Self {
             supported: false,
-            ..Self::new("", kind, Vec::new(), LintRules::default())
+            ..Self::empty(kind)
         }
+    }
+
+    /// Returns the list of a server without entries.
+    pub(crate) fn empty(kind: ListKind) -> Self {
+        Self::new("", kind, Vec::new(), LintRules::default())
     }
 
     /// Returns `true` if the server declares the capability.
     #[must_use]
     pub fn is_supported(&self) -> bool {
         self.supported
+    }
+
+    /// Returns the list of tools without the output schemas of those whose name `hides` accepts.
+    pub(crate) fn without_output_schemas(&self, hides: impl Fn(&str) -> bool) -> Self {
+        let mut listing = self.clone();
+        let hidden = listing
+            .entries
+            .iter_mut()
+            .filter(|entry| hides(entry.name()));
+        for entry in hidden {
+            *entry = entry.without_output_schema();
+        }
+        listing
     }
 
     /// Adds an entry unless its name exists.

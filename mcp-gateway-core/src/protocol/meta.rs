@@ -12,8 +12,12 @@ pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 /// Minimum level of the log messages that the server sends during the request.
 pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
-/// Data of a problem of the gateway, in a tool result: the same as in a JSON-RPC error. The only key
-/// that the gateway defines itself.
+/// Position of a part of a kept result, in the result of `resources/read`: its `offset`, the `size` of
+/// the whole in bytes, and the URI of the `next` part. A key of the gateway itself.
+pub const PIECE: &str = "mcp-gateway/piece";
+
+/// Data of a problem of the gateway, in a tool result: the same as in a JSON-RPC error. A key of the
+/// gateway itself.
 pub const PROBLEM: &str = "mcp-gateway/problem";
 
 /// Protocol version of the request; required in every request of the modern era.

@@ -96,6 +96,14 @@ impl JsonBody {
         }
     }
 
+    /// Replaces the list of a body that was created from one.
+    pub(super) fn map_listing(mut self, change: impl FnOnce(Arc<Listing>) -> Arc<Listing>) -> Self {
+        if let Some(unwritten) = &mut self.unwritten {
+            unwritten.listing = change(Arc::clone(&unwritten.listing));
+        }
+        self
+    }
+
     /// Reads a response until it ends or exceeds [`LOOK_AHEAD`] bytes.
     ///
     /// Small responses, which nearly all are, are thereby validated completely before the client

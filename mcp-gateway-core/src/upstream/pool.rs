@@ -23,6 +23,7 @@ use crate::error::UpstreamError;
 use crate::limit::{Breaker, Concurrency, Limits};
 use crate::protocol::{ListKind, Method};
 use crate::reply::{CallOutcome, Completion};
+use crate::results::{KeptResults, ResultBudgets, ResultShaper};
 use crate::route::Feature;
 use crate::task::BackgroundTask;
 use crate::{Call, Reply};
@@ -90,6 +91,8 @@ pub struct PooledServer {
     concurrency: Arc<Concurrency>,
     /// Circuit breaker.
     breaker: Arc<Breaker>,
+    /// Budgets of results; `None` without any.
+    results: Option<ResultShaper>,
 }
 
 impl ServerPool {
@@ -198,7 +201,15 @@ impl PooledServer {
             concurrency: limits.concurrency(),
             breaker: limits.breaker(),
             limits,
+            results: None,
         }
+    }
+
+    /// Sets the budgets for the results of tools; whole results are kept in `kept`. Default: none.
+    #[must_use]
+    pub fn with_results(mut self, budgets: ResultBudgets, kept: KeptResults) -> Self {
+        self.results = ResultShaper::new(budgets, kept);
+        self
     }
 
     /// Returns `true` if both send their calls to the same upstream.
@@ -234,6 +245,11 @@ impl PooledServer {
             // A long-lived stream is not a call that occupies the server.
             return self.upstream.send(call).await;
         }
+        let results = self.results.as_ref();
+        if let Some(reply) = results.and_then(|results| results.read(&call)) {
+            return Ok(reply);
+        }
+        let shaping = results.and_then(|results| results.shaping(&call));
         self.breaker.try_acquire()?;
         let trial = BreakerPermit(Some(Arc::clone(&self.breaker)));
         let permit = self.concurrency.acquire().await?;
@@ -259,7 +275,11 @@ impl PooledServer {
             // A server that is taken out meanwhile is closed when its last reply has ended.
             drop(self);
         });
-        Ok(reply)
+        match shaping {
+            // The rare branch is boxed to keep the future of the frequent one small.
+            Some(shaping) => Box::pin(shaping.apply(reply)).await,
+            None => Ok(reply),
+        }
     }
 
     /// Sends `call`, or requests the complete list if its method is that of a list.

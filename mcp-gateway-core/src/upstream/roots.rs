@@ -29,8 +29,6 @@ mod directories;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
-
 pub(super) use self::askable::Askable;
 use self::directories::Directories;
 use crate::call::Prepared;
@@ -39,7 +37,6 @@ use crate::error::UpstreamError;
 use crate::json::{Edits, Fields, object_json};
 use crate::jsonrpc::{Message, Notification, Request, Response};
 use crate::protocol::{Capabilities, Era, Method, meta};
-use crate::reply::{self, ReplyEvent};
 use crate::transport::Transport;
 use crate::{Call, Reply};
 
@@ -231,18 +228,7 @@ fn forged(call: &Call<Prepared>) -> bool {
 /// The error is [`UpstreamError::Invalid`]: the server requests input that no client has
 /// offered. Streams stay streams; a single response is buffered to inspect it.
 pub(super) async fn without_question(reply: Reply) -> Result<Reply, UpstreamError> {
-    match reply {
-        Reply::Events(events) => Ok(Reply::Events(events.map(|messages| {
-            messages.map(|item| match item {
-                Ok(ReplyEvent::Response(response)) => unasked(response).map(ReplyEvent::Response),
-                item => item,
-            })
-        }))),
-        Reply::Json { status, .. } => {
-            let response = unasked(reply::response(reply).await?)?;
-            Ok(reply::single_response(status, &response))
-        }
-    }
+    reply.map_response(unasked).await
 }
 
 /// Rejects `response` if it requests roots.

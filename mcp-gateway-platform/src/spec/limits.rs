@@ -1,7 +1,8 @@
-//! Limits of sessions, parked calls and servers.
+//! Limits of sessions, parked calls, kept results and servers.
 
 pub use mcp_gateway_core::era::ParkedCallLimits;
 use mcp_gateway_core::limit::Limits;
+pub use mcp_gateway_core::results::KeptResultLimits;
 pub use mcp_gateway_core::session::SessionLimits;
 
 /// Limits of a server.

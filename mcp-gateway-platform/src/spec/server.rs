@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_gateway_core::catalog::lint::LintPolicy;
+use mcp_gateway_core::results::ResultBudgets;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy, UpstreamProtocol};
 
 use super::{Process, Remote, ServerLimits, ToolFilter};
@@ -43,6 +44,8 @@ pub struct ServerSpec {
     pub lint: LintPolicy,
     /// Limits.
     pub limits: ServerLimits,
+    /// Budgets for the results of its tools.
+    pub results: ResultBudgets,
     /// Idle timeout of its sessions.
     pub idle: Option<Duration>,
     /// Timeout for connecting to it.
@@ -76,6 +79,7 @@ impl ServerSpec {
             tool_aliases: BTreeMap::new(),
             lint: LintPolicy::default(),
             limits: ServerLimits::default(),
+            results: ResultBudgets::default(),
             idle: None,
             connect_timeout: None,
         }
@@ -90,6 +94,7 @@ impl ServerSpec {
             prefix: Arc::clone(&self.prefix),
             tools: self.tools.clone(),
             tool_aliases: self.tool_aliases.clone(),
+            results: self.results.clone(),
             limits: ServerLimits {
                 calls: self.limits.calls.clone(),
                 ..other.limits.clone()

@@ -7,7 +7,7 @@ use http::header::AUTHORIZATION;
 use mcp_gateway_tests::gateway::TestGateway;
 use mcp_gateway_tests::raw::Raw;
 use mcp_gateway_tests::wire::{Wire, modern_request};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 /// Minimum time between two notifications of a list, less the inaccuracy of this measurement.
@@ -83,20 +83,30 @@ impl Listener {
     }
 }
 
-/// Begins a legacy session; returns its ID.
+/// Begins a legacy session of alice; returns its ID.
 pub(super) async fn initialize(gateway: &TestGateway) -> String {
+    begin(&wire(gateway)).await.0
+}
+
+/// Begins a legacy session; returns its ID and the answer of the gateway.
+pub(super) async fn begin(wire: &Wire) -> (String, Value) {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
         "protocolVersion": "2025-11-25",
         "capabilities": {},
         "clientInfo": { "name": "t", "version": "1" },
     } });
-    let reply = wire(gateway).post(body.to_string(), &[]).await.unwrap();
+    let reply = wire.post(body.to_string(), &[]).await.unwrap();
     let session = reply.headers["mcp-session-id"].to_str().unwrap();
-    session.to_owned()
+    (session.to_owned(), reply.answer())
+}
+
+/// Alice as a client of the gateway.
+pub(super) fn wire(gateway: &TestGateway) -> Wire {
+    wire_of(gateway, "alice")
 }
 
 /// A client of the gateway.
-pub(super) fn wire(gateway: &TestGateway) -> Wire {
-    let token = HeaderValue::from_static("Bearer alice");
+pub(super) fn wire_of(gateway: &TestGateway, name: &str) -> Wire {
+    let token = HeaderValue::try_from(format!("Bearer {name}")).unwrap();
     Wire::new(&gateway.url).with_header(AUTHORIZATION, token)
 }

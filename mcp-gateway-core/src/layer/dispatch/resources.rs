@@ -14,7 +14,7 @@ use crate::jsonrpc::code;
 use crate::protocol::Method;
 use crate::reply::CallOutcome;
 use crate::route::{Feature, Target};
-use crate::{Call, Error, Reply};
+use crate::{Call, Error, Reply, results};
 
 /// Known owners of resources.
 ///
@@ -137,6 +137,9 @@ impl Shared {
             let feature = Feature::Resource((&*uri).into());
             return send(inner, call.advance(|()| Routed::to(server, feature))).await;
         }
+        if let Some(server) = self.server_of_result(&uri) {
+            return self.read_from(&inner, &call, &server, &uri).await;
+        }
         if has_scope(&uri) {
             return self.scoped_resource(&inner, &call, &uri).await;
         }
@@ -165,6 +168,14 @@ impl Shared {
             }
         }
         Err(RouteError::unknown_name(NameKind::Resource, &uri).into())
+    }
+
+    /// Returns the server of the kept result `uri`.
+    fn server_of_result(&self, uri: &str) -> Option<Arc<str>> {
+        let servers = self.router.servers();
+        let mut servers = servers.iter();
+        let server = servers.find(|server| uri.starts_with(&results::uri_prefix(server)))?;
+        Some(Arc::clone(server))
     }
 
     /// Sends the call to `server` under its `uri`.

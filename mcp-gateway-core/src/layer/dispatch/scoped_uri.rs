@@ -11,12 +11,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
-
 use super::Shared;
 use crate::json::{Edits, each_item, each_member, string_json};
 use crate::jsonrpc::Response;
-use crate::reply::{self, ReplyEvent};
 use crate::{Error, Reply};
 
 /// Schemes of URIs that are scoped to a server.
@@ -105,22 +102,8 @@ pub(super) async fn edit_reply(
     server: &Arc<str>,
     exposed: impl Fn(&str) -> Option<String> + Send + 'static,
 ) -> Result<Reply, Error> {
-    match reply {
-        json @ Reply::Json { .. } => {
-            let status = json.status();
-            let response = reply::response(json).await;
-            let response = response.map_err(Error::of_server(server))?;
-            Ok(reply::single_response(status, &edited(&response, &exposed)))
-        }
-        Reply::Events(events) => Ok(Reply::Events(events.map(|events| {
-            events.map(move |event| match event {
-                Ok(ReplyEvent::Response(response)) => {
-                    Ok(ReplyEvent::Response(edited(&response, &exposed)))
-                }
-                event => event,
-            })
-        }))),
-    }
+    let reply = reply.map_response(move |response| Ok(edited(&response, &exposed)));
+    reply.await.map_err(Error::of_server(server))
 }
 
 /// Returns the response with other URIs.

@@ -1,10 +1,12 @@
 use bytes::Bytes;
+use futures_util::StreamExt;
 use serde_json::json;
 
 use super::*;
 use crate::auth::Principal;
 use crate::jsonrpc::Id;
 use crate::protocol::ProtocolVersion;
+use crate::reply::{self, ReplyEvent};
 use crate::route::{Feature, Target};
 use crate::{Caller, ClientInfo, Credential};
 

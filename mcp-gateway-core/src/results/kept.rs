@@ -1,0 +1,301 @@
+//! Results that are kept for their callers.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tokio::time;
+
+use super::document::Document;
+use crate::Call;
+use crate::call::Prepared;
+use crate::limit::FOREVER;
+use crate::seal::fill_random;
+use crate::task::BackgroundTask;
+
+/// Store of whole results, of which callers have received a part and a link.
+///
+/// A result can be read by the principal that made the call, at the same gateway, until it expires.
+/// Its identifier is random, so callers who share a principal, such as anonymous ones, cannot guess
+/// that of another. Size, number and age are [limited](KeptResultLimits). The results are lost with
+/// the process, and other replicas do not have them.
+///
+/// Cloning is cheap; usually all servers of a process share one store.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::results::{KeptResultLimits, KeptResults};
+///
+/// let kept = KeptResults::new(KeptResultLimits::default().with_max_bytes(1024 * 1024));
+/// assert_eq!(kept.bytes(), 0);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct KeptResults(Arc<Inner>);
+
+/// State that the clones share.
+#[derive(Default)]
+struct Inner {
+    limits: KeptResultLimits,
+    /// Results in the order of their age, the oldest first.
+    kept: Mutex<VecDeque<KeptResult>>,
+}
+
+/// Limits of kept results.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use mcp_gateway_core::results::KeptResultLimits;
+///
+/// let limits = KeptResultLimits::default();
+/// assert_eq!(limits.max_bytes(), 64 * 1024 * 1024);
+/// assert_eq!(limits.max_bytes_per_principal(), 16 * 1024 * 1024);
+/// assert_eq!(limits.lifetime(), Duration::from_secs(600));
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+#[must_use]
+pub struct KeptResultLimits {
+    max_bytes: usize,
+    max_bytes_per_principal: usize,
+    lifetime: Duration,
+}
+
+/// A result, and who may read it.
+struct KeptResult {
+    id: Box<str>,
+    owner: Owner,
+    document: Arc<Document>,
+    /// Task that removes the result when it expires.
+    _expiry: BackgroundTask,
+}
+
+/// Principal, gateway and server of a call.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Owner {
+    principal: Arc<str>,
+    gateway: Arc<str>,
+    pub(super) server: Arc<str>,
+}
+
+impl Owner {
+    /// Returns the owner of the result of `call`.
+    pub(super) fn of(call: &Call<Prepared>) -> Self {
+        Self {
+            principal: call.principal().subject().into(),
+            gateway: call.caller().gateway().into(),
+            server: Arc::clone(&call.target().server),
+        }
+    }
+}
+
+impl Default for KeptResultLimits {
+    /// Returns the default limits: 64 MiB in total, 16 MiB for each principal, for ten minutes.
+    fn default() -> Self {
+        Self {
+            max_bytes: 64 * 1024 * 1024,
+            max_bytes_per_principal: 16 * 1024 * 1024,
+            lifetime: Duration::from_secs(600),
+        }
+    }
+}
+
+impl KeptResultLimits {
+    /// Sets the maximum size of all results in bytes. Default: 64 MiB. Beyond it, the oldest ones are
+    /// evicted.
+    pub fn with_max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Sets the maximum size of the results of one principal in bytes. Default: 16 MiB. Beyond it, its
+    /// oldest ones are evicted. A larger result is not kept.
+    pub fn with_max_bytes_per_principal(mut self, bytes: usize) -> Self {
+        self.max_bytes_per_principal = bytes;
+        self
+    }
+
+    /// Sets the time for which a result is kept. Default: 10 minutes.
+    pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime.min(FOREVER);
+        self
+    }
+
+    /// Returns the maximum size of all results in bytes.
+    #[must_use]
+    pub fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
+    /// Returns the maximum size of the results of one principal in bytes.
+    #[must_use]
+    pub fn max_bytes_per_principal(&self) -> usize {
+        self.max_bytes_per_principal
+    }
+
+    /// Returns the time for which a result is kept.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+}
+
+impl KeptResults {
+    /// Creates an empty store.
+    #[must_use]
+    pub fn new(limits: KeptResultLimits) -> Self {
+        Self(Arc::new(Inner {
+            limits,
+            kept: Mutex::default(),
+        }))
+    }
+
+    /// Returns the size of the kept results in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size(self.0.kept().iter())
+    }
+
+    /// Keeps `document` for `owner`, and returns its identifier; `None` if it is too large or the
+    /// system has no randomness.
+    pub(super) fn keep(&self, owner: Owner, document: &Arc<Document>) -> Option<Box<str>> {
+        let limits = &self.0.limits;
+        let bytes = document.bytes();
+        if bytes > limits.max_bytes_per_principal.min(limits.max_bytes) {
+            return None;
+        }
+        let mut id = [0; 16];
+        fill_random(&mut id).ok()?;
+        let id: Box<str> = URL_SAFE_NO_PAD.encode(id).into();
+        let expiry = {
+            let (store, id, lifetime) = (Arc::downgrade(&self.0), id.clone(), limits.lifetime);
+            BackgroundTask::spawn(expire(store, id, lifetime))
+        };
+        let mut kept = self.0.kept();
+        let is_own = |result: &&KeptResult| result.owner.principal == owner.principal;
+        let mut own = size(kept.iter().filter(is_own));
+        while own + bytes > limits.max_bytes_per_principal
+            && let Some(at) = kept.iter().position(|result| is_own(&result))
+            && let Some(evicted) = kept.remove(at)
+        {
+            own -= evicted.document.bytes();
+        }
+        let mut all = size(kept.iter());
+        while (all + bytes > limits.max_bytes || kept.len() >= MAX_RESULTS)
+            && let Some(evicted) = kept.pop_front()
+        {
+            all -= evicted.document.bytes();
+        }
+        kept.push_back(KeptResult {
+            id: id.clone(),
+            owner,
+            document: Arc::clone(document),
+            _expiry: expiry,
+        });
+        Some(id)
+    }
+
+    /// Returns the document `id` of `owner`.
+    pub(super) fn get(&self, owner: &Owner, id: &str) -> Option<Arc<Document>> {
+        let kept = self.0.kept();
+        let found = kept
+            .iter()
+            .find(|result| *result.id == *id && result.owner == *owner)?;
+        Some(Arc::clone(&found.document))
+    }
+}
+
+impl Inner {
+    /// Locks the kept results.
+    fn kept(&self) -> MutexGuard<'_, VecDeque<KeptResult>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Removes the result `id` after `lifetime`.
+async fn expire(store: Weak<Inner>, id: Box<str>, lifetime: Duration) {
+    time::sleep(lifetime).await;
+    if let Some(store) = store.upgrade() {
+        let mut kept = store.kept();
+        let expired = kept.iter().position(|result| result.id == id);
+        let expired = expired.and_then(|at| kept.remove(at));
+        drop((kept, expired));
+    }
+}
+
+/// Returns the size of `results` in bytes.
+fn size<'a>(results: impl Iterator<Item = &'a KeptResult>) -> usize {
+    results.map(|result| result.document.bytes()).sum()
+}
+
+/// Maximum number of kept results; beyond it, the oldest one is evicted.
+const MAX_RESULTS: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::tool_result::{ToolResult, text_block};
+
+    fn owner(principal: &str) -> Owner {
+        Owner {
+            principal: principal.into(),
+            gateway: "g".into(),
+            server: "s".into(),
+        }
+    }
+
+    fn document(bytes: usize) -> Arc<Document> {
+        let result = format!(r#"{{"content":[{}]}}"#, text_block(&"x".repeat(bytes)));
+        Arc::new(Document::new(&ToolResult::parse(&result).unwrap(), 0))
+    }
+
+    #[tokio::test]
+    async fn category_kept_results_are_limited_in_total_and_for_each_principal() {
+        let limits = KeptResultLimits::default()
+            .with_max_bytes(100)
+            .with_max_bytes_per_principal(50);
+        let kept = KeptResults::new(limits);
+        assert_eq!(kept.keep(owner("a"), &document(51)), None);
+        let keep = |who: &str, bytes| kept.keep(owner(who), &document(bytes)).unwrap();
+        let has = |who: &str, id: &str| kept.get(&owner(who), id).is_some();
+        let (b, first) = (keep("b", 40), keep("a", 30));
+        let second = keep("a", 30);
+        assert!(
+            !has("a", &first) && has("a", &second),
+            "the oldest one is evicted"
+        );
+        assert!(has("b", &b) && !has("a", &b), "others do not pay for it");
+        let c = keep("c", 50);
+        assert!(!has("b", &b) && has("a", &second) && has("c", &c));
+        assert_eq!(kept.bytes(), 80);
+        let mut elsewhere = owner("c");
+        elsewhere.gateway = "other".into();
+        assert!(kept.get(&elsewhere, &c).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kept_result_expires() {
+        let lifetime = Duration::from_secs(60);
+        let kept = KeptResults::new(KeptResultLimits::default().with_lifetime(lifetime));
+        let id = kept.keep(owner("a"), &document(10)).unwrap();
+        time::sleep(lifetime - Duration::from_secs(1)).await;
+        assert!(kept.get(&owner("a"), &id).is_some());
+        time::sleep(Duration::from_secs(2)).await;
+        assert!(kept.get(&owner("a"), &id).is_none());
+        assert_eq!(kept.bytes(), 0);
+    }
+}
