@@ -24,6 +24,7 @@ mod future;
 mod implementation;
 mod listen;
 mod lists;
+mod omissions;
 mod opened_apps;
 mod pages;
 mod reply_edits;
@@ -47,6 +48,7 @@ use self::destination::Destination;
 use self::fan_out::missing_name;
 pub use self::future::DispatchFuture;
 pub use self::implementation::Implementation;
+use self::omissions::Omissions;
 use self::resources::ResourceIndex;
 use crate::call::Routed;
 use crate::catalog::{ListKind, Listing};
@@ -115,6 +117,7 @@ struct Shared {
     patience: Duration,
     resources: ResourceIndex,
     apps: AppIndex,
+    omissions: Omissions,
 }
 
 impl DispatchLayer {
@@ -133,6 +136,7 @@ impl DispatchLayer {
             patience: DEFAULT_PATIENCE,
             resources: ResourceIndex::default(),
             apps: AppIndex::default(),
+            omissions: Omissions::default(),
         }))
     }
 
@@ -193,6 +197,7 @@ impl DispatchLayer {
                 sealer: shared.sealer.clone(),
                 resources: ResourceIndex::default(),
                 apps: AppIndex::default(),
+                omissions: Omissions::default(),
                 ..*shared
             },
         };

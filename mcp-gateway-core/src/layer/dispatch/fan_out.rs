@@ -70,7 +70,7 @@ impl Shared {
         }
         let answers = servers.iter().zip(answers);
         answers
-            .map(|(server, answer)| omitted(server, answer))
+            .map(|(server, answer)| self.answered(server, request.method(), answer))
             .collect()
     }
 
@@ -81,26 +81,25 @@ impl Shared {
         call: Call<Routed>,
     ) -> (Arc<str>, Result<Reply, Error>) {
         let server = Arc::clone(&call.target().server);
+        let method = call.request().method().clone();
         let call = call.with_merged(self.router.servers().len() > 1);
         let answer = time::timeout(self.patience, send(inner, call)).await;
-        omitted(&server, answer.ok())
+        self.answered(&server, &method, answer.ok())
     }
-}
 
-/// Returns the answer of a server, which is a timeout if there is none. A failure is logged.
-fn omitted(
-    server: &Arc<str>,
-    answer: Option<Result<Reply, Error>>,
-) -> (Arc<str>, Result<Reply, Error>) {
-    let server = Arc::clone(server);
-    let answer = answer.unwrap_or_else(|| Err(Error::of_server(&server)(UpstreamError::Timeout)));
-    if let Err(error) = &answer
-        && !is_refusal(error)
-    {
-        let cause = std::error::Error::source(error).map(ToString::to_string);
-        tracing::warn!(%server, %error, cause, "upstream omitted from merged response");
+    /// Returns the answer of a server, which is a timeout if there is none. A change from success
+    /// to failure, or back, is logged.
+    fn answered(
+        &self,
+        server: &Arc<str>,
+        method: &Method,
+        answer: Option<Result<Reply, Error>>,
+    ) -> (Arc<str>, Result<Reply, Error>) {
+        let late = || Err(Error::of_server(server)(UpstreamError::Timeout));
+        let answer = answer.unwrap_or_else(late);
+        self.omissions.record(server, method, &answer);
+        (Arc::clone(server), answer)
     }
-    (server, answer)
 }
 
 impl Routed {
@@ -112,7 +111,7 @@ impl Routed {
 }
 
 /// Returns `true` if the server is hidden from the caller, so that its absence is no failure.
-fn is_refusal(error: &Error) -> bool {
+pub(super) fn is_refusal(error: &Error) -> bool {
     matches!(error, Error::Route(_))
 }
 
