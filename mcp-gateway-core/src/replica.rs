@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Limited};
 use serde::{Deserialize, Serialize};
 use tokio::time;
 
@@ -17,6 +18,7 @@ use crate::clock::unix_now;
 use crate::error::UpstreamError;
 use crate::jsonrpc::Message;
 use crate::reply::{ReplyEvent, ReplyStream};
+use crate::results::ResultPart;
 use crate::seal::Sealer;
 use crate::transport::{EventStream, HttpBody, HttpClient};
 
@@ -75,6 +77,13 @@ pub(crate) enum ReplicaRequest {
         /// The client's retry.
         request: String,
     },
+    /// Return a part of a kept result.
+    ReadResult {
+        /// Identifier of the result at the replica.
+        id: String,
+        /// The part.
+        part: ResultPart,
+    },
     /// Deliver the answer of a client to the request of a server.
     DeliverResponse {
         /// Random key of the session.
@@ -96,6 +105,15 @@ struct SealedReplicaRequest {
     /// Expiry, in seconds since 1970.
     expires: u64,
     request: ReplicaRequest,
+}
+
+/// Content of the identifier of a kept result, so that any replica can return it.
+#[derive(Deserialize, Serialize)]
+struct KeptResultId {
+    #[serde(rename = "r")]
+    replica: String,
+    #[serde(rename = "i")]
+    id: String,
 }
 
 /// Content of the ID under which a client receives the request of a server, so that the answer can
@@ -148,6 +166,38 @@ impl Replica {
         let text = self.0.sealer.open(QUESTION, id)?;
         let id: ServerRequestId = serde_json::from_slice(&text).ok()?;
         (id.session == session).then_some((id.replica, id.number))
+    }
+
+    /// Returns the sealed identifier of the kept result `id` of this replica.
+    pub(crate) fn seal_result_id(&self, id: &str) -> Option<String> {
+        let id = KeptResultId {
+            replica: self.0.url.clone(),
+            id: id.to_owned(),
+        };
+        let text = serde_json::to_vec(&id).ok()?;
+        self.0.sealer.seal(RESULT, &text).ok()
+    }
+
+    /// Returns the URL of the replica that keeps a result, and the identifier there.
+    pub(crate) fn open_result_id(&self, id: &str) -> Option<(String, String)> {
+        let text = self.0.sealer.open(RESULT, id)?;
+        let id: KeptResultId = serde_json::from_slice(&text).ok()?;
+        Some((id.replica, id.id))
+    }
+
+    /// Reads a part of the result `id` that the replica `at` keeps; returns the JSON text of the result of
+    /// `resources/read`, or `None` if it is not kept.
+    pub(crate) async fn read_result(
+        &self,
+        at: &str,
+        id: String,
+        part: ResultPart,
+    ) -> Result<Option<Bytes>, UpstreamError> {
+        let request = ReplicaRequest::ReadResult { id, part };
+        let body = self.send(at, request).await?.into_body();
+        let body = Limited::new(body, MAX_MESSAGE).collect();
+        let text = body.await.map_err(UpstreamError::of_body)?.to_bytes();
+        Ok((!text.is_empty()).then_some(text))
     }
 
     /// Forwards an answer to the replica that waits for it.
@@ -260,6 +310,8 @@ impl fmt::Debug for Replica {
 
 /// Purpose to which the cipher binds requests between replicas.
 const PURPOSE: &str = "replica-request";
+/// Purpose to which the cipher binds identifiers of kept results.
+const RESULT: &str = "result";
 /// Purpose to which the cipher binds IDs of requests.
 const QUESTION: &str = "question";
 

@@ -104,6 +104,7 @@ impl Controller {
         let web = SharedHttpClient::default();
         let mut sessions = Sessions::with_limits(Arc::clone(&sealer), fixed.sessions);
         let mut parked_calls = ParkedCalls::with_limits(Arc::clone(&sealer), fixed.parked);
+        let mut kept_results = KeptResults::new(fixed.kept_results);
         let mut replica_service = None;
         if let Some(url) = &fixed.replica_url {
             let error = |error: BoxError| PlatformError::Replica(error);
@@ -113,11 +114,9 @@ impl Controller {
             let replica = Replica::new(&url, client, sealer);
             sessions = sessions.with_replica(replica.clone());
             parked_calls = parked_calls.with_replica(replica.clone());
-            replica_service = Some(ReplicaService::new(
-                replica,
-                parked_calls.clone(),
-                sessions.clone(),
-            ));
+            kept_results = kept_results.with_replica(replica.clone());
+            let service = ReplicaService::new(replica, parked_calls.clone(), sessions.clone());
+            replica_service = Some(service.with_kept_results(kept_results.clone()));
         }
         let authority = foundation.authority.clone();
         let protected = match &authority {
@@ -131,7 +130,7 @@ impl Controller {
             .with_web(web)
             .with_parked_calls(parked_calls)
             .with_protocols(foundation.protocols.clone())
-            .with_kept_results(KeptResults::new(fixed.kept_results));
+            .with_kept_results(kept_results);
         let metrics = Metrics::new();
         let mut controller = Self {
             observer: CallObserver {

@@ -195,8 +195,17 @@ impl Drop for TestGateway {
 /// # Panics
 ///
 /// If the system has no free port or no random numbers.
-#[expect(clippy::unwrap_used, reason = "a test panics when it fails")]
 pub async fn replicas(url: &str, count: usize) -> Vec<TestGateway> {
+    replicas_with(url, count, &ResultBudgets::default()).await
+}
+
+/// The same, with budgets for results.
+///
+/// # Panics
+///
+/// If the system has no free port or no random numbers.
+#[expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+pub async fn replicas_with(url: &str, count: usize, budgets: &ResultBudgets) -> Vec<TestGateway> {
     let sealer = Arc::new(Sealer::random().unwrap());
     let mut gateways = Vec::new();
     for _ in 0..count {
@@ -211,7 +220,9 @@ pub async fn replicas(url: &str, count: usize) -> Vec<TestGateway> {
         let server = remote("only", url)
             .with_parked_calls(parked_calls.clone())
             .build();
-        pool.insert("only", PooledServer::new(server, Limits::default()));
+        let kept = KeptResults::default().with_replica(replica.clone());
+        let server = PooledServer::new(server, Limits::default());
+        pool.insert("only", server.with_results(budgets.clone(), kept.clone()));
         let drain = Drain::new();
         let gateway = Gateway::builder(NamedByToken)
             .with_router(PrefixRouter::new([("only", "")]).unwrap())
@@ -222,7 +233,8 @@ pub async fn replicas(url: &str, count: usize) -> Vec<TestGateway> {
             .unwrap();
         let front = ReplicaFront {
             gateway,
-            replica_service: ReplicaService::new(replica, parked_calls, sessions.clone()),
+            replica_service: ReplicaService::new(replica, parked_calls, sessions.clone())
+                .with_kept_results(kept),
         };
         let ending = drain.clone();
         let shutdown = async move { ending.started().await };

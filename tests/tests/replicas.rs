@@ -12,9 +12,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use mcp_gateway_core::Replica;
+use mcp_gateway_core::results::{Overflow, ResultBudget, ResultBudgets};
 use mcp_gateway_tests::fixture::Era;
-use mcp_gateway_tests::gateway::{TestGateway, replicas};
+use mcp_gateway_tests::gateway::{TestGateway, replicas, replicas_with};
 use mcp_gateway_tests::process::Process;
+use mcp_gateway_tests::script::{self, Scripted};
 use mcp_gateway_tests::wire::Wire;
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -203,4 +205,55 @@ async fn only_replicas_are_listened_to() {
     let state = retry["requestState"].as_str().unwrap();
     let refused = wire.post(state.to_owned(), &[]).await.unwrap();
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_kept_result_is_read_at_any_replica() {
+    let text = "0123456789".repeat(1000);
+    let said = text.clone();
+    let server = Scripted::modern(move |asked| script::document(&asked.says(&said)));
+    let server = server.await.unwrap();
+    let budget = ResultBudget::new().with_max_bytes(4096);
+    let budgets = ResultBudgets::new(budget.with_overflow(Overflow::Link));
+    let mut gateways = replicas_with(&server.url, 2, &budgets).await;
+    let answer = wire(&gateways[0])
+        .call("lie", json!({}))
+        .await
+        .unwrap()
+        .answer();
+    let content = &answer["result"]["content"];
+    assert!(answer["result"].to_string().len() <= 4096, "{answer}");
+    for gateway in [&gateways[1], &gateways[0]] {
+        let (mut read, mut next) = (String::new(), content[2]["uri"].as_str().map(str::to_owned));
+        while let Some(uri) = next {
+            let piece = wire(gateway)
+                .request("resources/read", json!({ "uri": uri }))
+                .await;
+            let piece = piece.unwrap().answer()["result"].clone();
+            read += piece["contents"][0]["text"].as_str().unwrap();
+            next = piece["_meta"]["mcp-gateway/piece"]["next"]
+                .as_str()
+                .map(str::to_owned);
+        }
+        assert_eq!(read, text);
+    }
+    let uri = json!({ "uri": content[2]["uri"] });
+    let bob = HeaderValue::from_static("Bearer bob");
+    let bob = Wire::new(&gateways[1].url).with_header(header::AUTHORIZATION, bob);
+    let answer = bob
+        .request("resources/read", uri.clone())
+        .await
+        .unwrap()
+        .answer();
+    assert_eq!(answer["error"]["data"]["reason"], "unknown_resource");
+    drop(gateways.remove(0));
+    let answer = wire(&gateways[0])
+        .request("resources/read", uri)
+        .await
+        .unwrap()
+        .answer();
+    assert_eq!(
+        answer["error"]["data"]["reason"], "replica_gone",
+        "{answer}"
+    );
 }

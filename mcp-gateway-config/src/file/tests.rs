@@ -153,9 +153,24 @@ fn budgets_of_tools_complete_that_of_their_server() {
     let lines = problems(&results("{ over: cut, tools: { b: { project: $.a } } }"));
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(
-        lines[0].ends_with("over has no effect without maxBytes"),
+        lines[0].ends_with("results: over has no effect without maxBytes"),
         "{lines:?}"
     );
+    let lines = problems(&results(
+        "{ tools: { b: { project: items }, c: { maxBytes: 1000, over: ling } } }",
+    ));
+    let ends = [
+        "b.project: \"items\" is not a JSON path: expected a form such as $.items[*].name: at position 0, parser error",
+        "c.maxBytes: must be at least 1024",
+        "c.over: unknown value \"ling\"; did you mean \"link\"? Available: cut, link, error",
+    ];
+    assert_eq!(lines.len(), ends.len(), "{lines:?}");
+    for (line, end) in lines.iter().zip(ends) {
+        assert!(
+            line.ends_with(&format!("servers[0].results.tools.{end}")),
+            "{line}"
+        );
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::era::{LegacyToModern, ParkedCalls};
 use crate::jsonrpc::Message;
 use crate::replica::{Replica, ReplicaRequest};
 use crate::reply::{self, ReplyEvent, ReplyStream};
+use crate::results::KeptResults;
 use crate::session::{Session, Sessions};
 use crate::{BoxError, BoxFuture, Reply};
 
@@ -30,6 +31,8 @@ pub struct ReplicaService {
     parked_calls: ParkedCalls,
     /// Sessions.
     sessions: Sessions,
+    /// Kept results.
+    kept_results: KeptResults,
 }
 
 impl ReplicaService {
@@ -40,12 +43,24 @@ impl ReplicaService {
             replica,
             parked_calls,
             sessions,
+            kept_results: KeptResults::default(),
         }
+    }
+
+    /// Sets the store of the results that other replicas may read. Default: an empty one.
+    #[must_use]
+    pub fn with_kept_results(mut self, kept_results: KeptResults) -> Self {
+        self.kept_results = kept_results;
+        self
     }
 
     /// Serves one decoded body.
     async fn run(self, text: &str) -> Response<Body> {
         match self.replica.open(text) {
+            Some(ReplicaRequest::ReadResult { id, part }) => {
+                let piece = self.kept_results.piece(&id, &part);
+                Response::new(Body::full(piece.unwrap_or_default()))
+            }
             Some(ReplicaRequest::ResumeCall { key, request }) => self.take_up(&key, &request).await,
             Some(ReplicaRequest::DeliverResponse {
                 session,

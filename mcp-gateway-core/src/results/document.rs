@@ -72,7 +72,9 @@ impl Document {
     /// Returns the result of `resources/read` for the part from `offset` on; `uri` is that of the
     /// document.
     pub(super) fn piece(&self, uri: &str, offset: usize, era: Era) -> String {
-        let offset = self.text.floor_char_boundary(offset);
+        let boundary = |at: &usize| self.text.is_char_boundary(*at);
+        let offset = (0..=offset.min(self.bytes())).rfind(boundary);
+        let offset = offset.unwrap_or_default();
         // The URI occurs three times.
         let room = self
             .max_piece

@@ -2,26 +2,30 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use tokio::time;
 
 use super::document::Document;
-use crate::Call;
 use crate::call::Prepared;
+use crate::error::UpstreamError;
 use crate::limit::FOREVER;
+use crate::protocol::Era;
 use crate::seal::fill_random;
 use crate::task::BackgroundTask;
+use crate::{Call, Replica};
 
 /// Store of whole results, of which callers have received a part and a link.
 ///
 /// A result can be read by the principal that made the call, at the same gateway, until it expires.
 /// Its identifier is random, so callers who share a principal, such as anonymous ones, cannot guess
 /// that of another. Size, number and age are [limited](KeptResultLimits). The results are lost with
-/// the process, and other replicas do not have them.
+/// the process; other replicas read them from it, see [`with_replica`](Self::with_replica).
 ///
 /// Cloning is cheap; usually all servers of a process share one store.
 ///
@@ -40,6 +44,8 @@ pub struct KeptResults(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     limits: KeptResultLimits,
+    /// Address of this replica, and access to the others, once it is set.
+    replica: OnceLock<Replica>,
     /// Results in the order of their age, the oldest first.
     kept: Mutex<VecDeque<KeptResult>>,
 }
@@ -70,27 +76,50 @@ pub struct KeptResultLimits {
 /// A result, and who may read it.
 struct KeptResult {
     id: Box<str>,
-    owner: Owner,
+    owner: ResultOwner,
     document: Arc<Document>,
     /// Task that removes the result when it expires.
     _expiry: BackgroundTask,
 }
 
 /// Principal, gateway and server of a call.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Owner {
-    principal: Arc<str>,
-    gateway: Arc<str>,
-    pub(super) server: Arc<str>,
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct ResultOwner {
+    principal: Box<str>,
+    gateway: Box<str>,
+    pub(super) server: Box<str>,
 }
 
-impl Owner {
+/// Part of a kept result that a client reads.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct ResultPart {
+    /// Owner that the result must have.
+    pub(super) owner: ResultOwner,
+    /// URI of the whole.
+    pub(super) uri: String,
+    /// Position of the first byte.
+    pub(super) offset: usize,
+    /// `true` for a client of the modern era.
+    pub(super) is_modern: bool,
+}
+
+impl ResultOwner {
     /// Returns the owner of the result of `call`.
     pub(super) fn of(call: &Call<Prepared>) -> Self {
         Self {
             principal: call.principal().subject().into(),
             gateway: call.caller().gateway().into(),
-            server: Arc::clone(&call.target().server),
+            server: (&*call.target().server).into(),
+        }
+    }
+}
+
+impl ResultPart {
+    /// Returns the era of the client.
+    pub(super) fn era(&self) -> Era {
+        match self.is_modern {
+            true => Era::Modern,
+            false => Era::Legacy,
         }
     }
 }
@@ -152,8 +181,17 @@ impl KeptResults {
     pub fn new(limits: KeptResultLimits) -> Self {
         Self(Arc::new(Inner {
             limits,
-            kept: Mutex::default(),
+            ..Inner::default()
         }))
+    }
+
+    /// Makes the results available to other replicas, and theirs to callers of this one.
+    ///
+    /// A second replica is ignored.
+    #[must_use]
+    pub fn with_replica(self, replica: Replica) -> Self {
+        let _ = self.0.replica.set(replica);
+        self
     }
 
     /// Returns the size of the kept results in bytes.
@@ -164,7 +202,7 @@ impl KeptResults {
 
     /// Keeps `document` for `owner`, and returns its identifier; `None` if it is too large or the
     /// system has no randomness.
-    pub(super) fn keep(&self, owner: Owner, document: &Arc<Document>) -> Option<Box<str>> {
+    pub(super) fn keep(&self, owner: ResultOwner, document: &Arc<Document>) -> Option<Box<str>> {
         let limits = &self.0.limits;
         let bytes = document.bytes();
         if bytes > limits.max_bytes_per_principal.min(limits.max_bytes) {
@@ -198,15 +236,45 @@ impl KeptResults {
             document: Arc::clone(document),
             _expiry: expiry,
         });
-        Some(id)
+        drop(kept);
+        match self.0.replica.get() {
+            Some(replica) => replica.seal_result_id(&id).map(String::into),
+            None => Some(id),
+        }
+    }
+
+    /// Returns a part of the result `id`, of this or another replica, as the JSON text of a result of
+    /// `resources/read`; `None` if it is not kept.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::ReplicaUnavailable`] if the other replica is unreachable.
+    pub(super) async fn read(
+        &self,
+        id: &str,
+        part: ResultPart,
+    ) -> Result<Option<Bytes>, UpstreamError> {
+        let Some(replica) = self.0.replica.get() else {
+            return Ok(self.piece(id, &part));
+        };
+        match replica.open_result_id(id) {
+            Some((at, id)) if at != replica.url() => replica.read_result(&at, id, part).await,
+            Some((_, id)) => Ok(self.piece(&id, &part)),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns a part of the result `id` of this replica; see [`read`](Self::read).
+    pub(crate) fn piece(&self, id: &str, part: &ResultPart) -> Option<Bytes> {
+        let document = self.get(&part.owner, id)?;
+        Some(document.piece(&part.uri, part.offset, part.era()).into())
     }
 
     /// Returns the document `id` of `owner`.
-    pub(super) fn get(&self, owner: &Owner, id: &str) -> Option<Arc<Document>> {
+    fn get(&self, owner: &ResultOwner, id: &str) -> Option<Arc<Document>> {
         let kept = self.0.kept();
-        let found = kept
-            .iter()
-            .find(|result| *result.id == *id && result.owner == *owner)?;
+        let is_meant = |result: &&KeptResult| *result.id == *id && result.owner == *owner;
+        let found = kept.iter().find(is_meant)?;
         Some(Arc::clone(&found.document))
     }
 }
@@ -250,8 +318,8 @@ mod tests {
     use super::*;
     use crate::results::tool_result::{ToolResult, text_block};
 
-    fn owner(principal: &str) -> Owner {
-        Owner {
+    fn owner(principal: &str) -> ResultOwner {
+        ResultOwner {
             principal: principal.into(),
             gateway: "g".into(),
             server: "s".into(),

@@ -7,7 +7,7 @@ use http_body::Body;
 
 use super::cut::cut;
 use super::document::{Document, Link, PieceUri, document_uri};
-use super::kept::Owner;
+use super::kept::{ResultOwner, ResultPart};
 use super::tool_result::ToolResult;
 use super::{KeptResults, Overflow, ResultBudget, ResultBudgets};
 use crate::call::Prepared;
@@ -15,7 +15,7 @@ use crate::catalog::{ListKind, Listing};
 use crate::error::{NameKind, RouteError, UpstreamError};
 use crate::json::Fields;
 use crate::jsonrpc::{Id, Response, code};
-use crate::protocol::{Method, ProtocolVersion};
+use crate::protocol::{Era, Method, ProtocolVersion};
 use crate::route::Feature;
 use crate::{Call, Error, Problem, Reply};
 
@@ -39,11 +39,20 @@ pub(crate) enum Shaping {
     Schemas(Arc<ResultBudgets>),
 }
 
+/// Request of a client for a part of a kept result.
+#[derive(Debug)]
+pub(crate) struct ResultRead {
+    request: Id,
+    kept: KeptResults,
+    id: Box<str>,
+    part: ResultPart,
+}
+
 /// Budget of one result, and what its link needs.
 #[derive(Debug)]
 pub(crate) struct BudgetedResult {
     budget: Arc<ResultBudget>,
-    owner: Owner,
+    owner: ResultOwner,
     kept: KeptResults,
     /// `true` if the client accepts resource links.
     has_links: bool,
@@ -56,26 +65,25 @@ impl ResultShaper {
         (!budgets.is_empty()).then_some(Self { budgets, kept })
     }
 
-    /// Returns the reply to a call that reads a kept result; `None` for any other call.
-    pub(crate) fn read(&self, call: &Call<Prepared>) -> Option<Reply> {
+    /// Returns the request of a call that reads a kept result; `None` for any other call.
+    pub(crate) fn read(&self, call: &Call<Prepared>) -> Option<ResultRead> {
         let request = call.request();
         if request.method() != &Method::ResourcesRead {
             return None;
         }
-        let (uri, era) = (request.name()?, call.client().era());
-        let owner = Owner::of(call);
-        let piece = PieceUri::parse(&owner.server, &uri)?;
-        Some(match self.kept.get(&owner, piece.id) {
-            Some(document) => {
-                let whole = document_uri(&owner.server, piece.id);
-                let result = document.piece(&whole, piece.offset, era);
-                Reply::result(request.id(), &result)
-            }
-            None => {
-                let error = RouteError::unknown_name(NameKind::Resource, &uri);
-                let problem = Problem::from(&Error::from(error)).in_era(era);
-                Reply::error(request.id(), problem.status, &problem.error)
-            }
+        let (uri, owner) = (request.name()?, ResultOwner::of(call));
+        let PieceUri { id, offset } = PieceUri::parse(&owner.server, &uri)?;
+        let part = ResultPart {
+            uri: document_uri(&owner.server, id),
+            owner,
+            offset,
+            is_modern: call.client().era() == Era::Modern,
+        };
+        Some(ResultRead {
+            request: request.id().clone(),
+            kept: self.kept.clone(),
+            id: id.into(),
+            part,
         })
     }
 
@@ -84,10 +92,6 @@ impl ResultShaper {
         let request = call.request();
         let resources = |kind| Some(Shaping::Resources(kind, request.id().clone()));
         let links = self.budgets.may_link();
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "few methods have results of tools"
-        )]
         match (request.method(), &call.target().feature) {
             (Method::ToolsCall, Feature::Tool(name)) => self.budgeted(self.budgets.of(name), call),
             (Method::TasksGet | Method::TasksResult, _) => {
@@ -106,11 +110,30 @@ impl ResultShaper {
         (!budget.is_empty()).then(|| {
             Shaping::Result(Box::new(BudgetedResult {
                 budget: Arc::clone(budget),
-                owner: Owner::of(call),
+                owner: ResultOwner::of(call),
                 kept: self.kept.clone(),
                 has_links: call.client().version() >= ProtocolVersion::V2025_06_18,
             }))
         })
+    }
+}
+
+impl ResultRead {
+    /// Returns the reply: a part of the result, or the error of an unknown resource.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::ReplicaUnavailable`] if another replica keeps the result and is unreachable.
+    pub(crate) async fn reply(self) -> Result<Reply, UpstreamError> {
+        let (uri, era) = (self.part.uri.clone(), self.part.era());
+        let read = self.kept.read(&self.id, self.part).await?;
+        if let Some(text) = read {
+            let text = std::str::from_utf8(&text).map_err(UpstreamError::invalid)?;
+            return Ok(Reply::result(&self.request, text));
+        }
+        let error = RouteError::unknown_name(NameKind::Resource, &uri);
+        let problem = Problem::from(&Error::from(error)).in_era(era);
+        Ok(Reply::error(&self.request, problem.status, &problem.error))
     }
 }
 

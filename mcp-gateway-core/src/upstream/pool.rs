@@ -246,8 +246,8 @@ impl PooledServer {
             return self.upstream.send(call).await;
         }
         let results = self.results.as_ref();
-        if let Some(reply) = results.and_then(|results| results.read(&call)) {
-            return Ok(reply);
+        if let Some(read) = results.and_then(|results| results.read(&call)) {
+            return Box::pin(read.reply()).await;
         }
         let shaping = results.and_then(|results| results.shaping(&call));
         self.breaker.try_acquire()?;
