@@ -15,4 +15,4 @@ mod program_output;
 pub(crate) use self::event_stream::EventStream;
 pub use self::http_body::HttpBody;
 pub use self::link::{HttpClient, HttpTransport, ServerHandle, StdioTransport, Transport};
-pub(crate) use self::program_output::ProgramOutput;
+pub(crate) use self::program_output::{ExitReport, ProgramOutput};

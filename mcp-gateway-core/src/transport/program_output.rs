@@ -1,8 +1,11 @@
 //! Signs of life of a program: its last lines on standard error, and its exit status.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::time;
 
 use crate::signal::Signal;
 
@@ -53,6 +56,40 @@ impl Default for ProgramOutput {
     }
 }
 
+/// Exit status of a program, and the last lines of its standard error.
+///
+/// Displayed as `exit status: 1; stderr: "missing API key"`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ExitReport {
+    /// Exit status, if the program has exited.
+    status: Option<Arc<str>>,
+    /// Last lines of standard error, the oldest first.
+    stderr: Vec<Arc<str>>,
+}
+
+impl ExitReport {
+    /// Returns `true` if nothing is known.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.status.is_none() && self.stderr.is_empty()
+    }
+}
+
+impl fmt::Display for ExitReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        if let Some(status) = &self.status {
+            write!(f, "{status}")?;
+            separator = "; ";
+        }
+        for (at, line) in self.stderr.iter().enumerate() {
+            let prefix = if at == 0 { "stderr: " } else { "" };
+            write!(f, "{separator}{prefix}{line:?}")?;
+            separator = ", ";
+        }
+        Ok(())
+    }
+}
+
 impl ProgramOutput {
     /// Records that the program has written something.
     pub(crate) fn set_alive(&self) {
@@ -83,19 +120,20 @@ impl ProgramOutput {
         self.observes_input
     }
 
-    /// Waits for the exit of the program.
-    pub(crate) async fn exited(&self) {
-        self.exited.wait().await;
+    /// Returns the exit status and the last lines of the program, as far as they are known.
+    pub(crate) fn report(&self) -> ExitReport {
+        let last = self.last();
+        ExitReport {
+            status: last.exit.clone(),
+            stderr: last.lines.iter().cloned().collect(),
+        }
     }
 
-    /// Returns the exit status of the program, if it has exited.
-    pub(crate) fn exit_status(&self) -> Option<Arc<str>> {
-        self.last().exit.clone()
-    }
-
-    /// Returns the last lines of standard error, the oldest first.
-    pub(crate) fn last_lines(&self) -> Vec<Arc<str>> {
-        self.last().lines.iter().cloned().collect()
+    /// Returns the report of a program that has closed its output, whose exit is awaited for a
+    /// moment.
+    pub(crate) async fn exit_report(&self) -> ExitReport {
+        let _ = time::timeout(EXIT_GRACE, self.exited.wait()).await;
+        self.report()
     }
 
     /// Locks the lines and the exit status.
@@ -151,6 +189,9 @@ impl ProgramOutput {
     }
 }
 
+/// Time for the exit of a program that has closed its output.
+const EXIT_GRACE: Duration = Duration::from_millis(500);
+
 /// Maximum length of a line in characters.
 #[cfg(feature = "process")]
 const MAX_LINE: usize = 300;
@@ -170,14 +211,17 @@ mod tests {
         for line in 0..20 {
             output.push_line(&format!("line {line}"));
         }
-        let lines = output.last_lines();
+        let lines = output.report().stderr;
         assert_eq!(lines.len(), MAX_LINES);
         assert_eq!(&*lines[MAX_LINES - 1], "line 19");
         output.push_line(&"é".repeat(1000));
-        assert_eq!(output.last_lines()[MAX_LINES - 1].chars().count(), MAX_LINE);
-        assert_eq!(output.exit_status(), None);
+        let report = output.report();
+        assert_eq!(report.stderr[MAX_LINES - 1].chars().count(), MAX_LINE);
+        assert_eq!(report.status, None);
         output.set_exit_status("exit status: 1");
         output.alive().await;
-        assert_eq!(output.exit_status().as_deref(), Some("exit status: 1"));
+        let report = output.exit_report().await.to_string();
+        let start = "exit status: 1; stderr: \"line 13\", \"line 14\"";
+        assert!(report.starts_with(start), "{report}");
     }
 }

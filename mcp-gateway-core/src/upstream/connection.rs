@@ -17,6 +17,7 @@ use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::jsonrpc::Notification;
 use crate::reply::ReplyEvent;
+use crate::transport::ProgramOutput;
 use crate::{Call, Reply};
 
 /// A connection to a server, after the handshake: the protocol version has been negotiated.
@@ -56,6 +57,11 @@ pub(super) trait UpstreamConnection: fmt::Debug + Send + Sync + 'static {
 
     /// Waits until the connection is closed, by either side.
     async fn closed(&self);
+
+    /// Returns the output of the program behind the connection, if the gateway has started one.
+    fn program(&self) -> Option<&Arc<ProgramOutput>> {
+        None
+    }
 
     /// Closes the connection gracefully: sessions are deleted, and processes get the time to exit.
     async fn close(&self);

@@ -24,6 +24,7 @@ use crate::credential::Credential;
 use crate::error::{UpstreamError, error_chain};
 use crate::protocol::Era;
 use crate::task::BackgroundTask;
+use crate::transport::{ExitReport, ProgramOutput};
 
 /// Connector of one server, which remembers the detected protocol.
 ///
@@ -65,6 +66,8 @@ struct ConnectorState {
     is_stdio: Option<bool>,
     /// Last failure, so that concurrent callers that waited for it do not fail one after the other.
     failure: Option<ConnectFailure>,
+    /// Last program that exited during a call; `None` once another one has started.
+    exit: Option<ExitReport>,
     /// Delay after failed starts of a program.
     backoff: Backoff,
     /// Connections of the modern era over stdio, which all views of an instance share.
@@ -158,6 +161,23 @@ impl Connector {
     /// Returns the last attempt, if it failed.
     pub(super) fn last_failure(&self) -> Option<ConnectFailure> {
         self.state().failure.clone()
+    }
+
+    /// Returns the last program that exited during a call, unless another one has started.
+    pub(super) fn last_exit(&self) -> Option<ExitReport> {
+        self.state().exit.clone()
+    }
+
+    /// Records that `program` closed its output during a call. Its exit is awaited for a moment.
+    pub(super) async fn record_exit(&self, program: &ProgramOutput) {
+        let report = program.exit_report().await;
+        if report.is_empty() {
+            return;
+        }
+        // Each of its calls records the same exit.
+        if self.state().exit.replace(report.clone()).is_none() {
+            tracing::warn!(server = %self.name, %report, "program exited during a call");
+        }
     }
 
     /// Connects on behalf of the callers that `key` describes, or returns a connection to share.
@@ -254,6 +274,7 @@ impl Connector {
         state.remember(key.era, protocol);
         state.is_stdio = Some(is_stdio);
         state.failure = None;
+        state.exit = None;
         state.backoff.reset();
         if let Some(stored) = &self.stored {
             stored.save(state.detected());
@@ -276,7 +297,16 @@ impl Connector {
     fn record_failure(&self, client: Era, failed: HandshakeError) -> UpstreamError {
         let cause = error_chain(&failed.error);
         let details = tracing::field::display(&failed.details);
-        tracing::warn!(server = %self.name, error = cause, %details, "handshake failed");
+        let last = self.last_failure();
+        match last.is_some_and(|last| error_chain(&last.error) == cause) {
+            // A server that is down fails each attempt alike.
+            true => {
+                tracing::debug!(server = %self.name, error = cause, %details, "handshake failed");
+            }
+            false => {
+                tracing::warn!(server = %self.name, error = cause, %details, "handshake failed");
+            }
+        }
         let mut state = self.state();
         if let Some(memory) = failed.memory {
             *state.memory(client) = memory;

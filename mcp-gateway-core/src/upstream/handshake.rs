@@ -33,6 +33,7 @@ use super::{InstanceKey, RootsPolicy, RuntimeBackend};
 use crate::credential::Credential;
 use crate::error::UpstreamError;
 use crate::protocol::{Capabilities, Era, ProtocolVersion};
+use crate::transport::ExitReport;
 
 /// Protocol of a server: the era, and for HTTP the transport.
 ///
@@ -112,10 +113,8 @@ pub(super) struct HandshakeError {
 pub(super) struct HandshakeDetails {
     /// Requests that the server did not accept.
     pub(super) answers: Answers,
-    /// Exit status of the program, if it has exited.
-    pub(super) exit: Option<Arc<str>>,
-    /// Last lines of its standard error.
-    pub(super) stderr: Vec<Arc<str>>,
+    /// Exit status and last lines of a program.
+    pub(super) program: ExitReport,
 }
 
 impl Handshake {
@@ -156,26 +155,17 @@ impl HandshakeError {
 impl HandshakeDetails {
     /// Returns `true` if nothing is known about the failure beyond its error.
     pub(super) fn is_empty(&self) -> bool {
-        self.answers.is_empty() && self.exit.is_none() && self.stderr.is_empty()
+        self.answers.is_empty() && self.program.is_empty()
     }
 }
 
 impl fmt::Display for HandshakeDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        if !self.answers.is_empty() {
-            write!(f, "{}", self.answers)?;
-            separator = "; ";
+        let Self { answers, program } = self;
+        match (answers.is_empty(), program.is_empty()) {
+            (false, false) => write!(f, "{answers}; {program}"),
+            (true, _) => write!(f, "{program}"),
+            (false, true) => write!(f, "{answers}"),
         }
-        if let Some(exit) = &self.exit {
-            write!(f, "{separator}{exit}")?;
-            separator = "; ";
-        }
-        for (at, line) in self.stderr.iter().enumerate() {
-            let prefix = if at == 0 { "stderr: " } else { "" };
-            write!(f, "{separator}{prefix}{line:?}")?;
-            separator = ", ";
-        }
-        Ok(())
     }
 }

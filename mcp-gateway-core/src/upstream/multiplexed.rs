@@ -44,6 +44,7 @@ use crate::jsonrpc::{Message, Notification, Request, Response};
 use crate::protocol::{Method, meta};
 use crate::reply::{self, ReplyEvent, Responder};
 use crate::signal::Signal;
+use crate::transport::ProgramOutput;
 use crate::{Call, Reply, problem};
 
 /// A connection over a bidirectional channel, after the handshake.
@@ -125,6 +126,10 @@ impl UpstreamConnection for MultiplexedConnection {
 
     async fn closed(&self) {
         self.shared.closed.wait().await;
+    }
+
+    fn program(&self) -> Option<&Arc<ProgramOutput>> {
+        self.channel.program.as_ref()
     }
 
     async fn close(&self) {

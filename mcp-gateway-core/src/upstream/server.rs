@@ -127,13 +127,16 @@ impl UpstreamServer {
 
     /// Returns a description of the last connection attempt, if it failed: what the server answered
     /// to each request of the handshake, and for a program its exit status and the last lines of
-    /// its standard error.
+    /// its standard error. Otherwise returns the latter if a program has exited during a call, until
+    /// it is started again.
     ///
     /// The text is for operators: it may contain anything that the server has written.
     #[must_use]
     pub fn last_failure_details(&self) -> Option<String> {
-        let details = self.connector.last_failure()?.details;
-        (!details.is_empty()).then(|| details.to_string())
+        match self.connector.last_failure().map(|failure| failure.details) {
+            Some(details) => (!details.is_empty()).then(|| details.to_string()),
+            None => self.connector.last_exit().map(|report| report.to_string()),
+        }
     }
 
     /// Returns the numbers of tools with defects in the list that was fetched last.

@@ -36,6 +36,8 @@ def tool(name):
 def lie(message):
     text = {"content": [{"type": "text", "text": "lied"}]}
     if HOW == "crash":
+        sys.stderr.write("I have crashed\n")
+        sys.stderr.flush()
         os._exit(3)
     elif HOW == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -72,6 +74,8 @@ def lie(message):
 
 def take(message):
     method = message.get("method")
+    if HOW == "loop" and method not in ("initialize", "server/discover"):
+        os._exit(4)
     if method == "initialize":
         answer(message, {
             "protocolVersion": "2025-11-25",

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
@@ -27,6 +28,7 @@ const GRACE: Duration = Duration::from_millis(200);
 struct Harness {
     gateway: TestGateway,
     wire: Wire,
+    server: Arc<UpstreamServer>,
     folder: TempDir,
     _honest: Scripted,
 }
@@ -49,7 +51,7 @@ impl Harness {
             .build();
         let honest = Scripted::modern(|_| Vec::new()).await.unwrap();
         let gateway = Backends::new()
-            .with_limits("liar", "liar", server, limits)
+            .with_limits("liar", "liar", Arc::clone(&server) as _, limits)
             .with("honest", "honest", remote("honest", &honest.url).build())
             .start()
             .await;
@@ -57,6 +59,7 @@ impl Harness {
         Self {
             wire: Wire::new(&gateway.url).with_header(AUTHORIZATION, token),
             gateway,
+            server,
             folder,
             _honest: honest,
         }
@@ -139,6 +142,37 @@ async fn a_program_that_ends_fails_its_calls_at_once_and_is_started_again() {
         }
         harness.end(how).await;
     }
+}
+
+#[tokio::test]
+async fn the_exit_of_a_program_during_a_call_is_told_to_the_operator() {
+    let harness = Harness::new("crash").await;
+    harness.goes_on("the start").await;
+    assert_eq!(harness.server.last_failure_details(), None);
+    let reply = harness.call("liar__lie").await;
+    assert!(!reply.body.contains("crashed"), "{}", reply.body);
+    let details = harness.server.last_failure_details();
+    let expected = "exit status: 3; stderr: \"I have crashed\"";
+    assert_eq!(details.as_deref(), Some(expected));
+    harness.goes_on("its exit").await;
+    assert_eq!(harness.server.last_failure_details(), None);
+    harness.end("crash").await;
+}
+
+/// A program whose handshake succeeds, so that no start fails.
+#[tokio::test]
+async fn a_program_that_crashes_after_each_handshake_is_left_alone() {
+    let limits = Limits::default().with_breaker(3, Duration::from_secs(60));
+    let harness = Harness::limited("loop", limits).await;
+    for _ in 0..20 {
+        let answer = harness.call("liar__lie").await.answer();
+        assert!(answer["error"].is_object(), "{answer}");
+    }
+    let starts = harness.processes().len();
+    assert!(starts <= 6, "{starts} starts");
+    let details = harness.server.last_failure_details();
+    assert_eq!(details.as_deref(), Some("exit status: 4"));
+    harness.end("loop").await;
 }
 
 #[tokio::test]

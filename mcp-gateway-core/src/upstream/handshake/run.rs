@@ -1,7 +1,6 @@
 //! Loop of steps and events, with the limits.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -292,11 +291,10 @@ impl<'a> Run<'a> {
         } = &self.wire
         {
             let output = Arc::clone(output);
-            if matches!(error, UpstreamError::Closed) {
-                let _ = time::timeout(EXIT_GRACE, output.exited()).await;
-            }
-            details.exit = output.exit_status();
-            details.stderr = output.last_lines();
+            details.program = match error {
+                UpstreamError::Closed => output.exit_report().await,
+                _ => output.report(),
+            };
         }
         HandshakeError {
             error,
@@ -351,6 +349,3 @@ impl Wire {
         })
     }
 }
-
-/// Time for the exit of a program that has closed its output.
-const EXIT_GRACE: Duration = Duration::from_millis(500);

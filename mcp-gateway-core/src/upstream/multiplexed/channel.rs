@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::lines::LineReader;
 use crate::error::UpstreamError;
 use crate::task::BackgroundTask;
-use crate::transport::{ServerHandle, StdioTransport};
+use crate::transport::{ProgramOutput, ServerHandle, StdioTransport};
 
 /// The running side of a connection: the tasks that read and write, and the server.
 ///
@@ -23,6 +23,8 @@ use crate::transport::{ServerHandle, StdioTransport};
 pub(in crate::upstream) struct Channel {
     /// `None` once the channel is closed.
     ends: Mutex<Option<ChannelTasks>>,
+    /// Output of the program behind the channel.
+    pub(super) program: Option<Arc<ProgramOutput>>,
 }
 
 /// Parts of an open channel, which end in this order when it is closed: writer and handler, server,
@@ -74,7 +76,7 @@ impl Channel {
             handle: server,
             output: program,
         } = stdio;
-        let mut lines = LineReader::new(reader, limit).with_output(program);
+        let mut lines = LineReader::new(reader, limit).with_output(program.clone());
         let end = incoming.clone();
         let input = BackgroundTask::spawn(async move {
             while let Some(line) = lines.next().await {
@@ -91,7 +93,11 @@ impl Channel {
             // Fails the calls whose requests could not be written.
             end.put(Err(UpstreamError::Closed)).await;
         });
-        (Self::new(input, output, Some(server)), outgoing)
+        let channel = Self {
+            program,
+            ..Self::new(input, output, Some(server))
+        };
+        (channel, outgoing)
     }
 
     /// Creates a channel from the task that reads, the task that writes, and the handle of the
@@ -109,6 +115,7 @@ impl Channel {
         };
         Self {
             ends: Mutex::new(Some(ends)),
+            program: None,
         }
     }
 

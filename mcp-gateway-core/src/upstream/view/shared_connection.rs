@@ -45,7 +45,12 @@ impl View {
             match connection.send(call).await {
                 Ok(reply) => return Ok(reply),
                 Err(SendError::Closed(error)) => ended = error,
-                Err(SendError::Failed(error)) => return Err(error),
+                Err(SendError::Failed(error)) => {
+                    if let (UpstreamError::Closed, Some(program)) = (&error, connection.program()) {
+                        Box::pin(self.connector.record_exit(program)).await;
+                    }
+                    return Err(error);
+                }
             }
         }
         Err(ended)
