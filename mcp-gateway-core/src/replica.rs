@@ -18,7 +18,6 @@ use crate::clock::unix_now;
 use crate::error::UpstreamError;
 use crate::jsonrpc::Message;
 use crate::reply::{ReplyEvent, ReplyStream};
-use crate::results::ResultPart;
 use crate::seal::Sealer;
 use crate::transport::{EventStream, HttpBody, HttpClient};
 
@@ -97,6 +96,27 @@ pub(crate) enum ReplicaRequest {
         /// JSON text of the answer.
         response: String,
     },
+}
+
+/// Principal, gateway and server of a call.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct ResultOwner {
+    pub(crate) principal: Box<str>,
+    pub(crate) gateway: Box<str>,
+    pub(crate) server: Box<str>,
+}
+
+/// Part of a kept result that a client reads.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct ResultPart {
+    /// Owner that the result must have.
+    pub(crate) owner: ResultOwner,
+    /// URI of the whole.
+    pub(crate) uri: String,
+    /// Position of the first byte.
+    pub(crate) offset: usize,
+    /// `true` for a client of the modern era.
+    pub(crate) is_modern: bool,
 }
 
 /// Plaintext of a request between replicas.

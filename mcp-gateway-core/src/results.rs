@@ -39,7 +39,6 @@ mod tool_result;
 
 pub use self::budget::{Overflow, ResultBudget, ResultBudgets};
 pub(crate) use self::document::uri_prefix;
-pub(crate) use self::kept::ResultPart;
 pub use self::kept::{KeptResultLimits, KeptResults};
 #[cfg(feature = "json-path")]
 pub use self::projection::{Projection, ProjectionError};

@@ -8,17 +8,17 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use tokio::time;
 
 use super::document::Document;
+use crate::Call;
 use crate::call::Prepared;
 use crate::error::UpstreamError;
 use crate::limit::FOREVER;
 use crate::protocol::Era;
+use crate::replica::{Replica, ResultOwner, ResultPart};
 use crate::seal::fill_random;
 use crate::task::BackgroundTask;
-use crate::{Call, Replica};
 
 /// Store of whole results, of which callers have received a part and a link.
 ///
@@ -80,27 +80,6 @@ struct KeptResult {
     document: Arc<Document>,
     /// Task that removes the result when it expires.
     _expiry: BackgroundTask,
-}
-
-/// Principal, gateway and server of a call.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct ResultOwner {
-    principal: Box<str>,
-    gateway: Box<str>,
-    pub(super) server: Box<str>,
-}
-
-/// Part of a kept result that a client reads.
-#[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct ResultPart {
-    /// Owner that the result must have.
-    pub(super) owner: ResultOwner,
-    /// URI of the whole.
-    pub(super) uri: String,
-    /// Position of the first byte.
-    pub(super) offset: usize,
-    /// `true` for a client of the modern era.
-    pub(super) is_modern: bool,
 }
 
 impl ResultOwner {

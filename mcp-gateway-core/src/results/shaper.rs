@@ -7,7 +7,6 @@ use http_body::Body;
 
 use super::cut::cut;
 use super::document::{Document, Link, PieceUri, document_uri};
-use super::kept::{ResultOwner, ResultPart};
 use super::tool_result::ToolResult;
 use super::{KeptResults, Overflow, ResultBudget, ResultBudgets};
 use crate::call::Prepared;
@@ -16,6 +15,7 @@ use crate::error::{NameKind, RouteError, UpstreamError};
 use crate::json::Fields;
 use crate::jsonrpc::{Id, Response, code};
 use crate::protocol::{Era, Method, ProtocolVersion};
+use crate::replica::{ResultOwner, ResultPart};
 use crate::route::Feature;
 use crate::{Call, Error, Problem, Reply};
 
