@@ -359,10 +359,10 @@ impl ConnectorState {
 
     /// Returns the detected protocols.
     fn detected(&self) -> DetectedProtocols {
-        let mut detected = DetectedProtocols::default();
-        detected.modern = self.modern.protocol;
-        detected.legacy = self.legacy.protocol;
-        detected
+        DetectedProtocols {
+            modern: self.modern.protocol,
+            legacy: self.legacy.protocol,
+        }
     }
 
     /// Returns `true` if a connection for clients of an era may be shared by several views, as far
