@@ -56,7 +56,7 @@ pub(super) struct CompletionHooks {
     hooks: Vec<CompletionHook>,
     bytes: u64,
     account: Option<Arc<str>>,
-    completion: Option<Completion>,
+    outcome: Option<CallOutcome>,
 }
 
 impl CompletionHooks {
@@ -66,31 +66,26 @@ impl CompletionHooks {
             hooks: Vec::new(),
             bytes,
             account: None,
-            completion: Some(Completion::new(outcome, bytes)),
+            outcome: Some(outcome),
         }
     }
 
     /// Adds a hook, or runs it at once if the end is known.
     pub(super) fn add(&mut self, hook: impl FnOnce(&Completion) + Send + 'static) {
-        match &self.completion {
-            Some(completion) => hook(completion),
+        match self.outcome {
+            Some(outcome) => hook(&self.completion(outcome)),
             None => self.hooks.push(Box::new(hook)),
         }
     }
 
     /// Returns the outcome if it is known.
     pub(super) fn outcome(&self) -> Option<CallOutcome> {
-        self.completion
-            .as_ref()
-            .map(|completion| completion.outcome)
+        self.outcome
     }
 
     /// Sets the account whose credential was presented.
     pub(super) fn set_account(&mut self, account: Arc<str>) {
-        match &mut self.completion {
-            Some(completion) => completion.account = Some(account),
-            None => self.account = Some(account),
-        }
+        self.account = Some(account);
     }
 
     /// Counts bytes of messages.
@@ -100,15 +95,20 @@ impl CompletionHooks {
 
     /// Records the end and runs the hooks; later calls have no effect.
     pub(super) fn complete(&mut self, outcome: CallOutcome) {
-        if self.completion.is_none() {
-            let completion = Completion {
-                account: self.account.take(),
-                ..Completion::new(outcome, self.bytes)
-            };
+        if self.outcome.is_none() {
+            self.outcome = Some(outcome);
+            let completion = self.completion(outcome);
             for hook in mem::take(&mut self.hooks) {
                 hook(&completion);
             }
-            self.completion = Some(completion);
+        }
+    }
+
+    /// Returns the end with `outcome`.
+    fn completion(&self, outcome: CallOutcome) -> Completion {
+        Completion {
+            account: self.account.clone(),
+            ..Completion::new(outcome, self.bytes)
         }
     }
 }
@@ -123,7 +123,7 @@ impl fmt::Debug for CompletionHooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CompletionHooks")
             .field("hooks", &self.hooks.len())
-            .field("completion", &self.completion)
+            .field("outcome", &self.outcome)
             .finish_non_exhaustive()
     }
 }

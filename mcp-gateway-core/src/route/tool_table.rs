@@ -31,10 +31,13 @@ pub(super) struct ToolTable {
     /// Servers and their names of tools, by the names that clients see.
     origins: HashMap<Arc<str>, Origin>,
     /// Names that clients see by server and name; `None` for a tool that is not offered.
-    exposed: HashMap<Arc<str>, HashMap<Arc<str>, Option<Arc<str>>>>,
+    exposed: HashMap<Arc<str>, ExposedNames>,
     /// Tools that do not have the names that they would have alone.
     pub(super) collisions: Vec<ToolCollision>,
 }
+
+/// Names that clients see, by those of a server.
+type ExposedNames = HashMap<Arc<str>, Option<Arc<str>>>;
 
 /// Server of a tool, and its name there.
 pub(super) type Origin = (Arc<str>, Arc<str>);

@@ -36,10 +36,10 @@ pub(super) fn encode(
     {
         edits.replace(request.id_span(), issued.number.to_string());
     }
-    if let Some(number) = number {
-        if let Some(token) = request.params().progress_token(request.text()) {
-            edits.replace(token, number.to_string());
-        }
+    if let Some(number) = number
+        && let Some(token) = request.params().progress_token(request.text())
+    {
+        edits.replace(token, number.to_string());
     }
     rename_target(call, &mut edits);
     if call.client().era() != version.era() {
