@@ -120,15 +120,11 @@ pub fn is_client_file(text: &str) -> bool {
 
 /// Reads the servers of the file with `root`.
 fn servers(root: &Field<'_>, origin: &Origin) -> Option<Vec<ServerSpec>> {
-    let mut names = NameRegistry::default();
-    if registry::is_registry(root) {
-        let name = root.peek("name").unwrap_or_default();
-        let variables = Variables::new(origin, None);
-        let imported = registry::read(root, &variables);
-        // An error concerns the only server.
-        let imported = imported.filter(|_| root.error_count() == 0)?;
-        return Some(vec![server(names.assign(name, root), imported)]);
+    let listed = registry::servers(root);
+    if !listed.is_empty() {
+        return Some(registered(&listed, origin));
     }
+    let mut names = NameRegistry::default();
     let layout = Layout::of(root)?;
     let mut variables = Variables::new(origin, layout.inputs.as_ref());
     let switches = match origin.dialect {
@@ -146,7 +142,7 @@ fn servers(root: &Field<'_>, origin: &Origin) -> Option<Vec<ServerSpec>> {
         let errors = field.error_count();
         let imported = entry::read(field, &mut variables);
         if field.error_count() > errors {
-            invalid.push((name, field));
+            invalid.push((*name, field));
         } else if let Some(mut imported) = imported {
             set_directory(&mut imported.transport, *project);
             imported.options.tools = switches.select(name, imported.options.tools);
@@ -154,11 +150,37 @@ fn servers(root: &Field<'_>, origin: &Origin) -> Option<Vec<ServerSpec>> {
         }
     }
     if !servers.is_empty() {
-        for (name, field) in invalid {
-            field.warning(format!("server {name:?} is not served"));
-        }
+        report(&invalid);
     }
     Some(servers)
+}
+
+/// Reads servers of the registry.
+fn registered(listed: &[Field<'_>], origin: &Origin) -> Vec<ServerSpec> {
+    let mut names = NameRegistry::default();
+    let variables = Variables::new(origin, None);
+    let (mut servers, mut invalid) = (Vec::new(), Vec::new());
+    for field in listed {
+        let name = field.peek("name").unwrap_or_default();
+        let errors = field.error_count();
+        match registry::read(field, &variables) {
+            Some(imported) if field.error_count() == errors => {
+                servers.push(server(names.assign(name, field), imported));
+            }
+            Some(_) | None => invalid.push((name, field)),
+        }
+    }
+    if !servers.is_empty() {
+        report(&invalid);
+    }
+    servers
+}
+
+/// Warns of entries that have an error, besides others that are served.
+fn report(invalid: &[(&str, &Field<'_>)]) {
+    for (name, field) in invalid {
+        field.warning(format!("server {name:?} is not served"));
+    }
 }
 
 /// Creates the server `name`.

@@ -88,8 +88,15 @@ fn parts(entry: &Entry<'_, '_>, field: &Field<'_>) -> Command {
         };
     }
     if !field.is_map() {
+        let program = entry.variables.text(field);
+        if program
+            .as_ref()
+            .is_some_and(|program| program.trim().is_empty())
+        {
+            field.error("empty: missing program");
+        }
         return Command {
-            program: entry.variables.text(field),
+            program,
             args: Vec::new(),
         };
     }

@@ -23,9 +23,21 @@ use super::web;
 use crate::document::{Field, Table};
 use crate::file::remote;
 
-/// Returns `true` if the file with `root` is a server of the registry.
-pub(super) fn is_registry(root: &Field<'_>) -> bool {
-    root.peek("name").is_some() && (root.get("packages").is_some() || root.get("remotes").is_some())
+/// Returns the servers of the registry in the file with `root`: the file itself, or a response of
+/// the registry with one or several servers.
+pub(super) fn servers<'a>(root: &Field<'a>) -> Vec<Field<'a>> {
+    let listed = root.get("servers").filter(Field::is_list);
+    let mut candidates = items(listed);
+    candidates.push(root.clone());
+    let unwrapped = candidates.into_iter();
+    let unwrapped = unwrapped.map(|field| field.get("server").unwrap_or(field));
+    unwrapped.filter(is_server).collect()
+}
+
+/// Returns `true` if `field` is a server of the registry.
+fn is_server(field: &Field<'_>) -> bool {
+    let has = |key: &str| field.get(key).is_some();
+    field.peek("name").is_some() && (has("packages") || has("remotes"))
 }
 
 /// Reads the server of a file: its first package that can be run, otherwise its first endpoint.

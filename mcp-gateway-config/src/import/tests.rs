@@ -247,6 +247,7 @@ fn an_invalid_entry_does_not_affect_the_others() {
 fn an_entry_without_a_program_is_reported_with_the_reason_alone() {
     let text = r#"{ "mcpServers": {
   "a": { "command": [], "args": ["x"] },
+  "d": { "command": "" },
   "b": { "type": "stdio", "cwd": "/srv", "args": ["x"], "env": { "A": "1" } },
   "c": { "command": "c" }
 } }"#;
@@ -256,8 +257,10 @@ fn an_entry_without_a_program_is_reported_with_the_reason_alone() {
         [
             "f:2:8: warning: mcpServers.a: server \"a\" is not served",
             "f:2:21: warning: mcpServers.a.command: the list is empty: missing program",
-            "f:3:8: warning: mcpServers.b: missing key \"command\"",
-            "f:3:8: warning: mcpServers.b: server \"b\" is not served",
+            "f:3:8: warning: mcpServers.d: server \"d\" is not served",
+            "f:3:21: warning: mcpServers.d.command: empty: missing program",
+            "f:4:8: warning: mcpServers.b: missing key \"command\"",
+            "f:4:8: warning: mcpServers.b: server \"b\" is not served",
         ]
     );
 }

@@ -375,6 +375,35 @@ fn servers_of_the_registry_run_their_packages() {
 }
 
 #[test]
+fn responses_of_the_registry_have_one_or_several_servers() {
+    let remote = |name: &str, url: &str| {
+        format!(
+            r#"{{ "server": {{ "name": "com.example/{name}", "remotes": [{{ "type": "sse", "url": "{url}" }}] }}, "_meta": {{}} }}"#
+        )
+    };
+    let one = remote("a", "https://a.example.com");
+    assert_eq!(
+        described(&one),
+        ["com.example-a: https://a.example.com/ None"]
+    );
+    let invalid = remote("b", "ftp://b.example.com");
+    let several = format!(r#"{{ "servers": [{one}, {invalid}], "metadata": {{ "count": 2 }} }}"#);
+    assert_eq!(
+        described(&several),
+        ["com.example-a: https://a.example.com/ None"]
+    );
+    let text = problems(&several).join("\n");
+    assert!(
+        text.contains(r#"server "com.example/b" is not served"#),
+        "{text}"
+    );
+    assert!(
+        text.contains("must begin with http:// or https://"),
+        "{text}"
+    );
+}
+
+#[test]
 fn servers_of_the_registry_have_endpoints() {
     let text = r#"{ "name": "com.example/api",
         "packages": [{ "registryType": "npm", "identifier": "x", "transport": { "type": "streamable-http", "url": "http://localhost:8080" } }],
