@@ -13,6 +13,7 @@ mod fields;
 mod plain;
 mod tree;
 mod visit;
+mod walk_error;
 mod walker;
 mod write;
 
@@ -21,5 +22,6 @@ pub(crate) use self::edits::Edits;
 pub(crate) use self::fields::{Fields, FieldsError, string, unescape};
 pub(crate) use self::tree::{Tree, TreeObject};
 pub(crate) use self::visit::{each_item, each_member};
-pub(crate) use self::walker::{MAX_DEPTH, Member, MemberKey, WalkErrorKind, Walker};
+pub(crate) use self::walk_error::WalkErrorKind;
+pub(crate) use self::walker::{MAX_DEPTH, Member, MemberKey, Walker};
 pub(crate) use self::write::{object_json, string_json};

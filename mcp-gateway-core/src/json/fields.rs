@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::walker::{Member, MemberKey, WalkError, Walker};
+use super::walk_error::WalkError;
+use super::walker::{Member, MemberKey, Walker};
 
 /// Spans of the members of a JSON object in the text from which it was read.
 ///

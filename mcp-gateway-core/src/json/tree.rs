@@ -6,7 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::walker::{MemberKey, WalkError, Walker};
+use super::walk_error::WalkError;
+use super::walker::{MemberKey, Walker};
 use super::{string, string_json, unescape};
 
 /// A JSON value.

@@ -6,7 +6,8 @@
 use std::ops::Range;
 
 use super::tree::key_text;
-use super::walker::{Member, WalkError, Walker};
+use super::walk_error::WalkError;
+use super::walker::{Member, Walker};
 
 /// Calls `visit` with the key and the span of the value of each member of the object at `span` of
 /// `text`, duplicates included. There are none if the value is no object.

@@ -11,6 +11,7 @@
 use std::ops::Range;
 
 use super::plain::plain_len;
+use super::walk_error::{WalkError, WalkErrorKind};
 
 /// A cursor over a JSON text that validates it against [RFC 8259][rfc] and returns the spans of its
 /// parts.
@@ -27,30 +28,6 @@ pub(crate) struct Walker<'a> {
     at: usize,
     /// Number of levels that count towards the nesting depth of the next value.
     outer: u32,
-}
-
-/// A syntax error and its offset in bytes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{kind} at offset {at}")]
-pub(crate) struct WalkError {
-    /// Kind of the error.
-    pub(crate) kind: WalkErrorKind,
-    /// Offset in the text.
-    at: usize,
-}
-
-/// Kind of a syntax error.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub(crate) enum WalkErrorKind {
-    /// Another token was expected; its description.
-    #[error("expected {0}")]
-    Expected(&'static str),
-    /// The text continues after its value.
-    #[error("trailing data after the value")]
-    Trailing,
-    /// Arrays and objects are nested deeper than [`MAX_DEPTH`].
-    #[error("nesting too deep")]
-    TooDeep,
 }
 
 /// A member of an object.
