@@ -1,6 +1,7 @@
 //! Control loop: makes the running servers and gateways match a spec.
 
 mod apply;
+mod client_state;
 mod gateway;
 
 use std::collections::HashMap;
@@ -11,19 +12,16 @@ use axum::Router;
 use mcp_gateway_auth::forward::{ForwardAuth, ProtectedUpstream};
 use mcp_gateway_auth::server::{ProtectedResources, Resource};
 use mcp_gateway_auth::{StaticCredentials, StaticTokens};
-use mcp_gateway_core::BoxError;
-use mcp_gateway_core::Replica;
 use mcp_gateway_core::auth::{Principal, ProtectedResource};
 use mcp_gateway_core::endpoint::ReplicaService;
-use mcp_gateway_core::era::ParkedCalls;
 use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::dispatch::Implementation;
-use mcp_gateway_core::results::KeptResults;
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::ServerPool;
 use mcp_gateway_core::{Drain, Gateway, Sealer};
 use url::Url;
 
+use self::client_state::ClientState;
 use self::gateway::{GatewaySpec, guard};
 use crate::audit::CallObserver;
 use crate::auth::{AuthorizationServices, Services};
@@ -102,22 +100,12 @@ impl Controller {
         };
         let sealer = Arc::new(sealer.map_err(|error| PlatformError::Sealer(error.into()))?);
         let web = SharedHttpClient::default();
-        let mut sessions = Sessions::with_limits(Arc::clone(&sealer), fixed.sessions);
-        let mut parked_calls = ParkedCalls::with_limits(Arc::clone(&sealer), fixed.parked);
-        let mut kept_results = KeptResults::new(fixed.kept_results);
-        let mut replica_service = None;
-        if let Some(url) = &fixed.replica_url {
-            let error = |error: BoxError| PlatformError::Replica(error);
-            let client = web.client().map_err(|cause| error(cause.into()))?;
-            let url = url.as_str().parse();
-            let url = url.map_err(|cause: http::uri::InvalidUri| error(cause.into()))?;
-            let replica = Replica::new(&url, client, sealer);
-            sessions = sessions.with_replica(replica.clone());
-            parked_calls = parked_calls.with_replica(replica.clone());
-            kept_results = kept_results.with_replica(replica.clone());
-            let service = ReplicaService::new(replica, parked_calls.clone(), sessions.clone());
-            replica_service = Some(service.with_kept_results(kept_results.clone()));
-        }
+        let ClientState {
+            sessions,
+            parked_calls,
+            kept_results,
+            replica_service,
+        } = ClientState::new(fixed, sealer, &web)?;
         let authority = foundation.authority.clone();
         let protected = match &authority {
             Some(authority) => authority.server.protected_resources().clone(),

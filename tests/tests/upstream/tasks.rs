@@ -99,7 +99,7 @@ impl Person {
         let result = &answer["result"];
         let id = result["taskId"]
             .as_str()
-            .or(result["task"]["taskId"].as_str());
+            .or_else(|| result["task"]["taskId"].as_str());
         assert!(id.is_some(), "{answer}");
         id.unwrap_or_default().to_owned()
     }
