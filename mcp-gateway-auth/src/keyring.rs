@@ -121,7 +121,7 @@ impl Keyring {
         &self.0.sealer
     }
 
-    /// Returns the keys for `usage` of another component, newest first.
+    /// Returns what `make` creates of the keys for `usage` of another component, newest first.
     ///
     /// They are independent of the keys of this type, whose usages have no `/`.
     ///
@@ -131,17 +131,17 @@ impl Keyring {
     /// use mcp_gateway_auth::Keyring;
     ///
     /// # fn main() -> Result<(), mcp_gateway_auth::AuthServerError> {
-    /// let old = Keyring::new(&[1; 32])?.derive("example/signatures");
-    /// let new = Keyring::new(&[2; 32])?.with_previous(&[1; 32])?.derive("example/signatures");
-    /// assert_eq!(new[1], old[0]);
+    /// let old = Keyring::new(&[1; 32])?.derive("signatures", |key| *key);
+    /// let keyring = Keyring::new(&[2; 32])?.with_previous(&[1; 32])?;
+    /// assert_eq!(keyring.derive("signatures", |key| *key)[1], old[0]);
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub fn derive(&self, usage: &str) -> Vec<Zeroizing<[u8; 32]>> {
+    pub fn derive<T>(&self, usage: &str, make: impl Fn(&[u8; 32]) -> T) -> Vec<T> {
         let usage = format!("component/{usage}");
-        let masters = self.0.masters.iter();
-        masters.map(|master| secret(master, &usage)).collect()
+        let keys = self.0.masters.iter().map(|master| secret(master, &usage));
+        keys.map(|key| make(&key)).collect()
     }
 
     /// Returns the text of `handle` for `purpose`.

@@ -59,11 +59,8 @@ pub async fn open(spec: &Audit, state: &StateStore) -> Result<AuditLog, Platform
 pub fn key(state: &StateStore) -> Result<AuditKey, PlatformError> {
     let keyring = Keyring::new(state.key.bytes());
     let keyring = keyring.map_err(|error| PlatformError::Key(error.into()))?;
-    let keys = keyring.derive("audit");
-    let [key, ..] = &keys[..] else {
-        return Err(PlatformError::Key("no key".into()));
-    };
-    Ok(AuditKey::new(key))
+    let newest = keyring.derive("audit", AuditKey::new).into_iter().next();
+    newest.ok_or_else(|| PlatformError::Key("no key".into()))
 }
 
 /// Observer of the calls of all gateways.

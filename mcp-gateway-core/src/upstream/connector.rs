@@ -4,15 +4,16 @@
 //! decides if connections can be shared: a modern server over stdio needs one process per instance,
 //! whatever the class of callers, because each request carries the context of its caller.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+mod state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::time;
 
-use super::backoff::Backoff;
+pub(super) use self::state::ConnectFailure;
+use self::state::ConnectorState;
 use super::connection::UpstreamConnection;
-use super::detection::Memory;
 use super::handshake::{Handshake, HandshakeDetails, HandshakeError, UpstreamProtocol};
 use super::legacy_http::Attendance;
 use super::lint_report::LintReport;
@@ -53,36 +54,6 @@ pub(super) struct Connector {
     state: Mutex<ConnectorState>,
     /// Held while it is unknown if the connection can be shared, so that only one is opened.
     detection: tokio::sync::Mutex<()>,
-}
-
-/// Results of earlier attempts, over all views.
-#[derive(Debug, Default)]
-struct ConnectorState {
-    /// Results of earlier handshakes for modern clients.
-    modern: Memory,
-    /// Results of earlier handshakes for legacy clients.
-    legacy: Memory,
-    /// `true` if the server is reached over byte streams; `None` if it was never reached.
-    is_stdio: Option<bool>,
-    /// Last failure, so that concurrent callers that waited for it do not fail one after the other.
-    failure: Option<ConnectFailure>,
-    /// Last program that exited during a call; `None` once another one has started.
-    exit: Option<ExitReport>,
-    /// Delay after failed starts of a program.
-    backoff: Backoff,
-    /// Connections of the modern era over stdio, which all views of an instance share.
-    shared_connections: HashMap<InstanceKey, Weak<dyn UpstreamConnection>>,
-}
-
-/// A failed attempt to connect.
-#[derive(Clone, Debug)]
-pub(super) struct ConnectFailure {
-    /// Time of the failure.
-    at: Instant,
-    /// Error that callers receive.
-    pub(super) error: UpstreamError,
-    /// Answers of the server and last output of a program.
-    pub(super) details: HandshakeDetails,
 }
 
 impl Connector {
@@ -328,77 +299,6 @@ impl Connector {
     /// Locks the results of earlier attempts.
     fn state(&self) -> MutexGuard<'_, ConnectorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl ConnectorState {
-    /// Returns the result of earlier handshakes for clients of an era.
-    fn memory(&mut self, client: Era) -> &mut Memory {
-        match client {
-            Era::Legacy => &mut self.legacy,
-            Era::Modern => &mut self.modern,
-        }
-    }
-
-    /// Records the protocol of a handshake for a client of an era.
-    ///
-    /// A server that does not support the era of one client does not support it for the others
-    /// either.
-    fn remember(&mut self, client: Era, protocol: UpstreamProtocol) {
-        *self.memory(client) = Memory::of(protocol);
-        if protocol.era() != client {
-            *self.memory(client.opposite()) = Memory::of(protocol);
-        }
-    }
-
-    /// Accepts the protocols that an earlier process has detected.
-    fn recall(&mut self, detected: DetectedProtocols) {
-        self.modern.protocol = detected.modern;
-        self.legacy.protocol = detected.legacy;
-    }
-
-    /// Returns the detected protocols.
-    fn detected(&self) -> DetectedProtocols {
-        DetectedProtocols {
-            modern: self.modern.protocol,
-            legacy: self.legacy.protocol,
-        }
-    }
-
-    /// Returns `true` if a connection for clients of an era may be shared by several views, as far
-    /// as is known.
-    fn may_share(&mut self, client: Era) -> bool {
-        match self.memory(client).protocol {
-            Some(UpstreamProtocol::Modern) => self.is_stdio != Some(false),
-            Some(UpstreamProtocol::Legacy | UpstreamProtocol::Sse) => false,
-            None => true,
-        }
-    }
-
-    /// Returns the open connection of the modern era to `instance`, over stdio.
-    fn shared_connection(&self, instance: &InstanceKey) -> Option<Arc<dyn UpstreamConnection>> {
-        let shared = self.shared_connections.get(instance)?.upgrade();
-        shared.filter(|connection| connection.is_open())
-    }
-
-    /// Returns the result of another caller that connected while this one waited since `asked`: a
-    /// shared connection, or a failure. A failure also lasts for its delay.
-    ///
-    /// A legacy client shares a connection of the modern era only if the server has no other one.
-    fn reuse(
-        &mut self,
-        key: &ViewKey,
-        asked: Instant,
-    ) -> Option<Result<Arc<dyn UpstreamConnection>, UpstreamError>> {
-        let is_modern = self.memory(key.era).protocol == Some(UpstreamProtocol::Modern);
-        if (is_modern || key.era == Era::Modern)
-            && let Some(connection) = self.shared_connection(&key.instance)
-        {
-            return Some(Ok(connection));
-        }
-        let failure = self.failure.as_ref()?;
-        let lasts = failure.at >= asked || self.backoff.is_pending(asked);
-        lasts.then(|| Err(failure.error.clone()))
     }
 }
 

@@ -110,8 +110,8 @@ impl Server {
 
     /// Returns `true` if one time limit is enough for a detection that begins with `era`.
     ///
-    /// It must be enough for all starts of the program: a second one is needed if the first message
-    /// is not the one that the program expects.
+    /// It must be enough for all starts of the program, and for its answers: a second start is needed
+    /// if the first message is not the one that the program expects.
     ///
     /// If its input is not observed, a program that ignores that message cannot be told from one
     /// that is slow to start.
@@ -123,13 +123,18 @@ impl Server {
         let is_right = ours.is_accepting() && self.expects.is_none_or(|it| it == expected);
         if self.observed {
             let starts = if is_right { 1 } else { 2 };
-            return (self.start + PROBE) * starts <= LIMIT;
+            let answers = self.latency * MAX_MESSAGES;
+            return (self.start + PROBE) * starts + answers <= LIMIT;
         }
         let ignores = era == Era::Legacy && matches!(ours, Reaction::Silent);
         let wedges = self.expects.is_some() && self.confusion == Confusion::Wedges;
         self.start <= 4_000 && (self.banner || !ignores && !wedges)
     }
 }
+
+/// Maximum number of messages of a detection: one for each protocol version, and the notification
+/// that it is complete, with some to spare.
+const MAX_MESSAGES: u64 = 8;
 
 /// Generates servers: of each era, of both, of neither.
 pub(super) fn any_server() -> impl Strategy<Value = Server> {

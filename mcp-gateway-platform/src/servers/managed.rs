@@ -1,0 +1,88 @@
+//! A running server.
+
+use std::io;
+use std::sync::Arc;
+
+use mcp_gateway_core::error_chain;
+use mcp_gateway_core::results::KeptResults;
+use mcp_gateway_core::upstream::{PooledServer, UpstreamServer};
+
+use super::ServerFactory;
+use crate::spec;
+use crate::status::ServerStatus;
+
+/// Running server, with the spec that it was created from.
+#[derive(Debug)]
+pub(crate) struct ManagedServer {
+    pub(super) definition: spec::ServerSpec,
+    pub(super) server: Arc<UpstreamServer>,
+    pub(super) pooled: Arc<PooledServer>,
+}
+
+impl ManagedServer {
+    /// Creates the server of `definition`, which starts with its first call.
+    pub(super) fn new(definition: &spec::ServerSpec, factory: &ServerFactory) -> io::Result<Self> {
+        let server = factory.build(definition)?;
+        Ok(Self {
+            definition: definition.clone(),
+            pooled: Arc::new(pooled(&server, definition, &factory.kept_results)),
+            server,
+        })
+    }
+
+    /// Returns the same running server with another definition.
+    pub(super) fn with_definition(
+        &self,
+        definition: &spec::ServerSpec,
+        kept_results: &KeptResults,
+    ) -> Self {
+        let before = &self.definition;
+        let is_same =
+            before.limits.calls == definition.limits.calls && before.results == definition.results;
+        let pooled = match is_same {
+            true => Arc::clone(&self.pooled),
+            false => Arc::new(pooled(&self.server, definition, kept_results)),
+        };
+        Self {
+            definition: definition.clone(),
+            server: Arc::clone(&self.server),
+            pooled,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.definition.name
+    }
+
+    /// Returns the observed state, derived from recent calls.
+    pub(crate) fn status(&self) -> ServerStatus {
+        ServerStatus {
+            name: Arc::clone(self.name()),
+            conversations: self.server.connections(),
+            failure: self.failure(),
+            lint: self.server.lint_counts(),
+        }
+    }
+
+    /// Returns the cause of recent failures.
+    fn failure(&self) -> Option<String> {
+        let failure = match self.server.last_failure() {
+            Some(error) => error_chain(&error),
+            None if self.pooled.is_breaker_open() => "calls fail".to_owned(),
+            None => return None,
+        };
+        let details = self.server.last_failure_details();
+        let details = details.map_or_else(String::new, |details| format!(" ({details})"));
+        Some(failure + &details)
+    }
+}
+
+/// Returns `server` with the limits and the result budgets of `definition`.
+fn pooled(
+    server: &Arc<UpstreamServer>,
+    definition: &spec::ServerSpec,
+    kept_results: &KeptResults,
+) -> PooledServer {
+    PooledServer::new(Arc::clone(server) as _, definition.limits.calls.clone())
+        .with_results(definition.results.clone(), kept_results.clone())
+}
