@@ -23,7 +23,7 @@ mod parked_calls;
 mod request_state;
 mod translator;
 
-pub(crate) use self::input::is_acceptable;
+pub(crate) use self::input::{is_acceptable, rejection};
 pub(crate) use self::legacy_to_modern::{LegacyToModern, Resumption};
 pub(crate) use self::modern_to_legacy::{ModernToLegacy, RetryTarget};
 pub use self::parked_calls::{ParkedCallLimits, ParkedCalls};

@@ -101,15 +101,17 @@ impl ReplyWriter {
             },
             ReplyEvent::Request(request) => {
                 // A server may ask whatever the capabilities of the client are.
-                let asked = match era::is_acceptable(request.request(), self.session.capabilities())
-                {
+                let capabilities = self.session.capabilities();
+                let asked = match era::is_acceptable(request.request(), capabilities) {
                     true => self.session.add_server_request(request.clone()),
                     false => None,
                 };
                 match asked {
                     Some(request) => request.bytes(),
                     None => {
-                        response::reject_server_request(&request).await;
+                        let error = era::rejection(request.request(), capabilities);
+                        // A server that is gone needs no answer.
+                        let _ = request.reject(&error).await;
                         return true;
                     }
                 }

@@ -11,7 +11,7 @@ use tokio::time;
 use super::Body;
 use crate::Error;
 use crate::error::{AuthError, UpstreamError};
-use crate::jsonrpc::{ErrorObject, Id, code};
+use crate::jsonrpc::{ErrorObject, Id};
 use crate::problem::Problem;
 use crate::protocol::{Era, Method};
 use crate::reply::{JsonBody, ReplyEvent, ReplyStream, ServerRequest};
@@ -105,12 +105,8 @@ pub(super) fn failure_message(events: &ReplyStream, error: UpstreamError, id: &I
 
 /// Rejects a request of a server that the client cannot receive.
 pub(super) async fn reject_server_request(request: &ServerRequest) {
-    let error = ErrorObject::new(
-        code::METHOD_NOT_FOUND,
-        "request not supported by the client",
-    );
     // A server that is gone needs no answer.
-    let _ = request.reject(&error).await;
+    let _ = request.reject(&ErrorObject::method_not_found()).await;
 }
 
 /// Reads the final response of a reply, for a client that does not accept event streams.

@@ -6,7 +6,7 @@
 
 use crate::error::UpstreamError;
 use crate::json::{Edits, Fields, object_json, string_json};
-use crate::jsonrpc::{self, Id, Message, Request, Response};
+use crate::jsonrpc::{ErrorObject, Id, Message, Request, Response, code};
 use crate::protocol::{Capabilities, Method};
 
 /// An `InputRequiredResult`: the input that a server requires before it can complete a call.
@@ -128,6 +128,20 @@ pub(crate) fn is_acceptable(request: &Request, capabilities: &Capabilities) -> b
     required_capabilities(request).is_none() || is_permitted(request, capabilities)
 }
 
+/// Returns the error with which a client with these capabilities rejects `request`.
+///
+/// It is "invalid params" for a mode of elicitation that the client has not declared beside another
+/// one, and otherwise "method not found". See [MCP 2025-11-25, elicitation, error handling][spec].
+///
+/// [spec]: https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation#error-handling
+pub(crate) fn rejection(request: &Request, capabilities: &Capabilities) -> ErrorObject {
+    let elicits = capabilities.elicitation_form() || capabilities.elicitation_url();
+    match elicits && request.method() == &Method::ElicitationCreate {
+        true => ErrorObject::new(code::INVALID_PARAMS, "elicitation mode not supported"),
+        false => ErrorObject::method_not_found(),
+    }
+}
+
 /// Returns the JSON text of the capabilities that a client needs for `request`; `None` if no client
 /// supports it.
 pub(super) fn required_capabilities(request: &Request) -> Option<&'static str> {
@@ -189,7 +203,7 @@ pub(super) fn response_json<'a>(
         // The modern era has no errors here; a user without a prompt has not decided.
         (Err(_), Method::ElicitationCreate) => Ok("{\"action\":\"cancel\"}"),
         (Err(error), method) => Err(UpstreamError::InputDeclined {
-            detail: format!("{method}: {}", jsonrpc::ErrorObject::message_of(error)).into(),
+            detail: format!("{method}: {}", ErrorObject::message_of(error)).into(),
         }),
     }
 }
@@ -213,6 +227,36 @@ mod tests {
             assert!(accepts(method, capabilities), "{method}");
         }
         assert!(accepts("vendor/ask", "{}"));
+    }
+
+    #[test]
+    fn a_rejection_is_that_of_a_client() {
+        let url = r#"{"mode":"url","url":"https://a.example"}"#;
+        for (method, params, capabilities, expected) in [
+            ("elicitation/create", "{}", "{}", code::METHOD_NOT_FOUND),
+            (
+                "elicitation/create",
+                "{}",
+                r#"{"elicitation":{"url":{}}}"#,
+                code::INVALID_PARAMS,
+            ),
+            (
+                "elicitation/create",
+                url,
+                r#"{"elicitation":{}}"#,
+                code::INVALID_PARAMS,
+            ),
+            (
+                "roots/list",
+                "{}",
+                r#"{"elicitation":{}}"#,
+                code::METHOD_NOT_FOUND,
+            ),
+        ] {
+            let request = Request::new(&Id::from(1), &Method::from(method), params);
+            let rejection = rejection(&request, &Capabilities::parse(capabilities).unwrap());
+            assert_eq!(rejection.code, expected, "{method} {params} {capabilities}");
+        }
     }
 
     #[test]

@@ -246,8 +246,7 @@ impl LegacyToModern {
         self.missing_capability = self
             .missing_capability
             .or_else(|| input::required_capabilities(request));
-        let message = "request not supported by the client";
-        let error = ErrorObject::new(code::METHOD_NOT_FOUND, message);
+        let error = input::rejection(request, self.call.client().capabilities());
         // A server that is gone needs no answer.
         let _ = question.reject(&error).await;
         None

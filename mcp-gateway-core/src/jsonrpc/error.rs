@@ -76,6 +76,11 @@ impl ErrorObject {
         }
     }
 
+    /// Creates the error for a method that the receiver does not support, with the text of JSON-RPC.
+    pub(crate) fn method_not_found() -> Self {
+        Self::new(code::METHOD_NOT_FOUND, "Method not found")
+    }
+
     /// Returns the `code` of the JSON text of an error object, or 0 if it has no valid one.
     #[must_use]
     pub fn code_of(error: &str) -> i64 {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::time;
 
 use crate::error::UpstreamError;
-use crate::jsonrpc::{ErrorObject, Id, Notification, Response, code};
+use crate::jsonrpc::{ErrorObject, Id, Notification, Response};
 use crate::reply::Responder;
 use crate::task::BackgroundTask;
 
@@ -60,7 +60,7 @@ impl Drop for Unanswered {
         if *self.answered.get_mut() {
             return;
         }
-        let error = ErrorObject::new(code::METHOD_NOT_FOUND, "no client available");
+        let error = ErrorObject::method_not_found().with_data("no client available".into());
         let response = Response::from_error(&self.id, &error);
         let server = Arc::clone(&self.server);
         BackgroundTask::detach(async move {

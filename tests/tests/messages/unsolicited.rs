@@ -132,6 +132,26 @@ async fn a_question_to_one_of_several_clients_is_rejected() {
     others.is_silent().await;
 }
 
+/// With the errors that clients have for such requests.
+#[tokio::test]
+async fn a_question_that_its_client_has_not_declared_is_rejected() {
+    let gate = Arc::new(Semaphore::new(0));
+    let messages = [
+        question("form", "elicitation/create"),
+        question("sample", "sampling/createMessage"),
+    ];
+    let server = server(json!({ "tools": {} }), &gate, &messages, |_| None).await;
+    let gateway = Backends::only(&server.url).start().await;
+    let client = Client::connect(&gateway, json!({ "elicitation": { "url": {} } })).await;
+    let mut listener = client.listen().await;
+    gate.add_permits(messages.len());
+    for (id, code) in [("form", -32602), ("sample", -32601)] {
+        let answer = received(&server, |asked| answers(asked, id)).await;
+        assert_eq!(answer["error"]["code"], code, "{answer}");
+    }
+    listener.is_silent().await;
+}
+
 #[tokio::test]
 async fn a_question_ends_with_the_session_of_its_client() {
     let gate = Arc::new(Semaphore::new(1));

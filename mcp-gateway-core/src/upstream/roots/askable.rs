@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use super::RootsPolicy;
 use super::directories::Directories;
 use crate::error::UpstreamError;
-use crate::jsonrpc::{ErrorObject, Notification, Request, Response, code};
+use crate::jsonrpc::{ErrorObject, Notification, Request, Response};
 use crate::protocol::Method;
 use crate::reply::{Responder, ServerRequest};
 use crate::upstream::unanswered::Unanswered;
@@ -49,7 +49,7 @@ impl Askable {
         }
         match &*self.roots {
             RootsPolicy::Off => {
-                let error = ErrorObject::new(code::METHOD_NOT_FOUND, "roots are not supported");
+                let error = ErrorObject::method_not_found();
                 Err(Response::from_error(request.id(), &error))
             }
             RootsPolicy::Inside(directories) => {

@@ -12,7 +12,7 @@ use super::notification_hub::TELL_TIMEOUT;
 use super::{View, lock};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
-use crate::jsonrpc::{ErrorObject, Response, code};
+use crate::jsonrpc::{ErrorObject, Response};
 use crate::protocol::{Era, Method};
 use crate::reply::single_response;
 use crate::{Call, Reply};
@@ -37,7 +37,7 @@ impl View {
             return Ok(match info.declares("resources", "subscribe") {
                 true => Reply::result(&id, "{}"),
                 false => {
-                    let error = ErrorObject::new(code::METHOD_NOT_FOUND, "Method not found");
+                    let error = ErrorObject::method_not_found();
                     single_response(StatusCode::OK, &Response::from_error(&id, &error))
                 }
             });
