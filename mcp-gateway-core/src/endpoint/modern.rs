@@ -83,7 +83,14 @@ pub(super) fn validate(
     request: &Request,
     accepted: Compatibility,
 ) -> Result<ClientInfo, Error> {
-    let requested = version_in_body(request)?;
+    let requested = match (version_in_body(request), version) {
+        // A request of an unsupported revision need not have a version in its body.
+        (Err(_), HeaderVersion::Unknown(requested)) => {
+            let requested = requested.clone();
+            return Err(RequestError::UnsupportedProtocolVersion { requested }.into());
+        }
+        (requested, _) => requested?,
+    };
     let ignored = accepted.version_header && !matches!(version, HeaderVersion::Unknown(_));
     if !ignored {
         version_in_header(version, &requested)?;

@@ -117,6 +117,17 @@ async fn metadata_of_a_modern_request_is_checked() {
 }
 
 #[tokio::test]
+async fn a_request_of_an_unsupported_revision_learns_the_supported_ones() {
+    let harness = Harness::new().await;
+    let headers = [("mcp-protocol-version", "1999-01-01")];
+    let body = request("tools/list", &json!({}));
+    let reply = harness.wire().post(body, &headers).await.unwrap();
+    assert_error(&reply, 400, UNSUPPORTED, &json!(7), "1999-01-01");
+    let supported = &reply.answer()["error"]["data"]["supported"];
+    assert!(supported.as_array().unwrap().contains(&json!("2025-11-25")));
+}
+
+#[tokio::test]
 async fn a_session_agrees_on_a_revision_and_keeps_to_it() {
     let harness = Harness::new().await;
     // One gateway answered 2025-11-25 whatever it was asked for.
