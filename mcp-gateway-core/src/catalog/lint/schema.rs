@@ -35,7 +35,10 @@ impl<'c> SchemaCheck<'c> {
     pub(super) fn of(check: &'c mut Check, used_for: Use, schema: &Tree<'_>) -> Self {
         let mut references = Vec::new();
         collect_references(schema, &mut references);
-        references.retain(|reference| !resolves(schema, reference));
+        match embeds_resource(schema) {
+            true => references.clear(),
+            false => references.retain(|reference| !resolves(schema, reference)),
+        }
         Self {
             check,
             used_for,
@@ -358,6 +361,19 @@ fn collect_references(tree: &Tree<'_>, references: &mut Vec<Box<str>>) {
             }
         }
         Tree::Scalar(_) => {}
+    }
+}
+
+/// Returns `true` if a part of `schema` has an `$id`, against which references resolve.
+fn embeds_resource(schema: &Tree<'_>) -> bool {
+    let has_id = |part: &Tree<'_>| {
+        let id = part.as_object().and_then(|part| part.get("$id"));
+        id.and_then(Tree::text).is_some() || embeds_resource(part)
+    };
+    match schema {
+        Tree::Array(items) => items.iter().any(has_id),
+        Tree::Object(object) => object.iter().any(|(_, part)| has_id(part)),
+        Tree::Scalar(_) => false,
     }
 }
 

@@ -259,7 +259,8 @@ fn valid_definitions_stay_byte_for_byte() {
         {"a":{"type":["string","null"],"default":null,"minimum":1E400},"b":{"$ref":"#/$defs/b~1c"},
         "c":{"items":{"anyOf":[true,{"$ref":"#"},{"$ref":"#anchor"}]}},"required":{"type":"boolean"}},
         "required":["a"],"$defs":{"b/c":{"enum":[null]}},"additionalProperties":false,"x-null":null},
-        "outputSchema":{"type":"object"},"vendor":null,"annotations":{"readOnlyHint":true}}"##;
+        "outputSchema":{"type":"object","properties":{"r":{"$id":"https://a.example/r",
+        "items":{"$ref":"#/$defs/d"},"$defs":{"d":{}}},"s":{"$ref":"https://a.example/r"}}},"vendor":null,"annotations":{"readOnlyHint":true}}"##;
     for era in [Era::Legacy, Era::Modern] {
         for policy in [LintPolicy::Report, LintPolicy::Adapt, LintPolicy::HoldBack] {
             let rules = LintRules { policy, era };
