@@ -23,8 +23,11 @@ process of its own with one server and without a prefix. A program is that of on
 its client (`sessions: session` and `roots: [/]`), as if the client had started it. Nothing of the suites is part of this
 repository; `tests/suites/run` fetches them.
 
-| suite | version | tests | pass directly | pass through the gateway | pass directly only |
-|---|---|---|---|---|---|"""
+The results of the last complete run and of later runs of single tests are merged; *of a later run* counts the latter
+where they are recorded (TypeScript).
+
+| suite | version | tests | pass directly | pass through the gateway | of a later run | pass directly only |
+|---|---|---|---|---|---|---|"""
 
 
 def read(results, suite, between):
@@ -35,6 +38,14 @@ def read(results, suite, between):
         return {line["test"]: (line["outcome"], line.get("error", "")) for line in lines}
     path = results / f"{suite}.{between}.json"
     return dict(vitest(json.loads(path.read_text()))) if path.exists() else {}
+
+
+def read_again(results, suite, between):
+    """The outcome and error of the tests that ran again alone."""
+    path = results / f"{suite}.{between}.again.json"
+    again = dict(vitest(json.loads(path.read_text()))) if path.exists() else {}
+    # The others are skipped by the filter.
+    return {test: result for test, result in again.items() if result[0] in ("passed", "failed")}
 
 
 def vitest(report):
@@ -62,6 +73,8 @@ def cause_of(causes, suite, test, error):
 
 def suite_rows(results, causes, suite, version):
     directly, through = read(results, suite, "nothing"), read(results, suite, "gateway")
+    again = read_again(results, suite, "gateway")
+    through.update(again)
     if not directly or not through:
         return None, {}
     passing = [test for test, (outcome, _) in directly.items() if outcome == "passed"]
@@ -70,7 +83,7 @@ def suite_rows(results, causes, suite, version):
     groups = collections.defaultdict(list)
     for test in lost:
         groups[cause_of(causes, suite, test, through.get(test, ("", ""))[1])].append(test)
-    numbers = f"{len(directly)} | {len(passing)} | {also} | {len(lost)}"
+    numbers = f"{len(directly)} | {len(passing)} | {also} | {len(again)} | {len(lost)}"
     return f"| {suite} | {version} | {numbers} |", groups
 
 

@@ -145,6 +145,8 @@ function recording(url: string, log: RecordedHttpExchange[]) {
         const target = new URL(address);
         const request = new Request(target.host === 'in-process' ? url + target.search : target, init);
         const response = await fetch(request.clone());
+        // The stream of a session, which a server without sessions does not have, has no end that a test could await.
+        if (request.method === 'GET' && response.ok) return response;
         log.push({
             method: request.method.toUpperCase(),
             requestHeaders: request.headers,
