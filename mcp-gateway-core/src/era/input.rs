@@ -131,14 +131,29 @@ pub(crate) fn is_acceptable(request: &Request, capabilities: &Capabilities) -> b
 /// Returns the error with which a client with these capabilities rejects `request`.
 ///
 /// It is "invalid params" for a mode of elicitation that the client has not declared beside another
-/// one, and otherwise "method not found". See [MCP 2025-11-25, elicitation, error handling][spec].
+/// one. See [MCP 2025-11-25, elicitation, error handling][spec]. Elicitation and sampling that have
+/// not been negotiated are invalid requests, with the texts of the Python SDK: the specification
+/// names no code for them. Anything else, such as [roots], is "method not found".
 ///
+/// [roots]: https://modelcontextprotocol.io/specification/2025-11-25/client/roots#error-handling
 /// [spec]: https://modelcontextprotocol.io/specification/2025-11-25/client/elicitation#error-handling
 pub(crate) fn rejection(request: &Request, capabilities: &Capabilities) -> ErrorObject {
     let elicits = capabilities.elicitation_form() || capabilities.elicitation_url();
-    match elicits && request.method() == &Method::ElicitationCreate {
-        true => ErrorObject::new(code::INVALID_PARAMS, "elicitation mode not supported"),
-        false => ErrorObject::method_not_found(),
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "clients support no other requests"
+    )]
+    match request.method() {
+        Method::ElicitationCreate if elicits => {
+            ErrorObject::new(code::INVALID_PARAMS, "elicitation mode not supported")
+        }
+        Method::ElicitationCreate => {
+            ErrorObject::new(code::INVALID_REQUEST, "Elicitation not supported")
+        }
+        Method::SamplingCreateMessage => {
+            ErrorObject::new(code::INVALID_REQUEST, "Sampling not supported")
+        }
+        _ => ErrorObject::method_not_found(),
     }
 }
 
@@ -233,7 +248,8 @@ mod tests {
     fn a_rejection_is_that_of_a_client() {
         let url = r#"{"mode":"url","url":"https://a.example"}"#;
         for (method, params, capabilities, expected) in [
-            ("elicitation/create", "{}", "{}", code::METHOD_NOT_FOUND),
+            ("elicitation/create", "{}", "{}", code::INVALID_REQUEST),
+            ("sampling/createMessage", "{}", "{}", code::INVALID_REQUEST),
             (
                 "elicitation/create",
                 "{}",

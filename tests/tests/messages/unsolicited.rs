@@ -139,17 +139,38 @@ async fn a_question_that_its_client_has_not_declared_is_rejected() {
     let messages = [
         question("form", "elicitation/create"),
         question("sample", "sampling/createMessage"),
+        question("list", "roots/list"),
     ];
     let server = server(json!({ "tools": {} }), &gate, &messages, |_| None).await;
     let gateway = Backends::only(&server.url).start().await;
     let client = Client::connect(&gateway, json!({ "elicitation": { "url": {} } })).await;
     let mut listener = client.listen().await;
     gate.add_permits(messages.len());
-    for (id, code) in [("form", -32602), ("sample", -32601)] {
+    for (id, code) in [("form", -32602), ("sample", -32600), ("list", -32601)] {
         let answer = received(&server, |asked| answers(asked, id)).await;
         assert_eq!(answer["error"]["code"], code, "{answer}");
     }
     listener.is_silent().await;
+}
+
+#[tokio::test]
+async fn an_undeclared_question_in_a_call_is_rejected_with_the_text_of_an_sdk() {
+    for (method, code, message) in [
+        ("elicitation/create", -32600, "Elicitation not supported"),
+        ("roots/list", -32601, "Method not found"),
+        ("sampling/createMessage", -32600, "Sampling not supported"),
+    ] {
+        let server = asking(question("q", method), Duration::ZERO).await;
+        let gateway = Backends::only(&server.url).start().await;
+        let client = Client::connect(&gateway, json!({})).await;
+        let mut listener = client.listen().await;
+        let reply = client.request(2, "tools/call", &call()).await;
+        assert!(reply.body.contains("done"), "{}", reply.body);
+        let answer = received(&server, |asked| answers(asked, "q")).await;
+        let error = json!({ "code": code, "message": message });
+        assert_eq!(answer["error"], error, "{method}");
+        listener.is_silent().await;
+    }
 }
 
 #[tokio::test]
