@@ -82,11 +82,9 @@ pub struct Config {
 /// ```
 /// let problems = mcp_gateway_config::file::parse("servers:\n  - { nam: demo, builtin: demo }\n").unwrap_err();
 /// let lines: Vec<_> = problems.lines("gateway.yaml").collect();
-/// assert_eq!(lines, [
-///     "gateway.yaml:2:5: servers[0]: missing key \"name\"",
-///     "gateway.yaml:2:7: servers[0]: unknown key \"nam\"; did you mean \"name\"? \
-///      Available: name, prefix, builtin, process, remote, sessions, roots, tools, limits, idle, connectTimeout",
-/// ]);
+/// assert_eq!(lines[0], "gateway.yaml:2:5: servers[0]: missing key \"name\"");
+/// let second = "gateway.yaml:2:7: servers[0]: unknown key \"nam\"; did you mean \"name\"?";
+/// assert!(lines[1].starts_with(second));
 /// ```
 pub fn parse(text: &str) -> Result<Config, Diagnostics> {
     Config::read_from(text, &NoEnvironment).map(|(config, _)| config)
