@@ -216,14 +216,15 @@ impl BudgetedResult {
 
     /// Returns the projection of `result`; `None` without one, and for the result of a tool that
     /// failed.
+    #[cfg(feature = "json-path")]
     fn projected(&self, result: &ToolResult<'_>) -> Option<String> {
-        #[cfg(feature = "json-path")]
-        return self
-            .budget
-            .projection()
-            .filter(|_| !result.is_error())
-            .map(|projection| projection.apply(result));
-        #[cfg(not(feature = "json-path"))]
+        let projection = self.budget.projection().filter(|_| !result.is_error())?;
+        Some(projection.apply(result))
+    }
+
+    /// Returns `None`: projections require the feature `json-path`.
+    #[cfg(not(feature = "json-path"))]
+    fn projected(&self, _: &ToolResult<'_>) -> Option<String> {
         None
     }
 
