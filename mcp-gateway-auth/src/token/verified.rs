@@ -34,11 +34,16 @@ pub struct VerifiedToken {
 
 impl VerifiedToken {
     /// Creates a token of `principal` that expires at `expires_at`, in seconds since the Unix
-    /// epoch, and so does the principal's authentication.
+    /// epoch.
+    ///
+    /// Streams without an end of their own end five minutes later. An active client has refreshed
+    /// its token by then, and keeps its streams. If they ended with the token, clients would refresh
+    /// for each stream and each call at once, and some lose their grant thereby.
     #[must_use]
     pub fn new(principal: Principal, expires_at: u64) -> Self {
         // A time that the system cannot represent is none.
-        let expiry = UNIX_EPOCH.checked_add(Duration::from_secs(expires_at));
+        let expiry = expires_at.checked_add(STREAM_GRACE);
+        let expiry = expiry.and_then(|at| UNIX_EPOCH.checked_add(Duration::from_secs(at)));
         let principal = match expiry {
             Some(expiry) => principal.with_expiry(expiry),
             None => principal,
@@ -134,5 +139,22 @@ impl VerifiedToken {
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
         self.token_id.as_deref()
+    }
+}
+
+/// Time after the expiration of a token in which its streams go on, in seconds.
+const STREAM_GRACE: u64 = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_outlast_their_token_by_five_minutes() {
+        let token = VerifiedToken::new(Principal::new("alice"), 1_800_000_000);
+        let end = token.principal().expires_at().unwrap();
+        let end = end.duration_since(UNIX_EPOCH).unwrap();
+        assert_eq!(end, Duration::from_secs(1_800_000_300));
+        assert_eq!(token.expires_at(), 1_800_000_000);
     }
 }

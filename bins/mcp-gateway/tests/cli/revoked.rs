@@ -154,12 +154,15 @@ async fn streams_follow_a_gateway_with_other_properties() {
             let reply = listening.request("subscriptions/listen", params).await;
             reply.unwrap().body
         });
+        // Gives the subscription time to be acknowledged.
+        tokio::time::sleep(Duration::from_secs(2)).await;
         folder.write("gateway.yaml", &demo("", ", pageSize: 2"));
         gateway.signal(Signal::HUP);
         eventually(async || gateway.tools().await.len() == 2).await;
         let next = ", { name: next, builtin: demo }";
         folder.write("gateway.yaml", &demo(next, ", pageSize: 2"));
         gateway.signal(Signal::HUP);
+        eventually(async || gateway.get("/health/servers").await.1.contains("next")).await;
         let drain = async {
             // Gives the notification time to arrive before the stream is ended.
             tokio::time::sleep(Duration::from_secs(3)).await;
