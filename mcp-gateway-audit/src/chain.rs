@@ -49,7 +49,7 @@ pub(crate) async fn extend(
         return Ok(());
     }
     for _ in 0..ATTEMPTS {
-        let StoredHead { mut head, version } = StoredHead::read(store, chain).await?;
+        let StoredHead { mut head, version } = StoredHead::sealed(store, key, chain).await?;
         // A batch may have been written although its future was dropped or failed.
         if number <= head.last.number {
             return Ok(());
@@ -76,6 +76,26 @@ pub(crate) async fn extend(
 pub(crate) const ATTEMPTS: usize = 8;
 
 impl StoredHead {
+    /// Reads the head of `chain`, which must be sealed if it exists: a change of it must not be
+    /// sealed by the next segment.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::Unsealed`] if it is not.
+    pub(crate) async fn sealed(
+        store: &dyn Store,
+        key: &AuditKey,
+        chain: &str,
+    ) -> Result<Self, AuditError> {
+        let stored = Self::read(store, chain).await?;
+        match stored.version.is_none() || stored.head.is_sealed(chain, key) {
+            true => Ok(stored),
+            false => Err(AuditError::Unsealed {
+                chain: chain.to_owned(),
+            }),
+        }
+    }
+
     /// Reads the head of `chain`.
     pub(crate) async fn read(store: &dyn Store, chain: &str) -> Result<Self, AuditError> {
         let key = head_key(chain);

@@ -32,6 +32,13 @@ pub enum AuditError {
         /// Identifier of the chain.
         chain: String,
     },
+    /// The head of a chain was not sealed by this gateway. Nothing is added to the chain, so that a
+    /// verification reports it.
+    #[error("the head of audit chain {chain} was not sealed by this gateway")]
+    Unsealed {
+        /// Identifier of the chain.
+        chain: String,
+    },
     /// The store is unavailable.
     #[error(transparent)]
     Store(#[from] StoreError),

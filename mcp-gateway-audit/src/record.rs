@@ -179,7 +179,7 @@ impl AuditedCall {
         Self {
             gateway: call.gateway.to_owned(),
             server: call.server.to_owned(),
-            method: call.method.as_str().to_owned(),
+            method: shortened(call.method.as_str()),
             target: target(call.requested),
             account: call.account.map(str::to_owned),
             session: call.session.map(str::to_owned),

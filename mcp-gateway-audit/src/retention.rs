@@ -43,7 +43,7 @@ pub(crate) async fn prune(
 async fn delete(store: &dyn Store, key: &AuditKey, segment: &Segment) -> Result<bool, AuditError> {
     let chain = segment.header.chain.as_str();
     for _ in 0..ATTEMPTS {
-        let StoredHead { mut head, version } = StoredHead::read(store, chain).await?;
+        let StoredHead { mut head, version } = StoredHead::sealed(store, key, chain).await?;
         if head.pruned.number + 1 != segment.header.number {
             return Ok(false);
         }

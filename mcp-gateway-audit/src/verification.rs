@@ -217,8 +217,9 @@ impl FoundChain {
                 faults.push(Fault::new(id, *number, FaultKind::Detached));
                 continue;
             }
-            let missing = previous.number + 1..*number;
+            let missing = previous.number.saturating_add(1)..*number;
             let is_detached = missing.is_empty() && header.previous != previous.hash;
+            let missing = missing.take(MAX_MISSING);
             faults.extend(missing.map(|number| Fault::new(id, number, FaultKind::Missing)));
             if is_detached {
                 faults.push(Fault::new(id, *number, FaultKind::Detached));
@@ -228,8 +229,9 @@ impl FoundChain {
                 hash: header.hash.clone(),
             };
         }
-        let missing = previous.number + 1..=head.last.number;
+        let missing = previous.number.saturating_add(1)..=head.last.number;
         let is_other = missing.is_empty() && previous.hash != head.last.hash;
+        let missing = missing.take(MAX_MISSING);
         faults.extend(missing.map(|number| Fault::new(id, number, FaultKind::Missing)));
         if is_other {
             faults.push(Fault::new(id, head.last.number, FaultKind::Detached));
@@ -272,6 +274,9 @@ impl fmt::Display for FaultKind {
         })
     }
 }
+
+/// Maximum number of missing segments that are reported in a row.
+const MAX_MISSING: usize = 100;
 
 /// Number of documents that are read at once.
 const PAGE: usize = 64;

@@ -266,3 +266,45 @@ async fn every_deletion_and_replacement_is_detected() {
     );
     assert_eq!(other.faults.len(), 6);
 }
+
+#[tokio::test]
+async fn a_modified_head_is_not_sealed_again() {
+    let store = Arc::new(MemoryStore::new());
+    let log = AuditLog::builder(store.clone(), key())
+        .open()
+        .await
+        .unwrap();
+    for number in 0..3 {
+        log.append(&record(number));
+        log.flush().await.unwrap();
+    }
+    let head = store.list("audit/head/", None, 1).await.unwrap().remove(0);
+    let text = String::from_utf8_lossy(&head.document.value).into_owned();
+    let modified = text.replace("\"number\":3", "\"number\":1000000000");
+    assert_ne!(text, modified);
+    let batch = Batch::new().put(head.key.clone(), modified);
+    assert_eq!(store.commit(batch).await.unwrap(), CommitOutcome::Committed);
+
+    log.append(&record(3));
+    assert!(log.flush().await.is_err());
+    let found = Verification::run(&*store, &key()).await.unwrap();
+    assert!(found.faults.len() <= 101, "{}", found.faults.len());
+    assert!(
+        found
+            .faults
+            .iter()
+            .any(|fault| fault.kind == FaultKind::Unsealed)
+    );
+
+    // The record has waited in the journal.
+    let batch = Batch::new().put(head.key.clone(), text);
+    assert_eq!(store.commit(batch).await.unwrap(), CommitOutcome::Committed);
+    log.flush().await.unwrap();
+    assert_eq!(objects(&*store).await.len(), 4);
+    assert!(
+        Verification::run(&*store, &key())
+            .await
+            .unwrap()
+            .is_intact()
+    );
+}

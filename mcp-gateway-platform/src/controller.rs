@@ -32,7 +32,7 @@ use crate::reload::tool_filters::ReloadableToolFilters;
 use crate::reload::tool_names::ReloadableToolNames;
 use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
 use crate::servers::{Builtins, ServerFactory, ServerSet, SharedHttpClient};
-use crate::spec::{Auth, DynamicSpec, Metrics as Published, PlatformSpec};
+use crate::spec::{Auth, DynamicSpec, Metrics as Published, PlatformSpec, ServerSpec};
 use crate::status::ServerStatus;
 use crate::telemetry::Metrics;
 
@@ -216,6 +216,7 @@ impl Controller {
             .filter_map(|resource| resource.uri.host_str());
         let metadata_guard = hosts.fold(guard.clone(), HostPolicy::with_host);
         let forward = self.forward(spec, forward);
+        let restricted = self.restricted(spec);
         let named = |one: &RunningGateway| (Arc::clone(&one.traits.name), one.gateway.clone());
         let gateways: HashMap<_, _> = self.gateways.iter().map(named).collect();
         let default = spec.gateways.get(spec.default_gateway);
@@ -229,7 +230,8 @@ impl Controller {
             guard,
             forward,
             metrics_tokens: metrics_tokens(&spec.metrics),
-            restricted: self.restricted(spec),
+            confined: confined(spec, &restricted),
+            restricted,
             metadata: self
                 .is_described(&spec.auth)
                 .then(|| self.protected.router()),
@@ -327,6 +329,24 @@ impl Controller {
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.operations.sessions
     }
+}
+
+/// Returns the verifiers of the gateways of each server that only `restricted` gateways have.
+fn confined(
+    spec: &DynamicSpec,
+    restricted: &HashMap<Arc<str>, Arc<ReloadableVerifier>>,
+) -> HashMap<Arc<str>, Vec<Arc<ReloadableVerifier>>> {
+    let of_server = |server: &ServerSpec| {
+        let gateways = spec.gateways.iter();
+        let mut gateways = gateways.filter(|gateway| gateway.servers.contains(&server.name));
+        let verifiers = gateways.try_fold(Vec::new(), |mut verifiers, gateway| {
+            verifiers.push(Arc::clone(restricted.get(&gateway.name)?));
+            Some(verifiers)
+        })?;
+        // Servers that no gateway has are nobody's secret.
+        (!verifiers.is_empty()).then(|| (Arc::clone(&server.name), verifiers))
+    };
+    spec.servers.iter().filter_map(of_server).collect()
 }
 
 fn metrics_tokens(published: &Published) -> Option<StaticTokens> {

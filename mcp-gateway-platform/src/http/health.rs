@@ -82,7 +82,12 @@ impl ManagementEndpoints {
 
     async fn servers(&self, request: &Parts, site: &RouteTable) -> Result<Response<Body>, Error> {
         self.check_caller(request, site).await?;
-        let servers: Vec<_> = site.status().iter().map(describe).collect();
+        let mut servers = Vec::new();
+        for server in site.status() {
+            if is_visible(&server.name, request, site).await {
+                servers.push(describe(&server));
+            }
+        }
         let mut response = document(StatusCode::OK, &json!({ "servers": servers }));
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -107,6 +112,20 @@ impl ManagementEndpoints {
         site.guard.check(request)?;
         Ok(self.access.verify(request).await?)
     }
+}
+
+/// Returns `true` unless only team-scoped gateways have the server `name`, and none of them is open to
+/// the caller of `request`.
+async fn is_visible(name: &str, request: &Parts, site: &RouteTable) -> bool {
+    let Some(gateways) = site.confined.get(name) else {
+        return true;
+    };
+    for gateway in gateways {
+        if gateway.verify(request).await.is_ok() {
+            return true;
+        }
+    }
+    false
 }
 
 /// Returns the status of a server as JSON.

@@ -43,6 +43,8 @@ pub(crate) struct RouteTable {
     pub(crate) metrics_tokens: Option<StaticTokens>,
     /// Verifiers of team-scoped gateways by name.
     pub(crate) restricted: HashMap<Arc<str>, Arc<ReloadableVerifier>>,
+    /// Verifiers of the gateways of each server that only team-scoped gateways have.
+    pub(crate) confined: HashMap<Arc<str>, Vec<Arc<ReloadableVerifier>>>,
     /// Protected resource metadata.
     pub(crate) metadata: Option<Router>,
     /// Authorization server and login.

@@ -180,6 +180,16 @@ impl Gateway {
         (status, String::from_utf8_lossy(&body).into_owned())
     }
 
+    /// Returns the status and the text of what is at `path` for `token`.
+    pub(crate) async fn get_with(&self, path: &str, token: &str) -> (u16, String) {
+        let request = Request::get(format!("{}{path}", self.url))
+            .header(AUTHORIZATION, format!("Bearer {token}"));
+        let response = self.send(request).await;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8_lossy(&body).into_owned())
+    }
+
     /// The first event of the stream that is at `path`.
     pub(crate) async fn first_event(&self, path: &str) -> String {
         let mut body = self.open(path, "text/event-stream").await.into_body();

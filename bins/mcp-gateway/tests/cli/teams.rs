@@ -40,3 +40,23 @@ async fn a_gateway_of_a_team_looks_to_others_as_if_it_were_not_there() {
         }
     }
 }
+
+#[tokio::test]
+async fn servers_of_a_team_have_no_health_for_others() {
+    let folder = Folder::new();
+    let config = CONFIG.replace(
+        "servers: [{ name: demo, builtin: demo }]",
+        "servers: [{ name: demo, builtin: demo }, { name: secret, builtin: demo }]",
+    );
+    let config = config.replace("{ name: main }", "{ name: main, servers: [demo] }");
+    let config = folder.write("gateway.yaml", &config);
+    let (olga, bob) = ("the-token-of-olga-is-this", "the-token-of-bob-is-this");
+    let gateway = Gateway::serve_with(&config, &[("MCP_GATEWAY_TOKEN", olga), ("BOB", bob)]).await;
+    let health = async |token: &str| gateway.get_with("/health/servers", token).await.1;
+    assert!(health(olga).await.contains("secret"));
+    let others = health(bob).await;
+    assert!(
+        others.contains("demo") && !others.contains("secret"),
+        "{others}"
+    );
+}
