@@ -77,9 +77,10 @@ impl Linted {
 impl LintRules {
     /// Checks an entry of a list of `kind`.
     ///
-    /// A text that is not a JSON object is returned as it is.
+    /// A text that is not a JSON object, or longer than 1 MiB, is returned as it is.
     pub(super) fn check(self, kind: ListKind, text: ByteString) -> Linted {
-        let Ok(Tree::Object(mut entry)) = Tree::parse(&text) else {
+        let parsed = (text.len() <= MAX_TEXT).then(|| Tree::parse(&text));
+        let Some(Ok(Tree::Object(mut entry))) = parsed else {
             let findings = Vec::new();
             return Linted { text, findings };
         };
@@ -163,6 +164,9 @@ impl Check {
         }
     }
 }
+
+/// Maximum length of an entry that is checked, in bytes.
+const MAX_TEXT: usize = 1024 * 1024;
 
 /// Maximum number of adaptations of one entry that are recorded.
 const MAX_FINDINGS: usize = 100;

@@ -12,7 +12,7 @@ use crate::output::print_line;
 pub(super) fn show<const N: usize>(rows: &[[String; N]]) -> io::Result<()> {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.max().unwrap_or_default()
+        cells.max().unwrap_or_default().min(MAX_WIDTH)
     };
     let widths: [usize; N] = std::array::from_fn(width);
     for row in rows {
@@ -24,6 +24,9 @@ pub(super) fn show<const N: usize>(rows: &[[String; N]]) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Maximum width of the padding of a cell, in characters.
+const MAX_WIDTH: usize = 200;
 
 /// Replaces control characters in untrusted text, for output on a terminal.
 pub(super) fn sanitize(text: &str) -> String {

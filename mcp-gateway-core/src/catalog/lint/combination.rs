@@ -10,7 +10,7 @@ pub(super) const COMBINATIONS: [&str; 3] = ["anyOf", "oneOf", "allOf"];
 /// All properties stay described, and every valid argument stays valid: a property is required only
 /// if it is whichever alternative is meant. The server still validates the alternatives.
 ///
-/// Returns `false`, and changes nothing, unless all of them are objects.
+/// Returns `false`, and changes nothing, unless all of them are objects, of which there are up to 32.
 pub(super) fn merge(schema: &mut TreeObject<'_>, key: &str) -> bool {
     let Some(branches) = branches(schema, key) else {
         return false;
@@ -42,8 +42,15 @@ fn branches<'a>(schema: &TreeObject<'a>, key: &str) -> Option<Vec<TreeObject<'a>
             None => Some(object.clone()),
         }
     };
-    items.iter().map(branch).collect()
+    // Different schemas of one property are nested once for each of them.
+    match items.len() <= MAX_BRANCHES {
+        true => items.iter().map(branch).collect(),
+        false => None,
+    }
 }
+
+/// Maximum number of schemas that are merged.
+const MAX_BRANCHES: usize = 32;
 
 /// Returns the target of a reference within the document.
 fn target<'s, 'a>(schema: &'s TreeObject<'a>, reference: &str) -> Option<&'s Tree<'a>> {

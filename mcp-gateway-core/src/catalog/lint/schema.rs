@@ -2,6 +2,8 @@
 //!
 //! Arguments are not validated: only the interface of a model and the server interpret a schema.
 
+use std::collections::HashSet;
+
 use percent_encoding::percent_decode_str;
 
 use super::combination::{COMBINATIONS, merge};
@@ -25,7 +27,7 @@ pub(super) struct SchemaCheck<'c> {
     check: &'c mut Check,
     used_for: Use,
     /// References without a target.
-    unresolved: Vec<Box<str>>,
+    unresolved: HashSet<Box<str>>,
     /// Number of schemas around the current one.
     level: usize,
 }
@@ -33,9 +35,9 @@ pub(super) struct SchemaCheck<'c> {
 impl<'c> SchemaCheck<'c> {
     /// Creates the check of `schema`.
     pub(super) fn of(check: &'c mut Check, used_for: Use, schema: &Tree<'_>) -> Self {
-        let mut references = Vec::new();
+        let mut references = HashSet::new();
         collect_references(schema, &mut references);
-        match embeds_resource(schema) {
+        match references.len() > MAX_REFERENCES || embeds_resource(schema) {
             true => references.clear(),
             false => references.retain(|reference| !resolves(schema, reference)),
         }
@@ -238,7 +240,7 @@ impl<'c> SchemaCheck<'c> {
         let Some(reference) = schema.get("$ref").and_then(Tree::text) else {
             return;
         };
-        if self.unresolved.iter().any(|other| **other == *reference) {
+        if self.unresolved.contains(&*reference) {
             let target = Defect::Reference(printable(&reference));
             if self.defect(path, target, false) {
                 schema.remove("$ref");
@@ -345,7 +347,7 @@ fn of_type_name<'a>(name: &Tree<'_>) -> TreeObject<'a> {
 }
 
 /// Collects the references within the document.
-fn collect_references(tree: &Tree<'_>, references: &mut Vec<Box<str>>) {
+fn collect_references(tree: &Tree<'_>, references: &mut HashSet<Box<str>>) {
     match tree {
         Tree::Array(items) => {
             for item in items {
@@ -355,7 +357,9 @@ fn collect_references(tree: &Tree<'_>, references: &mut Vec<Box<str>>) {
         Tree::Object(object) => {
             for (key, value) in object.iter() {
                 match value.text() {
-                    Some(reference) if key == "$ref" => references.push((*reference).into()),
+                    Some(reference) if key == "$ref" => {
+                        references.insert((*reference).into());
+                    }
                     _ => collect_references(value, references),
                 }
             }
@@ -376,6 +380,10 @@ fn embeds_resource(schema: &Tree<'_>) -> bool {
         Tree::Scalar(_) => false,
     }
 }
+
+/// Maximum number of different references of a schema that are checked: each is looked up in all of
+/// it.
+const MAX_REFERENCES: usize = 1_000;
 
 /// Returns `true` if `reference` leads to a value of the document.
 ///

@@ -343,3 +343,22 @@ fn combined_schemas_are_merged() {
         );
     }
 }
+
+#[test]
+fn huge_schemas_are_not_adapted() {
+    let branch = |n: usize| json!({ "properties": { "x": { "const": n } } });
+    let branches: Vec<_> = (0..5_000).map(branch).collect();
+    let combined = tool(
+        "inputSchema",
+        json!({ "type": "object", "anyOf": branches }),
+    );
+    let (same, _) = linted(LintPolicy::Adapt, Era::Legacy, ListKind::Tools, &combined);
+    assert_eq!(same, combined);
+
+    let reference = |n: usize| (format!("p{n}"), json!({ "$ref": format!("#/x{n}") }));
+    let properties: serde_json::Map<_, _> = (0..20_000).map(reference).collect();
+    let schema = json!({ "type": "object", "properties": properties });
+    let referring = tool("inputSchema", schema);
+    let (same, findings) = linted(LintPolicy::Report, Era::Legacy, ListKind::Tools, &referring);
+    assert_eq!((same, findings.len()), (referring, 0));
+}
