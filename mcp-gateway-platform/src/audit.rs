@@ -66,7 +66,9 @@ pub fn key(state: &StateStore) -> Result<AuditKey, PlatformError> {
 /// Observer of the calls of all gateways.
 #[derive(Clone, Debug)]
 pub(crate) struct CallObserver {
+    /// Metrics of all calls.
     pub(crate) metrics: Arc<Metrics>,
+    /// Audit log, if the spec has one.
     pub(crate) audit: Option<AuditLog>,
 }
 

@@ -15,9 +15,13 @@ use crate::spec::StaticSpec;
 /// State that waits for clients, and the endpoint at which other replicas reach it.
 #[derive(Debug)]
 pub(super) struct ClientState {
+    /// Sessions of clients of the legacy era.
     pub(super) sessions: Sessions,
+    /// Calls that wait for the input of a client of the modern era.
     pub(super) parked_calls: ParkedCalls,
+    /// Results that clients read in pieces.
     pub(super) kept_results: KeptResults,
+    /// Endpoint for other replicas, if the replica has a URL of its own.
     pub(super) replica_service: Option<ReplicaService>,
 }
 

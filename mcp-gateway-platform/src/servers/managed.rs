@@ -14,8 +14,11 @@ use crate::status::ServerStatus;
 /// Running server, with the spec that it was created from.
 #[derive(Debug)]
 pub(crate) struct ManagedServer {
+    /// Spec that the server was created from, or that it fulfills without a restart.
     pub(super) definition: spec::ServerSpec,
+    /// Connections to the server.
     pub(super) server: Arc<UpstreamServer>,
+    /// The server with its limits and result budgets.
     pub(super) pooled: Arc<PooledServer>,
 }
 
@@ -50,6 +53,7 @@ impl ManagedServer {
         }
     }
 
+    /// Returns the name of the server.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.definition.name
     }
