@@ -77,29 +77,6 @@ fn programs_of_a_project_run_in_its_folder() {
 }
 
 #[test]
-fn zed_has_entries_of_extensions_and_commands_as_maps() {
-    let text = r#"{ "context_servers": {
-  "github": { "source": "extension", "enabled": true, "settings": { "token": "x" } },
-  "notion": { "command": { "path": "npx", "args": ["-y", "notion"], "env": { "A": "b" } }, "settings": {} },
-  "local": { "source": "custom", "command": "uvx", "args": ["mcp-server-time"] }
-} }"#;
-    assert_eq!(
-        described(text),
-        [
-            r#"notion: npx ["-y", "notion"] A="b""#,
-            r#"local: uvx ["mcp-server-time"]"#
-        ]
-    );
-    assert_eq!(
-        problems(text),
-        [
-            "f:2:13: warning: context_servers.github: only the client itself can provide this server",
-            "f:2:13: warning: context_servers.github: server \"github\" is not served",
-        ]
-    );
-}
-
-#[test]
 fn a_file_may_be_the_map_of_servers_itself() {
     let text = r#"{ "firebase": { "command": "npx", "args": ["-y", "firebase-tools", "mcp"] } }"#;
     assert_eq!(
@@ -125,18 +102,6 @@ fn claude_code_has_servers_of_projects() {
             "b-2: https://b.example.com/ None",
         ]
     );
-}
-
-#[test]
-fn editors_have_settings_of_several_forms() {
-    let server = r#"{ "a": { "command": "a" } }"#;
-    for text in [
-        format!(r#"{{ "mcp.servers": {server} }}"#),
-        format!(r#"{{ "mcp": {{ "servers": {server} }} }}"#),
-        format!(r#"{{ "folders": [], "settings": {{ "mcp": {{ "servers": {server} }} }} }}"#),
-    ] {
-        assert_eq!(described(&text), ["a: a []"], "{text}");
-    }
 }
 
 #[test]
@@ -238,34 +203,6 @@ fn crush_has_entries_under_mcp() {
 }
 
 #[test]
-fn continue_writes_lists_in_yaml() {
-    let text = "
-name: config
-mcpServers:
-  - name: docs
-    command: uvx
-    args: [docs, --key, '${{ secrets.example/TOKEN }}']
-  - name: web
-    type: streamable-http
-    url: https://web.example.com/mcp
-    apiKey: ${{ secrets.API_KEY }}
-    requestOptions: { headers: { x-a: b } }
-    connectionTimeout: 5000
-";
-    let path = "/home/alice/.continue/config.yaml";
-    assert_eq!(
-        described_at(path, text),
-        [
-            r#"docs: uvx ["docs", "--key", "t0k3n"]"#,
-            "web: https://web.example.com/mcp None x-a: b authorization: Bearer t0k3n",
-        ]
-    );
-    let (servers, _) = read_at(path, text).unwrap();
-    let timeout = std::time::Duration::from_secs(5);
-    assert_eq!(servers[1].connect_timeout, Some(timeout));
-}
-
-#[test]
 fn goose_has_extensions() {
     let text = "
 GOOSE_MODEL: x
@@ -348,76 +285,6 @@ mcpServers:
 }
 
 #[test]
-fn servers_of_the_registry_run_their_packages() {
-    let text = r#"{ "name": "io.github.example/weather", "description": "x", "version": "1.2.0",
-        "packages": [
-            { "registryType": "mcpb", "identifier": "https://example.com/a.mcpb", "transport": { "type": "stdio" } },
-            { "registryType": "npm", "identifier": "@example/weather", "version": "1.2.0",
-              "transport": { "type": "stdio" },
-              "runtimeArguments": [{ "type": "named", "name": "--silent", "value": "" }],
-              "packageArguments": ["serve", { "type": "named", "name": "--unit", "default": "c" },
-                  { "type": "positional", "valueHint": "missing" }, { "type": "positional", "value": "{TOKEN}" }],
-              "environmentVariables": [{ "name": "API_KEY", "isRequired": true, "isSecret": true },
-                  { "name": "OPTIONAL" }, { "name": "REGION", "default": "eu" }] } ] }"#;
-    assert_eq!(
-        described_at("/srv/server.json", text),
-        [
-            r#"io.github.example-weather: npx ["-y", "--silent", "@example/weather@1.2.0", "serve", "--unit", "c", "t0k3n"] API_KEY="t0k3n" REGION="eu""#
-        ]
-    );
-    let old = r#"{ "name": "a/b", "packages": [{ "registry_type": "pypi", "identifier": "b", "version": "2",
-        "environment_variables": [{ "name": "MISSING", "is_required": true }] }] }"#;
-    let lines = problems_at("/srv/server.json", old);
-    assert!(
-        lines[0].contains("environment variable MISSING is not set"),
-        "{lines:?}"
-    );
-}
-
-#[test]
-fn responses_of_the_registry_have_one_or_several_servers() {
-    let remote = |name: &str, url: &str| {
-        format!(
-            r#"{{ "server": {{ "name": "com.example/{name}", "remotes": [{{ "type": "sse", "url": "{url}" }}] }}, "_meta": {{}} }}"#
-        )
-    };
-    let one = remote("a", "https://a.example.com");
-    assert_eq!(
-        described(&one),
-        ["com.example-a: https://a.example.com/ None"]
-    );
-    let invalid = remote("b", "ftp://b.example.com");
-    let several = format!(r#"{{ "servers": [{one}, {invalid}], "metadata": {{ "count": 2 }} }}"#);
-    assert_eq!(
-        described(&several),
-        ["com.example-a: https://a.example.com/ None"]
-    );
-    let text = problems(&several).join("\n");
-    assert!(
-        text.contains(r#"server "com.example/b" is not served"#),
-        "{text}"
-    );
-    assert!(
-        text.contains("must begin with http:// or https://"),
-        "{text}"
-    );
-}
-
-#[test]
-fn servers_of_the_registry_have_endpoints() {
-    let text = r#"{ "name": "com.example/api",
-        "packages": [{ "registryType": "npm", "identifier": "x", "transport": { "type": "streamable-http", "url": "http://localhost:8080" } }],
-        "remotes": [{ "type": "streamable-http", "url": "https://{tenant}.example.com/mcp",
-            "variables": { "tenant": { "default": "eu" } },
-            "headers": [{ "name": "Authorization", "value": "Bearer {TOKEN}", "isSecret": true },
-                { "name": "X-Optional" }] }] }"#;
-    assert_eq!(
-        described_at("/srv/server.json", text),
-        ["com.example-api: https://eu.example.com/mcp None authorization: Bearer t0k3n"]
-    );
-}
-
-#[test]
 fn librechat_has_values_of_its_users() {
     let text = "
 mcpServers:
@@ -439,22 +306,6 @@ mcpServers:
         "{lines:?}"
     );
     assert_eq!(lines.len(), 2, "{lines:?}");
-}
-
-#[test]
-fn cline_nests_the_transport_alone() {
-    let text = r#"{ "mcpServers": { "a": {
-        "transport": { "type": "stdio", "command": "a" }, "timeout": 1500, "disabledTools": ["x"], "metadata": {}
-    } } }"#;
-    let path = "/home/alice/.cline/data/settings/cline_mcp_settings.json";
-    let (servers, warnings) = read_at(path, text).unwrap();
-    assert!(warnings.is_empty(), "{warnings}");
-    let timeout = std::time::Duration::from_secs(1500);
-    assert_eq!(
-        servers[0].limits.calls,
-        Limits::default().with_timeout(timeout)
-    );
-    assert!(!servers[0].tools.allows("x"));
 }
 
 #[test]
@@ -521,35 +372,6 @@ fn crush_commands_are_not_run() {
 }
 
 #[test]
-fn continue_has_blocks_of_its_hub() {
-    let text = "
-mcpServers:
-  - uses: example/docs-mcp
-  - { command: a }
-  - { name: b, command: b, faviconUrl: x }
-";
-    let path = "/home/alice/.continue/config.yaml";
-    assert_eq!(described_at(path, text), ["server: a []", "b: b []"]);
-    let lines = problems_at(path, text);
-    assert_eq!(lines.len(), 2, "{lines:?}");
-    assert!(lines[0].contains("a block of the hub"), "{lines:?}");
-    assert!(
-        lines[1].ends_with(r#"server "example/docs-mcp" is not served"#),
-        "{lines:?}"
-    );
-    let old = r#"{ "experimental": { "modelContextProtocolServers": [
-        { "transport": { "type": "stdio", "command": "a" } },
-        { "transport": { "type": "sse", "url": "https://b.example.com/sse" } } ] } }"#;
-    assert_eq!(
-        described_at("/home/alice/.continue/config.json", old),
-        [
-            "server: a []",
-            "server-2: https://b.example.com/sse Some(Sse)"
-        ]
-    );
-}
-
-#[test]
 fn extensions_of_claude_desktop_have_a_manifest() {
     let text = r#"{ "manifest_version": "0.2", "name": "files", "version": "1.0.0",
         "server": { "type": "node", "entry_point": "server.js", "mcp_config": {
@@ -561,38 +383,4 @@ fn extensions_of_claude_desktop_have_a_manifest() {
         described_at("/srv/files/manifest.json", text),
         [r#"files: node ["/srv/files/server.js", "/srv"] KEY="t0k3n""#]
     );
-}
-
-#[test]
-fn extensions_of_editors_have_settings_of_their_own() {
-    for text in [
-        r#"{ "amp.mcpServers": { "a": { "command": "a", "active": true }, "b": { "command": "b", "active": false } } }"#,
-        r#"{ "augment.advanced": { "mcpServers": [{ "name": "a", "command": "a" }] } }"#,
-    ] {
-        assert_eq!(described(text), ["a: a []"], "{text}");
-        assert!(problems(text).is_empty(), "{text}");
-    }
-}
-
-#[test]
-fn editors_have_more_places_and_references() {
-    let server = r#"{ "a": { "command": "a", "args": ["${cwd}", "${workspaceFolder:project}", "${file:key.txt}"] } }"#;
-    let container = format!(
-        r#"{{ "customizations": {{ "vscode": {{ "extensions": ["x"], "mcp": {{ "servers": {server} }} }} }} }}"#
-    );
-    assert_eq!(
-        described_at(
-            "/project/.devcontainer/devcontainer.json",
-            &container.replace(", \"${file:key.txt}\"", "")
-        ),
-        [r#"a: a ["/project", "/project"] in /project"#]
-    );
-    let workspace = format!(
-        r#"{{ "extensions": {{ "recommendations": ["x"] }}, "settings": {{ "mcp": {{ "servers": {server} }} }} }}"#
-    );
-    assert_eq!(
-        described_at("/project/p.code-workspace", &workspace),
-        [r#"a: a ["/project", "/project", "k3y"]"#]
-    );
-    assert!(problems_at("/project/p.code-workspace", &workspace).is_empty());
 }
