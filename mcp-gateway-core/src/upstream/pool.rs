@@ -245,11 +245,29 @@ impl PooledServer {
             // A long-lived stream is not a call that occupies the server.
             return self.upstream.send(call).await;
         }
+        match self.results {
+            // The rare path is boxed to keep the future of the frequent one small.
+            Some(_) => Box::pin(self.send_budgeted(call)).await,
+            None => self.send_limited(call).await,
+        }
+    }
+
+    /// Sends `call` to a server with budgets, or reads a kept result of it.
+    async fn send_budgeted(self: Arc<Self>, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
         let results = self.results.as_ref();
         if let Some(read) = results.and_then(|results| results.read(&call)) {
-            return Box::pin(read.reply()).await;
+            return read.reply().await;
         }
         let shaping = results.and_then(|results| results.shaping(&call));
+        let reply = self.send_limited(call).await?;
+        match shaping {
+            Some(shaping) => shaping.apply(reply).await,
+            None => Ok(reply),
+        }
+    }
+
+    /// Sends `call` with a permit of the breaker and of the concurrency limit.
+    async fn send_limited(self: Arc<Self>, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
         self.breaker.try_acquire()?;
         let trial = BreakerPermit(Some(Arc::clone(&self.breaker)));
         let permit = self.concurrency.acquire().await?;
@@ -275,11 +293,7 @@ impl PooledServer {
             // A server that is taken out meanwhile is closed when its last reply has ended.
             drop(self);
         });
-        match shaping {
-            // The rare branch is boxed to keep the future of the frequent one small.
-            Some(shaping) => Box::pin(shaping.apply(reply)).await,
-            None => Ok(reply),
-        }
+        Ok(reply)
     }
 
     /// Sends `call`, or requests the complete list if its method is that of a list.
