@@ -50,6 +50,7 @@ mod chain;
 mod error;
 mod journal;
 mod log;
+mod pages;
 mod query;
 mod record;
 mod redaction;

@@ -6,6 +6,7 @@ use mcp_gateway_store::Store;
 
 use crate::error::AuditError;
 use crate::journal::MAX_SPAN;
+use crate::pages::Pages;
 use crate::record::{AuditEvent, AuditRecord, Outcome, milliseconds};
 use crate::segment::{SEGMENTS, Segment};
 
@@ -101,16 +102,15 @@ impl AuditQuery {
     pub async fn run(&self, store: &dyn Store) -> Result<AuditPage, AuditError> {
         let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
         let mut records = Vec::new();
-        let mut after = self.start();
+        let mut pages = Pages::new(store, SEGMENTS).after(self.start());
         loop {
-            let page = store.list(SEGMENTS, Some(&after), PAGE).await?;
-            let Some(last) = page.last() else {
+            let page = pages.next().await?;
+            if page.is_empty() {
                 return Ok(AuditPage {
                     records,
                     next: None,
                 });
-            };
-            let end = last.key.to_string();
+            }
             for entry in page {
                 let segment = Segment::read(&entry.key, &entry.document.value)?;
                 if self
@@ -128,7 +128,6 @@ impl AuditQuery {
                     return Ok(AuditPage { records, next });
                 }
             }
-            after = end;
         }
     }
 
@@ -164,6 +163,3 @@ impl AuditQuery {
 
 /// Default number of records of a page.
 const DEFAULT_LIMIT: usize = 1_000;
-
-/// Number of segments that are read at once.
-const PAGE: usize = 16;

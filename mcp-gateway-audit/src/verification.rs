@@ -7,6 +7,7 @@ use mcp_gateway_store::Store;
 
 use crate::chain::{HEADS, Head, Link};
 use crate::error::AuditError;
+use crate::pages::Pages;
 use crate::segment::{AuditKey, Header, SEGMENTS, Segment, SegmentDefect};
 
 /// Result of the verification of a log.
@@ -124,13 +125,12 @@ impl Verification {
         key: &AuditKey,
     ) -> Result<BTreeMap<String, FoundChain>, AuditError> {
         let mut chains = BTreeMap::new();
-        let mut after = None::<String>;
+        let mut pages = Pages::new(store, HEADS);
         loop {
-            let page = store.list(HEADS, after.as_deref(), PAGE).await?;
-            let Some(last) = page.last() else {
+            let page = pages.next().await?;
+            if page.is_empty() {
                 return Ok(chains);
-            };
-            after = Some(last.key.to_string());
+            }
             for entry in page {
                 let id = entry.key.strip_prefix(HEADS).unwrap_or_default();
                 let head = Head::parse(&entry.key, &entry.document.value).ok();
@@ -156,13 +156,12 @@ impl Verification {
         key: &AuditKey,
         chains: &mut BTreeMap<String, FoundChain>,
     ) -> Result<(), AuditError> {
-        let mut after = None::<String>;
+        let mut pages = Pages::new(store, SEGMENTS);
         loop {
-            let page = store.list(SEGMENTS, after.as_deref(), PAGE).await?;
-            let Some(last) = page.last() else {
+            let page = pages.next().await?;
+            if page.is_empty() {
                 return Ok(());
-            };
-            after = Some(last.key.to_string());
+            }
             for entry in page {
                 self.segments += 1;
                 let segment = Segment::read(&entry.key, &entry.document.value);
@@ -277,6 +276,3 @@ impl fmt::Display for FaultKind {
 
 /// Maximum number of missing segments that are reported in a row.
 const MAX_MISSING: usize = 100;
-
-/// Number of documents that are read at once.
-const PAGE: usize = 64;

@@ -2,7 +2,7 @@
 //!
 //! [`Listing`] is the list of one kind from one server, assembled from its pages. Entries
 //! keep the text of the server; only names and URIs are rewritten when a list is sent to a client.
-//! What would cost a client the whole list is adapted or left out, so that one broken tool does not
+//! Defects that would cost a client the whole list are adapted, so that one broken tool does not
 //! hide the rest; see [`lint`].
 
 mod app;

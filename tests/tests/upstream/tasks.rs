@@ -45,7 +45,7 @@ async fn server(name: &'static str, modern: bool) -> Scripted {
 struct Person {
     wire: Wire,
     session: Option<String>,
-    /// What the gateway declares.
+    /// Capabilities that the gateway declares.
     capabilities: Value,
 }
 

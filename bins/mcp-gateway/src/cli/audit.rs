@@ -1,6 +1,5 @@
 //! `mcp-gateway audit`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -12,11 +11,11 @@ use mcp_gateway_config::file::Log;
 use mcp_gateway_platform::audit;
 use mcp_gateway_platform::state::StateStore;
 
+use super::state::StateArgs;
 use super::table::{relative, sanitize, show};
 use crate::administration::open_state;
-use crate::files::ConfigFiles;
 use crate::logging;
-use crate::output::print_line;
+use crate::output::{eprint_line, print_line};
 
 #[derive(Debug, Args)]
 pub(super) struct AuditArgs {
@@ -29,11 +28,7 @@ enum Command {
     /// List records, oldest first
     List(ListArgs),
     /// Verify that no record was modified, deleted or inserted
-    Verify {
-        /// Configuration file of the gateway, for its store
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-    },
+    Verify(StateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -56,9 +51,8 @@ struct ListArgs {
     /// Print one JSON object per line
     #[arg(long)]
     json: bool,
-    /// Configuration file of the gateway, for its store
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 /// Runs `mcp-gateway audit`.
@@ -71,60 +65,75 @@ pub(super) fn run(args: AuditArgs) -> anyhow::Result<ExitCode> {
     super::runtime()?.block_on(async {
         match args.command {
             Command::List(args) => list(&args).await,
-            Command::Verify { config } => verify(config).await,
+            Command::Verify(args) => verify(&args).await,
         }
     })
 }
 
 async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
-    let state = state(args.config.clone()).await?;
-    let since = SystemTime::now().checked_sub(args.since);
-    let mut query = AuditQuery::new().since(since.context("--since is too long ago")?);
-    if let Some(subject) = &args.subject {
-        query = query.with_subject(subject);
-    }
-    if let Some(server) = &args.server {
-        query = query.with_server(server);
-    }
-    if let Some(action) = &args.action {
-        query = query.with_action(action);
-    }
-    if let Some(outcome) = args.outcome {
-        query = query.with_outcome(outcome);
-    }
+    let state = open(&args.state).await?;
+    let query = args.query()?;
     if args.json {
-        return list_json(query, &state).await;
+        each(query, &state, |record| {
+            Ok(print_line(serde_json::to_string(record)?)?)
+        })
+        .await?;
+        return Ok(ExitCode::SUCCESS);
     }
     let mut rows = vec![["TIME", "SUBJECT", "EVENT", "RESULT"].map(str::to_owned)];
     let now = seconds(SystemTime::now());
-    loop {
-        let page = query.run(&*state.store).await?;
-        rows.extend(page.records.iter().map(|record| row(record, now)));
-        match page.next {
-            Some(next) => query = query.after(next),
-            None => break,
-        }
-    }
+    each(query, &state, |record| {
+        rows.push(row(record, now));
+        Ok(())
+    })
+    .await?;
     show(&rows)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints records as JSON, page by page.
-async fn list_json(mut query: AuditQuery, state: &StateStore) -> anyhow::Result<ExitCode> {
+impl ListArgs {
+    /// Returns the query for the records.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the time cannot be represented.
+    fn query(&self) -> anyhow::Result<AuditQuery> {
+        let since = SystemTime::now().checked_sub(self.since);
+        let mut query = AuditQuery::new().since(since.context("--since is too long ago")?);
+        if let Some(subject) = &self.subject {
+            query = query.with_subject(subject);
+        }
+        if let Some(server) = &self.server {
+            query = query.with_server(server);
+        }
+        if let Some(action) = &self.action {
+            query = query.with_action(action);
+        }
+        if let Some(outcome) = self.outcome {
+            query = query.with_outcome(outcome);
+        }
+        Ok(query)
+    }
+}
+
+/// Passes the records of `query` to `take`, page by page.
+async fn each(
+    mut query: AuditQuery,
+    state: &StateStore,
+    mut take: impl FnMut(&AuditRecord) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     loop {
         let page = query.run(&*state.store).await?;
-        for record in &page.records {
-            print_line(serde_json::to_string(record)?)?;
-        }
+        page.records.iter().try_for_each(&mut take)?;
         match page.next {
             Some(next) => query = query.after(next),
-            None => return Ok(ExitCode::SUCCESS),
+            None => return Ok(()),
         }
     }
 }
 
-async fn verify(config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    let state = state(config).await?;
+async fn verify(args: &StateArgs) -> anyhow::Result<ExitCode> {
+    let state = open(args).await?;
     let verification = Verification::run(&*state.store, &audit::key(&state)?).await?;
     for fault in &verification.faults {
         print_line(sanitize(&fault.to_string()))?;
@@ -149,17 +158,11 @@ async fn verify(config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Opens the state of the gateway that the file `config` configures.
-async fn state(config: Option<PathBuf>) -> anyhow::Result<StateStore> {
-    let files = ConfigFiles {
-        config,
-        clients: Vec::new(),
-    };
-    let (spec, state) = open_state(&files).await?;
+/// Opens the state of the gateway that `args` select.
+async fn open(args: &StateArgs) -> anyhow::Result<StateStore> {
+    let (spec, state) = open_state(&args.files()).await?;
     if spec.fixed.audit.is_none() {
-        crate::output::eprint_line(
-            "The configuration has no `audit`, so that the gateway adds no records.",
-        );
+        eprint_line("The configuration has no `audit`, so that the gateway adds no records.");
     }
     Ok(state)
 }

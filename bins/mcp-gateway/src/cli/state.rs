@@ -19,6 +19,14 @@ pub(super) struct StateArgs {
 }
 
 impl StateArgs {
+    /// Returns the files that configure the gateway.
+    pub(super) fn files(&self) -> ConfigFiles {
+        ConfigFiles {
+            config: self.config.clone(),
+            clients: Vec::new(),
+        }
+    }
+
     /// Opens the state and runs `work` with it.
     ///
     /// # Errors
@@ -29,10 +37,7 @@ impl StateArgs {
         work: impl AsyncFnOnce(&Administration) -> anyhow::Result<ExitCode>,
     ) -> anyhow::Result<ExitCode> {
         logging::init(&Log::from_level("warn"));
-        let files = ConfigFiles {
-            config: self.config.clone(),
-            clients: Vec::new(),
-        };
+        let files = self.files();
         super::runtime()?.block_on(async {
             let administration = Administration::open(&files).await?;
             let done = work(&administration).await;
