@@ -5,6 +5,7 @@
 //!
 //! The scripts are those of `tests/clients/client.py`.
 
+mod http;
 mod transcript;
 
 use std::error::Error;
@@ -24,6 +25,7 @@ use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use self::http::HttpClient;
 use self::transcript::Transcript;
 
 type Anything = Box<dyn Error + Send + Sync>;
@@ -58,6 +60,7 @@ async fn main() -> Result<(), Anything> {
 /// Plays the steps of one script.
 struct Player {
     client: RunningService<RoleClient, Transcript>,
+    http: HttpClient,
     transcript: Transcript,
     modern: bool,
     level: Option<Value>,
@@ -73,7 +76,8 @@ impl Player {
     ) -> Result<Self, Anything> {
         let transcript = Transcript::new(script);
         let config = StreamableHttpClientTransportConfig::with_uri(url).auth_header(token);
-        let transport = StreamableHttpClientTransport::from_config(config);
+        let http = HttpClient::new()?;
+        let transport = StreamableHttpClientTransport::with_client(http.clone(), config);
         let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
         let lifecycle = match modern {
             true => ClientLifecycleMode::Discover { preferred_versions },
@@ -84,6 +88,7 @@ impl Player {
             .serve_with_lifecycle(transport, lifecycle);
         Ok(Self {
             client: client.await?,
+            http,
             transcript,
             modern,
             level: None,
@@ -202,6 +207,7 @@ impl Player {
     async fn listen(&mut self, step: &Value) -> Result<Value, Failure> {
         let uri = step["uri"].as_str();
         if !self.modern {
+            self.http.attended().await;
             if let Some(uri) = uri {
                 #[expect(deprecated, reason = "legacy servers have it")]
                 self.client.subscribe(typed(json!({ "uri": uri }))?).await?;
