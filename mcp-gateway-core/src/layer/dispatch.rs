@@ -33,6 +33,8 @@ mod scoped_resources;
 mod scoped_uri;
 mod skills;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod tools;
 
 use std::sync::Arc;

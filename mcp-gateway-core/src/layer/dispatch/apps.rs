@@ -18,7 +18,7 @@ use super::opened_apps::{AppUse, ClientKey, OpenedApps};
 use super::{Listings, RoutedService, Shared};
 use crate::catalog::{ListKind, Listing};
 use crate::error::{NameKind, RouteError};
-use crate::route::{Feature, Target};
+use crate::route::{Feature, ResolvedName, Target};
 use crate::{Call, Error, Reply};
 
 /// Servers with apps, as far as lists of tools have shown them, and the apps that are open.
@@ -107,6 +107,12 @@ impl AppIndex {
     }
 }
 
+/// Returns the list of `server`, if it has answered.
+fn listing_of<'a>(listings: &'a Listings, server: &Arc<str>) -> Option<&'a Arc<Listing>> {
+    let own = listings.iter().find(|(other, _)| other == server);
+    own.map(|(_, listing)| listing)
+}
+
 /// Returns `true` if a tool of the list has an app.
 fn has_apps(listing: &Listing) -> bool {
     listing.entries().iter().any(|entry| entry.app().exists())
@@ -120,49 +126,54 @@ impl Shared {
         call: Call,
     ) -> Result<Reply, Error> {
         let name = call.request().name().unwrap_or_default().into_owned();
-        let owners = self.app_tool_owners(&name, &inner, &call).await;
-        match &*self.apps.opened(&call, owners) {
-            [] => Err(RouteError::unknown_name(NameKind::Tool, &name).into()),
-            [server] => {
-                let target = Target::new(Arc::clone(server), Feature::Tool(name.into()));
-                self.call_target(inner, call, target).await
-            }
+        let listings = self.listings(ListKind::Tools, &inner, &call).await;
+        let target = self.app_target(&name, &listings.unwrap_or_default(), &call)?;
+        self.call_target(inner, call, target).await
+    }
+
+    /// Returns the target of a call of `name`: the tool that clients see by this name, otherwise the
+    /// tool that an app may have called.
+    fn app_target(&self, name: &str, listings: &Listings, call: &Call) -> Result<Target, Error> {
+        if let Some(target) = self.exposed_target(name, listings) {
+            return Ok(target);
+        }
+        let owners = self.app_tool_owners(name, listings, call);
+        match &*self.apps.opened(call, owners) {
+            [] => Err(RouteError::unknown_name(NameKind::Tool, name).into()),
+            [server] => Ok(Target::new(Arc::clone(server), Feature::Tool(name.into()))),
             several => {
-                let exposed = |server| self.router.expose_tool(server, &name);
+                let exposed = |server| self.router.expose_tool(server, name);
                 let candidates = several.iter().filter_map(|server| exposed(server));
                 let candidates = candidates.map(String::from).collect();
-                Err(RouteError::ambiguous_name(NameKind::Tool, &name, candidates).into())
+                Err(RouteError::ambiguous_name(NameKind::Tool, name, candidates).into())
             }
         }
     }
 
+    /// Returns the tool that clients see as `name`, unless its server lists no such tool.
+    ///
+    /// The tools of a server that does not answer are unknown, and its names come first.
+    fn exposed_target(&self, name: &str, listings: &Listings) -> Option<Target> {
+        let ResolvedName { server, name } = self.router.resolve_tool(name)?;
+        let listing = listing_of(listings, &server);
+        let may_exist = listing.is_none_or(|listing| listing.get(&name).is_some());
+        may_exist.then(|| Target::new(server, Feature::Tool(name.into())))
+    }
+
     /// Returns the servers with a tool `name` that apps may call.
-    async fn app_tool_owners<S: RoutedService>(
-        &self,
-        name: &str,
-        inner: &S,
-        call: &Call,
-    ) -> Vec<Arc<str>> {
-        let listings = self.listings(ListKind::Tools, inner, call).await;
-        let listings = listings.unwrap_or_default();
-        let servers = self.router.servers();
-        let unprefixed = servers
-            .iter()
-            .find(|server| self.router.is_transparent(server));
-        if let Some(unprefixed) = unprefixed {
-            let own = listings.iter().find(|(server, _)| server == unprefixed);
-            // Its names come first, and are unknown while it does not list them.
-            if own.is_none_or(|(_, listing)| listing.get(name).is_some()) {
-                return vec![Arc::clone(unprefixed)];
-            }
+    fn app_tool_owners(&self, name: &str, listings: &Listings, call: &Call) -> Vec<Arc<str>> {
+        let may_have = |server: &Arc<str>| {
+            self.router.is_transparent(server) && listing_of(listings, server).is_none()
+        };
+        if self.router.pending_servers(name).iter().any(may_have) {
+            return Vec::new();
         }
-        let owners = listings.into_iter();
-        let owners = owners.filter(|(server, listing)| {
+        let owners = listings.iter().filter(|(server, listing)| {
             let tool = listing.get(name).filter(|tool| tool.app().is_callable());
             has_apps(listing)
                 && tool.is_some_and(|tool| self.lists(call, server, listing.kind(), tool))
         });
-        owners.map(|(server, _)| server).collect()
+        owners.map(|(server, _)| Arc::clone(server)).collect()
     }
 
     /// Returns `true` if an app may have used the `name` of no tool of the unprefixed `server`.
