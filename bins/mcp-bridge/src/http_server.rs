@@ -16,14 +16,14 @@ use mcp_gateway_core::runtime::{PooledHttpClient, Remote};
 use mcp_gateway_core::upstream::UpstreamServer;
 
 use crate::bridge::{Bridge, BridgeParts, SERVER};
-use crate::login;
+use crate::login::{LoginArgs, log_in};
 use crate::shutdown::ShutdownSignal;
 
 #[derive(Debug, Args)]
 pub(crate) struct HttpArgs {
     /// URL of the server
     #[arg(value_parser = url)]
-    pub(crate) url: Uri,
+    url: Uri,
     /// Request header, such as 'X-Api-Key: ${API_KEY}'; may be repeated. References to environment
     /// variables are replaced
     #[arg(long, value_name = "NAME: VALUE")]
@@ -34,13 +34,8 @@ pub(crate) struct HttpArgs {
     /// Do not log in, even if the server requires a token
     #[arg(long)]
     no_login: bool,
-    /// Print the login URL without opening a browser
-    #[arg(long)]
-    pub(crate) no_browser: bool,
-    /// Client identifier at the authorization server, with the redirect URI
-    /// http://127.0.0.1/callback; without it, a client is registered
-    #[arg(long, value_name = "ID")]
-    pub(crate) client_id: Option<String>,
+    #[command(flatten)]
+    login: LoginArgs,
 }
 
 /// Serves the client on standard input and output until the client disconnects.
@@ -88,7 +83,7 @@ async fn credentials(
             .headers()
             .iter()
             .any(|(name, _)| name == AUTHORIZATION)
-        && let Some(grant) = login::log_in(args).await?
+        && let Some(grant) = log_in(&args.url, &args.login).await?
     {
         return Ok(Arc::new(GrantCredentials::new(grant, credential)));
     }
@@ -158,8 +153,10 @@ mod tests {
             header: header.iter().map(|header| (*header).to_owned()).collect(),
             token_env: token_env.map(str::to_owned),
             no_login: false,
-            no_browser: true,
-            client_id: None,
+            login: LoginArgs {
+                no_browser: true,
+                client_id: None,
+            },
         }
     }
 

@@ -3,6 +3,8 @@
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
+use clap::Args;
+use http::Uri;
 use mcp_gateway_auth::client::{
     ClientError, ClientIdentity, Grant, OAuthClient, OAuthClientFlow, SignInEvent, open_browser,
     policy_for,
@@ -10,15 +12,25 @@ use mcp_gateway_auth::client::{
 use mcp_gateway_auth::egress::Egress;
 use url::Url;
 
-use crate::http_server::HttpArgs;
+/// Options of the login.
+#[derive(Debug, Args)]
+pub(crate) struct LoginArgs {
+    /// Print the login URL without opening a browser
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// Client identifier at the authorization server, with the redirect URI
+    /// http://127.0.0.1/callback; without it, a client is registered
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+}
 
-/// Logs in at the server; `None` if it requires no token, or cannot be asked.
+/// Logs in at the server `url`; `None` if it requires no token, or cannot be asked.
 ///
 /// # Errors
 ///
 /// Fails if the server requires a token, and a step of the login fails.
-pub(crate) async fn log_in(args: &HttpArgs) -> anyhow::Result<Option<Grant>> {
-    let url: Url = args.url.to_string().parse()?;
+pub(crate) async fn log_in(url: &Uri, args: &LoginArgs) -> anyhow::Result<Option<Grant>> {
+    let url: Url = url.to_string().parse()?;
     let egress = Egress::new(policy_for(&url).await);
     let egress = egress.context("cannot read the system certificates")?;
     let client = match OAuthClient::new(egress, url) {

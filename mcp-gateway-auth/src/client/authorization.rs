@@ -8,7 +8,8 @@ use url::Url;
 
 use super::discovery::AuthorizationTarget;
 use super::error::printable;
-use super::{ClientError, ClientIdentity, ServerError, token};
+use super::token::{self, Code};
+use super::{ClientError, ClientIdentity, ServerError};
 use crate::Secret;
 
 /// Pending authorization request.
@@ -119,13 +120,6 @@ impl fmt::Debug for Authorization {
             .field("issuer", &self.issuer)
             .finish_non_exhaustive()
     }
-}
-
-/// Authorization code, and the values that its exchange must repeat.
-pub(super) struct Code {
-    pub(super) code: String,
-    pub(super) redirect_uri: RedirectUrl,
-    pub(super) verifier: PkceCodeVerifier,
 }
 
 /// Returns a random value of 256 bits, as text.

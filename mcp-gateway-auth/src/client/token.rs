@@ -20,13 +20,12 @@ use oauth2::basic::{
 };
 use oauth2::{
     AccessToken, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet,
-    EndpointSet, HttpRequest, HttpResponse, RefreshToken, RequestTokenError, Scope,
-    StandardRevocableToken, TokenResponse, TokenUrl,
+    EndpointSet, HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken,
+    RequestTokenError, Scope, StandardRevocableToken, TokenResponse, TokenUrl,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::authorization::Code;
 use super::discovery::{AuthorizationServerMetadata, AuthorizationTarget};
 use super::{ClientError, ClientIdentity, ServerError};
 use crate::egress::{Egress, EgressError};
@@ -53,6 +52,13 @@ impl fmt::Debug for TokenSet {
             .field("scope", &self.scope)
             .finish_non_exhaustive()
     }
+}
+
+/// Authorization code, and the values that its exchange must repeat.
+pub(super) struct Code {
+    pub(super) code: String,
+    pub(super) redirect_uri: RedirectUrl,
+    pub(super) verifier: PkceCodeVerifier,
 }
 
 pub(super) type Client = oauth2::Client<

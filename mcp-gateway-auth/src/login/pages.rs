@@ -133,7 +133,7 @@ impl LoginPages {
             .route(pages::ACCOUNT, get(account::show))
             .route(pages::REVOKE, post(account::revoke))
             .route(pages::ICON, get(pages::icon))
-            .route(CONTINUE, get(return_to::go_on))
+            .route(return_to::CONTINUE, get(return_to::go_on))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(Arc::new(self))
     }
@@ -147,10 +147,8 @@ impl fmt::Debug for LoginPages {
     }
 }
 
-/// Redirection endpoint for identity providers.
-const CALLBACK: &str = "/api/auth/callback/{provider}";
-/// Page that continues to the return path.
-pub(super) const CONTINUE: &str = "/api/auth/continue";
-
 /// Maximum size of a form, in bytes.
 const MAX_BODY: usize = 64 * 1024;
+
+/// Redirection endpoint for identity providers.
+const CALLBACK: &str = "/api/auth/callback/{provider}";

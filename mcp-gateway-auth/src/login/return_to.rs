@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use url::form_urlencoded::byte_serialize;
 
 use super::error::LoginError;
-use super::pages::CONTINUE;
 use crate::pages::{ACCOUNT, MessagePage, page};
 
 /// A path on this host, with an optional query.
@@ -96,6 +95,9 @@ pub(super) fn see_other(to: &str) -> Response {
     let headers = [(LOCATION, location), (CACHE_CONTROL, no_store)];
     (StatusCode::SEE_OTHER, headers).into_response()
 }
+
+/// Page that continues to the return path.
+pub(super) const CONTINUE: &str = "/api/auth/continue";
 
 /// Maximum length of a path. It may contain an authorization request with a long `state`.
 const MAX_RETURN_TO: usize = 8 * 1024;

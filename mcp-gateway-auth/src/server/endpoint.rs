@@ -2,6 +2,7 @@
 
 pub(super) mod authorize;
 pub(super) mod consent;
+mod cors;
 pub(super) mod form;
 pub(super) mod identity_assertion;
 pub(super) mod introspection;

@@ -12,8 +12,8 @@ use mcp_gateway_core::auth::ProtectedResource;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::cors::cors;
 use super::metadata::document;
-use super::router::cors;
 use crate::server::resource::{Resource, Resources};
 
 /// The metadata of protected resources, which refer clients to their authorization server. Cheap to

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
-use http::{Method, header};
-use tower_http::cors::{Any, CorsLayer};
 
+use super::cors::cors;
 use super::{Endpoints, authorize, consent, introspection, metadata, registration, token};
 
 impl Endpoints {
@@ -68,18 +67,4 @@ impl Endpoints {
             .with_state(Arc::clone(&self.consent));
         authorize.merge(consent)
     }
-}
-
-/// Permits all origins. These endpoints evaluate no cookies, so there is no ambient authority to
-/// abuse.
-pub(in crate::server) fn cors() -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::HeaderName::from_static("mcp-protocol-version"),
-        ])
-        .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER])
 }

@@ -1,0 +1,18 @@
+//! Access of web pages to the endpoints.
+
+use http::{Method, header};
+use tower_http::cors::{Any, CorsLayer};
+
+/// Permits all origins. These endpoints evaluate no cookies, so there is no ambient authority to
+/// abuse.
+pub(super) fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::HeaderName::from_static("mcp-protocol-version"),
+        ])
+        .expose_headers([header::WWW_AUTHENTICATE, header::RETRY_AFTER])
+}
