@@ -25,6 +25,7 @@ use self::consents::ConsentStore;
 use self::grants::GrantStore;
 use self::pkce::CodeChallenge;
 use super::Scopes;
+use super::settings::RefreshLimits;
 use crate::AuthServerError;
 
 /// Consents of users, and the grants that follow from them. Cheap to clone.
@@ -113,14 +114,6 @@ pub(super) enum Transition {
     Reject,
     /// Revoke the grant, because a token was replayed.
     Revoke,
-}
-
-/// Lifetimes of refresh tokens, in seconds.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RefreshLimits {
-    pub(super) idle: u64,
-    pub(super) absolute: u64,
-    pub(super) grace: u64,
 }
 
 impl Grant {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::grant::RefreshLimits;
 use crate::SecretHash;
 
 /// Lifetimes of codes, tokens, clients and keys.
@@ -57,6 +56,14 @@ impl Default for Lifetimes {
             signing_key: Duration::from_secs(30 * DAY),
         }
     }
+}
+
+/// Lifetimes of refresh tokens, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RefreshLimits {
+    pub(super) idle: u64,
+    pub(super) absolute: u64,
+    pub(super) grace: u64,
 }
 
 impl Lifetimes {
