@@ -123,20 +123,18 @@ impl JsonBody {
             let Ok(data) = frame?.into_data() else {
                 continue;
             };
-            let first = bytes == 0;
             bytes += data.len();
-            match rest.scanner.feed(&data, &mut rest.scanned) {
-                Ok(()) => {}
-                Err(error) if first => {
-                    return Err(RejectedBody::at_first(error.into(), data, rest.body));
-                }
-                Err(error) => return Err(error.into()),
+            let before = rest.scanned.len();
+            if let Err(error) = rest.scanner.feed(&data, &mut rest.scanned) {
+                rest.scanned.truncate(before);
+                rest.scanned.push(data);
+                return Err(RejectedBody::at(error, rest.scanned, rest.body));
             }
             if bytes > LOOK_AHEAD {
                 return Ok(Self::streaming(rest, bytes));
             }
         }
-        let outcome = CallOutcome::of(rest.scanner.finish()?);
+        let outcome = CallOutcome::of(rest.scanner.finish().map_err(BoxError::from)?);
         let text = match <[Bytes; 1]>::try_from(rest.scanned) {
             Ok([text]) => text,
             Err(pieces) => pieces.concat().into(),
@@ -329,7 +327,7 @@ impl fmt::Debug for JsonBody {
 }
 
 /// Maximum size of a response that is read completely before it is forwarded.
-const LOOK_AHEAD: usize = 64 * 1024;
+pub(super) const LOOK_AHEAD: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -142,7 +142,8 @@ impl UpstreamConnection for ModernHttpConnection {
                     Ok(reply) => return Ok(reply),
                     Err(rejected) => rejected,
                 };
-                let events = rejected.into_lines(self.server.limit());
+                // Boxed, because the future of every call would be larger otherwise.
+                let events = Box::pin(rejected.into_lines(self.server.limit())).await;
                 let events = events.map_err(UpstreamError::invalid)?;
                 Ok(Reply::Events(messages(events, id.clone())))
             }
