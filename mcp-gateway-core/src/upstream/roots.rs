@@ -63,7 +63,8 @@ pub enum RootsPolicy {
     ///
     /// The directories are absolute paths; a relative one contains no root. Symbolic links are
     /// resolved on both sides, and the server receives the resolved path. Roots outside of the
-    /// directories are dropped without an error, so a server may receive an empty list.
+    /// directories are dropped without an error, so a server may receive an empty list. Inside of
+    /// `/`, roots need not exist.
     Inside(Vec<PathBuf>),
     /// All roots, unchanged. Only for servers over HTTP: connecting to a program fails.
     Unchecked,

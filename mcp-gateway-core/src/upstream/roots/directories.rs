@@ -24,8 +24,8 @@ impl Directories {
     ///
     /// The URI of each root is that of its path after symbolic links are resolved; its name is
     /// kept, other members are dropped. Roots that do not exist, are not `file` URIs or lie
-    /// elsewhere are dropped, as are all but the first [`MAX_ROOTS`]. An invalid `result` has no
-    /// roots.
+    /// elsewhere are dropped, as are all but the first [`MAX_ROOTS`]. If `/` is one of the
+    /// directories, roots that do not exist are kept. An invalid `result` has no roots.
     pub(super) async fn confine(&self, result: &str) -> String {
         let result: Value = serde_json::from_str(result).unwrap_or_default();
         let declared = match result.get("roots") {
@@ -59,8 +59,14 @@ impl Directories {
 
     /// Returns the path of `uri` with symbolic links resolved, or `None` if it does not exist
     /// inside of the directories.
+    ///
+    /// A path that does not exist is inside of `/`, whatever it will lead to once it does.
     fn resolve(&self, uri: &str) -> Option<PathBuf> {
-        let path = path(uri)?.canonicalize().ok()?;
+        let declared = path(uri)?;
+        let Ok(path) = declared.canonicalize() else {
+            let is_unbounded = self.0.iter().any(|it| it == Path::new("/"));
+            return is_unbounded.then_some(declared);
+        };
         let inside = |directory: &PathBuf| {
             // A relative path would depend on the working directory of the gateway.
             let directory = directory.is_absolute().then(|| directory.canonicalize());

@@ -110,6 +110,28 @@ fn only_plain_uris_of_this_machine_are_accepted() {
 }
 
 #[test]
+fn what_does_not_exist_is_inside_of_everything_alone() {
+    let stage = Stage::new("missing");
+    let uri = stage.uri("files/missing");
+    let everything = Directories::new(&["/srv".into(), "/".into()]);
+    assert_eq!(
+        everything.resolve(&uri),
+        Some(stage.0.join("files/missing"))
+    );
+    let link = everything.resolve(&stage.uri("outside/leads-inside"));
+    assert_eq!(
+        link,
+        Some(stage.0.join("files/a")),
+        "what exists is resolved"
+    );
+    assert_eq!(everything.resolve("http:///srv"), None);
+    for directories in [vec![stage.0.clone()], vec!["".into()], vec![]] {
+        let resolved = Directories::new(&directories).resolve(&uri);
+        assert_eq!(resolved, None, "{directories:?}");
+    }
+}
+
+#[test]
 fn a_directory_holds_only_what_is_in_it() {
     let stage = Stage::new("directories");
     let inside = |directory: PathBuf, path: &str| {
