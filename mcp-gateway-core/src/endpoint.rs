@@ -25,6 +25,7 @@ mod in_flight;
 mod incoming;
 mod legacy;
 mod legacy_sse;
+mod lines;
 mod modern;
 mod replica;
 mod reply_writer;
@@ -40,9 +41,9 @@ use tower_service::Service;
 
 pub use self::body::Body;
 pub use self::compatibility::Compatibility;
-pub use self::duplex::serve_lines;
 use self::exchange::HttpExchange;
 pub use self::headers::is_forwardable;
+pub use self::lines::serve_lines;
 use self::modern::HeaderVersion;
 pub use self::replica::ReplicaService;
 pub(crate) use self::response::error;

@@ -14,6 +14,7 @@ use mcp_gateway_tests::environment::Environment;
 use mcp_gateway_tests::fixture::{Era, Options, PATH, serve_http};
 use mcp_gateway_tests::guide::{Desk, Example, examples};
 use mcp_gateway_tests::process::Process;
+use mcp_gateway_tests::script::{self, Scripted};
 use mcp_gateway_tests::wire::{Wire, modern_request};
 use rustix::process::{Pid, test_kill_process};
 use serde_json::{Value, json};
@@ -243,6 +244,26 @@ async fn an_http_server_is_reached_by_lines_in_both_eras() {
         bridge.hang_up();
         assert!(bridge.finish(SOON).await.unwrap().success(), "{era:?}");
     }
+}
+
+#[tokio::test]
+async fn a_notification_of_a_vendor_passes_in_the_modern_era() {
+    let server = Scripted::modern(|_| script::status("202 Accepted")).await;
+    let server = server.unwrap();
+    let mut bridge = start(&["http", &server.url], &[]);
+    let request = modern_request("vendor/mood", json!({ "mood": "good" }));
+    let mut notification: Value = serde_json::from_str(&request).unwrap();
+    notification.as_object_mut().unwrap().remove("id");
+    bridge.say(&notification.to_string()).await.unwrap();
+    let passed = async {
+        while server.count("vendor/mood") == 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, passed).await.unwrap();
+    assert_eq!(server.asked().last().unwrap().message, notification);
+    bridge.hang_up();
+    assert!(bridge.finish(SOON).await.unwrap().success());
 }
 
 #[tokio::test]

@@ -3,24 +3,24 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 use super::legacy::{LegacyHandler, SessionResponse};
+use super::modern::HeaderVersion;
 use super::reply_writer::{MessageSink, ReplyWriter};
-use super::{CallService, incoming, modern, response, stream};
+use super::{CallService, Compatibility, incoming, modern, response, stream};
 use crate::auth::Principal;
 use crate::error::RequestError;
 use crate::jsonrpc::{Id, Message, Notification, Request};
 use crate::list_changes::ReplyListChanges;
 use crate::protocol::{Era, Method, meta};
 use crate::reply::{self, ReplyEvent};
-use crate::session::{Session, Sessions};
+use crate::session::Session;
 use crate::task::BackgroundTask;
-use crate::{Call, Caller, Cancellation, Drain, Error, Problem, Reply};
+use crate::{Call, Caller, Cancellation, ClientInfo, Error, Problem, Reply};
 
 /// A client whose messages are all exchanged over one channel.
 ///
@@ -99,7 +99,7 @@ impl<S: CallService> DuplexSession<S> {
     }
 
     /// Sends a message; returns `false` if the channel is closed.
-    async fn send(&self, text: Bytes) -> bool {
+    pub(super) async fn send(&self, text: Bytes) -> bool {
         self.out.send(text).await.is_ok()
     }
 
@@ -108,12 +108,35 @@ impl<S: CallService> DuplexSession<S> {
         if let Some(begun) = self.session.get() {
             let session = &begun.session;
             self.legacy.on_notification(session, notification).await;
-        } else if notification.method() == &Method::Cancelled
-            && let Some((id, reason)) = incoming::cancellation(&notification)
-            && let Some(cancellation) = self.calls().remove(&id)
-        {
-            cancellation.cancel_for(reason);
+            return;
         }
+        #[expect(clippy::wildcard_enum_match_arm, reason = "no other one is expected")]
+        match notification.method() {
+            Method::Cancelled => {
+                if let Some((id, reason)) = incoming::cancellation(&notification)
+                    && let Some(cancellation) = self.calls().remove(&id)
+                {
+                    cancellation.cancel_for(reason);
+                }
+            }
+            Method::Other(_) => self.modern_notification(notification).await,
+            _ => {}
+        }
+    }
+
+    /// Forwards a notification of the modern era; ignores an invalid one.
+    async fn modern_notification(&self, notification: Notification) {
+        let (version, accepted) = (HeaderVersion::Missing, Compatibility::default());
+        if let Ok(client) = modern::check_notification(&version, &notification, accepted) {
+            let caller = Arc::new(self.caller(client));
+            incoming::forward_notification(&self.legacy.inner, notification, caller).await;
+        }
+    }
+
+    /// Returns the caller of a message of the modern era.
+    fn caller(&self, client: ClientInfo) -> Caller {
+        let gateway = Arc::clone(&self.legacy.gateway);
+        Caller::new(self.legacy.principal.clone(), gateway, client)
     }
 
     /// Starts the session of the channel.
@@ -173,9 +196,7 @@ impl<S: CallService> DuplexSession<S> {
     async fn modern(&self, request: Request) -> Result<(), Error> {
         let id = request.id().clone();
         let listens = request.method() == &Method::SubscriptionsListen;
-        let client = modern::check_body(&request)?;
-        let gateway = Arc::clone(&self.legacy.gateway);
-        let caller = Caller::new(self.legacy.principal.clone(), gateway, client);
+        let caller = self.caller(modern::check_body(&request)?);
         let cancellation = Cancellation::new();
         self.calls().insert(id.clone(), cancellation.clone());
         let call = Call::trusted(request, Arc::new(caller)).with_cancellation(cancellation.clone());
@@ -245,143 +266,5 @@ impl<S: CallService> DuplexSession<S> {
     }
 }
 
-/// Serves one client over byte streams with newline-delimited messages, as [stdio] defines.
-///
-/// Reads messages of the client from `reader` and writes those for it to `writer`. Returns when the
-/// client closes its side and all of its requests have been answered, or when a write fails.
-///
-/// `principal` must have been authenticated by other means.
-///
-/// # Errors
-///
-/// The error of reading or writing.
-///
-/// # Cancel safety
-///
-/// Dropping the future ends the session and cancels its in-flight requests.
-///
-/// [stdio]: https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/stdio
-pub async fn serve_lines<S>(
-    calls: S,
-    principal: Principal,
-    sessions: Sessions,
-    reader: impl AsyncRead + Send + Unpin,
-    writer: impl AsyncWrite + Send + Unpin,
-) -> std::io::Result<()>
-where
-    S: tower_service::Service<Call, Response = Reply, Error = Error>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-    S::Future: Send,
-{
-    let legacy = LegacyHandler {
-        inner: calls,
-        sessions,
-        gateway: "stdio".into(),
-        principal,
-        verifier: None,
-        drain: Drain::new(),
-        headers: None,
-    };
-    let (out, messages) = mpsc::channel(QUEUE);
-    let duplex = DuplexSession::new(legacy, out);
-    let ending = CloseOnDrop(Arc::clone(&duplex));
-    tokio::select! {
-        read = read_lines(reader, duplex) => {
-            drop(ending);
-            read
-        }
-        written = write_lines(writer, messages) => written,
-    }
-}
-
-/// Guard that ends the session of a channel when it is dropped.
-struct CloseOnDrop<S: CallService>(Arc<DuplexSession<S>>);
-
-impl<S: CallService> Drop for CloseOnDrop<S> {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-/// Reads and handles messages until the end of the stream.
-async fn read_lines<S: CallService>(
-    mut reader: impl AsyncRead + Send + Unpin,
-    duplex: Arc<DuplexSession<S>>,
-) -> std::io::Result<()> {
-    let open = Arc::new(Notify::new());
-    let mut buffer = BytesMut::new();
-    let working = Arc::new(());
-    loop {
-        while let Some(end) = memchr::memchr(b'\n', &buffer) {
-            let line = buffer.split_to(end + 1).freeze();
-            let line = line.slice_ref(line.trim_ascii());
-            if line.is_empty() {
-                continue;
-            }
-            match Message::parse(line) {
-                Ok(message) => {
-                    let (duplex, guard) = (Arc::clone(&duplex), Arc::clone(&working));
-                    let open = Arc::clone(&open);
-                    let work = async move {
-                        duplex.handle(message).await;
-                        drop(guard);
-                        open.notify_one();
-                    };
-                    BackgroundTask::detach(work);
-                }
-                Err(error) => {
-                    let problem = Problem::from(&Error::from(error));
-                    duplex
-                        .send(problem.error.to_response(problem.id.as_ref()))
-                        .await;
-                }
-            }
-        }
-        if buffer.len() > MAX_MESSAGE {
-            let limit = MAX_MESSAGE;
-            let problem = Problem::from(&Error::from(RequestError::TooLarge { limit }));
-            duplex.send(problem.error.to_response(None)).await;
-            return Ok(());
-        }
-        if reader.read_buf(&mut buffer).await? == 0 {
-            break;
-        }
-    }
-    while Arc::strong_count(&working) > 1 {
-        open.notified().await;
-    }
-    Ok(())
-}
-
-/// Writes messages until the last sender is dropped.
-async fn write_lines(
-    mut writer: impl AsyncWrite + Send + Unpin,
-    mut messages: mpsc::Receiver<Bytes>,
-) -> std::io::Result<()> {
-    while let Some(message) = messages.recv().await {
-        let line: Vec<u8> = message
-            .iter()
-            // Between the tokens of a JSON text a newline is equivalent to a space.
-            .map(|byte| {
-                if matches!(byte, b'\n' | b'\r') {
-                    b' '
-                } else {
-                    *byte
-                }
-            })
-            .chain([b'\n'])
-            .collect();
-        writer.write_all(&line).await?;
-        writer.flush().await?;
-    }
-    Ok(())
-}
-
 /// Maximum size of a message that is held for a client.
-const MAX_MESSAGE: usize = 64 * 1024 * 1024;
-
-/// Maximum number of queued messages for a client that reads slowly.
-const QUEUE: usize = 64;
+pub(super) const MAX_MESSAGE: usize = 64 * 1024 * 1024;

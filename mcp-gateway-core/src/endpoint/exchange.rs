@@ -10,6 +10,7 @@ use tokio::time;
 use tower::ServiceExt;
 
 use super::headers::{forwarded, names_events, takes_events};
+use super::incoming::forward_notification;
 use super::legacy::LegacyHandler;
 use super::legacy_sse::{self, channel_name};
 use super::modern::{self, HeaderVersion};
@@ -17,10 +18,10 @@ use super::response::{self, event_stream};
 use super::{Body, CallService, Shared, stream};
 use crate::auth::{AuthVerifier, Authentication, Principal};
 use crate::error::{BODY_TIMEOUT, RequestError};
-use crate::jsonrpc::{Message, Request as Rpc};
+use crate::jsonrpc::{Message, Notification, Request as Rpc};
 use crate::protocol::header::MCP_SESSION_ID;
 use crate::protocol::{Era, Method as RpcMethod, meta};
-use crate::{BoxError, Call, Caller, Error, Reply};
+use crate::{BoxError, Call, Caller, ClientInfo, Error, Reply};
 
 /// One HTTP request of an authenticated caller.
 pub(super) struct HttpExchange<'a, S> {
@@ -82,15 +83,18 @@ impl<S: CallService> HttpExchange<'_, S> {
             };
         }
         match message {
-            Message::Request(request) if self.is_modern(&request) => self.modern(request).await,
-            Message::Notification(notification) if era == Era::Modern => {
-                let expected =
-                    [RpcMethod::Cancelled, RpcMethod::Initialized].contains(notification.method());
-                match expected {
-                    // "... no notifications/cancelled message is required or expected."
-                    true => response::status(StatusCode::ACCEPTED),
-                    false => reject_message(format!("notification {}", notification.method())),
-                }
+            Message::Request(request)
+                if self.is_modern(request.meta(meta::PROTOCOL_VERSION), request.method()) =>
+            {
+                self.modern(request).await
+            }
+            Message::Notification(notification)
+                if self.is_modern(
+                    notification.meta(meta::PROTOCOL_VERSION),
+                    notification.method(),
+                ) =>
+            {
+                self.modern_notification(notification).await
             }
             Message::Response(_) if era == Era::Modern => reject_message("a response"),
             message => {
@@ -122,16 +126,8 @@ impl<S: CallService> HttpExchange<'_, S> {
             self.shared.compatibility,
         ) {
             Ok(client) => {
-                let caller = Caller::new(
-                    self.principal.clone(),
-                    Arc::clone(&self.shared.gateway),
-                    client,
-                )
-                .with_headers(forwarded(&self.parts.headers, &self.shared.headers));
-                self.inner
-                    .clone()
-                    .oneshot(Call::trusted(request, Arc::new(caller)))
-                    .await
+                let call = Call::trusted(request, self.caller(client));
+                self.inner.clone().oneshot(call).await
             }
             Err(error) => Err(error),
         };
@@ -153,12 +149,45 @@ impl<S: CallService> HttpExchange<'_, S> {
         }
     }
 
-    /// Returns `true` if `request` is one of the modern era.
+    /// Answers a notification of the modern era.
+    ///
+    /// The protocol version defines none over HTTP: what it defines for other transports and
+    /// directions is not expected. All others are forwarded.
+    async fn modern_notification(self, notification: Notification) -> Response<Body> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "no other one is expected")]
+        match notification.method() {
+            // "... no `notifications/cancelled` message is expected."
+            RpcMethod::Cancelled | RpcMethod::Initialized => {}
+            RpcMethod::Other(_) => {
+                let compatibility = self.shared.compatibility;
+                let client =
+                    match modern::check_notification(&self.version, &notification, compatibility) {
+                        Ok(client) => client,
+                        Err(error) => return response::error(&error, None, Era::Modern),
+                    };
+                let caller = self.caller(client);
+                Box::pin(forward_notification(self.inner, notification, caller)).await;
+            }
+            method => return reject_message(format!("notification {method}")),
+        }
+        response::status(StatusCode::ACCEPTED)
+    }
+
+    /// Returns the caller of a message of the modern era.
+    fn caller(&self, client: ClientInfo) -> Arc<Caller> {
+        let headers = forwarded(&self.parts.headers, &self.shared.headers);
+        let gateway = Arc::clone(&self.shared.gateway);
+        let caller = Caller::new(self.principal.clone(), gateway, client);
+        Arc::new(caller.with_headers(headers))
+    }
+
+    /// Returns `true` if a message is one of the modern era, from the protocol version in its
+    /// `_meta` and its method.
     ///
     /// "A request carrying modern per-request `_meta` is served statelessly according to this
     /// revision. An `initialize` request selects legacy semantics."
-    fn is_modern(&self, request: &Rpc) -> bool {
-        if request.meta(meta::PROTOCOL_VERSION).is_some() {
+    fn is_modern(&self, version: Option<&str>, method: &RpcMethod) -> bool {
+        if version.is_some() {
             return true;
         }
         match self.version {
@@ -166,8 +195,7 @@ impl<S: CallService> HttpExchange<'_, S> {
             HeaderVersion::Missing => false,
             // Without a session it may be of a future protocol version.
             HeaderVersion::Unknown(_) => {
-                !self.parts.headers.contains_key(MCP_SESSION_ID)
-                    && request.method() != &RpcMethod::Initialize
+                !self.parts.headers.contains_key(MCP_SESSION_ID) && method != &RpcMethod::Initialize
             }
         }
     }

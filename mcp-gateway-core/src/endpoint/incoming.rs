@@ -8,11 +8,11 @@ use tower::ServiceExt;
 
 use super::CallService;
 use super::legacy::LegacyHandler;
-use crate::Call;
 use crate::jsonrpc::{Id, Notification, Response};
 use crate::protocol::Method;
 use crate::replica::ForwardedResponse;
 use crate::session::{RequestOrigin, Session};
+use crate::{Call, Caller};
 
 impl<S: CallService> LegacyHandler<S> {
     /// Handles a notification of the client.
@@ -43,18 +43,27 @@ impl<S: CallService> LegacyHandler<S> {
         }
     }
 
-    /// Forwards a notification, at most for [`NOTIFY_TIMEOUT`].
-    ///
-    /// Errors are logged only: a notification has no response that could report them.
+    /// Forwards a notification of the client of `session`.
     async fn forward_notification(&self, session: &Arc<Session>, message: Notification) {
-        let method = message.method().clone();
-        let call = Call::of_notification(message, self.caller(session));
-        let sent = time::timeout(NOTIFY_TIMEOUT, self.inner.clone().oneshot(call)).await;
-        match sent {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::debug!(%method, %error, "notification not forwarded"),
-            Err(_) => tracing::debug!(%method, "notification not forwarded in time"),
-        }
+        forward_notification(&self.inner, message, self.caller(session)).await;
+    }
+}
+
+/// Forwards a notification of `caller`, at most for [`NOTIFY_TIMEOUT`].
+///
+/// Errors are logged only: a notification has no response that could report them.
+pub(super) async fn forward_notification(
+    inner: &impl CallService,
+    message: Notification,
+    caller: Arc<Caller>,
+) {
+    let method = message.method().clone();
+    let call = Call::of_notification(message, caller);
+    let sent = time::timeout(NOTIFY_TIMEOUT, inner.clone().oneshot(call)).await;
+    match sent {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::debug!(%method, %error, "notification not forwarded"),
+        Err(_) => tracing::debug!(%method, "notification not forwarded in time"),
     }
 }
 

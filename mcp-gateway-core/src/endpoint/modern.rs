@@ -11,7 +11,7 @@ use http::request::Parts;
 
 use super::Compatibility;
 use crate::error::{RequestError, RouteError};
-use crate::jsonrpc::Request;
+use crate::jsonrpc::{Notification, Request};
 use crate::protocol::{
     Capabilities, Era, Method, ProtocolVersion,
     header::{self, MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION, MCP_SESSION_ID},
@@ -103,21 +103,42 @@ pub(super) fn validate(
     client
 }
 
+/// Validates a notification, and returns the client that it declares.
+///
+/// The specification requires neither headers nor a context. Without a protocol version in the body
+/// that of the header applies; what both name must agree.
+pub(super) fn check_notification(
+    version: &HeaderVersion,
+    notification: &Notification,
+    accepted: Compatibility,
+) -> Result<ClientInfo, Error> {
+    let in_body = notification.meta(meta::PROTOCOL_VERSION);
+    let requested = match (in_body.and_then(crate::json::string), version) {
+        (Some(in_body), HeaderVersion::Missing) => in_body,
+        (Some(in_body), HeaderVersion::Known(_)) if accepted.version_header => in_body,
+        (Some(in_body), header) => {
+            version_in_header(header, &in_body)?;
+            in_body
+        }
+        (None, HeaderVersion::Known(version)) => version.as_str().into(),
+        (None, HeaderVersion::Unknown(text)) => text.as_str().into(),
+        (None, HeaderVersion::Missing) => {
+            return Err(const { missing_header(meta::PROTOCOL_VERSION) }.into());
+        }
+    };
+    let version = supported(requested)?;
+    let declared = notification.meta(meta::CLIENT_CAPABILITIES).unwrap_or("{}");
+    let info = notification.meta(meta::CLIENT_INFO).map(Into::into);
+    Ok(ClientInfo::new(version, parse_capabilities(declared)?).with_info(info))
+}
+
 /// Validates the body of a request, and returns the client that it declares.
 pub(super) fn check_body(request: &Request) -> Result<ClientInfo, Error> {
-    let requested = version_in_body(request)?;
-    let version = ProtocolVersion::parse(&requested)
-        .filter(|version| version.era() == Era::Modern)
-        .ok_or_else(|| RequestError::UnsupportedProtocolVersion {
-            requested: requested.into_owned(),
-        })?;
+    let version = supported(version_in_body(request)?)?;
     let capabilities = request
         .meta(meta::CLIENT_CAPABILITIES)
         .ok_or(const { missing_header(meta::CLIENT_CAPABILITIES) })?;
-    let capabilities = Capabilities::parse(capabilities).ok_or(RequestError::InvalidMeta {
-        key: meta::CLIENT_CAPABILITIES,
-        detail: "must be an object of up to 4096 bytes",
-    })?;
+    let capabilities = parse_capabilities(capabilities)?;
     if let Some(level) = request.meta(meta::LOG_LEVEL) {
         check_level(level)?;
     }
@@ -127,6 +148,23 @@ pub(super) fn check_body(request: &Request) -> Result<ClientInfo, Error> {
     }
     let info = request.meta(meta::CLIENT_INFO).map(Into::into);
     Ok(ClientInfo::new(version, capabilities).with_info(info))
+}
+
+/// Returns the protocol version with the name `requested`, if it is a supported one of the modern
+/// era.
+fn supported(requested: Cow<'_, str>) -> Result<ProtocolVersion, RequestError> {
+    let version = ProtocolVersion::parse(&requested).filter(|it| it.era() == Era::Modern);
+    version.ok_or_else(|| RequestError::UnsupportedProtocolVersion {
+        requested: requested.into_owned(),
+    })
+}
+
+/// Parses the capabilities that a client declares.
+fn parse_capabilities(declared: &str) -> Result<Capabilities, RequestError> {
+    Capabilities::parse(declared).ok_or(RequestError::InvalidMeta {
+        key: meta::CLIENT_CAPABILITIES,
+        detail: "must be an object of up to 4096 bytes",
+    })
 }
 
 /// Returns the error for a missing member of `_meta`.

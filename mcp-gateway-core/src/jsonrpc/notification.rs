@@ -88,6 +88,11 @@ impl Notification {
         &self.method
     }
 
+    /// Returns the index of the parameters.
+    pub(crate) fn params(&self) -> &Params {
+        &self.params
+    }
+
     /// Returns the JSON text of the parameters, or `None` if there are none.
     pub(crate) fn param_text(&self) -> Option<&str> {
         Some(&self.text[self.params.object()?])

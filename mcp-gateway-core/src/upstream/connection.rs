@@ -39,8 +39,13 @@ pub(super) trait UpstreamConnection: fmt::Debug + Send + Sync + 'static {
     /// transport has a message for that.
     async fn send(&self, call: &Call<Prepared>) -> Result<Reply, SendError>;
 
-    /// Sends a notification. Returning does not mean that the server has received it.
-    async fn notify(&self, notification: &Notification) -> Result<(), UpstreamError>;
+    /// Sends `notification`, which `call` carries. Returning does not mean that the server has
+    /// received it.
+    async fn notify(
+        &self,
+        call: &Call<Prepared>,
+        notification: &Notification,
+    ) -> Result<(), UpstreamError>;
 
     /// Subscribes to messages of the server outside of any request.
     ///

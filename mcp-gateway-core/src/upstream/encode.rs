@@ -8,12 +8,12 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::Call;
 use crate::call::Prepared;
 use crate::json::{Edits, Fields, object_json, string_json};
-use crate::jsonrpc::Request;
+use crate::jsonrpc::{Notification, Params, Request};
 use crate::protocol::{Era, Method, ProtocolVersion, meta};
 use crate::upstream::request_ids::IssuedId;
+use crate::{Call, ClientInfo};
 
 /// Returns the text of `call` for a server of protocol version `version`.
 ///
@@ -43,9 +43,27 @@ pub(super) fn encode(
     }
     rename_target(call, &mut edits);
     if call.client().era() != version.era() {
-        translate_meta(call, version, number, &mut edits);
+        let message = (request.text(), request.params());
+        translate_meta(call.client(), message, version, number, &mut edits);
     }
     edits.apply(&request.bytes())
+}
+
+/// Returns the text of `notification`, which `call` carries, for a server of protocol version
+/// `version`.
+///
+/// Only `_meta` is edited, if the eras differ.
+pub(super) fn encode_notification(
+    call: &Call<Prepared>,
+    notification: &Notification,
+    version: ProtocolVersion,
+) -> Bytes {
+    let mut edits = Edits::new();
+    if call.client().era() != version.era() {
+        let message = (notification.text(), notification.params());
+        translate_meta(call.client(), message, version, None, &mut edits);
+    }
+    edits.apply(&notification.bytes())
 }
 
 /// Replaces the name that the client used by the one on the server.
@@ -81,21 +99,20 @@ fn reference(request: &Request) -> Option<std::ops::Range<usize>> {
         .or_else(|| fields.span(text, "uri"))
 }
 
-/// Translates `_meta` for the era of the server.
+/// Translates `_meta` of a message, given as text and parameters, for the era of the server.
 ///
 /// The members of the request context, such as the protocol version, are removed. For a modern
 /// server they are added again with the values of the client's session; a value that a legacy
 /// client sent itself would be forged.
-fn translate_meta<'a>(
-    call: &'a Call<Prepared>,
+fn translate_meta(
+    client: &ClientInfo,
+    (text, params): (&str, &Params),
     version: ProtocolVersion,
     number: Option<i64>,
-    edits: &mut Edits<'a>,
+    edits: &mut Edits<'_>,
 ) {
-    let request = call.request();
-    let text = request.text();
     let mut members: Vec<(&str, Cow<'_, str>)> = Vec::new();
-    for (key, span) in request.params().meta().iter(text) {
+    for (key, span) in params.meta().iter(text) {
         let value = match number {
             // `_meta` is written anew as a whole, so the token must be replaced here.
             Some(number) if key == meta::PROGRESS_TOKEN => Cow::Owned(number.to_string()),
@@ -106,7 +123,6 @@ fn translate_meta<'a>(
         }
     }
     if version.era() == Era::Modern {
-        let client = call.client();
         members.push((meta::PROTOCOL_VERSION, string_json(version.as_str()).into()));
         members.push((meta::CLIENT_INFO, client.implementation().into()));
         members.push((
@@ -117,15 +133,13 @@ fn translate_meta<'a>(
             members.push((meta::LOG_LEVEL, level.to_string().into()));
         }
     }
-    put_meta(request, &object_json(&members), edits);
+    put_meta((text, params), &object_json(&members), edits);
 }
 
 /// Replaces `_meta` by `members`, the JSON text of an object, adding `params` if necessary.
 ///
 /// `members` that are empty are not added, but do replace existing ones.
-fn put_meta(request: &Request, members: &str, edits: &mut Edits<'_>) {
-    let text = request.text();
-    let params = request.params();
+fn put_meta((text, params): (&str, &Params), members: &str, edits: &mut Edits<'_>) {
     if let Some(span) = params.span(text, "_meta") {
         // Edits must not overlap, and the token is part of the replaced span.
         edits.forget_within(&span);

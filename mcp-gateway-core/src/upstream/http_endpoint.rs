@@ -248,6 +248,18 @@ pub(super) fn is_message(response: &Response<HttpBody>) -> bool {
     }
 }
 
+/// Validates the response to a message that requires none.
+///
+/// # Errors
+///
+/// [`UpstreamError::Status`] if the server has rejected the message.
+pub(super) fn accepted(response: &Response<HttpBody>) -> Result<(), UpstreamError> {
+    match response.status() {
+        status if status.is_success() => Ok(()),
+        status => Err(UpstreamError::Status(status)),
+    }
+}
+
 /// Returns the error for a response that is neither a document nor a stream.
 ///
 /// With a success status it is invalid; otherwise the status is the error.

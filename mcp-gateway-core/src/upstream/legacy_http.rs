@@ -145,8 +145,13 @@ impl UpstreamConnection for LegacyHttpConnection {
         }
     }
 
-    async fn notify(&self, notification: &Notification) -> Result<(), UpstreamError> {
-        self.session.post(notification.bytes()).await
+    async fn notify(
+        &self,
+        call: &Call<Prepared>,
+        notification: &Notification,
+    ) -> Result<(), UpstreamError> {
+        let text = encode::encode_notification(call, notification, self.info.version);
+        self.session.post(text).await
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<ReplyEvent>> {
@@ -238,10 +243,7 @@ impl HttpSession {
             .server
             .post(|| Ok(self.server.headers()), message)
             .await?;
-        match response.status() {
-            status if status.is_success() => Ok(()),
-            status => Err(UpstreamError::Status(status)),
-        }
+        over_http::accepted(&response)
     }
 
     /// Prepares a request of the server for the client; `None` if the gateway has answered it

@@ -161,9 +161,14 @@ impl UpstreamConnection for ModernHttpConnection {
         }
     }
 
-    async fn notify(&self, _: &Notification) -> Result<(), UpstreamError> {
-        // The protocol version defines no notification from client to server over HTTP.
-        Ok(())
+    async fn notify(
+        &self,
+        call: &Call<Prepared>,
+        notification: &Notification,
+    ) -> Result<(), UpstreamError> {
+        let text = encode::encode_notification(call, notification, ProtocolVersion::LATEST);
+        let response = self.server.post(|| self.headers(call), text).await?;
+        over_http::accepted(&response)
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<ReplyEvent>> {

@@ -112,8 +112,13 @@ impl UpstreamConnection for MultiplexedConnection {
         }
     }
 
-    async fn notify(&self, notification: &Notification) -> Result<(), UpstreamError> {
-        self.shared.post(notification.bytes()).await
+    async fn notify(
+        &self,
+        call: &Call<Prepared>,
+        notification: &Notification,
+    ) -> Result<(), UpstreamError> {
+        let text = encode::encode_notification(call, notification, self.info.version);
+        self.shared.post(text).await
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<ReplyEvent>> {

@@ -295,7 +295,7 @@ impl View {
                 || matches!(notification.method(), Method::Other(_))
         };
         if let Some(connection) = connection.filter(is_known)
-            && let Err(error) = connection.notify(notification).await
+            && let Err(error) = connection.notify(call, notification).await
         {
             tracing::debug!(%error, "upstream rejected a notification");
         }
