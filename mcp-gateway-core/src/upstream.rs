@@ -58,11 +58,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use self::backend::{InstanceKey, RuntimeBackend};
+pub use self::backend::{Instance, InstanceKey, InstanceOwner, RuntimeBackend};
 pub use self::discover_result::DiscoverResult;
 pub use self::handshake::UpstreamProtocol;
 pub use self::lint_report::LintCounts;
-pub use self::pool::{PooledServer, ServerPool};
+pub use self::pool::{PooledServer, ServerPool, Turns};
 pub use self::protocol_store::{DetectedProtocols, ProtocolStore};
 pub use self::roots::RootsPolicy;
 pub use self::server::{SessionPolicy, UpstreamServer, UpstreamServerBuilder};

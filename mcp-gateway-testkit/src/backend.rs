@@ -1,7 +1,7 @@
 //! Contract of [`RuntimeBackend`].
 
 use mcp_gateway_core::transport::Transport;
-use mcp_gateway_core::upstream::{InstanceKey, RuntimeBackend};
+use mcp_gateway_core::upstream::{Instance, InstanceKey, InstanceOwner, RuntimeBackend};
 
 use crate::cancel::poll_once;
 
@@ -15,10 +15,11 @@ use crate::cancel::poll_once;
 /// The end of a process whose connection was given up is left to the implementation's own tests.
 /// Call it in a Tokio runtime.
 pub async fn contract(backend: &dyn RuntimeBackend) {
+    let ada = || InstanceOwner::Principal("ada".into());
     let instances = [
-        InstanceKey::Shared,
-        InstanceKey::Principal("ada".into()),
-        InstanceKey::Session("1".into()),
+        Instance::shared(),
+        Instance::new(InstanceKey::Principal("ada".into()), ada()),
+        Instance::new(InstanceKey::Session("1".into()), ada()),
     ];
     for instance in &instances {
         poll_once(backend.connect(instance)).await;
@@ -33,7 +34,7 @@ pub async fn contract(backend: &dyn RuntimeBackend) {
     }
 }
 
-async fn connect(backend: &dyn RuntimeBackend, instance: &InstanceKey) -> Transport {
+async fn connect(backend: &dyn RuntimeBackend, instance: &Instance) -> Transport {
     match backend.connect(instance).await {
         Ok(link) => link,
         Err(error) => panic!("{instance:?} cannot be reached: {error}"),

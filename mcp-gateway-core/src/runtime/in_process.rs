@@ -15,7 +15,7 @@ use tokio::time;
 use crate::BoxFuture;
 use crate::error::UpstreamError;
 use crate::transport::{ServerHandle, StdioTransport, Transport};
-use crate::upstream::{InstanceKey, RuntimeBackend};
+use crate::upstream::{Instance, RuntimeBackend};
 
 /// A backend that runs a server inside of this process.
 ///
@@ -35,7 +35,7 @@ use crate::upstream::{InstanceKey, RuntimeBackend};
 /// ```
 /// use mcp_gateway_core::runtime::InProcess;
 /// use mcp_gateway_core::transport::Transport;
-/// use mcp_gateway_core::upstream::{InstanceKey, RuntimeBackend};
+/// use mcp_gateway_core::upstream::{Instance, RuntimeBackend};
 /// use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, split};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -49,7 +49,7 @@ use crate::upstream::{InstanceKey, RuntimeBackend};
 ///     }
 ///     Ok(())
 /// });
-/// let transport = backend.connect(&InstanceKey::Shared).await?;
+/// let transport = backend.connect(&Instance::shared()).await?;
 /// assert!(matches!(transport, Transport::Stdio(_)));
 /// # Ok(())
 /// # }
@@ -79,7 +79,7 @@ impl InProcess {
 
 #[async_trait]
 impl RuntimeBackend for InProcess {
-    async fn connect(&self, _: &InstanceKey) -> Result<Transport, UpstreamError> {
+    async fn connect(&self, _: &Instance) -> Result<Transport, UpstreamError> {
         let (ours, theirs) = tokio::io::duplex(BUFFER);
         let serving = (self.serve)(theirs);
         #[expect(clippy::disallowed_methods, reason = "the server is owned by the pipe")]
@@ -169,7 +169,7 @@ mod tests {
             stream.read_to_end(&mut Vec::new()).await?;
             Ok(())
         });
-        let Transport::Stdio(stdio) = backend.connect(&InstanceKey::Shared).await.unwrap() else {
+        let Transport::Stdio(stdio) = backend.connect(&Instance::shared()).await.unwrap() else {
             panic!("it is not reached over HTTP");
         };
         let began = time::Instant::now();

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::ErrorKind;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use self::input::ProgramInput;
 use crate::error::UpstreamError;
 use crate::task::BackgroundTask;
 use crate::transport::{StdioTransport, Transport};
-use crate::upstream::{InstanceKey, RuntimeBackend, UpstreamServer, UpstreamServerBuilder};
+use crate::upstream::{Instance, RuntimeBackend, UpstreamServer, UpstreamServerBuilder};
 
 mod group;
 mod input;
@@ -34,17 +35,17 @@ mod stderr;
 /// ```
 /// use mcp_gateway_core::runtime::Process;
 /// use mcp_gateway_core::transport::Transport;
-/// use mcp_gateway_core::upstream::{InstanceKey, RuntimeBackend};
+/// use mcp_gateway_core::upstream::{Instance, RuntimeBackend};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let backend = Process::new("echo", "cat").with_args(["-u"]).with_env("LANG", "C");
 /// assert!(!backend.is_remote());
-/// let transport = backend.connect(&InstanceKey::Shared).await?;
+/// let transport = backend.connect(&Instance::shared()).await?;
 /// assert!(matches!(transport, Transport::Stdio(_)));
 ///
 /// let missing = Process::new("echo", "no-such-program");
-/// assert!(missing.connect(&InstanceKey::Shared).await.is_err());
+/// assert!(missing.connect(&Instance::shared()).await.is_err());
 /// # Ok(())
 /// # }
 /// ```
@@ -138,9 +139,21 @@ impl Process {
         self
     }
 
-    /// Returns the command that starts the program.
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+    /// Returns the command of the program: its arguments, environment and working directory.
+    ///
+    /// For programs that run beside it in the same environment.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_core::runtime::Process;
+    ///
+    /// let mut command = Process::new("a", "sh").with_args(["-c", "exit 3"]).to_command();
+    /// assert_eq!(command.status().unwrap().code(), Some(3));
+    /// ```
+    #[must_use]
+    pub fn to_command(&self) -> std::process::Command {
+        let mut command = std::process::Command::new(&self.program);
         command.args(&self.args);
         if !self.inherit_env {
             command.env_clear();
@@ -153,13 +166,19 @@ impl Process {
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
+        // A process group of its own, so that all descendants can be terminated with it, and so
+        // that an interrupt at the terminal reaches the gateway alone.
+        command.process_group(0);
+        command
+    }
+
+    /// Returns the command that starts the program, with streams to the gateway.
+    fn command(&self) -> Command {
+        let mut command = Command::from(self.to_command());
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        // A process group of its own, so that all descendants can be terminated with it, and so
-        // that an interrupt at the terminal reaches the gateway alone.
-        command.process_group(0);
         command
     }
 
@@ -242,7 +261,7 @@ impl UpstreamServerBuilder<Process> {
 
 #[async_trait]
 impl RuntimeBackend for Process {
-    async fn connect(&self, _: &InstanceKey) -> Result<Transport, UpstreamError> {
+    async fn connect(&self, _: &Instance) -> Result<Transport, UpstreamError> {
         self.start().map(Transport::Stdio)
     }
 }

@@ -19,7 +19,7 @@ use tokio::runtime::{self, Handle};
 
 use crate::error::UpstreamError;
 use crate::transport::{HttpBody, HttpClient, HttpTransport, Transport};
-use crate::upstream::{InstanceKey, RuntimeBackend, UpstreamServer, UpstreamServerBuilder};
+use crate::upstream::{Instance, RuntimeBackend, UpstreamServer, UpstreamServerBuilder};
 
 /// A backend for a server that runs elsewhere and is reached over HTTP.
 ///
@@ -29,7 +29,7 @@ use crate::upstream::{InstanceKey, RuntimeBackend, UpstreamServer, UpstreamServe
 /// use http::Uri;
 /// use mcp_gateway_core::runtime::{PooledHttpClient, Remote};
 /// use mcp_gateway_core::transport::Transport;
-/// use mcp_gateway_core::upstream::{InstanceKey, RuntimeBackend};
+/// use mcp_gateway_core::upstream::{Instance, RuntimeBackend};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -37,7 +37,7 @@ use crate::upstream::{InstanceKey, RuntimeBackend, UpstreamServer, UpstreamServe
 /// let backend = Remote::new(Uri::from_static("https://mcp.example.com/mcp"), client);
 /// assert!(backend.is_remote());
 /// // The first request opens a connection.
-/// let transport = backend.connect(&InstanceKey::Shared).await?;
+/// let transport = backend.connect(&Instance::shared()).await?;
 /// assert!(matches!(transport, Transport::Http(_)));
 /// # Ok(())
 /// # }
@@ -107,7 +107,7 @@ impl UpstreamServer {
 
 #[async_trait]
 impl RuntimeBackend for Remote {
-    async fn connect(&self, _: &InstanceKey) -> Result<Transport, UpstreamError> {
+    async fn connect(&self, _: &Instance) -> Result<Transport, UpstreamError> {
         Ok(Transport::Http(self.0.clone()))
     }
 

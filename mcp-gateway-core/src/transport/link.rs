@@ -203,6 +203,18 @@ impl StdioTransport {
         }
     }
 
+    /// Replaces the handle of the server by the one that `wrap` creates around it.
+    ///
+    /// For backends that release something of their own after the server has ended.
+    #[must_use]
+    pub fn with_wrapped_handle<H: ServerHandle>(
+        mut self,
+        wrap: impl FnOnce(Box<dyn ServerHandle>) -> H,
+    ) -> Self {
+        self.handle = Box::new(wrap(self.handle));
+        self
+    }
+
     /// Attaches the output of the program behind the streams.
     #[cfg(feature = "process")]
     pub(crate) fn with_output(mut self, output: Arc<ProgramOutput>) -> Self {

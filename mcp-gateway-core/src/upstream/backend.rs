@@ -31,14 +31,14 @@ use crate::transport::Transport;
 /// use async_trait::async_trait;
 /// use mcp_gateway_core::runtime::InProcess;
 /// use mcp_gateway_core::transport::Transport;
-/// use mcp_gateway_core::upstream::{InstanceKey, RuntimeBackend, UpstreamError};
+/// use mcp_gateway_core::upstream::{Instance, RuntimeBackend, UpstreamError};
 ///
 /// #[derive(Debug)]
 /// struct Counted(InProcess, AtomicUsize);
 ///
 /// #[async_trait]
 /// impl RuntimeBackend for Counted {
-///     async fn connect(&self, instance: &InstanceKey) -> Result<Transport, UpstreamError> {
+///     async fn connect(&self, instance: &Instance) -> Result<Transport, UpstreamError> {
 ///         self.1.fetch_add(1, Ordering::Relaxed);
 ///         self.0.connect(instance).await
 ///     }
@@ -47,7 +47,7 @@ use crate::transport::Transport;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), UpstreamError> {
 /// let backend = Counted(InProcess::new(|_| async { Ok(()) }), AtomicUsize::new(0));
-/// let transport = backend.connect(&InstanceKey::Shared).await?;
+/// let transport = backend.connect(&Instance::shared()).await?;
 /// assert!(matches!(transport, Transport::Stdio(_)));
 /// assert_eq!(backend.1.into_inner(), 1);
 /// # Ok(())
@@ -66,7 +66,7 @@ pub trait RuntimeBackend: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`UpstreamError::Connect`] if the server does not start or cannot be reached.
-    async fn connect(&self, instance: &InstanceKey) -> Result<Transport, UpstreamError>;
+    async fn connect(&self, instance: &Instance) -> Result<Transport, UpstreamError>;
 
     /// Returns `true` if the server runs on another machine, and is reached over HTTP. `false` by
     /// default.
@@ -83,7 +83,7 @@ pub trait RuntimeBackend: fmt::Debug + Send + Sync + 'static {
 
 #[async_trait]
 impl<B: RuntimeBackend + ?Sized> RuntimeBackend for Arc<B> {
-    async fn connect(&self, instance: &InstanceKey) -> Result<Transport, UpstreamError> {
+    async fn connect(&self, instance: &Instance) -> Result<Transport, UpstreamError> {
         (**self).connect(instance).await
     }
 
@@ -92,7 +92,75 @@ impl<B: RuntimeBackend + ?Sized> RuntimeBackend for Arc<B> {
     }
 }
 
-/// Running copy of a server, by the callers that share it.
+/// Running copy of a server that a caller needs: its key, and the owner of its state.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_core::upstream::{Instance, InstanceKey, InstanceOwner};
+///
+/// let alice = InstanceOwner::Principal("alice".into());
+/// let instance = Instance::new(InstanceKey::Session("1".into()), alice);
+/// assert_eq!(instance.owner().subject(), Some("alice"));
+/// assert_eq!(Instance::shared().owner().subject(), None);
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Instance {
+    key: InstanceKey,
+    owner: InstanceOwner,
+}
+
+impl Instance {
+    /// Creates an instance.
+    #[must_use]
+    pub fn new(key: InstanceKey, owner: InstanceOwner) -> Self {
+        Self { key, owner }
+    }
+
+    /// Creates the instance of all callers.
+    #[must_use]
+    pub fn shared() -> Self {
+        Self::new(InstanceKey::Shared, InstanceOwner::AllCallers)
+    }
+
+    /// Returns the key, which tells instances of one owner apart.
+    #[must_use]
+    pub fn key(&self) -> &InstanceKey {
+        &self.key
+    }
+
+    /// Returns the owner of the state.
+    #[must_use]
+    pub fn owner(&self) -> &InstanceOwner {
+        &self.owner
+    }
+}
+
+/// Owner of what an instance keeps.
+///
+/// An instance of one session belongs to the principal of the session, and keeps state for its
+/// other instances.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum InstanceOwner {
+    /// All callers, by [`SessionPolicy::Shared`](super::SessionPolicy::Shared).
+    AllCallers,
+    /// One principal; its subject.
+    Principal(Arc<str>),
+}
+
+impl InstanceOwner {
+    /// Returns the subject of the principal; `None` for all callers.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        match self {
+            Self::AllCallers => None,
+            Self::Principal(subject) => Some(subject),
+        }
+    }
+}
+
+/// Key of an [`Instance`]: the callers that share it.
 ///
 /// A backend can start a process for each value, or ignore it if the server separates callers by
 /// itself.

@@ -19,7 +19,7 @@ use super::legacy_http::Attendance;
 use super::lint_report::LintReport;
 use super::protocol_store::{ProtocolStore, StoredProtocols};
 use super::view_key::ViewKey;
-use super::{RootsPolicy, RuntimeBackend};
+use super::{Instance, InstanceOwner, RootsPolicy, RuntimeBackend};
 use crate::catalog::lint::LintPolicy;
 use crate::credential::Credential;
 use crate::error::{UpstreamError, error_chain};
@@ -168,6 +168,7 @@ impl Connector {
     pub(super) async fn connect(
         &self,
         key: &ViewKey,
+        owner: &InstanceOwner,
         credential: &Credential,
     ) -> Result<Arc<dyn UpstreamConnection>, UpstreamError> {
         self.recall().await;
@@ -185,7 +186,7 @@ impl Connector {
         if let Some(known) = self.state().reuse(key, asked) {
             return known;
         }
-        let connected = self.connect_once(key, credential).await;
+        let connected = self.connect_once(key, owner, credential).await;
         connected.map_err(|failed| self.record_failure(key.era, failed))
     }
 
@@ -195,10 +196,11 @@ impl Connector {
     pub(super) async fn connect_exclusive(
         &self,
         key: &ViewKey,
+        owner: &InstanceOwner,
         credential: &Credential,
     ) -> Result<Arc<dyn UpstreamConnection>, UpstreamError> {
         self.recall().await;
-        let connected = self.connect_once(key, credential).await;
+        let connected = self.connect_once(key, owner, credential).await;
         connected.map_err(|failed| failed.error)
     }
 
@@ -218,6 +220,7 @@ impl Connector {
     async fn connect_once(
         &self,
         key: &ViewKey,
+        owner: &InstanceOwner,
         credential: &Credential,
     ) -> Result<Arc<dyn UpstreamConnection>, HandshakeError> {
         let memory = *self.state().memory(key.era);
@@ -234,7 +237,8 @@ impl Connector {
             attendance: Arc::clone(&self.attendance),
             deadline: time::Instant::now() + self.timeout,
         };
-        let negotiated = handshake.perform(&*self.backend, &key.instance).await?;
+        let instance = Instance::new(key.instance.clone(), owner.clone());
+        let negotiated = handshake.perform(&*self.backend, &instance).await?;
         let (protocol, is_stdio) = (negotiated.protocol, negotiated.is_stdio);
         if memory.protocol != Some(protocol) {
             let answers = tracing::field::display(&negotiated.answers);

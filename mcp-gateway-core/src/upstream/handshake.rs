@@ -29,7 +29,7 @@ use super::connection::UpstreamConnection;
 use super::detection::{Answers, Memory};
 use super::legacy_http::Attendance;
 use super::roots::Askable;
-use super::{InstanceKey, RootsPolicy, RuntimeBackend};
+use super::{Instance, RootsPolicy, RuntimeBackend};
 use crate::credential::Credential;
 use crate::error::UpstreamError;
 use crate::protocol::{Capabilities, Era, ProtocolVersion};
@@ -129,7 +129,7 @@ impl Handshake {
     pub(super) async fn perform(
         &self,
         backend: &dyn RuntimeBackend,
-        instance: &InstanceKey,
+        instance: &Instance,
     ) -> Result<Negotiated, HandshakeError> {
         Run::begin(self, backend, instance).await?.complete().await
     }

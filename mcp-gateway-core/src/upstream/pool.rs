@@ -10,12 +10,16 @@
 //!
 //! The permit and the breaker are released when the reply has ended or is dropped.
 
+mod turns;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::time;
 
+use self::turns::TurnQueues;
+pub use self::turns::Turns;
 use super::{Upstream, UpstreamServer};
 use crate::call::Prepared;
 use crate::catalog::CatalogEntry;
@@ -93,6 +97,8 @@ pub struct PooledServer {
     breaker: Arc<Breaker>,
     /// Budgets of results; `None` without any.
     results: Option<ResultShaper>,
+    /// Queues of calls that are sent one at a time; `None` if calls are concurrent.
+    turns: Option<TurnQueues>,
 }
 
 impl ServerPool {
@@ -202,7 +208,19 @@ impl PooledServer {
             breaker: limits.breaker(),
             limits,
             results: None,
+            turns: None,
         }
+    }
+
+    /// Sets the callers whose calls are sent one at a time. Default: calls are concurrent, within
+    /// the limits.
+    ///
+    /// It applies to calls of tools, prompts and completions, and to reads of resources. A call
+    /// holds its turn until the server has responded, even if its client has gone meanwhile.
+    #[must_use]
+    pub fn with_turns(mut self, turns: Turns) -> Self {
+        self.turns = Some(TurnQueues::new(turns, &self.limits));
+        self
     }
 
     /// Sets the budgets for the results of tools; whole results are kept in `kept`. Default: none.
@@ -245,10 +263,10 @@ impl PooledServer {
             // A long-lived stream is not a call that occupies the server.
             return self.upstream.send(call).await;
         }
-        match self.results {
+        match (&self.results, &self.turns) {
+            (None, None) => self.send_limited(call).await,
             // The rare path is boxed to keep the future of the frequent one small.
-            Some(_) => Box::pin(self.send_budgeted(call)).await,
-            None => self.send_limited(call).await,
+            (Some(_), _) | (_, Some(_)) => Box::pin(self.send_in_turn(call)).await,
         }
     }
 

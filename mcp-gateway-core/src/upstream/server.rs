@@ -31,7 +31,7 @@ use super::connector::Connector;
 use super::roots;
 use super::view::View;
 use super::view_key::ViewKey;
-use super::{InstanceKey, RuntimeBackend, Upstream};
+use super::{InstanceKey, InstanceOwner, RuntimeBackend, Upstream};
 use crate::call::Prepared;
 use crate::catalog::{CatalogEntry, ListKind, Listing};
 use crate::era::ParkedCalls;
@@ -188,6 +188,16 @@ impl UpstreamServer {
         }
     }
 
+    /// Returns the owner of the state of the instances that `call` uses.
+    fn owner(&self, call: &Call<Prepared>) -> InstanceOwner {
+        match self.sessions {
+            SessionPolicy::Shared => InstanceOwner::AllCallers,
+            SessionPolicy::PerPrincipal | SessionPolicy::PerSession => {
+                InstanceOwner::Principal(call.principal().subject().into())
+            }
+        }
+    }
+
     /// Returns the view of `call`, creating it if necessary.
     ///
     /// A view of a single session is attached to that session, and closed with it.
@@ -225,6 +235,7 @@ impl UpstreamServer {
         let new = || {
             View::new(
                 key.clone(),
+                self.owner(call),
                 Arc::clone(&self.connector),
                 parked_calls,
                 exclusive,

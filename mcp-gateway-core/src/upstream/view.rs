@@ -48,7 +48,7 @@ use self::use_guard::UseGuard;
 use super::connection::UpstreamConnection;
 use super::connector::Connector;
 use super::view_key::ViewKey;
-use super::{DiscoverResult, InstanceKey};
+use super::{DiscoverResult, InstanceKey, InstanceOwner};
 use crate::call::Prepared;
 use crate::catalog::{ListKind, Listing};
 use crate::era::{self, LegacyToModern, ModernToLegacy, ParkedCalls, Resumption, RetryTarget};
@@ -64,6 +64,8 @@ use crate::{Call, Reply};
 pub(super) struct View {
     /// Class of callers.
     key: ViewKey,
+    /// Owner of the state of its instances.
+    owner: InstanceOwner,
     /// Connector of the server.
     connector: Arc<Connector>,
     /// Current connection, open or not.
@@ -92,12 +94,14 @@ impl View {
     /// Creates a view with up to `exclusive` exclusive connections. Nothing is connected.
     pub(super) fn new(
         key: ViewKey,
+        owner: InstanceOwner,
         connector: Arc<Connector>,
         parked_calls: ParkedCalls,
         exclusive: usize,
     ) -> Arc<Self> {
         Arc::new(Self {
             key,
+            owner,
             connector,
             connection: ArcSwapOption::empty(),
             connecting: Attempt::default(),

@@ -15,7 +15,7 @@ use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::transport::{HttpBody, HttpClient, HttpTransport, Transport};
 use mcp_gateway_core::upstream::{
-    InstanceKey, PooledServer, RuntimeBackend, ServerPool, UpstreamError, UpstreamServer,
+    Instance, PooledServer, RuntimeBackend, ServerPool, UpstreamError, UpstreamServer,
 };
 use mcp_gateway_core::{Gateway, Sealer};
 use serde_json::{Value, json};
@@ -208,7 +208,7 @@ struct Scripted(Arc<Mutex<Script>>);
 
 #[async_trait]
 impl RuntimeBackend for Scripted {
-    async fn connect(&self, _: &InstanceKey) -> Result<Transport, UpstreamError> {
+    async fn connect(&self, _: &Instance) -> Result<Transport, UpstreamError> {
         let client = Arc::new(Self(Arc::clone(&self.0)));
         let uri = Uri::from_static("http://server/mcp");
         Ok(Transport::Http(HttpTransport::new(uri, client)))

@@ -17,7 +17,7 @@ use crate::upstream::http_endpoint::HttpEndpoint;
 use crate::upstream::legacy_http::{HttpSession, LegacyHttpConnection};
 use crate::upstream::modern_http::ModernHttpConnection;
 use crate::upstream::multiplexed::{Channel, UnnegotiatedConnection};
-use crate::upstream::{DiscoverResult, InstanceKey, RuntimeBackend};
+use crate::upstream::{DiscoverResult, Instance, RuntimeBackend};
 
 /// A handshake in progress.
 ///
@@ -25,7 +25,7 @@ use crate::upstream::{DiscoverResult, InstanceKey, RuntimeBackend};
 pub(super) struct Run<'a> {
     pub(super) handshake: &'a Handshake,
     backend: &'a dyn RuntimeBackend,
-    instance: &'a InstanceKey,
+    instance: &'a Instance,
     /// Connection to the server.
     pub(super) wire: Wire,
     /// Requests that the server has not answered.
@@ -73,7 +73,7 @@ impl<'a> Run<'a> {
     pub(super) async fn begin(
         handshake: &'a Handshake,
         backend: &'a dyn RuntimeBackend,
-        instance: &'a InstanceKey,
+        instance: &'a Instance,
     ) -> Result<Self, HandshakeError> {
         let wire = Wire::connect(handshake, backend, instance).await;
         Ok(Self {
@@ -320,7 +320,7 @@ impl Wire {
     async fn connect(
         handshake: &Handshake,
         backend: &dyn RuntimeBackend,
-        instance: &InstanceKey,
+        instance: &Instance,
     ) -> Result<Self, UpstreamError> {
         let transport = time::timeout_at(handshake.deadline, backend.connect(instance));
         let transport = transport.await.unwrap_or(Err(UpstreamError::Timeout))?;

@@ -124,7 +124,8 @@ impl View {
     /// Opens an exclusive connection with the credential of `call`.
     async fn dial_spare(&self, call: &Call<Prepared>) -> Result<IdleConnection, UpstreamError> {
         let credential = call.credential();
-        let connection = Box::pin(self.connector.connect_exclusive(&self.key, credential)).await?;
+        let connecting = (self.connector).connect_exclusive(&self.key, &self.owner, credential);
+        let connection = Box::pin(connecting).await?;
         Ok(IdleConnection {
             connection,
             user: call.principal().clone().without_assertion(),

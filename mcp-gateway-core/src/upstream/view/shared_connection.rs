@@ -103,7 +103,8 @@ impl View {
         if let Some(closed) = self.connection.swap(None) {
             closed.0.close().await;
         }
-        let connection = self.connector.connect(&self.key, credential).await?;
+        let connecting = self.connector.connect(&self.key, &self.owner, credential);
+        let connection = connecting.await?;
         self.connection
             .store(Some(Arc::new(SharedConnection(Arc::clone(&connection)))));
         Ok(connection)
