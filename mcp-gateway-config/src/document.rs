@@ -40,5 +40,6 @@ pub use self::node::Position;
 pub(crate) use self::node::{Key, Node, Scalar, Value};
 pub use self::quantity::duration;
 pub(crate) use self::quantity::{Bytes, Count};
+pub(crate) use self::suggest::nearest;
 pub use self::suggest::suggestion;
 pub(crate) use self::table::Table;

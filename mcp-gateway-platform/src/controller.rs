@@ -33,6 +33,7 @@ use crate::reload::tool_names::ReloadableToolNames;
 use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
 use crate::servers::{Builtins, ServerFactory, ServerSet, SharedHttpClient};
 use crate::spec::{Auth, DynamicSpec, Metrics as Published, PlatformSpec, ServerSpec};
+use crate::state::StateStore;
 use crate::status::ServerStatus;
 use crate::telemetry::Metrics;
 
@@ -118,7 +119,8 @@ impl Controller {
             .with_web(web)
             .with_parked_calls(parked_calls)
             .with_protocols(foundation.protocols.clone())
-            .with_kept_results(kept_results);
+            .with_kept_results(kept_results)
+            .with_data_folder(StateStore::folder_of(&fixed.store));
         let metrics = Metrics::new();
         let mut controller = Self {
             observer: CallObserver {

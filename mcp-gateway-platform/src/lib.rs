@@ -13,6 +13,7 @@
 //! | [`status`] | observed state |
 //! | [`audit`] | log of calls and administrative changes |
 //! | [`state`] | store of accounts, tokens, clients and detected protocols, and its key |
+//! | [`isolation`] | state folders of programs |
 //! | [`servers`] | creation of servers from their specs |
 //!
 //! The crate reads no configuration files, handles no signals, prints nothing and never ends the
@@ -23,6 +24,7 @@ mod auth;
 mod controller;
 mod error;
 mod http;
+pub mod isolation;
 mod platform;
 mod protocols;
 mod reload;

@@ -4,14 +4,16 @@ mod managed;
 
 use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use mcp_gateway_core::era::ParkedCalls;
 use mcp_gateway_core::results::KeptResults;
-use mcp_gateway_core::runtime::{PooledHttpClient, Process, Remote};
+use mcp_gateway_core::runtime::{PooledHttpClient, Remote};
 use mcp_gateway_core::upstream::{PooledServer, RuntimeBackend, ServerPool, UpstreamServer};
 
 pub(crate) use self::managed::ManagedServer;
+use crate::isolation::{IsolatedProcess, Program, StateRoot};
 use crate::protocols::ProtocolDocuments;
 use crate::rollout::Rollout;
 use crate::spec;
@@ -62,6 +64,8 @@ pub struct ServerFactory {
     protocols: Option<ProtocolDocuments>,
     /// Common store of kept results.
     kept_results: KeptResults,
+    /// Folder of the state of programs.
+    states: StateRoot,
 }
 
 /// Prepared replacement of the running servers.
@@ -220,6 +224,13 @@ impl ServerFactory {
         self
     }
 
+    /// Sets the data folder, in which programs keep state. Default: a temporary folder.
+    #[must_use]
+    pub fn with_data_folder(mut self, folder: Option<PathBuf>) -> Self {
+        self.states = folder.into();
+        self
+    }
+
     /// Sets the HTTP client.
     pub(crate) fn with_web(mut self, web: SharedHttpClient) -> Self {
         self.web = web;
@@ -270,39 +281,20 @@ impl ServerFactory {
                     .ok_or_else(|| io::Error::other(format!("unknown built-in server {name:?}")))?
             }
             spec::ServerRuntime::Process(process) => {
-                program(&definition.name, process, &self.hidden)
+                let program = Program::new(&definition.name, process, &self.hidden);
+                match process.isolation {
+                    Some(_) => {
+                        let states = self.states.clone();
+                        Arc::new(IsolatedProcess::new(program, definition.sessions, states))
+                    }
+                    None => Arc::new(program.literal()),
+                }
             }
             spec::ServerRuntime::Remote(remote) => {
                 Arc::new(Remote::new(remote.url.clone(), self.web.client()?))
             }
         })
     }
-}
-
-/// Returns the backend of a child process.
-fn program(
-    name: &Arc<str>,
-    definition: &spec::Process,
-    hidden: &[String],
-) -> Arc<dyn RuntimeBackend> {
-    let mut process =
-        Process::new(Arc::clone(name), &definition.command).with_args(&definition.args);
-    for name in hidden {
-        process = process.without_env(name);
-    }
-    for (name, value) in &definition.env {
-        process = process.with_env(name, value.expose());
-    }
-    if !definition.clear_environment {
-        process = process.with_inherited_env();
-    }
-    if let Some(directory) = &definition.directory {
-        process = process.with_directory(directory);
-    }
-    if let Some(grace) = definition.grace {
-        process = process.with_grace(grace);
-    }
-    Arc::new(process)
 }
 
 /// Returns the configured credential of a server: its request headers, if it has any.

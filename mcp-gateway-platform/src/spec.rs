@@ -19,11 +19,13 @@
 mod audit;
 mod auth;
 mod gateway;
+mod isolation;
 mod issuer;
 mod limits;
 mod login;
 mod metrics;
 mod oauth;
+mod placeholder;
 mod process;
 mod remote;
 mod secret;
@@ -40,6 +42,7 @@ use url::Url;
 pub use self::audit::Audit;
 pub use self::auth::{Anonymous, Auth, Forward, StaticAuth, Token};
 pub use self::gateway::GatewaySpec;
+pub use self::isolation::Isolation;
 pub use self::issuer::{Claims, Introspection, Issuer};
 pub use self::limits::{KeptResultLimits, ParkedCallLimits, ServerLimits, SessionLimits};
 pub use self::login::{GitHub, Login, Provider};
@@ -47,6 +50,8 @@ pub use self::metrics::Metrics;
 pub use self::oauth::{
     AssertionIssuer, MetadataDocuments, OAuth, OAuthClients, RateLimits, Registration,
 };
+pub use self::placeholder::{PLACEHOLDERS, placeholders};
+pub(crate) use self::placeholder::{Piece, pieces};
 pub use self::process::Process;
 pub use self::remote::Remote;
 pub use self::secret::{Secret, SessionKey};

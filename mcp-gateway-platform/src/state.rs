@@ -97,6 +97,17 @@ impl fmt::Debug for StateStore {
 }
 
 impl StateStore {
+    /// Returns the folder for files beside `storage`; `None` if nothing may be kept.
+    #[must_use]
+    pub fn folder_of(storage: &Storage) -> Option<PathBuf> {
+        let folder = match storage {
+            Storage::Default | Storage::Postgres(_) => data_folder().ok(),
+            Storage::Memory => None,
+            Storage::Sqlite(path) => path.parent().map(Path::to_owned),
+        };
+        std::path::absolute(folder?).ok()
+    }
+
     /// Opens `storage`, with the configured `key` if present.
     ///
     /// Without a configured key, SQLite has one in a file next to the database, which is generated

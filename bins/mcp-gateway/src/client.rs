@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::iter;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -70,7 +71,8 @@ impl ToolList {
 impl McpClient {
     /// Creates the servers of the gateway `name` of `config`, or of its default gateway.
     ///
-    /// The variables `secrets` are removed from child environments.
+    /// The variables `secrets` are removed from child environments. Programs keep state in the
+    /// folder `data`, or nothing without it.
     ///
     /// # Errors
     ///
@@ -79,6 +81,7 @@ impl McpClient {
         config: &DynamicSpec,
         secrets: &[String],
         name: Option<&str>,
+        data: Option<PathBuf>,
     ) -> anyhow::Result<Self> {
         let gateway = match name {
             Some(name) => config
@@ -88,15 +91,12 @@ impl McpClient {
             None => config.gateways.get(config.default_gateway),
         };
         let gateway = gateway.ok_or_else(|| {
-            let known: Vec<_> = config
-                .gateways
-                .iter()
-                .map(|gateway| &*gateway.name)
-                .collect();
+            let known = config.gateways.iter().map(|gateway| &*gateway.name);
+            let known: Vec<_> = known.collect();
             let name = name.unwrap_or_default();
             anyhow!("unknown gateway {name:?}; {}", suggestion(name, &known))
         })?;
-        let factory = ServerFactory::new(builtins(), secrets.to_vec());
+        let factory = ServerFactory::new(builtins(), secrets.to_vec()).with_data_folder(data);
         let servers = gateway
             .servers
             .iter()

@@ -35,6 +35,8 @@ mod revoked;
 mod servers;
 #[path = "cli/teams.rs"]
 mod teams;
+#[path = "cli/turns.rs"]
+mod turns;
 
 use http::StatusCode;
 use mcp_gateway_tests::process::Process;

@@ -3,7 +3,7 @@
 /// Returns the name in `known` that is most similar to `name`.
 ///
 /// At most a third of the characters may differ; case is ignored.
-pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let name = name.to_lowercase();
     known
         .iter()

@@ -9,14 +9,20 @@
 //! | `clearEnvironment` | boolean |
 //! | `grace` | duration |
 //! | `protocol` | `auto`, `modern` or `legacy` |
+//! | `ownHome`, `oneAtATime` | boolean |
+//! | `state` | `shared`, `maxSize` |
+//! | `cleanup` | non-empty list of strings |
+//!
+//! The last ones but `oneAtATime`, and the placeholders in texts, are the
+//! [`Isolation`](mcp_gateway_platform::spec::Isolation).
 
 use std::path::PathBuf;
 
 use mcp_gateway_core::upstream::UpstreamProtocol;
-use mcp_gateway_platform::spec::{Process, Secret};
+use mcp_gateway_platform::spec::{Isolation, PLACEHOLDERS, Process, Secret, placeholders};
 
 use super::secret::Setting;
-use crate::document::{Field, FromField};
+use crate::document::{Bytes, Field, FromField, Table, nearest};
 
 impl FromField for Process {
     fn from_field(field: &Field<'_>) -> Option<Self> {
@@ -24,13 +30,17 @@ impl FromField for Process {
         let command = table.required("command", command);
         let args: Vec<String> = table.get("args").unwrap_or_default();
         let mut process = Self::new(command.unwrap_or_default(), args);
-        process.env = table.get_with("env", variables).unwrap_or_default();
+        let env = table.get_with("env", variables).unwrap_or_default();
         process.directory = table.get::<String>("directory").map(PathBuf::from);
         process.clear_environment = table.get("clearEnvironment").unwrap_or(true);
         process.grace = table.get("grace");
         let protocol = table.get_with("protocol", |field| field.choice(&PROTOCOLS));
         process.protocol = protocol.flatten();
+        process.one_at_a_time = table.get("oneAtATime").unwrap_or_default();
+        let isolation = isolation(&mut table);
         table.finish();
+        isolate(&mut process, isolation, env);
+        check_placeholders(&process, field);
         Some(process)
     }
 }
@@ -48,8 +58,16 @@ fn command(field: &Field<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// Environment variable in a file.
+struct Variable {
+    name: String,
+    value: Secret,
+    /// Set for `{ value: TEXT }`, in which placeholders are replaced.
+    is_text: bool,
+}
+
 /// Reads environment variables.
-fn variables(field: &Field<'_>) -> Option<Vec<(String, Secret)>> {
+fn variables(field: &Field<'_>) -> Option<Vec<Variable>> {
     let entries = field.entries()?;
     let variable = |(name, field): &(&str, Field<'_>)| {
         let Setting(value) = field.read()?;
@@ -57,9 +75,92 @@ fn variables(field: &Field<'_>) -> Option<Vec<(String, Secret)>> {
             field.error("not a valid variable name");
             return None;
         }
-        Some(((*name).to_owned(), value))
+        Some(Variable {
+            name: (*name).to_owned(),
+            value,
+            is_text: field.peek("value").is_some(),
+        })
     };
     Some(entries.iter().filter_map(variable).collect())
+}
+
+/// Reads the keys of the isolation; `None` without any.
+fn isolation(table: &mut Table<'_>) -> Option<Isolation> {
+    let own_home = table.get("ownHome");
+    let state = table.get_with("state", state);
+    let cleanup = table.get_with("cleanup", cleanup);
+    let is_set = own_home.is_some() || state.is_some() || cleanup.is_some();
+    let mut isolation = state.unwrap_or_default();
+    isolation.own_home = own_home.unwrap_or_default();
+    isolation.cleanup = cleanup.unwrap_or_default();
+    is_set.then_some(isolation)
+}
+
+/// Reads the settings of the state folder.
+fn state(field: &Field<'_>) -> Option<Isolation> {
+    let mut table = field.table()?;
+    let mut isolation = Isolation::default();
+    isolation.shared_state = table.get("shared").unwrap_or_default();
+    if let Some(Bytes(bytes)) = table.get("maxSize") {
+        isolation.max_bytes = bytes as u64;
+    }
+    table.finish();
+    Some(isolation)
+}
+
+/// Reads the command that ends what outlives a program.
+fn cleanup(field: &Field<'_>) -> Option<Vec<String>> {
+    let command: Vec<String> = field.read()?;
+    if command.is_empty() {
+        field.error("expected a program and its arguments");
+        return None;
+    }
+    Some(command)
+}
+
+/// Assigns the isolation and the variables. Placeholders require an isolation.
+fn isolate(process: &mut Process, isolation: Option<Isolation>, env: Vec<Variable>) {
+    let is_known = |text: &str| placeholders(text).any(|name| PLACEHOLDERS.contains(&name));
+    let texts = env.iter().filter(|variable| variable.is_text);
+    let are_used = process
+        .placeholders()
+        .any(|name| PLACEHOLDERS.contains(&name))
+        || texts
+            .clone()
+            .any(|variable| is_known(variable.value.expose()));
+    process.isolation = isolation.or_else(|| are_used.then(Isolation::default));
+    for Variable {
+        name,
+        value,
+        is_text,
+    } in env
+    {
+        match &mut process.isolation {
+            Some(isolation) if is_text && value.expose().contains("${") => {
+                isolation.env.push((name, value.expose().to_owned()));
+            }
+            Some(_) | None => process.env.push((name, value)),
+        }
+    }
+}
+
+/// Warns of names that resemble a placeholder, and of settings without an effect.
+fn check_placeholders(process: &Process, field: &Field<'_>) {
+    let unknown = process
+        .placeholders()
+        .filter(|name| !PLACEHOLDERS.contains(name));
+    for name in unknown {
+        if let Some(near) = nearest(name, &PLACEHOLDERS) {
+            field.warning(format!(
+                "${{{name}}} is no placeholder; did you mean ${{{near}}}?"
+            ));
+        }
+    }
+    if let Some(state) = field.get("state")
+        && !process.uses_state()
+    {
+        state.warning("no effect: the program uses neither ${state} nor ownHome");
+    }
 }
 
 /// Returns `true` if the system accepts a variable with this name.

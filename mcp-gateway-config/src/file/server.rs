@@ -24,7 +24,7 @@ use std::sync::Arc;
 use mcp_gateway_core::catalog::lint::LintPolicy;
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
-use mcp_gateway_platform::spec::{ServerRuntime, ServerSpec, ToolFilter};
+use mcp_gateway_platform::spec::{Process, ServerRuntime, ServerSpec, ToolFilter};
 
 use crate::document::{Field, FromField};
 
@@ -53,6 +53,9 @@ impl FromField for ServerSpec {
         let idle = table.get("idle");
         let connect_timeout = table.get("connectTimeout");
         table.finish();
+        if let Some(ServerRuntime::Process(process)) = &transport {
+            check_sharing(process, sessions, field);
+        }
         let mut server = Self::new(name?, transport?);
         server.prefix = prefix?;
         server.sessions = sessions.unwrap_or(server.sessions);
@@ -65,6 +68,18 @@ impl FromField for ServerSpec {
         server.idle = idle;
         server.connect_timeout = connect_timeout;
         Some(server)
+    }
+}
+
+/// Records an error if a shared process shall have the state of single callers.
+fn check_sharing(process: &Process, sessions: Option<SessionPolicy>, field: &Field<'_>) {
+    let state = field.get("process").and_then(|field| field.get("state"));
+    let shared = state.and_then(|field| field.get("shared"));
+    let isolation = process.isolation.as_ref();
+    if let (Some(SessionPolicy::Shared), Some(shared)) = (sessions, shared)
+        && isolation.is_some_and(|isolation| !isolation.shared_state)
+    {
+        shared.error("sessions: shared shares the process, and so its state");
     }
 }
 

@@ -12,6 +12,7 @@ use super::*;
 use crate::document::Lookup;
 
 mod arbitrary;
+mod isolation;
 mod mistakes;
 mod origins;
 
@@ -116,6 +117,10 @@ fn every_key_is_read() {
     };
     assert_eq!(process.args, ["-y", "server-files", "8080"]);
     assert_eq!(process.env[1], ("LEVEL".to_owned(), Secret::new("3")));
+    let isolation = process.isolation.as_ref().unwrap();
+    assert!(isolation.own_home && isolation.shared_state && process.one_at_a_time);
+    assert_eq!(isolation.max_bytes, 64 << 20);
+    assert_eq!(isolation.cleanup, ["tmux", "-L", "${id}", "kill-server"]);
 }
 
 #[test]

@@ -87,6 +87,10 @@ fn pooled(
     definition: &spec::ServerSpec,
     kept_results: &KeptResults,
 ) -> PooledServer {
-    PooledServer::new(Arc::clone(server) as _, definition.limits.calls.clone())
-        .with_results(definition.results.clone(), kept_results.clone())
+    let pooled = PooledServer::new(Arc::clone(server) as _, definition.limits.calls.clone())
+        .with_results(definition.results.clone(), kept_results.clone());
+    match definition.turns() {
+        Some(turns) => pooled.with_turns(turns),
+        None => pooled,
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mcp_gateway_core::upstream::UpstreamProtocol;
 
-use super::Secret;
+use super::{Isolation, Secret, placeholders};
 
 /// Server that is a child process, reached over stdio.
 ///
@@ -38,6 +38,10 @@ pub struct Process {
     pub grace: Option<Duration>,
     /// Protocol; detected if `None`.
     pub protocol: Option<UpstreamProtocol>,
+    /// What its instances have of their own; `None` if nothing.
+    pub isolation: Option<Isolation>,
+    /// Set to send a call after the response to the one before, of all instances that share state.
+    pub one_at_a_time: bool,
 }
 
 impl Process {
@@ -55,7 +59,30 @@ impl Process {
             clear_environment: true,
             grace: None,
             protocol: None,
+            isolation: None,
+            one_at_a_time: false,
         }
+    }
+
+    /// Returns `true` if its instances have a state folder.
+    #[must_use]
+    pub fn uses_state(&self) -> bool {
+        let Some(isolation) = &self.isolation else {
+            return false;
+        };
+        isolation.own_home || self.placeholders().any(|name| name == "state")
+    }
+
+    /// Returns the names of all placeholders, known or not.
+    pub fn placeholders(&self) -> impl Iterator<Item = &str> {
+        let isolation = self.isolation.iter();
+        let own = isolation.flat_map(|own| {
+            let variables = own.env.iter().map(|(_, value)| value);
+            variables.chain(&own.cleanup)
+        });
+        let directory = self.directory.iter().filter_map(|path| path.to_str());
+        let texts = own.chain(&self.args).map(String::as_str).chain(directory);
+        texts.flat_map(placeholders)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mcp_gateway_core::catalog::lint::LintPolicy;
 use mcp_gateway_core::results::ResultBudgets;
-use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy, UpstreamProtocol};
+use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy, Turns, UpstreamProtocol};
 
 use super::{Process, Remote, ServerLimits, ToolFilter};
 
@@ -102,6 +102,22 @@ impl ServerSpec {
             ..other.clone()
         };
         shown == *self
+    }
+
+    /// Returns the callers whose calls are sent one at a time; `None` if calls are concurrent.
+    #[must_use]
+    pub fn turns(&self) -> Option<Turns> {
+        let ServerRuntime::Process(process) = &self.transport else {
+            return None;
+        };
+        let isolation = process.isolation.as_ref();
+        let shares_state = isolation.is_some_and(|isolation| isolation.shared_state);
+        process.one_at_a_time.then(|| {
+            match shares_state || self.sessions == SessionPolicy::Shared {
+                true => Turns::Shared,
+                false => Turns::PerPrincipal,
+            }
+        })
     }
 
     /// Returns `true` if tools have a filter or aliases.

@@ -79,7 +79,7 @@ fn check_tools(
     super::runtime()?.block_on(async {
         let mut count = 0;
         for (at, gateway) in config.gateways.iter().enumerate() {
-            let servers = McpClient::of_config(config, secrets, Some(&gateway.name))?;
+            let servers = McpClient::of_config(config, secrets, Some(&gateway.name), None)?;
             let name = match at == config.default_gateway {
                 true => DEFAULT_NAME,
                 false => &gateway.name,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use mcp_gateway_core::upstream::UpstreamError;
+use mcp_gateway_platform::state::StateStore;
 
 use crate::client::McpClient;
 use crate::files::ConfigFiles;
@@ -55,7 +56,9 @@ impl TargetArgs {
         loaded.warnings.lines().for_each(eprint_line);
         let mut secrets = system.secrets();
         secrets.push(TOKEN_VARIABLE.to_owned());
-        McpClient::of_config(&loaded.config.platform.dynamic, &secrets, gateway)
+        let spec = &loaded.config.platform;
+        let data = StateStore::folder_of(&spec.fixed.store);
+        McpClient::of_config(&spec.dynamic, &secrets, gateway, data)
     }
 
     /// Returns a hint for `error` of a running gateway.

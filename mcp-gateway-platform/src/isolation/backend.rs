@@ -1,0 +1,234 @@
+//! Backend of a program whose instances are isolated.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use mcp_gateway_core::runtime::Process;
+use mcp_gateway_core::transport::Transport;
+use mcp_gateway_core::upstream::{
+    Instance, InstanceKey, InstanceOwner, RuntimeBackend, SessionPolicy, UpstreamError,
+};
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
+
+use super::folder::{FolderError, OwnerRecord, TempFolder, create_private};
+use super::program::Program;
+use super::state::{OpenState, StateRoot};
+use super::values::Values;
+use super::workspace::{Remains, Workspace};
+use crate::spec::Isolation;
+
+/// Backend that starts a program in the workspace of its owner.
+#[derive(Debug)]
+pub(crate) struct IsolatedProcess {
+    plan: Arc<Plan>,
+    /// Sharing of processes.
+    sessions: SessionPolicy,
+    /// Open workspaces.
+    workspaces: Mutex<HashMap<WorkspaceKey, Weak<Workspace>>>,
+}
+
+/// Instances that share a workspace.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+enum WorkspaceKey {
+    Owner(InstanceOwner),
+    Session(Arc<str>),
+}
+
+/// Description of the instances.
+#[derive(Debug)]
+struct Plan {
+    program: Program,
+    isolation: Isolation,
+    states: StateRoot,
+}
+
+impl IsolatedProcess {
+    /// Creates the backend of `program`, and ends what instances of ended gateways have left.
+    pub(crate) fn new(program: Program, sessions: SessionPolicy, states: StateRoot) -> Self {
+        let isolation = program.spec.isolation.clone().unwrap_or_default();
+        let plan = Arc::new(Plan {
+            program,
+            isolation,
+            states,
+        });
+        if let Ok(runtime) = Handle::try_current() {
+            let plan = Arc::clone(&plan);
+            runtime.spawn_blocking(move || plan.sweep());
+        }
+        Self {
+            plan,
+            sessions,
+            workspaces: Mutex::default(),
+        }
+    }
+
+    /// Returns the open workspace of `instance`, or opens one.
+    async fn workspace(&self, instance: &Instance) -> Result<Arc<Workspace>, FolderError> {
+        let key = match (self.sessions, instance.key()) {
+            (SessionPolicy::PerSession, InstanceKey::Session(session)) => {
+                WorkspaceKey::Session(Arc::clone(session))
+            }
+            _ => WorkspaceKey::Owner(instance.owner().clone()),
+        };
+        let mut workspaces = self.workspaces.lock().await;
+        if let Some(workspace) = workspaces.get(&key).and_then(Weak::upgrade) {
+            return Ok(workspace);
+        }
+        let (plan, owner) = (Arc::clone(&self.plan), instance.owner().clone());
+        let opened = spawn_blocking(move || plan.open(owner));
+        let failed = |error| FolderError::io(Path::new("workspace"))(io::Error::other(error));
+        let workspace = Arc::new(opened.await.map_err(failed)??);
+        workspaces.retain(|_, open| open.strong_count() > 0);
+        workspaces.insert(key, Arc::downgrade(&workspace));
+        #[expect(clippy::disallowed_methods, reason = "it ends with the workspace")]
+        tokio::spawn(workspace.watch());
+        Ok(workspace)
+    }
+}
+
+#[async_trait]
+impl RuntimeBackend for IsolatedProcess {
+    async fn connect(&self, instance: &Instance) -> Result<Transport, UpstreamError> {
+        let workspace = self.workspace(instance).await;
+        let workspace = workspace.map_err(UpstreamError::connect)?;
+        let port = free_port().map_err(UpstreamError::connect)?;
+        let values = Plan::values(workspace.state(), workspace.temp(), port);
+        let process = self.plan.process(&values, workspace.state());
+        Ok(match process.connect(instance).await? {
+            Transport::Stdio(stdio) => {
+                Transport::Stdio(stdio.with_wrapped_handle(|handle| workspace.hold(handle)))
+            }
+            http @ Transport::Http(_) => http,
+        })
+    }
+}
+
+impl Plan {
+    /// Opens a workspace of `owner`. Blocks.
+    fn open(&self, owner: InstanceOwner) -> Result<Workspace, FolderError> {
+        let record = OwnerRecord {
+            server: Some(Arc::clone(&self.program.server)),
+            owner,
+        };
+        let state = self.open_state(&record)?;
+        let temp = TempFolder::create(&record)?;
+        for folder in [TEMP, RUNTIME] {
+            create_private(&temp.path().join(folder))?;
+        }
+        let remains = self.remains(temp, state.as_ref());
+        let workspace = Workspace::new(state, remains, self.isolation.max_bytes);
+        workspace.size_limit().check()?;
+        Ok(workspace)
+    }
+
+    /// Opens the state folder of the owner in `record`, if instances have one.
+    fn open_state(&self, record: &OwnerRecord) -> Result<Option<OpenState>, FolderError> {
+        if !self.program.spec.uses_state() {
+            return Ok(None);
+        }
+        let mut record = record.clone();
+        if self.isolation.shared_state {
+            record.owner = InstanceOwner::AllCallers;
+        }
+        self.states.open(&record).map(Some)
+    }
+
+    /// Ends what instances of ended gateways have left. Blocks.
+    fn sweep(&self) {
+        let is_mine = |record: &OwnerRecord| {
+            let server = record.server.as_ref();
+            server.is_none_or(|server| *server == self.program.server)
+        };
+        for (temp, record) in TempFolder::orphans(is_mine) {
+            let path = temp.path().display();
+            tracing::info!(server = %self.program.server, %path, "removing the remains of an ended gateway");
+            let state = self.open_state(&record).ok().flatten();
+            self.remains(temp, state.as_ref()).clear();
+        }
+    }
+
+    /// Returns what instances in the temporary folder `temp` leave behind.
+    fn remains(&self, temp: TempFolder, state: Option<&OpenState>) -> Remains {
+        let values = Self::values(state, temp.path(), 0);
+        let cleanup = self.isolation.cleanup.split_first();
+        let cleanup = cleanup.map(|(command, args)| {
+            let args = args.iter().map(|text| values.expand(text));
+            let process = self.environment(&values.expand(command), &values, state);
+            process.with_args(args)
+        });
+        Remains { temp, cleanup }
+    }
+
+    /// Returns the values of placeholders.
+    fn values(state: Option<&OpenState>, temp: &Path, port: u16) -> Values {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let id = temp.file_name().map(Path::new);
+        Values {
+            state: state.map(|state| text(&state.files())).unwrap_or_default(),
+            temp: text(&temp.join(TEMP)),
+            port: port.to_string(),
+            id: id.map(text).unwrap_or_default(),
+        }
+    }
+
+    /// Returns the backend of an instance.
+    fn process(&self, values: &Values, state: Option<&OpenState>) -> Process {
+        let spec = &self.program.spec;
+        let process = self.environment(&spec.command, values, state);
+        let process = process.with_args(spec.args.iter().map(|text| values.expand(text)));
+        match &spec.directory {
+            Some(directory) => process.with_directory(values.expand(&directory.to_string_lossy())),
+            None => process,
+        }
+    }
+
+    /// Returns a backend that runs `command` in the environment of an instance.
+    fn environment(&self, command: &str, values: &Values, state: Option<&OpenState>) -> Process {
+        let temp = Path::new(&values.temp);
+        // The variables of the spec are set later, and win.
+        let mut own = vec![("TMPDIR", temp.to_owned())];
+        if let Some(home) = state
+            .filter(|_| self.isolation.own_home)
+            .map(OpenState::home)
+        {
+            let folders = XDG_FOLDERS.map(|(name, path)| (name, home.join(path)));
+            own.extend(folders);
+            own.push(("XDG_RUNTIME_DIR", temp.with_file_name(RUNTIME)));
+            own.push(("HOME", home));
+        }
+        let process = self.program.process(command, own);
+        let variables = self.isolation.env.iter();
+        variables.fold(process, |process, (name, value)| {
+            process.with_env(name, values.expand(value))
+        })
+    }
+}
+
+/// Returns a port that no program listens on.
+fn free_port() -> io::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// Name of the folder for temporary files.
+const TEMP: &str = "tmp";
+
+/// Name of the folder for sockets.
+const RUNTIME: &str = "run";
+
+/// Variables of the XDG folders, and their paths below the home folder.
+const XDG_FOLDERS: [(&str, &str); 4] = [
+    ("XDG_CACHE_HOME", ".cache"),
+    ("XDG_CONFIG_HOME", ".config"),
+    ("XDG_DATA_HOME", ".local/share"),
+    ("XDG_STATE_HOME", ".local/state"),
+];
+
+#[cfg(test)]
+mod tests;

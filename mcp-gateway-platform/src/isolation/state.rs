@@ -1,0 +1,291 @@
+//! State folders: files that programs keep for callers.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use mcp_gateway_core::upstream::InstanceOwner;
+
+use super::folder::{
+    FolderError, OwnerRecord, TempFolder, create_private, disk_usage, hex, is_private,
+    lock_exclusively, lock_file,
+};
+
+/// Folder below which state folders are created.
+#[derive(Clone, Debug)]
+pub(crate) enum StateRoot {
+    /// Data folder of the gateway.
+    Kept(PathBuf),
+    /// Temporary folder, created when it is needed, for gateways that keep nothing.
+    Temporary(Arc<OnceLock<TempFolder>>),
+}
+
+impl Default for StateRoot {
+    fn default() -> Self {
+        Self::Temporary(Arc::default())
+    }
+}
+
+impl From<Option<PathBuf>> for StateRoot {
+    fn from(data: Option<PathBuf>) -> Self {
+        data.map_or_else(Self::default, Self::Kept)
+    }
+}
+
+impl StateRoot {
+    /// Returns the folder, creating it if necessary.
+    fn path(&self) -> Result<&Path, FolderError> {
+        match self {
+            Self::Kept(data) => {
+                let created = DirBuilder::new().recursive(true).mode(0o700).create(data);
+                created.map_err(FolderError::io(data))?;
+                Ok(data)
+            }
+            Self::Temporary(folder) => {
+                if let Some(folder) = folder.get() {
+                    return Ok(folder.path());
+                }
+                let created = TempFolder::create(&OwnerRecord {
+                    server: None,
+                    owner: InstanceOwner::AllCallers,
+                })?;
+                Ok(folder.get_or_init(|| created).path())
+            }
+        }
+    }
+
+    /// Opens the state folder of `record`, creating it if necessary.
+    pub(super) fn open(&self, record: &OwnerRecord) -> Result<OpenState, FolderError> {
+        let mut path = self.path()?.to_owned();
+        let server = record.server.as_deref().unwrap_or_default();
+        for name in [
+            PROGRAMS,
+            &server_folder(server),
+            &owner_folder(&record.owner),
+        ] {
+            path.push(name);
+            create_private(&path)?;
+        }
+        record.write(&path)?;
+        for name in [FILES, HOME] {
+            create_private(&path.join(name))?;
+        }
+        let lock = lock_file(&path)?;
+        lock.lock_shared().map_err(FolderError::io(&path))?;
+        Ok(OpenState { path, _lock: lock })
+    }
+}
+
+/// State folder that an instance uses.
+#[derive(Debug)]
+pub(super) struct OpenState {
+    path: PathBuf,
+    /// Shared lock, which prevents the removal.
+    _lock: File,
+}
+
+impl OpenState {
+    /// Returns the folder with everything that belongs to the owner.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the folder for the files of the program.
+    pub(super) fn files(&self) -> PathBuf {
+        self.path.join(FILES)
+    }
+
+    /// Returns the home folder.
+    pub(super) fn home(&self) -> PathBuf {
+        self.path.join(HOME)
+    }
+}
+
+/// All state folders of a gateway.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::isolation::StateFolders;
+///
+/// let none = StateFolders::new("/nonexistent".into());
+/// assert!(none.list().unwrap().is_empty());
+/// ```
+#[derive(Debug)]
+pub struct StateFolders {
+    programs: PathBuf,
+}
+
+/// State folder of one owner.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StateFolder {
+    /// Name of the server.
+    pub server: Arc<str>,
+    /// Owner.
+    pub owner: InstanceOwner,
+    /// Path.
+    pub path: PathBuf,
+    /// Disk space in bytes.
+    pub bytes: u64,
+}
+
+impl StateFolders {
+    /// Returns the state folders in the data folder `data` of a gateway.
+    #[must_use]
+    pub fn new(data: PathBuf) -> Self {
+        Self {
+            programs: data.join(PROGRAMS),
+        }
+    }
+
+    /// Returns the folders, by server and owner.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Io`] if they cannot be read.
+    pub fn list(&self) -> Result<Vec<StateFolder>, FolderError> {
+        let mut found = Vec::new();
+        for server in subfolders(&self.programs)? {
+            for path in subfolders(&server)? {
+                let Some(record) = OwnerRecord::read(&path) else {
+                    continue;
+                };
+                let Some(server) = record.server else {
+                    continue;
+                };
+                found.push(StateFolder {
+                    bytes: disk_usage(&path),
+                    owner: record.owner,
+                    server,
+                    path,
+                });
+            }
+        }
+        let key = |folder: &StateFolder| {
+            let subject = folder.owner.subject().map(str::to_owned);
+            (Arc::clone(&folder.server), subject)
+        };
+        found.sort_by_key(key);
+        Ok(found)
+    }
+
+    /// Removes `folder` with everything in it.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::InUse`] if an instance uses it, [`FolderError::Io`] if it cannot be removed.
+    pub fn remove(&self, folder: &StateFolder) -> Result<(), FolderError> {
+        let _lock = lock_exclusively(&folder.path)?;
+        fs::remove_dir_all(&folder.path).map_err(FolderError::io(&folder.path))
+    }
+}
+
+/// Returns the private folders in `path`; none if it does not exist.
+fn subfolders(path: &Path) -> Result<Vec<PathBuf>, FolderError> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(FolderError::io(path))?,
+    };
+    let paths = entries.flatten().map(|entry| entry.path());
+    Ok(paths.filter(|path| is_private(path)).collect())
+}
+
+/// Returns the name of the folder of the server `name`.
+fn server_folder(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    // Other names are hashed, behind a character with which no plain one begins.
+    match !name.starts_with(['.', '_']) && name.len() <= MAX_NAME && name.chars().all(is_plain) {
+        true if !name.is_empty() => name.to_owned(),
+        _ => format!("_{}", hashed(name)),
+    }
+}
+
+/// Returns the name of the folder of `owner`. Subjects may contain any characters.
+fn owner_folder(owner: &InstanceOwner) -> String {
+    match owner.subject() {
+        Some(subject) => hashed(subject),
+        None => ALL_CALLERS.to_owned(),
+    }
+}
+
+/// Returns half of the hash of `text` in hexadecimal.
+fn hashed(text: &str) -> String {
+    hex(&digest(&SHA256, text.as_bytes()).as_ref()[..16])
+}
+
+/// Name of the folder of all servers.
+const PROGRAMS: &str = "programs";
+
+/// Name of the folder of the state of all callers.
+const ALL_CALLERS: &str = "all-callers";
+
+/// Name of the folder with the files of a program.
+const FILES: &str = "state";
+
+/// Name of the home folder.
+const HOME: &str = "home";
+
+/// Maximum length of a folder name that is the name of a server.
+const MAX_NAME: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(server: &str, subject: &str) -> OwnerRecord {
+        OwnerRecord {
+            server: Some(server.into()),
+            owner: InstanceOwner::Principal(subject.into()),
+        }
+    }
+
+    #[test]
+    fn each_server_and_owner_has_a_folder() {
+        let root = StateRoot::default();
+        let names = ["a", "..", "_a", ".", "a/b", "ä"];
+        let mut paths: Vec<_> = names
+            .iter()
+            .flat_map(|server| ["alice", "bob", "../alice"].map(|who| record(server, who)))
+            .map(|record| root.open(&record).unwrap().path().to_owned())
+            .collect();
+        let count = paths.len();
+        paths.sort_unstable();
+        paths.dedup();
+        assert_eq!(paths.len(), count);
+        let top = root.path().unwrap().join(PROGRAMS);
+        assert!(
+            paths
+                .iter()
+                .all(|path| path.parent().unwrap().parent() == Some(&top))
+        );
+    }
+
+    #[test]
+    fn folders_are_kept_until_they_are_removed() {
+        let root = StateRoot::default();
+        let state = root.open(&record("a", "alice")).unwrap();
+        fs::write(state.files().join("note"), "text").unwrap();
+        let all = StateFolders::new(root.path().unwrap().to_owned());
+        let folder = all.list().unwrap().pop().unwrap();
+        assert_eq!(
+            (&*folder.server, folder.owner.subject()),
+            ("a", Some("alice"))
+        );
+        assert!(folder.bytes > 0);
+        assert!(matches!(
+            all.remove(&folder),
+            Err(FolderError::InUse { .. })
+        ));
+        drop(state);
+        let state = root.open(&record("a", "alice")).unwrap();
+        assert_eq!(fs::read(state.files().join("note")).unwrap(), b"text");
+        drop(state);
+        all.remove(&folder).unwrap();
+        assert!(all.list().unwrap().is_empty());
+        assert!(!folder.path.exists());
+    }
+}
