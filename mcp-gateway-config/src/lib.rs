@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`document`] | YAML and JSON as trees with positions, and the diagnostics of reading them |
 //! | [`file`](mod@file) | the configuration file |
+//! | [`edit`] | changes of the configuration file |
+//! | [`library`] | ready entries |
 //! | [`import`] | the server lists of MCP clients |
 //! | [`connect`] | the settings by which MCP clients connect to a gateway |
 //! | [`lint`] | checks of tool definitions against the limits of MCP clients |
@@ -26,7 +28,9 @@
 
 pub mod connect;
 pub mod document;
+pub mod edit;
 pub mod file;
 pub mod import;
+pub mod library;
 pub mod lint;
 pub mod system;

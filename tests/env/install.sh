@@ -7,7 +7,7 @@
 #
 # Everything goes below ${MCP_GATEWAY_TEST_CACHE:-$HOME/.cache/mcp-gateway-tests}, one folder per
 # component and pin. Needs python3, flock and either npm or network access for pip to bring one;
-# apt is only asked for python3-venv, postgresql, chromium and nginx, and only where they are
+# apt is only asked for python3-venv, postgresql, chromium, nginx and tmux, and only where they are
 # missing.
 set -euo pipefail
 
@@ -136,6 +136,15 @@ ensure_nginx() {
   apt-get install --quiet --yes --no-install-recommends nginx-light >&2
 }
 
+ensure_tmux() {
+  if command -v tmux >/dev/null; then
+    return
+  fi
+  log "installing tmux"
+  apt-get update --quiet >&2
+  apt-get install --quiet --yes --no-install-recommends tmux >&2
+}
+
 # Lets one installation run at a time.
 lock() {
   mkdir -p "$cache"
@@ -170,6 +179,7 @@ ensure_all() {
   ensure_postgres
   ensure_chromium
   ensure_nginx
+  ensure_tmux
   whole "$(npm_folder)" install_npm
   for name in "${venvs[@]}"; do
     whole "$(venv_folder "$name")" install_venv "$name"

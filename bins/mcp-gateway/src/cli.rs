@@ -1,11 +1,13 @@
 //! Command-line interface.
 
+mod add;
 mod audit;
 mod call;
 mod check;
 mod client;
 mod connect;
 mod login;
+mod program_state;
 mod serve;
 mod state;
 mod table;
@@ -22,12 +24,14 @@ use clap_complete::Shell;
 use mcp_gateway_core::upstream::UpstreamError;
 use tokio::runtime::{Builder, Runtime};
 
+use self::add::AddArgs;
 use self::audit::AuditArgs;
 use self::call::CallArgs;
 use self::check::CheckArgs;
 use self::client::OAuthClientArgs;
 use self::connect::ConnectArgs;
 use self::login::LoginArgs;
+use self::program_state::ProgramStateArgs;
 use self::serve::ServeArgs;
 use self::target::TargetArgs;
 use self::token::TokenArgs;
@@ -53,6 +57,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Add a ready server to the configuration
+    Add(AddArgs),
     /// List and verify the audit log
     Audit(AuditArgs),
     /// Call a tool
@@ -75,6 +81,8 @@ enum Command {
     Login(LoginArgs),
     /// Serve the gateway
     Serve(ServeArgs),
+    /// List and remove the files that programs keep for callers
+    State(ProgramStateArgs),
     /// Create, list, rotate and revoke API tokens
     Token(TokenArgs),
     /// List the tools of servers
@@ -108,6 +116,7 @@ pub fn main() -> ExitCode {
 
 fn execute(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Add(args) => add::run(&args),
         Command::Audit(args) => audit::run(args),
         Command::Call(args) => with_servers(&args.target, async |servers| {
             call::run(&args, servers).await
@@ -130,6 +139,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Login(args) => login::run(&args),
         Command::Serve(args) => serve::run(args),
+        Command::State(args) => program_state::run(args),
         Command::Token(args) => token::run(args),
         Command::Tools(args) => with_servers(&args.target, async |servers| {
             tools::run(&args, servers).await
