@@ -35,7 +35,7 @@
 //! ```
 
 mod authorization;
-mod backoff;
+pub(crate) mod backoff;
 #[cfg(feature = "loopback")]
 mod browser;
 mod credentials;
@@ -49,13 +49,15 @@ mod policy;
 mod registration;
 #[cfg(feature = "loopback")]
 mod sign_in;
-mod token;
+pub(crate) mod token;
 
 use ::http::StatusCode;
 use mcp_gateway_core::credential::Challenge;
 use serde_json::json;
 use url::Url;
 
+#[cfg(feature = "accounts")]
+pub(crate) use self::authorization::OFFLINE_ACCESS;
 pub use self::authorization::{Authorization, ResponseParameters};
 #[cfg(feature = "loopback")]
 pub use self::browser::open_browser;

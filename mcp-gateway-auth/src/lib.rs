@@ -15,6 +15,7 @@
 //! | [`forward::ForwardAuth`] | authenticates callers of a server behind a reverse proxy | any verifier |
 //! | [`jose::JwtVerifier`] | verifies a JWT | strict checks without opt-outs |
 //! | [`jwks::RemoteJwks`] | provides the keys of an issuer | its JWK set, fetched on demand and cached |
+//! | [`accounts::AccountCredentials`] | selects credentials for servers | the account that each caller has connected, with OAuth |
 //! | [`egress::Egress`] | fetches from untrusted addresses | requests that cannot reach the gateway's own network |
 //!
 //! Each of them works without the others and without the gateway: the example
@@ -85,6 +86,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "accounts")]
+pub mod accounts;
 #[cfg(feature = "login")]
 mod authorized_client;
 mod bearer;

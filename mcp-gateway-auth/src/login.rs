@@ -69,9 +69,15 @@ mod sessions;
 mod throttle;
 mod transactions;
 
+#[cfg(feature = "accounts")]
+pub(crate) use self::browser::BrowserId;
 pub use self::github::GithubProvider;
 pub use self::oidc::OidcProvider;
+#[cfg(feature = "accounts")]
+pub(crate) use self::origin::PublicOrigin;
 pub use self::origin::PublicUrlError;
 pub use self::pages::LoginPages;
+#[cfg(feature = "accounts")]
+pub(crate) use self::return_to::see_other;
 pub use self::sessions::LoginSessions;
 pub use crate::authorized_client::{AuthorizedClient, AuthorizedClients};

@@ -25,6 +25,8 @@ pub(crate) struct ServerMetadata {
     pub(crate) jwks_uri: Option<String>,
     pub(crate) names_itself: bool,
     pub(crate) registration_endpoint: Option<String>,
+    pub(crate) revocation_endpoint: Option<String>,
+    pub(crate) scopes: Vec<String>,
     pub(crate) token_endpoint: Option<String>,
     pub(crate) userinfo_endpoint: Option<String>,
 }
@@ -113,6 +115,8 @@ impl ServerMetadata {
             jwks_uri: text("jwks_uri"),
             names_itself: flag("authorization_response_iss_parameter_supported"),
             registration_endpoint: text("registration_endpoint"),
+            revocation_endpoint: text("revocation_endpoint"),
+            scopes: list("scopes_supported"),
             token_endpoint: text("token_endpoint"),
             userinfo_endpoint: text("userinfo_endpoint"),
         })

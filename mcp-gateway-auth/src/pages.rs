@@ -4,6 +4,8 @@
 //! a page cannot be used for clickjacking and its URL does not leak.
 
 mod clean;
+#[cfg(feature = "accounts")]
+mod connections;
 #[cfg(feature = "server")]
 mod consent;
 mod error;
@@ -22,6 +24,8 @@ use http::{HeaderMap, StatusCode};
 use std::sync::LazyLock;
 
 pub(crate) use self::clean::clean;
+#[cfg(feature = "accounts")]
+pub(crate) use self::connections::{ConnectionItem, ConnectionsPage};
 #[cfg(feature = "server")]
 pub(crate) use self::consent::ConsentPage;
 pub(crate) use self::error::ErrorPage;
@@ -105,6 +109,8 @@ pub(crate) const LOGOUT: &str = "/api/auth/logout";
 pub(crate) const ACCOUNT: &str = "/api/auth/account";
 #[cfg(feature = "login")]
 pub(crate) const REVOKE: &str = "/api/auth/account/revoke";
+#[cfg(feature = "accounts")]
+pub(crate) const CONNECT: &str = "/connect";
 #[cfg(feature = "server")]
 pub(crate) const CONSENT: &str = "/api/auth/oauth2/consent";
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::discovery::AuthorizationTarget;
@@ -14,7 +15,9 @@ use crate::Secret;
 
 /// Pending authorization request.
 ///
-/// `state` associates the response with its request. The PKCE verifier does not leave this value.
+/// `state` associates the response with its request. The PKCE verifier does not leave this value,
+/// except in its serialized form, which must be sealed where it is stored.
+#[derive(Deserialize, Serialize)]
 pub struct Authorization {
     url: Url,
     state: String,
@@ -43,12 +46,16 @@ impl Authorization {
             PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier.clone()));
         let scopes = scope.or(found.scope.as_deref()).unwrap_or_default();
         let scopes = scopes.split_whitespace();
-        let (url, _) = client
+        let is_offline = scopes.clone().any(|scope| scope == OFFLINE_ACCESS);
+        let mut request = client
             .authorize_url(|| CsrfToken::new(state.clone()))
             .set_pkce_challenge(challenge)
             .add_scopes(scopes.map(|scope| Scope::new(scope.to_owned())))
-            .add_extra_param("resource", found.resource.clone())
-            .url();
+            .add_extra_param("resource", found.resource.clone());
+        if is_offline {
+            request = request.add_extra_param("prompt", "consent");
+        }
+        let (url, _) = request.url();
         Ok(Self {
             url,
             state,
@@ -121,6 +128,10 @@ impl fmt::Debug for Authorization {
             .finish_non_exhaustive()
     }
 }
+
+/// Scope of a refresh token. It is ignored without `prompt=consent` (OpenID Connect Core, section
+/// 11).
+pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
 
 /// Returns a random value of 256 bits, as text.
 fn random() -> Result<String, ClientError> {

@@ -9,20 +9,20 @@ use tokio::time::Instant;
 /// The first retry is immediate, because a dropped connection is the most frequent failure. The
 /// delays after further failures double, from one second up to one minute.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
     until: Option<Instant>,
 }
 
 impl Backoff {
     /// Returns the time until the next attempt, or `None` if it is permitted now.
-    pub(super) fn remaining(&self) -> Option<Duration> {
+    pub(crate) fn remaining(&self) -> Option<Duration> {
         let remaining = self.until?.saturating_duration_since(Instant::now());
         (!remaining.is_zero()).then_some(remaining)
     }
 
     /// Delays the next attempt.
-    pub(super) fn record_failure(&mut self) {
+    pub(crate) fn record_failure(&mut self) {
         let delay = match self.failures.checked_sub(1) {
             Some(doublings) => MAX.min(FIRST * 2_u32.pow(doublings.min(MAX_DOUBLINGS))),
             None => Duration::ZERO,
@@ -32,7 +32,7 @@ impl Backoff {
     }
 
     /// Permits the next attempt after a success.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
 }

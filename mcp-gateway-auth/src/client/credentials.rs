@@ -240,7 +240,7 @@ impl<G: RefreshableTokens> GrantState<G> {
             return Ok(());
         };
         tracing::warn!(%error, "access token not refreshed");
-        self.is_revoked = is_revoked(&error);
+        self.is_revoked = error.is_invalid_grant();
         if self.is_revoked {
             return Err(CredentialError::NotConnected { url: None });
         }
@@ -248,13 +248,6 @@ impl<G: RefreshableTokens> GrantState<G> {
         self.failure = error_chain(&error);
         Err(unavailable(error))
     }
-}
-
-/// Returns `true` if the refresh token is invalid, expired or revoked (RFC 6749, section 5.2).
-///
-/// The status is insignificant: servers send this error with 400, 401, 403 and even 200.
-fn is_revoked(error: &ClientError) -> bool {
-    matches!(error, ClientError::Token(error) if error.code == "invalid_grant")
 }
 
 impl fmt::Debug for GrantCredentials {

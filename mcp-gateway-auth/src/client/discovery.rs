@@ -1,6 +1,7 @@
 //! Discovery of the authorization server of a resource (RFC 9728; RFC 8414).
 
 use mcp_gateway_core::credential::Challenge;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
@@ -10,19 +11,21 @@ use crate::egress::EgressError;
 use crate::metadata::{Location, MetadataError, ServerMetadata, is_absent};
 
 /// Audience of a token, and the authorization server that issues it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct AuthorizationTarget {
     /// Resource indicator of the token (RFC 8707).
     pub resource: String,
     /// Scopes that the challenge requires, separated by spaces.
     pub scope: Option<String>,
+    /// Scopes that the metadata of the resource lists; empty if it has none.
+    pub resource_scopes: Vec<String>,
     /// Authorization server.
     pub server: AuthorizationServerMetadata,
 }
 
 /// Validated metadata of an authorization server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct AuthorizationServerMetadata {
     /// Client authentication methods of the token endpoint; empty if the metadata has none.
@@ -37,6 +40,10 @@ pub struct AuthorizationServerMetadata {
     pub names_itself: bool,
     /// Registration endpoint (RFC 7591).
     pub registration_endpoint: Option<Url>,
+    /// Revocation endpoint (RFC 7009).
+    pub revocation_endpoint: Option<Url>,
+    /// Scopes that the metadata lists; empty if it has none.
+    pub scopes: Vec<String>,
     /// Token endpoint.
     pub token_endpoint: Url,
 }
@@ -68,9 +75,15 @@ pub(super) async fn discover(
     }
     let issuer = document["authorization_servers"][0].as_str();
     let issuer = issuer.ok_or_else(|| defect("its metadata names no authorization server"))?;
+    let scopes = document["scopes_supported"].as_array();
+    let scopes = scopes.into_iter().flatten();
     Ok(AuthorizationTarget {
         resource: resource.to_owned(),
         scope: challenge.param("scope").map(str::to_owned),
+        resource_scopes: scopes
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
         server: authorization_server(reach, issuer).await?,
     })
 }
@@ -147,6 +160,8 @@ async fn authorization_server(
         token_endpoint: token
             .ok_or_else(|| malformed(issuer, "its metadata has no token_endpoint"))?,
         registration_endpoint: endpoint("registration_endpoint", &found.registration_endpoint)?,
+        revocation_endpoint: endpoint("revocation_endpoint", &found.revocation_endpoint)?,
+        scopes: found.scopes,
         auth_methods: found.auth_methods,
         client_documents: found.client_documents,
         issuer: found.issuer,

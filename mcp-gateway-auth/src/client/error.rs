@@ -135,6 +135,16 @@ pub enum ClientError {
     Timeout,
 }
 
+impl ClientError {
+    /// Returns `true` if the refresh token is invalid, expired or revoked (RFC 6749, section 5.2).
+    ///
+    /// The status is insignificant: servers send this error with 400, 401, 403, 500 and even 200.
+    #[must_use]
+    pub fn is_invalid_grant(&self) -> bool {
+        matches!(self, Self::Token(error) if error.code == "invalid_grant")
+    }
+}
+
 /// Returns the summary of a failed request.
 fn failure(source: &EgressError) -> &'static str {
     match source {

@@ -34,6 +34,12 @@ impl Grant {
         }
     }
 
+    /// Returns the server, the client and the tokens.
+    #[must_use]
+    pub fn into_parts(self) -> (AuthorizationTarget, ClientIdentity, TokenSet) {
+        (self.found, self.identity, self.tokens)
+    }
+
     /// Current tokens.
     #[must_use]
     pub fn tokens(&self) -> &TokenSet {

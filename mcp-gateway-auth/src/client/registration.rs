@@ -2,11 +2,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::discovery::AuthorizationServerMetadata;
 use super::http::Reach;
 use super::{ClientError, ServerError};
+#[cfg(feature = "accounts")]
+use crate::egress::ClientAuth;
 use crate::egress::FetchedDocument;
 
 /// Client, as it is registered with an authorization server.
@@ -22,7 +25,7 @@ use crate::egress::FetchedDocument;
 /// // Secrets do not reach logs.
 /// assert!(!format!("{confidential:?}").contains("BJ3x0WcQ"));
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ClientIdentity {
     /// Identifier of the client.
@@ -62,6 +65,31 @@ impl ClientIdentity {
                 let offers = |name| server.auth_methods.iter().any(|method| method == name);
                 offers("client_secret_post") && !offers("client_secret_basic")
             }
+        }
+    }
+
+    /// Returns the identifier for a form that would otherwise lack it.
+    ///
+    /// With `client_secret_basic` it is redundant in the form, and some servers require it there.
+    pub(super) fn missing_in_form(&self, server: &AuthorizationServerMetadata) -> Option<&str> {
+        let is_basic = self.secret.is_some() && !self.is_in_form(server);
+        is_basic.then_some(&*self.id)
+    }
+
+    /// Returns the client authentication at endpoints of `server`.
+    #[cfg(feature = "accounts")]
+    pub(super) fn authentication(&self, server: &AuthorizationServerMetadata) -> ClientAuth {
+        let client_id = self.id.clone();
+        match &self.secret {
+            None => ClientAuth::None,
+            Some(secret) if self.is_in_form(server) => ClientAuth::Post {
+                client_id,
+                secret: secret.clone(),
+            },
+            Some(secret) => ClientAuth::Basic {
+                client_id,
+                secret: secret.clone(),
+            },
         }
     }
 }

@@ -102,10 +102,13 @@ pub(super) async fn redeem(
     code: Code,
 ) -> Result<TokenSet, ClientError> {
     let client = client(identity, &found.server).set_redirect_uri(code.redirect_uri);
-    let request = client
+    let mut request = client
         .exchange_code(AuthorizationCode::new(code.code))
         .set_pkce_verifier(code.verifier)
         .add_extra_param("resource", found.resource.clone());
+    if let Some(id) = identity.missing_in_form(&found.server) {
+        request = request.add_extra_param("client_id", id);
+    }
     let answer = request.request_async(&TokenHttp(egress.clone())).await;
     answer.map_err(failed)?.tokens()
 }
@@ -117,22 +120,63 @@ pub(super) async fn redeem(
 /// # Errors
 ///
 /// As [`redeem`].
-pub(super) async fn refresh(
+pub(crate) async fn refresh(
     egress: &Egress,
     (found, identity): (&AuthorizationTarget, &ClientIdentity),
     refresh_token: &str,
 ) -> Result<TokenSet, ClientError> {
     let client = client(identity, &found.server);
     let token = RefreshToken::new(refresh_token.to_owned());
-    let request = client
+    let mut request = client
         .exchange_refresh_token(&token)
         .add_extra_param("resource", found.resource.clone());
+    if let Some(id) = identity.missing_in_form(&found.server) {
+        request = request.add_extra_param("client_id", id);
+    }
     let answer = request.request_async(&TokenHttp(egress.clone())).await;
     let mut tokens = answer.map_err(failed)?.tokens()?;
     if tokens.refresh_token.is_none() {
         tokens.refresh_token = Some(refresh_token.to_owned());
     }
     Ok(tokens)
+}
+
+/// Revokes a refresh token, or an access token that has none (RFC 7009).
+///
+/// Servers without a revocation endpoint are not requested.
+///
+/// # Errors
+///
+/// [`ClientError::Egress`] if the endpoint cannot be reached or rejects the request.
+#[cfg(feature = "accounts")]
+pub(crate) async fn revoke(
+    egress: &Egress,
+    (found, identity): (&AuthorizationTarget, &ClientIdentity),
+    token: &str,
+) -> Result<(), ClientError> {
+    let server = &found.server;
+    let Some(endpoint) = &server.revocation_endpoint else {
+        return Ok(());
+    };
+    let mut form = vec![("token", token)];
+    if identity.secret.is_none() {
+        form.push(("client_id", &identity.id));
+    }
+    if let Some(id) = identity.missing_in_form(server) {
+        form.push(("client_id", id));
+    }
+    let request = identity.authentication(server).request(&form);
+    let fetched = match request {
+        Ok(request) => egress.send(endpoint.as_str(), request, MAX_ANSWER).await,
+        Err(error) => Err(error),
+    };
+    match fetched {
+        // The response is empty.
+        Ok(fetched) if fetched.status.is_success() => Ok(()),
+        Ok(fetched) => Err(EgressError::Status(fetched.status)),
+        Err(error) => Err(error),
+    }
+    .map_err(|source| ClientError::egress(endpoint, source))
 }
 
 /// Leniently parsed response of a token endpoint.

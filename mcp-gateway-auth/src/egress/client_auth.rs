@@ -50,7 +50,7 @@ pub enum ClientAuth {
 
 impl ClientAuth {
     /// Returns a request that posts `form`.
-    pub(super) fn request(&self, form: &[(&str, &str)]) -> Result<Request<Bytes>, EgressError> {
+    pub(crate) fn request(&self, form: &[(&str, &str)]) -> Result<Request<Bytes>, EgressError> {
         let mut body = form_urlencoded::Serializer::new(String::new());
         body.extend_pairs(form);
         let mut request = Request::new(Bytes::new());

@@ -14,25 +14,25 @@ use crate::{AuthServerError, Keyring};
 
 /// A browser, identified by a cookie. The cookie is replaced at each login and logout.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct BrowserId {
+pub(crate) struct BrowserId {
     id: String,
 }
 
 impl BrowserId {
     /// Creates the identity of a browser without a cookie.
-    pub(super) fn new() -> Result<Self, AuthServerError> {
+    pub(crate) fn new() -> Result<Self, AuthServerError> {
         Ok(Self { id: random_id("")? })
     }
 
     /// Returns the identifier.
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.id
     }
 }
 
 /// Cookies of the login, sealed for one origin. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct BrowserCookies {
+pub(crate) struct BrowserCookies {
     keyring: Keyring,
     origin: PublicOrigin,
 }
@@ -54,7 +54,7 @@ impl BrowserCookies {
     }
 
     /// Returns the browser that sent `headers`, if its cookie is valid.
-    pub(super) fn browser(&self, headers: &HeaderMap) -> Option<BrowserId> {
+    pub(crate) fn browser(&self, headers: &HeaderMap) -> Option<BrowserId> {
         let handle = self.handle(Cookie::Browser, headers)?;
         Some(BrowserId { id: handle.id })
     }
@@ -72,14 +72,14 @@ impl BrowserCookies {
     }
 
     /// Returns the cookie that identifies `browser`.
-    pub(super) fn browser_cookie(&self, browser: &BrowserId) -> HeaderValue {
+    pub(crate) fn browser_cookie(&self, browser: &BrowserId) -> HeaderValue {
         let handle = Handle::new(browser.id.as_str(), 0);
         let value = self.keyring.issue(Cookie::Browser.purpose(), handle);
         Cookie::Browser.set(&value, None, &self.origin)
     }
 
     /// Returns the CSRF token for forms that are shown to `browser`.
-    pub(super) fn csrf(&self, browser: &BrowserId) -> String {
+    pub(crate) fn csrf(&self, browser: &BrowserId) -> String {
         self.keyring
             .issue(CSRF, Handle::new(browser.id.as_str(), 0))
     }
@@ -90,7 +90,7 @@ impl BrowserCookies {
     ///
     /// [`LoginError::Forged`] if the cookie or the CSRF token is invalid, or the request comes from
     /// another origin.
-    pub(super) fn check_form(
+    pub(crate) fn check_form(
         &self,
         headers: &HeaderMap,
         csrf: &str,

@@ -15,7 +15,7 @@ use crate::pages::{ErrorPage, page};
 
 /// The reason for which a request of a browser is rejected.
 #[derive(Debug)]
-pub(super) enum LoginError {
+pub(crate) enum LoginError {
     /// A parameter is missing, duplicated or invalid.
     BadRequest,
     /// The provider with this name has denied the login.

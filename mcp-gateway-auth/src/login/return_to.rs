@@ -87,7 +87,7 @@ pub(super) async fn go_on(
 }
 
 /// Redirects with 303, after which the browser does not repeat the form.
-pub(super) fn see_other(to: &str) -> Response {
+pub(crate) fn see_other(to: &str) -> Response {
     let Ok(location) = HeaderValue::try_from(to) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };

@@ -129,7 +129,7 @@ impl LoginSessions {
     }
 
     /// Returns the cookies that identify browsers and sessions.
-    pub(super) fn cookies(&self) -> &BrowserCookies {
+    pub(crate) fn cookies(&self) -> &BrowserCookies {
         &self.0.cookies
     }
 

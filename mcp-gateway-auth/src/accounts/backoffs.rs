@@ -1,0 +1,138 @@
+//! Delays of refreshes after failures.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use mcp_gateway_core::error_chain;
+
+use crate::client::ClientError;
+use crate::client::backoff::Backoff;
+use crate::egress::EgressError;
+
+/// Class of a failed refresh, which decides what else fails.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum FailureClass {
+    /// The request of this account: others may succeed.
+    Account,
+    /// The registered client.
+    Client,
+    /// The grant: it is expired or revoked.
+    Grant,
+    /// The authorization server: it is overloaded or unreachable.
+    Server,
+}
+
+impl FailureClass {
+    /// Classifies an error by its code, and by its status only if it has no code.
+    pub(super) fn of(error: &ClientError) -> Self {
+        match error {
+            ClientError::Token(error) => match error.code.as_str() {
+                "invalid_grant" => Self::Grant,
+                "invalid_client" => Self::Client,
+                "server_error" | "slow_down" | "temporarily_unavailable" => Self::Server,
+                // The status of a response without a code.
+                "429" => Self::Server,
+                code if code.len() == 3 && code.starts_with('5') => Self::Server,
+                _ => Self::Account,
+            },
+            ClientError::Egress { .. } => Self::Server,
+            _ => Self::Account,
+        }
+    }
+}
+
+/// Returns `true` if the server may have processed the request whose response failed with `error`.
+pub(super) fn is_lost(error: &ClientError) -> bool {
+    match error {
+        ClientError::Egress { source, .. } => !matches!(
+            source,
+            EgressError::Status(status) if status.is_client_error()
+        ),
+        ClientError::Response { .. } => true,
+        _ => false,
+    }
+}
+
+/// Backoffs of authorization servers and of accounts, by their identifiers.
+#[derive(Debug, Default)]
+pub(super) struct Backoffs(Mutex<HashMap<String, (Backoff, String)>>);
+
+impl Backoffs {
+    /// Rejects a request while one of `keys` is backed off.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Suspended`] with the last failure.
+    pub(super) fn check(&self, keys: [&str; 2]) -> Result<(), ClientError> {
+        let backoffs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = keys.into_iter().filter_map(|key| backoffs.get(key));
+        let suspended = found.find_map(|(backoff, failure)| Some((backoff.remaining()?, failure)));
+        match suspended {
+            Some((remaining, failure)) => Err(ClientError::Suspended {
+                remaining,
+                failure: failure.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Delays the next request for `key`.
+    pub(super) fn record_failure(&self, key: &str, error: &ClientError) {
+        let mut backoffs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (backoff, failure) = backoffs.entry(key.to_owned()).or_default();
+        backoff.record_failure();
+        *failure = error_chain(error);
+    }
+
+    /// Permits the next requests for `keys` after a success.
+    pub(super) fn reset(&self, keys: [&str; 2]) {
+        let mut backoffs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in keys {
+            backoffs.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::client::ServerError;
+
+    #[test]
+    fn errors_are_classified_by_their_code() {
+        let table = [
+            ("invalid_grant", FailureClass::Grant),
+            ("invalid_client", FailureClass::Client),
+            ("invalid_scope", FailureClass::Account),
+            ("temporarily_unavailable", FailureClass::Server),
+            ("429", FailureClass::Server),
+            ("503", FailureClass::Server),
+            ("400", FailureClass::Account),
+        ];
+        for (code, class) in table {
+            let error = ClientError::Token(ServerError {
+                code: code.to_owned(),
+                description: None,
+            });
+            assert_eq!(FailureClass::of(&error), class, "{code}");
+            assert!(!is_lost(&error));
+        }
+    }
+
+    #[test]
+    fn a_response_is_lost_unless_the_request_was_rejected() {
+        let table = [
+            (EgressError::Unavailable, true),
+            (EgressError::Status(StatusCode::BAD_GATEWAY), true),
+            (EgressError::Status(StatusCode::TOO_MANY_REQUESTS), false),
+        ];
+        for (source, expected) in table {
+            let url = String::new();
+            let error = ClientError::Egress { url, source };
+            assert_eq!(FailureClass::of(&error), FailureClass::Server);
+            assert_eq!(is_lost(&error), expected, "{error:?}");
+        }
+    }
+}

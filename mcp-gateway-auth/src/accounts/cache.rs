@@ -1,0 +1,141 @@
+//! Accounts in memory, so that calls are served without the store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use mcp_gateway_core::Credential;
+use moka::sync::Cache;
+
+use super::server::AccountServer;
+use super::{AccountId, ConnectedAccount};
+
+/// Account in memory, with its credential.
+#[derive(Debug)]
+pub(super) struct CachedAccount {
+    pub(super) account: ConnectedAccount,
+    pub(super) credential: Credential,
+    /// Time from which the access token is refreshed.
+    refresh_at: Option<u64>,
+}
+
+impl CachedAccount {
+    /// Creates the credential of `account` for `server`.
+    ///
+    /// Its name differs for each connection, so that no session and no list outlives a login with
+    /// another identity.
+    pub(super) fn new(id: &AccountId, server: &AccountServer, account: ConnectedAccount) -> Self {
+        let credential = Credential::new(format!("{id}#{}", account.connection()));
+        let token = account.bearer().map(|token| (AUTHORIZATION, token));
+        let headers = server.headers().iter().cloned().chain(token);
+        Self {
+            credential: headers.fold(credential, |credential, (name, value)| {
+                credential.with_header(name, value)
+            }),
+            refresh_at: account.refresh_at(),
+            account,
+        }
+    }
+
+    /// Returns `true` if the access token is about to expire at `now`, or equals `rejected`.
+    pub(super) fn is_due(&self, now: u64, rejected: Option<&HeaderValue>) -> bool {
+        let is_late = self.refresh_at.is_some_and(|at| at <= now);
+        is_late || rejected.is_some_and(|rejected| self.has_token(rejected))
+    }
+
+    /// Returns `true` if the access token is that of the header value `presented`.
+    pub(super) fn has_token(&self, presented: &HeaderValue) -> bool {
+        presented_token(&self.credential) == Some(presented)
+    }
+}
+
+/// Returns the `Authorization` header of a credential.
+pub(super) fn presented_token(credential: &Credential) -> Option<&HeaderValue> {
+    let mut headers = credential.headers().iter();
+    let (_, value) = headers.find(|(name, _)| name == AUTHORIZATION)?;
+    Some(value)
+}
+
+/// Cached accounts, by the identifiers of their documents. `None` for accounts that do not exist.
+///
+/// The store's [watch](mcp_gateway_store::Store::watch) invalidates entries. An entry that was read
+/// before such a change and is inserted after it would stay for ever: see [`CacheEpoch`].
+#[derive(Debug)]
+pub(super) struct AccountCache {
+    entries: Cache<String, Option<Arc<CachedAccount>>>,
+    epoch: AtomicU64,
+}
+
+/// Number of invalidations at the time of a read. The result is inserted only if it is the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CacheEpoch(u64);
+
+impl AccountCache {
+    pub(super) fn new() -> Self {
+        Self {
+            entries: Cache::new(MAX_ENTRIES),
+            epoch: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns the entry of a document, if there is one.
+    pub(super) fn get(&self, document: &str) -> Option<Option<Arc<CachedAccount>>> {
+        self.entries.get(document)
+    }
+
+    /// Returns the epoch of a read that begins now.
+    pub(super) fn epoch(&self) -> CacheEpoch {
+        CacheEpoch(self.epoch.load(Ordering::Acquire))
+    }
+
+    /// Inserts the result of a read that began at `epoch`.
+    pub(super) fn insert(
+        &self,
+        document: &str,
+        epoch: CacheEpoch,
+        entry: Option<Arc<CachedAccount>>,
+    ) {
+        if self.epoch().0 != epoch.0 {
+            return;
+        }
+        self.entries.insert(document.to_owned(), entry);
+        // An invalidation between the check and the insertion has missed the entry.
+        if self.epoch().0 != epoch.0 {
+            self.entries.invalidate(document);
+        }
+    }
+
+    /// Removes the entry of a document.
+    pub(super) fn invalidate(&self, document: &str) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        self.entries.invalidate(document);
+    }
+
+    /// Removes all entries.
+    pub(super) fn clear(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        self.entries.invalidate_all();
+    }
+}
+
+/// Maximum number of entries.
+const MAX_ENTRIES: u64 = 50_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_that_a_change_overtakes_is_not_cached() {
+        let cache = AccountCache::new();
+        let epoch = cache.epoch();
+        cache.invalidate("a");
+        cache.insert("a", epoch, None);
+        assert!(cache.get("a").is_none());
+        cache.insert("a", cache.epoch(), None);
+        assert!(cache.get("a").is_some());
+        cache.clear();
+        assert!(cache.get("a").is_none());
+    }
+}

@@ -1,0 +1,218 @@
+//! Credentials of connected accounts.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use http::StatusCode;
+use mcp_gateway_core::auth::Principal;
+use mcp_gateway_core::credential::{Challenge, CredentialError, CredentialResolver};
+use mcp_gateway_core::route::Target;
+use mcp_gateway_core::{Caller, Credential};
+use mcp_gateway_store::WatchEvent;
+
+use super::cache::{CachedAccount, presented_token};
+use super::documents::{account_key, is_connection};
+use super::renewals::Renewals;
+use super::server::{AccountServer, AccountServers};
+use super::{AccountId, ConnectLinks, ConnectedAccounts, Owner};
+use crate::egress::Egress;
+
+/// Credential resolver with the account that each caller has connected. Cheap to clone.
+///
+/// A call is made with the account of the caller, otherwise with one of a team of the caller,
+/// otherwise with that of the organization. Without any of them, it fails with
+/// [`CredentialError::NotConnected`], with a link if the caller is a user who can log in. Servers
+/// that are not among [those](Self::replace_servers) of this resolver get no credential.
+///
+/// Accounts are served from memory, which [`follow`](Self::follow) keeps up to date. An access
+/// token is refreshed before it expires and after a server has rejected it with 401, by one replica
+/// at a time. An account ends with the error `invalid_grant`: its access token is presented until
+/// it expires, and the link is returned afterwards. Other failures are temporary, and delay further
+/// refreshes of the account or, if the authorization server is overloaded or unreachable, of all its
+/// accounts.
+#[derive(Clone)]
+pub struct AccountCredentials {
+    links: Option<ConnectLinks>,
+    renewals: Arc<Renewals>,
+    servers: Arc<AccountServers>,
+}
+
+impl AccountCredentials {
+    /// Creates a resolver without servers, which refreshes tokens through `egress`.
+    #[must_use]
+    pub fn new(accounts: ConnectedAccounts, egress: Egress) -> Self {
+        Self {
+            links: None,
+            renewals: Arc::new(Renewals::new(accounts, egress)),
+            servers: Arc::default(),
+        }
+    }
+
+    /// Sets the links for callers who have not connected an account.
+    #[must_use]
+    pub fn with_links(mut self, links: ConnectLinks) -> Self {
+        self.links = Some(links);
+        self
+    }
+
+    /// Replaces all servers. Calls in flight keep the credentials that they have.
+    pub fn replace_servers(&self, servers: impl IntoIterator<Item = AccountServer>) {
+        self.servers.replace(servers);
+        // Credentials contain the headers of their servers.
+        self.renewals.cache().clear();
+    }
+
+    /// Follows the changes of other replicas for as long as it is polled.
+    ///
+    /// It completes when the store is closed.
+    pub async fn follow(&self) {
+        let accounts = self.renewals.accounts();
+        let cache = self.renewals.cache();
+        let mut events = accounts.watch();
+        while let Some(event) = events.next().await {
+            let (key, is_connection) = match &event {
+                WatchEvent::Put(entry) => (&entry.key, is_connection(&entry.document.value)),
+                WatchEvent::Deleted(key) => (key, true),
+                // Reset, or one that may have been a write.
+                _ => {
+                    cache.clear();
+                    continue;
+                }
+            };
+            let document = account_key(key);
+            cache.invalidate(document);
+            if is_connection && let Some((_, server)) = document.split_once('/') {
+                accounts.report_connection(server);
+            }
+        }
+    }
+
+    /// Returns the servers.
+    pub(super) fn servers(&self) -> &AccountServers {
+        &self.servers
+    }
+
+    /// Returns the refreshes and what they use.
+    pub(super) fn renewals(&self) -> &Arc<Renewals> {
+        &self.renewals
+    }
+
+    /// Returns the first account that `principal` may use at `server`.
+    async fn account(
+        &self,
+        principal: &Principal,
+        server: &AccountServer,
+    ) -> Result<Option<(AccountId, Arc<CachedAccount>)>, CredentialError> {
+        for owner in Owner::of(principal) {
+            let id = AccountId::new(owner, Arc::clone(server.name()));
+            if let Some(found) = self.renewals.find(&id, server).await? {
+                return Ok(Some((id, found)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the credential of `found`, refreshed if it is due or equals `rejected`; `None` if
+    /// its owner must connect the account again.
+    async fn current(
+        &self,
+        server: &Arc<AccountServer>,
+        (id, found): (AccountId, Arc<CachedAccount>),
+        rejected: Option<&Credential>,
+    ) -> Result<Option<Credential>, CredentialError> {
+        let clock = self.renewals.accounts().clock();
+        let rejected = rejected.and_then(presented_token);
+        if !found.is_due(clock.now(), rejected) {
+            return Ok(Some(found.credential.clone()));
+        }
+        let renewed = match found.account.refresh_token() {
+            Some(_) => self.renewals.renew(&id, server, rejected).await,
+            None => Ok(Some(Arc::clone(&found))),
+        };
+        let current = match renewed {
+            Ok(Some(current)) => current,
+            Ok(None) => return Ok(None),
+            // The token is presented as long as it is valid.
+            Err(_) if rejected.is_none() && !found.account.is_expired(clock.now()) => found,
+            Err(error) => return Err(error),
+        };
+        let is_rejected = rejected.is_some_and(|rejected| current.has_token(rejected));
+        let is_usable = !is_rejected && !current.account.is_expired(clock.now());
+        Ok(is_usable.then(|| current.credential.clone()))
+    }
+
+    /// Returns the error of a caller without an account of `server`.
+    async fn not_connected(&self, principal: &Principal, server: &str) -> CredentialError {
+        let url = match &self.links {
+            Some(links) => links.url(principal, server).await,
+            None => None,
+        };
+        CredentialError::NotConnected { url }
+    }
+}
+
+#[async_trait]
+impl CredentialResolver for AccountCredentials {
+    async fn resolve(
+        &self,
+        caller: &Caller,
+        target: &Target,
+    ) -> Result<Credential, CredentialError> {
+        let Some(server) = self.servers.get(&target.server) else {
+            return Ok(Credential::none());
+        };
+        let principal = caller.principal();
+        let current = match self.account(principal, &server).await? {
+            Some(found) => self.current(&server, found, None).await?,
+            None => None,
+        };
+        match current {
+            Some(credential) => Ok(credential),
+            None => Err(self.not_connected(principal, server.name()).await),
+        }
+    }
+
+    async fn rejected(
+        &self,
+        caller: &Caller,
+        target: &Target,
+        credential: &Credential,
+        challenge: &Challenge,
+    ) -> Result<Option<Credential>, CredentialError> {
+        // A refresh adds no scopes.
+        let (StatusCode::UNAUTHORIZED, Some(server)) =
+            (challenge.status(), self.servers.get(&target.server))
+        else {
+            return Ok(None);
+        };
+        let principal = caller.principal();
+        let current = match self.account(principal, &server).await? {
+            Some((_, found)) if is_settling(self, &found, credential) => return Ok(None),
+            Some(found) => self.current(&server, found, Some(credential)).await?,
+            None => None,
+        };
+        match current {
+            Some(credential) => Ok(Some(credential)),
+            None => Err(self.not_connected(principal, server.name()).await),
+        }
+    }
+}
+
+/// Returns `true` if the rejected credential was refreshed just now: the server would reject the
+/// next one, too.
+fn is_settling(all: &AccountCredentials, found: &CachedAccount, rejected: &Credential) -> bool {
+    let now = all.renewals.accounts().clock().now();
+    let is_presented = presented_token(rejected).is_some_and(|token| found.has_token(token));
+    is_presented && found.account.is_settling(now)
+}
+
+impl fmt::Debug for AccountCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountCredentials")
+            .field("links", &self.links)
+            .field("servers", &self.servers)
+            .finish_non_exhaustive()
+    }
+}

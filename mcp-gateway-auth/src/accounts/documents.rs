@@ -1,0 +1,264 @@
+//! Connected accounts in a store.
+
+use std::fmt;
+use std::sync::Arc;
+
+use mcp_gateway_core::Sealer;
+use mcp_gateway_store::{
+    Batch, CommitOutcome, DocumentVersion, Documents, Store, Versioned, WatchStream,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{AccountChange, AccountId, AccountObserver, ConnectedAccount, Owner};
+use crate::{AuthServerError, Clock, Keyring};
+
+/// Connected accounts in a store. Cheap to clone.
+///
+/// The content is sealed, and bound to owner and server: a document that is copied to another
+/// account is not accepted there.
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use mcp_gateway_auth::accounts::{AccountId, ConnectedAccounts, Owner};
+/// use mcp_gateway_auth::{Clock, Keyring};
+/// use mcp_gateway_store::MemoryStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let keyring = Keyring::new(&[7; 32])?;
+/// let accounts = ConnectedAccounts::new(Arc::new(MemoryStore::new()), &keyring, Clock::system())?;
+/// let alice = Owner::User("alice".into());
+/// assert!(accounts.find(&AccountId::new(alice.clone(), "github")).await?.is_none());
+/// assert!(accounts.list(&alice).await?.is_empty());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ConnectedAccounts {
+    clock: Clock,
+    documents: Documents<SealedAccount>,
+    observer: Option<Arc<dyn AccountObserver>>,
+    sealer: Arc<Sealer>,
+}
+
+/// Stored form of an account.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct SealedAccount {
+    /// Set by the write with which the owner connects the account.
+    #[serde(default)]
+    is_new: bool,
+    /// Sealed [`ConnectedAccount`].
+    sealed: String,
+}
+
+impl ConnectedAccounts {
+    /// Uses the accounts in `store`, sealed with a key of `keyring`.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthServerError::Key`] if the cryptographic library rejects a key.
+    pub fn new(
+        store: Arc<dyn Store>,
+        keyring: &Keyring,
+        clock: Clock,
+    ) -> Result<Self, AuthServerError> {
+        let mut keys = keyring.derive("accounts", |key| *key).into_iter();
+        let newest = keys.next().ok_or(AuthServerError::Key)?;
+        let sealer = Sealer::new(&newest);
+        let sealer = keys.fold(sealer, |sealer, key| sealer?.with_previous(&key));
+        Ok(Self {
+            clock,
+            documents: Documents::new(store, PREFIX),
+            observer: None,
+            sealer: Arc::new(sealer.map_err(|_| AuthServerError::Key)?),
+        })
+    }
+
+    /// Reports the changes of accounts to `observer`.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Arc<dyn AccountObserver>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Returns the account `id`.
+    ///
+    /// One that is sealed with an unknown key does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthServerError::Store`] if the store is unavailable.
+    pub async fn find(
+        &self,
+        id: &AccountId,
+    ) -> Result<Option<Versioned<ConnectedAccount>>, AuthServerError> {
+        let stored = self.documents.get(&id.document()).await?;
+        Ok(stored.and_then(|stored| {
+            let value = self.open(&id.purpose(), &stored.value.sealed);
+            if value.is_none() {
+                tracing::warn!(account = %id, "connected account sealed with an unknown key");
+            }
+            let version = stored.version;
+            Some(Versioned {
+                value: value?,
+                version,
+            })
+        }))
+    }
+
+    /// Returns the accounts of `owner` with the names of their servers.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthServerError::Store`] if the store is unavailable.
+    pub async fn list(
+        &self,
+        owner: &Owner,
+    ) -> Result<Vec<(Arc<str>, ConnectedAccount)>, AuthServerError> {
+        let below = format!("{}/", owner.key());
+        let documents = self.documents.list(&below, None, MAX_ACCOUNTS).await?;
+        let accounts = documents.iter().filter_map(|(id, stored)| {
+            let server: Arc<str> = id.strip_prefix(&below)?.into();
+            let id = AccountId::new(owner.clone(), Arc::clone(&server));
+            let account = self.open(&id.purpose(), &stored.value.sealed)?;
+            Some((server, account))
+        });
+        Ok(accounts.collect())
+    }
+
+    /// Connects the account `id`; it replaces an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthServerError::Store`] if the store is unavailable.
+    pub async fn connect(
+        &self,
+        id: &AccountId,
+        account: &ConnectedAccount,
+    ) -> Result<(), AuthServerError> {
+        let batch = self.put(Batch::new(), id, account, true)?;
+        let _ = self.documents.store().commit(batch).await?;
+        self.report(id, AccountChange::Connected);
+        Ok(())
+    }
+
+    /// Replaces `version` of the account `id`. Returns `false` if it has been replaced already.
+    pub(super) async fn replace(
+        &self,
+        id: &AccountId,
+        version: DocumentVersion,
+        account: &ConnectedAccount,
+    ) -> Result<bool, AuthServerError> {
+        let batch = Batch::new().if_version(self.documents.key(&id.document()), version);
+        let batch = self.put(batch, id, account, false)?;
+        let outcome = self.documents.store().commit(batch).await?;
+        Ok(outcome == CommitOutcome::Committed)
+    }
+
+    /// Removes and returns the account `id`, without revoking its tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthServerError::Store`] if the store is unavailable.
+    pub async fn remove(
+        &self,
+        id: &AccountId,
+    ) -> Result<Option<ConnectedAccount>, AuthServerError> {
+        let stored = self.find(id).await?;
+        let batch = Batch::new().delete(self.documents.key(&id.document()));
+        let _ = self.documents.store().commit(batch).await?;
+        if stored.is_some() {
+            self.report(id, AccountChange::Disconnected);
+        }
+        Ok(stored.map(|stored| stored.value))
+    }
+
+    /// Reports a change that has been stored.
+    pub(super) fn report(&self, id: &AccountId, change: AccountChange) {
+        tracing::info!(account = %id, ?change, "connected account changed");
+        if let Some(observer) = &self.observer {
+            observer.on_change(id, change);
+        }
+    }
+
+    /// Reports that an account of `server` was connected or disconnected in some replica.
+    pub(super) fn report_connection(&self, server: &str) {
+        if let Some(observer) = &self.observer {
+            observer.on_connections_change(server);
+        }
+    }
+
+    /// Returns the changes of all accounts; see [`account_key`].
+    pub(super) fn watch(&self) -> WatchStream {
+        self.documents.store().watch(PREFIX)
+    }
+
+    /// Returns the clock.
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Returns the store.
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        self.documents.store()
+    }
+
+    /// Seals `value` for `purpose`.
+    pub(super) fn seal(
+        &self,
+        purpose: &str,
+        value: &impl Serialize,
+    ) -> Result<String, AuthServerError> {
+        let plain = serde_json::to_vec(value).map_err(AuthServerError::document)?;
+        let sealed = self.sealer.seal(purpose, &plain);
+        sealed.map_err(|_| AuthServerError::Random)
+    }
+
+    /// Opens a value that was sealed for `purpose`.
+    pub(super) fn open<T: DeserializeOwned>(&self, purpose: &str, sealed: &str) -> Option<T> {
+        let plain = self.sealer.open(purpose, sealed)?;
+        serde_json::from_slice(&plain).ok()
+    }
+
+    /// Adds the write of an account to `batch`.
+    fn put(
+        &self,
+        batch: Batch,
+        id: &AccountId,
+        account: &ConnectedAccount,
+        is_new: bool,
+    ) -> Result<Batch, AuthServerError> {
+        let sealed = self.seal(&id.purpose(), account)?;
+        let stored = SealedAccount { is_new, sealed };
+        Ok(self.documents.put(batch, &id.document(), &stored, None)?)
+    }
+}
+
+impl fmt::Debug for ConnectedAccounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectedAccounts")
+            .field("documents", &self.documents)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns the identifier of the document under `key`.
+pub(super) fn account_key(key: &str) -> &str {
+    key.strip_prefix(PREFIX).unwrap_or(key)
+}
+
+/// Returns `true` if the document `value` was written when its owner connected the account.
+pub(super) fn is_connection(value: &[u8]) -> bool {
+    let stored: Result<SealedAccount, _> = serde_json::from_slice(value);
+    stored.is_ok_and(|stored| stored.is_new)
+}
+
+/// Store prefix of connected accounts.
+const PREFIX: &str = "account/connected/";
+
+/// Maximum number of accounts that an owner is shown.
+const MAX_ACCOUNTS: usize = 1000;

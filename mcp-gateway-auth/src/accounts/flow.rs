@@ -1,0 +1,290 @@
+//! Connection of an account: the authorization code flow at the authorization server of a server.
+
+use std::fmt;
+use std::sync::Arc;
+
+use mcp_gateway_store::{Batch, CommitOutcome, Documents};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::error::ConnectError;
+use super::renewals::Renewals;
+use super::server::AccountServer;
+use super::{AccountId, ConnectedAccount, Owner};
+use crate::SecretHash;
+use crate::client::{
+    Authorization, AuthorizationTarget, ClientError, ClientIdentity, OAuthClient, OFFLINE_ACCESS,
+    ResponseParameters, token,
+};
+use crate::clock::system_time;
+use crate::egress::Egress;
+use crate::login::{BrowserId, PublicOrigin};
+use crate::pages::CONNECT;
+
+/// The gateway as a client of authorization servers.
+#[derive(Clone)]
+pub(super) struct ConnectFlow {
+    /// Egress to public addresses only, as other servers on the internet have it.
+    internet: Egress,
+    name: String,
+    origin: PublicOrigin,
+    pending: Documents<PendingConnection>,
+    redirect_uri: Url,
+    renewals: Arc<Renewals>,
+}
+
+/// Pending connection in the store, under the hash of its `state`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct PendingConnection {
+    browser: String,
+    user: String,
+    server: String,
+    expires: u64,
+    /// Sealed [`ConnectionSecrets`].
+    sealed: String,
+}
+
+/// Parts of a pending connection, which include its PKCE verifier.
+#[derive(Deserialize, Serialize)]
+struct ConnectionSecrets {
+    target: AuthorizationTarget,
+    client: ClientIdentity,
+    authorization: Authorization,
+}
+
+impl ConnectFlow {
+    /// Creates the client with redirect URIs at `origin`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] if the redirect URI is invalid or the HTTP client cannot be created.
+    pub(super) fn new(
+        renewals: Arc<Renewals>,
+        origin: PublicOrigin,
+        internet: Egress,
+    ) -> Result<Self, url::ParseError> {
+        let redirect_uri = Url::parse(&format!("{}{CONNECT}/callback", origin.as_str()))?;
+        let store = Arc::clone(renewals.accounts().store());
+        Ok(Self {
+            internet,
+            name: format!("mcp-gateway at {}", origin.host()),
+            pending: Documents::new(store, "account/pending/"),
+            origin,
+            redirect_uri,
+            renewals,
+        })
+    }
+
+    /// Begins to connect an account of `user` at `server`, and returns the authorization URL for
+    /// `browser`.
+    pub(super) async fn start(
+        &self,
+        server: &AccountServer,
+        user: &str,
+        browser: &BrowserId,
+    ) -> Result<Url, ConnectError> {
+        let oauth = self.oauth(server)?;
+        let challenge = oauth.challenge().await?.ok_or(ConnectError::Open)?;
+        let target = oauth.discover(&challenge).await?;
+        let client = self.client(server, &oauth, &target).await?;
+        let scope = requested_scope(server, &target);
+        let authorization =
+            oauth.authorize(&target, &client, &self.redirect_uri, scope.as_deref())?;
+        let (url, id) = (authorization.url().clone(), id(authorization.state()));
+        let accounts = self.renewals.accounts();
+        let secrets = ConnectionSecrets {
+            target,
+            client,
+            authorization,
+        };
+        let expires = accounts.clock().now().saturating_add(LIFETIME);
+        let pending = PendingConnection {
+            browser: browser.id().to_owned(),
+            user: user.to_owned(),
+            server: server.name().to_string(),
+            expires,
+            sealed: accounts.seal(&purpose(&id), &secrets)?,
+        };
+        let batch = Batch::new().if_absent(self.pending.key(&id));
+        let expires = Some(system_time(expires));
+        let batch = self.pending.put(batch, &id, &pending, expires)?;
+        let _ = accounts.store().commit(batch).await?;
+        Ok(url)
+    }
+
+    /// Completes the connection to which the response `parameters` belong, if `user` began it with
+    /// `browser` and it has not been completed before.
+    ///
+    /// `server` returns the server of this name, if the user may use it. Returns the server.
+    pub(super) async fn finish(
+        &self,
+        parameters: ResponseParameters,
+        (user, browser): (&str, &BrowserId),
+        server: impl FnOnce(&str) -> Option<Arc<AccountServer>>,
+    ) -> Result<Arc<AccountServer>, ConnectError> {
+        let state = parameters.get("state").ok_or(ConnectError::BadRequest)?;
+        let (pending, secrets) = self.take(state, user, browser).await?;
+        let server = server(&pending.server).ok_or(ConnectError::NotFound)?;
+        let ConnectionSecrets {
+            target,
+            client,
+            authorization,
+        } = secrets;
+        let oauth = self.oauth(&server)?;
+        let grant = oauth.redeem((target, client), authorization, parameters);
+        let accounts = self.renewals.accounts();
+        let account = ConnectedAccount::new(grant.await?, accounts.clock().now())?;
+        let id = account_of(user, &server);
+        accounts.connect(&id, &account).await?;
+        self.renewals.cache().invalidate(&id.document());
+        Ok(server)
+    }
+
+    /// Disconnects the account of `user` at `server`, and revokes its tokens.
+    pub(super) async fn disconnect(
+        &self,
+        server: &AccountServer,
+        user: &str,
+    ) -> Result<(), ConnectError> {
+        let id = account_of(user, server);
+        let removed = self.renewals.accounts().remove(&id).await?;
+        self.renewals.cache().invalidate(&id.document());
+        if let Some(account) = removed {
+            let (client, token) = (account.client(), account.revocable_token());
+            let revoked = token::revoke(self.renewals.egress(), client, token).await;
+            if let Err(error) = revoked {
+                tracing::warn!(account = %id, %error, "tokens of a disconnected account not revoked");
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the client ID metadata document of the gateway.
+    pub(super) fn document(&self) -> Value {
+        json!({
+            "client_id": self.document_url(),
+            "client_name": self.name,
+            "client_uri": self.origin.as_str(),
+            "redirect_uris": [self.redirect_uri],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "response_types": ["code"],
+            "token_endpoint_auth_method": "none",
+            "application_type": "web",
+        })
+    }
+
+    /// Returns the client at the authorization server of `server`: the configured one, the client
+    /// ID metadata document, or a registered one.
+    async fn client(
+        &self,
+        server: &AccountServer,
+        oauth: &OAuthClient,
+        target: &AuthorizationTarget,
+    ) -> Result<ClientIdentity, ConnectError> {
+        if let Some(client) = server.client() {
+            return Ok(client.clone());
+        }
+        let metadata = &target.server;
+        // An authorization server that cannot fetch the document shows an error to the user, and
+        // never returns to the gateway.
+        if metadata.client_documents && self.is_reachable().await {
+            return Ok(ClientIdentity::public(self.document_url()));
+        }
+        let registration = (&*self.name, &self.redirect_uri);
+        let registrations = self.renewals.registrations();
+        registrations.client(oauth, metadata, registration).await
+    }
+
+    /// Returns `true` if the client ID metadata document can be fetched from the internet.
+    async fn is_reachable(&self) -> bool {
+        if !self.origin.is_secure() {
+            return false;
+        }
+        let url = self.document_url();
+        let Ok(fetched) = self.internet.get_json(&url, MAX_DOCUMENT).await else {
+            return false;
+        };
+        serde_json::from_slice(&fetched.body).is_ok_and(|found: Value| found == self.document())
+    }
+
+    fn document_url(&self) -> String {
+        format!("{}{CONNECT}/client.json", self.origin.as_str())
+    }
+
+    fn oauth(&self, server: &AccountServer) -> Result<OAuthClient, ClientError> {
+        OAuthClient::new(self.renewals.egress().clone(), server.url().clone())
+    }
+
+    /// Removes and returns the pending connection of `state`.
+    async fn take(
+        &self,
+        state: &str,
+        user: &str,
+        browser: &BrowserId,
+    ) -> Result<(PendingConnection, ConnectionSecrets), ConnectError> {
+        let id = id(state);
+        let stored = self.pending.get(&id).await?.ok_or(ConnectError::Forged)?;
+        let pending = stored.value;
+        let accounts = self.renewals.accounts();
+        let is_ours = pending.browser == browser.id() && pending.user == user;
+        if !is_ours || accounts.clock().now() >= pending.expires {
+            return Err(ConnectError::Forged);
+        }
+        let key = self.pending.key(&id);
+        let batch = Batch::new().if_version(Arc::clone(&key), stored.version);
+        let outcome = accounts.store().commit(batch.delete(key)).await?;
+        if outcome == CommitOutcome::Conflict {
+            return Err(ConnectError::Forged);
+        }
+        let secrets = accounts.open(&purpose(&id), &pending.sealed);
+        Ok((pending, secrets.ok_or(ConnectError::Forged)?))
+    }
+}
+
+impl fmt::Debug for ConnectFlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectFlow")
+            .field("redirect_uri", &self.redirect_uri.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns the scopes of an authorization request: the configured ones, otherwise those of the
+/// challenge, otherwise those of the resource.
+///
+/// `offline_access` is added where the authorization server offers it, because some servers issue
+/// no refresh token otherwise.
+fn requested_scope(server: &AccountServer, target: &AuthorizationTarget) -> Option<String> {
+    let named = server.scope().or(target.scope.as_deref());
+    let named: Vec<&str> = match named {
+        Some(named) => named.split_whitespace().collect(),
+        None => target.resource_scopes.iter().map(String::as_str).collect(),
+    };
+    let is_offered = target.server.scopes.iter().any(|it| it == OFFLINE_ACCESS);
+    let is_added = is_offered && !named.contains(&OFFLINE_ACCESS);
+    let added = is_added.then_some(OFFLINE_ACCESS);
+    let scopes: Vec<&str> = named.into_iter().chain(added).collect();
+    (!scopes.is_empty()).then(|| scopes.join(" "))
+}
+
+/// Returns the identity of the account of `user` at `server`.
+fn account_of(user: &str, server: &AccountServer) -> AccountId {
+    AccountId::new(Owner::User(user.into()), Arc::clone(server.name()))
+}
+
+/// Returns the identifier of the pending connection with `state`.
+fn id(state: &str) -> String {
+    SecretHash::digest(state).as_str().to_owned()
+}
+
+/// Returns the purpose of the sealed parts of a pending connection.
+fn purpose(id: &str) -> String {
+    format!("connection {id}")
+}
+
+/// Lifetime of a pending connection, in seconds.
+const LIFETIME: u64 = 10 * 60;
+
+/// Maximum size of the client ID metadata document, in bytes.
+const MAX_DOCUMENT: usize = 16 * 1024;

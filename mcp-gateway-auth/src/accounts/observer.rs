@@ -1,0 +1,33 @@
+//! Observation of connected accounts.
+
+use std::fmt;
+
+use super::{AccountId, EndReason};
+
+/// Receives the changes of connected accounts, for example for an audit log.
+///
+/// The methods are called synchronously and must not block.
+pub trait AccountObserver: fmt::Debug + Send + Sync + 'static {
+    /// Receives a change, once over all replicas.
+    fn on_change(&self, account: &AccountId, change: AccountChange);
+
+    /// Called in each replica after somebody has connected or disconnected an account of `server`,
+    /// so that other features are listed. The default does nothing.
+    fn on_connections_change(&self, server: &str) {
+        let _ = server;
+    }
+}
+
+/// Change of a connected account.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum AccountChange {
+    /// The owner has connected it.
+    Connected,
+    /// The owner has disconnected it.
+    Disconnected,
+    /// The authorization server has ended it.
+    Ended(EndReason),
+    /// Its tokens have been refreshed.
+    Refreshed,
+}

@@ -1,0 +1,103 @@
+//! Owners of connected accounts.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mcp_gateway_core::auth::Principal;
+
+/// Owner of a connected account.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::accounts::Owner;
+/// use mcp_gateway_core::auth::Principal;
+///
+/// // An account of the caller precedes one of a team, which precedes one of the organization.
+/// let alice = Principal::new("alice").with_team("platform");
+/// let owners: Vec<_> = Owner::of(&alice).map(|owner| owner.to_string()).collect();
+/// assert_eq!(owners, ["user/alice", "team/platform", "organization"]);
+/// ```
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum Owner {
+    /// All callers of the gateway.
+    Organization,
+    /// Members of a team.
+    Team(Arc<str>),
+    /// One user.
+    User(Arc<str>),
+}
+
+impl Owner {
+    /// Returns the owners whose accounts `principal` may use, in the order of preference.
+    pub fn of(principal: &Principal) -> impl Iterator<Item = Self> {
+        let user = std::iter::once_with(|| Self::User(principal.subject().into()));
+        let teams = principal.teams().iter().map(Arc::clone).map(Self::Team);
+        user.chain(teams).chain([Self::Organization])
+    }
+
+    /// Returns the segment of store keys.
+    pub(super) fn key(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.to_string())
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Organization => f.write_str("organization"),
+            Self::Team(team) => write!(f, "team/{team}"),
+            Self::User(user) => write!(f, "user/{user}"),
+        }
+    }
+}
+
+/// Identity of a connected account: its owner and its server.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::accounts::{AccountId, Owner};
+///
+/// let id = AccountId::new(Owner::User("alice".into()), "github");
+/// assert_eq!(id.to_string(), "user/alice@github");
+/// ```
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub struct AccountId {
+    /// Owner.
+    pub owner: Owner,
+    /// Name of the server.
+    pub server: Arc<str>,
+}
+
+impl AccountId {
+    /// Creates the identity of the account of `owner` at `server`.
+    #[must_use]
+    pub fn new(owner: Owner, server: impl Into<Arc<str>>) -> Self {
+        Self {
+            owner,
+            server: server.into(),
+        }
+    }
+
+    /// Returns the identifier of the document.
+    pub(super) fn document(&self) -> String {
+        format!("{}/{}", self.owner.key(), self.server)
+    }
+
+    /// Returns the purpose to which the sealed content is bound. No two accounts have the same.
+    pub(super) fn purpose(&self) -> String {
+        let Self { owner, server } = self;
+        format!("account {} {server} {owner}", server.len())
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.owner, self.server)
+    }
+}

@@ -1,0 +1,158 @@
+//! Servers that are called with connected accounts.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::{HeaderName, HeaderValue};
+use url::Url;
+
+use crate::UserInfo;
+use crate::client::ClientIdentity;
+
+/// Server that is called with the account that each caller has connected.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::UserInfo;
+/// use mcp_gateway_auth::accounts::AccountServer;
+///
+/// let server = AccountServer::new("github", "https://mcp.example.com/mcp".parse().unwrap())
+///     .with_teams(["platform".into()]);
+/// let mut ada = UserInfo::new("usr_1", "Ada");
+/// assert!(!server.allows(&ada));
+/// ada.teams.push("platform".into());
+/// assert!(server.allows(&ada));
+/// ```
+#[derive(Clone)]
+pub struct AccountServer {
+    name: Arc<str>,
+    url: Url,
+    client: Option<ClientIdentity>,
+    scope: Option<String>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Teams whose members may use the server; all users if `None`.
+    teams: Option<Vec<Arc<str>>>,
+}
+
+impl AccountServer {
+    /// Creates the server `name` at `url`, for all users.
+    ///
+    /// The gateway registers as a client of its authorization server.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, url: Url) -> Self {
+        Self {
+            name: name.into(),
+            url,
+            client: None,
+            scope: None,
+            headers: Vec::new(),
+            teams: None,
+        }
+    }
+
+    /// Sets the registered client, instead of a registration.
+    #[must_use]
+    pub fn with_client(mut self, client: ClientIdentity) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// Sets the requested scopes, separated by spaces, instead of those that the server names.
+    #[must_use]
+    pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
+        self.scope = Some(scope.into());
+        self
+    }
+
+    /// Adds a header to each request, besides the access token.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Restricts the server to members of `teams`.
+    #[must_use]
+    pub fn with_teams(mut self, teams: impl IntoIterator<Item = Arc<str>>) -> Self {
+        self.teams = Some(teams.into_iter().collect());
+        self
+    }
+
+    /// Returns the name.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Returns `true` if `user` may use the server.
+    #[must_use]
+    pub fn allows(&self, user: &UserInfo) -> bool {
+        let teams = self.teams.as_ref();
+        teams.is_none_or(|teams| teams.iter().any(|team| user.teams.contains(team)))
+    }
+
+    /// Returns the URL.
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Returns the configured client.
+    pub(super) fn client(&self) -> Option<&ClientIdentity> {
+        self.client.as_ref()
+    }
+
+    /// Returns the configured scopes.
+    pub(super) fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
+    }
+
+    /// Returns the headers besides the access token.
+    pub(super) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.headers
+    }
+}
+
+impl fmt::Debug for AccountServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountServer")
+            .field("name", &self.name)
+            .field("host", &self.url.host_str())
+            .field("client", &self.client)
+            .field("scope", &self.scope)
+            .field("teams", &self.teams)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Servers that are called with connected accounts, replaceable while calls are in flight.
+#[derive(Debug, Default)]
+pub(super) struct AccountServers(ArcSwap<HashMap<Arc<str>, Arc<AccountServer>>>);
+
+impl AccountServers {
+    /// Replaces all servers.
+    pub(super) fn replace(&self, servers: impl IntoIterator<Item = AccountServer>) {
+        let servers = servers.into_iter();
+        let servers = servers.map(|server| (Arc::clone(&server.name), Arc::new(server)));
+        self.0.store(Arc::new(servers.collect()));
+    }
+
+    /// Returns the server `name`.
+    pub(super) fn get(&self, name: &str) -> Option<Arc<AccountServer>> {
+        self.0.load().get(name).cloned()
+    }
+
+    /// Returns the servers that `user` may use, ordered by name.
+    pub(super) fn of(&self, user: &UserInfo) -> Vec<Arc<AccountServer>> {
+        let servers = self.0.load();
+        let mut servers: Vec<_> = servers
+            .values()
+            .filter(|server| server.allows(user))
+            .map(Arc::clone)
+            .collect();
+        servers.sort_by(|a, b| a.name.cmp(&b.name));
+        servers
+    }
+}

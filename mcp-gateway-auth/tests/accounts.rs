@@ -1,0 +1,21 @@
+//! Connected accounts at an authorization server with the habits of real ones.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail tests"
+)]
+
+#[path = "login/browser.rs"]
+mod browser;
+#[path = "accounts/harness.rs"]
+mod harness;
+#[path = "accounts/interleavings.rs"]
+mod interleavings;
+#[path = "accounts/pages.rs"]
+mod pages;
+#[path = "accounts/provider.rs"]
+mod provider;
+#[path = "accounts/refresh.rs"]
+mod refresh;
+#[path = "accounts/replicas.rs"]
+mod replicas;

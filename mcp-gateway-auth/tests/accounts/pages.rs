@@ -1,0 +1,363 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use http::StatusCode;
+use mcp_gateway_auth::Keyring;
+use mcp_gateway_auth::accounts::{AccountPages, AccountServer, ConnectLinks};
+use mcp_gateway_auth::client::ClientIdentity;
+use mcp_gateway_auth::login::{LoginPages, LoginSessions};
+use mcp_gateway_auth::users::Users;
+use mcp_gateway_core::auth::Principal;
+use mcp_gateway_core::credential::CredentialError;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use url::Url;
+
+use crate::browser::{self, Browser, Page};
+use crate::harness::{Harness, Replica, SERVER};
+
+/// A gateway with users, whose pages are served.
+struct Site {
+    address: SocketAddr,
+    harness: Harness,
+    replica: Replica,
+    users: Users,
+    _server: JoinSet<()>,
+}
+
+impl Site {
+    async fn start() -> Self {
+        let harness = Harness::start().await;
+        let mut replica = harness.replica().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let base = browser::url(address, "");
+        let keyring = Keyring::new(&[7; 32]).unwrap();
+        let users = Users::new(Arc::new(harness.store.clone()), harness.clock.clone());
+        let sessions = LoginSessions::new(users.clone(), keyring.clone(), &base).unwrap();
+        let sessions = sessions.with_local_accounts();
+        let login = Arc::new(sessions.clone());
+        let links = ConnectLinks::new(&base, keyring, login).unwrap();
+        replica.credentials = replica.credentials.with_links(links.clone());
+        let pages = AccountPages::new(&replica.credentials, links, sessions.clone()).unwrap();
+        let router = Router::new()
+            .merge(pages.router())
+            .merge(LoginPages::new(sessions).router())
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let mut server = JoinSet::new();
+        server.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self {
+            address,
+            harness,
+            replica,
+            users,
+            _server: server,
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        browser::url(self.address, path)
+    }
+
+    /// Creates the user `name`, and returns the ID and a browser with a session.
+    async fn user(&self, name: &str) -> (String, Browser) {
+        let id = self.users.create(name, PASSWORD).await.unwrap().id;
+        let mut browser = Browser::new();
+        let page = browser.get(&self.url("/api/auth/login")).await;
+        let csrf = page.field("csrf");
+        let form = [("csrf", &*csrf), ("name", name), ("password", PASSWORD)];
+        let page = browser.post(&self.url("/api/auth/login"), &form).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER);
+        assert!(browser.cookie("mcp-gateway-session").is_some());
+        (id, browser)
+    }
+
+    /// Returns the link of a failed call of the user `id`.
+    async fn link(&self, id: &str) -> String {
+        match self.replica.token(id).await {
+            Err(CredentialError::NotConnected { url: Some(url) }) => url.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Returns the page after the authorization `page`, at which the user `account` logs in.
+    async fn authorize(&self, browser: &mut Browser, page: &Page, account: &str) -> Page {
+        let url = page.next().unwrap();
+        let response = browser.get(&format!("{url}&login={account}")).await;
+        browser.get(&response.next().unwrap()).await
+    }
+}
+
+#[tokio::test]
+async fn a_link_leads_to_an_account() {
+    let site = Site::start().await;
+    let (ada, mut browser) = site.user("ada").await;
+    let link = site.link(&ada).await;
+    let page = browser.get(&link).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+    let page = site.authorize(&mut browser, &page, "ada-at-notes").await;
+    assert_eq!(page.title(), "Your account is connected");
+    let token = site.replica.token(&ada).await.unwrap();
+    let user = site.harness.provider.user(&token);
+    assert_eq!(user.as_deref(), Some("ada-at-notes"));
+
+    let [authorization] = &site.harness.provider.authorizations()[..] else {
+        panic!("one request");
+    };
+    assert_eq!(
+        authorization["resource"],
+        site.harness.provider.url().as_str()
+    );
+    assert_eq!(authorization["code_challenge_method"], "S256");
+    assert_eq!(authorization["redirect_uri"], site.url("/connect/callback"));
+    assert_eq!(authorization["scope"], "read write");
+    assert_eq!(authorization.get("prompt"), None);
+    let redeemed = &site.harness.provider.requests()[0];
+    assert_eq!(redeemed["resource"], site.harness.provider.url().as_str());
+}
+
+#[tokio::test]
+async fn a_user_without_a_session_logs_in_first() {
+    let site = Site::start().await;
+    let (ada, _) = site.user("ada").await;
+    let link = site.link(&ada).await;
+    let mut browser = Browser::new();
+    let login = browser.visit(&link).await;
+    let fields = ["csrf", "return_to"].map(|name| (name, login.field(name)));
+    let mut form: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| (*name, &**value))
+        .collect();
+    form.extend([("name", "ada"), ("password", PASSWORD)]);
+    let page = browser.post(&site.url("/api/auth/login"), &form).await;
+    let page = browser.get(&page.next().unwrap()).await;
+    let page = browser.get(&page.next().unwrap()).await;
+    let next = Url::parse(&page.next().unwrap()).unwrap();
+    assert_eq!(next.path(), "/authorize", "{}", page.body);
+}
+
+#[tokio::test]
+async fn o51_a_link_is_for_one_user() {
+    let site = Site::start().await;
+    let (ada, mut of_ada) = site.user("ada").await;
+    let (bob, mut of_bob) = site.user("bob").await;
+    let link = site.link(&ada).await;
+    let page = of_bob.get(&link).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert_eq!(page.title(), "This link is for somebody else");
+    // A forged or absent user is not accepted.
+    let (path, _) = link.split_once('?').unwrap();
+    let page = of_bob.get(&format!("{path}?for={bob}.0.AAAA")).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    let page = of_bob.get(path).await;
+    assert_eq!(page.next().unwrap(), site.url("/connect"));
+
+    // Ada's response is neither accepted of Bob nor of another browser of Ada, and only once.
+    let page = of_ada.get(&link).await;
+    let authorize = format!("{}&login=ada", page.next().unwrap());
+    let response = of_ada.get(&authorize).await.next().unwrap();
+    for browser in [&mut of_bob, &mut Browser::new()] {
+        let page = browser.get(&response).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(of_ada.get(&response).await.status, StatusCode::OK);
+    assert_eq!(of_ada.get(&response).await.status, StatusCode::FORBIDDEN);
+    assert!(site.replica.token(&ada).await.is_ok());
+    assert!(site.replica.token(&bob).await.is_err());
+}
+
+#[tokio::test]
+async fn o10_a_response_of_another_issuer_is_rejected() {
+    let site = Site::start().await;
+    let (ada, mut browser) = site.user("ada").await;
+    let page = browser.get(&site.link(&ada).await).await;
+    let authorize = format!("{}&login=ada", page.next().unwrap());
+    let response = browser.get(&authorize).await.next().unwrap();
+    let mut forged = Url::parse(&response).unwrap();
+    let pairs: Vec<_> = forged.query_pairs().into_owned().collect();
+    let pairs = pairs.iter().filter(|(name, _)| name != "iss");
+    let pairs: Vec<_> = pairs.cloned().collect();
+    forged
+        .query_pairs_mut()
+        .clear()
+        .extend_pairs(pairs)
+        .append_pair("iss", "https://evil.example");
+    let page = browser.get(forged.as_str()).await;
+    assert_eq!(page.status, StatusCode::BAD_GATEWAY);
+    assert!(site.harness.provider.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_pending_connection_expires() {
+    let site = Site::start().await;
+    let (ada, mut browser) = site.user("ada").await;
+    let page = browser.get(&site.link(&ada).await).await;
+    site.harness
+        .clock
+        .advance(std::time::Duration::from_secs(600));
+    let page = site.authorize(&mut browser, &page, "ada").await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_denied_request_connects_nothing() {
+    let site = Site::start().await;
+    let (ada, mut browser) = site.user("ada").await;
+    let page = browser.get(&site.link(&ada).await).await;
+    let response = browser.get(&page.next().unwrap()).await;
+    let page = browser.get(&response.next().unwrap()).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert_eq!(page.title(), "The account is not connected");
+    assert!(page.body.contains("access_denied"));
+    assert!(site.replica.token(&ada).await.is_err());
+}
+
+#[tokio::test]
+async fn one_registration_serves_all_users() {
+    let site = Site::start().await;
+    for name in ["ada", "bob"] {
+        let (id, mut browser) = site.user(name).await;
+        let page = browser.get(&site.link(&id).await).await;
+        site.authorize(&mut browser, &page, name).await;
+        let token = site.replica.token(&id).await.unwrap();
+        assert_eq!(site.harness.provider.user(&token).as_deref(), Some(name));
+    }
+    let [registration] = &site.harness.provider.registrations()[..] else {
+        panic!("one registration");
+    };
+    let redirect_uris = json!([site.url("/connect/callback")]);
+    assert_eq!(registration["redirect_uris"], redirect_uris);
+    assert!(registration.get("scope").is_none());
+    let clients = site.harness.provider.requests();
+    assert_eq!(clients[0]["client_id"], clients[1]["client_id"]);
+}
+
+#[tokio::test]
+async fn a_forgotten_registration_is_renewed() {
+    let site = Site::start().await;
+    let (ada, mut browser) = site.user("ada").await;
+    let page = browser.get(&site.link(&ada).await).await;
+    site.authorize(&mut browser, &page, "ada").await;
+    site.harness.provider.forget_clients();
+    site.harness.clock.advance(crate::harness::HOUR);
+    let page = browser.get(&site.link(&ada).await).await;
+    site.authorize(&mut browser, &page, "ada").await;
+    assert!(site.replica.token(&ada).await.is_ok());
+    assert_eq!(site.harness.provider.registrations().len(), 2);
+}
+
+#[tokio::test]
+async fn a_configured_client_and_scope_are_used() {
+    let site = Site::start().await;
+    site.harness.provider.habits(|habits| {
+        habits.offers_registration = false;
+        habits.scopes = vec!["read", "offline_access"];
+    });
+    let server = AccountServer::new(SERVER, site.harness.provider.url());
+    let server = server
+        .with_client(ClientIdentity::confidential("gateway", "s3cret"))
+        .with_scope("read");
+    site.replica.credentials.replace_servers([server]);
+    let (ada, mut browser) = site.user("ada").await;
+    let page = browser.get(&site.link(&ada).await).await;
+    site.authorize(&mut browser, &page, "ada").await;
+    assert!(site.replica.token(&ada).await.is_ok());
+    let authorization = &site.harness.provider.authorizations()[0];
+    assert_eq!(authorization["scope"], "read offline_access");
+    assert_eq!(authorization["prompt"], "consent");
+    // The secret is in the header, the identifier also in the form.
+    let redeemed = &site.harness.provider.requests()[0];
+    assert_eq!(redeemed["client_id"], "gateway");
+    assert_eq!(redeemed.get("client_secret"), None);
+}
+
+#[tokio::test]
+async fn a_server_without_registration_is_named() {
+    let site = Site::start().await;
+    site.harness
+        .provider
+        .habits(|habits| habits.offers_registration = false);
+    let (ada, mut browser) = site.user("ada").await;
+    let page = browser.get(&site.link(&ada).await).await;
+    assert_eq!(page.status, StatusCode::BAD_GATEWAY);
+    assert!(page.body.contains("does not support client registration"));
+}
+
+#[tokio::test]
+async fn o52_users_see_and_end_their_connections() {
+    let site = Site::start().await;
+    let (ada, mut browser) = site.user("ada").await;
+    let page = browser.get(&site.url("/connect")).await;
+    assert!(page.body.contains("Not connected."), "{}", page.body);
+    let csrf = page.field("csrf");
+    let forged = [("csrf", "x")];
+    let connect = site.url(&format!("/connect/{SERVER}"));
+    let page = browser.post(&connect, &forged).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    let page = browser.post(&connect, &[("csrf", &csrf)]).await;
+    let page = site.authorize(&mut browser, &page, "ada").await;
+    assert_eq!(page.status, StatusCode::OK);
+    let page = browser.get(&site.url("/connect")).await;
+    assert!(page.body.contains("Connected at "), "{}", page.body);
+    let token = site.replica.token(&ada).await.unwrap();
+
+    let csrf = page.field("csrf");
+    let disconnect = format!("{connect}/disconnect");
+    let page = browser.post(&disconnect, &forged).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    let page = browser.post(&disconnect, &[("csrf", &csrf)]).await;
+    assert_eq!(page.next().unwrap(), site.url("/connect"));
+    assert!(site.replica.token(&ada).await.is_err());
+    assert_eq!(site.harness.provider.user(&token), None);
+    let [revocation] = &site.harness.provider.revocations()[..] else {
+        panic!("one revocation");
+    };
+    assert!(revocation["token"].starts_with("r-"));
+    let changes = site.harness.changes();
+    let changes: Vec<_> = changes
+        .iter()
+        .filter_map(|text| text.split(' ').nth(1))
+        .collect();
+    assert_eq!(changes, ["Connected", "Disconnected"]);
+}
+
+#[tokio::test]
+async fn a_server_of_other_teams_does_not_exist() {
+    let site = Site::start().await;
+    let server = AccountServer::new(SERVER, site.harness.provider.url());
+    let server = server.with_teams(["platform".into()]);
+    site.replica.credentials.replace_servers([server]);
+    let (ada, mut browser) = site.user("ada").await;
+    let page = browser.get(&site.link(&ada).await).await;
+    assert_eq!(page.status, StatusCode::NOT_FOUND);
+    let page = browser.get(&site.url("/connect")).await;
+    assert!(page.body.contains("No server requires an account."));
+}
+
+#[tokio::test]
+async fn callers_who_cannot_log_in_get_no_link() {
+    let site = Site::start().await;
+    let robot = site.replica.credential(Principal::new("robot")).await;
+    assert!(matches!(
+        robot,
+        Err(CredentialError::NotConnected { url: None })
+    ));
+}
+
+#[tokio::test]
+async fn the_client_document_is_complete() {
+    let site = Site::start().await;
+    let page = Browser::new().get(&site.url("/connect/client.json")).await;
+    let document: Value = serde_json::from_str(&page.body).unwrap();
+    assert_eq!(document["client_id"], site.url("/connect/client.json"));
+    let redirect_uris = json!([site.url("/connect/callback")]);
+    assert_eq!(document["redirect_uris"], redirect_uris);
+    assert_eq!(document["token_endpoint_auth_method"], "none");
+    let grants = json!(["authorization_code", "refresh_token"]);
+    assert_eq!(document["grant_types"], grants);
+    assert!(page.body.len() < 5 * 1024);
+}
+
+const PASSWORD: &str = "correct horse battery";

@@ -1,0 +1,400 @@
+//! An MCP server and its authorization server, with the habits of real ones.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::extract::{Form, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use url::Url;
+
+pub(crate) type Parameters = HashMap<String, String>;
+
+/// Deviations of the authorization server from a plain one.
+#[derive(Clone, Debug)]
+pub(crate) struct Habits {
+    /// The second use of a refresh token ends the whole grant.
+    pub(crate) kills_family: bool,
+    /// Refresh tokens are valid once.
+    pub(crate) rotates: bool,
+    /// Status of `invalid_grant`.
+    pub(crate) invalid_grant: u16,
+    /// Status of token responses, without `token_type` and with `expires_in` as text if it is 201.
+    pub(crate) success: u16,
+    /// Lifetime of access tokens, in seconds.
+    pub(crate) lifetime: u64,
+    /// Response to all token requests, which are not processed.
+    pub(crate) outage: Option<(u16, Value)>,
+    /// Token requests are processed, and the responses are lost.
+    pub(crate) loses_responses: bool,
+    pub(crate) delay: Duration,
+    pub(crate) offers_registration: bool,
+    pub(crate) scopes: Vec<&'static str>,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self {
+            kills_family: true,
+            rotates: true,
+            invalid_grant: 400,
+            success: 200,
+            lifetime: 3600,
+            outage: None,
+            loses_responses: false,
+            delay: Duration::ZERO,
+            offers_registration: true,
+            scopes: Vec::new(),
+        }
+    }
+}
+
+/// Provider on a loopback address.
+pub(crate) struct Provider {
+    pub(crate) base: String,
+    shared: Shared,
+    _serving: JoinSet<()>,
+}
+
+type Shared = Arc<Mutex<Script>>;
+
+#[derive(Default)]
+struct Script {
+    base: String,
+    habits: Habits,
+    clients: HashSet<String>,
+    /// Users by code.
+    codes: HashMap<String, Code>,
+    grants: Vec<Grant>,
+    /// Forms of the token endpoint.
+    requests: Vec<Parameters>,
+    registrations: Vec<Value>,
+    authorizations: Vec<Parameters>,
+    revocations: Vec<Parameters>,
+    numbers: usize,
+    killed: usize,
+}
+
+struct Code {
+    user: String,
+    redirect_uri: String,
+}
+
+struct Grant {
+    user: String,
+    client: String,
+    access: HashSet<String>,
+    refresh: String,
+    used: HashSet<String>,
+    is_ended: bool,
+}
+
+impl Provider {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let shared = Shared::default();
+        shared.lock().unwrap().base.clone_from(&base);
+        let router = Router::new()
+            .route("/mcp", post(call))
+            .route("/.well-known/oauth-protected-resource/mcp", get(resource))
+            .route("/.well-known/oauth-authorization-server", get(metadata))
+            .route("/register", post(register))
+            .route("/authorize", get(authorize))
+            .route("/token", post(token))
+            .route("/revoke", post(revoke))
+            .with_state(Arc::clone(&shared));
+        let mut serving = JoinSet::new();
+        serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self {
+            base,
+            shared,
+            _serving: serving,
+        }
+    }
+
+    /// Changes the habits.
+    pub(crate) fn habits(&self, change: impl FnOnce(&mut Habits)) {
+        change(&mut self.shared.lock().unwrap().habits);
+    }
+
+    /// URL of the MCP server.
+    pub(crate) fn url(&self) -> Url {
+        format!("{}/mcp", self.base).parse().unwrap()
+    }
+
+    /// Issues a code for `user`, without a browser.
+    pub(crate) fn code(&self, user: &str) -> String {
+        let redirect_uri = REDIRECT_URI.to_owned();
+        self.shared.lock().unwrap().code(user, redirect_uri)
+    }
+
+    /// Returns the refresh tokens that were presented.
+    pub(crate) fn refreshes(&self) -> Vec<String> {
+        let shared = self.shared.lock().unwrap();
+        let refreshes = shared.requests.iter();
+        refreshes
+            .filter_map(|form| form.get("refresh_token").cloned())
+            .collect()
+    }
+
+    /// Returns the forms of the token endpoint.
+    pub(crate) fn requests(&self) -> Vec<Parameters> {
+        self.shared.lock().unwrap().requests.clone()
+    }
+
+    pub(crate) fn registrations(&self) -> Vec<Value> {
+        self.shared.lock().unwrap().registrations.clone()
+    }
+
+    pub(crate) fn authorizations(&self) -> Vec<Parameters> {
+        self.shared.lock().unwrap().authorizations.clone()
+    }
+
+    pub(crate) fn revocations(&self) -> Vec<Parameters> {
+        self.shared.lock().unwrap().revocations.clone()
+    }
+
+    /// Forgets all clients.
+    pub(crate) fn forget_clients(&self) {
+        self.shared.lock().unwrap().clients.clear();
+    }
+
+    /// Revokes the grants of `user`.
+    pub(crate) fn revoke(&self, user: &str) {
+        let mut shared = self.shared.lock().unwrap();
+        for grant in shared.grants.iter_mut().filter(|grant| grant.user == user) {
+            grant.is_ended = true;
+        }
+    }
+
+    /// Rejects all access tokens that were issued before.
+    pub(crate) fn expire(&self) {
+        for grant in &mut self.shared.lock().unwrap().grants {
+            grant.access.clear();
+        }
+    }
+
+    /// Returns the user to whom the access token in the header value `bearer` was issued.
+    pub(crate) fn user(&self, bearer: &str) -> Option<String> {
+        self.shared.lock().unwrap().user(bearer)
+    }
+
+    /// Returns the number of grants that the second use of a refresh token has ended.
+    pub(crate) fn killed(&self) -> usize {
+        self.shared.lock().unwrap().killed
+    }
+
+    /// Adds the client of [`code`](Self::code).
+    pub(crate) fn with_client(self, client: &str) -> Self {
+        let mut shared = self.shared.lock().unwrap();
+        shared.clients.insert(client.to_owned());
+        drop(shared);
+        self
+    }
+}
+
+impl Script {
+    fn code(&mut self, user: &str, redirect_uri: String) -> String {
+        let code = format!("code-{}", self.number());
+        let user = user.to_owned();
+        self.codes.insert(code.clone(), Code { user, redirect_uri });
+        code
+    }
+
+    fn number(&mut self) -> usize {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn user(&self, bearer: &str) -> Option<String> {
+        let token = bearer.strip_prefix("Bearer ")?;
+        // The name in the token is for messages of tests; the grant decides.
+        let mut grants = self.grants.iter();
+        let grant = grants.find(|grant| grant.access.contains(token))?;
+        Some(grant.user.clone())
+    }
+
+    fn token(&mut self, form: &Parameters) -> Result<Value, (u16, &'static str)> {
+        let invalid = (self.habits.invalid_grant, "invalid_grant");
+        let client = form.get("client_id").cloned().unwrap_or_default();
+        if !self.clients.contains(&client) {
+            return Err((401, "invalid_client"));
+        }
+        let number = self.number();
+        let index = if let Some(code) = form.get("code") {
+            let code = self.codes.remove(code).ok_or(invalid)?;
+            if form.get("redirect_uri") != Some(&code.redirect_uri) {
+                return Err(invalid);
+            }
+            self.grants.push(Grant {
+                refresh: format!("r-{number}-{}", code.user),
+                user: code.user,
+                client,
+                access: HashSet::new(),
+                used: HashSet::new(),
+                is_ended: false,
+            });
+            self.grants.len() - 1
+        } else {
+            self.refresh(form, &client, number).ok_or(invalid)?
+        };
+        let lifetime = self.habits.lifetime;
+        let grant = &mut self.grants[index];
+        let access = format!("a-{number}-{}", grant.user);
+        grant.access.insert(access.clone());
+        Ok(match self.habits.success {
+            200 => json!({
+                "access_token": access,
+                "token_type": "Bearer",
+                "expires_in": lifetime,
+                "refresh_token": grant.refresh,
+            }),
+            // As servers in use respond, which issue a refresh token only once.
+            _ if form.contains_key("refresh_token") && !self.habits.rotates => {
+                json!({ "access_token": access, "expires_in": lifetime.to_string() })
+            }
+            _ => json!({
+                "access_token": access,
+                "expires_in": lifetime.to_string(),
+                "refresh_token": grant.refresh,
+            }),
+        })
+    }
+
+    /// Returns the index of the grant whose refresh token is redeemed.
+    fn refresh(&mut self, form: &Parameters, client: &str, number: usize) -> Option<usize> {
+        let token = form.get("refresh_token")?;
+        let mut grants = self.grants.iter();
+        let index =
+            grants.position(|grant| grant.refresh == *token || grant.used.contains(token))?;
+        let Habits {
+            kills_family,
+            rotates,
+            ..
+        } = self.habits;
+        let grant = &mut self.grants[index];
+        if grant.used.contains(token) && kills_family {
+            grant.is_ended = true;
+            grant.access.clear();
+            self.killed += 1;
+        }
+        if grant.is_ended || grant.refresh != *token || grant.client != client {
+            return None;
+        }
+        if rotates {
+            grant.used.insert(token.clone());
+            grant.refresh = format!("r-{number}-{}", grant.user);
+        }
+        Some(index)
+    }
+}
+
+async fn call(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    let shared = shared.lock().unwrap();
+    let bearer = headers.get(AUTHORIZATION);
+    let user = bearer.and_then(|value| shared.user(value.to_str().unwrap()));
+    match user {
+        Some(user) => Json(json!({ "user": user })).into_response(),
+        None => {
+            let base = &shared.base;
+            let metadata = format!("{base}/.well-known/oauth-protected-resource/mcp");
+            let challenge = format!("Bearer resource_metadata=\"{metadata}\"");
+            (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)]).into_response()
+        }
+    }
+}
+
+async fn resource(State(shared): State<Shared>) -> Json<Value> {
+    let base = &shared.lock().unwrap().base;
+    Json(json!({
+        "resource": format!("{base}/mcp"),
+        "authorization_servers": [base],
+        "scopes_supported": ["read", "write"],
+    }))
+}
+
+async fn metadata(State(shared): State<Shared>) -> Json<Value> {
+    let shared = shared.lock().unwrap();
+    let base = &shared.base;
+    let mut document = json!({
+        "issuer": base,
+        "authorization_endpoint": format!("{base}/authorize"),
+        "token_endpoint": format!("{base}/token"),
+        "revocation_endpoint": format!("{base}/revoke"),
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "scopes_supported": shared.habits.scopes,
+    });
+    if shared.habits.offers_registration {
+        document["registration_endpoint"] = format!("{base}/register").into();
+    }
+    Json(document)
+}
+
+async fn register(State(shared): State<Shared>, Json(request): Json<Value>) -> Response {
+    let mut shared = shared.lock().unwrap();
+    let client = format!("client-{}", shared.number());
+    shared.clients.insert(client.clone());
+    shared.registrations.push(request);
+    let answer = json!({ "client_id": client, "token_endpoint_auth_method": "none" });
+    (StatusCode::CREATED, Json(answer)).into_response()
+}
+
+/// Authorizes the user of the parameter `login`, which a test adds, or denies the request without.
+async fn authorize(State(shared): State<Shared>, Query(query): Query<Parameters>) -> Redirect {
+    let mut shared = shared.lock().unwrap();
+    let mut url = Url::parse(&query["redirect_uri"]).unwrap();
+    let answer = match query.get("login") {
+        Some(user) => ("code", shared.code(user, query["redirect_uri"].clone())),
+        None => ("error", "access_denied".to_owned()),
+    };
+    url.query_pairs_mut()
+        .append_pair(answer.0, &answer.1)
+        .append_pair("state", &query["state"])
+        .append_pair("iss", &shared.base);
+    shared.authorizations.push(query);
+    Redirect::to(url.as_str())
+}
+
+async fn token(State(shared): State<Shared>, Form(form): Form<Parameters>) -> Response {
+    let delay = shared.lock().unwrap().habits.delay;
+    sleep(delay).await;
+    let mut shared = shared.lock().unwrap();
+    shared.requests.push(form.clone());
+    if let Some((status, body)) = shared.habits.outage.clone() {
+        return (StatusCode::from_u16(status).unwrap(), Json(body)).into_response();
+    }
+    let answer = shared.token(&form);
+    if shared.habits.loses_responses {
+        return (StatusCode::BAD_GATEWAY, "<html>").into_response();
+    }
+    let (status, body) = match answer {
+        Ok(body) => (shared.habits.success, body),
+        Err((status, code)) => (status, json!({ "error": code })),
+    };
+    (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
+}
+
+async fn revoke(State(shared): State<Shared>, Form(form): Form<Parameters>) -> StatusCode {
+    let mut shared = shared.lock().unwrap();
+    let token = form["token"].clone();
+    for grant in &mut shared.grants {
+        if grant.refresh == token {
+            grant.is_ended = true;
+            grant.access.clear();
+        }
+    }
+    shared.revocations.push(form);
+    StatusCode::OK
+}
+
+pub(crate) const REDIRECT_URI: &str = "http://127.0.0.1:1/callback";
