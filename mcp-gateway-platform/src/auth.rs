@@ -14,6 +14,7 @@ use mcp_gateway_auth::login::LoginPages;
 use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, Resource};
 use mcp_gateway_auth::users::{UserError, Users};
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
+use mcp_gateway_store::Store;
 use url::Url;
 
 use crate::error::PlatformError;
@@ -33,6 +34,10 @@ pub(crate) struct Services {
     /// Client for addresses that others choose.
     pub(crate) egress: Option<Egress>,
     pub(crate) audit: Option<AuditLog>,
+    /// State store, if there is one.
+    pub(crate) store: Option<Arc<dyn Store>>,
+    /// Keys of the state store.
+    pub(crate) keyring: Option<Keyring>,
     /// Key that seals sessions, if there is a state store.
     pub(crate) key: Option<SessionKey>,
     /// Detected protocols of servers, if there is a state store.
@@ -51,6 +56,8 @@ impl Services {
             authority: None,
             egress: None,
             audit: None,
+            store: None,
+            keyring: None,
             key: None,
             protocols: None,
             first_account: None,
@@ -75,6 +82,10 @@ impl Services {
         let vault = StateStore::open(&fixed.store, fixed.session_key.as_ref()).await?;
         let protocols = ProtocolDocuments::new(Arc::clone(&vault.store), &vault.key);
         foundation.protocols = Some(protocols);
+        foundation.store = Some(Arc::clone(&vault.store));
+        let keyring = Keyring::new(vault.key.bytes());
+        let keyring = keyring.map_err(|error| PlatformError::Key(error.into()))?;
+        foundation.keyring = Some(keyring.clone());
         if let Some(audit) = &fixed.audit {
             foundation.audit = Some(crate::audit::open(audit, &vault).await?);
         }
@@ -83,7 +94,7 @@ impl Services {
             return Ok(foundation);
         };
         let (authority, first) =
-            AuthorizationServices::open(auth, oauth, &base, &vault, egress).await?;
+            AuthorizationServices::open(auth, oauth, &base, (&vault, keyring), egress).await?;
         foundation.authority = Some(Arc::new(authority));
         foundation.first_account = first;
         foundation.key = Some(vault.key);
@@ -106,6 +117,7 @@ fn is_configured(fixed: &StaticSpec) -> bool {
 #[derive(Debug)]
 pub(crate) struct AuthorizationServices {
     pub(crate) server: AuthorizationServer,
+    pub(crate) users: Users,
     pub(crate) router: Router,
 }
 
@@ -124,23 +136,20 @@ impl AuthorizationServices {
     ///
     /// # Errors
     ///
-    /// [`PlatformError`] if the key is invalid, the first account cannot be created, or login is
-    /// not possible at `base`.
+    /// [`PlatformError`] if the first account cannot be created, or login is not possible at `base`.
     async fn open(
         auth: &StaticAuth,
         oauth: &OAuth,
         base: &Url,
-        vault: &StateStore,
+        (vault, keyring): (&StateStore, Keyring),
         egress: &Egress,
     ) -> Result<(Self, Option<InitialAccount>), PlatformError> {
-        let keyring = Keyring::new(vault.key.bytes());
-        let keyring = keyring.map_err(|error| PlatformError::Key(error.into()))?;
         let users = Users::new(Arc::clone(&vault.store), Clock::system());
         let first = match auth.login.has_accounts() {
             true => first_account(&users).await?,
             false => None,
         };
-        let sessions = login::sessions(&auth.login, users, keyring.clone(), base, egress)?;
+        let sessions = login::sessions(&auth.login, users.clone(), keyring.clone(), base, egress)?;
         let proxies = TrustedProxies::new(auth.trusted_proxies.iter().copied());
         let mut builder = AuthorizationServer::builder(
             base.clone(),
@@ -171,7 +180,12 @@ impl AuthorizationServices {
             .with_trusted_proxies(proxies)
             .with_clients(Arc::new(server.clone()));
         let router = server.router().merge(pages.router());
-        Ok((Self { server, router }, first))
+        let authority = Self {
+            server,
+            users,
+            router,
+        };
+        Ok((authority, first))
     }
 
     /// Replaces the resources, the static clients and the registration policy.

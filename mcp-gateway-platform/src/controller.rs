@@ -42,6 +42,8 @@ use crate::telemetry::Metrics;
 pub(crate) struct Controller {
     /// Verifier of the management endpoints.
     access: Arc<ReloadableVerifier>,
+    /// Verifier of the admin API.
+    admin_access: Arc<ReloadableVerifier>,
     /// Factory of the verifiers of the gateways.
     issuers: VerifierFactory,
     /// URL of the platform for clients.
@@ -114,6 +116,7 @@ impl Controller {
         };
         let mut issuers = VerifierFactory::new(authority.clone(), foundation.egress.clone());
         let access = ReloadableVerifier::new(issuers.rules(&dynamic.auth, None, &[]));
+        let admin_access = ReloadableVerifier::new(issuers.admin_rules(&dynamic.auth));
         let factory = ServerFactory::new(builtins, Vec::new());
         let factory = factory
             .with_web(web)
@@ -135,6 +138,7 @@ impl Controller {
             }),
             replica_service,
             access,
+            admin_access,
             issuers,
             base: foundation.base.clone(),
             authority,
@@ -309,6 +313,11 @@ impl Controller {
             .with_errands(self.replica_service.clone())
     }
 
+    /// Returns the verifier of the admin API.
+    pub(crate) fn admin_access(&self) -> &Arc<ReloadableVerifier> {
+        &self.admin_access
+    }
+
     pub(crate) fn metrics_front(&self) -> MetricsService {
         MetricsService::new(Arc::clone(&self.routes), Arc::clone(&self.operations))
     }
@@ -322,6 +331,13 @@ impl Controller {
     pub(crate) fn status(&self) -> Vec<ServerStatus> {
         let members = self.servers.members().iter();
         members.map(|member| member.status()).collect()
+    }
+
+    /// Returns the observed state of the server `name`.
+    pub(crate) fn server_status(&self, name: &str) -> Option<ServerStatus> {
+        let mut members = self.servers.members().iter();
+        let found = members.find(|member| **member.name() == *name)?;
+        Some(found.status())
     }
 
     pub(crate) fn pool(&self) -> &ServerPool {
