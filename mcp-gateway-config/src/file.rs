@@ -14,7 +14,6 @@
 //! | `sessionKey` and all secrets | `secret` |
 //! | `store` | `storage` |
 //! | `audit` | `audit` |
-//! | `registry` | `registry` |
 //! | `metrics` | `metrics` |
 //! | `log` | `log` |
 //! | `shutdownTimeout` | `serving` |
@@ -31,7 +30,6 @@ mod metrics;
 mod network;
 mod oauth;
 mod process;
-mod registry;
 pub mod remote;
 mod results;
 mod secret;
@@ -57,7 +55,7 @@ use crate::document::{
 pub use self::auth::open_to_all;
 pub use self::log::{Log, LogFormat, directives};
 pub use self::network::{listen_address, web_url};
-pub use self::oauth::grant_type;
+pub use self::oauth::{default_grants, grant_type};
 pub use self::remote::header_value;
 pub(crate) use self::server::is_name_char;
 pub use self::serving::Serving;
@@ -196,7 +194,6 @@ impl FromField for Config {
             .get("shutdownTimeout")
             .unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT);
         (fixed.auth, dynamic.auth) = (auth.fixed, auth.dynamic);
-        dynamic.registry = table.get("registry").unwrap_or_default();
         (dynamic.metrics, serving.metrics) = (metrics.audience, metrics.listen);
         network.assign(&mut fixed, &mut dynamic, &mut serving);
         limits.assign(&mut fixed, &mut dynamic, &mut serving);
@@ -212,6 +209,9 @@ impl FromField for Config {
         let dynamic = &config.platform.dynamic;
         if let Some(field) = auth_field {
             forward::check_names(&dynamic.auth.forward, &dynamic.gateways, &field);
+        }
+        if let Some(servers) = &servers {
+            config.check_accounts(servers);
         }
         config.check_prefixes(gateways.as_ref(), servers.as_ref().unwrap_or(field));
         if let Some(field) = default_gateway {
@@ -233,6 +233,26 @@ impl Config {
             && !has_key
         {
             field.error("store.postgres requires a sessionKey, common to all replicas");
+        }
+    }
+
+    /// Records errors of servers that are called with the accounts of callers.
+    fn check_accounts(&self, servers: &Field<'_>) {
+        let PlatformSpec { fixed, dynamic, .. } = &self.platform;
+        for field in servers.items().unwrap_or_default() {
+            let server = name_of(&field).and_then(|name| dynamic.server(name));
+            let Some(server) = server.filter(|server| server.transport.auth().is_some()) else {
+                continue;
+            };
+            if fixed.auth.oauth.is_none() {
+                field.error("auth.oauth requires users who log in; add auth.login");
+            }
+            if PAGES.contains(&&*server.name) {
+                let name = &server.name;
+                field.error(format!(
+                    "the name {name:?} is reserved for servers with auth"
+                ));
+            }
         }
     }
 
@@ -291,6 +311,9 @@ impl Config {
         }
     }
 }
+
+/// Paths below `/connect` that are no servers.
+const PAGES: [&str; 2] = ["callback", "client.json"];
 
 /// Returns the names of the entries of a list, including invalid entries, and records duplicates.
 fn names<'a>(list: &Field<'a>) -> Vec<&'a str> {

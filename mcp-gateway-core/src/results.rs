@@ -12,10 +12,8 @@
 )]
 //! | neither | results are forwarded as they are, without being read |
 //!
-//! Results of tools that failed (`isError`) are cut as well. A result of a task has the budget of its
-//! server. Whatever else is larger than the budget, such as a result without content or a JSON-RPC
-//! error, is replaced by the error [`TooLarge`](crate::error::UpstreamError::TooLarge). Requests for
-//! input keep their requests and lose other large members. Progress notifications are not touched.
+//! Results of tools that failed (`isError`) are cut as well; JSON-RPC errors, requests for input and
+//! progress notifications are not touched. A result of a task has the budget of its server.
 //!
 //! A result that is cut or projected may contradict the `outputSchema` of its tool, so clients do not
 //! see the schema of a tool for which either can happen. Then `structuredContent` may be left out; see
@@ -28,7 +26,7 @@
 //! result that is one text, otherwise the JSON text of the result. Its URI is
 //! `mcp-gateway://results/SERVER/ID`; `resources/read` returns as much of it as the budget allows,
 //! from the byte `?offset=N` on. A further item of `contents` and the member `mcp-gateway/piece` of
-//! `_meta` name the URI of the next piece. No server receives a URI with the scheme `mcp-gateway`.
+//! `_meta` name the URI of the next piece.
 
 mod budget;
 mod cut;
@@ -38,11 +36,10 @@ mod kept;
 mod projection;
 mod shaper;
 mod tool_result;
-mod values;
 
 pub use self::budget::{Overflow, ResultBudget, ResultBudgets};
-pub(crate) use self::document::{PieceUri, is_reserved};
+pub(crate) use self::document::uri_prefix;
 pub use self::kept::{KeptResultLimits, KeptResults};
 #[cfg(feature = "json-path")]
 pub use self::projection::{Projection, ProjectionError};
-pub(crate) use self::shaper::{ResultShaper, unknown_result};
+pub(crate) use self::shaper::ResultShaper;

@@ -41,7 +41,6 @@ mod http_endpoint;
 mod legacy_http;
 mod legacy_sse;
 mod lint_report;
-mod malformed;
 mod modern_http;
 mod multiplexed;
 mod pool;

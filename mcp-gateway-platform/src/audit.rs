@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mcp_gateway_audit::{Actor, AuditEvent, AuditKey, AuditLog, AuditRecord, Change};
 use mcp_gateway_auth::Keyring;
+use mcp_gateway_auth::accounts::{AccountChange, AccountId, Owner};
 use mcp_gateway_core::observe::{CallReport, Observer};
 
 use crate::error::PlatformError;
@@ -101,6 +102,31 @@ pub(crate) fn applied(rollout: &Rollout) -> AuditRecord {
     change(applied)
 }
 
+/// Returns the record of a changed account of a server. A user connects and disconnects an account;
+/// the gateway refreshes it, and notices its end.
+pub(crate) fn account_changed(account: &AccountId, changed: AccountChange) -> AuditRecord {
+    let object = format!("account/{account}");
+    let (action, field) = match changed {
+        AccountChange::Connected => ("account.connect", None),
+        AccountChange::Disconnected => ("account.disconnect", None),
+        AccountChange::Ended(reason) => ("account.end", Some(reason.to_string())),
+        AccountChange::Refreshed => ("account.refresh", None),
+        _ => ("account.change", None),
+    };
+    let changed_by_user = matches!(
+        changed,
+        AccountChange::Connected | AccountChange::Disconnected
+    );
+    let actor = match &account.owner {
+        Owner::User(user) if changed_by_user => Actor::new(&**user),
+        _ => Actor::gateway(),
+    };
+    let event = field
+        .into_iter()
+        .fold(Change::new(action, object), Change::with_field);
+    AuditRecord::new(actor, AuditEvent::Change(event))
+}
+
 /// Returns the record of a change by the gateway itself.
 fn change(change: Change) -> AuditRecord {
     AuditRecord::new(Actor::gateway(), AuditEvent::Change(change))
@@ -108,3 +134,34 @@ fn change(change: Change) -> AuditRecord {
 
 /// Name of the folder of the journal.
 const JOURNAL: &str = "audit-journal";
+
+#[cfg(test)]
+mod tests {
+    use mcp_gateway_auth::accounts::EndReason;
+
+    use super::*;
+
+    #[test]
+    fn changes_of_accounts_have_an_actor_and_a_reason() {
+        let alice = AccountId::new(Owner::User("alice".into()), "notes");
+        let table = [
+            (AccountChange::Connected, "alice account.connect"),
+            (AccountChange::Disconnected, "alice account.disconnect"),
+            (AccountChange::Refreshed, "mcp-gateway account.refresh"),
+            (
+                AccountChange::Ended(EndReason::ResponseLost),
+                "mcp-gateway account.end refresh token rejected after a lost response",
+            ),
+        ];
+        for (change, expected) in table {
+            let record = account_changed(&alice, change);
+            let AuditEvent::Change(change) = record.event else {
+                panic!("{record:?}");
+            };
+            assert_eq!(change.object, "account/user/alice@notes");
+            let words = [record.actor.subject, change.action];
+            let words: Vec<_> = words.into_iter().chain(change.fields).collect();
+            assert_eq!(words.join(" "), expected);
+        }
+    }
+}

@@ -14,9 +14,9 @@ use mcp_gateway_auth::login::LoginPages;
 use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, Resource};
 use mcp_gateway_auth::users::{UserError, Users};
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
-use mcp_gateway_store::Store;
 use url::Url;
 
+use crate::accounts::AccountServices;
 use crate::error::PlatformError;
 use crate::protocols::ProtocolDocuments;
 use crate::spec::{
@@ -34,10 +34,6 @@ pub(crate) struct Services {
     /// Client for addresses that others choose.
     pub(crate) egress: Option<Egress>,
     pub(crate) audit: Option<AuditLog>,
-    /// State store, if there is one.
-    pub(crate) store: Option<Arc<dyn Store>>,
-    /// Keys of the state store.
-    pub(crate) keyring: Option<Keyring>,
     /// Key that seals sessions, if there is a state store.
     pub(crate) key: Option<SessionKey>,
     /// Detected protocols of servers, if there is a state store.
@@ -56,8 +52,6 @@ impl Services {
             authority: None,
             egress: None,
             audit: None,
-            store: None,
-            keyring: None,
             key: None,
             protocols: None,
             first_account: None,
@@ -82,10 +76,6 @@ impl Services {
         let vault = StateStore::open(&fixed.store, fixed.session_key.as_ref()).await?;
         let protocols = ProtocolDocuments::new(Arc::clone(&vault.store), &vault.key);
         foundation.protocols = Some(protocols);
-        foundation.store = Some(Arc::clone(&vault.store));
-        let keyring = Keyring::new(vault.key.bytes());
-        let keyring = keyring.map_err(|error| PlatformError::Key(error.into()))?;
-        foundation.keyring = Some(keyring.clone());
         if let Some(audit) = &fixed.audit {
             foundation.audit = Some(crate::audit::open(audit, &vault).await?);
         }
@@ -93,8 +83,9 @@ impl Services {
             foundation.location = Some(vault.location);
             return Ok(foundation);
         };
+        let audit = foundation.audit.clone();
         let (authority, first) =
-            AuthorizationServices::open(auth, oauth, &base, (&vault, keyring), egress).await?;
+            AuthorizationServices::open((auth, oauth), &base, &vault, egress, audit).await?;
         foundation.authority = Some(Arc::new(authority));
         foundation.first_account = first;
         foundation.key = Some(vault.key);
@@ -117,7 +108,7 @@ fn is_configured(fixed: &StaticSpec) -> bool {
 #[derive(Debug)]
 pub(crate) struct AuthorizationServices {
     pub(crate) server: AuthorizationServer,
-    pub(crate) users: Users,
+    pub(crate) accounts: AccountServices,
     pub(crate) router: Router,
 }
 
@@ -136,20 +127,26 @@ impl AuthorizationServices {
     ///
     /// # Errors
     ///
-    /// [`PlatformError`] if the first account cannot be created, or login is not possible at `base`.
+    /// [`PlatformError`] if the key is invalid, the first account cannot be created, or login is
+    /// not possible at `base`.
     async fn open(
-        auth: &StaticAuth,
-        oauth: &OAuth,
+        (auth, oauth): (&StaticAuth, &OAuth),
         base: &Url,
-        (vault, keyring): (&StateStore, Keyring),
+        vault: &StateStore,
         egress: &Egress,
+        audit: Option<AuditLog>,
     ) -> Result<(Self, Option<InitialAccount>), PlatformError> {
+        let keyring = Keyring::new(vault.key.bytes());
+        let keyring = keyring.map_err(|error| PlatformError::Key(error.into()))?;
         let users = Users::new(Arc::clone(&vault.store), Clock::system());
         let first = match auth.login.has_accounts() {
             true => first_account(&users).await?,
             false => None,
         };
-        let sessions = login::sessions(&auth.login, users.clone(), keyring.clone(), base, egress)?;
+        let sessions = login::sessions(&auth.login, users, keyring.clone(), base, egress)?;
+        // Authorization servers of servers may have any port.
+        let accounts = client_egress(&auth.allowed_networks)?;
+        let accounts = AccountServices::open(vault, &keyring, (&sessions, base), &accounts, audit)?;
         let proxies = TrustedProxies::new(auth.trusted_proxies.iter().copied());
         let mut builder = AuthorizationServer::builder(
             base.clone(),
@@ -180,12 +177,12 @@ impl AuthorizationServices {
             .with_trusted_proxies(proxies)
             .with_clients(Arc::new(server.clone()));
         let router = server.router().merge(pages.router());
-        let authority = Self {
+        let services = Self {
+            router: router.merge(accounts.pages.clone()),
             server,
-            users,
-            router,
+            accounts,
         };
-        Ok((authority, first))
+        Ok((services, first))
     }
 
     /// Replaces the resources, the static clients and the registration policy.
@@ -216,11 +213,24 @@ pub(crate) fn remote_keys(issuer: &str, jwks: Option<&str>, egress: &Egress) -> 
 ///
 /// [`PlatformError::Egress`] if the HTTP client cannot be created.
 fn egress(networks: &[IpNet]) -> Result<Egress, PlatformError> {
-    let mut policy = EgressPolicy::new().with_allowed_networks(networks.iter().copied());
-    if networks.iter().any(|network| network.addr().is_loopback()) {
-        policy = policy.with_insecure_loopback();
-    }
+    create_egress(egress_policy(networks))
+}
+
+/// Creates egress as [`egress`] does, to any port.
+fn client_egress(networks: &[IpNet]) -> Result<Egress, PlatformError> {
+    create_egress(egress_policy(networks).with_any_port())
+}
+
+fn create_egress(policy: EgressPolicy) -> Result<Egress, PlatformError> {
     Egress::new(policy).map_err(|error| PlatformError::Egress(error.into()))
+}
+
+fn egress_policy(networks: &[IpNet]) -> EgressPolicy {
+    let policy = EgressPolicy::new().with_allowed_networks(networks.iter().copied());
+    match networks.iter().any(|network| network.addr().is_loopback()) {
+        true => policy.with_insecure_loopback(),
+        false => policy,
+    }
 }
 
 /// Creates the first account if no account exists.

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_auth::forward::{ForwardAuth, ProtectedUpstream};
 use mcp_gateway_auth::server::{ProtectedResources, Resource};
-use mcp_gateway_auth::{StaticCredentials, StaticTokens};
 use mcp_gateway_core::auth::{Principal, ProtectedResource};
 use mcp_gateway_core::endpoint::ReplicaService;
 use mcp_gateway_core::host_policy::HostPolicy;
@@ -27,6 +27,7 @@ use crate::audit::CallObserver;
 use crate::auth::{AuthorizationServices, Services};
 use crate::error::PlatformError;
 use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
+use crate::reload::credentials::ServerCredentials;
 use crate::reload::router::ReloadableRouter;
 use crate::reload::tool_filters::ReloadableToolFilters;
 use crate::reload::tool_names::ReloadableToolNames;
@@ -42,8 +43,6 @@ use crate::telemetry::Metrics;
 pub(crate) struct Controller {
     /// Verifier of the management endpoints.
     access: Arc<ReloadableVerifier>,
-    /// Verifier of the admin API.
-    admin_access: Arc<ReloadableVerifier>,
     /// Factory of the verifiers of the gateways.
     issuers: VerifierFactory,
     /// URL of the platform for clients.
@@ -52,8 +51,8 @@ pub(crate) struct Controller {
     authority: Option<Arc<AuthorizationServices>>,
     /// Protected resource metadata (RFC 9728).
     protected: ProtectedResources,
-    /// Configured credentials of servers.
-    credentials: Arc<StaticCredentials>,
+    /// Credentials of servers.
+    credentials: Arc<ServerCredentials>,
     /// Policy of all gateways.
     tool_filters: Arc<ReloadableToolFilters>,
     /// Configured names of tools, which servers may not have.
@@ -110,13 +109,15 @@ impl Controller {
             replica_service,
         } = ClientState::new(fixed, sealer, &web)?;
         let authority = foundation.authority.clone();
+        let accounts = authority
+            .as_ref()
+            .map(|authority| authority.accounts.credentials.clone());
         let protected = match &authority {
             Some(authority) => authority.server.protected_resources().clone(),
             None => ProtectedResources::new(foundation.base.clone()),
         };
         let mut issuers = VerifierFactory::new(authority.clone(), foundation.egress.clone());
         let access = ReloadableVerifier::new(issuers.rules(&dynamic.auth, None, &[]));
-        let admin_access = ReloadableVerifier::new(issuers.admin_rules(&dynamic.auth));
         let factory = ServerFactory::new(builtins, Vec::new());
         let factory = factory
             .with_web(web)
@@ -138,12 +139,11 @@ impl Controller {
             }),
             replica_service,
             access,
-            admin_access,
             issuers,
             base: foundation.base.clone(),
             authority,
             protected,
-            credentials: Arc::default(),
+            credentials: Arc::new(ServerCredentials::new(accounts)),
             tool_filters: Arc::default(),
             tool_names: Arc::default(),
             servers: ServerSet::new(factory),
@@ -313,11 +313,6 @@ impl Controller {
             .with_errands(self.replica_service.clone())
     }
 
-    /// Returns the verifier of the admin API.
-    pub(crate) fn admin_access(&self) -> &Arc<ReloadableVerifier> {
-        &self.admin_access
-    }
-
     pub(crate) fn metrics_front(&self) -> MetricsService {
         MetricsService::new(Arc::clone(&self.routes), Arc::clone(&self.operations))
     }
@@ -331,13 +326,6 @@ impl Controller {
     pub(crate) fn status(&self) -> Vec<ServerStatus> {
         let members = self.servers.members().iter();
         members.map(|member| member.status()).collect()
-    }
-
-    /// Returns the observed state of the server `name`.
-    pub(crate) fn server_status(&self, name: &str) -> Option<ServerStatus> {
-        let mut members = self.servers.members().iter();
-        let found = members.find(|member| **member.name() == *name)?;
-        Some(found.status())
     }
 
     pub(crate) fn pool(&self) -> &ServerPool {

@@ -1,6 +1,7 @@
 //! Errors of starting a platform and of applying a spec.
 
 use std::io;
+use std::sync::Arc;
 
 use mcp_gateway_core::BoxError;
 use mcp_gateway_core::route::PrefixError;
@@ -55,6 +56,12 @@ pub enum PlatformError {
         host: String,
         /// The cause.
         source: BoxError,
+    },
+    /// A server is called with the accounts of callers, who cannot log in.
+    #[error("server {server} requires accounts of users, and no login is configured")]
+    NoLogin {
+        /// Name of the server.
+        server: Arc<str>,
     },
     /// Anonymous callers of this machine are accepted at an address that other machines reach.
     #[error("anonymous callers are for platforms that only this machine can reach, not {address}")]

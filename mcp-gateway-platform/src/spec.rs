@@ -27,7 +27,6 @@ mod metrics;
 mod oauth;
 mod placeholder;
 mod process;
-mod registry;
 mod remote;
 mod secret;
 mod server;
@@ -54,8 +53,7 @@ pub use self::oauth::{
 pub use self::placeholder::{PLACEHOLDERS, placeholders};
 pub(crate) use self::placeholder::{Piece, pieces};
 pub use self::process::Process;
-pub use self::registry::Registry;
-pub use self::remote::Remote;
+pub use self::remote::{Remote, RemoteAuth, RemoteOAuth};
 pub use self::secret::{Secret, SessionKey};
 pub use self::server::{ServerRuntime, ServerSpec};
 pub use self::storage::Storage;
@@ -115,8 +113,6 @@ pub struct DynamicSpec {
     pub auth: Auth,
     /// Access to the metrics.
     pub metrics: Metrics,
-    /// Rules for servers in the store.
-    pub registry: Registry,
     /// Environment variables with secrets, which child processes do not inherit.
     pub hidden_variables: Vec<String>,
 }
@@ -133,7 +129,6 @@ impl Default for DynamicSpec {
             max_body: None,
             auth: Auth::default(),
             metrics: Metrics::default(),
-            registry: Registry::default(),
             hidden_variables: Vec::new(),
         }
     }

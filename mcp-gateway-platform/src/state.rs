@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::rand;
 use mcp_gateway_core::BoxError;
-use mcp_gateway_store::{MemoryStore, Store, StoreError};
+use mcp_gateway_store::{MemoryStore, Store};
 use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore};
 use secrecy::zeroize::Zeroizing;
 
@@ -84,16 +84,6 @@ pub enum StateError {
     /// The system has no random numbers.
     #[error("the system has no random numbers")]
     Random,
-    /// The content of the database cannot be read.
-    #[error("failed to read the database")]
-    Read(#[source] BoxError),
-}
-
-impl StateError {
-    /// Wraps an error of reading the store.
-    pub(crate) fn read(error: StoreError) -> Self {
-        Self::Read(error.into())
-    }
 }
 
 impl fmt::Debug for StateStore {

@@ -101,9 +101,9 @@ impl LogOptions {
 /// Environment variable that contains the owner token.
 pub(crate) const TOKEN_VARIABLE: &str = "MCP_GATEWAY_TOKEN";
 
-/// Creates the owner token, which is that of an admin.
+/// Creates the owner token.
 pub(crate) fn owner_token(text: impl Into<String>) -> Token {
-    Token::new("owner", Secret::new(text)).with_admin_role()
+    Token::new("owner", Secret::new(text))
 }
 
 /// Generates a random owner token.

@@ -22,10 +22,9 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
 /// Timeout of steps that take no time on an idle machine.
 const SOON: Duration = Duration::from_secs(60);
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "bins/mcp-gateway/README.md",
-    "docs/api.md",
     "docs/audit.md",
     "docs/authentication.md",
     "docs/clients-and-servers.md",

@@ -10,6 +10,8 @@
     reason = "figures, for who runs it with --nocapture"
 )]
 
+#[path = "oauth/accounts.rs"]
+mod accounts;
 #[path = "../../../mcp-gateway-auth/tests/login/browser.rs"]
 #[expect(dead_code, reason = "its other tests need more of it")]
 mod browser;
@@ -22,6 +24,9 @@ mod harness;
 mod idp;
 #[path = "oauth/killed.rs"]
 mod killed;
+#[path = "../../../mcp-gateway-auth/tests/accounts/provider.rs"]
+#[expect(dead_code, reason = "its other tests need more of it")]
+mod provider;
 #[path = "oauth/races.rs"]
 mod races;
 #[path = "oauth/stolen.rs"]

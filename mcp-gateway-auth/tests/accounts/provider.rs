@@ -298,19 +298,38 @@ impl Script {
     }
 }
 
-async fn call(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+/// Responds as an MCP server whose tool tells the user of the access token.
+async fn call(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Json(request): Json<Value>,
+) -> Response {
     let shared = shared.lock().unwrap();
     let bearer = headers.get(AUTHORIZATION);
     let user = bearer.and_then(|value| shared.user(value.to_str().unwrap()));
-    match user {
-        Some(user) => Json(json!({ "user": user })).into_response(),
-        None => {
-            let base = &shared.base;
-            let metadata = format!("{base}/.well-known/oauth-protected-resource/mcp");
-            let challenge = format!("Bearer resource_metadata=\"{metadata}\"");
-            (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)]).into_response()
-        }
-    }
+    let Some(user) = user else {
+        let base = &shared.base;
+        let metadata = format!("{base}/.well-known/oauth-protected-resource/mcp");
+        let challenge = format!("Bearer resource_metadata=\"{metadata}\"");
+        return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)]).into_response();
+    };
+    let result = match request["method"].as_str().unwrap() {
+        "server/discover" => json!({
+            "supportedVersions": ["2026-07-28"],
+            "capabilities": { "tools": {} },
+            "ttlMs": 0,
+            "cacheScope": "private",
+        }),
+        "tools/list" => json!({
+            "tools": [{ "name": "whoami", "inputSchema": { "type": "object" } }],
+            "ttlMs": 0,
+            "cacheScope": "private",
+        }),
+        _ => json!({ "content": [{ "type": "text", "text": user }] }),
+    };
+    let mut response = json!({ "jsonrpc": "2.0", "id": request["id"], "result": result });
+    response["result"]["resultType"] = "complete".into();
+    Json(response).into_response()
 }
 
 async fn resource(State(shared): State<Shared>) -> Json<Value> {

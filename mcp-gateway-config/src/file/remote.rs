@@ -6,12 +6,15 @@
 //! | `headers` | map of settings; credentials must be secrets |
 //! | `bearer` | secret |
 //! | `protocol` | `auto`, `modern`, `legacy` or `sse` |
+//! | `auth.oauth` | [`RemoteOAuth`]: `clientId`, `clientSecret`, `scopes` |
+
+use std::net::IpAddr;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Uri};
 use mcp_gateway_core::endpoint::is_forwardable;
 use mcp_gateway_core::upstream::UpstreamProtocol;
-use mcp_gateway_platform::spec::{Remote, Secret};
+use mcp_gateway_platform::spec::{Remote, RemoteAuth, RemoteOAuth, Secret};
 
 use super::network::web_url;
 use super::secret::Setting;
@@ -34,11 +37,55 @@ impl FromField for Remote {
             }
         }
         let protocol = table.get_with("protocol", |field| field.choice(&PROTOCOLS));
+        let auth = table.field("auth");
+        if let (Some(field), true) = (&auth, headers.iter().any(|(name, _)| name == AUTHORIZATION))
+        {
+            field.error("auth and a configured authorization are mutually exclusive");
+        }
         table.finish();
         let mut remote = Self::new(url?);
+        remote.auth = auth.and_then(|field| {
+            check_secure(&remote.url, &field);
+            field.read()
+        });
         remote.headers = headers;
         remote.protocol = protocol.flatten();
         Some(remote)
+    }
+}
+
+impl FromField for RemoteAuth {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let oauth = table.required("oauth", Field::read);
+        table.finish();
+        oauth.map(Self::OAuth)
+    }
+}
+
+impl FromField for RemoteOAuth {
+    fn from_field(field: &Field<'_>) -> Option<Self> {
+        let mut table = field.table()?;
+        let mut oauth = Self::default();
+        oauth.client_id = table.get("clientId");
+        oauth.client_secret = table.get("clientSecret");
+        oauth.scopes = table.get("scopes").unwrap_or_default();
+        if oauth.client_secret.is_some() && oauth.client_id.is_none() {
+            table.whole().error("clientSecret requires clientId");
+        }
+        table.finish();
+        Some(oauth)
+    }
+}
+
+/// Records an error if tokens of callers would be readable in transit to `url`.
+fn check_secure(url: &Uri, field: &Field<'_>) {
+    let host = url.host().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let address: Option<IpAddr> = host.parse().ok();
+    let is_local = host == "localhost" || address.is_some_and(|address| address.is_loopback());
+    if url.scheme_str() != Some("https") && !is_local {
+        field.error("auth requires a url with https: tokens would be readable in transit");
     }
 }
 

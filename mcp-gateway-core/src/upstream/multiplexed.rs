@@ -34,14 +34,13 @@ use self::replies::{MESSAGES, ReplyReceiver};
 pub(super) use self::unnegotiated::UnnegotiatedConnection;
 use super::cancel_policy::CancelPolicy;
 use super::connection::{SendError, UpstreamConnection};
-use super::malformed::answered_by_malformed;
 use super::request_ids::{IssuedId, RequestIds};
 use super::roots::Askable;
 use super::unsolicited::UnsolicitedMessages;
 use super::{DiscoverResult, encode};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
-use crate::jsonrpc::{Message, MessageError, Notification, Request, Response};
+use crate::jsonrpc::{Message, Notification, Request, Response};
 use crate::protocol::{Method, meta};
 use crate::reply::{self, ReplyEvent, Responder};
 use crate::signal::Signal;
@@ -224,9 +223,9 @@ impl Shared {
         self.events.close();
     }
 
-    /// Handles one message of the server.
+    /// Handles one message of the server. A malformed one is logged and skipped.
     async fn on_message(self: &Arc<Self>, text: Bytes) {
-        match Message::parse(text.clone()) {
+        match Message::parse(text) {
             Ok(Message::Response(response)) => {
                 if !self.pending().complete(&response) {
                     tracing::debug!(id = ?response.id(), "unsolicited response from upstream");
@@ -234,14 +233,7 @@ impl Shared {
             }
             Ok(Message::Notification(notification)) => self.on_notification(notification),
             Ok(Message::Request(request)) => self.on_request(request).await,
-            Err(error) => self.on_malformed(&text, error),
-        }
-    }
-
-    /// Handles a malformed message: it fails the call that it responds to.
-    fn on_malformed(&self, text: &[u8], error: MessageError) {
-        if let Some(id) = answered_by_malformed(text, &error) {
-            self.pending().reject(&id, error.into());
+            Err(error) => tracing::warn!(%error, "malformed message from upstream"),
         }
     }
 

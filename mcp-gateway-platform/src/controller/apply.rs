@@ -9,7 +9,6 @@ use super::gateway::GatewaySpec;
 use super::{Controller, RunningGateway};
 use crate::auth::resources::{ResourceSet, resources};
 use crate::error::PlatformError;
-use crate::reload::credentials;
 use crate::reload::router::ReloadableRouter;
 use crate::reload::verifier::{ReloadableVerifier, VerifierRules};
 use crate::rollout::Rollout;
@@ -62,6 +61,7 @@ impl Controller {
             .servers
             .prepare(&spec.servers, &spec.hidden_variables)
             .map_err(PlatformError::Servers)?;
+        self.check_accounts(spec)?;
         let resources = resources(spec, self.authority.is_some(), &self.base)?;
         let mut gateways = Vec::new();
         for definition in &spec.gateways {
@@ -79,6 +79,18 @@ impl Controller {
             resources,
             gateways,
         })
+    }
+
+    /// Rejects servers that are called with the accounts of callers, if callers cannot log in.
+    fn check_accounts(&self, spec: &DynamicSpec) -> Result<(), PlatformError> {
+        let mut servers = spec.servers.iter();
+        let found = servers.find(|server| server.transport.auth().is_some());
+        match found {
+            Some(server) if !self.credentials.has_accounts() => Err(PlatformError::NoLogin {
+                server: Arc::clone(&server.name),
+            }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Prepares the update of a running gateway, or creates a new one.
@@ -127,8 +139,7 @@ impl Controller {
         } = staged;
         // Routers must not refer to missing servers: new servers are added before the routers are
         // replaced, and old ones are removed afterwards.
-        self.credentials
-            .replace(credentials::configured(&spec.servers));
+        self.credentials.replace(spec);
         self.tool_filters.replace(&spec.servers);
         self.tool_names.replace(&spec.servers);
         self.servers.start(&servers);
@@ -142,10 +153,14 @@ impl Controller {
                 removed.access.close();
             }
         }
+        if let Some(authority) = &self.authority {
+            let gateways = spec.gateways.iter().zip(&self.gateways);
+            let gateways =
+                gateways.map(|(spec, running)| (spec.servers.as_slice(), &running.routing));
+            authority.accounts.events.replace_routers(gateways);
+        }
         self.access
             .replace(self.issuers.rules(&spec.auth, None, &resources.gateways));
-        self.admin_access
-            .replace(self.issuers.admin_rules(&spec.auth));
         let routes = self.routes(spec, &resources.forward);
         self.routes.store(Arc::new(routes));
         self.servers.complete(servers);

@@ -97,7 +97,7 @@ async fn published(controller: &Controller) -> (u16, String) {
     let request = http::Request::get(path).body(axum::body::Body::empty());
     let router = controller.protected.router();
     let metadata = router.oneshot(request.unwrap()).await.unwrap();
-    let credential = controller.credentials.get("a");
+    let credential = controller.credentials.configured("a");
     let credential = credential.map(|credential| {
         let headers = credential.headers().iter();
         let values = headers.map(|(_, value)| value.to_str().unwrap().to_owned());

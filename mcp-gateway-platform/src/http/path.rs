@@ -3,8 +3,6 @@
 /// Meaning of a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum RoutePath<'a> {
-    /// Admin API.
-    Admin,
     /// Default gateway.
     Default,
     /// Authorization server and login.
@@ -57,8 +55,8 @@ pub(crate) const ROUTES: [&str; 20] = [
     "/register",
     "/token",
     "/api/auth/{*below}",
-    "/api/v1",
-    "/api/v1/{*below}",
+    "/connect",
+    "/connect/{*below}",
     "/.well-known/{*below}",
     "/verify",
     "/verify/{*below}",
@@ -76,7 +74,6 @@ impl<'a> RoutePath<'a> {
                 None if path == "/verify" || path.starts_with("/verify/") => Self::Forward,
                 None if path.starts_with("/.well-known/oauth-protected-resource") => Self::Metadata,
                 None if is_authority(path) => Self::Authority,
-                None if path == "/api/v1" || path.starts_with("/api/v1/") => Self::Admin,
                 None => Self::Operation(ManagementPath::of(path)),
             },
         }
@@ -85,12 +82,9 @@ impl<'a> RoutePath<'a> {
     /// Returns the endpoint that responds if nothing else serves the path.
     pub(super) fn to_operation(self) -> ManagementPath {
         match self {
-            Self::Admin
-            | Self::Authority
-            | Self::Default
-            | Self::Forward
-            | Self::Metadata
-            | Self::Named(_) => ManagementPath::Nothing,
+            Self::Authority | Self::Default | Self::Forward | Self::Metadata | Self::Named(_) => {
+                ManagementPath::Nothing
+            }
             Self::Operation(operation) => operation,
         }
     }
@@ -110,7 +104,8 @@ impl ManagementPath {
 
 /// Returns `true` if `path` belongs to the authorization server or the login.
 fn is_authority(path: &str) -> bool {
-    matches!(path, "/authorize" | "/register" | "/token")
+    matches!(path, "/authorize" | "/connect" | "/register" | "/token")
+        || path.starts_with("/connect/")
         || path.starts_with("/api/auth/")
         || path.starts_with("/.well-known/oauth-")
         || path.starts_with("/.well-known/openid-configuration")
@@ -156,6 +151,9 @@ mod tests {
             ("", nothing),
             ("/authorize", RoutePath::Authority),
             ("/api/auth/login", RoutePath::Authority),
+            ("/connect", RoutePath::Authority),
+            ("/connect/notes", RoutePath::Authority),
+            ("/connected", nothing),
             (
                 "/.well-known/oauth-protected-resource/mcp",
                 RoutePath::Metadata,
@@ -164,9 +162,6 @@ mod tests {
                 "/.well-known/oauth-authorization-server",
                 RoutePath::Authority,
             ),
-            ("/api/v1", RoutePath::Admin),
-            ("/api/v1/users", RoutePath::Admin),
-            ("/api/v1x", nothing),
             ("/verify", RoutePath::Forward),
             ("/verify/notes/mcp", RoutePath::Forward),
             ("/verifyx", nothing),

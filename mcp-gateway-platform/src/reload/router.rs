@@ -36,8 +36,13 @@ impl ReloadableRouter {
     pub(crate) fn replace(&self, router: PrefixRouter, others: bool) {
         let before = self.router.swap(Arc::new(router));
         if others || *before != **self.router.load() {
-            self.changed.send_replace(());
+            self.notify();
         }
+    }
+
+    /// Notifies subscribers that lists may have changed.
+    pub(crate) fn notify(&self) {
+        self.changed.send_replace(());
     }
 }
 

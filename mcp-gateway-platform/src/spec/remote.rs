@@ -5,6 +5,8 @@ use std::fmt;
 use http::{HeaderName, HeaderValue, Uri};
 use mcp_gateway_core::upstream::UpstreamProtocol;
 
+use super::Secret;
+
 /// Server over HTTP.
 ///
 /// # Example
@@ -26,6 +28,39 @@ pub struct Remote {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Protocol of the server; detected if `None`.
     pub protocol: Option<UpstreamProtocol>,
+    /// Authentication of each caller at the server; the request headers are the same for all
+    /// callers if `None`.
+    pub auth: Option<RemoteAuth>,
+}
+
+/// Authentication of each caller at a server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum RemoteAuth {
+    /// Account that the caller has connected with OAuth.
+    OAuth(RemoteOAuth),
+}
+
+/// Gateway as an OAuth client of a server.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_platform::spec::{Remote, RemoteAuth, RemoteOAuth};
+///
+/// let mut remote = Remote::new("https://mcp.example.com/mcp".parse().unwrap());
+/// // The gateway registers as a client, and requests the scopes that the server names.
+/// remote.auth = Some(RemoteAuth::OAuth(RemoteOAuth::default()));
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct RemoteOAuth {
+    /// Identifier of the registered client; the gateway registers one if `None`.
+    pub client_id: Option<String>,
+    /// Secret of the registered client.
+    pub client_secret: Option<Secret>,
+    /// Scopes to request; those that the server names if empty.
+    pub scopes: Vec<String>,
 }
 
 impl Remote {
@@ -36,6 +71,7 @@ impl Remote {
             url,
             headers: Vec::new(),
             protocol: None,
+            auth: None,
         }
     }
 }
@@ -46,6 +82,7 @@ impl fmt::Debug for Remote {
         f.debug_struct("Remote")
             .field("host", &self.url.host())
             .field("protocol", &self.protocol)
+            .field("auth", &self.auth)
             .finish_non_exhaustive()
     }
 }

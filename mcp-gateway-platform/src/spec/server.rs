@@ -8,7 +8,7 @@ use mcp_gateway_core::catalog::lint::LintPolicy;
 use mcp_gateway_core::results::ResultBudgets;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy, Turns, UpstreamProtocol};
 
-use super::{Process, Remote, ServerLimits, ToolFilter};
+use super::{Process, Remote, RemoteAuth, ServerLimits, ToolFilter};
 
 /// MCP server behind the gateways.
 ///
@@ -157,6 +157,15 @@ impl ServerRuntime {
             Self::Builtin(_) => None,
             Self::Process(process) => process.protocol,
             Self::Remote(remote) => remote.protocol,
+        }
+    }
+
+    /// Returns the authentication of each caller at the server, if there is one.
+    #[must_use]
+    pub fn auth(&self) -> Option<&RemoteAuth> {
+        match self {
+            Self::Builtin(_) | Self::Process(_) => None,
+            Self::Remote(remote) => remote.auth.as_ref(),
         }
     }
 

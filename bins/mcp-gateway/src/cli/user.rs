@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use mcp_gateway_admin::UserDocument;
 use mcp_gateway_auth::Secret;
 use mcp_gateway_auth::users::{Role, User};
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::state::StateArgs;
@@ -111,17 +111,23 @@ pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
         Command::List { json, state } => state.with(async |all| list(all, json).await),
         Command::Disable(UserRefArgs { name, state }) => state.with(async |all| {
             let user = all.user(&name).await?;
-            all.administrator().set_disabled(&user.id, true).await?;
+            all.users.set_disabled(&user.id, true).await?;
+            all.server.revoke_user(&user.id).await?;
+            record(all, "user.disable", &user.id);
             Ok(ExitCode::SUCCESS)
         }),
         Command::Enable(UserRefArgs { name, state }) => state.with(async |all| {
             let user = all.user(&name).await?;
-            all.administrator().set_disabled(&user.id, false).await?;
+            all.users.set_disabled(&user.id, false).await?;
+            all.server.restore_user(&user.id).await?;
+            record(all, "user.enable", &user.id);
             Ok(ExitCode::SUCCESS)
         }),
         Command::Delete(UserRefArgs { name, state }) => state.with(async |all| {
             let user = all.user(&name).await?;
-            all.administrator().delete_user(&user.id).await?;
+            all.users.delete(&user.id).await?;
+            all.server.revoke_user(&user.id).await?;
+            record(all, "user.delete", &user.id);
             Ok(ExitCode::SUCCESS)
         }),
         Command::Password { user, password } => user.state.with(async |all| {
@@ -131,24 +137,31 @@ pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
                 bail!("user {name:?} logs in at an identity provider and has no password");
             }
             let chosen = password.resolve()?;
-            let administrator = all.administrator();
-            administrator.set_password(&user.id, &chosen).await?;
+            all.users.set_password(&user.id, &chosen).await?;
+            record(all, "user.setPassword", &user.id);
             password.print_generated(&chosen)
         }),
         Command::Role { name, role, state } => state.with(async |all| {
             let user = all.user(&name).await?;
-            all.administrator().set_role(&user.id, role).await?;
+            all.users.set_role(&user.id, role).await?;
+            record(all, "user.setRole", &user.id);
             Ok(ExitCode::SUCCESS)
         }),
         Command::Team { name, teams, state } => state.with(async |all| {
             let user = all.user(&name).await?;
-            all.administrator().set_teams(&user.id, teams).await?;
+            all.users.set_teams(&user.id, teams).await?;
+            record(all, "user.setTeams", &user.id);
             if !user.identities.is_empty() {
                 eprint_line("The next login at the identity provider may change the teams again.");
             }
             Ok(ExitCode::SUCCESS)
         }),
     }
+}
+
+/// Records a change of the user `id`.
+fn record(all: &Administration, action: &str, id: &str) {
+    all.record(action, format!("user/{id}"));
 }
 
 async fn create(
@@ -158,15 +171,16 @@ async fn create(
     (admin, teams): (bool, Vec<String>),
 ) -> anyhow::Result<ExitCode> {
     let chosen = password.resolve()?;
-    let role = match admin {
-        true => Role::Admin,
-        false => Role::Member,
-    };
-    let administrator = all.administrator();
-    let created = administrator.create_user(name, &chosen, role, &teams).await;
+    let created = all.users.create(name, &chosen).await;
     let user = created.with_context(|| format!("cannot create user {name:?}"))?;
-    if !admin && user.role == Role::Admin {
+    record(all, "user.create", &user.id);
+    if admin && user.role != Role::Admin {
+        all.users.set_role(&user.id, Role::Admin).await?;
+    } else if !admin && user.role == Role::Admin {
         eprint_line("The first user is always an admin.");
+    }
+    if !teams.is_empty() {
+        all.users.set_teams(&user.id, teams).await?;
     }
     password.print_generated(&chosen)
 }
@@ -206,8 +220,8 @@ impl PasswordArgs {
 async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
     let users = all.list_users().await?;
     if as_json {
-        let documents: Vec<_> = users.iter().map(UserDocument::from).collect();
-        print_line(serde_json::to_string_pretty(&documents)?)?;
+        let documents = users.iter().map(document).collect();
+        print_line(format_args!("{:#}", Value::Array(documents)))?;
         return Ok(ExitCode::SUCCESS);
     }
     let row = |user: &User| {
@@ -230,4 +244,22 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
         .collect();
     show(&rows)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Formats a user as JSON; times are in seconds since the Unix epoch.
+fn document(user: &User) -> Value {
+    let identities = user.identities.iter().map(
+        |known| json!({ "issuer": known.issuer, "subject": known.subject, "login": known.login }),
+    );
+    json!({
+        "id": user.id,
+        "name": user.name,
+        "username": user.username,
+        "email": user.email,
+        "role": user.role,
+        "teams": user.teams,
+        "disabled": user.disabled,
+        "created": user.created,
+        "identities": identities.collect::<Vec<_>>(),
+    })
 }

@@ -161,6 +161,26 @@ const MISTAKES: &[(&str, &str)] = &[
         "1:75: servers[0].remote.headers.Authorization: unknown key \"value\"; available: env, file",
     ),
     (
+        "servers: [{ name: a, remote: { url: https://a, auth: { oauth: {} } } }]",
+        "1:11: servers[0]: auth.oauth requires users who log in; add auth.login",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: http://a, auth: { oauth: {} } } }]",
+        "1:53: servers[0].remote.auth: auth requires a url with https: tokens would be readable in transit",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: https://a, bearer: { env: X }, auth: { oauth: {} } } }]",
+        "1:74: servers[0].remote.auth: auth and a configured authorization are mutually exclusive",
+    ),
+    (
+        "servers: [{ name: a, remote: { url: https://a, auth: { oauth: { clientSecret: { env: X } } } } }]",
+        "1:63: servers[0].remote.auth.oauth: clientSecret requires clientId",
+    ),
+    (
+        "servers: [{ name: callback, remote: { url: https://a, auth: { oauth: {} } } }]",
+        "1:11: servers[0]: the name \"callback\" is reserved for servers with auth",
+    ),
+    (
         "auth: { anonymous: 'true' }",
         "1:20: auth.anonymous: expected true or false without quotes",
     ),

@@ -28,7 +28,7 @@ use crate::protocol::{Method, meta};
 use crate::reply::{self, ReplyEvent, ReplyStream};
 use crate::route::RouterChanges;
 use crate::upstream::SubscriptionFilter;
-use crate::{Call, Error, Reply, problem, results};
+use crate::{Call, Error, Reply, problem};
 
 /// Merged messages of all servers.
 type MergedEvents = SelectAll<BoxStream<'static, Result<ReplyEvent, UpstreamError>>>;
@@ -171,8 +171,7 @@ impl Shared {
             .iter()
             .map(|server| (Arc::clone(server), lists.clone()))
             .collect();
-        let uris = filter.resource_subscriptions.iter();
-        for uri in uris.filter(|uri| !results::is_reserved(uri)) {
+        for uri in &filter.resource_subscriptions {
             for (server, uri) in self.owners(inner, call, uri).await {
                 if let Some(filter) = wanted.get_mut(&server) {
                     filter.resource_subscriptions.insert(uri);

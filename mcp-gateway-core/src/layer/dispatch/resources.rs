@@ -13,9 +13,8 @@ use crate::json::Fields;
 use crate::jsonrpc::code;
 use crate::protocol::Method;
 use crate::reply::CallOutcome;
-use crate::results::{self, PieceUri};
 use crate::route::{Feature, Target};
-use crate::{Call, Error, Reply};
+use crate::{Call, Error, Reply, results};
 
 /// Known owners of resources.
 ///
@@ -138,8 +137,7 @@ impl Shared {
             let feature = Feature::Resource((&*uri).into());
             return send(inner, call.advance(|()| Routed::to(server, feature))).await;
         }
-        if results::is_reserved(&uri) {
-            let server = self.server_of_result(&uri)?;
+        if let Some(server) = self.server_of_result(&uri) {
             return self.read_from(&inner, &call, &server, &uri).await;
         }
         if has_scope(&uri) {
@@ -173,12 +171,11 @@ impl Shared {
     }
 
     /// Returns the server of the kept result `uri`.
-    fn server_of_result(&self, uri: &str) -> Result<Arc<str>, RouteError> {
+    fn server_of_result(&self, uri: &str) -> Option<Arc<str>> {
         let servers = self.router.servers();
-        let piece = PieceUri::parse(uri);
-        let server = piece.and_then(|piece| servers.iter().find(|one| ***one == *piece.server));
-        let server = server.map(Arc::clone);
-        server.ok_or_else(|| RouteError::unknown_name(NameKind::Resource, uri))
+        let mut servers = servers.iter();
+        let server = servers.find(|server| uri.starts_with(&results::uri_prefix(server)))?;
+        Some(Arc::clone(server))
     }
 
     /// Sends the call to `server` under its `uri`.

@@ -1,0 +1,184 @@
+//! Accounts of callers at servers that require a login.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use mcp_gateway_audit::AuditLog;
+use mcp_gateway_auth::accounts::{
+    AccountChange, AccountCredentials, AccountId, AccountObserver, AccountPages, AccountServer,
+    ConnectLinks, ConnectedAccounts,
+};
+use mcp_gateway_auth::client::ClientIdentity;
+use mcp_gateway_auth::egress::Egress;
+use mcp_gateway_auth::login::LoginSessions;
+use mcp_gateway_auth::{Clock, Keyring};
+use url::Url;
+
+use crate::audit;
+use crate::error::PlatformError;
+use crate::reload::router::ReloadableRouter;
+use crate::spec::{DynamicSpec, RemoteAuth, ServerRuntime, ServerSpec};
+use crate::state::StateStore;
+
+/// Accounts of callers, and the pages on which they are connected.
+#[derive(Debug)]
+pub(crate) struct AccountServices {
+    pub(crate) credentials: AccountCredentials,
+    pub(crate) events: Arc<AccountEvents>,
+    pub(crate) pages: Router,
+}
+
+impl AccountServices {
+    /// Creates the services over the state in `vault`, for browsers that log in with `sessions` at
+    /// `base`.
+    ///
+    /// # Errors
+    ///
+    /// [`PlatformError`] if the key is invalid, login is not possible at `base`, or an HTTP client
+    /// cannot be created.
+    pub(crate) fn open(
+        vault: &StateStore,
+        keyring: &Keyring,
+        (sessions, base): (&LoginSessions, &Url),
+        egress: &Egress,
+        audit: Option<AuditLog>,
+    ) -> Result<Self, PlatformError> {
+        let events = Arc::new(AccountEvents {
+            audit,
+            routers: ArcSwap::default(),
+        });
+        let store = Arc::clone(&vault.store);
+        let accounts = ConnectedAccounts::new(store, keyring, Clock::system());
+        let accounts = accounts.map_err(|error| PlatformError::Key(error.into()))?;
+        let accounts = accounts.with_observer(Arc::clone(&events) as Arc<dyn AccountObserver>);
+        let host = base.origin().ascii_serialization();
+        let links = ConnectLinks::new(&host, keyring.clone(), Arc::new(sessions.clone()));
+        let links = links.map_err(|source| PlatformError::Login {
+            host,
+            source: source.into(),
+        })?;
+        let credentials = AccountCredentials::new(accounts, egress.clone());
+        let credentials = credentials.with_links(links.clone());
+        let pages = AccountPages::new(&credentials, links, sessions.clone());
+        let pages = pages.map_err(|error| PlatformError::Egress(error.into()))?;
+        Ok(Self {
+            credentials,
+            events,
+            pages: pages.router(),
+        })
+    }
+}
+
+/// Receiver of the changes of accounts: records them, and notifies the clients of gateways.
+#[derive(Debug)]
+pub(crate) struct AccountEvents {
+    audit: Option<AuditLog>,
+    /// Routers of the gateways of each server.
+    routers: ArcSwap<HashMap<Arc<str>, Vec<Arc<ReloadableRouter>>>>,
+}
+
+impl AccountEvents {
+    /// Replaces the routers of the gateways, each with the names of its servers.
+    pub(crate) fn replace_routers<'a>(
+        &self,
+        gateways: impl Iterator<Item = (&'a [Arc<str>], &'a Arc<ReloadableRouter>)>,
+    ) {
+        let mut routers: HashMap<_, Vec<_>> = HashMap::new();
+        for (servers, router) in gateways {
+            for server in servers {
+                let routers = routers.entry(Arc::clone(server)).or_default();
+                routers.push(Arc::clone(router));
+            }
+        }
+        self.routers.store(Arc::new(routers));
+    }
+}
+
+impl AccountObserver for AccountEvents {
+    fn on_change(&self, account: &AccountId, change: AccountChange) {
+        if let Some(audit) = &self.audit {
+            audit.append(&audit::account_changed(account, change));
+        }
+    }
+
+    fn on_connections_change(&self, server: &str) {
+        let routers = self.routers.load();
+        for router in routers.get(server).into_iter().flatten() {
+            router.notify();
+        }
+    }
+}
+
+/// Returns the servers of `spec` that are called with the accounts of callers.
+pub(crate) fn account_servers(spec: &DynamicSpec) -> impl Iterator<Item = AccountServer> {
+    spec.servers
+        .iter()
+        .filter_map(|server| account_server(spec, server))
+}
+
+fn account_server(spec: &DynamicSpec, definition: &ServerSpec) -> Option<AccountServer> {
+    let ServerRuntime::Remote(remote) = &definition.transport else {
+        return None;
+    };
+    let RemoteAuth::OAuth(oauth) = remote.auth.as_ref()?;
+    let url = Url::parse(&remote.url.to_string()).ok()?;
+    let mut server = AccountServer::new(Arc::clone(&definition.name), url);
+    if let Some(client) = &oauth.client_id {
+        server = server.with_client(match &oauth.client_secret {
+            Some(secret) => ClientIdentity::confidential(client, secret.expose()),
+            None => ClientIdentity::public(client),
+        });
+    }
+    if !oauth.scopes.is_empty() {
+        server = server.with_scope(oauth.scopes.join(" "));
+    }
+    if let Some(teams) = teams(spec, &definition.name) {
+        server = server.with_teams(teams);
+    }
+    let headers = remote.headers.iter().cloned();
+    Some(headers.fold(server, |server, (name, value)| {
+        server.with_header(name, value)
+    }))
+}
+
+/// Returns the teams of the gateways with `server`; `None` if one of them is for everybody.
+fn teams(spec: &DynamicSpec, server: &Arc<str>) -> Option<Vec<Arc<str>>> {
+    let gateways = spec.gateways.iter();
+    let mut gateways = gateways.filter(|gateway| gateway.servers.contains(server));
+    gateways.try_fold(Vec::new(), |mut all, gateway| {
+        all.extend(gateway.teams.as_ref()?.iter().cloned());
+        Some(all)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mcp_gateway_auth::UserInfo;
+
+    use super::*;
+    use crate::spec::{GatewaySpec, Remote, RemoteOAuth};
+
+    #[test]
+    fn a_server_is_for_the_teams_of_its_gateways() {
+        let mut remote = Remote::new("https://mcp.example.com/mcp".parse().unwrap());
+        remote.auth = Some(RemoteAuth::OAuth(RemoteOAuth::default()));
+        let server = ServerSpec::new("notes", ServerRuntime::Remote(remote));
+        let mut spec = DynamicSpec::default();
+        spec.add_servers([server]);
+        let mut ada = UserInfo::new("usr_1", "Ada");
+        let allows = |spec: &DynamicSpec, user: &UserInfo| {
+            let mut servers = account_servers(spec);
+            servers.next().unwrap().allows(user)
+        };
+        assert!(allows(&spec, &ada));
+        spec.gateways[0].teams = Some(vec!["platform".into()]);
+        assert!(!allows(&spec, &ada));
+        ada.teams.push("platform".into());
+        assert!(allows(&spec, &ada));
+        let all = GatewaySpec::over(&spec.servers);
+        spec.gateways.push(all);
+        assert!(allows(&spec, &UserInfo::new("usr_2", "Bob")));
+    }
+}
