@@ -4,6 +4,9 @@ The file is SUITES_RESULTS, with one JSON object a line: `test`, `outcome`, `sec
 raised, `error`, with the leaves of groups of exceptions alone. `connected` says that a client of
 the test connected over a transport of `between`. With SUITES_FILTER, what earlier runs wrote about
 other tests is kept.
+
+A line is written when its test ends, and SUITES_RESULTS.running exists until the last one has. If a
+test ends the process, a run with SUITES_RESUME continues after it.
 """
 
 import json
@@ -15,6 +18,8 @@ import between
 import pytest
 
 KEPT = 2000
+RESULTS = Path(os.environ["SUITES_RESULTS"])
+RUNNING = RESULTS.with_name(RESULTS.name + ".running")
 outcomes = {}
 
 
@@ -53,18 +58,40 @@ def pytest_runtest_logreport(report):
         seen.setdefault("error", properties.get("error", "")[: 2 * KEPT])
 
 
-def pytest_sessionfinish(session):
-    # With xdist, the reports of the workers arrive in the process that controls them.
-    if hasattr(session.config, "workerinput"):
-        return
-    path = Path(os.environ["SUITES_RESULTS"])
-    merged = {**(earlier(path) if os.environ.get("SUITES_FILTER") else {}), **outcomes}
-    with path.open("w", encoding="utf-8") as results:
-        for test, seen in sorted(merged.items()):
-            results.write(json.dumps({"test": test, **seen}) + "\n")
+def pytest_runtest_logstart(nodeid):
+    write({"test": nodeid, "outcome": "failed", "error": "it ended the process"})
 
 
-def earlier(path):
-    """The outcomes of an earlier run."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+def pytest_runtest_logfinish(nodeid):
+    write({"test": nodeid, **outcomes[nodeid]})
+
+
+def write(line):
+    with RESULTS.open("a", encoding="utf-8") as results:
+        results.write(json.dumps(line) + "\n")
+
+
+def pytest_sessionstart():
+    if not any(os.environ.get(name) for name in ("SUITES_FILTER", "SUITES_RESUME")):
+        RESULTS.unlink(missing_ok=True)
+    RUNNING.touch()
+
+
+def pytest_collection_modifyitems(config, items):
+    if os.environ.get("SUITES_RESUME"):
+        over = earlier()
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in over])
+        items[:] = [item for item in items if item.nodeid not in over]
+
+
+def pytest_sessionfinish():
+    merged = sorted(earlier().items())
+    lines = [json.dumps({"test": test, **seen}) + "\n" for test, seen in merged]
+    RESULTS.write_text("".join(lines), encoding="utf-8")
+    RUNNING.unlink()
+
+
+def earlier():
+    """The outcomes so far; the last one of each test counts."""
+    lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
     return {seen.pop("test"): seen for seen in map(json.loads, lines)}
