@@ -111,6 +111,7 @@ pub use self::error::OAuthError;
 use self::grant::Grants;
 pub use self::grant::consents::Consent;
 use self::issuer::IssuerUrl;
+pub use self::key::has_foreign_signing_keys;
 use self::limits::EndpointLimiter;
 pub use self::limits::RateLimits;
 pub use self::resource::Resource;

@@ -1,17 +1,17 @@
 //! State store: a database, and the key that encrypts its content.
 
+mod key;
+
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aws_lc_rs::rand;
 use mcp_gateway_core::BoxError;
 use mcp_gateway_store::{MemoryStore, Store};
 use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore};
-use secrecy::zeroize::Zeroizing;
 
 use crate::spec::{SessionKey, Storage};
 
@@ -70,6 +70,29 @@ pub enum StateError {
         /// The cause.
         source: io::Error,
     },
+    /// The content of the store was encrypted with another key.
+    #[error(
+        "{location} was encrypted with another key than {key}: restore that key from a backup, or \
+         move the files of the database away to start anew, without its accounts, tokens and audit \
+         log"
+    )]
+    KeyForeign {
+        /// The file of the key, or `sessionKey`.
+        key: String,
+        /// Description of the store.
+        location: String,
+    },
+    /// The store has content, but its key file is missing.
+    #[error(
+        "{} is missing, and the database next to it is useless without it: restore the file from a \
+         backup, or move the files of the database away to start anew, without its accounts, tokens \
+         and audit log",
+        path.display()
+    )]
+    KeyLost {
+        /// The missing file.
+        path: PathBuf,
+    },
     /// PostgreSQL requires a configured key, which all replicas share.
     #[error("store.postgres requires a sessionKey")]
     KeyMissing,
@@ -111,29 +134,32 @@ impl StateStore {
     /// Opens `storage`, with the configured `key` if present.
     ///
     /// Without a configured key, SQLite has one in a file next to the database, which is generated
-    /// if missing, and memory has a random one.
+    /// for an empty database, and memory has a random one. The first key of a database is the only
+    /// one with which it is opened.
     ///
     /// # Errors
     ///
-    /// [`StateError`] if the database cannot be opened, or the key is missing or invalid.
+    /// [`StateError`] if the database cannot be opened, or the key is missing, invalid or not that
+    /// of the database.
     pub async fn open(storage: &Storage, key: Option<&SessionKey>) -> Result<Self, StateError> {
         let given = key.cloned();
         match storage {
             Storage::Default => Self::sqlite(&data_folder()?.join(DATABASE), given).await,
             Storage::Memory => Ok(Self {
                 store: Arc::new(MemoryStore::new()),
-                key: given.map_or_else(random_key, Ok)?,
+                key: given.map_or_else(key::random, Ok)?,
                 location: "memory, for this run only".to_owned(),
                 folder: None,
             }),
             Storage::Postgres(url) => {
                 let store = PostgresStore::connect(url.expose(), PostgresOptions::new()).await;
-                Ok(Self {
+                let state = Self {
                     store: Arc::new(store.map_err(|error| StateError::Database(error.into()))?),
                     key: given.ok_or(StateError::KeyMissing)?,
                     location: "PostgreSQL".to_owned(),
                     folder: data_folder().ok(),
-                })
+                };
+                state.checked(SESSION_KEY).await
             }
             Storage::Sqlite(path) => Self::sqlite(path, given).await,
         }
@@ -158,61 +184,33 @@ impl StateStore {
             source: source.into(),
         })?;
         let key_path = path.with_extension("key");
-        Ok(Self {
+        let (key, source) = match key {
+            Some(key) => (key, SESSION_KEY.to_owned()),
+            None => {
+                let key = key::of_file(&key_path, &store).await?;
+                (key, key_path.display().to_string())
+            }
+        };
+        let state = Self {
             store: Arc::new(store),
-            key: key.map_or_else(|| kept_key(&key_path), Ok)?,
+            key,
             location: path.display().to_string(),
             folder: path.parent().map(Path::to_owned),
-        })
+        };
+        state.checked(&source).await
     }
-}
 
-/// Reads the key in the file at `path`, or generates it.
-fn kept_key(path: &Path) -> Result<SessionKey, StateError> {
-    let key = match read_key(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(path),
-        read => read,
-    };
-    key.map_err(|source| StateError::Key {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// Reads a key of 32 bytes.
-fn read_key(path: &Path) -> io::Result<SessionKey> {
-    let bytes = Zeroizing::new(fs::read(path)?);
-    let key = <[u8; 32]>::try_from(&**bytes).map(SessionKey::new);
-    key.map_err(|_| io::Error::other("expected 32 bytes"))
-}
-
-/// Generates a key at `path`, or reads the one that another process has created concurrently.
-fn make_key(path: &Path) -> io::Result<SessionKey> {
-    let key = random_key().map_err(io::Error::other)?;
-    // A hard link makes the complete file appear atomically.
-    let new = path.with_extension(format!("key.{}", std::process::id()));
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(key.bytes())?;
-    file.sync_all()?;
-    let linked = fs::hard_link(&new, path);
-    fs::remove_file(&new)?;
-    match linked {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_key(path),
-        linked => linked.map(|()| key),
+    /// Returns the state if its key, which is in `source`, is that of the store.
+    async fn checked(self, source: &str) -> Result<Self, StateError> {
+        let known = key::belongs_to(&self.key, &self.store).await;
+        match known.map_err(|error| StateError::Database(error.into()))? {
+            true => Ok(self),
+            false => Err(StateError::KeyForeign {
+                key: source.to_owned(),
+                location: self.location,
+            }),
+        }
     }
-}
-
-/// Generates a random key.
-fn random_key() -> Result<SessionKey, StateError> {
-    let mut key = Zeroizing::new([0; 32]);
-    rand::fill(&mut *key).map_err(|_| StateError::Random)?;
-    Ok(SessionKey::new(*key))
 }
 
 /// Returns the data directory: `MCP_GATEWAY_DATA`, or a subdirectory of `XDG_DATA_HOME`.
@@ -229,6 +227,9 @@ fn data_folder() -> Result<PathBuf, StateError> {
 
 /// Environment variable of the data directory.
 const DATA_VARIABLE: &str = "MCP_GATEWAY_DATA";
+
+/// Key of the configuration that contains the key of the store.
+const SESSION_KEY: &str = "`sessionKey`";
 
 /// File name of the default database.
 const DATABASE: &str = "gateway.db";

@@ -214,6 +214,25 @@ impl SigningKeys {
     }
 }
 
+/// Returns `true` if `store` has signing keys, none of which `keyring` can open.
+///
+/// Such a store belongs to another master key: its tokens are not valid for a server with this one,
+/// which cannot issue any either.
+///
+/// # Errors
+///
+/// [`AuthServerError`] if the store is unavailable, or a key in it is malformed.
+pub async fn has_foreign_signing_keys(
+    store: Arc<dyn Store>,
+    keyring: &Keyring,
+) -> Result<bool, AuthServerError> {
+    let documents: Documents<SealedKey> = Documents::new(store, PREFIX);
+    let keys = documents.list("", None, MAX_KEYS).await?;
+    let mut sealed = keys.iter().map(|(_, key)| &key.value.sealed);
+    let opens = |sealed: &String| keyring.sealer().open(PURPOSE, sealed).is_some();
+    Ok(!keys.is_empty() && !sealed.any(opens))
+}
+
 /// Store prefix of the keys.
 const PREFIX: &str = "auth/key/";
 
