@@ -50,4 +50,13 @@ impl AuditError {
         let path = path.into();
         move |source| Self::Journal { path, source }
     }
+
+    /// Logs the reason for which the journal of an ended process was not moved to the store.
+    pub(crate) fn log_orphan(&self) {
+        let error = mcp_gateway_core::error_chain(self);
+        tracing::warn!(
+            error,
+            "audit journal of an ended process stays in its folder"
+        );
+    }
 }

@@ -5,14 +5,16 @@
 //! The folder may be shared: a process locks the files of its chain, and takes over those of chains
 //! whose process has ended.
 
+mod folder;
+
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::folder::{JournalFolder, LockedFolder};
 use crate::error::AuditError;
 
 /// Journal of one chain.
@@ -49,15 +51,6 @@ enum Content {
     Memory(String),
 }
 
-/// Folder of journals, with the lock of a chain.
-#[derive(Debug)]
-struct LockedFolder {
-    path: PathBuf,
-    lock: PathBuf,
-    /// Locked as long as it is open.
-    _file: File,
-}
-
 impl Journal {
     /// Creates the journal of `chain`, of up to `limit` bytes, in `folder` or in memory.
     ///
@@ -69,11 +62,15 @@ impl Journal {
         folder: Option<&Path>,
         limit: u64,
     ) -> Result<Self, AuditError> {
-        let folder = folder
-            .map(|path| LockedFolder::lock(path, chain))
-            .transpose()?;
+        let lock = |path| {
+            let locked = JournalFolder::create(path)?.lock(chain)?;
+            locked.ok_or_else(|| AuditError::Conflict {
+                chain: chain.to_owned(),
+            })
+        };
+        let folder = folder.map(lock).transpose()?;
         Ok(Self {
-            open: Piece::create(folder.as_ref(), (chain, 1))?,
+            open: Piece::create(folder.as_ref(), 1)?,
             chain: chain.into(),
             number: 1,
             opened: Instant::now(),
@@ -120,7 +117,7 @@ impl Journal {
         if self.open.bytes == 0 {
             return Ok(());
         }
-        let next = Piece::create(self.folder.as_ref(), (&self.chain, self.number + 1))?;
+        let next = Piece::create(self.folder.as_ref(), self.number + 1)?;
         let complete = std::mem::replace(&mut self.open, next);
         self.complete.push_back((self.number, complete.closed()));
         self.number += 1;
@@ -136,7 +133,7 @@ impl Journal {
         let Some((number, piece)) = self.complete.front() else {
             return Ok(None);
         };
-        Ok(Some((*number, piece.read()?)))
+        Ok(Some((*number, piece.read(self.folder.as_ref())?)))
     }
 
     /// Removes the oldest completed segment, which is in the store.
@@ -152,32 +149,29 @@ impl Journal {
         if self.complete.is_empty() && self.open.bytes == 0 {
             self.open.remove();
             if let Some(folder) = self.folder.take() {
-                let _ = fs::remove_file(&folder.lock);
+                folder.remove();
             }
         }
     }
 
     /// Takes over the journals in `folder` of chains whose process has ended.
     ///
+    /// A journal that cannot be taken over is logged, and stays in the folder.
+    ///
     /// # Errors
     ///
     /// [`AuditError::Journal`] if the folder cannot be read.
     pub(crate) fn orphans(folder: &Path) -> Result<Vec<Self>, AuditError> {
-        let entries = match fs::read_dir(folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(AuditError::journal(folder))?,
+        let Some(folder) = JournalFolder::open(folder)? else {
+            return Ok(Vec::new());
         };
         let mut orphans = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(AuditError::journal(folder))?.path();
-            let Some(chain) = path.file_name().and_then(|name| name.to_str()) else {
-                continue;
-            };
-            let Some(chain) = chain.strip_suffix(LOCK) else {
-                continue;
-            };
-            if let Some(lock) = LockedFolder::try_lock(folder, chain)? {
-                orphans.push(Self::of_orphan(chain, lock)?);
+        for chain in folder.chains()? {
+            let locked = folder.lock_orphan(&chain);
+            let orphan = locked.and_then(|lock| Ok(lock.map(|lock| Self::of_orphan(&chain, lock))));
+            match orphan.and_then(Option::transpose) {
+                Ok(orphan) => orphans.extend(orphan),
+                Err(error) => error.log_orphan(),
             }
         }
         Ok(orphans)
@@ -185,7 +179,15 @@ impl Journal {
 
     /// Opens the files of `chain`, whose process has ended.
     fn of_orphan(chain: &str, folder: LockedFolder) -> Result<Self, AuditError> {
-        let mut complete = folder.pieces(chain)?;
+        let mut complete = Vec::new();
+        for (number, path) in folder.files()? {
+            let metadata = folder.read_file(&path)?.metadata();
+            let piece = Piece {
+                bytes: metadata.map_err(AuditError::journal(&path))?.len(),
+                content: Content::Closed(path),
+            };
+            complete.push((number, piece));
+        }
         complete.sort_by_key(|(number, _)| *number);
         let number = complete.last().map_or(1, |(number, _)| number + 1);
         Ok(Self {
@@ -208,16 +210,11 @@ impl Journal {
 
 impl Piece {
     /// Creates an empty segment, in a file if there is a folder.
-    fn create(
-        folder: Option<&LockedFolder>,
-        (chain, number): (&str, u64),
-    ) -> Result<Self, AuditError> {
+    fn create(folder: Option<&LockedFolder>, number: u64) -> Result<Self, AuditError> {
         let Some(folder) = folder else {
             return Ok(Self::in_memory());
         };
-        let path = folder.path.join(format!("{chain}-{number:010}{LINES}"));
-        let file = private().create_new(true).append(true).open(&path);
-        let file = file.map_err(AuditError::journal(&path))?;
+        let (file, path) = folder.create_file(number)?;
         Ok(Self {
             bytes: 0,
             content: Content::Open(file, path),
@@ -252,13 +249,17 @@ impl Piece {
     }
 
     /// Returns the lines; the end of a record that was not completely written is omitted.
-    fn read(&self) -> Result<String, AuditError> {
-        let mut lines = match &self.content {
-            Content::Memory(lines) => lines.clone(),
-            Content::Open(_, path) | Content::Closed(path) => {
-                let bytes = fs::read(path).map_err(AuditError::journal(path))?;
+    fn read(&self, folder: Option<&LockedFolder>) -> Result<String, AuditError> {
+        let mut lines = match (&self.content, folder) {
+            (Content::Memory(lines), _) => lines.clone(),
+            (Content::Open(_, path) | Content::Closed(path), Some(folder)) => {
+                let mut bytes = Vec::new();
+                let read = folder.read_file(path)?.read_to_end(&mut bytes);
+                read.map_err(AuditError::journal(path))?;
                 String::from_utf8_lossy(&bytes).into_owned()
             }
+            // Without a folder, there are no files.
+            (Content::Open(..) | Content::Closed(_), None) => String::new(),
         };
         lines.truncate(lines.rfind('\n').map_or(0, |end| end + 1));
         Ok(lines)
@@ -290,68 +291,6 @@ impl Piece {
         }
     }
 }
-
-impl LockedFolder {
-    /// Creates the folder at `path`, and locks `chain` in it.
-    fn lock(path: &Path, chain: &str) -> Result<Self, AuditError> {
-        fs::create_dir_all(path).map_err(AuditError::journal(path))?;
-        let locked = Self::try_lock(path, chain)?;
-        locked.ok_or_else(|| AuditError::Conflict {
-            chain: chain.to_owned(),
-        })
-    }
-
-    /// Locks `chain`; `None` if another process has locked it.
-    fn try_lock(path: &Path, chain: &str) -> Result<Option<Self>, AuditError> {
-        let lock = path.join(format!("{chain}{LOCK}"));
-        let file = private().create(true).truncate(false).open(&lock);
-        let file = file.map_err(AuditError::journal(&lock))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self {
-                path: path.to_owned(),
-                lock,
-                _file: file,
-            })),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(source)) => Err(AuditError::journal(lock)(source)),
-        }
-    }
-
-    /// Returns the segments of `chain` with their numbers.
-    fn pieces(&self, chain: &str) -> Result<Vec<(u64, Piece)>, AuditError> {
-        let mut pieces = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(AuditError::journal(&self.path))? {
-            let path = entry.map_err(AuditError::journal(&self.path))?.path();
-            let name = path.file_name().and_then(|name| name.to_str());
-            let number = name
-                .and_then(|name| name.strip_prefix(chain)?.strip_prefix('-'))
-                .and_then(|rest| rest.strip_suffix(LINES)?.parse().ok());
-            let Some(number) = number else {
-                continue;
-            };
-            let metadata = fs::metadata(&path).map_err(AuditError::journal(&path))?;
-            let piece = Piece {
-                bytes: metadata.len(),
-                content: Content::Closed(path),
-            };
-            pieces.push((number, piece));
-        }
-        Ok(pieces)
-    }
-}
-
-/// Returns options for files that only their owner reads.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    options
-}
-
-/// Suffix of a file of records.
-const LINES: &str = ".jsonl";
-
-/// Suffix of a lock.
-const LOCK: &str = ".lock";
 
 /// Maximum size of a segment in bytes, unless a single record is larger.
 const MAX_SEGMENT: u64 = 1024 * 1024;

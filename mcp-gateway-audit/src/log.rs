@@ -11,7 +11,7 @@ use mcp_gateway_core::observe::{CallReport, Observer};
 use mcp_gateway_store::Store;
 use tokio::time::MissedTickBehavior;
 
-use crate::chain::extend;
+use crate::chain::{HEADS, extend};
 use crate::error::AuditError;
 use crate::journal::Journal;
 use crate::record::{Actor, AuditEvent, AuditRecord, Gap, milliseconds};
@@ -141,6 +141,15 @@ impl AuditLog {
             journal_limit: 0,
             retention: None,
         }
+    }
+
+    /// Returns `true` if `store` has an audit log.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::Store`] if the store is unavailable.
+    pub async fn exists(store: &dyn Store) -> Result<bool, AuditError> {
+        Ok(!store.list(HEADS, None, 1).await?.is_empty())
     }
 
     /// Appends a record to the journal.
@@ -291,13 +300,7 @@ async fn recover(mut journal: Journal, store: &Arc<dyn Store>, key: &AuditKey) {
     };
     match moved.await {
         Ok(()) => journal.close(),
-        Err(error) => {
-            let error = mcp_gateway_core::error_chain(&error);
-            tracing::warn!(
-                error,
-                "audit journal of an ended process stays in its folder"
-            );
-        }
+        Err(error) => error.log_orphan(),
     }
 }
 

@@ -308,3 +308,72 @@ async fn a_modified_head_is_not_sealed_again() {
             .is_intact()
     );
 }
+
+/// Leaves the journal of an ended process with one record in `folder`; returns its chain.
+async fn leave_orphan(store: &Arc<MemoryStore>, folder: &Path) -> String {
+    let log = builder(store, folder).open().await.unwrap();
+    log.append(&record(1));
+    drop(log);
+    let names = std::fs::read_dir(folder).unwrap();
+    let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let lock = names.find(|name| name.ends_with(".lock")).unwrap();
+    lock.trim_end_matches(".lock").to_owned()
+}
+
+#[tokio::test]
+async fn category_journal_folder_entries_of_others_are_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "s3cr3t\n").unwrap();
+    let store = Arc::new(MemoryStore::new());
+    let chain = leave_orphan(&store, folder.path()).await;
+
+    let pipe = |name: &str| {
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, path(name), mode).unwrap();
+    };
+    let link = |name: &str| std::os::unix::fs::symlink(secret.path(), path(name)).unwrap();
+    std::fs::create_dir(path("a.lock")).unwrap();
+    pipe("b.lock");
+    link("c.lock");
+    std::os::unix::fs::symlink(path("created"), path("d.lock")).unwrap();
+    for chain in ["e", "f", "g"] {
+        std::fs::write(path(&format!("{chain}.lock")), "").unwrap();
+    }
+    pipe("e-0000000001.jsonl");
+    link("f-0000000001.jsonl");
+    std::fs::create_dir(path("g-0000000001.jsonl")).unwrap();
+
+    let log = builder(&store, folder.path()).open().await.unwrap();
+    assert_eq!(objects(&*store).await, ["note/1"], "the journal of {chain}");
+    log.append(&record(2));
+    log.close().await.unwrap();
+    assert_eq!(objects(&*store).await.len(), 2);
+    assert!(!path("created").exists());
+    assert_eq!(std::fs::read(secret.path()).unwrap(), b"s3cr3t\n");
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 10, "only the own files are removed");
+}
+
+#[tokio::test]
+async fn category_journal_folder_is_private_and_no_symbolic_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let (journal, link) = (folder.path().join("a/b"), folder.path().join("link"));
+    let store = Arc::new(MemoryStore::new());
+    let log = builder(&store, &journal).open().await.unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode;
+    let permissions = std::fs::metadata(&journal).unwrap().permissions();
+    assert_eq!(mode(&permissions) & 0o777, 0o700);
+    log.close().await.unwrap();
+
+    std::os::unix::fs::symlink(&journal, &link).unwrap();
+    let opened = builder(&store, &link).open().await;
+    let error = opened.unwrap_err();
+    let source = std::error::Error::source(&error).unwrap();
+    assert_eq!(source.to_string(), "it is a symbolic link, not a directory");
+    assert!(
+        error.to_string().contains(link.to_str().unwrap()),
+        "{error}"
+    );
+}
