@@ -33,7 +33,7 @@ mod agents;
 mod snippets;
 mod tools;
 
-use url::Url;
+use url::{Host, Url};
 
 use crate::file::web_url;
 
@@ -131,9 +131,32 @@ impl GatewayEndpoint {
         let url = web_url(url)?;
         Ok(Self {
             name: slug.unwrap_or("mcp-gateway").to_owned(),
-            url: endpoint(&url, slug),
+            url: endpoint(url, slug),
             token,
         })
+    }
+
+    /// Returns `true` if the endpoint is on this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let url = Url::parse(&self.url).ok();
+        match url.as_ref().and_then(Url::host) {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+
+    /// Returns the public URL of the process that serves the gateway.
+    fn public_url(&self) -> String {
+        let Ok(mut url) = Url::parse(&self.url) else {
+            return self.url.clone();
+        };
+        let path = base(url.path()).to_owned();
+        url.set_path(&path);
+        url.set_query(None);
+        url.as_str().trim_end_matches('/').to_owned()
     }
 
     /// Returns the command that adds the gateway to Claude Code.
@@ -197,17 +220,27 @@ impl GatewayEndpoint {
 }
 
 /// Returns the URL of the gateway `slug`, or of the default gateway, of the process at `url`.
-fn endpoint(url: &Url, slug: Option<&str>) -> String {
-    let text = url.as_str().trim_end_matches('/');
+fn endpoint(mut url: Url, slug: Option<&str>) -> String {
+    let path = url.path().trim_end_matches('/').to_owned();
     match slug {
-        Some(slug) => {
-            let suffixes = ["/v1/mcp", "/mcp"];
-            let base = suffixes.iter().find_map(|suffix| text.strip_suffix(suffix));
-            format!("{}/v1/mcp/{slug}", base.unwrap_or(text))
-        }
-        None if url.path() == "/" => format!("{text}/mcp"),
-        None => text.to_owned(),
+        Some(slug) => url.set_path(&format!("{}/v1/mcp/{slug}", base(&path))),
+        None if path.is_empty() => url.set_path("/mcp"),
+        None => url.set_path(&path),
     }
+    url.into()
+}
+
+/// Returns the path of the process that serves a gateway at `path`.
+fn base(path: &str) -> &str {
+    // The name of another gateway.
+    if let Some((base, name)) = path.rsplit_once("/v1/mcp/")
+        && !name.contains('/')
+    {
+        return base;
+    }
+    let suffixes = ["/v1/mcp", "/mcp"];
+    let base = suffixes.iter().find_map(|suffix| path.strip_suffix(suffix));
+    base.unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -254,6 +287,16 @@ mod tests {
                 "https://example.com/tools",
                 Some("a"),
                 "https://example.com/tools/v1/mcp/a",
+            ),
+            (
+                "https://example.com/tools/v1/mcp/b/",
+                Some("a"),
+                "https://example.com/tools/v1/mcp/a",
+            ),
+            (
+                "http://localhost:8080/mcp?v=2",
+                Some("a"),
+                "http://localhost:8080/v1/mcp/a?v=2",
             ),
         ];
         for (url, slug, expected) in table {

@@ -49,7 +49,7 @@ use self::metrics::MetricsSection;
 use self::network::Network;
 use self::serving::DEFAULT_SHUTDOWN_TIMEOUT;
 use crate::document::{
-    DiagnosticSink, Environment, Field, FromField, NoEnvironment, suggestion, yaml,
+    DiagnosticSink, Environment, Field, FromField, LookupScope, NoEnvironment, suggestion, yaml,
 };
 
 pub use self::auth::open_to_all;
@@ -114,7 +114,22 @@ impl Config {
         text: &str,
         environment: &dyn Environment,
     ) -> Result<(Self, Diagnostics), Diagnostics> {
-        let report = DiagnosticSink::new(environment);
+        Self::read_within(LookupScope::All, text, environment)
+    }
+
+    /// Reads a configuration, and resolves its references within `scope` in `environment`.
+    ///
+    /// Returns the configuration and the warnings. Secrets outside of the scope are empty.
+    ///
+    /// # Errors
+    ///
+    /// All diagnostics if `text` is invalid.
+    pub fn read_within(
+        scope: LookupScope,
+        text: &str,
+        environment: &dyn Environment,
+    ) -> Result<(Self, Diagnostics), Diagnostics> {
+        let report = DiagnosticSink::within(scope, environment);
         let node = yaml::parse(text, &report);
         let config = node.and_then(|node| report.root(&node).read());
         let problems = report.into_diagnostics();

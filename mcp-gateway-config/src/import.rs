@@ -26,6 +26,7 @@ mod layout;
 mod name;
 mod origin;
 mod program;
+mod reference;
 mod registry;
 mod switches;
 mod tools;

@@ -2,9 +2,12 @@
 //!
 //! This module alone accesses files and the environment.
 
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::document::{Diagnostics, Environment, Lookup};
 use crate::file::Config;
@@ -67,9 +70,15 @@ impl Environment for System {
         self.variable(name)
     }
 
+    /// Reads a regular file of up to 64 KiB: a pipe or a device may never end.
     fn file(&self, path: &Path) -> Result<Lookup, io::Error> {
         let mut text = String::new();
-        let file = std::fs::File::open(path)?;
+        // Without waiting for a program at the other end of a pipe.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
         let read = file.take(MAX_FILE + 1).read_to_string(&mut text)?;
         if read as u64 > MAX_FILE {
             let too_large = format!("larger than {MAX_FILE} bytes");
@@ -85,5 +94,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Maximum size of a file with a secret in bytes. Devices have no end.
+/// Maximum size of a file with a secret in bytes.
 const MAX_FILE: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn category_secret_file_is_regular_and_limited() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let pipe = path("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+        std::fs::write(path("secret"), "s3cr3t\n").unwrap();
+        std::fs::write(path("large"), "a".repeat(64 * 1024 + 1)).unwrap();
+        // Kubernetes mounts secrets as symbolic links.
+        std::os::unix::fs::symlink(path("secret"), path("link")).unwrap();
+        let system = System::new();
+        for name in ["pipe", "large", "missing", "."] {
+            assert!(system.file(&path(name)).is_err(), "{name}");
+        }
+        let device = system.file(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(device.to_string(), "it is not a regular file");
+        for name in ["secret", "link"] {
+            let Ok(Lookup::Found(text)) = system.file(&path(name)) else {
+                panic!("{name}");
+            };
+            assert_eq!(text.expose(), "s3cr3t");
+        }
+    }
+}

@@ -119,7 +119,8 @@ pub(super) fn web(endpoint: &GatewayEndpoint) -> String {
     ]);
     format!(
         "{add}\nThe URL must be public. In the configuration of the gateway:\n\n\
-         origins: [claude, chatgpt]\n"
+         publicUrl: {}\norigins: [claude, chatgpt]\n",
+        endpoint.public_url()
     )
 }
 

@@ -17,7 +17,7 @@ use super::Position;
 /// assert_eq!((&*first.path, first.severity), ("log.format", Severity::Error));
 /// assert_eq!(first.position, Some(Position::new(1, 16)));
 /// ```
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub struct Diagnostic {
     /// Severity.
@@ -31,7 +31,7 @@ pub struct Diagnostic {
 }
 
 /// Severity of a diagnostic.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Severity {
     /// The file is invalid.

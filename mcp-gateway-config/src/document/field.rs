@@ -4,16 +4,21 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::scope::OutOfScope;
 use super::suggest::suggestion;
 use super::{
-    Diagnostic, Diagnostics, Environment, Key, Node, Position, Scalar, Severity, Table, Value,
+    Diagnostic, Diagnostics, Environment, Key, LookupScope, Node, Position, Scalar, Severity,
+    Table, Value,
 };
 
 /// Collected diagnostics, and the environment of the file.
 #[derive(Debug)]
 pub(crate) struct DiagnosticSink<'a> {
     environment: &'a dyn Environment,
-    found: RefCell<Vec<Diagnostic>>,
+    scope: LookupScope,
+    out_of_scope: OutOfScope<'a>,
+    /// With the order in which they were found.
+    found: RefCell<HashMap<Diagnostic, usize>>,
 }
 
 /// Value in a file, with its path and position.
@@ -36,8 +41,15 @@ pub(crate) trait FromField: Sized {
 impl<'a> DiagnosticSink<'a> {
     /// Creates an empty sink.
     pub(crate) fn new(environment: &'a dyn Environment) -> Self {
+        Self::within(LookupScope::All, environment)
+    }
+
+    /// Creates an empty sink for a file whose references are looked up within `scope`.
+    pub(crate) fn within(scope: LookupScope, environment: &'a dyn Environment) -> Self {
         Self {
             environment,
+            scope,
+            out_of_scope: OutOfScope(environment),
             found: RefCell::default(),
         }
     }
@@ -53,23 +65,24 @@ impl<'a> DiagnosticSink<'a> {
 
     /// Records a diagnostic, unless it is recorded already.
     pub(crate) fn add(&self, problem: Diagnostic) {
-        let mut found = self.found.borrow_mut();
         // Aliases repeat the diagnostics of their anchors at the same position.
-        if !found.contains(&problem) {
-            found.push(problem);
-        }
+        let mut found = self.found.borrow_mut();
+        let number = found.len();
+        found.entry(problem).or_insert(number);
     }
 
     /// Returns the number of errors so far.
     fn error_count(&self) -> usize {
         let found = self.found.borrow();
-        let errors = found.iter().filter(|one| one.severity == Severity::Error);
+        let errors = found.keys().filter(|one| one.severity == Severity::Error);
         errors.count()
     }
 
     /// Returns all diagnostics.
     pub(crate) fn into_diagnostics(self) -> Diagnostics {
-        Diagnostics::new(self.found.into_inner())
+        let mut found: Vec<_> = self.found.into_inner().into_iter().collect();
+        found.sort_unstable_by_key(|(_, number)| *number);
+        Diagnostics::new(found.into_iter().map(|(problem, _)| problem).collect())
     }
 }
 
@@ -155,9 +168,12 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Returns the environment of the file.
+    /// Returns the environment of the value, without lookups outside of the scope.
     pub(crate) fn environment(&self) -> &'a dyn Environment {
-        self.report.environment
+        match self.report.scope.contains(&self.path) {
+            true => self.report.environment,
+            false => &self.report.out_of_scope,
+        }
     }
 
     /// Returns the value as a scalar, expected to be `what`.

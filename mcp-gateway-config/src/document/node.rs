@@ -12,7 +12,7 @@ use std::fmt;
 /// assert_eq!(Position::new(3, 7).to_string(), "3:7");
 /// assert!(Position::new(3, 7) < Position::new(4, 1));
 /// ```
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub struct Position {
     /// Line, from 1.

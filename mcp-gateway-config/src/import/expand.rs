@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 
 use super::origin::{Dialect, Origin};
+use super::reference::{Reference, References, is_name};
 use crate::document::{Field, Lookup};
 
 /// Expansion of references in a client file.
@@ -35,22 +36,6 @@ pub(super) struct Variables<'a> {
     inputs: HashMap<String, Option<String>>,
     /// Variables of the entry, which precede those of the gateway.
     own: HashMap<String, String>,
-}
-
-/// Reference that was found in a text.
-enum Reference<'t> {
-    /// Content of `${...}`.
-    Braces(&'t str),
-    /// Content of `${{ ... }}`.
-    Template(&'t str),
-    /// Content of `{env:...}` and `{file:...}`.
-    Single(&'t str),
-    /// Name after `$`.
-    Dollar(&'t str),
-    /// Content of `$(...)`, a command of a shell.
-    Command(&'t str),
-    /// Content of `{{...}}`.
-    Doubled(&'t str),
 }
 
 impl<'a> Variables<'a> {
@@ -89,10 +74,10 @@ impl<'a> Variables<'a> {
     ///
     /// Returns `None` after an error. `${` without an end is an error as well.
     pub(super) fn text(&self, field: &Field<'_>) -> Option<String> {
-        let mut rest = field.text()?;
+        let mut references = References::new(field.text()?, self.origin.dialect);
         let mut expanded = String::new();
         let mut complete = true;
-        while let Some((before, reference, after)) = self.next(rest) {
+        for (before, reference) in references.by_ref() {
             expanded.push_str(before);
             match self.value(&reference, field) {
                 Ok(value) => expanded.push_str(&value),
@@ -101,37 +86,14 @@ impl<'a> Variables<'a> {
                     complete = false;
                 }
             }
-            rest = after;
         }
+        let rest = references.rest();
         if rest.contains("${") {
             field.error("\"${\" without \"}\"");
             return None;
         }
         expanded.push_str(rest);
         complete.then_some(expanded)
-    }
-
-    /// Splits `text` at its first reference.
-    ///
-    /// Returns the text before, the reference, and the text after; `None` without a reference.
-    fn next<'t>(&self, text: &'t str) -> Option<(&'t str, Reference<'t>, &'t str)> {
-        let dialect = self.origin.dialect;
-        for (at, c) in text.char_indices() {
-            let (before, rest) = text.split_at(at);
-            let found = match c {
-                '$' => template(rest)
-                    .or_else(|| braces(rest))
-                    .or_else(|| command(rest, dialect))
-                    .or_else(|| dollar(rest, dialect)),
-                '{' if dialect == Dialect::Opencode => single(rest),
-                '{' if dialect == Dialect::LibreChat => doubled(rest),
-                _ => None,
-            };
-            if let Some((reference, after)) = found {
-                return Some((before, reference, after));
-            }
-        }
-        None
     }
 
     /// Returns the value of one reference.
@@ -298,59 +260,6 @@ impl<'a> Variables<'a> {
             Err(error) => Err(format!("cannot read {full}: {error}")),
         }
     }
-}
-
-/// Splits `${{ content }}` from the beginning of `text`.
-fn template(text: &str) -> Option<(Reference<'_>, &str)> {
-    let (content, after) = text.strip_prefix("${{")?.split_once("}}")?;
-    Some((Reference::Template(content), after))
-}
-
-/// Splits `${content}` from the beginning of `text`.
-fn braces(text: &str) -> Option<(Reference<'_>, &str)> {
-    let (content, after) = text.strip_prefix("${")?.split_once('}')?;
-    Some((Reference::Braces(content), after))
-}
-
-/// Splits `{env:content}` or `{file:content}` from the beginning of `text`.
-fn single(text: &str) -> Option<(Reference<'_>, &str)> {
-    let inner = text.strip_prefix('{')?;
-    let known = inner.starts_with("env:") || inner.starts_with("file:");
-    let (content, after) = inner.split_once('}')?;
-    known.then_some((Reference::Single(content), after))
-}
-
-/// Splits `{{NAME}}` from the beginning of `text`.
-fn doubled(text: &str) -> Option<(Reference<'_>, &str)> {
-    let (name, after) = text.strip_prefix("{{")?.split_once("}}")?;
-    let name = name.trim();
-    is_name(name).then_some((Reference::Doubled(name), after))
-}
-
-/// Splits `$(content)` from the beginning of `text`, where the client would run the command.
-fn command(text: &str, dialect: Dialect) -> Option<(Reference<'_>, &str)> {
-    let (content, after) = text.strip_prefix("$(")?.split_once(')')?;
-    (dialect == Dialect::Crush).then_some((Reference::Command(content), after))
-}
-
-/// Splits `$NAME` from the beginning of `text`, if it is a reference in the dialect.
-fn dollar(text: &str, dialect: Dialect) -> Option<(Reference<'_>, &str)> {
-    let inner = text.strip_prefix('$')?;
-    let end = inner.find(|c| !is_name_char(c)).unwrap_or(inner.len());
-    let (name, after) = inner.split_at(end);
-    let known =
-        matches!(dialect, Dialect::Gemini | Dialect::Crush) || name.starts_with("COPILOT_MCP_");
-    (known && is_name(name)).then_some((Reference::Dollar(name), after))
-}
-
-/// Returns `true` for the characters of a variable name: ASCII letters, digits and underscores.
-fn is_name_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
-}
-
-/// Returns `true` if `name` is not empty and has only such characters.
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(is_name_char)
 }
 
 /// Returns the name of the variable that stands for the input `id`.
