@@ -5,6 +5,7 @@
 //! mounted in axum or hyper do not need it.
 
 mod body;
+mod noise;
 mod peer;
 mod workers;
 
@@ -26,6 +27,7 @@ use tokio::time;
 use tower_service::Service;
 
 pub use self::body::RequestBody;
+use self::noise::NoiseReport;
 use self::peer::WithPeer;
 use self::workers::WorkerPermit;
 pub use self::workers::Workers;
@@ -128,6 +130,7 @@ impl Serve {
             self.max_connections.min(Semaphore::MAX_PERMITS),
         ));
         let idle_timeout = self.idle_timeout;
+        let noise = Arc::new(NoiseReport::default());
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             let (stream, peer, permit) = tokio::select! {
@@ -137,13 +140,13 @@ impl Serve {
             // Responses are small, and a client waits for each of them.
             let _ = stream.set_nodelay(true);
             let service = TowerToHyperService::new(WithPeer::new(service.clone(), peer));
-            let watcher = graceful.watcher();
+            let (watcher, noise) = (graceful.watcher(), Arc::clone(&noise));
             let serve = async move |stream| {
                 let connection = builder(idle_timeout)
                     .serve_connection(TokioIo::new(stream), service)
                     .into_owned();
                 if let Err(error) = watcher.watch(connection).await {
-                    tracing::debug!(error = &*error, "connection closed early");
+                    noise.log(&*error, peer);
                 }
                 drop(permit);
             };

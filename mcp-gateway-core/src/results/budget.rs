@@ -81,6 +81,11 @@ impl ResultBudgets {
         &self.server
     }
 
+    /// Returns the names of the tools with a budget of their own.
+    pub fn tools(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.tools.keys()
+    }
+
     /// Returns `true` if no result is limited.
     #[must_use]
     pub fn is_empty(&self) -> bool {

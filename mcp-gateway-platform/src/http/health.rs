@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use mcp_gateway_core::auth::{AuthVerifier, Principal};
 use mcp_gateway_core::endpoint::Body;
+use mcp_gateway_core::jsonrpc::code::METHOD_NOT_FOUND;
 use mcp_gateway_core::session::Sessions;
 use mcp_gateway_core::upstream::LintCounts;
 use mcp_gateway_core::{Drain, Error, Problem};
@@ -149,15 +150,48 @@ fn describe(server: &ServerStatus) -> Value {
 }
 
 /// Returns the response for an unknown path.
+///
+/// MCP clients receive a JSON-RPC error, because those that show what a 404 contains show nothing
+/// else.
 pub(super) fn not_found(request: &Parts) -> Response<Body> {
     let path = request.uri.path();
     let message = format!(
         "Not found: {path}. The default gateway is at /mcp, others are at /v1/mcp/{{name}}; \
          /livez, /readyz, /health/servers and /metrics are the management endpoints."
     );
-    let error = json!({ "error": { "reason": "not_found", "message": message } });
+    let error = match is_mcp(request) {
+        true => json!({
+            "jsonrpc": "2.0",
+            // The body is not read, because its sender is not authenticated.
+            "id": null,
+            "error": {
+                "code": METHOD_NOT_FOUND,
+                "message": message,
+                "data": { "reason": NOT_FOUND },
+            },
+        }),
+        false => json!({ "error": { "reason": NOT_FOUND, "message": message } }),
+    };
     document(StatusCode::NOT_FOUND, &error)
 }
+
+/// Returns `true` if `request` looks like a JSON-RPC message, or like the request for the stream of
+/// HTTP+SSE.
+fn is_mcp(request: &Parts) -> bool {
+    let has = |header, media_type: &str| {
+        let value = request.headers.get(header);
+        let value = value.and_then(|value| value.to_str().ok());
+        value.is_some_and(|value| value.contains(media_type))
+    };
+    match request.method {
+        Method::POST => has(CONTENT_TYPE, "application/json"),
+        Method::GET => has(ACCEPT, "text/event-stream"),
+        _ => false,
+    }
+}
+
+/// Reason of the error for an unknown path.
+const NOT_FOUND: &str = "not_found";
 
 /// Returns 405 with the allowed methods.
 fn method_not_allowed() -> Response<Body> {
@@ -329,6 +363,32 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(refused.status(), 405);
+    }
+
+    #[tokio::test]
+    async fn clients_at_an_unknown_path_receive_a_json_rpc_error() {
+        let mut stage = with_scraper();
+        let json = ("content-type", "application/json; charset=utf-8");
+        for (method, path, header, is_mcp) in [
+            ("POST", "/", json, true),
+            ("POST", "/mcp/x", json, true),
+            ("POST", "/v1/mcp/unknown", json, true),
+            ("GET", "/sse", ("accept", "text/event-stream"), true),
+            ("GET", "/", ("accept", "text/html"), false),
+            ("POST", "/", ("content-type", "text/plain"), false),
+        ] {
+            let mut request = request(method, path, CALLER);
+            let value = HeaderValue::from_static(header.1);
+            request.headers_mut().insert(header.0, value);
+            let response = stage.front.call(request).await.unwrap();
+            assert_eq!(response.status(), 404, "{method} {path}");
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            let message = body["error"]["message"].as_str().unwrap();
+            assert!(message.contains("The default gateway is at /mcp"));
+            assert_eq!(body["jsonrpc"] == "2.0", is_mcp, "{body}");
+            assert_eq!(body["error"]["code"] == -32601, is_mcp, "{body}");
+        }
     }
 
     #[tokio::test]

@@ -126,26 +126,32 @@ impl ServerSpec {
         !self.tools.is_empty() || !self.tool_aliases.is_empty()
     }
 
-    /// Returns the names and patterns of its filter and aliases that none of the tools `listed` has.
+    /// Returns the names and patterns of its filter, aliases and result budgets that none of the
+    /// tools `listed` has.
     ///
     /// # Example
     ///
     /// ```
+    /// use mcp_gateway_core::results::ResultBudget;
     /// use mcp_gateway_platform::spec::{ServerSpec, ServerRuntime, ToolFilter};
     ///
     /// let mut server = ServerSpec::new("demo", ServerRuntime::Builtin("demo".into()));
     /// server.tools = ToolFilter::default().with_denied(["ech*".into(), "delete".into()]);
     /// assert_eq!(server.unknown_tools(&["echo"]), ["delete".into()]);
+    /// server.results = server.results.with_tool("ad", ResultBudget::new());
+    /// assert_eq!(server.unknown_tools(&["echo"]), ["delete".into(), "ad".into()]);
     /// ```
     #[must_use]
     pub fn unknown_tools(&self, listed: &[&str]) -> Vec<Arc<str>> {
-        let aliases = self.tool_aliases.keys();
-        let aliases = aliases.filter(|name| !listed.contains(&&***name));
-        self.tools
-            .unmatched(listed)
-            .chain(aliases)
-            .cloned()
-            .collect()
+        let names = self.tool_aliases.keys().chain(self.results.tools());
+        let names = names.filter(|name| !listed.contains(&&***name));
+        let mut unknown: Vec<_> = self.tools.unmatched(listed).cloned().collect();
+        for name in names {
+            if !unknown.contains(name) {
+                unknown.push(Arc::clone(name));
+            }
+        }
+        unknown
     }
 }
 
