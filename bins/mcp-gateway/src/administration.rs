@@ -9,12 +9,13 @@ use mcp_gateway_auth::login::LoginSessions;
 use mcp_gateway_auth::server::{AuthorizationServer, OAuthClient};
 use mcp_gateway_auth::users::{User, Users};
 use mcp_gateway_auth::{Clock, Keyring};
+use mcp_gateway_config::document::LookupScope;
 use url::Url;
 
 use crate::files::ConfigFiles;
 use crate::output::eprint_line;
 use crate::system::SystemEnvironment;
-use mcp_gateway_platform::spec::{OAuth, PlatformSpec, Storage};
+use mcp_gateway_platform::spec::{Audit, OAuth, PlatformSpec, Storage};
 use mcp_gateway_platform::state::StateStore;
 
 /// State that can be administered. Gateways with the same store apply every change at once.
@@ -46,7 +47,14 @@ impl Administration {
             ),
         };
         let vault = open_store(&spec).await?;
-        let audit = match &spec.fixed.audit {
+        let audit = match spec.fixed.audit.clone() {
+            // Without its configuration, a gateway that is audited is known by its store.
+            None if files.is_empty() && AuditLog::exists(&*vault.store).await? => {
+                Some(Audit::new())
+            }
+            configured => configured,
+        };
+        let audit = match &audit {
             Some(audit) => Some(mcp_gateway_platform::audit::open(audit, &vault).await?),
             None => None,
         };
@@ -190,9 +198,9 @@ pub(crate) async fn open_state(files: &ConfigFiles) -> anyhow::Result<(PlatformS
     Ok((spec, state))
 }
 
-/// Reads `files`, and prints their warnings.
+/// Reads `files` without the secrets of servers and callers, and prints their warnings.
 fn load(files: &ConfigFiles) -> anyhow::Result<PlatformSpec> {
-    let loaded = files.load(&SystemEnvironment::new())?;
+    let loaded = files.load_within(LookupScope::State, &SystemEnvironment::new())?;
     loaded.warnings.lines().for_each(eprint_line);
     Ok(loaded.config.platform)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 
-use crate::output::print_line;
+use crate::output::print_text;
 use crate::source::{ConfigSource, ResolvedConfig, TOKEN_VARIABLE};
 use mcp_gateway_config::connect::GatewayEndpoint;
 use mcp_gateway_platform::Platform;
@@ -42,6 +42,9 @@ pub(crate) fn show(
     lines.push(format!("  servers   {}", servers(spec)));
     if let Some(place) = platform.state_location() {
         lines.push(format!("  state     {place}"));
+    }
+    let has_login = spec.fixed.auth.oauth.is_some();
+    if has_login {
         lines.push(format!("  login     {base}/api/auth/account"));
     }
     if let Some(account) = platform.first_account() {
@@ -52,15 +55,17 @@ pub(crate) fn show(
     if !ready.uses_owner_token {
         lines.push(format!("  callers   {}", callers(spec)));
     }
-    if spec.fixed.auth.oauth.is_some() {
+    if has_login {
         lines.extend(login_lines(base));
+    } else if spec.dynamic.auth.anonymous == Anonymous::Never {
+        lines.extend(no_login_lines(base));
     }
     match (ready.uses_owner_token, source.token_is_new) {
         (true, true) => lines.extend(new_token(source, base)),
         (true, false) => lines.push(format!("  token     the value of {TOKEN_VARIABLE}")),
         (false, _) => {}
     }
-    print_line(lines.join("\n"))
+    print_text(lines.join("\n"))
 }
 
 /// Formats instructions for clients with a login.
@@ -80,6 +85,19 @@ fn login_lines(base: &str) -> Vec<String> {
     ));
     lines.push(String::new());
     lines
+}
+
+/// Formats instructions for clients of a gateway whose `auth` has no login.
+fn no_login_lines(base: &str) -> Vec<String> {
+    vec![
+        "  login     none: the configuration has `auth` without `oauth`; `oauth: {}` adds it"
+            .to_owned(),
+        String::new(),
+        "Clients need a token, for example from a variable:".to_owned(),
+        String::new(),
+        format!("  export {TOKEN_VARIABLE}=TOKEN"),
+        format!("  {} connect --url {base}  # instructions", program()),
+    ]
 }
 
 fn servers(spec: &PlatformSpec) -> String {

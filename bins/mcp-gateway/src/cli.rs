@@ -6,6 +6,7 @@ mod call;
 mod check;
 mod client;
 mod connect;
+mod files;
 mod login;
 mod program_state;
 mod serve;
@@ -17,6 +18,7 @@ mod tools;
 mod user;
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -32,14 +34,14 @@ use self::client::OAuthClientArgs;
 use self::connect::ConnectArgs;
 use self::login::LoginArgs;
 use self::program_state::ProgramStateArgs;
-use self::serve::ServeArgs;
+use self::serve::{ServeArgs, ServeCommand};
 use self::target::TargetArgs;
 use self::token::TokenArgs;
 use self::tools::ToolsArgs;
 use self::user::UserArgs;
 use crate::client::McpClient;
 use crate::logging;
-use crate::output::eprint_line;
+use crate::output::eprint_text;
 use crate::signals::Signals;
 use mcp_gateway_config::file::Log;
 
@@ -80,7 +82,7 @@ enum Command {
     /// Log in to a gateway as an MCP client, and report each step
     Login(LoginArgs),
     /// Serve the gateway
-    Serve(ServeArgs),
+    Serve(ServeCommand),
     /// List and remove the files that programs keep for callers
     State(ProgramStateArgs),
     /// Create, list, rotate and revoke API tokens
@@ -104,11 +106,14 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match execute(cli.command.unwrap_or(Command::Serve(cli.serve))) {
+    match execute(
+        cli.command
+            .unwrap_or_else(|| Command::Serve(cli.serve.into())),
+    ) {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprint_line(format_args!("mcp-gateway: {error:#}"));
+            eprint_text(format_args!("mcp-gateway: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -118,10 +123,10 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Add(args) => add::run(&args),
         Command::Audit(args) => audit::run(args),
-        Command::Call(args) => with_servers(&args.target, async |servers| {
+        Command::Call(args) => with_servers(&args.target, &[], async |servers| {
             call::run(&args, servers).await
         }),
-        Command::Check(args) => check::run(args),
+        Command::Check(args) => check::run(&args),
         Command::Client(args) => client::run(args),
         Command::Completions { shell } => {
             let mut command = Cli::command();
@@ -141,22 +146,23 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(args),
         Command::State(args) => program_state::run(args),
         Command::Token(args) => token::run(args),
-        Command::Tools(args) => with_servers(&args.target, async |servers| {
+        Command::Tools(args) => with_servers(&args.target, &args.files, async |servers| {
             tools::run(&args, servers).await
         }),
         Command::User(args) => user::run(args),
     }
 }
 
-/// Runs `work` with the servers of `target`, and closes them in any case.
+/// Runs `work` with the servers of `target` or `files`, and closes them in any case.
 fn with_servers(
     target: &TargetArgs,
+    files: &[PathBuf],
     work: impl AsyncFnOnce(&McpClient) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
     // The error of a server contains what a warning would.
     logging::init(&Log::from_level("error"));
     runtime()?.block_on(async {
-        let servers = target.servers()?;
+        let servers = target.servers(files)?;
         let mut signals = Signals::listen()?;
         let done = tokio::select! {
             done = work(&servers) => done,
@@ -204,11 +210,25 @@ mod tests {
         let parse = |line: &str| Cli::try_parse_from(line.split(' '));
         assert!(parse("mcp-gateway").unwrap().command.is_none());
         assert!(parse("mcp-gateway --listen 127.0.0.1:0").is_ok());
-        assert!(parse("mcp-gateway serve --config a.yaml --mcp-config b.json").is_ok());
+        for line in [
+            "mcp-gateway serve --config a.yaml --mcp-config b.json",
+            "mcp-gateway serve a.yaml b.json",
+            "mcp-gateway tools a.yaml --mcp-config b.json",
+            "mcp-gateway check --config a.yaml --mcp-config b.json",
+            "mcp-gateway user list a.yaml",
+            "mcp-gateway token list --config a.yaml --json",
+            "mcp-gateway client list a.yaml",
+            "mcp-gateway audit list a.yaml --since 1h",
+            "mcp-gateway audit verify a.yaml",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
         for line in [
             "mcp-gateway --listen 8080",
             "mcp-gateway unknown",
             "mcp-gateway tools --url http://a --config b",
+            "mcp-gateway tools --url http://a b.yaml",
+            "mcp-gateway user list a.yaml --config b.yaml",
             "mcp-gateway check",
             "mcp-gateway serve --log-level loud",
         ] {

@@ -1,30 +1,37 @@
 //! MCP client of the command line.
 
+mod exchange;
+
 use std::borrow::Cow;
 use std::iter;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use http::header::AUTHORIZATION;
 use http::uri::Authority;
-use http_body_util::BodyExt as _;
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::call::Prepared;
 use mcp_gateway_core::catalog::lint::Finding;
 use mcp_gateway_core::catalog::{ListKind, Listing};
-use mcp_gateway_core::jsonrpc::{ErrorObject, Id, Message, Notification, Request, code};
-use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion, meta};
-use mcp_gateway_core::reply::ReplyEvent;
+use mcp_gateway_core::jsonrpc::{Message, Notification, Request};
+use mcp_gateway_core::layer::forward::Forward;
+use mcp_gateway_core::limit::Limits;
+use mcp_gateway_core::protocol::{Capabilities, Method, ProtocolVersion};
+use mcp_gateway_core::results::KeptResults;
 use mcp_gateway_core::route::{
     Feature, ListedTool, PrefixRouter, ResolvedName, Target, ToolCollision, ToolRouter,
 };
-use mcp_gateway_core::upstream::{Upstream, UpstreamError, UpstreamServer};
-use mcp_gateway_core::{Call, Caller, ClientInfo, Credential, Reply};
-use serde_json::{Map, Value, json};
+use mcp_gateway_core::upstream::{
+    PooledServer, ServerPool, Upstream, UpstreamError, UpstreamServer,
+};
+use mcp_gateway_core::{Call, Caller, ClientInfo, Credential, Error};
+use serde_json::{Map, Value};
+use tower::ServiceExt as _;
 
+use self::exchange::{request, response};
 use crate::builtins::builtins;
 use crate::output::chain;
 use mcp_gateway_config::document::suggestion;
@@ -36,6 +43,8 @@ use mcp_gateway_platform::spec::{self, DynamicSpec, Remote, ServerRuntime};
 #[derive(Debug)]
 pub(crate) struct McpClient {
     entries: Vec<ServerEntry>,
+    /// Sends calls with the limits and the result budgets of their servers.
+    forward: Forward,
     router: PrefixRouter,
     caller: Arc<Caller>,
 }
@@ -56,7 +65,7 @@ pub(crate) struct ToolList {
     pub(crate) findings: Vec<(String, Finding)>,
     /// Answers of a server that cannot be listed, in parentheses.
     pub(crate) details: String,
-    /// Names in the filter and the aliases of the server that no tool has.
+    /// Names in the filter, the aliases and the result budgets of the server that no tool has.
     pub(crate) unknown: Vec<Arc<str>>,
 }
 
@@ -126,7 +135,12 @@ impl McpClient {
             .authority()
             .map_or("server", Authority::as_str)
             .into();
-        let definition = spec::ServerSpec::new(Arc::clone(&name), ServerRuntime::Remote(remote));
+        let mut definition =
+            spec::ServerSpec::new(Arc::clone(&name), ServerRuntime::Remote(remote));
+        // Those of the gateway apply.
+        definition.limits.calls = Limits::default()
+            .with_timeout(Duration::MAX)
+            .with_max_duration(Duration::MAX);
         let factory = ServerFactory::new(builtins(), Vec::new());
         let entry = ServerEntry::from_spec(&definition, &factory)?;
         Ok(Self::new(vec![entry], PrefixRouter::new([(name, "")])?))
@@ -135,8 +149,18 @@ impl McpClient {
     fn new(entries: Vec<ServerEntry>, router: PrefixRouter) -> Self {
         // Without capabilities, servers do not request input.
         let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
+        let (pool, kept) = (ServerPool::new(), KeptResults::default());
+        for entry in &entries {
+            let spec::ServerSpec {
+                limits, results, ..
+            } = &entry.definition;
+            let server = PooledServer::new(Arc::clone(&entry.server) as _, limits.calls.clone())
+                .with_results(results.clone(), kept.clone());
+            pool.insert(Arc::clone(entry.server.name()), server);
+        }
         Self {
             entries,
+            forward: Forward::new(pool),
             router,
             caller: Arc::new(Caller::new(Principal::new("owner"), "command line", client)),
         }
@@ -290,9 +314,13 @@ impl McpClient {
         ]);
         let request = request(&Method::ToolsCall, params);
         let call = self.prepared(entry, request, Feature::Tool(known.into()));
-        let answered = async { response(entry.server.send(call).await?, progress).await };
-        let message = answered.await;
+        let reply = self.forward.clone().oneshot(call).await;
+        let reply = reply.map_err(|error| match error {
+            Error::Upstream { source, .. } => entry.failed(source),
+            error => error.into(),
+        })?;
         let server = entry.server.name();
+        let message = response(reply, progress).await;
         let message = message.map_err(|error| entry.failed(error))?;
         let Message::Response(response) = message else {
             bail!("server {server:?} did not return a response");
@@ -356,44 +384,5 @@ impl ServerEntry {
         let details = self.server.last_failure_details();
         let details = details.filter(|details| !details.contains(&chain(error)));
         details.map_or_else(String::new, |details| format!(" ({details})"))
-    }
-}
-
-/// Builds a modern request that asks for progress notifications.
-fn request(method: &Method, mut params: Map<String, Value>) -> Request {
-    let context = json!({
-        meta::PROTOCOL_VERSION: ProtocolVersion::LATEST.as_str(),
-        meta::CLIENT_INFO: { "name": "mcp-gateway", "version": env!("CARGO_PKG_VERSION") },
-        meta::CLIENT_CAPABILITIES: {},
-        meta::PROGRESS_TOKEN: "command line",
-    });
-    params.insert("_meta".to_owned(), context);
-    Request::new(&Id::from(1), method, &Value::Object(params).to_string())
-}
-
-/// Returns the last message of `reply`, passing notifications to `progress`.
-async fn response(
-    reply: Reply,
-    mut progress: impl FnMut(&Notification),
-) -> Result<Message, UpstreamError> {
-    match reply {
-        Reply::Json { body, .. } => {
-            let text = body.collect().await.map_err(UpstreamError::invalid)?;
-            Ok(Message::parse(text.to_bytes())?)
-        }
-        Reply::Events(mut events) => {
-            while let Some(event) = events.next().await {
-                match event? {
-                    ReplyEvent::Notification(notification) => progress(&notification),
-                    ReplyEvent::Request(request) => {
-                        let message = "The command line does not accept requests";
-                        let error = ErrorObject::new(code::METHOD_NOT_FOUND, message);
-                        request.reject(&error).await?;
-                    }
-                    ReplyEvent::Response(response) => return Ok(Message::Response(response)),
-                }
-            }
-            Err(UpstreamError::Closed)
-        }
     }
 }

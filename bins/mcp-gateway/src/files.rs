@@ -2,9 +2,11 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use mcp_gateway_config::document::Environment;
+use mcp_gateway_config::document::{Environment, LookupScope};
 use mcp_gateway_config::file::{Config, Diagnostics};
 use mcp_gateway_config::import;
 use mcp_gateway_platform::spec::{ServerRuntime, ServerSpec};
@@ -39,12 +41,28 @@ impl ConfigFiles {
         let mut configs = configs.into_iter();
         let config = configs.next();
         match configs.next() {
-            Some(second) => Err(format!(
-                "only one configuration file is supported; {} is a second one",
-                second.display()
-            )),
+            Some(second) => Err(second_file(&second)),
             None => Ok(Self { config, clients }),
         }
+    }
+
+    /// Adds the files of options, whose type is given.
+    ///
+    /// # Errors
+    ///
+    /// A message if there are two configuration files.
+    pub(crate) fn with_options(
+        self,
+        config: Option<PathBuf>,
+        clients: Vec<PathBuf>,
+    ) -> Result<Self, String> {
+        if let (Some(_), Some(second)) = (&self.config, &config) {
+            return Err(second_file(second));
+        }
+        Ok(Self {
+            config: self.config.or(config),
+            clients: self.clients.into_iter().chain(clients).collect(),
+        })
     }
 
     /// Returns all paths.
@@ -65,11 +83,24 @@ impl ConfigFiles {
         &self,
         environment: &dyn Environment,
     ) -> Result<LoadedConfig, FileDiagnostics> {
+        self.load_within(LookupScope::All, environment)
+    }
+
+    /// Reads all files, and resolves the references of the configuration file within `scope`.
+    ///
+    /// # Errors
+    ///
+    /// Returns all diagnostics if any file has an error.
+    pub(crate) fn load_within(
+        &self,
+        scope: LookupScope,
+        environment: &dyn Environment,
+    ) -> Result<LoadedConfig, FileDiagnostics> {
         if self.is_empty() {
             return Ok(LoadedConfig::demo());
         }
         let mut findings = FileDiagnostics::default();
-        let read = |path: &Path| Config::read_from(&text_of(path)?, environment);
+        let read = |path: &Path| Config::read_within(scope, &text_of(path)?, environment);
         let config = self.config.as_deref();
         let config = config.and_then(|path| findings.keep(path, read(path)));
         let mut servers = Vec::new();
@@ -172,10 +203,29 @@ impl fmt::Display for FileDiagnostics {
 
 impl std::error::Error for FileDiagnostics {}
 
-fn text_of(path: &Path) -> Result<String, Diagnostics> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Diagnostics::of_file(format!("cannot read file: {error}")))
+fn second_file(path: &Path) -> String {
+    format!(
+        "only one configuration file is supported; {} is a second one",
+        path.display()
+    )
 }
+
+fn text_of(path: &Path) -> Result<String, Diagnostics> {
+    let read = || {
+        let mut text = String::new();
+        let read = File::open(path)?
+            .take(MAX_FILE + 1)
+            .read_to_string(&mut text)?;
+        match read as u64 > MAX_FILE {
+            true => Err(io::ErrorKind::FileTooLarge.into()),
+            false => Ok(text),
+        }
+    };
+    read().map_err(|error: io::Error| Diagnostics::of_file(format!("cannot read file: {error}")))
+}
+
+/// Maximum size of a file in bytes. Devices have no end.
+const MAX_FILE: u64 = 64 * 1024 * 1024;
 
 fn duplicate_server(name: &str) -> Diagnostics {
     Diagnostics::of_file(format!(
@@ -192,7 +242,10 @@ fn absolute(path: &Path) -> PathBuf {
 fn is_client_file(path: &Path) -> bool {
     match path.extension().and_then(OsStr::to_str) {
         Some("json" | "jsonc" | "toml") => true,
-        Some(_) | None => text_of(path).is_ok_and(|text| import::is_client_file(&text)),
+        // A pipe can be read once.
+        Some(_) | None => {
+            path.is_file() && text_of(path).is_ok_and(|text| import::is_client_file(&text))
+        }
     }
 }
 
@@ -265,5 +318,40 @@ mod tests {
                 .starts_with("/nowhere/gateway.yaml: cannot read file")
         );
         assert!(ConfigFiles::sorted(vec!["a.yaml".into(), "b.yaml".into()]).is_err());
+    }
+
+    #[test]
+    fn a_pipe_is_read_once_and_a_device_not_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("gateway.yaml");
+        let status = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(status.unwrap().success());
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::write(pipe, YAML).unwrap()
+        });
+        let files = ConfigFiles::sorted(vec![pipe]).unwrap();
+        let loaded = files.load(&SystemEnvironment::new()).unwrap();
+        assert_eq!(loaded.config.platform.dynamic.gateways.len(), 2);
+        writer.join().unwrap();
+
+        let device = ConfigFiles::sorted(vec!["/dev/zero".into()]).unwrap();
+        assert!(device.load(&SystemEnvironment::new()).is_err());
+    }
+
+    #[test]
+    fn options_join_arguments() {
+        let files = ConfigFiles::sorted(vec!["a.yaml".into(), "b.json".into()]).unwrap();
+        assert!(
+            files
+                .clone()
+                .with_options(Some("c.json".into()), Vec::new())
+                .is_err()
+        );
+        let files = files.with_options(None, vec!["d.yaml".into()]).unwrap();
+        assert_eq!(files.config, Some("a.yaml".into()));
+        assert_eq!(files.clients, [Path::new("b.json"), Path::new("d.yaml")]);
+        let files = ConfigFiles::default().with_options(Some("c.json".into()), Vec::new());
+        assert_eq!(files.unwrap().config, Some("c.json".into()));
     }
 }

@@ -21,12 +21,18 @@ mod forward;
 mod harness;
 #[path = "cli/issuers.rs"]
 mod issuers;
+#[path = "cli/key.rs"]
+mod key;
 #[path = "cli/life.rs"]
 mod life;
 #[path = "cli/lint.rs"]
 mod lint;
 #[path = "cli/login.rs"]
 mod login;
+#[path = "cli/output.rs"]
+mod output;
+#[path = "cli/plain.rs"]
+mod plain;
 #[path = "cli/recorded.rs"]
 mod recorded;
 #[path = "cli/revoked.rs"]

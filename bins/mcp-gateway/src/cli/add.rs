@@ -14,7 +14,7 @@ use mcp_gateway_config::file::{Config, Diagnostics};
 use mcp_gateway_config::library::{Entry, Prompt};
 
 use super::table::show;
-use crate::output::{eprint_line, print_line};
+use crate::output::{eprint_text, print_line, print_text};
 
 #[derive(Debug, Args)]
 pub(super) struct AddArgs {
@@ -211,7 +211,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 fn report(entry: &Entry, name: &str, path: &Path, config: &Config) -> io::Result<()> {
     let path = path.display();
     print_line(format_args!("added {name} to {path}: {}", entry.package))?;
-    print_line(format_args!("\n{}\n", wrapped(&entry.callers)))?;
+    print_text(format_args!("\n{}\n", wrapped(&entry.callers)))?;
     print_line(format_args!("try it    mcp-gateway tools --config {path}"))?;
     print_line(format_args!("serve it  mcp-gateway serve --config {path}"))?;
     let gateways = &config.platform.dynamic.gateways;
@@ -220,7 +220,7 @@ fn report(entry: &Entry, name: &str, path: &Path, config: &Config) -> io::Result
         gateways.any(|gateway| gateway.servers.iter().any(|server| **server == *name))
     };
     if !is_offered(name) {
-        eprint_line(format_args!(
+        eprint_text(format_args!(
             "\nNo gateway offers it: add {name} to `servers` of one in {path}."
         ));
     }

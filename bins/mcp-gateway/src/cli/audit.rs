@@ -11,11 +11,11 @@ use mcp_gateway_config::file::Log;
 use mcp_gateway_platform::audit;
 use mcp_gateway_platform::state::StateStore;
 
-use super::state::StateArgs;
-use super::table::{relative, sanitize, show};
+use super::state::{StateArgs, StateFileArgs};
+use super::table::{relative, show};
 use crate::administration::open_state;
 use crate::logging;
-use crate::output::{eprint_line, print_line};
+use crate::output::{eprint_line, print_json, print_line};
 
 #[derive(Debug, Args)]
 pub(super) struct AuditArgs {
@@ -28,7 +28,7 @@ enum Command {
     /// List records, oldest first
     List(ListArgs),
     /// Verify that no record was modified, deleted or inserted
-    Verify(StateArgs),
+    Verify(StateFileArgs),
 }
 
 #[derive(Debug, Args)]
@@ -52,7 +52,7 @@ struct ListArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    state: StateArgs,
+    state: StateFileArgs,
 }
 
 /// Runs `mcp-gateway audit`.
@@ -64,18 +64,18 @@ pub(super) fn run(args: AuditArgs) -> anyhow::Result<ExitCode> {
     logging::init(&Log::from_level("warn"));
     super::runtime()?.block_on(async {
         match args.command {
-            Command::List(args) => list(&args).await,
-            Command::Verify(args) => verify(&args).await,
+            Command::List(args) => list(args).await,
+            Command::Verify(args) => verify(args.into()).await,
         }
     })
 }
 
-async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
-    let state = open(&args.state).await?;
+async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
     let query = args.query()?;
+    let state = open(args.state.into()).await?;
     if args.json {
         each(query, &state, |record| {
-            Ok(print_line(serde_json::to_string(record)?)?)
+            Ok(print_json(serde_json::to_string(record)?)?)
         })
         .await?;
         return Ok(ExitCode::SUCCESS);
@@ -132,11 +132,11 @@ async fn each(
     }
 }
 
-async fn verify(args: &StateArgs) -> anyhow::Result<ExitCode> {
+async fn verify(args: StateArgs) -> anyhow::Result<ExitCode> {
     let state = open(args).await?;
     let verification = Verification::run(&*state.store, &audit::key(&state)?).await?;
     for fault in &verification.faults {
-        print_line(sanitize(&fault.to_string()))?;
+        print_line(fault)?;
     }
     let Verification {
         chains,
@@ -159,7 +159,7 @@ async fn verify(args: &StateArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Opens the state of the gateway that `args` select.
-async fn open(args: &StateArgs) -> anyhow::Result<StateStore> {
+async fn open(args: StateArgs) -> anyhow::Result<StateStore> {
     let (spec, state) = open_state(&args.files()).await?;
     if spec.fixed.audit.is_none() {
         eprint_line("The configuration has no `audit`, so that the gateway adds no records.");
@@ -188,9 +188,9 @@ fn row(record: &AuditRecord, now: u64) -> [String; 4] {
     };
     [
         relative(record.time / 1000, now),
-        sanitize(&record.actor.subject),
-        sanitize(event.trim_end()),
-        sanitize(&result),
+        record.actor.subject.clone(),
+        event.trim_end().to_owned(),
+        result,
     ]
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::target::TargetArgs;
 use crate::client::McpClient;
-use crate::output::{eprint_line, print_line};
+use crate::output::{eprint_line, print_content, print_json};
 
 #[derive(Debug, Args)]
 pub(super) struct CallArgs {
@@ -41,7 +41,7 @@ pub(super) async fn run(args: &CallArgs, servers: &McpClient) -> anyhow::Result<
     let result = servers.call(&args.tool, &arguments, show_progress).await?;
     let parsed: Value = serde_json::from_str(&result).context("the result is not JSON")?;
     if args.json {
-        print_line(&result)?;
+        print_json(&result)?;
     } else if let Some(kind) = parsed["resultType"]
         .as_str()
         .filter(|kind| *kind != "complete")
@@ -49,7 +49,7 @@ pub(super) async fn run(args: &CallArgs, servers: &McpClient) -> anyhow::Result<
         bail!("the tool requires input ({kind}), which the command line cannot provide");
     } else {
         for line in lines(&parsed) {
-            print_line(line)?;
+            print_content(&line)?;
         }
     }
     Ok(match parsed["isError"].as_bool() {

@@ -12,9 +12,9 @@ use mcp_gateway_config::lint::ClientLimits;
 use mcp_gateway_core::catalog::lint::Outcome;
 use mcp_gateway_platform::spec::DynamicSpec;
 
+use super::files::FileOptions;
 use super::tools::name_findings;
 use crate::client::{McpClient, ToolList};
-use crate::files::ConfigFiles;
 use crate::logging;
 use crate::output::print_line;
 use crate::system::SystemEnvironment;
@@ -22,8 +22,10 @@ use crate::system::SystemEnvironment;
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// Files to check; JSON files are client configurations, such as .mcp.json
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present_any = ["config", "mcp_config"], value_name = "FILE")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    options: FileOptions,
     /// Do not resolve environment variables and referenced files
     #[arg(long, conflicts_with_all = ["client", "connect"])]
     without_secrets: bool,
@@ -40,8 +42,8 @@ pub(super) struct CheckArgs {
 /// # Errors
 ///
 /// Fails if the output is closed.
-pub(super) fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
-    let files = ConfigFiles::sorted(args.files).map_err(anyhow::Error::msg)?;
+pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let files = args.options.with_arguments(&args.files)?;
     let system = SystemEnvironment::new();
     let environment: &dyn Environment = match args.without_secrets {
         true => &NoEnvironment,

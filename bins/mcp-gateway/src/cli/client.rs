@@ -10,10 +10,10 @@ use mcp_gateway_auth::server::{
 };
 use serde_json::{Value, json};
 
-use super::state::StateArgs;
-use super::table::{relative, sanitize, show};
+use super::state::{StateArgs, StateFileArgs};
+use super::table::{relative, show};
 use crate::administration::Administration;
-use crate::output::{eprint_line, print_line};
+use crate::output::{eprint_line, print_json, print_line};
 use mcp_gateway_config::file::{default_grants, grant_type};
 
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        state: StateArgs,
+        state: StateFileArgs,
     },
     /// Delete a client and revoke its tokens
     Revoke {
@@ -81,7 +81,9 @@ struct CreateArgs {
 pub(super) fn run(args: OAuthClientArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Create(args) => args.state.with(async |all| create(all, &args).await),
-        Command::List { json, state } => state.with(async |all| list(all, json).await),
+        Command::List { json, state } => {
+            StateArgs::from(state).with(async |all| list(all, json).await)
+        }
         Command::Revoke { id, state } => state.with(async |all| revoke(all, &id).await),
     }
 }
@@ -129,7 +131,7 @@ async fn create(all: &Administration, args: &CreateArgs) -> anyhow::Result<ExitC
     let secret = secret.as_ref().map(Secret::expose);
     if args.json {
         let document = json!({ "client_id": client.id, "client_secret": secret });
-        print_line(format_args!("{document:#}"))?;
+        print_json(format_args!("{document:#}"))?;
         return Ok(ExitCode::SUCCESS);
     }
     print_line(format_args!("id      {}", client.id))?;
@@ -187,7 +189,7 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
         .collect();
     if as_json {
         let documents = clients.into_iter().map(document).collect();
-        print_line(format_args!("{:#}", Value::Array(documents)))?;
+        print_json(format_args!("{:#}", Value::Array(documents)))?;
         return Ok(ExitCode::SUCCESS);
     }
     let now = all.clock.now();
@@ -200,11 +202,11 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
         let mut places: Vec<_> = places.collect();
         places.dedup();
         [
-            sanitize(&client.id),
-            sanitize(&client.name),
+            client.id.clone(),
+            client.name.clone(),
             (*origin).to_owned(),
             made,
-            sanitize(&places.join(",")),
+            places.join(","),
         ]
     };
     let heading = ["ID", "NAME", "ORIGIN", "CREATED", "REDIRECTS TO"].map(str::to_owned);

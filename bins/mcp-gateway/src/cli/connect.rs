@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum as _};
 
-use crate::output::print_line;
+use super::target::plain_url;
+use crate::output::{eprint_line, print_line, print_text};
 use crate::source::TOKEN_VARIABLE;
 use mcp_gateway_config::connect::{GatewayEndpoint, McpClientApp};
 
@@ -43,7 +44,7 @@ pub(super) fn run(args: &ConnectArgs) -> anyhow::Result<ExitCode> {
                 .unwrap_or_default();
             print_line(format_args!("{:16}{help}", value.get_name()))?;
         }
-        print_line(
+        print_text(
             "\nFor instructions, add the name of a client: mcp-gateway connect claude-code",
         )?;
         return Ok(ExitCode::SUCCESS);
@@ -51,6 +52,11 @@ pub(super) fn run(args: &ConnectArgs) -> anyhow::Result<ExitCode> {
     let token = (!args.login).then(|| args.token_env.clone());
     let endpoint = GatewayEndpoint::new(&args.url, args.gateway.as_deref(), token)
         .map_err(|error| anyhow::anyhow!("{:?}: {error}", args.url))?;
-    print_line(endpoint.instructions(client).trim_end())?;
+    if endpoint.is_loopback()
+        && let Some(hint) = plain_url(&args.url)
+    {
+        eprint_line(hint);
+    }
+    print_text(endpoint.instructions(client).trim_end())?;
     Ok(ExitCode::SUCCESS)
 }

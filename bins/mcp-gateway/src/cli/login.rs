@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
@@ -14,10 +14,11 @@ use mcp_gateway_auth::egress::{Egress, EgressError};
 use serde_json::Value;
 use url::Url;
 
-use super::table::sanitize;
+use super::target::plain_url;
 use crate::client::McpClient;
 use crate::logging;
-use crate::output::{chain, eprint_line, print_line};
+use crate::output::{chain, eprint_line, eprint_text, print_line};
+use crate::source::TOKEN_VARIABLE;
 use mcp_gateway_config::connect::GatewayEndpoint;
 use mcp_gateway_config::file::Log;
 
@@ -97,10 +98,13 @@ async fn log_in(args: &LoginArgs, url: Url) -> anyhow::Result<Option<Grant>> {
     if let Some(scope) = &args.scope {
         sign_in = sign_in.with_scope(scope);
     }
-    sign_in.run().await.map_err(|error| match hint(&error) {
-        Some(hint) => anyhow::Error::new(error).context(hint),
-        None => error.into(),
-    })
+    sign_in
+        .run()
+        .await
+        .map_err(|error| match hint(&error, &args.url) {
+            Some(hint) => anyhow!("{:#}\n{hint}", anyhow::Error::new(error)),
+            None => error.into(),
+        })
 }
 
 /// Prints a step of the login.
@@ -110,14 +114,12 @@ fn report(event: &SignInEvent<'_>, opens_browser: bool) {
             eprint_line(format_args!("authorization server  {issuer}"));
         }
         SignInEvent::Authorize(address) => {
-            eprint_line(format_args!("\nOpen this to log in:\n\n  {address}\n"));
+            eprint_text(format_args!("\nOpen this to log in:\n\n  {address}\n"));
             if opens_browser {
                 open_browser(address);
             }
         }
-        SignInEvent::Client(id) => {
-            eprint_line(format_args!("client                {}", sanitize(id)))
-        }
+        SignInEvent::Client(id) => eprint_line(format_args!("client                {id}")),
         SignInEvent::NoResourceMetadata => {
             eprint_line(
                 "the challenge names no resource_metadata; the well-known places are tried",
@@ -130,29 +132,35 @@ fn report(event: &SignInEvent<'_>, opens_browser: bool) {
     }
 }
 
-/// Returns what the user can do about an error.
-fn hint(error: &ClientError) -> Option<String> {
+/// Returns what the user can do about an error at `url`.
+fn hint(error: &ClientError, url: &str) -> Option<String> {
     match error {
         ClientError::Egress {
             source: EgressError::Unavailable,
             ..
-        } => Some("is the gateway running at this URL?".to_owned()),
+        } => {
+            Some(plain_url(url).unwrap_or_else(|| "Is the gateway running at this URL?".to_owned()))
+        }
+        ClientError::NoResourceMetadata { .. } => Some(format!(
+            "A gateway with `auth` but without `auth.oauth` has no login. Set {TOKEN_VARIABLE} to \
+             one of its tokens, and use `mcp-gateway tools`."
+        )),
         ClientError::NoRegistration(_) => Some(format!(
-            "create a client for {} and pass it with --client-id (`mcp-gateway client create ID \
-             --redirect-uri URI` creates one)",
+            "Create a client for {} and pass it with --client-id (`mcp-gateway client create ID \
+             --redirect-uri URI` creates one).",
             Loopback::ANY_PORT
         )),
         ClientError::Rejected { status, .. } if status.as_u16() == 401 => {
-            Some("pass a token for the registration with --registration-token".to_owned())
+            Some("Pass a token for the registration with --registration-token.".to_owned())
         }
         ClientError::Resource { resource, .. } => Some(format!(
-            "connect to {resource}, or set publicUrl to the address that clients use"
+            "Connect to {resource}, or set publicUrl to the address that clients use."
         )),
         ClientError::Status { status, .. } if status.as_u16() == 404 => {
-            Some("the endpoint of a gateway ends in /mcp".to_owned())
+            Some("The endpoint of a gateway ends in /mcp.".to_owned())
         }
         ClientError::Status { status, .. } if status.is_redirection() => {
-            Some("the server has moved; use its new address".to_owned())
+            Some("The server has moved; use its new address.".to_owned())
         }
         _ => None,
     }
@@ -170,11 +178,11 @@ fn describe(grant: &Grant) -> anyhow::Result<()> {
     let tokens = grant.tokens();
     let claims = claims(&tokens.access_token);
     let claims = claims.as_ref();
-    let text = |key: &str| claims.and_then(|claims| claims[key].as_str()).map(sanitize);
+    let text = |key: &str| claims.and_then(|claims| claims[key].as_str());
     let list = |key: &str| {
         let items = claims.and_then(|claims| claims[key].as_array());
         let items = items.into_iter().flatten().filter_map(Value::as_str);
-        items.map(sanitize).collect::<Vec<_>>().join(", ")
+        items.collect::<Vec<_>>().join(", ")
     };
     match (text("name"), text("sub")) {
         (Some(name), Some(id)) => print_line(format_args!("user        {name} ({id})"))?,
@@ -190,7 +198,7 @@ fn describe(grant: &Grant) -> anyhow::Result<()> {
         }
     }
     if let Some(scope) = &tokens.scope {
-        print_line(format_args!("scope       {}", sanitize(scope)))?;
+        print_line(format_args!("scope       {scope}"))?;
     }
     let lasts = tokens
         .expires_in

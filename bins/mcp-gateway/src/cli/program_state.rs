@@ -9,9 +9,9 @@ use mcp_gateway_platform::isolation::{StateFolder, StateFolders};
 use mcp_gateway_platform::state::StateStore;
 use serde_json::json;
 
-use super::state::StateArgs;
-use super::table::{sanitize, show};
-use crate::output::print_line;
+use super::state::{StateArgs, StateFileArgs};
+use super::table::show;
+use crate::output::{print_json, print_line};
 
 #[derive(Debug, Args)]
 pub(super) struct ProgramStateArgs {
@@ -27,7 +27,7 @@ enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        state: StateArgs,
+        state: StateFileArgs,
     },
     /// Remove the folders of a server
     Remove {
@@ -51,7 +51,7 @@ enum Command {
 /// Fails if the folders cannot be read or removed, or the output is closed.
 pub(super) fn run(args: ProgramStateArgs) -> anyhow::Result<ExitCode> {
     match args.command {
-        Command::List { json, state } => list(&folders(&state)?, json),
+        Command::List { json, state } => list(&folders(&state.into())?, json),
         Command::Remove {
             server,
             owner,
@@ -81,14 +81,14 @@ fn list(folders: &StateFolders, json: bool) -> anyhow::Result<ExitCode> {
                 "path": folder.path,
             })
         };
-        print_line(json!(folders.iter().map(row).collect::<Vec<_>>()))?;
+        print_json(json!(folders.iter().map(row).collect::<Vec<_>>()))?;
         return Ok(ExitCode::SUCCESS);
     }
     let heading = ["SERVER", "OWNER", "BYTES", "PATH"].map(str::to_owned);
     let row = |folder: &StateFolder| {
         let path = folder.path.display().to_string();
         let owner = folder.owner.subject().unwrap_or(ALL_CALLERS);
-        [&*folder.server, owner, &folder.bytes.to_string(), &path].map(sanitize)
+        [&*folder.server, owner, &folder.bytes.to_string(), &path].map(str::to_owned)
     };
     let rows: Vec<_> = [heading]
         .into_iter()

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::files::ConfigFiles;
+use super::files::FileOptions;
 use crate::output::eprint_line;
 use crate::source::{
     ConfigSource, LoadAttempt, LogOptions, TOKEN_VARIABLE, owner_token, random_token,
@@ -15,14 +15,21 @@ use crate::source::{
 use crate::{logging, serve};
 use mcp_gateway_config::file::{LogFormat, directives, listen_address};
 
+/// Arguments with the command `serve`.
+#[derive(Debug, Args)]
+pub(super) struct ServeCommand {
+    /// Files to serve; JSON files are client configurations, such as .mcp.json
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    args: ServeArgs,
+}
+
+/// Options, also without the command.
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Configuration file
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Client configuration file with servers, such as .mcp.json; may be repeated
-    #[arg(long, value_name = "FILE")]
-    mcp_config: Vec<PathBuf>,
+    #[command(flatten)]
+    files: FileOptions,
     /// Listen address; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
     listen: Option<SocketAddr>,
@@ -34,20 +41,25 @@ pub(super) struct ServeArgs {
     log_level: Option<String>,
 }
 
+impl From<ServeArgs> for ServeCommand {
+    fn from(args: ServeArgs) -> Self {
+        let files = Vec::new();
+        Self { files, args }
+    }
+}
+
 /// Serves until the process receives a signal to terminate.
 ///
 /// # Errors
 ///
 /// Fails if the gateway cannot start.
-pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(command: ServeCommand) -> anyhow::Result<ExitCode> {
+    let ServeCommand { files, args } = command;
     let given = std::env::var(TOKEN_VARIABLE)
         .ok()
         .filter(|token| !token.is_empty());
     let source = ConfigSource {
-        files: ConfigFiles {
-            config: args.config,
-            clients: args.mcp_config,
-        },
+        files: args.files.with_arguments(&files)?,
         listen: args.listen,
         log: LogOptions {
             format: args.log_format,

@@ -18,6 +18,24 @@ pub(super) struct StateArgs {
     config: Option<PathBuf>,
 }
 
+/// Selection of the state by commands without other arguments.
+#[derive(Debug, Args)]
+pub(super) struct StateFileArgs {
+    /// Configuration file of the gateway, for its store
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+impl From<StateFileArgs> for StateArgs {
+    fn from(StateFileArgs { file, state }: StateFileArgs) -> Self {
+        Self {
+            config: file.or(state.config),
+        }
+    }
+}
+
 impl StateArgs {
     /// Returns the files that configure the gateway.
     pub(super) fn files(&self) -> ConfigFiles {

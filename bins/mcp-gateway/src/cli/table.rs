@@ -28,12 +28,6 @@ pub(super) fn show<const N: usize>(rows: &[[String; N]]) -> io::Result<()> {
 /// Maximum width of the padding of a cell, in characters.
 const MAX_WIDTH: usize = 200;
 
-/// Replaces control characters in untrusted text, for output on a terminal.
-pub(super) fn sanitize(text: &str) -> String {
-    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().map(visible).collect()
-}
-
 /// Formats the time `then` relative to `now`, both in seconds since the Unix epoch.
 pub(super) fn relative(then: u64, now: u64) -> String {
     let distance = then.abs_diff(now);
@@ -73,10 +67,5 @@ mod tests {
         ] {
             assert_eq!(relative(then, now), expected);
         }
-    }
-
-    #[test]
-    fn names_move_no_cursor() {
-        assert_eq!(sanitize("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
     }
 }

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use mcp_gateway_config::document::LookupScope;
 use mcp_gateway_core::upstream::UpstreamError;
 use mcp_gateway_platform::state::StateStore;
 
+use super::files::FileOptions;
 use crate::client::McpClient;
-use crate::files::ConfigFiles;
 use crate::output::eprint_line;
 use crate::source::TOKEN_VARIABLE;
 use crate::system::SystemEnvironment;
@@ -15,12 +16,8 @@ use crate::system::SystemEnvironment;
 /// Selection of the servers: those of a configuration, or of a running gateway.
 #[derive(Debug, Args)]
 pub(super) struct TargetArgs {
-    /// Use the servers of this configuration file
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Use the servers of this client configuration file, such as .mcp.json
-    #[arg(long, value_name = "FILE")]
-    mcp_config: Vec<PathBuf>,
+    #[command(flatten)]
+    options: FileOptions,
     /// Use the running gateway or server at this URL
     #[arg(long, conflicts_with_all = ["config", "mcp_config"], default_value = DEFAULT_URL)]
     url: String,
@@ -33,17 +30,14 @@ pub(super) struct TargetArgs {
 }
 
 impl TargetArgs {
-    /// Connects to the selected servers.
+    /// Connects to the selected servers, or to those of `files`.
     ///
     /// # Errors
     ///
     /// Fails if the configuration or the URL is invalid.
-    pub(super) fn servers(&self) -> anyhow::Result<McpClient> {
+    pub(super) fn servers(&self, files: &[PathBuf]) -> anyhow::Result<McpClient> {
         let gateway = self.gateway.as_deref();
-        let files = ConfigFiles {
-            config: self.config.clone(),
-            clients: self.mcp_config.clone(),
-        };
+        let files = self.options.with_arguments(files)?;
         if files.is_empty() {
             let token = self.token.as_deref();
             let endpoint =
@@ -52,7 +46,7 @@ impl TargetArgs {
             return McpClient::of_url(&endpoint.url, token);
         }
         let system = SystemEnvironment::new();
-        let loaded = files.load(&system)?;
+        let loaded = files.load_within(LookupScope::Servers, &system)?;
         loaded.warnings.lines().for_each(eprint_line);
         let mut secrets = system.secrets();
         secrets.push(TOKEN_VARIABLE.to_owned());
@@ -63,7 +57,7 @@ impl TargetArgs {
 
     /// Returns a hint for `error` of a running gateway.
     pub(super) fn hint(&self, error: &UpstreamError) -> Option<String> {
-        if self.config.is_some() || !self.mcp_config.is_empty() {
+        if !self.options.is_empty() {
             return None;
         }
         if matches!(error, UpstreamError::Unauthorized { .. }) {
@@ -74,12 +68,22 @@ impl TargetArgs {
                 ),
             });
         }
-        matches!(error, UpstreamError::Connect(_)).then(|| {
-            "Is the gateway running? Set its URL with --url, or use --config or --mcp-config \
-             without a gateway."
-                .to_owned()
+        matches!(error, UpstreamError::Connect(_)).then(|| match plain_url(&self.url) {
+            Some(plain) => plain,
+            None => "Is the gateway running? Set its URL with --url, or use --config or \
+                     --mcp-config without a gateway."
+                .to_owned(),
         })
     }
+}
+
+/// Returns a hint for an `https` URL whose server may have no TLS.
+pub(super) fn plain_url(url: &str) -> Option<String> {
+    let rest = url.strip_prefix("https://")?;
+    Some(format!(
+        "The gateway itself serves plain HTTP. Use http://{rest} unless a reverse proxy terminates \
+         TLS there."
+    ))
 }
 
 /// URL of a gateway with the default listen address.

@@ -9,10 +9,10 @@ use mcp_gateway_auth::Secret;
 use mcp_gateway_auth::server::{ApiToken, TokenOwner};
 use serde_json::{Value, json};
 
-use super::state::StateArgs;
-use super::table::{relative, sanitize, show};
+use super::state::{StateArgs, StateFileArgs};
+use super::table::{relative, show};
 use crate::administration::Administration;
-use crate::output::{eprint_line, print_line};
+use crate::output::{print_json, print_secret};
 use mcp_gateway_config::document::duration;
 
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        state: StateArgs,
+        state: StateFileArgs,
     },
     /// Replace a token by a new one, and revoke the old one
     Rotate {
@@ -94,7 +94,9 @@ pub(super) fn run(args: TokenArgs) -> anyhow::Result<ExitCode> {
             record(all, "token.create", &created.0.id);
             hand_out(created)
         }),
-        Command::List { json, state } => state.with(async |all| list(all, json).await),
+        Command::List { json, state } => {
+            StateArgs::from(state).with(async |all| list(all, json).await)
+        }
         Command::Rotate { id, state } => {
             state.with(
                 async |all| match all.server.api_tokens().rotate(&id).await? {
@@ -132,8 +134,8 @@ fn unknown(id: &str) -> String {
 
 /// Prints only the token to standard output, for scripts.
 fn hand_out((token, secret): (ApiToken, Secret)) -> anyhow::Result<ExitCode> {
-    eprint_line(format_args!("Token {}; it is shown only once:", token.id));
-    print_line(secret.expose())?;
+    let label = format_args!("Token {}; it is shown only once:", token.id);
+    print_secret(label, secret.expose())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -149,7 +151,7 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
     }
     if as_json {
         let documents = tokens.iter().map(document).collect();
-        print_line(format_args!("{:#}", Value::Array(documents)))?;
+        print_json(format_args!("{:#}", Value::Array(documents)))?;
         return Ok(ExitCode::SUCCESS);
     }
     let now = all.clock.now();
@@ -168,8 +170,8 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
         };
         [
             token.id.clone(),
-            sanitize(&token.name),
-            sanitize(&owner),
+            token.name.clone(),
+            owner,
             when(token.expires),
             when(token.last_used),
         ]

@@ -1,5 +1,6 @@
 //! `mcp-gateway tools`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -7,10 +8,13 @@ use serde_json::{Value, json};
 
 use super::target::TargetArgs;
 use crate::client::{McpClient, ToolList};
-use crate::output::{eprint_line, print_line};
+use crate::output::{eprint_line, print_json, print_line};
 
 #[derive(Debug, Args)]
 pub(super) struct ToolsArgs {
+    /// Files whose servers to use; JSON files are client configurations, such as .mcp.json
+    #[arg(value_name = "FILE", conflicts_with = "url")]
+    pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) target: TargetArgs,
     /// Print complete tool definitions as JSON
@@ -26,7 +30,7 @@ pub(super) struct ToolsArgs {
 pub(super) async fn run(args: &ToolsArgs, servers: &McpClient) -> anyhow::Result<ExitCode> {
     let tools = servers.tools().await;
     if args.json {
-        print_line(format_args!("{:#}", Value::Array(documents(&tools))))?;
+        print_json(format_args!("{:#}", Value::Array(documents(&tools))))?;
     } else {
         for line in lines(&tools) {
             print_line(line)?;

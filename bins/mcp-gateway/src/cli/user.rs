@@ -10,10 +10,10 @@ use mcp_gateway_auth::users::{Role, User};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::state::StateArgs;
-use super::table::{sanitize, show};
+use super::state::{StateArgs, StateFileArgs};
+use super::table::show;
 use crate::administration::Administration;
-use crate::output::{eprint_line, print_line};
+use crate::output::{eprint_line, print_json, print_secret};
 
 #[derive(Debug, Args)]
 pub(super) struct UserArgs {
@@ -44,7 +44,7 @@ enum Command {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        state: StateArgs,
+        state: StateFileArgs,
     },
     /// Disable a user: end all sessions and revoke all clients and tokens
     Disable(UserRefArgs),
@@ -108,7 +108,9 @@ pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
             password,
             state,
         } => state.with(async |all| create(all, &name, &password, (admin, team)).await),
-        Command::List { json, state } => state.with(async |all| list(all, json).await),
+        Command::List { json, state } => {
+            StateArgs::from(state).with(async |all| list(all, json).await)
+        }
         Command::Disable(UserRefArgs { name, state }) => state.with(async |all| {
             let user = all.user(&name).await?;
             all.users.set_disabled(&user.id, true).await?;
@@ -210,8 +212,7 @@ impl PasswordArgs {
     /// Prints only the password to standard output, if it was generated.
     fn print_generated(&self, chosen: &str) -> anyhow::Result<ExitCode> {
         if !self.password {
-            eprint_line("Password; it is shown only once:");
-            print_line(chosen)?;
+            print_secret("Password; it is shown only once:", chosen)?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -221,7 +222,7 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
     let users = all.list_users().await?;
     if as_json {
         let documents = users.iter().map(document).collect();
-        print_line(format_args!("{:#}", Value::Array(documents)))?;
+        print_json(format_args!("{:#}", Value::Array(documents)))?;
         return Ok(ExitCode::SUCCESS);
     }
     let row = |user: &User| {
@@ -231,11 +232,11 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
         let state = if user.disabled { "disabled" } else { "active" };
         [
             user.id.clone(),
-            sanitize(&user.name),
+            user.name.clone(),
             user.role.to_string(),
-            sanitize(&user.teams.join(",")),
+            user.teams.join(","),
             state.to_owned(),
-            sanitize(&ways.join(",")),
+            ways.join(","),
         ]
     };
     let heading = ["ID", "NAME", "ROLE", "TEAMS", "STATE", "LOGIN"].map(str::to_owned);

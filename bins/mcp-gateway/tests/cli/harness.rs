@@ -89,6 +89,15 @@ impl Gateway {
         }
     }
 
+    /// Returns what it says when it is ready, up to the line with `last`.
+    pub(crate) async fn rest_of_banner(&mut self, last: &str) -> String {
+        while !self.banner.contains(last) {
+            self.banner.push('\n');
+            self.banner += &self.process.line(SOON).await.unwrap();
+        }
+        self.banner.clone()
+    }
+
     /// Messages to the default gateway.
     pub(crate) fn wire(&self) -> Wire {
         self.wire_at("/mcp")
@@ -309,7 +318,18 @@ pub(crate) async fn run<S: AsRef<str>>(args: &[S]) -> Done {
 /// Runs the program with `args` to its end, and writes `input` to it.
 pub(crate) async fn run_with_input<S: AsRef<str>>(args: &[S], input: &str) -> Done {
     let args: Vec<_> = args.iter().map(AsRef::as_ref).collect();
-    let mut command = command(&args);
+    finish(command(&args), input).await
+}
+
+/// Runs the program with `args` and variables of the environment to its end.
+pub(crate) async fn run_with_env(args: &[&str], env: &[(&str, &str)]) -> Done {
+    let mut command = command(args);
+    command.envs(env.iter().copied());
+    finish(command, "").await
+}
+
+/// Runs `command` to its end, and writes `input` to it.
+async fn finish(mut command: Command, input: &str) -> Done {
     command
         .kill_on_drop(true)
         .stdin(Stdio::piped())

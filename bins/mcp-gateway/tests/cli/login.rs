@@ -162,11 +162,12 @@ async fn a_login_that_cannot_work_says_what_to_do() {
             1,
             "requires a token, but has no protected resource metadata at",
         ),
+        (&tokens.gateway.url, 1, "without `auth.oauth` has no login"),
         (&open.gateway.url, 0, "requires no token"),
         (
             "http://127.0.0.1:1",
             1,
-            "is the gateway running at this URL?",
+            "Is the gateway running at this URL?",
         ),
         ("http://mcp.example.com", 1, "is not https"),
         (

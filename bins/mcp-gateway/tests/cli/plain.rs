@@ -1,0 +1,66 @@
+//! Wrong addresses: TLS at a port without it, and paths that do not exist.
+
+use mcp_gateway_tests::wire::Wire;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::harness::{Folder, Gateway, eventually, run};
+
+/// Beginning of a client hello.
+const HELLO: [u8; 11] = [0x16, 3, 1, 0, 6, 1, 0, 0, 2, 3, 3];
+
+#[tokio::test]
+async fn tls_at_a_plain_port_is_explained_once() {
+    let gateway = Gateway::start(&["--listen", "127.0.0.1:0"]).await;
+    let address = gateway.url.trim_start_matches("http://");
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(&HELLO).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+    }
+    let explained = "request is not HTTP; for https:// URLs, a reverse proxy must terminate TLS";
+    eventually(async || gateway.stderr().contains(explained)).await;
+    assert_eq!(gateway.stderr().matches(explained).count(), 1);
+
+    let url = format!("https://{address}");
+    let hint = format!("Use http://{address} unless a reverse proxy terminates TLS there.");
+    for command in [
+        format!("tools --url {url}"),
+        format!("call demo__echo --url {url}"),
+        format!("login {url} --no-browser"),
+        format!("connect codex --url {url}"),
+    ] {
+        let done = run(&command.split(' ').collect::<Vec<_>>()).await;
+        assert!(done.stderr.contains(&hint), "{command}: {done:?}");
+    }
+    let done = run(&["connect", "codex", "--url", "https://mcp.example.com"]).await;
+    assert_eq!(done.stderr, "");
+}
+
+#[tokio::test]
+async fn a_client_at_a_wrong_path_is_led_to_the_endpoint() {
+    let gateway = Gateway::start(&["--listen", "127.0.0.1:0"]).await;
+    let wire = Wire::new(format!("{}/api/mcp", gateway.url));
+    let reply = wire.request("tools/list", json!({})).await.unwrap();
+    assert_eq!(reply.status, 404);
+    let message = reply.answer()["error"]["message"].to_string();
+    assert!(
+        message.contains("The default gateway is at /mcp"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_gateway_without_a_login_says_so() {
+    let folder = Folder::new();
+    let config = json!({ "servers": [], "audit": {}, "store": { "sqlite": folder.path("a.db") },
+        "auth": { "tokens": [{ "name": "ada", "token": { "env": "MCP_GATEWAY_TOKEN" } }] } });
+    let file = folder.write("gateway.yaml", &config.to_string());
+    let env = [("MCP_GATEWAY_TOKEN", "a-token-of-ada-1234567")];
+    let mut gateway = Gateway::serve_with(&file, &env).await;
+    let banner = gateway.rest_of_banner("connect --url").await;
+    assert!(banner.contains("login     none: the configuration has `auth` without `oauth`"));
+    assert!(!banner.contains("/api/auth/account"), "{banner}");
+}
