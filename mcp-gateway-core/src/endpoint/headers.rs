@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::protocol::header::{
     LAST_EVENT_ID, MCP_METHOD, MCP_NAME, MCP_PARAM_PREFIX, MCP_PROTOCOL_VERSION, MCP_SESSION_ID,
+    without_parameters,
 };
 
 /// Returns `true` if the client accepts `media_type`. A client without an `Accept` header accepts
@@ -14,10 +15,10 @@ pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
         return true;
     }
     let (kind, _) = media_type.split_once('/').unwrap_or((media_type, ""));
-    let takes = |range: &str| {
-        let all_of = range.strip_suffix("/*");
-        range.eq_ignore_ascii_case(media_type)
-            || all_of.is_some_and(|all| all == "*" || all.eq_ignore_ascii_case(kind))
+    let takes = |range: &[u8]| {
+        let all_of = range.strip_suffix(b"/*");
+        range.eq_ignore_ascii_case(media_type.as_bytes())
+            || all_of.is_some_and(|all| all == b"*" || all.eq_ignore_ascii_case(kind.as_bytes()))
     };
     media_ranges(values).any(takes)
 }
@@ -28,17 +29,16 @@ pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
 /// that never ends.
 pub(super) fn names_events(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT).iter();
-    media_ranges(values).any(|range| range.eq_ignore_ascii_case("text/event-stream"))
+    media_ranges(values).any(|range| range.eq_ignore_ascii_case(b"text/event-stream"))
 }
 
 /// Returns the media ranges in the values of `Accept`, without their parameters.
 fn media_ranges<'a>(
     values: impl Iterator<Item = &'a HeaderValue>,
-) -> impl Iterator<Item = &'a str> {
+) -> impl Iterator<Item = &'a [u8]> {
     values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|range| range.split(';').next().unwrap_or_default().trim())
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(without_parameters)
 }
 
 /// Returns `true` if the client accepts event streams.

@@ -48,10 +48,14 @@ impl HeaderVersion {
             (None, _) => Self::Missing,
             (Some(_), Some(_)) => Self::Unknown("several".to_owned()),
             (Some(value), None) => {
-                let text = String::from_utf8_lossy(value.as_bytes());
-                let text = text.trim();
-                ProtocolVersion::parse(text)
-                    .map_or_else(|| Self::Unknown(text.to_owned()), Self::Known)
+                let known = value.to_str().ok().map(str::trim);
+                match known.and_then(ProtocolVersion::parse) {
+                    Some(version) => Self::Known(version),
+                    None => {
+                        let text = String::from_utf8_lossy(value.as_bytes());
+                        Self::Unknown(text.trim().to_owned())
+                    }
+                }
             }
         }
     }

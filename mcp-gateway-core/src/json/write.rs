@@ -19,5 +19,27 @@ pub(crate) fn object_json(members: &[(&str, Cow<'_, str>)]) -> String {
 
 /// Returns the JSON text of a string: `text` escaped and in quotes.
 pub(crate) fn string_json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    match text.bytes().any(needs_escape) {
+        true => serde_json::Value::from(text).to_string(),
+        false => ["\"", text, "\""].concat(),
+    }
+}
+
+/// Returns `true` if a JSON string cannot contain `byte` as it is.
+fn needs_escape(byte: u8) -> bool {
+    byte < b' ' || matches!(byte, b'"' | b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::string_json;
+
+    proptest! {
+        #[test]
+        fn a_string_is_written_as_serde_json_does(text in ".*|[ -~\\x00-\\x1f]*") {
+            prop_assert_eq!(string_json(&text), serde_json::Value::from(text).to_string());
+        }
+    }
 }

@@ -78,6 +78,12 @@ pub fn decode(value: &HeaderValue) -> Option<Cow<'_, str>> {
     }
 }
 
+/// Returns the type of `media_type`, the text before its parameters.
+pub(crate) fn without_parameters(media_type: &[u8]) -> &[u8] {
+    let end = media_type.iter().position(|byte| *byte == b';');
+    media_type[..end.unwrap_or(media_type.len())].trim_ascii()
+}
+
 /// Returns `true` if `text` can be a header value without being encoded.
 fn is_plain(text: &str) -> bool {
     let visible = |byte: u8| matches!(byte, b' '..=b'~');

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::BodyExt;
 
@@ -53,6 +54,9 @@ impl HttpEndpoint {
         );
         let agent = concat!("mcp-gateway/", env!("CARGO_PKG_VERSION"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+        if let Some(host) = host(transport.uri()) {
+            headers.insert(header::HOST, host);
+        }
         Self {
             transport,
             headers,
@@ -339,11 +343,24 @@ pub(super) fn mirror_headers(
 
 /// Returns the content type if it is one of the two that MCP uses.
 fn content_type(headers: &HeaderMap) -> Option<&'static str> {
-    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    let essence = value.split(';').next()?.trim();
+    let value = headers.get(header::CONTENT_TYPE)?.as_bytes();
+    let essence = mcp_header::without_parameters(value);
     [JSON, EVENT_STREAM]
         .into_iter()
-        .find(|known| essence.eq_ignore_ascii_case(known))
+        .find(|known| essence.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// Returns the `Host` header of requests to `uri`, which an HTTP client formats for each of them
+/// otherwise.
+///
+/// Returns `None` for `https`, because requests over HTTP/2 have no such header.
+fn host(uri: &Uri) -> Option<HeaderValue> {
+    let host = uri.host().filter(|_| uri.scheme() == Some(&Scheme::HTTP))?;
+    let host = match uri.port_u16().filter(|port| *port != 80) {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    HeaderValue::try_from(host).ok()
 }
 
 /// Returns the delay of `Retry-After` in seconds; one second if it is absent.
@@ -366,3 +383,61 @@ const JSON: &str = "application/json";
 const NO_SESSION: i64 = -32000;
 /// Code of the reference implementation for an unknown session.
 const SESSION_NOT_FOUND: i64 = -32001;
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::transport::HttpClient;
+
+    /// Returns the `Host` header of a request as its response.
+    #[derive(Debug)]
+    struct Echo;
+
+    #[async_trait]
+    impl HttpClient for Echo {
+        async fn request(&self, it: Request<Bytes>) -> Result<Response<HttpBody>, UpstreamError> {
+            let host = it.headers().get(header::HOST);
+            let host = host.map_or("none", |host| host.to_str().unwrap());
+            Ok(Response::new(HttpBody::full(host.to_owned())))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_over_http_has_the_host_of_its_url() {
+        let table = [
+            ("http://a.example/mcp", "a.example"),
+            ("http://a.example:80/mcp", "a.example"),
+            ("http://user:password@a.example:8080/mcp", "a.example:8080"),
+            ("http://[::1]:8080/mcp", "[::1]:8080"),
+            ("https://a.example/mcp", "none"),
+        ];
+        for (url, expected) in table {
+            let transport = HttpTransport::new(url.parse().unwrap(), Arc::new(Echo));
+            let endpoint = HttpEndpoint::new(transport, 100);
+            let response = endpoint.delete().await.unwrap();
+            let host = read_text(response.into_body(), 100).await.unwrap();
+            assert_eq!(host, expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_content_type_is_that_before_the_parameters() {
+        let table = [
+            (&b"application/json"[..], Some(JSON)),
+            (b"Application/JSON ; charset=utf-8", Some(JSON)),
+            (b"text/event-stream;charset=\xff", Some(EVENT_STREAM)),
+            (b"application/jsonp", None),
+            (b"", None),
+        ];
+        for (value, expected) in table {
+            let mut headers = HeaderMap::new();
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_bytes(value).unwrap(),
+            );
+            assert_eq!(content_type(&headers), expected, "{value:?}");
+        }
+    }
+}
