@@ -4,11 +4,11 @@ mod apply;
 mod client_state;
 mod gateway;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use hashbrown::HashMap;
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_auth::forward::{ForwardAuth, ProtectedUpstream};
 use mcp_gateway_auth::server::{ProtectedResources, Resource};

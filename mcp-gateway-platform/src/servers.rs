@@ -147,10 +147,10 @@ impl ServerSet {
 /// Returns the entries of the pool.
 fn entries<'a>(
     members: impl IntoIterator<Item = &'a Arc<ManagedServer>>,
-) -> HashMap<Arc<str>, Arc<PooledServer>> {
+) -> impl Iterator<Item = (Arc<str>, Arc<PooledServer>)> {
     let entry =
         |member: &Arc<ManagedServer>| (Arc::clone(member.name()), Arc::clone(&member.pooled));
-    members.into_iter().map(entry).collect()
+    members.into_iter().map(entry)
 }
 
 impl StagedServers {

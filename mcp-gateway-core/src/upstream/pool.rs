@@ -12,10 +12,10 @@
 
 mod turns;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use foldhash::HashMap;
 use tokio::time;
 
 use self::turns::TurnQueues;
@@ -144,8 +144,8 @@ impl ServerPool {
     /// # Panics
     ///
     /// Outside of a Tokio runtime, if a server is removed.
-    pub fn replace(&self, servers: HashMap<Arc<str>, Arc<PooledServer>>) {
-        let servers = Arc::new(servers);
+    pub fn replace(&self, servers: impl IntoIterator<Item = (Arc<str>, Arc<PooledServer>)>) {
+        let servers: Arc<HashMap<_, _>> = Arc::new(servers.into_iter().collect());
         let before = self.servers.swap(Arc::clone(&servers));
         for (name, server) in before.iter() {
             let stays = servers

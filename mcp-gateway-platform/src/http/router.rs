@@ -1,6 +1,5 @@
 //! Router over all paths of the platform.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
@@ -10,6 +9,7 @@ use std::task::{Context, Poll};
 use arc_swap::ArcSwap;
 use axum::Router;
 use bytes::Bytes;
+use hashbrown::HashMap;
 use http::{Request, Response};
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_core::Replica;
