@@ -177,27 +177,19 @@ impl EndpointLayer {
         self.with(|shared| shared.drain = drain)
     }
 
-    /// Answers `request`; calls are sent to `inner`.
-    pub(crate) async fn handle<S, B>(
-        &self,
-        inner: &S,
-        request: Authenticated<Request<B>>,
-    ) -> Response<Body>
-    where
-        S: CallService,
-        B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
-    {
+    /// Returns the exchange that `request` begins, and its body; calls are sent to `inner`.
+    fn exchange<S, B>(&self, inner: S, request: Authenticated<Request<B>>) -> (HttpExchange<S>, B) {
         let (principal, verifier, request) = request.into_parts();
         let (parts, body) = request.into_parts();
         let exchange = HttpExchange {
             inner,
-            shared: &self.0,
+            shared: Arc::clone(&self.0),
             principal,
             verifier,
             version: HeaderVersion::from_headers(&parts.headers, self.0.compatibility),
             parts: Box::new(parts),
         };
-        exchange.answer(body).await
+        (exchange, body)
     }
 
     /// Applies `change` to the options.
@@ -264,10 +256,9 @@ where
         // Take the service that was polled ready, and leave its clone behind.
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone);
-        let layer = self.layer.clone();
-        EndpointFuture(Box::pin(
-            async move { Ok(layer.handle(&inner, request).await) },
-        ))
+        // Before the future, which would hold all parts of the request otherwise.
+        let (exchange, body) = self.layer.exchange(inner, request);
+        EndpointFuture(Box::pin(async move { Ok(exchange.answer(body).await) }))
     }
 }
 

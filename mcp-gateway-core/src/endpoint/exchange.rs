@@ -1,8 +1,10 @@
 //! One HTTP request of an authenticated caller, from its head to the answer.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -19,14 +21,14 @@ use super::{Body, CallService, Shared, stream};
 use crate::auth::{AuthVerifier, Authentication, Principal};
 use crate::error::{BODY_TIMEOUT, RequestError};
 use crate::jsonrpc::{Message, Notification, Request as Rpc};
-use crate::protocol::header::MCP_SESSION_ID;
+use crate::protocol::header::{MCP_SESSION_ID, without_parameters};
 use crate::protocol::{Era, Method as RpcMethod, meta};
 use crate::{BoxError, Call, Caller, ClientInfo, Error, Reply};
 
 /// One HTTP request of an authenticated caller.
-pub(super) struct HttpExchange<'a, S> {
-    pub(super) inner: &'a S,
-    pub(super) shared: &'a Shared,
+pub(super) struct HttpExchange<S> {
+    pub(super) inner: S,
+    pub(super) shared: Arc<Shared>,
     pub(super) principal: Principal,
     /// Verifier that has accepted the caller, if any.
     pub(super) verifier: Option<Arc<dyn AuthVerifier>>,
@@ -35,25 +37,27 @@ pub(super) struct HttpExchange<'a, S> {
     pub(super) parts: Box<Parts>,
 }
 
-impl<S: CallService> HttpExchange<'_, S> {
+impl<S: CallService> HttpExchange<S> {
     /// Answers the request.
     pub(super) async fn answer<B>(self, body: B) -> Response<Body>
     where
         B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
     {
-        let has_session = self.parts.headers.contains_key(MCP_SESSION_ID);
+        let has_session = || self.parts.headers.contains_key(MCP_SESSION_ID);
         let era = self.probable_era();
-        let answered = match (&self.parts.method, has_session) {
-            (&Method::POST, _) => {
+        let answered = match self.parts.method {
+            Method::POST => {
                 match read_body(body, &self.parts.headers, self.shared.max_body).await {
                     Ok(body) => return self.post(body).await,
                     Err(error) => Err(error.into()),
                 }
             }
-            (&Method::GET, true) => Box::pin(self.legacy().get(&self.parts, &self.version)).await,
-            (&Method::GET, false) => self.open_channel(),
-            (&Method::DELETE, true) => self.legacy().delete(&self.parts, &self.version),
-            (&Method::DELETE, false) => Err(RequestError::MissingSession.into()),
+            Method::GET if has_session() => {
+                Box::pin(self.legacy().get(&self.parts, &self.version)).await
+            }
+            Method::GET => self.open_channel(),
+            Method::DELETE if has_session() => self.legacy().delete(&self.parts, &self.version),
+            Method::DELETE => Err(RequestError::MissingSession.into()),
             _ => Err(RequestError::HttpMethod.into()),
         };
         answered.unwrap_or_else(|error| response::error(&error, None, era))
@@ -166,7 +170,7 @@ impl<S: CallService> HttpExchange<'_, S> {
                         Err(error) => return response::error(&error, None, Era::Modern),
                     };
                 let caller = self.caller(client);
-                Box::pin(forward_notification(self.inner, notification, caller)).await;
+                Box::pin(forward_notification(&self.inner, notification, caller)).await;
             }
             method => return reject_message(format!("notification {method}")),
         }
@@ -251,17 +255,18 @@ async fn read_body<B>(body: B, headers: &HeaderMap, limit: usize) -> Result<Byte
 where
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
 {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let essence = content_type
-        .and_then(|value| value.split(';').next())
-        .map(str::trim);
-    if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let essence = content_type.map(|value| without_parameters(value.as_bytes()));
+    if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case(b"application/json")) {
         return Err(RequestError::ContentType);
     }
-    let collected = Limited::new(body, limit).collect();
-    match time::timeout(BODY_TIMEOUT, collected).await {
+    let mut collected = pin!(Limited::new(body, limit).collect());
+    // Most bodies have arrived with the head of their request, and need no timer.
+    let read = match collected.as_mut().now_or_never() {
+        Some(read) => Ok(read),
+        None => Box::pin(time::timeout(BODY_TIMEOUT, collected)).await,
+    };
+    match read {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(RequestError::TooLarge { limit }),
         Ok(Err(error)) => Err(RequestError::Body(error)),

@@ -59,8 +59,8 @@ pub(super) async fn forward_notification(
 ) {
     let method = message.method().clone();
     let call = Call::of_notification(message, caller);
-    let sent = time::timeout(NOTIFY_TIMEOUT, inner.clone().oneshot(call)).await;
-    match sent {
+    let sent = time::timeout(NOTIFY_TIMEOUT, inner.clone().oneshot(call));
+    match Box::pin(sent).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::debug!(%method, %error, "notification not forwarded"),
         Err(_) => tracing::debug!(%method, "notification not forwarded in time"),

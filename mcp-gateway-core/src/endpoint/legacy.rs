@@ -74,7 +74,7 @@ impl<S: CallService> LegacyHandler<S> {
         if let Message::Request(request) = &message
             && request.method() == &Method::Initialize
         {
-            let (id, result) = self.initialize(request).await?;
+            let (id, result) = Box::pin(self.initialize(request)).await?;
             let mut response = response::document(result);
             if let Ok(id) = HeaderValue::from_str(&id) {
                 response.headers_mut().insert(MCP_SESSION_ID, id);
@@ -84,7 +84,7 @@ impl<S: CallService> LegacyHandler<S> {
         let (session_id, session) = self.session(parts, version)?;
         match message {
             Message::Notification(notification) => {
-                self.on_notification(&session, notification).await;
+                Box::pin(self.on_notification(&session, notification)).await;
                 Ok(response::status(StatusCode::ACCEPTED))
             }
             Message::Request(request) => {
@@ -95,7 +95,7 @@ impl<S: CallService> LegacyHandler<S> {
                     .await)
             }
             Message::Response(response) => {
-                handle_response(&session, &session_id, &response).await;
+                Box::pin(handle_response(&session, session_id, &response)).await;
                 Ok(response::status(StatusCode::ACCEPTED))
             }
         }
@@ -103,11 +103,11 @@ impl<S: CallService> LegacyHandler<S> {
 
     /// Returns the session that the headers name, with its ID. It is bound to the credential of the
     /// request.
-    fn session(
+    fn session<'a>(
         &self,
-        parts: &Parts,
+        parts: &'a Parts,
         version: &HeaderVersion,
-    ) -> Result<(String, Arc<Session>), Error> {
+    ) -> Result<(&'a str, Arc<Session>), Error> {
         match version {
             HeaderVersion::Unknown(requested) => {
                 let requested = requested.clone();
@@ -130,7 +130,7 @@ impl<S: CallService> LegacyHandler<S> {
             self.sessions
                 .extend_lease(id, &session, self.authentication(parts));
         }
-        Ok((id.to_owned(), session))
+        Ok((id, session))
     }
 
     /// Returns the authentication of the request with the head `parts`.
@@ -153,7 +153,7 @@ impl<S: CallService> LegacyHandler<S> {
             SessionResponse::Text(text) => response::document(text),
             SessionResponse::Json(body) => response::json(StatusCode::OK, body),
             SessionResponse::Events(events, _) if !takes_events => {
-                response::document(response::without_events(events, id).await)
+                response::document(Box::pin(response::without_events(events, id)).await)
             }
             SessionResponse::Events(events, in_flight) => {
                 let (stream_id, log) = session.state().open_stream();
@@ -227,7 +227,7 @@ impl<S: CallService> LegacyHandler<S> {
         version: &HeaderVersion,
     ) -> Result<Response<Body>, Error> {
         let (id, session) = self.session(parts, version)?;
-        self.sessions.end(&id, &session);
+        self.sessions.end(id, &session);
         Ok(response::status(StatusCode::NO_CONTENT))
     }
 
@@ -261,9 +261,9 @@ impl<S: CallService> LegacyHandler<S> {
                 let what = "initialize within a session".into();
                 Err(RequestError::UnexpectedMessage { what }.into())
             }
-            Method::LoggingSetLevel => self.set_level(session, request).await,
+            Method::LoggingSetLevel => Box::pin(self.set_level(session, request)).await,
             Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
-                self.change_subscription(session, request).await
+                Box::pin(self.change_subscription(session, request)).await
             }
             Method::ServerDiscover | Method::SubscriptionsListen => {
                 let method = request.method().as_str().into();

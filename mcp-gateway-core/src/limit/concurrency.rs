@@ -47,7 +47,8 @@ impl Concurrency {
         let Some(_waiting) = QueueSlot::new(self) else {
             return Err(overloaded);
         };
-        match time::timeout(self.patience, Arc::clone(&self.running).acquire_owned()).await {
+        let permit = Arc::clone(&self.running).acquire_owned();
+        match Box::pin(time::timeout(self.patience, permit)).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(overloaded),
         }

@@ -291,7 +291,9 @@ impl PooledServer {
         let permit = self.concurrency.acquire().await?;
         let deadline = time::Instant::now() + self.limits.max_duration();
         let is_merged = call.is_merged();
-        let reply = match time::timeout(self.limits.timeout(), self.reply(call)).await {
+        // Boxed because the future that holds it exceeds a kilobyte otherwise.
+        let replied = Box::pin(time::timeout(self.limits.timeout(), self.reply(call)));
+        let reply = match replied.await {
             Ok(Ok(reply)) => reply,
             Ok(Err(error)) => {
                 // A server for which others do not wait may answer later.
