@@ -1,7 +1,8 @@
 //! The programs that tests run against, as `tests/env/install.sh` installs them.
 
 use std::{
-    io,
+    fs, io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -72,9 +73,44 @@ impl Environment {
         command
     }
 
+    /// Writes programs called `npx` and `uvx` to `folder`, which start what is installed here. A
+    /// package with another version than that of the command line is not started.
+    ///
+    /// # Errors
+    ///
+    /// Fails if they cannot be written.
+    pub fn install_launchers(&self, folder: &Path) -> io::Result<()> {
+        let (node, modules) = (self.node.display(), self.node_modules.display());
+        let npx = format!(
+            "[ \"$1\" = -y ] && shift\n\
+             {PACKAGE}\
+             folder='{modules}'/$package\n\
+             grep -q '\"version\": \"'\"${{version:-.*}}\"'\"' \"$folder/package.json\" || exit 9\n\
+             script=$folder/dist/index.js; [ -f \"$script\" ] || script=$folder/cli.js\n\
+             exec '{node}' \"$script\" \"$@\"\n"
+        );
+        let servers = self.servers.display();
+        let uvx = format!(
+            "{PACKAGE}\
+             info=$(echo \"$package\" | tr - _)-${{version:-*}}.dist-info\n\
+             ls -d '{servers}'/lib/*/site-packages/$info > /dev/null || exit 9\n\
+             exec '{servers}/bin/'\"$package\" \"$@\"\n"
+        );
+        for (name, script) in [("npx", npx), ("uvx", uvx)] {
+            let path = folder.join(name);
+            fs::write(&path, format!("#!/bin/sh\n{script}"))?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        }
+        Ok(())
+    }
+
     /// The command that runs the program `name` of the virtual environment at `venv`.
     #[must_use]
     pub fn python(&self, venv: &Path, name: &str) -> Command {
         Command::new(venv.join("bin").join(name))
     }
 }
+
+/// Shell text that splits the first argument into a package and its version, if it has one.
+const PACKAGE: &str = "package=$1; version=; shift\n\
+    case ${package#?} in *@*) version=${package##*@}; package=${package%@*} ;; esac\n";

@@ -99,19 +99,7 @@ impl Desk {
             exports: Vec::new(),
         };
         fs::create_dir(desk.path(".bin"))?;
-        let (node, modules) = (
-            environment.node.display(),
-            environment.node_modules.display(),
-        );
-        let npx =
-            format!("[ \"$1\" = -y ] && shift\nexec '{node}' '{modules}/'\"$1\"/dist/index.js\n");
-        desk.install("npx", &npx)?;
-        let programs = environment.servers.join("bin");
-        let uvx = format!(
-            "program=$1; shift; exec '{}'/\"$program\" \"$@\"\n",
-            programs.display()
-        );
-        desk.install("uvx", &uvx)?;
+        environment.install_launchers(&desk.path(".bin"))?;
         Ok(desk)
     }
 
