@@ -1,7 +1,14 @@
 //! Changes of a configuration file that keep its comments, its order and its style.
 //!
-//! The text is changed where the change belongs, and the result is accepted only if it has the
-//! intended content and nothing else has changed.
+//! The text is changed where the change belongs. Then it is parsed again, and accepted only if it
+//! has the intended content and nothing else has changed.
+//!
+//! | style of `servers` | change |
+//! |---|---|
+//! | missing | the key and the item are appended |
+//! | without a value, or `[]` | the item follows as a block |
+//! | block | the item follows the last one, before the comments of the next key |
+//! | in brackets | the item precedes the closing bracket, in brackets as well |
 
 use crate::document::{DiagnosticSink, Key, NoEnvironment, Node, Value, yaml};
 

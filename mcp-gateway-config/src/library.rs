@@ -1,7 +1,16 @@
 //! Ready entries: servers that need no configuration.
 //!
 //! An entry is a file of data in `src/library`. It names a package in a fixed version, and has the
-//! YAML text of its server, with what each caller's copy needs of its own.
+//! YAML text of its server, with the isolation that each caller's copy needs.
+//!
+//! | key of a file | value |
+//! |---|---|
+//! | `summary` | description in a few words |
+//! | `package` | package with its version |
+//! | `needs` | programs that must be installed |
+//! | `prompts` | values to ask for: `name`, `text`, `default` and `type` (`folder` or `text`) |
+//! | `callers` | description of what callers share |
+//! | `server` | text of the server without its name, in which `{{NAME}}` stands for a value |
 
 use std::sync::LazyLock;
 
@@ -18,8 +27,8 @@ use crate::document::{DiagnosticSink, Field, FromField, NoEnvironment, suggestio
 /// assert_eq!(memory.needs, ["npx"]);
 /// let text = memory.server("notes", &[]).unwrap();
 /// assert!(text.starts_with("name: notes\nprocess:\n  command: npx\n"));
-/// let error = Entry::find("memroy").unwrap_err();
-/// assert!(error.starts_with("unknown entry \"memroy\"; did you mean \"memory\"?"));
+/// let error = Entry::find("memoryx").unwrap_err();
+/// assert!(error.starts_with("unknown entry \"memoryx\"; did you mean \"memory\"?"));
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]

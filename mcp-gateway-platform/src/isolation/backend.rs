@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -24,6 +24,13 @@ use super::workspace::{Remains, Workspace};
 use crate::spec::Isolation;
 
 /// Backend that starts a program in the workspace of its owner.
+///
+/// The owner is that of the [`Instance`], or its session if each session has a process. Starts are
+/// serialized until the workspace is open, so that concurrent ones share it.
+///
+/// # Cancel safety
+///
+/// Dropping the future of a connection attempt ends its workspace, unless another instance uses it.
 #[derive(Debug)]
 pub(crate) struct IsolatedProcess {
     plan: Arc<Plan>,
@@ -111,6 +118,10 @@ impl RuntimeBackend for IsolatedProcess {
 
 impl Plan {
     /// Opens a workspace of `owner`. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError`] if a folder cannot be created, is not private, or is too large already.
     fn open(&self, owner: InstanceOwner) -> Result<Workspace, FolderError> {
         let record = OwnerRecord {
             server: Some(Arc::clone(&self.program.server)),
@@ -140,6 +151,9 @@ impl Plan {
     }
 
     /// Ends what instances of ended gateways have left. Blocks.
+    ///
+    /// The cleanup command is the current one, run with the temporary folder of the instance that
+    /// has ended.
     fn sweep(&self) {
         let is_mine = |record: &OwnerRecord| {
             let server = record.server.as_ref();
@@ -198,7 +212,7 @@ impl Plan {
             .map(OpenState::home)
         {
             let folders = XDG_FOLDERS.map(|(name, path)| (name, home.join(path)));
-            own.extend(folders);
+            own.extend(folders.into_iter().chain(common_caches()));
             own.push(("XDG_RUNTIME_DIR", temp.with_file_name(RUNTIME)));
             own.push(("HOME", home));
         }
@@ -208,6 +222,15 @@ impl Plan {
             process.with_env(name, values.expand(value))
         })
     }
+}
+
+/// Returns the folders of downloads, which instances with a home of their own share.
+fn common_caches() -> impl Iterator<Item = (&'static str, PathBuf)> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    CACHES.into_iter().filter_map(move |(name, path)| {
+        let known = std::env::var_os(name).map(PathBuf::from);
+        Some((name, known.or_else(|| Some(home.as_ref()?.join(path)))?))
+    })
 }
 
 /// Returns a port that no program listens on.
@@ -228,6 +251,15 @@ const XDG_FOLDERS: [(&str, &str); 4] = [
     ("XDG_CONFIG_HOME", ".config"),
     ("XDG_DATA_HOME", ".local/share"),
     ("XDG_STATE_HOME", ".local/state"),
+];
+
+/// Variables of the folders with downloaded packages and browsers, and their defaults below the home
+/// folder. A copy for each caller would be downloaded for each caller.
+const CACHES: [(&str, &str); 4] = [
+    ("PLAYWRIGHT_BROWSERS_PATH", ".cache/ms-playwright"),
+    ("UV_CACHE_DIR", ".cache/uv"),
+    ("UV_PYTHON_INSTALL_DIR", ".local/share/uv/python"),
+    ("npm_config_cache", ".npm"),
 ];
 
 #[cfg(test)]

@@ -1,4 +1,12 @@
 //! Private folders: mode 0700, an owner file, and a lock.
+//!
+//! | file | content |
+//! |---|---|
+//! | `owner.json` | `server`, the name of the server, and `principal`, the subject of the owner; null for all callers |
+//! | `lock` | locked by each process that uses the folder |
+//!
+//! The operating system releases the locks of a process that is killed, so that its folders can be
+//! told from those in use.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -124,7 +132,7 @@ pub(super) fn create_private(path: &Path) -> Result<(), FolderError> {
     }
 }
 
-/// Returns `true` if `path` is a folder of this user that nobody else can access.
+/// Returns `true` if `path` is a folder, and not a link to one, of this user that nobody else can access.
 pub(super) fn is_private(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| {
         let uid = rustix::process::geteuid().as_raw();
@@ -207,6 +215,8 @@ impl TempFolder {
     }
 
     /// Takes over the folders of ended processes that `is_wanted`.
+    ///
+    /// Folders of other users, folders in use, and those without an owner file are skipped.
     pub(super) fn orphans(is_wanted: impl Fn(&OwnerRecord) -> bool) -> Vec<(Self, OwnerRecord)> {
         let entries = fs::read_dir(std::env::temp_dir());
         let paths = entries.into_iter().flatten().flatten();
@@ -278,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_of_others_and_links_are_rejected() {
+    fn a8_folders_of_others_and_links_are_rejected() {
         let temp = TempFolder::create(&record("alice")).unwrap();
         let (open, link) = (temp.path().join("open"), temp.path().join("link"));
         create_private(&open).unwrap();

@@ -1,4 +1,12 @@
 //! State folders: files that programs keep for callers.
+//!
+//! The folder of an owner is `programs/SERVER/OWNER` in the data folder. `OWNER` is a hash, because
+//! the subject of a principal may contain any characters; `owner.json` has the subject itself.
+//!
+//! | name in it | content |
+//! |---|---|
+//! | `state` | files of the program: the placeholder `state` |
+//! | `home` | home folder, if instances have one of their own |
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -58,6 +66,11 @@ impl StateRoot {
     }
 
     /// Opens the state folder of `record`, creating it if necessary.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError`] if it cannot be created, other users can access it, or it belongs to
+    /// another owner.
     pub(super) fn open(&self, record: &OwnerRecord) -> Result<OpenState, FolderError> {
         let mut path = self.path()?.to_owned();
         let server = record.server.as_deref().unwrap_or_default();
@@ -244,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn each_server_and_owner_has_a_folder() {
+    fn a10_each_server_and_owner_has_a_folder() {
         let root = StateRoot::default();
         let names = ["a", "..", "_a", ".", "a/b", "ä"];
         let mut paths: Vec<_> = names

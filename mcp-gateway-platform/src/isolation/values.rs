@@ -18,7 +18,9 @@ pub(super) struct Values {
 }
 
 impl Values {
-    /// Replaces the placeholders in `text`. Others stay, and `$${` stands for `${`.
+    /// Replaces the placeholders in `text`.
+    ///
+    /// Unknown ones stay, because they may be meant for a shell. `$${` stands for `${`.
     pub(super) fn expand(&self, text: &str) -> String {
         let pieces = pieces(text);
         let expanded = pieces.map(|piece| match piece {

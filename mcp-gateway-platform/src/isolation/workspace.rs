@@ -1,4 +1,14 @@
-//! Workspaces: what the running instances of one owner share, and their end.
+//! Workspaces: temporary and state folders that the running instances of one owner share.
+//!
+//! A workspace ends with the last of its instances:
+//!
+//! 1. The process group of the instance has ended, gracefully or not.
+//! 2. The cleanup command runs, for at most five seconds.
+//! 3. The temporary folder is removed. Daemons that are still ending may write to it meanwhile, so
+//!    the removal is repeated for three seconds.
+//!
+//! While it lasts, its folders are measured every five seconds. All instances are terminated when
+//! one of the folders exceeds its maximum size.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -18,7 +28,8 @@ use super::state::OpenState;
 
 /// Temporary folder and state folder of running instances.
 ///
-/// It ends with the last instance that uses it.
+/// It ends with the last instance that uses it. The steps block, so they run on a thread for
+/// blocking work: [`IsolatedHandle::stop`] waits for them, a drop does not.
 #[derive(Debug)]
 pub(super) struct Workspace {
     state: Option<OpenState>,
@@ -30,7 +41,7 @@ pub(super) struct Workspace {
     remains: Option<Remains>,
 }
 
-/// What instances leave behind when they end.
+/// Remains of ended instances: a temporary folder, and daemons.
 #[derive(Debug)]
 pub(super) struct Remains {
     /// Temporary folder.
@@ -143,6 +154,8 @@ impl Drop for Workspace {
 }
 
 /// Ends `workspace` if this is its last use. Blocks.
+///
+/// Of concurrent calls for the last uses, exactly one ends it.
 fn end(workspace: Arc<Workspace>) {
     if let Some(mut last) = Arc::into_inner(workspace)
         && let Some(remains) = last.remains.take()

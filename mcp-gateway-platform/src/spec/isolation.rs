@@ -1,8 +1,9 @@
 //! Isolation of the instances of a program.
 
-/// What the instances of a program have of their own.
+/// Isolation of the instances of a program: folders, names and ports of their own.
 ///
-/// A program with an isolation has a temporary folder of its own. Its arguments, its working
+/// Instances of different principals share nothing that a placeholder stands for. A program with an
+/// isolation has a temporary folder of its own. Its arguments, its working
 /// directory, `cleanup` and `env` may contain placeholders; see
 /// [`PLACEHOLDERS`](super::PLACEHOLDERS).
 ///

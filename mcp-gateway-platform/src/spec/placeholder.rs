@@ -1,6 +1,13 @@
 //! Placeholders in the arguments and variables of a program.
 
 /// Names of the placeholders.
+///
+/// | name | value |
+/// |---|---|
+/// | `id` | name that no other workspace has |
+/// | `port` | port of the loopback address that was free when the instance started |
+/// | `state` | path of the state folder of the owner |
+/// | `temp` | path of the temporary folder of the owner |
 pub const PLACEHOLDERS: [&str; 4] = ["id", "port", "state", "temp"];
 
 /// Returns the names of the placeholders in `text`, known or not.

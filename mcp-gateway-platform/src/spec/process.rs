@@ -38,7 +38,7 @@ pub struct Process {
     pub grace: Option<Duration>,
     /// Protocol; detected if `None`.
     pub protocol: Option<UpstreamProtocol>,
-    /// What its instances have of their own; `None` if nothing.
+    /// Isolation of its instances; `None` for none.
     pub isolation: Option<Isolation>,
     /// Set to send a call after the response to the one before, of all instances that share state.
     pub one_at_a_time: bool,

@@ -1,7 +1,6 @@
 //! Tests with shell scripts as programs.
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use mcp_gateway_core::transport::StdioTransport;
@@ -103,7 +102,7 @@ async fn instances_of_one_owner_share_a_workspace() {
 }
 
 #[tokio::test]
-async fn state_outlasts_instances_and_belongs_to_one_owner() {
+async fn a7_state_outlasts_instances_and_belongs_to_one_owner() {
     for (shared, expected) in [(false, ["", "", "1", "2"]), (true, ["", "1", "2", "3"])] {
         let report = report();
         // Each instance reports the number of the one before, and leaves its own.
@@ -124,7 +123,7 @@ async fn state_outlasts_instances_and_belongs_to_one_owner() {
 }
 
 #[tokio::test]
-async fn the_cleanup_command_ends_what_an_instance_has_left() {
+async fn a9_the_cleanup_command_ends_what_an_instance_has_left() {
     let report = report();
     let daemon = report.path().join("daemon");
     let text = "setsid sleep 600 < /dev/null > /dev/null 2>&1 & \
@@ -141,7 +140,7 @@ async fn the_cleanup_command_ends_what_an_instance_has_left() {
 }
 
 #[tokio::test]
-async fn remains_of_a_killed_gateway_end_with_the_next_start() {
+async fn a9_remains_of_a_killed_gateway_end_with_the_next_start() {
     let report = report();
     let record = OwnerRecord {
         server: Some("script".into()),
@@ -159,7 +158,7 @@ async fn remains_of_a_killed_gateway_end_with_the_next_start() {
 }
 
 #[tokio::test]
-async fn a_folder_beyond_its_limit_ends_the_program() {
+async fn a9_a_folder_beyond_its_limit_ends_the_program() {
     let report = report();
     let text = "echo started >> $REPORT/starts; \
                 head -c 300000 /dev/urandom > ${state}/large; echo done >> $REPORT/starts; cat";
