@@ -39,6 +39,8 @@ mod recorded;
 mod revoked;
 #[path = "cli/servers.rs"]
 mod servers;
+#[path = "cli/services.rs"]
+mod services;
 #[path = "cli/teams.rs"]
 mod teams;
 #[path = "cli/turns.rs"]

@@ -22,7 +22,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
 /// Timeout of steps that take no time on an idle machine.
 const SOON: Duration = Duration::from_secs(60);
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "README.md",
     "bins/mcp-gateway/README.md",
     "docs/audit.md",
@@ -31,6 +31,7 @@ const DOCUMENTS: [&str; 8] = [
     "docs/configuration.md",
     "docs/connect.md",
     "docs/performance.md",
+    "docs/ready-servers.md",
 ];
 
 /// Commands that take too long to be run along the way; the first is what runs this.
