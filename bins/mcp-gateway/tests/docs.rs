@@ -35,9 +35,10 @@ const DOCUMENTS: [&str; 9] = [
 ];
 
 /// Commands that take too long to be run along the way; the first is what runs this.
-const LONG: [&str; 5] = [
+const LONG: [&str; 6] = [
     "tests/run",
     "bins/mcp-bench/measure",
+    "bins/mcp-bench/measure-instructions",
     "bins/mcp-bench/measure-jwt",
     "bins/mcp-bench/measure-parked",
     "bins/mcp-bench/measure-token",
