@@ -14,18 +14,18 @@ use mcp_gateway_auth::client::ClientIdentity;
 use mcp_gateway_auth::egress::Egress;
 use mcp_gateway_auth::login::LoginSessions;
 use mcp_gateway_auth::{Clock, Keyring};
+use tokio::sync::watch;
 use url::Url;
 
 use crate::audit;
 use crate::error::PlatformError;
-use crate::reload::router::ReloadableRouter;
 use crate::spec::{DynamicSpec, RemoteAuth, ServerRuntime, ServerSpec};
 use crate::state::StateStore;
 
 /// Accounts of callers, and the pages on which they are connected.
 #[derive(Debug)]
 pub(crate) struct AccountServices {
-    pub(crate) credentials: AccountCredentials,
+    pub(crate) credentials: Arc<AccountCredentials>,
     pub(crate) events: Arc<AccountEvents>,
     pub(crate) pages: Router,
 }
@@ -47,7 +47,7 @@ impl AccountServices {
     ) -> Result<Self, PlatformError> {
         let events = Arc::new(AccountEvents {
             audit,
-            routers: ArcSwap::default(),
+            subscribers: ArcSwap::default(),
         });
         let store = Arc::clone(&vault.store);
         let accounts = ConnectedAccounts::new(store, keyring, Clock::system());
@@ -64,7 +64,7 @@ impl AccountServices {
         let pages = AccountPages::new(&credentials, links, sessions.clone());
         let pages = pages.map_err(|error| PlatformError::Egress(error.into()))?;
         Ok(Self {
-            credentials,
+            credentials: Arc::new(credentials),
             events,
             pages: pages.router(),
         })
@@ -75,24 +75,24 @@ impl AccountServices {
 #[derive(Debug)]
 pub(crate) struct AccountEvents {
     audit: Option<AuditLog>,
-    /// Routers of the gateways of each server.
-    routers: ArcSwap<HashMap<Arc<str>, Vec<Arc<ReloadableRouter>>>>,
+    /// Notifiers of the clients of the gateways of each server.
+    subscribers: ArcSwap<HashMap<Arc<str>, Vec<watch::Sender<()>>>>,
 }
 
 impl AccountEvents {
-    /// Replaces the routers of the gateways, each with the names of its servers.
-    pub(crate) fn replace_routers<'a>(
+    /// Replaces the gateways by the names of their servers, each with the notifier of its clients.
+    pub(crate) fn replace_gateways<'a>(
         &self,
-        gateways: impl Iterator<Item = (&'a [Arc<str>], &'a Arc<ReloadableRouter>)>,
+        gateways: impl Iterator<Item = (&'a [Arc<str>], watch::Sender<()>)>,
     ) {
-        let mut routers: HashMap<_, Vec<_>> = HashMap::new();
-        for (servers, router) in gateways {
+        let mut subscribers: HashMap<_, Vec<_>> = HashMap::new();
+        for (servers, notifier) in gateways {
             for server in servers {
-                let routers = routers.entry(Arc::clone(server)).or_default();
-                routers.push(Arc::clone(router));
+                let of_server = subscribers.entry(Arc::clone(server)).or_default();
+                of_server.push(notifier.clone());
             }
         }
-        self.routers.store(Arc::new(routers));
+        self.subscribers.store(Arc::new(subscribers));
     }
 }
 
@@ -104,9 +104,9 @@ impl AccountObserver for AccountEvents {
     }
 
     fn on_connections_change(&self, server: &str) {
-        let routers = self.routers.load();
-        for router in routers.get(server).into_iter().flatten() {
-            router.notify();
+        let subscribers = self.subscribers.load();
+        for notifier in subscribers.get(server).into_iter().flatten() {
+            notifier.send_replace(());
         }
     }
 }

@@ -175,6 +175,7 @@ impl AuthorizationServices {
         let server = builder.build();
         let pages = LoginPages::new(sessions)
             .with_trusted_proxies(proxies)
+            .with_connections()
             .with_clients(Arc::new(server.clone()));
         let router = server.router().merge(pages.router());
         let services = Self {

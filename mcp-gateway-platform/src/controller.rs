@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use hashbrown::HashMap;
 use mcp_gateway_auth::StaticTokens;
+use mcp_gateway_auth::accounts::AccountCredentials;
 use mcp_gateway_auth::forward::{ForwardAuth, ProtectedUpstream};
 use mcp_gateway_auth::server::{ProtectedResources, Resource};
 use mcp_gateway_core::auth::{Principal, ProtectedResource};
@@ -109,9 +110,8 @@ impl Controller {
             replica_service,
         } = ClientState::new(fixed, sealer, &web)?;
         let authority = foundation.authority.clone();
-        let accounts = authority
-            .as_ref()
-            .map(|authority| authority.accounts.credentials.clone());
+        let accounts = authority.as_ref();
+        let accounts = accounts.map(|authority| Arc::clone(&authority.accounts.credentials));
         let protected = match &authority {
             Some(authority) => authority.server.protected_resources().clone(),
             None => ProtectedResources::new(foundation.base.clone()),
@@ -326,6 +326,12 @@ impl Controller {
     pub(crate) fn status(&self) -> Vec<ServerStatus> {
         let members = self.servers.members().iter();
         members.map(|member| member.status()).collect()
+    }
+
+    /// Returns the accounts of callers, if they can log in.
+    pub(crate) fn accounts(&self) -> Option<Arc<AccountCredentials>> {
+        let authority = self.authority.as_ref()?;
+        Some(Arc::clone(&authority.accounts.credentials))
     }
 
     pub(crate) fn pool(&self) -> &ServerPool {

@@ -126,7 +126,7 @@ impl PlatformBuilder {
         let controller = Controller::new(&spec, builtins, &foundation)?;
         let mut background = JoinSet::new();
         if let Some(authority) = foundation.authority {
-            let accounts = authority.accounts.credentials.clone();
+            let accounts = Arc::clone(&authority.accounts.credentials);
             background.spawn(async move { accounts.follow().await });
             background.spawn(async move { authority.server.maintain().await });
         }
@@ -280,8 +280,8 @@ impl Platform {
         self.state_location.as_deref()
     }
 
-    /// Ends the sessions of clients, then those with servers, and waits until processes have ended
-    /// and the audit log is in the store.
+    /// Ends the sessions of clients, then those with servers, and waits until processes have ended,
+    /// accounts of callers are refreshed and the audit log is in the store.
     ///
     /// Call it when requests have been drained.
     ///
@@ -289,12 +289,15 @@ impl Platform {
     ///
     /// A server that has not ended when the future is dropped is killed with the platform.
     pub async fn close(&self) {
-        let pool = {
+        let (pool, accounts) = {
             let controller = lock(&self.controller);
             controller.sessions().close();
-            controller.pool().clone()
+            (controller.pool().clone(), controller.accounts())
         };
         pool.close().await;
+        if let Some(accounts) = accounts {
+            accounts.close().await;
+        }
         if let Some(audit) = &self.audit
             && let Err(error) = audit.close().await
         {

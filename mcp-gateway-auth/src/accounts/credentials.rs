@@ -89,6 +89,15 @@ impl AccountCredentials {
         }
     }
 
+    /// Waits until the refreshes in flight have ended. Their tokens would be lost otherwise.
+    ///
+    /// # Cancel safety
+    ///
+    /// Refreshes in flight end when the future is dropped.
+    pub async fn close(&self) {
+        self.renewals.finish().await;
+    }
+
     /// Returns the servers.
     pub(super) fn servers(&self) -> &AccountServers {
         &self.servers

@@ -5,6 +5,7 @@
 //! replica wins; the others wait for the tokens that it stores. Each refresh increments the
 //! generation of the account, so that a call whose token was rejected finds the newer one.
 
+use std::mem;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -73,6 +74,15 @@ impl Renewals {
     /// Returns the registrations at authorization servers.
     pub(super) fn registrations(&self) -> &Registrations {
         &self.registrations
+    }
+
+    /// Waits until the renewals in flight have ended.
+    pub(super) async fn finish(&self) {
+        let tasks = {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            mem::take(&mut *tasks)
+        };
+        tasks.join_all().await;
     }
 
     /// Returns the account `id` at `server`, from memory if possible.

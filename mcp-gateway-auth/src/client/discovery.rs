@@ -55,12 +55,28 @@ pub struct AuthorizationServerMetadata {
 /// [`ClientError::Egress`] and [`ClientError::NoResourceMetadata`] if a document cannot be fetched,
 /// [`ClientError::Resource`] and [`ClientError::Issuer`] if it is for another resource or issuer,
 /// and [`ClientError::Address`] and [`ClientError::Metadata`] if its content is invalid.
+///
+/// A server without metadata of its own may be its authorization server, as of [MCP
+/// 2025-03-26](https://modelcontextprotocol.io/specification/2025-03-26/basic/authorization).
 pub(super) async fn discover(
     reach: &Reach,
     url: &Url,
     challenge: &Challenge,
 ) -> Result<AuthorizationTarget, ClientError> {
-    let document = resource(reach, url, challenge.resource_metadata()).await?;
+    let document = match resource(reach, url, challenge.resource_metadata()).await {
+        Err(absent @ ClientError::NoResourceMetadata { .. }) => {
+            let issuer = url.origin().ascii_serialization();
+            let server = authorization_server(reach, &issuer).await;
+            return Ok(AuthorizationTarget {
+                resource: url.to_string(),
+                scope: challenge.param("scope").map(str::to_owned),
+                resource_scopes: Vec::new(),
+                // The missing document is the one to name.
+                server: server.map_err(|_| absent)?,
+            });
+        }
+        document => document?,
+    };
     let defect = |reason| ClientError::Metadata {
         server: url.to_string(),
         reason,
@@ -128,7 +144,13 @@ async fn authorization_server(
 ) -> Result<AuthorizationServerMetadata, ClientError> {
     reach.url("authorization_servers", issuer)?;
     let locations = [Location::OAuth, Location::OpenIdInserted, Location::OpenId];
-    let found = ServerMetadata::fetch(reach.egress(), issuer, &locations).await;
+    let mut found = ServerMetadata::fetch(reach.egress(), issuer, &locations).await;
+    // Some SDKs add a slash to the issuer in one of both documents.
+    if let Err(MetadataError::Issuer(other)) = &found
+        && other.trim_end_matches('/') == issuer.trim_end_matches('/')
+    {
+        found = ServerMetadata::fetch(reach.egress(), other, &locations).await;
+    }
     let found = found.map_err(|error| match error {
         MetadataError::Egress { url, source } => ClientError::Egress { url, source },
         MetadataError::Issuer(found) => ClientError::Issuer {

@@ -58,6 +58,7 @@ pub(super) async fn show(
         roles: &user.roles.join(", "),
         teams: &user.teams.join(", "),
         clients: &clients,
+        has_connections: pages.has_connections,
         csrf: &cookies.csrf(&browser),
     };
     let mut response = page(StatusCode::OK, &account, None);

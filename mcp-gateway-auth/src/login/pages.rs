@@ -43,6 +43,8 @@ use crate::{TrustedProxies, pages};
 pub struct LoginPages {
     pub(super) sessions: LoginSessions,
     pub(super) clients: Option<Arc<dyn AuthorizedClients>>,
+    /// Set if there is a page of connected accounts.
+    pub(super) has_connections: bool,
     /// Name of the gateway on the pages.
     pub(super) name: String,
     pub(super) proxies: TrustedProxies,
@@ -62,6 +64,7 @@ impl LoginPages {
             name: origin.host().to_owned(),
             proxies: TrustedProxies::default(),
             clients: None,
+            has_connections: false,
             sessions,
         }
     }
@@ -70,6 +73,13 @@ impl LoginPages {
     #[must_use]
     pub fn with_clients(mut self, clients: Arc<dyn AuthorizedClients>) -> Self {
         self.clients = Some(clients);
+        self
+    }
+
+    /// Links to the page of connected accounts, which is served at `/connect`.
+    #[must_use]
+    pub fn with_connections(mut self) -> Self {
+        self.has_connections = true;
         self
     }
 

@@ -49,6 +49,8 @@ pub(crate) struct AccountPage<'a> {
     pub(crate) roles: &'a str,
     pub(crate) teams: &'a str,
     pub(crate) clients: &'a [AuthorizedClientItem],
+    /// Set if there is a page of connected accounts.
+    pub(crate) has_connections: bool,
     pub(crate) csrf: &'a str,
 }
 

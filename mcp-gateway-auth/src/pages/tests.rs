@@ -129,6 +129,7 @@ fn evil_login_and_account() -> [askama::Result<String>; 2] {
         roles: EVIL,
         teams: EVIL,
         clients: &[client],
+        has_connections: true,
         csrf: EVIL,
     };
     [login.render(), account.render()]

@@ -38,6 +38,10 @@ pub(crate) struct Habits {
     pub(crate) delay: Duration,
     pub(crate) offers_registration: bool,
     pub(crate) scopes: Vec<&'static str>,
+    /// The resource names the issuer with a slash at its end.
+    pub(crate) adds_slash: bool,
+    /// The MCP server has no metadata.
+    pub(crate) is_old: bool,
 }
 
 impl Default for Habits {
@@ -53,6 +57,8 @@ impl Default for Habits {
             delay: Duration::ZERO,
             offers_registration: true,
             scopes: Vec::new(),
+            adds_slash: false,
+            is_old: false,
         }
     }
 }
@@ -332,13 +338,19 @@ async fn call(
     Json(response).into_response()
 }
 
-async fn resource(State(shared): State<Shared>) -> Json<Value> {
-    let base = &shared.lock().unwrap().base;
-    Json(json!({
+async fn resource(State(shared): State<Shared>) -> Response {
+    let shared = shared.lock().unwrap();
+    let Script { base, habits, .. } = &*shared;
+    if habits.is_old {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let slash = if habits.adds_slash { "/" } else { "" };
+    let document = json!({
         "resource": format!("{base}/mcp"),
-        "authorization_servers": [base],
+        "authorization_servers": [format!("{base}{slash}")],
         "scopes_supported": ["read", "write"],
-    }))
+    });
+    Json(document).into_response()
 }
 
 async fn metadata(State(shared): State<Shared>) -> Json<Value> {

@@ -277,6 +277,29 @@ async fn a_forgotten_client_ends_its_accounts() {
 }
 
 #[tokio::test]
+async fn metadata_of_real_servers_is_accepted() {
+    for (adds_slash, is_old) in [(true, false), (false, true)] {
+        let harness = Harness::start().await;
+        harness.provider.habits(|habits| {
+            habits.adds_slash = adds_slash;
+            habits.is_old = is_old;
+        });
+        let replica = harness.replica().await;
+        harness.connect_user("alice").await;
+        harness.clock.advance(HOUR);
+        let token = replica.token("alice").await.unwrap();
+        assert_eq!(harness.provider.user(&token).unwrap(), "alice");
+        let resource = harness.provider.url();
+        let requests = harness.provider.requests();
+        assert!(
+            requests
+                .iter()
+                .all(|form| form["resource"] == resource.as_str())
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_rejects_every_token_causes_no_flood() {
     let harness = Harness::start().await;
     let replica = harness.replica().await;

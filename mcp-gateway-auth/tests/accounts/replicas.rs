@@ -82,6 +82,22 @@ async fn a_dropped_call_does_not_lose_a_rotated_token() {
 }
 
 #[tokio::test]
+async fn a_refresh_in_flight_ends_before_its_replica() {
+    let harness = Harness::start().await;
+    let delay = Duration::from_millis(200);
+    harness.provider.habits(|habits| habits.delay = delay);
+    harness.connect_user("alice").await;
+    let (ended, other) = (harness.replica().await, harness.replica().await);
+    harness.clock.advance(HOUR);
+    let dropped = tokio::time::timeout(Duration::from_millis(50), ended.token("alice"));
+    assert!(dropped.await.is_err());
+    ended.credentials.close().await;
+    drop(ended);
+    other.token("alice").await.unwrap();
+    assert_eq!(harness.provider.refreshes().len(), 1);
+}
+
+#[tokio::test]
 async fn a_replica_takes_over_when_the_refreshing_one_has_ended() {
     let harness = Harness::start().await;
     harness.connect_user("alice").await;

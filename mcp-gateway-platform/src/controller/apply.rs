@@ -155,9 +155,11 @@ impl Controller {
         }
         if let Some(authority) = &self.authority {
             let gateways = spec.gateways.iter().zip(&self.gateways);
-            let gateways =
-                gateways.map(|(spec, running)| (spec.servers.as_slice(), &running.routing));
-            authority.accounts.events.replace_routers(gateways);
+            let gateways = gateways.map(|(spec, running)| {
+                let notifier = running.routing.notifier();
+                (spec.servers.as_slice(), notifier)
+            });
+            authority.accounts.events.replace_gateways(gateways);
         }
         self.access
             .replace(self.issuers.rules(&spec.auth, None, &resources.gateways));

@@ -149,7 +149,16 @@ async fn a_failed_apply_changes_nothing() {
         spec.gateways[0].page_size = Some(1);
         spec
     };
+    // Nobody could connect an account.
+    let accounts_without_login = {
+        let mut remote = spec::Remote::new("https://c.example/mcp".parse().unwrap());
+        remote.auth = Some(spec::RemoteAuth::OAuth(spec::RemoteOAuth::default()));
+        let mut spec = valid.clone();
+        spec.add_servers([ServerSpec::new("c", ServerRuntime::Remote(remote))]);
+        spec
+    };
     for (fault, spec) in [
+        ("accounts without login", accounts_without_login),
         ("unknown server", unknown_server),
         ("duplicate resource", duplicate_resource),
         ("conflicting prefixes", conflicting_prefixes),

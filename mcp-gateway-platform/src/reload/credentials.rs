@@ -18,21 +18,21 @@ use crate::spec::DynamicSpec;
 #[derive(Debug, Default)]
 pub(crate) struct ServerCredentials {
     sources: ArcSwap<HashMap<Arc<str>, CredentialSource>>,
-    accounts: Option<AccountCredentials>,
+    accounts: Option<Arc<AccountCredentials>>,
 }
 
 /// Source of the credential of a server.
 #[derive(Clone, Debug)]
 enum CredentialSource {
     /// Account of the caller.
-    Accounts(AccountCredentials),
+    Accounts(Arc<AccountCredentials>),
     /// The same request headers for all callers.
     Configured(Credential),
 }
 
 impl ServerCredentials {
     /// Creates the credentials of no server.
-    pub(crate) fn new(accounts: Option<AccountCredentials>) -> Self {
+    pub(crate) fn new(accounts: Option<Arc<AccountCredentials>>) -> Self {
         Self {
             sources: ArcSwap::default(),
             accounts,
@@ -48,7 +48,7 @@ impl ServerCredentials {
     pub(crate) fn replace(&self, spec: &DynamicSpec) {
         let sources = spec.servers.iter().filter_map(|server| {
             let source = match (&self.accounts, server.transport.auth()) {
-                (Some(accounts), Some(_)) => CredentialSource::Accounts(accounts.clone()),
+                (Some(accounts), Some(_)) => CredentialSource::Accounts(Arc::clone(accounts)),
                 _ => CredentialSource::Configured(credential(&server.transport)?),
             };
             Some((Arc::clone(&server.name), source))
@@ -69,9 +69,9 @@ impl ServerCredentials {
     }
 
     /// Returns the accounts, if `server` is called with them.
-    fn accounts(&self, server: &str) -> Option<AccountCredentials> {
+    fn accounts(&self, server: &str) -> Option<Arc<AccountCredentials>> {
         match self.sources.load().get(server)? {
-            CredentialSource::Accounts(accounts) => Some(accounts.clone()),
+            CredentialSource::Accounts(accounts) => Some(Arc::clone(accounts)),
             CredentialSource::Configured(_) => None,
         }
     }
@@ -87,7 +87,7 @@ impl CredentialResolver for ServerCredentials {
         let accounts = match self.sources.load().get(&*target.server) {
             None => return Ok(Credential::none()),
             Some(CredentialSource::Configured(credential)) => return Ok(credential.clone()),
-            Some(CredentialSource::Accounts(accounts)) => accounts.clone(),
+            Some(CredentialSource::Accounts(accounts)) => Arc::clone(accounts),
         };
         accounts.resolve(caller, target).await
     }

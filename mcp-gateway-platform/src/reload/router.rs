@@ -36,13 +36,13 @@ impl ReloadableRouter {
     pub(crate) fn replace(&self, router: PrefixRouter, others: bool) {
         let before = self.router.swap(Arc::new(router));
         if others || *before != **self.router.load() {
-            self.notify();
+            self.changed.send_replace(());
         }
     }
 
-    /// Notifies subscribers that lists may have changed.
-    pub(crate) fn notify(&self) {
-        self.changed.send_replace(());
+    /// Returns the sender that notifies subscribers of changed lists.
+    pub(crate) fn notifier(&self) -> watch::Sender<()> {
+        self.changed.clone()
     }
 }
 

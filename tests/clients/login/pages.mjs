@@ -169,7 +169,10 @@ try {
   await look("consent", ["Deny", "Allow", "your account"]);
   await allow(callback);
   await page.goto(`${origin}/api/auth/account`);
-  await look("account", ["Take back the access of Code Editor", "Log out"]);
+  await look("account", ["Your connected accounts", "Take back the access of Code Editor", "Log out"]);
+  await page.getByRole("link", { name: "Your connected accounts" }).click();
+  await look("connections", ["Connect notes"]);
+  await page.goBack();
   await button("Take back the access of Code Editor").click();
   await page.getByText("None.").waitFor();
   await button("Log out").click();

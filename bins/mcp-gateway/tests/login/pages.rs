@@ -18,7 +18,9 @@ auth:
     github: { clientId: gateway, clientSecret: { env: SECRET }, organizations: [example] }
     oidc:
       - { name: example, label: Example Accounts, issuer: https://accounts.example.com, clientId: gateway }
-servers: [{ name: demo, builtin: demo }]
+servers:
+  - { name: demo, builtin: demo }
+  - { name: notes, remote: { url: https://notes.example.com/mcp, auth: { oauth: {} } } }
 gateways: [{ name: engineering }]
 ";
 
@@ -47,5 +49,5 @@ async fn pages_are_for_everybody() {
     let lines = process.rest();
     assert!(status.success(), "{lines:#?}\n{}", process.stderr());
     println!("{}", lines.join("\n"));
-    assert_eq!(lines.len(), 6);
+    assert_eq!(lines.len(), 7);
 }

@@ -8,9 +8,13 @@ use http::header::AUTHORIZATION;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use mcp_gateway_tests::environment::Environment;
+use mcp_gateway_tests::guide::root;
+use mcp_gateway_tests::process::Process;
 use mcp_gateway_tests::wire::modern_request;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
 
 use crate::browser::{Browser, Page};
 use crate::browser_user::{BrowserUser, redemption, register};
@@ -116,10 +120,10 @@ async fn people(harness: &Harness, replica: &Replica) -> [Person; 2] {
     ]
 }
 
-/// Returns a harness with the server of `provider`.
-async fn harness(kind: Kind, provider: &Provider) -> Harness {
+/// Returns a harness with the server at `url`.
+async fn harness(kind: Kind, url: &str) -> Harness {
     let auth = json!({ "oauth": {} });
-    let remote = json!({ "url": provider.url(), "auth": auth });
+    let remote = json!({ "url": url, "auth": auth });
     let servers = json!([
         { "name": "demo", "builtin": "demo" },
         { "name": "notes", "remote": remote },
@@ -130,7 +134,7 @@ async fn harness(kind: Kind, provider: &Provider) -> Harness {
 #[tokio::test(flavor = "multi_thread")]
 async fn o38_each_caller_uses_the_own_account() {
     let provider = Provider::start().await;
-    let harness = harness(Kind::Sqlite, &provider).await;
+    let harness = harness(Kind::Sqlite, provider.url().as_str()).await;
     let replica = harness.start().await;
     let endpoint = replica.endpoint();
     let mut people = people(&harness, &replica).await;
@@ -176,7 +180,7 @@ async fn o38_each_caller_uses_the_own_account() {
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_outlive_the_process_and_are_shared_by_replicas() {
     let provider = Provider::start().await;
-    let harness = harness(Kind::Postgres, &provider).await;
+    let harness = harness(Kind::Postgres, provider.url().as_str()).await;
     let first = harness.start().await;
     let mut people = people(&harness, &first).await;
     for person in &mut people {
@@ -192,9 +196,56 @@ async fn accounts_outlive_the_process_and_are_shared_by_replicas() {
     }
     assert_eq!(provider.refreshes().len(), 2);
     first.kill().await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    sleep(Duration::from_millis(100)).await;
     for person in &people {
         let result = person.call(&second.endpoint()).await;
         assert_eq!(result["content"][0]["text"], person.name, "{result}");
+    }
+}
+
+/// Starts the FastMCP server, and returns its URL.
+async fn fast_mcp(environment: &Environment) -> (Process, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let mut command = environment.python(&environment.fastmcp, "python");
+    command.arg(root().join("tests/clients/login/notes.py"));
+    command.arg(address.port().to_string());
+    let process = Process::start(command).unwrap();
+    let listening = async {
+        while TcpStream::connect(address).await.is_err() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(SOON, listening).await.unwrap();
+    (process, format!("http://{address}/mcp"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_at_fastmcp_are_connected_and_refreshed() {
+    let environment = Environment::installed().await.unwrap();
+    let (_server, url) = fast_mcp(&environment).await;
+    let harness = harness(Kind::Sqlite, &url).await;
+    let replica = harness.start().await;
+    let endpoint = replica.endpoint();
+    let mut people = people(&harness, &replica).await;
+    let mut tokens = Vec::new();
+    for person in &mut people {
+        let page = person.connect(&endpoint).await;
+        assert_eq!(page.title(), "Your account is connected", "{}", page.body);
+        let result = person.call(&endpoint).await;
+        tokens.push(result["content"][0]["text"].clone());
+    }
+    assert_ne!(tokens[0], tokens[1]);
+    // The access tokens expire twice.
+    for _ in 0..2 {
+        sleep(Duration::from_secs(5)).await;
+        for (person, before) in people.iter().zip(&mut tokens) {
+            let result = person.call(&endpoint).await;
+            let token = result["content"][0]["text"].clone();
+            assert_ne!(result["isError"], true, "{result}");
+            assert_ne!(token, *before, "{result}");
+            *before = token;
+        }
     }
 }
