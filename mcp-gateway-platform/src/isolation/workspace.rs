@@ -7,7 +7,7 @@
 //! 3. The temporary folder is removed. Daemons that are still ending may write to it meanwhile, so
 //!    the removal is repeated for three seconds.
 //!
-//! While it lasts, its folders are measured every five seconds. All instances are terminated when
+//! While it lasts, its folders are measured every five seconds, or less often if that takes long. All instances are terminated when
 //! one of the folders exceeds its maximum size.
 
 use std::path::{Path, PathBuf};
@@ -127,10 +127,12 @@ impl Workspace {
     pub(super) fn watch(self: &Arc<Self>) -> impl Future<Output = ()> + use<> {
         let (workspace, limit) = (Arc::downgrade(self), Arc::new(self.size_limit()));
         async move {
+            let mut effort = Duration::ZERO;
             while workspace.strong_count() > 0 {
-                time::sleep(MEASURE_INTERVAL).await;
-                let limit = Arc::clone(&limit);
+                time::sleep(MEASURE_INTERVAL.max(effort * MEASURE_PAUSE)).await;
+                let (limit, begun) = (Arc::clone(&limit), Instant::now());
                 let checked = spawn_blocking(move || limit.check()).await;
+                effort = begun.elapsed();
                 if let (Ok(Err(error)), Some(workspace)) = (checked, workspace.upgrade()) {
                     tracing::warn!(%error, "size limit exceeded; terminating the program");
                     workspace.terminate();
@@ -247,7 +249,11 @@ impl ServerHandle for IsolatedHandle {
     }
 }
 
-/// Interval between measurements of the folders.
+/// Minimum pause between measurements, as a multiple of their duration: folders with many files are
+/// measured less often.
+const MEASURE_PAUSE: u32 = 50;
+
+/// Minimum interval between measurements of the folders.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Time for the cleanup command to exit.
