@@ -124,7 +124,7 @@ impl OpenState {
 /// ```
 /// use mcp_gateway_platform::isolation::StateFolders;
 ///
-/// let none = StateFolders::new("/nonexistent".into());
+/// let none = StateFolders::new("/nonexistent".as_ref());
 /// assert!(none.list().unwrap().is_empty());
 /// ```
 #[derive(Debug)]
@@ -149,7 +149,7 @@ pub struct StateFolder {
 impl StateFolders {
     /// Returns the state folders in the data folder `data` of a gateway.
     #[must_use]
-    pub fn new(data: PathBuf) -> Self {
+    pub fn new(data: &Path) -> Self {
         Self {
             programs: data.join(PROGRAMS),
         }
@@ -282,7 +282,7 @@ mod tests {
         let root = StateRoot::default();
         let state = root.open(&record("a", "alice")).unwrap();
         fs::write(state.files().join("note"), "text").unwrap();
-        let all = StateFolders::new(root.path().unwrap().to_owned());
+        let all = StateFolders::new(root.path().unwrap());
         let folder = all.list().unwrap().pop().unwrap();
         assert_eq!(
             (&*folder.server, folder.owner.subject()),

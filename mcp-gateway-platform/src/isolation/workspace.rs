@@ -88,7 +88,7 @@ impl Workspace {
     /// Returns the temporary folder.
     pub(super) fn temp(&self) -> &Path {
         let remains = self.remains.as_ref();
-        remains.map_or(Path::new(""), |remains| remains.temp.path())
+        remains.map_or_else(|| Path::new(""), |remains| remains.temp.path())
     }
 
     /// Returns the size limit of the folders.

@@ -66,7 +66,7 @@ fn folders(state: &StateArgs) -> anyhow::Result<StateFolders> {
     let config = state.files().load(&NoEnvironment)?.config;
     let folder = StateStore::folder_of(&config.platform.fixed.store);
     let folder = folder.context("the configuration has `store: memory`, which keeps nothing")?;
-    Ok(StateFolders::new(folder))
+    Ok(StateFolders::new(&folder))
 }
 
 /// Prints all folders.

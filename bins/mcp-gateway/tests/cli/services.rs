@@ -239,44 +239,49 @@ async fn a7_memory_keeps_every_write_and_the_graphs_of_callers_apart() {
             "{era:?}: {graph}"
         );
     }
-    let folder = service.stop().await;
+    service.stop().await;
+}
 
-    // The graph outlasts the gateway, and is removed by a command.
+/// Runs `mcp-gateway state` for the gateway of the folder; returns its success and its output.
+async fn state(folder: &Folder, args: &[&str]) -> (bool, String) {
+    let mut command = Command::new(PROGRAM);
+    command.arg("state").args(args);
+    command.args(["--config", &folder.path("gateway.yaml")]);
+    command.env("MCP_GATEWAY_DATA", folder.path("data"));
+    let output = command.output().await.unwrap();
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.success(), said.concat())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn graphs_outlast_the_gateway_until_a_command_removes_them() {
+    let service = Service::start("memory").await;
+    let (alice, bob) = service.clients(Era::Modern).await;
+    for client in [&alice, &bob] {
+        let entity = json!({ "name": "kept", "entityType": "note", "observations": [] });
+        client
+            .text("create_entities", json!({ "entities": [entity] }))
+            .await;
+    }
+    let folder = service.stop().await;
     let again = serve(&folder).await;
     let wire = again.wire_with(Some(BOB));
-    let graph = wire
-        .call("memory__read_graph", json!({}))
-        .await
-        .unwrap()
-        .body;
-    assert!(graph.contains("of bob"), "{graph}");
-    let state = async |args: &[&str]| {
-        let mut command = Command::new(PROGRAM);
-        command
-            .args(["state"])
-            .args(args)
-            .args(["--config", &folder.path("gateway.yaml")]);
-        let output = command
-            .env("MCP_GATEWAY_DATA", folder.path("data"))
-            .output()
-            .await
-            .unwrap();
-        let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        (output.status.success(), said.concat())
-    };
-    let (_, listed) = state(&["list"]).await;
+    let graph = wire.call("memory__read_graph", json!({})).await.unwrap();
+    assert!(graph.body.contains("kept"), "{}", graph.body);
+
+    let (_, listed) = state(&folder, &["list"]).await;
     assert!(
         listed.contains("alice") && listed.contains("bob"),
         "{listed}"
     );
     let remove = ["remove", "memory", "--owner", "bob"];
-    let (is_removed, said) = state(&remove).await;
+    let (is_removed, said) = state(&folder, &remove).await;
     assert!(!is_removed && said.contains("in use"), "{said}");
     drop(again);
     eventually(async || processes(&folder.path("bin")).is_empty()).await;
-    let (is_removed, said) = state(&remove).await;
+    let (is_removed, said) = state(&folder, &remove).await;
     assert!(is_removed, "{said}");
-    let (_, listed) = state(&["list"]).await;
+    let (_, listed) = state(&folder, &["list"]).await;
     assert!(
         listed.contains("alice") && !listed.contains("bob"),
         "{listed}"
@@ -478,13 +483,15 @@ async fn mistakes_in_adding_are_explained() {
     let after = fs::read_to_string(&config).unwrap();
     assert!(after.starts_with(&before), "{after}");
     assert!(after.contains(&folder.path("bin")), "{after}");
-    let (_, listed) = {
-        let output = Command::new(PROGRAM)
-            .args(["add", "--list"])
-            .output()
-            .await
-            .unwrap();
-        (output.status, String::from_utf8(output.stdout).unwrap())
-    };
+}
+
+#[tokio::test]
+async fn entries_are_listed() {
+    let output = Command::new(PROGRAM)
+        .args(["add", "--list"])
+        .output()
+        .await
+        .unwrap();
+    let listed = String::from_utf8(output.stdout).unwrap();
     assert_eq!(listed.lines().count(), 9, "{listed}");
 }

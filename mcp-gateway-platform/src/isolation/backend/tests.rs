@@ -11,8 +11,10 @@ use crate::spec;
 
 /// Backend of the shell script `text`, which gets the file `report` to write to.
 fn script(text: &str, report: &Path, change: impl FnOnce(&mut Isolation)) -> IsolatedProcess {
-    let mut isolation = Isolation::default();
-    isolation.env = vec![("ID".to_owned(), "${id}".to_owned())];
+    let mut isolation = Isolation {
+        env: vec![("ID".to_owned(), "${id}".to_owned())],
+        ..Isolation::default()
+    };
     change(&mut isolation);
     let mut process = spec::Process::new("sh", ["-c", text]);
     process.env = vec![("REPORT".to_owned(), report.to_str().unwrap().into())];
