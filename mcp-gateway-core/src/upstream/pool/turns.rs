@@ -100,8 +100,7 @@ impl PooledServer {
         let (sender, receiver) = oneshot::channel();
         BackgroundTask::detach(async move {
             let reply = self.send_budgeted(call).await;
-            deliver(reply, sender).await;
-            drop(turn);
+            deliver(reply, turn, sender).await;
         });
         receiver.await.map_err(|_| UpstreamError::Closed)?
     }
@@ -117,15 +116,22 @@ fn needs_turn(call: &Call<Prepared>) -> bool {
     executes && call.notification().is_none()
 }
 
-/// Passes `reply` on, and reads it to its end even if the caller has gone.
+/// Passes `reply` on. A stream is read to its end, even if the caller has gone.
 async fn deliver(
     reply: Result<Reply, UpstreamError>,
+    turn: Turn,
     caller: oneshot::Sender<Result<Reply, UpstreamError>>,
 ) {
     let mut events = match reply {
         Ok(Reply::Events(events)) => events,
-        reply => {
-            let _ = caller.send(reply);
+        Ok(mut document) => {
+            // A document over stdio is complete, and one over HTTP is read by the caller.
+            document.on_complete(move |_| drop(turn));
+            let _ = caller.send(Ok(document));
+            return;
+        }
+        Err(error) => {
+            let _ = caller.send(Err(error));
             return;
         }
     };
