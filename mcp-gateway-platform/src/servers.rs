@@ -225,6 +225,9 @@ impl ServerFactory {
     }
 
     /// Sets the data folder, in which programs keep state. Default: a temporary folder.
+    ///
+    /// The state folders of programs are in the folder `programs` below it; see
+    /// [`StateFolders`](crate::isolation::StateFolders).
     #[must_use]
     pub fn with_data_folder(mut self, folder: Option<PathBuf>) -> Self {
         self.states = folder.into();

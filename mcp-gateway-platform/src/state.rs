@@ -121,6 +121,8 @@ impl fmt::Debug for StateStore {
 
 impl StateStore {
     /// Returns the folder for files beside `storage`; `None` if nothing may be kept.
+    ///
+    /// The path is absolute. It is that of [`folder`](Self::folder), without opening the store.
     #[must_use]
     pub fn folder_of(storage: &Storage) -> Option<PathBuf> {
         let folder = match storage {

@@ -14,6 +14,7 @@ pub(crate) struct Program {
     pub(super) server: Arc<str>,
     /// Spec.
     pub(super) spec: spec::Process,
+    /// Variables of the gateway with secrets.
     hidden: Vec<String>,
 }
 
@@ -39,7 +40,9 @@ impl Program {
     }
 
     /// Returns a backend that runs `command` in the environment of the program, without arguments.
-    /// The variables of the program replace those of `env`.
+    ///
+    /// The variables of the program replace those of `env`, and both replace inherited ones. The
+    /// working directory is that of the gateway.
     pub(super) fn process(
         &self,
         command: &str,

@@ -105,6 +105,23 @@ impl ServerSpec {
     }
 
     /// Returns the callers whose calls are sent one at a time; `None` if calls are concurrent.
+    ///
+    /// Calls that could use the same state wait for each other: those of all callers if they share
+    /// the process or its state folder, and otherwise those of each principal.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_core::upstream::{SessionPolicy, Turns};
+    /// use mcp_gateway_platform::spec::{Process, ServerRuntime, ServerSpec};
+    ///
+    /// let mut process = Process::new("npx", ["-y", "server"]);
+    /// process.one_at_a_time = true;
+    /// let mut server = ServerSpec::new("memory", ServerRuntime::Process(process));
+    /// assert_eq!(server.turns(), Some(Turns::PerPrincipal));
+    /// server.sessions = SessionPolicy::Shared;
+    /// assert_eq!(server.turns(), Some(Turns::Shared));
+    /// ```
     #[must_use]
     pub fn turns(&self) -> Option<Turns> {
         let ServerRuntime::Process(process) = &self.transport else {
