@@ -24,8 +24,8 @@ use crate::task::BackgroundTask;
 ///
 /// A result can be read by the principal that made the call, at the same gateway, until it expires.
 /// Its identifier is random, so callers who share a principal, such as anonymous ones, cannot guess
-/// that of another. Size, number and age are [limited](KeptResultLimits). The results are lost with
-/// the process; other replicas read them from it, see [`with_replica`](Self::with_replica).
+/// that of another. Size and age are [limited](KeptResultLimits), and so is their number: 4,096, of
+/// which a principal has at most 1,024. The results are lost with the process; other replicas read them from it, see [`with_replica`](Self::with_replica).
 ///
 /// Cloning is cheap; usually all servers of a process share one store.
 ///
@@ -195,20 +195,13 @@ impl KeptResults {
             BackgroundTask::spawn(expire(store, id, lifetime))
         };
         let mut kept = self.0.kept();
-        let is_own = |result: &&KeptResult| result.owner.principal == owner.principal;
-        let mut own = size(kept.iter().filter(is_own));
-        while own + bytes > limits.max_bytes_per_principal
-            && let Some(at) = kept.iter().position(|result| is_own(&result))
-            && let Some(evicted) = kept.remove(at)
-        {
-            own -= evicted.document.bytes();
-        }
-        let mut all = size(kept.iter());
-        while (all + bytes > limits.max_bytes || kept.len() >= MAX_RESULTS)
-            && let Some(evicted) = kept.pop_front()
-        {
-            all -= evicted.document.bytes();
-        }
+        let is_own = |result: &KeptResult| result.owner.principal == owner.principal;
+        // The results of others are evicted only if those of the caller are within its own limits.
+        let own_bytes = limits.max_bytes_per_principal - bytes;
+        evict(&mut kept, own_bytes, MAX_RESULTS_PER_PRINCIPAL - 1, is_own);
+        evict(&mut kept, limits.max_bytes - bytes, MAX_RESULTS - 1, |_| {
+            true
+        });
         kept.push_back(KeptResult {
             id: id.clone(),
             owner,
@@ -284,6 +277,25 @@ async fn expire(store: Weak<Inner>, id: Box<str>, lifetime: Duration) {
     }
 }
 
+/// Evicts the oldest of the results that `counts` until they have at most `max_bytes` and are at most
+/// `max`.
+fn evict(
+    kept: &mut VecDeque<KeptResult>,
+    max_bytes: usize,
+    max: usize,
+    counts: impl Fn(&KeptResult) -> bool,
+) {
+    let mut bytes = size(kept.iter().filter(|result| counts(result)));
+    let mut number = kept.iter().filter(|result| counts(result)).count();
+    while (bytes > max_bytes || number > max)
+        && let Some(at) = kept.iter().position(&counts)
+        && let Some(evicted) = kept.remove(at)
+    {
+        bytes -= evicted.document.bytes();
+        number -= 1;
+    }
+}
+
 /// Returns the size of `results` in bytes.
 fn size<'a>(results: impl Iterator<Item = &'a KeptResult>) -> usize {
     results.map(|result| result.document.bytes()).sum()
@@ -291,6 +303,9 @@ fn size<'a>(results: impl Iterator<Item = &'a KeptResult>) -> usize {
 
 /// Maximum number of kept results; beyond it, the oldest one is evicted.
 const MAX_RESULTS: usize = 4096;
+
+/// Maximum number of kept results of one principal; beyond it, its oldest one is evicted.
+const MAX_RESULTS_PER_PRINCIPAL: usize = MAX_RESULTS / 4;
 
 #[cfg(test)]
 mod tests {
@@ -332,6 +347,20 @@ mod tests {
         let mut elsewhere = owner("c");
         elsewhere.gateway = "other".into();
         assert!(kept.get(&elsewhere, &c).is_none());
+    }
+
+    #[tokio::test]
+    async fn category_kept_results_of_others_outlast_any_number_of_small_ones() {
+        let kept = KeptResults::default();
+        let other = kept.keep(owner("b"), &document(1)).unwrap();
+        let keep = |_| kept.keep(owner("a"), &document(1)).unwrap();
+        let own: Vec<_> = (0..2 * MAX_RESULTS).map(keep).collect();
+        assert!(kept.get(&owner("b"), &other).is_some());
+        let evicted = own.len() - MAX_RESULTS_PER_PRINCIPAL;
+        for (at, id) in own.iter().enumerate() {
+            let is_kept = kept.get(&owner("a"), id).is_some();
+            assert_eq!(is_kept, at >= evicted, "{at}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
