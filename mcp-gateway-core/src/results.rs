@@ -12,8 +12,10 @@
 )]
 //! | neither | results are forwarded as they are, without being read |
 //!
-//! Results of tools that failed (`isError`) are cut as well; JSON-RPC errors, requests for input and
-//! progress notifications are not touched. A result of a task has the budget of its server.
+//! Results of tools that failed (`isError`) are cut as well. A result of a task has the budget of its
+//! server. Whatever else is larger than the budget, such as a result without content or a JSON-RPC
+//! error, is replaced by the error [`TooLarge`](crate::error::UpstreamError::TooLarge). Requests for
+//! input keep their requests and lose other large members. Progress notifications are not touched.
 //!
 //! A result that is cut or projected may contradict the `outputSchema` of its tool, so clients do not
 //! see the schema of a tool for which either can happen. Then `structuredContent` may be left out; see
@@ -26,7 +28,7 @@
 //! result that is one text, otherwise the JSON text of the result. Its URI is
 //! `mcp-gateway://results/SERVER/ID`; `resources/read` returns as much of it as the budget allows,
 //! from the byte `?offset=N` on. A further item of `contents` and the member `mcp-gateway/piece` of
-//! `_meta` name the URI of the next piece.
+//! `_meta` name the URI of the next piece. No server receives a URI with the scheme `mcp-gateway`.
 
 mod budget;
 mod cut;
@@ -36,10 +38,11 @@ mod kept;
 mod projection;
 mod shaper;
 mod tool_result;
+mod values;
 
 pub use self::budget::{Overflow, ResultBudget, ResultBudgets};
-pub(crate) use self::document::uri_prefix;
+pub(crate) use self::document::{PieceUri, is_reserved};
 pub use self::kept::{KeptResultLimits, KeptResults};
 #[cfg(feature = "json-path")]
 pub use self::projection::{Projection, ProjectionError};
-pub(crate) use self::shaper::ResultShaper;
+pub(crate) use self::shaper::{ResultShaper, unknown_result};

@@ -1,9 +1,10 @@
 //! Whole results, which are read in pieces.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytestring::ByteString;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::json;
 
 use super::tool_result::{ToolResult, prefix_within};
@@ -34,9 +35,11 @@ pub(super) struct Link {
 
 /// Reference to a part of a document.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct PieceUri<'a> {
+pub(crate) struct PieceUri<'a> {
+    /// Server of the result.
+    pub(crate) server: Cow<'a, str>,
     /// Identifier of the document.
-    pub(super) id: &'a str,
+    pub(super) id: Cow<'a, str>,
     /// Position of the first byte.
     pub(super) offset: usize,
 }
@@ -161,25 +164,45 @@ impl Link {
 }
 
 impl<'a> PieceUri<'a> {
-    /// Parses the URI of a part of a document of `server`; `None` if it is not one.
-    pub(super) fn parse(server: &str, uri: &'a str) -> Option<Self> {
-        let whole = uri.strip_prefix(&*uri_prefix(server))?;
+    /// Parses the URI of a part of a document; `None` if it is not one.
+    ///
+    /// Equivalent URIs are accepted: scheme and host in any case, and percent-encoded characters; see
+    /// [RFC 3986, section 6.2.2](https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2).
+    pub(crate) fn parse(uri: &'a str) -> Option<Self> {
+        let decoded = |text: &'a str| percent_decode_str(text).decode_utf8().ok();
+        let (scheme, rest) = uri.split_once("://")?;
+        let (host, path) = rest.split_once('/')?;
+        let is_result =
+            scheme.eq_ignore_ascii_case(SCHEME) && decoded(host)?.eq_ignore_ascii_case(HOST);
+        let (server, whole) = path.split_once('/').filter(|_| is_result)?;
         let part = whole.split_once("?offset=");
         let part = part.and_then(|(id, offset)| Some((id, offset.parse().ok()?)));
         // A text that is not an offset belongs to an unknown identifier.
         let (id, offset) = part.unwrap_or((whole, 0));
-        Some(Self { id, offset })
+        Some(Self {
+            server: decoded(server)?,
+            id: decoded(id)?,
+            offset,
+        })
     }
 }
 
-/// Returns the common prefix of the URIs of kept results of `server`.
-pub(crate) fn uri_prefix(server: &str) -> String {
-    format!("{SCHEME}{}/", utf8_percent_encode(server, NON_ALPHANUMERIC))
+/// Returns `true` if `uri` has the scheme of kept results, in any spelling that a lenient reader takes
+/// for it. No server receives such a URI.
+pub(crate) fn is_reserved(uri: &str) -> bool {
+    let mut bytes = percent_decode_str(uri).filter(u8::is_ascii_graphic);
+    let mut is_next = |expected: &u8| {
+        bytes
+            .next()
+            .is_some_and(|byte| byte.eq_ignore_ascii_case(expected))
+    };
+    SCHEME.as_bytes().iter().all(&mut is_next) && is_next(&b':')
 }
 
 /// Returns the URI of the document `id` of `server`.
 pub(super) fn document_uri(server: &str, id: &str) -> String {
-    uri_prefix(server) + id
+    let server = utf8_percent_encode(server, NON_ALPHANUMERIC);
+    format!("{SCHEME}://{HOST}/{server}/{id}")
 }
 
 /// Returns the URI of the part of the document `uri` from `offset` on.
@@ -190,7 +213,9 @@ fn piece_uri(uri: &str, offset: usize) -> String {
     }
 }
 
-const SCHEME: &str = "mcp-gateway://results/";
+const SCHEME: &str = "mcp-gateway";
+
+const HOST: &str = "results";
 
 /// Size of a piece without its text and URIs, in bytes.
 const PIECE_OVERHEAD: usize = 500;
@@ -241,15 +266,53 @@ mod tests {
     fn the_uri_of_a_piece_names_server_and_document() {
         let uri = document_uri("a b", "id");
         assert_eq!(uri, "mcp-gateway://results/a%20b/id");
-        let piece = |uri| PieceUri::parse("a b", uri).map(|piece| (piece.id, piece.offset));
-        assert_eq!(piece(&uri), Some(("id", 0)));
+        let piece = |uri| {
+            let piece = PieceUri::parse(uri)?;
+            Some((
+                piece.server.into_owned(),
+                piece.id.into_owned(),
+                piece.offset,
+            ))
+        };
+        let part = |id: &str, offset| Some(("a b".to_owned(), id.to_owned(), offset));
+        assert_eq!(piece(&uri), part("id", 0));
         let later = piece_uri(&uri, 7);
-        assert_eq!(piece(&later), Some(("id", 7)));
-        for other in ["mcp-gateway://results/b/id", "file:///a"] {
+        assert_eq!(piece(&later), part("id", 7));
+        for alike in [
+            "MCP-Gateway://Results/a%20b/id",
+            "mcp-gateway://%72esults/%61 b/%69d",
+        ] {
+            assert_eq!(piece(alike), part("id", 0), "{alike}");
+        }
+        for other in [
+            "mcp-gateway://result/a%20b/id",
+            "mcp-gateway://results/%ff/id",
+            "file:///a",
+        ] {
             assert_eq!(piece(other), None, "{other}");
         }
         let invalid = format!("{uri}?offset=-1");
-        assert_eq!(piece(&invalid), Some(("id?offset=-1", 0)));
+        assert_eq!(piece(&invalid), part("id?offset=-1", 0));
+    }
+
+    #[test]
+    fn the_scheme_is_reserved_in_any_spelling() {
+        for uri in [
+            "mcp-gateway:x",
+            "MCP-GATEWAY://a",
+            "mcp%2Dgateway%3A//a",
+            " m\tcp-gateway://",
+        ] {
+            assert!(is_reserved(uri), "{uri}");
+        }
+        for uri in [
+            "mcp-gateway",
+            "mcp-gateways://a",
+            "file:///mcp-gateway://a",
+            "",
+        ] {
+            assert!(!is_reserved(uri), "{uri}");
+        }
     }
 
     proptest! {
@@ -262,7 +325,7 @@ mod tests {
             let uri = document_uri("server", &"i".repeat(22));
             let (mut read, mut next) = (String::new(), Some(uri.clone()));
             while let Some(at) = next {
-                let PieceUri { offset, .. } = PieceUri::parse("server", &at).unwrap();
+                let PieceUri { offset, .. } = PieceUri::parse(&at).unwrap();
                 prop_assert_eq!(offset, read.len());
                 let piece = document.piece(&uri, offset, Era::Modern);
                 prop_assert!(piece.len() <= max, "{} of {max}", piece.len());

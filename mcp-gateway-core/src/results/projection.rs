@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use serde_json_path::{JsonPath, PathElement};
 
 use super::tool_result::{Block, ToolResult};
+use super::values::Values;
 use crate::json::object_json;
 
 /// Parts of a result that remain: those that JSON paths select.
@@ -34,7 +35,11 @@ use crate::json::object_json;
 /// ```
 #[derive(Clone, Eq, PartialEq)]
 #[doc(alias("JSONPath", "filter"))]
-pub struct Projection(Vec<JsonPath>);
+pub struct Projection {
+    paths: Vec<JsonPath>,
+    /// Maximum number of descendant segments (`..`) of a path, at least 1.
+    descents: u32,
+}
 
 /// Rejection of a text that is not a JSON path.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -42,6 +47,10 @@ pub struct Projection(Vec<JsonPath>);
 pub struct ProjectionError {
     reason: Box<str>,
 }
+
+/// A text has too many values to be projected.
+#[derive(Debug)]
+struct TooManyValues;
 
 /// Selected parts of a value.
 #[derive(Debug, Default)]
@@ -64,49 +73,89 @@ impl Projection {
                 reason: error.to_string().into(),
             })
         };
-        paths
-            .into_iter()
-            .map(parse)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let paths: Vec<_> = paths.into_iter().map(parse).collect::<Result<_, _>>()?;
+        let descents = paths
+            .iter()
+            .map(|path| path.to_string().matches("..").count());
+        let descents = u32::try_from(descents.max().unwrap_or_default()).unwrap_or(u32::MAX);
+        Ok(Self {
+            descents: descents.max(1),
+            paths,
+        })
+    }
+
+    /// Returns the selected parts of the JSON text `text`; `None` unless it is an object or an array
+    /// that is small enough.
+    ///
+    /// Each value counts once for each level of nesting that it is at, and to the power of the number
+    /// of descendant segments (`..`) of the path with the most of them. The limit is 1,000,000.
+    #[must_use]
+    pub fn of(&self, text: &str) -> Option<String> {
+        self.checked(text).ok().flatten()
     }
 
     /// Returns the selected parts of the JSON text `text`; `None` unless it is an object or an array.
-    #[must_use]
-    pub fn of(&self, text: &str) -> Option<String> {
+    fn checked(&self, text: &str) -> Result<Option<String>, TooManyValues> {
         if !text.trim_start().starts_with(['{', '[']) {
-            return None;
+            return Ok(None);
         }
+        self.check_size(text)?;
+        Ok(self.selected(text.trim()))
+    }
+
+    /// Checks that the values of `text`, and the places of those that are selected, fit in memory.
+    fn check_size(&self, text: &str) -> Result<(), TooManyValues> {
+        let mut room = MAX_VALUES;
+        for depth in Values::of(text) {
+            let cost = (depth + 1).saturating_pow(self.descents);
+            room = room.checked_sub(cost).ok_or(TooManyValues)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the selected parts of the JSON text `text`.
+    fn selected(&self, text: &str) -> Option<String> {
         let value: Value = serde_json::from_str(text).ok()?;
         let mut selection = Selection::default();
-        let selected: Vec<_> = self
-            .0
-            .iter()
-            .map(|path| path.query_located(&value))
-            .collect();
+        let selected = self.paths.iter().map(|path| path.query_located(&value));
+        let selected: Vec<_> = selected.collect();
         for location in selected.iter().flat_map(|nodes| nodes.locations()) {
             selection.add(location.iter());
         }
-        selection.write(text.trim())
+        selection.write(text)
     }
 
-    /// Returns the JSON text of `result` with the selected parts.
-    pub(super) fn apply(&self, result: &ToolResult<'_>) -> String {
+    /// Returns the JSON text of `result` with the selected parts; `None` if it has too many parts.
+    pub(super) fn apply(&self, result: &ToolResult<'_>) -> Option<String> {
+        if !result.is_readable {
+            return None;
+        }
+        let projected = |json: &&'_ str| {
+            let Some(block) = Block::parse(json).filter(Block::is_text) else {
+                return Ok(None);
+            };
+            let projected = self.checked(&block.text)?;
+            Ok(projected.map(|text| block.with_text(&text)))
+        };
         let blocks = result.blocks.iter().map(|json| {
-            let text = Block::parse(json).filter(Block::is_text);
-            let projected = text.and_then(|block| Some(block.with_text(&self.of(&block.text)?)));
-            projected.map_or(Cow::Borrowed(*json), Cow::Owned)
+            let projected = projected(json)?;
+            Ok(projected.map_or(Cow::Borrowed(*json), Cow::Owned))
         });
-        let blocks: Vec<_> = blocks.collect();
-        let structured = result.structured;
-        let structured = structured.map(|text| self.of(text).unwrap_or_else(|| text.to_owned()));
-        result.with_content(&blocks, structured, usize::MAX)
+        let blocks: Vec<_> = blocks.collect::<Result<_, TooManyValues>>().ok()?;
+        let structured = match result.structured {
+            Some(text) => {
+                let projected = self.checked(text).ok()?;
+                Some(projected.unwrap_or_else(|| text.to_owned()))
+            }
+            None => None,
+        };
+        Some(result.with_content(&blocks, structured, usize::MAX))
     }
 }
 
 impl fmt::Debug for Projection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let paths = self.0.iter().map(ToString::to_string);
+        let paths = self.paths.iter().map(ToString::to_string);
         f.debug_set().entries(paths).finish()
     }
 }
@@ -171,6 +220,11 @@ fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
     text.deserialize_map(Members).ok()
 }
 
+/// Limit of the values of a text, each counted by its depth.
+///
+/// A value needs up to 700 bytes while it is parsed, and its place as much as it is deep.
+const MAX_VALUES: usize = 1_000_000;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -221,13 +275,39 @@ mod tests {
         });
         let text = result.to_string();
         let projection = Projection::new(["$.a"]).unwrap();
-        let projected = projection.apply(&ToolResult::parse(&text).unwrap());
+        let projected = projection
+            .apply(&ToolResult::parse(&text).unwrap())
+            .unwrap();
         let projected: Value = serde_json::from_str(&projected).unwrap();
         assert_eq!(projected["content"][0]["text"], r#"{"a":1}"#);
         assert_eq!(projected["content"][1], result["content"][1]);
         assert_eq!(projected["content"][2], result["content"][2]);
         assert_eq!(projected["structuredContent"], json!({ "a": 1 }));
         assert_eq!(projected["_meta"], result["_meta"]);
+    }
+
+    #[test]
+    fn texts_with_too_many_values_are_not_projected() {
+        let of = |path: &str, text: &str| Projection::new([path]).unwrap().of(text).is_some();
+        let array = |items: usize| format!("[{}0]", "0,".repeat(items - 1));
+        // The array counts once, and each of its items twice.
+        assert!(of("$[0]", &array(MAX_VALUES / 2 - 1)));
+        assert!(!of("$[0]", &array(MAX_VALUES / 2)));
+        // A long text is no reason.
+        assert!(of(
+            "$.a",
+            &format!(r#"{{"a":"{}"}}"#, "x,".repeat(MAX_VALUES))
+        ));
+        // Descendants of descendants are selected once for each of their ancestors.
+        let nested = format!("{}{}{}", "[".repeat(100), array(1000), "]".repeat(100));
+        assert!(of("$..[0]", &nested));
+        assert!(!of("$..[*]..[0]", &nested));
+        let content = format!(
+            r#"{{"content":[],"structuredContent":{}}}"#,
+            array(MAX_VALUES)
+        );
+        let result = ToolResult::parse(&content).unwrap();
+        assert!(Projection::new(["$[0]"]).unwrap().apply(&result).is_none());
     }
 
     #[test]

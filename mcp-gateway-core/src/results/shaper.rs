@@ -12,7 +12,7 @@ use super::{KeptResults, Overflow, ResultBudget, ResultBudgets};
 use crate::call::Prepared;
 use crate::catalog::{ListKind, Listing};
 use crate::error::{NameKind, RouteError, UpstreamError};
-use crate::json::Fields;
+use crate::json::{Fields, object_json};
 use crate::jsonrpc::{Id, Response, code};
 use crate::protocol::{Era, Method, ProtocolVersion};
 use crate::replica::{ResultOwner, ResultPart};
@@ -67,14 +67,17 @@ impl ResultShaper {
 
     /// Returns the request of a call that reads a kept result; `None` for any other call.
     pub(crate) fn read(&self, call: &Call<Prepared>) -> Option<ResultRead> {
-        let request = call.request();
+        let (request, owner) = (call.request(), ResultOwner::of(call));
         if request.method() != &Method::ResourcesRead {
             return None;
         }
-        let (uri, owner) = (request.name()?, ResultOwner::of(call));
-        let PieceUri { id, offset } = PieceUri::parse(&owner.server, &uri)?;
+        let piece = PieceUri::parse(call.target().feature.name()?)?;
+        let PieceUri { server, id, offset } = piece;
+        if server != *owner.server {
+            return None;
+        }
         let part = ResultPart {
-            uri: document_uri(&owner.server, id),
+            uri: document_uri(&server, &id),
             owner,
             offset,
             is_modern: call.client().era() == Era::Modern,
@@ -131,9 +134,7 @@ impl ResultRead {
             let text = std::str::from_utf8(&text).map_err(UpstreamError::invalid)?;
             return Ok(Reply::result(&self.request, text));
         }
-        let error = RouteError::unknown_name(NameKind::Resource, &uri);
-        let problem = Problem::from(&Error::from(error)).in_era(era);
-        Ok(Reply::error(&self.request, problem.status, &problem.error))
+        Ok(unknown(&self.request, &uri, era))
     }
 }
 
@@ -144,7 +145,8 @@ impl Shaping {
     ///
     /// # Errors
     ///
-    /// [`UpstreamError`] if the reply cannot be read.
+    /// [`UpstreamError`] if the reply cannot be read, [`UpstreamError::TooLarge`] if it exceeds its
+    /// budget and cannot be cut.
     pub(crate) async fn apply(self, reply: Reply) -> Result<Reply, UpstreamError> {
         let empty = |kind| Arc::new(Listing::empty(kind));
         match self {
@@ -159,7 +161,7 @@ impl Shaping {
             Self::Result(result) if result.covers(&reply) => Ok(reply),
             Self::Result(result) => {
                 reply
-                    .map_response(move |response| Ok(result.shaped(&response)))
+                    .map_response(move |response| result.shaped(&response))
                     .await
             }
             Self::Schemas(budgets) => Ok(reply.map_listing(|listing| {
@@ -183,43 +185,61 @@ impl BudgetedResult {
     }
 
     /// Returns the response with a result within the budget.
-    fn shaped(&self, response: &Response) -> Response {
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError::TooLarge`] if the response has no part that could be left out.
+    fn shaped(&self, response: &Response) -> Result<Response, UpstreamError> {
         let (Ok(text), Some(span)) = (response.result(), response.result_span()) else {
-            return response.clone();
+            let error = response.result().unwrap_or_else(|error| error);
+            return self.fits(error.len()).map(|()| response.clone());
         };
         let inner = of_tool(text);
-        let Some(result) = ToolResult::parse(&text[inner.clone()]) else {
-            return response.clone();
+        let (at, replacement) = match ToolResult::parse(&text[inner.clone()]) {
+            Some(result) => {
+                let around = text.len() - inner.len();
+                (inner, self.replacement(&result, around)?)
+            }
+            None => (0..text.len(), self.input_required(text)?),
         };
-        match self.replacement(&result) {
+        Ok(match replacement {
             Some(replacement) => response.with_edits(|edits| {
-                edits.replace(
-                    span.start + inner.start..span.start + inner.end,
-                    replacement,
-                );
+                edits.replace(span.start + at.start..span.start + at.end, replacement);
             }),
             None => response.clone(),
-        }
+        })
     }
 
-    /// Returns the JSON text that takes the place of `result`; `None` if it may stay as it is.
-    fn replacement(&self, result: &ToolResult<'_>) -> Option<String> {
-        let projected = self.projected(result);
-        match projected {
+    /// Returns the JSON text that takes the place of `result`, which is in a text with `around` more
+    /// bytes; `None` if it may stay as it is.
+    fn replacement(
+        &self,
+        result: &ToolResult<'_>,
+        around: usize,
+    ) -> Result<Option<String>, UpstreamError> {
+        match self.projected(result) {
             Some(text) => {
-                let result = ToolResult::parse(&text)?;
-                Some(self.limited(&result).unwrap_or(text))
+                let limited = ToolResult::parse(&text).map(|result| self.limited(&result, around));
+                Ok(limited.transpose()?.flatten().or(Some(text)))
             }
-            None => self.limited(result),
+            None => self.limited(result, around),
         }
     }
 
     /// Returns the projection of `result`; `None` without one, and for the result of a tool that
-    /// failed.
+    /// failed. A tool error takes the place of a result that cannot be projected.
     #[cfg(feature = "json-path")]
     fn projected(&self, result: &ToolResult<'_>) -> Option<String> {
         let projection = self.budget.projection().filter(|_| !result.is_error())?;
-        Some(projection.apply(result))
+        let projected = projection.apply(result);
+        Some(projected.unwrap_or_else(|| {
+            tracing::warn!(server = %self.owner.server, "result not projected: too many values");
+            let size = result.text.len();
+            let text = format!(
+                "The result has {size} bytes and too many values to select parts of it. Request less."
+            );
+            result.to_error(&text)
+        }))
     }
 
     /// Returns `None`: projections require the feature `json-path`.
@@ -228,19 +248,64 @@ impl BudgetedResult {
         None
     }
 
-    /// Returns what takes the place of a `result` that exceeds its maximum size.
-    fn limited(&self, result: &ToolResult<'_>) -> Option<String> {
-        let max = self.budget.max_bytes()?;
+    /// Returns what takes the place of a `result` that exceeds its maximum size, with the `around`
+    /// bytes around it.
+    fn limited(
+        &self,
+        result: &ToolResult<'_>,
+        around: usize,
+    ) -> Result<Option<String>, UpstreamError> {
+        let Some(budget) = self.budget.max_bytes() else {
+            return Ok(None);
+        };
         let (server, size) = (&self.owner.server, result.text.len());
-        if size <= max {
-            return None;
+        if size + around <= budget {
+            return Ok(None);
         }
-        tracing::debug!(%server, size, max, "result exceeds its budget");
-        Some(match self.budget.overflow() {
+        tracing::debug!(%server, size, max = budget, "result exceeds its budget");
+        // The rest is room for a note.
+        if around > budget / 4 {
+            return Err(UpstreamError::TooLarge { limit: budget });
+        }
+        let max = budget - around;
+        Ok(Some(match self.budget.overflow() {
             Overflow::Reject if !result.is_error() => rejected(result, max),
             Overflow::Cut | Overflow::Reject => cut(result, max, None),
             Overflow::Link => cut(result, max, self.link(result, max).as_ref()),
-        })
+        }))
+    }
+
+    /// Returns what takes the place of the `text` of a result without content: of a request for input
+    /// that exceeds the budget, its requests and small members.
+    fn input_required(&self, text: &str) -> Result<Option<String>, UpstreamError> {
+        let Err(error) = self.fits(text.len()) else {
+            return Ok(None);
+        };
+        let fields = Fields::parse(text, 0..text.len()).unwrap_or_default();
+        if fields.span(text, INPUT_REQUESTS).is_none() {
+            return Err(error);
+        }
+        let mut room = ResultBudget::MIN_BYTES;
+        let mut fits = |size| {
+            let rest = room.checked_sub(size);
+            room = rest.unwrap_or(room);
+            rest.is_some()
+        };
+        let members = fields
+            .iter(text)
+            .filter(|(key, span)| INPUT_MEMBERS.contains(key) || fits(key.len() + span.len()));
+        let members: Vec<_> = members
+            .map(|(key, span)| (key, (&text[span]).into()))
+            .collect();
+        Ok(Some(object_json(&members)))
+    }
+
+    /// Checks that `size` is within the budget.
+    fn fits(&self, size: usize) -> Result<(), UpstreamError> {
+        match self.budget.max_bytes() {
+            Some(limit) if size > limit => Err(UpstreamError::TooLarge { limit }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Keeps `result`, and returns the link to it; `None` if it is too large to be kept.
@@ -250,6 +315,19 @@ impl BudgetedResult {
         let uri = document_uri(&self.owner.server, &id);
         Some(Link::new(uri, document, self.has_links))
     }
+}
+
+/// Returns the reply to a call of a resource of the gateway that is not a kept result of the server.
+pub(crate) fn unknown_result(call: &Call<Prepared>) -> Reply {
+    let uri = call.target().feature.name().unwrap_or_default();
+    unknown(call.request().id(), uri, call.client().era())
+}
+
+/// Returns the error of the unknown resource `uri`.
+fn unknown(request: &Id, uri: &str, era: Era) -> Reply {
+    let error = RouteError::unknown_name(NameKind::Resource, uri);
+    let problem = Problem::from(&Error::from(error)).in_era(era);
+    Reply::error(request, problem.status, &problem.error)
 }
 
 /// Returns the span of the result of a tool in a result: in that of a task it is a member.
@@ -292,4 +370,133 @@ fn declared(response: &Response) -> Response {
             format!("\"resources\":{{}}{separator}"),
         );
     })
+}
+
+const INPUT_REQUESTS: &str = "inputRequests";
+
+/// Members of a request for input without which it cannot be answered.
+const INPUT_MEMBERS: [&str; 2] = [INPUT_REQUESTS, "requestState"];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const MAX: usize = 2048;
+
+    fn budgeted(overflow: Overflow) -> BudgetedResult {
+        let budget = ResultBudget::new()
+            .with_max_bytes(MAX)
+            .with_overflow(overflow);
+        BudgetedResult {
+            budget: Arc::new(budget),
+            owner: ResultOwner {
+                principal: "alice".into(),
+                gateway: "main".into(),
+                server: "s".into(),
+            },
+            kept: KeptResults::default(),
+            has_links: true,
+        }
+    }
+
+    fn shaped(overflow: Overflow, result: &Value) -> Result<String, UpstreamError> {
+        // Kept results expire.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
+        let runtime = runtime.unwrap();
+        let _entered = runtime.enter();
+        let response = Response::new(&Id::from(1), &result.to_string());
+        let shaped = budgeted(overflow).shaped(&response)?;
+        Ok(shaped.result().unwrap().to_owned())
+    }
+
+    #[test]
+    fn no_result_escapes_its_budget() {
+        let large = "x".repeat(MAX);
+        let text = json!([{ "type": "text", "text": "a" }]);
+        for result in [
+            json!({ "_meta": { "a": large } }),
+            json!({ "unknown": large }),
+            json!({ large.as_str(): 1 }),
+            json!({ "result": { "content": text }, "_meta": { "a": large } }),
+            json!({ "task": { "taskId": "1", "statusMessage": large } }),
+        ] {
+            let shaped = shaped(Overflow::Cut, &result);
+            assert!(
+                matches!(shaped, Err(UpstreamError::TooLarge { limit: MAX })),
+                "{result}"
+            );
+        }
+        let error = crate::jsonrpc::ErrorObject::new(-32_000, large.clone());
+        let error = budgeted(Overflow::Cut).shaped(&Response::from_error(&Id::from(1), &error));
+        assert!(error.is_err());
+        // What is small, or has content that can be cut, is not an error.
+        for result in [
+            json!({ "_meta": { "a": 1 } }),
+            json!([large]),
+            json!({ "content": text, "_meta": { "a": large }, "unknown": large }),
+            json!({ "result": { "content": [{ "type": "text", "text": large }] }, "taskId": "1" }),
+        ] {
+            assert!(
+                shaped(Overflow::Cut, &result).unwrap().len() <= MAX,
+                "{result}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_for_input_keeps_its_requests() {
+        let requests = json!({ "a": { "method": "sampling/createMessage", "x": "x".repeat(MAX) } });
+        let result = json!({
+            "_meta": { "a": "x".repeat(MAX) },
+            "inputRequests": requests,
+            "requestState": "y".repeat(MAX),
+            "resultType": "input_required",
+        });
+        let shaped: Value = serde_json::from_str(&shaped(Overflow::Cut, &result).unwrap()).unwrap();
+        let mut expected = result;
+        expected.as_object_mut().unwrap().remove("_meta");
+        assert_eq!(shaped, expected);
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            (0..3000_usize).prop_map(|len| Value::from("ä".repeat(len))),
+        ];
+        leaf.prop_recursive(3, 12, 4, |inner| {
+            let key = prop::sample::select(vec![
+                "content",
+                "structuredContent",
+                "isError",
+                "result",
+                "text",
+                "type",
+                "_meta",
+                "x",
+            ]);
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(key.prop_map(String::from), inner, 0..4)
+                    .prop_map(|members| Value::from_iter(members)),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_result_is_within_its_budget(
+            result in value(),
+            overflow in prop::sample::select(vec![Overflow::Cut, Overflow::Link, Overflow::Reject]),
+        ) {
+            if let Ok(text) = shaped(overflow, &result) {
+                prop_assert!(text.len() <= MAX, "{} of {text}", text.len());
+                prop_assert!(serde_json::from_str::<Value>(&text).is_ok());
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde_json::value::RawValue;
 
+use super::values::Values;
 use crate::json::{Fields, object_json, string_json};
 
 /// A result of a tool, as text.
@@ -18,13 +19,15 @@ pub(super) struct ToolResult<'a> {
     pub(super) structured: Option<&'a str>,
     /// The other members.
     rest: Vec<(Box<str>, &'a str)>,
+    /// `true` if the parts are those of the text.
+    pub(super) is_readable: bool,
 }
 
 impl<'a> ToolResult<'a> {
     /// Returns the parts of `text`; `None` if it is not the result of a tool, such as a request for
     /// input.
     ///
-    /// A result that cannot be read has no parts.
+    /// A result that cannot be read has no parts, and neither has one of more than 65,536 items.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let opaque = Self {
             text,
@@ -38,7 +41,11 @@ impl<'a> ToolResult<'a> {
         if content.is_none() && structured.is_none() {
             return None;
         }
-        let Ok(blocks) = serde_json::from_str::<Vec<&RawValue>>(content.unwrap_or("[]")) else {
+        let content = content.unwrap_or("[]");
+        if Values::of(content).filter(|depth| *depth == 1).count() > MAX_ITEMS {
+            return Some(opaque);
+        }
+        let Ok(blocks) = serde_json::from_str::<Vec<&RawValue>>(content) else {
             return Some(opaque);
         };
         let rest = fields.iter(text);
@@ -48,6 +55,7 @@ impl<'a> ToolResult<'a> {
             structured,
             rest: rest.map(|(key, span)| (key.into(), &text[span])).collect(),
             text,
+            is_readable: true,
         })
     }
 
@@ -64,10 +72,7 @@ impl<'a> ToolResult<'a> {
             return None;
         };
         let text = Block::parse(block).filter(|block| block.is_text())?.text;
-        let repeats = |structured| {
-            let parse = |text| serde_json::from_str::<serde_json::Value>(text).ok();
-            parse(&text).is_some_and(|value| Some(value) == parse(structured))
-        };
+        let repeats = |structured: &str| *text == *structured || is_same(&text, structured);
         self.structured.is_none_or(repeats).then_some(text)
     }
 
@@ -106,6 +111,15 @@ impl<'a> ToolResult<'a> {
             fits || ["isError", "resultType"].contains(&&**key) && value.len() <= MAX_WORD
         })
     }
+}
+
+/// Returns `true` if both texts are the same JSON value. Those with many values count as different.
+fn is_same(one: &str, other: &str) -> bool {
+    let parse = |text| {
+        let is_small = Values::of(text).nth(MAX_COMPARED).is_none();
+        is_small.then(|| serde_json::from_str::<serde_json::Value>(text).ok())?
+    };
+    parse(other).is_some_and(|value| Some(value) == parse(one))
 }
 
 /// An item of `content` with a text.
@@ -184,6 +198,12 @@ pub(super) fn prefix_within(text: &str, max: usize) -> &str {
     text
 }
 
+/// Maximum number of items of `content`.
+const MAX_ITEMS: usize = 65_536;
+
+/// Maximum number of values of texts that are compared.
+const MAX_COMPARED: usize = 100_000;
+
 /// Maximum length of the JSON text of a member that is kept in any case.
 const MAX_WORD: usize = 32;
 
@@ -207,6 +227,15 @@ mod tests {
         assert!(result.is_error());
         let unreadable = ToolResult::parse(r#"{"content":[],"content":[]}"#).unwrap();
         assert!(unreadable.blocks.is_empty() && !unreadable.is_error());
+        for (items, is_readable) in [(MAX_ITEMS, true), (MAX_ITEMS + 1, false)] {
+            let many = format!(r#"{{"content":[{}1]}}"#, "1,".repeat(items - 1));
+            let result = ToolResult::parse(&many).unwrap();
+            let number = if is_readable { items } else { 0 };
+            assert_eq!(
+                (result.is_readable, result.blocks.len()),
+                (is_readable, number)
+            );
+        }
     }
 
     #[test]
@@ -225,6 +254,11 @@ mod tests {
         );
         assert_eq!(single(structured, r#"{"a":2}"#), None);
         assert_eq!(single(structured, "a is 1"), None);
+        // What is too large to be compared is the same if its text is.
+        let many = format!("[{}1]", "1,".repeat(MAX_COMPARED));
+        let structured = format!(r#","structuredContent":{many}"#);
+        assert!(single(&structured, &many).is_some());
+        assert!(single(&structured, &format!(" {many}")).is_none());
     }
 
     #[test]

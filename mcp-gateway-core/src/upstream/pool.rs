@@ -27,7 +27,7 @@ use crate::error::UpstreamError;
 use crate::limit::{Breaker, Concurrency, Limits};
 use crate::protocol::{ListKind, Method};
 use crate::reply::{CallOutcome, Completion};
-use crate::results::{KeptResults, ResultBudgets, ResultShaper};
+use crate::results::{self, KeptResults, ResultBudgets, ResultShaper};
 use crate::route::Feature;
 use crate::task::BackgroundTask;
 use crate::{Call, Reply};
@@ -263,6 +263,11 @@ impl PooledServer {
             // A long-lived stream is not a call that occupies the server.
             return self.upstream.send(call).await;
         }
+        if let Feature::Resource(uri) = &call.target().feature
+            && results::is_reserved(uri)
+        {
+            return self.read_kept(&call).await;
+        }
         match (&self.results, &self.turns) {
             (None, None) => self.send_limited(call).await,
             // The rare path is boxed to keep the future of the frequent one small.
@@ -270,12 +275,18 @@ impl PooledServer {
         }
     }
 
-    /// Sends `call` to a server with budgets, or reads a kept result of it.
+    /// Returns the reply to the call of a resource of the gateway: a kept result of this server.
+    async fn read_kept(&self, call: &Call<Prepared>) -> Result<Reply, UpstreamError> {
+        let results = self.results.as_ref();
+        match results.and_then(|results| results.read(call)) {
+            Some(read) => read.reply().await,
+            None => Ok(results::unknown_result(call)),
+        }
+    }
+
+    /// Sends `call` to a server with budgets.
     async fn send_budgeted(self: Arc<Self>, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
         let results = self.results.as_ref();
-        if let Some(read) = results.and_then(|results| results.read(&call)) {
-            return read.reply().await;
-        }
         let shaping = results.and_then(|results| results.shaping(&call));
         let reply = self.send_limited(call).await?;
         match shaping {

@@ -234,6 +234,60 @@ async fn category_kept_results_are_for_their_caller_alone() {
 }
 
 #[tokio::test]
+async fn category_kept_results_have_uris_that_no_server_receives() {
+    for several in [true, false] {
+        for budgets in [
+            ResultBudgets::new(limited(Overflow::Link)),
+            ResultBudgets::default(),
+        ] {
+            let has_budget = !budgets.is_empty();
+            let (gateway, server) = gateway(true, several, budgets).await;
+            for modern in ERAS {
+                let client = Client::new(&gateway, "alice", modern).await;
+                let prefix = if several { "s__" } else { "" };
+                let answer = client.call(&format!("{prefix}text")).await;
+                let uri = &answer["result"]["content"][2]["uri"];
+                let uri = uri.as_str().unwrap_or("mcp-gateway://results/s/id");
+                let is_read = client.read(uri).await["text"].is_string();
+                assert_eq!(is_read, has_budget);
+                // Equivalent URIs are the same.
+                let alike = uri.replace("mcp-gateway://results/s", "MCP-Gateway://%52ESULTS/%73");
+                let is_read = client.read(&alike).await["text"].is_string();
+                assert_eq!(is_read, has_budget, "{alike}");
+                for other in [
+                    "MCP-GATEWAY://results/x/id",
+                    "mcp%2dgateway:x",
+                    "mcp-gateway://x",
+                ] {
+                    for (method, params) in [
+                        ("resources/read", json!({ "uri": other })),
+                        ("resources/subscribe", json!({ "uri": other })),
+                        ("skills/get", json!({ "uri": other })),
+                        (
+                            "completion/complete",
+                            json!({
+                                "ref": { "type": "ref/resource", "uri": other },
+                                "argument": { "name": "a", "value": "" },
+                            }),
+                        ),
+                    ] {
+                        let answer = client.ask(method, params).await;
+                        assert!(answer["error"]["code"].is_i64(), "{method}: {answer}");
+                    }
+                }
+            }
+            for asked in server.asked() {
+                let text = asked.text.to_lowercase();
+                assert!(
+                    !text.contains("mcp-gateway://") && !text.contains("mcp%2d"),
+                    "{text}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_large_result_may_be_an_error_instead() {
     in_all_eras(&limited(Overflow::Reject), async |_, client, prefix| {
         let answer = client.call(&format!("{prefix}items")).await;

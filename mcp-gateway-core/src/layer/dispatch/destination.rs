@@ -1,15 +1,16 @@
 //! Destination of a call.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Shared;
 use super::fan_out::missing_name;
 use crate::error::{NameKind, RouteError};
-use crate::json::Fields;
+use crate::json::{self, Fields};
 use crate::jsonrpc::Request;
 use crate::protocol::Method;
 use crate::route::{Feature, ResolvedName, Target};
-use crate::{Call, Error};
+use crate::{Call, Error, results};
 
 /// Destination of a call.
 pub(super) enum Destination {
@@ -59,6 +60,12 @@ impl Shared {
                 self.task_target(call)
             }
             Method::CompletionComplete => self.completion_target(call),
+            Method::ResourcesDirectoryRead | Method::SkillsGet
+                if results::is_reserved(&uri(request)) =>
+            {
+                let error = RouteError::unknown_name(NameKind::Resource, &uri(request));
+                Destination::rejected(error)
+            }
             Method::PromptsList
             | Method::ResourcesList
             | Method::ResourcesRead
@@ -121,4 +128,10 @@ impl Shared {
         let resolved = self.router.resolve(&name);
         Destination::of_name(resolved, NameKind::Prompt, Feature::Prompt, &name)
     }
+}
+
+/// Returns the `uri` of a request.
+fn uri(request: &Request) -> Cow<'_, str> {
+    let uri = request.param("uri").and_then(json::string);
+    uri.unwrap_or_default()
 }

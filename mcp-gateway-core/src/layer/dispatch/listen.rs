@@ -28,7 +28,7 @@ use crate::protocol::{Method, meta};
 use crate::reply::{self, ReplyEvent, ReplyStream};
 use crate::route::RouterChanges;
 use crate::upstream::SubscriptionFilter;
-use crate::{Call, Error, Reply, problem};
+use crate::{Call, Error, Reply, problem, results};
 
 /// Merged messages of all servers.
 type MergedEvents = SelectAll<BoxStream<'static, Result<ReplyEvent, UpstreamError>>>;
@@ -171,7 +171,8 @@ impl Shared {
             .iter()
             .map(|server| (Arc::clone(server), lists.clone()))
             .collect();
-        for uri in &filter.resource_subscriptions {
+        let uris = filter.resource_subscriptions.iter();
+        for uri in uris.filter(|uri| !results::is_reserved(uri)) {
             for (server, uri) in self.owners(inner, call, uri).await {
                 if let Some(filter) = wanted.get_mut(&server) {
                     filter.resource_subscriptions.insert(uri);

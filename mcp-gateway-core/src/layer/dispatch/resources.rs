@@ -13,8 +13,9 @@ use crate::json::Fields;
 use crate::jsonrpc::code;
 use crate::protocol::Method;
 use crate::reply::CallOutcome;
+use crate::results::{self, PieceUri};
 use crate::route::{Feature, Target};
-use crate::{Call, Error, Reply, results};
+use crate::{Call, Error, Reply};
 
 /// Known owners of resources.
 ///
@@ -137,7 +138,8 @@ impl Shared {
             let feature = Feature::Resource((&*uri).into());
             return send(inner, call.advance(|()| Routed::to(server, feature))).await;
         }
-        if let Some(server) = self.server_of_result(&uri) {
+        if results::is_reserved(&uri) {
+            let server = self.server_of_result(&uri)?;
             return self.read_from(&inner, &call, &server, &uri).await;
         }
         if has_scope(&uri) {
@@ -171,11 +173,12 @@ impl Shared {
     }
 
     /// Returns the server of the kept result `uri`.
-    fn server_of_result(&self, uri: &str) -> Option<Arc<str>> {
+    fn server_of_result(&self, uri: &str) -> Result<Arc<str>, RouteError> {
         let servers = self.router.servers();
-        let mut servers = servers.iter();
-        let server = servers.find(|server| uri.starts_with(&results::uri_prefix(server)))?;
-        Some(Arc::clone(server))
+        let piece = PieceUri::parse(uri);
+        let server = piece.and_then(|piece| servers.iter().find(|one| ***one == *piece.server));
+        let server = server.map(Arc::clone);
+        server.ok_or_else(|| RouteError::unknown_name(NameKind::Resource, uri))
     }
 
     /// Sends the call to `server` under its `uri`.
