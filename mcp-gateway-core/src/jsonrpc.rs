@@ -24,6 +24,7 @@ mod notification;
 mod params;
 mod request;
 mod response;
+mod response_id;
 mod scan;
 
 pub use self::error::{ErrorObject, code};
@@ -33,5 +34,6 @@ pub use self::notification::Notification;
 pub(crate) use self::params::Params;
 pub use self::request::Request;
 pub use self::response::Response;
+pub(crate) use self::response_id::response_id;
 pub use self::scan::ScanError;
 pub(crate) use self::scan::{ScanResult, Scanner};

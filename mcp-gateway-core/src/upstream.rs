@@ -41,6 +41,7 @@ mod http_endpoint;
 mod legacy_http;
 mod legacy_sse;
 mod lint_report;
+mod malformed;
 mod modern_http;
 mod multiplexed;
 mod pool;

@@ -17,10 +17,11 @@ use tokio::sync::broadcast;
 
 use super::connection::{SendError, UpstreamConnection};
 use super::http_endpoint::{self as over_http, HttpEndpoint, PostResponse};
+use super::malformed::answered_by_malformed;
 use super::{DiscoverResult, encode};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
-use crate::jsonrpc::{ErrorObject, Id, Message, MessageError, Notification};
+use crate::jsonrpc::{ErrorObject, Id, Message, Notification};
 use crate::protocol::{ProtocolVersion, header::MCP_PARAM_PREFIX};
 use crate::reply::{self, ReplyEvent, ReplyStream};
 use crate::signal::Signal;
@@ -227,15 +228,15 @@ async fn next(events: &mut EventStream, id: &Id) -> Result<ReplyEvent, UpstreamE
 
 /// Parses an event in the stream of the request `id`; `None` if it must be ignored.
 ///
-/// Text that is not a message, and a response to another request, do not end the call: clients
-/// ignore them. A response to another request must not reach the caller in any case, because it
+/// Text that does not respond to the request, and a response to another one, do not end the call:
+/// clients ignore them. A response to another request must not reach the caller in any case, because it
 /// could disclose the data of another caller.
 ///
 /// # Errors
 ///
 /// [`UpstreamError::Invalid`] for a malformed response to the request.
 pub(super) fn parse_event(text: Bytes, id: &Id) -> Result<Option<Message>, UpstreamError> {
-    match Message::parse(text) {
+    match Message::parse(text.clone()) {
         Ok(Message::Response(response))
             if response.id().is_some_and(|other| !other.answers(id)) =>
         {
@@ -243,13 +244,12 @@ pub(super) fn parse_event(text: Bytes, id: &Id) -> Result<Option<Message>, Upstr
             Ok(None)
         }
         Ok(message) => Ok(Some(message)),
-        Err(MessageError::Invalid {
-            id: Some(other),
-            detail,
-        }) if other.answers(id) => Err(UpstreamError::invalid(detail)),
         Err(error) => {
-            tracing::warn!(%error, "malformed message from upstream");
-            Ok(None)
+            let found = answered_by_malformed(&text, &error);
+            match found.is_some_and(|other| other.answers(id)) {
+                true => Err(error.into()),
+                false => Ok(None),
+            }
         }
     }
 }

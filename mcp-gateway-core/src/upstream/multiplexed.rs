@@ -34,13 +34,14 @@ use self::replies::{MESSAGES, ReplyReceiver};
 pub(super) use self::unnegotiated::UnnegotiatedConnection;
 use super::cancel_policy::CancelPolicy;
 use super::connection::{SendError, UpstreamConnection};
+use super::malformed::answered_by_malformed;
 use super::request_ids::{IssuedId, RequestIds};
 use super::roots::Askable;
 use super::unsolicited::UnsolicitedMessages;
 use super::{DiscoverResult, encode};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
-use crate::jsonrpc::{Message, Notification, Request, Response};
+use crate::jsonrpc::{Message, MessageError, Notification, Request, Response};
 use crate::protocol::{Method, meta};
 use crate::reply::{self, ReplyEvent, Responder};
 use crate::signal::Signal;
@@ -223,9 +224,9 @@ impl Shared {
         self.events.close();
     }
 
-    /// Handles one message of the server. A malformed one is logged and skipped.
+    /// Handles one message of the server.
     async fn on_message(self: &Arc<Self>, text: Bytes) {
-        match Message::parse(text) {
+        match Message::parse(text.clone()) {
             Ok(Message::Response(response)) => {
                 if !self.pending().complete(&response) {
                     tracing::debug!(id = ?response.id(), "unsolicited response from upstream");
@@ -233,7 +234,14 @@ impl Shared {
             }
             Ok(Message::Notification(notification)) => self.on_notification(notification),
             Ok(Message::Request(request)) => self.on_request(request).await,
-            Err(error) => tracing::warn!(%error, "malformed message from upstream"),
+            Err(error) => self.on_malformed(&text, error),
+        }
+    }
+
+    /// Handles a malformed message: it fails the call that it responds to.
+    fn on_malformed(&self, text: &[u8], error: MessageError) {
+        if let Some(id) = answered_by_malformed(text, &error) {
+            self.pending().reject(&id, error.into());
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use mcp_gateway_tests::script::{
-    ReceivedRequest, Scripted, Step, Steps, document, events, response, status,
+    EVENTS, ReceivedRequest, Scripted, Step, Steps, document, events, response, status,
 };
 use serde_json::json;
 
@@ -264,10 +264,7 @@ async fn silence_ends_at_the_deadline() {
             vec![Step::Send(head.into()), Step::Hang]
         }),
         ("a stream without events", |_| {
-            vec![
-                Step::Send(mcp_gateway_tests::script::EVENTS.into()),
-                Step::Hang,
-            ]
+            vec![Step::Send(EVENTS.into()), Step::Hang]
         }),
     ];
     for modern in ERAS {
@@ -297,7 +294,7 @@ async fn a_server_that_drips_ends_at_the_last_deadline() {
             "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":1}}\n\n",
         ] {
             let harness = Harness::limited(modern, limits.clone(), move |_| {
-                let mut steps = vec![Step::Send(mcp_gateway_tests::script::EVENTS.into())];
+                let mut steps = vec![Step::Send(EVENTS.into())];
                 for _ in 0..100 {
                     steps.extend([Step::Send(drop.into()), Step::Pause(SILENCE / 4)]);
                 }
@@ -467,4 +464,30 @@ async fn a_server_that_is_not_there_costs_its_own_tools() {
     harness.goes_on("its return").await;
     assert_eq!(harness.tools().await.len(), 4);
     drop(again);
+}
+
+#[tokio::test]
+async fn a_response_nested_too_deeply_fails_its_call_at_once() {
+    for (modern, in_events) in [(true, true), (true, false), (false, true), (false, false)] {
+        let harness = Harness::new(modern, move |asked| {
+            let id = &asked.message["id"];
+            let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+            let text = format!(r#"{{"jsonrpc":"2.0","result":{{"content":{deep}}},"id":{id}}}"#);
+            match in_events {
+                false => response("200 OK", JSON, &text),
+                true => vec![
+                    Step::Send(EVENTS.into()),
+                    Step::Send(format!("data: {text}\n\n").into()),
+                    Step::Hang,
+                ],
+            }
+        })
+        .await;
+        harness.goes_on("the start").await;
+        let start = Instant::now();
+        let what = format!("modern: {modern}, events: {in_events}");
+        assert_eq!(harness.reason().await, "upstream_invalid", "{what}");
+        assert!(start.elapsed() < SOON / 2, "{what}: {:?}", start.elapsed());
+        harness.goes_on(&what).await;
+    }
 }

@@ -69,6 +69,11 @@ def lie(message):
     elif HOW == "fields missing":
         put({"jsonrpc": "2.0", "id": message["id"]})
         return
+    elif HOW == "deep":
+        number = json.dumps(message["id"]).encode()
+        deep = b"[" * 100000 + b"]" * 100000
+        put(b'{"jsonrpc":"2.0","result":{"id":0,"x":' + deep + b'},"id":' + number + b"}")
+        return
     answer(message, text)
 
 

@@ -158,6 +158,17 @@ impl PendingRequests {
         true
     }
 
+    /// Fails the call whose identifier the server received as `seen`.
+    pub(super) fn reject(&mut self, seen: &Id, error: UpstreamError) {
+        let Some(number) = self.number_of(seen) else {
+            return;
+        };
+        self.given_up.remove(&number);
+        if let Some(waiting) = self.waiting.remove(&number) {
+            let _ = waiting.messages.try_send(Err(error));
+        }
+    }
+
     /// Returns the number of the call whose identifier the server received as `seen`.
     fn number_of(&self, seen: &Id) -> Option<i64> {
         // Texts are kept for subscriptions only, so that they are searched rarely.
