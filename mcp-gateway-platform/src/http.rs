@@ -9,7 +9,7 @@
 //! | `/internal/replica` | replica requests | other replicas |
 //! | `/api/auth/…`, `/.well-known/…`, `/authorize`, `/token`, `/register` | authorization server and login | everybody |
 //! | `/verify`, `/verify/{name}` | forward authentication | reverse proxies |
-//! | `/metrics` | metrics | callers, and with the metrics token |
+//! | `/metrics` | metrics | callers that may use all gateways, and with the metrics token |
 //!
 //! Each gateway also has `/sse` and `/messages`, for clients of protocol version 2024-11-05.
 

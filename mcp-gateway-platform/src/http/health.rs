@@ -62,7 +62,12 @@ impl ManagementEndpoints {
             return Ok(not_found(request));
         };
         if tokens.verify(request).await.is_err() {
-            self.check_caller(request, site).await?;
+            let caller = self.caller(request, site).await?;
+            if !site.may_see_all(&caller) {
+                let principal = caller.subject();
+                tracing::info!(principal, "metrics denied: team-scoped gateways");
+                return Ok(not_found(request));
+            }
         }
         Ok(self.rendered(site))
     }

@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 use http::{Request, Response};
 use mcp_gateway_auth::StaticTokens;
 use mcp_gateway_core::Replica;
+use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::endpoint::{Body, ReplicaService, RequestError};
 use mcp_gateway_core::host_policy::HostPolicy;
 use mcp_gateway_core::layer::drain_body::DrainBodyLayer;
@@ -56,6 +57,12 @@ pub(crate) struct RouteTable {
 impl RouteTable {
     pub(super) fn status(&self) -> Vec<ServerStatus> {
         self.members.iter().map(|member| member.status()).collect()
+    }
+
+    /// Returns `true` if `principal` may see and use all gateways.
+    pub(super) fn may_see_all(&self, principal: &Principal) -> bool {
+        let mut gateways = self.restricted.values();
+        gateways.all(|gateway| gateway.may_see(principal))
     }
 
     /// Returns the gateway at `path`, and its verifier if it is team-scoped.

@@ -8,9 +8,10 @@ use super::Secret;
 pub enum Metrics {
     /// Separate address, without authentication.
     Separate,
-    /// `/metrics` of the gateway, for its callers.
+    /// `/metrics` of the gateway, for callers that may use all gateways: metrics name the servers and
+    /// tools of all.
     #[default]
     Shared,
-    /// `/metrics` of the gateway, for its callers and with this bearer token.
+    /// The same, and with this bearer token.
     Token(Secret),
 }

@@ -42,6 +42,35 @@ async fn a_gateway_of_a_team_looks_to_others_as_if_it_were_not_there() {
 }
 
 #[tokio::test]
+async fn category_tenant_names_are_not_in_the_metrics_of_others() {
+    let folder = Folder::new();
+    let config = format!("{CONFIG}\nmetrics: {{ token: {{ env: SCRAPER }} }}\n");
+    let config = folder.write("gateway.yaml", &config);
+    let (olga, bob) = ("the-token-of-olga-is-this", "the-token-of-bob-is-this");
+    let scraper = "the-token-of-prometheus";
+    let tokens = [
+        ("MCP_GATEWAY_TOKEN", olga),
+        ("BOB", bob),
+        ("SCRAPER", scraper),
+    ];
+    let gateway = Gateway::serve_with(&config, &tokens).await;
+    for (token, expected) in [(olga, 200), (scraper, 200), (bob, 404), ("wrong", 401)] {
+        let (status, body) = gateway.get_with("/metrics", token).await;
+        assert_eq!(status, expected, "{token}");
+        assert_eq!(
+            body.contains("mcp_server_name"),
+            expected == 200,
+            "{token}: {body}"
+        );
+    }
+    // Without gateways of teams, nothing is hidden from callers.
+    let open = CONFIG.replace(", { name: ops, teams: [ops] }", "");
+    let config = folder.write("open.yaml", &open);
+    let gateway = Gateway::serve_with(&config, &tokens[..2]).await;
+    assert_eq!(gateway.get_with("/metrics", bob).await.0, 200);
+}
+
+#[tokio::test]
 async fn servers_of_a_team_have_no_health_for_others() {
     let folder = Folder::new();
     let config = CONFIG.replace(
