@@ -34,6 +34,6 @@ pub use self::notification::Notification;
 pub(crate) use self::params::Params;
 pub use self::request::Request;
 pub use self::response::Response;
-pub(crate) use self::response_id::response_id;
+use self::response_id::response_id;
 pub use self::scan::ScanError;
 pub(crate) use self::scan::{ScanResult, Scanner};

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::envelope::Envelope;
-use super::{Id, Notification, Params, Request, Response};
+use super::{Id, Notification, Params, Request, Response, response_id};
 use crate::json::{Fields, FieldsError, MAX_DEPTH, WalkErrorKind, Walker, object_json};
 use crate::protocol::Method;
 
@@ -101,34 +101,47 @@ impl Message {
     /// [`MessageError`] if the text is not a valid message. The variants carry the identifier of
     /// the request where it could be parsed, so that the error response can name it.
     pub fn parse(body: Bytes) -> Result<Self, MessageError> {
-        let body = match body.strip_prefix(BYTE_ORDER_MARK) {
-            Some(text) => body.slice_ref(text),
-            None => body,
+        Self::read(decoded(body)?).map_err(|(error, _)| error)
+    }
+
+    /// Parses the text of one message of a server.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), and the identifier of the request to which the text responds.
+    pub(crate) fn parse_answer(body: Bytes) -> Result<Self, (MessageError, Option<Id>)> {
+        let text = decoded(body).map_err(|error| (error, None))?;
+        Self::read(text).map_err(|(error, text)| (error, response_id(text.as_bytes())))
+    }
+
+    /// Reads the text of one message; returns it with the error if it is not valid.
+    fn read(text: ByteString) -> Result<Self, (MessageError, ByteString)> {
+        let mut envelope = match Envelope::read(&text) {
+            Ok(envelope) => envelope,
+            Err(error) => return Err((parse_error(&text, error), text)),
         };
-        let text = ByteString::try_from(body).map_err(|error| MessageError::Syntax {
-            detail: format!("{error}"),
-        })?;
-        let mut envelope = Envelope::read(&text).map_err(|error| parse_error(&text, error))?;
         let id = envelope
             .id
             .clone()
             .and_then(|span| Id::from_token(&text[span]));
         if envelope.id.is_some() && id.is_none() && envelope.method.is_some() {
-            return Err(invalid(None, "the id must be a string or an integer"));
+            let error = invalid(None, "the id must be a string or an integer");
+            return Err((error, text));
         }
         if envelope
             .jsonrpc
             .as_ref()
             .is_none_or(|span| text[span.clone()] != *"\"2.0\"")
         {
-            return Err(invalid(id, "the member jsonrpc must be \"2.0\""));
+            let error = invalid(id, "the member jsonrpc must be \"2.0\"");
+            return Err((error, text));
         }
         let Some(method) = envelope.method.clone() else {
             return Response::read(text, envelope, id).map(Self::Response);
         };
         let Some(method) = crate::json::string(&text[method]).map(|name| Method::from(&*name))
         else {
-            return Err(invalid(id, "the method must be a string"));
+            return Err((invalid(id, "the method must be a string"), text));
         };
         let indexed = envelope.index.take().map(Ok);
         let read = || Params::read(&text, envelope.params.clone());
@@ -137,10 +150,10 @@ impl Message {
             Err(error) => {
                 return match envelope.params.and_then(|span| without_null(&text, span)) {
                     Some(params) => Ok(Self::new(id.as_ref(), &method, params.as_deref())),
-                    None => Err(MessageError::Params {
-                        id,
-                        detail: error.to_string(),
-                    }),
+                    None => {
+                        let detail = error.to_string();
+                        Err((MessageError::Params { id, detail }, text))
+                    }
                 };
             }
         };
@@ -167,6 +180,17 @@ impl Message {
             Self::Response(response) => response.text(),
         }
     }
+}
+
+/// Decodes the text of a message, without a byte order mark.
+fn decoded(body: Bytes) -> Result<ByteString, MessageError> {
+    let body = match body.strip_prefix(BYTE_ORDER_MARK) {
+        Some(text) => body.slice_ref(text),
+        None => body,
+    };
+    ByteString::try_from(body).map_err(|error| MessageError::Syntax {
+        detail: format!("{error}"),
+    })
 }
 
 /// Creates a [`MessageError::Invalid`].

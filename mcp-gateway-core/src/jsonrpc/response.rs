@@ -81,13 +81,13 @@ impl Response {
         text: ByteString,
         envelope: Envelope,
         id: Option<Id>,
-    ) -> Result<Self, MessageError> {
+    ) -> Result<Self, (MessageError, ByteString)> {
         let outcome = match (envelope.result, envelope.error) {
             (Some(result), None) => Payload::Result(result),
             (None, Some(error)) => Payload::Error(error),
             _ => {
                 let detail = "it has neither a method nor one of result and error";
-                return Err(invalid(id, detail));
+                return Err((invalid(id, detail), text));
             }
         };
         Ok(Self {

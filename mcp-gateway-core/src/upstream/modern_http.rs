@@ -17,7 +17,7 @@ use tokio::sync::broadcast;
 
 use super::connection::{SendError, UpstreamConnection};
 use super::http_endpoint::{self as over_http, HttpEndpoint, PostResponse};
-use super::malformed::answered_by_malformed;
+use super::malformed::log_malformed;
 use super::{DiscoverResult, encode};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
@@ -236,7 +236,7 @@ async fn next(events: &mut EventStream, id: &Id) -> Result<ReplyEvent, UpstreamE
 ///
 /// [`UpstreamError::Invalid`] for a malformed response to the request.
 pub(super) fn parse_event(text: Bytes, id: &Id) -> Result<Option<Message>, UpstreamError> {
-    match Message::parse(text.clone()) {
+    match Message::parse_answer(text) {
         Ok(Message::Response(response))
             if response.id().is_some_and(|other| !other.answers(id)) =>
         {
@@ -244,8 +244,8 @@ pub(super) fn parse_event(text: Bytes, id: &Id) -> Result<Option<Message>, Upstr
             Ok(None)
         }
         Ok(message) => Ok(Some(message)),
-        Err(error) => {
-            let found = answered_by_malformed(&text, &error);
+        Err((error, found)) => {
+            log_malformed(&error, found.as_ref());
             match found.is_some_and(|other| other.answers(id)) {
                 true => Err(error.into()),
                 false => Ok(None),

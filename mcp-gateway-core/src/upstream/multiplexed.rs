@@ -34,14 +34,14 @@ use self::replies::{MESSAGES, ReplyReceiver};
 pub(super) use self::unnegotiated::UnnegotiatedConnection;
 use super::cancel_policy::CancelPolicy;
 use super::connection::{SendError, UpstreamConnection};
-use super::malformed::answered_by_malformed;
+use super::malformed::log_malformed;
 use super::request_ids::{IssuedId, RequestIds};
 use super::roots::Askable;
 use super::unsolicited::UnsolicitedMessages;
 use super::{DiscoverResult, encode};
 use crate::call::Prepared;
 use crate::error::UpstreamError;
-use crate::jsonrpc::{Message, MessageError, Notification, Request, Response};
+use crate::jsonrpc::{Id, Message, MessageError, Notification, Request, Response};
 use crate::protocol::{Method, meta};
 use crate::reply::{self, ReplyEvent, Responder};
 use crate::signal::Signal;
@@ -226,7 +226,7 @@ impl Shared {
 
     /// Handles one message of the server.
     async fn on_message(self: &Arc<Self>, text: Bytes) {
-        match Message::parse(text.clone()) {
+        match Message::parse_answer(text) {
             Ok(Message::Response(response)) => {
                 if !self.pending().complete(&response) {
                     tracing::debug!(id = ?response.id(), "unsolicited response from upstream");
@@ -234,14 +234,15 @@ impl Shared {
             }
             Ok(Message::Notification(notification)) => self.on_notification(notification),
             Ok(Message::Request(request)) => self.on_request(request).await,
-            Err(error) => self.on_malformed(&text, error),
+            Err((error, id)) => self.on_malformed(error, id.as_ref()),
         }
     }
 
     /// Handles a malformed message: it fails the call that it responds to.
-    fn on_malformed(&self, text: &[u8], error: MessageError) {
-        if let Some(id) = answered_by_malformed(text, &error) {
-            self.pending().reject(&id, error.into());
+    fn on_malformed(&self, error: MessageError, answered: Option<&Id>) {
+        log_malformed(&error, answered);
+        if let Some(id) = answered {
+            self.pending().reject(id, error.into());
         }
     }
 

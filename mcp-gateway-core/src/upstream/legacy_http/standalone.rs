@@ -18,7 +18,7 @@ use crate::reply::ReplyEvent;
 use crate::signal::Signal;
 use crate::transport::EventStream;
 use crate::upstream::http_endpoint::PostResponse;
-use crate::upstream::malformed::answered_by_malformed;
+use crate::upstream::malformed::log_malformed;
 
 /// Evidence of whether a server responds to the request for a standalone stream in time.
 ///
@@ -161,7 +161,7 @@ impl HttpSession {
 
     /// Handles a message of the standalone stream. Progress gets the token of its caller.
     async fn on_message(self: &Arc<Self>, text: Bytes) {
-        match Message::parse(text.clone()) {
+        match Message::parse_answer(text) {
             Ok(Message::Notification(notification)) => {
                 let restored = match notification.method() {
                     Method::Progress => self.progress.restore(&notification),
@@ -179,7 +179,7 @@ impl HttpSession {
             Ok(Message::Response(response)) => {
                 tracing::debug!(id = ?response.id(), "unsolicited response from upstream");
             }
-            Err(error) => drop(answered_by_malformed(&text, &error)),
+            Err((error, id)) => log_malformed(&error, id.as_ref()),
         }
     }
 }
