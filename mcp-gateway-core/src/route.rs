@@ -193,6 +193,13 @@ pub trait ToolRouter: fmt::Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Returns `true` if the name of a tool of `server` may depend on its whole list, so that clients
+    /// receive no pages of the server. `false` by default.
+    fn needs_whole_list(&self, server: &str) -> bool {
+        let _ = server;
+        false
+    }
+
     /// Returns `true` if clients see the names of `server` unchanged, so that no translation is
     /// needed. `false` by default.
     fn is_transparent(&self, server: &str) -> bool {
@@ -241,6 +248,10 @@ impl<R: ToolRouter + ?Sized> ToolRouter for Arc<R> {
 
     fn pending_servers(&self, name: &str) -> Vec<Arc<str>> {
         (**self).pending_servers(name)
+    }
+
+    fn needs_whole_list(&self, server: &str) -> bool {
+        (**self).needs_whole_list(server)
     }
 
     fn is_transparent(&self, server: &str) -> bool {

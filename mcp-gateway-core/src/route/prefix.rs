@@ -243,6 +243,10 @@ impl ToolRouter for PrefixRouter {
         }
     }
 
+    fn needs_whole_list(&self, server: &str) -> bool {
+        self.tool_names.has_aliases(server)
+    }
+
     fn is_transparent(&self, server: &str) -> bool {
         self.prefixes.is_transparent(server)
     }

@@ -46,6 +46,11 @@ impl ToolNames {
         self.is_plain
     }
 
+    /// Returns `true` if tools of `server` have aliases, which precede tools of the same name.
+    pub(super) fn has_aliases(&self, server: &str) -> bool {
+        self.rules.aliases.contains_key(server)
+    }
+
     /// Resolves the name of a tool.
     pub(super) fn resolve<'a>(
         &self,

@@ -87,6 +87,10 @@ impl ToolRouter for ReloadableRouter {
         self.router.load().pending_servers(name)
     }
 
+    fn needs_whole_list(&self, server: &str) -> bool {
+        self.router.load().needs_whole_list(server)
+    }
+
     fn is_transparent(&self, server: &str) -> bool {
         self.router.load().is_transparent(server)
     }

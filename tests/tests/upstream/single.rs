@@ -7,6 +7,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use mcp_gateway_core::GatewayBuilder;
 use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
+use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_tests::gateway::{Backends, TestGateway, remote};
 use mcp_gateway_tests::script::{
     self, EVENTS, ReceivedRequest, Scripted, Step, Steps, document, response,
@@ -255,6 +256,19 @@ async fn the_gateway_pages_where_it_hides_entries_or_has_a_page_size() {
         }
         assert_eq!(single.cursors().len(), 3, "all pages are read once");
     }
+}
+
+/// An alias may be the name of a tool on another page.
+#[tokio::test]
+async fn the_gateway_pages_where_tools_have_aliases() {
+    let router = PrefixRouter::new([("only", "")]).unwrap();
+    let router = router.with_tool_alias("only", "b2", "a0");
+    let single = Single::with(true, |builder| builder.with_router(router), paging).await;
+    let client = single.client(true).await;
+    let result = client.result("tools/list", json!({})).await;
+    let tools = result["tools"].as_array().unwrap().iter();
+    let names: Vec<_> = tools.map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["b0", "a1", "b1", "a2", "a0"]);
 }
 
 /// Headers that mirror arguments come from the definition of the tool.

@@ -1,7 +1,8 @@
 //! Pages of a list of the only server of a gateway.
 //!
 //! A merged list has pages of the gateway. A client of one server receives the pages, the cursors
-//! and the errors of that server, unless a page size is configured or the policy may hide entries.
+//! and the errors of that server, unless a page size is configured, the policy may hide entries, or
+//! tools have aliases: an alias on one page may be the name of a tool on another.
 
 use std::sync::Arc;
 
@@ -18,8 +19,10 @@ impl Shared {
         let [server] = &*servers else {
             return None;
         };
-        let is_whole = self.page_size.is_none() && self.policy.permits_all(server, kind);
-        is_whole.then(|| Arc::clone(server))
+        let is_paged = self.page_size.is_none()
+            && self.policy.permits_all(server, kind)
+            && !(kind == ListKind::Tools && self.router.needs_whole_list(server));
+        is_paged.then(|| Arc::clone(server))
     }
 
     /// Returns the page of `server` that the client requests.
