@@ -8,7 +8,7 @@
 //! | [`resolver::contract`] | [`CredentialResolver`](mcp_gateway_core::credential::CredentialResolver) |
 //! | [`router::contract`] | [`ToolRouter`](mcp_gateway_core::route::ToolRouter) |
 //! | [`upstream::contract`] | [`Upstream`](mcp_gateway_core::upstream::Upstream) |
-//! | [`verifier::contract`] | [`AuthVerifier`](mcp_gateway_core::auth::AuthVerifier) |
+//! | [`verifier::contract`], [`verifier::revocation_contract`] | [`AuthVerifier`](mcp_gateway_core::auth::AuthVerifier) |
 //!
 //! A contract takes an implementation and inputs that the implementation accepts or rejects. It
 //! panics with the rule that is broken, and is called in a test of the implementation. Contracts

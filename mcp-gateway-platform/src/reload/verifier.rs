@@ -351,6 +351,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn j31_rules_keep_the_contract_of_revocations() {
+        let auth = |tokens: &[&str]| {
+            let token = |name: &&str| Token::new(*name, Secret::new(format!("token-of-{name}")));
+            let auth = Auth {
+                tokens: tokens.iter().map(token).collect(),
+                ..Auth::default()
+            };
+            VerifierFactory::new(None, None).rules(&auth, None, &[])
+        };
+        let request = |name: &str| {
+            let request =
+                Request::get("/mcp").header(AUTHORIZATION, format!("Bearer token-of-{name}"));
+            request.body(()).unwrap().into_parts().0
+        };
+        let access = ReloadableVerifier::new(auth(&["alice", "bob"]));
+        let revoke = async || access.replace(auth(&["bob"]));
+        let (alice, bob) = (request("alice"), request("bob"));
+        mcp_gateway_testkit::verifier::revocation_contract(&*access, &alice, &[bob], revoke).await;
+    }
+
+    #[tokio::test]
     async fn j31_only_those_whom_the_rules_reject_lose_their_streams() {
         let access = ReloadableVerifier::new(rules("one", Anonymous::Local));
         let revocation = |token: Option<&str>, subject: &str| {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use http::{Method, StatusCode};
 use mcp_gateway_auth::jose::{Algorithm, JwkSet, SigningKey};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use crate::browser_user::{BrowserUser, CALLBACK, VERIFIER, redemption, register};
 use crate::harness::{CLIENT_SECRET, Endpoint, Harness, ISSUER, Kind, Replica, Reply, SOON};
@@ -35,7 +36,9 @@ fn now() -> u64 {
 impl Pair {
     async fn start(kind: Kind) -> Self {
         let idp = Idp::start(now()).await;
+        let servers = ["demo", "other"].map(|name| json!({ "name": name, "builtin": "demo" }));
         let harness = Harness::new(kind).await.with_provider(&idp.issuer);
+        let harness = harness.with_servers(json!(servers));
         // Both at once, on an empty database.
         let (one, two) = tokio::join!(harness.start(), harness.start());
         let endpoints = [one.endpoint(), two.endpoint()];
@@ -254,6 +257,82 @@ async fn what_is_revoked_at_one_is_refused_at_the_other(pair: &mut Pair, kind: K
     }
 }
 
+/// Streams of both gateways, each read to its end.
+async fn streams(pair: &Pair, access: &str) -> Vec<(String, JoinHandle<String>)> {
+    let mut streams = Vec::new();
+    for (at, endpoint) in pair.endpoints.iter().enumerate() {
+        let mut read = |what: &str, stream: JoinHandle<String>| {
+            streams.push((format!("{what} at gateway {at}"), stream));
+        };
+        let wire = endpoint.wire(access);
+        let call = wire
+            .begin("demo__wait", json!({ "seconds": 60 }))
+            .await
+            .unwrap();
+        read(
+            "call",
+            tokio::spawn(async move { call.reply().await.unwrap().body }),
+        );
+        let initialize = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {} } });
+        let begun = wire.post(initialize.to_string(), &[]).await.unwrap();
+        let session = begun.headers["mcp-session-id"].to_str().unwrap().to_owned();
+        let params = json!({ "notifications": { "toolsListChanged": true } });
+        let listens = async move {
+            let reply = wire.request("subscriptions/listen", params).await;
+            reply.unwrap().body
+        };
+        read("subscription", tokio::spawn(listens));
+        let (endpoint, bearer) = (endpoint.clone(), format!("Bearer {access}"));
+        let standalone = async move {
+            let headers = [
+                ("authorization", &*bearer),
+                ("accept", "text/event-stream"),
+                ("mcp-session-id", &*session),
+            ];
+            let reply = endpoint
+                .send(Method::GET, "/mcp", &headers, String::new())
+                .await;
+            let reply = reply.unwrap();
+            assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+            reply.value.to_string()
+        };
+        read("standalone", tokio::spawn(standalone));
+    }
+    streams
+}
+
+async fn streams_end_at_both_with_a_grant_that_is_revoked_at_one(pair: &mut Pair) {
+    let (_, kept) = pair.tokens().await;
+    let kept = streams(pair, &kept.text("access_token")).await;
+    for at in [0, 1] {
+        let (client, tokens) = pair.tokens().await;
+        let open = streams(pair, &tokens.text("access_token")).await;
+        // Gives the subscriptions time to be acknowledged.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for (what, stream) in &open {
+            assert!(!stream.is_finished(), "{what} ends before the revocation");
+        }
+        let token = tokens.text("refresh_token");
+        let form = [("client_id", &*client), ("token", &*token)];
+        let reply = pair.endpoints[at].form("/api/auth/oauth2/revoke", &form, None);
+        assert_eq!(reply.await.unwrap().status, StatusCode::OK);
+        for (what, stream) in open {
+            let text = timeout(SOON, stream).await;
+            let text = text
+                .unwrap_or_else(|_| panic!("{what} does not end"))
+                .unwrap();
+            assert!(!text.contains("Waited"), "{what}: {text}");
+            if what.starts_with("subscription") {
+                assert!(text.contains("\"complete\""), "{what}: {text}");
+            }
+        }
+    }
+    for (what, stream) in kept {
+        assert!(!stream.is_finished(), "{what} of another grant has ended");
+    }
+}
+
 async fn races(kind: Kind) {
     let mut pair = Pair::start(kind).await;
     one_code_is_good_once(&mut pair).await;
@@ -261,6 +340,7 @@ async fn races(kind: Kind) {
     one_assertion_of_a_client_is_good_once(&mut pair).await;
     one_assertion_about_a_person_is_good_once(&mut pair).await;
     what_is_revoked_at_one_is_refused_at_the_other(&mut pair, kind).await;
+    streams_end_at_both_with_a_grant_that_is_revoked_at_one(&mut pair).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
