@@ -21,7 +21,9 @@ use async_trait::async_trait;
 use http::request::Parts;
 
 pub use self::assertion::Assertion;
-pub(crate) use self::authentication::{Authentication, AuthenticationEnd, AuthenticationWatch};
+pub(crate) use self::authentication::{
+    Authentication, AuthenticationEnd, AuthenticationWatch, VerifiedHead,
+};
 pub use self::principal::Principal;
 pub use self::protected_resource::ProtectedResource;
 use crate::BoxFuture;

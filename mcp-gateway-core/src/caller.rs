@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use crate::auth::Principal;
+use crate::auth::{Authentication, AuthenticationWatch, Principal, VerifiedHead};
 use crate::json::{object_json, string_json};
 use crate::protocol::{Capabilities, Era, ProtocolVersion, meta};
 use crate::session::Session;
@@ -30,6 +30,8 @@ pub struct Caller {
     client: ClientInfo,
     headers: HeaderMap,
     http: bool,
+    /// Head of the request, for the signal of the revocation; `None` without a verifier.
+    verified: Option<VerifiedHead>,
 }
 
 /// The client: the program that calls on behalf of a principal, as it declared itself.
@@ -51,7 +53,19 @@ impl Caller {
             client,
             headers: HeaderMap::new(),
             http: false,
+            verified: None,
         }
+    }
+
+    /// Sets the head of the request by which the principal was authenticated.
+    pub(crate) fn with_verified(mut self, verified: Option<VerifiedHead>) -> Self {
+        self.verified = verified;
+        self
+    }
+
+    /// Starts to watch over the credential of the request.
+    pub(crate) fn watch(&self) -> AuthenticationWatch {
+        Authentication::new(self.principal.clone(), self.verified.clone()).watch()
     }
 
     /// Sets the headers of the client's request that may be forwarded to HTTP servers.

@@ -187,7 +187,7 @@ impl EndpointLayer {
             principal,
             verifier,
             version: HeaderVersion::from_headers(&parts.headers, self.0.compatibility),
-            parts: Box::new(parts),
+            parts: Arc::new(parts),
         };
         (exchange, body)
     }

@@ -15,9 +15,15 @@ use super::{AuthVerifier, Principal, Revocation};
 /// new request with the same credential would be rejected.
 pub(crate) struct Authentication {
     principal: Principal,
-    /// Verifier, and the head of the request that it has verified; `None` if the caller was
-    /// authenticated by other means.
-    verified: Option<(Arc<dyn AuthVerifier>, Box<Parts>)>,
+    /// `None` if the caller was authenticated by other means.
+    verified: Option<VerifiedHead>,
+}
+
+/// Head of a request, and the verifier that has accepted it. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct VerifiedHead {
+    verifier: Arc<dyn AuthVerifier>,
+    head: Arc<Parts>,
 }
 
 /// End of an authentication.
@@ -41,16 +47,11 @@ pub(crate) struct AuthenticationWatch {
 }
 
 impl Authentication {
-    /// Creates the authentication of `principal` by the request `head`, with the verifier that has
-    /// accepted it.
-    pub(crate) fn new(
-        principal: Principal,
-        verifier: Option<Arc<dyn AuthVerifier>>,
-        head: Box<Parts>,
-    ) -> Self {
+    /// Creates the authentication of `principal`, whose request has the head `verified`.
+    pub(crate) fn new(principal: Principal, verified: Option<VerifiedHead>) -> Self {
         Self {
             principal: principal.without_assertion(),
-            verified: verifier.map(|verifier| (verifier, head)),
+            verified,
         }
     }
 
@@ -69,11 +70,23 @@ impl Authentication {
     }
 }
 
+impl VerifiedHead {
+    /// Creates the head of a request that `verifier` has accepted.
+    pub(crate) fn new(verifier: Arc<dyn AuthVerifier>, head: Arc<Parts>) -> Self {
+        Self { verifier, head }
+    }
+}
+
 impl AuthenticationWatch {
     /// Returns `true` if the authentication has an end.
     pub(crate) fn can_end(&mut self) -> bool {
+        self.can_be_revoked() || self.expires_at.is_some()
+    }
+
+    /// Returns `true` if there is a signal of the revocation.
+    pub(crate) fn can_be_revoked(&mut self) -> bool {
         self.start();
-        self.revocation.is_some() || self.expires_at.is_some()
+        self.revocation.is_some()
     }
 
     /// Waits for the end of the authentication. After [`AuthenticationEnd::Expired`], only its
@@ -111,7 +124,7 @@ impl AuthenticationWatch {
     fn start(&mut self) {
         if let Some(Authentication {
             principal,
-            verified: Some((verifier, head)),
+            verified: Some(VerifiedHead { verifier, head }),
         }) = self.authentication.take()
         {
             self.revocation = verifier.revocation(&head, &principal);
@@ -141,6 +154,13 @@ impl fmt::Debug for Authentication {
     }
 }
 
+impl fmt::Debug for VerifiedHead {
+    /// Omits the head of the request, which contains the credential.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedHead").finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for AuthenticationWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthenticationWatch")
@@ -160,8 +180,8 @@ mod tests {
 
     fn authentication(principal: Principal) -> AuthenticationWatch {
         let (head, ()) = Request::new(()).into_parts();
-        let verifier = Arc::new(AllowAnonymous::new()) as _;
-        Authentication::new(principal, Some(verifier), Box::new(head)).watch()
+        let verified = VerifiedHead::new(Arc::new(AllowAnonymous::new()), Arc::new(head));
+        Authentication::new(principal, Some(verified)).watch()
     }
 
     #[tokio::test]

@@ -137,6 +137,7 @@ impl<S: CallService> DuplexSession<S> {
     fn caller(&self, client: ClientInfo) -> Caller {
         let gateway = Arc::clone(&self.legacy.gateway);
         Caller::new(self.legacy.principal.clone(), gateway, client)
+            .with_verified(self.legacy.verified.clone())
     }
 
     /// Starts the session of the channel.

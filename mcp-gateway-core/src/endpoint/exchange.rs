@@ -18,7 +18,7 @@ use super::legacy_sse::{self, channel_name};
 use super::modern::{self, HeaderVersion};
 use super::response::{self, event_stream};
 use super::{Body, CallService, Shared, stream};
-use crate::auth::{AuthVerifier, Authentication, Principal};
+use crate::auth::{AuthVerifier, Authentication, Principal, VerifiedHead};
 use crate::error::{BODY_TIMEOUT, RequestError};
 use crate::jsonrpc::{Message, Notification, Request as Rpc};
 use crate::protocol::header::{MCP_SESSION_ID, without_parameters};
@@ -34,7 +34,7 @@ pub(super) struct HttpExchange<S> {
     pub(super) verifier: Option<Arc<dyn AuthVerifier>>,
     /// Protocol version in the header.
     pub(super) version: HeaderVersion,
-    pub(super) parts: Box<Parts>,
+    pub(super) parts: Arc<Parts>,
 }
 
 impl<S: CallService> HttpExchange<S> {
@@ -182,7 +182,7 @@ impl<S: CallService> HttpExchange<S> {
         let headers = forwarded(&self.parts.headers, &self.shared.headers);
         let gateway = Arc::clone(&self.shared.gateway);
         let caller = Caller::new(self.principal.clone(), gateway, client);
-        Arc::new(caller.with_headers(headers))
+        Arc::new(caller.with_headers(headers).with_verified(self.verified()))
     }
 
     /// Returns `true` if a message is one of the modern era, from the protocol version in its
@@ -212,15 +212,25 @@ impl<S: CallService> HttpExchange<S> {
             sessions: self.shared.sessions.clone(),
             gateway: Arc::clone(&self.shared.gateway),
             principal: self.principal.clone(),
-            verifier: self.verifier.clone(),
+            verified: self.verified(),
             drain: self.shared.drain.clone(),
             headers: Some(headers),
         }
     }
 
+    /// Returns the head of the request, if a verifier has accepted it.
+    fn verified(&self) -> Option<VerifiedHead> {
+        let verifier = self.verifier.as_ref()?;
+        Some(VerifiedHead::new(
+            Arc::clone(verifier),
+            Arc::clone(&self.parts),
+        ))
+    }
+
     /// Returns the authentication of the request.
     fn authentication(self) -> Authentication {
-        Authentication::new(self.principal, self.verifier, self.parts)
+        let verified = self.verified();
+        Authentication::new(self.principal, verified)
     }
 
     /// Opens a stream of HTTP+SSE.

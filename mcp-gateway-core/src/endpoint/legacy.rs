@@ -20,7 +20,7 @@ use super::incoming::handle_response;
 use super::modern::HeaderVersion;
 use super::reply_writer::{MessageSink, ReplyWriter};
 use super::{Body, CallService, response, stream};
-use crate::auth::{AuthVerifier, Authentication, Principal};
+use crate::auth::{Authentication, Principal, VerifiedHead};
 use crate::error::{RequestError, RouteError};
 use crate::json::object_json;
 use crate::jsonrpc::{Id, Message, Request, Response as Rpc};
@@ -46,8 +46,8 @@ pub(super) struct LegacyHandler<S> {
     pub(super) gateway: Arc<str>,
     /// Authenticated caller.
     pub(super) principal: Principal,
-    /// Verifier that has accepted the caller; `None` if other means have.
-    pub(super) verifier: Option<Arc<dyn AuthVerifier>>,
+    /// Head of the request; `None` if the caller was authenticated by other means.
+    pub(super) verified: Option<VerifiedHead>,
     /// Signal of the shutdown.
     pub(super) drain: Drain,
     /// Headers that are forwarded to HTTP servers; `None` for a transport without headers.
@@ -126,17 +126,11 @@ impl<S: CallService> LegacyHandler<S> {
         // A value that is not text cannot be a session ID of this gateway.
         let id = id.to_str().unwrap_or_default();
         let session = self.sessions.find(id, &self.principal, &self.gateway)?;
-        if self.verifier.is_some() && session.needs_lease(&self.principal) {
-            self.sessions
-                .extend_lease(id, &session, self.authentication(parts));
+        if self.verified.is_some() && session.needs_lease(&self.principal) {
+            let authentication = Authentication::new(self.principal.clone(), self.verified.clone());
+            self.sessions.extend_lease(id, &session, authentication);
         }
         Ok((id, session))
-    }
-
-    /// Returns the authentication of the request with the head `parts`.
-    fn authentication(&self, parts: &Parts) -> Authentication {
-        let verifier = self.verifier.clone();
-        Authentication::new(self.principal.clone(), verifier, Box::new(parts.clone()))
     }
 
     /// Converts an answer into an HTTP response.
@@ -239,7 +233,8 @@ impl<S: CallService> LegacyHandler<S> {
     /// Returns the caller of the session.
     pub(super) fn caller(&self, session: &Arc<Session>) -> Arc<Caller> {
         let client = ClientInfo::in_session(Arc::clone(session));
-        let caller = Caller::new(self.principal.clone(), Arc::clone(&self.gateway), client);
+        let caller = Caller::new(self.principal.clone(), Arc::clone(&self.gateway), client)
+            .with_verified(self.verified.clone());
         Arc::new(match &self.headers {
             Some(headers) => caller.with_headers(headers.clone()),
             None => caller,

@@ -52,7 +52,7 @@ where
         sessions,
         gateway: "stdio".into(),
         principal,
-        verifier: None,
+        verified: None,
         drain: Drain::new(),
         headers: None,
     };

@@ -90,6 +90,8 @@ struct Entry {
     expires: Instant,
     /// Requests and messages of the server.
     waiting: ParkedCall,
+    /// Task that abandons the call once the credential of its caller is revoked.
+    lease: Option<BackgroundTask>,
 }
 
 /// The pending part of a call: the state of the exchange with the server.
@@ -191,17 +193,37 @@ impl ParkedCalls {
                 return Err(UpstreamError::connect(error));
             }
         };
-        if let Some(waiting) = self.0.insert(key, call, waiting) {
+        if let Some(waiting) = self.0.insert(key.clone(), call, waiting) {
             waiting.abandon().await;
             return Err(UpstreamError::Overloaded {
                 retry_after: FULL_RETRY,
             });
         }
+        self.end_with_credential(key, call);
         let inner = Arc::downgrade(&self.0);
         self.0
             .sweeper
             .get_or_init(|| BackgroundTask::spawn(sweep(inner)));
         Ok(state)
+    }
+
+    /// Abandons the call parked under `key` once its credential is revoked.
+    fn end_with_credential(&self, key: String, call: &Call<Prepared>) {
+        let mut watch = call.caller().watch();
+        if !watch.can_be_revoked() {
+            return;
+        }
+        let (inner, parked) = (Arc::downgrade(&self.0), key.clone());
+        let lease = BackgroundTask::spawn(async move {
+            watch.revoked().await;
+            if let Some(inner) = inner.upgrade() {
+                tracing::info!("credential revoked, parked call abandoned");
+                inner.calls().abandon(&parked);
+            }
+        });
+        if let Some(parked) = self.0.calls().parked.get_mut(&key) {
+            parked.lease = Some(lease);
+        }
     }
 
     /// Returns a new random key of 128 bits, and the sealed `requestState` for it.
@@ -292,6 +314,7 @@ impl Inner {
             call: Arc::new(call.with_request(call.request().to_owned_buffer())),
             expires: Instant::now() + self.limits.lifetime(),
             waiting,
+            lease: None,
         };
         calls.parked.insert(key, parked);
         None
@@ -304,14 +327,19 @@ impl Inner {
         let over = calls.parked.iter().filter(|(_, call)| call.expires <= now);
         let over: Vec<_> = over.map(|(key, _)| key.clone()).collect();
         for key in over {
-            if let Some(parked) = calls.remove(&key) {
-                BackgroundTask::detach(parked.waiting.abandon());
-            }
+            calls.abandon(&key);
         }
     }
 }
 
 impl Calls {
+    /// Abandons the call `key`, in the background.
+    fn abandon(&mut self, key: &str) {
+        if let Some(parked) = self.remove(key) {
+            BackgroundTask::detach(parked.waiting.abandon());
+        }
+    }
+
     /// Removes the call `key`, and updates the count of its principal.
     fn remove(&mut self, key: &str) -> Option<Entry> {
         let parked = self.parked.remove(key)?;

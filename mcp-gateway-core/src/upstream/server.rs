@@ -200,7 +200,8 @@ impl UpstreamServer {
 
     /// Returns the view of `call`, creating it if necessary.
     ///
-    /// A view of a single session is attached to that session, and closed with it.
+    /// A view of a single session is attached to that session, and closed with it. A view of a
+    /// principal is closed with the credential of its first call.
     ///
     /// # Errors
     ///
@@ -243,6 +244,9 @@ impl UpstreamServer {
         };
         let view = Arc::clone(views.entry(key.clone()).or_insert_with(new));
         drop(views);
+        if let InstanceKey::Principal(_) = &key.instance {
+            self.end_with_credential(&view, call);
+        }
         if let (InstanceKey::Session(_), Some(session)) = (&key.instance, call.client().session()) {
             let server = self.this.clone();
             session.add_listener(Arc::new(SessionView { server, key }));

@@ -31,7 +31,7 @@ mod subscription_set;
 mod use_guard;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -54,6 +54,7 @@ use crate::catalog::{ListKind, Listing};
 use crate::era::{self, LegacyToModern, ModernToLegacy, ParkedCalls, Resumption, RetryTarget};
 use crate::error::UpstreamError;
 use crate::protocol::{Era, Method, meta};
+use crate::task::BackgroundTask;
 use crate::{Call, Reply};
 
 /// A server as one class of callers sees it: a connection, and the lists that it returns to them.
@@ -88,6 +89,8 @@ pub(super) struct View {
     last_used: AtomicU64,
     /// Number of current uses.
     in_use: AtomicUsize,
+    /// Task that closes the view of a principal once its credential is revoked.
+    lease: OnceLock<BackgroundTask>,
 }
 
 impl View {
@@ -113,7 +116,13 @@ impl View {
             started: Instant::now(),
             last_used: AtomicU64::new(0),
             in_use: AtomicUsize::new(0),
+            lease: OnceLock::new(),
         })
+    }
+
+    /// Makes the view the owner of the task that closes it. A second one is dropped.
+    pub(super) fn set_lease(&self, lease: BackgroundTask) {
+        let _ = self.lease.set(lease);
     }
 
     /// Sends a call and returns the reply as soon as its first message has arrived.

@@ -8,10 +8,16 @@ use http::header::{ACCEPT, AUTHORIZATION};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use mcp_gateway_core::auth::{AuthError, AuthVerifier, Principal, Revocation};
+use mcp_gateway_core::era::ParkedCalls;
+use mcp_gateway_core::upstream::SessionPolicy;
+use mcp_gateway_tests::fixture::{Era, Options, PATH, serve_http};
+use mcp_gateway_tests::gateway::{Backends, remote};
 use mcp_gateway_tests::raw::Raw;
 use mcp_gateway_tests::wire::Wire;
 use serde_json::json;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::harness::{Harness, SOON, initialize, request};
@@ -175,4 +181,62 @@ async fn a_client_that_refreshes_its_token_keeps_its_streams() {
     ended(&mut standalone).await;
     ended(&mut channel).await;
     assert_eq!(harness.gateway.sessions.count(), 0);
+}
+
+/// Asks a tool that needs input from its client; the call is parked.
+async fn park(wire: &Wire) {
+    let params = json!({
+        "name": "test_elicitation",
+        "arguments": { "message": "Who are you?" },
+        "_meta": { "io.modelcontextprotocol/clientCapabilities": { "elicitation": {} } },
+    });
+    let asked = wire.request("tools/call", params).await.unwrap();
+    let result = &asked.answer()["result"];
+    assert_eq!(result["resultType"], "input_required", "{asked:?}");
+}
+
+#[tokio::test]
+async fn j31_parked_calls_and_servers_of_a_principal_end_with_its_credential() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}{PATH}", listener.local_addr().unwrap());
+    let mut fixture = JoinSet::new();
+    let mut legacy = Options::default();
+    legacy.era = Era::Legacy;
+    fixture.spawn(async move {
+        let _ = serve_http(listener, legacy).await;
+    });
+    let parked = ParkedCalls::ephemeral().unwrap();
+    let server = remote("only", &url)
+        .with_session_policy(SessionPolicy::PerPrincipal)
+        .with_parked_calls(parked.clone())
+        .build();
+    let verifier = Arc::new(Expiring(watch::Sender::new(false)));
+    let gateway = Backends::new()
+        .with("only", "", Arc::clone(&server) as _)
+        .with_verifier(Arc::clone(&verifier) as _)
+        .start()
+        .await;
+    for who in ["alice", "bob"] {
+        let bearer = HeaderValue::from_str(&format!("Bearer {}", token(who, 600))).unwrap();
+        let wire = Wire::new(&gateway.url).with_header(AUTHORIZATION, bearer);
+        wire.call("echo", json!({ "message": "a" })).await.unwrap();
+        park(&wire).await;
+    }
+    let open = server.connections();
+    assert!(open >= 2 && parked.count() == 2, "{open} {parked:?}");
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!((server.connections(), parked.count()), (open, 2));
+    verifier.0.send_replace(true);
+    let ended = async {
+        while server.connections() != open / 2 || parked.count() != 1 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(SOON, ended).await.unwrap();
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(
+        (server.connections(), parked.count()),
+        (open / 2, 1),
+        "bob's stay"
+    );
 }

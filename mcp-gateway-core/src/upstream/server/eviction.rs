@@ -7,6 +7,8 @@ use foldhash::HashMap;
 use tokio::time;
 
 use super::UpstreamServer;
+use crate::Call;
+use crate::call::Prepared;
 use crate::task::BackgroundTask;
 use crate::upstream::view::View;
 use crate::upstream::view_key::ViewKey;
@@ -23,6 +25,48 @@ impl UpstreamServer {
         if let Some(view) = view {
             self.release_view(&view).await;
         }
+    }
+
+    /// Closes `view` once the credential of `call` is revoked, and nothing uses it.
+    ///
+    /// With another credential, its principal gets another view. Its streams have ended.
+    pub(super) fn end_with_credential(&self, view: &Arc<View>, call: &Call<Prepared>) {
+        let mut watch = call.caller().watch();
+        if !watch.can_be_revoked() {
+            return;
+        }
+        // Both own the task indirectly.
+        let (server, weak) = (self.this.clone(), Arc::downgrade(view));
+        view.set_lease(BackgroundTask::spawn(async move {
+            watch.revoked().await;
+            while let (Some(server), Some(view)) = (server.upgrade(), weak.upgrade())
+                && !server.close_unused(&view).await
+            {
+                drop((server, view));
+                time::sleep(MIN_SWEEP).await;
+            }
+        }));
+    }
+
+    /// Closes `view`, whose credential is revoked, unless it is in use; returns `true` if it is
+    /// closed.
+    async fn close_unused(&self, view: &Arc<View>) -> bool {
+        {
+            let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+            if views
+                .get(view.key())
+                .is_none_or(|known| !Arc::ptr_eq(known, view))
+            {
+                return true;
+            }
+            if view.idle().is_none() {
+                return false;
+            }
+            views.remove(view.key());
+        }
+        tracing::info!(server = %self.name, instance = ?view.key().instance, "credential revoked, view closed");
+        self.release_view(view).await;
+        true
     }
 
     /// Closes idle views.
