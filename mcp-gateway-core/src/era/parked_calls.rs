@@ -199,7 +199,7 @@ impl ParkedCalls {
                 retry_after: FULL_RETRY,
             });
         }
-        self.end_with_credential(key, call);
+        self.end_with_credential(&key, call);
         let inner = Arc::downgrade(&self.0);
         self.0
             .sweeper
@@ -208,12 +208,12 @@ impl ParkedCalls {
     }
 
     /// Abandons the call parked under `key` once its credential is revoked.
-    fn end_with_credential(&self, key: String, call: &Call<Prepared>) {
+    fn end_with_credential(&self, key: &str, call: &Call<Prepared>) {
         let mut watch = call.caller().watch();
         if !watch.can_be_revoked() {
             return;
         }
-        let (inner, parked) = (Arc::downgrade(&self.0), key.clone());
+        let (inner, parked) = (Arc::downgrade(&self.0), key.to_owned());
         let lease = BackgroundTask::spawn(async move {
             watch.revoked().await;
             if let Some(inner) = inner.upgrade() {
@@ -221,7 +221,7 @@ impl ParkedCalls {
                 inner.calls().abandon(&parked);
             }
         });
-        if let Some(parked) = self.0.calls().parked.get_mut(&key) {
+        if let Some(parked) = self.0.calls().parked.get_mut(key) {
             parked.lease = Some(lease);
         }
     }

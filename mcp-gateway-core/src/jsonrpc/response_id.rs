@@ -8,9 +8,8 @@ use super::Id;
 /// Finds it although the text is nested too deeply, is cut or is not UTF-8: only the members of the
 /// envelope are read, and without recursion.
 pub(super) fn response_id(text: &[u8]) -> Option<Id> {
-    let mut tokens = Tokens { rest: text };
     let (mut depth, mut key, mut id) = (0_usize, None, None);
-    while let Some(token) = tokens.next() {
+    for token in (Tokens { rest: text }) {
         match token[0] {
             b'{' | b'[' => depth += 1,
             b'}' | b']' if depth <= 1 => break,

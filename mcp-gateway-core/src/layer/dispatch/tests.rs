@@ -158,7 +158,7 @@ impl World {
             std::future::ready(Ok::<_, Error>(reply))
         });
         let service = dispatch.layer(AuthorizeLayer::new(self.policy()).layer(inner));
-        let client = ClientInfo::new(self.version.clone(), Capabilities::default());
+        let client = ClientInfo::new(self.version, Capabilities::default());
         let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
         let request = Request::new(&Id::from(1), method, params);
         let reply = service.oneshot(Call::trusted(request, caller)).await;
