@@ -26,6 +26,9 @@ pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 /// Token that opts the request into progress notifications.
 pub const PROGRESS_TOKEN: &str = "progressToken";
 
+/// Prefix of the keys that the protocol reserves for itself.
+pub(crate) const RESERVED_PREFIX: &str = "io.modelcontextprotocol/";
+
 /// Name and version of the server, in results.
 pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 

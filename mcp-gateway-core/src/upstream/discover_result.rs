@@ -5,11 +5,11 @@
 //! them.
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::error::UpstreamError;
-use crate::protocol::{Method, ProtocolVersion};
+use crate::protocol::{Method, ProtocolVersion, meta};
 
 /// Self-description of a server, from its response to `server/discover` or `initialize`.
 ///
@@ -45,6 +45,8 @@ pub struct DiscoverResult {
     pub server_info: Option<String>,
     /// Instructions for the model, in natural language.
     pub instructions: Option<String>,
+    /// Members of `_meta` whose keys the protocol does not reserve.
+    pub meta: Map<String, Value>,
 }
 
 impl DiscoverResult {
@@ -98,6 +100,7 @@ impl DiscoverResult {
             capabilities: initialized.capabilities,
             server_info: initialized.server_info.map(|info| info.get().to_owned()),
             instructions: initialized.instructions,
+            meta: unreserved(initialized.meta),
         })
     }
 
@@ -117,15 +120,13 @@ impl DiscoverResult {
         if let Some(instructions) = &self.instructions {
             result["instructions"] = Value::from(instructions.as_str());
         }
-        if let Some(info) = self
-            .server_info
-            .as_ref()
-            .and_then(|info| serde_json::from_str(info).ok())
-        {
-            result["_meta"] = Value::Object(serde_json::Map::from_iter([(
-                crate::protocol::meta::SERVER_INFO.to_owned(),
-                info,
-            )]));
+        let mut members = self.meta.clone();
+        let info = self.server_info.as_ref();
+        if let Some(info) = info.and_then(|info| serde_json::from_str(info).ok()) {
+            members.insert(meta::SERVER_INFO.to_owned(), info);
+        }
+        if !members.is_empty() {
+            result["_meta"] = Value::Object(members);
         }
         result.to_string()
     }
@@ -171,8 +172,8 @@ struct RawDiscoverResult<'a> {
     #[serde(default)]
     capabilities: Value,
     instructions: Option<String>,
-    #[serde(borrow, default, rename = "_meta")]
-    meta: RawMeta<'a>,
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<&'a RawValue>,
     /// Location in drafts of MCP 2026-07-28.
     #[serde(borrow)]
     server_info: Option<&'a RawValue>,
@@ -183,16 +184,27 @@ impl RawDiscoverResult<'_> {
     /// Converts the shape into the result.
     fn into_result(self) -> DiscoverResult {
         let raw = |value: Option<&RawValue>| value.map(|value| value.get().to_owned());
+        let meta = self.meta.map_or("{}", RawValue::get);
+        let reserved: RawMeta<'_> = serde_json::from_str(meta).unwrap_or_default();
         DiscoverResult {
             version: ProtocolVersion::V2026_07_28,
             capabilities: self.capabilities,
-            server_info: raw(self.meta.server_info.or(self.server_info)),
+            server_info: raw(reserved.server_info.or(self.server_info)),
             instructions: self.instructions,
+            meta: unreserved(self.meta),
         }
     }
 }
 
-/// JSON shape of its `_meta`.
+/// Returns the members of `_meta` whose keys the protocol does not reserve; none if it is invalid.
+fn unreserved(meta: Option<&RawValue>) -> Map<String, Value> {
+    let parsed = meta.and_then(|meta| serde_json::from_str(meta.get()).ok());
+    let mut members: Map<_, _> = parsed.unwrap_or_default();
+    members.retain(|key, _| !key.starts_with(meta::RESERVED_PREFIX));
+    members
+}
+
+/// JSON shape of the reserved members of its `_meta`.
 #[derive(Default, Deserialize)]
 struct RawMeta<'a> {
     #[serde(borrow, rename = "io.modelcontextprotocol/serverInfo")]
@@ -206,6 +218,8 @@ struct RawInitializeResult<'a> {
     #[serde(default)]
     capabilities: Value,
     instructions: Option<String>,
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<&'a RawValue>,
     protocol_version: String,
     #[serde(borrow)]
     server_info: Option<&'a RawValue>,
@@ -219,7 +233,8 @@ mod tests {
     fn both_eras_say_the_same() {
         let initialized = DiscoverResult::from_initialize(
             r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true}},
-                "serverInfo":{"name":"s","version":"1","vendor":1},"instructions":"be kind"}"#,
+                "serverInfo":{"name":"s","version":"1","vendor":1},"instructions":"be kind",
+                "_meta":{"vendor":[1],"io.modelcontextprotocol/protocolVersion":"forged"}}"#,
         )
         .unwrap();
         assert_eq!(initialized.version, ProtocolVersion::V2025_06_18);
@@ -227,6 +242,9 @@ mod tests {
         assert_eq!(discovered.capabilities, initialized.capabilities);
         assert_eq!(discovered.instructions.as_deref(), Some("be kind"));
         assert!(discovered.server_info.unwrap().contains("vendor"));
+        let meta = serde_json::json!({ "vendor": [1] });
+        assert_eq!(Value::Object(discovered.meta), meta);
+        assert_eq!(Value::Object(initialized.meta.clone()), meta);
         assert!(
             initialized.supports(&Method::ToolsCall) && !initialized.supports(&Method::PromptsGet)
         );
@@ -234,6 +252,18 @@ mod tests {
         assert!(
             initialized.declares("tools", "listChanged") && !initialized.declares("prompts", "x")
         );
+    }
+
+    #[test]
+    fn an_invalid_meta_is_ignored() {
+        for meta in ["null", "1", "[]"] {
+            let text = format!(r#"{{"protocolVersion":"2025-06-18","_meta":{meta}}}"#);
+            let info = DiscoverResult::from_initialize(&text).unwrap();
+            assert!(info.meta.is_empty(), "{meta}");
+            let text = format!(r#"{{"supportedVersions":[],"_meta":{meta}}}"#);
+            let info = DiscoverResult::from_discover(&text).unwrap();
+            assert!(info.meta.is_empty() && info.server_info.is_none(), "{meta}");
+        }
     }
 
     #[test]

@@ -1,9 +1,14 @@
-//! Properties of a client that a server sees: its name, its identifiers, its tokens.
+//! Properties of a client that a server sees: its name, its identifiers, its tokens; and what a
+//! client sees of the server.
 
-use mcp_gateway_tests::gateway::Backends;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use mcp_gateway_tests::gateway::{Backends, TestGateway};
+use mcp_gateway_tests::script::{self, Scripted};
+use mcp_gateway_tests::wire::Wire;
 use serde_json::{Value, json};
 
-use super::harness::{Client, plain_server, received};
+use super::harness::{Client, gateway_of_two, plain_server, received};
 
 fn call(token: i64) -> Value {
     json!({ "name": "truth", "arguments": {}, "_meta": { "progressToken": token } })
@@ -54,4 +59,63 @@ async fn a_remote_server_sees_each_client_by_its_name() {
         .collect();
     assert_eq!(infos[..2], [acme, own]);
     assert_eq!((infos.len(), &infos[2]["name"]), (3, &json!("mcp-gateway")));
+}
+
+/// A server that describes itself with `_meta`.
+async fn described(is_modern: bool) -> Scripted {
+    let script = move |asked: &script::ReceivedRequest| {
+        let capabilities = json!({ "tools": {} });
+        let name = json!({ "name": "described", "version": "1" });
+        let described = match (asked.method(), is_modern) {
+            ("server/discover", true) => json!({
+                "resultType": "complete",
+                "supportedVersions": ["2026-07-28"],
+                "capabilities": capabilities,
+                "ttlMs": 0,
+                "cacheScope": "private",
+                "_meta": { "vendor/build": [7], "io.modelcontextprotocol/serverInfo": name },
+            }),
+            ("initialize", false) => json!({
+                "protocolVersion": "2025-11-25",
+                "capabilities": capabilities,
+                "serverInfo": name,
+                "_meta": { "vendor/build": [7], "io.modelcontextprotocol/clientInfo": {} },
+            }),
+            _ => return script::declaring(asked, is_modern, &capabilities),
+        };
+        script::document(&asked.result(&described))
+    };
+    Scripted::start(script).await.unwrap()
+}
+
+/// Returns the `_meta` of the description that a client receives in each era.
+async fn meta(gateway: &TestGateway) -> [Value; 2] {
+    let token = HeaderValue::from_static("Bearer alice");
+    let wire = Wire::new(&gateway.url).with_header(AUTHORIZATION, token);
+    let initialize = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": { "name": "t", "version": "1" },
+    } });
+    let legacy = wire.post(initialize.to_string(), &[]).await.unwrap();
+    let modern = wire.request("server/discover", json!({})).await.unwrap();
+    [legacy, modern].map(|reply| reply.answer()["result"]["_meta"].clone())
+}
+
+#[tokio::test]
+async fn the_only_server_is_described_with_its_meta_in_either_era() {
+    for is_modern in [false, true] {
+        let server = described(is_modern).await;
+        let gateway = Backends::only(&server.url).start().await;
+        let name = json!({ "name": "described", "version": "1" });
+        let build = json!([7]);
+        let expected = [
+            json!({ "vendor/build": build }),
+            json!({ "vendor/build": build, "io.modelcontextprotocol/serverInfo": name }),
+        ];
+        assert_eq!(meta(&gateway).await, expected, "{is_modern}");
+        let gateway = gateway_of_two(&server, &server).await;
+        let [legacy, modern] = meta(&gateway).await;
+        assert_eq!((legacy, modern.get("vendor/build")), (Value::Null, None));
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tower::ServiceExt;
 
 use super::LegacyHandler;
@@ -24,20 +24,26 @@ impl<S: CallService> LegacyHandler<S> {
         let (id, session) = self.sessions.create(self.record(request)?)?;
         let text = self.discovered(&session).await?;
         let version = string_json(session.version().as_str());
-        let discovered: Value = serde_json::from_str(&text).map_err(|e| Error::Other(e.into()))?;
+        let mut discovered: Value =
+            serde_json::from_str(&text).map_err(|e| Error::Other(e.into()))?;
+        let mut meta = match discovered["_meta"].take() {
+            Value::Object(meta) => meta,
+            _ => Map::new(),
+        };
+        let info = meta.remove(meta::SERVER_INFO).unwrap_or_default();
         let mut members = vec![
             ("protocolVersion", version.into()),
             (
                 "capabilities",
                 discovered["capabilities"].to_string().into(),
             ),
-            (
-                "serverInfo",
-                discovered["_meta"][meta::SERVER_INFO].to_string().into(),
-            ),
+            ("serverInfo", info.to_string().into()),
         ];
         if let Some(instructions) = discovered.get("instructions") {
             members.push(("instructions", instructions.to_string().into()));
+        }
+        if !meta.is_empty() {
+            members.push(("_meta", Value::Object(meta).to_string().into()));
         }
         Ok((
             id,

@@ -75,6 +75,8 @@ impl Shared {
             .unwrap_or_else(
                 || json!({ "name": &*self.identity.name, "version": &*self.identity.version }),
             );
+        let mut members = only.map(|info| info.meta.clone()).unwrap_or_default();
+        members.insert(meta::SERVER_INFO.to_owned(), info);
         let versions: Vec<_> = ProtocolVersion::ALL
             .iter()
             .map(|version| version.as_str())
@@ -85,7 +87,7 @@ impl Shared {
             "capabilities": capabilities,
             "ttlMs": 0,
             "cacheScope": "private",
-            "_meta": { meta::SERVER_INFO: info },
+            "_meta": members,
         });
         if let Some(instructions) = self.instructions(servers) {
             result["instructions"] = instructions.into();
