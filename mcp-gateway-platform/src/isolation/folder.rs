@@ -104,7 +104,7 @@ impl OwnerRecord {
                 .then_some(())
                 .ok_or(FolderError::OtherOwner { path });
         }
-        let record = json!({ "server": self.server, "principal": self.owner.subject() });
+        let record = json!({ "server": self.server.as_deref(), "principal": self.owner.subject() });
         // Renamed, so that the file is whole whenever it exists.
         let new = path.join(format!("{OWNER}.{}", std::process::id()));
         let written = private_file(&new)
