@@ -39,7 +39,7 @@ async fn a_client_that_counts_keeps_its_identifiers_and_tokens() {
     assert_eq!(ids.len(), 4, "{asked:?}");
 }
 
-fn matches_call(asked: &mcp_gateway_tests::script::ReceivedRequest, id: i64) -> bool {
+fn matches_call(asked: &script::ReceivedRequest, id: i64) -> bool {
     asked.method() == "tools/call" && asked.message["id"] == id
 }
 
