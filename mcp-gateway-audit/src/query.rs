@@ -1,8 +1,9 @@
 //! Queries.
 
+use std::ops::ControlFlow;
 use std::time::SystemTime;
 
-use mcp_gateway_store::Store;
+use mcp_gateway_store::{ListedDocument, Store};
 
 use crate::error::AuditError;
 use crate::journal::MAX_SPAN;
@@ -80,9 +81,7 @@ impl AuditQuery {
         self
     }
 
-    /// Sets the approximate number of records of a page. Default: 1,000.
-    ///
-    /// A page ends with a segment, which may exceed the number by a few thousand records.
+    /// Sets the maximum number of records of a page. Default: 1,000.
     pub fn with_limit(mut self, records: usize) -> Self {
         self.limit = Some(records.max(1));
         self
@@ -100,41 +99,82 @@ impl AuditQuery {
     ///
     /// [`AuditError`] if the store is unavailable or a segment is malformed.
     pub async fn run(&self, store: &dyn Store) -> Result<AuditPage, AuditError> {
-        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
-        let mut records = Vec::new();
+        let mut page = AuditPage {
+            records: Vec::new(),
+            next: None,
+        };
+        let begun = self.begun(store).await?;
+        if let Some((entry, passed)) = &begun
+            && self.take(&mut page, entry, *passed)?.is_break()
+        {
+            return Ok(page);
+        }
         let mut pages = Pages::new(store, SEGMENTS).after(self.start());
         loop {
-            let page = pages.next().await?;
-            if page.is_empty() {
-                return Ok(AuditPage {
-                    records,
-                    next: None,
-                });
+            let entries = pages.next().await?;
+            for entry in &entries {
+                if self.take(&mut page, entry, 0)?.is_break() {
+                    return Ok(page);
+                }
             }
-            for entry in page {
-                let segment = Segment::read(&entry.key, &entry.document.value)?;
-                if self
-                    .until
-                    .is_some_and(|until| segment.header.first >= until)
-                {
-                    return Ok(AuditPage {
-                        records,
-                        next: None,
-                    });
-                }
-                records.extend(segment.records().filter(|record| self.matches(record)));
-                if records.len() >= limit {
-                    let next = entry.key.strip_prefix(SEGMENTS).map(str::to_owned);
-                    return Ok(AuditPage { records, next });
-                }
+            if entries.is_empty() {
+                return Ok(page);
             }
         }
     }
 
+    /// Returns the segment in which the page before this one has ended, and the number of its
+    /// records that belong to earlier pages.
+    async fn begun(
+        &self,
+        store: &dyn Store,
+    ) -> Result<Option<(ListedDocument, usize)>, AuditError> {
+        let Some((segment, passed)) = self.after.as_deref().and_then(position) else {
+            return Ok(None);
+        };
+        let key = format!("{SEGMENTS}{segment}");
+        let found = store.get(&key).await?;
+        Ok(found.map(|document| {
+            let key = key.into();
+            (ListedDocument { key, document }, passed)
+        }))
+    }
+
+    /// Adds the records of the segment `entry` after the first `passed` ones to `page`, and breaks
+    /// at the end of the page.
+    fn take(
+        &self,
+        page: &mut AuditPage,
+        entry: &ListedDocument,
+        passed: usize,
+    ) -> Result<ControlFlow<()>, AuditError> {
+        let segment = Segment::read(&entry.key, &entry.document.value)?;
+        let first = segment.header.first;
+        if self.until.is_some_and(|until| first >= until) {
+            return Ok(ControlFlow::Break(()));
+        }
+        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
+        for (at, record) in segment.records().enumerate().skip(passed) {
+            if !self.matches(&record) {
+                continue;
+            }
+            if page.records.len() == limit {
+                let key = entry.key.strip_prefix(SEGMENTS);
+                page.next = key.map(|key| format!("{key}{MARK}{at}"));
+                return Ok(ControlFlow::Break(()));
+            }
+            page.records.push(record);
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
     /// Returns the key after which the segments of the query begin.
     fn start(&self) -> String {
-        match &self.after {
-            Some(cursor) => format!("{SEGMENTS}{cursor}"),
+        match self.after.as_deref() {
+            Some(cursor) => {
+                let segment = position(cursor).map_or(cursor, |(segment, _)| segment);
+                format!("{SEGMENTS}{segment}")
+            }
             // An earlier segment may contain later records.
             None => {
                 let span = u64::try_from(MAX_SPAN.as_millis()).unwrap_or(u64::MAX);
@@ -160,6 +200,15 @@ impl AuditQuery {
             && (self.outcome.is_none() || self.outcome == outcome)
     }
 }
+
+/// Splits a cursor into the name of a segment and a number of records in it.
+fn position(cursor: &str) -> Option<(&str, usize)> {
+    let (segment, passed) = cursor.rsplit_once(MARK)?;
+    Some((segment, passed.parse().ok()?))
+}
+
+/// Separator of the parts of a cursor.
+const MARK: char = '+';
 
 /// Default number of records of a page.
 const DEFAULT_LIMIT: usize = 1_000;

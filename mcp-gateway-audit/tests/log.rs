@@ -51,6 +51,41 @@ async fn objects(store: &dyn Store) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_page_has_as_many_records_as_it_may_and_misses_none() {
+    let store = Arc::new(MemoryStore::new());
+    let log = AuditLog::builder(store.clone(), key())
+        .open()
+        .await
+        .unwrap();
+    for number in 0..7 {
+        log.append(&record(number));
+        if number == 2 {
+            log.flush().await.unwrap();
+        }
+    }
+    log.close().await.unwrap();
+    for limit in 1..=8 {
+        let mut query = AuditQuery::new().with_limit(limit);
+        let mut found = Vec::new();
+        loop {
+            let page = query.run(&*store).await.unwrap();
+            assert!(page.records.len() <= limit, "{limit}");
+            found.extend(page.records);
+            match page.next {
+                Some(next) => query = query.after(next),
+                None => break,
+            }
+        }
+        let numbers = found.iter().map(|found| match &found.event {
+            AuditEvent::Change(change) => change.object.clone(),
+            _ => String::new(),
+        });
+        let expected: Vec<_> = (0..7).map(|number| format!("note/{number}")).collect();
+        assert_eq!(numbers.collect::<Vec<_>>(), expected, "{limit}");
+    }
+}
+
+#[tokio::test]
 async fn records_of_a_killed_process_are_recovered_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(folder.path().join("s.db")).await.unwrap());
