@@ -207,8 +207,8 @@ fn position(cursor: &str) -> Option<(&str, usize)> {
     Some((segment, passed.parse().ok()?))
 }
 
-/// Separator of the parts of a cursor.
-const MARK: char = '+';
+/// Separator of the parts of a cursor, which is not encoded in URLs.
+const MARK: char = '~';
 
 /// Default number of records of a page.
 const DEFAULT_LIMIT: usize = 1_000;

@@ -14,6 +14,7 @@
 //! | `sessionKey` and all secrets | `secret` |
 //! | `store` | `storage` |
 //! | `audit` | `audit` |
+//! | `registry` | `registry` |
 //! | `metrics` | `metrics` |
 //! | `log` | `log` |
 //! | `shutdownTimeout` | `serving` |
@@ -30,6 +31,7 @@ mod metrics;
 mod network;
 mod oauth;
 mod process;
+mod registry;
 pub mod remote;
 mod results;
 mod secret;
@@ -55,7 +57,7 @@ use crate::document::{
 pub use self::auth::open_to_all;
 pub use self::log::{Log, LogFormat, directives};
 pub use self::network::{listen_address, web_url};
-pub use self::oauth::{default_grants, grant_type};
+pub use self::oauth::grant_type;
 pub use self::remote::header_value;
 pub(crate) use self::server::is_name_char;
 pub use self::serving::Serving;
@@ -209,6 +211,7 @@ impl FromField for Config {
             .get("shutdownTimeout")
             .unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT);
         (fixed.auth, dynamic.auth) = (auth.fixed, auth.dynamic);
+        dynamic.registry = table.get("registry").unwrap_or_default();
         (dynamic.metrics, serving.metrics) = (metrics.audience, metrics.listen);
         network.assign(&mut fixed, &mut dynamic, &mut serving);
         limits.assign(&mut fixed, &mut dynamic, &mut serving);

@@ -6,6 +6,7 @@
 //! | [`file`](mod@file) | the configuration file |
 //! | [`edit`] | changes of the configuration file |
 //! | [`library`] | ready entries |
+//! | [`stored`] | entries of servers in a store |
 //! | [`import`] | the server lists of MCP clients |
 //! | [`connect`] | the settings by which MCP clients connect to a gateway |
 //! | [`lint`] | checks of tool definitions against the limits of MCP clients |
@@ -33,4 +34,5 @@ pub mod file;
 pub mod import;
 pub mod library;
 pub mod lint;
+pub mod stored;
 pub mod system;

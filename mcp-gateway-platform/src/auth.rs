@@ -14,6 +14,7 @@ use mcp_gateway_auth::login::LoginPages;
 use mcp_gateway_auth::server::{AssertionIssuer, AuthorizationServer, Resource};
 use mcp_gateway_auth::users::{UserError, Users};
 use mcp_gateway_auth::{Clock, Keyring, Secret, TrustedProxies};
+use mcp_gateway_store::Store;
 use url::Url;
 
 use crate::accounts::AccountServices;
@@ -34,6 +35,10 @@ pub(crate) struct Services {
     /// Client for addresses that others choose.
     pub(crate) egress: Option<Egress>,
     pub(crate) audit: Option<AuditLog>,
+    /// State store, if there is one.
+    pub(crate) store: Option<Arc<dyn Store>>,
+    /// Keys of the state store.
+    pub(crate) keyring: Option<Keyring>,
     /// Key that seals sessions, if there is a state store.
     pub(crate) key: Option<SessionKey>,
     /// Detected protocols of servers, if there is a state store.
@@ -52,6 +57,8 @@ impl Services {
             authority: None,
             egress: None,
             audit: None,
+            store: None,
+            keyring: None,
             key: None,
             protocols: None,
             first_account: None,
@@ -76,6 +83,10 @@ impl Services {
         let vault = StateStore::open(&fixed.store, fixed.session_key.as_ref()).await?;
         let protocols = ProtocolDocuments::new(Arc::clone(&vault.store), &vault.key);
         foundation.protocols = Some(protocols);
+        foundation.store = Some(Arc::clone(&vault.store));
+        let keyring = Keyring::new(vault.key.bytes());
+        let keyring = keyring.map_err(|error| PlatformError::Key(error.into()))?;
+        foundation.keyring = Some(keyring.clone());
         if let Some(audit) = &fixed.audit {
             foundation.audit = Some(crate::audit::open(audit, &vault).await?);
         }
@@ -85,7 +96,8 @@ impl Services {
         };
         let audit = foundation.audit.clone();
         let (authority, first) =
-            AuthorizationServices::open((auth, oauth), &base, &vault, egress, audit).await?;
+            AuthorizationServices::open((auth, oauth), &base, (&vault, keyring), egress, audit)
+                .await?;
         foundation.authority = Some(Arc::new(authority));
         foundation.first_account = first;
         foundation.key = Some(vault.key);
@@ -109,6 +121,7 @@ fn is_configured(fixed: &StaticSpec) -> bool {
 pub(crate) struct AuthorizationServices {
     pub(crate) server: AuthorizationServer,
     pub(crate) accounts: AccountServices,
+    pub(crate) users: Users,
     pub(crate) router: Router,
 }
 
@@ -127,23 +140,20 @@ impl AuthorizationServices {
     ///
     /// # Errors
     ///
-    /// [`PlatformError`] if the key is invalid, the first account cannot be created, or login is
-    /// not possible at `base`.
+    /// [`PlatformError`] if the first account cannot be created, or login is not possible at `base`.
     async fn open(
         (auth, oauth): (&StaticAuth, &OAuth),
         base: &Url,
-        vault: &StateStore,
+        (vault, keyring): (&StateStore, Keyring),
         egress: &Egress,
         audit: Option<AuditLog>,
     ) -> Result<(Self, Option<InitialAccount>), PlatformError> {
-        let keyring = Keyring::new(vault.key.bytes());
-        let keyring = keyring.map_err(|error| PlatformError::Key(error.into()))?;
         let users = Users::new(Arc::clone(&vault.store), Clock::system());
         let first = match auth.login.has_accounts() {
             true => first_account(&users).await?,
             false => None,
         };
-        let sessions = login::sessions(&auth.login, users, keyring.clone(), base, egress)?;
+        let sessions = login::sessions(&auth.login, users.clone(), keyring.clone(), base, egress)?;
         // Authorization servers of servers may have any port.
         let accounts = client_egress(&auth.allowed_networks)?;
         let accounts = AccountServices::open(vault, &keyring, (&sessions, base), &accounts, audit)?;
@@ -181,6 +191,7 @@ impl AuthorizationServices {
         let services = Self {
             router: router.merge(accounts.pages.clone()),
             server,
+            users,
             accounts,
         };
         Ok((services, first))

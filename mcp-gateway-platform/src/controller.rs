@@ -44,6 +44,8 @@ use crate::telemetry::Metrics;
 pub(crate) struct Controller {
     /// Verifier of the management endpoints.
     access: Arc<ReloadableVerifier>,
+    /// Verifier of the admin API.
+    admin_access: Arc<ReloadableVerifier>,
     /// Factory of the verifiers of the gateways.
     issuers: VerifierFactory,
     /// URL of the platform for clients.
@@ -118,6 +120,7 @@ impl Controller {
         };
         let mut issuers = VerifierFactory::new(authority.clone(), foundation.egress.clone());
         let access = ReloadableVerifier::new(issuers.rules(&dynamic.auth, None, &[]));
+        let admin_access = ReloadableVerifier::new(issuers.admin_rules(&dynamic.auth));
         let factory = ServerFactory::new(builtins, Vec::new());
         let factory = factory
             .with_web(web)
@@ -139,6 +142,7 @@ impl Controller {
             }),
             replica_service,
             access,
+            admin_access,
             issuers,
             base: foundation.base.clone(),
             authority,
@@ -313,6 +317,11 @@ impl Controller {
             .with_errands(self.replica_service.clone())
     }
 
+    /// Returns the verifier of the admin API.
+    pub(crate) fn admin_access(&self) -> &Arc<ReloadableVerifier> {
+        &self.admin_access
+    }
+
     pub(crate) fn metrics_front(&self) -> MetricsService {
         MetricsService::new(Arc::clone(&self.routes), Arc::clone(&self.operations))
     }
@@ -332,6 +341,13 @@ impl Controller {
     pub(crate) fn accounts(&self) -> Option<Arc<AccountCredentials>> {
         let authority = self.authority.as_ref()?;
         Some(Arc::clone(&authority.accounts.credentials))
+    }
+
+    /// Returns the observed state of the server `name`.
+    pub(crate) fn server_status(&self, name: &str) -> Option<ServerStatus> {
+        let mut members = self.servers.members().iter();
+        let found = members.find(|member| **member.name() == *name)?;
+        Some(found.status())
     }
 
     pub(crate) fn pool(&self) -> &ServerPool {

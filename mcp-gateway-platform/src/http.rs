@@ -8,6 +8,7 @@
 //! | `/health/servers` | status of servers | callers |
 //! | `/internal/replica` | replica requests | other replicas |
 //! | `/api/auth/…`, `/.well-known/…`, `/authorize`, `/token`, `/register` | authorization server and login | everybody |
+//! | `/api/v1/…` | admin API | administrators |
 //! | `/verify`, `/verify/{name}` | forward authentication | reverse proxies |
 //! | `/metrics` | metrics | callers that may use all gateways, and with the metrics token |
 //!

@@ -14,12 +14,14 @@
 //! | [`audit`] | log of calls and administrative changes |
 //! | [`state`] | store of accounts, tokens, clients and detected protocols, and its key |
 //! | [`isolation`] | state folders of programs |
+//! | [`registry`] | servers in the store, beside those of the spec |
 //! | [`servers`] | creation of servers from their specs |
 //!
 //! The crate reads no configuration files, handles no signals, prints nothing and never ends the
 //! process. `mcp-gateway-config` reads specs from files.
 
 mod accounts;
+mod admin;
 pub mod audit;
 mod auth;
 mod controller;
@@ -28,8 +30,10 @@ mod http;
 pub mod isolation;
 mod platform;
 mod protocols;
+pub mod registry;
 mod reload;
 mod rollout;
+mod running;
 pub mod servers;
 pub mod source;
 pub mod spec;

@@ -3,7 +3,7 @@
 use std::future::{Future, pending};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use mcp_gateway_audit::AuditLog;
@@ -12,14 +12,18 @@ use mcp_gateway_core::{Drain, Serve};
 use tokio::task::JoinSet;
 use url::Url;
 
+use crate::admin;
 use crate::audit;
 use crate::auth::{InitialAccount, Services};
 use crate::controller::Controller;
 use crate::error::PlatformError;
 use crate::http::router::{HttpRouter, MetricsService};
+use crate::registry::{EntryReader, Registry};
 use crate::rollout::Rollout;
+use crate::running::{self, Running};
 use crate::servers::Builtins;
 use crate::spec::PlatformSpec;
+use crate::state::StateError;
 use crate::status::PlatformStatus;
 
 /// A platform: servers, gateways, callers, sessions and state, made of a [`PlatformSpec`].
@@ -54,9 +58,7 @@ use crate::status::PlatformStatus;
 /// ```
 #[derive(Debug)]
 pub struct Platform {
-    controller: Mutex<Controller>,
-    /// Last applied spec.
-    spec: Mutex<PlatformSpec>,
+    running: Arc<Running>,
     front: HttpRouter,
     metrics: MetricsService,
     address: SocketAddr,
@@ -79,6 +81,7 @@ pub struct PlatformBuilder {
     spec: PlatformSpec,
     builtins: Builtins,
     address: SocketAddr,
+    entries: Option<Arc<dyn EntryReader>>,
 }
 
 impl PlatformBuilder {
@@ -95,6 +98,12 @@ impl PlatformBuilder {
     /// Adds built-in servers.
     pub fn with_builtins(mut self, builtins: Builtins) -> Self {
         self.builtins.extend(builtins);
+        self
+    }
+
+    /// Adds servers in the store, whose entries `reader` reads, if the spec has a store.
+    pub fn with_registry(mut self, reader: Arc<dyn EntryReader>) -> Self {
+        self.entries = Some(reader);
         self
     }
 
@@ -118,12 +127,32 @@ impl PlatformBuilder {
             spec,
             builtins,
             address,
+            entries,
         } = self;
         check(&spec, address)?;
         let base = Url::parse(&spec.fixed.base_url(address));
         let base = base.map_err(|error| PlatformError::BaseUrl(error.into()))?;
         let foundation = Services::lay(&spec, base).await?;
-        let controller = Controller::new(&spec, builtins, &foundation)?;
+        let registry = match (&foundation.store, &foundation.keyring, entries) {
+            (Some(store), Some(keyring), Some(entries)) => {
+                let registry = Registry::new(Arc::clone(store), keyring.clone(), entries);
+                let registry = registry.with_accounts(foundation.authority.is_some());
+                registry.load().await.map_err(StateError::read)?;
+                Some(registry)
+            }
+            _ => None,
+        };
+        let merged = running::merge(&spec.dynamic, registry.as_ref());
+        let whole = PlatformSpec::new(spec.fixed.clone(), merged.spec.clone());
+        let controller = Controller::new(&whole, builtins, &foundation)?;
+        let (front, metrics) = (controller.front(), controller.metrics_front());
+        let (access, drain) = (
+            Arc::clone(controller.admin_access()),
+            controller.drain().clone(),
+        );
+        let audit = foundation.audit.clone();
+        let running = Arc::new(Running::new(controller, spec, (merged, registry), audit));
+        let admin = admin::api(access, &running, &foundation).router();
         let mut background = JoinSet::new();
         if let Some(authority) = foundation.authority {
             let accounts = Arc::clone(&authority.accounts.credentials);
@@ -134,13 +163,14 @@ impl PlatformBuilder {
             audit.append(&audit::started());
             background.spawn(async move { audit.run().await });
         }
+        let followed = Arc::clone(&running);
+        background.spawn(async move { followed.follow().await });
         Ok(Platform {
-            front: controller.front(),
-            metrics: controller.metrics_front(),
-            drain: controller.drain().clone(),
+            front: front.with_admin(admin),
+            metrics,
+            drain,
             address,
-            controller: Mutex::new(controller),
-            spec: Mutex::new(spec),
+            running,
             first_account: foundation.first_account,
             state_location: foundation.location,
             audit: foundation.audit,
@@ -167,12 +197,14 @@ impl Platform {
             spec,
             builtins: Builtins::new(),
             address,
+            entries: None,
         }
     }
 
     /// Makes the platform match `spec`, without disturbing what stays the same.
     ///
-    /// Only the [dynamic](PlatformSpec::dynamic) half is applied;
+    /// The servers of the store are added to those of `spec`. Only the
+    /// [dynamic](PlatformSpec::dynamic) half is applied;
     /// [`Rollout::restart`] has the keys of the other one that differ.
     ///
     /// # Errors
@@ -180,24 +212,16 @@ impl Platform {
     /// [`PlatformError`] if the spec cannot be applied; then nothing has changed.
     pub fn apply(&self, spec: &PlatformSpec) -> Result<Rollout, PlatformError> {
         check(spec, self.address)?;
-        let mut controller = lock(&self.controller);
-        let mut rollout = controller.apply(&spec.dynamic)?;
-        let mut before = lock(&self.spec);
-        rollout.restart = before.restart_keys(spec);
-        before.clone_from(spec);
-        if let Some(audit) = &self.audit {
-            audit.append(&audit::applied(&rollout));
-        }
-        Ok(rollout)
+        self.running.apply(spec)
     }
 
     /// Returns the observed state.
     #[must_use]
     pub fn status(&self) -> PlatformStatus {
-        let controller = lock(&self.controller);
+        let state = self.running.state();
         PlatformStatus {
-            servers: controller.status(),
-            sessions: controller.sessions().count(),
+            servers: state.controller.status(),
+            sessions: state.controller.sessions().count(),
             is_draining: self.drain.is_draining(),
         }
     }
@@ -290,9 +314,9 @@ impl Platform {
     /// A server that has not ended when the future is dropped is killed with the platform.
     pub async fn close(&self) {
         let (pool, accounts) = {
-            let controller = lock(&self.controller);
-            controller.sessions().close();
-            (controller.pool().clone(), controller.accounts())
+            let state = self.running.state();
+            state.controller.sessions().close();
+            (state.controller.pool().clone(), state.controller.accounts())
         };
         pool.close().await;
         if let Some(accounts) = accounts {
@@ -314,8 +338,4 @@ fn check(spec: &PlatformSpec, address: SocketAddr) -> Result<(), PlatformError> 
         Some(address) => Err(PlatformError::Open { address }),
         None => Ok(()),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,7 @@
 
 mod managed;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -94,6 +94,12 @@ impl ServerSet {
         &self.members
     }
 
+    /// Returns the running servers by name.
+    fn by_name(&self) -> HashMap<&str, &Arc<ManagedServer>> {
+        let members = self.members.iter();
+        members.map(|member| (&**member.name(), member)).collect()
+    }
+
     /// Prepares the servers of `definitions`. Those that are started and reached as before keep
     /// running, whatever gateways show of them.
     ///
@@ -108,10 +114,11 @@ impl ServerSet {
         hidden: &[String],
     ) -> io::Result<StagedServers> {
         self.factory.hidden = hidden.to_vec();
-        let mut members = Vec::new();
+        let running = self.by_name();
+        let mut members = Vec::with_capacity(definitions.len());
         for definition in definitions {
-            let mut running = self.members.iter();
-            let running = running.find(|member| member.definition.runs_like(definition));
+            let running = running.get(&*definition.name);
+            let running = running.filter(|member| member.definition.runs_like(definition));
             members.push(match running {
                 Some(member) if member.definition == *definition => Arc::clone(member),
                 Some(member) => {
@@ -120,10 +127,9 @@ impl ServerSet {
                 None => Arc::new(ManagedServer::new(definition, &self.factory)?),
             });
         }
-        let retired = self.members.iter().filter(|member| {
-            let name = member.name();
-            !members.iter().any(|other| other.name() == name)
-        });
+        let names: HashSet<_> = definitions.iter().map(|server| &*server.name).collect();
+        let retired = self.members.iter();
+        let retired = retired.filter(|member| !names.contains(&**member.name()));
         Ok(StagedServers {
             retired: retired.cloned().collect(),
             members,
@@ -160,17 +166,11 @@ impl StagedServers {
             let names = members.iter().map(|member| Arc::clone(member.name()));
             names.collect()
         };
-        let existed = |member: &&Arc<ManagedServer>| {
-            servers
-                .members
-                .iter()
-                .any(|other| other.name() == member.name())
-        };
+        let before = servers.by_name();
+        let existed = |member: &&Arc<ManagedServer>| before.contains_key(&**member.name());
         let kept = |member: &&Arc<ManagedServer>| {
-            servers
-                .members
-                .iter()
-                .any(|other| Arc::ptr_eq(other, member))
+            let other = before.get(&**member.name());
+            other.is_some_and(|other| Arc::ptr_eq(other, member))
         };
         let (old, added): (Vec<_>, Vec<_>) = self.members.iter().partition(existed);
         let replaced = old.into_iter().filter(|member| !kept(member)).collect();

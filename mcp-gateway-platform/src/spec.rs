@@ -27,12 +27,14 @@ mod metrics;
 mod oauth;
 mod placeholder;
 mod process;
+mod registry;
 mod remote;
 mod secret;
 mod server;
 mod storage;
 mod tool_filter;
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -53,6 +55,7 @@ pub use self::oauth::{
 pub use self::placeholder::{PLACEHOLDERS, placeholders};
 pub(crate) use self::placeholder::{Piece, pieces};
 pub use self::process::Process;
+pub use self::registry::Registry;
 pub use self::remote::{Remote, RemoteAuth, RemoteOAuth};
 pub use self::secret::{Secret, SessionKey};
 pub use self::server::{ServerRuntime, ServerSpec};
@@ -113,6 +116,8 @@ pub struct DynamicSpec {
     pub auth: Auth,
     /// Access to the metrics.
     pub metrics: Metrics,
+    /// Rules for servers in the store.
+    pub registry: Registry,
     /// Environment variables with secrets, which child processes do not inherit.
     pub hidden_variables: Vec<String>,
 }
@@ -129,6 +134,7 @@ impl Default for DynamicSpec {
             max_body: None,
             auth: Auth::default(),
             metrics: Metrics::default(),
+            registry: Registry::default(),
             hidden_variables: Vec::new(),
         }
     }
@@ -334,7 +340,10 @@ impl DynamicSpec {
     /// assert!(spec.router(&spec.gateways[0]).is_err());
     /// ```
     pub fn router(&self, gateway: &GatewaySpec) -> Result<PrefixRouter, PrefixError> {
-        let servers = gateway.servers.iter().filter_map(|name| self.server(name));
+        let known = self.servers.iter().map(|server| (&*server.name, server));
+        let known: HashMap<_, _> = known.collect();
+        let servers = gateway.servers.iter();
+        let servers = servers.filter_map(|name| known.get(&**name).copied());
         let prefixes = servers
             .clone()
             .map(|server| (Arc::clone(&server.name), Arc::clone(&server.prefix)));

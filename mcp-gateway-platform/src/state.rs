@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mcp_gateway_core::BoxError;
-use mcp_gateway_store::{MemoryStore, Store};
+use mcp_gateway_store::{MemoryStore, Store, StoreError};
 use mcp_gateway_store::{PostgresOptions, PostgresStore, SqliteStore};
 
 use crate::spec::{SessionKey, Storage};
@@ -107,6 +107,16 @@ pub enum StateError {
     /// The system has no random numbers.
     #[error("the system has no random numbers")]
     Random,
+    /// The content of the database cannot be read.
+    #[error("failed to read the database")]
+    Read(#[source] BoxError),
+}
+
+impl StateError {
+    /// Wraps an error of reading the store.
+    pub(crate) fn read(error: StoreError) -> Self {
+        Self::Read(error.into())
+    }
 }
 
 impl fmt::Debug for StateStore {

@@ -1,10 +1,10 @@
 //! Administration of users, tokens and clients of a gateway, running or not.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use mcp_gateway_audit::{Actor, AuditEvent, AuditLog, AuditRecord, Change};
+use mcp_gateway_admin::{Administrator, AuditTrail};
+use mcp_gateway_audit::{Actor, AuditLog};
 use mcp_gateway_auth::login::LoginSessions;
 use mcp_gateway_auth::server::{AuthorizationServer, OAuthClient};
 use mcp_gateway_auth::users::{User, Users};
@@ -21,11 +21,8 @@ use mcp_gateway_platform::state::StateStore;
 /// State that can be administered. Gateways with the same store apply every change at once.
 #[derive(Debug)]
 pub(crate) struct Administration {
-    pub(crate) users: Users,
-    pub(crate) server: AuthorizationServer,
+    state: mcp_gateway_admin::Administration,
     pub(crate) clock: Clock,
-    /// Static clients of the configuration.
-    pub(crate) configured: Vec<OAuthClient>,
     audit: Option<AuditLog>,
 }
 
@@ -71,22 +68,29 @@ impl Administration {
         )
         .with_lifetimes(oauth.lifetimes())
         .build();
+        server.set_clients(spec.dynamic.auth.oauth.unwrap_or_default().known);
+        let trail = AuditTrail::new(audit.clone());
         Ok(Self {
-            users,
-            server,
+            state: mcp_gateway_admin::Administration::new(users, server, trail),
             clock,
-            configured: spec.dynamic.auth.oauth.unwrap_or_default().known,
             audit,
         })
     }
 
-    /// Records the change `action` of `object` in the audit log, if there is one.
-    pub(crate) fn record(&self, action: &str, object: impl Into<String>) {
-        if let Some(audit) = &self.audit {
-            let change = Change::new(action, object);
-            let actor = Actor::new(format!("uid:{}", rustix::process::getuid().as_raw()));
-            audit.append(&AuditRecord::new(actor, AuditEvent::Change(change)));
-        }
+    /// Administers on behalf of the user of this process.
+    pub(crate) fn administrator(&self) -> Administrator<'_> {
+        let user = rustix::process::getuid().as_raw();
+        self.state.administrator(Actor::new(format!("uid:{user}")))
+    }
+
+    /// Returns the users.
+    pub(crate) fn users(&self) -> &Users {
+        self.state.users()
+    }
+
+    /// Returns the authorization server.
+    pub(crate) fn server(&self) -> &AuthorizationServer {
+        self.state.server()
     }
 
     /// Moves the recorded changes to the store.
@@ -113,7 +117,7 @@ impl Administration {
         let mut all: Vec<User> = Vec::new();
         loop {
             let last = all.last().map(|user| user.id.clone());
-            let page = self.users.list(last.as_deref(), PAGE).await?;
+            let page = self.users().list(last.as_deref(), PAGE).await?;
             if page.is_empty() {
                 return Ok(all);
             }
@@ -130,7 +134,7 @@ impl Administration {
         let mut all: Vec<OAuthClient> = Vec::new();
         loop {
             let last = all.last().map(|client| client.id.clone());
-            let page = self.server.clients_after(last.as_deref(), PAGE).await?;
+            let page = self.server().clients_after(last.as_deref(), PAGE).await?;
             if page.is_empty() {
                 return Ok(all);
             }
@@ -145,10 +149,10 @@ impl Administration {
     ///
     /// Fails if no user or several users match.
     pub(crate) async fn user(&self, wanted: &str) -> anyhow::Result<User> {
-        if let Some(user) = self.users.find(wanted).await? {
+        if let Some(user) = self.users().find(wanted).await? {
             return Ok(user);
         }
-        if let Some(user) = self.users.find_by_name(wanted).await? {
+        if let Some(user) = self.users().find_by_name(wanted).await? {
             return Ok(user);
         }
         let is_meant = |user: &User| {
@@ -173,17 +177,6 @@ impl Administration {
                 )
             }
         }
-    }
-
-    /// Returns the identifiers of all clients.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the store is unavailable.
-    pub(crate) async fn client_ids(&self) -> anyhow::Result<HashSet<String>> {
-        let known = self.clients().await?;
-        let all = known.into_iter().chain(self.configured.iter().cloned());
-        Ok(all.map(|client| client.id).collect())
     }
 }
 

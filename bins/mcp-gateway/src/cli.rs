@@ -9,7 +9,9 @@ mod connect;
 mod files;
 mod login;
 mod program_state;
+mod secret;
 mod serve;
+mod server;
 mod state;
 mod table;
 mod target;
@@ -35,6 +37,7 @@ use self::connect::ConnectArgs;
 use self::login::LoginArgs;
 use self::program_state::ProgramStateArgs;
 use self::serve::{ServeArgs, ServeCommand};
+use self::server::ServerArgs;
 use self::target::TargetArgs;
 use self::token::TokenArgs;
 use self::tools::ToolsArgs;
@@ -85,6 +88,8 @@ enum Command {
     Serve(ServeCommand),
     /// List and remove the files that programs keep for callers
     State(ProgramStateArgs),
+    /// Add, list and remove servers of a running gateway
+    Server(ServerArgs),
     /// Create, list, rotate and revoke API tokens
     Token(TokenArgs),
     /// List the tools of servers
@@ -145,6 +150,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Login(args) => login::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::State(args) => program_state::run(args),
+        Command::Server(args) => server::run(&args),
         Command::Token(args) => token::run(args),
         Command::Tools(args) => with_servers(&args.target, &args.files, async |servers| {
             tools::run(&args, servers).await

@@ -10,6 +10,7 @@
 //!
 //! The library is for the program and for what tests it; other programs should not depend on it.
 
+mod admin_client;
 mod administration;
 mod banner;
 mod builtins;

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::pin::pin;
+use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context as _, anyhow};
@@ -13,12 +14,13 @@ use mcp_gateway_platform::Platform;
 use tokio::net::TcpListener;
 
 use crate::banner;
-use crate::builtins::builtins;
+use crate::builtins::{NAMES, builtins};
 use crate::output::eprint_line;
 use crate::signals::{SignalAction, Signals};
 use crate::source::{ConfigSource, ResolvedConfig};
 use crate::watch::{FileStamp, FileWatcher};
 use mcp_gateway_config::file::{Config, Serving};
+use mcp_gateway_config::stored::StoredEntries;
 
 /// Serves the configuration `ready` of `source` until the process receives a signal to terminate, and
 /// reloads it when `files` change.
@@ -38,6 +40,7 @@ pub(crate) async fn run(
     let base = spec.fixed.base_url(address);
     let platform = Platform::builder(spec.clone(), address)
         .with_builtins(builtins())
+        .with_registry(Arc::new(StoredEntries::new(NAMES)))
         .start()
         .await?;
     let serving = &ready.config.serving;

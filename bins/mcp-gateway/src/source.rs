@@ -101,9 +101,9 @@ impl LogOptions {
 /// Environment variable that contains the owner token.
 pub(crate) const TOKEN_VARIABLE: &str = "MCP_GATEWAY_TOKEN";
 
-/// Creates the owner token.
+/// Creates the owner token, which is that of an admin.
 pub(crate) fn owner_token(text: impl Into<String>) -> Token {
-    Token::new("owner", Secret::new(text))
+    Token::new("owner", Secret::new(text)).with_admin_role()
 }
 
 /// Generates a random owner token.

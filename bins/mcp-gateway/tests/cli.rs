@@ -8,6 +8,8 @@
 
 #[path = "cli/accounts.rs"]
 mod accounts;
+#[path = "cli/api.rs"]
+mod api;
 #[path = "cli/audit.rs"]
 mod audit;
 #[path = "../../../mcp-gateway-auth/tests/login/browser.rs"]

@@ -22,9 +22,10 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_mcp-gateway");
 /// Timeout of steps that take no time on an idle machine.
 const SOON: Duration = Duration::from_secs(60);
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "bins/mcp-gateway/README.md",
+    "docs/api.md",
     "docs/audit.md",
     "docs/authentication.md",
     "docs/clients-and-servers.md",
@@ -239,7 +240,7 @@ impl Reader {
         let mut shell = self.desk.shell(command);
         let words: Vec<_> = command.split(' ').collect();
         let has = |word: &&str| words.contains(word);
-        let reaches = ["tools", "call"].iter().any(has);
+        let reaches = ["tools", "call", "server"].iter().any(has);
         if reaches && !["--config", "--mcp-config"].iter().any(has) {
             let (_, url) = self.running.as_ref().unwrap();
             shell.env("MORE", format!("--url {url}"));

@@ -70,6 +70,25 @@ impl AuthorizationServer {
         self.rooms.clients.list(after, limit).await
     }
 
+    /// Returns the clients that the operator has configured, ordered by ID.
+    #[must_use]
+    pub fn configured_clients(&self) -> Vec<OAuthClient> {
+        self.rooms.clients.configured()
+    }
+
+    /// Returns the registered client `id`, unless it has expired.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable.
+    pub async fn registered_client(
+        &self,
+        id: &str,
+    ) -> Result<Option<OAuthClient>, AuthServerError> {
+        let found = self.rooms.clients.registration(id).await?;
+        Ok(found.map(|stored| stored.value.client))
+    }
+
     /// Stores the client `client`.
     ///
     /// # Errors

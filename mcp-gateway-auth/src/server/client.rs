@@ -196,6 +196,26 @@ impl OAuthClient {
         self.grant_types.contains(&grant_type)
     }
 
+    /// Returns the grant types of a client for users or, without redirect URIs, for machines.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_auth::server::{GrantType, OAuthClient};
+    ///
+    /// let client = OAuthClient::new("robot", "Robot");
+    /// assert_eq!(client.default_grant_types(), [GrantType::ClientCredentials]);
+    /// let client = client.with_redirect_uri("https://app.example.com/callback".parse().unwrap());
+    /// assert!(client.default_grant_types().contains(&GrantType::AuthorizationCode));
+    /// ```
+    #[must_use]
+    pub fn default_grant_types(&self) -> Vec<GrantType> {
+        match self.redirect_uris.is_empty() {
+            true => vec![GrantType::ClientCredentials],
+            false => vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+        }
+    }
+
     /// Returns the redirect URI `wanted` if a registered one admits it. It may be omitted if
     /// exactly one is registered.
     pub(super) fn redirect_uri(&self, wanted: Option<&str>) -> Option<RedirectUri> {

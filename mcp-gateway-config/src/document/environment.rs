@@ -54,6 +54,12 @@ pub trait Environment: fmt::Debug {
         &[]
     }
 
+    /// Returns `true` if secrets are references to variables and files. Otherwise they are part of
+    /// the document, as `{ secret: TEXT }`, and references are errors.
+    fn has_references(&self) -> bool {
+        true
+    }
+
     /// Reads a file, without its trailing line break.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! | Key | Type |
 //! |---|---|
-//! | `tokens` | list of `name`, `token` and `teams` |
+//! | `tokens` | list of `name`, `token`, `teams` and `admin` |
 //! | `anonymous`, `insecureAnonymous` | boolean |
 //! | `login` | [`Login`](mcp_gateway_platform::spec::Login) |
 //! | `oauth` | [`OAuthKeys`]; enabled by `login` |
@@ -102,9 +102,10 @@ impl FromField for Token {
         let name = table.required("name", principal);
         let secret = table.required("token", token);
         let teams = table.get("teams").unwrap_or_default();
+        let is_admin = table.get("admin").unwrap_or(false);
         table.finish();
         let mut token = Self::new(name?, secret?);
-        token.teams = teams;
+        (token.teams, token.is_admin) = (teams, is_admin);
         Some(token)
     }
 }

@@ -170,7 +170,7 @@ impl FromField for ClientEntry {
             client = client.with_introspection();
         }
         let chosen = grant_types.map(|kinds| kinds.into_iter().map(|Grant(kind)| kind).collect());
-        let chosen = chosen.unwrap_or_else(|| default_grants(&client));
+        let chosen = chosen.unwrap_or_else(|| client.default_grant_types());
         client = client.with_grant_types(chosen);
         let needs_redirect = client.may_use(GrantType::AuthorizationCode);
         if needs_redirect && client.redirect_uris.is_empty() {
@@ -207,27 +207,6 @@ fn client_keys(table: &mut Table<'_>) -> Option<ClientKeys> {
         }
     }
     .or(remote)
-}
-
-/// Returns the grant types of a client without `grantTypes`.
-///
-/// # Example
-///
-/// ```
-/// use mcp_gateway_auth::server::{OAuthClient, GrantType};
-/// use mcp_gateway_config::file::default_grants;
-///
-/// let client = OAuthClient::new("robot", "Robot");
-/// assert_eq!(default_grants(&client), [GrantType::ClientCredentials]);
-/// let client = client.with_redirect_uri("https://app.example.com/callback".parse().unwrap());
-/// assert!(default_grants(&client).contains(&GrantType::AuthorizationCode));
-/// ```
-#[must_use]
-pub fn default_grants(client: &OAuthClient) -> Vec<GrantType> {
-    match client.redirect_uris.is_empty() {
-        true => vec![GrantType::ClientCredentials],
-        false => vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
-    }
 }
 
 /// Grant type, read by its name.

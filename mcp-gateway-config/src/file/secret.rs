@@ -1,6 +1,8 @@
 //! References to secrets: `{ env: NAME }` or `{ file: PATH }`.
 //!
-//! A file must not contain a secret. Without lookups ([`NoEnvironment`](crate::document::NoEnvironment)), all
+//! A file must not contain a secret. Documents of the store have no references, and contain their
+//! secrets as `{ secret: TEXT }`: whoever writes them must not read the environment and the files of
+//! the gateway. Without lookups ([`NoEnvironment`](crate::document::NoEnvironment)), all
 //! secrets are empty.
 
 use std::path::Path;
@@ -18,17 +20,18 @@ pub(crate) struct Setting(pub(crate) Secret);
 
 impl FromField for Secret {
     fn from_field(field: &Field<'_>) -> Option<Self> {
+        let is_file = field.environment().has_references();
         if field.is_scalar() {
             // The message must not contain the value, which may be a secret.
-            field.error(
-                "secrets must not be in this file; expected { env: NAME } or { file: PATH }",
-            );
+            field.error(match is_file {
+                true => {
+                    "secrets must not be in this file; expected { env: NAME } or { file: PATH }"
+                }
+                false => "expected { secret: TEXT }",
+            });
             return None;
         }
-        let mut table = field.table()?;
-        let source = table.one_of(&["env", "file"]);
-        table.finish();
-        let (key, field) = source?;
+        let (key, field) = source(field, &["env", "file"], &["secret"])?;
         look_up(key, &field)
     }
 }
@@ -36,13 +39,13 @@ impl FromField for Secret {
 impl FromField for Setting {
     fn from_field(field: &Field<'_>) -> Option<Self> {
         if field.is_scalar() {
-            field.error("expected { value: TEXT }, { env: NAME } or { file: PATH }");
+            field.error(match field.environment().has_references() {
+                true => "expected { value: TEXT }, { env: NAME } or { file: PATH }",
+                false => "expected { value: TEXT } or { secret: TEXT }",
+            });
             return None;
         }
-        let mut table = field.table()?;
-        let source = table.one_of(&["env", "file", "value"]);
-        table.finish();
-        let (key, field) = source?;
+        let (key, field) = source(field, &["env", "file", "value"], &["secret", "value"])?;
         match key {
             "value" => field.text().map(Secret::new).map(Self),
             key => look_up(key, &field).map(Self),
@@ -50,9 +53,33 @@ impl FromField for Setting {
     }
 }
 
-/// Resolves the reference `key: field`; the key is `env` or `file`.
+/// Returns the only member of a value: one of `keys` in a file, one of `stored` in a document of the
+/// store.
+fn source<'a>(
+    field: &Field<'a>,
+    keys: &[&'static str],
+    stored: &[&'static str],
+) -> Option<(&'static str, Field<'a>)> {
+    let is_file = field.environment().has_references();
+    if !is_file && ["env", "file"].iter().any(|key| field.get(key).is_some()) {
+        field.error("references to the environment and the files of the gateway are not accepted");
+        return None;
+    }
+    let mut table = field.table()?;
+    let source = table.one_of(if is_file { keys } else { stored });
+    table.finish();
+    source
+}
+
+/// Reads the secret `key: field`; the key is `secret`, or `env` or `file` of a reference.
 fn look_up(key: &str, field: &Field<'_>) -> Option<Secret> {
     let name = field.text()?;
+    if key == "secret" {
+        if name.is_empty() {
+            field.error("the secret is empty");
+        }
+        return Some(Secret::new(name));
+    }
     let found = match key {
         "env" => match field.environment().secret(name) {
             Lookup::Missing => Err(format!("environment variable {name} is not set")),

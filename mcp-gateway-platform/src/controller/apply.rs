@@ -163,6 +163,8 @@ impl Controller {
         }
         self.access
             .replace(self.issuers.rules(&spec.auth, None, &resources.gateways));
+        self.admin_access
+            .replace(self.issuers.admin_rules(&spec.auth));
         let routes = self.routes(spec, &resources.forward);
         self.routes.store(Arc::new(routes));
         self.servers.complete(servers);

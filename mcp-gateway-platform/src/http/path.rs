@@ -3,6 +3,8 @@
 /// Meaning of a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum RoutePath<'a> {
+    /// Admin API.
+    Admin,
     /// Default gateway.
     Default,
     /// Authorization server and login.
@@ -40,7 +42,7 @@ pub(super) enum Health {
 }
 
 /// All paths of the platform, as patterns of `axum`.
-pub(crate) const ROUTES: [&str; 20] = [
+pub(crate) const ROUTES: [&str; 22] = [
     "/mcp",
     "/mcp/{*below}",
     "/v1/mcp",
@@ -57,6 +59,8 @@ pub(crate) const ROUTES: [&str; 20] = [
     "/api/auth/{*below}",
     "/connect",
     "/connect/{*below}",
+    "/api/v1",
+    "/api/v1/{*below}",
     "/.well-known/{*below}",
     "/verify",
     "/verify/{*below}",
@@ -74,6 +78,7 @@ impl<'a> RoutePath<'a> {
                 None if path == "/verify" || path.starts_with("/verify/") => Self::Forward,
                 None if path.starts_with("/.well-known/oauth-protected-resource") => Self::Metadata,
                 None if is_authority(path) => Self::Authority,
+                None if path == "/api/v1" || path.starts_with("/api/v1/") => Self::Admin,
                 None => Self::Operation(ManagementPath::of(path)),
             },
         }
@@ -82,9 +87,12 @@ impl<'a> RoutePath<'a> {
     /// Returns the endpoint that responds if nothing else serves the path.
     pub(super) fn to_operation(self) -> ManagementPath {
         match self {
-            Self::Authority | Self::Default | Self::Forward | Self::Metadata | Self::Named(_) => {
-                ManagementPath::Nothing
-            }
+            Self::Admin
+            | Self::Authority
+            | Self::Default
+            | Self::Forward
+            | Self::Metadata
+            | Self::Named(_) => ManagementPath::Nothing,
             Self::Operation(operation) => operation,
         }
     }
@@ -162,6 +170,9 @@ mod tests {
                 "/.well-known/oauth-authorization-server",
                 RoutePath::Authority,
             ),
+            ("/api/v1", RoutePath::Admin),
+            ("/api/v1/users", RoutePath::Admin),
+            ("/api/v1x", nothing),
             ("/verify", RoutePath::Forward),
             ("/verify/notes/mcp", RoutePath::Forward),
             ("/verifyx", nothing),

@@ -70,7 +70,8 @@ impl RouteTable {
         let name = match path {
             RoutePath::Default => &*self.default,
             RoutePath::Named(name) => name,
-            RoutePath::Authority
+            RoutePath::Admin
+            | RoutePath::Authority
             | RoutePath::Forward
             | RoutePath::Metadata
             | RoutePath::Operation(_) => return None,
@@ -110,6 +111,8 @@ pub struct HttpRouter {
     operations: Arc<ManagementEndpoints>,
     /// Endpoint for requests of other replicas.
     replica_service: Option<ReplicaService>,
+    /// Admin API.
+    admin: Option<Router>,
 }
 
 impl HttpRouter {
@@ -121,6 +124,15 @@ impl HttpRouter {
             routes,
             operations,
             replica_service: None,
+            admin: None,
+        }
+    }
+
+    /// Adds the admin API.
+    pub(crate) fn with_admin(self, admin: Router) -> Self {
+        Self {
+            admin: Some(admin),
+            ..self
         }
     }
 
@@ -179,6 +191,7 @@ impl HttpRouter {
             return Box::pin(restricted.call(request));
         }
         let (router, guard) = match path {
+            RoutePath::Admin => (&self.admin, Some(&site.guard)),
             RoutePath::Authority => (&site.router, Some(&site.guard)),
             RoutePath::Metadata => (&site.metadata, Some(&site.metadata_guard)),
             // Some proxies send the `Host` of the original request. DNS rebinding is harmless here,
@@ -207,7 +220,8 @@ where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let (parts, body) = request.into_parts();
-    // The router decides about origins, because other web pages may use some of its endpoints.
+    // The router decides about origins, because other web pages may use some of its endpoints. The
+    // others require a token, which no web page has.
     if let Some(Err(error @ RequestError::Host { .. })) = guard.map(|guard| guard.check(&parts)) {
         return Ok(health::error_response(&error.into()));
     }

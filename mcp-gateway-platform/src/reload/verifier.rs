@@ -16,6 +16,7 @@ use mcp_gateway_auth::server::Resource;
 use mcp_gateway_auth::token::{
     BearerVerifier, ChainVerifier, ExternalIssuers, Introspection, Issuer,
 };
+use mcp_gateway_auth::users::Role;
 use mcp_gateway_core::auth::{
     AllowAnonymous, Assertion, AuthError, AuthVerifier, Principal, Revocation,
 };
@@ -188,12 +189,33 @@ impl VerifierFactory {
             resource: resource.cloned(),
         }
     }
+
+    /// Creates the rules of the admin API: static tokens and API tokens.
+    ///
+    /// Tokens of OAuth clients are rejected, because users authorize clients to call tools, and so
+    /// are those of other issuers. Tokens are not cached, so that a change of role takes effect
+    /// with the next request.
+    pub(crate) fn admin_rules(&self, auth: &Auth) -> VerifierRules {
+        let mut chain = ChainVerifier::new().with(Arc::new(static_tokens(auth)));
+        if let Some(authority) = &self.authority {
+            chain = chain.with(Arc::new(authority.server.api_tokens().clone()));
+        }
+        VerifierRules {
+            tokens: BearerVerifier::new(Arc::new(chain)).with_recheck(Duration::ZERO),
+            anonymous: false,
+            resource: None,
+        }
+    }
 }
 
 /// Returns the verifier of the static tokens.
 fn static_tokens(auth: &Auth) -> StaticTokens {
     let token = |tokens: StaticTokens, token: &spec::Token| {
         let principal = Principal::new(Arc::clone(&token.name));
+        let principal = match token.is_admin {
+            true => principal.with_role(Role::Admin.as_str()),
+            false => principal,
+        };
         let teams = token.teams.iter().map(Arc::clone);
         tokens.with_token(
             token.secret.expose(),

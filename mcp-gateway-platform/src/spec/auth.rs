@@ -74,6 +74,8 @@ pub struct Token {
     pub secret: Secret,
     /// Teams of the principal.
     pub teams: Vec<Arc<str>>,
+    /// Set if the principal has the role `admin`.
+    pub is_admin: bool,
 }
 
 /// Server behind a reverse proxy, protected by forward authentication.
@@ -98,6 +100,16 @@ impl Token {
             name: name.into(),
             secret,
             teams: Vec::new(),
+            is_admin: false,
+        }
+    }
+
+    /// Gives the principal the role `admin`.
+    #[must_use]
+    pub fn with_admin_role(self) -> Self {
+        Self {
+            is_admin: true,
+            ..self
         }
     }
 }

@@ -87,4 +87,4 @@ pub(super) fn plain_url(url: &str) -> Option<String> {
 }
 
 /// URL of a gateway with the default listen address.
-const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:8080";

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
+use mcp_gateway_admin::TokenDocument;
 use mcp_gateway_auth::Secret;
 use mcp_gateway_auth::server::{ApiToken, TokenOwner};
-use serde_json::{Value, json};
 
 use super::state::{StateArgs, StateFileArgs};
 use super::table::{relative, show};
@@ -86,46 +86,29 @@ pub(super) fn run(args: TokenArgs) -> anyhow::Result<ExitCode> {
             };
             let now = all.clock.now();
             let expires = expires.map(|duration| now.saturating_add(duration.as_secs()));
-            let created = all
-                .server
-                .api_tokens()
-                .create(&name, owner, expires)
-                .await?;
-            record(all, "token.create", &created.0.id);
-            hand_out(created)
+            let administrator = all.administrator();
+            hand_out(administrator.create_token(&name, owner, expires).await?)
         }),
         Command::List { json, state } => {
             StateArgs::from(state).with(async |all| list(all, json).await)
         }
         Command::Rotate { id, state } => {
             state.with(
-                async |all| match all.server.api_tokens().rotate(&id).await? {
-                    Some(created) => {
-                        record(all, "token.revoke", &id);
-                        record(all, "token.create", &created.0.id);
-                        hand_out(created)
-                    }
+                async |all| match all.administrator().rotate_token(&id).await? {
+                    Some(created) => hand_out(created),
                     None => bail!(unknown(&id)),
                 },
             )
         }
         Command::Revoke { id, state } => {
             state.with(
-                async |all| match all.server.api_tokens().revoke(&id).await? {
-                    true => {
-                        record(all, "token.revoke", &id);
-                        Ok(ExitCode::SUCCESS)
-                    }
+                async |all| match all.administrator().revoke_token(&id).await? {
+                    true => Ok(ExitCode::SUCCESS),
                     false => bail!(unknown(&id)),
                 },
             )
         }
     }
-}
-
-/// Records a change of the token `id`.
-fn record(all: &Administration, action: &str, id: &str) {
-    all.record(action, format!("token/{id}"));
 }
 
 fn unknown(id: &str) -> String {
@@ -143,15 +126,19 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
     let mut tokens: Vec<ApiToken> = Vec::new();
     loop {
         let last = tokens.last().map(|token| token.id.clone());
-        let page = all.server.api_tokens().list(last.as_deref(), PAGE).await?;
+        let page = all
+            .server()
+            .api_tokens()
+            .list(last.as_deref(), PAGE)
+            .await?;
         if page.is_empty() {
             break;
         }
         tokens.extend(page);
     }
     if as_json {
-        let documents = tokens.iter().map(document).collect();
-        print_json(format_args!("{:#}", Value::Array(documents)))?;
+        let documents: Vec<_> = tokens.iter().map(TokenDocument::from).collect();
+        print_json(serde_json::to_string_pretty(&documents)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let now = all.clock.now();
@@ -182,24 +169,6 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
         .collect();
     show(&rows)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Formats a token as JSON; times are in seconds since the Unix epoch.
-fn document(token: &ApiToken) -> Value {
-    let (user, team) = match &token.owner {
-        TokenOwner::User(id) => (Some(id), None),
-        TokenOwner::Team(team) => (None, Some(team)),
-        _ => (None, None),
-    };
-    json!({
-        "id": token.id,
-        "name": token.name,
-        "user": user,
-        "team": team,
-        "created": token.created,
-        "expires": token.expires,
-        "lastUsed": token.last_used,
-    })
 }
 
 const PAGE: usize = 500;

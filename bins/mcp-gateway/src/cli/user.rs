@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use mcp_gateway_admin::UserDocument;
 use mcp_gateway_auth::Secret;
 use mcp_gateway_auth::users::{Role, User};
-use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::secret::read_secret;
 use super::state::{StateArgs, StateFileArgs};
 use super::table::show;
 use crate::administration::Administration;
@@ -113,23 +114,17 @@ pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
         }
         Command::Disable(UserRefArgs { name, state }) => state.with(async |all| {
             let user = all.user(&name).await?;
-            all.users.set_disabled(&user.id, true).await?;
-            all.server.revoke_user(&user.id).await?;
-            record(all, "user.disable", &user.id);
+            all.administrator().set_disabled(&user.id, true).await?;
             Ok(ExitCode::SUCCESS)
         }),
         Command::Enable(UserRefArgs { name, state }) => state.with(async |all| {
             let user = all.user(&name).await?;
-            all.users.set_disabled(&user.id, false).await?;
-            all.server.restore_user(&user.id).await?;
-            record(all, "user.enable", &user.id);
+            all.administrator().set_disabled(&user.id, false).await?;
             Ok(ExitCode::SUCCESS)
         }),
         Command::Delete(UserRefArgs { name, state }) => state.with(async |all| {
             let user = all.user(&name).await?;
-            all.users.delete(&user.id).await?;
-            all.server.revoke_user(&user.id).await?;
-            record(all, "user.delete", &user.id);
+            all.administrator().delete_user(&user.id).await?;
             Ok(ExitCode::SUCCESS)
         }),
         Command::Password { user, password } => user.state.with(async |all| {
@@ -139,31 +134,24 @@ pub(super) fn run(args: UserArgs) -> anyhow::Result<ExitCode> {
                 bail!("user {name:?} logs in at an identity provider and has no password");
             }
             let chosen = password.resolve()?;
-            all.users.set_password(&user.id, &chosen).await?;
-            record(all, "user.setPassword", &user.id);
+            let administrator = all.administrator();
+            administrator.set_password(&user.id, &chosen).await?;
             password.print_generated(&chosen)
         }),
         Command::Role { name, role, state } => state.with(async |all| {
             let user = all.user(&name).await?;
-            all.users.set_role(&user.id, role).await?;
-            record(all, "user.setRole", &user.id);
+            all.administrator().set_role(&user.id, role).await?;
             Ok(ExitCode::SUCCESS)
         }),
         Command::Team { name, teams, state } => state.with(async |all| {
             let user = all.user(&name).await?;
-            all.users.set_teams(&user.id, teams).await?;
-            record(all, "user.setTeams", &user.id);
+            all.administrator().set_teams(&user.id, teams).await?;
             if !user.identities.is_empty() {
                 eprint_line("The next login at the identity provider may change the teams again.");
             }
             Ok(ExitCode::SUCCESS)
         }),
     }
-}
-
-/// Records a change of the user `id`.
-fn record(all: &Administration, action: &str, id: &str) {
-    all.record(action, format!("user/{id}"));
 }
 
 async fn create(
@@ -173,16 +161,15 @@ async fn create(
     (admin, teams): (bool, Vec<String>),
 ) -> anyhow::Result<ExitCode> {
     let chosen = password.resolve()?;
-    let created = all.users.create(name, &chosen).await;
+    let role = match admin {
+        true => Role::Admin,
+        false => Role::Member,
+    };
+    let administrator = all.administrator();
+    let created = administrator.create_user(name, &chosen, role, &teams).await;
     let user = created.with_context(|| format!("cannot create user {name:?}"))?;
-    record(all, "user.create", &user.id);
-    if admin && user.role != Role::Admin {
-        all.users.set_role(&user.id, Role::Admin).await?;
-    } else if !admin && user.role == Role::Admin {
+    if !admin && user.role == Role::Admin {
         eprint_line("The first user is always an admin.");
-    }
-    if !teams.is_empty() {
-        all.users.set_teams(&user.id, teams).await?;
     }
     password.print_generated(&chosen)
 }
@@ -194,19 +181,11 @@ impl PasswordArgs {
             let generated = Secret::generate("").context("cannot generate a password")?;
             return Ok(Zeroizing::new(generated.expose().to_owned()));
         }
-        if std::io::stdin().is_terminal() {
-            let typed = Zeroizing::new(rpassword::prompt_password("Password: ")?);
-            let again = Zeroizing::new(rpassword::prompt_password("Again: ")?);
-            if typed != again {
-                bail!("the passwords differ; nothing was changed");
-            }
-            return Ok(typed);
+        let typed = read_secret("Password: ")?;
+        if std::io::stdin().is_terminal() && typed != read_secret("Again: ")? {
+            bail!("the passwords differ; nothing was changed");
         }
-        let mut line = Zeroizing::new(String::new());
-        std::io::stdin().read_line(&mut line)?;
-        Ok(Zeroizing::new(
-            line.trim_end_matches(['\n', '\r']).to_owned(),
-        ))
+        Ok(typed)
     }
 
     /// Prints only the password to standard output, if it was generated.
@@ -221,8 +200,8 @@ impl PasswordArgs {
 async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
     let users = all.list_users().await?;
     if as_json {
-        let documents = users.iter().map(document).collect();
-        print_json(format_args!("{:#}", Value::Array(documents)))?;
+        let documents: Vec<_> = users.iter().map(UserDocument::from).collect();
+        print_json(serde_json::to_string_pretty(&documents)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let row = |user: &User| {
@@ -245,22 +224,4 @@ async fn list(all: &Administration, as_json: bool) -> anyhow::Result<ExitCode> {
         .collect();
     show(&rows)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Formats a user as JSON; times are in seconds since the Unix epoch.
-fn document(user: &User) -> Value {
-    let identities = user.identities.iter().map(
-        |known| json!({ "issuer": known.issuer, "subject": known.subject, "login": known.login }),
-    );
-    json!({
-        "id": user.id,
-        "name": user.name,
-        "username": user.username,
-        "email": user.email,
-        "role": user.role,
-        "teams": user.teams,
-        "disabled": user.disabled,
-        "created": user.created,
-        "identities": identities.collect::<Vec<_>>(),
-    })
 }

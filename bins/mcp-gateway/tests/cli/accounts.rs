@@ -66,7 +66,7 @@ impl Company {
         last.to_owned()
     }
 
-    async fn json(&self, line: &str) -> Value {
+    pub(crate) async fn json(&self, line: &str) -> Value {
         let done = self.run(line).await;
         assert_eq!(done.code, Some(0), "{line}: {done:?}");
         serde_json::from_str(&done.stdout).unwrap()

@@ -96,6 +96,13 @@ impl ClientRegistry {
         self.static_clients.store(Arc::new(clients.collect()));
     }
 
+    /// Returns the configured clients, ordered by ID.
+    pub(in crate::server) fn configured(&self) -> Vec<OAuthClient> {
+        let mut clients: Vec<_> = self.static_clients.load().values().cloned().collect();
+        clients.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        clients
+    }
+
     /// Returns the client `id`.
     pub(in crate::server) async fn find(
         &self,

@@ -153,6 +153,15 @@ impl ApiTokens {
         Ok(found.into_iter().map(|(_, stored)| stored.value).collect())
     }
 
+    /// Returns the token `id`.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable.
+    pub async fn find(&self, id: &str) -> Result<Option<ApiToken>, AuthServerError> {
+        Ok(self.documents.get(id).await?.map(|stored| stored.value))
+    }
+
     /// Replaces the token `id` by a new one with the same name, owner and expiration, and revokes
     /// the old one. Returns `None` if there is no such token.
     ///

@@ -1,0 +1,139 @@
+//! Client of the admin API of a running gateway.
+
+use anyhow::{Context as _, anyhow};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use mcp_gateway_config::file::header_value;
+use mcp_gateway_core::runtime::PooledHttpClient;
+use mcp_gateway_core::transport::HttpClient as _;
+use serde_json::Value;
+use url::Url;
+
+use crate::source::TOKEN_VARIABLE;
+
+/// Client of the admin API.
+#[derive(Debug)]
+pub(crate) struct AdminClient {
+    /// URL of the gateway.
+    base: Url,
+    authorization: Option<HeaderValue>,
+    http: PooledHttpClient,
+}
+
+impl AdminClient {
+    /// Creates a client of the gateway at `url`, with the bearer token `token`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the URL or the token is invalid.
+    pub(crate) fn new(url: &str, token: Option<&str>) -> anyhow::Result<Self> {
+        let origin = url.trim_end_matches('/').trim_end_matches("/mcp");
+        let base = Url::parse(origin).ok().filter(|url| url.has_host());
+        let authorization = token.map(|token| {
+            let value = header_value(&format!("Bearer {token}"));
+            value.context("the token is not valid in a header")
+        });
+        Ok(Self {
+            base: base.ok_or_else(|| anyhow!("{url:?} is not the URL of a gateway"))?,
+            authorization: authorization.transpose()?,
+            http: PooledHttpClient::new()?,
+        })
+    }
+
+    /// Sends a request for the resource whose path below `/api/v1` has `segments`, and returns the
+    /// body of the response.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the gateway is unreachable or rejects the request.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        segments: &[&str],
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
+        self.request(method, self.url(segments)?, body).await
+    }
+
+    /// Returns all entries of the list at `segments`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the gateway is unreachable or rejects the request.
+    pub(crate) async fn list(&self, segments: &[&str]) -> anyhow::Result<Vec<Value>> {
+        let (mut entries, mut url) = (Vec::new(), self.url(segments)?);
+        loop {
+            let mut page = self.request(Method::GET, url.clone(), None).await?;
+            if let Some(items) = page["items"].as_array_mut() {
+                entries.append(items);
+            }
+            match page["next"].as_str() {
+                Some(next) => url.query_pairs_mut().clear().append_pair("after", next),
+                None => return Ok(entries),
+            };
+        }
+    }
+
+    fn url(&self, segments: &[&str]) -> anyhow::Result<Url> {
+        let mut url = self.base.clone();
+        let path = url.path_segments_mut();
+        let mut path = path.map_err(|()| anyhow!("{} has no paths below it", self.base))?;
+        path.pop_if_empty().extend(["api", "v1"]).extend(segments);
+        drop(path);
+        Ok(url)
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
+        let mut request = Request::builder().method(method).uri(url.as_str());
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
+        let sent = self.http.request(request.body(body)?).await;
+        let sent = sent.with_context(|| format!("no gateway at {}", self.base))?;
+        let (head, body) = sent.into_parts();
+        let body = body.collect().await;
+        let body = body.map_err(|_| anyhow!("the response of {} is incomplete", self.base))?;
+        let body = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
+        match head.status.is_success() {
+            true => Ok(body),
+            false => Err(rejection(head.status, &body)),
+        }
+    }
+}
+
+/// Returns the error of a problem document.
+fn rejection(status: StatusCode, problem: &Value) -> anyhow::Error {
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            return anyhow!("set {TOKEN_VARIABLE} to a valid token of the gateway, or use --token");
+        }
+        StatusCode::FORBIDDEN => {
+            return anyhow!("the token of --token or {TOKEN_VARIABLE} is not that of an admin");
+        }
+        _ => {}
+    }
+    let mut lines = vec![match problem["detail"].as_str() {
+        Some(detail) => detail.to_owned(),
+        None => format!("the gateway has no admin API (status {status})"),
+    }];
+    for error in problem["errors"].as_array().into_iter().flatten() {
+        let (path, message) = (error["path"].as_str(), error["message"].as_str());
+        let message = message.unwrap_or_default();
+        lines.push(match path.filter(|path| !path.is_empty()) {
+            Some(path) => format!("{path}: {message}"),
+            None => message.to_owned(),
+        });
+    }
+    anyhow!(lines.join("\n"))
+}

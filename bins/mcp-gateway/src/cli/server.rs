@@ -1,0 +1,145 @@
+//! `mcp-gateway server`.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use http::Method;
+use mcp_gateway_config::file::Log;
+use serde_json::{Value, json};
+
+use super::secret::read_secret;
+use super::table::show;
+use super::target::DEFAULT_URL;
+use crate::admin_client::AdminClient;
+use crate::logging;
+use crate::output::print_json;
+use crate::source::TOKEN_VARIABLE;
+
+#[derive(Debug, Args)]
+pub(super) struct ServerArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Add a server to the store
+    Add(AddArgs),
+    /// List servers, of the configuration and of the store
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        gateway: GatewayArgs,
+    },
+    /// Remove a server from the store
+    Remove {
+        /// Name of the server
+        name: String,
+        #[command(flatten)]
+        gateway: GatewayArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+struct AddArgs {
+    /// Name of the server
+    name: String,
+    /// URL of a remote server
+    #[arg(required_unless_present = "program", conflicts_with = "program")]
+    remote: Option<String>,
+    /// Read a bearer token for the remote server from the terminal or standard input
+    #[arg(long, requires = "remote")]
+    bearer: bool,
+    /// Program and its arguments, if the configuration of the gateway allows programs
+    #[arg(last = true)]
+    program: Vec<String>,
+    #[command(flatten)]
+    gateway: GatewayArgs,
+}
+
+/// Selection of the running gateway.
+#[derive(Debug, Args)]
+struct GatewayArgs {
+    /// URL of the gateway
+    #[arg(long, default_value = DEFAULT_URL)]
+    url: String,
+    /// Bearer token of an admin
+    #[arg(long, env = TOKEN_VARIABLE, hide_env_values = true)]
+    token: Option<String>,
+}
+
+impl GatewayArgs {
+    /// Runs `work` with a client of the gateway.
+    fn with(
+        &self,
+        work: impl AsyncFnOnce(&AdminClient) -> anyhow::Result<()>,
+    ) -> anyhow::Result<ExitCode> {
+        logging::init(&Log::from_level("error"));
+        let client = AdminClient::new(&self.url, self.token.as_deref())?;
+        super::runtime()?.block_on(work(&client))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Runs `mcp-gateway server`.
+///
+/// # Errors
+///
+/// Fails if the gateway rejects the command or the output is closed.
+pub(super) fn run(args: &ServerArgs) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        Command::Add(args) => {
+            let entry = entry(args)?;
+            args.gateway.with(async |client| {
+                client
+                    .send(Method::POST, &["servers"], Some(&entry))
+                    .await?;
+                Ok(())
+            })
+        }
+        Command::List { json, gateway } => gateway.with(async |client| {
+            let servers = client.list(&["servers"]).await?;
+            match json {
+                true => print_json(format_args!("{:#}", Value::Array(servers)))?,
+                false => show(&table(&servers))?,
+            }
+            Ok(())
+        }),
+        Command::Remove { name, gateway } => gateway.with(async |client| {
+            let removed = client.send(Method::DELETE, &["servers", name], None).await;
+            removed.with_context(|| format!("cannot remove server {name:?}"))?;
+            Ok(())
+        }),
+    }
+}
+
+/// Returns the entry of a server.
+fn entry(args: &AddArgs) -> anyhow::Result<Value> {
+    let name = &args.name;
+    Ok(match (&args.remote, args.program.split_first()) {
+        (Some(url), _) if args.bearer => {
+            let bearer = read_secret("Bearer token: ")?;
+            json!({ "name": name, "remote": { "url": url, "bearer": { "secret": *bearer } } })
+        }
+        (Some(url), _) => json!({ "name": name, "remote": { "url": url } }),
+        (None, program) => {
+            let (command, args) = program.context("missing program name")?;
+            json!({ "name": name, "process": { "command": command, "args": args } })
+        }
+    })
+}
+
+fn table(servers: &[Value]) -> Vec<[String; 4]> {
+    let heading = ["NAME", "SOURCE", "STATE", "ERROR"].map(str::to_owned);
+    let row = |server: &Value| {
+        let text = |key: &str| server[key].as_str().unwrap_or_default().to_owned();
+        let violation = server["violations"][0]["message"].as_str();
+        let error = violation.map_or_else(|| text("error"), str::to_owned);
+        [text("name"), text("source"), text("state"), error]
+    };
+    let rows = std::iter::once(heading).chain(servers.iter().map(row));
+    rows.collect()
+}

@@ -1,0 +1,153 @@
+//! The REST API: its router, and one module for each resource.
+
+mod access;
+mod audit;
+pub(crate) mod clients;
+mod extract;
+mod gateways;
+mod label;
+mod openapi;
+mod page;
+mod problem;
+mod servers;
+pub(crate) mod tokens;
+pub(crate) mod users;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
+use axum::middleware;
+use axum::response::Response;
+use mcp_gateway_core::auth::AuthVerifier;
+use mcp_gateway_store::Store;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::problem::ApiError;
+use crate::{Administration, AuditTrail, Catalog};
+
+/// The admin API of a gateway.
+///
+/// See the [crate documentation](crate) for an example.
+#[derive(Clone, Debug)]
+pub struct AdminApi(Arc<Parts>);
+
+/// Parts that the API administers.
+#[derive(Clone, Debug)]
+struct Parts {
+    verifier: Arc<dyn AuthVerifier>,
+    administration: Option<Administration>,
+    audit: Option<Arc<dyn Store>>,
+    catalog: Option<Arc<dyn Catalog>>,
+    trail: AuditTrail,
+}
+
+impl AdminApi {
+    /// Creates an API without resources, for the principals with the role `admin` that `verifier`
+    /// authenticates.
+    #[must_use]
+    pub fn new(verifier: Arc<dyn AuthVerifier>) -> Self {
+        Self(Arc::new(Parts {
+            verifier,
+            administration: None,
+            audit: None,
+            catalog: None,
+            trail: AuditTrail::default(),
+        }))
+    }
+
+    /// Adds users, tokens and clients.
+    #[must_use]
+    pub fn with_administration(mut self, administration: Administration) -> Self {
+        Arc::make_mut(&mut self.0).administration = Some(administration);
+        self
+    }
+
+    /// Adds the audit log in `store`.
+    #[must_use]
+    pub fn with_audit(mut self, store: Arc<dyn Store>) -> Self {
+        Arc::make_mut(&mut self.0).audit = Some(store);
+        self
+    }
+
+    /// Adds servers and gateways, whose changes `trail` records.
+    #[must_use]
+    pub fn with_catalog(mut self, catalog: Arc<dyn Catalog>, trail: AuditTrail) -> Self {
+        let parts = Arc::make_mut(&mut self.0);
+        (parts.catalog, parts.trail) = (Some(catalog), trail);
+        self
+    }
+
+    /// Returns the router of `/api/v1`, which answers all paths below with problem documents.
+    pub fn router(self) -> Router {
+        let (router, document) = resources().split_for_parts();
+        router
+            .merge(openapi::router(&document))
+            .fallback(async || ApiError::NotFound)
+            .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+            .layer(DefaultBodyLimit::max(MAX_BODY))
+            .layer(middleware::from_fn_with_state(
+                self.clone(),
+                access::authorize,
+            ))
+            .layer(middleware::map_response(without_cache))
+            .with_state(self)
+    }
+
+    /// Returns the users, tokens and clients.
+    fn administration(&self) -> Result<&Administration, ApiError> {
+        let absent = ApiError::Absent("the gateway has no authorization server");
+        self.0.administration.as_ref().ok_or(absent)
+    }
+
+    /// Returns the servers and gateways.
+    fn catalog(&self) -> Result<&dyn Catalog, ApiError> {
+        let absent = ApiError::Absent("the gateway has no catalog of servers");
+        self.0.catalog.as_deref().ok_or(absent)
+    }
+
+    /// Returns the audit log of changes of servers.
+    fn trail(&self) -> &AuditTrail {
+        &self.0.trail
+    }
+
+    /// Returns the store of the audit log.
+    fn audit(&self) -> Result<&dyn Store, ApiError> {
+        let absent = ApiError::Absent("the gateway has no audit log");
+        self.0.audit.as_deref().ok_or(absent)
+    }
+}
+
+/// Returns the routes of all resources, with their documentation.
+fn resources() -> OpenApiRouter<AdminApi> {
+    let below = OpenApiRouter::new()
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::get, users::update, users::delete))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::get, tokens::revoke))
+        .routes(routes!(tokens::rotate))
+        .routes(routes!(clients::list, clients::create))
+        .routes(routes!(clients::get, clients::delete))
+        .routes(routes!(audit::list))
+        .routes(routes!(servers::list, servers::create))
+        .routes(routes!(servers::get, servers::replace, servers::delete))
+        .routes(routes!(gateways::list))
+        .routes(routes!(gateways::get));
+    OpenApiRouter::with_openapi(openapi::description()).nest(BASE, below)
+}
+
+/// Forbids caches to keep `response`.
+async fn without_cache(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Path of the API.
+const BASE: &str = "/api/v1";
+
+/// Maximum size of a request body in bytes.
+const MAX_BODY: usize = 256 * 1024;

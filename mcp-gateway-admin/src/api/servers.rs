@@ -1,0 +1,174 @@
+//! `/servers`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{ETAG, IF_MATCH, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use mcp_gateway_audit::Change;
+use serde_json::Value;
+
+use super::access::Admin;
+use super::extract::{Body, Filter, Id};
+use super::page::{Page, PageQuery};
+use super::problem::{ApiError, Problem};
+use super::{AdminApi, BASE};
+use crate::catalog::ServerDocument;
+
+/// Entry of a server: exactly one of `builtin`, `process` and `remote`, and further keys as in an
+/// entry of `servers` in a configuration file. Secrets are `{ "secret": TEXT }`.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it documents the entry, which others read")]
+pub(super) struct ServerEntry {
+    /// Name, which is also the prefix of its tools unless `prefix` is set.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    name: String,
+    /// Prefix of the names of its tools.
+    prefix: Option<String>,
+    /// Name of a built-in server.
+    builtin: Option<String>,
+    /// Program on the machine of the gateway.
+    #[schema(value_type = Option<Object>)]
+    process: Option<Value>,
+    /// Server over HTTP.
+    #[schema(value_type = Option<Object>)]
+    remote: Option<Value>,
+}
+
+/// Returns servers, ordered by name.
+#[utoipa::path(
+    get, path = "/servers", tag = "servers", operation_id = "listServers", params(PageQuery),
+    responses((status = 200, body = Page<ServerDocument>), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
+)]
+pub(super) async fn list(
+    State(api): State<AdminApi>,
+    Filter(page): Filter<PageQuery>,
+) -> Result<Json<Page<ServerDocument>>, ApiError> {
+    let (limit, after) = (page.limit()?, page.after()?);
+    let found = api.catalog()?.servers(after, limit + 1);
+    Ok(Json(Page::of(found, limit, |server| &server.name)))
+}
+
+/// Adds a server: an entry of `servers` in a configuration file, with secrets as
+/// `{ "secret": TEXT }`.
+#[utoipa::path(
+    post, path = "/servers", tag = "servers", operation_id = "createServer", request_body = ServerEntry,
+    responses((status = 201, body = ServerDocument), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
+)]
+pub(super) async fn create(
+    State(api): State<AdminApi>,
+    admin: Admin,
+    Body(entry): Body<Value>,
+) -> Result<Response, ApiError> {
+    let (server, version) = api.catalog()?.create_server(entry).await?;
+    record(&api, &admin, "server.create", &server.name);
+    let location = format!("{BASE}/servers/{}", server.name);
+    let headers = [(LOCATION, location), (ETAG, tag(version))];
+    Ok((StatusCode::CREATED, headers, Json(server)).into_response())
+}
+
+/// Returns a server. `ETag` is the version of its entry in the store.
+#[utoipa::path(
+    get, path = "/servers/{name}", tag = "servers", operation_id = "getServer", params(("name" = String, Path)),
+    responses((status = 200, body = ServerDocument), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
+)]
+pub(super) async fn get(State(api): State<AdminApi>, Id(name): Id) -> Result<Response, ApiError> {
+    let found = api.catalog()?.server(&name).ok_or(ApiError::NotFound)?;
+    let (server, version) = found;
+    Ok(match version {
+        Some(version) => ([(ETAG, tag(version))], Json(server)).into_response(),
+        None => Json(server).into_response(),
+    })
+}
+
+/// Replaces the entry of a server, if it has the version in `If-Match`. A secret `true` stays as it
+/// is.
+#[utoipa::path(
+    put, path = "/servers/{name}", tag = "servers", operation_id = "replaceServer", request_body = ServerEntry,
+    params(("name" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the entry; required")),
+    responses((status = 200, body = ServerDocument), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
+)]
+pub(super) async fn replace(
+    State(api): State<AdminApi>,
+    admin: Admin,
+    Id(name): Id,
+    headers: HeaderMap,
+    Body(entry): Body<Value>,
+) -> Result<Response, ApiError> {
+    let catalog = api.catalog()?;
+    if catalog.server(&name).is_none() {
+        return Err(ApiError::NotFound);
+    }
+    let version = expected(&headers)?.ok_or(ApiError::PreconditionRequired)?;
+    let (server, version) = catalog
+        .replace_server(&name, entry, version.number())
+        .await?;
+    record(&api, &admin, "server.replace", &name);
+    Ok(([(ETAG, tag(version))], Json(server)).into_response())
+}
+
+/// Removes a server of the store. In-flight calls finish.
+#[utoipa::path(
+    delete, path = "/servers/{name}", tag = "servers", operation_id = "deleteServer",
+    params(("name" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the entry")),
+    responses((status = 204), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
+)]
+pub(super) async fn delete(
+    State(api): State<AdminApi>,
+    admin: Admin,
+    Id(name): Id,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
+    let version = expected(&headers)?.and_then(Expected::number);
+    api.catalog()?.delete_server(&name, version).await?;
+    record(&api, &admin, "server.delete", &name);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn record(api: &AdminApi, admin: &Admin, action: &str, name: &str) {
+    let change = Change::new(action, format!("server/{name}"));
+    api.trail().record(&admin.actor(), change);
+}
+
+/// Version that a request expects.
+#[derive(Clone, Copy, Debug)]
+enum Expected {
+    /// Any version: `*`.
+    Any,
+    /// This version.
+    Number(u64),
+}
+
+impl Expected {
+    /// Returns the version; `None` for any.
+    fn number(self) -> Option<u64> {
+        match self {
+            Self::Any => None,
+            Self::Number(number) => Some(number),
+        }
+    }
+}
+
+/// Returns the version in `If-Match`. One that no entry can have fails the precondition.
+fn expected(headers: &HeaderMap) -> Result<Option<Expected>, ApiError> {
+    let Some(value) = headers.get(IF_MATCH) else {
+        return Ok(None);
+    };
+    match value.to_str().unwrap_or_default().trim() {
+        "*" => Ok(Some(Expected::Any)),
+        text => {
+            let number = text
+                .strip_prefix('"')
+                .and_then(|text| text.strip_suffix('"'));
+            let number = number.and_then(|number| number.parse().ok());
+            Ok(Some(Expected::Number(
+                number.ok_or(ApiError::PreconditionFailed)?,
+            )))
+        }
+    }
+}
+
+/// Returns the entity tag of `version`.
+fn tag(version: u64) -> String {
+    format!("\"{version}\"")
+}

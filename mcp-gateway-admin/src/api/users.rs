@@ -1,0 +1,297 @@
+//! `/users`.
+
+use std::ops::RangeInclusive;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::IntoResponse;
+use mcp_gateway_auth::Secret;
+use mcp_gateway_auth::users::{LinkedIdentity, Role, User};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::access::Admin;
+use super::extract::{Body, Filter, Id};
+use super::label::{Label, check_name};
+use super::page::{Page, PageQuery};
+use super::problem::{ApiError, Problem};
+use super::{AdminApi, BASE};
+
+/// User.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = User)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct UserDocument {
+    /// Identifier, which is never reassigned.
+    pub id: String,
+    /// Display name.
+    pub name: String,
+    /// Login name of a local account.
+    pub username: Option<String>,
+    /// Email address that an identity provider has verified.
+    pub email: Option<String>,
+    /// `admin` or `member`.
+    #[schema(value_type = RoleName)]
+    pub role: &'static str,
+    /// Teams.
+    pub teams: Vec<String>,
+    /// `true` if the user must not log in, and tokens are rejected.
+    pub disabled: bool,
+    /// Time of creation.
+    pub created: u64,
+    /// Identities at identity providers.
+    pub identities: Vec<IdentityDocument>,
+}
+
+/// Identity of a user at an identity provider.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Identity)]
+#[non_exhaustive]
+pub struct IdentityDocument {
+    /// Identity provider.
+    pub issuer: String,
+    /// Subject at the provider.
+    pub subject: String,
+    /// Login name at the provider.
+    pub login: Option<String>,
+}
+
+/// Role of a user.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Role)]
+enum RoleName {
+    /// Administers the gateway.
+    Admin,
+    /// Uses the gateway only.
+    #[default]
+    Member,
+}
+
+/// User to create.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewUser {
+    /// Login name, without regard to case.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$")]
+    name: String,
+    /// Password; generated if absent.
+    #[schema(min_length = 8, max_length = 256)]
+    password: Option<String>,
+    #[serde(default)]
+    #[schema(inline)]
+    role: RoleName,
+    /// Teams.
+    #[serde(default)]
+    #[schema(max_items = 100, value_type = Vec<Label>)]
+    teams: Vec<String>,
+}
+
+/// Created user.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CreatedUser {
+    user: UserDocument,
+    /// Generated password, which is not shown again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+}
+
+/// Changes of a user. Absent fields stay as they are.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserChanges {
+    /// New role.
+    #[schema(inline)]
+    role: Option<RoleName>,
+    /// New teams. A login at an identity provider sets those of its users again.
+    #[schema(max_items = 100, value_type = Option<Vec<Label>>)]
+    teams: Option<Vec<String>>,
+    /// `true` ends all sessions and rejects all tokens of the user.
+    disabled: Option<bool>,
+    /// New password of a local account, which ends its sessions.
+    #[schema(min_length = 8, max_length = 256)]
+    password: Option<String>,
+}
+
+/// Returns users, ordered by identifier.
+#[utoipa::path(
+    get, path = "/users", tag = "users", operation_id = "listUsers", params(PageQuery),
+    responses((status = 200, body = Page<UserDocument>), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
+)]
+pub(super) async fn list(
+    State(api): State<AdminApi>,
+    Filter(page): Filter<PageQuery>,
+) -> Result<Json<Page<UserDocument>>, ApiError> {
+    let limit = page.limit()?;
+    let users = api.administration()?.users();
+    let found = users.list(page.after()?, limit + 1).await?;
+    let found = found.iter().map(UserDocument::from).collect();
+    Ok(Json(Page::of(found, limit, |user: &UserDocument| &user.id)))
+}
+
+/// Creates a user with a password.
+#[utoipa::path(
+    post, path = "/users", tag = "users", operation_id = "createUser", request_body = NewUser,
+    responses((status = 201, body = CreatedUser), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
+)]
+pub(super) async fn create(
+    State(api): State<AdminApi>,
+    admin: Admin,
+    Body(new): Body<NewUser>,
+) -> Result<impl IntoResponse, ApiError> {
+    check_teams(&new.teams)?;
+    check_password(new.password.as_ref())?;
+    let generated = match new.password {
+        Some(_) => None,
+        None => Some(Secret::generate("")?),
+    };
+    let password = new.password.as_deref();
+    let password = password.or_else(|| generated.as_ref().map(Secret::expose));
+    let user = api
+        .administration()?
+        .administrator(admin.actor())
+        .create_user(
+            &new.name,
+            password.unwrap_or_default(),
+            new.role.into(),
+            &new.teams,
+        )
+        .await?;
+    let location = format!("{BASE}/users/{}", user.id);
+    let created = CreatedUser {
+        user: UserDocument::from(&user),
+        password: generated.map(|secret| secret.expose().to_owned()),
+    };
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(created)))
+}
+
+/// Returns a user.
+#[utoipa::path(
+    get, path = "/users/{id}", tag = "users", operation_id = "getUser", params(("id" = String, Path)),
+    responses((status = 200, body = UserDocument), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
+)]
+pub(super) async fn get(
+    State(api): State<AdminApi>,
+    Id(id): Id,
+) -> Result<Json<UserDocument>, ApiError> {
+    let user = api.administration()?.users().find(&id).await?;
+    let user = user.ok_or(ApiError::NotFound)?;
+    Ok(Json(UserDocument::from(&user)))
+}
+
+/// Changes a user.
+#[utoipa::path(
+    patch, path = "/users/{id}", tag = "users", operation_id = "updateUser", params(("id" = String, Path)),
+    request_body = UserChanges,
+    responses((status = 200, body = UserDocument), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
+)]
+pub(super) async fn update(
+    State(api): State<AdminApi>,
+    admin: Admin,
+    Id(id): Id,
+    Body(changes): Body<UserChanges>,
+) -> Result<Json<UserDocument>, ApiError> {
+    let administration = api.administration()?;
+    let known = administration.users().find(&id).await?;
+    let mut user = known.ok_or(ApiError::NotFound)?;
+    check_teams(changes.teams.as_deref().unwrap_or_default())?;
+    check_password(changes.password.as_ref())?;
+    let administrator = administration.administrator(admin.actor());
+    if let Some(password) = &changes.password {
+        if user.username.is_none() {
+            let message = "the user logs in at an identity provider and has no password";
+            return Err(ApiError::Conflict(message.to_owned()));
+        }
+        user = administrator.set_password(&id, password).await?;
+    }
+    if let Some(role) = changes.role {
+        user = administrator.set_role(&id, role.into()).await?;
+    }
+    if let Some(teams) = changes.teams {
+        user = administrator.set_teams(&id, teams).await?;
+    }
+    if let Some(disabled) = changes.disabled {
+        user = administrator.set_disabled(&id, disabled).await?;
+    }
+    Ok(Json(UserDocument::from(&user)))
+}
+
+/// Deletes a user, and ends all sessions and tokens.
+#[utoipa::path(
+    delete, path = "/users/{id}", tag = "users", operation_id = "deleteUser", params(("id" = String, Path)),
+    responses((status = 204), (status = "default", body = Problem, description = "Problem", content_type = "application/problem+json")),
+)]
+pub(super) async fn delete(
+    State(api): State<AdminApi>,
+    admin: Admin,
+    Id(id): Id,
+) -> Result<StatusCode, ApiError> {
+    let administrator = api.administration()?.administrator(admin.actor());
+    administrator.delete_user(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Validates a password.
+fn check_password(password: Option<&String>) -> Result<(), ApiError> {
+    let length = password.map(|password| password.chars().count());
+    match length.is_none_or(|length| PASSWORD_LENGTHS.contains(&length)) {
+        true => Ok(()),
+        false => Err(ApiError::invalid(
+            "password",
+            "expected 8 to 256 characters",
+        )),
+    }
+}
+
+/// Validates the names of teams.
+fn check_teams(teams: &[String]) -> Result<(), ApiError> {
+    if teams.len() > MAX_TEAMS {
+        let message = format!("expected at most {MAX_TEAMS} teams");
+        return Err(ApiError::invalid("teams", message));
+    }
+    teams.iter().try_for_each(|team| check_name("teams", team))
+}
+
+impl From<&User> for UserDocument {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id.clone(),
+            name: user.name.clone(),
+            username: user.username.clone(),
+            email: user.email.clone(),
+            role: user.role.as_str(),
+            teams: user.teams.clone(),
+            disabled: user.disabled,
+            created: user.created,
+            identities: user.identities.iter().map(IdentityDocument::from).collect(),
+        }
+    }
+}
+
+impl From<&LinkedIdentity> for IdentityDocument {
+    fn from(identity: &LinkedIdentity) -> Self {
+        Self {
+            issuer: identity.issuer.clone(),
+            subject: identity.subject.clone(),
+            login: identity.login.clone(),
+        }
+    }
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Admin => Self::Admin,
+            RoleName::Member => Self::Member,
+        }
+    }
+}
+
+/// Maximum number of teams of a user.
+const MAX_TEAMS: usize = 100;
+
+/// Permitted lengths of a password in characters.
+const PASSWORD_LENGTHS: RangeInclusive<usize> = 8..=256;

@@ -1,0 +1,59 @@
+//! The admin REST API of an MCP gateway, with its OpenAPI document.
+//!
+//! An [`AdminApi`] is a router for `/api/v1`, to be mounted in any `axum` application. Its callers
+//! are the principals with the role `admin` that an
+//! [`AuthVerifier`](mcp_gateway_core::auth::AuthVerifier) authenticates by bearer tokens: there are
+//! no cookies, and therefore no cross-site request forgery.
+//!
+//! | path below `/api/v1` | content |
+//! |---|---|
+//! | `/users`, `/tokens`, `/clients` | an [`Administration`] |
+//! | `/servers`, `/gateways` | a [`Catalog`] |
+//! | `/audit` | audit log |
+//! | `/openapi.json` | OpenAPI 3.1 document |
+//!
+//! Errors are problem documents (RFC 9457). Lists have pages, in a stable order. The command line
+//! shares [`Administration`] with the API, so that every change has an audit record.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use axum::body::Body;
+//! use http::Request;
+//! use mcp_gateway_admin::AdminApi;
+//! use mcp_gateway_auth::StaticTokens;
+//! use mcp_gateway_core::auth::Principal;
+//! use tower::ServiceExt as _;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let tokens = StaticTokens::new()
+//!     .with_token("HbT1mZ4c", Principal::new("alice").with_role("admin"))
+//!     .with_token("r8Yw2QkV", Principal::new("bob"));
+//! let router = AdminApi::new(Arc::new(tokens)).router();
+//! for (token, status) in [("HbT1mZ4c", 200), ("r8Yw2QkV", 403), ("guessed", 401)] {
+//!     let request = Request::get("/api/v1/openapi.json")
+//!         .header("authorization", format!("Bearer {token}"))
+//!         .body(Body::empty())?;
+//!     assert_eq!(router.clone().oneshot(request).await?.status(), status);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod administration;
+mod api;
+mod catalog;
+mod new_client;
+mod violation;
+
+pub use self::administration::{Administration, Administrator, AuditTrail};
+pub use self::api::AdminApi;
+pub use self::api::clients::ClientDocument;
+pub use self::api::tokens::TokenDocument;
+pub use self::api::users::{IdentityDocument, UserDocument};
+pub use self::catalog::{Catalog, CatalogError, GatewayDocument, ServerDocument, ServerSource};
+pub use self::new_client::{ClientError, NewClient, is_identifier};
+pub use self::violation::Violation;

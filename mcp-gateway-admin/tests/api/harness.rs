@@ -1,0 +1,168 @@
+//! The API over a store in memory.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
+use http_body_util::BodyExt as _;
+use mcp_gateway_admin::{AdminApi, Administration, AuditTrail};
+use mcp_gateway_audit::{AuditKey, AuditLog};
+use mcp_gateway_auth::login::LoginSessions;
+use mcp_gateway_auth::server::{AuthorizationServer, OAuthClient};
+use mcp_gateway_auth::users::Users;
+use mcp_gateway_auth::{Clock, Keyring, StaticTokens};
+use mcp_gateway_core::auth::Principal;
+use mcp_gateway_store::MemoryStore;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+pub(crate) const ADMIN: &str = "token-of-alice";
+pub(crate) const MEMBER: &str = "token-of-mallory";
+
+/// The API, and the parts behind it.
+#[derive(Debug)]
+pub(crate) struct Site {
+    router: Router,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) log: AuditLog,
+}
+
+/// Response of the API.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) media_type: String,
+    pub(crate) location: Option<String>,
+    /// Body; null if it is empty.
+    pub(crate) body: Value,
+}
+
+impl Site {
+    pub(crate) async fn new() -> Self {
+        let (store, keyring) = (
+            Arc::new(MemoryStore::new()),
+            Keyring::new(&[7; 32]).unwrap(),
+        );
+        let users = Users::new(store.clone(), Clock::system());
+        let base = "https://gw.example.com";
+        let login = LoginSessions::new(users.clone(), keyring.clone(), base).unwrap();
+        let base = base.parse().unwrap();
+        let server = AuthorizationServer::builder(base, store.clone(), keyring, Arc::new(login));
+        let server = server.build();
+        server.set_clients([OAuthClient::new("configured", "Configured")]);
+        let log = AuditLog::builder(store.clone(), AuditKey::new(&[7; 32]))
+            .open()
+            .await
+            .unwrap();
+        let trail = AuditTrail::new(Some(log.clone()));
+        let api = api()
+            .with_administration(Administration::new(users, server, trail))
+            .with_audit(store.clone());
+        Self {
+            router: api.router(),
+            store,
+            log,
+        }
+    }
+
+    /// Returns an API of a gateway without state.
+    pub(crate) fn without_resources() -> Bare {
+        Bare(api().router())
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send("get", path, Some(ADMIN), None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send("post", path, Some(ADMIN), Some(body)).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Value>,
+    ) -> Answer {
+        let body = body.map_or_else(String::new, |body| body.to_string());
+        let request = request(method, path, token).header(CONTENT_TYPE, "application/json");
+        answer(&self.router, request.body(Body::from(body)).unwrap()).await
+    }
+
+    /// Sends a body of another type.
+    pub(crate) async fn raw(&self, method: &str, path: &str, kind: &str, body: String) -> Answer {
+        let request = request(method, path, Some(ADMIN)).header(CONTENT_TYPE, kind);
+        answer(&self.router, request.body(Body::from(body)).unwrap()).await
+    }
+
+    /// Returns the identifiers on all pages of a list.
+    pub(crate) async fn all(&self, path: &str, limit: usize) -> Vec<String> {
+        let (mut ids, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(&format!("{path}?limit={limit}{after}")).await.body;
+            let items = page["items"].as_array().unwrap();
+            assert!(items.len() <= limit, "{page}");
+            ids.extend(
+                items
+                    .iter()
+                    .map(|item| item["id"].as_str().unwrap().to_owned()),
+            );
+            match page["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => return ids,
+            }
+        }
+    }
+}
+
+/// An API without resources.
+#[derive(Debug)]
+pub(crate) struct Bare(Router);
+
+impl Bare {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        let request = request("get", path, Some(ADMIN));
+        answer(&self.0, request.body(Body::empty()).unwrap()).await
+    }
+}
+
+fn api() -> AdminApi {
+    let tokens = StaticTokens::new()
+        .with_token(ADMIN, Principal::new("alice").with_role("admin"))
+        .with_token(MEMBER, Principal::new("mallory").with_role("member"));
+    AdminApi::new(Arc::new(tokens))
+}
+
+fn request(method: &str, path: &str, token: Option<&str>) -> http::request::Builder {
+    let request = Request::builder()
+        .method(method.to_ascii_uppercase().as_str())
+        .uri(format!("/api/v1{path}"));
+    match token {
+        Some(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),
+        None => request,
+    }
+}
+
+async fn answer(router: &Router, request: Request<Body>) -> Answer {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let header = |name| {
+        let value = response.headers().get(name);
+        value.map(|value: &http::HeaderValue| value.to_str().unwrap().to_owned())
+    };
+    assert_eq!(
+        header(http::header::CACHE_CONTROL).as_deref(),
+        Some("no-store")
+    );
+    let (media_type, location) = (header(CONTENT_TYPE).unwrap_or_default(), header(LOCATION));
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    Answer {
+        status,
+        media_type,
+        location,
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,169 @@
+//! Entries of servers as documents of a store.
+//!
+//! They have the keys of an entry of `servers` in a configuration file, and are read by the same
+//! code, so that the file and the store are two sources of one model.
+//!
+//! | Value | In a file | In a store |
+//! |---|---|---|
+//! | secret | `{ env: NAME }` or `{ file: PATH }` | `{ secret: TEXT }` |
+//! | setting | also `{ value: TEXT }` | also `{ value: TEXT }` |
+//!
+//! References to the environment and to files are errors in a store: whoever writes an entry must
+//! not read what the gateway can read.
+
+use std::io;
+use std::path::Path;
+
+use mcp_gateway_platform::registry::{EntryReader, Violation};
+use mcp_gateway_platform::spec::ServerSpec;
+use serde_json::Value;
+
+use crate::document::{DiagnosticSink, Environment, FromField as _, Lookup, Severity, jsonc};
+
+/// Reader of the entries in a store.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_config::stored::StoredEntries;
+/// use mcp_gateway_platform::registry::EntryReader as _;
+/// use serde_json::json;
+///
+/// let entries = StoredEntries::new(&["demo"]);
+/// let remote = json!({ "url": "https://mcp.example.com/mcp", "bearer": { "secret": "hunter2" } });
+/// let entry = json!({ "name": "notes", "remote": remote });
+/// assert_eq!(&*entries.read(&entry).unwrap().name, "notes");
+///
+/// let entry = json!({ "name": "notes", "remote": { "url": "x", "bearer": { "env": "HOME" } } });
+/// let violations = entries.read(&entry).unwrap_err();
+/// let paths: Vec<_> = violations.iter().map(|violation| &*violation.path).collect();
+/// assert_eq!(paths, ["remote.url", "remote.bearer"]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct StoredEntries {
+    /// Names of the built-in servers.
+    builtins: &'static [&'static str],
+}
+
+impl StoredEntries {
+    /// Creates a reader that accepts the built-in servers `builtins`.
+    #[must_use]
+    pub fn new(builtins: &'static [&'static str]) -> Self {
+        Self { builtins }
+    }
+}
+
+impl EntryReader for StoredEntries {
+    /// Reads `entry`. Warnings are ignored, because nobody reads a log for them.
+    fn read(&self, entry: &Value) -> Result<ServerSpec, Vec<Violation>> {
+        let sink = DiagnosticSink::new(self);
+        let node = jsonc::parse(&entry.to_string(), &sink);
+        let server = node.and_then(|node| ServerSpec::from_field(&sink.root(&node)));
+        let found = sink.into_diagnostics();
+        let errors = found
+            .iter()
+            .filter(|found| found.severity == Severity::Error);
+        let violations: Vec<_> = errors
+            .map(|error| Violation::new(&error.path, error.message.as_str()))
+            .collect();
+        match server {
+            Some(server) if violations.is_empty() => Ok(server),
+            Some(_) | None => Err(violations),
+        }
+    }
+}
+
+impl Environment for StoredEntries {
+    fn variable(&self, _: &str) -> Lookup {
+        Lookup::Unavailable
+    }
+
+    fn builtins(&self) -> &[&str] {
+        self.builtins
+    }
+
+    /// Returns `false`: secrets are part of the document.
+    fn has_references(&self) -> bool {
+        false
+    }
+
+    fn file(&self, _: &Path) -> Result<Lookup, io::Error> {
+        Ok(Lookup::Unavailable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn violations(entry: &Value) -> Vec<(String, String)> {
+        let found = StoredEntries::new(&["demo"]).read(entry).unwrap_err();
+        let pairs = found.into_iter();
+        pairs
+            .map(|violation| (violation.path, violation.message))
+            .collect()
+    }
+
+    #[test]
+    fn entries_have_the_keys_of_the_file() {
+        let entry = json!({
+            "name": "notes",
+            "prefix": "n",
+            "process": { "command": "notes", "args": ["-v"], "env": { "KEY": { "secret": "k" } } },
+            "tools": { "deny": ["delete*"] },
+            "idle": "5m",
+        });
+        let stored = StoredEntries::new(&[]).read(&entry).unwrap();
+        let text = "servers: [{ name: notes, prefix: n, process: { command: notes, args: [-v], \
+                    env: { KEY: { value: k } } }, tools: { deny: ['delete*'] }, idle: 5m }]";
+        let config = crate::file::parse(text).unwrap();
+        assert_eq!(stored, config.platform.dynamic.servers[0]);
+    }
+
+    #[test]
+    fn references_are_rejected_wherever_they_are() {
+        for reference in [json!({ "env": "HOME" }), json!({ "file": "/etc/passwd" })] {
+            for (entry, path) in [
+                (
+                    json!({ "remote": { "url": "http://a", "bearer": reference } }),
+                    "remote.bearer",
+                ),
+                (
+                    json!({ "remote": { "url": "http://a", "headers": { "x-a": reference } } }),
+                    "remote.headers.x-a",
+                ),
+                (
+                    json!({ "process": { "command": "a", "env": { "A": reference } } }),
+                    "process.env.A",
+                ),
+            ] {
+                let mut entry = entry;
+                entry["name"] = "a".into();
+                let found = violations(&entry);
+                assert_eq!(found[0].0, path, "{entry}");
+                assert!(found[0].1.contains("are not accepted"), "{found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_mistakes_are_found_and_no_secret_is_shown() {
+        let entry = json!({
+            "name": "a b",
+            "remote": { "url": "https://a", "bearer": "hunter2", "header": {} },
+            "sessions": "none",
+        });
+        let found = violations(&entry);
+        let paths: Vec<_> = found.iter().map(|(path, _)| &**path).collect();
+        assert_eq!(paths, ["name", "remote.bearer", "remote", "sessions"]);
+        assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+        let reference =
+            "servers: [{ name: a, remote: { url: 'http://a', bearer: { secret: a } } }]";
+        assert!(
+            crate::file::parse(reference).is_err(),
+            "a file must not contain a secret"
+        );
+    }
+}

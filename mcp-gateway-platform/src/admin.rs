@@ -1,0 +1,205 @@
+//! The admin API of a platform.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mcp_gateway_admin::{
+    AdminApi, Administration, AuditTrail, Catalog, CatalogError, GatewayDocument, ServerDocument,
+    ServerSource, Violation,
+};
+use mcp_gateway_store::DocumentVersion;
+use serde_json::Value;
+
+use crate::auth::Services;
+use crate::registry::{Listed, Registry, SecretError, StoredServer};
+use crate::reload::verifier::ReloadableVerifier;
+use crate::running::{Running, State};
+
+/// Returns the admin API over `running` and `services`, for the principals that `access` accepts.
+pub(crate) fn api(
+    access: Arc<ReloadableVerifier>,
+    running: &Arc<Running>,
+    services: &Services,
+) -> AdminApi {
+    let trail = AuditTrail::new(services.audit.clone());
+    let catalog = Arc::clone(running) as _;
+    let mut api = AdminApi::new(access).with_catalog(catalog, trail.clone());
+    if let Some(authority) = &services.authority {
+        let (users, server) = (authority.users.clone(), authority.server.clone());
+        api = api.with_administration(Administration::new(users, server, trail));
+    }
+    if let (Some(_), Some(store)) = (&services.audit, &services.store) {
+        api = api.with_audit(Arc::clone(store));
+    }
+    api
+}
+
+#[async_trait]
+impl Catalog for Running {
+    fn servers(&self, after: Option<&str>, limit: usize) -> Vec<ServerDocument> {
+        let state = self.state();
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let listing = &state.merged.listing;
+        let page = listing.range::<str, _>((start, Bound::Unbounded));
+        let page = page.take(limit);
+        page.map(|(name, listed)| document(name, listed, &state))
+            .collect()
+    }
+
+    fn server(&self, name: &str) -> Option<(ServerDocument, Option<u64>)> {
+        let state = self.state();
+        let listed = state.merged.listing.get(name)?;
+        let stored = listed.stored.as_ref().filter(|_| !listed.is_configured);
+        let version = stored.map(|stored| stored.version.0);
+        Some((document(name, listed, &state), version))
+    }
+
+    fn gateways(&self) -> Vec<GatewayDocument> {
+        let state = self.state();
+        let spec = &state.merged.spec;
+        let gateways = spec.gateways.iter().enumerate();
+        let texts = |names: &Vec<Arc<str>>| names.iter().map(ToString::to_string).collect();
+        let document = gateways.map(|(at, gateway)| GatewayDocument {
+            name: gateway.name.to_string(),
+            source: ServerSource::File,
+            default: at == spec.default_gateway,
+            all_servers: gateway.has_all,
+            servers: texts(&gateway.servers),
+            teams: gateway.teams.as_ref().map(texts),
+        });
+        document.collect()
+    }
+
+    async fn create_server(&self, entry: Value) -> Result<(ServerDocument, u64), CatalogError> {
+        let registry = self.writable()?;
+        // An invalid name is reported by the reader, with the other violations.
+        let name = entry["name"].as_str().unwrap_or_default().to_owned();
+        if self.is_configured(&name) {
+            return Err(CatalogError::ReadOnly);
+        }
+        if registry.get(&name).is_some() {
+            return Err(CatalogError::Exists);
+        }
+        let entry = self.prepare(registry, &name, entry, None)?;
+        let written = registry.put(&name, &entry, None).await?;
+        let written = written.ok_or(CatalogError::Exists)?;
+        self.applied(&name, &written)
+    }
+
+    async fn replace_server(
+        &self,
+        name: &str,
+        mut entry: Value,
+        version: Option<u64>,
+    ) -> Result<(ServerDocument, u64), CatalogError> {
+        let registry = self.writable()?;
+        let (before, version) = self.current(registry, name, version)?;
+        if let Some(members) = entry.as_object_mut() {
+            let named = members.entry("name").or_insert_with(|| name.into());
+            if named != name {
+                let violation = Violation::new("name", format!("expected {name:?}"));
+                return Err(CatalogError::Invalid(vec![violation]));
+            }
+        }
+        let entry = self.prepare(registry, name, entry, Some(&before))?;
+        let written = registry.put(name, &entry, Some(version)).await?;
+        let written = written.ok_or(CatalogError::Changed)?;
+        self.applied(name, &written)
+    }
+
+    async fn delete_server(&self, name: &str, version: Option<u64>) -> Result<(), CatalogError> {
+        let registry = self.writable()?;
+        let (_, version) = self.current(registry, name, version)?;
+        let is_deleted = registry.delete(name, version).await?;
+        self.refresh();
+        match is_deleted {
+            true => Ok(()),
+            false => Err(CatalogError::Changed),
+        }
+    }
+}
+
+impl Running {
+    fn writable(&self) -> Result<&Registry, CatalogError> {
+        self.registry.as_ref().ok_or(CatalogError::NoStore)
+    }
+
+    fn is_configured(&self, name: &str) -> bool {
+        let state = self.state();
+        let listed = state.merged.listing.get(name);
+        listed.is_some_and(|listed| listed.is_configured)
+    }
+
+    /// Returns the stored server `name`, which must have `version` if there is one, and its version.
+    fn current(
+        &self,
+        registry: &Registry,
+        name: &str,
+        version: Option<u64>,
+    ) -> Result<(Arc<StoredServer>, DocumentVersion), CatalogError> {
+        if self.is_configured(name) {
+            return Err(CatalogError::ReadOnly);
+        }
+        let current = registry.get(name).ok_or(CatalogError::Unknown)?;
+        let version = version.map_or(current.version, DocumentVersion);
+        match version == current.version {
+            true => Ok((current, version)),
+            false => Err(CatalogError::Changed),
+        }
+    }
+
+    /// Validates `entry`, and returns it with sealed secrets.
+    fn prepare(
+        &self,
+        registry: &Registry,
+        name: &str,
+        entry: Value,
+        before: Option<&StoredServer>,
+    ) -> Result<Value, CatalogError> {
+        let (spec, entry) = registry.prepare(name, entry, before)?;
+        let violations = self.state().merged.violations(&spec);
+        match violations.is_empty() {
+            true => Ok(entry),
+            false => Err(CatalogError::Invalid(violations)),
+        }
+    }
+
+    /// Applies the written server, and returns it with its version.
+    fn applied(
+        &self,
+        name: &str,
+        written: &StoredServer,
+    ) -> Result<(ServerDocument, u64), CatalogError> {
+        self.refresh();
+        let (document, _) = self.server(name).ok_or(CatalogError::Changed)?;
+        Ok((document, written.version.0))
+    }
+}
+
+/// Returns the document of the server `name`.
+fn document(name: &str, listed: &Listed, state: &State) -> ServerDocument {
+    let status = state.controller.server_status(name);
+    let stored = listed.stored.as_ref().filter(|_| !listed.is_configured);
+    ServerDocument {
+        name: name.to_owned(),
+        source: match listed.is_configured {
+            true => ServerSource::File,
+            false => ServerSource::Store,
+        },
+        state: status.as_ref().map_or("unused", |status| status.state()),
+        error: status.and_then(|status| status.failure),
+        shadows: listed.is_configured && listed.stored.is_some(),
+        entry: stored.map(|stored| stored.redacted()),
+        violations: listed.violations.clone(),
+    }
+}
+
+impl From<SecretError> for CatalogError {
+    fn from(error: SecretError) -> Self {
+        match error {
+            SecretError::Invalid(violations) => Self::Invalid(violations),
+            SecretError::Random(error) => Self::Unavailable(error),
+        }
+    }
+}

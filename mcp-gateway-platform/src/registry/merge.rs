@@ -1,0 +1,135 @@
+//! Servers of the spec and of the store in one spec.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::{StoredServer, Violation};
+use crate::spec::{DynamicSpec, ServerRuntime, ServerSpec};
+
+/// Spec with the servers of the store, and the list of all servers.
+#[derive(Debug)]
+pub(crate) struct Merged {
+    /// Spec to apply.
+    pub(crate) spec: DynamicSpec,
+    /// All servers by name, used or not.
+    pub(crate) listing: BTreeMap<Arc<str>, Listed>,
+    /// Set if callers can log in, and servers can be called with their accounts.
+    has_accounts: bool,
+}
+
+/// Server of the list.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    /// Server of the store; `None` without one.
+    pub(crate) stored: Option<Arc<StoredServer>>,
+    /// Set if the spec has the server, so that one of the store has no effect.
+    pub(crate) is_configured: bool,
+    /// Violations for which the server of the store is not used.
+    pub(crate) violations: Vec<Violation>,
+}
+
+impl Merged {
+    /// Adds the servers `stored` to those of `spec`. Those of `spec` come first, and hide those of
+    /// the same name.
+    pub(super) fn new(
+        spec: &DynamicSpec,
+        stored: &BTreeMap<Arc<str>, Arc<StoredServer>>,
+        has_accounts: bool,
+    ) -> Self {
+        let configured = spec.servers.iter().map(|server| {
+            let listed = Listed {
+                stored: stored.get(&server.name).cloned(),
+                is_configured: true,
+                violations: Vec::new(),
+            };
+            (Arc::clone(&server.name), listed)
+        });
+        let mut listing: BTreeMap<_, _> = configured.collect();
+        let mut rules = AdmissionRules::new(spec, has_accounts);
+        let mut admitted = Vec::new();
+        for (name, entry) in stored {
+            if listing.contains_key(name) {
+                continue;
+            }
+            let used = match &entry.spec {
+                Ok(server) => rules.admit(server).map(|()| server),
+                Err(violations) => Err(violations.clone()),
+            };
+            let violations = match used {
+                Ok(server) => {
+                    admitted.push(server.clone());
+                    Vec::new()
+                }
+                Err(violations) => violations,
+            };
+            let listed = Listed {
+                stored: Some(Arc::clone(entry)),
+                is_configured: false,
+                violations,
+            };
+            listing.insert(Arc::clone(name), listed);
+        }
+        let mut spec = spec.clone();
+        spec.add_servers(admitted);
+        Self {
+            spec,
+            listing,
+            has_accounts,
+        }
+    }
+
+    /// Returns `spec` as it is.
+    pub(crate) fn without_store(spec: &DynamicSpec) -> Self {
+        Self::new(spec, &BTreeMap::new(), false)
+    }
+
+    /// Returns the violations for which `server` cannot join the others, or replace the one of its
+    /// name.
+    pub(crate) fn violations(&self, server: &ServerSpec) -> Vec<Violation> {
+        let mut rules = AdmissionRules::new(&self.spec, self.has_accounts);
+        rules.prefixes.retain(|_, name| **name != *server.name);
+        rules.admit(server).err().unwrap_or_default()
+    }
+}
+
+/// Rules by which servers of the store join those of a spec.
+#[derive(Debug)]
+pub(super) struct AdmissionRules<'a> {
+    /// Set if servers may be programs on this machine.
+    processes: bool,
+    /// Set if servers can be called with the accounts of callers.
+    has_accounts: bool,
+    /// Servers by their prefixes.
+    prefixes: HashMap<&'a str, &'a str>,
+}
+
+impl<'a> AdmissionRules<'a> {
+    fn new(spec: &'a DynamicSpec, has_accounts: bool) -> Self {
+        let servers = spec.servers.iter();
+        let prefixes = servers.map(|server| (&*server.prefix, &*server.name));
+        Self {
+            processes: spec.registry.processes,
+            has_accounts,
+            prefixes: prefixes.collect(),
+        }
+    }
+
+    /// Admits `server`, unless it must not join those before it.
+    fn admit(&mut self, server: &'a ServerSpec) -> Result<(), Vec<Violation>> {
+        if matches!(server.transport, ServerRuntime::Process(_)) && !self.processes {
+            let message = "programs are not allowed; `registry: { processes: true }` in the \
+                           configuration file allows them";
+            return Err(vec![Violation::new("process", message)]);
+        }
+        if server.transport.auth().is_some() && !self.has_accounts {
+            let message = "accounts of callers require a login; set auth.oauth";
+            return Err(vec![Violation::new("remote.auth", message)]);
+        }
+        if let Some(other) = self.prefixes.get(&*server.prefix) {
+            let message = format!("the server {other:?} has the same prefix");
+            return Err(vec![Violation::new("prefix", message)]);
+        }
+        self.prefixes.insert(&server.prefix, &server.name);
+        Ok(())
+    }
+}
