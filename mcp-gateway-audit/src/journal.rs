@@ -168,8 +168,9 @@ impl Journal {
         let mut orphans = Vec::new();
         for chain in folder.chains()? {
             let locked = folder.lock_orphan(&chain);
-            let orphan = locked.and_then(|lock| Ok(lock.map(|lock| Self::of_orphan(&chain, lock))));
-            match orphan.and_then(Option::transpose) {
+            let orphan =
+                |lock: Option<_>| lock.map(|lock| Self::of_orphan(&chain, lock)).transpose();
+            match locked.and_then(orphan) {
                 Ok(orphan) => orphans.extend(orphan),
                 Err(error) => error.log_orphan(),
             }

@@ -259,12 +259,13 @@ impl McpClient {
         offered.filter_map(named).collect()
     }
 
-    /// Returns the definition of the tool with the client-visible `name`.
+    /// Returns the definition of the tool with the client-visible `name`, or the reason why it is not
+    /// listed.
     ///
     /// # Errors
     ///
-    /// Fails if the server is unreachable, or if the tool does not exist.
-    pub(crate) async fn tool(&self, name: &str) -> anyhow::Result<Value> {
+    /// Fails if the server is unreachable.
+    pub(crate) async fn tool(&self, name: &str) -> anyhow::Result<Result<Value, String>> {
         let mut failed = Vec::new();
         let tools = match &*self.owners(name) {
             [entry] => {
@@ -284,14 +285,12 @@ impl McpClient {
             .iter()
             .filter_map(|tool| tool["name"].as_str())
             .collect();
-        match tools.iter().find(|tool| tool["name"] == name) {
-            Some(tool) => Ok(tool.clone()),
-            None => {
-                let unknown = format!("unknown tool {name:?}; {}", suggestion(name, &known));
-                let lines: Vec<_> = iter::once(unknown).chain(failed).collect();
-                bail!(lines.join("\n"))
-            }
-        }
+        let tool = tools.iter().find(|tool| tool["name"] == name);
+        Ok(tool.cloned().ok_or_else(|| {
+            let unknown = format!("unknown tool {name:?}; {}", suggestion(name, &known));
+            let lines: Vec<_> = iter::once(unknown).chain(failed).collect();
+            lines.join("\n")
+        }))
     }
 
     /// Calls the tool with the client-visible `name`, and returns the JSON text of the result.

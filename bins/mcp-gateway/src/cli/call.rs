@@ -3,7 +3,7 @@
 use std::io::{self, Read as _};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use mcp_gateway_core::jsonrpc::Notification;
 use mcp_gateway_core::protocol::Method;
@@ -36,9 +36,18 @@ pub(super) struct CallArgs {
 ///
 /// Fails if the tool is unknown or the call fails.
 pub(super) async fn run(args: &CallArgs, servers: &McpClient) -> anyhow::Result<ExitCode> {
-    let tool = servers.tool(&args.tool).await?;
+    let (tool, unknown) = match servers.tool(&args.tool).await? {
+        Ok(tool) => (tool, None),
+        // A gateway does not wait for servers that are starting when it lists tools.
+        Err(unknown) if args.target.is_url() => (Value::Null, Some(unknown)),
+        Err(unknown) => bail!(unknown),
+    };
     let arguments = args.arguments(&tool)?;
-    let result = servers.call(&args.tool, &arguments, show_progress).await?;
+    let called = servers.call(&args.tool, &arguments, show_progress).await;
+    let result = called.map_err(|error| match unknown {
+        Some(unknown) => anyhow!("{error:#}\n{unknown}"),
+        None => error,
+    })?;
     let parsed: Value = serde_json::from_str(&result).context("the result is not JSON")?;
     if args.json {
         print_json(&result)?;

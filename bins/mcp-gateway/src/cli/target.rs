@@ -55,9 +55,14 @@ impl TargetArgs {
         McpClient::of_config(&spec.dynamic, &secrets, gateway, data)
     }
 
+    /// Returns `true` if the servers are those of a running gateway.
+    pub(super) fn is_url(&self) -> bool {
+        self.options.is_empty()
+    }
+
     /// Returns a hint for `error` of a running gateway.
     pub(super) fn hint(&self, error: &UpstreamError) -> Option<String> {
-        if !self.options.is_empty() {
+        if !self.is_url() {
             return None;
         }
         if matches!(error, UpstreamError::Unauthorized { .. }) {

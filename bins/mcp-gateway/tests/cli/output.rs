@@ -68,6 +68,30 @@ async fn category_terminal_names_of_servers_do_not_control_it() {
 }
 
 #[tokio::test]
+async fn a_tool_that_a_gateway_lists_later_is_called() {
+    let script = |asked: &ReceivedRequest| {
+        match (asked.method(), asked.tool()) {
+        ("tools/list", _) => document(&asked.result(&json!({
+            "resultType": "complete", "tools": [{ "name": "now", "inputSchema": { "type": "object" } }],
+        }))),
+        ("tools/call", "later") => document(&asked.result(&json!({
+            "resultType": "complete", "content": [{ "type": "text", "text": "here" }],
+        }))),
+        ("tools/call", _) => document(&json!({
+            "jsonrpc": "2.0", "id": 1, "error": { "code": -32602, "message": "Unknown tool" },
+        })),
+        _ => script::modern(asked).unwrap_or_default(),
+    }
+    };
+    let server = Scripted::start(script).await.unwrap();
+    let done = run(&["call", "later", "--arg", "a=1", "--url", &server.url]).await;
+    assert_eq!((done.code, &*done.stdout), (Some(0), "here\n"), "{done:?}");
+    let done = run(&["call", "nwo", "--url", &server.url]).await;
+    assert_eq!(done.code, Some(1));
+    assert!(done.stderr.contains("did you mean \"now\"?"), "{done:?}");
+}
+
+#[tokio::test]
 async fn a_generated_secret_is_all_that_is_printed() {
     let company = Company::start().await;
     for command in ["user create ada", "user password ada", "token create ci"] {
