@@ -26,8 +26,8 @@ impl<S: CallService> LegacyHandler<S> {
         let version = string_json(session.version().as_str());
         let mut discovered: Value =
             serde_json::from_str(&text).map_err(|e| Error::Other(e.into()))?;
-        let mut meta = match discovered["_meta"].take() {
-            Value::Object(meta) => meta,
+        let mut meta = match discovered.get_mut("_meta") {
+            Some(Value::Object(meta)) => std::mem::take(meta),
             _ => Map::new(),
         };
         let info = meta.remove(meta::SERVER_INFO).unwrap_or_default();
