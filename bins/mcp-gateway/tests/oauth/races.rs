@@ -257,6 +257,12 @@ async fn what_is_revoked_at_one_is_refused_at_the_other(pair: &mut Pair, kind: K
     }
 }
 
+/// Reads a stream to its end.
+#[expect(clippy::disallowed_methods, reason = "the test owns the task")]
+fn in_background(read: impl Future<Output = String> + Send + 'static) -> JoinHandle<String> {
+    tokio::spawn(read)
+}
+
 /// Streams of both gateways, each read to its end.
 async fn streams(pair: &Pair, access: &str) -> Vec<(String, JoinHandle<String>)> {
     let mut streams = Vec::new();
@@ -271,7 +277,7 @@ async fn streams(pair: &Pair, access: &str) -> Vec<(String, JoinHandle<String>)>
             .unwrap();
         read(
             "call",
-            tokio::spawn(async move { call.reply().await.unwrap().body }),
+            in_background(async move { call.reply().await.unwrap().body }),
         );
         let initialize = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
             "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {} } });
@@ -282,7 +288,7 @@ async fn streams(pair: &Pair, access: &str) -> Vec<(String, JoinHandle<String>)>
             let reply = wire.request("subscriptions/listen", params).await;
             reply.unwrap().body
         };
-        read("subscription", tokio::spawn(listens));
+        read("subscription", in_background(listens));
         let (endpoint, bearer) = (endpoint.clone(), format!("Bearer {access}"));
         let standalone = async move {
             let headers = [
@@ -297,7 +303,7 @@ async fn streams(pair: &Pair, access: &str) -> Vec<(String, JoinHandle<String>)>
             assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
             reply.value.to_string()
         };
-        read("standalone", tokio::spawn(standalone));
+        read("standalone", in_background(standalone));
     }
     streams
 }
