@@ -86,7 +86,7 @@ async fn a_tool_that_a_gateway_lists_later_is_called() {
     let server = Scripted::start(script).await.unwrap();
     let done = run(&["call", "later", "--arg", "a=1", "--url", &server.url]).await;
     assert_eq!((done.code, &*done.stdout), (Some(0), "here\n"), "{done:?}");
-    let done = run(&["call", "nwo", "--url", &server.url]).await;
+    let done = run(&["call", "nowx", "--url", &server.url]).await;
     assert_eq!(done.code, Some(1));
     assert!(done.stderr.contains("did you mean \"now\"?"), "{done:?}");
 }
