@@ -37,7 +37,7 @@ use crate::document::{DiagnosticSink, Environment, FromField as _, Lookup, Sever
 /// let entry = json!({ "name": "notes", "remote": { "url": "x", "bearer": { "env": "HOME" } } });
 /// let violations = entries.read(&entry).unwrap_err();
 /// let paths: Vec<_> = violations.iter().map(|violation| &*violation.path).collect();
-/// assert_eq!(paths, ["remote.url", "remote.bearer"]);
+/// assert_eq!(paths, ["remote.bearer", "remote.url"]);
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct StoredEntries {
