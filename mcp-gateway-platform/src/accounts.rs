@@ -1,4 +1,7 @@
 //! Accounts of callers at servers that require a login.
+//!
+//! Without a login, no caller has an account: the services exist only beside an authorization
+//! server of the platform.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,8 +28,11 @@ use crate::state::StateStore;
 /// Accounts of callers, and the pages on which they are connected.
 #[derive(Debug)]
 pub(crate) struct AccountServices {
+    /// Resolver of the credentials of calls.
     pub(crate) credentials: Arc<AccountCredentials>,
+    /// Receiver of the changes of the accounts.
     pub(crate) events: Arc<AccountEvents>,
+    /// Endpoints on which users connect and disconnect accounts.
     pub(crate) pages: Router,
 }
 
@@ -74,13 +80,19 @@ impl AccountServices {
 /// Receiver of the changes of accounts: records them, and notifies the clients of gateways.
 #[derive(Debug)]
 pub(crate) struct AccountEvents {
+    /// Log of the changes; `None` if it is disabled.
     audit: Option<AuditLog>,
     /// Notifiers of the clients of the gateways of each server.
+    ///
+    /// Replaced as a whole by each apply, and read without a lock.
     subscribers: ArcSwap<HashMap<Arc<str>, Vec<watch::Sender<()>>>>,
 }
 
 impl AccountEvents {
     /// Replaces the gateways by the names of their servers, each with the notifier of its clients.
+    ///
+    /// A notifier belongs to a gateway, not to a client: a notification reaches all clients of the
+    /// gateway, whose lists may differ by caller.
     pub(crate) fn replace_gateways<'a>(
         &self,
         gateways: impl Iterator<Item = (&'a [Arc<str>], watch::Sender<()>)>,
@@ -97,12 +109,17 @@ impl AccountEvents {
 }
 
 impl AccountObserver for AccountEvents {
+    /// Records the change. Called once over all replicas, so that there is one record.
     fn on_change(&self, account: &AccountId, change: AccountChange) {
         if let Some(audit) = &self.audit {
             audit.append(&audit::account_changed(account, change));
         }
     }
 
+    /// Notifies the clients of all gateways with `server`, which may list other features now.
+    ///
+    /// Never waits: a notifier has no queue, and notifications that are not received yet are
+    /// merged.
     fn on_connections_change(&self, server: &str) {
         let subscribers = self.subscribers.load();
         for notifier in subscribers.get(server).into_iter().flatten() {
@@ -118,6 +135,7 @@ pub(crate) fn account_servers(spec: &DynamicSpec) -> impl Iterator<Item = Accoun
         .filter_map(|server| account_server(spec, server))
 }
 
+/// Returns the account server of `definition`; `None` unless it is remote and requires a login.
 fn account_server(spec: &DynamicSpec, definition: &ServerSpec) -> Option<AccountServer> {
     let ServerRuntime::Remote(remote) = &definition.transport else {
         return None;
@@ -144,6 +162,8 @@ fn account_server(spec: &DynamicSpec, definition: &ServerSpec) -> Option<Account
 }
 
 /// Returns the teams of the gateways with `server`; `None` if one of them is for everybody.
+///
+/// The list is empty, so that it admits nobody, if no gateway has the server.
 fn teams(spec: &DynamicSpec, server: &Arc<str>) -> Option<Vec<Arc<str>>> {
     let gateways = spec.gateways.iter();
     let mut gateways = gateways.filter(|gateway| gateway.servers.contains(server));

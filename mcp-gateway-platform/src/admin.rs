@@ -1,4 +1,8 @@
 //! The admin API of a platform.
+//!
+//! Reads show the last applied state. A write is a conditional commit to the store, followed by an
+//! apply in this replica; other replicas follow the change of the document. No lock is held while
+//! the store is awaited: the version of the document orders concurrent writes.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -17,6 +21,9 @@ use crate::reload::verifier::ReloadableVerifier;
 use crate::running::{Running, State};
 
 /// Returns the admin API over `running` and `services`, for the principals that `access` accepts.
+///
+/// The users are administered only with an authorization server. The audit log is readable only if
+/// it is enabled and has a store.
 pub(crate) fn api(
     access: Arc<ReloadableVerifier>,
     running: &Arc<Running>,
@@ -71,6 +78,10 @@ impl Catalog for Running {
         document.collect()
     }
 
+    /// Creates the server if the name is free, in the spec and in the store.
+    ///
+    /// The checks before the commit give precise errors. The commit itself requires that the
+    /// document does not exist, and so decides between concurrent requests.
     async fn create_server(&self, entry: Value) -> Result<(ServerDocument, u64), CatalogError> {
         let registry = self.writable()?;
         // An invalid name is reported by the reader, with the other violations.
@@ -87,6 +98,10 @@ impl Catalog for Running {
         self.applied(&name, &written)
     }
 
+    /// Replaces the entry; its `name` may be omitted, but not changed.
+    ///
+    /// Without `version`, the version that this replica has read is required. A change that it has
+    /// not read yet is reported as [`CatalogError::Changed`], and never overwritten.
     async fn replace_server(
         &self,
         name: &str,
@@ -108,6 +123,8 @@ impl Catalog for Running {
         self.applied(name, &written)
     }
 
+    /// Deletes the entry, and applies the servers of the store even after a conflict, because the
+    /// document has been read again.
     async fn delete_server(&self, name: &str, version: Option<u64>) -> Result<(), CatalogError> {
         let registry = self.writable()?;
         let (_, version) = self.current(registry, name, version)?;
@@ -121,10 +138,16 @@ impl Catalog for Running {
 }
 
 impl Running {
+    /// Returns the registry.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::NoStore`] if the platform has none.
     fn writable(&self) -> Result<&Registry, CatalogError> {
         self.registry.as_ref().ok_or(CatalogError::NoStore)
     }
 
+    /// Returns `true` if the spec has the server `name`, so that it is read-only.
     fn is_configured(&self, name: &str) -> bool {
         let state = self.state();
         let listed = state.merged.listing.get(name);
@@ -132,6 +155,11 @@ impl Running {
     }
 
     /// Returns the stored server `name`, which must have `version` if there is one, and its version.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::ReadOnly`] for a server of the spec, [`CatalogError::Unknown`] if the store
+    /// has no such server, and [`CatalogError::Changed`] if its version is another.
     fn current(
         &self,
         registry: &Registry,
@@ -150,6 +178,14 @@ impl Running {
     }
 
     /// Validates `entry`, and returns it with sealed secrets.
+    ///
+    /// The entry must be valid by itself, and be admitted beside the servers that are applied now.
+    /// A secret that `entry` keeps, as `true`, is that of `before`.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Invalid`] with the violations, or [`CatalogError::Unavailable`] if the
+    /// system has no random numbers for the seals.
     fn prepare(
         &self,
         registry: &Registry,
@@ -166,6 +202,11 @@ impl Running {
     }
 
     /// Applies the written server, and returns it with its version.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Changed`] if the server is not listed any more, because another request has
+    /// deleted it in the meantime.
     fn applied(
         &self,
         name: &str,
@@ -178,6 +219,9 @@ impl Running {
 }
 
 /// Returns the document of the server `name`.
+///
+/// A configured server is shown without the entry that it hides. The state is `unused` if the
+/// controller does not run the server, because its entry was not admitted.
 fn document(name: &str, listed: &Listed, state: &State) -> ServerDocument {
     let status = state.controller.server_status(name);
     let stored = listed.stored.as_ref().filter(|_| !listed.is_configured);

@@ -34,6 +34,7 @@ pub(crate) struct Services {
     pub(crate) authority: Option<Arc<AuthorizationServices>>,
     /// Client for addresses that others choose.
     pub(crate) egress: Option<Egress>,
+    /// Audit log, if it is enabled.
     pub(crate) audit: Option<AuditLog>,
     /// State store, if there is one.
     pub(crate) store: Option<Arc<dyn Store>>,
@@ -119,9 +120,13 @@ fn is_configured(fixed: &StaticSpec) -> bool {
 /// Authorization server, and the router of its endpoints and the login.
 #[derive(Debug)]
 pub(crate) struct AuthorizationServices {
+    /// Authorization server (RFC 6749).
     pub(crate) server: AuthorizationServer,
+    /// Accounts at servers that require a login.
     pub(crate) accounts: AccountServices,
+    /// Users in the state store.
     pub(crate) users: Users,
+    /// Endpoints of the authorization server, the login and the accounts.
     pub(crate) router: Router,
 }
 

@@ -90,6 +90,8 @@ struct RunningGateway {
 impl Controller {
     /// Creates the servers and gateways of `spec`, with the built-in servers `builtins`.
     ///
+    /// Without a configured or stored key, sessions are sealed with a random one, and end with it.
+    ///
     /// # Errors
     ///
     /// [`PlatformError`] if keys or clients cannot be created, or the spec cannot be applied.
@@ -312,6 +314,7 @@ impl Controller {
         running.collect()
     }
 
+    /// Returns the service over all paths, which follows each apply.
     pub(crate) fn front(&self) -> HttpRouter {
         HttpRouter::new(Arc::clone(&self.routes), Arc::clone(&self.operations))
             .with_errands(self.replica_service.clone())
@@ -322,6 +325,7 @@ impl Controller {
         &self.admin_access
     }
 
+    /// Returns the service for a separate address of the metrics.
     pub(crate) fn metrics_front(&self) -> MetricsService {
         MetricsService::new(Arc::clone(&self.routes), Arc::clone(&self.operations))
     }
@@ -350,10 +354,12 @@ impl Controller {
         Some(found.status())
     }
 
+    /// Returns the pool of the running servers.
     pub(crate) fn pool(&self) -> &ServerPool {
         self.servers.pool()
     }
 
+    /// Returns the client sessions of all gateways.
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.operations.sessions
     }
@@ -377,6 +383,7 @@ fn confined(
     spec.servers.iter().filter_map(of_server).collect()
 }
 
+/// Returns the tokens of scrapers; `None` if the metrics have a separate address.
 fn metrics_tokens(published: &Published) -> Option<StaticTokens> {
     match published {
         Published::Separate => None,

@@ -45,11 +45,18 @@ pub trait EntryReader: fmt::Debug + Send + Sync + 'static {
 
 /// Servers in the store, as this replica has last seen them.
 pub(crate) struct Registry {
+    /// Store of the documents.
     store: Arc<dyn Store>,
+    /// Keys of the seals of secrets.
     keyring: Keyring,
+    /// Reader of opened entries.
     reader: Arc<dyn EntryReader>,
     /// Set if callers can log in, and servers can be called with their accounts.
     has_accounts: bool,
+    /// Servers by name, valid or not.
+    ///
+    /// The lock is held for single accesses and for a merge, but neither while the store is awaited
+    /// nor while an entry is read.
     entries: Mutex<BTreeMap<Arc<str>, Arc<StoredServer>>>,
 }
 
@@ -84,6 +91,8 @@ impl Registry {
 
     /// Follows a change of the documents.
     ///
+    /// After [`WatchEvent::Reset`], changes may have been missed: all documents are read.
+    ///
     /// # Errors
     ///
     /// [`StoreError`] if the store is unavailable; the change must be followed again.
@@ -99,6 +108,9 @@ impl Registry {
     }
 
     /// Reads all documents.
+    ///
+    /// The listing is complete before the first server is removed or replaced, so that an error
+    /// leaves the servers as they were.
     ///
     /// # Errors
     ///
@@ -121,6 +133,9 @@ impl Registry {
     }
 
     /// Keeps a document, and reads it unless it is known.
+    ///
+    /// A document of a known version is skipped: the watch also reports the writes of this replica,
+    /// which [`reload`](Self::reload) has read already.
     fn keep(&self, ListedDocument { key, document }: &ListedDocument) {
         let name = name_of(key);
         let known = self.get(name);
@@ -137,12 +152,18 @@ impl Registry {
     }
 
     /// Adds the servers of the store to those of `spec`.
+    ///
+    /// Holds the lock of the servers. A caller may hold the lock of the running state, which is
+    /// never acquired after this one.
     pub(crate) fn merge(&self, spec: &DynamicSpec) -> Merged {
         Merged::new(spec, &self.entries(), self.has_accounts)
     }
 
     /// Reads `entry`, which may keep secrets of the stored server `before`. Returns the server, and
     /// the entry with sealed secrets.
+    ///
+    /// Nothing is written. The reader receives the secrets in the clear, and the store only the
+    /// returned entry.
     ///
     /// # Errors
     ///
@@ -162,6 +183,8 @@ impl Registry {
 
     /// Writes `entry` under `name` if the document has `version`, or does not exist. Returns `None`
     /// if the condition does not hold.
+    ///
+    /// Also returns `None` if another replica deletes the document before it is read back.
     ///
     /// # Errors
     ///
@@ -186,6 +209,9 @@ impl Registry {
 
     /// Deletes the document of `name` if it has `version`. Returns `false` otherwise.
     ///
+    /// The document is read again in both cases, so that the next request compares its version with
+    /// the current one.
+    ///
     /// # Errors
     ///
     /// [`StoreError`] if the store is unavailable.
@@ -202,6 +228,13 @@ impl Registry {
     }
 
     /// Reads the document under `key`, before the watch reports it.
+    ///
+    /// The replica that has written a server can use it without waiting for the watch.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store is unavailable. A preceding commit remains, and the watch
+    /// reports it later.
     async fn reload(&self, key: Arc<str>) -> Result<Option<Arc<StoredServer>>, StoreError> {
         let found = self.store.get(&key).await?;
         match found {
@@ -231,10 +264,12 @@ impl fmt::Debug for Registry {
     }
 }
 
+/// Returns the key of the document of the server `name`.
 fn key(name: &str) -> Arc<str> {
     format!("{PREFIX}{name}").into()
 }
 
+/// Returns the name of the server whose document is under `key`.
 fn name_of(key: &str) -> &str {
     key.strip_prefix(PREFIX).unwrap_or(key)
 }

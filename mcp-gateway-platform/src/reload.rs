@@ -1,4 +1,7 @@
 //! Parts of a gateway that are replaced while calls are in flight.
+//!
+//! Each is a pointer that is swapped atomically, and loaded without a lock. The parts are swapped
+//! one after the other, so a call may see the new version of one and the old version of another.
 
 pub(crate) mod credentials;
 pub(crate) mod router;

@@ -1,4 +1,9 @@
 //! Running state of a platform: its controller, the last spec, and the servers of the store.
+//!
+//! Two sources change the state: a spec that is applied, and the documents in the store. Each
+//! change is merged with the last version of the other source, and applied under one lock. The lock
+//! is not held across an `await`. Calls of clients do not acquire it: they use the route table of
+//! the controller.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,15 +21,18 @@ use crate::spec::{DynamicSpec, PlatformSpec};
 /// Running state of a platform.
 #[derive(Debug)]
 pub(crate) struct Running {
+    /// State, locked for the whole of an apply, so that applies are serialized.
     state: Mutex<State>,
     /// Servers in the store, if they are supported.
     pub(crate) registry: Option<Registry>,
+    /// Log of the applies; `None` if it is disabled.
     audit: Option<AuditLog>,
 }
 
 /// State that each apply replaces.
 #[derive(Debug)]
 pub(crate) struct State {
+    /// Owner of the running servers and gateways.
     pub(crate) controller: Controller,
     /// Last applied spec, without the servers of the store.
     spec: PlatformSpec,
@@ -55,6 +63,9 @@ impl Running {
 
     /// Makes the state match `spec` and the servers of the store.
     ///
+    /// Changes of the static half of `spec` are only reported, in [`Rollout::restart`]. Each
+    /// successful apply is recorded in the audit log, even without changes.
+    ///
     /// # Errors
     ///
     /// [`PlatformError`] if the spec cannot be applied; then nothing has changed.
@@ -70,6 +81,9 @@ impl Running {
     }
 
     /// Makes the state match the servers of the store, as the registry has them.
+    ///
+    /// After an error, which is logged, the state is as before. An apply without changes of servers
+    /// is not recorded.
     pub(crate) fn refresh(&self) {
         let mut state = self.state();
         let merged = merge(&state.spec.dynamic, self.registry.as_ref());
@@ -89,6 +103,9 @@ impl Running {
     }
 
     /// Follows the changes of the servers of the store. Never completes while there is a store.
+    ///
+    /// An event whose documents cannot be read is retried until the store is available; events
+    /// after it wait meanwhile.
     ///
     /// # Cancel safety
     ///
@@ -113,6 +130,11 @@ impl Running {
         }
     }
 
+    /// Locks the state.
+    ///
+    /// The lock is not reentrant, and an apply holds it: the guard must be dropped before
+    /// [`apply`](Self::apply), [`refresh`](Self::refresh) or an `await`. The lock is also acquired
+    /// if it is poisoned.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,6 +2,9 @@
 //!
 //! Label values are bounded: the names in the spec, and the names of tools that servers list. Names
 //! that only a client has chosen do not become label values.
+//!
+//! Counters and histograms are updated by each call. The gauges of the state are set when the
+//! metrics are rendered. Series of calls remain until the restart, also those of removed servers.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -27,8 +30,11 @@ pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0
 /// Observer that counts calls.
 #[derive(Debug)]
 pub(crate) struct Metrics {
+    /// All metric families.
     registry: Registry,
+    /// Families that calls update.
     calls: CallMetrics,
+    /// Families that each rendering sets.
     state: StateMetrics,
     /// Series of each tool, so that a call requires a single lookup.
     known: RwLock<HashMap<Tool, Arc<Series>>>,
@@ -39,17 +45,24 @@ pub(crate) struct Metrics {
 /// Metric families of calls.
 #[derive(Clone, Debug)]
 struct CallMetrics {
+    /// Number of calls, by outcome.
     total: Family<CallLabels, Counter>,
+    /// Durations in seconds.
     duration: Family<ToolLabels, Histogram, Buckets>,
+    /// Sizes of requests in bytes.
     request: Family<ToolLabels, Histogram, Buckets>,
+    /// Sizes of responses in bytes.
     response: Family<ToolLabels, Histogram, Buckets>,
 }
 
 /// Gauges of the observed state.
 #[derive(Clone, Debug, Default)]
 struct StateMetrics {
+    /// Client sessions in use.
     sessions: Gauge,
+    /// 1 for a server without recent failures, otherwise 0.
     up: Family<ServerLabels, Gauge>,
+    /// Upstream sessions or child processes of a server.
     conversations: Family<ServerLabels, Gauge>,
 }
 
@@ -98,7 +111,9 @@ struct ToolRef<'a> {
 /// Series of one tool.
 #[derive(Debug)]
 struct Series {
+    /// Calls that succeeded.
     success: Counter,
+    /// Calls with any other outcome.
     error: Counter,
     duration: Histogram,
     request: Histogram,
@@ -122,6 +137,8 @@ impl Metrics {
     }
 
     /// Formats the metrics with the observed state of `servers` and `sessions`.
+    ///
+    /// Renderings are serialized: a concurrent one would see gauges that are cleared but not set.
     pub(crate) fn render(&self, servers: &[ServerStatus], sessions: usize) -> String {
         let _rendering = self
             .rendering
@@ -137,6 +154,10 @@ impl Metrics {
     }
 
     /// Returns the series of `tool`, creating them if necessary.
+    ///
+    /// Known tools need the read lock only. The limit is checked before the write lock is acquired,
+    /// so concurrent calls can exceed it by a few. Beyond it, new tools of a server share one
+    /// series.
     fn series(&self, tool: ToolRef<'_>) -> Arc<Series> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(series) = known.get(&tool) {
@@ -158,6 +179,7 @@ impl Metrics {
 }
 
 impl Observer for Metrics {
+    /// Counts a tool call. Other methods are ignored.
     fn on_call_end(&self, call: &CallReport<'_>) {
         if call.method != &Method::ToolsCall {
             return;
@@ -271,6 +293,7 @@ impl StateMetrics {
         state
     }
 
+    /// Sets all gauges. The caller must hold the lock of the rendering.
     fn set(&self, servers: &[ServerStatus], sessions: usize) {
         self.sessions.set(to_i64(sessions));
         // Removes the series of removed servers.

@@ -103,6 +103,8 @@ fn scopes_of_others(auth: &Auth) -> Vec<Scope> {
 }
 
 /// Returns the resource of `gateway`, with an alias for each of its other URLs.
+///
+/// The default gateway has three paths. Returns `None` if `base` cannot have paths.
 fn resource(gateway: &spec::GatewaySpec, is_default: bool, base: &Url) -> Option<Resource> {
     let named = format!("/v1/mcp/{}", gateway.name);
     let paths: Vec<&str> = match is_default {
@@ -124,6 +126,8 @@ fn resource(gateway: &spec::GatewaySpec, is_default: bool, base: &Url) -> Option
 }
 
 /// Returns `base`, and the same URL with the other names of this machine.
+///
+/// The others exist only for `http` at a loopback address.
 fn hosts(base: &Url) -> Vec<Url> {
     const OWN: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
     let mut hosts = vec![base.clone()];

@@ -1,4 +1,7 @@
 //! Replacement of the running state, in a step that can fail and one that cannot.
+//!
+//! All that can fail is done first, on objects that nothing refers to yet. An invalid spec
+//! therefore has no effect on running servers and gateways, and a rollback is not needed.
 
 use std::sync::Arc;
 
@@ -18,14 +21,19 @@ use crate::spec::{self, DynamicSpec};
 /// Prepared replacement of the running state.
 #[must_use = "nothing changes before it is committed"]
 struct StagedSpec {
+    /// Changes of servers.
     rollout: Rollout,
+    /// Servers to run, and those to remove.
     servers: StagedServers,
+    /// Audiences of tokens.
     resources: ResourceSet,
+    /// Gateways, in the order of the spec.
     gateways: Vec<StagedGateway>,
 }
 
 /// Gateway of a prepared replacement.
 struct StagedGateway {
+    /// Gateway to run: the running one if its properties are unchanged.
     gateway: RunningGateway,
     /// Router and rules, if a gateway of the name is running already.
     update: Option<(PrefixRouter, VerifierRules)>,
@@ -56,6 +64,13 @@ impl Controller {
     }
 
     /// Performs every step of an apply that can fail, without changing the running state.
+    ///
+    /// After an error, key caches of new issuers and the hidden variables of the factory remain.
+    /// The next apply sets the variables again before it creates a server.
+    ///
+    /// # Errors
+    ///
+    /// [`PlatformError`] of the first step that fails.
     fn prepare(&mut self, spec: &DynamicSpec) -> Result<StagedSpec, PlatformError> {
         let servers = self
             .servers
@@ -82,6 +97,10 @@ impl Controller {
     }
 
     /// Rejects servers that are called with the accounts of callers, if callers cannot log in.
+    ///
+    /// # Errors
+    ///
+    /// [`PlatformError::NoLogin`] for the first such server.
     fn check_accounts(&self, spec: &DynamicSpec) -> Result<(), PlatformError> {
         let mut servers = spec.servers.iter();
         let found = servers.find(|server| server.transport.auth().is_some());
@@ -94,6 +113,9 @@ impl Controller {
     }
 
     /// Prepares the update of a running gateway, or creates a new one.
+    ///
+    /// The name identifies a gateway. One whose properties have changed is created anew, but keeps
+    /// the verifier and the router of the old one.
     fn prepare_gateway(
         &mut self,
         spec: &DynamicSpec,
@@ -130,6 +152,9 @@ impl Controller {
     }
 
     /// Replaces the running state by a prepared one.
+    ///
+    /// Removed gateways reject all callers from now on, which ends their open streams. The route
+    /// table is replaced when all that it refers to is in place.
     fn commit(&mut self, spec: &DynamicSpec, staged: StagedSpec) -> Rollout {
         let StagedSpec {
             rollout,

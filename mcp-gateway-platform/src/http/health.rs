@@ -22,13 +22,18 @@ use crate::telemetry::{MEDIA_TYPE, Metrics};
 /// Answers what is asked about the gateway itself.
 #[derive(Debug)]
 pub(crate) struct ManagementEndpoints {
+    /// Verifier of callers, who may present a token for any gateway.
     pub(crate) access: Arc<ReloadableVerifier>,
+    /// Switch for a graceful shutdown, common to all gateways.
     pub(crate) drain: Drain,
+    /// Metrics of all gateways.
     pub(crate) metrics: Arc<Metrics>,
+    /// Client sessions of all gateways.
     pub(crate) sessions: Sessions,
 }
 
 impl ManagementEndpoints {
+    /// Handles a request for the management endpoint `operation`, or for an unknown path.
     pub(super) async fn handle(
         &self,
         request: &Parts,
@@ -48,6 +53,11 @@ impl ManagementEndpoints {
         answered.unwrap_or_else(|error| error_response(&error))
     }
 
+    /// Returns the health, without authentication, because the probes of an orchestrator have no
+    /// token.
+    ///
+    /// A draining process is live but not ready: it must receive no new requests, but not be
+    /// restarted.
     fn health(&self, health: Health) -> Response<Body> {
         match health {
             Health::Ready if self.drain.is_draining() => {
@@ -57,6 +67,15 @@ impl ManagementEndpoints {
         }
     }
 
+    /// Returns the metrics to scrapers with a token of the metrics, and to callers who may see all
+    /// gateways: the names of team-scoped gateways are label values.
+    ///
+    /// Other callers receive 404. So does everyone if the metrics have a separate address.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if neither the tokens of the metrics nor the verifier of callers accept the
+    /// request.
     async fn metrics(&self, request: &Parts, site: &RouteTable) -> Result<Response<Body>, Error> {
         let Some(tokens) = &site.metrics_tokens else {
             return Ok(not_found(request));
@@ -78,6 +97,11 @@ impl ManagementEndpoints {
         respond(StatusCode::OK, MEDIA_TYPE, text)
     }
 
+    /// Returns 404 for an unknown path.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the path is below that of gateways, and its caller is not authenticated.
     async fn not_found(&self, request: &Parts, site: &RouteTable) -> Result<Response<Body>, Error> {
         if request.uri.path().starts_with("/v1/mcp/") {
             // Only callers may find out which gateways exist.
@@ -86,6 +110,11 @@ impl ManagementEndpoints {
         Ok(not_found(request))
     }
 
+    /// Returns the status of the servers that the caller may see.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the caller is not authenticated.
     async fn servers(&self, request: &Parts, site: &RouteTable) -> Result<Response<Body>, Error> {
         self.check_caller(request, site).await?;
         let mut servers = Vec::new();

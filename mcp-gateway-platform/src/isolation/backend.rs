@@ -33,25 +33,33 @@ use crate::spec::Isolation;
 /// Dropping the future of a connection attempt ends its workspace, unless another instance uses it.
 #[derive(Debug)]
 pub(crate) struct IsolatedProcess {
+    /// Description of the instances, which blocking tasks share.
     plan: Arc<Plan>,
     /// Sharing of processes.
     sessions: SessionPolicy,
     /// Open workspaces.
+    ///
+    /// The references are weak: a workspace ends with its last instance, not with the backend.
     workspaces: Mutex<HashMap<WorkspaceKey, Weak<Workspace>>>,
 }
 
 /// Instances that share a workspace.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 enum WorkspaceKey {
+    /// All instances of an owner.
     Owner(InstanceOwner),
+    /// The instances of one session.
     Session(Arc<str>),
 }
 
 /// Description of the instances.
 #[derive(Debug)]
 struct Plan {
+    /// Program to run.
     program: Program,
+    /// Folders, variables and limits of each instance.
     isolation: Isolation,
+    /// Folder of the state of all owners.
     states: StateRoot,
 }
 
@@ -76,6 +84,10 @@ impl IsolatedProcess {
     }
 
     /// Returns the open workspace of `instance`, or opens one.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError`] if the workspace cannot be opened; the next attempt starts anew.
     async fn workspace(&self, instance: &Instance) -> Result<Arc<Workspace>, FolderError> {
         let key = match (self.sessions, instance.key()) {
             (SessionPolicy::PerSession, InstanceKey::Session(session)) => {
@@ -101,6 +113,12 @@ impl IsolatedProcess {
 
 #[async_trait]
 impl RuntimeBackend for IsolatedProcess {
+    /// Starts the program in its workspace, which lasts until the process has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`UpstreamError`] if the workspace cannot be opened, no port is free, or the program does
+    /// not start.
     async fn connect(&self, instance: &Instance) -> Result<Transport, UpstreamError> {
         let workspace = self.workspace(instance).await;
         let workspace = workspace.map_err(UpstreamError::connect)?;
@@ -234,6 +252,8 @@ fn common_caches() -> impl Iterator<Item = (&'static str, PathBuf)> {
 }
 
 /// Returns a port that no program listens on.
+///
+/// The port is not reserved: another program can bind it before the started one does.
 fn free_port() -> io::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok(listener.local_addr()?.port())

@@ -31,6 +31,9 @@ pub(crate) struct Listed {
 impl Merged {
     /// Adds the servers `stored` to those of `spec`. Those of `spec` come first, and hide those of
     /// the same name.
+    ///
+    /// Servers of the store are admitted in the order of their names. Concurrent requests can write
+    /// two with the same prefix; replicas with the same spec then use the same one.
     pub(super) fn new(
         spec: &DynamicSpec,
         stored: &BTreeMap<Arc<str>, Arc<StoredServer>>,
@@ -85,6 +88,8 @@ impl Merged {
 
     /// Returns the violations for which `server` cannot join the others, or replace the one of its
     /// name.
+    ///
+    /// The prefix of the server that it replaces is free for it.
     pub(crate) fn violations(&self, server: &ServerSpec) -> Vec<Violation> {
         let mut rules = AdmissionRules::new(&self.spec, self.has_accounts);
         rules.prefixes.retain(|_, name| **name != *server.name);
@@ -104,6 +109,7 @@ pub(super) struct AdmissionRules<'a> {
 }
 
 impl<'a> AdmissionRules<'a> {
+    /// Creates the rules of `spec`, whose own servers have their prefixes already.
     fn new(spec: &'a DynamicSpec, has_accounts: bool) -> Self {
         let servers = spec.servers.iter();
         let prefixes = servers.map(|server| (&*server.prefix, &*server.name));
@@ -115,6 +121,12 @@ impl<'a> AdmissionRules<'a> {
     }
 
     /// Admits `server`, unless it must not join those before it.
+    ///
+    /// Its prefix is taken from then on.
+    ///
+    /// # Errors
+    ///
+    /// The violation of the first rule that rejects it.
     fn admit(&mut self, server: &'a ServerSpec) -> Result<(), Vec<Violation>> {
         if matches!(server.transport, ServerRuntime::Process(_)) && !self.processes {
             let message = "programs are not allowed; `registry: { processes: true }` in the \

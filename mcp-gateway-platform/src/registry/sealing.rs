@@ -20,6 +20,7 @@ pub(crate) enum SecretError {
 }
 
 impl SecretError {
+    /// Creates the error of a single violation at `path`.
     fn invalid(path: &str, message: &str) -> Self {
         Self::Invalid(vec![Violation::new(path, message)])
     }
@@ -34,6 +35,13 @@ impl SecretError {
 }
 
 /// Seals all secrets of the server `name`.
+///
+/// A secret that is not a text is sealed as an empty one; the [`EntryReader`](super::EntryReader)
+/// must have rejected it before.
+///
+/// # Errors
+///
+/// [`SecretError::Random`] if the system has no random numbers.
 pub(super) fn seal(entry: &mut Value, name: &str, keyring: &Keyring) -> Result<(), SecretError> {
     each_secret(entry, "", &mut |path, secret| {
         let text = secret.as_str().unwrap_or_default();
@@ -46,6 +54,11 @@ pub(super) fn seal(entry: &mut Value, name: &str, keyring: &Keyring) -> Result<(
 }
 
 /// Opens all secrets of the server `name`.
+///
+/// # Errors
+///
+/// [`SecretError::Invalid`] for the first secret that was sealed with another key, for another
+/// server or for another path. The secrets before it are open then.
 pub(super) fn open(entry: &mut Value, name: &str, keyring: &Keyring) -> Result<(), SecretError> {
     each_secret(entry, "", &mut |path, secret| {
         let opened = secret
@@ -61,6 +74,13 @@ pub(super) fn open(entry: &mut Value, name: &str, keyring: &Keyring) -> Result<(
 
 /// Replaces each `true` in the place of a secret by the secret that the sealed entry `before` has
 /// there.
+///
+/// The path identifies a secret, with the index of an element of an array. A client that reorders
+/// an array must write its secrets anew.
+///
+/// # Errors
+///
+/// [`SecretError::Invalid`] if `before` has no secret at the path, or it cannot be opened.
 pub(super) fn restore(
     entry: &mut Value,
     before: Option<&Value>,
@@ -91,6 +111,9 @@ pub(super) fn redact(entry: &mut Value) {
 }
 
 /// Calls `change` with the path and the value of each secret.
+///
+/// Paths have the form `remote.headers.x-a` or `process.args[0]`. Stops at the first error of
+/// `change`.
 fn each_secret(
     value: &mut Value,
     path: &str,
@@ -129,6 +152,7 @@ fn secret_at(entry: &Value, path: &str) -> Option<String> {
     searched.ok().and(found)
 }
 
+/// Opens one secret; `None` if it was sealed for another place, or is not UTF-8.
 fn open_one(sealed: &str, name: &str, path: &str, keyring: &Keyring) -> Option<String> {
     let opened = keyring.sealer().open(&purpose(name, path), sealed)?;
     String::from_utf8(opened).ok()

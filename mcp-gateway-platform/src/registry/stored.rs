@@ -14,6 +14,8 @@ pub(crate) struct StoredServer {
     /// Version of the document.
     pub(crate) version: DocumentVersion,
     /// Entry with sealed secrets.
+    ///
+    /// [`Value::Null`] if the document is not JSON.
     pub(super) entry: Value,
     /// Server of the entry, unless it is invalid.
     pub(super) spec: Result<ServerSpec, Vec<Violation>>,
@@ -21,6 +23,9 @@ pub(crate) struct StoredServer {
 
 impl StoredServer {
     /// Reads the document of the server `name`.
+    ///
+    /// An invalid document also results in a server, with its violations: it is listed with its
+    /// version, and can be replaced or deleted.
     pub(super) fn read(
         name: &str,
         document: &Document,
@@ -61,6 +66,8 @@ impl StoredServer {
 }
 
 /// Checks that the server of the document `name` has that name.
+///
+/// Names of stored servers are unique, because the keys of documents are.
 fn named(spec: ServerSpec, name: &str) -> Result<ServerSpec, Vec<Violation>> {
     match *spec.name == *name {
         true => Ok(spec),

@@ -17,7 +17,9 @@ use crate::spec::DynamicSpec;
 /// Credentials of all servers: configured ones, and the accounts of callers.
 #[derive(Debug, Default)]
 pub(crate) struct ServerCredentials {
+    /// Sources by server, without servers that are called without a credential.
     sources: ArcSwap<HashMap<Arc<str>, CredentialSource>>,
+    /// Accounts of callers; `None` if callers cannot log in.
     accounts: Option<Arc<AccountCredentials>>,
 }
 
@@ -92,6 +94,8 @@ impl CredentialResolver for ServerCredentials {
         accounts.resolve(caller, target).await
     }
 
+    /// Returns another credential of an account. A configured credential has no replacement, so the
+    /// call fails.
     async fn rejected(
         &self,
         caller: &Caller,

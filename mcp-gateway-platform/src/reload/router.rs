@@ -15,7 +15,9 @@ use super::tool_names::ReloadableToolNames;
 /// A gateway keeps its sessions and streams when only its servers change.
 #[derive(Debug)]
 pub(crate) struct ReloadableRouter {
+    /// Current router.
     router: ArcSwap<PrefixRouter>,
+    /// Configured names of tools, common to all gateways.
     configured: Arc<ReloadableToolNames>,
     /// Notifies subscribers of changed lists.
     changed: watch::Sender<()>,
@@ -67,6 +69,8 @@ impl ToolRouter for ReloadableRouter {
         self.router.load().expose_tool(server, name)
     }
 
+    /// Records tools, and reports configured names that are missing in a whole list. A part of a
+    /// list does not show that a name is missing.
     fn record_tools(
         &self,
         server: &str,
@@ -95,6 +99,8 @@ impl ToolRouter for ReloadableRouter {
         self.router.load().is_transparent(server)
     }
 
+    /// Returns the changes from now on. An item may stand for several changes. The stream ends with
+    /// the router.
     fn changes(&self) -> Option<RouterChanges> {
         let changed = self.changed.subscribe();
         let changes = stream::unfold(changed, |mut changed| async move {

@@ -40,10 +40,12 @@ impl Policy for ReloadableToolFilters {
         }
     }
 
+    /// Returns `true`: a filter does not depend on the caller.
     fn is_uniform(&self) -> bool {
         true
     }
 
+    /// Returns `true` unless `kind` is that of tools, and `server` has a filter.
     fn permits_all(&self, server: &str, kind: ListKind) -> bool {
         kind != ListKind::Tools || !self.filters.load().contains_key(server)
     }

@@ -22,6 +22,7 @@ pub(crate) struct ReloadableToolNames {
 /// Configured names of the tools of a server.
 #[derive(Debug)]
 struct ConfiguredNames {
+    /// Spec with the names. An equal one keeps the reports.
     server: ServerSpec,
     /// Names that were reported. Each is reported once, because callers may see different tools.
     reported: Mutex<BTreeSet<Arc<str>>>,

@@ -60,6 +60,7 @@ pub(crate) struct VerifierFactory {
 }
 
 impl ReloadableVerifier {
+    /// Creates a verifier with `rules`.
     pub(crate) fn new(rules: VerifierRules) -> Arc<Self> {
         Arc::new(Self {
             rules: Arc::new(ArcSwap::from_pointee(rules)),
@@ -68,6 +69,8 @@ impl ReloadableVerifier {
     }
 
     /// Replaces the rules.
+    ///
+    /// Open streams verify their tokens again under the new rules.
     pub(crate) fn replace(&self, rules: VerifierRules) {
         self.rules.store(Arc::new(rules));
         self.replaced.send_replace(());
@@ -95,6 +98,13 @@ impl VerifierRules {
     }
 
     /// Waits until the rules reject `principal`, which has presented `token`.
+    ///
+    /// A token whose principal has changed counts as rejected. Without a token, the result changes
+    /// only when the rules are replaced.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
     async fn rejected(&self, token: Option<&Assertion>, principal: &Principal) {
         match token {
             Some(token) => {
@@ -136,6 +146,9 @@ impl VerifierFactory {
     ///
     /// Without `resource`, the rules are for the management endpoints, and accept tokens for any of
     /// the gateways `all`.
+    ///
+    /// Verifiers are tried in order, and introspection is last: only tokens that no other verifier
+    /// identifies are sent to its endpoint.
     pub(crate) fn rules(
         &mut self,
         auth: &Auth,
@@ -271,6 +284,12 @@ fn introspection(
 
 #[async_trait]
 impl AuthVerifier for ReloadableVerifier {
+    /// Verifies the request under the current rules.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] of the verifier of tokens. A caller outside the teams of the gateway is
+    /// rejected like one with an invalid token.
     async fn verify(&self, request: &Parts) -> Result<Principal, AuthError> {
         let rules = self.rules.load_full();
         let verified = match rules.tokens.verify(request).await {
