@@ -138,6 +138,7 @@ mod tests {
     #[test]
     fn every_path_means_something() {
         let nothing = RoutePath::Operation(ManagementPath::Nothing);
+        let health = |endpoint| RoutePath::Operation(ManagementPath::Health(endpoint));
         let table = [
             ("/mcp", RoutePath::Default),
             ("/mcp/", RoutePath::Default),
@@ -177,18 +178,9 @@ mod tests {
             ("/verify/notes/mcp", RoutePath::Forward),
             ("/verifyx", nothing),
             ("/authorize/x", nothing),
-            (
-                "/livez",
-                RoutePath::Operation(ManagementPath::Health(Health::Live)),
-            ),
-            (
-                "/healthz",
-                RoutePath::Operation(ManagementPath::Health(Health::Live)),
-            ),
-            (
-                "/readyz",
-                RoutePath::Operation(ManagementPath::Health(Health::Ready)),
-            ),
+            ("/livez", health(Health::Live)),
+            ("/healthz", health(Health::Live)),
+            ("/readyz", health(Health::Ready)),
             (
                 "/health/servers",
                 RoutePath::Operation(ManagementPath::Servers),
