@@ -18,7 +18,7 @@ pub(crate) fn redacted_uri(uri: &str) -> String {
             kept.push_str(HIDDEN);
             kept.push('@');
         }
-        kept.push_str(url.host_str().unwrap_or_default());
+        kept.push_str(redacted_host(url.host_str().unwrap_or_default()));
         if let Some(port) = url.port() {
             kept.push_str(&format!(":{port}"));
         }
@@ -35,6 +35,14 @@ pub(crate) fn redacted_uri(uri: &str) -> String {
         }
     }
     shortened(&kept)
+}
+
+/// Replaces a host that is no name and no address: in most schemes, it may contain anything.
+fn redacted_host(host: &str) -> &str {
+    match host.chars().all(|c| is_plain(c) || "[]".contains(c)) {
+        true => host,
+        false => HIDDEN,
+    }
 }
 
 /// Replaces the parameters in a path with all that follows, and what ends with `@`.
@@ -116,6 +124,8 @@ mod tests {
             ("https://h/a/u:p/p@h/a", "https://h/redacted@h/a"),
             ("https://h/u:p%40h;c@d", "https://h/redacted%40h;redacted"),
             ("file:///u:p@h/a", "file:///redacted@h/a"),
+            ("x://h;s3cr3t/a", "x://redacted/a"),
+            ("x://u%40p;s3cr3t", "x://redacted"),
             ("ssh:git:p@h", "ssh:redacted"),
             ("ssh:git:p%40h", "ssh:redacted"),
             ("ssh:/git:p@h/a?b", "ssh:redacted?redacted"),

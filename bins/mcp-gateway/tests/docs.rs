@@ -275,7 +275,8 @@ fn is_in_foreground(command: &str) -> bool {
 /// Returns `true` if `command` starts a program that serves until it is interrupted.
 fn is_server(command: &str) -> bool {
     let servers = ["mcp-gateway serve", "mcp-bridge stdio"];
-    servers.iter().any(|server| command.starts_with(server))
+    let mut rest = servers.iter().filter_map(|it| command.strip_prefix(it));
+    rest.any(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
 #[test]
