@@ -188,10 +188,10 @@ fn item(server: &AccountServer, account: Option<&ConnectedAccount>) -> Connectio
     ConnectionItem {
         path: byte_serialize(name.as_bytes()).collect(),
         state: match account {
-            None => "Not connected.".to_owned(),
+            None => "Not connected".to_owned(),
             Some(account) => match account.end() {
-                None => format!("Connected at {}.", account.issuer()),
-                Some(_) => format!("Ended by {}. Connect it again.", account.issuer()),
+                None => format!("Connected with {}", account.issuer()),
+                Some(_) => format!("Ended by {}; connect it again", account.issuer()),
             },
         },
         is_connected: account.is_some(),

@@ -1,6 +1,5 @@
 //! The problem of each error, one `match` per enum.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -26,7 +25,7 @@ impl From<&Error> for Problem {
             .with_variation(Variation::Solvable),
             Error::Auth(error) => Self::from(error),
             Error::Credential { server, source } => {
-                Self::from(source).with_data("server", &**server)
+                credential(server, source).with_data("server", &**server)
             }
             Error::Message(error) => Self::from(error),
             Error::Other(_) => Self::new(
@@ -88,19 +87,6 @@ impl From<&AuthError> for Problem {
             )
             .with_retry_after(Duration::from_secs(5)),
         }
-    }
-}
-
-impl From<&CredentialError> for Problem {
-    fn from(error: &CredentialError) -> Self {
-        let (reason, message) = match error {
-            CredentialError::NotConnected { url } => return not_connected(url.as_deref()),
-            CredentialError::Unavailable(_) => (
-                "credential_store",
-                "The credential store is unavailable; try again later",
-            ),
-        };
-        Self::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)
     }
 }
 
@@ -290,18 +276,33 @@ impl From<&UpstreamError> for Problem {
     }
 }
 
-/// Returns the problem of a caller without an account, which can be connected at `url`.
-fn not_connected(url: Option<&str>) -> Problem {
-    let problem = |message: Cow<'static, str>| {
-        let reason = "not_connected";
-        Problem::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)
-            .with_variation(Variation::Solvable)
+/// Returns the problem of a caller without a credential for `server`.
+fn credential(server: &str, error: &CredentialError) -> Problem {
+    match error {
+        CredentialError::NotConnected { url } => not_connected(server, url.as_deref()),
+        CredentialError::Unavailable(_) => Problem::new(
+            StatusCode::OK,
+            code::INTERNAL_ERROR,
+            "credential_store",
+            "The credential store is unavailable; try again later",
+        ),
+    }
+}
+
+/// Returns the problem of a caller without an account of `server`, which can be connected at `url`.
+///
+/// Without a URL, nobody can log in for the caller, such as the holder of a static token.
+fn not_connected(server: &str, url: Option<&str>) -> Problem {
+    let advice = match url {
+        Some(url) => format!("connect one at {url}"),
+        None => "it can be connected by a user who is logged in".to_owned(),
     };
-    let message = "You have not connected an account of this server";
+    let message = format!("You have not connected an account of the server {server:?}; {advice}");
+    let reason = "not_connected";
+    let problem = Problem::new(StatusCode::OK, code::INTERNAL_ERROR, reason, message)
+        .with_variation(Variation::Solvable);
     match url {
-        Some(url) => {
-            problem(format!("{message}; connect one at {url}").into()).with_data("url", url)
-        }
-        None => problem(message.into()),
+        Some(url) => problem.with_data("url", url),
+        None => problem,
     }
 }

@@ -58,7 +58,7 @@ mod tests {
         let problem = Problem::from(&Error::Credential { server, source });
         let id = Id::from(1);
         let answer = |method, era| problem.to_answer(Some(&id), Some(method), era);
-        let text = "You have not connected an account of this server; connect one at \
+        let text = "You have not connected an account of the server \"github\"; connect one at \
                     https://gw.example.com/connect/github";
         let data = json!({
             "reason": "not_connected",

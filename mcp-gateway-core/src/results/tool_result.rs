@@ -20,6 +20,10 @@ pub(super) struct ToolResult<'a> {
     /// The other members.
     rest: Vec<(Box<str>, &'a str)>,
     /// `true` if the parts are those of the text.
+    #[cfg_attr(
+        not(any(feature = "json-path", test)),
+        expect(dead_code, reason = "only projections read values")
+    )]
     pub(super) is_readable: bool,
 }
 

@@ -33,7 +33,7 @@ enum Command {
     Remove {
         /// Name of the server
         server: String,
-        /// Owner, as in the list; all owners if omitted
+        /// Owner, as in the list
         #[arg(long, value_name = "PRINCIPAL", required_unless_present = "all")]
         owner: Option<String>,
         /// Remove the folders of all owners
