@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::AuthServerError;
 use crate::client::{AuthorizationTarget, ClientIdentity, Grant, TokenSet};
@@ -110,6 +111,12 @@ impl ConnectedAccount {
     /// Returns the identifier of the connection.
     pub(super) fn connection(&self) -> &str {
         &self.connection
+    }
+
+    /// Returns `true` if its tokens are for the server at `url`. They are for another one if the
+    /// address of the server was changed after the account had been connected.
+    pub(super) fn is_for(&self, url: &Url) -> bool {
+        self.target.is_for(url)
     }
 
     /// Returns the parts of a request to the authorization server.

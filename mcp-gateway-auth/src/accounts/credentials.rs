@@ -108,7 +108,8 @@ impl AccountCredentials {
         &self.renewals
     }
 
-    /// Returns the first account that `principal` may use at `server`.
+    /// Returns the first account that `principal` may use at `server`, and that was connected at its
+    /// address.
     async fn account(
         &self,
         principal: &Principal,
@@ -116,7 +117,9 @@ impl AccountCredentials {
     ) -> Result<Option<(AccountId, Arc<CachedAccount>)>, CredentialError> {
         for owner in Owner::of(principal) {
             let id = AccountId::new(owner, Arc::clone(server.name()));
-            if let Some(found) = self.renewals.find(&id, server).await? {
+            if let Some(found) = self.renewals.find(&id, server).await?
+                && found.account.is_for(server.url())
+            {
                 return Ok(Some((id, found)));
             }
         }

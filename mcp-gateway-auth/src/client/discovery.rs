@@ -24,6 +24,14 @@ pub struct AuthorizationTarget {
     pub server: AuthorizationServerMetadata,
 }
 
+impl AuthorizationTarget {
+    /// Returns `true` if its tokens are for the server at `url`, or for its whole host.
+    #[cfg(feature = "accounts")]
+    pub(crate) fn is_for(&self, url: &Url) -> bool {
+        is_resource_of(&self.resource, url)
+    }
+}
+
 /// Validated metadata of an authorization server.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[non_exhaustive]

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use mcp_gateway_auth::accounts::{AccountId, EndReason, Owner};
+use mcp_gateway_auth::accounts::{AccountId, AccountServer, EndReason, Owner};
 use mcp_gateway_core::auth::Principal;
 use mcp_gateway_core::credential::CredentialError;
 use mcp_gateway_store::{Batch, Store};
@@ -45,6 +45,24 @@ async fn an_own_account_precedes_those_of_teams_and_of_the_organization() {
     // Bob is in no team.
     let bob = replica.token("bob").await.unwrap();
     assert_eq!(harness.provider.user(&bob).unwrap(), "company");
+}
+
+#[tokio::test]
+async fn o56_an_account_is_used_at_the_address_where_it_was_connected() {
+    let harness = Harness::start().await;
+    let replica = harness.replica().await;
+    harness.connect_user("alice").await;
+    replica.until("alice", Result::is_ok).await;
+    let there = harness.provider.url();
+    for other in ["https://other.example/mcp", "https://other.example"] {
+        let moved = AccountServer::new(SERVER, other.parse().unwrap());
+        replica.credentials.replace_servers([moved]);
+        assert!(is_not_connected(&replica.token("alice").await), "{other}");
+    }
+    replica
+        .credentials
+        .replace_servers([AccountServer::new(SERVER, there)]);
+    assert!(replica.token("alice").await.is_ok());
 }
 
 #[tokio::test]

@@ -66,9 +66,11 @@ impl Projection {
     ///
     /// # Errors
     ///
-    /// [`ProjectionError`] if one of them is not a JSON path.
+    /// [`ProjectionError`] if one of them is not a JSON path, or is too large: it may have 1,024
+    /// bytes, 6 filters and 16 parentheses.
     pub fn new<P: AsRef<str>>(paths: impl IntoIterator<Item = P>) -> Result<Self, ProjectionError> {
         let parse = |path: P| {
+            check_path(path.as_ref())?;
             JsonPath::parse(path.as_ref()).map_err(|error| ProjectionError {
                 reason: error.to_string().into(),
             })
@@ -225,12 +227,51 @@ fn members(text: &str) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
 /// A value needs up to 700 bytes while it is parsed, and its place as much as it is deep.
 const MAX_VALUES: usize = 1_000_000;
 
+/// Checks the size of `path`, because the time of parsing doubles with each nested filter, and each
+/// parenthesis takes room on the stack.
+fn check_path(path: &str) -> Result<(), ProjectionError> {
+    let count = |mark| path.matches(mark).count();
+    let fits = path.len() <= MAX_PATH && count('?') <= MAX_FILTERS && count('(') <= MAX_GROUPS;
+    fits.then_some(()).ok_or_else(|| ProjectionError {
+        reason: format!(
+            "the path is too large: at most {MAX_PATH} bytes, {MAX_FILTERS} filters and \
+             {MAX_GROUPS} parentheses"
+        )
+        .into(),
+    })
+}
+
+/// Maximum size of a path, in bytes.
+const MAX_PATH: usize = 1024;
+
+/// Maximum number of filters (`?`) in a path.
+const MAX_FILTERS: usize = 6;
+
+/// Maximum number of opening parentheses in a path.
+const MAX_GROUPS: usize = 16;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn category_projection_paths_have_a_limit() {
+        let filters = |count: usize| format!("${}{}", "[?@.a".repeat(count), "]".repeat(count));
+        let groups = |count: usize| format!("$[?{}@.a{}]", "(".repeat(count), ")".repeat(count));
+        let long = |size: usize| format!("$.{}", "a".repeat(size - 2));
+        for (largest, larger) in [
+            (filters(MAX_FILTERS), filters(MAX_FILTERS + 1)),
+            (groups(MAX_GROUPS), groups(MAX_GROUPS + 1)),
+            (long(MAX_PATH), long(MAX_PATH + 1)),
+        ] {
+            assert!(Projection::new([&largest]).is_ok(), "{largest}");
+            let error = Projection::new([&larger]).unwrap_err();
+            assert!(error.to_string().contains("too large"), "{larger}: {error}");
+        }
+    }
 
     fn of(paths: &[&str], text: &str) -> String {
         Projection::new(paths).unwrap().of(text).unwrap()

@@ -80,16 +80,23 @@ pub(super) fn open(entry: &mut Value, name: &str, keyring: &Keyring) -> Result<(
 ///
 /// # Errors
 ///
-/// [`SecretError::Invalid`] if `before` has no secret at the path, or it cannot be opened.
+/// [`SecretError::Invalid`] if `before` has no secret at the path, it cannot be opened, or `entry`
+/// would give it to another recipient: another URL or another program. Whoever may change an entry
+/// must not learn its secrets.
 pub(super) fn restore(
     entry: &mut Value,
     before: Option<&Value>,
     name: &str,
     keyring: &Keyring,
 ) -> Result<(), SecretError> {
+    let is_same = before.is_some_and(|before| recipient(before) == recipient(entry));
     each_secret(entry, "", &mut |path, secret| {
         if *secret != Value::Bool(true) {
             return Ok(());
+        }
+        if before.is_some() && !is_same {
+            let message = "the URL or the program has changed; expected { secret: TEXT }";
+            return Err(SecretError::invalid(path, message));
         }
         let known = before.and_then(|before| secret_at(before, path));
         let opened = known.and_then(|sealed| open_one(&sealed, name, path, keyring));
@@ -99,6 +106,13 @@ pub(super) fn restore(
             .into();
         Ok(())
     })
+}
+
+/// Returns the parts of `entry` that receive its secrets, without these.
+fn recipient(entry: &Value) -> (Value, Value) {
+    let mut entry = entry.clone();
+    redact(&mut entry);
+    (entry["remote"]["url"].take(), entry["process"].take())
 }
 
 /// Replaces all secrets by `true`.
@@ -224,5 +238,36 @@ mod tests {
         assert!(restore(&mut shown.clone(), None, "a", &keyring()).is_err());
         shown["remote"]["headers"]["x-b"] = json!({ "secret": true });
         assert!(restore(&mut shown, Some(&sealed), "a", &keyring()).is_err());
+    }
+
+    #[test]
+    fn r8_kept_secrets_stay_with_their_recipient() {
+        let process = json!({
+            "name": "a",
+            "process": {
+                "command": "a",
+                "args": [{ "secret": "hunter2" }],
+                "env": { "KEY": { "secret": "hunter3" }, "MODE": { "value": "b" } },
+            },
+        });
+        let changes = [
+            (entry(), "/remote/url", "https://b"),
+            (process.clone(), "/process/command", "b"),
+            (process, "/process/env/MODE/value", "c"),
+        ];
+        for (mut entry, place, other) in changes {
+            let whole = entry.clone();
+            seal(&mut entry, "a", &keyring()).unwrap();
+            let mut kept = entry.clone();
+            redact(&mut kept);
+            let mut moved = kept.clone();
+            restore(&mut kept, Some(&entry), "a", &keyring()).unwrap();
+            assert_eq!(kept, whole);
+            *moved.pointer_mut(place).unwrap() = other.into();
+            let error = restore(&mut moved, Some(&entry), "a", &keyring());
+            let violations = error.unwrap_err().into_violations();
+            assert!(violations[0].message.contains("has changed"), "{place}");
+            assert!(!moved.to_string().contains("hunter"), "{moved}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
 use mcp_gateway_config::document::NoEnvironment;
 use mcp_gateway_config::edit::add_server;
@@ -190,8 +190,23 @@ fn folder(path: &str) -> anyhow::Result<String> {
 }
 
 /// Replaces the file at `path`, or what a symbolic link refers to, by one with `text`.
+///
+/// # Errors
+///
+/// Fails if `path` is something else than a file, or read-only.
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        found => {
+            found.with_context(|| format!("cannot write {}", path.display()))?;
+            let real = fs::canonicalize(path);
+            let real = real.with_context(|| format!("cannot write {}", path.display()))?;
+            let there = fs::metadata(&real)?;
+            let is_writable = there.is_file() && !there.permissions().readonly();
+            ensure!(is_writable, "{} is not a writable file", path.display());
+            real
+        }
+    };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}", std::process::id()));
     let new = path.with_file_name(name);
