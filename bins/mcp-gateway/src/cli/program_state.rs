@@ -75,7 +75,7 @@ fn list(folders: &StateFolders, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         let row = |folder: &StateFolder| {
             json!({
-                "server": folder.server,
+                "server": &*folder.server,
                 "principal": folder.owner.subject(),
                 "bytes": folder.bytes,
                 "path": folder.path,
