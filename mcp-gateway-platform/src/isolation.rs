@@ -1,7 +1,7 @@
 //! Isolation of programs: what the instances of a program have of their own.
 //!
 //! A program whose spec has an [`Isolation`](crate::spec::Isolation) is started by an
-//! [`IsolatedProcess`]. Its instances have, by [owner](mcp_gateway_core::upstream::InstanceOwner):
+//! `IsolatedProcess`. Its instances have, by [owner](mcp_gateway_core::upstream::InstanceOwner):
 //!
 //! - a *state folder*, which is kept until it is removed: [`StateFolders`];
 //! - a *workspace* with a temporary folder, which ends with the last instance that uses it: first
