@@ -56,6 +56,14 @@ impl FromField for ServerSpec {
         if let Some(ServerRuntime::Process(process)) = &transport {
             check_sharing(process, sessions, field);
         }
+        if transport.as_ref().is_some_and(|it| it.auth().is_some())
+            && let Some(field) = field.get("name")
+            && name
+                .as_ref()
+                .is_some_and(|it| ACCOUNT_PAGES.contains(&&**it))
+        {
+            field.error("reserved for the pages on which accounts are connected");
+        }
         let mut server = Self::new(name?, transport?);
         server.prefix = prefix?;
         server.sessions = sessions.unwrap_or(server.sessions);
@@ -82,6 +90,9 @@ fn check_sharing(process: &Process, sessions: Option<SessionPolicy>, field: &Fie
         shared.error("sessions: shared shares the process, and so its state");
     }
 }
+
+/// Names of pages below `/connect`, where servers with `auth` have pages, too.
+const ACCOUNT_PAGES: [&str; 2] = ["callback", "client.json"];
 
 /// Section `tools` of a server.
 #[derive(Default)]
@@ -204,6 +215,10 @@ fn builtin(field: &Field<'_>) -> Option<Arc<str>> {
 
 /// Parses the name of a server.
 fn name(text: &str) -> Result<Arc<str>, String> {
+    // Parts of paths, which URLs resolve.
+    if [".", ".."].contains(&text) {
+        return Err("expected more than dots".to_owned());
+    }
     match !text.is_empty() && text.len() <= MAX_NAME && text.chars().all(is_name_char) {
         true => Ok(text.into()),
         false => Err(format!(

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::rand;
 use mcp_gateway_core::upstream::InstanceOwner;
+use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
 /// Error of a folder of a program.
@@ -162,11 +163,13 @@ pub(super) fn lock_exclusively(path: &Path) -> Result<File, FolderError> {
     }
 }
 
-/// Opens a file for writing that only this user can access.
+/// Opens a file for writing that only this user can access. A symbolic link is an error: a program
+/// may have created it in place of the file.
 fn private_file(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = OpenOptions::new();
     let options = options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(path)
+    options.custom_flags(flags.bits().cast_signed()).open(path)
 }
 
 /// Returns the disk space of the folder at `path` in bytes. Symbolic links are not followed, and
@@ -298,6 +301,21 @@ mod tests {
         fs::set_permissions(&open, fs::Permissions::from_mode(0o750)).unwrap();
         let rejected = create_private(&open).unwrap_err();
         assert!(matches!(rejected, FolderError::NotPrivate { .. }));
+    }
+
+    #[test]
+    fn a8_files_behind_links_are_left_alone() {
+        let temp = TempFolder::create(&record("alice")).unwrap();
+        let (victim, folder) = (temp.path().join("victim"), temp.path().join("folder"));
+        create_private(&folder).unwrap();
+        fs::write(&victim, "text").unwrap();
+        let owner = format!("{OWNER}.{}", std::process::id());
+        for name in [LOCK, owner.as_str()] {
+            symlink(&victim, folder.join(name)).unwrap();
+        }
+        assert!(lock_file(&folder).is_err());
+        assert!(record("alice").write(&folder).is_err());
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "text");
     }
 
     #[test]

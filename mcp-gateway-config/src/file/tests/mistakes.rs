@@ -209,6 +209,14 @@ const MISTAKES: &[(&str, &str)] = &[
         "1:91: auth.login.oidc[0].allowedGroups: an empty list would allow everybody; remove the key to do so",
     ),
     (
+        "servers: [{ name: .., builtin: demo }]",
+        "1:19: servers[0].name: \"..\" is not the name of a server: expected more than dots",
+    ),
+    (
+        "servers: [{ name: callback, remote: { url: https://a/mcp, auth: { oauth: {} } } }]",
+        "1:19: servers[0].name: reserved for the pages on which accounts are connected",
+    ),
+    (
         "servers: [{ name: a, builtin: demo, tools: { rename: { \"get_*\": x } } }]",
         "1:65: servers[0].tools.rename.get_*: expected the name of one tool, without *",
     ),
