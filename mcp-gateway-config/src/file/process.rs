@@ -13,8 +13,7 @@
 //! | `state` | `shared`, `maxSize` |
 //! | `cleanup` | non-empty list of strings |
 //!
-//! The last ones but `oneAtATime`, and the placeholders in texts, are the
-//! [`Isolation`](mcp_gateway_platform::spec::Isolation).
+//! The last ones but `oneAtATime`, and the placeholders in texts, are the [`Isolation`].
 
 use std::path::PathBuf;
 

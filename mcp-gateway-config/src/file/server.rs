@@ -5,7 +5,7 @@
 //! | `name` | string, required |
 //! | `prefix` | string; the name by default |
 //! | `builtin` | name of a built-in server |
-//! | `process` | [`Process`](mcp_gateway_platform::spec::Process) |
+//! | `process` | [`Process`] |
 //! | `remote` | [`Remote`](mcp_gateway_platform::spec::Remote) |
 //! | `sessions` | `shared`, `principal` or `session` |
 //! | `roots` | `off`, `on` or a list of directories |
