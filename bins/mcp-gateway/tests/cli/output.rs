@@ -1,4 +1,4 @@
-//! What commands print, resolve and record.
+//! Output, lookups and records of commands.
 
 use mcp_gateway_tests::script::{self, ReceivedRequest, Scripted, document};
 use serde_json::{Value, json};
