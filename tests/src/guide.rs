@@ -103,6 +103,12 @@ impl Desk {
         Ok(desk)
     }
 
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Puts a program of the name on the path, which is a script.
     ///
     /// # Errors

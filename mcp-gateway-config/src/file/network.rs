@@ -6,7 +6,7 @@
 //! | `publicUrl` | URL |
 //! | `hosts` | list of host names |
 //! | `origins` | list of web origins |
-//! | `replicaUrl` | URL without a path |
+//! | `replicaUrl` | URL without a path, or a reference to it |
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -15,6 +15,7 @@ use mcp_gateway_platform::spec::{DynamicSpec, StaticSpec};
 use url::{Origin, ParseError, Url};
 
 use super::Serving;
+use super::secret::Setting;
 use crate::document::{Field, FromField, Table};
 
 /// Addresses and host names of the gateway.
@@ -99,15 +100,29 @@ struct ReplicaUrl(Url);
 
 impl FromField for ReplicaUrl {
     fn from_field(field: &Field<'_>) -> Option<Self> {
-        field.parse("the URL of a replica", |text| {
-            let url = web_url(text)?;
-            match url.path() == "/" && url.query().is_none() {
-                true => Ok(Self(url)),
-                false => {
-                    Err("expected a URL without a path, such as http://10.0.0.7:8080".to_owned())
-                }
-            }
-        })
+        if field.is_scalar() {
+            return field.parse("the URL of a replica", replica_url).map(Self);
+        }
+        // A reference: replicas that share one file differ in this value only.
+        let Setting(text) = field.read()?;
+        if text.expose().is_empty() {
+            return None;
+        }
+        let url = replica_url(text.expose());
+        url.map_err(|error| field.error(error)).ok().map(Self)
+    }
+}
+
+/// Parses the URL of a replica.
+///
+/// # Errors
+///
+/// The violated rule, and the expected form of a URL.
+fn replica_url(text: &str) -> Result<Url, String> {
+    let url = web_url(text)?;
+    match url.path() == "/" && url.query().is_none() {
+        true => Ok(url),
+        false => Err("expected a URL without a path, such as http://10.0.0.7:8080".to_owned()),
     }
 }
 

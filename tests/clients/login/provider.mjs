@@ -19,7 +19,7 @@ const { SignJWT, exportJWK, generateKeyPair, importJWK } = await load("jose/dist
 
 const GRANT = "urn:ietf:params:oauth:grant-type:token-exchange";
 const TYPE = "urn:ietf:params:oauth:token-type:id-jag";
-const GROUPS = { ada: ["eng", "all"], bob: ["all"] };
+const GROUPS = { ada: ["eng", "all"], bob: ["all"], eve: ["staff", "sre"] };
 
 const keys = [];
 const callbacks = ["http://127.0.0.1:1/callback"];

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use mcp_gateway_tests::environment::Environment;
+use mcp_gateway_tests::guide::examples;
 use mcp_gateway_tests::process::Process;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -85,8 +86,29 @@ servers: [{{ name: demo, builtin: demo }}]
 gateways: [{{ name: ours, teams: [engineering] }}]
 "
         );
-        let gateway = Gateway::start(&config).await;
-        let callback = format!("callback {}/api/auth/callback/acme", gateway.url);
+        self.start_gateway(&config, "acme").await
+    }
+
+    /// A gateway as the guide configures it, at an address of this machine.
+    async fn gateway_of_guide(&mut self) -> Gateway {
+        let mut examples = examples("docs/guides/identity-provider.md").unwrap();
+        examples.retain(|example| example.language == "yaml");
+        let [example] = &*examples else {
+            panic!("the guide has one configuration");
+        };
+        let config = example
+            .text
+            .replace("publicUrl: https://mcp.example.com\n", "")
+            .replace("https://idp.example.com", &self.issuer)
+            .replace("CORP_CLIENT_SECRET", "SECRET")
+            .replace("wiki", "demo")
+            .replace("auth:\n", "auth:\n  allowedNetworks: [127.0.0.0/8]\n");
+        self.start_gateway(&config, "corp").await
+    }
+
+    async fn start_gateway(&mut self, config: &str, name: &str) -> Gateway {
+        let gateway = Gateway::start(config).await;
+        let callback = format!("callback {}/api/auth/callback/{name}", gateway.url);
         self.tell(&callback).await;
         gateway
     }
@@ -186,6 +208,15 @@ async fn a_provider_says_who_people_are() {
         "provider: login, groups, assertion; a new key was used after {rotated} s; \
          tokens worked while it was down"
     );
+}
+
+#[tokio::test]
+async fn people_log_in_as_the_guide_says() {
+    let mut provider = Provider::start().await;
+    let gateway = provider.gateway_of_guide().await;
+    let visitor = Visitor::new(&provider.environment, &gateway).known_at("Example Corp", "eve");
+    let mut client = Client::TypeScript.connect(visitor, &gateway).await;
+    assert_eq!(client.call().await.text, "hello");
 }
 
 #[tokio::test]

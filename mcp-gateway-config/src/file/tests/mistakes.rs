@@ -113,6 +113,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "1:13: replicaUrl: \"http://10.0.0.7:8080/x\" is not the URL of a replica: expected a URL without a path, such as http://10.0.0.7:8080",
     ),
     (
+        "replicaUrl: { value: 10.0.0.7 }",
+        "1:13: replicaUrl: must begin with http:// or https://; expected a URL such as https://mcp.example.com/mcp",
+    ),
+    (
         "listen: 127.0.0.1:80\nlisten: 127.0.0.1:80",
         "2:1: duplicate key \"listen\"; first in line 1",
     ),
