@@ -70,10 +70,27 @@ mod renewals;
 mod server;
 
 pub use self::account::{ConnectedAccount, EndReason};
-pub use self::credentials::AccountCredentials;
+pub use self::credentials::{AccountCredentials, ServerAccounts};
 pub use self::documents::ConnectedAccounts;
 pub use self::links::ConnectLinks;
 pub use self::observer::{AccountChange, AccountObserver};
 pub use self::owner::{AccountId, Owner};
 pub use self::pages::AccountPages;
 pub use self::server::AccountServer;
+
+/// Names of pages below `/connect`. Servers with accounts have pages there, and other names.
+///
+/// # Example
+///
+/// ```
+/// use mcp_gateway_auth::accounts::RESERVED_NAMES;
+///
+/// assert!(RESERVED_NAMES.contains(&"callback") && !RESERVED_NAMES.contains(&"github"));
+/// ```
+pub const RESERVED_NAMES: [&str; 2] = [CALLBACK, CLIENT_DOCUMENT];
+
+/// Name of the redirection endpoint.
+const CALLBACK: &str = "callback";
+
+/// Name of the client ID metadata document.
+const CLIENT_DOCUMENT: &str = "client.json";

@@ -41,6 +41,7 @@ mod storage;
 
 use std::collections::HashMap;
 
+use mcp_gateway_auth::accounts::RESERVED_NAMES;
 use mcp_gateway_platform::spec::{
     DynamicSpec, GatewaySpec, PlatformSpec, ServerSpec, StaticSpec, Storage,
 };
@@ -265,7 +266,7 @@ impl Config {
             if fixed.auth.oauth.is_none() {
                 field.error("auth.oauth requires users who log in; add auth.login");
             }
-            if PAGES.contains(&&*server.name) {
+            if RESERVED_NAMES.contains(&&*server.name) {
                 let name = &server.name;
                 field.error(format!(
                     "the name {name:?} is reserved for servers with auth"
@@ -329,9 +330,6 @@ impl Config {
         }
     }
 }
-
-/// Paths below `/connect` that are no servers.
-const PAGES: [&str; 2] = ["callback", "client.json"];
 
 /// Returns the names of the entries of a list, including invalid entries, and records duplicates.
 fn names<'a>(list: &Field<'a>) -> Vec<&'a str> {

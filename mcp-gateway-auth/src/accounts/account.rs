@@ -114,7 +114,7 @@ impl ConnectedAccount {
     }
 
     /// Returns `true` if its tokens are for the server at `url`. They are for another one if the
-    /// address of the server was changed after the account had been connected.
+    /// address of the server was changed after the account had been connected. It parses a URL.
     pub(super) fn is_for(&self, url: &Url) -> bool {
         self.target.is_for(url)
     }

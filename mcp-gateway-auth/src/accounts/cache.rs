@@ -16,8 +16,12 @@ use super::{AccountId, ConnectedAccount};
 pub(super) struct CachedAccount {
     pub(super) account: ConnectedAccount,
     pub(super) credential: Credential,
+    /// Set if the account was connected at the address of the server.
+    pub(super) is_for_server: bool,
     /// Time from which the access token is refreshed.
     refresh_at: Option<u64>,
+    /// Server for which the credential was created.
+    server: Arc<AccountServer>,
 }
 
 impl CachedAccount {
@@ -25,7 +29,11 @@ impl CachedAccount {
     ///
     /// Its name differs for each connection, so that no session and no list outlives a login with
     /// another identity.
-    pub(super) fn new(id: &AccountId, server: &AccountServer, account: ConnectedAccount) -> Self {
+    pub(super) fn new(
+        id: &AccountId,
+        server: &Arc<AccountServer>,
+        account: ConnectedAccount,
+    ) -> Self {
         let credential = Credential::new(format!("{id}#{}", account.connection()));
         let token = account.bearer().map(|token| (AUTHORIZATION, token));
         let headers = server.headers().iter().cloned().chain(token);
@@ -33,9 +41,16 @@ impl CachedAccount {
             credential: headers.fold(credential, |credential, (name, value)| {
                 credential.with_header(name, value)
             }),
+            is_for_server: account.is_for(server.url()),
             refresh_at: account.refresh_at(),
             account,
+            server: Arc::clone(server),
         }
+    }
+
+    /// Returns `true` if the credential was created for `server`, whose headers it has.
+    fn belongs_to(&self, server: &Arc<AccountServer>) -> bool {
+        Arc::ptr_eq(&self.server, server)
     }
 
     /// Returns `true` if the access token is about to expire at `now`, or equals `rejected`.
@@ -79,9 +94,17 @@ impl AccountCache {
         }
     }
 
-    /// Returns the entry of a document, if there is one.
-    pub(super) fn get(&self, document: &str) -> Option<Option<Arc<CachedAccount>>> {
-        self.entries.get(document)
+    /// Returns the entry of a document, if there is one for `server`.
+    ///
+    /// A server that has been replaced since had other headers, or another address.
+    pub(super) fn get(
+        &self,
+        document: &str,
+        server: &Arc<AccountServer>,
+    ) -> Option<Option<Arc<CachedAccount>>> {
+        let entry = self.entries.get(document)?;
+        let is_of_server = |cached: &Arc<CachedAccount>| cached.belongs_to(server);
+        entry.as_ref().is_none_or(is_of_server).then_some(entry)
     }
 
     /// Returns the epoch of a read that begins now.
@@ -129,13 +152,15 @@ mod tests {
     #[test]
     fn a_read_that_a_change_overtakes_is_not_cached() {
         let cache = AccountCache::new();
+        let url = "https://mcp.example.com/mcp".parse().unwrap();
+        let server = Arc::new(AccountServer::new("notes", url));
         let epoch = cache.epoch();
         cache.invalidate("a");
         cache.insert("a", epoch, None);
-        assert!(cache.get("a").is_none());
+        assert!(cache.get("a", &server).is_none());
         cache.insert("a", cache.epoch(), None);
-        assert!(cache.get("a").is_some());
+        assert!(cache.get("a", &server).is_some());
         cache.clear();
-        assert!(cache.get("a").is_none());
+        assert!(cache.get("a", &server).is_none());
     }
 }

@@ -26,6 +26,10 @@ use crate::egress::Egress;
 /// [`CredentialError::NotConnected`], with a link if the caller is a user who can log in. Servers
 /// that are not among [those](Self::replace_servers) of this resolver get no credential.
 ///
+/// Servers are found by name. Where a name may be given to another server while calls are in
+/// flight, a resolver [of one server](Self::of_server) keeps the accounts of the former from the
+/// address of the latter.
+///
 /// Accounts are served from memory, which [`follow`](Self::follow) keeps up to date. An access
 /// token is refreshed before it expires and after a server has rejected it with 401, by one replica
 /// at a time. An account ends with the error `invalid_grant`: its access token is presented until
@@ -60,8 +64,15 @@ impl AccountCredentials {
     /// Replaces all servers. Calls in flight keep the credentials that they have.
     pub fn replace_servers(&self, servers: impl IntoIterator<Item = AccountServer>) {
         self.servers.replace(servers);
-        // Credentials contain the headers of their servers.
-        self.renewals.cache().clear();
+    }
+
+    /// Returns the resolver of `server` alone, whatever servers there are by name.
+    #[must_use]
+    pub fn of_server(&self, server: AccountServer) -> ServerAccounts {
+        ServerAccounts {
+            all: self.clone(),
+            server: Arc::new(server),
+        }
     }
 
     /// Follows the changes of other replicas for as long as it is polled.
@@ -113,12 +124,12 @@ impl AccountCredentials {
     async fn account(
         &self,
         principal: &Principal,
-        server: &AccountServer,
+        server: &Arc<AccountServer>,
     ) -> Result<Option<(AccountId, Arc<CachedAccount>)>, CredentialError> {
         for owner in Owner::of(principal) {
             let id = AccountId::new(owner, Arc::clone(server.name()));
             if let Some(found) = self.renewals.find(&id, server).await?
-                && found.account.is_for(server.url())
+                && found.is_for_server
             {
                 return Ok(Some((id, found)));
             }
@@ -155,6 +166,44 @@ impl AccountCredentials {
         Ok(is_usable.then(|| current.credential.clone()))
     }
 
+    /// Resolves the credential of `principal` for `server`.
+    async fn of_principal(
+        &self,
+        principal: &Principal,
+        server: &Arc<AccountServer>,
+    ) -> Result<Credential, CredentialError> {
+        let current = match self.account(principal, server).await? {
+            Some(found) => self.current(server, found, None).await?,
+            None => None,
+        };
+        match current {
+            Some(credential) => Ok(credential),
+            None => Err(self.not_connected(principal, server.name()).await),
+        }
+    }
+
+    /// Returns another credential of `principal` than `rejected`, if `server` may accept one.
+    async fn replacement(
+        &self,
+        principal: &Principal,
+        server: &Arc<AccountServer>,
+        (rejected, challenge): (&Credential, &Challenge),
+    ) -> Result<Option<Credential>, CredentialError> {
+        // A refresh adds no scopes.
+        if challenge.status() != StatusCode::UNAUTHORIZED {
+            return Ok(None);
+        }
+        let current = match self.account(principal, server).await? {
+            Some((_, found)) if is_settling(self, &found, rejected) => return Ok(None),
+            Some(found) => self.current(server, found, Some(rejected)).await?,
+            None => None,
+        };
+        match current {
+            Some(credential) => Ok(Some(credential)),
+            None => Err(self.not_connected(principal, server.name()).await),
+        }
+    }
+
     /// Returns the error of a caller without an account of `server`.
     async fn not_connected(&self, principal: &Principal, server: &str) -> CredentialError {
         let url = match &self.links {
@@ -172,17 +221,9 @@ impl CredentialResolver for AccountCredentials {
         caller: &Caller,
         target: &Target,
     ) -> Result<Credential, CredentialError> {
-        let Some(server) = self.servers.get(&target.server) else {
-            return Ok(Credential::none());
-        };
-        let principal = caller.principal();
-        let current = match self.account(principal, &server).await? {
-            Some(found) => self.current(&server, found, None).await?,
-            None => None,
-        };
-        match current {
-            Some(credential) => Ok(credential),
-            None => Err(self.not_connected(principal, server.name()).await),
+        match self.servers.get(&target.server) {
+            Some(server) => self.of_principal(caller.principal(), &server).await,
+            None => Ok(Credential::none()),
         }
     }
 
@@ -193,22 +234,72 @@ impl CredentialResolver for AccountCredentials {
         credential: &Credential,
         challenge: &Challenge,
     ) -> Result<Option<Credential>, CredentialError> {
-        // A refresh adds no scopes.
-        let (StatusCode::UNAUTHORIZED, Some(server)) =
-            (challenge.status(), self.servers.get(&target.server))
-        else {
+        let Some(server) = self.servers.get(&target.server) else {
             return Ok(None);
         };
-        let principal = caller.principal();
-        let current = match self.account(principal, &server).await? {
-            Some((_, found)) if is_settling(self, &found, credential) => return Ok(None),
-            Some(found) => self.current(&server, found, Some(credential)).await?,
-            None => None,
-        };
-        match current {
-            Some(credential) => Ok(Some(credential)),
-            None => Err(self.not_connected(principal, server.name()).await),
-        }
+        let rejected = (credential, challenge);
+        self.replacement(caller.principal(), &server, rejected)
+            .await
+    }
+}
+
+/// Credential resolver of one server, with the account that each caller has connected.
+///
+/// Unlike [`AccountCredentials`], it does not look the server up: the credentials are those for the
+/// address that the server had when the resolver was created.
+///
+/// # Example
+///
+/// ```
+/// # use std::sync::Arc;
+/// use mcp_gateway_auth::accounts::{AccountCredentials, AccountServer, ConnectedAccounts};
+/// # use mcp_gateway_auth::egress::{Egress, EgressPolicy};
+/// # use mcp_gateway_auth::{Clock, Keyring};
+/// # use mcp_gateway_core::auth::Principal;
+/// use mcp_gateway_core::credential::{CredentialError, CredentialResolver};
+/// # use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
+/// # use mcp_gateway_core::route::{Feature, Target};
+/// # use mcp_gateway_core::{Caller, ClientInfo};
+/// # use mcp_gateway_store::MemoryStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (store, keyring) = (Arc::new(MemoryStore::new()), Keyring::new(&[7; 32])?);
+/// # let accounts = ConnectedAccounts::new(store, &keyring, Clock::system())?;
+/// # let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
+/// # let caller = Caller::new(Principal::new("alice"), "main", client);
+/// let all = AccountCredentials::new(accounts, Egress::new(EgressPolicy::new())?);
+/// let notes = all.of_server(AccountServer::new("notes", "https://mcp.example.com".parse()?));
+/// let missing = notes.resolve(&caller, &Target::new("notes", Feature::Server)).await;
+/// assert!(matches!(missing, Err(CredentialError::NotConnected { .. })));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ServerAccounts {
+    all: AccountCredentials,
+    server: Arc<AccountServer>,
+}
+
+#[async_trait]
+impl CredentialResolver for ServerAccounts {
+    async fn resolve(&self, caller: &Caller, _: &Target) -> Result<Credential, CredentialError> {
+        self.all
+            .of_principal(caller.principal(), &self.server)
+            .await
+    }
+
+    async fn rejected(
+        &self,
+        caller: &Caller,
+        _: &Target,
+        credential: &Credential,
+        challenge: &Challenge,
+    ) -> Result<Option<Credential>, CredentialError> {
+        let rejected = (credential, challenge);
+        self.all
+            .replacement(caller.principal(), &self.server, rejected)
+            .await
     }
 }
 

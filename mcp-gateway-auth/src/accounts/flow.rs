@@ -11,7 +11,7 @@ use url::Url;
 use super::error::ConnectError;
 use super::renewals::Renewals;
 use super::server::AccountServer;
-use super::{AccountId, ConnectedAccount, Owner};
+use super::{AccountId, CALLBACK, CLIENT_DOCUMENT, ConnectedAccount, Owner};
 use crate::SecretHash;
 use crate::client::{
     Authorization, AuthorizationTarget, ClientError, ClientIdentity, OAuthClient, OFFLINE_ACCESS,
@@ -64,7 +64,7 @@ impl ConnectFlow {
         origin: PublicOrigin,
         internet: Egress,
     ) -> Result<Self, url::ParseError> {
-        let redirect_uri = Url::parse(&format!("{}{CONNECT}/callback", origin.as_str()))?;
+        let redirect_uri = Url::parse(&format!("{}{CONNECT}/{CALLBACK}", origin.as_str()))?;
         let store = Arc::clone(renewals.accounts().store());
         Ok(Self {
             internet,
@@ -209,7 +209,7 @@ impl ConnectFlow {
     }
 
     fn document_url(&self) -> String {
-        format!("{}{CONNECT}/client.json", self.origin.as_str())
+        format!("{}{CONNECT}/{CLIENT_DOCUMENT}", self.origin.as_str())
     }
 
     fn oauth(&self, server: &AccountServer) -> Result<OAuthClient, ClientError> {

@@ -17,7 +17,7 @@ use url::form_urlencoded::byte_serialize;
 use super::error::ConnectError;
 use super::flow::ConnectFlow;
 use super::server::AccountServer;
-use super::{AccountCredentials, ConnectLinks, ConnectedAccount, Owner};
+use super::{AccountCredentials, CALLBACK, CLIENT_DOCUMENT, ConnectLinks, ConnectedAccount, Owner};
 use crate::client::ResponseParameters;
 use crate::egress::{Egress, EgressPolicy};
 use crate::login::{BrowserId, LoginSessions, see_other};
@@ -93,8 +93,8 @@ impl AccountPages {
             .route(CONNECT, get(list))
             .route(&server, get(follow_link).post(connect))
             .route(&format!("{server}/disconnect"), post(disconnect))
-            .route(&format!("{CONNECT}/callback"), get(finish))
-            .route(&format!("{CONNECT}/client.json"), get(document))
+            .route(&format!("{CONNECT}/{CALLBACK}"), get(finish))
+            .route(&format!("{CONNECT}/{CLIENT_DOCUMENT}"), get(document))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(Arc::new(self))
     }

@@ -89,10 +89,10 @@ impl Renewals {
     pub(super) async fn find(
         &self,
         id: &AccountId,
-        server: &AccountServer,
+        server: &Arc<AccountServer>,
     ) -> Result<Option<Arc<CachedAccount>>, CredentialError> {
         let document = id.document();
-        if let Some(cached) = self.cache.get(&document) {
+        if let Some(cached) = self.cache.get(&document, server) {
             return Ok(cached);
         }
         let epoch = self.cache.epoch();
@@ -113,7 +113,7 @@ impl Renewals {
         let document = id.document();
         let lock = self.locks.lock(&document).await;
         // Another call may have renewed it while this one was waiting.
-        if let Some(Some(cached)) = self.cache.get(&document)
+        if let Some(Some(cached)) = self.cache.get(&document, server)
             && !cached.is_due(self.accounts.clock().now(), rejected)
         {
             return Ok(Some(cached));

@@ -26,6 +26,8 @@ pub struct AuthorizationTarget {
 
 impl AuthorizationTarget {
     /// Returns `true` if its tokens are for the server at `url`, or for its whole host.
+    ///
+    /// It parses the resource indicator.
     #[cfg(feature = "accounts")]
     pub(crate) fn is_for(&self, url: &Url) -> bool {
         is_resource_of(&self.resource, url)

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use mcp_gateway_auth::accounts::{AccountId, AccountServer, EndReason, Owner};
 use mcp_gateway_core::auth::Principal;
-use mcp_gateway_core::credential::CredentialError;
+use mcp_gateway_core::credential::{CredentialError, CredentialResolver};
 use mcp_gateway_store::{Batch, Store};
 use serde_json::json;
 
-use crate::harness::{HOUR, Harness, SERVER, bearer, is_not_connected, user};
+use crate::harness::{HOUR, Harness, SERVER, bearer, caller, is_not_connected, target, user};
 
 #[tokio::test]
 async fn an_own_account_precedes_those_of_teams_and_of_the_organization() {
@@ -63,6 +63,34 @@ async fn o56_an_account_is_used_at_the_address_where_it_was_connected() {
         .credentials
         .replace_servers([AccountServer::new(SERVER, there)]);
     assert!(replica.token("alice").await.is_ok());
+}
+
+#[tokio::test]
+async fn an_account_is_used_for_the_server_of_its_resolver() {
+    let harness = Harness::start().await;
+    let replica = harness.replica().await;
+    harness.connect_user("alice").await;
+    replica.until("alice", Result::is_ok).await;
+    let alice = caller(Principal::new("alice"));
+    let tenant = http::HeaderName::from_static("x-tenant");
+    let of = |server: AccountServer, value: &'static str| {
+        let value = http::HeaderValue::from_static(value);
+        let server = server.with_header(tenant.clone(), value);
+        replica.credentials.of_server(server)
+    };
+    let moved = AccountServer::new(SERVER, "https://other.example/mcp".parse().unwrap());
+    let (one, two, moved) = (
+        of(harness.server(), "one"),
+        of(harness.server(), "two"),
+        of(moved, "one"),
+    );
+    // The cached account of one is of no use to the others.
+    for (resolver, expected) in [(&one, "one"), (&two, "two"), (&one, "one")] {
+        let credential = resolver.resolve(&alice, &target()).await.unwrap();
+        let mut headers = credential.headers().iter();
+        assert!(headers.any(|(name, value)| *name == tenant && value == expected));
+        assert!(is_not_connected(&moved.resolve(&alice, &target()).await));
+    }
 }
 
 #[tokio::test]

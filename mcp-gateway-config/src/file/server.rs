@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mcp_gateway_auth::accounts::RESERVED_NAMES;
 use mcp_gateway_core::catalog::lint::LintPolicy;
 use mcp_gateway_core::route::PrefixRouter;
 use mcp_gateway_core::upstream::{RootsPolicy, SessionPolicy};
@@ -60,7 +61,7 @@ impl FromField for ServerSpec {
             && let Some(field) = field.get("name")
             && name
                 .as_ref()
-                .is_some_and(|it| ACCOUNT_PAGES.contains(&&**it))
+                .is_some_and(|it| RESERVED_NAMES.contains(&&**it))
         {
             field.error("reserved for the pages on which accounts are connected");
         }
@@ -90,9 +91,6 @@ fn check_sharing(process: &Process, sessions: Option<SessionPolicy>, field: &Fie
         shared.error("sessions: shared shares the process, and so its state");
     }
 }
-
-/// Names of pages below `/connect`, where servers with `auth` have pages, too.
-const ACCOUNT_PAGES: [&str; 2] = ["callback", "client.json"];
 
 /// Section `tools` of a server.
 #[derive(Default)]
