@@ -100,6 +100,7 @@ use std::sync::Arc;
 
 use http::Extensions;
 
+pub(crate) use self::stage::ServerHandle;
 pub use self::stage::{HasTarget, Permitted, Prepared, Routed};
 use crate::auth::Principal;
 use crate::caller::{Caller, ClientInfo};
@@ -299,6 +300,17 @@ impl<S> Call<S> {
     /// Returns `true` if a list request is for one page, with the cursor of its server.
     pub(crate) fn is_for_page(&self) -> bool {
         self.context.for_page
+    }
+
+    /// Returns the same call for a time after its request.
+    pub(crate) fn lasting(&self) -> Self
+    where
+        S: Clone,
+    {
+        let mut call = self.share();
+        let caller = Arc::new(self.context.caller.lasting());
+        Arc::make_mut(&mut call.context).caller = caller;
+        call
     }
 
     /// Advances the call to its next stage.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use crate::auth::{Authentication, AuthenticationWatch, Principal, VerifiedHead};
+use crate::auth::{AuthError, Authentication, AuthenticationWatch, Principal, VerifiedHead};
 use crate::json::{object_json, string_json};
 use crate::protocol::{Capabilities, Era, ProtocolVersion, meta};
 use crate::session::Session;
@@ -66,6 +66,36 @@ impl Caller {
     /// Starts to watch over the credential of the request.
     pub(crate) fn watch(&self) -> AuthenticationWatch {
         Authentication::new(self.principal.clone(), self.verified.clone()).watch()
+    }
+
+    /// Authenticates the request of the caller again, as its verifier would now.
+    ///
+    /// `None` if there is no such request: the caller was authenticated by other means, or outlives
+    /// its request, like the one of a stream. The credential of the latter may have expired since;
+    /// its revocation ends the stream.
+    ///
+    /// For a [`CredentialResolver`](crate::credential::CredentialResolver) under whose feet the
+    /// configuration has changed: it decides about a call that was authenticated before the change.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] if the verifier rejects the request.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of [`AuthVerifier::verify`](crate::auth::AuthVerifier::verify).
+    pub async fn authenticate_again(&self) -> Result<Option<Principal>, AuthError> {
+        match &self.verified {
+            Some(verified) => verified.verify().await,
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the same caller for calls that outlive its request.
+    pub(crate) fn lasting(&self) -> Self {
+        let mut caller = self.clone();
+        caller.verified = caller.verified.map(VerifiedHead::lasting);
+        caller
     }
 
     /// Sets the headers of the client's request that may be forwarded to HTTP servers.

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use http::request::Parts;
 use tokio::time;
 
-use super::{AuthVerifier, Principal, Revocation};
+use super::{AuthError, AuthVerifier, Principal, Revocation};
 
 /// Authentication of one request.
 ///
@@ -24,6 +24,8 @@ pub(crate) struct Authentication {
 pub(crate) struct VerifiedHead {
     verifier: Arc<dyn AuthVerifier>,
     head: Arc<Parts>,
+    /// Set if the caller outlives the request, whose credential may expire before.
+    is_lasting: bool,
 }
 
 /// End of an authentication.
@@ -73,7 +75,27 @@ impl Authentication {
 impl VerifiedHead {
     /// Creates the head of a request that `verifier` has accepted.
     pub(crate) fn new(verifier: Arc<dyn AuthVerifier>, head: Arc<Parts>) -> Self {
-        Self { verifier, head }
+        Self {
+            verifier,
+            head,
+            is_lasting: false,
+        }
+    }
+
+    /// Returns the head for a caller that outlives the request.
+    pub(crate) fn lasting(self) -> Self {
+        Self {
+            is_lasting: true,
+            ..self
+        }
+    }
+
+    /// Authenticates the request again; `None` if the caller outlives it.
+    pub(crate) async fn verify(&self) -> Result<Option<Principal>, AuthError> {
+        match self.is_lasting {
+            true => Ok(None),
+            false => self.verifier.verify(&self.head).await.map(Some),
+        }
     }
 }
 
@@ -124,7 +146,7 @@ impl AuthenticationWatch {
     fn start(&mut self) {
         if let Some(Authentication {
             principal,
-            verified: Some(VerifiedHead { verifier, head }),
+            verified: Some(VerifiedHead { verifier, head, .. }),
         }) = self.authentication.take()
         {
             self.revocation = verifier.revocation(&head, &principal);

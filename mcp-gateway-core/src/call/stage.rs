@@ -1,5 +1,9 @@
 //! Stages of a call.
 
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
 use crate::Credential;
 use crate::protocol::header::ParamHeaders;
 use crate::route::Target;
@@ -22,7 +26,15 @@ pub struct Prepared {
     pub(crate) target: Target,
     pub(crate) credential: Credential,
     pub(crate) param_headers: ParamHeaders,
+    /// Server that the credential is for; found by its name if `None`.
+    pub(crate) server: Option<ServerHandle>,
 }
+
+/// Server of a prepared call: the very one whose resolver has chosen the credential.
+///
+/// Its type is erased, because the modules of servers depend on that of calls.
+#[derive(Clone)]
+pub(crate) struct ServerHandle(Arc<dyn Any + Send + Sync>);
 
 impl Prepared {
     /// Creates the stage of a call that an embedder sends directly, bypassing the layers.
@@ -34,7 +46,31 @@ impl Prepared {
             target,
             credential,
             param_headers: ParamHeaders::new(),
+            server: None,
         }
+    }
+
+    /// Sets the server that the credential is for.
+    pub(crate) fn with_server(self, server: Option<ServerHandle>) -> Self {
+        Self { server, ..self }
+    }
+}
+
+impl ServerHandle {
+    /// Creates the handle of `server`.
+    pub(crate) fn new<T: Any + Send + Sync>(server: Arc<T>) -> Self {
+        Self(server)
+    }
+
+    /// Returns the server, if it is of the type `T`.
+    pub(crate) fn into_server<T: Any + Send + Sync>(self) -> Option<Arc<T>> {
+        self.0.downcast().ok()
+    }
+}
+
+impl fmt::Debug for ServerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandle").finish_non_exhaustive()
     }
 }
 

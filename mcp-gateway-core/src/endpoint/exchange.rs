@@ -243,7 +243,8 @@ impl<S: CallService> HttpExchange<S> {
             // Relative to the URL of this stream: a nested service does not see all of it.
             false => String::new(),
         };
-        let legacy = self.legacy();
+        let mut legacy = self.legacy();
+        legacy.verified = legacy.verified.map(VerifiedHead::lasting);
         Ok(legacy_sse::open(&path, legacy, self.authentication()))
     }
 }

@@ -16,6 +16,11 @@ pub enum CredentialError {
         /// Address at which the user can connect one.
         url: Option<Arc<str>>,
     },
+    /// The server has been replaced while the call was prepared.
+    ///
+    /// The server is looked up again in its pool, and the credential resolved for its successor.
+    #[error("server replaced")]
+    Replaced,
     /// The credential store is unavailable.
     #[error("credential store unavailable")]
     Unavailable(#[source] BoxError),

@@ -298,7 +298,8 @@ impl<C, R> GatewayBuilder<C, R> {
             Some(sessions) => sessions,
             None => Sessions::ephemeral()?,
         };
-        let attach_credentials = AttachCredentialsLayer::new(Arc::clone(&options.resolver));
+        let attach_credentials = AttachCredentialsLayer::new(Arc::clone(&options.resolver))
+            .with_pool(options.pool.clone());
         let permitted = attach_credentials.layer(Forward::new(options.pool.clone()));
         let routed = self.routed.service(options.authorize().layer(permitted));
         let dispatch = options.dispatch(&sessions)?;

@@ -4,6 +4,9 @@
 //! permitted. If it fails, the server is not called. The token that the caller presented to the
 //! gateway is never forwarded.
 //!
+//! A server may have [a resolver of its own](PooledServer::with_credentials). Then the call is sent
+//! to that very server, whatever server has its name meanwhile.
+//!
 //! If the server rejects the credential, with the status 401 or 403, it has not executed the call.
 //! The resolver receives the [`Challenge`] and may provide another credential, with which the call
 //! is sent once more.
@@ -76,25 +79,39 @@ use tower::ServiceExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::call::{Permitted, Prepared};
+use crate::call::{Permitted, Prepared, ServerHandle};
 use crate::credential::{Challenge, CredentialError, CredentialResolver};
 use crate::era::has_request_state;
 use crate::error::UpstreamError;
+use crate::upstream::{PooledServer, ServerPool};
 use crate::{Call, Credential, Error};
 
 /// A [`Layer`] that applies [`AttachCredentials`].
 ///
 /// See the [module documentation](self) for an example.
 #[derive(Clone, Debug)]
-pub struct AttachCredentialsLayer {
+pub struct AttachCredentialsLayer(Arc<Shared>);
+
+/// Parts of the layer, shared by its services: they are cloned for every call.
+#[derive(Debug)]
+struct Shared {
     resolver: Arc<dyn CredentialResolver>,
+    pool: ServerPool,
 }
 
 impl AttachCredentialsLayer {
     /// Creates a layer that resolves credentials with `resolver`.
     #[must_use]
     pub fn new(resolver: Arc<dyn CredentialResolver>) -> Self {
-        Self { resolver }
+        let pool = ServerPool::new();
+        Self(Arc::new(Shared { resolver, pool }))
+    }
+
+    /// Sets the servers, which may have resolvers of their own.
+    #[must_use]
+    pub fn with_pool(self, pool: ServerPool) -> Self {
+        let resolver = Arc::clone(&self.0.resolver);
+        Self(Arc::new(Shared { resolver, pool }))
     }
 }
 
@@ -104,7 +121,7 @@ impl<S> Layer<S> for AttachCredentialsLayer {
     fn layer(&self, inner: S) -> Self::Service {
         AttachCredentials {
             inner,
-            resolver: Arc::clone(&self.resolver),
+            shared: Arc::clone(&self.0),
         }
     }
 }
@@ -113,7 +130,35 @@ impl<S> Layer<S> for AttachCredentialsLayer {
 #[derive(Clone, Debug)]
 pub struct AttachCredentials<S> {
     inner: S,
-    resolver: Arc<dyn CredentialResolver>,
+    shared: Arc<Shared>,
+}
+
+impl Shared {
+    /// Returns the server of `call`, if the layer knows it, and the credential for that server.
+    ///
+    /// A server that is replaced meanwhile is looked up again, so that the call reaches its
+    /// successor.
+    async fn resolve(
+        &self,
+        call: &Call<Permitted>,
+    ) -> Result<(Option<Arc<PooledServer>>, Credential), CredentialError> {
+        let mut lookups = 1;
+        loop {
+            let server = self.pool.get(&call.target().server);
+            let resolver = self.resolver_of(server.as_deref());
+            let resolved = resolver.resolve(call.caller(), call.target()).await;
+            match resolved {
+                Err(CredentialError::Replaced) if lookups < MAX_LOOKUPS => lookups += 1,
+                resolved => return resolved.map(|credential| (server, credential)),
+            }
+        }
+    }
+
+    /// Returns the resolver of `server`, otherwise that of the gateway.
+    fn resolver_of<'a>(&'a self, server: Option<&'a PooledServer>) -> &'a dyn CredentialResolver {
+        let own = server.and_then(PooledServer::credentials);
+        own.unwrap_or(&*self.resolver)
+    }
 }
 
 impl<S> Service<Call<Permitted>> for AttachCredentials<S>
@@ -133,31 +178,37 @@ where
         // Take the service that was polled ready, and leave its clone behind.
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
-        let resolver = Arc::clone(&self.resolver);
+        let shared = Arc::clone(&self.shared);
         AttachCredentialsFuture(Box::pin(async move {
-            let credential = match resolver.resolve(call.caller(), call.target()).await {
-                Ok(credential) => credential,
+            let (server, credential) = match shared.resolve(&call).await {
+                Ok(resolved) => resolved,
                 Err(source) => return Err(missing(&call, source)),
             };
             let rejected = Rejected {
                 call: call.share(),
+                server: server.clone(),
                 credential: credential.clone(),
             };
-            let challenge = match inner.call(prepared(call, credential)).await {
+            let challenge = match inner.call(prepared(call, server, credential)).await {
                 Err(Error::Upstream {
                     source: UpstreamError::Unauthorized { challenge },
                     ..
                 }) => challenge,
                 answer => return answer,
             };
-            Box::pin(rejected.retry(&*resolver, challenge, inner)).await
+            Box::pin(rejected.retry(&shared, challenge, inner)).await
         }))
     }
 }
 
-/// Adds the credential to `call`.
-fn prepared(call: Call<Permitted>, credential: Credential) -> Call<Prepared> {
-    call.advance(|Permitted { target }| Prepared::trusted(target, credential))
+/// Adds the credential to `call`, and the server that it is for.
+fn prepared(
+    call: Call<Permitted>,
+    server: Option<Arc<PooledServer>>,
+    credential: Credential,
+) -> Call<Prepared> {
+    let server = server.map(ServerHandle::new);
+    call.advance(|Permitted { target }| Prepared::trusted(target, credential).with_server(server))
 }
 
 /// Returns the error of `call`, for which there is no credential.
@@ -169,34 +220,39 @@ fn missing(call: &Call<Permitted>, source: CredentialError) -> Error {
 /// A call whose credential the server has rejected.
 struct Rejected {
     call: Call<Permitted>,
+    server: Option<Arc<PooledServer>>,
     credential: Credential,
 }
 
 impl Rejected {
-    /// Sends the call once more, if the resolver has another credential.
+    /// Sends the call once more to the same server, if its resolver has another credential.
     async fn retry<S>(
         self,
-        resolver: &dyn CredentialResolver,
+        shared: &Shared,
         challenge: Challenge,
         inner: S,
     ) -> Result<S::Response, Error>
     where
         S: Service<Call<Prepared>, Error = Error>,
     {
-        let Self { call, credential } = self;
+        let Self {
+            call,
+            server,
+            credential,
+        } = self;
         let (caller, target) = (call.caller(), call.target());
-        let server = Arc::clone(&target.server);
-        match resolver
-            .rejected(caller, target, &credential, &challenge)
-            .await
-        {
+        let name = Arc::clone(&target.server);
+        let resolver = shared.resolver_of(server.as_deref());
+        let renewed = resolver.rejected(caller, target, &credential, &challenge);
+        let renewed = renewed.await;
+        match renewed {
             // A `requestState` is valid once, and has been redeemed.
             Ok(Some(renewed)) if !has_request_state(&call) => {
-                tracing::debug!(%server, "credential renewed; call retried");
-                inner.oneshot(prepared(call, renewed)).await
+                tracing::debug!(server = %name, "credential renewed; call retried");
+                inner.oneshot(prepared(call, server, renewed)).await
             }
             Ok(_) => {
-                let source = UpstreamError::Unauthorized { challenge };
+                let (server, source) = (name, UpstreamError::Unauthorized { challenge });
                 Err(Error::Upstream { server, source })
             }
             Err(source) => Err(missing(&call, source)),
@@ -208,6 +264,9 @@ opaque_future! {
     /// The response future of [`AttachCredentials`].
     AttachCredentialsFuture<T> -> Result<T, Error>
 }
+
+/// Maximum number of times that the server of a call is looked up.
+const MAX_LOOKUPS: u32 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -286,6 +345,74 @@ mod tests {
         let layer = AttachCredentialsLayer::new(Arc::new(resolver));
         let reply = layer.layer(server).oneshot(call).await;
         (reply, calls.load(std::sync::atomic::Ordering::Relaxed))
+    }
+
+    /// Resolver of one server, which is replaced by another one while the credential is resolved.
+    #[derive(Debug)]
+    struct Replacing {
+        own: &'static str,
+        pool: ServerPool,
+        successor: std::sync::Mutex<Option<PooledServer>>,
+        notices: bool,
+    }
+
+    #[async_trait]
+    impl CredentialResolver for Replacing {
+        async fn resolve(&self, _: &Caller, _: &Target) -> Result<Credential, CredentialError> {
+            let successor = self.successor.lock().unwrap().take();
+            match successor.map(|successor| self.pool.insert("s", successor)) {
+                Some(()) if self.notices => Err(CredentialError::Replaced),
+                _ => Ok(token(self.own)),
+            }
+        }
+    }
+
+    /// Server that returns its address and the credential that it has received.
+    #[derive(Debug)]
+    struct Address(&'static str);
+
+    #[async_trait]
+    impl crate::upstream::Upstream for Address {
+        async fn send(&self, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
+            let presented = call.credential().headers()[0].1.to_str().unwrap();
+            let text = format!(r#""{} with the credential of {presented}""#, self.0);
+            Ok(Reply::result(call.request().id(), &text))
+        }
+    }
+
+    /// Calls a server that is replaced meanwhile, which its resolver `notices` or not.
+    async fn replaced(notices: bool) -> String {
+        let pool = ServerPool::new();
+        let server = |own: &'static str, successor: Option<PooledServer>| {
+            let resolver = Replacing {
+                own,
+                pool: pool.clone(),
+                successor: std::sync::Mutex::new(successor),
+                notices,
+            };
+            let limits = crate::limit::Limits::default();
+            PooledServer::new(Arc::new(Address(own)), limits).with_credentials(Arc::new(resolver))
+        };
+        pool.insert("s", server("old", Some(server("new", None))));
+        let client = ClientInfo::new(ProtocolVersion::LATEST, Capabilities::default());
+        let caller = Arc::new(Caller::new(Principal::new("alice"), "main", client));
+        let request = Request::new(&Id::from(1), &Method::ToolsCall, "{}");
+        let target = Target::new("s", Feature::Tool("a".into()));
+        let call = Call::trusted(request, caller).advance(|()| Permitted { target });
+        let layer = AttachCredentialsLayer::new(Arc::new(crate::credential::NoCredentials));
+        let forward = crate::layer::forward::Forward::new(pool.clone());
+        let stack = layer.with_pool(pool.clone()).layer(forward);
+        let reply = stack.oneshot(call).await.unwrap();
+        let text = crate::reply::into_response_text(reply, 1024).await.unwrap();
+        String::from_utf8(text.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_credential_reaches_the_server_for_which_it_was_resolved() {
+        let text = replaced(false).await;
+        assert!(text.contains("old with the credential of old"), "{text}");
+        let text = replaced(true).await;
+        assert!(text.contains("new with the credential of new"), "{text}");
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! Send calls to their servers.
 //!
-//! [`Forward`] is the innermost service of the stack. A target that is not in the pool, because a
-//! reload removed it in the meantime, fails with [`UpstreamError::UnknownServer`].
+//! [`Forward`] is the innermost service of the stack. A call goes to the server for which it was
+//! prepared, even if a reload has replaced it in the meantime. A target that is not in the pool
+//! fails with [`UpstreamError::UnknownServer`].
 //!
 //! # Example
 //!
@@ -52,9 +53,9 @@ use std::task::{Context, Poll};
 
 use tower_service::Service;
 
-use crate::call::Prepared;
+use crate::call::{Prepared, ServerHandle};
 use crate::error::UpstreamError;
-use crate::upstream::ServerPool;
+use crate::upstream::{PooledServer, ServerPool};
 use crate::{BoxFuture, Call, Error, Reply};
 
 /// The innermost service: forwards each call to its server.
@@ -82,7 +83,15 @@ impl Service<Call<Prepared>> for Forward {
 
     fn call(&mut self, call: Call<Prepared>) -> Self::Future {
         let server = Arc::clone(&call.target().server);
-        let found = self.pool.get(&server);
+        let mut prepared = None;
+        let call = call.advance(|mut stage: Prepared| {
+            prepared = stage.server.take();
+            stage
+        });
+        let found = match prepared.and_then(ServerHandle::into_server::<PooledServer>) {
+            Some(found) => Some(found),
+            None => self.pool.get(&server),
+        };
         let account = call.credential().account();
         let account = (!account.is_empty()).then(|| Arc::clone(account));
         Box::pin(async move {

@@ -280,6 +280,12 @@ impl From<&UpstreamError> for Problem {
 fn credential(server: &str, error: &CredentialError) -> Problem {
     match error {
         CredentialError::NotConnected { url } => not_connected(server, url.as_deref()),
+        CredentialError::Replaced => Problem::new(
+            StatusCode::OK,
+            code::INTERNAL_ERROR,
+            "server_replaced",
+            format!("The server {server:?} has just been replaced; try again"),
+        ),
         CredentialError::Unavailable(_) => Problem::new(
             StatusCode::OK,
             code::INTERNAL_ERROR,

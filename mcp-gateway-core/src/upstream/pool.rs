@@ -23,6 +23,7 @@ pub use self::turns::Turns;
 use super::{Upstream, UpstreamServer};
 use crate::call::Prepared;
 use crate::catalog::CatalogEntry;
+use crate::credential::CredentialResolver;
 use crate::error::UpstreamError;
 use crate::limit::{Breaker, Concurrency, Limits};
 use crate::protocol::{ListKind, Method};
@@ -99,6 +100,8 @@ pub struct PooledServer {
     results: Option<ResultShaper>,
     /// Queues of calls that are sent one at a time; `None` if calls are concurrent.
     turns: Option<TurnQueues>,
+    /// Resolver of the credentials of calls; `None` for that of the gateway.
+    credentials: Option<Arc<dyn CredentialResolver>>,
 }
 
 impl ServerPool {
@@ -209,7 +212,34 @@ impl PooledServer {
             limits,
             results: None,
             turns: None,
+            credentials: None,
         }
+    }
+
+    /// Sets the resolver of the credentials for this server. Default: that of the gateway.
+    ///
+    /// A pool replaces server and resolver together, so that a credential is sent to the server for
+    /// which it was resolved, and to no other that has its name later.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use mcp_gateway_core::credential::NoCredentials;
+    /// use mcp_gateway_core::limit::Limits;
+    /// use mcp_gateway_core::runtime::InProcess;
+    /// use mcp_gateway_core::upstream::{PooledServer, ServerPool, UpstreamServer};
+    ///
+    /// let server = UpstreamServer::builder("files", InProcess::new(|_| async { Ok(()) })).build();
+    /// let pooled = PooledServer::new(server, Limits::default());
+    /// let pool = ServerPool::new();
+    /// pool.insert("files", pooled.with_credentials(Arc::new(NoCredentials::new())));
+    /// ```
+    #[must_use]
+    pub fn with_credentials(mut self, resolver: Arc<dyn CredentialResolver>) -> Self {
+        self.credentials = Some(resolver);
+        self
     }
 
     /// Sets the callers whose calls are sent one at a time. Default: calls are concurrent, within
@@ -228,6 +258,11 @@ impl PooledServer {
     pub fn with_results(mut self, budgets: ResultBudgets, kept: KeptResults) -> Self {
         self.results = ResultShaper::new(budgets, kept);
         self
+    }
+
+    /// Returns the resolver of the credentials for this server, if it has one of its own.
+    pub(crate) fn credentials(&self) -> Option<&dyn CredentialResolver> {
+        self.credentials.as_deref()
     }
 
     /// Returns `true` if both send their calls to the same upstream.

@@ -369,9 +369,8 @@ impl<S: RoutedService> MergedSubscription<S> {
 
     /// Subscribes to the current servers, and reports that any list may have changed.
     async fn listen_anew(&mut self) {
-        let listening = self
-            .shared
-            .listen_once(&self.inner, &self.call, &self.filter);
+        let call = self.call.lasting();
+        let listening = self.shared.listen_once(&self.inner, &call, &self.filter);
         match listening.await {
             Ok((_, said)) => self.said = said,
             Err(error) => tracing::debug!(%error, "subscription to servers failed"),
