@@ -123,12 +123,26 @@ impl AllowAnonymous {
     pub fn new() -> Self {
         Self
     }
+
+    /// Returns the principal of every caller.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_core::auth::AllowAnonymous;
+    ///
+    /// assert_eq!(AllowAnonymous::principal().subject(), "anonymous");
+    /// ```
+    #[must_use]
+    pub fn principal() -> Principal {
+        Principal::new("anonymous")
+    }
 }
 
 #[async_trait]
 impl AuthVerifier for AllowAnonymous {
     async fn verify(&self, _: &Parts) -> Result<Principal, AuthError> {
-        Ok(Principal::new("anonymous"))
+        Ok(Self::principal())
     }
 }
 

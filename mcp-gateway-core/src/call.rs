@@ -214,6 +214,13 @@ impl Call {
         self
     }
 
+    /// Returns the same call of a caller that outlives its request.
+    pub(crate) fn lasting(&self) -> Self {
+        let mut call = self.share();
+        Arc::make_mut(&mut call.context).caller = Arc::new(self.caller().lasting());
+        call
+    }
+
     /// Advances a call to the last stage, bypassing the layers.
     #[must_use]
     pub fn prepared(self, stage: Prepared) -> Call<Prepared> {
@@ -300,17 +307,6 @@ impl<S> Call<S> {
     /// Returns `true` if a list request is for one page, with the cursor of its server.
     pub(crate) fn is_for_page(&self) -> bool {
         self.context.for_page
-    }
-
-    /// Returns the same call for a time after its request.
-    pub(crate) fn lasting(&self) -> Self
-    where
-        S: Clone,
-    {
-        let mut call = self.share();
-        let caller = Arc::new(self.context.caller.lasting());
-        Arc::make_mut(&mut call.context).caller = caller;
-        call
     }
 
     /// Advances the call to its next stage.

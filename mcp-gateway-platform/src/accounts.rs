@@ -130,13 +130,18 @@ impl AccountObserver for AccountEvents {
 
 /// Returns the servers of `spec` that are called with the accounts of callers.
 pub(crate) fn account_servers(spec: &DynamicSpec) -> impl Iterator<Item = AccountServer> {
-    spec.servers
-        .iter()
-        .filter_map(|server| account_server(spec, server))
+    spec.servers.iter().filter_map(|definition| {
+        let server = account_server(definition)?;
+        Some(match teams(spec, &definition.name) {
+            Some(teams) => server.with_teams(teams),
+            None => server,
+        })
+    })
 }
 
-/// Returns the account server of `definition`; `None` unless it is remote and requires a login.
-fn account_server(spec: &DynamicSpec, definition: &ServerSpec) -> Option<AccountServer> {
+/// Returns the account server of `definition`, for all users; `None` unless it is remote and
+/// requires a login.
+pub(crate) fn account_server(definition: &ServerSpec) -> Option<AccountServer> {
     let ServerRuntime::Remote(remote) = &definition.transport else {
         return None;
     };
@@ -151,9 +156,6 @@ fn account_server(spec: &DynamicSpec, definition: &ServerSpec) -> Option<Account
     }
     if !oauth.scopes.is_empty() {
         server = server.with_scope(oauth.scopes.join(" "));
-    }
-    if let Some(teams) = teams(spec, &definition.name) {
-        server = server.with_teams(teams);
     }
     let headers = remote.headers.iter().cloned();
     Some(headers.fold(server, |server, (name, value)| {

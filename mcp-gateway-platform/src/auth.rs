@@ -85,6 +85,7 @@ impl Services {
         let protocols = ProtocolDocuments::new(Arc::clone(&vault.store), &vault.key);
         foundation.protocols = Some(protocols);
         foundation.store = Some(Arc::clone(&vault.store));
+        foundation.key = Some(vault.key.clone());
         let keyring = Keyring::new(vault.key.bytes());
         let keyring = keyring.map_err(|error| PlatformError::Key(error.into()))?;
         foundation.keyring = Some(keyring.clone());
@@ -101,7 +102,6 @@ impl Services {
                 .await?;
         foundation.authority = Some(Arc::new(authority));
         foundation.first_account = first;
-        foundation.key = Some(vault.key);
         foundation.location = Some(vault.location);
         Ok(foundation)
     }

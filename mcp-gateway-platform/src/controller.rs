@@ -3,6 +3,7 @@
 mod apply;
 mod client_state;
 mod gateway;
+mod restricted;
 
 use std::sync::Arc;
 
@@ -24,17 +25,18 @@ use url::Url;
 
 use self::client_state::ClientState;
 use self::gateway::{GatewaySpec, guard};
+use self::restricted::confined;
 use crate::audit::CallObserver;
 use crate::auth::{AuthorizationServices, Services};
 use crate::error::PlatformError;
 use crate::http::router::{HttpRouter, ManagementEndpoints, MetricsService, RouteTable};
-use crate::reload::credentials::ServerCredentials;
+use crate::reload::generations::Generations;
 use crate::reload::router::ReloadableRouter;
 use crate::reload::tool_filters::ReloadableToolFilters;
 use crate::reload::tool_names::ReloadableToolNames;
 use crate::reload::verifier::{ReloadableVerifier, VerifierFactory};
-use crate::servers::{Builtins, ServerFactory, ServerSet, SharedHttpClient};
-use crate::spec::{Auth, DynamicSpec, Metrics as Published, PlatformSpec, ServerSpec};
+use crate::servers::{Builtins, CredentialFactory, ServerFactory, ServerSet, SharedHttpClient};
+use crate::spec::{Auth, DynamicSpec, Metrics as Published, PlatformSpec};
 use crate::state::StateStore;
 use crate::status::ServerStatus;
 use crate::telemetry::Metrics;
@@ -54,8 +56,10 @@ pub(crate) struct Controller {
     authority: Option<Arc<AuthorizationServices>>,
     /// Protected resource metadata (RFC 9728).
     protected: ProtectedResources,
-    /// Credentials of servers.
-    credentials: Arc<ServerCredentials>,
+    /// Accounts of callers; `None` if callers cannot log in.
+    accounts: Option<Arc<AccountCredentials>>,
+    /// Generations of the running state.
+    generations: Arc<Generations>,
     /// Policy of all gateways.
     tool_filters: Arc<ReloadableToolFilters>,
     /// Configured names of tools, which servers may not have.
@@ -130,6 +134,8 @@ impl Controller {
             .with_protocols(foundation.protocols.clone())
             .with_kept_results(kept_results)
             .with_data_folder(StateStore::folder_of(&fixed.store));
+        let tool_filters = Arc::<ReloadableToolFilters>::default();
+        let generations = Arc::new(Generations::new(Arc::clone(&tool_filters)));
         let metrics = Metrics::new();
         let mut controller = Self {
             observer: CallObserver {
@@ -149,10 +155,17 @@ impl Controller {
             base: foundation.base.clone(),
             authority,
             protected,
-            credentials: Arc::new(ServerCredentials::new(accounts)),
-            tool_filters: Arc::default(),
+            servers: ServerSet::new(
+                factory,
+                CredentialFactory {
+                    accounts: accounts.clone(),
+                    generations: Arc::clone(&generations),
+                },
+            ),
+            accounts,
+            generations,
+            tool_filters,
             tool_names: Arc::default(),
-            servers: ServerSet::new(factory),
             gateways: Vec::new(),
             routes: Arc::default(),
         };
@@ -188,7 +201,6 @@ impl Controller {
         let mut builder = Gateway::builder(Arc::clone(&access))
             .with_router(Arc::clone(&routing))
             .with_policy(Arc::clone(&self.tool_filters))
-            .with_credentials(Arc::clone(&self.credentials))
             .with_servers(self.servers.pool().clone())
             .with_sessions(sessions.clone())
             .with_name(Arc::clone(&traits.name))
@@ -300,20 +312,6 @@ impl Controller {
         (!resources.is_empty()).then(|| forward.router())
     }
 
-    /// Returns the verifiers of the team-scoped gateways.
-    fn restricted(&self, spec: &DynamicSpec) -> HashMap<Arc<str>, Arc<ReloadableVerifier>> {
-        let gateways = spec
-            .gateways
-            .iter()
-            .filter(|gateway| gateway.teams.is_some());
-        let running = gateways.filter_map(|gateway| {
-            let mut running = self.gateways.iter();
-            let found = running.find(|running| running.traits.name == gateway.name)?;
-            Some((Arc::clone(&gateway.name), Arc::clone(&found.access)))
-        });
-        running.collect()
-    }
-
     /// Returns the service over all paths, which follows each apply.
     pub(crate) fn front(&self) -> HttpRouter {
         HttpRouter::new(Arc::clone(&self.routes), Arc::clone(&self.operations))
@@ -343,8 +341,7 @@ impl Controller {
 
     /// Returns the accounts of callers, if they can log in.
     pub(crate) fn accounts(&self) -> Option<Arc<AccountCredentials>> {
-        let authority = self.authority.as_ref()?;
-        Some(Arc::clone(&authority.accounts.credentials))
+        self.accounts.clone()
     }
 
     /// Returns the observed state of the server `name`.
@@ -363,24 +360,6 @@ impl Controller {
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.operations.sessions
     }
-}
-
-/// Returns the verifiers of the gateways of each server that only `restricted` gateways have.
-fn confined(
-    spec: &DynamicSpec,
-    restricted: &HashMap<Arc<str>, Arc<ReloadableVerifier>>,
-) -> HashMap<Arc<str>, Vec<Arc<ReloadableVerifier>>> {
-    let of_server = |server: &ServerSpec| {
-        let gateways = spec.gateways.iter();
-        let mut gateways = gateways.filter(|gateway| gateway.servers.contains(&server.name));
-        let verifiers = gateways.try_fold(Vec::new(), |mut verifiers, gateway| {
-            verifiers.push(Arc::clone(restricted.get(&gateway.name)?));
-            Some(verifiers)
-        })?;
-        // Servers that no gateway has are nobody's secret.
-        (!verifiers.is_empty()).then(|| (Arc::clone(&server.name), verifiers))
-    };
-    spec.servers.iter().filter_map(of_server).collect()
 }
 
 /// Returns the tokens of scrapers; `None` if the metrics have a separate address.

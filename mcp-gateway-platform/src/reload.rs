@@ -1,9 +1,10 @@
 //! Parts of a gateway that are replaced while calls are in flight.
 //!
 //! Each is a pointer that is swapped atomically, and loaded without a lock. The parts are swapped
-//! one after the other, so a call may see the new version of one and the old version of another.
+//! one after the other, so a call may see the new version of one and the old version of another:
+//! [`generations`] keeps such a call from servers.
 
-pub(crate) mod credentials;
+pub(crate) mod generations;
 pub(crate) mod router;
 pub(crate) mod tool_filters;
 pub(crate) mod tool_names;

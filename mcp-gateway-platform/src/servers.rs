@@ -1,5 +1,6 @@
 //! Running servers, created from their specs.
 
+mod credentials;
 mod managed;
 
 use std::collections::{HashMap, HashSet};
@@ -12,6 +13,7 @@ use mcp_gateway_core::results::KeptResults;
 use mcp_gateway_core::runtime::{PooledHttpClient, Remote};
 use mcp_gateway_core::upstream::{PooledServer, RuntimeBackend, ServerPool, UpstreamServer};
 
+pub(crate) use self::credentials::CredentialFactory;
 pub(crate) use self::managed::ManagedServer;
 use crate::isolation::{IsolatedProcess, Program, StateRoot};
 use crate::protocols::ProtocolDocuments;
@@ -25,6 +27,7 @@ pub(crate) struct ServerSet {
     pool: ServerPool,
     members: Vec<Arc<ManagedServer>>,
     factory: ServerFactory,
+    credentials: CredentialFactory,
 }
 
 /// HTTP client for servers, created when the first server needs it.
@@ -78,10 +81,11 @@ pub(crate) struct StagedServers {
 }
 
 impl ServerSet {
-    /// Creates an empty set, whose servers `factory` creates.
-    pub(crate) fn new(factory: ServerFactory) -> Self {
+    /// Creates an empty set, whose servers `factory` creates, with credentials of `credentials`.
+    pub(crate) fn new(factory: ServerFactory, credentials: CredentialFactory) -> Self {
         Self {
             factory,
+            credentials,
             ..Self::default()
         }
     }
@@ -124,7 +128,10 @@ impl ServerSet {
                 Some(member) => {
                     Arc::new(member.with_definition(definition, &self.factory.kept_results))
                 }
-                None => Arc::new(ManagedServer::new(definition, &self.factory)?),
+                None => {
+                    let credentials = &self.credentials;
+                    Arc::new(ManagedServer::new(definition, &self.factory, credentials)?)
+                }
             });
         }
         let names: HashSet<_> = definitions.iter().map(|server| &*server.name).collect();

@@ -86,6 +86,23 @@ impl VerifiedToken {
         self
     }
 
+    /// Sets the value of the type `T` of the [principal](Principal::with_extension).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use mcp_gateway_auth::token::VerifiedToken;
+    /// use mcp_gateway_core::auth::Principal;
+    ///
+    /// let token = VerifiedToken::new(Principal::new("alice"), 1_800_000_000).with_extension(7_u32);
+    /// assert_eq!(token.principal().extension(), Some(&7_u32));
+    /// ```
+    #[must_use]
+    pub fn with_extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.principal = self.principal.with_extension(value);
+        self
+    }
+
     /// Sets the token ID and the time of issue from `claims`.
     pub(crate) fn identified_by(mut self, claims: &Claims) -> Self {
         self.issued_at = claims.iat;

@@ -216,6 +216,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_request_is_authenticated_again_unless_its_caller_outlives_it() {
+        let (head, ()) = Request::new(()).into_parts();
+        let head = VerifiedHead::new(Arc::new(AllowAnonymous::new()), Arc::new(head));
+        let again = head.verify().await.unwrap();
+        assert_eq!(again, Some(AllowAnonymous::principal()));
+        assert!(head.lasting().verify().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
     async fn an_authentication_without_signals_has_no_end() {
         let mut watch = authentication(Principal::new("alice"));
         assert!(watch.ended().now_or_never().is_none());

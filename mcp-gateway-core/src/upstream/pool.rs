@@ -10,6 +10,7 @@
 //!
 //! The permit and the breaker are released when the reply has ended or is dropped.
 
+mod breaker_permit;
 mod turns;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use arc_swap::ArcSwap;
 use foldhash::HashMap;
 use tokio::time;
 
+use self::breaker_permit::{BreakerPermit, breaker_result};
 use self::turns::TurnQueues;
 pub use self::turns::Turns;
 use super::{Upstream, UpstreamServer};
@@ -27,7 +29,6 @@ use crate::credential::CredentialResolver;
 use crate::error::UpstreamError;
 use crate::limit::{Breaker, Concurrency, Limits};
 use crate::protocol::{ListKind, Method};
-use crate::reply::{CallOutcome, Completion};
 use crate::results::{self, KeptResults, ResultBudgets, ResultShaper};
 use crate::route::Feature;
 use crate::task::BackgroundTask;
@@ -333,7 +334,7 @@ impl PooledServer {
     /// Sends `call` with a permit of the breaker and of the concurrency limit.
     async fn send_limited(self: Arc<Self>, call: Call<Prepared>) -> Result<Reply, UpstreamError> {
         self.breaker.try_acquire()?;
-        let trial = BreakerPermit(Some(Arc::clone(&self.breaker)));
+        let trial = BreakerPermit::new(Arc::clone(&self.breaker));
         let permit = self.concurrency.acquire().await?;
         let deadline = time::Instant::now() + self.limits.max_duration();
         let is_merged = call.is_merged();
@@ -381,41 +382,6 @@ impl PooledServer {
             time::sleep(RETIRE_POLL).await;
         }
         self.upstream.close().await;
-    }
-}
-
-/// Returns the evidence that the end of a reply gives about the server: `true` for healthy, `false`
-/// for failing, `None` for neither.
-///
-/// An error that the server reports is a sign of health.
-fn breaker_result(ending: &Completion) -> Option<bool> {
-    match ending.outcome {
-        CallOutcome::Cancelled => None,
-        CallOutcome::Failed => Some(false),
-        CallOutcome::Error { .. } | CallOutcome::Success | CallOutcome::ToolError => Some(true),
-    }
-}
-
-/// Admission of a call by the circuit breaker.
-///
-/// Its end is recorded exactly once, at the latest when it is dropped. Otherwise a half-open
-/// breaker would wait forever for the result of its trial call.
-struct BreakerPermit(Option<Arc<Breaker>>);
-
-impl BreakerPermit {
-    /// Records the end of the call, with the evidence that it gives.
-    fn record(mut self, well: Option<bool>) {
-        if let Some(breaker) = self.0.take() {
-            breaker.record(well);
-        }
-    }
-}
-
-impl Drop for BreakerPermit {
-    fn drop(&mut self) {
-        if let Some(breaker) = self.0.take() {
-            breaker.record(None);
-        }
     }
 }
 

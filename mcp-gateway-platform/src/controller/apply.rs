@@ -10,8 +10,10 @@ use mcp_gateway_core::route::PrefixRouter;
 
 use super::gateway::GatewaySpec;
 use super::{Controller, RunningGateway};
+use crate::accounts::account_servers;
 use crate::auth::resources::{ResourceSet, resources};
 use crate::error::PlatformError;
+use crate::reload::generations::{AppliedState, GatewayAccess};
 use crate::reload::router::ReloadableRouter;
 use crate::reload::verifier::{ReloadableVerifier, VerifierRules};
 use crate::rollout::Rollout;
@@ -21,6 +23,8 @@ use crate::spec::{self, DynamicSpec};
 /// Prepared replacement of the running state.
 #[must_use = "nothing changes before it is committed"]
 struct StagedSpec {
+    /// Generation of the replacement.
+    generation: u64,
     /// Changes of servers.
     rollout: Rollout,
     /// Servers to run, and those to remove.
@@ -40,13 +44,14 @@ struct StagedGateway {
 }
 
 impl StagedGateway {
-    /// Updates the gateway. Subscribers are notified if servers have changed (`has_servers`).
-    fn commit(self, has_servers: bool) -> RunningGateway {
-        if let Some((router, rules)) = self.update {
+    /// Updates the router of the gateway. Subscribers are notified if servers have changed
+    /// (`has_servers`). Returns the gateway with the rules for its verifier.
+    fn route(self, has_servers: bool) -> (RunningGateway, Option<VerifierRules>) {
+        let rules = self.update.map(|(router, rules)| {
             self.gateway.routing.replace(router, has_servers);
-            self.gateway.access.replace(rules);
-        }
-        self.gateway
+            rules
+        });
+        (self.gateway, rules)
     }
 }
 
@@ -72,6 +77,8 @@ impl Controller {
     ///
     /// [`PlatformError`] of the first step that fails.
     fn prepare(&mut self, spec: &DynamicSpec) -> Result<StagedSpec, PlatformError> {
+        let generation = self.generations.next();
+        self.issuers.set_generation(generation);
         let servers = self
             .servers
             .prepare(&spec.servers, &spec.hidden_variables)
@@ -89,6 +96,7 @@ impl Controller {
             gateways.push(self.prepare_gateway(spec, (definition, resource), router)?);
         }
         Ok(StagedSpec {
+            generation,
             rollout: servers.rollout(&self.servers),
             servers,
             resources,
@@ -105,7 +113,7 @@ impl Controller {
         let mut servers = spec.servers.iter();
         let found = servers.find(|server| server.transport.auth().is_some());
         match found {
-            Some(server) if !self.credentials.has_accounts() => Err(PlatformError::NoLogin {
+            Some(server) if self.accounts.is_none() => Err(PlatformError::NoLogin {
                 server: Arc::clone(&server.name),
             }),
             Some(_) | None => Ok(()),
@@ -154,9 +162,13 @@ impl Controller {
     /// Replaces the running state by a prepared one.
     ///
     /// Removed gateways reject all callers from now on, which ends their open streams. The route
-    /// table is replaced when all that it refers to is in place.
+    /// table is replaced when all that it refers to is in place. [`Generations`] requires that the
+    /// verifiers are replaced after servers, filters and routers.
+    ///
+    /// [`Generations`]: crate::reload::generations::Generations
     fn commit(&mut self, spec: &DynamicSpec, staged: StagedSpec) -> Rollout {
         let StagedSpec {
+            generation,
             rollout,
             servers,
             resources,
@@ -164,14 +176,23 @@ impl Controller {
         } = staged;
         // Routers must not refer to missing servers: new servers are added before the routers are
         // replaced, and old ones are removed afterwards.
-        self.credentials.replace(spec);
+        self.generations.begin(generation);
+        if let Some(accounts) = &self.accounts {
+            accounts.replace_servers(account_servers(spec));
+        }
         self.tool_filters.replace(&spec.servers);
         self.tool_names.replace(&spec.servers);
         self.servers.start(&servers);
         self.protect(&spec.auth, resources.all());
         let gateways = gateways.into_iter();
-        let gateways = gateways.map(|staged| staged.commit(rollout.has_servers()));
-        let before = std::mem::replace(&mut self.gateways, gateways.collect());
+        let gateways = gateways.map(|staged| staged.route(rollout.has_servers()));
+        let (gateways, rules): (Vec<_>, Vec<_>) = gateways.unzip();
+        for (gateway, rules) in gateways.iter().zip(rules) {
+            if let Some(rules) = rules {
+                gateway.access.replace(rules);
+            }
+        }
+        let before = std::mem::replace(&mut self.gateways, gateways);
         for removed in before {
             let mut gateways = self.gateways.iter();
             if !gateways.any(|other| other.traits.name == removed.traits.name) {
@@ -192,7 +213,28 @@ impl Controller {
             .replace(self.issuers.admin_rules(&spec.auth));
         let routes = self.routes(spec, &resources.forward);
         self.routes.store(Arc::new(routes));
+        self.generations.complete(self.applied(spec, generation));
         self.servers.complete(servers);
         rollout
+    }
+
+    /// Returns the gateways and servers of the last apply, which was that of `spec`.
+    fn applied(&self, spec: &DynamicSpec, generation: u64) -> AppliedState {
+        let gateways = spec.gateways.iter().zip(&self.gateways);
+        let gateways = gateways.map(|(spec, running)| {
+            let access = GatewayAccess {
+                access: Arc::clone(&running.access),
+                servers: spec.servers.clone(),
+            };
+            (Arc::clone(&spec.name), access)
+        });
+        let servers = self.servers.members().iter();
+        let servers =
+            servers.map(|server| (Arc::clone(server.name()), server.credentials().instance()));
+        AppliedState {
+            generation,
+            gateways: gateways.collect(),
+            servers: servers.collect(),
+        }
     }
 }

@@ -1,3 +1,5 @@
+mod overtaken;
+
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
@@ -97,7 +99,9 @@ async fn published(controller: &Controller) -> (u16, String) {
     let request = http::Request::get(path).body(axum::body::Body::empty());
     let router = controller.protected.router();
     let metadata = router.oneshot(request.unwrap()).await.unwrap();
-    let credential = controller.credentials.configured("a");
+    let mut servers = controller.servers.members().iter();
+    let server = servers.find(|server| **server.name() == *"a");
+    let credential = server.and_then(|server| server.credentials().configured());
     let credential = credential.map(|credential| {
         let headers = credential.headers().iter();
         let values = headers.map(|(_, value)| value.to_str().unwrap().to_owned());

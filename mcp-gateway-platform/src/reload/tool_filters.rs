@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use mcp_gateway_core::catalog::ListKind;
 use mcp_gateway_core::policy::{Decision, Policy, PolicyRequest};
-use mcp_gateway_core::route::Feature;
+use mcp_gateway_core::route::{Feature, Target};
 
 use crate::spec::{ServerSpec, ToolFilter};
 
@@ -25,18 +25,25 @@ impl ReloadableToolFilters {
         let filters = filtered.map(|server| (Arc::clone(&server.name), server.tools.clone()));
         self.filters.store(Arc::new(filters.collect()));
     }
+
+    /// Returns `true` unless the filter of the server excludes the tool of `target`.
+    pub(crate) fn allows(&self, target: &Target) -> bool {
+        let filters = self.filters.load();
+        match &target.feature {
+            Feature::Tool(name) if !filters.is_empty() => {
+                let filter = filters.get(&target.server);
+                filter.is_none_or(|filter| filter.allows(name))
+            }
+            _ => true,
+        }
+    }
 }
 
 impl Policy for ReloadableToolFilters {
     fn decide(&self, request: &PolicyRequest<'_>) -> Decision {
-        let filters = self.filters.load();
-        let target = request.target();
-        match &target.feature {
-            Feature::Tool(name) if !filters.is_empty() => match filters.get(&target.server) {
-                Some(filter) if !filter.allows(name) => Decision::deny("tools of the server"),
-                Some(_) | None => Decision::Allow,
-            },
-            _ => Decision::Allow,
+        match self.allows(request.target()) {
+            true => Decision::Allow,
+            false => Decision::deny("tools of the server"),
         }
     }
 
@@ -55,7 +62,6 @@ impl Policy for ReloadableToolFilters {
 mod tests {
     use mcp_gateway_core::auth::Principal;
     use mcp_gateway_core::protocol::{Capabilities, ProtocolVersion};
-    use mcp_gateway_core::route::Target;
     use mcp_gateway_core::{Caller, ClientInfo};
 
     use super::*;

@@ -14,7 +14,8 @@ use mcp_gateway_auth::jose::Validation;
 use mcp_gateway_auth::jwks::RemoteJwks;
 use mcp_gateway_auth::server::Resource;
 use mcp_gateway_auth::token::{
-    BearerVerifier, ChainVerifier, ExternalIssuers, Introspection, Issuer,
+    BearerVerifier, ChainVerifier, ExternalIssuers, Introspection, Issuer, TokenVerifier,
+    VerifiedToken,
 };
 use mcp_gateway_auth::users::Role;
 use mcp_gateway_core::auth::{
@@ -22,6 +23,7 @@ use mcp_gateway_core::auth::{
 };
 use tokio::sync::watch;
 
+use super::generations::Admission;
 use crate::auth::{AuthorizationServices, remote_keys};
 use crate::spec::{self, Anonymous, Auth};
 
@@ -42,8 +44,8 @@ pub(crate) struct ReloadableVerifier {
 pub(crate) struct VerifierRules {
     /// Verifier of tokens, with its cache.
     tokens: BearerVerifier,
-    /// Set to accept requests without credentials.
-    anonymous: bool,
+    /// Principal of requests without credentials; `None` if they are rejected.
+    anonymous: Option<Principal>,
     /// Gateway of the rules; `None` for the management endpoints.
     resource: Option<Resource>,
 }
@@ -57,6 +59,17 @@ pub(crate) struct VerifierFactory {
     egress: Option<Egress>,
     /// Fetched keys by issuer and URL. They outlive changes of the rules.
     keys: HashMap<(String, Option<String>), RemoteJwks>,
+    /// Generation of the rules that are created.
+    generation: u64,
+}
+
+/// Verifier that marks principals with the rules that have accepted them.
+///
+/// Verified tokens are cached with their principals, so that a call costs no mark.
+#[derive(Debug)]
+struct AdmittingVerifier {
+    admission: Admission,
+    tokens: ChainVerifier,
 }
 
 impl ReloadableVerifier {
@@ -81,6 +94,14 @@ impl ReloadableVerifier {
         self.replace(VerifierRules::closed());
     }
 
+    /// Returns `true` if a caller whose credential is still valid may use the gateway.
+    pub(crate) fn admits(&self, principal: &Principal) -> bool {
+        let rules = self.rules.load();
+        let admission = principal.extension::<Admission>();
+        let is_anonymous = admission.is_some_and(|admission| admission.is_anonymous);
+        rules.may_see(principal) && (!is_anonymous || rules.anonymous.is_some())
+    }
+
     /// Returns `true` if `principal` may see and use the gateway.
     pub(crate) fn may_see(&self, principal: &Principal) -> bool {
         self.rules.load().may_see(principal)
@@ -92,7 +113,7 @@ impl VerifierRules {
     fn closed() -> Self {
         Self {
             tokens: BearerVerifier::new(Arc::new(ChainVerifier::new())),
-            anonymous: false,
+            anonymous: None,
             resource: None,
         }
     }
@@ -111,7 +132,7 @@ impl VerifierRules {
                 let accepts = |now: &Principal| now == principal && self.may_see(now);
                 self.tokens.revoked(token, accepts).await;
             }
-            None if self.anonymous && self.may_see(principal) => pending().await,
+            None if self.anonymous.is_some() && self.may_see(principal) => pending().await,
             None => {}
         }
     }
@@ -119,7 +140,7 @@ impl VerifierRules {
     /// Rejects requests without credentials.
     pub(crate) fn without_anonymous(self) -> Self {
         Self {
-            anonymous: false,
+            anonymous: None,
             ..self
         }
     }
@@ -139,6 +160,20 @@ impl VerifierFactory {
             authority,
             egress,
             keys: HashMap::new(),
+            generation: 0,
+        }
+    }
+
+    /// Sets the generation of the rules that are created from now on.
+    pub(crate) fn set_generation(&mut self, generation: u64) {
+        self.generation = generation;
+    }
+
+    /// Returns the mark of callers, with credentials unless they are anonymous.
+    fn admission(&self, is_anonymous: bool) -> Admission {
+        Admission {
+            generation: self.generation,
+            is_anonymous,
         }
     }
 
@@ -192,13 +227,18 @@ impl VerifierFactory {
                 chain = chain.with(Arc::new(introspection));
             }
         }
-        let mut tokens = BearerVerifier::new(Arc::new(chain)).with_recheck(RECHECK);
+        let tokens = AdmittingVerifier {
+            admission: self.admission(false),
+            tokens: chain,
+        };
+        let mut tokens = BearerVerifier::new(Arc::new(tokens)).with_recheck(RECHECK);
         if let Some(revocations) = revocations {
             tokens = tokens.with_revocations(revocations);
         }
+        let anonymous = || AllowAnonymous::principal().with_extension(self.admission(true));
         VerifierRules {
             tokens,
-            anonymous: auth.anonymous != Anonymous::Never,
+            anonymous: (auth.anonymous != Anonymous::Never).then(anonymous),
             resource: resource.cloned(),
         }
     }
@@ -215,9 +255,17 @@ impl VerifierFactory {
         }
         VerifierRules {
             tokens: BearerVerifier::new(Arc::new(chain)).with_recheck(Duration::ZERO),
-            anonymous: false,
+            anonymous: None,
             resource: None,
         }
+    }
+}
+
+#[async_trait]
+impl TokenVerifier for AdmittingVerifier {
+    async fn verify_token(&self, token: &str) -> Result<Option<VerifiedToken>, AuthError> {
+        let verified = self.tokens.verify_token(token).await?;
+        Ok(verified.map(|verified| verified.with_extension(self.admission)))
     }
 }
 
@@ -294,8 +342,9 @@ impl AuthVerifier for ReloadableVerifier {
         let rules = self.rules.load_full();
         let verified = match rules.tokens.verify(request).await {
             // An invalid token is always an error: only its absence is anonymous.
-            Err(AuthError::MissingToken) if rules.anonymous => {
-                AllowAnonymous::new().verify(request).await
+            Err(AuthError::MissingToken) => {
+                let anonymous = rules.anonymous.clone();
+                anonymous.ok_or(AuthError::MissingToken)
             }
             verified => verified,
         };

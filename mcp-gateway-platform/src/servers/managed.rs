@@ -8,6 +8,7 @@ use mcp_gateway_core::results::KeptResults;
 use mcp_gateway_core::upstream::{PooledServer, UpstreamServer};
 
 use super::ServerFactory;
+use super::credentials::{CredentialFactory, ServerCredentials};
 use crate::spec;
 use crate::status::ServerStatus;
 
@@ -18,17 +19,26 @@ pub(crate) struct ManagedServer {
     pub(super) definition: spec::ServerSpec,
     /// Connections to the server.
     pub(super) server: Arc<UpstreamServer>,
-    /// The server with its limits and result budgets.
+    /// Credentials for the server.
+    pub(super) credentials: Arc<ServerCredentials>,
+    /// The server with its credentials, limits and result budgets.
     pub(super) pooled: Arc<PooledServer>,
 }
 
 impl ManagedServer {
     /// Creates the server of `definition`, which starts with its first call.
-    pub(super) fn new(definition: &spec::ServerSpec, factory: &ServerFactory) -> io::Result<Self> {
+    pub(super) fn new(
+        definition: &spec::ServerSpec,
+        factory: &ServerFactory,
+        credentials: &CredentialFactory,
+    ) -> io::Result<Self> {
         let server = factory.build(definition)?;
+        let credentials = credentials.create(definition);
+        let parts = (&server, &credentials);
         Ok(Self {
             definition: definition.clone(),
-            pooled: Arc::new(pooled(&server, definition, &factory.kept_results)),
+            pooled: Arc::new(pooled(parts, definition, &factory.kept_results)),
+            credentials,
             server,
         })
     }
@@ -42,12 +52,14 @@ impl ManagedServer {
         let before = &self.definition;
         let is_same =
             before.limits.calls == definition.limits.calls && before.results == definition.results;
+        let parts = (&self.server, &self.credentials);
         let pooled = match is_same {
             true => Arc::clone(&self.pooled),
-            false => Arc::new(pooled(&self.server, definition, kept_results)),
+            false => Arc::new(pooled(parts, definition, kept_results)),
         };
         Self {
             definition: definition.clone(),
+            credentials: Arc::clone(&self.credentials),
             server: Arc::clone(&self.server),
             pooled,
         }
@@ -56,6 +68,11 @@ impl ManagedServer {
     /// Returns the name of the server.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.definition.name
+    }
+
+    /// Returns the credentials for the server.
+    pub(crate) fn credentials(&self) -> &ServerCredentials {
+        &self.credentials
     }
 
     /// Returns the observed state, derived from recent calls.
@@ -81,13 +98,14 @@ impl ManagedServer {
     }
 }
 
-/// Returns `server` with the limits and the result budgets of `definition`.
+/// Returns a server with its credentials, and the limits and the result budgets of `definition`.
 fn pooled(
-    server: &Arc<UpstreamServer>,
+    (server, credentials): (&Arc<UpstreamServer>, &Arc<ServerCredentials>),
     definition: &spec::ServerSpec,
     kept_results: &KeptResults,
 ) -> PooledServer {
     let pooled = PooledServer::new(Arc::clone(server) as _, definition.limits.calls.clone())
+        .with_credentials(Arc::clone(credentials) as _)
         .with_results(definition.results.clone(), kept_results.clone());
     match definition.turns() {
         Some(turns) => pooled.with_turns(turns),

@@ -1,0 +1,281 @@
+//! Calls that an apply overtakes.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use axum::routing::post;
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, Request, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use mcp_gateway_core::upstream::UpstreamProtocol;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tower::ServiceExt as _;
+
+use super::*;
+use crate::spec::{Remote, Secret, Token};
+
+/// Server that is called with a secret of its own, at an address of its own.
+struct Server {
+    /// Name, which is the text of its results and the suffix of its secret and of its team.
+    name: &'static str,
+    url: String,
+    seen: Arc<Seen>,
+}
+
+/// Calls that a server has received.
+#[derive(Default)]
+struct Seen {
+    secret: String,
+    calls: AtomicUsize,
+    with_other_secrets: AtomicUsize,
+}
+
+impl Server {
+    async fn start(name: &'static str) -> Self {
+        let seen = Arc::new(Seen {
+            secret: format!("secret-{name}"),
+            ..Seen::default()
+        });
+        let answer = move |State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Json<Value>| async move {
+            if headers
+                .get("x-secret")
+                .is_none_or(|secret| *secret != *seen.secret)
+            {
+                seen.with_other_secrets.fetch_add(1, Ordering::Relaxed);
+            }
+            let result = match body["method"].as_str() {
+                Some("tools/call") => {
+                    seen.calls.fetch_add(1, Ordering::Relaxed);
+                    json!({ "content": [{ "type": "text", "text": name }] })
+                }
+                Some("tools/list") => json!({ "tools": [
+                    { "name": "where", "description": name, "inputSchema": { "type": "object" } },
+                ] }),
+                _ => {
+                    json!({ "supportedVersions": ["2026-07-28"], "capabilities": { "tools": {} } })
+                }
+            };
+            Json(json!({ "jsonrpc": "2.0", "id": body["id"], "result": result }))
+        };
+        let router = Router::new().route("/", post(answer));
+        let router = router.with_state(Arc::clone(&seen));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { name, url, seen }
+    }
+
+    /// Returns a spec in which this is the server, and its team has the gateway.
+    fn spec(&self) -> DynamicSpec {
+        let mut remote = Remote::new(self.url.parse().unwrap());
+        remote.protocol = Some(UpstreamProtocol::Modern);
+        let secret = self.seen.secret.parse().unwrap();
+        let name = http::HeaderName::from_static("x-secret");
+        remote.headers.push((name, secret));
+        let mut server = ServerSpec::new("s", ServerRuntime::Remote(remote));
+        server.prefix = "".into();
+        let mut spec = DynamicSpec::default();
+        spec.add_servers([server]);
+        spec.gateways[0].teams = Some(vec![self.name.into()]);
+        for (name, team) in [("alice", "one"), ("bob", "two")] {
+            let mut token = Token::new(name, Secret::new(format!("token-of-{name}-is-this")));
+            token.teams = vec![team.into()];
+            spec.auth.tokens.push(token);
+        }
+        spec
+    }
+
+    fn calls(&self) -> usize {
+        self.seen.calls.load(Ordering::Relaxed)
+    }
+
+    fn calls_with_other_secrets(&self) -> usize {
+        self.seen.with_other_secrets.load(Ordering::Relaxed)
+    }
+}
+
+/// Returns the head and the body of a request of `caller`.
+fn request(caller: &str, method: &str) -> (http::request::Builder, Bytes) {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let params = match method {
+        "tools/call" => json!({ "name": "where", "_meta": meta }),
+        _ => json!({ "_meta": meta }),
+    };
+    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let head = Request::post("/mcp")
+        .header("host", "localhost")
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .header("authorization", format!("Bearer token-of-{caller}-is-this"))
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", method);
+    let head = match method {
+        "tools/call" => head.header("mcp-name", "where"),
+        _ => head,
+    };
+    (head, message.to_string().into())
+}
+
+async fn send<B>(front: HttpRouter, request: Request<B>) -> (StatusCode, String)
+where
+    B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
+    let response = front.oneshot(request).await.unwrap();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+/// Calls a tool as `caller`, whose body is sent after `change`. The caller is authenticated before.
+async fn overtaken(
+    controller: &mut Controller,
+    caller: &str,
+    change: impl FnOnce(&mut Controller),
+) -> (StatusCode, String) {
+    let (head, body) = request(caller, "tools/call");
+    let (authenticated, is_authenticated) = oneshot::channel();
+    let (changed, is_changed) = oneshot::channel::<()>();
+    let body = StreamBody::new(stream::once(async move {
+        authenticated.send(()).unwrap();
+        is_changed.await.unwrap();
+        Ok::<_, Infallible>(Frame::data(body))
+    }));
+    let body = body.boxed_unsync();
+    let call = tokio::spawn(send(controller.front(), head.body(body).unwrap()));
+    is_authenticated.await.unwrap();
+    change(controller);
+    changed.send(()).unwrap();
+    call.await.unwrap()
+}
+
+#[tokio::test]
+async fn category_overtaken_calls_do_not_reach_new_servers() {
+    let (one, two) = (Server::start("one").await, Server::start("two").await);
+    let mut controller = controller(&one.spec());
+    let (status, text) = overtaken(&mut controller, "alice", |controller| {
+        controller.apply(&two.spec()).unwrap();
+    })
+    .await;
+    assert_eq!(two.calls(), 0, "{status} {text}");
+    assert!(text.contains("server_replaced"), "{status} {text}");
+    // Those to whom the new state is open are not disturbed by the change of address and secret.
+    let mut moved = one.spec();
+    moved.gateways[0].teams = Some(vec!["two".into()]);
+    let (_, text) = overtaken(&mut controller, "bob", |controller| {
+        controller.apply(&moved).unwrap();
+    })
+    .await;
+    assert!(text.contains(r#""text":"one""#), "{text}");
+    assert_eq!((one.calls(), two.calls()), (1, 0));
+    assert_eq!(one.calls_with_other_secrets(), 0);
+}
+
+#[tokio::test]
+async fn category_overtaken_calls_with_a_removed_token_are_rejected() {
+    let (one, two) = (Server::start("one").await, Server::start("two").await);
+    let mut controller = controller(&one.spec());
+    let mut without_alice = two.spec();
+    without_alice.gateways[0].teams = None;
+    without_alice.auth.tokens.remove(0);
+    let (_, text) = overtaken(&mut controller, "alice", |controller| {
+        controller.apply(&without_alice).unwrap();
+    })
+    .await;
+    assert_eq!((one.calls(), two.calls()), (0, 0), "{text}");
+}
+
+#[tokio::test]
+async fn a_hidden_tool_stays_hidden_from_the_call_that_an_apply_overtakes() {
+    let one = Server::start("one").await;
+    let mut controller = controller(&one.spec());
+    let mut hidden = one.spec();
+    hidden.servers[0].tools = spec::ToolFilter::default().with_denied(["where".into()]);
+    let (_, text) = overtaken(&mut controller, "alice", |controller| {
+        controller.apply(&hidden).unwrap();
+    })
+    .await;
+    assert_eq!(one.calls(), 0, "{text}");
+}
+
+#[tokio::test]
+async fn an_apply_that_does_not_concern_a_call_does_not_disturb_it() {
+    let one = Server::start("one").await;
+    let mut controller = controller(&one.spec());
+    let mut other = one.spec();
+    other.gateways.push(spec::GatewaySpec::new("other"));
+    let (status, text) = overtaken(&mut controller, "alice", |controller| {
+        controller.apply(&other).unwrap();
+    })
+    .await;
+    assert_eq!((status, one.calls()), (StatusCode::OK, 1), "{text}");
+}
+
+/// Sends requests of `caller` until `ends`. Returns the number of those that the server `own` has
+/// answered; an answer of another server is an error.
+async fn press(
+    front: HttpRouter,
+    caller: &'static str,
+    own: &'static str,
+    ends: Arc<AtomicBool>,
+) -> usize {
+    let mut answered = 0;
+    while !ends.load(Ordering::Relaxed) {
+        for method in ["tools/call", "tools/list"] {
+            let (head, body) = request(caller, method);
+            let body = http_body_util::Full::new(body);
+            let (_, text) = send(front.clone(), head.body(body).unwrap()).await;
+            for name in ["one", "two"] {
+                let member = match method {
+                    "tools/call" => "text",
+                    _ => "description",
+                };
+                if text.contains(&format!(r#""{member}":"{name}""#)) {
+                    assert_eq!(name, own, "{caller}: {text}");
+                    answered += 1;
+                }
+            }
+        }
+    }
+    answered
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn category_overtaken_secrets_and_teams_are_never_mixed() {
+    let (one, two) = (Server::start("one").await, Server::start("two").await);
+    let mut controller = controller(&one.spec());
+    let ends = Arc::new(AtomicBool::new(false));
+    let callers = [
+        ("alice", "one"),
+        ("bob", "two"),
+        ("alice", "one"),
+        ("bob", "two"),
+    ];
+    let callers = callers.map(|(caller, own)| {
+        tokio::spawn(press(controller.front(), caller, own, Arc::clone(&ends)))
+    });
+    let started = Instant::now();
+    let mut applies = 0;
+    while applies < 300 || one.calls() < 20 || two.calls() < 20 {
+        assert!(started.elapsed() < Duration::from_secs(60), "no calls");
+        for server in [&two, &one] {
+            controller.apply(&server.spec()).unwrap();
+            applies += 1;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    ends.store(true, Ordering::Relaxed);
+    for caller in callers {
+        assert!(caller.await.unwrap() > 0);
+    }
+    assert_eq!(one.calls_with_other_secrets(), 0);
+    assert_eq!(two.calls_with_other_secrets(), 0);
+}
